@@ -1,0 +1,113 @@
+//! What can go wrong, said for people, and the exit code of each kind.
+//!
+//! Every message says what happened, where, and what to do next. The exit codes are stable and
+//! documented in `fathom help exit-codes`.
+
+use std::path::{Path, PathBuf};
+
+/// A result whose error knows its exit code.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can end a run early.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The command line or the environment asks for something that does not exist.
+    #[error("{0}")]
+    Usage(String),
+    /// No adapter fits, or several do.
+    #[error("{0}")]
+    Device(String),
+    /// The selection is empty.
+    #[error("{0}")]
+    NothingSelected(String),
+    /// A kernel disagrees with its CPU reference on this device.
+    #[error("verification failed: {0}")]
+    Verification(String),
+    /// The device was lost or an allocation failed.
+    #[error("{0}")]
+    Gpu(String),
+    /// A figure is noisier than was asked for, under `--strict`.
+    #[error("{0}")]
+    Noisy(String),
+    /// A data file cannot be used.
+    #[error("{}: {place}: {what}", file.display())]
+    Data {
+        /// The file.
+        file: PathBuf,
+        /// The place in it: `byte 44`, `line 3`, `header`.
+        place: String,
+        /// What was found, what was expected, and what to do where that is not plain.
+        what: String,
+    },
+    /// The operating system refused to read or write a file.
+    #[error("cannot {action} {}: {source}", file.display())]
+    Io {
+        /// `read`, `write`, `create`.
+        action: &'static str,
+        /// The file.
+        file: PathBuf,
+        /// The system's own reason.
+        source: std::io::Error,
+    },
+    /// A graph, kernel or program that this crate built is not valid: a fault in fathom itself.
+    #[error("internal fault: {0}\nplease report it with the command line that led here")]
+    Internal(String),
+    /// Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl Error {
+    /// An [`Error::Data`].
+    pub fn data(file: impl AsRef<Path>, place: impl Into<String>, what: impl Into<String>) -> Self {
+        Self::Data {
+            file: file.as_ref().to_path_buf(),
+            place: place.into(),
+            what: what.into(),
+        }
+    }
+
+    /// Turns an [`std::io::Error`] into an [`Error::Io`]: `.map_err(Error::io("read", path))`.
+    pub fn io(action: &'static str, file: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        let file = file.as_ref().to_path_buf();
+        move |source| Self::Io {
+            action,
+            file,
+            source,
+        }
+    }
+
+    /// The process exit code: see [`EXIT_CODES`].
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Internal(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Device(_) => 3,
+            Self::NothingSelected(_) => 4,
+            Self::Verification(_) => 5,
+            Self::Gpu(_) => 6,
+            Self::Noisy(_) => 7,
+            Self::Data { .. } | Self::Io { .. } => 10,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// The exit codes and their meaning, as `fathom help exit-codes` prints them.
+pub const EXIT_CODES: &[(u8, &str)] = &[
+    (0, "success (a closed pipe counts as success)"),
+    (1, "unexpected fault in fathom itself"),
+    (2, "usage: unknown option, value or name"),
+    (3, "no usable device, or an ambiguous one"),
+    (4, "nothing selected"),
+    (
+        5,
+        "verification failed: a kernel disagrees with its reference",
+    ),
+    (6, "device lost or out of memory (what was measured is kept)"),
+    (7, "measurement too noisy under --strict"),
+    (8, "regression found by compare --fail-on"),
+    (9, "records not comparable"),
+    (10, "data or file unreadable or unwritable"),
+    (130, "interrupted (what was measured is kept)"),
+];

@@ -1,0 +1,2 @@
+//! Fathom.
+pub mod error;
