@@ -1,2 +1,4 @@
 //! Fathom.
 pub mod error;
+pub mod random;
+pub mod tensor;

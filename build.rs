@@ -1,0 +1,53 @@
+//! Embeds every file of `shaders/` and the commit the binary is built from.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+fn main() {
+    println!("cargo:rerun-if-changed=shaders");
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    let mut files = Vec::new();
+    wgsl_files(&root.join("shaders"), &mut files);
+    files.sort();
+    let mut table = String::from("static SHADERS: &[(&str, &str)] = &[\n");
+    for file in &files {
+        let name = file.strip_prefix(root.join("shaders")).expect("inside");
+        let name = name.with_extension("").to_string_lossy().replace('\\', "/");
+        table += &format!("    ({name:?}, include_str!({:?})),\n", file.display());
+    }
+    table += "];\n";
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
+    fs::write(out.join("shaders.rs"), table).expect("the build folder can be written");
+
+    for watched in [".git/HEAD", ".git/index"] {
+        if root.join(watched).exists() {
+            println!("cargo:rerun-if-changed={watched}");
+        }
+    }
+    let commit = git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".into());
+    let dirty = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|s| !s.is_empty());
+    println!("cargo:rustc-env=FATHOM_COMMIT={commit}");
+    println!("cargo:rustc-env=FATHOM_DIRTY={dirty}");
+    println!("cargo:rustc-env=FATHOM_PROFILE={}", env::var("PROFILE").unwrap_or_default());
+}
+
+/// What git prints, or nothing where this is no checkout (a packaged source, say).
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(arguments).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_string())
+}
+
+fn wgsl_files(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("shaders/ is part of the source") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            println!("cargo:rerun-if-changed={}", path.display());
+            wgsl_files(&path, files);
+        } else if path.extension().is_some_and(|e| e == "wgsl") {
+            println!("cargo:rerun-if-changed={}", path.display());
+            files.push(path);
+        }
+    }
+}

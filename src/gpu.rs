@@ -1,0 +1,163 @@
+//! The GPU: which adapter, what it can do, its device, its pipelines and its clock.
+//!
+//! `wgpu` is used here and in [`crate::program`] only.
+
+use std::sync::{Arc, Mutex};
+
+use crate::error::{Error, Result};
+
+pub mod adapter;
+pub mod buffer;
+pub mod pipeline;
+pub mod shader;
+pub mod timestamp;
+
+pub use adapter::{AdapterSummary, Selector};
+use pipeline::Pipelines;
+
+/// What a device can do, as far as a kernel's choice depends on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caps {
+    /// Runs on the CPU: lavapipe, SwiftShader, WARP.
+    pub software: bool,
+    /// The one subgroup size, where the adapter reports a single size and shaders may use it.
+    pub subgroup: Option<u32>,
+    /// Largest storage binding in bytes.
+    pub max_binding: u64,
+    /// Largest buffer in bytes.
+    pub max_buffer: u64,
+    /// Storage bindings a stage.
+    pub max_bindings: u32,
+    /// Most workgroups along one dimension of a grid.
+    pub max_workgroups: u32,
+    /// Most invocations in a workgroup.
+    pub max_invocations: u32,
+    /// Workgroup memory in bytes.
+    pub max_shared: u32,
+    /// Whether passes can carry timestamps.
+    pub timestamps: bool,
+}
+
+/// Whether shaders run with naga's bounds checks and loop bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Checks {
+    /// As a browser runs them.
+    On,
+    /// Unchecked, as vendor libraries are: the kernels are verified instead.
+    #[default]
+    Off,
+}
+
+/// An open device with its caches.
+#[derive(Debug)]
+pub struct Gpu {
+    /// The adapter's name, driver, backend and type.
+    pub summary: AdapterSummary,
+    /// What it can do.
+    pub caps: Caps,
+    /// Nanoseconds a timestamp tick takes.
+    pub timestamp_period: f64,
+    pub(crate) device: wgpu::Device,
+    pub(crate) queue: wgpu::Queue,
+    pub(crate) pipelines: Mutex<Pipelines>,
+    lost: Arc<Mutex<Option<String>>>,
+}
+
+impl Gpu {
+    /// Opens the adapter that `selector` names, or the best there is.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where none or several fit, or the driver refuses.
+    pub fn open(selector: &Selector, checks: Checks) -> Result<Self> {
+        let adapter = adapter::choose(selector)?;
+        pollster::block_on(Self::open_adapter(adapter, checks))
+    }
+
+    /// Opens one adapter with all the limits it has and the optional features kernels can use.
+    pub(crate) async fn open_adapter(
+        (index, adapter): (usize, wgpu::Adapter),
+        checks: Checks,
+    ) -> Result<Self> {
+        let summary = AdapterSummary::of(index, &adapter);
+        let wanted = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP;
+        let features = adapter.features() & wanted;
+        let limits = adapter.limits();
+        let (device, queue) = adapter
+            .request_device(&wgpu::DeviceDescriptor {
+                label: Some("fathom"),
+                required_features: features,
+                required_limits: limits.clone(),
+                memory_hints: wgpu::MemoryHints::Performance,
+                ..Default::default()
+            })
+            .await
+            .map_err(|e| {
+                Error::Device(format!(
+                    "{} does not open: {e}\nupdate its driver, or choose another with --device; \
+                     `fathom list devices` shows all",
+                    summary.name
+                ))
+            })?;
+        let lost = Arc::new(Mutex::new(None));
+        let seen = Arc::clone(&lost);
+        device.set_device_lost_callback(move |_, why| {
+            if let Ok(mut slot) = seen.lock() {
+                slot.get_or_insert(why);
+            }
+        });
+        let seen = Arc::clone(&lost);
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            if let Ok(mut slot) = seen.lock() {
+                slot.get_or_insert(error.to_string());
+            }
+        }));
+        let info = adapter.get_info();
+        let one_size = info.subgroup_min_size == info.subgroup_max_size;
+        let caps = Caps {
+            software: summary.software,
+            subgroup: (one_size && features.contains(wgpu::Features::SUBGROUP))
+                .then_some(info.subgroup_min_size),
+            max_binding: limits.max_storage_buffer_binding_size,
+            max_buffer: limits.max_buffer_size,
+            max_bindings: limits.max_storage_buffers_per_shader_stage,
+            max_workgroups: limits.max_compute_workgroups_per_dimension,
+            max_invocations: limits.max_compute_invocations_per_workgroup,
+            max_shared: limits.max_compute_workgroup_storage_size,
+            timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
+        };
+        Ok(Self {
+            summary,
+            caps,
+            timestamp_period: f64::from(queue.get_timestamp_period()),
+            pipelines: Mutex::new(Pipelines::new(checks)),
+            device,
+            queue,
+            lost,
+        })
+    }
+
+    /// Waits until all submitted work is done.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] where the device was lost or an earlier call failed.
+    pub fn wait(&self) -> Result<()> {
+        let polled = self.device.poll(wgpu::PollType::wait_indefinitely());
+        self.check()?;
+        polled
+            .map(|_| ())
+            .map_err(|e| Error::Gpu(format!("{}: waiting failed: {e}", self.summary.name)))
+    }
+
+    /// Fails where the device was lost or any call on it failed.
+    pub fn check(&self) -> Result<()> {
+        let lost = self.lost.lock().ok().and_then(|mut slot| slot.take());
+        match lost {
+            None => Ok(()),
+            Some(why) => Err(Error::Gpu(format!(
+                "{}: {why}\nif memory ran out, choose a smaller --batch; if the driver reset the \
+                 device, other programs or a watchdog may have stopped it",
+                self.summary.name
+            ))),
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Finding adapters and choosing one: a real GPU before a software one, an ambiguous name an error.
+
+use std::fmt;
+
+use crate::error::{Error, Result};
+
+/// What is known of an adapter before it is opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdapterSummary {
+    /// Its place in the list, as `--device` takes it.
+    pub index: usize,
+    /// The adapter's own name.
+    pub name: String,
+    /// `vulkan`, `metal`, `dx12`.
+    pub backend: String,
+    /// Driver name and version.
+    pub driver: String,
+    /// `discrete`, `integrated`, `virtual`, `cpu` or `other`.
+    pub kind: &'static str,
+    /// Runs on the CPU.
+    pub software: bool,
+    /// PCI vendor number.
+    pub vendor: u32,
+    /// PCI device number.
+    pub device: u32,
+    /// Optional abilities it lacks, each with what that costs.
+    pub missing: Vec<&'static str>,
+}
+
+impl AdapterSummary {
+    pub(crate) fn of(index: usize, adapter: &wgpu::Adapter) -> Self {
+        let info = adapter.get_info();
+        let features = adapter.features();
+        let mut missing = Vec::new();
+        if !features.contains(wgpu::Features::TIMESTAMP_QUERY) {
+            missing.push("timestamps (times come from the wall clock)");
+        }
+        if !features.contains(wgpu::Features::SUBGROUP) {
+            missing.push("subgroups");
+        }
+        let kind = match info.device_type {
+            wgpu::DeviceType::DiscreteGpu => "discrete",
+            wgpu::DeviceType::IntegratedGpu => "integrated",
+            wgpu::DeviceType::VirtualGpu => "virtual",
+            wgpu::DeviceType::Cpu => "cpu",
+            wgpu::DeviceType::Other => "other",
+        };
+        Self {
+            index,
+            // lavapipe and SwiftShader call themselves CPUs; WARP is only known by its name.
+            software: kind == "cpu" || info.name.contains("Basic Render"),
+            backend: info.backend.to_string(),
+            driver: format!("{} {}", info.driver, info.driver_info)
+                .trim()
+                .to_string(),
+            kind,
+            vendor: info.vendor,
+            device: info.device,
+            missing,
+            name: info.name,
+        }
+    }
+
+    fn rank(&self) -> usize {
+        let kinds = ["discrete", "integrated", "virtual", "other", "cpu"];
+        let kind = kinds.iter().position(|k| *k == self.kind);
+        kind.unwrap_or(kinds.len()) + 10 * usize::from(self.software)
+    }
+}
+
+impl fmt::Display for AdapterSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            name,
+            backend,
+            driver,
+            ..
+        } = self;
+        write!(f, "{name} ({backend}, {driver})")
+    }
+}
+
+/// Which adapter is wanted: `2`, `rtx`, `vulkan:rtx`, and perhaps only one backend.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selector {
+    /// As given to `--device`.
+    pub device: Option<String>,
+    /// As given to `--backend`.
+    pub backend: Option<String>,
+}
+
+/// How to get a driver, where there is no adapter at all.
+const NO_ADAPTER: &str = "no GPU adapter found: no driver for Vulkan, Metal or DX12 answers
+  Linux    install your GPU's Vulkan driver (Debian, Ubuntu: `apt install mesa-vulkan-drivers` serves \
+AMD, Intel and, in software, any machine; NVIDIA's own driver brings its own), or run ./scripts/run
+  Windows  install the GPU vendor's driver; Windows 10 and later have DX12
+  macOS    Metal is built in from 10.13 on; in a virtual machine it may be missing
+then `fathom list devices` shows what is found";
+
+/// Every adapter, in a stable order: real GPUs first.
+fn all(backend: Option<&str>) -> Result<Vec<(AdapterSummary, wgpu::Adapter)>> {
+    let backends = match backend {
+        // OpenGL is left out: its compute limits are too small for the models.
+        None => wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12,
+        Some("vulkan") => wgpu::Backends::VULKAN,
+        Some("metal") => wgpu::Backends::METAL,
+        Some("dx12") => wgpu::Backends::DX12,
+        Some(other) => {
+            return Err(Error::Usage(format!(
+                "unknown backend '{other}': one of vulkan, metal, dx12"
+            )));
+        }
+    };
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = backends;
+    // Validation of indirect calls costs a dispatch; nothing here is indirect.
+    descriptor.flags =
+        wgpu::InstanceFlags::default() - wgpu::InstanceFlags::VALIDATION_INDIRECT_CALL;
+    let instance = wgpu::Instance::new(descriptor);
+    let adapters = pollster::block_on(instance.enumerate_adapters(backends));
+    let mut found: Vec<_> = adapters
+        .into_iter()
+        .filter(|a| {
+            a.get_downlevel_capabilities()
+                .flags
+                .contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
+        })
+        .map(|a| (AdapterSummary::of(0, &a), a))
+        .collect();
+    found.sort_by_key(|(summary, _)| (summary.rank(), summary.name.clone()));
+    for (index, (summary, _)) in found.iter_mut().enumerate() {
+        summary.index = index;
+    }
+    Ok(found)
+}
+
+/// Summaries of every adapter.
+///
+/// # Errors
+/// [`Error::Usage`] for an unknown backend.
+pub fn list(backend: Option<&str>) -> Result<Vec<AdapterSummary>> {
+    Ok(all(backend)?.into_iter().map(|(s, _)| s).collect())
+}
+
+/// What a selector picks from a list.
+///
+/// # Errors
+/// [`Error::Device`] where nothing or several fit.
+fn pick(found: &[AdapterSummary], selector: &Selector) -> Result<usize> {
+    if found.is_empty() {
+        return Err(Error::Device(match &selector.backend {
+            Some(backend) => format!(
+                "no adapter answers on backend {backend}; `fathom list devices` shows what there is"
+            ),
+            None => NO_ADAPTER.to_string(),
+        }));
+    }
+    let Some(wanted) = &selector.device else {
+        return Ok(0);
+    };
+    let listing = |indices: &[usize]| {
+        let line = |&i: &usize| format!("\n  {i}  {}", found[i]);
+        indices.iter().map(line).collect::<String>()
+    };
+    let everything: Vec<usize> = (0..found.len()).collect();
+    if let Ok(index) = wanted.parse::<usize>() {
+        return if index < found.len() {
+            Ok(index)
+        } else {
+            Err(Error::Device(format!(
+                "no device {index}; there are:{}",
+                listing(&everything)
+            )))
+        };
+    }
+    let (backend, part) = match wanted.split_once(':') {
+        Some((backend, part)) => (Some(backend), part),
+        None => (None, wanted.as_str()),
+    };
+    let fits = |s: &AdapterSummary| {
+        s.name.to_lowercase().contains(&part.to_lowercase())
+            && backend.is_none_or(|b| b.eq_ignore_ascii_case(&s.backend))
+    };
+    let matching: Vec<usize> = (0..found.len()).filter(|&i| fits(&found[i])).collect();
+    match matching[..] {
+        [one] => Ok(one),
+        [] => Err(Error::Device(format!(
+            "no device matches '{wanted}'; there are:{}",
+            listing(&everything)
+        ))),
+        _ => Err(Error::Device(format!(
+            "'{wanted}' matches several devices; name one by index or backend:name:{}",
+            listing(&matching)
+        ))),
+    }
+}
+
+/// The adapter a selector names, with its index.
+pub(crate) fn choose(selector: &Selector) -> Result<(usize, wgpu::Adapter)> {
+    let mut found = all(selector.backend.as_deref())?;
+    let summaries: Vec<_> = found.iter().map(|(s, _)| s.clone()).collect();
+    let index = pick(&summaries, selector)?;
+    Ok((index, found.swap_remove(index).1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn adapter(index: usize, name: &str, backend: &str, kind: &'static str) -> AdapterSummary {
+        AdapterSummary {
+            index,
+            name: name.into(),
+            backend: backend.into(),
+            driver: "1".into(),
+            kind,
+            software: kind == "cpu",
+            vendor: 0,
+            device: 0,
+            missing: vec![],
+        }
+    }
+
+    fn pick_of(wanted: Option<&str>) -> Result<usize> {
+        let found = [
+            adapter(0, "RTX 5080", "vulkan", "discrete"),
+            adapter(1, "RTX 5080", "dx12", "discrete"),
+            adapter(2, "llvmpipe", "vulkan", "cpu"),
+        ];
+        let device = wanted.map(String::from);
+        pick(
+            &found,
+            &Selector {
+                device,
+                backend: None,
+            },
+        )
+    }
+
+    #[test]
+    fn picks_by_index_name_and_backend() {
+        assert_eq!(pick_of(None).unwrap(), 0);
+        assert_eq!(pick_of(Some("2")).unwrap(), 2);
+        assert_eq!(pick_of(Some("LLVM")).unwrap(), 2);
+        assert_eq!(pick_of(Some("dx12:rtx")).unwrap(), 1);
+    }
+
+    #[test]
+    fn refuses_what_is_absent_or_ambiguous() {
+        for wanted in ["99", "radeon", "rtx", "metal:rtx"] {
+            let error = pick_of(Some(wanted)).unwrap_err();
+            assert_eq!(error.exit_code(), 3);
+            assert!(error.to_string().contains("RTX 5080"), "{error}");
+        }
+        let none = pick(&[], &Selector::default()).unwrap_err();
+        assert!(none.to_string().contains("mesa-vulkan-drivers"));
+    }
+}

@@ -1,0 +1,167 @@
+//! Compute pipelines, each made once.
+//!
+//! Group 0 holds an op's storage bindings. Group 1 holds `params`, one uniform at a dynamic offset, so
+//! that the many dispatches of a recurrent op share one bind group.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+use crate::op::Dispatch;
+
+use super::{Checks, Gpu, shader};
+
+/// Bytes of one window into the parameter buffer: the largest alignment any device asks of offsets.
+pub(crate) const PARAMS_WINDOW: u64 = 256;
+
+/// A pipeline with what is needed to bind to it.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    pub(crate) raw: wgpu::ComputePipeline,
+    pub(crate) storage_layout: wgpu::BindGroupLayout,
+    /// The WGSL that reached the driver.
+    pub(crate) text: String,
+}
+
+/// The pipelines made so far.
+#[derive(Debug)]
+pub(crate) struct Pipelines {
+    checks: Checks,
+    made: HashMap<(String, &'static str, Vec<bool>), Arc<Pipeline>>,
+    spent: Duration,
+}
+
+impl Pipelines {
+    pub(crate) fn new(checks: Checks) -> Self {
+        let (made, spent) = (HashMap::new(), Duration::ZERO);
+        Self { checks, made, spent }
+    }
+
+    /// How many there are, and the time it took to make them.
+    pub(crate) fn made(&self) -> (usize, Duration) {
+        (self.made.len(), self.spent)
+    }
+}
+
+impl Gpu {
+    /// The layout of group 1.
+    pub(crate) fn params_layout(&self) -> wgpu::BindGroupLayout {
+        self.device
+            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+                label: Some("params"),
+                entries: &[wgpu::BindGroupLayoutEntry {
+                    binding: 0,
+                    visibility: wgpu::ShaderStages::COMPUTE,
+                    ty: wgpu::BindingType::Buffer {
+                        ty: wgpu::BufferBindingType::Uniform,
+                        has_dynamic_offset: true,
+                        min_binding_size: None,
+                    },
+                    count: None,
+                }],
+            })
+    }
+
+    /// The pipeline of a dispatch: made, or found.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] where the shader is not valid, with its place.
+    pub(crate) fn pipeline(&self, dispatch: &Dispatch, label: &str) -> Result<Arc<Pipeline>> {
+        let text = shader::assemble(&dispatch.kernel)?;
+        let access: Vec<bool> = dispatch.bindings.iter().map(|b| b.write).collect();
+        let mut pipelines = self
+            .pipelines
+            .lock()
+            .map_err(|_| Error::Internal("a pipeline's creation panicked".into()))?;
+        let key = (text, dispatch.kernel.entry, access);
+        if let Some(found) = pipelines.made.get(&key) {
+            return Ok(Arc::clone(found));
+        }
+        let start = Instant::now();
+        let made = Arc::new(self.create(&key, &dispatch.kernel.shader, label, pipelines.checks)?);
+        pipelines.spent += start.elapsed();
+        pipelines.made.insert(key, Arc::clone(&made));
+        Ok(made)
+    }
+
+    fn create(
+        &self,
+        (text, entry, access): &(String, &'static str, Vec<bool>),
+        shader: &str,
+        label: &str,
+        checks: Checks,
+    ) -> Result<Pipeline> {
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let module = self.module(text, label, checks);
+        let entries: Vec<_> = (0u32..)
+            .zip(access)
+            .map(|(binding, &write)| wgpu::BindGroupLayoutEntry {
+                binding,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: wgpu::BindingType::Buffer {
+                    ty: wgpu::BufferBindingType::Storage { read_only: !write },
+                    has_dynamic_offset: false,
+                    min_binding_size: None,
+                },
+                count: None,
+            })
+            .collect();
+        let storage_layout =
+            self.device
+                .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+                    label: Some(label),
+                    entries: &entries,
+                });
+        let layout = self
+            .device
+            .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label: Some(label),
+                bind_group_layouts: &[Some(&storage_layout), Some(&self.params_layout())],
+                immediate_size: 0,
+            });
+        let raw = self
+            .device
+            .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(label),
+                layout: Some(&layout),
+                module: &module,
+                entry_point: Some(entry),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    // Every kernel writes its workgroup memory before it reads it.
+                    zero_initialize_workgroup_memory: false,
+                    ..Default::default()
+                },
+                cache: None,
+            });
+        if let Some(error) = pollster::block_on(scope.pop()) {
+            return Err(Error::Internal(format!(
+                "shaders/{shader}.wgsl as {label}: {error}"
+            )));
+        }
+        Ok(Pipeline {
+            raw,
+            storage_layout,
+            text: text.clone(),
+        })
+    }
+
+    #[allow(unsafe_code, reason = "runtime checks can only be switched off unsafely")]
+    fn module(&self, text: &str, label: &str, checks: Checks) -> wgpu::ShaderModule {
+        let descriptor = wgpu::ShaderModuleDescriptor {
+            label: Some(label),
+            source: wgpu::ShaderSource::Wgsl(text.into()),
+        };
+        match checks {
+            Checks::On => self.device.create_shader_module(descriptor),
+            // SAFETY: the text comes from this crate's own shaders, whose every variant runs with
+            // guard words around its outputs in the tests and before each timed run.
+            Checks::Off => unsafe {
+                self.device.create_shader_module_trusted(
+                    descriptor,
+                    wgpu::ShaderRuntimeChecks::unchecked(),
+                )
+            },
+        }
+    }
+}

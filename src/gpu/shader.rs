@@ -1,0 +1,130 @@
+//! From a kernel's description to WGSL text: shared files, constants, hooks, unrolled loops.
+//!
+//! Every file under `shaders/` is valid WGSL by itself, so assembly is plain text replacement:
+//! - `// use: common/philox` lines name shared files, which are put in front once each;
+//! - `const NAME ... = value;` and `alias NAME = type;` at the top level get another right-hand side;
+//! - a `// hook: NAME` ... `// end` block is replaced as a whole;
+//! - a `for` loop with constant bounds under `// unroll` is repeated as text, since naga hands loops to
+//!   drivers bare and not all of them unroll: an array indexed by the loop variable then leaves the
+//!   registers.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use crate::error::{Error, Result};
+use crate::op::Kernel;
+
+mod unroll;
+
+include!(concat!(env!("OUT_DIR"), "/shaders.rs"));
+
+/// The names of all shader files.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    SHADERS.iter().map(|(name, _)| *name)
+}
+
+/// The text of a shader file: from `$FATHOM_SHADERS` if that is set, so that a shader can be edited
+/// without compiling, else the one compiled in.
+///
+/// # Errors
+/// [`Error::Internal`] for an unknown name, [`Error::Io`] for an unreadable file.
+pub fn source(name: &str) -> Result<Cow<'static, str>> {
+    if let Some(folder) = std::env::var_os("FATHOM_SHADERS") {
+        let path = PathBuf::from(folder).join(format!("{name}.wgsl"));
+        let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        return Ok(Cow::Owned(text));
+    }
+    match SHADERS.iter().find(|(n, _)| *n == name) {
+        Some((_, text)) => Ok(Cow::Borrowed(text)),
+        None => Err(Error::Internal(format!("no shader named {name}"))),
+    }
+}
+
+/// The WGSL of a kernel.
+///
+/// # Errors
+/// [`Error::Internal`] where a constant, hook or file does not exist.
+pub fn assemble(kernel: &Kernel) -> Result<String> {
+    let mut text = source(&kernel.shader)?.into_owned();
+    let fault = |what: String| Error::Internal(format!("shaders/{}.wgsl: {what}", kernel.shader));
+    for (name, body) in &kernel.hooks {
+        text = replace_hook(&text, name, body)
+            .ok_or_else(|| fault(format!("no block `// hook: {name}` ... `// end`")))?;
+    }
+    for (name, value) in &kernel.consts {
+        text = replace_declaration(&text, name, value)
+            .ok_or_else(|| fault(format!("no top-level const or alias {name}")))?;
+    }
+    let mut parts = String::new();
+    let mut used = Vec::new();
+    gather(&text, &mut used, &mut parts)?;
+    unroll::unroll(&(parts + &text)).map_err(fault)
+}
+
+/// Appends the files that `text` uses, each after what it uses itself, none twice.
+fn gather(text: &str, used: &mut Vec<String>, parts: &mut String) -> Result<()> {
+    for name in text.lines().filter_map(|l| l.strip_prefix("// use: ")) {
+        let name = name.trim();
+        if used.iter().any(|u| u == name) {
+            continue;
+        }
+        used.push(name.to_string());
+        let part = source(name)?;
+        gather(&part, used, parts)?;
+        parts.push_str(&part);
+        parts.push('\n');
+    }
+    Ok(())
+}
+
+fn replace_hook(text: &str, name: &str, body: &str) -> Option<String> {
+    let start = text.find(&format!("// hook: {name}\n"))?;
+    let end = start + text[start..].find("// end")?;
+    Some([&text[..start], body, &text[end..]].concat())
+}
+
+fn replace_declaration(text: &str, name: &str, value: &str) -> Option<String> {
+    let mut found = false;
+    let lines = text.lines().map(|line| {
+        let declared = line
+            .strip_prefix("const ")
+            .or_else(|| line.strip_prefix("alias "))
+            .and_then(|rest| rest.strip_prefix(name))
+            .filter(|rest| rest.starts_with([' ', ':', '=']));
+        match (declared, line.find('='), line.find(';')) {
+            (Some(_), Some(equals), Some(semicolon)) => {
+                found = true;
+                format!("{}= {value}{}\n", &line[..equals], &line[semicolon..])
+            }
+            _ => format!("{line}\n"),
+        }
+    });
+    let replaced: String = lines.collect();
+    found.then_some(replaced)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constants_and_hooks_are_replaced() {
+        let text = "const BM: u32 = 64u; // rows\nalias T = f32;\n// hook: epilogue\nfn e() {}\n// end\n";
+        let text = replace_declaration(text, "BM", "8u").unwrap();
+        let text = replace_declaration(&text, "T", "vec4<f32>").unwrap();
+        let text = replace_hook(&text, "epilogue", "fn e() { other(); }\n").unwrap();
+        assert_eq!(
+            text,
+            "const BM: u32 = 8u; // rows\nalias T = vec4<f32>;\nfn e() { other(); }\n// end\n"
+        );
+        assert_eq!(replace_declaration(&text, "B", "1u"), None);
+        assert_eq!(replace_hook(&text, "prologue", ""), None);
+    }
+
+    #[test]
+    fn an_unknown_constant_names_the_file() {
+        let kernel = Kernel::new("map/map").with_consts(&[("NOPE", 1)]);
+        let error = assemble(&kernel).unwrap_err().to_string();
+        assert!(error.contains("shaders/map/map.wgsl") && error.contains("NOPE"));
+    }
+}

@@ -1,0 +1,144 @@
+//! Repeats marked loops as text.
+
+use std::collections::HashMap;
+
+/// Repeats the body of every `// unroll` + `for (var i = A; i < B; i++) {` loop, where A and B are
+/// sums, products and quotients of unsigned literals and top-level constants.
+///
+/// The loop variable becomes a literal, so inner marked loops and array indices see constants.
+pub(super) fn unroll(text: &str) -> Result<String, String> {
+    let constants = constants(text);
+    expand(text, &constants)
+}
+
+fn expand(text: &str, constants: &HashMap<String, u32>) -> Result<String, String> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(mark) = rest.find("// unroll\n") {
+        out.push_str(&rest[..mark]);
+        let after = &rest[mark + "// unroll\n".len()..];
+        let open = after.find('{').ok_or("no loop follows // unroll")?;
+        let head = after[..open].trim();
+        let close = open + matching(&after[open..]).ok_or("unbalanced braces under // unroll")?;
+        let body = &after[open + 1..close];
+        let (name, from, to) =
+            bounds(head, constants).ok_or_else(|| format!("cannot unroll `{head}`"))?;
+        for i in from..to {
+            let turn = substitute(body, &name, &format!("{i}u"));
+            out.push('{');
+            out.push_str(&expand(&turn, constants)?);
+            out.push_str("}\n");
+        }
+        rest = &after[close + 1..];
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+/// Position of the brace that closes the one `text` starts with.
+fn matching(text: &str) -> Option<usize> {
+    let mut depth = 0usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 1 => return Some(at),
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// `for (var i = A; i < B; i++)` as (i, A, B).
+fn bounds(head: &str, constants: &HashMap<String, u32>) -> Option<(String, u32, u32)> {
+    let inner = head.strip_prefix("for")?.trim();
+    let inner = inner.strip_prefix('(')?.strip_suffix(')')?;
+    let mut parts = inner.split(';').map(str::trim);
+    let (name, from) = parts.next()?.strip_prefix("var ")?.split_once('=')?;
+    let name = name.split(':').next()?.trim().to_string();
+    let to = parts.next()?.strip_prefix(&name)?.trim().strip_prefix('<')?;
+    let step = parts.next()?.replace(' ', "");
+    let unit = step == format!("{name}++") || step == format!("{name}+=1u");
+    unit.then_some((name, value(from, constants)?, value(to, constants)?))
+}
+
+/// Top-level `const NAME: u32 = ...;` values, in order of declaration.
+fn constants(text: &str) -> HashMap<String, u32> {
+    let mut found = HashMap::new();
+    for line in text.lines().filter_map(|l| l.strip_prefix("const ")) {
+        let Some((left, right)) = line.split_once('=') else {
+            continue;
+        };
+        let name = left.split(':').next().unwrap_or(left).trim().to_string();
+        let right = right.split(';').next().unwrap_or(right);
+        if let Some(v) = value(right, &found) {
+            found.insert(name, v);
+        }
+    }
+    found
+}
+
+/// The value of sums of products and quotients, left to right; brackets are not needed so far.
+fn value(text: &str, constants: &HashMap<String, u32>) -> Option<u32> {
+    let mut sum = 0u32;
+    for term in text.split('+') {
+        let mut product: Option<u32> = None;
+        let mut divide = false;
+        let spaced = term.replace('*', " * ").replace('/', " / ");
+        for token in spaced.split_whitespace() {
+            match token {
+                "*" => divide = false,
+                "/" => divide = true,
+                atom => {
+                    let digits = atom.strip_suffix('u').unwrap_or(atom);
+                    let v = digits.parse().ok().or_else(|| constants.get(atom).copied())?;
+                    product = Some(match product {
+                        None => v,
+                        Some(p) if divide => p.checked_div(v)?,
+                        Some(p) => p * v,
+                    });
+                }
+            }
+        }
+        sum += product?;
+    }
+    Some(sum)
+}
+
+/// Replaces whole-word occurrences of `name`.
+fn substitute(text: &str, name: &str, by: &str) -> String {
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    for (found, _) in text.match_indices(name) {
+        let before = text[..found].chars().next_back();
+        let after = text[found + name.len()..].chars().next();
+        let member = before == Some('.');
+        if found >= at && !before.is_some_and(word) && !after.is_some_and(word) && !member {
+            out.push_str(&text[at..found]);
+            out.push_str(by);
+            at = found + name.len();
+        }
+    }
+    out.push_str(&text[at..]);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nested_loops_become_text() {
+        let text = "const N: u32 = 4u;\nconst H: u32 = N / 2u;\n// unroll\nfor (var i = 0u; i < H; i++) {\n// unroll\nfor (var j = 1u; j < 1u + 1u; j++) { a[i] += b.i[j]; }\n}\n";
+        let out = unroll(text).unwrap();
+        let flat: String = out.split_whitespace().collect();
+        assert!(flat.ends_with("{{a[0u]+=b.i[1u];}}{{a[1u]+=b.i[1u];}}"), "{flat}");
+    }
+
+    #[test]
+    fn a_loop_that_cannot_be_unrolled_is_an_error() {
+        let error = unroll("// unroll\nfor (var i = 0u; i < n; i++) {}").unwrap_err();
+        assert!(error.contains("i < n"));
+    }
+}

@@ -1,0 +1,227 @@
+//! The elementwise functions: value, WGSL and derivative of each, side by side.
+
+use crate::graph::Tensor;
+
+use super::dropout_factor;
+
+/// One elementwise function. `y` is the function's own result, `d` the gradient that reaches it: the
+/// gradient functions take y, not x, so that no pre-activation must be kept.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Function {
+    /// a + b
+    Add,
+    /// a - b
+    Sub,
+    /// a * b
+    Mul,
+    /// a / b
+    Div,
+    /// a * factor
+    Scale(f32),
+    /// a + constant
+    Offset(f32),
+    /// e^a
+    Exp,
+    /// ln a
+    Log,
+    /// a^2
+    Square,
+    /// sqrt a
+    Sqrt,
+    /// tanh a
+    Tanh,
+    /// 1 / (1 + e^-a)
+    Sigmoid,
+    /// max(a, 0)
+    Relu,
+    /// min(max(a, 0), limit)
+    ClippedRelu(f32),
+    /// a * mask / (1 - rate); the mask is drawn from the clock, argument 1
+    Dropout {
+        /// Probability of dropping.
+        rate: f32,
+        /// Random stream.
+        stream: u32,
+    },
+    /// (y, d): d (1 - y^2)
+    TanhGrad,
+    /// (y, d): d y (1 - y)
+    SigmoidGrad,
+    /// (y, d): d where y > 0
+    ReluGrad,
+    /// (y, d): d where 0 < y < limit
+    ClippedReluGrad(f32),
+}
+
+use Function::*;
+
+impl Function {
+    /// One of each, for tests.
+    pub const EXAMPLES: &[Function] = &[
+        Add,
+        Sub,
+        Mul,
+        Div,
+        Scale(-1.5),
+        Offset(0.25),
+        Exp,
+        Log,
+        Square,
+        Sqrt,
+        Tanh,
+        Sigmoid,
+        Relu,
+        ClippedRelu(0.5),
+        Dropout {
+            rate: 0.25,
+            stream: 7,
+        },
+        TanhGrad,
+        SigmoidGrad,
+        ReluGrad,
+        ClippedReluGrad(0.5),
+    ];
+
+    /// The op type in tables.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Add => "add",
+            Sub => "sub",
+            Mul => "mul",
+            Div => "div",
+            Scale(_) => "scale",
+            Offset(_) => "offset",
+            Exp => "exp",
+            Log => "log",
+            Square => "square",
+            Sqrt => "sqrt",
+            Tanh => "tanh",
+            Sigmoid => "sigmoid",
+            Relu => "relu",
+            ClippedRelu(_) => "clipped_relu",
+            Dropout { .. } => "dropout",
+            TanhGrad => "tanh_grad",
+            SigmoidGrad => "sigmoid_grad",
+            ReluGrad => "relu_grad",
+            ClippedReluGrad(_) => "clipped_relu_grad",
+        }
+    }
+
+    /// How many arguments it takes.
+    pub fn arity(&self) -> usize {
+        match self {
+            Add | Sub | Mul | Div | Dropout { .. } => 2,
+            TanhGrad | SigmoidGrad | ReluGrad | ClippedReluGrad(_) => 2,
+            _ => 1,
+        }
+    }
+
+    /// Operations an element takes, transcendental functions counted as one.
+    pub fn flops(&self) -> u64 {
+        match self {
+            TanhGrad | SigmoidGrad => 3,
+            Sigmoid | ClippedRelu(_) => 2,
+            _ => 1,
+        }
+    }
+
+    /// The argument that must be above 0, if any.
+    pub(super) fn wants_positive(&self) -> Option<usize> {
+        match self {
+            Log | Sqrt => Some(0),
+            Div => Some(1),
+            _ => None,
+        }
+    }
+
+    /// The value in f64.
+    pub fn evaluate(&self, a: &[f64], clock: &[f64], element: usize) -> f64 {
+        let keep = |on: bool| if on { a[1] } else { 0.0 };
+        match *self {
+            Add => a[0] + a[1],
+            Sub => a[0] - a[1],
+            Mul => a[0] * a[1],
+            Div => a[0] / a[1],
+            Scale(factor) => a[0] * f64::from(factor),
+            Offset(constant) => a[0] + f64::from(constant),
+            Exp => a[0].exp(),
+            Log => a[0].ln(),
+            Square => a[0] * a[0],
+            Sqrt => a[0].sqrt(),
+            Tanh => a[0].tanh(),
+            Sigmoid => 1.0 / (1.0 + (-a[0]).exp()),
+            Relu => a[0].max(0.0),
+            ClippedRelu(limit) => a[0].clamp(0.0, f64::from(limit)),
+            Dropout { rate, stream } => a[0] * dropout_factor(rate, stream, clock, element),
+            TanhGrad => a[1] * (1.0 - a[0] * a[0]),
+            SigmoidGrad => a[1] * a[0] * (1.0 - a[0]),
+            ReluGrad => keep(a[0] > 0.0),
+            ClippedReluGrad(limit) => keep(a[0] > 0.0 && a[0] < f64::from(limit)),
+        }
+    }
+
+    /// The WGSL expression over argument expressions of type `T` (f32 or vec4<f32>); `i` is the element
+    /// or the group of four.
+    pub(super) fn wgsl(&self, a: &[String], wide: bool) -> String {
+        let x = &a[0];
+        match *self {
+            Add => format!("{x} + {}", a[1]),
+            Sub => format!("{x} - {}", a[1]),
+            Mul => format!("{x} * {}", a[1]),
+            Div => format!("{x} / {}", a[1]),
+            Scale(factor) => format!("{x} * {factor:?}f"),
+            Offset(constant) => format!("{x} + {constant:?}f"),
+            Exp => format!("exp({x})"),
+            Log => format!("log({x})"),
+            Square => format!("{x} * {x}"),
+            Sqrt => format!("sqrt({x})"),
+            // Drivers compute tanh from e^2x, which overflows; beyond 15 it is 1 in f32.
+            Tanh => format!("tanh(clamp({x}, T(-15.0), T(15.0)))"),
+            Sigmoid => format!("T(1.0) / (T(1.0) + exp(-{x}))"),
+            Relu => format!("max({x}, T(0.0))"),
+            ClippedRelu(limit) => format!("clamp({x}, T(0.0), T({limit:?}f))"),
+            Dropout { rate, stream } => {
+                let threshold = crate::random::drop_threshold(rate);
+                let scale = 1.0 / (1.0 - rate);
+                let name = if wide { "dropout4" } else { "dropout1" };
+                format!("{x} * {name}(i, {}, {stream}u, {threshold}u, {scale:?}f)", a[1])
+            }
+            TanhGrad => format!("{1} * (T(1.0) - {0} * {0})", x, a[1]),
+            SigmoidGrad => format!("{1} * {0} * (T(1.0) - {0})", x, a[1]),
+            ReluGrad => format!("select(T(0.0), {}, {x} > T(0.0))", a[1]),
+            ClippedReluGrad(limit) => {
+                let d = &a[1];
+                format!("select(T(0.0), select(T(0.0), {d}, {x} > T(0.0)), {x} < T({limit:?}f))")
+            }
+        }
+    }
+
+    /// The gradients of the arguments before broadcasting is undone.
+    pub(super) fn gradient<'g>(
+        &self,
+        x: &[Tensor<'g>],
+        y: Tensor<'g>,
+        dy: Tensor<'g>,
+    ) -> Vec<Option<Tensor<'g>>> {
+        let through = |f: Function| vec![Some(y.map_with(f, &[dy]))];
+        match *self {
+            Add => vec![Some(dy), Some(dy)],
+            Sub => vec![Some(dy), Some(-dy)],
+            Mul => vec![Some(dy * x[1]), Some(dy * x[0])],
+            Div => vec![Some(dy / x[1]), Some(-(dy * y / x[1]))],
+            Scale(factor) => vec![Some(dy.scale(factor))],
+            Offset(_) => vec![Some(dy)],
+            Exp => vec![Some(dy * y)],
+            Log => vec![Some(dy / x[0])],
+            Square => vec![Some((dy * x[0]).scale(2.0))],
+            Sqrt => vec![Some((dy / y).scale(0.5))],
+            Tanh => through(TanhGrad),
+            Sigmoid => through(SigmoidGrad),
+            Relu => through(ReluGrad),
+            ClippedRelu(limit) => through(ClippedReluGrad(limit)),
+            Dropout { .. } => vec![Some(dy.map_with(*self, &[x[1]])), None],
+            // Second derivatives are not needed by any model.
+            TanhGrad | SigmoidGrad | ReluGrad | ClippedReluGrad(_) => vec![None, None],
+        }
+    }
+}

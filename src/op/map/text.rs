@@ -1,0 +1,155 @@
+//! The WGSL of a chain: as the body of the map kernel, or as another kernel's epilogue.
+
+use crate::tensor::{Shape, TensorSpec};
+
+use super::{Map, broadcast_strides};
+
+/// How an input lies under the output's elements.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Element i at i.
+    Full,
+    /// One value for all.
+    Scalar,
+    /// A vector of this length along the last axes: i % n.
+    Suffix(usize),
+    /// One value for each run of this length: i / n.
+    Prefix(usize),
+    /// Anything else: a sum over axes of (i / inner % length) * stride.
+    Axes(Vec<(usize, usize, usize)>),
+}
+
+impl Place {
+    /// The place of `from` under `to`.
+    pub(crate) fn of(from: &Shape, to: &Shape) -> Self {
+        let (n, all) = (from.len(), to.len());
+        let kept: Vec<usize> = from.dims().iter().copied().skip_while(|&d| d == 1).collect();
+        let lead: Vec<usize> = from.dims().iter().rev().copied().skip_while(|&d| d == 1).collect();
+        if n == all {
+            Self::Full
+        } else if n == 1 {
+            Self::Scalar
+        } else if to.dims().ends_with(&kept) {
+            Self::Suffix(n)
+        } else if from.rank() == to.rank() && to.dims().iter().rev().skip(to.rank() - lead.len()).eq(&lead) {
+            Self::Prefix(all / n)
+        } else {
+            let strides = broadcast_strides(from, to);
+            let mut inner = 1;
+            let mut axes = Vec::new();
+            for (&length, &stride) in to.dims().iter().zip(&strides).rev() {
+                if stride > 0 {
+                    axes.push((inner, length, stride));
+                }
+                inner *= length;
+            }
+            Self::Axes(axes)
+        }
+    }
+
+    /// Whether groups of four elements can be read at once.
+    pub(crate) fn allows_vec4(&self) -> bool {
+        match self {
+            Self::Full | Self::Scalar => true,
+            Self::Suffix(n) | Self::Prefix(n) => n.is_multiple_of(4),
+            Self::Axes(_) => false,
+        }
+    }
+
+    /// Whether the binding is an array of vec4 in a kernel that works on four elements at once.
+    fn is_wide(&self, width: usize) -> bool {
+        width == 4 && matches!(self, Self::Full | Self::Suffix(_))
+    }
+
+    fn index(&self, width: usize) -> String {
+        match self {
+            Self::Full => "i".into(),
+            Self::Scalar => "0u".into(),
+            Self::Suffix(n) => format!("i % {}u", n / width),
+            Self::Prefix(n) => format!("i / {}u", n / width),
+            Self::Axes(axes) => {
+                let term = |&(inner, length, stride): &(usize, usize, usize)| {
+                    format!("i / {inner}u % {length}u * {stride}u")
+                };
+                axes.iter().map(term).collect::<Vec<_>>().join(" + ")
+            }
+        }
+    }
+}
+
+/// The WGSL type of a group of `width` elements.
+pub(crate) fn vector(width: usize) -> &'static str {
+    if width == 4 { "vec4<f32>" } else { "f32" }
+}
+
+/// Declarations from binding `first` on and the loads, for inputs from `skip` on.
+fn loads(
+    map: &Map,
+    inputs: &[TensorSpec],
+    shape: &Shape,
+    width: usize,
+    (skip, first): (usize, usize),
+) -> (String, String) {
+    let (mut declarations, mut body) = (String::new(), String::new());
+    for i in skip..map.inputs {
+        let binding = first + i - skip;
+        let mut declare = |element: &str| {
+            declarations += &format!(
+                "@group(0) @binding({binding}) var<storage, read> in{i}: array<{element}>;\n"
+            );
+        };
+        if map.is_clock(i) {
+            declare("vec4<u32>");
+            body += &format!("    let v{i} = in{i}[0];\n");
+            continue;
+        }
+        let place = Place::of(&inputs[i].shape, shape);
+        declare(if place.is_wide(width) { vector(width) } else { "f32" });
+        body += &format!("    let v{i} = T(in{i}[{}]);\n", place.index(width));
+    }
+    (declarations, body)
+}
+
+fn steps(map: &Map, width: usize) -> String {
+    let mut body = String::new();
+    for (n, step) in map.code.iter().enumerate() {
+        let arguments: Vec<_> = step.arguments.iter().map(|a| format!("v{a}")).collect();
+        let value = step.function.wgsl(&arguments, width == 4);
+        body += &format!("    let v{} = {value};\n", map.inputs + n);
+    }
+    body + &format!("    return v{};\n}}\n", map.inputs + map.code.len() - 1)
+}
+
+/// `fn apply(i)`: all inputs are read from bindings 1 on.
+pub(super) fn apply(map: &Map, inputs: &[TensorSpec], shape: &Shape, width: usize) -> String {
+    let (declarations, loads) = loads(map, inputs, shape, width, (0, 1));
+    let body = steps(map, width);
+    format!("{declarations}fn apply(i: u32) -> T {{\n{loads}{body}")
+}
+
+/// `fn epilogue(v0, i)`: input 0 is the value about to be stored at element i of an output of `shape`,
+/// the others are read from bindings `first` on. `inputs[0]` stands for that value.
+pub(crate) fn epilogue(map: &Map, inputs: &[TensorSpec], shape: &Shape, first: usize) -> String {
+    let (declarations, loads) = loads(map, inputs, shape, 1, (1, first));
+    let body = steps(map, 1);
+    format!("{declarations}alias T = f32;\nfn epilogue(v0: f32, i: u32) -> f32 {{\n{loads}{body}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_recognised() {
+        let place = |from: &[usize], to: &[usize]| Place::of(&from.into(), &to.into());
+        assert_eq!(place(&[2, 3], &[2, 3]), Place::Full);
+        assert_eq!(place(&[1, 1], &[2, 3]), Place::Scalar);
+        assert_eq!(place(&[1, 3], &[2, 3]), Place::Suffix(3));
+        assert_eq!(place(&[2, 1], &[2, 3]), Place::Prefix(3));
+        assert_eq!(place(&[2, 1, 1], &[2, 3, 4]), Place::Prefix(12));
+        assert_eq!(
+            place(&[2, 1, 4], &[2, 3, 4]),
+            Place::Axes(vec![(1, 4, 1), (12, 2, 4)])
+        );
+    }
+}

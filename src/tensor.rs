@@ -1,0 +1,272 @@
+//! Shapes, element types and the host arrays that the f64 references work on: no GPU here.
+
+use std::fmt;
+
+/// Element type of a tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DType {
+    /// 32-bit float.
+    F32,
+    /// 32-bit unsigned integer.
+    U32,
+    /// 32-bit signed integer.
+    I32,
+    /// 8-bit unsigned integer, four to a 32-bit word on the GPU.
+    U8,
+}
+
+impl DType {
+    /// Bytes an element takes.
+    pub const fn size(self) -> usize {
+        match self {
+            Self::F32 | Self::U32 | Self::I32 => 4,
+            Self::U8 => 1,
+        }
+    }
+
+    /// Whether results of this type must agree exactly.
+    pub const fn is_integer(self) -> bool {
+        !matches!(self, Self::F32)
+    }
+}
+
+impl fmt::Display for DType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::U32 => "u32",
+            Self::I32 => "i32",
+            Self::U8 => "u8",
+        })
+    }
+}
+
+/// The lengths of a tensor's axes, row-major; a scalar has none.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Shape(Vec<usize>);
+
+impl Shape {
+    /// The axes' lengths.
+    pub fn dims(&self) -> &[usize] {
+        &self.0
+    }
+
+    /// Number of axes.
+    pub fn rank(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.0.iter().product()
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Length of the last axis; 1 for a scalar.
+    pub fn last(&self) -> usize {
+        self.0.last().copied().unwrap_or(1)
+    }
+
+    /// Number of rows when all axes but the last are taken as one.
+    pub fn rows(&self) -> usize {
+        self.0[..self.0.len().saturating_sub(1)].iter().product()
+    }
+
+    /// The shape both broadcast to under numpy's rule, if there is one.
+    pub fn broadcast(&self, other: &Shape) -> Option<Shape> {
+        let rank = self.rank().max(other.rank());
+        let axis = |s: &Shape, i: usize| (i + s.rank()).checked_sub(rank).map_or(1, |j| s.0[j]);
+        (0..rank)
+            .map(|i| match (axis(self, i), axis(other, i)) {
+                (a, b) if a == b => Some(a),
+                (1, b) => Some(b),
+                (a, 1) => Some(a),
+                _ => None,
+            })
+            .collect::<Option<Vec<_>>>()
+            .map(Shape)
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+impl From<&[usize]> for Shape {
+    fn from(dims: &[usize]) -> Self {
+        Self(dims.to_vec())
+    }
+}
+
+impl From<Vec<usize>> for Shape {
+    fn from(dims: Vec<usize>) -> Self {
+        Self(dims)
+    }
+}
+
+impl<const N: usize> From<[usize; N]> for Shape {
+    fn from(dims: [usize; N]) -> Self {
+        Self(dims.to_vec())
+    }
+}
+
+/// Shape and element type: all that is known of a tensor before the program runs.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TensorSpec {
+    /// Lengths of the axes.
+    pub shape: Shape,
+    /// Element type.
+    pub dtype: DType,
+}
+
+impl TensorSpec {
+    /// A tensor of `dtype`.
+    pub fn new(shape: impl Into<Shape>, dtype: DType) -> Self {
+        Self {
+            shape: shape.into(),
+            dtype,
+        }
+    }
+
+    /// An f32 tensor.
+    pub fn f32(shape: impl Into<Shape>) -> Self {
+        Self::new(shape, DType::F32)
+    }
+
+    /// A u32 tensor.
+    pub fn u32(shape: impl Into<Shape>) -> Self {
+        Self::new(shape, DType::U32)
+    }
+
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.shape.len()
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.shape.is_empty()
+    }
+
+    /// Bytes on the GPU: whole 32-bit words.
+    pub fn bytes(&self) -> u64 {
+        (self.len() * self.dtype.size()).next_multiple_of(4) as u64
+    }
+
+    /// The axes' lengths.
+    pub fn dims(&self) -> &[usize] {
+        self.shape.dims()
+    }
+}
+
+impl fmt::Display for TensorSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.dtype, self.shape)
+    }
+}
+
+/// A tensor's values on the host as f64, which holds every f32 and u32 exactly.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Array {
+    /// Shape and the type the values have on the GPU.
+    pub spec: TensorSpec,
+    /// Values, row-major.
+    pub data: Vec<f64>,
+}
+
+impl Array {
+    /// An array of `spec` holding `data`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn new(spec: TensorSpec, data: Vec<f64>) -> Self {
+        assert_eq!(spec.len(), data.len(), "{spec} holds other data");
+        Self { spec, data }
+    }
+
+    /// An f32 array.
+    pub fn f32(shape: impl Into<Shape>, data: Vec<f64>) -> Self {
+        Self::new(TensorSpec::f32(shape), data)
+    }
+
+    /// All zeros.
+    pub fn zeros(spec: TensorSpec) -> Self {
+        let data = vec![0.0; spec.len()];
+        Self { spec, data }
+    }
+
+    /// The axes' lengths.
+    pub fn dims(&self) -> &[usize] {
+        self.spec.dims()
+    }
+
+    /// The bytes the GPU holds for these values.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes: Vec<u8> = match self.spec.dtype {
+            DType::F32 => self
+                .data
+                .iter()
+                .flat_map(|&x| (x as f32).to_le_bytes())
+                .collect(),
+            DType::U32 => self
+                .data
+                .iter()
+                .flat_map(|&x| (x as u32).to_le_bytes())
+                .collect(),
+            DType::I32 => self
+                .data
+                .iter()
+                .flat_map(|&x| (x as i32).to_le_bytes())
+                .collect(),
+            DType::U8 => self.data.iter().map(|&x| x as u8).collect(),
+        };
+        bytes.resize(self.spec.bytes() as usize, 0);
+        bytes
+    }
+
+    /// The values that `bytes`, read from the GPU, hold.
+    pub fn from_bytes(spec: TensorSpec, bytes: &[u8]) -> Self {
+        let word = |c: &[u8]| [c[0], c[1], c[2], c[3]];
+        let words = bytes.chunks_exact(4).take(spec.len());
+        let data = match spec.dtype {
+            DType::F32 => words.map(|c| f32::from_le_bytes(word(c)) as f64).collect(),
+            DType::U32 => words.map(|c| u32::from_le_bytes(word(c)) as f64).collect(),
+            DType::I32 => words.map(|c| i32::from_le_bytes(word(c)) as f64).collect(),
+            DType::U8 => bytes[..spec.len()].iter().map(|&b| b as f64).collect(),
+        };
+        Self::new(spec, data)
+    }
+
+    /// The same values rounded to what the GPU holds.
+    pub fn rounded(&self) -> Self {
+        Self::from_bytes(self.spec.clone(), &self.to_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn broadcasting_follows_numpy() {
+        let s = |d: &[usize]| Shape::from(d);
+        assert_eq!(s(&[4, 1, 3]).broadcast(&s(&[5, 1])), Some(s(&[4, 5, 3])));
+        assert_eq!(s(&[]).broadcast(&s(&[2])), Some(s(&[2])));
+        assert_eq!(s(&[2, 3]).broadcast(&s(&[2])), None);
+    }
+
+    #[test]
+    fn bytes_round_trip_for_every_type() {
+        for dtype in [DType::F32, DType::U32, DType::I32, DType::U8] {
+            let array = Array::new(TensorSpec::new([3], dtype), vec![0.0, 7.0, 200.0]);
+            assert_eq!(array.rounded(), array);
+            assert_eq!(array.to_bytes().len() % 4, 0);
+        }
+    }
+}
