@@ -26,10 +26,14 @@ fn main() {
         }
     }
     let commit = git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".into());
-    let dirty = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|s| !s.is_empty());
+    let dirty =
+        git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|s| !s.is_empty());
     println!("cargo:rustc-env=FATHOM_COMMIT={commit}");
     println!("cargo:rustc-env=FATHOM_DIRTY={dirty}");
-    println!("cargo:rustc-env=FATHOM_PROFILE={}", env::var("PROFILE").unwrap_or_default());
+    println!(
+        "cargo:rustc-env=FATHOM_PROFILE={}",
+        env::var("PROFILE").unwrap_or_default()
+    );
 }
 
 /// What git prints, or nothing where this is no checkout (a packaged source, say).

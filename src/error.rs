@@ -104,7 +104,10 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
         5,
         "verification failed: a kernel disagrees with its reference",
     ),
-    (6, "device lost or out of memory (what was measured is kept)"),
+    (
+        6,
+        "device lost or out of memory (what was measured is kept)",
+    ),
     (7, "measurement too noisy under --strict"),
     (8, "regression found by compare --fail-on"),
     (9, "records not comparable"),

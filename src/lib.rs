@@ -1,4 +1,8 @@
 //! Fathom.
 pub mod error;
+pub mod gpu;
+pub mod graph;
+pub mod op;
+pub mod program;
 pub mod random;
 pub mod tensor;

@@ -1,2 +1,2 @@
 //! fathom
-fn main(){}
+fn main() {}

@@ -7,16 +7,17 @@
 use std::any::Any;
 use std::fmt;
 
-use crate::random::Rng;
 use crate::gpu::Caps;
 use crate::graph::Tensor;
+use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 
 pub mod map;
 pub mod matmul;
+pub mod reduce;
 
 /// Every op family there is.
-pub const LIST: &[&dyn Family] = &[&matmul::Family, &map::Family];
+pub const LIST: &[&dyn Family] = &[&matmul::Family, &map::Family, &reduce::Family];
 
 /// The paper's seven classes of operation (Fathom, IISWC 2016, section V).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -359,7 +360,7 @@ impl Distribution {
 }
 
 /// An operation with its problem settled up to the inputs' shapes.
-pub trait Op: fmt::Debug + Any + Send + Sync {
+pub trait Op: fmt::Debug + Any + Send + Sync + CloneBox {
     /// Its type in every table: `matmul`. Also the shader folder, unless the lowering says otherwise.
     fn name(&self) -> &'static str;
 
@@ -437,6 +438,18 @@ pub trait Op: fmt::Debug + Any + Send + Sync {
     /// The op types inside with their classes: more than one after fusion.
     fn types(&self) -> Vec<(&'static str, Class)> {
         vec![(self.name(), self.class())]
+    }
+}
+
+/// Cloning behind `dyn`: any op that is [`Clone`] has it.
+pub trait CloneBox {
+    /// A copy on the heap.
+    fn clone_box(&self) -> Box<dyn Op>;
+}
+
+impl<T: Op + Clone> CloneBox for T {
+    fn clone_box(&self) -> Box<dyn Op> {
+        Box::new(self.clone())
     }
 }
 

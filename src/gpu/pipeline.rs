@@ -35,7 +35,11 @@ pub(crate) struct Pipelines {
 impl Pipelines {
     pub(crate) fn new(checks: Checks) -> Self {
         let (made, spent) = (HashMap::new(), Duration::ZERO);
-        Self { checks, made, spent }
+        Self {
+            checks,
+            made,
+            spent,
+        }
     }
 
     /// How many there are, and the time it took to make them.
@@ -146,7 +150,10 @@ impl Gpu {
         })
     }
 
-    #[allow(unsafe_code, reason = "runtime checks can only be switched off unsafely")]
+    #[allow(
+        unsafe_code,
+        reason = "runtime checks can only be switched off unsafely"
+    )]
     fn module(&self, text: &str, label: &str, checks: Checks) -> wgpu::ShaderModule {
         let descriptor = wgpu::ShaderModuleDescriptor {
             label: Some(label),

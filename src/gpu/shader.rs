@@ -109,7 +109,8 @@ mod tests {
 
     #[test]
     fn constants_and_hooks_are_replaced() {
-        let text = "const BM: u32 = 64u; // rows\nalias T = f32;\n// hook: epilogue\nfn e() {}\n// end\n";
+        let text =
+            "const BM: u32 = 64u; // rows\nalias T = f32;\n// hook: epilogue\nfn e() {}\n// end\n";
         let text = replace_declaration(text, "BM", "8u").unwrap();
         let text = replace_declaration(&text, "T", "vec4<f32>").unwrap();
         let text = replace_hook(&text, "epilogue", "fn e() { other(); }\n").unwrap();

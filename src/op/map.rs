@@ -17,7 +17,7 @@ mod function;
 mod text;
 
 pub use function::Function;
-pub(crate) use text::Place;
+pub(crate) use text::{Place, epilogue as text_epilogue};
 
 const WORKGROUP: usize = 64;
 
@@ -37,6 +37,8 @@ pub struct Map {
     pub inputs: usize,
     /// The steps.
     pub code: Vec<Instruction>,
+    /// A shape that the inputs are broadcast to beside each other.
+    pub expand: Option<Shape>,
 }
 
 impl Map {
@@ -48,14 +50,25 @@ impl Map {
             function,
             arguments,
         }];
-        Self { inputs, code }
+        let expand = None;
+        Self {
+            inputs,
+            code,
+            expand,
+        }
     }
 
     /// This chain with its input `at` computed by `producer`: the producer's inputs stand where `at`
     /// stood. Inputs that occur twice are not merged.
     pub fn after(&self, producer: &Map, at: usize) -> Self {
         let inputs = self.inputs + producer.inputs - 1;
-        let moved = |v: usize| if v < producer.inputs { v + at } else { inputs + v - producer.inputs };
+        let moved = |v: usize| {
+            if v < producer.inputs {
+                v + at
+            } else {
+                inputs + v - producer.inputs
+            }
+        };
         let done = inputs + producer.code.len();
         let own = |v: usize| {
             if v == at {
@@ -74,7 +87,30 @@ impl Map {
         };
         let mut code: Vec<_> = producer.code.iter().map(|i| relabel(i, &moved)).collect();
         code.extend(self.code.iter().map(|i| relabel(i, &own)));
-        Self { inputs, code }
+        let expand = self.expand.clone().or_else(|| producer.expand.clone());
+        Self {
+            inputs,
+            code,
+            expand,
+        }
+    }
+
+    /// The same chain with input `at` moved to the front.
+    pub fn with_first(&self, at: usize) -> Self {
+        let order = |v: usize| match v {
+            v if v == at => 0,
+            v if v < at => v + 1,
+            v => v,
+        };
+        let step = |i: &Instruction| Instruction {
+            function: i.function,
+            arguments: i.arguments.iter().map(|&v| order(v)).collect(),
+        };
+        Self {
+            inputs: self.inputs,
+            code: self.code.iter().map(step).collect(),
+            expand: self.expand.clone(),
+        }
     }
 
     /// The inputs that are the clock of a random function, not values.
@@ -118,7 +154,7 @@ impl Map {
 
     /// The output's shape.
     pub fn shape(&self, inputs: &[TensorSpec]) -> Result<Shape, String> {
-        let mut shape = Shape::default();
+        let mut shape = self.expand.clone().unwrap_or_default();
         for (i, spec) in inputs.iter().enumerate() {
             if self.is_clock(i) {
                 if *spec != TensorSpec::u32([4]) {
@@ -150,6 +186,7 @@ impl Map {
     pub fn types(&self) -> Vec<(&'static str, Class)> {
         let class = |f: &Function| match f {
             Function::Dropout { .. } => Class::Random,
+            Function::Copy => Class::Movement,
             _ => Class::Elementwise,
         };
         let kind = |i: &Instruction| (i.function.name(), class(&i.function));
@@ -276,7 +313,10 @@ impl Op for Map {
             .map(|(i, spec)| {
                 let mut array = distribution.array(spec, 4, rng);
                 if spec.dtype == DType::F32 && positive(i) {
-                    array.data.iter_mut().for_each(|x| *x = f64::from(x.abs() as f32 + 0.5));
+                    array
+                        .data
+                        .iter_mut()
+                        .for_each(|x| *x = f64::from(x.abs() as f32 + 0.5));
                 }
                 array
             })
@@ -301,8 +341,15 @@ impl Op for Map {
 
 impl<'g> Tensor<'g> {
     fn map(self, function: Function, others: &[Tensor<'g>]) -> Tensor<'g> {
-        let inputs: Vec<_> = std::iter::once(self).chain(others.iter().copied()).collect();
+        let inputs: Vec<_> = std::iter::once(self)
+            .chain(others.iter().copied())
+            .collect();
         self.graph().apply1(Map::one(function), &inputs)
+    }
+
+    /// The same values in memory of their own.
+    pub fn copy(self) -> Tensor<'g> {
+        self.map(Function::Copy, &[])
     }
 
     /// `self * factor`.
@@ -313,6 +360,18 @@ impl<'g> Tensor<'g> {
     /// `self + constant`.
     pub fn offset(self, constant: f32) -> Tensor<'g> {
         self.map(Function::Offset(constant), &[])
+    }
+
+    /// The same values repeated along axes of length 1, or along new leading axes.
+    pub fn broadcast_to(self, shape: &crate::tensor::Shape) -> Tensor<'g> {
+        if self.spec().shape == *shape {
+            return self;
+        }
+        let copy = Map {
+            expand: Some(shape.clone()),
+            ..Map::one(Function::Copy)
+        };
+        self.graph().apply1(copy, &[self])
     }
 
     /// e to the power of each value.
@@ -396,7 +455,13 @@ impl super::Family for Family {
             .map(|&function| {
                 let map = Map::one(function);
                 let specs: Vec<_> = (0..map.inputs)
-                    .map(|i| if map.is_clock(i) { TensorSpec::u32([4]) } else { f(&[5, 12]) })
+                    .map(|i| {
+                        if map.is_clock(i) {
+                            TensorSpec::u32([4])
+                        } else {
+                            f(&[5, 12])
+                        }
+                    })
                     .collect();
                 Case::new(format!("{}_5x12", function.name()), map, specs)
             })
@@ -419,10 +484,21 @@ impl super::Family for Family {
         let chain = Map::one(Function::Tanh)
             .after(&add(), 0)
             .after(&Map::one(Function::Scale(0.5)), 1);
-        cases.push(Case::new("chain_tanh_add_scale", chain, [f(&[9, 8]), f(&[8])]));
-        let dropout = Function::Dropout { rate: 0.5, stream: 9 };
+        cases.push(Case::new(
+            "chain_tanh_add_scale",
+            chain,
+            [f(&[9, 8]), f(&[8])],
+        ));
+        let dropout = Function::Dropout {
+            rate: 0.5,
+            stream: 9,
+        };
         let clock = TensorSpec::u32([4]);
-        cases.push(Case::new("dropout_odd", Map::one(dropout), [f(&[37]), clock]));
+        cases.push(Case::new(
+            "dropout_odd",
+            Map::one(dropout),
+            [f(&[37]), clock],
+        ));
         cases
     }
 }

@@ -8,6 +8,8 @@ use super::dropout_factor;
 /// gradient functions take y, not x, so that no pre-activation must be kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Function {
+    /// a
+    Copy,
     /// a + b
     Add,
     /// a - b
@@ -58,6 +60,7 @@ use Function::*;
 impl Function {
     /// One of each, for tests.
     pub const EXAMPLES: &[Function] = &[
+        Copy,
         Add,
         Sub,
         Mul,
@@ -85,6 +88,7 @@ impl Function {
     /// The op type in tables.
     pub fn name(&self) -> &'static str {
         match self {
+            Copy => "copy",
             Add => "add",
             Sub => "sub",
             Mul => "mul",
@@ -119,6 +123,7 @@ impl Function {
     /// Operations an element takes, transcendental functions counted as one.
     pub fn flops(&self) -> u64 {
         match self {
+            Copy => 0,
             TanhGrad | SigmoidGrad => 3,
             Sigmoid | ClippedRelu(_) => 2,
             _ => 1,
@@ -138,6 +143,7 @@ impl Function {
     pub fn evaluate(&self, a: &[f64], clock: &[f64], element: usize) -> f64 {
         let keep = |on: bool| if on { a[1] } else { 0.0 };
         match *self {
+            Copy => a[0],
             Add => a[0] + a[1],
             Sub => a[0] - a[1],
             Mul => a[0] * a[1],
@@ -165,6 +171,7 @@ impl Function {
     pub(super) fn wgsl(&self, a: &[String], wide: bool) -> String {
         let x = &a[0];
         match *self {
+            Copy => x.clone(),
             Add => format!("{x} + {}", a[1]),
             Sub => format!("{x} - {}", a[1]),
             Mul => format!("{x} * {}", a[1]),
@@ -175,8 +182,12 @@ impl Function {
             Log => format!("log({x})"),
             Square => format!("{x} * {x}"),
             Sqrt => format!("sqrt({x})"),
-            // Drivers compute tanh from e^2x, which overflows; beyond 15 it is 1 in f32.
-            Tanh => format!("tanh(clamp({x}, T(-15.0), T(15.0)))"),
+            // Drivers compute tanh from e^2x, which overflows (beyond 15 it is 1 in f32) and cancels
+            // near 0, where two terms of its series are exact in f32.
+            Tanh => format!(
+                "select(tanh(clamp({x}, T(-15.0), T(15.0))), {x} - {x} * {x} * {x} / T(3.0), \
+                 abs({x}) < T(0.02))"
+            ),
             Sigmoid => format!("T(1.0) / (T(1.0) + exp(-{x}))"),
             Relu => format!("max({x}, T(0.0))"),
             ClippedRelu(limit) => format!("clamp({x}, T(0.0), T({limit:?}f))"),
@@ -184,7 +195,10 @@ impl Function {
                 let threshold = crate::random::drop_threshold(rate);
                 let scale = 1.0 / (1.0 - rate);
                 let name = if wide { "dropout4" } else { "dropout1" };
-                format!("{x} * {name}(i, {}, {stream}u, {threshold}u, {scale:?}f)", a[1])
+                format!(
+                    "{x} * {name}(i, {}, {stream}u, {threshold}u, {scale:?}f)",
+                    a[1]
+                )
             }
             TanhGrad => format!("{1} * (T(1.0) - {0} * {0})", x, a[1]),
             SigmoidGrad => format!("{1} * {0} * (T(1.0) - {0})", x, a[1]),
@@ -205,6 +219,7 @@ impl Function {
     ) -> Vec<Option<Tensor<'g>>> {
         let through = |f: Function| vec![Some(y.map_with(f, &[dy]))];
         match *self {
+            Copy => vec![Some(dy)],
             Add => vec![Some(dy), Some(dy)],
             Sub => vec![Some(dy), Some(-dy)],
             Mul => vec![Some(dy * x[1]), Some(dy * x[0])],

@@ -23,15 +23,33 @@ impl Place {
     /// The place of `from` under `to`.
     pub(crate) fn of(from: &Shape, to: &Shape) -> Self {
         let (n, all) = (from.len(), to.len());
-        let kept: Vec<usize> = from.dims().iter().copied().skip_while(|&d| d == 1).collect();
-        let lead: Vec<usize> = from.dims().iter().rev().copied().skip_while(|&d| d == 1).collect();
+        let kept: Vec<usize> = from
+            .dims()
+            .iter()
+            .copied()
+            .skip_while(|&d| d == 1)
+            .collect();
+        let lead: Vec<usize> = from
+            .dims()
+            .iter()
+            .rev()
+            .copied()
+            .skip_while(|&d| d == 1)
+            .collect();
         if n == all {
             Self::Full
         } else if n == 1 {
             Self::Scalar
         } else if to.dims().ends_with(&kept) {
             Self::Suffix(n)
-        } else if from.rank() == to.rank() && to.dims().iter().rev().skip(to.rank() - lead.len()).eq(&lead) {
+        } else if from.rank() == to.rank()
+            && to
+                .dims()
+                .iter()
+                .rev()
+                .skip(to.rank() - lead.len())
+                .eq(&lead)
+        {
             Self::Prefix(all / n)
         } else {
             let strides = broadcast_strides(from, to);
@@ -104,7 +122,11 @@ fn loads(
             continue;
         }
         let place = Place::of(&inputs[i].shape, shape);
-        declare(if place.is_wide(width) { vector(width) } else { "f32" });
+        declare(if place.is_wide(width) {
+            vector(width)
+        } else {
+            "f32"
+        });
         body += &format!("    let v{i} = T(in{i}[{}]);\n", place.index(width));
     }
     (declarations, body)
@@ -132,7 +154,9 @@ pub(super) fn apply(map: &Map, inputs: &[TensorSpec], shape: &Shape, width: usiz
 pub(crate) fn epilogue(map: &Map, inputs: &[TensorSpec], shape: &Shape, first: usize) -> String {
     let (declarations, loads) = loads(map, inputs, shape, 1, (1, first));
     let body = steps(map, 1);
-    format!("{declarations}alias T = f32;\nfn epilogue(v0: f32, i: u32) -> f32 {{\n{loads}{body}")
+    format!(
+        "// use: common/philox\n{declarations}alias T = f32;\nfn epilogue(v0: f32, i: u32) -> f32 {{\n{loads}{body}"
+    )
 }
 
 #[cfg(test)]

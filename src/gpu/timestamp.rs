@@ -1,0 +1,1 @@
+//! Timestamps of passes.

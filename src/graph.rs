@@ -1,0 +1,376 @@
+//! A model as a graph of ops, built by chaining [`Tensor`]s, and the pure passes over it.
+//!
+//! `grad` adds the backward pass, `fuse` merges what can run as one kernel, `choose` picks a variant for
+//! each op, `plan` gives every value its memory. [`crate::program`] turns the result into dispatches.
+//!
+//! Builder methods return tensors, not results: the graph keeps the first error with its place, and
+//! [`Graph::finish`] returns it. Model files stay free of `?`.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::op::Op;
+use crate::tensor::{DType, Shape, TensorSpec};
+
+pub mod bank;
+pub mod choose;
+pub mod fuse;
+pub mod grad;
+pub mod plan;
+
+pub use bank::{Bank, Layout, Member};
+
+/// Index of a value in [`Nodes::values`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ValueId(pub usize);
+
+/// Which part of a training step a node belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// From the inputs to the outputs and the loss.
+    Forward,
+    /// Gradients.
+    Backward,
+    /// Clipping and updates.
+    Update,
+}
+
+impl Phase {
+    /// `forward`, `backward`, `update`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Backward => "backward",
+            Self::Update => "update",
+        }
+    }
+}
+
+/// How a variable starts.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Init {
+    /// All one value.
+    Constant(f32),
+    /// Normal with mean 0, drawn from the stream of the variable's name.
+    Normal {
+        /// Standard deviation.
+        std: f32,
+    },
+    /// Uniform in [-limit, limit).
+    Uniform {
+        /// Half the width.
+        limit: f32,
+    },
+    /// These values: an f32 tensor's numbers, or a u32 tensor's bits through [`f32::from_bits`].
+    Values(Arc<Vec<f32>>),
+}
+
+/// What a node is.
+#[derive(Debug, Clone)]
+pub enum Kind {
+    /// Written from outside before a step.
+    Input {
+        /// As in a snapshot: `features`.
+        name: String,
+    },
+    /// State that outlives a step.
+    Variable {
+        /// `clock`, `velocity`.
+        name: String,
+        /// Its start.
+        init: Init,
+    },
+    /// A member of a bank: a range of the bank's one buffer.
+    Member {
+        /// Index in [`Nodes::banks`].
+        bank: usize,
+        /// Index in the bank.
+        member: usize,
+    },
+    /// A whole bank as one flat tensor, gaps of zeros included.
+    Bank {
+        /// Index in [`Nodes::banks`].
+        bank: usize,
+    },
+    /// A flat tensor in a bank's layout whose members are the node's inputs.
+    Pack {
+        /// Index in [`Nodes::banks`].
+        bank: usize,
+    },
+    /// Another shape for the same memory.
+    Reshape,
+    /// An operation.
+    Op(Arc<dyn Op>),
+}
+
+/// One node. Nodes are in an order in which they can run.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// What it is.
+    pub kind: Kind,
+    /// What it reads.
+    pub inputs: Vec<ValueId>,
+    /// What it makes.
+    pub outputs: Vec<ValueId>,
+    /// Layer it belongs to: `dense1`.
+    pub scope: String,
+    /// Part of the step.
+    pub phase: Phase,
+}
+
+/// A finished graph as plain data: what the passes work on.
+#[derive(Debug, Clone, Default)]
+pub struct Nodes {
+    /// In execution order.
+    pub nodes: Vec<Node>,
+    /// Each value's shape and type.
+    pub values: Vec<TensorSpec>,
+    /// For each value the node that makes it.
+    pub makers: Vec<usize>,
+    /// Banks of variables.
+    pub banks: Vec<Bank>,
+    /// Values read from outside after a step: they get memory of their own.
+    pub outputs: Vec<(String, ValueId)>,
+}
+
+impl Nodes {
+    /// Adds a node; its outputs have `specs`.
+    pub(crate) fn push(
+        &mut self,
+        kind: Kind,
+        inputs: Vec<ValueId>,
+        specs: Vec<TensorSpec>,
+        scope: &str,
+        phase: Phase,
+    ) -> Vec<ValueId> {
+        let outputs: Vec<_> = (self.values.len()..)
+            .map(ValueId)
+            .take(specs.len())
+            .collect();
+        self.makers.extend(specs.iter().map(|_| self.nodes.len()));
+        self.values.extend(specs);
+        self.nodes.push(Node {
+            kind,
+            inputs,
+            outputs: outputs.clone(),
+            scope: scope.to_string(),
+            phase,
+        });
+        outputs
+    }
+
+    /// The specs of several values.
+    pub fn specs(&self, values: &[ValueId]) -> Vec<TensorSpec> {
+        values.iter().map(|v| self.values[v.0].clone()).collect()
+    }
+
+    /// For each value how many nodes read it; an output for the outside counts as read.
+    pub fn uses(&self) -> Vec<usize> {
+        let mut uses = vec![0; self.values.len()];
+        let read = self.nodes.iter().flat_map(|n| &n.inputs);
+        for v in read.chain(self.outputs.iter().map(|(_, v)| v)) {
+            uses[v.0] += 1;
+        }
+        uses
+    }
+
+    /// The same graph without ops whose results nobody needs. Ops that update state stay.
+    pub fn pruned(&self) -> Self {
+        let mut needed = vec![false; self.values.len()];
+        for (_, v) in &self.outputs {
+            needed[v.0] = true;
+        }
+        let mut kept = vec![false; self.nodes.len()];
+        for (at, node) in self.nodes.iter().enumerate().rev() {
+            let updates = matches!(&node.kind, Kind::Op(op) if !op.in_place().is_empty());
+            kept[at] = updates
+                || !matches!(node.kind, Kind::Op(_) | Kind::Pack { .. } | Kind::Reshape)
+                || node.outputs.iter().any(|v| needed[v.0]);
+            if kept[at] {
+                node.inputs.iter().for_each(|v| needed[v.0] = true);
+            }
+        }
+        let mut out = self.clone();
+        let mut keep = kept.iter();
+        out.nodes.retain(|_| keep.next().copied().unwrap_or(false));
+        out.index_makers();
+        out
+    }
+
+    pub(crate) fn index_makers(&mut self) {
+        for (at, node) in self.nodes.iter().enumerate() {
+            for v in &node.outputs {
+                self.makers[v.0] = at;
+            }
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    nodes: Nodes,
+    scope: Vec<String>,
+    phase: Option<Phase>,
+    clock: Option<ValueId>,
+    error: Option<String>,
+}
+
+/// A graph under construction.
+#[derive(Debug, Default)]
+pub struct Graph {
+    inner: RefCell<Inner>,
+}
+
+/// A value in a graph: a copyable handle.
+#[derive(Clone, Copy, Debug)]
+pub struct Tensor<'g> {
+    pub(crate) id: ValueId,
+    graph: &'g Graph,
+}
+
+impl<'g> Tensor<'g> {
+    /// Shape and type.
+    pub fn spec(&self) -> TensorSpec {
+        self.graph.inner.borrow().nodes.values[self.id.0].clone()
+    }
+
+    /// The graph it belongs to.
+    pub fn graph(&self) -> &'g Graph {
+        self.graph
+    }
+
+    /// The same values under another shape of as many elements.
+    pub fn reshape(self, shape: impl Into<Shape>) -> Tensor<'g> {
+        let (from, shape) = (self.spec(), shape.into());
+        if from.shape == shape {
+            return self;
+        }
+        if from.len() != shape.len() {
+            let text = format!(
+                "reshape: {} has not as many elements as {shape}",
+                from.shape
+            );
+            self.graph.fail(text);
+        }
+        let spec = TensorSpec::new(shape, from.dtype);
+        self.graph.add(Kind::Reshape, &[self], vec![spec])[0]
+    }
+}
+
+impl Graph {
+    /// An empty graph.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An input `name`, written before each step.
+    pub fn input(&self, name: &str, shape: impl Into<Shape>, dtype: DType) -> Tensor<'_> {
+        let spec = TensorSpec::new(shape, dtype);
+        let name = name.to_string();
+        self.add(Kind::Input { name }, &[], vec![spec])[0]
+    }
+
+    /// State that outlives steps, outside any bank.
+    pub fn variable(&self, name: &str, spec: TensorSpec, init: Init) -> Tensor<'_> {
+        let name = name.to_string();
+        self.add(Kind::Variable { name, init }, &[], vec![spec])[0]
+    }
+
+    /// The step's clock, u32 [4]: step, seed low, seed high, unused. Random ops read it.
+    pub fn clock(&self) -> Tensor<'_> {
+        let known = self.inner.borrow().clock;
+        let id = known.unwrap_or_else(|| {
+            let clock = self.variable("clock", TensorSpec::u32([4]), Init::Constant(0.0));
+            self.inner.borrow_mut().clock = Some(clock.id);
+            clock.id
+        });
+        Tensor { id, graph: self }
+    }
+
+    /// Runs `build` with `name` added to the scope of all that it makes.
+    pub fn scoped<T>(&self, name: &str, build: impl FnOnce() -> T) -> T {
+        self.inner.borrow_mut().scope.push(name.to_string());
+        let built = build();
+        self.inner.borrow_mut().scope.pop();
+        built
+    }
+
+    /// The scope, dots between: `encoder.hidden`.
+    pub fn scope(&self) -> String {
+        self.inner.borrow().scope.join(".")
+    }
+
+    /// Sets the part of the step that following nodes belong to.
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        self.inner.borrow_mut().phase = Some(phase);
+    }
+
+    /// Adds an op. An impossible one records the error and yields tensors of no elements.
+    pub fn apply<'g>(&'g self, op: impl Op, inputs: &[Tensor<'g>]) -> Vec<Tensor<'g>> {
+        let specs: Vec<_> = inputs.iter().map(Tensor::spec).collect();
+        let outputs = op.output(&specs).unwrap_or_else(|why| {
+            self.fail(format!("{}: {why}", op.name()));
+            vec![TensorSpec::f32([0]); 4]
+        });
+        self.add(Kind::Op(Arc::new(op)), inputs, outputs)
+    }
+
+    /// Adds an op with one output.
+    pub fn apply1<'g>(&'g self, op: impl Op, inputs: &[Tensor<'g>]) -> Tensor<'g> {
+        self.apply(op, inputs)[0]
+    }
+
+    /// Marks a value to be read from outside after a step.
+    pub fn output(&self, name: &str, value: Tensor<'_>) {
+        let mut inner = self.inner.borrow_mut();
+        inner.nodes.outputs.push((name.to_string(), value.id));
+    }
+
+    /// Records an error at the present scope; the first one counts.
+    pub fn fail(&self, what: String) {
+        let scope = self.scope();
+        let place = if scope.is_empty() {
+            String::new()
+        } else {
+            format!("{scope}.")
+        };
+        self.inner.borrow_mut().error.get_or_insert(place + &what);
+    }
+
+    /// The finished graph, without what is not needed.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] with the first error of any builder method.
+    pub fn finish(self) -> Result<Nodes> {
+        let inner = self.inner.into_inner();
+        match inner.error {
+            Some(error) => Err(Error::Internal(error)),
+            None => Ok(inner.nodes.pruned()),
+        }
+    }
+
+    pub(crate) fn add<'g>(
+        &'g self,
+        kind: Kind,
+        inputs: &[Tensor<'g>],
+        specs: Vec<TensorSpec>,
+    ) -> Vec<Tensor<'g>> {
+        let scope = self.scope();
+        let mut inner = self.inner.borrow_mut();
+        let phase = inner.phase.unwrap_or(Phase::Forward);
+        let inputs = inputs.iter().map(|t| t.id).collect();
+        let outputs = inner.nodes.push(kind, inputs, specs, &scope, phase);
+        let tensor = |id| Tensor { id, graph: self };
+        outputs.into_iter().map(tensor).collect()
+    }
+
+    pub(crate) fn tensor(&self, id: ValueId) -> Tensor<'_> {
+        Tensor { id, graph: self }
+    }
+
+    /// Looks at the nodes so far.
+    pub(crate) fn with_nodes<T>(&self, look: impl FnOnce(&mut Nodes) -> T) -> T {
+        look(&mut self.inner.borrow_mut().nodes)
+    }
+}

@@ -1,0 +1,173 @@
+//! State that outlives steps and is shared by the programs of one model: parameters, optimiser state,
+//! the clock.
+
+use std::collections::HashMap;
+
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::graph::{Init, Kind, Nodes};
+use crate::random::{Stream, stream_id};
+use crate::tensor::{Array, TensorSpec};
+
+/// A value in a state buffer.
+#[derive(Debug, Clone)]
+struct Slot {
+    buffer: String,
+    offset: u64,
+    spec: TensorSpec,
+    init: Init,
+}
+
+/// All state of one model on one device.
+#[derive(Debug, Default)]
+pub struct State {
+    seed: u64,
+    buffers: HashMap<String, wgpu::Buffer>,
+    /// Every named value, in order of declaration.
+    values: Vec<(String, Slot)>,
+}
+
+impl State {
+    /// No state yet; what is added starts from `seed`.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            ..Self::default()
+        }
+    }
+
+    /// The buffer of a variable or bank of `nodes`, made and initialised where it is new.
+    pub(crate) fn buffer(&mut self, gpu: &Gpu, name: &str, nodes: &Nodes) -> Result<wgpu::Buffer> {
+        if let Some(buffer) = self.buffers.get(name) {
+            return Ok(buffer.clone());
+        }
+        let slots = slots(name, nodes);
+        let end = |s: &Slot| s.offset + s.spec.bytes();
+        let bytes = slots.iter().map(|(_, s)| end(s)).max().unwrap_or(0);
+        let buffer = gpu.storage(name, bytes)?;
+        self.buffers.insert(name.to_string(), buffer.clone());
+        for (name, slot) in slots {
+            gpu.write(
+                &buffer,
+                slot.offset,
+                &initial(&name, &slot, self.seed).to_bytes(),
+            );
+            self.values.push((name, slot));
+        }
+        Ok(buffer)
+    }
+
+    /// Sets everything to its start under another seed.
+    pub fn reset(&mut self, gpu: &Gpu, seed: u64) {
+        self.seed = seed;
+        for (name, slot) in &self.values {
+            let start = initial(name, slot, seed);
+            gpu.write(&self.buffers[&slot.buffer], slot.offset, &start.to_bytes());
+        }
+    }
+
+    /// Names and shapes of all values, in order of declaration.
+    pub fn names(&self) -> impl Iterator<Item = (&str, &TensorSpec)> {
+        self.values.iter().map(|(n, s)| (n.as_str(), &s.spec))
+    }
+
+    /// Reads a value by name.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] for an unknown name, [`Error::Gpu`] for a lost device.
+    pub fn read(&self, gpu: &Gpu, name: &str) -> Result<Array> {
+        let slot = self.slot(name)?;
+        let bytes = gpu.read(&self.buffers[&slot.buffer], slot.offset, slot.spec.bytes())?;
+        Ok(Array::from_bytes(slot.spec.clone(), &bytes))
+    }
+
+    /// Writes a value by name.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] for an unknown name or another shape.
+    pub fn write(&self, gpu: &Gpu, name: &str, value: &Array) -> Result<()> {
+        let slot = self.slot(name)?;
+        if slot.spec != value.spec {
+            return Err(Error::Internal(format!(
+                "{name} is {}, not {}",
+                slot.spec, value.spec
+            )));
+        }
+        gpu.write(&self.buffers[&slot.buffer], slot.offset, &value.to_bytes());
+        Ok(())
+    }
+
+    fn slot(&self, name: &str) -> Result<&Slot> {
+        let found = self.values.iter().find(|(n, _)| n == name);
+        found
+            .map(|(_, s)| s)
+            .ok_or_else(|| Error::Internal(format!("no state named {name}")))
+    }
+}
+
+/// The named values in state buffer `name`: one variable, or the members of a bank.
+fn slots(name: &str, nodes: &Nodes) -> Vec<(String, Slot)> {
+    if let Some(bank) = nodes.banks.iter().find(|b| b.name == name) {
+        let layout = bank.layout();
+        let slot = |(member, offset): (&crate::graph::Member, &usize)| {
+            let slot = Slot {
+                buffer: name.to_string(),
+                offset: *offset as u64 * 4,
+                spec: TensorSpec::f32(member.shape.clone()),
+                init: member.init.clone(),
+            };
+            // Parameters go by their own names, other banks put theirs before: `target/fc4.weight`.
+            let prefix = if name == "param" {
+                String::new()
+            } else {
+                format!("{name}/")
+            };
+            (prefix + &member.name, slot)
+        };
+        return bank.members.iter().zip(&layout.offsets).map(slot).collect();
+    }
+    let variable = nodes.nodes.iter().find_map(|n| match &n.kind {
+        Kind::Variable { name: own, init } if own == name => {
+            Some((nodes.values[n.outputs[0].0].clone(), init.clone()))
+        }
+        _ => None,
+    });
+    let slot = |(spec, init)| Slot {
+        buffer: name.to_string(),
+        offset: 0,
+        spec,
+        init,
+    };
+    variable
+        .into_iter()
+        .map(|v| (name.to_string(), slot(v)))
+        .collect()
+}
+
+fn initial(name: &str, slot: &Slot, seed: u64) -> Array {
+    let stream = Stream {
+        seed,
+        step: 0,
+        id: stream_id(name),
+    };
+    let n = slot.spec.len();
+    let each = |f: &(dyn Fn(usize) -> f64 + Sync)| (0..n).into_par_iter().map(f).collect();
+    let data = match &slot.init {
+        // The clock is the one place the seed lives on the device.
+        Init::Constant(_) if name == "clock" => {
+            vec![
+                0.0,
+                f64::from(seed as u32),
+                f64::from((seed >> 32) as u32),
+                0.0,
+            ]
+        }
+        Init::Constant(value) => vec![f64::from(*value); n],
+        Init::Normal { std } => each(&|i| f64::from(*std) * stream.normal(i)),
+        Init::Uniform { limit } => each(&|i| f64::from(*limit) * (2.0 * stream.uniform(i) - 1.0)),
+        Init::Values(values) => values.iter().map(|&v| f64::from(v)).collect(),
+    };
+    Array::new(slot.spec.clone(), data)
+}

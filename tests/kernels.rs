@@ -1,0 +1,113 @@
+//! Every variant of every kernel on every case against its f64 reference, on the device; and every
+//! gradient rule against finite differences. `cargo test --test kernels matmul` filters by name.
+//!
+//! `FATHOM_TEST_DEVICE` picks another adapter, as `--device` does.
+
+use std::sync::{Arc, OnceLock};
+
+use fathom::gpu::{Checks, Gpu, Selector};
+use fathom::graph::grad::{finite_differences, rule_in_f64};
+use fathom::op::{Case, Distribution, LIST, Variant};
+use fathom::program::check::check_variant;
+use fathom::random::Rng;
+use fathom::tensor::{Array, DType};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// Most input elements of a case whose gradient is checked: each costs two forward passes in f64.
+const MOST_DIFFERENCES: usize = 600;
+
+fn gpu() -> Result<&'static Gpu, Failed> {
+    static GPU: OnceLock<Result<Gpu, String>> = OnceLock::new();
+    let open = || {
+        let device = std::env::var("FATHOM_TEST_DEVICE").ok();
+        let selector = Selector {
+            device,
+            backend: None,
+        };
+        Gpu::open(&selector, Checks::Off).map_err(|e| e.to_string())
+    };
+    GPU.get_or_init(open).as_ref().map_err(Failed::from)
+}
+
+fn check(case: &Case, variant: &Variant) -> Result<(), Failed> {
+    let gpu = gpu()?;
+    for distribution in case.op.distributions() {
+        let verdict = check_variant(gpu, case.op.as_ref(), &case.inputs, variant, *distribution)
+            .map_err(|e| Failed::from(e.to_string()))?;
+        if !verdict.passed() {
+            let text = format!(
+                "{distribution:?}: {} times the bound: {}",
+                verdict.error, verdict.detail
+            );
+            return Err(text.into());
+        }
+    }
+    Ok(())
+}
+
+fn check_gradient(case: &Case) -> Result<(), Failed> {
+    let mut rng = Rng::new(11);
+    let op = &case.op;
+    let inputs = op.sample(&case.inputs, Distribution::Uniform, &mut rng);
+    let references: Vec<_> = inputs.iter().collect();
+    // Coefficients other than 1: a rule that forgets dy fails.
+    let weights: Vec<_> = op
+        .reference(&references)
+        .into_iter()
+        .map(|y| {
+            let data = y.data.iter().map(|_| rng.range(0.5, 2.5)).collect();
+            Array::new(y.spec, data)
+        })
+        .collect();
+    let shared: Arc<dyn fathom::op::Op> = Arc::from(op.clone_box());
+    let rule = rule_in_f64(shared, &inputs, &weights).map_err(|e| Failed::from(e.to_string()))?;
+    if rule.iter().all(Option::is_none) {
+        return Ok(()); // not differentiable
+    }
+    for (i, gradient) in rule.iter().enumerate() {
+        if inputs[i].spec.dtype != DType::F32 {
+            continue;
+        }
+        let wanted = finite_differences(op.as_ref(), &inputs, &weights, i);
+        let zeros = vec![0.0; wanted.len()];
+        let got = gradient.as_ref().map_or(&zeros, |g| &g.data);
+        let scale = wanted.iter().fold(1.0f64, |m, x| m.max(x.abs()));
+        for (at, (g, w)) in got.iter().zip(&wanted).enumerate() {
+            if (g - w).abs() > 1e-6 * scale {
+                return Err(format!("input {i}[{at}]: rule {g}, finite difference {w}").into());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let mut trials = Vec::new();
+    for family in LIST {
+        for case in family.cases() {
+            let case = Arc::new(case);
+            let elements: usize = case.inputs.iter().map(|s| s.len()).sum();
+            if elements <= MOST_DIFFERENCES && case.op.in_place().is_empty() {
+                let name = format!("{}/gradient/{}", family.name(), case.name);
+                let case = Arc::clone(&case);
+                trials.push(Trial::test(name, move || check_gradient(&case)));
+            }
+            let variants = match gpu() {
+                Ok(gpu) => case.op.variants(&case.inputs, &gpu.caps),
+                Err(why) => {
+                    let name = format!("{}/{}", family.name(), case.name);
+                    let why = format!("{why:?}");
+                    trials.push(Trial::test(name, move || Err(why.into())));
+                    continue;
+                }
+            };
+            for variant in variants {
+                let name = format!("{}/{variant}/{}", family.name(), case.name);
+                let case = Arc::clone(&case);
+                trials.push(Trial::test(name, move || check(&case, &variant)));
+            }
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit();
+}
