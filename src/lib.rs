@@ -1,2 +1,3 @@
 //! Fathom.
+pub mod data;
 pub mod error;

@@ -1,0 +1,3 @@
+//! Training data: readers of the real formats, and generators that write the same formats.
+
+pub mod idx;
