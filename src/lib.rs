@@ -1,3 +1,4 @@
 //! Fathom.
 pub mod data;
 pub mod error;
+pub mod measure;

@@ -1,0 +1,3 @@
+//! Measuring: what samples of a time say, and the host they were taken on.
+
+pub mod stats;
