@@ -1,4 +1,6 @@
-//! Measuring: what samples of a time say, and the host they were taken on.
+//! Measuring: samples of whole steps, profiles of their ops, ceilings, statistics, the host.
 
 pub mod host;
+pub mod profile;
+pub mod sample;
 pub mod stats;

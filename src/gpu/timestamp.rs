@@ -1,1 +1,184 @@
-//! Timestamps of passes.
+//! The GPU's own clock: a pair of timestamps around each pass, and what can be wrong with them.
+//!
+//! Drivers resolve pairs to zeros, to equal or reversed values, round them to 100 us or wrap around.
+//! Every reading is looked through; a figure from a faulty one falls back to wall time and says so.
+
+use crate::error::Result;
+
+use super::Gpu;
+
+/// Timestamps that one query set may hold.
+const SET: u32 = 4096;
+
+/// A fault of a timestamp reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Fault {
+    /// Both stamps are 0: the driver wrote nothing.
+    Zero,
+    /// The end lies before the start: the counter wrapped, or the driver mixed them up.
+    Reversed,
+    /// Start and end are equal: the clock is too coarse for this pass.
+    Equal,
+    /// All stamps are multiples of a step so coarse that the figures would be rounded by over 1 %.
+    Coarse,
+}
+
+impl Fault {
+    /// What a report says.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Zero => "timestamps read as zero",
+            Self::Reversed => "timestamps ran backwards",
+            Self::Equal => "timestamps did not advance",
+            Self::Coarse => "timestamps are rounded",
+        }
+    }
+}
+
+/// Start and end of one pass, in ticks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// When the pass began.
+    pub start: u64,
+    /// When it ended.
+    pub end: u64,
+}
+
+impl Stamp {
+    /// What is wrong with this pair alone.
+    pub fn fault(&self) -> Option<Fault> {
+        match (self.start, self.end) {
+            (0, 0) => Some(Fault::Zero),
+            (start, end) if end < start => Some(Fault::Reversed),
+            (start, end) if end == start => Some(Fault::Equal),
+            _ => None,
+        }
+    }
+}
+
+/// What is wrong with a whole reading: each kind of fault with how many pairs have it. A pass may be too
+/// short for the clock, so equal pairs only count where `allow_equal` is false.
+pub fn faults(stamps: &[Stamp], allow_equal: bool) -> Vec<(Fault, usize)> {
+    let kinds = [Fault::Zero, Fault::Reversed, Fault::Equal];
+    let count = |kind| stamps.iter().filter(|s| s.fault() == Some(kind)).count();
+    let mut found: Vec<_> = kinds.into_iter().map(|k| (k, count(k))).collect();
+    found.retain(|(kind, n)| *n > 0 && !(allow_equal && *kind == Fault::Equal));
+    let ticks = stamps.iter().flat_map(|s| [s.start, s.end]);
+    let step = ticks.fold(0, gcd);
+    let shortest = stamps
+        .iter()
+        .filter(|s| s.fault().is_none())
+        .map(|s| s.end - s.start)
+        .min();
+    // A hundredth of the shortest interval must be resolved, or the figure is rounded by more.
+    if stamps.len() > 2 && !allow_equal && shortest.is_some_and(|d| step > 1 && step > d / 100) {
+        found.push((Fault::Coarse, stamps.len()));
+    }
+    found
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// Query sets for a fixed number of passes, with their read-back.
+#[derive(Debug)]
+pub(crate) struct Timer {
+    sets: Vec<wgpu::QuerySet>,
+    resolved: wgpu::Buffer,
+    pairs: usize,
+}
+
+impl Timer {
+    /// Room for `pairs` passes; `None` where the device has no timestamps.
+    pub(crate) fn new(gpu: &Gpu, pairs: usize) -> Option<Self> {
+        if !gpu.caps.timestamps {
+            return None;
+        }
+        let stamps = 2 * pairs as u32;
+        let set = |first: u32| {
+            gpu.device.create_query_set(&wgpu::QuerySetDescriptor {
+                label: Some("timestamps"),
+                ty: wgpu::QueryType::Timestamp,
+                count: SET.min(stamps - first),
+            })
+        };
+        let sets = (0..stamps).step_by(SET as usize).map(set).collect();
+        let resolved = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("timestamps"),
+            size: u64::from(stamps) * 8,
+            usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
+            mapped_at_creation: false,
+        });
+        Some(Self {
+            sets,
+            resolved,
+            pairs,
+        })
+    }
+
+    /// What pass `pair` is to be begun with.
+    pub(crate) fn writes(&self, pair: usize) -> wgpu::ComputePassTimestampWrites<'_> {
+        let at = 2 * pair as u32;
+        wgpu::ComputePassTimestampWrites {
+            query_set: &self.sets[(at / SET) as usize],
+            beginning_of_pass_write_index: Some(at % SET),
+            end_of_pass_write_index: Some(at % SET + 1),
+        }
+    }
+
+    /// Ends the recording of all pairs.
+    pub(crate) fn resolve(&self, encoder: &mut wgpu::CommandEncoder) {
+        for (i, set) in self.sets.iter().enumerate() {
+            let at = i as u64 * u64::from(SET) * 8;
+            encoder.resolve_query_set(set, 0..set.count(), &self.resolved, at);
+        }
+    }
+
+    /// Waits for and reads all pairs.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Gpu`] where the device was lost.
+    pub(crate) fn read(&self, gpu: &Gpu) -> Result<Vec<Stamp>> {
+        let bytes = gpu.read(&self.resolved, 0, self.pairs as u64 * 16)?;
+        let ticks: Vec<u64> = bytes
+            .chunks_exact(8)
+            .map(|c| u64::from_le_bytes([c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]]))
+            .collect();
+        let stamp = |pair: &[u64]| Stamp {
+            start: pair[0],
+            end: pair[1],
+        };
+        Ok(ticks.chunks_exact(2).map(stamp).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stamps(pairs: &[(u64, u64)]) -> Vec<Stamp> {
+        pairs
+            .iter()
+            .map(|&(start, end)| Stamp { start, end })
+            .collect()
+    }
+
+    #[test]
+    fn every_kind_of_fault_is_seen() {
+        let good = stamps(&[(1001, 2002), (2003, 3007), (3011, 4013)]);
+        assert_eq!(faults(&good, false), vec![]);
+        assert_eq!(
+            faults(&stamps(&[(0, 0), (1, 1002)]), false),
+            vec![(Fault::Zero, 1)]
+        );
+        assert_eq!(
+            faults(&stamps(&[(u64::MAX, 5)]), false),
+            vec![(Fault::Reversed, 1)]
+        );
+        assert_eq!(faults(&stamps(&[(5, 5)]), false), vec![(Fault::Equal, 1)]);
+        assert_eq!(faults(&stamps(&[(5, 5)]), true), vec![]);
+        let rounded = stamps(&[(100_000, 300_000), (400_000, 500_000), (600_000, 700_000)]);
+        assert_eq!(faults(&rounded, false), vec![(Fault::Coarse, 3)]);
+    }
+}

@@ -1,0 +1,123 @@
+//! Times each op of a step: a pass an op with its own pair of timestamps.
+
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::error::Result;
+use crate::gpu::Gpu;
+use crate::gpu::timestamp::{Fault, Stamp, Timer, faults};
+use crate::program::Program;
+
+use super::sample::interrupted;
+use super::stats::median;
+
+/// Op times of many steps.
+#[derive(Debug, Clone, Default)]
+pub struct Profile {
+    /// For each entry of the program, its nanoseconds in each profiled step.
+    pub op_ns: Vec<Vec<f64>>,
+    /// From the first op's start to the last one's end, for each step.
+    pub span_ns: Vec<f64>,
+    /// What of that lies between ops, for each step.
+    pub gaps_ns: Vec<f64>,
+    /// Faults seen, with how many pairs have them.
+    pub faults: Vec<(Fault, usize)>,
+}
+
+impl Profile {
+    /// Median of an entry's time.
+    pub fn op_median(&self, entry: usize) -> f64 {
+        median(&self.op_ns[entry])
+    }
+}
+
+/// Profiles steps of `program` for `time`, at least `min_steps`. `None` where the device has no timestamps.
+///
+/// # Errors
+/// [`crate::error::Error::Gpu`] where the device fails.
+pub fn profile(
+    gpu: &Gpu,
+    program: &Program,
+    time: Duration,
+    min_steps: usize,
+    progress: &dyn Fn(f64),
+) -> Result<Option<Profile>> {
+    let Some(timer) = Timer::new(gpu, program.entries.len()) else {
+        return Ok(None);
+    };
+    let mut profile = Profile {
+        op_ns: vec![Vec::new(); program.entries.len()],
+        ..Profile::default()
+    };
+    let mut all = Vec::new();
+    let start = Instant::now();
+    // The first profiled step pays for what the timed steps had warm.
+    run(gpu, program, &timer)?;
+    loop {
+        let stamps = run(gpu, program, &timer)?;
+        add(&mut profile, &stamps, gpu.timestamp_period);
+        all.extend(stamps);
+        let spent = start.elapsed().as_secs_f64() / time.as_secs_f64();
+        progress(spent.min(1.0));
+        let enough = profile.span_ns.len() >= min_steps && spent >= 1.0;
+        if enough || interrupted() {
+            break;
+        }
+    }
+    profile.faults = faults(&all, true);
+    Ok(Some(profile))
+}
+
+fn run(gpu: &Gpu, program: &Program, timer: &Timer) -> Result<Vec<Stamp>> {
+    let mut encoder = gpu.device.create_command_encoder(&Default::default());
+    for (i, entry) in program.entries.iter().enumerate() {
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+            label: Some(&entry.label),
+            timestamp_writes: Some(timer.writes(i)),
+        });
+        program.encode_range(&mut pass, entry.steps.clone());
+    }
+    timer.resolve(&mut encoder);
+    gpu.queue.submit([encoder.finish()]);
+    timer.read(gpu)
+}
+
+/// Adds one step. Ops are counted in order: where a driver lets neighbours overlap, the shared time
+/// goes to the later one, so that ops and gaps always sum to the span.
+fn add(profile: &mut Profile, stamps: &[Stamp], period: f64) {
+    let mut sum = 0.0;
+    let mut end = stamps.first().map_or(0, |s| s.start);
+    let first = end;
+    for (stamp, times) in stamps.iter().zip(&mut profile.op_ns) {
+        let from = stamp.start.max(end);
+        let ticks = stamp.end.saturating_sub(from) as f64;
+        times.push(ticks * period);
+        sum += ticks * period;
+        end = end.max(stamp.end);
+    }
+    let span = (end - first) as f64 * period;
+    profile.span_ns.push(span);
+    profile.gaps_ns.push(span - sum);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ops_and_gaps_sum_to_the_span() {
+        let mut profile = Profile {
+            op_ns: vec![vec![]; 3],
+            ..Profile::default()
+        };
+        let stamp = |start, end| Stamp { start, end };
+        add(
+            &mut profile,
+            &[stamp(10, 20), stamp(15, 30), stamp(34, 40)],
+            2.0,
+        );
+        assert_eq!(profile.op_ns, vec![vec![20.0], vec![20.0], vec![12.0]]);
+        assert_eq!(profile.span_ns, vec![60.0]);
+        assert_eq!(profile.gaps_ns, vec![8.0]);
+    }
+}

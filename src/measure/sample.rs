@@ -1,0 +1,202 @@
+//! Times whole steps: warm up until the step time is stable, then sample until the median is known as
+//! well as was asked for, or the time is up.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::gpu::timestamp::{Fault, Stamp, Timer, faults};
+use crate::program::Program;
+
+use super::stats::{Summary, median};
+
+/// Shortest and longest submission aimed at: long enough that its ends don't count, short enough that
+/// no watchdog sees it.
+const SUBMIT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(200));
+
+/// Most steps in a submission.
+const MOST_STEPS: usize = 256;
+
+/// How far GPU span and wall time may disagree before the timestamps are not believed.
+const PLAUSIBLE: f64 = 1.03;
+
+/// When to stop.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Budget {
+    /// Most time a cell is sampled for, warm-up not counted.
+    pub time: Duration,
+    /// Half-width of the median's 95 % interval, as a share of it, that is good enough.
+    pub noise: f64,
+    /// Samples taken at least.
+    pub min_samples: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            time: Duration::from_secs(5),
+            noise: 0.01,
+            min_samples: 10,
+        }
+    }
+}
+
+/// Set by Ctrl-C: the present sample is finished, then measuring ends.
+pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Whether Ctrl-C was pressed.
+pub fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
+/// Where step times come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The GPU's own timestamps.
+    Timestamps,
+    /// The wall clock, since there are no timestamps or they were faulty.
+    Wall,
+}
+
+/// The timed steps of one program.
+#[derive(Debug, Clone)]
+pub struct Samples {
+    /// Nanoseconds a step, one value a submission.
+    pub step_ns: Vec<f64>,
+    /// Wall nanoseconds a step from submission to completion, one a submission.
+    pub wall_ns: Vec<f64>,
+    /// Host nanoseconds it takes to encode a step.
+    pub encode_ns: f64,
+    /// Where `step_ns` comes from.
+    pub source: Source,
+    /// Faults seen in timestamps, with how often.
+    pub faults: Vec<(Fault, usize)>,
+    /// Steps in each submission.
+    pub steps_per_submit: usize,
+    /// Whether the wanted precision was reached.
+    pub settled: bool,
+}
+
+impl Samples {
+    /// Statistics of the step time.
+    pub fn summary(&self) -> Summary {
+        Summary::of(&self.step_ns)
+    }
+}
+
+/// Times `program`; `progress` is told how much of the budget is spent, 0 to 1.
+///
+/// # Errors
+/// [`Error::Gpu`] where the device fails, [`Error::Interrupted`] where Ctrl-C came before any sample.
+pub fn sample(
+    gpu: &Gpu,
+    program: &Program,
+    budget: &Budget,
+    progress: &dyn Fn(f64),
+) -> Result<Samples> {
+    let timer = Timer::new(gpu, 1);
+    let steps = warm_up(gpu, program, budget)?;
+    let (mut spans, mut walls, mut encodes) = (Vec::new(), Vec::new(), Vec::new());
+    let mut stamps = Vec::new();
+    let start = Instant::now();
+    let mut settled = false;
+    while !interrupted() {
+        let one = submit(gpu, program, steps, timer.as_ref())?;
+        walls.push(one.wall);
+        encodes.push(one.encode);
+        if let Some(stamp) = one.stamp {
+            stamps.push(stamp);
+            let ticks = stamp.end.saturating_sub(stamp.start) as f64;
+            spans.push(ticks * gpu.timestamp_period / steps as f64);
+        }
+        let summary = Summary::of(if timer.is_some() { &spans } else { &walls });
+        let half = (summary.ci95.1 - summary.ci95.0) / 2.0;
+        settled = half <= budget.noise * summary.median;
+        let spent = start.elapsed().as_secs_f64() / budget.time.as_secs_f64();
+        progress(spent.min(1.0));
+        if summary.n >= budget.min_samples && (settled || spent >= 1.0) {
+            break;
+        }
+    }
+    if walls.is_empty() {
+        return Err(Error::Interrupted);
+    }
+    let found = faults(&stamps, false);
+    let believed =
+        timer.is_some() && found.is_empty() && median(&spans) <= PLAUSIBLE * median(&walls);
+    Ok(Samples {
+        step_ns: if believed { spans } else { walls.clone() },
+        wall_ns: walls,
+        encode_ns: median(&encodes),
+        source: if believed {
+            Source::Timestamps
+        } else {
+            Source::Wall
+        },
+        faults: found,
+        steps_per_submit: steps,
+        settled,
+    })
+}
+
+/// One submission's times, in nanoseconds a step.
+struct Submission {
+    wall: f64,
+    encode: f64,
+    stamp: Option<Stamp>,
+}
+
+fn submit(gpu: &Gpu, program: &Program, steps: usize, timer: Option<&Timer>) -> Result<Submission> {
+    let per_step = |d: Duration| d.as_nanos() as f64 / steps as f64;
+    let begun = Instant::now();
+    let mut encoder = gpu.device.create_command_encoder(&Default::default());
+    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+        label: Some("steps"),
+        timestamp_writes: timer.map(|t| t.writes(0)),
+    });
+    for _ in 0..steps {
+        program.encode(&mut pass);
+    }
+    drop(pass);
+    if let Some(timer) = timer {
+        timer.resolve(&mut encoder);
+    }
+    let commands = encoder.finish();
+    let encode = per_step(begun.elapsed());
+    let submitted = Instant::now();
+    gpu.queue.submit([commands]);
+    gpu.wait()?;
+    let wall = per_step(submitted.elapsed());
+    let stamp = match timer {
+        Some(timer) => timer.read(gpu)?.first().copied(),
+        None => None,
+    };
+    Ok(Submission {
+        wall,
+        encode,
+        stamp,
+    })
+}
+
+/// Runs the program until two submissions in a row agree within 5 %, for at least a tenth and at most
+/// half of the budget, and chooses how many steps a submission takes.
+fn warm_up(gpu: &Gpu, program: &Program, budget: &Budget) -> Result<usize> {
+    let start = Instant::now();
+    let mut steps = 1;
+    let mut before = f64::INFINITY;
+    loop {
+        let wall = submit(gpu, program, steps, None)?.wall;
+        let stable = (wall - before).abs() <= 0.05 * wall;
+        before = wall;
+        let fitting = SUBMIT.0.as_nanos() as f64 * 4.0 / wall;
+        let most = SUBMIT.1.as_nanos() as f64 / wall;
+        steps = (fitting.ceil() as usize)
+            .min(most as usize)
+            .clamp(1, MOST_STEPS);
+        let spent = start.elapsed();
+        if interrupted() || spent >= budget.time / 2 || (stable && spent >= budget.time / 10) {
+            return Ok(steps);
+        }
+    }
+}
