@@ -213,6 +213,7 @@ struct Inner {
     scope: Vec<String>,
     phase: Option<Phase>,
     clock: Option<ValueId>,
+    recording: bool,
     error: Option<String>,
 }
 
@@ -286,6 +287,18 @@ impl Graph {
             clock.id
         });
         Tensor { id, graph: self }
+    }
+
+    /// A graph that also outputs every random draw, for snapshots.
+    pub fn recording() -> Self {
+        let graph = Self::default();
+        graph.inner.borrow_mut().recording = true;
+        graph
+    }
+
+    /// Whether random draws are to be outputs.
+    pub fn is_recording(&self) -> bool {
+        self.inner.borrow().recording
     }
 
     /// Runs `build` with `name` added to the scope of all that it makes.

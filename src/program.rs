@@ -15,7 +15,7 @@ use crate::graph::choose::Choice;
 use crate::graph::plan::{Plan, Role, plan};
 use crate::graph::{Kind, Nodes, Phase, ValueId};
 use crate::op::{Class, Cost, Dispatch, Io, Lowered, Op, Operand, Variant};
-use crate::tensor::{Array, TensorSpec};
+use crate::tensor::{Array, HostTensor, TensorSpec};
 
 pub mod check;
 pub mod state;
@@ -226,7 +226,7 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Internal`] for an unknown name or another shape.
-    pub fn write(&self, gpu: &Gpu, name: &str, value: &Array) -> Result<()> {
+    pub fn write(&self, gpu: &Gpu, name: &str, value: &HostTensor) -> Result<()> {
         let input = self
             .plan
             .buffers
@@ -239,7 +239,7 @@ impl Program {
             .map(|(_, s)| s);
         match (input, spec) {
             (Some(at), Some(spec)) if *spec == value.spec => {
-                gpu.write(&self.buffers[at], 0, &value.to_bytes());
+                gpu.write(&self.buffers[at], 0, &value.bytes);
                 Ok(())
             }
             _ => Err(Error::Internal(format!(

@@ -249,6 +249,51 @@ impl Array {
     }
 }
 
+/// A tensor's bytes as the GPU takes them: what data loaders hand over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostTensor {
+    /// Shape and type.
+    pub spec: TensorSpec,
+    /// Little-endian values, row-major, padded to whole 32-bit words.
+    pub bytes: Vec<u8>,
+}
+
+impl HostTensor {
+    /// f32 values of `shape`.
+    ///
+    /// # Panics
+    /// If there are more or fewer values than `shape` says.
+    pub fn f32(shape: impl Into<Shape>, values: &[f32]) -> Self {
+        Self::new(TensorSpec::f32(shape), values.len(), bytemuck::cast_slice(values))
+    }
+
+    /// u32 values of `shape`.
+    ///
+    /// # Panics
+    /// If there are more or fewer values than `shape` says.
+    pub fn u32(shape: impl Into<Shape>, values: &[u32]) -> Self {
+        Self::new(TensorSpec::u32(shape), values.len(), bytemuck::cast_slice(values))
+    }
+
+    fn new(spec: TensorSpec, len: usize, bytes: &[u8]) -> Self {
+        assert_eq!(spec.len(), len, "{spec} holds other data");
+        let bytes = bytes.to_vec();
+        Self { spec, bytes }
+    }
+
+    /// The values as f64.
+    pub fn array(&self) -> Array {
+        Array::from_bytes(self.spec.clone(), &self.bytes)
+    }
+}
+
+impl From<&Array> for HostTensor {
+    fn from(array: &Array) -> Self {
+        let (spec, bytes) = (array.spec.clone(), array.to_bytes());
+        Self { spec, bytes }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,207 @@
+//! The eight workloads of the Fathom suite (IISWC 2016): what each is, how it is built and fed.
+//!
+//! A model file reads like its paper: [`Workload::build`] declares inputs, layers, outputs and the loss.
+//! The rest of a training step (gradients, clipping, update, clock) is the same for all: [`step`].
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+use crate::graph::{Graph, Tensor};
+use crate::tensor::{Array, HostTensor};
+
+pub mod autoenc;
+pub mod speech;
+pub mod step;
+
+pub use step::{Optimizer, Rule};
+
+/// Training or inference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Forward, loss, backward, clip, update.
+    Train,
+    /// Forward to the model's outputs, and decoding where the model has one.
+    Infer,
+}
+
+impl Mode {
+    /// Both, in the order they are run.
+    pub const ALL: [Mode; 2] = [Mode::Train, Mode::Infer];
+
+    /// `train` or `infer`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Infer => "infer",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The model's size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Preset {
+    /// The seminal model at its real size.
+    Full,
+    /// The same topology and ops, small enough for a CPU adapter.
+    Tiny,
+}
+
+impl Preset {
+    /// Both.
+    pub const ALL: [Preset; 2] = [Preset::Full, Preset::Tiny];
+
+    /// `full` or `tiny`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Tiny => "tiny",
+        }
+    }
+}
+
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Named tensors for the inputs of a step; what a program has no input for is for the metric.
+pub type Feed = Vec<(&'static str, HostTensor)>;
+
+/// Which samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Split {
+    /// To learn from.
+    Train,
+    /// Held out, to be measured on.
+    Test,
+}
+
+/// Where samples come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The real data set; `None` for the built-in generator.
+    pub path: Option<PathBuf>,
+    /// Of the generator and of the order.
+    pub seed: u64,
+}
+
+/// A workload's samples, in batches of its shapes.
+pub trait Data {
+    /// Batch `step` of a split, in a seeded order in which each epoch has every sample once.
+    fn batch(&mut self, split: Split, step: u64) -> Result<Feed>;
+
+    /// Batches that hold every held-out sample once.
+    fn test_batches(&self) -> u64;
+
+    /// What it is: `2,000 + 500 procedural digits`.
+    fn describe(&self) -> String;
+}
+
+/// What training is judged by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Metric {
+    /// `phone error rate`.
+    pub name: &'static str,
+    /// `%`, or nothing.
+    pub unit: &'static str,
+    /// Factor from the ratio of sums to the unit: 100 for percent.
+    pub factor: f64,
+}
+
+/// A model with all its sizes settled.
+pub trait Workload: fmt::Debug {
+    /// Samples in a batch.
+    fn batch(&self) -> usize;
+
+    /// Every model parameter by name, for records and snapshots.
+    fn config(&self) -> Map<String, Value>;
+
+    /// Declares inputs, layers and outputs, and in training returns the loss, a scalar.
+    fn build<'g>(&self, g: &'g Graph, mode: Mode) -> Option<Tensor<'g>>;
+
+    /// The published optimiser with its settings.
+    fn optimizer(&self) -> Optimizer;
+
+    /// Opens the samples.
+    ///
+    /// # Errors
+    /// [`Error::Data`], [`Error::Io`] naming the file at fault.
+    fn data(&self, source: &Source) -> Result<Box<dyn Data>>;
+
+    /// What [`Workload::score`] measures.
+    fn metric(&self) -> Metric;
+
+    /// Numerator and denominator of the metric over one held-out batch, from the outputs of an inference
+    /// step, read by name.
+    fn score(&self, feed: &Feed, read: &dyn Fn(&str) -> Result<Array>) -> Result<(f64, f64)>;
+}
+
+/// A workload before its sizes are settled.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// As given to `--workload`.
+    pub name: &'static str,
+    /// Model and task in a line.
+    pub about: &'static str,
+    /// The seminal paper.
+    pub paper: &'static str,
+    /// The built-in samples, and the real ones that `--data` takes.
+    pub data: (&'static str, &'static str),
+    /// Settles the sizes: a preset, and perhaps another batch.
+    pub configure: fn(Preset, Option<usize>) -> Box<dyn Workload>,
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// The suite.
+pub const WORKLOADS: &[Entry] = &[speech::ENTRY, autoenc::ENTRY];
+
+/// Finds a workload.
+///
+/// # Errors
+/// [`Error::Usage`] for an unknown name, with the nearest known one.
+pub fn find(name: &str) -> Result<&'static Entry> {
+    WORKLOADS.iter().find(|w| w.name == name).ok_or_else(|| {
+        let known: Vec<_> = WORKLOADS.iter().map(|w| w.name).collect();
+        Error::Usage(format!(
+            "unknown workload '{name}'{}\n`fathom list workloads` shows all: {}",
+            nearest(name, &known).map_or(String::new(), |n| format!(": did you mean '{n}'?")),
+            known.join(", ")
+        ))
+    })
+}
+
+/// The known name closest to a mistyped one, if it is close.
+fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let distance = |other: &str| edit_distance(name.as_bytes(), other.as_bytes());
+    let best = known.iter().min_by_key(|k| distance(k))?;
+    (distance(best) <= 2 + name.len() / 4).then_some(*best)
+}
+
+fn edit_distance(a: &[u8], b: &[u8]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
