@@ -4,3 +4,4 @@ pub mod host;
 pub mod profile;
 pub mod sample;
 pub mod stats;
+pub mod verify;

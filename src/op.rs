@@ -18,7 +18,12 @@ pub mod matmul;
 pub mod reduce;
 
 /// Every op family there is.
-pub const LIST: &[&dyn Family] = &[&matmul::Family, &map::Family, &reduce::Family, &ctc_decode::Family];
+pub const LIST: &[&dyn Family] = &[
+    &matmul::Family,
+    &map::Family,
+    &reduce::Family,
+    &ctc_decode::Family,
+];
 
 /// The paper's seven classes of operation (Fathom, IISWC 2016, section V).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

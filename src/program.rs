@@ -9,11 +9,11 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::gpu::Gpu;
 use crate::gpu::pipeline::{PARAMS_WINDOW, Pipeline};
+use crate::gpu::{Caps, Gpu};
 use crate::graph::choose::Choice;
 use crate::graph::plan::{Plan, Role, plan};
-use crate::graph::{Kind, Nodes, Phase, ValueId};
+use crate::graph::{Bank, Kind, Nodes, Phase, ValueId};
 use crate::op::{Class, Cost, Dispatch, Io, Lowered, Op, Operand, Variant};
 use crate::tensor::{Array, HostTensor, TensorSpec};
 
@@ -83,80 +83,169 @@ impl Default for Options {
     }
 }
 
-/// A compiled step.
-#[derive(Debug)]
-pub struct Program {
+/// What a step will be on a device, before anything is allocated there.
+#[derive(Debug, Clone)]
+pub struct Outline {
     /// Its ops, in order.
     pub entries: Vec<Entry>,
     /// Its memory.
     pub plan: Plan,
-    /// SHA-256 over every shader's text, grid, parameter and binding range.
-    pub hash: String,
-    /// Bytes of buffers in all, those shared with other programs included.
-    pub bytes: u64,
-    pub(crate) steps: Vec<Step>,
-    params: wgpu::BindGroup,
-    buffers: Vec<wgpu::Buffer>,
     nodes: Nodes,
     lowered: Vec<Option<Lowered>>,
 }
 
-impl Program {
-    /// Compiles `nodes` for a device. State that `state` does not hold yet is made there.
+impl Outline {
+    /// Fuses, chooses variants, lowers and plans.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a forced variant that cannot run, [`Error::Gpu`] where memory runs out,
-    /// [`Error::Internal`] for a shader that is not valid.
-    pub fn new(gpu: &Gpu, nodes: &Nodes, options: &Options, state: &mut State) -> Result<Self> {
+    /// [`Error::Usage`] for a forced variant that cannot run, [`Error::Internal`] for an invalid graph.
+    pub fn new(caps: &Caps, nodes: &Nodes, options: &Options) -> Result<Self> {
         let nodes = if options.fuse {
             nodes.fused()
         } else {
             nodes.clone()
         }
         .with_packable();
-        let (mut entries, lowered) = lower(gpu, &nodes, &options.choice)?;
-        let scratch: Vec<_> = lowered
+        let (mut entries, lowered) = lower(caps, &nodes, &options.choice)?;
+        let scratch = |l: &Option<Lowered>| l.as_ref().map_or(vec![], |l| l.scratch.clone());
+        let plan = plan(&nodes, &lowered.iter().map(scratch).collect::<Vec<_>>())?;
+        let mut at = 0;
+        for entry in &mut entries {
+            let dispatches = lowered[entry.node]
+                .as_ref()
+                .map_or(0, |l| l.dispatches.len());
+            entry.steps = at..at + dispatches;
+            at += dispatches;
+        }
+        Ok(Self {
+            entries,
+            plan,
+            nodes,
+            lowered,
+        })
+    }
+
+    /// Number of dispatches in a step.
+    pub fn dispatches(&self) -> usize {
+        self.entries.iter().map(|e| e.steps.len()).sum()
+    }
+
+    /// Least work of a step.
+    pub fn cost(&self) -> Cost {
+        self.entries
             .iter()
-            .map(|l| l.as_ref().map_or(vec![], |l| l.scratch.clone()))
-            .collect();
-        let plan = plan(&nodes, &scratch)?;
+            .fold(Cost::default(), |sum, e| sum + e.cost)
+    }
+
+    /// Number of values in the model's parameters.
+    pub fn parameters(&self) -> usize {
+        let banks = self.nodes.banks.iter().filter(|b| b.name == "param");
+        banks.map(Bank::parameters).sum()
+    }
+
+    /// The inputs with their shapes.
+    pub fn inputs(&self) -> Vec<(&str, &TensorSpec)> {
+        let nodes = self.nodes.nodes.iter();
+        let input = nodes.filter_map(|n| match &n.kind {
+            Kind::Input { name } => Some((name.as_str(), &self.nodes.values[n.outputs[0].0])),
+            _ => None,
+        });
+        input.collect()
+    }
+
+    /// The outputs with their shapes.
+    pub fn outputs(&self) -> Vec<(&str, &TensorSpec)> {
+        let spec = |v: ValueId| &self.nodes.values[v.0];
+        self.nodes
+            .outputs
+            .iter()
+            .map(|(n, v)| (n.as_str(), spec(*v)))
+            .collect()
+    }
+
+    /// The banks of variables.
+    pub fn banks(&self) -> &[Bank] {
+        &self.nodes.banks
+    }
+
+    /// A line an op: dispatches, label, shapes, work.
+    pub fn listing(&self) -> String {
+        let shapes = |specs: &[TensorSpec]| {
+            specs
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        let line = |e: &Entry| {
+            let (inputs, outputs) = (shapes(&e.inputs), shapes(&e.outputs));
+            let phase = e.phase.name();
+            let Cost { flops, bytes } = e.cost;
+            format!(
+                "{:5} {phase:8} {:44} {inputs} -> {outputs}  {flops} flop {bytes} B\n",
+                e.steps.len(),
+                e.label
+            )
+        };
+        self.entries.iter().map(line).collect()
+    }
+}
+
+/// A compiled step.
+#[derive(Debug)]
+pub struct Program {
+    /// What it is.
+    pub outline: Outline,
+    /// SHA-256 over every shader's text, grid, parameter and binding range.
+    pub hash: String,
+    pub(crate) steps: Vec<Step>,
+    params: wgpu::BindGroup,
+    buffers: Vec<wgpu::Buffer>,
+}
+
+impl Program {
+    /// Makes an outline real on a device. State that `state` does not hold yet is made there.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] where memory runs out, [`Error::Internal`] for a shader that is not valid.
+    pub fn new(gpu: &Gpu, outline: Outline, state: &mut State) -> Result<Self> {
+        let Outline {
+            entries,
+            plan,
+            nodes,
+            lowered,
+        } = &outline;
         let mut buffers = Vec::new();
         for (i, buffer) in plan.buffers.iter().enumerate() {
             buffers.push(match &buffer.role {
-                Role::State(name) => state.buffer(gpu, name, &nodes)?,
+                Role::State(name) => state.buffer(gpu, name, nodes)?,
                 Role::Input(name) => gpu.storage(name, buffer.bytes)?,
                 role => gpu.storage(&format!("{role:?} {i}"), buffer.bytes)?,
             });
         }
         let mut builder = Builder {
             gpu,
-            plan: &plan,
+            plan,
             buffers: &buffers,
-            nodes: &nodes,
+            nodes,
             steps: Vec::new(),
             groups: HashMap::new(),
             params: Vec::new(),
             param_offsets: HashMap::new(),
             hash: Sha256::new(),
         };
-        for entry in &mut entries {
-            let first = builder.steps.len();
+        for entry in entries {
             for dispatch in lowered[entry.node].iter().flat_map(|l| &l.dispatches) {
                 builder.step(entry, dispatch)?;
             }
-            entry.steps = first..builder.steps.len();
         }
         let (steps, params, hash) = builder.finish()?;
         Ok(Self {
-            bytes: plan.bytes(),
-            entries,
-            plan,
+            outline,
             hash,
             steps,
             params,
             buffers,
-            nodes,
-            lowered,
         })
     }
 
@@ -188,51 +277,19 @@ impl Program {
         gpu.check()
     }
 
-    /// Number of dispatches in a step.
-    pub fn dispatches(&self) -> usize {
-        self.steps.len()
-    }
-
-    /// Least work of a step.
-    pub fn cost(&self) -> Cost {
-        self.entries
-            .iter()
-            .fold(Cost::default(), |sum, e| sum + e.cost)
-    }
-
-    /// The inputs with their shapes.
-    pub fn inputs(&self) -> Vec<(&str, &TensorSpec)> {
-        self.nodes
-            .nodes
-            .iter()
-            .filter_map(|n| match &n.kind {
-                Kind::Input { name } => Some((name.as_str(), &self.nodes.values[n.outputs[0].0])),
-                _ => None,
-            })
-            .collect()
-    }
-
-    /// The outputs with their shapes.
-    pub fn outputs(&self) -> Vec<(&str, &TensorSpec)> {
-        let spec = |v: ValueId| &self.nodes.values[v.0];
-        self.nodes
-            .outputs
-            .iter()
-            .map(|(n, v)| (n.as_str(), spec(*v)))
-            .collect()
-    }
-
     /// Writes an input.
     ///
     /// # Errors
     /// [`Error::Internal`] for an unknown name or another shape.
     pub fn write(&self, gpu: &Gpu, name: &str, value: &HostTensor) -> Result<()> {
         let input = self
+            .outline
             .plan
             .buffers
             .iter()
             .position(|b| b.role == Role::Input(name.to_string()));
         let spec = self
+            .outline
             .inputs()
             .into_iter()
             .find(|(n, _)| *n == name)
@@ -254,7 +311,7 @@ impl Program {
     /// # Errors
     /// [`Error::Internal`] for an unknown name, [`Error::Gpu`] for a lost device.
     pub fn read(&self, gpu: &Gpu, name: &str) -> Result<Array> {
-        let found = self.nodes.outputs.iter().find(|(n, _)| n == name);
+        let found = self.outline.nodes.outputs.iter().find(|(n, _)| n == name);
         match found {
             Some((_, value)) => self.read_value(gpu, *value),
             None => Err(Error::Internal(format!("no output {name}"))),
@@ -262,8 +319,8 @@ impl Program {
     }
 
     fn read_value(&self, gpu: &Gpu, value: ValueId) -> Result<Array> {
-        let spec = self.nodes.values[value.0].clone();
-        let at = self.plan.locations[value.0]
+        let spec = self.outline.nodes.values[value.0].clone();
+        let at = self.outline.plan.locations[value.0]
             .ok_or_else(|| Error::Internal("a value was planned no memory".into()))?;
         let bytes = gpu.read(&self.buffers[at.buffer], at.offset, spec.bytes())?;
         Ok(Array::from_bytes(spec, &bytes))
@@ -274,34 +331,12 @@ impl Program {
         let steps = &self.steps[entry.steps.clone()];
         steps.iter().map(|s| s.pipeline.text.as_str()).collect()
     }
-
-    /// A line an op: dispatches, label, shapes, work.
-    pub fn listing(&self) -> String {
-        let shapes = |specs: &[TensorSpec]| {
-            specs
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(" ")
-        };
-        let line = |e: &Entry| {
-            let (inputs, outputs) = (shapes(&e.inputs), shapes(&e.outputs));
-            let phase = e.phase.name();
-            let Cost { flops, bytes } = e.cost;
-            format!(
-                "{:5} {phase:8} {:44} {inputs} -> {outputs}  {flops} flop {bytes} B\n",
-                e.steps.len(),
-                e.label
-            )
-        };
-        self.entries.iter().map(line).collect()
-    }
 }
 
 type LoweredNodes = (Vec<Entry>, Vec<Option<Lowered>>);
 
 /// Chooses a variant for each op and lowers it.
-fn lower(gpu: &Gpu, nodes: &Nodes, choice: &Choice) -> Result<LoweredNodes> {
+fn lower(caps: &Caps, nodes: &Nodes, choice: &Choice) -> Result<LoweredNodes> {
     let mut entries = Vec::new();
     let mut lowered = Vec::new();
     for (at, node) in nodes.nodes.iter().enumerate() {
@@ -310,11 +345,11 @@ fn lower(gpu: &Gpu, nodes: &Nodes, choice: &Choice) -> Result<LoweredNodes> {
             continue;
         };
         let (inputs, outputs) = (nodes.specs(&node.inputs), nodes.specs(&node.outputs));
-        let variant = choice.of(op.as_ref(), &inputs, &gpu.caps)?;
+        let variant = choice.of(op.as_ref(), &inputs, caps)?;
         let io = Io {
             inputs: &inputs,
             outputs: &outputs,
-            caps: &gpu.caps,
+            caps,
         };
         lowered.push(Some(op.lower(&variant, &io)));
         let dot = if node.scope.is_empty() { "" } else { "." };

@@ -264,7 +264,11 @@ impl HostTensor {
     /// # Panics
     /// If there are more or fewer values than `shape` says.
     pub fn f32(shape: impl Into<Shape>, values: &[f32]) -> Self {
-        Self::new(TensorSpec::f32(shape), values.len(), bytemuck::cast_slice(values))
+        Self::new(
+            TensorSpec::f32(shape),
+            values.len(),
+            bytemuck::cast_slice(values),
+        )
     }
 
     /// u32 values of `shape`.
@@ -272,7 +276,11 @@ impl HostTensor {
     /// # Panics
     /// If there are more or fewer values than `shape` says.
     pub fn u32(shape: impl Into<Shape>, values: &[u32]) -> Self {
-        Self::new(TensorSpec::u32(shape), values.len(), bytemuck::cast_slice(values))
+        Self::new(
+            TensorSpec::u32(shape),
+            values.len(),
+            bytemuck::cast_slice(values),
+        )
     }
 
     fn new(spec: TensorSpec, len: usize, bytes: &[u8]) -> Self {

@@ -42,11 +42,11 @@ pub fn profile(
     min_steps: usize,
     progress: &dyn Fn(f64),
 ) -> Result<Option<Profile>> {
-    let Some(timer) = Timer::new(gpu, program.entries.len()) else {
+    let Some(timer) = Timer::new(gpu, program.outline.entries.len()) else {
         return Ok(None);
     };
     let mut profile = Profile {
-        op_ns: vec![Vec::new(); program.entries.len()],
+        op_ns: vec![Vec::new(); program.outline.entries.len()],
         ..Profile::default()
     };
     let mut all = Vec::new();
@@ -70,7 +70,7 @@ pub fn profile(
 
 fn run(gpu: &Gpu, program: &Program, timer: &Timer) -> Result<Vec<Stamp>> {
     let mut encoder = gpu.device.create_command_encoder(&Default::default());
-    for (i, entry) in program.entries.iter().enumerate() {
+    for (i, entry) in program.outline.entries.iter().enumerate() {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
             label: Some(&entry.label),
             timestamp_writes: Some(timer.writes(i)),

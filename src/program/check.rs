@@ -104,8 +104,8 @@ impl Program {
     /// [`Error::Gpu`] where the device fails.
     pub fn check(&self, gpu: &Gpu) -> Result<Vec<Verdict>> {
         let mut verdicts = Vec::new();
-        for entry in &self.entries {
-            let node = &self.nodes.nodes[entry.node];
+        for entry in &self.outline.entries {
+            let node = &self.outline.nodes.nodes[entry.node];
             let inputs: Result<Vec<_>> = node
                 .inputs
                 .iter()
@@ -132,7 +132,7 @@ impl Program {
 
     /// The dispatches of an entry before they were bound, for tools that show them.
     pub fn lowered(&self, entry: &super::Entry) -> Option<&crate::op::Lowered> {
-        self.lowered[entry.node].as_ref()
+        self.outline.lowered[entry.node].as_ref()
     }
 }
 

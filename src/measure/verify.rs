@@ -1,0 +1,65 @@
+//! Before a program is timed, every kernel variant in it runs against its f64 reference on the same
+//! device, at the program's own shapes.
+
+use std::collections::HashSet;
+
+use crate::error::Result;
+use crate::gpu::Gpu;
+use crate::op::Distribution;
+use crate::program::check::{Verdict, check_variant};
+use crate::program::{Entry, Outline};
+
+/// How the variants of a program fared.
+#[derive(Debug, Clone, Default)]
+pub struct Verification {
+    /// One verdict a distinct problem and variant, named by program entry.
+    pub verdicts: Vec<Verdict>,
+    /// How many were checked at smaller inputs, since the reference would run for minutes.
+    pub reduced: usize,
+}
+
+impl Verification {
+    /// How many passed.
+    pub fn passed(&self) -> usize {
+        self.verdicts.iter().filter(|v| v.passed()).count()
+    }
+
+    /// Whether all passed.
+    pub fn is_passed(&self) -> bool {
+        self.passed() == self.verdicts.len()
+    }
+
+    /// The verdict nearest to, or furthest beyond, its bound.
+    pub fn worst(&self) -> Option<&Verdict> {
+        self.verdicts
+            .iter()
+            .max_by(|a, b| a.error.total_cmp(&b.error))
+    }
+}
+
+/// Checks each distinct problem and variant of a program once.
+///
+/// # Errors
+/// [`crate::error::Error::Gpu`] where the device fails; a wrong result is a verdict, not an error.
+pub fn verify(gpu: &Gpu, outline: &Outline, progress: &dyn Fn(f64)) -> Result<Verification> {
+    let mut seen = HashSet::new();
+    let key = |e: &Entry| format!("{:?} {:?} {}", e.op, e.inputs, e.variant);
+    let distinct: Vec<_> = outline
+        .entries
+        .iter()
+        .filter(|e| seen.insert(key(e)))
+        .collect();
+    let mut verification = Verification::default();
+    for (i, entry) in distinct.iter().enumerate() {
+        let inputs = entry.op.representative(&entry.inputs);
+        verification.reduced += usize::from(inputs != entry.inputs);
+        let op = entry.op.as_ref();
+        let verdict = check_variant(gpu, op, &inputs, &entry.variant, Distribution::Uniform)?;
+        verification.verdicts.push(Verdict {
+            label: entry.label.clone(),
+            ..verdict
+        });
+        progress((i + 1) as f64 / distinct.len() as f64);
+    }
+    Ok(verification)
+}
