@@ -38,6 +38,32 @@ pub struct Caps {
     pub timestamps: bool,
 }
 
+impl Caps {
+    /// What the WebGPU standard promises everywhere: for figures that need no device.
+    pub fn portable() -> Self {
+        Self {
+            software: false,
+            subgroup: None,
+            max_binding: 128 << 20,
+            max_buffer: 256 << 20,
+            max_bindings: 8,
+            max_workgroups: 65_535,
+            max_invocations: 256,
+            max_shared: 16_384,
+            timestamps: true,
+        }
+    }
+
+    /// The same on a CPU adapter with subgroups.
+    pub fn portable_software() -> Self {
+        Self {
+            software: true,
+            subgroup: Some(8),
+            ..Self::portable()
+        }
+    }
+}
+
 /// Whether shaders run with naga's bounds checks and loop bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Checks {
@@ -134,6 +160,11 @@ impl Gpu {
             queue,
             lost,
         })
+    }
+
+    /// How many pipelines have been made, and the time it took.
+    pub fn pipelines_made(&self) -> (usize, std::time::Duration) {
+        self.pipelines.lock().map(|p| p.made()).unwrap_or_default()
     }
 
     /// Waits until all submitted work is done.

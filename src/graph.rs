@@ -340,6 +340,11 @@ impl Graph {
         inner.nodes.outputs.push((name.to_string(), value.id));
     }
 
+    /// Forgets all outputs marked so far.
+    pub fn clear_outputs(&self) {
+        self.with_nodes(|nodes| nodes.outputs.clear());
+    }
+
     /// Records an error at the present scope; the first one counts.
     pub fn fail(&self, what: String) {
         let scope = self.scope();

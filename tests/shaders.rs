@@ -7,21 +7,6 @@ use fathom::gpu::{Caps, shader};
 use fathom::op::{Dispatch, Io, Kernel, LIST};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
-/// What the WebGPU standard promises everywhere.
-fn portable() -> Caps {
-    Caps {
-        software: false,
-        subgroup: None,
-        max_binding: 128 << 20,
-        max_buffer: 256 << 20,
-        max_bindings: 8,
-        max_workgroups: 65_535,
-        max_invocations: 256,
-        max_shared: 16_384,
-        timestamps: true,
-    }
-}
-
 fn validate(text: &str, name: &str) -> naga::Module {
     let module = naga::front::wgsl::parse_str(text)
         .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(text)));
@@ -102,12 +87,7 @@ fn check_dispatch(dispatch: &Dispatch, label: &str, caps: &Caps) {
 #[test]
 fn every_variant_assembles_to_what_its_lowering_says() {
     let mut used = BTreeSet::new();
-    let software = Caps {
-        software: true,
-        subgroup: Some(8),
-        ..portable()
-    };
-    for caps in [portable(), software] {
+    for caps in [Caps::portable(), Caps::portable_software()] {
         for family in LIST {
             for case in family.cases() {
                 let outputs = case.op.output(&case.inputs).unwrap();

@@ -97,6 +97,11 @@ AMD, Intel and, in software, any machine; NVIDIA's own driver brings its own), o
   macOS    Metal is built in from 10.13 on; in a virtual machine it may be missing
 then `fathom list devices` shows what is found";
 
+/// The error where there is no adapter at all: it names the fix for each system.
+pub fn none_found() -> Error {
+    Error::Device(NO_ADAPTER.to_string())
+}
+
 /// Every adapter, in a stable order: real GPUs first.
 fn all(backend: Option<&str>) -> Result<Vec<(AdapterSummary, wgpu::Adapter)>> {
     let backends = match backend {
@@ -152,7 +157,7 @@ fn pick(found: &[AdapterSummary], selector: &Selector) -> Result<usize> {
             Some(backend) => format!(
                 "no adapter answers on backend {backend}; `fathom list devices` shows what there is"
             ),
-            None => NO_ADAPTER.to_string(),
+            None => return Err(none_found()),
         }));
     }
     let Some(wanted) = &selector.device else {

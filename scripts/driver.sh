@@ -1,0 +1,37 @@
+# Sourced by scripts/run and scripts/test: sees to it that there is an adapter to run on.
+
+# Mesa 22.3's disk cache mixes up vector widths; its absence costs compile time only.
+export MESA_SHADER_CACHE_DISABLE=true
+# Mesa warns where this is unset.
+export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}"
+
+say() { printf '%s\n' "$*" >&2; }
+
+need_rust() {
+    if ! command -v cargo >/dev/null; then
+        say "cargo was not found: install Rust 1.95 or later from https://rustup.rs and run this again"
+        exit 1
+    fi
+}
+
+# Installs Debian's software Vulkan driver, but only on Linux, with apt, where no adapter is found.
+# $1: the command that lists the devices.
+need_adapter() {
+    if $1 >/dev/null 2>&1; then
+        return
+    fi
+    if [ "$(uname -s)" != Linux ] || ! command -v apt-get >/dev/null; then
+        $1
+        exit 3
+    fi
+    say "no GPU adapter found: installing Debian's mesa-vulkan-drivers, a software Vulkan driver"
+    sudo=""
+    if [ "$(id -u)" -ne 0 ]; then
+        sudo=sudo
+    fi
+    $sudo apt-get update -qq >&2
+    $sudo apt-get install -y -qq --no-install-recommends mesa-vulkan-drivers libvulkan1 >&2
+    if ! $1 >/dev/null; then
+        exit 3
+    fi
+}

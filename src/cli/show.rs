@@ -1,0 +1,158 @@
+//! `fathom show`: a model's layers, its program, its memory, or the WGSL of a kernel in it.
+
+use clap::Args;
+
+use crate::error::{Error, Result};
+use crate::graph::plan::Role;
+use crate::op::Kernel;
+use crate::program::{Options, Outline};
+use crate::report::number;
+use crate::workload::{Mode, step};
+use crate::{gpu, gpu::shader};
+
+use super::table::Table;
+use super::{DeviceArgs, ModeArg, OutputArgs, PresetArg, output, preset_or_default};
+
+/// Options of `show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Workload; see `fathom list workloads`
+    pub workload: String,
+
+    /// Training or inference: train, infer
+    #[arg(short, long, value_name = "MODE", default_value = "train", hide_possible_values = true)]
+    pub mode: ModeArg,
+
+    /// Model size: full or tiny
+    #[arg(long, value_name = "NAME", hide_possible_values = true)]
+    pub preset: Option<PresetArg>,
+
+    /// Samples in a batch
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub batch: Option<u32>,
+
+    /// The dispatches of a step: op, variant, shapes, work
+    #[arg(long, group = "what")]
+    pub program: bool,
+
+    /// The memory plan: buffers, planned and least bytes
+    #[arg(long, group = "what")]
+    pub memory: bool,
+
+    /// The assembled WGSL of the ops whose label contains this
+    #[arg(long, group = "what", value_name = "LABEL")]
+    pub kernel: Option<String>,
+
+    /// Ops as they stand in the graph, without merging elementwise ops into their neighbours
+    #[arg(long)]
+    pub no_fuse: bool,
+
+    #[command(flatten)]
+    device: DeviceArgs,
+
+    /// Form and amount of output.
+    #[command(flatten)]
+    pub out: OutputArgs,
+}
+
+/// Prints what is asked of a model.
+///
+/// # Errors
+/// [`Error::Usage`] for an unknown workload or label.
+pub fn execute(args: &ShowArgs) -> Result<()> {
+    let entry = crate::workload::find(&args.workload)?;
+    // Variants depend on the device; without one, on what every device has.
+    let gpu = args.device.open().ok();
+    let caps = gpu.as_ref().map_or_else(gpu::Caps::portable, |g| g.caps.clone());
+    let preset = preset_or_default(args.preset, gpu.as_ref());
+    let model = (entry.configure)(preset, args.batch.map(|b| b as usize));
+    let mode: Mode = args.mode.into();
+    let options = Options {
+        fuse: !args.no_fuse,
+        ..Options::default()
+    };
+    let outline = Outline::new(&caps, &step::nodes(model.as_ref(), mode, false)?, &options)?;
+    if let Some(label) = &args.kernel {
+        return output::data(&kernel_text(&outline, label)?);
+    }
+    if args.program {
+        return output::data(&outline.listing());
+    }
+    let table = if args.memory { memory(&outline) } else { parameters(&outline) };
+    let cost = outline.cost();
+    let head = format!(
+        "{} {mode}, preset {preset}, batch {}: {}\n{}; {} ops in {} dispatches; {} and {} a step\n\n",
+        entry.name,
+        model.batch(),
+        entry.about,
+        entry.paper,
+        outline.entries.len(),
+        outline.dispatches(),
+        number::flops(cost.flops as f64),
+        number::bytes(cost.bytes as f64),
+    );
+    let people = args.out.output == super::Format::Table;
+    output::data(&(if people { head } else { String::new() } + &table.render(args.out.output)?))
+}
+
+fn parameters(outline: &Outline) -> Table {
+    let mut table = Table::new(&["variable", "shape", ">values", "starts as"]);
+    for bank in outline.banks() {
+        for member in &bank.members {
+            table.row([
+                member.name.clone(),
+                member.shape.to_string(),
+                number::grouped(member.shape.len() as u64),
+                format!("{:?}", member.init),
+            ]);
+        }
+    }
+    let all = number::grouped(outline.parameters() as u64);
+    table.row(["in all".into(), String::new(), all, String::new()]);
+    table
+}
+
+fn memory(outline: &Outline) -> Table {
+    let mut table = Table::new(&["buffer", "use", ">bytes"]);
+    for (i, buffer) in outline.plan.buffers.iter().enumerate() {
+        let (kind, name) = match &buffer.role {
+            Role::Slot => ("slot", format!("slot {i}")),
+            Role::Input(name) => ("input", name.clone()),
+            Role::State(name) => ("state", name.clone()),
+            Role::Output => ("output", format!("output {i}")),
+            Role::Pack => ("gradients", "gradients".into()),
+        };
+        table.row([name, kind.into(), number::grouped(buffer.bytes)]);
+    }
+    let plan = &outline.plan;
+    for (name, bytes) in [
+        ("planned in all", plan.bytes()),
+        ("slots planned", plan.slot_bytes()),
+        ("slots at least", plan.live_bytes),
+    ] {
+        table.row([name.into(), String::new(), number::grouped(bytes)]);
+    }
+    table
+}
+
+fn kernel_text(outline: &Outline, label: &str) -> Result<String> {
+    let found: Vec<_> = outline.entries.iter().filter(|e| e.label.contains(label)).collect();
+    if found.is_empty() {
+        return Err(Error::Usage(format!(
+            "no op's label contains '{label}'; `fathom show ... --program` lists the labels"
+        )));
+    }
+    let mut kernels: Vec<(&str, &Kernel)> = Vec::new();
+    for entry in found {
+        for dispatch in outline.lowered(entry).iter().flat_map(|l| &l.dispatches) {
+            if !kernels.iter().any(|(_, k)| *k == &dispatch.kernel) {
+                kernels.push((&entry.label, &dispatch.kernel));
+            }
+        }
+    }
+    let mut text = String::new();
+    for (label, kernel) in kernels {
+        text += &format!("// {label}: shaders/{}.wgsl\n{}\n", kernel.shader, shader::assemble(kernel)?);
+    }
+    Ok(text)
+}

@@ -1,0 +1,74 @@
+//! `fathom snapshot`: one step's numbers for another framework.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::error::Result;
+use crate::snapshot::{Request, take};
+use crate::workload::{self, Source};
+
+use super::{DataArgs, DeviceArgs, ModeArg, ModelArgs, OutputArgs, output};
+
+/// Options of `snapshot`.
+#[derive(Debug, Args)]
+pub struct SnapshotArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+
+    /// Training or inference: train, infer
+    #[arg(short, long, value_name = "MODE", default_value = "train", hide_possible_values = true)]
+    mode: ModeArg,
+
+    /// Steps to run before the one that is written
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    skip: u64,
+
+    /// File to write
+    #[arg(long, value_name = "F.safetensors")]
+    out: PathBuf,
+
+    #[command(flatten)]
+    data: DataArgs,
+
+    #[command(flatten)]
+    device: DeviceArgs,
+
+    /// Form and amount of output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Runs the step and writes the file.
+///
+/// # Errors
+/// As [`take`] and [`crate::snapshot::Snapshot::save`].
+pub fn execute(args: &SnapshotArgs) -> Result<()> {
+    let entry = workload::find(&args.model.workload)?;
+    let gpu = args.device.open()?;
+    let (preset, model) = args.model.configure(Some(&gpu))?;
+    let request = Request {
+        workload: entry.name,
+        preset,
+        mode: args.mode.into(),
+        source: Source {
+            path: args.data.data.clone(),
+            seed: args.model.seed,
+        },
+        skip: args.skip,
+    };
+    let snapshot = take(&gpu, model.as_ref(), &request)?;
+    snapshot.save(&args.out)?;
+    let text = format!(
+        "{}: {} tensors of {} {} {preset}, batch {}, seed {}, on {}",
+        args.out.display(),
+        snapshot.tensors.len(),
+        entry.name,
+        request.mode,
+        model.batch(),
+        args.model.seed,
+        gpu.summary,
+    );
+    output::note(&args.output, &text);
+    Ok(())
+}

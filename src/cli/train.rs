@@ -1,0 +1,97 @@
+//! `fathom train`: the loss and the metric as they go.
+
+use std::time::Instant;
+
+use clap::Args;
+
+use crate::error::{Error, Result};
+use crate::measure::sample::interrupted;
+use crate::measure::stats::mean;
+use crate::train::Trainer;
+use crate::workload::Source;
+
+use super::table::Table;
+use super::{DataArgs, DeviceArgs, Format, ModelArgs, OutputArgs, output};
+
+/// Options of `train`.
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+
+    /// Steps to train
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
+    steps: u64,
+
+    /// Steps between lines; the metric is taken at each [default: a tenth of the steps]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    every: Option<u64>,
+
+    #[command(flatten)]
+    data: DataArgs,
+
+    #[command(flatten)]
+    device: DeviceArgs,
+
+    /// Form and amount of output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Trains and prints a line every so often.
+///
+/// # Errors
+/// As [`Trainer`].
+pub fn execute(args: &TrainArgs) -> Result<()> {
+    let gpu = args.device.open()?;
+    let (preset, model) = args.model.configure(Some(&gpu))?;
+    let source = Source {
+        path: args.data.data.clone(),
+        seed: args.model.seed,
+    };
+    let mut trainer = Trainer::new(&gpu, model.as_ref(), &source)?;
+    let metric = model.metric();
+    let note = format!(
+        "{} {preset}, batch {}, seed {}, on {}\n{}",
+        args.model.workload,
+        model.batch(),
+        args.model.seed,
+        gpu.summary,
+        trainer.data()
+    );
+    output::note(&args.output, &note);
+    let every = args.every.unwrap_or(args.steps.div_ceil(10));
+    let people = args.output.output == Format::Table;
+    let mut table = Table::new(&[">step", ">loss", ">metric", ">seconds"]);
+    if people {
+        output::data(&format!("{:>8}  {:>12}  {:>24}  {:>8}\n", "step", "loss", metric.name, "time"))?;
+    }
+    let start = Instant::now();
+    let mut losses = Vec::new();
+    for step in 1..=args.steps {
+        losses.push(trainer.step()?);
+        let stop = interrupted();
+        if step % every == 0 || step == args.steps || stop {
+            let value = trainer.evaluate()?;
+            let (loss, seconds) = (mean(&losses), start.elapsed().as_secs_f64());
+            losses.clear();
+            if people {
+                let measured = format!("{value:.2} {}", metric.unit);
+                output::data(&format!("{step:8}  {loss:12.4}  {measured:>24}  {seconds:6.1} s\n"))?;
+            }
+            table.row([
+                step.to_string(),
+                loss.to_string(),
+                value.to_string(),
+                format!("{seconds:.3}"),
+            ]);
+        }
+        if stop {
+            break;
+        }
+    }
+    if !people {
+        output::data(&table.render(args.output.output)?)?;
+    }
+    if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+}

@@ -1,0 +1,198 @@
+//! Snapshots: every number of one step, as safetensors, so that another framework can repeat it.
+//!
+//! Tensors are named `param/NAME` (before the step), `input/NAME`, `random/NAME` (each draw used),
+//! `output/NAME`, `grad/NAME` (before clipping and weight decay), `after/NAME` (parameters after the
+//! step) and `state/NAME.KIND` (the optimiser's state before it). The configuration is JSON under the
+//! metadata key `fathom`.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+use serde_json::{Value, json};
+
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::graph::Bank;
+use crate::program::{Options, Outline, Program, State};
+use crate::tensor::{Array, DType, TensorSpec};
+use crate::workload::{Mode, Preset, Source, Split, Workload, step};
+
+/// The configuration's schema.
+pub const SCHEMA: &str = "fathom.snapshot/1";
+
+/// What is to be run.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Name of the workload.
+    pub workload: &'static str,
+    /// Size.
+    pub preset: Preset,
+    /// Training or inference.
+    pub mode: Mode,
+    /// Where samples come from, and the seed.
+    pub source: Source,
+    /// Steps run before the one that is written.
+    pub skip: u64,
+}
+
+/// The numbers of a step.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Tensors by full name.
+    pub tensors: Vec<(String, Array)>,
+    /// The configuration.
+    pub config: Value,
+}
+
+/// Runs a step and takes down its numbers.
+///
+/// # Errors
+/// [`Error::Gpu`], [`Error::Data`] as the step's parts.
+pub fn take(gpu: &Gpu, model: &dyn Workload, request: &Request) -> Result<Snapshot> {
+    let nodes = step::nodes(model, request.mode, true)?;
+    let mut state = State::new(request.source.seed);
+    let outline = Outline::new(&gpu.caps, &nodes, &Options::default())?;
+    let program = Program::new(gpu, outline, &mut state)?;
+    let mut data = model.data(&request.source)?;
+    let mut tensors = Vec::new();
+    for at in 0..request.skip {
+        feed(gpu, &program, &data.batch(Split::Train, at)?)?;
+        program.run(gpu, 1)?;
+    }
+    let banks = program.outline.banks();
+    for member in banks.iter().flat_map(|b| &b.members) {
+        tensors.push((format!("param/{}", member.name), state.read(gpu, &member.name)?));
+    }
+    if request.mode == Mode::Train {
+        optimiser_state(gpu, &state, banks, &mut tensors)?;
+    }
+    let batch = data.batch(Split::Train, request.skip)?;
+    feed(gpu, &program, &batch)?;
+    program.run(gpu, 1)?;
+    for (name, _) in program.outline.inputs() {
+        let given = batch.iter().find(|(n, _)| *n == name);
+        tensors.extend(given.map(|(_, value)| (format!("input/{name}"), value.array())));
+    }
+    for (name, _) in program.outline.outputs() {
+        let value = program.read(gpu, name)?;
+        match name {
+            step::GRADIENTS => split(&banks[0], &value, "grad/", "", &mut tensors),
+            name if name.starts_with("random/") => tensors.push((name.to_string(), value)),
+            name => tensors.push((format!("output/{name}"), value)),
+        }
+    }
+    if request.mode == Mode::Train {
+        for member in banks.iter().flat_map(|b| &b.members) {
+            tensors.push((format!("after/{}", member.name), state.read(gpu, &member.name)?));
+        }
+    }
+    let mut config = json!({
+        "schema": SCHEMA, "workload": request.workload, "preset": request.preset.name(),
+        "mode": request.mode.name(), "batch": model.batch(), "seed": request.source.seed,
+        "skip": request.skip, "device": gpu.summary.to_string(), "version": env!("CARGO_PKG_VERSION"),
+    });
+    if let Some(config) = config.as_object_mut() {
+        config.extend(model.config());
+    }
+    Ok(Snapshot { tensors, config })
+}
+
+/// Writes what a program has inputs for.
+pub(crate) fn feed(gpu: &Gpu, program: &Program, batch: &crate::workload::Feed) -> Result<()> {
+    for (name, _) in program.outline.inputs() {
+        match batch.iter().find(|(n, _)| *n == name) {
+            Some((_, value)) => program.write(gpu, name, value)?,
+            None => return Err(Error::Internal(format!("the data has no '{name}'"))),
+        }
+    }
+    Ok(())
+}
+
+/// Flat state in the parameters' layout by the name of its kind, and the step.
+fn optimiser_state(
+    gpu: &Gpu,
+    state: &State,
+    banks: &[Bank],
+    tensors: &mut Vec<(String, Array)>,
+) -> Result<()> {
+    let len = banks[0].layout().len;
+    for (name, spec) in state.names() {
+        if *spec == TensorSpec::f32([len]) && step::STATE.contains(&name) {
+            let value = state.read(gpu, name)?;
+            split(&banks[0], &value, "state/", &format!(".{name}"), tensors);
+        }
+    }
+    let clock = state.read(gpu, "clock")?;
+    let step = Array::new(TensorSpec::new([1], DType::I32), vec![clock.data[0]]);
+    tensors.push(("state/step".into(), step));
+    Ok(())
+}
+
+/// Cuts a flat tensor into a bank's members.
+fn split(bank: &Bank, flat: &Array, prefix: &str, suffix: &str, tensors: &mut Vec<(String, Array)>) {
+    for (member, offset) in bank.members.iter().zip(bank.layout().offsets) {
+        let data = flat.data[offset..offset + member.shape.len()].to_vec();
+        let name = format!("{prefix}{}{suffix}", member.name);
+        tensors.push((name, Array::f32(member.shape.clone(), data)));
+    }
+}
+
+impl Snapshot {
+    /// A tensor by name.
+    pub fn get(&self, name: &str) -> Option<&Array> {
+        self.tensors.iter().find(|(n, _)| n == name).map(|(_, a)| a)
+    }
+
+    /// Writes the file. u32 values are stored as I32, the rest of the integers as they are.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be written; nothing is left behind then.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let stored: Vec<_> = self.tensors.iter().map(|(n, a)| (n, a.to_bytes(), a)).collect();
+        let views: std::result::Result<Vec<_>, _> = stored
+            .iter()
+            .map(|(name, bytes, array)| {
+                let dtype = match array.spec.dtype {
+                    DType::F32 => Dtype::F32,
+                    DType::U32 | DType::I32 => Dtype::I32,
+                    DType::U8 => Dtype::U8,
+                };
+                let exact = &bytes[..array.spec.len() * array.spec.dtype.size()];
+                TensorView::new(dtype, array.dims().to_vec(), exact).map(|view| (name.as_str(), view))
+            })
+            .collect();
+        let fault = |e: safetensors::SafeTensorError| Error::Internal(format!("a snapshot: {e}"));
+        let metadata = HashMap::from([("fathom".to_string(), self.config.to_string())]);
+        let bytes = safetensors::serialize(views.map_err(fault)?, Some(metadata)).map_err(fault)?;
+        crate::record::write_atomically(path, &bytes)
+    }
+
+    /// Reads a file that [`Snapshot::save`] or another framework wrote.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Data`] with what is wrong.
+    pub fn load(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        let bad = |what: String| Error::data(path, "safetensors", what);
+        let file = safetensors::SafeTensors::deserialize(&bytes).map_err(|e| bad(e.to_string()))?;
+        let (_, header) =
+            safetensors::SafeTensors::read_metadata(&bytes).map_err(|e| bad(e.to_string()))?;
+        let config = header.metadata().as_ref().and_then(|m| m.get("fathom"));
+        let config = config.ok_or_else(|| bad("no metadata key 'fathom': not a snapshot".into()))?;
+        let config = serde_json::from_str(config).map_err(|e| bad(format!("metadata: {e}")))?;
+        let mut tensors = Vec::new();
+        for (name, view) in file.tensors() {
+            let dtype = match view.dtype() {
+                Dtype::F32 => DType::F32,
+                Dtype::I32 => DType::I32,
+                Dtype::U8 => DType::U8,
+                other => return Err(bad(format!("'{name}' is {other:?}; F32, I32 or U8 expected"))),
+            };
+            let spec = TensorSpec::new(view.shape(), dtype);
+            tensors.push((name, Array::from_bytes(spec, view.data())));
+        }
+        Ok(Self { tensors, config })
+    }
+}
