@@ -20,6 +20,12 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     fs::write(out.join("shaders.rs"), table).expect("the build folder can be written");
 
+    let lock = fs::read_to_string(root.join("Cargo.lock")).unwrap_or_default();
+    let wgpu = lock.split("name = \"wgpu\"\nversion = \"").nth(1);
+    let wgpu = wgpu.and_then(|rest| rest.split('"').next()).unwrap_or("unknown");
+    println!("cargo:rustc-env=FATHOM_WGPU={wgpu}");
+    println!("cargo:rerun-if-changed=Cargo.lock");
+
     for watched in [".git/HEAD", ".git/index"] {
         if root.join(watched).exists() {
             println!("cargo:rerun-if-changed={watched}");

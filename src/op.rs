@@ -12,17 +12,25 @@ use crate::graph::Tensor;
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 
+pub mod clip;
 pub mod ctc_decode;
 pub mod map;
 pub mod matmul;
+pub mod optimizer;
+pub mod random;
 pub mod reduce;
+pub mod tick;
 
 /// Every op family there is.
 pub const LIST: &[&dyn Family] = &[
     &matmul::Family,
     &map::Family,
     &reduce::Family,
+    &random::Family,
     &ctc_decode::Family,
+    &optimizer::Family,
+    &clip::Family,
+    &tick::Family,
 ];
 
 /// The paper's seven classes of operation (Fathom, IISWC 2016, section V).

@@ -16,7 +16,8 @@ pub mod autoenc;
 pub mod speech;
 pub mod step;
 
-pub use step::{Optimizer, Rule};
+pub use crate::op::optimizer::Rule;
+pub use step::Optimizer;
 
 /// Training or inference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -125,6 +126,9 @@ pub trait Workload: fmt::Debug {
 
     /// Every model parameter by name, for records and snapshots.
     fn config(&self) -> Map<String, Value>;
+
+    /// Sets one of the numbers that [`Workload::config`] names; false where it has none of that name.
+    fn set(&mut self, name: &str, value: usize) -> bool;
 
     /// Declares inputs, layers and outputs, and in training returns the loss, a scalar.
     fn build<'g>(&self, g: &'g Graph, mode: Mode) -> Option<Tensor<'g>>;

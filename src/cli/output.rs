@@ -73,6 +73,11 @@ impl Progress {
         Self { bar }
     }
 
+    /// Shows another label.
+    pub fn say(&self, what: &str) {
+        self.bar.set_message(what.to_string());
+    }
+
     /// Shows how much is done, 0 to 1.
     pub fn set(&self, share: f64) {
         self.bar.set_position((share * 1000.0) as u64);

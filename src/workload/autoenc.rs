@@ -61,6 +61,15 @@ impl Workload for Autoenc {
         config.as_object().cloned().unwrap_or_default()
     }
 
+    fn set(&mut self, name: &str, value: usize) -> bool {
+        match name {
+            "hidden" => self.hidden = value,
+            "latent" => self.latent = value,
+            _ => return false,
+        }
+        true
+    }
+
     fn build<'g>(&self, g: &'g Graph, mode: Mode) -> Option<Tensor<'g>> {
         let image = g.input("image", [self.batch, PIXELS], DType::F32);
 

@@ -81,6 +81,17 @@ impl Workload for Speech {
         config.as_object().cloned().unwrap_or_default()
     }
 
+    fn set(&mut self, name: &str, value: usize) -> bool {
+        match name {
+            "hidden" => self.hidden = value,
+            "context" => self.context = value,
+            "time" => self.time = value,
+            "labels" => self.labels = value,
+            _ => return false,
+        }
+        true
+    }
+
     fn build<'g>(&self, g: &'g Graph, mode: Mode) -> Option<Tensor<'g>> {
         let Self { batch, time, hidden, .. } = *self;
         let training = mode == Mode::Train;

@@ -1,7 +1,8 @@
 //! From a model to a whole step: gradients, clipping, the update, the clock.
 
 use crate::error::Result;
-use crate::graph::{Graph, Nodes, Phase, Tensor};
+use crate::graph::{Graph, Init, Nodes, Phase, Tensor};
+use crate::op::optimizer::{self, Rule};
 use crate::tensor::TensorSpec;
 
 use super::{Mode, Workload};
@@ -14,54 +15,6 @@ pub const GRADIENTS: &str = "gradients";
 
 /// Names of optimiser state, each flat in the parameters' layout.
 pub const STATE: &[&str] = &["velocity", "m", "v", "mean", "square"];
-
-/// An update rule with its settings (`../WORKLOADS`, section 0, has the formulas).
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Rule {
-    /// Plain gradient descent.
-    Sgd {
-        /// Learning rate.
-        rate: f32,
-    },
-    /// Momentum SGD with weight decay.
-    Momentum {
-        /// Learning rate.
-        rate: f32,
-        /// Share of the velocity that is kept.
-        momentum: f32,
-        /// Weight decay, on weights only.
-        decay: f32,
-    },
-    /// Nesterov's momentum.
-    Nesterov {
-        /// Learning rate.
-        rate: f32,
-        /// Share of the velocity that is kept.
-        momentum: f32,
-        /// Weight decay, on weights only.
-        decay: f32,
-    },
-    /// Adam (Kingma & Ba 2015).
-    Adam {
-        /// Learning rate.
-        rate: f32,
-        /// Decay of the first moment.
-        beta1: f32,
-        /// Decay of the second moment.
-        beta2: f32,
-        /// Added to the root.
-        epsilon: f32,
-    },
-    /// Centred RMSProp (Graves 2013).
-    RmsProp {
-        /// Learning rate.
-        rate: f32,
-        /// Decay of both averages.
-        decay: f32,
-        /// Added under the root.
-        epsilon: f32,
-    },
-}
 
 /// A model's optimiser.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -121,5 +74,10 @@ fn train(g: &Graph, loss: Tensor<'_>, optimizer: &Optimizer, recording: bool) {
     };
     let (parameters, layout) = g.flat_parameters();
     let state = |name: &str| g.variable(name, TensorSpec::f32([layout.len]), Init::Constant(0.0));
-    let _ = (scale, parameters, state);
+    let before = [g.clock(), scale, gradient, parameters];
+    let states = optimizer.rule.state().iter().map(|name| state(name));
+    let inputs: Vec<_> = before.into_iter().chain(states).collect();
+    let rule = optimizer.rule;
+    let decayed = layout.decayed;
+    g.scoped("optimizer", || g.apply(optimizer::Optimizer { rule, decayed }, &inputs));
 }

@@ -1,0 +1,24 @@
+// Centred RMSProp (Graves 2013, eq. 38 to 40): a = r a + (1 - r) g; s = r s + (1 - r) g^2;
+// w -= rate g / sqrt(s - a^2 + epsilon).
+// Grid: one invocation a group of four elements, 64 a workgroup, folded into two dimensions.
+
+struct Params { groups: u32, rate: f32, decay: f32, rest: f32, epsilon: f32 }
+@group(0) @binding(0) var<storage, read> scale: array<f32>;
+@group(0) @binding(1) var<storage, read> gradient: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> weight: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> mean: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> square: array<vec4<f32>>;
+@group(1) @binding(0) var<uniform> params: Params;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) lid: u32) {
+    let i = (wid.y * groups.x + wid.x) * 64u + lid;
+    if i >= params.groups { return; }
+    let g = scale[0] * gradient[i];
+    let a = params.decay * mean[i] + params.rest * g;
+    let s = params.decay * square[i] + params.rest * g * g;
+    mean[i] = a;
+    square[i] = s;
+    weight[i] -= params.rate * g / sqrt(s - a * a + params.epsilon);
+}

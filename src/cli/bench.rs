@@ -1,0 +1,95 @@
+//! `fathom bench`: kernels over their shapes.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::error::{Error, Result};
+use crate::measure::kernel::time_variant;
+use crate::measure::peak;
+use crate::measure::sample::{Budget, interrupted};
+use crate::measure::stats::median;
+use crate::op::LIST;
+use crate::report::number;
+
+use super::table::Table;
+use super::{DeviceArgs, OutputArgs, output};
+
+/// Options of `bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Only kernels whose label contains this: `matmul`, `matmul/tile`
+    pub filter: Option<String>,
+
+    /// Most seconds to sample a kernel for
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.5)]
+    time: f64,
+
+    /// Every case of the tests, not only the large ones
+    #[arg(long)]
+    all: bool,
+
+    #[command(flatten)]
+    device: DeviceArgs,
+
+    /// Form and amount of output.
+    #[command(flatten)]
+    pub out: OutputArgs,
+}
+
+/// Times and prints.
+///
+/// # Errors
+/// [`Error::NothingSelected`] where the filter fits nothing, [`Error::Gpu`] where the device fails.
+pub fn execute(args: &BenchArgs) -> Result<()> {
+    let gpu = args.device.open()?;
+    let filter = args.filter.as_deref().unwrap_or("");
+    let mut work = Vec::new();
+    for family in LIST {
+        let cases = if args.all { family.cases() } else { family.benches() };
+        for case in cases {
+            for variant in case.op.variants(&case.inputs, &gpu.caps) {
+                let label = format!("{}/{variant}", family.name());
+                if label.contains(filter) {
+                    work.push((label, case.name.clone(), case.op.clone_box(), case.inputs.clone(), variant));
+                }
+            }
+        }
+    }
+    if work.is_empty() {
+        return Err(Error::NothingSelected(format!(
+            "no kernel's label contains '{filter}'; `fathom list kernels` shows all"
+        )));
+    }
+    let progress = output::Progress::new(&args.out, "ceilings");
+    let peaks = peak::measure(&gpu, Duration::from_secs(1), &|share| progress.set(share))?;
+    let mut table = Table::new(&[
+        "kernel", "case", ">time", ">GFLOP/s", ">of peak", ">GB/s", ">of copy",
+    ]);
+    let budget = Budget {
+        time: Duration::from_secs_f64(args.time.clamp(0.01, 600.0)),
+        ..Budget::default()
+    };
+    for (i, (label, case, op, inputs, variant)) in work.iter().enumerate() {
+        progress.say(label);
+        progress.set(i as f64 / work.len() as f64);
+        let ns = median(&time_variant(&gpu, op.as_ref(), inputs, variant, &budget)?);
+        let cost = op.cost(inputs);
+        let (flops, bytes) = (cost.flops as f64 / ns * 1e9, cost.bytes as f64 / ns * 1e9);
+        table.row([
+            label.clone(),
+            case.clone(),
+            number::duration_ns(ns),
+            format!("{:.4}", flops / 1e9),
+            number::percent(flops / peaks.fma_flops),
+            format!("{:.4}", bytes / 1e9),
+            number::percent(bytes / peaks.copy_bytes),
+        ]);
+        if interrupted() {
+            break;
+        }
+    }
+    drop(progress);
+    output::data(&table.render(args.out.output)?)?;
+    if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+}

@@ -1,0 +1,60 @@
+//! `fathom peak`: the device's ceilings.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::error::Result;
+use crate::measure::peak;
+use crate::report::number;
+
+use super::table::Table;
+use super::{DeviceArgs, OutputArgs, output};
+
+/// Options of `peak`.
+#[derive(Debug, Args)]
+pub struct PeakArgs {
+    /// Seconds to measure for
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    time: f64,
+
+    /// Show every kernel shape that was tried, not only the best
+    #[arg(long)]
+    all: bool,
+
+    #[command(flatten)]
+    device: DeviceArgs,
+
+    /// Form and amount of output.
+    #[command(flatten)]
+    pub out: OutputArgs,
+}
+
+/// Measures and prints.
+///
+/// # Errors
+/// As [`peak::measure`].
+pub fn execute(args: &PeakArgs) -> Result<()> {
+    let gpu = args.device.open()?;
+    let progress = output::Progress::new(&args.out, "measuring");
+    let time = Duration::from_secs_f64(args.time.clamp(0.1, 600.0));
+    let peaks = peak::measure(&gpu, time, &|share| progress.set(share))?;
+    drop(progress);
+    output::note(&args.out, &gpu.summary.to_string());
+    let mut table = Table::new(&["ceiling", ">measured"]);
+    for (name, value) in [
+        ("fma f32", number::flop_rate(peaks.fma_flops)),
+        ("copy, read + write", number::byte_rate(peaks.copy_bytes)),
+        ("launch of a dispatch", number::duration_ns(peaks.launch_ns)),
+        ("submission", number::duration_ns(peaks.submit_ns)),
+        ("pipeline creation", number::duration_ns(peaks.pipeline_ns)),
+    ] {
+        table.row([name.to_string(), value]);
+    }
+    if args.all {
+        for (label, value) in &peaks.candidates {
+            table.row([label.clone(), format!("{value:.4e} /s")]);
+        }
+    }
+    output::data(&table.render(args.out.output)?)
+}

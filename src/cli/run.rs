@@ -1,0 +1,299 @@
+//! `fathom run`: verify, time, profile, print, save.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::measure::cell::{self, Measured};
+use crate::measure::peak::{self, Peaks};
+use crate::measure::sample::{Budget, interrupted};
+use crate::program::{Options, Outline};
+use crate::record::Record;
+use crate::report::{self, number};
+use crate::workload::{self, Mode, Preset, Source, Workload, step};
+
+use super::range::Range;
+use super::table::Table;
+use super::{Batches, DataArgs, DeviceArgs, Format, ModeArg, OutputArgs, PresetArg, output};
+
+mod recording;
+
+/// Options of `run`.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// Workloads, commas between; see `fathom list workloads` [default: all]
+    #[arg(short, long, value_name = "NAME,..", value_delimiter = ',', help_heading = "What", env = "FATHOM_WORKLOAD")]
+    pub workload: Vec<String>,
+
+    /// Modes: train, infer [default: both]
+    #[arg(short, long, value_name = "MODE,..", value_delimiter = ',', hide_possible_values = true, help_heading = "What")]
+    pub mode: Vec<ModeArg>,
+
+    /// Samples in a batch: lists and ranges as in `1,8` or `1..64*2` [default: the preset's]
+    #[arg(short, long, value_name = "N,..|A..B*2", value_delimiter = ',', help_heading = "What")]
+    pub batch: Vec<Range>,
+
+    /// Model size: full or tiny [default: full; tiny on a software adapter]
+    #[arg(long, value_name = "NAME", hide_possible_values = true, help_heading = "What", env = "FATHOM_PRESET")]
+    pub preset: Option<PresetArg>,
+
+    #[command(flatten)]
+    data: DataArgs,
+
+    #[command(flatten)]
+    device: DeviceArgs,
+
+    /// Most seconds to sample a cell for; it stops earlier at --max-noise
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = seconds, help_heading = "How")]
+    pub time: f64,
+
+    /// Half-width of the median's 95 % interval that is good enough, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 1.0, value_parser = percent, help_heading = "How")]
+    pub max_noise: f64,
+
+    /// Samples to take at least
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000), help_heading = "How")]
+    pub min_samples: u32,
+
+    /// Don't time each op
+    #[arg(long, help_heading = "How")]
+    pub no_profile: bool,
+
+    /// Don't check kernels against their references first; the result is marked UNVERIFIED
+    #[arg(long, help_heading = "How")]
+    pub no_verify: bool,
+
+    /// Keep elementwise ops apart, as the paper's op-type profile needs them
+    #[arg(long, help_heading = "How")]
+    pub no_fuse: bool,
+
+    /// Seed of parameters, data and every random draw
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "How", env = "FATHOM_SEED")]
+    pub seed: u64,
+
+    /// Print the cells with their work and memory, and run nothing
+    #[arg(long, help_heading = "How")]
+    pub dry_run: bool,
+
+    /// Keep the record in this file too (.json)
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub save: Vec<PathBuf>,
+
+    /// Form and amount of output.
+    #[command(flatten)]
+    pub out: OutputArgs,
+}
+
+fn number_in(text: &str, low: f64, high: f64, unit: &str) -> std::result::Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value >= low && value <= high => Ok(value),
+        _ => Err(format!("a number of {unit} from {low} to {high} is expected")),
+    }
+}
+
+fn seconds(text: &str) -> std::result::Result<f64, String> {
+    number_in(text, 0.001, 86_400.0, "seconds")
+}
+
+fn percent(text: &str) -> std::result::Result<f64, String> {
+    number_in(text, 0.001, 100.0, "percent")
+}
+
+/// One workload, mode and batch.
+struct Cell {
+    entry: &'static workload::Entry,
+    mode: Mode,
+    model: Box<dyn Workload>,
+}
+
+impl Cell {
+    fn name(&self) -> String {
+        format!("{} {} batch {}", self.entry.name, self.mode, self.model.batch())
+    }
+}
+
+fn cells(args: &RunArgs, preset: Preset) -> Result<Vec<Cell>> {
+    let modes: Vec<Mode> = if args.mode.is_empty() {
+        Mode::ALL.to_vec()
+    } else {
+        args.mode.iter().map(|m| (*m).into()).collect()
+    };
+    let batches = Batches::of(&args.batch).0;
+    let batches: Vec<Option<usize>> =
+        if batches.is_empty() { vec![None] } else { batches.into_iter().map(Some).collect() };
+    let mut cells = Vec::new();
+    for entry in super::workloads(&args.workload)? {
+        for &batch in &batches {
+            for &mode in &modes {
+                let model = (entry.configure)(preset, batch);
+                cells.push(Cell { entry, mode, model });
+            }
+        }
+    }
+    Ok(cells)
+}
+
+fn options(args: &RunArgs) -> Options {
+    Options {
+        fuse: !args.no_fuse,
+        ..Options::default()
+    }
+}
+
+/// Runs all cells.
+///
+/// # Errors
+/// Each with its exit code; what was measured before is printed and saved.
+pub fn execute(args: &RunArgs) -> Result<()> {
+    // Names are checked before a device is opened: a typing error should not need a GPU to show.
+    super::workloads(&args.workload)?;
+    for path in &args.save {
+        recording::check_target(path)?;
+    }
+    let gpu = args.device.open()?;
+    let preset = super::preset_or_default(args.preset, Some(&gpu));
+    if gpu.caps.software && args.preset.is_none() {
+        output::note(
+            &args.out,
+            &format!("{} is a software adapter: preset tiny (--preset full for the real size)", gpu.summary.name),
+        );
+    }
+    let cells = cells(args, preset)?;
+    if args.dry_run {
+        return dry_run(args, &gpu, preset, &cells);
+    }
+    let progress = output::Progress::new(&args.out, "measuring the device's ceilings");
+    let peaks = peak::measure(&gpu, Duration::from_secs(1), &|share| progress.set(share))?;
+    drop(progress);
+    let mut record = recording::start(args, &gpu, preset, &peaks);
+    let outcome = run_cells(args, &gpu, preset, &cells, &mut record);
+    if !record.runs.is_empty() || outcome.is_ok() {
+        print(args, &record)?;
+    }
+    // Printed first: figures on the screen survive a full disk.
+    let kept = recording::keep(args, &record)?;
+    if let Some(path) = kept {
+        output::note(&args.out, &format!("record  {}", path.display()));
+    }
+    outcome
+}
+
+fn run_cells(
+    args: &RunArgs,
+    gpu: &Gpu,
+    preset: Preset,
+    cells: &[Cell],
+    record: &mut Record,
+) -> Result<()> {
+    let mut failures = Vec::new();
+    for (i, cell) in cells.iter().enumerate() {
+        let progress = output::Progress::new(&args.out, &cell.name());
+        let show = |part: &str, share: f64| {
+            progress.say(&format!("[{}/{}] {}: {part}", i + 1, cells.len(), cell.name()));
+            progress.set(share);
+        };
+        let measured = measure(args, gpu, cell, &show)?;
+        drop(progress);
+        record.runs.push(recording::run(cell.entry.name, preset, cell.mode, cell.model.as_ref(), &measured));
+        // Written after each cell, so that nothing measured is lost; the last time a failure ends the run.
+        if let Err(error) = recording::keep(args, record) {
+            output::note(&args.out, &format!("warning: {error}"));
+        }
+        let wrong = measured.verification.iter().flat_map(|v| &v.verdicts).find(|v| !v.passed());
+        if let Some(verdict) = wrong {
+            failures.push(format!("{}: {}: {}", cell.name(), verdict.label, verdict.detail));
+        }
+        if interrupted() {
+            return Err(Error::Interrupted);
+        }
+    }
+    if failures.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Verification(format!(
+        "kernels disagree with their references on {}, and were not timed:\n  {}\na newer driver may help, \
+         else please report this",
+        gpu.summary,
+        failures.join("\n  ")
+    )))
+}
+
+fn measure(args: &RunArgs, gpu: &Gpu, cell: &Cell, show: &dyn Fn(&str, f64)) -> Result<Measured> {
+    let plan = cell::Plan {
+        mode: cell.mode,
+        options: options(args),
+        verify: !args.no_verify,
+        profile: !args.no_profile,
+        budget: Budget {
+            time: Duration::from_secs_f64(args.time),
+            noise: args.max_noise / 100.0,
+            min_samples: args.min_samples as usize,
+        },
+        source: Source {
+            path: args.data.data.clone(),
+            seed: args.seed,
+        },
+    };
+    cell::measure(gpu, cell.model.as_ref(), &plan, show).map_err(|error| match error {
+        Error::Gpu(why) => Error::Gpu(with_largest_batch(&why, args, gpu, cell)),
+        other => other,
+    })
+}
+
+/// Adds the largest batch whose buffers are no larger than the device allows.
+fn with_largest_batch(why: &str, args: &RunArgs, gpu: &Gpu, cell: &Cell) -> String {
+    let fits = |batch: usize| {
+        let model = (cell.entry.configure)(super::preset_or_default(args.preset, Some(gpu)), Some(batch));
+        let outline = step::nodes(model.as_ref(), cell.mode, false)
+            .and_then(|nodes| Outline::new(&gpu.caps, &nodes, &options(args)));
+        outline.is_ok_and(|o| {
+            let largest = o.plan.buffers.iter().map(|b| b.bytes).max().unwrap_or(0);
+            largest <= gpu.caps.max_buffer.min(gpu.caps.max_binding)
+        })
+    };
+    let smaller = (1..cell.model.batch()).rev().find(|&batch| fits(batch));
+    match smaller {
+        Some(batch) => format!("{}: {why}\nthe largest batch whose buffers fit is {batch}", cell.name()),
+        None => format!("{}: {why}", cell.name()),
+    }
+}
+
+fn dry_run(args: &RunArgs, gpu: &Gpu, preset: Preset, cells: &[Cell]) -> Result<()> {
+    let mut table = Table::new(&[
+        "workload", "mode", "preset", ">batch", ">parameters", ">ops", ">dispatches", ">work/step", ">memory", ">time",
+    ]);
+    for cell in cells {
+        let nodes = step::nodes(cell.model.as_ref(), cell.mode, false)?;
+        let outline = Outline::new(&gpu.caps, &nodes, &options(args))?;
+        // Warm-up takes up to half of the budget, the profile a fifth.
+        let most = args.time * 1.7 + 1.0;
+        table.row([
+            cell.entry.name.to_string(),
+            cell.mode.to_string(),
+            preset.to_string(),
+            cell.model.batch().to_string(),
+            number::grouped(outline.parameters() as u64),
+            outline.entries.len().to_string(),
+            outline.dispatches().to_string(),
+            number::flops(outline.cost().flops as f64),
+            number::bytes(outline.plan.bytes() as f64),
+            format!("<= {most:.0} s"),
+        ]);
+    }
+    output::note(&args.out, &format!("{}: nothing is run", gpu.summary));
+    output::data(&table.render(args.out.output)?)
+}
+
+fn print(args: &RunArgs, record: &Record) -> Result<()> {
+    let text = match args.out.output {
+        Format::Table => report::table(record),
+        Format::Md => report::markdown(record),
+        Format::Csv => report::csv(record)?,
+        Format::Json => report::json(record)?,
+        Format::Jsonl => report::jsonl(record)?,
+    };
+    output::data(&text)
+}

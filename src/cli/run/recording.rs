@@ -1,0 +1,296 @@
+//! From what was measured to the record, and the record to files.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::gpu::timestamp::Fault;
+use crate::measure::cell::Measured;
+use crate::measure::host;
+use crate::measure::peak::Peaks;
+use crate::measure::sample::{Samples, Source};
+use crate::measure::stats::{median, quantile};
+use crate::measure::verify::Verification;
+use crate::record::{self, Record, store};
+use crate::workload::{Mode, Preset, Workload};
+
+use super::super::{OutputArgs, Switch, output};
+use super::RunArgs;
+
+/// Gaps above this share of a profiled step are pointed out.
+const GAPS: f64 = 0.03;
+
+/// Refuses a `--save` target before anything is measured.
+pub(super) fn check_target(path: &Path) -> Result<()> {
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("json") => {}
+        _ if path.exists() && !path.is_file() => {}
+        _ => {
+            return Err(Error::Usage(format!(
+                "--save {}: the form goes by the extension, and records are .json",
+                path.display()
+            )));
+        }
+    }
+    let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
+    match folder {
+        Some(folder) if !folder.is_dir() => Err(Error::Usage(format!(
+            "--save {}: there is no folder {}",
+            path.display(),
+            folder.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The record before any cell.
+pub(super) fn start(args: &RunArgs, gpu: &Gpu, preset: Preset, peaks: &Peaks) -> Record {
+    let host = host::Host::detect();
+    let (summary, caps) = (&gpu.summary, &gpu.caps);
+    Record {
+        schema: record::SCHEMA.into(),
+        id: String::new(),
+        created: jiff::Timestamp::now().to_string(),
+        tool: record::Tool {
+            version: env!("CARGO_PKG_VERSION").into(),
+            git: env!("FATHOM_COMMIT").into(),
+            dirty: env!("FATHOM_DIRTY") == "true",
+            profile: env!("FATHOM_PROFILE").into(),
+            wgpu: env!("FATHOM_WGPU").into(),
+            argv: std::env::args().collect(),
+        },
+        host: record::Host {
+            os: host.os,
+            cpu: host.cpu,
+            logical_cores: host.logical_cores,
+            ram_bytes: host.ram_bytes,
+        },
+        device: record::Device {
+            name: summary.name.clone(),
+            backend: summary.backend.clone(),
+            driver: summary.driver.clone(),
+            kind: summary.kind.into(),
+            software: summary.software,
+            vendor: summary.vendor,
+            device: summary.device,
+            limits: record::Limits {
+                subgroup: caps.subgroup,
+                max_binding_bytes: caps.max_binding,
+                max_buffer_bytes: caps.max_buffer,
+                max_shared_bytes: caps.max_shared,
+                max_invocations: caps.max_invocations,
+                timestamps: caps.timestamps,
+                timestamp_period_ns: gpu.timestamp_period,
+            },
+        },
+        config: record::Config {
+            preset: preset.name().into(),
+            precision: "f32".into(),
+            fuse: !args.no_fuse,
+            checks: if args.device.checks == Switch::On { "on" } else { "off" }.into(),
+            seed: args.seed,
+            data: args.data.data.as_ref().map(|p| p.display().to_string()),
+            time_s: args.time,
+            max_noise: args.max_noise / 100.0,
+            min_samples: args.min_samples as usize,
+        },
+        peaks: record::Peaks {
+            fma_f32_flop_per_s: peaks.fma_flops,
+            copy_bytes_per_s: peaks.copy_bytes,
+            launch_ns: peaks.launch_ns,
+            submit_ns: peaks.submit_ns,
+            pipeline_ns: peaks.pipeline_ns,
+        },
+        runs: Vec::new(),
+        notes: Vec::new(),
+    }
+}
+
+/// A cell's part of the record.
+pub(super) fn run(
+    workload: &str,
+    preset: Preset,
+    mode: Mode,
+    model: &dyn Workload,
+    measured: &Measured,
+) -> record::Run {
+    let outline = &measured.program.outline;
+    let nanoseconds = |d: std::time::Duration| d.as_nanos() as f64;
+    let cost = outline.cost();
+    record::Run {
+        workload: workload.into(),
+        mode: mode.name().into(),
+        preset: preset.name().into(),
+        batch: model.batch(),
+        model: model.config(),
+        data: measured.data_text.clone(),
+        program: measured.program.hash.clone(),
+        verified: verified(measured.verification.as_ref()),
+        validity: validity(measured),
+        timing: measured.samples.as_ref().map(timing),
+        flops: cost.flops,
+        bytes: cost.bytes,
+        parameters: outline.parameters() as u64,
+        dispatches: outline.dispatches(),
+        loss: measured.loss.filter(|loss| loss.is_finite()),
+        memory: record::Memory {
+            planned_bytes: outline.plan.bytes(),
+            slots_bytes: outline.plan.slot_bytes(),
+            slots_bound_bytes: outline.plan.live_bytes,
+        },
+        build_ns: nanoseconds(measured.build),
+        pipelines: measured.pipelines.0,
+        pipelines_ns: nanoseconds(measured.pipelines.1),
+        data_ns: nanoseconds(measured.data),
+        upload_ns: nanoseconds(measured.upload),
+        profile: measured.profile.as_ref().map(|p| record::Profile {
+            steps: p.span_ns.len(),
+            span_ns: median(&p.span_ns),
+            gaps_ns: median(&p.gaps_ns),
+        }),
+        ops: ops(measured),
+    }
+}
+
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
+fn verified(verification: Option<&Verification>) -> record::Verified {
+    let Some(found) = verification else {
+        return record::Verified {
+            status: "unverified".into(),
+            checked: 0,
+            passed: 0,
+            reduced: 0,
+            worst: None,
+        };
+    };
+    record::Verified {
+        status: if found.is_passed() { "passed" } else { "failed" }.into(),
+        checked: found.verdicts.len(),
+        passed: found.passed(),
+        reduced: found.reduced,
+        worst: found.worst().map(|w| record::Worst {
+            label: w.label.clone(),
+            error: finite(w.error),
+        }),
+    }
+}
+
+/// `ok`, or each reason to doubt the figures.
+fn validity(measured: &Measured) -> Vec<String> {
+    let mut doubts = Vec::new();
+    match &measured.verification {
+        None => doubts.push("UNVERIFIED: kernels were not checked (--no-verify)".to_string()),
+        Some(v) if !v.is_passed() => doubts.push("kernels disagree with their references: not timed".into()),
+        Some(_) => {}
+    }
+    let texts = |faults: &[(Fault, usize)]| {
+        let text = |(fault, n): &(Fault, usize)| format!("{} ({n} pairs)", fault.text());
+        faults.iter().map(text).collect::<Vec<_>>().join(", ")
+    };
+    if let Some(samples) = &measured.samples {
+        if !samples.faults.is_empty() {
+            doubts.push(format!("{}: wall time is used", texts(&samples.faults)));
+        } else if samples.source == Source::Wall {
+            doubts.push("no usable timestamps: wall time is used".into());
+        }
+        if !samples.settled {
+            doubts.push("the wanted precision was not reached in the time given (--time, --max-noise)".into());
+        }
+        let drift = samples.summary().drift;
+        if drift.significant && drift.relative.abs() > 0.02 {
+            doubts.push(format!("step times drifted by {:+.1} %", 100.0 * drift.relative));
+        }
+    }
+    if let Some(profile) = &measured.profile {
+        if !profile.faults.is_empty() {
+            doubts.push(format!("profile: {}", texts(&profile.faults)));
+        }
+        let share = median(&profile.gaps_ns) / median(&profile.span_ns);
+        if share > GAPS {
+            doubts.push(format!("{:.1} % of a profiled step lies between ops", 100.0 * share));
+        }
+    }
+    if measured.loss.is_some_and(|loss| !loss.is_finite()) {
+        doubts.push("the loss is no number after the timed steps".into());
+    }
+    if doubts.is_empty() {
+        doubts.push("ok".into());
+    }
+    doubts
+}
+
+fn timing(samples: &Samples) -> record::Timing {
+    let summary = samples.summary();
+    record::Timing {
+        source: match samples.source {
+            Source::Timestamps => "timestamps".into(),
+            Source::Wall => "wall".into(),
+        },
+        steps_per_submit: samples.steps_per_submit,
+        step: record::Statistics {
+            n: summary.n,
+            median_ns: summary.median,
+            ci95_ns: summary.ci95,
+            min_ns: summary.min,
+            cv: finite(summary.cv),
+            outliers: summary.outliers,
+            drift: finite(summary.drift.relative),
+        },
+        wall_median_ns: median(&samples.wall_ns),
+        step_ns: samples.step_ns.clone(),
+        wall_ns: samples.wall_ns.clone(),
+        encode_ns: samples.encode_ns,
+        settled: samples.settled,
+    }
+}
+
+fn ops(measured: &Measured) -> Vec<record::Op> {
+    let entries = measured.program.outline.entries.iter().enumerate();
+    let op = |(i, entry): (usize, &crate::program::Entry)| {
+        let (name, class) = entry.kind();
+        let times = measured.profile.as_ref().map(|p| &p.op_ns[i]);
+        record::Op {
+            label: entry.label.clone(),
+            op: name.into(),
+            class: class.letter(),
+            phase: entry.phase.name().into(),
+            dispatches: entry.steps.len(),
+            flops: entry.cost.flops,
+            bytes: entry.cost.bytes,
+            types: entry.op.types().iter().map(|(name, _)| name.to_string()).collect(),
+            ns: times.map(|samples| record::OpTime {
+                median: median(samples),
+                p05: quantile(samples, 0.05),
+                p95: quantile(samples, 0.95),
+                samples: samples.clone(),
+            }),
+        }
+    };
+    entries.map(op).collect()
+}
+
+/// Writes the record to every place it is kept, and returns the place to show. Places asked for must
+/// work; the user's own folder may fail, with a warning.
+pub(super) fn keep(args: &RunArgs, record: &Record) -> Result<Option<PathBuf>> {
+    let mut shown = None;
+    for path in &args.save {
+        record::write_atomically(path, record.to_json()?.as_bytes())?;
+        shown.get_or_insert_with(|| path.clone());
+    }
+    if let Some(folder) = store::folder() {
+        match store::keep(record, &folder) {
+            Ok(path) => {
+                shown.get_or_insert(path);
+            }
+            Err(error) => warn(&args.out, &format!("{error}: the record is not kept there")),
+        }
+    }
+    Ok(shown)
+}
+
+fn warn(args: &OutputArgs, text: &str) {
+    output::note(args, &format!("warning: {text}"));
+}

@@ -1,0 +1,331 @@
+//! Updates of all parameters at once: each rule is one kernel over the flat parameters, their flat
+//! gradients and flat state, cut into several dispatches only where a binding may not be that long.
+
+use crate::gpu::Caps;
+use crate::random::Rng;
+use crate::tensor::{Array, TensorSpec};
+
+use super::{
+    Binding, Case, Class, Cost, Dispatch, Distribution, Io, Kernel, Lowered, Op, Tolerance, Variant,
+    grid, input, output,
+};
+
+/// An update rule with its settings. `g` is the gradient after clipping.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Rule {
+    /// w -= rate g
+    Sgd {
+        /// Learning rate.
+        rate: f32,
+    },
+    /// g' = g + decay w; v = momentum v + g'; w -= rate v
+    Momentum {
+        /// Learning rate.
+        rate: f32,
+        /// Share of the velocity that is kept.
+        momentum: f32,
+        /// Weight decay, on weights only.
+        decay: f32,
+    },
+    /// The same, but w -= rate (g' + momentum v) (Sutskever 2013)
+    Nesterov {
+        /// Learning rate.
+        rate: f32,
+        /// Share of the velocity that is kept.
+        momentum: f32,
+        /// Weight decay, on weights only.
+        decay: f32,
+    },
+    /// Bias-corrected, epsilon outside the root (Kingma & Ba 2015)
+    Adam {
+        /// Learning rate.
+        rate: f32,
+        /// Decay of the first moment.
+        beta1: f32,
+        /// Decay of the second moment.
+        beta2: f32,
+        /// Added to the root.
+        epsilon: f32,
+    },
+    /// Centred: the variance, not the square (Graves 2013)
+    RmsProp {
+        /// Learning rate.
+        rate: f32,
+        /// Decay of both averages.
+        decay: f32,
+        /// Added under the root.
+        epsilon: f32,
+    },
+}
+
+impl Rule {
+    /// Names of its state tensors, each as long as the parameters.
+    pub fn state(&self) -> &'static [&'static str] {
+        match self {
+            Self::Sgd { .. } => &[],
+            Self::Momentum { .. } | Self::Nesterov { .. } => &["velocity"],
+            Self::Adam { .. } => &["m", "v"],
+            Self::RmsProp { .. } => &["mean", "square"],
+        }
+    }
+}
+
+/// Inputs: clock, scale [] (what gradients are multiplied by), gradients [n], parameters [n], state [n]
+/// each. Outputs, in place: parameters, then state. n is a multiple of 64.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Optimizer {
+    /// The rule.
+    pub rule: Rule,
+    /// Weight decay applies to so many elements, the first.
+    pub decayed: usize,
+}
+
+/// Inputs before the parameters.
+const BEFORE: usize = 3;
+
+impl Op for Optimizer {
+    fn name(&self) -> &'static str {
+        match self.rule {
+            Rule::Sgd { .. } => "sgd",
+            Rule::Momentum { .. } => "momentum",
+            Rule::Nesterov { .. } => "nesterov",
+            Rule::Adam { .. } => "adam",
+            Rule::RmsProp { .. } => "rmsprop",
+        }
+    }
+
+    fn class(&self) -> Class {
+        Class::Optimisation
+    }
+
+    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
+        let flat = &inputs[2];
+        let n = flat.len();
+        if inputs.len() != BEFORE + 1 + self.rule.state().len() {
+            return Err(format!("takes {} state tensors", self.rule.state().len()));
+        }
+        if !n.is_multiple_of(64) || inputs[2..].iter().any(|s| s != flat || s.shape.rank() != 1) {
+            return Err(format!("takes flat tensors of one length, a multiple of 64: {:?}", &inputs[2..]));
+        }
+        Ok(inputs[BEFORE..].to_vec())
+    }
+
+    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
+        let n = inputs[2].len() as u64;
+        let flops = match self.rule {
+            Rule::Sgd { .. } => 3,
+            Rule::Momentum { .. } | Rule::Nesterov { .. } => 7,
+            Rule::Adam { .. } => 14,
+            Rule::RmsProp { .. } => 12,
+        };
+        Cost::new(flops * n, inputs, &inputs[BEFORE..])
+    }
+
+    fn variants(&self, _inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
+        vec![match self.rule {
+            Rule::Sgd { .. } => Variant::new("momentum", [("RULE", 0)]),
+            Rule::Momentum { .. } => Variant::new("momentum", [("RULE", 1)]),
+            Rule::Nesterov { .. } => Variant::new("momentum", [("RULE", 2)]),
+            Rule::Adam { .. } => Variant::new("adam", []),
+            Rule::RmsProp { .. } => Variant::new("rmsprop", []),
+        }]
+    }
+
+    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
+        let n = io.inputs[2].len();
+        // 64 elements are 256 bytes, the alignment of binding offsets.
+        let most = (io.caps.max_binding / 4) as usize / 64 * 64;
+        let chunk = |first: usize| {
+            let len = most.min(n - first);
+            let part = |binding: Binding| binding.range(first, len);
+            let mut bindings = vec![input(1), part(input(2)), part(output(0))];
+            if matches!(self.rule, Rule::Adam { .. }) {
+                bindings.insert(0, input(0));
+            }
+            bindings.extend((0..self.rule.state().len()).map(|i| part(output(1 + i))));
+            if matches!(self.rule, Rule::Sgd { .. }) {
+                // The shared kernel declares a velocity, which plain descent never touches: the
+                // parameters cannot stand in for it twice, so it is given scratch.
+                bindings.push(super::scratch(0));
+            }
+            let groups = (len / 4) as u32;
+            let decayed = (self.decayed.saturating_sub(first).min(len) / 4) as u32;
+            let words: Vec<f32> = match self.rule {
+                Rule::Sgd { rate } => vec![rate, 0.0, 0.0],
+                Rule::Momentum {
+                    rate,
+                    momentum,
+                    decay,
+                }
+                | Rule::Nesterov {
+                    rate,
+                    momentum,
+                    decay,
+                } => vec![rate, momentum, decay],
+                Rule::Adam {
+                    rate,
+                    beta1,
+                    beta2,
+                    epsilon,
+                } => {
+                    let rest = |beta: f32| (1.0 - f64::from(beta)) as f32;
+                    let ln = |beta: f32| f64::from(beta).ln() as f32;
+                    vec![rate, beta1, beta2, rest(beta1), rest(beta2), ln(beta1), ln(beta2), epsilon]
+                }
+                Rule::RmsProp {
+                    rate,
+                    decay,
+                    epsilon,
+                } => vec![rate, decay, (1.0 - f64::from(decay)) as f32, epsilon],
+            };
+            let mut params = vec![groups];
+            if variant.name == "momentum" {
+                params.push(decayed);
+            }
+            params.extend(words.iter().map(|w| w.to_bits()));
+            Dispatch {
+                kernel: Kernel::of("optimizer", variant),
+                bindings,
+                params,
+                grid: grid((groups as usize).div_ceil(64), io.caps),
+            }
+        };
+        let scratch = match self.rule {
+            Rule::Sgd { .. } => vec![TensorSpec::f32([64])],
+            _ => vec![],
+        };
+        Lowered {
+            dispatches: (0..n).step_by(most).map(chunk).collect(),
+            scratch,
+        }
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
+        let mut outputs: Vec<Array> = inputs[BEFORE..].iter().map(|a| (*a).clone()).collect();
+        let t = inputs[0].data[0] + 1.0;
+        for i in 0..inputs[2].data.len() {
+            let g = inputs[1].data[0] * inputs[2].data[i];
+            let w = inputs[BEFORE].data[i];
+            let state = |n: usize| inputs[BEFORE + 1 + n].data[i];
+            let decayed = |decay: f32| if i < self.decayed { g + f64::from(decay) * w } else { g };
+            let next: Vec<f64> = match self.rule {
+                Rule::Sgd { rate } => vec![w - f64::from(rate) * g],
+                Rule::Momentum {
+                    rate,
+                    momentum,
+                    decay,
+                } => {
+                    let v = f64::from(momentum) * state(0) + decayed(decay);
+                    vec![w - f64::from(rate) * v, v]
+                }
+                Rule::Nesterov {
+                    rate,
+                    momentum,
+                    decay,
+                } => {
+                    let (mu, g) = (f64::from(momentum), decayed(decay));
+                    let v = mu * state(0) + g;
+                    vec![w - f64::from(rate) * (g + mu * v), v]
+                }
+                Rule::Adam {
+                    rate,
+                    beta1,
+                    beta2,
+                    epsilon,
+                } => {
+                    let (b1, b2) = (f64::from(beta1), f64::from(beta2));
+                    let m = b1 * state(0) + (1.0 - b1) * g;
+                    let v = b2 * state(1) + (1.0 - b2) * g * g;
+                    let (m_hat, v_hat) = (m / (1.0 - b1.powf(t)), v / (1.0 - b2.powf(t)));
+                    vec![w - f64::from(rate) * m_hat / (v_hat.sqrt() + f64::from(epsilon)), m, v]
+                }
+                Rule::RmsProp {
+                    rate,
+                    decay,
+                    epsilon,
+                } => {
+                    let r = f64::from(decay);
+                    let a = r * state(0) + (1.0 - r) * g;
+                    let s = r * state(1) + (1.0 - r) * g * g;
+                    vec![w - f64::from(rate) * g / (s - a * a + f64::from(epsilon)).sqrt(), a, s]
+                }
+            };
+            for (output, value) in outputs.iter_mut().zip(next) {
+                output.data[i] = value;
+            }
+        }
+        outputs
+    }
+
+    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
+        // A division and a root among a dozen roundings.
+        Tolerance::sum(16)
+    }
+
+    fn in_place(&self) -> Vec<(usize, usize)> {
+        (0..=self.rule.state().len()).map(|i| (i, BEFORE + i)).collect()
+    }
+
+    fn sample(&self, inputs: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
+        let mut arrays: Vec<_> = inputs.iter().map(|s| distribution.array(s, 1000, rng)).collect();
+        arrays[1].data[0] = 0.5;
+        let count = arrays.len();
+        match self.rule {
+            // Second moments: of squares, and no smaller than the square of the mean.
+            Rule::Adam { .. } => arrays[count - 1].data.iter_mut().for_each(|v| *v = v.abs()),
+            Rule::RmsProp { .. } => {
+                let means = arrays[count - 2].data.clone();
+                for (s, a) in arrays[count - 1].data.iter_mut().zip(means) {
+                    *s = a * a + s.abs();
+                }
+            }
+            _ => {}
+        }
+        arrays
+    }
+
+    fn distributions(&self) -> &'static [Distribution] {
+        // Gradients of 1000 with a variance of 0 make s - a^2 a difference of large equal numbers. Adam
+        // divides by epsilon what a device may have flushed to 0, so Tiny says nothing of it.
+        const COMMON: &[Distribution] = &[
+            Distribution::Uniform,
+            Distribution::Ties,
+            Distribution::Zeros,
+            Distribution::Tiny,
+        ];
+        match self.rule {
+            Rule::Adam { .. } => &COMMON[..3],
+            _ => COMMON,
+        }
+    }
+}
+
+/// Cases of [`Optimizer`].
+#[derive(Debug)]
+pub struct Family;
+
+impl super::Family for Family {
+    fn name(&self) -> &'static str {
+        "optimizer"
+    }
+
+    fn cases(&self) -> Vec<Case> {
+        let (momentum, decay) = (0.9, 5e-4);
+        let rules = [
+            ("sgd", Rule::Sgd { rate: 0.5 }),
+            ("momentum", Rule::Momentum { rate: 0.1, momentum, decay }),
+            ("nesterov", Rule::Nesterov { rate: 0.1, momentum, decay }),
+            ("adam", Rule::Adam { rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }),
+            ("rmsprop", Rule::RmsProp { rate: 2.5e-4, decay: 0.95, epsilon: 0.01 }),
+        ];
+        let all = rules.iter().flat_map(|r| [64, 4160, 100_032].map(|n| (*r, n)));
+        let case = |((name, rule), n): ((&str, Rule), usize)| {
+            let flat = TensorSpec::f32([n]);
+            let mut inputs = vec![TensorSpec::u32([4]), TensorSpec::f32([])];
+            inputs.extend(vec![flat; 2 + rule.state().len()]);
+            let decayed = n / 128 * 64;
+            Case::new(format!("{name}_{n}"), Optimizer { rule, decayed }, inputs)
+        };
+        all.map(case).collect()
+    }
+}

@@ -1,0 +1,160 @@
+//! Random tensors: uniform, normal, and the masks of dropout.
+
+use crate::gpu::Caps;
+use crate::graph::{Graph, Tensor};
+use crate::random::{Rng, drop_threshold, stream_id};
+use crate::tensor::{Array, Shape, TensorSpec};
+
+use super::map::stream;
+use super::{
+    Case, Class, Cost, Dispatch, Distribution, Io, Kernel, Lowered, Op, Tolerance, Variant, grid,
+    input, output,
+};
+
+/// What is drawn.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Draw {
+    /// Uniform in [0, 1).
+    Uniform,
+    /// Standard normal.
+    Normal,
+    /// 1 where dropout with this probability keeps an element, else 0.
+    Mask(f32),
+}
+
+/// A tensor of draws from one stream at the clock's step. Its input is the clock.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Random {
+    /// What is drawn.
+    pub draw: Draw,
+    /// How many.
+    pub shape: Shape,
+    /// Which stream.
+    pub stream: u32,
+}
+
+impl Op for Random {
+    fn name(&self) -> &'static str {
+        match self.draw {
+            Draw::Uniform => "random_uniform",
+            Draw::Normal => "random_normal",
+            Draw::Mask(_) => "random_mask",
+        }
+    }
+
+    fn class(&self) -> Class {
+        Class::Random
+    }
+
+    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
+        if inputs[0] != TensorSpec::u32([4]) {
+            return Err(format!("{} is not a clock", inputs[0]));
+        }
+        Ok(vec![TensorSpec::f32(self.shape.clone())])
+    }
+
+    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
+        // Integer rounds are not counted as floating-point work.
+        Cost::new(0, inputs, &[TensorSpec::f32(self.shape.clone())])
+    }
+
+    fn variants(&self, _inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::new("draw", [])]
+    }
+
+    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
+        let len = self.shape.len();
+        let (kind, threshold) = match self.draw {
+            Draw::Uniform => (0, 0),
+            Draw::Normal => (1, 0),
+            Draw::Mask(rate) => (2, drop_threshold(rate)),
+        };
+        Lowered::one(Dispatch {
+            kernel: Kernel::of("random", variant).with_consts(&[("KIND", kind)]),
+            bindings: vec![input(0), output(0)],
+            params: vec![len as u32, self.stream, threshold],
+            grid: grid(len.div_ceil(4 * 64), io.caps),
+        })
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
+        let stream = stream(&inputs[0].data, self.stream);
+        let value = |i: usize| match self.draw {
+            Draw::Uniform => stream.uniform(i),
+            Draw::Normal => stream.normal(i),
+            Draw::Mask(rate) => f64::from(u8::from(stream.keeps(i, rate))),
+        };
+        let data = (0..self.shape.len()).map(value).collect();
+        vec![Array::f32(self.shape.clone(), data)]
+    }
+
+    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
+        match self.draw {
+            Draw::Normal => Tolerance::sum(4),
+            Draw::Uniform | Draw::Mask(_) => Tolerance(0.0),
+        }
+    }
+
+    fn sample(&self, inputs: &[TensorSpec], _: Distribution, rng: &mut Rng) -> Vec<Array> {
+        vec![Distribution::Uniform.array(&inputs[0], 1 << 31, rng)]
+    }
+
+    fn distributions(&self) -> &'static [Distribution] {
+        // The only input is the clock.
+        &[Distribution::Uniform]
+    }
+}
+
+impl Graph {
+    fn random(&self, name: &str, shape: impl Into<Shape>, draw: Draw) -> Tensor<'_> {
+        let scope = self.scope();
+        let full = if scope.is_empty() { name.to_string() } else { format!("{scope}.{name}") };
+        let op = Random {
+            draw,
+            shape: shape.into(),
+            stream: stream_id(&full),
+        };
+        let clock = self.clock();
+        self.scoped(name, || self.apply1(op, &[clock]))
+    }
+
+    /// Uniform draws in [0, 1) from the stream `scope.name`.
+    pub fn uniform(&self, name: &str, shape: impl Into<Shape>) -> Tensor<'_> {
+        self.random(name, shape, Draw::Uniform)
+    }
+
+    /// Standard normal draws from the stream `scope.name`.
+    pub fn normal(&self, name: &str, shape: impl Into<Shape>) -> Tensor<'_> {
+        self.random(name, shape, Draw::Normal)
+    }
+
+    /// What dropout under this name keeps: 1, or 0 with probability `rate`.
+    pub fn dropout_mask(&self, name: &str, shape: impl Into<Shape>, rate: f32) -> Tensor<'_> {
+        self.random(name, shape, Draw::Mask(rate))
+    }
+}
+
+/// Cases of [`Random`].
+#[derive(Debug)]
+pub struct Family;
+
+impl super::Family for Family {
+    fn name(&self) -> &'static str {
+        "random"
+    }
+
+    fn cases(&self) -> Vec<Case> {
+        let draws = [("uniform", Draw::Uniform), ("normal", Draw::Normal), ("mask", Draw::Mask(0.3))];
+        let lengths = [1, 5, 257, 100_003];
+        let all = draws.iter().flat_map(|d| lengths.map(|n| (*d, n)));
+        let case = |((name, draw), n): ((&str, Draw), usize)| {
+            let op = Random {
+                draw,
+                shape: [n].into(),
+                stream: 77,
+            };
+            Case::new(format!("{name}_{n}"), op, [TensorSpec::u32([4])])
+        };
+        all.map(case).collect()
+    }
+}

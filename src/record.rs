@@ -1,0 +1,445 @@
+//! The result file, schema `fathom.record/1`: plain data with units in the keys, and nothing of the rest
+//! of the crate, so that old files and other programs can be read with it.
+
+use std::io::Write;
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+
+pub mod store;
+
+/// The schema this crate writes.
+pub const SCHEMA: &str = "fathom.record/1";
+
+/// One run of the program.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Record {
+    /// `fathom.record/1`.
+    pub schema: String,
+    /// `sha256:` over the record without this field.
+    #[serde(default)]
+    pub id: String,
+    /// When it began, RFC 3339.
+    pub created: String,
+    /// What ran.
+    pub tool: Tool,
+    /// On what machine.
+    pub host: Host,
+    /// On which device.
+    pub device: Device,
+    /// Every resolved option.
+    pub config: Config,
+    /// The device's ceilings, measured in the same run.
+    pub peaks: Peaks,
+    /// A workload, mode and batch each.
+    pub runs: Vec<Run>,
+    /// Remarks for whoever reads it.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// The program.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Tool {
+    /// Of the crate.
+    pub version: String,
+    /// Commit it was built from.
+    pub git: String,
+    /// Whether the checkout had changes.
+    pub dirty: bool,
+    /// `release` or `debug`.
+    pub profile: String,
+    /// Version of wgpu.
+    pub wgpu: String,
+    /// The command line.
+    pub argv: Vec<String>,
+}
+
+/// The machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Host {
+    /// Name and version.
+    pub os: String,
+    /// Model.
+    pub cpu: Option<String>,
+    /// Logical cores.
+    pub logical_cores: Option<usize>,
+    /// Main memory.
+    pub ram_bytes: Option<u64>,
+}
+
+/// The device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Device {
+    /// The adapter's own name.
+    pub name: String,
+    /// `vulkan`, `metal`, `dx12`.
+    pub backend: String,
+    /// Driver and version.
+    pub driver: String,
+    /// `discrete`, `integrated`, `virtual`, `cpu`, `other`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Runs on the CPU.
+    pub software: bool,
+    /// PCI vendor number.
+    pub vendor: u32,
+    /// PCI device number.
+    pub device: u32,
+    /// What kernels may depend on.
+    pub limits: Limits,
+}
+
+/// What kernels may depend on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Limits {
+    /// Subgroup size, where there is a single one.
+    pub subgroup: Option<u32>,
+    /// Largest storage binding.
+    pub max_binding_bytes: u64,
+    /// Largest buffer.
+    pub max_buffer_bytes: u64,
+    /// Workgroup memory.
+    pub max_shared_bytes: u32,
+    /// Invocations of a workgroup.
+    pub max_invocations: u32,
+    /// Whether passes carry timestamps.
+    pub timestamps: bool,
+    /// Nanoseconds of a timestamp's tick.
+    pub timestamp_period_ns: f64,
+}
+
+/// Every resolved option that holds for all cells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Config {
+    /// `full` or `tiny`.
+    pub preset: String,
+    /// `f32`.
+    pub precision: String,
+    /// Elementwise ops merged into their neighbours.
+    pub fuse: bool,
+    /// Shaders run with bounds checks: `on` or `off`.
+    pub checks: String,
+    /// Of parameters, data and draws.
+    pub seed: u64,
+    /// Real data, or nothing for the built-in.
+    pub data: Option<String>,
+    /// Most sampling time of a cell.
+    pub time_s: f64,
+    /// Wanted half-width of the interval.
+    pub max_noise: f64,
+    /// Samples at least.
+    pub min_samples: usize,
+}
+
+/// The device's ceilings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Peaks {
+    /// Multiply-adds in f32, two operations each.
+    pub fma_f32_flop_per_s: f64,
+    /// Bytes read and written by a copy.
+    pub copy_bytes_per_s: f64,
+    /// An empty dispatch.
+    pub launch_ns: f64,
+    /// An empty submission, until it is known to be done.
+    pub submit_ns: f64,
+    /// A small pipeline never seen before.
+    pub pipeline_ns: f64,
+}
+
+/// A workload in one mode at one batch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Run {
+    /// `speech`.
+    pub workload: String,
+    /// `train` or `infer`.
+    pub mode: String,
+    /// `full` or `tiny`.
+    pub preset: String,
+    /// Samples in a batch.
+    pub batch: usize,
+    /// Every number of the model.
+    pub model: serde_json::Map<String, serde_json::Value>,
+    /// What the samples are.
+    pub data: String,
+    /// `sha256:` of the program: shaders, grids, parameters, bindings.
+    pub program: String,
+    /// Whether its kernels were verified.
+    pub verified: Verified,
+    /// `ok`, or what is to be doubted.
+    pub validity: Vec<String>,
+    /// Step times; nothing where verification failed.
+    pub timing: Option<Timing>,
+    /// Arithmetic of a step.
+    pub flops: u64,
+    /// Bytes of a step, each operand of an op once.
+    pub bytes: u64,
+    /// Values in the model's parameters.
+    pub parameters: u64,
+    /// Dispatches of a step.
+    pub dispatches: usize,
+    /// Loss after the timed steps, in training.
+    pub loss: Option<f64>,
+    /// Memory on the device.
+    pub memory: Memory,
+    /// From the graph to the first dispatch.
+    pub build_ns: f64,
+    /// Pipelines made for this run.
+    pub pipelines: usize,
+    /// Of that, making pipelines.
+    pub pipelines_ns: f64,
+    /// Making a batch on the host.
+    pub data_ns: f64,
+    /// Handing a batch to the device.
+    pub upload_ns: f64,
+    /// The profiled pass.
+    pub profile: Option<Profile>,
+    /// The ops, in order of execution.
+    pub ops: Vec<Op>,
+}
+
+/// What verification found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Verified {
+    /// `passed`, `failed` or `unverified`.
+    pub status: String,
+    /// Kernels checked.
+    pub checked: usize,
+    /// Kernels within their bounds.
+    pub passed: usize,
+    /// Kernels checked at smaller sizes.
+    pub reduced: usize,
+    /// The kernel nearest to its bound, or furthest beyond.
+    pub worst: Option<Worst>,
+}
+
+/// The worst of a verification.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Worst {
+    /// The op.
+    pub label: String,
+    /// Its error as a share of the bound; nothing where it is not finite.
+    pub error: Option<f64>,
+}
+
+/// Step times.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Timing {
+    /// `timestamps` or `wall`.
+    pub source: String,
+    /// Steps in a submission.
+    pub steps_per_submit: usize,
+    /// A step, one value a submission.
+    pub step_ns: Vec<f64>,
+    /// The same by the wall clock.
+    pub wall_ns: Vec<f64>,
+    /// Statistics of `step_ns`.
+    pub step: Statistics,
+    /// Median of `wall_ns`.
+    pub wall_median_ns: f64,
+    /// Encoding a step on the host.
+    pub encode_ns: f64,
+    /// Whether the wanted precision was reached.
+    pub settled: bool,
+}
+
+/// Statistics of samples.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Statistics {
+    /// Number of samples.
+    pub n: usize,
+    /// Middle.
+    pub median_ns: f64,
+    /// 95 % interval of the median.
+    pub ci95_ns: (f64, f64),
+    /// Least.
+    pub min_ns: f64,
+    /// Standard deviation over mean; nothing for a single sample.
+    pub cv: Option<f64>,
+    /// How many lie far from the rest.
+    pub outliers: usize,
+    /// Later half over earlier half, minus 1; nothing for a single sample.
+    pub drift: Option<f64>,
+}
+
+/// Memory on the device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Memory {
+    /// All buffers of the plan.
+    pub planned_bytes: u64,
+    /// Slots that temporary values share.
+    pub slots_bytes: u64,
+    /// What no plan could go below for them.
+    pub slots_bound_bytes: u64,
+}
+
+/// The profiled pass.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Profile {
+    /// Steps profiled.
+    pub steps: usize,
+    /// First op's start to last op's end.
+    pub span_ns: f64,
+    /// What of it lies between ops.
+    pub gaps_ns: f64,
+}
+
+/// One op of a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Op {
+    /// `dense1.matmul/tile[BM=64,BN=64,BK=16]`.
+    pub label: String,
+    /// Type: `matmul`.
+    pub op: String,
+    /// A to G.
+    pub class: char,
+    /// `forward`, `backward`, `update`.
+    pub phase: String,
+    /// Dispatches it takes.
+    pub dispatches: usize,
+    /// Arithmetic.
+    pub flops: u64,
+    /// Operands, once each.
+    pub bytes: u64,
+    /// Types inside, where several ops are fused.
+    pub types: Vec<String>,
+    /// Its time; nothing without a profile.
+    pub ns: Option<OpTime>,
+}
+
+/// An op's time over the profiled steps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OpTime {
+    /// Middle.
+    pub median: f64,
+    /// Twentieth part.
+    pub p05: f64,
+    /// Nineteen twentieth parts.
+    pub p95: f64,
+    /// Each step.
+    #[serde(default)]
+    pub samples: Vec<f64>,
+}
+
+impl Record {
+    /// The JSON text, the id set to the hash of the rest.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] for a figure that JSON has no form for.
+    pub fn to_json(&self) -> Result<String> {
+        let text = |record: &Self| {
+            serde_json::to_string_pretty(record)
+                .map_err(|e| Error::Internal(format!("a record as JSON: {e}")))
+        };
+        let mut record = self.clone();
+        record.id = String::new();
+        let hash = Sha256::digest(text(&record)?.as_bytes());
+        let hex: String = hash.iter().map(|b| format!("{b:02x}")).collect();
+        record.id = format!("sha256:{hex}");
+        Ok(text(&record)? + "\n")
+    }
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Data`] with line and column where it is no record of this schema.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let bad = |e: serde_json::Error| {
+            let place = format!("line {} column {}", e.line(), e.column());
+            Error::data(path, place, format!("not a {SCHEMA} record: {e}"))
+        };
+        let value: serde_json::Value = serde_json::from_str(&text).map_err(bad)?;
+        match value["schema"].as_str() {
+            Some(SCHEMA) => serde_json::from_str(&text).map_err(bad),
+            Some(other) => Err(Error::data(
+                path,
+                "schema",
+                format!("'{other}' is not '{SCHEMA}': it was written by another version of fathom"),
+            )),
+            None => Err(Error::data(path, "schema", "there is none: not a fathom record")),
+        }
+    }
+}
+
+/// Writes a whole file or nothing: into a temporary file beside it, then renamed. What is no regular
+/// file, such as `/dev/stdout`, is written straight.
+///
+/// # Errors
+/// [`Error::Io`]; the old file is untouched then.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let failed = Error::io("write", path);
+    if path.exists() && !path.is_file() {
+        let file = std::fs::OpenOptions::new().write(true).open(path);
+        return file.and_then(|mut f| f.write_all(bytes)).map_err(failed);
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let write = || -> std::io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|e| e.error)?;
+        Ok(())
+    };
+    write().map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_published_schema_is_up_to_date() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/record.schema.json");
+        let schema = schemars::schema_for!(Record);
+        let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        if std::env::var_os("UPDATE_SCHEMA").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        let published = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(published, text, "run the tests once with UPDATE_SCHEMA=1 and commit the change");
+    }
+
+    #[test]
+    fn what_is_not_a_record_is_refused_with_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r.json");
+        for (text, expected) in [
+            ("", "line 1"),
+            ("{\"schema\": \"fathom.record/1\",", "line 1"),
+            ("{}", "not a fathom record"),
+            ("{\"schema\": \"fathom.record/9\"}", "another version"),
+            ("{\"schema\": \"fathom.record/1\"}", "missing field"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = Record::load(&path).unwrap_err();
+            assert_eq!(error.exit_code(), 10);
+            assert!(error.to_string().contains(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_full_disk_is_a_clear_error() {
+        let error = write_atomically(Path::new("/dev/full"), b"x").unwrap_err();
+        assert!(error.to_string().contains("cannot write /dev/full"), "{error}");
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r.json");
+        write_atomically(&path, b"old").unwrap();
+        write_atomically(&path, b"new").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(write_atomically(&folder.path().join("none/r.json"), b"x").is_err());
+    }
+}

@@ -1,0 +1,81 @@
+//! Figures with four digits and their unit.
+
+/// Four significant digits: 149.3, 0.4071, 12340.
+pub fn digits(value: f64) -> String {
+    if !value.is_finite() {
+        return "-".into();
+    }
+    let magnitude = if value == 0.0 { 0 } else { value.abs().log10().floor() as i32 };
+    let decimals = (3 - magnitude).clamp(0, 6) as usize;
+    format!("{value:.decimals$}")
+}
+
+fn scaled(value: f64, step: f64, units: &[&str]) -> String {
+    let mut value = value;
+    let mut unit = 0;
+    while value.abs() >= step && unit + 1 < units.len() {
+        value /= step;
+        unit += 1;
+    }
+    format!("{} {}", digits(value), units[unit])
+}
+
+/// A time in nanoseconds.
+pub fn duration_ns(ns: f64) -> String {
+    scaled(ns, 1000.0, &["ns", "µs", "ms", "s"])
+}
+
+/// Bytes in binary units.
+pub fn bytes(bytes: f64) -> String {
+    scaled(bytes, 1024.0, &["B", "KiB", "MiB", "GiB", "TiB"])
+}
+
+/// Operations.
+pub fn flops(flops: f64) -> String {
+    scaled(flops, 1000.0, &["FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP"])
+}
+
+/// Operations a second.
+pub fn flop_rate(rate: f64) -> String {
+    scaled(rate, 1000.0, &["FLOP/s", "kFLOP/s", "MFLOP/s", "GFLOP/s", "TFLOP/s"])
+}
+
+/// Bytes a second in decimal units, as memory is sold.
+pub fn byte_rate(rate: f64) -> String {
+    scaled(rate, 1000.0, &["B/s", "kB/s", "MB/s", "GB/s", "TB/s"])
+}
+
+/// A share as percent.
+pub fn percent(share: f64) -> String {
+    if share.is_finite() { format!("{:.1} %", 100.0 * share) } else { "-".into() }
+}
+
+/// A count with its thousands apart: 60,965,224.
+pub fn grouped(count: u64) -> String {
+    let text = count.to_string();
+    let mut out = String::new();
+    for (i, digit) in text.chars().enumerate() {
+        if i > 0 && (text.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_have_four_digits_and_a_unit() {
+        assert_eq!(duration_ns(149_312_000.0), "149.3 ms");
+        assert_eq!(duration_ns(950.0), "950.0 ns");
+        assert_eq!(bytes(6.1 * 1024.0 * 1024.0 * 1024.0), "6.100 GiB");
+        assert_eq!(flop_rate(60.1e12), "60.10 TFLOP/s");
+        assert_eq!(byte_rate(4.2e12), "4.200 TB/s");
+        assert_eq!(percent(0.412), "41.2 %");
+        assert_eq!(grouped(60_965_224), "60,965,224");
+        assert_eq!((digits(f64::NAN), digits(0.0), digits(12_345.6)), ("-".into(), "0.000".into(), "12346".into()));
+    }
+}

@@ -1,0 +1,74 @@
+//! Which module may use which: the map in `src/lib.rs` as a rule.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Modules from the bottom up; each may use those before it, itself, and its line's own extras.
+const ORDER: &[(&str, &[&str])] = &[
+    ("error", &[]),
+    ("tensor", &[]),
+    ("random", &[]),
+    ("data", &[]),
+    // Ops are lowered for a device's abilities, differentiate into graphs, and a device runs their kernels.
+    ("gpu", &["op"]),
+    ("op", &["graph"]),
+    ("graph", &[]),
+    ("program", &[]),
+    ("nn", &[]),
+    ("workload", &[]),
+    ("snapshot", &["record"]),
+    ("train", &[]),
+    ("measure", &[]),
+    ("record", &[]),
+    ("report", &[]),
+    ("cli", &[]),
+];
+
+/// A record must be readable without a device: these see records only.
+const LEAVES: &[(&str, &[&str])] = &[
+    ("record", &["error", "record"]),
+    ("report", &["error", "record", "report"]),
+    ("data", &["error", "random", "data"]),
+];
+
+fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, files);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+#[test]
+fn dependencies_go_one_way() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    rust_files(&source, &mut files);
+    let mut wrong = Vec::new();
+    for file in files {
+        let inside = file.strip_prefix(&source).unwrap().with_extension("");
+        let module = inside.iter().next().unwrap().to_string_lossy().into_owned();
+        let Some(rank) = ORDER.iter().position(|(name, _)| *name == module) else {
+            continue; // main and lib see everything
+        };
+        let text = fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for line in code.lines().filter(|l| !l.trim_start().starts_with("//")) {
+            for used in line.split("crate::").skip(1) {
+                let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                let Some(at) = ORDER.iter().position(|(name, _)| *name == used) else {
+                    continue;
+                };
+                let leaf = LEAVES.iter().find(|(name, _)| *name == module);
+                let allowed = at <= rank || ORDER[rank].1.contains(&used.as_str());
+                if !allowed || leaf.is_some_and(|(_, may)| !may.contains(&used.as_str())) {
+                    wrong.push(format!("{}: {}", file.display(), line.trim()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -1,0 +1,231 @@
+//! The passes: memory plans in which nothing alive is overwritten, fused programs that compute the same,
+//! gradients in the middle of a graph.
+
+use std::collections::HashMap;
+
+use fathom::gpu::{Caps, Checks, Gpu, Selector};
+use fathom::graph::plan::plan;
+use fathom::graph::{Graph, Init, Kind, Nodes, Tensor};
+use fathom::program::{Options, Outline, Program, State};
+use fathom::random::Rng;
+use fathom::tensor::{Array, DType, HostTensor, TensorSpec};
+use proptest::prelude::*;
+
+fn gpu() -> Gpu {
+    let device = std::env::var("FATHOM_TEST_DEVICE").ok();
+    let selector = Selector {
+        device,
+        backend: None,
+    };
+    Gpu::open(&selector, Checks::Off).unwrap()
+}
+
+/// A graph of elementwise ops, products and sums over 6 x 6 matrices, chosen by `seed`.
+fn random_graph(seed: u64, ops: usize) -> Nodes {
+    let mut rng = Rng::new(seed);
+    let g = Graph::new();
+    let mut values: Vec<Tensor> = vec![
+        g.input("a", [6, 6], DType::F32),
+        g.input("b", [6, 6], DType::F32),
+        g.input("row", [6], DType::F32),
+    ];
+    for _ in 0..ops {
+        let x = values[rng.below(2.max(values.len() - 1))];
+        let y = values[rng.below(values.len())];
+        let wide = |t: Tensor| t.spec().shape.rank() == 2;
+        let made = match rng.below(6) {
+            0 if wide(x) && wide(y) => x.matmul(y).scale(0.3),
+            1 => x.tanh(),
+            2 => x * y,
+            3 => (x + y).relu(),
+            4 if wide(x) => x.sum_to(&[6].into()).scale(0.2),
+            _ => x - y.scale(0.5),
+        };
+        values.push(made);
+    }
+    let last = *values.last().unwrap();
+    g.output("last", last);
+    g.output("middle", values[values.len() / 2]);
+    g.finish().unwrap()
+}
+
+fn feed(name: &str) -> Array {
+    let mut rng = Rng::new(name.bytes().map(u64::from).sum());
+    let spec = TensorSpec::f32(if name == "row" { vec![6] } else { vec![6, 6] });
+    let data = (0..spec.len()).map(|_| f64::from(rng.range(-1.0, 1.0) as f32)).collect();
+    Array::new(spec, data)
+}
+
+/// For each slot the spans of node numbers over which a value lives in it must not overlap.
+fn assert_no_live_value_is_shared(nodes: &Nodes) {
+    let plan = plan(nodes, &vec![vec![]; nodes.nodes.len()]).unwrap();
+    let mut spans: HashMap<(usize, u64), Vec<(usize, usize, usize)>> = HashMap::new();
+    let mut root: Vec<usize> = (0..nodes.values.len()).collect();
+    for node in &nodes.nodes {
+        if matches!(node.kind, Kind::Reshape) {
+            root[node.outputs[0].0] = root[node.inputs[0].0];
+        }
+    }
+    let last_use = |value: usize| {
+        let uses = nodes.nodes.iter().enumerate();
+        let reading = uses.filter(|(_, n)| n.inputs.iter().any(|v| root[v.0] == value));
+        reading.map(|(at, _)| at).max()
+    };
+    for (at, node) in nodes.nodes.iter().enumerate() {
+        for value in &node.outputs {
+            if root[value.0] == value.0 {
+                let place = plan.locations[value.0].unwrap();
+                let kept = nodes.outputs.iter().any(|(_, v)| root[v.0] == value.0);
+                let end = if kept { usize::MAX } else { last_use(value.0).unwrap_or(at) };
+                spans.entry((place.buffer, place.offset)).or_default().push((at, end, value.0));
+            }
+        }
+    }
+    for ((buffer, _), mut spans) in spans {
+        spans.sort_unstable();
+        for pair in spans.windows(2) {
+            assert!(
+                pair[0].1 < pair[1].0,
+                "buffer {buffer}: value {} lives until node {}, value {} starts at {}",
+                pair[0].2,
+                pair[0].1,
+                pair[1].2,
+                pair[1].0
+            );
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn plans_share_no_live_memory(seed in any::<u64>(), ops in 1usize..40) {
+        let nodes = random_graph(seed, ops);
+        assert_no_live_value_is_shared(&nodes);
+        assert_no_live_value_is_shared(&nodes.fused());
+    }
+
+    #[test]
+    fn fusion_keeps_the_meaning(seed in any::<u64>(), ops in 1usize..25) {
+        let nodes = random_graph(seed, ops);
+        let (plain, fused) = (nodes.evaluate(&feed), nodes.fused().evaluate(&feed));
+        for (_, output) in &nodes.outputs {
+            let (a, b) = (plain[output.0].as_ref().unwrap(), fused[output.0].as_ref().unwrap());
+            for (x, y) in a.data.iter().zip(&b.data) {
+                prop_assert!((x - y).abs() <= 1e-9 * x.abs().max(1.0));
+            }
+        }
+    }
+}
+
+#[test]
+fn programs_compute_what_the_references_say() {
+    let gpu = gpu();
+    for (seed, fuse) in [(1, true), (1, false), (2, true), (3, true), (4, false)] {
+        let nodes = random_graph(seed, 20);
+        let options = Options {
+            fuse,
+            ..Options::default()
+        };
+        let mut state = State::new(1);
+        let outline = Outline::new(&gpu.caps, &nodes, &options).unwrap();
+        let program = Program::new(&gpu, outline, &mut state).unwrap();
+        let inputs: Vec<String> =
+            program.outline.inputs().iter().map(|(name, _)| name.to_string()).collect();
+        for name in inputs {
+            program.write(&gpu, &name, &HostTensor::from(&feed(&name))).unwrap();
+        }
+        for verdict in program.check(&gpu).unwrap() {
+            assert!(verdict.passed(), "seed {seed}: {verdict:?}");
+        }
+    }
+}
+
+/// d/dw of 2.5 * sum(tanh(x w)) + sum((x w)^2): the product's gradient arrives from two losses, with a
+/// coefficient.
+#[test]
+fn gradients_in_the_middle_of_a_graph_are_summed_and_scaled() {
+    let g = Graph::new();
+    let x = g.input("a", [6, 6], DType::F32);
+    let w = g.input("b", [6, 6], DType::F32);
+    let h = x.matmul(w);
+    let loss = h.tanh().sum_all().scale(2.5) + h.square().sum_all();
+    let dw = g.gradients(loss, &[w])[0];
+    g.output("loss", loss);
+    g.output("dw", dw);
+    let nodes = g.finish().unwrap();
+    let one = |name: &str| match name {
+        "one" => Array::f32([], vec![1.0]),
+        name => feed(name),
+    };
+    let value = |shift: Option<(usize, f64)>, output: usize| {
+        let shifted = |name: &str| {
+            let mut array = one(name);
+            if let ("b", Some((at, by))) = (name, shift) {
+                array.data[at] += by;
+            }
+            array
+        };
+        nodes.evaluate(&shifted)[nodes.outputs[output].1.0].clone().unwrap()
+    };
+    let rule = value(None, 1);
+    for at in 0..36 {
+        let above = value(Some((at, 1e-6)), 0).data[0];
+        let below = value(Some((at, -1e-6)), 0).data[0];
+        let difference = (above - below) / 2e-6;
+        assert!((rule.data[at] - difference).abs() < 1e-7, "{at}: {} {difference}", rule.data[at]);
+    }
+}
+
+#[test]
+fn an_intermediate_that_is_an_output_is_not_fused_away() {
+    let g = Graph::new();
+    let x = g.input("a", [6, 6], DType::F32);
+    let middle = x.scale(2.0);
+    g.output("middle", middle);
+    g.output("last", middle.tanh());
+    let fused = g.finish().unwrap().fused();
+    let values = fused.evaluate(&feed);
+    assert!(fused.outputs.iter().all(|(_, v)| values[v.0].is_some()));
+}
+
+#[test]
+fn a_shape_error_names_the_layer_and_both_shapes() {
+    let g = Graph::new();
+    let x = g.input("x", [2, 3], DType::F32);
+    g.scoped("fc9", || {
+        let w = g.parameter("weight", [4, 5], Init::Constant(0.0));
+        g.output("y", x.matmul(w));
+    });
+    let error = g.finish().unwrap_err().to_string();
+    assert!(
+        error.contains("fc9.matmul: inner dimensions differ: [2, 3] x [4, 5]"),
+        "{error}"
+    );
+}
+
+#[test]
+fn packed_gradients_lie_in_the_parameters_layout() {
+    let g = Graph::new();
+    let bias = g.parameter("bias", [3], Init::Constant(1.0));
+    let weight = g.parameter("weight", [2, 70], Init::Constant(2.0));
+    // A gradient that is an input, one used twice, and one that is computed.
+    let given = g.input("given", [3], DType::F32);
+    let packed = g.pack(&[given, weight.scale(3.0)]);
+    g.output("packed", packed);
+    let (flat, layout) = g.flat_parameters();
+    g.output("flat", flat.copy());
+    g.output("bias", bias.copy());
+    // Members that decay come first.
+    assert_eq!((layout.offsets, layout.decayed, layout.len), (vec![192, 0], 192, 256));
+    let gpu = gpu();
+    let outline = Outline::new(&Caps::portable(), &g.finish().unwrap(), &Options::default()).unwrap();
+    let program = Program::new(&gpu, outline, &mut State::new(1)).unwrap();
+    program.write(&gpu, "given", &HostTensor::f32([3], &[7.0, 8.0, 9.0])).unwrap();
+    program.run(&gpu, 1).unwrap();
+    let packed = program.read(&gpu, "packed").unwrap();
+    assert_eq!(packed.data[..140], [6.0; 140]);
+    assert_eq!(packed.data[140..192], [0.0; 52]);
+    assert_eq!(packed.data[192..195], [7.0, 8.0, 9.0]);
+    let flat = program.read(&gpu, "flat").unwrap();
+    assert_eq!((flat.data[0], flat.data[192]), (2.0, 1.0));
+}
