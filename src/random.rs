@@ -52,8 +52,8 @@ impl Stream {
     /// Standard normal by Box-Muller: elements 2i and 2i+1 are the cosine and sine of one pair.
     pub fn normal(&self, element: usize) -> f64 {
         let pair = element & !1;
-        // The first uniform is moved off 0, where the logarithm has no value.
-        let radius = (-2.0 * (self.uniform(pair) + 1.0 / f64::from(1u32 << 25)).ln()).sqrt();
+        // 1 - u lies in (0, 1] and is exact in f32, so the logarithm is too, near 0 and near 1.
+        let radius = (-2.0 * (1.0 - self.uniform(pair)).ln()).sqrt();
         let angle = TAU * self.uniform(pair + 1);
         radius
             * if element == pair {

@@ -13,7 +13,7 @@ struct Params { len: u32, stream: u32, threshold: u32 }
 @group(1) @binding(0) var<uniform> params: Params;
 
 fn normal_pair(u: vec2<f32>) -> vec2<f32> {
-    let radius = sqrt(-2.0 * ln(u.x + 1.0 / 33554432.0));
+    let radius = sqrt(-2.0 * ln(1.0 - u.x));
     return radius * sin_cos_turns(u.y).yx;
 }
 
