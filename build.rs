@@ -22,7 +22,9 @@ fn main() {
 
     let lock = fs::read_to_string(root.join("Cargo.lock")).unwrap_or_default();
     let wgpu = lock.split("name = \"wgpu\"\nversion = \"").nth(1);
-    let wgpu = wgpu.and_then(|rest| rest.split('"').next()).unwrap_or("unknown");
+    let wgpu = wgpu
+        .and_then(|rest| rest.split('"').next())
+        .unwrap_or("unknown");
     println!("cargo:rustc-env=FATHOM_WGPU={wgpu}");
     println!("cargo:rerun-if-changed=Cargo.lock");
 

@@ -2,6 +2,8 @@
 
 //T pub mod cell;
 pub mod host;
+pub mod kernel;
+pub mod peak;
 pub mod profile;
 pub mod sample;
 pub mod stats;

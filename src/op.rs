@@ -474,6 +474,18 @@ pub trait Family: Sync {
 
     /// Named problems: tiny, prime-sized, non-square, just over a tile, more than 65,535 workgroups.
     fn cases(&self) -> Vec<Case>;
+
+    /// Problems worth timing: the cases that move or compute the most.
+    fn benches(&self) -> Vec<Case> {
+        let mut cases = self.cases();
+        let work = |case: &Case| {
+            let cost = case.op.cost(&case.inputs);
+            cost.flops + cost.bytes
+        };
+        cases.sort_by_key(|case| std::cmp::Reverse(work(case)));
+        cases.truncate(3);
+        cases
+    }
 }
 
 /// One problem of a family.

@@ -52,7 +52,9 @@ fn random_graph(seed: u64, ops: usize) -> Nodes {
 fn feed(name: &str) -> Array {
     let mut rng = Rng::new(name.bytes().map(u64::from).sum());
     let spec = TensorSpec::f32(if name == "row" { vec![6] } else { vec![6, 6] });
-    let data = (0..spec.len()).map(|_| f64::from(rng.range(-1.0, 1.0) as f32)).collect();
+    let data = (0..spec.len())
+        .map(|_| f64::from(rng.range(-1.0, 1.0) as f32))
+        .collect();
     Array::new(spec, data)
 }
 
@@ -76,8 +78,15 @@ fn assert_no_live_value_is_shared(nodes: &Nodes) {
             if root[value.0] == value.0 {
                 let place = plan.locations[value.0].unwrap();
                 let kept = nodes.outputs.iter().any(|(_, v)| root[v.0] == value.0);
-                let end = if kept { usize::MAX } else { last_use(value.0).unwrap_or(at) };
-                spans.entry((place.buffer, place.offset)).or_default().push((at, end, value.0));
+                let end = if kept {
+                    usize::MAX
+                } else {
+                    last_use(value.0).unwrap_or(at)
+                };
+                spans
+                    .entry((place.buffer, place.offset))
+                    .or_default()
+                    .push((at, end, value.0));
             }
         }
     }
@@ -129,10 +138,16 @@ fn programs_compute_what_the_references_say() {
         let mut state = State::new(1);
         let outline = Outline::new(&gpu.caps, &nodes, &options).unwrap();
         let program = Program::new(&gpu, outline, &mut state).unwrap();
-        let inputs: Vec<String> =
-            program.outline.inputs().iter().map(|(name, _)| name.to_string()).collect();
+        let inputs: Vec<String> = program
+            .outline
+            .inputs()
+            .iter()
+            .map(|(name, _)| name.to_string())
+            .collect();
         for name in inputs {
-            program.write(&gpu, &name, &HostTensor::from(&feed(&name))).unwrap();
+            program
+                .write(&gpu, &name, &HostTensor::from(&feed(&name)))
+                .unwrap();
         }
         for verdict in program.check(&gpu).unwrap() {
             assert!(verdict.passed(), "seed {seed}: {verdict:?}");
@@ -165,14 +180,20 @@ fn gradients_in_the_middle_of_a_graph_are_summed_and_scaled() {
             }
             array
         };
-        nodes.evaluate(&shifted)[nodes.outputs[output].1.0].clone().unwrap()
+        nodes.evaluate(&shifted)[nodes.outputs[output].1.0]
+            .clone()
+            .unwrap()
     };
     let rule = value(None, 1);
     for at in 0..36 {
         let above = value(Some((at, 1e-6)), 0).data[0];
         let below = value(Some((at, -1e-6)), 0).data[0];
         let difference = (above - below) / 2e-6;
-        assert!((rule.data[at] - difference).abs() < 1e-7, "{at}: {} {difference}", rule.data[at]);
+        assert!(
+            (rule.data[at] - difference).abs() < 1e-7,
+            "{at}: {} {difference}",
+            rule.data[at]
+        );
     }
 }
 
@@ -216,11 +237,17 @@ fn packed_gradients_lie_in_the_parameters_layout() {
     g.output("flat", flat.copy());
     g.output("bias", bias.copy());
     // Members that decay come first.
-    assert_eq!((layout.offsets, layout.decayed, layout.len), (vec![192, 0], 192, 256));
+    assert_eq!(
+        (layout.offsets, layout.decayed, layout.len),
+        (vec![192, 0], 192, 256)
+    );
     let gpu = gpu();
-    let outline = Outline::new(&Caps::portable(), &g.finish().unwrap(), &Options::default()).unwrap();
+    let outline =
+        Outline::new(&Caps::portable(), &g.finish().unwrap(), &Options::default()).unwrap();
     let program = Program::new(&gpu, outline, &mut State::new(1)).unwrap();
-    program.write(&gpu, "given", &HostTensor::f32([3], &[7.0, 8.0, 9.0])).unwrap();
+    program
+        .write(&gpu, "given", &HostTensor::f32([3], &[7.0, 8.0, 9.0]))
+        .unwrap();
     program.run(&gpu, 1).unwrap();
     let packed = program.read(&gpu, "packed").unwrap();
     assert_eq!(packed.data[..140], [6.0; 140]);

@@ -50,7 +50,11 @@ fn every_op_of_every_step_agrees_with_its_reference() {
             let mut state = State::new(3);
             let outline = Outline::new(&gpu().caps, &nodes, &options).unwrap();
             let program = Program::new(gpu(), outline, &mut state).unwrap();
-            let batch = model.data(&source(3)).unwrap().batch(Split::Train, 0).unwrap();
+            let batch = model
+                .data(&source(3))
+                .unwrap()
+                .batch(Split::Train, 0)
+                .unwrap();
             for (name, value) in &batch {
                 if program.outline.inputs().iter().any(|(n, _)| n == name) {
                     program.write(gpu(), name, value).unwrap();
@@ -86,7 +90,11 @@ fn the_same_seed_gives_the_same_bits() {
         }
         let other = snapshot(entry.name, Mode::Train, 6, 3);
         let loss = |s: &Snapshot| s.get("output/loss").unwrap().data[0];
-        assert!(loss(&first).to_bits() != loss(&other).to_bits(), "{}", entry.name);
+        assert!(
+            loss(&first).to_bits() != loss(&other).to_bits(),
+            "{}",
+            entry.name
+        );
     }
 }
 
@@ -111,20 +119,38 @@ fn steps_agree_with_the_golden_snapshots() {
         let request = Request {
             workload: entry.name,
             preset: Preset::Tiny,
-            mode: if text("mode") == "train" { Mode::Train } else { Mode::Infer },
+            mode: if text("mode") == "train" {
+                Mode::Train
+            } else {
+                Mode::Infer
+            },
             source: source(number("seed")),
             skip: number("skip"),
         };
         let ours = take(gpu(), model.as_ref(), &request).unwrap();
         for (name, wanted) in &golden.tensors {
-            let got = ours.get(name).unwrap_or_else(|| panic!("{}: no {name}", path.display()));
+            let got = ours
+                .get(name)
+                .unwrap_or_else(|| panic!("{}: no {name}", path.display()));
             let scale = wanted.data.iter().fold(0.0f64, |m, x| m.max(x.abs()));
-            let worst = got.data.iter().zip(&wanted.data).fold(0.0f64, |m, (a, b)| m.max((a - b).abs()));
-            assert!(worst <= 1e-4 * scale, "{}: {name}: {worst} of {scale}", path.display());
+            let worst = got
+                .data
+                .iter()
+                .zip(&wanted.data)
+                .fold(0.0f64, |m, (a, b)| m.max((a - b).abs()));
+            assert!(
+                worst <= 1e-4 * scale,
+                "{}: {name}: {worst} of {scale}",
+                path.display()
+            );
         }
         checked += 1;
     }
-    assert!(checked >= 4, "only {checked} goldens in {}", folder.display());
+    assert!(
+        checked >= 4,
+        "only {checked} goldens in {}",
+        folder.display()
+    );
 }
 
 fn train(name: &str, steps: u64) -> (Vec<f64>, f64, f64) {
@@ -141,5 +167,8 @@ fn autoenc_learns() {
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
     let (first, last) = (mean(&losses[..5]), mean(&losses[190..]));
     assert!(last < first * 2.0 / 3.0, "loss {first} -> {last}");
-    assert!(trained < untrained * 2.0 / 3.0, "held-out {untrained} -> {trained}");
+    assert!(
+        trained < untrained * 2.0 / 3.0,
+        "held-out {untrained} -> {trained}"
+    );
 }

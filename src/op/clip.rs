@@ -5,7 +5,8 @@ use crate::graph::{Graph, Tensor};
 use crate::tensor::{Array, TensorSpec};
 
 use super::{
-    Case, Class, Cost, Dispatch, Io, Kernel, Lowered, Op, Tolerance, Variant, input, output, scratch,
+    Case, Class, Cost, Dispatch, Io, Kernel, Lowered, Op, Tolerance, Variant, input, output,
+    scratch,
 };
 
 /// Most workgroups over one piece of gradients: enough to fill a large GPU, few enough for one
@@ -29,7 +30,10 @@ impl Op for ClipFactor {
     }
 
     fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        match inputs.iter().find(|s| s.shape.rank() != 1 || !s.len().is_multiple_of(64)) {
+        match inputs
+            .iter()
+            .find(|s| s.shape.rank() != 1 || !s.len().is_multiple_of(64))
+        {
             Some(spec) => Err(format!("{spec} is not flat with a multiple of 64 elements")),
             None => Ok(vec![TensorSpec::f32([])]),
         }
@@ -81,7 +85,10 @@ impl Op for ClipFactor {
 
     fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance {
         // Squares have one sign, so their sum's rounding is that of the longest chain of additions.
-        let longest = inputs.iter().map(|s| s.len() / (WORKGROUPS * 256) + 16).max();
+        let longest = inputs
+            .iter()
+            .map(|s| s.len() / (WORKGROUPS * 256) + 16)
+            .max();
         Tolerance::sum(longest.unwrap_or(1))
     }
 }

@@ -6,8 +6,8 @@ use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 
 use super::{
-    Binding, Case, Class, Cost, Dispatch, Distribution, Io, Kernel, Lowered, Op, Tolerance, Variant,
-    grid, input, output,
+    Binding, Case, Class, Cost, Dispatch, Distribution, Io, Kernel, Lowered, Op, Tolerance,
+    Variant, grid, input, output,
 };
 
 /// An update rule with its settings. `g` is the gradient after clipping.
@@ -105,7 +105,10 @@ impl Op for Optimizer {
             return Err(format!("takes {} state tensors", self.rule.state().len()));
         }
         if !n.is_multiple_of(64) || inputs[2..].iter().any(|s| s != flat || s.shape.rank() != 1) {
-            return Err(format!("takes flat tensors of one length, a multiple of 64: {:?}", &inputs[2..]));
+            return Err(format!(
+                "takes flat tensors of one length, a multiple of 64: {:?}",
+                &inputs[2..]
+            ));
         }
         Ok(inputs[BEFORE..].to_vec())
     }
@@ -170,7 +173,16 @@ impl Op for Optimizer {
                 } => {
                     let rest = |beta: f32| (1.0 - f64::from(beta)) as f32;
                     let ln = |beta: f32| f64::from(beta).ln() as f32;
-                    vec![rate, beta1, beta2, rest(beta1), rest(beta2), ln(beta1), ln(beta2), epsilon]
+                    vec![
+                        rate,
+                        beta1,
+                        beta2,
+                        rest(beta1),
+                        rest(beta2),
+                        ln(beta1),
+                        ln(beta2),
+                        epsilon,
+                    ]
                 }
                 Rule::RmsProp {
                     rate,
@@ -207,7 +219,13 @@ impl Op for Optimizer {
             let g = inputs[1].data[0] * inputs[2].data[i];
             let w = inputs[BEFORE].data[i];
             let state = |n: usize| inputs[BEFORE + 1 + n].data[i];
-            let decayed = |decay: f32| if i < self.decayed { g + f64::from(decay) * w } else { g };
+            let decayed = |decay: f32| {
+                if i < self.decayed {
+                    g + f64::from(decay) * w
+                } else {
+                    g
+                }
+            };
             let next: Vec<f64> = match self.rule {
                 Rule::Sgd { rate } => vec![w - f64::from(rate) * g],
                 Rule::Momentum {
@@ -237,7 +255,11 @@ impl Op for Optimizer {
                     let m = b1 * state(0) + (1.0 - b1) * g;
                     let v = b2 * state(1) + (1.0 - b2) * g * g;
                     let (m_hat, v_hat) = (m / (1.0 - b1.powf(t)), v / (1.0 - b2.powf(t)));
-                    vec![w - f64::from(rate) * m_hat / (v_hat.sqrt() + f64::from(epsilon)), m, v]
+                    vec![
+                        w - f64::from(rate) * m_hat / (v_hat.sqrt() + f64::from(epsilon)),
+                        m,
+                        v,
+                    ]
                 }
                 Rule::RmsProp {
                     rate,
@@ -247,7 +269,11 @@ impl Op for Optimizer {
                     let r = f64::from(decay);
                     let a = r * state(0) + (1.0 - r) * g;
                     let s = r * state(1) + (1.0 - r) * g * g;
-                    vec![w - f64::from(rate) * g / (s - a * a + f64::from(epsilon)).sqrt(), a, s]
+                    vec![
+                        w - f64::from(rate) * g / (s - a * a + f64::from(epsilon)).sqrt(),
+                        a,
+                        s,
+                    ]
                 }
             };
             for (output, value) in outputs.iter_mut().zip(next) {
@@ -263,11 +289,21 @@ impl Op for Optimizer {
     }
 
     fn in_place(&self) -> Vec<(usize, usize)> {
-        (0..=self.rule.state().len()).map(|i| (i, BEFORE + i)).collect()
+        (0..=self.rule.state().len())
+            .map(|i| (i, BEFORE + i))
+            .collect()
     }
 
-    fn sample(&self, inputs: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        let mut arrays: Vec<_> = inputs.iter().map(|s| distribution.array(s, 1000, rng)).collect();
+    fn sample(
+        &self,
+        inputs: &[TensorSpec],
+        distribution: Distribution,
+        rng: &mut Rng,
+    ) -> Vec<Array> {
+        let mut arrays: Vec<_> = inputs
+            .iter()
+            .map(|s| distribution.array(s, 1000, rng))
+            .collect();
         arrays[1].data[0] = 0.5;
         let count = arrays.len();
         match self.rule {
@@ -313,12 +349,43 @@ impl super::Family for Family {
         let (momentum, decay) = (0.9, 5e-4);
         let rules = [
             ("sgd", Rule::Sgd { rate: 0.5 }),
-            ("momentum", Rule::Momentum { rate: 0.1, momentum, decay }),
-            ("nesterov", Rule::Nesterov { rate: 0.1, momentum, decay }),
-            ("adam", Rule::Adam { rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }),
-            ("rmsprop", Rule::RmsProp { rate: 2.5e-4, decay: 0.95, epsilon: 0.01 }),
+            (
+                "momentum",
+                Rule::Momentum {
+                    rate: 0.1,
+                    momentum,
+                    decay,
+                },
+            ),
+            (
+                "nesterov",
+                Rule::Nesterov {
+                    rate: 0.1,
+                    momentum,
+                    decay,
+                },
+            ),
+            (
+                "adam",
+                Rule::Adam {
+                    rate: 1e-3,
+                    beta1: 0.9,
+                    beta2: 0.999,
+                    epsilon: 1e-8,
+                },
+            ),
+            (
+                "rmsprop",
+                Rule::RmsProp {
+                    rate: 2.5e-4,
+                    decay: 0.95,
+                    epsilon: 0.01,
+                },
+            ),
         ];
-        let all = rules.iter().flat_map(|r| [64, 4160, 100_032].map(|n| (*r, n)));
+        let all = rules
+            .iter()
+            .flat_map(|r| [64, 4160, 100_032].map(|n| (*r, n)));
         let case = |((name, rule), n): ((&str, Rule), usize)| {
             let flat = TensorSpec::f32([n]);
             let mut inputs = vec![TensorSpec::u32([4]), TensorSpec::f32([])];

@@ -1,0 +1,64 @@
+//! Times one variant of one op alone.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::graph::choose::Choice;
+use crate::graph::{Graph, Kind};
+use crate::op::{Distribution, Op, Variant};
+use crate::program::{Options, Outline, Program, State};
+use crate::random::Rng;
+use crate::tensor::{HostTensor, TensorSpec};
+
+use super::sample::{Budget, sample};
+
+/// A program of one op, its inputs filled with values the op accepts.
+///
+/// # Errors
+/// [`Error::Gpu`], [`Error::Internal`] as the op's kernels and buffers.
+pub fn program_of(
+    gpu: &Gpu,
+    op: &dyn Op,
+    inputs: &[TensorSpec],
+    variant: &Variant,
+) -> Result<Program> {
+    let graph = Graph::new();
+    let names: Vec<String> = (0..inputs.len()).map(|i| format!("input{i}")).collect();
+    let tensors: Vec<_> = names
+        .iter()
+        .zip(inputs)
+        .map(|(name, spec)| graph.input(name, spec.shape.clone(), spec.dtype))
+        .collect();
+    let outputs = op.output(inputs).map_err(Error::Internal)?;
+    let made = graph.add(Kind::Op(Arc::from(op.clone_box())), &tensors, outputs);
+    graph.output("output", made[0]);
+    let options = Options {
+        fuse: false,
+        choice: Choice {
+            forced: vec![format!("{}/{variant}", op.name())],
+        },
+    };
+    let outline = Outline::new(&gpu.caps, &graph.finish()?, &options)?;
+    let program = Program::new(gpu, outline, &mut State::new(0))?;
+    let values = op.sample(inputs, Distribution::Uniform, &mut Rng::new(1));
+    for (name, value) in names.iter().zip(&values) {
+        program.write(gpu, name, &HostTensor::from(value))?;
+    }
+    Ok(program)
+}
+
+/// Nanoseconds of one run of a variant, one value a submission.
+///
+/// # Errors
+/// As [`program_of`] and [`sample`].
+pub fn time_variant(
+    gpu: &Gpu,
+    op: &dyn Op,
+    inputs: &[TensorSpec],
+    variant: &Variant,
+    budget: &Budget,
+) -> Result<Vec<f64>> {
+    let program = program_of(gpu, op, inputs, variant)?;
+    Ok(sample(gpu, &program, budget, &|_| {})?.step_ns)
+}
