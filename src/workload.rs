@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
+use crate::data::speech::decode::edit_distance;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Tensor};
 use crate::tensor::{Array, HostTensor};
@@ -194,18 +195,4 @@ fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let distance = |other: &str| edit_distance(name.as_bytes(), other.as_bytes());
     let best = known.iter().min_by_key(|k| distance(k))?;
     (distance(best) <= 2 + name.len() / 4).then_some(*best)
-}
-
-fn edit_distance(a: &[u8], b: &[u8]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }

@@ -2,6 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::data::speech::decode::{beam_search, edit_distance};
+use crate::data::speech::phones::fold;
+use crate::data::speech::{self as data, Inventory, Limits};
 use crate::error::Result;
 use crate::graph::{Graph, Init, Tensor};
 use crate::nn::{Start::HeNormal, dense, dropout};
@@ -17,6 +20,9 @@ const LIMIT: f32 = 20.0;
 
 /// Dropout of the non-recurrent layers (section 2.1).
 const DROPOUT: f32 = 0.05;
+
+/// Prefixes that the decoder keeps.
+const BEAM: usize = 8;
 
 /// Its line in the list.
 pub const ENTRY: Entry = Entry {
@@ -137,3 +143,86 @@ impl Workload for Speech {
         })
         .clip(100.0)
     }
+
+    fn data(&self, source: &Source) -> Result<Box<dyn Data>> {
+        let limits = Limits {
+            frames: self.time,
+            labels: self.labels,
+            context: self.context,
+        };
+        let (inventory, train, test) = match self.preset {
+            Preset::Full => (Inventory::Full, 256, 64),
+            Preset::Tiny => (Inventory::Small, 512, 64),
+        };
+        let open = |split, n| match &source.path {
+            Some(path) => data::Speech::open(path, split, source.seed, limits),
+            None => data::Speech::synthetic(source.seed, split, n, inventory, limits),
+        };
+        Ok(Box::new(Utterances {
+            model: *self,
+            kind: if source.path.is_some() { "TIMIT utterances" } else { "synthetic utterances" },
+            train: open(data::Split::Train, train)?,
+            test: open(data::Split::Test, test)?,
+        }))
+    }
+
+    fn metric(&self) -> Metric {
+        Metric {
+            name: "phone error rate",
+            unit: "%",
+            factor: 100.0,
+        }
+    }
+
+    /// Errors and labels over the 39 classes, by prefix beam search.
+    fn score(&self, feed: &Feed, read: &dyn Fn(&str) -> Result<Array>) -> Result<(f64, f64)> {
+        let log_probs = read("log_probs")?;
+        let values = |name: &str| -> Vec<usize> {
+            let found = feed.iter().filter(|(n, _)| *n == name);
+            found.flat_map(|(_, t)| t.array().data).map(|x| x as usize).collect()
+        };
+        let (frames, labels, lengths) = (values("frames"), values("labels"), values("label_lengths"));
+        let (mut errors, mut total) = (0, 0);
+        for b in 0..self.batch {
+            let rows = &log_probs.data[b * self.time * CLASSES..][..frames[b] * CLASSES];
+            let heard = fold(&beam_search(rows, CLASSES, BEAM));
+            let said = fold(&labels[b * self.labels..][..lengths[b]]);
+            errors += edit_distance(&heard, &said);
+            total += said.len();
+        }
+        Ok((errors as f64, total as f64))
+    }
+}
+
+/// Utterances in batches.
+struct Utterances {
+    model: Speech,
+    kind: &'static str,
+    train: data::Speech,
+    test: data::Speech,
+}
+
+impl Data for Utterances {
+    fn batch(&mut self, split: Split, step: u64) -> Result<Feed> {
+        let utterances = match split {
+            Split::Train => &self.train,
+            Split::Test => &self.test,
+        };
+        let Speech { batch: b, time, labels, .. } = self.model;
+        let batch = utterances.batch(step, b);
+        Ok(vec![
+            ("features", HostTensor::f32([b, time, self.model.features()], &batch.features)),
+            ("frames", HostTensor::u32([b], &batch.frames)),
+            ("labels", HostTensor::u32([b, labels], &batch.labels)),
+            ("label_lengths", HostTensor::u32([b], &batch.label_lengths)),
+        ])
+    }
+
+    fn test_batches(&self) -> u64 {
+        self.test.len().div_ceil(self.model.batch) as u64
+    }
+
+    fn describe(&self) -> String {
+        format!("{} + {} {}", self.train.len(), self.test.len(), self.kind)
+    }
+}

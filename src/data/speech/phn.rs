@@ -1,0 +1,101 @@
+//! TIMIT's .PHN files: a phone a line, `start end name`, in samples.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+use super::phones::label;
+
+/// A phone in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segment {
+    /// First sample.
+    pub start: usize,
+    /// The sample after the last.
+    pub end: usize,
+    /// Label of the phone.
+    pub phone: usize,
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// [`Error::Data`] with the line, [`Error::Io`].
+pub fn read(path: &Path) -> Result<Vec<Segment>> {
+    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    let text = String::from_utf8_lossy(&bytes);
+    let mut segments: Vec<Segment> = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let bad = |what: String| Error::data(path, format!("line {}", number + 1), what);
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let parsed = match words[..] {
+            [] => continue,
+            [start, end, name] => start
+                .parse()
+                .ok()
+                .zip(end.parse().ok())
+                .map(|(s, e)| (s, e, name)),
+            _ => None,
+        };
+        let (start, end, name) =
+            parsed.ok_or_else(|| bad(format!("'{line}': `start end phone` expected")))?;
+        let phone =
+            label(name).ok_or_else(|| bad(format!("'{name}' is none of TIMIT's 61 phones")))?;
+        if start >= end || segments.last().is_some_and(|before| start < before.end) {
+            return Err(bad(format!(
+                "{start} to {end}: phones must be in order and not empty"
+            )));
+        }
+        segments.push(Segment { start, end, phone });
+    }
+    if segments.is_empty() {
+        return Err(Error::data(path, "line 1", "no phones"));
+    }
+    Ok(segments)
+}
+
+/// Writes a file.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write(path: &Path, segments: &[Segment]) -> Result<()> {
+    let mut text = String::new();
+    for s in segments {
+        // Writing to a String cannot fail.
+        let _infallible = writeln!(
+            text,
+            "{} {} {}",
+            s.start,
+            s.end,
+            super::phones::PHONES[s.phone]
+        );
+    }
+    std::fs::write(path, text).map_err(Error::io("write", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_are_wrong_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("SX1.PHN");
+        for (text, expected) in [
+            ("", "no phones"),
+            ("0 10 h#\n10 20 xx\n", "line 2: 'xx'"),
+            ("0 10\n", "line 1"),
+            ("0 10 h#\n5 20 aa\n", "line 2: 5 to 20"),
+            ("10 10 h#\n", "not empty"),
+            ("a b h#\n", "line 1"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = read(&path).unwrap_err().to_string();
+            assert!(
+                error.contains("SX1.PHN") && error.contains(expected),
+                "{error}"
+            );
+        }
+    }
+}

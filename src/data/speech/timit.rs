@@ -1,0 +1,204 @@
+//! The TIMIT tree: TRAIN and TEST, dialect regions, speakers, a .WAV and a .PHN for each sentence.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+use super::phn::{self, Segment};
+use super::{Split, audio};
+
+/// The sentences of a split, as pairs of audio and phone files, in the order of their paths. The two
+/// dialect sentences (SA1, SA2) that every speaker reads are left out, as is customary, since they
+/// would put the same words into both splits.
+///
+/// # Errors
+/// [`Error::Data`] for a tree without the split or a sentence without its other file, [`Error::Io`].
+pub fn sentences(root: &Path, split: Split) -> Result<Vec<(PathBuf, PathBuf)>> {
+    let name = match split {
+        Split::Train => "TRAIN",
+        Split::Test => "TEST",
+    };
+    let folder = children(root)?
+        .into_iter()
+        .find(|p| p.is_dir() && file_name(p).eq_ignore_ascii_case(name))
+        .ok_or_else(|| {
+            Error::data(
+                root,
+                "folder",
+                format!("no {name} in it: a TIMIT tree expected"),
+            )
+        })?;
+    let mut files = Vec::new();
+    gather(&folder, &mut files)?;
+    files.sort();
+    let with = |extension: &str| -> Vec<PathBuf> {
+        let has = |p: &&PathBuf| {
+            p.extension()
+                .is_some_and(|e| e.eq_ignore_ascii_case(extension))
+        };
+        let dialect = |p: &&PathBuf| file_name(p).to_ascii_uppercase().starts_with("SA");
+        files
+            .iter()
+            .filter(has)
+            .filter(|p| !dialect(p))
+            .cloned()
+            .collect()
+    };
+    let (audio, phones) = (with("wav"), with("phn"));
+    let stem = |p: &PathBuf| p.with_extension("");
+    for (these, those, missing) in [(&audio, &phones, ".PHN"), (&phones, &audio, ".WAV")] {
+        if let Some(alone) = these
+            .iter()
+            .find(|p| those.binary_search_by_key(&stem(p), stem).is_err())
+        {
+            return Err(Error::data(
+                alone,
+                "folder",
+                format!("its {missing} file is missing"),
+            ));
+        }
+    }
+    if audio.is_empty() {
+        return Err(Error::data(&folder, "folder", "no .WAV with .PHN in it"));
+    }
+    Ok(audio.into_iter().zip(phones).collect())
+}
+
+/// Reads a sentence.
+///
+/// # Errors
+/// As [`audio::read`] and [`phn::read`]; a phone beyond the audio's end.
+pub fn read(wav: &Path, phones: &Path) -> Result<(Vec<i16>, Vec<Segment>)> {
+    let (samples, segments) = (audio::read(wav)?, phn::read(phones)?);
+    // TIMIT's own last phones end up to a window beyond the audio in a few files.
+    let slack = super::mfcc::WINDOW;
+    match segments.iter().position(|s| s.end > samples.len() + slack) {
+        Some(line) => Err(Error::data(
+            phones,
+            format!("line {}", line + 1),
+            format!(
+                "ends at sample {}: the audio has {}",
+                segments[line].end,
+                samples.len()
+            ),
+        )),
+        None => Ok((samples, segments)),
+    }
+}
+
+/// Writes a sentence into a tree of TIMIT's shape.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write(
+    root: &Path,
+    split: Split,
+    index: usize,
+    samples: &[i16],
+    phones: &[Segment],
+) -> Result<()> {
+    let name = match split {
+        Split::Train => "TRAIN",
+        Split::Test => "TEST",
+    };
+    let folder = root
+        .join(name)
+        .join("DR1")
+        .join(format!("MSYN{}", index / 8));
+    fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+    let file = folder.join(format!("SX{index}"));
+    audio::write(&file.with_extension("WAV"), samples)?;
+    phn::write(&file.with_extension("PHN"), phones)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name()
+        .map(|n| n.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+fn children(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).map_err(Error::io("read", folder))?;
+    entries
+        .map(|e| e.map(|e| e.path()).map_err(Error::io("read", folder)))
+        .collect()
+}
+
+fn gather(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    for path in children(folder)? {
+        if path.is_dir() {
+            gather(&path, files)?;
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree() -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let phones = [Segment {
+            start: 0,
+            end: 900,
+            phone: 0,
+        }];
+        for (split, n) in [(Split::Train, 9), (Split::Test, 2)] {
+            (0..n).for_each(|i| write(root.path(), split, i, &[5; 1000], &phones).unwrap());
+        }
+        root
+    }
+
+    #[test]
+    fn a_tree_is_walked_in_order() {
+        let root = tree();
+        let found = sentences(root.path(), Split::Train).unwrap();
+        assert_eq!(found.len(), 9);
+        assert!(found.is_sorted());
+        let (samples, phones) = read(&found[0].0, &found[0].1).unwrap();
+        assert_eq!((samples.len(), phones.len()), (1000, 1));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let root = tree();
+        let speaker = root.path().join("TRAIN/DR1/MSYN0");
+        fs::remove_file(speaker.join("SX3.PHN")).unwrap();
+        let error = sentences(root.path(), Split::Train)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("SX3.WAV") && error.contains(".PHN file is missing"),
+            "{error}"
+        );
+        fs::remove_file(speaker.join("SX3.WAV")).unwrap();
+        fs::write(speaker.join("SX2.PHN"), "0 5000 aa\n").unwrap();
+        let error = read(&speaker.join("SX2.WAV"), &speaker.join("SX2.PHN"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("line 1") && error.contains("the audio has 1000"),
+            "{error}"
+        );
+        let empty = tempfile::tempdir().unwrap();
+        let error = sentences(empty.path(), Split::Test)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("no TEST in it"), "{error}");
+        fs::create_dir(empty.path().join("test")).unwrap();
+        let error = sentences(empty.path(), Split::Test)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("no .WAV"), "{error}");
+        assert!(
+            sentences(Path::new("nowhere"), Split::Test)
+                .unwrap_err()
+                .to_string()
+                .contains("nowhere")
+        );
+    }
+}
