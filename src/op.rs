@@ -14,10 +14,18 @@ use crate::tensor::{Array, DType, TensorSpec};
 
 pub mod map;
 pub mod matmul;
+pub mod recurrent;
 pub mod reduce;
+pub mod shift;
 
 /// Every op family there is.
-pub const LIST: &[&dyn Family] = &[&matmul::Family, &map::Family, &reduce::Family];
+pub const LIST: &[&dyn Family] = &[
+    &matmul::Family,
+    &map::Family,
+    &reduce::Family,
+    &recurrent::Family,
+    &shift::Family,
+];
 
 /// The paper's seven classes of operation (Fathom, IISWC 2016, section V).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
