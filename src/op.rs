@@ -12,6 +12,7 @@ use crate::graph::Tensor;
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 
+pub mod ctc;
 pub mod map;
 pub mod matmul;
 pub mod recurrent;
@@ -25,6 +26,7 @@ pub const LIST: &[&dyn Family] = &[
     &reduce::Family,
     &recurrent::Family,
     &shift::Family,
+    &ctc::Family,
 ];
 
 /// The paper's seven classes of operation (Fathom, IISWC 2016, section V).

@@ -258,3 +258,43 @@ impl super::Family for Family {
         cases
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Graph;
+    use crate::graph::grad::finite_differences;
+
+    /// The general test of rules gives every output a gradient.
+    #[test]
+    fn gradient_where_one_direction_is_not_used() {
+        let op = Recurrent { limit: 0.5 };
+        let specs = [
+            TensorSpec::f32([2, 4, 3]),
+            TensorSpec::f32([3, 3]),
+            TensorSpec::f32([3, 3]),
+            TensorSpec::u32([2]),
+        ];
+        let inputs = op.sample(&specs, Distribution::Uniform, &mut Rng::new(1));
+        let graph = Graph::new();
+        let leaf = |i: usize| graph.input(&format!("x{i}"), specs[i].shape.clone(), specs[i].dtype);
+        let (x, forward, backward, frames) = (leaf(0), leaf(1), leaf(2), leaf(3));
+        let (_, states) = x.recurrent(forward, backward, frames, op.limit);
+        for gradient in graph.gradients(states.sum_all(), &[x, forward, backward]) {
+            graph.output("gradient", gradient);
+        }
+        let nodes = graph.finish().unwrap();
+        let values = nodes.evaluate(&|name| match name {
+            "one" => Array::f32(Vec::new(), vec![1.0]),
+            _ => inputs[name[1..].parse::<usize>().unwrap()].clone(),
+        });
+        let ones = |n: f64| Array::f32(specs[0].shape.clone(), vec![n; specs[0].len()]);
+        for (i, (_, gradient)) in nodes.outputs.iter().enumerate() {
+            let got = values[gradient.0].as_ref().unwrap();
+            let wanted = finite_differences(&op, &inputs, &[ones(0.0), ones(1.0)], i);
+            for (got, wanted) in got.data.iter().zip(&wanted) {
+                assert!((got - wanted).abs() < 1e-8, "input {i}: {got} and {wanted}");
+            }
+        }
+    }
+}

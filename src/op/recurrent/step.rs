@@ -37,7 +37,7 @@ impl Size {
     }
 
     /// As small as takes every variant through the same code: the first step, which has no product,
-    /// two that have one, and a whole tile of rows.
+    /// two that have one, and as many rows as the largest tile has.
     pub(super) fn representative(self) -> Self {
         Self {
             batch: self.batch.min(4 * GROUP),
@@ -47,7 +47,8 @@ impl Size {
     }
 }
 
-/// Every way to do a step.
+/// Every way to do a step. On a CPU adapter the smallest register tile that holds the rows comes first,
+/// elsewhere the shared tile.
 pub(super) fn variants(size: Size, caps: &Caps) -> Vec<Variant> {
     let register = |width: u32, rows: u32| {
         let lanes = ("LANES", LANES.min(caps.max_invocations));
@@ -57,38 +58,56 @@ pub(super) fn variants(size: Size, caps: &Caps) -> Vec<Variant> {
     if !size.width.is_multiple_of(4) {
         return vec![register(1, 4), naive];
     }
-    let mut all = Vec::new();
-    let groups = size.batch.div_ceil(GROUP).next_power_of_two().min(4) as u32;
-    for (cols, slices) in [(8, 32 / groups), (16, 16 / groups)] {
-        // As large a chunk as 16 KiB hold.
-        let consts = [
-            ("GROUPS", groups),
-            ("COLS", cols),
-            ("SLICES", slices),
-            ("CHUNK", 16 * cols / 8),
-        ];
-        all.push(Variant::new("tile", consts));
-    }
-    let mut simple = vec![register(4, 4), register(4, 8)];
-    if let Some(lanes) = caps.subgroup {
-        for (rows, cols) in [(4, 1), (8, 1), (16, 1), (32, 1)] {
-            let consts = [
-                ("ROWS", rows),
-                ("COLS", cols),
-                ("LANES", lanes),
-                ("HELD", rows.div_ceil(lanes)),
-            ];
-            simple.push(Variant::new("broadcast", consts));
-        }
-    }
-    simple.push(naive);
+    let mut broadcasts: Vec<_> = caps.subgroup.map_or(vec![], |lanes| {
+        [4, 8, 16].map(|rows| broadcast(rows, lanes)).into()
+    });
+    let fitting = broadcasts
+        .iter()
+        .position(|v| v.get("ROWS") as usize >= size.batch);
+    let first = fitting.unwrap_or(broadcasts.len().saturating_sub(1));
+    broadcasts[..].rotate_left(first);
+    let registers = [register(4, 4), register(4, 8), naive];
+    let tiles = [tile(size, 8), tile(size, 16)];
     if caps.software {
-        simple.append(&mut all);
-        simple
+        broadcasts
+            .into_iter()
+            .chain(registers)
+            .chain(tiles)
+            .collect()
     } else {
-        all.append(&mut simple);
-        all
+        tiles
+            .into_iter()
+            .chain(registers)
+            .chain(broadcasts)
+            .collect()
     }
+}
+
+/// Two vec4 columns a lane: a cache line is then used by neighbouring lanes before it is evicted.
+fn broadcast(rows: u32, lanes: u32) -> Variant {
+    let held = rows.div_ceil(lanes);
+    let consts = [
+        ("ROWS", rows),
+        ("COLS", 2),
+        ("LANES", lanes),
+        ("HELD", held),
+    ];
+    Variant::new("broadcast", consts)
+}
+
+/// 256 invocations; K is staged in chunks as large as 16 KiB hold, and no larger than a slice of it.
+fn tile(size: Size, cols: u32) -> Variant {
+    let groups = size.batch.div_ceil(GROUP).next_power_of_two().min(4) as u32;
+    let slices = 256 / (groups * cols);
+    let slice = size.width.div_ceil(slices as usize).next_multiple_of(4);
+    let chunk = slice.min(2 * cols as usize) as u32;
+    let consts = [
+        ("GROUPS", groups),
+        ("COLS", cols),
+        ("SLICES", slices),
+        ("CHUNK", chunk),
+    ];
+    Variant::new("tile", consts)
 }
 
 /// The dispatches of all steps. `bindings` are the weights and states upwards and downwards, then what
