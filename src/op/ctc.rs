@@ -1,5 +1,5 @@
 //! Connectionist temporal classification (Graves 2006): the loss of unsegmented label sequences and
-//! its gradient, by the forward-backward algorithm in log space.
+//! its gradient, by the forward-backward algorithm.
 
 use crate::gpu::Caps;
 use crate::graph::Tensor;
