@@ -13,12 +13,15 @@ use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 
 pub mod clip;
+pub mod ctc;
 pub mod ctc_decode;
 pub mod map;
 pub mod matmul;
 pub mod optimizer;
 pub mod random;
+pub mod recurrent;
 pub mod reduce;
+pub mod shift;
 pub mod tick;
 
 /// Every op family there is.
@@ -31,6 +34,9 @@ pub const LIST: &[&dyn Family] = &[
     &optimizer::Family,
     &clip::Family,
     &tick::Family,
+    &recurrent::Family,
+    &shift::Family,
+    &ctc::Family,
 ];
 
 /// The paper's seven classes of operation (Fathom, IISWC 2016, section V).

@@ -1,0 +1,125 @@
+// The step of register.wgsl for GPUs: B is far too small to fill one with a tile of columns alone, so
+// the workgroup also splits K into SLICES, sums each in registers (8 rows of 4 columns an invocation)
+// and adds the slices in a fixed order at the end.
+// y of the step before is staged in workgroup memory, CHUNK of K a slice; each W is read once.
+// Grid: [H / (4 * COLS), B / ROWS, 2 directions]; a workgroup owns ROWS x 4 * COLS of y.
+// H is a multiple of 4. Shared: 16 bytes * max(SLICES * ROWS * CHUNK / 4, SLICES / 2 * ROWS * COLS).
+
+alias T = vec4<f32>;
+const GROUPS: u32 = 4u; // of 8 rows
+const COLS: u32 = 8u; // vec4 columns
+const SLICES: u32 = 8u; // a power of two
+const CHUNK: u32 = 16u; // of K, a slice at a time; a multiple of 4
+const ROWS: u32 = 8u * GROUPS;
+const LANES: u32 = SLICES * GROUPS * COLS;
+const STAGED: u32 = SLICES * ROWS * CHUNK / 4u; // vec4 of the stage
+const HALF: u32 = SLICES / 2u;
+const SHARED: u32 = max(STAGED, HALF * ROWS * COLS);
+
+struct Params { batch: u32, steps: u32, width: u32, step: u32, limit: f32 }
+@group(0) @binding(0) var<storage, read> w_up: array<T>;
+@group(0) @binding(1) var<storage, read> w_down: array<T>;
+@group(0) @binding(2) var<storage, read_write> y_up: array<T>;
+@group(0) @binding(3) var<storage, read_write> y_down: array<T>;
+@group(1) @binding(0) var<uniform> params: Params;
+
+// hook: finish
+@group(0) @binding(4) var<storage, read> x: array<T>;
+@group(0) @binding(5) var<storage, read> frames: array<u32>;
+fn finish(down: bool, b: u32, t: u32, at: u32, sum: T) -> T {
+    let h = clamp(x[at] + sum, T(0.0), T(params.limit));
+    return select(h, T(0.0), t >= frames[b]);
+}
+// end
+
+var<workgroup> shared_y: array<T, SHARED>;
+
+// `d` is a literal once unrolled: the branch is gone.
+fn weight(d: u32, i: u32) -> T {
+    if d == 1u { return w_down[i]; }
+    return w_up[i];
+}
+
+fn state(d: u32, i: u32) -> T {
+    if d == 1u { return y_down[i]; }
+    return y_up[i];
+}
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+    let columns = params.width / 4u;
+    let first = wid.y * ROWS;
+    let down = wid.z == 1u;
+    let t = select(params.step, params.steps - 1u - params.step, down);
+    let own = lid % COLS;
+    let group = lid / COLS % GROUPS;
+    let slice = lid / (COLS * GROUPS);
+    var sum: array<T, 8>;
+    // unroll
+    for (var r = 0u; r < 8u; r++) { sum[r] = T(0.0); }
+    if params.step > 0u {
+        let before = select(t - 1u, t + 1u, down);
+        let column = min(wid.x * COLS + own, columns - 1u);
+        // Whole chunks a slice; a slice past the end of K adds zeros.
+        let chunks = (params.width + SLICES * CHUNK - 1u) / (SLICES * CHUNK);
+        let start = slice * chunks * CHUNK;
+        let staged = (slice * ROWS + group * 8u) * CHUNK / 4u;
+        // unroll
+        for (var d = 0u; d < 2u; d++) {
+            if wid.z == d {
+                for (var chunk = 0u; chunk < chunks; chunk++) {
+                    var w: array<T, CHUNK>;
+                    // unroll
+                    for (var k = 0u; k < CHUNK; k++) {
+                        w[k] = weight(d, min(start + chunk * CHUNK + k, params.width - 1u) * columns + column);
+                    }
+                    workgroupBarrier();
+                    for (var i = lid; i < STAGED; i += LANES) {
+                        let row = min(first + i / (CHUNK / 4u) % ROWS, params.batch - 1u);
+                        let of_slice = i / (ROWS * CHUNK / 4u);
+                        let k = (of_slice * chunks + chunk) * CHUNK / 4u + i % (CHUNK / 4u);
+                        let value = state(d, (row * params.steps + before) * columns + min(k, columns - 1u));
+                        shared_y[i] = select(T(0.0), value, k < columns);
+                    }
+                    workgroupBarrier();
+                    // unroll
+                    for (var k = 0u; k < CHUNK / 4u; k++) {
+                        // unroll
+                        for (var r = 0u; r < 8u; r++) {
+                            let y = shared_y[staged + r * (CHUNK / 4u) + k];
+                            sum[r] += y.x * w[4u * k] + y.y * w[4u * k + 1u]
+                                + y.z * w[4u * k + 2u] + y.w * w[4u * k + 3u];
+                        }
+                    }
+                }
+            }
+        }
+    }
+    // The upper half of the slices is added to the lower one, then the lower ones to each other.
+    let mine = group * 8u * COLS + own;
+    workgroupBarrier();
+    if slice >= HALF {
+        // unroll
+        for (var r = 0u; r < 8u; r++) { shared_y[(slice - HALF) * ROWS * COLS + mine + r * COLS] = sum[r]; }
+    }
+    workgroupBarrier();
+    if slice < HALF {
+        // unroll
+        for (var r = 0u; r < 8u; r++) {
+            let at = slice * ROWS * COLS + mine + r * COLS;
+            shared_y[at] += sum[r];
+        }
+    }
+    workgroupBarrier();
+    for (var i = lid; i < ROWS * COLS; i += LANES) {
+        let b = first + i / COLS;
+        let column = wid.x * COLS + i % COLS;
+        if b < params.batch && column < columns {
+            var total = shared_y[i];
+            for (var s = 1u; s < HALF; s++) { total += shared_y[s * ROWS * COLS + i]; }
+            let at = (b * params.steps + t) * columns + column;
+            let y = finish(down, b, t, at, total);
+            if down { y_down[at] = y; } else { y_up[at] = y; }
+        }
+    }
+}

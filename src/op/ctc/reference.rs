@@ -1,0 +1,109 @@
+//! The forward-backward algorithm in f64, with true infinities.
+
+use rayon::prelude::*;
+
+use crate::tensor::{Array, TensorSpec};
+
+/// Loss [B] and gradient [B, T, C] of the op's inputs.
+pub(super) fn loss_and_gradient(inputs: &[&Array]) -> Vec<Array> {
+    let [log_probs, frames, labels, lengths] = inputs else {
+        return vec![];
+    };
+    let (&[batch, steps, classes], &[_, most]) = (log_probs.dims(), labels.dims()) else {
+        return vec![];
+    };
+    let mut loss = Array::zeros(TensorSpec::f32([batch]));
+    let mut grad = Array::zeros(log_probs.spec.clone());
+    let size = steps * classes;
+    let each = loss.data.par_iter_mut().zip(grad.data.par_chunks_mut(size));
+    each.enumerate().for_each(|(b, (loss, grad))| {
+        let length = lengths.data[b] as usize;
+        let own = &labels.data[b * most..b * most + length];
+        // A blank before, between and after the labels.
+        let mut states = vec![classes - 1; 2 * length + 1];
+        for (k, &label) in own.iter().enumerate() {
+            states[2 * k + 1] = label as usize;
+        }
+        let end = frames.data[b] as usize * classes;
+        *loss = utterance(&log_probs.data[b * size..][..end], classes, &states, grad);
+    });
+    vec![loss, grad]
+}
+
+/// The loss of one utterance; adds its gradient to `grad`. `states` are the classes of the extended
+/// labelling (Graves 2006, section 4.1).
+fn utterance(log_probs: &[f64], classes: usize, states: &[usize], grad: &mut [f64]) -> f64 {
+    let (blank, count) = (classes - 1, states.len());
+    let frames: Vec<_> = log_probs.chunks(classes).collect();
+    if frames.is_empty() {
+        return if count == 1 { 0.0 } else { f64::INFINITY };
+    }
+    let skips = |from: usize, to: usize| states[to] != blank && states[to] != states[from];
+
+    let mut alpha = vec![vec![f64::NEG_INFINITY; count]; frames.len()];
+    for (t, frame) in frames.iter().enumerate() {
+        for s in 0..count {
+            let arriving = if t == 0 {
+                if s < 2 { 0.0 } else { f64::NEG_INFINITY }
+            } else {
+                let before = &alpha[t - 1];
+                let mut terms = vec![before[s]];
+                if s >= 1 {
+                    terms.push(before[s - 1]);
+                }
+                if s >= 2 && skips(s - 2, s) {
+                    terms.push(before[s - 2]);
+                }
+                log_sum(&terms)
+            };
+            alpha[t][s] = arriving + frame[states[s]];
+        }
+    }
+    let last = &alpha[frames.len() - 1];
+    let log_p = log_sum(&last[count.saturating_sub(2)..]);
+    if log_p == f64::NEG_INFINITY {
+        return f64::INFINITY;
+    }
+
+    // Of the frames behind t; beta[s] does not hold t's own emission.
+    let mut beta: Vec<f64> = (0..count)
+        .map(|s| {
+            if s + 2 >= count {
+                0.0
+            } else {
+                f64::NEG_INFINITY
+            }
+        })
+        .collect();
+    for t in (0..frames.len()).rev() {
+        if let Some(frame) = frames.get(t + 1) {
+            let on = |s: usize| beta[s] + frame[states[s]];
+            beta = (0..count)
+                .map(|s| {
+                    let mut terms = vec![on(s)];
+                    if s + 1 < count {
+                        terms.push(on(s + 1));
+                    }
+                    if s + 2 < count && skips(s, s + 2) {
+                        terms.push(on(s + 2));
+                    }
+                    log_sum(&terms)
+                })
+                .collect();
+        }
+        for s in 0..count {
+            grad[t * classes + states[s]] -= (alpha[t][s] + beta[s] - log_p).exp();
+        }
+    }
+    -log_p
+}
+
+/// ln of the sum of the terms' exponentials; of nothing but zeros, minus infinity.
+fn log_sum(terms: &[f64]) -> f64 {
+    let largest = terms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if largest == f64::NEG_INFINITY {
+        return largest;
+    }
+    let sum: f64 = terms.iter().map(|x| (x - largest).exp()).sum();
+    largest + sum.ln()
+}

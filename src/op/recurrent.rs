@@ -1,0 +1,300 @@
+//! The bidirectional plain recurrence of Deep Speech (Hannun 2014, eq. 2 and 3) with clipped ReLU.
+//!
+//! The input product of all time steps is made before, by one matmul; the weight gradients of all steps
+//! are made afterwards, by one matmul a direction. In between lie T dispatches, each one time step of
+//! both directions: a barrier across workgroups within a dispatch is not portable.
+
+use rayon::prelude::*;
+
+use crate::gpu::Caps;
+use crate::graph::Tensor;
+use crate::random::Rng;
+use crate::tensor::{Array, TensorSpec};
+
+use super::shift::Toward;
+use super::{Case, Class, Cost, Distribution, Io, Lowered, Op, Tolerance, Variant, input, output};
+
+mod grad;
+mod step;
+
+pub use grad::RecurrentGrad;
+use step::Size;
+
+/// Inputs x [B, T, H], the weights U_f, U_b [H, H] as [in, out], frames u32 [B]; outputs h_f, h_b
+/// [B, T, H]:
+/// - h_f[b, t] = r(x[b, t] + h_f[b, t - 1] U_f)
+/// - h_b[b, t] = r(x[b, t] + h_b[b, t + 1] U_b)
+///
+/// with r(z) = min(max(z, 0), limit), and both 0 at t >= frames[b]: so the backward direction starts at
+/// each utterance's own last frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Recurrent {
+    /// Where the activation is clipped.
+    pub limit: f32,
+}
+
+impl Op for Recurrent {
+    fn name(&self) -> &'static str {
+        "recurrent"
+    }
+
+    fn class(&self) -> Class {
+        Class::Matrix
+    }
+
+    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
+        let x = &inputs[0];
+        let size = Size::of(x).ok_or_else(|| format!("{x} is not [B, T, H]"))?;
+        for weight in &inputs[1..3] {
+            if *weight != TensorSpec::f32([size.width, size.width]) {
+                return Err(format!("the weight of {x} cannot be {weight}"));
+            }
+        }
+        if inputs[3] != TensorSpec::u32([size.batch]) {
+            return Err(format!("the frames of {x} cannot be {}", inputs[3]));
+        }
+        Ok(vec![TensorSpec::f32(x.dims()); 2])
+    }
+
+    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
+        let flops = Size::of(&inputs[0]).map_or(0, |size| size.flops(3));
+        Cost::new(flops, inputs, &self.output(inputs).unwrap_or_default())
+    }
+
+    fn variants(&self, inputs: &[TensorSpec], caps: &Caps) -> Vec<Variant> {
+        Size::of(&inputs[0]).map_or(vec![], |size| step::variants(size, caps))
+    }
+
+    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
+        let Some(size) = Size::of(&io.inputs[0]) else {
+            return Lowered::default();
+        };
+        let bindings = [input(1), input(2), output(0), output(1), input(0), input(3)];
+        Lowered {
+            dispatches: step::dispatches(variant, size, self.limit, None, &bindings),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// dz by [`RecurrentGrad`]; dx = dz_f + dz_b; dU_f = sum over b and t of h_f[b, t - 1]^T dz_f[b, t],
+    /// one product over all rows. The shifted copy of h costs a few per cent of that product; a view
+    /// that starts a row later would save it, but would pair the last frame of one utterance with the
+    /// first of the next.
+    fn gradient<'g>(
+        &self,
+        x: &[Tensor<'g>],
+        y: &[Tensor<'g>],
+        dy: &[Option<Tensor<'g>>],
+    ) -> Vec<Option<Tensor<'g>>> {
+        let Some(size) = Size::of(&x[0].spec()) else {
+            return vec![None; x.len()];
+        };
+        // States are finite, so that 0 times them is 0.
+        let d = |i: usize| dy[i].unwrap_or_else(|| y[i].scale(0.0));
+        let op = RecurrentGrad { limit: self.limit };
+        let dz = x[0]
+            .graph()
+            .apply(op, &[x[1], x[2], y[0], y[1], d(0), d(1)]);
+        let rows = [size.batch * size.steps, size.width];
+        let of_weight = |i: usize, toward: Toward| {
+            let before = y[i].shift(toward).reshape(rows);
+            Some(before.product(dz[i].reshape(rows), true, false))
+        };
+        vec![
+            Some(dz[0] + dz[1]),
+            of_weight(0, Toward::Later),
+            of_weight(1, Toward::Earlier),
+            None,
+        ]
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
+        let (x, frames) = (inputs[0], inputs[3]);
+        let Some(Size { steps, width, .. }) = Size::of(&x.spec) else {
+            return vec![];
+        };
+        let direction = |d: usize| {
+            let u = &inputs[1 + d].data;
+            let mut h = Array::zeros(x.spec.clone());
+            let utterances = h.data.par_chunks_mut(steps * width).enumerate();
+            utterances.for_each(|(b, h)| {
+                let mut before = vec![0.0; width];
+                for s in 0..steps {
+                    let t = if d == 0 { s } else { steps - 1 - s };
+                    if t as f64 >= frames.data[b] {
+                        continue;
+                    }
+                    let at = (b * steps + t) * width;
+                    let mut z = x.data[at..at + width].to_vec();
+                    for (k, &before) in before.iter().enumerate() {
+                        let row = &u[k * width..(k + 1) * width];
+                        z.iter_mut().zip(row).for_each(|(z, u)| *z += before * u);
+                    }
+                    for (before, z) in before.iter_mut().zip(z) {
+                        *before = z.clamp(0.0, f64::from(self.limit));
+                    }
+                    h[t * width..(t + 1) * width].copy_from_slice(&before);
+                }
+            });
+            h
+        };
+        vec![direction(0), direction(1)]
+    }
+
+    fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance {
+        Tolerance::sum(inputs[0].shape.last())
+    }
+
+    /// One utterance has all frames, one fewer, the others any number.
+    fn sample(
+        &self,
+        inputs: &[TensorSpec],
+        distribution: Distribution,
+        rng: &mut Rng,
+    ) -> Vec<Array> {
+        let [batch, steps, _] = *inputs[0].dims() else {
+            return vec![];
+        };
+        let frames = (0..batch).map(|b| match b {
+            0 => steps,
+            1 => rng.below(steps),
+            _ => rng.below(steps + 1),
+        } as f64);
+        let frames = Array::new(inputs[3].clone(), frames.collect());
+        vec![
+            distribution.array(&inputs[0], 1, rng),
+            weights(&inputs[1], distribution, rng),
+            weights(&inputs[2], distribution, rng),
+            frames,
+        ]
+    }
+
+    fn representative(&self, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
+        cut(inputs, 0)
+    }
+}
+
+/// Recurrent weights of the size that models have, about 1 / sqrt(H): the recurrence then shrinks a
+/// rounding error. Larger ones would make it chaotic, and no tolerance could hold: where the
+/// distribution is of large values, only the other inputs are.
+fn weights(spec: &TensorSpec, distribution: Distribution, rng: &mut Rng) -> Array {
+    let values = match distribution {
+        Distribution::Offset | Distribution::Extreme => Distribution::Uniform,
+        other => other,
+    };
+    let mut array = values.array(spec, 1, rng);
+    let scale = 1.0 / (spec.shape.last() as f64).sqrt();
+    array.data.iter_mut().for_each(|x| *x *= scale);
+    array
+}
+
+/// `inputs` with fewer utterances and steps; `states` is the place of one that is [B, T, H]. At
+/// B 32, T 783, H 2048 the reference alone would take minutes.
+fn cut(inputs: &[TensorSpec], states: usize) -> Vec<TensorSpec> {
+    let Some(size) = Size::of(&inputs[states]) else {
+        return inputs.to_vec();
+    };
+    let small = size.representative();
+    let each = |spec: &TensorSpec| match spec.dims() {
+        [_, _, _] => TensorSpec::f32([small.batch, small.steps, small.width]),
+        [_] => TensorSpec::u32([small.batch]),
+        _ => spec.clone(),
+    };
+    inputs.iter().map(each).collect()
+}
+
+impl<'g> Tensor<'g> {
+    /// The states (h_f, h_b), [B, T, H] each, of the recurrence forward and backward in time over
+    /// `self`, the input product [B, T, H] (Hannun 2014, eq. 2 and 3). `forward` and `backward` are the
+    /// recurrent weights [H, H], `frames` u32 [B] the utterances' lengths; states past them are 0.
+    pub fn recurrent(
+        self,
+        forward: Tensor<'g>,
+        backward: Tensor<'g>,
+        frames: Tensor<'g>,
+        limit: f32,
+    ) -> (Tensor<'g>, Tensor<'g>) {
+        let inputs = [self, forward, backward, frames];
+        let states = self.graph().apply(Recurrent { limit }, &inputs);
+        (states[0], states[1])
+    }
+}
+
+/// Cases of [`Recurrent`] and [`RecurrentGrad`].
+#[derive(Debug)]
+pub struct Family;
+
+impl super::Family for Family {
+    fn name(&self) -> &'static str {
+        "recurrent"
+    }
+
+    fn cases(&self) -> Vec<Case> {
+        let mut cases = Vec::new();
+        // The limit of the models is never reached by small inputs: most cases clip earlier.
+        for (batch, steps, width, limit) in [
+            (1, 1, 1, 20.0),
+            (1, 3, 1, 0.5),
+            (2, 4, 4, 0.5),
+            (3, 5, 7, 0.5),
+            (9, 3, 20, 0.5),
+            (1, 6, 36, 20.0),
+            (5, 2, 132, 1.0),
+            (17, 3, 65, 1.0),
+            (33, 3, 260, 1.0),
+            (4, 64, 64, 20.0),
+            (32, 3, 512, 20.0),
+        ] {
+            let states = TensorSpec::f32([batch, steps, width]);
+            let weight = TensorSpec::f32([width, width]);
+            let frames = TensorSpec::u32([batch]);
+            let size = format!("b{batch}_t{steps}_h{width}");
+            let inputs = [states.clone(), weight.clone(), weight.clone(), frames];
+            cases.push(Case::new(&*size, Recurrent { limit }, inputs));
+            let inputs = [&weight, &weight, &states, &states, &states, &states].map(Clone::clone);
+            let name = format!("grad_{size}");
+            cases.push(Case::new(name, RecurrentGrad { limit }, inputs));
+        }
+        cases
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Graph;
+    use crate::graph::grad::finite_differences;
+
+    /// The general test of rules gives every output a gradient.
+    #[test]
+    fn gradient_where_one_direction_is_not_used() {
+        let op = Recurrent { limit: 0.5 };
+        let specs = [
+            TensorSpec::f32([2, 4, 3]),
+            TensorSpec::f32([3, 3]),
+            TensorSpec::f32([3, 3]),
+            TensorSpec::u32([2]),
+        ];
+        let inputs = op.sample(&specs, Distribution::Uniform, &mut Rng::new(1));
+        let graph = Graph::new();
+        let leaf = |i: usize| graph.input(&format!("x{i}"), specs[i].shape.clone(), specs[i].dtype);
+        let (x, forward, backward, frames) = (leaf(0), leaf(1), leaf(2), leaf(3));
+        let (_, states) = x.recurrent(forward, backward, frames, op.limit);
+        for gradient in graph.gradients(states.sum_all(), &[x, forward, backward]) {
+            graph.output("gradient", gradient);
+        }
+        let nodes = graph.finish().unwrap();
+        let values = nodes.evaluate(&|name| match name {
+            "one" => Array::f32(Vec::new(), vec![1.0]),
+            _ => inputs[name[1..].parse::<usize>().unwrap()].clone(),
+        });
+        let ones = |n: f64| Array::f32(specs[0].shape.clone(), vec![n; specs[0].len()]);
+        for (i, (_, gradient)) in nodes.outputs.iter().enumerate() {
+            let got = values[gradient.0].as_ref().unwrap();
+            let wanted = finite_differences(&op, &inputs, &[ones(0.0), ones(1.0)], i);
+            for (got, wanted) in got.data.iter().zip(&wanted) {
+                assert!((got - wanted).abs() < 1e-8, "input {i}: {got} and {wanted}");
+            }
+        }
+    }
+}
