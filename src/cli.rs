@@ -91,7 +91,12 @@ pub struct DeviceArgs {
     pub backend: Option<String>,
 
     /// Run shaders with bounds checks and loop bounds, as a browser does
-    #[arg(long, value_name = "ON|OFF", default_value = "off", hide_possible_values = true)]
+    #[arg(
+        long,
+        value_name = "ON|OFF",
+        default_value = "off",
+        hide_possible_values = true
+    )]
     pub checks: Switch,
 }
 
@@ -131,7 +136,12 @@ pub struct ModelArgs {
     pub workload: String,
 
     /// Model size: full or tiny [default: full; tiny on a software adapter]
-    #[arg(long, value_name = "NAME", hide_possible_values = true, env = "FATHOM_PRESET")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        hide_possible_values = true,
+        env = "FATHOM_PRESET"
+    )]
     pub preset: Option<PresetArg>,
 
     /// Samples in a batch [default: the preset's]
@@ -141,6 +151,18 @@ pub struct ModelArgs {
     /// Seed of parameters, data and every random draw
     #[arg(long, value_name = "N", default_value_t = 1, env = "FATHOM_SEED")]
     pub seed: u64,
+
+    /// Another number for a model parameter, as `hidden=128`; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
+    pub set: Vec<(String, usize)>,
+}
+
+fn setting(text: &str) -> std::result::Result<(String, usize), String> {
+    let parsed = text.split_once('=').and_then(|(key, value)| Some((key, value.parse().ok()?)));
+    match parsed {
+        Some((key, value)) if (1..=1 << 20).contains(&value) => Ok((key.to_string(), value)),
+        _ => Err("a name and a number from 1 to 1048576 are expected, as in hidden=128".into()),
+    }
 }
 
 impl ModelArgs {
@@ -151,7 +173,10 @@ impl ModelArgs {
     pub fn configure(&self, gpu: Option<&Gpu>) -> Result<(Preset, Box<dyn workload::Workload>)> {
         let entry = workload::find(&self.workload)?;
         let preset = preset_or_default(self.preset, gpu);
-        Ok((preset, (entry.configure)(preset, self.batch.map(|b| b as usize))))
+        Ok((
+            preset,
+            (entry.configure)(preset, self.batch.map(|b| b as usize)),
+        ))
     }
 }
 
@@ -220,7 +245,13 @@ pub enum Format {
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
     /// Form of the data on stdout: table, md, csv, json, jsonl
-    #[arg(short, long, value_name = "FORM", default_value = "table", hide_possible_values = true)]
+    #[arg(
+        short,
+        long,
+        value_name = "FORM",
+        default_value = "table",
+        hide_possible_values = true
+    )]
     pub output: Format,
 
     /// No progress and no notes on stderr
@@ -232,7 +263,12 @@ pub struct OutputArgs {
     pub verbose: u8,
 
     /// Colours: auto, always, never
-    #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true
+    )]
     pub color: Color,
 }
 
@@ -317,7 +353,11 @@ pub fn workloads(names: &[String]) -> Result<Vec<&'static workload::Entry>> {
     if names.is_empty() || names.iter().any(|n| n == "all") {
         return Ok(workload::WORKLOADS.iter().collect());
     }
-    let found: Result<Vec<_>> = names.iter().filter(|n| !n.is_empty()).map(|n| workload::find(n)).collect();
+    let found: Result<Vec<_>> = names
+        .iter()
+        .filter(|n| !n.is_empty())
+        .map(|n| workload::find(n))
+        .collect();
     match found {
         Ok(list) if list.is_empty() => Err(Error::NothingSelected(
             "no workload selected; `fathom list workloads` shows all".into(),

@@ -12,19 +12,19 @@
 //!   own sake.
 //! - [`record`]: the result file. [`report`]: records as tables. [`cli`]: the command line.
 
-//T pub mod cli;
+pub mod cli;
 pub mod data;
 pub mod error;
 pub mod gpu;
 pub mod graph;
 pub mod measure;
-//T pub mod nn;
+pub mod nn;
 pub mod op;
 pub mod program;
 pub mod random;
-//T pub mod record;
-//T pub mod report;
-//T pub mod snapshot;
+pub mod record;
+pub mod report;
+pub mod snapshot;
 pub mod tensor;
-//T pub mod train;
-//T pub mod workload;
+pub mod train;
+pub mod workload;

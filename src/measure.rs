@@ -1,6 +1,6 @@
 //! Measuring: samples of whole steps, profiles of their ops, ceilings, statistics, the host.
 
-//T pub mod cell;
+pub mod cell;
 pub mod host;
 pub mod kernel;
 pub mod peak;

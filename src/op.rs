@@ -21,8 +21,11 @@ pub mod optimizer;
 pub mod random;
 pub mod recurrent;
 pub mod reduce;
+mod rows;
 pub mod shift;
+pub mod softmax;
 pub mod tick;
+mod tmp;
 
 /// Every op family there is.
 pub const LIST: &[&dyn Family] = &[
@@ -33,6 +36,7 @@ pub const LIST: &[&dyn Family] = &[
     &ctc_decode::Family,
     &optimizer::Family,
     &clip::Family,
+    &softmax::Family,
     &tick::Family,
     &recurrent::Family,
     &shift::Family,

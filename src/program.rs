@@ -125,6 +125,11 @@ impl Outline {
         })
     }
 
+    /// The dispatches of an entry before they are bound, for tools that show them.
+    pub fn lowered(&self, entry: &Entry) -> Option<&Lowered> {
+        self.lowered[entry.node].as_ref()
+    }
+
     /// Number of dispatches in a step.
     pub fn dispatches(&self) -> usize {
         self.entries.iter().map(|e| e.steps.len()).sum()

@@ -361,7 +361,11 @@ impl Record {
                 "schema",
                 format!("'{other}' is not '{SCHEMA}': it was written by another version of fathom"),
             )),
-            None => Err(Error::data(path, "schema", "there is none: not a fathom record")),
+            None => Err(Error::data(
+                path,
+                "schema",
+                "there is none: not a fathom record",
+            )),
         }
     }
 }
@@ -404,7 +408,10 @@ mod tests {
             std::fs::write(&path, &text).unwrap();
         }
         let published = std::fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(published, text, "run the tests once with UPDATE_SCHEMA=1 and commit the change");
+        assert_eq!(
+            published, text,
+            "run the tests once with UPDATE_SCHEMA=1 and commit the change"
+        );
     }
 
     #[test]
@@ -429,7 +436,10 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn a_full_disk_is_a_clear_error() {
         let error = write_atomically(Path::new("/dev/full"), b"x").unwrap_err();
-        assert!(error.to_string().contains("cannot write /dev/full"), "{error}");
+        assert!(
+            error.to_string().contains("cannot write /dev/full"),
+            "{error}"
+        );
     }
 
     #[test]

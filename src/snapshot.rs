@@ -63,7 +63,10 @@ pub fn take(gpu: &Gpu, model: &dyn Workload, request: &Request) -> Result<Snapsh
     }
     let banks = program.outline.banks();
     for member in banks.iter().flat_map(|b| &b.members) {
-        tensors.push((format!("param/{}", member.name), state.read(gpu, &member.name)?));
+        tensors.push((
+            format!("param/{}", member.name),
+            state.read(gpu, &member.name)?,
+        ));
     }
     if request.mode == Mode::Train {
         optimiser_state(gpu, &state, banks, &mut tensors)?;
@@ -85,7 +88,10 @@ pub fn take(gpu: &Gpu, model: &dyn Workload, request: &Request) -> Result<Snapsh
     }
     if request.mode == Mode::Train {
         for member in banks.iter().flat_map(|b| &b.members) {
-            tensors.push((format!("after/{}", member.name), state.read(gpu, &member.name)?));
+            tensors.push((
+                format!("after/{}", member.name),
+                state.read(gpu, &member.name)?,
+            ));
         }
     }
     let mut config = json!({
@@ -131,7 +137,13 @@ fn optimiser_state(
 }
 
 /// Cuts a flat tensor into a bank's members.
-fn split(bank: &Bank, flat: &Array, prefix: &str, suffix: &str, tensors: &mut Vec<(String, Array)>) {
+fn split(
+    bank: &Bank,
+    flat: &Array,
+    prefix: &str,
+    suffix: &str,
+    tensors: &mut Vec<(String, Array)>,
+) {
     for (member, offset) in bank.members.iter().zip(bank.layout().offsets) {
         let data = flat.data[offset..offset + member.shape.len()].to_vec();
         let name = format!("{prefix}{}{suffix}", member.name);
@@ -150,7 +162,11 @@ impl Snapshot {
     /// # Errors
     /// [`Error::Io`] where it cannot be written; nothing is left behind then.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let stored: Vec<_> = self.tensors.iter().map(|(n, a)| (n, a.to_bytes(), a)).collect();
+        let stored: Vec<_> = self
+            .tensors
+            .iter()
+            .map(|(n, a)| (n, a.to_bytes(), a))
+            .collect();
         let views: std::result::Result<Vec<_>, _> = stored
             .iter()
             .map(|(name, bytes, array)| {
@@ -160,7 +176,8 @@ impl Snapshot {
                     DType::U8 => Dtype::U8,
                 };
                 let exact = &bytes[..array.spec.len() * array.spec.dtype.size()];
-                TensorView::new(dtype, array.dims().to_vec(), exact).map(|view| (name.as_str(), view))
+                TensorView::new(dtype, array.dims().to_vec(), exact)
+                    .map(|view| (name.as_str(), view))
             })
             .collect();
         let fault = |e: safetensors::SafeTensorError| Error::Internal(format!("a snapshot: {e}"));
@@ -180,7 +197,8 @@ impl Snapshot {
         let (_, header) =
             safetensors::SafeTensors::read_metadata(&bytes).map_err(|e| bad(e.to_string()))?;
         let config = header.metadata().as_ref().and_then(|m| m.get("fathom"));
-        let config = config.ok_or_else(|| bad("no metadata key 'fathom': not a snapshot".into()))?;
+        let config =
+            config.ok_or_else(|| bad("no metadata key 'fathom': not a snapshot".into()))?;
         let config = serde_json::from_str(config).map_err(|e| bad(format!("metadata: {e}")))?;
         let mut tensors = Vec::new();
         for (name, view) in file.tensors() {
@@ -188,7 +206,11 @@ impl Snapshot {
                 Dtype::F32 => DType::F32,
                 Dtype::I32 => DType::I32,
                 Dtype::U8 => DType::U8,
-                other => return Err(bad(format!("'{name}' is {other:?}; F32, I32 or U8 expected"))),
+                other => {
+                    return Err(bad(format!(
+                        "'{name}' is {other:?}; F32, I32 or U8 expected"
+                    )));
+                }
             };
             let spec = TensorSpec::new(view.shape(), dtype);
             tensors.push((name, Array::from_bytes(spec, view.data())));

@@ -65,7 +65,11 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// [`Error::Gpu`] where the device fails, [`Error::Verification`] where the loss is no number.
     pub fn step(&mut self) -> Result<f64> {
-        feed(self.gpu, &self.training, &self.data.batch(Split::Train, self.steps)?)?;
+        feed(
+            self.gpu,
+            &self.training,
+            &self.data.batch(Split::Train, self.steps)?,
+        )?;
         self.training.run(self.gpu, 1)?;
         self.steps += 1;
         let loss = self.training.read(self.gpu, step::LOSS)?.data[0];

@@ -46,12 +46,22 @@ pub fn execute(args: &BenchArgs) -> Result<()> {
     let filter = args.filter.as_deref().unwrap_or("");
     let mut work = Vec::new();
     for family in LIST {
-        let cases = if args.all { family.cases() } else { family.benches() };
+        let cases = if args.all {
+            family.cases()
+        } else {
+            family.benches()
+        };
         for case in cases {
             for variant in case.op.variants(&case.inputs, &gpu.caps) {
                 let label = format!("{}/{variant}", family.name());
                 if label.contains(filter) {
-                    work.push((label, case.name.clone(), case.op.clone_box(), case.inputs.clone(), variant));
+                    work.push((
+                        label,
+                        case.name.clone(),
+                        case.op.clone_box(),
+                        case.inputs.clone(),
+                        variant,
+                    ));
                 }
             }
         }
@@ -91,5 +101,9 @@ pub fn execute(args: &BenchArgs) -> Result<()> {
     }
     drop(progress);
     output::data(&table.render(args.out.output)?)?;
-    if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+    if interrupted() {
+        Err(Error::Interrupted)
+    } else {
+        Ok(())
+    }
 }

@@ -52,7 +52,15 @@ pub fn execute(args: &ListArgs) -> Result<()> {
 
 fn workloads() -> Result<Table> {
     let mut table = Table::new(&[
-        "workload", "preset", ">batch", ">parameters", ">forward/sample", ">training/sample", ">memory", "model", "built-in data",
+        "workload",
+        "preset",
+        ">batch",
+        ">parameters",
+        ">forward/sample",
+        ">training/sample",
+        ">memory",
+        "model",
+        "built-in data",
         "real data",
     ]);
     for entry in WORKLOADS {
@@ -63,9 +71,17 @@ fn workloads() -> Result<Table> {
                 Outline::new(&Caps::portable(), &nodes, &Options::default())
             };
             let (train, infer) = (outline(Mode::Train)?, outline(Mode::Infer)?);
-            let flops = |o: &Outline| crate::report::number::flops(o.cost().flops as f64 / model.batch() as f64);
+            let flops = |o: &Outline| {
+                crate::report::number::flops(o.cost().flops as f64 / model.batch() as f64)
+            };
             let first = preset == Preset::Full;
-            let only_first = |text: &str| if first { text.to_string() } else { String::new() };
+            let only_first = |text: &str| {
+                if first {
+                    text.to_string()
+                } else {
+                    String::new()
+                }
+            };
             table.row([
                 entry.name.to_string(),
                 preset.to_string(),
@@ -116,7 +132,11 @@ fn devices() -> Result<Table> {
         return Err(adapter::none_found());
     }
     for summary in found {
-        let missing = if summary.missing.is_empty() { "-".into() } else { summary.missing.join(", ") };
+        let missing = if summary.missing.is_empty() {
+            "-".into()
+        } else {
+            summary.missing.join(", ")
+        };
         table.row([
             summary.index.to_string(),
             summary.name,

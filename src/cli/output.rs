@@ -63,7 +63,11 @@ impl Progress {
     /// A bar labelled `what`; it appears once it has something to show for a moment.
     pub fn new(args: &OutputArgs, what: &str) -> Self {
         let hidden = args.quiet || !std::io::stderr().is_terminal();
-        let bar = if hidden { ProgressBar::hidden() } else { ProgressBar::new(1000) };
+        let bar = if hidden {
+            ProgressBar::hidden()
+        } else {
+            ProgressBar::new(1000)
+        };
         let style = ProgressStyle::with_template("{msg:32} {bar:32} {percent:>3} %  {elapsed}");
         if let Ok(style) = style {
             bar.set_style(style);

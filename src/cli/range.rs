@@ -40,7 +40,9 @@ impl FromStr for Range {
     fn from_str(text: &str) -> Result<Self, String> {
         let number = |part: &str| match part.trim().parse::<usize>() {
             Ok(n) if (1..=65_536).contains(&n) => Ok(n),
-            _ => Err(format!("'{part}' is not a number from 1 to 65536; write 8, 1..4, 1..64*2 or 8..32+8")),
+            _ => Err(format!(
+                "'{part}' is not a number from 1 to 65536; write 8, 1..4, 1..64*2 or 8..32+8"
+            )),
         };
         let Some((first, rest)) = text.split_once("..") else {
             let value = number(text)?;
@@ -94,7 +96,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["", "0", "-1", "4..1", "1..8*1", "a", "1..", "1..9000", "70000"] {
+        for text in [
+            "", "0", "-1", "4..1", "1..8*1", "a", "1..", "1..9000", "70000",
+        ] {
             assert!(text.parse::<Range>().is_err(), "{text}");
         }
     }

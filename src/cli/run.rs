@@ -8,7 +8,7 @@ use clap::Args;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::measure::cell::{self, Measured};
-use crate::measure::peak::{self, Peaks};
+use crate::measure::peak;
 use crate::measure::sample::{Budget, interrupted};
 use crate::program::{Options, Outline};
 use crate::record::Record;
@@ -25,19 +25,45 @@ mod recording;
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
     /// Workloads, commas between; see `fathom list workloads` [default: all]
-    #[arg(short, long, value_name = "NAME,..", value_delimiter = ',', help_heading = "What", env = "FATHOM_WORKLOAD")]
+    #[arg(
+        short,
+        long,
+        value_name = "NAME,..",
+        value_delimiter = ',',
+        help_heading = "What",
+        env = "FATHOM_WORKLOAD"
+    )]
     pub workload: Vec<String>,
 
     /// Modes: train, infer [default: both]
-    #[arg(short, long, value_name = "MODE,..", value_delimiter = ',', hide_possible_values = true, help_heading = "What")]
+    #[arg(
+        short,
+        long,
+        value_name = "MODE,..",
+        value_delimiter = ',',
+        hide_possible_values = true,
+        help_heading = "What"
+    )]
     pub mode: Vec<ModeArg>,
 
     /// Samples in a batch: lists and ranges as in `1,8` or `1..64*2` [default: the preset's]
-    #[arg(short, long, value_name = "N,..|A..B*2", value_delimiter = ',', help_heading = "What")]
+    #[arg(
+        short,
+        long,
+        value_name = "N,..|A..B*2",
+        value_delimiter = ',',
+        help_heading = "What"
+    )]
     pub batch: Vec<Range>,
 
     /// Model size: full or tiny [default: full; tiny on a software adapter]
-    #[arg(long, value_name = "NAME", hide_possible_values = true, help_heading = "What", env = "FATHOM_PRESET")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        hide_possible_values = true,
+        help_heading = "What",
+        env = "FATHOM_PRESET"
+    )]
     pub preset: Option<PresetArg>,
 
     #[command(flatten)]
@@ -71,7 +97,13 @@ pub struct RunArgs {
     pub no_fuse: bool,
 
     /// Seed of parameters, data and every random draw
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "How", env = "FATHOM_SEED")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        help_heading = "How",
+        env = "FATHOM_SEED"
+    )]
     pub seed: u64,
 
     /// Print the cells with their work and memory, and run nothing
@@ -90,7 +122,9 @@ pub struct RunArgs {
 fn number_in(text: &str, low: f64, high: f64, unit: &str) -> std::result::Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value >= low && value <= high => Ok(value),
-        _ => Err(format!("a number of {unit} from {low} to {high} is expected")),
+        _ => Err(format!(
+            "a number of {unit} from {low} to {high} is expected"
+        )),
     }
 }
 
@@ -111,7 +145,12 @@ struct Cell {
 
 impl Cell {
     fn name(&self) -> String {
-        format!("{} {} batch {}", self.entry.name, self.mode, self.model.batch())
+        format!(
+            "{} {} batch {}",
+            self.entry.name,
+            self.mode,
+            self.model.batch()
+        )
     }
 }
 
@@ -122,8 +161,11 @@ fn cells(args: &RunArgs, preset: Preset) -> Result<Vec<Cell>> {
         args.mode.iter().map(|m| (*m).into()).collect()
     };
     let batches = Batches::of(&args.batch).0;
-    let batches: Vec<Option<usize>> =
-        if batches.is_empty() { vec![None] } else { batches.into_iter().map(Some).collect() };
+    let batches: Vec<Option<usize>> = if batches.is_empty() {
+        vec![None]
+    } else {
+        batches.into_iter().map(Some).collect()
+    };
     let mut cells = Vec::new();
     for entry in super::workloads(&args.workload)? {
         for &batch in &batches {
@@ -158,7 +200,10 @@ pub fn execute(args: &RunArgs) -> Result<()> {
     if gpu.caps.software && args.preset.is_none() {
         output::note(
             &args.out,
-            &format!("{} is a software adapter: preset tiny (--preset full for the real size)", gpu.summary.name),
+            &format!(
+                "{} is a software adapter: preset tiny (--preset full for the real size)",
+                gpu.summary.name
+            ),
         );
     }
     let cells = cells(args, preset)?;
@@ -170,9 +215,10 @@ pub fn execute(args: &RunArgs) -> Result<()> {
     drop(progress);
     let mut record = recording::start(args, &gpu, preset, &peaks);
     let outcome = run_cells(args, &gpu, preset, &cells, &mut record);
-    if !record.runs.is_empty() || outcome.is_ok() {
-        print(args, &record)?;
+    if record.runs.is_empty() {
+        return outcome;
     }
+    print(args, &record)?;
     // Printed first: figures on the screen survive a full disk.
     let kept = recording::keep(args, &record)?;
     if let Some(path) = kept {
@@ -192,19 +238,39 @@ fn run_cells(
     for (i, cell) in cells.iter().enumerate() {
         let progress = output::Progress::new(&args.out, &cell.name());
         let show = |part: &str, share: f64| {
-            progress.say(&format!("[{}/{}] {}: {part}", i + 1, cells.len(), cell.name()));
+            progress.say(&format!(
+                "[{}/{}] {}: {part}",
+                i + 1,
+                cells.len(),
+                cell.name()
+            ));
             progress.set(share);
         };
         let measured = measure(args, gpu, cell, &show)?;
         drop(progress);
-        record.runs.push(recording::run(cell.entry.name, preset, cell.mode, cell.model.as_ref(), &measured));
+        record.runs.push(recording::run(
+            cell.entry.name,
+            preset,
+            cell.mode,
+            cell.model.as_ref(),
+            &measured,
+        ));
         // Written after each cell, so that nothing measured is lost; the last time a failure ends the run.
         if let Err(error) = recording::keep(args, record) {
             output::note(&args.out, &format!("warning: {error}"));
         }
-        let wrong = measured.verification.iter().flat_map(|v| &v.verdicts).find(|v| !v.passed());
+        let wrong = measured
+            .verification
+            .iter()
+            .flat_map(|v| &v.verdicts)
+            .find(|v| !v.passed());
         if let Some(verdict) = wrong {
-            failures.push(format!("{}: {}: {}", cell.name(), verdict.label, verdict.detail));
+            failures.push(format!(
+                "{}: {}: {}",
+                cell.name(),
+                verdict.label,
+                verdict.detail
+            ));
         }
         if interrupted() {
             return Err(Error::Interrupted);
@@ -246,7 +312,10 @@ fn measure(args: &RunArgs, gpu: &Gpu, cell: &Cell, show: &dyn Fn(&str, f64)) -> 
 /// Adds the largest batch whose buffers are no larger than the device allows.
 fn with_largest_batch(why: &str, args: &RunArgs, gpu: &Gpu, cell: &Cell) -> String {
     let fits = |batch: usize| {
-        let model = (cell.entry.configure)(super::preset_or_default(args.preset, Some(gpu)), Some(batch));
+        let model = (cell.entry.configure)(
+            super::preset_or_default(args.preset, Some(gpu)),
+            Some(batch),
+        );
         let outline = step::nodes(model.as_ref(), cell.mode, false)
             .and_then(|nodes| Outline::new(&gpu.caps, &nodes, &options(args)));
         outline.is_ok_and(|o| {
@@ -256,14 +325,26 @@ fn with_largest_batch(why: &str, args: &RunArgs, gpu: &Gpu, cell: &Cell) -> Stri
     };
     let smaller = (1..cell.model.batch()).rev().find(|&batch| fits(batch));
     match smaller {
-        Some(batch) => format!("{}: {why}\nthe largest batch whose buffers fit is {batch}", cell.name()),
+        Some(batch) => format!(
+            "{}: {why}\nthe largest batch whose buffers fit is {batch}",
+            cell.name()
+        ),
         None => format!("{}: {why}", cell.name()),
     }
 }
 
 fn dry_run(args: &RunArgs, gpu: &Gpu, preset: Preset, cells: &[Cell]) -> Result<()> {
     let mut table = Table::new(&[
-        "workload", "mode", "preset", ">batch", ">parameters", ">ops", ">dispatches", ">work/step", ">memory", ">time",
+        "workload",
+        "mode",
+        "preset",
+        ">batch",
+        ">parameters",
+        ">ops",
+        ">dispatches",
+        ">work/step",
+        ">memory",
+        ">time",
     ]);
     for cell in cells {
         let nodes = step::nodes(cell.model.as_ref(), cell.mode, false)?;

@@ -20,7 +20,13 @@ pub struct ShowArgs {
     pub workload: String,
 
     /// Training or inference: train, infer
-    #[arg(short, long, value_name = "MODE", default_value = "train", hide_possible_values = true)]
+    #[arg(
+        short,
+        long,
+        value_name = "MODE",
+        default_value = "train",
+        hide_possible_values = true
+    )]
     pub mode: ModeArg,
 
     /// Model size: full or tiny
@@ -63,7 +69,9 @@ pub fn execute(args: &ShowArgs) -> Result<()> {
     let entry = crate::workload::find(&args.workload)?;
     // Variants depend on the device; without one, on what every device has.
     let gpu = args.device.open().ok();
-    let caps = gpu.as_ref().map_or_else(gpu::Caps::portable, |g| g.caps.clone());
+    let caps = gpu
+        .as_ref()
+        .map_or_else(gpu::Caps::portable, |g| g.caps.clone());
     let preset = preset_or_default(args.preset, gpu.as_ref());
     let model = (entry.configure)(preset, args.batch.map(|b| b as usize));
     let mode: Mode = args.mode.into();
@@ -78,7 +86,11 @@ pub fn execute(args: &ShowArgs) -> Result<()> {
     if args.program {
         return output::data(&outline.listing());
     }
-    let table = if args.memory { memory(&outline) } else { parameters(&outline) };
+    let table = if args.memory {
+        memory(&outline)
+    } else {
+        parameters(&outline)
+    };
     let cost = outline.cost();
     let head = format!(
         "{} {mode}, preset {preset}, batch {}: {}\n{}; {} ops in {} dispatches; {} and {} a step\n\n",
@@ -136,7 +148,11 @@ fn memory(outline: &Outline) -> Table {
 }
 
 fn kernel_text(outline: &Outline, label: &str) -> Result<String> {
-    let found: Vec<_> = outline.entries.iter().filter(|e| e.label.contains(label)).collect();
+    let found: Vec<_> = outline
+        .entries
+        .iter()
+        .filter(|e| e.label.contains(label))
+        .collect();
     if found.is_empty() {
         return Err(Error::Usage(format!(
             "no op's label contains '{label}'; `fathom show ... --program` lists the labels"
@@ -152,7 +168,11 @@ fn kernel_text(outline: &Outline, label: &str) -> Result<String> {
     }
     let mut text = String::new();
     for (label, kernel) in kernels {
-        text += &format!("// {label}: shaders/{}.wgsl\n{}\n", kernel.shader, shader::assemble(kernel)?);
+        text += &format!(
+            "// {label}: shaders/{}.wgsl\n{}\n",
+            kernel.shader,
+            shader::assemble(kernel)?
+        );
     }
     Ok(text)
 }

@@ -1,6 +1,6 @@
 //! A table of texts, in each form that `--output` has.
 
-use comfy_table::{CellAlignment, Table as Drawn, presets};
+use comfy_table::{CellAlignment, Table as Drawn, TableStyle, presets};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
@@ -29,7 +29,10 @@ impl Table {
     }
 
     fn names(&self) -> Vec<&'static str> {
-        self.headings.iter().map(|h| h.trim_start_matches('>')).collect()
+        self.headings
+            .iter()
+            .map(|h| h.trim_start_matches('>'))
+            .collect()
     }
 
     /// The text in a form.
@@ -46,9 +49,9 @@ impl Table {
         }
     }
 
-    fn drawn(&self, preset: &str) -> String {
+    fn drawn(&self, preset: TableStyle) -> String {
         let mut table = Drawn::new();
-        table.load_preset(preset).set_header(self.names());
+        table.load_style(preset).set_header(self.names());
         for row in &self.rows {
             table.add_row(row);
         }
@@ -58,7 +61,10 @@ impl Table {
             }
         }
         let lines = table.to_string();
-        lines.lines().map(|l| format!("{}\n", l.trim_end())).collect()
+        lines
+            .lines()
+            .map(|l| format!("{}\n", l.trim_end()))
+            .collect()
     }
 
     fn csv(&self) -> Result<String> {
@@ -76,7 +82,9 @@ impl Table {
         let names = self.names();
         let object = |row: &Vec<String>| {
             let pairs = names.iter().zip(row);
-            let fields: Map<_, _> = pairs.map(|(n, c)| (n.to_string(), Value::from(c.clone()))).collect();
+            let fields: Map<_, _> = pairs
+                .map(|(n, c)| (n.to_string(), Value::from(c.clone())))
+                .collect();
             Value::Object(fields)
         };
         self.rows.iter().map(object).collect()
@@ -91,9 +99,18 @@ mod tests {
     fn every_form_holds_every_cell() {
         let mut table = Table::new(&["name", ">size"]);
         table.row(["a,b".to_string(), "7".to_string()]);
-        for format in [Format::Table, Format::Md, Format::Csv, Format::Json, Format::Jsonl] {
+        for format in [
+            Format::Table,
+            Format::Md,
+            Format::Csv,
+            Format::Json,
+            Format::Jsonl,
+        ] {
             let text = table.render(format).unwrap();
-            assert!(text.contains("a,b") && text.contains('7') && text.contains("size"), "{text}");
+            assert!(
+                text.contains("a,b") && text.contains('7') && text.contains("size"),
+                "{text}"
+            );
         }
         assert_eq!(table.render(Format::Csv).unwrap(), "name,size\n\"a,b\",7\n");
     }

@@ -64,7 +64,10 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
     let people = args.output.output == Format::Table;
     let mut table = Table::new(&[">step", ">loss", ">metric", ">seconds"]);
     if people {
-        output::data(&format!("{:>8}  {:>12}  {:>24}  {:>8}\n", "step", "loss", metric.name, "time"))?;
+        output::data(&format!(
+            "{:>8}  {:>12}  {:>24}  {:>8}\n",
+            "step", "loss", metric.name, "time"
+        ))?;
     }
     let start = Instant::now();
     let mut losses = Vec::new();
@@ -77,7 +80,9 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
             losses.clear();
             if people {
                 let measured = format!("{value:.2} {}", metric.unit);
-                output::data(&format!("{step:8}  {loss:12.4}  {measured:>24}  {seconds:6.1} s\n"))?;
+                output::data(&format!(
+                    "{step:8}  {loss:12.4}  {measured:>24}  {seconds:6.1} s\n"
+                ))?;
             }
             table.row([
                 step.to_string(),
@@ -93,5 +98,9 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
     if !people {
         output::data(&table.render(args.output.output)?)?;
     }
-    if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+    if interrupted() {
+        Err(Error::Interrupted)
+    } else {
+        Ok(())
+    }
 }

@@ -37,7 +37,13 @@ pub fn execute(args: &VerifyArgs) -> Result<()> {
             for variant in case.op.variants(&case.inputs, &gpu.caps) {
                 let name = format!("{}/{variant}", family.name());
                 if name.contains(filter) {
-                    work.push((name, case.op.clone_box(), case.inputs.clone(), case.name.clone(), variant));
+                    work.push((
+                        name,
+                        case.op.clone_box(),
+                        case.inputs.clone(),
+                        case.name.clone(),
+                        variant,
+                    ));
                 }
             }
         }
@@ -72,16 +78,39 @@ pub fn execute(args: &VerifyArgs) -> Result<()> {
         }
     }
     drop(progress);
-    let mut table = Table::new(&["kernel", ">checks", ">passed", ">worst error / bound", "where"]);
+    let mut table = Table::new(&[
+        "kernel",
+        ">checks",
+        ">passed",
+        ">worst error / bound",
+        "where",
+    ]);
     for (name, checks, failed, worst) in &rows {
         let passed = (checks - failed).to_string();
-        let detail = if *failed > 0 { worst.detail.clone() } else { String::new() };
-        table.row([name.clone(), checks.to_string(), passed, format!("{:.3}", worst.error), detail]);
+        let detail = if *failed > 0 {
+            worst.detail.clone()
+        } else {
+            String::new()
+        };
+        table.row([
+            name.clone(),
+            checks.to_string(),
+            passed,
+            format!("{:.3}", worst.error),
+            detail,
+        ]);
     }
     output::data(&table.render(args.out.output)?)?;
     let failed: usize = rows.iter().map(|row| row.2).sum();
     let checks: usize = rows.iter().map(|row| row.1).sum();
-    output::note(&args.out, &format!("{}: {} of {checks} checks passed", gpu.summary, checks - failed));
+    output::note(
+        &args.out,
+        &format!(
+            "{}: {} of {checks} checks passed",
+            gpu.summary,
+            checks - failed
+        ),
+    );
     if failed == 0 {
         return Ok(());
     }

@@ -108,7 +108,9 @@ pub fn measure(
     if interrupted() {
         return Err(Error::Interrupted);
     }
-    measured.samples = Some(sample(gpu, program, &plan.budget, &|s| progress("timing", s))?);
+    measured.samples = Some(sample(gpu, program, &plan.budget, &|s| {
+        progress("timing", s)
+    })?);
     if plan.mode == Mode::Train {
         measured.loss = Some(program.read(gpu, step::LOSS)?.data[0]);
     }

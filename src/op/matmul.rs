@@ -2,7 +2,7 @@
 
 use crate::gpu::Caps;
 use crate::graph::Tensor;
-use crate::tensor::{Array, TensorSpec};
+use crate::tensor::{Array, Shape, TensorSpec};
 
 use super::map::{Map, text_epilogue};
 use super::{
@@ -13,7 +13,7 @@ use super::{
 const EPILOGUE_BINDING: usize = 3;
 
 /// A [G, M, K] (or [G, K, M] transposed) times B [G, K, N] (or [G, N, K]) to C [G, M, N]. Without a
-/// batch all are matrices.
+/// batch all are matrices; one matrix B may serve an A of any leading axes, whose rows they are.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct MatMul {
     /// A is stored transposed.
@@ -36,23 +36,28 @@ struct Problem {
 impl MatMul {
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Problem, String> {
         let (a, b) = (&inputs[0].shape, &inputs[1].shape);
-        let split = |s: &crate::tensor::Shape, transposed: bool| {
-            match *s.dims() {
-                [r, c] => Some((1, r, c)),
-                [g, r, c] => Some((g, r, c)),
-                _ => None,
-            }
-            .map(|(g, r, c)| if transposed { (g, c, r) } else { (g, r, c) })
+        let matrix = |s: &Shape, transposed: bool| match *s.dims() {
+            [r, c] if transposed => Some((1, c, r)),
+            [r, c] => Some((1, r, c)),
+            [g, r, c] if transposed => Some((g, c, r)),
+            [g, r, c] => Some((g, r, c)),
+            _ => None,
         };
         let of = |s, t| {
-            split(s, t).ok_or_else(|| format!("{s} is neither a matrix nor a batch of them"))
+            matrix(s, t).ok_or_else(|| format!("{s} is neither a matrix nor a batch of them"))
         };
-        let ((batch, m, k), (batch_b, k_b, n)) =
-            (of(a, self.transpose_a)?, of(b, self.transpose_b)?);
+        // One B for all of A: A's leading axes are rows.
+        let rows = b.rank() == 2 && a.rank() > 2 && !self.transpose_a;
+        let (batch, m, k) = if rows {
+            (1, a.rows(), a.last())
+        } else {
+            of(a, self.transpose_a)?
+        };
+        let (batch_b, k_b, n) = of(b, self.transpose_b)?;
         if k != k_b {
             return Err(format!("inner dimensions differ: {a} x {b}"));
         }
-        if batch != batch_b || a.rank() != b.rank() {
+        if batch != batch_b || (a.rank() != b.rank() && !rows) {
             return Err(format!("batches differ: {a} x {b}"));
         }
         Ok(Problem { batch, m, n, k })
@@ -61,12 +66,18 @@ impl MatMul {
     /// The product's spec, and the specs an epilogue sees: the product first.
     fn product(&self, inputs: &[TensorSpec]) -> Result<(Problem, TensorSpec), String> {
         let p = self.problem(inputs)?;
-        let spec = if inputs[0].shape.rank() == 2 {
-            TensorSpec::f32([p.m, p.n])
+        let a = inputs[0].dims();
+        let leading = if self.transpose_a {
+            &a[..a.len() - 2]
         } else {
-            TensorSpec::f32([p.batch, p.m, p.n])
+            &a[..a.len() - 1]
         };
-        Ok((p, spec))
+        let mut shape = leading.to_vec();
+        if self.transpose_a {
+            shape.push(p.m);
+        }
+        shape.push(p.n);
+        Ok((p, TensorSpec::f32(shape)))
     }
 
     fn epilogue_inputs(product: &TensorSpec, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
@@ -156,6 +167,20 @@ impl Op for MatMul {
             return vec![None; x.len()];
         };
         let (a, b) = (x[0], x[1]);
+        if a.spec().shape.rank() > b.spec().shape.rank() {
+            let flat = |t: Tensor<'g>| {
+                let shape = t.spec().shape;
+                t.reshape([shape.rows(), shape.last()])
+            };
+            let da = dc.product(b, false, !self.transpose_b);
+            let (a, dc) = (flat(a), flat(dc));
+            let db = if self.transpose_b {
+                dc.product(a, true, false)
+            } else {
+                a.product(dc, true, false)
+            };
+            return vec![Some(da), Some(db)];
+        }
         let (ta, tb) = (self.transpose_a, self.transpose_b);
         let da = if ta {
             b.product(dc, tb, true)

@@ -129,11 +129,6 @@ impl Program {
         }
         Ok(verdicts)
     }
-
-    /// The dispatches of an entry before they were bound, for tools that show them.
-    pub fn lowered(&self, entry: &super::Entry) -> Option<&crate::op::Lowered> {
-        self.outline.lowered[entry.node].as_ref()
-    }
 }
 
 /// NaN in f32, and for integers a value no kernel writes.

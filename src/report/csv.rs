@@ -13,9 +13,33 @@ pub fn csv(record: &Record) -> Result<String> {
     let fault = |e: &dyn std::fmt::Display| Error::Internal(format!("a record as CSV: {e}"));
     let mut writer = csv::Writer::from_writer(Vec::new());
     let headings = [
-        "device", "backend", "driver", "preset", "workload", "mode", "batch", "precision", "seed", "step_ns",
-        "ci95_low_ns", "ci95_high_ns", "noise", "samples_per_s", "flop_per_s", "of_peak", "wall_ns", "gap_share",
-        "memory_bytes", "parameters", "flops", "dispatches", "verified", "checked", "passed", "validity", "program",
+        "device",
+        "backend",
+        "driver",
+        "preset",
+        "workload",
+        "mode",
+        "batch",
+        "precision",
+        "seed",
+        "step_ns",
+        "ci95_low_ns",
+        "ci95_high_ns",
+        "noise",
+        "samples_per_s",
+        "flop_per_s",
+        "of_peak",
+        "wall_ns",
+        "gap_share",
+        "memory_bytes",
+        "parameters",
+        "flops",
+        "dispatches",
+        "verified",
+        "checked",
+        "passed",
+        "validity",
+        "program",
     ];
     writer.write_record(headings).map_err(|e| fault(&e))?;
     for run in &record.runs {

@@ -27,7 +27,10 @@ const GATHERED: f64 = 0.01;
 /// The types by time, the longest first; those under 1 % as one row.
 pub(super) fn by_type(run: &Run) -> Vec<TypeRow> {
     let mut rows: Vec<TypeRow> = Vec::new();
-    let mut add = |name: &str, class: char, calls, ns, flops, bytes| match rows.iter_mut().find(|r| r.name == name) {
+    let mut add = |name: &str, class: char, calls, ns, flops, bytes| match rows
+        .iter_mut()
+        .find(|r| r.name == name)
+    {
         Some(row) => {
             row.calls += calls;
             row.ns += ns;
@@ -44,7 +47,12 @@ pub(super) fn by_type(run: &Run) -> Vec<TypeRow> {
             bytes,
         }),
     };
-    let total: f64 = run.ops.iter().filter_map(|o| o.ns.as_ref()).map(|ns| ns.median).sum();
+    let total: f64 = run
+        .ops
+        .iter()
+        .filter_map(|o| o.ns.as_ref())
+        .map(|ns| ns.median)
+        .sum();
     for op in &run.ops {
         let ns = op.ns.as_ref().map_or(0.0, |ns| ns.median);
         add(&op.op, op.class, 1, ns, op.flops, op.bytes);

@@ -1,6 +1,6 @@
 //! The default output: a header, a row a run, an op table for each, warnings.
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, Table, TableStyle, presets};
 
 use crate::record::{Record, Run};
 
@@ -18,7 +18,7 @@ pub fn markdown(record: &Record) -> String {
     render(record, presets::ASCII_MARKDOWN, "## ")
 }
 
-fn render(record: &Record, preset: &str, heading: &str) -> String {
+fn render(record: &Record, preset: TableStyle, heading: &str) -> String {
     let config = &record.config;
     let device = &record.device;
     let mut text = format!(
@@ -42,15 +42,23 @@ fn render(record: &Record, preset: &str, heading: &str) -> String {
     let warnings = warnings(record);
     if !warnings.is_empty() {
         text += "\n";
-        text += &warnings.iter().map(|w| format!("warning: {w}\n")).collect::<String>();
+        text += &warnings
+            .iter()
+            .map(|w| format!("warning: {w}\n"))
+            .collect::<String>();
     }
     text
 }
 
 /// A table whose columns from `first_number` on are set to the right.
-fn drawn(headings: &[&str], rows: Vec<Vec<String>>, preset: &str, first_number: usize) -> String {
+fn drawn(
+    headings: &[&str],
+    rows: Vec<Vec<String>>,
+    preset: TableStyle,
+    first_number: usize,
+) -> String {
     let mut table = Table::new();
-    table.load_preset(preset).set_header(headings.to_vec());
+    table.load_style(preset).set_header(headings.to_vec());
     for row in rows {
         table.add_row(row);
     }
@@ -58,12 +66,24 @@ fn drawn(headings: &[&str], rows: Vec<Vec<String>>, preset: &str, first_number: 
         column.set_cell_alignment(CellAlignment::Right);
     }
     let text = table.to_string();
-    text.lines().map(|l| format!("{}\n", l.trim_end())).collect()
+    text.lines()
+        .map(|l| format!("{}\n", l.trim_end()))
+        .collect()
 }
 
-fn headline(record: &Record, preset: &str) -> String {
+fn headline(record: &Record, preset: TableStyle) -> String {
     let headings = [
-        "workload", "mode", "batch", "samples/s", "step", "±", "rate", "of peak", "gpu/wall", "gaps", "memory",
+        "workload",
+        "mode",
+        "batch",
+        "samples/s",
+        "step",
+        "±",
+        "rate",
+        "of peak",
+        "gpu/wall",
+        "gaps",
+        "memory",
         "verified",
     ];
     let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".into());
@@ -92,7 +112,7 @@ fn headline(record: &Record, preset: &str) -> String {
     drawn(&headings, rows.collect(), preset, 2)
 }
 
-fn detail(run: &Run, preset: &str, heading: &str) -> String {
+fn detail(run: &Run, preset: TableStyle, heading: &str) -> String {
     let part = if heading.is_empty() { "" } else { "### " };
     let mut text = format!(
         "{part}{} {}: {} parameters, {} a step, {} ops in {} dispatches; built in {}, of which {} for {} pipelines\n",
@@ -120,7 +140,9 @@ fn detail(run: &Run, preset: &str, heading: &str) -> String {
             digits(row.bytes as f64 / row.ns),
         ]
     });
-    let headings = ["  type", "class", "calls", "time", "share", "GFLOP/s", "GB/s"];
+    let headings = [
+        "  type", "class", "calls", "time", "share", "GFLOP/s", "GB/s",
+    ];
     let rows = rows.map(|mut row: Vec<String>| {
         row[0] = format!("  {}", row[0]);
         row

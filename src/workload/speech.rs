@@ -29,7 +29,10 @@ pub const ENTRY: Entry = Entry {
     name: "speech",
     about: "Deep Speech: 3 dense, 1 bidirectional recurrent, 1 dense layer, CTC over phones",
     paper: "Hannun et al. 2014, Deep Speech: scaling up end-to-end speech recognition",
-    data: ("formant synthesis from phone strings", "a TIMIT tree, RIFF or NIST SPHERE with .PHN"),
+    data: (
+        "formant synthesis from phone strings",
+        "a TIMIT tree, RIFF or NIST SPHERE with .PHN",
+    ),
     configure: |preset, batch| Box::new(Speech::new(preset, batch)),
 };
 
@@ -99,7 +102,12 @@ impl Workload for Speech {
     }
 
     fn build<'g>(&self, g: &'g Graph, mode: Mode) -> Option<Tensor<'g>> {
-        let Self { batch, time, hidden, .. } = *self;
+        let Self {
+            batch,
+            time,
+            hidden,
+            ..
+        } = *self;
         let training = mode == Mode::Train;
         let layer = |x: Tensor<'g>, name: &str| {
             let h = dense(x, name, hidden, HeNormal).clipped_relu(LIMIT); // section 2, eq. 1
@@ -109,7 +117,9 @@ impl Workload for Speech {
         let frames = g.input("frames", [batch], DType::U32);
 
         // Three layers that look at one frame with its context each.
-        let h = ["dense1", "dense2", "dense3"].into_iter().fold(features, layer);
+        let h = ["dense1", "dense2", "dense3"]
+            .into_iter()
+            .fold(features, layer);
 
         // One bidirectional recurrent layer (eq. 2 and 3), both directions over one input product.
         let (forward, backward) = g.scoped("recurrent", || {
@@ -160,7 +170,11 @@ impl Workload for Speech {
         };
         Ok(Box::new(Utterances {
             model: *self,
-            kind: if source.path.is_some() { "TIMIT utterances" } else { "synthetic utterances" },
+            kind: if source.path.is_some() {
+                "TIMIT utterances"
+            } else {
+                "synthetic utterances"
+            },
             train: open(data::Split::Train, train)?,
             test: open(data::Split::Test, test)?,
         }))
@@ -179,9 +193,13 @@ impl Workload for Speech {
         let log_probs = read("log_probs")?;
         let values = |name: &str| -> Vec<usize> {
             let found = feed.iter().filter(|(n, _)| *n == name);
-            found.flat_map(|(_, t)| t.array().data).map(|x| x as usize).collect()
+            found
+                .flat_map(|(_, t)| t.array().data)
+                .map(|x| x as usize)
+                .collect()
         };
-        let (frames, labels, lengths) = (values("frames"), values("labels"), values("label_lengths"));
+        let (frames, labels, lengths) =
+            (values("frames"), values("labels"), values("label_lengths"));
         let (mut errors, mut total) = (0, 0);
         for b in 0..self.batch {
             let rows = &log_probs.data[b * self.time * CLASSES..][..frames[b] * CLASSES];
@@ -208,10 +226,18 @@ impl Data for Utterances {
             Split::Train => &self.train,
             Split::Test => &self.test,
         };
-        let Speech { batch: b, time, labels, .. } = self.model;
+        let Speech {
+            batch: b,
+            time,
+            labels,
+            ..
+        } = self.model;
         let batch = utterances.batch(step, b);
         Ok(vec![
-            ("features", HostTensor::f32([b, time, self.model.features()], &batch.features)),
+            (
+                "features",
+                HostTensor::f32([b, time, self.model.features()], &batch.features),
+            ),
             ("frames", HostTensor::u32([b], &batch.frames)),
             ("labels", HostTensor::u32([b, labels], &batch.labels)),
             ("label_lengths", HostTensor::u32([b], &batch.label_lengths)),

@@ -44,7 +44,11 @@ impl Optimizer {
 /// # Errors
 /// [`crate::error::Error::Internal`] with the first fault of the model's graph.
 pub fn nodes(model: &dyn Workload, mode: Mode, recording: bool) -> Result<Nodes> {
-    let g = if recording { Graph::recording() } else { Graph::new() };
+    let g = if recording {
+        Graph::recording()
+    } else {
+        Graph::new()
+    };
     // The clock comes first, so that every program has it and advances it.
     let clock = g.clock();
     if let Some(loss) = model.build(&g, mode) {
@@ -79,5 +83,7 @@ fn train(g: &Graph, loss: Tensor<'_>, optimizer: &Optimizer, recording: bool) {
     let inputs: Vec<_> = before.into_iter().chain(states).collect();
     let rule = optimizer.rule;
     let decayed = layout.decayed;
-    g.scoped("optimizer", || g.apply(optimizer::Optimizer { rule, decayed }, &inputs));
+    g.scoped("optimizer", || {
+        g.apply(optimizer::Optimizer { rule, decayed }, &inputs)
+    });
 }

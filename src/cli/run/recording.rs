@@ -87,7 +87,12 @@ pub(super) fn start(args: &RunArgs, gpu: &Gpu, preset: Preset, peaks: &Peaks) ->
             preset: preset.name().into(),
             precision: "f32".into(),
             fuse: !args.no_fuse,
-            checks: if args.device.checks == Switch::On { "on" } else { "off" }.into(),
+            checks: if args.device.checks == Switch::On {
+                "on"
+            } else {
+                "off"
+            }
+            .into(),
             seed: args.seed,
             data: args.data.data.as_ref().map(|p| p.display().to_string()),
             time_s: args.time,
@@ -167,7 +172,12 @@ fn verified(verification: Option<&Verification>) -> record::Verified {
         };
     };
     record::Verified {
-        status: if found.is_passed() { "passed" } else { "failed" }.into(),
+        status: if found.is_passed() {
+            "passed"
+        } else {
+            "failed"
+        }
+        .into(),
         checked: found.verdicts.len(),
         passed: found.passed(),
         reduced: found.reduced,
@@ -183,7 +193,9 @@ fn validity(measured: &Measured) -> Vec<String> {
     let mut doubts = Vec::new();
     match &measured.verification {
         None => doubts.push("UNVERIFIED: kernels were not checked (--no-verify)".to_string()),
-        Some(v) if !v.is_passed() => doubts.push("kernels disagree with their references: not timed".into()),
+        Some(v) if !v.is_passed() => {
+            doubts.push("kernels disagree with their references: not timed".into())
+        }
         Some(_) => {}
     }
     let texts = |faults: &[(Fault, usize)]| {
@@ -197,11 +209,17 @@ fn validity(measured: &Measured) -> Vec<String> {
             doubts.push("no usable timestamps: wall time is used".into());
         }
         if !samples.settled {
-            doubts.push("the wanted precision was not reached in the time given (--time, --max-noise)".into());
+            doubts.push(
+                "the wanted precision was not reached in the time given (--time, --max-noise)"
+                    .into(),
+            );
         }
         let drift = samples.summary().drift;
         if drift.significant && drift.relative.abs() > 0.02 {
-            doubts.push(format!("step times drifted by {:+.1} %", 100.0 * drift.relative));
+            doubts.push(format!(
+                "step times drifted by {:+.1} %",
+                100.0 * drift.relative
+            ));
         }
     }
     if let Some(profile) = &measured.profile {
@@ -210,7 +228,10 @@ fn validity(measured: &Measured) -> Vec<String> {
         }
         let share = median(&profile.gaps_ns) / median(&profile.span_ns);
         if share > GAPS {
-            doubts.push(format!("{:.1} % of a profiled step lies between ops", 100.0 * share));
+            doubts.push(format!(
+                "{:.1} % of a profiled step lies between ops",
+                100.0 * share
+            ));
         }
     }
     if measured.loss.is_some_and(|loss| !loss.is_finite()) {
@@ -260,7 +281,12 @@ fn ops(measured: &Measured) -> Vec<record::Op> {
             dispatches: entry.steps.len(),
             flops: entry.cost.flops,
             bytes: entry.cost.bytes,
-            types: entry.op.types().iter().map(|(name, _)| name.to_string()).collect(),
+            types: entry
+                .op
+                .types()
+                .iter()
+                .map(|(name, _)| name.to_string())
+                .collect(),
             ns: times.map(|samples| record::OpTime {
                 median: median(samples),
                 p05: quantile(samples, 0.05),
