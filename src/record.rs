@@ -335,6 +335,9 @@ impl Record {
             serde_json::to_string_pretty(record)
                 .map_err(|e| Error::Internal(format!("a record as JSON: {e}")))
         };
+        if let Some(place) = not_a_number(&self.runs) {
+            return Err(Error::Internal(format!("{place}: a time is not a number")));
+        }
         let mut record = self.clone();
         record.id = String::new();
         let hash = Sha256::digest(text(&record)?.as_bytes());
@@ -370,29 +373,46 @@ impl Record {
     }
 }
 
-/// Writes a whole file or nothing: into a temporary file beside it, then renamed. What is no regular
-/// file, such as `/dev/stdout`, is written straight.
+/// Writes a whole file or nothing: into a temporary file beside it, then renamed. A link is followed;
+/// what is no regular file, such as a pipe or `/dev/stdout`, is written straight.
 ///
 /// # Errors
 /// [`Error::Io`]; the old file is untouched then.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = Error::io("write", path);
-    if path.exists() && !path.is_file() {
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    // A file under /dev or /proc is somebody's open stream, whatever it leads to.
+    let stream = path.starts_with("/dev") || path.starts_with("/proc");
+    if stream || (target.exists() && !target.is_file()) {
         let file = std::fs::OpenOptions::new().write(true).open(path);
         return file.and_then(|mut f| f.write_all(bytes)).map_err(failed);
     }
-    let folder = match path.parent() {
+    let folder = match target.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
     let write = || -> std::io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let mut builder = tempfile::Builder::new();
+        // As a file made by hand would be; the default is for secrets.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+        let mut file = builder.tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
-        file.persist(path).map_err(|e| e.error)?;
+        file.persist(&target).map_err(|e| e.error)?;
         Ok(())
     };
     write().map_err(failed)
+}
+
+/// The first figure that is no number, by its path: JSON would turn it into a null that no reader takes.
+fn not_a_number(runs: &[Run]) -> Option<String> {
+    runs.iter().find_map(|run| {
+        let step = run.timing.as_ref().map(|t| [t.step.median_ns, t.step.ci95_ns.0, t.step.ci95_ns.1]);
+        let all = step.into_iter().flatten().chain([run.build_ns, run.data_ns, run.upload_ns]);
+        let bad = all.into_iter().any(|x| !x.is_finite());
+        bad.then(|| format!("{} {} batch {}", run.workload, run.mode, run.batch))
+    })
 }
 
 #[cfg(test)]
