@@ -4,48 +4,80 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from torch import Generator, Tensor
 
+from layout import Sizes, Spec, floats
 from optim import Adam
 
 OPTIMIZER = Adam(rate=1e-3)
 
-LAYERS = ["encoder.hidden", "encoder.mean", "encoder.logvar", "decoder.hidden", "decoder.output"]
-PARAMETERS = [f"{layer}.{part}" for layer in LAYERS for part in ("weight", "bias")]
-SIZES = {"full": dict(batch=128, hidden=500, latent=20), "tiny": dict(batch=8, hidden=64, latent=8)}
+SIZES = {
+    "full": dict(batch=128, pixels=784, hidden=500, latent=20),
+    "tiny": dict(batch=8, pixels=784, hidden=64, latent=8),
+}
 
 
-def randoms(mode: str) -> list[str]:
-    return ["eps"]  # sampling runs in inference too
+def names(mode: str) -> dict[str, Spec]:
+    specs = {}
+    for layer, ins, outs in [
+        ("encoder.hidden", "pixels", "hidden"),
+        ("encoder.mean", "hidden", "latent"),
+        ("encoder.logvar", "hidden", "latent"),
+        ("decoder.hidden", "latent", "hidden"),
+        ("decoder.output", "hidden", "pixels"),
+    ]:
+        specs[f"param/{layer}.weight"] = floats(f"{ins} {outs}")
+        specs[f"param/{layer}.bias"] = floats(outs)
+    specs["input/image"] = floats("batch pixels")
+    specs["random/eps"] = floats("batch latent")  # sampling runs in inference too
+    specs["output/mean"] = floats("batch latent")
+    specs["output/logvar"] = floats("batch latent")
+    specs["output/logits"] = floats("batch pixels")
+    if mode == "train":
+        specs["output/loss"] = floats("")
+    return specs
 
 
-def forward(p, inputs, random, mode: str):
-    """The outputs by name, and the loss in training."""
-
-    def dense(x, name):
+def forward(p: dict[str, Tensor], inputs: dict[str, Tensor], draws: dict[str, Tensor], mode: str) -> dict[str, Tensor]:
+    def dense(x: Tensor, name: str) -> Tensor:
         return x @ p[f"{name}.weight"] + p[f"{name}.bias"]
 
     image = inputs["image"]
+
+    # Encoder: q(z | x), a Gaussian with a diagonal covariance (appendix C.2).
     h = torch.tanh(dense(image, "encoder.hidden"))
     mean = dense(h, "encoder.mean")
     logvar = dense(h, "encoder.logvar")
-    z = mean + torch.exp(logvar / 2) * random["eps"]
+
+    # The reparameterised sample (section 2.4).
+    eps = draws["eps"] if draws else torch.randn_like(mean)
+    z = mean + torch.exp(logvar / 2) * eps
+
+    # Decoder: p(x | z), a Bernoulli for each pixel (appendix C.1).
     h = torch.tanh(dense(z, "decoder.hidden"))
     logits = dense(h, "decoder.output")
+
     outputs = {"mean": mean, "logvar": logvar, "logits": logits}
     if mode == "train":
+        # The negative lower bound (eq. 10), mean over the batch.
         reconstruction = F.binary_cross_entropy_with_logits(logits, image, reduction="none").sum(1)
-        kl = -0.5 * (1 + logvar - mean**2 - torch.exp(logvar)).sum(1)
-        outputs["loss"] = (reconstruction + kl).mean()
+        divergence = -0.5 * (1 + logvar - mean**2 - torch.exp(logvar)).sum(1)
+        outputs["loss"] = (reconstruction + divergence).mean()
     return outputs
 
 
-def example(size, mode: str):
-    """Random inputs and draws of a preset's size, for timing."""
-    b, h, z = size["batch"], size["hidden"], size["latent"]
-    shapes = {"encoder.hidden": (784, h), "encoder.mean": (h, z), "encoder.logvar": (h, z),
-              "decoder.hidden": (z, h), "decoder.output": (h, 784)}
-    p = {}
-    for name, (rows, columns) in shapes.items():
-        p[f"{name}.weight"] = torch.randn(rows, columns) / rows**0.5
-        p[f"{name}.bias"] = torch.zeros(columns)
-    return p, {"image": torch.rand(b, 784)}, {"eps": torch.randn(b, z)}
+def initial(name: str, shape: tuple[int, ...], generator: Generator) -> Tensor:
+    if name.endswith("bias"):
+        return 0.1 * torch.randn(shape, generator=generator)  # not 0: a bias left out must show
+    limit = (6 / sum(shape)) ** 0.5
+    return limit * (2 * torch.rand(shape, generator=generator) - 1)
+
+
+def example(sizes: Sizes, generator: Generator) -> dict[str, Tensor]:
+    """Grey images, mostly black."""
+    grey = torch.rand(sizes["batch"], sizes["pixels"], generator=generator)
+    return {"image": (4 * grey - 3).clamp(min=0)}
+
+
+def draws(sizes: Sizes, mode: str, generator: Generator) -> dict[str, Tensor]:
+    return {"eps": torch.randn(sizes["batch"], sizes["latent"], generator=generator)}

@@ -6,21 +6,26 @@ the agreement is checked where there is no Python."""
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
-from snapshot import Snapshot, write
+from snapshot import Snapshot, SnapshotError, read, write
 from step import repeat
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("snapshot", type=Path)
     parser.add_argument("golden", type=Path)
     arguments = parser.parse_args()
-    snapshot = Snapshot(arguments.snapshot)
-    kept = {group: tensors for group, tensors in snapshot.groups.items() if group not in ("output", "grad", "after")}
-    write(arguments.golden, kept | repeat(snapshot), snapshot.config)
+    try:
+        snapshot = read(arguments.snapshot)
+        write(arguments.golden, Snapshot(snapshot.tensors | repeat(snapshot), snapshot.config))
+    except SnapshotError as error:
+        print(f"{arguments.snapshot}: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,43 +1,75 @@
-"""One step in f64, whatever the model: outputs, gradients by autograd, clipping, the update."""
+"""One step of any model: outputs, gradients by autograd, clipping, the update.
+
+A model is a module with
+
+- `OPTIMIZER`, and `SIZES`: dimensions by name of each preset;
+- `names(mode)`: the Spec of every tensor under param/, input/, random/ and output/;
+- `forward(params, inputs, draws, mode)`: the outputs by name, in training the `loss` among them; with no
+  draws it makes its own, as a training script would;
+- `initial(name, shape, generator)`, `example(sizes, generator)` and `draws(sizes, mode, generator)`:
+  parameters, inputs and random draws where there is no snapshot;
+- `discrete(outputs, inputs)`, where outputs are decided by comparing others: the decisions alone.
+"""
 
 from __future__ import annotations
 
-import importlib
+from types import ModuleType
 
 import torch
+from torch import Tensor
 
-from optim import clip_factor
-from snapshot import Snapshot
+import autoenc
+import speech
+from layout import Spec, bind, floats
+from optim import apply
+from snapshot import Snapshot, SnapshotError, grouped
 
-MODELS = ("speech", "autoenc")
+MODELS: dict[str, ModuleType] = {"autoenc": autoenc, "speech": speech}
 
 
-def model_of(workload: str):
+def model_of(workload: str) -> ModuleType:
     if workload not in MODELS:
-        raise SystemExit(f"no model for workload '{workload}'; there are: {', '.join(MODELS)}")
-    return importlib.import_module(workload)
+        raise SnapshotError(f"no model for workload '{workload}'; there are: {', '.join(MODELS)}")
+    return MODELS[workload]
 
 
-def repeat(snapshot: Snapshot) -> dict[str, dict[str, torch.Tensor]]:
-    """The groups output, grad and after, from the snapshot's parameters, inputs and draws alone."""
-    model = model_of(snapshot.config["workload"])
-    mode = snapshot.config["mode"]
-    p = {name: w.clone().requires_grad_(mode == "train") for name, w in snapshot.group("param").items()}
-    outputs = model.forward(p, snapshot.group("input"), snapshot.group("random"), mode)
-    results = {"output": {name: value.detach() for name, value in outputs.items()}}
-    if mode != "train":
-        return results
-    names = list(p)
-    gradients = dict(zip(names, torch.autograd.grad(outputs["loss"], [p[n] for n in names])))
-    optimizer = model.OPTIMIZER
-    factor = clip_factor(list(gradients.values()), optimizer.clip)
-    after = {}
-    for name in names:
-        stored = snapshot.group("state")
-        zero = torch.zeros_like(p[name])
-        state = {kind: stored.get(f"{name}.{kind}", zero) for kind in optimizer.state}
-        w, g = p[name].detach(), factor * gradients[name]
-        after[name] = optimizer.update(name, w, g, state, snapshot.step)
-    results["grad"] = gradients
-    results["after"] = after
+def expected(model: ModuleType, snapshot: Snapshot) -> dict[str, Spec]:
+    """Every tensor that the snapshot must hold."""
+    specs = model.names(snapshot.mode)
+    if snapshot.mode == "infer":
+        return specs
+    params = {name.removeprefix("param/"): spec for name, spec in specs.items() if name.startswith("param/")}
+    specs |= grouped("grad", params) | grouped("after", params)
+    # Before the first step the state is zero and may be left out, but only as a whole.
+    first = snapshot.config.get("skip", 0) == 0 and not any(n.startswith("state/") for n in snapshot.tensors)
+    for slot in model.OPTIMIZER.slots:
+        specs |= {f"state/{name}.{slot}": spec._replace(optional=first) for name, spec in params.items()}
+    return specs | {"state/step": floats("")._replace(optional=first or not model.OPTIMIZER.counts)}
+
+
+def evaluate(
+    model: ModuleType, params: dict[str, Tensor], inputs: dict[str, Tensor], draws: dict[str, Tensor], mode: str
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The outputs, and in training the gradients, before clipping and weight decay."""
+    leaves = {name: w.detach().clone().requires_grad_(mode == "train") for name, w in params.items()}
+    outputs = model.forward(leaves, inputs, draws, mode)
+    gradients = {}
+    if mode == "train":
+        gradients = dict(zip(leaves, torch.autograd.grad(outputs["loss"], list(leaves.values()))))
+    return {name: value.detach() for name, value in outputs.items()}, gradients
+
+
+def repeat(snapshot: Snapshot) -> dict[str, Tensor]:
+    """output/, grad/ and after/ in f64, from the snapshot's parameters, inputs, draws and state."""
+    model = model_of(snapshot.workload)
+    _, problems = bind(expected(model, snapshot), snapshot.tensors)
+    for problem in problems:
+        if problem.blocks:
+            raise SnapshotError(f"{problem.name}: {problem.verdict.lower()}: {problem.text}")
+    params = snapshot.group("param")
+    outputs, gradients = evaluate(model, params, snapshot.group("input"), snapshot.group("random"), snapshot.mode)
+    results = grouped("output", outputs)
+    if snapshot.mode == "train":
+        after, _ = apply(model.OPTIMIZER, params, gradients, snapshot.group("state"), snapshot.step)
+        results |= grouped("grad", gradients) | grouped("after", after)
     return results

@@ -1,41 +1,346 @@
 #!/usr/bin/env python3
-"""check.py must notice what is wrong: each golden passes, and fails once any tensor is bent or removed."""
+"""The tests of the oracle: it is right by other means, passes what is right, and names what is wrong.
+
+Each function whose name begins with `test` is run. Goldens in assets/golden are checked as well.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import io
+import itertools
 import sys
 import tempfile
+import time
 from pathlib import Path
 
-from check import check
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import bench
+import check
+import speech
+from make import make
+from optim import SGD, Adam, CentredRMSProp, Momentum, Nesterov, apply, clip_factor
 from snapshot import Snapshot, write
+from step import MODELS, evaluate
 
 GOLDEN = Path(__file__).resolve().parents[2] / "assets" / "golden"
+SMALL = {
+    "speech": dict(batch=3, time=14, features=10, hidden=8, classes=6, labels=4),
+    "autoenc": dict(batch=3, pixels=12, hidden=8, latent=4),
+}
+CASES = [(w, mode, skip) for w in SMALL for mode in ("train", "infer") for skip in (0, 3)]
+
+
+def small(workload: str, mode: str, skip: int = 0, seed: int = 7) -> Snapshot:
+    return make(workload, mode, SMALL[workload], seed, skip)
+
+
+def failures(snapshot: Snapshot) -> dict[str, check.Row]:
+    return {row.name: row for row in check.check(snapshot) if row.failed}
+
+
+def changed(snapshot: Snapshot, name: str, value: Tensor | None) -> Snapshot:
+    """The snapshot with one tensor replaced, or removed."""
+    tensors = dict(snapshot.tensors)
+    del tensors[name]
+    return Snapshot(tensors if value is None else tensors | {name: value}, snapshot.config)
+
+
+# The parts, each by another way.
+
+
+def test_optimisers_are_those_of_torch():
+    generator = torch.Generator().manual_seed(1)
+    rules = [
+        SGD(rate=0.1),
+        Momentum(rate=0.1, momentum=0.9, decay=0.01),
+        Nesterov(rate=0.1, momentum=0.9),
+        Adam(rate=0.1),
+        CentredRMSProp(rate=0.1, rho=0.9, epsilon=0.0),  # with 0 it does not matter where it is added
+    ]
+    for rule in rules:
+        start = {n: torch.randn(5, generator=generator).double() for n in ("a.weight", "a.bias")}
+        leaves = {n: w.clone().requires_grad_() for n, w in start.items()}
+        theirs = bench.torch_optimizer(rule, leaves, fused=False)
+        params, state = start, {}
+        for step in range(4):
+            gradients = {n: torch.randn(5, generator=generator).double() for n in start}
+            params, state = apply(rule, params, gradients, state, step)
+            for n, leaf in leaves.items():
+                leaf.grad = gradients[n]
+            theirs.step()
+        for n in start:
+            torch.testing.assert_close(params[n], leaves[n].detach(), rtol=1e-9, atol=1e-9)
+
+
+def test_centred_rmsprop_adds_epsilon_inside_the_root():
+    rule = CentredRMSProp(rate=0.5, rho=0.75, epsilon=0.01)
+    after, state = apply(rule, {"w": torch.tensor([1.0]).double()}, {"w": torch.tensor([2.0]).double()}, {}, 0)
+    # a = 0.5, s = 1: w = 1 - 0.5 * 2 / sqrt(1 - 0.25 + 0.01)
+    assert abs(after["w"].item() - (1 - 1 / 0.76**0.5)) < 1e-12
+    assert (state["w.mean"].item(), state["w.square"].item()) == (0.5, 1.0)
+
+
+def test_clipping_is_over_all_gradients_together():
+    gradients = {"a": torch.tensor([3.0]), "b": torch.tensor([0.0, 4.0])}
+    assert clip_factor(gradients, 10.0) == 1.0
+    assert clip_factor(gradients, 1.0) == 0.2
+    assert clip_factor({"a": torch.zeros(2)}, 1.0) == 1.0
+
+
+def test_ctc_sums_over_all_alignments():
+    generator = torch.Generator().manual_seed(2)
+    time, classes = 5, 3
+    log_probs = F.log_softmax(torch.randn(4, time, classes, generator=generator).double(), -1)
+    labels, lengths, frames = [[0, 1], [1, 1], [1, -1], [-1, -1]], [2, 2, 1, 0], [5, 4, 3, 2]
+    inputs = {"labels": torch.tensor(labels), "label_lengths": torch.tensor(lengths), "frames": torch.tensor(frames)}
+    nll = speech.ctc(log_probs, inputs)
+    for b in range(4):
+        total = 0.0
+        for path in itertools.product(range(classes), repeat=frames[b]):
+            merged = [c for c, _ in itertools.groupby(path)]
+            if [c for c in merged if c != classes - 1] == labels[b][: lengths[b]]:
+                total += torch.exp(sum(log_probs[b, t, c] for t, c in enumerate(path))).item()
+        assert abs(torch.exp(-nll[b]).item() - total) < 1e-12
+
+
+def test_greedy_decoding_merges_then_drops_blanks():
+    best = torch.tensor([[0, 0, 2, 0, 1, 1], [2, 2, 2, 2, 2, 2], [1, 0, 1, 0, 1, 0]])
+    outputs = {"log_probs": F.one_hot(best, 3).double()}
+    decoded = speech.discrete(outputs, {"frames": torch.tensor([5, 6, 3])})["decoded"]
+    assert decoded.tolist() == [[0, 0, 1, -1, -1, -1], [-1] * 6, [1, 0, 1, -1, -1, -1]]
+
+
+def test_an_utterance_does_not_feel_the_padding():
+    snapshot = small("speech", "infer")
+    params, inputs = snapshot.group("param"), snapshot.group("input")
+    log_probs = evaluate(speech, params, inputs, {}, "infer")[0]["log_probs"]
+    lengths = inputs["frames"].tolist()
+    assert min(lengths) < max(lengths)
+    for b, length in enumerate(lengths):
+        alone = {"features": inputs["features"][b : b + 1, :length], "frames": inputs["frames"][b : b + 1]}
+        torch.testing.assert_close(evaluate(speech, params, alone, {}, "infer")[0]["log_probs"][0],
+                                   log_probs[b, :length], rtol=1e-12, atol=1e-12)
+
+
+def test_the_examples_reach_every_branch():
+    snapshot = small("speech", "train")
+    params, inputs = snapshot.group("param"), snapshot.group("input")
+    h = inputs["features"] @ params["dense1.weight"] + params["dense1.bias"]
+    assert (h > 20).any() and (h < 0).any() and ((h > 0) & (h < 20)).any()
+    assert all((mask == 0).any() and (mask == 1).any() for mask in snapshot.group("random").values())
+    assert clip_factor(snapshot.group("grad"), speech.OPTIMIZER.clip) < 1
+
+
+def test_gradients_are_the_slopes_of_the_loss():
+    """Central differences in f64, at the largest gradient of each parameter and two others."""
+    for workload in SMALL:
+        snapshot, model = small(workload, "train"), MODELS[workload]
+        params = snapshot.group("param")
+        arguments = (snapshot.group("input"), snapshot.group("random"), "train")
+        _, gradients = evaluate(model, params, *arguments)
+        for name, gradient in gradients.items():
+            flat = gradient.flatten()
+            for at in {int(flat.abs().argmax()), 0, flat.numel() // 2}:
+                losses = []
+                for h in (1e-6, -1e-6):
+                    moved = params[name].clone()
+                    moved.view(-1)[at] += h
+                    losses.append(model.forward(params | {name: moved}, *arguments)["loss"].item())
+                slope = (losses[0] - losses[1]) / 2e-6
+                assert abs(slope - flat[at].item()) <= 1e-6 * flat.abs().max().item(), f"{workload} {name}[{at}]"
+
+
+# What is right passes.
+
+
+def test_snapshots_pass():
+    for case in CASES:
+        rows = check.check(small(*case), 1e-6)
+        assert all(row.verdict == "ok" for row in rows), (case, rows)
+        groups = {row.name.split("/")[0] for row in rows}
+        assert groups == ({"output", "grad", "after", "update"} if case[1] == "train" else {"output"}), case
+
+
+def test_the_state_before_the_first_step_may_be_left_out():
+    for workload in SMALL:
+        snapshot = small(workload, "train")
+        bare = {name: tensor for name, tensor in snapshot.tensors.items() if not name.startswith("state/")}
+        assert not failures(Snapshot(bare, snapshot.config))
+        assert "MISSING" in {row.verdict for row in failures(Snapshot(bare, snapshot.config | {"skip": 3})).values()}
+
+
+def test_scalars_may_have_one_dimension_and_steps_may_be_floats():
+    snapshot = small("autoenc", "train", 3)
+    flat = changed(snapshot, "output/loss", snapshot.tensors["output/loss"].reshape(1))
+    assert not failures(changed(flat, "state/step", torch.tensor([3.0])))
+
+
+def test_labels_may_be_left_out_of_inference():
+    snapshot = small("speech", "infer")
+    assert not failures(changed(changed(snapshot, "input/labels", None), "input/label_lengths", None))
+
+
+def test_padding_may_be_any_number():
+    snapshot = small("speech", "train")
+    labels = snapshot.tensors["input/labels"].clone()
+    behind = torch.arange(labels.shape[1]) >= snapshot.tensors["input/label_lengths"][:, None]
+    assert behind.any()
+    for padding in (-1, 1_000_000):
+        assert not failures(changed(snapshot, "input/labels", labels.masked_fill(behind, padding)))
+
+
+def test_ties_in_decoding_are_reported():
+    snapshot = small("speech", "infer")
+    for name in ("param/output.weight", "param/output.bias"):  # classes 0 and 1 always tie
+        twins = snapshot.tensors[name].clone() + (5 if name.endswith("bias") else 0) * torch.eye(6)[0]
+        twins[..., 1] = twins[..., 0]
+        snapshot = changed(snapshot, name, twins)
+    params, inputs = snapshot.group("param"), snapshot.group("input")
+    outputs, _ = evaluate(speech, params, inputs, {}, "infer")
+    assert (outputs["decoded"] == 0).any()
+    outputs["log_probs"][..., 1] += 1e-6
+    other = speech.discrete(outputs, inputs)["decoded"]
+    snapshot = changed(snapshot, "output/log_probs", outputs["log_probs"].float())
+    rows = {row.name: row.verdict for row in check.check(changed(snapshot, "output/decoded", other))}
+    assert rows == {"output/log_probs": "ok", "output/decoded": "tie"}, rows
+    other[0, 0] = 3
+    assert "output/decoded" in failures(changed(snapshot, "output/decoded", other))
+
+
+# What is wrong is named.
+
+
+def test_bent_results_fail():
+    for case in CASES:
+        snapshot = small(*case)
+        for name, tensor in snapshot.tensors.items():
+            if name.split("/")[0] not in ("output", "grad", "after"):
+                continue
+            flat = tensor.flatten().clone()
+            at = flat.numel() // 2
+            flat[at] += 1 if not flat.is_floating_point() else 1e-3 * flat.abs().max()
+            assert name in failures(changed(snapshot, name, flat.reshape(tensor.shape))), (case, name)
+            if flat.is_floating_point():
+                flat[at] = torch.nan
+                assert name in failures(changed(snapshot, name, flat.reshape(tensor.shape))), (case, name, "NaN")
+
+
+def test_another_start_fails():
+    """Parameters, inputs, draws and state that are not those the step was made from."""
+    for case in CASES:
+        snapshot = small(*case)
+        unread = ("state/step",) if case[0] == "speech" else ()
+        unread += ("input/labels", "input/label_lengths") if case[1] == "infer" else ()
+        for name, tensor in snapshot.tensors.items():
+            group = name.split("/")[0]
+            if group not in ("param", "input", "random", "state") or name in unread:
+                continue
+            if group == "random" and "dropout" in name:
+                other = 1 - tensor
+            elif name in ("input/labels", "state/step"):
+                other = (tensor + 1) % 5
+            else:
+                other = tensor - 1 if not tensor.is_floating_point() else 0.9 * tensor + 0.1
+            assert failures(changed(snapshot, name, other)), (case, name)
+
+
+def test_an_update_not_made_fails():
+    """At speech's rate the whole update is below the tolerance of `after/`."""
+    snapshot = small("speech", "train")
+    name = "dense1.weight"
+    still = changed(snapshot, f"after/{name}", snapshot.tensors[f"param/{name}"])
+    assert f"update/{name}" in failures(still)
+
+
+def test_removed_and_strange_tensors_fail():
+    optional = {"infer": ("input/labels", "input/label_lengths"), "train": ()}
+    for workload, mode, skip in CASES:
+        snapshot = small(workload, mode, skip)
+        for name in snapshot.tensors:
+            if name in optional[mode] or (name == "state/step" and workload == "speech"):
+                continue
+            assert failures(changed(snapshot, name, None))[name].verdict == "MISSING", (workload, mode, name)
+        for name in ("param/more", "output/more", "more"):
+            strange = Snapshot(snapshot.tensors | {name: torch.zeros(1)}, snapshot.config)
+            assert failures(strange)[name].verdict == "UNEXPECTED"
+
+
+def test_shapes_and_kinds_fail():
+    for workload, mode, skip in CASES:
+        snapshot = small(workload, mode, skip)
+        for name, tensor in snapshot.tensors.items():
+            verdicts = [failures(changed(snapshot, name, t))[name].verdict for t in (tensor[None, None], tensor.double())
+                        if tensor.numel() > 1]
+            assert verdicts in ([], ["SHAPE", "TYPE"]), (workload, mode, name, verdicts)
+    longer = changed(small("speech", "train"), "input/features", torch.zeros(3, 14, 11))
+    assert "features is 10 in param/dense1.weight" in failures(longer)["input/features"].note
+
+
+def test_senseless_values_fail():
+    snapshot = small("speech", "train")
+    for name, value in (("input/frames", 1000), ("input/frames", -3), ("input/label_lengths", 1000)):
+        assert failures(changed(snapshot, name, torch.full_like(snapshot.tensors[name], value))), (name, value)
+
+
+def test_the_command_exits_as_it_says():
+    with tempfile.TemporaryDirectory() as folder:
+        good, bad, broken = (Path(folder) / f"{name}.safetensors" for name in ("good", "bad", "broken"))
+        snapshot = small("autoenc", "train")
+        write(good, snapshot)
+        write(bad, changed(snapshot, "grad/decoder.output.bias", torch.zeros(12)))
+        broken.write_bytes(good.read_bytes()[:100])
+
+        def run(*arguments: object) -> tuple[int, str]:
+            with contextlib.redirect_stdout(io.StringIO()) as text:
+                return check.main([str(a) for a in arguments]), text.getvalue()
+
+        assert run(good)[0] == 0 and "encoder.hidden.weight" in run(good)[1]
+        assert run("-q", good)[1].count("\n") == 1
+        code, text = run("-q", good, bad)
+        assert code == 1 and "grad/decoder.output.bias" in text and "encoder.hidden.weight" not in text
+        assert run("--tolerance", 1e-12, good)[0] == 1
+        assert run(broken)[0] == 1 and run(Path(folder) / "none")[0] == 1
+        for config in ({"workload": "none"}, {"mode": "none"}, {"schema": "none"}):
+            write(bad, Snapshot(snapshot.tensors, snapshot.config | config))
+            assert run(bad)[0] == 1 and "none" in run(bad)[1]
+
+
+def test_goldens_pass():
+    for path in sorted(GOLDEN.glob("*.safetensors")):
+        with contextlib.redirect_stdout(io.StringIO()) as text:
+            passed = check.report(path, 1e-5, quiet=True)
+        assert passed, text.getvalue()
+
+
+# The benchmark runs.
+
+
+def test_steps_are_timed():
+    for workload, mode in itertools.product(SMALL, ("train", "infer")):
+        step = bench.stepper(MODELS[workload], SMALL[workload], mode, torch.device("cpu"))
+        assert len(bench.measure(step, torch.device("cpu"), 1, 2)) == 2
 
 
 def main() -> int:
-    goldens = sorted(GOLDEN.glob("*.safetensors"))
-    assert goldens, f"no goldens in {GOLDEN}"
-    with tempfile.TemporaryDirectory() as folder:
-        bent = Path(folder) / "bent.safetensors"
-        for path in goldens:
-            assert check(path, 1e-5, quiet=True), path
-            for group in ("output", "grad", "after", "param", "random"):
-                for name in Snapshot(path).group(group):
-                    for how in ("bent", "removed"):
-                        snapshot = Snapshot(path)
-                        tensors = snapshot.group(group)
-                        if how == "removed":
-                            del tensors[name]
-                        elif group in ("param", "random") or not tensors[name].is_floating_point():
-                            continue
-                        else:
-                            flat = tensors[name].reshape(-1)
-                            flat[0] += 1e-3 * flat.abs().max()
-                        write(bent, snapshot.groups, snapshot.config)
-                        assert not check(bent, 1e-4, quiet=True), f"{group}/{name} {how}: not noticed"
-    print(f"{len(goldens)} goldens pass, and every fault was noticed")
-    return 0
+    torch.set_num_threads(1)  # the tensors are too small for more
+    failed = 0
+    for name, test in [(n, t) for n, t in globals().items() if n.startswith("test_")]:
+        begun = time.perf_counter()
+        try:
+            test()
+            print(f"ok    {time.perf_counter() - begun:5.1f} s  {name}")
+        except AssertionError as error:
+            failed += 1
+            line = error.__traceback__
+            while line.tb_next:
+                line = line.tb_next
+            print(f"FAIL  {name}, line {line.tb_lineno}: {error}")
+    print(f"{failed} failed" if failed else "all pass")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,84 @@
+"""What a snapshot must hold: the kind and shape of each tensor, with dimensions by name.
+
+Sizes come from the tensors themselves: the first one that has a dimension fixes its size, and every other
+one must agree. The metadata's sizes are not used.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+Sizes = dict[str, int]
+
+
+class Spec(NamedTuple):
+    """One tensor: its dimensions ("batch time hidden", "batch 4", "" for a scalar)."""
+
+    dims: str
+    integer: bool = False
+    optional: bool = False
+
+
+def floats(dims: str) -> Spec:
+    return Spec(dims)
+
+
+def integers(dims: str) -> Spec:
+    return Spec(dims, integer=True)
+
+
+def shape_of(spec: Spec, sizes: Sizes) -> tuple[int, ...]:
+    return tuple(int(d) if d.isdigit() else sizes[d] for d in spec.dims.split())
+
+
+class Problem(NamedTuple):
+    """Why a tensor cannot be compared."""
+
+    name: str
+    verdict: str
+    text: str
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the step cannot be repeated for it."""
+        return self.name.split("/")[0] in ("param", "input", "random", "state")
+
+
+def bind(specs: dict[str, Spec], tensors: dict[str, Tensor]) -> tuple[Sizes, list[Problem]]:
+    """The sizes, and everything that is missing, unexpected, of the wrong kind or of the wrong shape."""
+    sizes: Sizes = {}
+    origin: dict[str, str] = {}
+    problems = []
+    for name, spec in specs.items():
+        if name not in tensors:
+            if not spec.optional:
+                problems.append(Problem(name, "MISSING", f"expected [{spec.dims.replace(' ', ', ')}]"))
+            continue
+        tensor = tensors[name]
+        kinds = (torch.int32, torch.uint8) if spec.integer else (torch.float32,)
+        if name == "state/step":
+            kinds = (torch.int32, torch.float32)
+        if tensor.dtype not in kinds:
+            wanted = " or ".join(str(k).removeprefix("torch.") for k in kinds)
+            problems.append(Problem(name, "TYPE", f"is {str(tensor.dtype).removeprefix('torch.')}; expected {wanted}"))
+        dims = spec.dims.split()
+        if not dims and tensor.numel() == 1:
+            continue  # a scalar may be stored as [] or [1]
+        shape = list(tensor.shape)
+        if len(shape) != len(dims):
+            problems.append(Problem(name, "SHAPE", f"is {shape}; expected [{', '.join(dims)}]"))
+            continue
+        for dim, size in zip(dims, shape):
+            wanted = int(dim) if dim.isdigit() else sizes.setdefault(dim, size)
+            origin.setdefault(dim, name)
+            if size != wanted:
+                where = "" if dim.isdigit() else f" ({dim} is {wanted} in {origin[dim]})"
+                problems.append(Problem(name, "SHAPE", f"is {shape}; expected [{', '.join(dims)}]{where}"))
+                break
+    for name in tensors:
+        if name not in specs:
+            problems.append(Problem(name, "UNEXPECTED", "the model has no such tensor"))
+    return sizes, problems
