@@ -158,7 +158,9 @@ pub struct ModelArgs {
 }
 
 fn setting(text: &str) -> std::result::Result<(String, usize), String> {
-    let parsed = text.split_once('=').and_then(|(key, value)| Some((key, value.parse().ok()?)));
+    let parsed = text
+        .split_once('=')
+        .and_then(|(key, value)| Some((key, value.parse().ok()?)));
     match parsed {
         Some((key, value)) if (1..=1 << 20).contains(&value) => Ok((key.to_string(), value)),
         _ => Err("a name and a number from 1 to 1048576 are expected, as in hidden=128".into()),
@@ -173,10 +175,18 @@ impl ModelArgs {
     pub fn configure(&self, gpu: Option<&Gpu>) -> Result<(Preset, Box<dyn workload::Workload>)> {
         let entry = workload::find(&self.workload)?;
         let preset = preset_or_default(self.preset, gpu);
-        Ok((
-            preset,
-            (entry.configure)(preset, self.batch.map(|b| b as usize)),
-        ))
+        let mut model = (entry.configure)(preset, self.batch.map(|b| b as usize));
+        for (key, value) in &self.set {
+            if !model.set(key, *value) {
+                let known: Vec<_> = model.config().keys().cloned().collect();
+                return Err(Error::Usage(format!(
+                    "{} has no parameter '{key}' to set; its numbers are {}",
+                    entry.name,
+                    known.join(", ")
+                )));
+            }
+        }
+        Ok((preset, model))
     }
 }
 

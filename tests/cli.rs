@@ -31,11 +31,31 @@ fn every_failure_has_its_code_and_names_the_way_out() {
         (&["--workload", "nonsense"], 2, "fathom list workloads"),
         (&["--workload", ""], 4, "no workload selected"),
         (&["--batch", "0", "-w", "autoenc"], 2, "1..64*2"),
-        (&["--workload", "autoenc", "--device", "99"], 3, "no device 99"),
-        (&["--workload", "autoenc", "--device", "radeon-of-mars"], 3, "no device matches"),
-        (&["--workload", "autoenc", "--backend", "glide"], 2, "one of vulkan, metal, dx12"),
-        (&["--workload", "autoenc", "--save", "r.txt"], 2, "records are .json"),
-        (&["--workload", "autoenc", "--data", "/no/such/folder"], 10, "/no/such/folder"),
+        (
+            &["--workload", "autoenc", "--device", "99"],
+            3,
+            "no device 99",
+        ),
+        (
+            &["--workload", "autoenc", "--device", "radeon-of-mars"],
+            3,
+            "no device matches",
+        ),
+        (
+            &["--workload", "autoenc", "--backend", "glide"],
+            2,
+            "one of vulkan, metal, dx12",
+        ),
+        (
+            &["--workload", "autoenc", "--save", "r.txt"],
+            2,
+            "records are .json",
+        ),
+        (
+            &["--workload", "autoenc", "--data", "/no/such/folder"],
+            10,
+            "/no/such/folder",
+        ),
         (&["--workload", "autoenc", "list"], 2, "cannot be used with"),
         (&["show", "autoenc", "--kernel", "nothing"], 2, "--program"),
         (&["verify", "no-such-kernel"], 4, "fathom list kernels"),
@@ -54,7 +74,11 @@ fn a_run_prints_figures_and_keeps_a_record() {
     let folder = tempfile::tempdir().unwrap();
     let saved = folder.path().join("r.json");
     let save = saved.to_str().unwrap();
-    let arguments = [&["-w", "autoenc", "-m", "infer", "-b", "1,7", "--save", save], QUICK].concat();
+    let arguments = [
+        &["-w", "autoenc", "-m", "infer", "-b", "1,7", "--save", save],
+        QUICK,
+    ]
+    .concat();
     let output = fathom(&arguments);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let table = text(&output.stdout);
@@ -65,9 +89,16 @@ fn a_run_prints_figures_and_keeps_a_record() {
     let batches: Vec<usize> = record.runs.iter().map(|r| r.batch).collect();
     assert_eq!(batches, [1, 7]);
     for run in &record.runs {
-        assert_eq!((run.verified.status.as_str(), run.verified.passed), ("passed", run.verified.checked));
+        assert_eq!(
+            (run.verified.status.as_str(), run.verified.passed),
+            ("passed", run.verified.checked)
+        );
         assert!(run.timing.as_ref().unwrap().step.median_ns > 0.0);
-        let sum: f64 = run.ops.iter().map(|op| op.ns.as_ref().unwrap().median).sum();
+        let sum: f64 = run
+            .ops
+            .iter()
+            .map(|op| op.ns.as_ref().unwrap().median)
+            .sum();
         let profile = run.profile.as_ref().unwrap();
         // Medians of parts need not sum to the median of the whole, but nearly.
         let ratio = (sum + profile.gaps_ns) / profile.span_ns;
@@ -77,11 +108,23 @@ fn a_run_prints_figures_and_keeps_a_record() {
 
 #[test]
 fn json_on_stdout_is_the_record_and_nothing_else() {
-    let output = fathom(&[&["-w", "autoenc", "-m", "infer", "-o", "json", "--no-profile"], QUICK].concat());
+    let output = fathom(
+        &[
+            &["-w", "autoenc", "-m", "infer", "-o", "json", "--no-profile"],
+            QUICK,
+        ]
+        .concat(),
+    );
     let record: fathom::record::Record = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(record.schema, fathom::record::SCHEMA);
     assert_eq!(record.runs.len(), 1);
-    let output = fathom(&[&["-w", "autoenc", "-m", "infer", "-o", "csv", "--no-verify"], QUICK].concat());
+    let output = fathom(
+        &[
+            &["-w", "autoenc", "-m", "infer", "-o", "csv", "--no-verify"],
+            QUICK,
+        ]
+        .concat(),
+    );
     let csv = text(&output.stdout);
     assert_eq!(csv.lines().count(), 2, "{csv}");
     assert!(csv.contains("unverified"), "{csv}");
@@ -90,9 +133,19 @@ fn json_on_stdout_is_the_record_and_nothing_else() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_full_disk_is_told_and_the_figures_are_shown_all_the_same() {
-    let output = fathom(&[&["-w", "autoenc", "-m", "infer", "--save", "/dev/full"], QUICK].concat());
+    let output = fathom(
+        &[
+            &["-w", "autoenc", "-m", "infer", "--save", "/dev/full"],
+            QUICK,
+        ]
+        .concat(),
+    );
     assert_eq!(output.status.code(), Some(10));
-    assert!(text(&output.stderr).contains("cannot write /dev/full"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("cannot write /dev/full"),
+        "{}",
+        text(&output.stderr)
+    );
     assert!(text(&output.stdout).contains("samples/s"));
 }
 
@@ -100,7 +153,10 @@ fn a_full_disk_is_told_and_the_figures_are_shown_all_the_same() {
 #[cfg(unix)]
 fn a_reader_that_goes_away_is_no_error() {
     let script = format!("{} list kernels | head -1", env!("CARGO_BIN_EXE_fathom"));
-    let output = Command::new("bash").args(["-o", "pipefail", "-c", &script]).output().unwrap();
+    let output = Command::new("bash")
+        .args(["-o", "pipefail", "-c", &script])
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
 }
 
@@ -111,7 +167,11 @@ fn broken_data_is_refused_by_name() {
     std::fs::write(&path, [0, 0, 8, 3, 0, 0]).unwrap();
     let output = fathom(&["-w", "autoenc", "--data", folder.path().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(10));
-    assert!(text(&output.stderr).contains("train-images-idx3-ubyte"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("train-images-idx3-ubyte"),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[test]
@@ -120,7 +180,11 @@ fn every_option_has_help_and_lines_are_not_too_long() {
     fn check(command: &clap::Command) {
         for argument in command.get_arguments() {
             let id = argument.get_id();
-            assert!(argument.get_help().is_some(), "{} {id} has no help", command.get_name());
+            assert!(
+                argument.get_help().is_some(),
+                "{} {id} has no help",
+                command.get_name()
+            );
         }
         command.get_subcommands().for_each(check);
     }

@@ -88,6 +88,11 @@ impl Speech {
         inventory: Inventory,
         limits: Limits,
     ) -> Result<Self> {
+        if n == 0 {
+            return Err(Error::Usage(
+                "a data set needs at least one utterance".into(),
+            ));
+        }
         let mfcc = Mfcc::default();
         let made = (0..n).into_par_iter().map(|i| {
             let (audio, phones) = Self::render(seed, split, i, inventory, limits);

@@ -1,5 +1,6 @@
 //! The TIMIT tree: TRAIN and TEST, dialect regions, speakers, a .WAV and a .PHN for each sentence.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -31,38 +32,43 @@ pub fn sentences(root: &Path, split: Split) -> Result<Vec<(PathBuf, PathBuf)>> {
         })?;
     let mut files = Vec::new();
     gather(&folder, &mut files)?;
-    files.sort();
-    let with = |extension: &str| -> Vec<PathBuf> {
-        let has = |p: &&PathBuf| {
-            p.extension()
+    // Audio and phones by what they have in common, so that each finds its own partner.
+    let mut pairs: BTreeMap<PathBuf, [Option<PathBuf>; 2]> = BTreeMap::new();
+    for file in files {
+        let has = |extension: &str| {
+            file.extension()
                 .is_some_and(|e| e.eq_ignore_ascii_case(extension))
         };
-        let dialect = |p: &&PathBuf| file_name(p).to_ascii_uppercase().starts_with("SA");
-        files
-            .iter()
-            .filter(has)
-            .filter(|p| !dialect(p))
-            .cloned()
-            .collect()
-    };
-    let (audio, phones) = (with("wav"), with("phn"));
-    let stem = |p: &PathBuf| p.with_extension("");
-    for (these, those, missing) in [(&audio, &phones, ".PHN"), (&phones, &audio, ".WAV")] {
-        if let Some(alone) = these
-            .iter()
-            .find(|p| those.binary_search_by_key(&stem(p), stem).is_err())
-        {
+        let part = match (has("wav"), has("phn")) {
+            (true, _) => 0,
+            (_, true) => 1,
+            _ => continue,
+        };
+        if file_name(&file).to_ascii_uppercase().starts_with("SA") {
+            continue;
+        }
+        let slot = &mut pairs.entry(file.with_extension("")).or_default()[part];
+        if let Some(twin) = slot {
             return Err(Error::data(
-                alone,
+                &file,
                 "folder",
-                format!("its {missing} file is missing"),
+                format!("{} is there as well", twin.display()),
             ));
         }
+        *slot = Some(file);
     }
-    if audio.is_empty() {
+    if pairs.is_empty() {
         return Err(Error::data(&folder, "folder", "no .WAV with .PHN in it"));
     }
-    Ok(audio.into_iter().zip(phones).collect())
+    let whole = pairs.into_values().map(|pair| match pair {
+        [Some(audio), Some(phones)] => Ok((audio, phones)),
+        [Some(alone), None] => Err(Error::data(alone, "folder", "its .PHN file is missing")),
+        [None, alone] => {
+            let alone = alone.unwrap_or_default();
+            Err(Error::data(alone, "folder", "its .WAV file is missing"))
+        }
+    });
+    whole.collect()
 }
 
 /// Reads a sentence.
@@ -71,17 +77,13 @@ pub fn sentences(root: &Path, split: Split) -> Result<Vec<(PathBuf, PathBuf)>> {
 /// As [`audio::read`] and [`phn::read`]; a phone beyond the audio's end.
 pub fn read(wav: &Path, phones: &Path) -> Result<(Vec<i16>, Vec<Segment>)> {
     let (samples, segments) = (audio::read(wav)?, phn::read(phones)?);
-    // TIMIT's own last phones end up to a window beyond the audio in a few files.
+    // A last phone may end within the window after the audio: it has no frame of its own there.
     let slack = super::mfcc::WINDOW;
-    match segments.iter().position(|s| s.end > samples.len() + slack) {
-        Some(line) => Err(Error::data(
+    match segments.iter().find(|s| s.end > samples.len() + slack) {
+        Some(segment) => Err(Error::data(
             phones,
-            format!("line {}", line + 1),
-            format!(
-                "ends at sample {}: the audio has {}",
-                segments[line].end,
-                samples.len()
-            ),
+            format!("the phone from {} to {}", segment.start, segment.end),
+            format!("ends beyond the audio, which has {} samples", samples.len()),
         )),
         None => Ok((samples, segments)),
     }
@@ -181,7 +183,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            error.contains("line 1") && error.contains("the audio has 1000"),
+            error.contains("0 to 5000") && error.contains("has 1000 samples"),
             "{error}"
         );
         let empty = tempfile::tempdir().unwrap();
