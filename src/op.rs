@@ -12,7 +12,10 @@ use crate::graph::Tensor;
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 
+pub mod argmax;
+pub mod bernoulli_cross_entropy;
 pub mod clip;
+pub mod cross_entropy;
 pub mod ctc;
 pub mod ctc_decode;
 pub mod map;
@@ -25,13 +28,15 @@ mod rows;
 pub mod shift;
 pub mod softmax;
 pub mod tick;
-mod tmp;
 
 /// Every op family there is.
 pub const LIST: &[&dyn Family] = &[
     &matmul::Family,
     &map::Family,
     &reduce::Family,
+    &argmax::Family,
+    &cross_entropy::Family,
+    &bernoulli_cross_entropy::Family,
     &random::Family,
     &ctc_decode::Family,
     &optimizer::Family,

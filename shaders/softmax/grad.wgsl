@@ -3,7 +3,7 @@
 //   log-softmax  dx[r, c] = dy[r, c] - exp(y[r, c]) sum over k of dy[r, k]
 // A team of TEAM invocations owns a row. Its first TEAM * KEEP vectors stay in registers and cross the
 // memory bus once; those beyond are read again.
-// Grid: WORKGROUP / TEAM rows a workgroup, folded into two dimensions. Shared: 1 KiB.
+// Grid: WORKGROUP / TEAM rows a workgroup, folded into two dimensions. Shared: 2 KiB.
 // use: common/team
 
 const WORKGROUP: u32 = 256u;
@@ -16,9 +16,9 @@ const LOG: bool = false;
 // end
 
 struct Params { rows: u32, length: u32 } // length of a row in vectors
-@group(0) @binding(0) var<storage, read_write> dx: array<T>;
-@group(0) @binding(1) var<storage, read> y: array<T>;
-@group(0) @binding(2) var<storage, read> dy: array<T>;
+@group(0) @binding(0) var<storage, read> y: array<T>;
+@group(0) @binding(1) var<storage, read> dy: array<T>;
+@group(0) @binding(2) var<storage, read_write> dx: array<T>;
 @group(1) @binding(0) var<uniform> params: Params;
 
 fn term(y: T, dy: T) -> f32 {

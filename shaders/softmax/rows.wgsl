@@ -3,7 +3,7 @@
 // The maximum is taken off before exp, so that it can't overflow and an offset of all x changes nothing.
 // A team of TEAM invocations owns a row. Its first TEAM * KEEP vectors stay in registers and cross the
 // memory bus once; those beyond are summed online (Milakov & Gimelshein 2018, algorithm 3) and read again.
-// Grid: WORKGROUP / TEAM rows a workgroup, folded into two dimensions. Shared: 1 KiB.
+// Grid: WORKGROUP / TEAM rows a workgroup, folded into two dimensions. Shared: 2 KiB.
 // use: common/team
 
 const WORKGROUP: u32 = 256u;
@@ -16,8 +16,8 @@ const LOG: bool = false; // finish takes d itself rather than exp(d)
 // end
 
 struct Params { rows: u32, length: u32 } // length of a row in vectors
-@group(0) @binding(0) var<storage, read_write> y: array<T>;
-@group(0) @binding(1) var<storage, read> x: array<T>;
+@group(0) @binding(0) var<storage, read> x: array<T>;
+@group(0) @binding(1) var<storage, read_write> y: array<T>;
 @group(1) @binding(0) var<uniform> params: Params;
 
 // hook: finish

@@ -6,6 +6,9 @@ use crate::tensor::{Shape, TensorSpec};
 
 use super::{Kernel, Variant, grid};
 
+/// Invocations a workgroup has on a GPU: what every device allows.
+pub(crate) const GPU_WORKGROUP: usize = 256;
+
 /// A tensor as rows along its last axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rows {
@@ -18,6 +21,18 @@ pub(crate) struct Rows {
 pub(crate) struct Team {
     pub(crate) workgroup: usize,
     pub(crate) team: usize,
+}
+
+impl Team {
+    /// Most vectors of a row that an invocation keeps in registers. A CPU has its stack for that, and reads
+    /// the row again from its cache as fast.
+    pub(crate) fn most_kept(self) -> usize {
+        if self.workgroup == GPU_WORKGROUP {
+            8
+        } else {
+            1
+        }
+    }
 }
 
 impl Rows {
@@ -38,7 +53,6 @@ impl Rows {
 
     /// About four vectors an invocation, fewer where there are too few rows to fill the device.
     pub(crate) fn gpu_team(self) -> Team {
-        const WORKGROUP: usize = 256;
         /// Invocations that keep a large GPU's memory bus busy.
         const ENOUGH: usize = 1 << 16;
         let mut team = self.vectors().div_ceil(4).next_power_of_two();
@@ -46,8 +60,8 @@ impl Rows {
             team *= 2;
         }
         Team {
-            workgroup: WORKGROUP,
-            team: team.min(WORKGROUP),
+            workgroup: GPU_WORKGROUP,
+            team: team.min(GPU_WORKGROUP),
         }
     }
 

@@ -24,14 +24,12 @@ pub struct SoftmaxGrad {
     pub log: bool,
 }
 
-/// Most vectors of a row that an invocation keeps in registers.
-const MOST_KEPT: usize = 8;
-
-/// Variants that keep a row in registers as far as it fits.
+/// Variants that keep a row in registers, as far as it fits.
 pub(crate) fn variants(rows: Rows, caps: &Caps) -> Vec<Variant> {
     let keep = |team: Team| {
         let each = rows.vectors().div_ceil(team.team);
-        [("KEEP", each.next_power_of_two().min(MOST_KEPT) as u32)]
+        let kept = each.next_power_of_two().min(team.most_kept());
+        [("KEEP", kept as u32)]
     };
     rows.variants(caps, keep)
 }
@@ -100,7 +98,7 @@ impl Op for Softmax {
         }
         Lowered::one(Dispatch {
             kernel,
-            bindings: vec![output(0), input(0)],
+            bindings: vec![input(0), output(0)],
             params: rows.params(),
             grid: rows.grid(variant, io.caps),
         })
@@ -169,7 +167,7 @@ impl Op for SoftmaxGrad {
         let kernel = rows.kernel("softmax/grad", variant);
         Lowered::one(Dispatch {
             kernel: kernel.with_text("LOG", self.log.to_string()),
-            bindings: vec![output(0), input(0), input(1)],
+            bindings: vec![input(0), input(1), output(0)],
             params: rows.params(),
             grid: rows.grid(variant, io.caps),
         })
@@ -197,20 +195,21 @@ impl Op for SoftmaxGrad {
         tolerance(inputs[0].shape.last())
     }
 
-    /// y as a softmax makes it, of logits from `distribution`. Gradients that are all about 1000 cancel in
-    /// dy - sum of dy y whatever the kernel does, and no loss makes such: they stay about 0.
+    /// y as a softmax makes it of logits from `distribution`. Softmax's dy - sum of dy y cancels, whatever
+    /// the kernel does, where all dy are about 1000 and where a row is saturated, and the bound is a share
+    /// of what is left: there both stay moderate.
     fn sample(
         &self,
         inputs: &[TensorSpec],
         distribution: Distribution,
         rng: &mut Rng,
     ) -> Vec<Array> {
-        let x = distribution.array(&inputs[0], 1, rng);
-        let dy = match distribution {
-            Distribution::Offset => Distribution::Uniform,
+        let moderate = |extreme: Distribution| match distribution {
+            found if found == extreme && !self.log => Distribution::Uniform,
             other => other,
         };
-        let dy = dy.array(&inputs[1], 1, rng);
+        let x = moderate(Distribution::Extreme).array(&inputs[0], 1, rng);
+        let dy = moderate(Distribution::Offset).array(&inputs[1], 1, rng);
         let y = Softmax { log: self.log }.reference(&[&x]);
         y.into_iter().chain([dy]).collect()
     }
@@ -232,8 +231,11 @@ impl<'g> Tensor<'g> {
     }
 }
 
+/// More rows than 65,535 workgroups of a CPU's 16.
+pub(crate) const MANY_ROWS: &[usize] = &[1_050_001, 1];
+
 /// Shapes that every kernel of rows is tested on: one column, one row, odd, prime, about a workgroup, longer
-/// than what registers hold, the largest vocabulary, more than 65,535 workgroups.
+/// than what registers hold, the largest vocabulary, many short rows.
 pub(crate) const SHAPES: &[&[usize]] = &[
     &[1, 1],
     &[5, 1],
@@ -279,6 +281,27 @@ impl super::Family for Family {
                 ));
             }
         }
+        let many = TensorSpec::f32(MANY_ROWS);
+        cases.push(Case::new(size(MANY_ROWS), Softmax { log: true }, [many]));
         cases
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The examples of the ONNX operators Softmax and LogSoftmax.
+    #[test]
+    fn the_reference_gives_published_values() {
+        let x = Array::f32([1, 3], vec![-1.0, 0.0, 1.0]);
+        for (log, wanted) in [
+            (false, [0.090_030_6, 0.244_728_48, 0.665_240_94]),
+            (true, [-2.407_606_1, -1.407_606, -0.407_606_04]),
+        ] {
+            let y = Softmax { log }.reference(&[&x]);
+            let close = |(y, wanted): (&f64, f64)| (y - wanted).abs() < 1e-6;
+            assert!(y[0].data.iter().zip(wanted).all(close), "{y:?}");
+        }
     }
 }
