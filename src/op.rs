@@ -12,12 +12,19 @@ use crate::graph::Tensor;
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 
+pub mod argmax;
 pub mod map;
 pub mod matmul;
 pub mod reduce;
+mod rows;
 
 /// Every op family there is.
-pub const LIST: &[&dyn Family] = &[&matmul::Family, &map::Family, &reduce::Family];
+pub const LIST: &[&dyn Family] = &[
+    &matmul::Family,
+    &map::Family,
+    &reduce::Family,
+    &argmax::Family,
+];
 
 /// The paper's seven classes of operation (Fathom, IISWC 2016, section V).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,7 +35,6 @@ pub enum Class {
     Convolution,
     /// C: elementwise arithmetic.
     Elementwise,
-    /// D: reductions and expansions: sums, softmax, losses, pooling, normalisation.
     Reduction,
     /// E: random sampling.
     Random,

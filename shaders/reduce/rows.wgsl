@@ -1,26 +1,59 @@
-// y[o] = scale * sum over r of x[o, r].
-// Grid: one workgroup a row. Shared: 256 bytes.
+// y[o, c] = scale * fold over the r of chunk c of x[o, r], where fold is the sum or the maximum.
+// A row of `length` vectors is one chunk, or is cut into `chunks` whose results a second dispatch folds.
+// Each invocation folds every TEAM-th vector of its chunk into four results in turn: the loads overlap
+// and rounding errors grow like those of a quarter of the chain. Then the team folds by a tree.
+// Grid: WORKGROUP / TEAM chunks a workgroup, folded into two dimensions. Shared: 2 KiB.
+// use: common/team
 
-struct Params { outer: u32, length: u32, inner: u32, scale: f32 }
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+const WORKGROUP: u32 = 256u;
+const TEAM: u32 = 256u; // invocations a chunk, a power of two
+const AHEAD: u32 = 4u; // vectors read at once
+const MAX: bool = false; // the maximum rather than the sum
+
+// hook: lanes
+// use: common/lanes1
+// end
+
+struct Params { pieces: u32, chunks: u32, chunk: u32, length: u32, scale: f32 } // lengths in vectors
+@group(0) @binding(0) var<storage, read_write> y: array<f32>; // the inputs follow, as many as load reads
 @group(1) @binding(0) var<uniform> params: Params;
 
-var<workgroup> partial: array<f32, 64>;
+// hook: load
+@group(0) @binding(1) var<storage, read> x: array<T>;
+fn load(i: u32) -> T { return x[i]; }
+// end
 
-@compute @workgroup_size(64)
+fn fold(a: T, b: T) -> T {
+    if MAX { return max(a, b); }
+    return a + b;
+}
+
+@compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lid: u32) {
-    let row = wid.y * groups.x + wid.x;
-    if row >= params.outer { return; }
-    var sum = 0.0;
-    for (var r = lid; r < params.length; r += 64u) {
-        sum += x[row * params.length + r];
+    let own = (wid.y * groups.x + wid.x) * (WORKGROUP / TEAM) + lid / TEAM;
+    let piece = min(own, params.pieces - 1u);
+    let first = piece % params.chunks * params.chunk;
+    let row = piece / params.chunks * params.length;
+    let end = row + min(first + params.chunk, params.length);
+    var part: array<T, AHEAD>;
+    // unroll
+    for (var k = 0u; k < AHEAD; k++) {
+        part[k] = T(0.0);
+        if MAX { part[k] = load(row + first); } // a lowest value would hide a row of infinities
     }
-    partial[lid] = sum;
-    for (var half = 32u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if lid < half { partial[lid] += partial[lid + half]; }
+    var i = row + first + lid % TEAM;
+    for (; i + (AHEAD - 1u) * TEAM < end; i += AHEAD * TEAM) {
+        // unroll
+        for (var k = 0u; k < AHEAD; k++) { part[k] = fold(part[k], load(i + k * TEAM)); }
     }
-    if lid == 0u { y[row] = partial[0] * params.scale; }
+    for (; i < end; i += TEAM) { part[0] = fold(part[0], load(i)); }
+    let folded = fold(fold(part[0], part[1]), fold(part[2], part[3]));
+    var result: f32;
+    if MAX {
+        result = team_max(top(folded), lid, TEAM);
+    } else {
+        result = team_sum(total(folded), lid, TEAM);
+    }
+    if lid % TEAM == 0u && own < params.pieces { y[own] = result * params.scale; }
 }

@@ -1,12 +1,20 @@
-//! Reductions over a run of neighbouring axes: sum, mean.
+//! Reductions over a run of neighbouring axes: sum, mean, maximum.
+
+use std::ops::Range;
 
 use crate::gpu::Caps;
 use crate::graph::Tensor;
-use crate::tensor::{Array, Shape, TensorSpec};
+use crate::random::Rng;
+use crate::tensor::{Array, DType, Shape, TensorSpec};
 
-use super::{
-    Case, Class, Cost, Dispatch, Io, Kernel, Lowered, Op, Tolerance, Variant, grid, input, output,
-};
+use super::rows::{MANY_ROWS, size};
+use super::{Case, Class, Cost, Distribution, Io, Lowered, Op, Tolerance, Variant};
+
+mod max_grad;
+pub(crate) mod pass;
+
+pub use max_grad::MaxGrad;
+use pass::{Fold, Problem};
 
 /// What is computed of the reduced values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,30 +23,64 @@ pub enum Reduction {
     Sum,
     /// Their mean.
     Mean,
+    /// The largest; its gradient goes to the first of several.
+    Max,
 }
 
-/// Reduces axes `first .. first + count`, which disappear.
+/// Neighbouring axes: one by its number, or several by a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Axes {
+    /// The first.
+    pub first: usize,
+    /// How many.
+    pub count: usize,
+}
+
+impl From<usize> for Axes {
+    fn from(first: usize) -> Self {
+        Self { first, count: 1 }
+    }
+}
+
+impl From<Range<usize>> for Axes {
+    fn from(axes: Range<usize>) -> Self {
+        Self {
+            first: axes.start,
+            count: axes.len(),
+        }
+    }
+}
+
+/// Reduces axes, which disappear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reduce {
     /// What is computed.
     pub reduction: Reduction,
-    /// First axis reduced.
-    pub first: usize,
-    /// How many axes.
-    pub count: usize,
+    /// Of which axes.
+    pub axes: Axes,
 }
 
 impl Reduce {
-    /// The input as [outer, length, inner]: `length` is what is reduced.
-    fn split(&self, shape: &Shape) -> (usize, usize, usize) {
+    fn end(&self) -> usize {
+        self.axes.first + self.axes.count
+    }
+
+    fn problem(&self, shape: &Shape) -> Problem {
         let dims = shape.dims();
-        let end = self.first + self.count;
         let product = |d: &[usize]| d.iter().product();
-        (
-            product(&dims[..self.first]),
-            product(&dims[self.first..end]),
-            product(&dims[end..]),
-        )
+        Problem {
+            outer: product(&dims[..self.axes.first]),
+            length: product(&dims[self.axes.first..self.end()]),
+            inner: product(&dims[self.end()..]),
+        }
+    }
+}
+
+impl Problem {
+    /// The elements of the input that output `i` is made of, in order.
+    fn places(self, i: usize) -> impl Iterator<Item = usize> {
+        let (o, n) = (i / self.inner, i % self.inner);
+        (0..self.length).map(move |r| (o * self.length + r) * self.inner + n)
     }
 }
 
@@ -47,6 +89,7 @@ impl Op for Reduce {
         match self.reduction {
             Reduction::Sum => "sum",
             Reduction::Mean => "mean",
+            Reduction::Max => "max",
         }
     }
 
@@ -56,14 +99,14 @@ impl Op for Reduce {
 
     fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
         let dims = inputs[0].dims();
-        let end = self.first + self.count;
-        if end > dims.len() {
+        let (first, end) = (self.axes.first, self.end());
+        if inputs[0].dtype != DType::F32 || end > dims.len() {
             return Err(format!(
-                "{} has no axes {}..{end}",
-                inputs[0].shape, self.first
+                "takes axes {first}..{end} of f32, not {}",
+                inputs[0]
             ));
         }
-        let kept = [&dims[..self.first], &dims[end..]].concat();
+        let kept = [&dims[..first], &dims[end..]].concat();
         Ok(vec![TensorSpec::f32(kept)])
     }
 
@@ -72,94 +115,132 @@ impl Op for Reduce {
         Cost::new(inputs[0].len() as u64, inputs, &outputs)
     }
 
-    fn variants(&self, inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
-        let (_, _, inner) = self.split(&inputs[0].shape);
-        vec![Variant::new(
-            if inner == 1 { "rows" } else { "columns" },
-            [],
-        )]
+    fn variants(&self, inputs: &[TensorSpec], caps: &Caps) -> Vec<Variant> {
+        pass::variants(self.problem(&inputs[0].shape), caps)
     }
 
     fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let (outer, length, inner) = self.split(&io.inputs[0].shape);
-        let scale = match self.reduction {
-            Reduction::Sum => 1.0,
-            Reduction::Mean => 1.0 / length as f32,
+        let problem = self.problem(&io.inputs[0].shape);
+        let fold = Fold {
+            max: self.reduction == Reduction::Max,
+            scale: match self.reduction {
+                Reduction::Mean => 1.0 / problem.length as f32,
+                Reduction::Sum | Reduction::Max => 1.0,
+            },
+            load: None,
         };
-        let workgroups = if inner == 1 {
-            outer
-        } else {
-            (outer * inner).div_ceil(64)
-        };
-        Lowered::one(Dispatch {
-            kernel: Kernel::of("reduce", variant),
-            bindings: vec![input(0), output(0)],
-            params: vec![
-                outer as u32,
-                length as u32,
-                inner as u32,
-                f32::to_bits(scale),
-            ],
-            grid: grid(workgroups, io.caps),
-        })
+        pass::lower(problem, fold, variant, io.caps)
     }
 
     fn gradient<'g>(
         &self,
         x: &[Tensor<'g>],
-        _y: &[Tensor<'g>],
+        y: &[Tensor<'g>],
         dy: &[Option<Tensor<'g>>],
     ) -> Vec<Option<Tensor<'g>>> {
-        let Some(dy) = dy[0] else {
-            return vec![None];
+        let (Some(dy), Ok(_)) = (dy[0], self.output(&[x[0].spec()])) else {
+            return vec![None]; // unused, or an impossible op, which the graph has told already
         };
         let shape = x[0].spec().shape;
-        let (_, length, _) = self.split(&shape);
         let mut kept = shape.dims().to_vec();
-        kept[self.first..self.first + self.count].fill(1);
-        let dy = match self.reduction {
-            Reduction::Sum => dy,
-            Reduction::Mean => dy.scale(1.0 / length as f32),
-        };
-        vec![Some(dy.reshape(kept).broadcast_to(&shape))]
+        kept[self.axes.first..self.end()].fill(1);
+        let repeat = |dy: Tensor<'g>| dy.reshape(kept).broadcast_to(&shape);
+        vec![Some(match self.reduction {
+            Reduction::Sum => repeat(dy),
+            Reduction::Mean => repeat(dy.scale(1.0 / self.problem(&shape).length as f32)),
+            Reduction::Max => x[0]
+                .graph()
+                .apply1(MaxGrad { max: *self }, &[x[0], y[0], dy]),
+        })]
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let (outer, length, inner) = self.split(&inputs[0].spec.shape);
-        let specs = self.output(&[inputs[0].spec.clone()]).unwrap_or_default();
+        let problem = self.problem(&inputs[0].spec.shape);
         let value = |i: usize| {
-            let (o, n) = (i / inner, i % inner);
-            let each = (0..length).map(|r| inputs[0].data[(o * length + r) * inner + n]);
-            let sum: f64 = each.sum();
+            let values = problem.places(i).map(|at| inputs[0].data[at]);
             match self.reduction {
-                Reduction::Sum => sum,
-                Reduction::Mean => sum / length as f64,
+                Reduction::Sum => values.sum::<f64>(),
+                Reduction::Mean => values.sum::<f64>() / problem.length as f64,
+                Reduction::Max => values.fold(f64::NEG_INFINITY, f64::max),
             }
         };
-        let data = (0..outer * inner).map(value).collect();
-        specs
-            .into_iter()
-            .next()
-            .map(|s| Array::new(s, data))
-            .into_iter()
-            .collect()
+        let data = (0..problem.outer * problem.inner).map(value).collect();
+        let specs = self.output(&[inputs[0].spec.clone()]).unwrap_or_default();
+        let spec = specs.into_iter().next();
+        spec.map(|s| Array::new(s, data)).into_iter().collect()
     }
 
     fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance::sum(self.split(&inputs[0].shape).1)
+        match self.reduction {
+            Reduction::Sum | Reduction::Mean => {
+                Tolerance::sum(self.problem(&inputs[0].shape).length)
+            }
+            Reduction::Max => Tolerance(0.0), // one of the values as it is
+        }
+    }
+
+    /// Tiny values are positive and not denormal: a device may take denormal terms and partial sums for 0,
+    /// and a long sum would be off by all of them.
+    fn sample(
+        &self,
+        inputs: &[TensorSpec],
+        distribution: Distribution,
+        rng: &mut Rng,
+    ) -> Vec<Array> {
+        let mut x = distribution.array(&inputs[0], 1, rng);
+        if distribution == Distribution::Tiny {
+            let normal = |x: &mut f64| *x = x.abs().max(f64::from(f32::MIN_POSITIVE));
+            x.data.iter_mut().for_each(normal);
+        }
+        vec![x]
+    }
+
+    fn representative(&self, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
+        let mut dims = vec![1; inputs[0].dims().len()];
+        let smaller = self.problem(&inputs[0].shape).representative();
+        let groups = [
+            (0..self.axes.first, smaller.outer),
+            (self.axes.first..self.end(), smaller.length),
+            (self.end()..dims.len(), smaller.inner),
+        ];
+        for (axes, length) in groups {
+            // A group of no axes has length 1 anyway.
+            if let Some(first) = dims[axes].first_mut() {
+                *first = length;
+            }
+        }
+        vec![TensorSpec::f32(dims)]
     }
 }
 
 impl<'g> Tensor<'g> {
+    fn reduce(self, reduction: Reduction, axes: Axes) -> Tensor<'g> {
+        self.graph().apply1(Reduce { reduction, axes }, &[self])
+    }
+
+    /// The sum along `axes`, which disappear: `x.sum(1)`, `x.sum(1..3)`.
+    pub fn sum(self, axes: impl Into<Axes>) -> Tensor<'g> {
+        self.reduce(Reduction::Sum, axes.into())
+    }
+
+    /// The mean along `axes`, which disappear.
+    pub fn mean(self, axes: impl Into<Axes>) -> Tensor<'g> {
+        self.reduce(Reduction::Mean, axes.into())
+    }
+
+    /// The largest value along `axes`, which disappear. Its gradient goes to the first of several.
+    pub fn max(self, axes: impl Into<Axes>) -> Tensor<'g> {
+        self.reduce(Reduction::Max, axes.into())
+    }
+
     /// The sum over all elements, a scalar.
     pub fn sum_all(self) -> Tensor<'g> {
-        let count = self.spec().shape.rank();
-        let op = Reduce {
-            reduction: Reduction::Sum,
-            first: 0,
-            count,
-        };
-        self.graph().apply1(op, &[self])
+        self.sum(0..self.spec().shape.rank())
+    }
+
+    /// The mean over all elements, a scalar.
+    pub fn mean_all(self) -> Tensor<'g> {
+        self.mean(0..self.spec().shape.rank())
     }
 
     /// Undoes broadcasting from `shape`: sums over the axes along which it was repeated.
@@ -182,19 +263,14 @@ impl<'g> Tensor<'g> {
                 while axis > 0 && repeated(axis - 1) {
                     axis -= 1;
                 }
-                let op = Reduce {
-                    reduction: Reduction::Sum,
-                    first: axis,
-                    count: end - axis,
-                };
-                sum = sum.graph().apply1(op, &[sum]);
+                sum = sum.sum(axis..end);
             }
         }
         sum.reshape(shape.clone())
     }
 }
 
-/// Cases of [`Reduce`].
+/// Cases of [`Reduce`] and [`MaxGrad`].
 #[derive(Debug)]
 pub struct Family;
 
@@ -204,25 +280,55 @@ impl super::Family for Family {
     }
 
     fn cases(&self) -> Vec<Case> {
+        let shapes: [(&[usize], Axes); 17] = [
+            (&[1], 0.into()),
+            (&[4, 1], 1.into()),
+            (&[1, 31], 1.into()),
+            (&[7, 300], 1.into()),
+            (&[33, 62], 1.into()),
+            (&[5, 1021], 1.into()),
+            (&[66_000, 3], 1.into()),
+            (&[3, 40_000], 1.into()),
+            (&[19, 101, 103], (0..3).into()), // one value: split
+            (&[300, 7], 0.into()),
+            (&[3, 5, 4], 1.into()),
+            (&[2, 3, 5, 7], (1..3).into()),
+            (&[6, 49, 12], 1.into()),
+            (&[2502, 62], 0.into()), // split, two rows side by side
+            (&[2111, 64], 0.into()),
+            (&[65_537, 3], 0.into()), // split, single columns
+            (&[2, 3, 70_001], 1.into()),
+        ];
+        let reductions = [
+            ("sum", Reduction::Sum),
+            ("mean", Reduction::Mean),
+            ("max", Reduction::Max),
+        ];
         let mut cases = Vec::new();
-        for (name, reduction) in [("sum", Reduction::Sum), ("mean", Reduction::Mean)] {
-            let shapes: [(&[usize], usize, usize); 5] = [
-                (&[1], 0, 1),
-                (&[7, 300], 1, 1),
-                (&[300, 7], 0, 1),
-                (&[3, 5, 4], 1, 1),
-                (&[66_000, 3], 1, 1),
-            ];
-            for (dims, first, count) in shapes {
-                let op = Reduce {
-                    reduction,
-                    first,
-                    count,
-                };
-                let size: Vec<_> = dims.iter().map(ToString::to_string).collect();
-                let name = format!("{name}_{}_axis{first}", size.join("x"));
-                cases.push(Case::new(name, op, [TensorSpec::f32(dims)]));
+        for (prefix, reduction) in reductions {
+            for (dims, axes) in shapes {
+                let op = Reduce { reduction, axes };
+                let x = TensorSpec::f32(dims);
+                let name = format!("{prefix}_{}_axis{}", size(dims), axes.first);
+                if let (Reduction::Max, Ok(y)) = (reduction, op.output(std::slice::from_ref(&x))) {
+                    let inputs = [x.clone(), y[0].clone(), y[0].clone()];
+                    cases.push(Case::new(
+                        format!("{name}_grad"),
+                        MaxGrad { max: op },
+                        inputs,
+                    ));
+                }
+                cases.push(Case::new(name, op, [x]));
             }
+        }
+        // More than 65,535 workgroups, where one has 16 rows or 16 columns.
+        for (dims, axes) in [(MANY_ROWS, Axes::from(1)), (&[2, 1_050_001], Axes::from(0))] {
+            let op = Reduce {
+                reduction: Reduction::Sum,
+                axes,
+            };
+            let name = format!("sum_{}_axis{}", size(dims), axes.first);
+            cases.push(Case::new(name, op, [TensorSpec::f32(dims)]));
         }
         cases
     }

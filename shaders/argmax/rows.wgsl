@@ -1,0 +1,50 @@
+// y[r] = the c with the largest x[r, c], the first of several.
+// A team of TEAM invocations owns a row: each keeps the best of every TEAM-th vector lane by lane, then the
+// team agrees on the value and after that on the lowest place that has it.
+// Grid: WORKGROUP / TEAM rows a workgroup, folded into two dimensions. Shared: 2 KiB + 4 * WORKGROUP bytes.
+// use: common/team
+
+const WORKGROUP: u32 = 256u;
+const TEAM: u32 = 256u; // a power of two
+
+// hook: lanes
+// use: common/lanes1
+// end
+
+struct Params { rows: u32, length: u32 } // length of a row in vectors
+@group(0) @binding(0) var<storage, read> x: array<T>;
+@group(0) @binding(1) var<storage, read_write> y: array<u32>;
+@group(1) @binding(0) var<uniform> params: Params;
+
+var<workgroup> places: array<u32, WORKGROUP>;
+
+fn team_min(value: u32, lid: u32) -> u32 {
+    if TEAM == 1u { return value; }
+    places[lid] = value;
+    for (var half = TEAM / 2u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if lid % TEAM < half { places[lid] = min(places[lid], places[lid + half]); }
+    }
+    return places[lid]; // for the first of the team
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) lid: u32) {
+    let own = (wid.y * groups.x + wid.x) * (WORKGROUP / TEAM) + lid / TEAM;
+    let row = min(own, params.rows - 1u);
+    let start = row * params.length;
+    // From the row's start, not from a lowest value: a row of infinities has a first place too.
+    var best = x[start];
+    var place = elements(0u);
+    for (var v = lid % TEAM; v < params.length; v += TEAM) {
+        let value = x[start + v];
+        let better = value > best;
+        best = select(best, value, better);
+        place = select(place, elements(v), better);
+    }
+    let highest = team_max(top(best), lid, TEAM);
+    let last = params.length * WIDTH - 1u; // where NaN equals nothing, still a place
+    let first = team_min(lowest(select(U(last), place, best == T(highest))), lid);
+    if lid % TEAM == 0u && own < params.rows { y[row] = first; }
+}

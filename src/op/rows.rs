@@ -1,0 +1,203 @@
+//! How kernels that own whole rows of a matrix deal them out: what softmax, losses, argmax and row sums
+//! share. No op by itself.
+
+use crate::gpu::Caps;
+use crate::tensor::{DType, Shape, TensorSpec};
+
+use super::{Kernel, Variant, grid};
+
+/// Invocations a workgroup has on a GPU: what every device allows.
+pub(crate) const GPU_WORKGROUP: usize = 256;
+
+/// A tensor as rows along its last axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rows {
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+}
+
+/// Invocations a workgroup, and how many of them, neighbours, share a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Team {
+    pub(crate) workgroup: usize,
+    pub(crate) team: usize,
+}
+
+impl Team {
+    /// Most vectors of a row that an invocation keeps in registers. A CPU has its stack for that, and reads
+    /// the row again from its cache as fast.
+    pub(crate) fn most_kept(self) -> usize {
+        if self.workgroup == GPU_WORKGROUP {
+            8
+        } else {
+            1
+        }
+    }
+}
+
+impl Rows {
+    pub(crate) fn of(shape: &Shape) -> Self {
+        let (rows, columns) = (shape.rows(), shape.last());
+        Self { rows, columns }
+    }
+
+    /// Elements of the widest vector that rows consist of.
+    pub(crate) fn width(self) -> usize {
+        if self.columns.is_multiple_of(4) { 4 } else { 1 }
+    }
+
+    /// Length of a row in such vectors.
+    pub(crate) fn vectors(self) -> usize {
+        self.columns / self.width()
+    }
+
+    /// About four vectors an invocation, fewer where there are too few rows to fill the device.
+    pub(crate) fn gpu_team(self) -> Team {
+        /// Invocations that keep a large GPU's memory bus busy.
+        const ENOUGH: usize = 1 << 16;
+        let mut team = self.vectors().div_ceil(4).next_power_of_two();
+        while self.rows * team < ENOUGH && team < self.vectors() {
+            team *= 2;
+        }
+        Team {
+            workgroup: GPU_WORKGROUP,
+            team: team.min(GPU_WORKGROUP),
+        }
+    }
+
+    /// A CPU's invocations are lanes of a loop, and a barrier costs it a walk over all of them: a row
+    /// an invocation, or the eight lanes of one AVX register a row where there are few.
+    pub(crate) fn cpu_team(self) -> Team {
+        let (workgroup, team) = if self.rows >= 16 { (16, 1) } else { (8, 8) };
+        Team { workgroup, team }
+    }
+
+    /// The teams worth trying, the likeliest first, as variants `rows`; `more` adds constants.
+    pub(crate) fn variants<const N: usize>(
+        self,
+        caps: &Caps,
+        more: impl Fn(Team) -> [(&'static str, u32); N],
+    ) -> Vec<Variant> {
+        let mut teams = [self.gpu_team(), self.cpu_team()];
+        if caps.software {
+            teams.reverse();
+        }
+        let variant = |team: Team| {
+            let consts = [
+                ("WORKGROUP", team.workgroup as u32),
+                ("TEAM", team.team as u32),
+            ];
+            Variant::new("rows", [&consts[..], &more(team)].concat())
+        };
+        teams.map(variant).to_vec()
+    }
+
+    /// The kernel of a variant, its vectors as wide as the rows allow.
+    pub(crate) fn kernel(self, shader: &str, variant: &Variant) -> Kernel {
+        Kernel::new(shader)
+            .with_consts(&variant.consts)
+            .with_hook("lanes", lanes(self.width()))
+    }
+
+    /// `struct Params { rows, length }`.
+    pub(crate) fn params(self) -> Vec<u32> {
+        vec![self.rows as u32, self.vectors() as u32]
+    }
+
+    /// A workgroup for each WORKGROUP / TEAM rows.
+    pub(crate) fn grid(self, variant: &Variant, caps: &Caps) -> [u32; 3] {
+        let rows_each = variant.get("WORKGROUP") / variant.get("TEAM");
+        grid(self.rows.div_ceil(rows_each as usize), caps)
+    }
+}
+
+/// The input of an op over rows, checked: f32 and at least one axis.
+pub(crate) fn check(spec: &TensorSpec) -> Result<(), String> {
+    match (spec.dtype, spec.dims()) {
+        (DType::F32, [_, ..]) => Ok(()),
+        _ => Err(format!("takes f32 rows, not {spec}")),
+    }
+}
+
+/// The axes before the last.
+pub(crate) fn outer(spec: &TensorSpec) -> &[usize] {
+    spec.dims().split_last().map_or(&[], |(_, outer)| outer)
+}
+
+/// The hook that makes T a vector of `width` lanes.
+pub(crate) fn lanes(width: usize) -> String {
+    format!("// use: common/lanes{width}\n")
+}
+
+/// Elements of an input that an f64 reference gets through in well under a second.
+pub(crate) const REFERENCE_ELEMENTS: usize = 1 << 22;
+
+/// The same tensors with so few rows (along their first axis, which all share) that the largest has about
+/// [`REFERENCE_ELEMENTS`]. Where that leaves many, the last workgroup is as full as it was.
+pub(crate) fn fewer_rows(inputs: &[TensorSpec]) -> Vec<TensorSpec> {
+    const FULL: usize = 256; // a multiple of every workgroup's rows
+    let rows = inputs[0].dims().first().copied().unwrap_or(1).max(1);
+    let largest = inputs.iter().map(TensorSpec::len).max().unwrap_or(0);
+    let kept = (REFERENCE_ELEMENTS / (largest / rows).max(1)).max(1);
+    if kept >= rows {
+        return inputs.to_vec();
+    }
+    let kept = if kept >= 2 * FULL {
+        kept / FULL * FULL - FULL + rows % FULL
+    } else {
+        kept
+    };
+    let fewer = |spec: &TensorSpec| {
+        let mut dims = spec.dims().to_vec();
+        dims[0] = kept;
+        TensorSpec::new(dims, spec.dtype)
+    };
+    inputs.iter().map(fewer).collect()
+}
+
+/// More rows than 65,535 workgroups of a CPU's 16.
+pub(crate) const MANY_ROWS: &[usize] = &[1_050_001, 1];
+
+/// Shapes that every kernel of rows is tested on: one column, one row, odd, prime, about a workgroup, longer
+/// than what registers hold, the largest vocabulary, many short rows.
+pub(crate) const SHAPES: &[&[usize]] = &[
+    &[1, 1],
+    &[5, 1],
+    &[1, 3],
+    &[3, 2, 4],
+    &[7, 62],
+    &[67, 64],
+    &[13, 257],
+    &[2, 1021],
+    &[3, 1024],
+    &[1, 2111],
+    &[2, 40_000],
+    &[70_001, 3],
+];
+
+/// `3x2x4`.
+pub(crate) fn size(dims: &[usize]) -> String {
+    let dims: Vec<_> = dims.iter().map(ToString::to_string).collect();
+    dims.join("x")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn representatives_keep_the_row_and_the_last_workgroup() {
+        let inputs = [
+            TensorSpec::f32([1_000_003, 62]),
+            TensorSpec::u32([1_000_003]),
+        ];
+        let fewer = fewer_rows(&inputs);
+        let rows = fewer[0].dims()[0];
+        assert_eq!(fewer[0].dims(), [rows, 62]);
+        assert_eq!(fewer[1], TensorSpec::u32([rows]));
+        assert_eq!(rows % 256, 1_000_003 % 256);
+        assert!((REFERENCE_ELEMENTS / 2..=REFERENCE_ELEMENTS).contains(&fewer[0].len()));
+        let small = [TensorSpec::f32([7, 62])];
+        assert_eq!(fewer_rows(&small), small);
+    }
+}
