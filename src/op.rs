@@ -13,10 +13,13 @@ use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 
 pub mod argmax;
+pub mod bernoulli_cross_entropy;
+pub mod cross_entropy;
 pub mod map;
 pub mod matmul;
 pub mod reduce;
 mod rows;
+pub mod softmax;
 
 /// Every op family there is.
 pub const LIST: &[&dyn Family] = &[
@@ -24,6 +27,9 @@ pub const LIST: &[&dyn Family] = &[
     &map::Family,
     &reduce::Family,
     &argmax::Family,
+    &softmax::Family,
+    &cross_entropy::Family,
+    &bernoulli_cross_entropy::Family,
 ];
 
 /// The paper's seven classes of operation (Fathom, IISWC 2016, section V).
@@ -35,6 +41,7 @@ pub enum Class {
     Convolution,
     /// C: elementwise arithmetic.
     Elementwise,
+    /// D: reductions and expansions: sums, softmax, losses, pooling, normalisation.
     Reduction,
     /// E: random sampling.
     Random,
