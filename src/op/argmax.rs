@@ -4,8 +4,7 @@ use crate::gpu::Caps;
 use crate::graph::Tensor;
 use crate::tensor::{Array, TensorSpec};
 
-use super::rows::{Rows, fewer_rows};
-use super::softmax::{MANY_ROWS, SHAPES, size};
+use super::rows::{MANY_ROWS, Rows, SHAPES, check, fewer_rows, outer, size};
 use super::{
     Case, Class, Cost, Dispatch, Distribution, Io, Lowered, Op, Tolerance, Variant, input, output,
 };
@@ -24,10 +23,8 @@ impl Op for Argmax {
     }
 
     fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        match inputs[0].dims() {
-            [] => Err("takes rows, not a scalar".into()),
-            [rest @ .., _] => Ok(vec![TensorSpec::u32(rest)]),
-        }
+        check(&inputs[0])?;
+        Ok(vec![TensorSpec::u32(outer(&inputs[0]))])
     }
 
     fn cost(&self, inputs: &[TensorSpec]) -> Cost {
@@ -61,8 +58,7 @@ impl Op for Argmax {
             best as f64
         };
         let data = rows.map(place).collect();
-        let spec = TensorSpec::u32(&inputs[0].dims()[..inputs[0].dims().len() - 1]);
-        vec![Array::new(spec, data)]
+        vec![Array::new(TensorSpec::u32(outer(&inputs[0].spec)), data)]
     }
 
     /// Integers are exact.

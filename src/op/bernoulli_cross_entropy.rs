@@ -8,8 +8,7 @@ use crate::tensor::{Array, TensorSpec};
 
 use super::map::{Function, Map};
 use super::reduce::pass::{self, Fold, Problem};
-use super::rows::{Rows, fewer_rows};
-use super::softmax::{SHAPES, size};
+use super::rows::{Rows, SHAPES, check, fewer_rows, outer, size};
 use super::{Case, Class, Cost, Distribution, Io, Lowered, Op, Tolerance, Variant};
 
 /// loss = sum over n of max(x, 0) - x t + log(1 + exp(-|x|)), which is -t log p - (1 - t) log(1 - p) for
@@ -70,13 +69,12 @@ impl Op for BernoulliCrossEntropy {
     }
 
     fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        match inputs[0].dims() {
-            [rows @ .., _] if inputs[0] == inputs[1] => Ok(vec![TensorSpec::f32(rows)]),
-            _ => Err(format!(
-                "takes logits and targets alike, not {} and {}",
-                inputs[0], inputs[1]
-            )),
+        let (logits, targets) = (&inputs[0], &inputs[1]);
+        check(logits)?;
+        if logits != targets {
+            return Err(format!("logits {logits} and targets {targets} differ"));
         }
+        Ok(vec![TensorSpec::f32(outer(logits))])
     }
 
     /// max, two products, exp, log and three sums of each element.
@@ -123,8 +121,7 @@ impl Op for BernoulliCrossEntropy {
             .chunks(columns)
             .zip(inputs[1].data.chunks(columns));
         let data = rows.map(|(x, t)| x.iter().zip(t).map(term).sum()).collect();
-        let dims = &inputs[0].dims()[..inputs[0].dims().len() - 1];
-        vec![Array::f32(dims, data)]
+        vec![Array::f32(outer(&inputs[0].spec), data)]
     }
 
     /// The sum's bound, and that of a term: exp may be 3 + 2|x| ulp off, which its own value below 1 makes
@@ -218,8 +215,8 @@ impl super::Family for Family {
     fn cases(&self) -> Vec<Case> {
         let mut cases = Vec::new();
         for dims in SHAPES {
-            let per_row = [&dims[..dims.len() - 1], &[1]].concat();
             let x = TensorSpec::f32(*dims);
+            let per_row = [outer(&x), &[1]].concat();
             let specs = [x.clone(), x, TensorSpec::f32(per_row)];
             let name = size(dims);
             cases.push(Case::new(name.clone(), BernoulliCrossEntropy, &specs[..2]));

@@ -5,8 +5,8 @@ use crate::graph::Tensor;
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 
-use super::rows::{Rows, fewer_rows};
-use super::softmax::{self, MANY_ROWS, SHAPES, log_sum_exp, size};
+use super::rows::{MANY_ROWS, Rows, SHAPES, check, fewer_rows, outer, size};
+use super::softmax::{self, log_sum_exp};
 use super::{
     Case, Class, Cost, Dispatch, Distribution, Io, Lowered, Op, Tolerance, Variant, input, output,
 };
@@ -33,9 +33,8 @@ fn finish(value: T, own: Row, vector: u32) -> T {
 /// The specs of logits, labels and more values a row, checked.
 fn shape_rule(inputs: &[TensorSpec]) -> Result<(), String> {
     let logits = &inputs[0];
-    let Some((_, rows)) = logits.dims().split_last() else {
-        return Err("takes rows of logits, not a scalar".into());
-    };
+    check(logits)?;
+    let rows = outer(logits);
     if inputs[1] != TensorSpec::u32(rows) {
         return Err(format!(
             "{logits} needs labels u32{rows:?}, not {}",

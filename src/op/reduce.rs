@@ -5,9 +5,9 @@ use std::ops::Range;
 use crate::gpu::Caps;
 use crate::graph::Tensor;
 use crate::random::Rng;
-use crate::tensor::{Array, Shape, TensorSpec};
+use crate::tensor::{Array, DType, Shape, TensorSpec};
 
-use super::softmax::{MANY_ROWS, size};
+use super::rows::{MANY_ROWS, size};
 use super::{Case, Class, Cost, Distribution, Io, Lowered, Op, Tolerance, Variant};
 
 mod max_grad;
@@ -100,8 +100,11 @@ impl Op for Reduce {
     fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
         let dims = inputs[0].dims();
         let (first, end) = (self.axes.first, self.end());
-        if end > dims.len() {
-            return Err(format!("{} has no axes {first}..{end}", inputs[0].shape));
+        if inputs[0].dtype != DType::F32 || end > dims.len() {
+            return Err(format!(
+                "takes axes {first}..{end} of f32, not {}",
+                inputs[0]
+            ));
         }
         let kept = [&dims[..first], &dims[end..]].concat();
         Ok(vec![TensorSpec::f32(kept)])
@@ -135,8 +138,8 @@ impl Op for Reduce {
         y: &[Tensor<'g>],
         dy: &[Option<Tensor<'g>>],
     ) -> Vec<Option<Tensor<'g>>> {
-        let Some(dy) = dy[0] else {
-            return vec![None];
+        let (Some(dy), Ok(_)) = (dy[0], self.output(&[x[0].spec()])) else {
+            return vec![None]; // unused, or an impossible op, which the graph has told already
         };
         let shape = x[0].spec().shape;
         let mut kept = shape.dims().to_vec();

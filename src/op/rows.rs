@@ -2,7 +2,7 @@
 //! share. No op by itself.
 
 use crate::gpu::Caps;
-use crate::tensor::{Shape, TensorSpec};
+use crate::tensor::{DType, Shape, TensorSpec};
 
 use super::{Kernel, Variant, grid};
 
@@ -111,6 +111,19 @@ impl Rows {
     }
 }
 
+/// The input of an op over rows, checked: f32 and at least one axis.
+pub(crate) fn check(spec: &TensorSpec) -> Result<(), String> {
+    match (spec.dtype, spec.dims()) {
+        (DType::F32, [_, ..]) => Ok(()),
+        _ => Err(format!("takes f32 rows, not {spec}")),
+    }
+}
+
+/// The axes before the last.
+pub(crate) fn outer(spec: &TensorSpec) -> &[usize] {
+    spec.dims().split_last().map_or(&[], |(_, outer)| outer)
+}
+
 /// The hook that makes T a vector of `width` lanes.
 pub(crate) fn lanes(width: usize) -> String {
     format!("// use: common/lanes{width}\n")
@@ -120,7 +133,7 @@ pub(crate) fn lanes(width: usize) -> String {
 pub(crate) const REFERENCE_ELEMENTS: usize = 1 << 22;
 
 /// The same tensors with so few rows (along their first axis, which all share) that the largest has about
-/// [`REFERENCE_ELEMENTS`]. The last workgroup is as full as it was.
+/// [`REFERENCE_ELEMENTS`]. Where that leaves many, the last workgroup is as full as it was.
 pub(crate) fn fewer_rows(inputs: &[TensorSpec]) -> Vec<TensorSpec> {
     const FULL: usize = 256; // a multiple of every workgroup's rows
     let rows = inputs[0].dims().first().copied().unwrap_or(1).max(1);
@@ -129,7 +142,7 @@ pub(crate) fn fewer_rows(inputs: &[TensorSpec]) -> Vec<TensorSpec> {
     if kept >= rows {
         return inputs.to_vec();
     }
-    let kept = if kept > FULL {
+    let kept = if kept >= 2 * FULL {
         kept / FULL * FULL - FULL + rows % FULL
     } else {
         kept
@@ -140,6 +153,32 @@ pub(crate) fn fewer_rows(inputs: &[TensorSpec]) -> Vec<TensorSpec> {
         TensorSpec::new(dims, spec.dtype)
     };
     inputs.iter().map(fewer).collect()
+}
+
+/// More rows than 65,535 workgroups of a CPU's 16.
+pub(crate) const MANY_ROWS: &[usize] = &[1_050_001, 1];
+
+/// Shapes that every kernel of rows is tested on: one column, one row, odd, prime, about a workgroup, longer
+/// than what registers hold, the largest vocabulary, many short rows.
+pub(crate) const SHAPES: &[&[usize]] = &[
+    &[1, 1],
+    &[5, 1],
+    &[1, 3],
+    &[3, 2, 4],
+    &[7, 62],
+    &[67, 64],
+    &[13, 257],
+    &[2, 1021],
+    &[3, 1024],
+    &[1, 2111],
+    &[2, 40_000],
+    &[70_001, 3],
+];
+
+/// `3x2x4`.
+pub(crate) fn size(dims: &[usize]) -> String {
+    let dims: Vec<_> = dims.iter().map(ToString::to_string).collect();
+    dims.join("x")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::graph::Tensor;
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 
-use super::rows::{Rows, Team, fewer_rows};
+use super::rows::{MANY_ROWS, Rows, SHAPES, Team, check, fewer_rows, size};
 use super::{
     Case, Class, Cost, Dispatch, Distribution, Io, Lowered, Op, Tolerance, Variant, input, output,
 };
@@ -51,7 +51,7 @@ pub(crate) fn tolerance(columns: usize) -> Tolerance {
     Tolerance(Tolerance::sum(columns).0 + 2.0 * worst * f64::from(f32::EPSILON))
 }
 
-/// log of the sum of exp of a row, and the row's maximum.
+/// log of the sum of exp of a row.
 pub(crate) fn log_sum_exp(row: &[f64]) -> f64 {
     let highest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     highest + row.iter().map(|x| (x - highest).exp()).sum::<f64>().ln()
@@ -59,9 +59,9 @@ pub(crate) fn log_sum_exp(row: &[f64]) -> f64 {
 
 fn shape_rule(inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
     let first = &inputs[0];
+    check(first)?;
     match inputs.iter().find(|spec| *spec != first) {
         Some(other) => Err(format!("takes two alike, not {first} and {other}")),
-        None if first.shape.rank() == 0 => Err("takes rows, not a scalar".into()),
         None => Ok(vec![first.clone()]),
     }
 }
@@ -229,32 +229,6 @@ impl<'g> Tensor<'g> {
     pub fn log_softmax(self) -> Tensor<'g> {
         self.graph().apply1(Softmax { log: true }, &[self])
     }
-}
-
-/// More rows than 65,535 workgroups of a CPU's 16.
-pub(crate) const MANY_ROWS: &[usize] = &[1_050_001, 1];
-
-/// Shapes that every kernel of rows is tested on: one column, one row, odd, prime, about a workgroup, longer
-/// than what registers hold, the largest vocabulary, many short rows.
-pub(crate) const SHAPES: &[&[usize]] = &[
-    &[1, 1],
-    &[5, 1],
-    &[1, 3],
-    &[3, 2, 4],
-    &[7, 62],
-    &[67, 64],
-    &[13, 257],
-    &[2, 1021],
-    &[3, 1024],
-    &[1, 2111],
-    &[2, 40_000],
-    &[70_001, 3],
-];
-
-/// `3x2x4`.
-pub(crate) fn size(dims: &[usize]) -> String {
-    let dims: Vec<_> = dims.iter().map(ToString::to_string).collect();
-    dims.join("x")
 }
 
 /// Cases of [`Softmax`] and [`SoftmaxGrad`].
