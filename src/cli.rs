@@ -60,7 +60,10 @@ pub enum Command {
     Verify(verify::VerifyArgs),
     /// Kernels over shapes: GFLOP/s, GB/s, share of the measured peak
     Bench(bench::BenchArgs),
+    /// The devices there are: the same as `list devices`
+    Devices(OutputArgs),
     /// The device's ceilings: FMA rate, copy bandwidth, launch, submission and pipeline creation
+    #[command(alias = "peaks")]
     Peak(peak::PeakArgs),
     /// Train a workload and watch its loss and metric
     Train(train::TrainArgs),
@@ -328,6 +331,7 @@ impl Cli {
             Some(Command::Show(args)) => &args.out,
             Some(Command::Verify(args)) => &args.out,
             Some(Command::Bench(args)) => &args.out,
+            Some(Command::Devices(args)) => args,
             Some(Command::Peak(args)) => &args.out,
             Some(Command::Train(args)) => &args.output,
             Some(Command::Snapshot(args)) => &args.output,
@@ -347,6 +351,7 @@ pub fn execute(cli: Cli) -> Result<()> {
         Command::Show(args) => show::execute(&args),
         Command::Verify(args) => verify::execute(&args),
         Command::Bench(args) => bench::execute(&args),
+        Command::Devices(out) => list::print(list::What::Devices, &out),
         Command::Peak(args) => peak::execute(&args),
         Command::Train(args) => train::execute(&args),
         Command::Snapshot(args) => snapshot::execute(&args),

@@ -26,9 +26,6 @@ pub enum Error {
     /// The device was lost or an allocation failed.
     #[error("{0}")]
     Gpu(String),
-    /// A figure is noisier than was asked for, under `--strict`.
-    #[error("{0}")]
-    Noisy(String),
     /// A data file cannot be used.
     #[error("{}: {place}: {what}", file.display())]
     Data {
@@ -86,7 +83,6 @@ impl Error {
             Self::NothingSelected(_) => 4,
             Self::Verification(_) => 5,
             Self::Gpu(_) => 6,
-            Self::Noisy(_) => 7,
             Self::Data { .. } | Self::Io { .. } => 10,
             Self::Interrupted => 130,
         }
@@ -108,9 +104,9 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
         6,
         "device lost or out of memory (what was measured is kept)",
     ),
-    (7, "measurement too noisy under --strict"),
-    (8, "regression found by compare --fail-on"),
-    (9, "records not comparable"),
+    (7, "reserved: measurement too noisy"),
+    (8, "reserved: regression found"),
+    (9, "reserved: records not comparable"),
     (10, "data or file unreadable or unwritable"),
     (130, "interrupted (what was measured is kept)"),
 ];

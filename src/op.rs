@@ -15,19 +15,24 @@ use crate::tensor::{Array, DType, TensorSpec};
 pub mod argmax;
 pub mod bernoulli_cross_entropy;
 pub mod clip;
+pub mod concat;
 pub mod cross_entropy;
 pub mod ctc;
 pub mod ctc_decode;
 pub mod map;
 pub mod matmul;
 pub mod optimizer;
+pub mod pad;
 pub mod random;
 pub mod recurrent;
 pub mod reduce;
 mod rows;
 pub mod shift;
+pub mod slice;
 pub mod softmax;
+mod splice;
 pub mod tick;
+pub mod transpose;
 
 /// Every op family there is.
 pub const LIST: &[&dyn Family] = &[
@@ -45,6 +50,10 @@ pub const LIST: &[&dyn Family] = &[
     &tick::Family,
     &recurrent::Family,
     &shift::Family,
+    &transpose::Family,
+    &concat::Family,
+    &slice::Family,
+    &pad::Family,
     &ctc::Family,
 ];
 

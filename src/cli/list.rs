@@ -39,15 +39,19 @@ pub struct ListArgs {
 /// Prints a list.
 ///
 /// # Errors
-/// As [`output::data`].
+/// As [`output::data`]; [`crate::error::Error::Device`] where devices are asked for and there are none.
 pub fn execute(args: &ListArgs) -> Result<()> {
-    let table = match args.what {
+    print(args.what, &args.out)
+}
+
+pub(super) fn print(what: What, out: &OutputArgs) -> Result<()> {
+    let table = match what {
         What::Workloads => workloads()?,
         What::Kernels => kernels(),
         What::Devices => devices()?,
         What::Presets => presets(),
     };
-    output::data(&table.render(args.out.output)?)
+    output::data(&table.render(out.output)?)
 }
 
 fn workloads() -> Result<Table> {

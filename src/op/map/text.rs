@@ -109,7 +109,7 @@ fn loads(
     (skip, first): (usize, usize),
 ) -> (String, String) {
     let (mut declarations, mut body) = (String::new(), String::new());
-    for i in skip..map.inputs {
+    for (i, input) in inputs.iter().enumerate().take(map.inputs).skip(skip) {
         let binding = first + i - skip;
         let mut declare = |element: &str| {
             declarations += &format!(
@@ -121,7 +121,7 @@ fn loads(
             body += &format!("    let v{i} = in{i}[0];\n");
             continue;
         }
-        let place = Place::of(&inputs[i].shape, shape);
+        let place = Place::of(&input.shape, shape);
         declare(if place.is_wide(width) {
             vector(width)
         } else {

@@ -1,0 +1,139 @@
+//! A range of indices along an axis.
+
+use crate::gpu::Caps;
+use crate::graph::Tensor;
+use crate::tensor::{Array, DType, TensorSpec};
+
+use super::splice::{self, Piece, Splice};
+use super::{Case, Class, Cost, Io, Lowered, Op, Tolerance, Variant};
+
+/// Indices `start .. start + len` along `axis`. Any 32-bit type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slice {
+    /// The axis that shrinks.
+    pub axis: usize,
+    /// First index taken.
+    pub start: usize,
+    /// How many; at least 1.
+    pub len: usize,
+}
+
+impl Slice {
+    fn splice(&self, input: &TensorSpec) -> Splice {
+        let (rows, each) = splice::split(&input.shape, self.axis);
+        let piece = Piece {
+            to: 0,
+            len: self.len * each,
+            from: self.start * each,
+            columns: input.dims()[self.axis] * each,
+        };
+        Splice {
+            rows,
+            columns: piece.len,
+            pieces: vec![piece],
+        }
+    }
+}
+
+impl Op for Slice {
+    fn name(&self) -> &'static str {
+        "slice"
+    }
+
+    fn class(&self) -> Class {
+        Class::Movement
+    }
+
+    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
+        splice::check(&inputs[0], self.axis)?;
+        let end = self.start + self.len;
+        if self.len == 0 || end > inputs[0].dims()[self.axis] {
+            return Err(format!(
+                "{} has no indices {}..{end} along axis {}",
+                inputs[0], self.start, self.axis
+            ));
+        }
+        Ok(vec![splice::resized(&inputs[0], self.axis, self.len)])
+    }
+
+    /// What is not taken need not be read.
+    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
+        let outputs = self.output(inputs).unwrap_or_default();
+        Cost::new(0, &outputs, &outputs)
+    }
+
+    fn variants(&self, inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
+        self.splice(&inputs[0]).variants()
+    }
+
+    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
+        self.splice(&io.inputs[0]).lower(variant, io.caps)
+    }
+
+    /// dy with zeros where nothing was taken.
+    fn gradient<'g>(
+        &self,
+        x: &[Tensor<'g>],
+        _y: &[Tensor<'g>],
+        dy: &[Option<Tensor<'g>>],
+    ) -> Vec<Option<Tensor<'g>>> {
+        let after = x[0].spec().dims()[self.axis] - self.start - self.len;
+        vec![dy[0].map(|dy| dy.pad(self.axis, self.start, after))]
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
+        let (rows, each) = splice::split(&inputs[0].spec.shape, self.axis);
+        let length = inputs[0].dims()[self.axis];
+        let mut data = Vec::new();
+        for row in 0..rows {
+            let first = (row * length + self.start) * each;
+            data.extend(&inputs[0].data[first..first + self.len * each]);
+        }
+        let spec = splice::resized(&inputs[0].spec, self.axis, self.len);
+        vec![Array::new(spec, data)]
+    }
+
+    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
+        Tolerance(0.0)
+    }
+}
+
+impl<'g> Tensor<'g> {
+    /// Indices `start .. start + len` along `axis`.
+    pub fn slice(self, axis: usize, start: usize, len: usize) -> Tensor<'g> {
+        let op = Slice { axis, start, len };
+        self.graph().apply1(op, &[self])
+    }
+}
+
+/// Cases of [`Slice`].
+#[derive(Debug)]
+pub struct Family;
+
+impl super::Family for Family {
+    fn name(&self) -> &'static str {
+        "slice"
+    }
+
+    fn cases(&self) -> Vec<Case> {
+        let case = |name: &str, dims: &[usize], (axis, start, len)| {
+            Case::new(name, Slice { axis, start, len }, [TensorSpec::f32(dims)])
+        };
+        let words = TensorSpec::new([4, 7], DType::U32);
+        let middle = Slice {
+            axis: 1,
+            start: 2,
+            len: 3,
+        };
+        vec![
+            case("all", &[1], (0, 0, 1)),
+            case("rows", &[7, 5], (0, 2, 3)),
+            case("last_column", &[7, 13], (1, 12, 1)),
+            case("columns_vec4", &[7, 20], (1, 8, 12)),
+            case("misaligned", &[7, 20], (1, 3, 12)),
+            case("middle", &[3, 11, 2], (1, 5, 6)),
+            case("many_workgroups", &[70_000, 65], (1, 1, 63)),
+            Case::new("u32", middle, [words]),
+        ]
+    }
+}
