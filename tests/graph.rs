@@ -58,10 +58,13 @@ fn feed(name: &str) -> Array {
     Array::new(spec, data)
 }
 
+/// First and last node of a value's life, and the value.
+type Span = (usize, usize, usize);
+
 /// For each slot the spans of node numbers over which a value lives in it must not overlap.
 fn assert_no_live_value_is_shared(nodes: &Nodes) {
     let plan = plan(nodes, &vec![vec![]; nodes.nodes.len()]).unwrap();
-    let mut spans: HashMap<(usize, u64), Vec<(usize, usize, usize)>> = HashMap::new();
+    let mut spans: HashMap<(usize, u64), Vec<Span>> = HashMap::new();
     let mut root: Vec<usize> = (0..nodes.values.len()).collect();
     for node in &nodes.nodes {
         if matches!(node.kind, Kind::Reshape) {

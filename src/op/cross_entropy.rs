@@ -11,7 +11,7 @@ use super::{
     Case, Class, Cost, Dispatch, Distribution, Io, Lowered, Op, Tolerance, Variant, input, output,
 };
 
-/// loss = -log softmax(logits)[label]: logits [.., C] and labels u32 [..], each below C, to loss [..].
+/// loss = `-log softmax(logits)[label]`: logits [.., C] and labels u32 [..], each below C, to loss [..].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CrossEntropy;
 
@@ -202,7 +202,7 @@ impl Op for CrossEntropyGrad {
 }
 
 impl<'g> Tensor<'g> {
-    /// -log softmax(self)[label] of each row: logits [.., C] and labels u32 [..] below C to [..]. The mean
+    /// `-log softmax(self)[label]` of each row: logits [.., C] and labels u32 [..] below C to [..]. The mean
     /// over the batch is taken outside.
     pub fn cross_entropy(self, labels: Tensor<'g>) -> Tensor<'g> {
         self.graph().apply1(CrossEntropy, &[self, labels])
