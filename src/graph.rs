@@ -278,7 +278,7 @@ impl Graph {
         self.add(Kind::Variable { name, init }, &[], vec![spec])[0]
     }
 
-    /// The step's clock, u32 [4]: step, seed low, seed high, unused. Random ops read it.
+    /// The step's clock, u32 `[4]`: step, seed low, seed high, unused. Random ops read it.
     pub fn clock(&self) -> Tensor<'_> {
         let known = self.inner.borrow().clock;
         let id = known.unwrap_or_else(|| {

@@ -26,7 +26,7 @@ impl Start {
 }
 
 /// A dense layer: x [.., in] to x W + b [.., units], with parameters `name.weight` [in, units] and
-/// `name.bias` [units].
+/// `name.bias` `[units]`.
 pub fn dense<'g>(x: Tensor<'g>, name: &str, units: usize, start: Start) -> Tensor<'g> {
     let g = x.graph();
     g.scoped(name, || {

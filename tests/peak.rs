@@ -9,7 +9,6 @@ use fathom::measure::peak::measure;
 fn ceilings_are_positive_and_the_best_of_what_was_tried() {
     let gpu = Gpu::open(&Selector::default(), Checks::Off).unwrap();
     let peaks = measure(&gpu, Duration::from_millis(500), &|_| {}).unwrap();
-    eprintln!("{peaks:#?}");
     assert!(peaks.fma_flops > 1e8 && peaks.copy_bytes > 1e7, "{peaks:?}");
     assert!(peaks.launch_ns > 0.0 && peaks.submit_ns > 0.0 && peaks.pipeline_ns > 0.0);
     let best = |kind: &str| {

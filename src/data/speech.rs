@@ -60,11 +60,11 @@ impl Utterance {
 pub struct Batch {
     /// [B, T, 26 (2 C + 1)]: each frame with its context, frames beyond an end being zero.
     pub features: Vec<f32>,
-    /// [B]
+    /// `[B]`
     pub frames: Vec<u32>,
     /// [B, L]
     pub labels: Vec<u32>,
-    /// [B]
+    /// `[B]`
     pub label_lengths: Vec<u32>,
 }
 

@@ -27,12 +27,12 @@ fn set_row(b: u32, i: u32, value: vec2<i32>) { rows[b * 2u * ROW + i] = value; }
 fn synchronise() { storageBarrier(); }
 ";
 
-/// Inputs log_probs [B, T, C], frames u32 [B], labels u32 [B, L], label_lengths u32 [B]; the last class
+/// Inputs log_probs [B, T, C], frames u32 `[B]`, labels u32 [B, L], label_lengths u32 `[B]`; the last class
 /// is the blank, labels are below it, and what lies behind an utterance's own length is not read.
 /// Outputs:
-/// - loss [B]: -ln p(labels | log_probs), natural logarithm; no label in no frame costs 0;
-/// - grad [B, T, C]: d loss[b] / d log_probs[b, t, c] with log_probs taken as free variables: minus the
-///   posterior probability that frame t is of class c; 0 at t >= frames[b].
+/// - loss `[B]`: -ln p(labels | log_probs), natural logarithm; no label in no frame costs 0;
+/// - grad [B, T, C]: d loss`[b]` / d log_probs[b, t, c] with log_probs taken as free variables: minus the
+///   posterior probability that frame t is of class c; 0 at t >= frames`[b]`.
 ///
 /// Labels that do not fit into the frames (repeated ones need a blank between) have probability 0: the
 /// loss is +infinity and the gradient 0. A log-probability below -100,000 counts as minus infinity.
@@ -255,8 +255,8 @@ impl Op for Ctc {
 }
 
 impl<'g> Tensor<'g> {
-    /// The CTC loss of each utterance, [B] (Graves 2006), of `self`, log-probabilities [B, T, C] whose
-    /// last class is the blank. `frames` u32 [B] and `label_lengths` u32 [B] tell how much of T and of
+    /// The CTC loss of each utterance, `[B]` (Graves 2006), of `self`, log-probabilities [B, T, C] whose
+    /// last class is the blank. `frames` u32 `[B]` and `label_lengths` u32 `[B]` tell how much of T and of
     /// `labels` u32 [B, L] each utterance has. Labels that cannot fit cost +infinity.
     pub fn ctc_loss(
         self,

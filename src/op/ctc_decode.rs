@@ -10,7 +10,7 @@ use super::{
     output, scratch,
 };
 
-/// log_probs [B, T, C] and frames u32 [B] to labels i32 [B, T], padded with -1. The blank is C - 1.
+/// log_probs [B, T, C] and frames u32 `[B]` to labels i32 [B, T], padded with -1. The blank is C - 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CtcDecode;
 

@@ -70,7 +70,7 @@ impl Rule {
     }
 }
 
-/// Inputs: clock, scale [] (what gradients are multiplied by), gradients [n], parameters [n], state [n]
+/// Inputs: clock, scale [] (what gradients are multiplied by), gradients `[n]`, parameters `[n]`, state `[n]`
 /// each. Outputs, in place: parameters, then state. n is a multiple of 64.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Optimizer {

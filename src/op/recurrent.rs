@@ -20,12 +20,12 @@ mod step;
 pub use grad::RecurrentGrad;
 use step::Size;
 
-/// Inputs x [B, T, H], the weights U_f, U_b [H, H] as [in, out], frames u32 [B]; outputs h_f, h_b
+/// Inputs x [B, T, H], the weights U_f, U_b [H, H] as [in, out], frames u32 `[B]`; outputs h_f, h_b
 /// [B, T, H]:
 /// - h_f[b, t] = r(x[b, t] + h_f[b, t - 1] U_f)
 /// - h_b[b, t] = r(x[b, t] + h_b[b, t + 1] U_b)
 ///
-/// with r(z) = min(max(z, 0), limit), and both 0 at t >= frames[b]: so the backward direction starts at
+/// with r(z) = min(max(z, 0), limit), and both 0 at t >= frames`[b]`: so the backward direction starts at
 /// each utterance's own last frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Recurrent {
@@ -206,7 +206,7 @@ fn cut(inputs: &[TensorSpec], states: usize) -> Vec<TensorSpec> {
 impl<'g> Tensor<'g> {
     /// The states (h_f, h_b), [B, T, H] each, of the recurrence forward and backward in time over
     /// `self`, the input product [B, T, H] (Hannun 2014, eq. 2 and 3). `forward` and `backward` are the
-    /// recurrent weights [H, H], `frames` u32 [B] the utterances' lengths; states past them are 0.
+    /// recurrent weights [H, H], `frames` u32 `[B]` the utterances' lengths; states past them are 0.
     pub fn recurrent(
         self,
         forward: Tensor<'g>,
