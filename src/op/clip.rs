@@ -13,6 +13,9 @@ use super::{
 /// workgroup to sum their results.
 const WORKGROUPS: usize = 256;
 
+/// The same on a CPU adapter, where each barrier of a workgroup costs a switch between subgroups.
+const SOFTWARE_WORKGROUPS: usize = 64;
+
 /// min(1, limit / |g|) over flat gradients, each a multiple of 64 long. The output is a scalar.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClipFactor {
@@ -50,12 +53,18 @@ impl Op for ClipFactor {
 
     fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
         let most = (io.caps.max_binding / 4) as usize / 64 * 64;
+        let limit = if io.caps.software {
+            SOFTWARE_WORKGROUPS
+        } else {
+            WORKGROUPS
+        };
         let mut lowered = Lowered::default();
         let mut first = 0usize;
         for (i, spec) in io.inputs.iter().enumerate() {
             for start in (0..spec.len()).step_by(most) {
                 let len = most.min(spec.len() - start);
-                let workgroups = (len / 4).div_ceil(64).min(WORKGROUPS);
+                // At least four groups of four an invocation.
+                let workgroups = (len / 4).div_ceil(64 * 4).min(limit);
                 lowered.dispatches.push(Dispatch {
                     kernel: Kernel::of("clip", variant),
                     bindings: vec![input(i).range(start, len), scratch(0)],

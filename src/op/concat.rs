@@ -5,7 +5,7 @@ use crate::graph::{Graph, Tensor};
 use crate::tensor::{Array, DType, TensorSpec};
 
 use super::splice::{self, Piece, Splice};
-use super::{Case, Class, Cost, Io, Lowered, Op, Tolerance, Variant};
+use super::{Case, Class, Cost, Distribution, Io, Lowered, Op, Tolerance, Variant};
 
 /// Storage bindings every WebGPU device has in a stage, less the output.
 const MOST_INPUTS: usize = 7;
@@ -119,6 +119,11 @@ impl Op for Concat {
 
     fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
         Tolerance(0.0)
+    }
+
+    fn distributions(&self) -> &'static [Distribution] {
+        // Words are moved whatever they hold.
+        &[Distribution::Uniform]
     }
 }
 

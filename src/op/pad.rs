@@ -5,7 +5,7 @@ use crate::graph::Tensor;
 use crate::tensor::{Array, DType, TensorSpec};
 
 use super::splice::{self, Piece, Splice};
-use super::{Case, Class, Cost, Io, Lowered, Op, Tolerance, Variant};
+use super::{Case, Class, Cost, Distribution, Io, Lowered, Op, Tolerance, Variant};
 
 /// `before` zeros, the input, `after` zeros along `axis`. Any 32-bit type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +94,11 @@ impl Op for Pad {
 
     fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
         Tolerance(0.0)
+    }
+
+    fn distributions(&self) -> &'static [Distribution] {
+        // Words are moved whatever they hold.
+        &[Distribution::Uniform]
     }
 }
 

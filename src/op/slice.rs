@@ -5,7 +5,7 @@ use crate::graph::Tensor;
 use crate::tensor::{Array, DType, TensorSpec};
 
 use super::splice::{self, Piece, Splice};
-use super::{Case, Class, Cost, Io, Lowered, Op, Tolerance, Variant};
+use super::{Case, Class, Cost, Distribution, Io, Lowered, Op, Tolerance, Variant};
 
 /// Indices `start .. start + len` along `axis`. Any 32-bit type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +95,11 @@ impl Op for Slice {
 
     fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
         Tolerance(0.0)
+    }
+
+    fn distributions(&self) -> &'static [Distribution] {
+        // Words are moved whatever they hold.
+        &[Distribution::Uniform]
     }
 }
 

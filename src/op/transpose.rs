@@ -5,7 +5,8 @@ use crate::graph::Tensor;
 use crate::tensor::{Array, DType, TensorSpec};
 
 use super::{
-    Case, Class, Cost, Dispatch, Io, Kernel, Lowered, Op, Tolerance, Variant, grid, input, output,
+    Case, Class, Cost, Dispatch, Distribution, Io, Kernel, Lowered, Op, Tolerance, Variant, grid,
+    input, output,
 };
 
 const WORKGROUP: usize = 64;
@@ -226,6 +227,11 @@ impl Op for Transpose {
 
     fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
         Tolerance(0.0)
+    }
+
+    fn distributions(&self) -> &'static [Distribution] {
+        // Words are moved whatever they hold.
+        &[Distribution::Uniform]
     }
 }
 
