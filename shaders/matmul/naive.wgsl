@@ -1,11 +1,11 @@
 // C[g, m, n] = epilogue(sum over k of A[g, m, k] B[g, k, n]); A and B may be stored transposed.
 // The yardstick for every other variant: one invocation an element, straight from memory.
-// Grid: [N / 8, M / 8, G] workgroups of 8 x 8 elements.
+// Grid: one invocation an element of C, 64 a workgroup, folded into two dimensions.
 
 const TRANSPOSE_A: bool = false;
 const TRANSPOSE_B: bool = false;
 
-struct Params { M: u32, N: u32, K: u32 }
+struct Params { M: u32, N: u32, K: u32, G: u32 }
 @group(0) @binding(0) var<storage, read> a: array<f32>;
 @group(0) @binding(1) var<storage, read> b: array<f32>;
 @group(0) @binding(2) var<storage, read_write> c: array<f32>;
@@ -15,11 +15,13 @@ struct Params { M: u32, N: u32, K: u32 }
 fn epilogue(x: f32, i: u32) -> f32 { return x; }
 // end
 
-@compute @workgroup_size(8, 8)
-fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) lid: u32) {
     let M = params.M; let N = params.N; let K = params.K;
-    let m = gid.y; let n = gid.x; let g = gid.z;
-    if m >= M || n >= N { return; }
+    let i = (wid.y * groups.x + wid.x) * 64u + lid;
+    if i >= params.G * M * N { return; }
+    let m = i / N % M; let n = i % N; let g = i / N / M;
     var a_at = g * M * K + select(m * K, m, TRANSPOSE_A);
     var b_at = g * K * N + select(n, n * K, TRANSPOSE_B);
     let a_step = select(1u, M, TRANSPOSE_A);
@@ -30,6 +32,5 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
         a_at += a_step;
         b_at += b_step;
     }
-    let i = (g * M + m) * N + n;
     c[i] = epilogue(sum, i);
 }

@@ -2,7 +2,8 @@
 //!
 //! Every file under `shaders/` is valid WGSL by itself, so assembly is plain text replacement:
 //! - `// use: common/philox` lines name shared files, which are put in front once each;
-//! - `const NAME ... = value;` and `alias NAME = type;` at the top level get another right-hand side;
+//! - `const NAME ... = value;` and `alias NAME = type;` at the top level, those of shared files included,
+//!   get another right-hand side;
 //! - a `// hook: NAME` ... `// end` block is replaced as a whole;
 //! - a `for` loop with constant bounds under `// unroll` is repeated as text, since naga hands loops to
 //!   drivers bare and not all of them unroll: an array indexed by the loop variable then leaves the
@@ -51,14 +52,15 @@ pub fn assemble(kernel: &Kernel) -> Result<String> {
         text = replace_hook(&text, name, body)
             .ok_or_else(|| fault(format!("no block `// hook: {name}` ... `// end`")))?;
     }
+    let mut parts = String::new();
+    let mut used = Vec::new();
+    gather(&text, &mut used, &mut parts)?;
+    text = parts + &text;
     for (name, value) in &kernel.consts {
         text = replace_declaration(&text, name, value)
             .ok_or_else(|| fault(format!("no top-level const or alias {name}")))?;
     }
-    let mut parts = String::new();
-    let mut used = Vec::new();
-    gather(&text, &mut used, &mut parts)?;
-    unroll::unroll(&(parts + &text)).map_err(fault)
+    unroll::unroll(&text).map_err(fault)
 }
 
 /// Appends the files that `text` uses, each after what it uses itself, none twice.

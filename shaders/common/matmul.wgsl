@@ -1,0 +1,80 @@
+// The operands of C[g, m, n] = sum over k of A[g, m, k] B[g, k, n] in blocks of 4 x 4, whichever way they
+// are stored: row j of a block is k + j, its columns are four neighbours in M or N.
+
+const TRANSPOSE_A: bool = false; // A is stored [G, K, M], not [G, M, K]
+const TRANSPOSE_B: bool = false; // B is stored [G, N, K], not [G, K, N]
+const WIDE_A: bool = true;       // A's stored rows are whole vec4s, and so is its binding
+const WIDE_B: bool = true;
+const EDGE: bool = true;         // M or N is no multiple of the tile
+const TAIL: bool = true;         // K is no multiple of the step
+alias ElementA = vec4<f32>;      // f32 where not WIDE_A
+alias ElementB = vec4<f32>;
+
+// Split s of `splits` sums k from s * span to (s + 1) * span.
+struct Params { M: u32, N: u32, K: u32, G: u32, splits: u32, span: u32 }
+@group(0) @binding(0) var<storage, read> a: array<ElementA>;
+@group(0) @binding(1) var<storage, read> b: array<ElementB>;
+@group(1) @binding(0) var<uniform> params: Params;
+
+// Four neighbours in row `row` of a stored matrix [rows, cols] that begins at element `at`. Outside the
+// matrix the nearest inside: beyond M and N the products are never stored, beyond K `masked` drops them.
+fn load_a(at: u32, row: u32, col: u32, rows: u32, cols: u32) -> vec4<f32> {
+    let i = at + cols * select(row, min(row, rows - 1u), EDGE || TAIL);
+    if WIDE_A { return vec4<f32>(a[(i + select(col, min(col, cols - 4u), EDGE || TAIL)) / 4u]); }
+    let j = min(vec4<u32>(col, col + 1u, col + 2u, col + 3u), vec4<u32>(cols - 1u)) + i;
+    // The constructor makes the same of an f32 as of the vec4 that it never meets here.
+    return vec4<f32>(vec4<f32>(a[j.x]).x, vec4<f32>(a[j.y]).x, vec4<f32>(a[j.z]).x, vec4<f32>(a[j.w]).x);
+}
+
+fn load_b(at: u32, row: u32, col: u32, rows: u32, cols: u32) -> vec4<f32> {
+    let i = at + cols * select(row, min(row, rows - 1u), EDGE || TAIL);
+    if WIDE_B { return vec4<f32>(b[(i + select(col, min(col, cols - 4u), EDGE || TAIL)) / 4u]); }
+    let j = min(vec4<u32>(col, col + 1u, col + 2u, col + 3u), vec4<u32>(cols - 1u)) + i;
+    return vec4<f32>(vec4<f32>(b[j.x]).x, vec4<f32>(b[j.y]).x, vec4<f32>(b[j.z]).x, vec4<f32>(b[j.w]).x);
+}
+
+// A[g, m .. m + 4, k .. k + 4].
+fn block_a(g: u32, m: u32, k: u32) -> mat4x4<f32> {
+    let M = params.M; let K = params.K; let at = g * M * K;
+    if TRANSPOSE_A {
+        return masked(mat4x4<f32>(load_a(at, k, m, K, M), load_a(at, k + 1u, m, K, M),
+                                  load_a(at, k + 2u, m, K, M), load_a(at, k + 3u, m, K, M)), k);
+    }
+    return masked(transpose(mat4x4<f32>(load_a(at, m, k, M, K), load_a(at, m + 1u, k, M, K),
+                                        load_a(at, m + 2u, k, M, K), load_a(at, m + 3u, k, M, K))), k);
+}
+
+// B[g, k .. k + 4, n .. n + 4].
+fn block_b(g: u32, n: u32, k: u32) -> mat4x4<f32> {
+    let N = params.N; let K = params.K; let at = g * N * K;
+    if TRANSPOSE_B {
+        return masked(transpose(mat4x4<f32>(load_b(at, n, k, N, K), load_b(at, n + 1u, k, N, K),
+                                            load_b(at, n + 2u, k, N, K), load_b(at, n + 3u, k, N, K))), k);
+    }
+    return masked(mat4x4<f32>(load_b(at, k, n, K, N), load_b(at, k + 1u, n, K, N),
+                              load_b(at, k + 2u, n, K, N), load_b(at, k + 3u, n, K, N)), k);
+}
+
+// A block with zeros beyond K. In both operands, as zero times infinity is not zero.
+fn masked(x: mat4x4<f32>, k: u32) -> mat4x4<f32> {
+    if !TAIL { return x; }
+    let zero = vec4<f32>(0.0); let K = params.K;
+    return mat4x4<f32>(select(zero, x[0], k < K), select(zero, x[1], k + 1u < K),
+                       select(zero, x[2], k + 2u < K), select(zero, x[3], k + 3u < K));
+}
+
+// The tile of a workgroup: rows, columns, matrix of the batch, split.
+struct Tile { m: u32, n: u32, g: u32, s: u32 }
+
+// Tile number `id`. Eight rows of tiles are walked column by column, so that tiles that run together
+// share their operands in the cache.
+fn tile_of(id: u32, height: u32, width: u32) -> Tile {
+    let tiles_m = (params.M + height - 1u) / height;
+    let tiles_n = (params.N + width - 1u) / width;
+    let z = id / (tiles_m * tiles_n);
+    let t = id % (tiles_m * tiles_n);
+    let band = t / (8u * tiles_n);
+    let rows = min(tiles_m - band * 8u, 8u);
+    let i = t - band * 8u * tiles_n;
+    return Tile((band * 8u + i % rows) * height, i / rows * width, z % params.G, z / params.G);
+}

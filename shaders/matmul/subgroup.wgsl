@@ -1,0 +1,96 @@
+// C[g, m, n] = epilogue(sum over k of A[g, m, k] B[g, k, n]); A and B may be stored transposed.
+// Subgroup broadcast, for CPU adapters: there a load costs a scalar load per lane and workgroup memory is
+// no faster, so that the tile is as large as the first cache holds and A is loaded once a subgroup.
+// Grid: one workgroup, which is one subgroup of W lanes, a tile of TM x W TN, batch matrix and split. A
+// lane owns TM rows of TN columns as vec4s 4 W apart. Its share of four k of A are TM / W vec4s, and row
+// i's values come from the lane that loaded them.
+
+// use: common/matmul
+const W: u32 = 8u;
+const TM: u32 = 32u;
+const TN: u32 = 8u;
+const GROUPS_M: u32 = TM / 4u;
+const GROUPS_N: u32 = TN / 4u;
+const LOADS: u32 = TM / W;
+
+// hook: epilogue
+fn epilogue(x: f32, i: u32) -> f32 { return x; }
+// end
+
+// hook: store
+@group(0) @binding(2) var<storage, read_write> c: array<vec4<f32>>;
+// Stores C's elements i .. i + 4, of which `left` lie in its row.
+fn store(i: u32, x: vec4<f32>, left: u32) {
+    c[i / 4u] = vec4<f32>(epilogue(x.x, i), epilogue(x.y, i + 1u), epilogue(x.z, i + 2u), epilogue(x.w, i + 3u));
+}
+// end
+
+// The v-th of the TM vec4s of A that hold rows m .. m + TM at k .. k + 4: row v where A is stored [M, K];
+// the vec4 v % (TM / 4) of row v / (TM / 4) of k where it is stored [K, M].
+fn share(g: u32, m: u32, k: u32, v: u32) -> vec4<f32> {
+    let M = params.M; let K = params.K; let at = g * M * K;
+    if TRANSPOSE_A {
+        let row = k + v / GROUPS_M;
+        let x = load_a(at, row, m + v % GROUPS_M * 4u, K, M);
+        return select(vec4<f32>(0.0), x, !TAIL || row < K);
+    }
+    let x = load_a(at, m + v, k, M, K);
+    return select(vec4<f32>(0.0), x, vec4<u32>(k, k + 1u, k + 2u, k + 3u) < vec4<u32>(select(k + 4u, K, TAIL)));
+}
+
+@compute @workgroup_size(W)
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(subgroup_invocation_id) lane: u32) {
+    let tile = tile_of(wid.y * groups.x + wid.x, TM, W * TN);
+    if tile.s >= params.splits { return; }
+    let n = tile.n + lane * 4u;
+    var acc: array<vec4<f32>, TM * GROUPS_N>;
+    // unroll
+    for (var i = 0u; i < TM * GROUPS_N; i++) { acc[i] = vec4<f32>(0.0); }
+
+    let end = min((tile.s + 1u) * params.span, params.K);
+    for (var k = tile.s * params.span; k < end; k += 4u) {
+        var own: array<vec4<f32>, LOADS>;
+        // unroll
+        for (var q = 0u; q < LOADS; q++) { own[q] = share(tile.g, tile.m, k, q * W + lane); }
+        var x: array<mat4x4<f32>, GROUPS_N>;
+        // unroll
+        for (var j = 0u; j < GROUPS_N; j++) { x[j] = block_b(tile.g, n + j * 4u * W, k); }
+        // unroll
+        for (var h = 0u; h < GROUPS_M; h++) {
+            var y: mat4x4<f32>; // rows h * 4 + i of A, each at k + q: y[q][i], or y[i][q]
+            // unroll
+            for (var q = 0u; q < 4u; q++) {
+                if TRANSPOSE_A {
+                    y[q] = subgroupBroadcast(own[(q * GROUPS_M + h) / W], (q * GROUPS_M + h) % W);
+                } else {
+                    y[q] = subgroupBroadcast(own[(h * 4u + q) / W], (h * 4u + q) % W);
+                }
+            }
+            // unroll
+            for (var i = 0u; i < 4u; i++) {
+                // unroll
+                for (var j = 0u; j < GROUPS_N; j++) {
+                    var sum = acc[(h * 4u + i) * GROUPS_N + j];
+                    // unroll
+                    for (var q = 0u; q < 4u; q++) {
+                        sum = fma(vec4<f32>(select(y[i][q], y[q][i], TRANSPOSE_A)), x[j][q], sum);
+                    }
+                    acc[(h * 4u + i) * GROUPS_N + j] = sum;
+                }
+            }
+        }
+    }
+
+    // unroll
+    for (var i = 0u; i < TM; i++) {
+        // unroll
+        for (var j = 0u; j < GROUPS_N; j++) {
+            let m = tile.m + i;
+            let col = n + j * 4u * W;
+            if !EDGE || (m < params.M && col < params.N) {
+                store(((tile.s * params.G + tile.g) * params.M + m) * params.N + col, acc[i * GROUPS_N + j], params.N - col);
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+// C[g, m, n] = epilogue(sum over k of A[g, m, k] B[g, k, n]); A and B may be stored transposed.
+// Block tile in workgroup memory, register tile as groups of 4 x 4 (Volkov & Demmel 2008; the groups as
+// in CUTLASS): an invocation's rows are TM / 4 groups BM / (TM / 4) apart, its columns likewise, so that
+// neighbours read neighbouring vec4s. Both operands lie in workgroup memory as [BK][BM] and [BK][BN].
+// The next step's blocks are fetched into registers before this step's products.
+// Grid: one workgroup a tile of BM x BN, batch matrix and split.
+// Shared: 4 BUFFERS BK (BM + BN) bytes. With two buffers a step needs one barrier, with one it needs two.
+
+// use: common/matmul
+const BM: u32 = 64u;
+const BN: u32 = 64u;
+const BK: u32 = 16u;
+const TM: u32 = 8u;
+const TN: u32 = 8u;
+const BUFFERS: u32 = 2u;
+
+const THREADS_M: u32 = BM / TM;
+const THREADS_N: u32 = BN / TN;
+const THREADS: u32 = THREADS_M * THREADS_N;
+const GROUPS_N: u32 = TN / 4u;
+const STEPS: u32 = BK / 4u; // vec4s in a step of k
+const BLOCKS_A: u32 = BM / 4u * STEPS;
+const BLOCKS: u32 = BLOCKS_A + BN / 4u * STEPS;
+const PASSES: u32 = 2u; // blocks that an invocation fetches in a step: BLOCKS / THREADS, rounded up
+
+// hook: epilogue
+fn epilogue(x: f32, i: u32) -> f32 { return x; }
+// end
+
+// hook: store
+@group(0) @binding(2) var<storage, read_write> c: array<vec4<f32>>;
+// Stores C's elements i .. i + 4, of which `left` lie in its row.
+fn store(i: u32, x: vec4<f32>, left: u32) {
+    c[i / 4u] = vec4<f32>(epilogue(x.x, i), epilogue(x.y, i + 1u), epilogue(x.z, i + 2u), epilogue(x.w, i + 3u));
+}
+// end
+
+var<workgroup> tile_a: array<vec4<f32>, BUFFERS * BK * BM / 4u>;
+var<workgroup> tile_b: array<vec4<f32>, BUFFERS * BK * BN / 4u>;
+
+// Block p of a step lies at this k (in vec4s) and row or column (in vec4s) of a tile `width` vec4s wide.
+// Along the stored rows neighbours come first: loads are coalesced.
+fn place(p: u32, width: u32, along_k: bool) -> vec2<u32> {
+    if along_k { return vec2<u32>(p % STEPS, p / STEPS); }
+    return vec2<u32>(p / width, p % width);
+}
+
+fn fetch(p: u32, tile: Tile, k: u32) -> mat4x4<f32> {
+    if p < BLOCKS_A {
+        let at = place(p, BM / 4u, !TRANSPOSE_A);
+        return block_a(tile.g, tile.m + at.y * 4u, k + at.x * 4u);
+    }
+    let at = place(p - BLOCKS_A, BN / 4u, TRANSPOSE_B);
+    return block_b(tile.g, tile.n + at.y * 4u, k + at.x * 4u);
+}
+
+// A row's vec4s are permuted by k, so that invocations that write along k meet different banks.
+fn turn(column: u32, step: u32) -> u32 { return column ^ (step * 8u / STEPS); }
+
+fn put(p: u32, buffer: u32, x: mat4x4<f32>) {
+    if p < BLOCKS_A {
+        let at = place(p, BM / 4u, !TRANSPOSE_A);
+        let i = (buffer * BK + at.x * 4u) * (BM / 4u) + turn(at.y, at.x);
+        tile_a[i] = x[0];
+        tile_a[i + BM / 4u] = x[1];
+        tile_a[i + BM / 2u] = x[2];
+        tile_a[i + BM * 3u / 4u] = x[3];
+    } else {
+        let at = place(p - BLOCKS_A, BN / 4u, TRANSPOSE_B);
+        let i = (buffer * BK + at.x * 4u) * (BN / 4u) + turn(at.y, at.x);
+        tile_b[i] = x[0];
+        tile_b[i + BN / 4u] = x[1];
+        tile_b[i + BN / 2u] = x[2];
+        tile_b[i + BN * 3u / 4u] = x[3];
+    }
+}
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) lid: u32) {
+    let tile = tile_of(wid.y * groups.x + wid.x, BM, BN);
+    if tile.s >= params.splits { return; }
+    // 32 neighbours are 8 columns x 4 rows: fewest distinct vec4s a read.
+    let warp = lid / 32u;
+    let tx = lid % 8u + 8u * (warp % (THREADS_N / 8u));
+    let ty = lid / 8u % 4u + 4u * (warp / (THREADS_N / 8u));
+    var acc: array<vec4<f32>, TM * GROUPS_N>;
+    // unroll
+    for (var i = 0u; i < TM * GROUPS_N; i++) { acc[i] = vec4<f32>(0.0); }
+
+    var k = tile.s * params.span;
+    let end = min(k + params.span, params.K);
+    var next: array<mat4x4<f32>, PASSES>;
+    if k < end {
+        // unroll
+        for (var p = 0u; p < PASSES; p++) {
+            if p * THREADS + lid < BLOCKS { next[p] = fetch(p * THREADS + lid, tile, k); }
+        }
+    }
+    var buffer = 0u;
+    while k < end {
+        // unroll
+        for (var p = 0u; p < PASSES; p++) {
+            if p * THREADS + lid < BLOCKS { put(p * THREADS + lid, buffer, next[p]); }
+        }
+        workgroupBarrier();
+        k += BK;
+        if k < end {
+            // unroll
+            for (var p = 0u; p < PASSES; p++) {
+                if p * THREADS + lid < BLOCKS { next[p] = fetch(p * THREADS + lid, tile, k); }
+            }
+        }
+        // unroll
+        for (var q = 0u; q < STEPS; q++) {
+            let at_a = buffer * BK * BM / 4u + turn(ty, q);
+            let at_b = buffer * BK * BN / 4u + turn(tx, q);
+            // unroll
+            for (var j = q * 4u; j < q * 4u + 4u; j++) {
+                var x: array<vec4<f32>, GROUPS_N>;
+                // unroll
+                for (var n = 0u; n < GROUPS_N; n++) { x[n] = tile_b[at_b + j * BN / 4u + n * THREADS_N]; }
+                // unroll
+                for (var m = 0u; m < TM / 4u; m++) {
+                    let y = tile_a[at_a + j * BM / 4u + m * THREADS_M];
+                    // unroll
+                    for (var i = 0u; i < 4u; i++) {
+                        // unroll
+                        for (var n = 0u; n < GROUPS_N; n++) {
+                            acc[(m * 4u + i) * GROUPS_N + n] = fma(vec4<f32>(y[i]), x[n], acc[(m * 4u + i) * GROUPS_N + n]);
+                        }
+                    }
+                }
+            }
+        }
+        if BUFFERS == 1u { workgroupBarrier(); } else { buffer = 1u - buffer; }
+    }
+
+    // unroll
+    for (var i = 0u; i < TM; i++) {
+        let m = tile.m + i / 4u * 4u * THREADS_M + ty * 4u + i % 4u;
+        // unroll
+        for (var n = 0u; n < GROUPS_N; n++) {
+            let col = tile.n + (n * THREADS_N + tx) * 4u;
+            if !EDGE || (m < params.M && col < params.N) {
+                store(((tile.s * params.G + tile.g) * params.M + m) * params.N + col, acc[i * GROUPS_N + n], params.N - col);
+            }
+        }
+    }
+}
