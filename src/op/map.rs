@@ -120,6 +120,11 @@ impl Map {
         })
     }
 
+    /// Whether it draws random numbers.
+    pub fn is_random(&self) -> bool {
+        (0..self.inputs).any(|input| self.is_clock(input))
+    }
+
     /// The value at `element` of the output. `values[i]` is input i there; `clock` is what a random
     /// function reads.
     pub fn evaluate(&self, values: &[f64], clock: &[f64], element: usize) -> f64 {
