@@ -1,6 +1,6 @@
 //! A table of texts, in each form that `--output` has.
 
-use comfy_table::{CellAlignment, Table as Drawn, TableStyle, presets};
+use comfy_table::{CellAlignment, ContentArrangement, Table as Drawn, TableStyle, presets};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
@@ -51,7 +51,11 @@ impl Table {
 
     fn drawn(&self, preset: TableStyle) -> String {
         let mut table = Drawn::new();
-        table.load_style(preset).set_header(self.names());
+        // On a terminal it is folded to the width there is; elsewhere lines are as long as they are.
+        table
+            .load_style(preset)
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_header(self.names());
         for row in &self.rows {
             table.add_row(row);
         }

@@ -115,9 +115,11 @@ fn headline(record: &Record, preset: TableStyle) -> String {
 fn detail(run: &Run, preset: TableStyle, heading: &str) -> String {
     let part = if heading.is_empty() { "" } else { "### " };
     let mut text = format!(
-        "{part}{} {}: {} parameters, {} a step, {} ops in {} dispatches; built in {}, of which {} for {} pipelines\n",
+        "{part}{} {} batch {}: {} parameters, {} a step, {} ops in {} dispatches; built in {}, of which {} for {} \
+         pipelines\n",
         run.workload,
         run.mode,
+        run.batch,
         super::number::grouped(run.parameters),
         flops(run.flops as f64),
         run.ops.len(),
@@ -162,7 +164,10 @@ fn warnings(record: &Record) -> Vec<String> {
     let mut warnings = Vec::new();
     for run in &record.runs {
         for doubt in run.validity.iter().filter(|v| *v != "ok") {
-            warnings.push(format!("{} {}: {doubt}", run.workload, run.mode));
+            warnings.push(format!(
+                "{} {} batch {}: {doubt}",
+                run.workload, run.mode, run.batch
+            ));
         }
     }
     if record.tool.profile != "release" {

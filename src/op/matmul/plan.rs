@@ -90,10 +90,13 @@ impl Problem {
         )
     }
 
-    /// Whether a tile is no more than half outside in either direction, or the smallest kind.
+    /// Whether a tile is no more than half outside in either direction, or the smallest kind. That one, in
+    /// turn, is too large where less than 1 in 256 of it is inside.
     fn fits(&self, rows: u32, cols: u32) -> bool {
-        let half = |length: usize, tile: u32| tile <= 32 || 2 * length > tile as usize;
-        half(self.m, rows) && half(self.n, cols)
+        let (rows, cols) = (rows as usize, cols as usize);
+        let half = |length: usize, tile: usize| tile <= 32 || 2 * length > tile;
+        let inside = self.m.min(rows) * self.n.min(cols);
+        half(self.m, rows) && half(self.n, cols) && 256 * inside >= rows * cols
     }
 
     /// Elements of C.
