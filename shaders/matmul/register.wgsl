@@ -7,7 +7,6 @@
 // use: common/matmul
 const TM: u32 = 4u;
 const TN: u32 = 4u;
-const ROLLED: bool = false; // store in a loop: a long epilogue would be too much text unrolled
 const GROUPS_M: u32 = TM / 4u;
 const GROUPS_N: u32 = TN / 4u;
 
@@ -22,14 +21,6 @@ fn store(i: u32, x: vec4<f32>, left: u32) {
     c[i / 4u] = vec4<f32>(epilogue(x.x, i), epilogue(x.y, i + 1u), epilogue(x.z, i + 2u), epilogue(x.w, i + 3u));
 }
 // end
-
-// Stores the i-th vec4 of an invocation whose first element is at `corner`.
-fn finish(tile: Tile, corner: vec2<u32>, i: u32, x: vec4<f32>) {
-    let m = corner.x + i / GROUPS_N;
-    let n = corner.y + i % GROUPS_N * 32u;
-    if EDGE && (m >= params.M || n >= params.N) { return; }
-    store(((tile.s * params.G + tile.g) * params.M + m) * params.N + n, x, params.N - n);
-}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -63,12 +54,14 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         }
     }
 
-    let corner = vec2<u32>(m, n);
-    if ROLLED {
-        var out = acc;
-        for (var i = 0u; i < TM * GROUPS_N; i++) { finish(tile, corner, i, out[i]); }
-    } else {
+    // unroll
+    for (var i = 0u; i < TM; i++) {
         // unroll
-        for (var i = 0u; i < TM * GROUPS_N; i++) { finish(tile, corner, i, acc[i]); }
+        for (var j = 0u; j < GROUPS_N; j++) {
+            let col = n + j * 32u;
+            if !EDGE || (m + i < params.M && col < params.N) {
+                store(((tile.s * params.G + tile.g) * params.M + m + i) * params.N + col, acc[i * GROUPS_N + j], params.N - col);
+            }
+        }
     }
 }

@@ -9,7 +9,6 @@
 const W: u32 = 8u;
 const TM: u32 = 32u;
 const TN: u32 = 8u;
-const ROLLED: bool = false; // store in a loop: a long epilogue would be too much text unrolled
 const GROUPS_M: u32 = TM / 4u;
 const GROUPS_N: u32 = TN / 4u;
 const LOADS: u32 = TM / W;
@@ -37,14 +36,6 @@ fn share(g: u32, m: u32, k: u32, v: u32) -> vec4<f32> {
     }
     let x = load_a(at, m + v, k, M, K);
     return select(vec4<f32>(0.0), x, vec4<u32>(k, k + 1u, k + 2u, k + 3u) < vec4<u32>(select(k + 4u, K, TAIL)));
-}
-
-// Stores the i-th vec4 of an invocation whose first element is at `corner`.
-fn finish(tile: Tile, corner: vec2<u32>, i: u32, x: vec4<f32>) {
-    let m = corner.x + i / GROUPS_N;
-    let n = corner.y + i % GROUPS_N * 4u * W;
-    if EDGE && (m >= params.M || n >= params.N) { return; }
-    store(((tile.s * params.G + tile.g) * params.M + m) * params.N + n, x, params.N - n);
 }
 
 @compute @workgroup_size(W)
@@ -91,18 +82,15 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         }
     }
 
-    let corner = vec2<u32>(tile.m, n);
-    if ROLLED {
-        // In parts: drivers spend seconds on a long array that is indexed by a variable.
+    // unroll
+    for (var i = 0u; i < TM; i++) {
         // unroll
-        for (var part = 0u; part < TM * GROUPS_N / 16u; part++) {
-            var out: array<vec4<f32>, 16>;
-            // unroll
-            for (var j = 0u; j < 16u; j++) { out[j] = acc[part * 16u + j]; }
-            for (var i = 0u; i < 16u; i++) { finish(tile, corner, part * 16u + i, out[i]); }
+        for (var j = 0u; j < GROUPS_N; j++) {
+            let m = tile.m + i;
+            let col = n + j * 4u * W;
+            if !EDGE || (m < params.M && col < params.N) {
+                store(((tile.s * params.G + tile.g) * params.M + m) * params.N + col, acc[i * GROUPS_N + j], params.N - col);
+            }
         }
-    } else {
-        // unroll
-        for (var i = 0u; i < TM * GROUPS_N; i++) { finish(tile, corner, i, acc[i]); }
     }
 }

@@ -13,7 +13,6 @@ const BK: u32 = 16u;
 const TM: u32 = 8u;
 const TN: u32 = 8u;
 const BUFFERS: u32 = 2u;
-const ROLLED: bool = false; // store in a loop: a long epilogue would be too much text unrolled
 
 const THREADS_M: u32 = BM / TM;
 const THREADS_N: u32 = BN / TN;
@@ -74,15 +73,6 @@ fn put(p: u32, buffer: u32, x: mat4x4<f32>) {
         tile_b[i + BN / 2u] = x[2];
         tile_b[i + BN * 3u / 4u] = x[3];
     }
-}
-
-// Stores the i-th vec4 of an invocation whose first element is at `corner`.
-fn finish(tile: Tile, corner: vec2<u32>, i: u32, x: vec4<f32>) {
-    let row = i / GROUPS_N;
-    let m = corner.x + row / 4u * 4u * THREADS_M + row % 4u;
-    let n = corner.y + i % GROUPS_N * 4u * THREADS_N;
-    if EDGE && (m >= params.M || n >= params.N) { return; }
-    store(((tile.s * params.G + tile.g) * params.M + m) * params.N + n, x, params.N - n);
 }
 
 @compute @workgroup_size(THREADS)
@@ -146,12 +136,15 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         if BUFFERS == 1u { workgroupBarrier(); } else { buffer = 1u - buffer; }
     }
 
-    let corner = vec2<u32>(tile.m + ty * 4u, tile.n + tx * 4u);
-    if ROLLED {
-        var out = acc;
-        for (var i = 0u; i < TM * GROUPS_N; i++) { finish(tile, corner, i, out[i]); }
-    } else {
+    // unroll
+    for (var i = 0u; i < TM; i++) {
+        let m = tile.m + i / 4u * 4u * THREADS_M + ty * 4u + i % 4u;
         // unroll
-        for (var i = 0u; i < TM * GROUPS_N; i++) { finish(tile, corner, i, acc[i]); }
+        for (var n = 0u; n < GROUPS_N; n++) {
+            let col = tile.n + (n * THREADS_N + tx) * 4u;
+            if !EDGE || (m < params.M && col < params.N) {
+                store(((tile.s * params.G + tile.g) * params.M + m) * params.N + col, acc[i * GROUPS_N + n], params.N - col);
+            }
+        }
     }
 }
