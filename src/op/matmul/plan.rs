@@ -233,3 +233,54 @@ fn on_cpu(p: Problem, caps: &Caps) -> Vec<(f64, Variant)> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first(m: usize, n: usize, k: usize, caps: &Caps) -> Variant {
+        plan(Problem { batch: 1, m, n, k }, caps).remove(0)
+    }
+
+    #[test]
+    fn a_gpu_gets_large_tiles_for_large_products_and_the_rest_what_suits_it() {
+        let gpu = Caps::portable();
+        let large = first(4096, 4096, 4096, &gpu);
+        assert_eq!(
+            (large.name, large.get("BM"), large.get("BN")),
+            ("tile", 128, 128)
+        );
+        assert_eq!(first(1, 4096, 4096, &gpu).name, "vector");
+        assert_eq!(first(64, 64, 1 << 16, &gpu).name, "split_k");
+    }
+
+    #[test]
+    fn a_cpu_adapter_gets_subgroups_where_it_has_them() {
+        let cpu = Caps::portable_software();
+        assert_eq!(first(512, 512, 512, &cpu).name, "subgroup");
+        let none = Caps {
+            subgroup: None,
+            ..cpu
+        };
+        let other = plan(
+            Problem {
+                batch: 1,
+                m: 512,
+                n: 512,
+                k: 512,
+            },
+            &none,
+        );
+        assert!(other.iter().all(|v| v.name != "subgroup"));
+    }
+
+    #[test]
+    fn naive_is_always_there_and_last() {
+        for caps in [Caps::portable(), Caps::portable_software()] {
+            for (m, n, k) in [(1, 1, 1), (3, 70_000, 2), (129, 65, 1000)] {
+                let all = plan(Problem { batch: 2, m, n, k }, &caps);
+                assert_eq!(all.last().map(|v| v.name), Some("naive"));
+            }
+        }
+    }
+}
