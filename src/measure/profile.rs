@@ -11,6 +11,9 @@ use crate::program::Program;
 use super::sample::interrupted;
 use super::stats::median;
 
+/// Steps after which more tell nothing new: stationarity wants 100, and every sample goes to the record.
+const MOST_STEPS: usize = 200;
+
 /// Op times of many steps.
 #[derive(Debug, Clone, Default)]
 pub struct Profile {
@@ -59,7 +62,8 @@ pub fn profile(
         all.extend(stamps);
         let spent = start.elapsed().as_secs_f64() / time.as_secs_f64();
         progress(spent.min(1.0));
-        let enough = profile.span_ns.len() >= min_steps && spent >= 1.0;
+        let steps = profile.span_ns.len();
+        let enough = (steps >= min_steps && spent >= 1.0) || steps >= MOST_STEPS.max(min_steps);
         if enough || interrupted() {
             break;
         }
