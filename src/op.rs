@@ -16,6 +16,7 @@ pub mod argmax;
 pub mod bernoulli_cross_entropy;
 pub mod clip;
 pub mod concat;
+pub mod conv2d;
 pub mod cross_entropy;
 pub mod ctc;
 pub mod ctc_decode;
@@ -37,6 +38,7 @@ pub mod transpose;
 /// Every op family there is.
 pub const LIST: &[&dyn Family] = &[
     &matmul::Family,
+    &conv2d::Family,
     &map::Family,
     &reduce::Family,
     &argmax::Family,

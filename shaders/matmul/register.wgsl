@@ -4,7 +4,9 @@
 // Grid: one workgroup a tile of 8 TM x 8 TN, batch matrix and split. An invocation owns TM neighbouring
 // rows and TN columns as vec4s 32 apart, so that neighbours read neighbouring vec4s.
 
-// use: common/matmul
+// hook: operands
+// use: matmul/operands
+// end
 const TM: u32 = 4u;
 const TN: u32 = 4u;
 const GROUPS_M: u32 = TM / 4u;
@@ -33,7 +35,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     // unroll
     for (var i = 0u; i < TM * GROUPS_N; i++) { acc[i] = vec4<f32>(0.0); }
 
-    let end = min((tile.s + 1u) * params.span, params.K);
+    let end = min((tile.s + 1u) * params.span, depth(tile.g));
     for (var k = tile.s * params.span; k < end; k += 4u) {
         var x: array<mat4x4<f32>, GROUPS_N>;
         // unroll
@@ -56,11 +58,12 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 
     // unroll
     for (var i = 0u; i < TM; i++) {
+        let row = row_of(tile, m + i);
         // unroll
         for (var j = 0u; j < GROUPS_N; j++) {
             let col = n + j * 32u;
-            if !EDGE || (m + i < params.M && col < params.N) {
-                store(((tile.s * params.G + tile.g) * params.M + m + i) * params.N + col, acc[i * GROUPS_N + j], params.N - col);
+            if !EDGE || (row != NOWHERE && col < params.N) {
+                store(row + col, acc[i * GROUPS_N + j], params.N - col);
             }
         }
     }

@@ -5,7 +5,9 @@
 // lane owns TM rows of TN columns as vec4s 4 W apart. Its share of four k of A are TM / W vec4s, and row
 // i's values come from the lane that loaded them.
 
-// use: common/matmul
+// hook: operands
+// use: matmul/operands
+// end
 const W: u32 = 8u;
 const TM: u32 = 32u;
 const TN: u32 = 8u;
@@ -28,14 +30,8 @@ fn store(i: u32, x: vec4<f32>, left: u32) {
 // The v-th of the TM vec4s of A that hold rows m .. m + TM at k .. k + 4: row v where A is stored [M, K];
 // the vec4 v % (TM / 4) of row v / (TM / 4) of k where it is stored [K, M].
 fn share(g: u32, m: u32, k: u32, v: u32) -> vec4<f32> {
-    let M = params.M; let K = params.K; let at = g * M * K;
-    if TRANSPOSE_A {
-        let row = k + v / GROUPS_M;
-        let x = load_a(at, row, m + v % GROUPS_M * 4u, K, M);
-        return select(vec4<f32>(0.0), x, !TAIL || row < K);
-    }
-    let x = load_a(at, m + v, k, M, K);
-    return select(vec4<f32>(0.0), x, vec4<u32>(k, k + 1u, k + 2u, k + 3u) < vec4<u32>(select(k + 4u, K, TAIL)));
+    if TRANSPOSE_A { return row_a(g, m + v % GROUPS_M * 4u, k + v / GROUPS_M); }
+    return row_a(g, m + v, k);
 }
 
 @compute @workgroup_size(W)
@@ -48,7 +44,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     // unroll
     for (var i = 0u; i < TM * GROUPS_N; i++) { acc[i] = vec4<f32>(0.0); }
 
-    let end = min((tile.s + 1u) * params.span, params.K);
+    let end = min((tile.s + 1u) * params.span, depth(tile.g));
     for (var k = tile.s * params.span; k < end; k += 4u) {
         var own: array<vec4<f32>, LOADS>;
         // unroll
@@ -84,12 +80,12 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 
     // unroll
     for (var i = 0u; i < TM; i++) {
+        let row = row_of(tile, tile.m + i);
         // unroll
         for (var j = 0u; j < GROUPS_N; j++) {
-            let m = tile.m + i;
             let col = n + j * 4u * W;
-            if !EDGE || (m < params.M && col < params.N) {
-                store(((tile.s * params.G + tile.g) * params.M + m) * params.N + col, acc[i * GROUPS_N + j], params.N - col);
+            if !EDGE || (row != NOWHERE && col < params.N) {
+                store(row + col, acc[i * GROUPS_N + j], params.N - col);
             }
         }
     }

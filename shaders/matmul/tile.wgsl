@@ -6,7 +6,9 @@
 // Grid: one workgroup a tile of BM x BN, batch matrix and split.
 // Shared: 4 BUFFERS BK (BM + BN) bytes. With two buffers a step needs one barrier, with one it needs two.
 
-// use: common/matmul
+// hook: operands
+// use: matmul/operands
+// end
 const BM: u32 = 64u;
 const BN: u32 = 64u;
 const BK: u32 = 16u;
@@ -89,7 +91,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     for (var i = 0u; i < TM * GROUPS_N; i++) { acc[i] = vec4<f32>(0.0); }
 
     var k = tile.s * params.span;
-    let end = min(k + params.span, params.K);
+    let end = min(k + params.span, depth(tile.g));
     var next: array<mat4x4<f32>, PASSES>;
     if k < end {
         // unroll
@@ -138,12 +140,12 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 
     // unroll
     for (var i = 0u; i < TM; i++) {
-        let m = tile.m + i / 4u * 4u * THREADS_M + ty * 4u + i % 4u;
+        let row = row_of(tile, tile.m + i / 4u * 4u * THREADS_M + ty * 4u + i % 4u);
         // unroll
         for (var n = 0u; n < GROUPS_N; n++) {
             let col = tile.n + (n * THREADS_N + tx) * 4u;
-            if !EDGE || (m < params.M && col < params.N) {
-                store(((tile.s * params.G + tile.g) * params.M + m) * params.N + col, acc[i * GROUPS_N + n], params.N - col);
+            if !EDGE || (row != NOWHERE && col < params.N) {
+                store(row + col, acc[i * GROUPS_N + n], params.N - col);
             }
         }
     }

@@ -48,14 +48,22 @@ pub fn source(name: &str) -> Result<Cow<'static, str>> {
 pub fn assemble(kernel: &Kernel) -> Result<String> {
     let mut text = source(&kernel.shader)?.into_owned();
     let fault = |what: String| Error::Internal(format!("shaders/{}.wgsl: {what}", kernel.shader));
-    for (name, body) in &kernel.hooks {
-        text = replace_hook(&text, name, body)
-            .ok_or_else(|| fault(format!("no block `// hook: {name}` ... `// end`")))?;
+    // The kernel's own hooks first, since what replaces them may use files; then those of the files.
+    let mut inner = Vec::new();
+    for hook in &kernel.hooks {
+        match replace_hook(&text, hook.0, &hook.1) {
+            Some(replaced) => text = replaced,
+            None => inner.push(hook),
+        }
     }
     let mut parts = String::new();
     let mut used = Vec::new();
     gather(&text, &mut used, &mut parts)?;
     text = parts + &text;
+    for (name, body) in inner {
+        text = replace_hook(&text, name, body)
+            .ok_or_else(|| fault(format!("no block `// hook: {name}` ... `// end`")))?;
+    }
     for (name, value) in &kernel.consts {
         text = replace_declaration(&text, name, value)
             .ok_or_else(|| fault(format!("no top-level const or alias {name}")))?;

@@ -8,8 +8,8 @@ use super::map::Map;
 use super::{Class, Cost, Io, Lowered, Op, Tolerance, Variant};
 
 mod cases;
-mod lower;
-mod plan;
+pub(in crate::op) mod lower;
+pub(in crate::op) mod plan;
 mod reference;
 
 pub use cases::Family;

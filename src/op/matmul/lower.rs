@@ -12,7 +12,7 @@ use super::MatMul;
 use super::plan::Problem;
 
 /// `store` where C's rows are no whole vec4s.
-const NARROW_STORE: &str = "\
+pub(in crate::op) const NARROW_STORE: &str = "\
 @group(0) @binding(2) var<storage, read_write> c: array<f32>;
 fn store(i: u32, x: vec4<f32>, left: u32) {
     c[i] = epilogue(x.x, i);
@@ -23,7 +23,7 @@ fn store(i: u32, x: vec4<f32>, left: u32) {
 ";
 
 /// Workgroup memory every device has, in bytes.
-const SHARED: u32 = 16_384;
+const SHARED: usize = 16_384;
 
 /// Whether stored rows of this length can be read as vec4s.
 fn wide(length: usize) -> bool {
@@ -114,68 +114,27 @@ impl MatMul {
 
     /// What `tile.wgsl`, `register.wgsl` and `subgroup.wgsl` have in common.
     fn tiled(&self, variant: &Variant, p: Problem, caps: &Caps) -> Product {
-        let mut splits = 1;
-        let (shader, rows, cols, step) = match variant.name {
-            "register" => (
-                "matmul/register",
-                8 * variant.get("TM"),
-                8 * variant.get("TN"),
-                4,
-            ),
-            "subgroup" => {
-                let width = variant.get("W") * variant.get("TN");
-                ("matmul/subgroup", variant.get("TM"), width, 4)
-            }
-            _ => {
-                let (bm, bn, bk) = (variant.get("BM"), variant.get("BN"), variant.get("BK"));
-                if variant.name == "split_k" {
-                    splits = variant.get("SPLITS") as usize;
-                }
-                ("matmul/tile", bm, bn, bk)
-            }
-        };
-        let consts: Vec<_> = variant
-            .consts
-            .iter()
-            .copied()
-            .filter(|(n, _)| *n != "SPLITS")
-            .collect();
-        let mut kernel = Kernel::new(shader).with_consts(&consts);
-        if shader == "matmul/tile" {
-            let bytes = 4 * step * (rows + cols);
-            let invocations = rows * cols / (variant.get("TM") * variant.get("TN"));
-            // Blocks of 4 x 4 that are fetched in a step.
-            let blocks = (rows + cols) * step / 16;
-            let buffers = if 2 * bytes <= SHARED { 2 } else { 1 };
-            kernel = kernel.with_consts(&[
-                ("BUFFERS", buffers),
-                ("PASSES", blocks.div_ceil(invocations)),
-            ]);
-        }
-        let (rows, cols, step) = (rows as usize, cols as usize, step as usize);
-        let edge = !(p.m.is_multiple_of(rows) && p.n.is_multiple_of(cols));
+        let tiling = Tiling::of(variant);
         let wide_a = wide(if self.transpose_a { p.m } else { p.k });
         let wide_b = wide(if self.transpose_b { p.k } else { p.n });
-        let kernel = kernel
+        let kernel = tiling
+            .kernel()
             .with_text("TRANSPOSE_A", self.transpose_a.to_string())
             .with_text("TRANSPOSE_B", self.transpose_b.to_string())
             .with_text("WIDE_A", wide_a.to_string())
             .with_text("WIDE_B", wide_b.to_string())
             .with_text("ElementA", element(wide_a))
             .with_text("ElementB", element(wide_b))
-            .with_text("EDGE", edge.to_string())
-            .with_text("TAIL", (!p.k.is_multiple_of(step)).to_string());
-        // Parts of whole steps; with a short k the last ones are empty and give zeros.
-        let span = p.k.div_ceil(splits).next_multiple_of(step);
-        let tiles = p.m.div_ceil(rows) * p.n.div_ceil(cols) * p.batch;
+            .with_text("EDGE", (!tiling.divides(p)).to_string())
+            .with_text("TAIL", (!p.k.is_multiple_of(tiling.step)).to_string());
         Product {
             kernel: if wide(p.n) {
                 kernel
             } else {
                 kernel.with_hook("store", NARROW_STORE)
             },
-            params: words([p.m, p.n, p.k, p.batch, splits, span]),
-            grid: grid(tiles * splits, caps),
+            params: tiling.params(p, tiling.splits),
+            grid: tiling.grid(p, tiling.splits, caps),
             operands: [0, 1],
         }
     }
@@ -219,6 +178,82 @@ impl Product {
     }
 }
 
-fn words<const N: usize>(sizes: [usize; N]) -> Vec<u32> {
+pub(in crate::op) fn words<const N: usize>(sizes: [usize; N]) -> Vec<u32> {
     sizes.iter().map(|&s| s as u32).collect()
+}
+
+/// How a variant cuts a product into tiles: what its kernel and its grid follow from.
+#[derive(Debug)]
+pub(in crate::op) struct Tiling<'a> {
+    variant: &'a Variant,
+    shader: &'static str,
+    /// Rows of a tile.
+    rows: usize,
+    /// Columns of a tile.
+    cols: usize,
+    /// How much of the sum a step takes.
+    pub(in crate::op) step: usize,
+    /// Parts the sum is split into.
+    pub(in crate::op) splits: usize,
+}
+
+impl<'a> Tiling<'a> {
+    pub(in crate::op) fn of(variant: &'a Variant) -> Self {
+        let get = |name| variant.get(name) as usize;
+        let (shader, rows, cols, step) = match variant.name {
+            "register" => ("matmul/register", 8 * get("TM"), 8 * get("TN"), 4),
+            "subgroup" => ("matmul/subgroup", get("TM"), get("W") * get("TN"), 4),
+            _ => ("matmul/tile", get("BM"), get("BN"), get("BK")),
+        };
+        let splits = if variant.name == "split_k" {
+            get("SPLITS")
+        } else {
+            1
+        };
+        Self {
+            variant,
+            shader,
+            rows,
+            cols,
+            step,
+            splits,
+        }
+    }
+
+    /// The kernel with the constants that do not depend on the operands.
+    pub(in crate::op) fn kernel(&self) -> Kernel {
+        let own = self.variant.consts.iter().copied();
+        let consts: Vec<_> = own.filter(|(n, _)| *n != "SPLITS").collect();
+        let kernel = Kernel::new(self.shader).with_consts(&consts);
+        if self.shader != "matmul/tile" {
+            return kernel;
+        }
+        let bytes = 4 * self.step * (self.rows + self.cols);
+        let results = (self.variant.get("TM") * self.variant.get("TN")) as usize;
+        let invocations = self.rows * self.cols / results;
+        // Blocks of 4 x 4 that are fetched in a step.
+        let blocks = (self.rows + self.cols) * self.step / 16;
+        let buffers = if 2 * bytes <= SHARED { 2 } else { 1 };
+        kernel.with_consts(&[
+            ("BUFFERS", buffers),
+            ("PASSES", blocks.div_ceil(invocations) as u32),
+        ])
+    }
+
+    /// Whether tiles cover the result exactly.
+    pub(in crate::op) fn divides(&self, p: Problem) -> bool {
+        p.m.is_multiple_of(self.rows) && p.n.is_multiple_of(self.cols)
+    }
+
+    /// `struct Params` of `common/tiles`.
+    pub(in crate::op) fn params(&self, p: Problem, splits: usize) -> Vec<u32> {
+        // Parts of whole steps; with a short k the last ones are empty and give zeros.
+        let span = p.k.div_ceil(splits).next_multiple_of(self.step);
+        words([p.m, p.n, p.k, p.batch, splits, span])
+    }
+
+    pub(in crate::op) fn grid(&self, p: Problem, splits: usize, caps: &Caps) -> [u32; 3] {
+        let tiles = p.m.div_ceil(self.rows) * p.n.div_ceil(self.cols) * p.batch;
+        grid(tiles * splits, caps)
+    }
 }

@@ -10,11 +10,11 @@ use crate::op::Variant;
 
 /// Sizes of one problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Problem {
-    pub(super) batch: usize,
-    pub(super) m: usize,
-    pub(super) n: usize,
-    pub(super) k: usize,
+pub(in crate::op) struct Problem {
+    pub(in crate::op) batch: usize,
+    pub(in crate::op) m: usize,
+    pub(in crate::op) n: usize,
+    pub(in crate::op) k: usize,
 }
 
 /// Constants of `tile.wgsl` and its share of a GPU's peak.
@@ -68,7 +68,7 @@ const DISPATCH: f64 = 6e7;
 const BYTE: f64 = 7.0;
 
 /// Every variant for a problem, the most promising first.
-pub(super) fn plan(p: Problem, caps: &Caps) -> Vec<Variant> {
+pub(in crate::op) fn plan(p: Problem, caps: &Caps) -> Vec<Variant> {
     let mut found = if caps.software {
         on_cpu(p, caps)
     } else {
@@ -100,7 +100,7 @@ impl Problem {
     }
 
     /// Elements of C.
-    pub(super) fn outputs(&self) -> usize {
+    pub(in crate::op) fn outputs(&self) -> usize {
         self.batch * self.m * self.n
     }
 

@@ -1,20 +1,17 @@
 // The operands of C[g, m, n] = sum over k of A[g, m, k] B[g, k, n] in blocks of 4 x 4, whichever way they
 // are stored: row j of a block is k + j, its columns are four neighbours in M or N.
 
+// use: common/tiles
 const TRANSPOSE_A: bool = false; // A is stored [G, K, M], not [G, M, K]
 const TRANSPOSE_B: bool = false; // B is stored [G, N, K], not [G, K, N]
 const WIDE_A: bool = true;       // A's stored rows are whole vec4s, and so is its binding
 const WIDE_B: bool = true;
-const EDGE: bool = true;         // M or N is no multiple of the tile
 const TAIL: bool = true;         // K is no multiple of the step
 alias ElementA = vec4<f32>;      // f32 where not WIDE_A
 alias ElementB = vec4<f32>;
 
-// Split s of `splits` sums k from s * span to (s + 1) * span.
-struct Params { M: u32, N: u32, K: u32, G: u32, splits: u32, span: u32 }
 @group(0) @binding(0) var<storage, read> a: array<ElementA>;
 @group(0) @binding(1) var<storage, read> b: array<ElementB>;
-@group(1) @binding(0) var<uniform> params: Params;
 
 // Four neighbours in row `row` of a stored matrix [rows, cols] that begins at element `at`. Outside the
 // matrix the nearest inside: beyond M and N the products are never stored, beyond K `masked` drops them.
@@ -63,18 +60,21 @@ fn masked(x: mat4x4<f32>, k: u32) -> mat4x4<f32> {
                        select(zero, x[2], k + 2u < K), select(zero, x[3], k + 3u < K));
 }
 
-// The tile of a workgroup: rows, columns, matrix of the batch, split.
-struct Tile { m: u32, n: u32, g: u32, s: u32 }
+// Four stored neighbours of A, zero beyond K: [k, m .. m + 4] where it is stored transposed, else
+// [m, k .. k + 4].
+fn row_a(g: u32, m: u32, k: u32) -> vec4<f32> {
+    let M = params.M; let K = params.K; let at = g * M * K;
+    if TRANSPOSE_A {
+        return select(vec4<f32>(0.0), load_a(at, k, m, K, M), !TAIL || k < K);
+    }
+    return select(vec4<f32>(0.0), load_a(at, m, k, M, K), vec4<u32>(k, k + 1u, k + 2u, k + 3u) < vec4<u32>(select(k + 4u, K, TAIL)));
+}
 
-// Tile number `id`. Eight rows of tiles are walked column by column, so that tiles that run together
-// share their operands in the cache.
-fn tile_of(id: u32, height: u32, width: u32) -> Tile {
-    let tiles_m = (params.M + height - 1u) / height;
-    let tiles_n = (params.N + width - 1u) / width;
-    let z = id / (tiles_m * tiles_n);
-    let t = id % (tiles_m * tiles_n);
-    let band = t / (8u * tiles_n);
-    let rows = min(tiles_m - band * 8u, 8u);
-    let i = t - band * 8u * tiles_n;
-    return Tile((band * 8u + i % rows) * height, i / rows * width, z % params.G, z / params.G);
+// The end of the sum over k.
+fn depth(g: u32) -> u32 { return params.K; }
+
+// Where row m of C begins, or NOWHERE.
+fn row_of(tile: Tile, m: u32) -> u32 {
+    if EDGE && m >= params.M { return NOWHERE; }
+    return ((tile.s * params.G + tile.g) * params.M + m) * params.N;
 }

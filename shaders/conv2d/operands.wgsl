@@ -1,0 +1,185 @@
+// A convolution and its two gradients as products whose operands are gathered, never laid out (implicit
+// GEMM, Chetlur 2014). Activations are NHWC: the window of a pixel is a few runs of neighbouring elements.
+//   PASS 0, y: A[pixel of y, window] = x, B[window, channel of y] = w
+//   PASS 1, dx: A[pixel of dx, window] = dy, B[window, channel of dx] = w. One product for each residue of
+//     the pixel by the stride, whose windows then have no gaps: no multiply meets an inserted zero
+//   PASS 2, dw: A[window, pixel of y] = x stored transposed, B[pixel of y, channel of y] = dy
+// A window is TAPS runs of RUN elements, each taken as whole vec4s. Without groups a run of PASS 0 and 2 is
+// a window's whole row, S C neighbours, so that images of 3 channels fill their vec4s too.
+
+// use: common/tiles
+const PASS: u32 = 0u;
+const HEIGHT: u32 = 8u; // of x, and
+const WIDTH: u32 = 8u;
+const C: u32 = 4u;
+const P: u32 = 8u; // of y
+const Q: u32 = 8u;
+const N: u32 = 4u;
+const R: u32 = 3u; // of the filter
+const S: u32 = 3u;
+const STRIDE: u32 = 1u;
+const PAD: u32 = 1u;
+const GROUPS: u32 = 1u;
+const RUN: u32 = 12u;
+const ACROSS: u32 = 1u; // runs side by side in a window: 1, or S
+const TAPS: u32 = 3u;
+const WIDE_A: bool = true; // runs begin at whole vec4s of the gathered tensor
+const WIDE_B: bool = true; // so do the rows of B as they are stored
+const TAIL: bool = true;   // the sum is no multiple of the step
+const TRANSPOSE_A: bool = false;
+const TRANSPOSE_B: bool = false;
+
+const CG: u32 = C / GROUPS;
+const NG: u32 = N / GROUPS;
+const RUN4: u32 = (RUN + 3u) / 4u * 4u;
+const PHASES: u32 = STRIDE * STRIDE;
+
+// hook: pixels
+@group(0) @binding(0) var<storage, read> a: array<vec4<f32>>;
+fn a4(i: u32) -> vec4<f32> { return a[i / 4u]; }
+fn a1(i: u32) -> f32 { return a[i / 4u][i % 4u]; }
+// end
+@group(0) @binding(1) var<storage, read> b: array<vec4<f32>>;
+fn b4(i: u32) -> vec4<f32> { return b[i / 4u]; }
+fn b1(i: u32) -> f32 { return b[i / 4u][i % 4u]; }
+
+// Row and column, with the padding, of the first pixel of dx in product g of PASS 1.
+fn phase(g: u32) -> vec2<u32> {
+    return vec2<u32>(g % PHASES / STRIDE + PAD, g % STRIDE + PAD);
+}
+
+// How many taps down and across reach these pixels.
+fn reach(start: vec2<u32>) -> vec2<u32> {
+    return (vec2<u32>(R, S) + STRIDE - 1u - start % STRIDE) / STRIDE;
+}
+
+// Rows and columns of pixels in a product.
+fn pixels() -> vec2<u32> {
+    if PASS == 1u { return vec2<u32>((HEIGHT + STRIDE - 1u) / STRIDE, (WIDTH + STRIDE - 1u) / STRIDE); }
+    return vec2<u32>(P, Q);
+}
+
+// Elements k .. k + 4 of the window of `pixel`, k a multiple of 4; zeros outside the tensor.
+fn gather(g: u32, pixel: u32, k: u32) -> vec4<f32> {
+    let size = pixels();
+    let image = pixel / (size.x * size.y);
+    let i = pixel / size.y % size.x;
+    let j = pixel % size.y;
+    let tap = k / RUN4;
+    let e = k % RUN4;
+    var rows = HEIGHT; var cols = WIDTH; var channels = C;
+    var row: i32; var at: i32; // row, and element in it
+    if PASS == 1u {
+        let start = phase(g);
+        let across = max(reach(start).y, 1u);
+        rows = P; cols = Q; channels = N;
+        row = i32(i + start.x / STRIDE) - i32(tap / across);
+        at = (i32(j + start.y / STRIDE) - i32(tap % across)) * i32(N) + i32(g / PHASES * NG + e);
+    } else {
+        row = i32(i * STRIDE + tap / ACROSS) - i32(PAD);
+        at = (i32(j * STRIDE + tap % ACROSS) - i32(PAD)) * i32(C) + i32(g * CG + e);
+    }
+    let line = cols * channels;
+    let inside = u32(row) < rows;
+    let begin = (image * rows + u32(row)) * line;
+    if WIDE_A {
+        let ok = inside && u32(at) < line;
+        return select(vec4<f32>(0.0), a4(select(0u, begin + u32(at), ok)), ok);
+    }
+    var x: vec4<f32>;
+    // unroll
+    for (var q = 0u; q < 4u; q++) {
+        let ok = inside && u32(at + i32(q)) < line && e + q < RUN;
+        x[q] = select(0.0, a1(select(0u, begin + u32(at + i32(q)), ok)), ok);
+    }
+    return x;
+}
+
+// The end of the sum over k in product g.
+fn depth(g: u32) -> u32 {
+    if PASS == 1u {
+        let taps = reach(phase(g));
+        return taps.x * taps.y * RUN4;
+    }
+    return params.K;
+}
+
+// Four stored neighbours of A, zero beyond the sum: [k, m .. m + 4] in PASS 2, else [m, k .. k + 4].
+fn row_a(g: u32, m: u32, k: u32) -> vec4<f32> {
+    let inside = !TAIL || k < depth(g);
+    if TRANSPOSE_A {
+        let x = gather(g, select(0u, k, inside), select(m, min(m, params.M - 4u), EDGE));
+        return select(vec4<f32>(0.0), x, inside);
+    }
+    let x = gather(g, select(m, min(m, params.M - 1u), EDGE), select(0u, k, inside));
+    return select(vec4<f32>(0.0), x, inside);
+}
+
+// Four stored neighbours of B at element i, of which the first `valid` count.
+fn neighbours(i: u32, valid: u32) -> vec4<f32> {
+    if WIDE_B { return b4(i); }
+    var x: vec4<f32>;
+    // unroll
+    for (var q = 0u; q < 4u; q++) { x[q] = select(0.0, b1(select(i, i + q, q < valid)), q < valid); }
+    return x;
+}
+
+// Four stored neighbours of B, zero beyond the sum: [n, k .. k + 4] in PASS 1, else [k, n .. n + 4].
+fn row_b(g: u32, n: u32, k: u32) -> vec4<f32> {
+    let most = select(N, C, PASS == 1u) / GROUPS;
+    let col = select(n, min(n, most - select(1u, 4u, WIDE_B && !TRANSPOSE_B)), EDGE);
+    if PASS == 2u {
+        let inside = !TAIL || k < params.K;
+        let x = neighbours(select(0u, k, inside) * N + g * NG + col, NG - col);
+        return select(vec4<f32>(0.0), x, inside);
+    }
+    let tap = k / RUN4;
+    let e = k % RUN4;
+    if PASS == 1u {
+        let inside = !TAIL || k < depth(g);
+        let start = phase(g);
+        let across = max(reach(start).y, 1u);
+        let r = start.x % STRIDE + STRIDE * (tap / across);
+        let s = start.y % STRIDE + STRIDE * (tap % across);
+        let weights = select(0u, (r * S + s) * CG + col, inside);
+        let x = neighbours(weights * N + g / PHASES * NG + e, NG - e);
+        return select(vec4<f32>(0.0), x, inside);
+    }
+    let inside = (!TAIL || k < params.K) && e < RUN;
+    let x = neighbours(select(0u, tap * RUN + e, inside) * N + g * NG + col, NG - col);
+    return select(vec4<f32>(0.0), x, inside);
+}
+
+// A[g, m .. m + 4, k .. k + 4], row j at k + j.
+fn block_a(g: u32, m: u32, k: u32) -> mat4x4<f32> {
+    if TRANSPOSE_A {
+        return mat4x4<f32>(row_a(g, m, k), row_a(g, m, k + 1u), row_a(g, m, k + 2u), row_a(g, m, k + 3u));
+    }
+    return transpose(mat4x4<f32>(row_a(g, m, k), row_a(g, m + 1u, k), row_a(g, m + 2u, k), row_a(g, m + 3u, k)));
+}
+
+// B[g, k .. k + 4, n .. n + 4].
+fn block_b(g: u32, n: u32, k: u32) -> mat4x4<f32> {
+    if TRANSPOSE_B {
+        return transpose(mat4x4<f32>(row_b(g, n, k), row_b(g, n + 1u, k), row_b(g, n + 2u, k), row_b(g, n + 3u, k)));
+    }
+    return mat4x4<f32>(row_b(g, n, k), row_b(g, n, k + 1u), row_b(g, n, k + 2u), row_b(g, n, k + 3u));
+}
+
+// Where row m of a tile's result begins, or NOWHERE.
+fn row_of(tile: Tile, m: u32) -> u32 {
+    if EDGE && m >= params.M { return NOWHERE; }
+    let size = pixels();
+    if PASS == 0u { return (tile.s * params.M + m) * N + tile.g * NG; }
+    if PASS == 1u {
+        let start = phase(tile.g) - PAD;
+        let h = m / size.y % size.x * STRIDE + start.x;
+        let w = m % size.y * STRIDE + start.y;
+        if h >= HEIGHT || w >= WIDTH { return NOWHERE; }
+        let images = params.M / (size.x * size.y);
+        return (((tile.s * images + m / (size.x * size.y)) * HEIGHT + h) * WIDTH + w) * C + tile.g / PHASES * CG;
+    }
+    let e = m % RUN4;
+    if e >= RUN { return NOWHERE; }
+    return ((tile.s * TAPS + m / RUN4) * RUN + e) * N + tile.g * NG;
+}

@@ -1,0 +1,159 @@
+//! Awkward convolutions for the tests, and real layers for the benches.
+
+use crate::op::map::{Function, Map};
+use crate::op::{self, Case};
+use crate::tensor::TensorSpec;
+
+use super::{Conv, Conv2d, Pass};
+
+/// Cases of [`Conv2d`].
+#[derive(Debug)]
+pub struct Family;
+
+const PLAIN: Conv = Conv {
+    stride: 1,
+    pad: 0,
+    groups: 1,
+};
+
+const fn conv(stride: usize, pad: usize, groups: usize) -> Conv {
+    Conv {
+        stride,
+        pad,
+        groups,
+    }
+}
+
+type Sizes = ([usize; 4], [usize; 3], Conv);
+
+/// x [B, H, W, C]; R, S, N; settings.
+const SIZES: [Sizes; 13] = [
+    ([1, 1, 1, 1], [1, 1, 1], PLAIN),
+    ([1, 5, 4, 3], [3, 2, 5], PLAIN),
+    ([2, 7, 6, 4], [3, 3, 8], conv(1, 1, 1)),
+    // Padding wider than the filter's half; more than the image.
+    ([1, 3, 3, 2], [5, 5, 3], conv(1, 4, 1)),
+    // Strides with and without a rest, filters smaller than the stride.
+    ([2, 9, 8, 8], [3, 3, 12], conv(2, 1, 1)),
+    ([1, 8, 9, 4], [1, 1, 8], conv(2, 0, 1)),
+    ([1, 13, 11, 5], [2, 4, 6], conv(3, 2, 1)),
+    // Groups of whole vec4s and others.
+    ([2, 6, 5, 8], [3, 3, 16], conv(1, 1, 2)),
+    ([1, 5, 7, 6], [3, 3, 9], conv(2, 1, 3)),
+    // First layers.
+    ([1, 23, 23, 3], [11, 11, 12], conv(4, 2, 1)),
+    ([2, 15, 14, 3], [7, 7, 8], conv(2, 3, 1)),
+    // Tiles of every kernel, whole and ragged.
+    ([1, 16, 16, 32], [3, 3, 64], conv(1, 1, 1)),
+    ([3, 9, 11, 20], [3, 3, 36], conv(1, 1, 1)),
+];
+
+/// Layers of the models at their real size.
+const LAYERS: [(&str, Sizes); 4] = [
+    ("vgg_conv3", ([8, 56, 56, 256], [3, 3, 256], conv(1, 1, 1))),
+    ("vgg_conv4", ([8, 28, 28, 512], [3, 3, 512], conv(1, 1, 1))),
+    (
+        "alexnet_conv1",
+        ([64, 224, 224, 3], [11, 11, 96], conv(4, 2, 1)),
+    ),
+    (
+        "conv_64_64_56",
+        ([8, 56, 56, 64], [3, 3, 64], conv(1, 1, 1)),
+    ),
+];
+
+/// The three passes of a problem.
+fn passes(name: &str, ([b, h, w, c], [r, s, n], conv): Sizes) -> [Case; 3] {
+    let windows = |length: usize, filter: usize| (length + 2 * conv.pad - filter) / conv.stride + 1;
+    let rest = |length: usize, filter: usize| (length + 2 * conv.pad - filter) % conv.stride;
+    let x = TensorSpec::f32([b, h, w, c]);
+    let filter = TensorSpec::f32([r, s, c / conv.groups, n]);
+    let y = TensorSpec::f32([b, windows(h, r), windows(w, s), n]);
+    let rest = [rest(h, r), rest(w, s)];
+    let case = |suffix: &str, pass, inputs: [&TensorSpec; 2]| {
+        let inputs = inputs.map(Clone::clone);
+        Case::new(format!("{name}{suffix}"), Conv2d::new(conv, pass), inputs)
+    };
+    [
+        case("", Pass::Forward, [&x, &filter]),
+        case("_dx", Pass::Input { rest }, [&y, &filter]),
+        case("_dw", Pass::Weight { filter: [r, s] }, [&x, &y]),
+    ]
+}
+
+fn name(([b, h, w, c], [r, s, n], conv): Sizes) -> String {
+    let Conv {
+        stride,
+        pad,
+        groups,
+    } = conv;
+    format!("b{b}_h{h}_w{w}_c{c}_r{r}_s{s}_n{n}_stride{stride}_pad{pad}_groups{groups}")
+}
+
+/// A convolution of the given pass with an epilogue whose further inputs have these specs.
+fn fused(case: Case, name: &str, chain: &Map, extras: &[TensorSpec]) -> Option<Case> {
+    let op = case.op.with_epilogue(chain)?;
+    let inputs = case.inputs.into_iter().chain(extras.iter().cloned());
+    Some(Case {
+        name: format!("{name}_{}", case.name),
+        op,
+        inputs: inputs.collect(),
+    })
+}
+
+impl op::Family for Family {
+    fn name(&self) -> &'static str {
+        "conv2d"
+    }
+
+    fn cases(&self) -> Vec<Case> {
+        let mut cases: Vec<Case> = SIZES
+            .into_iter()
+            .flat_map(|s| passes(&name(s), s))
+            .collect();
+        // Bias, activation and residual, as layers have them.
+        let sizes = ([1, 6, 5, 8], [3, 3, 12], conv(1, 1, 1));
+        let [forward, input, _] = passes("b1_h6_w5_c8_n12", sizes);
+        let relu = Map::one(Function::Relu);
+        let bias_relu = relu.after(&Map::one(Function::Add), 0);
+        let bias_add_relu = relu
+            .after(&Map::one(Function::Add), 0)
+            .after(&Map::one(Function::Add), 0);
+        let (bias, residual) = (TensorSpec::f32([12]), TensorSpec::f32([1, 6, 5, 12]));
+        let [again, ..] = passes("b1_h6_w5_c8_n12", sizes);
+        cases.extend(fused(
+            forward,
+            "bias_relu",
+            &bias_relu,
+            std::slice::from_ref(&bias),
+        ));
+        cases.extend(fused(
+            again,
+            "bias_residual_relu",
+            &bias_add_relu,
+            &[bias, residual],
+        ));
+        let add = Map::one(Function::Add);
+        cases.extend(fused(input, "add", &add, &[TensorSpec::f32([1, 6, 5, 8])]));
+        // Frames of bytes.
+        for case in passes(
+            "bytes_b2_h12_w12_c4",
+            ([2, 12, 12, 4], [4, 4, 8], conv(2, 0, 1)),
+        ) {
+            if !case.name.ends_with("dx") {
+                let mut case = case;
+                case.inputs[0] =
+                    TensorSpec::new(case.inputs[0].shape.clone(), crate::tensor::DType::U8);
+                cases.push(case);
+            }
+        }
+        cases
+    }
+
+    fn benches(&self) -> Vec<Case> {
+        LAYERS
+            .into_iter()
+            .flat_map(|(name, sizes)| passes(name, sizes))
+            .collect()
+    }
+}
