@@ -81,19 +81,22 @@ pub enum Kind {
         /// Its start.
         init: Init,
     },
-    /// A member of a bank: a range of the bank's one buffer.
+    /// A member of a bank, or some of its rows: a range of the bank's one buffer.
     Member {
         /// Index in [`Nodes::banks`].
         bank: usize,
         /// Index in the bank.
         member: usize,
+        /// First element of the member.
+        first: usize,
     },
     /// A whole bank as one flat tensor, gaps of zeros included.
     Bank {
         /// Index in [`Nodes::banks`].
         bank: usize,
     },
-    /// A flat tensor in a bank's layout whose members are the node's inputs.
+    /// A flat tensor in a bank's layout; the node's inputs are one for each of the bank's member nodes,
+    /// in order.
     Pack {
         /// Index in [`Nodes::banks`].
         bank: usize,
@@ -214,6 +217,8 @@ struct Inner {
     phase: Option<Phase>,
     clock: Option<ValueId>,
     recording: bool,
+    /// Most bytes of one tensor that a kernel can bind; 0 for any number.
+    max_binding: u64,
     error: Option<String>,
 }
 
@@ -294,6 +299,20 @@ impl Graph {
         let graph = Self::default();
         graph.inner.borrow_mut().recording = true;
         graph
+    }
+
+    /// The same for a device that binds no more than `bytes` of a tensor: layers cut larger weights.
+    pub fn for_bindings(self, bytes: u64) -> Self {
+        self.inner.borrow_mut().max_binding = bytes;
+        self
+    }
+
+    /// Most bytes of one tensor that a kernel can bind.
+    pub fn max_binding(&self) -> u64 {
+        match self.inner.borrow().max_binding {
+            0 => u64::MAX,
+            bytes => bytes,
+        }
     }
 
     /// Whether random draws are to be outputs.

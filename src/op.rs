@@ -14,12 +14,14 @@ use crate::tensor::{Array, DType, TensorSpec};
 
 pub mod argmax;
 pub mod bernoulli_cross_entropy;
+pub mod blend;
 pub mod clip;
 pub mod concat;
 pub mod conv2d;
 pub mod cross_entropy;
 pub mod ctc;
 pub mod ctc_decode;
+pub mod gather;
 pub mod map;
 pub mod matmul;
 pub mod optimizer;
@@ -48,12 +50,14 @@ pub const LIST: &[&dyn Family] = &[
     &ctc_decode::Family,
     &optimizer::Family,
     &clip::Family,
+    &blend::Family,
     &softmax::Family,
     &tick::Family,
     &recurrent::Family,
     &shift::Family,
     &transpose::Family,
     &concat::Family,
+    &gather::Family,
     &slice::Family,
     &pad::Family,
     &ctc::Family,

@@ -51,7 +51,7 @@ pub struct Snapshot {
 /// # Errors
 /// [`Error::Gpu`], [`Error::Data`] as the step's parts.
 pub fn take(gpu: &Gpu, model: &dyn Workload, request: &Request) -> Result<Snapshot> {
-    let nodes = step::nodes(model, request.mode, true)?;
+    let nodes = step::nodes(model, request.mode, &gpu.caps, true)?;
     let mut state = State::new(request.source.seed);
     let outline = Outline::new(&gpu.caps, &nodes, &Options::default())?;
     let program = Program::new(gpu, outline, &mut state)?;

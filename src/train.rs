@@ -34,7 +34,7 @@ impl<'a> Trainer<'a> {
     pub fn new(gpu: &'a Gpu, model: &'a dyn Workload, source: &Source) -> Result<Self> {
         let mut state = State::new(source.seed);
         let mut compile = |mode| {
-            let nodes = step::nodes(model, mode, false)?;
+            let nodes = step::nodes(model, mode, &gpu.caps, false)?;
             let outline = Outline::new(&gpu.caps, &nodes, &Options::default())?;
             Program::new(gpu, outline, &mut state)
         };

@@ -137,6 +137,11 @@ pub trait Workload: fmt::Debug {
     /// The published optimiser with its settings.
     fn optimizer(&self) -> Optimizer;
 
+    /// What a training step does with its updated parameters, flat in the layout of bank `param`.
+    fn after_update<'g>(&self, g: &'g Graph, parameters: Tensor<'g>) {
+        let _ = (g, parameters);
+    }
+
     /// Opens the samples.
     ///
     /// # Errors

@@ -42,7 +42,7 @@ fn every_op_of_every_step_agrees_with_its_reference() {
             (Mode::Infer, Some(7), true),
         ] {
             let model = tiny(entry.name, batch);
-            let nodes = step::nodes(model.as_ref(), mode, false).unwrap();
+            let nodes = step::nodes(model.as_ref(), mode, &gpu().caps, false).unwrap();
             let options = Options {
                 fuse,
                 ..Options::default()

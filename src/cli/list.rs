@@ -71,7 +71,7 @@ fn workloads() -> Result<Table> {
         for preset in Preset::ALL {
             let model = (entry.configure)(preset, None);
             let outline = |mode| {
-                let nodes = step::nodes(model.as_ref(), mode, false)?;
+                let nodes = step::nodes(model.as_ref(), mode, &Caps::portable(), false)?;
                 Outline::new(&Caps::portable(), &nodes, &Options::default())
             };
             let (train, infer) = (outline(Mode::Train)?, outline(Mode::Infer)?);

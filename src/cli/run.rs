@@ -316,7 +316,7 @@ fn with_largest_batch(why: &str, args: &RunArgs, gpu: &Gpu, cell: &Cell) -> Stri
             super::preset_or_default(args.preset, Some(gpu)),
             Some(batch),
         );
-        let outline = step::nodes(model.as_ref(), cell.mode, false)
+        let outline = step::nodes(model.as_ref(), cell.mode, &gpu.caps, false)
             .and_then(|nodes| Outline::new(&gpu.caps, &nodes, &options(args)));
         outline.is_ok_and(|o| {
             let largest = o.plan.buffers.iter().map(|b| b.bytes).max().unwrap_or(0);
@@ -347,7 +347,7 @@ fn dry_run(args: &RunArgs, gpu: &Gpu, preset: Preset, cells: &[Cell]) -> Result<
         ">time",
     ]);
     for cell in cells {
-        let nodes = step::nodes(cell.model.as_ref(), cell.mode, false)?;
+        let nodes = step::nodes(cell.model.as_ref(), cell.mode, &gpu.caps, false)?;
         let outline = Outline::new(&gpu.caps, &nodes, &options(args))?;
         // Warm-up takes up to half of the budget, the profile a fifth.
         let most = args.time * 1.7 + 1.0;

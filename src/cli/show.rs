@@ -79,7 +79,11 @@ pub fn execute(args: &ShowArgs) -> Result<()> {
         fuse: !args.no_fuse,
         ..Options::default()
     };
-    let outline = Outline::new(&caps, &step::nodes(model.as_ref(), mode, false)?, &options)?;
+    let outline = Outline::new(
+        &caps,
+        &step::nodes(model.as_ref(), mode, &caps, false)?,
+        &options,
+    )?;
     if let Some(label) = &args.kernel {
         return output::data(&kernel_text(&outline, label)?);
     }

@@ -2,7 +2,7 @@
 
 use crate::tensor::{Shape, TensorSpec};
 
-use super::{Graph, Init, Kind, Tensor};
+use super::{Graph, Init, Kind, Node, Nodes, Tensor};
 
 /// Elements a member's start is aligned to: 256 bytes, the largest alignment a device asks for.
 pub const ALIGNMENT: usize = 64;
@@ -30,7 +30,7 @@ pub struct Bank {
 }
 
 /// Where a bank's members lie in its flat tensor.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Layout {
     /// First element of each member, in order of declaration.
     pub offsets: Vec<usize>,
@@ -79,6 +79,21 @@ impl Graph {
         shape: impl Into<Shape>,
         init: Init,
     ) -> Tensor<'_> {
+        let shape = shape.into();
+        let rows = shape.dims().first().copied().unwrap_or(1);
+        self.member_rows(bank, name, shape, rows, init)[0]
+    }
+
+    /// A variable as parts of `rows` of its first axis each; the last may have fewer. A part's elements
+    /// must be a multiple of 64.
+    pub fn member_rows(
+        &self,
+        bank: &str,
+        name: &str,
+        shape: impl Into<Shape>,
+        rows: usize,
+        init: Init,
+    ) -> Vec<Tensor<'_>> {
         let scope = self.scope();
         let name = if scope.is_empty() {
             name.to_string()
@@ -91,8 +106,8 @@ impl Graph {
             shape: shape.into(),
             init,
         };
-        let spec = TensorSpec::f32(member.shape.clone());
-        let (bank, index) = self.with_nodes(|nodes| {
+        let dims = member.shape.dims().to_vec();
+        let (bank, member) = self.with_nodes(|nodes| {
             let found = nodes.banks.iter().position(|b| b.name == bank);
             let at = found.unwrap_or(nodes.banks.len());
             if found.is_none() {
@@ -104,11 +119,22 @@ impl Graph {
             nodes.banks[at].members.push(member);
             (at, nodes.banks[at].members.len() - 1)
         });
-        let kind = Kind::Member {
-            bank,
-            member: index,
+        let part = |first: usize| {
+            let mut part = dims.clone();
+            if let Some(all) = part.first_mut() {
+                *all = rows.min(*all - first);
+            }
+            let row: usize = dims.iter().skip(1).product();
+            let first = first * row;
+            let kind = Kind::Member {
+                bank,
+                member,
+                first,
+            };
+            self.add(kind, &[], vec![TensorSpec::f32(part)])[0]
         };
-        self.add(kind, &[], vec![spec])[0]
+        let all = dims.first().copied().unwrap_or(1);
+        (0..all).step_by(rows.max(1)).map(part).collect()
     }
 
     /// A parameter: a member of bank `param`.
@@ -116,40 +142,56 @@ impl Graph {
         self.member("param", name, shape, init)
     }
 
-    /// The parameters so far, in order of declaration.
+    /// The parameters so far, in order of declaration; one that is cut into parts is several.
     pub fn parameters(&self) -> Vec<Tensor<'_>> {
         let ids: Vec<_> = self.with_nodes(|nodes| {
             let param = nodes.banks.iter().position(|b| b.name == "param");
-            let of_param = |n: &&super::Node| matches!(n.kind, Kind::Member { bank, .. } if Some(bank) == param);
-            nodes.nodes.iter().filter(of_param).map(|n| n.outputs[0]).collect()
+            let parts = nodes.parts(param.unwrap_or(usize::MAX));
+            parts.map(|(node, _)| node.outputs[0]).collect()
         });
         ids.into_iter().map(|id| self.tensor(id)).collect()
     }
 
-    /// Bank `param` as one flat tensor, with its layout. All parameters must have been declared.
-    pub fn flat_parameters(&self) -> (Tensor<'_>, Layout) {
-        let (bank, layout) = self.param_bank();
+    /// A bank as one flat tensor, with its layout. All its members must have been declared.
+    pub fn flat(&self, bank: &str) -> (Tensor<'_>, Layout) {
+        let (bank, layout) = self.bank(bank);
         let spec = TensorSpec::f32([layout.len]);
         (self.add(Kind::Bank { bank }, &[], vec![spec])[0], layout)
     }
 
-    /// One gradient for each parameter, in order of declaration, as a flat tensor in the parameters'
-    /// layout. Gaps are zero.
-    pub fn pack<'g>(&'g self, gradients: &[Tensor<'g>]) -> Tensor<'g> {
-        let (bank, layout) = self.param_bank();
+    /// One value for each member of a bank, or for each of its parts, in order of declaration, as a flat
+    /// tensor in the bank's layout. Gaps are zero.
+    pub fn pack<'g>(&'g self, bank: &str, values: &[Tensor<'g>]) -> Tensor<'g> {
+        let (bank, layout) = self.bank(bank);
         let spec = TensorSpec::f32([layout.len]);
-        self.add(Kind::Pack { bank }, gradients, vec![spec])[0]
+        self.add(Kind::Pack { bank }, values, vec![spec])[0]
     }
 
-    fn param_bank(&self) -> (usize, Layout) {
+    fn bank(&self, name: &str) -> (usize, Layout) {
         let found = self.with_nodes(|nodes| {
-            let at = nodes.banks.iter().position(|b| b.name == "param")?;
+            let at = nodes.banks.iter().position(|b| b.name == name)?;
             Some((at, nodes.banks[at].layout()))
         });
         found.unwrap_or_else(|| {
-            self.fail("there are no parameters".into());
+            self.fail(format!("there is no bank '{name}'"));
             let layout = Bank::default().layout();
             (0, layout)
+        })
+    }
+}
+
+impl Nodes {
+    /// The nodes that are members of a bank or parts of them, in order, with their first element in the
+    /// bank.
+    pub(super) fn parts(&self, bank: usize) -> impl Iterator<Item = (&Node, usize)> {
+        let layout = self.banks.get(bank).map(Bank::layout).unwrap_or_default();
+        self.nodes.iter().filter_map(move |node| match node.kind {
+            Kind::Member {
+                bank: own,
+                member,
+                first,
+            } if own == bank => Some((node, layout.offsets[member] + first)),
+            _ => None,
         })
     }
 }

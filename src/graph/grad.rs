@@ -174,8 +174,18 @@ impl super::Nodes {
             let inputs: Option<Vec<_>> = node.inputs.iter().map(|v| values[v.0].as_ref()).collect();
             let outputs = match (&node.kind, inputs) {
                 (Kind::Input { name } | Kind::Variable { name, .. }, _) => vec![feed(name)],
-                (Kind::Member { bank, member }, _) => {
-                    vec![feed(&self.banks[*bank].members[*member].name)]
+                (
+                    Kind::Member {
+                        bank,
+                        member,
+                        first,
+                    },
+                    _,
+                ) => {
+                    let whole = feed(&self.banks[*bank].members[*member].name);
+                    let spec = self.values[node.outputs[0].0].clone();
+                    let part = whole.data[*first..first + spec.len()].to_vec();
+                    vec![crate::tensor::Array::new(spec, part)]
                 }
                 (Kind::Reshape, Some(inputs)) => {
                     let spec = self.values[node.outputs[0].0].clone();

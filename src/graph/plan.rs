@@ -138,7 +138,7 @@ fn place_fixed(nodes: &Nodes, roots: &[ValueId], plan: &mut Plan) {
                     add(plan, role, layout.len as u64 * 4)
                 });
                 let offset = match &node.kind {
-                    Kind::Member { member, .. } => layout.offsets[*member],
+                    Kind::Member { member, first, .. } => layout.offsets[*member] + first,
                     _ => 0,
                 };
                 at(buffer, offset)
@@ -146,8 +146,8 @@ fn place_fixed(nodes: &Nodes, roots: &[ValueId], plan: &mut Plan) {
             Kind::Pack { bank } => {
                 let layout = nodes.banks[*bank].layout();
                 let buffer = add(plan, Role::Pack, layout.len as u64 * 4);
-                for (input, offset) in node.inputs.iter().zip(&layout.offsets) {
-                    plan.locations[roots[input.0].0] = at(buffer, *offset);
+                for (input, (_, first)) in node.inputs.iter().zip(nodes.parts(*bank)) {
+                    plan.locations[roots[input.0].0] = at(buffer, first);
                 }
                 at(buffer, 0)
             }

@@ -67,7 +67,7 @@ pub fn measure(
     progress("building", 0.0);
     let pipelines_before = gpu.pipelines_made();
     let begun = Instant::now();
-    let nodes = step::nodes(model, plan.mode, false)?;
+    let nodes = step::nodes(model, plan.mode, &gpu.caps, false)?;
     let outline = Outline::new(&gpu.caps, &nodes, &plan.options)?;
     let mut state = State::new(plan.source.seed);
     let program = Program::new(gpu, outline, &mut state)?;

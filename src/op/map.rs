@@ -404,6 +404,11 @@ impl<'g> Tensor<'g> {
         self.map(Function::Relu, &[])
     }
 
+    /// x^2 / 2 where |x| <= 1, else |x| - 1/2 (Huber 1964).
+    pub fn huber(self) -> Tensor<'g> {
+        self.map(Function::Huber, &[])
+    }
+
     /// min(max(x, 0), limit) (Hannun 2014, eq. 1).
     pub fn clipped_relu(self, limit: f32) -> Tensor<'g> {
         self.map(Function::ClippedRelu(limit), &[])

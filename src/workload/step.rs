@@ -1,6 +1,7 @@
 //! From a model to a whole step: gradients, clipping, the update, the clock.
 
 use crate::error::Result;
+use crate::gpu::Caps;
 use crate::graph::{Graph, Init, Nodes, Phase, Tensor};
 use crate::op::optimizer::{self, Rule};
 use crate::tensor::TensorSpec;
@@ -38,17 +39,18 @@ impl Optimizer {
     }
 }
 
-/// The graph of a whole step. One that records also outputs the model's values, every random draw and
-/// the gradients; else a training step outputs its loss only.
+/// The graph of a whole step for a device. One that records also outputs the model's values, every random
+/// draw and the gradients; else a training step outputs its loss only.
 ///
 /// # Errors
 /// [`crate::error::Error::Internal`] with the first fault of the model's graph.
-pub fn nodes(model: &dyn Workload, mode: Mode, recording: bool) -> Result<Nodes> {
+pub fn nodes(model: &dyn Workload, mode: Mode, caps: &Caps, recording: bool) -> Result<Nodes> {
     let g = if recording {
         Graph::recording()
     } else {
         Graph::new()
     };
+    let g = g.for_bindings(caps.max_binding);
     // The clock comes first, so that every program has it and advances it.
     let clock = g.clock();
     if let Some(loss) = model.build(&g, mode) {
@@ -56,7 +58,7 @@ pub fn nodes(model: &dyn Workload, mode: Mode, recording: bool) -> Result<Nodes>
             g.clear_outputs();
         }
         g.output(LOSS, loss);
-        train(&g, loss, &model.optimizer(), recording);
+        train(&g, loss, model, recording);
     }
     g.set_phase(Phase::Update);
     g.tick(clock);
@@ -64,11 +66,12 @@ pub fn nodes(model: &dyn Workload, mode: Mode, recording: bool) -> Result<Nodes>
 }
 
 /// Backward pass, clip and update.
-fn train(g: &Graph, loss: Tensor<'_>, optimizer: &Optimizer, recording: bool) {
+fn train<'g>(g: &'g Graph, loss: Tensor<'g>, model: &dyn Workload, recording: bool) {
+    let optimizer = model.optimizer();
     let parameters = g.parameters();
     let gradients = g.gradients(loss, &parameters);
     g.set_phase(Phase::Update);
-    let gradient = g.pack(&gradients);
+    let gradient = g.pack("param", &gradients);
     if recording {
         g.output(GRADIENTS, gradient);
     }
@@ -76,14 +79,15 @@ fn train(g: &Graph, loss: Tensor<'_>, optimizer: &Optimizer, recording: bool) {
         Some(norm) => g.clip_factor(&[gradient], norm),
         None => g.variable("unclipped", TensorSpec::f32([]), Init::Constant(1.0)),
     };
-    let (parameters, layout) = g.flat_parameters();
+    let (parameters, layout) = g.flat("param");
     let state = |name: &str| g.variable(name, TensorSpec::f32([layout.len]), Init::Constant(0.0));
     let before = [g.clock(), scale, gradient, parameters];
     let states = optimizer.rule.state().iter().map(|name| state(name));
     let inputs: Vec<_> = before.into_iter().chain(states).collect();
     let rule = optimizer.rule;
     let decayed = layout.decayed;
-    g.scoped("optimizer", || {
+    let updated = g.scoped("optimizer", || {
         g.apply(optimizer::Optimizer { rule, decayed }, &inputs)
     });
+    model.after_update(g, updated[0]);
 }

@@ -38,6 +38,8 @@ pub enum Function {
     Relu,
     /// min(max(a, 0), limit)
     ClippedRelu(f32),
+    /// a^2 / 2 where |a| <= 1, else |a| - 1/2 (Huber 1964)
+    Huber,
     /// a * mask / (1 - rate); the mask is drawn from the clock, argument 1
     Dropout {
         /// Probability of dropping.
@@ -53,6 +55,8 @@ pub enum Function {
     ReluGrad,
     /// (y, d): d where 0 < y < limit
     ClippedReluGrad(f32),
+    /// (a, d): d max(-1, min(a, 1)), of the argument, not the result
+    HuberGrad,
 }
 
 use Function::*;
@@ -75,6 +79,7 @@ impl Function {
         Sigmoid,
         Relu,
         ClippedRelu(0.5),
+        Huber,
         Dropout {
             rate: 0.25,
             stream: 7,
@@ -83,6 +88,7 @@ impl Function {
         SigmoidGrad,
         ReluGrad,
         ClippedReluGrad(0.5),
+        HuberGrad,
     ];
 
     /// The op type in tables.
@@ -103,11 +109,13 @@ impl Function {
             Sigmoid => "sigmoid",
             Relu => "relu",
             ClippedRelu(_) => "clipped_relu",
+            Huber => "huber",
             Dropout { .. } => "dropout",
             TanhGrad => "tanh_grad",
             SigmoidGrad => "sigmoid_grad",
             ReluGrad => "relu_grad",
             ClippedReluGrad(_) => "clipped_relu_grad",
+            HuberGrad => "huber_grad",
         }
     }
 
@@ -115,7 +123,7 @@ impl Function {
     pub fn arity(&self) -> usize {
         match self {
             Add | Sub | Mul | Div | Dropout { .. } => 2,
-            TanhGrad | SigmoidGrad | ReluGrad | ClippedReluGrad(_) => 2,
+            TanhGrad | SigmoidGrad | ReluGrad | ClippedReluGrad(_) | HuberGrad => 2,
             _ => 1,
         }
     }
@@ -124,7 +132,7 @@ impl Function {
     pub fn flops(&self) -> u64 {
         match self {
             Copy => 0,
-            TanhGrad | SigmoidGrad => 3,
+            TanhGrad | SigmoidGrad | Huber | HuberGrad => 3,
             Sigmoid | ClippedRelu(_) => 2,
             _ => 1,
         }
@@ -158,11 +166,20 @@ impl Function {
             Sigmoid => 1.0 / (1.0 + (-a[0]).exp()),
             Relu => a[0].max(0.0),
             ClippedRelu(limit) => a[0].clamp(0.0, f64::from(limit)),
+            Huber => {
+                let size = a[0].abs();
+                if size <= 1.0 {
+                    0.5 * size * size
+                } else {
+                    size - 0.5
+                }
+            }
             Dropout { rate, stream } => a[0] * dropout_factor(rate, stream, clock, element),
             TanhGrad => a[1] * (1.0 - a[0] * a[0]),
             SigmoidGrad => a[1] * a[0] * (1.0 - a[0]),
             ReluGrad => keep(a[0] > 0.0),
             ClippedReluGrad(limit) => keep(a[0] > 0.0 && a[0] < f64::from(limit)),
+            HuberGrad => a[1] * a[0].clamp(-1.0, 1.0),
         }
     }
 
@@ -191,6 +208,11 @@ impl Function {
             Sigmoid => format!("T(1.0) / (T(1.0) + exp(-{x}))"),
             Relu => format!("max({x}, T(0.0))"),
             ClippedRelu(limit) => format!("clamp({x}, T(0.0), T({limit:?}f))"),
+            // With c the size up to 1: c^2 / 2 + (size - c).
+            Huber => format!(
+                "(min(abs({x}), T(1.0)) * min(abs({x}), T(1.0)) * T(0.5) + max(abs({x}) - T(1.0), T(0.0)))"
+            ),
+            HuberGrad => format!("{} * clamp({x}, T(-1.0), T(1.0))", a[1]),
             Dropout { rate, stream } => {
                 let threshold = crate::random::drop_threshold(rate);
                 let scale = 1.0 / (1.0 - rate);
@@ -234,9 +256,10 @@ impl Function {
             Sigmoid => through(SigmoidGrad),
             Relu => through(ReluGrad),
             ClippedRelu(limit) => through(ClippedReluGrad(limit)),
+            Huber => vec![Some(x[0].map_with(HuberGrad, &[dy]))],
             Dropout { .. } => vec![Some(dy.map_with(*self, &[x[1]])), None],
             // Second derivatives are not needed by any model.
-            TanhGrad | SigmoidGrad | ReluGrad | ClippedReluGrad(_) => vec![None, None],
+            TanhGrad | SigmoidGrad | ReluGrad | ClippedReluGrad(_) | HuberGrad => vec![None, None],
         }
     }
 }
