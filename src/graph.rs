@@ -219,6 +219,8 @@ struct Inner {
     recording: bool,
     /// Most bytes of one tensor that a kernel can bind; 0 for any number.
     max_binding: u64,
+    /// The bank that takes parameters in the place of `param`.
+    other_parameters: Option<String>,
     error: Option<String>,
 }
 
@@ -313,6 +315,18 @@ impl Graph {
             0 => u64::MAX,
             bytes => bytes,
         }
+    }
+
+    pub(crate) fn other_parameters(&self) -> Option<String> {
+        self.inner.borrow().other_parameters.clone()
+    }
+
+    pub(crate) fn parameter_bank(&self) -> String {
+        self.other_parameters().unwrap_or_else(|| "param".into())
+    }
+
+    pub(crate) fn replace_parameter_bank(&self, bank: Option<String>) -> Option<String> {
+        std::mem::replace(&mut self.inner.borrow_mut().other_parameters, bank)
     }
 
     /// Whether random draws are to be outputs.

@@ -1,6 +1,8 @@
 //! Layers: parameter names and starting values over the graph's ops.
 
+use crate::graph::bank::ALIGNMENT;
 use crate::graph::{Graph, Init, Tensor};
+use crate::op::conv2d::Conv;
 use crate::random::stream_id;
 
 /// How a weight matrix starts.
@@ -27,14 +29,70 @@ impl Start {
 
 /// A dense layer: x [.., in] to x W + b [.., units], with parameters `name.weight` [in, units] and
 /// `name.bias` `[units]`.
+///
+/// A weight larger than a kernel can bind is cut into slabs of its rows, which lie one behind the other
+/// as the whole does: x W is then a sum of products, each of some columns of x.
 pub fn dense<'g>(x: Tensor<'g>, name: &str, units: usize, start: Start) -> Tensor<'g> {
     let g = x.graph();
     g.scoped(name, || {
-        let fan_in = x.spec().shape.last();
-        let weight = g.parameter("weight", [fan_in, units], start.init(fan_in, units));
+        let shape = x.spec().shape;
+        let fan_in = shape.last();
+        let bytes = 4 * (fan_in * units) as u64;
+        let slabs = bytes.div_ceil(g.max_binding()) as usize;
+        let rows = if slabs > 1 {
+            fan_in.div_ceil(slabs).next_multiple_of(ALIGNMENT)
+        } else {
+            fan_in
+        };
+        let weights = g.parameter_rows("weight", [fan_in, units], rows, start.init(fan_in, units));
         let bias = g.parameter("bias", [units], Init::Constant(0.0));
-        x.matmul(weight) + bias
+        let part = |(i, weight): (usize, Tensor<'g>)| {
+            let x = if slabs > 1 {
+                x.slice(shape.rank() - 1, i * rows, weight.spec().dims()[0])
+            } else {
+                x
+            };
+            x.matmul(weight)
+        };
+        let products = weights.into_iter().enumerate().map(part);
+        products
+            .reduce(|sum, product| product + sum)
+            .map_or(bias, |sum| sum + bias)
     })
+}
+
+/// A convolution without bias: x [B, H, W, C] to [B, P, Q, channels], with the parameter `name.weight`
+/// [size, size, C/groups, channels].
+pub fn conv<'g>(x: Tensor<'g>, name: &str, size: usize, channels: usize, conv: Conv) -> Tensor<'g> {
+    let g = x.graph();
+    g.scoped(name, || {
+        let seen = x.spec().shape.last() / conv.groups;
+        let init = Start::HeNormal.init(size * size * seen, channels);
+        let weight = g.parameter("weight", [size, size, seen, channels], init);
+        x.conv2d(weight, conv)
+    })
+}
+
+/// The same with `name.bias` `[channels]`.
+pub fn conv_bias<'g>(
+    x: Tensor<'g>,
+    name: &str,
+    size: usize,
+    channels: usize,
+    settings: Conv,
+) -> Tensor<'g> {
+    let y = conv(x, name, size, channels, settings);
+    let g = x.graph();
+    g.scoped(name, || {
+        y + g.parameter("bias", [channels], Init::Constant(0.0))
+    })
+}
+
+/// x [B, ..] as rows [B, all the rest].
+pub fn flatten(x: Tensor<'_>) -> Tensor<'_> {
+    let shape = x.spec().shape;
+    let rows = shape.dims().first().copied().unwrap_or(1);
+    x.reshape([rows, shape.len() / rows.max(1)])
 }
 
 /// Inverted dropout under `name.dropout`, in training only (Srivastava 2014).

@@ -22,8 +22,10 @@ pub mod cross_entropy;
 pub mod ctc;
 pub mod ctc_decode;
 pub mod gather;
+pub mod lrn;
 pub mod map;
 pub mod matmul;
+pub mod max_pool;
 pub mod optimizer;
 pub mod pad;
 pub mod random;
@@ -41,6 +43,8 @@ pub mod transpose;
 pub const LIST: &[&dyn Family] = &[
     &matmul::Family,
     &conv2d::Family,
+    &max_pool::Family,
+    &lrn::Family,
     &map::Family,
     &reduce::Family,
     &argmax::Family,

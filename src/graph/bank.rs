@@ -100,6 +100,8 @@ impl Graph {
         } else {
             format!("{scope}.{name}")
         };
+        let other = self.other_parameters().filter(|other| other == bank);
+        let name = other.map_or(name.clone(), |other| format!("{other}/{name}"));
         let member = Member {
             decays: name.ends_with("weight"),
             name,
@@ -137,9 +139,29 @@ impl Graph {
         (0..all).step_by(rows.max(1)).map(part).collect()
     }
 
-    /// A parameter: a member of bank `param`.
+    /// A parameter: a member of bank `param`, or of the bank that is being built in its place.
     pub fn parameter(&self, name: &str, shape: impl Into<Shape>, init: Init) -> Tensor<'_> {
-        self.member("param", name, shape, init)
+        self.member(&self.parameter_bank(), name, shape, init)
+    }
+
+    /// A parameter in parts: see [`Graph::member_rows`].
+    pub fn parameter_rows(
+        &self,
+        name: &str,
+        shape: impl Into<Shape>,
+        rows: usize,
+        init: Init,
+    ) -> Vec<Tensor<'_>> {
+        self.member_rows(&self.parameter_bank(), name, shape, rows, init)
+    }
+
+    /// Builds a network whose parameters lie in bank `name` and are called `name/..`: a second set of
+    /// parameters that starts like the first and is not trained.
+    pub fn with_parameters_in<T>(&self, name: &str, build: impl FnOnce() -> T) -> T {
+        let before = self.replace_parameter_bank(Some(name.to_string()));
+        let built = build();
+        self.replace_parameter_bank(before);
+        built
     }
 
     /// The parameters so far, in order of declaration; one that is cut into parts is several.

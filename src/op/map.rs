@@ -404,6 +404,11 @@ impl<'g> Tensor<'g> {
         self.map(Function::Relu, &[])
     }
 
+    /// (x - mean) / sqrt(variance + epsilon).
+    pub fn standardize(self, mean: Tensor<'g>, variance: Tensor<'g>, epsilon: f32) -> Tensor<'g> {
+        self.map(Function::Standardize(epsilon), &[mean, variance])
+    }
+
     /// x^2 / 2 where |x| <= 1, else |x| - 1/2 (Huber 1964).
     pub fn huber(self) -> Tensor<'g> {
         self.map(Function::Huber, &[])

@@ -141,10 +141,12 @@ fn slots(name: &str, nodes: &Nodes) -> Vec<(String, Slot)> {
 }
 
 fn initial(name: &str, slot: &Slot, seed: u64) -> Array {
+    // A copy of a network, `target/conv1.weight`, starts like the network.
+    let own = name.rsplit('/').next().unwrap_or(name);
     let stream = Stream {
         seed,
         step: 0,
-        id: stream_id(name),
+        id: stream_id(own),
     };
     let n = slot.spec.len();
     let each = |f: &(dyn Fn(usize) -> f64 + Sync)| (0..n).into_par_iter().map(f).collect();

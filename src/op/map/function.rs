@@ -40,6 +40,8 @@ pub enum Function {
     ClippedRelu(f32),
     /// a^2 / 2 where |a| <= 1, else |a| - 1/2 (Huber 1964)
     Huber,
+    /// (a, mean, variance): (a - mean) / sqrt(variance + epsilon)
+    Standardize(f32),
     /// a * mask / (1 - rate); the mask is drawn from the clock, argument 1
     Dropout {
         /// Probability of dropping.
@@ -80,6 +82,7 @@ impl Function {
         Relu,
         ClippedRelu(0.5),
         Huber,
+        Standardize(1e-5),
         Dropout {
             rate: 0.25,
             stream: 7,
@@ -110,6 +113,7 @@ impl Function {
             Relu => "relu",
             ClippedRelu(_) => "clipped_relu",
             Huber => "huber",
+            Standardize(_) => "standardize",
             Dropout { .. } => "dropout",
             TanhGrad => "tanh_grad",
             SigmoidGrad => "sigmoid_grad",
@@ -122,6 +126,7 @@ impl Function {
     /// How many arguments it takes.
     pub fn arity(&self) -> usize {
         match self {
+            Standardize(_) => 3,
             Add | Sub | Mul | Div | Dropout { .. } => 2,
             TanhGrad | SigmoidGrad | ReluGrad | ClippedReluGrad(_) | HuberGrad => 2,
             _ => 1,
@@ -133,6 +138,7 @@ impl Function {
         match self {
             Copy => 0,
             TanhGrad | SigmoidGrad | Huber | HuberGrad => 3,
+            Standardize(_) => 4,
             Sigmoid | ClippedRelu(_) => 2,
             _ => 1,
         }
@@ -143,6 +149,7 @@ impl Function {
         match self {
             Log | Sqrt => Some(0),
             Div => Some(1),
+            Standardize(_) => Some(2),
             _ => None,
         }
     }
@@ -174,6 +181,7 @@ impl Function {
                     size - 0.5
                 }
             }
+            Standardize(epsilon) => (a[0] - a[1]) / (a[2] + f64::from(epsilon)).sqrt(),
             Dropout { rate, stream } => a[0] * dropout_factor(rate, stream, clock, element),
             TanhGrad => a[1] * (1.0 - a[0] * a[0]),
             SigmoidGrad => a[1] * a[0] * (1.0 - a[0]),
@@ -212,6 +220,9 @@ impl Function {
             Huber => format!(
                 "(min(abs({x}), T(1.0)) * min(abs({x}), T(1.0)) * T(0.5) + max(abs({x}) - T(1.0), T(0.0)))"
             ),
+            Standardize(epsilon) => {
+                format!("({x} - {}) * inverseSqrt({} + {epsilon:?}f)", a[1], a[2])
+            }
             HuberGrad => format!("{} * clamp({x}, T(-1.0), T(1.0))", a[1]),
             Dropout { rate, stream } => {
                 let threshold = crate::random::drop_threshold(rate);
@@ -256,6 +267,11 @@ impl Function {
             Sigmoid => through(SigmoidGrad),
             Relu => through(ReluGrad),
             ClippedRelu(limit) => through(ClippedReluGrad(limit)),
+            Standardize(epsilon) => {
+                let variance = x[2].offset(epsilon);
+                let dx = dy / variance.map_with(Sqrt, &[]);
+                vec![Some(dx), Some(-dx), Some((dy * y / variance).scale(-0.5))]
+            }
             Huber => vec![Some(x[0].map_with(HuberGrad, &[dy]))],
             Dropout { .. } => vec![Some(dy.map_with(*self, &[x[1]])), None],
             // Second derivatives are not needed by any model.
