@@ -1,7 +1,10 @@
 //! Layers: parameter names and starting values over the graph's ops.
 
+use std::cell::RefCell;
+
 use crate::graph::bank::ALIGNMENT;
 use crate::graph::{Graph, Init, Tensor};
+use crate::op::blend::Blend;
 use crate::op::conv2d::Conv;
 use crate::random::stream_id;
 
@@ -116,4 +119,64 @@ pub fn normal<'g>(g: &'g Graph, name: &str, shape: &[usize]) -> Tensor<'g> {
         g.output(&format!("random/{name}"), noise);
     }
     noise
+}
+/// A model's batch norms (Ioffe & Szegedy 2015): over the batch's statistics in training, which the
+/// running ones follow, and over the running ones in inference.
+#[derive(Debug)]
+pub struct BatchNorm<'g> {
+    training: bool,
+    /// Mean and variance of each layer so far.
+    statistics: RefCell<Vec<Tensor<'g>>>,
+}
+
+/// Added to a variance.
+const EPSILON: f32 = 1e-5;
+
+/// Share of a batch in the running statistics.
+const SHARE: f32 = 0.1;
+
+/// The bank of running statistics.
+const RUNNING: &str = "running";
+
+impl<'g> BatchNorm<'g> {
+    /// None yet.
+    pub fn new(training: bool) -> Self {
+        let statistics = RefCell::default();
+        Self {
+            training,
+            statistics,
+        }
+    }
+
+    /// Normalises each channel of x [.., C], with parameters `name.scale` and `name.shift` and running
+    /// statistics `name.mean` and `name.var`, all `[C]`.
+    pub fn apply(&self, x: Tensor<'g>, name: &str) -> Tensor<'g> {
+        let g = x.graph();
+        g.scoped(name, || {
+            let channels = [x.spec().shape.last()];
+            let scale = g.parameter("scale", channels, Init::Constant(1.0));
+            let shift = g.parameter("shift", channels, Init::Constant(0.0));
+            let mean = g.member(RUNNING, "mean", channels, Init::Constant(0.0));
+            let var = g.member(RUNNING, "var", channels, Init::Constant(1.0));
+            if !self.training {
+                // Elementwise, so that the convolution before it takes it over as it stores.
+                return x.standardize(mean, var, EPSILON) * scale + shift;
+            }
+            let [y, mean, var] = x.batch_norm(scale, shift, EPSILON);
+            self.statistics.borrow_mut().extend([mean, var]);
+            y
+        })
+    }
+
+    /// Lets the running statistics follow those of all layers, in one op.
+    pub fn update(self, g: &'g Graph) {
+        if self.training {
+            let batch = g.pack(RUNNING, &self.statistics.into_inner());
+            let (running, _) = g.flat(RUNNING);
+            let (rate, period) = (SHARE, 1);
+            g.scoped("running", || {
+                g.blend(running, batch, Blend { rate, period })
+            });
+        }
+    }
 }

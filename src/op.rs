@@ -13,6 +13,7 @@ use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 
 pub mod argmax;
+pub mod batch_norm;
 pub mod bernoulli_cross_entropy;
 pub mod blend;
 pub mod clip;
@@ -43,6 +44,7 @@ pub mod transpose;
 pub const LIST: &[&dyn Family] = &[
     &matmul::Family,
     &conv2d::Family,
+    &batch_norm::Family,
     &max_pool::Family,
     &lrn::Family,
     &map::Family,

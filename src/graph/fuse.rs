@@ -42,12 +42,15 @@ fn fuse_producer(nodes: &mut Nodes, at: usize) -> bool {
     for position in 0..map.inputs {
         let value = nodes.nodes[at].inputs[position];
         let producer = nodes.makers[value.0];
-        let (Kind::Op(op), [_]) = (
-            &nodes.nodes[producer].kind,
-            &nodes.nodes[producer].outputs[..],
-        ) else {
+        let Kind::Op(op) = &nodes.nodes[producer].kind else {
             continue;
         };
+        // An epilogue is over the first output; the others are then made where the merged node stands.
+        let others = nodes.nodes[producer].outputs[1..].to_vec();
+        let needed = |v: &ValueId| nodes.nodes[..at].iter().any(|n| n.inputs.contains(v));
+        if nodes.nodes[producer].outputs.first() != Some(&value) || others.iter().any(needed) {
+            continue;
+        }
         let spec = &nodes.values[value.0];
         if uses[value.0] != 1 || *spec != nodes.values[nodes.nodes[at].outputs[0].0] {
             continue;
@@ -72,6 +75,7 @@ fn fuse_producer(nodes: &mut Nodes, at: usize) -> bool {
             nodes.nodes[at].inputs = inputs;
             // Named after the layer that does the work.
             nodes.nodes[at].scope = nodes.nodes[producer].scope.clone();
+            nodes.nodes[at].outputs.extend(others);
             nodes.nodes[producer].outputs.clear();
             nodes.nodes[producer].inputs.clear();
             return true;

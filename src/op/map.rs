@@ -17,7 +17,7 @@ mod function;
 mod text;
 
 pub use function::Function;
-pub(crate) use text::{Place, epilogue as text_epilogue};
+pub(crate) use text::{Place, epilogue as text_epilogue, epilogue_of as text_epilogue_of};
 
 const WORKGROUP: usize = 64;
 

@@ -152,10 +152,24 @@ pub(super) fn apply(map: &Map, inputs: &[TensorSpec], shape: &Shape, width: usiz
 /// `fn epilogue(v0, i)`: input 0 is the value about to be stored at element i of an output of `shape`,
 /// the others are read from bindings `first` on. `inputs[0]` stands for that value.
 pub(crate) fn epilogue(map: &Map, inputs: &[TensorSpec], shape: &Shape, first: usize) -> String {
-    let (declarations, loads) = loads(map, inputs, shape, 1, (1, first));
-    let body = steps(map, 1);
     format!(
-        "// use: common/philox\n{declarations}alias T = f32;\nfn epilogue(v0: f32, i: u32) -> f32 {{\n{loads}{body}"
+        "alias T = f32;\n{}",
+        epilogue_of(map, inputs, shape, first, 1)
+    )
+}
+
+/// The same over groups of `width` elements, in a kernel that has an alias T for them.
+pub(crate) fn epilogue_of(
+    map: &Map,
+    inputs: &[TensorSpec],
+    shape: &Shape,
+    first: usize,
+    width: usize,
+) -> String {
+    let (declarations, loads) = loads(map, inputs, shape, width, (1, first));
+    let body = steps(map, width);
+    format!(
+        "// use: common/philox\n{declarations}fn epilogue(v0: T, i: u32) -> T {{\n{loads}{body}"
     )
 }
 
