@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::error::{Error, Result};
 use crate::gpu::{Checks, Gpu, Selector};
-use crate::workload::{self, Mode, Preset};
+use crate::workload::{self, Mode, Preset, Source};
 
 pub mod bench;
 pub mod help;
@@ -299,9 +299,30 @@ pub enum Color {
 /// `--data`, where real samples are read.
 #[derive(Debug, Clone, Args)]
 pub struct DataArgs {
-    /// Real data set instead of the built-in one: an MNIST folder, a TIMIT tree
+    /// Real data set instead of the built-in one: an MNIST folder, a TIMIT tree, a folder of images per
+    /// class, the ILSVRC tar
     #[arg(long, value_name = "PATH", help_heading = "What", env = "FATHOM_DATA")]
     pub data: Option<PathBuf>,
+
+    /// Leave out images that cannot be read, and name them, instead of ending with an error
+    #[arg(long, help_heading = "What")]
+    pub skip_bad: bool,
+
+    /// The game that deepq plays: see `fathom list games` [default: breakout]
+    #[arg(long = "env", value_name = "NAME", help_heading = "What")]
+    pub game: Option<String>,
+}
+
+impl DataArgs {
+    /// What they name, with a seed.
+    pub fn source(&self, seed: u64) -> Source {
+        Source {
+            path: self.data.clone(),
+            skip_bad: self.skip_bad,
+            game: self.game.clone().unwrap_or_else(|| "breakout".into()),
+            seed,
+        }
+    }
 }
 
 /// Numbers from lists and ranges: `1,8` or `1..64*2`.

@@ -2,4 +2,15 @@
 
 pub mod digits;
 pub mod idx;
+pub mod images;
+mod order;
 pub mod speech;
+
+/// Which samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Split {
+    /// To learn from.
+    Train,
+    /// Held out, to be measured on.
+    Test,
+}

@@ -13,10 +13,15 @@ use crate::error::{Error, Result};
 use crate::graph::{Graph, Tensor};
 use crate::tensor::{Array, HostTensor};
 
+pub mod alexnet;
 pub mod autoenc;
+mod images;
+pub mod residual;
 pub mod speech;
 pub mod step;
+pub mod vgg;
 
+pub use crate::data::Split;
 pub use crate::op::optimizer::Rule;
 pub use step::Optimizer;
 
@@ -79,20 +84,15 @@ impl fmt::Display for Preset {
 /// Named tensors for the inputs of a step; what a program has no input for is for the metric.
 pub type Feed = Vec<(&'static str, HostTensor)>;
 
-/// Which samples.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Split {
-    /// To learn from.
-    Train,
-    /// Held out, to be measured on.
-    Test,
-}
-
 /// Where samples come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Source {
     /// The real data set; `None` for the built-in generator.
     pub path: Option<PathBuf>,
+    /// Leave out samples that cannot be read, and say which, instead of ending with the error.
+    pub skip_bad: bool,
+    /// The game that deepq plays.
+    pub game: String,
     /// Of the generator and of the order.
     pub seed: u64,
 }
@@ -107,6 +107,11 @@ pub trait Data {
 
     /// What it is: `2,000 + 500 procedural digits`.
     fn describe(&self) -> String;
+
+    /// Samples left out so far because they could not be read, and why.
+    fn skipped(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What training is judged by.
@@ -178,7 +183,13 @@ impl fmt::Debug for Entry {
 }
 
 /// The suite.
-pub const WORKLOADS: &[Entry] = &[speech::ENTRY, autoenc::ENTRY];
+pub const WORKLOADS: &[Entry] = &[
+    speech::ENTRY,
+    autoenc::ENTRY,
+    residual::ENTRY,
+    vgg::ENTRY,
+    alexnet::ENTRY,
+];
 
 /// Finds a workload.
 ///

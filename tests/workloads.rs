@@ -24,7 +24,10 @@ fn gpu() -> &'static Gpu {
 }
 
 fn source(seed: u64) -> Source {
-    Source { path: None, seed }
+    Source {
+        seed,
+        ..Source::default()
+    }
 }
 
 fn tiny(name: &str, batch: Option<usize>) -> Box<dyn Workload> {

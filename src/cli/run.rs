@@ -13,7 +13,7 @@ use crate::measure::sample::{Budget, interrupted};
 use crate::program::{Options, Outline};
 use crate::record::Record;
 use crate::report::{self, number};
-use crate::workload::{self, Mode, Preset, Source, Workload, step};
+use crate::workload::{self, Mode, Preset, Workload, step};
 
 use super::range::Range;
 use super::table::Table;
@@ -298,10 +298,7 @@ fn measure(args: &RunArgs, gpu: &Gpu, cell: &Cell, show: &dyn Fn(&str, f64)) -> 
             noise: args.max_noise / 100.0,
             min_samples: args.min_samples as usize,
         },
-        source: Source {
-            path: args.data.data.clone(),
-            seed: args.seed,
-        },
+        source: args.data.source(args.seed),
     };
     cell::measure(gpu, cell.model.as_ref(), &plan, show).map_err(|error| match error {
         Error::Gpu(why) => Error::Gpu(with_largest_batch(&why, args, gpu, cell)),

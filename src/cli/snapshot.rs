@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::error::Result;
 use crate::snapshot::{Request, take};
-use crate::workload::{self, Source};
+use crate::workload;
 
 use super::{DataArgs, DeviceArgs, ModeArg, ModelArgs, OutputArgs, output};
 
@@ -57,10 +57,7 @@ pub fn execute(args: &SnapshotArgs) -> Result<()> {
         workload: entry.name,
         preset,
         mode: args.mode.into(),
-        source: Source {
-            path: args.data.data.clone(),
-            seed: args.model.seed,
-        },
+        source: args.data.source(args.model.seed),
         skip: args.skip,
     };
     let snapshot = take(&gpu, model.as_ref(), &request)?;

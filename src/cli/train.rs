@@ -8,7 +8,6 @@ use crate::error::{Error, Result};
 use crate::measure::sample::interrupted;
 use crate::measure::stats::mean;
 use crate::train::Trainer;
-use crate::workload::Source;
 
 use super::table::Table;
 use super::{DataArgs, DeviceArgs, Format, ModelArgs, OutputArgs, output};
@@ -45,10 +44,7 @@ pub struct TrainArgs {
 pub fn execute(args: &TrainArgs) -> Result<()> {
     let gpu = args.device.open()?;
     let (preset, model) = args.model.configure(Some(&gpu))?;
-    let source = Source {
-        path: args.data.data.clone(),
-        seed: args.model.seed,
-    };
+    let source = args.data.source(args.model.seed);
     let mut trainer = Trainer::new(&gpu, model.as_ref(), &source)?;
     let metric = model.metric();
     let note = format!(

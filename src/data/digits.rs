@@ -7,17 +7,10 @@ mod draw;
 
 use std::path::{Path, PathBuf};
 
+pub use crate::data::Split;
 use crate::data::idx::{self, Image, PIXELS};
+use crate::data::order::{mix, shuffled};
 use crate::error::{Error, Result};
-
-/// Which part of the data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Split {
-    /// What a model is trained on: MNIST's `train-*` files.
-    Train,
-    /// What it has not seen: MNIST's `t10k-*` files.
-    Test,
-}
 
 /// Images of digits, at least one, with their labels where the source has them.
 #[derive(Debug, Clone)]
@@ -138,24 +131,6 @@ fn plain_or_gz(folder: &Path, name: &str) -> Option<PathBuf> {
     files.into_iter().find(|file| file.is_file())
 }
 
-/// Where `place` goes in the permutation of `0..n` that `key` chooses: a Feistel network over the
-/// next power of four, walked until it falls below `n`. Any step's batch is thus found at once,
-/// with no table to keep.
-fn shuffled(place: u64, n: u64, key: u64) -> u64 {
-    let half = (u64::BITS - (n - 1).leading_zeros()).div_ceil(2);
-    let mask = (1 << half) - 1;
-    let mut x = place;
-    loop {
-        for round in 0..6 {
-            let (left, right) = (x >> half, x & mask);
-            x = (right << half) | (left ^ (mix(key ^ (round << 60) ^ right) & mask));
-        }
-        if x < n {
-            return x;
-        }
-    }
-}
-
 /// SplitMix64 (Steele, Lea and Flood 2014).
 struct Rng(u64);
 
@@ -177,13 +152,6 @@ impl Rng {
     fn below(&mut self, n: usize) -> usize {
         (self.uniform() * n as f32) as usize
     }
-}
-
-/// SplitMix64's mixer: a bijection that spreads every bit.
-fn mix(x: u64) -> u64 {
-    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
 }
 
 #[cfg(test)]

@@ -19,14 +19,7 @@ use mfcc::{COEFFICIENTS, HOP, Mfcc, WINDOW};
 use phn::Segment;
 pub use synth::Inventory;
 
-/// Learned from, or held out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Split {
-    /// TIMIT's TRAIN.
-    Train,
-    /// TIMIT's TEST.
-    Test,
-}
+pub use crate::data::Split;
 
 /// What a net takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,251 @@
+//! Images with labels: drawn here, in a folder for each class, or in the ILSVRC tar of tars.
+//!
+//! Owns which samples make a split, the order in which they are visited, and that batches are made ahead
+//! of their use by worker threads. A batch is a function of the settings and of its number alone.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+
+pub use crate::data::Split;
+use crate::data::order::{mix, shuffled};
+
+mod ahead;
+mod archive;
+mod draw;
+mod file;
+mod folder;
+mod transform;
+
+use ahead::Ahead;
+use file::Stored;
+
+/// Drawn images to learn from, and held out.
+const DRAWN: [u64; 2] = [4000, 500];
+
+/// Of a set with no split of its own, one sample in so many is held out.
+const HELD_OUT: usize = 10;
+
+/// What a model asks of its images.
+#[derive(Debug, Clone)]
+pub struct Want {
+    /// Rows and columns.
+    pub size: usize,
+    /// Classes the model can tell apart.
+    pub classes: usize,
+    /// Images in a batch.
+    pub batch: usize,
+    /// Of what is drawn, of the order and of every crop.
+    pub seed: u64,
+    /// A folder or a tar; `None` for drawn ones.
+    pub source: Option<PathBuf>,
+    /// Leave out images that cannot be read.
+    pub skip_bad: bool,
+}
+
+/// Pixels [B, S, S, 3], standardised by ImageNet's mean and deviation of each colour, and labels `[B]`.
+pub type Batch = (Vec<f32>, Vec<u32>);
+
+/// Images in batches.
+#[derive(Debug)]
+pub struct Images {
+    set: Arc<Set>,
+    ahead: Ahead<Batch>,
+}
+
+/// Where images come from.
+#[derive(Debug)]
+enum Origin {
+    Drawn,
+    Stored {
+        path: PathBuf,
+        classes: usize,
+        train: Vec<Stored>,
+        test: Vec<Stored>,
+    },
+}
+
+#[derive(Debug)]
+struct Set {
+    want: Want,
+    origin: Origin,
+    /// What was left out, and why.
+    skipped: Mutex<Vec<String>>,
+}
+
+/// Opens the images.
+///
+/// # Errors
+/// [`Error::Data`] for a set that is no set of images, or with more classes than the model has;
+/// [`Error::Io`] where it cannot be read.
+pub fn open(want: &Want) -> Result<Images> {
+    let mut skipped = Vec::new();
+    let origin = match &want.source {
+        None => Origin::Drawn,
+        Some(path) => stored(path, want, &mut skipped)?,
+    };
+    let set = Arc::new(Set {
+        want: want.clone(),
+        origin,
+        skipped: Mutex::new(skipped),
+    });
+    let maker = Arc::clone(&set);
+    Ok(Images {
+        set,
+        ahead: Ahead::new(move |step| maker.batch(Split::Train, step)),
+    })
+}
+
+fn stored(path: &Path, want: &Want, skipped: &mut Vec<String>) -> Result<Origin> {
+    let found = if path.is_dir() {
+        folder::list(path, want.skip_bad, skipped)?
+    } else {
+        archive::list(path)?
+    };
+    let classes = found.classes.len();
+    if classes > want.classes {
+        let what = format!(
+            "{classes} classes, and the model has {}: choose --preset full or --set classes={classes}",
+            want.classes
+        );
+        return Err(Error::data(path, "classes", what));
+    }
+    let mut test = found.test;
+    let mut train = found.train;
+    if test.is_empty() {
+        // By a hash of the name, so that the split stays when files are added.
+        let held_out = |image: &Stored| image.key().is_multiple_of(HELD_OUT as u64);
+        (test, train) = train.into_iter().partition(held_out);
+        if test.is_empty() && train.len() > 1 {
+            test.extend(train.pop());
+        }
+    }
+    if train.is_empty() || test.is_empty() {
+        let what = "too few images: at least one to learn from and one to hold out are needed";
+        return Err(Error::data(path, "images", what));
+    }
+    Ok(Origin::Stored {
+        path: path.to_path_buf(),
+        classes,
+        train,
+        test,
+    })
+}
+
+impl Images {
+    /// Batch `step` of a split. Epochs follow each other without a gap, each with every image once in an
+    /// order of its own; held-out images keep theirs.
+    ///
+    /// # Errors
+    /// [`Error::Data`], [`Error::Io`] for an image that cannot be read, unless such are left out.
+    pub fn batch(&mut self, split: Split, step: u64) -> Result<Batch> {
+        match split {
+            Split::Train => self.ahead.take(step),
+            Split::Test => self.set.batch(split, step),
+        }
+    }
+
+    /// Batches that hold every held-out image once; the last is filled up from the first.
+    pub fn test_batches(&self) -> u64 {
+        self.set
+            .len(Split::Test)
+            .div_ceil(self.set.want.batch as u64)
+    }
+
+    /// `4,000 + 500 procedural images of 10 classes`.
+    pub fn describe(&self) -> String {
+        let [train, test] = [Split::Train, Split::Test].map(|split| self.set.len(split));
+        let what = match &self.set.origin {
+            Origin::Drawn => format!("procedural images of {} classes", self.set.want.classes),
+            Origin::Stored { path, classes, .. } => {
+                format!("images of {classes} classes in {}", path.display())
+            }
+        };
+        let left_out = match self.skipped().len() {
+            0 => String::new(),
+            n => format!(", {n} unreadable ones left out"),
+        };
+        format!("{train} + {test} {what}{left_out}")
+    }
+
+    /// Files left out so far, and why.
+    pub fn skipped(&self) -> Vec<String> {
+        let skipped = self.set.skipped.lock();
+        skipped.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Set {
+    fn len(&self, split: Split) -> u64 {
+        match &self.origin {
+            Origin::Drawn => DRAWN[split as usize],
+            Origin::Stored { train, test, .. } => match split {
+                Split::Train => train.len() as u64,
+                Split::Test => test.len() as u64,
+            },
+        }
+    }
+
+    fn batch(&self, split: Split, step: u64) -> Result<Batch> {
+        let first = step.wrapping_mul(self.want.batch as u64);
+        let places: Vec<_> = (0..self.want.batch as u64)
+            .map(|i| first.wrapping_add(i))
+            .collect();
+        let samples: Result<Vec<_>> = places.par_iter().map(|&k| self.sample(split, k)).collect();
+        let (pixels, labels): (Vec<_>, Vec<_>) = samples?.into_iter().unzip();
+        Ok((pixels.concat(), labels))
+    }
+
+    /// The `k`-th image of all epochs.
+    fn sample(&self, split: Split, k: u64) -> Result<(Vec<f32>, u32)> {
+        let n = self.len(split);
+        let key = mix(self.want.seed ^ mix(k / n));
+        let place = |k: u64| match split {
+            Split::Train => shuffled(k % n, n, key),
+            Split::Test => k % n,
+        };
+        let Origin::Stored { train, test, .. } = &self.origin else {
+            let (index, size) = (place(k), self.want.size);
+            let label = (index % self.want.classes as u64) as u32;
+            let seed = mix(self.want.seed ^ mix(split as u64 ^ index << 1));
+            let image = draw::image(seed, label as usize, size);
+            return Ok((transform::standardise(&image), label));
+        };
+        let all = if split == Split::Train { train } else { test };
+        // An image that is left out is replaced by another of the epoch.
+        for attempt in 0..n {
+            let stored = &all[place(k + attempt) as usize];
+            match stored.decode() {
+                Ok(image) => {
+                    let size = self.want.size as u32;
+                    let image = match split {
+                        Split::Train => transform::random_crop(&image, size, mix(key ^ k)),
+                        Split::Test => transform::centre_crop(&image, size),
+                    };
+                    return Ok((transform::standardise(image.as_raw()), stored.label));
+                }
+                Err(error) if self.want.skip_bad => self.skip(error.to_string()),
+                Err(error) => return Err(error),
+            }
+        }
+        let what = "no image of the set can be read";
+        Err(Error::data(
+            self.want.source.clone().unwrap_or_default(),
+            "images",
+            what,
+        ))
+    }
+
+    fn skip(&self, why: String) {
+        let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
+        if !skipped.contains(&why) {
+            skipped.push(why);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

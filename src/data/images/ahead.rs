@@ -1,0 +1,55 @@
+//! Batches made ahead of their use, by worker threads, in order.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use crate::error::{Error, Result};
+
+/// How many batches may wait: enough to ride out an uneven one.
+const WAITING: usize = 4;
+
+type Make<T> = dyn Fn(u64) -> Result<T> + Send + Sync;
+
+/// Makes item after item on the thread pool; what is asked for out of turn starts the row anew there.
+pub(super) struct Ahead<T> {
+    make: Arc<Make<T>>,
+    waiting: VecDeque<(u64, Receiver<Result<T>>)>,
+}
+
+impl<T> fmt::Debug for Ahead<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ahead").finish_non_exhaustive()
+    }
+}
+
+impl<T: Send + 'static> Ahead<T> {
+    pub(super) fn new(make: impl Fn(u64) -> Result<T> + Send + Sync + 'static) -> Self {
+        Self {
+            make: Arc::new(make),
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Item `at`.
+    pub(super) fn take(&mut self, at: u64) -> Result<T> {
+        if self.waiting.front().is_none_or(|(next, _)| *next != at) {
+            // Workers whose receiver is gone end with their item.
+            self.waiting.clear();
+        }
+        let have = self.waiting.len() as u64;
+        for step in at + have..=at + WAITING as u64 {
+            let (send, receive) = sync_channel(1);
+            let make = Arc::clone(&self.make);
+            rayon::spawn(move || {
+                // Nobody waits any more where this fails.
+                let _ = send.send(make(step));
+            });
+            self.waiting.push_back((step, receive));
+        }
+        let ended = || Error::Internal("a worker that reads data ended early".into());
+        let (_, first) = self.waiting.pop_front().ok_or_else(ended)?;
+        first.recv().map_err(|_| ended())?
+    }
+}
