@@ -7,7 +7,7 @@
 //! - [`op`]: every operation, one file and one shader folder each, with its f64 reference.
 //! - [`graph`]: models as graphs, and the passes: differentiation, fusion, choice, memory.
 //! - [`program`]: a graph as a list of dispatches; holding it against the references.
-//! - [`nn`] and [`workload`]: layers and the models. [`data`]: their samples.
+//! - [`nn`] and [`workload`]: layers and the models. [`data`]: their samples. [`game`]: what deepq plays.
 //! - [`measure`]: sampling, profiles, ceilings, statistics. [`train`] and [`snapshot`]: steps for their
 //!   own sake.
 //! - [`record`]: the result file. [`report`]: records as tables. [`cli`]: the command line.
@@ -15,6 +15,7 @@
 pub mod cli;
 pub mod data;
 pub mod error;
+pub mod game;
 pub mod gpu;
 pub mod graph;
 pub mod measure;

@@ -6,6 +6,8 @@ use crate::program::{Options, Outline, Program, State};
 use crate::snapshot::feed;
 use crate::workload::{Data, Mode, Source, Split, Workload, step};
 
+pub mod play;
+
 /// A model in training: one set of parameters under a training and an inference program.
 pub struct Trainer<'a> {
     gpu: &'a Gpu,
@@ -51,8 +53,8 @@ impl<'a> Trainer<'a> {
     }
 
     /// What it learns from.
-    pub fn data(&self) -> String {
-        self.data.describe()
+    pub fn data(&self) -> &dyn Data {
+        self.data.as_ref()
     }
 
     /// The model's state.

@@ -15,6 +15,7 @@ use crate::tensor::{Array, HostTensor};
 
 pub mod alexnet;
 pub mod autoenc;
+pub mod deepq;
 mod images;
 pub mod residual;
 pub mod speech;
@@ -153,6 +154,11 @@ pub trait Workload: fmt::Debug {
     /// [`Error::Data`], [`Error::Io`] naming the file at fault.
     fn data(&self, source: &Source) -> Result<Box<dyn Data>>;
 
+    /// Whether it learns by playing a game instead of from samples.
+    fn plays(&self) -> bool {
+        false
+    }
+
     /// What [`Workload::score`] measures.
     fn metric(&self) -> Metric;
 
@@ -189,6 +195,7 @@ pub const WORKLOADS: &[Entry] = &[
     residual::ENTRY,
     vgg::ENTRY,
     alexnet::ENTRY,
+    deepq::ENTRY,
 ];
 
 /// Finds a workload.

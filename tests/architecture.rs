@@ -9,6 +9,7 @@ const ORDER: &[(&str, &[&str])] = &[
     ("tensor", &[]),
     ("random", &[]),
     ("data", &[]),
+    ("game", &[]),
     // Ops are lowered for a device's abilities, differentiate into graphs, and a device runs their kernels.
     ("gpu", &["op"]),
     ("op", &["graph"]),
@@ -29,6 +30,7 @@ const LEAVES: &[(&str, &[&str])] = &[
     ("record", &["error", "record"]),
     ("report", &["error", "record", "report"]),
     ("data", &["error", "random", "data"]),
+    ("game", &["error", "random", "game"]),
 ];
 
 fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {

@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use crate::error::Result;
+use crate::game::GAMES;
 use crate::gpu::{Caps, adapter};
 use crate::op::LIST;
 use crate::program::{Options, Outline};
@@ -22,12 +23,14 @@ pub enum What {
     Devices,
     /// Presets.
     Presets,
+    /// Games that deepq plays.
+    Games,
 }
 
 /// Options of `list`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// workloads, kernels, devices or presets [default: workloads]
+    /// workloads, kernels, devices, presets or games [default: workloads]
     #[arg(default_value = "workloads", hide_default_value = true)]
     pub what: What,
 
@@ -50,6 +53,7 @@ pub(super) fn print(what: What, out: &OutputArgs) -> Result<()> {
         What::Kernels => kernels(),
         What::Devices => devices()?,
         What::Presets => presets(),
+        What::Games => games(),
     };
     output::data(&table.render(out.output)?)
 }
@@ -161,6 +165,14 @@ fn presets() -> Table {
     };
     for preset in Preset::ALL {
         table.row([preset.to_string(), about(preset).to_string()]);
+    }
+    table
+}
+
+fn games() -> Table {
+    let mut table = Table::new(&["game", "what"]);
+    for game in GAMES {
+        table.row([game.name.to_string(), game.about.to_string()]);
     }
     table
 }

@@ -12,6 +12,8 @@ use crate::train::Trainer;
 use super::table::Table;
 use super::{DataArgs, DeviceArgs, Format, ModelArgs, OutputArgs, output};
 
+mod play;
+
 /// Options of `train`.
 #[derive(Debug, Args)]
 pub struct TrainArgs {
@@ -44,6 +46,9 @@ pub struct TrainArgs {
 pub fn execute(args: &TrainArgs) -> Result<()> {
     let gpu = args.device.open()?;
     let (preset, model) = args.model.configure(Some(&gpu))?;
+    if model.plays() {
+        return play::execute(args, &gpu);
+    }
     let source = args.data.source(args.model.seed);
     let mut trainer = Trainer::new(&gpu, model.as_ref(), &source)?;
     let metric = model.metric();
@@ -53,7 +58,7 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
         model.batch(),
         args.model.seed,
         gpu.summary,
-        trainer.data()
+        trainer.data().describe()
     );
     output::note(&args.output, &note);
     let every = args.every.unwrap_or(args.steps.div_ceil(10));
@@ -93,6 +98,9 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
     }
     if !people {
         output::data(&table.render(args.output.output)?)?;
+    }
+    for skipped in trainer.data().skipped() {
+        output::note(&args.output, &format!("left out: {skipped}"));
     }
     if interrupted() {
         Err(Error::Interrupted)

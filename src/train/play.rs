@@ -1,0 +1,186 @@
+//! Learning to play (Mnih 2015, algorithm 1): act, remember, learn from what is remembered.
+
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+use crate::game::player::Player;
+use crate::game::replay::Replay;
+use crate::game::{ACTIONS, Entry};
+use crate::gpu::Gpu;
+use crate::program::{Options, Outline, Program, State};
+use crate::random::Rng;
+use crate::snapshot;
+use crate::workload::{Mode, Workload, deepq, step};
+
+/// Exploration at its end, and while the player is judged.
+const LEAST: f64 = 0.1;
+const JUDGED: f64 = 0.01;
+
+/// Episodes a player is judged by, and the most steps that may take.
+const EPISODES: usize = 50;
+const MOST_STEPS: usize = 4_000;
+
+/// What the parts of learning took.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Times {
+    /// Playing: game, drawing, preprocessing.
+    pub environment: Duration,
+    /// Choosing actions on the device.
+    pub action: Duration,
+    /// Training steps, with drawing their batches.
+    pub update: Duration,
+    /// Steps played.
+    pub steps: u64,
+    /// Actions chosen on the device.
+    pub actions: u64,
+    /// Training steps.
+    pub updates: u64,
+}
+
+/// A player that learns.
+#[derive(Debug)]
+pub struct Learner<'a> {
+    gpu: &'a Gpu,
+    entry: &'static Entry,
+    batch: usize,
+    state: State,
+    training: Program,
+    acting: Program,
+    player: Player,
+    replay: Replay,
+    rng: Rng,
+    /// Where its time went.
+    pub times: Times,
+}
+
+impl<'a> Learner<'a> {
+    /// Compiles the training step of `model` and the inference step of `one`, the same model with a batch
+    /// of one.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`].
+    pub fn new(
+        gpu: &'a Gpu,
+        [model, one]: [&dyn Workload; 2],
+        entry: &'static Entry,
+        seed: u64,
+    ) -> Result<Self> {
+        let mut state = State::new(seed);
+        let mut compile = |model: &dyn Workload, mode| {
+            let nodes = step::nodes(model, mode, &gpu.caps, false)?;
+            let outline = Outline::new(&gpu.caps, &nodes, &Options::default())?;
+            Program::new(gpu, outline, &mut state)
+        };
+        let (training, acting) = (compile(model, Mode::Train)?, compile(one, Mode::Infer)?);
+        Ok(Self {
+            gpu,
+            entry,
+            batch: model.batch(),
+            state,
+            training,
+            acting,
+            player: Player::new(entry, seed),
+            replay: Replay::new(entry.pace.memory),
+            rng: Rng::new(seed ^ 0xac7),
+            times: Times::default(),
+        })
+    }
+
+    /// The model's state.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Plays a step and, when it is time, learns; the loss if it did.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] where the device fails, [`Error::Verification`] where the loss is no number.
+    pub fn step(&mut self) -> Result<Option<f64>> {
+        let pace = self.entry.pace;
+        let played = self.times.steps as usize;
+        let learned = played.saturating_sub(pace.before) as f64 / pace.exploration as f64;
+        let exploration = if played < pace.before {
+            1.0
+        } else {
+            (1.0 - (1.0 - LEAST) * learned).max(LEAST)
+        };
+        let action = if self.rng.uniform() < exploration {
+            self.rng.below(ACTIONS)
+        } else {
+            let state = self.player.state();
+            self.choose(state)?
+        };
+        let begun = Instant::now();
+        let (frame, starts) = (self.player.frame().to_vec(), self.player.starts());
+        let step = self.player.act(action);
+        self.replay
+            .push(&frame, starts, action as u32, step.reward, step.terminal);
+        self.times.environment += begun.elapsed();
+        self.times.steps += 1;
+        if played < pace.before || !played.is_multiple_of(pace.steps) {
+            return Ok(None);
+        }
+        self.learn().map(Some)
+    }
+
+    /// The action of the largest Q.
+    fn choose(&mut self, state: Vec<u8>) -> Result<usize> {
+        let begun = Instant::now();
+        // Inference advances the clock for its own draws; the copies of the target network count updates.
+        let clock = self.state.read(self.gpu, "clock")?;
+        self.acting
+            .write(self.gpu, "state", &deepq::states(1, state))?;
+        self.acting.run(self.gpu, 1)?;
+        let action = self.acting.read(self.gpu, "action")?.data[0] as usize;
+        self.state.write(self.gpu, "clock", &clock)?;
+        self.times.action += begun.elapsed();
+        self.times.actions += 1;
+        Ok(action)
+    }
+
+    fn learn(&mut self) -> Result<f64> {
+        let begun = Instant::now();
+        let feed = deepq::feed(&self.replay, self.batch, &mut self.rng);
+        snapshot::feed(self.gpu, &self.training, &feed)?;
+        self.training.run(self.gpu, 1)?;
+        let loss = self.training.read(self.gpu, step::LOSS)?.data[0];
+        self.times.update += begun.elapsed();
+        self.times.updates += 1;
+        if loss.is_finite() {
+            return Ok(loss);
+        }
+        Err(Error::Verification(format!(
+            "the loss is {loss} after {} updates; `fathom verify` finds a kernel that is wrong on this \
+             device, and another --seed tells a bad start from a bad kernel",
+            self.times.updates
+        )))
+    }
+
+    /// Mean score of some episodes of a game of its own, hardly exploring.
+    ///
+    /// # Errors
+    /// As [`Learner::step`].
+    pub fn judge(&mut self) -> Result<f64> {
+        let times = self.times;
+        let mut player = Player::new(self.entry, 0x1061e);
+        let mut rng = Rng::new(0x1061e);
+        let mut scores = Vec::new();
+        let mut steps = 0;
+        while scores.len() < EPISODES && steps < MOST_STEPS {
+            steps += 1;
+            let action = if rng.uniform() < JUDGED {
+                rng.below(ACTIONS)
+            } else {
+                self.choose(player.state())?
+            };
+            scores.extend(player.act(action).finished);
+        }
+        self.times = times;
+        // A player too good to finish one episode is judged by what it has of it.
+        if scores.is_empty() {
+            scores.push(player.score());
+        }
+        let total: f32 = scores.iter().sum();
+        Ok(f64::from(total) / scores.len() as f64)
+    }
+}

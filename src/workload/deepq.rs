@@ -1,0 +1,231 @@
+//! deepq: a deep Q-network that plays from pixels (Mnih 2015).
+
+use serde_json::{Map, Value, json};
+
+use crate::error::Result;
+use crate::game::player::{Player, STACK};
+use crate::game::replay::Replay;
+use crate::game::screen::SIDE;
+use crate::game::{self, ACTIONS};
+use crate::graph::{Graph, Tensor};
+use crate::nn::{Start::HeNormal, conv_bias, dense, flatten};
+use crate::op::blend::Blend;
+use crate::op::conv2d::Conv;
+use crate::random::Rng;
+use crate::tensor::{Array, DType, HostTensor, TensorSpec};
+
+use super::{Data, Entry, Feed, Metric, Mode, Optimizer, Preset, Rule, Source, Split, Workload};
+
+/// Its line in the list.
+pub const ENTRY: Entry = Entry {
+    name: "deepq",
+    about: "deep Q-network: 3 convolutions, 2 dense layers, plays from pixels",
+    paper: "Mnih 2015, Human-level control through deep reinforcement learning",
+    data: (
+        "an own Breakout and Catch (--env)",
+        "none: the games are built in",
+    ),
+    configure: |preset, batch| Box::new(Deepq::new(preset, batch)),
+};
+
+/// Discount of what follows.
+const DISCOUNT: f32 = 0.99;
+
+/// The bank of the network that targets are taken from.
+const TARGET: &str = "target";
+
+/// Sizes of the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deepq {
+    /// States in a batch.
+    pub batch: usize,
+    /// Channels of each convolution.
+    pub channels: [usize; 3],
+    /// Units of fc4.
+    pub dense: usize,
+    /// What can be done.
+    pub actions: usize,
+    /// Updates from one copy of the target network to the next.
+    pub period: usize,
+}
+
+impl Deepq {
+    /// The sizes of a preset.
+    pub fn new(preset: Preset, batch: Option<usize>) -> Self {
+        let (usual, channels, dense) = match preset {
+            Preset::Full => (32, [32, 64, 64], 512),
+            Preset::Tiny => (8, [8, 16, 16], 64),
+        };
+        Self {
+            batch: batch.unwrap_or(usual),
+            channels,
+            dense,
+            actions: ACTIONS,
+            period: 10_000,
+        }
+    }
+
+    /// The network (Methods, "Model architecture"): Q of every action in each of `states`, bytes
+    /// [B, 84, 84, 4] that count as x / 255.
+    fn network<'g>(&self, states: Tensor<'g>) -> Tensor<'g> {
+        let conv = |x, name, size, channels, stride| {
+            let settings = Conv {
+                stride,
+                pad: 0,
+                groups: 1,
+            };
+            conv_bias(x, name, size, channels, settings).relu()
+        };
+        let [c1, c2, c3] = self.channels;
+        let h = conv(states, "conv1", 8, c1, 4);
+        let h = conv(h, "conv2", 4, c2, 2);
+        let h = conv(h, "conv3", 3, c3, 1);
+        let h = dense(flatten(h), "fc4", self.dense, HeNormal).relu();
+        dense(h, "fc5", self.actions, HeNormal)
+    }
+}
+
+impl Workload for Deepq {
+    fn batch(&self) -> usize {
+        self.batch
+    }
+
+    fn config(&self) -> Map<String, Value> {
+        let [conv1, conv2, conv3] = self.channels;
+        let config = json!({
+            "conv1": conv1, "conv2": conv2, "conv3": conv3, "fc4": self.dense,
+            "actions": self.actions, "period": self.period,
+        });
+        config.as_object().cloned().unwrap_or_default()
+    }
+
+    fn set(&mut self, name: &str, value: usize) -> bool {
+        match name {
+            "conv1" => self.channels[0] = value,
+            "conv2" => self.channels[1] = value,
+            "conv3" => self.channels[2] = value,
+            "fc4" => self.dense = value,
+            "period" => self.period = value,
+            _ => return false,
+        }
+        true
+    }
+
+    fn build<'g>(&self, g: &'g Graph, mode: Mode) -> Option<Tensor<'g>> {
+        let frames = [self.batch, SIDE, SIDE, STACK];
+        let state = g.input("state", frames, DType::U8);
+        let q = self.network(state);
+        g.output("q", q);
+        if mode == Mode::Infer {
+            g.output("action", q.argmax());
+            return None;
+        }
+        let action = g.input("action", [self.batch], DType::U32);
+        let reward = g.input("reward", [self.batch], DType::F32);
+        let terminal = g.input("terminal", [self.batch], DType::F32);
+        let next_state = g.input("next_state", frames, DType::U8);
+        // What the action was worth: r + discount max_a Q_target(s', a), or r where nothing follows.
+        let next = g.with_parameters_in(TARGET, || g.scoped(TARGET, || self.network(next_state)));
+        let goes_on = terminal.scale(-1.0).offset(1.0);
+        let worth = reward + (goes_on * next.max(1)).scale(DISCOUNT);
+        // The error term is clipped to [-1, 1] (Methods): Huber's loss.
+        Some((worth - q.gather(action)).huber().mean_all())
+    }
+
+    fn optimizer(&self) -> Optimizer {
+        Optimizer::new(Rule::RmsProp {
+            rate: 2.5e-4,
+            decay: 0.95,
+            epsilon: 0.01,
+        })
+    }
+
+    fn after_update<'g>(&self, g: &'g Graph, parameters: Tensor<'g>) {
+        let (target, _) = g.flat(TARGET);
+        let (rate, period) = (1.0, self.period as u32);
+        g.scoped(TARGET, || {
+            g.blend(target, parameters, Blend { rate, period })
+        });
+    }
+
+    fn data(&self, source: &Source) -> Result<Box<dyn Data>> {
+        let entry = game::find(&source.game)?;
+        let mut player = Player::new(entry, source.seed);
+        let (mut replay, mut rng) = (Replay::new(REMEMBERED), Rng::new(source.seed));
+        for _ in 0..REMEMBERED {
+            let (frame, starts) = (player.frame().to_vec(), player.starts());
+            let action = rng.below(self.actions);
+            let step = player.act(action);
+            replay.push(&frame, starts, action as u32, step.reward, step.terminal);
+        }
+        Ok(Box::new(Transitions {
+            batch: self.batch,
+            game: entry.name,
+            seed: source.seed,
+            replay,
+        }))
+    }
+
+    fn plays(&self) -> bool {
+        true
+    }
+
+    fn metric(&self) -> Metric {
+        Metric {
+            name: "mean greedy value",
+            unit: "",
+            factor: 1.0,
+        }
+    }
+
+    fn score(&self, _feed: &Feed, read: &dyn Fn(&str) -> Result<Array>) -> Result<(f64, f64)> {
+        let q = read("q")?;
+        let best = |row: &[f64]| row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let total = q.data.chunks(self.actions).map(best).sum();
+        Ok((total, self.batch as f64))
+    }
+}
+
+/// Steps that a random player takes to fill the memory that batches are drawn from.
+const REMEMBERED: usize = 512;
+
+/// Transitions of a random player.
+struct Transitions {
+    batch: usize,
+    game: &'static str,
+    seed: u64,
+    replay: Replay,
+}
+
+impl Data for Transitions {
+    fn batch(&mut self, split: Split, step: u64) -> Result<Feed> {
+        let mut rng = Rng::new(self.seed ^ step.rotate_left(20) ^ (split as u64) << 60);
+        Ok(feed(&self.replay, self.batch, &mut rng))
+    }
+
+    fn test_batches(&self) -> u64 {
+        (REMEMBERED / self.batch).max(1) as u64
+    }
+
+    fn describe(&self) -> String {
+        format!("{REMEMBERED} steps of a random player of {}", self.game)
+    }
+}
+
+/// A training step's inputs, drawn from a memory of more than a few steps.
+pub(crate) fn feed(replay: &Replay, batch: usize, rng: &mut Rng) -> Feed {
+    let drawn = replay.sample(batch, rng).unwrap_or_default();
+    vec![
+        ("state", states(batch, drawn.state)),
+        ("action", HostTensor::u32([batch], &drawn.action)),
+        ("reward", HostTensor::f32([batch], &drawn.reward)),
+        ("terminal", HostTensor::f32([batch], &drawn.terminal)),
+        ("next_state", states(batch, drawn.next_state)),
+    ]
+}
+
+/// States [B, 84, 84, 4] as an input.
+pub(crate) fn states(batch: usize, bytes: Vec<u8>) -> HostTensor {
+    let spec = TensorSpec::new([batch, SIDE, SIDE, STACK], DType::U8);
+    HostTensor { spec, bytes }
+}
