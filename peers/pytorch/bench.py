@@ -58,8 +58,9 @@ def stepper(model, sizes: dict[str, int], mode: str, device: torch.device) -> Ca
 
         return infer
 
-    leaves = [w.requires_grad_() for w in params.values()]
-    optimizer = torch_optimizer(model.OPTIMIZER, params, fused=device.type == "cuda")
+    trained = {n: w.requires_grad_() for n, w in params.items() if model.names(mode)[f"param/{n}"].trained}
+    leaves = list(trained.values())
+    optimizer = torch_optimizer(model.OPTIMIZER, trained, fused=device.type == "cuda")
 
     def train() -> None:
         optimizer.zero_grad(set_to_none=True)

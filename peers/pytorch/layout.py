@@ -20,6 +20,7 @@ class Spec(NamedTuple):
     dims: str
     integer: bool = False
     optional: bool = False
+    trained: bool = True  # of a parameter: running statistics and copies are not
 
 
 def floats(dims: str) -> Spec:

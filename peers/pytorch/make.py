@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from layout import Sizes, shape_of
-from optim import apply
 from snapshot import SCHEMA, Snapshot, grouped, stored, write
-from step import MODELS, evaluate, repeat
+from step import MODELS, evaluate, repeat, update
 
 
 def make(workload: str, mode: str, sizes: Sizes, seed: int, skip: int = 0) -> Snapshot:
@@ -27,13 +26,14 @@ def make(workload: str, mode: str, sizes: Sizes, seed: int, skip: int = 0) -> Sn
 
     specs = {n.removeprefix("param/"): s for n, s in model.names(mode).items() if n.startswith("param/")}
     params = rounded({n: model.initial(n, shape_of(s, sizes), generator) for n, s in specs.items()})
-    state = {f"{n}.{slot}": torch.zeros_like(w) for n, w in params.items() for slot in model.OPTIMIZER.slots}
+    trained = {n: w for n, w in params.items() if specs[n].trained}
+    state = {f"{n}.{slot}": torch.zeros_like(w) for n, w in trained.items() for slot in model.OPTIMIZER.slots}
     for step in range(skip + 1):
         inputs = rounded(model.example(sizes, generator))
         draws = rounded(model.draws(sizes, mode, generator))
         if step < skip and mode == "train":
-            _, gradients = evaluate(model, params, inputs, draws, mode)
-            params, state = apply(model.OPTIMIZER, params, gradients, state, step)
+            outputs, gradients = evaluate(model, params, inputs, draws, mode)
+            params, state = update(model, params, inputs, outputs, gradients, state, step)
     params, state = rounded(params), rounded(state)
 
     tensors = grouped("param", params) | grouped("input", inputs) | grouped("random", draws)

@@ -4,11 +4,13 @@ A model is a module with
 
 - `OPTIMIZER`, and `SIZES`: dimensions by name of each preset;
 - `names(mode)`: the Spec of every tensor under param/, input/, random/ and output/;
-- `forward(params, inputs, draws, mode)`: the outputs by name, in training the `loss` among them; with no
-  draws it makes its own, as a training script would;
+- `forward(params, inputs, draws, mode)`: the outputs by name, in training the `loss` among them, and as
+  `after/NAME` what running statistics become; with no draws it makes its own, as a training script would;
 - `initial(name, shape, generator)`, `example(sizes, generator)` and `draws(sizes, mode, generator)`:
   parameters, inputs and random draws where there is no snapshot;
-- `discrete(outputs, inputs)`, where outputs are decided by comparing others: the decisions alone.
+- `discrete(outputs, inputs)`, where outputs are decided by comparing others: the decisions alone;
+- `optimizer(batch)`, where its settings depend on the batch;
+- `follow(params, after, step)`, where parameters that are not trained follow those that are.
 """
 
 from __future__ import annotations
@@ -18,13 +20,19 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
+import alexnet
 import autoenc
+import deepq
+import residual
 import speech
+import vgg
 from layout import Spec, bind, floats
-from optim import apply
+from optim import Optimizer, apply
 from snapshot import Snapshot, SnapshotError, grouped
 
-MODELS: dict[str, ModuleType] = {"autoenc": autoenc, "speech": speech}
+MODELS: dict[str, ModuleType] = {
+    "alexnet": alexnet, "autoenc": autoenc, "deepq": deepq, "residual": residual, "speech": speech, "vgg": vgg,
+}
 
 
 def model_of(workload: str) -> ModuleType:
@@ -39,11 +47,12 @@ def expected(model: ModuleType, snapshot: Snapshot) -> dict[str, Spec]:
     if snapshot.mode == "infer":
         return specs
     params = {name.removeprefix("param/"): spec for name, spec in specs.items() if name.startswith("param/")}
-    specs |= grouped("grad", params) | grouped("after", params)
+    trained = {name: spec for name, spec in params.items() if spec.trained}
+    specs |= grouped("grad", trained) | grouped("after", params)
     # Before the first step the state is zero and may be left out, but only as a whole.
     first = snapshot.config.get("skip", 0) == 0 and not any(n.startswith("state/") for n in snapshot.tensors)
     for slot in model.OPTIMIZER.slots:
-        specs |= {f"state/{name}.{slot}": spec._replace(optional=first) for name, spec in params.items()}
+        specs |= {f"state/{name}.{slot}": spec._replace(optional=first) for name, spec in trained.items()}
     return specs | {"state/step": floats("")._replace(optional=first or not model.OPTIMIZER.counts)}
 
 
@@ -51,12 +60,29 @@ def evaluate(
     model: ModuleType, params: dict[str, Tensor], inputs: dict[str, Tensor], draws: dict[str, Tensor], mode: str
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """The outputs, and in training the gradients, before clipping and weight decay."""
-    leaves = {name: w.detach().clone().requires_grad_(mode == "train") for name, w in params.items()}
+    specs = model.names(mode)
+    trained = [name for name in params if mode == "train" and specs[f"param/{name}"].trained]
+    leaves = {name: w.detach().clone().requires_grad_(name in trained) for name, w in params.items()}
     outputs = model.forward(leaves, inputs, draws, mode)
     gradients = {}
     if mode == "train":
-        gradients = dict(zip(leaves, torch.autograd.grad(outputs["loss"], list(leaves.values()))))
+        gradients = dict(zip(trained, torch.autograd.grad(outputs["loss"], [leaves[name] for name in trained])))
     return {name: value.detach() for name, value in outputs.items()}, gradients
+
+
+def update(
+    model: ModuleType, params: dict[str, Tensor], inputs: dict[str, Tensor], outputs: dict[str, Tensor],
+    gradients: dict[str, Tensor], state: dict[str, Tensor], step: int,
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """All parameters after the step, and the optimiser's state after it."""
+    batch = next(iter(inputs.values())).shape[0]
+    rule: Optimizer = model.optimizer(batch) if hasattr(model, "optimizer") else model.OPTIMIZER
+    trained = {name: params[name] for name in gradients}
+    after, state = apply(rule, trained, gradients, state, step)
+    after |= {name.removeprefix("after/"): value for name, value in outputs.items() if name.startswith("after/")}
+    if hasattr(model, "follow"):
+        after |= model.follow(params, after, step)
+    return after, state
 
 
 def repeat(snapshot: Snapshot) -> dict[str, Tensor]:
@@ -66,10 +92,10 @@ def repeat(snapshot: Snapshot) -> dict[str, Tensor]:
     for problem in problems:
         if problem.blocks:
             raise SnapshotError(f"{problem.name}: {problem.verdict.lower()}: {problem.text}")
-    params = snapshot.group("param")
-    outputs, gradients = evaluate(model, params, snapshot.group("input"), snapshot.group("random"), snapshot.mode)
-    results = grouped("output", outputs)
+    params, inputs = snapshot.group("param"), snapshot.group("input")
+    outputs, gradients = evaluate(model, params, inputs, snapshot.group("random"), snapshot.mode)
+    results = grouped("output", {name: value for name, value in outputs.items() if not name.startswith("after/")})
     if snapshot.mode == "train":
-        after, _ = apply(model.OPTIMIZER, params, gradients, snapshot.group("state"), snapshot.step)
+        after, _ = update(model, params, inputs, outputs, gradients, snapshot.group("state"), snapshot.step)
         results |= grouped("grad", gradients) | grouped("after", after)
     return results

@@ -20,7 +20,9 @@ from torch import Tensor
 
 import bench
 import check
+import deepq
 import speech
+from layout import shape_of
 from make import make
 from optim import SGD, Adam, CentredRMSProp, Momentum, Nesterov, apply, clip_factor
 from snapshot import Snapshot, write
@@ -30,7 +32,15 @@ GOLDEN = Path(__file__).resolve().parents[2] / "assets" / "golden"
 SMALL = {
     "speech": dict(batch=3, time=14, features=10, hidden=8, classes=6, labels=4),
     "autoenc": dict(batch=3, pixels=12, hidden=8, latent=4),
+    "alexnet": dict(batch=3, size=63, classes=5, c1=4, half1=2, c2=4, c3=6, half3=3, c4=6, half4=3, c5=4, features=4,
+                    fc6=8, fc7=6),
+    "vgg": dict(batch=3, size=32, classes=5, c1=2, c2=3, c3=4, c4=3, c5=4, features=4, fc6=8, fc7=6),
+    "residual": dict(batch=3, size=64, classes=5, w1=2, w2=3, w3=4, w4=3),
+    "deepq": dict(batch=3, c1=4, c2=3, c3=2, features=98, fc4=6, actions=4),
 }
+UNREAD = {  # by an inference step
+    "speech": ("labels", "label_lengths"), "autoenc": (), "deepq": ("action", "reward", "terminal", "next_state"),
+} | dict.fromkeys(("alexnet", "vgg", "residual"), ("label",))
 CASES = [(w, mode, skip) for w in SMALL for mode in ("train", "infer") for skip in (0, 3)]
 
 
@@ -179,9 +189,27 @@ def test_scalars_may_have_one_dimension_and_steps_may_be_floats():
     assert not failures(changed(flat, "state/step", torch.tensor([3.0])))
 
 
-def test_labels_may_be_left_out_of_inference():
-    snapshot = small("speech", "infer")
-    assert not failures(changed(changed(snapshot, "input/labels", None), "input/label_lengths", None))
+def test_what_inference_does_not_read_may_be_left_out():
+    for workload, unread in UNREAD.items():
+        snapshot = small(workload, "infer")
+        for name in unread:
+            snapshot = changed(snapshot, f"input/{name}", None)
+        assert not failures(snapshot)
+
+
+def test_the_target_network_is_copied_when_it_is_due():
+    params = {name: torch.randn(2) for name in ("w", "target/w")}
+    after = {"w": torch.randn(2)}
+    assert deepq.follow(params, after, 9_998)["target/w"] is params["target/w"]
+    assert deepq.follow(params, after, 9_999)["target/w"] is after["w"]
+
+
+def test_full_models_have_the_published_numbers_of_parameters():
+    wanted = {"alexnet": 60_965_224, "vgg": 143_667_240, "residual": 21_797_672, "deepq": 1_686_180}
+    for workload, count in wanted.items():
+        model = MODELS[workload]
+        specs = [s for n, s in model.names("train").items() if n.startswith("param/") and s.trained]
+        assert sum(torch.Size(shape_of(s, model.SIZES["full"])).numel() for s in specs) == count, workload
 
 
 def test_padding_may_be_any_number():
@@ -233,8 +261,8 @@ def test_another_start_fails():
     """Parameters, inputs, draws and state that are not those the step was made from."""
     for case in CASES:
         snapshot = small(*case)
-        unread = ("state/step",) if case[0] == "speech" else ()
-        unread += ("input/labels", "input/label_lengths") if case[1] == "infer" else ()
+        unread = ("state/step",) if case[0] != "autoenc" else ()
+        unread += tuple(f"input/{name}" for name in UNREAD[case[0]] if case[1] == "infer")
         for name, tensor in snapshot.tensors.items():
             group = name.split("/")[0]
             if group not in ("param", "input", "random", "state") or name in unread:
@@ -257,11 +285,11 @@ def test_an_update_not_made_fails():
 
 
 def test_removed_and_strange_tensors_fail():
-    optional = {"infer": ("input/labels", "input/label_lengths"), "train": ()}
     for workload, mode, skip in CASES:
         snapshot = small(workload, mode, skip)
         for name in snapshot.tensors:
-            if name in optional[mode] or (name == "state/step" and workload == "speech"):
+            unread = mode == "infer" and name.removeprefix("input/") in UNREAD[workload]
+            if unread or (name == "state/step" and workload != "autoenc"):
                 continue
             assert failures(changed(snapshot, name, None))[name].verdict == "MISSING", (workload, mode, name)
         for name in ("param/more", "output/more", "more"):

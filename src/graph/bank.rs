@@ -100,8 +100,14 @@ impl Graph {
         } else {
             format!("{scope}.{name}")
         };
-        let other = self.other_parameters().filter(|other| other == bank);
-        let name = other.map_or(name.clone(), |other| format!("{other}/{name}"));
+        // `target/conv1.weight`, also where the scope says `target.conv1`.
+        let name = match self.other_parameters().filter(|other| other == bank) {
+            Some(other) => {
+                let own = name.strip_prefix(&format!("{other}.")).unwrap_or(&name);
+                format!("{other}/{own}")
+            }
+            None => name,
+        };
         let member = Member {
             decays: name.ends_with("weight"),
             name,

@@ -1,0 +1,65 @@
+"""Five convolutions and three dense layers (Krizhevsky, Sutskever & Hinton 2012)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from image import conv, dense, dropout, finish, masks, max_pool, shared_names
+from image import example as image_example
+from image import initial as image_initial
+from layout import Sizes, Spec, floats
+from optim import Momentum
+
+OPTIMIZER = Momentum(rate=0.01, momentum=0.9, decay=5e-4)
+
+SIZES = {
+    "full": dict(batch=64, size=224, classes=1000, c1=96, half1=48, c2=256, c3=384, half3=192, c4=384,
+                 half4=192, c5=256, features=9216, fc6=4096, fc7=4096),
+    "tiny": dict(batch=4, size=64, classes=10, c1=12, half1=6, c2=32, c3=48, half3=24, c4=48, half4=24, c5=32,
+                 features=32, fc6=64, fc7=64),
+}
+
+
+def names(mode: str) -> dict[str, Spec]:
+    specs = {}
+    for layer, weight in {
+        "conv1": "11 11 3 c1", "conv2": "5 5 half1 c2", "conv3": "3 3 c2 c3", "conv4": "3 3 half3 c4",
+        "conv5": "3 3 half4 c5", "fc6": "features fc6", "fc7": "fc6 fc7", "fc8": "fc7 classes",
+    }.items():
+        specs[f"param/{layer}.weight"] = floats(weight)
+        specs[f"param/{layer}.bias"] = floats(weight.split()[-1])
+    if mode == "train":
+        specs |= {"random/fc6.dropout": floats("batch fc6"), "random/fc7.dropout": floats("batch fc7")}
+    return specs | shared_names(mode)
+
+
+def lrn(x: Tensor) -> Tensor:
+    """Response normalisation over five neighbouring channels (section 3.3)."""
+    squares = F.pad(x**2, (2, 2))
+    total = sum(squares[..., j : j + x.shape[-1]] for j in range(5))
+    return x / (2 + 1e-4 * total) ** 0.75
+
+
+def forward(p: dict[str, Tensor], inputs: dict[str, Tensor], draws: dict[str, Tensor], mode: str) -> dict[str, Tensor]:
+    def layer(x: Tensor, name: str, **settings: int) -> Tensor:
+        return torch.relu(conv(x, p[f"{name}.weight"], **settings) + p[f"{name}.bias"])
+
+    h = max_pool(lrn(layer(inputs["image"], "conv1", stride=4, pad=2)), 3, 2)
+    h = max_pool(lrn(layer(h, "conv2", pad=2, groups=2)), 3, 2)
+    h = layer(h, "conv3", pad=1)
+    h = layer(h, "conv4", pad=1, groups=2)
+    h = max_pool(layer(h, "conv5", pad=1, groups=2), 3, 2)
+    h = h.flatten(1)  # rows, columns, channels
+    h = dropout(torch.relu(dense(p, h, "fc6")), "fc6", draws, mode == "train")
+    h = dropout(torch.relu(dense(p, h, "fc7")), "fc7", draws, mode == "train")
+    return finish(dense(p, h, "fc8"), inputs, mode)
+
+
+initial = image_initial
+example = image_example
+
+
+def draws(sizes: Sizes, mode: str, generator: Generator) -> dict[str, Tensor]:
+    return masks(sizes, mode, generator, {"fc6": "fc6", "fc7": "fc7"})
