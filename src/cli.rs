@@ -319,7 +319,7 @@ impl DataArgs {
         Source {
             path: self.data.clone(),
             skip_bad: self.skip_bad,
-            game: self.game.clone().unwrap_or_else(|| "breakout".into()),
+            game: self.game.clone(),
             seed,
         }
     }

@@ -90,11 +90,12 @@ impl fmt::Debug for Entry {
 /// All games.
 pub const GAMES: &[Entry] = &[breakout::ENTRY, catch::ENTRY];
 
-/// Finds a game.
+/// Finds a game; without a name it is the first.
 ///
 /// # Errors
 /// [`Error::Usage`] for an unknown name.
-pub fn find(name: &str) -> Result<&'static Entry> {
+pub fn find(name: Option<&str>) -> Result<&'static Entry> {
+    let name = name.unwrap_or(GAMES[0].name);
     GAMES.iter().find(|g| g.name == name).ok_or_else(|| {
         let known: Vec<_> = GAMES.iter().map(|g| g.name).collect();
         let known = known.join(", ");

@@ -92,8 +92,8 @@ pub struct Source {
     pub path: Option<PathBuf>,
     /// Leave out samples that cannot be read, and say which, instead of ending with the error.
     pub skip_bad: bool,
-    /// The game that deepq plays.
-    pub game: String,
+    /// The game that deepq plays; `None` for the first of the list.
+    pub game: Option<String>,
     /// Of the generator and of the order.
     pub seed: u64,
 }

@@ -149,7 +149,7 @@ impl Workload for Deepq {
     }
 
     fn data(&self, source: &Source) -> Result<Box<dyn Data>> {
-        let entry = game::find(&source.game)?;
+        let entry = game::find(source.game.as_deref())?;
         let mut player = Player::new(entry, source.seed);
         let (mut replay, mut rng) = (Replay::new(REMEMBERED), Rng::new(source.seed));
         for _ in 0..REMEMBERED {

@@ -22,7 +22,7 @@ pub(super) fn execute(args: &TrainArgs, gpu: &Gpu) -> Result<()> {
         let what = "deepq learns by playing: choose a game with --env, see `fathom list games`";
         return Err(Error::Usage(format!("--data {}: {what}", path.display())));
     }
-    let entry = game::find(&source.game)?;
+    let entry = game::find(source.game.as_deref())?;
     // The game's own pace, unless the command line says otherwise.
     let pace = ("period".to_string(), entry.pace.period);
     let configure = |batch: Option<u32>| {
