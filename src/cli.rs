@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::error::{Error, Result};
 use crate::gpu::{Checks, Gpu, Selector};
+use crate::measure::room::Room;
+use crate::program::Options;
 use crate::workload::{self, Mode, Preset, Source};
 
 pub mod bench;
@@ -191,6 +193,23 @@ impl ModelArgs {
         }
         Ok((preset, model))
     }
+}
+
+/// Adds the largest batch that fits to an error for want of room.
+fn advise<T>(outcome: Result<T>, args: &ModelArgs, mode: Mode, gpu: &Gpu) -> Result<T> {
+    let room = Room {
+        gpu,
+        mode,
+        options: &Options::default(),
+        batch: args.configure(Some(gpu))?.1.batch(),
+    };
+    room.advise(outcome, &|batch| {
+        let args = ModelArgs {
+            batch: Some(batch as u32),
+            ..args.clone()
+        };
+        Ok(args.configure(Some(gpu))?.1)
+    })
 }
 
 /// A preset as an argument.

@@ -13,6 +13,7 @@ pub mod shader;
 pub mod timestamp;
 
 pub use adapter::{AdapterSummary, Selector};
+pub(crate) use buffer::size;
 use pipeline::Pipelines;
 
 /// What a device can do, as far as a kernel's choice depends on it.

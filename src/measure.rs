@@ -5,6 +5,7 @@ pub mod host;
 pub mod kernel;
 pub mod peak;
 pub mod profile;
+pub mod room;
 pub mod sample;
 pub mod stats;
 pub mod verify;

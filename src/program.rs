@@ -12,9 +12,9 @@ use crate::error::{Error, Result};
 use crate::gpu::pipeline::{PARAMS_WINDOW, Pipeline};
 use crate::gpu::{Caps, Gpu};
 use crate::graph::choose::Choice;
-use crate::graph::plan::{Plan, Role, plan};
+use crate::graph::plan::{Location, Plan, Role, plan};
 use crate::graph::{Bank, Kind, Nodes, Phase, ValueId};
-use crate::op::{Class, Cost, Dispatch, Io, Lowered, Op, Operand, Variant};
+use crate::op::{Binding, Class, Cost, Dispatch, Io, Lowered, Op, Operand, Variant};
 use crate::tensor::{Array, HostTensor, TensorSpec};
 
 pub mod check;
@@ -142,6 +142,37 @@ impl Outline {
             .fold(Cost::default(), |sum, e| sum + e.cost)
     }
 
+    /// Whether the device allows every buffer and every binding.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] with the first that is too large.
+    pub fn fits(&self, caps: &Caps) -> Result<()> {
+        let total = crate::gpu::size(self.plan.bytes());
+        let needs = |what: String, bytes: u64, most: u64| {
+            let (bytes, most) = (crate::gpu::size(bytes), crate::gpu::size(most));
+            Err(Error::Gpu(format!(
+                "out of memory: {what} of {bytes}, and the device allows {most}; the step needs {total} in all"
+            )))
+        };
+        for buffer in &self.plan.buffers {
+            if buffer.bytes > caps.max_buffer {
+                let what = format!("{} needs a buffer", buffer.role.name());
+                return needs(what, buffer.bytes, caps.max_buffer);
+            }
+        }
+        for entry in &self.entries {
+            let dispatches = self.lowered[entry.node].iter().flat_map(|l| &l.dispatches);
+            for binding in dispatches.flat_map(|d| &d.bindings) {
+                let (_, bytes) = extent(&self.plan, &self.nodes, entry, binding)?;
+                if bytes > caps.max_binding {
+                    let what = format!("{} needs a binding", entry.label);
+                    return needs(what, bytes, caps.max_binding);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Number of values in the model's parameters.
     pub fn parameters(&self) -> usize {
         let banks = self.nodes.banks.iter().filter(|b| b.name == "param");
@@ -214,6 +245,7 @@ impl Program {
     /// # Errors
     /// [`Error::Gpu`] where memory runs out, [`Error::Internal`] for a shader that is not valid.
     pub fn new(gpu: &Gpu, outline: Outline, state: &mut State) -> Result<Self> {
+        outline.fits(&gpu.caps)?;
         let Outline {
             entries,
             plan,
@@ -445,38 +477,11 @@ impl Builder<'_> {
     }
 
     fn bound(&self, entry: &Entry, dispatch: &Dispatch) -> Result<Vec<Bound>> {
-        let node = &self.nodes.nodes[entry.node];
         let bound = dispatch.bindings.iter().map(|binding| {
-            let value = |v: ValueId| {
-                let missing = || Error::Internal(format!("{}: a value has no memory", entry.label));
-                let place = self.plan.locations[v.0].ok_or_else(missing)?;
-                Ok((place.buffer, place.offset, self.nodes.values[v.0].clone()))
-            };
-            let (buffer, start, spec) = match binding.operand {
-                Operand::Input(n) => value(node.inputs[n])?,
-                Operand::Output(n) => value(node.outputs[n])?,
-                Operand::Scratch(n) => {
-                    let buffer = self.plan.scratch[entry.node][n];
-                    let words = self.plan.buffers[buffer].bytes as usize / 4;
-                    (buffer, 0, TensorSpec::u32([words]))
-                }
-            };
-            let size = spec.dtype.size() as u64;
-            let offset = start + binding.offset as u64 * size;
-            let bytes = match binding.len {
-                Some(len) => (len as u64 * size).next_multiple_of(4),
-                None => spec.bytes() - binding.offset as u64 * size,
-            };
-            if bytes > self.gpu.caps.max_binding {
-                return Err(Error::Gpu(format!(
-                    "{}: a binding of {bytes} bytes, and {} allows {}; choose a smaller --batch or \
-                     --preset tiny",
-                    entry.label, self.gpu.summary.name, self.gpu.caps.max_binding
-                )));
-            }
+            let (at, bytes) = extent(self.plan, self.nodes, entry, binding)?;
             Ok(Bound {
-                buffer,
-                offset,
+                buffer: at.buffer,
+                offset: at.offset,
                 // vec4 arrays need whole vectors; buffers are padded to 256 bytes.
                 bytes: bytes.next_multiple_of(16).max(16),
                 write: binding.write,
@@ -516,6 +521,36 @@ impl Builder<'_> {
         let hex: String = hash.iter().map(|b| format!("{b:02x}")).collect();
         Ok((self.steps, group, format!("sha256:{hex}")))
     }
+}
+
+/// Where a binding begins and how many bytes it shows.
+fn extent(plan: &Plan, nodes: &Nodes, entry: &Entry, binding: &Binding) -> Result<(Location, u64)> {
+    let node = &nodes.nodes[entry.node];
+    let value = |v: ValueId| {
+        let missing = || Error::Internal(format!("{}: a value has no memory", entry.label));
+        let place = plan.locations[v.0].ok_or_else(missing)?;
+        Ok::<_, Error>((place, nodes.values[v.0].clone()))
+    };
+    let (place, spec) = match binding.operand {
+        Operand::Input(n) => value(node.inputs[n])?,
+        Operand::Output(n) => value(node.outputs[n])?,
+        Operand::Scratch(n) => {
+            let buffer = plan.scratch[entry.node][n];
+            let words = plan.buffers[buffer].bytes as usize / 4;
+            let place = Location { buffer, offset: 0 };
+            (place, TensorSpec::u32([words]))
+        }
+    };
+    let size = spec.dtype.size() as u64;
+    let bytes = match binding.len {
+        Some(len) => (len as u64 * size).next_multiple_of(4),
+        None => spec.bytes() - binding.offset as u64 * size,
+    };
+    let place = Location {
+        offset: place.offset + binding.offset as u64 * size,
+        ..place
+    };
+    Ok((place, bytes))
 }
 
 fn group(

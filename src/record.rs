@@ -196,10 +196,22 @@ pub struct Run {
     pub data_ns: f64,
     /// Handing a batch to the device.
     pub upload_ns: f64,
+    /// Where samples come from playing, in training: what the other parts of it take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub playing: Option<Playing>,
     /// The profiled pass.
     pub profile: Option<Profile>,
     /// The ops, in order of execution.
     pub ops: Vec<Op>,
+}
+
+/// What playing takes beside the updates, which are the timed steps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Playing {
+    /// A step of the game: four frames, drawing, preprocessing.
+    pub environment_ns: f64,
+    /// Choosing actions for a batch of states: upload, inference, reading back.
+    pub action_ns: f64,
 }
 
 /// What verification found.
@@ -415,7 +427,12 @@ fn not_a_number(runs: &[Run]) -> Option<String> {
         let all = step
             .into_iter()
             .flatten()
-            .chain([run.build_ns, run.data_ns, run.upload_ns]);
+            .chain([run.build_ns, run.data_ns, run.upload_ns])
+            .chain(
+                run.playing
+                    .iter()
+                    .flat_map(|p| [p.environment_ns, p.action_ns]),
+            );
         let bad = all.into_iter().any(|x| !x.is_finite());
         bad.then(|| format!("{} {} batch {}", run.workload, run.mode, run.batch))
     })

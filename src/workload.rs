@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -108,6 +109,11 @@ pub trait Data {
 
     /// What it is: `2,000 + 500 procedural digits`.
     fn describe(&self) -> String;
+
+    /// What a step of the game took, where samples come from playing.
+    fn environment(&self) -> Option<Duration> {
+        None
+    }
 
     /// Samples left out so far because they could not be read, and why.
     fn skipped(&self) -> Vec<String> {

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::measure::cell::{self, Measured};
 use crate::measure::peak;
+use crate::measure::room::Room;
 use crate::measure::sample::{Budget, interrupted};
 use crate::program::{Options, Outline};
 use crate::record::Record;
@@ -300,34 +301,22 @@ fn measure(args: &RunArgs, gpu: &Gpu, cell: &Cell, show: &dyn Fn(&str, f64)) -> 
         },
         source: args.data.source(args.seed),
     };
-    cell::measure(gpu, cell.model.as_ref(), &plan, show).map_err(|error| match error {
-        Error::Gpu(why) => Error::Gpu(with_largest_batch(&why, args, gpu, cell)),
+    let outcome = cell::measure(gpu, cell.model.as_ref(), &plan, show);
+    let options = options(args);
+    let room = Room {
+        gpu,
+        mode: cell.mode,
+        options: &options,
+        batch: cell.model.batch(),
+    };
+    let preset = super::preset_or_default(args.preset, Some(gpu));
+    room.advise(outcome, &|batch| {
+        Ok((cell.entry.configure)(preset, Some(batch)))
+    })
+    .map_err(|error| match error {
+        Error::Gpu(why) => Error::Gpu(format!("{}: {why}", cell.name())),
         other => other,
     })
-}
-
-/// Adds the largest batch whose buffers are no larger than the device allows.
-fn with_largest_batch(why: &str, args: &RunArgs, gpu: &Gpu, cell: &Cell) -> String {
-    let fits = |batch: usize| {
-        let model = (cell.entry.configure)(
-            super::preset_or_default(args.preset, Some(gpu)),
-            Some(batch),
-        );
-        let outline = step::nodes(model.as_ref(), cell.mode, &gpu.caps, false)
-            .and_then(|nodes| Outline::new(&gpu.caps, &nodes, &options(args)));
-        outline.is_ok_and(|o| {
-            let largest = o.plan.buffers.iter().map(|b| b.bytes).max().unwrap_or(0);
-            largest <= gpu.caps.max_buffer.min(gpu.caps.max_binding)
-        })
-    };
-    let smaller = (1..cell.model.batch()).rev().find(|&batch| fits(batch));
-    match smaller {
-        Some(batch) => format!(
-            "{}: {why}\nthe largest batch whose buffers fit is {batch}",
-            cell.name()
-        ),
-        None => format!("{}: {why}", cell.name()),
-    }
 }
 
 fn dry_run(args: &RunArgs, gpu: &Gpu, preset: Preset, cells: &[Cell]) -> Result<()> {

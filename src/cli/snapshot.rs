@@ -60,7 +60,8 @@ pub fn execute(args: &SnapshotArgs) -> Result<()> {
         source: args.data.source(args.model.seed),
         skip: args.skip,
     };
-    let snapshot = take(&gpu, model.as_ref(), &request)?;
+    let snapshot = take(&gpu, model.as_ref(), &request);
+    let snapshot = super::advise(snapshot, &args.model, request.mode, &gpu)?;
     snapshot.save(&args.out)?;
     let text = format!(
         "{}: {} tensors of {} {} {preset}, batch {}, seed {}, on {}",

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::measure::sample::interrupted;
 use crate::measure::stats::mean;
 use crate::train::Trainer;
+use crate::workload::Mode;
 
 use super::table::Table;
 use super::{DataArgs, DeviceArgs, Format, ModelArgs, OutputArgs, output};
@@ -50,7 +51,8 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
         return play::execute(args, &gpu);
     }
     let source = args.data.source(args.model.seed);
-    let mut trainer = Trainer::new(&gpu, model.as_ref(), &source)?;
+    let trainer = Trainer::new(&gpu, model.as_ref(), &source);
+    let mut trainer = super::advise(trainer, &args.model, Mode::Train, &gpu)?;
     let metric = model.metric();
     let note = format!(
         "{} {preset}, batch {}, seed {}, on {}\n{}",

@@ -4,35 +4,33 @@ use crate::error::{Error, Result};
 
 use super::Gpu;
 
+/// Bytes for people who may have to count them: `784.0 MiB (822083584 bytes)`.
+pub(crate) fn size(bytes: u64) -> String {
+    format!("{:.1} MiB ({bytes} bytes)", bytes as f64 / (1 << 20) as f64)
+}
+
 impl Gpu {
-    /// A zeroed storage buffer of at least `bytes`.
+    /// A zeroed storage buffer of at least `bytes`, which the device's limits allow.
     ///
     /// # Errors
-    /// [`Error::Gpu`] with the bytes needed where the device has no room or no buffer that large.
+    /// [`Error::Gpu`] with the bytes needed where the device has no room.
     pub(crate) fn storage(&self, label: &str, bytes: u64) -> Result<wgpu::Buffer> {
-        let size = bytes.next_multiple_of(256).max(256);
-        if size > self.caps.max_buffer {
-            return Err(Error::Gpu(format!(
-                "'{label}' needs a buffer of {size} bytes; {} has {} at most: choose a smaller --batch \
-                 or --preset tiny",
-                self.summary.name, self.caps.max_buffer
-            )));
-        }
-        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
+        let descriptor = wgpu::BufferDescriptor {
             label: Some(label),
-            size,
+            size: bytes.next_multiple_of(256).max(256),
             usage: wgpu::BufferUsages::STORAGE
                 | wgpu::BufferUsages::COPY_SRC
                 | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
-        });
+        };
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let buffer = self.device.create_buffer(&descriptor);
         match pollster::block_on(scope.pop()) {
             None => Ok(buffer),
             Some(error) => Err(Error::Gpu(format!(
-                "{} has no room for {size} bytes ('{label}'): {error}\nchoose a smaller --batch or \
-                 --preset tiny",
-                self.summary.name
+                "out of memory: {} has no room for the {} of '{label}': {error}",
+                self.summary.name,
+                size(bytes)
             ))),
         }
     }

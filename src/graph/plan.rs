@@ -28,6 +28,18 @@ pub enum Role {
     Pack,
 }
 
+impl Role {
+    /// For messages.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Slot => "an intermediate value",
+            Self::Input(name) | Self::State(name) => name,
+            Self::Output => "an output",
+            Self::Pack => "the gradients",
+        }
+    }
+}
+
 /// One buffer to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Buffer {

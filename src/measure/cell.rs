@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::program::{Options, Outline, Program, State};
 use crate::snapshot::feed;
-use crate::workload::{Mode, Source, Split, Workload, step};
+use crate::workload::{Feed, Mode, Source, Split, Workload, step};
 
 use super::profile::{Profile, profile};
 use super::sample::{Budget, Samples, interrupted, sample};
@@ -52,6 +52,17 @@ pub struct Measured {
     pub data_text: String,
     /// Loss after the timed steps, in training.
     pub loss: Option<f64>,
+    /// Where samples come from playing, in training: what the other parts of it take.
+    pub playing: Option<Playing>,
+}
+
+/// What playing takes beside a training step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Playing {
+    /// A step of the game: four frames, drawing, preprocessing.
+    pub environment: Duration,
+    /// Choosing actions for a batch of states: upload, inference, reading back.
+    pub action: Duration,
 }
 
 /// Measures a cell. `progress` is told the part and how much of it is done.
@@ -94,6 +105,7 @@ pub fn measure(
         upload,
         data_text: data.describe(),
         loss: None,
+        playing: None,
         program,
     };
     let program = &measured.program;
@@ -111,6 +123,14 @@ pub fn measure(
     measured.samples = Some(sample(gpu, program, &plan.budget, &|s| {
         progress("timing", s)
     })?);
+    if let (Some(environment), Mode::Train) = (data.environment(), plan.mode) {
+        progress("choosing actions", 0.0);
+        let action = acting(gpu, model, plan, &batch, &mut state)?;
+        measured.playing = Some(Playing {
+            environment,
+            action,
+        });
+    }
     if plan.mode == Mode::Train {
         measured.loss = Some(program.read(gpu, step::LOSS)?.data[0]);
     }
@@ -120,4 +140,29 @@ pub fn measure(
         measured.profile = profile(gpu, program, time, plan.budget.min_samples, &report)?;
     }
     Ok(measured)
+}
+
+/// Median time of an inference step with its state's upload and its result's way back.
+fn acting(
+    gpu: &Gpu,
+    model: &dyn Workload,
+    plan: &Plan,
+    batch: &Feed,
+    state: &mut State,
+) -> Result<Duration> {
+    let nodes = step::nodes(model, Mode::Infer, &gpu.caps, false)?;
+    let outline = Outline::new(&gpu.caps, &nodes, &plan.options)?;
+    let program = Program::new(gpu, outline, state)?;
+    let mut times = Vec::new();
+    for _ in 0..plan.budget.min_samples.max(10) {
+        let begun = Instant::now();
+        feed(gpu, &program, batch)?;
+        program.run(gpu, 1)?;
+        for (name, _) in program.outline.outputs() {
+            program.read(gpu, name)?;
+        }
+        times.push(begun.elapsed());
+    }
+    times.sort_unstable();
+    Ok(times[times.len() / 2])
 }

@@ -128,6 +128,14 @@ fn detail(run: &Run, preset: TableStyle, heading: &str) -> String {
         duration_ns(run.pipelines_ns),
         run.pipelines,
     );
+    if let (Some(playing), Some(timing)) = (&run.playing, &run.timing) {
+        text += &format!(
+            "a step of the game takes {}, choosing actions for a batch {}, an update {}\n",
+            duration_ns(playing.environment_ns),
+            duration_ns(playing.action_ns),
+            duration_ns(timing.step.median_ns),
+        );
+    }
     let Some(profile) = &run.profile else {
         return text;
     };

@@ -1,5 +1,7 @@
 //! deepq: a deep Q-network that plays from pixels (Mnih 2015).
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Map, Value, json};
 
 use crate::error::Result;
@@ -152,13 +154,16 @@ impl Workload for Deepq {
         let entry = game::find(source.game.as_deref())?;
         let mut player = Player::new(entry, source.seed);
         let (mut replay, mut rng) = (Replay::new(REMEMBERED), Rng::new(source.seed));
+        let begun = Instant::now();
         for _ in 0..REMEMBERED {
             let (frame, starts) = (player.frame().to_vec(), player.starts());
             let action = rng.below(self.actions);
             let step = player.act(action);
             replay.push(&frame, starts, action as u32, step.reward, step.terminal);
         }
+        let environment = begun.elapsed() / REMEMBERED as u32;
         Ok(Box::new(Transitions {
+            environment,
             batch: self.batch,
             game: entry.name,
             seed: source.seed,
@@ -195,6 +200,7 @@ struct Transitions {
     game: &'static str,
     seed: u64,
     replay: Replay,
+    environment: Duration,
 }
 
 impl Data for Transitions {
@@ -205,6 +211,10 @@ impl Data for Transitions {
 
     fn test_batches(&self) -> u64 {
         (REMEMBERED / self.batch).max(1) as u64
+    }
+
+    fn environment(&self) -> Option<Duration> {
+        Some(self.environment)
     }
 
     fn describe(&self) -> String {

@@ -148,6 +148,10 @@ pub(super) fn run(
         pipelines_ns: nanoseconds(measured.pipelines.1),
         data_ns: nanoseconds(measured.data),
         upload_ns: nanoseconds(measured.upload),
+        playing: measured.playing.map(|playing| record::Playing {
+            environment_ns: nanoseconds(playing.environment),
+            action_ns: nanoseconds(playing.action),
+        }),
         profile: measured.profile.as_ref().map(|p| record::Profile {
             steps: p.span_ns.len(),
             span_ns: median(&p.span_ns),

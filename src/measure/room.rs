@@ -1,0 +1,77 @@
+//! What to do where a step does not fit: the largest batch that does.
+
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::program::{Options, Outline};
+use crate::workload::{Mode, Workload, step};
+
+/// A step that did not fit.
+#[derive(Debug, Clone, Copy)]
+pub struct Room<'a> {
+    /// The device.
+    pub gpu: &'a Gpu,
+    /// Of the step.
+    pub mode: Mode,
+    /// Of the step.
+    pub options: &'a Options,
+    /// Its batch.
+    pub batch: usize,
+}
+
+/// Makes the model with another batch.
+type Configure<'a> = dyn Fn(usize) -> Result<Box<dyn Workload>> + 'a;
+
+impl Room<'_> {
+    /// Adds the largest batch that fits to an error for want of room.
+    ///
+    /// # Errors
+    /// Those of `outcome`.
+    pub fn advise<T>(&self, outcome: Result<T>, configure: &Configure<'_>) -> Result<T> {
+        outcome.map_err(|error| match error {
+            Error::Gpu(why) if why.starts_with("out of memory") => {
+                Error::Gpu(match self.largest(configure) {
+                    Some(batch) => {
+                        format!("{why}\nthe largest batch that fits is {batch}: --batch {batch}")
+                    }
+                    None => format!("{why}\nno batch fits: choose --preset tiny or another device"),
+                })
+            }
+            other => other,
+        })
+    }
+
+    /// By bisection: what a step needs grows with its batch.
+    fn largest(&self, configure: &Configure<'_>) -> Option<usize> {
+        let (mut fits, mut fails) = (0, self.batch);
+        while fits + 1 < fails {
+            let middle = fits.midpoint(fails);
+            let model = configure(middle).ok()?;
+            if self.fits(model.as_ref()) {
+                fits = middle;
+            } else {
+                fails = middle;
+            }
+        }
+        (fits > 0).then_some(fits)
+    }
+
+    /// Whether the device's limits allow the step and it has the memory.
+    fn fits(&self, model: &dyn Workload) -> bool {
+        let made = step::nodes(model, self.mode, &self.gpu.caps, false).and_then(|nodes| {
+            let outline = Outline::new(&self.gpu.caps, &nodes, self.options)?;
+            outline.fits(&self.gpu.caps)?;
+            outline
+                .plan
+                .buffers
+                .iter()
+                .try_fold(Vec::new(), |mut held, buffer| {
+                    held.push(self.gpu.storage("trial", buffer.bytes)?);
+                    Ok(held)
+                })
+        });
+        // What was held goes back before the next trial.
+        let fits = made.is_ok();
+        drop(made);
+        fits && self.gpu.wait().is_ok()
+    }
+}
