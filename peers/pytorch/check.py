@@ -6,7 +6,8 @@ tensor. Integers must be equal. Exit code 1 where anything differs by more than 
 or is unexpected.
 
 Some steps amplify rounding, as batch norm over three values does: what is beyond the tolerance passes as
-`f32` where PyTorch's own f32 is at least a quarter as far from its f64.
+`f32` where PyTorch's own f32 is at least a quarter as far from its f64, up to 1e-2 and no further: a worse step
+says nothing about the program that made it.
 
 `after/` is what the optimiser makes of the snapshot's own gradients, which have rows of their own: Adam
 would turn the rounding of a gradient near zero into a whole step. `update/` is after - param on the scale
@@ -29,6 +30,7 @@ from snapshot import Snapshot, SnapshotError, grouped, read
 from step import evaluate, expected, model_of, update
 
 TOLERANCE = 1e-4
+ROUNDING = 1e-2  # most that rounding excuses
 F32 = torch.finfo(torch.float32)
 
 
@@ -112,8 +114,9 @@ def check(snapshot: Snapshot, tolerance: float = TOLERANCE) -> list[Row]:
                   for g in ("param", "input", "random")]
         rounded = [grouped(g, t) for g, t in zip(("output", "grad"), evaluate(model, *single, snapshot.mode))]
         rounded = rounded[0] | rounded[1]
-        bounds = {n: 4 * (rounded[n].double() - t).abs().max() / t.abs().max().clamp(min=F32.tiny)
+        errors = {n: (rounded[n].double() - t).abs().max() / t.abs().max().clamp(min=F32.tiny)
                   for n, t in wanted.items() if t.is_floating_point() and t.numel() and n in rounded}
+        bounds = {n: min(4 * error.item(), ROUNDING) for n, error in errors.items()}
         return [
             row._replace(verdict="f32", note=f"four times the error of PyTorch in f32 is {bounds[row.name]:.1e}")
             if row.failed and row.error is not None and row.error <= bounds.get(row.name, 0.0)

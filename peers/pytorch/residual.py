@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from image import conv, dense, finish, max_pool, shared_names
@@ -61,15 +62,18 @@ def forward(p: dict[str, Tensor], inputs: dict[str, Tensor], draws: dict[str, Te
 
     def norm(x: Tensor, name: str) -> Tensor:
         """Batch norm (Ioffe & Szegedy 2015), over the batch in training and the running values else."""
-        mean, var = p[f"{name}.mean"], p[f"{name}.var"]
-        if mode == "train":
-            rows = x.flatten(0, 2)
-            batch_mean, batch_var = rows.mean(0), rows.var(0, correction=0)
-            unbiased = batch_var * len(rows) / max(len(rows) - 1, 1)
-            running[f"after/{name}.mean"] = 0.9 * mean + 0.1 * batch_mean
-            running[f"after/{name}.var"] = 0.9 * var + 0.1 * unbiased
-            mean, var = batch_mean, batch_var
-        return (x - mean) / torch.sqrt(var + EPSILON) * p[f"{name}.scale"] + p[f"{name}.shift"]
+        scale, shift = p[f"{name}.scale"], p[f"{name}.shift"]
+        mean, var = p[f"{name}.mean"].clone(), p[f"{name}.var"].clone()  # which torch updates in place
+        training = mode == "train"
+        if training and x[..., 0].numel() == 1:  # one value is its own mean; torch refuses it
+            y = (x - x.flatten(0, 2)) * scale + shift
+            mean, var = 0.9 * mean + 0.1 * x.detach().flatten(0, 2)[0], 0.9 * var
+        else:
+            y = F.batch_norm(x.permute(0, 3, 1, 2), mean, var, scale, shift, training, 0.1, EPSILON)
+            y = y.permute(0, 2, 3, 1)
+        if training:
+            running[f"after/{name}.mean"], running[f"after/{name}.var"] = mean, var
+        return y
 
     h = torch.relu(norm(conv(inputs["image"], p["conv1.weight"], stride=2, pad=3), "bn1"))
     h = max_pool(h, 3, 2, 1)

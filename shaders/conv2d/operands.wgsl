@@ -29,6 +29,9 @@ const TAIL: bool = true;   // the sum is no multiple of the step
 const TRANSPOSE_A: bool = false;
 const TRANSPOSE_B: bool = false;
 
+// M and N of the product are exchanged: `conv2d/pixels` lets lanes own what is gathered.
+const SWAP: bool = false;
+
 const CG: u32 = C / GROUPS;
 const NG: u32 = N / GROUPS;
 const RUN4: u32 = (RUN + 3u) / 4u * 4u;
@@ -59,37 +62,53 @@ fn pixels() -> vec2<u32> {
     return vec2<u32>(P, Q);
 }
 
-// Elements k .. k + 4 of the window of `pixel`, k a multiple of 4; zeros outside the tensor.
-fn gather(g: u32, pixel: u32, k: u32) -> vec4<f32> {
+// Where the window of a pixel begins: row, element in it, and the image's first row.
+struct Origin { row: i32, at: i32, image: u32 }
+// Four neighbours of a window, as seen from its beginning; `e` is their place in their run.
+struct Part { row: i32, at: i32, e: u32 }
+
+fn origin(g: u32, pixel: u32) -> Origin {
     let size = pixels();
     let image = pixel / (size.x * size.y);
     let i = pixel / size.y % size.x;
     let j = pixel % size.y;
+    if PASS == 1u {
+        let start = phase(g) / STRIDE;
+        return Origin(i32(i + start.x), i32((j + start.y) * N + g / PHASES * NG), image * P);
+    }
+    return Origin(i32(i * STRIDE) - i32(PAD), (i32(j * STRIDE) - i32(PAD)) * i32(C) + i32(g * CG), image * HEIGHT);
+}
+
+// Elements k .. k + 4, k a multiple of 4.
+fn part(g: u32, k: u32) -> Part {
     let tap = k / RUN4;
     let e = k % RUN4;
-    var rows = HEIGHT; var cols = WIDTH; var channels = C;
-    var row: i32; var at: i32; // row, and element in it
     if PASS == 1u {
-        let start = phase(g);
-        let across = max(reach(start).y, 1u);
-        rows = P; cols = Q; channels = N;
-        row = i32(i + start.x / STRIDE) - i32(tap / across);
-        at = (i32(j + start.y / STRIDE) - i32(tap % across)) * i32(N) + i32(g / PHASES * NG + e);
-    } else {
-        row = i32(i * STRIDE + tap / ACROSS) - i32(PAD);
-        at = (i32(j * STRIDE + tap % ACROSS) - i32(PAD)) * i32(C) + i32(g * CG + e);
+        let across = max(reach(phase(g)).y, 1u);
+        return Part(-i32(tap / across), i32(e) - i32(tap % across * N), e);
     }
-    let line = cols * channels;
-    let inside = u32(row) < rows;
-    let begin = (image * rows + u32(row)) * line;
+    return Part(i32(tap / ACROSS), i32(tap % ACROSS * C + e), e);
+}
+
+// These elements; zeros outside the tensor.
+fn sight(origin: Origin, part: Part) -> vec4<f32> {
+    var rows = HEIGHT;
+    var line = WIDTH * C;
+    if PASS == 1u {
+        rows = P;
+        line = Q * N;
+    }
+    let row = u32(origin.row + part.row);
+    let at = origin.at + part.at;
+    let begin = (origin.image + row) * line;
     if WIDE_A {
-        let ok = inside && u32(at) < line;
+        let ok = row < rows && u32(at) < line;
         return select(vec4<f32>(0.0), a4(select(0u, begin + u32(at), ok)), ok);
     }
     var x: vec4<f32>;
     // unroll
     for (var q = 0u; q < 4u; q++) {
-        let ok = inside && u32(at + i32(q)) < line && e + q < RUN;
+        let ok = row < rows && u32(at + i32(q)) < line && part.e + q < RUN;
         x[q] = select(0.0, a1(select(0u, begin + u32(at + i32(q)), ok)), ok);
     }
     return x;
@@ -108,10 +127,10 @@ fn depth(g: u32) -> u32 {
 fn row_a(g: u32, m: u32, k: u32) -> vec4<f32> {
     let inside = !TAIL || k < depth(g);
     if TRANSPOSE_A {
-        let x = gather(g, select(0u, k, inside), select(m, min(m, params.M - 4u), EDGE));
+        let x = sight(origin(g, select(0u, k, inside)), part(g, select(m, min(m, params.M - 4u), EDGE)));
         return select(vec4<f32>(0.0), x, inside);
     }
-    let x = gather(g, select(m, min(m, params.M - 1u), EDGE), select(0u, k, inside));
+    let x = sight(origin(g, select(m, min(m, params.M - 1u), EDGE)), part(g, select(0u, k, inside)));
     return select(vec4<f32>(0.0), x, inside);
 }
 
@@ -168,15 +187,16 @@ fn block_b(g: u32, n: u32, k: u32) -> mat4x4<f32> {
 
 // Where row m of a tile's result begins, or NOWHERE.
 fn row_of(tile: Tile, m: u32) -> u32 {
-    if EDGE && m >= params.M { return NOWHERE; }
+    let count = select(params.M, params.N, SWAP);
+    if EDGE && m >= count { return NOWHERE; }
     let size = pixels();
-    if PASS == 0u { return (tile.s * params.M + m) * N + tile.g * NG; }
+    if PASS == 0u { return (tile.s * count + m) * N + tile.g * NG; }
     if PASS == 1u {
         let start = phase(tile.g) - PAD;
         let h = m / size.y % size.x * STRIDE + start.x;
         let w = m % size.y * STRIDE + start.y;
         if h >= HEIGHT || w >= WIDTH { return NOWHERE; }
-        let images = params.M / (size.x * size.y);
+        let images = count / (size.x * size.y);
         return (((tile.s * images + m / (size.x * size.y)) * HEIGHT + h) * WIDTH + w) * C + tile.g / PHASES * CG;
     }
     let e = m % RUN4;

@@ -81,7 +81,7 @@ fn archive(folder: &Path) -> Vec<u8> {
 }
 
 #[test]
-fn drawn_images_are_the_same_again_and_every_class_is_as_frequent() {
+fn drawn_images_are_the_same_again_and_every_class_is_about_as_frequent() {
     let mut images = open(&want(None)).unwrap();
     let mut again = open(&want(None)).unwrap();
     let mut counts = [0; 10];
@@ -93,7 +93,7 @@ fn drawn_images_are_the_same_again_and_every_class_is_as_frequent() {
             assert_eq!(again.batch(Split::Train, 17).unwrap(), (pixels, labels));
         }
     }
-    assert_eq!(counts, [400; 10]);
+    assert!(counts.iter().all(|c| (320..480).contains(c)), "{counts:?}");
     let held_out = images.batch(Split::Test, 0).unwrap();
     assert_ne!(held_out, images.batch(Split::Train, 0).unwrap());
 }

@@ -81,12 +81,25 @@ pub(super) fn variants(pass: Pass, g: &Geometry, caps: &Caps) -> Vec<Variant> {
     let tiled = plan(p, caps)
         .into_iter()
         .filter(|v| !matches!(v.name, "vector" | "naive"));
+    let narrow = pixels(p, caps);
     let direct = (!caps.software || p.k <= LONGEST_DIRECT).then(|| Variant::new("direct", []));
-    let mut found: Vec<_> = tiled.chain(direct).collect();
+    let mut found: Vec<_> = narrow.into_iter().chain(tiled).chain(direct).collect();
     if found.is_empty() {
         found.push(Variant::new("register", [("TM", 4), ("TN", 4)]));
     }
     found
+}
+
+/// `pixels`, where a CPU adapter's subgroup would be wider than the result has channels.
+fn pixels(p: Problem, caps: &Caps) -> Option<Variant> {
+    let width = caps
+        .subgroup
+        .filter(|w| caps.software && (4..=16).contains(w))?;
+    let rows = p.n.next_multiple_of(width.max(8) as usize) as u32;
+    let consts = [("W", width), ("TM", rows), ("TN", 8)];
+    // As many columns as the narrowest tile of `subgroup` has, and as many pixels as a tile of this one.
+    let suits = rows <= 16 && p.m >= 2 * 8 * width as usize;
+    suits.then(|| Variant::new("pixels", consts))
 }
 
 impl Conv2d {
@@ -106,10 +119,13 @@ impl Conv2d {
                 grid: grid(count.div_ceil(64), io.caps),
             });
         }
-        let p = shape.problem;
+        let mut p = shape.problem;
+        if variant.name == "pixels" {
+            std::mem::swap(&mut p.m, &mut p.n);
+        }
         let tiling = Tiling::of(variant);
         let splits = tiling.splits.max(p.k.div_ceil(LONGEST));
-        let kernel = operands(tiling.kernel(), &tiling, self.pass, &shape, g);
+        let kernel = operands(variant, &tiling, p, self.pass, &shape, g);
         let dispatch = |kernel, rest: Vec<Binding>| Dispatch {
             kernel,
             bindings: [input(0), input(1)].into_iter().chain(rest).collect(),
@@ -186,7 +202,22 @@ fn geometry(kernel: Kernel, shape: &Shape, g: &Geometry) -> Kernel {
 }
 
 /// A product's kernel over the gathered operands.
-fn operands(kernel: Kernel, tiling: &Tiling, pass: Pass, shape: &Shape, g: &Geometry) -> Kernel {
+fn operands(
+    variant: &Variant,
+    tiling: &Tiling,
+    p: Problem,
+    pass: Pass,
+    shape: &Shape,
+    g: &Geometry,
+) -> Kernel {
+    let swap = variant.name == "pixels";
+    let kernel = if swap {
+        Kernel::of("conv2d", variant)
+    } else {
+        tiling
+            .kernel()
+            .with_hook("operands", "// use: conv2d/operands\n")
+    };
     let groups = g.conv.groups;
     let (cg, ng) = (g.c / groups, g.n / groups);
     let wide = |all: usize, part: usize| all.is_multiple_of(4) && part.is_multiple_of(4);
@@ -214,18 +245,15 @@ fn operands(kernel: Kernel, tiling: &Tiling, pass: Pass, shape: &Shape, g: &Geom
         ("ACROSS", shape.across),
         ("TAPS", shape.taps),
     ];
-    let kernel = geometry(
-        kernel.with_hook("operands", "// use: conv2d/operands\n"),
-        shape,
-        g,
-    )
-    .with_consts(&consts.map(|(name, value)| (name, value as u32)))
-    .with_text("TRANSPOSE_A", (shape.pass == 2).to_string())
-    .with_text("TRANSPOSE_B", (shape.pass == 1).to_string())
-    .with_text("WIDE_A", wide_a.to_string())
-    .with_text("WIDE_B", wide_n.to_string())
-    .with_text("EDGE", (gaps || !tiling.divides(shape.problem)).to_string())
-    .with_text("TAIL", (!tail.is_multiple_of(tiling.step)).to_string());
+    let kernel = geometry(kernel, shape, g)
+        .with_text("SWAP", swap.to_string())
+        .with_consts(&consts.map(|(name, value)| (name, value as u32)))
+        .with_text("TRANSPOSE_A", (shape.pass == 2).to_string())
+        .with_text("TRANSPOSE_B", (shape.pass == 1).to_string())
+        .with_text("WIDE_A", wide_a.to_string())
+        .with_text("WIDE_B", wide_n.to_string())
+        .with_text("EDGE", (gaps || !tiling.divides(p)).to_string())
+        .with_text("TAIL", (!tail.is_multiple_of(tiling.step)).to_string());
     if wide_store {
         kernel
     } else {

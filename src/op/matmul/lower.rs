@@ -202,7 +202,8 @@ impl<'a> Tiling<'a> {
         let get = |name| variant.get(name) as usize;
         let (shader, rows, cols, step) = match variant.name {
             "register" => ("matmul/register", 8 * get("TM"), 8 * get("TN"), 4),
-            "subgroup" => ("matmul/subgroup", get("TM"), get("W") * get("TN"), 4),
+            // Also a convolution's `pixels`, which has a kernel of its own.
+            "subgroup" | "pixels" => ("matmul/subgroup", get("TM"), get("W") * get("TN"), 4),
             _ => ("matmul/tile", get("BM"), get("BN"), get("BK")),
         };
         let splits = if variant.name == "split_k" {
