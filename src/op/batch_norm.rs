@@ -88,7 +88,7 @@ impl Problem {
         } else {
             // At least eight rows for each of those who share a column.
             let team = (self.rows / 8).clamp(1, 64).next_power_of_two();
-            let columns = vectors.next_power_of_two().min(32).max(4);
+            let columns = vectors.next_power_of_two().clamp(4, 32);
             let columns = columns.max(GPU_WORKGROUP / team).min(GPU_WORKGROUP);
             let blocks = vectors.div_ceil(columns);
             let most = self.rows / (16 * (GPU_WORKGROUP / columns));
@@ -213,7 +213,7 @@ fn check(x: &TensorSpec, vectors: &[TensorSpec]) -> Result<(), String> {
     let channels = TensorSpec::f32([x.shape.last()]);
     match vectors.iter().find(|v| **v != channels) {
         Some(other) => Err(format!("{x} needs {channels}, not {other}")),
-        None if x.len() == 0 => Err(format!("{x} has no elements")),
+        None if x.is_empty() => Err(format!("{x} has no elements")),
         None => Ok(()),
     }
 }

@@ -35,7 +35,7 @@ impl MaxPool {
             room.map(|room| room / self.stride + 1)
         };
         match (count(h), count(w)) {
-            (Some(p), Some(q)) if self.pad < self.window && x.len() > 0 => {
+            (Some(p), Some(q)) if self.pad < self.window && !x.is_empty() => {
                 Ok(TensorSpec::f32([b, p, q, c]))
             }
             _ => Err(format!("no window of {} fits in {}", self.window, x.shape)),
