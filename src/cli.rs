@@ -172,6 +172,27 @@ fn setting(text: &str) -> std::result::Result<(String, usize), String> {
     }
 }
 
+/// A model with some of its numbers set.
+fn configure(
+    entry: &workload::Entry,
+    preset: Preset,
+    batch: Option<usize>,
+    set: &[(String, usize)],
+) -> Result<Box<dyn workload::Workload>> {
+    let mut model = (entry.configure)(preset, batch);
+    for (key, value) in set {
+        if !model.set(key, *value) {
+            let known: Vec<_> = model.config().keys().cloned().collect();
+            return Err(Error::Usage(format!(
+                "{} has no parameter '{key}' to set; its numbers are {}",
+                entry.name,
+                known.join(", ")
+            )));
+        }
+    }
+    Ok(model)
+}
+
 impl ModelArgs {
     /// The model with its sizes settled.
     ///
@@ -180,17 +201,8 @@ impl ModelArgs {
     pub fn configure(&self, gpu: Option<&Gpu>) -> Result<(Preset, Box<dyn workload::Workload>)> {
         let entry = workload::find(&self.workload)?;
         let preset = preset_or_default(self.preset, gpu);
-        let mut model = (entry.configure)(preset, self.batch.map(|b| b as usize));
-        for (key, value) in &self.set {
-            if !model.set(key, *value) {
-                let known: Vec<_> = model.config().keys().cloned().collect();
-                return Err(Error::Usage(format!(
-                    "{} has no parameter '{key}' to set; its numbers are {}",
-                    entry.name,
-                    known.join(", ")
-                )));
-            }
-        }
+        let batch = self.batch.map(|b| b as usize);
+        let model = configure(entry, preset, batch, &self.set)?;
         Ok((preset, model))
     }
 }

@@ -67,6 +67,10 @@ pub struct RunArgs {
     )]
     pub preset: Option<PresetArg>,
 
+    /// Another number for a model parameter, as `classes=3`; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = super::setting, help_heading = "What")]
+    pub set: Vec<(String, usize)>,
+
     #[command(flatten)]
     data: DataArgs,
 
@@ -171,7 +175,7 @@ fn cells(args: &RunArgs, preset: Preset) -> Result<Vec<Cell>> {
     for entry in super::workloads(&args.workload)? {
         for &batch in &batches {
             for &mode in &modes {
-                let model = (entry.configure)(preset, batch);
+                let model = super::configure(entry, preset, batch, &args.set)?;
                 cells.push(Cell { entry, mode, model });
             }
         }
@@ -311,7 +315,7 @@ fn measure(args: &RunArgs, gpu: &Gpu, cell: &Cell, show: &dyn Fn(&str, f64)) -> 
     };
     let preset = super::preset_or_default(args.preset, Some(gpu));
     room.advise(outcome, &|batch| {
-        Ok((cell.entry.configure)(preset, Some(batch)))
+        super::configure(cell.entry, preset, Some(batch), &args.set)
     })
     .map_err(|error| match error {
         Error::Gpu(why) => Error::Gpu(format!("{}: {why}", cell.name())),
