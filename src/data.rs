@@ -1,5 +1,6 @@
 //! Training data: readers of the real formats, and generators that write the same formats.
 
+pub mod babi;
 pub mod digits;
 pub mod idx;
 pub mod images;

@@ -1,0 +1,241 @@
+//! The memnet workload's data: the twenty bAbI tasks (Weston 2015), by a path or told here.
+//!
+//! Owns the reader of `qaN_*_train.txt` and `qaN_*_test.txt`. What is told here is written in the same form
+//! and read by the same parser.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::random::Rng;
+
+pub use crate::data::Split;
+
+mod reasoning;
+mod script;
+mod world;
+
+/// Number of tasks.
+pub const TASKS: usize = 20;
+
+/// A question with the story before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Number of the task, from 1.
+    pub task: usize,
+    /// Sentences, oldest first, each its words in lower case.
+    pub story: Vec<Vec<String>>,
+    /// Words of the question.
+    pub question: Vec<String>,
+    /// The answer, one word; a list or a path with commas is one word too.
+    pub answer: String,
+}
+
+/// Reads the questions of one split of some tasks from the folder of a bAbI language, as `tasks/en`.
+///
+/// # Errors
+/// [`Error::Data`] naming file and line, [`Error::Io`].
+pub fn read(folder: &Path, tasks: &[usize], split: Split) -> Result<Vec<Question>> {
+    let mut all = Vec::new();
+    for &task in tasks {
+        let file = find(folder, task, split)?;
+        let bytes = std::fs::read(&file).map_err(Error::io("read", &file))?;
+        all.extend(parse(&bytes, &file, task)?);
+    }
+    Ok(all)
+}
+
+/// The file of a task: `qa3_three-supporting-facts_train.txt`.
+fn find(folder: &Path, task: usize, split: Split) -> Result<PathBuf> {
+    let (start, end) = match split {
+        Split::Train => (format!("qa{task}_"), "_train.txt"),
+        Split::Test => (format!("qa{task}_"), "_test.txt"),
+    };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
+        let path = entry.map_err(Error::io("read", folder))?.path();
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("");
+        if name.starts_with(&start) && name.ends_with(end) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found.into_iter().next().ok_or_else(|| {
+        let what =
+            format!("no file {start}*{end} is here: name a folder of bAbI files, such as tasks/en");
+        Error::data(folder, "folder", what)
+    })
+}
+
+/// Parses a file of task `task`. `file` names it in messages.
+///
+/// # Errors
+/// [`Error::Data`] with the line for bytes that are no UTF-8, a line without a number, a number that neither
+/// follows the last nor is 1, a question without an answer and an answer without a story.
+pub fn parse(bytes: &[u8], file: &Path, task: usize) -> Result<Vec<Question>> {
+    let mut questions = Vec::new();
+    let mut story: Vec<Vec<String>> = Vec::new();
+    let mut last = 0;
+    for (at, line) in (1..).zip(bytes.split(|&b| b == b'\n')) {
+        let bad = |what: String| Error::data(file, format!("line {at}"), what);
+        let line = std::str::from_utf8(line).map_err(|e| bad(format!("not UTF-8: {e}")))?;
+        let line = line.trim_end();
+        if line.is_empty() {
+            continue;
+        }
+        let number = line
+            .split_once(' ')
+            .and_then(|(id, rest)| Some((id.parse().ok()?, rest)));
+        let Some((id, rest)) = number else {
+            return Err(bad("a number, a space and a sentence are expected".into()));
+        };
+        if id == 1 {
+            story.clear();
+        } else if id != last + 1 {
+            return Err(bad(format!(
+                "number {id} after {last}: {} or 1 is expected",
+                last + 1
+            )));
+        }
+        last = id;
+        let mut fields = rest.split('\t');
+        let text = fields.next().unwrap_or_default();
+        let answer = fields.next().map(str::trim);
+        match answer {
+            Some(answer) if !answer.is_empty() => {
+                if story.is_empty() {
+                    return Err(bad("a question with no story before it".into()));
+                }
+                questions.push(Question {
+                    task,
+                    story: story.clone(),
+                    question: words(text),
+                    answer: answer.to_lowercase(),
+                });
+            }
+            None if !text.trim_end().ends_with('?') => story.push(words(text)),
+            _ => return Err(bad(format!("the question '{}' has no answer", text.trim()))),
+        }
+    }
+    if questions.is_empty() {
+        return Err(Error::data(
+            file,
+            "file",
+            "no questions in it: a bAbI file is expected",
+        ));
+    }
+    Ok(questions)
+}
+
+/// Words in lower case, without what ends a sentence.
+fn words(text: &str) -> Vec<String> {
+    let separators = |c: char| c.is_whitespace() || matches!(c, '.' | '?' | '!' | ',');
+    let words = text.split(separators).filter(|w| !w.is_empty());
+    words.map(str::to_lowercase).collect()
+}
+
+/// At least `count` questions of a task, a function of the seed, the task and the split.
+///
+/// # Errors
+/// [`Error::Data`] where the text told is not in the form: a fault in the teller.
+pub fn told(task: usize, split: Split, seed: u64, count: usize) -> Result<Vec<Question>> {
+    let name = format!("built-in task {task}");
+    let mut rng = Rng::new(seed ^ (task as u64) << 8 ^ (split as u64) << 16);
+    let mut questions = Vec::new();
+    while questions.len() < count {
+        let text = script::tell(task, &mut rng);
+        questions.extend(parse(text.as_bytes(), Path::new(&name), task)?);
+    }
+    questions.truncate(count);
+    Ok(questions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &[u8]) -> Result<Vec<Question>> {
+        parse(text, Path::new("qa1_test.txt"), 1)
+    }
+
+    #[test]
+    fn the_published_example_is_read() {
+        let text = b"1 Mary moved to the bathroom.\n2 John went to the hallway.\n\
+            3 Where is Mary? \tbathroom\t1\n4 Daniel went back to the hallway.\n\
+            5 Where is Daniel? \thallway\t4\n1 Sandra got the milk.\n2 What is Sandra carrying? \tmilk,Apple\t1\n";
+        let all = parsed(text).unwrap();
+        assert_eq!(all.len(), 3);
+        assert_eq!(all[1].story.len(), 3);
+        assert_eq!(all[0].story[0], ["mary", "moved", "to", "the", "bathroom"]);
+        assert_eq!(all[0].question, ["where", "is", "mary"]);
+        assert_eq!(
+            (all[2].story.len(), all[2].answer.as_str()),
+            (1, "milk,apple")
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_refused_with_its_line() {
+        let cases: [(&[u8], &str, &str); 6] = [
+            (
+                b"1 Mary went home.\n3 John slept.\n",
+                "line 2",
+                "number 3 after 1",
+            ),
+            (
+                b"1 Mary went home.\n2 Where is Mary?\n",
+                "line 2",
+                "no answer",
+            ),
+            (
+                b"1 Mary went home.\n2 Where is Mary? \t\t1\n",
+                "line 2",
+                "no answer",
+            ),
+            (b"1 Mary went \xff home.\n", "line 1", "UTF-8"),
+            (b"Mary went home.\n", "line 1", "a number"),
+            (b"1 Where is Mary? \thome\n", "line 1", "no story"),
+        ];
+        for (text, place, what) in cases {
+            let error = parsed(text).unwrap_err().to_string();
+            assert!(error.contains(place) && error.contains(what), "{error}");
+        }
+        assert!(
+            parsed(b"1 Mary went home.\n")
+                .unwrap_err()
+                .to_string()
+                .contains("no questions")
+        );
+    }
+
+    #[test]
+    fn every_task_is_told_and_told_again_the_same() {
+        for task in 1..=TASKS {
+            let all = told(task, Split::Train, 7, 200).unwrap();
+            assert_eq!(all, told(task, Split::Train, 7, 200).unwrap());
+            assert_ne!(all, told(task, Split::Test, 7, 200).unwrap());
+            let mut answers: Vec<_> = all.iter().map(|q| &q.answer).collect();
+            answers.sort_unstable();
+            answers.dedup();
+            assert!(answers.len() > 1, "task {task} has one answer");
+            // No answer is so frequent that a constant does well.
+            for answer in answers {
+                let share = all.iter().filter(|q| q.answer == *answer).count();
+                assert!(share < 150, "task {task}: '{answer}' {share} times");
+            }
+            let longest = all.iter().flat_map(|q| &q.story).map(Vec::len).max();
+            assert!(
+                longest <= Some(11),
+                "task {task}: a sentence of {longest:?} words"
+            );
+        }
+    }
+
+    #[test]
+    fn single_facts_are_answered_by_the_latest_one() {
+        for q in told(1, Split::Train, 3, 100).unwrap() {
+            let person = &q.question[2];
+            let latest = q.story.iter().rev().find(|s| s[0] == *person).unwrap();
+            assert_eq!(latest.last(), Some(&q.answer));
+        }
+    }
+}
