@@ -407,10 +407,7 @@ impl Op for BatchNorm {
         if chain.is_random() || chain.inputs > 3 {
             return None;
         }
-        let epilogue = match &self.epilogue {
-            None => chain.clone(),
-            Some(before) => chain.after(before, 0),
-        };
+        let epilogue = chain.behind(self.epilogue.as_ref());
         (epilogue.inputs <= 3).then(|| {
             Box::new(Self {
                 epilogue: Some(epilogue),

@@ -316,10 +316,7 @@ impl Op for Conv2d {
         if chain.is_random() || matches!(self.pass, Pass::Weight { .. }) {
             return None;
         }
-        let epilogue = match &self.epilogue {
-            None => chain.clone(),
-            Some(before) => chain.after(before, 0),
-        };
+        let epilogue = chain.behind(self.epilogue.as_ref());
         Some(Box::new(Self {
             epilogue: Some(epilogue),
             ..self.clone()

@@ -95,6 +95,11 @@ impl Map {
         }
     }
 
+    /// This chain behind the epilogue that an op has already, over the op's value.
+    pub fn behind(&self, epilogue: Option<&Map>) -> Self {
+        epilogue.map_or_else(|| self.clone(), |before| self.after(before, 0))
+    }
+
     /// The same chain with input `at` moved to the front.
     pub fn with_first(&self, at: usize) -> Self {
         let order = |v: usize| match v {

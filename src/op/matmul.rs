@@ -198,10 +198,7 @@ impl Op for MatMul {
         if chain.is_random() {
             return None;
         }
-        let epilogue = match &self.epilogue {
-            None => chain.clone(),
-            Some(before) => chain.after(before, 0),
-        };
+        let epilogue = chain.behind(self.epilogue.as_ref());
         Some(Box::new(Self {
             epilogue: Some(epilogue),
             ..self.clone()

@@ -4,14 +4,14 @@ use serde_json::{Map, Value};
 
 use crate::error::Result;
 use crate::graph::{Graph, Tensor};
-use crate::nn::{Start::HeNormal, conv_bias, dense, dropout, flatten};
+use crate::nn::conv_bias;
 use crate::op::conv2d::Conv;
 use crate::op::lrn::Lrn;
 use crate::op::max_pool::MaxPool;
 use crate::tensor::Array;
 
-use super::images::{self, Sizes};
-use super::{Data, Entry, Feed, Metric, Mode, Optimizer, Preset, Rule, Source, Workload};
+use super::images::{self, Classic, Sizes};
+use super::{Data, Entry, Feed, Metric, Mode, Optimizer, Preset, Source, Workload};
 
 /// Its line in the list.
 pub const ENTRY: Entry = Entry {
@@ -22,16 +22,9 @@ pub const ENTRY: Entry = Entry {
     configure: |preset, batch| Box::new(Alexnet::new(preset, batch)),
 };
 
-/// Sizes of the model.
+/// The model's sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Alexnet {
-    /// Batch, image and classes.
-    pub images: Sizes,
-    /// Channels of each convolution.
-    pub channels: [usize; 5],
-    /// Units of fc6 and fc7.
-    pub dense: [usize; 2],
-}
+pub struct Alexnet(pub Classic);
 
 /// Response normalisation with the published constants (section 3.3).
 const LRN: Lrn = Lrn {
@@ -58,40 +51,29 @@ impl Alexnet {
             ),
             Preset::Tiny => (Sizes::tiny(64, batch), [12, 32, 48, 48, 32], [64, 64]),
         };
-        Self {
+        Self(Classic {
             images,
             channels,
             dense,
-        }
-    }
-
-    fn names() -> [&'static str; 7] {
-        ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"]
+        })
     }
 }
 
 impl Workload for Alexnet {
     fn batch(&self) -> usize {
-        self.images.batch
+        self.0.images.batch
     }
 
     fn config(&self) -> Map<String, Value> {
-        let own = self.channels.iter().chain(&self.dense);
-        images::config(&self.images, Self::names().into_iter().zip(own.copied()))
+        self.0.config()
     }
 
     fn set(&mut self, name: &str, value: usize) -> bool {
-        let own = self.channels.iter_mut().chain(&mut self.dense);
-        images::set(
-            &mut self.images,
-            Self::names().into_iter().zip(own),
-            name,
-            value,
-        )
+        self.0.set(name, value)
     }
 
     fn build<'g>(&self, g: &'g Graph, mode: Mode) -> Option<Tensor<'g>> {
-        let [c1, c2, c3, c4, c5] = self.channels;
+        let [c1, c2, c3, c4, c5] = self.0.channels;
         let conv = |x, name, size, channels, stride, pad, groups| {
             let settings = Conv {
                 stride,
@@ -100,32 +82,22 @@ impl Workload for Alexnet {
             };
             conv_bias(x, name, size, channels, settings).relu()
         };
-        let x = images::input(g, &self.images);
+        let x = images::input(g, &self.0.images);
         let h = conv(x, "conv1", 11, c1, 4, 2, 1).lrn(LRN).max_pool(POOL);
         // The two GPUs of the paper are two groups of channels.
         let h = conv(h, "conv2", 5, c2, 1, 2, 2).lrn(LRN).max_pool(POOL);
         let h = conv(h, "conv3", 3, c3, 1, 1, 1);
         let h = conv(h, "conv4", 3, c4, 1, 1, 2);
         let h = conv(h, "conv5", 3, c5, 1, 1, 2).max_pool(POOL);
-        let training = mode == Mode::Train;
-        let h = dense(flatten(h), "fc6", self.dense[0], HeNormal).relu();
-        let h = dropout(h, "fc6", 0.5, training);
-        let h = dense(h, "fc7", self.dense[1], HeNormal).relu();
-        let h = dropout(h, "fc7", 0.5, training);
-        let logits = dense(h, "fc8", self.images.classes, HeNormal);
-        images::loss(logits, mode)
+        self.0.head(h, mode)
     }
 
     fn optimizer(&self) -> Optimizer {
-        Optimizer::new(Rule::Momentum {
-            rate: 0.01,
-            momentum: 0.9,
-            decay: 5e-4,
-        })
+        Classic::optimizer()
     }
 
     fn data(&self, source: &Source) -> Result<Box<dyn Data>> {
-        images::open(&self.images, source)
+        images::open(&self.0.images, source)
     }
 
     fn metric(&self) -> Metric {

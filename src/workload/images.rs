@@ -5,9 +5,10 @@ use serde_json::{Map, Value};
 use crate::data::images::{self, Images, Want};
 use crate::error::Result;
 use crate::graph::{Graph, Tensor};
+use crate::nn::{Start::HeNormal, dense, dropout, flatten};
 use crate::tensor::{Array, DType, HostTensor, Shape};
 
-use super::{Data, Feed, Metric, Mode, Source, Split};
+use super::{Data, Feed, Metric, Mode, Optimizer, Rule, Source, Split};
 
 /// The built-in samples and the real ones.
 pub(super) const DATA: (&str, &str) = (
@@ -76,6 +77,53 @@ pub(super) fn set<'a>(
             true
         }
         None => false,
+    }
+}
+
+/// The sizes of a net of the years before shortcuts: five stages of convolutions and three dense layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Classic {
+    /// Batch, image and classes.
+    pub images: Sizes,
+    /// Channels of each stage.
+    pub channels: [usize; 5],
+    /// Units of fc6 and fc7.
+    pub dense: [usize; 2],
+}
+
+impl Classic {
+    const NAMES: [&'static str; 7] = ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"];
+
+    /// Its numbers by name.
+    pub(super) fn config(&self) -> Map<String, Value> {
+        let own = self.channels.into_iter().chain(self.dense);
+        config(&self.images, Self::NAMES.into_iter().zip(own))
+    }
+
+    /// Sets one of them.
+    pub(super) fn set(&mut self, name: &str, value: usize) -> bool {
+        let own = self.channels.iter_mut().chain(&mut self.dense);
+        let own = Self::NAMES.into_iter().zip(own);
+        set(&mut self.images, own, name, value)
+    }
+
+    /// The dense layers with dropout, and in training the loss.
+    pub(super) fn head<'g>(&self, h: Tensor<'g>, mode: Mode) -> Option<Tensor<'g>> {
+        let training = mode == Mode::Train;
+        let h = dense(flatten(h), "fc6", self.dense[0], HeNormal).relu();
+        let h = dropout(h, "fc6", 0.5, training);
+        let h = dense(h, "fc7", self.dense[1], HeNormal).relu();
+        let h = dropout(h, "fc7", 0.5, training);
+        loss(dense(h, "fc8", self.images.classes, HeNormal), mode)
+    }
+
+    /// The optimiser that both papers publish.
+    pub(super) fn optimizer() -> Optimizer {
+        Optimizer::new(Rule::Momentum {
+            rate: 0.01,
+            momentum: 0.9,
+            decay: 5e-4,
+        })
     }
 }
 

@@ -4,13 +4,13 @@ use serde_json::{Map, Value};
 
 use crate::error::Result;
 use crate::graph::{Graph, Tensor};
-use crate::nn::{Start::HeNormal, conv_bias, dense, dropout, flatten};
+use crate::nn::conv_bias;
 use crate::op::conv2d::Conv;
 use crate::op::max_pool::MaxPool;
 use crate::tensor::Array;
 
-use super::images::{self, Sizes};
-use super::{Data, Entry, Feed, Metric, Mode, Optimizer, Preset, Rule, Source, Workload};
+use super::images::{self, Classic, Sizes};
+use super::{Data, Entry, Feed, Metric, Mode, Optimizer, Preset, Source, Workload};
 
 /// Its line in the list.
 pub const ENTRY: Entry = Entry {
@@ -37,16 +37,9 @@ const POOL: MaxPool = MaxPool {
     pad: 0,
 };
 
-/// Sizes of the model.
+/// The model's sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Vgg {
-    /// Batch, image and classes.
-    pub images: Sizes,
-    /// Channels of each stage.
-    pub channels: [usize; 5],
-    /// Units of fc6 and fc7.
-    pub dense: [usize; 2],
-}
+pub struct Vgg(pub Classic);
 
 impl Vgg {
     /// The sizes of a preset.
@@ -59,65 +52,44 @@ impl Vgg {
             ),
             Preset::Tiny => (Sizes::tiny(32, batch), [8, 16, 32, 64, 64], [64, 64]),
         };
-        Self {
+        Self(Classic {
             images,
             channels,
             dense,
-        }
-    }
-
-    fn names() -> [&'static str; 7] {
-        ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"]
+        })
     }
 }
 
 impl Workload for Vgg {
     fn batch(&self) -> usize {
-        self.images.batch
+        self.0.images.batch
     }
 
     fn config(&self) -> Map<String, Value> {
-        let own = self.channels.iter().chain(&self.dense);
-        images::config(&self.images, Self::names().into_iter().zip(own.copied()))
+        self.0.config()
     }
 
     fn set(&mut self, name: &str, value: usize) -> bool {
-        let own = self.channels.iter_mut().chain(&mut self.dense);
-        images::set(
-            &mut self.images,
-            Self::names().into_iter().zip(own),
-            name,
-            value,
-        )
+        self.0.set(name, value)
     }
 
     fn build<'g>(&self, g: &'g Graph, mode: Mode) -> Option<Tensor<'g>> {
-        let mut h = images::input(g, &self.images);
-        for (stage, (depth, channels)) in (1..).zip(DEPTHS.into_iter().zip(self.channels)) {
+        let mut h = images::input(g, &self.0.images);
+        for (stage, (depth, channels)) in (1..).zip(DEPTHS.into_iter().zip(self.0.channels)) {
             for layer in 1..=depth {
                 h = conv_bias(h, &format!("conv{stage}_{layer}"), 3, channels, CONV).relu();
             }
             h = h.max_pool(POOL);
         }
-        let training = mode == Mode::Train;
-        let h = dense(flatten(h), "fc6", self.dense[0], HeNormal).relu();
-        let h = dropout(h, "fc6", 0.5, training);
-        let h = dense(h, "fc7", self.dense[1], HeNormal).relu();
-        let h = dropout(h, "fc7", 0.5, training);
-        let logits = dense(h, "fc8", self.images.classes, HeNormal);
-        images::loss(logits, mode)
+        self.0.head(h, mode)
     }
 
     fn optimizer(&self) -> Optimizer {
-        Optimizer::new(Rule::Momentum {
-            rate: 0.01,
-            momentum: 0.9,
-            decay: 5e-4,
-        })
+        Classic::optimizer()
     }
 
     fn data(&self, source: &Source) -> Result<Box<dyn Data>> {
-        images::open(&self.images, source)
+        images::open(&self.0.images, source)
     }
 
     fn metric(&self) -> Metric {
