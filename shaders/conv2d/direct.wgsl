@@ -20,8 +20,8 @@ const NG: u32 = N / GROUPS;
 
 struct Params { batch: u32, count: u32 }
 // hook: pixels
-@group(0) @binding(0) var<storage, read> a: array<vec4<f32>>;
-fn a1(i: u32) -> f32 { return a[i / 4u][i % 4u]; }
+@group(0) @binding(0) var<storage, read> a: array<f32>;
+fn a1(i: u32) -> f32 { return a[i]; }
 // end
 @group(0) @binding(1) var<storage, read> b: array<f32>;
 @group(0) @binding(2) var<storage, read_write> c: array<f32>;

@@ -40,11 +40,13 @@ const PHASES: u32 = STRIDE * STRIDE;
 // hook: pixels
 @group(0) @binding(0) var<storage, read> a: array<vec4<f32>>;
 fn a4(i: u32) -> vec4<f32> { return a[i / 4u]; }
-fn a1(i: u32) -> f32 { return a[i / 4u][i % 4u]; }
+fn a1(i: u32) -> f32 { return a[i / 4u].x; } // where not WIDE_A, from an array of f32
 // end
+// hook: filters
 @group(0) @binding(1) var<storage, read> b: array<vec4<f32>>;
 fn b4(i: u32) -> vec4<f32> { return b[i / 4u]; }
-fn b1(i: u32) -> f32 { return b[i / 4u][i % 4u]; }
+fn b1(i: u32) -> f32 { return b[i / 4u].x; } // where not WIDE_B, from an array of f32
+// end
 
 // Row and column, with the padding, of the first pixel of dx in product g of PASS 1.
 fn phase(g: u32) -> vec2<u32> {
@@ -90,7 +92,8 @@ fn part(g: u32, k: u32) -> Part {
     return Part(i32(tap / ACROSS), i32(tap % ACROSS * C + e), e);
 }
 
-// These elements; zeros outside the tensor.
+// These elements; zeros outside the tensor. Conditions are joined by &, not &&: unrolled, a branch for each takes
+// SwiftShader minutes and gigabytes to compile.
 fn sight(origin: Origin, part: Part) -> vec4<f32> {
     var rows = HEIGHT;
     var line = WIDTH * C;
@@ -102,13 +105,13 @@ fn sight(origin: Origin, part: Part) -> vec4<f32> {
     let at = origin.at + part.at;
     let begin = (origin.image + row) * line;
     if WIDE_A {
-        let ok = row < rows && u32(at) < line;
+        let ok = (row < rows) & (u32(at) < line);
         return select(vec4<f32>(0.0), a4(select(0u, begin + u32(at), ok)), ok);
     }
     var x: vec4<f32>;
     // unroll
     for (var q = 0u; q < 4u; q++) {
-        let ok = row < rows && u32(at + i32(q)) < line && part.e + q < RUN;
+        let ok = (row < rows) & (u32(at + i32(q)) < line) & (part.e + q < RUN);
         x[q] = select(0.0, a1(select(0u, begin + u32(at + i32(q)), ok)), ok);
     }
     return x;
@@ -125,7 +128,7 @@ fn depth(g: u32) -> u32 {
 
 // Four stored neighbours of A, zero beyond the sum: [k, m .. m + 4] in PASS 2, else [m, k .. k + 4].
 fn row_a(g: u32, m: u32, k: u32) -> vec4<f32> {
-    let inside = !TAIL || k < depth(g);
+    let inside = !TAIL | (k < depth(g));
     if TRANSPOSE_A {
         let x = sight(origin(g, select(0u, k, inside)), part(g, select(m, min(m, params.M - 4u), EDGE)));
         return select(vec4<f32>(0.0), x, inside);
@@ -148,14 +151,14 @@ fn row_b(g: u32, n: u32, k: u32) -> vec4<f32> {
     let most = select(N, C, PASS == 1u) / GROUPS;
     let col = select(n, min(n, most - select(1u, 4u, WIDE_B && !TRANSPOSE_B)), EDGE);
     if PASS == 2u {
-        let inside = !TAIL || k < params.K;
+        let inside = !TAIL | (k < params.K);
         let x = neighbours(select(0u, k, inside) * N + g * NG + col, NG - col);
         return select(vec4<f32>(0.0), x, inside);
     }
     let tap = k / RUN4;
     let e = k % RUN4;
     if PASS == 1u {
-        let inside = !TAIL || k < depth(g);
+        let inside = !TAIL | (k < depth(g));
         let start = phase(g);
         let across = max(reach(start).y, 1u);
         let r = start.x % STRIDE + STRIDE * (tap / across);
@@ -164,7 +167,7 @@ fn row_b(g: u32, n: u32, k: u32) -> vec4<f32> {
         let x = neighbours(weights * N + g / PHASES * NG + e, NG - e);
         return select(vec4<f32>(0.0), x, inside);
     }
-    let inside = (!TAIL || k < params.K) && e < RUN;
+    let inside = (!TAIL | (k < params.K)) & (e < RUN);
     let x = neighbours(select(0u, tap * RUN + e, inside) * N + g * NG + col, NG - col);
     return select(vec4<f32>(0.0), x, inside);
 }

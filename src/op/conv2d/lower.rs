@@ -23,6 +23,18 @@ fn a4(i: u32) -> vec4<f32> { return unpack4x8unorm(a[i / 4u]); }
 fn a1(i: u32) -> f32 { return unpack4x8unorm(a[i / 4u])[i % 4u]; }
 ";
 
+/// `a` and `b` where their rows are no whole vec4s.
+const NARROW_A: &str = "\
+@group(0) @binding(0) var<storage, read> a: array<f32>;
+fn a4(i: u32) -> vec4<f32> { return vec4<f32>(a[i], a[i + 1u], a[i + 2u], a[i + 3u]); }
+fn a1(i: u32) -> f32 { return a[i]; }
+";
+const NARROW_B: &str = "\
+@group(0) @binding(1) var<storage, read> b: array<f32>;
+fn b4(i: u32) -> vec4<f32> { return vec4<f32>(b[i], b[i + 1u], b[i + 2u], b[i + 3u]); }
+fn b1(i: u32) -> f32 { return b[i]; }
+";
+
 /// How `operands.wgsl` sees a pass.
 struct Shape {
     pass: u32,
@@ -254,6 +266,16 @@ fn operands(
         .with_text("WIDE_B", wide_n.to_string())
         .with_text("EDGE", (gaps || !tiling.divides(p)).to_string())
         .with_text("TAIL", (!tail.is_multiple_of(tiling.step)).to_string());
+    let kernel = if wide_a {
+        kernel
+    } else {
+        kernel.with_hook("pixels", NARROW_A)
+    };
+    let kernel = if wide_n {
+        kernel
+    } else {
+        kernel.with_hook("filters", NARROW_B)
+    };
     if wide_store {
         kernel
     } else {
