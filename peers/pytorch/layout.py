@@ -15,7 +15,7 @@ Sizes = dict[str, int]
 
 
 class Spec(NamedTuple):
-    """One tensor: its dimensions ("batch time hidden", "batch 4", "" for a scalar)."""
+    """One tensor: its dimensions ("batch time hidden", "batch 4", "4*hidden", "" for a scalar)."""
 
     dims: str
     integer: bool = False
@@ -31,8 +31,16 @@ def integers(dims: str) -> Spec:
     return Spec(dims, integer=True)
 
 
+def parts(dim: str) -> tuple[int, str]:
+    """A dimension as a number times a size, or times none."""
+    if dim.isdigit():
+        return int(dim), ""
+    factor, _, name = dim.rpartition("*")
+    return int(factor or 1), name
+
+
 def shape_of(spec: Spec, sizes: Sizes) -> tuple[int, ...]:
-    return tuple(int(d) if d.isdigit() else sizes[d] for d in spec.dims.split())
+    return tuple(factor * (sizes[name] if name else 1) for factor, name in map(parts, spec.dims.split()))
 
 
 class Problem(NamedTuple):
@@ -73,10 +81,11 @@ def bind(specs: dict[str, Spec], tensors: dict[str, Tensor]) -> tuple[Sizes, lis
             problems.append(Problem(name, "SHAPE", f"is {shape}; expected [{', '.join(dims)}]"))
             continue
         for dim, size in zip(dims, shape):
-            wanted = int(dim) if dim.isdigit() else sizes.setdefault(dim, size)
-            origin.setdefault(dim, name)
+            factor, base = parts(dim)
+            wanted = factor * (sizes.setdefault(base, size // factor) if base else 1)
+            origin.setdefault(base, name)
             if size != wanted:
-                where = "" if dim.isdigit() else f" ({dim} is {wanted} in {origin[dim]})"
+                where = f" ({base} is {sizes[base]} in {origin[base]})" if base else ""
                 problems.append(Problem(name, "SHAPE", f"is {shape}; expected [{', '.join(dims)}]{where}"))
                 break
     for name in tensors:

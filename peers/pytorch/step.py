@@ -9,6 +9,8 @@ A model is a module with
 - `initial(name, shape, generator)`, `example(sizes, generator)` and `draws(sizes, mode, generator)`:
   parameters, inputs and random draws where there is no snapshot;
 - `discrete(outputs, inputs)`, where outputs are decided by comparing others: the decisions alone;
+- `shortfall(params, inputs, given)`, where each decision depends on those before it, and what was compared is no
+  output: how far those given are below the best, of the largest magnitude that was compared;
 - `optimizer(batch)`, where its settings depend on the batch;
 - `follow(params, after, step)`, where parameters that are not trained follow those that are.
 """
@@ -23,15 +25,18 @@ from torch import Tensor
 import alexnet
 import autoenc
 import deepq
+import memnet
 import residual
+import seq2seq
 import speech
 import vgg
-from layout import Spec, bind, floats
+from layout import Sizes, Spec, bind, floats, parts, shape_of
 from optim import Optimizer, apply
 from snapshot import Snapshot, SnapshotError, grouped
 
 MODELS: dict[str, ModuleType] = {
-    "alexnet": alexnet, "autoenc": autoenc, "deepq": deepq, "residual": residual, "speech": speech, "vgg": vgg,
+    "alexnet": alexnet, "autoenc": autoenc, "deepq": deepq, "memnet": memnet, "residual": residual,
+    "seq2seq": seq2seq, "speech": speech, "vgg": vgg,
 }
 
 
@@ -54,6 +59,16 @@ def expected(model: ModuleType, snapshot: Snapshot) -> dict[str, Spec]:
     for slot in model.OPTIMIZER.slots:
         specs |= {f"state/{name}.{slot}": spec._replace(optional=first) for name, spec in trained.items()}
     return specs | {"state/step": floats("")._replace(optional=first or not model.OPTIMIZER.counts)}
+
+
+def inputs_of(snapshot: Snapshot, specs: dict[str, Spec], sizes: Sizes) -> dict[str, Tensor]:
+    """The inputs; one left out, of which an inference step reads at most the shape, as zeros if that is known."""
+    inputs = snapshot.group("input")
+    for name, spec in specs.items():
+        group, _, name = name.partition("/")
+        if group == "input" and name not in inputs and all(d in sizes for _, d in map(parts, spec.dims.split()) if d):
+            inputs[name] = torch.zeros(shape_of(spec, sizes), dtype=torch.int32 if spec.integer else torch.float64)
+    return inputs
 
 
 def evaluate(
@@ -88,11 +103,12 @@ def update(
 def repeat(snapshot: Snapshot) -> dict[str, Tensor]:
     """output/, grad/ and after/ in f64, from the snapshot's parameters, inputs, draws and state."""
     model = model_of(snapshot.workload)
-    _, problems = bind(expected(model, snapshot), snapshot.tensors)
+    specs = expected(model, snapshot)
+    sizes, problems = bind(specs, snapshot.tensors)
     for problem in problems:
         if problem.blocks:
             raise SnapshotError(f"{problem.name}: {problem.verdict.lower()}: {problem.text}")
-    params, inputs = snapshot.group("param"), snapshot.group("input")
+    params, inputs = snapshot.group("param"), inputs_of(snapshot, specs, sizes)
     outputs, gradients = evaluate(model, params, inputs, snapshot.group("random"), snapshot.mode)
     results = grouped("output", {name: value for name, value in outputs.items() if not name.startswith("after/")})
     if snapshot.mode == "train":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
+import math
 import sys
 import tempfile
 import time
@@ -21,6 +22,8 @@ from torch import Tensor
 import bench
 import check
 import deepq
+import memnet
+import seq2seq
 import speech
 from layout import shape_of
 from make import make
@@ -37,9 +40,12 @@ SMALL = {
     "vgg": dict(batch=3, size=32, classes=5, c1=2, c2=3, c3=4, c4=3, c5=4, features=4, fc6=8, fc7=6),
     "residual": dict(batch=3, size=64, classes=5, w1=2, w2=3, w3=4, w4=3),
     "deepq": dict(batch=3, c1=4, c2=3, c3=2, features=98, fc4=6, actions=4),
+    "memnet": dict(batch=3, memory=4, sentence=3, dimension=5, vocabulary=7),
+    "seq2seq": dict(batch=3, source=4, target=6, hidden=4, source_vocabulary=9, target_vocabulary=11, samples=6),
 }
 UNREAD = {  # by an inference step
     "speech": ("labels", "label_lengths"), "autoenc": (), "deepq": ("action", "reward", "terminal", "next_state"),
+    "memnet": ("answer",), "seq2seq": ("target", "target_weight"),
 } | dict.fromkeys(("alexnet", "vgg", "residual"), ("label",))
 SKIPS = {"speech": (0, 3), "autoenc": (0, 3)}
 CASES = [(w, mode, skip) for w in SMALL for mode in ("train", "infer") for skip in SKIPS.get(w, (3,))]
@@ -137,7 +143,150 @@ def test_an_utterance_does_not_feel_the_padding():
                                    log_probs[b, :length], rtol=1e-12, atol=1e-12)
 
 
+def test_memory_hops_are_those_of_the_equations():
+    """Word by word."""
+    snapshot = small("memnet", "train")
+    p, inputs = snapshot.group("param"), snapshot.group("input")
+    batch, memory, sentence = inputs["story"].shape
+    dimension = p["temporal0"].shape[1]
+
+    def encoded(words: Tensor, k: int) -> Tensor:
+        total = torch.zeros(dimension).double()
+        for j, word in enumerate(words.tolist(), 1):
+            for n in range(1, dimension + 1):
+                position = (1 - j / sentence) - (n / dimension) * (1 - 2 * j / sentence)
+                total[n - 1] += 0 if word == 0 else position * p[f"embedding{k}"][word, n - 1]
+        return total
+
+    loss = 0.0
+    for b in range(batch):
+        u = encoded(inputs["question"][b], 0)
+        for k in range(3):
+            m = [encoded(inputs["story"][b, i], k) + p[f"temporal{k}"][i] for i in range(memory)]
+            c = [encoded(inputs["story"][b, i], k + 1) + p[f"temporal{k + 1}"][i] for i in range(memory)]
+            powers = [math.exp(u @ m_i) for m_i in m]
+            u = u + sum(power / sum(powers) * c_i for power, c_i in zip(powers, c))
+        logits = p["embedding3"] @ u
+        torch.testing.assert_close(snapshot.tensors["output/logits"][b].double(), logits, rtol=1e-6, atol=1e-6)
+        loss -= (logits[inputs["answer"][b]] - torch.logsumexp(logits, 0)).item()
+    assert abs(snapshot.tensors["output/loss"].item() - loss) < 1e-5 * loss
+
+
+def test_a_nil_word_gives_and_receives_nothing():
+    snapshot = small("memnet", "train")
+    params, inputs = snapshot.group("param"), snapshot.group("input")
+    outputs, gradients = evaluate(memnet, params, inputs, {}, "train")
+    bent = {n: torch.cat([w[:1] + 1, w[1:]]) if n.startswith("embedding") else w for n, w in params.items()}
+    assert torch.equal(evaluate(memnet, bent, inputs, {}, "train")[0]["logits"], outputs["logits"])
+    assert (outputs["logits"][:, 0] == 0).all()
+    for k in range(4):
+        assert (gradients[f"embedding{k}"][0] == 0).all() and (gradients[f"embedding{k}"][1:] != 0).any()
+        assert (gradients[f"temporal{k}"] != 0).all()
+
+
+def translated(
+    p: dict[str, Tensor], source: Tensor, fed: list[int | None]
+) -> tuple[list[Tensor], list[int]]:
+    """One sentence by the equations: what the softmax sees in each step, and the best token; None feeds that back."""
+    units = p["attention.v"].shape[0]
+
+    def dense(x: Tensor, name: str) -> Tensor:
+        return x @ p[f"{name}.weight"] + p[f"{name}.bias"]
+
+    def layers(x: Tensor, side: str, state: list[tuple[Tensor, Tensor]]) -> Tensor:
+        for n in range(3):
+            h, c = state[n]
+            i, f, g, o = dense(torch.cat([x, h]), f"{side}.lstm{n + 1}").split(units)
+            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+            x = torch.sigmoid(o) * torch.tanh(c)
+            state[n] = (x, c)
+        return x
+
+    state = [(torch.zeros(units).double(), torch.zeros(units).double())] * 3
+    memory = [layers(p["encoder.embedding"][word], "encoder", state) for word in reversed(source.tolist())]
+    context, outs, tokens = torch.zeros(units).double(), [], []
+    for token in fed:
+        token = tokens[-1] if token is None else token
+        h = layers(dense(torch.cat([p["decoder.embedding"][token], context]), "decoder.input"), "decoder", state)
+        query = dense(torch.cat([part for h_n, c_n in state for part in (c_n, h_n)]), "attention.query")
+        powers = [math.exp(p["attention.v"] @ torch.tanh(h_t @ p["attention.memory"] + query)) for h_t in memory]
+        context = sum(power / sum(powers) * h_t for power, h_t in zip(powers, memory))
+        outs.append(dense(torch.cat([h, context]), "decoder.output"))
+        tokens.append(int((p["projection.weight"] @ outs[-1] + p["projection.bias"]).argmax()))
+    return outs, tokens
+
+
+def test_translation_is_that_of_the_equations():
+    """Sentence by sentence, token by token, class by class."""
+    for seed in range(3):
+        snapshot = small("seq2seq", "train", seed=seed)
+        p, inputs, vocabulary = snapshot.group("param"), snapshot.group("input"), 11
+        sampled = snapshot.tensors["random/sampled"].tolist()
+
+        def corrected(out: Tensor, c: int) -> float:
+            logit = (p["projection.weight"][c] @ out + p["projection.bias"][c]).item()
+            return logit - math.log(6 * math.log((c + 2) / (c + 1)) / math.log(vocabulary + 1))
+
+        total = 0.0
+        for b, target in enumerate(inputs["target"].tolist()):
+            outs, _ = translated(p, inputs["source"][b], target)
+            torch.testing.assert_close(snapshot.tensors["output/decoder"][b].double(), torch.stack(outs), rtol=1e-5, atol=1e-6)
+            losses = []
+            for t in range(5):
+                if inputs["target_weight"][b, t] == 1:
+                    true = corrected(outs[t], target[t + 1])
+                    others = [corrected(outs[t], c) for c in sampled if c != target[t + 1]]
+                    losses.append(math.log(sum(math.exp(logit) for logit in [true, *others])) - true)
+            total += sum(losses) / max(len(losses), 1) / 3
+        assert abs(snapshot.tensors["output/loss"].item() - total) < 1e-5 * total
+
+        snapshot = small("seq2seq", "infer", seed=seed)
+        p = snapshot.group("param")
+        for source, tokens in zip(snapshot.tensors["input/source"], snapshot.tensors["output/tokens"].tolist()):
+            assert translated(p, source, [1] + [None] * 5)[1] == tokens
+
+
+def test_the_encoder_is_that_of_torch():
+    snapshot = small("seq2seq", "infer")
+    p, source = snapshot.group("param"), snapshot.tensors["input/source"].long()
+    theirs = torch.nn.LSTM(4, 4, num_layers=3, batch_first=True).double()
+    for n in range(3):
+        weight = p[f"encoder.lstm{n + 1}.weight"]
+        values = {"weight_ih": weight[:4].T, "weight_hh": weight[4:].T, "bias_ih": 0, "bias_hh": p[f"encoder.lstm{n + 1}.bias"]}
+        for name, value in values.items():
+            getattr(theirs, f"{name}_l{n}").data[:] = value
+    top, (h, c) = theirs(p["encoder.embedding"][source.flip(1)])
+    torch.testing.assert_close(seq2seq.encode(p, source), (top, list(h), list(c)), rtol=1e-12, atol=1e-12)
+
+
+def test_a_sentence_without_tokens_costs_nothing():
+    snapshot = small("seq2seq", "train")
+    inputs = snapshot.group("input")
+    arguments = snapshot.group("param"), inputs, snapshot.group("random"), "train"
+    inputs["target_weight"][1:] = 0
+    alone = evaluate(seq2seq, *arguments)[0]["loss"].item()
+    inputs["target_weight"][0] = 0
+    outputs, gradients = evaluate(seq2seq, *arguments)
+    assert alone > 0 and outputs["loss"] == 0 and all((g == 0).all() for g in gradients.values())
+
+
+def test_samples_follow_their_distribution():
+    like = torch.empty(20).double()
+    p = torch.exp(seq2seq.log_probability(torch.arange(20), like))
+    assert abs(p.sum().item() - 1) < 1e-12
+    count = 100_000
+    sampled = seq2seq.log_uniform(count, like, torch.Generator().manual_seed(3))
+    assert ((torch.bincount(sampled, minlength=20) / count - p).abs() < 4 * (p / count).sqrt()).all()
+
+
 def test_the_examples_reach_every_branch():
+    words = small("memnet", "train").tensors["input/story"]
+    nil = (words == 0).sum(-1)
+    assert {0, 3} < set(nil.flatten().tolist()) and (words[0, :, 0] != 0).all()
+    pair = small("seq2seq", "train")
+    sampled, target = pair.tensors["random/sampled"], pair.tensors["input/target"]
+    assert len(sampled.unique()) < 6 and torch.isin(target[pair.tensors["input/target_weight"] == 1], sampled).any()
+    assert (target == 0).any() and (target == 2).any() and (pair.tensors["input/source"] == 0).any()
     snapshot = small("speech", "train")
     params, inputs = snapshot.group("param"), snapshot.group("input")
     h = inputs["features"] @ params["dense1.weight"] + params["dense1.bias"]
@@ -240,6 +389,42 @@ def test_ties_in_decoding_are_reported():
     assert "output/decoded" in failures(changed(snapshot, "output/decoded", other))
 
 
+def test_either_of_two_equal_tokens_may_be_fed_back():
+    """With what follows from it, and nothing else."""
+    snapshot = small("seq2seq", "infer")
+    for name in ("param/projection.weight", "param/projection.bias"):  # two words that always tie but are no synonyms
+        twins = snapshot.tensors[name].clone()
+        common = int(snapshot.tensors["output/tokens"].flatten().mode().values)
+        twin = (common + 1) % 11
+        twins[twin] = twins[common]
+        snapshot = changed(snapshot, name, twins)
+    p, source = snapshot.group("param"), snapshot.tensors["input/source"]
+
+    def decoded(bonus: int) -> Tensor:
+        """Where that twin is better by a hair."""
+        bias = p["projection.bias"].clone()
+        bias[bonus] += 1e-7
+        return torch.tensor([translated(p | {"projection.bias": bias}, s, [1] + [None] * 5)[1] for s in source]).int()
+
+    def verdict(tokens: Tensor) -> str:
+        rows = check.check(changed(snapshot, "output/tokens", tokens))
+        return rows[0].verdict if len(rows) == 1 else str(rows)
+
+    low, high = decoded(min(twin, common)), decoded(max(twin, common))
+    assert verdict(low) == "ok" and verdict(high) == "tie"
+    b = int(((low != high).sum(1) - ((low == twin) != (high == twin)).sum(1)).argmax())  # where the tail differs too
+    at = int((low[b] != high[b]).nonzero()[0])
+    assert not torch.equal(low[b, at + 1 :], high[b, at + 1 :])
+    mixed = low.clone()
+    mixed[b, at] = high[b, at]
+    assert verdict(mixed) == "FAIL"
+    for b, t in itertools.product(range(3), range(6)):
+        for wrong in set(range(-1, 12)) - {common, twin, int(high[b, t])}:
+            bent = high.clone()
+            bent[b, t] = wrong
+            assert verdict(bent) == "FAIL", (b, t, wrong)
+
+
 # What is wrong is named.
 
 
@@ -313,6 +498,19 @@ def test_senseless_values_fail():
     snapshot = small("speech", "train")
     for name, value in (("input/frames", 1000), ("input/frames", -3), ("input/label_lengths", 1000)):
         assert failures(changed(snapshot, name, torch.full_like(snapshot.tensors[name], value))), (name, value)
+    for workload, mode in itertools.product(("memnet", "seq2seq"), ("train", "infer")):
+        snapshot = small(workload, mode)
+        for name, tensor in snapshot.tensors.items():
+            if not tensor.is_floating_point() and name.split("/")[0] in ("input", "random", "output"):
+                if mode == "train" or name.removeprefix("input/") not in UNREAD[workload]:
+                    assert failures(changed(snapshot, name, torch.full_like(tensor, 1000))), (workload, mode, name)
+
+
+def test_a_translation_of_unknown_length_fails():
+    snapshot = changed(small("seq2seq", "infer"), "output/tokens", None)
+    for name in UNREAD["seq2seq"]:
+        snapshot = changed(snapshot, f"input/{name}", None)
+    assert failures(snapshot).keys() == {"output/tokens", "(the step)"}
 
 
 def test_the_command_exits_as_it_says():
