@@ -174,16 +174,17 @@ def shortfall(p: dict[str, Tensor], inputs: dict[str, Tensor], given: dict[str, 
 
 
 def initial(name: str, shape: tuple[int, ...], generator: Generator) -> Tensor:
+    """Large, so that every parameter has a say in which tokens are best."""
     w = torch.randn(shape, generator=generator)
     if name.endswith("bias"):
         w = 0.1 * w  # not 0: a bias left out must show
         if "lstm" in name:
             w[shape[0] // 4 : shape[0] // 2] += 1  # the forget gate's
         return w
-    if name.endswith("embedding") or name == "attention.v":
+    if name.endswith("embedding"):
         return w
     fan_in = shape[1] if name == "projection.weight" else shape[0]
-    return fan_in**-0.5 * w
+    return 3 * fan_in**-0.5 * w
 
 
 def example(sizes: Sizes, generator: Generator) -> dict[str, Tensor]:
