@@ -57,6 +57,13 @@ pub enum Init {
         /// Standard deviation.
         std: f32,
     },
+    /// The same, but for the first `zeros` values: a row that stands for no word.
+    Embedding {
+        /// Standard deviation.
+        std: f32,
+        /// Values that are 0.
+        zeros: usize,
+    },
     /// Uniform in [-limit, limit).
     Uniform {
         /// Half the width.

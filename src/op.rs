@@ -13,6 +13,7 @@ use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 
 pub mod argmax;
+pub mod bag;
 pub mod batch_norm;
 pub mod bernoulli_cross_entropy;
 pub mod blend;
@@ -23,6 +24,7 @@ pub mod cross_entropy;
 pub mod ctc;
 pub mod ctc_decode;
 pub mod gather;
+pub mod hops;
 pub mod lrn;
 pub mod map;
 pub mod matmul;
@@ -67,6 +69,8 @@ pub const LIST: &[&dyn Family] = &[
     &slice::Family,
     &pad::Family,
     &ctc::Family,
+    &bag::Family,
+    &hops::Family,
 ];
 
 /// The paper's seven classes of operation (Fathom, IISWC 2016, section V).
@@ -441,6 +445,11 @@ pub trait Op: fmt::Debug + Any + Send + Sync + CloneBox {
     ) -> Vec<Option<Tensor<'g>>> {
         let _ = (y, dy);
         vec![None; x.len()]
+    }
+
+    /// How many of the last outputs are kept for the backward pass alone: values without a gradient.
+    fn saved(&self) -> usize {
+        0
     }
 
     /// The same in f64, written like the formula.

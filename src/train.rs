@@ -1,22 +1,25 @@
 //! Training: real batches, the loss as it falls, the metric on held-out samples.
 
+use std::collections::BTreeMap;
+
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::program::{Options, Outline, Program, State};
 use crate::snapshot::feed;
-use crate::workload::{Data, Mode, Source, Split, Workload, step};
+use crate::workload::{Data, Feed, Mode, Source, Split, Workload, step};
 
 pub mod play;
 
 /// A model in training: one set of parameters under a training and an inference program.
 pub struct Trainer<'a> {
     gpu: &'a Gpu,
-    model: &'a dyn Workload,
+    model: Box<dyn Workload>,
     data: Box<dyn Data>,
     state: State,
     training: Program,
     inference: Program,
     steps: u64,
+    news: Vec<String>,
 }
 
 impl std::fmt::Debug for Trainer<'_> {
@@ -28,19 +31,18 @@ impl std::fmt::Debug for Trainer<'_> {
     }
 }
 
+/// The metric by group of samples: its name and the value in the metric's unit.
+pub type Groups = Vec<(String, f64)>;
+
 impl<'a> Trainer<'a> {
     /// Compiles both programs and opens the data.
     ///
     /// # Errors
     /// [`Error::Gpu`], [`Error::Data`].
-    pub fn new(gpu: &'a Gpu, model: &'a dyn Workload, source: &Source) -> Result<Self> {
+    pub fn new(gpu: &'a Gpu, mut model: Box<dyn Workload>, source: &Source) -> Result<Self> {
+        model.begin();
         let mut state = State::new(source.seed);
-        let mut compile = |mode| {
-            let nodes = step::nodes(model, mode, &gpu.caps, false)?;
-            let outline = Outline::new(&gpu.caps, &nodes, &Options::default())?;
-            Program::new(gpu, outline, &mut state)
-        };
-        let (training, inference) = (compile(Mode::Train)?, compile(Mode::Infer)?);
+        let (training, inference) = compile(gpu, model.as_ref(), &mut state)?;
         Ok(Self {
             data: model.data(source)?,
             gpu,
@@ -49,7 +51,18 @@ impl<'a> Trainer<'a> {
             training,
             inference,
             steps: 0,
+            news: Vec::new(),
         })
+    }
+
+    /// The model, as far as training has changed it.
+    pub fn model(&self) -> &dyn Workload {
+        self.model.as_ref()
+    }
+
+    /// What changed in the step since this was last asked: `epoch 4: rate halved`.
+    pub fn news(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.news)
     }
 
     /// What it learns from.
@@ -75,35 +88,96 @@ impl<'a> Trainer<'a> {
         self.training.run(self.gpu, 1)?;
         self.steps += 1;
         let loss = self.training.read(self.gpu, step::LOSS)?.data[0];
-        if loss.is_finite() {
-            Ok(loss)
-        } else {
-            Err(Error::Verification(format!(
+        if !loss.is_finite() {
+            return Err(Error::Verification(format!(
                 "the loss is {loss} at step {}; `fathom verify` finds a kernel that is wrong on this \
                  device, and another --seed tells a bad start from a bad kernel",
                 self.steps
-            )))
+            )));
         }
+        match self.data.epoch() {
+            Some(epoch) if self.steps.is_multiple_of(epoch) => self.follow(self.steps / epoch)?,
+            _ => {}
+        }
+        Ok(loss)
     }
 
-    /// The metric over all held-out samples, in its unit.
+    /// Lets the model settle its step by what an epoch came to.
+    fn follow(&mut self, epoch: u64) -> Result<()> {
+        let (mut above, mut below) = (0.0, 0.0);
+        for batch in self.data.validation()? {
+            self.infer(&batch)?;
+            let read = |name: &str| self.inference.read(self.gpu, name);
+            let Some((numerator, denominator)) = self.model.judge(&batch, &read)? else {
+                return Ok(());
+            };
+            above += numerator;
+            below += denominator;
+        }
+        if let Some(change) = self.model.follow(epoch, above / below) {
+            (self.training, self.inference) =
+                compile(self.gpu, self.model.as_ref(), &mut self.state)?;
+            self.news.push(change);
+        }
+        Ok(())
+    }
+
+    /// An inference step, which leaves the clock of training as it was.
+    fn infer(&self, batch: &Feed) -> Result<()> {
+        let clock = self.state.read(self.gpu, "clock")?;
+        feed(self.gpu, &self.inference, batch)?;
+        self.inference.run(self.gpu, 1)?;
+        self.state.write(self.gpu, "clock", &clock)
+    }
+
+    /// The metric over all held-out samples, in its unit, and by group where samples fall into groups.
     ///
     /// # Errors
     /// As [`Trainer::step`].
-    pub fn evaluate(&mut self) -> Result<f64> {
+    pub fn evaluate(&mut self) -> Result<(f64, Groups)> {
+        let factor = self.model.metric().factor;
         let (mut above, mut below) = (0.0, 0.0);
-        // Inference advances the clock for its own draws; training goes on where it was.
-        let clock = self.state.read(self.gpu, "clock")?;
+        let mut groups: BTreeMap<String, (f64, f64)> = BTreeMap::new();
         for batch in 0..self.data.test_batches() {
             let batch = self.data.batch(Split::Test, batch)?;
-            feed(self.gpu, &self.inference, &batch)?;
-            self.inference.run(self.gpu, 1)?;
+            self.infer(&batch)?;
             let read = |name: &str| self.inference.read(self.gpu, name);
             let (numerator, denominator) = self.model.score(&batch, &read)?;
             above += numerator;
             below += denominator;
+            for (name, (numerator, denominator)) in self.model.scores(&batch, &read)? {
+                let group = groups.entry(name).or_default();
+                (group.0, group.1) = (group.0 + numerator, group.1 + denominator);
+            }
         }
-        self.state.write(self.gpu, "clock", &clock)?;
-        Ok(self.model.metric().factor * above / below)
+        let groups = groups
+            .into_iter()
+            .map(|(name, (a, b))| (name, factor * a / b));
+        Ok((factor * above / below, groups.collect()))
     }
+
+    /// Some held-out samples with what the model makes of them; none where the workload has no such view.
+    ///
+    /// # Errors
+    /// As [`Trainer::step`].
+    pub fn show(&mut self, count: usize) -> Result<Vec<String>> {
+        let mut shown = Vec::new();
+        let most = self.model.batch();
+        for sample in 0..count {
+            let batch = self.data.batch(Split::Test, (sample / most) as u64)?;
+            self.infer(&batch)?;
+            let read = |name: &str| self.inference.read(self.gpu, name);
+            shown.extend(self.data.show(&batch, &read, sample % most)?);
+        }
+        Ok(shown)
+    }
+}
+
+fn compile(gpu: &Gpu, model: &dyn Workload, state: &mut State) -> Result<(Program, Program)> {
+    let mut compile = |mode| {
+        let nodes = step::nodes(model, mode, &gpu.caps, false)?;
+        let outline = Outline::new(&gpu.caps, &nodes, &Options::default())?;
+        Program::new(gpu, outline, state)
+    };
+    Ok((compile(Mode::Train)?, compile(Mode::Infer)?))
 }

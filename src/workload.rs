@@ -18,6 +18,7 @@ pub mod alexnet;
 pub mod autoenc;
 pub mod deepq;
 mod images;
+pub mod memnet;
 pub mod residual;
 pub mod speech;
 pub mod step;
@@ -86,6 +87,16 @@ impl fmt::Display for Preset {
 /// Named tensors for the inputs of a step; what a program has no input for is for the metric.
 pub type Feed = Vec<(&'static str, HostTensor)>;
 
+/// Reads an output of an inference step by name.
+pub type Read<'a> = &'a dyn Fn(&str) -> Result<Array>;
+
+/// The whole numbers of a feed's tensor.
+fn values(feed: &Feed, name: &str) -> Vec<usize> {
+    let found = feed.iter().filter(|(n, _)| *n == name);
+    let data = found.flat_map(|(_, tensor)| tensor.array().data);
+    data.map(|x| x as usize).collect()
+}
+
 /// Where samples come from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Source {
@@ -109,6 +120,24 @@ pub trait Data {
 
     /// What it is: `2,000 + 500 procedural digits`.
     fn describe(&self) -> String;
+
+    /// Steps in which training sees every sample once, where it has an end.
+    fn epoch(&self) -> Option<u64> {
+        None
+    }
+
+    /// Batches of the samples that training is steered by: see [`Workload::judge`].
+    fn validation(&mut self) -> Result<Vec<Feed>> {
+        (0..self.test_batches())
+            .map(|step| self.batch(Split::Test, step))
+            .collect()
+    }
+
+    /// One sample of a held-out batch with what the model made of it, for people.
+    fn show(&self, feed: &Feed, read: Read, sample: usize) -> Result<Option<String>> {
+        let _ = (feed, read, sample);
+        Ok(None)
+    }
 
     /// What a step of the game took, where samples come from playing.
     fn environment(&self) -> Option<Duration> {
@@ -170,7 +199,29 @@ pub trait Workload: fmt::Debug {
 
     /// Numerator and denominator of the metric over one held-out batch, from the outputs of an inference
     /// step, read by name.
-    fn score(&self, feed: &Feed, read: &dyn Fn(&str) -> Result<Array>) -> Result<(f64, f64)>;
+    fn score(&self, feed: &Feed, read: Read) -> Result<(f64, f64)>;
+
+    /// The same by group, where samples fall into groups: bAbI's tasks.
+    fn scores(&self, feed: &Feed, read: Read) -> Result<Vec<(String, (f64, f64))>> {
+        let _ = (feed, read);
+        Ok(Vec::new())
+    }
+
+    /// Numerator and denominator, over one batch, of what [`Workload::follow`] goes by; less is better.
+    fn judge(&self, feed: &Feed, read: Read) -> Result<Option<(f64, f64)>> {
+        let _ = (feed, read);
+        Ok(None)
+    }
+
+    /// How training starts, where that is not how it goes on.
+    fn begin(&mut self) {}
+
+    /// Lets the step follow what an epoch (from 1) came to, as its paper prescribes: a lower rate, another
+    /// stage. Says what changed; the programs are then made again.
+    fn follow(&mut self, epoch: u64, judged: f64) -> Option<String> {
+        let _ = (epoch, judged);
+        None
+    }
 }
 
 /// A workload before its sizes are settled.
@@ -196,6 +247,7 @@ impl fmt::Debug for Entry {
 
 /// The suite.
 pub const WORKLOADS: &[Entry] = &[
+    memnet::ENTRY,
     speech::ENTRY,
     autoenc::ENTRY,
     residual::ENTRY,

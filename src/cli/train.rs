@@ -29,6 +29,10 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     every: Option<u64>,
 
+    /// Afterwards print N held-out samples with what the model makes of them (memnet, seq2seq)
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "3", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    show: Option<u32>,
+
     #[command(flatten)]
     data: DataArgs,
 
@@ -51,13 +55,13 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
         return play::execute(args, &gpu);
     }
     let source = args.data.source(args.model.seed);
-    let trainer = Trainer::new(&gpu, model.as_ref(), &source);
+    let (metric, batch) = (model.metric(), model.batch());
+    let trainer = Trainer::new(&gpu, model, &source);
     let mut trainer = super::advise(trainer, &args.model, Mode::Train, &gpu)?;
-    let metric = model.metric();
     let note = format!(
         "{} {preset}, batch {}, seed {}, on {}\n{}",
         args.model.workload,
-        model.batch(),
+        batch,
         args.model.seed,
         gpu.summary,
         trainer.data().describe()
@@ -74,11 +78,16 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
     }
     let start = Instant::now();
     let mut losses = Vec::new();
+    let mut groups = Vec::new();
     for step in 1..=args.steps {
         losses.push(trainer.step()?);
+        for change in trainer.news() {
+            output::note(&args.output, &change);
+        }
         let stop = interrupted();
         if step % every == 0 || step == args.steps || stop {
-            let value = trainer.evaluate()?;
+            let (value, by_group) = trainer.evaluate()?;
+            groups = by_group;
             let (loss, seconds) = (mean(&losses), start.elapsed().as_secs_f64());
             losses.clear();
             if people {
@@ -100,6 +109,25 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
     }
     if !people {
         output::data(&table.render(args.output.output)?)?;
+    }
+    if !groups.is_empty() && people {
+        let mut table = Table::new(&["<group", ">metric"]);
+        for (name, value) in groups {
+            table.row([name, format!("{value:.1} {}", metric.unit)]);
+        }
+        output::data(&format!("\n{}", table.render(args.output.output)?))?;
+    }
+    if let Some(count) = args.show {
+        let shown = trainer.show(count as usize)?;
+        if shown.is_empty() {
+            return Err(Error::Usage(format!(
+                "--show: {} has no view of a sample; memnet and seq2seq have",
+                args.model.workload
+            )));
+        }
+        for sample in shown {
+            output::data(&format!("\n{sample}"))?;
+        }
     }
     for skipped in trainer.data().skipped() {
         output::note(&args.output, &format!("left out: {skipped}"));

@@ -12,6 +12,7 @@ pub use crate::data::Split;
 
 mod reasoning;
 mod script;
+pub mod stories;
 mod world;
 
 /// Number of tasks.
@@ -28,6 +29,15 @@ pub struct Question {
     pub question: Vec<String>,
     /// The answer, one word; a list or a path with commas is one word too.
     pub answer: String,
+}
+
+impl Question {
+    /// Every word in it.
+    fn words(&self) -> impl Iterator<Item = &str> {
+        let sentences = self.story.iter().chain([&self.question]);
+        let words = sentences.flatten().chain([&self.answer]);
+        words.map(String::as_str)
+    }
 }
 
 /// Reads the questions of one split of some tasks from the folder of a bAbI language, as `tasks/en`.

@@ -149,6 +149,13 @@ impl Images {
         }
     }
 
+    /// Steps in which every image to learn from is seen once.
+    pub fn epoch(&self) -> u64 {
+        self.set
+            .len(Split::Train)
+            .div_ceil(self.set.want.batch as u64)
+    }
+
     /// Batches that hold every held-out image once; the last is filled up from the first.
     pub fn test_batches(&self) -> u64 {
         self.set

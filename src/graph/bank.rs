@@ -84,16 +84,8 @@ impl Graph {
         self.member_rows(bank, name, shape, rows, init)[0]
     }
 
-    /// A variable as parts of `rows` of its first axis each; the last may have fewer. A part's elements
-    /// must be a multiple of 64.
-    pub fn member_rows(
-        &self,
-        bank: &str,
-        name: &str,
-        shape: impl Into<Shape>,
-        rows: usize,
-        init: Init,
-    ) -> Vec<Tensor<'_>> {
+    /// Adds a member to a bank; the index of both.
+    fn declare(&self, bank: &str, name: &str, shape: Shape, init: Init) -> (usize, usize) {
         let scope = self.scope();
         let name = if scope.is_empty() {
             name.to_string()
@@ -111,11 +103,10 @@ impl Graph {
         let member = Member {
             decays: name.ends_with("weight"),
             name,
-            shape: shape.into(),
+            shape,
             init,
         };
-        let dims = member.shape.dims().to_vec();
-        let (bank, member) = self.with_nodes(|nodes| {
+        self.with_nodes(|nodes| {
             let found = nodes.banks.iter().position(|b| b.name == bank);
             let at = found.unwrap_or(nodes.banks.len());
             if found.is_none() {
@@ -126,7 +117,22 @@ impl Graph {
             }
             nodes.banks[at].members.push(member);
             (at, nodes.banks[at].members.len() - 1)
-        });
+        })
+    }
+
+    /// A variable as parts of `rows` of its first axis each; the last may have fewer. A part's elements
+    /// must be a multiple of 64.
+    pub fn member_rows(
+        &self,
+        bank: &str,
+        name: &str,
+        shape: impl Into<Shape>,
+        rows: usize,
+        init: Init,
+    ) -> Vec<Tensor<'_>> {
+        let shape = shape.into();
+        let dims = shape.dims().to_vec();
+        let (bank, member) = self.declare(bank, name, shape, init);
         let part = |first: usize| {
             let mut part = dims.clone();
             if let Some(all) = part.first_mut() {
@@ -159,6 +165,30 @@ impl Graph {
         init: Init,
     ) -> Vec<Tensor<'_>> {
         self.member_rows(&self.parameter_bank(), name, shape, rows, init)
+    }
+
+    /// Parameters of one shape as one tensor [n, elements of one and a gap], so that a kernel binds them all:
+    /// each lies where it would alone, and they are declared one behind the other.
+    pub fn parameter_stack(
+        &self,
+        names: &[String],
+        shape: impl Into<Shape>,
+        init: Init,
+    ) -> Tensor<'_> {
+        let shape = shape.into();
+        let bank = self.parameter_bank();
+        let stride = shape.len().next_multiple_of(ALIGNMENT);
+        let members = names
+            .iter()
+            .map(|name| self.declare(&bank, name, shape.clone(), init.clone()));
+        let members: Vec<_> = members.collect();
+        let (bank, member) = members.first().copied().unwrap_or_default();
+        let kind = Kind::Member {
+            bank,
+            member,
+            first: 0,
+        };
+        self.add(kind, &[], vec![TensorSpec::f32([names.len(), stride])])[0]
     }
 
     /// Builds a network whose parameters lie in bank `name` and are called `name/..`: a second set of

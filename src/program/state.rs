@@ -162,6 +162,13 @@ fn initial(name: &str, slot: &Slot, seed: u64) -> Array {
         }
         Init::Constant(value) => vec![f64::from(*value); n],
         Init::Normal { std } => each(&|i| f64::from(*std) * stream.normal(i)),
+        Init::Embedding { std, zeros } => each(&|i| {
+            if i < *zeros {
+                0.0
+            } else {
+                f64::from(*std) * stream.normal(i)
+            }
+        }),
         Init::Uniform { limit } => each(&|i| f64::from(*limit) * (2.0 * stream.uniform(i) - 1.0)),
         Init::Values(values) => values.iter().map(|&v| f64::from(v)).collect(),
     };

@@ -8,10 +8,9 @@ use crate::nn::conv_bias;
 use crate::op::conv2d::Conv;
 use crate::op::lrn::Lrn;
 use crate::op::max_pool::MaxPool;
-use crate::tensor::Array;
 
 use super::images::{self, Classic, Sizes};
-use super::{Data, Entry, Feed, Metric, Mode, Optimizer, Preset, Source, Workload};
+use super::{Data, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Source, Workload};
 
 /// Its line in the list.
 pub const ENTRY: Entry = Entry {
@@ -23,7 +22,7 @@ pub const ENTRY: Entry = Entry {
 };
 
 /// The model's sizes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Alexnet(pub Classic);
 
 /// Response normalisation with the published constants (section 3.3).
@@ -55,6 +54,7 @@ impl Alexnet {
             images,
             channels,
             dense,
+            pace: images::Pace::default(),
         })
     }
 }
@@ -93,7 +93,7 @@ impl Workload for Alexnet {
     }
 
     fn optimizer(&self) -> Optimizer {
-        Classic::optimizer()
+        self.0.optimizer()
     }
 
     fn data(&self, source: &Source) -> Result<Box<dyn Data>> {
@@ -104,7 +104,15 @@ impl Workload for Alexnet {
         images::METRIC
     }
 
-    fn score(&self, feed: &Feed, read: &dyn Fn(&str) -> Result<Array>) -> Result<(f64, f64)> {
+    fn score(&self, feed: &Feed, read: Read) -> Result<(f64, f64)> {
         images::score(feed, &read("logits")?)
+    }
+
+    fn judge(&self, feed: &Feed, read: Read) -> Result<Option<(f64, f64)>> {
+        images::errors(feed, &read("logits")?)
+    }
+
+    fn follow(&mut self, epoch: u64, judged: f64) -> Option<String> {
+        self.0.follow(epoch, judged)
     }
 }

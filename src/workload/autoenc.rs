@@ -6,9 +6,11 @@ use crate::data::digits::{self, Digits};
 use crate::error::Result;
 use crate::graph::{Graph, Tensor};
 use crate::nn::{self, Start::GlorotUniform, dense};
-use crate::tensor::{Array, DType, HostTensor};
+use crate::tensor::{DType, HostTensor};
 
-use super::{Data, Entry, Feed, Metric, Mode, Optimizer, Preset, Rule, Source, Split, Workload};
+use super::{
+    Data, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Rule, Source, Split, Workload,
+};
 
 /// Pixels of an image, 28 x 28.
 const PIXELS: usize = 784;
@@ -145,7 +147,7 @@ impl Workload for Autoenc {
         }
     }
 
-    fn score(&self, feed: &Feed, read: &dyn Fn(&str) -> Result<Array>) -> Result<(f64, f64)> {
+    fn score(&self, feed: &Feed, read: Read) -> Result<(f64, f64)> {
         let (mean, logvar, logits) = (read("mean")?, read("logvar")?, read("logits")?);
         let images = feed.iter().filter(|(name, _)| *name == "image");
         let pixels = images.flat_map(|(_, t)| t.array().data);

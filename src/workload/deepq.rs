@@ -14,9 +14,11 @@ use crate::nn::{Start::HeNormal, conv_bias, dense, flatten};
 use crate::op::blend::Blend;
 use crate::op::conv2d::Conv;
 use crate::random::Rng;
-use crate::tensor::{Array, DType, HostTensor, TensorSpec};
+use crate::tensor::{DType, HostTensor, TensorSpec};
 
-use super::{Data, Entry, Feed, Metric, Mode, Optimizer, Preset, Rule, Source, Split, Workload};
+use super::{
+    Data, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Rule, Source, Split, Workload,
+};
 
 /// Its line in the list.
 pub const ENTRY: Entry = Entry {
@@ -183,7 +185,7 @@ impl Workload for Deepq {
         }
     }
 
-    fn score(&self, _feed: &Feed, read: &dyn Fn(&str) -> Result<Array>) -> Result<(f64, f64)> {
+    fn score(&self, _feed: &Feed, read: Read) -> Result<(f64, f64)> {
         let q = read("q")?;
         let best = |row: &[f64]| row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let total = q.data.chunks(self.actions).map(best).sum();

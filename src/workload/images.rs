@@ -81,7 +81,7 @@ pub(super) fn set<'a>(
 }
 
 /// The sizes of a net of the years before shortcuts: five stages of convolutions and three dense layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Classic {
     /// Batch, image and classes.
     pub images: Sizes,
@@ -89,6 +89,42 @@ pub struct Classic {
     pub channels: [usize; 5],
     /// Units of fc6 and fc7.
     pub dense: [usize; 2],
+    /// How training goes.
+    pub(super) pace: Pace,
+}
+
+/// A rate that is divided by ten when the held-out error stops falling (Krizhevsky 2012, section 5; Simonyan
+/// & Zisserman 2014, section 3.1): after two epochs without a new lowest, three times at most.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Pace {
+    drops: i32,
+    lowest: f64,
+    without: u32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            drops: 0,
+            lowest: f64::INFINITY,
+            without: 0,
+        }
+    }
+}
+
+impl Pace {
+    fn follow(&mut self, epoch: u64, error: f64) -> Option<String> {
+        if error < self.lowest {
+            (self.lowest, self.without) = (error, 0);
+            return None;
+        }
+        self.without += 1;
+        if self.without < 2 || self.drops == 3 {
+            return None;
+        }
+        (self.drops, self.without) = (self.drops + 1, 0);
+        Some(format!("epoch {epoch}: rate divided by ten"))
+    }
 }
 
 impl Classic {
@@ -117,10 +153,15 @@ impl Classic {
         loss(dense(h, "fc8", self.images.classes, HeNormal), mode)
     }
 
+    /// Settles the step by an epoch's held-out error.
+    pub(super) fn follow(&mut self, epoch: u64, error: f64) -> Option<String> {
+        self.pace.follow(epoch, error)
+    }
+
     /// The optimiser that both papers publish.
-    pub(super) fn optimizer() -> Optimizer {
+    pub(super) fn optimizer(&self) -> Optimizer {
         Optimizer::new(Rule::Momentum {
-            rate: 0.01,
+            rate: 0.01 * 0.1f32.powi(self.pace.drops),
             momentum: 0.9,
             decay: 5e-4,
         })
@@ -179,6 +220,10 @@ impl Data for Batches {
         self.images.test_batches()
     }
 
+    fn epoch(&self) -> Option<u64> {
+        Some(self.images.epoch())
+    }
+
     fn describe(&self) -> String {
         self.images.describe()
     }
@@ -186,6 +231,12 @@ impl Data for Batches {
     fn skipped(&self) -> Vec<String> {
         self.images.skipped()
     }
+}
+
+/// Images whose largest logit is not their label's, and all.
+pub(super) fn errors(feed: &Feed, logits: &Array) -> Result<Option<(f64, f64)>> {
+    let (right, all) = score(feed, logits)?;
+    Ok(Some((all - right, all)))
 }
 
 /// Images whose largest logit is their label's, and all.

@@ -7,10 +7,9 @@ use crate::graph::{Graph, Tensor};
 use crate::nn::{BatchNorm, Start::HeNormal, conv, dense};
 use crate::op::conv2d::Conv;
 use crate::op::max_pool::MaxPool;
-use crate::tensor::Array;
 
 use super::images::{self, Sizes};
-use super::{Data, Entry, Feed, Metric, Mode, Optimizer, Preset, Rule, Source, Workload};
+use super::{Data, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Rule, Source, Workload};
 
 /// Its line in the list.
 pub const ENTRY: Entry = Entry {
@@ -131,7 +130,7 @@ impl Workload for Residual {
         images::METRIC
     }
 
-    fn score(&self, feed: &Feed, read: &dyn Fn(&str) -> Result<Array>) -> Result<(f64, f64)> {
+    fn score(&self, feed: &Feed, read: Read) -> Result<(f64, f64)> {
         images::score(feed, &read("logits")?)
     }
 }

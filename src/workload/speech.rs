@@ -8,9 +8,11 @@ use crate::data::speech::{self as data, Inventory, Limits};
 use crate::error::Result;
 use crate::graph::{Graph, Init, Tensor};
 use crate::nn::{Start::HeNormal, dense, dropout};
-use crate::tensor::{Array, DType, HostTensor};
+use crate::tensor::{DType, HostTensor};
 
-use super::{Data, Entry, Feed, Metric, Mode, Optimizer, Preset, Rule, Source, Split, Workload};
+use super::{
+    Data, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Rule, Source, Split, Workload,
+};
 
 /// 61 phones, then the blank.
 const CLASSES: usize = 62;
@@ -189,7 +191,7 @@ impl Workload for Speech {
     }
 
     /// Errors and labels over the 39 classes, by prefix beam search.
-    fn score(&self, feed: &Feed, read: &dyn Fn(&str) -> Result<Array>) -> Result<(f64, f64)> {
+    fn score(&self, feed: &Feed, read: Read) -> Result<(f64, f64)> {
         let log_probs = read("log_probs")?;
         let values = |name: &str| -> Vec<usize> {
             let found = feed.iter().filter(|(n, _)| *n == name);

@@ -7,10 +7,9 @@ use crate::graph::{Graph, Tensor};
 use crate::nn::conv_bias;
 use crate::op::conv2d::Conv;
 use crate::op::max_pool::MaxPool;
-use crate::tensor::Array;
 
 use super::images::{self, Classic, Sizes};
-use super::{Data, Entry, Feed, Metric, Mode, Optimizer, Preset, Source, Workload};
+use super::{Data, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Source, Workload};
 
 /// Its line in the list.
 pub const ENTRY: Entry = Entry {
@@ -38,7 +37,7 @@ const POOL: MaxPool = MaxPool {
 };
 
 /// The model's sizes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Vgg(pub Classic);
 
 impl Vgg {
@@ -56,6 +55,7 @@ impl Vgg {
             images,
             channels,
             dense,
+            pace: images::Pace::default(),
         })
     }
 }
@@ -85,7 +85,7 @@ impl Workload for Vgg {
     }
 
     fn optimizer(&self) -> Optimizer {
-        Classic::optimizer()
+        self.0.optimizer()
     }
 
     fn data(&self, source: &Source) -> Result<Box<dyn Data>> {
@@ -96,7 +96,15 @@ impl Workload for Vgg {
         images::METRIC
     }
 
-    fn score(&self, feed: &Feed, read: &dyn Fn(&str) -> Result<Array>) -> Result<(f64, f64)> {
+    fn score(&self, feed: &Feed, read: Read) -> Result<(f64, f64)> {
         images::score(feed, &read("logits")?)
+    }
+
+    fn judge(&self, feed: &Feed, read: Read) -> Result<Option<(f64, f64)>> {
+        images::errors(feed, &read("logits")?)
+    }
+
+    fn follow(&mut self, epoch: u64, judged: f64) -> Option<String> {
+        self.0.follow(epoch, judged)
     }
 }

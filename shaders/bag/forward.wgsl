@@ -1,0 +1,58 @@
+// Sentences as position-encoded bags of words (Sukhbaatar 2015, section 4.1), of a story under each of K
+// tables and of its question under the first:
+//   memories[k, b, i, n] = sum over j of l(j, n) E[k][story[b, i, j], n] + T[k][i, n]
+//   asked[b, n]          = sum over j of l(j, n) E[0][question[b, j], n]
+// with l(j, n) = (1 - j/S) - (n/d)(1 - 2j/S), j and n from 1. Word 0 is none.
+// Grid: one invocation for each n of each sentence, the question of a story behind its M sentences; 64 a
+// workgroup, folded into two dimensions.
+
+const D: u32 = 20u; // d
+const BATCH: u32 = 32u; // B
+const MEMORIES: u32 = 10u; // M
+const WORDS: u32 = 6u; // S
+const STRIDE_E: u32 = 448u; // elements from one table to the next
+const STRIDE_T: u32 = 256u; // the same for the temporal rows
+const TABLES: u32 = 4u;
+
+@group(0) @binding(0) var<storage, read> story: array<u32>;
+@group(0) @binding(1) var<storage, read> question: array<u32>;
+@group(0) @binding(2) var<storage, read> embedding: array<f32>;
+@group(0) @binding(3) var<storage, read> temporal: array<f32>;
+@group(0) @binding(4) var<storage, read_write> memories: array<f32>;
+@group(0) @binding(5) var<storage, read_write> asked: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) lid: u32) {
+    let at = (wid.y * groups.x + wid.x) * 64u + lid;
+    let n = at % D;
+    let i = at / D % (MEMORIES + 1u);
+    let b = at / (D * (MEMORIES + 1u));
+    if b >= BATCH { return; }
+    let across = f32(n + 1u) / f32(D);
+    let is_question = i == MEMORIES;
+    let sentence = (b * MEMORIES + i) * WORDS;
+    var sum: array<f32, TABLES>;
+    // unroll
+    for (var k = 0u; k < TABLES; k++) { sum[k] = 0.0; }
+    for (var j = 0u; j < WORDS; j++) {
+        var word: u32;
+        if is_question { word = question[b * WORDS + j]; } else { word = story[sentence + j]; }
+        if word > 0u {
+            let along = f32(j + 1u) / f32(WORDS);
+            let l = (1.0 - along) - across * (1.0 - 2.0 * along);
+            let row = word * D + n;
+            // unroll
+            for (var k = 0u; k < TABLES; k++) { sum[k] += l * embedding[k * STRIDE_E + row]; }
+        }
+    }
+    if is_question {
+        asked[b * D + n] = sum[0];
+    } else {
+        // unroll
+        for (var k = 0u; k < TABLES; k++) {
+            memories[((k * BATCH + b) * MEMORIES + i) * D + n]
+                = sum[k] + temporal[k * STRIDE_T + i * D + n];
+        }
+    }
+}

@@ -1,0 +1,31 @@
+// The gradient of the answer's logits with respect to the tables: only the last one has a share in them, and of
+// it not word 0,
+//   dE[v, n] = sum over b of dlogits[b, v] u[HOPS][b, n].
+// Grid: one invocation an element of all tables, 64 a workgroup, folded into two dimensions.
+
+const D: u32 = 20u; // d
+const BATCH: u32 = 32u; // B
+const VOCABULARY: u32 = 22u; // V
+const LAST: u32 = 1344u; // first element of the last table
+const TOTAL: u32 = 1792u; // elements of all tables
+const HOPS: u32 = 3u;
+
+@group(0) @binding(0) var<storage, read> d_logits: array<f32>;
+@group(0) @binding(1) var<storage, read> states: array<f32>;
+@group(0) @binding(2) var<storage, read_write> d_embedding: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) lid: u32) {
+    let i = (wid.y * groups.x + wid.x) * 64u + lid;
+    if i >= TOTAL { return; }
+    var sum = 0.0;
+    if i >= LAST + D && i < LAST + VOCABULARY * D {
+        let v = (i - LAST) / D;
+        let n = (i - LAST) % D;
+        for (var b = 0u; b < BATCH; b++) {
+            sum += d_logits[b * VOCABULARY + v] * states[(b * (HOPS + 1u) + HOPS) * D + n];
+        }
+    }
+    d_embedding[i] = sum;
+}

@@ -1,0 +1,309 @@
+//! Questions as the numbers a memory network takes: word ids, the newest sentence first.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::data::Split;
+use crate::data::order::{mix, shuffled};
+use crate::error::{Error, Result};
+
+use super::{Question, TASKS, read, told};
+
+/// Questions of a task that are told where there are no files: to learn from, and held out.
+const TOLD: (usize, usize) = (1000, 200);
+
+/// Every tenth question to learn from is kept apart, to steer training by.
+const KEPT_APART: usize = 10;
+
+/// The lengths that stories are brought to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Sentences of a story: older ones are forgotten (Sukhbaatar 2015, section 4.2).
+    pub memories: usize,
+    /// Words of a sentence.
+    pub words: usize,
+    /// Words there may be, none among them.
+    pub vocabulary: usize,
+}
+
+/// A set of questions in batches.
+#[derive(Debug, Clone)]
+pub struct Stories {
+    limits: Limits,
+    words: Vec<String>,
+    train: Vec<Question>,
+    validation: Vec<Question>,
+    test: Vec<Question>,
+    seed: u64,
+    told: bool,
+}
+
+/// Which questions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// To learn from.
+    Train,
+    /// Kept apart from those, to steer training by.
+    Validation,
+    /// Held out, to be measured on.
+    Test,
+}
+
+/// Numbers of a batch. Where a batch is longer than what is left of the questions, the first ones follow
+/// again with task 0.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// [B, M, S], the newest sentence first; 0 is no word.
+    pub story: Vec<u32>,
+    /// [B, S].
+    pub question: Vec<u32>,
+    /// `[B]`.
+    pub answer: Vec<u32>,
+    /// Number of the task, `[B]`.
+    pub task: Vec<u32>,
+    /// Which question of its part, `[B]`.
+    pub place: Vec<u32>,
+}
+
+impl Stories {
+    /// The questions of some tasks (all twenty where `task` is `None`) from a folder of bAbI files, or told.
+    ///
+    /// # Errors
+    /// [`Error::Data`] naming file and line, [`Error::Io`]; [`Error::Usage`] where there are more words than
+    /// the limits say.
+    pub fn open(
+        folder: Option<&Path>,
+        task: Option<usize>,
+        seed: u64,
+        limits: Limits,
+    ) -> Result<Self> {
+        let tasks: Vec<usize> = task.map_or((1..=TASKS).collect(), |task| vec![task]);
+        let (mut learn, test) = match folder {
+            Some(folder) => (
+                read(folder, &tasks, Split::Train)?,
+                read(folder, &tasks, Split::Test)?,
+            ),
+            None => {
+                let tell = |split, count| -> Result<Vec<Question>> {
+                    let each = tasks.iter().map(|&task| told(task, split, seed, count));
+                    Ok(each.collect::<Result<Vec<_>>>()?.concat())
+                };
+                (tell(Split::Train, TOLD.0)?, tell(Split::Test, TOLD.1)?)
+            }
+        };
+        let words: BTreeSet<&str> = learn
+            .iter()
+            .chain(&test)
+            .flat_map(Question::words)
+            .collect();
+        let words: Vec<String> = words.into_iter().map(str::to_string).collect();
+        if words.len() >= limits.vocabulary {
+            return Err(Error::Usage(format!(
+                "there are {} words, and the model has rows for {} and one for none: \
+                 --set vocabulary={} makes room",
+                words.len(),
+                limits.vocabulary - 1,
+                words.len() + 1
+            )));
+        }
+        for question in learn.iter().chain(&test) {
+            let sentences = question.story.iter().chain([&question.question]);
+            if let Some(long) = sentences
+                .filter(|s| s.len() > limits.words)
+                .max_by_key(|s| s.len())
+            {
+                return Err(Error::Usage(format!(
+                    "task {}: '{}' has {} words, and a sentence of the model has {}: --set sentence={} \
+                     makes room",
+                    question.task,
+                    long.join(" "),
+                    long.len(),
+                    limits.words,
+                    long.len()
+                )));
+            }
+        }
+        let apart = |at: usize| at % KEPT_APART == KEPT_APART - 1;
+        let validation = learn.iter().enumerate().filter(|(at, _)| apart(*at));
+        let validation: Vec<_> = validation.map(|(_, question)| question.clone()).collect();
+        let mut at = 0..;
+        learn.retain(|_| !at.next().is_some_and(apart));
+        Ok(Self {
+            limits,
+            words,
+            train: learn,
+            validation,
+            test,
+            seed,
+            told: folder.is_none(),
+        })
+    }
+
+    /// The questions of a part.
+    pub fn questions(&self, part: Part) -> &[Question] {
+        match part {
+            Part::Train => &self.train,
+            Part::Validation => &self.validation,
+            Part::Test => &self.test,
+        }
+    }
+
+    /// The word of an id; nothing for 0 and for ids of no word.
+    pub fn word(&self, id: usize) -> &str {
+        let at = id.checked_sub(1);
+        at.and_then(|at| self.words.get(at))
+            .map_or("", String::as_str)
+    }
+
+    /// `18,000 + 2,000 + 4,000 questions of all 20 tasks, told; 155 words`.
+    pub fn describe(&self) -> String {
+        let (first, last) = (self.train.first(), self.train.last());
+        let tasks = match (first, last) {
+            (Some(a), Some(b)) if a.task == b.task => format!("task {}", a.task),
+            _ => format!("all {TASKS} tasks"),
+        };
+        format!(
+            "{} + {} + {} questions of {tasks}{} (to learn from, to steer by, held out); {} words",
+            self.train.len(),
+            self.validation.len(),
+            self.test.len(),
+            if self.told { ", told here" } else { "" },
+            self.words.len()
+        )
+    }
+
+    /// Batches of `size` that hold every question of a part.
+    pub fn batches(&self, part: Part, size: usize) -> u64 {
+        self.questions(part).len().div_ceil(size) as u64
+    }
+
+    /// Batch `step`: of those to learn from in a seeded order, another one each epoch.
+    pub fn batch(&self, part: Part, step: u64, size: usize) -> Batch {
+        let questions = self.questions(part);
+        let count = questions.len() as u64;
+        let mut batch = Batch::default();
+        for place in step * size as u64..(step + 1) * size as u64 {
+            let (epoch, at) = (place / count, place % count);
+            let at = match part {
+                Part::Train => shuffled(at, count, mix(self.seed ^ mix(epoch))),
+                _ => at,
+            };
+            let again = part != Part::Train && place >= count;
+            self.add(&questions[at as usize], at, again, &mut batch);
+        }
+        batch
+    }
+
+    fn add(&self, question: &Question, at: u64, again: bool, batch: &mut Batch) {
+        let Limits {
+            memories, words, ..
+        } = self.limits;
+        let newest = question.story.iter().rev().take(memories);
+        let mut story = vec![0; memories * words];
+        for (sentence, ids) in newest.zip(story.chunks_mut(words)) {
+            self.ids(sentence, ids);
+        }
+        batch.story.extend(story);
+        let mut asked = vec![0; words];
+        self.ids(&question.question, &mut asked);
+        batch.question.extend(asked);
+        batch.answer.push(self.id(&question.answer));
+        batch
+            .task
+            .push(if again { 0 } else { question.task as u32 });
+        batch.place.push(at as u32);
+    }
+
+    fn ids(&self, sentence: &[String], ids: &mut [u32]) {
+        for (id, word) in ids.iter_mut().zip(sentence) {
+            *id = self.id(word);
+        }
+    }
+
+    fn id(&self, word: &str) -> u32 {
+        let found = self.words.binary_search_by(|w| w.as_str().cmp(word));
+        found.map_or(0, |at| at as u32 + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        memories: 10,
+        words: 6,
+        vocabulary: 22,
+    };
+
+    #[test]
+    fn stories_are_written_newest_sentence_first() {
+        let stories = Stories::open(None, Some(1), 1, LIMITS).unwrap();
+        let batch = stories.batch(Part::Test, 0, 4);
+        assert_eq!((batch.story.len(), batch.question.len()), (4 * 60, 4 * 6));
+        for (b, question) in stories.questions(Part::Test)[..4].iter().enumerate() {
+            let ids = &batch.story[b * 60..][..60];
+            let newest = question.story.last().unwrap();
+            for (id, word) in ids.iter().zip(newest) {
+                assert_eq!(stories.word(*id as usize), word);
+            }
+            let answer = batch.answer[b] as usize;
+            assert_eq!(stories.word(answer), question.answer);
+        }
+    }
+
+    #[test]
+    fn an_epoch_has_every_question_once_and_held_out_ones_count_once() {
+        let stories = Stories::open(None, Some(1), 1, LIMITS).unwrap();
+        assert_eq!(stories.questions(Part::Train).len(), 900);
+        let places = |epoch: u64| -> Vec<u32> {
+            (0..9)
+                .flat_map(|s| stories.batch(Part::Train, epoch * 9 + s, 100).place)
+                .collect()
+        };
+        let (mut first, second) = (places(0), places(1));
+        assert_ne!(first, second);
+        first.sort_unstable();
+        assert!(first.iter().enumerate().all(|(i, &p)| i as u32 == p));
+        let counted: usize = (0..stories.batches(Part::Test, 32))
+            .map(|s| {
+                stories
+                    .batch(Part::Test, s, 32)
+                    .task
+                    .iter()
+                    .filter(|&&t| t > 0)
+                    .count()
+            })
+            .sum();
+        assert_eq!(counted, 200);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_what_to_type() {
+        let few = Limits {
+            vocabulary: 5,
+            ..LIMITS
+        };
+        let error = Stories::open(None, Some(1), 1, few)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("--set vocabulary="), "{error}");
+        let short = Limits { words: 3, ..LIMITS };
+        let error = Stories::open(None, Some(1), 1, short)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("--set sentence="), "{error}");
+    }
+
+    #[test]
+    fn all_tasks_fit_the_published_sizes() {
+        let full = Limits {
+            memories: 50,
+            words: 11,
+            vocabulary: 180,
+        };
+        for seed in 1..4 {
+            Stories::open(None, None, seed, full).unwrap();
+        }
+    }
+}
