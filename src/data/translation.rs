@@ -1,23 +1,27 @@
 //! The seq2seq workload's data: sentences with their translations, by a path or made up here.
 //!
-//! Owns the buckets, which pairs make a split, and the order in which they are visited. Made-up text is of
+//! Owns the buckets, the vocabularies, and which pairs make a split; batches are in `batch`. Made-up text is of
 //! two small languages whose grammar says one right translation of each sentence.
 
 use std::path::{Path, PathBuf};
 
-use crate::data::order::{mix, shuffled};
 use crate::error::{Error, Result};
 
 pub use crate::data::Split;
 
+mod batch;
 mod grammar;
 mod language;
 mod made;
 mod read;
 mod tell;
+mod text;
 mod token;
 mod vocabulary;
+mod words;
 
+pub use batch::Batch;
+use text::{Text, check, numbers};
 pub use token::tokenize;
 use vocabulary::Words;
 pub use vocabulary::{EOS, GO, PAD, UNK, Vocabulary};
@@ -58,18 +62,6 @@ pub struct Pair {
     pub target: Vec<u32>,
 }
 
-/// Pairs padded to the lengths (S, T) of a bucket.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Batch {
-    /// [B, S]: words, then PAD; in reading order.
-    pub source: Vec<u32>,
-    /// [B, T]: GO, words, EOS, then PAD.
-    pub target: Vec<u32>,
-    /// [B, T]: 1 where the next target is a word or EOS, which are to be predicted; 0 where it is PAD,
-    /// and at the last place.
-    pub target_weight: Vec<f32>,
-}
-
 /// Pairs by split and bucket, with the vocabularies of both languages.
 #[derive(Debug, Clone)]
 pub struct Corpus {
@@ -91,46 +83,6 @@ enum Origin {
         split: bool,
         blank: usize,
     },
-}
-
-/// Pairs by split and bucket while they come in; their words are numbers in `words`.
-#[derive(Debug)]
-struct Text {
-    words: [Words; 2],
-    pairs: [Vec<Vec<Pair>>; 2],
-    too_long: usize,
-}
-
-impl Text {
-    fn new(words: [Words; 2], buckets: usize) -> Self {
-        let pairs = [vec![Vec::new(); buckets], vec![Vec::new(); buckets]];
-        Self {
-            words,
-            pairs,
-            too_long: 0,
-        }
-    }
-
-    /// Adds a pair. The vocabularies are those of the training pairs, whatever their length.
-    fn add(&mut self, split: Split, pair: Pair, buckets: &[(usize, usize)]) {
-        if split == Split::Train {
-            for (words, side) in self.words.iter_mut().zip([&pair.source, &pair.target]) {
-                side.iter().for_each(|&word| words.count(word));
-            }
-        }
-        match fitting(buckets, &pair) {
-            Some(bucket) => self.pairs[split as usize][bucket].push(pair),
-            None => self.too_long += 1,
-        }
-    }
-}
-
-/// The smallest bucket that a pair fits.
-fn fitting(buckets: &[(usize, usize)], pair: &Pair) -> Option<usize> {
-    let (source, target) = (pair.source.len(), pair.target.len() + 2);
-    buckets
-        .iter()
-        .position(|&(s, t)| source <= s && target <= t)
 }
 
 impl Corpus {
@@ -162,9 +114,9 @@ impl Corpus {
         check(&want.buckets)?;
         let files = read::find(path)?;
         let mut text = Text::new([Words::default(), Words::default()], want.buckets.len());
-        let mut count = 0;
+        let mut count = 0_usize;
         let mut blank = read::pairs(&files.train, |pair| {
-            let hold_out = files.test.is_none() && count % HELD_OUT == 0;
+            let hold_out = files.test.is_none() && count.is_multiple_of(HELD_OUT);
             let split = if hold_out { Split::Test } else { Split::Train };
             count += 1;
             let pair = numbers(&mut text.words, pair);
@@ -197,13 +149,14 @@ impl Corpus {
         let (source, source_ids) = source.vocabulary(want.vocabularies[0]);
         let (target, target_ids) = target.vocabulary(want.vocabularies[1]);
         for pair in text.pairs.iter_mut().flatten().flatten() {
-            let number_to_id = |word: &mut u32, ids: &[u32]| *word = ids[*word as usize];
-            pair.source
-                .iter_mut()
-                .for_each(|w| number_to_id(w, &source_ids));
-            pair.target
-                .iter_mut()
-                .for_each(|w| number_to_id(w, &target_ids));
+            for (words, ids) in [
+                (&mut pair.source, &source_ids),
+                (&mut pair.target, &target_ids),
+            ] {
+                words
+                    .iter_mut()
+                    .for_each(|word| *word = ids[*word as usize]);
+            }
         }
         Ok(Self {
             seed: want.seed,
@@ -243,90 +196,12 @@ impl Corpus {
         std::array::from_fn(|bucket| self.pairs(Split::Train, bucket).len() as f64 / all)
     }
 
-    /// The bucket to train at a step, drawn by the share of the training pairs.
-    pub fn bucket(&self, seed: u64, step: u64) -> usize {
-        let drawn = mix(seed ^ mix(step ^ 0x6275_636b_6574));
-        let mut place = ((u128::from(drawn) * self.len(Split::Train) as u128) >> 64) as usize;
-        let sizes = self.pairs[0].iter().map(Vec::len);
-        for (bucket, size) in sizes.enumerate() {
-            if place < size {
-                return bucket;
-            }
-            place -= size;
-        }
-        unreachable!("the place is below the sum of the sizes")
-    }
-
-    /// Batches that hold every pair of a bucket once; the last is filled up from the first.
-    pub fn batches(&self, split: Split, bucket: usize, batch_size: usize) -> u64 {
-        self.pairs(split, bucket).len().div_ceil(batch_size) as u64
-    }
-
-    /// Batch `step` of a bucket. Epochs follow each other without a gap, each with every pair once in an
-    /// order of its own; held-out pairs keep theirs.
-    ///
-    /// # Errors
-    /// [`Error::Data`] if the bucket has no pairs.
-    pub fn batch(
-        &self,
-        split: Split,
-        bucket: usize,
-        step: u64,
-        batch_size: usize,
-    ) -> Result<Batch> {
-        let pairs = self.pairs(split, bucket);
-        if pairs.is_empty() {
-            return Err(self.empty(split, bucket));
-        }
-        let n = pairs.len() as u64;
-        let first = step.wrapping_mul(batch_size as u64);
-        let mut batch = Batch {
-            source: Vec::new(),
-            target: Vec::new(),
-            target_weight: Vec::new(),
-        };
-        for k in (0..batch_size as u64).map(|i| first.wrapping_add(i)) {
-            let key = mix(self.seed ^ mix(k / n ^ (bucket as u64) << 48));
-            let place = match split {
-                Split::Train => shuffled(k % n, n, key),
-                Split::Test => k % n,
-            };
-            batch.push(&pairs[place as usize], self.buckets[bucket]);
-        }
-        Ok(batch)
-    }
-
-    fn empty(&self, split: Split, bucket: usize) -> Error {
-        let name = |bucket: usize| match self.buckets.get(bucket) {
-            Some((source, target)) => format!("bucket {bucket} ({source}, {target})"),
-            None => format!("bucket {bucket}"),
-        };
-        let filled = (0..self.buckets.len()).filter(|&b| !self.pairs(split, b).is_empty());
-        let filled: Vec<_> = filled.map(name).collect();
-        let which = match split {
-            Split::Train => "training",
-            Split::Test => "held-out",
-        };
-        let others = match filled.len() {
-            0 => "nor has any other".into(),
-            _ => format!("these have: {}", filled.join(", ")),
-        };
-        let file = match &self.origin {
-            Origin::Made => Path::new("built-in text"),
-            Origin::Folder { path, .. } => path,
-        };
-        Error::data(
-            file,
-            name(bucket),
-            format!("no {which} pairs in it; {others}"),
-        )
-    }
-
     fn len(&self, split: Split) -> usize {
         self.pairs[split as usize].iter().map(Vec::len).sum()
     }
 
-    /// `20000 + 500 built-in sentence pairs in 4 buckets, 186 + 196 words`, and what was left out.
+    /// `20000 + 500 built-in sentence pairs in 4 buckets, vocabularies of 190 + 200`, and what was
+    /// left out.
     pub fn describe(&self) -> String {
         let [train, test] = [Split::Train, Split::Test].map(|split| self.len(split));
         let [source, target] = self.vocabularies.each_ref().map(Vocabulary::len);
@@ -341,13 +216,12 @@ impl Corpus {
             } => (languages.join("-"), format!(" in {}", path.display())),
         };
         let mut text = format!(
-            "{train} + {test} {kind} sentence pairs{place} in {buckets}, vocabularies of {source} + {target}"
+            "{train} + {test} {kind} sentence pairs{place} in {buckets}, \
+             vocabularies of {source} + {target}"
         );
-        if self.too_long > 0 {
-            text += &format!(
-                ", {} pairs too long for every bucket left out",
-                self.too_long
-            );
+        let too_long = self.too_long;
+        if too_long > 0 {
+            text += &format!(", {too_long} pairs too long for every bucket left out");
         }
         if let Origin::Folder { split, blank, .. } = &self.origin {
             if *blank > 0 {
@@ -367,45 +241,6 @@ impl Corpus {
         let words: Vec<_> = words.map(|&id| self.vocabulary(side).word(id)).collect();
         words.join(" ")
     }
-}
-
-impl Batch {
-    fn push(&mut self, pair: &Pair, (source, target): (usize, usize)) {
-        let rows = self.target_weight.len() / target + 1;
-        self.source.extend(&pair.source);
-        self.source.resize(rows * source, PAD);
-        self.target.push(GO);
-        self.target.extend(&pair.target);
-        self.target.push(EOS);
-        self.target.resize(rows * target, PAD);
-        // The words and EOS are predicted, each at the place before it.
-        let predicted = self.target_weight.len() + pair.target.len() + 1;
-        self.target_weight.resize(predicted, 1.0);
-        self.target_weight.resize(rows * target, 0.0);
-    }
-}
-
-/// Numbers the words of a pair.
-fn numbers(words: &mut [Words; 2], pair: [&str; 2]) -> Pair {
-    let mut side = |side: usize| {
-        let tokens = token::split(pair[side]);
-        tokens.iter().map(|word| words[side].number(word)).collect()
-    };
-    Pair {
-        source: side(0),
-        target: side(1),
-    }
-}
-
-fn check(buckets: &[(usize, usize)]) -> Result<()> {
-    if (1..=BUCKETS.len()).contains(&buckets.len()) && buckets.is_sorted() {
-        return Ok(());
-    }
-    let what = format!(
-        "buckets {buckets:?}: expected 1 to {}, smallest first",
-        BUCKETS.len()
-    );
-    Err(Error::Usage(what))
 }
 
 #[cfg(test)]

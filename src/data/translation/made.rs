@@ -6,8 +6,9 @@ use crate::random::Rng;
 
 use super::grammar::{Author, SHORTEST};
 use super::language::Lexicon;
+use super::text::{Text, fitting};
 use super::vocabulary::Words;
-use super::{BUCKETS, Pair, Split, Text, Want, fitting};
+use super::{BUCKETS, Pair, Split, Want};
 
 /// How a real corpus fills the buckets, roughly.
 const SHARES: [f64; BUCKETS.len()] = [0.15, 0.25, 0.35, 0.25];
@@ -48,7 +49,7 @@ fn pair(want: &Want, lexicon: &Lexicon, split: Split, index: usize) -> Result<Pa
         _ => want.buckets[bucket - 1].0 + 1,
     };
     let (longest, target) = want.buckets[bucket];
-    let seed = mix(want.seed ^ mix(split as u64 ^ (index as u64) << 1));
+    let seed = mix(want.seed ^ mix(split as u64 ^ ((index as u64) << 1)));
     let mut rng = Rng::new(seed);
     let fits = shortest.max(SHORTEST) <= longest;
     for _ in 0..if fits { ATTEMPTS } else { 0 } {

@@ -125,11 +125,10 @@ pub(super) fn pairs(files: &[PathBuf; 2], mut each: impl FnMut([&str; 2])) -> Re
     let mut blank = 0;
     loop {
         let more = [source.advance()?, target.advance()?];
-        if source.line == 1 {
-            for (file, _) in files.iter().zip(more).filter(|(_, more)| !more) {
-                let what = "the file is empty, expected one sentence a line";
-                return Err(Error::data(file, "line 1", what));
-            }
+        let ended = files.iter().zip(more).find(|(_, more)| !more);
+        if let Some((file, _)) = ended.filter(|_| source.line == 1) {
+            let what = "the file is empty, expected one sentence a line";
+            return Err(Error::data(file, "line 1", what));
         }
         match more {
             [false, false] => return Ok(blank),

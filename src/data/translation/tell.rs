@@ -1,7 +1,8 @@
 //! Tells a sentence in the source language and in the target language: see the grammar for how they differ.
 
 use super::grammar::{Noun, Phrase, Predicate, Sentence};
-use super::language::{Kind, Lexicon, article, class, fixed, relative};
+use super::language::{Lexicon, article, class, fixed, relative};
+use super::words::Kind;
 
 impl Sentence {
     /// Its words in the source language.
