@@ -6,6 +6,7 @@ pub mod idx;
 pub mod images;
 mod order;
 pub mod speech;
+pub mod translation;
 
 /// Which samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

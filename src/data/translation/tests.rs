@@ -1,0 +1,40 @@
+use std::collections::HashSet;
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::*;
+
+mod batches;
+mod files;
+mod made_up;
+
+const SPLITS: [Split; 2] = [Split::Train, Split::Test];
+
+fn want(vocabulary: usize, buckets: &[(usize, usize)]) -> Want {
+    Want {
+        seed: 5,
+        vocabularies: [vocabulary; 2],
+        buckets: buckets.to_vec(),
+    }
+}
+
+fn made(vocabulary: usize, buckets: usize, sizes: [usize; 2]) -> Corpus {
+    Corpus::built_in(&want(vocabulary, &BUCKETS[..buckets]), sizes).unwrap()
+}
+
+fn all(corpus: &Corpus, split: Split) -> impl Iterator<Item = &Pair> {
+    (0..corpus.buckets().len()).flat_map(move |bucket| corpus.pairs(split, bucket))
+}
+
+fn folder(files: &[(&str, &[u8])]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in files {
+        fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    folder
+}
+
+fn open(files: &[(&str, &[u8])]) -> Result<Corpus> {
+    Corpus::open(folder(files).path(), &want(100, &BUCKETS))
+}

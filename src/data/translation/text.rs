@@ -1,0 +1,73 @@
+//! Pairs while they come in, before the words have their ids.
+
+use crate::error::{Error, Result};
+
+use super::vocabulary::Words;
+use super::{BUCKETS, Pair, Split, token};
+
+/// Pairs by split and bucket while they come in; their words are numbers in `words`.
+#[derive(Debug)]
+pub(super) struct Text {
+    pub(super) words: [Words; 2],
+    pub(super) pairs: [Vec<Vec<Pair>>; 2],
+    pub(super) too_long: usize,
+}
+
+impl Text {
+    pub(super) fn new(words: [Words; 2], buckets: usize) -> Self {
+        let pairs = [vec![Vec::new(); buckets], vec![Vec::new(); buckets]];
+        Self {
+            words,
+            pairs,
+            too_long: 0,
+        }
+    }
+
+    /// Adds a pair. The vocabularies are those of the training pairs, whatever their length.
+    pub(super) fn add(&mut self, split: Split, pair: Pair, buckets: &[(usize, usize)]) {
+        if split == Split::Train {
+            for (words, side) in self.words.iter_mut().zip([&pair.source, &pair.target]) {
+                side.iter().for_each(|&word| words.count(word));
+            }
+        }
+        match fitting(buckets, &pair) {
+            Some(bucket) => self.pairs[split as usize][bucket].push(pair),
+            None => self.too_long += 1,
+        }
+    }
+}
+
+/// The smallest bucket that a pair fits.
+pub(super) fn fitting(buckets: &[(usize, usize)], pair: &Pair) -> Option<usize> {
+    let (source, target) = (pair.source.len(), pair.target.len() + 2);
+    buckets
+        .iter()
+        .position(|&(s, t)| source <= s && target <= t)
+}
+
+/// Numbers the words of a pair.
+pub(super) fn numbers(words: &mut [Words; 2], pair: [&str; 2]) -> Pair {
+    let mut side = |side: usize| {
+        let tokens = token::split(pair[side]);
+        tokens.iter().map(|word| words[side].number(word)).collect()
+    };
+    Pair {
+        source: side(0),
+        target: side(1),
+    }
+}
+
+/// Refuses buckets that are out of order, and none.
+///
+/// # Errors
+/// [`Error::Usage`].
+pub(super) fn check(buckets: &[(usize, usize)]) -> Result<()> {
+    if (1..=BUCKETS.len()).contains(&buckets.len()) && buckets.is_sorted() {
+        return Ok(());
+    }
+    let what = format!(
+        "buckets {buckets:?}: expected 1 to {}, smallest first",
+        BUCKETS.len()
+    );
+    Err(Error::Usage(what))
+}
