@@ -24,6 +24,9 @@ const LANES: u32 = 64u;
 const HELD: u32 = 2u; // TABLES * D / LANES, rounded up
 const EACH: u32 = 16u; // words an invocation looks at before the next gathering
 const LIST: u32 = LANES * EACH;
+const SENTENCES: u32 = BATCH * MEMORIES;
+const IN_STORIES: u32 = SENTENCES * WORDS;
+const PLACES: u32 = IN_STORIES + BATCH * WORDS;
 
 @group(0) @binding(0) var<storage, read> story: array<u32>;
 @group(0) @binding(1) var<storage, read> question: array<u32>;
@@ -39,45 +42,36 @@ fn epilogue(x: T, i: u32) -> T { return x; }
 var<workgroup> places: array<u32, LIST>;
 var<workgroup> counts: array<u32, LANES>;
 
-// What the word at a place is worth to column c; places in questions come behind those in stories.
-fn worth(place: u32, c: u32) -> f32 {
-    let k = c / D;
-    let n = c % D;
-    let sentence = place / WORDS;
-    let along = f32(place % WORDS + 1u) / f32(WORDS);
-    let l = (1.0 - along) - f32(n + 1u) / f32(D) * (1.0 - 2.0 * along);
-    let sentences = BATCH * MEMORIES;
-    if sentence >= sentences {
-        if k > 0u { return 0.0; }
-        return l * d_asked[(sentence - sentences) * D + n];
-    }
-    return l * d_memories[(k * sentences + sentence) * D + n];
+// The word at a place; places in questions come behind those in stories, and behind those is none.
+fn word_at(place: u32) -> u32 {
+    if place < IN_STORIES { return story[place]; }
+    if place < PLACES { return question[place - IN_STORIES]; }
+    return 0u;
 }
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lid: u32) {
     let own = wid.y * groups.x + wid.x;
-    let in_stories = BATCH * MEMORIES * WORDS;
-    let all = in_stories + BATCH * WORDS;
     let is_word = own < VOCABULARY;
     var sum: array<f32, HELD>;
+    var across: array<f32, HELD>; // n/d of a column
+    var column: array<u32, HELD>; // its place in dmemories
     // unroll
-    for (var h = 0u; h < HELD; h++) { sum[h] = 0.0; }
+    for (var h = 0u; h < HELD; h++) {
+        let c = min(lid + h * LANES, TABLES * D - 1u);
+        sum[h] = 0.0;
+        across[h] = f32(c % D + 1u) / f32(D);
+        column[h] = c / D * SENTENCES * D + c % D;
+    }
     if is_word {
-        for (var start = 0u; start < all; start += LIST) {
-            var count = 0u;
+        // Word 0 has nothing to gather.
+        for (var start = select(0u, PLACES, own == 0u); start < PLACES; start += LIST) {
+            var hits = 0u;
             for (var e = 0u; e < EACH; e++) {
-                let place = start + e * LANES + lid;
-                var word = 0u;
-                if place < in_stories {
-                    word = story[place];
-                } else if place < all {
-                    word = question[place - in_stories];
-                }
-                count += select(0u, 1u, word == own);
+                hits |= select(0u, 1u << e, word_at(start + e * LANES + lid) == own);
             }
-            counts[lid] = count;
+            counts[lid] = countOneBits(hits);
             workgroupBarrier();
             var at = 0u;
             var total = 0u;
@@ -85,27 +79,22 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
                 at += select(0u, counts[l], l < lid);
                 total += counts[l];
             }
-            for (var e = 0u; e < EACH; e++) {
-                let place = start + e * LANES + lid;
-                var word = 0u;
-                if place < in_stories {
-                    word = story[place];
-                } else if place < all {
-                    word = question[place - in_stories];
-                }
-                if word == own && place < all {
-                    places[min(at, LIST - 1u)] = place;
-                    at++;
-                }
+            for (; hits != 0u; hits &= hits - 1u) {
+                places[at] = start + firstTrailingBit(hits) * LANES + lid;
+                at++;
             }
             workgroupBarrier();
-            if own > 0u {
-                for (var f = 0u; f < total; f++) {
-                    let place = places[f];
-                    // unroll
-                    for (var h = 0u; h < HELD; h++) {
-                        let c = lid + h * LANES;
-                        if c < TABLES * D { sum[h] += worth(place, c); }
+            for (var f = 0u; f < total; f++) {
+                let place = places[f];
+                let sentence = place / WORDS;
+                let along = f32(place % WORDS + 1u) / f32(WORDS);
+                // unroll
+                for (var h = 0u; h < HELD; h++) {
+                    let l = (1.0 - along) - across[h] * (1.0 - 2.0 * along);
+                    if place < IN_STORIES {
+                        sum[h] += l * d_memories[column[h] + sentence * D];
+                    } else if column[h] < D {
+                        sum[h] += l * d_asked[column[h] + (sentence - SENTENCES) * D];
                     }
                 }
             }
@@ -127,10 +116,9 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         for (var h = 0u; h < HELD; h++) {
             let c = lid + h * LANES;
             if c < TABLES * D {
-                let sentences = BATCH * MEMORIES;
                 var total = 0.0;
                 for (var b = 0u; b < BATCH; b++) {
-                    total += d_memories[(c / D * sentences + b * MEMORIES + row) * D + c % D];
+                    total += d_memories[(c / D * SENTENCES + b * MEMORIES + row) * D + c % D];
                 }
                 d_temporal[c / D * STRIDE_T + row * D + c % D] = total;
             }
