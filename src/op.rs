@@ -26,6 +26,7 @@ pub mod ctc_decode;
 pub mod gather;
 pub mod hops;
 pub mod lrn;
+pub mod lstm;
 pub mod map;
 pub mod matmul;
 pub mod max_pool;
@@ -71,6 +72,7 @@ pub const LIST: &[&dyn Family] = &[
     &ctc::Family,
     &bag::Family,
     &hops::Family,
+    &lstm::Family,
 ];
 
 /// The paper's seven classes of operation (Fathom, IISWC 2016, section V).

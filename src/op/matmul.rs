@@ -5,7 +5,7 @@ use crate::graph::Tensor;
 use crate::tensor::{Array, Shape, TensorSpec};
 
 use super::map::Map;
-use super::{Class, Cost, Io, Lowered, Op, Tolerance, Variant};
+use super::{Binding, Class, Cost, Dispatch, Io, Lowered, Op, Operand, Tolerance, Variant};
 
 mod cases;
 pub(in crate::op) mod lower;
@@ -210,6 +210,47 @@ impl Op for MatMul {
         let rest = self.epilogue.as_ref().map(Map::types).unwrap_or_default();
         std::iter::once(own).chain(rest).collect()
     }
+}
+
+/// The dispatch of A [M, K] times B [K, N] to C, sizes as [M, N, K], for ops that have a product inside.
+pub(in crate::op) fn product_into(
+    [m, n, k]: [usize; 3],
+    [a, b]: [Binding; 2],
+    c: Binding,
+    caps: &Caps,
+) -> Dispatch {
+    let inputs = [TensorSpec::f32([m, k]), TensorSpec::f32([k, n])];
+    let outputs = [TensorSpec::f32([m, n])];
+    let (op, io) = (
+        MatMul::default(),
+        Io {
+            inputs: &inputs,
+            outputs: &outputs,
+            caps,
+        },
+    );
+    let mut variants = op.variants(&inputs, caps).into_iter();
+    // One dispatch, so that no scratch is needed; there always is a naive variant.
+    let single = variants.find_map(|v| {
+        op.lower(&v, &io)
+            .dispatches
+            .pop()
+            .filter(|_| v.name != "split_k")
+    });
+    let naive = || {
+        op.lower(&Variant::new("naive", []), &io)
+            .dispatches
+            .remove(0)
+    };
+    let mut dispatch = single.unwrap_or_else(naive);
+    for binding in &mut dispatch.bindings {
+        *binding = match binding.operand {
+            Operand::Input(0) => a,
+            Operand::Input(_) => b,
+            _ => c,
+        };
+    }
+    dispatch
 }
 
 impl<'g> Tensor<'g> {

@@ -1,0 +1,59 @@
+// The gradient of forward.wgsl with respect to the scores and the query:
+//   da[s] = dcontext . memory[b, s], dscore = a (da - sum of a da),
+//   dquery[n] = sum over s of dscore[s] v[n] (1 - tanh(keys[b, s, n] + query[n])^2)
+// Grid: [B, queries]; TEAM invocations share a da. Shared: 4 S (TEAM + 1) bytes.
+
+const COLUMNS: u32 = 8u; // H / 4
+const S: u32 = 5u;
+const T: u32 = 10u;
+const LANES: u32 = 64u;
+const TEAM: u32 = 8u;
+const CONTEXT: u32 = 0u; // where dcontext's rows begin, as in forward.wgsl
+const ROWS: u32 = 10u;
+const PITCH: u32 = 8u;
+
+struct Params { step: u32 } // of the first query
+@group(0) @binding(0) var<storage, read> query: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> keys: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> memory: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> v: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> shares: array<f32>;
+@group(0) @binding(5) var<storage, read> d_context: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read_write> d_query: array<vec4<f32>>;
+@group(0) @binding(7) var<storage, read_write> d_score: array<f32>;
+@group(1) @binding(0) var<uniform> params: Params;
+
+var<workgroup> parts: array<f32, S * TEAM>;
+var<workgroup> score: array<f32, S>;
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+    let b = wid.x;
+    let bt = b * T + params.step + wid.y;
+    let d = CONTEXT + (b * ROWS + params.step + wid.y) * PITCH;
+    for (var i = lid; i < S * TEAM; i += LANES) {
+        let at = (b * S + i / TEAM) * COLUMNS;
+        var sum = 0.0;
+        for (var n = i % TEAM; n < COLUMNS; n += TEAM) { sum += dot(d_context[d + n], memory[at + n]); }
+        parts[i] = sum;
+    }
+    workgroupBarrier();
+    for (var s = lid; s < S; s += LANES) {
+        var sum = 0.0;
+        for (var k = 0u; k < TEAM; k++) { sum += parts[s * TEAM + k]; }
+        score[s] = sum;
+    }
+    workgroupBarrier();
+    var mean = 0.0;
+    for (var s = 0u; s < S; s++) { mean += shares[bt * S + s] * score[s]; }
+    for (var s = lid; s < S; s += LANES) { d_score[bt * S + s] = shares[bt * S + s] * (score[s] - mean); }
+    for (var n = lid; n < COLUMNS; n += LANES) {
+        let q = query[bt * COLUMNS + n];
+        var sum = vec4<f32>(0.0);
+        for (var s = 0u; s < S; s++) {
+            let x = tanh(clamp(keys[(b * S + s) * COLUMNS + n] + q, vec4<f32>(-15.0), vec4<f32>(15.0)));
+            sum += shares[bt * S + s] * (score[s] - mean) * (1.0 - x * x);
+        }
+        d_query[bt * COLUMNS + n] = v[n] * sum;
+    }
+}

@@ -1,0 +1,75 @@
+// The product of a time step and what is made of it: for rows b of a batch, GATES sets of COLUMNS vec4s,
+//   sum[g] = sum over the problem's sources of A[b, :] W[:, g, column], then finish(b, column, sum).
+// The problem says where A and W lie and what becomes of a sum: a cell forward or backward, a linear layer.
+// A batch is far too small to fill a GPU with columns alone: there SLICES invocations share a sum, each a
+// slice of K, and one of them adds the slices up in a fixed order. With one slice nothing is shared, which
+// suits a CPU.
+// Grid: [COLUMNS / LANES, B / ROWS, layers]; an invocation owns ROWS rows of one vec4 column of each set.
+// Shared: 16 SLICES LANES ROWS GATES bytes where SLICES > 1. All lengths are consts: see docs/rejected.md on
+// uniforms that bound loops.
+
+const ROWS: u32 = 4u;
+const LANES: u32 = 8u;
+const SLICES: u32 = 1u; // a power of two that divides every source's depth
+
+// hook: problem
+// use: lstm/forward
+// end
+
+const HELD: u32 = ROWS * GATES;
+const SHARED: u32 = select(1u, SLICES * LANES * HELD, SLICES > 1u);
+var<workgroup> parts: array<vec4<f32>, SHARED>;
+
+@compute @workgroup_size(LANES, SLICES)
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+    if !is_active(wid.z) { return; }
+    let column = wid.x * LANES + lid.x;
+    let own = min(column, COLUMNS - 1u);
+    let first = wid.y * ROWS;
+    var sum: array<vec4<f32>, HELD>;
+    // unroll
+    for (var i = 0u; i < HELD; i++) { sum[i] = vec4<f32>(0.0); }
+    // unroll
+    for (var s = 0u; s < SOURCES; s++) {
+        if takes(s, wid.z) {
+            let each = DEPTH / SLICES;
+            for (var i = 0u; i < each; i++) {
+                let k = lid.y * each + i;
+                var a: array<vec4<f32>, ROWS>;
+                // unroll
+                for (var r = 0u; r < ROWS; r++) { a[r] = operand(s, wid.z, min(first + r, BATCH - 1u), k); }
+                // unroll
+                for (var j = 0u; j < 4u; j++) {
+                    // unroll
+                    for (var g = 0u; g < GATES; g++) {
+                        let w = weight(s, wid.z, 4u * k + j, g, own);
+                        // unroll
+                        for (var r = 0u; r < ROWS; r++) { sum[r * GATES + g] += a[r][j] * w; }
+                    }
+                }
+            }
+        }
+    }
+    if SLICES > 1u {
+        // unroll
+        for (var i = 0u; i < HELD; i++) { parts[(lid.y * LANES + lid.x) * HELD + i] = sum[i]; }
+        workgroupBarrier();
+        for (var r = lid.y; r < ROWS; r += SLICES) {
+            var total: array<vec4<f32>, GATES>;
+            // unroll
+            for (var g = 0u; g < GATES; g++) {
+                total[g] = vec4<f32>(0.0);
+                for (var s = 0u; s < SLICES; s++) { total[g] += parts[(s * LANES + lid.x) * HELD + r * GATES + g]; }
+            }
+            if column < COLUMNS && first + r < BATCH { finish(wid.z, first + r, column, total); }
+        }
+    } else {
+        // unroll
+        for (var r = 0u; r < ROWS; r++) {
+            var total: array<vec4<f32>, GATES>;
+            // unroll
+            for (var g = 0u; g < GATES; g++) { total[g] = sum[r * GATES + g]; }
+            if column < COLUMNS && first + r < BATCH { finish(wid.z, first + r, column, total); }
+        }
+    }
+}
