@@ -13,6 +13,7 @@ use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 
 pub mod argmax;
+pub mod attention;
 pub mod bag;
 pub mod batch_norm;
 pub mod bernoulli_cross_entropy;
@@ -23,6 +24,7 @@ pub mod conv2d;
 pub mod cross_entropy;
 pub mod ctc;
 pub mod ctc_decode;
+pub mod decoder;
 pub mod gather;
 pub mod hops;
 pub mod lrn;
@@ -73,6 +75,8 @@ pub const LIST: &[&dyn Family] = &[
     &bag::Family,
     &hops::Family,
     &lstm::Family,
+    &attention::Family,
+    &decoder::Family,
 ];
 
 /// The paper's seven classes of operation (Fathom, IISWC 2016, section V).

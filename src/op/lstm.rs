@@ -22,6 +22,7 @@ mod grad;
 pub(in crate::op) mod step;
 
 pub use grad::LstmGrad;
+pub(in crate::op) use grad::{add_back, gates_within, inputs_of, layers_back};
 use step::{Size, Step, variants};
 
 /// Inputs: x [B, T, H], weights [L, 2H 4H] with rows of the input before those of h, biases [L, 4H], gates

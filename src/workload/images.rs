@@ -94,7 +94,7 @@ pub struct Classic {
 }
 
 /// A rate that is divided by ten when the held-out error stops falling (Krizhevsky 2012, section 5; Simonyan
-/// & Zisserman 2014, section 3.1): after two epochs without a new lowest, three times at most.
+/// & Zisserman 2014, section 3.1): after four epochs without a new lowest, three times at most.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Pace {
     drops: i32,
@@ -119,7 +119,7 @@ impl Pace {
             return None;
         }
         self.without += 1;
-        if self.without < 2 || self.drops == 3 {
+        if self.without < 4 || self.drops == 3 {
             return None;
         }
         (self.drops, self.without) = (self.drops + 1, 0);

@@ -20,13 +20,6 @@ pub(in crate::op) fn add_product(y: &mut [f64], x: &[f64], w: &[f64]) {
     }
 }
 
-/// y + g W^T for W [y, g] in rows.
-pub(in crate::op) fn add_turned(y: &mut [f64], g: &[f64], w: &[f64]) {
-    for (y, row) in y.iter_mut().zip(w.chunks(g.len())) {
-        *y += row.iter().zip(g).map(|(w, g)| w * g).sum::<f64>();
-    }
-}
-
 /// A step of a cell with weight [2H, 4H] and bias `[4H]` over x, and h and c before.
 pub(in crate::op) fn forward(w: &[f64], bias: &[f64], x: &[f64], h: &[f64], c: &[f64]) -> Cell {
     let width = h.len();
