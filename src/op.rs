@@ -25,8 +25,11 @@ pub mod cross_entropy;
 pub mod ctc;
 pub mod ctc_decode;
 pub mod decoder;
+pub mod embedding;
 pub mod gather;
 pub mod hops;
+pub mod ids;
+pub mod log_uniform;
 pub mod lrn;
 pub mod lstm;
 pub mod map;
@@ -38,9 +41,11 @@ pub mod random;
 pub mod recurrent;
 pub mod reduce;
 mod rows;
+pub mod sampled_softmax;
 pub mod shift;
 pub mod slice;
 pub mod softmax;
+pub mod sparse;
 mod splice;
 pub mod tick;
 pub mod transpose;
@@ -77,6 +82,11 @@ pub const LIST: &[&dyn Family] = &[
     &lstm::Family,
     &attention::Family,
     &decoder::Family,
+    &embedding::Family,
+    &sparse::Family,
+    &ids::Family,
+    &log_uniform::Family,
+    &sampled_softmax::Family,
 ];
 
 /// The paper's seven classes of operation (Fathom, IISWC 2016, section V).

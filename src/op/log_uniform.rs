@@ -1,0 +1,171 @@
+//! Classes drawn by the log-uniform law, which is about how often the words of a vocabulary that is sorted by
+//! frequency occur (Zipf).
+
+use crate::gpu::Caps;
+use crate::graph::{Graph, Init, Tensor};
+use crate::random::{Rng, stream_id};
+use crate::tensor::{Array, TensorSpec};
+
+use super::map::stream;
+use super::{
+    Case, Class, Cost, Dispatch, Distribution, Io, Kernel, Lowered, Op, Tolerance, Variant, grid,
+    input, output,
+};
+
+/// Inputs: the clock, and for each class c of V the probability of those up to it, f32 `[V]`. Output: u32
+/// `[count]`, drawn with replacement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogUniform {
+    /// Draws.
+    pub count: usize,
+    /// Which stream.
+    pub stream: u32,
+}
+
+/// ln((c + 2) / (c + 1)) / ln(V + 1), the probability of class c.
+pub fn probability(class: usize, classes: usize) -> f64 {
+    (1.0 / (class as f64 + 1.0)).ln_1p() / (classes as f64 + 1.0).ln()
+}
+
+/// The probability of the classes up to each.
+fn limits(classes: usize) -> Vec<f32> {
+    let up_to = |c: usize| ((c as f64 + 2.0).ln() / (classes as f64 + 1.0).ln()) as f32;
+    (0..classes).map(up_to).collect()
+}
+
+impl Op for LogUniform {
+    fn name(&self) -> &'static str {
+        "log_uniform"
+    }
+
+    fn class(&self) -> Class {
+        Class::Random
+    }
+
+    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
+        if inputs[0] != TensorSpec::u32([4]) || inputs[1] != TensorSpec::f32([inputs[1].len()]) {
+            return Err(format!(
+                "takes a clock and f32 [V], not {} and {}",
+                inputs[0], inputs[1]
+            ));
+        }
+        Ok(vec![TensorSpec::u32([self.count])])
+    }
+
+    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
+        Cost::new(0, inputs, &[TensorSpec::u32([self.count])])
+    }
+
+    fn variants(&self, _inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::new("draw", [])]
+    }
+
+    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
+        let classes = io.inputs[1].len() as u32;
+        Lowered::one(Dispatch {
+            kernel: Kernel::of("log_uniform", variant).with_consts(&[("CLASSES", classes)]),
+            bindings: vec![input(0), input(1), output(0)],
+            params: vec![self.count as u32, self.stream],
+            grid: grid(self.count.div_ceil(4 * 64), io.caps),
+        })
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
+        let stream = stream(&inputs[0].data, self.stream);
+        let last = inputs[1].data.len() - 1;
+        let class = |i: usize| {
+            let u = stream.uniform(i);
+            inputs[1]
+                .data
+                .partition_point(|limit| *limit <= u)
+                .min(last) as f64
+        };
+        let ids = (0..self.count).map(class).collect();
+        vec![Array::new(TensorSpec::u32([self.count]), ids)]
+    }
+
+    /// Integers are exact.
+    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
+        Tolerance(0.0)
+    }
+
+    fn sample(&self, inputs: &[TensorSpec], _: Distribution, rng: &mut Rng) -> Vec<Array> {
+        let limits = limits(inputs[1].len()).into_iter().map(f64::from).collect();
+        vec![
+            Distribution::Uniform.array(&inputs[0], 1 << 31, rng),
+            Array::new(inputs[1].clone(), limits),
+        ]
+    }
+
+    fn distributions(&self) -> &'static [Distribution] {
+        &[Distribution::Uniform]
+    }
+}
+
+impl Graph {
+    /// `count` classes below `classes` from the stream `name`, drawn with replacement by the log-uniform law:
+    /// u32 `[count]`.
+    pub fn log_uniform(&self, name: &str, count: usize, classes: usize) -> Tensor<'_> {
+        let stream = stream_id(name);
+        let clock = self.clock();
+        self.scoped(name, || {
+            let spec = TensorSpec::f32([classes]);
+            let limits = Init::Values(std::sync::Arc::new(limits(classes)));
+            let limits = self.variable("limits", spec, limits);
+            self.apply1(LogUniform { count, stream }, &[clock, limits])
+        })
+    }
+}
+
+/// Cases of [`LogUniform`].
+#[derive(Debug)]
+pub struct Family;
+
+impl super::Family for Family {
+    fn name(&self) -> &'static str {
+        "log_uniform"
+    }
+
+    fn cases(&self) -> Vec<Case> {
+        let case = |(count, classes): (usize, usize)| {
+            let inputs = [TensorSpec::u32([4]), TensorSpec::f32([classes])];
+            Case::new(
+                format!("k{count}_v{classes}"),
+                LogUniform { count, stream: 77 },
+                inputs,
+            )
+        };
+        [(1, 1), (5, 2), (32, 200), (512, 40_000), (4099, 1009)]
+            .map(case)
+            .into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_drawn_as_often_as_the_law_says() {
+        let op = LogUniform {
+            count: 200_000,
+            stream: 3,
+        };
+        let inputs = op.sample(
+            &[TensorSpec::u32([4]), TensorSpec::f32([50])],
+            Distribution::Uniform,
+            &mut Rng::new(5),
+        );
+        let drawn = op.reference(&[&inputs[0], &inputs[1]]).remove(0);
+        let whole: f64 = (0..50).map(|c| probability(c, 50)).sum();
+        assert!((whole - 1.0).abs() < 1e-12);
+        for c in 0..50 {
+            let times = drawn.data.iter().filter(|x| **x == c as f64).count() as f64;
+            let wanted = 200_000.0 * probability(c, 50);
+            assert!(
+                (times - wanted).abs() < 5.0 * wanted.sqrt(),
+                "class {c}: {times}, not {wanted}"
+            );
+        }
+    }
+}
