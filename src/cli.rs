@@ -160,6 +160,29 @@ pub struct ModelArgs {
     /// Another number for a model parameter, as `hidden=128`; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
     pub set: Vec<(String, usize)>,
+
+    /// Length of seq2seq's sentences: 0, 1, 2, 3, or mixed [default: the preset's]
+    #[arg(long, value_name = "N|mixed", value_parser = bucket)]
+    pub bucket: Option<usize>,
+}
+
+/// A bucket's number; `mixed` is the one behind the last.
+fn bucket(text: &str) -> std::result::Result<usize, String> {
+    let all = crate::data::translation::BUCKETS.len();
+    match text.parse::<usize>() {
+        _ if text == "mixed" => Ok(all),
+        Ok(bucket) if bucket < all => Ok(bucket),
+        _ => Err(format!(
+            "a bucket from 0 to {} or mixed is expected",
+            all - 1
+        )),
+    }
+}
+
+/// Settings with that of a bucket.
+fn with_bucket(set: &[(String, usize)], bucket: Option<usize>) -> Vec<(String, usize)> {
+    let bucket = bucket.map(|bucket| ("bucket".to_string(), bucket));
+    set.iter().cloned().chain(bucket).collect()
 }
 
 fn setting(text: &str) -> std::result::Result<(String, usize), String> {
@@ -184,7 +207,7 @@ fn configure(
         if !model.set(key, *value) {
             let known: Vec<_> = model.config().keys().cloned().collect();
             return Err(Error::Usage(format!(
-                "{} has no parameter '{key}' to set; its numbers are {}",
+                "{} has no parameter '{key}' that could be {value}; its numbers are {}",
                 entry.name,
                 known.join(", ")
             )));
@@ -202,7 +225,7 @@ impl ModelArgs {
         let entry = workload::find(&self.workload)?;
         let preset = preset_or_default(self.preset, gpu);
         let batch = self.batch.map(|b| b as usize);
-        let model = configure(entry, preset, batch, &self.set)?;
+        let model = configure(entry, preset, batch, &with_bucket(&self.set, self.bucket))?;
         Ok((preset, model))
     }
 }

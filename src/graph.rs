@@ -226,6 +226,8 @@ struct Inner {
     recording: bool,
     /// Most bytes of one tensor that a kernel can bind; 0 for any number.
     max_binding: u64,
+    /// Tables, ids and rows whose tables learn: see [`Graph::learn_rows`].
+    lookups: Vec<[ValueId; 3]>,
     /// The bank that takes parameters in the place of `param`.
     other_parameters: Option<String>,
     error: Option<String>,
@@ -334,6 +336,33 @@ impl Graph {
 
     pub(crate) fn replace_parameter_bank(&self, bank: Option<String>) -> Option<String> {
         std::mem::replace(&mut self.inner.borrow_mut().other_parameters, bank)
+    }
+
+    /// Notes that `rows` are those of `table` that `ids` name, and that training changes the table there.
+    pub(crate) fn learn_rows(&self, table: Tensor<'_>, ids: Tensor<'_>, rows: Tensor<'_>) {
+        let mut inner = self.inner.borrow_mut();
+        if inner.lookups.iter().any(|known| known[0] == table.id) {
+            drop(inner);
+            return self.fail("a table is looked up twice in a step: join the ids".into());
+        }
+        inner.lookups.push([table.id, ids.id, rows.id]);
+    }
+
+    /// Table, ids and rows of each lookup so far.
+    pub(crate) fn lookups(&self) -> Vec<[Tensor<'_>; 3]> {
+        let known = self.inner.borrow().lookups.clone();
+        known
+            .into_iter()
+            .map(|ids| ids.map(|id| self.tensor(id)))
+            .collect()
+    }
+
+    /// The name of a bank's member, as in a snapshot.
+    pub(crate) fn member_name(&self, member: Tensor<'_>) -> String {
+        self.with_nodes(|nodes| match nodes.nodes[nodes.makers[member.id.0]].kind {
+            Kind::Member { bank, member, .. } => nodes.banks[bank].members[member].name.clone(),
+            _ => String::new(),
+        })
     }
 
     /// Whether random draws are to be outputs.

@@ -18,7 +18,8 @@ pub enum Start {
 }
 
 impl Start {
-    fn init(self, fan_in: usize, fan_out: usize) -> Init {
+    /// The starting values of a matrix.
+    pub fn init(self, fan_in: usize, fan_out: usize) -> Init {
         match self {
             Self::HeNormal => Init::Normal {
                 std: (2.0 / fan_in as f32).sqrt(),
@@ -89,6 +90,22 @@ pub fn conv_bias<'g>(
     g.scoped(name, || {
         y + g.parameter("bias", [channels], Init::Constant(0.0))
     })
+}
+
+/// The bank of tables whose gradients are the rows that a step touches.
+pub const TABLES: &str = "table";
+
+/// A table of rows [V, H] under `name`, which [`lookup`] reads.
+pub fn table<'g>(g: &'g Graph, name: &str, shape: [usize; 2], start: Init) -> Tensor<'g> {
+    g.member(TABLES, name, shape, start)
+}
+
+/// The rows [.., H] of a [`table`] that `ids` u32 [..] name. Training updates these rows alone; a table is
+/// looked up once a step.
+pub fn lookup<'g>(table: Tensor<'g>, ids: Tensor<'g>) -> Tensor<'g> {
+    let rows = table.embedding(ids);
+    table.graph().learn_rows(table, ids, rows);
+    rows
 }
 
 /// x [B, ..] as rows [B, all the rest].

@@ -175,8 +175,13 @@ impl Outline {
 
     /// Number of values in the model's parameters.
     pub fn parameters(&self) -> usize {
-        let banks = self.nodes.banks.iter().filter(|b| b.name == "param");
-        banks.map(Bank::parameters).sum()
+        let learns = |b: &&Bank| b.name == "param" || b.name == crate::nn::TABLES;
+        self.nodes
+            .banks
+            .iter()
+            .filter(learns)
+            .map(Bank::parameters)
+            .sum()
     }
 
     /// The inputs with their shapes.

@@ -81,8 +81,10 @@ pub fn take(gpu: &Gpu, model: &dyn Workload, request: &Request) -> Result<Snapsh
     for (name, _) in program.outline.outputs() {
         let value = program.read(gpu, name)?;
         match name {
-            step::GRADIENTS => split(&banks[0], &value, "grad/", "", &mut tensors),
-            name if name.starts_with("random/") => tensors.push((name.to_string(), value)),
+            step::GRADIENTS => split(dense(banks)?, &value, "grad/", "", &mut tensors),
+            name if name.starts_with("random/") || name.starts_with("grad/") => {
+                tensors.push((name.to_string(), value))
+            }
             name => tensors.push((format!("output/{name}"), value)),
         }
     }
@@ -123,17 +125,24 @@ fn optimiser_state(
     banks: &[Bank],
     tensors: &mut Vec<(String, Array)>,
 ) -> Result<()> {
-    let len = banks[0].layout().len;
+    let bank = dense(banks)?;
+    let len = bank.layout().len;
     for (name, spec) in state.names() {
         if *spec == TensorSpec::f32([len]) && step::STATE.contains(&name) {
             let value = state.read(gpu, name)?;
-            split(&banks[0], &value, "state/", &format!(".{name}"), tensors);
+            split(bank, &value, "state/", &format!(".{name}"), tensors);
         }
     }
     let clock = state.read(gpu, "clock")?;
     let step = Array::new(TensorSpec::new([1], DType::I32), vec![clock.data[0]]);
     tensors.push(("state/step".into(), step));
     Ok(())
+}
+
+/// The bank whose gradient is dense.
+fn dense(banks: &[Bank]) -> Result<&Bank> {
+    let found = banks.iter().find(|b| b.name == "param");
+    found.ok_or_else(|| Error::Internal("a model has no parameters".into()))
 }
 
 /// Cuts a flat tensor into a bank's members.

@@ -16,8 +16,8 @@ pub struct Trainer<'a> {
     model: Box<dyn Workload>,
     data: Box<dyn Data>,
     state: State,
-    training: Program,
-    inference: Program,
+    /// Training and inference of each form of the model.
+    programs: Vec<[Program; 2]>,
     steps: u64,
     news: Vec<String>,
 }
@@ -42,14 +42,13 @@ impl<'a> Trainer<'a> {
     pub fn new(gpu: &'a Gpu, mut model: Box<dyn Workload>, source: &Source) -> Result<Self> {
         model.begin();
         let mut state = State::new(source.seed);
-        let (training, inference) = compile(gpu, model.as_ref(), &mut state)?;
+        let programs = compile(gpu, model.as_ref(), &mut state)?;
         Ok(Self {
             data: model.data(source)?,
             gpu,
             model,
             state,
-            training,
-            inference,
+            programs,
             steps: 0,
             news: Vec::new(),
         })
@@ -80,14 +79,12 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// [`Error::Gpu`] where the device fails, [`Error::Verification`] where the loss is no number.
     pub fn step(&mut self) -> Result<f64> {
-        feed(
-            self.gpu,
-            &self.training,
-            &self.data.batch(Split::Train, self.steps)?,
-        )?;
-        self.training.run(self.gpu, 1)?;
+        let batch = self.data.batch(Split::Train, self.steps)?;
+        let [training, _] = &self.programs[self.data.form(Split::Train, self.steps)];
+        feed(self.gpu, training, &batch)?;
+        training.run(self.gpu, 1)?;
         self.steps += 1;
-        let loss = self.training.read(self.gpu, step::LOSS)?.data[0];
+        let loss = training.read(self.gpu, step::LOSS)?.data[0];
         if !loss.is_finite() {
             return Err(Error::Verification(format!(
                 "the loss is {loss} at step {}; `fathom verify` finds a kernel that is wrong on this \
@@ -106,8 +103,8 @@ impl<'a> Trainer<'a> {
     fn follow(&mut self, epoch: u64) -> Result<()> {
         let (mut above, mut below) = (0.0, 0.0);
         for batch in self.data.validation()? {
-            self.infer(&batch)?;
-            let read = |name: &str| self.inference.read(self.gpu, name);
+            let inference = self.infer(&batch, 0)?;
+            let read = |name: &str| inference.read(self.gpu, name);
             let Some((numerator, denominator)) = self.model.judge(&batch, &read)? else {
                 return Ok(());
             };
@@ -115,19 +112,20 @@ impl<'a> Trainer<'a> {
             below += denominator;
         }
         if let Some(change) = self.model.follow(epoch, above / below) {
-            (self.training, self.inference) =
-                compile(self.gpu, self.model.as_ref(), &mut self.state)?;
+            self.programs = compile(self.gpu, self.model.as_ref(), &mut self.state)?;
             self.news.push(change);
         }
         Ok(())
     }
 
-    /// An inference step, which leaves the clock of training as it was.
-    fn infer(&self, batch: &Feed) -> Result<()> {
+    /// An inference step of a form, which leaves the clock of training as it was.
+    fn infer(&self, batch: &Feed, form: usize) -> Result<&Program> {
+        let [_, inference] = &self.programs[form];
         let clock = self.state.read(self.gpu, "clock")?;
-        feed(self.gpu, &self.inference, batch)?;
-        self.inference.run(self.gpu, 1)?;
-        self.state.write(self.gpu, "clock", &clock)
+        feed(self.gpu, inference, batch)?;
+        inference.run(self.gpu, 1)?;
+        self.state.write(self.gpu, "clock", &clock)?;
+        Ok(inference)
     }
 
     /// The metric over all held-out samples, in its unit, and by group where samples fall into groups.
@@ -138,10 +136,10 @@ impl<'a> Trainer<'a> {
         let factor = self.model.metric().factor;
         let (mut above, mut below) = (0.0, 0.0);
         let mut groups: BTreeMap<String, (f64, f64)> = BTreeMap::new();
-        for batch in 0..self.data.test_batches() {
-            let batch = self.data.batch(Split::Test, batch)?;
-            self.infer(&batch)?;
-            let read = |name: &str| self.inference.read(self.gpu, name);
+        for step in 0..self.data.test_batches() {
+            let batch = self.data.batch(Split::Test, step)?;
+            let inference = self.infer(&batch, self.data.form(Split::Test, step))?;
+            let read = |name: &str| inference.read(self.gpu, name);
             let (numerator, denominator) = self.model.score(&batch, &read)?;
             above += numerator;
             below += denominator;
@@ -164,20 +162,28 @@ impl<'a> Trainer<'a> {
         let mut shown = Vec::new();
         let most = self.model.batch();
         for sample in 0..count {
-            let batch = self.data.batch(Split::Test, (sample / most) as u64)?;
-            self.infer(&batch)?;
-            let read = |name: &str| self.inference.read(self.gpu, name);
+            let step = (sample / most) as u64;
+            let batch = self.data.batch(Split::Test, step)?;
+            let inference = self.infer(&batch, self.data.form(Split::Test, step))?;
+            let read = |name: &str| inference.read(self.gpu, name);
             shown.extend(self.data.show(&batch, &read, sample % most)?);
         }
         Ok(shown)
     }
 }
 
-fn compile(gpu: &Gpu, model: &dyn Workload, state: &mut State) -> Result<(Program, Program)> {
-    let mut compile = |mode| {
-        let nodes = step::nodes(model, mode, &gpu.caps, false)?;
-        let outline = Outline::new(&gpu.caps, &nodes, &Options::default())?;
-        Program::new(gpu, outline, state)
+/// The programs of each form of a model over one state.
+fn compile(gpu: &Gpu, model: &dyn Workload, state: &mut State) -> Result<Vec<[Program; 2]>> {
+    let mut both = |model: &dyn Workload| {
+        let mut one = |mode| {
+            let nodes = step::nodes(model, mode, &gpu.caps, false)?;
+            let outline = Outline::new(&gpu.caps, &nodes, &Options::default())?;
+            Program::new(gpu, outline, state)
+        };
+        Ok([one(Mode::Train)?, one(Mode::Infer)?])
     };
-    Ok((compile(Mode::Train)?, compile(Mode::Infer)?))
+    match model.forms() {
+        forms if forms.is_empty() => Ok(vec![both(model)?]),
+        forms => forms.iter().map(|form| both(form.as_ref())).collect(),
+    }
 }

@@ -20,6 +20,7 @@ pub mod deepq;
 mod images;
 pub mod memnet;
 pub mod residual;
+pub mod seq2seq;
 pub mod speech;
 pub mod step;
 pub mod vgg;
@@ -133,6 +134,12 @@ pub trait Data {
             .collect()
     }
 
+    /// Which of [`Workload::forms`] a batch is for.
+    fn form(&self, split: Split, step: u64) -> usize {
+        let _ = (split, step);
+        0
+    }
+
     /// One sample of a held-out batch with what the model made of it, for people.
     fn show(&self, feed: &Feed, read: Read, sample: usize) -> Result<Option<String>> {
         let _ = (feed, read, sample);
@@ -171,6 +178,12 @@ pub trait Workload: fmt::Debug {
 
     /// Sets one of the numbers that [`Workload::config`] names; false where it has none of that name.
     fn set(&mut self, name: &str, value: usize) -> bool;
+
+    /// The models that share its parameters and are trained in turn, where its batches are not all of one
+    /// shape; none where they are.
+    fn forms(&self) -> Vec<Box<dyn Workload>> {
+        Vec::new()
+    }
 
     /// Declares inputs, layers and outputs, and in training returns the loss, a scalar.
     fn build<'g>(&self, g: &'g Graph, mode: Mode) -> Option<Tensor<'g>>;
@@ -247,6 +260,7 @@ impl fmt::Debug for Entry {
 
 /// The suite.
 pub const WORKLOADS: &[Entry] = &[
+    seq2seq::ENTRY,
     memnet::ENTRY,
     speech::ENTRY,
     autoenc::ENTRY,

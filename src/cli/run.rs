@@ -71,6 +71,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "KEY=VALUE", value_parser = super::setting, help_heading = "What")]
     pub set: Vec<(String, usize)>,
 
+    /// Length of seq2seq's sentences: 0, 1, 2 or 3 [default: the preset's]
+    #[arg(long, value_name = "N", value_parser = super::bucket, help_heading = "What")]
+    pub bucket: Option<usize>,
+
     #[command(flatten)]
     data: DataArgs,
 
@@ -124,6 +128,18 @@ pub struct RunArgs {
     pub out: OutputArgs,
 }
 
+/// A model with what was set; a bucket is seq2seq's alone.
+fn configure(
+    args: &RunArgs,
+    entry: &workload::Entry,
+    preset: Preset,
+    batch: Option<usize>,
+) -> Result<Box<dyn Workload>> {
+    let bucket = args.bucket.filter(|_| entry.name == "seq2seq");
+    bucket.map_or(Ok(()), workload::seq2seq::single)?;
+    super::configure(entry, preset, batch, &super::with_bucket(&args.set, bucket))
+}
+
 fn number_in(text: &str, low: f64, high: f64, unit: &str) -> std::result::Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value >= low && value <= high => Ok(value),
@@ -175,7 +191,7 @@ fn cells(args: &RunArgs, preset: Preset) -> Result<Vec<Cell>> {
     for entry in super::workloads(&args.workload)? {
         for &batch in &batches {
             for &mode in &modes {
-                let model = super::configure(entry, preset, batch, &args.set)?;
+                let model = configure(args, entry, preset, batch)?;
                 cells.push(Cell { entry, mode, model });
             }
         }
@@ -315,7 +331,7 @@ fn measure(args: &RunArgs, gpu: &Gpu, cell: &Cell, show: &dyn Fn(&str, f64)) -> 
     };
     let preset = super::preset_or_default(args.preset, Some(gpu));
     room.advise(outcome, &|batch| {
-        super::configure(cell.entry, preset, Some(batch), &args.set)
+        configure(args, cell.entry, preset, Some(batch))
     })
     .map_err(|error| match error {
         Error::Gpu(why) => Error::Gpu(format!("{}: {why}", cell.name())),

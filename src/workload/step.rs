@@ -1,9 +1,13 @@
 //! From a model to a whole step: gradients, clipping, the update, the clock.
 
+use std::collections::HashMap;
+
 use crate::error::Result;
 use crate::gpu::Caps;
-use crate::graph::{Graph, Init, Nodes, Phase, Tensor};
+use crate::graph::bank::ALIGNMENT;
+use crate::graph::{Graph, Init, Nodes, Phase, Tensor, ValueId};
 use crate::op::optimizer::{self, Rule};
+use crate::op::sparse::Touched;
 use crate::tensor::TensorSpec;
 
 use super::{Mode, Workload};
@@ -68,15 +72,25 @@ pub fn nodes(model: &dyn Workload, mode: Mode, caps: &Caps, recording: bool) -> 
 /// Backward pass, clip and update.
 fn train<'g>(g: &'g Graph, loss: Tensor<'g>, model: &dyn Workload, recording: bool) {
     let optimizer = model.optimizer();
-    let parameters = g.parameters();
-    let gradients = g.gradients(loss, &parameters);
-    g.set_phase(Phase::Update);
+    let (parameters, lookups) = (g.parameters(), g.lookups());
+    let rows = lookups.iter().map(|[_, _, rows]| *rows);
+    let targets: Vec<_> = parameters.iter().copied().chain(rows).collect();
+    let mut gradients = g.gradients(loss, &targets);
+    let rows = gradients.split_off(parameters.len());
     let gradient = g.pack("param", &gradients);
     if recording {
         g.output(GRADIENTS, gradient);
     }
+    let touched = touched(g, &lookups, &rows, recording);
+    g.set_phase(Phase::Update);
     let scale = match optimizer.clip {
-        Some(norm) => g.clip_factor(&[gradient], norm),
+        Some(norm) => {
+            let sums = touched.iter().map(|(_, touched)| flat(touched.sums));
+            g.clip_factor(
+                &std::iter::once(gradient).chain(sums).collect::<Vec<_>>(),
+                norm,
+            )
+        }
         None => g.variable("unclipped", TensorSpec::f32([]), Init::Constant(1.0)),
     };
     let (parameters, layout) = g.flat("param");
@@ -89,5 +103,52 @@ fn train<'g>(g: &'g Graph, loss: Tensor<'g>, model: &dyn Workload, recording: bo
     let updated = g.scoped("optimizer", || {
         g.apply(optimizer::Optimizer { rule, decayed }, &inputs)
     });
+    for (table, touched) in touched {
+        let Rule::Sgd { rate } = rule else {
+            return g.fail("tables that learn by rows need plain descent".into());
+        };
+        g.scoped(&g.member_name(table), || {
+            g.sparse_sgd(table, touched, scale, rate)
+        });
+    }
     model.after_update(g, updated[0]);
+}
+
+/// The gradients of the tables that were looked up, by the rows they were looked up at.
+fn touched<'g>(
+    g: &'g Graph,
+    lookups: &[[Tensor<'g>; 3]],
+    rows: &[Tensor<'g>],
+    recording: bool,
+) -> Vec<(Tensor<'g>, Touched<'g>)> {
+    let mut orders: HashMap<ValueId, Tensor<'g>> = HashMap::new();
+    let each = |(&[table, ids, _], rows): (&[Tensor<'g>; 3], &Tensor<'g>)| {
+        let name = g.member_name(table);
+        let touched = g.scoped(&name, || {
+            let places = ids.spec().len();
+            let flat = ids.reshape([places]);
+            let order = *orders.entry(ids.id).or_insert_with(|| flat.sort_ids());
+            g.touched(
+                flat,
+                order,
+                rows.reshape([places, table.spec().shape.last()]),
+            )
+        });
+        if recording {
+            g.output(
+                &format!("grad/{name}"),
+                touched.dense(table.spec().dims()[0]),
+            );
+        }
+        (table, touched)
+    };
+    lookups.iter().zip(rows).map(each).collect()
+}
+
+/// A tensor as one row, filled up to whole 256 bytes.
+fn flat(x: Tensor<'_>) -> Tensor<'_> {
+    let len = x.spec().len();
+    let gap = len.next_multiple_of(ALIGNMENT) - len;
+    let flat = x.reshape([len]);
+    if gap > 0 { flat.pad(0, 0, gap) } else { flat }
 }
