@@ -21,6 +21,12 @@ pub mod plan;
 
 pub use bank::{Bank, Layout, Member};
 
+/// The bank of tables whose gradients are the rows that a step touches.
+pub const TABLES: &str = "table";
+
+/// The loss's own gradient.
+pub(crate) const ONE: &str = "one";
+
 /// Index of a value in [`Nodes::values`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ValueId(pub usize);
@@ -292,6 +298,23 @@ impl Graph {
     pub fn variable(&self, name: &str, spec: TensorSpec, init: Init) -> Tensor<'_> {
         let name = name.to_string();
         self.add(Kind::Variable { name, init }, &[], vec![spec])[0]
+    }
+
+    /// `x` with `shape`, where it is the loss's own gradient, under whatever shape: the same number, as
+    /// another constant, costs no dispatch.
+    pub(crate) fn repeated(&self, x: Tensor<'_>, shape: &Shape) -> Option<Tensor<'_>> {
+        let constant = self.with_nodes(|nodes| {
+            let mut node = &nodes.nodes[nodes.makers[x.id.0]];
+            while matches!(node.kind, Kind::Reshape) {
+                node = &nodes.nodes[nodes.makers[node.inputs[0].0]];
+            }
+            match &node.kind {
+                Kind::Variable { name, init } if name == ONE => Some(init.clone()),
+                _ => None,
+            }
+        })?;
+        let spec = TensorSpec::f32(shape.clone());
+        Some(self.variable(ONE, spec, constant))
     }
 
     /// The step's clock, u32 `[4]`: step, seed low, seed high, unused. Random ops read it.

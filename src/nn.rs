@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use crate::graph::bank::ALIGNMENT;
-use crate::graph::{Graph, Init, Tensor};
+use crate::graph::{Graph, Init, TABLES, Tensor};
 use crate::op::blend::Blend;
 use crate::op::conv2d::Conv;
 use crate::random::stream_id;
@@ -92,20 +92,25 @@ pub fn conv_bias<'g>(
     })
 }
 
-/// The bank of tables whose gradients are the rows that a step touches.
-pub const TABLES: &str = "table";
-
-/// A table of rows [V, H] under `name`, which [`lookup`] reads.
-pub fn table<'g>(g: &'g Graph, name: &str, shape: [usize; 2], start: Init) -> Tensor<'g> {
+/// A table of rows [V, H], or of single values `[V]`, under `name`, which [`lookup`] reads.
+pub fn table<'g>(g: &'g Graph, name: &str, shape: &[usize], start: Init) -> Tensor<'g> {
     g.member(TABLES, name, shape, start)
 }
 
-/// The rows [.., H] of a [`table`] that `ids` u32 [..] name. Training updates these rows alone; a table is
-/// looked up once a step.
+/// The rows [.., H] of a [`table`] that `ids` u32 [..] name; H is 1 where it holds single values. Training
+/// updates these rows alone; a table is looked up once a step.
 pub fn lookup<'g>(table: Tensor<'g>, ids: Tensor<'g>) -> Tensor<'g> {
-    let rows = table.embedding(ids);
+    let rows = as_rows(table).embedding(ids);
     table.graph().learn_rows(table, ids, rows);
     rows
+}
+
+/// A table as [V, H].
+pub(crate) fn as_rows(table: Tensor<'_>) -> Tensor<'_> {
+    match *table.spec().dims() {
+        [rows] => table.reshape([rows, 1]),
+        _ => table,
+    }
 }
 
 /// x [B, ..] as rows [B, all the rest].

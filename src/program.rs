@@ -13,7 +13,7 @@ use crate::gpu::pipeline::{PARAMS_WINDOW, Pipeline};
 use crate::gpu::{Caps, Gpu};
 use crate::graph::choose::Choice;
 use crate::graph::plan::{Location, Plan, Role, plan};
-use crate::graph::{Bank, Kind, Nodes, Phase, ValueId};
+use crate::graph::{Bank, Kind, Nodes, Phase, TABLES, ValueId};
 use crate::op::{Binding, Class, Cost, Dispatch, Io, Lowered, Op, Operand, Variant};
 use crate::tensor::{Array, HostTensor, TensorSpec};
 
@@ -175,7 +175,7 @@ impl Outline {
 
     /// Number of values in the model's parameters.
     pub fn parameters(&self) -> usize {
-        let learns = |b: &&Bank| b.name == "param" || b.name == crate::nn::TABLES;
+        let learns = |b: &&Bank| b.name == "param" || b.name == TABLES;
         self.nodes
             .banks
             .iter()

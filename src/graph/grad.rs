@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::op::Op;
 use crate::tensor::TensorSpec;
 
-use super::{Graph, Init, Kind, Phase, Tensor, ValueId};
+use super::{Graph, Init, Kind, ONE, Phase, Tensor, ValueId};
 
 impl Graph {
     /// Adds the backward pass of `loss`, a single value, and returns its gradient with respect to each
@@ -17,7 +17,7 @@ impl Graph {
         let wanted = self.reaching(&nodes, targets);
         let mut gradients: HashMap<ValueId, Tensor<'g>> = HashMap::new();
         let one = self.scoped("loss", || {
-            self.variable("one", loss.spec(), Init::Constant(1.0))
+            self.variable(ONE, loss.spec(), Init::Constant(1.0))
         });
         gradients.insert(loss.id, one);
         for node in nodes.iter().rev() {

@@ -377,6 +377,9 @@ impl<'g> Tensor<'g> {
         if self.spec().shape == *shape {
             return self;
         }
+        if let Some(same) = self.graph().repeated(self, shape) {
+            return same;
+        }
         let copy = Map {
             expand: Some(shape.clone()),
             ..Map::one(Function::Copy)

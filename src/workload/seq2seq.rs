@@ -181,7 +181,7 @@ impl Workload for Seq2seq {
             let table = table(
                 g,
                 "embedding",
-                [self.source_vocabulary, width],
+                &[self.source_vocabulary, width],
                 words.clone(),
             );
             let (weights, biases) = self.cells(g);
@@ -191,7 +191,7 @@ impl Workload for Seq2seq {
         // Every step of the top layer is remembered, with its key W_h h (Bahdanau 2015, appendix A.1.2).
         let last = 2 * LAYERS * width;
         let decoder_words = g.scoped("decoder", || {
-            table(g, "embedding", [self.target_vocabulary, width], words)
+            table(g, "embedding", &[self.target_vocabulary, width], words)
         });
         let (token, context, token_bias) = g.scoped("decoder.input", || {
             let start = HeNormal.init(2 * width, width);
@@ -233,8 +233,8 @@ impl Workload for Seq2seq {
         let (projection, projection_bias) = g.scoped("projection", || {
             let classes = self.target_vocabulary;
             let start = HeNormal.init(width, classes);
-            let weight = table(g, "weight", [classes, width], start);
-            (weight, table(g, "bias", [classes, 1], Init::Constant(0.0)))
+            let weight = table(g, "weight", &[classes, width], start);
+            (weight, table(g, "bias", &[classes], Init::Constant(0.0)))
         });
         if mode == Mode::Infer {
             let mut all = g.variable(
@@ -250,8 +250,7 @@ impl Workload for Seq2seq {
                 let states = decoder.run(embedded, state);
                 state = states.slice(1, 1, 1).reshape([batch, last + width]);
                 let out = decoder.out(states).reshape([batch, width]);
-                let bias = projection_bias.reshape([self.target_vocabulary]);
-                token = (out.product(projection, false, true) + bias).argmax();
+                token = (out.product(projection, false, true) + projection_bias).argmax();
                 all = token.as_column(all, t);
             }
             g.output("tokens", all);

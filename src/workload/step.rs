@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::gpu::Caps;
 use crate::graph::bank::ALIGNMENT;
 use crate::graph::{Graph, Init, Nodes, Phase, Tensor, ValueId};
+use crate::nn::as_rows;
 use crate::op::optimizer::{self, Rule};
 use crate::op::sparse::Touched;
 use crate::tensor::TensorSpec;
@@ -108,7 +109,7 @@ fn train<'g>(g: &'g Graph, loss: Tensor<'g>, model: &dyn Workload, recording: bo
             return g.fail("tables that learn by rows need plain descent".into());
         };
         g.scoped(&g.member_name(table), || {
-            g.sparse_sgd(table, touched, scale, rate)
+            g.sparse_sgd(as_rows(table), touched, scale, rate)
         });
     }
     model.after_update(g, updated[0]);
@@ -128,17 +129,13 @@ fn touched<'g>(
             let places = ids.spec().len();
             let flat = ids.reshape([places]);
             let order = *orders.entry(ids.id).or_insert_with(|| flat.sort_ids());
-            g.touched(
-                flat,
-                order,
-                rows.reshape([places, table.spec().shape.last()]),
-            )
+            let width = as_rows(table).spec().shape.last();
+            g.touched(flat, order, rows.reshape([places, width]))
         });
         if recording {
-            g.output(
-                &format!("grad/{name}"),
-                touched.dense(table.spec().dims()[0]),
-            );
+            let shape = table.spec().shape;
+            let dense = touched.dense(shape.dims()[0]).reshape(shape);
+            g.output(&format!("grad/{name}"), dense);
         }
         (table, touched)
     };
