@@ -100,6 +100,9 @@ fn every_variant_assembles_to_what_its_lowering_says() {
                     let label = format!("{}/{variant}/{}", family.name(), case.name);
                     for dispatch in case.op.lower(&variant, &io).dispatches {
                         check_dispatch(&dispatch, &label, &caps);
+                        let text = shader::assemble(&dispatch.kernel).unwrap();
+                        let parts = text.lines().filter_map(|l| l.strip_prefix("// use: "));
+                        used.extend(parts.map(|name| name.trim().to_string()));
                         used.insert(dispatch.kernel.shader.clone());
                     }
                 }

@@ -1,6 +1,9 @@
 // The gradient of forward.wgsl with respect to the scores and the query:
-//   da[s] = dcontext . memory[b, s], dscore = a (da - sum of a da),
-//   dquery[n] = sum over s of dscore[s] v[n] (1 - tanh(keys[b, s, n] + query[n])^2)
+//   da[s] = dcontext . memory[b, s], dscore = a (da - sum of a da / sum of a),
+//   dquery[n] = sum over s of dscore[s] v[n] (1 - x[s]^2), x[s] = tanh(keys[b, s, n] + query[n])
+// Both are differences between positions that resemble each other, at the start of training above all. So
+// each is taken against position 0 before anything is summed: da from memory[s] - memory[0], and, since
+// dscore sums to 0, dquery from x[0]^2 - x[s]^2 = (x[0] - x[s]) (x[0] + x[s]).
 // Grid: [B, queries]; TEAM invocations share a da. Shared: 4 S (TEAM + 1) bytes.
 
 const COLUMNS: u32 = 8u; // H / 4
@@ -26,6 +29,9 @@ struct Params { step: u32 } // of the first query
 var<workgroup> parts: array<f32, S * TEAM>;
 var<workgroup> score: array<f32, S>;
 
+// tanh that no driver overflows in.
+fn squashed(x: vec4<f32>) -> vec4<f32> { return tanh(clamp(x, vec4<f32>(-15.0), vec4<f32>(15.0))); }
+
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
     let b = wid.x;
@@ -33,8 +39,11 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
     let d = CONTEXT + (b * ROWS + params.step + wid.y) * PITCH;
     for (var i = lid; i < S * TEAM; i += LANES) {
         let at = (b * S + i / TEAM) * COLUMNS;
+        let first = b * S * COLUMNS;
         var sum = 0.0;
-        for (var n = i % TEAM; n < COLUMNS; n += TEAM) { sum += dot(d_context[d + n], memory[at + n]); }
+        for (var n = i % TEAM; n < COLUMNS; n += TEAM) {
+            sum += dot(d_context[d + n], memory[at + n] - memory[first + n]);
+        }
         parts[i] = sum;
     }
     workgroupBarrier();
@@ -45,14 +54,20 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
     }
     workgroupBarrier();
     var mean = 0.0;
-    for (var s = 0u; s < S; s++) { mean += shares[bt * S + s] * score[s]; }
+    var whole = 0.0;
+    for (var s = 0u; s < S; s++) {
+        mean += shares[bt * S + s] * score[s];
+        whole += shares[bt * S + s];
+    }
+    mean /= whole;
     for (var s = lid; s < S; s += LANES) { d_score[bt * S + s] = shares[bt * S + s] * (score[s] - mean); }
     for (var n = lid; n < COLUMNS; n += LANES) {
         let q = query[bt * COLUMNS + n];
+        let first = squashed(keys[b * S * COLUMNS + n] + q);
         var sum = vec4<f32>(0.0);
-        for (var s = 0u; s < S; s++) {
-            let x = tanh(clamp(keys[(b * S + s) * COLUMNS + n] + q, vec4<f32>(-15.0), vec4<f32>(15.0)));
-            sum += shares[bt * S + s] * (score[s] - mean) * (1.0 - x * x);
+        for (var s = 1u; s < S; s++) {
+            let x = squashed(keys[(b * S + s) * COLUMNS + n] + q);
+            sum += shares[bt * S + s] * (score[s] - mean) * (first - x) * (first + x);
         }
         d_query[bt * COLUMNS + n] = v[n] * sum;
     }

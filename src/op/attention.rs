@@ -172,9 +172,14 @@ pub(in crate::op) fn attend_back(
     dcontext: &[f64],
 ) -> (Vec<f64>, Vec<f64>) {
     let width = query.len();
-    let dot = |row: &[f64]| row.iter().zip(dcontext).map(|(m, d)| m * d).sum::<f64>();
+    // Against position 0: where there is no other, the gradient is 0, not what rounding leaves.
+    let dot = |row: &[f64]| {
+        let rows = row.iter().zip(memory).zip(dcontext);
+        rows.map(|((m, first), d)| (m - first) * d).sum::<f64>()
+    };
     let da: Vec<_> = memory.chunks(width).map(dot).collect();
-    let mean: f64 = shares.iter().zip(&da).map(|(a, d)| a * d).sum();
+    // Rounded shares don't quite sum to 1, and what is missing would weigh where all da are alike.
+    let mean = shares.iter().zip(&da).map(|(a, d)| a * d).sum::<f64>() / shares.iter().sum::<f64>();
     let dscore: Vec<_> = shares
         .iter()
         .zip(&da)
