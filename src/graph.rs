@@ -296,6 +296,16 @@ impl Graph {
 
     /// State that outlives steps, outside any bank.
     pub fn variable(&self, name: &str, spec: TensorSpec, init: Init) -> Tensor<'_> {
+        let other = self.with_nodes(|nodes| {
+            let mut known = nodes.nodes.iter().filter_map(|n| match &n.kind {
+                Kind::Variable { name: own, .. } if own == name => Some(n.outputs[0]),
+                _ => None,
+            });
+            known.any(|v| nodes.values[v.0].bytes() != spec.bytes())
+        });
+        if other {
+            self.fail(format!("two sizes of the state {name}"));
+        }
         let name = name.to_string();
         self.add(Kind::Variable { name, init }, &[], vec![spec])[0]
     }
@@ -309,12 +319,13 @@ impl Graph {
                 node = &nodes.nodes[nodes.makers[node.inputs[0].0]];
             }
             match &node.kind {
-                Kind::Variable { name, init } if name == ONE => Some(init.clone()),
+                Kind::Variable { name, init } if name.starts_with(ONE) => Some(init.clone()),
                 _ => None,
             }
         })?;
         let spec = TensorSpec::f32(shape.clone());
-        Some(self.variable(ONE, spec, constant))
+        // State is known by its name: one for each length.
+        Some(self.variable(&format!("{ONE}.{}", spec.len()), spec, constant))
     }
 
     /// The step's clock, u32 `[4]`: step, seed low, seed high, unused. Random ops read it.

@@ -40,12 +40,17 @@ impl State {
 
     /// The buffer of a variable or bank of `nodes`, made and initialised where it is new.
     pub(crate) fn buffer(&mut self, gpu: &Gpu, name: &str, nodes: &Nodes) -> Result<wgpu::Buffer> {
-        if let Some(buffer) = self.buffers.get(name) {
-            return Ok(buffer.clone());
-        }
         let slots = slots(name, nodes);
         let end = |s: &Slot| s.offset + s.spec.bytes();
         let bytes = slots.iter().map(|(_, s)| end(s)).max().unwrap_or(0);
+        if let Some(buffer) = self.buffers.get(name) {
+            return if bytes <= buffer.size() {
+                Ok(buffer.clone())
+            } else {
+                let text = format!("two programs differ in the size of the state {name}");
+                Err(Error::Internal(text))
+            };
+        }
         let buffer = gpu.storage(name, bytes)?;
         self.buffers.insert(name.to_string(), buffer.clone());
         for (name, slot) in slots {

@@ -237,8 +237,9 @@ impl Workload for Seq2seq {
             (weight, table(g, "bias", &[classes], Init::Constant(0.0)))
         });
         if mode == Mode::Infer {
+            // The buckets share their state but for this.
             let mut all = g.variable(
-                "tokens",
+                &format!("tokens.{target_length}"),
                 TensorSpec::u32([batch, target_length]),
                 Init::Constant(0.0),
             );
