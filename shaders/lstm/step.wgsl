@@ -5,8 +5,8 @@
 // slice of K, and one of them adds the slices up in a fixed order. With one slice nothing is shared, which
 // suits a CPU.
 // Grid: [COLUMNS / LANES, B / ROWS, layers]; an invocation owns ROWS rows of one vec4 column of each set.
-// Shared: 16 SLICES LANES ROWS GATES bytes where SLICES > 1. All lengths are consts: see docs/rejected.md on
-// uniforms that bound loops.
+// Shared: 16 SLICES LANES ROWS GATES bytes where SLICES > 1. All lengths are consts: see docs/kernels-log.md
+// on uniforms that bound loops.
 
 const ROWS: u32 = 4u;
 const LANES: u32 = 8u;
