@@ -96,3 +96,8 @@ fn cells(records: &[Record]) -> Vec<(Cell, &Run)> {
 fn share(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
 }
+
+/// The sum, 0 of nothing: the standard library's is -0, which shows.
+fn sum(values: impl Iterator<Item = f64>) -> f64 {
+    values.fold(0.0, |sum, value| sum + value)
+}

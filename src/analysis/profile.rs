@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::{Peaks, Record, Run};
 
-use super::{Cell, class, share};
+use super::{Cell, class, share, sum};
 
 /// Types below this share of the ops' time are gathered: see [`gathered`].
 pub const GATHERED: f64 = 0.01;
@@ -211,10 +211,10 @@ pub fn types(run: &Run, peaks: &Peaks) -> Vec<TypeTime> {
     };
     let mut rows: Vec<_> = times(run).into_iter().map(row).collect();
     rows.sort_by(|a, b| b.ns.total_cmp(&a.ns));
-    let mut sum = 0.0;
+    let mut reached = 0.0;
     for row in &mut rows {
-        sum += row.share;
-        row.cumulative = sum;
+        reached += row.share;
+        row.cumulative = reached;
     }
     rows
 }
@@ -235,7 +235,7 @@ fn classes(types: &[TypeTime]) -> Vec<ClassTime> {
     let total: f64 = types.iter().map(|t| t.ns).sum();
     let row = |class: &class::Class| {
         let inside = types.iter().filter(|t| t.class == class.letter);
-        let ns = inside.map(|t| t.ns).sum();
+        let ns = sum(inside.map(|t| t.ns));
         ClassTime {
             class: class.letter,
             name: class.name.to_string(),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::{Op, Record, Run};
 
-use super::{Cell, share};
+use super::{Cell, share, sum};
 
 /// Steps below which nothing is said.
 pub const STEPS: usize = 100;
@@ -105,7 +105,7 @@ fn cell(record: &Record, run: &Run) -> CellStationarity {
         cell: Cell::of(record, run),
         steps: run.profile.as_ref().map_or(0, |p| p.steps),
         drifting: drifting.len(),
-        drifting_share: drifting.iter().map(|o| o.share).sum(),
+        drifting_share: sum(drifting.iter().map(|o| o.share)),
         cv: (known > 0.0).then(|| weighted / known),
         ops,
     }

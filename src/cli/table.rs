@@ -9,109 +9,90 @@ use super::Format;
 
 pub mod sections;
 
-/// What stands in one place of a table: for people with its unit, for programs as a number in base units.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Field {
-    /// The same for both.
-    Text(String),
-    /// A figure.
-    Number {
-        /// For `csv`, `json` and `jsonl`.
-        value: f64,
-        /// For `table` and `md`.
-        shown: String,
-    },
-    /// Not known: a dash for people, null for programs.
-    Nothing,
+/// What people read in a cell, and what programs do.
+#[derive(Debug, Clone)]
+pub struct Cell {
+    shown: String,
+    value: Value,
 }
 
-impl Field {
-    /// A figure and how it is shown, or nothing.
-    pub fn number(value: Option<f64>, show: impl Fn(f64) -> String) -> Self {
-        match value.filter(|v| v.is_finite()) {
-            Some(value) => Self::Number {
-                value,
-                shown: show(value),
-            },
-            None => Self::Nothing,
+impl Cell {
+    /// A number in its base unit, and how people see it; a figure that is no number is a dash and a null.
+    pub fn number(value: f64, shown: impl Into<String>) -> Self {
+        let shown = if value.is_finite() {
+            shown.into()
+        } else {
+            "-".into()
+        };
+        Self {
+            shown,
+            value: Value::from(value),
         }
+    }
+
+    /// A number that may be missing.
+    pub fn maybe(value: Option<f64>, show: impl Fn(f64) -> String) -> Self {
+        value.map_or_else(Self::none, |value| Self::number(value, show(value)))
     }
 
     /// A whole number.
     pub fn count(count: usize) -> Self {
-        Self::number(Some(count as f64), |_| count.to_string())
-    }
-
-    fn shown(&self) -> &str {
-        match self {
-            Self::Text(text) => text,
-            Self::Number { shown, .. } => shown,
-            Self::Nothing => "-",
+        Self {
+            shown: count.to_string(),
+            value: Value::from(count),
         }
     }
 
-    fn json(&self) -> Value {
-        match self {
-            Self::Text(text) => Value::from(text.clone()),
-            Self::Number { value, .. } if value.fract() == 0.0 && value.abs() < 9e15 => {
-                Value::from(*value as i64)
-            }
-            Self::Number { value, .. } => Value::from(*value),
-            Self::Nothing => Value::Null,
-        }
-    }
-
-    fn csv(&self) -> String {
-        match self {
-            Self::Text(text) => text.clone(),
-            Self::Number { value, .. } => value.to_string(),
-            Self::Nothing => String::new(),
+    /// Nothing: a dash for people.
+    pub fn none() -> Self {
+        Self {
+            shown: "-".into(),
+            value: Value::Null,
         }
     }
 }
 
-impl From<String> for Field {
-    fn from(text: String) -> Self {
-        Self::Text(text)
+impl From<String> for Cell {
+    fn from(shown: String) -> Self {
+        Self {
+            value: Value::from(shown.clone()),
+            shown,
+        }
     }
 }
 
-impl From<&str> for Field {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_string())
+impl From<&str> for Cell {
+    fn from(shown: &str) -> Self {
+        shown.to_string().into()
     }
 }
 
-/// Rows under headings. A heading that starts with `>` has its column set to the right; one that starts
-/// with `~` is for programs only; `time:time_ns` is `time` for people and `time_ns` for programs.
+/// Rows under headings; a heading that starts with `>` has its column set to the right, and what follows
+/// a `|` is the column's name for programs, as in `>step|step_ns`. One that starts with `~` is for programs
+/// only.
 #[derive(Debug, Clone, Default)]
 pub struct Table {
     headings: Vec<String>,
-    rows: Vec<Vec<Field>>,
+    rows: Vec<Vec<Cell>>,
 }
 
 impl Table {
     /// No rows yet.
-    pub fn new(headings: &[&str]) -> Self {
+    pub fn new<S: AsRef<str>>(headings: &[S]) -> Self {
         Self {
-            headings: headings.iter().map(|h| h.to_string()).collect(),
+            headings: headings.iter().map(|h| h.as_ref().to_string()).collect(),
             rows: Vec::new(),
         }
     }
 
-    /// Adds a row of texts.
-    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.fields(cells.into_iter().map(Field::from));
-    }
-
     /// Adds a row.
-    pub fn fields(&mut self, fields: impl IntoIterator<Item = Field>) {
-        self.rows.push(fields.into_iter().collect());
+    pub fn row<C: Into<Cell>>(&mut self, cells: impl IntoIterator<Item = C>) {
+        self.rows.push(cells.into_iter().map(Into::into).collect());
     }
 
-    /// The columns' names for programs.
+    /// The headings for programs.
     fn names(&self) -> Vec<&str> {
-        self.headings.iter().map(|h| name(h)).collect()
+        self.headings.iter().map(|h| names(h).1).collect()
     }
 
     /// The text in a form.
@@ -130,23 +111,19 @@ impl Table {
 
     fn drawn(&self, preset: TableStyle) -> String {
         let mut table = Drawn::new();
-        let is_shown = |i: &usize| !self.headings[*i].starts_with('~');
-        let columns: Vec<usize> = (0..self.headings.len()).filter(is_shown).collect();
-        let heading = |&i: &usize| {
-            let h = self.headings[i].trim_start_matches('>');
-            h.split_once(':').map_or(h, |(shown, _)| shown)
-        };
+        let all = self.headings.iter().enumerate();
+        let columns: Vec<_> = all.filter(|(_, h)| !h.starts_with('~')).collect();
         // On a terminal it is folded to the width there is; elsewhere lines are as long as they are.
         table
             .load_style(preset)
             .set_content_arrangement(ContentArrangement::Dynamic)
-            .set_header(columns.iter().map(heading));
+            .set_header(columns.iter().map(|(_, h)| names(h).0));
         for row in &self.rows {
-            table.add_row(columns.iter().filter_map(|&i| row.get(i)).map(Field::shown));
+            let cells = columns.iter().filter_map(|(i, _)| row.get(*i));
+            table.add_row(cells.map(|cell| &cell.shown));
         }
-        for (at, &i) in columns.iter().enumerate() {
-            if let (true, Some(column)) = (self.headings[i].starts_with('>'), table.column_mut(at))
-            {
+        for (at, (_, heading)) in columns.iter().enumerate() {
+            if let (true, Some(column)) = (heading.starts_with('>'), table.column_mut(at)) {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
@@ -164,8 +141,14 @@ impl Table {
             writer.write_record(self.names()).map_err(|e| fault(&e))?;
         }
         for row in &self.rows {
-            let texts = row.iter().map(Field::csv);
-            writer.write_record(texts).map_err(|e| fault(&e))?;
+            let text = |cell: &Cell| match &cell.value {
+                Value::Null => String::new(),
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            writer
+                .write_record(row.iter().map(text))
+                .map_err(|e| fault(&e))?;
         }
         let bytes = writer.into_inner().map_err(|e| fault(&e))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -173,19 +156,21 @@ impl Table {
 
     fn objects(&self) -> Vec<Value> {
         let names = self.names();
-        let object = |row: &Vec<Field>| {
+        let object = |row: &Vec<Cell>| {
             let pairs = names.iter().zip(row);
-            let fields: Map<_, _> = pairs.map(|(n, f)| (n.to_string(), f.json())).collect();
+            let fields: Map<_, _> = pairs
+                .map(|(n, c)| (n.to_string(), c.value.clone()))
+                .collect();
             Value::Object(fields)
         };
         self.rows.iter().map(object).collect()
     }
 }
 
-/// A heading's name for programs.
-fn name(heading: &str) -> &str {
+/// A heading's name for people, and that for programs.
+fn names(heading: &str) -> (&str, &str) {
     let heading = heading.trim_start_matches(['>', '~']);
-    heading.split_once(':').map_or(heading, |(_, name)| name)
+    heading.split_once('|').unwrap_or((heading, heading))
 }
 
 #[cfg(test)]
@@ -213,23 +198,32 @@ mod tests {
     }
 
     #[test]
-    fn figures_have_a_unit_for_people_and_a_key_with_it_for_programs() {
-        let mut table = Table::new(&["~device", ">time:time_ns", ">share"]);
-        let time = Field::number(Some(2500.0), |_| "2.500 µs".into());
-        table.fields(["gpu".into(), time, Field::Nothing]);
+    fn programs_get_base_units_and_people_get_theirs() {
+        let mut table = Table::new(&["name", ">step|step_ns"]);
+        table.row([Cell::from("a"), Cell::number(1500.0, "1.500 µs")]);
+        table.row([Cell::from("b"), Cell::number(f64::NAN, "wrong")]);
+        table.row([Cell::from("c"), Cell::none()]);
+        let csv = table.render(Format::Csv).unwrap();
+        assert_eq!(csv, "name,step_ns\na,1500.0\nb,\nc,\n");
+        let lines = table.render(Format::Jsonl).unwrap();
+        assert!(
+            lines.starts_with("{\"name\":\"a\",\"step_ns\":1500.0}"),
+            "{lines}"
+        );
         let shown = table.render(Format::Table).unwrap();
-        assert!(shown.contains("2.500 µs") && !shown.contains("gpu") && shown.contains('-'));
-        assert_eq!(
-            table.render(Format::Csv).unwrap(),
-            "device,time_ns,share\ngpu,2500,\n"
+        assert!(
+            shown.contains("1.500 µs") && !shown.contains("step_ns"),
+            "{shown}"
         );
-        assert_eq!(
-            table.render(Format::Jsonl).unwrap(),
-            "{\"device\":\"gpu\",\"share\":null,\"time_ns\":2500}\n"
-        );
-        assert_eq!(
-            Field::number(Some(f64::NAN), |_| String::new()),
-            Field::Nothing
-        );
+        assert!(!shown.contains("wrong"), "{shown}");
+    }
+
+    #[test]
+    fn a_column_for_programs_is_not_shown() {
+        let mut table = Table::new(&["~device", ">ops"]);
+        table.row([Cell::from("gpu"), Cell::count(7)]);
+        let shown = table.render(Format::Table).unwrap();
+        assert!(shown.contains("ops") && !shown.contains("device") && !shown.contains("gpu"));
+        assert_eq!(table.render(Format::Csv).unwrap(), "device,ops\ngpu,7\n");
     }
 }

@@ -1,4 +1,4 @@
-//! Where records are kept, and how they are named.
+//! Where records are kept, how they are named, and how a name is found again.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -56,83 +56,60 @@ pub fn keep(record: &Record, folder: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The record files that a name stands for: a file; a folder's `.json` files; `@last`, the user's newest
-/// record, and `@last~1`, the one before; or the beginning of an id in the user's folder.
+/// A record and the file it came from.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The file.
+    pub path: PathBuf,
+    /// What it holds.
+    pub record: Record,
+}
+
+/// The records that a word on the command line names: a file, every record of a folder by name, `@last`,
+/// `@last~2`, or the beginning of an id. Never none.
 ///
 /// # Errors
-/// [`Error::Usage`] for a name that stands for nothing, or for several; [`Error::Io`].
-pub fn find(name: &str) -> Result<Vec<PathBuf>> {
-    find_in(folder().as_deref(), name)
+/// [`Error::Usage`] where the word names nothing or is ambiguous, else as [`Record::load`].
+pub fn find(word: &str) -> Result<Vec<Loaded>> {
+    find_in(word, folder().as_deref())
 }
 
-fn find_in(kept: Option<&Path>, name: &str) -> Result<Vec<PathBuf>> {
-    let path = Path::new(name);
+fn find_in(word: &str, kept: Option<&Path>) -> Result<Vec<Loaded>> {
+    let path = Path::new(word);
+    let load = |path: PathBuf| Record::load(&path).map(|record| Loaded { path, record });
     if path.is_dir() {
         let files = files(path)?;
-        return match files.is_empty() {
-            true => Err(Error::Usage(format!("{name}: no .json file is in it"))),
-            false => Ok(files),
-        };
-    }
-    // What looks like a file is one, though it be missing: reading it says so.
-    let is_path = path.extension().is_some() || path.components().count() > 1;
-    if path.exists() || (is_path && !name.starts_with('@')) {
-        return Ok(vec![path.to_path_buf()]);
-    }
-    let Some(kept) = kept else {
-        return Err(Error::Usage(format!(
-            "no record '{name}': there is no folder of records; set FATHOM_RECORDS, or name a file"
-        )));
-    };
-    let files = if kept.is_dir() {
-        files(kept)?
-    } else {
-        Vec::new()
-    };
-    let place = kept.display();
-    if let Some(rest) = name.strip_prefix("@last") {
-        let back = match rest.strip_prefix('~') {
-            Some(n) => n.parse::<usize>().ok(),
-            None => rest.is_empty().then_some(0),
-        };
-        let Some(back) = back else {
-            return Err(Error::Usage(format!(
-                "'{name}' is not @last or @last~N, as in @last~1 for the record before the last"
-            )));
-        };
-        return match files.iter().nth_back(back) {
-            Some(file) => Ok(vec![file.clone()]),
-            None => Err(Error::Usage(format!(
-                "no record '{name}': {} kept in {place}; `fathom run` makes one",
-                files.len()
-            ))),
-        };
-    }
-    let prefix = name.trim_start_matches("sha256:").to_lowercase();
-    let is_id = !prefix.is_empty() && prefix.chars().all(|c| c.is_ascii_hexdigit());
-    let fits = |file: &&PathBuf| id(file).is_some_and(|id| id.starts_with(&prefix));
-    let found: Vec<_> = files.iter().filter(|f| is_id && fits(f)).cloned().collect();
-    match &found[..] {
-        [_] => Ok(found),
-        [] => Err(Error::Usage(format!(
-            "no record '{name}': it is no file, no folder, and no id in {place}; @last is the newest there"
-        ))),
-        several => {
-            let paths: Vec<_> = several.iter().map(|f| f.display().to_string()).collect();
-            Err(Error::Usage(format!(
-                "'{name}' begins the ids of several records; add digits or name the file:\n  {}",
-                paths.join("\n  ")
-            )))
+        if files.is_empty() {
+            return Err(Error::Usage(format!("{word}: the folder holds no record")));
         }
+        return files.into_iter().map(load).collect();
     }
+    let hex = word.strip_prefix("sha256:").unwrap_or(word);
+    let is_id = hex.len() >= 4 && hex.chars().all(|c| c.is_ascii_hexdigit());
+    if path.exists() || !(word.starts_with('@') || is_id) {
+        return Ok(vec![load(path.to_path_buf())?]);
+    }
+    let kept = kept
+        .ok_or_else(|| Error::Usage(format!("{word}: no folder of records: set FATHOM_RECORDS")))?;
+    let files = files(kept)?;
+    let found = if is_id {
+        by_id(hex, &files)
+    } else {
+        last(word, &files)
+    };
+    let why = |why| Error::Usage(format!("{word}: {why} in {}", kept.display()));
+    Ok(vec![load(found.map_err(why)?)?])
 }
 
-/// A folder's records by name: the oldest first.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(folder).map_err(Error::io("read", folder))?;
+/// The records of a folder by name, so by time.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let failed = |e| Error::io("read", folder)(e);
     let mut files = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(Error::io("read", folder))?.path();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
         if path.extension().is_some_and(|e| e == "json") && path.is_file() {
             files.push(path);
         }
@@ -141,15 +118,38 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The hexadecimal digits of a record's id; nothing where the file has none.
-fn id(file: &Path) -> Option<String> {
+fn last(word: &str, files: &[PathBuf]) -> std::result::Result<PathBuf, String> {
+    let back = match word.strip_prefix("@last") {
+        Some("") => Some(0),
+        Some(rest) => rest.strip_prefix('~').and_then(|n| n.parse().ok()),
+        None => None,
+    };
+    let back: usize = back.ok_or("expected @last or @last~N, which are looked for")?;
+    let found = files.iter().rev().nth(back);
+    found
+        .cloned()
+        .ok_or_else(|| format!("there are only {} records", files.len()))
+}
+
+fn by_id(hex: &str, files: &[PathBuf]) -> std::result::Result<PathBuf, String> {
     #[derive(serde::Deserialize)]
-    struct Head {
+    struct Id {
         id: String,
     }
-    let text = std::fs::read_to_string(file).ok()?;
-    let head: Head = serde_json::from_str(&text).ok()?;
-    Some(head.id.trim_start_matches("sha256:").to_string())
+    let matches = |path: &&PathBuf| {
+        // What is no record has no id: it is none of those looked for.
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let id = serde_json::from_str::<Id>(&text).map(|i| i.id);
+        let id = id.unwrap_or_default();
+        id.trim_start_matches("sha256:")
+            .starts_with(&hex.to_ascii_lowercase())
+    };
+    let found: Vec<_> = files.iter().filter(matches).collect();
+    match found.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => Err("no record's id begins so, and no file is called so,".into()),
+        several => Err(format!("{} records' ids begin so", several.len())),
+    }
 }
 
 #[cfg(test)]
