@@ -10,6 +10,7 @@ use crate::measure::room::Room;
 use crate::program::Options;
 use crate::workload::{self, Mode, Preset, Source};
 
+pub mod analyze;
 pub mod bench;
 pub mod help;
 pub mod list;
@@ -54,6 +55,8 @@ pub struct Cli {
 pub enum Command {
     /// Verify, time, profile, print and save (the default)
     Run(run::RunArgs),
+    /// What records tell: op types, dominance, stationarity, similarity, training and inference, scaling
+    Analyze(analyze::AnalyzeArgs),
     /// What there is: workloads, kernels, devices, presets
     List(list::ListArgs),
     /// A model's summary, program, memory plan, or a kernel's WGSL
@@ -402,6 +405,7 @@ impl Cli {
         match &self.command {
             None => &self.run.out,
             Some(Command::Run(args)) => &args.out,
+            Some(Command::Analyze(args)) => &args.run.out,
             Some(Command::List(args)) => &args.out,
             Some(Command::Show(args)) => &args.out,
             Some(Command::Verify(args)) => &args.out,
@@ -422,6 +426,7 @@ impl Cli {
 pub fn execute(cli: Cli) -> Result<()> {
     match cli.command.unwrap_or(Command::Run(cli.run)) {
         Command::Run(args) => run::execute(&args),
+        Command::Analyze(args) => analyze::execute(&args),
         Command::List(args) => list::execute(&args),
         Command::Show(args) => show::execute(&args),
         Command::Verify(args) => verify::execute(&args),

@@ -10,8 +10,10 @@
 //! - [`nn`] and [`workload`]: layers and the models. [`data`]: their samples. [`game`]: what deepq plays.
 //! - [`measure`]: sampling, profiles, ceilings, statistics. [`train`] and [`snapshot`]: steps for their
 //!   own sake.
-//! - [`record`]: the result file. [`report`]: records as tables. [`cli`]: the command line.
+//! - [`record`]: the result file. [`analysis`]: what records tell: where time goes, what is alike, what
+//!   scales. [`report`]: records as tables. [`cli`]: the command line.
 
+pub mod analysis;
 pub mod cli;
 pub mod data;
 pub mod error;

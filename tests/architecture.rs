@@ -21,6 +21,7 @@ const ORDER: &[(&str, &[&str])] = &[
     ("train", &[]),
     ("measure", &[]),
     ("record", &[]),
+    ("analysis", &[]),
     ("report", &[]),
     ("cli", &[]),
 ];
@@ -28,7 +29,8 @@ const ORDER: &[(&str, &[&str])] = &[
 /// A record must be readable without a device: these see records only.
 const LEAVES: &[(&str, &[&str])] = &[
     ("record", &["error", "record"]),
-    ("report", &["error", "record", "report"]),
+    ("analysis", &["record", "analysis"]),
+    ("report", &["error", "record", "analysis", "report"]),
     ("data", &["error", "random", "data"]),
     ("game", &["error", "random", "game"]),
 ];

@@ -26,7 +26,7 @@ fn transcripts() {
 
 #[test]
 fn every_failure_has_its_code_and_names_the_way_out() {
-    let cases: [(&[&str], i32, &str); 12] = [
+    let cases: [(&[&str], i32, &str); 15] = [
         (&["--workload", "speach"], 2, "did you mean 'speech'"),
         (&["--workload", "nonsense"], 2, "fathom list workloads"),
         (&["--workload", ""], 4, "no workload selected"),
@@ -59,6 +59,9 @@ fn every_failure_has_its_code_and_names_the_way_out() {
         (&["--workload", "autoenc", "list"], 2, "cannot be used with"),
         (&["show", "autoenc", "--kernel", "nothing"], 2, "--program"),
         (&["verify", "no-such-kernel"], 4, "fathom list kernels"),
+        (&["analyze", "profil"], 2, "profile, stationarity"),
+        (&["analyze", "no-such.json"], 10, "cannot read no-such.json"),
+        (&["analyze", "profile", "--no-profile"], 2, "analyze modes"),
     ];
     for (arguments, code, expected) in cases {
         let output = fathom(arguments);
@@ -128,6 +131,89 @@ fn json_on_stdout_is_the_record_and_nothing_else() {
     let csv = text(&output.stdout);
     assert_eq!(csv.lines().count(), 2, "{csv}");
     assert!(csv.contains("unverified"), "{csv}");
+}
+
+#[test]
+fn a_record_is_analyzed_in_every_form_and_a_broken_one_is_refused_by_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let saved = folder.path().join("r.json");
+    let path = saved.to_str().unwrap();
+    let what = [
+        "-w",
+        "autoenc",
+        "-m",
+        "train",
+        "-b",
+        "2,4",
+        "--no-fuse",
+        "--no-verify",
+    ];
+    let made = fathom(&[&["run", "--save", path], &what[..], QUICK].concat());
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let analyze = |arguments: &[&str]| fathom(&[&["analyze"], arguments].concat());
+    let shown = |arguments: &[&str]| {
+        let output = analyze(arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let all = shown(&[path]);
+    for expected in [
+        "matmul",
+        "to 90 %",
+        "too few steps",
+        "infer / train",
+        "batch 4",
+        "serial",
+    ] {
+        assert!(all.contains(expected), "no {expected} in\n{all}");
+    }
+    assert!(!all.contains("fused: elementwise"), "{all}");
+    let json: serde_json::Value =
+        serde_json::from_str(&shown(&["profile", path, "--ops", "-o", "json"])).unwrap();
+    let sum = |table: &str, key: &str| -> f64 {
+        let rows = json[table].as_array().unwrap().iter();
+        let of_one = rows.filter(|row| row["batch"] == 2);
+        of_one.map(|row| row[key].as_f64().unwrap()).sum()
+    };
+    for table in ["types", "ops"] {
+        assert!((sum(table, "share") - 1.0).abs() < 1e-9, "{table}");
+    }
+    let classes: f64 = ["A", "B", "C", "D", "E", "F", "G"]
+        .map(|c| sum("profile", c))
+        .iter()
+        .sum();
+    assert!((classes - 1.0).abs() < 1e-9 && sum("profile", "A") > 0.0);
+    for form in ["md", "csv", "jsonl"] {
+        let told = shown(&["stationarity", path, "-o", form]);
+        assert!(
+            told.contains("drifting") || told.contains("drift"),
+            "{told}"
+        );
+    }
+    // One workload is like no other.
+    let lone = analyze(&["similarity", path]);
+    assert_eq!(lone.status.code(), Some(4), "{}", text(&lone.stderr));
+
+    let whole = std::fs::read_to_string(&saved).unwrap();
+    let first_time = whole.find("\"median\": ").unwrap() + 10;
+    let time_end = first_time + whole[first_time..].find(',').unwrap();
+    let with_time = |time: &str| format!("{}{time}{}", &whole[..first_time], &whole[time_end..]);
+    for (broken, place) in [
+        (whole[..whole.len() / 2].to_string(), "line "),
+        (with_time("NaN"), "line "),
+        (with_time("null"), "line "),
+        (with_time("-1.0"), "runs[0].ops[0].ns.median"),
+        (
+            whole.replacen("\"peaks\"", "\"peeks\"", 1),
+            "missing field `peaks`",
+        ),
+    ] {
+        std::fs::write(&saved, broken).unwrap();
+        let output = analyze(&["profile", path]);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(10), "{told}");
+        assert!(told.contains("r.json") && told.contains(place), "{told}");
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ Examples:
   fathom                                   every workload, both modes, on the best device
   fathom -w speech -m train -b 8..64*2     one workload, training, four batch sizes
   fathom -w autoenc -o json > r.json       the whole record on stdout
+  fathom analyze profile @last             where the last run's time went
   fathom list devices                      what there is to run on
   fathom snapshot -w speech --out s.safetensors   one step, to be checked by another framework
 

@@ -75,11 +75,13 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", value_parser = super::bucket, help_heading = "What")]
     pub bucket: Option<usize>,
 
+    /// Where samples come from.
     #[command(flatten)]
-    data: DataArgs,
+    pub data: DataArgs,
 
+    /// Which device.
     #[command(flatten)]
-    device: DeviceArgs,
+    pub device: DeviceArgs,
 
     /// Most seconds to sample a cell for; it stops earlier at --max-noise
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = seconds, help_heading = "How")]
@@ -211,6 +213,54 @@ fn options(args: &RunArgs) -> Options {
 /// # Errors
 /// Each with its exit code; what was measured before is printed and saved.
 pub fn execute(args: &RunArgs) -> Result<()> {
+    if args.dry_run {
+        let (gpu, preset, cells) = prepare(args)?;
+        return dry_run(args, &gpu, preset, &cells);
+    }
+    let (record, outcome) = measured(args)?;
+    if record.runs.is_empty() {
+        return outcome;
+    }
+    print(args, &record)?;
+    // Printed first: figures on the screen survive a full disk.
+    keep(args, &record)?;
+    outcome
+}
+
+/// Runs all cells and keeps the record, for commands that print something else of it; with how the run
+/// ended, since what was measured before an error counts.
+///
+/// # Errors
+/// Where nothing was measured: each with its exit code.
+pub(super) fn record(args: &RunArgs) -> Result<(Record, Result<()>)> {
+    let (record, outcome) = measured(args)?;
+    if record.runs.is_empty() {
+        outcome?;
+        return Ok((record, Ok(())));
+    }
+    keep(args, &record)?;
+    Ok((record, outcome))
+}
+
+fn keep(args: &RunArgs, record: &Record) -> Result<()> {
+    if let Some(path) = recording::keep(args, record)? {
+        output::note(&args.out, &format!("record  {}", path.display()));
+    }
+    Ok(())
+}
+
+fn measured(args: &RunArgs) -> Result<(Record, Result<()>)> {
+    let (gpu, preset, cells) = prepare(args)?;
+    let progress = output::Progress::new(&args.out, "measuring the device's ceilings");
+    let peaks = peak::measure(&gpu, Duration::from_secs(1), &|share| progress.set(share))?;
+    drop(progress);
+    let mut record = recording::start(args, &gpu, preset, &peaks);
+    let outcome = run_cells(args, &gpu, preset, &cells, &mut record);
+    Ok((record, outcome))
+}
+
+/// The device, the preset it gets, and what is to be run.
+fn prepare(args: &RunArgs) -> Result<(Gpu, Preset, Vec<Cell>)> {
     // Names are checked before a device is opened: a typing error should not need a GPU to show.
     super::workloads(&args.workload)?;
     for path in &args.save {
@@ -228,24 +278,7 @@ pub fn execute(args: &RunArgs) -> Result<()> {
         );
     }
     let cells = cells(args, preset)?;
-    if args.dry_run {
-        return dry_run(args, &gpu, preset, &cells);
-    }
-    let progress = output::Progress::new(&args.out, "measuring the device's ceilings");
-    let peaks = peak::measure(&gpu, Duration::from_secs(1), &|share| progress.set(share))?;
-    drop(progress);
-    let mut record = recording::start(args, &gpu, preset, &peaks);
-    let outcome = run_cells(args, &gpu, preset, &cells, &mut record);
-    if record.runs.is_empty() {
-        return outcome;
-    }
-    print(args, &record)?;
-    // Printed first: figures on the screen survive a full disk.
-    let kept = recording::keep(args, &record)?;
-    if let Some(path) = kept {
-        output::note(&args.out, &format!("record  {}", path.display()));
-    }
-    outcome
+    Ok((gpu, preset, cells))
 }
 
 fn run_cells(

@@ -2,6 +2,8 @@
 
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
+use crate::gpu::AdapterSummary;
+
 /// The host machine. What the system does not tell is `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
@@ -34,6 +36,15 @@ impl Host {
             ram_bytes: system.map(|s| s.total_memory()).filter(|&n| n > 0),
         }
     }
+}
+
+/// The threads on which a software adapter runs kernels, where the environment says so: Mesa's llvmpipe
+/// reads `LP_NUM_THREADS` once, when its device is made. `None` for the driver's own choice (a thread a
+/// core) and for every other adapter.
+pub fn threads(adapter: &AdapterSummary) -> Option<usize> {
+    let told = std::env::var("LP_NUM_THREADS").ok();
+    told.filter(|_| adapter.software && adapter.name.starts_with("llvmpipe"))
+        .and_then(|text| text.trim().parse().ok())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::gpu::timestamp::{Fault, Stamp, Timer, faults};
 use crate::program::Program;
 
 use super::sample::interrupted;
-use super::stats::median;
+use super::stats::Summary;
 
 /// Steps after which more tell nothing new: stationarity wants 100, and every sample goes to the record.
 const MOST_STEPS: usize = 200;
@@ -28,9 +28,9 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Median of an entry's time.
-    pub fn op_median(&self, entry: usize) -> f64 {
-        median(&self.op_ns[entry])
+    /// All statistics of an entry's time, its coefficient of variation and drift among them.
+    pub fn op_summary(&self, entry: usize) -> Summary {
+        Summary::of(&self.op_ns[entry])
     }
 }
 

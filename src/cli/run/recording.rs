@@ -8,6 +8,7 @@ use crate::gpu::timestamp::Fault;
 use crate::measure::cell::Measured;
 use crate::measure::host;
 use crate::measure::peak::Peaks;
+use crate::measure::profile::Profile;
 use crate::measure::sample::{Samples, Source};
 use crate::measure::stats::{median, quantile};
 use crate::measure::verify::Verification;
@@ -64,6 +65,7 @@ pub(super) fn start(args: &RunArgs, gpu: &Gpu, preset: Preset, peaks: &Peaks) ->
             cpu: host.cpu,
             logical_cores: host.logical_cores,
             ram_bytes: host.ram_bytes,
+            threads: host::threads(summary),
         },
         device: record::Device {
             name: summary.name.clone(),
@@ -276,7 +278,6 @@ fn ops(measured: &Measured) -> Vec<record::Op> {
     let entries = measured.program.outline.entries.iter().enumerate();
     let op = |(i, entry): (usize, &crate::program::Entry)| {
         let (name, class) = entry.kind();
-        let times = measured.profile.as_ref().map(|p| &p.op_ns[i]);
         record::Op {
             label: entry.label.clone(),
             op: name.into(),
@@ -291,15 +292,26 @@ fn ops(measured: &Measured) -> Vec<record::Op> {
                 .iter()
                 .map(|(name, _)| name.to_string())
                 .collect(),
-            ns: times.map(|samples| record::OpTime {
-                median: median(samples),
-                p05: quantile(samples, 0.05),
-                p95: quantile(samples, 0.95),
-                samples: samples.clone(),
-            }),
+            ns: measured.profile.as_ref().map(|p| op_time(p, i)),
         }
     };
     entries.map(op).collect()
+}
+
+fn op_time(profile: &Profile, entry: usize) -> record::OpTime {
+    let (summary, samples) = (profile.op_summary(entry), &profile.op_ns[entry]);
+    record::OpTime {
+        median: summary.median,
+        p05: quantile(samples, 0.05),
+        p95: quantile(samples, 0.95),
+        steadiness: Some(record::Steadiness {
+            steps: summary.n,
+            cv: finite(summary.cv),
+            drift: finite(summary.drift.relative),
+            drift_significant: summary.drift.significant,
+        }),
+        samples: samples.clone(),
+    }
 }
 
 /// Writes the record to every place it is kept, and returns the place to show. Places asked for must

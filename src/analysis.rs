@@ -1,0 +1,103 @@
+//! What records tell, as the Fathom paper asked it (Adolf, Rama, Reagen, Wei, Brooks, IISWC 2016, section V):
+//! where time goes, whether it is steady, which workloads are alike, training against inference, and what
+//! more parallelism brings.
+//!
+//! Pure functions of result records that return plain data: no device, no file, no text. So they serve the
+//! command line, a page and a browser alike, and old records as well as new ones. What a record lacks (a
+//! profile, a ceiling) leaves its figure out; nothing here returns a NaN.
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::{Record, Run};
+
+pub mod check;
+pub mod class;
+pub mod modes;
+pub mod profile;
+pub mod scaling;
+pub mod similarity;
+pub mod stationarity;
+#[cfg(test)]
+pub(crate) mod synthetic;
+
+/// Which run of which record a figure is of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// The record's id; empty where it was never written.
+    pub record: String,
+    /// When the record began, RFC 3339.
+    pub created: String,
+    /// The adapter's name.
+    pub device: String,
+    /// `vulkan`, `metal`, `dx12`.
+    pub backend: String,
+    /// Runs on the CPU.
+    pub software: bool,
+    /// Threads a software adapter was told to use.
+    pub threads: Option<usize>,
+    /// `speech`.
+    pub workload: String,
+    /// `train` or `infer`.
+    pub mode: String,
+    /// `full` or `tiny`.
+    pub preset: String,
+    /// Samples in a batch.
+    pub batch: usize,
+    /// Whether elementwise ops were merged into their neighbours: their time then counts as their
+    /// neighbour's. The paper's view is that of a run with `--no-fuse`.
+    pub fused: bool,
+}
+
+impl Cell {
+    /// The run's.
+    pub fn of(record: &Record, run: &Run) -> Self {
+        Self {
+            record: record.id.clone(),
+            created: record.created.clone(),
+            device: record.device.name.clone(),
+            backend: record.device.backend.clone(),
+            software: record.device.software,
+            threads: record.host.threads,
+            workload: run.workload.clone(),
+            mode: run.mode.clone(),
+            preset: run.preset.clone(),
+            batch: run.batch,
+            fused: record.config.fuse,
+        }
+    }
+
+    /// What two cells must share to stand in one figure: adapter, model size and fusion.
+    fn is_comparable(&self, other: &Self) -> bool {
+        self.device == other.device
+            && self.backend == other.backend
+            && self.preset == other.preset
+            && self.fused == other.fused
+    }
+}
+
+/// Every run with its cell, the runs of the oldest record first.
+fn cells(records: &[Record]) -> Vec<(Cell, &Run)> {
+    let of = |record: &'_ Record| -> Vec<Cell> {
+        record
+            .runs
+            .iter()
+            .map(|run| Cell::of(record, run))
+            .collect()
+    };
+    let mut all: Vec<_> = records
+        .iter()
+        .flat_map(|record| of(record).into_iter().zip(&record.runs))
+        .collect();
+    all.sort_by(|(a, _), (b, _)| a.created.cmp(&b.created));
+    all
+}
+
+/// `part / whole`, or 0 of nothing.
+fn share(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 0.0 }
+}
+
+/// The sum, 0 of nothing: the standard library's is -0, which shows.
+fn sum(values: impl Iterator<Item = f64>) -> f64 {
+    values.fold(0.0, |sum, value| sum + value)
+}

@@ -1,0 +1,192 @@
+//! Training against inference, workload by workload, on every adapter.
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::{Record, Run};
+
+use super::{Cell, cells};
+
+/// A figure with an interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// The figure.
+    pub value: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+impl Interval {
+    /// This over another: the interval reaches to the least and the greatest quotient of both, so two
+    /// 95 % intervals give one that holds with 90 % at least.
+    fn over(self, base: Self) -> Option<Self> {
+        (base.low > 0.0).then(|| Self {
+            value: self.value / base.value,
+            low: self.low / base.high,
+            high: self.high / base.low,
+        })
+    }
+}
+
+/// All adapters and workloads of some records.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Modes {
+    /// The adapter whose training times the others are held against: a software adapter if there is one,
+    /// as the paper's figure holds all against the CPU, else that of the oldest record.
+    pub base: String,
+    /// A row for each adapter, workload, preset and batch.
+    pub rows: Vec<ModeRow>,
+}
+
+/// A workload on an adapter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModeRow {
+    /// The adapter's name.
+    pub device: String,
+    /// `vulkan`, `metal`, `dx12`.
+    pub backend: String,
+    /// `speech`.
+    pub workload: String,
+    /// `full` or `tiny`.
+    pub preset: String,
+    /// Samples in a batch.
+    pub batch: usize,
+    /// Whether elementwise ops were merged into their neighbours.
+    pub fused: bool,
+    /// Median step of training in nanoseconds with its 95 % interval.
+    pub train_ns: Option<Interval>,
+    /// The same of inference.
+    pub infer_ns: Option<Interval>,
+    /// Inference over training on this adapter, at 90 %.
+    pub infer_over_train: Option<Interval>,
+    /// Training over this workload's training on the base adapter, at 90 %; exactly 1 on the base itself.
+    pub train_normalised: Option<Interval>,
+    /// Inference over this workload's training on the base adapter, at 90 %.
+    pub infer_normalised: Option<Interval>,
+}
+
+/// Training and inference side by side; `None` where no run was timed. Of several runs of a cell the
+/// newest record's counts.
+pub fn modes(records: &[Record]) -> Option<Modes> {
+    let mut timed: Vec<(Cell, Interval)> = Vec::new();
+    for (cell, run) in cells(records) {
+        let Some(step) = step(run) else { continue };
+        match timed
+            .iter_mut()
+            .find(|(c, _)| is_same(c, &cell) && c.mode == cell.mode)
+        {
+            Some(known) => *known = (cell, step),
+            None => timed.push((cell, step)),
+        }
+    }
+    let first = timed
+        .iter()
+        .find(|(cell, _)| cell.software)
+        .or(timed.first())?;
+    let base = first.0.device.clone();
+    let find = |mode: &str, fits: &dyn Fn(&Cell) -> bool| {
+        let found = timed
+            .iter()
+            .find(|(cell, _)| cell.mode == mode && fits(cell));
+        found.map(|(_, step)| *step)
+    };
+    let mut rows: Vec<ModeRow> = Vec::new();
+    for (i, (cell, _)) in timed.iter().enumerate() {
+        if timed[..i].iter().any(|(earlier, _)| is_same(earlier, cell)) {
+            continue;
+        }
+        let train = find("train", &|c| is_same(c, cell));
+        let infer = find("infer", &|c| is_same(c, cell));
+        let on_base = find("train", &|c| c.device == base && is_same_model(c, cell));
+        let over = |a: Option<Interval>, b: Option<Interval>| a.and_then(|a| a.over(b?));
+        let itself = Interval {
+            value: 1.0,
+            low: 1.0,
+            high: 1.0,
+        };
+        rows.push(ModeRow {
+            device: cell.device.clone(),
+            backend: cell.backend.clone(),
+            workload: cell.workload.clone(),
+            preset: cell.preset.clone(),
+            batch: cell.batch,
+            fused: cell.fused,
+            train_ns: train,
+            infer_ns: infer,
+            infer_over_train: over(infer, train),
+            train_normalised: if cell.device == base {
+                train.map(|_| itself)
+            } else {
+                over(train, on_base)
+            },
+            infer_normalised: over(infer, on_base),
+        });
+    }
+    Some(Modes { base, rows })
+}
+
+fn step(run: &Run) -> Option<Interval> {
+    let step = &run.timing.as_ref()?.step;
+    Some(Interval {
+        value: step.median_ns,
+        low: step.ci95_ns.0,
+        high: step.ci95_ns.1,
+    })
+}
+
+fn is_same(a: &Cell, b: &Cell) -> bool {
+    a.is_comparable(b) && is_same_model(a, b) && a.threads == b.threads
+}
+
+fn is_same_model(a: &Cell, b: &Cell) -> bool {
+    a.workload == b.workload && a.preset == b.preset && a.batch == b.batch && a.fused == b.fused
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::synthetic;
+
+    #[test]
+    fn each_workload_is_held_against_its_training_on_the_software_adapter() {
+        let gpu = synthetic::record(&[
+            ("w", "train", &[("add", 20.0)]),
+            ("w", "infer", &[("add", 5.0)]),
+        ]);
+        let mut cpu = synthetic::record(&[
+            ("w", "train", &[("add", 200.0)]),
+            ("w", "infer", &[("add", 50.0)]),
+            ("v", "infer", &[("add", 7.0)]),
+        ]);
+        cpu.device.name = "cores".into();
+        cpu.device.software = true;
+        let found = modes(&[gpu, cpu]).unwrap();
+        assert_eq!(found.base, "cores");
+        let row = |device: &str, workload: &str| {
+            let mut rows = found.rows.iter();
+            rows.find(|r| r.device == device && r.workload == workload)
+                .unwrap()
+        };
+        let on_gpu = row("made up", "w");
+        let infer = on_gpu.infer_normalised.unwrap();
+        assert!((infer.value - 0.025).abs() < 1e-12);
+        // 1 % to both sides of each.
+        assert!((infer.low - 0.025 * 0.99 / 1.01).abs() < 1e-12);
+        assert!((infer.high - 0.025 * 1.01 / 0.99).abs() < 1e-12);
+        assert!((on_gpu.infer_over_train.unwrap().value - 0.25).abs() < 1e-12);
+        assert!((on_gpu.train_normalised.unwrap().value - 0.1).abs() < 1e-12);
+        assert_eq!(row("cores", "w").train_normalised.unwrap().high, 1.0);
+        let lone = row("cores", "v");
+        assert_eq!((lone.train_ns, lone.infer_normalised), (None, None));
+        assert_eq!(lone.infer_ns.unwrap().value, 7.0);
+    }
+
+    #[test]
+    fn without_timed_runs_there_is_nothing() {
+        let mut record = synthetic::record(&[("w", "train", &[("add", 20.0)])]);
+        record.runs[0].timing = None;
+        assert_eq!(modes(&[record]), None);
+        assert_eq!(modes(&[]), None);
+    }
+}

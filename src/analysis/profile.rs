@@ -1,0 +1,342 @@
+//! Where a step's time goes: by op type, by class, by op against the device's ceilings, and between ops.
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::{Peaks, Record, Run};
+
+use super::{Cell, class, share, sum};
+
+/// Types below this share of the ops' time are gathered: see [`gathered`].
+pub const GATHERED: f64 = 0.01;
+
+/// The share of the ops' time that [`CellProfile::to_dominance`] counts types up to.
+pub const DOMINANCE: f64 = 0.9;
+
+/// One run's time, taken apart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CellProfile {
+    /// The run.
+    pub cell: Cell,
+    /// Steps that were profiled.
+    pub steps: usize,
+    /// First op's start to last op's end, median.
+    pub span_ns: f64,
+    /// What of it lies between ops.
+    pub gaps_ns: f64,
+    /// The same as a share of the span.
+    pub gap_share: f64,
+    /// Sum of the ops' median times: what all shares below are of.
+    pub ops_ns: f64,
+    /// All buffers of the plan.
+    pub planned_bytes: u64,
+    /// What is alive at the fullest moment of a step, persistent values included: no plan can be smaller.
+    pub peak_bytes: u64,
+    /// By op type, the longest first.
+    pub types: Vec<TypeTime>,
+    /// How many types reach [`DOMINANCE`].
+    pub to_dominance: usize,
+    /// By class, A to G, all seven.
+    pub classes: Vec<ClassTime>,
+    /// Each op, in order of execution.
+    pub ops: Vec<OpPlace>,
+}
+
+/// All ops of one type.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TypeTime {
+    /// `matmul`; of a fused op the type that carries it.
+    pub name: String,
+    /// A to G; a dash where several are gathered.
+    pub class: char,
+    /// Ops in a step.
+    pub calls: usize,
+    /// Of these, how many have other types merged into them.
+    pub fused_calls: usize,
+    /// Sum of the ops' median times.
+    pub ns: f64,
+    /// Share of all ops' time.
+    pub share: f64,
+    /// This share and those of all types before it.
+    pub cumulative: f64,
+    /// Where its ops lie together.
+    pub roofline: Roofline,
+}
+
+/// All ops of one class.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassTime {
+    /// A to G.
+    pub class: char,
+    /// `matrix`.
+    pub name: String,
+    /// Sum of the ops' median times.
+    pub ns: f64,
+    /// Share of all ops' time.
+    pub share: f64,
+}
+
+/// One op of a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OpPlace {
+    /// `dense1.matmul/tile[BM=64,BN=64,BK=16]`.
+    pub label: String,
+    /// Its type.
+    pub op: String,
+    /// A to G.
+    pub class: char,
+    /// `forward`, `backward`, `update`.
+    pub phase: String,
+    /// Types inside; one unless fused.
+    pub types: Vec<String>,
+    /// Median time.
+    pub ns: f64,
+    /// Share of all ops' time.
+    pub share: f64,
+    /// Where it lies.
+    pub roofline: Roofline,
+}
+
+/// Work and time held against the ceilings measured in the same record (Williams, Waterman, Patterson
+/// 2009). Bytes count each operand once, so an op whose operands lie in a cache can exceed the roof.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Roofline {
+    /// Arithmetic.
+    pub flops: u64,
+    /// Operands, once each.
+    pub bytes: u64,
+    /// Operations a byte; nothing for an op without operands.
+    pub intensity: Option<f64>,
+    /// Achieved; nothing where the clock was too coarse to see the op.
+    pub flop_per_s: Option<f64>,
+    /// Achieved; nothing as above.
+    pub bytes_per_s: Option<f64>,
+    /// Which ceiling would hold it back first.
+    pub bound: Bound,
+    /// The time that ceiling allows over the time taken: 1 is on the roof; nothing as above.
+    pub of_roof: Option<f64>,
+}
+
+/// What limits an op at best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bound {
+    /// Its bytes take longer than its arithmetic.
+    Memory,
+    /// Its arithmetic takes longer than its bytes.
+    Compute,
+}
+
+impl Roofline {
+    /// For work done in `ns`.
+    pub fn of(flops: u64, bytes: u64, ns: f64, peaks: &Peaks) -> Self {
+        let arithmetic_ns = share(flops as f64, peaks.fma_f32_flop_per_s) * 1e9;
+        let memory_ns = share(bytes as f64, peaks.copy_bytes_per_s) * 1e9;
+        let over_time = |work: f64| (ns > 0.0).then(|| work / ns);
+        Self {
+            flops,
+            bytes,
+            intensity: (bytes > 0).then(|| flops as f64 / bytes as f64),
+            flop_per_s: over_time(flops as f64 * 1e9),
+            bytes_per_s: over_time(bytes as f64 * 1e9),
+            bound: if arithmetic_ns > memory_ns {
+                Bound::Compute
+            } else {
+                Bound::Memory
+            },
+            of_roof: over_time(arithmetic_ns.max(memory_ns)),
+        }
+    }
+}
+
+/// Every profiled run of a record; runs without a profile are left out.
+pub fn profile(record: &Record) -> Vec<CellProfile> {
+    let of = |run| cell(record, run);
+    record.runs.iter().filter_map(of).collect()
+}
+
+fn cell(record: &Record, run: &Run) -> Option<CellProfile> {
+    let profile = run.profile.as_ref()?;
+    let ops_ns: f64 = run.ops.iter().map(time).sum();
+    let types = types(run, &record.peaks);
+    let reached = types.iter().position(|t| t.cumulative >= DOMINANCE - 1e-9);
+    let place = |op: &crate::record::Op| OpPlace {
+        label: op.label.clone(),
+        op: op.op.clone(),
+        class: class::of(&op.op).unwrap_or(op.class),
+        phase: op.phase.clone(),
+        types: op.types.clone(),
+        ns: time(op),
+        share: share(time(op), ops_ns),
+        roofline: Roofline::of(op.flops, op.bytes, time(op), &record.peaks),
+    };
+    let memory = &run.memory;
+    Some(CellProfile {
+        cell: Cell::of(record, run),
+        steps: profile.steps,
+        span_ns: profile.span_ns,
+        gaps_ns: profile.gaps_ns,
+        gap_share: share(profile.gaps_ns, profile.span_ns),
+        ops_ns,
+        planned_bytes: memory.planned_bytes,
+        peak_bytes: memory.planned_bytes.saturating_sub(memory.slots_bytes)
+            + memory.slots_bound_bytes,
+        to_dominance: reached.map_or(types.len(), |at| at + 1),
+        classes: classes(&types),
+        types,
+        ops: run.ops.iter().map(place).collect(),
+    })
+}
+
+fn time(op: &crate::record::Op) -> f64 {
+    op.ns.as_ref().map_or(0.0, |ns| ns.median)
+}
+
+/// A run's ops by type, the longest first. Without a profile all times are 0.
+pub fn types(run: &Run, peaks: &Peaks) -> Vec<TypeTime> {
+    let total: f64 = run.ops.iter().map(time).sum();
+    let row = |(name, ns): (&str, f64)| {
+        let ops: Vec<_> = run.ops.iter().filter(|op| op.op == name).collect();
+        let flops = ops.iter().map(|op| op.flops).sum();
+        let bytes = ops.iter().map(|op| op.bytes).sum();
+        TypeTime {
+            name: name.to_string(),
+            class: class::of(name).unwrap_or_else(|| ops.first().map_or('-', |op| op.class)),
+            calls: ops.len(),
+            fused_calls: ops.iter().filter(|op| op.types.len() > 1).count(),
+            ns,
+            share: share(ns, total),
+            cumulative: 0.0,
+            roofline: Roofline::of(flops, bytes, ns, peaks),
+        }
+    };
+    let mut rows: Vec<_> = times(run).into_iter().map(row).collect();
+    rows.sort_by(|a, b| b.ns.total_cmp(&a.ns));
+    let mut reached = 0.0;
+    for row in &mut rows {
+        reached += row.share;
+        row.cumulative = reached;
+    }
+    rows
+}
+
+/// Each type's time, in order of first appearance.
+pub(super) fn times(run: &Run) -> Vec<(&str, f64)> {
+    let mut times: Vec<(&str, f64)> = Vec::new();
+    for op in &run.ops {
+        match times.iter_mut().find(|(name, _)| *name == op.op) {
+            Some(known) => known.1 += time(op),
+            None => times.push((&op.op, time(op))),
+        }
+    }
+    times
+}
+
+fn classes(types: &[TypeTime]) -> Vec<ClassTime> {
+    let total: f64 = types.iter().map(|t| t.ns).sum();
+    let row = |class: &class::Class| {
+        let inside = types.iter().filter(|t| t.class == class.letter);
+        let ns = sum(inside.map(|t| t.ns));
+        ClassTime {
+            class: class.letter,
+            name: class.name.to_string(),
+            ns,
+            share: share(ns, total),
+        }
+    };
+    class::CLASSES.iter().map(row).collect()
+}
+
+/// The types as a table shows them: those below [`GATHERED`] as one last row, `5 others under 1 %`.
+pub fn gathered(types: &[TypeTime], peaks: &Peaks) -> Vec<TypeTime> {
+    let (mut shown, small): (Vec<_>, Vec<_>) =
+        types.iter().cloned().partition(|t| t.share >= GATHERED);
+    if let (Some(last), true) = (small.last(), small.len() > 1) {
+        let ns = small.iter().map(|t| t.ns).sum();
+        let flops = small.iter().map(|t| t.roofline.flops).sum();
+        let bytes = small.iter().map(|t| t.roofline.bytes).sum();
+        shown.push(TypeTime {
+            name: format!("{} others under 1 %", small.len()),
+            class: '-',
+            calls: small.iter().map(|t| t.calls).sum(),
+            fused_calls: small.iter().map(|t| t.fused_calls).sum(),
+            ns,
+            share: small.iter().map(|t| t.share).sum(),
+            cumulative: last.cumulative,
+            roofline: Roofline::of(flops, bytes, ns, peaks),
+        });
+    } else {
+        shown.extend(small);
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::synthetic;
+
+    #[test]
+    fn dominance_counts_the_types_that_reach_nine_tenths() {
+        let record = synthetic::record(&[(
+            "w",
+            "train",
+            &[
+                ("matmul", 50.0),
+                ("add", 5.0),
+                ("conv2d", 30.0),
+                ("matmul", 10.0),
+                ("tick", 0.5),
+                ("copy", 0.5),
+                ("sum", 4.0),
+            ],
+        )]);
+        let cells = profile(&record);
+        let [cell] = &cells[..] else {
+            panic!("{cells:?}")
+        };
+        let names: Vec<_> = cell.types.iter().map(|t| t.name.as_str()).collect();
+        assert_eq!(names, ["matmul", "conv2d", "add", "sum", "tick", "copy"]);
+        // 60 % + 30 %: exactly nine tenths.
+        assert_eq!(cell.to_dominance, 2);
+        assert_eq!((cell.types[0].calls, cell.types[0].class), (2, 'A'));
+        assert!((cell.types[2].cumulative - 0.95).abs() < 1e-12);
+        let of = |letter| cell.classes.iter().find(|c| c.class == letter).unwrap();
+        assert_eq!(cell.classes.len(), 7);
+        assert!((of('A').share - 0.6).abs() < 1e-12 && of('E').ns == 0.0);
+        let shown = gathered(&cell.types, &record.peaks);
+        assert_eq!(shown.len(), 5);
+        assert_eq!(shown[4].name, "2 others under 1 %");
+        assert!((shown[4].cumulative - 1.0).abs() < 1e-12);
+        assert!((cell.gap_share - 0.02).abs() < 1e-12, "{}", cell.gap_share);
+        assert_eq!((cell.planned_bytes, cell.peak_bytes), (1000, 900));
+    }
+
+    #[test]
+    fn an_op_lies_under_the_roof_of_its_intensity() {
+        // 100 GFLOP/s and 10 GB/s: the ridge is at 10 operations a byte.
+        let peaks = synthetic::peaks();
+        let compute = Roofline::of(2_000, 100, 40.0, &peaks);
+        assert_eq!(compute.bound, Bound::Compute);
+        assert_eq!(compute.intensity, Some(20.0));
+        assert_eq!(compute.flop_per_s, Some(50e9));
+        assert!((compute.of_roof.unwrap() - 0.5).abs() < 1e-12);
+        let memory = Roofline::of(100, 100, 20.0, &peaks);
+        assert_eq!(memory.bound, Bound::Memory);
+        assert_eq!(memory.bytes_per_s, Some(5e9));
+        assert!((memory.of_roof.unwrap() - 0.5).abs() < 1e-12);
+        let unseen = Roofline::of(100, 0, 0.0, &peaks);
+        assert_eq!(
+            (unseen.intensity, unseen.of_roof, unseen.flop_per_s),
+            (None, None, None)
+        );
+    }
+
+    #[test]
+    fn a_run_without_a_profile_has_none() {
+        let mut record = synthetic::record(&[("w", "train", &[("add", 1.0)])]);
+        record.runs[0].profile = None;
+        record.runs[0].ops[0].ns = None;
+        assert!(profile(&record).is_empty());
+        assert_eq!(types(&record.runs[0], &record.peaks)[0].share, 0.0);
+    }
+}

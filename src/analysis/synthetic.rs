@@ -1,0 +1,162 @@
+//! Records made by hand, for tests with known answers.
+
+use crate::record::{
+    Config, Device, Host, Limits, Memory, Op, OpTime, Peaks, Profile, Record, Run, SCHEMA,
+    Statistics, Timing, Tool, Verified,
+};
+
+/// A workload, a mode, and its ops with their times in nanoseconds.
+pub(crate) type Planted<'a> = (&'a str, &'a str, &'a [(&'a str, f64)]);
+
+/// 100 GFLOP/s and 10 GB/s.
+pub(crate) fn peaks() -> Peaks {
+    Peaks {
+        fma_f32_flop_per_s: 100e9,
+        copy_bytes_per_s: 10e9,
+        launch_ns: 1.0,
+        submit_ns: 1.0,
+        pipeline_ns: 1.0,
+    }
+}
+
+/// A record of these runs, each with 2 % of gaps, on one made-up adapter.
+pub(crate) fn record(runs: &[Planted]) -> Record {
+    Record {
+        schema: SCHEMA.into(),
+        id: "sha256:00".into(),
+        created: "2026-11-23T07:22:03Z".into(),
+        tool: Tool {
+            version: "0.1.0".into(),
+            git: String::new(),
+            dirty: false,
+            profile: "release".into(),
+            wgpu: String::new(),
+            argv: Vec::new(),
+        },
+        host: Host {
+            os: String::new(),
+            cpu: None,
+            logical_cores: None,
+            ram_bytes: None,
+            threads: None,
+        },
+        device: Device {
+            name: "made up".into(),
+            backend: "vulkan".into(),
+            driver: String::new(),
+            kind: "discrete".into(),
+            software: false,
+            vendor: 0,
+            device: 0,
+            limits: Limits {
+                subgroup: None,
+                max_binding_bytes: 0,
+                max_buffer_bytes: 0,
+                max_shared_bytes: 0,
+                max_invocations: 0,
+                timestamps: true,
+                timestamp_period_ns: 1.0,
+            },
+        },
+        config: Config {
+            preset: "tiny".into(),
+            precision: "f32".into(),
+            fuse: false,
+            checks: "off".into(),
+            seed: 1,
+            data: None,
+            time_s: 1.0,
+            max_noise: 0.01,
+            min_samples: 10,
+        },
+        peaks: peaks(),
+        runs: runs.iter().map(run).collect(),
+        notes: Vec::new(),
+    }
+}
+
+fn run((workload, mode, ops): &Planted) -> Run {
+    let ops_ns: f64 = ops.iter().map(|(_, ns)| ns).sum();
+    Run {
+        workload: workload.to_string(),
+        mode: mode.to_string(),
+        preset: "tiny".into(),
+        batch: 4,
+        model: serde_json::Map::new(),
+        data: String::new(),
+        program: String::new(),
+        verified: Verified {
+            status: "passed".into(),
+            checked: 1,
+            passed: 1,
+            reduced: 0,
+            worst: None,
+        },
+        validity: vec!["ok".into()],
+        timing: Some(timing(ops_ns, 0.01)),
+        flops: 1000,
+        bytes: 100,
+        parameters: 10,
+        dispatches: ops.len(),
+        loss: None,
+        memory: Memory {
+            planned_bytes: 1000,
+            slots_bytes: 500,
+            slots_bound_bytes: 400,
+        },
+        build_ns: 1.0,
+        pipelines: 1,
+        pipelines_ns: 1.0,
+        data_ns: 1.0,
+        upload_ns: 1.0,
+        playing: None,
+        profile: Some(Profile {
+            steps: 100,
+            span_ns: ops_ns / 0.98,
+            gaps_ns: ops_ns / 0.98 * 0.02,
+        }),
+        ops: ops.iter().map(|(name, ns)| op(name, *ns)).collect(),
+    }
+}
+
+/// A step time whose interval reaches `noise` of it to both sides.
+pub(crate) fn timing(median_ns: f64, noise: f64) -> Timing {
+    Timing {
+        source: "timestamps".into(),
+        steps_per_submit: 1,
+        step_ns: vec![median_ns],
+        wall_ns: vec![median_ns],
+        step: Statistics {
+            n: 100,
+            median_ns,
+            ci95_ns: (median_ns * (1.0 - noise), median_ns * (1.0 + noise)),
+            min_ns: median_ns,
+            cv: Some(noise),
+            outliers: 0,
+            drift: Some(0.0),
+        },
+        wall_median_ns: median_ns,
+        encode_ns: 1.0,
+        settled: true,
+    }
+}
+
+fn op(name: &str, ns: f64) -> Op {
+    Op {
+        label: format!("scope.{name}/variant"),
+        op: name.into(),
+        class: 'A',
+        phase: "forward".into(),
+        dispatches: 1,
+        flops: 1000,
+        bytes: 100,
+        types: vec![name.into()],
+        ns: Some(OpTime {
+            median: ns,
+            p05: ns,
+            p95: ns,
+            steadiness: None,
+            samples: Vec::new(),
+        }),
+    }
+}

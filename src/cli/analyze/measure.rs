@@ -1,0 +1,216 @@
+//! Makes the records that an analysis needs where none is named.
+
+use std::process::Command;
+
+use crate::analysis::stationarity::STEPS;
+use crate::error::{Error, Result};
+use crate::measure::sample::interrupted;
+use crate::record::Record;
+use crate::workload;
+
+use super::super::run::{self, RunArgs};
+use super::super::{ModeArg, Switch, output};
+use super::{AnalyzeArgs, Part, values};
+
+/// What scaling measures unless told: a convolutional net, and two whose ops are small.
+const SCALED: [&str; 3] = ["deepq", "seq2seq", "memnet"];
+
+/// Records for a part, or for all, and how the last run ended: what was measured before is analyzed all
+/// the same.
+pub(super) fn records(args: &AnalyzeArgs, part: Option<Part>) -> Result<(Vec<Record>, Result<()>)> {
+    if part == Some(Part::Scaling) {
+        return scaling(args);
+    }
+    let mut wanted = args.run.clone();
+    if matches!(part, None | Some(Part::Stationarity)) {
+        wanted.min_samples = wanted.min_samples.max(STEPS as u32);
+    }
+    if wanted.no_profile && part != Some(Part::Modes) {
+        return Err(Error::Usage(
+            "--no-profile leaves nothing to analyze but `fathom analyze modes`".into(),
+        ));
+    }
+    let all = wanted.workload.is_empty();
+    output::note(
+        &wanted.out,
+        &format!(
+            "no record is named: {} first, as `fathom run` does",
+            if all {
+                "all workloads are run"
+            } else {
+                "the workloads named are run"
+            }
+        ),
+    );
+    if part.is_none() {
+        output::note(
+            &wanted.out,
+            "for op time against threads and batch there is `fathom analyze scaling`",
+        );
+    }
+    let (record, outcome) = run::record(&wanted)?;
+    Ok((vec![record], outcome))
+}
+
+fn scaling(args: &AnalyzeArgs) -> Result<(Vec<Record>, Result<()>)> {
+    let mut wanted = args.run.clone();
+    if wanted.workload.is_empty() {
+        let is_known = |name: &&str| workload::WORKLOADS.iter().any(|w| w.name == *name);
+        let known = SCALED.into_iter().filter(is_known);
+        wanted.workload = known.map(String::from).collect();
+    }
+    if wanted.mode.is_empty() {
+        wanted.mode = vec![ModeArg::Train];
+    }
+    let (threads, batches) = (values(&args.threads), &args.batches);
+    output::note(
+        &wanted.out,
+        &format!(
+            "no record is named: {} with {} thread counts, each in a process of its own, then with {} batches",
+            wanted.workload.join(", "),
+            threads.len(),
+            values(batches).len()
+        ),
+    );
+    let mut records = Vec::new();
+    let progress = output::Progress::new(&wanted.out, "threads");
+    for (i, &count) in threads.iter().enumerate() {
+        progress.say(&format!(
+            "[{}/{}] LP_NUM_THREADS={count}",
+            i + 1,
+            threads.len()
+        ));
+        progress.set(i as f64 / threads.len() as f64);
+        match with_threads(&wanted, count) {
+            Ok(record) if record.host.threads == Some(count) => records.push(record),
+            Ok(record) => {
+                let text = format!(
+                    "{} does not take a thread count: only the batch is varied (Mesa's llvmpipe takes one)",
+                    record.device.name
+                );
+                output::note(&wanted.out, &text);
+                break;
+            }
+            Err(Error::Device(why)) => {
+                let text =
+                    format!("no CPU adapter to vary threads on, only the batch is varied: {why}");
+                output::note(&wanted.out, &text);
+                break;
+            }
+            Err(other) => return Err(other),
+        }
+        if interrupted() {
+            return Err(Error::Interrupted);
+        }
+    }
+    drop(progress);
+    wanted.batch = batches.clone();
+    let (record, outcome) = run::record(&wanted)?;
+    records.push(record);
+    Ok((records, outcome))
+}
+
+/// One run in a process of its own: the driver reads the number of its threads once, at its start.
+fn with_threads(args: &RunArgs, threads: usize) -> Result<Record> {
+    let program = std::env::current_exe().map_err(Error::io("read", "the program's own path"))?;
+    let folder = tempfile::tempdir().map_err(Error::io("create", std::env::temp_dir()))?;
+    let saved = folder.path().join("record.json");
+    let mut command = Command::new(program);
+    command
+        .env("LP_NUM_THREADS", threads.to_string())
+        .arg("run")
+        .args(options(args))
+        .arg("--save")
+        .arg(&saved);
+    let done = command
+        .output()
+        .map_err(Error::io("run", "fathom itself"))?;
+    let told = String::from_utf8_lossy(&done.stderr);
+    let why = format!(
+        "with {threads} threads: {}",
+        told.trim().trim_start_matches("error: ")
+    );
+    match done.status.code() {
+        Some(0) => Record::load(&saved),
+        Some(2) => Err(Error::Usage(why)),
+        Some(3) => Err(Error::Device(why)),
+        Some(5) => Err(Error::Verification(why)),
+        Some(6) => Err(Error::Gpu(why)),
+        Some(130) => Err(Error::Interrupted),
+        _ => Err(Error::Internal(why)),
+    }
+}
+
+/// The options of `run` as a command line has them; the device is a CPU adapter unless one is named.
+fn options(args: &RunArgs) -> Vec<String> {
+    let mode = |mode: &ModeArg| workload::Mode::from(*mode).name();
+    let modes: Vec<&str> = args.mode.iter().map(mode).collect();
+    let device = args.device.device.as_deref().unwrap_or("llvmpipe");
+    let path = args
+        .data
+        .data
+        .as_ref()
+        .map(|path| path.display().to_string());
+    let preset = args.preset.map(|p| workload::Preset::from(p).name());
+    let checks = (args.device.checks == Switch::On).then_some("on");
+    let given = [
+        ("--workload", Some(args.workload.join(","))),
+        ("--mode", Some(modes.join(","))),
+        ("--device", Some(device.to_string())),
+        ("--backend", args.device.backend.clone()),
+        ("--checks", checks.map(String::from)),
+        ("--data", path),
+        ("--env", args.data.game.clone()),
+        ("--preset", preset.map(String::from)),
+        ("--time", Some(args.time.to_string())),
+        ("--max-noise", Some(args.max_noise.to_string())),
+        ("--min-samples", Some(args.min_samples.to_string())),
+        ("--seed", Some(args.seed.to_string())),
+        ("--output", Some("csv".to_string())),
+    ];
+    let pairs = given
+        .into_iter()
+        .filter_map(|(flag, value)| Some((flag, value?)));
+    let set = args
+        .set
+        .iter()
+        .map(|(key, value)| ("--set", format!("{key}={value}")));
+    let flags = [
+        ("--quiet", true),
+        ("--no-fuse", args.no_fuse),
+        ("--no-verify", args.no_verify),
+        ("--skip-bad", args.data.skip_bad),
+    ];
+    let flags = flags
+        .into_iter()
+        .filter(|(_, on)| *on)
+        .map(|(flag, _)| flag.to_string());
+    pairs
+        .chain(set)
+        .flat_map(|(flag, value)| [flag.to_string(), value])
+        .chain(flags)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command as Asked};
+
+    #[test]
+    fn a_process_of_its_own_gets_the_same_options() {
+        let line = "fathom run -w deepq,memnet -m train,infer -d llvm --backend vulkan --checks on --preset tiny \
+                    --time 0.5 --max-noise 2 --min-samples 7 --seed 3 --set hidden=8 --no-fuse --no-verify \
+                    --env catch --skip-bad --data some/where -q -o csv";
+        let parse = |words: Vec<String>| match Cli::parse_from(words).command {
+            Some(Asked::Run(args)) => args,
+            other => panic!("{other:?}"),
+        };
+        let args = parse(line.split_whitespace().map(String::from).collect());
+        let again = ["fathom", "run"].map(String::from).into_iter();
+        let again = parse(again.chain(options(&args)).collect());
+        assert_eq!(format!("{again:?}"), format!("{args:?}"));
+    }
+}

@@ -1,0 +1,55 @@
+use super::*;
+
+#[test]
+fn the_published_schema_is_up_to_date() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/record.schema.json");
+    let schema = schemars::schema_for!(Record);
+    let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let published = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(
+        published, text,
+        "run the tests once with UPDATE_SCHEMA=1 and commit the change"
+    );
+}
+
+#[test]
+fn what_is_not_a_record_is_refused_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.json");
+    for (text, expected) in [
+        ("", "line 1"),
+        ("{\"schema\": \"fathom.record/1\",", "line 1"),
+        ("{}", "not a fathom record"),
+        ("{\"schema\": \"fathom.record/9\"}", "another version"),
+        ("{\"schema\": \"fathom.record/1\"}", "missing field"),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let error = Record::load(&path).unwrap_err();
+        assert_eq!(error.exit_code(), 10);
+        assert!(error.to_string().contains(expected), "{text}: {error}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_a_clear_error() {
+    let error = write_atomically(Path::new("/dev/full"), b"x").unwrap_err();
+    assert!(
+        error.to_string().contains("cannot write /dev/full"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_failed_write_leaves_the_old_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.json");
+    write_atomically(&path, b"old").unwrap();
+    write_atomically(&path, b"new").unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"new");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    assert!(write_atomically(&folder.path().join("none/r.json"), b"x").is_err());
+}
