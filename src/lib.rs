@@ -10,9 +10,11 @@
 //! - [`nn`] and [`workload`]: layers and the models. [`data`]: their samples. [`game`]: what deepq plays.
 //! - [`measure`]: sampling, profiles, ceilings, statistics. [`train`] and [`snapshot`]: steps for their
 //!   own sake.
-//! - [`record`]: the result file. [`report`]: records as tables. [`cli`]: the command line.
+//! - [`record`]: the result file. [`compare`]: records held against each other. [`score`]: a record in one
+//!   number. [`report`]: records as tables. [`cli`]: the command line.
 
 pub mod cli;
+pub mod compare;
 pub mod data;
 pub mod error;
 pub mod game;
@@ -25,6 +27,7 @@ pub mod program;
 pub mod random;
 pub mod record;
 pub mod report;
+pub mod score;
 pub mod snapshot;
 pub mod tensor;
 pub mod train;

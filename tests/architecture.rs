@@ -21,6 +21,8 @@ const ORDER: &[(&str, &[&str])] = &[
     ("train", &[]),
     ("measure", &[]),
     ("record", &[]),
+    ("compare", &[]),
+    ("score", &[]),
     ("report", &[]),
     ("cli", &[]),
 ];
@@ -28,6 +30,9 @@ const ORDER: &[(&str, &[&str])] = &[
 /// A record must be readable without a device: these see records only.
 const LEAVES: &[(&str, &[&str])] = &[
     ("record", &["error", "record"]),
+    // Of measuring they see the statistics, which are plain arithmetic.
+    ("compare", &["error", "random", "record", "measure", "compare"]),
+    ("score", &["error", "record", "measure", "compare", "score"]),
     ("report", &["error", "record", "report"]),
     ("data", &["error", "random", "data"]),
     ("game", &["error", "random", "game"]),
