@@ -20,6 +20,17 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     fs::write(out.join("shaders.rs"), table).expect("the build folder can be written");
 
+    // The score's unit, once there is one: a whole record of one device.
+    println!("cargo:rerun-if-changed=assets");
+    let reference = root.join("assets/reference.json");
+    let text = if reference.exists() {
+        format!("Some(include_str!({:?}))", reference.display())
+    } else {
+        "None".into()
+    };
+    let constant = format!("const COMMITTED: Option<&str> = {text};\n");
+    fs::write(out.join("reference.rs"), constant).expect("the build folder can be written");
+
     let lock = fs::read_to_string(root.join("Cargo.lock")).unwrap_or_default();
     let wgpu = lock.split("name = \"wgpu\"\nversion = \"").nth(1);
     let wgpu = wgpu

@@ -12,15 +12,18 @@ use crate::workload::{self, Mode, Preset, Source};
 
 pub mod analyze;
 pub mod bench;
+pub mod compare;
 pub mod help;
 pub mod list;
 pub mod output;
 pub mod peak;
 pub mod range;
 pub mod run;
+pub mod score;
 pub mod show;
 pub mod snapshot;
 pub mod table;
+pub mod trace;
 pub mod train;
 pub mod verify;
 
@@ -74,6 +77,12 @@ pub enum Command {
     Train(train::TrainArgs),
     /// One step's parameters, inputs, draws, outputs and gradients, to be checked by another framework
     Snapshot(snapshot::SnapshotArgs),
+    /// Records against a first one: FASTER, SLOWER, SAME or UNSURE for each workload and mode
+    Compare(compare::CompareArgs),
+    /// A record's score: eight workloads, both modes, against the reference
+    Score(score::ScoreArgs),
+    /// One step as a trace for Perfetto or chrome://tracing
+    Trace(trace::TraceArgs),
     /// Shell completions
     Completions {
         /// Shell to complete for
@@ -310,7 +319,7 @@ pub enum Format {
     Jsonl,
 }
 
-/// How much is said, and in what form.
+/// In what form data is printed and kept, and how much is said.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
@@ -324,6 +333,26 @@ pub struct OutputArgs {
     )]
     pub output: Format,
 
+    /// Keep the data in this file too, its form by .json, .jsonl, .csv or .md; may be repeated
+    #[arg(short, long, value_name = "FILE", value_parser = output::target)]
+    pub save: Vec<output::Target>,
+
+    #[command(flatten)]
+    voice: VoiceArgs,
+}
+
+impl std::ops::Deref for OutputArgs {
+    type Target = VoiceArgs;
+
+    fn deref(&self) -> &VoiceArgs {
+        &self.voice
+    }
+}
+
+/// How much is said.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub struct VoiceArgs {
     /// No progress and no notes on stderr
     #[arg(short, long)]
     pub quiet: bool,
@@ -400,8 +429,8 @@ impl Batches {
 }
 
 impl Cli {
-    /// The output options of whatever was asked.
-    pub fn output(&self) -> &OutputArgs {
+    /// How much is to be said, whatever was asked.
+    pub fn output(&self) -> &VoiceArgs {
         match &self.command {
             None => &self.run.out,
             Some(Command::Run(args)) => &args.out,
@@ -414,6 +443,9 @@ impl Cli {
             Some(Command::Peak(args)) => &args.out,
             Some(Command::Train(args)) => &args.output,
             Some(Command::Snapshot(args)) => &args.output,
+            Some(Command::Compare(args)) => &args.out,
+            Some(Command::Score(args)) => &args.out,
+            Some(Command::Trace(args)) => &args.voice,
             Some(Command::Completions { .. } | Command::Help { .. }) => &self.run.out,
         }
     }
@@ -435,6 +467,9 @@ pub fn execute(cli: Cli) -> Result<()> {
         Command::Peak(args) => peak::execute(&args),
         Command::Train(args) => train::execute(&args),
         Command::Snapshot(args) => snapshot::execute(&args),
+        Command::Compare(args) => compare::execute(&args),
+        Command::Score(args) => score::execute(&args),
+        Command::Trace(args) => trace::execute(&args),
         Command::Completions { shell } => help::completions(shell),
         Command::Help { topic } => help::explain(topic.as_deref()),
     }

@@ -26,6 +26,12 @@ pub enum Error {
     /// The device was lost or an allocation failed.
     #[error("{0}")]
     Gpu(String),
+    /// A row is slower than was allowed.
+    #[error("regression: {0}")]
+    Regression(String),
+    /// Records differ in more than what is to be compared, or lack what is needed for it.
+    #[error("not comparable: {0}")]
+    Incomparable(String),
     /// A data file cannot be used.
     #[error("{}: {place}: {what}", file.display())]
     Data {
@@ -83,6 +89,8 @@ impl Error {
             Self::NothingSelected(_) => 4,
             Self::Verification(_) => 5,
             Self::Gpu(_) => 6,
+            Self::Regression(_) => 8,
+            Self::Incomparable(_) => 9,
             Self::Data { .. } | Self::Io { .. } => 10,
             Self::Interrupted => 130,
         }
@@ -105,8 +113,11 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
         "device lost or out of memory (what was measured is kept)",
     ),
     (7, "reserved: measurement too noisy"),
-    (8, "reserved: regression found"),
-    (9, "reserved: records not comparable"),
+    (
+        8,
+        "regression found: slower than `compare --fail-on` allows",
+    ),
+    (9, "records not comparable, or no whole score"),
     (10, "data or file unreadable or unwritable"),
     (130, "interrupted (what was measured is kept)"),
 ];

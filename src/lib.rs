@@ -11,10 +11,12 @@
 //! - [`measure`]: sampling, profiles, ceilings, statistics. [`train`] and [`snapshot`]: steps for their
 //!   own sake.
 //! - [`record`]: the result file. [`analysis`]: what records tell: where time goes, what is alike, what
-//!   scales. [`report`]: records as tables. [`cli`]: the command line.
+//!   scales. [`compare`]: records held against each other. [`score`]: a record in one number. [`report`]:
+//!   records as tables and traces. [`cli`]: the command line.
 
 pub mod analysis;
 pub mod cli;
+pub mod compare;
 pub mod data;
 pub mod error;
 pub mod game;
@@ -27,6 +29,7 @@ pub mod program;
 pub mod random;
 pub mod record;
 pub mod report;
+pub mod score;
 pub mod snapshot;
 pub mod tensor;
 pub mod train;

@@ -10,6 +10,9 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
+mod check;
+#[cfg(test)]
+pub(crate) mod example;
 pub mod store;
 
 /// The schema this crate writes.
@@ -380,26 +383,28 @@ impl Record {
     /// Reads a record.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Data`] with line and column where it is no record of this schema.
+    /// [`Error::Io`]; [`Error::Data`] with line and column where it is no record of this schema, and with the
+    /// field's path where a time is none.
     pub fn load(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        Self::parse(&text, path)
+    }
+
+    /// Reads a record from a text that came from `path`.
+    ///
+    /// # Errors
+    /// As [`Record::load`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self> {
         let bad = |e: serde_json::Error| {
             let place = format!("line {} column {}", e.line(), e.column());
             Error::data(path, place, format!("not a {SCHEMA} record: {e}"))
         };
-        let value: serde_json::Value = serde_json::from_str(&text).map_err(bad)?;
-        match value["schema"].as_str() {
-            Some(SCHEMA) => serde_json::from_str(&text).map_err(bad),
-            Some(other) => Err(Error::data(
-                path,
-                "schema",
-                format!("'{other}' is not '{SCHEMA}': it was written by another version of fathom"),
-            )),
-            None => Err(Error::data(
-                path,
-                "schema",
-                "there is none: not a fathom record",
-            )),
+        let value: serde_json::Value = serde_json::from_str(text).map_err(bad)?;
+        check::schema(value["schema"].as_str()).map_err(|why| Error::data(path, "schema", why))?;
+        let record: Self = serde_json::from_str(text).map_err(bad)?;
+        match check::bad_time(&record.runs) {
+            Some((place, why)) => Err(Error::data(path, place, why)),
+            None => Ok(record),
         }
     }
 }

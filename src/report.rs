@@ -7,6 +7,7 @@ mod csv;
 pub mod number;
 mod ops;
 mod table;
+pub mod trace;
 
 pub use self::csv::csv;
 pub use self::table::{markdown, table};

@@ -22,6 +22,8 @@ const ORDER: &[(&str, &[&str])] = &[
     ("measure", &[]),
     ("record", &[]),
     ("analysis", &[]),
+    ("compare", &[]),
+    ("score", &[]),
     ("report", &[]),
     ("cli", &[]),
 ];
@@ -30,6 +32,12 @@ const ORDER: &[(&str, &[&str])] = &[
 const LEAVES: &[(&str, &[&str])] = &[
     ("record", &["error", "record"]),
     ("analysis", &["record", "analysis"]),
+    // Of measuring they see the statistics, which are plain arithmetic.
+    (
+        "compare",
+        &["error", "random", "record", "measure", "compare"],
+    ),
+    ("score", &["error", "record", "measure", "compare", "score"]),
     ("report", &["error", "record", "analysis", "report"]),
     ("data", &["error", "random", "data"]),
     ("game", &["error", "random", "game"]),

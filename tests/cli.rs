@@ -49,7 +49,7 @@ fn every_failure_has_its_code_and_names_the_way_out() {
         (
             &["--workload", "autoenc", "--save", "r.txt"],
             2,
-            "records are .json",
+            ".json, .jsonl, .csv or .md",
         ),
         (
             &["--workload", "autoenc", "--data", "/no/such/folder"],

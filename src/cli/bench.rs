@@ -12,7 +12,7 @@ use crate::measure::stats::median;
 use crate::op::LIST;
 use crate::report::number;
 
-use super::table::Table;
+use super::table::{Cell, Table};
 use super::{DeviceArgs, OutputArgs, output};
 
 /// Options of `bench`.
@@ -74,8 +74,15 @@ pub fn execute(args: &BenchArgs) -> Result<()> {
     let progress = output::Progress::new(&args.out, "ceilings");
     let peaks = peak::measure(&gpu, Duration::from_secs(1), &|share| progress.set(share))?;
     let mut table = Table::new(&[
-        "kernel", "case", ">time", ">GFLOP/s", ">of peak", ">GB/s", ">of copy",
+        "kernel",
+        "case",
+        ">time|time_ns",
+        ">GFLOP/s|flop_per_s",
+        ">of peak|of_peak",
+        ">GB/s|bytes_per_s",
+        ">of copy|of_copy",
     ]);
+    let share = |share| Cell::number(share, number::percent(share));
     let budget = Budget {
         time: Duration::from_secs_f64(args.time.clamp(0.01, 600.0)),
         ..Budget::default()
@@ -87,20 +94,20 @@ pub fn execute(args: &BenchArgs) -> Result<()> {
         let cost = op.cost(inputs);
         let (flops, bytes) = (cost.flops as f64 / ns * 1e9, cost.bytes as f64 / ns * 1e9);
         table.row([
-            label.clone(),
-            case.clone(),
-            number::duration_ns(ns),
-            format!("{:.4}", flops / 1e9),
-            number::percent(flops / peaks.fma_flops),
-            format!("{:.4}", bytes / 1e9),
-            number::percent(bytes / peaks.copy_bytes),
+            Cell::from(label.as_str()),
+            Cell::from(case.as_str()),
+            Cell::number(ns, number::duration_ns(ns)),
+            Cell::number(flops, format!("{:.4}", flops / 1e9)),
+            share(flops / peaks.fma_flops),
+            Cell::number(bytes, format!("{:.4}", bytes / 1e9)),
+            share(bytes / peaks.copy_bytes),
         ]);
         if interrupted() {
             break;
         }
     }
     drop(progress);
-    output::data(&table.render(args.out.output)?)?;
+    output::emit(&args.out, |form| table.render(form))?;
     if interrupted() {
         Err(Error::Interrupted)
     } else {

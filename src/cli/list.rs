@@ -42,7 +42,7 @@ pub struct ListArgs {
 /// Prints a list.
 ///
 /// # Errors
-/// As [`output::data`]; [`crate::error::Error::Device`] where devices are asked for and there are none.
+/// As [`output::emit`]; [`crate::error::Error::Device`] where devices are asked for and there are none.
 pub fn execute(args: &ListArgs) -> Result<()> {
     print(args.what, &args.out)
 }
@@ -55,7 +55,7 @@ pub(super) fn print(what: What, out: &OutputArgs) -> Result<()> {
         What::Presets => presets(),
         What::Games => games(),
     };
-    output::data(&table.render(out.output)?)
+    output::emit(out, |form| table.render(form))
 }
 
 fn workloads() -> Result<Table> {

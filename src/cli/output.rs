@@ -1,16 +1,18 @@
-//! Where words go: data to stdout, the rest to stderr, progress only to a terminal.
+//! Where words go: data to stdout and to files, the rest to stderr, progress only to a terminal.
 
 use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::error::{Error, Result};
+use crate::record::write_atomically;
 
-use super::{Color, OutputArgs};
+use super::{Color, Format, OutputArgs, VoiceArgs};
 
 /// Applies `--color`, `--verbose` and `--quiet` to the whole process.
-pub fn set_up(args: &OutputArgs) {
+pub fn set_up(args: &VoiceArgs) {
     let choice = match args.color {
         Color::Auto => anstream::ColorChoice::Auto,
         Color::Always => anstream::ColorChoice::AlwaysAnsi,
@@ -45,8 +47,79 @@ pub fn data(text: &str) -> Result<()> {
     }
 }
 
+/// Prints data in the form asked for, and writes each `--save` file in its own.
+///
+/// # Errors
+/// Those of `render`, and as [`data`] and [`save`].
+pub fn emit(args: &OutputArgs, render: impl Fn(Format) -> Result<String>) -> Result<()> {
+    // Printed first: figures on the screen survive a full disk.
+    data(&render(args.output)?)?;
+    save(args, render)
+}
+
+/// Writes each `--save` file whole in its own form.
+///
+/// # Errors
+/// Those of `render`; [`Error::Io`].
+pub fn save(args: &OutputArgs, render: impl Fn(Format) -> Result<String>) -> Result<()> {
+    for target in &args.save {
+        write_atomically(&target.path, render(target.form)?.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// A file that `--save` names, and the form its extension asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Where.
+    pub path: PathBuf,
+    /// In what form.
+    pub form: Format,
+}
+
+/// Reads a `--save` argument, so that what cannot be written is refused before any work.
+pub(super) fn target(text: &str) -> std::result::Result<Target, String> {
+    let path = PathBuf::from(text);
+    let form = match path.extension().and_then(|e| e.to_str()) {
+        Some("json") => Format::Json,
+        Some("jsonl") => Format::Jsonl,
+        Some("csv") => Format::Csv,
+        Some("md") => Format::Md,
+        // A pipe or a device has no extension to go by.
+        _ if path.exists() && !path.is_file() && !path.is_dir() => Format::Json,
+        _ => return Err("the form goes by the extension: .json, .jsonl, .csv or .md".into()),
+    };
+    writable(&path)?;
+    Ok(Target { path, form })
+}
+
+/// Whether a file can be made here.
+pub(super) fn writable(path: &Path) -> std::result::Result<(), String> {
+    if path.is_dir() {
+        return Err("it is a folder".into());
+    }
+    if path.exists() && !path.is_file() {
+        return Ok(());
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        return Err(format!("there is no folder {}", folder.display()));
+    }
+    // Rights, read-only systems and quotas are known by trying.
+    match tempfile::tempfile_in(folder) {
+        Ok(_) => Ok(()),
+        Err(why) => Err(format!(
+            "no file can be made in {}: {why}",
+            folder.display()
+        )),
+    }
+}
+
 /// Writes a line to stderr, unless quiet.
-pub fn note(args: &OutputArgs, text: &str) {
+pub fn note(args: &VoiceArgs, text: &str) {
     if !args.quiet {
         // Where stderr is closed nobody reads the note.
         let _closed = writeln!(anstream::stderr().lock(), "{text}");
@@ -61,7 +134,7 @@ pub struct Progress {
 
 impl Progress {
     /// A bar labelled `what`; it appears once it has something to show for a moment.
-    pub fn new(args: &OutputArgs, what: &str) -> Self {
+    pub fn new(args: &VoiceArgs, what: &str) -> Self {
         let hidden = args.quiet || !std::io::stderr().is_terminal();
         let bar = if hidden {
             ProgressBar::hidden()
@@ -91,5 +164,36 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_save_target_is_checked_before_any_work() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        for (name, form) in [
+            ("a.json", Format::Json),
+            ("a.jsonl", Format::Jsonl),
+            ("a.csv", Format::Csv),
+            ("a.md", Format::Md),
+        ] {
+            assert_eq!(target(&at(name)).unwrap().form, form);
+        }
+        std::fs::create_dir(folder.path().join("d.json")).unwrap();
+        for (name, expected) in [
+            ("a.txt", "extension"),
+            ("a", "extension"),
+            ("none/a.csv", "no folder"),
+            ("d.json", "is a folder"),
+        ] {
+            let error = target(&at(name)).unwrap_err();
+            assert!(error.contains(expected), "{name}: {error}");
+        }
+        let made = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(made, 1, "trying leaves nothing behind");
     }
 }

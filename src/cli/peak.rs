@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::measure::peak;
 use crate::report::number;
 
-use super::table::Table;
+use super::table::{Cell, Table};
 use super::{DeviceArgs, OutputArgs, output};
 
 /// Options of `peak`.
@@ -41,20 +41,28 @@ pub fn execute(args: &PeakArgs) -> Result<()> {
     let peaks = peak::measure(&gpu, time, &|share| progress.set(share))?;
     drop(progress);
     output::note(&args.out, &gpu.summary.to_string());
-    let mut table = Table::new(&["ceiling", ">measured"]);
-    for (name, value) in [
-        ("fma f32", number::flop_rate(peaks.fma_flops)),
-        ("copy, read + write", number::byte_rate(peaks.copy_bytes)),
-        ("launch of a dispatch", number::duration_ns(peaks.launch_ns)),
-        ("submission", number::duration_ns(peaks.submit_ns)),
-        ("pipeline creation", number::duration_ns(peaks.pipeline_ns)),
-    ] {
-        table.row([name.to_string(), value]);
+    let mut table = Table::new(&["ceiling", "unit", ">measured|value"]);
+    let (rate, bytes, time) = (number::flop_rate, number::byte_rate, number::duration_ns);
+    type Show = fn(f64) -> String;
+    let rows: [(&str, &str, f64, Show); 5] = [
+        ("fma f32", "FLOP/s", peaks.fma_flops, rate),
+        ("copy, read + write", "B/s", peaks.copy_bytes, bytes),
+        ("launch of a dispatch", "ns", peaks.launch_ns, time),
+        ("submission", "ns", peaks.submit_ns, time),
+        ("pipeline creation", "ns", peaks.pipeline_ns, time),
+    ];
+    for (name, unit, value, show) in rows {
+        table.row([name.into(), unit.into(), Cell::number(value, show(value))]);
     }
     if args.all {
         for (label, value) in &peaks.candidates {
-            table.row([label.clone(), format!("{value:.4e} /s")]);
+            let shown = format!("{value:.4e} /s");
+            table.row([
+                label.as_str().into(),
+                "1/s".into(),
+                Cell::number(*value, shown),
+            ]);
         }
     }
-    output::data(&table.render(args.out.output)?)
+    output::emit(&args.out, |form| table.render(form))
 }

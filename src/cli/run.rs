@@ -1,6 +1,5 @@
 //! `fathom run`: verify, time, profile, print, save.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -121,10 +120,6 @@ pub struct RunArgs {
     #[arg(long, help_heading = "How")]
     pub dry_run: bool,
 
-    /// Keep the record in this file too (.json)
-    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
-    pub save: Vec<PathBuf>,
-
     /// Form and amount of output.
     #[command(flatten)]
     pub out: OutputArgs,
@@ -221,7 +216,7 @@ pub fn execute(args: &RunArgs) -> Result<()> {
     if record.runs.is_empty() {
         return outcome;
     }
-    print(args, &record)?;
+    output::data(&render(&record, args.out.output)?)?;
     // Printed first: figures on the screen survive a full disk.
     keep(args, &record)?;
     outcome
@@ -263,9 +258,6 @@ fn measured(args: &RunArgs) -> Result<(Record, Result<()>)> {
 fn prepare(args: &RunArgs) -> Result<(Gpu, Preset, Vec<Cell>)> {
     // Names are checked before a device is opened: a typing error should not need a GPU to show.
     super::workloads(&args.workload)?;
-    for path in &args.save {
-        recording::check_target(path)?;
-    }
     let gpu = args.device.open()?;
     let preset = super::preset_or_default(args.preset, Some(&gpu));
     if gpu.caps.software && args.preset.is_none() {
@@ -404,16 +396,16 @@ fn dry_run(args: &RunArgs, gpu: &Gpu, preset: Preset, cells: &[Cell]) -> Result<
         ]);
     }
     output::note(&args.out, &format!("{}: nothing is run", gpu.summary));
-    output::data(&table.render(args.out.output)?)
+    output::emit(&args.out, |form| table.render(form))
 }
 
-fn print(args: &RunArgs, record: &Record) -> Result<()> {
-    let text = match args.out.output {
-        Format::Table => report::table(record),
-        Format::Md => report::markdown(record),
-        Format::Csv => report::csv(record)?,
-        Format::Json => report::json(record)?,
-        Format::Jsonl => report::jsonl(record)?,
-    };
-    output::data(&text)
+/// The record in a form.
+fn render(record: &Record, form: Format) -> Result<String> {
+    match form {
+        Format::Table => Ok(report::table(record)),
+        Format::Md => Ok(report::markdown(record)),
+        Format::Csv => report::csv(record),
+        Format::Json => report::json(record),
+        Format::Jsonl => report::jsonl(record),
+    }
 }

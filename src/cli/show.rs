@@ -7,11 +7,12 @@ use crate::graph::plan::Role;
 use crate::op::Kernel;
 use crate::program::{Options, Outline};
 use crate::report::number;
+use crate::tensor::TensorSpec;
 use crate::workload::{Mode, step};
 use crate::{gpu, gpu::shader};
 
-use super::table::Table;
-use super::{DeviceArgs, ModeArg, OutputArgs, PresetArg, output, preset_or_default};
+use super::table::{Cell, Table};
+use super::{DeviceArgs, Format, ModeArg, OutputArgs, PresetArg, output, preset_or_default};
 
 /// Options of `show`.
 #[derive(Debug, Args)]
@@ -84,11 +85,25 @@ pub fn execute(args: &ShowArgs) -> Result<()> {
         &step::nodes(model.as_ref(), mode, &caps, false)?,
         &options,
     )?;
+    let people = |form| form == Format::Table;
     if let Some(label) = &args.kernel {
-        return output::data(&kernel_text(&outline, label)?);
+        let kernels = kernels(&outline, label)?;
+        return output::emit(&args.out, |form| {
+            if people(form) {
+                Ok(kernels.iter().map(Shown::text).collect())
+            } else {
+                kernel_table(&kernels).render(form)
+            }
+        });
     }
     if args.program {
-        return output::data(&outline.listing());
+        return output::emit(&args.out, |form| {
+            if people(form) {
+                Ok(outline.listing())
+            } else {
+                program_table(&outline).render(form)
+            }
+        });
     }
     let table = if args.memory {
         memory(&outline)
@@ -107,8 +122,42 @@ pub fn execute(args: &ShowArgs) -> Result<()> {
         number::flops(cost.flops as f64),
         number::bytes(cost.bytes as f64),
     );
-    let people = args.out.output == super::Format::Table;
-    output::data(&(if people { head } else { String::new() } + &table.render(args.out.output)?))
+    output::emit(&args.out, |form| {
+        let head = if people(form) { head.as_str() } else { "" };
+        Ok(format!("{head}{}", table.render(form)?))
+    })
+}
+
+fn program_table(outline: &Outline) -> Table {
+    let mut table = Table::new(&[
+        "label",
+        "phase",
+        ">dispatches",
+        "inputs",
+        "outputs",
+        ">flops",
+        ">bytes",
+    ]);
+    let shapes = |specs: &[TensorSpec]| -> String {
+        let texts: Vec<_> = specs.iter().map(ToString::to_string).collect();
+        texts.join(" ")
+    };
+    for entry in &outline.entries {
+        table.row([
+            entry.label.clone().into(),
+            entry.phase.name().into(),
+            count(entry.steps.len() as u64),
+            shapes(&entry.inputs).into(),
+            shapes(&entry.outputs).into(),
+            count(entry.cost.flops),
+            count(entry.cost.bytes),
+        ]);
+    }
+    table
+}
+
+fn count(value: u64) -> Cell {
+    Cell::number(value as f64, number::grouped(value))
 }
 
 fn parameters(outline: &Outline) -> Table {
@@ -116,15 +165,15 @@ fn parameters(outline: &Outline) -> Table {
     for bank in outline.banks() {
         for member in &bank.members {
             table.row([
-                member.name.clone(),
-                member.shape.to_string(),
-                number::grouped(member.shape.len() as u64),
-                format!("{:?}", member.init),
+                member.name.clone().into(),
+                member.shape.to_string().into(),
+                count(member.shape.len() as u64),
+                format!("{:?}", member.init).into(),
             ]);
         }
     }
-    let all = number::grouped(outline.parameters() as u64);
-    table.row(["in all".into(), String::new(), all, String::new()]);
+    let all = count(outline.parameters() as u64);
+    table.row(["in all".into(), "".into(), all, "".into()]);
     table
 }
 
@@ -138,7 +187,7 @@ fn memory(outline: &Outline) -> Table {
             Role::Output => ("output", format!("output {i}")),
             Role::Pack => ("gradients", "gradients".into()),
         };
-        table.row([name, kind.into(), number::grouped(buffer.bytes)]);
+        table.row([name.into(), kind.into(), count(buffer.bytes)]);
     }
     let plan = &outline.plan;
     for (name, bytes) in [
@@ -146,12 +195,36 @@ fn memory(outline: &Outline) -> Table {
         ("slots planned", plan.slot_bytes()),
         ("slots at least", plan.live_bytes),
     ] {
-        table.row([name.into(), String::new(), number::grouped(bytes)]);
+        table.row([name.into(), "".into(), count(bytes)]);
     }
     table
 }
 
-fn kernel_text(outline: &Outline, label: &str) -> Result<String> {
+/// A kernel of a step with its assembled WGSL.
+struct Shown {
+    label: String,
+    shader: String,
+    wgsl: String,
+}
+
+impl Shown {
+    fn text(&self) -> String {
+        format!(
+            "// {}: shaders/{}.wgsl\n{}\n",
+            self.label, self.shader, self.wgsl
+        )
+    }
+}
+
+fn kernel_table(kernels: &[Shown]) -> Table {
+    let mut table = Table::new(&["label", "shader", "wgsl"]);
+    for kernel in kernels {
+        table.row([kernel.label.as_str(), &kernel.shader, &kernel.wgsl]);
+    }
+    table
+}
+
+fn kernels(outline: &Outline, label: &str) -> Result<Vec<Shown>> {
     let found: Vec<_> = outline
         .entries
         .iter()
@@ -170,13 +243,12 @@ fn kernel_text(outline: &Outline, label: &str) -> Result<String> {
             }
         }
     }
-    let mut text = String::new();
-    for (label, kernel) in kernels {
-        text += &format!(
-            "// {label}: shaders/{}.wgsl\n{}\n",
-            kernel.shader,
-            shader::assemble(kernel)?
-        );
-    }
-    Ok(text)
+    let shown = |(label, kernel): (&str, &Kernel)| {
+        Ok(Shown {
+            label: label.into(),
+            shader: kernel.shader.to_string(),
+            wgsl: shader::assemble(kernel)?,
+        })
+    };
+    kernels.into_iter().map(shown).collect()
 }

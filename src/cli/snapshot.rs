@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::snapshot::{Request, take};
 use crate::workload;
 
-use super::{DataArgs, DeviceArgs, ModeArg, ModelArgs, OutputArgs, output};
+use super::{DataArgs, DeviceArgs, ModeArg, ModelArgs, VoiceArgs, output};
 
 /// Options of `snapshot`.
 #[derive(Debug, Args)]
@@ -40,9 +40,9 @@ pub struct SnapshotArgs {
     #[command(flatten)]
     device: DeviceArgs,
 
-    /// Form and amount of output.
+    /// How much is said.
     #[command(flatten)]
-    pub output: OutputArgs,
+    pub output: VoiceArgs,
 }
 
 /// Runs the step and writes the file.

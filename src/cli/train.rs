@@ -107,9 +107,7 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
             break;
         }
     }
-    if !people {
-        output::data(&table.render(args.output.output)?)?;
-    }
+    finish(args, &table)?;
     if !groups.is_empty() && people {
         let mut table = Table::new(&["<group", ">metric"]);
         for (name, value) in groups {
@@ -137,4 +135,12 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
     } else {
         Ok(())
     }
+}
+
+/// Prints what people saw line by line in the other forms, and keeps it where `--save` says.
+fn finish(args: &TrainArgs, table: &Table) -> Result<()> {
+    if args.output.output != Format::Table {
+        output::data(&table.render(args.output.output)?)?;
+    }
+    output::save(&args.output, |form| table.render(form))
 }

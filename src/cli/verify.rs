@@ -100,7 +100,7 @@ pub fn execute(args: &VerifyArgs) -> Result<()> {
             detail,
         ]);
     }
-    output::data(&table.render(args.out.output)?)?;
+    output::emit(&args.out, |form| table.render(form))?;
     let failed: usize = rows.iter().map(|row| row.2).sum();
     let checks: usize = rows.iter().map(|row| row.1).sum();
     output::note(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 use std::time::Instant;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::gpu::timestamp::{Fault, Stamp, Timer, faults};
 use crate::program::Program;
@@ -86,6 +86,51 @@ fn run(gpu: &Gpu, program: &Program, timer: &Timer) -> Result<Vec<Stamp>> {
     timer.read(gpu)
 }
 
+/// Where each entry of one step begins and ends, in nanoseconds from the first one's start: of `steps`
+/// steps the one whose span is the median. Ops that overlap are cut as in a [`Profile`]. `None` where the
+/// device has no timestamps.
+///
+/// # Errors
+/// [`Error::Gpu`] where the device fails, [`Error::Device`] where its timestamps are faulty.
+pub fn one_step(gpu: &Gpu, program: &Program, steps: usize) -> Result<Option<Vec<(f64, f64)>>> {
+    let Some(timer) = Timer::new(gpu, program.outline.entries.len()) else {
+        return Ok(None);
+    };
+    run(gpu, program, &timer)?;
+    let mut taken = Vec::new();
+    for _ in 0..steps.max(1) {
+        let stamps = run(gpu, program, &timer)?;
+        if let Some((fault, count)) = faults(&stamps, true).first() {
+            let what = fault.text();
+            return Err(Error::Device(format!(
+                "{}: {what} ({count} pairs)",
+                gpu.summary
+            )));
+        }
+        taken.push(places(&stamps, gpu.timestamp_period));
+        if interrupted() {
+            break;
+        }
+    }
+    let span = |step: &Vec<(f64, f64)>| step.last().map_or(0.0, |op| op.1);
+    taken.sort_by(|a, b| span(a).total_cmp(&span(b)));
+    Ok(Some(taken.swap_remove(taken.len() / 2)))
+}
+
+fn places(stamps: &[Stamp], period: f64) -> Vec<(f64, f64)> {
+    let first = stamps.first().map_or(0, |s| s.start);
+    let mut end = first;
+    let place = |stamp: &Stamp| {
+        let from = stamp.start.max(end);
+        end = end.max(stamp.end).max(from);
+        (
+            (from - first) as f64 * period,
+            (end - first) as f64 * period,
+        )
+    };
+    stamps.iter().map(place).collect()
+}
+
 /// Adds one step. Ops are counted in order: where a driver lets neighbours overlap, the shared time
 /// goes to the later one, so that ops and gaps always sum to the span.
 fn add(profile: &mut Profile, stamps: &[Stamp], period: f64) {
@@ -107,6 +152,14 @@ fn add(profile: &mut Profile, stamps: &[Stamp], period: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places_follow_each_other_without_overlap() {
+        let stamp = |start, end| Stamp { start, end };
+        let stamps = [stamp(10, 20), stamp(15, 30), stamp(22, 25), stamp(34, 40)];
+        let expected = [(0.0, 20.0), (20.0, 40.0), (40.0, 40.0), (48.0, 60.0)];
+        assert_eq!(places(&stamps, 2.0), expected);
+    }
 
     #[test]
     fn ops_and_gaps_sum_to_the_span() {

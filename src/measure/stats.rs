@@ -115,9 +115,7 @@ pub fn geometric_mean(values: &[f64]) -> f64 {
 
 /// Standard deviation (of a sample: n - 1) over mean; NaN for fewer than 2 samples.
 pub fn coefficient_of_variation(samples: &[f64]) -> f64 {
-    let mean = mean(samples);
-    let squares: f64 = samples.iter().map(|x| (x - mean) * (x - mean)).sum();
-    (squares / (samples.len() as f64 - 1.0)).sqrt() / mean
+    standard_deviation(samples) / mean(samples)
 }
 
 /// How many samples have a modified z-score beyond 3.5 (Iglewicz and Hoaglin 1993): a distance
@@ -159,26 +157,78 @@ pub struct Ratio {
     pub ci95: (f64, f64),
 }
 
-/// The median of `samples` over that of `baseline`, with a percentile bootstrap interval (Efron
-/// 1979) from 2,000 resamples of each, drawn by `seed`. Samples count as independent.
-pub fn ratio_of_medians(samples: &[f64], baseline: &[f64], seed: u64) -> Ratio {
+/// The median of `samples` over that of `baseline`, each given as its runs of samples in the order in which
+/// they were taken; of several runs the median of their medians counts. The interval is a percentile
+/// bootstrap (Efron 1979) of 2,000 resamples, drawn by `seed`. Neighbouring samples resemble each other, so
+/// whole stretches are drawn (Kuensch 1989): a `blocks`-th part of a run each.
+pub fn ratio_of_medians(
+    samples: &[&[f64]],
+    baseline: &[&[f64]],
+    blocks: usize,
+    seed: u64,
+) -> Ratio {
     const RESAMPLES: usize = 2000;
-    let ratio = median(samples) / median(baseline);
+    let middle = |runs: &[&[f64]]| median(&runs.iter().map(|r| median(r)).collect::<Vec<_>>());
+    let ratio = middle(samples) / middle(baseline);
     if ratio.is_nan() {
         let ci95 = (f64::NAN, f64::NAN);
         return Ratio { ratio, ci95 };
     }
     let mut state = seed;
-    let mut resampled = |from: &[f64]| {
-        let mut draw = || from[below(&mut state, from.len())];
-        let mut drawn: Vec<f64> = std::iter::repeat_with(&mut draw).take(from.len()).collect();
-        median_by_selection(&mut drawn)
+    let mut resampled = |runs: &[&[f64]]| {
+        let mut of = |run: &&[f64]| {
+            let length = run.len().div_ceil(blocks.max(1));
+            let mut drawn = Vec::with_capacity(run.len() + length);
+            while drawn.len() < run.len() {
+                let start = below(&mut state, run.len() - length + 1);
+                drawn.extend_from_slice(&run[start..start + length]);
+            }
+            drawn.truncate(run.len());
+            median_by_selection(&mut drawn)
+        };
+        let mut medians: Vec<f64> = runs.iter().map(&mut of).collect();
+        median_by_selection(&mut medians)
     };
     let ratios: Vec<f64> = (0..RESAMPLES)
         .map(|_| resampled(samples) / resampled(baseline))
         .collect();
     let ci95 = (quantile(&ratios, 0.025), quantile(&ratios, 0.975));
     Ratio { ratio, ci95 }
+}
+
+/// How far the medians of the `blocks` successive parts of a run scatter, as a share: the standard deviation
+/// of their logarithms, taken from the median absolute deviation, so that a part with a hiccup in it does
+/// not count. NaN for fewer than three parts.
+pub fn scatter(samples: &[f64], blocks: usize) -> f64 {
+    let length = samples.len().div_ceil(blocks.max(1)).max(1);
+    let medians: Vec<f64> = samples.chunks(length).map(|b| median(b).ln()).collect();
+    if medians.len() < 3 {
+        return f64::NAN;
+    }
+    let center = median(&medians);
+    let distances: Vec<f64> = medians.iter().map(|x| (x - center).abs()).collect();
+    median(&distances) / 0.6745
+}
+
+/// Standard deviation of a sample (n - 1); NaN for fewer than 2.
+pub fn standard_deviation(samples: &[f64]) -> f64 {
+    let mean = mean(samples);
+    let squares: f64 = samples.iter().map(|x| (x - mean) * (x - mean)).sum();
+    (squares / (samples.len() as f64 - 1.0)).sqrt()
+}
+
+/// Cliff's delta (1993): the chance that one of `samples` is greater than one of `baseline`, less the chance
+/// that it is smaller: -1 to 1, and 0 where the two are alike. NaN where either is empty or holds a NaN.
+pub fn cliffs_delta(samples: &[f64], baseline: &[f64]) -> f64 {
+    let (Some(samples), Some(baseline)) = (sorted(samples), sorted(baseline)) else {
+        return f64::NAN;
+    };
+    let balance = |x: &f64| {
+        let less = baseline.partition_point(|b| b < x) as f64;
+        let greater = (baseline.len() - baseline.partition_point(|b| b <= x)) as f64;
+        less - greater
+    };
+    samples.iter().map(balance).sum::<f64>() / (samples.len() * baseline.len()) as f64
 }
 
 /// The samples in ascending order, unless there are none or one is NaN.
@@ -311,7 +361,8 @@ mod tests {
     #[test]
     fn ratio_with_bootstrap_interval() {
         let b = [10.2, 10.6, 10.1, 10.4, 10.3, 10.9, 10.0, 10.5, 10.2, 10.3];
-        let found = ratio_of_medians(&b, &X, 1);
+        let single = |seed| ratio_of_medians(&[&b], &[&X], usize::MAX, seed);
+        let found = single(1);
         close(found.ratio, 0.8512396694214877); // numpy.median(b) / numpy.median(X)
         // scipy.stats.bootstrap((X, b), ..., n_resamples=200000, method='percentile'): the
         // tolerance is what 2,000 resamples leave open.
@@ -323,8 +374,37 @@ mod tests {
             (found.ci95.1 - 0.8719008264462811).abs() < 0.004,
             "{found:?}"
         );
-        assert_eq!(found, ratio_of_medians(&b, &X, 1));
-        assert_ne!(found, ratio_of_medians(&b, &X, 2));
+        assert_eq!(found, single(1));
+        assert_ne!(found, single(2));
+        // Of three runs the middle median counts.
+        let three = ratio_of_medians(&[&b, &[1.0; 4], &[99.0; 4]], &[&X], 8, 1);
+        close(three.ratio, found.ratio);
+    }
+
+    #[test]
+    fn stretches_widen_the_interval_of_what_resembles_its_neighbours() {
+        // Eight levels of 25 samples each: by single samples the median looks well known, and is not.
+        let steps: Vec<f64> = (0..200)
+            .map(|i| [1.0, 1.1, 0.9, 1.2, 1.0, 0.8, 1.1, 0.9][i / 25] + 1e-4 * i as f64)
+            .collect();
+        let flat: Vec<f64> = (0..200).map(|i| 1.0 + 1e-4 * f64::from(i)).collect();
+        let width = |blocks| {
+            let ci = ratio_of_medians(&[&steps], &[&flat], blocks, 1).ci95;
+            ci.1 - ci.0
+        };
+        assert!(width(8) > 1.5 * width(200), "{} {}", width(8), width(200));
+    }
+
+    #[test]
+    fn scatter_of_parts_and_effect_size() {
+        // scipy.stats.median_abs_deviation(numpy.log([1.5, 3.5, 5.5])) / 0.6745
+        close(scatter(&ramp(6), 3), ((5.5_f64 / 3.5).ln()) / 0.6745);
+        assert!(scatter(&[1.0, 2.0], 8).is_nan() && scatter(&[], 8).is_nan());
+        // scipy.stats.mannwhitneyu([1, 2, 3, 4], [2, 3]).statistic = 4: 2 U / (n m) - 1
+        close(cliffs_delta(&ramp(4), &[2.0, 3.0]) + 1.0, 1.0);
+        close(cliffs_delta(&[2.0, 3.0, 4.0], &[1.0, 2.0]), 5.0 / 6.0);
+        assert_eq!(cliffs_delta(&[2.0], &[1.0]), 1.0);
+        assert!(cliffs_delta(&[], &[1.0]).is_nan());
     }
 
     #[test]
@@ -357,8 +437,8 @@ mod tests {
             assert!(all.iter().all(|x| x.is_nan()), "{s:?}");
             assert_eq!((s.outliers, s.drift.significant), (0, false));
             assert!(geometric_mean(samples).is_nan());
-            assert!(ratio_of_medians(samples, &X, 1).ci95.0.is_nan());
-            assert!(ratio_of_medians(&X, samples, 1).ci95.0.is_nan());
+            assert!(ratio_of_medians(&[samples], &[&X], 8, 1).ci95.0.is_nan());
+            assert!(ratio_of_medians(&[&X], &[samples], 8, 1).ci95.0.is_nan());
         }
         let one = Summary::of(&[3.0]);
         assert_eq!(

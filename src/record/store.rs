@@ -155,44 +155,43 @@ fn by_id(hex: &str, files: &[PathBuf]) -> std::result::Result<PathBuf, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::example;
 
     #[test]
     fn a_record_is_found_by_file_folder_age_and_id() {
         let folder = tempfile::tempdir().unwrap();
-        let kept = folder.path();
-        for (name, id) in [
-            ("2026-01", "ab12"),
-            ("2026-02", "ab34"),
-            ("2026-03", "ff56"),
-        ] {
-            let text = format!("{{\"id\": \"sha256:{id}\"}}");
-            std::fs::write(kept.join(format!("{name}.json")), text).unwrap();
+        let place = Some(folder.path());
+        let mut paths = Vec::new();
+        for (i, created) in ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"]
+            .iter()
+            .enumerate()
+        {
+            let mut record = example::record(&[]);
+            record.created = (*created).into();
+            record.notes = vec![format!("number {i}")];
+            paths.push(keep(&record, folder.path()).unwrap());
         }
-        std::fs::write(kept.join("notes.txt"), "").unwrap();
-        std::fs::write(kept.join("2025-broken.json"), "{").unwrap();
-        let names = |name: &str| -> Vec<String> {
-            let found = find_in(Some(kept), name).unwrap();
-            let stem = |p: &PathBuf| p.file_stem().unwrap().to_string_lossy().into_owned();
-            found.iter().map(stem).collect()
-        };
-        assert_eq!(names("@last"), ["2026-03"]);
-        assert_eq!(names("@last~2"), ["2026-01"]);
-        assert_eq!(names("ab3"), ["2026-02"]);
-        assert_eq!(names("sha256:ff"), ["2026-03"]);
-        assert_eq!(names(kept.to_str().unwrap()).len(), 4);
-        assert_eq!(names("no/such.json"), ["such"]);
-        for (name, expected) in [
-            ("ab", "several"),
-            ("cd", "no id in"),
-            ("", "no record"),
-            ("@last~9", "4 kept"),
-            ("@lastly", "@last~1"),
+        let path = |word: &str| find_in(word, place).map(|found| found[0].path.clone());
+        assert_eq!(path("@last").unwrap(), paths[1]);
+        assert_eq!(path("@last~1").unwrap(), paths[0]);
+        assert_eq!(path(paths[0].to_str().unwrap()).unwrap(), paths[0]);
+        let all = find_in(folder.path().to_str().unwrap(), None).unwrap();
+        assert_eq!(all.len(), 2);
+        let id = &all[0].record.id;
+        assert_eq!(path(&id[..15]).unwrap(), paths[0]);
+        assert_eq!(path(&id["sha256:".len()..][..8]).unwrap(), paths[0]);
+        for (word, code, expected) in [
+            ("@last~2", 2, "only 2 records"),
+            ("@first", 2, "@last~N"),
+            ("0123456789", 2, "no record's id"),
+            ("none.json", 10, "cannot read none.json"),
         ] {
-            let error = find_in(Some(kept), name).unwrap_err();
-            assert_eq!(error.exit_code(), 2);
-            assert!(error.to_string().contains(expected), "{name}: {error}");
+            let error = find_in(word, place).unwrap_err();
+            assert_eq!(error.exit_code(), code, "{error}");
+            assert!(error.to_string().contains(expected), "{error}");
         }
-        assert!(find_in(None, "@last").is_err());
-        assert!(find_in(Some(&kept.join("none")), "@last").is_err());
+        let empty = tempfile::tempdir().unwrap();
+        let error = find_in(empty.path().to_str().unwrap(), place).unwrap_err();
+        assert!(error.to_string().contains("holds no record"), "{error}");
     }
 }

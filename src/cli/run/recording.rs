@@ -1,8 +1,8 @@
 //! From what was measured to the record, and the record to files.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::gpu::timestamp::Fault;
 use crate::measure::cell::Measured;
@@ -15,34 +15,11 @@ use crate::measure::verify::Verification;
 use crate::record::{self, Record, store};
 use crate::workload::{Mode, Preset, Workload};
 
-use super::super::{OutputArgs, Switch, output};
+use super::super::{Switch, VoiceArgs, output};
 use super::RunArgs;
 
 /// Gaps above this share of a profiled step are pointed out.
 const GAPS: f64 = 0.03;
-
-/// Refuses a `--save` target before anything is measured.
-pub(super) fn check_target(path: &Path) -> Result<()> {
-    match path.extension().and_then(|e| e.to_str()) {
-        Some("json") => {}
-        _ if path.exists() && !path.is_file() => {}
-        _ => {
-            return Err(Error::Usage(format!(
-                "--save {}: the form goes by the extension, and records are .json",
-                path.display()
-            )));
-        }
-    }
-    let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
-    match folder {
-        Some(folder) if !folder.is_dir() => Err(Error::Usage(format!(
-            "--save {}: there is no folder {}",
-            path.display(),
-            folder.display()
-        ))),
-        _ => Ok(()),
-    }
-}
 
 /// The record before any cell.
 pub(super) fn start(args: &RunArgs, gpu: &Gpu, preset: Preset, peaks: &Peaks) -> Record {
@@ -317,11 +294,8 @@ fn op_time(profile: &Profile, entry: usize) -> record::OpTime {
 /// Writes the record to every place it is kept, and returns the place to show. Places asked for must
 /// work; the user's own folder may fail, with a warning.
 pub(super) fn keep(args: &RunArgs, record: &Record) -> Result<Option<PathBuf>> {
-    let mut shown = None;
-    for path in &args.save {
-        record::write_atomically(path, record.to_json()?.as_bytes())?;
-        shown.get_or_insert_with(|| path.clone());
-    }
+    output::save(&args.out, |form| super::render(record, form))?;
+    let mut shown = args.out.save.first().map(|target| target.path.clone());
     if let Some(folder) = store::folder() {
         match store::keep(record, &folder) {
             Ok(path) => {
@@ -333,6 +307,6 @@ pub(super) fn keep(args: &RunArgs, record: &Record) -> Result<Option<PathBuf>> {
     Ok(shown)
 }
 
-fn warn(args: &OutputArgs, text: &str) {
+fn warn(args: &VoiceArgs, text: &str) {
     output::note(args, &format!("warning: {text}"));
 }

@@ -99,9 +99,8 @@ pub(super) fn execute(args: &TrainArgs, gpu: &Gpu) -> Result<()> {
     }
     if people {
         output::note(&args.output, &summary(&learner.times));
-    } else {
-        output::data(&table.render(args.output.output)?)?;
     }
+    super::finish(args, &table)?;
     if interrupted() {
         Err(Error::Interrupted)
     } else {

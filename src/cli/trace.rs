@@ -1,0 +1,173 @@
+//! `fathom trace`: one step as a picture in time.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::measure::profile::one_step;
+use crate::measure::verify::verify;
+use crate::program::{Options, Outline, Program, State};
+use crate::record::write_atomically;
+use crate::report::trace::{self, Span, Step};
+use crate::snapshot::feed;
+use crate::workload::{self, Mode, Split, step};
+
+use super::{
+    DataArgs, DeviceArgs, ModeArg, PresetArg, VoiceArgs, configure, output, preset_or_default,
+};
+
+/// Steps of which the one with the median span is drawn.
+const STEPS: usize = 9;
+
+/// Options of `trace`.
+#[derive(Debug, Args)]
+pub struct TraceArgs {
+    /// Workload; see `fathom list workloads`
+    pub workload: String,
+
+    /// File to write, for ui.perfetto.dev or chrome://tracing [default: stdout]
+    #[arg(short, long, value_name = "FILE.json", value_parser = file)]
+    output: Option<PathBuf>,
+
+    /// Training or inference: train, infer
+    #[arg(
+        short,
+        long,
+        value_name = "MODE",
+        default_value = "train",
+        hide_possible_values = true
+    )]
+    mode: ModeArg,
+
+    /// Model size: full or tiny [default: full; tiny on a software adapter]
+    #[arg(
+        long,
+        value_name = "NAME",
+        hide_possible_values = true,
+        env = "FATHOM_PRESET"
+    )]
+    preset: Option<PresetArg>,
+
+    /// Samples in a batch [default: the preset's]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    batch: Option<u32>,
+
+    /// Another number for a model parameter, as `hidden=128`; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = super::setting)]
+    set: Vec<(String, usize)>,
+
+    /// Seed of parameters, data and every random draw
+    #[arg(long, value_name = "N", default_value_t = 1, env = "FATHOM_SEED")]
+    seed: u64,
+
+    /// Ops as they stand in the graph, without merging elementwise ops into their neighbours
+    #[arg(long)]
+    no_fuse: bool,
+
+    /// Don't check kernels against their references first; the trace says so
+    #[arg(long)]
+    no_verify: bool,
+
+    #[command(flatten)]
+    data: DataArgs,
+
+    #[command(flatten)]
+    device: DeviceArgs,
+
+    /// How much is said.
+    #[command(flatten)]
+    pub voice: VoiceArgs,
+}
+
+fn file(text: &str) -> std::result::Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    output::writable(&path)?;
+    Ok(path)
+}
+
+/// Verifies, profiles a few steps, and writes one.
+///
+/// # Errors
+/// [`Error::Device`] where there are no usable timestamps, [`Error::Verification`], [`Error::Io`].
+pub fn execute(args: &TraceArgs) -> Result<()> {
+    workload::find(&args.workload)?;
+    let gpu = args.device.open()?;
+    let step = take(args, &gpu)?;
+    let text = trace::json(&step);
+    let Some(path) = &args.output else {
+        return output::data(&text);
+    };
+    write_atomically(path, text.as_bytes())?;
+    let note = format!(
+        "{}: {} ops of {} on {}; open it in ui.perfetto.dev",
+        path.display(),
+        step.ops.len(),
+        step.title,
+        gpu.summary
+    );
+    output::note(&args.voice, &note);
+    Ok(())
+}
+
+fn take(args: &TraceArgs, gpu: &Gpu) -> Result<Step> {
+    let entry = workload::find(&args.workload)?;
+    let preset = preset_or_default(args.preset, Some(gpu));
+    let model = configure(entry, preset, args.batch.map(|b| b as usize), &args.set)?;
+    let mode: Mode = args.mode.into();
+    let options = Options {
+        fuse: !args.no_fuse,
+        ..Options::default()
+    };
+    let nodes = step::nodes(model.as_ref(), mode, &gpu.caps, false)?;
+    let outline = Outline::new(&gpu.caps, &nodes, &options)?;
+    if !args.no_verify {
+        let progress = output::Progress::new(&args.voice, "verifying");
+        let found = verify(gpu, &outline, &|share| progress.set(share))?;
+        if let Some(wrong) = found.verdicts.iter().find(|v| !v.passed()) {
+            let text = format!("{}: {}; it is not timed", wrong.label, wrong.detail);
+            return Err(Error::Verification(text));
+        }
+    }
+    let program = Program::new(gpu, outline, &mut State::new(args.seed))?;
+    let mut data = model.data(&args.data.source(args.seed))?;
+    feed(gpu, &program, &data.batch(Split::Train, 0)?)?;
+    let places = one_step(gpu, &program, STEPS)?.ok_or_else(|| {
+        Error::Device(format!(
+            "{}: a trace needs timestamps, which it lacks",
+            gpu.summary
+        ))
+    })?;
+    let entries = program.outline.entries.iter().zip(places);
+    let span = |(entry, (start_ns, end_ns)): (&crate::program::Entry, (f64, f64))| {
+        let (op, class) = entry.kind();
+        Span {
+            label: entry.label.clone(),
+            op: op.into(),
+            variant: entry.variant.to_string(),
+            class: class.letter(),
+            phase: entry.phase.name().into(),
+            dispatches: entry.steps.len(),
+            flops: entry.cost.flops,
+            bytes: entry.cost.bytes,
+            start_ns,
+            end_ns,
+        }
+    };
+    Ok(Step {
+        title: format!(
+            "{} {mode} batch {}, preset {preset}",
+            entry.name,
+            model.batch()
+        ),
+        device: gpu.summary.to_string(),
+        tool: format!(
+            "fathom {} ({})",
+            env!("CARGO_PKG_VERSION"),
+            env!("FATHOM_COMMIT")
+        ),
+        verified: !args.no_verify,
+        ops: entries.map(span).collect(),
+    })
+}

@@ -1,0 +1,179 @@
+//! Two or more sets of records held against each other: a verdict for each cell, or a refusal that names
+//! every difference that is not to be compared.
+//!
+//! Sees records only. How a verdict is reached is in [`verdict`], what counts as unlike in [`unlike`].
+
+use crate::error::{Error, Result};
+use crate::measure::stats::{geometric_mean, median};
+use crate::record::{Record, Run};
+
+pub mod unlike;
+pub mod verdict;
+
+use verdict::{Finding, Verdict};
+
+/// One thing to be compared: a record, or several of the same thing run again.
+#[derive(Debug, Clone)]
+pub struct Side {
+    /// What messages and columns call it.
+    pub name: String,
+    /// At least one.
+    pub records: Vec<Record>,
+}
+
+/// Workload, mode and batch.
+pub type Cell = (String, String, usize);
+
+/// A cell of one side held against the same cell of the base.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// What was run.
+    pub cell: Cell,
+    /// Place of the other side among those given, from 0.
+    pub side: usize,
+    /// The base's step: the median of its runs' medians.
+    pub base_ns: f64,
+    /// The other side's step.
+    pub other_ns: f64,
+    /// Verdict, ratio, interval, floor.
+    pub finding: Finding,
+    /// Whether both ran the same kernels on the same shapes.
+    pub same_program: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub struct Comparison {
+    /// In the base's order of cells, side by side.
+    pub rows: Vec<Row>,
+    /// What is worth saying and is no ground to refuse.
+    pub notes: Vec<String>,
+}
+
+impl Comparison {
+    /// Geometric mean of a side's ratios, and over how many cells.
+    pub fn mean(&self, side: usize) -> (f64, usize) {
+        let ratios: Vec<f64> = self
+            .rows
+            .iter()
+            .filter(|row| row.side == side)
+            .map(|row| row.finding.ratio)
+            .collect();
+        (geometric_mean(&ratios), ratios.len())
+    }
+
+    /// How many of a side's rows have a verdict.
+    pub fn count(&self, side: usize, verdict: Verdict) -> usize {
+        let rows = self.rows.iter().filter(|row| row.side == side);
+        rows.filter(|row| row.finding.verdict == verdict).count()
+    }
+
+    /// The rows that are slower by more than a share.
+    pub fn slower_than(&self, share: f64) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(move |row| {
+            row.finding.verdict == Verdict::Slower && row.finding.ratio > 1.0 + share
+        })
+    }
+}
+
+/// Compares each of `others` with `base`. Device and driver may differ only `across`.
+///
+/// # Errors
+/// [`Error::Incomparable`], which names every difference, or says that there is no cell in common.
+pub fn compare(base: &Side, others: &[Side], across: bool) -> Result<Comparison> {
+    let mut differences = unlike::within(base);
+    let mut notes = unlike::remarks(base, others);
+    let mut rows = Vec::new();
+    for (side, other) in others.iter().enumerate() {
+        differences.extend(unlike::within(other));
+        differences.extend(unlike::records(base, other, across));
+        for cell in cells(base) {
+            let (ours, theirs) = (runs(base, &cell), runs(other, &cell));
+            if theirs.is_empty() {
+                match unlike::batches(base, other, &cell) {
+                    Some(difference) => differences.push(difference),
+                    None => notes.push(format!("{} is only in {}", name(&cell), base.name)),
+                }
+                continue;
+            }
+            let found = unlike::runs((base, &ours), (other, &theirs), &cell);
+            if found.is_empty() {
+                rows.push(row(cell, side, &ours, &theirs));
+            }
+            differences.extend(found);
+        }
+        for cell in cells(other) {
+            if runs(base, &cell).is_empty() && unlike::batches(base, other, &cell).is_none() {
+                notes.push(format!("{} is only in {}", name(&cell), other.name));
+            }
+        }
+    }
+    let mut seen = Vec::new();
+    differences.retain(|line| {
+        let new = !seen.contains(line);
+        seen.push(line.clone());
+        new
+    });
+    if !differences.is_empty() {
+        return Err(Error::Incomparable(format!(
+            "the records differ in more than time:\n  {}",
+            differences.join("\n  ")
+        )));
+    }
+    if rows.is_empty() {
+        return Err(Error::Incomparable(
+            "the records have no workload and mode in common".into(),
+        ));
+    }
+    Ok(Comparison { rows, notes })
+}
+
+/// `speech train batch 32`.
+pub fn name((workload, mode, batch): &Cell) -> String {
+    format!("{workload} {mode} batch {batch}")
+}
+
+/// A side's cells, each once, in order of first mention.
+pub fn cells(side: &Side) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for run in side.records.iter().flat_map(|r| &r.runs) {
+        let cell = (run.workload.clone(), run.mode.clone(), run.batch);
+        if !cells.contains(&cell) {
+            cells.push(cell);
+        }
+    }
+    cells
+}
+
+/// The runs of a cell, one a record that has it.
+pub fn runs<'a>(side: &'a Side, (workload, mode, batch): &Cell) -> Vec<&'a Run> {
+    let all = side.records.iter().flat_map(|r| &r.runs);
+    all.filter(|r| r.workload == *workload && r.mode == *mode && r.batch == *batch)
+        .collect()
+}
+
+/// Median of the runs' medians; NaN where none was timed.
+pub fn step_ns(runs: &[&Run]) -> f64 {
+    let medians: Vec<f64> = samples(runs).into_iter().map(median).collect();
+    median(&medians)
+}
+
+fn samples<'a>(runs: &[&'a Run]) -> Vec<&'a [f64]> {
+    let timings = runs.iter().filter_map(|run| run.timing.as_ref());
+    timings.map(|timing| timing.step_ns.as_slice()).collect()
+}
+
+fn row(cell: Cell, side: usize, ours: &[&Run], theirs: &[&Run]) -> Row {
+    let program = &ours[0].program;
+    Row {
+        cell,
+        side,
+        base_ns: step_ns(ours),
+        other_ns: step_ns(theirs),
+        finding: verdict::judge(&samples(ours), &samples(theirs)),
+        same_program: ours.iter().chain(theirs).all(|r| r.program == *program),
+    }
+}
+
+#[cfg(test)]
+mod tests;

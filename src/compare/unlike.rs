@@ -1,0 +1,168 @@
+//! What makes records incomparable, each difference as a line for people.
+
+use std::fmt::Display;
+
+use crate::record::{Record, Run};
+
+use super::{Cell, Side, name};
+
+/// `precision: f32 in a.json, f16 in b.json`, where the two are not equal.
+fn line<T: PartialEq + Display>(what: &str, ours: (&str, T), theirs: (&str, T)) -> Option<String> {
+    (ours.1 != theirs.1).then(|| {
+        let (a, b) = (ours.1.to_string(), theirs.1.to_string());
+        format!("{what}: {a} in {}, {b} in {}", ours.0, theirs.0)
+    })
+}
+
+/// Differences among a side's own records: they count as the same thing run again.
+pub fn within(side: &Side) -> Vec<String> {
+    let first = &side.records[0];
+    let called = |i: usize| format!("record {} of {}", i + 1, side.name);
+    let others = side.records.iter().enumerate().skip(1);
+    others
+        .flat_map(|(i, record)| pair((&called(0), first), (&called(i), record), false))
+        .collect()
+}
+
+/// Differences between two sides.
+pub fn records(base: &Side, other: &Side, across: bool) -> Vec<String> {
+    let (ours, theirs) = (&base.records[0], &other.records[0]);
+    pair((&base.name, ours), (&other.name, theirs), across)
+}
+
+fn pair(ours: (&str, &Record), theirs: (&str, &Record), across: bool) -> Vec<String> {
+    let of = |what: &str, get: &dyn Fn(&Record) -> String| {
+        line(what, (ours.0, get(ours.1)), (theirs.0, get(theirs.1)))
+    };
+    let mut found = vec![
+        of("schema", &|r| r.schema.clone()),
+        of("preset", &|r| r.config.preset.clone()),
+        of("precision", &|r| r.config.precision.clone()),
+        of("fusion", &|r| on_off(r.config.fuse)),
+        of("bounds checks", &|r| r.config.checks.clone()),
+    ];
+    if !across {
+        let hint =
+            |difference: Option<String>| difference.map(|d| d + " (--across compares devices)");
+        found.extend([
+            hint(of("device", &|r| r.device.name.clone())),
+            hint(of("backend", &|r| r.device.backend.clone())),
+            hint(of("driver", &|r| r.device.driver.clone())),
+        ]);
+        // A software adapter is as fast as the machine under it.
+        if ours.1.device.software && theirs.1.device.software {
+            let cpu = |r: &Record| r.host.cpu.clone().unwrap_or_else(|| "unknown".into());
+            found.push(hint(of("processor", &cpu)));
+        }
+    }
+    found.into_iter().flatten().collect()
+}
+
+fn on_off(on: bool) -> String {
+    if on { "on" } else { "off" }.into()
+}
+
+/// Where two sides have a workload and mode in common but no batch.
+pub fn batches(base: &Side, other: &Side, cell: &Cell) -> Option<String> {
+    let of = |side: &Side| -> Vec<usize> {
+        let cells = super::cells(side).into_iter();
+        cells
+            .filter(|c| (&c.0, &c.1) == (&cell.0, &cell.1))
+            .map(|c| c.2)
+            .collect()
+    };
+    let (ours, theirs) = (of(base), of(other));
+    if ours.is_empty() || theirs.is_empty() || ours.iter().any(|b| theirs.contains(b)) {
+        return None;
+    }
+    let list = |batches: &[usize]| {
+        let texts: Vec<_> = batches.iter().map(ToString::to_string).collect();
+        texts.join(", ")
+    };
+    let what = format!("{} {}: batch", cell.0, cell.1);
+    line(
+        &what,
+        (&base.name, list(&ours)),
+        (&other.name, list(&theirs)),
+    )
+}
+
+/// Differences between the runs of a cell, and whatever makes one of them no measurement.
+pub(super) fn runs(ours: (&Side, &[&Run]), theirs: (&Side, &[&Run]), cell: &Cell) -> Vec<String> {
+    let cell = name(cell);
+    let mut found = Vec::new();
+    let first = ours.1[0];
+    for (side, runs) in [ours, theirs] {
+        for run in runs {
+            let called = &side.name;
+            found.extend(doubt(run).map(|why| format!("{cell}: {why} in {called}")));
+            found.extend(settings(&cell, (&ours.0.name, first), (called, run)));
+        }
+    }
+    found
+}
+
+/// Why a run is no measurement of a verified model.
+pub fn doubt(run: &Run) -> Option<String> {
+    match run.verified.status.as_str() {
+        "passed" if run.timing.is_some() => None,
+        "passed" => Some("not timed".into()),
+        "failed" => Some("verification failed".into()),
+        other => Some(other.into()),
+    }
+}
+
+/// Differences between two runs' models and samples, and in where their times come from.
+pub fn settings(cell: &str, ours: (&str, &Run), theirs: (&str, &Run)) -> Vec<String> {
+    let of = |what: &str, get: &dyn Fn(&Run) -> String| {
+        let what = format!("{cell}: {what}");
+        line(&what, (ours.0, get(ours.1)), (theirs.0, get(theirs.1)))
+    };
+    let mut found = vec![
+        of("preset", &|r| r.preset.clone()),
+        of("data", &|r| r.data.clone()),
+    ];
+    if let (Some(a), Some(b)) = (&ours.1.timing, &theirs.1.timing) {
+        let what = format!("{cell}: clock");
+        found.push(line(&what, (ours.0, &a.source), (theirs.0, &b.source)));
+    }
+    let keys = ours.1.model.keys();
+    let more = theirs
+        .1
+        .model
+        .keys()
+        .filter(|k| !ours.1.model.contains_key(*k));
+    for key in keys.chain(more) {
+        let value = |r: &Run| {
+            r.model
+                .get(key)
+                .map_or("absent".into(), ToString::to_string)
+        };
+        found.push(of(&format!("model parameter {key}"), &value));
+    }
+    found.into_iter().flatten().collect()
+}
+
+/// Differences that are worth saying and no ground to refuse.
+pub(super) fn remarks(base: &Side, others: &[Side]) -> Vec<String> {
+    let ours = &base.records[0];
+    let mut found = Vec::new();
+    for other in others {
+        let theirs = &other.records[0];
+        let of = |what: &str, get: &dyn Fn(&Record) -> String| {
+            line(what, (&base.name, get(ours)), (&other.name, get(theirs)))
+        };
+        found.extend(of("seed", &|r| r.config.seed.to_string()));
+        found.extend(of("build", &|r| r.tool.profile.clone()));
+    }
+    for side in std::iter::once(base).chain(others) {
+        for run in side.records.iter().flat_map(|r| &r.runs) {
+            let doubts = run.validity.iter().filter(|v| *v != "ok");
+            found.extend(
+                doubts
+                    .map(|doubt| format!("{}: {} {}: {doubt}", side.name, run.workload, run.mode)),
+            );
+        }
+    }
+    found
+}

@@ -1,0 +1,182 @@
+//! Faster, slower, the same, or not to be told: from the raw step times of two sides.
+//!
+//! Step times of a run resemble their neighbours, and two runs of one program differ by more than their
+//! samples let one think. On a noisy machine (60 runs of a second of a tiny model) steps in succession
+//! correlated by 0.7, by 0.3 over five steps, and the medians of whole runs scattered by 10 % while their
+//! intervals promised 4 %. What did foretell that 10 % was how far the medians of a run's own eighths
+//! scatter (11 to 15 %): slow noise looks alike at every scale. So that makes the noise floor, or the
+//! scatter between runs where a side has several and it is larger.
+
+use crate::measure::stats::{
+    MIN_SAMPLES_FOR_CI95, cliffs_delta, median, ratio_of_medians, scatter, standard_deviation,
+};
+
+/// Parts of a run whose medians are held against each other.
+const BLOCKS: usize = 8;
+
+/// Least noise floor of single runs, which may be over in a tenth of a second: clocks, placement and
+/// temperature differ by this between runs that look steady.
+pub const LEAST_FLOOR: f64 = 0.03;
+
+/// Least noise floor where both sides have [`REPEATED`] runs, so that their scatter is seen.
+pub const LEAST_FLOOR_REPEATED: f64 = 0.01;
+
+/// Runs of a side from which the scatter between runs is known.
+const REPEATED: usize = 3;
+
+/// Standard deviations of the difference that make the floor: more than the two that 95 % would need,
+/// since a deviation from eight parts is itself a rough figure.
+const DEVIATIONS: f64 = 2.5;
+
+/// The same means: not apart by this much. With a floor above it, nothing small can be told.
+pub const RESOLUTION: f64 = 0.05;
+
+/// Of the bootstrap, so that a comparison gives the same figures each time.
+const SEED: u64 = 1;
+
+/// What is said of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Takes less time.
+    Faster,
+    /// Takes more time.
+    Slower,
+    /// No difference beyond the noise, which is small.
+    Same,
+    /// Too noisy to tell.
+    Unsure,
+}
+
+impl Verdict {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Faster, Self::Slower, Self::Same, Self::Unsure];
+
+    /// In capitals.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Faster => "FASTER",
+            Self::Slower => "SLOWER",
+            Self::Same => "SAME",
+            Self::Unsure => "UNSURE",
+        }
+    }
+}
+
+/// Why a verdict is what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The difference exceeds the floor, and the interval lies on one side of 1.
+    BeyondFloor,
+    /// The difference is within the floor, and the floor is low.
+    WithinFloor,
+    /// The difference exceeds the floor, but the interval holds 1.
+    IntervalHoldsOne,
+    /// The difference is within a floor too high to call that the same.
+    FloorTooHigh,
+    /// Too few samples for an interval.
+    TooFewSamples,
+}
+
+impl Reason {
+    /// The code, and what it means.
+    pub fn texts(self) -> (&'static str, &'static str) {
+        match self {
+            Self::BeyondFloor => (
+                "beyond-floor",
+                "apart by more than the noise floor, and the interval leaves out 1",
+            ),
+            Self::WithinFloor => (
+                "within-floor",
+                "apart by less than two runs of the same program may be",
+            ),
+            Self::IntervalHoldsOne => (
+                "interval-holds-1",
+                "apart by more than the noise floor, but the interval holds 1: sample longer (--time)",
+            ),
+            Self::FloorTooHigh => (
+                "floor-too-high",
+                "two runs of the same program may differ by over 5 %: quieten the machine, or give \
+                 folders of several runs",
+            ),
+            Self::TooFewSamples => (
+                "too-few-samples",
+                "fewer than 6 samples on a side: sample longer (--time, --min-samples)",
+            ),
+        }
+    }
+}
+
+/// What was found of two sides of a cell.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Finding {
+    /// Faster, slower, the same or unsure.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: Reason,
+    /// Time of the other over that of the base: above 1 is slower.
+    pub ratio: f64,
+    /// 95 % interval of the ratio as far as the samples tell.
+    pub ci95: (f64, f64),
+    /// Cliff's delta over all samples: 1 where each of the other's is longer, -1 where each is shorter.
+    pub effect: f64,
+    /// What two runs of the same program may differ by on this evidence, as a share.
+    pub floor: f64,
+}
+
+/// Holds the runs of `other` against those of `base`: each run its step times in order.
+pub fn judge(base: &[&[f64]], other: &[&[f64]]) -> Finding {
+    let ratio = ratio_of_medians(other, base, BLOCKS, SEED);
+    let floor = floor(base, other);
+    // On both sides of 1 the same distance.
+    let apart = ratio.ratio.ln().abs() > (1.0 + floor).ln();
+    let holds_one = ratio.ci95.0 <= 1.0 && 1.0 <= ratio.ci95.1;
+    let few = |runs: &[&[f64]]| runs.iter().map(|r| r.len()).sum::<usize>() < MIN_SAMPLES_FOR_CI95;
+    let (verdict, reason) = if few(base) || few(other) || !floor.is_finite() {
+        (Verdict::Unsure, Reason::TooFewSamples)
+    } else if apart && holds_one {
+        (Verdict::Unsure, Reason::IntervalHoldsOne)
+    } else if apart && ratio.ratio > 1.0 {
+        (Verdict::Slower, Reason::BeyondFloor)
+    } else if apart {
+        (Verdict::Faster, Reason::BeyondFloor)
+    } else if floor > RESOLUTION {
+        (Verdict::Unsure, Reason::FloorTooHigh)
+    } else {
+        (Verdict::Same, Reason::WithinFloor)
+    };
+    Finding {
+        verdict,
+        reason,
+        ratio: ratio.ratio,
+        ci95: ratio.ci95,
+        effect: cliffs_delta(&other.concat(), &base.concat()),
+        floor,
+    }
+}
+
+/// [`DEVIATIONS`] of the difference of two sides' medians, as a share.
+fn floor(base: &[&[f64]], other: &[&[f64]]) -> f64 {
+    let variance = |runs: &[&[f64]]| noise(runs).powi(2) / runs.len() as f64;
+    let found = DEVIATIONS * (variance(base) + variance(other)).sqrt();
+    let least = if base.len().min(other.len()) >= REPEATED {
+        LEAST_FLOOR_REPEATED
+    } else {
+        LEAST_FLOOR
+    };
+    // `max` would hide a NaN.
+    if found < least { least } else { found }
+}
+
+/// By how much a run's median differs from that of another run of the same, one standard deviation: the
+/// scatter within the runs, or between them if that is larger.
+fn noise(runs: &[&[f64]]) -> f64 {
+    let squares: Vec<f64> = runs.iter().map(|r| scatter(r, BLOCKS).powi(2)).collect();
+    let within = (squares.iter().sum::<f64>() / squares.len() as f64).sqrt();
+    let medians: Vec<f64> = runs.iter().map(|r| median(r).ln()).collect();
+    let between = standard_deviation(&medians);
+    // A single run has no scatter between runs.
+    if between > within { between } else { within }
+}
+
+#[cfg(test)]
+mod tests;

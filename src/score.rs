@@ -1,0 +1,256 @@
+//! One number for a device: how much faster than the reference it runs the eight workloads in both modes.
+//!
+//! Sees records only. The score of a cell is 1000 times the reference's time over its own, that of a device
+//! the geometric mean over all sixteen; a device without all sixteen has none.
+
+use std::path::Path;
+
+use crate::compare::{Cell, Side, cells, name, runs, step_ns, unlike};
+use crate::error::{Error, Result};
+use crate::measure::stats::geometric_mean;
+use crate::record::Record;
+
+/// The workloads of the suite.
+pub const WORKLOADS: [&str; 8] = [
+    "seq2seq", "memnet", "speech", "autoenc", "residual", "vgg", "alexnet", "deepq",
+];
+
+/// The modes of each.
+pub const MODES: [&str; 2] = ["train", "infer"];
+
+/// What the reference scores.
+pub const UNIT: f64 = 1000.0;
+
+include!(concat!(env!("OUT_DIR"), "/reference.rs"));
+
+/// A cell's score.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CellScore {
+    /// What was run.
+    pub cell: Cell,
+    /// Its step.
+    pub step_ns: f64,
+    /// The reference's step.
+    pub reference_ns: f64,
+    /// [`UNIT`] times the one over the other.
+    pub score: f64,
+}
+
+/// A device's scores.
+#[derive(Debug, Clone)]
+pub struct Score {
+    /// Cells that count.
+    pub cells: Vec<CellScore>,
+    /// Why there is no score of the whole: nothing where there is one.
+    pub missing: Vec<String>,
+}
+
+impl Score {
+    /// The geometric mean, where no cell is missing.
+    pub fn overall(&self) -> Option<f64> {
+        let scores: Vec<f64> = self.cells.iter().map(|c| c.score).collect();
+        self.missing.is_empty().then(|| geometric_mean(&scores))
+    }
+}
+
+/// The reference this program was built with.
+///
+/// # Errors
+/// [`Error::Incomparable`] where there is none yet.
+pub fn committed() -> Result<Record> {
+    let text = COMMITTED.ok_or_else(|| {
+        Error::Incomparable(
+            "there is no reference record yet (assets/reference.json), so a score has no unit; \
+             --reference RECORD takes any whole record of preset full"
+                .into(),
+        )
+    })?;
+    Record::parse(text, Path::new("assets/reference.json"))
+}
+
+/// Refuses a reference that lacks a cell or holds one that does not count.
+///
+/// # Errors
+/// [`Error::Incomparable`], which names all of them.
+pub fn check_reference(reference: &Side) -> Result<()> {
+    let mut wrong = settings(reference);
+    wrong.extend(unlike::within(reference));
+    for (workload, mode) in suite() {
+        let of_it = cells_of(reference, workload, mode);
+        match of_it.as_slice() {
+            [] => wrong.push(format!("{workload} {mode}: missing in {}", reference.name)),
+            [cell] => wrong.extend(doubts(reference, cell)),
+            several => wrong.push(format!(
+                "{workload} {mode}: {} batches in {}, where one is the default",
+                several.len(),
+                reference.name
+            )),
+        }
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Incomparable(format!(
+        "{} is no reference:\n  {}",
+        reference.name,
+        wrong.join("\n  ")
+    )))
+}
+
+/// Scores a side against a reference that [`check_reference`] let pass.
+pub fn score(side: &Side, reference: &Side, allow_software: bool) -> Score {
+    let mut missing = settings(side);
+    missing.extend(unlike::within(side));
+    missing.extend(unlike::records(reference, side, true));
+    let device = &side.records[0].device;
+    if device.software && !allow_software {
+        missing.push(format!(
+            "{} is a software adapter, which --allow-software lets pass",
+            device.name
+        ));
+    }
+    let whole = missing.is_empty();
+    let mut scored = Vec::new();
+    for (workload, mode) in suite() {
+        for cell in cells_of(reference, workload, mode) {
+            let found = runs(side, &cell);
+            if found.is_empty() {
+                let other = unlike::batches(reference, side, &cell);
+                missing.push(other.unwrap_or_else(|| format!("{}: missing", name(&cell))));
+                continue;
+            }
+            let ours = runs(reference, &cell);
+            let mut wrong = doubts(side, &cell);
+            for run in &found {
+                let (base, other) = ((&*reference.name, ours[0]), (&*side.name, *run));
+                wrong.extend(unlike::settings(&name(&cell), base, other));
+            }
+            if wrong.is_empty() && whole {
+                let (step, unit) = (step_ns(&found), step_ns(&ours));
+                scored.push(CellScore {
+                    cell,
+                    step_ns: step,
+                    reference_ns: unit,
+                    score: UNIT * unit / step,
+                });
+            }
+            missing.extend(wrong);
+        }
+    }
+    missing.dedup();
+    Score {
+        cells: scored,
+        missing,
+    }
+}
+
+fn suite() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let both = |workload| MODES.map(|mode| (workload, mode));
+    WORKLOADS.into_iter().flat_map(both)
+}
+
+fn cells_of(side: &Side, workload: &str, mode: &str) -> Vec<Cell> {
+    let all = cells(side).into_iter();
+    all.filter(|c| c.0 == workload && c.1 == mode).collect()
+}
+
+fn doubts(side: &Side, cell: &Cell) -> Vec<String> {
+    let runs = runs(side, cell);
+    let doubts = runs.iter().filter_map(|run| unlike::doubt(run));
+    doubts
+        .map(|why| format!("{}: {why} in {}", name(cell), side.name))
+        .collect()
+}
+
+/// What a score asks of every record.
+fn settings(side: &Side) -> Vec<String> {
+    let config = &side.records[0].config;
+    let line = |what: &str, found: &str, wanted: &str| {
+        let text = format!("{what}: {found} in {}, a score needs {wanted}", side.name);
+        (found != wanted).then_some(text)
+    };
+    let found = [
+        line("preset", &config.preset, "full"),
+        line("precision", &config.precision, "f32"),
+        line("bounds checks", &config.checks, "off"),
+    ];
+    found.into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::example;
+
+    fn side(step_ns: f64) -> Side {
+        let run = |(workload, mode)| example::run(workload, mode, &[step_ns; 6]);
+        let runs: Vec<_> = suite().map(run).collect();
+        Side {
+            name: "made up".into(),
+            records: vec![example::record(&runs)],
+        }
+    }
+
+    #[test]
+    fn the_reference_scores_a_thousand_and_half_the_time_twice_that() {
+        let reference = side(100.0);
+        check_reference(&reference).unwrap();
+        let own = score(&reference, &reference, false);
+        assert_eq!(own.cells.len(), 16);
+        assert!((own.overall().unwrap() - 1000.0).abs() < 1e-9);
+        let mut mixed = side(50.0);
+        for run in &mut mixed.records[0].runs[..8] {
+            *run = example::run(&run.workload, &run.mode, &[200.0; 6]);
+        }
+        // Eight twice as slow, eight twice as fast: 1000 in the geometric mean only.
+        let mixed = score(&mixed, &reference, false).overall().unwrap();
+        assert!((mixed - 1000.0).abs() < 1e-9, "{mixed}");
+        let fast = score(&side(50.0), &reference, false).overall().unwrap();
+        assert!((fast - 2000.0).abs() < 1e-9, "{fast}");
+    }
+
+    #[test]
+    fn every_cell_that_does_not_count_is_named() {
+        let reference = side(100.0);
+        let mut side = side(100.0);
+        let runs = &mut side.records[0].runs;
+        runs.remove(0); // seq2seq train
+        runs[0].verified.status = "unverified".into(); // seq2seq infer
+        runs[1].batch = 7; // memnet train
+        runs[2].timing = None; // memnet infer
+        runs[3].model.insert("hidden".into(), 7.into()); // speech train
+        let found = score(&side, &reference, false);
+        assert_eq!((found.overall(), found.cells.len()), (None, 11));
+        for expected in [
+            "seq2seq train batch 128: missing",
+            "seq2seq infer batch 128: unverified",
+            "memnet train: batch: 128 in made up, 7",
+            "memnet infer batch 128: not timed",
+            "speech train batch 128: model parameter hidden: 512 in made up, 7",
+        ] {
+            let named = found.missing.iter().any(|m| m.starts_with(expected));
+            assert!(named, "no {expected} in {:#?}", found.missing);
+        }
+        assert_eq!(found.missing.len(), 5, "{:#?}", found.missing);
+        let error = check_reference(&side).unwrap_err();
+        assert_eq!(error.exit_code(), 9);
+        assert!(
+            error.to_string().contains("seq2seq train: missing"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn another_preset_and_a_software_adapter_have_no_score() {
+        let reference = side(100.0);
+        let mut tiny = side(100.0);
+        tiny.records[0].config.preset = "tiny".into();
+        let found = score(&tiny, &reference, false);
+        assert!(found.missing[0].contains("preset: tiny"), "{found:?}");
+        assert!(found.cells.is_empty());
+        let mut software = side(100.0);
+        software.records[0].device.software = true;
+        assert_eq!(score(&software, &reference, false).overall(), None);
+        assert!(score(&software, &reference, true).overall().is_some());
+    }
+}
