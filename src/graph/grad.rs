@@ -164,7 +164,7 @@ pub fn rule_in_f64(
 
 impl super::Nodes {
     /// Every value by the f64 references, inputs and variables taken from `feed` by name. Values of
-    /// banks are fed by their members' names; flat tensors are not computed.
+    /// banks are fed by their members' names; the loss's own gradient is known; flat tensors are not computed.
     pub fn evaluate(
         &self,
         feed: &dyn Fn(&str) -> crate::tensor::Array,
@@ -173,6 +173,17 @@ impl super::Nodes {
         for node in &self.nodes {
             let inputs: Option<Vec<_>> = node.inputs.iter().map(|v| values[v.0].as_ref()).collect();
             let outputs = match (&node.kind, inputs) {
+                (
+                    Kind::Variable {
+                        name,
+                        init: Init::Constant(one),
+                    },
+                    _,
+                ) if name.starts_with(ONE) => {
+                    let spec = self.values[node.outputs[0].0].clone();
+                    let all = vec![f64::from(*one); spec.len()];
+                    vec![crate::tensor::Array::new(spec, all)]
+                }
                 (Kind::Input { name } | Kind::Variable { name, .. }, _) => vec![feed(name)],
                 (
                     Kind::Member {

@@ -94,7 +94,6 @@ fn gradient_rule_agrees_with_finite_differences() {
     let nodes = graph.finish().unwrap();
     let feed = |name: &str| match name {
         "weights" => weights.clone(),
-        "one" => Array::f32(Vec::new(), vec![1.0]),
         _ => inputs[name[1..].parse::<usize>().unwrap()].clone(),
     };
     let values = nodes.evaluate(&feed);
