@@ -20,16 +20,20 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     fs::write(out.join("shaders.rs"), table).expect("the build folder can be written");
 
-    // The score's unit, once there is one: a whole record of one device.
+    // The score's units: a whole record of one device for each preset that has one.
     println!("cargo:rerun-if-changed=assets");
-    let reference = root.join("assets/reference.json");
-    let text = if reference.exists() {
-        format!("Some(include_str!({:?}))", reference.display())
-    } else {
-        "None".into()
-    };
-    let constant = format!("const COMMITTED: Option<&str> = {text};\n");
-    fs::write(out.join("reference.rs"), constant).expect("the build folder can be written");
+    let mut table = String::from("static COMMITTED: &[(&str, &str)] = &[\n");
+    for preset in ["full", "tiny"] {
+        let reference = root.join(format!("assets/reference-{preset}.json"));
+        if reference.exists() {
+            table += &format!(
+                "    ({preset:?}, include_str!({:?})),\n",
+                reference.display()
+            );
+        }
+    }
+    table += "];\n";
+    fs::write(out.join("reference.rs"), table).expect("the build folder can be written");
 
     let lock = fs::read_to_string(root.join("Cargo.lock")).unwrap_or_default();
     let wgpu = lock.split("name = \"wgpu\"\nversion = \"").nth(1);

@@ -1,8 +1,11 @@
-//! Every variant of every kernel on its larger cases, in GPU time: `cargo bench -- matmul`.
+//! Kernels in GPU time at the shapes that the eight workloads really use: `cargo bench -- matmul`.
 //!
-//! The time comes from the GPU's timestamps, or the wall clock where there are none. Throughput is in
-//! operations where a kernel is bound by arithmetic, in bytes where it is bound by memory.
+//! Shapes come from the models' own steps, training and inference; of each workload the heaviest problem of
+//! each op is taken, in every variant. `FATHOM_PRESET=full|tiny` chooses the models' size: full, on software
+//! adapters tiny. The time comes from the GPU's timestamps, or the wall clock where there are none.
+//! Throughput is in operations where a kernel is bound by arithmetic, in bytes where it is bound by memory.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -10,39 +13,90 @@ use fathom::gpu::{Checks, Gpu, Selector};
 use fathom::measure::kernel::program_of;
 use fathom::measure::sample::{Budget, sample};
 use fathom::measure::stats::median;
-use fathom::op::{Case, LIST};
+use fathom::op::{Cost, Op};
+use fathom::program::{Options, Outline};
+use fathom::tensor::TensorSpec;
+use fathom::workload::{Mode, Preset, WORKLOADS, step};
 
 /// Operations a byte above which a kernel counts as bound by arithmetic.
 const INTENSITY: u64 = 8;
 
-fn throughput(case: &Case) -> Throughput {
-    let cost = case.op.cost(&case.inputs);
-    if cost.flops > INTENSITY * cost.bytes {
-        Throughput::Elements(cost.flops)
-    } else {
-        Throughput::Bytes(cost.bytes)
+/// An op as a workload uses it.
+struct Problem {
+    op: Box<dyn Op>,
+    inputs: Vec<TensorSpec>,
+    cost: Cost,
+    /// `speech train 480x512 512x512`.
+    name: String,
+}
+
+/// The heaviest problem of each op of each workload, by the op's name.
+fn problems(gpu: &Gpu, preset: Preset) -> BTreeMap<&'static str, Vec<Problem>> {
+    let mut all: BTreeMap<&'static str, Vec<Problem>> = BTreeMap::new();
+    for entry in WORKLOADS {
+        let mut heaviest: BTreeMap<&'static str, Problem> = BTreeMap::new();
+        for mode in [Mode::Train, Mode::Infer] {
+            let model = (entry.configure)(preset, None);
+            let outline = step::nodes(model.as_ref(), mode, &gpu.caps, false)
+                .and_then(|nodes| Outline::new(&gpu.caps, &nodes, &Options::default()))
+                .unwrap_or_else(|error| panic!("{error}"));
+            for one in &outline.entries {
+                let work = |cost: &Cost| cost.flops + cost.bytes;
+                let known = heaviest.get(one.op.name());
+                if known.is_some_and(|known| work(&known.cost) >= work(&one.cost)) {
+                    continue;
+                }
+                let shapes: Vec<_> = one
+                    .inputs
+                    .iter()
+                    .map(|spec| spec.shape.to_string())
+                    .collect();
+                let problem = Problem {
+                    op: one.op.clone_box(),
+                    inputs: one.inputs.clone(),
+                    cost: one.cost,
+                    name: format!("{} {mode} {}", entry.name, shapes.join(" ")),
+                };
+                heaviest.insert(one.op.name(), problem);
+            }
+        }
+        for (name, problem) in heaviest {
+            all.entry(name).or_default().push(problem);
+        }
     }
+    all
 }
 
 fn kernels(criterion: &mut Criterion) {
-    let device = std::env::var("FATHOM_DEVICE").ok();
     let selector = Selector {
-        device,
+        device: std::env::var("FATHOM_DEVICE").ok(),
         backend: None,
     };
-    let gpu = match Gpu::open(&selector, Checks::Off) {
-        Ok(gpu) => gpu,
-        Err(error) => panic!("{error}"),
+    let gpu = Gpu::open(&selector, Checks::Off).unwrap_or_else(|error| panic!("{error}"));
+    let preset = match std::env::var("FATHOM_PRESET").as_deref() {
+        Ok("full") => Preset::Full,
+        Ok("tiny") => Preset::Tiny,
+        Ok(other) => panic!("FATHOM_PRESET is {other}: full or tiny"),
+        Err(_) if gpu.caps.software => Preset::Tiny,
+        Err(_) => Preset::Full,
     };
-    for family in LIST {
-        let mut group = criterion.benchmark_group(family.name());
-        group.sample_size(10);
-        for case in family.benches() {
-            group.throughput(throughput(&case));
-            for variant in case.op.variants(&case.inputs, &gpu.caps) {
-                let id = BenchmarkId::new(variant.to_string(), &case.name);
+    for (op, problems) in problems(&gpu, preset) {
+        let mut group = criterion.benchmark_group(op);
+        group
+            .sample_size(10)
+            .warm_up_time(Duration::from_millis(200))
+            .measurement_time(Duration::from_secs(1));
+        for problem in problems {
+            let cost = problem.cost;
+            group.throughput(if cost.flops > INTENSITY * cost.bytes {
+                Throughput::Elements(cost.flops)
+            } else {
+                Throughput::Bytes(cost.bytes)
+            });
+            for variant in problem.op.variants(&problem.inputs, &gpu.caps) {
+                let id = BenchmarkId::new(variant.to_string(), &problem.name);
                 group.bench_function(id, |bencher| {
-                    let program = program_of(&gpu, case.op.as_ref(), &case.inputs, &variant)
+                    let program = program_of(&gpu, problem.op.as_ref(), &problem.inputs, &variant)
                         .unwrap_or_else(|error| panic!("{error}"));
                     bencher.iter_custom(|iterations| {
                         let budget = Budget {

@@ -35,3 +35,17 @@ need_adapter() {
         exit 3
     fi
 }
+
+# Installs Debian's chromium, in which the report is tried, where that can be done without asking anybody.
+want_chromium() {
+    if command -v chromium >/dev/null || command -v google-chrome >/dev/null; then
+        return
+    fi
+    if [ "$(uname -s)" = Linux ] && command -v apt-get >/dev/null && [ "$(id -u)" -eq 0 ]; then
+        say "installing Debian's chromium, in which the report is tried"
+        if apt-get update -qq >&2 && apt-get install -y -qq --no-install-recommends chromium >&2; then
+            return
+        fi
+    fi
+    say "SKIPPED: the report is not tried in a browser, since chromium could not be installed"
+}

@@ -18,6 +18,7 @@ pub mod list;
 pub mod output;
 pub mod peak;
 pub mod range;
+pub mod report;
 pub mod run;
 pub mod score;
 pub mod show;
@@ -81,6 +82,8 @@ pub enum Command {
     Compare(compare::CompareArgs),
     /// A record's score: eight workloads, both modes, against the reference
     Score(score::ScoreArgs),
+    /// Records as one self-contained page, with the analyses drawn
+    Report(report::ReportArgs),
     /// One step as a trace for Perfetto or chrome://tracing
     Trace(trace::TraceArgs),
     /// Shell completions
@@ -445,6 +448,7 @@ impl Cli {
             Some(Command::Snapshot(args)) => &args.output,
             Some(Command::Compare(args)) => &args.out,
             Some(Command::Score(args)) => &args.out,
+            Some(Command::Report(args)) => &args.voice,
             Some(Command::Trace(args)) => &args.voice,
             Some(Command::Completions { .. } | Command::Help { .. }) => &self.run.out,
         }
@@ -469,6 +473,7 @@ pub fn execute(cli: Cli) -> Result<()> {
         Command::Snapshot(args) => snapshot::execute(&args),
         Command::Compare(args) => compare::execute(&args),
         Command::Score(args) => score::execute(&args),
+        Command::Report(args) => report::execute(&args),
         Command::Trace(args) => trace::execute(&args),
         Command::Completions { shell } => help::completions(shell),
         Command::Help { topic } => help::explain(topic.as_deref()),

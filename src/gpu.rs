@@ -88,9 +88,16 @@ pub struct Gpu {
     pub(crate) queue: wgpu::Queue,
     pub(crate) pipelines: Mutex<Pipelines>,
     lost: Arc<Mutex<Option<String>>>,
+    injected: Option<timestamp::Injected>,
 }
 
 impl Gpu {
+    /// The same device with faulty timestamps: tests show by it that no figure is silently wrong.
+    pub fn with_fault(self, fault: timestamp::Injected) -> Self {
+        let injected = Some(fault);
+        Self { injected, ..self }
+    }
+
     /// Opens the adapter that `selector` names, or the best there is.
     ///
     /// # Errors
@@ -156,6 +163,7 @@ impl Gpu {
             summary,
             caps,
             timestamp_period: f64::from(queue.get_timestamp_period()),
+            injected: None,
             pipelines: Mutex::new(Pipelines::new(checks)),
             device,
             queue,

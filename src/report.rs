@@ -1,9 +1,10 @@
-//! Records as text: the table for people, Markdown, CSV, JSON.
+//! Records as text: the table for people, Markdown, CSV, JSON, a page, a trace.
 
 use crate::error::Result;
 use crate::record::{Record, Run};
 
 mod csv;
+pub mod html;
 pub mod number;
 mod ops;
 mod table;

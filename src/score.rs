@@ -53,19 +53,20 @@ impl Score {
     }
 }
 
-/// The reference this program was built with.
+/// The reference for a preset that this program was built with.
 ///
 /// # Errors
 /// [`Error::Incomparable`] where there is none yet.
-pub fn committed() -> Result<Record> {
-    let text = COMMITTED.ok_or_else(|| {
-        Error::Incomparable(
-            "there is no reference record yet (assets/reference.json), so a score has no unit; \
-             --reference RECORD takes any whole record of preset full"
-                .into(),
-        )
-    })?;
-    Record::parse(text, Path::new("assets/reference.json"))
+pub fn committed(preset: &str) -> Result<Record> {
+    let Some((_, text)) = COMMITTED.iter().find(|(known, _)| *known == preset) else {
+        let known: Vec<_> = COMMITTED.iter().map(|(known, _)| *known).collect();
+        return Err(Error::Incomparable(format!(
+            "no reference for preset {preset} comes with fathom (only {}), so a score has no unit; \
+             --reference RECORD takes any whole record of that preset",
+            known.join(", ")
+        )));
+    };
+    Record::parse(text, Path::new(&format!("assets/reference-{preset}.json")))
 }
 
 /// Refuses a reference that lacks a cell or holds one that does not count.
@@ -98,17 +99,10 @@ pub fn check_reference(reference: &Side) -> Result<()> {
 }
 
 /// Scores a side against a reference that [`check_reference`] let pass.
-pub fn score(side: &Side, reference: &Side, allow_software: bool) -> Score {
+pub fn score(side: &Side, reference: &Side) -> Score {
     let mut missing = settings(side);
     missing.extend(unlike::within(side));
     missing.extend(unlike::records(reference, side, true));
-    let device = &side.records[0].device;
-    if device.software && !allow_software {
-        missing.push(format!(
-            "{} is a software adapter, which --allow-software lets pass",
-            device.name
-        ));
-    }
     let whole = missing.is_empty();
     let mut scored = Vec::new();
     for (workload, mode) in suite() {
@@ -170,7 +164,6 @@ fn settings(side: &Side) -> Vec<String> {
         (found != wanted).then_some(text)
     };
     let found = [
-        line("preset", &config.preset, "full"),
         line("precision", &config.precision, "f32"),
         line("bounds checks", &config.checks, "off"),
     ];
@@ -195,7 +188,7 @@ mod tests {
     fn the_reference_scores_a_thousand_and_half_the_time_twice_that() {
         let reference = side(100.0);
         check_reference(&reference).unwrap();
-        let own = score(&reference, &reference, false);
+        let own = score(&reference, &reference);
         assert_eq!(own.cells.len(), 16);
         assert!((own.overall().unwrap() - 1000.0).abs() < 1e-9);
         let mut mixed = side(50.0);
@@ -203,9 +196,9 @@ mod tests {
             *run = example::run(&run.workload, &run.mode, &[200.0; 6]);
         }
         // Eight twice as slow, eight twice as fast: 1000 in the geometric mean only.
-        let mixed = score(&mixed, &reference, false).overall().unwrap();
+        let mixed = score(&mixed, &reference).overall().unwrap();
         assert!((mixed - 1000.0).abs() < 1e-9, "{mixed}");
-        let fast = score(&side(50.0), &reference, false).overall().unwrap();
+        let fast = score(&side(50.0), &reference).overall().unwrap();
         assert!((fast - 2000.0).abs() < 1e-9, "{fast}");
     }
 
@@ -219,7 +212,7 @@ mod tests {
         runs[1].batch = 7; // memnet train
         runs[2].timing = None; // memnet infer
         runs[3].model.insert("hidden".into(), 7.into()); // speech train
-        let found = score(&side, &reference, false);
+        let found = score(&side, &reference);
         assert_eq!((found.overall(), found.cells.len()), (None, 11));
         for expected in [
             "seq2seq train batch 128: missing",
@@ -241,16 +234,15 @@ mod tests {
     }
 
     #[test]
-    fn another_preset_and_a_software_adapter_have_no_score() {
+    fn another_preset_has_no_score() {
         let reference = side(100.0);
         let mut tiny = side(100.0);
         tiny.records[0].config.preset = "tiny".into();
-        let found = score(&tiny, &reference, false);
-        assert!(found.missing[0].contains("preset: tiny"), "{found:?}");
+        let found = score(&tiny, &reference);
+        assert!(
+            found.missing[0].contains("preset: full in made up, tiny"),
+            "{found:?}"
+        );
         assert!(found.cells.is_empty());
-        let mut software = side(100.0);
-        software.records[0].device.software = true;
-        assert_eq!(score(&software, &reference, false).overall(), None);
-        assert!(score(&software, &reference, true).overall().is_some());
     }
 }

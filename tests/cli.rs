@@ -3,13 +3,36 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+/// Runs the program. Every record it keeps is held against the published schema.
 fn fathom(arguments: &[&str]) -> Output {
-    let records = std::env::temp_dir().join("fathom-cli-records");
-    Command::new(env!("CARGO_BIN_EXE_fathom"))
+    let records = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_fathom"))
         .args(arguments)
-        .env("FATHOM_RECORDS", records)
+        .env("FATHOM_RECORDS", records.path())
         .output()
-        .unwrap()
+        .unwrap();
+    for kept in std::fs::read_dir(records.path()).unwrap() {
+        check_schema(&std::fs::read_to_string(kept.unwrap().path()).unwrap());
+    }
+    output
+}
+
+fn check_schema(record: &str) {
+    let schema = serde_json::from_str(include_str!("../assets/record.schema.json")).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    let record = serde_json::from_str(record).unwrap();
+    let wrong: Vec<_> = schema.iter_errors(&record).map(|e| e.to_string()).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_schema_refuses_what_is_no_record() {
+    let good: serde_json::Value = serde_json::from_str(include_str!("cli/record.json")).unwrap();
+    check_schema(&good.to_string());
+    let mut bad = good.clone();
+    bad["runs"][0]["batch"] = "four".into();
+    let refused = std::panic::catch_unwind(|| check_schema(&bad.to_string()));
+    assert!(refused.is_err(), "a batch of four letters passed");
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -13,6 +13,8 @@ Examples:
   fathom -w speech -m train -b 8..64*2     one workload, training, four batch sizes
   fathom -w autoenc -o json > r.json       the whole record on stdout
   fathom analyze profile @last             where the last run's time went
+  fathom report @last -o report.html       the last run as a page
+  fathom compare @last~1 @last --fail-on slower:3%   is it slower than before?
   fathom list devices                      what there is to run on
   fathom snapshot -w speech --out s.safetensors   one step, to be checked by another framework
 

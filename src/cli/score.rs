@@ -22,10 +22,6 @@ pub struct ScoreArgs {
     #[arg(long, value_name = "RECORD")]
     reference: Option<String>,
 
-    /// Score a software adapter too
-    #[arg(long)]
-    allow_software: bool,
-
     /// Form and amount of output.
     #[command(flatten)]
     pub out: OutputArgs,
@@ -42,13 +38,13 @@ pub fn execute(args: &ScoreArgs) -> Result<()> {
         Some(word) => side(word)?,
         None => Side {
             name: "the reference".into(),
-            records: vec![score::committed()?],
+            records: vec![score::committed(&sides[0].records[0].config.preset)?],
         },
     };
     score::check_reference(&reference)?;
     let scores: Vec<(&Side, Score)> = sides
         .iter()
-        .map(|side| (side, score::score(side, &reference, args.allow_software)))
+        .map(|side| (side, score::score(side, &reference)))
         .collect();
     let table = table(&scores);
     output::emit(&args.out, |form| table.render(form))?;

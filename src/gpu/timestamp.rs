@@ -56,25 +56,100 @@ impl Stamp {
     }
 }
 
-/// What is wrong with a whole reading: each kind of fault with how many pairs have it. A pass may be too
-/// short for the clock, so equal pairs only count where `allow_equal` is false.
-pub fn faults(stamps: &[Stamp], allow_equal: bool) -> Vec<(Fault, usize)> {
-    let kinds = [Fault::Zero, Fault::Reversed, Fault::Equal];
-    let count = |kind| stamps.iter().filter(|s| s.fault() == Some(kind)).count();
-    let mut found: Vec<_> = kinds.into_iter().map(|k| (k, count(k))).collect();
-    found.retain(|(kind, n)| *n > 0 && !(allow_equal && *kind == Fault::Equal));
-    let ticks = stamps.iter().flat_map(|s| [s.start, s.end]);
-    let step = ticks.fold(0, gcd);
-    let shortest = stamps
-        .iter()
-        .filter(|s| s.fault().is_none())
-        .map(|s| s.end - s.start)
-        .min();
+/// What is wrong with readings of whole submissions: each kind of fault with how many pairs have it.
+pub fn faults(stamps: &[Stamp]) -> Vec<(Fault, usize)> {
+    let mut found = counts(stamps, &[Fault::Zero, Fault::Reversed, Fault::Equal]);
+    let durations = stamps.iter().filter(|s| s.fault().is_none());
+    let shortest = durations.map(|s| s.end - s.start).min();
     // A hundredth of the shortest interval must be resolved, or the figure is rounded by more.
-    if stamps.len() > 2 && !allow_equal && shortest.is_some_and(|d| step > 1 && step > d / 100) {
+    if shortest.is_some_and(|shortest| is_coarse(stamps, shortest / 100)) {
         found.push((Fault::Coarse, stamps.len()));
     }
     found
+}
+
+/// What is wrong with readings of steps of `ops` passes each. A pass may be too short for the clock, so
+/// that its stamps are equal, but passes begin in the order in which they were recorded.
+pub fn faults_of_steps(stamps: &[Stamp], ops: usize) -> Vec<(Fault, usize)> {
+    let mut found = counts(stamps, &[Fault::Zero, Fault::Reversed]);
+    let before = |pair: &[Stamp]| pair[1].fault().is_none() && pair[1].start < pair[0].start;
+    let steps = stamps.chunks(ops.max(1));
+    let back: usize = steps
+        .map(|step| step.windows(2).filter(|pair| before(pair)).count())
+        .sum();
+    if back > 0 {
+        match found.iter_mut().find(|(kind, _)| *kind == Fault::Reversed) {
+            Some((_, n)) => *n += back,
+            None => found.push((Fault::Reversed, back)),
+        }
+    }
+    // One pass may be too short for the clock, all of them are not.
+    if !stamps.is_empty() && stamps.iter().all(|s| s.fault() == Some(Fault::Equal)) {
+        found.push((Fault::Equal, stamps.len()));
+    }
+    // Of all ops together: a twentieth of the mean must be resolved.
+    let seen = stamps.iter().filter(|s| s.end >= s.start);
+    let total: u64 = seen.fold(0, |sum, s| sum.saturating_add(s.end - s.start));
+    if is_coarse(stamps, total / stamps.len().max(1) as u64 / 20) {
+        found.push((Fault::Coarse, stamps.len()));
+    }
+    found
+}
+
+fn counts(stamps: &[Stamp], kinds: &[Fault]) -> Vec<(Fault, usize)> {
+    let count = |kind| stamps.iter().filter(|s| s.fault() == Some(kind)).count();
+    let counted = kinds.iter().map(|kind| (*kind, count(*kind)));
+    counted.filter(|(_, n)| *n > 0).collect()
+}
+
+/// Whether all ticks are multiples of a step above `finest`. Two pairs may be so by chance.
+fn is_coarse(stamps: &[Stamp], finest: u64) -> bool {
+    let ticks = stamps.iter().flat_map(|s| [s.start, s.end]);
+    let step = ticks.fold(0, gcd);
+    stamps.len() > 2 && step > 1 && step > finest
+}
+
+/// What a test does to every reading of a device, as drivers have been seen to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Injected {
+    /// Nothing was written.
+    Zeros,
+    /// Ends before starts.
+    Reversed,
+    /// Ends at starts.
+    Equal,
+    /// A counter of so few bits that it wraps within the reading.
+    Wrapped,
+    /// Multiples of so many ticks.
+    Rounded(u64),
+    /// The last slot was never written.
+    MissingLast,
+}
+
+impl Injected {
+    fn apply(self, stamps: &mut [Stamp]) {
+        // Half-way through the reading, so that wrapping parts it.
+        let middle = stamps
+            .get(stamps.len() / 2)
+            .map_or(0, |s| s.start.midpoint(s.end));
+        for stamp in &mut *stamps {
+            let Stamp { start, end } = *stamp;
+            (stamp.start, stamp.end) = match self {
+                Self::Zeros => (0, 0),
+                Self::Reversed => (end, start),
+                Self::Equal => (start, start),
+                Self::Wrapped => {
+                    let wrapped = |tick: u64| tick.wrapping_sub(middle) & ((1 << 36) - 1);
+                    (wrapped(start), wrapped(end))
+                }
+                Self::Rounded(step) => (start / step * step, end / step * step),
+                Self::MissingLast => (start, end),
+            };
+        }
+        if let (Self::MissingLast, Some(last)) = (self, stamps.last_mut()) {
+            last.end = 0;
+        }
+    }
 }
 
 fn gcd(a: u64, b: u64) -> u64 {
@@ -149,7 +224,11 @@ impl Timer {
             start: pair[0],
             end: pair[1],
         };
-        Ok(ticks.chunks_exact(2).map(stamp).collect())
+        let mut stamps: Vec<_> = ticks.chunks_exact(2).map(stamp).collect();
+        if let Some(fault) = gpu.injected {
+            fault.apply(&mut stamps);
+        }
+        Ok(stamps)
     }
 }
 
@@ -167,18 +246,28 @@ mod tests {
     #[test]
     fn every_kind_of_fault_is_seen() {
         let good = stamps(&[(1001, 2002), (2003, 3007), (3011, 4013)]);
-        assert_eq!(faults(&good, false), vec![]);
+        assert_eq!(faults(&good), vec![]);
         assert_eq!(
-            faults(&stamps(&[(0, 0), (1, 1002)]), false),
+            faults(&stamps(&[(0, 0), (1, 1002)])),
             vec![(Fault::Zero, 1)]
         );
         assert_eq!(
-            faults(&stamps(&[(u64::MAX, 5)]), false),
+            faults(&stamps(&[(u64::MAX, 5)])),
             vec![(Fault::Reversed, 1)]
         );
-        assert_eq!(faults(&stamps(&[(5, 5)]), false), vec![(Fault::Equal, 1)]);
-        assert_eq!(faults(&stamps(&[(5, 5)]), true), vec![]);
+        assert_eq!(faults(&stamps(&[(5, 5)])), vec![(Fault::Equal, 1)]);
+        assert_eq!(faults_of_steps(&stamps(&[(5, 5), (6, 1007)]), 2), vec![]);
+        assert_eq!(
+            faults_of_steps(&stamps(&[(5, 5), (6, 6)]), 2),
+            vec![(Fault::Equal, 2)]
+        );
         let rounded = stamps(&[(100_000, 300_000), (400_000, 500_000), (600_000, 700_000)]);
-        assert_eq!(faults(&rounded, false), vec![(Fault::Coarse, 3)]);
+        assert_eq!(faults(&rounded), vec![(Fault::Coarse, 3)]);
+        assert_eq!(faults_of_steps(&rounded, 3), vec![(Fault::Coarse, 3)]);
+        assert_eq!(faults_of_steps(&good, 3), vec![]);
+        // A counter that wrapped between two passes of a step; between two steps it does no harm.
+        let wrapped = stamps(&[(1001, 2002), (3, 1007), (1011, 2013)]);
+        assert_eq!(faults_of_steps(&wrapped, 3), vec![(Fault::Reversed, 1)]);
+        assert_eq!(faults_of_steps(&wrapped, 1), vec![]);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::gpu::timestamp::{Fault, Stamp, Timer, faults};
+use crate::gpu::timestamp::{Fault, Stamp, Timer, faults_of_steps};
 use crate::program::Program;
 
 use super::sample::interrupted;
@@ -28,6 +28,12 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// Whether its times may be shown: rounded ones may, with the fault beside them; where the clock did not
+    /// run, or ran backwards, they mean nothing.
+    pub fn is_sound(&self) -> bool {
+        self.faults.iter().all(|(fault, _)| *fault == Fault::Coarse)
+    }
+
     /// All statistics of an entry's time, its coefficient of variation and drift among them.
     pub fn op_summary(&self, entry: usize) -> Summary {
         Summary::of(&self.op_ns[entry])
@@ -68,7 +74,7 @@ pub fn profile(
             break;
         }
     }
-    profile.faults = faults(&all, true);
+    profile.faults = faults_of_steps(&all, program.outline.entries.len());
     Ok(Some(profile))
 }
 
@@ -100,7 +106,8 @@ pub fn one_step(gpu: &Gpu, program: &Program, steps: usize) -> Result<Option<Vec
     let mut taken = Vec::new();
     for _ in 0..steps.max(1) {
         let stamps = run(gpu, program, &timer)?;
-        if let Some((fault, count)) = faults(&stamps, true).first() {
+        let found = faults_of_steps(&stamps, stamps.len());
+        if let Some((fault, count)) = found.first() {
             let what = fault.text();
             return Err(Error::Device(format!(
                 "{}: {what} ({count} pairs)",

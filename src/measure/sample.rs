@@ -122,7 +122,7 @@ pub fn sample(
     if walls.is_empty() {
         return Err(Error::Interrupted);
     }
-    let found = faults(&stamps, false);
+    let found = faults(&stamps);
     let believed =
         timer.is_some() && found.is_empty() && median(&spans) <= PLAUSIBLE * median(&walls);
     Ok(Samples {

@@ -131,13 +131,21 @@ pub(super) fn run(
             environment_ns: nanoseconds(playing.environment),
             action_ns: nanoseconds(playing.action),
         }),
-        profile: measured.profile.as_ref().map(|p| record::Profile {
+        profile: sound_profile(measured).map(|p| record::Profile {
             steps: p.span_ns.len(),
             span_ns: median(&p.span_ns),
             gaps_ns: median(&p.gaps_ns),
         }),
         ops: ops(measured),
     }
+}
+
+/// The profile, if its times mean anything.
+fn sound_profile(measured: &Measured) -> Option<&Profile> {
+    measured
+        .profile
+        .as_ref()
+        .filter(|profile| profile.is_sound())
 }
 
 fn finite(value: f64) -> Option<f64> {
@@ -205,7 +213,10 @@ fn validity(measured: &Measured) -> Vec<String> {
             ));
         }
     }
-    if let Some(profile) = &measured.profile {
+    if let Some(broken) = measured.profile.as_ref().filter(|p| !p.is_sound()) {
+        doubts.push(format!("no profile: {}", texts(&broken.faults)));
+    }
+    if let Some(profile) = sound_profile(measured) {
         if !profile.faults.is_empty() {
             doubts.push(format!("profile: {}", texts(&profile.faults)));
         }
@@ -269,7 +280,7 @@ fn ops(measured: &Measured) -> Vec<record::Op> {
                 .iter()
                 .map(|(name, _)| name.to_string())
                 .collect(),
-            ns: measured.profile.as_ref().map(|p| op_time(p, i)),
+            ns: sound_profile(measured).map(|p| op_time(p, i)),
         }
     };
     entries.map(op).collect()

@@ -1,0 +1,78 @@
+//! `fathom report`: records as a page.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::analysis::check;
+use crate::error::{Error, Result};
+use crate::record::{store, write_atomically};
+use crate::report::html::{self, Source};
+
+use super::{VoiceArgs, output};
+
+/// Options of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Records: files, folders, @last, @last~1, or the beginning of an id
+    #[arg(value_name = "RECORD", default_value = "@last")]
+    pub records: Vec<String>,
+
+    /// File to write
+    #[arg(short, long, value_name = "FILE.html", default_value = "report.html")]
+    output: PathBuf,
+
+    /// Amount of output.
+    #[command(flatten)]
+    pub voice: VoiceArgs,
+}
+
+/// Makes the page.
+///
+/// # Errors
+/// [`Error::Data`] and [`Error::Usage`] for what is no record, [`Error::Io`] where the page cannot be
+/// written.
+pub fn execute(args: &ReportArgs) -> Result<()> {
+    let mut found: Vec<store::Loaded> = Vec::new();
+    for word in &args.records {
+        for one in store::find(word)? {
+            // A file and its folder may both be named.
+            if !found.iter().any(|known| known.path == one.path) {
+                found.push(one);
+            }
+        }
+    }
+    for one in &found {
+        if let Some((place, what)) = check::fault(&one.record) {
+            return Err(Error::data(&one.path, place, what));
+        }
+        if one.record.runs.is_empty() {
+            return Err(Error::data(&one.path, "runs", "a record without a run"));
+        }
+    }
+    let source = |one: store::Loaded| Source {
+        name: one
+            .path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
+        record: one.record,
+    };
+    let sources: Vec<_> = found.into_iter().map(source).collect();
+    let page = html::page(&sources)?;
+    write_atomically(&args.output, page.as_bytes())?;
+    let of = if sources.len() == 1 {
+        "1 record".into()
+    } else {
+        format!("{} records", sources.len())
+    };
+    output::note(
+        &args.voice,
+        &format!(
+            "report  {} ({of}): open it in a browser",
+            args.output.display()
+        ),
+    );
+    Ok(())
+}

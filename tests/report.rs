@@ -1,0 +1,162 @@
+//! The report in a real browser: it renders without an error, sorts, changes its theme, and nothing is wider
+//! than a phone or a desk. Skipped, and said so, where there is no Chromium.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use fathom::record::Record;
+use fathom::report::html::{Source, page};
+
+/// Runs before anything of the page: errors of any kind are collected.
+const BEFORE: &str = "<script>
+window.faults = [];
+addEventListener('error', (e) => window.faults.push(String(e.message || (e.target && e.target.outerHTML))), true);
+addEventListener('unhandledrejection', (e) => window.faults.push(String(e.reason)));
+for (const level of ['error', 'warn']) {
+  const before = console[level];
+  console[level] = (...words) => { window.faults.push(words.join(' ')); before(...words); };
+}
+</script>";
+
+/// Uses the page as a reader would, and leaves what it found in the document.
+const AFTER: &str = r##"<script>
+const found = { width: innerWidth, over: [], sorted: [] };
+for (const one of document.querySelectorAll("details")) one.open = true;
+const table = document.querySelector("#summary table");
+const column = [...table.tHead.rows[0].cells].findIndex((th) => th.textContent.trim() === "step");
+const values = () => [...table.tBodies[0].rows].map((row) => Number(row.cells[column].dataset.sort));
+for (let i = 0; i < 2; i++) {
+  table.tHead.rows[0].cells[column].querySelector("button").click();
+  found.sorted.push({ says: table.tHead.rows[0].cells[column].getAttribute("aria-sort"), values: values() });
+}
+const ground = () => getComputedStyle(document.body).backgroundColor;
+const before = ground();
+document.getElementById("theme").click();
+found.themes = [before, ground()];
+const mark = document.querySelector("[data-tip]");
+mark.dispatchEvent(new PointerEvent("pointermove", { bubbles: true, clientX: 5, clientY: 5 }));
+found.tip = [mark.dataset.tip, document.getElementById("tip").textContent];
+// What scrolls within itself may be wider inside.
+for (const one of document.querySelectorAll("body *")) {
+  const right = one.getBoundingClientRect().right;
+  if (right > innerWidth + 1 && !one.closest(".table, #tip, .skip")) found.over.push(one.outerHTML.slice(0, 120));
+}
+found.scroll = document.documentElement.scrollWidth;
+found.unnamed = [...document.querySelectorAll("svg:not([aria-hidden])")].filter((svg) => !svg.getAttribute("aria-label")).length;
+found.faults = window.faults;
+const out = document.createElement("script");
+out.type = "application/json";
+out.id = "found";
+out.textContent = JSON.stringify(found);
+document.body.append(out);
+</script>"##;
+
+fn chromium() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    std::env::split_paths(&path)
+        .flat_map(|folder| names.map(|name| folder.join(name)))
+        .find(|file| file.is_file())
+}
+
+/// Two devices with training and inference of two workloads, over two batches: every part of the page.
+fn sources() -> Vec<Source> {
+    let text = include_str!("cli/record.json");
+    let first: Record = Record::parse(text, Path::new("tests/cli/record.json")).unwrap();
+    let mut second = first.clone();
+    second.device.name = "another device with quite a long name, as drivers give them".into();
+    for run in &mut second.runs {
+        if let Some(timing) = &mut run.timing {
+            timing.step.median_ns *= 1.5;
+            timing.step.ci95_ns = (timing.step.ci95_ns.0 * 1.5, timing.step.ci95_ns.1 * 1.5);
+        }
+    }
+    let mut larger = first.clone();
+    for run in &mut larger.runs {
+        run.batch *= 2;
+    }
+    let named = |(i, record)| Source {
+        name: format!("{i}.json"),
+        record,
+    };
+    [first, second, larger]
+        .into_iter()
+        .enumerate()
+        .map(named)
+        .collect()
+}
+
+fn look(browser: &Path, file: &Path, width: u32) -> serde_json::Value {
+    let profile = tempfile::tempdir().unwrap();
+    let output = Command::new(browser)
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--dump-dom",
+        ])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg(format!("--window-size={width},900"))
+        .arg(format!("file://{}", file.display()))
+        .output()
+        .unwrap();
+    let dom = String::from_utf8_lossy(&output.stdout).into_owned();
+    let found = dom
+        .split("id=\"found\">")
+        .nth(1)
+        .and_then(|rest| rest.split("</script>").next());
+    let found = found.unwrap_or_else(|| {
+        panic!(
+            "the page's test did not end: {}",
+            String::from_utf8_lossy(&output.stderr)
+        )
+    });
+    serde_json::from_str(found).unwrap()
+}
+
+#[test]
+fn a_reader_can_use_the_report_on_a_phone_and_on_a_desk() {
+    let Some(browser) = chromium() else {
+        eprintln!("skipped: there is no Chromium here (apt install chromium)");
+        return;
+    };
+    let whole = page(&sources()).unwrap();
+    assert!(whole.contains("id=\"scaling\"") && whole.contains("id=\"similarity\""));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.html");
+    let tested = whole
+        .replacen("<head>", &format!("<head>{BEFORE}"), 1)
+        .replacen("</body>", &format!("{AFTER}</body>"), 1);
+    std::fs::write(&file, tested).unwrap();
+    for width in [390, 1440] {
+        let found = look(&browser, &file, width);
+        assert_eq!(found["width"], width);
+        assert_eq!(found["faults"], serde_json::json!([]));
+        assert_eq!(found["over"], serde_json::json!([]), "at {width} pixels");
+        assert!(
+            found["scroll"].as_u64().unwrap() <= u64::from(width),
+            "scrolls sideways: {}",
+            found["scroll"]
+        );
+        assert_eq!(found["unnamed"], 0, "pictures without words");
+        let themes = &found["themes"];
+        assert_ne!(themes[0], themes[1], "the theme did not change");
+        assert_eq!(
+            found["tip"][0], found["tip"][1],
+            "the exact figure is not shown"
+        );
+        let column = |i: usize| -> Vec<f64> {
+            let values = found["sorted"][i]["values"].as_array().unwrap();
+            values.iter().map(|v| v.as_f64().unwrap()).collect()
+        };
+        let (down, up) = (column(0), column(1));
+        assert!(
+            down.len() >= 4 && down.is_sorted_by(|a, b| a >= b),
+            "{down:?}"
+        );
+        assert!(up.is_sorted_by(|a, b| a <= b), "{up:?}");
+        assert_eq!(found["sorted"][0]["says"], "descending");
+        assert_eq!(found["sorted"][1]["says"], "ascending");
+    }
+}

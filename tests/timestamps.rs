@@ -1,0 +1,114 @@
+//! Faulty timestamps, injected into every reading of a real device: each is seen, and a figure is either the
+//! wall clock's or marked, never silently wrong.
+
+use std::time::Duration;
+
+use fathom::gpu::timestamp::{Fault, Injected};
+use fathom::gpu::{Checks, Gpu, Selector};
+use fathom::measure::profile::{Profile, one_step, profile};
+use fathom::measure::sample::{Budget, Samples, Source, sample};
+use fathom::measure::stats::median;
+use fathom::program::{Options, Outline, Program, State};
+use fathom::workload::{self, Mode, Preset, step};
+
+/// Ticks in a tenth of a millisecond, should the device's tick be a nanosecond.
+const COARSE: u64 = 100_000;
+
+fn gpu(fault: Option<Injected>) -> Gpu {
+    let selector = Selector {
+        device: std::env::var("FATHOM_TEST_DEVICE").ok(),
+        backend: None,
+    };
+    let gpu = Gpu::open(&selector, Checks::Off).unwrap();
+    assert!(gpu.caps.timestamps, "{} has no timestamps", gpu.summary);
+    match fault {
+        Some(fault) => gpu.with_fault(fault),
+        None => gpu,
+    }
+}
+
+fn program(gpu: &Gpu) -> Program {
+    let model = (workload::find("autoenc").unwrap().configure)(Preset::Tiny, None);
+    let nodes = step::nodes(model.as_ref(), Mode::Train, &gpu.caps, false).unwrap();
+    let outline = Outline::new(&gpu.caps, &nodes, &Options::default()).unwrap();
+    Program::new(gpu, outline, &mut State::new(1)).unwrap()
+}
+
+fn measured(fault: Option<Injected>) -> (Samples, Profile) {
+    let gpu = gpu(fault);
+    let program = program(&gpu);
+    let budget = Budget {
+        time: Duration::from_millis(100),
+        noise: 1.0,
+        min_samples: 6,
+    };
+    let samples = sample(&gpu, &program, &budget, &|_| {}).unwrap();
+    let taken = profile(&gpu, &program, Duration::from_millis(1), 5, &|_| {}).unwrap();
+    (samples, taken.unwrap())
+}
+
+fn kinds(faults: &[(Fault, usize)]) -> Vec<Fault> {
+    faults.iter().map(|(fault, _)| *fault).collect()
+}
+
+#[test]
+fn a_sound_clock_is_believed() {
+    let (samples, profile) = measured(None);
+    assert_eq!(
+        (samples.source, kinds(&samples.faults)),
+        (Source::Timestamps, vec![])
+    );
+    assert!(
+        profile.is_sound() && profile.faults.is_empty(),
+        "{:?}",
+        profile.faults
+    );
+    assert!(profile.op_ns.iter().flatten().any(|ns| *ns > 0.0));
+}
+
+#[test]
+fn what_says_nothing_is_replaced_by_the_wall_clock() {
+    for (fault, seen) in [
+        (Injected::Zeros, Fault::Zero),
+        (Injected::Reversed, Fault::Reversed),
+        (Injected::Equal, Fault::Equal),
+        (Injected::Wrapped, Fault::Reversed),
+        (Injected::MissingLast, Fault::Reversed),
+    ] {
+        let (samples, profile) = measured(Some(fault));
+        assert_eq!(kinds(&samples.faults), [seen], "{fault:?}");
+        assert_eq!(samples.source, Source::Wall, "{fault:?}");
+        assert_eq!(samples.step_ns, samples.wall_ns, "{fault:?}");
+        assert!(median(&samples.step_ns) > 0.0, "{fault:?}");
+        if fault == Injected::Equal {
+            // A pass may be too short for the clock; all of them are not.
+            let longest = profile
+                .op_ns
+                .iter()
+                .flatten()
+                .fold(0.0f64, |m, ns| m.max(*ns));
+            assert_eq!((longest, profile.is_sound()), (0.0, false));
+        } else {
+            assert!(!profile.is_sound(), "{fault:?}: {:?}", profile.faults);
+        }
+        let gpu = gpu(Some(fault));
+        let refused = one_step(&gpu, &program(&gpu), 1).unwrap_err();
+        assert!(
+            refused.to_string().contains("timestamps"),
+            "{fault:?}: {refused}"
+        );
+    }
+}
+
+#[test]
+fn a_rounded_clock_is_marked_or_too_fine_to_matter() {
+    let (samples, profile) = measured(Some(Injected::Rounded(COARSE)));
+    assert!(
+        kinds(&profile.faults).contains(&Fault::Coarse),
+        "{:?}",
+        profile.faults
+    );
+    let apart = (median(&samples.step_ns) / median(&samples.wall_ns) - 1.0).abs();
+    let marked = samples.source == Source::Wall && kinds(&samples.faults).contains(&Fault::Coarse);
+    assert!(marked || apart < 0.5, "off by {apart} and not marked");
+}
