@@ -27,7 +27,8 @@ fn check_schema(record: &str) {
 
 #[test]
 fn the_schema_refuses_what_is_no_record() {
-    let good: serde_json::Value = serde_json::from_str(include_str!("cli/record.json")).unwrap();
+    let good: serde_json::Value =
+        serde_json::from_str(include_str!("../assets/reference-tiny.json")).unwrap();
     check_schema(&good.to_string());
     let mut bad = good.clone();
     bad["runs"][0]["batch"] = "four".into();
@@ -301,4 +302,158 @@ fn every_option_has_help_and_lines_are_not_too_long() {
     command.build();
     check(&command);
     assert!(Path::new("README.md").exists());
+}
+
+/// The committed record with something done to it, as a file.
+fn altered(folder: &Path, name: &str, alter: impl Fn(&mut serde_json::Value)) -> String {
+    let mut record = serde_json::from_str(include_str!("../assets/reference-tiny.json")).unwrap();
+    alter(&mut record);
+    let path = folder.join(name);
+    std::fs::write(&path, record.to_string()).unwrap();
+    path.to_str().unwrap().to_string()
+}
+
+/// Every step time of every run times `factor`.
+fn slow_down(record: &mut serde_json::Value, factor: f64) {
+    for run in record["runs"].as_array_mut().unwrap() {
+        let timing = &mut run["timing"];
+        for key in ["step_ns", "wall_ns"] {
+            for ns in timing[key].as_array_mut().unwrap() {
+                *ns = (ns.as_f64().unwrap() * factor).into();
+            }
+        }
+    }
+}
+
+#[test]
+fn records_are_compared_scored_and_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let make =
+        |name: &str, alter: &dyn Fn(&mut serde_json::Value)| altered(folder.path(), name, alter);
+    let base = make("base.json", &|_| {});
+    let slow = make("slow.json", &|r| slow_down(r, 3.0));
+    let full = make("full.json", &|r| r["config"]["preset"] = "full".into());
+    let fewer = make("fewer.json", &|r| {
+        r["runs"].as_array_mut().unwrap().remove(0);
+    });
+    let unverified = make("unverified.json", &|r| {
+        r["runs"][3]["verified"]["status"] = "unverified".into();
+    });
+    let lacking = make("lacking.json", &|r| {
+        r["device"].as_object_mut().unwrap().remove("name");
+    });
+    let newer = make("newer.json", &|r| r["schema"] = "fathom.record/9".into());
+    let cut = folder.path().join("cut.json");
+    let whole = std::fs::read_to_string(&base).unwrap();
+    std::fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
+    let cut = cut.to_str().unwrap();
+    let nan = folder.path().join("nan.json");
+    std::fs::write(
+        &nan,
+        whole.replacen("\"median_ns\":", "\"median_ns\":NaN,\"x\":", 1),
+    )
+    .unwrap();
+    let nan = nan.to_str().unwrap();
+
+    let ran = |arguments: &[&str], code: i32, expected: &[&str]| -> String {
+        let output = fathom(arguments);
+        let told = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
+        for expected in expected {
+            assert!(
+                told.contains(expected),
+                "{arguments:?}: no {expected} in {told}"
+            );
+        }
+        text(&output.stdout)
+    };
+    let same = ran(&["compare", &base, &base, "-o", "csv"], 0, &[]);
+    assert_eq!(same.lines().count(), 17, "{same}");
+    assert!(
+        !same.contains("FASTER") && !same.contains("SLOWER"),
+        "{same}"
+    );
+    ran(
+        &["compare", &base, &slow],
+        0,
+        &["SLOWER", "3.000", "geometric mean"],
+    );
+    ran(&["compare", &slow, &base], 0, &["FASTER"]);
+    ran(
+        &["compare", &base, &slow, "--fail-on", "slower:3%"],
+        8,
+        &["is slower by"],
+    );
+    ran(
+        &["compare", &base, &full],
+        9,
+        &["preset: tiny in", "full in"],
+    );
+    ran(&["compare", &base, &unverified], 9, &["unverified in"]);
+    for broken in [&lacking, cut, nan, &newer] {
+        for command in [
+            vec!["compare", &base, broken],
+            vec!["score", broken],
+            vec!["analyze", broken],
+        ] {
+            ran(&command, 10, &[broken]);
+        }
+        let page = folder.path().join("broken.html");
+        ran(
+            &["report", broken, "-o", page.to_str().unwrap()],
+            10,
+            &[broken],
+        );
+        assert!(!page.exists());
+    }
+    ran(&["score", &base], 0, &["1000"]);
+    ran(&["score", &slow], 0, &["333.3"]);
+    ran(
+        &["score", &fewer],
+        9,
+        &["seq2seq train", "missing", "15 of 16"],
+    );
+    ran(&["score", &unverified], 9, &["unverified"]);
+    ran(&["score", &full], 9, &["no reference for preset full"]);
+    for form in ["md", "json", "jsonl", "csv", "table"] {
+        let shown = ran(&["score", &base, "-o", form], 0, &[]);
+        assert!(shown.contains("seq2seq"), "{shown}");
+    }
+    let page = folder.path().join("r.html");
+    ran(
+        &["report", &base, &slow, "-o", page.to_str().unwrap()],
+        0,
+        &["2 records"],
+    );
+    assert!(std::fs::read_to_string(&page).unwrap().contains("</html>"));
+}
+
+#[test]
+fn a_step_is_traced() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("trace.json");
+    let output = fathom(&[
+        "trace",
+        "autoenc",
+        "--preset",
+        "tiny",
+        "-o",
+        file.to_str().unwrap(),
+    ]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let trace: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let events = trace["traceEvents"].as_array().unwrap();
+    let complete = events.iter().filter(|e| e["ph"] == "X").count();
+    assert!(complete > 30, "{complete} events");
+    for event in events.iter().filter(|e| e["ph"] == "X") {
+        assert!(
+            event["ts"].as_f64().unwrap() >= 0.0 && event["dur"].as_f64().unwrap() >= 0.0,
+            "{event}"
+        );
+        assert!(
+            event["name"].is_string() && event["pid"].is_u64() && event["tid"].is_u64(),
+            "{event}"
+        );
+    }
 }

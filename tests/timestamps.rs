@@ -34,16 +34,14 @@ fn program(gpu: &Gpu) -> Program {
     Program::new(gpu, outline, &mut State::new(1)).unwrap()
 }
 
-fn measured(fault: Option<Injected>) -> (Samples, Profile) {
-    let gpu = gpu(fault);
-    let program = program(&gpu);
+fn measured(gpu: &Gpu, program: &Program) -> (Samples, Profile) {
     let budget = Budget {
         time: Duration::from_millis(100),
         noise: 1.0,
         min_samples: 6,
     };
-    let samples = sample(&gpu, &program, &budget, &|_| {}).unwrap();
-    let taken = profile(&gpu, &program, Duration::from_millis(1), 5, &|_| {}).unwrap();
+    let samples = sample(gpu, program, &budget, &|_| {}).unwrap();
+    let taken = profile(gpu, program, Duration::from_millis(1), 5, &|_| {}).unwrap();
     (samples, taken.unwrap())
 }
 
@@ -53,7 +51,8 @@ fn kinds(faults: &[(Fault, usize)]) -> Vec<Fault> {
 
 #[test]
 fn a_sound_clock_is_believed() {
-    let (samples, profile) = measured(None);
+    let gpu = gpu(None);
+    let (samples, profile) = measured(&gpu, &program(&gpu));
     assert_eq!(
         (samples.source, kinds(&samples.faults)),
         (Source::Timestamps, vec![])
@@ -75,7 +74,9 @@ fn what_says_nothing_is_replaced_by_the_wall_clock() {
         (Injected::Wrapped, Fault::Reversed),
         (Injected::MissingLast, Fault::Reversed),
     ] {
-        let (samples, profile) = measured(Some(fault));
+        let gpu = gpu(Some(fault));
+        let program = program(&gpu);
+        let (samples, profile) = measured(&gpu, &program);
         assert_eq!(kinds(&samples.faults), [seen], "{fault:?}");
         assert_eq!(samples.source, Source::Wall, "{fault:?}");
         assert_eq!(samples.step_ns, samples.wall_ns, "{fault:?}");
@@ -91,8 +92,7 @@ fn what_says_nothing_is_replaced_by_the_wall_clock() {
         } else {
             assert!(!profile.is_sound(), "{fault:?}: {:?}", profile.faults);
         }
-        let gpu = gpu(Some(fault));
-        let refused = one_step(&gpu, &program(&gpu), 1).unwrap_err();
+        let refused = one_step(&gpu, &program, 1).unwrap_err();
         assert!(
             refused.to_string().contains("timestamps"),
             "{fault:?}: {refused}"
@@ -102,7 +102,8 @@ fn what_says_nothing_is_replaced_by_the_wall_clock() {
 
 #[test]
 fn a_rounded_clock_is_marked_or_too_fine_to_matter() {
-    let (samples, profile) = measured(Some(Injected::Rounded(COARSE)));
+    let gpu = gpu(Some(Injected::Rounded(COARSE)));
+    let (samples, profile) = measured(&gpu, &program(&gpu));
     assert!(
         kinds(&profile.faults).contains(&Fault::Coarse),
         "{:?}",
