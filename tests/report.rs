@@ -120,6 +120,7 @@ fn look(browser: &Path, page: &str, width: u32) -> serde_json::Value {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "a test that is skipped has to say so")]
 fn a_reader_can_use_the_report_on_a_phone_and_on_a_desk() {
     let Some(browser) = chromium() else {
         eprintln!("skipped: there is no Chromium here (apt install chromium)");

@@ -18,7 +18,7 @@ const BLOCKS: usize = 8;
 /// temperature differ by this between runs that look steady.
 pub const LEAST_FLOOR: f64 = 0.03;
 
-/// Least noise floor where both sides have [`REPEATED`] runs, so that their scatter is seen.
+/// Least noise floor where both sides have three runs or more, so that their scatter is seen.
 pub const LEAST_FLOOR_REPEATED: f64 = 0.01;
 
 /// Runs of a side from which the scatter between runs is known.

@@ -284,9 +284,7 @@ mod tests {
             graph.output("gradient", gradient);
         }
         let nodes = graph.finish().unwrap();
-        let values = nodes.evaluate(&|name| match name {
-            _ => inputs[name[1..].parse::<usize>().unwrap()].clone(),
-        });
+        let values = nodes.evaluate(&|name| inputs[name[1..].parse::<usize>().unwrap()].clone());
         let ones = |n: f64| Array::f32(specs[0].shape.clone(), vec![n; specs[0].len()]);
         for (i, (_, gradient)) in nodes.outputs.iter().enumerate() {
             let got = values[gradient.0].as_ref().unwrap();
