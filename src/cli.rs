@@ -18,6 +18,7 @@ pub mod list;
 pub mod output;
 pub mod peak;
 pub mod range;
+mod records;
 pub mod report;
 pub mod run;
 pub mod score;

@@ -4,15 +4,15 @@ use std::path::Path;
 
 use clap::{Args, ValueEnum};
 
-use crate::analysis::{check, similarity};
+use crate::analysis::similarity;
 use crate::error::{Error, Result};
-use crate::record::{Record, store};
+use crate::record::Record;
 
 use super::range::Range;
 use super::run::{self, RunArgs};
 use super::table::Cell as Field;
 use super::table::sections::{self, Section};
-use super::{Batches, ModeArg, output};
+use super::{Batches, ModeArg, output, records};
 use crate::analysis::Cell;
 
 mod dendrogram;
@@ -203,7 +203,6 @@ pub fn execute(args: &AnalyzeArgs) -> Result<()> {
 }
 
 fn load(names: &[String]) -> Result<Vec<Record>> {
-    let mut found: Vec<store::Loaded> = Vec::new();
     for name in names {
         let is_word = name.chars().all(|c| c.is_ascii_alphabetic());
         let is_id = name.chars().all(|c| c.is_ascii_hexdigit());
@@ -213,19 +212,8 @@ fn load(names: &[String]) -> Result<Vec<Record>> {
                 Part::ALL.map(Part::name).join(", ")
             )));
         }
-        let new = store::find(name)?;
-        for one in new {
-            // A file and its folder may both be named.
-            if !found.iter().any(|known| known.path == one.path) {
-                found.push(one);
-            }
-        }
     }
-    for one in &found {
-        if let Some((place, what)) = check::fault(&one.record) {
-            return Err(Error::data(&one.path, place, what));
-        }
-    }
+    let found = records::load(names)?;
     Ok(found.into_iter().map(|one| one.record).collect())
 }
 

@@ -4,12 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::analysis::check;
 use crate::error::{Error, Result};
 use crate::record::{store, write_atomically};
 use crate::report::html::{self, Source};
 
-use super::{VoiceArgs, output};
+use super::{VoiceArgs, output, records};
 
 /// Options of `report`.
 #[derive(Debug, Args)]
@@ -33,19 +32,8 @@ pub struct ReportArgs {
 /// [`Error::Data`] and [`Error::Usage`] for what is no record, [`Error::Io`] where the page cannot be
 /// written.
 pub fn execute(args: &ReportArgs) -> Result<()> {
-    let mut found: Vec<store::Loaded> = Vec::new();
-    for word in &args.records {
-        for one in store::find(word)? {
-            // A file and its folder may both be named.
-            if !found.iter().any(|known| known.path == one.path) {
-                found.push(one);
-            }
-        }
-    }
+    let found = records::load(&args.records)?;
     for one in &found {
-        if let Some((place, what)) = check::fault(&one.record) {
-            return Err(Error::data(&one.path, place, what));
-        }
         if one.record.runs.is_empty() {
             return Err(Error::data(&one.path, "runs", "a record without a run"));
         }

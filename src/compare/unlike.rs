@@ -155,14 +155,35 @@ pub(super) fn remarks(base: &Side, others: &[Side]) -> Vec<String> {
         found.extend(of("seed", &|r| r.config.seed.to_string()));
         found.extend(of("build", &|r| r.tool.profile.clone()));
     }
-    for side in std::iter::once(base).chain(others) {
-        for run in side.records.iter().flat_map(|r| &r.runs) {
-            let doubts = run.validity.iter().filter(|v| *v != "ok");
-            found.extend(
-                doubts
-                    .map(|doubt| format!("{}: {} {}: {doubt}", side.name, run.workload, run.mode)),
-            );
+    found.extend(std::iter::once(base).chain(others).flat_map(doubts));
+    found
+}
+
+/// What a side's runs doubt of their own times, each kind once. Gaps between ops are of the profile.
+fn doubts(side: &Side) -> Vec<String> {
+    let runs = || side.records.iter().flat_map(|r| &r.runs);
+    let mut kinds: Vec<(&str, Vec<String>)> = Vec::new();
+    for run in runs() {
+        let own = run
+            .validity
+            .iter()
+            .filter(|v| *v != "ok" && !v.ends_with("between ops"));
+        for doubt in own {
+            // `step times drifted by -4.9 %`: by how much is another matter.
+            let kind = doubt.split(" by ").next().unwrap_or(doubt);
+            let cell = format!("{} {}", run.workload, run.mode);
+            match kinds.iter_mut().find(|(known, _)| *known == kind) {
+                Some((_, cells)) => cells.push(cell),
+                None => kinds.push((kind, vec![cell])),
+            }
         }
     }
-    found
+    let line = |(kind, cells): (&str, Vec<String>)| {
+        let of = match cells.as_slice() {
+            few if few.len() <= 3 => few.join(", "),
+            many => format!("{} of {} runs", many.len(), runs().count()),
+        };
+        format!("{}: {of}: {kind}", side.name)
+    };
+    kinds.into_iter().map(line).collect()
 }
