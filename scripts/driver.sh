@@ -43,7 +43,7 @@ want_chromium() {
     fi
     if [ "$(uname -s)" = Linux ] && command -v apt-get >/dev/null && [ "$(id -u)" -eq 0 ]; then
         say "installing Debian's chromium, in which the report is tried"
-        if apt-get update -qq >&2 && apt-get install -y -qq --no-install-recommends chromium >&2; then
+        if apt-get update -qq >&2 && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >&2; then
             return
         fi
     fi

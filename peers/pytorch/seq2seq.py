@@ -19,7 +19,7 @@ from optim import SGD
 
 OPTIMIZER = SGD(rate=0.5, clip=5.0)
 LAYERS = 3
-SAMPLES = 512  # where none are given
+SAMPLES = {40_000: 512, 200: 32}  # of a vocabulary, where no draws are given: those of the presets
 PAD, GO, EOS, UNK = range(4)
 
 SIZES = {
@@ -69,7 +69,7 @@ def forward(p: dict[str, Tensor], inputs: dict[str, Tensor], draws: dict[str, Te
 
     out = torch.stack([step(token) for token in target.unbind(1)], dim=1)
     label = F.pad(target[:, 1:], (0, 1), value=PAD)  # the last step has none, and no weight
-    sampled = draws["sampled"] if draws else log_uniform(SAMPLES, p["projection.bias"])
+    sampled = draws["sampled"] if draws else log_uniform(SAMPLES.get(len(p["projection.bias"]), 512), p["projection.bias"])
     losses = sampled_softmax(p, out, label, sampled.long())
     # The mean over a sentence's tokens, then over the sentences.
     weight = inputs["target_weight"]
