@@ -26,10 +26,7 @@ fn main() {
     for preset in ["full", "tiny"] {
         let reference = root.join(format!("assets/reference-{preset}.json"));
         if reference.exists() {
-            table += &format!(
-                "    ({preset:?}, include_str!({:?})),\n",
-                reference.display()
-            );
+            table += &format!("    ({preset:?}, include_str!({:?})),\n", reference.display());
         }
     }
     table += "];\n";
@@ -37,9 +34,7 @@ fn main() {
 
     let lock = fs::read_to_string(root.join("Cargo.lock")).unwrap_or_default();
     let wgpu = lock.split("name = \"wgpu\"\nversion = \"").nth(1);
-    let wgpu = wgpu
-        .and_then(|rest| rest.split('"').next())
-        .unwrap_or("unknown");
+    let wgpu = wgpu.and_then(|rest| rest.split('"').next()).unwrap_or("unknown");
     println!("cargo:rustc-env=FATHOM_WGPU={wgpu}");
     println!("cargo:rerun-if-changed=Cargo.lock");
 
@@ -53,10 +48,7 @@ fn main() {
         git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|s| !s.is_empty());
     println!("cargo:rustc-env=FATHOM_COMMIT={commit}");
     println!("cargo:rustc-env=FATHOM_DIRTY={dirty}");
-    println!(
-        "cargo:rustc-env=FATHOM_PROFILE={}",
-        env::var("PROFILE").unwrap_or_default()
-    );
+    println!("cargo:rustc-env=FATHOM_PROFILE={}", env::var("PROFILE").unwrap_or_default());
 }
 
 /// What git prints, or nothing where this is no checkout (a packaged source, say).

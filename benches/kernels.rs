@@ -46,11 +46,7 @@ fn problems(gpu: &Gpu, preset: Preset) -> BTreeMap<&'static str, Vec<Problem>> {
                 if known.is_some_and(|known| work(&known.cost) >= work(&one.cost)) {
                     continue;
                 }
-                let shapes: Vec<_> = one
-                    .inputs
-                    .iter()
-                    .map(|spec| spec.shape.to_string())
-                    .collect();
+                let shapes: Vec<_> = one.inputs.iter().map(|spec| spec.shape.to_string()).collect();
                 let problem = Problem {
                     op: one.op.clone_box(),
                     inputs: one.inputs.clone(),
@@ -68,10 +64,7 @@ fn problems(gpu: &Gpu, preset: Preset) -> BTreeMap<&'static str, Vec<Problem>> {
 }
 
 fn kernels(criterion: &mut Criterion) {
-    let selector = Selector {
-        device: std::env::var("FATHOM_DEVICE").ok(),
-        backend: None,
-    };
+    let selector = Selector { device: std::env::var("FATHOM_DEVICE").ok(), backend: None };
     let gpu = Gpu::open(&selector, Checks::Off).unwrap_or_else(|error| panic!("{error}"));
     let preset = match std::env::var("FATHOM_PRESET").as_deref() {
         Ok("full") => Preset::Full,
@@ -99,11 +92,8 @@ fn kernels(criterion: &mut Criterion) {
                     let program = program_of(&gpu, problem.op.as_ref(), &problem.inputs, &variant)
                         .unwrap_or_else(|error| panic!("{error}"));
                     bencher.iter_custom(|iterations| {
-                        let budget = Budget {
-                            time: Duration::from_millis(1),
-                            noise: 1.0,
-                            min_samples: 1,
-                        };
+                        let budget =
+                            Budget { time: Duration::from_millis(1), noise: 1.0, min_samples: 1 };
                         let samples = sample(&gpu, &program, &budget, &|_| {})
                             .unwrap_or_else(|error| panic!("{error}"));
                         let ns = median(&samples.step_ns).max(1.0);

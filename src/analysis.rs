@@ -78,16 +78,10 @@ impl Cell {
 /// Every run with its cell, the runs of the oldest record first.
 fn cells(records: &[Record]) -> Vec<(Cell, &Run)> {
     let of = |record: &'_ Record| -> Vec<Cell> {
-        record
-            .runs
-            .iter()
-            .map(|run| Cell::of(record, run))
-            .collect()
+        record.runs.iter().map(|run| Cell::of(record, run)).collect()
     };
-    let mut all: Vec<_> = records
-        .iter()
-        .flat_map(|record| of(record).into_iter().zip(&record.runs))
-        .collect();
+    let mut all: Vec<_> =
+        records.iter().flat_map(|record| of(record).into_iter().zip(&record.runs)).collect();
     all.sort_by(|(a, _), (b, _)| a.created.cmp(&b.created));
     all
 }

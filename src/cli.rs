@@ -112,12 +112,7 @@ pub struct DeviceArgs {
     pub backend: Option<String>,
 
     /// Run shaders with bounds checks and loop bounds, as a browser does
-    #[arg(
-        long,
-        value_name = "ON|OFF",
-        default_value = "off",
-        hide_possible_values = true
-    )]
+    #[arg(long, value_name = "ON|OFF", default_value = "off", hide_possible_values = true)]
     pub checks: Switch,
 }
 
@@ -127,10 +122,7 @@ impl DeviceArgs {
     /// # Errors
     /// As [`Gpu::open`].
     pub fn open(&self) -> Result<Gpu> {
-        let selector = Selector {
-            device: self.device.clone(),
-            backend: self.backend.clone(),
-        };
+        let selector = Selector { device: self.device.clone(), backend: self.backend.clone() };
         let checks = match self.checks {
             Switch::On => Checks::On,
             Switch::Off => Checks::Off,
@@ -157,12 +149,7 @@ pub struct ModelArgs {
     pub workload: String,
 
     /// Model size: full or tiny [default: full; tiny on a software adapter]
-    #[arg(
-        long,
-        value_name = "NAME",
-        hide_possible_values = true,
-        env = "FATHOM_PRESET"
-    )]
+    #[arg(long, value_name = "NAME", hide_possible_values = true, env = "FATHOM_PRESET")]
     pub preset: Option<PresetArg>,
 
     /// Samples in a batch [default: the preset's]
@@ -188,10 +175,7 @@ fn bucket(text: &str) -> std::result::Result<usize, String> {
     match text.parse::<usize>() {
         _ if text == "mixed" => Ok(all),
         Ok(bucket) if bucket < all => Ok(bucket),
-        _ => Err(format!(
-            "a bucket from 0 to {} or mixed is expected",
-            all - 1
-        )),
+        _ => Err(format!("a bucket from 0 to {} or mixed is expected", all - 1)),
     }
 }
 
@@ -202,9 +186,7 @@ fn with_bucket(set: &[(String, usize)], bucket: Option<usize>) -> Vec<(String, u
 }
 
 fn setting(text: &str) -> std::result::Result<(String, usize), String> {
-    let parsed = text
-        .split_once('=')
-        .and_then(|(key, value)| Some((key, value.parse().ok()?)));
+    let parsed = text.split_once('=').and_then(|(key, value)| Some((key, value.parse().ok()?)));
     match parsed {
         Some((key, value)) if (1..=1 << 20).contains(&value) => Ok((key.to_string(), value)),
         _ => Err("a name and a number from 1 to 1048576 are expected, as in hidden=128".into()),
@@ -255,10 +237,7 @@ fn advise<T>(outcome: Result<T>, args: &ModelArgs, mode: Mode, gpu: &Gpu) -> Res
         batch: args.configure(Some(gpu))?.1.batch(),
     };
     room.advise(outcome, &|batch| {
-        let args = ModelArgs {
-            batch: Some(batch as u32),
-            ..args.clone()
-        };
+        let args = ModelArgs { batch: Some(batch as u32), ..args.clone() };
         Ok(args.configure(Some(gpu))?.1)
     })
 }
@@ -328,13 +307,7 @@ pub enum Format {
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
     /// Form of the data on stdout: table, md, csv, json, jsonl
-    #[arg(
-        short,
-        long,
-        value_name = "FORM",
-        default_value = "table",
-        hide_possible_values = true
-    )]
+    #[arg(short, long, value_name = "FORM", default_value = "table", hide_possible_values = true)]
     pub output: Format,
 
     /// Keep the data in this file too, its form by .json, .jsonl, .csv or .md; may be repeated
@@ -366,12 +339,7 @@ pub struct VoiceArgs {
     pub verbose: u8,
 
     /// Colours: auto, always, never
-    #[arg(
-        long,
-        value_name = "WHEN",
-        default_value = "auto",
-        hide_possible_values = true
-    )]
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
     pub color: Color,
 }
 
@@ -406,12 +374,7 @@ pub struct DataArgs {
 impl DataArgs {
     /// What they name, with a seed.
     pub fn source(&self, seed: u64) -> Source {
-        Source {
-            path: self.data.clone(),
-            skip_bad: self.skip_bad,
-            game: self.game.clone(),
-            seed,
-        }
+        Source { path: self.data.clone(), skip_bad: self.skip_bad, game: self.game.clone(), seed }
     }
 }
 
@@ -489,11 +452,8 @@ pub fn workloads(names: &[String]) -> Result<Vec<&'static workload::Entry>> {
     if names.is_empty() || names.iter().any(|n| n == "all") {
         return Ok(workload::WORKLOADS.iter().collect());
     }
-    let found: Result<Vec<_>> = names
-        .iter()
-        .filter(|n| !n.is_empty())
-        .map(|n| workload::find(n))
-        .collect();
+    let found: Result<Vec<_>> =
+        names.iter().filter(|n| !n.is_empty()).map(|n| workload::find(n)).collect();
     match found {
         Ok(list) if list.is_empty() => Err(Error::NothingSelected(
             "no workload selected; `fathom list workloads` shows all".into(),

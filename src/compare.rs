@@ -53,12 +53,8 @@ pub struct Comparison {
 impl Comparison {
     /// Geometric mean of a side's ratios, and over how many cells.
     pub fn mean(&self, side: usize) -> (f64, usize) {
-        let ratios: Vec<f64> = self
-            .rows
-            .iter()
-            .filter(|row| row.side == side)
-            .map(|row| row.finding.ratio)
-            .collect();
+        let ratios: Vec<f64> =
+            self.rows.iter().filter(|row| row.side == side).map(|row| row.finding.ratio).collect();
         (geometric_mean(&ratios), ratios.len())
     }
 
@@ -121,9 +117,7 @@ pub fn compare(base: &Side, others: &[Side], across: bool) -> Result<Comparison>
         )));
     }
     if rows.is_empty() {
-        return Err(Error::Incomparable(
-            "the records have no workload and mode in common".into(),
-        ));
+        return Err(Error::Incomparable("the records have no workload and mode in common".into()));
     }
     Ok(Comparison { rows, notes })
 }
@@ -148,8 +142,7 @@ pub fn cells(side: &Side) -> Vec<Cell> {
 /// The runs of a cell, one a record that has it.
 pub fn runs<'a>(side: &'a Side, (workload, mode, batch): &Cell) -> Vec<&'a Run> {
     let all = side.records.iter().flat_map(|r| &r.runs);
-    all.filter(|r| r.workload == *workload && r.mode == *mode && r.batch == *batch)
-        .collect()
+    all.filter(|r| r.workload == *workload && r.mode == *mode && r.batch == *batch).collect()
 }
 
 /// Median of the runs' medians; NaN where none was timed.

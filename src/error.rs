@@ -63,21 +63,13 @@ pub enum Error {
 impl Error {
     /// An [`Error::Data`].
     pub fn data(file: impl AsRef<Path>, place: impl Into<String>, what: impl Into<String>) -> Self {
-        Self::Data {
-            file: file.as_ref().to_path_buf(),
-            place: place.into(),
-            what: what.into(),
-        }
+        Self::Data { file: file.as_ref().to_path_buf(), place: place.into(), what: what.into() }
     }
 
     /// Turns an [`std::io::Error`] into an [`Error::Io`]: `.map_err(Error::io("read", path))`.
     pub fn io(action: &'static str, file: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
         let file = file.as_ref().to_path_buf();
-        move |source| Self::Io {
-            action,
-            file,
-            source,
-        }
+        move |source| Self::Io { action, file, source }
     }
 
     /// The process exit code: see [`EXIT_CODES`].
@@ -104,19 +96,10 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
     (2, "usage: unknown option, value or name"),
     (3, "no usable device, or an ambiguous one"),
     (4, "nothing selected"),
-    (
-        5,
-        "verification failed: a kernel disagrees with its reference",
-    ),
-    (
-        6,
-        "device lost or out of memory (what was measured is kept)",
-    ),
+    (5, "verification failed: a kernel disagrees with its reference"),
+    (6, "device lost or out of memory (what was measured is kept)"),
     (7, "reserved: measurement too noisy"),
-    (
-        8,
-        "regression found: slower than `compare --fail-on` allows",
-    ),
+    (8, "regression found: slower than `compare --fail-on` allows"),
     (9, "records not comparable, or no whole score"),
     (10, "data or file unreadable or unwritable"),
     (130, "interrupted (what was measured is kept)"),

@@ -109,7 +109,6 @@ fn fill(screen: &mut [u8], [x, y, w, h]: [i32; 4], colour: [u8; 3]) {
     for row in y.clamp(0, HEIGHT as i32)..(y + h).clamp(0, HEIGHT as i32) {
         let row = row as usize * WIDTH;
         let line = &mut screen[(row + columns.start) * 3..(row + columns.end) * 3];
-        line.chunks_exact_mut(3)
-            .for_each(|p| p.copy_from_slice(&colour));
+        line.chunks_exact_mut(3).for_each(|p| p.copy_from_slice(&colour));
     }
 }

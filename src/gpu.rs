@@ -57,11 +57,7 @@ impl Caps {
 
     /// The same on a CPU adapter with subgroups.
     pub fn portable_software() -> Self {
-        Self {
-            software: true,
-            subgroup: Some(8),
-            ..Self::portable()
-        }
+        Self { software: true, subgroup: Some(8), ..Self::portable() }
     }
 }
 

@@ -160,10 +160,7 @@ impl Nodes {
         scope: &str,
         phase: Phase,
     ) -> Vec<ValueId> {
-        let outputs: Vec<_> = (self.values.len()..)
-            .map(ValueId)
-            .take(specs.len())
-            .collect();
+        let outputs: Vec<_> = (self.values.len()..).map(ValueId).take(specs.len()).collect();
         self.makers.extend(specs.iter().map(|_| self.nodes.len()));
         self.values.extend(specs);
         self.nodes.push(Node {
@@ -270,10 +267,7 @@ impl<'g> Tensor<'g> {
             return self;
         }
         if from.len() != shape.len() {
-            let text = format!(
-                "reshape: {} has not as many elements as {shape}",
-                from.shape
-            );
+            let text = format!("reshape: {} has not as many elements as {shape}", from.shape);
             self.graph.fail(text);
         }
         let spec = TensorSpec::new(shape, from.dtype);
@@ -385,10 +379,7 @@ impl Graph {
     /// Table, ids and rows of each lookup so far.
     pub(crate) fn lookups(&self) -> Vec<[Tensor<'_>; 3]> {
         let known = self.inner.borrow().lookups.clone();
-        known
-            .into_iter()
-            .map(|ids| ids.map(|id| self.tensor(id)))
-            .collect()
+        known.into_iter().map(|ids| ids.map(|id| self.tensor(id))).collect()
     }
 
     /// The name of a bank's member, as in a snapshot.
@@ -451,11 +442,7 @@ impl Graph {
     /// Records an error at the present scope; the first one counts.
     pub fn fail(&self, what: String) {
         let scope = self.scope();
-        let place = if scope.is_empty() {
-            String::new()
-        } else {
-            format!("{scope}.")
-        };
+        let place = if scope.is_empty() { String::new() } else { format!("{scope}.") };
         self.inner.borrow_mut().error.get_or_insert(place + &what);
     }
 

@@ -16,10 +16,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // Where the terminal is gone there is nobody to tell.
             let _closed = error.print();
-            let asked = matches!(
-                error.kind(),
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-            );
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             return ExitCode::from(if asked { 0 } else { 2 });
         }
     };
@@ -37,15 +34,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let style = anstyle::AnsiColor::Red.on_default().bold();
-            let label = if matches!(error, Error::Interrupted) {
-                "stopped"
-            } else {
-                "error"
-            };
-            let _closed = writeln!(
-                anstream::stderr().lock(),
-                "{style}{label}:{style:#} {error}"
-            );
+            let label = if matches!(error, Error::Interrupted) { "stopped" } else { "error" };
+            let _closed = writeln!(anstream::stderr().lock(), "{style}{label}:{style:#} {error}");
             ExitCode::from(error.exit_code())
         }
     }

@@ -21,12 +21,10 @@ impl Start {
     /// The starting values of a matrix.
     pub fn init(self, fan_in: usize, fan_out: usize) -> Init {
         match self {
-            Self::HeNormal => Init::Normal {
-                std: (2.0 / fan_in as f32).sqrt(),
-            },
-            Self::GlorotUniform => Init::Uniform {
-                limit: (6.0 / (fan_in + fan_out) as f32).sqrt(),
-            },
+            Self::HeNormal => Init::Normal { std: (2.0 / fan_in as f32).sqrt() },
+            Self::GlorotUniform => {
+                Init::Uniform { limit: (6.0 / (fan_in + fan_out) as f32).sqrt() }
+            }
         }
     }
 }
@@ -43,11 +41,8 @@ pub fn dense<'g>(x: Tensor<'g>, name: &str, units: usize, start: Start) -> Tenso
         let fan_in = shape.last();
         let bytes = 4 * (fan_in * units) as u64;
         let slabs = bytes.div_ceil(g.max_binding()) as usize;
-        let rows = if slabs > 1 {
-            fan_in.div_ceil(slabs).next_multiple_of(ALIGNMENT)
-        } else {
-            fan_in
-        };
+        let rows =
+            if slabs > 1 { fan_in.div_ceil(slabs).next_multiple_of(ALIGNMENT) } else { fan_in };
         let weights = g.parameter_rows("weight", [fan_in, units], rows, start.init(fan_in, units));
         let bias = g.parameter("bias", [units], Init::Constant(0.0));
         let part = |(i, weight): (usize, Tensor<'g>)| {
@@ -59,9 +54,7 @@ pub fn dense<'g>(x: Tensor<'g>, name: &str, units: usize, start: Start) -> Tenso
             x.matmul(weight)
         };
         let products = weights.into_iter().enumerate().map(part);
-        products
-            .reduce(|sum, product| product + sum)
-            .map_or(bias, |sum| sum + bias)
+        products.reduce(|sum, product| product + sum).map_or(bias, |sum| sum + bias)
     })
 }
 
@@ -87,9 +80,7 @@ pub fn conv_bias<'g>(
 ) -> Tensor<'g> {
     let y = conv(x, name, size, channels, settings);
     let g = x.graph();
-    g.scoped(name, || {
-        y + g.parameter("bias", [channels], Init::Constant(0.0))
-    })
+    g.scoped(name, || y + g.parameter("bias", [channels], Init::Constant(0.0)))
 }
 
 /// A table of rows [V, H], or of single values `[V]`, under `name`, which [`lookup`] reads.
@@ -164,10 +155,7 @@ impl<'g> BatchNorm<'g> {
     /// None yet.
     pub fn new(training: bool) -> Self {
         let statistics = RefCell::default();
-        Self {
-            training,
-            statistics,
-        }
+        Self { training, statistics }
     }
 
     /// Normalises each channel of x [.., C], with parameters `name.scale` and `name.shift` and running
@@ -196,9 +184,7 @@ impl<'g> BatchNorm<'g> {
             let batch = g.pack(RUNNING, &self.statistics.into_inner());
             let (running, _) = g.flat(RUNNING);
             let (rate, period) = (SHARE, 1);
-            g.scoped("running", || {
-                g.blend(running, batch, Blend { rate, period })
-            });
+            g.scoped("running", || g.blend(running, batch, Blend { rate, period }));
         }
     }
 }

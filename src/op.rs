@@ -139,20 +139,14 @@ impl Cost {
     /// `flops`, and the bytes of all inputs and outputs once.
     pub fn new(flops: u64, inputs: &[TensorSpec], outputs: &[TensorSpec]) -> Self {
         let bytes = |specs: &[TensorSpec]| specs.iter().map(TensorSpec::bytes).sum::<u64>();
-        Self {
-            flops,
-            bytes: bytes(inputs) + bytes(outputs),
-        }
+        Self { flops, bytes: bytes(inputs) + bytes(outputs) }
     }
 }
 
 impl std::ops::Add for Cost {
     type Output = Self;
     fn add(self, other: Self) -> Self {
-        Self {
-            flops: self.flops + other.flops,
-            bytes: self.bytes + other.bytes,
-        }
+        Self { flops: self.flops + other.flops, bytes: self.bytes + other.bytes }
     }
 }
 
@@ -168,10 +162,7 @@ pub struct Variant {
 impl Variant {
     /// A variant of shader `name`.
     pub fn new(name: &'static str, consts: impl Into<Vec<(&'static str, u32)>>) -> Self {
-        Self {
-            name,
-            consts: consts.into(),
-        }
+        Self { name, consts: consts.into() }
     }
 
     /// The value of a constant.
@@ -190,11 +181,7 @@ impl fmt::Display for Variant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)?;
         if !self.consts.is_empty() {
-            let consts: Vec<_> = self
-                .consts
-                .iter()
-                .map(|(n, v)| format!("{n}={v}"))
-                .collect();
+            let consts: Vec<_> = self.consts.iter().map(|(n, v)| format!("{n}={v}")).collect();
             write!(f, "[{}]", consts.join(","))?;
         }
         Ok(())
@@ -222,12 +209,7 @@ impl Kernel {
 
     /// Entry `main` of `shader`.
     pub fn new(shader: impl Into<String>) -> Self {
-        Self {
-            shader: shader.into(),
-            entry: "main",
-            consts: Vec::new(),
-            hooks: Vec::new(),
-        }
+        Self { shader: shader.into(), entry: "main", consts: Vec::new(), hooks: Vec::new() }
     }
 
     /// Another entry point.
@@ -238,8 +220,7 @@ impl Kernel {
 
     /// Adds unsigned constants.
     pub fn with_consts(mut self, consts: &[(&'static str, u32)]) -> Self {
-        self.consts
-            .extend(consts.iter().map(|(n, v)| (*n, format!("{v}u"))));
+        self.consts.extend(consts.iter().map(|(n, v)| (*n, format!("{v}u"))));
         self
     }
 
@@ -296,12 +277,7 @@ pub fn scratch(n: usize) -> Binding {
 }
 
 fn bind(operand: Operand, write: bool) -> Binding {
-    Binding {
-        operand,
-        write,
-        offset: 0,
-        len: None,
-    }
+    Binding { operand, write, offset: 0, len: None }
 }
 
 impl Binding {
@@ -344,10 +320,7 @@ pub struct Lowered {
 impl Lowered {
     /// A single dispatch and no scratch.
     pub fn one(dispatch: Dispatch) -> Self {
-        Self {
-            dispatches: vec![dispatch],
-            scratch: Vec::new(),
-        }
+        Self { dispatches: vec![dispatch], scratch: Vec::new() }
     }
 }
 
@@ -394,14 +367,8 @@ pub enum Distribution {
 
 impl Distribution {
     /// Every distribution.
-    pub const ALL: [Self; 6] = [
-        Self::Uniform,
-        Self::Offset,
-        Self::Ties,
-        Self::Zeros,
-        Self::Tiny,
-        Self::Extreme,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Uniform, Self::Offset, Self::Ties, Self::Zeros, Self::Tiny, Self::Extreme];
 
     /// One f32 value.
     pub fn draw(self, rng: &mut Rng) -> f64 {
@@ -486,10 +453,7 @@ pub trait Op: fmt::Debug + Any + Send + Sync + CloneBox {
         distribution: Distribution,
         rng: &mut Rng,
     ) -> Vec<Array> {
-        inputs
-            .iter()
-            .map(|spec| distribution.array(spec, 4, rng))
-            .collect()
+        inputs.iter().map(|spec| distribution.array(spec, 4, rng)).collect()
     }
 
     /// The distributions its tolerance holds for.
@@ -563,11 +527,7 @@ pub struct Case {
 impl Case {
     /// A case.
     pub fn new(name: impl Into<String>, op: impl Op, inputs: impl Into<Vec<TensorSpec>>) -> Self {
-        Self {
-            name: name.into(),
-            op: Box::new(op),
-            inputs: inputs.into(),
-        }
+        Self { name: name.into(), op: Box::new(op), inputs: inputs.into() }
     }
 }
 

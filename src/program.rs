@@ -100,29 +100,17 @@ impl Outline {
     /// # Errors
     /// [`Error::Usage`] for a forced variant that cannot run, [`Error::Internal`] for an invalid graph.
     pub fn new(caps: &Caps, nodes: &Nodes, options: &Options) -> Result<Self> {
-        let nodes = if options.fuse {
-            nodes.fused()
-        } else {
-            nodes.clone()
-        }
-        .with_packable();
+        let nodes = if options.fuse { nodes.fused() } else { nodes.clone() }.with_packable();
         let (mut entries, lowered) = lower(caps, &nodes, &options.choice)?;
         let scratch = |l: &Option<Lowered>| l.as_ref().map_or(vec![], |l| l.scratch.clone());
         let plan = plan(&nodes, &lowered.iter().map(scratch).collect::<Vec<_>>())?;
         let mut at = 0;
         for entry in &mut entries {
-            let dispatches = lowered[entry.node]
-                .as_ref()
-                .map_or(0, |l| l.dispatches.len());
+            let dispatches = lowered[entry.node].as_ref().map_or(0, |l| l.dispatches.len());
             entry.steps = at..at + dispatches;
             at += dispatches;
         }
-        Ok(Self {
-            entries,
-            plan,
-            nodes,
-            lowered,
-        })
+        Ok(Self { entries, plan, nodes, lowered })
     }
 
     /// The dispatches of an entry before they are bound, for tools that show them.
@@ -137,9 +125,7 @@ impl Outline {
 
     /// Least work of a step.
     pub fn cost(&self) -> Cost {
-        self.entries
-            .iter()
-            .fold(Cost::default(), |sum, e| sum + e.cost)
+        self.entries.iter().fold(Cost::default(), |sum, e| sum + e.cost)
     }
 
     /// Whether the device allows every buffer and every binding.
@@ -176,12 +162,7 @@ impl Outline {
     /// Number of values in the model's parameters.
     pub fn parameters(&self) -> usize {
         let learns = |b: &&Bank| b.name == "param" || b.name == TABLES;
-        self.nodes
-            .banks
-            .iter()
-            .filter(learns)
-            .map(Bank::parameters)
-            .sum()
+        self.nodes.banks.iter().filter(learns).map(Bank::parameters).sum()
     }
 
     /// The inputs with their shapes.
@@ -197,11 +178,7 @@ impl Outline {
     /// The outputs with their shapes.
     pub fn outputs(&self) -> Vec<(&str, &TensorSpec)> {
         let spec = |v: ValueId| &self.nodes.values[v.0];
-        self.nodes
-            .outputs
-            .iter()
-            .map(|(n, v)| (n.as_str(), spec(*v)))
-            .collect()
+        self.nodes.outputs.iter().map(|(n, v)| (n.as_str(), spec(*v))).collect()
     }
 
     /// The banks of variables.
@@ -212,11 +189,7 @@ impl Outline {
     /// A line an op: dispatches, label, shapes, work.
     pub fn listing(&self) -> String {
         let shapes = |specs: &[TensorSpec]| {
-            specs
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(" ")
+            specs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
         };
         let line = |e: &Entry| {
             let (inputs, outputs) = (shapes(&e.inputs), shapes(&e.outputs));
@@ -251,12 +224,7 @@ impl Program {
     /// [`Error::Gpu`] where memory runs out, [`Error::Internal`] for a shader that is not valid.
     pub fn new(gpu: &Gpu, outline: Outline, state: &mut State) -> Result<Self> {
         outline.fits(&gpu.caps)?;
-        let Outline {
-            entries,
-            plan,
-            nodes,
-            lowered,
-        } = &outline;
+        let Outline { entries, plan, nodes, lowered } = &outline;
         let mut buffers = Vec::new();
         for (i, buffer) in plan.buffers.iter().enumerate() {
             buffers.push(match &buffer.role {
@@ -282,13 +250,7 @@ impl Program {
             }
         }
         let (steps, params, hash) = builder.finish()?;
-        Ok(Self {
-            outline,
-            hash,
-            steps,
-            params,
-            buffers,
-        })
+        Ok(Self { outline, hash, steps, params, buffers })
     }
 
     /// Encodes one whole step.
@@ -324,27 +286,15 @@ impl Program {
     /// # Errors
     /// [`Error::Internal`] for an unknown name or another shape.
     pub fn write(&self, gpu: &Gpu, name: &str, value: &HostTensor) -> Result<()> {
-        let input = self
-            .outline
-            .plan
-            .buffers
-            .iter()
-            .position(|b| b.role == Role::Input(name.to_string()));
-        let spec = self
-            .outline
-            .inputs()
-            .into_iter()
-            .find(|(n, _)| *n == name)
-            .map(|(_, s)| s);
+        let input =
+            self.outline.plan.buffers.iter().position(|b| b.role == Role::Input(name.to_string()));
+        let spec = self.outline.inputs().into_iter().find(|(n, _)| *n == name).map(|(_, s)| s);
         match (input, spec) {
             (Some(at), Some(spec)) if *spec == value.spec => {
                 gpu.write(&self.buffers[at], 0, &value.bytes);
                 Ok(())
             }
-            _ => Err(Error::Internal(format!(
-                "no input {name} of {}",
-                value.spec
-            ))),
+            _ => Err(Error::Internal(format!("no input {name} of {}", value.spec))),
         }
     }
 
@@ -388,11 +338,7 @@ fn lower(caps: &Caps, nodes: &Nodes, choice: &Choice) -> Result<LoweredNodes> {
         };
         let (inputs, outputs) = (nodes.specs(&node.inputs), nodes.specs(&node.outputs));
         let variant = choice.of(op.as_ref(), &inputs, caps)?;
-        let io = Io {
-            inputs: &inputs,
-            outputs: &outputs,
-            caps,
-        };
+        let io = Io { inputs: &inputs, outputs: &outputs, caps };
         lowered.push(Some(op.lower(&variant, &io)));
         let dot = if node.scope.is_empty() { "" } else { "." };
         entries.push(Entry {
@@ -437,17 +383,10 @@ impl Builder<'_> {
         let pipeline = self.gpu.pipeline(dispatch, &entry.kernel())?;
         let bound = self.bound(entry, dispatch)?;
         self.hash.update(&pipeline.text);
-        self.hash
-            .update(format!("{:?}{:?}{bound:?}", dispatch.grid, dispatch.params));
+        self.hash.update(format!("{:?}{:?}{bound:?}", dispatch.grid, dispatch.params));
         let (buffers, device) = (self.buffers, &self.gpu.device);
         let make = |bound: &Vec<Bound>| {
-            group(
-                device,
-                &pipeline.storage_layout,
-                &entry.label,
-                bound,
-                buffers,
-            )
+            group(device, &pipeline.storage_layout, &entry.label, bound, buffers)
         };
         let bind_group = match self.groups.get(&bound) {
             Some(group) => group.clone(),
@@ -458,12 +397,7 @@ impl Builder<'_> {
             }
         };
         let params_offset = self.params(&dispatch.params);
-        self.steps.push(Step {
-            pipeline,
-            bind_group,
-            params_offset,
-            grid: dispatch.grid,
-        });
+        self.steps.push(Step { pipeline, bind_group, params_offset, grid: dispatch.grid });
         Ok(())
     }
 
@@ -472,11 +406,9 @@ impl Builder<'_> {
         let at = self.params.len() as u32;
         let offset = *self.param_offsets.entry(words.to_vec()).or_insert(at);
         if offset == at {
-            self.params
-                .extend(words.iter().flat_map(|w| w.to_le_bytes()));
+            self.params.extend(words.iter().flat_map(|w| w.to_le_bytes()));
             let padded = self.params.len().next_multiple_of(PARAMS_WINDOW as usize);
-            self.params
-                .resize(padded.max(at as usize + PARAMS_WINDOW as usize), 0);
+            self.params.resize(padded.max(at as usize + PARAMS_WINDOW as usize), 0);
         }
         offset
     }
@@ -496,11 +428,8 @@ impl Builder<'_> {
     }
 
     fn finish(self) -> Result<(Vec<Step>, wgpu::BindGroup, String)> {
-        let bytes = if self.params.is_empty() {
-            vec![0; PARAMS_WINDOW as usize]
-        } else {
-            self.params
-        };
+        let bytes =
+            if self.params.is_empty() { vec![0; PARAMS_WINDOW as usize] } else { self.params };
         let device = &self.gpu.device;
         let buffer = device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("params"),
@@ -551,10 +480,7 @@ fn extent(plan: &Plan, nodes: &Nodes, entry: &Entry, binding: &Binding) -> Resul
         Some(len) => (len as u64 * size).next_multiple_of(4),
         None => spec.bytes() - binding.offset as u64 * size,
     };
-    let place = Location {
-        offset: place.offset + binding.offset as u64 * size,
-        ..place
-    };
+    let place = Location { offset: place.offset + binding.offset as u64 * size, ..place };
     Ok((place, bytes))
 }
 

@@ -55,12 +55,7 @@ impl Stream {
         // 1 - u lies in (0, 1] and is exact in f32, so the logarithm is too, near 0 and near 1.
         let radius = (-2.0 * (1.0 - self.uniform(pair)).ln()).sqrt();
         let angle = TAU * self.uniform(pair + 1);
-        radius
-            * if element == pair {
-                angle.cos()
-            } else {
-                angle.sin()
-            }
+        radius * if element == pair { angle.cos() } else { angle.sin() }
     }
 
     /// Whether dropout with probability `rate` keeps `element`.
@@ -134,9 +129,7 @@ pub fn drop_threshold(rate: f32) -> u32 {
 
 /// The stream number of a name (32-bit FNV-1a): the same in every preset, mode and program.
 pub fn stream_id(name: &str) -> u32 {
-    name.bytes().fold(0x811C_9DC5, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    })
+    name.bytes().fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 #[cfg(test)]
@@ -147,16 +140,8 @@ mod tests {
     fn published_known_answers() {
         // Random123's kat_vectors, philox4x32 10.
         let cases = [
-            (
-                [0; 4],
-                [0; 2],
-                [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8],
-            ),
-            (
-                [u32::MAX; 4],
-                [u32::MAX; 2],
-                [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd],
-            ),
+            ([0; 4], [0; 2], [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]),
+            ([u32::MAX; 4], [u32::MAX; 2], [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]),
             (
                 [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344],
                 [0xa409_3822, 0x299f_31d0],
@@ -170,11 +155,7 @@ mod tests {
 
     #[test]
     fn moments_are_right() {
-        let stream = Stream {
-            seed: 7,
-            step: 3,
-            id: stream_id("eps"),
-        };
+        let stream = Stream { seed: 7, step: 3, id: stream_id("eps") };
         let n = 20_000;
         let mean = |f: &dyn Fn(usize) -> f64| (0..n).map(f).sum::<f64>() / n as f64;
         assert!((mean(&|i| stream.uniform(i)) - 0.5).abs() < 0.01);

@@ -38,9 +38,7 @@ pub fn jsonl(record: &Record) -> Result<String> {
 
 /// Samples a second.
 fn throughput(run: &Run) -> Option<f64> {
-    run.timing
-        .as_ref()
-        .map(|t| run.batch as f64 / t.step.median_ns * 1e9)
+    run.timing.as_ref().map(|t| run.batch as f64 / t.step.median_ns * 1e9)
 }
 
 /// Half-width of the median's interval as a share of it.
@@ -51,9 +49,7 @@ fn noise(run: &Run) -> Option<f64> {
 
 /// Operations a second.
 fn flop_rate(run: &Run) -> Option<f64> {
-    run.timing
-        .as_ref()
-        .map(|t| run.flops as f64 / t.step.median_ns * 1e9)
+    run.timing.as_ref().map(|t| run.flops as f64 / t.step.median_ns * 1e9)
 }
 
 /// Share of the profiled span that lies between ops.

@@ -11,9 +11,8 @@ use crate::measure::stats::geometric_mean;
 use crate::record::Record;
 
 /// The workloads of the suite.
-pub const WORKLOADS: [&str; 8] = [
-    "seq2seq", "memnet", "speech", "autoenc", "residual", "vgg", "alexnet", "deepq",
-];
+pub const WORKLOADS: [&str; 8] =
+    ["seq2seq", "memnet", "speech", "autoenc", "residual", "vgg", "alexnet", "deepq"];
 
 /// The modes of each.
 pub const MODES: [&str; 2] = ["train", "infer"];
@@ -132,10 +131,7 @@ pub fn score(side: &Side, reference: &Side) -> Score {
         }
     }
     missing.dedup();
-    Score {
-        cells: scored,
-        missing,
-    }
+    Score { cells: scored, missing }
 }
 
 fn suite() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -151,9 +147,7 @@ fn cells_of(side: &Side, workload: &str, mode: &str) -> Vec<Cell> {
 fn doubts(side: &Side, cell: &Cell) -> Vec<String> {
     let runs = runs(side, cell);
     let doubts = runs.iter().filter_map(|run| unlike::doubt(run));
-    doubts
-        .map(|why| format!("{}: {why} in {}", name(cell), side.name))
-        .collect()
+    doubts.map(|why| format!("{}: {why} in {}", name(cell), side.name)).collect()
 }
 
 /// What a score asks of every record.
@@ -163,10 +157,8 @@ fn settings(side: &Side) -> Vec<String> {
         let text = format!("{what}: {found} in {}, a score needs {wanted}", side.name);
         (found != wanted).then_some(text)
     };
-    let found = [
-        line("precision", &config.precision, "f32"),
-        line("bounds checks", &config.checks, "off"),
-    ];
+    let found =
+        [line("precision", &config.precision, "f32"), line("bounds checks", &config.checks, "off")];
     found.into_iter().flatten().collect()
 }
 
@@ -178,10 +170,7 @@ mod tests {
     fn side(step_ns: f64) -> Side {
         let run = |(workload, mode)| example::run(workload, mode, &[step_ns; 6]);
         let runs: Vec<_> = suite().map(run).collect();
-        Side {
-            name: "made up".into(),
-            records: vec![example::record(&runs)],
-        }
+        Side { name: "made up".into(), records: vec![example::record(&runs)] }
     }
 
     #[test]
@@ -227,10 +216,7 @@ mod tests {
         assert_eq!(found.missing.len(), 5, "{:#?}", found.missing);
         let error = check_reference(&side).unwrap_err();
         assert_eq!(error.exit_code(), 9);
-        assert!(
-            error.to_string().contains("seq2seq train: missing"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("seq2seq train: missing"), "{error}");
     }
 
     #[test]
@@ -239,10 +225,7 @@ mod tests {
         let mut tiny = side(100.0);
         tiny.records[0].config.preset = "tiny".into();
         let found = score(&tiny, &reference);
-        assert!(
-            found.missing[0].contains("preset: full in made up, tiny"),
-            "{found:?}"
-        );
+        assert!(found.missing[0].contains("preset: full in made up, tiny"), "{found:?}");
         assert!(found.cells.is_empty());
     }
 }

@@ -63,10 +63,7 @@ pub fn take(gpu: &Gpu, model: &dyn Workload, request: &Request) -> Result<Snapsh
     }
     let banks = program.outline.banks();
     for member in banks.iter().flat_map(|b| &b.members) {
-        tensors.push((
-            format!("param/{}", member.name),
-            state.read(gpu, &member.name)?,
-        ));
+        tensors.push((format!("param/{}", member.name), state.read(gpu, &member.name)?));
     }
     if request.mode == Mode::Train {
         optimiser_state(gpu, &state, banks, &mut tensors)?;
@@ -90,10 +87,7 @@ pub fn take(gpu: &Gpu, model: &dyn Workload, request: &Request) -> Result<Snapsh
     }
     if request.mode == Mode::Train {
         for member in banks.iter().flat_map(|b| &b.members) {
-            tensors.push((
-                format!("after/{}", member.name),
-                state.read(gpu, &member.name)?,
-            ));
+            tensors.push((format!("after/{}", member.name), state.read(gpu, &member.name)?));
         }
     }
     let mut config = json!({
@@ -171,11 +165,7 @@ impl Snapshot {
     /// # Errors
     /// [`Error::Io`] where it cannot be written; nothing is left behind then.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let stored: Vec<_> = self
-            .tensors
-            .iter()
-            .map(|(n, a)| (n, a.to_bytes(), a))
-            .collect();
+        let stored: Vec<_> = self.tensors.iter().map(|(n, a)| (n, a.to_bytes(), a)).collect();
         let views: std::result::Result<Vec<_>, _> = stored
             .iter()
             .map(|(name, bytes, array)| {
@@ -216,9 +206,7 @@ impl Snapshot {
                 Dtype::I32 => DType::I32,
                 Dtype::U8 => DType::U8,
                 other => {
-                    return Err(bad(format!(
-                        "'{name}' is {other:?}; F32, I32 or U8 expected"
-                    )));
+                    return Err(bad(format!("'{name}' is {other:?}; F32, I32 or U8 expected")));
                 }
             };
             let spec = TensorSpec::new(view.shape(), dtype);

@@ -128,10 +128,7 @@ pub struct TensorSpec {
 impl TensorSpec {
     /// A tensor of `dtype`.
     pub fn new(shape: impl Into<Shape>, dtype: DType) -> Self {
-        Self {
-            shape: shape.into(),
-            dtype,
-        }
+        Self { shape: shape.into(), dtype }
     }
 
     /// An f32 tensor.
@@ -209,21 +206,9 @@ impl Array {
     /// The bytes the GPU holds for these values.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes: Vec<u8> = match self.spec.dtype {
-            DType::F32 => self
-                .data
-                .iter()
-                .flat_map(|&x| (x as f32).to_le_bytes())
-                .collect(),
-            DType::U32 => self
-                .data
-                .iter()
-                .flat_map(|&x| (x as u32).to_le_bytes())
-                .collect(),
-            DType::I32 => self
-                .data
-                .iter()
-                .flat_map(|&x| (x as i32).to_le_bytes())
-                .collect(),
+            DType::F32 => self.data.iter().flat_map(|&x| (x as f32).to_le_bytes()).collect(),
+            DType::U32 => self.data.iter().flat_map(|&x| (x as u32).to_le_bytes()).collect(),
+            DType::I32 => self.data.iter().flat_map(|&x| (x as i32).to_le_bytes()).collect(),
             DType::U8 => self.data.iter().map(|&x| x as u8).collect(),
         };
         bytes.resize(self.spec.bytes() as usize, 0);
@@ -264,11 +249,7 @@ impl HostTensor {
     /// # Panics
     /// If there are more or fewer values than `shape` says.
     pub fn f32(shape: impl Into<Shape>, values: &[f32]) -> Self {
-        Self::new(
-            TensorSpec::f32(shape),
-            values.len(),
-            bytemuck::cast_slice(values),
-        )
+        Self::new(TensorSpec::f32(shape), values.len(), bytemuck::cast_slice(values))
     }
 
     /// u32 values of `shape`.
@@ -276,11 +257,7 @@ impl HostTensor {
     /// # Panics
     /// If there are more or fewer values than `shape` says.
     pub fn u32(shape: impl Into<Shape>, values: &[u32]) -> Self {
-        Self::new(
-            TensorSpec::u32(shape),
-            values.len(),
-            bytemuck::cast_slice(values),
-        )
+        Self::new(TensorSpec::u32(shape), values.len(), bytemuck::cast_slice(values))
     }
 
     fn new(spec: TensorSpec, len: usize, bytes: &[u8]) -> Self {

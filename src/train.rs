@@ -148,9 +148,7 @@ impl<'a> Trainer<'a> {
                 (group.0, group.1) = (group.0 + numerator, group.1 + denominator);
             }
         }
-        let groups = groups
-            .into_iter()
-            .map(|(name, (a, b))| (name, factor * a / b));
+        let groups = groups.into_iter().map(|(name, (a, b))| (name, factor * a / b));
         Ok((factor * above / below, groups.collect()))
     }
 

@@ -129,9 +129,7 @@ pub trait Data {
 
     /// Batches of the samples that training is steered by: see [`Workload::judge`].
     fn validation(&mut self) -> Result<Vec<Feed>> {
-        (0..self.test_batches())
-            .map(|step| self.batch(Split::Test, step))
-            .collect()
+        (0..self.test_batches()).map(|step| self.batch(Split::Test, step)).collect()
     }
 
     /// Which of [`Workload::forms`] a batch is for.

@@ -33,10 +33,7 @@ const LEAVES: &[(&str, &[&str])] = &[
     ("record", &["error", "record"]),
     ("analysis", &["record", "analysis"]),
     // Of measuring they see the statistics, which are plain arithmetic.
-    (
-        "compare",
-        &["error", "random", "record", "measure", "compare"],
-    ),
+    ("compare", &["error", "random", "record", "measure", "compare"]),
     ("score", &["error", "record", "measure", "compare", "score"]),
     ("report", &["error", "record", "analysis", "report"]),
     ("data", &["error", "random", "data"]),
@@ -70,10 +67,8 @@ fn dependencies_go_one_way() {
         let code = text.split("#[cfg(test)]").next().unwrap();
         for line in code.lines().filter(|l| !l.trim_start().starts_with("//")) {
             for used in line.split("crate::").skip(1) {
-                let used: String = used
-                    .chars()
-                    .take_while(|c| c.is_alphanumeric() || *c == '_')
-                    .collect();
+                let used: String =
+                    used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
                 let Some(at) = ORDER.iter().position(|(name, _)| *name == used) else {
                     continue;
                 };

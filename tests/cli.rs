@@ -55,31 +55,11 @@ fn every_failure_has_its_code_and_names_the_way_out() {
         (&["--workload", "nonsense"], 2, "fathom list workloads"),
         (&["--workload", ""], 4, "no workload selected"),
         (&["--batch", "0", "-w", "autoenc"], 2, "1..64*2"),
-        (
-            &["--workload", "autoenc", "--device", "99"],
-            3,
-            "no device 99",
-        ),
-        (
-            &["--workload", "autoenc", "--device", "radeon-of-mars"],
-            3,
-            "no device matches",
-        ),
-        (
-            &["--workload", "autoenc", "--backend", "glide"],
-            2,
-            "one of vulkan, metal, dx12",
-        ),
-        (
-            &["--workload", "autoenc", "--save", "r.txt"],
-            2,
-            ".json, .jsonl, .csv or .md",
-        ),
-        (
-            &["--workload", "autoenc", "--data", "/no/such/folder"],
-            10,
-            "/no/such/folder",
-        ),
+        (&["--workload", "autoenc", "--device", "99"], 3, "no device 99"),
+        (&["--workload", "autoenc", "--device", "radeon-of-mars"], 3, "no device matches"),
+        (&["--workload", "autoenc", "--backend", "glide"], 2, "one of vulkan, metal, dx12"),
+        (&["--workload", "autoenc", "--save", "r.txt"], 2, ".json, .jsonl, .csv or .md"),
+        (&["--workload", "autoenc", "--data", "/no/such/folder"], 10, "/no/such/folder"),
         (&["--workload", "autoenc", "list"], 2, "cannot be used with"),
         (&["show", "autoenc", "--kernel", "nothing"], 2, "--program"),
         (&["verify", "no-such-kernel"], 4, "fathom list kernels"),
@@ -101,11 +81,8 @@ fn a_run_prints_figures_and_keeps_a_record() {
     let folder = tempfile::tempdir().unwrap();
     let saved = folder.path().join("r.json");
     let save = saved.to_str().unwrap();
-    let arguments = [
-        &["-w", "autoenc", "-m", "infer", "-b", "1,7", "--save", save],
-        QUICK,
-    ]
-    .concat();
+    let arguments =
+        [&["-w", "autoenc", "-m", "infer", "-b", "1,7", "--save", save], QUICK].concat();
     let output = fathom(&arguments);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let table = text(&output.stdout);
@@ -125,33 +102,19 @@ fn a_run_prints_figures_and_keeps_a_record() {
         let profile = run.profile.as_ref().unwrap();
         assert!(profile.gaps_ns > 0.0 && profile.gaps_ns < profile.span_ns);
         let median = |op: &fathom::record::Op| op.ns.as_ref().unwrap().median;
-        assert!(
-            run.ops
-                .iter()
-                .all(|op| (0.0..profile.span_ns).contains(&median(op)))
-        );
+        assert!(run.ops.iter().all(|op| (0.0..profile.span_ns).contains(&median(op))));
     }
 }
 
 #[test]
 fn json_on_stdout_is_the_record_and_nothing_else() {
-    let output = fathom(
-        &[
-            &["-w", "autoenc", "-m", "infer", "-o", "json", "--no-profile"],
-            QUICK,
-        ]
-        .concat(),
-    );
+    let output =
+        fathom(&[&["-w", "autoenc", "-m", "infer", "-o", "json", "--no-profile"], QUICK].concat());
     let record: fathom::record::Record = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(record.schema, fathom::record::SCHEMA);
     assert_eq!(record.runs.len(), 1);
-    let output = fathom(
-        &[
-            &["-w", "autoenc", "-m", "infer", "-o", "csv", "--no-verify"],
-            QUICK,
-        ]
-        .concat(),
-    );
+    let output =
+        fathom(&[&["-w", "autoenc", "-m", "infer", "-o", "csv", "--no-verify"], QUICK].concat());
     let csv = text(&output.stdout);
     assert_eq!(csv.lines().count(), 2, "{csv}");
     assert!(csv.contains("unverified"), "{csv}");
@@ -162,16 +125,7 @@ fn a_record_is_analyzed_in_every_form_and_a_broken_one_is_refused_by_its_place()
     let folder = tempfile::tempdir().unwrap();
     let saved = folder.path().join("r.json");
     let path = saved.to_str().unwrap();
-    let what = [
-        "-w",
-        "autoenc",
-        "-m",
-        "train",
-        "-b",
-        "2,4",
-        "--no-fuse",
-        "--no-verify",
-    ];
+    let what = ["-w", "autoenc", "-m", "train", "-b", "2,4", "--no-fuse", "--no-verify"];
     let made = fathom(&[&["run", "--save", path], &what[..], QUICK].concat());
     assert!(made.status.success(), "{}", text(&made.stderr));
     let analyze = |arguments: &[&str]| fathom(&[&["analyze"], arguments].concat());
@@ -181,14 +135,7 @@ fn a_record_is_analyzed_in_every_form_and_a_broken_one_is_refused_by_its_place()
         text(&output.stdout)
     };
     let all = shown(&[path]);
-    for expected in [
-        "matmul",
-        "to 90 %",
-        "too few steps",
-        "infer / train",
-        "batch 4",
-        "serial",
-    ] {
+    for expected in ["matmul", "to 90 %", "too few steps", "infer / train", "batch 4", "serial"] {
         assert!(all.contains(expected), "no {expected} in\n{all}");
     }
     assert!(!all.contains("fused: elementwise"), "{all}");
@@ -202,17 +149,11 @@ fn a_record_is_analyzed_in_every_form_and_a_broken_one_is_refused_by_its_place()
     for table in ["types", "ops"] {
         assert!((sum(table, "share") - 1.0).abs() < 1e-9, "{table}");
     }
-    let classes: f64 = ["A", "B", "C", "D", "E", "F", "G"]
-        .map(|c| sum("profile", c))
-        .iter()
-        .sum();
+    let classes: f64 = ["A", "B", "C", "D", "E", "F", "G"].map(|c| sum("profile", c)).iter().sum();
     assert!((classes - 1.0).abs() < 1e-9 && sum("profile", "A") > 0.0);
     for form in ["md", "csv", "jsonl"] {
         let told = shown(&["stationarity", path, "-o", form]);
-        assert!(
-            told.contains("drifting") || told.contains("drift"),
-            "{told}"
-        );
+        assert!(told.contains("drifting") || told.contains("drift"), "{told}");
     }
     // One workload is like no other.
     let lone = analyze(&["similarity", path]);
@@ -227,10 +168,7 @@ fn a_record_is_analyzed_in_every_form_and_a_broken_one_is_refused_by_its_place()
         (with_time("NaN"), "line "),
         (with_time("null"), "line "),
         (with_time("-1.0"), "runs[0].ops[0].ns.median"),
-        (
-            whole.replacen("\"peaks\"", "\"peeks\"", 1),
-            "missing field `peaks`",
-        ),
+        (whole.replacen("\"peaks\"", "\"peeks\"", 1), "missing field `peaks`"),
     ] {
         std::fs::write(&saved, broken).unwrap();
         let output = analyze(&["profile", path]);
@@ -243,19 +181,10 @@ fn a_record_is_analyzed_in_every_form_and_a_broken_one_is_refused_by_its_place()
 #[test]
 #[cfg(target_os = "linux")]
 fn a_full_disk_is_told_and_the_figures_are_shown_all_the_same() {
-    let output = fathom(
-        &[
-            &["-w", "autoenc", "-m", "infer", "--save", "/dev/full"],
-            QUICK,
-        ]
-        .concat(),
-    );
+    let output =
+        fathom(&[&["-w", "autoenc", "-m", "infer", "--save", "/dev/full"], QUICK].concat());
     assert_eq!(output.status.code(), Some(10));
-    assert!(
-        text(&output.stderr).contains("cannot write /dev/full"),
-        "{}",
-        text(&output.stderr)
-    );
+    assert!(text(&output.stderr).contains("cannot write /dev/full"), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("samples/s"));
 }
 
@@ -263,10 +192,7 @@ fn a_full_disk_is_told_and_the_figures_are_shown_all_the_same() {
 #[cfg(unix)]
 fn a_reader_that_goes_away_is_no_error() {
     let script = format!("{} list kernels | head -1", env!("CARGO_BIN_EXE_fathom"));
-    let output = Command::new("bash")
-        .args(["-o", "pipefail", "-c", &script])
-        .output()
-        .unwrap();
+    let output = Command::new("bash").args(["-o", "pipefail", "-c", &script]).output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
 }
 
@@ -277,11 +203,7 @@ fn broken_data_is_refused_by_name() {
     std::fs::write(&path, [0, 0, 8, 3, 0, 0]).unwrap();
     let output = fathom(&["-w", "autoenc", "--data", folder.path().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(10));
-    assert!(
-        text(&output.stderr).contains("train-images-idx3-ubyte"),
-        "{}",
-        text(&output.stderr)
-    );
+    assert!(text(&output.stderr).contains("train-images-idx3-ubyte"), "{}", text(&output.stderr));
 }
 
 #[test]
@@ -290,11 +212,7 @@ fn every_option_has_help_and_lines_are_not_too_long() {
     fn check(command: &clap::Command) {
         for argument in command.get_arguments() {
             let id = argument.get_id();
-            assert!(
-                argument.get_help().is_some(),
-                "{} {id} has no help",
-                command.get_name()
-            );
+            assert!(argument.get_help().is_some(), "{} {id} has no help", command.get_name());
         }
         command.get_subcommands().for_each(check);
     }
@@ -348,11 +266,7 @@ fn records_are_compared_scored_and_refused() {
     std::fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
     let cut = cut.to_str().unwrap();
     let nan = folder.path().join("nan.json");
-    std::fs::write(
-        &nan,
-        whole.replacen("\"median_ns\":", "\"median_ns\":NaN,\"x\":", 1),
-    )
-    .unwrap();
+    std::fs::write(&nan, whole.replacen("\"median_ns\":", "\"median_ns\":NaN,\"x\":", 1)).unwrap();
     let nan = nan.to_str().unwrap();
 
     let ran = |arguments: &[&str], code: i32, expected: &[&str]| -> String {
@@ -360,59 +274,31 @@ fn records_are_compared_scored_and_refused() {
         let told = text(&output.stdout) + &text(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
         for expected in expected {
-            assert!(
-                told.contains(expected),
-                "{arguments:?}: no {expected} in {told}"
-            );
+            assert!(told.contains(expected), "{arguments:?}: no {expected} in {told}");
         }
         text(&output.stdout)
     };
     let same = ran(&["compare", &base, &base, "-o", "csv"], 0, &[]);
     assert_eq!(same.lines().count(), 17, "{same}");
-    assert!(
-        !same.contains("FASTER") && !same.contains("SLOWER"),
-        "{same}"
-    );
-    ran(
-        &["compare", &base, &slow],
-        0,
-        &["SLOWER", "3.000", "geometric mean"],
-    );
+    assert!(!same.contains("FASTER") && !same.contains("SLOWER"), "{same}");
+    ran(&["compare", &base, &slow], 0, &["SLOWER", "3.000", "geometric mean"]);
     ran(&["compare", &slow, &base], 0, &["FASTER"]);
-    ran(
-        &["compare", &base, &slow, "--fail-on", "slower:3%"],
-        8,
-        &["is slower by"],
-    );
-    ran(
-        &["compare", &base, &full],
-        9,
-        &["preset: tiny in", "full in"],
-    );
+    ran(&["compare", &base, &slow, "--fail-on", "slower:3%"], 8, &["is slower by"]);
+    ran(&["compare", &base, &full], 9, &["preset: tiny in", "full in"]);
     ran(&["compare", &base, &unverified], 9, &["unverified in"]);
     for broken in [&lacking, cut, nan, &newer] {
-        for command in [
-            vec!["compare", &base, broken],
-            vec!["score", broken],
-            vec!["analyze", broken],
-        ] {
+        for command in
+            [vec!["compare", &base, broken], vec!["score", broken], vec!["analyze", broken]]
+        {
             ran(&command, 10, &[broken]);
         }
         let page = folder.path().join("broken.html");
-        ran(
-            &["report", broken, "-o", page.to_str().unwrap()],
-            10,
-            &[broken],
-        );
+        ran(&["report", broken, "-o", page.to_str().unwrap()], 10, &[broken]);
         assert!(!page.exists());
     }
     ran(&["score", &base], 0, &["1000"]);
     ran(&["score", &slow], 0, &["333.3"]);
-    ran(
-        &["score", &fewer],
-        9,
-        &["seq2seq train", "missing", "15 of 16"],
-    );
+    ran(&["score", &fewer], 9, &["seq2seq train", "missing", "15 of 16"]);
     ran(&["score", &unverified], 9, &["unverified"]);
     ran(&["score", &full], 9, &["no reference for preset full"]);
     for form in ["md", "json", "jsonl", "csv", "table"] {
@@ -420,11 +306,7 @@ fn records_are_compared_scored_and_refused() {
         assert!(shown.contains("seq2seq"), "{shown}");
     }
     let page = folder.path().join("r.html");
-    ran(
-        &["report", &base, &slow, "-o", page.to_str().unwrap()],
-        0,
-        &["2 records"],
-    );
+    ran(&["report", &base, &slow, "-o", page.to_str().unwrap()], 0, &["2 records"]);
     assert!(std::fs::read_to_string(&page).unwrap().contains("</html>"));
 }
 
@@ -432,14 +314,7 @@ fn records_are_compared_scored_and_refused() {
 fn a_step_is_traced() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("trace.json");
-    let output = fathom(&[
-        "trace",
-        "autoenc",
-        "--preset",
-        "tiny",
-        "-o",
-        file.to_str().unwrap(),
-    ]);
+    let output = fathom(&["trace", "autoenc", "--preset", "tiny", "-o", file.to_str().unwrap()]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let trace: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();

@@ -13,10 +13,7 @@ use proptest::prelude::*;
 
 fn gpu() -> Gpu {
     let device = std::env::var("FATHOM_TEST_DEVICE").ok();
-    let selector = Selector {
-        device,
-        backend: None,
-    };
+    let selector = Selector { device, backend: None };
     Gpu::open(&selector, Checks::Off).unwrap()
 }
 
@@ -52,9 +49,7 @@ fn random_graph(seed: u64, ops: usize) -> Nodes {
 fn feed(name: &str) -> Array {
     let mut rng = Rng::new(name.bytes().map(u64::from).sum());
     let spec = TensorSpec::f32(if name == "row" { vec![6] } else { vec![6, 6] });
-    let data = (0..spec.len())
-        .map(|_| f64::from(rng.range(-1.0, 1.0) as f32))
-        .collect();
+    let data = (0..spec.len()).map(|_| f64::from(rng.range(-1.0, 1.0) as f32)).collect();
     Array::new(spec, data)
 }
 
@@ -81,15 +76,8 @@ fn assert_no_live_value_is_shared(nodes: &Nodes) {
             if root[value.0] == value.0 {
                 let place = plan.locations[value.0].unwrap();
                 let kept = nodes.outputs.iter().any(|(_, v)| root[v.0] == value.0);
-                let end = if kept {
-                    usize::MAX
-                } else {
-                    last_use(value.0).unwrap_or(at)
-                };
-                spans
-                    .entry((place.buffer, place.offset))
-                    .or_default()
-                    .push((at, end, value.0));
+                let end = if kept { usize::MAX } else { last_use(value.0).unwrap_or(at) };
+                spans.entry((place.buffer, place.offset)).or_default().push((at, end, value.0));
             }
         }
     }
@@ -134,23 +122,14 @@ fn programs_compute_what_the_references_say() {
     let gpu = gpu();
     for (seed, fuse) in [(1, true), (1, false), (2, true), (3, true), (4, false)] {
         let nodes = random_graph(seed, 20);
-        let options = Options {
-            fuse,
-            ..Options::default()
-        };
+        let options = Options { fuse, ..Options::default() };
         let mut state = State::new(1);
         let outline = Outline::new(&gpu.caps, &nodes, &options).unwrap();
         let program = Program::new(&gpu, outline, &mut state).unwrap();
-        let inputs: Vec<String> = program
-            .outline
-            .inputs()
-            .iter()
-            .map(|(name, _)| name.to_string())
-            .collect();
+        let inputs: Vec<String> =
+            program.outline.inputs().iter().map(|(name, _)| name.to_string()).collect();
         for name in inputs {
-            program
-                .write(&gpu, &name, &HostTensor::from(&feed(&name)))
-                .unwrap();
+            program.write(&gpu, &name, &HostTensor::from(&feed(&name))).unwrap();
         }
         for verdict in program.check(&gpu).unwrap() {
             assert!(verdict.passed(), "seed {seed}: {verdict:?}");
@@ -183,20 +162,14 @@ fn gradients_in_the_middle_of_a_graph_are_summed_and_scaled() {
             }
             array
         };
-        nodes.evaluate(&shifted)[nodes.outputs[output].1.0]
-            .clone()
-            .unwrap()
+        nodes.evaluate(&shifted)[nodes.outputs[output].1.0].clone().unwrap()
     };
     let rule = value(None, 1);
     for at in 0..36 {
         let above = value(Some((at, 1e-6)), 0).data[0];
         let below = value(Some((at, -1e-6)), 0).data[0];
         let difference = (above - below) / 2e-6;
-        assert!(
-            (rule.data[at] - difference).abs() < 1e-7,
-            "{at}: {} {difference}",
-            rule.data[at]
-        );
+        assert!((rule.data[at] - difference).abs() < 1e-7, "{at}: {} {difference}", rule.data[at]);
     }
 }
 
@@ -221,10 +194,7 @@ fn a_shape_error_names_the_layer_and_both_shapes() {
         g.output("y", x.matmul(w));
     });
     let error = g.finish().unwrap_err().to_string();
-    assert!(
-        error.contains("fc9.matmul: inner dimensions differ: [2, 3] x [4, 5]"),
-        "{error}"
-    );
+    assert!(error.contains("fc9.matmul: inner dimensions differ: [2, 3] x [4, 5]"), "{error}");
 }
 
 #[test]
@@ -240,17 +210,12 @@ fn packed_gradients_lie_in_the_parameters_layout() {
     g.output("flat", flat.copy());
     g.output("bias", bias.copy());
     // Members that decay come first.
-    assert_eq!(
-        (layout.offsets, layout.decayed, layout.len),
-        (vec![192, 0], 192, 256)
-    );
+    assert_eq!((layout.offsets, layout.decayed, layout.len), (vec![192, 0], 192, 256));
     let gpu = gpu();
     let outline =
         Outline::new(&Caps::portable(), &g.finish().unwrap(), &Options::default()).unwrap();
     let program = Program::new(&gpu, outline, &mut State::new(1)).unwrap();
-    program
-        .write(&gpu, "given", &HostTensor::f32([3], &[7.0, 8.0, 9.0]))
-        .unwrap();
+    program.write(&gpu, "given", &HostTensor::f32([3], &[7.0, 8.0, 9.0])).unwrap();
     program.run(&gpu, 1).unwrap();
     let packed = program.read(&gpu, "packed").unwrap();
     assert_eq!(packed.data[..140], [6.0; 140]);

@@ -20,10 +20,7 @@ fn gpu() -> Result<&'static Gpu, Failed> {
     static GPU: OnceLock<Result<Gpu, String>> = OnceLock::new();
     let open = || {
         let device = std::env::var("FATHOM_TEST_DEVICE").ok();
-        let selector = Selector {
-            device,
-            backend: None,
-        };
+        let selector = Selector { device, backend: None };
         Gpu::open(&selector, Checks::Off).map_err(|e| e.to_string())
     };
     GPU.get_or_init(open).as_ref().map_err(Failed::from)
@@ -35,10 +32,8 @@ fn check(case: &Case, variant: &Variant) -> Result<(), Failed> {
         let verdict = check_variant(gpu, case.op.as_ref(), &case.inputs, variant, *distribution)
             .map_err(|e| Failed::from(e.to_string()))?;
         if !verdict.passed() {
-            let text = format!(
-                "{distribution:?}: {} times the bound: {}",
-                verdict.error, verdict.detail
-            );
+            let text =
+                format!("{distribution:?}: {} times the bound: {}", verdict.error, verdict.detail);
             return Err(text.into());
         }
     }

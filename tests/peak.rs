@@ -12,10 +12,7 @@ fn ceilings_are_positive_and_the_best_of_what_was_tried() {
     assert!(peaks.fma_flops > 1e8 && peaks.copy_bytes > 1e7, "{peaks:?}");
     assert!(peaks.launch_ns > 0.0 && peaks.submit_ns > 0.0 && peaks.pipeline_ns > 0.0);
     let best = |kind: &str| {
-        let rates = peaks
-            .candidates
-            .iter()
-            .filter(|(label, _)| label.contains(kind));
+        let rates = peaks.candidates.iter().filter(|(label, _)| label.contains(kind));
         rates.map(|(_, rate)| *rate).fold(0.0, f64::max)
     };
     assert_eq!(best("fma"), peaks.fma_flops);

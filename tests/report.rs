@@ -71,27 +71,15 @@ fn sources() -> Vec<Source> {
     for run in &mut larger.runs {
         run.batch *= 2;
     }
-    let named = |(i, record)| Source {
-        name: format!("{i}.json"),
-        record,
-    };
-    [first, second, larger]
-        .into_iter()
-        .enumerate()
-        .map(named)
-        .collect()
+    let named = |(i, record)| Source { name: format!("{i}.json"), record };
+    [first, second, larger].into_iter().enumerate().map(named).collect()
 }
 
 /// The document that a browser makes of a file.
 fn dom(browser: &Path, file: &Path) -> (String, String) {
     let profile = tempfile::tempdir().unwrap();
     let output = Command::new(browser)
-        .args([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-        ])
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
         .args(["--hide-scrollbars", "--window-size=1600,1000", "--dump-dom"])
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(format!("file://{}", file.display()))
@@ -121,9 +109,8 @@ fn look(browser: &Path, page: &str, width: u32) -> serde_json::Value {
     std::fs::write(&file, frame).unwrap();
     let (dom, told) = dom(browser, &file);
     let found = dom.split("id=\"found\">").nth(1);
-    let found = found
-        .and_then(|rest| rest.split("</script>").next())
-        .filter(|found| !found.is_empty());
+    let found =
+        found.and_then(|rest| rest.split("</script>").next()).filter(|found| !found.is_empty());
     let found = found.unwrap_or_else(|| panic!("the page's test did not end: {told}"));
     serde_json::from_str(found).unwrap()
 }
@@ -137,9 +124,11 @@ fn a_reader_can_use_the_report_on_a_phone_and_on_a_desk() {
     };
     let whole = page(&sources()).unwrap();
     assert!(whole.contains("id=\"scaling\"") && whole.contains("id=\"similarity\""));
-    let tested = whole
-        .replacen("<head>", &format!("<head>{BEFORE}"), 1)
-        .replacen("</body>", &format!("{AFTER}</body>"), 1);
+    let tested = whole.replacen("<head>", &format!("<head>{BEFORE}"), 1).replacen(
+        "</body>",
+        &format!("{AFTER}</body>"),
+        1,
+    );
     for width in [390, 1440] {
         let found = look(&browser, &tested, width);
         assert_eq!(found["width"], width);
@@ -153,19 +142,13 @@ fn a_reader_can_use_the_report_on_a_phone_and_on_a_desk() {
         assert_eq!(found["unnamed"], 0, "pictures without words");
         let themes = &found["themes"];
         assert_ne!(themes[0], themes[1], "the theme did not change");
-        assert_eq!(
-            found["tip"][0], found["tip"][1],
-            "the exact figure is not shown"
-        );
+        assert_eq!(found["tip"][0], found["tip"][1], "the exact figure is not shown");
         let column = |i: usize| -> Vec<f64> {
             let values = found["sorted"][i]["values"].as_array().unwrap();
             values.iter().map(|v| v.as_f64().unwrap()).collect()
         };
         let (down, up) = (column(0), column(1));
-        assert!(
-            down.len() >= 4 && down.is_sorted_by(|a, b| a >= b),
-            "{down:?}"
-        );
+        assert!(down.len() >= 4 && down.is_sorted_by(|a, b| a >= b), "{down:?}");
         assert!(up.is_sorted_by(|a, b| a <= b), "{up:?}");
         assert_eq!(found["sorted"][0]["says"], "descending");
         assert_eq!(found["sorted"][1]["says"], "ascending");

@@ -45,11 +45,7 @@ fn check_dispatch(dispatch: &Dispatch, label: &str, caps: &Caps) {
                 declared.insert((at.binding as usize, write));
             }
             (naga::AddressSpace::Uniform, Some(at)) => {
-                assert_eq!(
-                    (at.group, at.binding),
-                    (1, 0),
-                    "{label}: params belong in group 1"
-                );
+                assert_eq!((at.group, at.binding), (1, 0), "{label}: params belong in group 1");
                 assert_eq!(
                     size as usize,
                     dispatch.params.len() * 4,
@@ -62,26 +58,14 @@ fn check_dispatch(dispatch: &Dispatch, label: &str, caps: &Caps) {
     }
     let bound = dispatch.bindings.iter().map(|b| b.write).enumerate();
     assert_eq!(declared, bound.collect(), "{label}: bindings");
-    assert!(
-        shared <= caps.max_shared,
-        "{label}: {shared} bytes of workgroup memory"
-    );
-    assert!(
-        declared.len() <= caps.max_bindings as usize,
-        "{label}: too many bindings"
-    );
+    assert!(shared <= caps.max_shared, "{label}: {shared} bytes of workgroup memory");
+    assert!(declared.len() <= caps.max_bindings as usize, "{label}: too many bindings");
     for entry in &module.entry_points {
         let invocations: u32 = entry.workgroup_size.iter().product();
-        assert!(
-            invocations <= caps.max_invocations,
-            "{label}: {invocations} invocations"
-        );
+        assert!(invocations <= caps.max_invocations, "{label}: {invocations} invocations");
     }
     let most = dispatch.grid.iter().max().copied().unwrap_or(0);
-    assert!(
-        most <= caps.max_workgroups,
-        "{label}: {most} workgroups in a line"
-    );
+    assert!(most <= caps.max_workgroups, "{label}: {most} workgroups in a line");
 }
 
 #[test]
@@ -91,11 +75,7 @@ fn every_variant_assembles_to_what_its_lowering_says() {
         for family in LIST {
             for case in family.cases() {
                 let outputs = case.op.output(&case.inputs).unwrap();
-                let io = Io {
-                    inputs: &case.inputs,
-                    outputs: &outputs,
-                    caps: &caps,
-                };
+                let io = Io { inputs: &case.inputs, outputs: &outputs, caps: &caps };
                 for variant in case.op.variants(&case.inputs, &caps) {
                     let label = format!("{}/{variant}/{}", family.name(), case.name);
                     for dispatch in case.op.lower(&variant, &io).dispatches {

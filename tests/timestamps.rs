@@ -15,10 +15,7 @@ use fathom::workload::{self, Mode, Preset, step};
 const COARSE: u64 = 100_000;
 
 fn gpu(fault: Option<Injected>) -> Gpu {
-    let selector = Selector {
-        device: std::env::var("FATHOM_TEST_DEVICE").ok(),
-        backend: None,
-    };
+    let selector = Selector { device: std::env::var("FATHOM_TEST_DEVICE").ok(), backend: None };
     let gpu = Gpu::open(&selector, Checks::Off).unwrap();
     assert!(gpu.caps.timestamps, "{} has no timestamps", gpu.summary);
     match fault {
@@ -35,11 +32,7 @@ fn program(gpu: &Gpu) -> Program {
 }
 
 fn measured(gpu: &Gpu, program: &Program) -> (Samples, Profile) {
-    let budget = Budget {
-        time: Duration::from_millis(100),
-        noise: 1.0,
-        min_samples: 6,
-    };
+    let budget = Budget { time: Duration::from_millis(100), noise: 1.0, min_samples: 6 };
     let samples = sample(gpu, program, &budget, &|_| {}).unwrap();
     let taken = profile(gpu, program, Duration::from_millis(1), 5, &|_| {}).unwrap();
     (samples, taken.unwrap())
@@ -53,15 +46,8 @@ fn kinds(faults: &[(Fault, usize)]) -> Vec<Fault> {
 fn a_sound_clock_is_believed() {
     let gpu = gpu(None);
     let (samples, profile) = measured(&gpu, &program(&gpu));
-    assert_eq!(
-        (samples.source, kinds(&samples.faults)),
-        (Source::Timestamps, vec![])
-    );
-    assert!(
-        profile.is_sound() && profile.faults.is_empty(),
-        "{:?}",
-        profile.faults
-    );
+    assert_eq!((samples.source, kinds(&samples.faults)), (Source::Timestamps, vec![]));
+    assert!(profile.is_sound() && profile.faults.is_empty(), "{:?}", profile.faults);
     assert!(profile.op_ns.iter().flatten().any(|ns| *ns > 0.0));
 }
 
@@ -83,20 +69,13 @@ fn what_says_nothing_is_replaced_by_the_wall_clock() {
         assert!(median(&samples.step_ns) > 0.0, "{fault:?}");
         if fault == Injected::Equal {
             // A pass may be too short for the clock; all of them are not.
-            let longest = profile
-                .op_ns
-                .iter()
-                .flatten()
-                .fold(0.0f64, |m, ns| m.max(*ns));
+            let longest = profile.op_ns.iter().flatten().fold(0.0f64, |m, ns| m.max(*ns));
             assert_eq!((longest, profile.is_sound()), (0.0, false));
         } else {
             assert!(!profile.is_sound(), "{fault:?}: {:?}", profile.faults);
         }
         let refused = one_step(&gpu, &program, 1).unwrap_err();
-        assert!(
-            refused.to_string().contains("timestamps"),
-            "{fault:?}: {refused}"
-        );
+        assert!(refused.to_string().contains("timestamps"), "{fault:?}: {refused}");
     }
 }
 
@@ -104,11 +83,7 @@ fn what_says_nothing_is_replaced_by_the_wall_clock() {
 fn a_rounded_clock_is_marked_or_too_fine_to_matter() {
     let gpu = gpu(Some(Injected::Rounded(COARSE)));
     let (samples, profile) = measured(&gpu, &program(&gpu));
-    assert!(
-        kinds(&profile.faults).contains(&Fault::Coarse),
-        "{:?}",
-        profile.faults
-    );
+    assert!(kinds(&profile.faults).contains(&Fault::Coarse), "{:?}", profile.faults);
     let apart = (median(&samples.step_ns) / median(&samples.wall_ns) - 1.0).abs();
     let marked = samples.source == Source::Wall && kinds(&samples.faults).contains(&Fault::Coarse);
     assert!(marked || apart < 0.5, "off by {apart} and not marked");

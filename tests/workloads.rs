@@ -17,19 +17,13 @@ fn gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
     GPU.get_or_init(|| {
         let device = std::env::var("FATHOM_TEST_DEVICE").ok();
-        let selector = Selector {
-            device,
-            backend: None,
-        };
+        let selector = Selector { device, backend: None };
         Gpu::open(&selector, Checks::Off).unwrap()
     })
 }
 
 fn source(seed: u64) -> Source {
-    Source {
-        seed,
-        ..Source::default()
-    }
+    Source { seed, ..Source::default() }
 }
 
 fn tiny(name: &str, batch: Option<usize>) -> Box<dyn Workload> {
@@ -41,25 +35,16 @@ fn tiny(name: &str, batch: Option<usize>) -> Box<dyn Workload> {
 #[test]
 fn every_op_of_every_step_agrees_with_its_reference() {
     for entry in WORKLOADS {
-        for (mode, batch, fuse) in [
-            (Mode::Train, None, true),
-            (Mode::Train, Some(1), false),
-            (Mode::Infer, Some(7), true),
-        ] {
+        for (mode, batch, fuse) in
+            [(Mode::Train, None, true), (Mode::Train, Some(1), false), (Mode::Infer, Some(7), true)]
+        {
             let model = tiny(entry.name, batch);
             let nodes = step::nodes(model.as_ref(), mode, &gpu().caps, false).unwrap();
-            let options = Options {
-                fuse,
-                ..Options::default()
-            };
+            let options = Options { fuse, ..Options::default() };
             let mut state = State::new(3);
             let outline = Outline::new(&gpu().caps, &nodes, &options).unwrap();
             let program = Program::new(gpu(), outline, &mut state).unwrap();
-            let batch = model
-                .data(&source(3))
-                .unwrap()
-                .batch(Split::Train, 0)
-                .unwrap();
+            let batch = model.data(&source(3)).unwrap().batch(Split::Train, 0).unwrap();
             for (name, value) in &batch {
                 if program.outline.inputs().iter().any(|(n, _)| n == name) {
                     program.write(gpu(), name, value).unwrap();
@@ -74,13 +59,8 @@ fn every_op_of_every_step_agrees_with_its_reference() {
 
 fn snapshot(name: &str, mode: Mode, seed: u64, skip: u64) -> Snapshot {
     let entry = workload::find(name).unwrap();
-    let request = Request {
-        workload: entry.name,
-        preset: Preset::Tiny,
-        mode,
-        source: source(seed),
-        skip,
-    };
+    let request =
+        Request { workload: entry.name, preset: Preset::Tiny, mode, source: source(seed), skip };
     take(gpu(), tiny(name, Some(2)).as_ref(), &request).unwrap()
 }
 
@@ -95,11 +75,7 @@ fn the_same_seed_gives_the_same_bits() {
         }
         let other = snapshot(entry.name, Mode::Train, 6, 3);
         let loss = |s: &Snapshot| s.get("output/loss").unwrap().data[0];
-        assert!(
-            loss(&first).to_bits() != loss(&other).to_bits(),
-            "{}",
-            entry.name
-        );
+        assert!(loss(&first).to_bits() != loss(&other).to_bits(), "{}", entry.name);
     }
 }
 
@@ -124,38 +100,21 @@ fn steps_agree_with_the_golden_snapshots() {
         let request = Request {
             workload: entry.name,
             preset: Preset::Tiny,
-            mode: if text("mode") == "train" {
-                Mode::Train
-            } else {
-                Mode::Infer
-            },
+            mode: if text("mode") == "train" { Mode::Train } else { Mode::Infer },
             source: source(number("seed")),
             skip: number("skip"),
         };
         let ours = take(gpu(), model.as_ref(), &request).unwrap();
         for (name, wanted) in &golden.tensors {
-            let got = ours
-                .get(name)
-                .unwrap_or_else(|| panic!("{}: no {name}", path.display()));
+            let got = ours.get(name).unwrap_or_else(|| panic!("{}: no {name}", path.display()));
             let scale = wanted.data.iter().fold(0.0f64, |m, x| m.max(x.abs()));
-            let worst = got
-                .data
-                .iter()
-                .zip(&wanted.data)
-                .fold(0.0f64, |m, (a, b)| m.max((a - b).abs()));
-            assert!(
-                worst <= 1e-4 * scale,
-                "{}: {name}: {worst} of {scale}",
-                path.display()
-            );
+            let worst =
+                got.data.iter().zip(&wanted.data).fold(0.0f64, |m, (a, b)| m.max((a - b).abs()));
+            assert!(worst <= 1e-4 * scale, "{}: {name}: {worst} of {scale}", path.display());
         }
         checked += 1;
     }
-    assert!(
-        checked >= 24,
-        "only {checked} goldens in {}",
-        folder.display()
-    );
+    assert!(checked >= 24, "only {checked} goldens in {}", folder.display());
 }
 
 /// Losses, and the metric before and after so many steps.
@@ -173,10 +132,7 @@ fn autoenc_learns() {
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
     let (first, last) = (mean(&losses[..5]), mean(&losses[190..]));
     assert!(last < first * 2.0 / 3.0, "loss {first} -> {last}");
-    assert!(
-        trained < untrained * 2.0 / 3.0,
-        "held-out {untrained} -> {trained}"
-    );
+    assert!(trained < untrained * 2.0 / 3.0, "held-out {untrained} -> {trained}");
 }
 
 /// The bound is half the labels; 1,000 steps were seen to reach about 32 %.
@@ -220,11 +176,7 @@ fn memnet_finds_people_it_was_told_of() {
 fn seq2seq_begins_to_translate_sentences_it_never_saw() {
     let (losses, untrained, trained) = train("seq2seq", Some(16), 600);
     assert!(untrained < 15.0, "untrained: {untrained} %");
-    assert!(
-        trained > 35.0,
-        "token accuracy {trained} % after a last loss of {:?}",
-        losses.last()
-    );
+    assert!(trained > 35.0, "token accuracy {trained} % after a last loss of {:?}", losses.last());
 }
 
 /// Each bucket is a program of its own over the same parameters, and all of them learn.
@@ -302,10 +254,7 @@ fn full_models_have_the_published_sizes() {
 #[test]
 fn weights_in_slabs_train_like_whole_ones() {
     let after = |max_binding: u64| {
-        let caps = Caps {
-            max_binding,
-            ..gpu().caps.clone()
-        };
+        let caps = Caps { max_binding, ..gpu().caps.clone() };
         let model = tiny("autoenc", None);
         let nodes = step::nodes(model.as_ref(), Mode::Train, &caps, false).unwrap();
         let outline = Outline::new(&caps, &nodes, &Options::default()).unwrap();

@@ -22,10 +22,7 @@ pub fn fault(record: &Record) -> Option<(String, String)> {
             ]
         });
         // Gaps are a difference: rounding can leave them a hair below 0.
-        let profile = run
-            .profile
-            .iter()
-            .map(|p| ("profile.span_ns".to_string(), p.span_ns));
+        let profile = run.profile.iter().map(|p| ("profile.span_ns".to_string(), p.span_ns));
         let op = |(j, op): (usize, &crate::record::Op)| {
             let median = op.ns.as_ref()?.median;
             Some((format!("ops[{j}].ns.median"), median))
@@ -63,10 +60,7 @@ mod tests {
             spoilt(&|r| r.runs[0].profile.as_mut().unwrap().span_ns = f64::NAN),
             "runs[0].profile.span_ns"
         );
-        assert_eq!(
-            spoilt(&|r| r.peaks.copy_bytes_per_s = f64::INFINITY),
-            "peaks.copy_bytes_per_s"
-        );
+        assert_eq!(spoilt(&|r| r.peaks.copy_bytes_per_s = f64::INFINITY), "peaks.copy_bytes_per_s");
         assert_eq!(spoilt(&|r| r.runs[0].batch = 0), "runs[0].batch");
     }
 }

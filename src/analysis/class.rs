@@ -100,13 +100,7 @@ pub const CLASSES: [Class; 7] = [
     Class {
         letter: 'E',
         name: "random",
-        types: &[
-            "dropout",
-            "log_uniform",
-            "random_uniform",
-            "random_normal",
-            "random_mask",
-        ],
+        types: &["dropout", "log_uniform", "random_uniform", "random_normal", "random_mask"],
     },
     Class {
         letter: 'F',
@@ -151,10 +145,7 @@ pub const CLASSES: [Class; 7] = [
 
 /// The class of an op type; `None` for a type of another version of fathom.
 pub fn of(op: &str) -> Option<char> {
-    CLASSES
-        .iter()
-        .find(|class| class.types.contains(&op))
-        .map(|class| class.letter)
+    CLASSES.iter().find(|class| class.types.contains(&op)).map(|class| class.letter)
 }
 
 #[cfg(test)]

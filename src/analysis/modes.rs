@@ -72,23 +72,15 @@ pub fn modes(records: &[Record]) -> Option<Modes> {
     let mut timed: Vec<(Cell, Interval)> = Vec::new();
     for (cell, run) in cells(records) {
         let Some(step) = step(run) else { continue };
-        match timed
-            .iter_mut()
-            .find(|(c, _)| is_same(c, &cell) && c.mode == cell.mode)
-        {
+        match timed.iter_mut().find(|(c, _)| is_same(c, &cell) && c.mode == cell.mode) {
             Some(known) => *known = (cell, step),
             None => timed.push((cell, step)),
         }
     }
-    let first = timed
-        .iter()
-        .find(|(cell, _)| cell.software)
-        .or(timed.first())?;
+    let first = timed.iter().find(|(cell, _)| cell.software).or(timed.first())?;
     let base = first.0.device.clone();
     let find = |mode: &str, fits: &dyn Fn(&Cell) -> bool| {
-        let found = timed
-            .iter()
-            .find(|(cell, _)| cell.mode == mode && fits(cell));
+        let found = timed.iter().find(|(cell, _)| cell.mode == mode && fits(cell));
         found.map(|(_, step)| *step)
     };
     let mut rows: Vec<ModeRow> = Vec::new();
@@ -100,11 +92,7 @@ pub fn modes(records: &[Record]) -> Option<Modes> {
         let infer = find("infer", &|c| is_same(c, cell));
         let on_base = find("train", &|c| c.device == base && is_same_model(c, cell));
         let over = |a: Option<Interval>, b: Option<Interval>| a.and_then(|a| a.over(b?));
-        let itself = Interval {
-            value: 1.0,
-            low: 1.0,
-            high: 1.0,
-        };
+        let itself = Interval { value: 1.0, low: 1.0, high: 1.0 };
         rows.push(ModeRow {
             device: cell.device.clone(),
             backend: cell.backend.clone(),
@@ -128,11 +116,7 @@ pub fn modes(records: &[Record]) -> Option<Modes> {
 
 fn step(run: &Run) -> Option<Interval> {
     let step = &run.timing.as_ref()?.step;
-    Some(Interval {
-        value: step.median_ns,
-        low: step.ci95_ns.0,
-        high: step.ci95_ns.1,
-    })
+    Some(Interval { value: step.median_ns, low: step.ci95_ns.0, high: step.ci95_ns.1 })
 }
 
 fn is_same(a: &Cell, b: &Cell) -> bool {
@@ -150,10 +134,8 @@ mod tests {
 
     #[test]
     fn each_workload_is_held_against_its_training_on_the_software_adapter() {
-        let gpu = synthetic::record(&[
-            ("w", "train", &[("add", 20.0)]),
-            ("w", "infer", &[("add", 5.0)]),
-        ]);
+        let gpu =
+            synthetic::record(&[("w", "train", &[("add", 20.0)]), ("w", "infer", &[("add", 5.0)])]);
         let mut cpu = synthetic::record(&[
             ("w", "train", &[("add", 200.0)]),
             ("w", "infer", &[("add", 50.0)]),
@@ -165,8 +147,7 @@ mod tests {
         assert_eq!(found.base, "cores");
         let row = |device: &str, workload: &str| {
             let mut rows = found.rows.iter();
-            rows.find(|r| r.device == device && r.workload == workload)
-                .unwrap()
+            rows.find(|r| r.device == device && r.workload == workload).unwrap()
         };
         let on_gpu = row("made up", "w");
         let infer = on_gpu.infer_normalised.unwrap();

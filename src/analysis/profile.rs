@@ -138,11 +138,7 @@ impl Roofline {
             intensity: (bytes > 0).then(|| flops as f64 / bytes as f64),
             flop_per_s: over_time(flops as f64 * 1e9),
             bytes_per_s: over_time(bytes as f64 * 1e9),
-            bound: if arithmetic_ns > memory_ns {
-                Bound::Compute
-            } else {
-                Bound::Memory
-            },
+            bound: if arithmetic_ns > memory_ns { Bound::Compute } else { Bound::Memory },
             of_roof: over_time(arithmetic_ns.max(memory_ns)),
         }
     }
@@ -236,12 +232,7 @@ fn classes(types: &[TypeTime]) -> Vec<ClassTime> {
     let row = |class: &class::Class| {
         let inside = types.iter().filter(|t| t.class == class.letter);
         let ns = sum(inside.map(|t| t.ns));
-        ClassTime {
-            class: class.letter,
-            name: class.name.to_string(),
-            ns,
-            share: share(ns, total),
-        }
+        ClassTime { class: class.letter, name: class.name.to_string(), ns, share: share(ns, total) }
     };
     class::CLASSES.iter().map(row).collect()
 }
@@ -291,9 +282,7 @@ mod tests {
             ],
         )]);
         let cells = profile(&record);
-        let [cell] = &cells[..] else {
-            panic!("{cells:?}")
-        };
+        let [cell] = &cells[..] else { panic!("{cells:?}") };
         let names: Vec<_> = cell.types.iter().map(|t| t.name.as_str()).collect();
         assert_eq!(names, ["matmul", "conv2d", "add", "sum", "tick", "copy"]);
         // 60 % + 30 %: exactly nine tenths.
@@ -325,10 +314,7 @@ mod tests {
         assert_eq!(memory.bytes_per_s, Some(5e9));
         assert!((memory.of_roof.unwrap() - 0.5).abs() < 1e-12);
         let unseen = Roofline::of(100, 0, 0.0, &peaks);
-        assert_eq!(
-            (unseen.intensity, unseen.of_roof, unseen.flop_per_s),
-            (None, None, None)
-        );
+        assert_eq!((unseen.intensity, unseen.of_roof, unseen.flop_per_s), (None, None, None));
     }
 
     #[test]

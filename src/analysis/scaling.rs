@@ -119,24 +119,10 @@ fn curve(axis: Axis, mut points: Vec<Point>) -> Curve {
     };
     let mut types: Vec<_> = times[0].iter().filter_map(|(name, _)| of(name)).collect();
     types.sort_by(|a, b| b.ns[0].total_cmp(&a.ns[0]));
-    let sums: Vec<f64> = times
-        .iter()
-        .map(|t| t.iter().map(|(_, ns)| ns).sum())
-        .collect();
-    let total = TypeCurve {
-        name: "all".into(),
-        class: '-',
-        fit: amdahl(&at, &sums),
-        ns: sums,
-    };
+    let sums: Vec<f64> = times.iter().map(|t| t.iter().map(|(_, ns)| ns).sum()).collect();
+    let total = TypeCurve { name: "all".into(), class: '-', fit: amdahl(&at, &sums), ns: sums };
     let cell = points.swap_remove(0).1;
-    Curve {
-        cell,
-        axis,
-        at,
-        total,
-        types,
-    }
+    Curve { cell, axis, at, total, types }
 }
 
 #[cfg(test)]
@@ -148,11 +134,7 @@ mod tests {
     fn threads_are_told_apart_by_type() {
         let at = |threads: usize, created: &str| {
             let n = threads as f64;
-            let ops = [
-                ("matmul", 80.0 / n),
-                ("ctc", 20.0),
-                ("add", 10.0 * (0.5 + 0.5 / n)),
-            ];
+            let ops = [("matmul", 80.0 / n), ("ctc", 20.0), ("add", 10.0 * (0.5 + 0.5 / n))];
             let mut record = synthetic::record(&[("w", "train", &ops), ("w", "infer", &ops)]);
             record.host.threads = Some(threads);
             record.created = created.into();
@@ -162,33 +144,20 @@ mod tests {
         unknown.host.threads = None;
         let mut stale = at(2, "2026-01-01");
         stale.runs[0].ops[0].ns.as_mut().unwrap().median = 1e9;
-        let records = [
-            at(4, "2026-01-03"),
-            at(2, "2026-01-02"),
-            stale,
-            at(1, "2026-01-02"),
-            unknown,
-        ];
+        let records =
+            [at(4, "2026-01-03"), at(2, "2026-01-02"), stale, at(1, "2026-01-02"), unknown];
         let found = threads(&records);
         assert_eq!(found.len(), 2);
-        assert_eq!(
-            (found[0].axis, &found[0].at[..]),
-            (Axis::Threads, &[1, 2, 4][..])
-        );
+        assert_eq!((found[0].axis, &found[0].at[..]), (Axis::Threads, &[1, 2, 4][..]));
         let serial: Vec<_> = found[0]
             .types
             .iter()
             .map(|t| (t.name.as_str(), t.fit.as_ref().unwrap().serial))
             .collect();
         for ((name, found), (expected, share)) in
-            serial
-                .iter()
-                .zip([("matmul", 0.0), ("ctc", 1.0), ("add", 0.5)])
+            serial.iter().zip([("matmul", 0.0), ("ctc", 1.0), ("add", 0.5)])
         {
-            assert!(
-                *name == expected && (found - share).abs() < 1e-9,
-                "{serial:?}"
-            );
+            assert!(*name == expected && (found - share).abs() < 1e-9, "{serial:?}");
         }
         let all = found[0].total.fit.as_ref().unwrap();
         assert!((all.serial - 25.0 / 110.0).abs() < 1e-9);

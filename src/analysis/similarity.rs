@@ -69,10 +69,7 @@ pub struct Merge {
 pub fn similarity(records: &[Record], mode: &str, linkage: Linkage) -> Vec<Similarity> {
     let mut groups: Vec<Vec<(Cell, &Run)>> = Vec::new();
     for (cell, run) in cells(records) {
-        let timed = run
-            .ops
-            .iter()
-            .any(|op| op.ns.as_ref().is_some_and(|ns| ns.median > 0.0));
+        let timed = run.ops.iter().any(|op| op.ns.as_ref().is_some_and(|ns| ns.median > 0.0));
         if cell.mode != mode || !timed {
             continue;
         }
@@ -91,10 +88,8 @@ pub fn similarity(records: &[Record], mode: &str, linkage: Linkage) -> Vec<Simil
 }
 
 fn of_group(group: Vec<(Cell, &Run)>, linkage: Linkage) -> Similarity {
-    let mut types: Vec<String> = group
-        .iter()
-        .flat_map(|(_, run)| run.ops.iter().map(|op| op.op.clone()))
-        .collect();
+    let mut types: Vec<String> =
+        group.iter().flat_map(|(_, run)| run.ops.iter().map(|op| op.op.clone())).collect();
     types.sort_unstable();
     types.dedup();
     let shares: Vec<_> = group.iter().map(|(_, run)| vector(run, &types)).collect();
@@ -103,9 +98,7 @@ fn of_group(group: Vec<(Cell, &Run)>, linkage: Linkage) -> Similarity {
     let merges = cluster(&distances, linkage);
     let n = group.len();
     let height = |c: usize| c.checked_sub(n).map_or(0.0, |k| merges[k].height);
-    let inverted = merges
-        .iter()
-        .any(|m| m.height < height(m.left).max(height(m.right)));
+    let inverted = merges.iter().any(|m| m.height < height(m.left).max(height(m.right)));
     Similarity {
         workloads: group.into_iter().map(|(cell, _)| cell).collect(),
         types,
@@ -132,11 +125,7 @@ fn vector(run: &Run, types: &[String]) -> Vec<f64> {
 pub fn cosine_distance(a: &[f64], b: &[f64]) -> f64 {
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
     let lengths = (dot(a, a) * dot(b, b)).sqrt();
-    if lengths > 0.0 {
-        (1.0 - dot(a, b) / lengths).clamp(0.0, 2.0)
-    } else {
-        1.0
-    }
+    if lengths > 0.0 { (1.0 - dot(a, b) / lengths).clamp(0.0, 2.0) } else { 1.0 }
 }
 
 /// Agglomerative clustering of items with these pairwise cosine distances.
@@ -188,12 +177,8 @@ mod tests {
     use super::*;
     use crate::analysis::synthetic;
 
-    const LINKAGES: [Linkage; 4] = [
-        Linkage::Centroid,
-        Linkage::Average,
-        Linkage::Single,
-        Linkage::Complete,
-    ];
+    const LINKAGES: [Linkage; 4] =
+        [Linkage::Centroid, Linkage::Average, Linkage::Single, Linkage::Complete];
 
     #[test]
     fn planted_groups_are_found_by_every_linkage() {
@@ -206,16 +191,11 @@ mod tests {
         ]);
         for linkage in LINKAGES {
             let found = similarity(std::slice::from_ref(&record), "train", linkage);
-            let [one] = &found[..] else {
-                panic!("{found:?}")
-            };
+            let [one] = &found[..] else { panic!("{found:?}") };
             assert_eq!(one.types, ["add", "conv2d", "ctc", "matmul"]);
             assert_eq!(one.merges.len(), 3);
             let pairs: Vec<_> = one.merges[..2].iter().map(|m| (m.left, m.right)).collect();
-            assert!(
-                pairs.contains(&(0, 2)) && pairs.contains(&(1, 3)),
-                "{pairs:?}"
-            );
+            assert!(pairs.contains(&(0, 2)) && pairs.contains(&(1, 3)), "{pairs:?}");
             assert!(one.merges[0].height < 0.05 && one.merges[2].height > 0.8);
             assert_eq!(one.merges[2].size, 4);
             assert!(!one.inverted);
@@ -238,11 +218,7 @@ mod tests {
     fn centroid_heights_are_those_of_means_on_the_unit_sphere() {
         // Unit vectors e1, e2, e3: any two merge at 1; their mean (1/2, 1/2, 0) lies at a squared
         // distance of 3/2 from the third: half of that is 3/4, below the first merge.
-        let apart = vec![
-            vec![0.0, 1.0, 1.0],
-            vec![1.0, 0.0, 1.0],
-            vec![1.0, 1.0, 0.0],
-        ];
+        let apart = vec![vec![0.0, 1.0, 1.0], vec![1.0, 0.0, 1.0], vec![1.0, 1.0, 0.0]];
         let merges = cluster(&apart, Linkage::Centroid);
         assert!((merges[0].height - 1.0).abs() < 1e-12);
         assert!((merges[1].height - 0.75).abs() < 1e-12);

@@ -95,10 +95,7 @@ fn cell(record: &Record, run: &Run) -> CellStationarity {
     };
     let mut ops: Vec<_> = run.ops.iter().map(of).collect();
     ops.sort_by(|a, b| b.ns.total_cmp(&a.ns));
-    let drifting: Vec<_> = ops
-        .iter()
-        .filter(|o| o.verdict == Verdict::Drifts)
-        .collect();
+    let drifting: Vec<_> = ops.iter().filter(|o| o.verdict == Verdict::Drifts).collect();
     let known: f64 = ops.iter().filter(|o| o.cv.is_some()).map(|o| o.share).sum();
     let weighted: f64 = ops.iter().filter_map(|o| Some(o.cv? * o.share)).sum();
     CellStationarity {
@@ -122,11 +119,7 @@ mod tests {
         record.runs[0].ops[1].ns.as_mut().unwrap().steadiness = steadiness;
         let found = stationarity(&record);
         let sum = found[0].ops.iter().find(|op| op.op == "sum").unwrap();
-        let expected = if sum.verdict == Verdict::Drifts {
-            (1, 0.25)
-        } else {
-            (0, 0.0)
-        };
+        let expected = if sum.verdict == Verdict::Drifts { (1, 0.25) } else { (0, 0.0) };
         assert_eq!((found[0].drifting, found[0].drifting_share), expected);
         sum.verdict
     }
@@ -156,12 +149,8 @@ mod tests {
     fn the_variation_of_a_step_weighs_its_ops_by_their_time() {
         let mut record = synthetic::record(&[("w", "train", &[("add", 30.0), ("sum", 10.0)])]);
         for (op, cv) in [(0, Some(0.1)), (1, Some(0.5))] {
-            record.runs[0].ops[op].ns.as_mut().unwrap().steadiness = Some(Steadiness {
-                steps: 100,
-                cv,
-                drift: Some(0.0),
-                drift_significant: false,
-            });
+            record.runs[0].ops[op].ns.as_mut().unwrap().steadiness =
+                Some(Steadiness { steps: 100, cv, drift: Some(0.0), drift_significant: false });
         }
         assert!((stationarity(&record)[0].cv.unwrap() - 0.2).abs() < 1e-12);
     }

@@ -99,11 +99,7 @@ fn run((workload, mode, ops): &Planted) -> Run {
         parameters: 10,
         dispatches: ops.len(),
         loss: None,
-        memory: Memory {
-            planned_bytes: 1000,
-            slots_bytes: 500,
-            slots_bound_bytes: 400,
-        },
+        memory: Memory { planned_bytes: 1000, slots_bytes: 500, slots_bound_bytes: 400 },
         build_ns: 1.0,
         pipelines: 1,
         pipelines_ns: 1.0,
@@ -151,12 +147,6 @@ fn op(name: &str, ns: f64) -> Op {
         flops: 1000,
         bytes: 100,
         types: vec![name.into()],
-        ns: Some(OpTime {
-            median: ns,
-            p05: ns,
-            p95: ns,
-            steadiness: None,
-            samples: Vec::new(),
-        }),
+        ns: Some(OpTime { median: ns, p05: ns, p95: ns, steadiness: None, samples: Vec::new() }),
     }
 }

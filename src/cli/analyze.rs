@@ -106,13 +106,8 @@ enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 5] = [
-        Self::Profile,
-        Self::Stationarity,
-        Self::Similarity,
-        Self::Modes,
-        Self::Scaling,
-    ];
+    const ALL: [Self; 5] =
+        [Self::Profile, Self::Stationarity, Self::Similarity, Self::Modes, Self::Scaling];
 
     fn name(self) -> &'static str {
         match self {
@@ -181,16 +176,10 @@ pub fn execute(args: &AnalyzeArgs) -> Result<()> {
     if names.is_empty() && args.run.dry_run {
         return run::execute(&args.run);
     }
-    let (records, outcome) = if names.is_empty() {
-        measure::records(args, part)?
-    } else {
-        (load(names)?, Ok(()))
-    };
+    let (records, outcome) =
+        if names.is_empty() { measure::records(args, part)? } else { (load(names)?, Ok(())) };
     let parts = part.map_or_else(|| Part::ALL.to_vec(), |part| vec![part]);
-    let sections: Vec<_> = parts
-        .iter()
-        .flat_map(|part| part.sections(args, &records))
-        .collect();
+    let sections: Vec<_> = parts.iter().flat_map(|part| part.sections(args, &records)).collect();
     if sections.is_empty() {
         outcome?;
         let wants = part.unwrap_or(Part::Modes).wants();
@@ -218,15 +207,8 @@ fn load(names: &[String]) -> Result<Vec<Record>> {
 }
 
 /// The columns that say for programs which run a row is of; people read it in the title.
-const CONTEXT: [&str; 7] = [
-    "~device",
-    "~threads",
-    "~workload",
-    "~mode",
-    "~preset",
-    "~batch",
-    "~fused",
-];
+const CONTEXT: [&str; 7] =
+    ["~device", "~threads", "~workload", "~mode", "~preset", "~batch", "~fused"];
 
 /// Headings after [`CONTEXT`].
 fn headings<'a>(own: &[&'a str]) -> Vec<&'a str> {
@@ -260,10 +242,7 @@ fn place(cell: &Cell) -> String {
         None => String::new(),
     };
     let fused = if cell.fused { "fused" } else { "not fused" };
-    format!(
-        "{} ({}){threads}, preset {}, {fused}",
-        cell.device, cell.backend, cell.preset
-    )
+    format!("{} ({}){threads}, preset {}, {fused}", cell.device, cell.backend, cell.preset)
 }
 
 /// Said once of figures by op type in which a fused run has a part.

@@ -46,11 +46,7 @@ pub fn execute(args: &BenchArgs) -> Result<()> {
     let filter = args.filter.as_deref().unwrap_or("");
     let mut work = Vec::new();
     for family in LIST {
-        let cases = if args.all {
-            family.cases()
-        } else {
-            family.benches()
-        };
+        let cases = if args.all { family.cases() } else { family.benches() };
         for case in cases {
             for variant in case.op.variants(&case.inputs, &gpu.caps) {
                 let label = format!("{}/{variant}", family.name());
@@ -83,10 +79,8 @@ pub fn execute(args: &BenchArgs) -> Result<()> {
         ">of copy|of_copy",
     ]);
     let share = |share| Cell::number(share, number::percent(share));
-    let budget = Budget {
-        time: Duration::from_secs_f64(args.time.clamp(0.01, 600.0)),
-        ..Budget::default()
-    };
+    let budget =
+        Budget { time: Duration::from_secs_f64(args.time.clamp(0.01, 600.0)), ..Budget::default() };
     for (i, (label, case, op, inputs, variant)) in work.iter().enumerate() {
         progress.say(label);
         progress.set(i as f64 / work.len() as f64);
@@ -108,9 +102,5 @@ pub fn execute(args: &BenchArgs) -> Result<()> {
     }
     drop(progress);
     output::emit(&args.out, |form| table.render(form))?;
-    if interrupted() {
-        Err(Error::Interrupted)
-    } else {
-        Ok(())
-    }
+    if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
 }

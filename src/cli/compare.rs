@@ -42,9 +42,7 @@ pub struct CompareArgs {
 
 /// The share in `slower:3%`.
 fn limit(text: &str) -> std::result::Result<f64, String> {
-    let percent = text
-        .strip_prefix("slower:")
-        .map(|p| p.strip_suffix('%').unwrap_or(p));
+    let percent = text.strip_prefix("slower:").map(|p| p.strip_suffix('%').unwrap_or(p));
     match percent.and_then(|p| p.parse::<f64>().ok()) {
         Some(p) if (0.0..=1000.0).contains(&p) => Ok(p / 100.0),
         _ => Err("slower: and a percentage are expected, as in slower:3%".into()),
@@ -78,8 +76,7 @@ pub fn execute(args: &CompareArgs) -> Result<()> {
             Ok(text)
         })?;
     }
-    args.fail_on
-        .map_or(Ok(()), |share| judge(args, &comparison, &others, share))
+    args.fail_on.map_or(Ok(()), |share| judge(args, &comparison, &others, share))
 }
 
 /// The records a word names; a word that is no path goes with the file it was found to mean.
@@ -146,11 +143,7 @@ fn verdicts(comparison: &Comparison, others: &[Side], explain: bool) -> Table {
 }
 
 fn programs(row: &Row) -> &'static str {
-    if row.same_program {
-        "the same program"
-    } else {
-        "the programs differ"
-    }
+    if row.same_program { "the same program" } else { "the programs differ" }
 }
 
 /// In hyperfine's words, a line for each side.
@@ -163,11 +156,7 @@ fn summary(comparison: &Comparison, base: &Side, others: &[Side]) -> String {
             .filter(|(n, _)| *n > 0)
             .map(|(n, name)| format!("{n} {name}"))
             .collect();
-        let (times, word) = if mean > 1.0 {
-            (mean, "slower")
-        } else {
-            (1.0 / mean, "faster")
-        };
+        let (times, word) = if mean > 1.0 { (mean, "slower") } else { (1.0 / mean, "faster") };
         format!(
             "{} ran {times:.3} times {word} than {} in the geometric mean over {cells} cells: {}\n",
             side.name,
@@ -213,12 +202,7 @@ fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
         }
         table.row(cells);
     }
-    let mut cells = vec![
-        "geometric mean".into(),
-        "".into(),
-        Cell::none(),
-        Cell::none(),
-    ];
+    let mut cells = vec!["geometric mean".into(), "".into(), Cell::none(), Cell::none()];
     for side in 0..others.len() {
         let mean = comparison.mean(side).0;
         cells.extend([Cell::none(), Cell::number(mean, digits(mean))]);

@@ -84,11 +84,7 @@ fn workloads() -> Result<Table> {
             };
             let first = preset == Preset::Full;
             let only_first = |text: &str| {
-                if first {
-                    text.to_string()
-                } else {
-                    String::new()
-                }
+                if first { text.to_string() } else { String::new() }
             };
             table.row([
                 entry.name.to_string(),
@@ -140,11 +136,8 @@ fn devices() -> Result<Table> {
         return Err(adapter::none_found());
     }
     for summary in found {
-        let missing = if summary.missing.is_empty() {
-            "-".into()
-        } else {
-            summary.missing.join(", ")
-        };
+        let missing =
+            if summary.missing.is_empty() { "-".into() } else { summary.missing.join(", ") };
         table.row([
             summary.index.to_string(),
             summary.name,

@@ -111,10 +111,7 @@ pub(super) fn writable(path: &Path) -> std::result::Result<(), String> {
     // Rights, read-only systems and quotas are known by trying.
     match tempfile::tempfile_in(folder) {
         Ok(_) => Ok(()),
-        Err(why) => Err(format!(
-            "no file can be made in {}: {why}",
-            folder.display()
-        )),
+        Err(why) => Err(format!("no file can be made in {}: {why}", folder.display())),
     }
 }
 
@@ -136,11 +133,7 @@ impl Progress {
     /// A bar labelled `what`; it appears once it has something to show for a moment.
     pub fn new(args: &VoiceArgs, what: &str) -> Self {
         let hidden = args.quiet || !std::io::stderr().is_terminal();
-        let bar = if hidden {
-            ProgressBar::hidden()
-        } else {
-            ProgressBar::new(1000)
-        };
+        let bar = if hidden { ProgressBar::hidden() } else { ProgressBar::new(1000) };
         let style = ProgressStyle::with_template("{msg:32} {bar:32} {percent:>3} %  {elapsed}");
         if let Ok(style) = style {
             bar.set_style(style);

@@ -57,11 +57,7 @@ pub fn execute(args: &PeakArgs) -> Result<()> {
     if args.all {
         for (label, value) in &peaks.candidates {
             let shown = format!("{value:.4e} /s");
-            table.row([
-                label.as_str().into(),
-                "1/s".into(),
-                Cell::number(*value, shown),
-            ]);
+            table.row([label.as_str().into(), "1/s".into(), Cell::number(*value, shown)]);
         }
     }
     output::emit(&args.out, |form| table.render(form))

@@ -46,11 +46,7 @@ impl FromStr for Range {
         };
         let Some((first, rest)) = text.split_once("..") else {
             let value = number(text)?;
-            return Ok(Self {
-                first: value,
-                last: value,
-                step: Step::Add(1),
-            });
+            return Ok(Self { first: value, last: value, step: Step::Add(1) });
         };
         let (last, step) = if let Some((last, factor)) = rest.split_once('*') {
             let factor = number(factor)?;
@@ -63,11 +59,7 @@ impl FromStr for Range {
         } else {
             (rest, Step::Add(1))
         };
-        let range = Self {
-            first: number(first)?,
-            last: number(last)?,
-            step,
-        };
+        let range = Self { first: number(first)?, last: number(last)?, step };
         if range.last < range.first {
             return Err(format!("'{text}' is empty: its end lies before its start"));
         }
@@ -96,9 +88,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for text in [
-            "", "0", "-1", "4..1", "1..8*1", "a", "1..", "1..9000", "70000",
-        ] {
+        for text in ["", "0", "-1", "4..1", "1..8*1", "a", "1..", "1..9000", "70000"] {
             assert!(text.parse::<Range>().is_err(), "{text}");
         }
     }

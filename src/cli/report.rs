@@ -39,28 +39,17 @@ pub fn execute(args: &ReportArgs) -> Result<()> {
         }
     }
     let source = |one: store::Loaded| Source {
-        name: one
-            .path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned(),
+        name: one.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         record: one.record,
     };
     let sources: Vec<_> = found.into_iter().map(source).collect();
     let page = html::page(&sources)?;
     write_atomically(&args.output, page.as_bytes())?;
-    let of = if sources.len() == 1 {
-        "1 record".into()
-    } else {
-        format!("{} records", sources.len())
-    };
+    let of =
+        if sources.len() == 1 { "1 record".into() } else { format!("{} records", sources.len()) };
     output::note(
         &args.voice,
-        &format!(
-            "report  {} ({of}): open it in a browser",
-            args.output.display()
-        ),
+        &format!("report  {} ({of}): open it in a browser", args.output.display()),
     );
     Ok(())
 }

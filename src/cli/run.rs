@@ -47,13 +47,7 @@ pub struct RunArgs {
     pub mode: Vec<ModeArg>,
 
     /// Samples in a batch: lists and ranges as in `1,8` or `1..64*2` [default: the preset's]
-    #[arg(
-        short,
-        long,
-        value_name = "N,..|A..B*2",
-        value_delimiter = ',',
-        help_heading = "What"
-    )]
+    #[arg(short, long, value_name = "N,..|A..B*2", value_delimiter = ',', help_heading = "What")]
     pub batch: Vec<Range>,
 
     /// Model size: full or tiny [default: full; tiny on a software adapter]
@@ -107,13 +101,7 @@ pub struct RunArgs {
     pub no_fuse: bool,
 
     /// Seed of parameters, data and every random draw
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 1,
-        help_heading = "How",
-        env = "FATHOM_SEED"
-    )]
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "How", env = "FATHOM_SEED")]
     pub seed: u64,
 
     /// Print the cells with their work and memory, and run nothing
@@ -140,9 +128,7 @@ fn configure(
 fn number_in(text: &str, low: f64, high: f64, unit: &str) -> std::result::Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value >= low && value <= high => Ok(value),
-        _ => Err(format!(
-            "a number of {unit} from {low} to {high} is expected"
-        )),
+        _ => Err(format!("a number of {unit} from {low} to {high} is expected")),
     }
 }
 
@@ -163,12 +149,7 @@ struct Cell {
 
 impl Cell {
     fn name(&self) -> String {
-        format!(
-            "{} {} batch {}",
-            self.entry.name,
-            self.mode,
-            self.model.batch()
-        )
+        format!("{} {} batch {}", self.entry.name, self.mode, self.model.batch())
     }
 }
 
@@ -179,11 +160,8 @@ fn cells(args: &RunArgs, preset: Preset) -> Result<Vec<Cell>> {
         args.mode.iter().map(|m| (*m).into()).collect()
     };
     let batches = Batches::of(&args.batch).0;
-    let batches: Vec<Option<usize>> = if batches.is_empty() {
-        vec![None]
-    } else {
-        batches.into_iter().map(Some).collect()
-    };
+    let batches: Vec<Option<usize>> =
+        if batches.is_empty() { vec![None] } else { batches.into_iter().map(Some).collect() };
     let mut cells = Vec::new();
     for entry in super::workloads(&args.workload)? {
         for &batch in &batches {
@@ -197,10 +175,7 @@ fn cells(args: &RunArgs, preset: Preset) -> Result<Vec<Cell>> {
 }
 
 fn options(args: &RunArgs) -> Options {
-    Options {
-        fuse: !args.no_fuse,
-        ..Options::default()
-    }
+    Options { fuse: !args.no_fuse, ..Options::default() }
 }
 
 /// Runs all cells.
@@ -284,12 +259,7 @@ fn run_cells(
     for (i, cell) in cells.iter().enumerate() {
         let progress = output::Progress::new(&args.out, &cell.name());
         let show = |part: &str, share: f64| {
-            progress.say(&format!(
-                "[{}/{}] {}: {part}",
-                i + 1,
-                cells.len(),
-                cell.name()
-            ));
+            progress.say(&format!("[{}/{}] {}: {part}", i + 1, cells.len(), cell.name()));
             progress.set(share);
         };
         let measured = measure(args, gpu, cell, &show)?;
@@ -305,18 +275,9 @@ fn run_cells(
         if let Err(error) = recording::keep(args, record) {
             output::note(&args.out, &format!("warning: {error}"));
         }
-        let wrong = measured
-            .verification
-            .iter()
-            .flat_map(|v| &v.verdicts)
-            .find(|v| !v.passed());
+        let wrong = measured.verification.iter().flat_map(|v| &v.verdicts).find(|v| !v.passed());
         if let Some(verdict) = wrong {
-            failures.push(format!(
-                "{}: {}: {}",
-                cell.name(),
-                verdict.label,
-                verdict.detail
-            ));
+            failures.push(format!("{}: {}: {}", cell.name(), verdict.label, verdict.detail));
         }
         if interrupted() {
             return Err(Error::Interrupted);
@@ -348,20 +309,14 @@ fn measure(args: &RunArgs, gpu: &Gpu, cell: &Cell, show: &dyn Fn(&str, f64)) -> 
     };
     let outcome = cell::measure(gpu, cell.model.as_ref(), &plan, show);
     let options = options(args);
-    let room = Room {
-        gpu,
-        mode: cell.mode,
-        options: &options,
-        batch: cell.model.batch(),
-    };
+    let room = Room { gpu, mode: cell.mode, options: &options, batch: cell.model.batch() };
     let preset = super::preset_or_default(args.preset, Some(gpu));
-    room.advise(outcome, &|batch| {
-        configure(args, cell.entry, preset, Some(batch))
-    })
-    .map_err(|error| match error {
-        Error::Gpu(why) => Error::Gpu(format!("{}: {why}", cell.name())),
-        other => other,
-    })
+    room.advise(outcome, &|batch| configure(args, cell.entry, preset, Some(batch))).map_err(
+        |error| match error {
+            Error::Gpu(why) => Error::Gpu(format!("{}: {why}", cell.name())),
+            other => other,
+        },
+    )
 }
 
 fn dry_run(args: &RunArgs, gpu: &Gpu, preset: Preset, cells: &[Cell]) -> Result<()> {

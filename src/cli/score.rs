@@ -42,10 +42,8 @@ pub fn execute(args: &ScoreArgs) -> Result<()> {
         },
     };
     score::check_reference(&reference)?;
-    let scores: Vec<(&Side, Score)> = sides
-        .iter()
-        .map(|side| (side, score::score(side, &reference)))
-        .collect();
+    let scores: Vec<(&Side, Score)> =
+        sides.iter().map(|side| (side, score::score(side, &reference))).collect();
     let table = table(&scores);
     output::emit(&args.out, |form| table.render(form))?;
     let lacking: Vec<String> = scores

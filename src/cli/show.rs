@@ -21,13 +21,7 @@ pub struct ShowArgs {
     pub workload: String,
 
     /// Training or inference: train, infer
-    #[arg(
-        short,
-        long,
-        value_name = "MODE",
-        default_value = "train",
-        hide_possible_values = true
-    )]
+    #[arg(short, long, value_name = "MODE", default_value = "train", hide_possible_values = true)]
     pub mode: ModeArg,
 
     /// Model size: full or tiny
@@ -70,21 +64,12 @@ pub fn execute(args: &ShowArgs) -> Result<()> {
     let entry = crate::workload::find(&args.workload)?;
     // Variants depend on the device; without one, on what every device has.
     let gpu = args.device.open().ok();
-    let caps = gpu
-        .as_ref()
-        .map_or_else(gpu::Caps::portable, |g| g.caps.clone());
+    let caps = gpu.as_ref().map_or_else(gpu::Caps::portable, |g| g.caps.clone());
     let preset = preset_or_default(args.preset, gpu.as_ref());
     let model = (entry.configure)(preset, args.batch.map(|b| b as usize));
     let mode: Mode = args.mode.into();
-    let options = Options {
-        fuse: !args.no_fuse,
-        ..Options::default()
-    };
-    let outline = Outline::new(
-        &caps,
-        &step::nodes(model.as_ref(), mode, &caps, false)?,
-        &options,
-    )?;
+    let options = Options { fuse: !args.no_fuse, ..Options::default() };
+    let outline = Outline::new(&caps, &step::nodes(model.as_ref(), mode, &caps, false)?, &options)?;
     let people = |form| form == Format::Table;
     if let Some(label) = &args.kernel {
         let kernels = kernels(&outline, label)?;
@@ -98,18 +83,10 @@ pub fn execute(args: &ShowArgs) -> Result<()> {
     }
     if args.program {
         return output::emit(&args.out, |form| {
-            if people(form) {
-                Ok(outline.listing())
-            } else {
-                program_table(&outline).render(form)
-            }
+            if people(form) { Ok(outline.listing()) } else { program_table(&outline).render(form) }
         });
     }
-    let table = if args.memory {
-        memory(&outline)
-    } else {
-        parameters(&outline)
-    };
+    let table = if args.memory { memory(&outline) } else { parameters(&outline) };
     let cost = outline.cost();
     let head = format!(
         "{} {mode}, preset {preset}, batch {}: {}\n{}; {} ops in {} dispatches; {} and {} a step\n\n",
@@ -129,15 +106,8 @@ pub fn execute(args: &ShowArgs) -> Result<()> {
 }
 
 fn program_table(outline: &Outline) -> Table {
-    let mut table = Table::new(&[
-        "label",
-        "phase",
-        ">dispatches",
-        "inputs",
-        "outputs",
-        ">flops",
-        ">bytes",
-    ]);
+    let mut table =
+        Table::new(&["label", "phase", ">dispatches", "inputs", "outputs", ">flops", ">bytes"]);
     let shapes = |specs: &[TensorSpec]| -> String {
         let texts: Vec<_> = specs.iter().map(ToString::to_string).collect();
         texts.join(" ")
@@ -209,10 +179,7 @@ struct Shown {
 
 impl Shown {
     fn text(&self) -> String {
-        format!(
-            "// {}: shaders/{}.wgsl\n{}\n",
-            self.label, self.shader, self.wgsl
-        )
+        format!("// {}: shaders/{}.wgsl\n{}\n", self.label, self.shader, self.wgsl)
     }
 }
 
@@ -225,11 +192,7 @@ fn kernel_table(kernels: &[Shown]) -> Table {
 }
 
 fn kernels(outline: &Outline, label: &str) -> Result<Vec<Shown>> {
-    let found: Vec<_> = outline
-        .entries
-        .iter()
-        .filter(|e| e.label.contains(label))
-        .collect();
+    let found: Vec<_> = outline.entries.iter().filter(|e| e.label.contains(label)).collect();
     if found.is_empty() {
         return Err(Error::Usage(format!(
             "no op's label contains '{label}'; `fathom show ... --program` lists the labels"

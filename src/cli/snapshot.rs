@@ -17,13 +17,7 @@ pub struct SnapshotArgs {
     model: ModelArgs,
 
     /// Training or inference: train, infer
-    #[arg(
-        short,
-        long,
-        value_name = "MODE",
-        default_value = "train",
-        hide_possible_values = true
-    )]
+    #[arg(short, long, value_name = "MODE", default_value = "train", hide_possible_values = true)]
     mode: ModeArg,
 
     /// Steps to run before the one that is written

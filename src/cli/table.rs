@@ -19,15 +19,8 @@ pub struct Cell {
 impl Cell {
     /// A number in its base unit, and how people see it; a figure that is no number is a dash and a null.
     pub fn number(value: f64, shown: impl Into<String>) -> Self {
-        let shown = if value.is_finite() {
-            shown.into()
-        } else {
-            "-".into()
-        };
-        Self {
-            shown,
-            value: Value::from(value),
-        }
+        let shown = if value.is_finite() { shown.into() } else { "-".into() };
+        Self { shown, value: Value::from(value) }
     }
 
     /// A number that may be missing.
@@ -37,27 +30,18 @@ impl Cell {
 
     /// A whole number.
     pub fn count(count: usize) -> Self {
-        Self {
-            shown: count.to_string(),
-            value: Value::from(count),
-        }
+        Self { shown: count.to_string(), value: Value::from(count) }
     }
 
     /// Nothing: a dash for people.
     pub fn none() -> Self {
-        Self {
-            shown: "-".into(),
-            value: Value::Null,
-        }
+        Self { shown: "-".into(), value: Value::Null }
     }
 }
 
 impl From<String> for Cell {
     fn from(shown: String) -> Self {
-        Self {
-            value: Value::from(shown.clone()),
-            shown,
-        }
+        Self { value: Value::from(shown.clone()), shown }
     }
 }
 
@@ -128,10 +112,7 @@ impl Table {
             }
         }
         let lines = table.to_string();
-        lines
-            .lines()
-            .map(|l| format!("{}\n", l.trim_end()))
-            .collect()
+        lines.lines().map(|l| format!("{}\n", l.trim_end())).collect()
     }
 
     fn csv(&self, head: bool) -> Result<String> {
@@ -146,9 +127,7 @@ impl Table {
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
-            writer
-                .write_record(row.iter().map(text))
-                .map_err(|e| fault(&e))?;
+            writer.write_record(row.iter().map(text)).map_err(|e| fault(&e))?;
         }
         let bytes = writer.into_inner().map_err(|e| fault(&e))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -158,9 +137,7 @@ impl Table {
         let names = self.names();
         let object = |row: &Vec<Cell>| {
             let pairs = names.iter().zip(row);
-            let fields: Map<_, _> = pairs
-                .map(|(n, c)| (n.to_string(), c.value.clone()))
-                .collect();
+            let fields: Map<_, _> = pairs.map(|(n, c)| (n.to_string(), c.value.clone())).collect();
             Value::Object(fields)
         };
         self.rows.iter().map(object).collect()
@@ -181,18 +158,9 @@ mod tests {
     fn every_form_holds_every_cell() {
         let mut table = Table::new(&["name", ">size"]);
         table.row(["a,b".to_string(), "7".to_string()]);
-        for format in [
-            Format::Table,
-            Format::Md,
-            Format::Csv,
-            Format::Json,
-            Format::Jsonl,
-        ] {
+        for format in [Format::Table, Format::Md, Format::Csv, Format::Json, Format::Jsonl] {
             let text = table.render(format).unwrap();
-            assert!(
-                text.contains("a,b") && text.contains('7') && text.contains("size"),
-                "{text}"
-            );
+            assert!(text.contains("a,b") && text.contains('7') && text.contains("size"), "{text}");
         }
         assert_eq!(table.render(Format::Csv).unwrap(), "name,size\n\"a,b\",7\n");
     }
@@ -206,15 +174,9 @@ mod tests {
         let csv = table.render(Format::Csv).unwrap();
         assert_eq!(csv, "name,step_ns\na,1500.0\nb,\nc,\n");
         let lines = table.render(Format::Jsonl).unwrap();
-        assert!(
-            lines.starts_with("{\"name\":\"a\",\"step_ns\":1500.0}"),
-            "{lines}"
-        );
+        assert!(lines.starts_with("{\"name\":\"a\",\"step_ns\":1500.0}"), "{lines}");
         let shown = table.render(Format::Table).unwrap();
-        assert!(
-            shown.contains("1.500 µs") && !shown.contains("step_ns"),
-            "{shown}"
-        );
+        assert!(shown.contains("1.500 µs") && !shown.contains("step_ns"), "{shown}");
         assert!(!shown.contains("wrong"), "{shown}");
     }
 

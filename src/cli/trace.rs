@@ -32,22 +32,11 @@ pub struct TraceArgs {
     output: Option<PathBuf>,
 
     /// Training or inference: train, infer
-    #[arg(
-        short,
-        long,
-        value_name = "MODE",
-        default_value = "train",
-        hide_possible_values = true
-    )]
+    #[arg(short, long, value_name = "MODE", default_value = "train", hide_possible_values = true)]
     mode: ModeArg,
 
     /// Model size: full or tiny [default: full; tiny on a software adapter]
-    #[arg(
-        long,
-        value_name = "NAME",
-        hide_possible_values = true,
-        env = "FATHOM_PRESET"
-    )]
+    #[arg(long, value_name = "NAME", hide_possible_values = true, env = "FATHOM_PRESET")]
     preset: Option<PresetArg>,
 
     /// Samples in a batch [default: the preset's]
@@ -116,10 +105,7 @@ fn take(args: &TraceArgs, gpu: &Gpu) -> Result<Step> {
     let preset = preset_or_default(args.preset, Some(gpu));
     let model = configure(entry, preset, args.batch.map(|b| b as usize), &args.set)?;
     let mode: Mode = args.mode.into();
-    let options = Options {
-        fuse: !args.no_fuse,
-        ..Options::default()
-    };
+    let options = Options { fuse: !args.no_fuse, ..Options::default() };
     let nodes = step::nodes(model.as_ref(), mode, &gpu.caps, false)?;
     let outline = Outline::new(&gpu.caps, &nodes, &options)?;
     if !args.no_verify {
@@ -134,10 +120,7 @@ fn take(args: &TraceArgs, gpu: &Gpu) -> Result<Step> {
     let mut data = model.data(&args.data.source(args.seed))?;
     feed(gpu, &program, &data.batch(Split::Train, 0)?)?;
     let places = one_step(gpu, &program, STEPS)?.ok_or_else(|| {
-        Error::Device(format!(
-            "{}: a trace needs timestamps, which it lacks",
-            gpu.summary
-        ))
+        Error::Device(format!("{}: a trace needs timestamps, which it lacks", gpu.summary))
     })?;
     let entries = program.outline.entries.iter().zip(places);
     let span = |(entry, (start_ns, end_ns)): (&crate::program::Entry, (f64, f64))| {
@@ -156,17 +139,9 @@ fn take(args: &TraceArgs, gpu: &Gpu) -> Result<Step> {
         }
     };
     Ok(Step {
-        title: format!(
-            "{} {mode} batch {}, preset {preset}",
-            entry.name,
-            model.batch()
-        ),
+        title: format!("{} {mode} batch {}, preset {preset}", entry.name, model.batch()),
         device: gpu.summary.to_string(),
-        tool: format!(
-            "fathom {} ({})",
-            env!("CARGO_PKG_VERSION"),
-            env!("FATHOM_COMMIT")
-        ),
+        tool: format!("fathom {} ({})", env!("CARGO_PKG_VERSION"), env!("FATHOM_COMMIT")),
         verified: !args.no_verify,
         ops: entries.map(span).collect(),
     })

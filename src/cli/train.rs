@@ -92,9 +92,7 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
             losses.clear();
             if people {
                 let measured = format!("{value:.2} {}", metric.unit);
-                output::data(&format!(
-                    "{step:8}  {loss:12.4}  {measured:>24}  {seconds:6.1} s\n"
-                ))?;
+                output::data(&format!("{step:8}  {loss:12.4}  {measured:>24}  {seconds:6.1} s\n"))?;
             }
             table.row([
                 step.to_string(),
@@ -130,11 +128,7 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
     for skipped in trainer.data().skipped() {
         output::note(&args.output, &format!("left out: {skipped}"));
     }
-    if interrupted() {
-        Err(Error::Interrupted)
-    } else {
-        Ok(())
-    }
+    if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
 }
 
 /// Prints what people saw line by line in the other forms, and keeps it where `--save` says.

@@ -78,20 +78,10 @@ pub fn execute(args: &VerifyArgs) -> Result<()> {
         }
     }
     drop(progress);
-    let mut table = Table::new(&[
-        "kernel",
-        ">checks",
-        ">passed",
-        ">worst error / bound",
-        "where",
-    ]);
+    let mut table = Table::new(&["kernel", ">checks", ">passed", ">worst error / bound", "where"]);
     for (name, checks, failed, worst) in &rows {
         let passed = (checks - failed).to_string();
-        let detail = if *failed > 0 {
-            worst.detail.clone()
-        } else {
-            String::new()
-        };
+        let detail = if *failed > 0 { worst.detail.clone() } else { String::new() };
         table.row([
             name.clone(),
             checks.to_string(),
@@ -105,11 +95,7 @@ pub fn execute(args: &VerifyArgs) -> Result<()> {
     let checks: usize = rows.iter().map(|row| row.1).sum();
     output::note(
         &args.out,
-        &format!(
-            "{}: {} of {checks} checks passed",
-            gpu.summary,
-            checks - failed
-        ),
+        &format!("{}: {} of {checks} checks passed", gpu.summary, checks - failed),
     );
     if failed == 0 {
         return Ok(());

@@ -8,10 +8,7 @@ fn times(factor: f64) -> Vec<f64> {
 }
 
 fn side(name: &str, runs: &[Run]) -> Side {
-    Side {
-        name: name.into(),
-        records: vec![example::record(runs)],
-    }
+    Side { name: name.into(), records: vec![example::record(runs)] }
 }
 
 fn both() -> [Run; 2] {
@@ -120,24 +117,11 @@ fn devices_differ_only_across() {
     let base = side("old", &both());
     let mut other = side("new", &both());
     other.records[0].device.name = "Another".into();
-    refused(
-        &base,
-        &other,
-        false,
-        &["device: Made-up GPU in old, Another in new"],
-    );
-    assert_eq!(
-        compare(&base, &[other.clone()], true).unwrap().rows.len(),
-        2
-    );
+    refused(&base, &other, false, &["device: Made-up GPU in old, Another in new"]);
+    assert_eq!(compare(&base, &[other.clone()], true).unwrap().rows.len(), 2);
     // But not among the runs that are to be one thing.
     other.records.push(base.records[0].clone());
-    refused(
-        &base,
-        &other,
-        true,
-        &["record 1 of new, Made-up GPU in record 2"],
-    );
+    refused(&base, &other, true, &["record 1 of new, Made-up GPU in record 2"]);
 }
 
 #[test]
@@ -148,12 +132,7 @@ fn a_software_adapter_is_as_its_machine() {
         side.records[0].host.cpu = Some(cpu.into());
         side
     });
-    refused(
-        &sides[0],
-        &sides[1],
-        false,
-        &["processor: one in one, two in two"],
-    );
+    refused(&sides[0], &sides[1], false, &["processor: one in one, two in two"]);
     sides[1].records[0].host.cpu = Some("one".into());
     assert!(compare(&sides[0], &sides[1..], false).is_ok());
 }

@@ -19,9 +19,7 @@ pub fn within(side: &Side) -> Vec<String> {
     let first = &side.records[0];
     let called = |i: usize| format!("record {} of {}", i + 1, side.name);
     let others = side.records.iter().enumerate().skip(1);
-    others
-        .flat_map(|(i, record)| pair((&called(0), first), (&called(i), record), false))
-        .collect()
+    others.flat_map(|(i, record)| pair((&called(0), first), (&called(i), record), false)).collect()
 }
 
 /// Differences between two sides.
@@ -66,10 +64,7 @@ fn on_off(on: bool) -> String {
 pub fn batches(base: &Side, other: &Side, cell: &Cell) -> Option<String> {
     let of = |side: &Side| -> Vec<usize> {
         let cells = super::cells(side).into_iter();
-        cells
-            .filter(|c| (&c.0, &c.1) == (&cell.0, &cell.1))
-            .map(|c| c.2)
-            .collect()
+        cells.filter(|c| (&c.0, &c.1) == (&cell.0, &cell.1)).map(|c| c.2).collect()
     };
     let (ours, theirs) = (of(base), of(other));
     if ours.is_empty() || theirs.is_empty() || ours.iter().any(|b| theirs.contains(b)) {
@@ -80,11 +75,7 @@ pub fn batches(base: &Side, other: &Side, cell: &Cell) -> Option<String> {
         texts.join(", ")
     };
     let what = format!("{} {}: batch", cell.0, cell.1);
-    line(
-        &what,
-        (&base.name, list(&ours)),
-        (&other.name, list(&theirs)),
-    )
+    line(&what, (&base.name, list(&ours)), (&other.name, list(&theirs)))
 }
 
 /// Differences between the runs of a cell, and whatever makes one of them no measurement.
@@ -118,26 +109,15 @@ pub fn settings(cell: &str, ours: (&str, &Run), theirs: (&str, &Run)) -> Vec<Str
         let what = format!("{cell}: {what}");
         line(&what, (ours.0, get(ours.1)), (theirs.0, get(theirs.1)))
     };
-    let mut found = vec![
-        of("preset", &|r| r.preset.clone()),
-        of("data", &|r| r.data.clone()),
-    ];
+    let mut found = vec![of("preset", &|r| r.preset.clone()), of("data", &|r| r.data.clone())];
     if let (Some(a), Some(b)) = (&ours.1.timing, &theirs.1.timing) {
         let what = format!("{cell}: clock");
         found.push(line(&what, (ours.0, &a.source), (theirs.0, &b.source)));
     }
     let keys = ours.1.model.keys();
-    let more = theirs
-        .1
-        .model
-        .keys()
-        .filter(|k| !ours.1.model.contains_key(*k));
+    let more = theirs.1.model.keys().filter(|k| !ours.1.model.contains_key(*k));
     for key in keys.chain(more) {
-        let value = |r: &Run| {
-            r.model
-                .get(key)
-                .map_or("absent".into(), ToString::to_string)
-        };
+        let value = |r: &Run| r.model.get(key).map_or("absent".into(), ToString::to_string);
         found.push(of(&format!("model parameter {key}"), &value));
     }
     found.into_iter().flatten().collect()
@@ -164,10 +144,7 @@ fn doubts(side: &Side) -> Vec<String> {
     let runs = || side.records.iter().flat_map(|r| &r.runs);
     let mut kinds: Vec<(&str, Vec<String>)> = Vec::new();
     for run in runs() {
-        let own = run
-            .validity
-            .iter()
-            .filter(|v| *v != "ok" && !v.ends_with("between ops"));
+        let own = run.validity.iter().filter(|v| *v != "ok" && !v.ends_with("between ops"));
         for doubt in own {
             // `step times drifted by -4.9 %`: by how much is another matter.
             let kind = doubt.split(" by ").next().unwrap_or(doubt);

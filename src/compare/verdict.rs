@@ -85,10 +85,9 @@ impl Reason {
                 "beyond-floor",
                 "apart by more than the noise floor, and the interval leaves out 1",
             ),
-            Self::WithinFloor => (
-                "within-floor",
-                "apart by less than two runs of the same program may be",
-            ),
+            Self::WithinFloor => {
+                ("within-floor", "apart by less than two runs of the same program may be")
+            }
             Self::IntervalHoldsOne => (
                 "interval-holds-1",
                 "apart by more than the noise floor, but the interval holds 1: sample longer (--time)",
@@ -158,11 +157,8 @@ pub fn judge(base: &[&[f64]], other: &[&[f64]]) -> Finding {
 fn floor(base: &[&[f64]], other: &[&[f64]]) -> f64 {
     let variance = |runs: &[&[f64]]| noise(runs).powi(2) / runs.len() as f64;
     let found = DEVIATIONS * (variance(base) + variance(other)).sqrt();
-    let least = if base.len().min(other.len()) >= REPEATED {
-        LEAST_FLOOR_REPEATED
-    } else {
-        LEAST_FLOOR
-    };
+    let least =
+        if base.len().min(other.len()) >= REPEATED { LEAST_FLOOR_REPEATED } else { LEAST_FLOOR };
     // `max` would hide a NaN.
     if found < least { least } else { found }
 }

@@ -92,19 +92,14 @@ pub fn parse(bytes: &[u8], file: &Path, task: usize) -> Result<Vec<Question>> {
         if line.is_empty() {
             continue;
         }
-        let number = line
-            .split_once(' ')
-            .and_then(|(id, rest)| Some((id.parse().ok()?, rest)));
+        let number = line.split_once(' ').and_then(|(id, rest)| Some((id.parse().ok()?, rest)));
         let Some((id, rest)) = number else {
             return Err(bad("a number, a space and a sentence are expected".into()));
         };
         if id == 1 {
             story.clear();
         } else if id != last + 1 {
-            return Err(bad(format!(
-                "number {id} after {last}: {} or 1 is expected",
-                last + 1
-            )));
+            return Err(bad(format!("number {id} after {last}: {} or 1 is expected", last + 1)));
         }
         last = id;
         let mut fields = rest.split('\t');
@@ -127,11 +122,7 @@ pub fn parse(bytes: &[u8], file: &Path, task: usize) -> Result<Vec<Question>> {
         }
     }
     if questions.is_empty() {
-        return Err(Error::data(
-            file,
-            "file",
-            "no questions in it: a bAbI file is expected",
-        ));
+        return Err(Error::data(file, "file", "no questions in it: a bAbI file is expected"));
     }
     Ok(questions)
 }
@@ -177,30 +168,15 @@ mod tests {
         assert_eq!(all[1].story.len(), 3);
         assert_eq!(all[0].story[0], ["mary", "moved", "to", "the", "bathroom"]);
         assert_eq!(all[0].question, ["where", "is", "mary"]);
-        assert_eq!(
-            (all[2].story.len(), all[2].answer.as_str()),
-            (1, "milk,apple")
-        );
+        assert_eq!((all[2].story.len(), all[2].answer.as_str()), (1, "milk,apple"));
     }
 
     #[test]
     fn what_is_wrong_is_refused_with_its_line() {
         let cases: [(&[u8], &str, &str); 6] = [
-            (
-                b"1 Mary went home.\n3 John slept.\n",
-                "line 2",
-                "number 3 after 1",
-            ),
-            (
-                b"1 Mary went home.\n2 Where is Mary?\n",
-                "line 2",
-                "no answer",
-            ),
-            (
-                b"1 Mary went home.\n2 Where is Mary? \t\t1\n",
-                "line 2",
-                "no answer",
-            ),
+            (b"1 Mary went home.\n3 John slept.\n", "line 2", "number 3 after 1"),
+            (b"1 Mary went home.\n2 Where is Mary?\n", "line 2", "no answer"),
+            (b"1 Mary went home.\n2 Where is Mary? \t\t1\n", "line 2", "no answer"),
             (b"1 Mary went \xff home.\n", "line 1", "UTF-8"),
             (b"Mary went home.\n", "line 1", "a number"),
             (b"1 Where is Mary? \thome\n", "line 1", "no story"),
@@ -209,12 +185,7 @@ mod tests {
             let error = parsed(text).unwrap_err().to_string();
             assert!(error.contains(place) && error.contains(what), "{error}");
         }
-        assert!(
-            parsed(b"1 Mary went home.\n")
-                .unwrap_err()
-                .to_string()
-                .contains("no questions")
-        );
+        assert!(parsed(b"1 Mary went home.\n").unwrap_err().to_string().contains("no questions"));
     }
 
     #[test]
@@ -233,10 +204,7 @@ mod tests {
                 assert!(share < 150, "task {task}: '{answer}' {share} times");
             }
             let longest = all.iter().flat_map(|q| &q.story).map(Vec::len).max();
-            assert!(
-                longest <= Some(11),
-                "task {task}: a sentence of {longest:?} words"
-            );
+            assert!(longest <= Some(11), "task {task}: a sentence of {longest:?} words");
         }
     }
 

@@ -31,11 +31,7 @@ impl Digits {
         let (images, labels) = synthetic_idx(seed, split, n)?;
         let images = idx::parse_images(&images[..], name)?;
         let labels = Some(idx::parse_labels(&labels[..], name)?);
-        Ok(Self {
-            images,
-            labels,
-            seed,
-        })
+        Ok(Self { images, labels, seed })
     }
 
     /// Reads MNIST, or any set in its form. `path` is the folder of
@@ -48,11 +44,7 @@ impl Digits {
     pub fn open(path: &Path, split: Split, seed: u64) -> Result<Self> {
         if !path.is_dir() {
             let images = idx::read_images(path)?;
-            return Ok(Self {
-                images,
-                labels: None,
-                seed,
-            });
+            return Ok(Self { images, labels: None, seed });
         }
         let part = match split {
             Split::Train => "train",
@@ -73,11 +65,7 @@ impl Digits {
             }
             labels = Some(read);
         }
-        Ok(Self {
-            images,
-            labels,
-            seed,
-        })
+        Ok(Self { images, labels, seed })
     }
 
     /// All images, in the order of the source.
@@ -171,12 +159,7 @@ mod tests {
         let other_seed = Digits::synthetic(2, Split::Train, 20).unwrap();
         let other_split = Digits::synthetic(1, Split::Test, 20).unwrap();
         for other in [other_seed, other_split] {
-            assert!(
-                digits
-                    .images()
-                    .iter()
-                    .all(|image| !other.images().contains(image))
-            );
+            assert!(digits.images().iter().all(|image| !other.images().contains(image)));
         }
         assert!(Digits::synthetic(1, Split::Train, 0).is_err());
     }
@@ -185,9 +168,7 @@ mod tests {
     #[test]
     fn the_same_bytes_on_every_machine() {
         let (images, _) = synthetic_idx(1, Split::Train, 100).unwrap();
-        let sum = images
-            .iter()
-            .fold(0, |sum, &byte| mix(sum ^ u64::from(byte)));
+        let sum = images.iter().fold(0, |sum, &byte| mix(sum ^ u64::from(byte)));
         assert_eq!(sum, 2_526_307_915_220_765_045);
     }
 
@@ -198,12 +179,7 @@ mod tests {
         // MNIST: mean 0.1307, standard deviation 0.3081.
         let mean = all.iter().map(|&ink| f64::from(ink) / 255.0).sum::<f64>() / all.len() as f64;
         assert!((0.10..0.16).contains(&mean), "{mean}");
-        assert!(
-            digits
-                .images()
-                .iter()
-                .all(|image| image.iter().max() > Some(&200))
-        );
+        assert!(digits.images().iter().all(|image| image.iter().max() > Some(&200)));
         let labels = digits.labels().unwrap();
         assert!((0..10).all(|digit| labels.iter().filter(|&&label| label == digit).count() > 150));
     }
@@ -213,17 +189,10 @@ mod tests {
         let (train, test) = (train(2000), Digits::synthetic(1, Split::Test, 500).unwrap());
         let mut means = vec![[0.0; PIXELS]; 10];
         for (image, &label) in train.images().iter().zip(train.labels().unwrap()) {
-            means[label as usize]
-                .iter_mut()
-                .zip(image)
-                .for_each(|(m, &ink)| *m += f64::from(ink));
+            means[label as usize].iter_mut().zip(image).for_each(|(m, &ink)| *m += f64::from(ink));
         }
         let cosine = |image: &Image, mean: &[f64; PIXELS]| {
-            let dot: f64 = image
-                .iter()
-                .zip(mean)
-                .map(|(&ink, m)| f64::from(ink) * m)
-                .sum();
+            let dot: f64 = image.iter().zip(mean).map(|(&ink, m)| f64::from(ink) * m).sum();
             dot / mean.iter().map(|m| m * m).sum::<f64>().sqrt()
         };
         let nearest = |image| {
@@ -259,10 +228,7 @@ mod tests {
         // Three epochs: each image three times.
         let unit = |image: &Image| image.map(|ink| f32::from(ink) / 255.0).to_vec();
         for image in digits.images() {
-            let times = pixels
-                .chunks(PIXELS)
-                .filter(|chunk| *chunk == unit(image))
-                .count();
+            let times = pixels.chunks(PIXELS).filter(|chunk| *chunk == unit(image)).count();
             assert_eq!(times, 3);
         }
         pixels.sort_by(f32::total_cmp);
@@ -277,26 +243,16 @@ mod tests {
         let (images, labels) = synthetic_idx(1, Split::Train, 4).unwrap();
         let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
         std::io::Write::write_all(&mut packed, &images).unwrap();
-        fs::write(
-            path.join("train-images-idx3-ubyte.gz"),
-            packed.finish().unwrap(),
-        )
-        .unwrap();
+        fs::write(path.join("train-images-idx3-ubyte.gz"), packed.finish().unwrap()).unwrap();
         fs::write(path.join("t10k-images-idx3-ubyte"), &images).unwrap();
         fs::write(path.join("t10k-labels-idx1-ubyte"), &labels).unwrap();
 
         let read = Digits::open(path, Split::Train, 1).unwrap();
         assert_eq!((read.images(), read.labels()), (train(4).images(), None));
         let read = Digits::open(path, Split::Test, 1).unwrap();
-        assert_eq!(
-            (read.images(), read.labels()),
-            (train(4).images(), train(4).labels())
-        );
+        assert_eq!((read.images(), read.labels()), (train(4).images(), train(4).labels()));
         let file = path.join("t10k-images-idx3-ubyte");
-        assert_eq!(
-            Digits::open(&file, Split::Train, 1).unwrap().images(),
-            train(4).images()
-        );
+        assert_eq!(Digits::open(&file, Split::Train, 1).unwrap().images(), train(4).images());
 
         let (_, labels) = synthetic_idx(1, Split::Train, 3).unwrap();
         fs::write(path.join("t10k-labels-idx1-ubyte"), labels).unwrap();
@@ -315,9 +271,6 @@ mod tests {
         let what = "folder: neither t10k-images-idx3-ubyte nor t10k-images-idx3-ubyte.gz is here: name MNIST's folder";
         assert!(error.to_string().ends_with(what), "{error}");
         let error = Digits::open(&folder.path().join("absent"), Split::Test, 1).unwrap_err();
-        assert!(
-            error.to_string().contains("absent: path: no such file"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("absent: path: no such file"), "{error}");
     }
 }

@@ -123,12 +123,7 @@ impl<'a> Source<'a> {
             true => Box::new(MultiGzDecoder::new(whole)),
             false => Box::new(whole),
         };
-        Ok(Self {
-            input,
-            file,
-            packed,
-            at: 0,
-        })
+        Ok(Self { input, file, packed, at: 0 })
     }
 
     /// The dimensions after the magic number `expected`.
@@ -145,11 +140,7 @@ impl<'a> Source<'a> {
                 Some(LABELS) => "an IDX file of labels".to_owned(),
                 Some(magic) => format!("magic number {magic:#010x}"),
             };
-            let kind = if expected == IMAGES {
-                "images"
-            } else {
-                "labels"
-            };
+            let kind = if expected == IMAGES { "images" } else { "labels" };
             let what = format!("{found}, expected IDX {kind}, which start with {expected:#010x}");
             return Err(self.fault("header, byte 0 (magic number)", what));
         }
@@ -181,10 +172,8 @@ impl<'a> Source<'a> {
             start + promised
         );
         Err(if found < promised {
-            let what = format!(
-                "ends inside sample {} of {count}; {needs}",
-                found / size as u64 + 1
-            );
+            let what =
+                format!("ends inside sample {} of {count}; {needs}", found / size as u64 + 1);
             self.fault(format!("byte {}", start + found), what)
         } else {
             let what = format!("goes on after the last sample; {needs}");
@@ -301,11 +290,7 @@ mod tests {
         assert!(fault(&labels).contains("an IDX file of labels, expected IDX images"));
         assert!(fault(b"\x89PNG\r\n").contains("magic number 0x89504e47, expected IDX images"));
         let error = parse_labels(&plain(1)[..], Path::new("f")).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("an IDX file of images, expected IDX labels")
-        );
+        assert!(error.to_string().contains("an IDX file of images, expected IDX labels"));
     }
 
     #[test]
@@ -320,10 +305,7 @@ mod tests {
 
     #[test]
     fn no_samples() {
-        assert_eq!(
-            fault(&plain(0)),
-            "f: header, byte 4 (count): 0 samples, expected at least 1"
-        );
+        assert_eq!(fault(&plain(0)), "f: header, byte 4 (count): 0 samples, expected at least 1");
     }
 
     #[test]
@@ -331,27 +313,16 @@ mod tests {
         let whole = plain(3);
         let needs = "the header promises 3 samples of 784 bytes: 2368 bytes in all";
         let cut = &whole[..whole.len() - 1];
-        assert_eq!(
-            fault(cut),
-            format!("f: byte 2367: ends inside sample 3 of 3; {needs}")
-        );
+        assert_eq!(fault(cut), format!("f: byte 2367: ends inside sample 3 of 3; {needs}"));
         assert_eq!(
             fault(&gz(cut)),
             format!("f: byte 2367: ends inside sample 3 of 3; {needs} when unpacked")
         );
         let long = [&whole[..], b"x"].concat();
-        assert_eq!(
-            fault(&long),
-            format!("f: byte 2368: goes on after the last sample; {needs}")
-        );
+        assert_eq!(fault(&long), format!("f: byte 2368: goes on after the last sample; {needs}"));
         let labels = [0, 0, 8, 1, 0, 0, 0, 2, 9];
         let error = parse_labels(&labels[..], Path::new("f")).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("byte 9: ends inside sample 2 of 2"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("byte 9: ends inside sample 2 of 2"), "{error}");
     }
 
     #[test]
@@ -359,10 +330,7 @@ mod tests {
         let mut bytes = plain(1);
         bytes[4..8].fill(0xff);
         let text = fault(&bytes);
-        assert!(
-            text.contains("byte 800: ends inside sample 2 of 4294967295"),
-            "{text}"
-        );
+        assert!(text.contains("byte 800: ends inside sample 2 of 4294967295"), "{text}");
         assert!(fault(&gz(&bytes)).contains("ends inside sample 2 of 4294967295"));
     }
 
@@ -377,10 +345,7 @@ mod tests {
         let trailing = [&whole[..], b"junk"].concat();
         for bytes in [&bad_sum, &bad_block, &whole[..40], &whole[..2], &trailing] {
             let text = fault(bytes);
-            assert!(
-                text.contains("of the unpacked data: the gzip stream is cut short"),
-                "{text}"
-            );
+            assert!(text.contains("of the unpacked data: the gzip stream is cut short"), "{text}");
         }
     }
 

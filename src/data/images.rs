@@ -61,12 +61,7 @@ pub struct Images {
 #[derive(Debug)]
 enum Origin {
     Drawn,
-    Stored {
-        path: PathBuf,
-        classes: usize,
-        train: Vec<Stored>,
-        test: Vec<Stored>,
-    },
+    Stored { path: PathBuf, classes: usize, train: Vec<Stored>, test: Vec<Stored> },
 }
 
 #[derive(Debug)]
@@ -88,16 +83,9 @@ pub fn open(want: &Want) -> Result<Images> {
         None => Origin::Drawn,
         Some(path) => stored(path, want, &mut skipped)?,
     };
-    let set = Arc::new(Set {
-        want: want.clone(),
-        origin,
-        skipped: Mutex::new(skipped),
-    });
+    let set = Arc::new(Set { want: want.clone(), origin, skipped: Mutex::new(skipped) });
     let maker = Arc::clone(&set);
-    Ok(Images {
-        set,
-        ahead: Ahead::new(move |step| maker.batch(Split::Train, step)),
-    })
+    Ok(Images { set, ahead: Ahead::new(move |step| maker.batch(Split::Train, step)) })
 }
 
 fn stored(path: &Path, want: &Want, skipped: &mut Vec<String>) -> Result<Origin> {
@@ -128,12 +116,7 @@ fn stored(path: &Path, want: &Want, skipped: &mut Vec<String>) -> Result<Origin>
         let what = "too few images: at least one to learn from and one to hold out are needed";
         return Err(Error::data(path, "images", what));
     }
-    Ok(Origin::Stored {
-        path: path.to_path_buf(),
-        classes,
-        train,
-        test,
-    })
+    Ok(Origin::Stored { path: path.to_path_buf(), classes, train, test })
 }
 
 impl Images {
@@ -151,16 +134,12 @@ impl Images {
 
     /// Steps in which every image to learn from is seen once.
     pub fn epoch(&self) -> u64 {
-        self.set
-            .len(Split::Train)
-            .div_ceil(self.set.want.batch as u64)
+        self.set.len(Split::Train).div_ceil(self.set.want.batch as u64)
     }
 
     /// Batches that hold every held-out image once; the last is filled up from the first.
     pub fn test_batches(&self) -> u64 {
-        self.set
-            .len(Split::Test)
-            .div_ceil(self.set.want.batch as u64)
+        self.set.len(Split::Test).div_ceil(self.set.want.batch as u64)
     }
 
     /// `50000 + 500 procedural images of 10 classes`.
@@ -199,9 +178,7 @@ impl Set {
 
     fn batch(&self, split: Split, step: u64) -> Result<Batch> {
         let first = step.wrapping_mul(self.want.batch as u64);
-        let places: Vec<_> = (0..self.want.batch as u64)
-            .map(|i| first.wrapping_add(i))
-            .collect();
+        let places: Vec<_> = (0..self.want.batch as u64).map(|i| first.wrapping_add(i)).collect();
         let samples: Result<Vec<_>> = places.par_iter().map(|&k| self.sample(split, k)).collect();
         let (pixels, labels): (Vec<_>, Vec<_>) = samples?.into_iter().unzip();
         Ok((pixels.concat(), labels))
@@ -240,11 +217,7 @@ impl Set {
             }
         }
         let what = "no image of the set can be read";
-        Err(Error::data(
-            self.want.source.clone().unwrap_or_default(),
-            "images",
-            what,
-        ))
+        Err(Error::data(self.want.source.clone().unwrap_or_default(), "images", what))
     }
 
     fn skip(&self, why: String) {

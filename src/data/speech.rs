@@ -82,9 +82,7 @@ impl Speech {
         limits: Limits,
     ) -> Result<Self> {
         if n == 0 {
-            return Err(Error::Usage(
-                "a data set needs at least one utterance".into(),
-            ));
+            return Err(Error::Usage("a data set needs at least one utterance".into()));
         }
         let mfcc = Mfcc::default();
         let made = (0..n).into_par_iter().map(|i| {
@@ -92,11 +90,7 @@ impl Speech {
             utterance(&mfcc, &audio, &phones, limits, Path::new("synthetic"))
         });
         let utterances = made.collect::<Result<Vec<_>>>()?;
-        Ok(Self {
-            utterances,
-            limits,
-            seed,
-        })
+        Ok(Self { utterances, limits, seed })
     }
 
     /// One synthetic utterance's audio and phones.
@@ -108,10 +102,8 @@ impl Speech {
         limits: Limits,
     ) -> (Vec<i16>, Vec<Segment>) {
         let half = u64::from(split == Split::Test);
-        let mut rng = Rng::new(
-            seed.wrapping_mul(0x9E37_79B9)
-                .wrapping_add(2 * index as u64 + half),
-        );
+        let mut rng =
+            Rng::new(seed.wrapping_mul(0x9E37_79B9).wrapping_add(2 * index as u64 + half));
         // Some are shorter, so that lengths differ within a batch.
         let longest = WINDOW + (limits.frames - 1) * HOP;
         let longest = synth::Longest {
@@ -134,11 +126,7 @@ impl Speech {
             utterance(&mfcc, &samples, &phones, limits, wav)
         });
         let utterances = read.collect::<Result<Vec<_>>>()?;
-        Ok(Self {
-            utterances,
-            limits,
-            seed,
-        })
+        Ok(Self { utterances, limits, seed })
     }
 
     /// How many there are.
@@ -154,11 +142,7 @@ impl Speech {
     /// Batch `step`: each epoch has every utterance once, in an order of its own. The last batch of an
     /// epoch goes on into the next.
     pub fn batch(&self, step: u64, size: usize) -> Batch {
-        let Limits {
-            frames: time,
-            labels: longest,
-            context,
-        } = self.limits;
+        let Limits { frames: time, labels: longest, context } = self.limits;
         let width = COEFFICIENTS * (2 * context + 1);
         let mut batch = Batch {
             features: vec![0.0; size * time * width],
@@ -180,10 +164,7 @@ impl Speech {
             let rows = &mut batch.features[slot * time * width..][..time * width];
             with_context(utterance, context, rows);
             batch.frames.push(utterance.frames() as u32);
-            for (to, &label) in batch.labels[slot * longest..]
-                .iter_mut()
-                .zip(&utterance.labels)
-            {
+            for (to, &label) in batch.labels[slot * longest..].iter_mut().zip(&utterance.labels) {
                 *to = label as u32;
             }
             batch.label_lengths.push(utterance.labels.len() as u32);
@@ -248,11 +229,7 @@ fn utterance(
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits {
-        frames: 64,
-        labels: 16,
-        context: 2,
-    };
+    const LIMITS: Limits = Limits { frames: 64, labels: 16, context: 2 };
 
     #[test]
     fn written_and_read_back_utterances_are_the_same() {
@@ -287,10 +264,7 @@ mod tests {
 
     #[test]
     fn the_context_is_zero_beyond_the_ends() {
-        let utterance = Utterance {
-            features: vec![1.0; 2 * COEFFICIENTS],
-            labels: vec![0],
-        };
+        let utterance = Utterance { features: vec![1.0; 2 * COEFFICIENTS], labels: vec![0] };
         let mut rows = vec![0.0; 2 * 3 * COEFFICIENTS];
         with_context(&utterance, 1, &mut rows);
         let sums: Vec<f32> = rows.chunks(COEFFICIENTS).map(|c| c.iter().sum()).collect();
@@ -299,21 +273,12 @@ mod tests {
 
     #[test]
     fn what_the_net_cannot_take_is_refused() {
-        let long = Limits {
-            frames: 10,
-            ..LIMITS
-        };
+        let long = Limits { frames: 10, ..LIMITS };
         let (audio, phones) = Speech::render(1, Split::Train, 0, Inventory::Small, LIMITS);
         let mfcc = Mfcc::default();
         for (limits, expected) in [
             (long, "frames: the net takes 10"),
-            (
-                Limits {
-                    labels: 2,
-                    ..LIMITS
-                },
-                "the net takes 2 at most",
-            ),
+            (Limits { labels: 2, ..LIMITS }, "the net takes 2 at most"),
         ] {
             let error =
                 utterance(&mfcc, &audio, &phones, limits, Path::new("SX9.WAV")).unwrap_err();
@@ -322,14 +287,7 @@ mod tests {
                 "{error}"
             );
         }
-        let crowded = vec![
-            Segment {
-                start: 0,
-                end: 1,
-                phone: 3
-            };
-            12
-        ];
+        let crowded = vec![Segment { start: 0, end: 1, phone: 3 }; 12];
         let error = utterance(&mfcc, &audio[..1000], &crowded, LIMITS, Path::new("x")).unwrap_err();
         assert!(error.to_string().contains("too few"), "{error}");
     }

@@ -149,13 +149,8 @@ impl Corpus {
         let (source, source_ids) = source.vocabulary(want.vocabularies[0]);
         let (target, target_ids) = target.vocabulary(want.vocabularies[1]);
         for pair in text.pairs.iter_mut().flatten().flatten() {
-            for (words, ids) in [
-                (&mut pair.source, &source_ids),
-                (&mut pair.target, &target_ids),
-            ] {
-                words
-                    .iter_mut()
-                    .for_each(|word| *word = ids[*word as usize]);
+            for (words, ids) in [(&mut pair.source, &source_ids), (&mut pair.target, &target_ids)] {
+                words.iter_mut().for_each(|word| *word = ids[*word as usize]);
             }
         }
         Ok(Self {
@@ -180,9 +175,7 @@ impl Corpus {
 
     /// The pairs of a bucket, in the order of the source.
     pub fn pairs(&self, split: Split, bucket: usize) -> &[Pair] {
-        self.pairs[split as usize]
-            .get(bucket)
-            .map_or(&[], Vec::as_slice)
+        self.pairs[split as usize].get(bucket).map_or(&[], Vec::as_slice)
     }
 
     /// Pairs of both splits that fit no bucket and are left out.
@@ -211,9 +204,9 @@ impl Corpus {
         };
         let (kind, place) = match &self.origin {
             Origin::Made => ("built-in".into(), String::new()),
-            Origin::Folder {
-                path, languages, ..
-            } => (languages.join("-"), format!(" in {}", path.display())),
+            Origin::Folder { path, languages, .. } => {
+                (languages.join("-"), format!(" in {}", path.display()))
+            }
         };
         let mut text = format!(
             "{train} + {test} {kind} sentence pairs{place} in {buckets}, \

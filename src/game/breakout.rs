@@ -23,14 +23,8 @@ pub(super) const ENTRY: Entry = Entry {
 const ROWS: usize = 6;
 const COLUMNS: usize = 18;
 const POINTS: [f32; ROWS] = [7.0, 7.0, 4.0, 4.0, 1.0, 1.0];
-const COLOURS: [[u8; 3]; ROWS] = [
-    [200, 72, 72],
-    [198, 108, 58],
-    [180, 122, 48],
-    [162, 162, 42],
-    [72, 160, 72],
-    [66, 72, 200],
-];
+const COLOURS: [[u8; 3]; ROWS] =
+    [[200, 72, 72], [198, 108, 58], [180, 122, 48], [162, 162, 42], [72, 160, 72], [66, 72, 200]];
 const GREY: [u8; 3] = [142, 142, 142];
 
 /// Borders of the field, and where the bricks begin.
@@ -103,19 +97,13 @@ impl Breakout {
     /// Moves the ball along one axis; a brick it meets breaks and turns it.
     fn advance(&mut self, axis: usize, at: &mut [f32; 2], speed: &mut [f32; 2]) -> f32 {
         at[axis] += speed[axis];
-        let (low, high) = if axis == 0 {
-            (LEFT, RIGHT - BALL[0])
-        } else {
-            (TOP, f32::MAX)
-        };
+        let (low, high) = if axis == 0 { (LEFT, RIGHT - BALL[0]) } else { (TOP, f32::MAX) };
         if at[axis] < low || at[axis] > high {
             at[axis] = at[axis].clamp(low, high);
             speed[axis] = -speed[axis];
         }
         let corners = [[0.0, 0.0], [BALL[0], 0.0], [0.0, BALL[1]], BALL];
-        let met = corners
-            .iter()
-            .find_map(|c| self.brick(at[0] + c[0], at[1] + c[1]));
+        let met = corners.iter().find_map(|c| self.brick(at[0] + c[0], at[1] + c[1]));
         let Some((row, column)) = met else { return 0.0 };
         self.bricks[row][column] = false;
         at[axis] -= speed[axis];

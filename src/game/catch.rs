@@ -10,14 +10,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "catch",
     about: "a ball falls and is caught or not: learned in minutes",
     make: |seed| Box::new(Catch::new(seed)),
-    pace: Pace {
-        before: 500,
-        exploration: 5_000,
-        period: 200,
-        steps: 1,
-        memory: 20_000,
-        idle: 0,
-    },
+    pace: Pace { before: 500, exploration: 5_000, period: 200, steps: 1, memory: 20_000, idle: 0 },
 };
 
 const BALL: i32 = 16;
@@ -37,12 +30,7 @@ struct Catch {
 
 impl Catch {
     fn new(seed: u64) -> Self {
-        let mut game = Self {
-            rng: Rng::new(seed),
-            ball: [0, 0],
-            drift: 0,
-            paddle: 0,
-        };
+        let mut game = Self { rng: Rng::new(seed), ball: [0, 0], drift: 0, paddle: 0 };
         game.reset();
         game
     }
@@ -73,11 +61,7 @@ impl Game for Catch {
             return Outcome::default();
         }
         let caught = *x + BALL > self.paddle && *x < self.paddle + PADDLE;
-        Outcome {
-            reward: if caught { 1.0 } else { -1.0 },
-            life_lost: !caught,
-            over: true,
-        }
+        Outcome { reward: if caught { 1.0 } else { -1.0 }, life_lost: !caught, over: true }
     }
 
     fn render(&self, screen: &mut [u8]) {
@@ -85,11 +69,7 @@ impl Game for Catch {
         let [x, y] = self.ball;
         fill(screen, [x, y, BALL, BALL], [255, 255, 255]);
         fill(screen, [self.paddle, FLOOR, PADDLE, 8], [255, 220, 220]);
-        fill(
-            screen,
-            [0, FLOOR + 12, WIDTH as i32, HEIGHT as i32],
-            [60, 60, 60],
-        );
+        fill(screen, [0, FLOOR + 12, WIDTH as i32, HEIGHT as i32], [60, 60, 60]);
     }
 }
 

@@ -135,11 +135,7 @@ impl Player {
             self.see();
         }
         let reward = if points == 0.0 { 0.0 } else { points.signum() };
-        Step {
-            reward,
-            terminal,
-            finished,
-        }
+        Step { reward, terminal, finished }
     }
 }
 

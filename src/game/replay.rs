@@ -43,11 +43,7 @@ pub struct Replay {
 impl Replay {
     /// A memory of at most `capacity` steps, 7,056 bytes each.
     pub fn new(capacity: usize) -> Self {
-        Self {
-            capacity,
-            steps: Vec::new(),
-            oldest: 0,
-        }
+        Self { capacity, steps: Vec::new(), oldest: 0 }
     }
 
     /// Steps remembered.
@@ -63,13 +59,7 @@ impl Replay {
     /// Remembers a step: the newest frame of the state it was taken in, whether that frame is the first of
     /// its episode, the action and what it brought.
     pub fn push(&mut self, frame: &[u8], starts: bool, action: u32, reward: f32, terminal: bool) {
-        let memory = Memory {
-            frame: frame.to_vec(),
-            action,
-            reward,
-            terminal,
-            starts,
-        };
+        let memory = Memory { frame: frame.to_vec(), action, reward, terminal, starts };
         if self.steps.len() < self.capacity {
             self.steps.push(memory);
         } else {

@@ -19,11 +19,7 @@ pub struct Scaler {
 
 impl Default for Scaler {
     fn default() -> Self {
-        Self {
-            luminance: vec![0.0; HEIGHT * WIDTH],
-            columns: places(WIDTH),
-            rows: places(HEIGHT),
-        }
+        Self { luminance: vec![0.0; HEIGHT * WIDTH], columns: places(WIDTH), rows: places(HEIGHT) }
     }
 }
 

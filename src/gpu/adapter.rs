@@ -50,9 +50,7 @@ impl AdapterSummary {
             // lavapipe and SwiftShader call themselves CPUs; WARP is only known by its name.
             software: kind == "cpu" || info.name.contains("Basic Render"),
             backend: info.backend.to_string(),
-            driver: format!("{} {}", info.driver, info.driver_info)
-                .trim()
-                .to_string(),
+            driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
             kind,
             vendor: info.vendor,
             device: info.device,
@@ -70,12 +68,7 @@ impl AdapterSummary {
 
 impl fmt::Display for AdapterSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            name,
-            backend,
-            driver,
-            ..
-        } = self;
+        let Self { name, backend, driver, .. } = self;
         write!(f, "{name} ({backend}, {driver})")
     }
 }
@@ -126,9 +119,7 @@ fn all(backend: Option<&str>) -> Result<Vec<(AdapterSummary, wgpu::Adapter)>> {
     let mut found: Vec<_> = adapters
         .into_iter()
         .filter(|a| {
-            a.get_downlevel_capabilities()
-                .flags
-                .contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
+            a.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
         })
         .map(|a| (AdapterSummary::of(0, &a), a))
         .collect();
@@ -172,10 +163,7 @@ fn pick(found: &[AdapterSummary], selector: &Selector) -> Result<usize> {
         return if index < found.len() {
             Ok(index)
         } else {
-            Err(Error::Device(format!(
-                "no device {index}; there are:{}",
-                listing(&everything)
-            )))
+            Err(Error::Device(format!("no device {index}; there are:{}", listing(&everything))))
         };
     }
     let (backend, part) = match wanted.split_once(':') {
@@ -233,13 +221,7 @@ mod tests {
             adapter(2, "llvmpipe", "vulkan", "cpu"),
         ];
         let device = wanted.map(String::from);
-        pick(
-            &found,
-            &Selector {
-                device,
-                backend: None,
-            },
-        )
+        pick(&found, &Selector { device, backend: None })
     }
 
     #[test]

@@ -57,11 +57,9 @@ impl Gpu {
         let mut encoder = self.device.create_command_encoder(&Default::default());
         encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, bytes);
         self.queue.submit([encoder.finish()]);
-        staging
-            .slice(..)
-            .map_async(wgpu::MapMode::Read, |_outcome| {
-                // A failed map shows below: the range then has no mapped view.
-            });
+        staging.slice(..).map_async(wgpu::MapMode::Read, |_outcome| {
+            // A failed map shows below: the range then has no mapped view.
+        });
         self.wait()?;
         let view = staging
             .slice(..)

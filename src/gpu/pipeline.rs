@@ -35,11 +35,7 @@ pub(crate) struct Pipelines {
 impl Pipelines {
     pub(crate) fn new(checks: Checks) -> Self {
         let (made, spent) = (HashMap::new(), Duration::ZERO);
-        Self {
-            checks,
-            made,
-            spent,
-        }
+        Self { checks, made, spent }
     }
 
     /// How many there are, and the time it took to make them.
@@ -51,20 +47,19 @@ impl Pipelines {
 impl Gpu {
     /// The layout of group 1.
     pub(crate) fn params_layout(&self) -> wgpu::BindGroupLayout {
-        self.device
-            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-                label: Some("params"),
-                entries: &[wgpu::BindGroupLayoutEntry {
-                    binding: 0,
-                    visibility: wgpu::ShaderStages::COMPUTE,
-                    ty: wgpu::BindingType::Buffer {
-                        ty: wgpu::BufferBindingType::Uniform,
-                        has_dynamic_offset: true,
-                        min_binding_size: None,
-                    },
-                    count: None,
-                }],
-            })
+        self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some("params"),
+            entries: &[wgpu::BindGroupLayoutEntry {
+                binding: 0,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: wgpu::BindingType::Buffer {
+                    ty: wgpu::BufferBindingType::Uniform,
+                    has_dynamic_offset: true,
+                    min_binding_size: None,
+                },
+                count: None,
+            }],
+        })
     }
 
     /// The pipeline of a dispatch: made, or found.
@@ -112,48 +107,34 @@ impl Gpu {
             })
             .collect();
         let storage_layout =
-            self.device
-                .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-                    label: Some(label),
-                    entries: &entries,
-                });
-        let layout = self
-            .device
-            .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
                 label: Some(label),
-                bind_group_layouts: &[Some(&storage_layout), Some(&self.params_layout())],
-                immediate_size: 0,
+                entries: &entries,
             });
-        let raw = self
-            .device
-            .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(label),
-                layout: Some(&layout),
-                module: &module,
-                entry_point: Some(entry),
-                compilation_options: wgpu::PipelineCompilationOptions {
-                    // Every kernel writes its workgroup memory before it reads it.
-                    zero_initialize_workgroup_memory: false,
-                    ..Default::default()
-                },
-                cache: None,
-            });
+        let layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(label),
+            bind_group_layouts: &[Some(&storage_layout), Some(&self.params_layout())],
+            immediate_size: 0,
+        });
+        let raw = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(label),
+            layout: Some(&layout),
+            module: &module,
+            entry_point: Some(entry),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                // Every kernel writes its workgroup memory before it reads it.
+                zero_initialize_workgroup_memory: false,
+                ..Default::default()
+            },
+            cache: None,
+        });
         if let Some(error) = pollster::block_on(scope.pop()) {
-            return Err(Error::Internal(format!(
-                "shaders/{shader}.wgsl as {label}: {error}"
-            )));
+            return Err(Error::Internal(format!("shaders/{shader}.wgsl as {label}: {error}")));
         }
-        Ok(Pipeline {
-            raw,
-            storage_layout,
-            text: text.clone(),
-        })
+        Ok(Pipeline { raw, storage_layout, text: text.clone() })
     }
 
-    #[allow(
-        unsafe_code,
-        reason = "runtime checks can only be switched off unsafely"
-    )]
+    #[allow(unsafe_code, reason = "runtime checks can only be switched off unsafely")]
     fn module(&self, text: &str, label: &str, checks: Checks) -> wgpu::ShaderModule {
         let descriptor = wgpu::ShaderModuleDescriptor {
             label: Some(label),

@@ -74,9 +74,7 @@ pub fn faults_of_steps(stamps: &[Stamp], ops: usize) -> Vec<(Fault, usize)> {
     let mut found = counts(stamps, &[Fault::Zero, Fault::Reversed]);
     let before = |pair: &[Stamp]| pair[1].fault().is_none() && pair[1].start < pair[0].start;
     let steps = stamps.chunks(ops.max(1));
-    let back: usize = steps
-        .map(|step| step.windows(2).filter(|pair| before(pair)).count())
-        .sum();
+    let back: usize = steps.map(|step| step.windows(2).filter(|pair| before(pair)).count()).sum();
     if back > 0 {
         match found.iter_mut().find(|(kind, _)| *kind == Fault::Reversed) {
             Some((_, n)) => *n += back,
@@ -129,9 +127,7 @@ pub enum Injected {
 impl Injected {
     fn apply(self, stamps: &mut [Stamp]) {
         // Half-way through the reading, so that wrapping parts it.
-        let middle = stamps
-            .get(stamps.len() / 2)
-            .map_or(0, |s| s.start.midpoint(s.end));
+        let middle = stamps.get(stamps.len() / 2).map_or(0, |s| s.start.midpoint(s.end));
         for stamp in &mut *stamps {
             let Stamp { start, end } = *stamp;
             (stamp.start, stamp.end) = match self {
@@ -185,11 +181,7 @@ impl Timer {
             usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
             mapped_at_creation: false,
         });
-        Some(Self {
-            sets,
-            resolved,
-            pairs,
-        })
+        Some(Self { sets, resolved, pairs })
     }
 
     /// What pass `pair` is to be begun with.
@@ -220,10 +212,7 @@ impl Timer {
             .chunks_exact(8)
             .map(|c| u64::from_le_bytes([c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]]))
             .collect();
-        let stamp = |pair: &[u64]| Stamp {
-            start: pair[0],
-            end: pair[1],
-        };
+        let stamp = |pair: &[u64]| Stamp { start: pair[0], end: pair[1] };
         let mut stamps: Vec<_> = ticks.chunks_exact(2).map(stamp).collect();
         if let Some(fault) = gpu.injected {
             fault.apply(&mut stamps);
@@ -237,30 +226,18 @@ mod tests {
     use super::*;
 
     fn stamps(pairs: &[(u64, u64)]) -> Vec<Stamp> {
-        pairs
-            .iter()
-            .map(|&(start, end)| Stamp { start, end })
-            .collect()
+        pairs.iter().map(|&(start, end)| Stamp { start, end }).collect()
     }
 
     #[test]
     fn every_kind_of_fault_is_seen() {
         let good = stamps(&[(1001, 2002), (2003, 3007), (3011, 4013)]);
         assert_eq!(faults(&good), vec![]);
-        assert_eq!(
-            faults(&stamps(&[(0, 0), (1, 1002)])),
-            vec![(Fault::Zero, 1)]
-        );
-        assert_eq!(
-            faults(&stamps(&[(u64::MAX, 5)])),
-            vec![(Fault::Reversed, 1)]
-        );
+        assert_eq!(faults(&stamps(&[(0, 0), (1, 1002)])), vec![(Fault::Zero, 1)]);
+        assert_eq!(faults(&stamps(&[(u64::MAX, 5)])), vec![(Fault::Reversed, 1)]);
         assert_eq!(faults(&stamps(&[(5, 5)])), vec![(Fault::Equal, 1)]);
         assert_eq!(faults_of_steps(&stamps(&[(5, 5), (6, 1007)]), 2), vec![]);
-        assert_eq!(
-            faults_of_steps(&stamps(&[(5, 5), (6, 6)]), 2),
-            vec![(Fault::Equal, 2)]
-        );
+        assert_eq!(faults_of_steps(&stamps(&[(5, 5), (6, 6)]), 2), vec![(Fault::Equal, 2)]);
         let rounded = stamps(&[(100_000, 300_000), (400_000, 500_000), (600_000, 700_000)]);
         assert_eq!(faults(&rounded), vec![(Fault::Coarse, 3)]);
         assert_eq!(faults_of_steps(&rounded, 3), vec![(Fault::Coarse, 3)]);

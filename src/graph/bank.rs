@@ -57,11 +57,7 @@ impl Bank {
                 decayed = at;
             }
         }
-        Layout {
-            offsets,
-            decayed,
-            len: at,
-        }
+        Layout { offsets, decayed, len: at }
     }
 
     /// Number of values, gaps not counted.
@@ -87,11 +83,7 @@ impl Graph {
     /// Adds a member to a bank; the index of both.
     fn declare(&self, bank: &str, name: &str, shape: Shape, init: Init) -> (usize, usize) {
         let scope = self.scope();
-        let name = if scope.is_empty() {
-            name.to_string()
-        } else {
-            format!("{scope}.{name}")
-        };
+        let name = if scope.is_empty() { name.to_string() } else { format!("{scope}.{name}") };
         // `target/conv1.weight`, also where the scope says `target.conv1`.
         let name = match self.other_parameters().filter(|other| other == bank) {
             Some(other) => {
@@ -100,20 +92,12 @@ impl Graph {
             }
             None => name,
         };
-        let member = Member {
-            decays: name.ends_with("weight"),
-            name,
-            shape,
-            init,
-        };
+        let member = Member { decays: name.ends_with("weight"), name, shape, init };
         self.with_nodes(|nodes| {
             let found = nodes.banks.iter().position(|b| b.name == bank);
             let at = found.unwrap_or(nodes.banks.len());
             if found.is_none() {
-                nodes.banks.push(Bank {
-                    name: bank.to_string(),
-                    members: vec![],
-                });
+                nodes.banks.push(Bank { name: bank.to_string(), members: vec![] });
             }
             nodes.banks[at].members.push(member);
             (at, nodes.banks[at].members.len() - 1)
@@ -140,11 +124,7 @@ impl Graph {
             }
             let row: usize = dims.iter().skip(1).product();
             let first = first * row;
-            let kind = Kind::Member {
-                bank,
-                member,
-                first,
-            };
+            let kind = Kind::Member { bank, member, first };
             self.add(kind, &[], vec![TensorSpec::f32(part)])[0]
         };
         let all = dims.first().copied().unwrap_or(1);
@@ -178,16 +158,11 @@ impl Graph {
         let shape = shape.into();
         let bank = self.parameter_bank();
         let stride = shape.len().next_multiple_of(ALIGNMENT);
-        let members = names
-            .iter()
-            .map(|name| self.declare(&bank, name, shape.clone(), init.clone()));
+        let members =
+            names.iter().map(|name| self.declare(&bank, name, shape.clone(), init.clone()));
         let members: Vec<_> = members.collect();
         let (bank, member) = members.first().copied().unwrap_or_default();
-        let kind = Kind::Member {
-            bank,
-            member,
-            first: 0,
-        };
+        let kind = Kind::Member { bank, member, first: 0 };
         self.add(kind, &[], vec![TensorSpec::f32([names.len(), stride])])[0]
     }
 
@@ -244,11 +219,9 @@ impl Nodes {
     pub(super) fn parts(&self, bank: usize) -> impl Iterator<Item = (&Node, usize)> {
         let layout = self.banks.get(bank).map(Bank::layout).unwrap_or_default();
         self.nodes.iter().filter_map(move |node| match node.kind {
-            Kind::Member {
-                bank: own,
-                member,
-                first,
-            } if own == bank => Some((node, layout.offsets[member] + first)),
+            Kind::Member { bank: own, member, first } if own == bank => {
+                Some((node, layout.offsets[member] + first))
+            }
             _ => None,
         })
     }

@@ -36,11 +36,7 @@ impl Choice {
             let known: Vec<_> = variants.iter().map(label).collect();
             Error::Usage(format!(
                 "variant '{wanted}' cannot run on {}; these can: {}",
-                inputs
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join(" x "),
+                inputs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x "),
                 known.join(", ")
             ))
         })

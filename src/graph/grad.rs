@@ -16,16 +16,10 @@ impl Graph {
         let nodes = self.with_nodes(|nodes| nodes.nodes.clone());
         let wanted = self.reaching(&nodes, targets);
         let mut gradients: HashMap<ValueId, Tensor<'g>> = HashMap::new();
-        let one = self.scoped("loss", || {
-            self.variable(ONE, loss.spec(), Init::Constant(1.0))
-        });
+        let one = self.scoped("loss", || self.variable(ONE, loss.spec(), Init::Constant(1.0)));
         gradients.insert(loss.id, one);
         for node in nodes.iter().rev() {
-            let dy: Vec<_> = node
-                .outputs
-                .iter()
-                .map(|v| gradients.get(v).copied())
-                .collect();
+            let dy: Vec<_> = node.outputs.iter().map(|v| gradients.get(v).copied()).collect();
             if dy.iter().all(Option::is_none) || !node.inputs.iter().any(|v| wanted[v.0]) {
                 continue;
             }
@@ -93,9 +87,7 @@ pub fn finite_differences(
         let references: Vec<_> = inputs.iter().collect();
         let outputs = op.reference(&references);
         let weighted = outputs.iter().zip(weights);
-        weighted
-            .flat_map(|(y, w)| y.data.iter().zip(&w.data).map(|(y, w)| y * w))
-            .sum()
+        weighted.flat_map(|(y, w)| y.data.iter().zip(&w.data).map(|(y, w)| y * w)).sum()
     };
     let step = 1e-5;
     let mut inputs = inputs.to_vec();
@@ -127,18 +119,10 @@ pub fn rule_in_f64(
     let leaf = |prefix: &str, i: usize, spec: &TensorSpec| {
         graph.input(&format!("{prefix}{i}"), spec.shape.clone(), spec.dtype)
     };
-    let x: Vec<_> = specs
-        .iter()
-        .enumerate()
-        .map(|(i, s)| leaf("x", i, s))
-        .collect();
+    let x: Vec<_> = specs.iter().enumerate().map(|(i, s)| leaf("x", i, s)).collect();
     let outputs = op.output(&specs).map_err(crate::error::Error::Internal)?;
     let y = graph.add(Kind::Op(op.clone()), &x, outputs);
-    let w: Vec<_> = weights
-        .iter()
-        .enumerate()
-        .map(|(i, a)| leaf("w", i, &a.spec))
-        .collect();
+    let w: Vec<_> = weights.iter().enumerate().map(|(i, a)| leaf("w", i, &a.spec)).collect();
     let dy: Vec<_> = w.iter().map(|w| Some(*w)).collect();
     let dx = op.gradient(&x, &y, &dy);
     let ids: Vec<_> = dx.iter().map(|d| d.map(|d| d.id)).collect();
@@ -149,17 +133,10 @@ pub fn rule_in_f64(
     let feed = |name: &str| {
         let (kind, index) = name.split_at(1);
         let index: usize = index.parse().unwrap_or(0);
-        if kind == "x" {
-            inputs[index].clone()
-        } else {
-            weights[index].clone()
-        }
+        if kind == "x" { inputs[index].clone() } else { weights[index].clone() }
     };
     let values = nodes.evaluate(&feed);
-    Ok(ids
-        .iter()
-        .map(|id| id.and_then(|id| values[id.0].clone()))
-        .collect())
+    Ok(ids.iter().map(|id| id.and_then(|id| values[id.0].clone())).collect())
 }
 
 impl super::Nodes {
@@ -173,26 +150,15 @@ impl super::Nodes {
         for node in &self.nodes {
             let inputs: Option<Vec<_>> = node.inputs.iter().map(|v| values[v.0].as_ref()).collect();
             let outputs = match (&node.kind, inputs) {
-                (
-                    Kind::Variable {
-                        name,
-                        init: Init::Constant(one),
-                    },
-                    _,
-                ) if name.starts_with(ONE) => {
+                (Kind::Variable { name, init: Init::Constant(one) }, _)
+                    if name.starts_with(ONE) =>
+                {
                     let spec = self.values[node.outputs[0].0].clone();
                     let all = vec![f64::from(*one); spec.len()];
                     vec![crate::tensor::Array::new(spec, all)]
                 }
                 (Kind::Input { name } | Kind::Variable { name, .. }, _) => vec![feed(name)],
-                (
-                    Kind::Member {
-                        bank,
-                        member,
-                        first,
-                    },
-                    _,
-                ) => {
+                (Kind::Member { bank, member, first }, _) => {
                     let whole = feed(&self.banks[*bank].members[*member].name);
                     let spec = self.values[node.outputs[0].0].clone();
                     let part = whole.data[*first..first + spec.len()].to_vec();

@@ -128,12 +128,7 @@ fn add(plan: &mut Plan, role: Role, bytes: u64) -> usize {
 
 /// Places inputs, state, packs and outputs.
 fn place_fixed(nodes: &Nodes, roots: &[ValueId], plan: &mut Plan) {
-    let at = |buffer, elements: usize| {
-        Some(Location {
-            buffer,
-            offset: elements as u64 * 4,
-        })
-    };
+    let at = |buffer, elements: usize| Some(Location { buffer, offset: elements as u64 * 4 });
     let mut banks: HashMap<usize, usize> = HashMap::new();
     for node in &nodes.nodes {
         let Some(&value) = node.outputs.first() else {
@@ -179,10 +174,7 @@ fn check_state(nodes: &Nodes, roots: &[ValueId]) -> Result<()> {
     let mut updated: HashMap<ValueId, ValueId> = HashMap::new();
     for node in &nodes.nodes {
         for input in &node.inputs {
-            if updated
-                .get(&roots[input.0])
-                .is_some_and(|latest| latest != input)
-            {
+            if updated.get(&roots[input.0]).is_some_and(|latest| latest != input) {
                 return Err(Error::Internal(format!(
                     "{}: reads state after it was updated in place",
                     node.scope
@@ -212,13 +204,8 @@ fn place_slots(nodes: &Nodes, roots: &[ValueId], scratch: &[Vec<TensorSpec>], pl
     let mut busy: Vec<(usize, usize, u64)> = Vec::new(); // last use, slot, bytes
     let take = |plan: &mut Plan, free: &mut Vec<usize>, bytes: u64| {
         let size = |slot: &usize| plan.buffers[*slot].bytes;
-        let fitting = free
-            .iter()
-            .filter(|s| size(s) >= bytes)
-            .min_by_key(|s| size(s));
-        let chosen = fitting
-            .or_else(|| free.iter().max_by_key(|s| size(s)))
-            .copied();
+        let fitting = free.iter().filter(|s| size(s) >= bytes).min_by_key(|s| size(s));
+        let chosen = fitting.or_else(|| free.iter().max_by_key(|s| size(s))).copied();
         match chosen {
             Some(slot) => {
                 free.retain(|s| *s != slot);
@@ -240,10 +227,7 @@ fn place_slots(nodes: &Nodes, roots: &[ValueId], scratch: &[Vec<TensorSpec>], pl
             if roots[value.0] == *value && plan.locations[value.0].is_none() {
                 let bytes = nodes.values[value.0].bytes();
                 let slot = take(plan, &mut free, bytes);
-                plan.locations[value.0] = Some(Location {
-                    buffer: slot,
-                    offset: 0,
-                });
+                plan.locations[value.0] = Some(Location { buffer: slot, offset: 0 });
                 busy.push((last_use.get(value).copied().unwrap_or(at), slot, bytes));
             }
         }
@@ -264,12 +248,8 @@ impl Nodes {
     pub fn with_packable(&self) -> Self {
         let roots = roots(self);
         let mut times: HashMap<ValueId, usize> = HashMap::new();
-        let packs = || {
-            self.nodes
-                .iter()
-                .enumerate()
-                .filter(|(_, n)| matches!(n.kind, Kind::Pack { .. }))
-        };
+        let packs =
+            || self.nodes.iter().enumerate().filter(|(_, n)| matches!(n.kind, Kind::Pack { .. }));
         for input in packs().flat_map(|(_, n)| &n.inputs) {
             *times.entry(roots[input.0]).or_default() += 1;
         }
@@ -285,10 +265,7 @@ impl Nodes {
                 }
             }
         }
-        let mut out = Self {
-            nodes: Vec::new(),
-            ..self.clone()
-        };
+        let mut out = Self { nodes: Vec::new(), ..self.clone() };
         for (at, node) in self.nodes.iter().enumerate() {
             let mut node = node.clone();
             for (_, i) in copies.iter().filter(|(pack, _)| *pack == at) {

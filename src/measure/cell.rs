@@ -120,16 +120,11 @@ pub fn measure(
     if interrupted() {
         return Err(Error::Interrupted);
     }
-    measured.samples = Some(sample(gpu, program, &plan.budget, &|s| {
-        progress("timing", s)
-    })?);
+    measured.samples = Some(sample(gpu, program, &plan.budget, &|s| progress("timing", s))?);
     if let (Some(environment), Mode::Train) = (data.environment(), plan.mode) {
         progress("choosing actions", 0.0);
         let action = acting(gpu, model, plan, &batch, &mut state)?;
-        measured.playing = Some(Playing {
-            environment,
-            action,
-        });
+        measured.playing = Some(Playing { environment, action });
     }
     if plan.mode == Mode::Train {
         measured.loss = Some(program.read(gpu, step::LOSS)?.data[0]);

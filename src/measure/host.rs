@@ -55,10 +55,7 @@ mod tests {
     fn this_host_has_facts() {
         let host = Host::detect();
         assert!(!host.os.is_empty());
-        assert!(
-            host.logical_cores.is_none_or(|n| (1..100_000).contains(&n)),
-            "{host:?}"
-        );
+        assert!(host.logical_cores.is_none_or(|n| (1..100_000).contains(&n)), "{host:?}");
         assert!(host.ram_bytes.is_none_or(|n| n > 1 << 20), "{host:?}");
     }
 }

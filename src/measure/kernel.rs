@@ -35,9 +35,7 @@ pub fn program_of(
     graph.output("output", made[0]);
     let options = Options {
         fuse: false,
-        choice: Choice {
-            forced: vec![format!("{}/{variant}", op.name())],
-        },
+        choice: Choice { forced: vec![format!("{}/{variant}", op.name())] },
     };
     let outline = Outline::new(&gpu.caps, &graph.finish()?, &options)?;
     let program = Program::new(gpu, outline, &mut State::new(0))?;

@@ -50,24 +50,14 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Peak
     let invocations = if gpu.caps.software { 1 << 12 } else { 1 << 20 };
     let elements = copy_elements(gpu);
     let shapes = ops::FMA_SHAPES.len() + ops::COPY_SHAPES.len();
-    let budget = Budget {
-        time: time / (shapes as u32 + 1),
-        noise: 0.01,
-        min_samples: 3,
-    };
+    let budget = Budget { time: time / (shapes as u32 + 1), noise: 0.01, min_samples: 3 };
     let mut best = [0.0f64; 2];
     for (i, &(chains, width)) in ops::FMA_SHAPES.iter().enumerate() {
-        let mut op = Fma {
-            invocations,
-            loops: 16,
-        };
+        let mut op = Fma { invocations, loops: 16 };
         let variant = Variant::new("fma", [("CHAINS", chains), ("WIDTH", width)]);
         // From a short kernel to one of the wanted length, in steps that can't overshoot far.
         for _ in 0..4 {
-            let quick = Budget {
-                time: Duration::from_millis(1),
-                ..budget
-            };
+            let quick = Budget { time: Duration::from_millis(1), ..budget };
             let ns = quantile(&time_variant(gpu, &op, &[], &variant, &quick)?, 0.0);
             let factor = (KERNEL / ns).clamp(1.0, 30.0);
             op.loops = (f64::from(op.loops) * factor) as u32;
@@ -80,14 +70,7 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Peak
     for (i, &(width, steps)) in ops::COPY_SHAPES.iter().enumerate() {
         let inputs = [TensorSpec::f32([elements])];
         let variant = Variant::new("copy", [("WIDTH", width), ("STEPS", steps)]);
-        let rate = rate(
-            gpu,
-            &Copy,
-            &inputs,
-            &variant,
-            &budget,
-            8.0 * elements as f64,
-        )?;
+        let rate = rate(gpu, &Copy, &inputs, &variant, &budget, 8.0 * elements as f64)?;
         candidates.push((format!("peak/{variant}"), rate));
         best[1] = best[1].max(rate);
         progress((ops::FMA_SHAPES.len() + i + 1) as f64 / (shapes + 1) as f64);
@@ -108,11 +91,7 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Peak
 
 /// Elements of the copy: beyond the caches of a GPU, a little on a CPU adapter.
 fn copy_elements(gpu: &Gpu) -> usize {
-    let wanted: u64 = if gpu.caps.software {
-        32 << 20
-    } else {
-        512 << 20
-    };
+    let wanted: u64 = if gpu.caps.software { 32 << 20 } else { 512 << 20 };
     (wanted.min(gpu.caps.max_binding).min(gpu.caps.max_buffer) / 4 / 1024 * 1024) as usize
 }
 
@@ -140,12 +119,8 @@ fn rate(
 
 /// Nanoseconds of an empty submission.
 fn submission(gpu: &Gpu) -> Result<f64> {
-    let program = super::kernel::program_of(
-        gpu,
-        &Empty { dispatches: 1 },
-        &[],
-        &Variant::new("empty", []),
-    )?;
+    let program =
+        super::kernel::program_of(gpu, &Empty { dispatches: 1 }, &[], &Variant::new("empty", []))?;
     let mut times = Vec::new();
     for _ in 0..20 {
         let begun = Instant::now();

@@ -54,10 +54,8 @@ pub fn profile(
     let Some(timer) = Timer::new(gpu, program.outline.entries.len()) else {
         return Ok(None);
     };
-    let mut profile = Profile {
-        op_ns: vec![Vec::new(); program.outline.entries.len()],
-        ..Profile::default()
-    };
+    let mut profile =
+        Profile { op_ns: vec![Vec::new(); program.outline.entries.len()], ..Profile::default() };
     let mut all = Vec::new();
     let start = Instant::now();
     // The first profiled step pays for what the timed steps had warm.
@@ -109,10 +107,7 @@ pub fn one_step(gpu: &Gpu, program: &Program, steps: usize) -> Result<Option<Vec
         let found = faults_of_steps(&stamps, stamps.len());
         if let Some((fault, count)) = found.first() {
             let what = fault.text();
-            return Err(Error::Device(format!(
-                "{}: {what} ({count} pairs)",
-                gpu.summary
-            )));
+            return Err(Error::Device(format!("{}: {what} ({count} pairs)", gpu.summary)));
         }
         taken.push(places(&stamps, gpu.timestamp_period));
         if interrupted() {
@@ -130,10 +125,7 @@ fn places(stamps: &[Stamp], period: f64) -> Vec<(f64, f64)> {
     let place = |stamp: &Stamp| {
         let from = stamp.start.max(end);
         end = end.max(stamp.end).max(from);
-        (
-            (from - first) as f64 * period,
-            (end - first) as f64 * period,
-        )
+        ((from - first) as f64 * period, (end - first) as f64 * period)
     };
     stamps.iter().map(place).collect()
 }
@@ -170,16 +162,9 @@ mod tests {
 
     #[test]
     fn ops_and_gaps_sum_to_the_span() {
-        let mut profile = Profile {
-            op_ns: vec![vec![]; 3],
-            ..Profile::default()
-        };
+        let mut profile = Profile { op_ns: vec![vec![]; 3], ..Profile::default() };
         let stamp = |start, end| Stamp { start, end };
-        add(
-            &mut profile,
-            &[stamp(10, 20), stamp(15, 30), stamp(34, 40)],
-            2.0,
-        );
+        add(&mut profile, &[stamp(10, 20), stamp(15, 30), stamp(34, 40)], 2.0);
         assert_eq!(profile.op_ns, vec![vec![20.0], vec![20.0], vec![12.0]]);
         assert_eq!(profile.span_ns, vec![60.0]);
         assert_eq!(profile.gaps_ns, vec![8.0]);

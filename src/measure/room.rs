@@ -60,14 +60,10 @@ impl Room<'_> {
         let made = step::nodes(model, self.mode, &self.gpu.caps, false).and_then(|nodes| {
             let outline = Outline::new(&self.gpu.caps, &nodes, self.options)?;
             outline.fits(&self.gpu.caps)?;
-            outline
-                .plan
-                .buffers
-                .iter()
-                .try_fold(Vec::new(), |mut held, buffer| {
-                    held.push(self.gpu.storage("trial", buffer.bytes)?);
-                    Ok(held)
-                })
+            outline.plan.buffers.iter().try_fold(Vec::new(), |mut held, buffer| {
+                held.push(self.gpu.storage("trial", buffer.bytes)?);
+                Ok(held)
+            })
         });
         // What was held goes back before the next trial.
         let fits = made.is_ok();

@@ -34,11 +34,7 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self {
-            time: Duration::from_secs(5),
-            noise: 0.01,
-            min_samples: 10,
-        }
+        Self { time: Duration::from_secs(5), noise: 0.01, min_samples: 10 }
     }
 }
 
@@ -129,11 +125,7 @@ pub fn sample(
         step_ns: if believed { spans } else { walls.clone() },
         wall_ns: walls,
         encode_ns: median(&encodes),
-        source: if believed {
-            Source::Timestamps
-        } else {
-            Source::Wall
-        },
+        source: if believed { Source::Timestamps } else { Source::Wall },
         faults: found,
         steps_per_submit: steps,
         settled,
@@ -172,11 +164,7 @@ fn submit(gpu: &Gpu, program: &Program, steps: usize, timer: Option<&Timer>) -> 
         Some(timer) => timer.read(gpu)?.first().copied(),
         None => None,
     };
-    Ok(Submission {
-        wall,
-        encode,
-        stamp,
-    })
+    Ok(Submission { wall, encode, stamp })
 }
 
 /// Runs the program until two submissions in a row agree within 5 %, for at least a tenth and at most
@@ -191,9 +179,7 @@ fn warm_up(gpu: &Gpu, program: &Program, budget: &Budget) -> Result<usize> {
         before = wall;
         let fitting = SUBMIT.0.as_nanos() as f64 * 4.0 / wall;
         let most = SUBMIT.1.as_nanos() as f64 / wall;
-        steps = (fitting.ceil() as usize)
-            .min(most as usize)
-            .clamp(1, MOST_STEPS);
+        steps = (fitting.ceil() as usize).min(most as usize).clamp(1, MOST_STEPS);
         let spent = start.elapsed();
         if interrupted() || spent >= budget.time / 2 || (stable && spent >= budget.time / 10) {
             return Ok(steps);

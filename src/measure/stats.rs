@@ -69,11 +69,7 @@ pub fn quantile(samples: &[f64], p: f64) -> f64 {
     let place = p * (sorted.len() - 1) as f64;
     let (low, high) = (sorted[place as usize], sorted[place.ceil() as usize]);
     // Apart, so that two equal infinities do not give NaN.
-    if low == high {
-        low
-    } else {
-        low + (high - low) * place.fract()
-    }
+    if low == high { low } else { low + (high - low) * place.fract() }
 }
 
 /// The distribution-free 95 % interval (low, high) of the median: order statistics whose ranks
@@ -126,11 +122,7 @@ pub fn outliers(samples: &[f64]) -> usize {
     let distances: Vec<f64> = samples.iter().map(|x| (x - center).abs()).collect();
     let mad = median(&distances);
     // Of a normal distribution: 1 / quantile(3/4), and sqrt(pi / 2).
-    let deviation = if mad > 0.0 {
-        mad / 0.6745
-    } else {
-        mean(&distances) * 1.253_314
-    };
+    let deviation = if mad > 0.0 { mad / 0.6745 } else { mean(&distances) * 1.253_314 };
     let far = |&&distance: &&f64| distance > 3.5 * deviation;
     distances.iter().filter(far).count()
 }
@@ -189,9 +181,8 @@ pub fn ratio_of_medians(
         let mut medians: Vec<f64> = runs.iter().map(&mut of).collect();
         median_by_selection(&mut medians)
     };
-    let ratios: Vec<f64> = (0..RESAMPLES)
-        .map(|_| resampled(samples) / resampled(baseline))
-        .collect();
+    let ratios: Vec<f64> =
+        (0..RESAMPLES).map(|_| resampled(samples) / resampled(baseline)).collect();
     let ci95 = (quantile(&ratios, 0.025), quantile(&ratios, 0.975));
     Ratio { ratio, ci95 }
 }
@@ -265,16 +256,11 @@ mod tests {
 
     // Every constant below was computed with numpy 2.4.6 and scipy 1.17.1 by the call named
     // beside it.
-    const X: [f64; 12] = [
-        12.1, 11.9, 12.4, 12.0, 15.8, 12.2, 11.8, 12.3, 12.0, 12.1, 12.6, 11.7,
-    ];
+    const X: [f64; 12] = [12.1, 11.9, 12.4, 12.0, 15.8, 12.2, 11.8, 12.3, 12.0, 12.1, 12.6, 11.7];
 
     #[track_caller]
     fn close(found: f64, expected: f64) {
-        assert!(
-            (found - expected).abs() <= 1e-12 * expected.abs(),
-            "{found} for {expected}"
-        );
+        assert!((found - expected).abs() <= 1e-12 * expected.abs(), "{found} for {expected}");
     }
 
     fn ramp(n: usize) -> Vec<f64> {
@@ -284,14 +270,9 @@ mod tests {
     #[test]
     fn quantiles() {
         // numpy.quantile(X, p)
-        for (p, expected) in [
-            (0.0, 11.7),
-            (0.05, 11.755),
-            (0.25, 11.975),
-            (0.5, 12.1),
-            (0.9, 12.58),
-            (1.0, 15.8),
-        ] {
+        for (p, expected) in
+            [(0.0, 11.7), (0.05, 11.755), (0.25, 11.975), (0.5, 12.1), (0.9, 12.58), (1.0, 15.8)]
+        {
             close(quantile(&X, p), expected);
         }
         close(median(&X[..11]), 12.1); // numpy.median(X[:11])
@@ -349,13 +330,7 @@ mod tests {
         assert!(up.significant);
         assert!(drift(&ramp(12)).significant && !drift(&ramp(11)).significant);
         let still: Vec<f64> = (0..40).map(|i| f64::from(i % 5) + 10.0).collect();
-        assert_eq!(
-            drift(&still),
-            Drift {
-                relative: 0.0,
-                significant: false
-            }
-        );
+        assert_eq!(drift(&still), Drift { relative: 0.0, significant: false });
     }
 
     #[test]
@@ -366,14 +341,8 @@ mod tests {
         close(found.ratio, 0.8512396694214877); // numpy.median(b) / numpy.median(X)
         // scipy.stats.bootstrap((X, b), ..., n_resamples=200000, method='percentile'): the
         // tolerance is what 2,000 resamples leave open.
-        assert!(
-            (found.ci95.0 - 0.8299595141700404).abs() < 0.004,
-            "{found:?}"
-        );
-        assert!(
-            (found.ci95.1 - 0.8719008264462811).abs() < 0.004,
-            "{found:?}"
-        );
+        assert!((found.ci95.0 - 0.8299595141700404).abs() < 0.004, "{found:?}");
+        assert!((found.ci95.1 - 0.8719008264462811).abs() < 0.004, "{found:?}");
         assert_eq!(found, single(1));
         assert_ne!(found, single(2));
         // Of three runs the middle median counts.
@@ -418,14 +387,8 @@ mod tests {
     fn a_summary_is_its_parts() {
         let summary = Summary::of(&X);
         assert_eq!((summary.n, summary.outliers), (12, 1));
-        assert_eq!(
-            (summary.min, summary.median, summary.ci95),
-            (11.7, median(&X), (11.9, 12.4))
-        );
-        assert_eq!(
-            (summary.mean, summary.cv),
-            (mean(&X), coefficient_of_variation(&X))
-        );
+        assert_eq!((summary.min, summary.median, summary.ci95), (11.7, median(&X), (11.9, 12.4)));
+        assert_eq!((summary.mean, summary.cv), (mean(&X), coefficient_of_variation(&X)));
         assert_eq!(summary.drift, drift(&X));
     }
 
@@ -441,10 +404,7 @@ mod tests {
             assert!(ratio_of_medians(&[&X], &[samples], 8, 1).ci95.0.is_nan());
         }
         let one = Summary::of(&[3.0]);
-        assert_eq!(
-            (one.median, one.ci95, one.min, one.mean),
-            (3.0, (3.0, 3.0), 3.0, 3.0)
-        );
+        assert_eq!((one.median, one.ci95, one.min, one.mean), (3.0, (3.0, 3.0), 3.0, 3.0));
         assert!(one.cv.is_nan() && one.drift.relative.is_nan());
     }
 }

@@ -31,9 +31,7 @@ impl Verification {
 
     /// The verdict nearest to, or furthest beyond, its bound.
     pub fn worst(&self) -> Option<&Verdict> {
-        self.verdicts
-            .iter()
-            .max_by(|a, b| a.error.total_cmp(&b.error))
+        self.verdicts.iter().max_by(|a, b| a.error.total_cmp(&b.error))
     }
 }
 
@@ -44,21 +42,14 @@ impl Verification {
 pub fn verify(gpu: &Gpu, outline: &Outline, progress: &dyn Fn(f64)) -> Result<Verification> {
     let mut seen = HashSet::new();
     let key = |e: &Entry| format!("{:?} {:?} {}", e.op, e.inputs, e.variant);
-    let distinct: Vec<_> = outline
-        .entries
-        .iter()
-        .filter(|e| seen.insert(key(e)))
-        .collect();
+    let distinct: Vec<_> = outline.entries.iter().filter(|e| seen.insert(key(e))).collect();
     let mut verification = Verification::default();
     for (i, entry) in distinct.iter().enumerate() {
         let inputs = entry.op.representative(&entry.inputs);
         verification.reduced += usize::from(inputs != entry.inputs);
         let op = entry.op.as_ref();
         let verdict = check_variant(gpu, op, &inputs, &entry.variant, Distribution::Uniform)?;
-        verification.verdicts.push(Verdict {
-            label: entry.label.clone(),
-            ..verdict
-        });
+        verification.verdicts.push(Verdict { label: entry.label.clone(), ..verdict });
         progress((i + 1) as f64 / distinct.len() as f64);
     }
     Ok(verification)

@@ -59,23 +59,14 @@ impl Size {
                     && width.is_multiple_of(4)
                     && *v == TensorSpec::f32([width]) =>
             {
-                Ok(Self {
-                    batch,
-                    queries,
-                    positions,
-                    width,
-                })
+                Ok(Self { batch, queries, positions, width })
             }
             _ => Err(format!("{query} are no queries over {keys} with {v}")),
         }
     }
 
     fn context(self) -> Context {
-        Context {
-            first: 0,
-            rows: self.queries,
-            pitch: self.width,
-        }
+        Context { first: 0, rows: self.queries, pitch: self.width }
     }
 
     fn shares(self) -> TensorSpec {
@@ -119,11 +110,7 @@ impl Size {
 /// Invocations of a workgroup and of a team, the likeliest first.
 pub(in crate::op) fn teams(caps: &Caps) -> [[u32; 2]; 2] {
     // A CPU's invocations are lanes of a loop: a score each.
-    if caps.software {
-        [[8, 1], [256, 8]]
-    } else {
-        [[256, 8], [8, 1]]
-    }
+    if caps.software { [[8, 1], [256, 8]] } else { [[256, 8], [8, 1]] }
 }
 
 fn variants(name: &'static str, caps: &Caps) -> Vec<Variant> {
@@ -154,10 +141,7 @@ pub(in crate::op) fn attend(
     shares.iter_mut().for_each(|x| *x /= total);
     let mut context = vec![0.0; width];
     for (share, row) in shares.iter().zip(memory.chunks(width)) {
-        context
-            .iter_mut()
-            .zip(row)
-            .for_each(|(c, m)| *c += share * m);
+        context.iter_mut().zip(row).for_each(|(c, m)| *c += share * m);
     }
     (shares, context)
 }
@@ -180,11 +164,7 @@ pub(in crate::op) fn attend_back(
     let da: Vec<_> = memory.chunks(width).map(dot).collect();
     // Rounded shares don't quite sum to 1, and what is missing would weigh where all da are alike.
     let mean = shares.iter().zip(&da).map(|(a, d)| a * d).sum::<f64>() / shares.iter().sum::<f64>();
-    let dscore: Vec<_> = shares
-        .iter()
-        .zip(&da)
-        .map(|(a, d)| a * (d - mean))
-        .collect();
+    let dscore: Vec<_> = shares.iter().zip(&da).map(|(a, d)| a * (d - mean)).collect();
     let mut dquery = vec![0.0; width];
     for (d, key) in dscore.iter().zip(keys.chunks(width)) {
         for (n, dq) in dquery.iter_mut().enumerate() {
@@ -259,10 +239,7 @@ impl Op for Attention {
         let Ok(size) = Size::of(&inputs[0].spec, &inputs[1].spec, &inputs[3].spec) else {
             return vec![];
         };
-        let mut made = [
-            Array::zeros(inputs[0].spec.clone()),
-            Array::zeros(size.shares()),
-        ];
+        let mut made = [Array::zeros(inputs[0].spec.clone()), Array::zeros(size.shares())];
         for (bt, query) in inputs[0].data.chunks(size.width).enumerate() {
             let b = bt / size.queries;
             let (keys, memory) = (of_sequence(inputs[1], b), of_sequence(inputs[2], b));
@@ -295,9 +272,7 @@ pub(in crate::op) fn over_queries<'g>(
     keys: Tensor<'g>,
     v: Tensor<'g>,
 ) -> [Tensor<'g>; 3] {
-    let made = dscore
-        .graph()
-        .apply(AttentionSums, &[dscore, query, keys, v]);
+    let made = dscore.graph().apply(AttentionSums, &[dscore, query, keys, v]);
     let width = v.spec().len();
     let positions = keys.spec().len() / width;
     let dv = made[1].reshape([positions, width]).sum(0);
@@ -316,10 +291,7 @@ impl Op for AttentionGrad {
     fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
         let size = Size::of(&inputs[0], &inputs[1], &inputs[3])?;
         if inputs[2] != inputs[1] || inputs[4] != size.shares() || inputs[5] != inputs[0] {
-            return Err(format!(
-                "{} and {} are of no attention",
-                inputs[4], inputs[5]
-            ));
+            return Err(format!("{} and {} are of no attention", inputs[4], inputs[5]));
         }
         Ok(vec![inputs[0].clone(), size.shares()])
     }
@@ -346,10 +318,7 @@ impl Op for AttentionGrad {
         let Ok(size) = Size::of(&inputs[0].spec, &inputs[1].spec, &inputs[3].spec) else {
             return vec![];
         };
-        let mut made = [
-            Array::zeros(inputs[0].spec.clone()),
-            Array::zeros(size.shares()),
-        ];
+        let mut made = [Array::zeros(inputs[0].spec.clone()), Array::zeros(size.shares())];
         for (bt, query) in inputs[0].data.chunks(size.width).enumerate() {
             let b = bt / size.queries;
             let (dscore, dquery) = attend_back(
@@ -433,15 +402,9 @@ impl Op for AttentionSums {
             return vec![];
         };
         let (queries, v) = (inputs[1], &inputs[3].data);
-        let mut made = [
-            Array::zeros(inputs[2].spec.clone()),
-            Array::zeros(inputs[2].spec.clone()),
-        ];
+        let mut made = [Array::zeros(inputs[2].spec.clone()), Array::zeros(inputs[2].spec.clone())];
         let [dkeys, dv] = &mut made;
-        let rows = dkeys
-            .data
-            .par_chunks_mut(size.width)
-            .zip(dv.data.par_chunks_mut(size.width));
+        let rows = dkeys.data.par_chunks_mut(size.width).zip(dv.data.par_chunks_mut(size.width));
         rows.enumerate().for_each(|(bs, (dkey, dv))| {
             let (b, s) = (bs / size.positions, bs % size.positions);
             let key = &inputs[2].data[bs * size.width..][..size.width];

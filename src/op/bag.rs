@@ -52,16 +52,9 @@ impl Size {
             return Err(format!("takes a story u32 [B, M, S], not {story}"));
         };
         if story.dtype != DType::U32 || *question != TensorSpec::u32([batch, words]) {
-            return Err(format!(
-                "{story} needs a question u32 [B, S], not {question}"
-            ));
+            return Err(format!("{story} needs a question u32 [B, S], not {question}"));
         }
-        Ok(Self {
-            batch,
-            memories,
-            words,
-            tables,
-        })
+        Ok(Self { batch, memories, words, tables })
     }
 
     /// l(j, n) of section 4.1, with j and n from 0.
@@ -102,10 +95,7 @@ fn strides(spec: &TensorSpec, least: usize) -> Result<(usize, usize), String> {
 
 impl Bag {
     fn size(&self, inputs: &[TensorSpec]) -> Result<(Size, usize, usize), String> {
-        let Tables {
-            dimension,
-            vocabulary,
-        } = self.0;
+        let Tables { dimension, vocabulary } = self.0;
         let (tables, stride_e) = strides(&inputs[2], dimension * vocabulary)?;
         let size = Size::of(&inputs[0], &inputs[1], tables)?;
         let (others, stride_t) = strides(&inputs[3], dimension * size.memories)?;
@@ -136,9 +126,7 @@ impl Op for Bag {
 
     fn cost(&self, inputs: &[TensorSpec]) -> Cost {
         let outputs = self.output(inputs).unwrap_or_default();
-        let flops = self
-            .size(inputs)
-            .map_or(0, |(size, ..)| size.flops(self.0.dimension));
+        let flops = self.size(inputs).map_or(0, |(size, ..)| size.flops(self.0.dimension));
         Cost::new(flops, inputs, &outputs)
     }
 
@@ -154,11 +142,7 @@ impl Op for Bag {
         let invocations = size.batch * (size.memories + 1) * d;
         Lowered::one(Dispatch {
             kernel: Kernel::of("bag", variant).with_consts(&size.consts(d, [stride_e, stride_t])),
-            bindings: [0, 1, 2, 3]
-                .map(input)
-                .into_iter()
-                .chain([output(0), output(1)])
-                .collect(),
+            bindings: [0, 1, 2, 3].map(input).into_iter().chain([output(0), output(1)]).collect(),
             params: Vec::new(),
             grid: grid(invocations.div_ceil(64), io.caps),
         })
@@ -194,20 +178,14 @@ impl Op for Bag {
         let bag = |words: &[f64], table: usize, n: usize| -> f64 {
             let word = |(j, &id): (usize, &f64)| {
                 let value = inputs[2].data[table * stride_e + id as usize * d + n];
-                if id > 0.0 {
-                    size.weight(j, n, d) * value
-                } else {
-                    0.0
-                }
+                if id > 0.0 { size.weight(j, n, d) * value } else { 0.0 }
             };
             words.iter().enumerate().map(word).sum()
         };
         let rows = memories.data.chunks_mut(d).enumerate();
         for (row, values) in rows {
-            let (table, sentence) = (
-                row / (size.batch * size.memories),
-                row % (size.batch * size.memories),
-            );
+            let (table, sentence) =
+                (row / (size.batch * size.memories), row % (size.batch * size.memories));
             let words = &inputs[0].data[sentence * size.words..][..size.words];
             for (n, value) in values.iter_mut().enumerate() {
                 let place = sentence % size.memories;
@@ -253,18 +231,13 @@ impl BagGrad {
         let d = self.tables.dimension;
         let memories = TensorSpec::f32([tables, size.batch, size.memories, d]);
         if inputs[2] != memories || inputs[3] != TensorSpec::f32([size.batch, d]) {
-            return Err(format!(
-                "{} and {} are no gradients of a bag",
-                inputs[2], inputs[3]
-            ));
+            return Err(format!("{} and {} are no gradients of a bag", inputs[2], inputs[3]));
         }
         Ok(size)
     }
 
     fn outputs(&self, tables: usize) -> Vec<TensorSpec> {
-        self.strides
-            .map(|stride| TensorSpec::f32([tables, stride]))
-            .to_vec()
+        self.strides.map(|stride| TensorSpec::f32([tables, stride])).to_vec()
     }
 }
 
@@ -286,9 +259,7 @@ impl Op for BagGrad {
 
     fn cost(&self, inputs: &[TensorSpec]) -> Cost {
         let outputs = self.output(inputs).unwrap_or_default();
-        let flops = self
-            .size(inputs)
-            .map_or(0, |size| size.flops(self.tables.dimension));
+        let flops = self.size(inputs).map_or(0, |size| size.flops(self.tables.dimension));
         let stored = self.epilogue.as_ref().map_or(0, Map::flops) * outputs[0].len() as u64;
         Cost::new(flops + stored, inputs, &outputs)
     }
@@ -297,38 +268,24 @@ impl Op for BagGrad {
         let columns = self.size(inputs).map_or(1, |s| s.tables) * self.tables.dimension;
         let by = |lanes: u32| {
             let held = (columns as u32).div_ceil(lanes);
-            Variant::new(
-                "backward",
-                [("LANES", lanes), ("HELD", held), ("EACH", EACH)],
-            )
+            Variant::new("backward", [("LANES", lanes), ("HELD", held), ("EACH", EACH)])
         };
         // A CPU's invocations are lanes of a loop: more of them gain nothing.
-        if caps.software {
-            vec![by(32), by(64)]
-        } else {
-            vec![by(64), by(32)]
-        }
+        if caps.software { vec![by(32), by(64)] } else { vec![by(64), by(32)] }
     }
 
     fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
         let Ok(size) = self.size(io.inputs) else {
             return Lowered::default();
         };
-        let Tables {
-            dimension,
-            vocabulary,
-        } = self.tables;
+        let Tables { dimension, vocabulary } = self.tables;
         let mut kernel = Kernel::of("bag", variant)
             .with_consts(&size.consts(dimension, self.strides))
             .with_consts(&[("VOCABULARY", vocabulary as u32)]);
         let mut bindings: Vec<_> = [0, 1, 2, 3].map(input).into();
         bindings.extend([output(0), output(1)]);
         if let Some(map) = &self.epilogue {
-            let seen: Vec<_> = io.outputs[..1]
-                .iter()
-                .chain(&io.inputs[4..])
-                .cloned()
-                .collect();
+            let seen: Vec<_> = io.outputs[..1].iter().chain(&io.inputs[4..]).cloned().collect();
             let text = text_epilogue_of(map, &seen, &io.outputs[0].shape, 6, 1);
             kernel = kernel.with_hook("epilogue", text);
             bindings.extend((4..io.inputs.len()).map(input));
@@ -348,11 +305,7 @@ impl Op for BagGrad {
         };
         let d = self.tables.dimension;
         let [stride_e, stride_t] = self.strides;
-        let mut made: Vec<_> = self
-            .outputs(size.tables)
-            .into_iter()
-            .map(Array::zeros)
-            .collect();
+        let mut made: Vec<_> = self.outputs(size.tables).into_iter().map(Array::zeros).collect();
         let sentences = size.batch * size.memories;
         for (row, values) in inputs[2].data.chunks(d).enumerate() {
             let (table, sentence) = (row / sentences, row % sentences);
@@ -399,19 +352,13 @@ impl Op for BagGrad {
     fn with_epilogue(&self, chain: &Map) -> Option<Box<dyn Op>> {
         // Six bindings are taken by then, of the eight that every device has.
         let epilogue = chain.behind(self.epilogue.as_ref());
-        (!chain.is_random() && epilogue.inputs <= 3).then(|| {
-            Box::new(Self {
-                epilogue: Some(epilogue),
-                ..self.clone()
-            }) as Box<dyn Op>
-        })
+        (!chain.is_random() && epilogue.inputs <= 3)
+            .then(|| Box::new(Self { epilogue: Some(epilogue), ..self.clone() }) as Box<dyn Op>)
     }
 
     fn types(&self) -> Vec<(&'static str, Class)> {
         let rest = self.epilogue.as_ref().map(Map::types).unwrap_or_default();
-        std::iter::once((self.name(), self.class()))
-            .chain(rest)
-            .collect()
+        std::iter::once((self.name(), self.class())).chain(rest).collect()
     }
 }
 
@@ -451,39 +398,19 @@ impl super::Family for Family {
             (4, 8, 50, 11, 50, 180),
             (2, 4, 300, 5, 7, 3),
         ] {
-            let tables = Tables {
-                dimension,
-                vocabulary,
-            };
+            let tables = Tables { dimension, vocabulary };
             let strides = [vocabulary * dimension, m * dimension].map(|n| n.next_multiple_of(64));
             let story = [TensorSpec::u32([batch, m, s]), TensorSpec::u32([batch, s])];
             let name = format!("k{k}_b{batch}_m{m}_s{s}_d{dimension}_v{vocabulary}");
             let stacks = strides.map(|n| TensorSpec::f32([k, n]));
-            cases.push(Case::new(
-                &*name,
-                Bag(tables),
-                [&story[..], &stacks].concat(),
-            ));
-            let grads = [
-                TensorSpec::f32([k, batch, m, dimension]),
-                TensorSpec::f32([batch, dimension]),
-            ];
-            let grad = BagGrad {
-                tables,
-                strides,
-                epilogue: None,
-            };
+            cases.push(Case::new(&*name, Bag(tables), [&story[..], &stacks].concat()));
+            let grads =
+                [TensorSpec::f32([k, batch, m, dimension]), TensorSpec::f32([batch, dimension])];
+            let grad = BagGrad { tables, strides, epilogue: None };
             let inputs = [&story[..], &grads].concat();
-            cases.push(Case::new(
-                format!("{name}_back"),
-                grad.clone(),
-                inputs.clone(),
-            ));
+            cases.push(Case::new(format!("{name}_back"), grad.clone(), inputs.clone()));
             let sum = Some(Map::one(super::map::Function::Add));
-            let added = BagGrad {
-                epilogue: sum,
-                ..grad
-            };
+            let added = BagGrad { epilogue: sum, ..grad };
             let inputs = [&inputs[..], &stacks[..1]].concat();
             cases.push(Case::new(format!("{name}_back_add"), added, inputs));
         }

@@ -125,20 +125,13 @@ impl Problem {
         if sums.grad {
             kernel = kernel.with_hook("operands", GRAD_OPERANDS);
         }
-        let results = if chunks == 1 {
-            sums.results
-        } else {
-            [scratch(0), scratch(1)]
-        };
+        let results = if chunks == 1 { sums.results } else { [scratch(0), scratch(1)] };
         let sizes = |channels: usize| [self.rows, channels, chunk, chunks].map(|s| s as u32);
         let blocks = self.vectors().div_ceil(get("COLUMNS"));
         let mut dispatches = vec![Dispatch {
             kernel,
             bindings: sums.operands.iter().copied().chain(results).collect(),
-            params: sizes(self.vectors())
-                .into_iter()
-                .chain([epsilon.to_bits()])
-                .collect(),
+            params: sizes(self.vectors()).into_iter().chain([epsilon.to_bits()]).collect(),
             grid: grid(blocks * chunks, caps),
         }];
         let mut parts = Vec::new();
@@ -154,22 +147,15 @@ impl Problem {
                 grid: grid(self.channels.div_ceil(64), caps),
             });
         }
-        Lowered {
-            dispatches,
-            scratch: parts,
-        }
+        Lowered { dispatches, scratch: parts }
     }
 
     /// Parameters that every elementwise kernel begins with, and its grid.
     fn elementwise(&self, epsilon: f32, caps: &Caps) -> (Vec<u32>, [u32; 3]) {
         let count = self.rows * self.vectors();
         let n = self.rows as f32;
-        let words = [
-            count as u32,
-            self.vectors() as u32,
-            ((n - 1.0) / n).to_bits(),
-            epsilon.to_bits(),
-        ];
+        let words =
+            [count as u32, self.vectors() as u32, ((n - 1.0) / n).to_bits(), epsilon.to_bits()];
         (words.into(), grid(count.div_ceil(64), caps))
     }
 
@@ -223,9 +209,7 @@ fn check(x: &TensorSpec, vectors: &[TensorSpec]) -> Result<(), String> {
 fn spread(x: &mut Array) {
     let most = x.data.iter().fold(0.0, |most: f64, v| most.max(v.abs()));
     if x.spec.shape.rows() == 2 && most > 0.0 {
-        x.data
-            .iter_mut()
-            .for_each(|v| *v = f64::from((*v * 0.004 / most) as f32));
+        x.data.iter_mut().for_each(|v| *v = f64::from((*v * 0.004 / most) as f32));
     }
 }
 
@@ -259,10 +243,7 @@ impl Op for BatchNorm {
         if let Some(map) = &self.epilogue {
             let shape = map.shape(&Self::epilogue_inputs(inputs))?;
             if shape != inputs[0].shape {
-                return Err(format!(
-                    "the epilogue changes {} to {shape}",
-                    inputs[0].shape
-                ));
+                return Err(format!("the epilogue changes {} to {shape}", inputs[0].shape));
             }
         }
         Ok(inputs[..3].to_vec())
@@ -280,11 +261,7 @@ impl Op for BatchNorm {
 
     fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
         let p = Problem::of(&io.inputs[0]);
-        let sums = Sums {
-            grad: false,
-            operands: vec![input(0)],
-            results: [output(1), output(2)],
-        };
+        let sums = Sums { grad: false, operands: vec![input(0)], results: [output(1), output(2)] };
         let mut lowered = p.sums(variant, sums, self.epsilon, io.caps);
         let mut kernel = Kernel::new("batch_norm/normalise").with_text("T", p.element());
         if let Some(map) = &self.epilogue {
@@ -292,21 +269,11 @@ impl Op for BatchNorm {
             let text = text_epilogue_of(map, &inputs, &io.outputs[0].shape, 6, p.width);
             kernel = kernel.with_hook("epilogue", text);
         }
-        let own = [
-            input(0),
-            input(1),
-            input(2),
-            output(1).read(),
-            output(2).read(),
-            output(0),
-        ];
+        let own = [input(0), input(1), input(2), output(1).read(), output(2).read(), output(0)];
         let (params, grid) = p.elementwise(self.epsilon, io.caps);
         lowered.dispatches.push(Dispatch {
             kernel,
-            bindings: own
-                .into_iter()
-                .chain((3..io.inputs.len()).map(input))
-                .collect(),
+            bindings: own.into_iter().chain((3..io.inputs.len()).map(input)).collect(),
             params,
             grid,
         });
@@ -362,11 +329,7 @@ impl Op for BatchNorm {
             y = map.apply(&x.spec.shape, &all);
         }
         let variance = squares.iter().map(|s| s / (n - 1.0).max(1.0)).collect();
-        vec![
-            y,
-            Array::f32([channels], mean),
-            Array::f32([channels], variance),
-        ]
+        vec![y, Array::f32([channels], mean), Array::f32([channels], variance)]
     }
 
     fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance {
@@ -393,11 +356,7 @@ impl Op for BatchNorm {
     fn representative(&self, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
         let x = Problem::of(&inputs[0]).representative(&inputs[0]);
         let same = |spec: &TensorSpec| {
-            if *spec == inputs[0] {
-                x.clone()
-            } else {
-                spec.clone()
-            }
+            if *spec == inputs[0] { x.clone() } else { spec.clone() }
         };
         inputs.iter().map(same).collect()
     }
@@ -408,12 +367,8 @@ impl Op for BatchNorm {
             return None;
         }
         let epilogue = chain.behind(self.epilogue.as_ref());
-        (epilogue.inputs <= 3).then(|| {
-            Box::new(Self {
-                epilogue: Some(epilogue),
-                ..self.clone()
-            }) as Box<dyn Op>
-        })
+        (epilogue.inputs <= 3)
+            .then(|| Box::new(Self { epilogue: Some(epilogue), ..self.clone() }) as Box<dyn Op>)
     }
 
     fn types(&self) -> Vec<(&'static str, Class)> {
@@ -437,11 +392,7 @@ impl Op for BatchNormGrad {
         if inputs[4] != inputs[0] {
             return Err(format!("{} is not {}", inputs[4], inputs[0]));
         }
-        Ok(vec![
-            inputs[0].clone(),
-            inputs[1].clone(),
-            inputs[1].clone(),
-        ])
+        Ok(vec![inputs[0].clone(), inputs[1].clone(), inputs[1].clone()])
     }
 
     fn cost(&self, inputs: &[TensorSpec]) -> Cost {
@@ -545,10 +496,7 @@ impl Op for BatchNormGrad {
 impl<'g> Tensor<'g> {
     /// y, mean and unbiased variance of batch norm over the last axis: see [`BatchNorm`].
     pub fn batch_norm(self, scale: Tensor<'g>, shift: Tensor<'g>, epsilon: f32) -> [Tensor<'g>; 3] {
-        let op = BatchNorm {
-            epsilon,
-            epilogue: None,
-        };
+        let op = BatchNorm { epsilon, epilogue: None };
         let y = self.graph().apply(op, &[self, scale, shift]);
         [y[0], y[1], y[2]]
     }
@@ -579,15 +527,9 @@ impl super::Family for Family {
         ];
         let epsilon = 1e-5;
         let mut cases = Vec::new();
-        let plain = BatchNorm {
-            epsilon,
-            epilogue: None,
-        };
+        let plain = BatchNorm { epsilon, epilogue: None };
         for dims in sizes {
-            let (x, c) = (
-                TensorSpec::f32(dims),
-                TensorSpec::f32([dims[dims.len() - 1]]),
-            );
+            let (x, c) = (TensorSpec::f32(dims), TensorSpec::f32([dims[dims.len() - 1]]));
             let grad = BatchNormGrad { epsilon };
             let operands = [x.clone(), c.clone(), c.clone(), c.clone(), x.clone()];
             cases.push(Case::new(format!("{}_dx", size(dims)), grad, operands));
@@ -596,16 +538,9 @@ impl super::Family for Family {
         let add_relu = Map::one(Function::Relu).after(&Map::one(Function::Add), 0);
         for dims in [[2, 5, 3, 8], [2, 3, 4, 5]] {
             let (x, c) = (TensorSpec::f32(dims), TensorSpec::f32([dims[3]]));
-            let fused = BatchNorm {
-                epilogue: Some(add_relu.clone()),
-                ..plain.clone()
-            };
+            let fused = BatchNorm { epilogue: Some(add_relu.clone()), ..plain.clone() };
             let operands = [x.clone(), c.clone(), c, x];
-            cases.push(Case::new(
-                format!("{}_add_relu", size(&dims)),
-                fused,
-                operands,
-            ));
+            cases.push(Case::new(format!("{}_add_relu", size(&dims)), fused, operands));
         }
         cases
     }

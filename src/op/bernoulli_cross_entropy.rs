@@ -36,11 +36,7 @@ fn load(i: u32) -> T {
 
 fn problem(logits: &TensorSpec) -> Problem {
     let Rows { rows, columns } = Rows::of(&logits.shape);
-    Problem {
-        outer: rows,
-        length: columns,
-        inner: 1,
-    }
+    Problem { outer: rows, length: columns, inner: 1 }
 }
 
 fn logistic(x: f64) -> f64 {
@@ -49,10 +45,7 @@ fn logistic(x: f64) -> f64 {
 
 /// Targets in [0, 1], some of them 0 and 1; all else from `distribution`.
 fn sample(inputs: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-    let mut arrays: Vec<_> = inputs
-        .iter()
-        .map(|spec| distribution.array(spec, 1, rng))
-        .collect();
+    let mut arrays: Vec<_> = inputs.iter().map(|spec| distribution.array(spec, 1, rng)).collect();
     for t in &mut arrays[1].data {
         *t = f64::from((1.5 * rng.uniform() - 0.25).clamp(0.0, 1.0) as f32);
     }
@@ -88,11 +81,7 @@ impl Op for BernoulliCrossEntropy {
     }
 
     fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let fold = Fold {
-            max: false,
-            scale: 1.0,
-            load: Some((LOAD, 2)),
-        };
+        let fold = Fold { max: false, scale: 1.0, load: Some((LOAD, 2)) };
         pass::lower(problem(&io.inputs[0]), fold, variant, io.caps)
     }
 
@@ -107,19 +96,14 @@ impl Op for BernoulliCrossEntropy {
         };
         let (logits, targets) = (x[0], x[1]);
         let dy = dy.reshape([dy.spec().dims(), &[1]].concat());
-        let dx = logits
-            .graph()
-            .apply1(BernoulliCrossEntropyGrad, &[logits, targets, dy]);
+        let dx = logits.graph().apply1(BernoulliCrossEntropyGrad, &[logits, targets, dy]);
         vec![Some(dx), Some(-(logits * dy))]
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let columns = inputs[0].spec.shape.last();
         let term = |(x, t): (&f64, &f64)| x.max(0.0) - x * t + (-x.abs()).exp().ln_1p();
-        let rows = inputs[0]
-            .data
-            .chunks(columns)
-            .zip(inputs[1].data.chunks(columns));
+        let rows = inputs[0].data.chunks(columns).zip(inputs[1].data.chunks(columns));
         let data = rows.map(|(x, t)| x.iter().zip(t).map(term).sum()).collect();
         vec![Array::f32(outer(&inputs[0].spec), data)]
     }

@@ -46,10 +46,7 @@ impl Op for Blend {
     fn cost(&self, inputs: &[TensorSpec]) -> Cost {
         // Steps at which nothing is due cost nothing.
         let n = inputs[2].len() as u64 / u64::from(self.period);
-        Cost {
-            flops: 3 * n,
-            bytes: 12 * n,
-        }
+        Cost { flops: 3 * n, bytes: 12 * n }
     }
 
     fn variants(&self, _inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
@@ -66,24 +63,12 @@ impl Op for Blend {
             let groups = len / 4;
             Dispatch {
                 kernel: Kernel::of("blend", variant),
-                bindings: vec![
-                    input(0),
-                    input(1).range(first, len),
-                    output(0).range(first, len),
-                ],
-                params: vec![
-                    groups as u32,
-                    self.period,
-                    self.rate.to_bits(),
-                    rest.to_bits(),
-                ],
+                bindings: vec![input(0), input(1).range(first, len), output(0).range(first, len)],
+                params: vec![groups as u32, self.period, self.rate.to_bits(), rest.to_bits()],
                 grid: grid(groups.div_ceil(64), io.caps),
             }
         };
-        Lowered {
-            dispatches: (0..n).step_by(most).map(chunk).collect(),
-            scratch: vec![],
-        }
+        Lowered { dispatches: (0..n).step_by(most).map(chunk).collect(), scratch: vec![] }
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {

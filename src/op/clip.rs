@@ -33,10 +33,7 @@ impl Op for ClipFactor {
     }
 
     fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        match inputs
-            .iter()
-            .find(|s| s.shape.rank() != 1 || !s.len().is_multiple_of(64))
-        {
+        match inputs.iter().find(|s| s.shape.rank() != 1 || !s.len().is_multiple_of(64)) {
             Some(spec) => Err(format!("{spec} is not flat with a multiple of 64 elements")),
             None => Ok(vec![TensorSpec::f32([])]),
         }
@@ -53,11 +50,7 @@ impl Op for ClipFactor {
 
     fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
         let most = (io.caps.max_binding / 4) as usize / 64 * 64;
-        let limit = if io.caps.software {
-            SOFTWARE_WORKGROUPS
-        } else {
-            WORKGROUPS
-        };
+        let limit = if io.caps.software { SOFTWARE_WORKGROUPS } else { WORKGROUPS };
         let mut lowered = Lowered::default();
         let mut first = 0usize;
         for (i, spec) in io.inputs.iter().enumerate() {
@@ -94,10 +87,7 @@ impl Op for ClipFactor {
 
     fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance {
         // Squares have one sign, so their sum's rounding is that of the longest chain of additions.
-        let longest = inputs
-            .iter()
-            .map(|s| s.len() / (WORKGROUPS * 256) + 16)
-            .max();
+        let longest = inputs.iter().map(|s| s.len() / (WORKGROUPS * 256) + 16).max();
         Tolerance::sum(longest.unwrap_or(1))
     }
 }

@@ -24,19 +24,10 @@ impl Concat {
         let piece = |spec: &TensorSpec| {
             let len = spec.dims()[self.axis] * each;
             columns += len;
-            Piece {
-                to: columns - len,
-                len,
-                from: 0,
-                columns: len,
-            }
+            Piece { to: columns - len, len, from: 0, columns: len }
         };
         let pieces = inputs.iter().map(piece).collect();
-        Splice {
-            rows,
-            columns,
-            pieces,
-        }
+        Splice { rows, columns, pieces }
     }
 }
 
@@ -59,10 +50,7 @@ impl Op for Concat {
         for spec in inputs {
             splice::check(spec, self.axis)?;
             if splice::resized(spec, self.axis, 1) != splice::resized(&inputs[0], self.axis, 1) {
-                return Err(format!(
-                    "{} and {spec} differ beside axis {}",
-                    inputs[0], self.axis
-                ));
+                return Err(format!("{} and {spec} differ beside axis {}", inputs[0], self.axis));
             }
             length += spec.dims()[self.axis];
         }
@@ -111,10 +99,7 @@ impl Op for Concat {
             }
         }
         let outputs = self.output(&specs).unwrap_or_default();
-        outputs
-            .into_iter()
-            .map(|spec| Array::new(spec, data.clone()))
-            .collect()
+        outputs.into_iter().map(|spec| Array::new(spec, data.clone())).collect()
     }
 
     fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {

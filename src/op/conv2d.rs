@@ -28,11 +28,7 @@ pub struct Conv {
 
 impl Default for Conv {
     fn default() -> Self {
-        Self {
-            stride: 1,
-            pad: 0,
-            groups: 1,
-        }
+        Self { stride: 1, pad: 0, groups: 1 }
     }
 }
 
@@ -101,11 +97,7 @@ impl Geometry {
 
 impl Conv2d {
     fn new(conv: Conv, pass: Pass) -> Self {
-        Self {
-            conv,
-            pass,
-            epilogue: None,
-        }
+        Self { conv, pass, epilogue: None }
     }
 
     fn geometry(&self, inputs: &[TensorSpec]) -> Result<Geometry, String> {
@@ -117,10 +109,7 @@ impl Conv2d {
         let windows = |length: usize, filter: usize| {
             let room = (length + 2 * conv.pad).checked_sub(filter);
             room.map(|room| room / conv.stride + 1).ok_or_else(|| {
-                format!(
-                    "a filter of {filter} in {length} pixels with {} of padding",
-                    conv.pad
-                )
+                format!("a filter of {filter} in {length} pixels with {} of padding", conv.pad)
             })
         };
         let g = match self.pass {
@@ -232,8 +221,7 @@ impl Op for Conv2d {
     }
 
     fn variants(&self, inputs: &[TensorSpec], caps: &Caps) -> Vec<Variant> {
-        self.geometry(inputs)
-            .map_or_else(|_| Vec::new(), |g| lower::variants(self.pass, &g, caps))
+        self.geometry(inputs).map_or_else(|_| Vec::new(), |g| lower::variants(self.pass, &g, caps))
     }
 
     fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
@@ -311,8 +299,7 @@ impl Op for Conv2d {
     }
 
     fn representative(&self, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
-        self.product(inputs)
-            .map_or_else(|_| inputs.to_vec(), |(g, y)| self.smaller(&g, &y, inputs))
+        self.product(inputs).map_or_else(|_| inputs.to_vec(), |(g, y)| self.smaller(&g, &y, inputs))
     }
 
     fn with_epilogue(&self, chain: &Map) -> Option<Box<dyn Op>> {
@@ -321,10 +308,7 @@ impl Op for Conv2d {
             return None;
         }
         let epilogue = chain.behind(self.epilogue.as_ref());
-        Some(Box::new(Self {
-            epilogue: Some(epilogue),
-            ..self.clone()
-        }))
+        Some(Box::new(Self { epilogue: Some(epilogue), ..self.clone() }))
     }
 
     fn types(&self) -> Vec<(&'static str, Class)> {

@@ -36,18 +36,10 @@ fn shape_rule(inputs: &[TensorSpec]) -> Result<(), String> {
     check(logits)?;
     let rows = outer(logits);
     if inputs[1] != TensorSpec::u32(rows) {
-        return Err(format!(
-            "{logits} needs labels u32{rows:?}, not {}",
-            inputs[1]
-        ));
+        return Err(format!("{logits} needs labels u32{rows:?}, not {}", inputs[1]));
     }
-    match inputs
-        .get(2)
-        .filter(|dloss| **dloss != TensorSpec::f32(rows))
-    {
-        Some(dloss) => Err(format!(
-            "{logits} needs a gradient f32{rows:?}, not {dloss}"
-        )),
+    match inputs.get(2).filter(|dloss| **dloss != TensorSpec::f32(rows)) {
+        Some(dloss) => Err(format!("{logits} needs a gradient f32{rows:?}, not {dloss}")),
         None => Ok(()),
     }
 }
@@ -67,9 +59,7 @@ fn sample(inputs: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> V
 
 /// What the kernels take for the logit of a label that is no class.
 fn logit(row: &[f64], label: f64) -> f64 {
-    row.get(label as usize)
-        .copied()
-        .unwrap_or(f64::from(f32::MIN))
+    row.get(label as usize).copied().unwrap_or(f64::from(f32::MIN))
 }
 
 impl Op for CrossEntropy {
@@ -162,9 +152,7 @@ impl Op for CrossEntropyGrad {
     fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
         let rows = Rows::of(&io.inputs[0].shape);
         Lowered::one(Dispatch {
-            kernel: rows
-                .kernel("softmax/rows", variant)
-                .with_hook("finish", GRAD_FINISH),
+            kernel: rows.kernel("softmax/rows", variant).with_hook("finish", GRAD_FINISH),
             bindings: vec![input(0), output(0), input(1), input(2)],
             params: rows.params(),
             grid: rows.grid(variant, io.caps),
@@ -222,11 +210,7 @@ impl super::Family for Family {
         let mut cases = Vec::new();
         for dims in SHAPES {
             let rows = &dims[..dims.len() - 1];
-            let specs = [
-                TensorSpec::f32(*dims),
-                TensorSpec::u32(rows),
-                TensorSpec::f32(rows),
-            ];
+            let specs = [TensorSpec::f32(*dims), TensorSpec::u32(rows), TensorSpec::f32(rows)];
             let name = size(dims);
             cases.push(Case::new(name.clone(), CrossEntropy, &specs[..2]));
             cases.push(Case::new(name + "_grad", CrossEntropyGrad, specs));

@@ -71,12 +71,7 @@ impl Size {
                 inputs[1], inputs[3]
             ));
         }
-        Ok(Self {
-            batch,
-            steps,
-            classes,
-            labels: length,
-        })
+        Ok(Self { batch, steps, classes, labels: length })
     }
 
     /// The labels and the blanks around them.
@@ -105,9 +100,8 @@ impl Op for Ctc {
     }
 
     fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let flops = Size::of(inputs).map_or(0, |size| {
-            (size.batch * size.steps * size.states()) as u64 * EACH
-        });
+        let flops = Size::of(inputs)
+            .map_or(0, |size| (size.batch * size.steps * size.states()) as u64 * EACH);
         Cost::new(flops, inputs, &self.output(inputs).unwrap_or_default())
     }
 
@@ -137,11 +131,7 @@ impl Op for Ctc {
         };
         let lanes = variant.get("LANES");
         let states = size.states() as u32;
-        let consts = [
-            ("LANES", lanes),
-            ("STATES", states),
-            ("PER", states.div_ceil(lanes)),
-        ];
+        let consts = [("LANES", lanes), ("STATES", states), ("PER", states.div_ceil(lanes))];
         let mut kernel = Kernel::new("ctc/trellis").with_consts(&consts);
         let mut bindings: Vec<_> = (0..4).map(input).collect();
         bindings.extend([output(0), output(1), scratch(0)]);
@@ -163,10 +153,7 @@ impl Op for Ctc {
             ],
             grid: grid(size.batch, io.caps),
         };
-        Lowered {
-            dispatches: vec![dispatch],
-            scratch: made,
-        }
+        Lowered { dispatches: vec![dispatch], scratch: made }
     }
 
     /// The gradient was made with the loss; a gradient of it there is not.
@@ -218,11 +205,7 @@ impl Op for Ctc {
         }
         let (mut frames, mut labels, mut lengths) = (vec![], vec![], vec![]);
         for b in 0..size.batch {
-            let end = if b == 0 {
-                size.steps
-            } else {
-                rng.below(size.steps + 1)
-            };
+            let end = if b == 0 { size.steps } else { rng.below(size.steps + 1) };
             // Repeats make some of the longest impossible.
             let length = rng.below(size.labels.min(end) + 1);
             let mut last = 0;
@@ -287,11 +270,7 @@ impl super::Family for Family {
                 TensorSpec::u32([batch, labels]),
                 each,
             ];
-            Case::new(
-                format!("b{batch}_t{steps}_c{classes}_l{labels}"),
-                Ctc,
-                inputs,
-            )
+            Case::new(format!("b{batch}_t{steps}_c{classes}_l{labels}"), Ctc, inputs)
         };
         let sizes = [
             (1, 1, 2, 1),

@@ -26,10 +26,7 @@ impl Op for CtcDecode {
     fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
         match (inputs[0].dims(), inputs[1].dims()) {
             (&[b, t, c], &[n]) if b == n && c > 0 => Ok(vec![TensorSpec::new([b, t], DType::I32)]),
-            _ => Err(format!(
-                "takes [B, T, C] and [B], not {} and {}",
-                inputs[0], inputs[1]
-            )),
+            _ => Err(format!("takes [B, T, C] and [B], not {} and {}", inputs[0], inputs[1])),
         }
     }
 
@@ -59,10 +56,8 @@ impl Op for CtcDecode {
         let [batch, time, classes] = *inputs[0].dims() else {
             return vec![];
         };
-        let mut out = Array::new(
-            TensorSpec::new([batch, time], DType::I32),
-            vec![-1.0; batch * time],
-        );
+        let mut out =
+            Array::new(TensorSpec::new([batch, time], DType::I32), vec![-1.0; batch * time]);
         for b in 0..batch {
             let mut at = b * time;
             let mut before = classes - 1;
@@ -101,10 +96,7 @@ impl Op for CtcDecode {
         rng: &mut Rng,
     ) -> Vec<Array> {
         let time = inputs[0].dims().get(1).copied().unwrap_or(0);
-        vec![
-            distribution.array(&inputs[0], 1, rng),
-            distribution.array(&inputs[1], time + 1, rng),
-        ]
+        vec![distribution.array(&inputs[0], 1, rng), distribution.array(&inputs[1], time + 1, rng)]
     }
 }
 

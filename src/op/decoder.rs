@@ -48,21 +48,14 @@ fn sizes(inputs: &[TensorSpec]) -> Result<(Size, Attended), String> {
     if fits {
         Ok((size, attended))
     } else {
-        Err(format!(
-            "{} and {} do not decode {}",
-            inputs[1], inputs[5], inputs[0]
-        ))
+        Err(format!("{} and {} do not decode {}", inputs[1], inputs[5], inputs[0]))
     }
 }
 
 /// Where the contexts lie among the states.
 fn context(size: Size) -> Context {
     let pitch = size.units * size.width;
-    Context {
-        first: pitch + 2 * size.layers * size.width,
-        rows: size.steps + 1,
-        pitch,
-    }
+    Context { first: pitch + 2 * size.layers * size.width, rows: size.steps + 1, pitch }
 }
 
 /// The attention's team where a step shares its sums, and where it does not.
@@ -114,70 +107,31 @@ impl Op for Decoder {
         let pitch = size.units * size.width;
         let (row, rows) = (pitch / 4, (steps + 1) * pitch / 4);
         let cells = 2 * size.layers * columns;
-        let linear = |depth: usize| Linear {
-            depth,
-            columns,
-            pitch: columns,
-        };
-        let each = |t: usize| Rows {
-            first: t * columns,
-            apart: steps * columns,
-        };
-        let state = |t: usize, first: usize| Rows {
-            first: t * row + first,
-            apart: rows,
-        };
+        let linear = |depth: usize| Linear { depth, columns, pitch: columns };
+        let each = |t: usize| Rows { first: t * columns, apart: steps * columns };
+        let state = |t: usize, first: usize| Rows { first: t * row + first, apart: rows };
         let step = Step::forward(variant, size, false);
         let whole = (steps + 1) * pitch;
-        let mut dispatches = vec![copy_rows(
-            input(1),
-            output(0),
-            size.batch,
-            pitch,
-            whole,
-            io.caps,
-        )];
+        let mut dispatches =
+            vec![copy_rows(input(1), output(0), size.batch, pitch, whole, io.caps)];
         for t in 0..steps {
             // x = tokens' share + context before, by its share of the weight
             let bindings = vec![input(2), output(0).read(), output(2), input(0)];
             let places = [state(t, cells), each(t)];
             let start = Start::Tensor(each(t));
-            dispatches.push(Step::linear(
-                variant,
-                size,
-                linear(columns),
-                places,
-                start,
-                bindings,
-            ));
+            dispatches.push(Step::linear(variant, size, linear(columns), places, start, bindings));
             let bindings = [input(3), input(4), output(2).read(), output(0), output(1)];
             dispatches.extend((0..size.layers).map(|l| step.cell(t, Some(l), &bindings)));
             let bindings = vec![input(5), output(0).read(), output(3), input(6)];
             let places = [state(t + 1, 0), each(t)];
             let start = Start::Tensor(Rows::default());
-            dispatches.push(Step::linear(
-                variant,
-                size,
-                linear(cells),
-                places,
-                start,
-                bindings,
-            ));
-            let bindings = vec![
-                output(3).read(),
-                input(7),
-                input(8),
-                input(9),
-                output(4),
-                output(0),
-            ];
+            dispatches.push(Step::linear(variant, size, linear(cells), places, start, bindings));
+            let bindings =
+                vec![output(3).read(), input(7), input(8), input(9), output(4), output(0)];
             let team = team(variant, io.caps);
             dispatches.push(attended.dispatch("forward", team, context(size), t..t + 1, bindings));
         }
-        Lowered {
-            dispatches,
-            scratch: Vec::new(),
-        }
+        Lowered { dispatches, scratch: Vec::new() }
     }
 
     fn gradient<'g>(
@@ -211,9 +165,7 @@ impl Op for Decoder {
             x[8],
             x[9],
         ];
-        let grad = DecoderGrad {
-            layers: size.layers,
-        };
+        let grad = DecoderGrad { layers: size.layers };
         let made = dstates.graph().apply(grad, &operands);
         let [dstates, dgates, dx, dquery, dscore, inputs] =
             [made[0], made[1], made[2], made[3], made[4], made[5]];
@@ -410,11 +362,7 @@ impl super::Family for Family {
                 memory,
                 v,
             ];
-            cases.push(Case::new(
-                format!("{name}_back"),
-                DecoderGrad { layers },
-                inputs,
-            ));
+            cases.push(Case::new(format!("{name}_back"), DecoderGrad { layers }, inputs));
         }
         cases
     }

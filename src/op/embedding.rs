@@ -30,10 +30,7 @@ impl Op for Embedding {
                 let dims = [inputs[1].dims(), &[width]].concat();
                 Ok(vec![TensorSpec::f32(dims)])
             }
-            _ => Err(format!(
-                "takes f32 [V, H] and u32 ids, not {} and {}",
-                inputs[0], inputs[1]
-            )),
+            _ => Err(format!("takes f32 [V, H] and u32 ids, not {} and {}", inputs[0], inputs[1])),
         }
     }
 
@@ -41,10 +38,7 @@ impl Op for Embedding {
     fn cost(&self, inputs: &[TensorSpec]) -> Cost {
         let outputs = self.output(inputs).unwrap_or_default();
         let rows: u64 = outputs.iter().map(TensorSpec::bytes).sum();
-        Cost {
-            flops: 0,
-            bytes: inputs[1].bytes() + 2 * rows,
-        }
+        Cost { flops: 0, bytes: inputs[1].bytes() + 2 * rows }
     }
 
     fn variants(&self, inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
@@ -53,10 +47,7 @@ impl Op for Embedding {
 
     fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
         let width = variant.get("WIDTH") as usize;
-        let (total, length) = (
-            io.outputs[0].len() / width,
-            io.inputs[0].shape.last() / width,
-        );
+        let (total, length) = (io.outputs[0].len() / width, io.inputs[0].shape.last() / width);
         Lowered::one(Dispatch {
             kernel: Kernel::new("embedding/embedding")
                 .with_text("T", super::sparse::element(width)),
@@ -84,9 +75,7 @@ impl Op for Embedding {
     fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
         // Some ids lie past the table.
         let limit = i[0].dims()[0] + 1;
-        i.iter()
-            .map(|spec| distribution.array(spec, limit, rng))
-            .collect()
+        i.iter().map(|spec| distribution.array(spec, limit, rng)).collect()
     }
 }
 
@@ -116,11 +105,7 @@ impl super::Family for Family {
         ];
         let case = |(v, h, ids): (usize, usize, &[usize])| {
             let name = format!("v{v}_h{h}_{}", super::rows::size(ids));
-            Case::new(
-                name,
-                Embedding,
-                [TensorSpec::f32([v, h]), TensorSpec::u32(ids)],
-            )
+            Case::new(name, Embedding, [TensorSpec::f32([v, h]), TensorSpec::u32(ids)])
         };
         cases.map(case).into()
     }

@@ -35,10 +35,7 @@ impl Op for Gather {
         check(&inputs[0])?;
         let rows = outer(&inputs[0]);
         if inputs[1] != TensorSpec::u32(rows) {
-            return Err(format!(
-                "{} needs indices u32{rows:?}, not {}",
-                inputs[0], inputs[1]
-            ));
+            return Err(format!("{} needs indices u32{rows:?}, not {}", inputs[0], inputs[1]));
         }
         Ok(vec![TensorSpec::f32(rows)])
     }
@@ -179,10 +176,7 @@ impl super::Family for Family {
     fn cases(&self) -> Vec<Case> {
         const SHAPES: [&[usize]; 4] = [&[1, 1], &[7, 5], &[2, 33, 4], &[70_001, 3]];
         let gather = SHAPES.map(|dims| {
-            let inputs = [
-                TensorSpec::f32(dims),
-                TensorSpec::u32(&dims[..dims.len() - 1]),
-            ];
+            let inputs = [TensorSpec::f32(dims), TensorSpec::u32(&dims[..dims.len() - 1])];
             Case::new(size(dims), Gather, inputs)
         });
         let scatter = SHAPES.map(|dims| {

@@ -52,13 +52,7 @@ impl Hops {
             (&[tables, batch, memories, dimension], &[others, stride])
                 if tables == others && tables > 1 && stride >= dimension * self.vocabulary =>
             {
-                Ok(Size {
-                    batch,
-                    memories,
-                    dimension,
-                    hops: tables - 1,
-                    stride,
-                })
+                Ok(Size { batch, memories, dimension, hops: tables - 1, stride })
             }
             _ => Err(format!("{memories} are no memories of {embeddings}")),
         }
@@ -78,17 +72,8 @@ impl Hops {
     }
 
     fn saved(&self, size: Size) -> [TensorSpec; 2] {
-        let Size {
-            batch,
-            memories,
-            dimension,
-            hops,
-            ..
-        } = size;
-        [
-            TensorSpec::f32([batch, hops + 1, dimension]),
-            TensorSpec::f32([batch, hops, memories]),
-        ]
+        let Size { batch, memories, dimension, hops, .. } = size;
+        [TensorSpec::f32([batch, hops + 1, dimension]), TensorSpec::f32([batch, hops, memories])]
     }
 }
 
@@ -105,11 +90,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 fn variants(name: &'static str, caps: &Caps) -> Vec<Variant> {
     let by = |lanes: u32| Variant::new(name, [("LANES", lanes)]);
     // A CPU's invocations are lanes of a loop, and a barrier costs it a walk over all of them.
-    if caps.software {
-        vec![by(8), by(64)]
-    } else {
-        vec![by(64), by(8)]
-    }
+    if caps.software { vec![by(8), by(64)] } else { vec![by(64), by(8)] }
 }
 
 impl Op for Hops {
@@ -135,9 +116,8 @@ impl Op for Hops {
     }
 
     fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let flops = self
-            .size(&inputs[1], &inputs[2])
-            .map_or(0, |size| flops(size, self.vocabulary, 1));
+        let flops =
+            self.size(&inputs[1], &inputs[2]).map_or(0, |size| flops(size, self.vocabulary, 1));
         Cost::new(flops, inputs, &self.output(inputs).unwrap_or_default())
     }
 
@@ -151,14 +131,7 @@ impl Op for Hops {
         };
         Lowered::one(Dispatch {
             kernel: self.kernel("forward", size).with_consts(&variant.consts),
-            bindings: vec![
-                input(0),
-                input(1),
-                input(2),
-                output(0),
-                output(1),
-                output(2),
-            ],
+            bindings: vec![input(0), input(1), input(2), output(0), output(1), output(2)],
             params: Vec::new(),
             grid: [size.batch as u32, 1, 1],
         })
@@ -206,9 +179,7 @@ impl Op for Hops {
                 }
                 attention.data[(b * size.hops + k) * m..][..m].copy_from_slice(&p);
                 for (i, p) in p.iter().enumerate() {
-                    u.iter_mut()
-                        .zip(memory(k + 1, i))
-                        .for_each(|(u, c)| *u += p * c);
+                    u.iter_mut().zip(memory(k + 1, i)).for_each(|(u, c)| *u += p * c);
                 }
             }
             for v in 1..self.vocabulary {
@@ -236,11 +207,7 @@ impl Op for Hops {
 
 /// Values that keep scores where neighbouring memories share the attention, as in models: three hops of
 /// products of large values decide between memories by more digits than f32 has.
-const MODEST: &[Distribution] = &[
-    Distribution::Uniform,
-    Distribution::Ties,
-    Distribution::Zeros,
-];
+const MODEST: &[Distribution] = &[Distribution::Uniform, Distribution::Ties, Distribution::Zeros];
 
 fn modest(inputs: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
     let draw = |spec: &TensorSpec| {
@@ -264,20 +231,15 @@ impl Op for HopsGrad {
     fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
         let size = self.0.size(&inputs[1], &inputs[2])?;
         if inputs[3..] != self.0.saved(size) {
-            return Err(format!(
-                "{} and {} were not saved by it",
-                inputs[3], inputs[4]
-            ));
+            return Err(format!("{} and {} were not saved by it", inputs[3], inputs[4]));
         }
         let question = TensorSpec::f32([size.batch, size.dimension]);
         Ok(vec![question, inputs[1].clone()])
     }
 
     fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let flops = self
-            .0
-            .size(&inputs[1], &inputs[2])
-            .map_or(0, |size| flops(size, self.0.vocabulary, 2));
+        let flops =
+            self.0.size(&inputs[1], &inputs[2]).map_or(0, |size| flops(size, self.0.vocabulary, 2));
         Cost::new(flops, inputs, &self.output(inputs).unwrap_or_default())
     }
 
@@ -316,17 +278,12 @@ impl Op for HopsGrad {
             for k in (0..size.hops).rev() {
                 let p = &inputs[4].data[(b * size.hops + k) * m..][..m];
                 let u = &inputs[3].data[(b * (size.hops + 1) + k) * d..][..d];
-                let dp: Vec<f64> = (0..m)
-                    .map(|i| dot(&du, &inputs[1].data[at(k + 1, i)..][..d]))
-                    .collect();
+                let dp: Vec<f64> =
+                    (0..m).map(|i| dot(&du, &inputs[1].data[at(k + 1, i)..][..d])).collect();
                 let mean = if self.0.linear { 0.0 } else { dot(p, &dp) };
                 let mut before = du.clone();
                 for i in 0..m {
-                    let ds = if self.0.linear {
-                        dp[i]
-                    } else {
-                        p[i] * (dp[i] - mean)
-                    };
+                    let ds = if self.0.linear { dp[i] } else { p[i] * (dp[i] - mean) };
                     for n in 0..d {
                         memories.data[at(k + 1, i) + n] += p[i] * du[n];
                         memories.data[at(k, i) + n] += ds * u[n];
@@ -377,20 +334,13 @@ impl Op for AnswerGrad {
             (&[batch, v], &[others, tables, d]) if batch == others && v * d <= self.stride => {
                 Ok(vec![TensorSpec::f32([tables, self.stride])])
             }
-            _ => Err(format!(
-                "{} is no gradient of an answer to {}",
-                inputs[0], inputs[1]
-            )),
+            _ => Err(format!("{} is no gradient of an answer to {}", inputs[0], inputs[1])),
         }
     }
 
     fn cost(&self, inputs: &[TensorSpec]) -> Cost {
         let flops = 2 * inputs[0].len() * inputs[1].shape.last();
-        Cost::new(
-            flops as u64,
-            inputs,
-            &self.output(inputs).unwrap_or_default(),
-        )
+        Cost::new(flops as u64, inputs, &self.output(inputs).unwrap_or_default())
     }
 
     fn variants(&self, _inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
@@ -429,9 +379,7 @@ impl Op for AnswerGrad {
         words.for_each(|(word, row)| {
             for (b, dlogits) in inputs[0].data.chunks(v).enumerate() {
                 let u = &inputs[1].data[(b * tables + tables - 1) * d..][..d];
-                row.iter_mut()
-                    .zip(u)
-                    .for_each(|(g, u)| *g += dlogits[word] * u);
+                row.iter_mut().zip(u).for_each(|(g, u)| *g += dlogits[word] * u);
             }
         });
         vec![gradient]
@@ -467,10 +415,7 @@ impl<'g> Tensor<'g> {
     /// section 2, "adjacent" weights), with the last of the stacked `embeddings` as the answer's weight.
     pub fn hops(self, memories: Tensor<'g>, embeddings: Tensor<'g>, hops: Hops) -> Answer<'g> {
         let made = self.graph().apply(hops, &[self, memories, embeddings]);
-        Answer {
-            logits: made[0],
-            attention: made[2],
-        }
+        Answer { logits: made[0], attention: made[2] }
     }
 }
 
@@ -507,20 +452,10 @@ impl super::Family for Family {
             let name = format!("k{k}_b{batch}_m{m}_d{d}_v{vocabulary}{linear}");
             let inputs = [question, memories.clone(), embeddings.clone()];
             cases.push(Case::new(&*name, hops, inputs));
-            let inputs = [
-                logits.clone(),
-                memories,
-                embeddings,
-                states.clone(),
-                attention,
-            ];
+            let inputs = [logits.clone(), memories, embeddings, states.clone(), attention];
             cases.push(Case::new(format!("{name}_back"), HopsGrad(hops), inputs));
             let answer = AnswerGrad { stride };
-            cases.push(Case::new(
-                format!("{name}_answer"),
-                answer,
-                [logits, states],
-            ));
+            cases.push(Case::new(format!("{name}_answer"), answer, [logits, states]));
         }
         cases
     }

@@ -71,11 +71,7 @@ impl Op for Ids {
             Self::Joined => (2, io.outputs[0].len(), 1, io.inputs[0].len()),
             Self::Column(at) => (3, io.inputs[0].len(), io.inputs[1].shape.last(), at),
         };
-        let second = if *self == Self::Joined {
-            input(1)
-        } else {
-            input(0)
-        };
+        let second = if *self == Self::Joined { input(1) } else { input(0) };
         Lowered::one(Dispatch {
             kernel: Kernel::of("ids", variant).with_consts(&[("KIND", kind)]),
             bindings: vec![input(0), second, output(0)],
@@ -88,23 +84,18 @@ impl Op for Ids {
         let rows = || inputs[0].data.chunks(inputs[0].spec.shape.last());
         let data = match *self {
             Self::Reversed => rows().flat_map(|row| row.iter().rev()).copied().collect(),
-            Self::Next => rows()
-                .flat_map(|row| row[1..].iter().copied().chain([0.0]))
-                .collect(),
+            Self::Next => rows().flat_map(|row| row[1..].iter().copied().chain([0.0])).collect(),
             Self::Joined => [&inputs[0].data[..], &inputs[1].data].concat(),
             Self::Column(at) => {
                 let mut all = inputs[1].data.clone();
                 let rows = all.chunks_mut(inputs[1].spec.shape.last());
-                rows.zip(&inputs[0].data)
-                    .for_each(|(row, id)| row[at] = *id);
+                rows.zip(&inputs[0].data).for_each(|(row, id)| row[at] = *id);
                 all
             }
         };
         let specs: Vec<_> = inputs.iter().map(|a| a.spec.clone()).collect();
         let made = self.output(&specs).unwrap_or_default();
-        made.into_iter()
-            .map(|spec| Array::new(spec, data.clone()))
-            .collect()
+        made.into_iter().map(|spec| Array::new(spec, data.clone())).collect()
     }
 
     fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
@@ -119,9 +110,7 @@ impl Op for Ids {
     }
 
     fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        i.iter()
-            .map(|spec| distribution.array(spec, 40_000, rng))
-            .collect()
+        i.iter().map(|spec| distribution.array(spec, 40_000, rng)).collect()
     }
 
     fn distributions(&self) -> &'static [Distribution] {
@@ -168,16 +157,8 @@ impl super::Family for Family {
             let name = |what: &str| format!("{what}_{rows}x{length}");
             cases.push(Case::new(name("reversed"), Ids::Reversed, [ids.clone()]));
             cases.push(Case::new(name("next"), Ids::Next, [ids.clone()]));
-            cases.push(Case::new(
-                name("joined"),
-                Ids::Joined,
-                [ids.clone(), column.clone()],
-            ));
-            cases.push(Case::new(
-                name("column"),
-                Ids::Column(length / 2),
-                [column, ids],
-            ));
+            cases.push(Case::new(name("joined"), Ids::Joined, [ids.clone(), column.clone()]));
+            cases.push(Case::new(name("column"), Ids::Column(length / 2), [column, ids]));
         }
         cases
     }

@@ -44,10 +44,7 @@ impl Op for LogUniform {
 
     fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
         if inputs[0] != TensorSpec::u32([4]) || inputs[1] != TensorSpec::f32([inputs[1].len()]) {
-            return Err(format!(
-                "takes a clock and f32 [V], not {} and {}",
-                inputs[0], inputs[1]
-            ));
+            return Err(format!("takes a clock and f32 [V], not {} and {}", inputs[0], inputs[1]));
         }
         Ok(vec![TensorSpec::u32([self.count])])
     }
@@ -75,10 +72,7 @@ impl Op for LogUniform {
         let last = inputs[1].data.len() - 1;
         let class = |i: usize| {
             let u = stream.uniform(i);
-            inputs[1]
-                .data
-                .partition_point(|limit| *limit <= u)
-                .min(last) as f64
+            inputs[1].data.partition_point(|limit| *limit <= u).min(last) as f64
         };
         let ids = (0..self.count).map(class).collect();
         vec![Array::new(TensorSpec::u32([self.count]), ids)]
@@ -129,15 +123,9 @@ impl super::Family for Family {
     fn cases(&self) -> Vec<Case> {
         let case = |(count, classes): (usize, usize)| {
             let inputs = [TensorSpec::u32([4]), TensorSpec::f32([classes])];
-            Case::new(
-                format!("k{count}_v{classes}"),
-                LogUniform { count, stream: 77 },
-                inputs,
-            )
+            Case::new(format!("k{count}_v{classes}"), LogUniform { count, stream: 77 }, inputs)
         };
-        [(1, 1), (5, 2), (32, 200), (512, 40_000), (4099, 1009)]
-            .map(case)
-            .into()
+        [(1, 1), (5, 2), (32, 200), (512, 40_000), (4099, 1009)].map(case).into()
     }
 }
 
@@ -147,10 +135,7 @@ mod tests {
 
     #[test]
     fn classes_are_drawn_as_often_as_the_law_says() {
-        let op = LogUniform {
-            count: 200_000,
-            stream: 3,
-        };
+        let op = LogUniform { count: 200_000, stream: 3 };
         let inputs = op.sample(
             &[TensorSpec::u32([4]), TensorSpec::f32([50])],
             Distribution::Uniform,

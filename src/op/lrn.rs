@@ -40,24 +40,14 @@ impl Lrn {
                 .with_consts(&[("HALF", self.half as u32)])
                 .with_text("WIDE", channels.is_multiple_of(4).to_string()),
             bindings: (0..io.inputs.len()).map(input).chain([output(0)]).collect(),
-            params: vec![
-                pixels as u32,
-                channels as u32,
-                self.k.to_bits(),
-                self.alpha.to_bits(),
-            ],
+            params: vec![pixels as u32, channels as u32, self.k.to_bits(), self.alpha.to_bits()],
             grid: grid(blocks.div_ceil(64), io.caps),
         }
     }
 
     /// d of each channel of a row, and the neighbours of channel c.
     fn divisors(&self, row: &[f64]) -> Vec<f64> {
-        let sum = |c: usize| {
-            row[self.near(c, row.len())]
-                .iter()
-                .map(|x| x * x)
-                .sum::<f64>()
-        };
+        let sum = |c: usize| row[self.near(c, row.len())].iter().map(|x| x * x).sum::<f64>();
         let of = |c| f64::from(self.k) + f64::from(self.alpha) * sum(c);
         (0..row.len()).map(of).collect()
     }
@@ -185,11 +175,7 @@ impl super::Family for Family {
     }
 
     fn cases(&self) -> Vec<Case> {
-        let lrn = |half: usize, alpha: f32| Lrn {
-            half,
-            k: 2.0,
-            alpha,
-        };
+        let lrn = |half: usize, alpha: f32| Lrn { half, k: 2.0, alpha };
         let sizes: [(&[usize], Lrn); 7] = [
             (&[1, 1], lrn(2, 1e-4)),
             (&[3, 5], lrn(2, 0.5)),
@@ -203,11 +189,7 @@ impl super::Family for Family {
         for (dims, lrn) in sizes {
             let x = TensorSpec::f32(dims);
             let name = format!("{}_half{}", super::rows::size(dims), lrn.half);
-            cases.push(Case::new(
-                format!("{name}_dx"),
-                LrnGrad(lrn),
-                [x.clone(), x.clone()],
-            ));
+            cases.push(Case::new(format!("{name}_dx"), LrnGrad(lrn), [x.clone(), x.clone()]));
             cases.push(Case::new(name, lrn, [x]));
         }
         cases

@@ -39,9 +39,7 @@ pub(in crate::op) fn size_of(
     more: usize,
 ) -> Result<Size, String> {
     let ([batch, steps, width], [layers, _]) = (x.dims(), weights.dims()) else {
-        return Err(format!(
-            "takes x [B, T, H] and weights [L, 2H 4H], not {x} and {weights}"
-        ));
+        return Err(format!("takes x [B, T, H] and weights [L, 2H 4H], not {x} and {weights}"));
     };
     let (batch, steps, width, layers) = (*batch, *steps, *width, *layers);
     if !width.is_multiple_of(4) || width == 0 {
@@ -52,13 +50,7 @@ pub(in crate::op) fn size_of(
     if !fits {
         return Err(format!("{weights} and {biases} are no cells over {x}"));
     }
-    Ok(Size {
-        batch,
-        steps,
-        width,
-        layers,
-        units: 2 * layers + more,
-    })
+    Ok(Size { batch, steps, width, layers, units: 2 * layers + more })
 }
 
 impl Op for Lstm {
@@ -120,37 +112,22 @@ impl Op for Lstm {
         };
         let width = size.width;
         let turned = turned(x[1], size);
-        let grad = LstmGrad {
-            layers: size.layers,
-        };
-        let made = dstates
-            .graph()
-            .apply(grad, &[turned, x[0], y[0], y[1], dstates]);
+        let grad = LstmGrad { layers: size.layers };
+        let made = dstates.graph().apply(grad, &[turned, x[0], y[0], y[1], dstates]);
         let (dgates, inputs) = (made[0], made[1]);
         // What reaches x passed the first layer's input weight.
-        let first = turned
-            .slice(0, 0, 1)
-            .slice(2, 0, width)
-            .reshape([4 * width, width]);
+        let first = turned.slice(0, 0, 1).slice(2, 0, width).reshape([4 * width, width]);
         let rows = size.batch * size.steps;
-        let dx = dgates
-            .slice(0, 0, 1)
-            .reshape([rows, 4 * width])
-            .matmul(first);
+        let dx = dgates.slice(0, 0, 1).reshape([rows, 4 * width]).matmul(first);
         let (dweights, dbiases) = weight_gradients(dgates, inputs, size);
-        vec![
-            Some(dx.reshape(x[0].spec().shape)),
-            Some(dweights),
-            Some(dbiases),
-        ]
+        vec![Some(dx.reshape(x[0].spec().shape)), Some(dweights), Some(dbiases)]
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let specs: Vec<_> = inputs.iter().map(|a| a.spec.clone()).collect();
-        let (Ok(size), Ok(outputs)) = (
-            size_of(&specs[0], &specs[1], &specs[2], 0),
-            self.output(&specs),
-        ) else {
+        let (Ok(size), Ok(outputs)) =
+            (size_of(&specs[0], &specs[1], &specs[2], 0), self.output(&specs))
+        else {
             return vec![];
         };
         let mut made: Vec<_> = outputs.into_iter().map(Array::zeros).collect();
@@ -227,9 +204,7 @@ pub(in crate::op) fn layers(
 /// Weights [L, 2H 4H] as [L, 4H, 2H].
 pub(in crate::op) fn turned(weights: Tensor<'_>, size: Size) -> Tensor<'_> {
     let width = size.width;
-    weights
-        .reshape([size.layers, 2 * width, 4 * width])
-        .transpose(&[0, 2, 1])
+    weights.reshape([size.layers, 2 * width, 4 * width]).transpose(&[0, 2, 1])
 }
 
 /// The gradients of weights and biases: of all layers and steps in one product and one sum.
@@ -242,10 +217,7 @@ pub(in crate::op) fn weight_gradients<'g>(
     let inputs = inputs.reshape([size.layers, rows, 2 * width]);
     let dgates = dgates.reshape([size.layers, rows, 4 * width]);
     let weights = inputs.product(dgates, true, false);
-    (
-        weights.reshape([size.layers, 8 * width * width]),
-        dgates.sum(1),
-    )
+    (weights.reshape([size.layers, 8 * width * width]), dgates.sum(1))
 }
 
 /// Values as models have them: states in (-1, 1), weights that neither grow nor vanish over steps.
@@ -305,11 +277,7 @@ impl super::Family for Family {
             cases.push(Case::new(&*name, Lstm, [x.clone(), weights, biases]));
             let turned = TensorSpec::f32([layers, 4 * width, 2 * width]);
             let inputs = [turned, x, states.clone(), gates, states];
-            cases.push(Case::new(
-                format!("{name}_back"),
-                LstmGrad { layers },
-                inputs,
-            ));
+            cases.push(Case::new(format!("{name}_back"), LstmGrad { layers }, inputs));
         }
         cases
     }

@@ -46,16 +46,9 @@ impl Map {
     pub fn one(function: Function) -> Self {
         let inputs = function.arity();
         let arguments = (0..inputs).collect();
-        let code = vec![Instruction {
-            function,
-            arguments,
-        }];
+        let code = vec![Instruction { function, arguments }];
         let expand = None;
-        Self {
-            inputs,
-            code,
-            expand,
-        }
+        Self { inputs, code, expand }
     }
 
     /// This chain with its input `at` computed by `producer`: the producer's inputs stand where `at`
@@ -63,11 +56,7 @@ impl Map {
     pub fn after(&self, producer: &Map, at: usize) -> Self {
         let inputs = self.inputs + producer.inputs - 1;
         let moved = |v: usize| {
-            if v < producer.inputs {
-                v + at
-            } else {
-                inputs + v - producer.inputs
-            }
+            if v < producer.inputs { v + at } else { inputs + v - producer.inputs }
         };
         let done = inputs + producer.code.len();
         let own = |v: usize| {
@@ -88,11 +77,7 @@ impl Map {
         let mut code: Vec<_> = producer.code.iter().map(|i| relabel(i, &moved)).collect();
         code.extend(self.code.iter().map(|i| relabel(i, &own)));
         let expand = self.expand.clone().or_else(|| producer.expand.clone());
-        Self {
-            inputs,
-            code,
-            expand,
-        }
+        Self { inputs, code, expand }
     }
 
     /// This chain behind the epilogue that an op has already, over the op's value.
@@ -145,10 +130,8 @@ impl Map {
     pub fn apply(&self, shape: &Shape, inputs: &[&Array]) -> Array {
         let clock = (0..self.inputs).find(|&i| self.is_clock(i));
         let clock = clock.map_or(&[][..], |i| &inputs[i].data);
-        let strides: Vec<Vec<usize>> = inputs
-            .iter()
-            .map(|a| broadcast_strides(&a.spec.shape, shape))
-            .collect();
+        let strides: Vec<Vec<usize>> =
+            inputs.iter().map(|a| broadcast_strides(&a.spec.shape, shape)).collect();
         let mut values = vec![0.0; self.inputs];
         let data = (0..shape.len()).map(|element| {
             for (i, array) in inputs.iter().enumerate() {
@@ -254,11 +237,7 @@ impl Op for Map {
         let shape = self.shape(inputs).unwrap_or_default();
         let wide = (0..self.inputs)
             .all(|i| self.is_clock(i) || Place::of(&inputs[i].shape, &shape).allows_vec4());
-        if wide && shape.len().is_multiple_of(4) {
-            vec![by(4), by(1)]
-        } else {
-            vec![by(1)]
-        }
+        if wide && shape.len().is_multiple_of(4) { vec![by(4), by(1)] } else { vec![by(1)] }
     }
 
     fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
@@ -323,10 +302,7 @@ impl Op for Map {
             .map(|(i, spec)| {
                 let mut array = distribution.array(spec, 4, rng);
                 if spec.dtype == DType::F32 && positive(i) {
-                    array
-                        .data
-                        .iter_mut()
-                        .for_each(|x| *x = f64::from(x.abs() as f32 + 0.5));
+                    array.data.iter_mut().for_each(|x| *x = f64::from(x.abs() as f32 + 0.5));
                 }
                 array
             })
@@ -351,9 +327,7 @@ impl Op for Map {
 
 impl<'g> Tensor<'g> {
     fn map(self, function: Function, others: &[Tensor<'g>]) -> Tensor<'g> {
-        let inputs: Vec<_> = std::iter::once(self)
-            .chain(others.iter().copied())
-            .collect();
+        let inputs: Vec<_> = std::iter::once(self).chain(others.iter().copied()).collect();
         self.graph().apply1(Map::one(function), &inputs)
     }
 
@@ -380,10 +354,7 @@ impl<'g> Tensor<'g> {
         if let Some(same) = self.graph().repeated(self, shape) {
             return same;
         }
-        let copy = Map {
-            expand: Some(shape.clone()),
-            ..Map::one(Function::Copy)
-        };
+        let copy = Map { expand: Some(shape.clone()), ..Map::one(Function::Copy) };
         self.graph().apply1(copy, &[self])
     }
 
@@ -478,13 +449,7 @@ impl super::Family for Family {
             .map(|&function| {
                 let map = Map::one(function);
                 let specs: Vec<_> = (0..map.inputs)
-                    .map(|i| {
-                        if map.is_clock(i) {
-                            TensorSpec::u32([4])
-                        } else {
-                            f(&[5, 12])
-                        }
-                    })
+                    .map(|i| if map.is_clock(i) { TensorSpec::u32([4]) } else { f(&[5, 12]) })
                     .collect();
                 Case::new(format!("{}_5x12", function.name()), map, specs)
             })
@@ -504,35 +469,19 @@ impl super::Family for Family {
         for (name, a, b) in shapes {
             cases.push(Case::new(format!("add_{name}"), add(), [f(a), f(b)]));
         }
-        let chain = Map::one(Function::Tanh)
-            .after(&add(), 0)
-            .after(&Map::one(Function::Scale(0.5)), 1);
-        cases.push(Case::new(
-            "chain_tanh_add_scale",
-            chain,
-            [f(&[9, 8]), f(&[8])],
-        ));
-        let dropout = Function::Dropout {
-            rate: 0.5,
-            stream: 9,
-        };
+        let chain =
+            Map::one(Function::Tanh).after(&add(), 0).after(&Map::one(Function::Scale(0.5)), 1);
+        cases.push(Case::new("chain_tanh_add_scale", chain, [f(&[9, 8]), f(&[8])]));
+        let dropout = Function::Dropout { rate: 0.5, stream: 9 };
         let clock = TensorSpec::u32([4]);
-        cases.push(Case::new(
-            "dropout_odd",
-            Map::one(dropout),
-            [f(&[37]), clock],
-        ));
+        cases.push(Case::new("dropout_odd", Map::one(dropout), [f(&[37]), clock]));
         cases
     }
 }
 
 /// The stream a random function reads: its clock is (step, seed low, seed high, unused).
 pub(crate) fn stream(clock: &[f64], id: u32) -> Stream {
-    Stream {
-        seed: clock[1] as u64 | (clock[2] as u64) << 32,
-        step: clock[0] as u32,
-        id,
-    }
+    Stream { seed: clock[1] as u64 | (clock[2] as u64) << 32, step: clock[0] as u32, id }
 }
 
 /// Whether dropout keeps an element, as 0 or 1 / (1 - rate).

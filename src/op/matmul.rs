@@ -40,11 +40,8 @@ impl MatMul {
         let of = |s, t| {
             matrix(s, t).ok_or_else(|| format!("{s} is neither a matrix nor a batch of them"))
         };
-        let (batch, m, k) = if self.has_rows(a, b) {
-            (1, a.rows(), a.last())
-        } else {
-            of(a, self.transpose_a)?
-        };
+        let (batch, m, k) =
+            if self.has_rows(a, b) { (1, a.rows(), a.last()) } else { of(a, self.transpose_a)? };
         let (batch_b, k_b, n) = of(b, self.transpose_b)?;
         if k != k_b {
             return Err(format!("inner dimensions differ: {a} x {b}"));
@@ -78,10 +75,7 @@ impl MatMul {
     }
 
     fn epilogue_inputs(product: &TensorSpec, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
-        std::iter::once(product)
-            .chain(&inputs[2..])
-            .cloned()
-            .collect()
+        std::iter::once(product).chain(&inputs[2..]).cloned().collect()
     }
 }
 
@@ -114,8 +108,7 @@ impl Op for MatMul {
     }
 
     fn variants(&self, inputs: &[TensorSpec], caps: &Caps) -> Vec<Variant> {
-        self.problem(inputs)
-            .map_or_else(|_| Vec::new(), |p| plan::plan(p, caps))
+        self.problem(inputs).map_or_else(|_| Vec::new(), |p| plan::plan(p, caps))
     }
 
     fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
@@ -143,23 +136,11 @@ impl Op for MatMul {
             };
             let da = dc.product(b, false, !tb);
             let (a, dc) = (flat(a), flat(dc));
-            let db = if tb {
-                dc.product(a, true, false)
-            } else {
-                a.product(dc, true, false)
-            };
+            let db = if tb { dc.product(a, true, false) } else { a.product(dc, true, false) };
             return vec![Some(da), Some(db)];
         }
-        let da = if ta {
-            b.product(dc, tb, true)
-        } else {
-            dc.product(b, false, !tb)
-        };
-        let db = if tb {
-            dc.product(a, true, ta)
-        } else {
-            a.product(dc, !ta, false)
-        };
+        let da = if ta { b.product(dc, tb, true) } else { dc.product(b, false, !tb) };
+        let db = if tb { dc.product(a, true, ta) } else { a.product(dc, !ta, false) };
         vec![Some(da), Some(db)]
     }
 
@@ -173,9 +154,8 @@ impl Op for MatMul {
         match &self.epilogue {
             None => vec![product],
             Some(map) => {
-                let all: Vec<_> = std::iter::once(&product)
-                    .chain(inputs[2..].iter().copied())
-                    .collect();
+                let all: Vec<_> =
+                    std::iter::once(&product).chain(inputs[2..].iter().copied()).collect();
                 vec![map.apply(&spec.shape, &all)]
             }
         }
@@ -188,8 +168,7 @@ impl Op for MatMul {
     }
 
     fn representative(&self, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
-        self.problem(inputs)
-            .map_or_else(|_| inputs.to_vec(), |p| self.cut(p, inputs))
+        self.problem(inputs).map_or_else(|_| inputs.to_vec(), |p| self.cut(p, inputs))
     }
 
     fn with_epilogue(&self, chain: &Map) -> Option<Box<dyn Op>> {
@@ -199,10 +178,7 @@ impl Op for MatMul {
             return None;
         }
         let epilogue = chain.behind(self.epilogue.as_ref());
-        Some(Box::new(Self {
-            epilogue: Some(epilogue),
-            ..self.clone()
-        }))
+        Some(Box::new(Self { epilogue: Some(epilogue), ..self.clone() }))
     }
 
     fn types(&self) -> Vec<(&'static str, Class)> {
@@ -221,27 +197,12 @@ pub(in crate::op) fn product_into(
 ) -> Dispatch {
     let inputs = [TensorSpec::f32([m, k]), TensorSpec::f32([k, n])];
     let outputs = [TensorSpec::f32([m, n])];
-    let (op, io) = (
-        MatMul::default(),
-        Io {
-            inputs: &inputs,
-            outputs: &outputs,
-            caps,
-        },
-    );
+    let (op, io) = (MatMul::default(), Io { inputs: &inputs, outputs: &outputs, caps });
     let mut variants = op.variants(&inputs, caps).into_iter();
     // One dispatch, so that no scratch is needed; there always is a naive variant.
-    let single = variants.find_map(|v| {
-        op.lower(&v, &io)
-            .dispatches
-            .pop()
-            .filter(|_| v.name != "split_k")
-    });
-    let naive = || {
-        op.lower(&Variant::new("naive", []), &io)
-            .dispatches
-            .remove(0)
-    };
+    let single =
+        variants.find_map(|v| op.lower(&v, &io).dispatches.pop().filter(|_| v.name != "split_k"));
+    let naive = || op.lower(&Variant::new("naive", []), &io).dispatches.remove(0);
     let mut dispatch = single.unwrap_or_else(naive);
     for binding in &mut dispatch.bindings {
         *binding = match binding.operand {
@@ -261,11 +222,7 @@ impl<'g> Tensor<'g> {
 
     /// A product of stored transposes.
     pub fn product(self, other: Tensor<'g>, transpose_a: bool, transpose_b: bool) -> Tensor<'g> {
-        let op = MatMul {
-            transpose_a,
-            transpose_b,
-            epilogue: None,
-        };
+        let op = MatMul { transpose_a, transpose_b, epilogue: None };
         self.graph().apply1(op, &[self, other])
     }
 }

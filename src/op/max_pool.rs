@@ -43,11 +43,7 @@ impl MaxPool {
     }
 
     fn variant(x: &TensorSpec, name: &'static str) -> Vec<Variant> {
-        let widths: &[u32] = if x.shape.last().is_multiple_of(4) {
-            &[4, 1]
-        } else {
-            &[1]
-        };
+        let widths: &[u32] = if x.shape.last().is_multiple_of(4) { &[4, 1] } else { &[1] };
         let of = |&width: &u32| Variant::new(name, [("WIDTH", width)]);
         widths.iter().map(of).collect()
     }
@@ -58,18 +54,9 @@ impl MaxPool {
         let element = if width == 4 { "vec4<f32>" } else { "f32" };
         let (window, stride, pad) = (self.window as u32, self.stride as u32, self.pad as u32);
         let x = io.inputs[0].dims();
-        let y = self
-            .windows(&io.inputs[0])
-            .unwrap_or(TensorSpec::f32([0; 4]));
+        let y = self.windows(&io.inputs[0]).unwrap_or(TensorSpec::f32([0; 4]));
         let count = over.len() / width as usize;
-        let sizes = [
-            x[1],
-            x[2],
-            x[3] / width as usize,
-            y.dims()[1],
-            y.dims()[2],
-            count,
-        ];
+        let sizes = [x[1], x[2], x[3] / width as usize, y.dims()[1], y.dims()[2], count];
         Dispatch {
             kernel: Kernel::new(format!("max_pool/{}", variant.name))
                 .with_consts(&[("WINDOW", window), ("STRIDE", stride), ("PAD", pad)])
@@ -115,11 +102,7 @@ impl Op for MaxPool {
     fn cost(&self, inputs: &[TensorSpec]) -> Cost {
         let outputs = self.output(inputs).unwrap_or_default();
         let windows: usize = outputs.iter().map(TensorSpec::len).sum();
-        Cost::new(
-            (windows * self.window * self.window) as u64,
-            inputs,
-            &outputs,
-        )
+        Cost::new((windows * self.window * self.window) as u64, inputs, &outputs)
     }
 
     fn variants(&self, inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
@@ -241,11 +224,7 @@ impl<'g> Tensor<'g> {
 pub struct Family;
 
 const fn pool(window: usize, stride: usize, pad: usize) -> MaxPool {
-    MaxPool {
-        window,
-        stride,
-        pad,
-    }
+    MaxPool { window, stride, pad }
 }
 
 impl super::Family for Family {
@@ -271,11 +250,7 @@ impl super::Family for Family {
             let x = TensorSpec::f32(dims);
             let Ok(y) = pool.windows(&x) else { continue };
             let [b, h, w, c] = dims;
-            let MaxPool {
-                window,
-                stride,
-                pad,
-            } = pool;
+            let MaxPool { window, stride, pad } = pool;
             let name = format!("b{b}_h{h}_w{w}_c{c}_window{window}_stride{stride}_pad{pad}");
             cases.push(Case::new(
                 format!("{name}_dx"),

@@ -155,22 +155,9 @@ impl Op for Optimizer {
             let decayed = (self.decayed.saturating_sub(first).min(len) / 4) as u32;
             let words: Vec<f32> = match self.rule {
                 Rule::Sgd { rate } => vec![rate, 0.0, 0.0],
-                Rule::Momentum {
-                    rate,
-                    momentum,
-                    decay,
-                }
-                | Rule::Nesterov {
-                    rate,
-                    momentum,
-                    decay,
-                } => vec![rate, momentum, decay],
-                Rule::Adam {
-                    rate,
-                    beta1,
-                    beta2,
-                    epsilon,
-                } => {
+                Rule::Momentum { rate, momentum, decay }
+                | Rule::Nesterov { rate, momentum, decay } => vec![rate, momentum, decay],
+                Rule::Adam { rate, beta1, beta2, epsilon } => {
                     let rest = |beta: f32| (1.0 - f64::from(beta)) as f32;
                     let ln = |beta: f32| f64::from(beta).ln() as f32;
                     vec![
@@ -184,11 +171,9 @@ impl Op for Optimizer {
                         epsilon,
                     ]
                 }
-                Rule::RmsProp {
-                    rate,
-                    decay,
-                    epsilon,
-                } => vec![rate, decay, (1.0 - f64::from(decay)) as f32, epsilon],
+                Rule::RmsProp { rate, decay, epsilon } => {
+                    vec![rate, decay, (1.0 - f64::from(decay)) as f32, epsilon]
+                }
             };
             let mut params = vec![groups];
             if variant.name == "momentum" {
@@ -206,10 +191,7 @@ impl Op for Optimizer {
             Rule::Sgd { .. } => vec![TensorSpec::f32([64])],
             _ => vec![],
         };
-        Lowered {
-            dispatches: (0..n).step_by(most).map(chunk).collect(),
-            scratch,
-        }
+        Lowered { dispatches: (0..n).step_by(most).map(chunk).collect(), scratch }
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
@@ -220,60 +202,31 @@ impl Op for Optimizer {
             let w = inputs[BEFORE].data[i];
             let state = |n: usize| inputs[BEFORE + 1 + n].data[i];
             let decayed = |decay: f32| {
-                if i < self.decayed {
-                    g + f64::from(decay) * w
-                } else {
-                    g
-                }
+                if i < self.decayed { g + f64::from(decay) * w } else { g }
             };
             let next: Vec<f64> = match self.rule {
                 Rule::Sgd { rate } => vec![w - f64::from(rate) * g],
-                Rule::Momentum {
-                    rate,
-                    momentum,
-                    decay,
-                } => {
+                Rule::Momentum { rate, momentum, decay } => {
                     let v = f64::from(momentum) * state(0) + decayed(decay);
                     vec![w - f64::from(rate) * v, v]
                 }
-                Rule::Nesterov {
-                    rate,
-                    momentum,
-                    decay,
-                } => {
+                Rule::Nesterov { rate, momentum, decay } => {
                     let (mu, g) = (f64::from(momentum), decayed(decay));
                     let v = mu * state(0) + g;
                     vec![w - f64::from(rate) * (g + mu * v), v]
                 }
-                Rule::Adam {
-                    rate,
-                    beta1,
-                    beta2,
-                    epsilon,
-                } => {
+                Rule::Adam { rate, beta1, beta2, epsilon } => {
                     let (b1, b2) = (f64::from(beta1), f64::from(beta2));
                     let m = b1 * state(0) + (1.0 - b1) * g;
                     let v = b2 * state(1) + (1.0 - b2) * g * g;
                     let (m_hat, v_hat) = (m / (1.0 - b1.powf(t)), v / (1.0 - b2.powf(t)));
-                    vec![
-                        w - f64::from(rate) * m_hat / (v_hat.sqrt() + f64::from(epsilon)),
-                        m,
-                        v,
-                    ]
+                    vec![w - f64::from(rate) * m_hat / (v_hat.sqrt() + f64::from(epsilon)), m, v]
                 }
-                Rule::RmsProp {
-                    rate,
-                    decay,
-                    epsilon,
-                } => {
+                Rule::RmsProp { rate, decay, epsilon } => {
                     let r = f64::from(decay);
                     let a = r * state(0) + (1.0 - r) * g;
                     let s = r * state(1) + (1.0 - r) * g * g;
-                    vec![
-                        w - f64::from(rate) * g / (s - a * a + f64::from(epsilon)).sqrt(),
-                        a,
-                        s,
-                    ]
+                    vec![w - f64::from(rate) * g / (s - a * a + f64::from(epsilon)).sqrt(), a, s]
                 }
             };
             for (output, value) in outputs.iter_mut().zip(next) {
@@ -289,9 +242,7 @@ impl Op for Optimizer {
     }
 
     fn in_place(&self) -> Vec<(usize, usize)> {
-        (0..=self.rule.state().len())
-            .map(|i| (i, BEFORE + i))
-            .collect()
+        (0..=self.rule.state().len()).map(|i| (i, BEFORE + i)).collect()
     }
 
     fn sample(
@@ -300,10 +251,7 @@ impl Op for Optimizer {
         distribution: Distribution,
         rng: &mut Rng,
     ) -> Vec<Array> {
-        let mut arrays: Vec<_> = inputs
-            .iter()
-            .map(|s| distribution.array(s, 1000, rng))
-            .collect();
+        let mut arrays: Vec<_> = inputs.iter().map(|s| distribution.array(s, 1000, rng)).collect();
         arrays[1].data[0] = 0.5;
         let count = arrays.len();
         match self.rule {
@@ -323,12 +271,8 @@ impl Op for Optimizer {
     fn distributions(&self) -> &'static [Distribution] {
         // Gradients of 1000 with a variance of 0 make s - a^2 a difference of large equal numbers. Adam
         // divides by epsilon what a device may have flushed to 0, so Tiny says nothing of it.
-        const COMMON: &[Distribution] = &[
-            Distribution::Uniform,
-            Distribution::Ties,
-            Distribution::Zeros,
-            Distribution::Tiny,
-        ];
+        const COMMON: &[Distribution] =
+            &[Distribution::Uniform, Distribution::Ties, Distribution::Zeros, Distribution::Tiny];
         match self.rule {
             Rule::Adam { .. } => &COMMON[..3],
             _ => COMMON,
@@ -349,43 +293,12 @@ impl super::Family for Family {
         let (momentum, decay) = (0.9, 5e-4);
         let rules = [
             ("sgd", Rule::Sgd { rate: 0.5 }),
-            (
-                "momentum",
-                Rule::Momentum {
-                    rate: 0.1,
-                    momentum,
-                    decay,
-                },
-            ),
-            (
-                "nesterov",
-                Rule::Nesterov {
-                    rate: 0.1,
-                    momentum,
-                    decay,
-                },
-            ),
-            (
-                "adam",
-                Rule::Adam {
-                    rate: 1e-3,
-                    beta1: 0.9,
-                    beta2: 0.999,
-                    epsilon: 1e-8,
-                },
-            ),
-            (
-                "rmsprop",
-                Rule::RmsProp {
-                    rate: 2.5e-4,
-                    decay: 0.95,
-                    epsilon: 0.01,
-                },
-            ),
+            ("momentum", Rule::Momentum { rate: 0.1, momentum, decay }),
+            ("nesterov", Rule::Nesterov { rate: 0.1, momentum, decay }),
+            ("adam", Rule::Adam { rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }),
+            ("rmsprop", Rule::RmsProp { rate: 2.5e-4, decay: 0.95, epsilon: 0.01 }),
         ];
-        let all = rules
-            .iter()
-            .flat_map(|r| [64, 4160, 100_032].map(|n| (*r, n)));
+        let all = rules.iter().flat_map(|r| [64, 4160, 100_032].map(|n| (*r, n)));
         let case = |((name, rule), n): ((&str, Rule), usize)| {
             let flat = TensorSpec::f32([n]);
             let mut inputs = vec![TensorSpec::u32([4]), TensorSpec::f32([])];

@@ -26,17 +26,8 @@ impl Pad {
     fn splice(&self, input: &TensorSpec) -> Splice {
         let (rows, each) = splice::split(&input.shape, self.axis);
         let len = input.dims()[self.axis] * each;
-        let piece = Piece {
-            to: self.before * each,
-            len,
-            from: 0,
-            columns: len,
-        };
-        Splice {
-            rows,
-            columns: self.length(input) * each,
-            pieces: vec![piece],
-        }
+        let piece = Piece { to: self.before * each, len, from: 0, columns: len };
+        Splice { rows, columns: self.length(input) * each, pieces: vec![piece] }
     }
 }
 
@@ -108,11 +99,7 @@ impl<'g> Tensor<'g> {
         if before + after == 0 {
             return self;
         }
-        let op = Pad {
-            axis,
-            before,
-            after,
-        };
+        let op = Pad { axis, before, after };
         self.graph().apply1(op, &[self])
     }
 }
@@ -127,11 +114,7 @@ impl super::Family for Family {
     }
 
     fn cases(&self) -> Vec<Case> {
-        let pad = |axis, before, after| Pad {
-            axis,
-            before,
-            after,
-        };
+        let pad = |axis, before, after| Pad { axis, before, after };
         let case = |name: &str, dims: &[usize], op| Case::new(name, op, [TensorSpec::f32(dims)]);
         let words = TensorSpec::new([4, 3], DType::U32);
         vec![

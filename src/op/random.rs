@@ -108,16 +108,8 @@ impl Op for Random {
 impl Graph {
     fn random(&self, name: &str, shape: impl Into<Shape>, draw: Draw) -> Tensor<'_> {
         let scope = self.scope();
-        let full = if scope.is_empty() {
-            name.to_string()
-        } else {
-            format!("{scope}.{name}")
-        };
-        let op = Random {
-            draw,
-            shape: shape.into(),
-            stream: stream_id(&full),
-        };
+        let full = if scope.is_empty() { name.to_string() } else { format!("{scope}.{name}") };
+        let op = Random { draw, shape: shape.into(), stream: stream_id(&full) };
         let clock = self.clock();
         self.scoped(name, || self.apply1(op, &[clock]))
     }
@@ -148,19 +140,12 @@ impl super::Family for Family {
     }
 
     fn cases(&self) -> Vec<Case> {
-        let draws = [
-            ("uniform", Draw::Uniform),
-            ("normal", Draw::Normal),
-            ("mask", Draw::Mask(0.3)),
-        ];
+        let draws =
+            [("uniform", Draw::Uniform), ("normal", Draw::Normal), ("mask", Draw::Mask(0.3))];
         let lengths = [1, 5, 257, 100_003];
         let all = draws.iter().flat_map(|d| lengths.map(|n| (*d, n)));
         let case = |((name, draw), n): ((&str, Draw), usize)| {
-            let op = Random {
-                draw,
-                shape: [n].into(),
-                stream: 77,
-            };
+            let op = Random { draw, shape: [n].into(), stream: 77 };
             Case::new(format!("{name}_{n}"), op, [TensorSpec::u32([4])])
         };
         all.map(case).collect()

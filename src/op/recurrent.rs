@@ -92,20 +92,13 @@ impl Op for Recurrent {
         // States are finite, so that 0 times them is 0.
         let d = |i: usize| dy[i].unwrap_or_else(|| y[i].scale(0.0));
         let op = RecurrentGrad { limit: self.limit };
-        let dz = x[0]
-            .graph()
-            .apply(op, &[x[1], x[2], y[0], y[1], d(0), d(1)]);
+        let dz = x[0].graph().apply(op, &[x[1], x[2], y[0], y[1], d(0), d(1)]);
         let rows = [size.batch * size.steps, size.width];
         let of_weight = |i: usize, toward: Toward| {
             let before = y[i].shift(toward).reshape(rows);
             Some(before.product(dz[i].reshape(rows), true, false))
         };
-        vec![
-            Some(dz[0] + dz[1]),
-            of_weight(0, Toward::Later),
-            of_weight(1, Toward::Earlier),
-            None,
-        ]
+        vec![Some(dz[0] + dz[1]), of_weight(0, Toward::Later), of_weight(1, Toward::Earlier), None]
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {

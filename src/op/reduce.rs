@@ -44,10 +44,7 @@ impl From<usize> for Axes {
 
 impl From<Range<usize>> for Axes {
     fn from(axes: Range<usize>) -> Self {
-        Self {
-            first: axes.start,
-            count: axes.len(),
-        }
+        Self { first: axes.start, count: axes.len() }
     }
 }
 
@@ -101,10 +98,7 @@ impl Op for Reduce {
         let dims = inputs[0].dims();
         let (first, end) = (self.axes.first, self.end());
         if inputs[0].dtype != DType::F32 || end > dims.len() {
-            return Err(format!(
-                "takes axes {first}..{end} of f32, not {}",
-                inputs[0]
-            ));
+            return Err(format!("takes axes {first}..{end} of f32, not {}", inputs[0]));
         }
         let kept = [&dims[..first], &dims[end..]].concat();
         Ok(vec![TensorSpec::f32(kept)])
@@ -148,9 +142,7 @@ impl Op for Reduce {
         vec![Some(match self.reduction {
             Reduction::Sum => repeat(dy),
             Reduction::Mean => repeat(dy.scale(1.0 / self.problem(&shape).length as f32)),
-            Reduction::Max => x[0]
-                .graph()
-                .apply1(MaxGrad { max: *self }, &[x[0], y[0], dy]),
+            Reduction::Max => x[0].graph().apply1(MaxGrad { max: *self }, &[x[0], y[0], dy]),
         })]
     }
 
@@ -299,11 +291,8 @@ impl super::Family for Family {
             (&[65_537, 3], 0.into()), // split, single columns
             (&[2, 3, 70_001], 1.into()),
         ];
-        let reductions = [
-            ("sum", Reduction::Sum),
-            ("mean", Reduction::Mean),
-            ("max", Reduction::Max),
-        ];
+        let reductions =
+            [("sum", Reduction::Sum), ("mean", Reduction::Mean), ("max", Reduction::Max)];
         let mut cases = Vec::new();
         for (prefix, reduction) in reductions {
             for (dims, axes) in shapes {
@@ -312,21 +301,14 @@ impl super::Family for Family {
                 let name = format!("{prefix}_{}_axis{}", size(dims), axes.first);
                 if let (Reduction::Max, Ok(y)) = (reduction, op.output(std::slice::from_ref(&x))) {
                     let inputs = [x.clone(), y[0].clone(), y[0].clone()];
-                    cases.push(Case::new(
-                        format!("{name}_grad"),
-                        MaxGrad { max: op },
-                        inputs,
-                    ));
+                    cases.push(Case::new(format!("{name}_grad"), MaxGrad { max: op }, inputs));
                 }
                 cases.push(Case::new(name, op, [x]));
             }
         }
         // More than 65,535 workgroups, where one has 16 rows or 16 columns.
         for (dims, axes) in [(MANY_ROWS, Axes::from(1)), (&[2, 1_050_001], Axes::from(0))] {
-            let op = Reduce {
-                reduction: Reduction::Sum,
-                axes,
-            };
+            let op = Reduce { reduction: Reduction::Sum, axes };
             let name = format!("sum_{}_axis{}", size(dims), axes.first);
             cases.push(Case::new(name, op, [TensorSpec::f32(dims)]));
         }

@@ -27,11 +27,7 @@ impl Team {
     /// Most vectors of a row that an invocation keeps in registers. A CPU has its stack for that, and reads
     /// the row again from its cache as fast.
     pub(crate) fn most_kept(self) -> usize {
-        if self.workgroup == GPU_WORKGROUP {
-            8
-        } else {
-            1
-        }
+        if self.workgroup == GPU_WORKGROUP { 8 } else { 1 }
     }
 }
 
@@ -59,10 +55,7 @@ impl Rows {
         while self.rows * team < ENOUGH && team < self.vectors() {
             team *= 2;
         }
-        Team {
-            workgroup: GPU_WORKGROUP,
-            team: team.min(GPU_WORKGROUP),
-        }
+        Team { workgroup: GPU_WORKGROUP, team: team.min(GPU_WORKGROUP) }
     }
 
     /// A CPU's invocations are lanes of a loop, and a barrier costs it a walk over all of them: a row
@@ -83,10 +76,7 @@ impl Rows {
             teams.reverse();
         }
         let variant = |team: Team| {
-            let consts = [
-                ("WORKGROUP", team.workgroup as u32),
-                ("TEAM", team.team as u32),
-            ];
+            let consts = [("WORKGROUP", team.workgroup as u32), ("TEAM", team.team as u32)];
             Variant::new("rows", [&consts[..], &more(team)].concat())
         };
         teams.map(variant).to_vec()
@@ -94,9 +84,7 @@ impl Rows {
 
     /// The kernel of a variant, its vectors as wide as the rows allow.
     pub(crate) fn kernel(self, shader: &str, variant: &Variant) -> Kernel {
-        Kernel::new(shader)
-            .with_consts(&variant.consts)
-            .with_hook("lanes", lanes(self.width()))
+        Kernel::new(shader).with_consts(&variant.consts).with_hook("lanes", lanes(self.width()))
     }
 
     /// `struct Params { rows, length }`.
@@ -142,11 +130,7 @@ pub(crate) fn fewer_rows(inputs: &[TensorSpec]) -> Vec<TensorSpec> {
     if kept >= rows {
         return inputs.to_vec();
     }
-    let kept = if kept >= 2 * FULL {
-        kept / FULL * FULL - FULL + rows % FULL
-    } else {
-        kept
-    };
+    let kept = if kept >= 2 * FULL { kept / FULL * FULL - FULL + rows % FULL } else { kept };
     let fewer = |spec: &TensorSpec| {
         let mut dims = spec.dims().to_vec();
         dims[0] = kept;
@@ -187,10 +171,7 @@ mod tests {
 
     #[test]
     fn representatives_keep_the_row_and_the_last_workgroup() {
-        let inputs = [
-            TensorSpec::f32([1_000_003, 62]),
-            TensorSpec::u32([1_000_003]),
-        ];
+        let inputs = [TensorSpec::f32([1_000_003, 62]), TensorSpec::u32([1_000_003])];
         let fewer = fewer_rows(&inputs);
         let rows = fewer[0].dims()[0];
         assert_eq!(fewer[0].dims(), [rows, 62]);

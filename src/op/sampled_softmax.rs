@@ -37,19 +37,13 @@ fn size(inputs: &[TensorSpec]) -> Result<[usize; 2], String> {
         {
             Ok([n, k])
         }
-        _ => Err(format!(
-            "takes [N, K], [K], [N], u32 [N] and u32 [K], not {inputs:?}"
-        )),
+        _ => Err(format!("takes [N, K], [K], [N], u32 [N] and u32 [K], not {inputs:?}")),
     }
 }
 
 fn variants(name: &'static str, caps: &Caps) -> Vec<Variant> {
     let by = |lanes: u32| Variant::new(name, [("LANES", lanes)]);
-    if caps.software {
-        vec![by(8), by(64)]
-    } else {
-        vec![by(64), by(8)]
-    }
+    if caps.software { vec![by(8), by(64)] } else { vec![by(64), by(8)] }
 }
 
 impl SampledSoftmax {
@@ -63,10 +57,7 @@ impl SampledSoftmax {
                 .with_consts(&[("K", k as u32)])
                 .with_text("LOG_CLASSES", number((self.classes as f64 + 1.0).ln()))
                 .with_text("LOG_SAMPLES", number((k as f64).ln())),
-            bindings: (0..io.inputs.len())
-                .map(input)
-                .chain((0..outputs).map(output))
-                .collect(),
+            bindings: (0..io.inputs.len()).map(input).chain((0..outputs).map(output)).collect(),
             params: vec![n as u32],
             grid: grid(n, io.caps),
         })
@@ -97,18 +88,12 @@ impl SampledSoftmax {
     fn sample(self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
         // Few classes, so that hits happen.
         let limit = self.classes.min(2 * i[1].len() + 1);
-        i.iter()
-            .map(|spec| distribution.array(spec, limit, rng))
-            .collect()
+        i.iter().map(|spec| distribution.array(spec, limit, rng)).collect()
     }
 }
 
-const DISTRIBUTIONS: &[Distribution] = &[
-    Distribution::Uniform,
-    Distribution::Ties,
-    Distribution::Zeros,
-    Distribution::Extreme,
-];
+const DISTRIBUTIONS: &[Distribution] =
+    &[Distribution::Uniform, Distribution::Ties, Distribution::Zeros, Distribution::Extreme];
 
 impl Op for SampledSoftmax {
     fn name(&self) -> &'static str {
@@ -148,13 +133,7 @@ impl Op for SampledSoftmax {
         };
         let inputs = [x, &[dloss]].concat();
         let made = dloss.graph().apply(SampledSoftmaxGrad(*self), &inputs);
-        vec![
-            Some(made[0]),
-            Some(made[0].sum(0)),
-            Some(made[1]),
-            None,
-            None,
-        ]
+        vec![Some(made[0]), Some(made[0].sum(0)), Some(made[1]), None, None]
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
@@ -217,10 +196,7 @@ impl Op for SampledSoftmaxGrad {
             dproducts.extend(samples.iter().map(share));
             down.push(dloss * ((own - all).exp() - 1.0));
         }
-        vec![
-            Array::new(inputs[0].spec.clone(), dproducts),
-            Array::f32([rows], down),
-        ]
+        vec![Array::new(inputs[0].spec.clone(), dproducts), Array::f32([rows], down)]
     }
 
     fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance {
@@ -263,13 +239,9 @@ impl super::Family for Family {
 
     fn cases(&self) -> Vec<Case> {
         let mut cases = Vec::new();
-        for (n, k, classes) in [
-            (1, 1, 2),
-            (3, 5, 7),
-            (40, 32, 200),
-            (67, 129, 40_000),
-            (50, 512, 40_000),
-        ] {
+        for (n, k, classes) in
+            [(1, 1, 2), (3, 5, 7), (40, 32, 200), (67, 129, 40_000), (50, 512, 40_000)]
+        {
             let rows = TensorSpec::f32([n]);
             let inputs = [
                 TensorSpec::f32([n, k]),
@@ -281,11 +253,7 @@ impl super::Family for Family {
             let (name, op) = (format!("n{n}_k{k}_v{classes}"), SampledSoftmax { classes });
             cases.push(Case::new(&*name, op, inputs.clone()));
             let inputs = [&inputs[..], &[rows]].concat();
-            cases.push(Case::new(
-                format!("{name}_back"),
-                SampledSoftmaxGrad(op),
-                inputs,
-            ));
+            cases.push(Case::new(format!("{name}_back"), SampledSoftmaxGrad(op), inputs));
         }
         cases
     }

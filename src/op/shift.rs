@@ -53,11 +53,7 @@ impl Op for Shift {
 
     fn variants(&self, inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
         let by = |width: u32| Variant::new("shift", [("WIDTH", width)]);
-        if inputs[0].shape.last().is_multiple_of(4) {
-            vec![by(4), by(1)]
-        } else {
-            vec![by(1)]
-        }
+        if inputs[0].shape.last().is_multiple_of(4) { vec![by(4), by(1)] } else { vec![by(1)] }
     }
 
     fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
@@ -129,14 +125,7 @@ impl super::Family for Family {
     fn cases(&self) -> Vec<Case> {
         let mut cases = Vec::new();
         for (name, toward) in [("later", Toward::Later), ("earlier", Toward::Earlier)] {
-            for dims in [
-                [1, 1, 1],
-                [1, 2, 3],
-                [3, 5, 8],
-                [2, 1, 4],
-                [5, 17, 13],
-                [65, 129, 516],
-            ] {
+            for dims in [[1, 1, 1], [1, 2, 3], [3, 5, 8], [2, 1, 4], [5, 17, 13], [65, 129, 516]] {
                 let [b, t, h] = dims;
                 let name = format!("{name}_b{b}_t{t}_h{h}");
                 cases.push(Case::new(name, Shift(toward), [TensorSpec::f32(dims)]));

@@ -27,11 +27,7 @@ impl Slice {
             from: self.start * each,
             columns: input.dims()[self.axis] * each,
         };
-        Splice {
-            rows,
-            columns: piece.len,
-            pieces: vec![piece],
-        }
+        Splice { rows, columns: piece.len, pieces: vec![piece] }
     }
 }
 
@@ -125,11 +121,7 @@ impl super::Family for Family {
             Case::new(name, Slice { axis, start, len }, [TensorSpec::f32(dims)])
         };
         let words = TensorSpec::new([4, 7], DType::U32);
-        let middle = Slice {
-            axis: 1,
-            start: 2,
-            len: 3,
-        };
+        let middle = Slice { axis: 1, start: 2, len: 3 };
         vec![
             case("all", &[1], (0, 0, 1)),
             case("rows", &[7, 5], (0, 2, 3)),

@@ -90,9 +90,8 @@ impl Op for Softmax {
 
     fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
         let rows = Rows::of(&io.inputs[0].shape);
-        let mut kernel = rows
-            .kernel("softmax/rows", variant)
-            .with_text("LOG", self.log.to_string());
+        let mut kernel =
+            rows.kernel("softmax/rows", variant).with_text("LOG", self.log.to_string());
         if self.log {
             kernel = kernel.with_hook("finish", LOG_FINISH);
         }
@@ -121,10 +120,7 @@ impl Op for Softmax {
             let one = |x: &f64| if self.log { x - lse } else { (x - lse).exp() };
             row.iter().map(one).collect::<Vec<_>>()
         };
-        vec![Array::new(
-            inputs[0].spec.clone(),
-            rows.flat_map(value).collect(),
-        )]
+        vec![Array::new(inputs[0].spec.clone(), rows.flat_map(value).collect())]
     }
 
     fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance {
@@ -138,11 +134,7 @@ impl Op for Softmax {
 
 impl Op for SoftmaxGrad {
     fn name(&self) -> &'static str {
-        if self.log {
-            "log_softmax_grad"
-        } else {
-            "softmax_grad"
-        }
+        if self.log { "log_softmax_grad" } else { "softmax_grad" }
     }
 
     fn class(&self) -> Class {
@@ -178,9 +170,7 @@ impl Op for SoftmaxGrad {
         let rows = inputs[0].data.chunks(columns);
         let value = |(y, dy): (&[f64], &[f64])| {
             let pairs = || y.iter().zip(dy);
-            let sum: f64 = pairs()
-                .map(|(y, dy)| if self.log { *dy } else { dy * y })
-                .sum();
+            let sum: f64 = pairs().map(|(y, dy)| if self.log { *dy } else { dy * y }).sum();
             let one = |(y, dy): (&f64, &f64)| match self.log {
                 true => dy - y.exp() * sum,
                 false => y * (dy - sum),
@@ -248,11 +238,7 @@ impl super::Family for Family {
                 let spec = || TensorSpec::f32(*dims);
                 let name = format!("{prefix}{}", size(dims));
                 cases.push(Case::new(name.clone(), Softmax { log }, [spec()]));
-                cases.push(Case::new(
-                    name + "_grad",
-                    SoftmaxGrad { log },
-                    [spec(), spec()],
-                ));
+                cases.push(Case::new(name + "_grad", SoftmaxGrad { log }, [spec(), spec()]));
             }
         }
         let many = TensorSpec::f32(MANY_ROWS);

@@ -43,11 +43,7 @@ pub(super) fn element(width: usize) -> &'static str {
 /// A variant for each width that rows of this length allow.
 pub(super) fn widths(name: &'static str, length: usize) -> Vec<Variant> {
     let by = |width: u32| Variant::new(name, [("WIDTH", width)]);
-    if length.is_multiple_of(4) {
-        vec![by(4), by(1)]
-    } else {
-        vec![by(1)]
-    }
+    if length.is_multiple_of(4) { vec![by(4), by(1)] } else { vec![by(1)] }
 }
 
 fn rows(ids: &TensorSpec, order: &TensorSpec, rows: &TensorSpec) -> Result<(usize, usize), String> {
@@ -68,10 +64,7 @@ fn sorted(ids: &[f64]) -> Vec<usize> {
 fn firsts(ids: &Array, order: &Array) -> Vec<(usize, usize)> {
     let id = |p: usize| ids.data[order.data[p] as usize] as usize;
     let first = |&p: &usize| p == 0 || id(p - 1) != id(p);
-    (0..order.data.len())
-        .filter(first)
-        .map(|p| (p, id(p)))
-        .collect()
+    (0..order.data.len()).filter(first).map(|p| (p, id(p))).collect()
 }
 
 /// Ids below `limit` and their order, which is as the ops before leave it.
@@ -190,11 +183,7 @@ impl Op for SumRows {
         let width = inputs[2].spec.shape.last();
         let mut sums = Array::zeros(inputs[2].spec.clone());
         let starts = firsts(inputs[0], inputs[1]);
-        let ends = starts
-            .iter()
-            .skip(1)
-            .map(|(p, _)| *p)
-            .chain([inputs[1].data.len()]);
+        let ends = starts.iter().skip(1).map(|(p, _)| *p).chain([inputs[1].data.len()]);
         for (&(first, _), end) in starts.iter().zip(ends) {
             for &at in &inputs[1].data[first..end] {
                 for n in 0..width {
@@ -241,11 +230,7 @@ impl Op for SparseSgd {
     /// Of the table only the rows there are.
     fn cost(&self, inputs: &[TensorSpec]) -> Cost {
         let own = &inputs[3..4];
-        Cost::new(
-            3 * inputs[3].len() as u64,
-            &inputs[..4],
-            &[own, own].concat(),
-        )
+        Cost::new(3 * inputs[3].len() as u64, &inputs[..4], &[own, own].concat())
     }
 
     fn variants(&self, inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
@@ -254,20 +239,12 @@ impl Op for SparseSgd {
 
     fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
         let width = variant.get("WIDTH") as usize;
-        let (total, length) = (
-            io.inputs[3].len() / width,
-            io.inputs[3].shape.last() / width,
-        );
+        let (total, length) = (io.inputs[3].len() / width, io.inputs[3].shape.last() / width);
         let table = io.inputs[4].dims()[0];
         Lowered::one(Dispatch {
             kernel: Kernel::new("sparse/update").with_text("T", element(width)),
             bindings: vec![input(0), input(1), input(2), input(3), output(0)],
-            params: vec![
-                total as u32,
-                length as u32,
-                table as u32,
-                self.rate.to_bits(),
-            ],
+            params: vec![total as u32, length as u32, table as u32, self.rate.to_bits()],
             grid: grid(total.div_ceil(64), io.caps),
         })
     }
@@ -276,10 +253,7 @@ impl Op for SparseSgd {
         let width = inputs[3].spec.shape.last();
         let mut table = inputs[4].clone();
         let rows = table.dims()[0];
-        for (first, id) in firsts(inputs[1], inputs[2])
-            .into_iter()
-            .filter(|(_, id)| *id < rows)
-        {
+        for (first, id) in firsts(inputs[1], inputs[2]).into_iter().filter(|(_, id)| *id < rows) {
             for n in 0..width {
                 let step =
                     f64::from(self.rate) * inputs[0].data[0] * inputs[3].data[first * width + n];
@@ -342,9 +316,8 @@ impl Op for DenseRows {
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let width = inputs[2].spec.shape.last();
         let mut dense = Array::zeros(TensorSpec::f32([self.rows, width]));
-        for (first, id) in firsts(inputs[0], inputs[1])
-            .into_iter()
-            .filter(|(_, id)| *id < self.rows)
+        for (first, id) in
+            firsts(inputs[0], inputs[1]).into_iter().filter(|(_, id)| *id < self.rows)
         {
             let row = &inputs[2].data[first * width..][..width];
             dense.data[id * width..][..width].copy_from_slice(row);

@@ -32,10 +32,7 @@ pub(super) struct Splice {
 /// `shape` as a matrix with `axis` and what follows it as columns: rows, words an index of the axis.
 pub(super) fn split(shape: &Shape, axis: usize) -> (usize, usize) {
     let dims = shape.dims();
-    (
-        dims[..axis].iter().product(),
-        dims[axis + 1..].iter().product(),
-    )
+    (dims[..axis].iter().product(), dims[axis + 1..].iter().product())
 }
 
 /// `spec` with another length along `axis`.
@@ -91,16 +88,9 @@ impl Splice {
         let (mut declarations, mut body) = (String::new(), String::new());
         let mut done = 0;
         for (n, piece) in self.pieces.iter().enumerate() {
-            let Piece {
-                to,
-                len,
-                from,
-                columns,
-            } = *piece;
-            declarations += &format!(
-                "@group(0) @binding({}) var<storage, read> in{n}: array<T>;\n",
-                n + 1
-            );
+            let Piece { to, len, from, columns } = *piece;
+            declarations +=
+                &format!("@group(0) @binding({}) var<storage, read> in{n}: array<T>;\n", n + 1);
             if to > done {
                 body += &format!("    if column < {}u {{ return T(0u); }}\n", to / width);
             }

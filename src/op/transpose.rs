@@ -100,11 +100,7 @@ impl Transpose {
     }
 
     fn lower_tile(axes: &[Axis], io: &Io) -> Lowered {
-        let none = Axis {
-            len: 1,
-            from: 0,
-            to: 0,
-        };
+        let none = Axis { len: 1, from: 0, to: 0 };
         let find = |wanted: &dyn Fn(&Axis) -> bool| axes.iter().copied().find(wanted);
         // The axis along the input's lines, and that along the output's.
         let a = find(&|x| x.from == 1).unwrap_or(none);
@@ -170,11 +166,7 @@ impl Op for Transpose {
         let last = axes[axes.len() - 1];
         if last.from == 1 {
             let whole = last.len.is_multiple_of(4);
-            return [4, 1]
-                .into_iter()
-                .filter(|&w| w == 1 || whole)
-                .map(direct)
-                .collect();
+            return [4, 1].into_iter().filter(|&w| w == 1 || whole).map(direct).collect();
         }
         // A tile that is mostly empty is slower than scattered reads.
         let along = axes.iter().find(|x| x.from == 1).map_or(1, |x| x.len);
@@ -276,16 +268,11 @@ impl super::Family for Family {
             each.join(dot)
         };
         let case = |(dims, axes): (&[usize], &[usize]), dtype, suffix: &str| {
-            let op = Transpose {
-                axes: axes.to_vec(),
-            };
+            let op = Transpose { axes: axes.to_vec() };
             let name = format!("{}_to_{}{suffix}", text(dims, "x"), text(axes, ""));
             Case::new(name, op, [TensorSpec::new(dims, dtype)])
         };
-        let mut cases: Vec<_> = shapes
-            .into_iter()
-            .map(|s| case(s, DType::F32, ""))
-            .collect();
+        let mut cases: Vec<_> = shapes.into_iter().map(|s| case(s, DType::F32, "")).collect();
         cases.push(case((&[6, 9], &[1, 0]), DType::U32, "_u32"));
         cases
     }
@@ -298,9 +285,7 @@ mod tests {
     #[test]
     fn axes_that_stay_together_are_merged() {
         let lengths = |dims: &[usize], axes: &[usize]| -> Vec<usize> {
-            let op = Transpose {
-                axes: axes.to_vec(),
-            };
+            let op = Transpose { axes: axes.to_vec() };
             op.merged(dims).iter().map(|a| a.len).collect()
         };
         assert_eq!(lengths(&[2, 3, 4], &[0, 1, 2]), [24]);

@@ -31,11 +31,7 @@ impl Verdict {
 /// Compares outputs element by element: the error's bound is the tolerance times the larger of the
 /// reference value and the root mean square of its tensor. NaN never passes unless the reference is NaN.
 pub fn compare(label: &str, got: &[Array], wanted: &[Array], tolerance: Tolerance) -> Verdict {
-    let mut verdict = Verdict {
-        label: label.to_string(),
-        error: 0.0,
-        detail: String::new(),
-    };
+    let mut verdict = Verdict { label: label.to_string(), error: 0.0, detail: String::new() };
     for (output, (got, wanted)) in got.iter().zip(wanted).enumerate() {
         let finite = wanted.data.iter().filter(|x| x.is_finite());
         let squares: f64 = finite.clone().map(|x| x * x).sum();
@@ -72,18 +68,11 @@ pub fn check_variant(
     distribution: Distribution,
 ) -> Result<Verdict> {
     let mut rng = Rng::new(0x5eed);
-    let arrays: Vec<_> = op
-        .sample(inputs, distribution, &mut rng)
-        .iter()
-        .map(Array::rounded)
-        .collect();
+    let arrays: Vec<_> =
+        op.sample(inputs, distribution, &mut rng).iter().map(Array::rounded).collect();
     let label = format!("{}/{variant}", op.name());
     let outputs = op.output(inputs).map_err(Error::Internal)?;
-    let io = Io {
-        inputs,
-        outputs: &outputs,
-        caps: &gpu.caps,
-    };
+    let io = Io { inputs, outputs: &outputs, caps: &gpu.caps };
     let lowered = op.lower(variant, &io);
     let (got, overrun) = single::run(gpu, op, &label, &lowered, &arrays, &outputs)?;
     let references: Vec<_> = arrays.iter().collect();
@@ -106,22 +95,16 @@ impl Program {
         let mut verdicts = Vec::new();
         for entry in &self.outline.entries {
             let node = &self.outline.nodes.nodes[entry.node];
-            let inputs: Result<Vec<_>> = node
-                .inputs
-                .iter()
-                .map(|v| self.read_value(gpu, *v))
-                .collect();
+            let inputs: Result<Vec<_>> =
+                node.inputs.iter().map(|v| self.read_value(gpu, *v)).collect();
             let inputs = inputs?;
             let mut encoder = gpu.device.create_command_encoder(&Default::default());
             let mut pass = encoder.begin_compute_pass(&Default::default());
             self.encode_range(&mut pass, entry.steps.clone());
             drop(pass);
             gpu.queue.submit([encoder.finish()]);
-            let got: Result<Vec<_>> = node
-                .outputs
-                .iter()
-                .map(|v| self.read_value(gpu, *v))
-                .collect();
+            let got: Result<Vec<_>> =
+                node.outputs.iter().map(|v| self.read_value(gpu, *v)).collect();
             let references: Vec<_> = inputs.iter().collect();
             let wanted = entry.op.reference(&references);
             let tolerance = entry.op.tolerance(&entry.inputs);

@@ -32,10 +32,7 @@ pub struct State {
 impl State {
     /// No state yet; what is added starts from `seed`.
     pub fn new(seed: u64) -> Self {
-        Self {
-            seed,
-            ..Self::default()
-        }
+        Self { seed, ..Self::default() }
     }
 
     /// The buffer of a variable or bank of `nodes`, made and initialised where it is new.
@@ -54,11 +51,7 @@ impl State {
         let buffer = gpu.storage(name, bytes)?;
         self.buffers.insert(name.to_string(), buffer.clone());
         for (name, slot) in slots {
-            gpu.write(
-                &buffer,
-                slot.offset,
-                &initial(&name, &slot, self.seed).to_bytes(),
-            );
+            gpu.write(&buffer, slot.offset, &initial(&name, &slot, self.seed).to_bytes());
             self.values.push((name, slot));
         }
         Ok(buffer)
@@ -95,10 +88,7 @@ impl State {
     pub fn write(&self, gpu: &Gpu, name: &str, value: &Array) -> Result<()> {
         let slot = self.slot(name)?;
         if slot.spec != value.spec {
-            return Err(Error::Internal(format!(
-                "{name} is {}, not {}",
-                slot.spec, value.spec
-            )));
+            return Err(Error::Internal(format!("{name} is {}, not {}", slot.spec, value.spec)));
         }
         gpu.write(&self.buffers[&slot.buffer], slot.offset, &value.to_bytes());
         Ok(())
@@ -106,9 +96,7 @@ impl State {
 
     fn slot(&self, name: &str) -> Result<&Slot> {
         let found = self.values.iter().find(|(n, _)| n == name);
-        found
-            .map(|(_, s)| s)
-            .ok_or_else(|| Error::Internal(format!("no state named {name}")))
+        found.map(|(_, s)| s).ok_or_else(|| Error::Internal(format!("no state named {name}")))
     }
 }
 
@@ -133,46 +121,25 @@ fn slots(name: &str, nodes: &Nodes) -> Vec<(String, Slot)> {
         }
         _ => None,
     });
-    let slot = |(spec, init)| Slot {
-        buffer: name.to_string(),
-        offset: 0,
-        spec,
-        init,
-    };
-    variable
-        .into_iter()
-        .map(|v| (name.to_string(), slot(v)))
-        .collect()
+    let slot = |(spec, init)| Slot { buffer: name.to_string(), offset: 0, spec, init };
+    variable.into_iter().map(|v| (name.to_string(), slot(v))).collect()
 }
 
 fn initial(name: &str, slot: &Slot, seed: u64) -> Array {
     // A copy of a network, `target/conv1.weight`, starts like the network.
     let own = name.rsplit('/').next().unwrap_or(name);
-    let stream = Stream {
-        seed,
-        step: 0,
-        id: stream_id(own),
-    };
+    let stream = Stream { seed, step: 0, id: stream_id(own) };
     let n = slot.spec.len();
     let each = |f: &(dyn Fn(usize) -> f64 + Sync)| (0..n).into_par_iter().map(f).collect();
     let data = match &slot.init {
         // The clock is the one place the seed lives on the device.
         Init::Constant(_) if name == "clock" => {
-            vec![
-                0.0,
-                f64::from(seed as u32),
-                f64::from((seed >> 32) as u32),
-                0.0,
-            ]
+            vec![0.0, f64::from(seed as u32), f64::from((seed >> 32) as u32), 0.0]
         }
         Init::Constant(value) => vec![f64::from(*value); n],
         Init::Normal { std } => each(&|i| f64::from(*std) * stream.normal(i)),
         Init::Embedding { std, zeros } => each(&|i| {
-            if i < *zeros {
-                0.0
-            } else {
-                f64::from(*std) * stream.normal(i)
-            }
+            if i < *zeros { 0.0 } else { f64::from(*std) * stream.normal(i) }
         }),
         Init::Uniform { limit } => each(&|i| f64::from(*limit) * (2.0 * stream.uniform(i) - 1.0)),
         Init::Values(values) => values.iter().map(|&v| f64::from(v)).collect(),

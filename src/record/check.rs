@@ -4,10 +4,7 @@ use super::{Run, SCHEMA};
 
 /// Whether a record of this schema can be read: `fathom.record/1` with whatever optional fields it lacks.
 pub(super) fn schema(name: Option<&str>) -> Result<(), String> {
-    let version = |name: &str| {
-        name.strip_prefix("fathom.record/")
-            .and_then(|v| v.parse().ok())
-    };
+    let version = |name: &str| name.strip_prefix("fathom.record/").and_then(|v| v.parse().ok());
     let ours: Option<u32> = version(SCHEMA);
     match name {
         Some(SCHEMA) => Ok(()),
@@ -28,10 +25,7 @@ pub(super) fn bad_time(runs: &[Run]) -> Option<(String, String)> {
     runs.iter().enumerate().find_map(|(i, run)| {
         let timing = run.timing.as_ref()?;
         if timing.step_ns.is_empty() {
-            return Some((
-                format!("runs[{i}].timing.step_ns"),
-                "there is no sample".into(),
-            ));
+            return Some((format!("runs[{i}].timing.step_ns"), "there is no sample".into()));
         }
         let (median, (low, high)) = (timing.step.median_ns, timing.step.ci95_ns);
         let named = [
@@ -41,15 +35,8 @@ pub(super) fn bad_time(runs: &[Run]) -> Option<(String, String)> {
             ("wall_median_ns".into(), timing.wall_median_ns),
         ];
         let samples = timing.step_ns.iter().enumerate();
-        let all = named
-            .into_iter()
-            .chain(samples.map(|(k, ns)| (format!("step_ns[{k}]"), *ns)));
-        let (name, value) = all
-            .into_iter()
-            .find(|(_, ns)| !(*ns > 0.0 && ns.is_finite()))?;
-        Some((
-            format!("runs[{i}].timing.{name}"),
-            format!("{value} is no time of a step"),
-        ))
+        let all = named.into_iter().chain(samples.map(|(k, ns)| (format!("step_ns[{k}]"), *ns)));
+        let (name, value) = all.into_iter().find(|(_, ns)| !(*ns > 0.0 && ns.is_finite()))?;
+        Some((format!("runs[{i}].timing.{name}"), format!("{value} is no time of a step")))
     })
 }

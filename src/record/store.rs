@@ -9,11 +9,7 @@ use super::{Record, write_atomically};
 
 /// The user's folder for records: `$FATHOM_RECORDS`, else the system's place for data.
 pub fn folder() -> Option<PathBuf> {
-    let variable = |name: &str| {
-        env::var_os(name)
-            .filter(|v| !v.is_empty())
-            .map(PathBuf::from)
-    };
+    let variable = |name: &str| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     let home = || variable("HOME");
     variable("FATHOM_RECORDS").or_else(|| {
         if cfg!(windows) {
@@ -22,9 +18,7 @@ pub fn folder() -> Option<PathBuf> {
             home().map(|h| h.join("Library/Application Support/fathom"))
         } else {
             let local = || home().map(|h| h.join(".local/share"));
-            variable("XDG_DATA_HOME")
-                .or_else(local)
-                .map(|d| d.join("fathom"))
+            variable("XDG_DATA_HOME").or_else(local).map(|d| d.join("fathom"))
         }
     })
 }
@@ -32,15 +26,8 @@ pub fn folder() -> Option<PathBuf> {
 /// `2026-11-23T07-22-03Z-llvmpipe.json`: by time first, so that names sort as the runs were made.
 pub fn file_name(record: &Record) -> String {
     let time = record.created.replace(':', "-");
-    let time = time
-        .split('.')
-        .next()
-        .unwrap_or(&time)
-        .trim_end_matches('Z');
-    let device = record
-        .device
-        .name
-        .split(|c: char| !c.is_ascii_alphanumeric());
+    let time = time.split('.').next().unwrap_or(&time).trim_end_matches('Z');
+    let device = record.device.name.split(|c: char| !c.is_ascii_alphanumeric());
     let device: Vec<_> = device.filter(|part| !part.is_empty()).take(4).collect();
     format!("{time}Z-{}.json", device.join("-").to_lowercase())
 }
@@ -92,11 +79,7 @@ fn find_in(word: &str, kept: Option<&Path>) -> Result<Vec<Loaded>> {
     let kept = kept
         .ok_or_else(|| Error::Usage(format!("{word}: no folder of records: set FATHOM_RECORDS")))?;
     let files = files(kept)?;
-    let found = if is_id {
-        by_id(hex, &files)
-    } else {
-        last(word, &files)
-    };
+    let found = if is_id { by_id(hex, &files) } else { last(word, &files) };
     let why = |why| Error::Usage(format!("{word}: {why} in {}", kept.display()));
     Ok(vec![load(found.map_err(why)?)?])
 }
@@ -126,9 +109,7 @@ fn last(word: &str, files: &[PathBuf]) -> std::result::Result<PathBuf, String> {
     };
     let back: usize = back.ok_or("expected @last or @last~N, which are looked for")?;
     let found = files.iter().rev().nth(back);
-    found
-        .cloned()
-        .ok_or_else(|| format!("there are only {} records", files.len()))
+    found.cloned().ok_or_else(|| format!("there are only {} records", files.len()))
 }
 
 fn by_id(hex: &str, files: &[PathBuf]) -> std::result::Result<PathBuf, String> {
@@ -141,8 +122,7 @@ fn by_id(hex: &str, files: &[PathBuf]) -> std::result::Result<PathBuf, String> {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let id = serde_json::from_str::<Id>(&text).map(|i| i.id);
         let id = id.unwrap_or_default();
-        id.trim_start_matches("sha256:")
-            .starts_with(&hex.to_ascii_lowercase())
+        id.trim_start_matches("sha256:").starts_with(&hex.to_ascii_lowercase())
     };
     let found: Vec<_> = files.iter().filter(matches).collect();
     match found.as_slice() {
@@ -162,10 +142,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let place = Some(folder.path());
         let mut paths = Vec::new();
-        for (i, created) in ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"]
-            .iter()
-            .enumerate()
-        {
+        for (i, created) in ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"].iter().enumerate() {
             let mut record = example::record(&[]);
             record.created = (*created).into();
             record.notes = vec![format!("number {i}")];

@@ -9,10 +9,7 @@ fn the_published_schema_is_up_to_date() {
         std::fs::write(&path, &text).unwrap();
     }
     let published = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(
-        published, text,
-        "run the tests once with UPDATE_SCHEMA=1 and commit the change"
-    );
+    assert_eq!(published, text, "run the tests once with UPDATE_SCHEMA=1 and commit the change");
 }
 
 #[test]
@@ -37,10 +34,7 @@ fn what_is_not_a_record_is_refused_with_its_place() {
 #[cfg(target_os = "linux")]
 fn a_full_disk_is_a_clear_error() {
     let error = write_atomically(Path::new("/dev/full"), b"x").unwrap_err();
-    assert!(
-        error.to_string().contains("cannot write /dev/full"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("cannot write /dev/full"), "{error}");
 }
 
 #[test]

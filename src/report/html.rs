@@ -64,9 +64,7 @@ pub fn page(sources: &[Source]) -> Result<String> {
     let embedded = sources.iter().map(embed).collect::<Result<Vec<_>>>()?;
     let fault = |e: minijinja::Error| Error::Internal(format!("the report's template: {e:#}"));
     let mut templates = Environment::new();
-    templates
-        .add_template("page.html", include_str!("html/page.html"))
-        .map_err(fault)?;
+    templates.add_template("page.html", include_str!("html/page.html")).map_err(fault)?;
     let page = templates.get_template("page.html").map_err(fault)?;
     let filled = Page {
         style: include_str!("html/page.css"),

@@ -5,11 +5,7 @@ pub fn digits(value: f64) -> String {
     if !value.is_finite() {
         return "-".into();
     }
-    let magnitude = if value == 0.0 {
-        0
-    } else {
-        value.abs().log10().floor() as i32
-    };
+    let magnitude = if value == 0.0 { 0 } else { value.abs().log10().floor() as i32 };
     let decimals = (3 - magnitude).clamp(0, 6) as usize;
     format!("{value:.decimals$}")
 }
@@ -41,11 +37,7 @@ pub fn flops(flops: f64) -> String {
 
 /// Operations a second.
 pub fn flop_rate(rate: f64) -> String {
-    scaled(
-        rate,
-        1000.0,
-        &["FLOP/s", "kFLOP/s", "MFLOP/s", "GFLOP/s", "TFLOP/s"],
-    )
+    scaled(rate, 1000.0, &["FLOP/s", "kFLOP/s", "MFLOP/s", "GFLOP/s", "TFLOP/s"])
 }
 
 /// Bytes a second in decimal units, as memory is sold.
@@ -55,11 +47,7 @@ pub fn byte_rate(rate: f64) -> String {
 
 /// A share as percent.
 pub fn percent(share: f64) -> String {
-    if share.is_finite() {
-        format!("{:.1} %", 100.0 * share)
-    } else {
-        "-".into()
-    }
+    if share.is_finite() { format!("{:.1} %", 100.0 * share) } else { "-".into() }
 }
 
 /// A count with its thousands apart: 60,965,224.

@@ -37,22 +37,11 @@ pub(super) fn by_type(run: &Run) -> Vec<TypeRow> {
             row.flops += flops;
             row.bytes += bytes;
         }
-        None => rows.push(TypeRow {
-            name: name.into(),
-            class,
-            calls,
-            ns,
-            share: 0.0,
-            flops,
-            bytes,
-        }),
+        None => {
+            rows.push(TypeRow { name: name.into(), class, calls, ns, share: 0.0, flops, bytes })
+        }
     };
-    let total: f64 = run
-        .ops
-        .iter()
-        .filter_map(|o| o.ns.as_ref())
-        .map(|ns| ns.median)
-        .sum();
+    let total: f64 = run.ops.iter().filter_map(|o| o.ns.as_ref()).map(|ns| ns.median).sum();
     for op in &run.ops {
         let ns = op.ns.as_ref().map_or(0.0, |ns| ns.median);
         add(&op.op, op.class, 1, ns, op.flops, op.bytes);

@@ -42,10 +42,7 @@ fn render(record: &Record, preset: TableStyle, heading: &str) -> String {
     let warnings = warnings(record);
     if !warnings.is_empty() {
         text += "\n";
-        text += &warnings
-            .iter()
-            .map(|w| format!("warning: {w}\n"))
-            .collect::<String>();
+        text += &warnings.iter().map(|w| format!("warning: {w}\n")).collect::<String>();
     }
     text
 }
@@ -66,9 +63,7 @@ fn drawn(
         column.set_cell_alignment(CellAlignment::Right);
     }
     let text = table.to_string();
-    text.lines()
-        .map(|l| format!("{}\n", l.trim_end()))
-        .collect()
+    text.lines().map(|l| format!("{}\n", l.trim_end())).collect()
 }
 
 fn headline(record: &Record, preset: TableStyle) -> String {
@@ -150,9 +145,7 @@ fn detail(run: &Run, preset: TableStyle, heading: &str) -> String {
             digits(row.bytes as f64 / row.ns),
         ]
     });
-    let headings = [
-        "  type", "class", "calls", "time", "share", "GFLOP/s", "GB/s",
-    ];
+    let headings = ["  type", "class", "calls", "time", "share", "GFLOP/s", "GB/s"];
     let rows = rows.map(|mut row: Vec<String>| {
         row[0] = format!("  {}", row[0]);
         row
@@ -172,10 +165,7 @@ fn warnings(record: &Record) -> Vec<String> {
     let mut warnings = Vec::new();
     for run in &record.runs {
         for doubt in run.validity.iter().filter(|v| *v != "ok") {
-            warnings.push(format!(
-                "{} {} batch {}: {doubt}",
-                run.workload, run.mode, run.batch
-            ));
+            warnings.push(format!("{} {} batch {}: {doubt}", run.workload, run.mode, run.batch));
         }
     }
     if record.tool.profile != "release" {

@@ -170,10 +170,7 @@ mod tests {
         let trace = trace();
         let events = trace["traceEvents"].as_array().unwrap();
         for event in events {
-            assert!(
-                event["name"].is_string() && event["pid"].is_u64(),
-                "{event}"
-            );
+            assert!(event["name"].is_string() && event["pid"].is_u64(), "{event}");
             match event["ph"].as_str().unwrap() {
                 "M" => assert!(event["args"]["name"].is_string(), "{event}"),
                 "X" => {
@@ -203,10 +200,7 @@ mod tests {
     fn ops_and_gaps_sum_to_the_span_and_carry_their_work() {
         let trace = trace();
         let events = trace["traceEvents"].as_array().unwrap();
-        let ops: Vec<_> = events
-            .iter()
-            .filter(|e| e["tid"] == OPS && e["ph"] == "X")
-            .collect();
+        let ops: Vec<_> = events.iter().filter(|e| e["tid"] == OPS && e["ph"] == "X").collect();
         let sum: f64 = ops.iter().map(|e| e["dur"].as_f64().unwrap()).sum();
         assert_eq!(sum, 5.0);
         let gaps = ops.iter().filter(|e| e["cat"] == "gap");
@@ -214,12 +208,7 @@ mod tests {
         assert_eq!(gaps, 0.75);
         let args = &ops[0]["args"];
         assert_eq!(
-            (
-                &args["class"],
-                &args["variant"],
-                &args["flops"],
-                &args["bytes"]
-            ),
+            (&args["class"], &args["variant"], &args["flops"], &args["bytes"]),
             (&json!("A"), &json!("tile"), &json!(10), &json!(20))
         );
         let phases = events.iter().filter(|e| e["cat"] == "phase");

@@ -99,11 +99,8 @@ impl<'a> Learner<'a> {
         let pace = self.entry.pace;
         let played = self.times.steps as usize;
         let learned = played.saturating_sub(pace.before) as f64 / pace.exploration as f64;
-        let exploration = if played < pace.before {
-            1.0
-        } else {
-            (1.0 - (1.0 - LEAST) * learned).max(LEAST)
-        };
+        let exploration =
+            if played < pace.before { 1.0 } else { (1.0 - (1.0 - LEAST) * learned).max(LEAST) };
         let action = if self.rng.uniform() < exploration {
             self.rng.below(ACTIONS)
         } else {
@@ -113,8 +110,7 @@ impl<'a> Learner<'a> {
         let begun = Instant::now();
         let (frame, starts) = (self.player.frame().to_vec(), self.player.starts());
         let step = self.player.act(action);
-        self.replay
-            .push(&frame, starts, action as u32, step.reward, step.terminal);
+        self.replay.push(&frame, starts, action as u32, step.reward, step.terminal);
         self.times.environment += begun.elapsed();
         self.times.steps += 1;
         if played < pace.before || !played.is_multiple_of(pace.steps) {
@@ -128,8 +124,7 @@ impl<'a> Learner<'a> {
         let begun = Instant::now();
         // Inference advances the clock for its own draws; the copies of the target network count updates.
         let clock = self.state.read(self.gpu, "clock")?;
-        self.acting
-            .write(self.gpu, "state", &deepq::states(1, state))?;
+        self.acting.write(self.gpu, "state", &deepq::states(1, state))?;
         self.acting.run(self.gpu, 1)?;
         let action = self.acting.read(self.gpu, "action")?.data[0] as usize;
         self.state.write(self.gpu, "clock", &clock)?;

@@ -26,36 +26,19 @@ pub const ENTRY: Entry = Entry {
 pub struct Alexnet(pub Classic);
 
 /// Response normalisation with the published constants (section 3.3).
-const LRN: Lrn = Lrn {
-    half: 2,
-    k: 2.0,
-    alpha: 1e-4,
-};
+const LRN: Lrn = Lrn { half: 2, k: 2.0, alpha: 1e-4 };
 
 /// Overlapping pooling (section 3.4).
-const POOL: MaxPool = MaxPool {
-    window: 3,
-    stride: 2,
-    pad: 0,
-};
+const POOL: MaxPool = MaxPool { window: 3, stride: 2, pad: 0 };
 
 impl Alexnet {
     /// The sizes of a preset.
     pub fn new(preset: Preset, batch: Option<usize>) -> Self {
         let (images, channels, dense) = match preset {
-            Preset::Full => (
-                Sizes::full(64, batch),
-                [96, 256, 384, 384, 256],
-                [4096, 4096],
-            ),
+            Preset::Full => (Sizes::full(64, batch), [96, 256, 384, 384, 256], [4096, 4096]),
             Preset::Tiny => (Sizes::tiny(64, batch), [12, 32, 48, 48, 32], [64, 64]),
         };
-        Self(Classic {
-            images,
-            channels,
-            dense,
-            pace: images::Pace::default(),
-        })
+        Self(Classic { images, channels, dense, pace: images::Pace::default() })
     }
 }
 
@@ -75,11 +58,7 @@ impl Workload for Alexnet {
     fn build<'g>(&self, g: &'g Graph, mode: Mode) -> Option<Tensor<'g>> {
         let [c1, c2, c3, c4, c5] = self.0.channels;
         let conv = |x, name, size, channels, stride, pad, groups| {
-            let settings = Conv {
-                stride,
-                pad,
-                groups,
-            };
+            let settings = Conv { stride, pad, groups };
             conv_bias(x, name, size, channels, settings).relu()
         };
         let x = images::input(g, &self.0.images);

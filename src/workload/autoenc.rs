@@ -23,10 +23,7 @@ pub const ENTRY: Entry = Entry {
     name: "autoenc",
     about: "variational autoencoder, 784-500-20-500-784, on digits",
     paper: "Kingma & Welling 2014, Auto-encoding variational Bayes",
-    data: (
-        "procedural handwritten-like digits",
-        "MNIST IDX files, plain or gz",
-    ),
+    data: ("procedural handwritten-like digits", "MNIST IDX files, plain or gz"),
     configure: |preset, batch| Box::new(Autoenc::new(preset, batch)),
 };
 
@@ -48,11 +45,7 @@ impl Autoenc {
             Preset::Full => (128, 500, 20),
             Preset::Tiny => (8, 64, 8),
         };
-        Self {
-            batch: batch.unwrap_or(usual),
-            hidden,
-            latent,
-        }
+        Self { batch: batch.unwrap_or(usual), hidden, latent }
     }
 }
 
@@ -99,52 +92,32 @@ impl Workload for Autoenc {
         }
         // The negative evidence lower bound (eq. 10), whose KL term is known in closed form (appendix B).
         let reconstruction = logits.bernoulli_cross_entropy(image);
-        let kl = (logvar.exp() + mean.square() - logvar)
-            .offset(-1.0)
-            .scale(0.5)
-            .sum(1);
+        let kl = (logvar.exp() + mean.square() - logvar).offset(-1.0).scale(0.5).sum(1);
         Some((reconstruction + kl).mean_all())
     }
 
     fn optimizer(&self) -> Optimizer {
-        Optimizer::new(Rule::Adam {
-            rate: 1e-3,
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 1e-8,
-        })
+        Optimizer::new(Rule::Adam { rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 })
     }
 
     fn data(&self, source: &Source) -> Result<Box<dyn Data>> {
         let open = |split| match &source.path {
             Some(path) => Digits::open(path, split, source.seed),
             None => {
-                let n = if split == digits::Split::Train {
-                    SYNTHETIC.0
-                } else {
-                    SYNTHETIC.1
-                };
+                let n = if split == digits::Split::Train { SYNTHETIC.0 } else { SYNTHETIC.1 };
                 Digits::synthetic(source.seed, split, n)
             }
         };
         Ok(Box::new(Images {
             batch: self.batch,
-            kind: if source.path.is_some() {
-                "MNIST images"
-            } else {
-                "procedural digits"
-            },
+            kind: if source.path.is_some() { "MNIST images" } else { "procedural digits" },
             train: open(digits::Split::Train)?,
             test: open(digits::Split::Test)?,
         }))
     }
 
     fn metric(&self) -> Metric {
-        Metric {
-            name: "held-out negative ELBO",
-            unit: "nats",
-            factor: 1.0,
-        }
+        Metric { name: "held-out negative ELBO", unit: "nats", factor: 1.0 }
     }
 
     fn score(&self, feed: &Feed, read: Read) -> Result<(f64, f64)> {
@@ -152,13 +125,10 @@ impl Workload for Autoenc {
         let images = feed.iter().filter(|(name, _)| *name == "image");
         let pixels = images.flat_map(|(_, t)| t.array().data);
         let bits = logits.data.iter().zip(pixels);
-        let cross_entropy: f64 = bits
-            .map(|(&x, t)| x.max(0.0) - x * t + (-x.abs()).exp().ln_1p())
-            .sum();
+        let cross_entropy: f64 =
+            bits.map(|(&x, t)| x.max(0.0) - x * t + (-x.abs()).exp().ln_1p()).sum();
         let moments = mean.data.iter().zip(&logvar.data);
-        let kl: f64 = moments
-            .map(|(m, v)| 0.5 * (v.exp() + m * m - 1.0 - v))
-            .sum();
+        let kl: f64 = moments.map(|(m, v)| 0.5 * (v.exp() + m * m - 1.0 - v)).sum();
         Ok((cross_entropy + kl, self.batch as f64))
     }
 }
@@ -178,10 +148,7 @@ impl Data for Images {
             Split::Test => &self.test,
         };
         let pixels = images.batch(step, self.batch);
-        Ok(vec![(
-            "image",
-            HostTensor::f32([self.batch, PIXELS], &pixels),
-        )])
+        Ok(vec![("image", HostTensor::f32([self.batch, PIXELS], &pixels))])
     }
 
     fn test_batches(&self) -> u64 {

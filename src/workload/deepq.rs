@@ -25,10 +25,7 @@ pub const ENTRY: Entry = Entry {
     name: "deepq",
     about: "deep Q-network: 3 convolutions, 2 dense layers, plays from pixels",
     paper: "Mnih 2015, Human-level control through deep reinforcement learning",
-    data: (
-        "an own Breakout and Catch (--env)",
-        "none: the games are built in",
-    ),
+    data: ("an own Breakout and Catch (--env)", "none: the games are built in"),
     configure: |preset, batch| Box::new(Deepq::new(preset, batch)),
 };
 
@@ -60,24 +57,14 @@ impl Deepq {
             Preset::Full => (32, [32, 64, 64], 512),
             Preset::Tiny => (8, [8, 16, 16], 64),
         };
-        Self {
-            batch: batch.unwrap_or(usual),
-            channels,
-            dense,
-            actions: ACTIONS,
-            period: 10_000,
-        }
+        Self { batch: batch.unwrap_or(usual), channels, dense, actions: ACTIONS, period: 10_000 }
     }
 
     /// The network (Methods, "Model architecture"): Q of every action in each of `states`, bytes
     /// [B, 84, 84, 4] that count as x / 255.
     fn network<'g>(&self, states: Tensor<'g>) -> Tensor<'g> {
         let conv = |x, name, size, channels, stride| {
-            let settings = Conv {
-                stride,
-                pad: 0,
-                groups: 1,
-            };
+            let settings = Conv { stride, pad: 0, groups: 1 };
             conv_bias(x, name, size, channels, settings).relu()
         };
         let [c1, c2, c3] = self.channels;
@@ -137,19 +124,13 @@ impl Workload for Deepq {
     }
 
     fn optimizer(&self) -> Optimizer {
-        Optimizer::new(Rule::RmsProp {
-            rate: 2.5e-4,
-            decay: 0.95,
-            epsilon: 0.01,
-        })
+        Optimizer::new(Rule::RmsProp { rate: 2.5e-4, decay: 0.95, epsilon: 0.01 })
     }
 
     fn after_update<'g>(&self, g: &'g Graph, parameters: Tensor<'g>) {
         let (target, _) = g.flat(TARGET);
         let (rate, period) = (1.0, self.period as u32);
-        g.scoped(TARGET, || {
-            g.blend(target, parameters, Blend { rate, period })
-        });
+        g.scoped(TARGET, || g.blend(target, parameters, Blend { rate, period }));
     }
 
     fn data(&self, source: &Source) -> Result<Box<dyn Data>> {
@@ -178,11 +159,7 @@ impl Workload for Deepq {
     }
 
     fn metric(&self) -> Metric {
-        Metric {
-            name: "mean greedy value",
-            unit: "",
-            factor: 1.0,
-        }
+        Metric { name: "mean greedy value", unit: "", factor: 1.0 }
     }
 
     fn score(&self, _feed: &Feed, read: Read) -> Result<(f64, f64)> {

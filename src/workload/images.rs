@@ -17,11 +17,7 @@ pub(super) const DATA: (&str, &str) = (
 );
 
 /// Top-1 error.
-pub(super) const METRIC: Metric = Metric {
-    name: "held-out accuracy",
-    unit: "%",
-    factor: 100.0,
-};
+pub(super) const METRIC: Metric = Metric { name: "held-out accuracy", unit: "%", factor: 100.0 };
 
 /// Lengths that every model of images has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,19 +32,11 @@ pub struct Sizes {
 
 impl Sizes {
     pub(super) fn full(usual: usize, batch: Option<usize>) -> Self {
-        Self {
-            batch: batch.unwrap_or(usual),
-            size: 224,
-            classes: 1000,
-        }
+        Self { batch: batch.unwrap_or(usual), size: 224, classes: 1000 }
     }
 
     pub(super) fn tiny(size: usize, batch: Option<usize>) -> Self {
-        Self {
-            batch: batch.unwrap_or(4),
-            size,
-            classes: 10,
-        }
+        Self { batch: batch.unwrap_or(4), size, classes: 10 }
     }
 }
 
@@ -59,8 +47,7 @@ pub(super) fn config(
 ) -> Map<String, Value> {
     let shared = [("size", sizes.size), ("classes", sizes.classes)];
     let all = shared.into_iter().chain(own);
-    all.map(|(name, value)| (name.to_string(), value.into()))
-        .collect()
+    all.map(|(name, value)| (name.to_string(), value.into())).collect()
 }
 
 /// Sets one of them.
@@ -104,11 +91,7 @@ pub(super) struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self {
-            drops: 0,
-            lowest: f64::INFINITY,
-            without: 0,
-        }
+        Self { drops: 0, lowest: f64::INFINITY, without: 0 }
     }
 }
 
@@ -210,10 +193,7 @@ impl Data for Batches {
     fn batch(&mut self, split: Split, step: u64) -> Result<Feed> {
         let (pixels, labels) = self.images.batch(split, step)?;
         let label = HostTensor::u32([labels.len()], &labels);
-        Ok(vec![
-            ("image", HostTensor::f32(self.shape.clone(), &pixels)),
-            ("label", label),
-        ])
+        Ok(vec![("image", HostTensor::f32(self.shape.clone(), &pixels)), ("label", label)])
     }
 
     fn test_batches(&self) -> u64 {

@@ -103,33 +103,19 @@ impl Workload for Memnet {
     }
 
     fn build<'g>(&self, g: &'g Graph, mode: Mode) -> Option<Tensor<'g>> {
-        let Self {
-            batch,
-            memory,
-            sentence,
-            dimension,
-            vocabulary,
-            linear,
-            ..
-        } = *self;
+        let Self { batch, memory, sentence, dimension, vocabulary, linear, .. } = *self;
         let story = g.input("story", [batch, memory, sentence], DType::U32);
         let question = g.input("question", [batch, sentence], DType::U32);
 
         // "Adjacent" weights (section 2.2): table k + 1 is the output of hop k and the input of the next, the
         // first embeds the question, the last gives the answer. Word 0 is none and stays at zero.
         let names = |what: &str| (0..=HOPS).map(|k| format!("{what}{k}")).collect::<Vec<_>>();
-        let words = Init::Embedding {
-            std: 0.1,
-            zeros: dimension,
-        };
+        let words = Init::Embedding { std: 0.1, zeros: dimension };
         let embeddings = g.parameter_stack(&names("embedding"), [vocabulary, dimension], words);
         let places = Init::Normal { std: 0.1 };
         let temporal = g.parameter_stack(&names("temporal"), [memory, dimension], places);
 
-        let tables = Tables {
-            dimension,
-            vocabulary,
-        };
+        let tables = Tables { dimension, vocabulary };
         let (memories, u) = story.bag(question, embeddings, temporal, tables);
         let answer = u.hops(memories, embeddings, Hops { vocabulary, linear });
         g.output("logits", answer.logits);
@@ -149,25 +135,15 @@ impl Workload for Memnet {
     }
 
     fn data(&self, source: &Source) -> Result<Box<dyn Data>> {
-        let limits = Limits {
-            memories: self.memory,
-            words: self.sentence,
-            vocabulary: self.vocabulary,
-        };
+        let limits =
+            Limits { memories: self.memory, words: self.sentence, vocabulary: self.vocabulary };
         let task = (self.task > 0).then_some(self.task);
         let stories = Stories::open(source.path.as_deref(), task, source.seed, limits)?;
-        Ok(Box::new(Questions {
-            model: self.clone(),
-            stories,
-        }))
+        Ok(Box::new(Questions { model: self.clone(), stories }))
     }
 
     fn metric(&self) -> Metric {
-        Metric {
-            name: "held-out accuracy",
-            unit: "%",
-            factor: 100.0,
-        }
+        Metric { name: "held-out accuracy", unit: "%", factor: 100.0 }
     }
 
     fn score(&self, feed: &Feed, read: Read) -> Result<(f64, f64)> {
@@ -242,22 +218,11 @@ struct Questions {
 
 impl Questions {
     fn feed(&self, part: Part, step: u64) -> Feed {
-        let Memnet {
-            batch,
-            memory,
-            sentence,
-            ..
-        } = self.model;
+        let Memnet { batch, memory, sentence, .. } = self.model;
         let numbers = self.stories.batch(part, step, batch);
         vec![
-            (
-                "story",
-                HostTensor::u32([batch, memory, sentence], &numbers.story),
-            ),
-            (
-                "question",
-                HostTensor::u32([batch, sentence], &numbers.question),
-            ),
+            ("story", HostTensor::u32([batch, memory, sentence], &numbers.story)),
+            ("question", HostTensor::u32([batch, sentence], &numbers.question)),
             ("answer", HostTensor::u32([batch], &numbers.answer)),
             ("task", HostTensor::u32([batch], &numbers.task)),
             ("place", HostTensor::u32([batch], &numbers.place)),
@@ -286,9 +251,7 @@ impl Data for Questions {
 
     fn validation(&mut self) -> Result<Vec<Feed>> {
         let batches = self.stories.batches(Part::Validation, self.model.batch);
-        Ok((0..batches)
-            .map(|step| self.feed(Part::Validation, step))
-            .collect())
+        Ok((0..batches).map(|step| self.feed(Part::Validation, step)).collect())
     }
 
     fn describe(&self) -> String {
@@ -319,9 +282,7 @@ impl Questions {
         let mut text = format!("task {}   hop 1  hop 2  hop 3\n", question.task);
         let kept = question.story.len().min(memory);
         for (i, sentence) in question.story.iter().rev().take(kept).enumerate().rev() {
-            let shares: Vec<_> = (0..HOPS)
-                .map(|hop| format!("{:5.2}", of_hop(hop, i)))
-                .collect();
+            let shares: Vec<_> = (0..HOPS).map(|hop| format!("{:5.2}", of_hop(hop, i))).collect();
             text += &format!("          {}  {}\n", shares.join("  "), sentence.join(" "));
         }
         let row = &logits.data[sample * self.model.vocabulary..][..self.model.vocabulary];

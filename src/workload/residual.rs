@@ -49,11 +49,7 @@ impl Residual {
 
 /// A square filter that keeps the size, or halves it.
 fn settings(size: usize, stride: usize) -> Conv {
-    Conv {
-        stride,
-        pad: size / 2,
-        groups: 1,
-    }
+    Conv { stride, pad: size / 2, groups: 1 }
 }
 
 /// A basic block (figure 5, left): two 3 x 3 convolutions and a shortcut, which is projected where the
@@ -91,11 +87,7 @@ impl Workload for Residual {
         let norm = BatchNorm::new(mode == Mode::Train);
         let x = images::input(g, &self.images);
         let h = conv(x, "conv1", 7, self.widths[0], settings(7, 2));
-        let mut h = norm.apply(h, "bn1").relu().max_pool(MaxPool {
-            window: 3,
-            stride: 2,
-            pad: 1,
-        });
+        let mut h = norm.apply(h, "bn1").relu().max_pool(MaxPool { window: 3, stride: 2, pad: 1 });
         for (stage, (blocks, channels)) in (1..).zip(BLOCKS.into_iter().zip(self.widths)) {
             for at in 1..=blocks {
                 let stride = if stage > 1 && at == 1 { 2 } else { 1 };
@@ -106,9 +98,7 @@ impl Workload for Residual {
         norm.update(g);
         // Global average pooling.
         let pixels = h.spec().dims()[1] * h.spec().dims()[2];
-        let h = h
-            .reshape([self.images.batch, pixels, self.widths[3]])
-            .mean(1);
+        let h = h.reshape([self.images.batch, pixels, self.widths[3]]).mean(1);
         let logits = dense(h, "fc", self.images.classes, HeNormal);
         images::loss(logits, mode)
     }

@@ -78,11 +78,8 @@ impl Seq2seq {
     /// LSTM cells' weights [3, 2H 4H] and biases [3, 4H], the forget gates' starting at 1.
     fn cells<'g>(&self, g: &'g Graph) -> (Tensor<'g>, Tensor<'g>) {
         let width = self.hidden;
-        let names = |what: &str| {
-            (1..=LAYERS)
-                .map(|l| format!("lstm{l}.{what}"))
-                .collect::<Vec<_>>()
-        };
+        let names =
+            |what: &str| (1..=LAYERS).map(|l| format!("lstm{l}.{what}")).collect::<Vec<_>>();
         let weights = g.parameter_stack(
             &names("weight"),
             [2 * width, 4 * width],
@@ -90,10 +87,7 @@ impl Seq2seq {
         );
         let forget = |n| if n / width == 1 { 1.0 } else { 0.0 };
         let start = Init::Values(Arc::new((0..4 * width).map(forget).collect()));
-        (
-            weights,
-            g.parameter_stack(&names("bias"), [4 * width], start),
-        )
+        (weights, g.parameter_stack(&names("bias"), [4 * width], start))
     }
 }
 
@@ -119,9 +113,7 @@ impl<'g> Decoder<'g> {
     fn out(&self, states: Tensor<'g>) -> Tensor<'g> {
         let width = self.output_bias.spec().len();
         let steps = states.spec().dims()[1] - 1;
-        let seen = states
-            .slice(1, 1, steps)
-            .slice(2, (2 * LAYERS - 1) * width, 2 * width);
+        let seen = states.slice(1, 1, steps).slice(2, (2 * LAYERS - 1) * width, 2 * width);
         seen.matmul(self.output) + self.output_bias
     }
 }
@@ -154,17 +146,8 @@ impl Workload for Seq2seq {
     }
 
     fn forms(&self) -> Vec<Box<dyn Workload>> {
-        let one = |bucket| -> Box<dyn Workload> {
-            Box::new(Self {
-                bucket,
-                ..self.clone()
-            })
-        };
-        if self.bucket == MIXED {
-            (0..MIXED).map(one).collect()
-        } else {
-            Vec::new()
-        }
+        let one = |bucket| -> Box<dyn Workload> { Box::new(Self { bucket, ..self.clone() }) };
+        if self.bucket == MIXED { (0..MIXED).map(one).collect() } else { Vec::new() }
     }
 
     fn build<'g>(&self, g: &'g Graph, mode: Mode) -> Option<Tensor<'g>> {
@@ -178,51 +161,35 @@ impl Workload for Seq2seq {
         // The source is read backwards (Sutskever 2014, section 3.3).
         let source = g.input("source", [batch, source_length], DType::U32);
         let states = g.scoped("encoder", || {
-            let table = table(
-                g,
-                "embedding",
-                &[self.source_vocabulary, width],
-                words.clone(),
-            );
+            let table = table(g, "embedding", &[self.source_vocabulary, width], words.clone());
             let (weights, biases) = self.cells(g);
             lookup(table, source.reversed()).lstm(weights, biases)
         });
 
         // Every step of the top layer is remembered, with its key W_h h (Bahdanau 2015, appendix A.1.2).
         let last = 2 * LAYERS * width;
-        let decoder_words = g.scoped("decoder", || {
-            table(g, "embedding", &[self.target_vocabulary, width], words)
-        });
+        let decoder_words =
+            g.scoped("decoder", || table(g, "embedding", &[self.target_vocabulary, width], words));
         let (token, context, token_bias) = g.scoped("decoder.input", || {
             let start = HeNormal.init(2 * width, width);
             let parts = g.parameter_rows("weight", [2 * width, width], width, start);
             (parts[0], parts[1], bias("bias"))
         });
         let (weights, biases) = g.scoped("decoder", || self.cells(g));
-        let (output, output_bias) = g.scoped("decoder.output", || {
-            (matrix("weight", 2 * width), bias("bias"))
-        });
+        let (output, output_bias) =
+            g.scoped("decoder.output", || (matrix("weight", 2 * width), bias("bias")));
         let (memory, query, query_bias) = g.scoped("attention", || {
-            let values = states
-                .slice(1, 1, source_length)
-                .slice(2, last - width, width);
+            let values = states.slice(1, 1, source_length).slice(2, last - width, width);
             let keys = values.matmul(matrix("memory", width));
             let v = g.parameter("v", [width], HeNormal.init(width, 1));
-            let (query, query_bias) = g.scoped("query", || {
-                (matrix("weight", 2 * LAYERS * width), bias("bias"))
-            });
+            let (query, query_bias) =
+                g.scoped("query", || (matrix("weight", 2 * LAYERS * width), bias("bias")));
             (Memory { keys, values, v }, query, query_bias)
         });
         let decoder = Decoder {
             token,
             token_bias,
-            own: Parameters {
-                context,
-                weights,
-                biases,
-                query,
-                query_bias,
-            },
+            own: Parameters { context, weights, biases, query, query_bias },
             memory,
             output,
             output_bias,
@@ -304,19 +271,11 @@ impl Workload for Seq2seq {
             Some(path) => Corpus::open(path, &want)?,
             None => Corpus::built_in(&want, MADE)?,
         };
-        Ok(Box::new(Sentences {
-            model: self.clone(),
-            seed: source.seed,
-            corpus,
-        }))
+        Ok(Box::new(Sentences { model: self.clone(), seed: source.seed, corpus }))
     }
 
     fn metric(&self) -> Metric {
-        Metric {
-            name: "held-out token accuracy",
-            unit: "%",
-            factor: 100.0,
-        }
+        Metric { name: "held-out token accuracy", unit: "%", factor: 100.0 }
     }
 
     /// Tokens of greedy translations that are the reference's, EOS among them.
@@ -326,10 +285,7 @@ impl Workload for Seq2seq {
         let counted = (0..target.len()).filter(|&at| weight[at] > 0);
         let right = |at: &usize| tokens.data[*at] as usize == target[at + 1];
         let all: Vec<_> = counted.collect();
-        Ok((
-            all.iter().filter(|at| right(at)).count() as f64,
-            all.len() as f64,
-        ))
+        Ok((all.iter().filter(|at| right(at)).count() as f64, all.len() as f64))
     }
 }
 
@@ -376,30 +332,19 @@ impl Data for Sentences {
         Ok(vec![
             ("source", HostTensor::u32([size, source], &batch.source)),
             ("target", HostTensor::u32([size, target], &batch.target)),
-            (
-                "target_weight",
-                HostTensor::f32([size, target], &batch.target_weight),
-            ),
+            ("target_weight", HostTensor::f32([size, target], &batch.target_weight)),
         ])
     }
 
     fn test_batches(&self) -> u64 {
         let buckets = 0..self.corpus.buckets().len();
-        let first = if self.model.bucket == MIXED {
-            0
-        } else {
-            buckets.end - 1
-        };
+        let first = if self.model.bucket == MIXED { 0 } else { buckets.end - 1 };
         let of = |bucket| self.corpus.batches(Split::Test, bucket, self.model.batch);
         buckets.skip(first).map(of).sum()
     }
 
     fn form(&self, split: Split, step: u64) -> usize {
-        if self.model.bucket == MIXED {
-            self.bucket(split, step).0
-        } else {
-            0
-        }
+        if self.model.bucket == MIXED { self.bucket(split, step).0 } else { 0 }
     }
 
     fn describe(&self) -> String {
@@ -411,18 +356,13 @@ impl Data for Sentences {
         let (source, target) = (values(feed, "source"), values(feed, "target"));
         let words = |ids: &[usize], length: usize, side: Side| {
             let row = &ids[sample * length..][..length];
-            let until = row
-                .iter()
-                .position(|&id| id == crate::data::translation::EOS as usize);
+            let until = row.iter().position(|&id| id == crate::data::translation::EOS as usize);
             let kept = row[..until.unwrap_or(length)].iter().map(|&id| id as u32);
             let kept: Vec<_> = kept.filter(|&id| id != 0 && id != GO).collect();
             self.corpus.words(&kept, side)
         };
         let made: Vec<_> = tokens.data.iter().map(|&id| id as usize).collect();
-        let (from, to) = (
-            source.len() / self.model.batch,
-            target.len() / self.model.batch,
-        );
+        let (from, to) = (source.len() / self.model.batch, target.len() / self.model.batch);
         Ok(Some(format!(
             "source       {}\ntranslation  {}\nreference    {}\n",
             words(&source, from, Side::Source),

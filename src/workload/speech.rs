@@ -31,10 +31,7 @@ pub const ENTRY: Entry = Entry {
     name: "speech",
     about: "Deep Speech: 3 dense, 1 bidirectional recurrent, 1 dense layer, CTC over phones",
     paper: "Hannun et al. 2014, Deep Speech: scaling up end-to-end speech recognition",
-    data: (
-        "formant synthesis from phone strings",
-        "a TIMIT tree, RIFF or NIST SPHERE with .PHN",
-    ),
+    data: ("formant synthesis from phone strings", "a TIMIT tree, RIFF or NIST SPHERE with .PHN"),
     configure: |preset, batch| Box::new(Speech::new(preset, batch)),
 };
 
@@ -62,14 +59,7 @@ impl Speech {
             Preset::Full => (32, 2048, 9, 783, 80),
             Preset::Tiny => (4, 64, 2, 64, 16),
         };
-        Self {
-            preset,
-            batch: batch.unwrap_or(usual),
-            hidden,
-            context,
-            time,
-            labels,
-        }
+        Self { preset, batch: batch.unwrap_or(usual), hidden, context, time, labels }
     }
 
     /// 26 cepstral coefficients and deltas of each frame and its context.
@@ -104,12 +94,7 @@ impl Workload for Speech {
     }
 
     fn build<'g>(&self, g: &'g Graph, mode: Mode) -> Option<Tensor<'g>> {
-        let Self {
-            batch,
-            time,
-            hidden,
-            ..
-        } = *self;
+        let Self { batch, time, hidden, .. } = *self;
         let training = mode == Mode::Train;
         let layer = |x: Tensor<'g>, name: &str| {
             let h = dense(x, name, hidden, HeNormal).clipped_relu(LIMIT); // section 2, eq. 1
@@ -119,16 +104,12 @@ impl Workload for Speech {
         let frames = g.input("frames", [batch], DType::U32);
 
         // Three layers that look at one frame with its context each.
-        let h = ["dense1", "dense2", "dense3"]
-            .into_iter()
-            .fold(features, layer);
+        let h = ["dense1", "dense2", "dense3"].into_iter().fold(features, layer);
 
         // One bidirectional recurrent layer (eq. 2 and 3), both directions over one input product.
         let (forward, backward) = g.scoped("recurrent", || {
             let x = dense(h, "input", hidden, HeNormal);
-            let start = Init::Normal {
-                std: 1.0 / (hidden as f32).sqrt(),
-            };
+            let start = Init::Normal { std: 1.0 / (hidden as f32).sqrt() };
             let forward = g.parameter("forward", [hidden, hidden], start.clone());
             let backward = g.parameter("backward", [hidden, hidden], start);
             x.recurrent(forward, backward, frames, LIMIT)
@@ -148,20 +129,11 @@ impl Workload for Speech {
     }
 
     fn optimizer(&self) -> Optimizer {
-        Optimizer::new(Rule::Nesterov {
-            rate: 1e-4,
-            momentum: 0.99,
-            decay: 0.0,
-        })
-        .clip(100.0)
+        Optimizer::new(Rule::Nesterov { rate: 1e-4, momentum: 0.99, decay: 0.0 }).clip(100.0)
     }
 
     fn data(&self, source: &Source) -> Result<Box<dyn Data>> {
-        let limits = Limits {
-            frames: self.time,
-            labels: self.labels,
-            context: self.context,
-        };
+        let limits = Limits { frames: self.time, labels: self.labels, context: self.context };
         let (inventory, train, test) = match self.preset {
             Preset::Full => (Inventory::Full, 256, 64),
             Preset::Tiny => (Inventory::Small, 512, 64),
@@ -172,22 +144,14 @@ impl Workload for Speech {
         };
         Ok(Box::new(Utterances {
             model: *self,
-            kind: if source.path.is_some() {
-                "TIMIT utterances"
-            } else {
-                "synthetic utterances"
-            },
+            kind: if source.path.is_some() { "TIMIT utterances" } else { "synthetic utterances" },
             train: open(data::Split::Train, train)?,
             test: open(data::Split::Test, test)?,
         }))
     }
 
     fn metric(&self) -> Metric {
-        Metric {
-            name: "phone error rate",
-            unit: "%",
-            factor: 100.0,
-        }
+        Metric { name: "phone error rate", unit: "%", factor: 100.0 }
     }
 
     /// Errors and labels over the 39 classes, by prefix beam search.
@@ -195,10 +159,7 @@ impl Workload for Speech {
         let log_probs = read("log_probs")?;
         let values = |name: &str| -> Vec<usize> {
             let found = feed.iter().filter(|(n, _)| *n == name);
-            found
-                .flat_map(|(_, t)| t.array().data)
-                .map(|x| x as usize)
-                .collect()
+            found.flat_map(|(_, t)| t.array().data).map(|x| x as usize).collect()
         };
         let (frames, labels, lengths) =
             (values("frames"), values("labels"), values("label_lengths"));
@@ -228,18 +189,10 @@ impl Data for Utterances {
             Split::Train => &self.train,
             Split::Test => &self.test,
         };
-        let Speech {
-            batch: b,
-            time,
-            labels,
-            ..
-        } = self.model;
+        let Speech { batch: b, time, labels, .. } = self.model;
         let batch = utterances.batch(step, b);
         Ok(vec![
-            (
-                "features",
-                HostTensor::f32([b, time, self.model.features()], &batch.features),
-            ),
+            ("features", HostTensor::f32([b, time, self.model.features()], &batch.features)),
             ("frames", HostTensor::u32([b], &batch.frames)),
             ("labels", HostTensor::u32([b, labels], &batch.labels)),
             ("label_lengths", HostTensor::u32([b], &batch.label_lengths)),

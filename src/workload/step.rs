@@ -50,11 +50,7 @@ impl Optimizer {
 /// # Errors
 /// [`crate::error::Error::Internal`] with the first fault of the model's graph.
 pub fn nodes(model: &dyn Workload, mode: Mode, caps: &Caps, recording: bool) -> Result<Nodes> {
-    let g = if recording {
-        Graph::recording()
-    } else {
-        Graph::new()
-    };
+    let g = if recording { Graph::recording() } else { Graph::new() };
     let g = g.for_bindings(caps.max_binding);
     // The clock comes first, so that every program has it and advances it.
     let clock = g.clock();
@@ -87,10 +83,7 @@ fn train<'g>(g: &'g Graph, loss: Tensor<'g>, model: &dyn Workload, recording: bo
     let scale = match optimizer.clip {
         Some(norm) => {
             let sums = touched.iter().map(|(_, touched)| flat(touched.sums));
-            g.clip_factor(
-                &std::iter::once(gradient).chain(sums).collect::<Vec<_>>(),
-                norm,
-            )
+            g.clip_factor(&std::iter::once(gradient).chain(sums).collect::<Vec<_>>(), norm)
         }
         None => g.variable("unclipped", TensorSpec::f32([]), Init::Constant(1.0)),
     };
@@ -101,16 +94,13 @@ fn train<'g>(g: &'g Graph, loss: Tensor<'g>, model: &dyn Workload, recording: bo
     let inputs: Vec<_> = before.into_iter().chain(states).collect();
     let rule = optimizer.rule;
     let decayed = layout.decayed;
-    let updated = g.scoped("optimizer", || {
-        g.apply(optimizer::Optimizer { rule, decayed }, &inputs)
-    });
+    let updated =
+        g.scoped("optimizer", || g.apply(optimizer::Optimizer { rule, decayed }, &inputs));
     for (table, touched) in touched {
         let Rule::Sgd { rate } = rule else {
             return g.fail("tables that learn by rows need plain descent".into());
         };
-        g.scoped(&g.member_name(table), || {
-            g.sparse_sgd(as_rows(table), touched, scale, rate)
-        });
+        g.scoped(&g.member_name(table), || g.sparse_sgd(as_rows(table), touched, scale, rate));
     }
     model.after_update(g, updated[0]);
 }

@@ -24,17 +24,9 @@ pub const ENTRY: Entry = Entry {
 const DEPTHS: [usize; 5] = [2, 2, 4, 4, 4];
 
 /// 3 x 3 filters that keep the size.
-const CONV: Conv = Conv {
-    stride: 1,
-    pad: 1,
-    groups: 1,
-};
+const CONV: Conv = Conv { stride: 1, pad: 1, groups: 1 };
 
-const POOL: MaxPool = MaxPool {
-    window: 2,
-    stride: 2,
-    pad: 0,
-};
+const POOL: MaxPool = MaxPool { window: 2, stride: 2, pad: 0 };
 
 /// The model's sizes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,19 +36,10 @@ impl Vgg {
     /// The sizes of a preset.
     pub fn new(preset: Preset, batch: Option<usize>) -> Self {
         let (images, channels, dense) = match preset {
-            Preset::Full => (
-                Sizes::full(8, batch),
-                [64, 128, 256, 512, 512],
-                [4096, 4096],
-            ),
+            Preset::Full => (Sizes::full(8, batch), [64, 128, 256, 512, 512], [4096, 4096]),
             Preset::Tiny => (Sizes::tiny(32, batch), [8, 16, 32, 64, 64], [64, 64]),
         };
-        Self(Classic {
-            images,
-            channels,
-            dense,
-            pace: images::Pace::default(),
-        })
+        Self(Classic { images, channels, dense, pace: images::Pace::default() })
     }
 }
 

@@ -24,20 +24,12 @@ pub fn amdahl(n: &[usize], ns: &[f64]) -> Option<Amdahl> {
     // t = a + b x over x = 1 / n, with a = first serial and b = first (1 - serial): none may be below 0.
     let x: Vec<f64> = n.iter().map(|&n| 1.0 / n as f64).collect();
     let points = x.len() as f64;
-    let (mx, mt) = (
-        x.iter().sum::<f64>() / points,
-        ns.iter().sum::<f64>() / points,
-    );
+    let (mx, mt) = (x.iter().sum::<f64>() / points, ns.iter().sum::<f64>() / points);
     let square: f64 = x.iter().map(|x| (x - mx) * (x - mx)).sum();
     if square <= 0.0 {
         return None;
     }
-    let slope = x
-        .iter()
-        .zip(ns)
-        .map(|(x, t)| (x - mx) * (t - mt))
-        .sum::<f64>()
-        / square;
+    let slope = x.iter().zip(ns).map(|(x, t)| (x - mx) * (t - mt)).sum::<f64>() / square;
     let (a, b) = match (mt - slope * mx, slope) {
         // More threads take longer: the best allowed is a constant.
         (_, b) if b < 0.0 => (mt, 0.0),
@@ -79,11 +71,7 @@ mod tests {
     fn noise_shows_as_error_and_hardly_moves_the_share() {
         let n = [1, 2, 4, 8, 16];
         let noise = [1.02, 0.98, 1.02, 0.98, 1.02];
-        let times: Vec<f64> = n
-            .iter()
-            .zip(noise)
-            .map(|(&n, e)| law(100.0, 0.3, n) * e)
-            .collect();
+        let times: Vec<f64> = n.iter().zip(noise).map(|(&n, e)| law(100.0, 0.3, n) * e).collect();
         let fit = amdahl(&n, &times).unwrap();
         assert!((fit.serial - 0.3).abs() < 0.02, "{fit:?}");
         let error = fit.error.unwrap();

@@ -15,20 +15,15 @@ const DOWN: u8 = 8;
 /// never stands left of its parts, so that lines don't run back.
 pub(super) fn draw(one: &Similarity) -> String {
     let n = one.workloads.len();
-    let names: Vec<&str> = one
-        .order
-        .iter()
-        .map(|&i| one.workloads[i].workload.as_str())
-        .collect();
+    let names: Vec<&str> = one.order.iter().map(|&i| one.workloads[i].workload.as_str()).collect();
     let most = one.merges.iter().map(|m| m.height).fold(0.0, f64::max);
     let column = |height: f64| match most > 0.0 {
         true => (height / most * (WIDTH - 1) as f64).round() as usize,
         false => 0,
     };
     // Each cluster's row and column; a leaf's line begins at column 0.
-    let mut places: Vec<(usize, usize)> = (0..n)
-        .map(|i| (one.order.iter().position(|&o| o == i).unwrap_or(i), 0))
-        .collect();
+    let mut places: Vec<(usize, usize)> =
+        (0..n).map(|i| (one.order.iter().position(|&o| o == i).unwrap_or(i), 0)).collect();
     let mut canvas = vec![Vec::<u8>::new(); n];
     let mut add = |row: usize, at: usize, ways: u8| {
         let line = &mut canvas[row];
@@ -39,11 +34,7 @@ pub(super) fn draw(one: &Similarity) -> String {
     };
     for merge in &one.merges {
         let (left, right) = (places[merge.left], places[merge.right]);
-        let (top, bottom) = if left.0 < right.0 {
-            (left, right)
-        } else {
-            (right, left)
-        };
+        let (top, bottom) = if left.0 < right.0 { (left, right) } else { (right, left) };
         let at = column(merge.height).max(top.1 + 1).max(bottom.1 + 1);
         for (row, from) in [top, bottom] {
             add(row, from, RIGHT);
@@ -93,29 +84,17 @@ mod tests {
     #[test]
     fn a_tree_joins_its_leaves_at_their_heights() {
         let ops: &[(&str, f64)] = &[("matmul", 1.0)];
-        let record = synthetic::record(&[
-            ("a", "train", ops),
-            ("bb", "train", ops),
-            ("c", "train", ops),
-        ]);
+        let record =
+            synthetic::record(&[("a", "train", ops), ("bb", "train", ops), ("c", "train", ops)]);
         let mut one =
             crate::analysis::similarity::similarity(&[record], "train", Linkage::Average).remove(0);
-        let merge = |left, right, height, size| Merge {
-            left,
-            right,
-            height,
-            size,
-        };
+        let merge = |left, right, height, size| Merge { left, right, height, size };
         one.merges = vec![merge(0, 2, 0.2, 2), merge(1, 3, 0.4, 3)];
         one.order = vec![1, 0, 2];
         let drawn = draw(&one);
         let lines: Vec<&str> = drawn.lines().collect();
         assert_eq!(lines[0], format!("bb {}┐", "─".repeat(47)), "\n{drawn}");
-        assert_eq!(
-            lines[1],
-            format!("a  {}┬{}┘", "─".repeat(24), "─".repeat(22)),
-            "\n{drawn}"
-        );
+        assert_eq!(lines[1], format!("a  {}┬{}┘", "─".repeat(24), "─".repeat(22)), "\n{drawn}");
         assert_eq!(lines[2], format!("c  {}┘", "─".repeat(24)), "\n{drawn}");
         assert!(lines[3].starts_with("   0 ") && lines[3].ends_with(" 0.4000"));
     }

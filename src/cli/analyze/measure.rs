@@ -35,11 +35,7 @@ pub(super) fn records(args: &AnalyzeArgs, part: Option<Part>) -> Result<(Vec<Rec
         &wanted.out,
         &format!(
             "no record is named: {} first, as `fathom run` does",
-            if all {
-                "all workloads are run"
-            } else {
-                "the workloads named are run"
-            }
+            if all { "all workloads are run" } else { "the workloads named are run" }
         ),
     );
     if part.is_none() {
@@ -75,11 +71,7 @@ fn scaling(args: &AnalyzeArgs) -> Result<(Vec<Record>, Result<()>)> {
     let mut records = Vec::new();
     let progress = output::Progress::new(&wanted.out, "threads");
     for (i, &count) in threads.iter().enumerate() {
-        progress.say(&format!(
-            "[{}/{}] LP_NUM_THREADS={count}",
-            i + 1,
-            threads.len()
-        ));
+        progress.say(&format!("[{}/{}] LP_NUM_THREADS={count}", i + 1, threads.len()));
         progress.set(i as f64 / threads.len() as f64);
         match with_threads(&wanted, count) {
             Ok(record) if record.host.threads == Some(count) => records.push(record),
@@ -122,14 +114,9 @@ fn with_threads(args: &RunArgs, threads: usize) -> Result<Record> {
         .args(options(args))
         .arg("--save")
         .arg(&saved);
-    let done = command
-        .output()
-        .map_err(Error::io("run", "fathom itself"))?;
+    let done = command.output().map_err(Error::io("run", "fathom itself"))?;
     let told = String::from_utf8_lossy(&done.stderr);
-    let why = format!(
-        "with {threads} threads: {}",
-        told.trim().trim_start_matches("error: ")
-    );
+    let why = format!("with {threads} threads: {}", told.trim().trim_start_matches("error: "));
     match done.status.code() {
         Some(0) => Record::load(&saved),
         Some(2) => Err(Error::Usage(why)),
@@ -146,11 +133,7 @@ fn options(args: &RunArgs) -> Vec<String> {
     let mode = |mode: &ModeArg| workload::Mode::from(*mode).name();
     let modes: Vec<&str> = args.mode.iter().map(mode).collect();
     let device = args.device.device.as_deref().unwrap_or("llvmpipe");
-    let path = args
-        .data
-        .data
-        .as_ref()
-        .map(|path| path.display().to_string());
+    let path = args.data.data.as_ref().map(|path| path.display().to_string());
     let preset = args.preset.map(|p| workload::Preset::from(p).name());
     let checks = (args.device.checks == Switch::On).then_some("on");
     let given = [
@@ -168,28 +151,16 @@ fn options(args: &RunArgs) -> Vec<String> {
         ("--seed", Some(args.seed.to_string())),
         ("--output", Some("csv".to_string())),
     ];
-    let pairs = given
-        .into_iter()
-        .filter_map(|(flag, value)| Some((flag, value?)));
-    let set = args
-        .set
-        .iter()
-        .map(|(key, value)| ("--set", format!("{key}={value}")));
+    let pairs = given.into_iter().filter_map(|(flag, value)| Some((flag, value?)));
+    let set = args.set.iter().map(|(key, value)| ("--set", format!("{key}={value}")));
     let flags = [
         ("--quiet", true),
         ("--no-fuse", args.no_fuse),
         ("--no-verify", args.no_verify),
         ("--skip-bad", args.data.skip_bad),
     ];
-    let flags = flags
-        .into_iter()
-        .filter(|(_, on)| *on)
-        .map(|(flag, _)| flag.to_string());
-    pairs
-        .chain(set)
-        .flat_map(|(flag, value)| [flag.to_string(), value])
-        .chain(flags)
-        .collect()
+    let flags = flags.into_iter().filter(|(_, on)| *on).map(|(flag, _)| flag.to_string());
+    pairs.chain(set).flat_map(|(flag, value)| [flag.to_string(), value]).chain(flags).collect()
 }
 
 #[cfg(test)]

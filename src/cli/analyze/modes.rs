@@ -45,11 +45,7 @@ pub(super) fn sections(records: &[Record]) -> Vec<Section> {
             if row.fused { "yes" } else { "no" }.into(),
         ];
         let times = [row.train_ns, row.infer_ns].into_iter().flat_map(absolute);
-        let ratios = [
-            row.infer_over_train,
-            row.train_normalised,
-            row.infer_normalised,
-        ];
+        let ratios = [row.infer_over_train, row.train_normalised, row.infer_normalised];
         let ratios = ratios.into_iter().flat_map(relative);
         table.row(context.into_iter().chain(times).chain(ratios));
     }
@@ -70,12 +66,7 @@ fn absolute(interval: Option<Interval>) -> [Field; 3] {
 
 fn relative(interval: Option<Interval>) -> [Field; 3] {
     three(interval, |i| match i.low < i.high {
-        true => format!(
-            "{} [{} .. {}]",
-            digits(i.value),
-            digits(i.low),
-            digits(i.high)
-        ),
+        true => format!("{} [{} .. {}]", digits(i.value), digits(i.low), digits(i.high)),
         false => digits(i.value),
     })
 }

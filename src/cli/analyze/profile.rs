@@ -61,19 +61,16 @@ fn overview(all: &[(&Record, CellProfile)]) -> Section {
             .map(|t| format!("{} {:.0} %", t.name, 100.0 * t.share))
             .collect();
         let size = |n: u64| Field::maybe(Some(n as f64), bytes);
-        let own = [
-            Field::count(cell.types.len()),
-            Field::count(cell.to_dominance),
-        ]
-        .into_iter()
-        .chain(cell.classes.iter().map(|c| share(c.share)))
-        .chain([
-            share(cell.gap_share),
-            time(cell.span_ns),
-            size(cell.planned_bytes),
-            size(cell.peak_bytes),
-            longest.join(", ").into(),
-        ]);
+        let own = [Field::count(cell.types.len()), Field::count(cell.to_dominance)]
+            .into_iter()
+            .chain(cell.classes.iter().map(|c| share(c.share)))
+            .chain([
+                share(cell.gap_share),
+                time(cell.span_ns),
+                size(cell.planned_bytes),
+                size(cell.peak_bytes),
+                longest.join(", ").into(),
+            ]);
         table.row(fields(&cell.cell, own));
     }
     let names: Vec<_> = crate::analysis::class::CLASSES
@@ -132,15 +129,7 @@ fn types(cell: &CellProfile, peaks: &Peaks) -> Section {
     ];
     let mut table = Table::new(&headings(&[&own[..], &WORK[..]].concat()));
     for row in profile::gathered(&cell.types, peaks) {
-        let TypeTime {
-            name,
-            class,
-            calls,
-            fused_calls,
-            ns,
-            cumulative,
-            ..
-        } = row;
+        let TypeTime { name, class, calls, fused_calls, ns, cumulative, .. } = row;
         let own = [
             name.into(),
             class.to_string().into(),
@@ -150,10 +139,7 @@ fn types(cell: &CellProfile, peaks: &Peaks) -> Section {
             share(row.share),
             share(cumulative),
         ];
-        table.row(fields(
-            &cell.cell,
-            own.into_iter().chain(work(&row.roofline)),
-        ));
+        table.row(fields(&cell.cell, own.into_iter().chain(work(&row.roofline))));
     }
     let ridge = peaks.fma_f32_flop_per_s / peaks.copy_bytes_per_s;
     let section = Section::new("types", title(&cell.cell), table);
@@ -182,10 +168,7 @@ fn each_op(cell: &CellProfile) -> Section {
             time(op.ns),
             share(op.share),
         ];
-        table.row(fields(
-            &cell.cell,
-            own.into_iter().chain(work(&op.roofline)),
-        ));
+        table.row(fields(&cell.cell, own.into_iter().chain(work(&op.roofline))));
     }
     Section::new("ops", format!("{}, op by op", title(&cell.cell)), table)
 }

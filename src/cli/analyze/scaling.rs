@@ -29,16 +29,8 @@ pub(super) fn sections(records: &[Record]) -> Vec<Section> {
 
 fn section(curve: &Curve) -> Section {
     let (key, unit, what) = match curve.axis {
-        Axis::Threads => (
-            "scaling_threads",
-            "thread",
-            "time of a step against threads",
-        ),
-        Axis::Batch => (
-            "scaling_batch",
-            "batch",
-            "time of a sample against the batch",
-        ),
+        Axis::Threads => ("scaling_threads", "thread", "time of a step against threads"),
+        Axis::Batch => ("scaling_batch", "batch", "time of a sample against the batch"),
     };
     let points: Vec<String> = curve
         .at
@@ -59,11 +51,7 @@ fn section(curve: &Curve) -> Section {
     };
     let shown = curve.types.iter().filter(is_shown);
     for row in shown.chain([&curve.total]) {
-        let gain = row
-            .ns
-            .first()
-            .zip(row.ns.last())
-            .map(|(first, last)| first / last);
+        let gain = row.ns.first().zip(row.ns.last()).map(|(first, last)| first / last);
         let own = [row.name.as_str().into(), row.class.to_string().into()]
             .into_iter()
             .chain(row.ns.iter().map(|&ns| time(ns)))
@@ -83,12 +71,7 @@ fn section(curve: &Curve) -> Section {
     if curve.axis == Axis::Threads {
         at_rest.threads = None;
     }
-    let title = format!(
-        "{} {}{fixed}: {what}; {}",
-        cell.workload,
-        cell.mode,
-        place(&at_rest)
-    );
+    let title = format!("{} {}{fixed}: {what}; {}", cell.workload, cell.mode, place(&at_rest));
     let first = curve.total.ns.first().copied().unwrap_or(0.0);
     Section::new(key, title, table).note(format!(
         "types under 1 % at every {unit} count are left out; all ops at the first: {}",

@@ -11,9 +11,7 @@ use super::{dendrogram, fused_note, place};
 /// For each adapter the matrix and the merges with their tree.
 pub(super) fn sections(records: &[Record], mode: &str, linkage: Linkage) -> Vec<Section> {
     let found = similarity::similarity(records, mode, linkage);
-    let both = found
-        .iter()
-        .flat_map(|one| [matrix(one, mode), merges(one, mode)]);
+    let both = found.iter().flat_map(|one| [matrix(one, mode), merges(one, mode)]);
     both.collect()
 }
 
@@ -25,11 +23,7 @@ fn matrix(one: &Similarity, mode: &str) -> Section {
     let headings: Vec<String> = ["~device", "~mode", "workload"]
         .map(String::from)
         .into_iter()
-        .chain(
-            one.order
-                .iter()
-                .map(|&i| format!(">{}", one.workloads[i].workload)),
-        )
+        .chain(one.order.iter().map(|&i| format!(">{}", one.workloads[i].workload)))
         .collect();
     let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
     let mut table = Table::new(&headings);
@@ -47,9 +41,8 @@ fn matrix(one: &Similarity, mode: &str) -> Section {
 }
 
 fn merges(one: &Similarity, mode: &str) -> Section {
-    let mut table = Table::new(&[
-        "~device", "~mode", "~linkage", ">merge", "of", "with", ">height", ">size",
-    ]);
+    let mut table =
+        Table::new(&["~device", "~mode", "~linkage", ">merge", "of", "with", ">height", ">size"]);
     let linkage = match one.linkage {
         Linkage::Centroid => "centroid",
         Linkage::Average => "average",

@@ -12,10 +12,7 @@ const SHOWN: f64 = 0.01;
 
 /// An overview of all runs, then each run's ops.
 pub(super) fn sections(records: &[Record], ops: bool) -> Vec<Section> {
-    let all: Vec<_> = records
-        .iter()
-        .flat_map(stationarity::stationarity)
-        .collect();
+    let all: Vec<_> = records.iter().flat_map(stationarity::stationarity).collect();
     if all.is_empty() {
         return Vec::new();
     }
@@ -43,16 +40,8 @@ fn overview(all: &[CellStationarity]) -> Section {
         let own = [
             Field::count(cell.steps),
             Field::count(cell.ops.len()),
-            if judged {
-                Field::count(cell.drifting)
-            } else {
-                Field::none()
-            },
-            if judged {
-                share(cell.drifting_share)
-            } else {
-                Field::none()
-            },
+            if judged { Field::count(cell.drifting) } else { Field::none() },
+            if judged { share(cell.drifting_share) } else { Field::none() },
             cell.cv.map_or_else(Field::none, share),
         ];
         table.row(fields(&cell.cell, own));
@@ -75,14 +64,7 @@ fn overview(all: &[CellStationarity]) -> Section {
 }
 
 fn each_op(cell: &CellStationarity, all: bool) -> Section {
-    let own = [
-        "op",
-        ">time|time_ns",
-        ">share",
-        ">variation|cv",
-        ">drift",
-        "verdict",
-    ];
+    let own = ["op", ">time|time_ns", ">share", ">variation|cv", ">drift", "verdict"];
     let mut table = Table::new(&headings(&own));
     for op in &cell.ops {
         if !all && op.share < SHOWN && op.verdict != Verdict::Drifts {

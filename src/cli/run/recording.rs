@@ -66,12 +66,7 @@ pub(super) fn start(args: &RunArgs, gpu: &Gpu, preset: Preset, peaks: &Peaks) ->
             preset: preset.name().into(),
             precision: "f32".into(),
             fuse: !args.no_fuse,
-            checks: if args.device.checks == Switch::On {
-                "on"
-            } else {
-                "off"
-            }
-            .into(),
+            checks: if args.device.checks == Switch::On { "on" } else { "off" }.into(),
             seed: args.seed,
             data: args.data.data.as_ref().map(|p| p.display().to_string()),
             time_s: args.time,
@@ -142,10 +137,7 @@ pub(super) fn run(
 
 /// The profile, if its times mean anything.
 fn sound_profile(measured: &Measured) -> Option<&Profile> {
-    measured
-        .profile
-        .as_ref()
-        .filter(|profile| profile.is_sound())
+    measured.profile.as_ref().filter(|profile| profile.is_sound())
 }
 
 fn finite(value: f64) -> Option<f64> {
@@ -163,19 +155,13 @@ fn verified(verification: Option<&Verification>) -> record::Verified {
         };
     };
     record::Verified {
-        status: if found.is_passed() {
-            "passed"
-        } else {
-            "failed"
-        }
-        .into(),
+        status: if found.is_passed() { "passed" } else { "failed" }.into(),
         checked: found.verdicts.len(),
         passed: found.passed(),
         reduced: found.reduced,
-        worst: found.worst().map(|w| record::Worst {
-            label: w.label.clone(),
-            error: finite(w.error),
-        }),
+        worst: found
+            .worst()
+            .map(|w| record::Worst { label: w.label.clone(), error: finite(w.error) }),
     }
 }
 
@@ -207,10 +193,7 @@ fn validity(measured: &Measured) -> Vec<String> {
         }
         let drift = samples.summary().drift;
         if drift.significant && drift.relative.abs() > 0.02 {
-            doubts.push(format!(
-                "step times drifted by {:+.1} %",
-                100.0 * drift.relative
-            ));
+            doubts.push(format!("step times drifted by {:+.1} %", 100.0 * drift.relative));
         }
     }
     if let Some(broken) = measured.profile.as_ref().filter(|p| !p.is_sound()) {
@@ -222,10 +205,7 @@ fn validity(measured: &Measured) -> Vec<String> {
         }
         let share = median(&profile.gaps_ns) / median(&profile.span_ns);
         if share > GAPS {
-            doubts.push(format!(
-                "{:.1} % of a profiled step lies between ops",
-                100.0 * share
-            ));
+            doubts.push(format!("{:.1} % of a profiled step lies between ops", 100.0 * share));
         }
     }
     if measured.loss.is_some_and(|loss| !loss.is_finite()) {
@@ -274,12 +254,7 @@ fn ops(measured: &Measured) -> Vec<record::Op> {
             dispatches: entry.steps.len(),
             flops: entry.cost.flops,
             bytes: entry.cost.bytes,
-            types: entry
-                .op
-                .types()
-                .iter()
-                .map(|(name, _)| name.to_string())
-                .collect(),
+            types: entry.op.types().iter().map(|(name, _)| name.to_string()).collect(),
             ns: sound_profile(measured).map(|p| op_time(p, i)),
         }
     };

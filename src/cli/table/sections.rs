@@ -25,13 +25,7 @@ pub struct Section {
 impl Section {
     /// A table without drawing or remarks.
     pub fn new(key: &'static str, title: impl Into<String>, table: Table) -> Self {
-        Self {
-            key,
-            title: title.into(),
-            table,
-            figure: String::new(),
-            notes: Vec::new(),
-        }
+        Self { key, title: title.into(), table, figure: String::new(), notes: Vec::new() }
     }
 
     /// Adds a remark.
@@ -83,9 +77,7 @@ pub fn render(sections: &[Section], format: Format) -> Result<String> {
         Format::Json => {
             let mut all = Map::new();
             for section in sections {
-                let list = all
-                    .entry(section.key)
-                    .or_insert_with(|| Value::Array(Vec::new()));
+                let list = all.entry(section.key).or_insert_with(|| Value::Array(Vec::new()));
                 if let Value::Array(list) = list {
                     list.extend(section.table.objects());
                 }
@@ -118,10 +110,7 @@ mod tests {
         let all = [section("a", "x"), section("a", "y"), section("b", "z")];
         let form = |format| render(&all, format).unwrap();
         assert_eq!(form(Format::Csv), "name\nx\ny\n\nname\nz\n");
-        assert_eq!(
-            form(Format::Jsonl).lines().next(),
-            Some("{\"name\":\"x\",\"table\":\"a\"}")
-        );
+        assert_eq!(form(Format::Jsonl).lines().next(), Some("{\"name\":\"x\",\"table\":\"a\"}"));
         let json: Value = serde_json::from_str(&form(Format::Json)).unwrap();
         assert_eq!(json["a"][1]["name"], "y");
         assert_eq!(json["b"][0]["name"], "z");

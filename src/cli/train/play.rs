@@ -28,9 +28,7 @@ pub(super) fn execute(args: &TrainArgs, gpu: &Gpu) -> Result<()> {
     let configure = |batch: Option<u32>| {
         let model = ModelArgs {
             batch,
-            set: std::iter::once(pace.clone())
-                .chain(args.model.set.iter().cloned())
-                .collect(),
+            set: std::iter::once(pace.clone()).chain(args.model.set.iter().cloned()).collect(),
             ..args.model.clone()
         };
         model.configure(Some(gpu))
@@ -48,15 +46,8 @@ pub(super) fn execute(args: &TrainArgs, gpu: &Gpu) -> Result<()> {
     );
     output::note(&args.output, &note);
     let people = args.output.output == Format::Table;
-    let headings = [
-        ">step",
-        ">updates",
-        ">loss",
-        ">score",
-        ">environment_s",
-        ">action_s",
-        ">update_s",
-    ];
+    let headings =
+        [">step", ">updates", ">loss", ">score", ">environment_s", ">action_s", ">update_s"];
     let mut table = Table::new(&headings);
     if people {
         output::data(&format!(
@@ -101,11 +92,7 @@ pub(super) fn execute(args: &TrainArgs, gpu: &Gpu) -> Result<()> {
         output::note(&args.output, &summary(&learner.times));
     }
     super::finish(args, &table)?;
-    if interrupted() {
-        Err(Error::Interrupted)
-    } else {
-        Ok(())
-    }
+    if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
 }
 
 /// `environment 85.3 us a step, action 1.20 ms, update 3.41 ms`.

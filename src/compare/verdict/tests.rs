@@ -62,10 +62,7 @@ fn on_a_quiet_machine_the_same_is_the_same_and_five_percent_is_found() {
     for amplitude in [0.003, 0.006] {
         let [same, planted] = both(amplitude, 1);
         assert!(same[2] >= 95, "steps scatter by {amplitude}: {same:?}");
-        assert!(
-            planted[1] >= 95,
-            "steps scatter by {amplitude}: {planted:?}"
-        );
+        assert!(planted[1] >= 95, "steps scatter by {amplitude}: {planted:?}");
     }
 }
 
@@ -81,13 +78,7 @@ fn noise_makes_unsure_and_seldom_wrong() {
     let amplitudes = [0.01, 0.02, 0.05, 0.25];
     let all = amplitudes.map(|amplitude| both(amplitude, 1));
     let wrong: usize = all.iter().map(|[same, _]| same[0] + same[1]).sum();
-    assert!(
-        wrong <= 5 * amplitudes.len(),
-        "of 400 that are the same: {all:?}"
-    );
+    assert!(wrong <= 5 * amplitudes.len(), "of 400 that are the same: {all:?}");
     let opposite: usize = all.iter().map(|[_, planted]| planted[0]).sum();
-    assert!(
-        opposite <= amplitudes.len(),
-        "of 400 slower by 5 %: {all:?}"
-    );
+    assert!(opposite <= amplitudes.len(), "of 400 slower by 5 %: {all:?}");
 }

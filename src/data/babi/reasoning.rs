@@ -4,9 +4,7 @@ use crate::random::Rng;
 
 use super::script::{Script, pick, shuffled};
 
-const ROOMS: [&str; 6] = [
-    "bathroom", "hallway", "garden", "office", "bedroom", "kitchen",
-];
+const ROOMS: [&str; 6] = ["bathroom", "hallway", "garden", "office", "bedroom", "kitchen"];
 /// Directions, opposites two apart, with their steps east and north.
 const DIRECTIONS: [(&str, &str, [i32; 2]); 4] = [
     ("north", "n", [0, 1]),
@@ -22,16 +20,10 @@ pub(super) fn two_arguments(rng: &mut Rng, script: &mut Script) {
     let direction = DIRECTIONS[rng.below(4)].0;
     let facts = if rng.below(2) == 0 {
         let first = script.say(&format!("The {a} is {direction} of the {b}."));
-        [
-            first,
-            script.say(&format!("The {b} is {direction} of the {c}.")),
-        ]
+        [first, script.say(&format!("The {b} is {direction} of the {c}."))]
     } else {
         let second = script.say(&format!("The {b} is {direction} of the {c}."));
-        [
-            script.say(&format!("The {a} is {direction} of the {b}.")),
-            second,
-        ]
+        [script.say(&format!("The {a} is {direction} of the {b}.")), second]
     };
     if rng.below(2) == 0 {
         script.ask(&format!("What is {direction} of the {b}?"), a, &facts[..1]);
@@ -42,12 +34,8 @@ pub(super) fn two_arguments(rng: &mut Rng, script: &mut Script) {
 
 /// Task 15: what an animal's kind is afraid of.
 pub(super) fn deduction(rng: &mut Rng, script: &mut Script) {
-    const KINDS: [(&str, &str); 4] = [
-        ("mouse", "mice"),
-        ("cat", "cats"),
-        ("wolf", "wolves"),
-        ("sheep", "sheep"),
-    ];
+    const KINDS: [(&str, &str); 4] =
+        [("mouse", "mice"), ("cat", "cats"), ("wolf", "wolves"), ("sheep", "sheep")];
     const NAMES: [&str; 4] = ["Gertrude", "Winona", "Emily", "Jessica"];
     let order = shuffled(rng, 4);
     let mut fears = [0; 4];
@@ -61,17 +49,12 @@ pub(super) fn deduction(rng: &mut Rng, script: &mut Script) {
         facts[kind] = script.say(&text);
     }
     let kinds: Vec<usize> = (0..4).map(|_| rng.below(4)).collect();
-    let named: Vec<usize> = (0..4)
-        .map(|i| script.say(&format!("{} is a {}.", NAMES[i], KINDS[kinds[i]].0)))
-        .collect();
+    let named: Vec<usize> =
+        (0..4).map(|i| script.say(&format!("{} is a {}.", NAMES[i], KINDS[kinds[i]].0))).collect();
     for i in shuffled(rng, 4) {
         let feared = KINDS[fears[kinds[i]]].0;
         let support = [named[i], facts[kinds[i]]];
-        script.ask(
-            &format!("What is {} afraid of?", NAMES[i]),
-            feared,
-            &support,
-        );
+        script.ask(&format!("What is {} afraid of?", NAMES[i]), feared, &support);
     }
 }
 
@@ -99,14 +82,8 @@ pub(super) fn induction(rng: &mut Rng, script: &mut Script) {
 
 /// Task 17: where shapes lie to each other.
 pub(super) fn positions(rng: &mut Rng, script: &mut Script) {
-    const SHAPES: [&str; 6] = [
-        "triangle",
-        "pink rectangle",
-        "blue square",
-        "red sphere",
-        "yellow square",
-        "red square",
-    ];
+    const SHAPES: [&str; 6] =
+        ["triangle", "pink rectangle", "blue square", "red sphere", "yellow square", "red square"];
     const RELATIONS: [(&str, [i32; 2]); 4] = [
         ("above", [0, 1]),
         ("to the right of", [1, 0]),
@@ -122,10 +99,7 @@ pub(super) fn positions(rng: &mut Rng, script: &mut Script) {
     for other in [0, 2] {
         let (relation, step) = RELATIONS[sides[other]];
         places[other] = step;
-        facts.push(script.say(&format!(
-            "The {} is {relation} the {}.",
-            names[other], names[1]
-        )));
+        facts.push(script.say(&format!("The {} is {relation} the {}.", names[other], names[1])));
     }
     let mut asked = 0;
     while asked < 4 {
@@ -148,14 +122,8 @@ pub(super) fn positions(rng: &mut Rng, script: &mut Script) {
 
 /// Task 18: what fits into what.
 pub(super) fn sizes(rng: &mut Rng, script: &mut Script) {
-    const ALL: [&str; 6] = [
-        "chocolate",
-        "box of chocolates",
-        "chest",
-        "box",
-        "suitcase",
-        "container",
-    ];
+    const ALL: [&str; 6] =
+        ["chocolate", "box of chocolates", "chest", "box", "suitcase", "container"];
     let order = shuffled(rng, ALL.len());
     let chain: Vec<&str> = order[..5].iter().map(|&i| ALL[i]).collect();
     let mut facts = [0; 4];
@@ -177,11 +145,7 @@ pub(super) fn sizes(rng: &mut Rng, script: &mut Script) {
         } else {
             format!("Is the {} bigger than the {}?", chain[a], chain[b])
         };
-        script.ask(
-            &question,
-            if fits == (a < b) { "yes" } else { "no" },
-            support,
-        );
+        script.ask(&question, if fits == (a < b) { "yes" } else { "no" }, support);
     }
 }
 
@@ -242,10 +206,8 @@ pub(super) fn paths(rng: &mut Rng, script: &mut Script) {
         }
     }
     let (start, end, first, second, used) = ways[rng.below(ways.len())];
-    let question = format!(
-        "How do you go from the {} to the {}?",
-        ROOMS[rooms[start]], ROOMS[rooms[end]]
-    );
+    let question =
+        format!("How do you go from the {} to the {}?", ROOMS[rooms[start]], ROOMS[rooms[end]]);
     let answer = format!("{},{}", DIRECTIONS[first].1, DIRECTIONS[second].1);
     script.ask(&question, &answer, &used.map(|link| facts[link]));
 }
@@ -266,16 +228,8 @@ pub(super) fn motivations(rng: &mut Rng, script: &mut Script) {
         script.ask(&format!("Where will {name} go?"), place, &[fact]);
         let verb = pick(rng, &["went to", "moved to", "travelled to"]);
         let went = script.say(&format!("{name} {verb} the {place}."));
-        script.ask(
-            &format!("Why did {name} go to the {place}?"),
-            need,
-            &[fact, went],
-        );
+        script.ask(&format!("Why did {name} go to the {place}?"), need, &[fact, went]);
         let got = script.say(&format!("{name} got the {thing} there."));
-        script.ask(
-            &format!("Why did {name} get the {thing}?"),
-            need,
-            &[fact, got],
-        );
+        script.ask(&format!("Why did {name} get the {thing}?"), need, &[fact, got]);
     }
 }

@@ -79,10 +79,9 @@ impl Stories {
     ) -> Result<Self> {
         let tasks: Vec<usize> = task.map_or((1..=TASKS).collect(), |task| vec![task]);
         let (mut learn, test) = match folder {
-            Some(folder) => (
-                read(folder, &tasks, Split::Train)?,
-                read(folder, &tasks, Split::Test)?,
-            ),
+            Some(folder) => {
+                (read(folder, &tasks, Split::Train)?, read(folder, &tasks, Split::Test)?)
+            }
             None => {
                 let tell = |split, count| -> Result<Vec<Question>> {
                     let each = tasks.iter().map(|&task| told(task, split, seed, count));
@@ -91,11 +90,7 @@ impl Stories {
                 (tell(Split::Train, TOLD.0)?, tell(Split::Test, TOLD.1)?)
             }
         };
-        let words: BTreeSet<&str> = learn
-            .iter()
-            .chain(&test)
-            .flat_map(Question::words)
-            .collect();
+        let words: BTreeSet<&str> = learn.iter().chain(&test).flat_map(Question::words).collect();
         let words: Vec<String> = words.into_iter().map(str::to_string).collect();
         if words.len() >= limits.vocabulary {
             return Err(Error::Usage(format!(
@@ -108,9 +103,7 @@ impl Stories {
         }
         for question in learn.iter().chain(&test) {
             let sentences = question.story.iter().chain([&question.question]);
-            if let Some(long) = sentences
-                .filter(|s| s.len() > limits.words)
-                .max_by_key(|s| s.len())
+            if let Some(long) = sentences.filter(|s| s.len() > limits.words).max_by_key(|s| s.len())
             {
                 return Err(Error::Usage(format!(
                     "task {}: '{}' has {} words, and a sentence of the model has {}: --set sentence={} \
@@ -128,15 +121,7 @@ impl Stories {
         let validation: Vec<_> = validation.map(|(_, question)| question.clone()).collect();
         let mut at = 0..;
         learn.retain(|_| !at.next().is_some_and(apart));
-        Ok(Self {
-            limits,
-            words,
-            train: learn,
-            validation,
-            test,
-            seed,
-            told: folder.is_none(),
-        })
+        Ok(Self { limits, words, train: learn, validation, test, seed, told: folder.is_none() })
     }
 
     /// The questions of a part.
@@ -151,8 +136,7 @@ impl Stories {
     /// The word of an id; nothing for 0 and for ids of no word.
     pub fn word(&self, id: usize) -> &str {
         let at = id.checked_sub(1);
-        at.and_then(|at| self.words.get(at))
-            .map_or("", String::as_str)
+        at.and_then(|at| self.words.get(at)).map_or("", String::as_str)
     }
 
     /// `18,000 + 2,000 + 4,000 questions of all 20 tasks, told; 155 words`.
@@ -195,9 +179,7 @@ impl Stories {
     }
 
     fn add(&self, question: &Question, at: u64, again: bool, batch: &mut Batch) {
-        let Limits {
-            memories, words, ..
-        } = self.limits;
+        let Limits { memories, words, .. } = self.limits;
         let newest = question.story.iter().rev().take(memories);
         let mut story = vec![0; memories * words];
         for (sentence, ids) in newest.zip(story.chunks_mut(words)) {
@@ -208,9 +190,7 @@ impl Stories {
         self.ids(&question.question, &mut asked);
         batch.question.extend(asked);
         batch.answer.push(self.id(&question.answer));
-        batch
-            .task
-            .push(if again { 0 } else { question.task as u32 });
+        batch.task.push(if again { 0 } else { question.task as u32 });
         batch.place.push(at as u32);
     }
 
@@ -230,11 +210,7 @@ impl Stories {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits {
-        memories: 10,
-        words: 6,
-        vocabulary: 22,
-    };
+    const LIMITS: Limits = Limits { memories: 10, words: 6, vocabulary: 22 };
 
     #[test]
     fn stories_are_written_newest_sentence_first() {
@@ -257,51 +233,31 @@ mod tests {
         let stories = Stories::open(None, Some(1), 1, LIMITS).unwrap();
         assert_eq!(stories.questions(Part::Train).len(), 900);
         let places = |epoch: u64| -> Vec<u32> {
-            (0..9)
-                .flat_map(|s| stories.batch(Part::Train, epoch * 9 + s, 100).place)
-                .collect()
+            (0..9).flat_map(|s| stories.batch(Part::Train, epoch * 9 + s, 100).place).collect()
         };
         let (mut first, second) = (places(0), places(1));
         assert_ne!(first, second);
         first.sort_unstable();
         assert!(first.iter().enumerate().all(|(i, &p)| i as u32 == p));
         let counted: usize = (0..stories.batches(Part::Test, 32))
-            .map(|s| {
-                stories
-                    .batch(Part::Test, s, 32)
-                    .task
-                    .iter()
-                    .filter(|&&t| t > 0)
-                    .count()
-            })
+            .map(|s| stories.batch(Part::Test, s, 32).task.iter().filter(|&&t| t > 0).count())
             .sum();
         assert_eq!(counted, 200);
     }
 
     #[test]
     fn what_does_not_fit_is_refused_with_what_to_type() {
-        let few = Limits {
-            vocabulary: 5,
-            ..LIMITS
-        };
-        let error = Stories::open(None, Some(1), 1, few)
-            .unwrap_err()
-            .to_string();
+        let few = Limits { vocabulary: 5, ..LIMITS };
+        let error = Stories::open(None, Some(1), 1, few).unwrap_err().to_string();
         assert!(error.contains("--set vocabulary="), "{error}");
         let short = Limits { words: 3, ..LIMITS };
-        let error = Stories::open(None, Some(1), 1, short)
-            .unwrap_err()
-            .to_string();
+        let error = Stories::open(None, Some(1), 1, short).unwrap_err().to_string();
         assert!(error.contains("--set sentence="), "{error}");
     }
 
     #[test]
     fn all_tasks_fit_the_published_sizes() {
-        let full = Limits {
-            memories: 50,
-            words: 11,
-            vocabulary: 180,
-        };
+        let full = Limits { memories: 50, words: 11, vocabulary: 180 };
         for seed in 1..4 {
             Stories::open(None, None, seed, full).unwrap();
         }

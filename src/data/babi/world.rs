@@ -5,25 +5,13 @@ use crate::random::Rng;
 use super::script::{Script, pick, shuffled};
 
 const PEOPLE: [&str; 4] = ["Mary", "John", "Sandra", "Daniel"];
-const PLACES: [&str; 6] = [
-    "bathroom", "hallway", "garden", "office", "bedroom", "kitchen",
-];
+const PLACES: [&str; 6] = ["bathroom", "hallway", "garden", "office", "bedroom", "kitchen"];
 const THINGS: [&str; 3] = ["apple", "football", "milk"];
-const MOVED: [&str; 5] = [
-    "moved to",
-    "went to",
-    "journeyed to",
-    "travelled to",
-    "went back to",
-];
+const MOVED: [&str; 5] = ["moved to", "went to", "journeyed to", "travelled to", "went back to"];
 const COUNTS: [&str; 4] = ["none", "one", "two", "three"];
 
 fn pronoun(person: usize) -> &'static str {
-    if person.is_multiple_of(2) {
-        "she"
-    } else {
-        "he"
-    }
+    if person.is_multiple_of(2) { "she" } else { "he" }
 }
 
 /// What is known of where somebody is.
@@ -55,18 +43,13 @@ pub(super) fn whereabouts(task: usize, rng: &mut Rng, script: &mut Script) {
                 10 if rng.below(2) == 0 => {
                     let other = (place + 1 + rng.below(5)) % 6;
                     now = Known::Either(place, other);
-                    let text = format!(
-                        "{} is either in the {there} or the {}.",
-                        PEOPLE[a], PLACES[other]
-                    );
+                    let text =
+                        format!("{} is either in the {there} or the {}.", PEOPLE[a], PLACES[other]);
                     script.say(&text)
                 }
                 12 | 13 => {
                     who.push(b);
-                    script.say(&format!(
-                        "{} and {} {verb} the {there}.",
-                        PEOPLE[a], PEOPLE[b]
-                    ))
+                    script.say(&format!("{} and {} {verb} the {there}.", PEOPLE[a], PEOPLE[b]))
                 }
                 _ => script.say(&format!("{} {verb} the {there}.", PEOPLE[a])),
             };
@@ -92,11 +75,7 @@ pub(super) fn whereabouts(task: usize, rng: &mut Rng, script: &mut Script) {
         };
         if !matches!(task, 6 | 9 | 10) {
             if let Known::In(place) = now {
-                script.ask(
-                    &format!("Where is {}?", PEOPLE[person]),
-                    PLACES[place],
-                    &[fact],
-                );
+                script.ask(&format!("Where is {}?", PEOPLE[person]), PLACES[place], &[fact]);
             }
             continue;
         }
@@ -138,10 +117,8 @@ pub(super) fn things(task: usize, rng: &mut Rng, script: &mut Script) {
         match (rng.below(3), at[person]) {
             (0, Some((place, _))) if free && here(place) => {
                 let verb = pick(rng, &["got", "took", "grabbed", "picked up"]);
-                let fact = script.say(&format!(
-                    "{} {verb} the {} there.",
-                    PEOPLE[person], THINGS[thing]
-                ));
+                let fact =
+                    script.say(&format!("{} {verb} the {} there.", PEOPLE[person], THINGS[thing]));
                 things[thing].holder = Some(person);
                 if things[thing].been.is_empty() {
                     things[thing].been.push((place, fact));
@@ -157,12 +134,8 @@ pub(super) fn things(task: usize, rng: &mut Rng, script: &mut Script) {
                     Some((now, _)) => (now + 1 + rng.below(5)) % 6,
                     None => rng.below(6),
                 };
-                let text = format!(
-                    "{} {} the {}.",
-                    PEOPLE[person],
-                    pick(rng, &MOVED),
-                    PLACES[place]
-                );
+                let text =
+                    format!("{} {} the {}.", PEOPLE[person], pick(rng, &MOVED), PLACES[place]);
                 let fact = script.say(&text);
                 at[person] = Some((place, fact));
                 for thing in things.iter_mut().filter(|t| t.holder == Some(person)) {
@@ -185,12 +158,8 @@ fn ask_things(task: usize, rng: &mut Rng, script: &mut Script, things: &[Thing])
     if task == 7 || task == 8 {
         let person = rng.below(4);
         let has = |t: &(usize, &Thing)| t.1.holder == Some(person);
-        let carried: Vec<_> = things
-            .iter()
-            .enumerate()
-            .filter(has)
-            .map(|(i, _)| THINGS[i])
-            .collect();
+        let carried: Vec<_> =
+            things.iter().enumerate().filter(has).map(|(i, _)| THINGS[i]).collect();
         // Empty hands are most frequent: most of them are passed over.
         if carried.is_empty() && rng.below(4) > 0 {
             return false;
@@ -199,23 +168,13 @@ fn ask_things(task: usize, rng: &mut Rng, script: &mut Script, things: &[Thing])
             let question = format!("How many objects is {} carrying?", PEOPLE[person]);
             script.ask(&question, COUNTS[carried.len()], &[]);
         } else {
-            let answer = if carried.is_empty() {
-                "nothing".into()
-            } else {
-                carried.join(",")
-            };
-            script.ask(
-                &format!("What is {} carrying?", PEOPLE[person]),
-                &answer,
-                &[],
-            );
+            let answer = if carried.is_empty() { "nothing".into() } else { carried.join(",") };
+            script.ask(&format!("What is {} carrying?", PEOPLE[person]), &answer, &[]);
         }
         return true;
     }
     let least = if task == 3 { 2 } else { 1 };
-    let known: Vec<usize> = (0..things.len())
-        .filter(|&t| things[t].been.len() >= least)
-        .collect();
+    let known: Vec<usize> = (0..things.len()).filter(|&t| things[t].been.len() >= least).collect();
     if known.is_empty() {
         return false;
     }
@@ -223,17 +182,10 @@ fn ask_things(task: usize, rng: &mut Rng, script: &mut Script, things: &[Thing])
     let been = &things[thing].been;
     let (place, fact) = been[been.len() - 1];
     if task == 2 {
-        script.ask(
-            &format!("Where is the {}?", THINGS[thing]),
-            PLACES[place],
-            &[fact],
-        );
+        script.ask(&format!("Where is the {}?", THINGS[thing]), PLACES[place], &[fact]);
     } else {
         let (before, earlier) = been[been.len() - 2];
-        let question = format!(
-            "Where was the {} before the {}?",
-            THINGS[thing], PLACES[place]
-        );
+        let question = format!("Where was the {} before the {}?", THINGS[thing], PLACES[place]);
         script.ask(&question, PLACES[before], &[fact, earlier]);
     }
     true
@@ -244,11 +196,7 @@ pub(super) fn giving(rng: &mut Rng, script: &mut Script) {
     const GIVERS: [&str; 4] = ["Fred", "Jeff", "Bill", "Mary"];
     for _ in 0..4 {
         if rng.below(2) == 0 {
-            script.say(&format!(
-                "{} went to the {}.",
-                pick(rng, &GIVERS),
-                pick(rng, &PLACES)
-            ));
+            script.say(&format!("{} went to the {}.", pick(rng, &GIVERS), pick(rng, &PLACES)));
         }
         let a = rng.below(4);
         let (b, thing) = ((a + 1 + rng.below(3)) % 4, pick(rng, &THINGS));
@@ -268,12 +216,7 @@ pub(super) fn giving(rng: &mut Rng, script: &mut Script) {
 
 /// Task 14: what was before, told out of order.
 pub(super) fn times(rng: &mut Rng, script: &mut Script) {
-    const TIMES: [&str; 4] = [
-        "Yesterday",
-        "This morning",
-        "This afternoon",
-        "This evening",
-    ];
+    const TIMES: [&str; 4] = ["Yesterday", "This morning", "This afternoon", "This evening"];
     const TOWN: [&str; 6] = ["park", "school", "cinema", "office", "bedroom", "kitchen"];
     // For each of two people a place at each time; sentences in any order.
     let people = shuffled(rng, 4);

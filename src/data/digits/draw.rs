@@ -40,10 +40,8 @@ pub(super) fn draw(label: usize, rng: &mut Rng) -> Image {
         let all = segments.as_flattened().iter().map(|point| point[axis]);
         all.reduce(pick).unwrap_or(0.0)
     };
-    let (low, high) = (
-        [0, 1].map(|axis| corner(f32::min, axis)),
-        [0, 1].map(|axis| corner(f32::max, axis)),
-    );
+    let (low, high) =
+        ([0, 1].map(|axis| corner(f32::min, axis)), [0, 1].map(|axis| corner(f32::max, axis)));
     let scale = (rng.range(18.0, 21.0) - 2.0 * radius) / (high[0] - low[0]).max(high[1] - low[1]);
     let shift = [0, 1].map(|_| SIDE as f32 / 2.0 + rng.range(-1.5, 1.5));
     for point in segments.as_flattened_mut() {
@@ -58,10 +56,7 @@ fn trace(form: Form, rng: &mut Rng) -> Vec<[Point; 2]> {
     let (slant, width) = (rng.range(-0.15, 0.45), rng.range(0.8, 1.3));
     // The tangent of half the angle gives sine and cosine without a library that may round.
     let half = rng.range(-0.08, 0.08);
-    let (sin, cos) = (
-        2.0 * half / (1.0 + half * half),
-        (1.0 - half * half) / (1.0 + half * half),
-    );
+    let (sin, cos) = (2.0 * half / (1.0 + half * half), (1.0 - half * half) / (1.0 + half * half));
     // A bend moves neighbours alike, so that strokes which meet still do.
     let bend: [f32; 6] = std::array::from_fn(|_| rng.range(-0.35, 0.35));
     let mut segments = Vec::new();
@@ -69,10 +64,7 @@ fn trace(form: Form, rng: &mut Rng) -> Vec<[Point; 2]> {
         let points: Vec<Point> = stroke
             .iter()
             .map(|&[x, y]| {
-                let (x, y) = (
-                    x - 0.5 + rng.range(-0.04, 0.04),
-                    y - 0.5 + rng.range(-0.04, 0.04),
-                );
+                let (x, y) = (x - 0.5 + rng.range(-0.04, 0.04), y - 0.5 + rng.range(-0.04, 0.04));
                 let u = x + bend[0] * x * x + bend[1] * x * y + bend[2] * y * y;
                 let v = y + bend[3] * x * x + bend[4] * x * y + bend[5] * y * y;
                 let u = width * u - slant * v;

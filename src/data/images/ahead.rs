@@ -26,10 +26,7 @@ impl<T> fmt::Debug for Ahead<T> {
 
 impl<T: Send + 'static> Ahead<T> {
     pub(super) fn new(make: impl Fn(u64) -> Result<T> + Send + Sync + 'static) -> Self {
-        Self {
-            make: Arc::new(make),
-            waiting: VecDeque::new(),
-        }
+        Self { make: Arc::new(make), waiting: VecDeque::new() }
     }
 
     /// Item `at`.

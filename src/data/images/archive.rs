@@ -51,19 +51,10 @@ struct Member {
 fn members(path: &Path, what: &str, start: u64, len: u64) -> Result<Vec<Member>> {
     let bad = |at: u64, why: String| {
         let place = format!("{what}, byte {}", start + at);
-        Error::data(
-            path,
-            place,
-            format!("{why}: a tar of tars of JPEGs is expected"),
-        )
+        Error::data(path, place, format!("{why}: a tar of tars of JPEGs is expected"))
     };
     let file = File::open(path).map_err(Error::io("open", path))?;
-    let section = Section {
-        file,
-        start,
-        len,
-        at: 0,
-    };
+    let section = Section { file, start, len, at: 0 };
     let mut archive = tar::Archive::new(section);
     let entries = archive.entries_with_seek();
     let mut all = Vec::new();
@@ -83,11 +74,7 @@ fn members(path: &Path, what: &str, start: u64, len: u64) -> Result<Vec<Member>>
             );
             return Err(bad(at, why));
         }
-        all.push(Member {
-            name,
-            start: start + at,
-            len: size,
-        });
+        all.push(Member { name, start: start + at, len: size });
     }
     // A tar ends with two blocks of zeros; without them something is missing.
     if end.next_multiple_of(512) + 1024 > len {
@@ -101,9 +88,7 @@ fn members(path: &Path, what: &str, start: u64, len: u64) -> Result<Vec<Member>>
 
 /// Lists the tar of tars `path`; classes are its members' names, sorted.
 pub(super) fn list(path: &Path) -> Result<Found> {
-    let len = std::fs::metadata(path)
-        .map_err(Error::io("read", path))?
-        .len();
+    let len = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
     let mut outer = members(path, "archive", 0, len)?;
     outer.sort_by(|a, b| a.name.cmp(&b.name));
     let file: Arc<PathBuf> = Arc::new(path.to_path_buf());
@@ -122,9 +107,7 @@ pub(super) fn list(path: &Path) -> Result<Found> {
                 label,
             });
         }
-        found
-            .classes
-            .push(class.name.trim_end_matches(".tar").to_string());
+        found.classes.push(class.name.trim_end_matches(".tar").to_string());
     }
     Ok(found)
 }

@@ -41,10 +41,7 @@ impl Stored {
     /// The same number for the same name, on every machine.
     pub(super) fn key(&self) -> u64 {
         let bytes = self.name.bytes();
-        bytes.fold(
-            u64::from(self.label),
-            |sum, byte| mix(sum ^ u64::from(byte)),
-        )
+        bytes.fold(u64::from(self.label), |sum, byte| mix(sum ^ u64::from(byte)))
     }
 
     /// Its pixels as RGB. Grey, transparent and 16-bit images are converted; a camera's note on its

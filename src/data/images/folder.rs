@@ -40,11 +40,7 @@ pub(super) fn list(path: &Path, skip_bad: bool, skipped: &mut Vec<String>) -> Re
         let what = "no folder with JPEG or PNG files in it: a folder for each class is expected";
         return Err(Error::data(path, "folder", what));
     }
-    Ok(Found {
-        classes,
-        train,
-        test,
-    })
+    Ok(Found { classes, train, test })
 }
 
 /// What a folder holds, sorted, hidden entries left out.
@@ -80,12 +76,7 @@ fn images(
         }
         for (name, file) in entries(&folder)? {
             if is_image(&file) {
-                all.push(Stored {
-                    file: Arc::new(file),
-                    part: None,
-                    name,
-                    label,
-                });
+                all.push(Stored { file: Arc::new(file), part: None, name, label });
                 continue;
             }
             let what =

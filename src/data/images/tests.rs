@@ -65,10 +65,7 @@ fn tar_of(members: &[(String, Vec<u8>)]) -> Vec<u8> {
 fn archive(folder: &Path) -> Vec<u8> {
     let classes = (0..3).map(|class| {
         let own = folder.join(format!("class{class}"));
-        let mut files: Vec<_> = std::fs::read_dir(&own)
-            .unwrap()
-            .map(|e| e.unwrap())
-            .collect();
+        let mut files: Vec<_> = std::fs::read_dir(&own).unwrap().map(|e| e.unwrap()).collect();
         files.sort_by_key(std::fs::DirEntry::file_name);
         let member = |e: &std::fs::DirEntry| {
             let name = e.file_name().to_string_lossy().into_owned();
@@ -113,14 +110,9 @@ fn the_first_ten_classes_differ_in_every_part_and_a_thousand_in_one() {
 fn batches_asked_for_out_of_turn_are_the_same() {
     let folder = tree();
     let mut images = open(&want(Some(folder.path()))).unwrap();
-    let row: Vec<_> = (0..6)
-        .map(|s| images.batch(Split::Train, s).unwrap())
-        .collect();
+    let row: Vec<_> = (0..6).map(|s| images.batch(Split::Train, s).unwrap()).collect();
     for step in [5, 0, 3, 4] {
-        assert_eq!(
-            images.batch(Split::Train, step).unwrap(),
-            row[step as usize]
-        );
+        assert_eq!(images.batch(Split::Train, step).unwrap(), row[step as usize]);
     }
 }
 
@@ -156,10 +148,7 @@ fn a_text_file_among_the_images_is_an_error_or_is_left_out_by_name() {
     let folder = tree();
     std::fs::write(folder.path().join("class1/notes.txt"), "hello").unwrap();
     let error = open(&want(Some(folder.path()))).unwrap_err().to_string();
-    assert!(
-        error.contains("notes.txt") && error.contains("--skip-bad"),
-        "{error}"
-    );
+    assert!(error.contains("notes.txt") && error.contains("--skip-bad"), "{error}");
     let mut lenient = want(Some(folder.path()));
     lenient.skip_bad = true;
     let images = open(&lenient).unwrap();
@@ -173,11 +162,8 @@ fn a_jpeg_that_is_cut_short_or_no_jpeg_is_an_error_or_is_left_out_by_name() {
         let folder = tree();
         let file = folder.path().join("class0/4.JPEG");
         let bytes = std::fs::read(&file).unwrap();
-        let bad = if spoil == 0 {
-            bytes[..bytes.len() / 2].to_vec()
-        } else {
-            b"this is text".to_vec()
-        };
+        let bad =
+            if spoil == 0 { bytes[..bytes.len() / 2].to_vec() } else { b"this is text".to_vec() };
         std::fs::write(&file, bad).unwrap();
         let mut strict = open(&want(Some(folder.path()))).unwrap();
         let met = (0..30).find_map(|step| {
@@ -185,10 +171,7 @@ fn a_jpeg_that_is_cut_short_or_no_jpeg_is_an_error_or_is_left_out_by_name() {
             test.or(strict.batch(Split::Train, step).err())
         });
         let error = met.unwrap().to_string();
-        assert!(
-            error.contains("4.JPEG") && error.contains("--skip-bad"),
-            "{error}"
-        );
+        assert!(error.contains("4.JPEG") && error.contains("--skip-bad"), "{error}");
         let mut lenient = want(Some(folder.path()));
         lenient.skip_bad = true;
         let mut images = open(&lenient).unwrap();
@@ -208,10 +191,7 @@ fn an_archive_that_is_cut_short_names_the_place() {
     for keep in [100, whole.len() / 2, whole.len() - 1500] {
         std::fs::write(&file, &whole[..keep]).unwrap();
         let error = open(&want(Some(&file))).unwrap_err().to_string();
-        assert!(
-            error.contains("cut.tar") && error.contains("byte"),
-            "{error}"
-        );
+        assert!(error.contains("cut.tar") && error.contains("byte"), "{error}");
     }
     std::fs::write(&file, tar_of(&[("a.tar".into(), b"no tar".to_vec())])).unwrap();
     let error = open(&want(Some(&file))).unwrap_err().to_string();

@@ -18,9 +18,7 @@ pub(super) fn standardise(rgb: &[u8]) -> Vec<f32> {
         std::array::from_fn(|v| (v as f32 / 255.0 - MEAN[c]) / DEVIATION[c])
     });
     let pixels = rgb.iter().zip([0, 1, 2].into_iter().cycle());
-    pixels
-        .map(|(&value, c)| table[c][usize::from(value)])
-        .collect()
+    pixels.map(|(&value, c)| table[c][usize::from(value)]).collect()
 }
 
 /// A part of 8 to 100 % of the area with sides in a ratio of 3:4 to 4:3, resized, and flipped half the
@@ -43,12 +41,7 @@ pub(super) fn random_crop(image: &RgbImage, size: u32, seed: u64) -> RgbImage {
     let (x, y, w, h) = part.unwrap_or_else(|| {
         // An image too long for these ratios: its middle.
         let side = image.width().min(image.height());
-        (
-            (image.width() - side) / 2,
-            (image.height() - side) / 2,
-            side,
-            side,
-        )
+        ((image.width() - side) / 2, (image.height() - side) / 2, side, side)
     });
     let crop = imageops::crop_imm(image, x, y, w, h).to_image();
     let mut resized = imageops::resize(&crop, size, size, Triangle);

@@ -16,10 +16,9 @@ pub fn read(path: &Path) -> Result<Vec<i16>> {
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
     let bad = |place: &str, what: String| Error::data(path, place, what);
     match bytes.get(..4) {
-        None => Err(bad(
-            "byte 0",
-            format!("{} bytes: RIFF or NIST SPHERE audio expected", bytes.len()),
-        )),
+        None => {
+            Err(bad("byte 0", format!("{} bytes: RIFF or NIST SPHERE audio expected", bytes.len())))
+        }
         Some(b"RIFF") => riff(path, &bytes),
         Some(b"NIST") => sphere(path, &bytes),
         Some(magic) => Err(bad(
@@ -34,13 +33,7 @@ fn riff(path: &Path, bytes: &[u8]) -> Result<Vec<i16>> {
     let mut reader = hound::WavReader::new(bytes).map_err(|e| bad(e.to_string()))?;
     let spec = reader.spec();
     let integer = spec.sample_format == hound::SampleFormat::Int;
-    if (
-        spec.channels,
-        spec.sample_rate,
-        spec.bits_per_sample,
-        integer,
-    ) != (1, RATE, 16, true)
-    {
+    if (spec.channels, spec.sample_rate, spec.bits_per_sample, integer) != (1, RATE, 16, true) {
         return Err(bad(format!(
             "{} channels, {} Hz, {} bits: 1 channel of 16-bit PCM at {RATE} Hz expected",
             spec.channels, spec.sample_rate, spec.bits_per_sample
@@ -51,11 +44,7 @@ fn riff(path: &Path, bytes: &[u8]) -> Result<Vec<i16>> {
     for (i, sample) in reader.samples::<i16>().enumerate() {
         samples.push(sample.map_err(|_| {
             let place = format!("sample {i}");
-            Error::data(
-                path,
-                place,
-                format!("the file ends: {promised} samples expected"),
-            )
+            Error::data(path, place, format!("the file ends: {promised} samples expected"))
         })?);
     }
     some(path, samples)
@@ -65,25 +54,17 @@ fn riff(path: &Path, bytes: &[u8]) -> Result<Vec<i16>> {
 fn sphere(path: &Path, bytes: &[u8]) -> Result<Vec<i16>> {
     let bad = |what: String| Error::data(path, "SPHERE header", what);
     let lines: Vec<&[u8]> = bytes.splitn(3, |b| *b == b'\n').collect();
-    let size = lines
-        .get(1)
-        .and_then(|l| std::str::from_utf8(l).ok()?.trim().parse::<usize>().ok());
+    let size = lines.get(1).and_then(|l| std::str::from_utf8(l).ok()?.trim().parse::<usize>().ok());
     let header = size.and_then(|size| bytes.get(..size));
     let (Some(size), Some(header)) = (size, header) else {
-        return Err(bad(format!(
-            "cut short or without its length: {} bytes",
-            bytes.len()
-        )));
+        return Err(bad(format!("cut short or without its length: {} bytes", bytes.len())));
     };
     let header = String::from_utf8_lossy(header);
     let field = |name: &str| {
-        header
-            .lines()
-            .take_while(|l| l.trim() != "end_head")
-            .find_map(|line| {
-                let mut words = line.split_whitespace();
-                (words.next() == Some(name)).then(|| words.nth(1).unwrap_or("").to_string())
-            })
+        header.lines().take_while(|l| l.trim() != "end_head").find_map(|line| {
+            let mut words = line.split_whitespace();
+            (words.next() == Some(name)).then(|| words.nth(1).unwrap_or("").to_string())
+        })
     };
     if let Some(coding) = field("sample_coding").filter(|c| c != "pcm") {
         return Err(bad(format!(
@@ -97,17 +78,11 @@ fn sphere(path: &Path, bytes: &[u8]) -> Result<Vec<i16>> {
         parsed.ok_or_else(|| bad(format!("{name} is {value:?}: a number expected")))
     };
     let count = number("sample_count")?;
-    for (name, wanted) in [
-        ("channel_count", 1),
-        ("sample_rate", RATE as usize),
-        ("sample_n_bytes", 2),
-    ] {
+    for (name, wanted) in
+        [("channel_count", 1), ("sample_rate", RATE as usize), ("sample_n_bytes", 2)]
+    {
         // TIMIT's own headers may leave the channel count out.
-        let found = if field(name).is_none() && wanted == 1 {
-            1
-        } else {
-            number(name)?
-        };
+        let found = if field(name).is_none() && wanted == 1 { 1 } else { number(name)? };
         if found != wanted {
             return Err(bad(format!("{name} is {found}: {wanted} expected")));
         }
@@ -116,26 +91,17 @@ fn sphere(path: &Path, bytes: &[u8]) -> Result<Vec<i16>> {
         Some("10") => true,
         Some("01") | None => false,
         Some(other) => {
-            return Err(bad(format!(
-                "sample_byte_format is '{other}': 01 or 10 expected"
-            )));
+            return Err(bad(format!("sample_byte_format is '{other}': 01 or 10 expected")));
         }
     };
     let data = &bytes[size..];
     if data.len() != 2 * count {
-        let what = format!(
-            "{} bytes follow: {} expected for {count} samples",
-            data.len(),
-            2 * count
-        );
+        let what =
+            format!("{} bytes follow: {} expected for {count} samples", data.len(), 2 * count);
         return Err(Error::data(path, format!("byte {size}"), what));
     }
     let value = |c: &[u8]| {
-        if big_endian {
-            i16::from_be_bytes([c[0], c[1]])
-        } else {
-            i16::from_le_bytes([c[0], c[1]])
-        }
+        if big_endian { i16::from_be_bytes([c[0], c[1]]) } else { i16::from_le_bytes([c[0], c[1]]) }
     };
     some(path, data.chunks_exact(2).map(value).collect())
 }
@@ -192,15 +158,10 @@ mod tests {
         let path = folder.path().join("a.wav");
         write(&path, &[1, -2, 300]).unwrap();
         assert_eq!(read(&path).unwrap(), [1, -2, 300]);
-        let little = sphere_file(
-            &format!("{FIELDS}sample_byte_format -s2 01\n"),
-            &[1, 0, 254, 255],
-        );
+        let little =
+            sphere_file(&format!("{FIELDS}sample_byte_format -s2 01\n"), &[1, 0, 254, 255]);
         assert_eq!(read_bytes(&little).unwrap(), [1, -2]);
-        let big = sphere_file(
-            &format!("{FIELDS}sample_byte_format -s2 10\n"),
-            &[0, 1, 255, 254],
-        );
+        let big = sphere_file(&format!("{FIELDS}sample_byte_format -s2 10\n"), &[0, 1, 255, 254]);
         assert_eq!(read_bytes(&big).unwrap(), [1, -2]);
     }
 
@@ -222,21 +183,9 @@ mod tests {
             ("cut riff", riff[..riff.len() - 10].to_vec(), "expected"),
             ("cut riff header", riff[..20].to_vec(), "RIFF header"),
             ("stereo", stereo, "RIFF header"),
-            (
-                "cut sphere",
-                sphere_file(FIELDS, &[1, 0, 2]),
-                "3 bytes follow: 4 expected",
-            ),
-            (
-                "cut sphere header",
-                sphere_file(FIELDS, &[])[..500].to_vec(),
-                "cut short",
-            ),
-            (
-                "compressed",
-                sphere_file(&compressed, &[1, 0, 2, 0]),
-                "sph2pipe",
-            ),
+            ("cut sphere", sphere_file(FIELDS, &[1, 0, 2]), "3 bytes follow: 4 expected"),
+            ("cut sphere header", sphere_file(FIELDS, &[])[..500].to_vec(), "cut short"),
+            ("compressed", sphere_file(&compressed, &[1, 0, 2, 0]), "sph2pipe"),
             (
                 "rate",
                 sphere_file(&FIELDS.replace("16000", "8000"), &[1, 0, 2, 0]),
@@ -247,10 +196,7 @@ mod tests {
             let error = read_bytes(&bytes).unwrap_err();
             assert_eq!(error.exit_code(), 10, "{name}");
             let text = error.to_string();
-            assert!(
-                text.contains("SX1.WAV") && text.contains(expected),
-                "{name}: {text}"
-            );
+            assert!(text.contains("SX1.WAV") && text.contains(expected), "{name}: {text}");
         }
         let missing = read(Path::new("none.wav")).unwrap_err();
         assert!(missing.to_string().contains("none.wav"));

@@ -10,10 +10,7 @@ struct Score {
 }
 
 impl Score {
-    const NONE: Self = Self {
-        blank: f64::NEG_INFINITY,
-        label: f64::NEG_INFINITY,
-    };
+    const NONE: Self = Self { blank: f64::NEG_INFINITY, label: f64::NEG_INFINITY };
 
     fn total(&self) -> f64 {
         log_add(self.blank, self.label)
@@ -22,21 +19,14 @@ impl Score {
 
 fn log_add(a: f64, b: f64) -> f64 {
     let (high, low) = if a > b { (a, b) } else { (b, a) };
-    if high == f64::NEG_INFINITY {
-        high
-    } else {
-        high + (low - high).exp().ln_1p()
-    }
+    if high == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
 }
 
 /// Prefix beam search (Graves 2012, section 7.5; Hannun 2014): the labelling with the highest probability
 /// among those a beam of `width` prefixes keeps. `log_probs` is [frames, classes], the blank last.
 pub fn beam_search(log_probs: &[f64], classes: usize, width: usize) -> Vec<usize> {
     let blank = classes - 1;
-    let start = Score {
-        blank: 0.0,
-        label: f64::NEG_INFINITY,
-    };
+    let start = Score { blank: 0.0, label: f64::NEG_INFINITY };
     let mut beam: Vec<(Vec<usize>, Score)> = vec![(Vec::new(), start)];
     for frame in log_probs.chunks_exact(classes) {
         let mut next: HashMap<Vec<usize>, Score> = HashMap::new();
@@ -48,11 +38,8 @@ pub fn beam_search(log_probs: &[f64], classes: usize, width: usize) -> Vec<usize
             }
             for (label, &p) in frame[..blank].iter().enumerate() {
                 // A repeated label is a new one only after a blank.
-                let before = if prefix.last() == Some(&label) {
-                    score.blank
-                } else {
-                    score.total()
-                };
+                let before =
+                    if prefix.last() == Some(&label) { score.blank } else { score.total() };
                 let mut longer = prefix.clone();
                 longer.push(label);
                 let entry = next.entry(longer).or_insert(Score::NONE);
@@ -61,17 +48,10 @@ pub fn beam_search(log_probs: &[f64], classes: usize, width: usize) -> Vec<usize
         }
         beam = next.into_iter().collect();
         // Ties are broken by the prefix, so that the result does not hang on a hash's order.
-        beam.sort_by(|a, b| {
-            b.1.total()
-                .total_cmp(&a.1.total())
-                .then_with(|| a.0.cmp(&b.0))
-        });
+        beam.sort_by(|a, b| b.1.total().total_cmp(&a.1.total()).then_with(|| a.0.cmp(&b.0)));
         beam.truncate(width.max(1));
     }
-    beam.into_iter()
-        .next()
-        .map(|(prefix, _)| prefix)
-        .unwrap_or_default()
+    beam.into_iter().next().map(|(prefix, _)| prefix).unwrap_or_default()
 }
 
 /// Fewest insertions, deletions and substitutions from one sequence to the other.
@@ -112,11 +92,7 @@ mod tests {
             }
             *totals.entry(labels).or_default() += p.exp();
         }
-        totals
-            .into_iter()
-            .max_by(|a, b| a.1.total_cmp(&b.1))
-            .unwrap()
-            .0
+        totals.into_iter().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap().0
     }
 
     #[test]
@@ -130,10 +106,7 @@ mod tests {
                 let sum: f64 = weights.iter().sum();
                 log_probs.extend(weights.iter().map(|w| (w / sum).ln()));
             }
-            assert_eq!(
-                beam_search(&log_probs, classes, 100),
-                brute_force(&log_probs, classes)
-            );
+            assert_eq!(beam_search(&log_probs, classes, 100), brute_force(&log_probs, classes));
         }
     }
 

@@ -55,9 +55,7 @@ impl Default for Mfcc {
             fft: FftPlanner::new().plan_fft_forward(FFT),
             window: (0..WINDOW).map(hamming).collect(),
             filters: mel_filters(),
-            dct: (0..CEPSTRA)
-                .map(|k| (0..FILTERS).map(|n| dct(k, n)).collect())
-                .collect(),
+            dct: (0..CEPSTRA).map(|k| (0..FILTERS).map(|n| dct(k, n)).collect()).collect(),
         }
     }
 }
@@ -72,14 +70,9 @@ fn mel_filters() -> Vec<Vec<(usize, f64)>> {
         let (low, middle, high) = (edge(m), edge(m + 1), edge(m + 2));
         let weight = |bin: usize| {
             let f = bin as f64 * f64::from(RATE) / FFT as f64;
-            ((f - low) / (middle - low))
-                .min((high - f) / (high - middle))
-                .max(0.0)
+            ((f - low) / (middle - low)).min((high - f) / (high - middle)).max(0.0)
         };
-        (0..=FFT / 2)
-            .map(|bin| (bin, weight(bin)))
-            .filter(|(_, w)| *w > 0.0)
-            .collect()
+        (0..=FFT / 2).map(|bin| (bin, weight(bin))).filter(|(_, w)| *w > 0.0).collect()
     };
     (0..FILTERS).map(filter).collect()
 }
@@ -88,17 +81,11 @@ impl Mfcc {
     /// Features [frames, 26] of an utterance, each coefficient with mean 0 and variance 1 over it.
     pub fn features(&self, samples: &[i16]) -> Vec<f32> {
         let count = frames(samples.len());
-        let cepstra: Vec<Vec<f64>> = (0..count)
-            .map(|t| self.cepstrum(samples, t * HOP))
-            .collect();
+        let cepstra: Vec<Vec<f64>> = (0..count).map(|t| self.cepstrum(samples, t * HOP)).collect();
         let mut features: Vec<Vec<f64>> = (0..count)
             .map(|t| {
                 let delta = |k: usize| delta(&cepstra, t, k);
-                cepstra[t]
-                    .iter()
-                    .copied()
-                    .chain((0..CEPSTRA).map(delta))
-                    .collect()
+                cepstra[t].iter().copied().chain((0..CEPSTRA).map(delta)).collect()
             })
             .collect();
         for k in 0..COEFFICIENTS {
@@ -106,9 +93,7 @@ impl Mfcc {
             let square = features.iter().map(|f| (f[k] - mean).powi(2)).sum::<f64>();
             // Digital silence has no variance: it stays 0.
             let deviation = (square / count.max(1) as f64).sqrt().max(1e-8);
-            features
-                .iter_mut()
-                .for_each(|f| f[k] = (f[k] - mean) / deviation);
+            features.iter_mut().for_each(|f| f[k] = (f[k] - mean) / deviation);
         }
         features.into_iter().flatten().map(|x| x as f32).collect()
     }
@@ -123,21 +108,11 @@ impl Mfcc {
         }
         self.fft.process(&mut buffer);
         let energy = |filter: &Vec<(usize, f64)>| -> f64 {
-            filter
-                .iter()
-                .map(|(bin, w)| w * buffer[*bin].norm_sqr())
-                .sum()
+            filter.iter().map(|(bin, w)| w * buffer[*bin].norm_sqr()).sum()
         };
         // The floor is far below one quantisation step.
-        let logs: Vec<f64> = self
-            .filters
-            .iter()
-            .map(|f| energy(f).max(1e-12).ln())
-            .collect();
-        self.dct
-            .iter()
-            .map(|row| row.iter().zip(&logs).map(|(d, l)| d * l).sum())
-            .collect()
+        let logs: Vec<f64> = self.filters.iter().map(|f| energy(f).max(1e-12).ln()).collect();
+        self.dct.iter().map(|row| row.iter().zip(&logs).map(|(d, l)| d * l).sum()).collect()
     }
 }
 
@@ -155,10 +130,7 @@ mod tests {
 
     #[test]
     fn frames_are_counted_as_windows_fit() {
-        assert_eq!(
-            (frames(399), frames(400), frames(559), frames(560)),
-            (0, 1, 1, 2)
-        );
+        assert_eq!((frames(399), frames(400), frames(559), frames(560)), (0, 1, 1, 2));
     }
 
     #[test]
@@ -172,29 +144,21 @@ mod tests {
         // The full DCT is orthonormal, so the log energies cannot be had back from 13 of 26: look at them.
         for hz in [300.0, 1000.0, 3000.0] {
             let samples = tone(hz);
-            let mut buffer: Vec<_> = samples
-                .iter()
-                .map(|&s| Complex::new(f64::from(s), 0.0))
-                .collect();
+            let mut buffer: Vec<_> =
+                samples.iter().map(|&s| Complex::new(f64::from(s), 0.0)).collect();
             buffer.resize(FFT, Complex::new(0.0, 0.0));
             mfcc.fft.process(&mut buffer);
             let energy = |f: &Vec<(usize, f64)>| {
-                f.iter()
-                    .map(|(b, w)| w * buffer[*b].norm_sqr())
-                    .sum::<f64>()
+                f.iter().map(|(b, w)| w * buffer[*b].norm_sqr()).sum::<f64>()
             };
             let energies: Vec<f64> = mfcc.filters.iter().map(energy).collect();
-            let loudest = (0..FILTERS)
-                .max_by(|a, b| energies[*a].total_cmp(&energies[*b]))
-                .unwrap();
+            let loudest =
+                (0..FILTERS).max_by(|a, b| energies[*a].total_cmp(&energies[*b])).unwrap();
             let weight_at = |f: &Vec<(usize, f64)>| {
                 let bin = (hz * FFT as f64 / f64::from(RATE)).round() as usize;
                 f.iter().find(|(b, _)| *b == bin).map_or(0.0, |(_, w)| *w)
             };
-            assert!(
-                weight_at(&mfcc.filters[loudest]) >= 0.4,
-                "{hz} Hz in filter {loudest}"
-            );
+            assert!(weight_at(&mfcc.filters[loudest]) >= 0.4, "{hz} Hz in filter {loudest}");
         }
     }
 
@@ -203,11 +167,7 @@ mod tests {
         let mfcc = Mfcc::default();
         for a in 0..CEPSTRA {
             for b in 0..CEPSTRA {
-                let dot: f64 = mfcc.dct[a]
-                    .iter()
-                    .zip(&mfcc.dct[b])
-                    .map(|(x, y)| x * y)
-                    .sum();
+                let dot: f64 = mfcc.dct[a].iter().zip(&mfcc.dct[b]).map(|(x, y)| x * y).sum();
                 assert!((dot - f64::from(u8::from(a == b))).abs() < 1e-12);
             }
         }
@@ -221,21 +181,15 @@ mod tests {
 
     #[test]
     fn features_are_standardised_over_the_utterance() {
-        let samples: Vec<i16> = (0..8000)
-            .map(|i: i32| ((i * i) % 5000 - 2500) as i16)
-            .collect();
+        let samples: Vec<i16> = (0..8000).map(|i: i32| ((i * i) % 5000 - 2500) as i16).collect();
         let features = Mfcc::default().features(&samples);
         let count = features.len() / COEFFICIENTS;
         for k in 0..COEFFICIENTS {
-            let values: Vec<f64> = (0..count)
-                .map(|t| f64::from(features[t * COEFFICIENTS + k]))
-                .collect();
+            let values: Vec<f64> =
+                (0..count).map(|t| f64::from(features[t * COEFFICIENTS + k])).collect();
             let mean = values.iter().sum::<f64>() / count as f64;
             let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / count as f64;
-            assert!(
-                mean.abs() < 1e-5 && (variance - 1.0).abs() < 1e-4,
-                "{k}: {mean} {variance}"
-            );
+            assert!(mean.abs() < 1e-5 && (variance - 1.0).abs() < 1e-4, "{k}: {mean} {variance}");
         }
     }
 }

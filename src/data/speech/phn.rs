@@ -31,11 +31,9 @@ pub fn read(path: &Path) -> Result<Vec<Segment>> {
         let words: Vec<&str> = line.split_whitespace().collect();
         let parsed = match words[..] {
             [] => continue,
-            [start, end, name] => start
-                .parse()
-                .ok()
-                .zip(end.parse().ok())
-                .map(|(s, e)| (s, e, name)),
+            [start, end, name] => {
+                start.parse().ok().zip(end.parse().ok()).map(|(s, e)| (s, e, name))
+            }
             _ => None,
         };
         let (start, end, name) =
@@ -43,9 +41,7 @@ pub fn read(path: &Path) -> Result<Vec<Segment>> {
         let phone =
             label(name).ok_or_else(|| bad(format!("'{name}' is none of TIMIT's 61 phones")))?;
         if start >= end || segments.last().is_some_and(|before| start < before.end) {
-            return Err(bad(format!(
-                "{start} to {end}: phones must be in order and not empty"
-            )));
+            return Err(bad(format!("{start} to {end}: phones must be in order and not empty")));
         }
         segments.push(Segment { start, end, phone });
     }
@@ -63,13 +59,8 @@ pub fn write(path: &Path, segments: &[Segment]) -> Result<()> {
     let mut text = String::new();
     for s in segments {
         // Writing to a String cannot fail.
-        let _infallible = writeln!(
-            text,
-            "{} {} {}",
-            s.start,
-            s.end,
-            super::phones::PHONES[s.phone]
-        );
+        let _infallible =
+            writeln!(text, "{} {} {}", s.start, s.end, super::phones::PHONES[s.phone]);
     }
     std::fs::write(path, text).map_err(Error::io("write", path))
 }
@@ -92,10 +83,7 @@ mod tests {
         ] {
             std::fs::write(&path, text).unwrap();
             let error = read(&path).unwrap_err().to_string();
-            assert!(
-                error.contains("SX1.PHN") && error.contains(expected),
-                "{error}"
-            );
+            assert!(error.contains("SX1.PHN") && error.contains(expected), "{error}");
         }
     }
 }

@@ -54,9 +54,6 @@ mod tests {
         classes.sort_unstable();
         classes.dedup();
         assert_eq!(classes.len(), 39);
-        assert_eq!(
-            fold(&[label("q").unwrap(), label("zh").unwrap()]),
-            [label("sh").unwrap()]
-        );
+        assert_eq!(fold(&[label("q").unwrap(), label("zh").unwrap()]), [label("sh").unwrap()]);
     }
 }

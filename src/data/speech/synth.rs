@@ -28,26 +28,12 @@ struct Sound {
 /// A steady voiced sound.
 const fn voiced(name: &'static str, voice: f64, formants: [f64; 3], ms: (f64, f64)) -> Sound {
     let glide = [formants[0], formants[1]];
-    Sound {
-        name,
-        voice,
-        formants,
-        glide,
-        noise: (0.0, 1000.0),
-        ms,
-    }
+    Sound { name, voice, formants, glide, noise: (0.0, 1000.0), ms }
 }
 
 /// A voiced sound that moves.
 const fn moving(name: &'static str, formants: [f64; 3], glide: [f64; 2], ms: (f64, f64)) -> Sound {
-    Sound {
-        name,
-        voice: 1.0,
-        formants,
-        glide,
-        noise: (0.0, 1000.0),
-        ms,
-    }
+    Sound { name, voice: 1.0, formants, glide, noise: (0.0, 1000.0), ms }
 }
 
 /// Noise, perhaps with voice under it.
@@ -58,14 +44,7 @@ const fn noisy(
     f2: f64,
     ms: (f64, f64),
 ) -> Sound {
-    Sound {
-        name,
-        voice,
-        formants: [300.0, f2, 2500.0],
-        glide: [300.0, f2],
-        noise,
-        ms,
-    }
+    Sound { name, voice, formants: [300.0, f2, 2500.0], glide: [300.0, f2], noise, ms }
 }
 
 const VOWEL: (f64, f64) = (80.0, 150.0);
@@ -151,14 +130,8 @@ pub enum Inventory {
 
 const SMALL_CONSONANTS: [&str; 3] = ["s", "sh", "m"];
 const SMALL_VOWELS: [&str; 4] = ["iy", "aa", "uw", "ae"];
-const STOPS: [(&str, &str); 6] = [
-    ("bcl", "b"),
-    ("dcl", "d"),
-    ("gcl", "g"),
-    ("pcl", "p"),
-    ("tcl", "t"),
-    ("kcl", "k"),
-];
+const STOPS: [(&str, &str); 6] =
+    [("bcl", "b"), ("dcl", "d"), ("gcl", "g"), ("pcl", "p"), ("tcl", "t"), ("kcl", "k")];
 
 /// How long an utterance may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,10 +166,8 @@ fn phone_string(rng: &mut Rng, inventory: Inventory, longest: Longest) -> Vec<(u
             Inventory::Small => vec![SMALL_CONSONANTS[rng.below(SMALL_CONSONANTS.len())]],
             Inventory::Full => full_unit(rng, vowel),
         };
-        let unit: Vec<(&str, usize)> = next
-            .into_iter()
-            .map(|name| (name, length(rng, name)))
-            .collect();
+        let unit: Vec<(&str, usize)> =
+            next.into_iter().map(|name| (name, length(rng, name))).collect();
         let taken: usize = unit.iter().map(|(_, n)| n).sum();
         if used + taken > longest.samples || string.len() + unit.len() >= longest.phones {
             break;
@@ -206,28 +177,18 @@ fn phone_string(rng: &mut Rng, inventory: Inventory, longest: Longest) -> Vec<(u
         vowel = !vowel;
     }
     string.push(("h#", silence));
-    string
-        .into_iter()
-        .filter_map(|(name, n)| Some((label(name)?, n)))
-        .collect()
+    string.into_iter().filter_map(|(name, n)| Some((label(name)?, n))).collect()
 }
 
 /// A vowel, or a consonant, or a closure with its burst.
 fn full_unit(rng: &mut Rng, vowel: bool) -> Vec<&'static str> {
     let is_vowel = |s: &&Sound| s.voice >= 0.8 || s.name == "ax-h";
-    let is_stop = |name: &str| {
-        STOPS
-            .iter()
-            .any(|(closure, burst)| name == *closure || name == *burst)
-    };
+    let is_stop =
+        |name: &str| STOPS.iter().any(|(closure, burst)| name == *closure || name == *burst);
     if !vowel && rng.uniform() < 0.35 {
         let (closure, burst) = STOPS[rng.below(STOPS.len())];
         // A closure is not always released.
-        return if rng.uniform() < 0.85 {
-            vec![closure, burst]
-        } else {
-            vec![closure]
-        };
+        return if rng.uniform() < 0.85 { vec![closure, burst] } else { vec![closure] };
     }
     let fits = |s: &&Sound| is_vowel(s) == vowel && !is_stop(s.name) && s.name != "h#";
     let choice: Vec<&Sound> = SOUNDS.iter().filter(fits).collect();
@@ -257,10 +218,7 @@ pub fn utterance(
     inventory: Inventory,
     longest: Longest,
 ) -> (Vec<i16>, Vec<Segment>) {
-    let speaker = Speaker {
-        pitch: rng.range(90.0, 220.0),
-        scale: rng.range(0.92, 1.1),
-    };
+    let speaker = Speaker { pitch: rng.range(90.0, 220.0), scale: rng.range(0.92, 1.1) };
     let mut start = 0;
     let mut segments = Vec::new();
     for (phone, length) in phone_string(rng, inventory, longest) {
@@ -328,10 +286,7 @@ mod tests {
     #[test]
     fn utterances_fit_and_are_the_same_for_a_seed() {
         for inventory in [Inventory::Small, Inventory::Full] {
-            let longest = Longest {
-                samples: 30_000,
-                phones: 100,
-            };
+            let longest = Longest { samples: 30_000, phones: 100 };
             let (audio, segments) = utterance(&mut Rng::new(3), inventory, longest);
             let again = utterance(&mut Rng::new(3), inventory, longest);
             assert_eq!((audio.clone(), segments.clone()), again);
@@ -346,22 +301,15 @@ mod tests {
     fn phones_can_be_told_apart() {
         let mfcc = Mfcc::default();
         let frames = |seed: u64| {
-            let longest = Longest {
-                samples: 40_000,
-                phones: 100,
-            };
+            let longest = Longest { samples: 40_000, phones: 100 };
             let (audio, segments) = utterance(&mut Rng::new(seed), Inventory::Small, longest);
             let features = mfcc.features(&audio);
             let of = |t: usize| {
                 let middle = t * HOP + WINDOW / 2;
                 segments.iter().find(|s| s.end > middle).map(|s| s.phone)
             };
-            let rows = features
-                .chunks(COEFFICIENTS)
-                .map(<[f32]>::to_vec)
-                .enumerate();
-            rows.filter_map(|(t, f)| Some((of(t)?, f)))
-                .collect::<Vec<_>>()
+            let rows = features.chunks(COEFFICIENTS).map(<[f32]>::to_vec).enumerate();
+            rows.filter_map(|(t, f)| Some((of(t)?, f))).collect::<Vec<_>>()
         };
         let mut sums = vec![(0.0f32, vec![0.0f32; COEFFICIENTS]); 61];
         for (phone, row) in (0..60).flat_map(frames) {
@@ -381,9 +329,6 @@ mod tests {
             best == Some(*phone)
         });
         let share = right.count() as f64 / test.len() as f64;
-        assert!(
-            share > 0.5,
-            "{share} of the frames: 8 classes, so chance is near 0.13"
-        );
+        assert!(share > 0.5, "{share} of the frames: 8 classes, so chance is near 0.13");
     }
 }

@@ -24,21 +24,15 @@ pub fn sentences(root: &Path, split: Split) -> Result<Vec<(PathBuf, PathBuf)>> {
         .into_iter()
         .find(|p| p.is_dir() && file_name(p).eq_ignore_ascii_case(name))
         .ok_or_else(|| {
-            Error::data(
-                root,
-                "folder",
-                format!("no {name} in it: a TIMIT tree expected"),
-            )
+            Error::data(root, "folder", format!("no {name} in it: a TIMIT tree expected"))
         })?;
     let mut files = Vec::new();
     gather(&folder, &mut files)?;
     // Audio and phones by what they have in common, so that each finds its own partner.
     let mut pairs: BTreeMap<PathBuf, [Option<PathBuf>; 2]> = BTreeMap::new();
     for file in files {
-        let has = |extension: &str| {
-            file.extension()
-                .is_some_and(|e| e.eq_ignore_ascii_case(extension))
-        };
+        let has =
+            |extension: &str| file.extension().is_some_and(|e| e.eq_ignore_ascii_case(extension));
         let part = match (has("wav"), has("phn")) {
             (true, _) => 0,
             (_, true) => 1,
@@ -104,10 +98,7 @@ pub fn write(
         Split::Train => "TRAIN",
         Split::Test => "TEST",
     };
-    let folder = root
-        .join(name)
-        .join("DR1")
-        .join(format!("MSYN{}", index / 8));
+    let folder = root.join(name).join("DR1").join(format!("MSYN{}", index / 8));
     fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
     let file = folder.join(format!("SX{index}"));
     audio::write(&file.with_extension("WAV"), samples)?;
@@ -115,16 +106,12 @@ pub fn write(
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name()
-        .map(|n| n.to_string_lossy().into_owned())
-        .unwrap_or_default()
+    path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 fn children(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).map_err(Error::io("read", folder))?;
-    entries
-        .map(|e| e.map(|e| e.path()).map_err(Error::io("read", folder)))
-        .collect()
+    entries.map(|e| e.map(|e| e.path()).map_err(Error::io("read", folder))).collect()
 }
 
 fn gather(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
@@ -144,11 +131,7 @@ mod tests {
 
     fn tree() -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
-        let phones = [Segment {
-            start: 0,
-            end: 900,
-            phone: 0,
-        }];
+        let phones = [Segment { start: 0, end: 900, phone: 0 }];
         for (split, n) in [(Split::Train, 9), (Split::Test, 2)] {
             (0..n).for_each(|i| write(root.path(), split, i, &[5; 1000], &phones).unwrap());
         }
@@ -170,31 +153,18 @@ mod tests {
         let root = tree();
         let speaker = root.path().join("TRAIN/DR1/MSYN0");
         fs::remove_file(speaker.join("SX3.PHN")).unwrap();
-        let error = sentences(root.path(), Split::Train)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("SX3.WAV") && error.contains(".PHN file is missing"),
-            "{error}"
-        );
+        let error = sentences(root.path(), Split::Train).unwrap_err().to_string();
+        assert!(error.contains("SX3.WAV") && error.contains(".PHN file is missing"), "{error}");
         fs::remove_file(speaker.join("SX3.WAV")).unwrap();
         fs::write(speaker.join("SX2.PHN"), "0 5000 aa\n").unwrap();
-        let error = read(&speaker.join("SX2.WAV"), &speaker.join("SX2.PHN"))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("0 to 5000") && error.contains("has 1000 samples"),
-            "{error}"
-        );
+        let error =
+            read(&speaker.join("SX2.WAV"), &speaker.join("SX2.PHN")).unwrap_err().to_string();
+        assert!(error.contains("0 to 5000") && error.contains("has 1000 samples"), "{error}");
         let empty = tempfile::tempdir().unwrap();
-        let error = sentences(empty.path(), Split::Test)
-            .unwrap_err()
-            .to_string();
+        let error = sentences(empty.path(), Split::Test).unwrap_err().to_string();
         assert!(error.contains("no TEST in it"), "{error}");
         fs::create_dir(empty.path().join("test")).unwrap();
-        let error = sentences(empty.path(), Split::Test)
-            .unwrap_err()
-            .to_string();
+        let error = sentences(empty.path(), Split::Test).unwrap_err().to_string();
         assert!(error.contains("no .WAV"), "{error}");
         assert!(
             sentences(Path::new("nowhere"), Split::Test)

@@ -55,11 +55,7 @@ impl Corpus {
         }
         let n = pairs.len() as u64;
         let first = step.wrapping_mul(batch_size as u64);
-        let mut batch = Batch {
-            source: Vec::new(),
-            target: Vec::new(),
-            target_weight: Vec::new(),
-        };
+        let mut batch = Batch { source: Vec::new(), target: Vec::new(), target_weight: Vec::new() };
         for k in (0..batch_size as u64).map(|i| first.wrapping_add(i)) {
             let key = mix(self.seed ^ mix((k / n) ^ ((bucket as u64) << 48)));
             let place = match split {
@@ -90,11 +86,7 @@ impl Corpus {
             Origin::Made => Path::new("built-in text"),
             Origin::Folder { path, .. } => path,
         };
-        Error::data(
-            file,
-            name(bucket),
-            format!("no {which} pairs in it; {others}"),
-        )
+        Error::data(file, name(bucket), format!("no {which} pairs in it; {others}"))
     }
 }
 

@@ -94,9 +94,7 @@ impl Author<'_> {
         let lengths = self.share(body + 1 - clauses, clauses, 2);
         let clauses = lengths.into_iter().enumerate();
         Sentence {
-            clauses: clauses
-                .map(|(at, length)| self.clause(at > 0, length))
-                .collect(),
+            clauses: clauses.map(|(at, length)| self.clause(at > 0, length)).collect(),
             question: self.chance(0.15),
         }
     }

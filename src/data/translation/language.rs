@@ -110,10 +110,7 @@ impl Lexicon {
             nouns: maker.kind_by(6 * units, noun_endings),
             adjectives: maker.kind(2 * units, [&["ik"], &["a", "o"]]),
             intransitive: maker.kind(intransitive, [&["et", "en", "ed"], &["u", "un"]]),
-            transitive: maker.kind(
-                2 * units - intransitive,
-                [&["et", "en", "ed"], &["u", "un"]],
-            ),
+            transitive: maker.kind(2 * units - intransitive, [&["et", "en", "ed"], &["u", "un"]]),
             adverbs: maker.kind(units, [&["li"], &["e"]]),
             // Names also take the room that is left.
             names: maker.names(3 * units + room % UNIT),
@@ -145,23 +142,14 @@ mod tests {
                 assert_eq!(words.len(), room - unused);
                 let distinct: HashSet<_> = words.iter().collect();
                 assert_eq!(distinct.len(), words.len());
-                let tokens = words
-                    .iter()
-                    .map(|w| super::super::tokenize(w.as_bytes()).unwrap());
-                assert!(
-                    tokens
-                        .zip(words)
-                        .all(|(tokens, word)| tokens == [word.as_str()])
-                );
+                let tokens = words.iter().map(|w| super::super::tokenize(w.as_bytes()).unwrap());
+                assert!(tokens.zip(words).all(|(tokens, word)| tokens == [word.as_str()]));
             }
         }
         let uneven = Lexicon::new([200, 5000]).unwrap();
         assert!(uneven.words[0].len() == 196 && uneven.words[1].len() < 300);
         let error = Lexicon::new([200, 57]).unwrap_err().to_string();
-        assert!(
-            error.contains("57 is too small") && error.contains("58 or more"),
-            "{error}"
-        );
+        assert!(error.contains("57 is too small") && error.contains("58 or more"), "{error}");
     }
 
     #[test]

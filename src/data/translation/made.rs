@@ -27,10 +27,7 @@ pub(super) fn text(want: &Want, sizes: [usize; 2]) -> Result<Text> {
     }
     let mut lexicon = Lexicon::new(want.vocabularies)?;
     // Each word counts once more than it occurs: all are in the vocabularies.
-    let words = lexicon
-        .words
-        .each_mut()
-        .map(|w| Words::list(std::mem::take(w)));
+    let words = lexicon.words.each_mut().map(|w| Words::list(std::mem::take(w)));
     let mut text = Text::new(words, want.buckets.len());
     for (split, size) in [Split::Train, Split::Test].into_iter().zip(sizes) {
         for index in 0..size {
@@ -57,10 +54,7 @@ fn pair(want: &Want, lexicon: &Lexicon, split: Split, index: usize) -> Result<Pa
         let mut author = Author { lexicon, rng };
         let sentence = author.sentence(length);
         rng = author.rng;
-        let pair = Pair {
-            source: sentence.source(lexicon),
-            target: sentence.target(lexicon),
-        };
+        let pair = Pair { source: sentence.source(lexicon), target: sentence.target(lexicon) };
         let right_split = held_out(&pair.source) == (split == Split::Test);
         if right_split && fitting(&want.buckets, &pair) == Some(bucket) {
             return Ok(pair);
@@ -86,8 +80,6 @@ fn bucket(index: usize, count: usize) -> usize {
 
 /// Whether a sentence is held out: of the sentence alone, so that the splits share none.
 fn held_out(source: &[u32]) -> bool {
-    let sum = source
-        .iter()
-        .fold(1, |sum, &word| mix(sum ^ u64::from(word)));
+    let sum = source.iter().fold(1, |sum, &word| mix(sum ^ u64::from(word)));
     sum % HELD_OUT == 0
 }

@@ -39,9 +39,7 @@ type Part = BTreeMap<String, PathBuf>;
 pub(super) fn find(folder: &Path) -> Result<Files> {
     let bad = |what: String| Error::data(folder, "folder", what);
     if !folder.is_dir() {
-        return Err(bad(
-            "no such folder: name one with train.XX and train.YY".into()
-        ));
+        return Err(bad("no such folder: name one with train.XX and train.YY".into()));
     }
     let mut parts = list(folder)?;
     let train = parts.remove(TRAIN).unwrap_or_default();
@@ -59,9 +57,7 @@ pub(super) fn find(folder: &Path) -> Result<Files> {
             ),
         })
     })?;
-    let held_out = HELD_OUT
-        .iter()
-        .find_map(|&name| Some((name, parts.remove(name)?)));
+    let held_out = HELD_OUT.iter().find_map(|&name| Some((name, parts.remove(name)?)));
     let test = held_out.map(|(name, part)| {
         let found = names(name, &part);
         let pair = two(part).filter(|(own, _)| *own == languages);
@@ -72,11 +68,7 @@ pub(super) fn find(folder: &Path) -> Result<Files> {
             ))
         })
     });
-    Ok(Files {
-        languages,
-        train,
-        test: test.transpose()?,
-    })
+    Ok(Files { languages, train, test: test.transpose()? })
 }
 
 /// What is in a folder, by part.
@@ -103,10 +95,7 @@ fn list(folder: &Path) -> Result<BTreeMap<String, Part>> {
 
 /// `train.de, train.en`.
 fn names(part: &str, files: &Part) -> String {
-    let names: Vec<_> = files
-        .keys()
-        .map(|language| format!("{part}.{language}"))
-        .collect();
+    let names: Vec<_> = files.keys().map(|language| format!("{part}.{language}")).collect();
     names.join(", ")
 }
 
@@ -165,13 +154,7 @@ impl<'a> Lines<'a> {
             true => Box::new(BufReader::new(MultiGzDecoder::new(input))),
             false => Box::new(input),
         };
-        Ok(Self {
-            input,
-            file,
-            packed,
-            line: 0,
-            bytes: Vec::new(),
-        })
+        Ok(Self { input, file, packed, line: 0, bytes: Vec::new() })
     }
 
     /// Goes on to the next line; false at the end of the file, where `line` is one more than there are.

@@ -12,11 +12,7 @@ mod made_up;
 const SPLITS: [Split; 2] = [Split::Train, Split::Test];
 
 fn want(vocabulary: usize, buckets: &[(usize, usize)]) -> Want {
-    Want {
-        seed: 5,
-        vocabularies: [vocabulary; 2],
-        buckets: buckets.to_vec(),
-    }
+    Want { seed: 5, vocabularies: [vocabulary; 2], buckets: buckets.to_vec() }
 }
 
 fn made(vocabulary: usize, buckets: usize, sizes: [usize; 2]) -> Corpus {

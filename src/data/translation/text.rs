@@ -16,11 +16,7 @@ pub(super) struct Text {
 impl Text {
     pub(super) fn new(words: [Words; 2], buckets: usize) -> Self {
         let pairs = [vec![Vec::new(); buckets], vec![Vec::new(); buckets]];
-        Self {
-            words,
-            pairs,
-            too_long: 0,
-        }
+        Self { words, pairs, too_long: 0 }
     }
 
     /// Adds a pair. The vocabularies are those of the training pairs, whatever their length.
@@ -40,9 +36,7 @@ impl Text {
 /// The smallest bucket that a pair fits.
 pub(super) fn fitting(buckets: &[(usize, usize)], pair: &Pair) -> Option<usize> {
     let (source, target) = (pair.source.len(), pair.target.len() + 2);
-    buckets
-        .iter()
-        .position(|&(s, t)| source <= s && target <= t)
+    buckets.iter().position(|&(s, t)| source <= s && target <= t)
 }
 
 /// Numbers the words of a pair.
@@ -51,10 +45,7 @@ pub(super) fn numbers(words: &mut [Words; 2], pair: [&str; 2]) -> Pair {
         let tokens = token::split(pair[side]);
         tokens.iter().map(|word| words[side].number(word)).collect()
     };
-    Pair {
-        source: side(0),
-        target: side(1),
-    }
+    Pair { source: side(0), target: side(1) }
 }
 
 /// Refuses buckets that are out of order, and none.
@@ -65,9 +56,6 @@ pub(super) fn check(buckets: &[(usize, usize)]) -> Result<()> {
     if (1..=BUCKETS.len()).contains(&buckets.len()) && buckets.is_sorted() {
         return Ok(());
     }
-    let what = format!(
-        "buckets {buckets:?}: expected 1 to {}, smallest first",
-        BUCKETS.len()
-    );
+    let what = format!("buckets {buckets:?}: expected 1 to {}, smallest first", BUCKETS.len());
     Err(Error::Usage(what))
 }

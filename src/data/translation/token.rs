@@ -25,12 +25,7 @@ pub(super) fn split(line: &str) -> Vec<Cow<'_, str>> {
             // Every mark is one byte.
             let mark = piece.ends_with(MARKS).then(|| piece.len() - 1);
             let (word, mark) = piece.split_at(mark.unwrap_or(piece.len()));
-            words.extend(
-                [word, mark]
-                    .into_iter()
-                    .filter(|w| !w.is_empty())
-                    .map(zeros),
-            );
+            words.extend([word, mark].into_iter().filter(|w| !w.is_empty()).map(zeros));
         }
     }
     words
@@ -38,11 +33,7 @@ pub(super) fn split(line: &str) -> Vec<Cow<'_, str>> {
 
 fn zeros(word: &str) -> Cow<'_, str> {
     let digit = |c: char| c.is_ascii_digit();
-    if word.contains(digit) {
-        word.replace(digit, "0").into()
-    } else {
-        word.into()
-    }
+    if word.contains(digit) { word.replace(digit, "0").into() } else { word.into() }
 }
 
 #[cfg(test)]
@@ -54,18 +45,9 @@ mod tests {
         let cases: [(&str, &[&str]); 7] = [
             ("The cat sat.", &["The", "cat", "sat", "."]),
             ("  don't\tgo \r", &["don", "'", "t", "go"]),
-            (
-                "(\"Wait...\")",
-                &["(", "\"", "Wait", ".", ".", ".", "\"", ")"],
-            ),
-            (
-                "3.14 and 1,000: A4;",
-                &["0", ".", "00", "and", "0", ",", "000", ":", "A0", ";"],
-            ),
-            (
-                "peut-être à l'été\u{a0}?",
-                &["peut-être", "à", "l", "'", "été", "?"],
-            ),
+            ("(\"Wait...\")", &["(", "\"", "Wait", ".", ".", ".", "\"", ")"]),
+            ("3.14 and 1,000: A4;", &["0", ".", "00", "and", "0", ",", "000", ":", "A0", ";"]),
+            ("peut-être à l'été\u{a0}?", &["peut-être", "à", "l", "'", "été", "?"]),
             ("50% of §7", &["00%", "of", "§0"]),
             (" \t ", &[]),
         ];

@@ -96,9 +96,7 @@ impl Words {
 
     /// The vocabulary of at most `size` ids, and the id of each word by number.
     pub(super) fn vocabulary(&self, size: usize) -> (Vocabulary, Vec<u32>) {
-        let mut order: Vec<usize> = (0..self.words.len())
-            .filter(|&w| self.counts[w] > 0)
-            .collect();
+        let mut order: Vec<usize> = (0..self.words.len()).filter(|&w| self.counts[w] > 0).collect();
         order.sort_unstable_by(|&a, &b| {
             let frequent_first = self.counts[b].cmp(&self.counts[a]);
             frequent_first.then_with(|| self.words[a].cmp(&self.words[b]))
@@ -121,11 +119,8 @@ impl Words {
 mod tests {
     use super::*;
 
-    const TEXT: [[&str; 4]; 3] = [
-        ["b", "a", "c", "b"],
-        ["c", "d", "b", "_PAD"],
-        ["b", "d", "a", "e"],
-    ];
+    const TEXT: [[&str; 4]; 3] =
+        [["b", "a", "c", "b"], ["c", "d", "b", "_PAD"], ["b", "d", "a", "e"]];
 
     #[test]
     fn frequent_words_first_and_ties_by_the_alphabet() {
@@ -135,10 +130,7 @@ mod tests {
         assert_eq!(words[4..], ["b", "a", "c", "d", "_PAD", "e"]);
         assert_eq!(all.len(), 10);
         assert_eq!((all.id("b"), all.id("e"), all.id("_PAD")), (4, 9, 8));
-        assert_eq!(
-            (all.id("x"), all.id("_GO"), all.word(10)),
-            (UNK, UNK, "_UNK")
-        );
+        assert_eq!((all.id("x"), all.id("_GO"), all.word(10)), (UNK, UNK, "_UNK"));
     }
 
     #[test]

@@ -88,11 +88,7 @@ impl Maker {
                 self.word(side, lexeme, endings, capital);
             }
         }
-        Kind {
-            first,
-            forms: endings(0).map(|forms| forms.len() as u32),
-            cumulative: zipf(lexemes),
-        }
+        Kind { first, forms: endings(0).map(|forms| forms.len() as u32), cumulative: zipf(lexemes) }
     }
 
     /// Makes the forms of one lexeme: a stem of one syllable for the most frequent, more for rarer ones and
@@ -114,12 +110,8 @@ impl Maker {
 /// A pronounceable stem; the target's end in a consonant, as a vowel follows.
 fn stem(side: usize, syllables: usize, rng: &mut Rng, capital: bool) -> String {
     const ONSETS: [&[&str]; 2] = [
-        &[
-            "b", "d", "f", "g", "gr", "l", "m", "p", "pl", "r", "s", "st", "t", "tr", "w",
-        ],
-        &[
-            "ch", "h", "j", "k", "m", "n", "q", "r", "s", "sh", "v", "y", "z",
-        ],
+        &["b", "d", "f", "g", "gr", "l", "m", "p", "pl", "r", "s", "st", "t", "tr", "w"],
+        &["ch", "h", "j", "k", "m", "n", "q", "r", "s", "sh", "v", "y", "z"],
     ];
     const VOWELS: [&[&str]; 2] = [&["a", "e", "i", "o", "u", "ea"], &["a", "i", "o", "u"]];
     const CODAS: [&[&str]; 2] = [&["", "n", "r", "l", "m", "d"], &[""]];

@@ -56,11 +56,7 @@ fn bounds(head: &str, constants: &HashMap<String, u32>) -> Option<(String, u32, 
     let mut parts = inner.split(';').map(str::trim);
     let (name, from) = parts.next()?.strip_prefix("var ")?.split_once('=')?;
     let name = name.split(':').next()?.trim().to_string();
-    let to = parts
-        .next()?
-        .strip_prefix(&name)?
-        .trim()
-        .strip_prefix('<')?;
+    let to = parts.next()?.strip_prefix(&name)?.trim().strip_prefix('<')?;
     let step = parts.next()?.replace(' ', "");
     let unit = step == format!("{name}++") || step == format!("{name}+=1u");
     unit.then_some((name, value(from, constants)?, value(to, constants)?))
@@ -95,10 +91,7 @@ fn value(text: &str, constants: &HashMap<String, u32>) -> Option<u32> {
                 "/" => divide = true,
                 atom => {
                     let digits = atom.strip_suffix('u').unwrap_or(atom);
-                    let v = digits
-                        .parse()
-                        .ok()
-                        .or_else(|| constants.get(atom).copied())?;
+                    let v = digits.parse().ok().or_else(|| constants.get(atom).copied())?;
                     product = Some(match product {
                         None => v,
                         Some(p) if divide => p.checked_div(v)?,
@@ -140,10 +133,7 @@ mod tests {
         let text = "const N: u32 = 4u;\nconst H: u32 = N / 2u;\n// unroll\nfor (var i = 0u; i < H; i++) {\n// unroll\nfor (var j = 1u; j < 1u + 1u; j++) { a[i] += b.i[j]; }\n}\n";
         let out = unroll(text).unwrap();
         let flat: String = out.split_whitespace().collect();
-        assert!(
-            flat.ends_with("{{a[0u]+=b.i[1u];}}{{a[1u]+=b.i[1u];}}"),
-            "{flat}"
-        );
+        assert!(flat.ends_with("{{a[0u]+=b.i[1u];}}{{a[1u]+=b.i[1u];}}"), "{flat}");
     }
 
     #[test]

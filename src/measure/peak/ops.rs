@@ -184,10 +184,7 @@ impl Op for Empty {
             params: vec![],
             grid: [1, 1, 1],
         };
-        Lowered {
-            dispatches: vec![one; self.dispatches],
-            scratch: vec![],
-        }
+        Lowered { dispatches: vec![one; self.dispatches], scratch: vec![] }
     }
 
     fn reference(&self, _inputs: &[&Array]) -> Vec<Array> {

@@ -10,18 +10,10 @@ use super::{Conv, Conv2d, Pass};
 #[derive(Debug)]
 pub struct Family;
 
-const PLAIN: Conv = Conv {
-    stride: 1,
-    pad: 0,
-    groups: 1,
-};
+const PLAIN: Conv = Conv { stride: 1, pad: 0, groups: 1 };
 
 const fn conv(stride: usize, pad: usize, groups: usize) -> Conv {
-    Conv {
-        stride,
-        pad,
-        groups,
-    }
+    Conv { stride, pad, groups }
 }
 
 type Sizes = ([usize; 4], [usize; 3], Conv);
@@ -52,14 +44,8 @@ const SIZES: [Sizes; 13] = [
 const LAYERS: [(&str, Sizes); 4] = [
     ("vgg_conv3", ([8, 56, 56, 256], [3, 3, 256], conv(1, 1, 1))),
     ("vgg_conv4", ([8, 28, 28, 512], [3, 3, 512], conv(1, 1, 1))),
-    (
-        "alexnet_conv1",
-        ([64, 224, 224, 3], [11, 11, 96], conv(4, 2, 1)),
-    ),
-    (
-        "conv_64_64_56",
-        ([8, 56, 56, 64], [3, 3, 64], conv(1, 1, 1)),
-    ),
+    ("alexnet_conv1", ([64, 224, 224, 3], [11, 11, 96], conv(4, 2, 1))),
+    ("conv_64_64_56", ([8, 56, 56, 64], [3, 3, 64], conv(1, 1, 1))),
 ];
 
 /// The three passes of a problem.
@@ -82,11 +68,7 @@ fn passes(name: &str, ([b, h, w, c], [r, s, n], conv): Sizes) -> [Case; 3] {
 }
 
 fn name(([b, h, w, c], [r, s, n], conv): Sizes) -> String {
-    let Conv {
-        stride,
-        pad,
-        groups,
-    } = conv;
+    let Conv { stride, pad, groups } = conv;
     format!("b{b}_h{h}_w{w}_c{c}_r{r}_s{s}_n{n}_stride{stride}_pad{pad}_groups{groups}")
 }
 
@@ -94,11 +76,7 @@ fn name(([b, h, w, c], [r, s, n], conv): Sizes) -> String {
 fn fused(case: Case, name: &str, chain: &Map, extras: &[TensorSpec]) -> Option<Case> {
     let op = case.op.with_epilogue(chain)?;
     let inputs = case.inputs.into_iter().chain(extras.iter().cloned());
-    Some(Case {
-        name: format!("{name}_{}", case.name),
-        op,
-        inputs: inputs.collect(),
-    })
+    Some(Case { name: format!("{name}_{}", case.name), op, inputs: inputs.collect() })
 }
 
 impl op::Family for Family {
@@ -107,39 +85,22 @@ impl op::Family for Family {
     }
 
     fn cases(&self) -> Vec<Case> {
-        let mut cases: Vec<Case> = SIZES
-            .into_iter()
-            .flat_map(|s| passes(&name(s), s))
-            .collect();
+        let mut cases: Vec<Case> = SIZES.into_iter().flat_map(|s| passes(&name(s), s)).collect();
         // Bias, activation and residual, as layers have them.
         let sizes = ([1, 6, 5, 8], [3, 3, 12], conv(1, 1, 1));
         let [forward, input, _] = passes("b1_h6_w5_c8_n12", sizes);
         let relu = Map::one(Function::Relu);
         let bias_relu = relu.after(&Map::one(Function::Add), 0);
-        let bias_add_relu = relu
-            .after(&Map::one(Function::Add), 0)
-            .after(&Map::one(Function::Add), 0);
+        let bias_add_relu =
+            relu.after(&Map::one(Function::Add), 0).after(&Map::one(Function::Add), 0);
         let (bias, residual) = (TensorSpec::f32([12]), TensorSpec::f32([1, 6, 5, 12]));
         let [again, ..] = passes("b1_h6_w5_c8_n12", sizes);
-        cases.extend(fused(
-            forward,
-            "bias_relu",
-            &bias_relu,
-            std::slice::from_ref(&bias),
-        ));
-        cases.extend(fused(
-            again,
-            "bias_residual_relu",
-            &bias_add_relu,
-            &[bias, residual],
-        ));
+        cases.extend(fused(forward, "bias_relu", &bias_relu, std::slice::from_ref(&bias)));
+        cases.extend(fused(again, "bias_residual_relu", &bias_add_relu, &[bias, residual]));
         let add = Map::one(Function::Add);
         cases.extend(fused(input, "add", &add, &[TensorSpec::f32([1, 6, 5, 8])]));
         // Frames of bytes.
-        for case in passes(
-            "bytes_b2_h12_w12_c4",
-            ([2, 12, 12, 4], [4, 4, 8], conv(2, 0, 1)),
-        ) {
+        for case in passes("bytes_b2_h12_w12_c4", ([2, 12, 12, 4], [4, 4, 8], conv(2, 0, 1))) {
             if !case.name.ends_with("dx") {
                 let mut case = case;
                 case.inputs[0] =
@@ -151,9 +112,6 @@ impl op::Family for Family {
     }
 
     fn benches(&self) -> Vec<Case> {
-        LAYERS
-            .into_iter()
-            .flat_map(|(name, sizes)| passes(name, sizes))
-            .collect()
+        LAYERS.into_iter().flat_map(|(name, sizes)| passes(name, sizes)).collect()
     }
 }

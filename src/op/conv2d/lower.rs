@@ -47,11 +47,7 @@ struct Shape {
 fn shape(pass: Pass, g: &Geometry) -> Shape {
     let (groups, stride) = (g.conv.groups, g.conv.stride);
     // Without groups a row of the window is one run.
-    let (run, across) = if groups == 1 {
-        (g.s * g.c, 1)
-    } else {
-        (g.c / groups, g.s)
-    };
+    let (run, across) = if groups == 1 { (g.s * g.c, 1) } else { (g.c / groups, g.s) };
     let taps = g.r * across;
     let window = taps * run.next_multiple_of(4);
     let pixels = g.batch * g.p * g.q;
@@ -90,9 +86,7 @@ fn shape(pass: Pass, g: &Geometry) -> Shape {
 /// Every variant, the most promising first.
 pub(super) fn variants(pass: Pass, g: &Geometry, caps: &Caps) -> Vec<Variant> {
     let p = shape(pass, g).problem;
-    let tiled = plan(p, caps)
-        .into_iter()
-        .filter(|v| !matches!(v.name, "vector" | "naive"));
+    let tiled = plan(p, caps).into_iter().filter(|v| !matches!(v.name, "vector" | "naive"));
     let narrow = pixels(p, caps);
     let direct = (!caps.software || p.k <= LONGEST_DIRECT).then(|| Variant::new("direct", []));
     let mut found: Vec<_> = narrow.into_iter().chain(tiled).chain(direct).collect();
@@ -104,9 +98,7 @@ pub(super) fn variants(pass: Pass, g: &Geometry, caps: &Caps) -> Vec<Variant> {
 
 /// `pixels`, where a CPU adapter's subgroup would be wider than the result has channels.
 fn pixels(p: Problem, caps: &Caps) -> Option<Variant> {
-    let width = caps
-        .subgroup
-        .filter(|w| caps.software && (4..=16).contains(w))?;
+    let width = caps.subgroup.filter(|w| caps.software && (4..=16).contains(w))?;
     let rows = p.n.next_multiple_of(width.max(8) as usize) as u32;
     let consts = [("W", width), ("TM", rows), ("TN", 8)];
     // As many columns as the narrowest tile of `subgroup` has, and as many pixels as a tile of this one.
@@ -123,10 +115,7 @@ impl Conv2d {
             let (kernel, extras) = self.with_hooks(kernel, io, 3);
             return Lowered::one(Dispatch {
                 kernel,
-                bindings: [input(0), input(1), output(0)]
-                    .into_iter()
-                    .chain(extras)
-                    .collect(),
+                bindings: [input(0), input(1), output(0)].into_iter().chain(extras).collect(),
                 params: words([g.batch, count]),
                 grid: grid(count.div_ceil(64), io.caps),
             });
@@ -155,10 +144,7 @@ impl Conv2d {
         let (kernel, extras) = self.with_epilogue_hook(Kernel::new("matmul/split_k"), io, 2);
         let second = Dispatch {
             kernel,
-            bindings: [scratch(0).read(), output(0)]
-                .into_iter()
-                .chain(extras)
-                .collect(),
+            bindings: [scratch(0).read(), output(0)].into_iter().chain(extras).collect(),
             params: words([count, splits]),
             grid: grid(count.div_ceil(64), io.caps),
         };
@@ -175,11 +161,7 @@ impl Conv2d {
     }
 
     fn bytes(&self, kernel: Kernel, io: &Io) -> Kernel {
-        if io.inputs[0].dtype == DType::U8 {
-            kernel.with_hook("pixels", BYTES)
-        } else {
-            kernel
-        }
+        if io.inputs[0].dtype == DType::U8 { kernel.with_hook("pixels", BYTES) } else { kernel }
     }
 
     fn with_epilogue_hook(&self, kernel: Kernel, io: &Io, first: usize) -> (Kernel, Vec<Binding>) {
@@ -226,9 +208,7 @@ fn operands(
     let kernel = if swap {
         Kernel::of("conv2d", variant)
     } else {
-        tiling
-            .kernel()
-            .with_hook("operands", "// use: conv2d/operands\n")
+        tiling.kernel().with_hook("operands", "// use: conv2d/operands\n")
     };
     let groups = g.conv.groups;
     let (cg, ng) = (g.c / groups, g.n / groups);
@@ -252,11 +232,7 @@ fn operands(
         Pass::Weight { .. } => shape.problem.k,
         _ => run4,
     };
-    let consts = [
-        ("RUN", shape.run),
-        ("ACROSS", shape.across),
-        ("TAPS", shape.taps),
-    ];
+    let consts = [("RUN", shape.run), ("ACROSS", shape.across), ("TAPS", shape.taps)];
     let kernel = geometry(kernel, shape, g)
         .with_text("SWAP", swap.to_string())
         .with_consts(&consts.map(|(name, value)| (name, value as u32)))
@@ -266,19 +242,7 @@ fn operands(
         .with_text("WIDE_B", wide_n.to_string())
         .with_text("EDGE", (gaps || !tiling.divides(p)).to_string())
         .with_text("TAIL", (!tail.is_multiple_of(tiling.step)).to_string());
-    let kernel = if wide_a {
-        kernel
-    } else {
-        kernel.with_hook("pixels", NARROW_A)
-    };
-    let kernel = if wide_n {
-        kernel
-    } else {
-        kernel.with_hook("filters", NARROW_B)
-    };
-    if wide_store {
-        kernel
-    } else {
-        kernel.with_hook("store", NARROW_STORE)
-    }
+    let kernel = if wide_a { kernel } else { kernel.with_hook("pixels", NARROW_A) };
+    let kernel = if wide_n { kernel } else { kernel.with_hook("filters", NARROW_B) };
+    if wide_store { kernel } else { kernel.with_hook("store", NARROW_STORE) }
 }

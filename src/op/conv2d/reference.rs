@@ -39,11 +39,7 @@ fn products(g: &Geometry, b: usize, mut each: impl FnMut(usize, usize, usize)) {
 /// The result of a pass over its two operands.
 pub(super) fn product(pass: Pass, g: &Geometry, a: &Array, b: &Array) -> Vec<f64> {
     // What a value of x counts, where it is the first operand.
-    let unit = if a.spec.dtype == DType::U8 {
-        1.0 / 255.0
-    } else {
-        1.0
-    };
+    let unit = if a.spec.dtype == DType::U8 { 1.0 / 255.0 } else { 1.0 };
     let images = |length: usize, each: &(dyn Fn(usize, &mut [f64]) + Sync)| {
         let mut all = vec![0.0; g.batch * length];
         let parts = all.par_chunks_mut(length).enumerate();

@@ -66,15 +66,8 @@ fn utterance(log_probs: &[f64], classes: usize, states: &[usize], grad: &mut [f6
     }
 
     // Of the frames behind t; beta[s] does not hold t's own emission.
-    let mut beta: Vec<f64> = (0..count)
-        .map(|s| {
-            if s + 2 >= count {
-                0.0
-            } else {
-                f64::NEG_INFINITY
-            }
-        })
-        .collect();
+    let mut beta: Vec<f64> =
+        (0..count).map(|s| if s + 2 >= count { 0.0 } else { f64::NEG_INFINITY }).collect();
     for t in (0..frames.len()).rev() {
         if let Some(frame) = frames.get(t + 1) {
             let on = |s: usize| beta[s] + frame[states[s]];

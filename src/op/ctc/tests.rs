@@ -38,15 +38,8 @@ fn enumerated(log_probs: &[f64], steps: usize, classes: usize, labels: &[usize])
 
 #[test]
 fn reference_is_the_sum_over_all_paths() {
-    let labellings: [&[usize]; 7] = [
-        &[],
-        &[0],
-        &[1, 0],
-        &[1, 1],
-        &[0, 0, 0],
-        &[0, 1, 0],
-        &[1, 1, 0],
-    ];
+    let labellings: [&[usize]; 7] =
+        [&[], &[0], &[1, 0], &[1, 1], &[0, 0, 0], &[0, 1, 0], &[1, 1, 0]];
     for steps in 1..=5 {
         for classes in [3, 4] {
             for labels in labellings {
@@ -60,10 +53,7 @@ fn reference_is_the_sum_over_all_paths() {
                     "T {steps}, C {classes}, {labels:?}: {} and {wanted}",
                     got[0].data[0]
                 );
-                let sums = got[1]
-                    .data
-                    .chunks(classes)
-                    .map(|row| row.iter().sum::<f64>());
+                let sums = got[1].data.chunks(classes).map(|row| row.iter().sum::<f64>());
                 let sum = if wanted.is_finite() { -1.0 } else { 0.0 };
                 assert!(sums.into_iter().all(|s| (s - sum).abs() < 1e-12));
             }

@@ -69,9 +69,7 @@ impl Op for DecoderGrad {
     }
 
     fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let flops = self
-            .sizes(inputs)
-            .map_or(0, |(size, attended)| flops(size, attended));
+        let flops = self.sizes(inputs).map_or(0, |(size, attended)| flops(size, attended));
         Cost::new(flops, inputs, &self.output(inputs).unwrap_or_default())
     }
 
@@ -86,14 +84,8 @@ impl Op for DecoderGrad {
         let (steps, columns) = (size.steps, size.width / 4);
         let (row, rows) = (size.units * columns, (steps + 1) * size.units * columns);
         let cells = 2 * size.layers * columns;
-        let each = |t: usize, columns: usize| Rows {
-            first: t * columns,
-            apart: steps * columns,
-        };
-        let state = |t: usize, first: usize| Rows {
-            first: t * row + first,
-            apart: rows,
-        };
+        let each = |t: usize, columns: usize| Rows { first: t * columns, apart: steps * columns };
+        let state = |t: usize, first: usize| Rows { first: t * row + first, apart: rows };
         let all = io.inputs[0].len();
         let mut dispatches = vec![copy_rows(input(0), output(0), 1, all, all, io.caps)];
         let step = Step::backward(variant, size, false, false);
@@ -104,67 +96,27 @@ impl Op for DecoderGrad {
             let team = team(variant, io.caps);
             dispatches.push(attended.dispatch("backward", team, context(size), t..t + 1, bindings));
             // The query saw all c and h.
-            let linear = Linear {
-                depth: columns,
-                columns: cells,
-                pitch: cells,
-            };
+            let linear = Linear { depth: columns, columns: cells, pitch: cells };
             let places = [each(t, columns), state(t + 1, 0)];
             let query = output(3).read();
             let bindings = vec![input(8), query, output(0), query];
-            dispatches.push(Step::linear(
-                variant,
-                size,
-                linear,
-                places,
-                Start::Result,
-                bindings,
-            ));
-            dispatches.extend(
-                (0..size.layers)
-                    .rev()
-                    .map(|l| step.cell(t, Some(l), &operands)),
-            );
+            dispatches.push(Step::linear(variant, size, linear, places, Start::Result, bindings));
+            dispatches.extend((0..size.layers).rev().map(|l| step.cell(t, Some(l), &operands)));
             // The first layer saw x, and x the context before.
-            let linear = Linear {
-                depth: size.width,
-                columns,
-                pitch: 2 * columns,
-            };
+            let linear = Linear { depth: size.width, columns, pitch: 2 * columns };
             let places = [each(t, size.width), each(t, columns)];
             let gates = output(1).read();
             let bindings = vec![input(6), gates, output(2), gates];
-            dispatches.push(Step::linear(
-                variant,
-                size,
-                linear,
-                places,
-                Start::None,
-                bindings,
-            ));
-            let linear = Linear {
-                depth: columns,
-                columns,
-                pitch: columns,
-            };
+            dispatches.push(Step::linear(variant, size, linear, places, Start::None, bindings));
+            let linear = Linear { depth: columns, columns, pitch: columns };
             let places = [each(t, columns), state(t, cells)];
             let x = output(2).read();
             let bindings = vec![input(7), x, output(0), x];
-            dispatches.push(Step::linear(
-                variant,
-                size,
-                linear,
-                places,
-                Start::Result,
-                bindings,
-            ));
+            dispatches.push(Step::linear(variant, size, linear, places, Start::Result, bindings));
         }
         dispatches.push(Step::backward(variant, size, false, true).cell(0, None, &operands));
         dispatches.push(cell_inputs(input(3), input(1), output(5), size, io.caps));
-        Lowered {
-            dispatches,
-            scratch: Vec::new(),
-        }
+        Lowered { dispatches, scratch: Vec::new() }
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
@@ -172,11 +124,8 @@ impl Op for DecoderGrad {
         let (Ok((size, attended)), Ok(outputs)) = (self.sizes(&specs), self.output(&specs)) else {
             return vec![];
         };
-        let (width, cells, pitch) = (
-            size.width,
-            2 * size.layers * size.width,
-            size.units * size.width,
-        );
+        let (width, cells, pitch) =
+            (size.width, 2 * size.layers * size.width, size.units * size.width);
         let (turned, positions) = (&inputs[6].data, attended.positions);
         let mut made: Vec<_> = outputs.into_iter().map(Array::zeros).collect();
         let sequence = |b: usize| {

@@ -27,16 +27,10 @@ pub(in crate::op) fn forward(w: &[f64], bias: &[f64], x: &[f64], h: &[f64], c: &
     add_product(&mut gates, x, w);
     add_product(&mut gates, h, &w[4 * width * width..]);
     for (n, gate) in gates.iter_mut().enumerate() {
-        *gate = if n / width == 2 {
-            gate.tanh()
-        } else {
-            sigmoid(*gate)
-        };
+        *gate = if n / width == 2 { gate.tanh() } else { sigmoid(*gate) };
     }
     let at = |gate: usize, n: usize| gates[gate * width + n];
-    let c: Vec<_> = (0..width)
-        .map(|n| at(1, n) * c[n] + at(0, n) * at(2, n))
-        .collect();
+    let c: Vec<_> = (0..width).map(|n| at(1, n) * c[n] + at(0, n) * at(2, n)).collect();
     let h = (0..width).map(|n| at(3, n) * c[n].tanh()).collect();
     Cell { gates, c, h }
 }

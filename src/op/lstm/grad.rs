@@ -27,23 +27,13 @@ impl LstmGrad {
             return Err(format!("takes x [B, T, H], not {}", inputs[1]));
         };
         let layers = self.layers;
-        let size = Size {
-            batch,
-            steps,
-            width,
-            layers,
-            units: 2 * layers,
-        };
+        let size = Size { batch, steps, width, layers, units: 2 * layers };
         let states = TensorSpec::f32([batch, steps + 1, size.units * width]);
         let fits = inputs[0] == TensorSpec::f32([layers, 4 * width, 2 * width])
             && inputs[2] == states
             && inputs[3] == TensorSpec::f32([layers, batch, steps, 4 * width])
             && inputs[4] == states;
-        if fits {
-            Ok(size)
-        } else {
-            Err(format!("{} and {} differ", inputs[0], inputs[2]))
-        }
+        if fits { Ok(size) } else { Err(format!("{} and {} differ", inputs[0], inputs[2])) }
     }
 }
 
@@ -184,22 +174,10 @@ pub(in crate::op) fn layers_back(
         let at = 2 * l * width;
         let after = (t + 1) * pitch + at;
         let mut dh = d[after + width..after + 2 * width].to_vec();
-        add_back(
-            &mut dh,
-            &later[l],
-            &turned[l * 8 * width * width..],
-            width,
-            1,
-        );
+        add_back(&mut dh, &later[l], &turned[l * 8 * width * width..], width, 1);
         if l + 1 < size.layers {
             let above: &Vec<f64> = &made[l + 1];
-            add_back(
-                &mut dh,
-                above,
-                &turned[(l + 1) * 8 * width * width..],
-                width,
-                0,
-            );
+            add_back(&mut dh, above, &turned[(l + 1) * 8 * width * width..], width, 0);
         }
         let before = &states[size.row(b, t) + at..][..width];
         let c = &states[size.row(b, t + 1) + at..][..width];

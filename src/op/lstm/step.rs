@@ -17,10 +17,7 @@ pub(in crate::op) struct Size {
 /// Ways to deal a step out: on a GPU several invocations share a sum.
 pub(in crate::op) fn variants(width: usize, caps: &Caps) -> Vec<Variant> {
     let by = |rows: u32, lanes: u32, slices: u32| {
-        Variant::new(
-            "step",
-            [("ROWS", rows), ("LANES", lanes), ("SLICES", slices)],
-        )
+        Variant::new("step", [("ROWS", rows), ("LANES", lanes), ("SLICES", slices)])
     };
     // Sixteen slices of two rows of four gates are the 16 KiB that every device has.
     let slices = 1 << (width as u32 / 4).trailing_zeros().min(4);
@@ -87,16 +84,9 @@ impl Step {
 
     fn cells(variant: &Variant, size: Size, problem: &str, wave: bool) -> Self {
         let mut step = Self::new(variant, size, problem);
-        let consts = [
-            ("COLUMNS", size.width / 4),
-            ("STEPS", size.steps),
-            ("UNITS", size.units),
-        ];
+        let consts = [("COLUMNS", size.width / 4), ("STEPS", size.steps), ("UNITS", size.units)];
         let consts = consts.map(|(name, value)| (name, value as u32));
-        step.kernel = step
-            .kernel
-            .with_consts(&consts)
-            .with_text("WAVE", wave.to_string());
+        step.kernel = step.kernel.with_consts(&consts).with_text("WAVE", wave.to_string());
         step
     }
 
@@ -111,10 +101,7 @@ impl Step {
     pub(in crate::op) fn backward(variant: &Variant, size: Size, wave: bool, start: bool) -> Self {
         let mut step = Self::cells(variant, size, "lstm/backward", wave);
         let consts = [("DEPTH", size.width as u32), ("LAYERS", size.layers as u32)];
-        step.kernel = step
-            .kernel
-            .with_consts(&consts)
-            .with_text("START", start.to_string());
+        step.kernel = step.kernel.with_consts(&consts).with_text("START", start.to_string());
         step
     }
 
@@ -151,13 +138,9 @@ impl Step {
             ("PITCH", linear.pitch),
             ("START", kind),
         ];
-        step.kernel = step
-            .kernel
-            .with_consts(&consts.map(|(name, value)| (name, value as u32)));
+        step.kernel = step.kernel.with_consts(&consts.map(|(name, value)| (name, value as u32)));
         let places = rows.into_iter().chain([from]);
-        let params = places
-            .flat_map(|r| [r.first as u32, r.apart as u32])
-            .collect();
+        let params = places.flat_map(|r| [r.first as u32, r.apart as u32]).collect();
         step.dispatch(linear.columns, 1, params, bindings)
     }
 
@@ -188,11 +171,7 @@ pub(in crate::op) fn copy_rows(
     pitch: usize,
     caps: &Caps,
 ) -> Dispatch {
-    let consts = [
-        ("LENGTH", length / 4),
-        ("PITCH", pitch / 4),
-        ("BATCH", batch),
-    ];
+    let consts = [("LENGTH", length / 4), ("PITCH", pitch / 4), ("BATCH", batch)];
     Dispatch {
         kernel: Kernel::new("lstm/rows").with_consts(&consts.map(|(n, v)| (n, v as u32))),
         bindings: vec![x, y],

@@ -83,10 +83,7 @@ impl Function {
         ClippedRelu(0.5),
         Huber,
         Standardize(1e-5),
-        Dropout {
-            rate: 0.25,
-            stream: 7,
-        },
+        Dropout { rate: 0.25, stream: 7 },
         TanhGrad,
         SigmoidGrad,
         ReluGrad,
@@ -175,11 +172,7 @@ impl Function {
             ClippedRelu(limit) => a[0].clamp(0.0, f64::from(limit)),
             Huber => {
                 let size = a[0].abs();
-                if size <= 1.0 {
-                    0.5 * size * size
-                } else {
-                    size - 0.5
-                }
+                if size <= 1.0 { 0.5 * size * size } else { size - 0.5 }
             }
             Standardize(epsilon) => (a[0] - a[1]) / (a[2] + f64::from(epsilon)).sqrt(),
             Dropout { rate, stream } => a[0] * dropout_factor(rate, stream, clock, element),
@@ -228,10 +221,7 @@ impl Function {
                 let threshold = crate::random::drop_threshold(rate);
                 let scale = 1.0 / (1.0 - rate);
                 let name = if wide { "dropout4" } else { "dropout1" };
-                format!(
-                    "{x} * {name}(i, {}, {stream}u, {threshold}u, {scale:?}f)",
-                    a[1]
-                )
+                format!("{x} * {name}(i, {}, {stream}u, {threshold}u, {scale:?}f)", a[1])
             }
             TanhGrad => format!("{1} * (T(1.0) - {0} * {0})", x, a[1]),
             SigmoidGrad => format!("{1} * {0} * (T(1.0) - {0})", x, a[1]),

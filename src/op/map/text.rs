@@ -23,19 +23,8 @@ impl Place {
     /// The place of `from` under `to`.
     pub(crate) fn of(from: &Shape, to: &Shape) -> Self {
         let (n, all) = (from.len(), to.len());
-        let kept: Vec<usize> = from
-            .dims()
-            .iter()
-            .copied()
-            .skip_while(|&d| d == 1)
-            .collect();
-        let lead: Vec<usize> = from
-            .dims()
-            .iter()
-            .rev()
-            .copied()
-            .skip_while(|&d| d == 1)
-            .collect();
+        let kept: Vec<usize> = from.dims().iter().copied().skip_while(|&d| d == 1).collect();
+        let lead: Vec<usize> = from.dims().iter().rev().copied().skip_while(|&d| d == 1).collect();
         if n == all {
             Self::Full
         } else if n == 1 {
@@ -43,12 +32,7 @@ impl Place {
         } else if to.dims().ends_with(&kept) {
             Self::Suffix(n)
         } else if from.rank() == to.rank()
-            && to
-                .dims()
-                .iter()
-                .rev()
-                .skip(to.rank() - lead.len())
-                .eq(&lead)
+            && to.dims().iter().rev().skip(to.rank() - lead.len()).eq(&lead)
         {
             Self::Prefix(all / n)
         } else {
@@ -122,11 +106,7 @@ fn loads(
             continue;
         }
         let place = Place::of(&input.shape, shape);
-        declare(if place.is_wide(width) {
-            vector(width)
-        } else {
-            "f32"
-        });
+        declare(if place.is_wide(width) { vector(width) } else { "f32" });
         body += &format!("    let v{i} = T(in{i}[{}]);\n", place.index(width));
     }
     (declarations, body)
@@ -152,10 +132,7 @@ pub(super) fn apply(map: &Map, inputs: &[TensorSpec], shape: &Shape, width: usiz
 /// `fn epilogue(v0, i)`: input 0 is the value about to be stored at element i of an output of `shape`,
 /// the others are read from bindings `first` on. `inputs[0]` stands for that value.
 pub(crate) fn epilogue(map: &Map, inputs: &[TensorSpec], shape: &Shape, first: usize) -> String {
-    format!(
-        "alias T = f32;\n{}",
-        epilogue_of(map, inputs, shape, first, 1)
-    )
+    format!("alias T = f32;\n{}", epilogue_of(map, inputs, shape, first, 1))
 }
 
 /// The same over groups of `width` elements, in a kernel that has an alias T for them.
@@ -185,9 +162,6 @@ mod tests {
         assert_eq!(place(&[1, 3], &[2, 3]), Place::Suffix(3));
         assert_eq!(place(&[2, 1], &[2, 3]), Place::Prefix(3));
         assert_eq!(place(&[2, 1, 1], &[2, 3, 4]), Place::Prefix(12));
-        assert_eq!(
-            place(&[2, 1, 4], &[2, 3, 4]),
-            Place::Axes(vec![(1, 4, 1), (12, 2, 4)])
-        );
+        assert_eq!(place(&[2, 1, 4], &[2, 3, 4]), Place::Axes(vec![(1, 4, 1), (12, 2, 4)]));
     }
 }

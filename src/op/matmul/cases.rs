@@ -45,17 +45,9 @@ const SIZES: [([usize; 4], (bool, bool)); 17] = [
 fn case([batch, m, n, k]: [usize; 4], (ta, tb): (bool, bool)) -> Case {
     let spec = |r: usize, c: usize, turned: bool| {
         let (r, c) = if turned { (c, r) } else { (r, c) };
-        if batch == 1 {
-            TensorSpec::f32([r, c])
-        } else {
-            TensorSpec::f32([batch, r, c])
-        }
+        if batch == 1 { TensorSpec::f32([r, c]) } else { TensorSpec::f32([batch, r, c]) }
     };
-    let op = MatMul {
-        transpose_a: ta,
-        transpose_b: tb,
-        epilogue: None,
-    };
+    let op = MatMul { transpose_a: ta, transpose_b: tb, epilogue: None };
     let letter = |t: bool| if t { 't' } else { 'n' };
     let name = format!("g{batch}_m{m}_n{n}_k{k}_{}{}", letter(ta), letter(tb));
     Case::new(name, op, [spec(m, k, ta), spec(k, n, tb)])
@@ -63,10 +55,7 @@ fn case([batch, m, n, k]: [usize; 4], (ta, tb): (bool, bool)) -> Case {
 
 /// A [m, k] B [k, n] with an epilogue whose further inputs have these specs.
 fn fused(name: &str, [m, n, k]: [usize; 3], chain: Map, extras: &[TensorSpec]) -> Case {
-    let op = MatMul {
-        epilogue: Some(chain),
-        ..MatMul::default()
-    };
+    let op = MatMul { epilogue: Some(chain), ..MatMul::default() };
     let operands = [TensorSpec::f32([m, k]), TensorSpec::f32([k, n])];
     let inputs: Vec<_> = operands.into_iter().chain(extras.iter().cloned()).collect();
     Case::new(format!("{name}_m{m}_n{n}_k{k}"), op, inputs)
@@ -78,28 +67,19 @@ impl op::Family for Family {
     }
 
     fn cases(&self) -> Vec<Case> {
-        let mut cases: Vec<Case> = SIZES
-            .iter()
-            .map(|&(sizes, storage)| case(sizes, storage))
-            .collect();
+        let mut cases: Vec<Case> =
+            SIZES.iter().map(|&(sizes, storage)| case(sizes, storage)).collect();
         let bias_relu = Map::one(Function::Relu).after(&Map::one(Function::Add), 0);
         let bias = |n: usize| TensorSpec::f32([n]);
-        cases.push(fused(
-            "bias_relu",
-            [9, 20, 8],
-            bias_relu.clone(),
-            &[bias(20)],
-        ));
+        cases.push(fused("bias_relu", [9, 20, 8], bias_relu.clone(), &[bias(20)]));
         cases.push(fused("bias_relu", [33, 70, 20], bias_relu, &[bias(70)]));
         let add = Map::one(Function::Add);
         let whole = TensorSpec::f32([20, 36]);
         cases.push(fused("residual", [20, 36, 256], add, &[whole]));
         for (name, batch) in [("rows_2x5_n6_k7", [2, 5]), ("rows_4x64_n64_k64", [4, 64])] {
             let k = if batch[1] == 5 { 7 } else { 64 };
-            let inputs = [
-                TensorSpec::f32([batch[0], batch[1], k]),
-                TensorSpec::f32([k, batch[1] + 1]),
-            ];
+            let inputs =
+                [TensorSpec::f32([batch[0], batch[1], k]), TensorSpec::f32([k, batch[1] + 1])];
             cases.push(Case::new(name, MatMul::default(), inputs));
         }
         cases

@@ -51,15 +51,7 @@ impl MatMul {
             .with_text("TRANSPOSE_B", self.transpose_b.to_string());
         let params = words([p.m, p.n, p.k, p.batch]);
         let grid = grid(p.outputs().div_ceil(64), io.caps);
-        Lowered::one(
-            Product {
-                kernel,
-                params,
-                grid,
-                operands: [0, 1],
-            }
-            .finish(self, io),
-        )
+        Lowered::one(Product { kernel, params, grid, operands: [0, 1] }.finish(self, io))
     }
 
     /// `vector.wgsl`: X is the operand with the long dimension, Y the few vectors.
@@ -99,10 +91,7 @@ impl MatMul {
         let (kernel, extras) = self.with_epilogue_hook(Kernel::new("matmul/split_k"), io, 2);
         let second = Dispatch {
             kernel,
-            bindings: [scratch(0).read(), output(0)]
-                .into_iter()
-                .chain(extras)
-                .collect(),
+            bindings: [scratch(0).read(), output(0)].into_iter().chain(extras).collect(),
             params: words([p.outputs(), splits]),
             grid: grid(p.outputs().div_ceil(64), io.caps),
         };
@@ -128,11 +117,7 @@ impl MatMul {
             .with_text("EDGE", (!tiling.divides(p)).to_string())
             .with_text("TAIL", (!p.k.is_multiple_of(tiling.step)).to_string());
         Product {
-            kernel: if wide(p.n) {
-                kernel
-            } else {
-                kernel.with_hook("store", NARROW_STORE)
-            },
+            kernel: if wide(p.n) { kernel } else { kernel.with_hook("store", NARROW_STORE) },
             params: tiling.params(p, tiling.splits),
             grid: tiling.grid(p, tiling.splits, caps),
             operands: [0, 1],
@@ -206,19 +191,8 @@ impl<'a> Tiling<'a> {
             "subgroup" | "pixels" => ("matmul/subgroup", get("TM"), get("W") * get("TN"), 4),
             _ => ("matmul/tile", get("BM"), get("BN"), get("BK")),
         };
-        let splits = if variant.name == "split_k" {
-            get("SPLITS")
-        } else {
-            1
-        };
-        Self {
-            variant,
-            shader,
-            rows,
-            cols,
-            step,
-            splits,
-        }
+        let splits = if variant.name == "split_k" { get("SPLITS") } else { 1 };
+        Self { variant, shader, rows, cols, step, splits }
     }
 
     /// The kernel with the constants that do not depend on the operands.
@@ -235,10 +209,7 @@ impl<'a> Tiling<'a> {
         // Blocks of 4 x 4 that are fetched in a step.
         let blocks = (self.rows + self.cols) * self.step / 16;
         let buffers = if 2 * bytes <= SHARED { 2 } else { 1 };
-        kernel.with_consts(&[
-            ("BUFFERS", buffers),
-            ("PASSES", blocks.div_ceil(invocations) as u32),
-        ])
+        kernel.with_consts(&[("BUFFERS", buffers), ("PASSES", blocks.div_ceil(invocations) as u32)])
     }
 
     /// Whether tiles cover the result exactly.

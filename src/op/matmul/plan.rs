@@ -28,13 +28,7 @@ struct Tile {
 }
 
 const fn tile(bm: u32, bn: u32, bk: u32, side: u32, share: f64) -> Tile {
-    Tile {
-        bm,
-        bn,
-        bk,
-        side,
-        share,
-    }
+    Tile { bm, bn, bk, side, share }
 }
 
 /// The 4 x 4 tiles trade reads of workgroup memory for more invocations.
@@ -69,11 +63,7 @@ const BYTE: f64 = 7.0;
 
 /// Every variant for a problem, the most promising first.
 pub(in crate::op) fn plan(p: Problem, caps: &Caps) -> Vec<Variant> {
-    let mut found = if caps.software {
-        on_cpu(p, caps)
-    } else {
-        on_gpu(p, caps)
-    };
+    let mut found = if caps.software { on_cpu(p, caps) } else { on_gpu(p, caps) };
     found.sort_by(|x, y| x.0.total_cmp(&y.0));
     let naive = Variant::new("naive", []);
     found.into_iter().map(|(_, v)| v).chain([naive]).collect()
@@ -84,10 +74,7 @@ impl Problem {
     fn tiled(&self, rows: u32, cols: u32) -> (f64, f64) {
         let tiles = self.m.div_ceil(rows as usize) * self.n.div_ceil(cols as usize) * self.batch;
         let tiles = tiles as f64;
-        (
-            tiles * f64::from(rows) * f64::from(cols) * self.k as f64,
-            tiles,
-        )
+        (tiles * f64::from(rows) * f64::from(cols) * self.k as f64, tiles)
     }
 
     /// Whether a tile is no more than half outside in either direction, or the smallest kind. That one, in
@@ -142,13 +129,7 @@ impl Tile {
     }
 
     fn consts(&self) -> [(&'static str, u32); 5] {
-        [
-            ("BM", self.bm),
-            ("BN", self.bn),
-            ("BK", self.bk),
-            ("TM", self.side),
-            ("TN", self.side),
-        ]
+        [("BM", self.bm), ("BN", self.bn), ("BK", self.bk), ("TM", self.side), ("TN", self.side)]
     }
 
     fn invocations(&self) -> f64 {
@@ -165,9 +146,7 @@ fn register((tm, tn, ..): (u32, u32, f64, f64)) -> Variant {
 fn busy(workgroups: f64, invocations: f64, results: u32) -> f64 {
     let weight = f64::from(results).sqrt() / 8.0;
     let processors = workgroups / PROCESSORS;
-    processors
-        .min(processors * invocations * weight / BUSY)
-        .min(1.0)
+    processors.min(processors * invocations * weight / BUSY).min(1.0)
 }
 
 fn on_gpu(p: Problem, caps: &Caps) -> Vec<(f64, Variant)> {
@@ -246,10 +225,7 @@ mod tests {
     fn a_gpu_gets_large_tiles_for_large_products_and_the_rest_what_suits_it() {
         let gpu = Caps::portable();
         let large = first(4096, 4096, 4096, &gpu);
-        assert_eq!(
-            (large.name, large.get("BM"), large.get("BN")),
-            ("tile", 128, 128)
-        );
+        assert_eq!((large.name, large.get("BM"), large.get("BN")), ("tile", 128, 128));
         assert_eq!(first(1, 4096, 4096, &gpu).name, "vector");
         assert_eq!(first(64, 64, 1 << 16, &gpu).name, "split_k");
     }
@@ -258,19 +234,8 @@ mod tests {
     fn a_cpu_adapter_gets_subgroups_where_it_has_them() {
         let cpu = Caps::portable_software();
         assert_eq!(first(512, 512, 512, &cpu).name, "subgroup");
-        let none = Caps {
-            subgroup: None,
-            ..cpu
-        };
-        let other = plan(
-            Problem {
-                batch: 1,
-                m: 512,
-                n: 512,
-                k: 512,
-            },
-            &none,
-        );
+        let none = Caps { subgroup: None, ..cpu };
+        let other = plan(Problem { batch: 1, m: 512, n: 512, k: 512 }, &none);
         assert!(other.iter().all(|v| v.name != "subgroup"));
     }
 

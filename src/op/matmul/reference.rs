@@ -22,11 +22,7 @@ impl MatMul {
             let a = &a.data[g * p.m * p.k..][..p.m * p.k];
             let b = &b.data[g * p.k * p.n..][..p.k * p.n];
             let a = |k: usize| {
-                if self.transpose_a {
-                    a[k * p.m + m]
-                } else {
-                    a[m * p.k + k]
-                }
+                if self.transpose_a { a[k * p.m + m] } else { a[m * p.k + k] }
             };
             if self.transpose_b {
                 for (c, b) in c.iter_mut().zip(b.chunks_exact(p.k)) {
@@ -59,25 +55,13 @@ impl MatMul {
         }
         let short = |length: usize, tiles: usize| length.min(length % TILE + tiles * TILE);
         let expands = self.epilogue.as_ref().is_some_and(|e| e.expand.is_some());
-        let (tiles, batch) = if expands {
-            (usize::MAX / TILE - 1, p.batch)
-        } else {
-            (2, p.batch.min(3))
-        };
-        let q = Problem {
-            batch,
-            m: short(p.m, tiles),
-            n: short(p.n, tiles),
-            k: short(p.k, 4),
-        };
+        let (tiles, batch) =
+            if expands { (usize::MAX / TILE - 1, p.batch) } else { (2, p.batch.min(3)) };
+        let q = Problem { batch, m: short(p.m, tiles), n: short(p.n, tiles), k: short(p.k, 4) };
         let rank = inputs[0].shape.rank();
         let dims = |g: usize, r: usize, c: usize| [g, r, c][3 - rank..].to_vec();
         let operand = |r: usize, c: usize, turned: bool| {
-            TensorSpec::f32(if turned {
-                dims(q.batch, c, r)
-            } else {
-                dims(q.batch, r, c)
-            })
+            TensorSpec::f32(if turned { dims(q.batch, c, r) } else { dims(q.batch, r, c) })
         };
         let (old, new) = (dims(p.batch, p.m, p.n), dims(q.batch, q.m, q.n));
         let clock = |i: usize| self.epilogue.as_ref().is_some_and(|e| e.is_clock(i - 1));
@@ -87,20 +71,14 @@ impl MatMul {
                 return spec.clone();
             }
             let missing = rank.saturating_sub(spec.shape.rank());
-            let axes = spec
-                .dims()
-                .iter()
-                .zip(old[missing..].iter().zip(&new[missing..]));
+            let axes = spec.dims().iter().zip(old[missing..].iter().zip(&new[missing..]));
             let dims = axes.map(|(&d, (&old, &new))| if d == old { new } else { d });
             TensorSpec::new(dims.collect::<Vec<_>>(), spec.dtype)
         };
-        [
-            operand(q.m, q.k, self.transpose_a),
-            operand(q.k, q.n, self.transpose_b),
-        ]
-        .into_iter()
-        .chain(inputs.iter().enumerate().skip(2).map(extra))
-        .collect()
+        [operand(q.m, q.k, self.transpose_a), operand(q.k, q.n, self.transpose_b)]
+            .into_iter()
+            .chain(inputs.iter().enumerate().skip(2).map(extra))
+            .collect()
     }
 }
 

@@ -149,10 +149,8 @@ impl Op for RecurrentGrad {
             let value = |_| (limit * rng.range(-0.5, 1.2)).clamp(0.0, limit);
             Array::new(spec.clone(), (0..spec.len()).map(value).collect())
         };
-        let mut all = vec![
-            weights(&inputs[0], distribution, rng),
-            weights(&inputs[1], distribution, rng),
-        ];
+        let mut all =
+            vec![weights(&inputs[0], distribution, rng), weights(&inputs[1], distribution, rng)];
         all.extend(inputs[2..4].iter().map(|s| state(s, rng)));
         all.extend(inputs[4..].iter().map(|s| distribution.array(s, 1, rng)));
         all

@@ -22,11 +22,7 @@ impl Size {
     /// Of a [B, T, H].
     pub(super) fn of(states: &TensorSpec) -> Option<Self> {
         match *states.dims() {
-            [batch, steps, width] if !states.is_empty() => Some(Self {
-                batch,
-                steps,
-                width,
-            }),
+            [batch, steps, width] if !states.is_empty() => Some(Self { batch, steps, width }),
             _ => None,
         }
     }
@@ -39,11 +35,7 @@ impl Size {
     /// As small as takes every variant through the same code: the first step, which has no product,
     /// two that have one, and as many rows as the largest tile has.
     pub(super) fn representative(self) -> Self {
-        Self {
-            batch: self.batch.min(4 * GROUP),
-            steps: self.steps.min(3),
-            ..self
-        }
+        Self { batch: self.batch.min(4 * GROUP), steps: self.steps.min(3), ..self }
     }
 }
 
@@ -58,40 +50,24 @@ pub(super) fn variants(size: Size, caps: &Caps) -> Vec<Variant> {
     if !size.width.is_multiple_of(4) {
         return vec![register(1, 4), naive];
     }
-    let mut broadcasts: Vec<_> = caps.subgroup.map_or(vec![], |lanes| {
-        [4, 8, 16].map(|rows| broadcast(rows, lanes)).into()
-    });
-    let fitting = broadcasts
-        .iter()
-        .position(|v| v.get("ROWS") as usize >= size.batch);
+    let mut broadcasts: Vec<_> =
+        caps.subgroup.map_or(vec![], |lanes| [4, 8, 16].map(|rows| broadcast(rows, lanes)).into());
+    let fitting = broadcasts.iter().position(|v| v.get("ROWS") as usize >= size.batch);
     let first = fitting.unwrap_or(broadcasts.len().saturating_sub(1));
     broadcasts[..].rotate_left(first);
     let registers = [register(4, 4), register(4, 8), naive];
     let tiles = [tile(size, 8), tile(size, 16)];
     if caps.software {
-        broadcasts
-            .into_iter()
-            .chain(registers)
-            .chain(tiles)
-            .collect()
+        broadcasts.into_iter().chain(registers).chain(tiles).collect()
     } else {
-        tiles
-            .into_iter()
-            .chain(registers)
-            .chain(broadcasts)
-            .collect()
+        tiles.into_iter().chain(registers).chain(broadcasts).collect()
     }
 }
 
 /// Two vec4 columns a lane: a cache line is then used by neighbouring lanes before it is evicted.
 fn broadcast(rows: u32, lanes: u32) -> Variant {
     let held = rows.div_ceil(lanes);
-    let consts = [
-        ("ROWS", rows),
-        ("COLS", 2),
-        ("LANES", lanes),
-        ("HELD", held),
-    ];
+    let consts = [("ROWS", rows), ("COLS", 2), ("LANES", lanes), ("HELD", held)];
     Variant::new("broadcast", consts)
 }
 
@@ -101,12 +77,7 @@ fn tile(size: Size, cols: u32) -> Variant {
     let slices = 256 / (groups * cols);
     let slice = size.width.div_ceil(slices as usize).next_multiple_of(4);
     let chunk = slice.min(2 * cols as usize) as u32;
-    let consts = [
-        ("GROUPS", groups),
-        ("COLS", cols),
-        ("SLICES", slices),
-        ("CHUNK", chunk),
-    ];
+    let consts = [("GROUPS", groups), ("COLS", cols), ("SLICES", slices), ("CHUNK", chunk)];
     Variant::new("tile", consts)
 }
 
@@ -124,18 +95,9 @@ pub(super) fn dispatches(
         kernel = kernel.with_hook("finish", text);
     }
     let (rows, columns) = match variant.name {
-        "tile" => (
-            variant.get("GROUPS") * GROUP as u32,
-            variant.get("COLS") * 4,
-        ),
-        "broadcast" => (
-            variant.get("ROWS"),
-            variant.get("COLS") * variant.get("LANES") * 4,
-        ),
-        _ => (
-            variant.get("ROWS"),
-            variant.get("LANES") * variant.get("WIDTH"),
-        ),
+        "tile" => (variant.get("GROUPS") * GROUP as u32, variant.get("COLS") * 4),
+        "broadcast" => (variant.get("ROWS"), variant.get("COLS") * variant.get("LANES") * 4),
+        _ => (variant.get("ROWS"), variant.get("LANES") * variant.get("WIDTH")),
     };
     if variant.name == "register" && variant.get("WIDTH") == 1 {
         let scalar = "fn component(v: f32, j: u32) -> f32 { return v; }\n";

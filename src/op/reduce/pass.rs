@@ -33,21 +33,14 @@ const SPLITS_FROM: usize = 1 << 17;
 /// One variant that suits GPUs and one that suits CPUs, the device's own first. Both cut a long reduction
 /// to few values into SPLIT chunks, which a second dispatch folds.
 pub(crate) fn variants(problem: Problem, caps: &Caps) -> Vec<Variant> {
-    let of = if problem.inner == 1 {
-        row_variant
-    } else {
-        column_variant
-    };
+    let of = if problem.inner == 1 { row_variant } else { column_variant };
     let mut variants = vec![of(problem, caps.software), of(problem, !caps.software)];
     variants.dedup();
     variants
 }
 
 fn row_variant(problem: Problem, software: bool) -> Variant {
-    let rows = Rows {
-        rows: problem.outer,
-        columns: problem.length,
-    };
+    let rows = Rows { rows: problem.outer, columns: problem.length };
     let (team, split) = if software {
         (rows.cpu_team(), (64 / rows.rows).max(1))
     } else {
@@ -67,17 +60,9 @@ fn row_variant(problem: Problem, software: bool) -> Variant {
 }
 
 fn column_variant(problem: Problem, software: bool) -> Variant {
-    let Problem {
-        outer,
-        length,
-        inner,
-    } = problem;
+    let Problem { outer, length, inner } = problem;
     let width = |pack: usize| {
-        if (inner * pack).is_multiple_of(4) {
-            4
-        } else {
-            1
-        }
+        if (inner * pack).is_multiple_of(4) { 4 } else { 1 }
     };
     let large = outer * length * inner >= SPLITS_FROM;
     // PACK rows side by side make whole vectors of columns that alone do not: [2 n, 62] is [n, 124], and
@@ -117,11 +102,7 @@ fn column_variant(problem: Problem, software: bool) -> Variant {
 
 /// The dispatches of one variant.
 pub(crate) fn lower(problem: Problem, fold: Fold, variant: &Variant, caps: &Caps) -> Lowered {
-    let pass = Pass {
-        fold,
-        workgroup: variant.get("WORKGROUP") as usize,
-        caps,
-    };
+    let pass = Pass { fold, workgroup: variant.get("WORKGROUP") as usize, caps };
     let [width, split] = ["WIDTH", "SPLIT"].map(|name| variant.get(name) as usize);
     if variant.name == "rows" {
         pass.rows(problem, variant.get("TEAM") as usize, width, split)
@@ -159,11 +140,7 @@ impl Pass<'_> {
         let dispatch = |kernel, bindings, team, sizes: [usize; 4], scale: f32| Dispatch {
             kernel,
             bindings,
-            params: sizes
-                .map(|s| s as u32)
-                .into_iter()
-                .chain([scale.to_bits()])
-                .collect(),
+            params: sizes.map(|s| s as u32).into_iter().chain([scale.to_bits()]).collect(),
             grid: grid(sizes[0].div_ceil(self.workgroup / team), self.caps),
         };
         let to = |result: Binding| std::iter::once(result).chain(read.clone()).collect();
@@ -178,17 +155,8 @@ impl Pass<'_> {
         let team = chunks.div_ceil(2).next_power_of_two().min(self.workgroup);
         let kernel = self.kernel("reduce/rows", 1, ("TEAM", team));
         let bindings = vec![output(0), scratch(0).read()];
-        let second = dispatch(
-            kernel,
-            bindings,
-            team,
-            [problem.outer, 1, chunks, chunks],
-            scale,
-        );
-        Lowered {
-            dispatches: vec![first, second],
-            scratch: vec![TensorSpec::f32([pieces])],
-        }
+        let second = dispatch(kernel, bindings, team, [problem.outer, 1, chunks, chunks], scale);
+        Lowered { dispatches: vec![first, second], scratch: vec![TensorSpec::f32([pieces])] }
     }
 
     fn columns(
@@ -197,11 +165,7 @@ impl Pass<'_> {
         columns: usize,
         (width, split, pack): (usize, usize, usize),
     ) -> Lowered {
-        let Problem {
-            outer,
-            length,
-            inner,
-        } = problem;
+        let Problem { outer, length, inner } = problem;
         let scale = self.fold.scale;
         if split == 1 {
             let io = [input(0), output(0)];
@@ -213,25 +177,14 @@ impl Pass<'_> {
                 scale,
             ));
         }
-        let packed = Problem {
-            outer,
-            length: length / pack,
-            inner: inner * pack,
-        };
+        let packed = Problem { outer, length: length / pack, inner: inner * pack };
         let chunk = packed.length.div_ceil(split);
         let chunks = packed.length.div_ceil(chunk);
         let io = [input(0), scratch(0)];
         let first = self.column_dispatch(packed, columns, (width, chunk), io, 1.0);
-        let rest = Problem {
-            outer,
-            length: chunks * pack,
-            inner,
-        };
+        let rest = Problem { outer, length: chunks * pack, inner };
         let width = if inner.is_multiple_of(4) { 4 } else { 1 };
-        let columns = (outer * inner / width)
-            .next_power_of_two()
-            .min(16)
-            .min(self.workgroup);
+        let columns = (outer * inner / width).next_power_of_two().min(16).min(self.workgroup);
         let io = [scratch(0).read(), output(0)];
         let second = self.column_dispatch(rest, columns, (width, rest.length), io, scale);
         Lowered {
@@ -269,18 +222,10 @@ impl Problem {
             let most = (REFERENCE_ELEMENTS / others.max(1)).max(16) / 16 * 16;
             if size <= most { size } else { most + size % 16 }
         };
-        let Self {
-            outer,
-            length,
-            inner,
-        } = self;
+        let Self { outer, length, inner } = self;
         let outer = cut(outer, length * inner);
         let inner = cut(inner, outer * length);
-        Self {
-            outer,
-            length: cut(length, outer * inner),
-            inner,
-        }
+        Self { outer, length: cut(length, outer * inner), inner }
     }
 }
 
@@ -288,11 +233,7 @@ impl Problem {
 mod tests {
     use super::*;
 
-    const SUM: Fold = Fold {
-        max: false,
-        scale: 1.0,
-        load: None,
-    };
+    const SUM: Fold = Fold { max: false, scale: 1.0, load: None };
 
     #[test]
     fn representatives_take_the_same_path() {
@@ -316,11 +257,7 @@ mod tests {
             timestamps: true,
         };
         for (outer, length, inner) in sizes {
-            let whole = Problem {
-                outer,
-                length,
-                inner,
-            };
+            let whole = Problem { outer, length, inner };
             let part = whole.representative();
             let elements = part.outer * part.length * part.inner;
             assert!(elements <= 2 * REFERENCE_ELEMENTS, "{part:?}");
@@ -329,11 +266,7 @@ mod tests {
                     let dispatches = lower(problem, SUM, &variant, &caps).dispatches;
                     dispatches.into_iter().map(|d| d.kernel).collect::<Vec<_>>()
                 };
-                assert_eq!(
-                    kernels(whole)[0],
-                    kernels(part)[0],
-                    "{variant} of {whole:?}"
-                );
+                assert_eq!(kernels(whole)[0], kernels(part)[0], "{variant} of {whole:?}");
                 assert_eq!(kernels(whole).len(), kernels(part).len());
             }
         }

@@ -43,11 +43,7 @@ pub(super) fn run(
         }
         made.push(filled(bytes)?);
     }
-    let scratch: Result<Vec<_>> = lowered
-        .scratch
-        .iter()
-        .map(|s| filled(poisoned(s)))
-        .collect();
+    let scratch: Result<Vec<_>> = lowered.scratch.iter().map(|s| filled(poisoned(s))).collect();
     let scratch = scratch?;
 
     let params = gpu.device.create_buffer(&wgpu::BufferDescriptor {
@@ -61,11 +57,7 @@ pub(super) fn run(
     for (n, dispatch) in lowered.dispatches.iter().enumerate() {
         let pipeline = gpu.pipeline(dispatch, label)?;
         let at = n as u64 * PARAMS_WINDOW;
-        let words: Vec<u8> = dispatch
-            .params
-            .iter()
-            .flat_map(|w| w.to_le_bytes())
-            .collect();
+        let words: Vec<u8> = dispatch.params.iter().flat_map(|w| w.to_le_bytes()).collect();
         gpu.write(&params, at, &words);
         let bound: Vec<_> = dispatch
             .bindings

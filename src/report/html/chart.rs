@@ -28,10 +28,7 @@ pub(super) struct Bar {
 pub(super) fn bars(title: &str, bars: &[Bar]) -> String {
     const PITCH: f64 = 34.0;
     let mut svg = Svg::new(bars.len() as f64 * PITCH + 6.0, title);
-    let longest = |bar: &Bar| {
-        bar.interval
-            .map_or(bar.value, |(_, high)| high.max(bar.value))
-    };
+    let longest = |bar: &Bar| bar.interval.map_or(bar.value, |(_, high)| high.max(bar.value));
     let most = bars.iter().map(longest).fold(0.0, f64::max);
     let x = Scale::linear((0.0, most), (0.0, WIDTH - 6.0));
     for (i, bar) in bars.iter().enumerate() {
@@ -79,10 +76,7 @@ pub(super) fn classes(cells: &[(String, &[ClassTime])]) -> String {
 
 /// The legend of [`classes`]: letter, style and name.
 pub(super) fn legend() -> Vec<(char, &'static str)> {
-    CLASSES
-        .iter()
-        .map(|class| (class.letter, class.name))
-        .collect()
+    CLASSES.iter().map(|class| (class.letter, class.name)).collect()
 }
 
 /// How fast the shares add up, the longest types first.
@@ -101,12 +95,8 @@ pub(super) fn dominance(types: &[TypeTime], to_dominance: usize) -> String {
         svg.text((left - 6.0, y.at(share) + 4.0), Anchor::End, "axis", &label);
     }
     let mut points = vec![(x.at(0.0), y.at(0.0))];
-    points.extend(
-        types
-            .iter()
-            .enumerate()
-            .map(|(i, t)| (x.at(i as f64 + 1.0), y.at(t.cumulative))),
-    );
+    points
+        .extend(types.iter().enumerate().map(|(i, t)| (x.at(i as f64 + 1.0), y.at(t.cumulative))));
     svg.path(&points, "curve");
     for (i, kind) in types.iter().enumerate() {
         let at = (x.at(i as f64 + 1.0), y.at(kind.cumulative));
@@ -118,32 +108,13 @@ pub(super) fn dominance(types: &[TypeTime], to_dominance: usize) -> String {
             percent(kind.cumulative),
             percent(kind.share)
         );
-        let style = if i + 1 == to_dominance {
-            "point reached"
-        } else {
-            "point"
-        };
-        svg.dot(
-            at,
-            if i + 1 == to_dominance { 5.0 } else { 3.5 },
-            style,
-            &tip,
-        );
+        let style = if i + 1 == to_dominance { "point reached" } else { "point" };
+        svg.dot(at, if i + 1 == to_dominance { 5.0 } else { 3.5 }, style, &tip);
     }
     svg.text((left, bottom + 18.0), Anchor::Start, "axis", "0");
     let middle = (f64::midpoint(left, WIDTH), bottom + 34.0);
-    svg.text(
-        middle,
-        Anchor::Middle,
-        "axis",
-        "op types, the longest first",
-    );
-    svg.text(
-        (WIDTH - 10.0, bottom + 18.0),
-        Anchor::End,
-        "axis",
-        &types.len().to_string(),
-    );
+    svg.text(middle, Anchor::Middle, "axis", "op types, the longest first");
+    svg.text((WIDTH - 10.0, bottom + 18.0), Anchor::End, "axis", &types.len().to_string());
     svg.finish()
 }
 
@@ -161,30 +132,12 @@ pub(super) fn roofline(ops: &[OpPlace], peaks: &Peaks) -> (String, usize) {
     let ends = |values: Vec<f64>| {
         let low = values.iter().copied().fold(f64::INFINITY, f64::min);
         let high = values.iter().copied().fold(0.0, f64::max);
-        (
-            10f64.powf(low.log10().floor()),
-            10f64.powf(high.log10().ceil()),
-        )
+        (10f64.powf(low.log10().floor()), 10f64.powf(high.log10().ceil()))
     };
-    let across = ends(
-        placed
-            .iter()
-            .map(|(_, at)| at.0)
-            .chain([ridge, ridge * 4.0])
-            .collect(),
-    );
-    let up = ends(
-        placed
-            .iter()
-            .map(|(_, at)| at.1)
-            .chain([peaks.fma_f32_flop_per_s])
-            .collect(),
-    );
+    let across = ends(placed.iter().map(|(_, at)| at.0).chain([ridge, ridge * 4.0]).collect());
+    let up = ends(placed.iter().map(|(_, at)| at.1).chain([peaks.fma_f32_flop_per_s]).collect());
     let (left, top, right, bottom) = (84.0, 10.0, WIDTH - 10.0, 250.0);
-    let (x, y) = (
-        Scale::logarithmic(across, (left, right)),
-        Scale::logarithmic(up, (bottom, top)),
-    );
+    let (x, y) = (Scale::logarithmic(across, (left, right)), Scale::logarithmic(up, (bottom, top)));
     let mut svg = Svg::new(
         292.0,
         &format!(
@@ -196,21 +149,11 @@ pub(super) fn roofline(ops: &[OpPlace], peaks: &Peaks) -> (String, usize) {
     );
     for value in decades(up) {
         svg.line((left, y.at(value)), (right, y.at(value)), "grid");
-        svg.text(
-            (left - 6.0, y.at(value) + 4.0),
-            Anchor::End,
-            "axis",
-            &short(value, "FLOP/s"),
-        );
+        svg.text((left - 6.0, y.at(value) + 4.0), Anchor::End, "axis", &short(value, "FLOP/s"));
     }
     for value in decades(across) {
         svg.line((x.at(value), top), (x.at(value), bottom), "grid");
-        svg.text(
-            (x.at(value), bottom + 17.0),
-            Anchor::Middle,
-            "axis",
-            &short(value, ""),
-        );
+        svg.text((x.at(value), bottom + 17.0), Anchor::Middle, "axis", &short(value, ""));
     }
     let middle = (f64::midpoint(left, right), bottom + 35.0);
     svg.text(middle, Anchor::Middle, "axis", "FLOP a byte");
@@ -234,12 +177,7 @@ pub(super) fn roofline(ops: &[OpPlace], peaks: &Peaks) -> (String, usize) {
         );
         svg.dot(place, 7.5, &format!("class-{}", op.class), &tip);
         let below = (place.0, place.1 + 3.8);
-        svg.text(
-            below,
-            Anchor::Middle,
-            "on-class small",
-            &op.class.to_string(),
-        );
+        svg.text(below, Anchor::Middle, "on-class small", &op.class.to_string());
     }
     (svg.finish(), ops.len() - placed.len())
 }
@@ -255,16 +193,9 @@ fn decades((from, to): (f64, f64)) -> impl Iterator<Item = f64> {
 fn short(value: f64, unit: &str) -> String {
     let prefixes = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
     let large = prefixes.iter().find(|(size, _)| value >= *size * 0.999);
-    let (size, prefix) = large
-        .filter(|_| !unit.is_empty())
-        .copied()
-        .unwrap_or((1.0, ""));
+    let (size, prefix) = large.filter(|_| !unit.is_empty()).copied().unwrap_or((1.0, ""));
     let number = value / size;
-    let number = if number >= 1.0 {
-        format!("{number:.0}")
-    } else {
-        format!("{number}")
-    };
+    let number = if number >= 1.0 { format!("{number:.0}") } else { format!("{number}") };
     format!("{number} {prefix}{unit}").trim_end().to_string()
 }
 
@@ -281,12 +212,7 @@ pub(super) fn distances(similarity: &Similarity) -> String {
     let name = |i: usize| similarity.workloads[i].workload.as_str();
     for (row, &i) in similarity.order.iter().enumerate() {
         let y = top + row as f64 * height;
-        svg.text(
-            (left - 6.0, y + height / 2.0 + 4.0),
-            Anchor::End,
-            "",
-            name(i),
-        );
+        svg.text((left - 6.0, y + height / 2.0 + 4.0), Anchor::End, "", name(i));
         let centre = left + (row as f64 + 0.5) * side;
         svg.text((centre, top - 8.0), Anchor::Middle, "small", name(i));
         for (column, &k) in similarity.order.iter().enumerate() {
@@ -295,12 +221,7 @@ pub(super) fn distances(similarity: &Similarity) -> String {
             let tip = format!("{} and {}: {distance:.4}", name(i), name(k));
             // Ten shades: the nearer, the darker.
             let shade = ((1.0 - distance.min(1.0)) * 9.0).round();
-            svg.rect(
-                (x, y),
-                (side - 1.0, height - 1.0),
-                &format!("near-{shade:.0}"),
-                &tip,
-            );
+            svg.rect((x, y), (side - 1.0, height - 1.0), &format!("near-{shade:.0}"), &tip);
             let style = if shade > 4.0 { "on-near" } else { "" };
             let middle = (x + side / 2.0, y + height / 2.0 + 4.0);
             svg.text(middle, Anchor::Middle, style, &format!("{distance:.2}"));
@@ -315,27 +236,16 @@ pub(super) fn dendrogram(similarity: &Similarity) -> String {
     let n = similarity.order.len();
     let (left, right) = (78.0, WIDTH - 14.0);
     let bottom = n as f64 * PITCH + 6.0;
-    let mut svg = Svg::new(
-        bottom + 30.0,
-        "Dendrogram: workloads that spend their time alike join early",
-    );
-    let highest = similarity
-        .merges
-        .iter()
-        .map(|m| m.height)
-        .fold(0.0, f64::max);
+    let mut svg =
+        Svg::new(bottom + 30.0, "Dendrogram: workloads that spend their time alike join early");
+    let highest = similarity.merges.iter().map(|m| m.height).fold(0.0, f64::max);
     let x = Scale::linear((0.0, highest), (left, right));
     // Of each workload, then of each merge: where its line ends.
     let mut ends = vec![(left, 0.0); n];
     for (row, &i) in similarity.order.iter().enumerate() {
         let y = row as f64 * PITCH + 16.0;
         ends[i] = (left, y);
-        svg.text(
-            (left - 6.0, y + 4.0),
-            Anchor::End,
-            "",
-            &similarity.workloads[i].workload,
-        );
+        svg.text((left - 6.0, y + 4.0), Anchor::End, "", &similarity.workloads[i].workload);
     }
     for merge in &similarity.merges {
         let at = x.at(merge.height);
@@ -350,17 +260,8 @@ pub(super) fn dendrogram(similarity: &Similarity) -> String {
     }
     for share in [0.0, 0.5, 1.0] {
         let value = share * highest;
-        svg.line(
-            (x.at(value), bottom),
-            (x.at(value), bottom + 4.0),
-            "whisker",
-        );
-        svg.text(
-            (x.at(value), bottom + 18.0),
-            Anchor::Middle,
-            "axis",
-            &format!("{value:.2}"),
-        );
+        svg.line((x.at(value), bottom), (x.at(value), bottom + 4.0), "whisker");
+        svg.text((x.at(value), bottom + 18.0), Anchor::Middle, "axis", &format!("{value:.2}"));
     }
     svg.finish()
 }
@@ -387,31 +288,17 @@ pub(super) fn scaling(curve: &Curve) -> String {
             (line.name.as_str(), relative, line.ns.as_slice())
         })
         .collect();
-    let most = lines
-        .iter()
-        .flat_map(|line| &line.1)
-        .copied()
-        .fold(1.0, f64::max);
+    let most = lines.iter().flat_map(|line| &line.1).copied().fold(1.0, f64::max);
     let ends = (curve.at[0] as f64, curve.at[curve.at.len() - 1] as f64);
     let x = Scale::logarithmic(ends, (left, right));
     let y = Scale::linear((0.0, most), (bottom, top));
     for share in [0.0, 0.5, 1.0] {
         let value = share * most;
         svg.line((left, y.at(value)), (right, y.at(value)), "grid");
-        svg.text(
-            (left - 6.0, y.at(value) + 4.0),
-            Anchor::End,
-            "axis",
-            &format!("{value:.2}"),
-        );
+        svg.text((left - 6.0, y.at(value) + 4.0), Anchor::End, "axis", &format!("{value:.2}"));
     }
     for &n in &curve.at {
-        svg.text(
-            (x.at(n as f64), bottom + 16.0),
-            Anchor::Middle,
-            "axis",
-            &n.to_string(),
-        );
+        svg.text((x.at(n as f64), bottom + 16.0), Anchor::Middle, "axis", &n.to_string());
     }
     let middle = (f64::midpoint(left, right), bottom + 33.0);
     svg.text(middle, Anchor::Middle, "axis", what);

@@ -42,11 +42,7 @@ pub(super) fn devices(records: &[Record]) -> Vec<Device> {
 
 fn device(record: &Record) -> Device {
     let (device, peaks) = (&record.device, &record.peaks);
-    let kind = if device.software {
-        " (runs on the CPU)"
-    } else {
-        ""
-    };
+    let kind = if device.software { " (runs on the CPU)" } else { "" };
     let limits = &device.limits;
     Device {
         name: device.name.clone(),
@@ -68,11 +64,8 @@ fn device(record: &Record) -> Device {
             // To the second.
             (
                 "measured",
-                format!(
-                    "{}Z",
-                    record.created.split(['.', 'Z']).next().unwrap_or_default()
-                )
-                .replace('T', " "),
+                format!("{}Z", record.created.split(['.', 'Z']).next().unwrap_or_default())
+                    .replace('T', " "),
             ),
             (
                 "by",
@@ -88,11 +81,7 @@ fn device(record: &Record) -> Device {
 fn timing_text(timing: &Timing) -> String {
     let step = &timing.step;
     let half = (step.ci95_ns.1 - step.ci95_ns.0) / 2.0;
-    format!(
-        "{} ± {}",
-        duration_ns(step.median_ns),
-        percent(half / step.median_ns)
-    )
+    format!("{} ± {}", duration_ns(step.median_ns), percent(half / step.median_ns))
 }
 
 /// Every run of every record in a line.
@@ -128,12 +117,8 @@ fn summary_row(record: &Record, run: &Run) -> Vec<Cell> {
     let step = run.timing.as_ref().map(|t| &t.step);
     let median = step.map(|s| s.median_ns);
     let rate = median.map(|ns| run.flops as f64 / ns * 1e9);
-    let remarks: Vec<&str> = run
-        .validity
-        .iter()
-        .map(String::as_str)
-        .filter(|v| *v != "ok")
-        .collect();
+    let remarks: Vec<&str> =
+        run.validity.iter().map(String::as_str).filter(|v| *v != "ok").collect();
     let verified = match run.verified.status.as_str() {
         "passed" => format!("{}/{}", run.verified.passed, run.verified.checked),
         other => other.into(),
@@ -153,10 +138,7 @@ fn summary_row(record: &Record, run: &Run) -> Vec<Cell> {
         Cell::maybe(median.map(|ns| run.batch as f64 / ns * 1e9), digits),
         Cell::maybe(rate, flop_rate),
         Cell::maybe(rate.map(|r| r / record.peaks.fma_f32_flop_per_s), percent),
-        Cell::number(
-            run.memory.planned_bytes as f64,
-            bytes(run.memory.planned_bytes as f64),
-        ),
+        Cell::number(run.memory.planned_bytes as f64, bytes(run.memory.planned_bytes as f64)),
         verified.into(),
         remarks.join("; ").into(),
     ]
@@ -172,12 +154,7 @@ pub(super) struct Figure {
 }
 
 fn interval_text(interval: &Interval, show: impl Fn(f64) -> String) -> String {
-    format!(
-        "{} [{} to {}]",
-        show(interval.value),
-        show(interval.low),
-        show(interval.high)
-    )
+    format!("{} [{} to {}]", show(interval.value), show(interval.low), show(interval.high))
 }
 
 /// Training against inference: a chart for each workload, and all in a table.
@@ -222,20 +199,13 @@ pub(super) fn modes(records: &[Record]) -> Option<Figure> {
             ratio(&row.infer_normalised),
         ]);
     }
-    let several = modes
-        .rows
-        .iter()
-        .any(|row| row.device != modes.rows[0].device);
+    let several = modes.rows.iter().any(|row| row.device != modes.rows[0].device);
     let chart = |workload: &str| {
         let rows = modes.rows.iter().filter(|row| row.workload == workload);
         let bars: Vec<Bar> = rows
             .flat_map(|row| {
                 let batch = format!("batch {}", row.batch);
-                let place = if several {
-                    format!("{}, {batch}", row.device)
-                } else {
-                    batch
-                };
+                let place = if several { format!("{}, {batch}", row.device) } else { batch };
                 let bar = |mode: &str, interval: &Interval| Bar {
                     label: format!("{mode}, {place}"),
                     value: interval.value,
@@ -244,17 +214,12 @@ pub(super) fn modes(records: &[Record]) -> Option<Figure> {
                     shown: duration_ns(interval.value),
                 };
                 let train = row.train_ns.as_ref().map(|i| bar("train", i));
-                train
-                    .into_iter()
-                    .chain(row.infer_ns.as_ref().map(|i| bar("infer", i)))
+                train.into_iter().chain(row.infer_ns.as_ref().map(|i| bar("infer", i)))
             })
             .collect();
         (
             workload.to_string(),
-            chart::bars(
-                &format!("{workload}: a step of training and of inference"),
-                &bars,
-            ),
+            chart::bars(&format!("{workload}: a step of training and of inference"), &bars),
         )
     };
     Some(Figure {
@@ -298,10 +263,7 @@ pub(super) fn workloads(records: &[Record]) -> Vec<Workload> {
             names.push(&run.workload);
         }
     }
-    names
-        .into_iter()
-        .map(|name| workload(name, records))
-        .collect()
+    names.into_iter().map(|name| workload(name, records)).collect()
 }
 
 fn workload(name: &str, records: &[Record]) -> Workload {
@@ -318,40 +280,23 @@ fn workload(name: &str, records: &[Record]) -> Workload {
             }
         }
     }
-    let stacks: Vec<_> = stacks
-        .iter()
-        .map(|(title, classes)| (title.clone(), classes.as_slice()))
-        .collect();
-    Workload {
-        name: name.into(),
-        classes: chart::classes(&stacks),
-        runs,
-    }
+    let stacks: Vec<_> =
+        stacks.iter().map(|(title, classes)| (title.clone(), classes.as_slice())).collect();
+    Workload { name: name.into(), classes: chart::classes(&stacks), runs }
 }
 
 fn title(cell: &analysis::Cell) -> String {
-    let threads = cell
-        .threads
-        .map_or(String::new(), |n| format!(", {n} threads"));
+    let threads = cell.threads.map_or(String::new(), |n| format!(", {n} threads"));
     let fused = if cell.fused { "" } else { ", not fused" };
-    format!(
-        "{}, batch {}, {}{threads}{fused}",
-        cell.mode, cell.batch, cell.device
-    )
+    format!("{}, batch {}, {}{threads}{fused}", cell.mode, cell.batch, cell.device)
 }
 
 fn part(record: &Record, run: &Run, profile: &CellProfile, steady: &CellStationarity) -> RunPart {
     let (roofline, unplaced) = chart::roofline(&profile.ops, &record.peaks);
     let mut facts = vec![
-        (
-            "step",
-            run.timing.as_ref().map_or("not timed".into(), timing_text),
-        ),
+        ("step", run.timing.as_ref().map_or("not timed".into(), timing_text)),
         ("parameters", grouped(run.parameters)),
-        (
-            "ops",
-            format!("{} in {} dispatches", run.ops.len(), run.dispatches),
-        ),
+        ("ops", format!("{} in {} dispatches", run.ops.len(), run.dispatches)),
         (
             "dominance",
             format!(
@@ -407,27 +352,17 @@ fn part(record: &Record, run: &Run, profile: &CellProfile, steady: &CellStationa
 }
 
 fn top(run: &Run) -> String {
-    let mut ops: Vec<_> = run
-        .ops
-        .iter()
-        .filter_map(|op| Some((op, op.ns.as_ref()?)))
-        .collect();
+    let mut ops: Vec<_> = run.ops.iter().filter_map(|op| Some((op, op.ns.as_ref()?))).collect();
     ops.sort_by(|a, b| b.1.median.total_cmp(&a.1.median));
     let bar = |(op, ns): &(&crate::record::Op, &crate::record::OpTime)| Bar {
         label: op.label.split('[').next().unwrap_or_default().into(),
         value: ns.median,
         interval: Some((ns.p05, ns.p95)),
-        style: format!(
-            "class-{}",
-            crate::analysis::class::of(&op.op).unwrap_or(op.class)
-        ),
+        style: format!("class-{}", crate::analysis::class::of(&op.op).unwrap_or(op.class)),
         shown: duration_ns(ns.median),
     };
     let bars: Vec<Bar> = ops.iter().take(TOP).map(bar).collect();
-    chart::bars(
-        "The longest ops: median time, and where nine tenths of the steps lie",
-        &bars,
-    )
+    chart::bars("The longest ops: median time, and where nine tenths of the steps lie", &bars)
 }
 
 fn types(profile: &CellProfile) -> Table {
@@ -491,9 +426,7 @@ fn ops(run: &Run, profile: &CellProfile, steady: &CellStationarity) -> Table {
     // The stationarity's ops are sorted; labels may repeat, so each is taken once.
     let mut rest: Vec<_> = steady.ops.iter().collect();
     for (i, (op, place)) in run.ops.iter().zip(&profile.ops).enumerate() {
-        let known = rest
-            .iter()
-            .position(|s| s.label == op.label && s.ns == place.ns);
+        let known = rest.iter().position(|s| s.label == op.label && s.ns == place.ns);
         let steadiness = known.map(|at| rest.swap_remove(at));
         let verdict = match steadiness.map(|s| s.verdict) {
             Some(Verdict::Stationary) => "stationary",
@@ -585,10 +518,7 @@ fn curve(curve: &scales::Curve) -> Figure {
     let mut headings = vec!["type", "class"];
     headings.extend(at.iter().map(String::as_str));
     headings.extend([">serial share", ">fit error"]);
-    let mut table = Table::new(
-        &format!("Time of {of} against {what}, by op type"),
-        &headings,
-    );
+    let mut table = Table::new(&format!("Time of {of} against {what}, by op type"), &headings);
     for line in std::iter::once(&curve.total).chain(&curve.types) {
         let times = line.ns.iter().map(|ns| Cell::number(*ns, duration_ns(*ns)));
         let fit = [

@@ -24,11 +24,7 @@ pub(super) enum Anchor {
 impl Svg {
     /// An empty chart; `label` is what someone hears who does not see it.
     pub(super) fn new(height: f64, label: &str) -> Self {
-        Self {
-            height,
-            label: label.into(),
-            body: String::new(),
-        }
+        Self { height, label: label.into(), body: String::new() }
     }
 
     fn push(&mut self, element: std::fmt::Arguments<'_>) {
@@ -54,14 +50,9 @@ impl Svg {
 
     /// A line through points.
     pub(super) fn path(&mut self, points: &[(f64, f64)], class: &str) {
-        let points: Vec<_> = points
-            .iter()
-            .map(|(x, y)| format!("{x:.1},{y:.1}"))
-            .collect();
+        let points: Vec<_> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
         let points = points.join(" ");
-        self.push(format_args!(
-            r#"<polyline points="{points}" class="{class}"/>"#
-        ));
+        self.push(format_args!(r#"<polyline points="{points}" class="{class}"/>"#));
     }
 
     /// A disc.
@@ -105,19 +96,12 @@ impl Svg {
 }
 
 fn data_tip(tip: &str) -> String {
-    if tip.is_empty() {
-        String::new()
-    } else {
-        format!(r#" data-tip="{}""#, escaped(tip))
-    }
+    if tip.is_empty() { String::new() } else { format!(r#" data-tip="{}""#, escaped(tip)) }
 }
 
 /// Text as it may stand in an element or an attribute.
 pub(super) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// Values to places on an axis.
@@ -131,20 +115,12 @@ pub(super) struct Scale {
 impl Scale {
     /// `from` to `to`, evenly.
     pub(super) fn linear(from: (f64, f64), to: (f64, f64)) -> Self {
-        Self {
-            from,
-            to,
-            logarithmic: false,
-        }
+        Self { from, to, logarithmic: false }
     }
 
     /// The same by orders of magnitude; both ends of `from` above 0.
     pub(super) fn logarithmic(from: (f64, f64), to: (f64, f64)) -> Self {
-        Self {
-            from,
-            to,
-            logarithmic: true,
-        }
+        Self { from, to, logarithmic: true }
     }
 
     /// The place of a value, held within the axis.
@@ -152,11 +128,7 @@ impl Scale {
         let map = |v: f64| if self.logarithmic { v.ln() } else { v };
         let (low, high) = (map(self.from.0), map(self.from.1));
         let whole = high - low;
-        let part = if whole > 0.0 {
-            ((map(value) - low) / whole).clamp(0.0, 1.0)
-        } else {
-            0.0
-        };
+        let part = if whole > 0.0 { ((map(value) - low) / whole).clamp(0.0, 1.0) } else { 0.0 };
         self.to.0 + part * (self.to.1 - self.to.0)
     }
 }
@@ -168,10 +140,7 @@ mod tests {
     #[test]
     fn scales_reach_from_end_to_end() {
         let even = Scale::linear((0.0, 4.0), (100.0, 200.0));
-        assert_eq!(
-            [0.0, 1.0, 4.0, 9.0].map(|v| even.at(v)),
-            [100.0, 125.0, 200.0, 200.0]
-        );
+        assert_eq!([0.0, 1.0, 4.0, 9.0].map(|v| even.at(v)), [100.0, 125.0, 200.0, 200.0]);
         let log = Scale::logarithmic((1.0, 100.0), (0.0, 2.0));
         assert!((log.at(10.0) - 1.0).abs() < 1e-12);
         assert_eq!(Scale::linear((3.0, 3.0), (7.0, 9.0)).at(3.0), 7.0);
@@ -183,10 +152,7 @@ mod tests {
         svg.rect((0.0, 0.0), (1.0, 1.0), "bar", "x\"><script>");
         svg.text((0.0, 0.0), Anchor::Start, "", "</svg>");
         let text = svg.finish();
-        assert!(
-            !text.contains("<script>") && text.matches("</svg>").count() == 1,
-            "{text}"
-        );
+        assert!(!text.contains("<script>") && text.matches("</svg>").count() == 1, "{text}");
         assert!(text.contains("aria-label=\"a &quot;b&quot;\""));
     }
 }

@@ -26,10 +26,7 @@ pub(super) struct Cell {
 impl Cell {
     /// A figure.
     pub(super) fn number(value: f64, text: String) -> Self {
-        Self {
-            text,
-            sort: value.is_finite().then_some(value),
-        }
+        Self { text, sort: value.is_finite().then_some(value) }
     }
 
     /// A figure that may be missing.
@@ -45,10 +42,7 @@ impl Cell {
 
 impl From<&str> for Cell {
     fn from(text: &str) -> Self {
-        Self {
-            text: text.into(),
-            sort: None,
-        }
+        Self { text: text.into(), sort: None }
     }
 }
 

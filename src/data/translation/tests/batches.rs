@@ -10,10 +10,7 @@ fn a_batch_is_padded_and_weighs_what_is_to_be_predicted() {
     let batch = corpus.batch(Split::Train, 0, 0, 2).unwrap();
     assert_eq!(batch.source, [4, 5, 0, 0, 0, 4, 5, 0, 0, 0]);
     assert_eq!(batch.target, [[1, 4, 5, 4, 2, 0, 0, 0, 0, 0]; 2].concat());
-    assert_eq!(
-        batch.target_weight,
-        [[1., 1., 1., 1., 0., 0., 0., 0., 0., 0.]; 2].concat()
-    );
+    assert_eq!(batch.target_weight, [[1., 1., 1., 1., 0., 0., 0., 0., 0., 0.]; 2].concat());
     let batch = corpus.batch(Split::Test, 0, 0, 1).unwrap();
     assert_eq!(batch.source, [UNK, 4, 0, 0, 0]);
     assert_eq!(batch.target[..4], [1, UNK, 2, 0]);
@@ -33,13 +30,7 @@ fn a_full_bucket_has_no_padding() {
     assert!(!batch.source.contains(&PAD) && batch.target.ends_with(&[EOS]));
     assert_eq!(batch.target_weight, [[1.0; 9].as_slice(), &[0.0]].concat());
     // A target that is too long by a word is of the next bucket.
-    assert_eq!(
-        (
-            corpus.pairs(Split::Test, 0).len(),
-            corpus.pairs(Split::Test, 1).len()
-        ),
-        (1, 1)
-    );
+    assert_eq!((corpus.pairs(Split::Test, 0).len(), corpus.pairs(Split::Test, 1).len()), (1, 1));
 }
 
 #[test]
@@ -82,19 +73,10 @@ fn steps_draw_buckets_by_their_share() {
 #[test]
 fn an_empty_bucket_is_named_with_those_that_have_pairs() {
     let text: [(&str, &[u8]); 2] = [("train.en", b"a\nb\n"), ("train.fr", b"x\ny\n")];
-    let error = open(&text)
-        .unwrap()
-        .batch(Split::Train, 2, 0, 4)
-        .unwrap_err();
+    let error = open(&text).unwrap().batch(Split::Train, 2, 0, 4).unwrap_err();
     let text = "bucket 2 (20, 25): no training pairs in it; these have: bucket 0 (5, 10)";
-    assert!(
-        matches!(&error, Error::Data { .. }) && error.to_string().ends_with(text),
-        "{error}"
-    );
+    assert!(matches!(&error, Error::Data { .. }) && error.to_string().ends_with(text), "{error}");
     let corpus = made(200, 1, [4, 4]);
     let error = corpus.batch(Split::Test, 7, 0, 4).unwrap_err().to_string();
-    assert!(
-        error.starts_with("built-in text: bucket 7: no held-out pairs"),
-        "{error}"
-    );
+    assert!(error.starts_with("built-in text: bucket 7: no held-out pairs"), "{error}");
 }

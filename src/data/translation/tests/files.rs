@@ -18,13 +18,8 @@ fn gz(bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn plain_and_packed_files_are_read_alike() {
     let packed = [gz(EN), gz(FR)];
-    let plain = open(&[
-        ("train.fr", FR),
-        ("train.en", EN),
-        ("dev.fr", FR),
-        ("dev.en", EN),
-    ])
-    .unwrap();
+    let plain =
+        open(&[("train.fr", FR), ("train.en", EN), ("dev.fr", FR), ("dev.en", EN)]).unwrap();
     let mixed = [
         ("train.fr.gz", &packed[1][..]),
         ("train.en", EN),
@@ -40,15 +35,9 @@ fn plain_and_packed_files_are_read_alike() {
     }
     let pair = &plain.pairs(Split::Train, 1)[0];
     assert_eq!(plain.words(&pair.source, Side::Source), "A dog , 0 birds .");
-    assert_eq!(
-        plain.words(&pair.target, Side::Target),
-        "Un chien , 0 oiseaux ."
-    );
+    assert_eq!(plain.words(&pair.target, Side::Target), "Un chien , 0 oiseaux .");
     let text = plain.describe();
-    assert!(
-        text.starts_with("3 + 3 en-fr sentence pairs in /"),
-        "{text}"
-    );
+    assert!(text.starts_with("3 + 3 en-fr sentence pairs in /"), "{text}");
     let end = "in 4 buckets, vocabularies of 15 + 15, 2 blank lines left out";
     assert!(text.ends_with(end), "{text}");
 }
@@ -57,24 +46,14 @@ fn plain_and_packed_files_are_read_alike() {
 fn what_is_left_out_or_held_out_is_said() {
     let long = "w ".repeat(41);
     let lines = [vec!["w"; 44], vec![&long; 3]].concat().join("\n");
-    let corpus = open(&[
-        ("train.de", lines.as_bytes()),
-        ("train.en", lines.as_bytes()),
-    ])
-    .unwrap();
+    let corpus = open(&[("train.de", lines.as_bytes()), ("train.en", lines.as_bytes())]).unwrap();
     // Of 47 pairs, 0, 20 and 40 are held out; the long ones are 44, 45 and 46.
     let text = corpus.describe();
-    assert!(
-        text.starts_with("41 + 3 de-en sentence pairs in "),
-        "{text}"
-    );
+    assert!(text.starts_with("41 + 3 de-en sentence pairs in "), "{text}");
     let end = "3 pairs too long for every bucket left out, every 20th training pair held out";
     assert!(text.ends_with(end) && corpus.too_long() == 3, "{text}");
     let built_in = made(200, 4, [20, 5]).describe();
-    assert_eq!(
-        built_in,
-        "20 + 5 built-in sentence pairs in 4 buckets, vocabularies of 190 + 200"
-    );
+    assert_eq!(built_in, "20 + 5 built-in sentence pairs in 4 buckets, vocabularies of 190 + 200");
 }
 
 #[test]
@@ -93,15 +72,9 @@ fn what_is_wrong_with_a_file_is_said_with_its_line() {
         ),
         ([b"a\nb", b"x\ncaf\xe9\n"], "train.fr: line 2: not UTF-8"),
         ([b"a\nb", b"x\n\ny"], "train.fr: line 2: blank, but not in "),
-        (
-            [b"a\n \t\nb", b"x\ny\nz"],
-            "train.en: line 2: blank, but not in ",
-        ),
+        ([b"a\n \t\nb", b"x\ny\nz"], "train.en: line 2: blank, but not in "),
         ([b"", b"x"], "train.en: line 1: the file is empty"),
-        (
-            [b"\n\n", b"\n\n"],
-            "train.en: sentences: no sentences to learn from",
-        ),
+        ([b"\n\n", b"\n\n"], "train.en: sentences: no sentences to learn from"),
         ([&long, cut], "line 5001: the gzip stream is cut short"),
     ];
     for ([en, fr], expected) in cases {
@@ -123,10 +96,7 @@ fn a_folder_without_two_languages_is_refused() {
             &["train.en", "train.fr.gz", "train.de"],
             "train.de, train.en, train.fr: 3 languages, expected two",
         ),
-        (
-            &["train.en", "train.fr", "test.en"],
-            "test.en: expected test.en and test.fr",
-        ),
+        (&["train.en", "train.fr", "test.en"], "test.en: expected test.en and test.fr"),
         (
             &["train.en", "train.fr", "dev.en", "dev.de"],
             "dev.de, dev.en: expected dev.en and dev.fr",
@@ -143,10 +113,5 @@ fn a_folder_without_two_languages_is_refused() {
         assert!(error.to_string().contains(expected), "{error}");
     }
     let error = Corpus::open(Path::new("/nowhere"), &want(100, &BUCKETS)).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .starts_with("/nowhere: folder: no such folder"),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("/nowhere: folder: no such folder"), "{error}");
 }

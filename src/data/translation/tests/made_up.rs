@@ -10,14 +10,7 @@ use super::*;
 fn made_up_text_is_a_function_of_the_seed() {
     let one = made(200, 4, [200, 50]);
     let again = made(200, 4, [200, 50]);
-    let other = Corpus::built_in(
-        &Want {
-            seed: 6,
-            ..want(200, &BUCKETS)
-        },
-        [200, 50],
-    )
-    .unwrap();
+    let other = Corpus::built_in(&Want { seed: 6, ..want(200, &BUCKETS) }, [200, 50]).unwrap();
     for split in SPLITS {
         assert!(all(&one, split).eq(all(&again, split)));
         let texts = [&one, &other].map(|c| {
@@ -44,10 +37,7 @@ fn the_same_sentences_on_every_machine() {
         })
         .collect();
     assert_eq!(texts[0], "Stea nol bearet . = Jiki sisu ne .");
-    let sum = texts
-        .concat()
-        .bytes()
-        .fold(0, |sum, byte| mix(sum ^ u64::from(byte)));
+    let sum = texts.concat().bytes().fold(0, |sum, byte| mix(sum ^ u64::from(byte)));
     assert_eq!(sum, 6_552_544_532_272_273_309);
 }
 
@@ -60,11 +50,7 @@ fn lengths_fill_the_buckets() {
             let pairs = corpus.pairs(split, bucket);
             assert!((pairs.len() as f64 / total as f64 - share).abs() < 0.01);
             let (s, t) = BUCKETS[bucket];
-            let low = if bucket > 0 {
-                BUCKETS[bucket - 1].0 + 1
-            } else {
-                3
-            };
+            let low = if bucket > 0 { BUCKETS[bucket - 1].0 + 1 } else { 3 };
             let lengths: HashSet<_> = pairs.iter().map(|p| p.source.len()).collect();
             assert_eq!(lengths, (low..=s).collect(), "bucket {bucket}");
             assert!(pairs.iter().all(|p| p.target.len() + 2 <= t));
@@ -82,11 +68,9 @@ fn lengths_fill_the_buckets() {
 #[test]
 fn few_pairs_are_enough_for_every_bucket() {
     let corpus = made(200, 4, [4, 4]);
-    assert!((0..4).all(|bucket| {
-        SPLITS
-            .iter()
-            .all(|&split| corpus.pairs(split, bucket).len() == 1)
-    }));
+    assert!(
+        (0..4).all(|bucket| { SPLITS.iter().all(|&split| corpus.pairs(split, bucket).len() == 1) })
+    );
     let smallest = made(58, 1, [50, 5]);
     assert_eq!(smallest.frequencies(), [1.0, 0.0, 0.0, 0.0]);
     assert!(
@@ -101,10 +85,7 @@ fn every_made_up_word_is_in_the_vocabulary() {
         let corpus = made(vocabulary, 4, [500, 500]);
         for side in [Side::Source, Side::Target] {
             let len = corpus.vocabulary(side).len();
-            assert!(
-                len <= vocabulary && len + 10 >= vocabulary,
-                "{len} of {vocabulary}"
-            );
+            assert!(len <= vocabulary && len + 10 >= vocabulary, "{len} of {vocabulary}");
         }
         for pair in SPLITS.iter().flat_map(|&split| all(&corpus, split)) {
             let words = pair.source.iter().chain(&pair.target);
@@ -136,18 +117,11 @@ fn frequent_words_are_much_more_frequent() {
     for side in [Side::Source, Side::Target] {
         let mut counts = vec![0_u32; corpus.vocabulary(side).len()];
         for pair in all(&corpus, Split::Train) {
-            let words = if side == Side::Source {
-                &pair.source
-            } else {
-                &pair.target
-            };
+            let words = if side == Side::Source { &pair.source } else { &pair.target };
             words.iter().for_each(|&word| counts[word as usize] += 1);
         }
         let counts = &counts[4..];
-        assert!(
-            counts.is_sorted_by(|a, b| a >= b),
-            "ids are not by frequency"
-        );
+        assert!(counts.is_sorted_by(|a, b| a >= b), "ids are not by frequency");
         // Beyond the function words, as 1 / rank, roughly.
         assert!(counts[40] > 4 * counts[400] && counts[400] > 4 * counts[4000]);
         assert!(counts[4000] > 0);
