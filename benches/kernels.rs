@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fathom::gpu::{Checks, Gpu, Selector};
+use fathom::graph::op::{Cost, Op};
 use fathom::measure::kernel::program_of;
 use fathom::measure::sample::{Budget, sample};
-use fathom::measure::stats::median;
-use fathom::op::{Cost, Op};
-use fathom::program::{Options, Outline};
+use fathom::program::{Options, Schedule};
+use fathom::stats::median;
 use fathom::tensor::TensorSpec;
 use fathom::workload::{Mode, Preset, WORKLOADS, step};
 
@@ -37,10 +37,10 @@ fn problems(gpu: &Gpu, preset: Preset) -> BTreeMap<&'static str, Vec<Problem>> {
         let mut heaviest: BTreeMap<&'static str, Problem> = BTreeMap::new();
         for mode in [Mode::Train, Mode::Infer] {
             let model = (entry.configure)(preset, None);
-            let outline = step::nodes(model.as_ref(), mode, &gpu.caps, false)
-                .and_then(|nodes| Outline::new(&gpu.caps, &nodes, &Options::default()))
+            let schedule = step::nodes(model.as_ref(), mode, &gpu.caps, false)
+                .and_then(|nodes| Schedule::new(&gpu.caps, &nodes, &Options::default()))
                 .unwrap_or_else(|error| panic!("{error}"));
-            for one in &outline.entries {
+            for one in &schedule.entries {
                 let work = |cost: &Cost| cost.flops + cost.bytes;
                 let known = heaviest.get(one.op.name());
                 if known.is_some_and(|known| work(&known.cost) >= work(&one.cost)) {

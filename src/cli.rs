@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Checks, Gpu, Selector};
 use crate::measure::room::Room;
 use crate::program::Options;
-use crate::workload::{self, Mode, Preset, Source};
+use crate::workload::{self, DataSource, Mode, Preset};
 
 pub mod analyze;
 pub mod bench;
@@ -373,8 +373,13 @@ pub struct DataArgs {
 
 impl DataArgs {
     /// What they name, with a seed.
-    pub fn source(&self, seed: u64) -> Source {
-        Source { path: self.data.clone(), skip_bad: self.skip_bad, game: self.game.clone(), seed }
+    pub fn source(&self, seed: u64) -> DataSource {
+        DataSource {
+            path: self.data.clone(),
+            skip_bad: self.skip_bad,
+            game: self.game.clone(),
+            seed,
+        }
     }
 }
 

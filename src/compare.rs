@@ -4,8 +4,8 @@
 //! Sees records only. How a verdict is reached is in [`verdict`], what counts as unlike in [`unlike`].
 
 use crate::error::{Error, Result};
-use crate::measure::stats::{geometric_mean, median};
 use crate::record::{Record, Run};
+use crate::stats::{geometric_mean, median};
 
 pub mod unlike;
 pub mod verdict;

@@ -70,7 +70,7 @@ pub struct Pace {
 
 /// A game in the list.
 #[derive(Clone, Copy)]
-pub struct Entry {
+pub struct GameInfo {
     /// As given to `--env`.
     pub name: &'static str,
     /// What it is.
@@ -81,20 +81,20 @@ pub struct Entry {
     pub pace: Pace,
 }
 
-impl fmt::Debug for Entry {
+impl fmt::Debug for GameInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
     }
 }
 
 /// All games.
-pub const GAMES: &[Entry] = &[breakout::ENTRY, catch::ENTRY];
+pub const GAMES: &[GameInfo] = &[breakout::INFO, catch::INFO];
 
 /// Finds a game; without a name it is the first.
 ///
 /// # Errors
 /// [`Error::Usage`] for an unknown name.
-pub fn find(name: Option<&str>) -> Result<&'static Entry> {
+pub fn find(name: Option<&str>) -> Result<&'static GameInfo> {
     let name = name.unwrap_or(GAMES[0].name);
     GAMES.iter().find(|g| g.name == name).ok_or_else(|| {
         let known: Vec<_> = GAMES.iter().map(|g| g.name).collect();

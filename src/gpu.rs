@@ -5,6 +5,7 @@
 use std::sync::{Arc, Mutex};
 
 use crate::error::{Error, Result};
+use crate::kernel::Caps;
 
 pub mod adapter;
 pub mod buffer;
@@ -15,51 +16,6 @@ pub mod timestamp;
 pub use adapter::{AdapterSummary, Selector};
 pub(crate) use buffer::size;
 use pipeline::Pipelines;
-
-/// What a device can do, as far as a kernel's choice depends on it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caps {
-    /// Runs on the CPU: lavapipe, SwiftShader, WARP.
-    pub software: bool,
-    /// The one subgroup size, where the adapter reports a single size and shaders may use it.
-    pub subgroup: Option<u32>,
-    /// Largest storage binding in bytes.
-    pub max_binding: u64,
-    /// Largest buffer in bytes.
-    pub max_buffer: u64,
-    /// Storage bindings a stage.
-    pub max_bindings: u32,
-    /// Most workgroups along one dimension of a grid.
-    pub max_workgroups: u32,
-    /// Most invocations in a workgroup.
-    pub max_invocations: u32,
-    /// Workgroup memory in bytes.
-    pub max_shared: u32,
-    /// Whether passes can carry timestamps.
-    pub timestamps: bool,
-}
-
-impl Caps {
-    /// What the WebGPU standard promises everywhere: for figures that need no device.
-    pub fn portable() -> Self {
-        Self {
-            software: false,
-            subgroup: None,
-            max_binding: 128 << 20,
-            max_buffer: 256 << 20,
-            max_bindings: 8,
-            max_workgroups: 65_535,
-            max_invocations: 256,
-            max_shared: 16_384,
-            timestamps: true,
-        }
-    }
-
-    /// The same on a CPU adapter with subgroups.
-    pub fn portable_software() -> Self {
-        Self { software: true, subgroup: Some(8), ..Self::portable() }
-    }
-}
 
 /// Whether shaders run with naga's bounds checks and loop bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -4,30 +4,29 @@
 //! each op, `plan` gives every value its memory. [`crate::program`] turns the result into dispatches.
 //!
 //! Builder methods return tensors, not results: the graph keeps the first error with its place, and
-//! [`Graph::finish`] returns it. Model files stay free of `?`.
+//! [`Builder::finish`] returns it. Model files stay free of `?`.
 
 use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::op::Op;
+use crate::graph::op::Op;
 use crate::tensor::{DType, Shape, TensorSpec};
 
-pub mod bank;
-pub mod choose;
-pub mod fuse;
-pub mod grad;
-pub mod plan;
+pub mod chain;
+pub mod group;
+pub mod op;
+pub mod reference;
 
-pub use bank::{Bank, Layout, Member};
+pub use group::{Layout, Member, ParamGroup};
 
-/// The bank of tables whose gradients are the rows that a step touches.
+/// The group of tables whose gradients are the rows that a step touches.
 pub const TABLES: &str = "table";
 
 /// The loss's own gradient.
 pub(crate) const ONE: &str = "one";
 
-/// Index of a value in [`Nodes::values`].
+/// Index of a value in [`Graph::values`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ValueId(pub usize);
 
@@ -81,7 +80,7 @@ pub enum Init {
 
 /// What a node is.
 #[derive(Debug, Clone)]
-pub enum Kind {
+pub enum NodeKind {
     /// Written from outside before a step.
     Input {
         /// As in a snapshot: `features`.
@@ -94,25 +93,25 @@ pub enum Kind {
         /// Its start.
         init: Init,
     },
-    /// A member of a bank, or some of its rows: a range of the bank's one buffer.
+    /// A member of a group, or some of its rows: a range of the group's one buffer.
     Member {
-        /// Index in [`Nodes::banks`].
-        bank: usize,
-        /// Index in the bank.
+        /// Index in [`Graph::groups`].
+        group: usize,
+        /// Index in the group.
         member: usize,
         /// First element of the member.
         first: usize,
     },
-    /// A whole bank as one flat tensor, gaps of zeros included.
-    Bank {
-        /// Index in [`Nodes::banks`].
-        bank: usize,
+    /// A whole group as one flat tensor, gaps of zeros included.
+    Group {
+        /// Index in [`Graph::groups`].
+        group: usize,
     },
-    /// A flat tensor in a bank's layout; the node's inputs are one for each of the bank's member nodes,
+    /// A flat tensor in a group's layout; the node's inputs are one for each of the group's member nodes,
     /// in order.
-    Pack {
-        /// Index in [`Nodes::banks`].
-        bank: usize,
+    Flat {
+        /// Index in [`Graph::groups`].
+        group: usize,
     },
     /// Another shape for the same memory.
     Reshape,
@@ -120,11 +119,11 @@ pub enum Kind {
     Op(Arc<dyn Op>),
 }
 
-/// One node. Nodes are in an order in which they can run.
+/// One node. Graph are in an order in which they can run.
 #[derive(Debug, Clone)]
 pub struct Node {
     /// What it is.
-    pub kind: Kind,
+    pub kind: NodeKind,
     /// What it reads.
     pub inputs: Vec<ValueId>,
     /// What it makes.
@@ -137,24 +136,24 @@ pub struct Node {
 
 /// A finished graph as plain data: what the passes work on.
 #[derive(Debug, Clone, Default)]
-pub struct Nodes {
+pub struct Graph {
     /// In execution order.
     pub nodes: Vec<Node>,
     /// Each value's shape and type.
     pub values: Vec<TensorSpec>,
     /// For each value the node that makes it.
     pub makers: Vec<usize>,
-    /// Banks of variables.
-    pub banks: Vec<Bank>,
+    /// Groups of variables.
+    pub groups: Vec<ParamGroup>,
     /// Values read from outside after a step: they get memory of their own.
     pub outputs: Vec<(String, ValueId)>,
 }
 
-impl Nodes {
+impl Graph {
     /// Adds a node; its outputs have `specs`.
     pub(crate) fn push(
         &mut self,
-        kind: Kind,
+        kind: NodeKind,
         inputs: Vec<ValueId>,
         specs: Vec<TensorSpec>,
         scope: &str,
@@ -196,9 +195,12 @@ impl Nodes {
         }
         let mut kept = vec![false; self.nodes.len()];
         for (at, node) in self.nodes.iter().enumerate().rev() {
-            let updates = matches!(&node.kind, Kind::Op(op) if !op.in_place().is_empty());
+            let updates = matches!(&node.kind, NodeKind::Op(op) if !op.in_place().is_empty());
             kept[at] = updates
-                || !matches!(node.kind, Kind::Op(_) | Kind::Pack { .. } | Kind::Reshape)
+                || !matches!(
+                    node.kind,
+                    NodeKind::Op(_) | NodeKind::Flat { .. } | NodeKind::Reshape
+                )
                 || node.outputs.iter().any(|v| needed[v.0]);
             if kept[at] {
                 node.inputs.iter().for_each(|v| needed[v.0] = true);
@@ -222,23 +224,23 @@ impl Nodes {
 
 #[derive(Debug, Default)]
 struct Inner {
-    nodes: Nodes,
+    nodes: Graph,
     scope: Vec<String>,
     phase: Option<Phase>,
     clock: Option<ValueId>,
     recording: bool,
     /// Most bytes of one tensor that a kernel can bind; 0 for any number.
     max_binding: u64,
-    /// Tables, ids and rows whose tables learn: see [`Graph::learn_rows`].
+    /// Tables, ids and rows whose tables learn: see [`Builder::learn_rows`].
     lookups: Vec<[ValueId; 3]>,
-    /// The bank that takes parameters in the place of `param`.
+    /// The group that takes parameters in the place of `param`.
     other_parameters: Option<String>,
     error: Option<String>,
 }
 
 /// A graph under construction.
 #[derive(Debug, Default)]
-pub struct Graph {
+pub struct Builder {
     inner: RefCell<Inner>,
 }
 
@@ -246,7 +248,7 @@ pub struct Graph {
 #[derive(Clone, Copy, Debug)]
 pub struct Tensor<'g> {
     pub(crate) id: ValueId,
-    graph: &'g Graph,
+    graph: &'g Builder,
 }
 
 impl<'g> Tensor<'g> {
@@ -256,7 +258,7 @@ impl<'g> Tensor<'g> {
     }
 
     /// The graph it belongs to.
-    pub fn graph(&self) -> &'g Graph {
+    pub fn graph(&self) -> &'g Builder {
         self.graph
     }
 
@@ -271,11 +273,11 @@ impl<'g> Tensor<'g> {
             self.graph.fail(text);
         }
         let spec = TensorSpec::new(shape, from.dtype);
-        self.graph.add(Kind::Reshape, &[self], vec![spec])[0]
+        self.graph.add(NodeKind::Reshape, &[self], vec![spec])[0]
     }
 }
 
-impl Graph {
+impl Builder {
     /// An empty graph.
     pub fn new() -> Self {
         Self::default()
@@ -285,14 +287,14 @@ impl Graph {
     pub fn input(&self, name: &str, shape: impl Into<Shape>, dtype: DType) -> Tensor<'_> {
         let spec = TensorSpec::new(shape, dtype);
         let name = name.to_string();
-        self.add(Kind::Input { name }, &[], vec![spec])[0]
+        self.add(NodeKind::Input { name }, &[], vec![spec])[0]
     }
 
-    /// State that outlives steps, outside any bank.
+    /// State that outlives steps, outside any group.
     pub fn variable(&self, name: &str, spec: TensorSpec, init: Init) -> Tensor<'_> {
-        let other = self.with_nodes(|nodes| {
+        let other = self.with_graph(|nodes| {
             let mut known = nodes.nodes.iter().filter_map(|n| match &n.kind {
-                Kind::Variable { name: own, .. } if own == name => Some(n.outputs[0]),
+                NodeKind::Variable { name: own, .. } if own == name => Some(n.outputs[0]),
                 _ => None,
             });
             known.any(|v| nodes.values[v.0].bytes() != spec.bytes())
@@ -301,19 +303,19 @@ impl Graph {
             self.fail(format!("two sizes of the state {name}"));
         }
         let name = name.to_string();
-        self.add(Kind::Variable { name, init }, &[], vec![spec])[0]
+        self.add(NodeKind::Variable { name, init }, &[], vec![spec])[0]
     }
 
     /// `x` with `shape`, where it is the loss's own gradient, under whatever shape: the same number, as
     /// another constant, costs no dispatch.
     pub(crate) fn repeated(&self, x: Tensor<'_>, shape: &Shape) -> Option<Tensor<'_>> {
-        let constant = self.with_nodes(|nodes| {
+        let constant = self.with_graph(|nodes| {
             let mut node = &nodes.nodes[nodes.makers[x.id.0]];
-            while matches!(node.kind, Kind::Reshape) {
+            while matches!(node.kind, NodeKind::Reshape) {
                 node = &nodes.nodes[nodes.makers[node.inputs[0].0]];
             }
             match &node.kind {
-                Kind::Variable { name, init } if name.starts_with(ONE) => Some(init.clone()),
+                NodeKind::Variable { name, init } if name.starts_with(ONE) => Some(init.clone()),
                 _ => None,
             }
         })?;
@@ -358,12 +360,12 @@ impl Graph {
         self.inner.borrow().other_parameters.clone()
     }
 
-    pub(crate) fn parameter_bank(&self) -> String {
+    pub(crate) fn parameter_group(&self) -> String {
         self.other_parameters().unwrap_or_else(|| "param".into())
     }
 
-    pub(crate) fn replace_parameter_bank(&self, bank: Option<String>) -> Option<String> {
-        std::mem::replace(&mut self.inner.borrow_mut().other_parameters, bank)
+    pub(crate) fn replace_parameter_group(&self, group: Option<String>) -> Option<String> {
+        std::mem::replace(&mut self.inner.borrow_mut().other_parameters, group)
     }
 
     /// Notes that `rows` are those of `table` that `ids` name, and that training changes the table there.
@@ -382,10 +384,12 @@ impl Graph {
         known.into_iter().map(|ids| ids.map(|id| self.tensor(id))).collect()
     }
 
-    /// The name of a bank's member, as in a snapshot.
+    /// The name of a group's member, as in a snapshot.
     pub(crate) fn member_name(&self, member: Tensor<'_>) -> String {
-        self.with_nodes(|nodes| match nodes.nodes[nodes.makers[member.id.0]].kind {
-            Kind::Member { bank, member, .. } => nodes.banks[bank].members[member].name.clone(),
+        self.with_graph(|nodes| match nodes.nodes[nodes.makers[member.id.0]].kind {
+            NodeKind::Member { group, member, .. } => {
+                nodes.groups[group].members[member].name.clone()
+            }
             _ => String::new(),
         })
     }
@@ -420,7 +424,7 @@ impl Graph {
             self.fail(format!("{}: {why}", op.name()));
             vec![TensorSpec::f32([0]); 4]
         });
-        self.add(Kind::Op(Arc::new(op)), inputs, outputs)
+        self.add(NodeKind::Op(Arc::new(op)), inputs, outputs)
     }
 
     /// Adds an op with one output.
@@ -436,7 +440,7 @@ impl Graph {
 
     /// Forgets all outputs marked so far.
     pub fn clear_outputs(&self) {
-        self.with_nodes(|nodes| nodes.outputs.clear());
+        self.with_graph(|nodes| nodes.outputs.clear());
     }
 
     /// Records an error at the present scope; the first one counts.
@@ -450,7 +454,7 @@ impl Graph {
     ///
     /// # Errors
     /// [`Error::Internal`] with the first error of any builder method.
-    pub fn finish(self) -> Result<Nodes> {
+    pub fn finish(self) -> Result<Graph> {
         let inner = self.inner.into_inner();
         match inner.error {
             Some(error) => Err(Error::Internal(error)),
@@ -460,7 +464,7 @@ impl Graph {
 
     pub(crate) fn add<'g>(
         &'g self,
-        kind: Kind,
+        kind: NodeKind,
         inputs: &[Tensor<'g>],
         specs: Vec<TensorSpec>,
     ) -> Vec<Tensor<'g>> {
@@ -478,7 +482,7 @@ impl Graph {
     }
 
     /// Looks at the nodes so far.
-    pub(crate) fn with_nodes<T>(&self, look: impl FnOnce(&mut Nodes) -> T) -> T {
+    pub(crate) fn with_graph<T>(&self, look: impl FnOnce(&mut Graph) -> T) -> T {
         look(&mut self.inner.borrow_mut().nodes)
     }
 }

@@ -7,5 +7,4 @@ pub mod peak;
 pub mod profile;
 pub mod room;
 pub mod sample;
-pub mod stats;
 pub mod verify;

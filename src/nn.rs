@@ -2,10 +2,10 @@
 
 use std::cell::RefCell;
 
-use crate::graph::bank::ALIGNMENT;
-use crate::graph::{Graph, Init, TABLES, Tensor};
-use crate::op::blend::Blend;
+use crate::graph::group::ALIGNMENT;
+use crate::graph::{Builder, Init, TABLES, Tensor};
 use crate::op::conv2d::Conv;
+use crate::op::ema::Ema;
 use crate::random::stream_id;
 
 /// How a weight matrix starts.
@@ -84,7 +84,7 @@ pub fn conv_bias<'g>(
 }
 
 /// A table of rows [V, H], or of single values `[V]`, under `name`, which [`lookup`] reads.
-pub fn table<'g>(g: &'g Graph, name: &str, shape: &[usize], start: Init) -> Tensor<'g> {
+pub fn table<'g>(g: &'g Builder, name: &str, shape: &[usize], start: Init) -> Tensor<'g> {
     g.member(TABLES, name, shape, start)
 }
 
@@ -126,7 +126,7 @@ pub fn dropout<'g>(x: Tensor<'g>, name: &str, rate: f32, training: bool) -> Tens
 }
 
 /// Standard normal noise of `shape`, drawn anew each step (class E).
-pub fn normal<'g>(g: &'g Graph, name: &str, shape: &[usize]) -> Tensor<'g> {
+pub fn normal<'g>(g: &'g Builder, name: &str, shape: &[usize]) -> Tensor<'g> {
     let noise = g.normal(name, shape);
     if g.is_recording() {
         g.output(&format!("random/{name}"), noise);
@@ -148,7 +148,7 @@ const EPSILON: f32 = 1e-5;
 /// Share of a batch in the running statistics.
 const SHARE: f32 = 0.1;
 
-/// The bank of running statistics.
+/// The group of running statistics.
 const RUNNING: &str = "running";
 
 impl<'g> BatchNorm<'g> {
@@ -179,12 +179,12 @@ impl<'g> BatchNorm<'g> {
     }
 
     /// Lets the running statistics follow those of all layers, in one op.
-    pub fn update(self, g: &'g Graph) {
+    pub fn update(self, g: &'g Builder) {
         if self.training {
             let batch = g.pack(RUNNING, &self.statistics.into_inner());
             let (running, _) = g.flat(RUNNING);
             let (rate, period) = (SHARE, 1);
-            g.scoped("running", || g.blend(running, batch, Blend { rate, period }));
+            g.scoped("running", || g.ema(running, batch, Ema { rate, period }));
         }
     }
 }

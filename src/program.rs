@@ -9,12 +9,15 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::gpu::Gpu;
 use crate::gpu::pipeline::{PARAMS_WINDOW, Pipeline};
-use crate::gpu::{Caps, Gpu};
-use crate::graph::choose::Choice;
-use crate::graph::plan::{Location, Plan, Role, plan};
-use crate::graph::{Bank, Kind, Nodes, Phase, TABLES, ValueId};
-use crate::op::{Binding, Class, Cost, Dispatch, Io, Lowered, Op, Operand, Variant};
+use crate::graph::op::{Class, Cost, Io, Op};
+use crate::graph::{Graph, NodeKind, ParamGroup, Phase, TABLES, ValueId};
+use crate::kernel::{Binding, Caps, Dispatch, Lowered, Operand, Variant};
+use crate::pass::choose::Choice;
+use crate::pass::fuse::fuse;
+use crate::pass::pack::pack;
+use crate::pass::plan::{Location, Plan, Role, plan};
 use crate::tensor::{Array, HostTensor, TensorSpec};
 
 pub mod check;
@@ -24,7 +27,7 @@ pub use state::State;
 
 /// One dispatch, ready to be encoded.
 #[derive(Debug)]
-pub(crate) struct Step {
+pub(crate) struct BoundDispatch {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) bind_group: wgpu::BindGroup,
     pub(crate) params_offset: u32,
@@ -33,7 +36,7 @@ pub(crate) struct Step {
 
 /// One op of the program with all that tables and verification need.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct OpInstance {
     /// `dense1.matmul/tile[BM=64,BN=64,BK=16]`.
     pub label: String,
     /// Layer.
@@ -55,7 +58,7 @@ pub struct Entry {
     node: usize,
 }
 
-impl Entry {
+impl OpInstance {
     /// Op type and class, of the first op where several are fused.
     pub fn kind(&self) -> (&'static str, Class) {
         (self.op.name(), self.op.class())
@@ -85,22 +88,22 @@ impl Default for Options {
 
 /// What a step will be on a device, before anything is allocated there.
 #[derive(Debug, Clone)]
-pub struct Outline {
+pub struct Schedule {
     /// Its ops, in order.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<OpInstance>,
     /// Its memory.
     pub plan: Plan,
-    nodes: Nodes,
+    nodes: Graph,
     lowered: Vec<Option<Lowered>>,
 }
 
-impl Outline {
+impl Schedule {
     /// Fuses, chooses variants, lowers and plans.
     ///
     /// # Errors
     /// [`Error::Usage`] for a forced variant that cannot run, [`Error::Internal`] for an invalid graph.
-    pub fn new(caps: &Caps, nodes: &Nodes, options: &Options) -> Result<Self> {
-        let nodes = if options.fuse { nodes.fused() } else { nodes.clone() }.with_packable();
+    pub fn new(caps: &Caps, nodes: &Graph, options: &Options) -> Result<Self> {
+        let nodes = pack(if options.fuse { fuse(nodes.clone()) } else { nodes.clone() });
         let (mut entries, lowered) = lower(caps, &nodes, &options.choice)?;
         let scratch = |l: &Option<Lowered>| l.as_ref().map_or(vec![], |l| l.scratch.clone());
         let plan = plan(&nodes, &lowered.iter().map(scratch).collect::<Vec<_>>())?;
@@ -114,7 +117,7 @@ impl Outline {
     }
 
     /// The dispatches of an entry before they are bound, for tools that show them.
-    pub fn lowered(&self, entry: &Entry) -> Option<&Lowered> {
+    pub fn lowered(&self, entry: &OpInstance) -> Option<&Lowered> {
         self.lowered[entry.node].as_ref()
     }
 
@@ -161,15 +164,15 @@ impl Outline {
 
     /// Number of values in the model's parameters.
     pub fn parameters(&self) -> usize {
-        let learns = |b: &&Bank| b.name == "param" || b.name == TABLES;
-        self.nodes.banks.iter().filter(learns).map(Bank::parameters).sum()
+        let learns = |b: &&ParamGroup| b.name == "param" || b.name == TABLES;
+        self.nodes.groups.iter().filter(learns).map(ParamGroup::parameters).sum()
     }
 
     /// The inputs with their shapes.
     pub fn inputs(&self) -> Vec<(&str, &TensorSpec)> {
         let nodes = self.nodes.nodes.iter();
         let input = nodes.filter_map(|n| match &n.kind {
-            Kind::Input { name } => Some((name.as_str(), &self.nodes.values[n.outputs[0].0])),
+            NodeKind::Input { name } => Some((name.as_str(), &self.nodes.values[n.outputs[0].0])),
             _ => None,
         });
         input.collect()
@@ -181,9 +184,9 @@ impl Outline {
         self.nodes.outputs.iter().map(|(n, v)| (n.as_str(), spec(*v))).collect()
     }
 
-    /// The banks of variables.
-    pub fn banks(&self) -> &[Bank] {
-        &self.nodes.banks
+    /// The groups of variables.
+    pub fn groups(&self) -> &[ParamGroup] {
+        &self.nodes.groups
     }
 
     /// A line an op: dispatches, label, shapes, work.
@@ -191,7 +194,7 @@ impl Outline {
         let shapes = |specs: &[TensorSpec]| {
             specs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
         };
-        let line = |e: &Entry| {
+        let line = |e: &OpInstance| {
             let (inputs, outputs) = (shapes(&e.inputs), shapes(&e.outputs));
             let phase = e.phase.name();
             let Cost { flops, bytes } = e.cost;
@@ -209,22 +212,22 @@ impl Outline {
 #[derive(Debug)]
 pub struct Program {
     /// What it is.
-    pub outline: Outline,
+    pub schedule: Schedule,
     /// SHA-256 over every shader's text, grid, parameter and binding range.
     pub hash: String,
-    pub(crate) steps: Vec<Step>,
+    pub(crate) steps: Vec<BoundDispatch>,
     params: wgpu::BindGroup,
     buffers: Vec<wgpu::Buffer>,
 }
 
 impl Program {
-    /// Makes an outline real on a device. State that `state` does not hold yet is made there.
+    /// Makes an schedule real on a device. State that `state` does not hold yet is made there.
     ///
     /// # Errors
     /// [`Error::Gpu`] where memory runs out, [`Error::Internal`] for a shader that is not valid.
-    pub fn new(gpu: &Gpu, outline: Outline, state: &mut State) -> Result<Self> {
-        outline.fits(&gpu.caps)?;
-        let Outline { entries, plan, nodes, lowered } = &outline;
+    pub fn new(gpu: &Gpu, schedule: Schedule, state: &mut State) -> Result<Self> {
+        schedule.fits(&gpu.caps)?;
+        let Schedule { entries, plan, nodes, lowered } = &schedule;
         let mut buffers = Vec::new();
         for (i, buffer) in plan.buffers.iter().enumerate() {
             buffers.push(match &buffer.role {
@@ -233,7 +236,7 @@ impl Program {
                 role => gpu.storage(&format!("{role:?} {i}"), buffer.bytes)?,
             });
         }
-        let mut builder = Builder {
+        let mut binder = Binder {
             gpu,
             plan,
             buffers: &buffers,
@@ -246,11 +249,11 @@ impl Program {
         };
         for entry in entries {
             for dispatch in lowered[entry.node].iter().flat_map(|l| &l.dispatches) {
-                builder.step(entry, dispatch)?;
+                binder.step(entry, dispatch)?;
             }
         }
-        let (steps, params, hash) = builder.finish()?;
-        Ok(Self { outline, hash, steps, params, buffers })
+        let (steps, params, hash) = binder.finish()?;
+        Ok(Self { schedule, hash, steps, params, buffers })
     }
 
     /// Encodes one whole step.
@@ -287,8 +290,8 @@ impl Program {
     /// [`Error::Internal`] for an unknown name or another shape.
     pub fn write(&self, gpu: &Gpu, name: &str, value: &HostTensor) -> Result<()> {
         let input =
-            self.outline.plan.buffers.iter().position(|b| b.role == Role::Input(name.to_string()));
-        let spec = self.outline.inputs().into_iter().find(|(n, _)| *n == name).map(|(_, s)| s);
+            self.schedule.plan.buffers.iter().position(|b| b.role == Role::Input(name.to_string()));
+        let spec = self.schedule.inputs().into_iter().find(|(n, _)| *n == name).map(|(_, s)| s);
         match (input, spec) {
             (Some(at), Some(spec)) if *spec == value.spec => {
                 gpu.write(&self.buffers[at], 0, &value.bytes);
@@ -303,7 +306,7 @@ impl Program {
     /// # Errors
     /// [`Error::Internal`] for an unknown name, [`Error::Gpu`] for a lost device.
     pub fn read(&self, gpu: &Gpu, name: &str) -> Result<Array> {
-        let found = self.outline.nodes.outputs.iter().find(|(n, _)| n == name);
+        let found = self.schedule.nodes.outputs.iter().find(|(n, _)| n == name);
         match found {
             Some((_, value)) => self.read_value(gpu, *value),
             None => Err(Error::Internal(format!("no output {name}"))),
@@ -311,28 +314,28 @@ impl Program {
     }
 
     fn read_value(&self, gpu: &Gpu, value: ValueId) -> Result<Array> {
-        let spec = self.outline.nodes.values[value.0].clone();
-        let at = self.outline.plan.locations[value.0]
+        let spec = self.schedule.nodes.values[value.0].clone();
+        let at = self.schedule.plan.locations[value.0]
             .ok_or_else(|| Error::Internal("a value was planned no memory".into()))?;
         let bytes = gpu.read(&self.buffers[at.buffer], at.offset, spec.bytes())?;
         Ok(Array::from_bytes(spec, &bytes))
     }
 
     /// The assembled WGSL of an entry's dispatches.
-    pub fn kernel_text(&self, entry: &Entry) -> Vec<&str> {
+    pub fn kernel_text(&self, entry: &OpInstance) -> Vec<&str> {
         let steps = &self.steps[entry.steps.clone()];
         steps.iter().map(|s| s.pipeline.text.as_str()).collect()
     }
 }
 
-type LoweredNodes = (Vec<Entry>, Vec<Option<Lowered>>);
+type LoweredNodes = (Vec<OpInstance>, Vec<Option<Lowered>>);
 
 /// Chooses a variant for each op and lowers it.
-fn lower(caps: &Caps, nodes: &Nodes, choice: &Choice) -> Result<LoweredNodes> {
+fn lower(caps: &Caps, nodes: &Graph, choice: &Choice) -> Result<LoweredNodes> {
     let mut entries = Vec::new();
     let mut lowered = Vec::new();
     for (at, node) in nodes.nodes.iter().enumerate() {
-        let Kind::Op(op) = &node.kind else {
+        let NodeKind::Op(op) = &node.kind else {
             lowered.push(None);
             continue;
         };
@@ -341,7 +344,7 @@ fn lower(caps: &Caps, nodes: &Nodes, choice: &Choice) -> Result<LoweredNodes> {
         let io = Io { inputs: &inputs, outputs: &outputs, caps };
         lowered.push(Some(op.lower(&variant, &io)));
         let dot = if node.scope.is_empty() { "" } else { "." };
-        entries.push(Entry {
+        entries.push(OpInstance {
             label: format!("{}{dot}{}/{variant}", node.scope, op.name()),
             scope: node.scope.clone(),
             cost: op.cost(&inputs),
@@ -366,20 +369,20 @@ struct Bound {
     write: bool,
 }
 
-struct Builder<'a> {
+struct Binder<'a> {
     gpu: &'a Gpu,
     plan: &'a Plan,
     buffers: &'a [wgpu::Buffer],
-    nodes: &'a Nodes,
-    steps: Vec<Step>,
+    nodes: &'a Graph,
+    steps: Vec<BoundDispatch>,
     groups: HashMap<Vec<Bound>, wgpu::BindGroup>,
     params: Vec<u8>,
     param_offsets: HashMap<Vec<u32>, u32>,
     hash: Sha256,
 }
 
-impl Builder<'_> {
-    fn step(&mut self, entry: &Entry, dispatch: &Dispatch) -> Result<()> {
+impl Binder<'_> {
+    fn step(&mut self, entry: &OpInstance, dispatch: &Dispatch) -> Result<()> {
         let pipeline = self.gpu.pipeline(dispatch, &entry.kernel())?;
         let bound = self.bound(entry, dispatch)?;
         self.hash.update(&pipeline.text);
@@ -397,7 +400,7 @@ impl Builder<'_> {
             }
         };
         let params_offset = self.params(&dispatch.params);
-        self.steps.push(Step { pipeline, bind_group, params_offset, grid: dispatch.grid });
+        self.steps.push(BoundDispatch { pipeline, bind_group, params_offset, grid: dispatch.grid });
         Ok(())
     }
 
@@ -413,7 +416,7 @@ impl Builder<'_> {
         offset
     }
 
-    fn bound(&self, entry: &Entry, dispatch: &Dispatch) -> Result<Vec<Bound>> {
+    fn bound(&self, entry: &OpInstance, dispatch: &Dispatch) -> Result<Vec<Bound>> {
         let bound = dispatch.bindings.iter().map(|binding| {
             let (at, bytes) = extent(self.plan, self.nodes, entry, binding)?;
             Ok(Bound {
@@ -427,7 +430,7 @@ impl Builder<'_> {
         bound.collect()
     }
 
-    fn finish(self) -> Result<(Vec<Step>, wgpu::BindGroup, String)> {
+    fn finish(self) -> Result<(Vec<BoundDispatch>, wgpu::BindGroup, String)> {
         let bytes =
             if self.params.is_empty() { vec![0; PARAMS_WINDOW as usize] } else { self.params };
         let device = &self.gpu.device;
@@ -458,7 +461,12 @@ impl Builder<'_> {
 }
 
 /// Where a binding begins and how many bytes it shows.
-fn extent(plan: &Plan, nodes: &Nodes, entry: &Entry, binding: &Binding) -> Result<(Location, u64)> {
+fn extent(
+    plan: &Plan,
+    nodes: &Graph,
+    entry: &OpInstance,
+    binding: &Binding,
+) -> Result<(Location, u64)> {
     let node = &nodes.nodes[entry.node];
     let value = |v: ValueId| {
         let missing = || Error::Internal(format!("{}: a value has no memory", entry.label));

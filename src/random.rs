@@ -37,6 +37,11 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// The stream `id` at the step a clock shows: (step, seed low, seed high, unused).
+    pub fn at(clock: &[f64], id: u32) -> Self {
+        Self { seed: clock[1] as u64 | (clock[2] as u64) << 32, step: clock[0] as u32, id }
+    }
+
     /// The 32 random bits of `element`.
     pub fn bits(&self, element: usize) -> u32 {
         let block = (element / 4) as u32;

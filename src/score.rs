@@ -7,8 +7,8 @@ use std::path::Path;
 
 use crate::compare::{Cell, Side, cells, name, runs, step_ns, unlike};
 use crate::error::{Error, Result};
-use crate::measure::stats::geometric_mean;
 use crate::record::Record;
+use crate::stats::geometric_mean;
 
 /// The workloads of the suite.
 pub const WORKLOADS: [&str; 8] =

@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::graph::Bank;
-use crate::program::{Options, Outline, Program, State};
+use crate::graph::ParamGroup;
+use crate::program::{Options, Program, Schedule, State};
 use crate::tensor::{Array, DType, TensorSpec};
-use crate::workload::{Mode, Preset, Source, Split, Workload, step};
+use crate::workload::{DataSource, Mode, Preset, Split, Workload, step};
 
 /// The configuration's schema.
 pub const SCHEMA: &str = "fathom.snapshot/1";
@@ -32,7 +32,7 @@ pub struct Request {
     /// Training or inference.
     pub mode: Mode,
     /// Where samples come from, and the seed.
-    pub source: Source,
+    pub source: DataSource,
     /// Steps run before the one that is written.
     pub skip: u64,
 }
@@ -53,32 +53,32 @@ pub struct Snapshot {
 pub fn take(gpu: &Gpu, model: &dyn Workload, request: &Request) -> Result<Snapshot> {
     let nodes = step::nodes(model, request.mode, &gpu.caps, true)?;
     let mut state = State::new(request.source.seed);
-    let outline = Outline::new(&gpu.caps, &nodes, &Options::default())?;
-    let program = Program::new(gpu, outline, &mut state)?;
+    let schedule = Schedule::new(&gpu.caps, &nodes, &Options::default())?;
+    let program = Program::new(gpu, schedule, &mut state)?;
     let mut data = model.data(&request.source)?;
     let mut tensors = Vec::new();
     for at in 0..request.skip {
         feed(gpu, &program, &data.batch(Split::Train, at)?)?;
         program.run(gpu, 1)?;
     }
-    let banks = program.outline.banks();
-    for member in banks.iter().flat_map(|b| &b.members) {
+    let groups = program.schedule.groups();
+    for member in groups.iter().flat_map(|b| &b.members) {
         tensors.push((format!("param/{}", member.name), state.read(gpu, &member.name)?));
     }
     if request.mode == Mode::Train {
-        optimiser_state(gpu, &state, banks, &mut tensors)?;
+        optimiser_state(gpu, &state, groups, &mut tensors)?;
     }
     let batch = data.batch(Split::Train, request.skip)?;
     feed(gpu, &program, &batch)?;
     program.run(gpu, 1)?;
-    for (name, _) in program.outline.inputs() {
+    for (name, _) in program.schedule.inputs() {
         let given = batch.iter().find(|(n, _)| *n == name);
         tensors.extend(given.map(|(_, value)| (format!("input/{name}"), value.array())));
     }
-    for (name, _) in program.outline.outputs() {
+    for (name, _) in program.schedule.outputs() {
         let value = program.read(gpu, name)?;
         match name {
-            step::GRADIENTS => split(dense(banks)?, &value, "grad/", "", &mut tensors),
+            step::GRADIENTS => split(dense(groups)?, &value, "grad/", "", &mut tensors),
             name if name.starts_with("random/") || name.starts_with("grad/") => {
                 tensors.push((name.to_string(), value))
             }
@@ -86,7 +86,7 @@ pub fn take(gpu: &Gpu, model: &dyn Workload, request: &Request) -> Result<Snapsh
         }
     }
     if request.mode == Mode::Train {
-        for member in banks.iter().flat_map(|b| &b.members) {
+        for member in groups.iter().flat_map(|b| &b.members) {
             tensors.push((format!("after/{}", member.name), state.read(gpu, &member.name)?));
         }
     }
@@ -103,7 +103,7 @@ pub fn take(gpu: &Gpu, model: &dyn Workload, request: &Request) -> Result<Snapsh
 
 /// Writes what a program has inputs for.
 pub(crate) fn feed(gpu: &Gpu, program: &Program, batch: &crate::workload::Feed) -> Result<()> {
-    for (name, _) in program.outline.inputs() {
+    for (name, _) in program.schedule.inputs() {
         match batch.iter().find(|(n, _)| *n == name) {
             Some((_, value)) => program.write(gpu, name, value)?,
             None => return Err(Error::Internal(format!("the data has no '{name}'"))),
@@ -116,15 +116,15 @@ pub(crate) fn feed(gpu: &Gpu, program: &Program, batch: &crate::workload::Feed) 
 fn optimiser_state(
     gpu: &Gpu,
     state: &State,
-    banks: &[Bank],
+    groups: &[ParamGroup],
     tensors: &mut Vec<(String, Array)>,
 ) -> Result<()> {
-    let bank = dense(banks)?;
-    let len = bank.layout().len;
+    let group = dense(groups)?;
+    let len = group.layout().len;
     for (name, spec) in state.names() {
         if *spec == TensorSpec::f32([len]) && step::STATE.contains(&name) {
             let value = state.read(gpu, name)?;
-            split(bank, &value, "state/", &format!(".{name}"), tensors);
+            split(group, &value, "state/", &format!(".{name}"), tensors);
         }
     }
     let clock = state.read(gpu, "clock")?;
@@ -133,21 +133,21 @@ fn optimiser_state(
     Ok(())
 }
 
-/// The bank whose gradient is dense.
-fn dense(banks: &[Bank]) -> Result<&Bank> {
-    let found = banks.iter().find(|b| b.name == "param");
+/// The group whose gradient is dense.
+fn dense(groups: &[ParamGroup]) -> Result<&ParamGroup> {
+    let found = groups.iter().find(|b| b.name == "param");
     found.ok_or_else(|| Error::Internal("a model has no parameters".into()))
 }
 
-/// Cuts a flat tensor into a bank's members.
+/// Cuts a flat tensor into a group's members.
 fn split(
-    bank: &Bank,
+    group: &ParamGroup,
     flat: &Array,
     prefix: &str,
     suffix: &str,
     tensors: &mut Vec<(String, Array)>,
 ) {
-    for (member, offset) in bank.members.iter().zip(bank.layout().offsets) {
+    for (member, offset) in group.members.iter().zip(group.layout().offsets) {
         let data = flat.data[offset..offset + member.shape.len()].to_vec();
         let name = format!("{prefix}{}{suffix}", member.name);
         tensors.push((name, Array::f32(member.shape.clone(), data)));

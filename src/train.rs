@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::program::{Options, Outline, Program, State};
+use crate::program::{Options, Program, Schedule, State};
 use crate::snapshot::feed;
-use crate::workload::{Data, Feed, Mode, Source, Split, Workload, step};
+use crate::workload::{Data, DataSource, Feed, Mode, Split, Workload, step};
 
 pub mod play;
 
@@ -39,7 +39,7 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// [`Error::Gpu`], [`Error::Data`].
-    pub fn new(gpu: &'a Gpu, mut model: Box<dyn Workload>, source: &Source) -> Result<Self> {
+    pub fn new(gpu: &'a Gpu, mut model: Box<dyn Workload>, source: &DataSource) -> Result<Self> {
         model.begin();
         let mut state = State::new(source.seed);
         let programs = compile(gpu, model.as_ref(), &mut state)?;
@@ -175,8 +175,8 @@ fn compile(gpu: &Gpu, model: &dyn Workload, state: &mut State) -> Result<Vec<[Pr
     let mut both = |model: &dyn Workload| {
         let mut one = |mode| {
             let nodes = step::nodes(model, mode, &gpu.caps, false)?;
-            let outline = Outline::new(&gpu.caps, &nodes, &Options::default())?;
-            Program::new(gpu, outline, state)
+            let schedule = Schedule::new(&gpu.caps, &nodes, &Options::default())?;
+            Program::new(gpu, schedule, state)
         };
         Ok([one(Mode::Train)?, one(Mode::Infer)?])
     };

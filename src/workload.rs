@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::data::speech::decode::edit_distance;
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Tensor};
+use crate::graph::{Builder, Tensor};
 use crate::tensor::{Array, HostTensor};
 
 pub mod alexnet;
@@ -100,7 +100,7 @@ fn values(feed: &Feed, name: &str) -> Vec<usize> {
 
 /// Where samples come from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Source {
+pub struct DataSource {
     /// The real data set; `None` for the built-in generator.
     pub path: Option<PathBuf>,
     /// Leave out samples that cannot be read, and say which, instead of ending with the error.
@@ -184,13 +184,13 @@ pub trait Workload: fmt::Debug {
     }
 
     /// Declares inputs, layers and outputs, and in training returns the loss, a scalar.
-    fn build<'g>(&self, g: &'g Graph, mode: Mode) -> Option<Tensor<'g>>;
+    fn build<'g>(&self, g: &'g Builder, mode: Mode) -> Option<Tensor<'g>>;
 
     /// The published optimiser with its settings.
     fn optimizer(&self) -> Optimizer;
 
-    /// What a training step does with its updated parameters, flat in the layout of bank `param`.
-    fn after_update<'g>(&self, g: &'g Graph, parameters: Tensor<'g>) {
+    /// What a training step does with its updated parameters, flat in the layout of group `param`.
+    fn after_update<'g>(&self, g: &'g Builder, parameters: Tensor<'g>) {
         let _ = (g, parameters);
     }
 
@@ -198,7 +198,7 @@ pub trait Workload: fmt::Debug {
     ///
     /// # Errors
     /// [`Error::Data`], [`Error::Io`] naming the file at fault.
-    fn data(&self, source: &Source) -> Result<Box<dyn Data>>;
+    fn data(&self, source: &DataSource) -> Result<Box<dyn Data>>;
 
     /// Whether it learns by playing a game instead of from samples.
     fn plays(&self) -> bool {

@@ -3,10 +3,12 @@
 
 use std::collections::HashMap;
 
-use fathom::gpu::{Caps, Checks, Gpu, Selector};
-use fathom::graph::plan::plan;
-use fathom::graph::{Graph, Init, Kind, Nodes, Tensor};
-use fathom::program::{Options, Outline, Program, State};
+use fathom::gpu::{Checks, Gpu, Selector};
+use fathom::graph::{Builder, Graph, Init, NodeKind, Tensor};
+use fathom::kernel::Caps;
+use fathom::pass::plan::plan;
+use fathom::pass::fuse::fuse;
+use fathom::program::{Options, Program, Schedule, State};
 use fathom::random::Rng;
 use fathom::tensor::{Array, DType, HostTensor, TensorSpec};
 use proptest::prelude::*;
@@ -18,9 +20,9 @@ fn gpu() -> Gpu {
 }
 
 /// A graph of elementwise ops, products and sums over 6 x 6 matrices, chosen by `seed`.
-fn random_graph(seed: u64, ops: usize) -> Nodes {
+fn random_graph(seed: u64, ops: usize) -> Graph {
     let mut rng = Rng::new(seed);
-    let g = Graph::new();
+    let g = Builder::new();
     let mut values: Vec<Tensor> = vec![
         g.input("a", [6, 6], DType::F32),
         g.input("b", [6, 6], DType::F32),
@@ -57,12 +59,12 @@ fn feed(name: &str) -> Array {
 type Span = (usize, usize, usize);
 
 /// For each slot the spans of node numbers over which a value lives in it must not overlap.
-fn assert_no_live_value_is_shared(nodes: &Nodes) {
+fn assert_no_live_value_is_shared(nodes: &Graph) {
     let plan = plan(nodes, &vec![vec![]; nodes.nodes.len()]).unwrap();
     let mut spans: HashMap<(usize, u64), Vec<Span>> = HashMap::new();
     let mut root: Vec<usize> = (0..nodes.values.len()).collect();
     for node in &nodes.nodes {
-        if matches!(node.kind, Kind::Reshape) {
+        if matches!(node.kind, NodeKind::Reshape) {
             root[node.outputs[0].0] = root[node.inputs[0].0];
         }
     }
@@ -101,13 +103,13 @@ proptest! {
     fn plans_share_no_live_memory(seed in any::<u64>(), ops in 1usize..40) {
         let nodes = random_graph(seed, ops);
         assert_no_live_value_is_shared(&nodes);
-        assert_no_live_value_is_shared(&nodes.fused());
+        assert_no_live_value_is_shared(&fuse(nodes.clone()));
     }
 
     #[test]
     fn fusion_keeps_the_meaning(seed in any::<u64>(), ops in 1usize..25) {
         let nodes = random_graph(seed, ops);
-        let (plain, fused) = (nodes.evaluate(&feed), nodes.fused().evaluate(&feed));
+        let (plain, fused) = (nodes.evaluate(&feed), fuse(nodes.clone()).evaluate(&feed));
         for (_, output) in &nodes.outputs {
             let (a, b) = (plain[output.0].as_ref().unwrap(), fused[output.0].as_ref().unwrap());
             for (x, y) in a.data.iter().zip(&b.data) {
@@ -124,10 +126,10 @@ fn programs_compute_what_the_references_say() {
         let nodes = random_graph(seed, 20);
         let options = Options { fuse, ..Options::default() };
         let mut state = State::new(1);
-        let outline = Outline::new(&gpu.caps, &nodes, &options).unwrap();
-        let program = Program::new(&gpu, outline, &mut state).unwrap();
+        let schedule = Schedule::new(&gpu.caps, &nodes, &options).unwrap();
+        let program = Program::new(&gpu, schedule, &mut state).unwrap();
         let inputs: Vec<String> =
-            program.outline.inputs().iter().map(|(name, _)| name.to_string()).collect();
+            program.schedule.inputs().iter().map(|(name, _)| name.to_string()).collect();
         for name in inputs {
             program.write(&gpu, &name, &HostTensor::from(&feed(&name))).unwrap();
         }
@@ -141,7 +143,7 @@ fn programs_compute_what_the_references_say() {
 /// coefficient.
 #[test]
 fn gradients_in_the_middle_of_a_graph_are_summed_and_scaled() {
-    let g = Graph::new();
+    let g = Builder::new();
     let x = g.input("a", [6, 6], DType::F32);
     let w = g.input("b", [6, 6], DType::F32);
     let h = x.matmul(w);
@@ -175,19 +177,19 @@ fn gradients_in_the_middle_of_a_graph_are_summed_and_scaled() {
 
 #[test]
 fn an_intermediate_that_is_an_output_is_not_fused_away() {
-    let g = Graph::new();
+    let g = Builder::new();
     let x = g.input("a", [6, 6], DType::F32);
     let middle = x.scale(2.0);
     g.output("middle", middle);
     g.output("last", middle.tanh());
-    let fused = g.finish().unwrap().fused();
+    let fused = fuse(g.finish().unwrap());
     let values = fused.evaluate(&feed);
     assert!(fused.outputs.iter().all(|(_, v)| values[v.0].is_some()));
 }
 
 #[test]
 fn a_shape_error_names_the_layer_and_both_shapes() {
-    let g = Graph::new();
+    let g = Builder::new();
     let x = g.input("x", [2, 3], DType::F32);
     g.scoped("fc9", || {
         let w = g.parameter("weight", [4, 5], Init::Constant(0.0));
@@ -199,7 +201,7 @@ fn a_shape_error_names_the_layer_and_both_shapes() {
 
 #[test]
 fn packed_gradients_lie_in_the_parameters_layout() {
-    let g = Graph::new();
+    let g = Builder::new();
     let bias = g.parameter("bias", [3], Init::Constant(1.0));
     let weight = g.parameter("weight", [2, 70], Init::Constant(2.0));
     // A gradient that is an input, one used twice, and one that is computed.
@@ -212,9 +214,9 @@ fn packed_gradients_lie_in_the_parameters_layout() {
     // Members that decay come first.
     assert_eq!((layout.offsets, layout.decayed, layout.len), (vec![192, 0], 192, 256));
     let gpu = gpu();
-    let outline =
-        Outline::new(&Caps::portable(), &g.finish().unwrap(), &Options::default()).unwrap();
-    let program = Program::new(&gpu, outline, &mut State::new(1)).unwrap();
+    let schedule =
+        Schedule::new(&Caps::portable(), &g.finish().unwrap(), &Options::default()).unwrap();
+    let program = Program::new(&gpu, schedule, &mut State::new(1)).unwrap();
     program.write(&gpu, "given", &HostTensor::f32([3], &[7.0, 8.0, 9.0])).unwrap();
     program.run(&gpu, 1).unwrap();
     let packed = program.read(&gpu, "packed").unwrap();

@@ -6,8 +6,10 @@
 use std::sync::{Arc, OnceLock};
 
 use fathom::gpu::{Checks, Gpu, Selector};
-use fathom::graph::grad::{finite_differences, rule_in_f64};
-use fathom::op::{Case, Distribution, LIST, Variant};
+use fathom::graph::op::Distribution;
+use fathom::graph::reference::{finite_differences, rule_in_f64};
+use fathom::kernel::Variant;
+use fathom::op::{Case, LIST};
 use fathom::program::check::check_variant;
 use fathom::random::Rng;
 use fathom::tensor::{Array, DType};
@@ -57,7 +59,7 @@ fn check_gradient(case: &Case) -> Result<(), Failed> {
     for saved in weights.iter_mut().rev().take(op.saved()) {
         saved.data.fill(0.0);
     }
-    let shared: Arc<dyn fathom::op::Op> = Arc::from(op.clone_box());
+    let shared: Arc<dyn fathom::graph::op::Op> = Arc::from(op.clone_box());
     let rule = rule_in_f64(shared, &inputs, &weights).map_err(|e| Failed::from(e.to_string()))?;
     if rule.iter().all(Option::is_none) {
         return Ok(()); // not differentiable

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use fathom::gpu::{Caps, shader};
-use fathom::op::{Dispatch, Io, Kernel, LIST};
+use fathom::gpu::shader;
+use fathom::graph::op::Io;
+use fathom::kernel::{Caps, Dispatch, Kernel};
+use fathom::op::LIST;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
 fn validate(text: &str, name: &str) -> naga::Module {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use fathom::gpu::timestamp::{Fault, Injected};
 use fathom::gpu::{Checks, Gpu, Selector};
 use fathom::measure::profile::{Profile, one_step, profile};
-use fathom::measure::sample::{Budget, Samples, Source, sample};
-use fathom::measure::stats::median;
-use fathom::program::{Options, Outline, Program, State};
+use fathom::measure::sample::{Budget, Clock, Samples, sample};
+use fathom::program::{Options, Program, Schedule, State};
+use fathom::stats::median;
 use fathom::workload::{self, Mode, Preset, step};
 
 /// Ticks in a tenth of a millisecond, should the device's tick be a nanosecond.
@@ -27,8 +27,8 @@ fn gpu(fault: Option<Injected>) -> Gpu {
 fn program(gpu: &Gpu) -> Program {
     let model = (workload::find("autoenc").unwrap().configure)(Preset::Tiny, None);
     let nodes = step::nodes(model.as_ref(), Mode::Train, &gpu.caps, false).unwrap();
-    let outline = Outline::new(&gpu.caps, &nodes, &Options::default()).unwrap();
-    Program::new(gpu, outline, &mut State::new(1)).unwrap()
+    let schedule = Schedule::new(&gpu.caps, &nodes, &Options::default()).unwrap();
+    Program::new(gpu, schedule, &mut State::new(1)).unwrap()
 }
 
 fn measured(gpu: &Gpu, program: &Program) -> (Samples, Profile) {
@@ -46,7 +46,7 @@ fn kinds(faults: &[(Fault, usize)]) -> Vec<Fault> {
 fn a_sound_clock_is_believed() {
     let gpu = gpu(None);
     let (samples, profile) = measured(&gpu, &program(&gpu));
-    assert_eq!((samples.source, kinds(&samples.faults)), (Source::Timestamps, vec![]));
+    assert_eq!((samples.clock, kinds(&samples.faults)), (Clock::Timestamps, vec![]));
     assert!(profile.is_sound() && profile.faults.is_empty(), "{:?}", profile.faults);
     assert!(profile.op_ns.iter().flatten().any(|ns| *ns > 0.0));
 }
@@ -64,7 +64,7 @@ fn what_says_nothing_is_replaced_by_the_wall_clock() {
         let program = program(&gpu);
         let (samples, profile) = measured(&gpu, &program);
         assert_eq!(kinds(&samples.faults), [seen], "{fault:?}");
-        assert_eq!(samples.source, Source::Wall, "{fault:?}");
+        assert_eq!(samples.clock, Clock::Wall, "{fault:?}");
         assert_eq!(samples.step_ns, samples.wall_ns, "{fault:?}");
         assert!(median(&samples.step_ns) > 0.0, "{fault:?}");
         if fault == Injected::Equal {
@@ -85,6 +85,6 @@ fn a_rounded_clock_is_marked_or_too_fine_to_matter() {
     let (samples, profile) = measured(&gpu, &program(&gpu));
     assert!(kinds(&profile.faults).contains(&Fault::Coarse), "{:?}", profile.faults);
     let apart = (median(&samples.step_ns) / median(&samples.wall_ns) - 1.0).abs();
-    let marked = samples.source == Source::Wall && kinds(&samples.faults).contains(&Fault::Coarse);
+    let marked = samples.clock == Clock::Wall && kinds(&samples.faults).contains(&Fault::Coarse);
     assert!(marked || apart < 0.5, "off by {apart} and not marked");
 }

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use fathom::game;
-use fathom::gpu::{Caps, Checks, Gpu, Selector};
+use fathom::gpu::{Checks, Gpu, Selector};
+use fathom::kernel::Caps;
 use fathom::program::check::Verdict;
-use fathom::program::{Options, Outline, Program, State};
+use fathom::program::{Options, Program, Schedule, State};
 use fathom::snapshot::{Request, Snapshot, take};
 use fathom::train::Trainer;
 use fathom::train::play::Learner;
-use fathom::workload::{self, Mode, Preset, Source, Split, WORKLOADS, Workload, step};
+use fathom::workload::{self, DataSource, Mode, Preset, Split, WORKLOADS, Workload, step};
 
 fn gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
@@ -22,8 +23,8 @@ fn gpu() -> &'static Gpu {
     })
 }
 
-fn source(seed: u64) -> Source {
-    Source { seed, ..Source::default() }
+fn source(seed: u64) -> DataSource {
+    DataSource { seed, ..DataSource::default() }
 }
 
 fn tiny(name: &str, batch: Option<usize>) -> Box<dyn Workload> {
@@ -42,11 +43,11 @@ fn every_op_of_every_step_agrees_with_its_reference() {
             let nodes = step::nodes(model.as_ref(), mode, &gpu().caps, false).unwrap();
             let options = Options { fuse, ..Options::default() };
             let mut state = State::new(3);
-            let outline = Outline::new(&gpu().caps, &nodes, &options).unwrap();
-            let program = Program::new(gpu(), outline, &mut state).unwrap();
+            let schedule = Schedule::new(&gpu().caps, &nodes, &options).unwrap();
+            let program = Program::new(gpu(), schedule, &mut state).unwrap();
             let batch = model.data(&source(3)).unwrap().batch(Split::Train, 0).unwrap();
             for (name, value) in &batch {
-                if program.outline.inputs().iter().any(|(n, _)| n == name) {
+                if program.schedule.inputs().iter().any(|(n, _)| n == name) {
                     program.write(gpu(), name, value).unwrap();
                 }
             }
@@ -238,9 +239,9 @@ fn full_models_have_the_published_sizes() {
         let flops = |mode| {
             let caps = Caps::portable();
             let nodes = step::nodes(model.as_ref(), mode, &caps, false).unwrap();
-            let outline = Outline::new(&caps, &nodes, &Options::default()).unwrap();
-            assert_eq!(outline.parameters(), parameters, "{name}");
-            outline.cost().flops as f64 / model.batch() as f64
+            let schedule = Schedule::new(&caps, &nodes, &Options::default()).unwrap();
+            assert_eq!(schedule.parameters(), parameters, "{name}");
+            schedule.cost().flops as f64 / model.batch() as f64
         };
         let near = |got: f64, wanted: f64| (got / wanted - 1.0).abs() < 0.01;
         assert!(near(flops(Mode::Infer), forward), "{name}");
@@ -257,11 +258,11 @@ fn weights_in_slabs_train_like_whole_ones() {
         let caps = Caps { max_binding, ..gpu().caps.clone() };
         let model = tiny("autoenc", None);
         let nodes = step::nodes(model.as_ref(), Mode::Train, &caps, false).unwrap();
-        let outline = Outline::new(&caps, &nodes, &Options::default()).unwrap();
-        let products = outline.entries.iter().filter(|e| e.op.name() == "matmul");
+        let schedule = Schedule::new(&caps, &nodes, &Options::default()).unwrap();
+        let products = schedule.entries.iter().filter(|e| e.op.name() == "matmul");
         let products = products.count();
         let mut state = State::new(3);
-        let program = Program::new(gpu(), outline, &mut state).unwrap();
+        let program = Program::new(gpu(), schedule, &mut state).unwrap();
         let mut data = model.data(&source(3)).unwrap();
         for step in 0..3 {
             for (name, value) in &data.batch(Split::Train, step).unwrap() {

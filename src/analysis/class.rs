@@ -26,8 +26,8 @@ pub const CLASSES: [Class; 7] = [
             "lstm_grad",
             "decoder",
             "decoder_grad",
-            "hops",
-            "hops_grad",
+            "memory_hops",
+            "memory_hops_grad",
             "answer_grad",
         ],
     },
@@ -113,8 +113,8 @@ pub const CLASSES: [Class; 7] = [
             "adam",
             "rmsprop",
             "clip",
-            "blend",
-            "tick",
+            "ema",
+            "advance_step",
         ],
     },
     Class {
@@ -129,8 +129,8 @@ pub const CLASSES: [Class; 7] = [
             "shift",
             "gather",
             "scatter",
-            "bag",
-            "bag_grad",
+            "embedding_bag",
+            "embedding_bag_grad",
             "embedding",
             "sort_ids",
             "sum_rows",
@@ -151,11 +151,14 @@ pub fn of(op: &str) -> Option<char> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::op::{self, Op, map};
+    use crate::graph::op::Op;
+    use crate::graph::chain::{Chain, Function};
+    use crate::graph::op::Class as OpClass;
+    use crate::op;
 
     #[test]
     fn the_table_says_what_the_ops_say() {
-        let functions = map::Function::EXAMPLES.iter().map(|f| map::Map::one(*f));
+        let functions = Function::EXAMPLES.iter().map(|f| Chain::one(*f));
         let maps = functions.map(|map| Box::new(map) as Box<dyn Op>);
         let cases = op::LIST.iter().flat_map(|family| family.cases());
         let mut wrong: Vec<_> = cases
@@ -183,7 +186,7 @@ mod tests {
         types.dedup();
         assert_eq!(types.len(), count);
         let letters: Vec<char> = CLASSES.iter().map(|class| class.letter).collect();
-        let expected: Vec<char> = op::Class::ALL.iter().map(|class| class.letter()).collect();
+        let expected: Vec<char> = OpClass::ALL.iter().map(|class| class.letter()).collect();
         assert_eq!(letters, expected);
         assert_eq!((of("map"), of("no such op")), (Some('C'), None));
     }

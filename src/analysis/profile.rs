@@ -276,7 +276,7 @@ mod tests {
                 ("add", 5.0),
                 ("conv2d", 30.0),
                 ("matmul", 10.0),
-                ("tick", 0.5),
+                ("advance_step", 0.5),
                 ("copy", 0.5),
                 ("sum", 4.0),
             ],
@@ -284,7 +284,7 @@ mod tests {
         let cells = profile(&record);
         let [cell] = &cells[..] else { panic!("{cells:?}") };
         let names: Vec<_> = cell.types.iter().map(|t| t.name.as_str()).collect();
-        assert_eq!(names, ["matmul", "conv2d", "add", "sum", "tick", "copy"]);
+        assert_eq!(names, ["matmul", "conv2d", "add", "sum", "advance_step", "copy"]);
         // 60 % + 30 %: exactly nine tenths.
         assert_eq!(cell.to_dominance, 2);
         assert_eq!((cell.types[0].calls, cell.types[0].class), (2, 'A'));

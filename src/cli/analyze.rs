@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::{Args, ValueEnum};
 
-use crate::analysis::similarity;
+use crate::analysis::{Cell, similarity};
 use crate::error::{Error, Result};
 use crate::record::Record;
 
@@ -13,7 +13,6 @@ use super::run::{self, RunArgs};
 use super::table::Cell as Field;
 use super::table::sections::{self, Section};
 use super::{Batches, ModeArg, output, records};
-use crate::analysis::Cell;
 
 mod dendrogram;
 mod measure;

@@ -8,9 +8,9 @@ use crate::error::{Error, Result};
 use crate::measure::kernel::time_variant;
 use crate::measure::peak;
 use crate::measure::sample::{Budget, interrupted};
-use crate::measure::stats::median;
 use crate::op::LIST;
 use crate::report::number;
+use crate::stats::median;
 
 use super::table::{Cell, Table};
 use super::{DeviceArgs, OutputArgs, output};

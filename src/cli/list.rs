@@ -4,9 +4,10 @@ use clap::{Args, ValueEnum};
 
 use crate::error::Result;
 use crate::game::GAMES;
-use crate::gpu::{Caps, adapter};
+use crate::gpu::adapter;
+use crate::kernel::Caps;
 use crate::op::LIST;
-use crate::program::{Options, Outline};
+use crate::program::{Options, Schedule};
 use crate::workload::{Mode, Preset, WORKLOADS, step};
 
 use super::table::Table;
@@ -74,12 +75,12 @@ fn workloads() -> Result<Table> {
     for entry in WORKLOADS {
         for preset in Preset::ALL {
             let model = (entry.configure)(preset, None);
-            let outline = |mode| {
+            let schedule = |mode| {
                 let nodes = step::nodes(model.as_ref(), mode, &Caps::portable(), false)?;
-                Outline::new(&Caps::portable(), &nodes, &Options::default())
+                Schedule::new(&Caps::portable(), &nodes, &Options::default())
             };
-            let (train, infer) = (outline(Mode::Train)?, outline(Mode::Infer)?);
-            let flops = |o: &Outline| {
+            let (train, infer) = (schedule(Mode::Train)?, schedule(Mode::Infer)?);
+            let flops = |o: &Schedule| {
                 crate::report::number::flops(o.cost().flops as f64 / model.batch() as f64)
             };
             let first = preset == Preset::Full;

@@ -10,7 +10,7 @@ use crate::measure::cell::{self, Measured};
 use crate::measure::peak;
 use crate::measure::room::Room;
 use crate::measure::sample::{Budget, interrupted};
-use crate::program::{Options, Outline};
+use crate::program::{Options, Schedule};
 use crate::record::Record;
 use crate::report::{self, number};
 use crate::workload::{self, Mode, Preset, Workload, step};
@@ -334,7 +334,7 @@ fn dry_run(args: &RunArgs, gpu: &Gpu, preset: Preset, cells: &[Cell]) -> Result<
     ]);
     for cell in cells {
         let nodes = step::nodes(cell.model.as_ref(), cell.mode, &gpu.caps, false)?;
-        let outline = Outline::new(&gpu.caps, &nodes, &options(args))?;
+        let schedule = Schedule::new(&gpu.caps, &nodes, &options(args))?;
         // Warm-up takes up to half of the budget, the profile a fifth.
         let most = args.time * 1.7 + 1.0;
         table.row([
@@ -342,11 +342,11 @@ fn dry_run(args: &RunArgs, gpu: &Gpu, preset: Preset, cells: &[Cell]) -> Result<
             cell.mode.to_string(),
             preset.to_string(),
             cell.model.batch().to_string(),
-            number::grouped(outline.parameters() as u64),
-            outline.entries.len().to_string(),
-            outline.dispatches().to_string(),
-            number::flops(outline.cost().flops as f64),
-            number::bytes(outline.plan.bytes() as f64),
+            number::grouped(schedule.parameters() as u64),
+            schedule.entries.len().to_string(),
+            schedule.dispatches().to_string(),
+            number::flops(schedule.cost().flops as f64),
+            number::bytes(schedule.plan.bytes() as f64),
             format!("<= {most:.0} s"),
         ]);
     }

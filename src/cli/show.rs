@@ -3,13 +3,14 @@
 use clap::Args;
 
 use crate::error::{Error, Result};
-use crate::graph::plan::Role;
-use crate::op::Kernel;
-use crate::program::{Options, Outline};
+use crate::kernel::Kernel;
+use crate::kernel::Caps;
+use crate::pass::plan::Role;
+use crate::program::{Options, Schedule};
 use crate::report::number;
 use crate::tensor::TensorSpec;
 use crate::workload::{Mode, step};
-use crate::{gpu, gpu::shader};
+use crate::gpu::shader;
 
 use super::table::{Cell, Table};
 use super::{DeviceArgs, Format, ModeArg, OutputArgs, PresetArg, output, preset_or_default};
@@ -64,15 +65,16 @@ pub fn execute(args: &ShowArgs) -> Result<()> {
     let entry = crate::workload::find(&args.workload)?;
     // Variants depend on the device; without one, on what every device has.
     let gpu = args.device.open().ok();
-    let caps = gpu.as_ref().map_or_else(gpu::Caps::portable, |g| g.caps.clone());
+    let caps = gpu.as_ref().map_or_else(Caps::portable, |g| g.caps.clone());
     let preset = preset_or_default(args.preset, gpu.as_ref());
     let model = (entry.configure)(preset, args.batch.map(|b| b as usize));
     let mode: Mode = args.mode.into();
     let options = Options { fuse: !args.no_fuse, ..Options::default() };
-    let outline = Outline::new(&caps, &step::nodes(model.as_ref(), mode, &caps, false)?, &options)?;
+    let schedule =
+        Schedule::new(&caps, &step::nodes(model.as_ref(), mode, &caps, false)?, &options)?;
     let people = |form| form == Format::Table;
     if let Some(label) = &args.kernel {
-        let kernels = kernels(&outline, label)?;
+        let kernels = kernels(&schedule, label)?;
         return output::emit(&args.out, |form| {
             if people(form) {
                 Ok(kernels.iter().map(Shown::text).collect())
@@ -83,19 +85,23 @@ pub fn execute(args: &ShowArgs) -> Result<()> {
     }
     if args.program {
         return output::emit(&args.out, |form| {
-            if people(form) { Ok(outline.listing()) } else { program_table(&outline).render(form) }
+            if people(form) {
+                Ok(schedule.listing())
+            } else {
+                program_table(&schedule).render(form)
+            }
         });
     }
-    let table = if args.memory { memory(&outline) } else { parameters(&outline) };
-    let cost = outline.cost();
+    let table = if args.memory { memory(&schedule) } else { parameters(&schedule) };
+    let cost = schedule.cost();
     let head = format!(
         "{} {mode}, preset {preset}, batch {}: {}\n{}; {} ops in {} dispatches; {} and {} a step\n\n",
         entry.name,
         model.batch(),
         entry.about,
         entry.paper,
-        outline.entries.len(),
-        outline.dispatches(),
+        schedule.entries.len(),
+        schedule.dispatches(),
         number::flops(cost.flops as f64),
         number::bytes(cost.bytes as f64),
     );
@@ -105,14 +111,14 @@ pub fn execute(args: &ShowArgs) -> Result<()> {
     })
 }
 
-fn program_table(outline: &Outline) -> Table {
+fn program_table(schedule: &Schedule) -> Table {
     let mut table =
         Table::new(&["label", "phase", ">dispatches", "inputs", "outputs", ">flops", ">bytes"]);
     let shapes = |specs: &[TensorSpec]| -> String {
         let texts: Vec<_> = specs.iter().map(ToString::to_string).collect();
         texts.join(" ")
     };
-    for entry in &outline.entries {
+    for entry in &schedule.entries {
         table.row([
             entry.label.clone().into(),
             entry.phase.name().into(),
@@ -130,10 +136,10 @@ fn count(value: u64) -> Cell {
     Cell::number(value as f64, number::grouped(value))
 }
 
-fn parameters(outline: &Outline) -> Table {
+fn parameters(schedule: &Schedule) -> Table {
     let mut table = Table::new(&["variable", "shape", ">values", "starts as"]);
-    for bank in outline.banks() {
-        for member in &bank.members {
+    for group in schedule.groups() {
+        for member in &group.members {
             table.row([
                 member.name.clone().into(),
                 member.shape.to_string().into(),
@@ -142,24 +148,24 @@ fn parameters(outline: &Outline) -> Table {
             ]);
         }
     }
-    let all = count(outline.parameters() as u64);
+    let all = count(schedule.parameters() as u64);
     table.row(["in all".into(), "".into(), all, "".into()]);
     table
 }
 
-fn memory(outline: &Outline) -> Table {
+fn memory(schedule: &Schedule) -> Table {
     let mut table = Table::new(&["buffer", "use", ">bytes"]);
-    for (i, buffer) in outline.plan.buffers.iter().enumerate() {
+    for (i, buffer) in schedule.plan.buffers.iter().enumerate() {
         let (kind, name) = match &buffer.role {
             Role::Slot => ("slot", format!("slot {i}")),
             Role::Input(name) => ("input", name.clone()),
             Role::State(name) => ("state", name.clone()),
             Role::Output => ("output", format!("output {i}")),
-            Role::Pack => ("gradients", "gradients".into()),
+            Role::Gradients => ("gradients", "gradients".into()),
         };
         table.row([name.into(), kind.into(), count(buffer.bytes)]);
     }
-    let plan = &outline.plan;
+    let plan = &schedule.plan;
     for (name, bytes) in [
         ("planned in all", plan.bytes()),
         ("slots planned", plan.slot_bytes()),
@@ -191,8 +197,8 @@ fn kernel_table(kernels: &[Shown]) -> Table {
     table
 }
 
-fn kernels(outline: &Outline, label: &str) -> Result<Vec<Shown>> {
-    let found: Vec<_> = outline.entries.iter().filter(|e| e.label.contains(label)).collect();
+fn kernels(schedule: &Schedule, label: &str) -> Result<Vec<Shown>> {
+    let found: Vec<_> = schedule.entries.iter().filter(|e| e.label.contains(label)).collect();
     if found.is_empty() {
         return Err(Error::Usage(format!(
             "no op's label contains '{label}'; `fathom show ... --program` lists the labels"
@@ -200,7 +206,7 @@ fn kernels(outline: &Outline, label: &str) -> Result<Vec<Shown>> {
     }
     let mut kernels: Vec<(&str, &Kernel)> = Vec::new();
     for entry in found {
-        for dispatch in outline.lowered(entry).iter().flat_map(|l| &l.dispatches) {
+        for dispatch in schedule.lowered(entry).iter().flat_map(|l| &l.dispatches) {
             if !kernels.iter().any(|(_, k)| *k == &dispatch.kernel) {
                 kernels.push((&entry.label, &dispatch.kernel));
             }

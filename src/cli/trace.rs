@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::measure::profile::one_step;
 use crate::measure::verify::verify;
-use crate::program::{Options, Outline, Program, State};
+use crate::program::{Options, Program, Schedule, State};
 use crate::record::write_atomically;
 use crate::report::trace::{self, Span, Step};
 use crate::snapshot::feed;
@@ -107,23 +107,23 @@ fn take(args: &TraceArgs, gpu: &Gpu) -> Result<Step> {
     let mode: Mode = args.mode.into();
     let options = Options { fuse: !args.no_fuse, ..Options::default() };
     let nodes = step::nodes(model.as_ref(), mode, &gpu.caps, false)?;
-    let outline = Outline::new(&gpu.caps, &nodes, &options)?;
+    let schedule = Schedule::new(&gpu.caps, &nodes, &options)?;
     if !args.no_verify {
         let progress = output::Progress::new(&args.voice, "verifying");
-        let found = verify(gpu, &outline, &|share| progress.set(share))?;
+        let found = verify(gpu, &schedule, &|share| progress.set(share))?;
         if let Some(wrong) = found.verdicts.iter().find(|v| !v.passed()) {
             let text = format!("{}: {}; it is not timed", wrong.label, wrong.detail);
             return Err(Error::Verification(text));
         }
     }
-    let program = Program::new(gpu, outline, &mut State::new(args.seed))?;
+    let program = Program::new(gpu, schedule, &mut State::new(args.seed))?;
     let mut data = model.data(&args.data.source(args.seed))?;
     feed(gpu, &program, &data.batch(Split::Train, 0)?)?;
     let places = one_step(gpu, &program, STEPS)?.ok_or_else(|| {
         Error::Device(format!("{}: a trace needs timestamps, which it lacks", gpu.summary))
     })?;
-    let entries = program.outline.entries.iter().zip(places);
-    let span = |(entry, (start_ns, end_ns)): (&crate::program::Entry, (f64, f64))| {
+    let entries = program.schedule.entries.iter().zip(places);
+    let span = |(entry, (start_ns, end_ns)): (&crate::program::OpInstance, (f64, f64))| {
         let (op, class) = entry.kind();
         Span {
             label: entry.label.clone(),

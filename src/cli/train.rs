@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::error::{Error, Result};
 use crate::measure::sample::interrupted;
-use crate::measure::stats::mean;
+use crate::stats::mean;
 use crate::train::Trainer;
 use crate::workload::Mode;
 

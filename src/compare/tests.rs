@@ -1,5 +1,6 @@
-use super::*;
 use crate::record::example;
+
+use super::*;
 
 const STEADY: [f64; 8] = [100.0, 100.2, 99.8, 100.1, 99.9, 100.0, 100.3, 99.7];
 

@@ -7,7 +7,7 @@
 //! scatter (11 to 15 %): slow noise looks alike at every scale. So that makes the noise floor, or the
 //! scatter between runs where a side has several and it is larger.
 
-use crate::measure::stats::{
+use crate::stats::{
     MIN_SAMPLES_FOR_CI95, cliffs_delta, median, ratio_of_medians, scatter, standard_deviation,
 };
 

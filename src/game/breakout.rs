@@ -3,10 +3,10 @@
 
 use crate::random::Rng;
 
-use super::{Entry, Game, Outcome, Pace, WIDTH, action, fill};
+use super::{Game, GameInfo, Outcome, Pace, WIDTH, action, fill};
 
 /// Its line in the list.
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const INFO: GameInfo = GameInfo {
     name: "breakout",
     about: "bricks, a paddle and five lives, after the Atari 2600's",
     make: |seed| Box::new(Breakout::new(seed)),

@@ -3,10 +3,10 @@
 
 use crate::random::Rng;
 
-use super::{Entry, Game, HEIGHT, Outcome, Pace, WIDTH, action, fill};
+use super::{Game, GameInfo, HEIGHT, Outcome, Pace, WIDTH, action, fill};
 
 /// Its line in the list.
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const INFO: GameInfo = GameInfo {
     name: "catch",
     about: "a ball falls and is caught or not: learned in minutes",
     make: |seed| Box::new(Catch::new(seed)),

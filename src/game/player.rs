@@ -3,7 +3,7 @@
 use crate::random::Rng;
 
 use super::screen::{FRAME, Scaler};
-use super::{ACTIONS, Entry, Game, HEIGHT, WIDTH};
+use super::{ACTIONS, Game, GameInfo, HEIGHT, WIDTH};
 
 /// Frames that an action is held for.
 const SKIP: usize = 4;
@@ -43,7 +43,7 @@ impl std::fmt::Debug for Player {
 
 impl Player {
     /// Begins an episode.
-    pub fn new(entry: &Entry, seed: u64) -> Self {
+    pub fn new(entry: &GameInfo, seed: u64) -> Self {
         let screen = vec![0; HEIGHT * WIDTH * 3];
         let mut player = Self {
             game: (entry.make)(seed),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::op::Dispatch;
+use crate::kernel::Dispatch;
 
 use super::{Checks, Gpu, shader};
 

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
-use crate::op::Kernel;
+use crate::kernel::Kernel;
 
 mod unroll;
 

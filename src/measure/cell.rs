@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::program::{Options, Outline, Program, State};
+use crate::program::{Options, Program, Schedule, State};
 use crate::snapshot::feed;
-use crate::workload::{Feed, Mode, Source, Split, Workload, step};
+use crate::workload::{DataSource, Feed, Mode, Split, Workload, step};
 
 use super::profile::{Profile, profile};
 use super::sample::{Budget, Samples, interrupted, sample};
@@ -26,7 +26,7 @@ pub struct Plan {
     /// When sampling ends.
     pub budget: Budget,
     /// Samples and seed.
-    pub source: Source,
+    pub source: DataSource,
 }
 
 /// What was measured of a cell.
@@ -79,9 +79,9 @@ pub fn measure(
     let pipelines_before = gpu.pipelines_made();
     let begun = Instant::now();
     let nodes = step::nodes(model, plan.mode, &gpu.caps, false)?;
-    let outline = Outline::new(&gpu.caps, &nodes, &plan.options)?;
+    let schedule = Schedule::new(&gpu.caps, &nodes, &plan.options)?;
     let mut state = State::new(plan.source.seed);
-    let program = Program::new(gpu, outline, &mut state)?;
+    let program = Program::new(gpu, schedule, &mut state)?;
     let build = begun.elapsed();
     let after = gpu.pipelines_made();
 
@@ -110,7 +110,7 @@ pub fn measure(
     };
     let program = &measured.program;
     if plan.verify {
-        let verification = verify(gpu, &program.outline, &|s| progress("verifying", s))?;
+        let verification = verify(gpu, &program.schedule, &|s| progress("verifying", s))?;
         let passed = verification.is_passed();
         measured.verification = Some(verification);
         if !passed {
@@ -146,14 +146,14 @@ fn acting(
     state: &mut State,
 ) -> Result<Duration> {
     let nodes = step::nodes(model, Mode::Infer, &gpu.caps, false)?;
-    let outline = Outline::new(&gpu.caps, &nodes, &plan.options)?;
-    let program = Program::new(gpu, outline, state)?;
+    let schedule = Schedule::new(&gpu.caps, &nodes, &plan.options)?;
+    let program = Program::new(gpu, schedule, state)?;
     let mut times = Vec::new();
     for _ in 0..plan.budget.min_samples.max(10) {
         let begun = Instant::now();
         feed(gpu, &program, batch)?;
         program.run(gpu, 1)?;
-        for (name, _) in program.outline.outputs() {
+        for (name, _) in program.schedule.outputs() {
             program.read(gpu, name)?;
         }
         times.push(begun.elapsed());

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::graph::choose::Choice;
-use crate::graph::{Graph, Kind};
-use crate::op::{Distribution, Op, Variant};
-use crate::program::{Options, Outline, Program, State};
+use crate::graph::op::{Distribution, Op};
+use crate::graph::{Builder, NodeKind};
+use crate::kernel::Variant;
+use crate::pass::choose::Choice;
+use crate::program::{Options, Program, Schedule, State};
 use crate::random::Rng;
 use crate::tensor::{HostTensor, TensorSpec};
 
@@ -23,7 +24,7 @@ pub fn program_of(
     inputs: &[TensorSpec],
     variant: &Variant,
 ) -> Result<Program> {
-    let graph = Graph::new();
+    let graph = Builder::new();
     let names: Vec<String> = (0..inputs.len()).map(|i| format!("input{i}")).collect();
     let tensors: Vec<_> = names
         .iter()
@@ -31,14 +32,14 @@ pub fn program_of(
         .map(|(name, spec)| graph.input(name, spec.shape.clone(), spec.dtype))
         .collect();
     let outputs = op.output(inputs).map_err(Error::Internal)?;
-    let made = graph.add(Kind::Op(Arc::from(op.clone_box())), &tensors, outputs);
+    let made = graph.add(NodeKind::Op(Arc::from(op.clone_box())), &tensors, outputs);
     graph.output("output", made[0]);
     let options = Options {
         fuse: false,
         choice: Choice { forced: vec![format!("{}/{variant}", op.name())] },
     };
-    let outline = Outline::new(&gpu.caps, &graph.finish()?, &options)?;
-    let program = Program::new(gpu, outline, &mut State::new(0))?;
+    let schedule = Schedule::new(&gpu.caps, &graph.finish()?, &options)?;
+    let program = Program::new(gpu, schedule, &mut State::new(0))?;
     let values = op.sample(inputs, Distribution::Uniform, &mut Rng::new(1));
     for (name, value) in names.iter().zip(&values) {
         program.write(gpu, name, &HostTensor::from(value))?;

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::op::{Op, Variant};
+use crate::graph::op::Op;
+use crate::kernel::Variant;
 use crate::program::check::check_variant;
 use crate::tensor::TensorSpec;
 
 use super::kernel::time_variant;
 use super::sample::Budget;
-use super::stats::{median, quantile};
+use crate::stats::{median, quantile};
 
 mod ops;
 

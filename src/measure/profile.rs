@@ -1,7 +1,6 @@
 //! Times each op of a step: a pass an op with its own pair of timestamps.
 
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
@@ -9,7 +8,7 @@ use crate::gpu::timestamp::{Fault, Stamp, Timer, faults_of_steps};
 use crate::program::Program;
 
 use super::sample::interrupted;
-use super::stats::Summary;
+use crate::stats::Summary;
 
 /// Steps after which more tell nothing new: stationarity wants 100, and every sample goes to the record.
 const MOST_STEPS: usize = 200;
@@ -51,11 +50,11 @@ pub fn profile(
     min_steps: usize,
     progress: &dyn Fn(f64),
 ) -> Result<Option<Profile>> {
-    let Some(timer) = Timer::new(gpu, program.outline.entries.len()) else {
+    let Some(timer) = Timer::new(gpu, program.schedule.entries.len()) else {
         return Ok(None);
     };
     let mut profile =
-        Profile { op_ns: vec![Vec::new(); program.outline.entries.len()], ..Profile::default() };
+        Profile { op_ns: vec![Vec::new(); program.schedule.entries.len()], ..Profile::default() };
     let mut all = Vec::new();
     let start = Instant::now();
     // The first profiled step pays for what the timed steps had warm.
@@ -72,13 +71,13 @@ pub fn profile(
             break;
         }
     }
-    profile.faults = faults_of_steps(&all, program.outline.entries.len());
+    profile.faults = faults_of_steps(&all, program.schedule.entries.len());
     Ok(Some(profile))
 }
 
 fn run(gpu: &Gpu, program: &Program, timer: &Timer) -> Result<Vec<Stamp>> {
     let mut encoder = gpu.device.create_command_encoder(&Default::default());
-    for (i, entry) in program.outline.entries.iter().enumerate() {
+    for (i, entry) in program.schedule.entries.iter().enumerate() {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
             label: Some(&entry.label),
             timestamp_writes: Some(timer.writes(i)),
@@ -97,7 +96,7 @@ fn run(gpu: &Gpu, program: &Program, timer: &Timer) -> Result<Vec<Stamp>> {
 /// # Errors
 /// [`Error::Gpu`] where the device fails, [`Error::Device`] where its timestamps are faulty.
 pub fn one_step(gpu: &Gpu, program: &Program, steps: usize) -> Result<Option<Vec<(f64, f64)>>> {
-    let Some(timer) = Timer::new(gpu, program.outline.entries.len()) else {
+    let Some(timer) = Timer::new(gpu, program.schedule.entries.len()) else {
         return Ok(None);
     };
     run(gpu, program, &timer)?;

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::program::{Options, Outline};
+use crate::program::{Options, Schedule};
 use crate::workload::{Mode, Workload, step};
 
 /// A step that did not fit.
@@ -58,9 +58,9 @@ impl Room<'_> {
     /// Whether the device's limits allow the step and it has the memory.
     fn fits(&self, model: &dyn Workload) -> bool {
         let made = step::nodes(model, self.mode, &self.gpu.caps, false).and_then(|nodes| {
-            let outline = Outline::new(&self.gpu.caps, &nodes, self.options)?;
-            outline.fits(&self.gpu.caps)?;
-            outline.plan.buffers.iter().try_fold(Vec::new(), |mut held, buffer| {
+            let schedule = Schedule::new(&self.gpu.caps, &nodes, self.options)?;
+            schedule.fits(&self.gpu.caps)?;
+            schedule.plan.buffers.iter().try_fold(Vec::new(), |mut held, buffer| {
                 held.push(self.gpu.storage("trial", buffer.bytes)?);
                 Ok(held)
             })

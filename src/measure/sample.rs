@@ -9,7 +9,7 @@ use crate::gpu::Gpu;
 use crate::gpu::timestamp::{Fault, Stamp, Timer, faults};
 use crate::program::Program;
 
-use super::stats::{Summary, median};
+use crate::stats::{Summary, median};
 
 /// Shortest and longest submission aimed at: long enough that its ends don't count, short enough that
 /// no watchdog sees it.
@@ -48,7 +48,7 @@ pub fn interrupted() -> bool {
 
 /// Where step times come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub enum Clock {
     /// The GPU's own timestamps.
     Timestamps,
     /// The wall clock, since there are no timestamps or they were faulty.
@@ -65,7 +65,7 @@ pub struct Samples {
     /// Host nanoseconds it takes to encode a step.
     pub encode_ns: f64,
     /// Where `step_ns` comes from.
-    pub source: Source,
+    pub clock: Clock,
     /// Faults seen in timestamps, with how often.
     pub faults: Vec<(Fault, usize)>,
     /// Steps in each submission.
@@ -125,7 +125,7 @@ pub fn sample(
         step_ns: if believed { spans } else { walls.clone() },
         wall_ns: walls,
         encode_ns: median(&encodes),
-        source: if believed { Source::Timestamps } else { Source::Wall },
+        clock: if believed { Clock::Timestamps } else { Clock::Wall },
         faults: found,
         steps_per_submit: steps,
         settled,

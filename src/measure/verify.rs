@@ -5,9 +5,9 @@ use std::collections::HashSet;
 
 use crate::error::Result;
 use crate::gpu::Gpu;
-use crate::op::Distribution;
+use crate::graph::op::Distribution;
 use crate::program::check::{Verdict, check_variant};
-use crate::program::{Entry, Outline};
+use crate::program::{OpInstance, Schedule};
 
 /// How the variants of a program fared.
 #[derive(Debug, Clone, Default)]
@@ -39,10 +39,10 @@ impl Verification {
 ///
 /// # Errors
 /// [`crate::error::Error::Gpu`] where the device fails; a wrong result is a verdict, not an error.
-pub fn verify(gpu: &Gpu, outline: &Outline, progress: &dyn Fn(f64)) -> Result<Verification> {
+pub fn verify(gpu: &Gpu, schedule: &Schedule, progress: &dyn Fn(f64)) -> Result<Verification> {
     let mut seen = HashSet::new();
-    let key = |e: &Entry| format!("{:?} {:?} {}", e.op, e.inputs, e.variant);
-    let distinct: Vec<_> = outline.entries.iter().filter(|e| seen.insert(key(e))).collect();
+    let key = |e: &OpInstance| format!("{:?} {:?} {}", e.op, e.inputs, e.variant);
+    let distinct: Vec<_> = schedule.entries.iter().filter(|e| seen.insert(key(e))).collect();
     let mut verification = Verification::default();
     for (i, entry) in distinct.iter().enumerate() {
         let inputs = entry.op.representative(&entry.inputs);

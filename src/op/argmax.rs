@@ -1,13 +1,12 @@
 //! The place of the largest value along the last axis.
 
-use crate::gpu::Caps;
 use crate::graph::Tensor;
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{Caps, Dispatch, Lowered, Variant, input, output};
 use crate::tensor::{Array, TensorSpec};
 
+use super::Case;
 use super::rows::{MANY_ROWS, Rows, SHAPES, check, fewer_rows, outer, size};
-use super::{
-    Case, Class, Cost, Dispatch, Distribution, Io, Lowered, Op, Tolerance, Variant, input, output,
-};
 
 /// [.., C] to u32 [..]: the index below C of the largest value, the first of several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,16 +2,14 @@
 
 use rayon::prelude::*;
 
-use crate::gpu::Caps;
 use crate::graph::Tensor;
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 
+use super::Case;
 use super::lstm::{MODEST, modest};
-use super::{
-    Binding, Case, Class, Cost, Dispatch, Distribution, Io, Kernel, Lowered, Op, Tolerance,
-    Variant, grid, input, output,
-};
 
 /// Inputs: query [B, T, H], keys [B, S, H], memory [B, S, H], v `[H]`. Outputs: the context
 /// sum over s of a memory [B, T, H] with a = softmax over s of v . tanh(keys + query), and for the backward

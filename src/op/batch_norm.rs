@@ -1,16 +1,16 @@
 //! Batch normalisation in training (Ioffe & Szegedy 2015): by the statistics of the batch itself.
 
-use crate::gpu::Caps;
 use crate::graph::Tensor;
+use crate::graph::chain::{Chain, text_epilogue_of};
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{
+    Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch,
+};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 
-use super::map::{Map, text_epilogue_of};
+use super::Case;
 use super::rows::{GPU_WORKGROUP, size};
-use super::{
-    Binding, Case, Class, Cost, Dispatch, Distribution, Io, Kernel, Lowered, Op, Tolerance,
-    Variant, grid, input, output, scratch,
-};
 
 /// x [.., C], scale `[C]`, shift `[C]` to y [.., C], mean `[C]`, variance `[C]`: y = (x - mean) / sqrt(biased
 /// variance + epsilon) * scale + shift over all N rows. The variance that is given out is the unbiased one,
@@ -20,7 +20,7 @@ pub struct BatchNorm {
     /// Added to the variance.
     pub epsilon: f32,
     /// Applied to each value of y as it is stored; its other inputs follow the shift.
-    pub epilogue: Option<Map>,
+    pub epilogue: Option<Chain>,
 }
 
 /// Its gradient: x, scale, mean, variance (unbiased), dy to dx, dscale, dshift.
@@ -251,7 +251,7 @@ impl Op for BatchNorm {
 
     /// Two passes' worth of arithmetic; x once in, y once out.
     fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let each = 7 + self.epilogue.as_ref().map_or(0, Map::flops);
+        let each = 7 + self.epilogue.as_ref().map_or(0, Chain::flops);
         Cost::new(inputs[0].len() as u64 * each, inputs, &inputs[..3])
     }
 
@@ -333,7 +333,7 @@ impl Op for BatchNorm {
     }
 
     fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance {
-        let depth = self.epilogue.as_ref().map_or(0, Map::depth);
+        let depth = self.epilogue.as_ref().map_or(0, Chain::depth);
         Tolerance::sum(inputs[0].shape.rows().max(16) + 16 * depth)
     }
 
@@ -361,7 +361,7 @@ impl Op for BatchNorm {
         inputs.iter().map(same).collect()
     }
 
-    fn with_epilogue(&self, chain: &Map) -> Option<Box<dyn Op>> {
+    fn with_epilogue(&self, chain: &Chain) -> Option<Box<dyn Op>> {
         // Six bindings are taken by then, of the eight that every device has.
         if chain.is_random() || chain.inputs > 3 {
             return None;
@@ -373,7 +373,7 @@ impl Op for BatchNorm {
 
     fn types(&self) -> Vec<(&'static str, Class)> {
         let own = (self.name(), self.class());
-        let rest = self.epilogue.as_ref().map(Map::types).unwrap_or_default();
+        let rest = self.epilogue.as_ref().map(Chain::types).unwrap_or_default();
         std::iter::once(own).chain(rest).collect()
     }
 }
@@ -512,7 +512,7 @@ impl super::Family for Family {
     }
 
     fn cases(&self) -> Vec<Case> {
-        use super::map::Function;
+        use crate::graph::chain::Function;
         let sizes: [&[usize]; 10] = [
             &[1, 1, 1, 1],
             &[1, 1, 1, 64],
@@ -535,7 +535,7 @@ impl super::Family for Family {
             cases.push(Case::new(format!("{}_dx", size(dims)), grad, operands));
             cases.push(Case::new(size(dims), plain.clone(), [x, c.clone(), c]));
         }
-        let add_relu = Map::one(Function::Relu).after(&Map::one(Function::Add), 0);
+        let add_relu = Chain::one(Function::Relu).after(&Chain::one(Function::Add), 0);
         for dims in [[2, 5, 3, 8], [2, 3, 4, 5]] {
             let (x, c) = (TensorSpec::f32(dims), TensorSpec::f32([dims[3]]));
             let fused = BatchNorm { epilogue: Some(add_relu.clone()), ..plain.clone() };

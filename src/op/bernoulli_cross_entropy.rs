@@ -1,15 +1,16 @@
 //! Cross-entropy of independent Bernoulli variables given by their logits, summed over each row (Kingma &
 //! Welling 2014, appendix C.1).
 
-use crate::gpu::Caps;
 use crate::graph::Tensor;
+use crate::graph::chain::{Chain, Function};
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{Caps, Lowered, Variant};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 
-use super::map::{Function, Map};
+use super::Case;
 use super::reduce::pass::{self, Fold, Problem};
 use super::rows::{Rows, SHAPES, check, fewer_rows, outer, size};
-use super::{Case, Class, Cost, Distribution, Io, Lowered, Op, Tolerance, Variant};
 
 /// loss = sum over n of max(x, 0) - x t + log(1 + exp(-|x|)), which is -t log p - (1 - t) log(1 - p) for
 /// p = sigmoid(x), without overflow: logits x [.., N] and targets t [.., N] in [0, 1] to [..].
@@ -126,9 +127,9 @@ impl Op for BernoulliCrossEntropy {
 
 impl BernoulliCrossEntropyGrad {
     /// The elementwise chain it runs as.
-    fn chain() -> Map {
-        let difference = Map::one(Function::Sub).after(&Map::one(Function::Sigmoid), 0);
-        Map::one(Function::Mul).after(&difference, 0)
+    fn chain() -> Chain {
+        let difference = Chain::one(Function::Sub).after(&Chain::one(Function::Sigmoid), 0);
+        Chain::one(Function::Mul).after(&difference, 0)
     }
 }
 

@@ -1,13 +1,11 @@
 //! Clipping by the global norm: one factor for all gradients together (Pascanu 2013).
 
-use crate::gpu::Caps;
-use crate::graph::{Graph, Tensor};
+use crate::graph::op::{Class, Cost, Io, Op, Tolerance};
+use crate::graph::{Builder, Tensor};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch};
 use crate::tensor::{Array, TensorSpec};
 
-use super::{
-    Case, Class, Cost, Dispatch, Io, Kernel, Lowered, Op, Tolerance, Variant, input, output,
-    scratch,
-};
+use super::Case;
 
 /// Most workgroups over one piece of gradients: enough to fill a large GPU, few enough for one
 /// workgroup to sum their results.
@@ -92,7 +90,7 @@ impl Op for ClipFactor {
     }
 }
 
-impl Graph {
+impl Builder {
     /// What gradients are to be multiplied by, so that their norm together is at most `limit`.
     pub fn clip_factor<'g>(&'g self, gradients: &[Tensor<'g>], limit: f32) -> Tensor<'g> {
         self.apply1(ClipFactor { limit }, gradients)

@@ -1,11 +1,12 @@
 //! Concatenation along an axis.
 
-use crate::gpu::Caps;
-use crate::graph::{Graph, Tensor};
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::graph::{Builder, Tensor};
+use crate::kernel::{Caps, Lowered, Variant};
 use crate::tensor::{Array, DType, TensorSpec};
 
-use super::splice::{self, Piece, Splice};
-use super::{Case, Class, Cost, Distribution, Io, Lowered, Op, Tolerance, Variant};
+use super::Case;
+use super::copy_columns::{self, CopyColumns, Piece};
 
 /// Storage bindings every WebGPU device has in a stage, less the output.
 const MOST_INPUTS: usize = 7;
@@ -18,8 +19,8 @@ pub struct Concat {
 }
 
 impl Concat {
-    fn splice(&self, inputs: &[TensorSpec]) -> Splice {
-        let (rows, each) = splice::split(&inputs[0].shape, self.axis);
+    fn copied(&self, inputs: &[TensorSpec]) -> CopyColumns {
+        let (rows, each) = copy_columns::split(&inputs[0].shape, self.axis);
         let mut columns = 0;
         let piece = |spec: &TensorSpec| {
             let len = spec.dims()[self.axis] * each;
@@ -27,7 +28,7 @@ impl Concat {
             Piece { to: columns - len, len, from: 0, columns: len }
         };
         let pieces = inputs.iter().map(piece).collect();
-        Splice { rows, columns, pieces }
+        CopyColumns { rows, columns, pieces }
     }
 }
 
@@ -45,16 +46,18 @@ impl Op for Concat {
             let n = inputs.len();
             return Err(format!("takes 1 to {MOST_INPUTS} inputs, not {n}"));
         }
-        splice::check(&inputs[0], self.axis)?;
+        copy_columns::check(&inputs[0], self.axis)?;
         let mut length = 0;
         for spec in inputs {
-            splice::check(spec, self.axis)?;
-            if splice::resized(spec, self.axis, 1) != splice::resized(&inputs[0], self.axis, 1) {
+            copy_columns::check(spec, self.axis)?;
+            if copy_columns::resized(spec, self.axis, 1)
+                != copy_columns::resized(&inputs[0], self.axis, 1)
+            {
                 return Err(format!("{} and {spec} differ beside axis {}", inputs[0], self.axis));
             }
             length += spec.dims()[self.axis];
         }
-        Ok(vec![splice::resized(&inputs[0], self.axis, length)])
+        Ok(vec![copy_columns::resized(&inputs[0], self.axis, length)])
     }
 
     fn cost(&self, inputs: &[TensorSpec]) -> Cost {
@@ -62,11 +65,11 @@ impl Op for Concat {
     }
 
     fn variants(&self, inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
-        self.splice(inputs).variants()
+        self.copied(inputs).variants()
     }
 
     fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        self.splice(io.inputs).lower(variant, io.caps)
+        self.copied(io.inputs).lower(variant, io.caps)
     }
 
     /// To each input its slice of dy.
@@ -90,7 +93,7 @@ impl Op for Concat {
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let specs: Vec<_> = inputs.iter().map(|a| a.spec.clone()).collect();
-        let (rows, each) = splice::split(&specs[0].shape, self.axis);
+        let (rows, each) = copy_columns::split(&specs[0].shape, self.axis);
         let mut data = Vec::new();
         for row in 0..rows {
             for input in inputs {
@@ -112,7 +115,7 @@ impl Op for Concat {
     }
 }
 
-impl Graph {
+impl Builder {
     /// Tensors behind each other along `axis`; 1 to 7 of them.
     pub fn concat<'g>(&'g self, tensors: &[Tensor<'g>], axis: usize) -> Tensor<'g> {
         self.apply1(Concat { axis }, tensors)

@@ -1,13 +1,12 @@
 //! Two-dimensional convolution and its gradients, as products of gathered operands (implicit GEMM,
 //! Chetlur 2014, "cuDNN: efficient primitives for deep learning"), with an elementwise epilogue.
 
-use crate::gpu::Caps;
 use crate::graph::Tensor;
+use crate::graph::chain::Chain;
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{Caps, Lowered, Variant};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
-
-use super::map::Map;
-use super::{Class, Cost, Distribution, Io, Lowered, Op, Tolerance, Variant};
 
 mod cases;
 mod lower;
@@ -58,7 +57,7 @@ pub struct Conv2d {
     /// Which product.
     pub pass: Pass,
     /// Applied to each value as it is stored; its other inputs follow the operands.
-    pub epilogue: Option<Map>,
+    pub epilogue: Option<Chain>,
 }
 
 /// All lengths of a problem, as the papers name them.
@@ -216,7 +215,7 @@ impl Op for Conv2d {
         let Ok((g, product)) = self.product(inputs) else {
             return Cost::default();
         };
-        let stored = self.epilogue.as_ref().map_or(0, Map::flops) * product.len() as u64;
+        let stored = self.epilogue.as_ref().map_or(0, Chain::flops) * product.len() as u64;
         Cost::new(2 * g.products() as u64 + stored, inputs, &[product])
     }
 
@@ -278,7 +277,7 @@ impl Op for Conv2d {
             Pass::Input { .. } => g.r * g.s * g.n / g.conv.groups,
             Pass::Weight { .. } => g.batch * g.p * g.q,
         });
-        let depth = self.epilogue.as_ref().map_or(0, Map::depth);
+        let depth = self.epilogue.as_ref().map_or(0, Chain::depth);
         Tolerance::sum(length + 16 * depth)
     }
 
@@ -302,7 +301,7 @@ impl Op for Conv2d {
         self.product(inputs).map_or_else(|_| inputs.to_vec(), |(g, y)| self.smaller(&g, &y, inputs))
     }
 
-    fn with_epilogue(&self, chain: &Map) -> Option<Box<dyn Op>> {
+    fn with_epilogue(&self, chain: &Chain) -> Option<Box<dyn Op>> {
         // Gradients of weights are stored as they are; for draws see the matrix product.
         if chain.is_random() || matches!(self.pass, Pass::Weight { .. }) {
             return None;
@@ -313,7 +312,7 @@ impl Op for Conv2d {
 
     fn types(&self) -> Vec<(&'static str, Class)> {
         let own = (self.name(), self.class());
-        let rest = self.epilogue.as_ref().map(Map::types).unwrap_or_default();
+        let rest = self.epilogue.as_ref().map(Chain::types).unwrap_or_default();
         std::iter::once(own).chain(rest).collect()
     }
 }

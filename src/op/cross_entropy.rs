@@ -1,15 +1,14 @@
 //! Cross-entropy of a softmax against one class a row, fused: the probabilities are never stored.
 
-use crate::gpu::Caps;
 use crate::graph::Tensor;
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{Caps, Dispatch, Lowered, Variant, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 
+use super::Case;
 use super::rows::{MANY_ROWS, Rows, SHAPES, check, fewer_rows, outer, size};
 use super::softmax::{self, log_sum_exp};
-use super::{
-    Case, Class, Cost, Dispatch, Distribution, Io, Lowered, Op, Tolerance, Variant, input, output,
-};
 
 /// loss = `-log softmax(logits)[label]`: logits [.., C] and labels u32 [..], each below C, to loss [..].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

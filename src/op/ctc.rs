@@ -1,15 +1,13 @@
 //! Connectionist temporal classification (Graves 2006): the loss of unsegmented label sequences and
 //! its gradient, by the forward-backward algorithm.
 
-use crate::gpu::Caps;
 use crate::graph::Tensor;
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 
-use super::{
-    Case, Class, Cost, Dispatch, Distribution, Io, Kernel, Lowered, Op, Tolerance, Variant, grid,
-    input, output, scratch,
-};
+use super::Case;
 
 mod reference;
 #[cfg(test)]

@@ -1,14 +1,12 @@
 //! Greedy CTC decoding: the best path with repeats merged and blanks dropped (Graves 2006, section 3.2).
 
-use crate::gpu::Caps;
 use crate::graph::Tensor;
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 
-use super::{
-    Case, Class, Cost, Dispatch, Distribution, Io, Kernel, Lowered, Op, Tolerance, Variant, input,
-    output, scratch,
-};
+use super::Case;
 
 /// log_probs [B, T, C] and frames u32 `[B]` to labels i32 [B, T], padded with -1. The blank is C - 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

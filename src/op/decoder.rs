@@ -7,16 +7,17 @@
 
 use rayon::prelude::*;
 
-use crate::gpu::Caps;
 use crate::graph::Tensor;
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 
+use super::Case;
 use super::attention::{Context, Size as Attended, attend, of_sequence, over_queries, teams};
 use super::lstm::cell::add_product;
 use super::lstm::step::{Linear, Rows, Size, Start, Step, copy_rows, variants};
 use super::lstm::{MODEST, layers, modest, size_of, turned, weight_gradients};
-use super::{Case, Class, Cost, Distribution, Io, Lowered, Op, Tolerance, Variant, input, output};
 
 mod grad;
 

@@ -1,14 +1,12 @@
 //! Rows of a table by their ids: word embeddings.
 
-use crate::gpu::Caps;
 use crate::graph::Tensor;
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 
-use super::{
-    Case, Class, Cost, Dispatch, Distribution, Io, Kernel, Lowered, Op, Tolerance, Variant, grid,
-    input, output,
-};
+use super::Case;
 
 /// Table [V, H] and ids u32 [..] to rows [.., H]; an id past the table takes its last row. The table's
 /// gradient is not made here: a training step differentiates by the rows and updates those alone.

@@ -1,15 +1,13 @@
 //! One value of each row, by its index: Q(s, a) of the action taken.
 
-use crate::gpu::Caps;
 use crate::graph::Tensor;
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 
+use super::Case;
 use super::rows::{check, outer, size};
-use super::{
-    Case, Class, Cost, Dispatch, Distribution, Io, Kernel, Lowered, Op, Tolerance, Variant, grid,
-    input, output,
-};
 
 /// x [.., C] and indices u32 [..], each below C, to `x[.., index]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,14 +1,12 @@
 //! Ids put in another place: what sequences of words need besides their embeddings.
 
-use crate::gpu::Caps;
 use crate::graph::Tensor;
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 
-use super::{
-    Case, Class, Cost, Dispatch, Distribution, Io, Kernel, Lowered, Op, Tolerance, Variant, grid,
-    input, output,
-};
+use super::Case;
 
 /// What becomes of u32 tensors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,16 +1,13 @@
 //! Classes drawn by the log-uniform law, which is about how often the words of a vocabulary that is sorted by
 //! frequency occur (Zipf).
 
-use crate::gpu::Caps;
-use crate::graph::{Graph, Init, Tensor};
-use crate::random::{Rng, stream_id};
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::graph::{Builder, Init, Tensor};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::random::{Rng, stream_id, Stream};
 use crate::tensor::{Array, TensorSpec};
 
-use super::map::stream;
-use super::{
-    Case, Class, Cost, Dispatch, Distribution, Io, Kernel, Lowered, Op, Tolerance, Variant, grid,
-    input, output,
-};
+use super::Case;
 
 /// Inputs: the clock, and for each class c of V the probability of those up to it, f32 `[V]`. Output: u32
 /// `[count]`, drawn with replacement.
@@ -68,7 +65,7 @@ impl Op for LogUniform {
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let stream = stream(&inputs[0].data, self.stream);
+        let stream = Stream::at(&inputs[0].data, self.stream);
         let last = inputs[1].data.len() - 1;
         let class = |i: usize| {
             let u = stream.uniform(i);
@@ -96,7 +93,7 @@ impl Op for LogUniform {
     }
 }
 
-impl Graph {
+impl Builder {
     /// `count` classes below `classes` from the stream `name`, drawn with replacement by the log-uniform law:
     /// u32 `[count]`.
     pub fn log_uniform(&self, name: &str, count: usize, classes: usize) -> Tensor<'_> {

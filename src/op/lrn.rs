@@ -1,12 +1,11 @@
 //! Local response normalisation across channels (Krizhevsky 2012, section 3.3).
 
-use crate::gpu::Caps;
 use crate::graph::Tensor;
+use crate::graph::op::{Class, Cost, Io, Op, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, TensorSpec};
 
-use super::{
-    Case, Class, Cost, Dispatch, Io, Kernel, Lowered, Op, Tolerance, Variant, grid, input, output,
-};
+use super::Case;
 
 /// y = x / d^(3/4), d = k + alpha * the sum of x^2 over the `2 half + 1` neighbouring channels, over the
 /// last axis of x [.., C]. The window is cut at the first and the last channel.

@@ -7,15 +7,14 @@
 
 use rayon::prelude::*;
 
-use crate::gpu::Caps;
 use crate::graph::Tensor;
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{Caps, Lowered, Variant, input, output, scratch};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 
+use super::Case;
 use super::matmul::product_into;
-use super::{
-    Case, Class, Cost, Distribution, Io, Lowered, Op, Tolerance, Variant, input, output, scratch,
-};
 
 pub(in crate::op) mod cell;
 mod grad;

@@ -1,11 +1,10 @@
 //! Matrix product: C = op(A) op(B) over a batch, with an elementwise epilogue.
 
-use crate::gpu::Caps;
 use crate::graph::Tensor;
+use crate::graph::chain::Chain;
+use crate::graph::op::{Class, Cost, Io, Op, Tolerance};
+use crate::kernel::{Binding, Caps, Dispatch, Lowered, Operand, Variant};
 use crate::tensor::{Array, Shape, TensorSpec};
-
-use super::map::Map;
-use super::{Binding, Class, Cost, Dispatch, Io, Lowered, Op, Operand, Tolerance, Variant};
 
 mod cases;
 pub(in crate::op) mod lower;
@@ -24,7 +23,7 @@ pub struct MatMul {
     /// B is stored transposed.
     pub transpose_b: bool,
     /// Applied to each value of C as it is stored; its other inputs follow A and B.
-    pub epilogue: Option<Map>,
+    pub epilogue: Option<Chain>,
 }
 
 impl MatMul {
@@ -103,7 +102,7 @@ impl Op for MatMul {
         let Ok((p, product)) = self.product(inputs) else {
             return Cost::default();
         };
-        let each = 2 * p.k as u64 + self.epilogue.as_ref().map_or(0, Map::flops);
+        let each = 2 * p.k as u64 + self.epilogue.as_ref().map_or(0, Chain::flops);
         Cost::new((p.batch * p.m * p.n) as u64 * each, inputs, &[product])
     }
 
@@ -163,7 +162,7 @@ impl Op for MatMul {
 
     fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance {
         let k = self.problem(inputs).map_or(1, |p| p.k);
-        let depth = self.epilogue.as_ref().map_or(0, Map::depth);
+        let depth = self.epilogue.as_ref().map_or(0, Chain::depth);
         Tolerance::sum(k + 16 * depth)
     }
 
@@ -171,7 +170,7 @@ impl Op for MatMul {
         self.problem(inputs).map_or_else(|_| inputs.to_vec(), |p| self.cut(p, inputs))
     }
 
-    fn with_epilogue(&self, chain: &Map) -> Option<Box<dyn Op>> {
+    fn with_epilogue(&self, chain: &Chain) -> Option<Box<dyn Op>> {
         // A draw costs four elements' work here, where results are stored one by one, and unrolled 256
         // times it takes a driver a minute to compile. By itself it is one pass over four at a time.
         if chain.is_random() {
@@ -183,7 +182,7 @@ impl Op for MatMul {
 
     fn types(&self) -> Vec<(&'static str, Class)> {
         let own = (self.name(), self.class());
-        let rest = self.epilogue.as_ref().map(Map::types).unwrap_or_default();
+        let rest = self.epilogue.as_ref().map(Chain::types).unwrap_or_default();
         std::iter::once(own).chain(rest).collect()
     }
 }

@@ -1,14 +1,12 @@
 //! Max pooling over square windows.
 
-use crate::gpu::Caps;
 use crate::graph::Tensor;
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 
-use super::{
-    Case, Class, Cost, Dispatch, Distribution, Io, Kernel, Lowered, Op, Tolerance, Variant, grid,
-    input, output,
-};
+use super::Case;
 
 /// x [B, H, W, C] to [B, P, Q, C], P = floor((H + 2 pad - window) / stride) + 1. Padding never wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,14 +1,12 @@
 //! Updates of all parameters at once: each rule is one kernel over the flat parameters, their flat
 //! gradients and flat state, cut into several dispatches only where a binding may not be that long.
 
-use crate::gpu::Caps;
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 
-use super::{
-    Binding, Case, Class, Cost, Dispatch, Distribution, Io, Kernel, Lowered, Op, Tolerance,
-    Variant, grid, input, output,
-};
+use super::Case;
 
 /// An update rule with its settings. `g` is the gradient after clipping.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -149,7 +147,7 @@ impl Op for Optimizer {
             if matches!(self.rule, Rule::Sgd { .. }) {
                 // The shared kernel declares a velocity, which plain descent never touches: the
                 // parameters cannot stand in for it twice, so it is given scratch.
-                bindings.push(super::scratch(0));
+                bindings.push(crate::kernel::scratch(0));
             }
             let groups = (len / 4) as u32;
             let decayed = (self.decayed.saturating_sub(first).min(len) / 4) as u32;

@@ -1,11 +1,12 @@
 //! Zeros around a tensor along an axis: the gradient of a slice.
 
-use crate::gpu::Caps;
 use crate::graph::Tensor;
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{Caps, Lowered, Variant};
 use crate::tensor::{Array, DType, TensorSpec};
 
-use super::splice::{self, Piece, Splice};
-use super::{Case, Class, Cost, Distribution, Io, Lowered, Op, Tolerance, Variant};
+use super::Case;
+use super::copy_columns::{self, CopyColumns, Piece};
 
 /// `before` zeros, the input, `after` zeros along `axis`. Any 32-bit type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,11 +24,11 @@ impl Pad {
         self.before + input.dims()[self.axis] + self.after
     }
 
-    fn splice(&self, input: &TensorSpec) -> Splice {
-        let (rows, each) = splice::split(&input.shape, self.axis);
+    fn copied(&self, input: &TensorSpec) -> CopyColumns {
+        let (rows, each) = copy_columns::split(&input.shape, self.axis);
         let len = input.dims()[self.axis] * each;
         let piece = Piece { to: self.before * each, len, from: 0, columns: len };
-        Splice { rows, columns: self.length(input) * each, pieces: vec![piece] }
+        CopyColumns { rows, columns: self.length(input) * each, pieces: vec![piece] }
     }
 }
 
@@ -41,9 +42,9 @@ impl Op for Pad {
     }
 
     fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        splice::check(&inputs[0], self.axis)?;
+        copy_columns::check(&inputs[0], self.axis)?;
         let length = self.length(&inputs[0]);
-        Ok(vec![splice::resized(&inputs[0], self.axis, length)])
+        Ok(vec![copy_columns::resized(&inputs[0], self.axis, length)])
     }
 
     fn cost(&self, inputs: &[TensorSpec]) -> Cost {
@@ -51,11 +52,11 @@ impl Op for Pad {
     }
 
     fn variants(&self, inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
-        self.splice(&inputs[0]).variants()
+        self.copied(&inputs[0]).variants()
     }
 
     fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        self.splice(&io.inputs[0]).lower(variant, io.caps)
+        self.copied(&io.inputs[0]).lower(variant, io.caps)
     }
 
     /// dy without what lies over the zeros.
@@ -71,7 +72,7 @@ impl Op for Pad {
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let input = inputs[0];
-        let (rows, each) = splice::split(&input.spec.shape, self.axis);
+        let (rows, each) = copy_columns::split(&input.spec.shape, self.axis);
         let len = input.dims()[self.axis] * each;
         let mut data = Vec::new();
         for row in 0..rows {
@@ -79,7 +80,7 @@ impl Op for Pad {
             data.extend(&input.data[row * len..(row + 1) * len]);
             data.resize(data.len() + self.after * each, 0.0);
         }
-        let spec = splice::resized(&input.spec, self.axis, self.length(&input.spec));
+        let spec = copy_columns::resized(&input.spec, self.axis, self.length(&input.spec));
         vec![Array::new(spec, data)]
     }
 

@@ -1,15 +1,12 @@
 //! Random tensors: uniform, normal, and the masks of dropout.
 
-use crate::gpu::Caps;
-use crate::graph::{Graph, Tensor};
-use crate::random::{Rng, drop_threshold, stream_id};
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::graph::{Builder, Tensor};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::random::{Rng, drop_threshold, stream_id, Stream};
 use crate::tensor::{Array, Shape, TensorSpec};
 
-use super::map::stream;
-use super::{
-    Case, Class, Cost, Dispatch, Distribution, Io, Kernel, Lowered, Op, Tolerance, Variant, grid,
-    input, output,
-};
+use super::Case;
 
 /// What is drawn.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -78,7 +75,7 @@ impl Op for Random {
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let stream = stream(&inputs[0].data, self.stream);
+        let stream = Stream::at(&inputs[0].data, self.stream);
         let value = |i: usize| match self.draw {
             Draw::Uniform => stream.uniform(i),
             Draw::Normal => stream.normal(i),
@@ -105,7 +102,7 @@ impl Op for Random {
     }
 }
 
-impl Graph {
+impl Builder {
     fn random(&self, name: &str, shape: impl Into<Shape>, draw: Draw) -> Tensor<'_> {
         let scope = self.scope();
         let full = if scope.is_empty() { name.to_string() } else { format!("{scope}.{name}") };

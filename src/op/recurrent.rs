@@ -6,13 +6,14 @@
 
 use rayon::prelude::*;
 
-use crate::gpu::Caps;
 use crate::graph::Tensor;
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 
+use super::Case;
 use super::shift::Toward;
-use super::{Case, Class, Cost, Distribution, Io, Lowered, Op, Tolerance, Variant, input, output};
 
 mod grad;
 mod step;
@@ -255,8 +256,8 @@ impl super::Family for Family {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::Graph;
-    use crate::graph::grad::finite_differences;
+    use crate::graph::Builder;
+    use crate::graph::reference::finite_differences;
 
     /// The general test of rules gives every output a gradient.
     #[test]
@@ -269,7 +270,7 @@ mod tests {
             TensorSpec::u32([2]),
         ];
         let inputs = op.sample(&specs, Distribution::Uniform, &mut Rng::new(1));
-        let graph = Graph::new();
+        let graph = Builder::new();
         let leaf = |i: usize| graph.input(&format!("x{i}"), specs[i].shape.clone(), specs[i].dtype);
         let (x, forward, backward, frames) = (leaf(0), leaf(1), leaf(2), leaf(3));
         let (_, states) = x.recurrent(forward, backward, frames, op.limit);

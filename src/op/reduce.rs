@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
-use crate::gpu::Caps;
 use crate::graph::Tensor;
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{Caps, Lowered, Variant};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, Shape, TensorSpec};
 
+use super::Case;
 use super::rows::{MANY_ROWS, size};
-use super::{Case, Class, Cost, Distribution, Io, Lowered, Op, Tolerance, Variant};
 
 mod max_grad;
 pub(crate) mod pass;

@@ -1,10 +1,8 @@
 //! How kernels that own whole rows of a matrix deal them out: what softmax, losses, argmax and row sums
 //! share. No op by itself.
 
-use crate::gpu::Caps;
+use crate::kernel::{Caps, Kernel, Variant, grid};
 use crate::tensor::{DType, Shape, TensorSpec};
-
-use super::{Kernel, Variant, grid};
 
 /// Invocations a workgroup has on a GPU: what every device allows.
 pub(crate) const GPU_WORKGROUP: usize = 256;

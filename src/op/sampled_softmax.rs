@@ -1,15 +1,13 @@
 //! Cross-entropy against a few sampled classes in the place of all (Jean 2015, section 3).
 
-use crate::gpu::Caps;
 use crate::graph::Tensor;
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 
+use super::Case;
 use super::log_uniform::probability;
-use super::{
-    Case, Class, Cost, Dispatch, Distribution, Io, Kernel, Lowered, Op, Tolerance, Variant, grid,
-    input, output,
-};
 
 /// Inputs: products of each row with the sampled classes' weights [N, K], their biases `[K]`, each row's logit
 /// of its own class `[N]`, labels u32 `[N]`, sampled u32 `[K]`. With P the log-uniform law, a logit is lessened by

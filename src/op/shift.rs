@@ -1,12 +1,11 @@
 //! A sequence moved by one time step: what each step saw of its neighbour.
 
-use crate::gpu::Caps;
 use crate::graph::Tensor;
+use crate::graph::op::{Class, Cost, Io, Op, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, DType, TensorSpec};
 
-use super::{
-    Case, Class, Cost, Dispatch, Io, Kernel, Lowered, Op, Tolerance, Variant, grid, input, output,
-};
+use super::Case;
 
 /// Which way a sequence moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,12 @@
 //! A range of indices along an axis.
 
-use crate::gpu::Caps;
 use crate::graph::Tensor;
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{Caps, Lowered, Variant};
 use crate::tensor::{Array, DType, TensorSpec};
 
-use super::splice::{self, Piece, Splice};
-use super::{Case, Class, Cost, Distribution, Io, Lowered, Op, Tolerance, Variant};
+use super::Case;
+use super::copy_columns::{self, CopyColumns, Piece};
 
 /// Indices `start .. start + len` along `axis`. Any 32-bit type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,15 +20,15 @@ pub struct Slice {
 }
 
 impl Slice {
-    fn splice(&self, input: &TensorSpec) -> Splice {
-        let (rows, each) = splice::split(&input.shape, self.axis);
+    fn copied(&self, input: &TensorSpec) -> CopyColumns {
+        let (rows, each) = copy_columns::split(&input.shape, self.axis);
         let piece = Piece {
             to: 0,
             len: self.len * each,
             from: self.start * each,
             columns: input.dims()[self.axis] * each,
         };
-        Splice { rows, columns: piece.len, pieces: vec![piece] }
+        CopyColumns { rows, columns: piece.len, pieces: vec![piece] }
     }
 }
 
@@ -41,7 +42,7 @@ impl Op for Slice {
     }
 
     fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        splice::check(&inputs[0], self.axis)?;
+        copy_columns::check(&inputs[0], self.axis)?;
         let end = self.start + self.len;
         if self.len == 0 || end > inputs[0].dims()[self.axis] {
             return Err(format!(
@@ -49,7 +50,7 @@ impl Op for Slice {
                 inputs[0], self.start, self.axis
             ));
         }
-        Ok(vec![splice::resized(&inputs[0], self.axis, self.len)])
+        Ok(vec![copy_columns::resized(&inputs[0], self.axis, self.len)])
     }
 
     /// What is not taken need not be read.
@@ -59,11 +60,11 @@ impl Op for Slice {
     }
 
     fn variants(&self, inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
-        self.splice(&inputs[0]).variants()
+        self.copied(&inputs[0]).variants()
     }
 
     fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        self.splice(&io.inputs[0]).lower(variant, io.caps)
+        self.copied(&io.inputs[0]).lower(variant, io.caps)
     }
 
     /// dy with zeros where nothing was taken.
@@ -78,14 +79,14 @@ impl Op for Slice {
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let (rows, each) = splice::split(&inputs[0].spec.shape, self.axis);
+        let (rows, each) = copy_columns::split(&inputs[0].spec.shape, self.axis);
         let length = inputs[0].dims()[self.axis];
         let mut data = Vec::new();
         for row in 0..rows {
             let first = (row * length + self.start) * each;
             data.extend(&inputs[0].data[first..first + self.len * each]);
         }
-        let spec = splice::resized(&inputs[0].spec, self.axis, self.len);
+        let spec = copy_columns::resized(&inputs[0].spec, self.axis, self.len);
         vec![Array::new(spec, data)]
     }
 

@@ -1,14 +1,13 @@
 //! Softmax and log-softmax over the last axis, with their gradients.
 
-use crate::gpu::Caps;
 use crate::graph::Tensor;
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{Caps, Dispatch, Lowered, Variant, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 
+use super::Case;
 use super::rows::{MANY_ROWS, Rows, SHAPES, Team, check, fewer_rows, size};
-use super::{
-    Case, Class, Cost, Dispatch, Distribution, Io, Lowered, Op, Tolerance, Variant, input, output,
-};
 
 /// y = exp(x) / sum of exp(x), or its logarithm, along the last axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

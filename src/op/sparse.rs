@@ -1,15 +1,13 @@
 //! Gradients of tables as the rows that a step touched: sorted by id, summed, and put into the table. No
 //! atomics, so the same step always gives the same bits.
 
-use crate::gpu::Caps;
-use crate::graph::{Graph, Tensor};
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::graph::{Builder, Tensor};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 
-use super::{
-    Case, Class, Cost, Dispatch, Distribution, Io, Kernel, Lowered, Op, Tolerance, Variant, grid,
-    input, output,
-};
+use super::Case;
 
 /// ids u32 `[N]` to their positions sorted by (id, position), u32 `[N]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -353,7 +351,7 @@ impl<'g> Touched<'g> {
     }
 }
 
-impl Graph {
+impl Builder {
     /// The sums of the rows [N, H] of each of `ids` u32 `[N]`, whose sorted positions are `order`.
     pub fn touched<'g>(
         &'g self,

@@ -1,13 +1,11 @@
 //! Transposition: another order of axes.
 
-use crate::gpu::Caps;
 use crate::graph::Tensor;
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, DType, TensorSpec};
 
-use super::{
-    Case, Class, Cost, Dispatch, Distribution, Io, Kernel, Lowered, Op, Tolerance, Variant, grid,
-    input, output,
-};
+use super::Case;
 
 const WORKGROUP: usize = 64;
 /// Side of the square that a workgroup turns in its own memory.

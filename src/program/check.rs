@@ -2,7 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::op::{Distribution, Io, Op, Tolerance, Variant};
+use crate::graph::op::{Distribution, Io, Op, Tolerance};
+use crate::kernel::Variant;
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 
@@ -93,8 +94,8 @@ impl Program {
     /// [`Error::Gpu`] where the device fails.
     pub fn check(&self, gpu: &Gpu) -> Result<Vec<Verdict>> {
         let mut verdicts = Vec::new();
-        for entry in &self.outline.entries {
-            let node = &self.outline.nodes.nodes[entry.node];
+        for entry in &self.schedule.entries {
+            let node = &self.schedule.nodes.nodes[entry.node];
             let inputs: Result<Vec<_>> =
                 node.inputs.iter().map(|v| self.read_value(gpu, *v)).collect();
             let inputs = inputs?;

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::graph::{Init, Kind, Nodes};
+use crate::graph::{Graph, Init, NodeKind};
 use crate::random::{Stream, stream_id};
 use crate::tensor::{Array, TensorSpec};
 
@@ -35,8 +35,8 @@ impl State {
         Self { seed, ..Self::default() }
     }
 
-    /// The buffer of a variable or bank of `nodes`, made and initialised where it is new.
-    pub(crate) fn buffer(&mut self, gpu: &Gpu, name: &str, nodes: &Nodes) -> Result<wgpu::Buffer> {
+    /// The buffer of a variable or group of `nodes`, made and initialised where it is new.
+    pub(crate) fn buffer(&mut self, gpu: &Gpu, name: &str, nodes: &Graph) -> Result<wgpu::Buffer> {
         let slots = slots(name, nodes);
         let end = |s: &Slot| s.offset + s.spec.bytes();
         let bytes = slots.iter().map(|(_, s)| end(s)).max().unwrap_or(0);
@@ -100,10 +100,10 @@ impl State {
     }
 }
 
-/// The named values in state buffer `name`: one variable, or the members of a bank.
-fn slots(name: &str, nodes: &Nodes) -> Vec<(String, Slot)> {
-    if let Some(bank) = nodes.banks.iter().find(|b| b.name == name) {
-        let layout = bank.layout();
+/// The named values in state buffer `name`: one variable, or the members of a group.
+fn slots(name: &str, nodes: &Graph) -> Vec<(String, Slot)> {
+    if let Some(group) = nodes.groups.iter().find(|b| b.name == name) {
+        let layout = group.layout();
         let slot = |(member, offset): (&crate::graph::Member, &usize)| {
             let slot = Slot {
                 buffer: name.to_string(),
@@ -113,10 +113,10 @@ fn slots(name: &str, nodes: &Nodes) -> Vec<(String, Slot)> {
             };
             (member.name.clone(), slot)
         };
-        return bank.members.iter().zip(&layout.offsets).map(slot).collect();
+        return group.members.iter().zip(&layout.offsets).map(slot).collect();
     }
     let variable = nodes.nodes.iter().find_map(|n| match &n.kind {
-        Kind::Variable { name: own, init } if own == name => {
+        NodeKind::Variable { name: own, init } if own == name => {
             Some((nodes.values[n.outputs[0].0].clone(), init.clone()))
         }
         _ => None,

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::game::player::Player;
 use crate::game::replay::Replay;
-use crate::game::{ACTIONS, Entry};
+use crate::game::{ACTIONS, GameInfo};
 use crate::gpu::Gpu;
-use crate::program::{Options, Outline, Program, State};
+use crate::program::{Options, Program, Schedule, State};
 use crate::random::Rng;
 use crate::snapshot;
 use crate::workload::{Mode, Workload, deepq, step};
@@ -41,7 +41,7 @@ pub struct Times {
 #[derive(Debug)]
 pub struct Learner<'a> {
     gpu: &'a Gpu,
-    entry: &'static Entry,
+    entry: &'static GameInfo,
     batch: usize,
     state: State,
     training: Program,
@@ -62,14 +62,14 @@ impl<'a> Learner<'a> {
     pub fn new(
         gpu: &'a Gpu,
         [model, one]: [&dyn Workload; 2],
-        entry: &'static Entry,
+        entry: &'static GameInfo,
         seed: u64,
     ) -> Result<Self> {
         let mut state = State::new(seed);
         let mut compile = |model: &dyn Workload, mode| {
             let nodes = step::nodes(model, mode, &gpu.caps, false)?;
-            let outline = Outline::new(&gpu.caps, &nodes, &Options::default())?;
-            Program::new(gpu, outline, &mut state)
+            let schedule = Schedule::new(&gpu.caps, &nodes, &Options::default())?;
+            Program::new(gpu, schedule, &mut state)
         };
         let (training, acting) = (compile(model, Mode::Train)?, compile(one, Mode::Infer)?);
         Ok(Self {

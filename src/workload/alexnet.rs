@@ -3,14 +3,14 @@
 use serde_json::{Map, Value};
 
 use crate::error::Result;
-use crate::graph::{Graph, Tensor};
+use crate::graph::{Builder, Tensor};
 use crate::nn::conv_bias;
 use crate::op::conv2d::Conv;
 use crate::op::lrn::Lrn;
 use crate::op::max_pool::MaxPool;
 
 use super::images::{self, Classic, Sizes};
-use super::{Data, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Source, Workload};
+use super::{Data, DataSource, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Workload};
 
 /// Its line in the list.
 pub const ENTRY: Entry = Entry {
@@ -55,7 +55,7 @@ impl Workload for Alexnet {
         self.0.set(name, value)
     }
 
-    fn build<'g>(&self, g: &'g Graph, mode: Mode) -> Option<Tensor<'g>> {
+    fn build<'g>(&self, g: &'g Builder, mode: Mode) -> Option<Tensor<'g>> {
         let [c1, c2, c3, c4, c5] = self.0.channels;
         let conv = |x, name, size, channels, stride, pad, groups| {
             let settings = Conv { stride, pad, groups };
@@ -75,7 +75,7 @@ impl Workload for Alexnet {
         self.0.optimizer()
     }
 
-    fn data(&self, source: &Source) -> Result<Box<dyn Data>> {
+    fn data(&self, source: &DataSource) -> Result<Box<dyn Data>> {
         images::open(&self.0.images, source)
     }
 

@@ -4,12 +4,12 @@ use serde_json::{Map, Value, json};
 
 use crate::data::digits::{self, Digits};
 use crate::error::Result;
-use crate::graph::{Graph, Tensor};
+use crate::graph::{Builder, Tensor};
 use crate::nn::{self, Start::GlorotUniform, dense};
 use crate::tensor::{DType, HostTensor};
 
 use super::{
-    Data, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Rule, Source, Split, Workload,
+    Data, DataSource, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Rule, Split, Workload,
 };
 
 /// Pixels of an image, 28 x 28.
@@ -68,7 +68,7 @@ impl Workload for Autoenc {
         true
     }
 
-    fn build<'g>(&self, g: &'g Graph, mode: Mode) -> Option<Tensor<'g>> {
+    fn build<'g>(&self, g: &'g Builder, mode: Mode) -> Option<Tensor<'g>> {
         let image = g.input("image", [self.batch, PIXELS], DType::F32);
 
         // The encoder q(z | x), a Gaussian with diagonal covariance (appendix C.2).
@@ -100,7 +100,7 @@ impl Workload for Autoenc {
         Optimizer::new(Rule::Adam { rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 })
     }
 
-    fn data(&self, source: &Source) -> Result<Box<dyn Data>> {
+    fn data(&self, source: &DataSource) -> Result<Box<dyn Data>> {
         let open = |split| match &source.path {
             Some(path) => Digits::open(path, split, source.seed),
             None => {

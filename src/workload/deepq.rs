@@ -9,15 +9,15 @@ use crate::game::player::{Player, STACK};
 use crate::game::replay::Replay;
 use crate::game::screen::SIDE;
 use crate::game::{self, ACTIONS};
-use crate::graph::{Graph, Tensor};
+use crate::graph::{Builder, Tensor};
 use crate::nn::{Start::HeNormal, conv_bias, dense, flatten};
-use crate::op::blend::Blend;
 use crate::op::conv2d::Conv;
+use crate::op::ema::Ema;
 use crate::random::Rng;
 use crate::tensor::{DType, HostTensor, TensorSpec};
 
 use super::{
-    Data, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Rule, Source, Split, Workload,
+    Data, DataSource, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Rule, Split, Workload,
 };
 
 /// Its line in the list.
@@ -32,7 +32,7 @@ pub const ENTRY: Entry = Entry {
 /// Discount of what follows.
 const DISCOUNT: f32 = 0.99;
 
-/// The bank of the network that targets are taken from.
+/// The group of the network that targets are taken from.
 const TARGET: &str = "target";
 
 /// Sizes of the model.
@@ -102,7 +102,7 @@ impl Workload for Deepq {
         true
     }
 
-    fn build<'g>(&self, g: &'g Graph, mode: Mode) -> Option<Tensor<'g>> {
+    fn build<'g>(&self, g: &'g Builder, mode: Mode) -> Option<Tensor<'g>> {
         let frames = [self.batch, SIDE, SIDE, STACK];
         let state = g.input("state", frames, DType::U8);
         let q = self.network(state);
@@ -127,13 +127,13 @@ impl Workload for Deepq {
         Optimizer::new(Rule::RmsProp { rate: 2.5e-4, decay: 0.95, epsilon: 0.01 })
     }
 
-    fn after_update<'g>(&self, g: &'g Graph, parameters: Tensor<'g>) {
+    fn after_update<'g>(&self, g: &'g Builder, parameters: Tensor<'g>) {
         let (target, _) = g.flat(TARGET);
         let (rate, period) = (1.0, self.period as u32);
-        g.scoped(TARGET, || g.blend(target, parameters, Blend { rate, period }));
+        g.scoped(TARGET, || g.ema(target, parameters, Ema { rate, period }));
     }
 
-    fn data(&self, source: &Source) -> Result<Box<dyn Data>> {
+    fn data(&self, source: &DataSource) -> Result<Box<dyn Data>> {
         let entry = game::find(source.game.as_deref())?;
         let mut player = Player::new(entry, source.seed);
         let (mut replay, mut rng) = (Replay::new(REMEMBERED), Rng::new(source.seed));

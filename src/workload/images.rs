@@ -4,11 +4,11 @@ use serde_json::{Map, Value};
 
 use crate::data::images::{self, Images, Want};
 use crate::error::Result;
-use crate::graph::{Graph, Tensor};
+use crate::graph::{Builder, Tensor};
 use crate::nn::{Start::HeNormal, dense, dropout, flatten};
 use crate::tensor::{Array, DType, HostTensor, Shape};
 
-use super::{Data, Feed, Metric, Mode, Optimizer, Rule, Source, Split};
+use super::{Data, DataSource, Feed, Metric, Mode, Optimizer, Rule, Split};
 
 /// The built-in samples and the real ones.
 pub(super) const DATA: (&str, &str) = (
@@ -152,7 +152,7 @@ impl Classic {
 }
 
 /// Images [B, S, S, 3].
-pub(super) fn input<'g>(g: &'g Graph, sizes: &Sizes) -> Tensor<'g> {
+pub(super) fn input<'g>(g: &'g Builder, sizes: &Sizes) -> Tensor<'g> {
     let &Sizes { batch, size, .. } = sizes;
     g.input("image", [batch, size, size, 3], DType::F32)
 }
@@ -169,7 +169,7 @@ pub(super) fn loss(logits: Tensor<'_>, mode: Mode) -> Option<Tensor<'_>> {
 }
 
 /// Opens the samples.
-pub(super) fn open(sizes: &Sizes, source: &Source) -> Result<Box<dyn Data>> {
+pub(super) fn open(sizes: &Sizes, source: &DataSource) -> Result<Box<dyn Data>> {
     let want = Want {
         size: sizes.size,
         classes: sizes.classes,

@@ -5,13 +5,14 @@ use serde_json::{Map, Value, json};
 use crate::data::babi::TASKS;
 use crate::data::babi::stories::{Limits, Part, Stories};
 use crate::error::Result;
-use crate::graph::{Graph, Init, Tensor};
-use crate::op::bag::Tables;
-use crate::op::hops::Hops;
+use crate::graph::{Builder, Init, Tensor};
+use crate::op::embedding_bag::Tables;
+use crate::op::memory_hops::MemoryHops;
 use crate::tensor::{Array, DType, HostTensor};
 
 use super::{
-    Data, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Rule, Source, Split, Workload, values,
+    Data, DataSource, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Rule, Split, Workload,
+    values,
 };
 
 /// Lookups before the answer.
@@ -47,7 +48,7 @@ pub struct Memnet {
     pub vocabulary: usize,
     /// The one task, or 0 for all twenty together.
     pub task: usize,
-    /// Hops without softmax.
+    /// MemoryHops without softmax.
     pub linear: bool,
     halvings: i32,
     /// Loss over the questions kept apart, of each epoch of the linear start.
@@ -102,7 +103,7 @@ impl Workload for Memnet {
         true
     }
 
-    fn build<'g>(&self, g: &'g Graph, mode: Mode) -> Option<Tensor<'g>> {
+    fn build<'g>(&self, g: &'g Builder, mode: Mode) -> Option<Tensor<'g>> {
         let Self { batch, memory, sentence, dimension, vocabulary, linear, .. } = *self;
         let story = g.input("story", [batch, memory, sentence], DType::U32);
         let question = g.input("question", [batch, sentence], DType::U32);
@@ -116,8 +117,8 @@ impl Workload for Memnet {
         let temporal = g.parameter_stack(&names("temporal"), [memory, dimension], places);
 
         let tables = Tables { dimension, vocabulary };
-        let (memories, u) = story.bag(question, embeddings, temporal, tables);
-        let answer = u.hops(memories, embeddings, Hops { vocabulary, linear });
+        let (memories, u) = story.embedding_bag(question, embeddings, temporal, tables);
+        let answer = u.memory_hops(memories, embeddings, MemoryHops { vocabulary, linear });
         g.output("logits", answer.logits);
         if mode == Mode::Infer {
             if !g.is_recording() {
@@ -134,7 +135,7 @@ impl Workload for Memnet {
         Optimizer::new(Rule::Sgd { rate }).clip(40.0)
     }
 
-    fn data(&self, source: &Source) -> Result<Box<dyn Data>> {
+    fn data(&self, source: &DataSource) -> Result<Box<dyn Data>> {
         let limits =
             Limits { memories: self.memory, words: self.sentence, vocabulary: self.vocabulary };
         let task = (self.task > 0).then_some(self.task);

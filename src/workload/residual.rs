@@ -3,13 +3,13 @@
 use serde_json::{Map, Value};
 
 use crate::error::Result;
-use crate::graph::{Graph, Tensor};
+use crate::graph::{Builder, Tensor};
 use crate::nn::{BatchNorm, Start::HeNormal, conv, dense};
 use crate::op::conv2d::Conv;
 use crate::op::max_pool::MaxPool;
 
 use super::images::{self, Sizes};
-use super::{Data, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Rule, Source, Workload};
+use super::{Data, DataSource, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Rule, Workload};
 
 /// Its line in the list.
 pub const ENTRY: Entry = Entry {
@@ -83,7 +83,7 @@ impl Workload for Residual {
         images::set(&mut self.images, own, name, value)
     }
 
-    fn build<'g>(&self, g: &'g Graph, mode: Mode) -> Option<Tensor<'g>> {
+    fn build<'g>(&self, g: &'g Builder, mode: Mode) -> Option<Tensor<'g>> {
         let norm = BatchNorm::new(mode == Mode::Train);
         let x = images::input(g, &self.images);
         let h = conv(x, "conv1", 7, self.widths[0], settings(7, 2));
@@ -112,7 +112,7 @@ impl Workload for Residual {
         })
     }
 
-    fn data(&self, source: &Source) -> Result<Box<dyn Data>> {
+    fn data(&self, source: &DataSource) -> Result<Box<dyn Data>> {
         images::open(&self.images, source)
     }
 

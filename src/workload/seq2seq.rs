@@ -7,13 +7,14 @@ use serde_json::{Map, Value, json};
 
 use crate::data::translation::{BUCKETS, Corpus, GO, Side, Want};
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Init, Tensor};
+use crate::graph::{Builder, Init, Tensor};
 use crate::nn::{Start::HeNormal, lookup, table};
 use crate::op::decoder::{Memory, Parameters};
 use crate::tensor::{DType, HostTensor, TensorSpec};
 
 use super::{
-    Data, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Rule, Source, Split, Workload, values,
+    Data, DataSource, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Rule, Split, Workload,
+    values,
 };
 
 /// Layers of encoder and decoder.
@@ -70,13 +71,13 @@ impl Seq2seq {
         }
     }
 
-    /// Source and target lengths; of all buckets together those of the largest.
+    /// DataSource and target lengths; of all buckets together those of the largest.
     fn lengths(&self) -> (usize, usize) {
         BUCKETS[self.bucket.min(MIXED - 1)]
     }
 
     /// LSTM cells' weights [3, 2H 4H] and biases [3, 4H], the forget gates' starting at 1.
-    fn cells<'g>(&self, g: &'g Graph) -> (Tensor<'g>, Tensor<'g>) {
+    fn cells<'g>(&self, g: &'g Builder) -> (Tensor<'g>, Tensor<'g>) {
         let width = self.hidden;
         let names =
             |what: &str| (1..=LAYERS).map(|l| format!("lstm{l}.{what}")).collect::<Vec<_>>();
@@ -150,7 +151,7 @@ impl Workload for Seq2seq {
         if self.bucket == MIXED { (0..MIXED).map(one).collect() } else { Vec::new() }
     }
 
-    fn build<'g>(&self, g: &'g Graph, mode: Mode) -> Option<Tensor<'g>> {
+    fn build<'g>(&self, g: &'g Builder, mode: Mode) -> Option<Tensor<'g>> {
         let (batch, width) = (self.batch, self.hidden);
         let (source_length, target_length) = self.lengths();
         let words = Init::Normal { std: 0.1 };
@@ -253,7 +254,7 @@ impl Workload for Seq2seq {
         Optimizer::new(Rule::Sgd { rate: 0.5 }).clip(5.0)
     }
 
-    fn data(&self, source: &Source) -> Result<Box<dyn Data>> {
+    fn data(&self, source: &DataSource) -> Result<Box<dyn Data>> {
         // Built-in text fills the buckets that are trained.
         let buckets = if self.bucket == MIXED {
             BUCKETS.to_vec()

@@ -6,12 +6,12 @@ use crate::data::speech::decode::{beam_search, edit_distance};
 use crate::data::speech::phones::fold;
 use crate::data::speech::{self as data, Inventory, Limits};
 use crate::error::Result;
-use crate::graph::{Graph, Init, Tensor};
+use crate::graph::{Builder, Init, Tensor};
 use crate::nn::{Start::HeNormal, dense, dropout};
 use crate::tensor::{DType, HostTensor};
 
 use super::{
-    Data, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Rule, Source, Split, Workload,
+    Data, DataSource, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Rule, Split, Workload,
 };
 
 /// 61 phones, then the blank.
@@ -93,7 +93,7 @@ impl Workload for Speech {
         true
     }
 
-    fn build<'g>(&self, g: &'g Graph, mode: Mode) -> Option<Tensor<'g>> {
+    fn build<'g>(&self, g: &'g Builder, mode: Mode) -> Option<Tensor<'g>> {
         let Self { batch, time, hidden, .. } = *self;
         let training = mode == Mode::Train;
         let layer = |x: Tensor<'g>, name: &str| {
@@ -132,7 +132,7 @@ impl Workload for Speech {
         Optimizer::new(Rule::Nesterov { rate: 1e-4, momentum: 0.99, decay: 0.0 }).clip(100.0)
     }
 
-    fn data(&self, source: &Source) -> Result<Box<dyn Data>> {
+    fn data(&self, source: &DataSource) -> Result<Box<dyn Data>> {
         let limits = Limits { frames: self.time, labels: self.labels, context: self.context };
         let (inventory, train, test) = match self.preset {
             Preset::Full => (Inventory::Full, 256, 64),

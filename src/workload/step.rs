@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use crate::error::Result;
-use crate::gpu::Caps;
-use crate::graph::bank::ALIGNMENT;
-use crate::graph::{Graph, Init, Nodes, Phase, Tensor, ValueId};
+use crate::graph::group::ALIGNMENT;
+use crate::graph::{Builder, Graph, Init, Phase, Tensor, ValueId};
+use crate::kernel::Caps;
 use crate::nn::as_rows;
 use crate::op::optimizer::{self, Rule};
 use crate::op::sparse::Touched;
@@ -49,8 +49,8 @@ impl Optimizer {
 ///
 /// # Errors
 /// [`crate::error::Error::Internal`] with the first fault of the model's graph.
-pub fn nodes(model: &dyn Workload, mode: Mode, caps: &Caps, recording: bool) -> Result<Nodes> {
-    let g = if recording { Graph::recording() } else { Graph::new() };
+pub fn nodes(model: &dyn Workload, mode: Mode, caps: &Caps, recording: bool) -> Result<Graph> {
+    let g = if recording { Builder::recording() } else { Builder::new() };
     let g = g.for_bindings(caps.max_binding);
     // The clock comes first, so that every program has it and advances it.
     let clock = g.clock();
@@ -62,12 +62,12 @@ pub fn nodes(model: &dyn Workload, mode: Mode, caps: &Caps, recording: bool) -> 
         train(&g, loss, model, recording);
     }
     g.set_phase(Phase::Update);
-    g.tick(clock);
+    g.advance_step(clock);
     g.finish()
 }
 
 /// Backward pass, clip and update.
-fn train<'g>(g: &'g Graph, loss: Tensor<'g>, model: &dyn Workload, recording: bool) {
+fn train<'g>(g: &'g Builder, loss: Tensor<'g>, model: &dyn Workload, recording: bool) {
     let optimizer = model.optimizer();
     let (parameters, lookups) = (g.parameters(), g.lookups());
     let rows = lookups.iter().map(|[_, _, rows]| *rows);
@@ -107,7 +107,7 @@ fn train<'g>(g: &'g Graph, loss: Tensor<'g>, model: &dyn Workload, recording: bo
 
 /// The gradients of the tables that were looked up, by the rows they were looked up at.
 fn touched<'g>(
-    g: &'g Graph,
+    g: &'g Builder,
     lookups: &[[Tensor<'g>; 3]],
     rows: &[Tensor<'g>],
     recording: bool,

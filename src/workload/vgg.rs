@@ -3,13 +3,13 @@
 use serde_json::{Map, Value};
 
 use crate::error::Result;
-use crate::graph::{Graph, Tensor};
+use crate::graph::{Builder, Tensor};
 use crate::nn::conv_bias;
 use crate::op::conv2d::Conv;
 use crate::op::max_pool::MaxPool;
 
 use super::images::{self, Classic, Sizes};
-use super::{Data, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Source, Workload};
+use super::{Data, DataSource, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Workload};
 
 /// Its line in the list.
 pub const ENTRY: Entry = Entry {
@@ -56,7 +56,7 @@ impl Workload for Vgg {
         self.0.set(name, value)
     }
 
-    fn build<'g>(&self, g: &'g Graph, mode: Mode) -> Option<Tensor<'g>> {
+    fn build<'g>(&self, g: &'g Builder, mode: Mode) -> Option<Tensor<'g>> {
         let mut h = images::input(g, &self.0.images);
         for (stage, (depth, channels)) in (1..).zip(DEPTHS.into_iter().zip(self.0.channels)) {
             for layer in 1..=depth {
@@ -71,7 +71,7 @@ impl Workload for Vgg {
         self.0.optimizer()
     }
 
-    fn data(&self, source: &Source) -> Result<Box<dyn Data>> {
+    fn data(&self, source: &DataSource) -> Result<Box<dyn Data>> {
         images::open(&self.0.images, source)
     }
 

@@ -9,10 +9,10 @@ use crate::measure::cell::Measured;
 use crate::measure::host;
 use crate::measure::peak::Peaks;
 use crate::measure::profile::Profile;
-use crate::measure::sample::{Samples, Source};
-use crate::measure::stats::{median, quantile};
+use crate::measure::sample::{Clock, Samples};
 use crate::measure::verify::Verification;
 use crate::record::{self, Record, store};
+use crate::stats::{median, quantile};
 use crate::workload::{Mode, Preset, Workload};
 
 use super::super::{Switch, VoiceArgs, output};
@@ -93,9 +93,9 @@ pub(super) fn run(
     model: &dyn Workload,
     measured: &Measured,
 ) -> record::Run {
-    let outline = &measured.program.outline;
+    let schedule = &measured.program.schedule;
     let nanoseconds = |d: std::time::Duration| d.as_nanos() as f64;
-    let cost = outline.cost();
+    let cost = schedule.cost();
     record::Run {
         workload: workload.into(),
         mode: mode.name().into(),
@@ -109,13 +109,13 @@ pub(super) fn run(
         timing: measured.samples.as_ref().map(timing),
         flops: cost.flops,
         bytes: cost.bytes,
-        parameters: outline.parameters() as u64,
-        dispatches: outline.dispatches(),
+        parameters: schedule.parameters() as u64,
+        dispatches: schedule.dispatches(),
         loss: measured.loss.filter(|loss| loss.is_finite()),
         memory: record::Memory {
-            planned_bytes: outline.plan.bytes(),
-            slots_bytes: outline.plan.slot_bytes(),
-            slots_bound_bytes: outline.plan.live_bytes,
+            planned_bytes: schedule.plan.bytes(),
+            slots_bytes: schedule.plan.slot_bytes(),
+            slots_bound_bytes: schedule.plan.live_bytes,
         },
         build_ns: nanoseconds(measured.build),
         pipelines: measured.pipelines.0,
@@ -182,7 +182,7 @@ fn validity(measured: &Measured) -> Vec<String> {
     if let Some(samples) = &measured.samples {
         if !samples.faults.is_empty() {
             doubts.push(format!("{}: wall time is used", texts(&samples.faults)));
-        } else if samples.source == Source::Wall {
+        } else if samples.clock == Clock::Wall {
             doubts.push("no usable timestamps: wall time is used".into());
         }
         if !samples.settled {
@@ -220,9 +220,9 @@ fn validity(measured: &Measured) -> Vec<String> {
 fn timing(samples: &Samples) -> record::Timing {
     let summary = samples.summary();
     record::Timing {
-        source: match samples.source {
-            Source::Timestamps => "timestamps".into(),
-            Source::Wall => "wall".into(),
+        source: match samples.clock {
+            Clock::Timestamps => "timestamps".into(),
+            Clock::Wall => "wall".into(),
         },
         steps_per_submit: samples.steps_per_submit,
         step: record::Statistics {
@@ -243,8 +243,8 @@ fn timing(samples: &Samples) -> record::Timing {
 }
 
 fn ops(measured: &Measured) -> Vec<record::Op> {
-    let entries = measured.program.outline.entries.iter().enumerate();
-    let op = |(i, entry): (usize, &crate::program::Entry)| {
+    let entries = measured.program.schedule.entries.iter().enumerate();
+    let op = |(i, entry): (usize, &crate::program::OpInstance)| {
         let (name, class) = entry.kind();
         record::Op {
             label: entry.label.clone(),

@@ -1,16 +1,16 @@
 //! `fathom train --workload deepq`: the score as it rises, and where the time goes.
 
+use crate::cli::table::Table;
+use crate::cli::{Format, ModelArgs, output};
 use crate::error::{Error, Result};
 use crate::game;
 use crate::gpu::Gpu;
 use crate::measure::sample::interrupted;
-use crate::measure::stats::mean;
 use crate::report::number;
+use crate::stats::mean;
 use crate::train::play::{Learner, Times};
 
 use super::TrainArgs;
-use crate::cli::table::Table;
-use crate::cli::{Format, ModelArgs, output};
 
 /// Plays and learns, with a line every so often.
 ///

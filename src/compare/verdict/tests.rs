@@ -1,6 +1,7 @@
-use super::*;
-use crate::measure::stats::median_ci95;
 use crate::random::Rng;
+use crate::stats::median_ci95;
+
+use super::*;
 
 /// Step times as the records of 60 runs of a tiny autoenc have them, at any amplitude: of the variance of
 /// their logarithms 68 % is noise that fades by a tenth a step (correlation 0.61 after one step, 0.40 after

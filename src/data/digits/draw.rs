@@ -3,8 +3,9 @@
 //! Uses only `+ - * /` and `sqrt`, which IEEE 754 rounds alike everywhere, so that a seed gives
 //! the same bytes on every machine.
 
-use super::Rng;
 use crate::data::idx::{Image, PIXELS, SIDE};
+
+use super::Rng;
 
 type Point = [f32; 2];
 /// Strokes, each a smooth curve through its points; a corner is where two strokes meet.

@@ -1,6 +1,6 @@
 //! Awkward convolutions for the tests, and real layers for the benches.
 
-use crate::op::map::{Function, Map};
+use crate::graph::chain::{Chain, Function};
 use crate::op::{self, Case};
 use crate::tensor::TensorSpec;
 
@@ -73,7 +73,7 @@ fn name(([b, h, w, c], [r, s, n], conv): Sizes) -> String {
 }
 
 /// A convolution of the given pass with an epilogue whose further inputs have these specs.
-fn fused(case: Case, name: &str, chain: &Map, extras: &[TensorSpec]) -> Option<Case> {
+fn fused(case: Case, name: &str, chain: &Chain, extras: &[TensorSpec]) -> Option<Case> {
     let op = case.op.with_epilogue(chain)?;
     let inputs = case.inputs.into_iter().chain(extras.iter().cloned());
     Some(Case { name: format!("{name}_{}", case.name), op, inputs: inputs.collect() })
@@ -89,15 +89,15 @@ impl op::Family for Family {
         // Bias, activation and residual, as layers have them.
         let sizes = ([1, 6, 5, 8], [3, 3, 12], conv(1, 1, 1));
         let [forward, input, _] = passes("b1_h6_w5_c8_n12", sizes);
-        let relu = Map::one(Function::Relu);
-        let bias_relu = relu.after(&Map::one(Function::Add), 0);
+        let relu = Chain::one(Function::Relu);
+        let bias_relu = relu.after(&Chain::one(Function::Add), 0);
         let bias_add_relu =
-            relu.after(&Map::one(Function::Add), 0).after(&Map::one(Function::Add), 0);
+            relu.after(&Chain::one(Function::Add), 0).after(&Chain::one(Function::Add), 0);
         let (bias, residual) = (TensorSpec::f32([12]), TensorSpec::f32([1, 6, 5, 12]));
         let [again, ..] = passes("b1_h6_w5_c8_n12", sizes);
         cases.extend(fused(forward, "bias_relu", &bias_relu, std::slice::from_ref(&bias)));
         cases.extend(fused(again, "bias_residual_relu", &bias_add_relu, &[bias, residual]));
-        let add = Map::one(Function::Add);
+        let add = Chain::one(Function::Add);
         cases.extend(fused(input, "add", &add, &[TensorSpec::f32([1, 6, 5, 8])]));
         // Frames of bytes.
         for case in passes("bytes_b2_h12_w12_c4", ([2, 12, 12, 4], [4, 4, 8], conv(2, 0, 1))) {

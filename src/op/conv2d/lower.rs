@@ -1,10 +1,12 @@
 //! Convolutions as dispatches: the matrix product's kernels with gathered operands, or the plain loops.
 
-use crate::gpu::Caps;
-use crate::op::map::text_epilogue;
+use crate::graph::chain::text_epilogue;
+use crate::graph::op::Io;
+use crate::kernel::{
+    Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch,
+};
 use crate::op::matmul::lower::{NARROW_STORE, Tiling, words};
 use crate::op::matmul::plan::{Problem, plan};
-use crate::op::{Binding, Dispatch, Io, Kernel, Lowered, Variant, grid, input, output, scratch};
 use crate::tensor::{DType, TensorSpec};
 
 use super::{Conv2d, Geometry, Pass};

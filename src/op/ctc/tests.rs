@@ -1,9 +1,10 @@
 //! The reference against every path written out, and the gradient rule through a graph: the op's
 //! second output has no gradient, so the general test of rules cannot hold it against differences.
 
+use crate::graph::Builder;
+use crate::graph::reference::finite_differences;
+
 use super::*;
-use crate::graph::Graph;
-use crate::graph::grad::finite_differences;
 
 fn inputs(steps: usize, classes: usize, labels: &[usize], seed: u64) -> Vec<Array> {
     let most = labels.len().max(1);
@@ -75,7 +76,7 @@ fn gradient_rule_agrees_with_finite_differences() {
     inputs[3].data = vec![3.0, 1.0, 0.0];
     let weights = Array::f32([3], vec![0.5, -2.0, 1.5]);
 
-    let graph = Graph::new();
+    let graph = Builder::new();
     let leaf = |i: usize| graph.input(&format!("x{i}"), specs[i].shape.clone(), specs[i].dtype);
     let x = leaf(0);
     let loss = x.ctc_loss(leaf(1), leaf(2), leaf(3));

@@ -2,14 +2,14 @@
 
 use rayon::prelude::*;
 
-use crate::gpu::Caps;
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::op::attention::{Size as Attended, attend_back, of_sequence};
 use crate::op::lstm::cell::add_product;
 use crate::op::lstm::step::{
     Linear, Rows, Size, Start, Step, copy_rows, inputs as cell_inputs, variants,
 };
 use crate::op::lstm::{MODEST, add_back, gates_within, inputs_of, layers_back, modest};
-use crate::op::{Class, Cost, Distribution, Io, Lowered, Op, Tolerance, Variant, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 

@@ -2,10 +2,8 @@
 
 use rayon::prelude::*;
 
-use crate::gpu::Caps;
-use crate::op::{
-    Class, Cost, Distribution, Io, Lowered, Op, Tolerance, Variant, input, output, scratch,
-};
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{Caps, Lowered, Variant, input, output, scratch};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 

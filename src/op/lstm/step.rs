@@ -1,7 +1,6 @@
 //! The dispatches that cells and the linear layers around them are made of: see `lstm/step.wgsl`.
 
-use crate::gpu::Caps;
-use crate::op::{Binding, Dispatch, Kernel, Variant, grid};
+use crate::kernel::{Binding, Caps, Dispatch, Kernel, Variant, grid};
 
 /// Lengths of a stack of cells over a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Awkward products for the tests.
 
-use crate::op::map::{Function, Map};
+use crate::graph::chain::{Chain, Function};
 use crate::op::{self, Case};
 use crate::tensor::TensorSpec;
 
@@ -54,7 +54,7 @@ fn case([batch, m, n, k]: [usize; 4], (ta, tb): (bool, bool)) -> Case {
 }
 
 /// A [m, k] B [k, n] with an epilogue whose further inputs have these specs.
-fn fused(name: &str, [m, n, k]: [usize; 3], chain: Map, extras: &[TensorSpec]) -> Case {
+fn fused(name: &str, [m, n, k]: [usize; 3], chain: Chain, extras: &[TensorSpec]) -> Case {
     let op = MatMul { epilogue: Some(chain), ..MatMul::default() };
     let operands = [TensorSpec::f32([m, k]), TensorSpec::f32([k, n])];
     let inputs: Vec<_> = operands.into_iter().chain(extras.iter().cloned()).collect();
@@ -69,11 +69,11 @@ impl op::Family for Family {
     fn cases(&self) -> Vec<Case> {
         let mut cases: Vec<Case> =
             SIZES.iter().map(|&(sizes, storage)| case(sizes, storage)).collect();
-        let bias_relu = Map::one(Function::Relu).after(&Map::one(Function::Add), 0);
+        let bias_relu = Chain::one(Function::Relu).after(&Chain::one(Function::Add), 0);
         let bias = |n: usize| TensorSpec::f32([n]);
         cases.push(fused("bias_relu", [9, 20, 8], bias_relu.clone(), &[bias(20)]));
         cases.push(fused("bias_relu", [33, 70, 20], bias_relu, &[bias(70)]));
-        let add = Map::one(Function::Add);
+        let add = Chain::one(Function::Add);
         let whole = TensorSpec::f32([20, 36]);
         cases.push(fused("residual", [20, 36, 256], add, &[whole]));
         for (name, batch) in [("rows_2x5_n6_k7", [2, 5]), ("rows_4x64_n64_k64", [4, 64])] {

@@ -1,10 +1,10 @@
 //! A product under one variant as dispatches: constants that follow from the operands' storage and the
 //! sizes, parameters, grids.
 
-use crate::gpu::Caps;
-use crate::op::{
-    Binding, Dispatch, Io, Kernel, Lowered, Variant, grid, input, map::text_epilogue, output,
-    scratch,
+use crate::graph::chain::text_epilogue;
+use crate::graph::op::Io;
+use crate::kernel::{
+    Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch,
 };
 use crate::tensor::TensorSpec;
 

@@ -5,8 +5,7 @@
 //! from measurements), the work it does including what lies outside the matrix, and how much of the device
 //! it keeps busy. The estimates only have to rank: tuning measures.
 
-use crate::gpu::Caps;
-use crate::op::Variant;
+use crate::kernel::{Caps, Variant};
 
 /// Sizes of one problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,11 +2,8 @@
 
 use rayon::prelude::*;
 
-use crate::gpu::Caps;
-use crate::op::{
-    Class, Cost, Dispatch, Distribution, Io, Kernel, Lowered, Op, Tolerance, Variant, input,
-    output, scratch,
-};
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 

@@ -1,8 +1,7 @@
 //! What the recurrence and its gradient share: T dispatches of one kernel, each a time step of both
 //! directions, that differ only in how a value is finished.
 
-use crate::gpu::Caps;
-use crate::op::{Binding, Dispatch, Kernel, Variant};
+use crate::kernel::{Binding, Caps, Dispatch, Kernel, Variant};
 use crate::tensor::TensorSpec;
 
 /// Invocations in a workgroup of `register`.

@@ -1,10 +1,7 @@
 //! The gradient of a maximum.
 
-use crate::gpu::Caps;
-use crate::op::{
-    Class, Cost, Dispatch, Distribution, Io, Kernel, Lowered, Op, Tolerance, Variant, grid, input,
-    output,
-};
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 

@@ -1,8 +1,9 @@
 //! How a reduction runs: which invocations fold which values, in one dispatch or in two.
 
-use crate::gpu::Caps;
+use crate::kernel::{
+    Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch,
+};
 use crate::op::rows::{GPU_WORKGROUP, REFERENCE_ELEMENTS, Rows, lanes};
-use crate::op::{Binding, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch};
 use crate::tensor::TensorSpec;
 
 /// The input as [outer, length, inner], where `length` is folded.

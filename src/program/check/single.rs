@@ -5,7 +5,8 @@ use std::num::NonZeroU64;
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::gpu::pipeline::PARAMS_WINDOW;
-use crate::op::{Lowered, Op, Operand};
+use crate::graph::op::Op;
+use crate::kernel::{Lowered, Operand};
 use crate::tensor::{Array, DType, TensorSpec};
 
 use super::poison;

@@ -1,5 +1,6 @@
-use super::*;
 use crate::analysis::synthetic;
+
+use super::*;
 
 #[test]
 fn a_page_stands_alone_and_holds_its_records() {

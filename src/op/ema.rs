@@ -1,28 +1,26 @@
 //! State that follows other values: running statistics, and the target network's copies.
 
-use crate::gpu::Caps;
-use crate::graph::{Graph, Tensor};
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::graph::{Builder, Tensor};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 
-use super::{
-    Case, Class, Cost, Dispatch, Distribution, Io, Kernel, Lowered, Op, Tolerance, Variant, grid,
-    input, output,
-};
+use super::Case;
 
 /// target = (1 - rate) target + rate source, in place, at every `period`-th step. Inputs: clock, source
 /// `[n]`, target `[n]`, n a multiple of 64.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Blend {
+pub struct Ema {
     /// Share of the source.
     pub rate: f32,
     /// Steps from one update to the next; the first is the `period`-th.
     pub period: u32,
 }
 
-impl Op for Blend {
+impl Op for Ema {
     fn name(&self) -> &'static str {
-        "blend"
+        "ema"
     }
 
     fn class(&self) -> Class {
@@ -50,7 +48,7 @@ impl Op for Blend {
     }
 
     fn variants(&self, _inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::new("blend", [])]
+        vec![Variant::new("ema", [])]
     }
 
     fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
@@ -62,7 +60,7 @@ impl Op for Blend {
             let len = most.min(n - first);
             let groups = len / 4;
             Dispatch {
-                kernel: Kernel::of("blend", variant),
+                kernel: Kernel::of("ema", variant),
                 bindings: vec![input(0), input(1).range(first, len), output(0).range(first, len)],
                 params: vec![groups as u32, self.period, self.rate.to_bits(), rest.to_bits()],
                 grid: grid(groups.div_ceil(64), io.caps),
@@ -105,27 +103,27 @@ impl Op for Blend {
     }
 }
 
-impl Graph {
-    /// Moves the flat state `target` towards `source`: see [`Blend`].
-    pub fn blend<'g>(&'g self, target: Tensor<'g>, source: Tensor<'g>, blend: Blend) {
-        self.apply1(blend, &[self.clock(), source, target]);
+impl Builder {
+    /// Moves the flat state `target` towards `source`: see [`Ema`].
+    pub fn ema<'g>(&'g self, target: Tensor<'g>, source: Tensor<'g>, ema: Ema) {
+        self.apply1(ema, &[self.clock(), source, target]);
     }
 }
 
-/// Cases of [`Blend`].
+/// Cases of [`Ema`].
 #[derive(Debug)]
 pub struct Family;
 
 impl super::Family for Family {
     fn name(&self) -> &'static str {
-        "blend"
+        "ema"
     }
 
     fn cases(&self) -> Vec<Case> {
         let case = |(name, rate, period, n): (&str, f32, u32, usize)| {
             let flat = TensorSpec::f32([n]);
             let inputs = [TensorSpec::u32([4]), flat.clone(), flat];
-            Case::new(format!("{name}_{n}"), Blend { rate, period }, inputs)
+            Case::new(format!("{name}_{n}"), Ema { rate, period }, inputs)
         };
         let cases = [
             ("average", 0.1, 1, 64),

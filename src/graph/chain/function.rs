@@ -142,7 +142,7 @@ impl Function {
     }
 
     /// The argument that must be above 0, if any.
-    pub(super) fn wants_positive(&self) -> Option<usize> {
+    pub(crate) fn wants_positive(&self) -> Option<usize> {
         match self {
             Log | Sqrt => Some(0),
             Div => Some(1),
@@ -186,7 +186,7 @@ impl Function {
 
     /// The WGSL expression over argument expressions of type `T` (f32 or vec4<f32>); `i` is the element
     /// or the group of four.
-    pub(super) fn wgsl(&self, a: &[String], wide: bool) -> String {
+    pub(crate) fn wgsl(&self, a: &[String], wide: bool) -> String {
         let x = &a[0];
         match *self {
             Copy => x.clone(),
@@ -234,7 +234,7 @@ impl Function {
     }
 
     /// The gradients of the arguments before broadcasting is undone.
-    pub(super) fn gradient<'g>(
+    pub(crate) fn gradient<'g>(
         &self,
         x: &[Tensor<'g>],
         y: Tensor<'g>,

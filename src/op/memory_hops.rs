@@ -2,22 +2,20 @@
 
 use rayon::prelude::*;
 
-use crate::gpu::Caps;
 use crate::graph::Tensor;
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 
-use super::{
-    Case, Class, Cost, Dispatch, Distribution, Io, Kernel, Lowered, Op, Tolerance, Variant, grid,
-    input, output,
-};
+use super::Case;
 
 /// Inputs: question [B, d], memories [K, B, M, d], embeddings [K, V d and a gap]. Outputs: logits [B, V], and
 /// what the backward pass reads: the states u [B, K, d] and the attention p [B, K - 1, M]. Hop k matches
 /// against memories k and takes from memories k + 1; the last table is the answer's weight. Word 0 is none: its
 /// logit is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hops {
+pub struct MemoryHops {
     /// V: words.
     pub vocabulary: usize,
     /// Without the softmax: how training starts (section 5).
@@ -27,7 +25,7 @@ pub struct Hops {
 /// The gradient with respect to the question and the memories: dlogits, memories, embeddings, states and
 /// attention to dquestion [B, d] and dmemories [K, B, M, d].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HopsGrad(pub Hops);
+pub struct MemoryHopsGrad(pub MemoryHops);
 
 /// The gradient with respect to the embeddings: dlogits [B, V] and states [B, K, d] to [K, stride].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +44,7 @@ struct Size {
     stride: usize,
 }
 
-impl Hops {
+impl MemoryHops {
     fn size(&self, memories: &TensorSpec, embeddings: &TensorSpec) -> Result<Size, String> {
         match (memories.dims(), embeddings.dims()) {
             (&[tables, batch, memories, dimension], &[others, stride])
@@ -59,7 +57,7 @@ impl Hops {
     }
 
     fn kernel(&self, shader: &str, size: Size) -> Kernel {
-        Kernel::new(format!("hops/{shader}"))
+        Kernel::new(format!("memory_hops/{shader}"))
             .with_consts(&[
                 ("D", size.dimension as u32),
                 ("M", size.memories as u32),
@@ -93,9 +91,9 @@ fn variants(name: &'static str, caps: &Caps) -> Vec<Variant> {
     if caps.software { vec![by(8), by(64)] } else { vec![by(64), by(8)] }
 }
 
-impl Op for Hops {
+impl Op for MemoryHops {
     fn name(&self) -> &'static str {
-        "hops"
+        "memory_hops"
     }
 
     fn class(&self) -> Class {
@@ -148,7 +146,7 @@ impl Op for Hops {
         };
         let stride = x[2].spec().shape.last();
         let g = dlogits.graph();
-        let inner = g.apply(HopsGrad(*self), &[dlogits, x[1], x[2], y[1], y[2]]);
+        let inner = g.apply(MemoryHopsGrad(*self), &[dlogits, x[1], x[2], y[1], y[2]]);
         let answer = g.apply1(AnswerGrad { stride }, &[dlogits, y[1]]);
         vec![Some(inner[0]), Some(inner[1]), Some(answer)]
     }
@@ -219,9 +217,9 @@ fn modest(inputs: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> V
     inputs.iter().map(draw).collect()
 }
 
-impl Op for HopsGrad {
+impl Op for MemoryHopsGrad {
     fn name(&self) -> &'static str {
-        "hops_grad"
+        "memory_hops_grad"
     }
 
     fn class(&self) -> Class {
@@ -361,7 +359,7 @@ impl Op for AnswerGrad {
             ("TOTAL", total),
         ];
         Lowered::one(Dispatch {
-            kernel: Kernel::of("hops", variant)
+            kernel: Kernel::of("memory_hops", variant)
                 .with_consts(&consts.map(|(name, value)| (name, value as u32))),
             bindings: vec![input(0), input(1), output(0)],
             params: Vec::new(),
@@ -413,19 +411,24 @@ pub struct Answer<'g> {
 impl<'g> Tensor<'g> {
     /// The answer to the question `self` [B, d] over `memories` [K, B, M, d] by K - 1 hops (Sukhbaatar 2015,
     /// section 2, "adjacent" weights), with the last of the stacked `embeddings` as the answer's weight.
-    pub fn hops(self, memories: Tensor<'g>, embeddings: Tensor<'g>, hops: Hops) -> Answer<'g> {
+    pub fn memory_hops(
+        self,
+        memories: Tensor<'g>,
+        embeddings: Tensor<'g>,
+        hops: MemoryHops,
+    ) -> Answer<'g> {
         let made = self.graph().apply(hops, &[self, memories, embeddings]);
         Answer { logits: made[0], attention: made[2] }
     }
 }
 
-/// Cases of [`Hops`], [`HopsGrad`] and [`AnswerGrad`].
+/// Cases of [`MemoryHops`], [`MemoryHopsGrad`] and [`AnswerGrad`].
 #[derive(Debug)]
 pub struct Family;
 
 impl super::Family for Family {
     fn name(&self) -> &'static str {
-        "hops"
+        "memory_hops"
     }
 
     fn cases(&self) -> Vec<Case> {
@@ -441,7 +444,7 @@ impl super::Family for Family {
             (5, 7, 67, 33, 129, false),
         ] {
             let stride = (vocabulary * d).next_multiple_of(64);
-            let hops = Hops { vocabulary, linear };
+            let hops = MemoryHops { vocabulary, linear };
             let question = TensorSpec::f32([batch, d]);
             let memories = TensorSpec::f32([k, batch, m, d]);
             let embeddings = TensorSpec::f32([k, stride]);
@@ -453,7 +456,7 @@ impl super::Family for Family {
             let inputs = [question, memories.clone(), embeddings.clone()];
             cases.push(Case::new(&*name, hops, inputs));
             let inputs = [logits.clone(), memories, embeddings, states.clone(), attention];
-            cases.push(Case::new(format!("{name}_back"), HopsGrad(hops), inputs));
+            cases.push(Case::new(format!("{name}_back"), MemoryHopsGrad(hops), inputs));
             let answer = AnswerGrad { stride };
             cases.push(Case::new(format!("{name}_answer"), answer, [logits, states]));
         }

@@ -1,18 +1,19 @@
 //! The step's clock moves on.
 
-use crate::gpu::Caps;
-use crate::graph::{Graph, Tensor};
+use crate::graph::op::{Class, Cost, Io, Op, Tolerance};
+use crate::graph::{Builder, Tensor};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, output};
 use crate::tensor::{Array, TensorSpec};
 
-use super::{Case, Class, Cost, Dispatch, Io, Kernel, Lowered, Op, Tolerance, Variant, output};
+use super::Case;
 
 /// Adds 1 to the clock's step, in place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tick;
+pub struct AdvanceStep;
 
-impl Op for Tick {
+impl Op for AdvanceStep {
     fn name(&self) -> &'static str {
-        "tick"
+        "advance_step"
     }
 
     fn class(&self) -> Class {
@@ -31,12 +32,12 @@ impl Op for Tick {
     }
 
     fn variants(&self, _inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::new("tick", [])]
+        vec![Variant::new("advance", [])]
     }
 
     fn lower(&self, variant: &Variant, _io: &Io) -> Lowered {
         Lowered::one(Dispatch {
-            kernel: Kernel::of("tick", variant),
+            kernel: Kernel::of("advance_step", variant),
             bindings: vec![output(0)],
             params: vec![],
             grid: [1, 1, 1],
@@ -58,23 +59,23 @@ impl Op for Tick {
     }
 }
 
-impl Graph {
+impl Builder {
     /// Moves the clock to the next step.
-    pub fn tick<'g>(&'g self, clock: Tensor<'g>) {
-        self.apply1(Tick, &[clock]);
+    pub fn advance_step<'g>(&'g self, clock: Tensor<'g>) {
+        self.apply1(AdvanceStep, &[clock]);
     }
 }
 
-/// The case of [`Tick`].
+/// The case of [`AdvanceStep`].
 #[derive(Debug)]
 pub struct Family;
 
 impl super::Family for Family {
     fn name(&self) -> &'static str {
-        "tick"
+        "advance_step"
     }
 
     fn cases(&self) -> Vec<Case> {
-        vec![Case::new("clock", Tick, [TensorSpec::u32([4])])]
+        vec![Case::new("clock", AdvanceStep, [TensorSpec::u32([4])])]
     }
 }

@@ -1,15 +1,13 @@
 //! Sentences as position-encoded bags of words: what a memory network keeps (Sukhbaatar 2015, section 4.1).
 
-use crate::gpu::Caps;
 use crate::graph::Tensor;
+use crate::graph::chain::{Chain, text_epilogue_of};
+use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 
-use super::map::{Map, text_epilogue_of};
-use super::{
-    Case, Class, Cost, Dispatch, Distribution, Io, Kernel, Lowered, Op, Tolerance, Variant, grid,
-    input, output,
-};
+use super::Case;
 
 /// Sizes that the tables' tensors alone do not tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,18 +21,18 @@ pub struct Tables {
 /// Inputs: story u32 [B, M, S], question u32 [B, S], embeddings [K, V d and a gap], temporal rows [K, M d and
 /// a gap]. Outputs: memories [K, B, M, d] and the question under the first table [B, d]. Word 0 is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bag(pub Tables);
+pub struct EmbeddingBag(pub Tables);
 
-/// The gradient of [`Bag`] with respect to the tables: story, question, dmemories [K, B, M, d] and
+/// The gradient of [`EmbeddingBag`] with respect to the tables: story, question, dmemories [K, B, M, d] and
 /// dasked [B, d] to the embeddings' and the temporal rows' gradients, gaps and word 0 being 0.
 #[derive(Debug, Clone, PartialEq)]
-pub struct BagGrad {
+pub struct EmbeddingBagGrad {
     /// Sizes.
     pub tables: Tables,
     /// Elements from one embedding table to the next, and from one temporal table to the next.
     pub strides: [usize; 2],
     /// Applied to each value of the embeddings' gradient as it is stored; its other inputs come last.
-    pub epilogue: Option<Map>,
+    pub epilogue: Option<Chain>,
 }
 
 /// The lengths of one problem.
@@ -93,7 +91,7 @@ fn strides(spec: &TensorSpec, least: usize) -> Result<(usize, usize), String> {
     }
 }
 
-impl Bag {
+impl EmbeddingBag {
     fn size(&self, inputs: &[TensorSpec]) -> Result<(Size, usize, usize), String> {
         let Tables { dimension, vocabulary } = self.0;
         let (tables, stride_e) = strides(&inputs[2], dimension * vocabulary)?;
@@ -106,9 +104,9 @@ impl Bag {
     }
 }
 
-impl Op for Bag {
+impl Op for EmbeddingBag {
     fn name(&self) -> &'static str {
-        "bag"
+        "embedding_bag"
     }
 
     fn class(&self) -> Class {
@@ -141,7 +139,8 @@ impl Op for Bag {
         let d = self.0.dimension;
         let invocations = size.batch * (size.memories + 1) * d;
         Lowered::one(Dispatch {
-            kernel: Kernel::of("bag", variant).with_consts(&size.consts(d, [stride_e, stride_t])),
+            kernel: Kernel::of("embedding_bag", variant)
+                .with_consts(&size.consts(d, [stride_e, stride_t])),
             bindings: [0, 1, 2, 3].map(input).into_iter().chain([output(0), output(1)]).collect(),
             params: Vec::new(),
             grid: grid(invocations.div_ceil(64), io.caps),
@@ -156,7 +155,7 @@ impl Op for Bag {
     ) -> Vec<Option<Tensor<'g>>> {
         // Values are finite, so that 0 times them is 0.
         let d = |i: usize| dy[i].unwrap_or_else(|| y[i].scale(0.0));
-        let op = BagGrad {
+        let op = EmbeddingBagGrad {
             tables: self.0,
             strides: [x[2].spec().shape.last(), x[3].spec().shape.last()],
             epilogue: None,
@@ -224,7 +223,7 @@ const WITHOUT_TINY: &[Distribution] = &[
     Distribution::Extreme,
 ];
 
-impl BagGrad {
+impl EmbeddingBagGrad {
     fn size(&self, inputs: &[TensorSpec]) -> Result<Size, String> {
         let tables = inputs[2].dims().first().copied().unwrap_or(0);
         let size = Size::of(&inputs[0], &inputs[1], tables)?;
@@ -244,9 +243,9 @@ impl BagGrad {
 /// Words an invocation looks at between two gatherings.
 const EACH: u32 = 16;
 
-impl Op for BagGrad {
+impl Op for EmbeddingBagGrad {
     fn name(&self) -> &'static str {
-        "bag_grad"
+        "embedding_bag_grad"
     }
 
     fn class(&self) -> Class {
@@ -260,7 +259,7 @@ impl Op for BagGrad {
     fn cost(&self, inputs: &[TensorSpec]) -> Cost {
         let outputs = self.output(inputs).unwrap_or_default();
         let flops = self.size(inputs).map_or(0, |size| size.flops(self.tables.dimension));
-        let stored = self.epilogue.as_ref().map_or(0, Map::flops) * outputs[0].len() as u64;
+        let stored = self.epilogue.as_ref().map_or(0, Chain::flops) * outputs[0].len() as u64;
         Cost::new(flops + stored, inputs, &outputs)
     }
 
@@ -279,7 +278,7 @@ impl Op for BagGrad {
             return Lowered::default();
         };
         let Tables { dimension, vocabulary } = self.tables;
-        let mut kernel = Kernel::of("bag", variant)
+        let mut kernel = Kernel::of("embedding_bag", variant)
             .with_consts(&size.consts(dimension, self.strides))
             .with_consts(&[("VOCABULARY", vocabulary as u32)]);
         let mut bindings: Vec<_> = [0, 1, 2, 3].map(input).into();
@@ -349,7 +348,7 @@ impl Op for BagGrad {
         WITHOUT_TINY
     }
 
-    fn with_epilogue(&self, chain: &Map) -> Option<Box<dyn Op>> {
+    fn with_epilogue(&self, chain: &Chain) -> Option<Box<dyn Op>> {
         // Six bindings are taken by then, of the eight that every device has.
         let epilogue = chain.behind(self.epilogue.as_ref());
         (!chain.is_random() && epilogue.inputs <= 3)
@@ -357,7 +356,7 @@ impl Op for BagGrad {
     }
 
     fn types(&self) -> Vec<(&'static str, Class)> {
-        let rest = self.epilogue.as_ref().map(Map::types).unwrap_or_default();
+        let rest = self.epilogue.as_ref().map(Chain::types).unwrap_or_default();
         std::iter::once((self.name(), self.class())).chain(rest).collect()
     }
 }
@@ -366,7 +365,7 @@ impl<'g> Tensor<'g> {
     /// The sentences of `self`, a story u32 [B, M, S], under each of K tables as memories [K, B, M, d], and
     /// `question` u32 [B, S] under the first as [B, d] (Sukhbaatar 2015, sections 2.1 and 4.1). `embeddings`
     /// and `temporal` are stacks of K parameters.
-    pub fn bag(
+    pub fn embedding_bag(
         self,
         question: Tensor<'g>,
         embeddings: Tensor<'g>,
@@ -374,18 +373,18 @@ impl<'g> Tensor<'g> {
         tables: Tables,
     ) -> (Tensor<'g>, Tensor<'g>) {
         let inputs = [self, question, embeddings, temporal];
-        let made = self.graph().apply(Bag(tables), &inputs);
+        let made = self.graph().apply(EmbeddingBag(tables), &inputs);
         (made[0], made[1])
     }
 }
 
-/// Cases of [`Bag`] and [`BagGrad`].
+/// Cases of [`EmbeddingBag`] and [`EmbeddingBagGrad`].
 #[derive(Debug)]
 pub struct Family;
 
 impl super::Family for Family {
     fn name(&self) -> &'static str {
-        "bag"
+        "embedding_bag"
     }
 
     fn cases(&self) -> Vec<Case> {
@@ -403,14 +402,14 @@ impl super::Family for Family {
             let story = [TensorSpec::u32([batch, m, s]), TensorSpec::u32([batch, s])];
             let name = format!("k{k}_b{batch}_m{m}_s{s}_d{dimension}_v{vocabulary}");
             let stacks = strides.map(|n| TensorSpec::f32([k, n]));
-            cases.push(Case::new(&*name, Bag(tables), [&story[..], &stacks].concat()));
+            cases.push(Case::new(&*name, EmbeddingBag(tables), [&story[..], &stacks].concat()));
             let grads =
                 [TensorSpec::f32([k, batch, m, dimension]), TensorSpec::f32([batch, dimension])];
-            let grad = BagGrad { tables, strides, epilogue: None };
+            let grad = EmbeddingBagGrad { tables, strides, epilogue: None };
             let inputs = [&story[..], &grads].concat();
             cases.push(Case::new(format!("{name}_back"), grad.clone(), inputs.clone()));
-            let sum = Some(Map::one(super::map::Function::Add));
-            let added = BagGrad { epilogue: sum, ..grad };
+            let sum = Some(Chain::one(crate::graph::chain::Function::Add));
+            let added = EmbeddingBagGrad { epilogue: sum, ..grad };
             let inputs = [&inputs[..], &stacks[..1]].concat();
             cases.push(Case::new(format!("{name}_back_add"), added, inputs));
         }

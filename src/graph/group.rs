@@ -1,13 +1,13 @@
-//! Banks: many variables in one flat buffer, so that an optimiser is one dispatch over all of them.
+//! Groups: many variables in one flat buffer, so that an optimiser is one dispatch over all of them.
 
 use crate::tensor::{Shape, TensorSpec};
 
-use super::{Graph, Init, Kind, Node, Nodes, Tensor};
+use super::{Builder, Graph, Init, Node, NodeKind, Tensor};
 
 /// Elements a member's start is aligned to: 256 bytes, the largest alignment a device asks for.
 pub const ALIGNMENT: usize = 64;
 
-/// One variable of a bank.
+/// One variable of a group.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Member {
     /// As in a snapshot: `dense1.weight`.
@@ -22,14 +22,14 @@ pub struct Member {
 
 /// A named set of variables.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Bank {
+pub struct ParamGroup {
     /// `param`, `target`.
     pub name: String,
     /// In order of declaration.
     pub members: Vec<Member>,
 }
 
-/// Where a bank's members lie in its flat tensor.
+/// Where a group's members lie in its flat tensor.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Layout {
     /// First element of each member, in order of declaration.
@@ -40,7 +40,7 @@ pub struct Layout {
     pub len: usize,
 }
 
-impl Bank {
+impl ParamGroup {
     /// Members that decay first, each aligned.
     pub fn layout(&self) -> Layout {
         let mut offsets = vec![0; self.members.len()];
@@ -66,26 +66,26 @@ impl Bank {
     }
 }
 
-impl Graph {
-    /// A variable of bank `bank`, named `scope.name`.
+impl Builder {
+    /// A variable of group `group`, named `scope.name`.
     pub fn member(
         &self,
-        bank: &str,
+        group: &str,
         name: &str,
         shape: impl Into<Shape>,
         init: Init,
     ) -> Tensor<'_> {
         let shape = shape.into();
         let rows = shape.dims().first().copied().unwrap_or(1);
-        self.member_rows(bank, name, shape, rows, init)[0]
+        self.member_rows(group, name, shape, rows, init)[0]
     }
 
-    /// Adds a member to a bank; the index of both.
-    fn declare(&self, bank: &str, name: &str, shape: Shape, init: Init) -> (usize, usize) {
+    /// Adds a member to a group; the index of both.
+    fn declare(&self, group: &str, name: &str, shape: Shape, init: Init) -> (usize, usize) {
         let scope = self.scope();
         let name = if scope.is_empty() { name.to_string() } else { format!("{scope}.{name}") };
         // `target/conv1.weight`, also where the scope says `target.conv1`.
-        let name = match self.other_parameters().filter(|other| other == bank) {
+        let name = match self.other_parameters().filter(|other| other == group) {
             Some(other) => {
                 let own = name.strip_prefix(&format!("{other}.")).unwrap_or(&name);
                 format!("{other}/{own}")
@@ -93,14 +93,14 @@ impl Graph {
             None => name,
         };
         let member = Member { decays: name.ends_with("weight"), name, shape, init };
-        self.with_nodes(|nodes| {
-            let found = nodes.banks.iter().position(|b| b.name == bank);
-            let at = found.unwrap_or(nodes.banks.len());
+        self.with_graph(|nodes| {
+            let found = nodes.groups.iter().position(|b| b.name == group);
+            let at = found.unwrap_or(nodes.groups.len());
             if found.is_none() {
-                nodes.banks.push(Bank { name: bank.to_string(), members: vec![] });
+                nodes.groups.push(ParamGroup { name: group.to_string(), members: vec![] });
             }
-            nodes.banks[at].members.push(member);
-            (at, nodes.banks[at].members.len() - 1)
+            nodes.groups[at].members.push(member);
+            (at, nodes.groups[at].members.len() - 1)
         })
     }
 
@@ -108,7 +108,7 @@ impl Graph {
     /// must be a multiple of 64.
     pub fn member_rows(
         &self,
-        bank: &str,
+        group: &str,
         name: &str,
         shape: impl Into<Shape>,
         rows: usize,
@@ -116,7 +116,7 @@ impl Graph {
     ) -> Vec<Tensor<'_>> {
         let shape = shape.into();
         let dims = shape.dims().to_vec();
-        let (bank, member) = self.declare(bank, name, shape, init);
+        let (group, member) = self.declare(group, name, shape, init);
         let part = |first: usize| {
             let mut part = dims.clone();
             if let Some(all) = part.first_mut() {
@@ -124,19 +124,19 @@ impl Graph {
             }
             let row: usize = dims.iter().skip(1).product();
             let first = first * row;
-            let kind = Kind::Member { bank, member, first };
+            let kind = NodeKind::Member { group, member, first };
             self.add(kind, &[], vec![TensorSpec::f32(part)])[0]
         };
         let all = dims.first().copied().unwrap_or(1);
         (0..all).step_by(rows.max(1)).map(part).collect()
     }
 
-    /// A parameter: a member of bank `param`, or of the bank that is being built in its place.
+    /// A parameter: a member of group `param`, or of the group that is being built in its place.
     pub fn parameter(&self, name: &str, shape: impl Into<Shape>, init: Init) -> Tensor<'_> {
-        self.member(&self.parameter_bank(), name, shape, init)
+        self.member(&self.parameter_group(), name, shape, init)
     }
 
-    /// A parameter in parts: see [`Graph::member_rows`].
+    /// A parameter in parts: see [`Builder::member_rows`].
     pub fn parameter_rows(
         &self,
         name: &str,
@@ -144,7 +144,7 @@ impl Graph {
         rows: usize,
         init: Init,
     ) -> Vec<Tensor<'_>> {
-        self.member_rows(&self.parameter_bank(), name, shape, rows, init)
+        self.member_rows(&self.parameter_group(), name, shape, rows, init)
     }
 
     /// Parameters of one shape as one tensor [n, elements of one and a gap], so that a kernel binds them all:
@@ -156,70 +156,70 @@ impl Graph {
         init: Init,
     ) -> Tensor<'_> {
         let shape = shape.into();
-        let bank = self.parameter_bank();
+        let group = self.parameter_group();
         let stride = shape.len().next_multiple_of(ALIGNMENT);
         let members =
-            names.iter().map(|name| self.declare(&bank, name, shape.clone(), init.clone()));
+            names.iter().map(|name| self.declare(&group, name, shape.clone(), init.clone()));
         let members: Vec<_> = members.collect();
-        let (bank, member) = members.first().copied().unwrap_or_default();
-        let kind = Kind::Member { bank, member, first: 0 };
+        let (group, member) = members.first().copied().unwrap_or_default();
+        let kind = NodeKind::Member { group, member, first: 0 };
         self.add(kind, &[], vec![TensorSpec::f32([names.len(), stride])])[0]
     }
 
-    /// Builds a network whose parameters lie in bank `name` and are called `name/..`: a second set of
+    /// Builds a network whose parameters lie in group `name` and are called `name/..`: a second set of
     /// parameters that starts like the first and is not trained.
     pub fn with_parameters_in<T>(&self, name: &str, build: impl FnOnce() -> T) -> T {
-        let before = self.replace_parameter_bank(Some(name.to_string()));
+        let before = self.replace_parameter_group(Some(name.to_string()));
         let built = build();
-        self.replace_parameter_bank(before);
+        self.replace_parameter_group(before);
         built
     }
 
     /// The parameters so far, in order of declaration; one that is cut into parts is several.
     pub fn parameters(&self) -> Vec<Tensor<'_>> {
-        let ids: Vec<_> = self.with_nodes(|nodes| {
-            let param = nodes.banks.iter().position(|b| b.name == "param");
+        let ids: Vec<_> = self.with_graph(|nodes| {
+            let param = nodes.groups.iter().position(|b| b.name == "param");
             let parts = nodes.parts(param.unwrap_or(usize::MAX));
             parts.map(|(node, _)| node.outputs[0]).collect()
         });
         ids.into_iter().map(|id| self.tensor(id)).collect()
     }
 
-    /// A bank as one flat tensor, with its layout. All its members must have been declared.
-    pub fn flat(&self, bank: &str) -> (Tensor<'_>, Layout) {
-        let (bank, layout) = self.bank(bank);
+    /// A group as one flat tensor, with its layout. All its members must have been declared.
+    pub fn flat(&self, group: &str) -> (Tensor<'_>, Layout) {
+        let (group, layout) = self.group(group);
         let spec = TensorSpec::f32([layout.len]);
-        (self.add(Kind::Bank { bank }, &[], vec![spec])[0], layout)
+        (self.add(NodeKind::Group { group }, &[], vec![spec])[0], layout)
     }
 
-    /// One value for each member of a bank, or for each of its parts, in order of declaration, as a flat
-    /// tensor in the bank's layout. Gaps are zero.
-    pub fn pack<'g>(&'g self, bank: &str, values: &[Tensor<'g>]) -> Tensor<'g> {
-        let (bank, layout) = self.bank(bank);
+    /// One value for each member of a group, or for each of its parts, in order of declaration, as a flat
+    /// tensor in the group's layout. Gaps are zero.
+    pub fn pack<'g>(&'g self, group: &str, values: &[Tensor<'g>]) -> Tensor<'g> {
+        let (group, layout) = self.group(group);
         let spec = TensorSpec::f32([layout.len]);
-        self.add(Kind::Pack { bank }, values, vec![spec])[0]
+        self.add(NodeKind::Flat { group }, values, vec![spec])[0]
     }
 
-    fn bank(&self, name: &str) -> (usize, Layout) {
-        let found = self.with_nodes(|nodes| {
-            let at = nodes.banks.iter().position(|b| b.name == name)?;
-            Some((at, nodes.banks[at].layout()))
+    fn group(&self, name: &str) -> (usize, Layout) {
+        let found = self.with_graph(|nodes| {
+            let at = nodes.groups.iter().position(|b| b.name == name)?;
+            Some((at, nodes.groups[at].layout()))
         });
         found.unwrap_or_else(|| {
-            self.fail(format!("there is no bank '{name}'"));
-            let layout = Bank::default().layout();
+            self.fail(format!("there is no group '{name}'"));
+            let layout = ParamGroup::default().layout();
             (0, layout)
         })
     }
 }
 
-impl Nodes {
-    /// The nodes that are members of a bank or parts of them, in order, with their first element in the
-    /// bank.
-    pub(super) fn parts(&self, bank: usize) -> impl Iterator<Item = (&Node, usize)> {
-        let layout = self.banks.get(bank).map(Bank::layout).unwrap_or_default();
+impl Graph {
+    /// The nodes that are members of a group or parts of them, in order, with their first element in the
+    /// group.
+    pub(crate) fn parts(&self, group: usize) -> impl Iterator<Item = (&Node, usize)> {
+        let layout = self.groups.get(group).map(ParamGroup::layout).unwrap_or_default();
         self.nodes.iter().filter_map(move |node| match node.kind {
-            Kind::Member { bank: own, member, first } if own == bank => {
+            NodeKind::Member { group: own, member, first } if own == group => {
                 Some((node, layout.offsets[member] + first))
             }
             _ => None,

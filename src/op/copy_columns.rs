@@ -1,10 +1,8 @@
 //! What concat, slice and pad have in common: a row-major matrix put together from ranges of columns of
 //! other matrices of as many rows, zeros elsewhere.
 
-use crate::gpu::Caps;
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Shape, TensorSpec};
-
-use super::{Dispatch, Kernel, Lowered, Variant, grid, input, output};
 
 const WORKGROUP: usize = 64;
 
@@ -23,7 +21,7 @@ pub(super) struct Piece {
 
 /// A matrix of `rows` x `columns` of 32-bit words; pieces are in order and apart.
 #[derive(Debug, Clone)]
-pub(super) struct Splice {
+pub(super) struct CopyColumns {
     pub(super) rows: usize,
     pub(super) columns: usize,
     pub(super) pieces: Vec<Piece>,
@@ -53,7 +51,7 @@ pub(super) fn check(spec: &TensorSpec, axis: usize) -> Result<(), String> {
     }
 }
 
-impl Splice {
+impl CopyColumns {
     /// Groups of four words where every range allows, else single words.
     pub(super) fn variants(&self) -> Vec<Variant> {
         let by = |width| Variant::new("columns", [("WIDTH", width)]);
@@ -70,7 +68,7 @@ impl Splice {
         let width = variant.get("WIDTH") as usize;
         let columns = self.columns / width;
         let groups = self.rows * columns;
-        let kernel = Kernel::new("splice/columns")
+        let kernel = Kernel::new("copy_columns/columns")
             .with_text("T", if width == 4 { "vec4<u32>" } else { "u32" })
             .with_consts(&[("COLUMNS", columns as u32)])
             .with_hook("load", self.load(width));

@@ -2,16 +2,13 @@
 //!
 //! A slot is one buffer, since devices track hazards by whole buffer; two values share a slot only when
 //! they are never alive together. Inputs, outputs and state have buffers of their own, the members of a
-//! bank and the inputs of a pack are ranges of one.
+//! group and the inputs of a pack are ranges of one.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::op::map::{Function, Map};
+use crate::graph::{Graph, NodeKind, ValueId};
 use crate::tensor::TensorSpec;
-
-use super::{Kind, Nodes, Phase, ValueId};
 
 /// What a buffer is for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -25,7 +22,7 @@ pub enum Role {
     /// Read from outside.
     Output,
     /// Gradients in the parameters' layout; zeroed once, since the gaps stay zero.
-    Pack,
+    Gradients,
 }
 
 impl Role {
@@ -35,7 +32,7 @@ impl Role {
             Self::Slot => "an intermediate value",
             Self::Input(name) | Self::State(name) => name,
             Self::Output => "an output",
-            Self::Pack => "the gradients",
+            Self::Gradients => "the gradients",
         }
     }
 }
@@ -84,20 +81,20 @@ impl Plan {
     }
 }
 
-/// Plans `nodes`; `scratch` are the scratch tensors of each node.
+/// Plans `graph`; `scratch` are the scratch tensors of each node.
 ///
 /// # Errors
 /// [`Error::Internal`] where state is read after the op that updates it.
-pub fn plan(nodes: &Nodes, scratch: &[Vec<TensorSpec>]) -> Result<Plan> {
-    let roots = roots(nodes);
+pub fn plan(graph: &Graph, scratch: &[Vec<TensorSpec>]) -> Result<Plan> {
+    let roots = roots(graph);
     let mut plan = Plan {
-        locations: vec![None; nodes.values.len()],
-        scratch: vec![Vec::new(); nodes.nodes.len()],
+        locations: vec![None; graph.values.len()],
+        scratch: vec![Vec::new(); graph.nodes.len()],
         ..Plan::default()
     };
-    place_fixed(nodes, &roots, &mut plan);
-    check_state(nodes, &roots)?;
-    place_slots(nodes, &roots, scratch, &mut plan);
+    place_fixed(graph, &roots, &mut plan);
+    check_state(graph, &roots)?;
+    place_slots(graph, &roots, scratch, &mut plan);
     for (value, root) in roots.iter().enumerate() {
         plan.locations[value] = plan.locations[root.0];
     }
@@ -105,12 +102,12 @@ pub fn plan(nodes: &Nodes, scratch: &[Vec<TensorSpec>]) -> Result<Plan> {
 }
 
 /// The value whose memory each value is: its own, unless it is a reshape or an update in place.
-fn roots(nodes: &Nodes) -> Vec<ValueId> {
-    let mut roots: Vec<_> = (0..nodes.values.len()).map(ValueId).collect();
-    for node in &nodes.nodes {
+pub(super) fn roots(graph: &Graph) -> Vec<ValueId> {
+    let mut roots: Vec<_> = (0..graph.values.len()).map(ValueId).collect();
+    for node in &graph.nodes {
         match &node.kind {
-            Kind::Reshape => roots[node.outputs[0].0] = roots[node.inputs[0].0],
-            Kind::Op(op) => {
+            NodeKind::Reshape => roots[node.outputs[0].0] = roots[node.inputs[0].0],
+            NodeKind::Op(op) => {
                 for (output, input) in op.in_place() {
                     roots[node.outputs[output].0] = roots[node.inputs[input].0];
                 }
@@ -127,33 +124,33 @@ fn add(plan: &mut Plan, role: Role, bytes: u64) -> usize {
 }
 
 /// Places inputs, state, packs and outputs.
-fn place_fixed(nodes: &Nodes, roots: &[ValueId], plan: &mut Plan) {
+fn place_fixed(graph: &Graph, roots: &[ValueId], plan: &mut Plan) {
     let at = |buffer, elements: usize| Some(Location { buffer, offset: elements as u64 * 4 });
-    let mut banks: HashMap<usize, usize> = HashMap::new();
-    for node in &nodes.nodes {
+    let mut groups: HashMap<usize, usize> = HashMap::new();
+    for node in &graph.nodes {
         let Some(&value) = node.outputs.first() else {
             continue;
         };
-        let bytes = nodes.values[value.0].bytes();
+        let bytes = graph.values[value.0].bytes();
         plan.locations[value.0] = match &node.kind {
-            Kind::Input { name } => at(add(plan, Role::Input(name.clone()), bytes), 0),
-            Kind::Variable { name, .. } => at(add(plan, Role::State(name.clone()), bytes), 0),
-            Kind::Member { bank, .. } | Kind::Bank { bank } => {
-                let layout = nodes.banks[*bank].layout();
-                let buffer = *banks.entry(*bank).or_insert_with(|| {
-                    let role = Role::State(nodes.banks[*bank].name.clone());
+            NodeKind::Input { name } => at(add(plan, Role::Input(name.clone()), bytes), 0),
+            NodeKind::Variable { name, .. } => at(add(plan, Role::State(name.clone()), bytes), 0),
+            NodeKind::Member { group, .. } | NodeKind::Group { group } => {
+                let layout = graph.groups[*group].layout();
+                let buffer = *groups.entry(*group).or_insert_with(|| {
+                    let role = Role::State(graph.groups[*group].name.clone());
                     add(plan, role, layout.len as u64 * 4)
                 });
                 let offset = match &node.kind {
-                    Kind::Member { member, first, .. } => layout.offsets[*member] + first,
+                    NodeKind::Member { member, first, .. } => layout.offsets[*member] + first,
                     _ => 0,
                 };
                 at(buffer, offset)
             }
-            Kind::Pack { bank } => {
-                let layout = nodes.banks[*bank].layout();
-                let buffer = add(plan, Role::Pack, layout.len as u64 * 4);
-                for (input, (_, first)) in node.inputs.iter().zip(nodes.parts(*bank)) {
+            NodeKind::Flat { group } => {
+                let layout = graph.groups[*group].layout();
+                let buffer = add(plan, Role::Gradients, layout.len as u64 * 4);
+                for (input, (_, first)) in node.inputs.iter().zip(graph.parts(*group)) {
                     plan.locations[roots[input.0].0] = at(buffer, first);
                 }
                 at(buffer, 0)
@@ -161,18 +158,18 @@ fn place_fixed(nodes: &Nodes, roots: &[ValueId], plan: &mut Plan) {
             _ => continue,
         };
     }
-    for (_, value) in &nodes.outputs {
+    for (_, value) in &graph.outputs {
         let root = roots[value.0].0;
         if plan.locations[root].is_none() {
-            plan.locations[root] = at(add(plan, Role::Output, nodes.values[root].bytes()), 0);
+            plan.locations[root] = at(add(plan, Role::Output, graph.values[root].bytes()), 0);
         }
     }
 }
 
 /// State that is updated in place must not be read afterwards under its old name.
-fn check_state(nodes: &Nodes, roots: &[ValueId]) -> Result<()> {
+fn check_state(graph: &Graph, roots: &[ValueId]) -> Result<()> {
     let mut updated: HashMap<ValueId, ValueId> = HashMap::new();
-    for node in &nodes.nodes {
+    for node in &graph.nodes {
         for input in &node.inputs {
             if updated.get(&roots[input.0]).is_some_and(|latest| latest != input) {
                 return Err(Error::Internal(format!(
@@ -181,7 +178,7 @@ fn check_state(nodes: &Nodes, roots: &[ValueId]) -> Result<()> {
                 )));
             }
         }
-        if let Kind::Op(op) = &node.kind {
+        if let NodeKind::Op(op) = &node.kind {
             for (output, _) in op.in_place() {
                 let value = node.outputs[output];
                 updated.insert(roots[value.0], value);
@@ -193,9 +190,9 @@ fn check_state(nodes: &Nodes, roots: &[ValueId]) -> Result<()> {
 
 /// Greedy best fit in program order: the smallest free slot that is large enough, else the largest free
 /// one, grown, else a new one.
-fn place_slots(nodes: &Nodes, roots: &[ValueId], scratch: &[Vec<TensorSpec>], plan: &mut Plan) {
+fn place_slots(graph: &Graph, roots: &[ValueId], scratch: &[Vec<TensorSpec>], plan: &mut Plan) {
     let mut last_use: HashMap<ValueId, usize> = HashMap::new();
-    for (at, node) in nodes.nodes.iter().enumerate() {
+    for (at, node) in graph.nodes.iter().enumerate() {
         for value in node.inputs.iter().chain(&node.outputs) {
             last_use.insert(roots[value.0], at);
         }
@@ -215,7 +212,7 @@ fn place_slots(nodes: &Nodes, roots: &[ValueId], scratch: &[Vec<TensorSpec>], pl
             None => add(plan, Role::Slot, bytes),
         }
     };
-    for (at, node) in nodes.nodes.iter().enumerate() {
+    for (at, node) in graph.nodes.iter().enumerate() {
         busy.retain(|&(last, slot, _)| {
             let over = last < at;
             if over {
@@ -225,7 +222,7 @@ fn place_slots(nodes: &Nodes, roots: &[ValueId], scratch: &[Vec<TensorSpec>], pl
         });
         for value in &node.outputs {
             if roots[value.0] == *value && plan.locations[value.0].is_none() {
-                let bytes = nodes.values[value.0].bytes();
+                let bytes = graph.values[value.0].bytes();
                 let slot = take(plan, &mut free, bytes);
                 plan.locations[value.0] = Some(Location { buffer: slot, offset: 0 });
                 busy.push((last_use.get(value).copied().unwrap_or(at), slot, bytes));
@@ -238,46 +235,5 @@ fn place_slots(nodes: &Nodes, roots: &[ValueId], scratch: &[Vec<TensorSpec>], pl
         }
         let live = busy.iter().map(|(_, _, bytes)| bytes).sum();
         plan.live_bytes = plan.live_bytes.max(live);
-    }
-}
-
-impl Nodes {
-    /// The same graph in which every input of a pack can be computed in its place there: a copy is put
-    /// in front where the value has a place already, is packed twice, or is made by an op that reads
-    /// from the same pack, which one dispatch may not do.
-    pub fn with_packable(&self) -> Self {
-        let roots = roots(self);
-        let mut times: HashMap<ValueId, usize> = HashMap::new();
-        let packs =
-            || self.nodes.iter().enumerate().filter(|(_, n)| matches!(n.kind, Kind::Pack { .. }));
-        for input in packs().flat_map(|(_, n)| &n.inputs) {
-            *times.entry(roots[input.0]).or_default() += 1;
-        }
-        let mut copies: Vec<(usize, usize)> = Vec::new(); // pack node, input
-        for (at, node) in packs() {
-            let inside = |v: &ValueId| node.inputs.iter().any(|p| roots[p.0] == roots[v.0]);
-            for (i, input) in node.inputs.iter().enumerate() {
-                let root = roots[input.0];
-                let maker = &self.nodes[self.makers[root.0]];
-                let computed = matches!(maker.kind, Kind::Op(_));
-                if !computed || times[&root] > 1 || maker.inputs.iter().any(inside) {
-                    copies.push((at, i));
-                }
-            }
-        }
-        let mut out = Self { nodes: Vec::new(), ..self.clone() };
-        for (at, node) in self.nodes.iter().enumerate() {
-            let mut node = node.clone();
-            for (_, i) in copies.iter().filter(|(pack, _)| *pack == at) {
-                let from = node.inputs[*i];
-                let spec = self.values[from.0].clone();
-                let kind = Kind::Op(Arc::new(Map::one(Function::Copy)));
-                let copy = out.push(kind, vec![from], vec![spec], &node.scope, Phase::Backward);
-                node.inputs[*i] = copy[0];
-            }
-            out.nodes.push(node);
-        }
-        out.index_makers();
-        out
     }
 }

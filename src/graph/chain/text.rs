@@ -2,7 +2,7 @@
 
 use crate::tensor::{Shape, TensorSpec};
 
-use super::{Map, broadcast_strides};
+use super::{Chain, broadcast_strides};
 
 /// How an input lies under the output's elements.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +86,7 @@ pub(crate) fn vector(width: usize) -> &'static str {
 
 /// Declarations from binding `first` on and the loads, for inputs from `skip` on.
 fn loads(
-    map: &Map,
+    map: &Chain,
     inputs: &[TensorSpec],
     shape: &Shape,
     width: usize,
@@ -112,7 +112,7 @@ fn loads(
     (declarations, body)
 }
 
-fn steps(map: &Map, width: usize) -> String {
+fn steps(map: &Chain, width: usize) -> String {
     let mut body = String::new();
     for (n, step) in map.code.iter().enumerate() {
         let arguments: Vec<_> = step.arguments.iter().map(|a| format!("v{a}")).collect();
@@ -123,7 +123,7 @@ fn steps(map: &Map, width: usize) -> String {
 }
 
 /// `fn apply(i)`: all inputs are read from bindings 1 on.
-pub(super) fn apply(map: &Map, inputs: &[TensorSpec], shape: &Shape, width: usize) -> String {
+pub(crate) fn apply(map: &Chain, inputs: &[TensorSpec], shape: &Shape, width: usize) -> String {
     let (declarations, loads) = loads(map, inputs, shape, width, (0, 1));
     let body = steps(map, width);
     format!("{declarations}fn apply(i: u32) -> T {{\n{loads}{body}")
@@ -131,13 +131,13 @@ pub(super) fn apply(map: &Map, inputs: &[TensorSpec], shape: &Shape, width: usiz
 
 /// `fn epilogue(v0, i)`: input 0 is the value about to be stored at element i of an output of `shape`,
 /// the others are read from bindings `first` on. `inputs[0]` stands for that value.
-pub(crate) fn epilogue(map: &Map, inputs: &[TensorSpec], shape: &Shape, first: usize) -> String {
+pub(crate) fn epilogue(map: &Chain, inputs: &[TensorSpec], shape: &Shape, first: usize) -> String {
     format!("alias T = f32;\n{}", epilogue_of(map, inputs, shape, first, 1))
 }
 
 /// The same over groups of `width` elements, in a kernel that has an alias T for them.
 pub(crate) fn epilogue_of(
-    map: &Map,
+    map: &Chain,
     inputs: &[TensorSpec],
     shape: &Shape,
     first: usize,

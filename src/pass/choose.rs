@@ -1,8 +1,8 @@
 //! Which variant each op runs: a forced one, else the op's own heuristic (its first).
 
 use crate::error::{Error, Result};
-use crate::gpu::Caps;
-use crate::op::{Op, Variant};
+use crate::graph::op::Op;
+use crate::kernel::{Caps, Variant};
 use crate::tensor::TensorSpec;
 
 /// Variants asked for by label: `matmul/naive`, or with constants `matmul/tile[BM=64,BN=64,BK=16]`.

@@ -1,0 +1,214 @@
+//! Elementwise arithmetic with numpy broadcasting: one function, or a fused chain of them, as plain data.
+//!
+//! A chain is straight-line code over its inputs. As an op of its own it is `shaders/map/map.wgsl` with
+//! the chain's text in its hook; as an epilogue it runs on another op's values as they are stored.
+
+use crate::graph::op::Class;
+use crate::random::{Stream, drop_threshold};
+use crate::tensor::{Array, DType, Shape, TensorSpec};
+
+mod function;
+mod text;
+
+pub use function::Function;
+pub(crate) use text::{
+    Place, apply as text_apply, epilogue as text_epilogue, epilogue_of as text_epilogue_of, vector,
+};
+
+/// One step of a chain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Instruction {
+    /// What is computed.
+    pub function: Function,
+    /// Values it takes: below the number of inputs the input, from there on earlier results.
+    pub arguments: Vec<usize>,
+}
+
+/// A chain of elementwise functions; the last result is the output.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chain {
+    /// Number of inputs.
+    pub inputs: usize,
+    /// The steps.
+    pub code: Vec<Instruction>,
+    /// A shape that the inputs are broadcast to beside each other.
+    pub expand: Option<Shape>,
+}
+
+impl Chain {
+    /// A single function of as many inputs as it takes.
+    pub fn one(function: Function) -> Self {
+        let inputs = function.arity();
+        let arguments = (0..inputs).collect();
+        let code = vec![Instruction { function, arguments }];
+        let expand = None;
+        Self { inputs, code, expand }
+    }
+
+    /// This chain with its input `at` computed by `producer`: the producer's inputs stand where `at`
+    /// stood. Inputs that occur twice are not merged.
+    pub fn after(&self, producer: &Chain, at: usize) -> Self {
+        let inputs = self.inputs + producer.inputs - 1;
+        let moved = |v: usize| {
+            if v < producer.inputs { v + at } else { inputs + v - producer.inputs }
+        };
+        let done = inputs + producer.code.len();
+        let own = |v: usize| {
+            if v == at {
+                done - 1
+            } else if v < at {
+                v
+            } else if v < self.inputs {
+                v + producer.inputs - 1
+            } else {
+                done + v - self.inputs
+            }
+        };
+        let relabel = |i: &Instruction, f: &dyn Fn(usize) -> usize| Instruction {
+            function: i.function,
+            arguments: i.arguments.iter().map(|&v| f(v)).collect(),
+        };
+        let mut code: Vec<_> = producer.code.iter().map(|i| relabel(i, &moved)).collect();
+        code.extend(self.code.iter().map(|i| relabel(i, &own)));
+        let expand = self.expand.clone().or_else(|| producer.expand.clone());
+        Self { inputs, code, expand }
+    }
+
+    /// This chain behind the epilogue that an op has already, over the op's value.
+    pub fn behind(&self, epilogue: Option<&Chain>) -> Self {
+        epilogue.map_or_else(|| self.clone(), |before| self.after(before, 0))
+    }
+
+    /// The same chain with input `at` moved to the front.
+    pub fn with_first(&self, at: usize) -> Self {
+        let order = |v: usize| match v {
+            v if v == at => 0,
+            v if v < at => v + 1,
+            v => v,
+        };
+        let step = |i: &Instruction| Instruction {
+            function: i.function,
+            arguments: i.arguments.iter().map(|&v| order(v)).collect(),
+        };
+        Self {
+            inputs: self.inputs,
+            code: self.code.iter().map(step).collect(),
+            expand: self.expand.clone(),
+        }
+    }
+
+    /// The inputs that are the clock of a random function, not values.
+    pub fn is_clock(&self, input: usize) -> bool {
+        self.code.iter().any(|i| {
+            matches!(i.function, Function::Dropout { .. }) && i.arguments.get(1) == Some(&input)
+        })
+    }
+
+    /// Whether it draws random numbers.
+    pub fn is_random(&self) -> bool {
+        (0..self.inputs).any(|input| self.is_clock(input))
+    }
+
+    /// The value at `element` of the output. `values[i]` is input i there; `clock` is what a random
+    /// function reads.
+    pub fn evaluate(&self, values: &[f64], clock: &[f64], element: usize) -> f64 {
+        let mut results = values.to_vec();
+        for step in &self.code {
+            let arguments: Vec<f64> = step.arguments.iter().map(|&a| results[a]).collect();
+            results.push(step.function.evaluate(&arguments, clock, element));
+        }
+        results.last().copied().unwrap_or(0.0)
+    }
+
+    /// The f64 reference over whole arrays; `inputs[0]` may be any producer's result.
+    pub fn apply(&self, shape: &Shape, inputs: &[&Array]) -> Array {
+        let clock = (0..self.inputs).find(|&i| self.is_clock(i));
+        let clock = clock.map_or(&[][..], |i| &inputs[i].data);
+        let strides: Vec<Vec<usize>> =
+            inputs.iter().map(|a| broadcast_strides(&a.spec.shape, shape)).collect();
+        let mut values = vec![0.0; self.inputs];
+        let data = (0..shape.len()).map(|element| {
+            for (i, array) in inputs.iter().enumerate() {
+                if !self.is_clock(i) {
+                    values[i] = array.data[offset(element, shape, &strides[i])];
+                }
+            }
+            self.evaluate(&values, clock, element)
+        });
+        let data = data.collect();
+        Array::f32(shape.clone(), data)
+    }
+
+    /// The output's shape.
+    pub fn shape(&self, inputs: &[TensorSpec]) -> Result<Shape, String> {
+        let mut shape = self.expand.clone().unwrap_or_default();
+        for (i, spec) in inputs.iter().enumerate() {
+            if self.is_clock(i) {
+                if *spec != TensorSpec::u32([4]) {
+                    return Err(format!("{spec} is not a clock"));
+                }
+                continue;
+            }
+            if spec.dtype != DType::F32 {
+                return Err(format!("takes f32, not {spec}"));
+            }
+            shape = shape
+                .broadcast(&spec.shape)
+                .ok_or_else(|| format!("shapes do not broadcast: {shape} and {}", spec.shape))?;
+        }
+        Ok(shape)
+    }
+
+    /// Operations a computed element takes.
+    pub fn flops(&self) -> u64 {
+        self.code.iter().map(|i| i.function.flops()).sum()
+    }
+
+    /// Rounding steps, for tolerances.
+    pub fn depth(&self) -> usize {
+        self.code.len()
+    }
+
+    /// The chain's op types with their classes.
+    pub fn types(&self) -> Vec<(&'static str, Class)> {
+        let class = |f: &Function| match f {
+            Function::Dropout { .. } => Class::Random,
+            Function::Copy => Class::Movement,
+            _ => Class::Elementwise,
+        };
+        let kind = |i: &Instruction| (i.function.name(), class(&i.function));
+        self.code.iter().map(kind).collect()
+    }
+}
+
+/// Strides, in elements, with which `from` is read while walking `to`; 0 along broadcast axes.
+fn broadcast_strides(from: &Shape, to: &Shape) -> Vec<usize> {
+    let mut strides = vec![0; to.rank()];
+    let mut stride = 1;
+    for (axis, &length) in from.dims().iter().enumerate().rev() {
+        let target = axis + to.rank().saturating_sub(from.rank());
+        if length != 1 && target < strides.len() {
+            strides[target] = stride;
+        }
+        stride *= length;
+    }
+    strides
+}
+
+fn offset(mut element: usize, shape: &Shape, strides: &[usize]) -> usize {
+    let mut at = 0;
+    for (length, stride) in shape.dims().iter().zip(strides).rev() {
+        at += element % length * stride;
+        element /= length;
+    }
+    at
+}
+
+/// Whether dropout keeps an element, as 0 or 1 / (1 - rate).
+fn dropout_factor(rate: f32, id: u32, clock: &[f64], element: usize) -> f64 {
+    if Stream::at(clock, id).bits(element) >= drop_threshold(rate) {
+        1.0 / (1.0 - f64::from(rate))
+    } else {
+        0.0
+    }
+}

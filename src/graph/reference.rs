@@ -1,0 +1,110 @@
+//! The f64 interpreter: a graph, and an op's gradient rule, by the references of the ops they are made of.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::tensor::{Array, TensorSpec};
+
+use super::op::Op;
+use super::{Builder, Graph, Init, NodeKind, ONE};
+
+/// The gradient of every input of one op in f64 by central differences of its reference, for the sum
+/// of all outputs weighted by `weights`: what tests hold the gradient rules against.
+pub fn finite_differences(
+    op: &dyn Op,
+    inputs: &[Array],
+    weights: &[Array],
+    input: usize,
+) -> Vec<f64> {
+    let value = |inputs: &[Array]| -> f64 {
+        let references: Vec<_> = inputs.iter().collect();
+        let outputs = op.reference(&references);
+        let weighted = outputs.iter().zip(weights);
+        weighted.flat_map(|(y, w)| y.data.iter().zip(&w.data).map(|(y, w)| y * w)).sum()
+    };
+    let step = 1e-5;
+    let mut inputs = inputs.to_vec();
+    (0..inputs[input].data.len())
+        .map(|i| {
+            let x = inputs[input].data[i];
+            inputs[input].data[i] = x + step;
+            let above = value(&inputs);
+            inputs[input].data[i] = x - step;
+            let below = value(&inputs);
+            inputs[input].data[i] = x;
+            (above - below) / (2.0 * step)
+        })
+        .collect()
+}
+
+/// The gradients of one op's inputs as f64 references compute them, for outputs weighted by `weights`:
+/// the op's own rule, run through the references of the ops it is made of.
+///
+/// # Errors
+/// As [`Builder::finish`].
+pub fn rule_in_f64(
+    op: Arc<dyn Op>,
+    inputs: &[Array],
+    weights: &[Array],
+) -> Result<Vec<Option<Array>>> {
+    let graph = Builder::new();
+    let specs: Vec<TensorSpec> = inputs.iter().map(|a| a.spec.clone()).collect();
+    let leaf = |prefix: &str, i: usize, spec: &TensorSpec| {
+        graph.input(&format!("{prefix}{i}"), spec.shape.clone(), spec.dtype)
+    };
+    let x: Vec<_> = specs.iter().enumerate().map(|(i, s)| leaf("x", i, s)).collect();
+    let outputs = op.output(&specs).map_err(Error::Internal)?;
+    let y = graph.add(NodeKind::Op(op.clone()), &x, outputs);
+    let w: Vec<_> = weights.iter().enumerate().map(|(i, a)| leaf("w", i, &a.spec)).collect();
+    let dy: Vec<_> = w.iter().map(|w| Some(*w)).collect();
+    let dx = op.gradient(&x, &y, &dy);
+    let ids: Vec<_> = dx.iter().map(|d| d.map(|d| d.id)).collect();
+    for id in ids.iter().flatten() {
+        graph.output("gradient", graph.tensor(*id));
+    }
+    let nodes = graph.finish()?;
+    let feed = |name: &str| {
+        let (kind, index) = name.split_at(1);
+        let index: usize = index.parse().unwrap_or(0);
+        if kind == "x" { inputs[index].clone() } else { weights[index].clone() }
+    };
+    let values = nodes.evaluate(&feed);
+    Ok(ids.iter().map(|id| id.and_then(|id| values[id.0].clone())).collect())
+}
+
+impl Graph {
+    /// Every value by the f64 references, inputs and variables taken from `feed` by name. Values of
+    /// groups are fed by their members' names; the loss's own gradient is known; flat tensors are not computed.
+    pub fn evaluate(&self, feed: &dyn Fn(&str) -> Array) -> Vec<Option<Array>> {
+        let mut values: Vec<Option<Array>> = vec![None; self.values.len()];
+        for node in &self.nodes {
+            let inputs: Option<Vec<_>> = node.inputs.iter().map(|v| values[v.0].as_ref()).collect();
+            let outputs = match (&node.kind, inputs) {
+                (NodeKind::Variable { name, init: Init::Constant(one) }, _)
+                    if name.starts_with(ONE) =>
+                {
+                    let spec = self.values[node.outputs[0].0].clone();
+                    let all = vec![f64::from(*one); spec.len()];
+                    vec![Array::new(spec, all)]
+                }
+                (NodeKind::Input { name } | NodeKind::Variable { name, .. }, _) => vec![feed(name)],
+                (NodeKind::Member { group, member, first }, _) => {
+                    let whole = feed(&self.groups[*group].members[*member].name);
+                    let spec = self.values[node.outputs[0].0].clone();
+                    let part = whole.data[*first..first + spec.len()].to_vec();
+                    vec![Array::new(spec, part)]
+                }
+                (NodeKind::Reshape, Some(inputs)) => {
+                    let spec = self.values[node.outputs[0].0].clone();
+                    vec![Array::new(spec, inputs[0].data.clone())]
+                }
+                (NodeKind::Op(op), Some(inputs)) => op.reference(&inputs),
+                _ => continue,
+            };
+            for (id, value) in node.outputs.iter().zip(outputs) {
+                values[id.0] = Some(value);
+            }
+        }
+        values
+    }
+}

@@ -1,0 +1,238 @@
+//! Kernels as plain data: what a device can do, which shader runs with which constants, what it is bound to.
+//!
+//! Ops say by it how they are computed; [`crate::gpu`] and [`crate::program`] make it real.
+
+use std::fmt;
+
+use crate::tensor::TensorSpec;
+
+/// What a device can do, as far as a kernel's choice depends on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caps {
+    /// Runs on the CPU: lavapipe, SwiftShader, WARP.
+    pub software: bool,
+    /// The one subgroup size, where the adapter reports a single size and shaders may use it.
+    pub subgroup: Option<u32>,
+    /// Largest storage binding in bytes.
+    pub max_binding: u64,
+    /// Largest buffer in bytes.
+    pub max_buffer: u64,
+    /// Storage bindings a stage.
+    pub max_bindings: u32,
+    /// Most workgroups along one dimension of a grid.
+    pub max_workgroups: u32,
+    /// Most invocations in a workgroup.
+    pub max_invocations: u32,
+    /// Workgroup memory in bytes.
+    pub max_shared: u32,
+    /// Whether passes can carry timestamps.
+    pub timestamps: bool,
+}
+
+impl Caps {
+    /// What the WebGPU standard promises everywhere: for figures that need no device.
+    pub fn portable() -> Self {
+        Self {
+            software: false,
+            subgroup: None,
+            max_binding: 128 << 20,
+            max_buffer: 256 << 20,
+            max_bindings: 8,
+            max_workgroups: 65_535,
+            max_invocations: 256,
+            max_shared: 16_384,
+            timestamps: true,
+        }
+    }
+
+    /// The same on a CPU adapter with subgroups.
+    pub fn portable_software() -> Self {
+        Self { software: true, subgroup: Some(8), ..Self::portable() }
+    }
+}
+
+/// One way to compute an op: a shader and the constants that specialise it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Variant {
+    /// File name under the op's shader folder, without `.wgsl`: `tile`.
+    pub name: &'static str,
+    /// Constants replaced in the shader's text, in the order printed.
+    pub consts: Vec<(&'static str, u32)>,
+}
+
+impl Variant {
+    /// A variant of shader `name`.
+    pub fn new(name: &'static str, consts: impl Into<Vec<(&'static str, u32)>>) -> Self {
+        Self { name, consts: consts.into() }
+    }
+
+    /// The value of a constant.
+    ///
+    /// # Panics
+    /// If the variant has no such constant: a fault in the op's own lowering.
+    pub fn get(&self, name: &str) -> u32 {
+        match self.consts.iter().find(|(n, _)| *n == name) {
+            Some((_, value)) => *value,
+            None => panic!("variant {self} has no constant {name}"),
+        }
+    }
+}
+
+impl fmt::Display for Variant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)?;
+        if !self.consts.is_empty() {
+            let consts: Vec<_> = self.consts.iter().map(|(n, v)| format!("{n}={v}")).collect();
+            write!(f, "[{}]", consts.join(","))?;
+        }
+        Ok(())
+    }
+}
+
+/// A shader specialised: the text that reaches the driver is a function of this alone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Kernel {
+    /// Path under `shaders/` without `.wgsl`: `matmul/tile`.
+    pub shader: String,
+    /// Entry point.
+    pub entry: &'static str,
+    /// Top-level `const` and `alias` declarations whose right-hand side is replaced.
+    pub consts: Vec<(&'static str, String)>,
+    /// Marked blocks that are replaced (`// hook: NAME` to `// end`).
+    pub hooks: Vec<(&'static str, String)>,
+}
+
+impl Kernel {
+    /// Entry `main` of `op/variant` with the variant's constants.
+    pub fn of(op: &str, variant: &Variant) -> Self {
+        Self::new(format!("{op}/{}", variant.name)).with_consts(&variant.consts)
+    }
+
+    /// Entry `main` of `shader`.
+    pub fn new(shader: impl Into<String>) -> Self {
+        Self { shader: shader.into(), entry: "main", consts: Vec::new(), hooks: Vec::new() }
+    }
+
+    /// Another entry point.
+    pub fn entry(mut self, entry: &'static str) -> Self {
+        self.entry = entry;
+        self
+    }
+
+    /// Adds unsigned constants.
+    pub fn with_consts(mut self, consts: &[(&'static str, u32)]) -> Self {
+        self.consts.extend(consts.iter().map(|(n, v)| (*n, format!("{v}u"))));
+        self
+    }
+
+    /// Replaces the right-hand side of one declaration by any text.
+    pub fn with_text(mut self, name: &'static str, text: impl Into<String>) -> Self {
+        self.consts.push((name, text.into()));
+        self
+    }
+
+    /// Replaces a hook.
+    pub fn with_hook(mut self, name: &'static str, body: impl Into<String>) -> Self {
+        self.hooks.push((name, body.into()));
+        self
+    }
+}
+
+/// Which of an op's tensors a binding shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operand {
+    /// The op's n-th input.
+    Input(usize),
+    /// The op's n-th output; where it is updated in place, this is the input as well.
+    Output(usize),
+    /// The n-th scratch tensor the lowering asked for.
+    Scratch(usize),
+}
+
+/// One storage binding of a dispatch. Its position in the list is its `@binding` in group 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Binding {
+    /// The tensor.
+    pub operand: Operand,
+    /// `var<storage, read_write>` rather than `read`.
+    pub write: bool,
+    /// First element shown. Its byte offset must be a multiple of 256.
+    pub offset: usize,
+    /// Elements shown; `None` for all that follow.
+    pub len: Option<usize>,
+}
+
+/// The n-th input, read.
+pub fn input(n: usize) -> Binding {
+    bind(Operand::Input(n), false)
+}
+
+/// The n-th output, read and written.
+pub fn output(n: usize) -> Binding {
+    bind(Operand::Output(n), true)
+}
+
+/// The n-th scratch tensor, read and written.
+pub fn scratch(n: usize) -> Binding {
+    bind(Operand::Scratch(n), true)
+}
+
+fn bind(operand: Operand, write: bool) -> Binding {
+    Binding { operand, write, offset: 0, len: None }
+}
+
+impl Binding {
+    /// Only `len` elements from `offset`.
+    pub fn range(mut self, offset: usize, len: usize) -> Self {
+        self.offset = offset;
+        self.len = Some(len);
+        self
+    }
+
+    /// The same tensor, only read: a scratch or output of an earlier dispatch of this op.
+    pub fn read(mut self) -> Self {
+        self.write = false;
+        self
+    }
+}
+
+/// One dispatch.
+#[derive(Debug, Clone)]
+pub struct Dispatch {
+    /// What runs.
+    pub kernel: Kernel,
+    /// Group 0.
+    pub bindings: Vec<Binding>,
+    /// Group 1, binding 0: the 32-bit words of `struct Params`, in order. May be empty.
+    pub params: Vec<u32>,
+    /// Workgroups in x, y, z.
+    pub grid: [u32; 3],
+}
+
+/// What an op becomes under one variant.
+#[derive(Debug, Clone, Default)]
+pub struct Lowered {
+    /// In order.
+    pub dispatches: Vec<Dispatch>,
+    /// Scratch tensors, uninitialised, alive during this op only.
+    pub scratch: Vec<TensorSpec>,
+}
+
+impl Lowered {
+    /// A single dispatch and no scratch.
+    pub fn one(dispatch: Dispatch) -> Self {
+        Self { dispatches: vec![dispatch], scratch: Vec::new() }
+    }
+}
+
+/// A grid of `workgroups` in one line, folded into two dimensions where a line would be longer than the
+/// device allows. Shaders find their number as `wid.y * groups.x + wid.x` and must check it.
+pub fn grid(workgroups: usize, caps: &Caps) -> [u32; 3] {
+    let most = caps.max_workgroups as usize;
+    if workgroups <= most {
+        [workgroups.max(1) as u32, 1, 1]
+    } else {
+        let rows = workgroups.div_ceil(most);
+        [workgroups.div_ceil(rows) as u32, rows as u32, 1]
+    }
+}

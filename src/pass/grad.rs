@@ -1,0 +1,73 @@
+//! Reverse-mode differentiation: graph to graph.
+
+use std::collections::HashMap;
+
+use crate::graph::{Builder, Init, Node, NodeKind, ONE, Phase, Tensor, ValueId};
+
+impl Builder {
+    /// Adds the backward pass of `loss`, a single value, and returns its gradient with respect to each
+    /// of `targets`. Each op's own rule is asked, from the last node to the first; where a value is
+    /// used more than once its gradients are summed.
+    pub fn gradients<'g>(&'g self, loss: Tensor<'g>, targets: &[Tensor<'g>]) -> Vec<Tensor<'g>> {
+        self.set_phase(Phase::Backward);
+        let nodes = self.with_graph(|nodes| nodes.nodes.clone());
+        let wanted = self.reaching(&nodes, targets);
+        let mut gradients: HashMap<ValueId, Tensor<'g>> = HashMap::new();
+        let one = self.scoped("loss", || self.variable(ONE, loss.spec(), Init::Constant(1.0)));
+        gradients.insert(loss.id, one);
+        for node in nodes.iter().rev() {
+            let dy: Vec<_> = node.outputs.iter().map(|v| gradients.get(v).copied()).collect();
+            if dy.iter().all(Option::is_none) || !node.inputs.iter().any(|v| wanted[v.0]) {
+                continue;
+            }
+            let x: Vec<_> = node.inputs.iter().map(|&v| self.tensor(v)).collect();
+            let y: Vec<_> = node.outputs.iter().map(|&v| self.tensor(v)).collect();
+            let dx = self.scoped(&node.scope, || match &node.kind {
+                NodeKind::Op(op) => op.gradient(&x, &y, &dy),
+                NodeKind::Reshape => vec![dy[0].map(|d| d.reshape(x[0].spec().shape))],
+                _ => vec![None; x.len()],
+            });
+            for (x, dx) in x.iter().zip(dx) {
+                let Some(dx) = dx.filter(|_| wanted[x.id.0]) else {
+                    continue;
+                };
+                if dx.spec() != x.spec() {
+                    self.fail(format!(
+                        "the gradient of a {} is a {} ({:?})",
+                        x.spec(),
+                        dx.spec(),
+                        node.kind
+                    ));
+                }
+                let sum = match gradients.get(&x.id) {
+                    Some(&before) => self.scoped(&node.scope, || before + dx),
+                    None => dx,
+                };
+                gradients.insert(x.id, sum);
+            }
+        }
+        targets
+            .iter()
+            .map(|t| {
+                gradients.get(&t.id).copied().unwrap_or_else(|| {
+                    self.fail(format!("the loss does not depend on a {}", t.spec()));
+                    *t
+                })
+            })
+            .collect()
+    }
+
+    /// For each value, whether it depends on a target: other gradients need not be computed.
+    fn reaching(&self, nodes: &[Node], targets: &[Tensor<'_>]) -> Vec<bool> {
+        let mut reaching = self.with_graph(|nodes| vec![false; nodes.values.len()]);
+        for t in targets {
+            reaching[t.id.0] = true;
+        }
+        for node in nodes {
+            if node.inputs.iter().any(|v| reaching[v.0]) {
+                node.outputs.iter().for_each(|v| reaching[v.0] = true);
+            }
+        }
+        reaching
+    }
+}

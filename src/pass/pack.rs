@@ -1,0 +1,48 @@
+//! Lets the gradients be computed in their places in the flat buffer that clipping and updates read.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::graph::chain::{Chain, Function};
+use crate::graph::{Graph, NodeKind, Phase, ValueId};
+
+use super::plan::roots;
+
+/// The same graph in which every input of a pack can be computed in its place there: a copy is put
+/// in front where the value has a place already, is packed twice, or is made by an op that reads
+/// from the same pack, which one dispatch may not do.
+pub fn pack(graph: Graph) -> Graph {
+    let roots = roots(&graph);
+    let mut times: HashMap<ValueId, usize> = HashMap::new();
+    let packs =
+        || graph.nodes.iter().enumerate().filter(|(_, n)| matches!(n.kind, NodeKind::Flat { .. }));
+    for input in packs().flat_map(|(_, n)| &n.inputs) {
+        *times.entry(roots[input.0]).or_default() += 1;
+    }
+    let mut copies: Vec<(usize, usize)> = Vec::new(); // pack node, input
+    for (at, node) in packs() {
+        let inside = |v: &ValueId| node.inputs.iter().any(|p| roots[p.0] == roots[v.0]);
+        for (i, input) in node.inputs.iter().enumerate() {
+            let root = roots[input.0];
+            let maker = &graph.nodes[graph.makers[root.0]];
+            let computed = matches!(maker.kind, NodeKind::Op(_));
+            if !computed || times[&root] > 1 || maker.inputs.iter().any(inside) {
+                copies.push((at, i));
+            }
+        }
+    }
+    let mut out = Graph { nodes: Vec::new(), ..graph.clone() };
+    for (at, node) in graph.nodes.iter().enumerate() {
+        let mut node = node.clone();
+        for (_, i) in copies.iter().filter(|(pack, _)| *pack == at) {
+            let from = node.inputs[*i];
+            let spec = graph.values[from.0].clone();
+            let kind = NodeKind::Op(Arc::new(Chain::one(Function::Copy)));
+            let copy = out.push(kind, vec![from], vec![spec], &node.scope, Phase::Backward);
+            node.inputs[*i] = copy[0];
+        }
+        out.nodes.push(node);
+    }
+    out.index_makers();
+    out
+}
