@@ -6,24 +6,27 @@
 //! Throughput is in operations where a kernel is bound by arithmetic, in bytes where it is bound by memory.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fathom::gpu::{Checks, Gpu, Selector};
-use fathom::graph::op::{Cost, Op};
+use fathom::graph::op::{Cost, Op, Problem};
 use fathom::measure::kernel::program_of;
 use fathom::measure::sample::{Budget, sample};
-use fathom::program::{Options, Schedule};
+use fathom::pass::{Options, compile};
 use fathom::stats::median;
 use fathom::tensor::TensorSpec;
-use fathom::workload::{Mode, Preset, WORKLOADS, step};
+use fathom::terms::{Mode, Preset};
+use fathom::workload::{WORKLOADS, step};
 
 /// Operations a byte above which a kernel counts as bound by arithmetic.
 const INTENSITY: u64 = 8;
 
 /// An op as a workload uses it.
-struct Problem {
-    op: Box<dyn Op>,
+struct Use {
+    op: Arc<dyn Op>,
+    problem: Arc<dyn Problem>,
     inputs: Vec<TensorSpec>,
     cost: Cost,
     /// `speech train 480x512 512x512`.
@@ -31,29 +34,30 @@ struct Problem {
 }
 
 /// The heaviest problem of each op of each workload, by the op's name.
-fn problems(gpu: &Gpu, preset: Preset) -> BTreeMap<&'static str, Vec<Problem>> {
-    let mut all: BTreeMap<&'static str, Vec<Problem>> = BTreeMap::new();
+fn problems(gpu: &Gpu, preset: Preset) -> BTreeMap<&'static str, Vec<Use>> {
+    let mut all: BTreeMap<&'static str, Vec<Use>> = BTreeMap::new();
     for entry in WORKLOADS {
-        let mut heaviest: BTreeMap<&'static str, Problem> = BTreeMap::new();
+        let mut heaviest: BTreeMap<&'static str, Use> = BTreeMap::new();
         for mode in [Mode::Train, Mode::Infer] {
             let model = (entry.configure)(preset, None);
             let schedule = step::nodes(model.as_ref(), mode, &gpu.caps, false)
-                .and_then(|nodes| Schedule::new(&gpu.caps, &nodes, &Options::default()))
+                .and_then(|nodes| compile(nodes, &gpu.caps, &Options::default()))
                 .unwrap_or_else(|error| panic!("{error}"));
-            for one in &schedule.entries {
+            for one in &schedule.ops {
                 let work = |cost: &Cost| cost.flops + cost.bytes;
-                let known = heaviest.get(one.op.name());
+                let known = heaviest.get(one.op.kind().name);
                 if known.is_some_and(|known| work(&known.cost) >= work(&one.cost)) {
                     continue;
                 }
                 let shapes: Vec<_> = one.inputs.iter().map(|spec| spec.shape.to_string()).collect();
-                let problem = Problem {
-                    op: one.op.clone_box(),
+                let problem = Use {
+                    op: Arc::clone(&one.op),
+                    problem: Arc::clone(&one.problem),
                     inputs: one.inputs.clone(),
                     cost: one.cost,
                     name: format!("{} {mode} {}", entry.name, shapes.join(" ")),
                 };
-                heaviest.insert(one.op.name(), problem);
+                heaviest.insert(one.op.kind().name, problem);
             }
         }
         for (name, problem) in heaviest {
@@ -86,10 +90,10 @@ fn kernels(criterion: &mut Criterion) {
             } else {
                 Throughput::Bytes(cost.bytes)
             });
-            for variant in problem.op.variants(&problem.inputs, &gpu.caps) {
+            for variant in problem.problem.variants(&gpu.caps) {
                 let id = BenchmarkId::new(variant.to_string(), &problem.name);
                 group.bench_function(id, |bencher| {
-                    let program = program_of(&gpu, problem.op.as_ref(), &problem.inputs, &variant)
+                    let program = program_of(&gpu, &problem.op, &problem.inputs, &variant)
                         .unwrap_or_else(|error| panic!("{error}"));
                     bencher.iter_custom(|iterations| {
                         let budget =

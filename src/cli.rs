@@ -7,8 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::error::{Error, Result};
 use crate::gpu::{Checks, Gpu, Selector};
 use crate::measure::room::Room;
-use crate::program::Options;
-use crate::workload::{self, DataSource, Mode, Preset};
+use crate::pass::Options;
+use crate::terms::{Mode, Preset};
+use crate::workload::{self, DataSource};
 
 pub mod analyze;
 pub mod bench;

@@ -104,3 +104,8 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
     (10, "data or file unreadable or unwritable"),
     (130, "interrupted (what was measured is kept)"),
 ];
+
+/// Bytes for people who may have to count them: `784.0 MiB (822083584 bytes)`.
+pub(crate) fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB ({bytes} bytes)", bytes as f64 / (1 << 20) as f64)
+}

@@ -14,7 +14,6 @@ pub mod shader;
 pub mod timestamp;
 
 pub use adapter::{AdapterSummary, Selector};
-pub(crate) use buffer::size;
 use pipeline::Pipelines;
 
 /// Whether shaders run with naga's bounds checks and loop bounds.

@@ -10,8 +10,9 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::graph::op::Op;
+use crate::graph::op::{Op, Problem};
 use crate::tensor::{DType, Shape, TensorSpec};
+use crate::terms::Phase;
 
 pub mod chain;
 pub mod group;
@@ -29,28 +30,6 @@ pub(crate) const ONE: &str = "one";
 /// Index of a value in [`Graph::values`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ValueId(pub usize);
-
-/// Which part of a training step a node belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Phase {
-    /// From the inputs to the outputs and the loss.
-    Forward,
-    /// Gradients.
-    Backward,
-    /// Clipping and updates.
-    Update,
-}
-
-impl Phase {
-    /// `forward`, `backward`, `update`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Forward => "forward",
-            Self::Backward => "backward",
-            Self::Update => "update",
-        }
-    }
-}
 
 /// How a variable starts.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,7 +95,12 @@ pub enum NodeKind {
     /// Another shape for the same memory.
     Reshape,
     /// An operation.
-    Op(Arc<dyn Op>),
+    Op {
+        /// What it is.
+        op: Arc<dyn Op>,
+        /// What it is at its inputs' sizes.
+        problem: Arc<dyn Problem>,
+    },
 }
 
 /// One node. Graph are in an order in which they can run.
@@ -195,11 +179,11 @@ impl Graph {
         }
         let mut kept = vec![false; self.nodes.len()];
         for (at, node) in self.nodes.iter().enumerate().rev() {
-            let updates = matches!(&node.kind, NodeKind::Op(op) if !op.in_place().is_empty());
+            let updates = matches!(&node.kind, NodeKind::Op { problem, .. } if problem.in_place().next().is_some());
             kept[at] = updates
                 || !matches!(
                     node.kind,
-                    NodeKind::Op(_) | NodeKind::Flat { .. } | NodeKind::Reshape
+                    NodeKind::Op { .. } | NodeKind::Flat { .. } | NodeKind::Reshape
                 )
                 || node.outputs.iter().any(|v| needed[v.0]);
             if kept[at] {
@@ -419,12 +403,24 @@ impl Builder {
 
     /// Adds an op. An impossible one records the error and yields tensors of no elements.
     pub fn apply<'g>(&'g self, op: impl Op, inputs: &[Tensor<'g>]) -> Vec<Tensor<'g>> {
+        self.apply_shared(Arc::new(op), inputs)
+    }
+
+    /// The same for an op that others hold as well.
+    pub fn apply_shared<'g>(&'g self, op: Arc<dyn Op>, inputs: &[Tensor<'g>]) -> Vec<Tensor<'g>> {
         let specs: Vec<_> = inputs.iter().map(Tensor::spec).collect();
-        let outputs = op.output(&specs).unwrap_or_else(|why| {
-            self.fail(format!("{}: {why}", op.name()));
-            vec![TensorSpec::f32([0]); 4]
-        });
-        self.add(NodeKind::Op(Arc::new(op)), inputs, outputs)
+        match op.problem(&specs) {
+            Ok(problem) => {
+                let outputs = problem.output_specs();
+                self.add(NodeKind::Op { op, problem: Arc::from(problem) }, inputs, outputs)
+            }
+            Err(why) => {
+                self.fail(format!("{}: {why}", op.kind().name));
+                // Stand-ins, so that building goes on to its end; the graph is refused there.
+                let spec = TensorSpec::f32([0]);
+                (0..4).map(|_| self.input("impossible", spec.shape.clone(), spec.dtype)).collect()
+            }
+        }
     }
 
     /// Adds an op with one output.

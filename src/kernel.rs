@@ -152,6 +152,8 @@ pub enum Operand {
 /// One storage binding of a dispatch. Its position in the list is its `@binding` in group 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Binding {
+    /// The variable's name in the shader.
+    pub name: &'static str,
     /// The tensor.
     pub operand: Operand,
     /// `var<storage, read_write>` rather than `read`.
@@ -178,10 +180,16 @@ pub fn scratch(n: usize) -> Binding {
 }
 
 fn bind(operand: Operand, write: bool) -> Binding {
-    Binding { operand, write, offset: 0, len: None }
+    Binding { name: "", operand, write, offset: 0, len: None }
 }
 
 impl Binding {
+    /// Under the shader's name for it.
+    pub fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
     /// Only `len` elements from `offset`.
     pub fn range(mut self, offset: usize, len: usize) -> Self {
         self.offset = offset;
@@ -196,6 +204,58 @@ impl Binding {
     }
 }
 
+/// A 32-bit word of `struct Params`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Word {
+    /// A size, index or count.
+    U32(u32),
+    /// A factor.
+    F32(f32),
+}
+
+impl Word {
+    /// As it lies in the uniform buffer.
+    pub fn bits(self) -> u32 {
+        match self {
+            Self::U32(word) => word,
+            Self::F32(word) => word.to_bits(),
+        }
+    }
+}
+
+impl From<u32> for Word {
+    fn from(word: u32) -> Self {
+        Self::U32(word)
+    }
+}
+
+impl From<usize> for Word {
+    fn from(size: usize) -> Self {
+        debug_assert!(u32::try_from(size).is_ok(), "{size} does not fit a shader's u32");
+        Self::U32(size as u32)
+    }
+}
+
+impl From<f32> for Word {
+    fn from(factor: f32) -> Self {
+        Self::F32(factor)
+    }
+}
+
+/// A parameter of a dispatch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Param {
+    /// The member's name in `struct Params`.
+    pub name: &'static str,
+    /// Its value.
+    pub word: Word,
+}
+
+/// Parameters by position alone.
+pub fn unnamed(words: Vec<u32>) -> Vec<Param> {
+    words.into_iter().map(|word| Param { name: "", word: Word::U32(word) }).collect()
+}
+
 /// One dispatch.
 #[derive(Debug, Clone)]
 pub struct Dispatch {
@@ -203,10 +263,34 @@ pub struct Dispatch {
     pub kernel: Kernel,
     /// Group 0.
     pub bindings: Vec<Binding>,
-    /// Group 1, binding 0: the 32-bit words of `struct Params`, in order. May be empty.
-    pub params: Vec<u32>,
+    /// Group 1, binding 0: the members of `struct Params`, in order. May be empty.
+    pub params: Vec<Param>,
     /// Workgroups in x, y, z.
     pub grid: [u32; 3],
+}
+
+impl Dispatch {
+    /// `kernel` over `grid` workgroups, nothing bound yet.
+    pub fn new(kernel: Kernel, grid: [u32; 3]) -> Self {
+        Self { kernel, bindings: Vec::new(), params: Vec::new(), grid }
+    }
+
+    /// Binds the shader's next storage variable, `name`.
+    pub fn bind(mut self, name: &'static str, binding: Binding) -> Self {
+        self.bindings.push(binding.named(name));
+        self
+    }
+
+    /// Sets the next member of the shader's `struct Params`, `name`.
+    pub fn param(mut self, name: &'static str, word: impl Into<Word>) -> Self {
+        self.params.push(Param { name, word: word.into() });
+        self
+    }
+
+    /// The parameters as they lie in the uniform buffer.
+    pub fn words(&self) -> Vec<u32> {
+        self.params.iter().map(|param| param.word.bits()).collect()
+    }
 }
 
 /// What an op becomes under one variant.

@@ -4,7 +4,9 @@
 //! awkward cases), one folder of the same name under `shaders/`, and one line in [`LIST`]. Tests,
 //! benches, verification and the tables all follow from that line.
 
-use crate::graph::op::Op;
+use std::sync::Arc;
+
+use crate::graph::op::{Op, Problem};
 use crate::tensor::TensorSpec;
 
 pub mod advance_step;
@@ -96,7 +98,7 @@ pub trait Family: Sync {
     fn benches(&self) -> Vec<Case> {
         let mut cases = self.cases();
         let work = |case: &Case| {
-            let cost = case.op.cost(&case.inputs);
+            let cost = case.problem().cost();
             cost.flops + cost.bytes
         };
         cases.sort_by_key(|case| std::cmp::Reverse(work(case)));
@@ -106,12 +108,12 @@ pub trait Family: Sync {
 }
 
 /// One problem of a family.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Case {
     /// `m3_n5_k7`.
     pub name: String,
     /// The op.
-    pub op: Box<dyn Op>,
+    pub op: Arc<dyn Op>,
     /// Its inputs.
     pub inputs: Vec<TensorSpec>,
 }
@@ -119,6 +121,17 @@ pub struct Case {
 impl Case {
     /// A case.
     pub fn new(name: impl Into<String>, op: impl Op, inputs: impl Into<Vec<TensorSpec>>) -> Self {
-        Self { name: name.into(), op: Box::new(op), inputs: inputs.into() }
+        Self { name: name.into(), op: Arc::new(op), inputs: inputs.into() }
+    }
+
+    /// The op at the case's inputs.
+    ///
+    /// # Panics
+    /// If the op refuses them: a fault in the family's list.
+    pub fn problem(&self) -> Box<dyn Problem> {
+        match self.op.problem(&self.inputs) {
+            Ok(problem) => problem,
+            Err(why) => panic!("{} {}: {why}", self.op.kind().name, self.name),
+        }
     }
 }

@@ -15,9 +15,11 @@ use serde_json::{Value, json};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::ParamGroup;
-use crate::program::{Options, Program, Schedule, State};
+use crate::pass::{Options, compile};
+use crate::program::{Program, State};
 use crate::tensor::{Array, DType, TensorSpec};
-use crate::workload::{DataSource, Mode, Preset, Split, Workload, step};
+use crate::terms::{Mode, Preset};
+use crate::workload::{DataSource, Split, Workload, step};
 
 /// The configuration's schema.
 pub const SCHEMA: &str = "fathom.snapshot/1";
@@ -53,7 +55,7 @@ pub struct Snapshot {
 pub fn take(gpu: &Gpu, model: &dyn Workload, request: &Request) -> Result<Snapshot> {
     let nodes = step::nodes(model, request.mode, &gpu.caps, true)?;
     let mut state = State::new(request.source.seed);
-    let schedule = Schedule::new(&gpu.caps, &nodes, &Options::default())?;
+    let schedule = compile(nodes, &gpu.caps, &Options::default())?;
     let program = Program::new(gpu, schedule, &mut state)?;
     let mut data = model.data(&request.source)?;
     let mut tensors = Vec::new();
@@ -61,7 +63,7 @@ pub fn take(gpu: &Gpu, model: &dyn Workload, request: &Request) -> Result<Snapsh
         feed(gpu, &program, &data.batch(Split::Train, at)?)?;
         program.run(gpu, 1)?;
     }
-    let groups = program.schedule.groups();
+    let groups = &program.schedule.graph.groups;
     for member in groups.iter().flat_map(|b| &b.members) {
         tensors.push((format!("param/{}", member.name), state.read(gpu, &member.name)?));
     }
@@ -182,7 +184,7 @@ impl Snapshot {
         let fault = |e: safetensors::SafeTensorError| Error::Internal(format!("a snapshot: {e}"));
         let metadata = HashMap::from([("fathom".to_string(), self.config.to_string())]);
         let bytes = safetensors::serialize(views.map_err(fault)?, Some(metadata)).map_err(fault)?;
-        crate::record::write_atomically(path, &bytes)
+        crate::host::write_atomically(path, &bytes)
     }
 
     /// Reads a file that [`Snapshot::save`] or another framework wrote.

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::program::{Options, Program, Schedule, State};
+use crate::pass::{Options, compile};
+use crate::program::{Program, State};
 use crate::snapshot::feed;
-use crate::workload::{Data, DataSource, Feed, Mode, Split, Workload, step};
+use crate::terms::Mode;
+use crate::workload::{Data, DataSource, Feed, Split, Workload, step};
 
 pub mod play;
 
@@ -42,7 +44,7 @@ impl<'a> Trainer<'a> {
     pub fn new(gpu: &'a Gpu, mut model: Box<dyn Workload>, source: &DataSource) -> Result<Self> {
         model.begin();
         let mut state = State::new(source.seed);
-        let programs = compile(gpu, model.as_ref(), &mut state)?;
+        let programs = programs_of(gpu, model.as_ref(), &mut state)?;
         Ok(Self {
             data: model.data(source)?,
             gpu,
@@ -112,7 +114,7 @@ impl<'a> Trainer<'a> {
             below += denominator;
         }
         if let Some(change) = self.model.follow(epoch, above / below) {
-            self.programs = compile(self.gpu, self.model.as_ref(), &mut self.state)?;
+            self.programs = programs_of(self.gpu, self.model.as_ref(), &mut self.state)?;
             self.news.push(change);
         }
         Ok(())
@@ -171,11 +173,11 @@ impl<'a> Trainer<'a> {
 }
 
 /// The programs of each form of a model over one state.
-fn compile(gpu: &Gpu, model: &dyn Workload, state: &mut State) -> Result<Vec<[Program; 2]>> {
+fn programs_of(gpu: &Gpu, model: &dyn Workload, state: &mut State) -> Result<Vec<[Program; 2]>> {
     let mut both = |model: &dyn Workload| {
         let mut one = |mode| {
             let nodes = step::nodes(model, mode, &gpu.caps, false)?;
-            let schedule = Schedule::new(&gpu.caps, &nodes, &Options::default())?;
+            let schedule = compile(nodes, &gpu.caps, &Options::default())?;
             Program::new(gpu, schedule, state)
         };
         Ok([one(Mode::Train)?, one(Mode::Infer)?])

@@ -13,6 +13,7 @@ use crate::data::speech::decode::edit_distance;
 use crate::error::{Error, Result};
 use crate::graph::{Builder, Tensor};
 use crate::tensor::{Array, HostTensor};
+use crate::terms::{Mode, Preset};
 
 pub mod alexnet;
 pub mod autoenc;
@@ -28,62 +29,6 @@ pub mod vgg;
 pub use crate::data::Split;
 pub use crate::op::optimizer::Rule;
 pub use step::Optimizer;
-
-/// Training or inference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Mode {
-    /// Forward, loss, backward, clip, update.
-    Train,
-    /// Forward to the model's outputs, and decoding where the model has one.
-    Infer,
-}
-
-impl Mode {
-    /// Both, in the order they are run.
-    pub const ALL: [Mode; 2] = [Mode::Train, Mode::Infer];
-
-    /// `train` or `infer`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Infer => "infer",
-        }
-    }
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// The model's size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Preset {
-    /// The seminal model at its real size.
-    Full,
-    /// The same topology and ops, small enough for a CPU adapter.
-    Tiny,
-}
-
-impl Preset {
-    /// Both.
-    pub const ALL: [Preset; 2] = [Preset::Full, Preset::Tiny];
-
-    /// `full` or `tiny`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Tiny => "tiny",
-        }
-    }
-}
-
-impl fmt::Display for Preset {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// Named tensors for the inputs of a step; what a program has no input for is for the metric.
 pub type Feed = Vec<(&'static str, HostTensor)>;

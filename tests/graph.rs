@@ -6,9 +6,10 @@ use std::collections::HashMap;
 use fathom::gpu::{Checks, Gpu, Selector};
 use fathom::graph::{Builder, Graph, Init, NodeKind, Tensor};
 use fathom::kernel::Caps;
-use fathom::pass::plan::plan;
 use fathom::pass::fuse::fuse;
-use fathom::program::{Options, Program, Schedule, State};
+use fathom::pass::plan::plan;
+use fathom::pass::{Options, compile};
+use fathom::program::{Program, State};
 use fathom::random::Rng;
 use fathom::tensor::{Array, DType, HostTensor, TensorSpec};
 use proptest::prelude::*;
@@ -60,7 +61,7 @@ type Span = (usize, usize, usize);
 
 /// For each slot the spans of node numbers over which a value lives in it must not overlap.
 fn assert_no_live_value_is_shared(nodes: &Graph) {
-    let plan = plan(nodes, &vec![vec![]; nodes.nodes.len()]).unwrap();
+    let plan = plan(nodes, &[]).unwrap();
     let mut spans: HashMap<(usize, u64), Vec<Span>> = HashMap::new();
     let mut root: Vec<usize> = (0..nodes.values.len()).collect();
     for node in &nodes.nodes {
@@ -126,7 +127,7 @@ fn programs_compute_what_the_references_say() {
         let nodes = random_graph(seed, 20);
         let options = Options { fuse, ..Options::default() };
         let mut state = State::new(1);
-        let schedule = Schedule::new(&gpu.caps, &nodes, &options).unwrap();
+        let schedule = compile(nodes.clone(), &gpu.caps, &options).unwrap();
         let program = Program::new(&gpu, schedule, &mut state).unwrap();
         let inputs: Vec<String> =
             program.schedule.inputs().iter().map(|(name, _)| name.to_string()).collect();
@@ -214,8 +215,7 @@ fn packed_gradients_lie_in_the_parameters_layout() {
     // Members that decay come first.
     assert_eq!((layout.offsets, layout.decayed, layout.len), (vec![192, 0], 192, 256));
     let gpu = gpu();
-    let schedule =
-        Schedule::new(&Caps::portable(), &g.finish().unwrap(), &Options::default()).unwrap();
+    let schedule = compile(g.finish().unwrap(), &Caps::portable(), &Options::default()).unwrap();
     let program = Program::new(&gpu, schedule, &mut State::new(1)).unwrap();
     program.write(&gpu, "given", &HostTensor::f32([3], &[7.0, 8.0, 9.0])).unwrap();
     program.run(&gpu, 1).unwrap();

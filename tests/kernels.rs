@@ -30,7 +30,8 @@ fn gpu() -> Result<&'static Gpu, Failed> {
 
 fn check(case: &Case, variant: &Variant) -> Result<(), Failed> {
     let gpu = gpu()?;
-    for distribution in case.op.distributions() {
+    let problem = case.problem();
+    for distribution in problem.distributions() {
         let verdict = check_variant(gpu, case.op.as_ref(), &case.inputs, variant, *distribution)
             .map_err(|e| Failed::from(e.to_string()))?;
         if !verdict.passed() {
@@ -44,11 +45,11 @@ fn check(case: &Case, variant: &Variant) -> Result<(), Failed> {
 
 fn check_gradient(case: &Case) -> Result<(), Failed> {
     let mut rng = Rng::new(11);
-    let op = &case.op;
-    let inputs = op.sample(&case.inputs, Distribution::Uniform, &mut rng);
+    let problem = case.problem();
+    let inputs = problem.sample(&case.inputs, Distribution::Uniform, &mut rng);
     let references: Vec<_> = inputs.iter().collect();
     // Coefficients other than 1: a rule that forgets dy fails.
-    let mut weights: Vec<_> = op
+    let mut weights: Vec<_> = problem
         .reference(&references)
         .into_iter()
         .map(|y| {
@@ -56,11 +57,13 @@ fn check_gradient(case: &Case) -> Result<(), Failed> {
             Array::new(y.spec, data)
         })
         .collect();
-    for saved in weights.iter_mut().rev().take(op.saved()) {
-        saved.data.fill(0.0);
+    for (weight, output) in weights.iter_mut().zip(problem.outputs()) {
+        if output.saved {
+            weight.data.fill(0.0);
+        }
     }
-    let shared: Arc<dyn fathom::graph::op::Op> = Arc::from(op.clone_box());
-    let rule = rule_in_f64(shared, &inputs, &weights).map_err(|e| Failed::from(e.to_string()))?;
+    let rule = rule_in_f64(Arc::clone(&case.op), &inputs, &weights)
+        .map_err(|e| Failed::from(e.to_string()))?;
     if rule.iter().all(Option::is_none) {
         return Ok(()); // not differentiable
     }
@@ -68,7 +71,7 @@ fn check_gradient(case: &Case) -> Result<(), Failed> {
         if inputs[i].spec.dtype != DType::F32 {
             continue;
         }
-        let wanted = finite_differences(op.as_ref(), &inputs, &weights, i);
+        let wanted = finite_differences(problem.as_ref(), &inputs, &weights, i);
         let zeros = vec![0.0; wanted.len()];
         let got = gradient.as_ref().map_or(&zeros, |g| &g.data);
         let scale = wanted.iter().fold(1.0f64, |m, x| m.max(x.abs()));
@@ -88,13 +91,13 @@ fn main() {
         for case in family.cases() {
             let case = Arc::new(case);
             let elements: usize = case.inputs.iter().map(|s| s.len()).sum();
-            if elements <= MOST_DIFFERENCES && case.op.in_place().is_empty() {
+            if elements <= MOST_DIFFERENCES && case.problem().in_place().next().is_none() {
                 let name = format!("{}/gradient/{}", family.name(), case.name);
                 let case = Arc::clone(&case);
                 trials.push(Trial::test(name, move || check_gradient(&case)));
             }
             let variants = match gpu() {
-                Ok(gpu) => case.op.variants(&case.inputs, &gpu.caps),
+                Ok(gpu) => case.problem().variants(&gpu.caps),
                 Err(why) => {
                     let name = format!("{}/{}", family.name(), case.name);
                     let why = format!("{why:?}");

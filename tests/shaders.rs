@@ -1,11 +1,10 @@
 //! Every shader file is valid WGSL by itself, every variant of every case assembles to valid WGSL whose
 //! bindings and workgroup memory are what the lowering says, and no file is unused.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fathom::gpu::shader;
-use fathom::graph::op::Io;
-use fathom::kernel::{Caps, Dispatch, Kernel};
+use fathom::kernel::{Caps, Dispatch, Kernel, Word};
 use fathom::op::LIST;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
@@ -31,10 +30,39 @@ fn every_file_is_valid_by_itself() {
     }
 }
 
+/// The members of `struct Params` and what the lowering gives them: names and types, in order.
+fn check_params(
+    module: &naga::Module,
+    ty: naga::Handle<naga::Type>,
+    dispatch: &Dispatch,
+    label: &str,
+) {
+    let naga::TypeInner::Struct { members, .. } = &module.types[ty].inner else {
+        panic!("{label}: params are no struct");
+    };
+    assert_eq!(members.len(), dispatch.params.len(), "{label}: members of struct Params");
+    for (member, param) in members.iter().zip(&dispatch.params) {
+        if param.name.is_empty() {
+            continue; // not yet named: by position alone
+        }
+        assert_eq!(member.name.as_deref(), Some(param.name), "{label}: a member of struct Params");
+        let scalar = match param.word {
+            Word::U32(_) => naga::Scalar::U32,
+            Word::F32(_) => naga::Scalar::F32,
+        };
+        assert_eq!(
+            module.types[member.ty].inner,
+            naga::TypeInner::Scalar(scalar),
+            "{label}: the type of {}",
+            param.name
+        );
+    }
+}
+
 fn check_dispatch(dispatch: &Dispatch, label: &str, caps: &Caps) {
     let text = shader::assemble(&dispatch.kernel).unwrap();
     let module = validate(&text, label);
-    let mut declared = BTreeSet::new();
+    let mut declared = BTreeMap::new();
     let mut layouter = naga::proc::Layouter::default();
     layouter.update(module.to_ctx()).unwrap();
     let mut shared = 0;
@@ -44,7 +72,8 @@ fn check_dispatch(dispatch: &Dispatch, label: &str, caps: &Caps) {
             (naga::AddressSpace::Storage { access }, Some(at)) => {
                 assert_eq!(at.group, 0, "{label}: storage belongs in group 0");
                 let write = access.contains(naga::StorageAccess::STORE);
-                declared.insert((at.binding as usize, write));
+                let name = variable.name.clone().unwrap_or_default();
+                declared.insert(at.binding as usize, (name, write));
             }
             (naga::AddressSpace::Uniform, Some(at)) => {
                 assert_eq!((at.group, at.binding), (1, 0), "{label}: params belong in group 1");
@@ -53,13 +82,21 @@ fn check_dispatch(dispatch: &Dispatch, label: &str, caps: &Caps) {
                     dispatch.params.len() * 4,
                     "{label}: struct Params and the lowering's words differ"
                 );
+                check_params(&module, variable.ty, dispatch, label);
             }
             (naga::AddressSpace::WorkGroup, _) => shared += size,
             _ => {}
         }
     }
-    let bound = dispatch.bindings.iter().map(|b| b.write).enumerate();
-    assert_eq!(declared, bound.collect(), "{label}: bindings");
+    let bound = dispatch.bindings.iter().enumerate().map(|(at, binding)| {
+        // Not yet named: by position alone.
+        let name = match binding.name {
+            "" => declared.get(&at).map_or("", |(name, _)| name.as_str()),
+            name => name,
+        };
+        (at, (name.to_string(), binding.write))
+    });
+    assert_eq!(declared, bound.collect::<BTreeMap<_, _>>(), "{label}: bindings");
     assert!(shared <= caps.max_shared, "{label}: {shared} bytes of workgroup memory");
     assert!(declared.len() <= caps.max_bindings as usize, "{label}: too many bindings");
     for entry in &module.entry_points {
@@ -76,11 +113,10 @@ fn every_variant_assembles_to_what_its_lowering_says() {
     for caps in [Caps::portable(), Caps::portable_software()] {
         for family in LIST {
             for case in family.cases() {
-                let outputs = case.op.output(&case.inputs).unwrap();
-                let io = Io { inputs: &case.inputs, outputs: &outputs, caps: &caps };
-                for variant in case.op.variants(&case.inputs, &caps) {
+                let problem = case.problem();
+                for variant in problem.variants(&caps) {
                     let label = format!("{}/{variant}/{}", family.name(), case.name);
-                    for dispatch in case.op.lower(&variant, &io).dispatches {
+                    for dispatch in problem.lower(&variant, &caps).dispatches {
                         check_dispatch(&dispatch, &label, &caps);
                         let text = shader::assemble(&dispatch.kernel).unwrap();
                         let parts = text.lines().filter_map(|l| l.strip_prefix("// use: "));

@@ -7,9 +7,11 @@ use fathom::gpu::timestamp::{Fault, Injected};
 use fathom::gpu::{Checks, Gpu, Selector};
 use fathom::measure::profile::{Profile, one_step, profile};
 use fathom::measure::sample::{Budget, Clock, Samples, sample};
-use fathom::program::{Options, Program, Schedule, State};
+use fathom::pass::{Options, compile};
+use fathom::program::{Program, State};
 use fathom::stats::median;
-use fathom::workload::{self, Mode, Preset, step};
+use fathom::terms::{Mode, Preset};
+use fathom::workload::{self, step};
 
 /// Ticks in a tenth of a millisecond, should the device's tick be a nanosecond.
 const COARSE: u64 = 100_000;
@@ -27,7 +29,7 @@ fn gpu(fault: Option<Injected>) -> Gpu {
 fn program(gpu: &Gpu) -> Program {
     let model = (workload::find("autoenc").unwrap().configure)(Preset::Tiny, None);
     let nodes = step::nodes(model.as_ref(), Mode::Train, &gpu.caps, false).unwrap();
-    let schedule = Schedule::new(&gpu.caps, &nodes, &Options::default()).unwrap();
+    let schedule = compile(nodes, &gpu.caps, &Options::default()).unwrap();
     Program::new(gpu, schedule, &mut State::new(1)).unwrap()
 }
 

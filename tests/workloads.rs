@@ -7,12 +7,14 @@ use std::sync::OnceLock;
 use fathom::game;
 use fathom::gpu::{Checks, Gpu, Selector};
 use fathom::kernel::Caps;
+use fathom::pass::{Options, compile};
 use fathom::program::check::Verdict;
-use fathom::program::{Options, Program, Schedule, State};
+use fathom::program::{Program, State};
 use fathom::snapshot::{Request, Snapshot, take};
+use fathom::terms::{Mode, Preset};
 use fathom::train::Trainer;
 use fathom::train::play::Learner;
-use fathom::workload::{self, DataSource, Mode, Preset, Split, WORKLOADS, Workload, step};
+use fathom::workload::{self, DataSource, Split, WORKLOADS, Workload, step};
 
 fn gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
@@ -43,7 +45,7 @@ fn every_op_of_every_step_agrees_with_its_reference() {
             let nodes = step::nodes(model.as_ref(), mode, &gpu().caps, false).unwrap();
             let options = Options { fuse, ..Options::default() };
             let mut state = State::new(3);
-            let schedule = Schedule::new(&gpu().caps, &nodes, &options).unwrap();
+            let schedule = compile(nodes, &gpu().caps, &options).unwrap();
             let program = Program::new(gpu(), schedule, &mut state).unwrap();
             let batch = model.data(&source(3)).unwrap().batch(Split::Train, 0).unwrap();
             for (name, value) in &batch {
@@ -239,7 +241,7 @@ fn full_models_have_the_published_sizes() {
         let flops = |mode| {
             let caps = Caps::portable();
             let nodes = step::nodes(model.as_ref(), mode, &caps, false).unwrap();
-            let schedule = Schedule::new(&caps, &nodes, &Options::default()).unwrap();
+            let schedule = compile(nodes, &caps, &Options::default()).unwrap();
             assert_eq!(schedule.parameters(), parameters, "{name}");
             schedule.cost().flops as f64 / model.batch() as f64
         };
@@ -258,8 +260,8 @@ fn weights_in_slabs_train_like_whole_ones() {
         let caps = Caps { max_binding, ..gpu().caps.clone() };
         let model = tiny("autoenc", None);
         let nodes = step::nodes(model.as_ref(), Mode::Train, &caps, false).unwrap();
-        let schedule = Schedule::new(&caps, &nodes, &Options::default()).unwrap();
-        let products = schedule.entries.iter().filter(|e| e.op.name() == "matmul");
+        let schedule = compile(nodes, &caps, &Options::default()).unwrap();
+        let products = schedule.ops.iter().filter(|e| e.op.kind().name == "matmul");
         let products = products.count();
         let mut state = State::new(3);
         let program = Program::new(gpu(), schedule, &mut state).unwrap();

@@ -150,27 +150,30 @@ pub fn of(op: &str) -> Option<char> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::graph::op::Op;
     use crate::graph::chain::{Chain, Function};
-    use crate::graph::op::Class as OpClass;
+    use crate::graph::op::Op;
     use crate::op;
+    use crate::terms::Class as OpClass;
 
     #[test]
     fn the_table_says_what_the_ops_say() {
         let functions = Function::EXAMPLES.iter().map(|f| Chain::one(*f));
-        let maps = functions.map(|map| Box::new(map) as Box<dyn Op>);
+        let maps = functions.map(|map| Arc::new(map) as Arc<dyn Op>);
         let cases = op::LIST.iter().flat_map(|family| family.cases());
         let mut wrong: Vec<_> = cases
             .map(|case| case.op)
             .chain(maps)
             .flat_map(|op| {
-                let own = (op.types().len() == 1).then(|| (op.name(), op.class()));
-                op.types().into_iter().chain(own)
+                let own = (op.kinds().len() == 1).then(|| op.kind());
+                op.kinds().into_iter().chain(own)
             })
-            .filter(|(name, class)| of(name) != Some(class.letter()))
-            .map(|(name, class)| {
-                format!("{name}: the op says {}, not {:?}", class.letter(), of(name))
+            .filter(|kind| of(kind.name) != Some(kind.class.letter()))
+            .map(|kind| {
+                let (name, letter) = (kind.name, kind.class.letter());
+                format!("{name}: the op says {letter}, not {:?}", of(name))
             })
             .collect();
         wrong.sort_unstable();

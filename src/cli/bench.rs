@@ -48,16 +48,10 @@ pub fn execute(args: &BenchArgs) -> Result<()> {
     for family in LIST {
         let cases = if args.all { family.cases() } else { family.benches() };
         for case in cases {
-            for variant in case.op.variants(&case.inputs, &gpu.caps) {
+            for variant in case.problem().variants(&gpu.caps) {
                 let label = format!("{}/{variant}", family.name());
                 if label.contains(filter) {
-                    work.push((
-                        label,
-                        case.name.clone(),
-                        case.op.clone_box(),
-                        case.inputs.clone(),
-                        variant,
-                    ));
+                    work.push((label, case.clone(), variant));
                 }
             }
         }
@@ -81,15 +75,15 @@ pub fn execute(args: &BenchArgs) -> Result<()> {
     let share = |share| Cell::number(share, number::percent(share));
     let budget =
         Budget { time: Duration::from_secs_f64(args.time.clamp(0.01, 600.0)), ..Budget::default() };
-    for (i, (label, case, op, inputs, variant)) in work.iter().enumerate() {
+    for (i, (label, case, variant)) in work.iter().enumerate() {
         progress.say(label);
         progress.set(i as f64 / work.len() as f64);
-        let ns = median(&time_variant(&gpu, op.as_ref(), inputs, variant, &budget)?);
-        let cost = op.cost(inputs);
+        let ns = median(&time_variant(&gpu, &case.op, &case.inputs, variant, &budget)?);
+        let cost = case.problem().cost();
         let (flops, bytes) = (cost.flops as f64 / ns * 1e9, cost.bytes as f64 / ns * 1e9);
         table.row([
             Cell::from(label.as_str()),
-            Cell::from(case.as_str()),
+            Cell::from(case.name.as_str()),
             Cell::number(ns, number::duration_ns(ns)),
             Cell::number(flops, format!("{:.4}", flops / 1e9)),
             share(flops / peaks.fma_flops),

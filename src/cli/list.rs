@@ -7,8 +7,9 @@ use crate::game::GAMES;
 use crate::gpu::adapter;
 use crate::kernel::Caps;
 use crate::op::LIST;
-use crate::program::{Options, Schedule};
-use crate::workload::{Mode, Preset, WORKLOADS, step};
+use crate::pass::{Options, Schedule, compile};
+use crate::terms::{Mode, Preset};
+use crate::workload::{WORKLOADS, step};
 
 use super::table::Table;
 use super::{OutputArgs, output};
@@ -77,7 +78,7 @@ fn workloads() -> Result<Table> {
             let model = (entry.configure)(preset, None);
             let schedule = |mode| {
                 let nodes = step::nodes(model.as_ref(), mode, &Caps::portable(), false)?;
-                Schedule::new(&Caps::portable(), &nodes, &Options::default())
+                compile(nodes, &Caps::portable(), &Options::default())
             };
             let (train, infer) = (schedule(Mode::Train)?, schedule(Mode::Infer)?);
             let flops = |o: &Schedule| {
@@ -94,7 +95,7 @@ fn workloads() -> Result<Table> {
                 crate::report::number::grouped(train.parameters() as u64),
                 flops(&infer),
                 flops(&train),
-                crate::report::number::bytes(train.plan.bytes() as f64),
+                crate::report::number::bytes(train.memory.bytes() as f64),
                 only_first(entry.about),
                 only_first(entry.data.0),
                 only_first(entry.data.1),
@@ -111,7 +112,7 @@ fn kernels() -> Table {
         let mut variants: Vec<String> = Vec::new();
         for case in &cases {
             for caps in [Caps::portable(), Caps::portable_software()] {
-                for variant in case.op.variants(&case.inputs, &caps) {
+                for variant in case.problem().variants(&caps) {
                     let text = variant.to_string();
                     if !variants.contains(&text) {
                         variants.push(text);
@@ -119,7 +120,7 @@ fn kernels() -> Table {
                 }
             }
         }
-        let class = cases.first().map_or(' ', |c| c.op.class().letter());
+        let class = cases.first().map_or(' ', |c| c.op.kind().class.letter());
         table.row([
             family.name().to_string(),
             class.to_string(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::error::{Error, Result};
-use crate::record::write_atomically;
+use crate::host::write_atomically;
 
 use super::{Color, Format, OutputArgs, VoiceArgs};
 

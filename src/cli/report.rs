@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::error::{Error, Result};
-use crate::record::{store, write_atomically};
+use crate::host::write_atomically;
+use crate::record::store;
 use crate::report::html::{self, Source};
 
 use super::{VoiceArgs, output, records};

@@ -10,10 +10,11 @@ use crate::measure::cell::{self, Measured};
 use crate::measure::peak;
 use crate::measure::room::Room;
 use crate::measure::sample::{Budget, interrupted};
-use crate::program::{Options, Schedule};
+use crate::pass::{Options, compile};
 use crate::record::Record;
 use crate::report::{self, number};
-use crate::workload::{self, Mode, Preset, Workload, step};
+use crate::terms::{Mode, Preset};
+use crate::workload::{self, Workload, step};
 
 use super::range::Range;
 use super::table::Table;
@@ -334,7 +335,7 @@ fn dry_run(args: &RunArgs, gpu: &Gpu, preset: Preset, cells: &[Cell]) -> Result<
     ]);
     for cell in cells {
         let nodes = step::nodes(cell.model.as_ref(), cell.mode, &gpu.caps, false)?;
-        let schedule = Schedule::new(&gpu.caps, &nodes, &options(args))?;
+        let schedule = compile(nodes, &gpu.caps, &options(args))?;
         // Warm-up takes up to half of the budget, the profile a fifth.
         let most = args.time * 1.7 + 1.0;
         table.row([
@@ -343,10 +344,10 @@ fn dry_run(args: &RunArgs, gpu: &Gpu, preset: Preset, cells: &[Cell]) -> Result<
             preset.to_string(),
             cell.model.batch().to_string(),
             number::grouped(schedule.parameters() as u64),
-            schedule.entries.len().to_string(),
+            schedule.ops.len().to_string(),
             schedule.dispatches().to_string(),
             number::flops(schedule.cost().flops as f64),
-            number::bytes(schedule.plan.bytes() as f64),
+            number::bytes(schedule.memory.bytes() as f64),
             format!("<= {most:.0} s"),
         ]);
     }

@@ -3,14 +3,14 @@
 use clap::Args;
 
 use crate::error::{Error, Result};
-use crate::kernel::Kernel;
-use crate::kernel::Caps;
+use crate::gpu::shader;
+use crate::kernel::{Caps, Kernel};
 use crate::pass::plan::Role;
-use crate::program::{Options, Schedule};
+use crate::pass::{Options, Schedule, compile};
 use crate::report::number;
 use crate::tensor::TensorSpec;
-use crate::workload::{Mode, step};
-use crate::gpu::shader;
+use crate::terms::Mode;
+use crate::workload::step;
 
 use super::table::{Cell, Table};
 use super::{DeviceArgs, Format, ModeArg, OutputArgs, PresetArg, output, preset_or_default};
@@ -70,8 +70,7 @@ pub fn execute(args: &ShowArgs) -> Result<()> {
     let model = (entry.configure)(preset, args.batch.map(|b| b as usize));
     let mode: Mode = args.mode.into();
     let options = Options { fuse: !args.no_fuse, ..Options::default() };
-    let schedule =
-        Schedule::new(&caps, &step::nodes(model.as_ref(), mode, &caps, false)?, &options)?;
+    let schedule = compile(step::nodes(model.as_ref(), mode, &caps, false)?, &caps, &options)?;
     let people = |form| form == Format::Table;
     if let Some(label) = &args.kernel {
         let kernels = kernels(&schedule, label)?;
@@ -100,7 +99,7 @@ pub fn execute(args: &ShowArgs) -> Result<()> {
         model.batch(),
         entry.about,
         entry.paper,
-        schedule.entries.len(),
+        schedule.ops.len(),
         schedule.dispatches(),
         number::flops(cost.flops as f64),
         number::bytes(cost.bytes as f64),
@@ -118,11 +117,11 @@ fn program_table(schedule: &Schedule) -> Table {
         let texts: Vec<_> = specs.iter().map(ToString::to_string).collect();
         texts.join(" ")
     };
-    for entry in &schedule.entries {
+    for entry in &schedule.ops {
         table.row([
             entry.label.clone().into(),
             entry.phase.name().into(),
-            count(entry.steps.len() as u64),
+            count(entry.dispatches.len() as u64),
             shapes(&entry.inputs).into(),
             shapes(&entry.outputs).into(),
             count(entry.cost.flops),
@@ -138,7 +137,7 @@ fn count(value: u64) -> Cell {
 
 fn parameters(schedule: &Schedule) -> Table {
     let mut table = Table::new(&["variable", "shape", ">values", "starts as"]);
-    for group in schedule.groups() {
+    for group in schedule.graph.groups.clone() {
         for member in &group.members {
             table.row([
                 member.name.clone().into(),
@@ -155,7 +154,7 @@ fn parameters(schedule: &Schedule) -> Table {
 
 fn memory(schedule: &Schedule) -> Table {
     let mut table = Table::new(&["buffer", "use", ">bytes"]);
-    for (i, buffer) in schedule.plan.buffers.iter().enumerate() {
+    for (i, buffer) in schedule.memory.buffers.iter().enumerate() {
         let (kind, name) = match &buffer.role {
             Role::Slot => ("slot", format!("slot {i}")),
             Role::Input(name) => ("input", name.clone()),
@@ -165,7 +164,7 @@ fn memory(schedule: &Schedule) -> Table {
         };
         table.row([name.into(), kind.into(), count(buffer.bytes)]);
     }
-    let plan = &schedule.plan;
+    let plan = &schedule.memory;
     for (name, bytes) in [
         ("planned in all", plan.bytes()),
         ("slots planned", plan.slot_bytes()),
@@ -198,7 +197,7 @@ fn kernel_table(kernels: &[Shown]) -> Table {
 }
 
 fn kernels(schedule: &Schedule, label: &str) -> Result<Vec<Shown>> {
-    let found: Vec<_> = schedule.entries.iter().filter(|e| e.label.contains(label)).collect();
+    let found: Vec<_> = schedule.ops.iter().filter(|e| e.label.contains(label)).collect();
     if found.is_empty() {
         return Err(Error::Usage(format!(
             "no op's label contains '{label}'; `fathom show ... --program` lists the labels"
@@ -206,7 +205,7 @@ fn kernels(schedule: &Schedule, label: &str) -> Result<Vec<Shown>> {
     }
     let mut kernels: Vec<(&str, &Kernel)> = Vec::new();
     for entry in found {
-        for dispatch in schedule.lowered(entry).iter().flat_map(|l| &l.dispatches) {
+        for dispatch in &entry.lowered.dispatches {
             if !kernels.iter().any(|(_, k)| *k == &dispatch.kernel) {
                 kernels.push((&entry.label, &dispatch.kernel));
             }

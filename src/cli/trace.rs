@@ -6,13 +6,15 @@ use clap::Args;
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
+use crate::host::write_atomically;
 use crate::measure::profile::one_step;
 use crate::measure::verify::verify;
-use crate::program::{Options, Program, Schedule, State};
-use crate::record::write_atomically;
+use crate::pass::{Options, compile};
+use crate::program::{Program, State};
 use crate::report::trace::{self, Span, Step};
 use crate::snapshot::feed;
-use crate::workload::{self, Mode, Split, step};
+use crate::terms::Mode;
+use crate::workload::{self, Split, step};
 
 use super::{
     DataArgs, DeviceArgs, ModeArg, PresetArg, VoiceArgs, configure, output, preset_or_default,
@@ -107,7 +109,7 @@ fn take(args: &TraceArgs, gpu: &Gpu) -> Result<Step> {
     let mode: Mode = args.mode.into();
     let options = Options { fuse: !args.no_fuse, ..Options::default() };
     let nodes = step::nodes(model.as_ref(), mode, &gpu.caps, false)?;
-    let schedule = Schedule::new(&gpu.caps, &nodes, &options)?;
+    let schedule = compile(nodes, &gpu.caps, &options)?;
     if !args.no_verify {
         let progress = output::Progress::new(&args.voice, "verifying");
         let found = verify(gpu, &schedule, &|share| progress.set(share))?;
@@ -122,16 +124,16 @@ fn take(args: &TraceArgs, gpu: &Gpu) -> Result<Step> {
     let places = one_step(gpu, &program, STEPS)?.ok_or_else(|| {
         Error::Device(format!("{}: a trace needs timestamps, which it lacks", gpu.summary))
     })?;
-    let entries = program.schedule.entries.iter().zip(places);
-    let span = |(entry, (start_ns, end_ns)): (&crate::program::OpInstance, (f64, f64))| {
-        let (op, class) = entry.kind();
+    let entries = program.schedule.ops.iter().zip(places);
+    let span = |(entry, (start_ns, end_ns)): (&crate::pass::OpInstance, (f64, f64))| {
+        let kind = entry.op.kind();
         Span {
             label: entry.label.clone(),
-            op: op.into(),
+            op: kind.name.into(),
             variant: entry.variant.to_string(),
-            class: class.letter(),
+            class: kind.class.letter(),
             phase: entry.phase.name().into(),
-            dispatches: entry.steps.len(),
+            dispatches: entry.dispatches.len(),
             flops: entry.cost.flops,
             bytes: entry.cost.bytes,
             start_ns,

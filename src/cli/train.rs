@@ -7,8 +7,8 @@ use clap::Args;
 use crate::error::{Error, Result};
 use crate::measure::sample::interrupted;
 use crate::stats::mean;
+use crate::terms::Mode;
 use crate::train::Trainer;
-use crate::workload::Mode;
 
 use super::table::Table;
 use super::{DataArgs, DeviceArgs, Format, ModelArgs, OutputArgs, output};

@@ -34,16 +34,10 @@ pub fn execute(args: &VerifyArgs) -> Result<()> {
     let mut work = Vec::new();
     for family in LIST {
         for case in family.cases() {
-            for variant in case.op.variants(&case.inputs, &gpu.caps) {
+            for variant in case.problem().variants(&gpu.caps) {
                 let name = format!("{}/{variant}", family.name());
                 if name.contains(filter) {
-                    work.push((
-                        name,
-                        case.op.clone_box(),
-                        case.inputs.clone(),
-                        case.name.clone(),
-                        variant,
-                    ));
+                    work.push((name, case.clone(), variant));
                 }
             }
         }
@@ -56,10 +50,11 @@ pub fn execute(args: &VerifyArgs) -> Result<()> {
     // One row a kernel: cases, checks, the worst verdict with its case.
     let mut rows: Vec<(String, usize, usize, Verdict)> = Vec::new();
     let progress = output::Progress::new(&args.out, "verifying");
-    for (i, (name, op, inputs, case, variant)) in work.iter().enumerate() {
-        for distribution in op.distributions() {
-            let mut verdict = check_variant(&gpu, op.as_ref(), inputs, variant, *distribution)?;
-            verdict.detail = format!("{case}, {distribution:?}: {}", verdict.detail);
+    for (i, (name, case, variant)) in work.iter().enumerate() {
+        for &distribution in case.problem().distributions() {
+            let mut verdict =
+                check_variant(&gpu, case.op.as_ref(), &case.inputs, variant, distribution)?;
+            verdict.detail = format!("{}, {distribution:?}: {}", case.name, verdict.detail);
             let failed = usize::from(!verdict.passed());
             match rows.iter_mut().find(|row| row.0 == *name) {
                 Some(row) => {

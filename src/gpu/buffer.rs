@@ -1,13 +1,8 @@
 //! Buffers: making them, filling them, reading them back.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, mebibytes};
 
 use super::Gpu;
-
-/// Bytes for people who may have to count them: `784.0 MiB (822083584 bytes)`.
-pub(crate) fn size(bytes: u64) -> String {
-    format!("{:.1} MiB ({bytes} bytes)", bytes as f64 / (1 << 20) as f64)
-}
 
 impl Gpu {
     /// A zeroed storage buffer of at least `bytes`, which the device's limits allow.
@@ -30,7 +25,7 @@ impl Gpu {
             Some(error) => Err(Error::Gpu(format!(
                 "out of memory: {} has no room for the {} of '{label}': {error}",
                 self.summary.name,
-                size(bytes)
+                mebibytes(bytes)
             ))),
         }
     }

@@ -3,9 +3,9 @@
 //! A chain is straight-line code over its inputs. As an op of its own it is `shaders/map/map.wgsl` with
 //! the chain's text in its hook; as an epilogue it runs on another op's values as they are stored.
 
-use crate::graph::op::Class;
 use crate::random::{Stream, drop_threshold};
 use crate::tensor::{Array, DType, Shape, TensorSpec};
+use crate::terms::Class;
 
 mod function;
 mod text;

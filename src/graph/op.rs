@@ -2,49 +2,14 @@
 
 use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::graph::Tensor;
 use crate::graph::chain::Chain;
 use crate::kernel::{Caps, Lowered, Variant};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
-
-/// The paper's seven classes of operation (Fathom, IISWC 2016, section V).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Class {
-    /// A: matrix products.
-    Matrix,
-    /// B: convolutions and their gradients.
-    Convolution,
-    /// C: elementwise arithmetic.
-    Elementwise,
-    /// D: reductions and expansions: sums, softmax, losses, pooling, normalisation.
-    Reduction,
-    /// E: random sampling.
-    Random,
-    /// F: optimisation: updates, clipping, target copies.
-    Optimisation,
-    /// G: data movement.
-    Movement,
-}
-
-impl Class {
-    /// Every class, in the paper's order.
-    pub const ALL: [Class; 7] = [
-        Self::Matrix,
-        Self::Convolution,
-        Self::Elementwise,
-        Self::Reduction,
-        Self::Random,
-        Self::Optimisation,
-        Self::Movement,
-    ];
-
-    /// The class's letter, A to G.
-    pub fn letter(self) -> char {
-        (b'A' + self as u8) as char
-    }
-}
+use crate::terms::Class;
 
 /// The least work a problem needs: arithmetic, and each operand moved once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,17 +33,6 @@ impl std::ops::Add for Cost {
     fn add(self, other: Self) -> Self {
         Self { flops: self.flops + other.flops, bytes: self.bytes + other.bytes }
     }
-}
-
-/// What a lowering may look at.
-#[derive(Debug, Clone, Copy)]
-pub struct Io<'a> {
-    /// The inputs' shapes and types.
-    pub inputs: &'a [TensorSpec],
-    /// The outputs' shapes and types.
-    pub outputs: &'a [TensorSpec],
-    /// What the device can do.
-    pub caps: &'a Caps,
 }
 
 /// How far a result may lie from the f64 reference, as a share of the larger of the reference value and
@@ -142,25 +96,60 @@ impl Distribution {
     }
 }
 
-/// An operation with its problem settled up to the inputs' shapes.
-pub trait Op: fmt::Debug + Any + Send + Sync + CloneBox {
-    /// Its type in every table: `matmul`. Also the shader folder, unless the lowering says otherwise.
-    fn name(&self) -> &'static str;
+pub mod old;
 
+/// What an op is called and which of the paper's classes it belongs to: once, for every table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Kind {
+    /// Its type in every table: `matmul`.
+    pub name: &'static str,
     /// The paper's class.
-    fn class(&self) -> Class;
+    pub class: Class,
+}
 
-    /// The shape rule. The error names both shapes; the graph adds the place.
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String>;
+impl Kind {
+    /// Type `name` in `class`.
+    pub const fn new(name: &'static str, class: Class) -> Self {
+        Self { name, class }
+    }
+}
 
-    /// Least work for these inputs.
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost;
+/// One tensor that an op makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Shape and type.
+    pub spec: TensorSpec,
+    /// Kept for the backward pass alone: a value without a gradient.
+    pub saved: bool,
+    /// The input whose storage it is: the op updates state in place.
+    pub in_place: Option<usize>,
+}
 
-    /// Every way to compute it on a device; the first is the heuristic choice.
-    fn variants(&self, inputs: &[TensorSpec], caps: &Caps) -> Vec<Variant>;
+impl Output {
+    /// A tensor of its own.
+    pub fn new(spec: TensorSpec) -> Self {
+        Self { spec, saved: false, in_place: None }
+    }
 
-    /// The dispatches of one variant.
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered;
+    /// One that is kept for the backward pass alone.
+    pub fn saved(spec: TensorSpec) -> Self {
+        Self { saved: true, ..Self::new(spec) }
+    }
+
+    /// One that updates the state `input`.
+    pub fn in_place(spec: TensorSpec, input: usize) -> Self {
+        Self { in_place: Some(input), ..Self::new(spec) }
+    }
+}
+
+/// What an operation is, whatever the sizes.
+pub trait Op: fmt::Debug + Any + Send + Sync {
+    /// Name and class.
+    fn kind(&self) -> Kind;
+
+    /// The op at these inputs: the only place that reads their shapes, and the only one that can fail. The
+    /// error names the shapes; the graph adds the place.
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String>;
 
     /// The gradients of the inputs, from those of the outputs (`None`: that output is unused).
     ///
@@ -176,21 +165,38 @@ pub trait Op: fmt::Debug + Any + Send + Sync + CloneBox {
         vec![None; x.len()]
     }
 
-    /// How many of the last outputs are kept for the backward pass alone: values without a gradient.
-    fn saved(&self) -> usize {
-        0
+    /// The op with an elementwise chain applied to each value of its first output as it is stored, or
+    /// `None` where it has no such hook. The chain's argument 0 is that value.
+    fn with_epilogue(&self, chain: &Chain) -> Option<Arc<dyn Op>> {
+        let _ = chain;
+        None
     }
+
+    /// The kinds inside: more than one after fusion.
+    fn kinds(&self) -> Vec<Kind> {
+        vec![self.kind()]
+    }
+}
+
+/// What an operation is at given sizes. Nothing here can fail.
+pub trait Problem: fmt::Debug + Send + Sync {
+    /// What it makes.
+    fn outputs(&self) -> &[Output];
+
+    /// Least work.
+    fn cost(&self) -> Cost;
+
+    /// How far the GPU may lie from [`Problem::reference`].
+    fn tolerance(&self) -> Tolerance;
+
+    /// Every way to compute it on a device; the first is the heuristic choice.
+    fn variants(&self, caps: &Caps) -> Vec<Variant>;
+
+    /// The dispatches of one variant, their bindings and parameters under the shader's names.
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered;
 
     /// The same in f64, written like the formula.
     fn reference(&self, inputs: &[&Array]) -> Vec<Array>;
-
-    /// How far the GPU may lie from [`Op::reference`].
-    fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance;
-
-    /// Pairs (output, input) that are one storage: the op updates state in place.
-    fn in_place(&self) -> Vec<(usize, usize)> {
-        Vec::new()
-    }
 
     /// Inputs for a test; ops with integer or otherwise constrained inputs write their own.
     fn sample(
@@ -209,31 +215,19 @@ pub trait Op: fmt::Debug + Any + Send + Sync + CloneBox {
 
     /// Smaller inputs that take the same variants through the same code, for ops whose reference would
     /// run for minutes at the real size. Verification says so where it uses them.
-    fn representative(&self, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
-        inputs.to_vec()
-    }
-
-    /// The op with an elementwise chain applied to each value of its only output as it is stored, or
-    /// `None` where it has no such hook. The chain's argument 0 is that value.
-    fn with_epilogue(&self, chain: &Chain) -> Option<Box<dyn Op>> {
-        let _ = chain;
+    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
         None
     }
+}
 
-    /// The op types inside with their classes: more than one after fusion.
-    fn types(&self) -> Vec<(&'static str, Class)> {
-        vec![(self.name(), self.class())]
+impl dyn Problem + '_ {
+    /// Shapes and types of the outputs.
+    pub fn output_specs(&self) -> Vec<TensorSpec> {
+        self.outputs().iter().map(|output| output.spec.clone()).collect()
     }
-}
 
-/// Cloning behind `dyn`: any op that is [`Clone`] has it.
-pub trait CloneBox {
-    /// A copy on the heap.
-    fn clone_box(&self) -> Box<dyn Op>;
-}
-
-impl<T: Op + Clone> CloneBox for T {
-    fn clone_box(&self) -> Box<dyn Op> {
-        Box::new(self.clone())
+    /// Pairs (output, input) that are one storage.
+    pub fn in_place(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.outputs().iter().enumerate().filter_map(|(at, output)| Some((at, output.in_place?)))
     }
 }

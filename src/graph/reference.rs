@@ -2,23 +2,23 @@
 
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::tensor::{Array, TensorSpec};
 
-use super::op::Op;
+use super::op::{Op, Problem};
 use super::{Builder, Graph, Init, NodeKind, ONE};
 
 /// The gradient of every input of one op in f64 by central differences of its reference, for the sum
 /// of all outputs weighted by `weights`: what tests hold the gradient rules against.
 pub fn finite_differences(
-    op: &dyn Op,
+    problem: &dyn Problem,
     inputs: &[Array],
     weights: &[Array],
     input: usize,
 ) -> Vec<f64> {
     let value = |inputs: &[Array]| -> f64 {
         let references: Vec<_> = inputs.iter().collect();
-        let outputs = op.reference(&references);
+        let outputs = problem.reference(&references);
         let weighted = outputs.iter().zip(weights);
         weighted.flat_map(|(y, w)| y.data.iter().zip(&w.data).map(|(y, w)| y * w)).sum()
     };
@@ -53,8 +53,7 @@ pub fn rule_in_f64(
         graph.input(&format!("{prefix}{i}"), spec.shape.clone(), spec.dtype)
     };
     let x: Vec<_> = specs.iter().enumerate().map(|(i, s)| leaf("x", i, s)).collect();
-    let outputs = op.output(&specs).map_err(Error::Internal)?;
-    let y = graph.add(NodeKind::Op(op.clone()), &x, outputs);
+    let y = graph.apply_shared(Arc::clone(&op), &x);
     let w: Vec<_> = weights.iter().enumerate().map(|(i, a)| leaf("w", i, &a.spec)).collect();
     let dy: Vec<_> = w.iter().map(|w| Some(*w)).collect();
     let dx = op.gradient(&x, &y, &dy);
@@ -98,7 +97,7 @@ impl Graph {
                     let spec = self.values[node.outputs[0].0].clone();
                     vec![Array::new(spec, inputs[0].data.clone())]
                 }
-                (NodeKind::Op(op), Some(inputs)) => op.reference(&inputs),
+                (NodeKind::Op { problem, .. }, Some(inputs)) => problem.reference(&inputs),
                 _ => continue,
             };
             for (id, value) in node.outputs.iter().zip(outputs) {

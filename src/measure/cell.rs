@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::program::{Options, Program, Schedule, State};
+use crate::pass::{Options, compile};
+use crate::program::{Program, State};
 use crate::snapshot::feed;
-use crate::workload::{DataSource, Feed, Mode, Split, Workload, step};
+use crate::terms::Mode;
+use crate::workload::{DataSource, Feed, Split, Workload, step};
 
 use super::profile::{Profile, profile};
 use super::sample::{Budget, Samples, interrupted, sample};
@@ -79,7 +81,7 @@ pub fn measure(
     let pipelines_before = gpu.pipelines_made();
     let begun = Instant::now();
     let nodes = step::nodes(model, plan.mode, &gpu.caps, false)?;
-    let schedule = Schedule::new(&gpu.caps, &nodes, &plan.options)?;
+    let schedule = compile(nodes, &gpu.caps, &plan.options)?;
     let mut state = State::new(plan.source.seed);
     let program = Program::new(gpu, schedule, &mut state)?;
     let build = begun.elapsed();
@@ -146,7 +148,7 @@ fn acting(
     state: &mut State,
 ) -> Result<Duration> {
     let nodes = step::nodes(model, Mode::Infer, &gpu.caps, false)?;
-    let schedule = Schedule::new(&gpu.caps, &nodes, &plan.options)?;
+    let schedule = compile(nodes, &gpu.caps, &plan.options)?;
     let program = Program::new(gpu, schedule, state)?;
     let mut times = Vec::new();
     for _ in 0..plan.budget.min_samples.max(10) {

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
+use crate::graph::Builder;
 use crate::graph::op::{Distribution, Op};
-use crate::graph::{Builder, NodeKind};
 use crate::kernel::Variant;
 use crate::pass::choose::Choice;
-use crate::program::{Options, Program, Schedule, State};
+use crate::pass::{Options, compile};
+use crate::program::{Program, State};
 use crate::random::Rng;
 use crate::tensor::{HostTensor, TensorSpec};
 
@@ -20,7 +21,7 @@ use super::sample::{Budget, sample};
 /// [`Error::Gpu`], [`Error::Internal`] as the op's kernels and buffers.
 pub fn program_of(
     gpu: &Gpu,
-    op: &dyn Op,
+    op: &Arc<dyn Op>,
     inputs: &[TensorSpec],
     variant: &Variant,
 ) -> Result<Program> {
@@ -31,16 +32,16 @@ pub fn program_of(
         .zip(inputs)
         .map(|(name, spec)| graph.input(name, spec.shape.clone(), spec.dtype))
         .collect();
-    let outputs = op.output(inputs).map_err(Error::Internal)?;
-    let made = graph.add(NodeKind::Op(Arc::from(op.clone_box())), &tensors, outputs);
+    let made = graph.apply_shared(Arc::clone(op), &tensors);
     graph.output("output", made[0]);
     let options = Options {
         fuse: false,
-        choice: Choice { forced: vec![format!("{}/{variant}", op.name())] },
+        choice: Choice { forced: vec![format!("{}/{variant}", op.kind().name)] },
     };
-    let schedule = Schedule::new(&gpu.caps, &graph.finish()?, &options)?;
+    let schedule = compile(graph.finish()?, &gpu.caps, &options)?;
     let program = Program::new(gpu, schedule, &mut State::new(0))?;
-    let values = op.sample(inputs, Distribution::Uniform, &mut Rng::new(1));
+    let problem = op.problem(inputs).map_err(Error::Internal)?;
+    let values = problem.sample(inputs, Distribution::Uniform, &mut Rng::new(1));
     for (name, value) in names.iter().zip(&values) {
         program.write(gpu, name, &HostTensor::from(value))?;
     }
@@ -53,7 +54,7 @@ pub fn program_of(
 /// As [`program_of`] and [`sample`].
 pub fn time_variant(
     gpu: &Gpu,
-    op: &dyn Op,
+    op: &Arc<dyn Op>,
     inputs: &[TensorSpec],
     variant: &Variant,
     budget: &Budget,

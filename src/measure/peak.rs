@@ -2,18 +2,19 @@
 //!
 //! Each ceiling is tried with several kernel shapes, whose results are checked, and the best is kept.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::graph::op::Op;
+use crate::graph::op::{Distribution, Op};
 use crate::kernel::Variant;
 use crate::program::check::check_variant;
+use crate::stats::{median, quantile};
 use crate::tensor::TensorSpec;
 
-use super::kernel::time_variant;
+use super::kernel::{program_of, time_variant};
 use super::sample::Budget;
-use crate::stats::{median, quantile};
 
 mod ops;
 
@@ -54,31 +55,34 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Peak
     let budget = Budget { time: time / (shapes as u32 + 1), noise: 0.01, min_samples: 3 };
     let mut best = [0.0f64; 2];
     for (i, &(chains, width)) in ops::FMA_SHAPES.iter().enumerate() {
-        let mut op = Fma { invocations, loops: 16 };
+        let mut fma = Fma { invocations, loops: 16 };
+        let shared = |fma: &Fma| -> Arc<dyn Op> { Arc::new(*fma) };
         let variant = Variant::new("fma", [("CHAINS", chains), ("WIDTH", width)]);
         // From a short kernel to one of the wanted length, in steps that can't overshoot far.
         for _ in 0..4 {
             let quick = Budget { time: Duration::from_millis(1), ..budget };
-            let ns = quantile(&time_variant(gpu, &op, &[], &variant, &quick)?, 0.0);
+            let ns = quantile(&time_variant(gpu, &shared(&fma), &[], &variant, &quick)?, 0.0);
             let factor = (KERNEL / ns).clamp(1.0, 30.0);
-            op.loops = (f64::from(op.loops) * factor) as u32;
+            fma.loops = (f64::from(fma.loops) * factor) as u32;
         }
-        let rate = rate(gpu, &op, &[], &variant, &budget, op.flops(&variant) as f64)?;
+        let rate = rate(gpu, &shared(&fma), &[], &variant, &budget, fma.flops(&variant) as f64)?;
         candidates.push((format!("peak/{variant}"), rate));
         best[0] = best[0].max(rate);
         progress((i + 1) as f64 / (shapes + 1) as f64);
     }
     for (i, &(width, steps)) in ops::COPY_SHAPES.iter().enumerate() {
+        let copy: Arc<dyn Op> = Arc::new(Copy);
         let inputs = [TensorSpec::f32([elements])];
         let variant = Variant::new("copy", [("WIDTH", width), ("STEPS", steps)]);
-        let rate = rate(gpu, &Copy, &inputs, &variant, &budget, 8.0 * elements as f64)?;
+        let rate = rate(gpu, &copy, &inputs, &variant, &budget, 8.0 * elements as f64)?;
         candidates.push((format!("peak/{variant}"), rate));
         best[1] = best[1].max(rate);
         progress((ops::FMA_SHAPES.len() + i + 1) as f64 / (shapes + 1) as f64);
     }
     let empty = |dispatches| {
         let variant = Variant::new("empty", []);
-        time_variant(gpu, &Empty { dispatches }, &[], &variant, &budget)
+        let empty: Arc<dyn Op> = Arc::new(Empty { dispatches });
+        time_variant(gpu, &empty, &[], &variant, &budget)
     };
     Ok(Peaks {
         fma_flops: best[0],
@@ -99,14 +103,14 @@ fn copy_elements(gpu: &Gpu) -> usize {
 /// Work a second of a variant whose result was checked.
 fn rate(
     gpu: &Gpu,
-    op: &dyn Op,
+    op: &Arc<dyn Op>,
     inputs: &[TensorSpec],
     variant: &Variant,
     budget: &Budget,
     work: f64,
 ) -> Result<f64> {
     let small: Vec<_> = inputs.iter().map(|_| TensorSpec::f32([4096])).collect();
-    let verdict = check_variant(gpu, op, &small, variant, op.distributions()[0])?;
+    let verdict = check_variant(gpu, op.as_ref(), &small, variant, Distribution::Uniform)?;
     if !verdict.passed() {
         return Err(Error::Verification(format!(
             "{} computes {} on {}: its ceilings cannot be measured",
@@ -120,8 +124,8 @@ fn rate(
 
 /// Nanoseconds of an empty submission.
 fn submission(gpu: &Gpu) -> Result<f64> {
-    let program =
-        super::kernel::program_of(gpu, &Empty { dispatches: 1 }, &[], &Variant::new("empty", []))?;
+    let empty: Arc<dyn Op> = Arc::new(Empty { dispatches: 1 });
+    let program = program_of(gpu, &empty, &[], &Variant::new("empty", []))?;
     let mut times = Vec::new();
     for _ in 0..20 {
         let begun = Instant::now();

@@ -6,9 +6,9 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::gpu::timestamp::{Fault, Stamp, Timer, faults_of_steps};
 use crate::program::Program;
+use crate::stats::Summary;
 
 use super::sample::interrupted;
-use crate::stats::Summary;
 
 /// Steps after which more tell nothing new: stationarity wants 100, and every sample goes to the record.
 const MOST_STEPS: usize = 200;
@@ -50,11 +50,11 @@ pub fn profile(
     min_steps: usize,
     progress: &dyn Fn(f64),
 ) -> Result<Option<Profile>> {
-    let Some(timer) = Timer::new(gpu, program.schedule.entries.len()) else {
+    let Some(timer) = Timer::new(gpu, program.schedule.ops.len()) else {
         return Ok(None);
     };
     let mut profile =
-        Profile { op_ns: vec![Vec::new(); program.schedule.entries.len()], ..Profile::default() };
+        Profile { op_ns: vec![Vec::new(); program.schedule.ops.len()], ..Profile::default() };
     let mut all = Vec::new();
     let start = Instant::now();
     // The first profiled step pays for what the timed steps had warm.
@@ -71,18 +71,18 @@ pub fn profile(
             break;
         }
     }
-    profile.faults = faults_of_steps(&all, program.schedule.entries.len());
+    profile.faults = faults_of_steps(&all, program.schedule.ops.len());
     Ok(Some(profile))
 }
 
 fn run(gpu: &Gpu, program: &Program, timer: &Timer) -> Result<Vec<Stamp>> {
     let mut encoder = gpu.device.create_command_encoder(&Default::default());
-    for (i, entry) in program.schedule.entries.iter().enumerate() {
+    for (i, entry) in program.schedule.ops.iter().enumerate() {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
             label: Some(&entry.label),
             timestamp_writes: Some(timer.writes(i)),
         });
-        program.encode_range(&mut pass, entry.steps.clone());
+        program.encode_range(&mut pass, entry.dispatches.clone());
     }
     timer.resolve(&mut encoder);
     gpu.queue.submit([encoder.finish()]);
@@ -96,7 +96,7 @@ fn run(gpu: &Gpu, program: &Program, timer: &Timer) -> Result<Vec<Stamp>> {
 /// # Errors
 /// [`Error::Gpu`] where the device fails, [`Error::Device`] where its timestamps are faulty.
 pub fn one_step(gpu: &Gpu, program: &Program, steps: usize) -> Result<Option<Vec<(f64, f64)>>> {
-    let Some(timer) = Timer::new(gpu, program.schedule.entries.len()) else {
+    let Some(timer) = Timer::new(gpu, program.schedule.ops.len()) else {
         return Ok(None);
     };
     run(gpu, program, &timer)?;

@@ -2,8 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::program::{Options, Schedule};
-use crate::workload::{Mode, Workload, step};
+use crate::pass::{Options, compile};
+use crate::terms::Mode;
+use crate::workload::{Workload, step};
 
 /// A step that did not fit.
 #[derive(Debug, Clone, Copy)]
@@ -58,9 +59,9 @@ impl Room<'_> {
     /// Whether the device's limits allow the step and it has the memory.
     fn fits(&self, model: &dyn Workload) -> bool {
         let made = step::nodes(model, self.mode, &self.gpu.caps, false).and_then(|nodes| {
-            let schedule = Schedule::new(&self.gpu.caps, &nodes, self.options)?;
+            let schedule = compile(nodes, &self.gpu.caps, self.options)?;
             schedule.fits(&self.gpu.caps)?;
-            schedule.plan.buffers.iter().try_fold(Vec::new(), |mut held, buffer| {
+            schedule.memory.buffers.iter().try_fold(Vec::new(), |mut held, buffer| {
                 held.push(self.gpu.storage("trial", buffer.bytes)?);
                 Ok(held)
             })

@@ -8,7 +8,6 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::gpu::timestamp::{Fault, Stamp, Timer, faults};
 use crate::program::Program;
-
 use crate::stats::{Summary, median};
 
 /// Shortest and longest submission aimed at: long enough that its ends don't count, short enough that

@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::graph::op::Distribution;
+use crate::pass::{OpInstance, Schedule};
 use crate::program::check::{Verdict, check_variant};
-use crate::program::{OpInstance, Schedule};
 
 /// How the variants of a program fared.
 #[derive(Debug, Clone, Default)]
@@ -42,11 +42,12 @@ impl Verification {
 pub fn verify(gpu: &Gpu, schedule: &Schedule, progress: &dyn Fn(f64)) -> Result<Verification> {
     let mut seen = HashSet::new();
     let key = |e: &OpInstance| format!("{:?} {:?} {}", e.op, e.inputs, e.variant);
-    let distinct: Vec<_> = schedule.entries.iter().filter(|e| seen.insert(key(e))).collect();
+    let distinct: Vec<_> = schedule.ops.iter().filter(|e| seen.insert(key(e))).collect();
     let mut verification = Verification::default();
     for (i, entry) in distinct.iter().enumerate() {
-        let inputs = entry.op.representative(&entry.inputs);
-        verification.reduced += usize::from(inputs != entry.inputs);
+        let reduced = entry.problem.reduced_problem();
+        verification.reduced += usize::from(reduced.is_some());
+        let inputs = reduced.unwrap_or_else(|| entry.inputs.clone());
         let op = entry.op.as_ref();
         let verdict = check_variant(gpu, op, &inputs, &entry.variant, Distribution::Uniform)?;
         verification.verdicts.push(Verdict { label: entry.label.clone(), ..verdict });

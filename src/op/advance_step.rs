@@ -1,9 +1,11 @@
 //! The step's clock moves on.
 
-use crate::graph::op::{Class, Cost, Io, Op, Tolerance};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Tolerance};
 use crate::graph::{Builder, Tensor};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, output};
 use crate::tensor::{Array, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 
@@ -11,7 +13,7 @@ use super::Case;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AdvanceStep;
 
-impl Op for AdvanceStep {
+impl OldOp for AdvanceStep {
     fn name(&self) -> &'static str {
         "advance_step"
     }

@@ -1,9 +1,11 @@
 //! The place of the largest value along the last axis.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
-use crate::kernel::{Caps, Dispatch, Lowered, Variant, input, output};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::kernel::{Caps, Dispatch, Lowered, Variant, input, output, unnamed};
 use crate::tensor::{Array, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 use super::rows::{MANY_ROWS, Rows, SHAPES, check, fewer_rows, outer, size};
@@ -12,7 +14,7 @@ use super::rows::{MANY_ROWS, Rows, SHAPES, check, fewer_rows, outer, size};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Argmax;
 
-impl Op for Argmax {
+impl OldOp for Argmax {
     fn name(&self) -> &'static str {
         "argmax"
     }
@@ -40,7 +42,7 @@ impl Op for Argmax {
         Lowered::one(Dispatch {
             kernel: rows.kernel("argmax/rows", variant),
             bindings: vec![input(0), output(0)],
-            params: rows.params(),
+            params: unnamed(rows.params()),
             grid: rows.grid(variant, io.caps),
         })
     }

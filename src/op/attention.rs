@@ -3,10 +3,14 @@
 use rayon::prelude::*;
 
 use crate::graph::Tensor;
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
-use crate::kernel::{Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::kernel::{
+    Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed,
+};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 use super::lstm::{MODEST, modest};
@@ -99,7 +103,7 @@ impl Size {
         Dispatch {
             kernel,
             bindings,
-            params: vec![queries.start as u32],
+            params: unnamed(vec![queries.start as u32]),
             grid: [self.batch as u32, queries.len() as u32, 1],
         }
     }
@@ -179,7 +183,7 @@ pub(in crate::op) fn of_sequence(x: &Array, b: usize) -> &[f64] {
     &x.data[b * each..][..each]
 }
 
-impl Op for Attention {
+impl OldOp for Attention {
     fn name(&self) -> &'static str {
         "attention"
     }
@@ -277,7 +281,7 @@ pub(in crate::op) fn over_queries<'g>(
     [made[0], shares.product(dcontext, true, false), dv]
 }
 
-impl Op for AttentionGrad {
+impl OldOp for AttentionGrad {
     fn name(&self) -> &'static str {
         "attention_grad"
     }
@@ -350,7 +354,7 @@ impl Op for AttentionGrad {
     }
 }
 
-impl Op for AttentionSums {
+impl OldOp for AttentionSums {
     fn name(&self) -> &'static str {
         "attention_sums"
     }
@@ -390,7 +394,7 @@ impl Op for AttentionSums {
             kernel: Kernel::of("attention", variant)
                 .with_consts(&consts.map(|(name, value)| (name, value as u32))),
             bindings: (0..4).map(input).chain([output(0), output(1)]).collect(),
-            params: Vec::new(),
+            params: vec![],
             grid: grid((io.inputs[2].len() / 4).div_ceil(64), io.caps),
         })
     }

@@ -1,13 +1,17 @@
 //! Batch normalisation in training (Ioffe & Szegedy 2015): by the statistics of the batch itself.
 
+use std::sync::Arc;
+
 use crate::graph::Tensor;
 use crate::graph::chain::{Chain, text_epilogue_of};
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Op, Tolerance};
 use crate::kernel::{
-    Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch,
+    Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch, unnamed,
 };
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 use super::rows::{GPU_WORKGROUP, size};
@@ -131,7 +135,7 @@ impl Problem {
         let mut dispatches = vec![Dispatch {
             kernel,
             bindings: sums.operands.iter().copied().chain(results).collect(),
-            params: sizes(self.vectors()).into_iter().chain([epsilon.to_bits()]).collect(),
+            params: unnamed(sizes(self.vectors()).into_iter().chain([epsilon.to_bits()]).collect()),
             grid: grid(blocks * chunks, caps),
         }];
         let mut parts = Vec::new();
@@ -143,7 +147,7 @@ impl Problem {
                     .into_iter()
                     .chain(sums.results)
                     .collect(),
-                params: sizes(self.channels).into(),
+                params: unnamed(sizes(self.channels).into()),
                 grid: grid(self.channels.div_ceil(64), caps),
             });
         }
@@ -229,7 +233,7 @@ impl BatchNorm {
     }
 }
 
-impl Op for BatchNorm {
+impl OldOp for BatchNorm {
     fn name(&self) -> &'static str {
         "batch_norm"
     }
@@ -274,7 +278,7 @@ impl Op for BatchNorm {
         lowered.dispatches.push(Dispatch {
             kernel,
             bindings: own.into_iter().chain((3..io.inputs.len()).map(input)).collect(),
-            params,
+            params: unnamed(params),
             grid,
         });
         lowered
@@ -361,14 +365,14 @@ impl Op for BatchNorm {
         inputs.iter().map(same).collect()
     }
 
-    fn with_epilogue(&self, chain: &Chain) -> Option<Box<dyn Op>> {
+    fn with_epilogue(&self, chain: &Chain) -> Option<Arc<dyn Op>> {
         // Six bindings are taken by then, of the eight that every device has.
         if chain.is_random() || chain.inputs > 3 {
             return None;
         }
         let epilogue = chain.behind(self.epilogue.as_ref());
         (epilogue.inputs <= 3)
-            .then(|| Box::new(Self { epilogue: Some(epilogue), ..self.clone() }) as Box<dyn Op>)
+            .then(|| Arc::new(Self { epilogue: Some(epilogue), ..self.clone() }) as Arc<dyn Op>)
     }
 
     fn types(&self) -> Vec<(&'static str, Class)> {
@@ -378,7 +382,7 @@ impl Op for BatchNorm {
     }
 }
 
-impl Op for BatchNormGrad {
+impl OldOp for BatchNormGrad {
     fn name(&self) -> &'static str {
         "batch_norm_grad"
     }
@@ -418,7 +422,7 @@ impl Op for BatchNormGrad {
         lowered.dispatches.push(Dispatch {
             kernel: Kernel::new("batch_norm/grad").with_text("T", p.element()),
             bindings: (0..5).map(input).chain(sums).collect(),
-            params,
+            params: unnamed(params),
             grid,
         });
         lowered

@@ -3,10 +3,12 @@
 
 use crate::graph::Tensor;
 use crate::graph::chain::{Chain, Function};
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 use super::reduce::pass::{self, Fold, Problem};
@@ -53,7 +55,7 @@ fn sample(inputs: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> V
     arrays
 }
 
-impl Op for BernoulliCrossEntropy {
+impl OldOp for BernoulliCrossEntropy {
     fn name(&self) -> &'static str {
         "bernoulli_cross_entropy"
     }
@@ -133,7 +135,7 @@ impl BernoulliCrossEntropyGrad {
     }
 }
 
-impl Op for BernoulliCrossEntropyGrad {
+impl OldOp for BernoulliCrossEntropyGrad {
     fn name(&self) -> &'static str {
         "bernoulli_cross_entropy_grad"
     }

@@ -1,9 +1,11 @@
 //! Clipping by the global norm: one factor for all gradients together (Pascanu 2013).
 
-use crate::graph::op::{Class, Cost, Io, Op, Tolerance};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Tolerance};
 use crate::graph::{Builder, Tensor};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch, unnamed};
 use crate::tensor::{Array, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 
@@ -21,7 +23,7 @@ pub struct ClipFactor {
     pub limit: f32,
 }
 
-impl Op for ClipFactor {
+impl OldOp for ClipFactor {
     fn name(&self) -> &'static str {
         "clip"
     }
@@ -59,7 +61,7 @@ impl Op for ClipFactor {
                 lowered.dispatches.push(Dispatch {
                     kernel: Kernel::of("clip", variant),
                     bindings: vec![input(i).range(start, len), scratch(0)],
-                    params: vec![(len / 4) as u32, first as u32],
+                    params: unnamed(vec![(len / 4) as u32, first as u32]),
                     grid: [workgroups as u32, 1, 1],
                 });
                 first += workgroups;
@@ -68,7 +70,7 @@ impl Op for ClipFactor {
         lowered.dispatches.push(Dispatch {
             kernel: Kernel::new("clip/factor"),
             bindings: vec![scratch(0), output(0)],
-            params: vec![first as u32, self.limit.to_bits()],
+            params: unnamed(vec![first as u32, self.limit.to_bits()]),
             grid: [1, 1, 1],
         });
         lowered.scratch.push(TensorSpec::f32([first]));

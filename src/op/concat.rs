@@ -1,9 +1,11 @@
 //! Concatenation along an axis.
 
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
 use crate::graph::{Builder, Tensor};
 use crate::kernel::{Caps, Lowered, Variant};
 use crate::tensor::{Array, DType, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 use super::copy_columns::{self, CopyColumns, Piece};
@@ -32,7 +34,7 @@ impl Concat {
     }
 }
 
-impl Op for Concat {
+impl OldOp for Concat {
     fn name(&self) -> &'static str {
         "concat"
     }

@@ -1,12 +1,16 @@
 //! Two-dimensional convolution and its gradients, as products of gathered operands (implicit GEMM,
 //! Chetlur 2014, "cuDNN: efficient primitives for deep learning"), with an elementwise epilogue.
 
+use std::sync::Arc;
+
 use crate::graph::Tensor;
 use crate::graph::chain::Chain;
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Op, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
+use crate::terms::Class;
 
 mod cases;
 mod lower;
@@ -187,7 +191,7 @@ impl Conv2d {
     }
 }
 
-impl Op for Conv2d {
+impl OldOp for Conv2d {
     fn name(&self) -> &'static str {
         match self.pass {
             Pass::Forward => "conv2d",
@@ -301,13 +305,13 @@ impl Op for Conv2d {
         self.product(inputs).map_or_else(|_| inputs.to_vec(), |(g, y)| self.smaller(&g, &y, inputs))
     }
 
-    fn with_epilogue(&self, chain: &Chain) -> Option<Box<dyn Op>> {
+    fn with_epilogue(&self, chain: &Chain) -> Option<Arc<dyn Op>> {
         // Gradients of weights are stored as they are; for draws see the matrix product.
         if chain.is_random() || matches!(self.pass, Pass::Weight { .. }) {
             return None;
         }
         let epilogue = chain.behind(self.epilogue.as_ref());
-        Some(Box::new(Self { epilogue: Some(epilogue), ..self.clone() }))
+        Some(Arc::new(Self { epilogue: Some(epilogue), ..self.clone() }))
     }
 
     fn types(&self) -> Vec<(&'static str, Class)> {

@@ -1,7 +1,7 @@
 //! What concat, slice and pad have in common: a row-major matrix put together from ranges of columns of
 //! other matrices of as many rows, zeros elsewhere.
 
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
 use crate::tensor::{Shape, TensorSpec};
 
 const WORKGROUP: usize = 64;
@@ -76,7 +76,7 @@ impl CopyColumns {
         Lowered::one(Dispatch {
             kernel,
             bindings: std::iter::once(output(0)).chain(inputs).collect(),
-            params: vec![groups as u32],
+            params: unnamed(vec![groups as u32]),
             grid: grid(groups.div_ceil(WORKGROUP), caps),
         })
     }

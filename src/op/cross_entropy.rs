@@ -1,10 +1,12 @@
 //! Cross-entropy of a softmax against one class a row, fused: the probabilities are never stored.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
-use crate::kernel::{Caps, Dispatch, Lowered, Variant, input, output};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::kernel::{Caps, Dispatch, Lowered, Variant, input, output, unnamed};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 use super::rows::{MANY_ROWS, Rows, SHAPES, check, fewer_rows, outer, size};
@@ -61,7 +63,7 @@ fn logit(row: &[f64], label: f64) -> f64 {
     row.get(label as usize).copied().unwrap_or(f64::from(f32::MIN))
 }
 
-impl Op for CrossEntropy {
+impl OldOp for CrossEntropy {
     fn name(&self) -> &'static str {
         "cross_entropy"
     }
@@ -90,7 +92,7 @@ impl Op for CrossEntropy {
         Lowered::one(Dispatch {
             kernel: rows.kernel("cross_entropy/rows", variant),
             bindings: vec![input(0), input(0), input(1), output(0)],
-            params: rows.params(),
+            params: unnamed(rows.params()),
             grid: rows.grid(variant, io.caps),
         })
     }
@@ -125,7 +127,7 @@ impl Op for CrossEntropy {
     }
 }
 
-impl Op for CrossEntropyGrad {
+impl OldOp for CrossEntropyGrad {
     fn name(&self) -> &'static str {
         "cross_entropy_grad"
     }
@@ -153,7 +155,7 @@ impl Op for CrossEntropyGrad {
         Lowered::one(Dispatch {
             kernel: rows.kernel("softmax/rows", variant).with_hook("finish", GRAD_FINISH),
             bindings: vec![input(0), output(0), input(1), input(2)],
-            params: rows.params(),
+            params: unnamed(rows.params()),
             grid: rows.grid(variant, io.caps),
         })
     }

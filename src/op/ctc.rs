@@ -2,10 +2,14 @@
 //! its gradient, by the forward-backward algorithm.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::kernel::{
+    Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch, unnamed,
+};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 
@@ -83,7 +87,7 @@ impl Size {
     }
 }
 
-impl Op for Ctc {
+impl OldOp for Ctc {
     fn name(&self) -> &'static str {
         "ctc"
     }
@@ -142,13 +146,13 @@ impl Op for Ctc {
         let dispatch = Dispatch {
             kernel,
             bindings,
-            params: vec![
+            params: unnamed(vec![
                 size.batch as u32,
                 size.steps as u32,
                 size.classes as u32,
                 size.labels as u32,
                 f32::INFINITY.to_bits(),
-            ],
+            ]),
             grid: grid(size.batch, io.caps),
         };
         Lowered { dispatches: vec![dispatch], scratch: made }

@@ -1,10 +1,12 @@
 //! Greedy CTC decoding: the best path with repeats merged and blanks dropped (Graves 2006, section 3.2).
 
 use crate::graph::Tensor;
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch, unnamed};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 
@@ -12,7 +14,7 @@ use super::Case;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CtcDecode;
 
-impl Op for CtcDecode {
+impl OldOp for CtcDecode {
     fn name(&self) -> &'static str {
         "ctc_decode"
     }
@@ -45,7 +47,7 @@ impl Op for CtcDecode {
                 kernel: Kernel::of("ctc_decode", variant),
                 bindings: vec![input(0), input(1), output(0), scratch(0)],
                 grid: [dims[0], 1, 1],
-                params: dims,
+                params: unnamed(dims),
             }],
         }
     }

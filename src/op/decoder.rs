@@ -8,10 +8,12 @@
 use rayon::prelude::*;
 
 use crate::graph::Tensor;
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 use super::attention::{Context, Size as Attended, attend, of_sequence, over_queries, teams};
@@ -66,7 +68,7 @@ fn team(variant: &Variant, caps: &Caps) -> [u32; 2] {
     teams[usize::from(variant.get("SLICES") > 1)]
 }
 
-impl Op for Decoder {
+impl OldOp for Decoder {
     fn name(&self) -> &'static str {
         "decoder"
     }

@@ -1,10 +1,12 @@
 //! State that follows other values: running statistics, and the target network's copies.
 
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
 use crate::graph::{Builder, Tensor};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 
@@ -18,7 +20,7 @@ pub struct Ema {
     pub period: u32,
 }
 
-impl Op for Ema {
+impl OldOp for Ema {
     fn name(&self) -> &'static str {
         "ema"
     }
@@ -62,7 +64,12 @@ impl Op for Ema {
             Dispatch {
                 kernel: Kernel::of("ema", variant),
                 bindings: vec![input(0), input(1).range(first, len), output(0).range(first, len)],
-                params: vec![groups as u32, self.period, self.rate.to_bits(), rest.to_bits()],
+                params: unnamed(vec![
+                    groups as u32,
+                    self.period,
+                    self.rate.to_bits(),
+                    rest.to_bits(),
+                ]),
                 grid: grid(groups.div_ceil(64), io.caps),
             }
         };

@@ -1,10 +1,12 @@
 //! Rows of a table by their ids: word embeddings.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 
@@ -13,7 +15,7 @@ use super::Case;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Embedding;
 
-impl Op for Embedding {
+impl OldOp for Embedding {
     fn name(&self) -> &'static str {
         "embedding"
     }
@@ -50,7 +52,7 @@ impl Op for Embedding {
             kernel: Kernel::new("embedding/embedding")
                 .with_text("T", super::sparse::element(width)),
             bindings: vec![input(0), input(1), output(0)],
-            params: vec![total as u32, length as u32, io.inputs[0].dims()[0] as u32],
+            params: unnamed(vec![total as u32, length as u32, io.inputs[0].dims()[0] as u32]),
             grid: grid(total.div_ceil(64), io.caps),
         })
     }

@@ -1,11 +1,15 @@
 //! Sentences as position-encoded bags of words: what a memory network keeps (Sukhbaatar 2015, section 4.1).
 
+use std::sync::Arc;
+
 use crate::graph::Tensor;
 use crate::graph::chain::{Chain, text_epilogue_of};
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Op, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 
@@ -104,7 +108,7 @@ impl EmbeddingBag {
     }
 }
 
-impl Op for EmbeddingBag {
+impl OldOp for EmbeddingBag {
     fn name(&self) -> &'static str {
         "embedding_bag"
     }
@@ -142,7 +146,7 @@ impl Op for EmbeddingBag {
             kernel: Kernel::of("embedding_bag", variant)
                 .with_consts(&size.consts(d, [stride_e, stride_t])),
             bindings: [0, 1, 2, 3].map(input).into_iter().chain([output(0), output(1)]).collect(),
-            params: Vec::new(),
+            params: vec![],
             grid: grid(invocations.div_ceil(64), io.caps),
         })
     }
@@ -243,7 +247,7 @@ impl EmbeddingBagGrad {
 /// Words an invocation looks at between two gatherings.
 const EACH: u32 = 16;
 
-impl Op for EmbeddingBagGrad {
+impl OldOp for EmbeddingBagGrad {
     fn name(&self) -> &'static str {
         "embedding_bag_grad"
     }
@@ -292,7 +296,7 @@ impl Op for EmbeddingBagGrad {
         Lowered::one(Dispatch {
             kernel,
             bindings,
-            params: Vec::new(),
+            params: vec![],
             grid: grid(vocabulary + size.memories + 1, io.caps),
         })
     }
@@ -348,11 +352,11 @@ impl Op for EmbeddingBagGrad {
         WITHOUT_TINY
     }
 
-    fn with_epilogue(&self, chain: &Chain) -> Option<Box<dyn Op>> {
+    fn with_epilogue(&self, chain: &Chain) -> Option<Arc<dyn Op>> {
         // Six bindings are taken by then, of the eight that every device has.
         let epilogue = chain.behind(self.epilogue.as_ref());
         (!chain.is_random() && epilogue.inputs <= 3)
-            .then(|| Box::new(Self { epilogue: Some(epilogue), ..self.clone() }) as Box<dyn Op>)
+            .then(|| Arc::new(Self { epilogue: Some(epilogue), ..self.clone() }) as Arc<dyn Op>)
     }
 
     fn types(&self) -> Vec<(&'static str, Class)> {

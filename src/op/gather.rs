@@ -1,10 +1,12 @@
 //! One value of each row, by its index: Q(s, a) of the action taken.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 use super::rows::{check, outer, size};
@@ -20,7 +22,7 @@ pub struct Scatter {
     pub length: usize,
 }
 
-impl Op for Gather {
+impl OldOp for Gather {
     fn name(&self) -> &'static str {
         "gather"
     }
@@ -53,7 +55,7 @@ impl Op for Gather {
         Lowered::one(Dispatch {
             kernel: Kernel::of("gather", variant),
             bindings: vec![input(0), input(1), output(0)],
-            params: vec![rows as u32, length as u32],
+            params: unnamed(vec![rows as u32, length as u32]),
             grid: grid(rows.div_ceil(64), io.caps),
         })
     }
@@ -92,7 +94,7 @@ impl Op for Gather {
     }
 }
 
-impl Op for Scatter {
+impl OldOp for Scatter {
     fn name(&self) -> &'static str {
         "scatter"
     }
@@ -124,7 +126,7 @@ impl Op for Scatter {
         Lowered::one(Dispatch {
             kernel: Kernel::of("gather", variant),
             bindings: vec![input(0), input(1), output(0)],
-            params: vec![rows as u32, self.length as u32],
+            params: unnamed(vec![rows as u32, self.length as u32]),
             grid: grid((rows * self.length).div_ceil(64), io.caps),
         })
     }

@@ -1,10 +1,12 @@
 //! Ids put in another place: what sequences of words need besides their embeddings.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 
@@ -21,7 +23,7 @@ pub enum Ids {
     Column(usize),
 }
 
-impl Op for Ids {
+impl OldOp for Ids {
     fn name(&self) -> &'static str {
         match self {
             Self::Reversed => "ids_reversed",
@@ -73,7 +75,7 @@ impl Op for Ids {
         Lowered::one(Dispatch {
             kernel: Kernel::of("ids", variant).with_consts(&[("KIND", kind)]),
             bindings: vec![input(0), second, output(0)],
-            params: [total, length, split].map(|n| n as u32).to_vec(),
+            params: unnamed([total, length, split].map(|n| n as u32).to_vec()),
             grid: grid(total.div_ceil(64), io.caps),
         })
     }

@@ -1,11 +1,13 @@
 //! Classes drawn by the log-uniform law, which is about how often the words of a vocabulary that is sorted by
 //! frequency occur (Zipf).
 
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
 use crate::graph::{Builder, Init, Tensor};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::random::{Rng, stream_id, Stream};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
+use crate::random::{Rng, Stream, stream_id};
 use crate::tensor::{Array, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 
@@ -30,7 +32,7 @@ fn limits(classes: usize) -> Vec<f32> {
     (0..classes).map(up_to).collect()
 }
 
-impl Op for LogUniform {
+impl OldOp for LogUniform {
     fn name(&self) -> &'static str {
         "log_uniform"
     }
@@ -59,7 +61,7 @@ impl Op for LogUniform {
         Lowered::one(Dispatch {
             kernel: Kernel::of("log_uniform", variant).with_consts(&[("CLASSES", classes)]),
             bindings: vec![input(0), input(1), output(0)],
-            params: vec![self.count as u32, self.stream],
+            params: unnamed(vec![self.count as u32, self.stream]),
             grid: grid(self.count.div_ceil(4 * 64), io.caps),
         })
     }

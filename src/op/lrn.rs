@@ -1,9 +1,11 @@
 //! Local response normalisation across channels (Krizhevsky 2012, section 3.3).
 
 use crate::graph::Tensor;
-use crate::graph::op::{Class, Cost, Io, Op, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
 use crate::tensor::{Array, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 
@@ -39,7 +41,12 @@ impl Lrn {
                 .with_consts(&[("HALF", self.half as u32)])
                 .with_text("WIDE", channels.is_multiple_of(4).to_string()),
             bindings: (0..io.inputs.len()).map(input).chain([output(0)]).collect(),
-            params: vec![pixels as u32, channels as u32, self.k.to_bits(), self.alpha.to_bits()],
+            params: unnamed(vec![
+                pixels as u32,
+                channels as u32,
+                self.k.to_bits(),
+                self.alpha.to_bits(),
+            ]),
             grid: grid(blocks.div_ceil(64), io.caps),
         }
     }
@@ -56,7 +63,7 @@ impl Lrn {
     }
 }
 
-impl Op for Lrn {
+impl OldOp for Lrn {
     fn name(&self) -> &'static str {
         "lrn"
     }
@@ -107,7 +114,7 @@ impl Op for Lrn {
     }
 }
 
-impl Op for LrnGrad {
+impl OldOp for LrnGrad {
     fn name(&self) -> &'static str {
         "lrn_grad"
     }

@@ -8,10 +8,12 @@
 use rayon::prelude::*;
 
 use crate::graph::Tensor;
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant, input, output, scratch};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 use super::matmul::product_into;
@@ -52,7 +54,7 @@ pub(in crate::op) fn size_of(
     Ok(Size { batch, steps, width, layers, units: 2 * layers + more })
 }
 
-impl Op for Lstm {
+impl OldOp for Lstm {
     fn name(&self) -> &'static str {
         "lstm"
     }

@@ -5,16 +5,18 @@
 
 use crate::graph::Tensor;
 use crate::graph::chain::{Chain, Function, Place, text_apply, vector};
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 
 const WORKGROUP: usize = 64;
 
-impl Op for Chain {
+impl OldOp for Chain {
     fn name(&self) -> &'static str {
         match &self.code[..] {
             [one] => one.function.name(),
@@ -56,7 +58,7 @@ impl Op for Chain {
         Lowered::one(Dispatch {
             kernel,
             bindings: bindings.collect(),
-            params: vec![elements as u32],
+            params: unnamed(vec![elements as u32]),
             grid: grid(elements.div_ceil(WORKGROUP), io.caps),
         })
     }

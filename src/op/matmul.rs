@@ -1,10 +1,14 @@
 //! Matrix product: C = op(A) op(B) over a batch, with an elementwise epilogue.
 
+use std::sync::Arc;
+
 use crate::graph::Tensor;
 use crate::graph::chain::Chain;
-use crate::graph::op::{Class, Cost, Io, Op, Tolerance};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Op, Tolerance};
 use crate::kernel::{Binding, Caps, Dispatch, Lowered, Operand, Variant};
 use crate::tensor::{Array, Shape, TensorSpec};
+use crate::terms::Class;
 
 mod cases;
 pub(in crate::op) mod lower;
@@ -78,7 +82,7 @@ impl MatMul {
     }
 }
 
-impl Op for MatMul {
+impl OldOp for MatMul {
     fn name(&self) -> &'static str {
         "matmul"
     }
@@ -170,14 +174,14 @@ impl Op for MatMul {
         self.problem(inputs).map_or_else(|_| inputs.to_vec(), |p| self.cut(p, inputs))
     }
 
-    fn with_epilogue(&self, chain: &Chain) -> Option<Box<dyn Op>> {
+    fn with_epilogue(&self, chain: &Chain) -> Option<Arc<dyn Op>> {
         // A draw costs four elements' work here, where results are stored one by one, and unrolled 256
         // times it takes a driver a minute to compile. By itself it is one pass over four at a time.
         if chain.is_random() {
             return None;
         }
         let epilogue = chain.behind(self.epilogue.as_ref());
-        Some(Box::new(Self { epilogue: Some(epilogue), ..self.clone() }))
+        Some(Arc::new(Self { epilogue: Some(epilogue), ..self.clone() }))
     }
 
     fn types(&self) -> Vec<(&'static str, Class)> {

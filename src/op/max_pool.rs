@@ -1,10 +1,12 @@
 //! Max pooling over square windows.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 
@@ -60,7 +62,7 @@ impl MaxPool {
                 .with_consts(&[("WINDOW", window), ("STRIDE", stride), ("PAD", pad)])
                 .with_text("T", element),
             bindings: (0..io.inputs.len()).map(input).chain([output(0)]).collect(),
-            params: sizes.map(|s| s as u32).into(),
+            params: unnamed(sizes.map(|s| s as u32).into()),
             grid: grid(count.div_ceil(64), io.caps),
         }
     }
@@ -83,7 +85,7 @@ impl MaxPool {
     }
 }
 
-impl Op for MaxPool {
+impl OldOp for MaxPool {
     fn name(&self) -> &'static str {
         "max_pool"
     }
@@ -138,7 +140,7 @@ impl Op for MaxPool {
     }
 }
 
-impl Op for MaxPoolGrad {
+impl OldOp for MaxPoolGrad {
     fn name(&self) -> &'static str {
         "max_pool_grad"
     }

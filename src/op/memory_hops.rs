@@ -3,10 +3,12 @@
 use rayon::prelude::*;
 
 use crate::graph::Tensor;
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 
@@ -91,7 +93,7 @@ fn variants(name: &'static str, caps: &Caps) -> Vec<Variant> {
     if caps.software { vec![by(8), by(64)] } else { vec![by(64), by(8)] }
 }
 
-impl Op for MemoryHops {
+impl OldOp for MemoryHops {
     fn name(&self) -> &'static str {
         "memory_hops"
     }
@@ -130,7 +132,7 @@ impl Op for MemoryHops {
         Lowered::one(Dispatch {
             kernel: self.kernel("forward", size).with_consts(&variant.consts),
             bindings: vec![input(0), input(1), input(2), output(0), output(1), output(2)],
-            params: Vec::new(),
+            params: vec![],
             grid: [size.batch as u32, 1, 1],
         })
     }
@@ -217,7 +219,7 @@ fn modest(inputs: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> V
     inputs.iter().map(draw).collect()
 }
 
-impl Op for MemoryHopsGrad {
+impl OldOp for MemoryHopsGrad {
     fn name(&self) -> &'static str {
         "memory_hops_grad"
     }
@@ -253,7 +255,7 @@ impl Op for MemoryHopsGrad {
         Lowered::one(Dispatch {
             kernel: self.0.kernel("backward", size).with_consts(&variant.consts),
             bindings: bindings.collect(),
-            params: Vec::new(),
+            params: vec![],
             grid: [size.batch as u32, 1, 1],
         })
     }
@@ -318,7 +320,7 @@ impl Op for MemoryHopsGrad {
     }
 }
 
-impl Op for AnswerGrad {
+impl OldOp for AnswerGrad {
     fn name(&self) -> &'static str {
         "answer_grad"
     }
@@ -362,7 +364,7 @@ impl Op for AnswerGrad {
             kernel: Kernel::of("memory_hops", variant)
                 .with_consts(&consts.map(|(name, value)| (name, value as u32))),
             bindings: vec![input(0), input(1), output(0)],
-            params: Vec::new(),
+            params: vec![],
             grid: grid(total.div_ceil(64), io.caps),
         })
     }

@@ -1,10 +1,14 @@
 //! Updates of all parameters at once: each rule is one kernel over the flat parameters, their flat
 //! gradients and flat state, cut into several dispatches only where a binding may not be that long.
 
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
-use crate::kernel::{Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::kernel::{
+    Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed,
+};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 
@@ -81,7 +85,7 @@ pub struct Optimizer {
 /// Inputs before the parameters.
 const BEFORE: usize = 3;
 
-impl Op for Optimizer {
+impl OldOp for Optimizer {
     fn name(&self) -> &'static str {
         match self.rule {
             Rule::Sgd { .. } => "sgd",
@@ -181,7 +185,7 @@ impl Op for Optimizer {
             Dispatch {
                 kernel: Kernel::of("optimizer", variant),
                 bindings,
-                params,
+                params: unnamed(params),
                 grid: grid((groups as usize).div_ceil(64), io.caps),
             }
         };

@@ -1,9 +1,11 @@
 //! Zeros around a tensor along an axis: the gradient of a slice.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant};
 use crate::tensor::{Array, DType, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 use super::copy_columns::{self, CopyColumns, Piece};
@@ -32,7 +34,7 @@ impl Pad {
     }
 }
 
-impl Op for Pad {
+impl OldOp for Pad {
     fn name(&self) -> &'static str {
         "pad"
     }

@@ -1,10 +1,12 @@
 //! Random tensors: uniform, normal, and the masks of dropout.
 
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
 use crate::graph::{Builder, Tensor};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::random::{Rng, drop_threshold, stream_id, Stream};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
+use crate::random::{Rng, Stream, drop_threshold, stream_id};
 use crate::tensor::{Array, Shape, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 
@@ -30,7 +32,7 @@ pub struct Random {
     pub stream: u32,
 }
 
-impl Op for Random {
+impl OldOp for Random {
     fn name(&self) -> &'static str {
         match self.draw {
             Draw::Uniform => "random_uniform",
@@ -69,7 +71,7 @@ impl Op for Random {
         Lowered::one(Dispatch {
             kernel: Kernel::of("random", variant).with_consts(&[("KIND", kind)]),
             bindings: vec![input(0), output(0)],
-            params: vec![len as u32, self.stream, threshold],
+            params: unnamed(vec![len as u32, self.stream, threshold]),
             grid: grid(len.div_ceil(4 * 64), io.caps),
         })
     }

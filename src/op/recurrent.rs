@@ -7,10 +7,12 @@
 use rayon::prelude::*;
 
 use crate::graph::Tensor;
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 use super::shift::Toward;
@@ -34,7 +36,7 @@ pub struct Recurrent {
     pub limit: f32,
 }
 
-impl Op for Recurrent {
+impl OldOp for Recurrent {
     fn name(&self) -> &'static str {
         "recurrent"
     }
@@ -257,6 +259,7 @@ impl super::Family for Family {
 mod tests {
     use super::*;
     use crate::graph::Builder;
+    use crate::graph::op::Op;
     use crate::graph::reference::finite_differences;
 
     /// The general test of rules gives every output a gradient.
@@ -277,12 +280,13 @@ mod tests {
         for gradient in graph.gradients(states.sum_all(), &[x, forward, backward]) {
             graph.output("gradient", gradient);
         }
+        let problem = Op::problem(&op, &specs).unwrap();
         let nodes = graph.finish().unwrap();
         let values = nodes.evaluate(&|name| inputs[name[1..].parse::<usize>().unwrap()].clone());
         let ones = |n: f64| Array::f32(specs[0].shape.clone(), vec![n; specs[0].len()]);
         for (i, (_, gradient)) in nodes.outputs.iter().enumerate() {
             let got = values[gradient.0].as_ref().unwrap();
-            let wanted = finite_differences(&op, &inputs, &[ones(0.0), ones(1.0)], i);
+            let wanted = finite_differences(problem.as_ref(), &inputs, &[ones(0.0), ones(1.0)], i);
             for (got, wanted) in got.data.iter().zip(&wanted) {
                 assert!((got - wanted).abs() < 1e-8, "input {i}: {got} and {wanted}");
             }

@@ -3,10 +3,12 @@
 use std::ops::Range;
 
 use crate::graph::Tensor;
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, Shape, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 use super::rows::{MANY_ROWS, size};
@@ -82,7 +84,7 @@ impl Problem {
     }
 }
 
-impl Op for Reduce {
+impl OldOp for Reduce {
     fn name(&self) -> &'static str {
         match self.reduction {
             Reduction::Sum => "sum",

@@ -1,10 +1,12 @@
 //! Cross-entropy against a few sampled classes in the place of all (Jean 2015, section 3).
 
 use crate::graph::Tensor;
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 use super::log_uniform::probability;
@@ -56,7 +58,7 @@ impl SampledSoftmax {
                 .with_text("LOG_CLASSES", number((self.classes as f64 + 1.0).ln()))
                 .with_text("LOG_SAMPLES", number((k as f64).ln())),
             bindings: (0..io.inputs.len()).map(input).chain((0..outputs).map(output)).collect(),
-            params: vec![n as u32],
+            params: unnamed(vec![n as u32]),
             grid: grid(n, io.caps),
         })
     }
@@ -93,7 +95,7 @@ impl SampledSoftmax {
 const DISTRIBUTIONS: &[Distribution] =
     &[Distribution::Uniform, Distribution::Ties, Distribution::Zeros, Distribution::Extreme];
 
-impl Op for SampledSoftmax {
+impl OldOp for SampledSoftmax {
     fn name(&self) -> &'static str {
         "sampled_softmax"
     }
@@ -156,7 +158,7 @@ impl Op for SampledSoftmax {
     }
 }
 
-impl Op for SampledSoftmaxGrad {
+impl OldOp for SampledSoftmaxGrad {
     fn name(&self) -> &'static str {
         "sampled_softmax_grad"
     }

@@ -1,9 +1,11 @@
 //! A sequence moved by one time step: what each step saw of its neighbour.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Class, Cost, Io, Op, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
 use crate::tensor::{Array, DType, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 
@@ -30,7 +32,7 @@ impl Toward {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shift(pub Toward);
 
-impl Op for Shift {
+impl OldOp for Shift {
     fn name(&self) -> &'static str {
         "shift"
     }
@@ -66,7 +68,7 @@ impl Op for Shift {
         Lowered::one(Dispatch {
             kernel: kernel.with_text("EARLIER", (self.0 == Toward::Earlier).to_string()),
             bindings: vec![input(0), output(0)],
-            params: vec![total as u32, steps as u32, (columns / width) as u32],
+            params: unnamed(vec![total as u32, steps as u32, (columns / width) as u32]),
             grid: grid(total.div_ceil(64), io.caps),
         })
     }

@@ -1,9 +1,11 @@
 //! A range of indices along an axis.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant};
 use crate::tensor::{Array, DType, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 use super::copy_columns::{self, CopyColumns, Piece};
@@ -32,7 +34,7 @@ impl Slice {
     }
 }
 
-impl Op for Slice {
+impl OldOp for Slice {
     fn name(&self) -> &'static str {
         "slice"
     }

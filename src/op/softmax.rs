@@ -1,10 +1,12 @@
 //! Softmax and log-softmax over the last axis, with their gradients.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
-use crate::kernel::{Caps, Dispatch, Lowered, Variant, input, output};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::kernel::{Caps, Dispatch, Lowered, Variant, input, output, unnamed};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 use super::rows::{MANY_ROWS, Rows, SHAPES, Team, check, fewer_rows, size};
@@ -65,7 +67,7 @@ fn shape_rule(inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
     }
 }
 
-impl Op for Softmax {
+impl OldOp for Softmax {
     fn name(&self) -> &'static str {
         if self.log { "log_softmax" } else { "softmax" }
     }
@@ -97,7 +99,7 @@ impl Op for Softmax {
         Lowered::one(Dispatch {
             kernel,
             bindings: vec![input(0), output(0)],
-            params: rows.params(),
+            params: unnamed(rows.params()),
             grid: rows.grid(variant, io.caps),
         })
     }
@@ -131,7 +133,7 @@ impl Op for Softmax {
     }
 }
 
-impl Op for SoftmaxGrad {
+impl OldOp for SoftmaxGrad {
     fn name(&self) -> &'static str {
         if self.log { "log_softmax_grad" } else { "softmax_grad" }
     }
@@ -159,7 +161,7 @@ impl Op for SoftmaxGrad {
         Lowered::one(Dispatch {
             kernel: kernel.with_text("LOG", self.log.to_string()),
             bindings: vec![input(0), input(1), output(0)],
-            params: rows.params(),
+            params: unnamed(rows.params()),
             grid: rows.grid(variant, io.caps),
         })
     }

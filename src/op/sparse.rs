@@ -1,11 +1,13 @@
 //! Gradients of tables as the rows that a step touched: sorted by id, summed, and put into the table. No
 //! atomics, so the same step always gives the same bits.
 
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
 use crate::graph::{Builder, Tensor};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 
@@ -89,7 +91,7 @@ const WITHOUT_TINY: &[Distribution] = &[
     Distribution::Extreme,
 ];
 
-impl Op for SortIds {
+impl OldOp for SortIds {
     fn name(&self) -> &'static str {
         "sort_ids"
     }
@@ -118,7 +120,7 @@ impl Op for SortIds {
         Lowered::one(Dispatch {
             kernel: Kernel::of("sparse", variant).with_consts(&[("COUNT", n as u32)]),
             bindings: vec![input(0), output(0)],
-            params: Vec::new(),
+            params: vec![],
             grid: grid(n.div_ceil(64), io.caps),
         })
     }
@@ -142,7 +144,7 @@ impl Op for SortIds {
     }
 }
 
-impl Op for SumRows {
+impl OldOp for SumRows {
     fn name(&self) -> &'static str {
         "sum_rows"
     }
@@ -172,7 +174,7 @@ impl Op for SumRows {
                 .with_text("T", element(width))
                 .with_consts(&[("COUNT", n as u32)]),
             bindings: vec![input(0), input(1), input(2), output(0)],
-            params: vec![length as u32],
+            params: unnamed(vec![length as u32]),
             grid: grid((n * length).div_ceil(64), io.caps),
         })
     }
@@ -206,7 +208,7 @@ impl Op for SumRows {
     }
 }
 
-impl Op for SparseSgd {
+impl OldOp for SparseSgd {
     fn name(&self) -> &'static str {
         "sparse_sgd"
     }
@@ -242,7 +244,7 @@ impl Op for SparseSgd {
         Lowered::one(Dispatch {
             kernel: Kernel::new("sparse/update").with_text("T", element(width)),
             bindings: vec![input(0), input(1), input(2), input(3), output(0)],
-            params: vec![total as u32, length as u32, table as u32, self.rate.to_bits()],
+            params: unnamed(vec![total as u32, length as u32, table as u32, self.rate.to_bits()]),
             grid: grid(total.div_ceil(64), io.caps),
         })
     }
@@ -278,7 +280,7 @@ impl Op for SparseSgd {
     }
 }
 
-impl Op for DenseRows {
+impl OldOp for DenseRows {
     fn name(&self) -> &'static str {
         "dense_rows"
     }
@@ -306,7 +308,7 @@ impl Op for DenseRows {
         Lowered::one(Dispatch {
             kernel: Kernel::of("sparse", variant).with_consts(&[("COUNT", count)]),
             bindings: vec![input(0), input(1), input(2), output(0)],
-            params: vec![total as u32, io.inputs[2].shape.last() as u32],
+            params: unnamed(vec![total as u32, io.inputs[2].shape.last() as u32]),
             grid: grid(total.div_ceil(64), io.caps),
         })
     }

@@ -1,9 +1,11 @@
 //! Transposition: another order of axes.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
 use crate::tensor::{Array, DType, TensorSpec};
+use crate::terms::Class;
 
 use super::Case;
 
@@ -92,7 +94,7 @@ impl Transpose {
                 .with_consts(&lengths)
                 .with_consts(&steps),
             bindings: vec![input(0), output(0)],
-            params: vec![groups as u32],
+            params: unnamed(vec![groups as u32]),
             grid: grid(groups.div_ceil(WORKGROUP), io.caps),
         })
     }
@@ -118,13 +120,13 @@ impl Transpose {
         Lowered::one(Dispatch {
             kernel: Kernel::new("transpose/tile"),
             bindings: vec![input(0), output(0)],
-            params: words.map(|w| w as u32).collect(),
+            params: unnamed(words.map(|w| w as u32).collect()),
             grid: grid(tiles * count, io.caps),
         })
     }
 }
 
-impl Op for Transpose {
+impl OldOp for Transpose {
     fn name(&self) -> &'static str {
         "transpose"
     }

@@ -1,9 +1,14 @@
 //! Which variant each op runs: a forced one, else the op's own heuristic (its first).
 
+use std::sync::Arc;
+
 use crate::error::{Error, Result};
-use crate::graph::op::Op;
+use crate::graph::op::{Op, Problem};
+use crate::graph::{Graph, NodeKind};
 use crate::kernel::{Caps, Variant};
 use crate::tensor::TensorSpec;
+
+use super::OpInstance;
 
 /// Variants asked for by label: `matmul/naive`, or with constants `matmul/tile[BM=64,BN=64,BK=16]`.
 #[derive(Debug, Clone, Default)]
@@ -12,27 +17,67 @@ pub struct Choice {
     pub forced: Vec<String>,
 }
 
+/// Chooses a variant for each op of `graph` and lowers it.
+///
+/// # Errors
+/// [`Error::Usage`] naming a forced variant that cannot run.
+pub fn choose(graph: &Graph, caps: &Caps, choice: &Choice) -> Result<Vec<OpInstance>> {
+    let mut ops = Vec::new();
+    let mut dispatched = 0;
+    for (at, node) in graph.nodes.iter().enumerate() {
+        let NodeKind::Op { op, problem } = &node.kind else {
+            continue;
+        };
+        let inputs = graph.specs(&node.inputs);
+        let variant = choice.of(op.as_ref(), problem.as_ref(), &inputs, caps)?;
+        let lowered = problem.lower(&variant, caps);
+        let first = dispatched;
+        dispatched += lowered.dispatches.len();
+        let dot = if node.scope.is_empty() { "" } else { "." };
+        ops.push(OpInstance {
+            label: format!("{}{dot}{}/{variant}", node.scope, op.kind().name),
+            scope: node.scope.clone(),
+            op: Arc::clone(op),
+            problem: Arc::clone(problem),
+            variant,
+            lowered,
+            phase: node.phase,
+            inputs,
+            outputs: graph.specs(&node.outputs),
+            cost: problem.cost(),
+            dispatches: first..dispatched,
+            node: at,
+        });
+    }
+    log::debug!("choose: {} ops in {dispatched} dispatches", ops.len());
+    Ok(ops)
+}
+
 impl Choice {
-    /// The variant for one op.
+    /// The variant for one op at its sizes.
     ///
     /// # Errors
     /// [`Error::Usage`] naming a forced variant that cannot run: never another in its place.
-    pub fn of(&self, op: &dyn Op, inputs: &[TensorSpec], caps: &Caps) -> Result<Variant> {
-        let variants = op.variants(inputs, caps);
-        let label = |v: &Variant| format!("{}/{v}", op.name());
-        let wanted = self
-            .forced
-            .iter()
-            .rev()
-            .find(|f| f.split_once('/').is_some_and(|(name, _)| name == op.name()));
+    pub fn of(
+        &self,
+        op: &dyn Op,
+        problem: &dyn Problem,
+        inputs: &[TensorSpec],
+        caps: &Caps,
+    ) -> Result<Variant> {
+        let name = op.kind().name;
+        let variants = problem.variants(caps);
+        let mut forced = self.forced.iter().rev();
+        let wanted = forced.find(|label| label.split_once('/').is_some_and(|(of, _)| of == name));
         let Some(wanted) = wanted else {
-            return variants.into_iter().next().ok_or_else(|| {
-                Error::Internal(format!("{} has no variant for {inputs:?}", op.name()))
-            });
+            return variants
+                .into_iter()
+                .next()
+                .ok_or_else(|| Error::Internal(format!("{name} has no variant for {inputs:?}")));
         };
-        let fits =
-            |v: &Variant| label(v) == *wanted || format!("{}/{}", op.name(), v.name) == *wanted;
-        variants.iter().find(|v| fits(v)).cloned().ok_or_else(|| {
+        let label = |v: &Variant| format!("{name}/{v}");
+        let asked = |v: &&Variant| label(v) == *wanted || format!("{name}/{}", v.name) == *wanted;
+        variants.iter().find(asked).cloned().ok_or_else(|| {
             let known: Vec<_> = variants.iter().map(label).collect();
             Error::Usage(format!(
                 "variant '{wanted}' cannot run on {}; these can: {}",

@@ -39,7 +39,7 @@ fn fuse_producer(graph: &mut Graph, at: usize) -> bool {
     for position in 0..map.inputs {
         let value = graph.nodes[at].inputs[position];
         let producer = graph.makers[value.0];
-        let NodeKind::Op(op) = &graph.nodes[producer].kind else {
+        let NodeKind::Op { op, .. } = &graph.nodes[producer].kind else {
             continue;
         };
         // An epilogue is over the first output; the others are then made where the merged node stands.
@@ -64,11 +64,17 @@ fn fuse_producer(graph: &mut Graph, at: usize) -> bool {
             None => op.with_epilogue(&map.with_first(position)).map(|op| {
                 let rest = outer.iter().enumerate().filter(|(i, _)| *i != position);
                 let rest = rest.map(|(_, v)| *v);
-                (Arc::from(op), inner.iter().copied().chain(rest).collect())
+                (op, inner.iter().copied().chain(rest).collect())
             }),
         };
-        if let Some((op, inputs)) = merged.filter(|(_, inputs)| inputs.len() <= MAX_INPUTS) {
-            graph.nodes[at].kind = NodeKind::Op(op);
+        let merged = merged.filter(|(_, inputs)| inputs.len() <= MAX_INPUTS);
+        // An op that cannot take these inputs refuses them here, and stays apart.
+        let merged = merged.and_then(|(op, inputs)| {
+            let problem = op.problem(&graph.specs(&inputs)).ok()?;
+            Some((NodeKind::Op { op, problem: Arc::from(problem) }, inputs))
+        });
+        if let Some((kind, inputs)) = merged {
+            graph.nodes[at].kind = kind;
             graph.nodes[at].inputs = inputs;
             // Named after the layer that does the work.
             graph.nodes[at].scope = graph.nodes[producer].scope.clone();
@@ -83,7 +89,7 @@ fn fuse_producer(graph: &mut Graph, at: usize) -> bool {
 
 fn as_map(kind: &NodeKind) -> Option<&Chain> {
     match kind {
-        NodeKind::Op(op) => (op.as_ref() as &dyn Any).downcast_ref(),
+        NodeKind::Op { op, .. } => (op.as_ref() as &dyn Any).downcast_ref(),
         _ => None,
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::graph::{Builder, Init, Node, NodeKind, ONE, Phase, Tensor, ValueId};
+use crate::graph::{Builder, Init, Node, NodeKind, ONE, Tensor, ValueId};
+use crate::terms::Phase;
 
 impl Builder {
     /// Adds the backward pass of `loss`, a single value, and returns its gradient with respect to each
@@ -23,7 +24,7 @@ impl Builder {
             let x: Vec<_> = node.inputs.iter().map(|&v| self.tensor(v)).collect();
             let y: Vec<_> = node.outputs.iter().map(|&v| self.tensor(v)).collect();
             let dx = self.scoped(&node.scope, || match &node.kind {
-                NodeKind::Op(op) => op.gradient(&x, &y, &dy),
+                NodeKind::Op { op, .. } => op.gradient(&x, &y, &dy),
                 NodeKind::Reshape => vec![dy[0].map(|d| d.reshape(x[0].spec().shape))],
                 _ => vec![None; x.len()],
             });

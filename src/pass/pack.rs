@@ -3,15 +3,21 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::error::{Error, Result};
 use crate::graph::chain::{Chain, Function};
-use crate::graph::{Graph, NodeKind, Phase, ValueId};
+use crate::graph::op::Op;
+use crate::graph::{Graph, NodeKind, ValueId};
+use crate::terms::Phase;
 
 use super::plan::roots;
 
 /// The same graph in which every input of a pack can be computed in its place there: a copy is put
 /// in front where the value has a place already, is packed twice, or is made by an op that reads
 /// from the same pack, which one dispatch may not do.
-pub fn pack(graph: Graph) -> Graph {
+///
+/// # Errors
+/// [`Error::Internal`] where a value that is packed is not f32.
+pub fn pack(graph: Graph) -> Result<Graph> {
     let roots = roots(&graph);
     let mut times: HashMap<ValueId, usize> = HashMap::new();
     let packs =
@@ -25,7 +31,7 @@ pub fn pack(graph: Graph) -> Graph {
         for (i, input) in node.inputs.iter().enumerate() {
             let root = roots[input.0];
             let maker = &graph.nodes[graph.makers[root.0]];
-            let computed = matches!(maker.kind, NodeKind::Op(_));
+            let computed = matches!(maker.kind, NodeKind::Op { .. });
             if !computed || times[&root] > 1 || maker.inputs.iter().any(inside) {
                 copies.push((at, i));
             }
@@ -37,12 +43,15 @@ pub fn pack(graph: Graph) -> Graph {
         for (_, i) in copies.iter().filter(|(pack, _)| *pack == at) {
             let from = node.inputs[*i];
             let spec = graph.values[from.0].clone();
-            let kind = NodeKind::Op(Arc::new(Chain::one(Function::Copy)));
+            let op = Arc::new(Chain::one(Function::Copy));
+            let problem = op.problem(std::slice::from_ref(&spec)).map_err(Error::Internal)?;
+            let kind = NodeKind::Op { op, problem: Arc::from(problem) };
             let copy = out.push(kind, vec![from], vec![spec], &node.scope, Phase::Backward);
             node.inputs[*i] = copy[0];
         }
         out.nodes.push(node);
     }
     out.index_makers();
-    out
+    log::debug!("pack: {} copies into flat buffers", copies.len());
+    Ok(out)
 }

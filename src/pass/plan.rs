@@ -10,6 +10,8 @@ use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeKind, ValueId};
 use crate::tensor::TensorSpec;
 
+use super::OpInstance;
+
 /// What a buffer is for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Role {
@@ -81,11 +83,15 @@ impl Plan {
     }
 }
 
-/// Plans `graph`; `scratch` are the scratch tensors of each node.
+/// Plans the memory of `graph`, whose `ops` say what scratch they need.
 ///
 /// # Errors
 /// [`Error::Internal`] where state is read after the op that updates it.
-pub fn plan(graph: &Graph, scratch: &[Vec<TensorSpec>]) -> Result<Plan> {
+pub fn plan(graph: &Graph, ops: &[OpInstance]) -> Result<Plan> {
+    let mut scratch: Vec<&[TensorSpec]> = vec![&[]; graph.nodes.len()];
+    for op in ops {
+        scratch[op.node] = &op.lowered.scratch;
+    }
     let roots = roots(graph);
     let mut plan = Plan {
         locations: vec![None; graph.values.len()],
@@ -94,10 +100,17 @@ pub fn plan(graph: &Graph, scratch: &[Vec<TensorSpec>]) -> Result<Plan> {
     };
     place_fixed(graph, &roots, &mut plan);
     check_state(graph, &roots)?;
-    place_slots(graph, &roots, scratch, &mut plan);
+    place_slots(graph, &roots, &scratch, &mut plan);
     for (value, root) in roots.iter().enumerate() {
         plan.locations[value] = plan.locations[root.0];
     }
+    log::debug!(
+        "plan: {} buffers of {} bytes; temporary values take {} where {} are alive at once",
+        plan.buffers.len(),
+        plan.bytes(),
+        plan.slot_bytes(),
+        plan.live_bytes
+    );
     Ok(plan)
 }
 
@@ -107,8 +120,8 @@ pub(super) fn roots(graph: &Graph) -> Vec<ValueId> {
     for node in &graph.nodes {
         match &node.kind {
             NodeKind::Reshape => roots[node.outputs[0].0] = roots[node.inputs[0].0],
-            NodeKind::Op(op) => {
-                for (output, input) in op.in_place() {
+            NodeKind::Op { problem, .. } => {
+                for (output, input) in problem.in_place() {
                     roots[node.outputs[output].0] = roots[node.inputs[input].0];
                 }
             }
@@ -178,8 +191,8 @@ fn check_state(graph: &Graph, roots: &[ValueId]) -> Result<()> {
                 )));
             }
         }
-        if let NodeKind::Op(op) = &node.kind {
-            for (output, _) in op.in_place() {
+        if let NodeKind::Op { problem, .. } = &node.kind {
+            for (output, _) in problem.in_place() {
                 let value = node.outputs[output];
                 updated.insert(roots[value.0], value);
             }
@@ -190,7 +203,7 @@ fn check_state(graph: &Graph, roots: &[ValueId]) -> Result<()> {
 
 /// Greedy best fit in program order: the smallest free slot that is large enough, else the largest free
 /// one, grown, else a new one.
-fn place_slots(graph: &Graph, roots: &[ValueId], scratch: &[Vec<TensorSpec>], plan: &mut Plan) {
+fn place_slots(graph: &Graph, roots: &[ValueId], scratch: &[&[TensorSpec]], plan: &mut Plan) {
     let mut last_use: HashMap<ValueId, usize> = HashMap::new();
     for (at, node) in graph.nodes.iter().enumerate() {
         for value in node.inputs.iter().chain(&node.outputs) {
@@ -228,7 +241,7 @@ fn place_slots(graph: &Graph, roots: &[ValueId], scratch: &[Vec<TensorSpec>], pl
                 busy.push((last_use.get(value).copied().unwrap_or(at), slot, bytes));
             }
         }
-        for spec in scratch.get(at).into_iter().flatten() {
+        for spec in scratch[at] {
             let slot = take(plan, &mut free, spec.bytes());
             plan.scratch[at].push(slot);
             busy.push((at, slot, spec.bytes()));

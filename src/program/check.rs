@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::graph::op::{Distribution, Io, Op, Tolerance};
+use crate::graph::op::{Distribution, Op, Tolerance};
 use crate::kernel::Variant;
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
@@ -69,16 +69,15 @@ pub fn check_variant(
     distribution: Distribution,
 ) -> Result<Verdict> {
     let mut rng = Rng::new(0x5eed);
+    let problem = op.problem(inputs).map_err(Error::Internal)?;
     let arrays: Vec<_> =
-        op.sample(inputs, distribution, &mut rng).iter().map(Array::rounded).collect();
-    let label = format!("{}/{variant}", op.name());
-    let outputs = op.output(inputs).map_err(Error::Internal)?;
-    let io = Io { inputs, outputs: &outputs, caps: &gpu.caps };
-    let lowered = op.lower(variant, &io);
-    let (got, overrun) = single::run(gpu, op, &label, &lowered, &arrays, &outputs)?;
+        problem.sample(inputs, distribution, &mut rng).iter().map(Array::rounded).collect();
+    let label = format!("{}/{variant}", op.kind().name);
+    let lowered = problem.lower(variant, &gpu.caps);
+    let (got, overrun) = single::run(gpu, problem.as_ref(), &label, &lowered, &arrays)?;
     let references: Vec<_> = arrays.iter().collect();
-    let wanted = op.reference(&references);
-    let mut verdict = compare(&label, &got, &wanted, op.tolerance(inputs));
+    let wanted = problem.reference(&references);
+    let mut verdict = compare(&label, &got, &wanted, problem.tolerance());
     if let Some(output) = overrun {
         verdict.error = f64::INFINITY;
         verdict.detail = format!("wrote outside output {output}");
@@ -94,22 +93,22 @@ impl Program {
     /// [`Error::Gpu`] where the device fails.
     pub fn check(&self, gpu: &Gpu) -> Result<Vec<Verdict>> {
         let mut verdicts = Vec::new();
-        for entry in &self.schedule.entries {
-            let node = &self.schedule.nodes.nodes[entry.node];
+        for op in &self.schedule.ops {
+            let node = &self.schedule.graph.nodes[op.node];
             let inputs: Result<Vec<_>> =
                 node.inputs.iter().map(|v| self.read_value(gpu, *v)).collect();
             let inputs = inputs?;
             let mut encoder = gpu.device.create_command_encoder(&Default::default());
             let mut pass = encoder.begin_compute_pass(&Default::default());
-            self.encode_range(&mut pass, entry.steps.clone());
+            self.encode_range(&mut pass, op.dispatches.clone());
             drop(pass);
             gpu.queue.submit([encoder.finish()]);
             let got: Result<Vec<_>> =
                 node.outputs.iter().map(|v| self.read_value(gpu, *v)).collect();
             let references: Vec<_> = inputs.iter().collect();
-            let wanted = entry.op.reference(&references);
-            let tolerance = entry.op.tolerance(&entry.inputs);
-            verdicts.push(compare(&entry.label, &got?, &wanted, tolerance));
+            let wanted = op.problem.reference(&references);
+            let tolerance = op.problem.tolerance();
+            verdicts.push(compare(&op.label, &got?, &wanted, tolerance));
         }
         Ok(verdicts)
     }

@@ -4,8 +4,9 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::host::write_atomically;
 
-use super::{Record, write_atomically};
+use super::Record;
 
 /// The user's folder for records: `$FATHOM_RECORDS`, else the system's place for data.
 pub fn folder() -> Option<PathBuf> {

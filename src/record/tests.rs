@@ -1,3 +1,5 @@
+use crate::host::write_atomically;
+
 use super::*;
 
 #[test]

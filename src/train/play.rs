@@ -7,10 +7,12 @@ use crate::game::player::Player;
 use crate::game::replay::Replay;
 use crate::game::{ACTIONS, GameInfo};
 use crate::gpu::Gpu;
-use crate::program::{Options, Program, Schedule, State};
+use crate::pass::{Options, compile};
+use crate::program::{Program, State};
 use crate::random::Rng;
 use crate::snapshot;
-use crate::workload::{Mode, Workload, deepq, step};
+use crate::terms::Mode;
+use crate::workload::{Workload, deepq, step};
 
 /// Exploration at its end, and while the player is judged.
 const LEAST: f64 = 0.1;
@@ -68,7 +70,7 @@ impl<'a> Learner<'a> {
         let mut state = State::new(seed);
         let mut compile = |model: &dyn Workload, mode| {
             let nodes = step::nodes(model, mode, &gpu.caps, false)?;
-            let schedule = Schedule::new(&gpu.caps, &nodes, &Options::default())?;
+            let schedule = compile(nodes, &gpu.caps, &Options::default())?;
             Program::new(gpu, schedule, &mut state)
         };
         let (training, acting) = (compile(model, Mode::Train)?, compile(one, Mode::Infer)?);

@@ -8,9 +8,10 @@ use crate::nn::conv_bias;
 use crate::op::conv2d::Conv;
 use crate::op::lrn::Lrn;
 use crate::op::max_pool::MaxPool;
+use crate::terms::{Mode, Preset};
 
 use super::images::{self, Classic, Sizes};
-use super::{Data, DataSource, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Workload};
+use super::{Data, DataSource, Entry, Feed, Metric, Optimizer, Read, Workload};
 
 /// Its line in the list.
 pub const ENTRY: Entry = Entry {

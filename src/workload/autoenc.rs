@@ -7,10 +7,9 @@ use crate::error::Result;
 use crate::graph::{Builder, Tensor};
 use crate::nn::{self, Start::GlorotUniform, dense};
 use crate::tensor::{DType, HostTensor};
+use crate::terms::{Mode, Preset};
 
-use super::{
-    Data, DataSource, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Rule, Split, Workload,
-};
+use super::{Data, DataSource, Entry, Feed, Metric, Optimizer, Read, Rule, Split, Workload};
 
 /// Pixels of an image, 28 x 28.
 const PIXELS: usize = 784;

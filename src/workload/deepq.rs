@@ -15,10 +15,9 @@ use crate::op::conv2d::Conv;
 use crate::op::ema::Ema;
 use crate::random::Rng;
 use crate::tensor::{DType, HostTensor, TensorSpec};
+use crate::terms::{Mode, Preset};
 
-use super::{
-    Data, DataSource, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Rule, Split, Workload,
-};
+use super::{Data, DataSource, Entry, Feed, Metric, Optimizer, Read, Rule, Split, Workload};
 
 /// Its line in the list.
 pub const ENTRY: Entry = Entry {

@@ -7,8 +7,9 @@ use crate::error::Result;
 use crate::graph::{Builder, Tensor};
 use crate::nn::{Start::HeNormal, dense, dropout, flatten};
 use crate::tensor::{Array, DType, HostTensor, Shape};
+use crate::terms::Mode;
 
-use super::{Data, DataSource, Feed, Metric, Mode, Optimizer, Rule, Split};
+use super::{Data, DataSource, Feed, Metric, Optimizer, Rule, Split};
 
 /// The built-in samples and the real ones.
 pub(super) const DATA: (&str, &str) = (

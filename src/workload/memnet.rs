@@ -9,10 +9,10 @@ use crate::graph::{Builder, Init, Tensor};
 use crate::op::embedding_bag::Tables;
 use crate::op::memory_hops::MemoryHops;
 use crate::tensor::{Array, DType, HostTensor};
+use crate::terms::{Mode, Preset};
 
 use super::{
-    Data, DataSource, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Rule, Split, Workload,
-    values,
+    Data, DataSource, Entry, Feed, Metric, Optimizer, Read, Rule, Split, Workload, values,
 };
 
 /// Lookups before the answer.

@@ -7,9 +7,10 @@ use crate::graph::{Builder, Tensor};
 use crate::nn::{BatchNorm, Start::HeNormal, conv, dense};
 use crate::op::conv2d::Conv;
 use crate::op::max_pool::MaxPool;
+use crate::terms::{Mode, Preset};
 
 use super::images::{self, Sizes};
-use super::{Data, DataSource, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Rule, Workload};
+use super::{Data, DataSource, Entry, Feed, Metric, Optimizer, Read, Rule, Workload};
 
 /// Its line in the list.
 pub const ENTRY: Entry = Entry {

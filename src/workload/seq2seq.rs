@@ -11,10 +11,10 @@ use crate::graph::{Builder, Init, Tensor};
 use crate::nn::{Start::HeNormal, lookup, table};
 use crate::op::decoder::{Memory, Parameters};
 use crate::tensor::{DType, HostTensor, TensorSpec};
+use crate::terms::{Mode, Preset};
 
 use super::{
-    Data, DataSource, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Rule, Split, Workload,
-    values,
+    Data, DataSource, Entry, Feed, Metric, Optimizer, Read, Rule, Split, Workload, values,
 };
 
 /// Layers of encoder and decoder.

@@ -9,10 +9,9 @@ use crate::error::Result;
 use crate::graph::{Builder, Init, Tensor};
 use crate::nn::{Start::HeNormal, dense, dropout};
 use crate::tensor::{DType, HostTensor};
+use crate::terms::{Mode, Preset};
 
-use super::{
-    Data, DataSource, Entry, Feed, Metric, Mode, Optimizer, Preset, Read, Rule, Split, Workload,
-};
+use super::{Data, DataSource, Entry, Feed, Metric, Optimizer, Read, Rule, Split, Workload};
 
 /// 61 phones, then the blank.
 const CLASSES: usize = 62;

@@ -4,14 +4,15 @@ use std::collections::HashMap;
 
 use crate::error::Result;
 use crate::graph::group::ALIGNMENT;
-use crate::graph::{Builder, Graph, Init, Phase, Tensor, ValueId};
+use crate::graph::{Builder, Graph, Init, Tensor, ValueId};
 use crate::kernel::Caps;
 use crate::nn::as_rows;
 use crate::op::optimizer::{self, Rule};
 use crate::op::sparse::Touched;
 use crate::tensor::TensorSpec;
+use crate::terms::{Mode, Phase};
 
-use super::{Mode, Workload};
+use super::Workload;
 
 /// Name of the loss among a training program's outputs.
 pub const LOSS: &str = "loss";

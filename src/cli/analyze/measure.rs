@@ -130,11 +130,11 @@ fn with_threads(args: &RunArgs, threads: usize) -> Result<Record> {
 
 /// The options of `run` as a command line has them; the device is a CPU adapter unless one is named.
 fn options(args: &RunArgs) -> Vec<String> {
-    let mode = |mode: &ModeArg| workload::Mode::from(*mode).name();
+    let mode = |mode: &ModeArg| crate::terms::Mode::from(*mode).name();
     let modes: Vec<&str> = args.mode.iter().map(mode).collect();
     let device = args.device.device.as_deref().unwrap_or("llvmpipe");
     let path = args.data.data.as_ref().map(|path| path.display().to_string());
-    let preset = args.preset.map(|p| workload::Preset::from(p).name());
+    let preset = args.preset.map(|p| crate::terms::Preset::from(p).name());
     let checks = (args.device.checks == Switch::On).then_some("on");
     let given = [
         ("--workload", Some(args.workload.join(","))),

@@ -13,7 +13,8 @@ use crate::measure::sample::{Clock, Samples};
 use crate::measure::verify::Verification;
 use crate::record::{self, Record, store};
 use crate::stats::{median, quantile};
-use crate::workload::{Mode, Preset, Workload};
+use crate::terms::{Mode, Preset};
+use crate::workload::Workload;
 
 use super::super::{Switch, VoiceArgs, output};
 use super::RunArgs;
@@ -113,9 +114,9 @@ pub(super) fn run(
         dispatches: schedule.dispatches(),
         loss: measured.loss.filter(|loss| loss.is_finite()),
         memory: record::Memory {
-            planned_bytes: schedule.plan.bytes(),
-            slots_bytes: schedule.plan.slot_bytes(),
-            slots_bound_bytes: schedule.plan.live_bytes,
+            planned_bytes: schedule.memory.bytes(),
+            slots_bytes: schedule.memory.slot_bytes(),
+            slots_bound_bytes: schedule.memory.live_bytes,
         },
         build_ns: nanoseconds(measured.build),
         pipelines: measured.pipelines.0,
@@ -243,18 +244,18 @@ fn timing(samples: &Samples) -> record::Timing {
 }
 
 fn ops(measured: &Measured) -> Vec<record::Op> {
-    let entries = measured.program.schedule.entries.iter().enumerate();
-    let op = |(i, entry): (usize, &crate::program::OpInstance)| {
-        let (name, class) = entry.kind();
+    let entries = measured.program.schedule.ops.iter().enumerate();
+    let op = |(i, entry): (usize, &crate::pass::OpInstance)| {
+        let kind = entry.op.kind();
         record::Op {
             label: entry.label.clone(),
-            op: name.into(),
-            class: class.letter(),
+            op: kind.name.into(),
+            class: kind.class.letter(),
             phase: entry.phase.name().into(),
-            dispatches: entry.steps.len(),
+            dispatches: entry.dispatches.len(),
             flops: entry.cost.flops,
             bytes: entry.cost.bytes,
-            types: entry.op.types().iter().map(|(name, _)| name.to_string()).collect(),
+            types: entry.op.kinds().iter().map(|kind| kind.name.to_string()).collect(),
             ns: sound_profile(measured).map(|p| op_time(p, i)),
         }
     };

@@ -5,10 +5,12 @@ use std::time::Instant;
 
 use crate::error::Result;
 use crate::gpu::Gpu;
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
+use crate::terms::Class;
 
 /// Chains and vector width of the FMA kernels tried.
 pub(super) const FMA_SHAPES: &[(u32, u32)] = &[(4, 4), (8, 4), (16, 1), (8, 1), (12, 4)];
@@ -37,7 +39,7 @@ impl Fma {
     }
 }
 
-impl Op for Fma {
+impl OldOp for Fma {
     fn name(&self) -> &'static str {
         "peak"
     }
@@ -73,7 +75,7 @@ impl Op for Fma {
                     },
                 ),
             bindings: vec![output(0)],
-            params: vec![self.loops, 0.5f32.to_bits(), 0.5f32.to_bits()],
+            params: unnamed(vec![self.loops, 0.5f32.to_bits(), 0.5f32.to_bits()]),
             grid: grid(self.invocations / 64, io.caps),
         })
     }
@@ -97,7 +99,7 @@ impl Op for Fma {
 #[derive(Debug, Clone, Copy)]
 pub struct Copy;
 
-impl Op for Copy {
+impl OldOp for Copy {
     fn name(&self) -> &'static str {
         "peak"
     }
@@ -127,7 +129,7 @@ impl Op for Copy {
                 .with_consts(&[("STEPS", steps as u32)])
                 .with_text("T", vector(width as u32)),
             bindings: vec![input(0), output(0)],
-            params: vec![groups as u32],
+            params: unnamed(vec![groups as u32]),
             grid: grid(groups.div_ceil(64 * steps), io.caps),
         })
     }
@@ -154,7 +156,7 @@ pub struct Empty {
     pub dispatches: usize,
 }
 
-impl Op for Empty {
+impl OldOp for Empty {
     fn name(&self) -> &'static str {
         "peak"
     }
@@ -203,7 +205,7 @@ pub(super) fn pipeline_creation(gpu: &Gpu) -> Result<f64> {
             .with_consts(&[("STEPS", 1 + serial % 1_000_000)])
             .with_text("T", "f32"),
         bindings: vec![input(0), output(0)],
-        params: vec![1],
+        params: unnamed(vec![1]),
         grid: [1, 1, 1],
     };
     let begun = Instant::now();

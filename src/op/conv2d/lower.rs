@@ -1,9 +1,9 @@
 //! Convolutions as dispatches: the matrix product's kernels with gathered operands, or the plain loops.
 
 use crate::graph::chain::text_epilogue;
-use crate::graph::op::Io;
+use crate::graph::op::old::Io;
 use crate::kernel::{
-    Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch,
+    Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch, unnamed,
 };
 use crate::op::matmul::lower::{NARROW_STORE, Tiling, words};
 use crate::op::matmul::plan::{Problem, plan};
@@ -118,7 +118,7 @@ impl Conv2d {
             return Lowered::one(Dispatch {
                 kernel,
                 bindings: [input(0), input(1), output(0)].into_iter().chain(extras).collect(),
-                params: words([g.batch, count]),
+                params: unnamed(words([g.batch, count])),
                 grid: grid(count.div_ceil(64), io.caps),
             });
         }
@@ -132,7 +132,7 @@ impl Conv2d {
         let dispatch = |kernel, rest: Vec<Binding>| Dispatch {
             kernel,
             bindings: [input(0), input(1)].into_iter().chain(rest).collect(),
-            params: tiling.params(p, splits),
+            params: unnamed(tiling.params(p, splits)),
             grid: tiling.grid(p, splits, io.caps),
         };
         if splits == 1 {
@@ -147,7 +147,7 @@ impl Conv2d {
         let second = Dispatch {
             kernel,
             bindings: [scratch(0).read(), output(0)].into_iter().chain(extras).collect(),
-            params: words([count, splits]),
+            params: unnamed(words([count, splits])),
             grid: grid(count.div_ceil(64), io.caps),
         };
         Lowered {

@@ -2,6 +2,7 @@
 //! second output has no gradient, so the general test of rules cannot hold it against differences.
 
 use crate::graph::Builder;
+use crate::graph::op::Op;
 use crate::graph::reference::finite_differences;
 
 use super::*;
@@ -90,8 +91,9 @@ fn gradient_rule_agrees_with_finite_differences() {
     let values = nodes.evaluate(&feed);
     let got = values[nodes.outputs[0].1.0].clone().unwrap();
 
+    let problem = Op::problem(&Ctc, &specs).unwrap();
     let of_grad = Array::zeros(specs[0].clone());
-    let wanted = finite_differences(&Ctc, &inputs, &[weights, of_grad], 0);
+    let wanted = finite_differences(problem.as_ref(), &inputs, &[weights, of_grad], 0);
     for (got, wanted) in got.data.iter().zip(&wanted) {
         assert!((got - wanted).abs() < 1e-8, "{got} and {wanted}");
     }

@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::op::attention::{Size as Attended, attend_back, of_sequence};
 use crate::op::lstm::cell::add_product;
@@ -12,6 +13,7 @@ use crate::op::lstm::step::{
 use crate::op::lstm::{MODEST, add_back, gates_within, inputs_of, layers_back, modest};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
+use crate::terms::Class;
 
 use super::{context, flops, team};
 
@@ -52,7 +54,7 @@ impl DecoderGrad {
     }
 }
 
-impl Op for DecoderGrad {
+impl OldOp for DecoderGrad {
     fn name(&self) -> &'static str {
         "decoder_grad"
     }

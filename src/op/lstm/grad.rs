@@ -2,10 +2,12 @@
 
 use rayon::prelude::*;
 
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant, input, output, scratch};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
+use crate::terms::Class;
 
 use super::step::{Size, Step, copy_rows, inputs as cell_inputs, variants};
 use super::{MODEST, cell, modest};
@@ -35,7 +37,7 @@ impl LstmGrad {
     }
 }
 
-impl Op for LstmGrad {
+impl OldOp for LstmGrad {
     fn name(&self) -> &'static str {
         "lstm_grad"
     }

@@ -1,6 +1,6 @@
 //! The dispatches that cells and the linear layers around them are made of: see `lstm/step.wgsl`.
 
-use crate::kernel::{Binding, Caps, Dispatch, Kernel, Variant, grid};
+use crate::kernel::{Binding, Caps, Dispatch, Kernel, Variant, grid, unnamed};
 
 /// Lengths of a stack of cells over a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,7 +155,7 @@ impl Step {
         Dispatch {
             kernel: self.kernel.clone(),
             bindings,
-            params,
+            params: unnamed(params),
             grid: [across, down, layers as u32],
         }
     }
@@ -174,7 +174,7 @@ pub(in crate::op) fn copy_rows(
     Dispatch {
         kernel: Kernel::new("lstm/rows").with_consts(&consts.map(|(n, v)| (n, v as u32))),
         bindings: vec![x, y],
-        params: Vec::new(),
+        params: vec![],
         grid: grid((batch * length / 4).div_ceil(64), caps),
     }
 }
@@ -198,7 +198,7 @@ pub(in crate::op) fn inputs(
     Dispatch {
         kernel: Kernel::new("lstm/inputs").with_consts(&consts.map(|(n, v)| (n, v as u32))),
         bindings: vec![below, states, made],
-        params: Vec::new(),
+        params: vec![],
         grid: grid(vectors.div_ceil(64), caps),
     }
 }

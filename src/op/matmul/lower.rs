@@ -2,9 +2,9 @@
 //! sizes, parameters, grids.
 
 use crate::graph::chain::text_epilogue;
-use crate::graph::op::Io;
+use crate::graph::op::old::Io;
 use crate::kernel::{
-    Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch,
+    Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch, unnamed,
 };
 use crate::tensor::TensorSpec;
 
@@ -92,7 +92,7 @@ impl MatMul {
         let second = Dispatch {
             kernel,
             bindings: [scratch(0).read(), output(0)].into_iter().chain(extras).collect(),
-            params: words([p.outputs(), splits]),
+            params: unnamed(words([p.outputs(), splits])),
             grid: grid(p.outputs().div_ceil(64), io.caps),
         };
         Lowered {
@@ -157,7 +157,7 @@ impl Product {
         Dispatch {
             kernel: self.kernel,
             bindings: self.operands.into_iter().map(input).chain(rest).collect(),
-            params: self.params,
+            params: unnamed(self.params),
             grid: self.grid,
         }
     }

@@ -2,10 +2,12 @@
 
 use rayon::prelude::*;
 
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch, unnamed};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
+use crate::terms::Class;
 
 use super::step::{self, Size};
 use super::weights;
@@ -37,7 +39,7 @@ pub struct RecurrentGrad {
     pub limit: f32,
 }
 
-impl Op for RecurrentGrad {
+impl OldOp for RecurrentGrad {
     fn name(&self) -> &'static str {
         "recurrent_grad"
     }
@@ -79,7 +81,7 @@ impl Op for RecurrentGrad {
         let turn = Dispatch {
             kernel: Kernel::new("recurrent/transpose"),
             bindings: vec![input(1), input(0), scratch(0), scratch(1)],
-            params: vec![size.width as u32],
+            params: unnamed(vec![size.width as u32]),
             grid: [tiles, tiles, 2],
         };
         let bindings = [

@@ -1,7 +1,7 @@
 //! What the recurrence and its gradient share: T dispatches of one kernel, each a time step of both
 //! directions, that differ only in how a value is finished.
 
-use crate::kernel::{Binding, Caps, Dispatch, Kernel, Variant};
+use crate::kernel::{Binding, Caps, Dispatch, Kernel, Variant, unnamed};
 use crate::tensor::TensorSpec;
 
 /// Invocations in a workgroup of `register`.
@@ -107,13 +107,13 @@ pub(super) fn dispatches(
     let step = |step: usize| Dispatch {
         kernel: kernel.clone(),
         bindings: bindings.to_vec(),
-        params: vec![
+        params: unnamed(vec![
             size.batch as u32,
             size.steps as u32,
             size.width as u32,
             step as u32,
             limit.to_bits(),
-        ],
+        ]),
         grid: [across, down, 2],
     };
     (0..size.steps).map(step).collect()

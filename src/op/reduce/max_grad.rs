@@ -1,9 +1,11 @@
 //! The gradient of a maximum.
 
-use crate::graph::op::{Class, Cost, Distribution, Io, Op, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::graph::op::old::{Io, OldOp};
+use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
+use crate::terms::Class;
 
 use super::Reduce;
 
@@ -18,7 +20,7 @@ pub struct MaxGrad {
 /// As in the shader.
 const WORKGROUP: usize = 256;
 
-impl Op for MaxGrad {
+impl OldOp for MaxGrad {
     fn name(&self) -> &'static str {
         "max_grad"
     }
@@ -57,7 +59,7 @@ impl Op for MaxGrad {
         Lowered::one(Dispatch {
             kernel: Kernel::of("reduce", variant),
             bindings: vec![input(0), input(1), input(2), output(0)],
-            params: sizes.map(|s| s as u32).to_vec(),
+            params: unnamed(sizes.map(|s| s as u32).to_vec()),
             grid: grid(outputs.div_ceil(variant.get("COLUMNS") as usize), io.caps),
         })
     }

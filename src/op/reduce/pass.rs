@@ -1,7 +1,7 @@
 //! How a reduction runs: which invocations fold which values, in one dispatch or in two.
 
 use crate::kernel::{
-    Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch,
+    Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch, unnamed,
 };
 use crate::op::rows::{GPU_WORKGROUP, REFERENCE_ELEMENTS, Rows, lanes};
 use crate::tensor::TensorSpec;
@@ -141,7 +141,7 @@ impl Pass<'_> {
         let dispatch = |kernel, bindings, team, sizes: [usize; 4], scale: f32| Dispatch {
             kernel,
             bindings,
-            params: sizes.map(|s| s as u32).into_iter().chain([scale.to_bits()]).collect(),
+            params: unnamed(sizes.map(|s| s as u32).into_iter().chain([scale.to_bits()]).collect()),
             grid: grid(sizes[0].div_ceil(self.workgroup / team), self.caps),
         };
         let to = |result: Binding| std::iter::once(result).chain(read.clone()).collect();
@@ -209,7 +209,7 @@ impl Pass<'_> {
         Dispatch {
             kernel: self.kernel("reduce/columns", width, ("COLUMNS", columns)),
             bindings: io.to_vec(),
-            params: sizes.into_iter().chain([scale.to_bits()]).collect(),
+            params: unnamed(sizes.into_iter().chain([scale.to_bits()]).collect()),
             grid: grid(outputs.div_ceil(columns) * chunks, self.caps),
         }
     }

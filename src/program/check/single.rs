@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::gpu::pipeline::PARAMS_WINDOW;
-use crate::graph::op::Op;
+use crate::graph::op::Problem;
 use crate::kernel::{Lowered, Operand};
 use crate::tensor::{Array, DType, TensorSpec};
 
@@ -17,11 +17,10 @@ const GUARD: u64 = 256;
 /// The outputs, and the first output behind which something was written.
 pub(super) fn run(
     gpu: &Gpu,
-    op: &dyn Op,
+    problem: &dyn Problem,
     label: &str,
     lowered: &Lowered,
     inputs: &[Array],
-    outputs: &[TensorSpec],
 ) -> Result<(Vec<Array>, Option<usize>)> {
     let filled = |bytes: Vec<u8>| -> Result<wgpu::Buffer> {
         let buffer = gpu.storage(label, bytes.len() as u64)?;
@@ -32,7 +31,8 @@ pub(super) fn run(
         let words = (spec.bytes() + GUARD) as usize / 4;
         poison(spec.dtype).repeat(words)
     };
-    let in_place = op.in_place();
+    let outputs = problem.output_specs();
+    let in_place: Vec<_> = problem.in_place().collect();
     let given: Result<Vec<_>> = inputs.iter().map(|a| filled(a.to_bytes())).collect();
     let given = given?;
     let mut made = Vec::new();
@@ -58,7 +58,7 @@ pub(super) fn run(
     for (n, dispatch) in lowered.dispatches.iter().enumerate() {
         let pipeline = gpu.pipeline(dispatch, label)?;
         let at = n as u64 * PARAMS_WINDOW;
-        let words: Vec<u8> = dispatch.params.iter().flat_map(|w| w.to_le_bytes()).collect();
+        let words: Vec<u8> = dispatch.words().iter().flat_map(|w| w.to_le_bytes()).collect();
         gpu.write(&params, at, &words);
         let bound: Vec<_> = dispatch
             .bindings

@@ -1,0 +1,169 @@
+//! What a step will be on a device, before anything is allocated there.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::error::{Error, Result, mebibytes};
+use crate::graph::op::{Cost, Op, Problem};
+use crate::graph::{Graph, NodeKind, ParamGroup, TABLES, ValueId};
+use crate::kernel::{Binding, Caps, Lowered, Operand, Variant};
+use crate::tensor::TensorSpec;
+use crate::terms::Phase;
+
+use super::plan::{Location, Plan};
+
+/// One op of a step with all that tables, verification and binding need.
+#[derive(Debug, Clone)]
+pub struct OpInstance {
+    /// `dense1.matmul/tile[BM=64,BN=64,BK=16]`.
+    pub label: String,
+    /// Layer.
+    pub scope: String,
+    /// The op.
+    pub op: Arc<dyn Op>,
+    /// The op at its sizes.
+    pub problem: Arc<dyn Problem>,
+    /// The variant chosen.
+    pub variant: Variant,
+    /// What it becomes under that variant.
+    pub lowered: Lowered,
+    /// Part of the step.
+    pub phase: Phase,
+    /// Its inputs.
+    pub inputs: Vec<TensorSpec>,
+    /// Its outputs.
+    pub outputs: Vec<TensorSpec>,
+    /// Least work.
+    pub cost: Cost,
+    /// Its dispatches, as indices of the program's.
+    pub dispatches: Range<usize>,
+    /// Index in [`Graph::nodes`].
+    pub node: usize,
+}
+
+impl OpInstance {
+    /// `matmul/tile[BM=64,BN=64,BK=16]`: what is verified, tuned and forced.
+    pub fn kernel(&self) -> String {
+        format!("{}/{}", self.op.kind().name, self.variant)
+    }
+}
+
+/// A step as data: its ops in order under their variants, and its memory.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    /// The graph after the passes.
+    pub graph: Graph,
+    /// Its ops, in order.
+    pub ops: Vec<OpInstance>,
+    /// Its memory.
+    pub memory: Plan,
+}
+
+impl Schedule {
+    /// Number of dispatches in a step.
+    pub fn dispatches(&self) -> usize {
+        self.ops.iter().map(|op| op.dispatches.len()).sum()
+    }
+
+    /// Least work of a step.
+    pub fn cost(&self) -> Cost {
+        self.ops.iter().fold(Cost::default(), |sum, op| sum + op.cost)
+    }
+
+    /// Whether the device allows every buffer and every binding.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] with the first that is too large.
+    pub fn fits(&self, caps: &Caps) -> Result<()> {
+        let total = mebibytes(self.memory.bytes());
+        let needs = |what: String, bytes: u64, most: u64| {
+            let (bytes, most) = (mebibytes(bytes), mebibytes(most));
+            Err(Error::Gpu(format!(
+                "out of memory: {what} of {bytes}, and the device allows {most}; the step needs {total} in all"
+            )))
+        };
+        for buffer in &self.memory.buffers {
+            if buffer.bytes > caps.max_buffer {
+                let what = format!("{} needs a buffer", buffer.role.name());
+                return needs(what, buffer.bytes, caps.max_buffer);
+            }
+        }
+        for op in &self.ops {
+            for binding in op.lowered.dispatches.iter().flat_map(|d| &d.bindings) {
+                let (_, bytes) = self.extent(op, binding)?;
+                if bytes > caps.max_binding {
+                    return needs(format!("{} needs a binding", op.label), bytes, caps.max_binding);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a binding of an op begins and how many bytes it shows.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] where it shows a value without memory.
+    pub fn extent(&self, op: &OpInstance, binding: &Binding) -> Result<(Location, u64)> {
+        let node = &self.graph.nodes[op.node];
+        let value = |v: ValueId| {
+            let missing = || Error::Internal(format!("{}: a value has no memory", op.label));
+            let place = self.memory.locations[v.0].ok_or_else(missing)?;
+            Ok::<_, Error>((place, self.graph.values[v.0].clone()))
+        };
+        let (place, spec) = match binding.operand {
+            Operand::Input(n) => value(node.inputs[n])?,
+            Operand::Output(n) => value(node.outputs[n])?,
+            Operand::Scratch(n) => {
+                let buffer = self.memory.scratch[op.node][n];
+                let words = self.memory.buffers[buffer].bytes as usize / 4;
+                (Location { buffer, offset: 0 }, TensorSpec::u32([words]))
+            }
+        };
+        let size = spec.dtype.size() as u64;
+        let bytes = match binding.len {
+            Some(len) => (len as u64 * size).next_multiple_of(4),
+            None => spec.bytes() - binding.offset as u64 * size,
+        };
+        Ok((Location { offset: place.offset + binding.offset as u64 * size, ..place }, bytes))
+    }
+
+    /// Number of values in the model's parameters.
+    pub fn parameters(&self) -> usize {
+        let learns = |group: &&ParamGroup| group.name == "param" || group.name == TABLES;
+        self.graph.groups.iter().filter(learns).map(ParamGroup::parameters).sum()
+    }
+
+    /// The inputs with their shapes.
+    pub fn inputs(&self) -> Vec<(&str, &TensorSpec)> {
+        let nodes = self.graph.nodes.iter();
+        let input = nodes.filter_map(|node| match &node.kind {
+            NodeKind::Input { name } => {
+                Some((name.as_str(), &self.graph.values[node.outputs[0].0]))
+            }
+            _ => None,
+        });
+        input.collect()
+    }
+
+    /// The outputs with their shapes.
+    pub fn outputs(&self) -> Vec<(&str, &TensorSpec)> {
+        let outputs = self.graph.outputs.iter();
+        outputs.map(|(name, v)| (name.as_str(), &self.graph.values[v.0])).collect()
+    }
+
+    /// A line an op: dispatches, label, shapes, work.
+    pub fn listing(&self) -> String {
+        let shapes = |specs: &[TensorSpec]| {
+            specs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        };
+        let line = |op: &OpInstance| {
+            let (inputs, outputs) = (shapes(&op.inputs), shapes(&op.outputs));
+            let (count, phase, label) = (op.dispatches.len(), op.phase.name(), &op.label);
+            let Cost { flops, bytes } = op.cost;
+            format!(
+                "{count:5} {phase:8} {label:44} {inputs} -> {outputs}  {flops} flop {bytes} B\n"
+            )
+        };
+        self.ops.iter().map(line).collect()
+    }
+}
