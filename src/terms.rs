@@ -115,4 +115,17 @@ impl Class {
     pub fn letter(self) -> char {
         (b'A' + self as u8) as char
     }
+
+    /// What the class is, in a word or two.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Matrix => "matrix",
+            Self::Convolution => "convolution",
+            Self::Elementwise => "elementwise",
+            Self::Reduction => "reduction and expansion",
+            Self::Random => "random",
+            Self::Optimisation => "optimisation",
+            Self::Movement => "movement",
+        }
+    }
 }

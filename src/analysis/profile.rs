@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Peaks, Record, Run};
+use crate::terms::Class;
 
 use super::{Cell, class, share, sum};
 
@@ -158,7 +159,7 @@ fn cell(record: &Record, run: &Run) -> Option<CellProfile> {
     let place = |op: &crate::record::Op| OpPlace {
         label: op.label.clone(),
         op: op.op.clone(),
-        class: class::of(&op.op).unwrap_or(op.class),
+        class: class::of(op),
         phase: op.phase.clone(),
         types: op.types.clone(),
         ns: time(op),
@@ -196,7 +197,7 @@ pub fn types(run: &Run, peaks: &Peaks) -> Vec<TypeTime> {
         let bytes = ops.iter().map(|op| op.bytes).sum();
         TypeTime {
             name: name.to_string(),
-            class: class::of(name).unwrap_or_else(|| ops.first().map_or('-', |op| op.class)),
+            class: ops.first().map_or('-', |op| class::of(op)),
             calls: ops.len(),
             fused_calls: ops.iter().filter(|op| op.types.len() > 1).count(),
             ns,
@@ -229,12 +230,12 @@ pub(super) fn times(run: &Run) -> Vec<(&str, f64)> {
 
 fn classes(types: &[TypeTime]) -> Vec<ClassTime> {
     let total: f64 = types.iter().map(|t| t.ns).sum();
-    let row = |class: &class::Class| {
-        let inside = types.iter().filter(|t| t.class == class.letter);
-        let ns = sum(inside.map(|t| t.ns));
-        ClassTime { class: class.letter, name: class.name.to_string(), ns, share: share(ns, total) }
+    let row = |class: Class| {
+        let (letter, name) = (class.letter(), class.name().to_string());
+        let ns = sum(types.iter().filter(|t| t.class == letter).map(|t| t.ns));
+        ClassTime { class: letter, name, ns, share: share(ns, total) }
     };
-    class::CLASSES.iter().map(row).collect()
+    Class::ALL.map(row).into()
 }
 
 /// The types as a table shows them: those below [`GATHERED`] as one last row, `5 others under 1 %`.

@@ -95,6 +95,7 @@ fn curves(axis: Axis, points: Vec<Point>, fits: &dyn Fn(&Cell, &Cell) -> bool) -
 
 fn curve(axis: Axis, mut points: Vec<Point>) -> Curve {
     points.sort_by_key(|(value, ..)| *value);
+    let ops = &points[0].2.ops;
     let at: Vec<usize> = points.iter().map(|(value, ..)| *value).collect();
     let times: Vec<Vec<(&str, f64)>> = points
         .iter()
@@ -112,7 +113,7 @@ fn curve(axis: Axis, mut points: Vec<Point>) -> Curve {
         let ns = times.iter().map(at_point).collect::<Option<Vec<f64>>>()?;
         Some(TypeCurve {
             name: name.into(),
-            class: class::of(name).unwrap_or('-'),
+            class: ops.iter().find(|op| op.op == name).map_or('-', class::of),
             fit: amdahl(&at, &ns),
             ns,
         })

@@ -141,7 +141,15 @@ fn op(name: &str, ns: f64) -> Op {
     Op {
         label: format!("scope.{name}/variant"),
         op: name.into(),
-        class: 'A',
+        class: match name {
+            "matmul" => 'A',
+            "conv2d" => 'B',
+            "sum" => 'D',
+            "dropout" => 'E',
+            "advance_step" => 'F',
+            "copy" => 'G',
+            _ => 'C',
+        },
         phase: "forward".into(),
         dispatches: 1,
         flops: 1000,

@@ -25,7 +25,11 @@ impl OldOp for Chain {
     }
 
     fn class(&self) -> Class {
-        self.types().first().map_or(Class::Elementwise, |t| t.1)
+        match self.types()[..] {
+            [(_, class)] => class,
+            // A fused chain, whatever is in it.
+            _ => Class::Elementwise,
+        }
     }
 
     fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {

@@ -73,10 +73,7 @@ fn overview(all: &[(&Record, CellProfile)]) -> Section {
             ]);
         table.row(fields(&cell.cell, own));
     }
-    let names: Vec<_> = crate::analysis::class::CLASSES
-        .iter()
-        .map(|c| format!("{} {}", c.letter, c.name))
-        .collect();
+    let names = crate::terms::Class::ALL.map(|c| format!("{} {}", c.letter(), c.name()));
     let mut places: Vec<String> = all.iter().map(|(_, c)| place(&c.cell)).collect();
     places.dedup();
     let section = Section::new(

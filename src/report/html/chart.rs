@@ -1,11 +1,11 @@
 //! The page's charts, each from the plain data of an analysis.
 
-use crate::analysis::class::CLASSES;
 use crate::analysis::profile::{ClassTime, OpPlace, TypeTime};
 use crate::analysis::scaling::{Axis, Curve};
 use crate::analysis::similarity::Similarity;
 use crate::record::Peaks;
 use crate::report::number::{byte_rate, digits, duration_ns, flop_rate, percent};
+use crate::terms::Class;
 
 use super::svg::{Anchor, Scale, Svg, WIDTH};
 
@@ -76,7 +76,7 @@ pub(super) fn classes(cells: &[(String, &[ClassTime])]) -> String {
 
 /// The legend of [`classes`]: letter, style and name.
 pub(super) fn legend() -> Vec<(char, &'static str)> {
-    CLASSES.iter().map(|class| (class.letter, class.name)).collect()
+    Class::ALL.map(|class| (class.letter(), class.name())).into()
 }
 
 /// How fast the shares add up, the longest types first.

@@ -358,7 +358,7 @@ fn top(run: &Run) -> String {
         label: op.label.split('[').next().unwrap_or_default().into(),
         value: ns.median,
         interval: Some((ns.p05, ns.p95)),
-        style: format!("class-{}", crate::analysis::class::of(&op.op).unwrap_or(op.class)),
+        style: format!("class-{}", crate::analysis::class::of(op)),
         shown: duration_ns(ns.median),
     };
     let bars: Vec<Bar> = ops.iter().take(TOP).map(bar).collect();
