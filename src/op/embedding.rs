@@ -1,9 +1,8 @@
 //! Rows of a table by their ids: word embeddings.
 
 use crate::graph::Tensor;
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
@@ -15,67 +14,79 @@ use super::Case;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Embedding;
 
-impl OldOp for Embedding {
-    fn name(&self) -> &'static str {
-        "embedding"
+impl Op for Embedding {
+    fn kind(&self) -> Kind {
+        Kind::new("embedding", Class::Movement)
     }
 
-    fn class(&self) -> Class {
-        Class::Movement
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        match (inputs[0].dims(), inputs[0].dtype, inputs[1].dtype) {
-            (&[_, width], DType::F32, DType::U32) => {
-                let dims = [inputs[1].dims(), &[width]].concat();
-                Ok(vec![TensorSpec::f32(dims)])
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let (table, ids) = (&inputs[0], &inputs[1]);
+        match (table.dims(), table.dtype, ids.dtype) {
+            (&[rows, width], DType::F32, DType::U32) => {
+                let y = TensorSpec::f32([ids.dims(), &[width]].concat());
+                // Rows that are not taken need not be read.
+                let cost = Cost { flops: 0, bytes: ids.bytes() + 2 * y.bytes() };
+                Ok(Box::new(Lookup { rows, width, cost, outputs: [Output::new(y)] }))
             }
-            _ => Err(format!("takes f32 [V, H] and u32 ids, not {} and {}", inputs[0], inputs[1])),
+            _ => Err(format!("takes f32 [V, H] and u32 ids, not {table} and {ids}")),
         }
     }
+}
 
-    /// Rows that are not taken need not be read.
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let outputs = self.output(inputs).unwrap_or_default();
-        let rows: u64 = outputs.iter().map(TensorSpec::bytes).sum();
-        Cost { flops: 0, bytes: inputs[1].bytes() + 2 * rows }
+/// A table of `rows` x `width`.
+#[derive(Debug)]
+struct Lookup {
+    rows: usize,
+    width: usize,
+    cost: Cost,
+    outputs: [Output; 1],
+}
+
+impl Problem for Lookup {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
     }
 
-    fn variants(&self, inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
-        super::sparse::widths("embedding", inputs[0].shape.last())
+    fn cost(&self) -> Cost {
+        self.cost
     }
 
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
+    /// Nothing is computed.
+    fn tolerance(&self) -> Tolerance {
+        Tolerance(0.0)
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        super::sparse::widths("embedding", self.width)
+    }
+
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let width = variant.get("WIDTH") as usize;
-        let (total, length) = (io.outputs[0].len() / width, io.inputs[0].shape.last() / width);
-        Lowered::one(Dispatch {
-            kernel: Kernel::new("embedding/embedding")
-                .with_text("T", super::sparse::element(width)),
-            bindings: vec![input(0), input(1), output(0)],
-            params: unnamed(vec![total as u32, length as u32, io.inputs[0].dims()[0] as u32]),
-            grid: grid(total.div_ceil(64), io.caps),
-        })
+        let total = self.outputs[0].spec.len() / width;
+        let kernel =
+            Kernel::new("embedding/embedding").with_text("T", super::sparse::element(width));
+        Lowered::one(
+            Dispatch::new(kernel, grid(total.div_ceil(64), caps))
+                .bind("table", input(0))
+                .bind("ids", input(1))
+                .bind("y", output(0))
+                .param("total", total)
+                .param("length", self.width / width)
+                .param("rows", self.rows),
+        )
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let (table, ids) = (inputs[0], inputs[1]);
-        let &[rows, width] = table.dims() else {
-            return vec![];
-        };
-        let row = |id: &f64| &table.data[(*id as usize).min(rows - 1) * width..][..width];
+        let row =
+            |id: &f64| &table.data[(*id as usize).min(self.rows - 1) * self.width..][..self.width];
         let data = ids.data.iter().flat_map(row).copied().collect();
-        vec![Array::f32([ids.dims(), &[width]].concat(), data)]
-    }
-
-    /// Nothing is computed.
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance(0.0)
+        vec![Array::new(self.outputs[0].spec.clone(), data)]
     }
 
     fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
         // Some ids lie past the table.
-        let limit = i[0].dims()[0] + 1;
-        i.iter().map(|spec| distribution.array(spec, limit, rng)).collect()
+        i.iter().map(|spec| distribution.array(spec, self.rows + 1, rng)).collect()
     }
 }
 

@@ -1,9 +1,8 @@
 //! One value of each row, by its index: Q(s, a) of the action taken.
 
 use crate::graph::Tensor;
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
@@ -22,42 +21,23 @@ pub struct Scatter {
     pub length: usize,
 }
 
-impl OldOp for Gather {
-    fn name(&self) -> &'static str {
-        "gather"
+impl Op for Gather {
+    fn kind(&self) -> Kind {
+        Kind::new("gather", Class::Movement)
     }
 
-    fn class(&self) -> Class {
-        Class::Movement
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        check(&inputs[0])?;
-        let rows = outer(&inputs[0]);
-        if inputs[1] != TensorSpec::u32(rows) {
-            return Err(format!("{} needs indices u32{rows:?}, not {}", inputs[0], inputs[1]));
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let (x, index) = (&inputs[0], &inputs[1]);
+        check(x)?;
+        let rows = outer(x);
+        if *index != TensorSpec::u32(rows) {
+            return Err(format!("{x} needs indices u32{rows:?}, not {index}"));
         }
-        Ok(vec![TensorSpec::f32(rows)])
-    }
-
-    /// What is not taken need not be read.
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let bytes = 3 * inputs[1].bytes();
-        Cost { flops: 0, bytes }
-    }
-
-    fn variants(&self, _inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::new("gather", [])]
-    }
-
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let (rows, length) = (io.inputs[1].len(), io.inputs[0].shape.last());
-        Lowered::one(Dispatch {
-            kernel: Kernel::of("gather", variant),
-            bindings: vec![input(0), input(1), output(0)],
-            params: unnamed(vec![rows as u32, length as u32]),
-            grid: grid(rows.div_ceil(64), io.caps),
-        })
+        // What is not taken need not be read.
+        let cost = Cost { flops: 0, bytes: 3 * index.bytes() };
+        let outputs = [Output::new(TensorSpec::f32(rows))];
+        let (backward, rows, length) = (false, index.len(), x.shape.last());
+        Ok(Box::new(Indexed { backward, rows, length, cost, outputs }))
     }
 
     fn gradient<'g>(
@@ -70,90 +50,86 @@ impl OldOp for Gather {
         let dx = dy[0].map(|dy| dy.graph().apply1(Scatter { length }, &[x[1], dy]));
         vec![dx, None]
     }
+}
 
-    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let rows = inputs[0].data.chunks(inputs[0].spec.shape.last());
-        let taken = rows.zip(&inputs[1].data).map(|(row, &i)| row[i as usize]);
-        vec![Array::f32(outer(&inputs[0].spec), taken.collect())]
+impl Op for Scatter {
+    fn kind(&self) -> Kind {
+        Kind::new("scatter", Class::Movement)
     }
 
-    /// Values are moved, not changed.
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance(0.0)
-    }
-
-    fn sample(
-        &self,
-        inputs: &[TensorSpec],
-        distribution: Distribution,
-        rng: &mut Rng,
-    ) -> Vec<Array> {
-        let length = inputs[0].shape.last();
-        let draw = |spec: &TensorSpec| distribution.array(spec, length, rng);
-        inputs.iter().map(draw).collect()
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let (index, dy) = (&inputs[0], &inputs[1]);
+        if *index != TensorSpec::u32(dy.shape.clone()) {
+            return Err(format!("{index} are no indices for {dy}"));
+        }
+        let dx = TensorSpec::f32([dy.dims(), &[self.length]].concat());
+        let cost = Cost::new(0, inputs, std::slice::from_ref(&dx));
+        let (backward, rows, length) = (true, dy.len(), self.length);
+        Ok(Box::new(Indexed { backward, rows, length, cost, outputs: [Output::new(dx)] }))
     }
 }
 
-impl OldOp for Scatter {
-    fn name(&self) -> &'static str {
-        "scatter"
+/// One value of each of `rows`, or the gradient of that.
+#[derive(Debug)]
+struct Indexed {
+    backward: bool,
+    rows: usize,
+    length: usize,
+    cost: Cost,
+    outputs: [Output; 1],
+}
+
+impl Problem for Indexed {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
     }
 
-    fn class(&self) -> Class {
-        Class::Movement
+    fn cost(&self) -> Cost {
+        self.cost
     }
 
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        if inputs[0] != TensorSpec::u32(inputs[1].shape.clone()) {
-            return Err(format!("{} are no indices for {}", inputs[0], inputs[1]));
-        }
-        let mut dims = inputs[1].dims().to_vec();
-        dims.push(self.length);
-        Ok(vec![TensorSpec::f32(dims)])
-    }
-
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let outputs = self.output(inputs).unwrap_or_default();
-        Cost::new(0, inputs, &outputs)
-    }
-
-    fn variants(&self, _inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::new("scatter", [])]
-    }
-
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let rows = io.inputs[1].len();
-        Lowered::one(Dispatch {
-            kernel: Kernel::of("gather", variant),
-            bindings: vec![input(0), input(1), output(0)],
-            params: unnamed(vec![rows as u32, self.length as u32]),
-            grid: grid((rows * self.length).div_ceil(64), io.caps),
-        })
-    }
-
-    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let mut dims = inputs[1].dims().to_vec();
-        dims.push(self.length);
-        let mut data = vec![0.0; dims.iter().product()];
-        let rows = data.chunks_mut(self.length);
-        for ((row, &i), &dy) in rows.zip(&inputs[0].data).zip(&inputs[1].data) {
-            row[i as usize] = dy;
-        }
-        vec![Array::f32(dims, data)]
-    }
-
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
+    /// Values are moved, not changed.
+    fn tolerance(&self) -> Tolerance {
         Tolerance(0.0)
     }
 
-    fn sample(
-        &self,
-        inputs: &[TensorSpec],
-        distribution: Distribution,
-        rng: &mut Rng,
-    ) -> Vec<Array> {
-        let draw = |spec: &TensorSpec| distribution.array(spec, self.length, rng);
-        inputs.iter().map(draw).collect()
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::new(if self.backward { "scatter" } else { "gather" }, [])]
+    }
+
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let (written, names) = match self.backward {
+            true => (self.rows * self.length, ["index", "dy", "dx"]),
+            false => (self.rows, ["x", "index", "y"]),
+        };
+        Lowered::one(
+            Dispatch::new(Kernel::of("gather", variant), grid(written.div_ceil(64), caps))
+                .bind(names[0], input(0))
+                .bind(names[1], input(1))
+                .bind(names[2], output(0))
+                .param("rows", self.rows)
+                .param("length", self.length),
+        )
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
+        let mut result = Array::zeros(self.outputs[0].spec.clone());
+        if self.backward {
+            let rows = result.data.chunks_mut(self.length);
+            for ((dx, &i), &dy) in rows.zip(&inputs[0].data).zip(&inputs[1].data) {
+                dx[i as usize] = dy;
+            }
+        } else {
+            let rows = inputs[0].data.chunks(self.length);
+            for ((y, x), &i) in result.data.iter_mut().zip(rows).zip(&inputs[1].data) {
+                *y = x[i as usize];
+            }
+        }
+        vec![result]
+    }
+
+    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
+        i.iter().map(|spec| distribution.array(spec, self.length, rng)).collect()
     }
 }
 

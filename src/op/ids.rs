@@ -1,9 +1,8 @@
 //! Ids put in another place: what sequences of words need besides their embeddings.
 
 use crate::graph::Tensor;
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
@@ -23,90 +22,110 @@ pub enum Ids {
     Column(usize),
 }
 
-impl OldOp for Ids {
-    fn name(&self) -> &'static str {
-        match self {
+impl Op for Ids {
+    fn kind(&self) -> Kind {
+        let name = match self {
             Self::Reversed => "ids_reversed",
             Self::Next => "ids_next",
             Self::Joined => "ids_joined",
             Self::Column(_) => "ids_column",
-        }
+        };
+        Kind::new(name, Class::Movement)
     }
 
-    fn class(&self) -> Class {
-        Class::Movement
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         if let Some(other) = inputs.iter().find(|s| s.dtype != DType::U32) {
             return Err(format!("takes u32 ids, not {other}"));
         }
-        match self {
-            Self::Reversed | Self::Next => Ok(vec![inputs[0].clone()]),
-            Self::Joined => Ok(vec![TensorSpec::u32([inputs[0].len() + inputs[1].len()])]),
-            Self::Column(at) => match (inputs[0].dims(), inputs[1].dims()) {
-                (&[batch], &[rows, length]) if batch == rows && *at < length => {
-                    Ok(vec![inputs[1].clone()])
-                }
-                _ => Err(format!("{} are no column {at} of {}", inputs[0], inputs[1])),
-            },
-        }
-    }
-
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        match self {
-            Self::Column(_) => Cost::new(0, &inputs[..1], &inputs[..1]),
-            _ => Cost::new(0, inputs, &self.output(inputs).unwrap_or_default()),
-        }
-    }
-
-    fn variants(&self, _inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::new("arrange", [])]
-    }
-
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let (kind, total, length, split) = match *self {
-            Self::Reversed => (0, io.inputs[0].len(), io.inputs[0].shape.last(), 0),
-            Self::Next => (1, io.inputs[0].len(), io.inputs[0].shape.last(), 0),
-            Self::Joined => (2, io.outputs[0].len(), 1, io.inputs[0].len()),
-            Self::Column(at) => (3, io.inputs[0].len(), io.inputs[1].shape.last(), at),
-        };
-        let second = if *self == Self::Joined { input(1) } else { input(0) };
-        Lowered::one(Dispatch {
-            kernel: Kernel::of("ids", variant).with_consts(&[("KIND", kind)]),
-            bindings: vec![input(0), second, output(0)],
-            params: unnamed([total, length, split].map(|n| n as u32).to_vec()),
-            grid: grid(total.div_ceil(64), io.caps),
-        })
-    }
-
-    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let rows = || inputs[0].data.chunks(inputs[0].spec.shape.last());
-        let data = match *self {
-            Self::Reversed => rows().flat_map(|row| row.iter().rev()).copied().collect(),
-            Self::Next => rows().flat_map(|row| row[1..].iter().copied().chain([0.0])).collect(),
-            Self::Joined => [&inputs[0].data[..], &inputs[1].data].concat(),
-            Self::Column(at) => {
-                let mut all = inputs[1].data.clone();
-                let rows = all.chunks_mut(inputs[1].spec.shape.last());
-                rows.zip(&inputs[0].data).for_each(|(row, id)| row[at] = *id);
-                all
+        let first = &inputs[0];
+        let (total, length, output) = match *self {
+            Self::Reversed | Self::Next => {
+                (first.len(), first.shape.last(), Output::new(first.clone()))
             }
+            Self::Joined => {
+                let total = first.len() + inputs[1].len();
+                (total, 1, Output::new(TensorSpec::u32([total])))
+            }
+            Self::Column(at) => match (first.dims(), inputs[1].dims()) {
+                (&[batch], &[rows, length]) if batch == rows && at < length => {
+                    (batch, length, Output::in_place(inputs[1].clone(), 1))
+                }
+                _ => return Err(format!("{first} are no column {at} of {}", inputs[1])),
+            },
         };
-        let specs: Vec<_> = inputs.iter().map(|a| a.spec.clone()).collect();
-        let made = self.output(&specs).unwrap_or_default();
-        made.into_iter().map(|spec| Array::new(spec, data.clone())).collect()
+        let cost = match self {
+            Self::Column(_) => Cost::new(0, &inputs[..1], &inputs[..1]),
+            _ => Cost::new(0, inputs, std::slice::from_ref(&output.spec)),
+        };
+        let (ids, joined_at, outputs) = (*self, first.len(), [output]);
+        Ok(Box::new(Arranged { ids, total, length, joined_at, cost, outputs }))
+    }
+}
+
+#[derive(Debug)]
+struct Arranged {
+    ids: Ids,
+    /// Ids that are written.
+    total: usize,
+    /// Ids of a row.
+    length: usize,
+    /// Ids of the first input.
+    joined_at: usize,
+    cost: Cost,
+    outputs: [Output; 1],
+}
+
+impl Problem for Arranged {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
     }
 
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
+    fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    fn tolerance(&self) -> Tolerance {
         Tolerance(0.0)
     }
 
-    fn in_place(&self) -> Vec<(usize, usize)> {
-        match self {
-            Self::Column(_) => vec![(0, 1)],
-            _ => Vec::new(),
-        }
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::new("arrange", [])]
+    }
+
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let (kind, second, split) = match self.ids {
+            Ids::Reversed => (0, input(0), 0),
+            Ids::Next => (1, input(0), 0),
+            Ids::Joined => (2, input(1), self.joined_at),
+            Ids::Column(at) => (3, input(0), at),
+        };
+        let kernel = Kernel::of("ids", variant).with_consts(&[("KIND", kind)]);
+        Lowered::one(
+            Dispatch::new(kernel, grid(self.total.div_ceil(64), caps))
+                .bind("a", input(0))
+                .bind("b", second)
+                .bind("y", output(0))
+                .param("total", self.total)
+                .param("length", self.length)
+                .param("split", split),
+        )
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
+        let first = &inputs[0].data;
+        let rows = || first.chunks(self.length);
+        let data = match self.ids {
+            Ids::Reversed => rows().flat_map(|row| row.iter().rev()).copied().collect(),
+            Ids::Next => rows().flat_map(|row| row[1..].iter().copied().chain([0.0])).collect(),
+            Ids::Joined => [&first[..], &inputs[1].data].concat(),
+            Ids::Column(at) => {
+                let mut table = inputs[1].data.clone();
+                let rows = table.chunks_mut(self.length);
+                rows.zip(first).for_each(|(row, id)| row[at] = *id);
+                table
+            }
+        };
+        vec![Array::new(self.outputs[0].spec.clone(), data)]
     }
 
     fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {

@@ -1,10 +1,9 @@
 //! Gradients of tables as the rows that a step touched: sorted by id, summed, and put into the table. No
 //! atomics, so the same step always gives the same bits.
 
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
 use crate::graph::{Builder, Tensor};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
@@ -83,7 +82,7 @@ fn sample(
 }
 
 /// Where denormals are flushed, sums and products of them are 0.
-const WITHOUT_TINY: &[Distribution] = &[
+pub(super) const WITHOUT_TINY: &[Distribution] = &[
     Distribution::Uniform,
     Distribution::Offset,
     Distribution::Ties,
@@ -91,38 +90,50 @@ const WITHOUT_TINY: &[Distribution] = &[
     Distribution::Extreme,
 ];
 
-impl OldOp for SortIds {
-    fn name(&self) -> &'static str {
-        "sort_ids"
+impl Op for SortIds {
+    fn kind(&self) -> Kind {
+        Kind::new("sort_ids", Class::Movement)
     }
 
-    fn class(&self) -> Class {
-        Class::Movement
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        match inputs[0] == TensorSpec::u32([inputs[0].len()]) {
-            true => Ok(vec![inputs[0].clone()]),
-            false => Err(format!("takes ids u32 [N], not {}", inputs[0])),
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let ids = &inputs[0];
+        match *ids == TensorSpec::u32([ids.len()]) {
+            true => Ok(Box::new(Sorting { count: ids.len(), outputs: [Output::new(ids.clone())] })),
+            false => Err(format!("takes ids u32 [N], not {ids}")),
         }
     }
+}
 
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        Cost::new(0, inputs, inputs)
+#[derive(Debug)]
+struct Sorting {
+    count: usize,
+    outputs: [Output; 1],
+}
+
+impl Problem for Sorting {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
     }
 
-    fn variants(&self, _inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
+    fn cost(&self) -> Cost {
+        Cost { flops: 0, bytes: 2 * self.outputs[0].spec.bytes() }
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance(0.0)
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
         vec![Variant::new("order", [])]
     }
 
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let n = io.inputs[0].len();
-        Lowered::one(Dispatch {
-            kernel: Kernel::of("sparse", variant).with_consts(&[("COUNT", n as u32)]),
-            bindings: vec![input(0), output(0)],
-            params: vec![],
-            grid: grid(n.div_ceil(64), io.caps),
-        })
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let kernel = Kernel::of("sparse", variant).with_consts(&[("COUNT", self.count as u32)]);
+        Lowered::one(
+            Dispatch::new(kernel, grid(self.count.div_ceil(64), caps))
+                .bind("ids", input(0))
+                .bind("order", output(0)),
+        )
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
@@ -130,12 +141,8 @@ impl OldOp for SortIds {
         vec![Array::new(inputs[0].spec.clone(), order.collect())]
     }
 
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance(0.0)
-    }
-
     fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        vec![distribution.array(&i[0], i[0].len() / 2 + 1, rng)]
+        vec![distribution.array(&i[0], self.count / 2 + 1, rng)]
     }
 
     fn distributions(&self) -> &'static [Distribution] {
@@ -144,63 +151,77 @@ impl OldOp for SortIds {
     }
 }
 
-impl OldOp for SumRows {
-    fn name(&self) -> &'static str {
-        "sum_rows"
+impl Op for SumRows {
+    fn kind(&self) -> Kind {
+        Kind::new("sum_rows", Class::Movement)
     }
 
-    fn class(&self) -> Class {
-        Class::Movement
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let (count, width) = rows(&inputs[0], &inputs[1], &inputs[2])?;
+        let cost = Cost::new((count * width) as u64, inputs, &inputs[2..]);
+        Ok(Box::new(Sums { count, width, cost, outputs: [Output::new(inputs[2].clone())] }))
+    }
+}
+
+#[derive(Debug)]
+struct Sums {
+    count: usize,
+    width: usize,
+    cost: Cost,
+    outputs: [Output; 1],
+}
+
+impl Problem for Sums {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
     }
 
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        rows(&inputs[0], &inputs[1], &inputs[2])?;
-        Ok(vec![inputs[2].clone()])
+    fn cost(&self) -> Cost {
+        self.cost
     }
 
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        Cost::new(inputs[2].len() as u64, inputs, &inputs[2..])
+    /// An id may have every row.
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::sum(self.count.max(16))
     }
 
-    fn variants(&self, inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
-        widths("sums", inputs[2].shape.last())
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        widths("sums", self.width)
     }
 
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let width = variant.get("WIDTH") as usize;
-        let (n, length) = (io.inputs[0].len(), io.inputs[2].shape.last() / width);
-        Lowered::one(Dispatch {
-            kernel: Kernel::new("sparse/sums")
-                .with_text("T", element(width))
-                .with_consts(&[("COUNT", n as u32)]),
-            bindings: vec![input(0), input(1), input(2), output(0)],
-            params: unnamed(vec![length as u32]),
-            grid: grid((n * length).div_ceil(64), io.caps),
-        })
+        let length = self.width / width;
+        let kernel = Kernel::new("sparse/sums")
+            .with_text("T", element(width))
+            .with_consts(&[("COUNT", self.count as u32)]);
+        Lowered::one(
+            Dispatch::new(kernel, grid((self.count * length).div_ceil(64), caps))
+                .bind("ids", input(0))
+                .bind("order", input(1))
+                .bind("rows", input(2))
+                .bind("sums", output(0))
+                .param("length", length),
+        )
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let width = inputs[2].spec.shape.last();
-        let mut sums = Array::zeros(inputs[2].spec.clone());
-        let starts = firsts(inputs[0], inputs[1]);
-        let ends = starts.iter().skip(1).map(|(p, _)| *p).chain([inputs[1].data.len()]);
+        let [ids, order, rows] = [inputs[0], inputs[1], inputs[2]];
+        let mut sums = Array::zeros(rows.spec.clone());
+        let starts = firsts(ids, order);
+        let ends = starts.iter().skip(1).map(|(p, _)| *p).chain([self.count]);
         for (&(first, _), end) in starts.iter().zip(ends) {
-            for &at in &inputs[1].data[first..end] {
-                for n in 0..width {
-                    sums.data[first * width + n] += inputs[2].data[at as usize * width + n];
+            for &at in &order.data[first..end] {
+                for n in 0..self.width {
+                    sums.data[first * self.width + n] += rows.data[at as usize * self.width + n];
                 }
             }
         }
         vec![sums]
     }
 
-    /// An id may have every row.
-    fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance::sum(inputs[0].len().max(16))
-    }
-
     fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        sample(i, [0, 1], i[0].len() / 2 + 1, distribution, rng)
+        sample(i, [0, 1], self.count / 2 + 1, distribution, rng)
     }
 
     fn distributions(&self) -> &'static [Distribution] {
@@ -208,71 +229,88 @@ impl OldOp for SumRows {
     }
 }
 
-impl OldOp for SparseSgd {
-    fn name(&self) -> &'static str {
-        "sparse_sgd"
+impl Op for SparseSgd {
+    fn kind(&self) -> Kind {
+        Kind::new("sparse_sgd", Class::Optimisation)
     }
 
-    fn class(&self) -> Class {
-        Class::Optimisation
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        let (_, width) = rows(&inputs[1], &inputs[2], &inputs[3])?;
-        match *inputs[4].dims() {
-            [_, same] if same == width && inputs[0] == TensorSpec::f32([]) => {
-                Ok(vec![inputs[4].clone()])
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let (sums, table) = (&inputs[3], &inputs[4]);
+        let (count, width) = rows(&inputs[1], &inputs[2], sums)?;
+        match *table.dims() {
+            [rows, same] if same == width && inputs[0] == TensorSpec::f32([]) => {
+                // Of the table only the rows there are, read and written.
+                let touched = [sums.clone(), sums.clone()];
+                let cost = Cost::new(3 * sums.len() as u64, &inputs[..4], &touched);
+                let outputs = [Output::in_place(table.clone(), 4)];
+                Ok(Box::new(Update { rate: self.rate, count, width, rows, cost, outputs }))
             }
-            _ => Err(format!("{} has no rows like {}", inputs[4], inputs[3])),
+            _ => Err(format!("{table} has no rows like {sums}")),
         }
     }
+}
 
-    /// Of the table only the rows there are.
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let own = &inputs[3..4];
-        Cost::new(3 * inputs[3].len() as u64, &inputs[..4], &[own, own].concat())
+#[derive(Debug)]
+struct Update {
+    rate: f32,
+    count: usize,
+    width: usize,
+    rows: usize,
+    cost: Cost,
+    outputs: [Output; 1],
+}
+
+impl Problem for Update {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
     }
 
-    fn variants(&self, inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
-        widths("update", inputs[3].shape.last())
+    fn cost(&self) -> Cost {
+        self.cost
     }
 
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::sum(16)
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        widths("update", self.width)
+    }
+
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let width = variant.get("WIDTH") as usize;
-        let (total, length) = (io.inputs[3].len() / width, io.inputs[3].shape.last() / width);
-        let table = io.inputs[4].dims()[0];
-        Lowered::one(Dispatch {
-            kernel: Kernel::new("sparse/update").with_text("T", element(width)),
-            bindings: vec![input(0), input(1), input(2), input(3), output(0)],
-            params: unnamed(vec![total as u32, length as u32, table as u32, self.rate.to_bits()]),
-            grid: grid(total.div_ceil(64), io.caps),
-        })
+        let total = self.count * self.width / width;
+        let kernel = Kernel::new("sparse/update").with_text("T", element(width));
+        Lowered::one(
+            Dispatch::new(kernel, grid(total.div_ceil(64), caps))
+                .bind("scale", input(0))
+                .bind("ids", input(1))
+                .bind("order", input(2))
+                .bind("sums", input(3))
+                .bind("table", output(0))
+                .param("total", total)
+                .param("length", self.width / width)
+                .param("rows", self.rows)
+                .param("rate", self.rate),
+        )
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let width = inputs[3].spec.shape.last();
+        let (scale, sums) = (inputs[0].data[0], inputs[3]);
         let mut table = inputs[4].clone();
-        let rows = table.dims()[0];
-        for (first, id) in firsts(inputs[1], inputs[2]).into_iter().filter(|(_, id)| *id < rows) {
-            for n in 0..width {
-                let step =
-                    f64::from(self.rate) * inputs[0].data[0] * inputs[3].data[first * width + n];
-                table.data[id * width + n] -= step;
+        for (first, id) in firsts(inputs[1], inputs[2]) {
+            if id < self.rows {
+                for n in 0..self.width {
+                    let step = f64::from(self.rate) * scale * sums.data[first * self.width + n];
+                    table.data[id * self.width + n] -= step;
+                }
             }
         }
         vec![table]
     }
 
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance::sum(16)
-    }
-
-    fn in_place(&self) -> Vec<(usize, usize)> {
-        vec![(0, 4)]
-    }
-
     fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        sample(i, [1, 2], i[4].dims()[0], distribution, rng)
+        sample(i, [1, 2], self.rows, distribution, rng)
     }
 
     fn distributions(&self) -> &'static [Distribution] {
@@ -280,53 +318,68 @@ impl OldOp for SparseSgd {
     }
 }
 
-impl OldOp for DenseRows {
-    fn name(&self) -> &'static str {
-        "dense_rows"
+impl Op for DenseRows {
+    fn kind(&self) -> Kind {
+        Kind::new("dense_rows", Class::Movement)
     }
 
-    fn class(&self) -> Class {
-        Class::Movement
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let (count, width) = rows(&inputs[0], &inputs[1], &inputs[2])?;
+        let dense = TensorSpec::f32([self.rows, width]);
+        let cost = Cost::new(0, inputs, std::slice::from_ref(&dense));
+        Ok(Box::new(Dense { rows: self.rows, count, width, cost, outputs: [Output::new(dense)] }))
+    }
+}
+
+#[derive(Debug)]
+struct Dense {
+    rows: usize,
+    count: usize,
+    width: usize,
+    cost: Cost,
+    outputs: [Output; 1],
+}
+
+impl Problem for Dense {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
     }
 
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        let (_, width) = rows(&inputs[0], &inputs[1], &inputs[2])?;
-        Ok(vec![TensorSpec::f32([self.rows, width])])
+    fn cost(&self) -> Cost {
+        self.cost
     }
 
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        Cost::new(0, inputs, &self.output(inputs).unwrap_or_default())
+    fn tolerance(&self) -> Tolerance {
+        Tolerance(0.0)
     }
 
-    fn variants(&self, _inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
         vec![Variant::new("dense", [])]
     }
 
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let total = io.outputs[0].len();
-        let count = io.inputs[0].len() as u32;
-        Lowered::one(Dispatch {
-            kernel: Kernel::of("sparse", variant).with_consts(&[("COUNT", count)]),
-            bindings: vec![input(0), input(1), input(2), output(0)],
-            params: unnamed(vec![total as u32, io.inputs[2].shape.last() as u32]),
-            grid: grid(total.div_ceil(64), io.caps),
-        })
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let total = self.rows * self.width;
+        let kernel = Kernel::of("sparse", variant).with_consts(&[("COUNT", self.count as u32)]);
+        Lowered::one(
+            Dispatch::new(kernel, grid(total.div_ceil(64), caps))
+                .bind("ids", input(0))
+                .bind("order", input(1))
+                .bind("sums", input(2))
+                .bind("dense", output(0))
+                .param("total", total)
+                .param("length", self.width),
+        )
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let width = inputs[2].spec.shape.last();
-        let mut dense = Array::zeros(TensorSpec::f32([self.rows, width]));
-        for (first, id) in
-            firsts(inputs[0], inputs[1]).into_iter().filter(|(_, id)| *id < self.rows)
-        {
-            let row = &inputs[2].data[first * width..][..width];
-            dense.data[id * width..][..width].copy_from_slice(row);
+        let mut dense = Array::zeros(self.outputs[0].spec.clone());
+        for (first, id) in firsts(inputs[0], inputs[1]) {
+            if id < self.rows {
+                let row = &inputs[2].data[first * self.width..][..self.width];
+                dense.data[id * self.width..][..self.width].copy_from_slice(row);
+            }
         }
         vec![dense]
-    }
-
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance(0.0)
     }
 
     fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
