@@ -1,10 +1,9 @@
 //! Classes drawn by the log-uniform law, which is about how often the words of a vocabulary that is sorted by
 //! frequency occur (Zipf).
 
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
 use crate::graph::{Builder, Init, Tensor};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::{Rng, Stream, stream_id};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
@@ -32,58 +31,74 @@ fn limits(classes: usize) -> Vec<f32> {
     (0..classes).map(up_to).collect()
 }
 
-impl OldOp for LogUniform {
-    fn name(&self) -> &'static str {
-        "log_uniform"
+impl Op for LogUniform {
+    fn kind(&self) -> Kind {
+        Kind::new("log_uniform", Class::Random)
     }
 
-    fn class(&self) -> Class {
-        Class::Random
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        if inputs[0] != TensorSpec::u32([4]) || inputs[1] != TensorSpec::f32([inputs[1].len()]) {
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let classes = inputs[1].len();
+        if inputs[0] != TensorSpec::u32([4]) || inputs[1] != TensorSpec::f32([classes]) {
             return Err(format!("takes a clock and f32 [V], not {} and {}", inputs[0], inputs[1]));
         }
-        Ok(vec![TensorSpec::u32([self.count])])
+        let drawn = TensorSpec::u32([self.count]);
+        let cost = Cost::new(0, inputs, std::slice::from_ref(&drawn));
+        Ok(Box::new(Draws { op: *self, classes, cost, outputs: [Output::new(drawn)] }))
+    }
+}
+
+#[derive(Debug)]
+struct Draws {
+    op: LogUniform,
+    classes: usize,
+    cost: Cost,
+    outputs: [Output; 1],
+}
+
+impl Problem for Draws {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
     }
 
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        Cost::new(0, inputs, &[TensorSpec::u32([self.count])])
-    }
-
-    fn variants(&self, _inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::new("draw", [])]
-    }
-
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let classes = io.inputs[1].len() as u32;
-        Lowered::one(Dispatch {
-            kernel: Kernel::of("log_uniform", variant).with_consts(&[("CLASSES", classes)]),
-            bindings: vec![input(0), input(1), output(0)],
-            params: unnamed(vec![self.count as u32, self.stream]),
-            grid: grid(self.count.div_ceil(4 * 64), io.caps),
-        })
-    }
-
-    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let stream = Stream::at(&inputs[0].data, self.stream);
-        let last = inputs[1].data.len() - 1;
-        let class = |i: usize| {
-            let u = stream.uniform(i);
-            inputs[1].data.partition_point(|limit| *limit <= u).min(last) as f64
-        };
-        let ids = (0..self.count).map(class).collect();
-        vec![Array::new(TensorSpec::u32([self.count]), ids)]
+    fn cost(&self) -> Cost {
+        self.cost
     }
 
     /// Integers are exact.
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
+    fn tolerance(&self) -> Tolerance {
         Tolerance(0.0)
     }
 
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::new("draw", [])]
+    }
+
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let LogUniform { count, stream } = self.op;
+        let classes = [("CLASSES", self.classes as u32)];
+        let kernel = Kernel::of("log_uniform", variant).with_consts(&classes);
+        Lowered::one(
+            Dispatch::new(kernel, grid(count.div_ceil(4 * 64), caps))
+                .bind("clock", input(0))
+                .bind("limits", input(1))
+                .bind("ids", output(0))
+                .param("total", count)
+                .param("stream", stream),
+        )
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
+        let stream = Stream::at(&inputs[0].data, self.op.stream);
+        let class = |i: usize| {
+            let u = stream.uniform(i);
+            inputs[1].data.partition_point(|limit| *limit <= u).min(self.classes - 1) as f64
+        };
+        let ids = (0..self.op.count).map(class).collect();
+        vec![Array::new(self.outputs[0].spec.clone(), ids)]
+    }
+
     fn sample(&self, inputs: &[TensorSpec], _: Distribution, rng: &mut Rng) -> Vec<Array> {
-        let limits = limits(inputs[1].len()).into_iter().map(f64::from).collect();
+        let limits = limits(self.classes).into_iter().map(f64::from).collect();
         vec![
             Distribution::Uniform.array(&inputs[0], 1 << 31, rng),
             Array::new(inputs[1].clone(), limits),
@@ -134,13 +149,10 @@ mod tests {
 
     #[test]
     fn classes_are_drawn_as_often_as_the_law_says() {
-        let op = LogUniform { count: 200_000, stream: 3 };
-        let inputs = op.sample(
-            &[TensorSpec::u32([4]), TensorSpec::f32([50])],
-            Distribution::Uniform,
-            &mut Rng::new(5),
-        );
-        let drawn = op.reference(&[&inputs[0], &inputs[1]]).remove(0);
+        let specs = [TensorSpec::u32([4]), TensorSpec::f32([50])];
+        let problem = LogUniform { count: 200_000, stream: 3 }.problem(&specs).unwrap();
+        let inputs = problem.sample(&specs, Distribution::Uniform, &mut Rng::new(5));
+        let drawn = problem.reference(&[&inputs[0], &inputs[1]]).remove(0);
         let whole: f64 = (0..50).map(|c| probability(c, 50)).sum();
         assert!((whole - 1.0).abs() < 1e-12);
         for c in 0..50 {

@@ -1,9 +1,8 @@
 //! Random tensors: uniform, normal, and the masks of dropout.
 
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
 use crate::graph::{Builder, Tensor};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::{Rng, Stream, drop_threshold, stream_id};
 use crate::tensor::{Array, Shape, TensorSpec};
 use crate::terms::Class;
@@ -32,48 +31,72 @@ pub struct Random {
     pub stream: u32,
 }
 
-impl OldOp for Random {
-    fn name(&self) -> &'static str {
-        match self.draw {
+impl Op for Random {
+    fn kind(&self) -> Kind {
+        let name = match self.draw {
             Draw::Uniform => "random_uniform",
             Draw::Normal => "random_normal",
             Draw::Mask(_) => "random_mask",
-        }
+        };
+        Kind::new(name, Class::Random)
     }
 
-    fn class(&self) -> Class {
-        Class::Random
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         if inputs[0] != TensorSpec::u32([4]) {
             return Err(format!("{} is not a clock", inputs[0]));
         }
-        Ok(vec![TensorSpec::f32(self.shape.clone())])
-    }
-
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
+        let y = TensorSpec::f32(self.shape.clone());
         // Integer rounds are not counted as floating-point work.
-        Cost::new(0, inputs, &[TensorSpec::f32(self.shape.clone())])
+        let cost = Cost::new(0, inputs, std::slice::from_ref(&y));
+        let (draw, stream, len) = (self.draw, self.stream, y.len());
+        Ok(Box::new(Draws { draw, stream, len, cost, outputs: [Output::new(y)] }))
+    }
+}
+
+#[derive(Debug)]
+struct Draws {
+    draw: Draw,
+    stream: u32,
+    len: usize,
+    cost: Cost,
+    outputs: [Output; 1],
+}
+
+impl Problem for Draws {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
     }
 
-    fn variants(&self, _inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
+    fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        match self.draw {
+            Draw::Normal => Tolerance::sum(4),
+            Draw::Uniform | Draw::Mask(_) => Tolerance(0.0),
+        }
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
         vec![Variant::new("draw", [])]
     }
 
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let len = self.shape.len();
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let (kind, threshold) = match self.draw {
             Draw::Uniform => (0, 0),
             Draw::Normal => (1, 0),
             Draw::Mask(rate) => (2, drop_threshold(rate)),
         };
-        Lowered::one(Dispatch {
-            kernel: Kernel::of("random", variant).with_consts(&[("KIND", kind)]),
-            bindings: vec![input(0), output(0)],
-            params: unnamed(vec![len as u32, self.stream, threshold]),
-            grid: grid(len.div_ceil(4 * 64), io.caps),
-        })
+        let kernel = Kernel::of("random", variant).with_consts(&[("KIND", kind)]);
+        Lowered::one(
+            Dispatch::new(kernel, grid(self.len.div_ceil(4 * 64), caps))
+                .bind("clock", input(0))
+                .bind("y", output(0))
+                .param("len", self.len)
+                .param("stream", self.stream)
+                .param("threshold", threshold),
+        )
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
@@ -83,15 +106,8 @@ impl OldOp for Random {
             Draw::Normal => stream.normal(i),
             Draw::Mask(rate) => f64::from(u8::from(stream.keeps(i, rate))),
         };
-        let data = (0..self.shape.len()).map(value).collect();
-        vec![Array::f32(self.shape.clone(), data)]
-    }
-
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
-        match self.draw {
-            Draw::Normal => Tolerance::sum(4),
-            Draw::Uniform | Draw::Mask(_) => Tolerance(0.0),
-        }
+        let data = (0..self.len).map(value).collect();
+        vec![Array::new(self.outputs[0].spec.clone(), data)]
     }
 
     fn sample(&self, inputs: &[TensorSpec], _: Distribution, rng: &mut Rng) -> Vec<Array> {

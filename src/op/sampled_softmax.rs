@@ -1,9 +1,8 @@
 //! Cross-entropy against a few sampled classes in the place of all (Jean 2015, section 3).
 
 use crate::graph::Tensor;
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
@@ -25,101 +24,36 @@ pub struct SampledSoftmax {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SampledSoftmaxGrad(pub SampledSoftmax);
 
-/// N and K.
-fn size(inputs: &[TensorSpec]) -> Result<[usize; 2], String> {
-    match *inputs[0].dims() {
-        [n, k]
-            if inputs[0].dtype == DType::F32
-                && inputs[1] == TensorSpec::f32([k])
-                && inputs[2] == TensorSpec::f32([n])
-                && inputs[3] == TensorSpec::u32([n])
-                && inputs[4] == TensorSpec::u32([k]) =>
-        {
-            Ok([n, k])
-        }
-        _ => Err(format!("takes [N, K], [K], [N], u32 [N] and u32 [K], not {inputs:?}")),
-    }
-}
-
-fn variants(name: &'static str, caps: &Caps) -> Vec<Variant> {
-    let by = |lanes: u32| Variant::new(name, [("LANES", lanes)]);
-    if caps.software { vec![by(8), by(64)] } else { vec![by(64), by(8)] }
-}
-
 impl SampledSoftmax {
-    fn dispatch(self, variant: &Variant, io: &Io, outputs: usize) -> Lowered {
-        let Ok([n, k]) = size(io.inputs) else {
-            return Lowered::default();
-        };
-        let number = |x: f64| format!("{:.9}", x as f32);
-        Lowered::one(Dispatch {
-            kernel: Kernel::of("sampled_softmax", variant)
-                .with_consts(&[("K", k as u32)])
-                .with_text("LOG_CLASSES", number((self.classes as f64 + 1.0).ln()))
-                .with_text("LOG_SAMPLES", number((k as f64).ln())),
-            bindings: (0..io.inputs.len()).map(input).chain((0..outputs).map(output)).collect(),
-            params: unnamed(vec![n as u32]),
-            grid: grid(n, io.caps),
-        })
-    }
-
-    /// A row's own logit, and those of the samples, `None` where one is left out.
-    fn logits(self, inputs: &[&Array], row: usize) -> (f64, Vec<Option<f64>>) {
-        let samples = inputs[1].data.len();
-        let expected =
-            |class: f64| (samples as f64 * probability(class as usize, self.classes)).ln();
-        let label = inputs[3].data[row];
-        let logit = |k: usize| {
-            let class = inputs[4].data[k];
-            let value = inputs[0].data[row * samples + k] + inputs[1].data[k];
-            (class != label).then(|| value - expected(class))
-        };
-        let own = inputs[2].data[row] - expected(label);
-        (own, (0..samples).map(logit).collect())
-    }
-
-    /// ln of the sum of all exponentials.
-    fn log_sum(own: f64, samples: &[Option<f64>]) -> f64 {
-        let highest = samples.iter().flatten().copied().fold(own, f64::max);
-        let sum: f64 = samples.iter().flatten().map(|x| (x - highest).exp()).sum();
-        highest + (sum + (own - highest).exp()).ln()
-    }
-
-    fn sample(self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        // Few classes, so that hits happen.
-        let limit = self.classes.min(2 * i[1].len() + 1);
-        i.iter().map(|spec| distribution.array(spec, limit, rng)).collect()
+    fn sampled(self, inputs: &[TensorSpec], backward: bool) -> Result<Box<dyn Problem>, String> {
+        match *inputs[0].dims() {
+            [rows, samples]
+                if inputs[0].dtype == DType::F32
+                    && inputs[1] == TensorSpec::f32([samples])
+                    && inputs[2] == TensorSpec::f32([rows])
+                    && inputs[3] == TensorSpec::u32([rows])
+                    && inputs[4] == TensorSpec::u32([samples]) =>
+            {
+                let loss = TensorSpec::f32([rows]);
+                let specs = if backward { vec![inputs[0].clone(), loss] } else { vec![loss] };
+                let flops = (if backward { 8 } else { 5 }) * (rows * samples) as u64;
+                let cost = Cost::new(flops, inputs, &specs);
+                let outputs = specs.into_iter().map(Output::new).collect();
+                let classes = self.classes;
+                Ok(Box::new(Sampled { backward, classes, rows, samples, cost, outputs }))
+            }
+            _ => Err(format!("takes [N, K], [K], [N], u32 [N] and u32 [K], not {inputs:?}")),
+        }
     }
 }
 
-const DISTRIBUTIONS: &[Distribution] =
-    &[Distribution::Uniform, Distribution::Ties, Distribution::Zeros, Distribution::Extreme];
-
-impl OldOp for SampledSoftmax {
-    fn name(&self) -> &'static str {
-        "sampled_softmax"
+impl Op for SampledSoftmax {
+    fn kind(&self) -> Kind {
+        Kind::new("sampled_softmax", Class::Reduction)
     }
 
-    fn class(&self) -> Class {
-        Class::Reduction
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        let [n, _] = size(inputs)?;
-        Ok(vec![TensorSpec::f32([n])])
-    }
-
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let outputs = self.output(inputs).unwrap_or_default();
-        Cost::new(5 * inputs[0].len() as u64, inputs, &outputs)
-    }
-
-    fn variants(&self, _inputs: &[TensorSpec], caps: &Caps) -> Vec<Variant> {
-        variants("forward", caps)
-    }
-
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        self.dispatch(variant, io, 1)
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        self.sampled(inputs, false)
     }
 
     fn gradient<'g>(
@@ -132,83 +66,124 @@ impl OldOp for SampledSoftmax {
             return vec![None; x.len()];
         };
         let inputs = [x, &[dloss]].concat();
-        let made = dloss.graph().apply(SampledSoftmaxGrad(*self), &inputs);
-        vec![Some(made[0]), Some(made[0].sum(0)), Some(made[1]), None, None]
-    }
-
-    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let rows = inputs[2].data.len();
-        let loss = |row: usize| {
-            let (own, samples) = self.logits(inputs, row);
-            Self::log_sum(own, &samples) - own
-        };
-        vec![Array::f32([rows], (0..rows).map(loss).collect())]
-    }
-
-    fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance::sum(16 * inputs[1].len().max(16))
-    }
-
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        (*self).sample(i, distribution, rng)
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        DISTRIBUTIONS
+        let d = dloss.graph().apply(SampledSoftmaxGrad(*self), &inputs);
+        vec![Some(d[0]), Some(d[0].sum(0)), Some(d[1]), None, None]
     }
 }
 
-impl OldOp for SampledSoftmaxGrad {
-    fn name(&self) -> &'static str {
-        "sampled_softmax_grad"
+impl Op for SampledSoftmaxGrad {
+    fn kind(&self) -> Kind {
+        Kind::new("sampled_softmax_grad", Class::Reduction)
     }
 
-    fn class(&self) -> Class {
-        Class::Reduction
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        self.0.sampled(inputs, true)
+    }
+}
+
+/// The loss of `rows` against `samples`, or its gradient.
+#[derive(Debug)]
+struct Sampled {
+    backward: bool,
+    classes: usize,
+    rows: usize,
+    samples: usize,
+    cost: Cost,
+    outputs: Vec<Output>,
+}
+
+impl Sampled {
+    /// A row's logit of its own class, and those of the samples, `None` where one is left out.
+    fn logits(&self, inputs: &[&Array], row: usize) -> (f64, Vec<Option<f64>>) {
+        let expected =
+            |class: f64| (self.samples as f64 * probability(class as usize, self.classes)).ln();
+        let label = inputs[3].data[row];
+        let logit = |k: usize| {
+            let class = inputs[4].data[k];
+            let value = inputs[0].data[row * self.samples + k] + inputs[1].data[k];
+            (class != label).then(|| value - expected(class))
+        };
+        let logit_true = inputs[2].data[row] - expected(label);
+        (logit_true, (0..self.samples).map(logit).collect())
+    }
+}
+
+/// ln of the sum of all exponentials.
+fn log_sum(logit_true: f64, samples: &[Option<f64>]) -> f64 {
+    let highest = samples.iter().flatten().copied().fold(logit_true, f64::max);
+    let sum: f64 = samples.iter().flatten().map(|x| (x - highest).exp()).sum();
+    highest + (sum + (logit_true - highest).exp()).ln()
+}
+
+impl Problem for Sampled {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
     }
 
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        let [n, _] = size(inputs)?;
-        Ok(vec![inputs[0].clone(), TensorSpec::f32([n])])
+    fn cost(&self) -> Cost {
+        self.cost
     }
 
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let outputs = self.output(inputs).unwrap_or_default();
-        Cost::new(8 * inputs[0].len() as u64, inputs, &outputs)
+    fn tolerance(&self) -> Tolerance {
+        let steps = if self.backward { 64 } else { 16 };
+        Tolerance::sum(steps * self.samples.max(16))
     }
 
-    fn variants(&self, _inputs: &[TensorSpec], caps: &Caps) -> Vec<Variant> {
-        variants("backward", caps)
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        let name = if self.backward { "backward" } else { "forward" };
+        let lanes = if caps.software { [8, 64] } else { [64, 8] };
+        lanes.map(|lanes| Variant::new(name, [("LANES", lanes)])).into()
     }
 
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        self.0.dispatch(variant, io, 2)
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let number = |x: f64| format!("{:.9}", x as f32);
+        let kernel = Kernel::of("sampled_softmax", variant)
+            .with_consts(&[("K", self.samples as u32)])
+            .with_text("LOG_CLASSES", number((self.classes as f64 + 1.0).ln()))
+            .with_text("LOG_SAMPLES", number((self.samples as f64).ln()));
+        let dispatch = Dispatch::new(kernel, grid(self.rows, caps))
+            .bind("products", input(0))
+            .bind("bias", input(1))
+            .bind("own", input(2))
+            .bind("labels", input(3))
+            .bind("sampled", input(4))
+            .param("rows", self.rows);
+        Lowered::one(match self.backward {
+            true => dispatch
+                .bind("d_loss", input(5))
+                .bind("d_products", output(0))
+                .bind("d_own", output(1)),
+            false => dispatch.bind("loss", output(0)),
+        })
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let rows = inputs[2].data.len();
-        let (mut dproducts, mut down) = (Vec::new(), Vec::new());
-        for row in 0..rows {
-            let (own, samples) = self.0.logits(inputs, row);
-            let all = SampledSoftmax::log_sum(own, &samples);
-            let dloss = inputs[5].data[row];
-            let share = |x: &Option<f64>| x.map_or(0.0, |x| dloss * (x - all).exp());
-            dproducts.extend(samples.iter().map(share));
-            down.push(dloss * ((own - all).exp() - 1.0));
+        let (mut loss, mut dproducts, mut dlogits) = (Vec::new(), Vec::new(), Vec::new());
+        for row in 0..self.rows {
+            let (logit_true, samples) = self.logits(inputs, row);
+            let log_sum = log_sum(logit_true, &samples);
+            if self.backward {
+                let dloss = inputs[5].data[row];
+                let share = |x: &Option<f64>| x.map_or(0.0, |x| dloss * (x - log_sum).exp());
+                dproducts.extend(samples.iter().map(share));
+                dlogits.push(dloss * ((logit_true - log_sum).exp() - 1.0));
+            } else {
+                loss.push(log_sum - logit_true);
+            }
         }
-        vec![Array::new(inputs[0].spec.clone(), dproducts), Array::f32([rows], down)]
-    }
-
-    fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance::sum(64 * inputs[1].len().max(16))
+        let data = if self.backward { vec![dproducts, dlogits] } else { vec![loss] };
+        let specs = self.outputs.iter().map(|output| output.spec.clone());
+        specs.zip(data).map(|(spec, data)| Array::new(spec, data)).collect()
     }
 
     fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        self.0.sample(i, distribution, rng)
+        // Few classes, so that hits happen.
+        let limit = self.classes.min(2 * self.samples + 1);
+        i.iter().map(|spec| distribution.array(spec, limit, rng)).collect()
     }
 
     fn distributions(&self) -> &'static [Distribution] {
-        DISTRIBUTIONS
+        &[Distribution::Uniform, Distribution::Ties, Distribution::Zeros, Distribution::Extreme]
     }
 }
 
