@@ -1,7 +1,6 @@
 //! The step's clock moves on.
 
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Tolerance};
+use crate::graph::op::{Cost, Kind, Op, Output, Problem, Tolerance};
 use crate::graph::{Builder, Tensor};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, output};
 use crate::tensor::{Array, TensorSpec};
@@ -13,51 +12,48 @@ use super::Case;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AdvanceStep;
 
-impl OldOp for AdvanceStep {
-    fn name(&self) -> &'static str {
-        "advance_step"
+impl Op for AdvanceStep {
+    fn kind(&self) -> Kind {
+        Kind::new("advance_step", Class::Optimisation)
     }
 
-    fn class(&self) -> Class {
-        Class::Optimisation
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        if inputs[0] != TensorSpec::u32([4]) {
-            return Err(format!("{} is not a clock", inputs[0]));
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        match inputs[0] == TensorSpec::u32([4]) {
+            true => Ok(Box::new(Advance([Output::in_place(inputs[0].clone(), 0)]))),
+            false => Err(format!("{} is not a clock", inputs[0])),
         }
-        Ok(inputs.to_vec())
+    }
+}
+
+#[derive(Debug)]
+struct Advance([Output; 1]);
+
+impl Problem for Advance {
+    fn outputs(&self) -> &[Output] {
+        &self.0
     }
 
-    fn cost(&self, _inputs: &[TensorSpec]) -> Cost {
+    fn cost(&self) -> Cost {
         Cost { flops: 0, bytes: 8 }
     }
 
-    fn variants(&self, _inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
+    fn tolerance(&self) -> Tolerance {
+        Tolerance(0.0)
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
         vec![Variant::new("advance", [])]
     }
 
-    fn lower(&self, variant: &Variant, _io: &Io) -> Lowered {
-        Lowered::one(Dispatch {
-            kernel: Kernel::of("advance_step", variant),
-            bindings: vec![output(0)],
-            params: vec![],
-            grid: [1, 1, 1],
-        })
+    fn lower(&self, variant: &Variant, _caps: &Caps) -> Lowered {
+        let kernel = Kernel::of("advance_step", variant);
+        Lowered::one(Dispatch::new(kernel, [1, 1, 1]).bind("clock", output(0)))
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let mut clock = inputs[0].clone();
         clock.data[0] += 1.0;
         vec![clock]
-    }
-
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance(0.0)
-    }
-
-    fn in_place(&self) -> Vec<(usize, usize)> {
-        vec![(0, 0)]
     }
 }
 

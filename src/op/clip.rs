@@ -1,9 +1,8 @@
 //! Clipping by the global norm: one factor for all gradients together (Pascanu 2013).
 
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Tolerance};
+use crate::graph::op::{Cost, Kind, Op, Output, Problem, Tolerance};
 use crate::graph::{Builder, Tensor};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch, unnamed};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -23,56 +22,80 @@ pub struct ClipFactor {
     pub limit: f32,
 }
 
-impl OldOp for ClipFactor {
-    fn name(&self) -> &'static str {
-        "clip"
+impl Op for ClipFactor {
+    fn kind(&self) -> Kind {
+        Kind::new("clip", Class::Optimisation)
     }
 
-    fn class(&self) -> Class {
-        Class::Optimisation
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        match inputs.iter().find(|s| s.shape.rank() != 1 || !s.len().is_multiple_of(64)) {
-            Some(spec) => Err(format!("{spec} is not flat with a multiple of 64 elements")),
-            None => Ok(vec![TensorSpec::f32([])]),
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        if let Some(spec) =
+            inputs.iter().find(|s| s.shape.rank() != 1 || !s.len().is_multiple_of(64))
+        {
+            return Err(format!("{spec} is not flat with a multiple of 64 elements"));
         }
+        let lengths: Vec<usize> = inputs.iter().map(TensorSpec::len).collect();
+        let factor = TensorSpec::f32([]);
+        let elements: usize = lengths.iter().sum();
+        let cost = Cost::new(2 * elements as u64, inputs, std::slice::from_ref(&factor));
+        Ok(Box::new(Norm { limit: self.limit, lengths, cost, outputs: [Output::new(factor)] }))
+    }
+}
+
+/// The factor for gradients of these lengths.
+#[derive(Debug)]
+struct Norm {
+    limit: f32,
+    lengths: Vec<usize>,
+    cost: Cost,
+    outputs: [Output; 1],
+}
+
+impl Problem for Norm {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
     }
 
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let elements: usize = inputs.iter().map(TensorSpec::len).sum();
-        Cost::new(2 * elements as u64, inputs, &[TensorSpec::f32([])])
+    fn cost(&self) -> Cost {
+        self.cost
     }
 
-    fn variants(&self, _inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
+    fn tolerance(&self) -> Tolerance {
+        // Squares have one sign, so their sum's rounding is that of the longest chain of additions.
+        let longest = self.lengths.iter().map(|length| length / (WORKGROUPS * 256) + 16).max();
+        Tolerance::sum(longest.unwrap_or(1))
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
         vec![Variant::new("squares", [])]
     }
 
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let most = (io.caps.max_binding / 4) as usize / 64 * 64;
-        let limit = if io.caps.software { SOFTWARE_WORKGROUPS } else { WORKGROUPS };
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let most = (caps.max_binding / 4) as usize / 64 * 64;
+        let limit = if caps.software { SOFTWARE_WORKGROUPS } else { WORKGROUPS };
         let mut lowered = Lowered::default();
-        let mut first = 0usize;
-        for (i, spec) in io.inputs.iter().enumerate() {
-            for start in (0..spec.len()).step_by(most) {
-                let len = most.min(spec.len() - start);
+        let mut first = 0;
+        for (i, &length) in self.lengths.iter().enumerate() {
+            for start in (0..length).step_by(most) {
+                let len = most.min(length - start);
                 // At least four groups of four an invocation.
                 let workgroups = (len / 4).div_ceil(64 * 4).min(limit);
-                lowered.dispatches.push(Dispatch {
-                    kernel: Kernel::of("clip", variant),
-                    bindings: vec![input(i).range(start, len), scratch(0)],
-                    params: unnamed(vec![(len / 4) as u32, first as u32]),
-                    grid: [workgroups as u32, 1, 1],
-                });
+                lowered.dispatches.push(
+                    Dispatch::new(Kernel::of("clip", variant), [workgroups as u32, 1, 1])
+                        .bind("gradient", input(i).range(start, len))
+                        .bind("partial", scratch(0))
+                        .param("groups", len / 4)
+                        .param("first", first),
+                );
                 first += workgroups;
             }
         }
-        lowered.dispatches.push(Dispatch {
-            kernel: Kernel::new("clip/factor"),
-            bindings: vec![scratch(0), output(0)],
-            params: unnamed(vec![first as u32, self.limit.to_bits()]),
-            grid: [1, 1, 1],
-        });
+        lowered.dispatches.push(
+            Dispatch::new(Kernel::new("clip/factor"), [1, 1, 1])
+                .bind("partial", scratch(0))
+                .bind("factor", output(0))
+                .param("count", first)
+                .param("limit", self.limit),
+        );
         lowered.scratch.push(TensorSpec::f32([first]));
         lowered
     }
@@ -83,12 +106,6 @@ impl OldOp for ClipFactor {
         let limit = f64::from(self.limit);
         let factor = if norm > limit { limit / norm } else { 1.0 };
         vec![Array::f32([], vec![factor])]
-    }
-
-    fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance {
-        // Squares have one sign, so their sum's rounding is that of the longest chain of additions.
-        let longest = inputs.iter().map(|s| s.len() / (WORKGROUPS * 256) + 16).max();
-        Tolerance::sum(longest.unwrap_or(1))
     }
 }
 

@@ -1,9 +1,8 @@
 //! State that follows other values: running statistics, and the target network's copies.
 
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
 use crate::graph::{Builder, Tensor};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
@@ -20,66 +19,76 @@ pub struct Ema {
     pub period: u32,
 }
 
-impl OldOp for Ema {
-    fn name(&self) -> &'static str {
-        "ema"
+impl Op for Ema {
+    fn kind(&self) -> Kind {
+        Kind::new("ema", Class::Optimisation)
     }
 
-    fn class(&self) -> Class {
-        Class::Optimisation
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let target = &inputs[2];
+        let n = target.len();
         if inputs[0] != TensorSpec::u32([4])
             || inputs[1] != *target
             || target.shape.rank() != 1
-            || !target.len().is_multiple_of(64)
+            || !n.is_multiple_of(64)
         {
             return Err(format!(
                 "takes a clock and two flat tensors of one length, a multiple of 64: {inputs:?}"
             ));
         }
-        Ok(vec![target.clone()])
+        Ok(Box::new(Following { ema: *self, n, outputs: [Output::in_place(target.clone(), 2)] }))
+    }
+}
+
+/// The update of `n` values.
+#[derive(Debug)]
+struct Following {
+    ema: Ema,
+    n: usize,
+    outputs: [Output; 1],
+}
+
+impl Problem for Following {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
     }
 
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
+    fn cost(&self) -> Cost {
         // Steps at which nothing is due cost nothing.
-        let n = inputs[2].len() as u64 / u64::from(self.period);
+        let n = self.n as u64 / u64::from(self.ema.period);
         Cost { flops: 3 * n, bytes: 12 * n }
     }
 
-    fn variants(&self, _inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::sum(2)
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
         vec![Variant::new("ema", [])]
     }
 
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let n = io.inputs[2].len();
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         // 64 elements are 256 bytes, the alignment of binding offsets.
-        let most = (io.caps.max_binding / 4) as usize / 64 * 64;
-        let rest = (1.0 - f64::from(self.rate)) as f32;
+        let most = (caps.max_binding / 4) as usize / 64 * 64;
+        let Ema { rate, period } = self.ema;
         let chunk = |first: usize| {
-            let len = most.min(n - first);
-            let groups = len / 4;
-            Dispatch {
-                kernel: Kernel::of("ema", variant),
-                bindings: vec![input(0), input(1).range(first, len), output(0).range(first, len)],
-                params: unnamed(vec![
-                    groups as u32,
-                    self.period,
-                    self.rate.to_bits(),
-                    rest.to_bits(),
-                ]),
-                grid: grid(groups.div_ceil(64), io.caps),
-            }
+            let len = most.min(self.n - first);
+            Dispatch::new(Kernel::of("ema", variant), grid((len / 4).div_ceil(64), caps))
+                .bind("clock", input(0))
+                .bind("source", input(1).range(first, len))
+                .bind("into", output(0).range(first, len))
+                .param("groups", len / 4)
+                .param("period", period)
+                .param("rate", rate)
+                .param("rest", (1.0 - f64::from(rate)) as f32)
         };
-        Lowered { dispatches: (0..n).step_by(most).map(chunk).collect(), scratch: vec![] }
+        Lowered { dispatches: (0..self.n).step_by(most).map(chunk).collect(), scratch: vec![] }
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let mut target = inputs[2].clone();
-        let rate = f64::from(self.rate);
-        if (inputs[0].data[0] as u64 + 1).is_multiple_of(u64::from(self.period)) {
+        let rate = f64::from(self.ema.rate);
+        if (inputs[0].data[0] as u64 + 1).is_multiple_of(u64::from(self.ema.period)) {
             for (t, s) in target.data.iter_mut().zip(&inputs[1].data) {
                 *t = (1.0 - rate) * *t + rate * s;
             }
@@ -87,24 +96,10 @@ impl OldOp for Ema {
         vec![target]
     }
 
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance::sum(2)
-    }
-
-    fn in_place(&self) -> Vec<(usize, usize)> {
-        vec![(0, 2)]
-    }
-
-    fn sample(
-        &self,
-        inputs: &[TensorSpec],
-        distribution: Distribution,
-        rng: &mut Rng,
-    ) -> Vec<Array> {
-        let draw = |spec: &TensorSpec| distribution.array(spec, 1000, rng);
-        let mut arrays: Vec<_> = inputs.iter().map(draw).collect();
+    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
+        let mut arrays: Vec<_> = i.iter().map(|s| distribution.array(s, 1000, rng)).collect();
         // A step at which it is due, or the one after.
-        let due = f64::from(self.period - 1);
+        let due = f64::from(self.ema.period - 1);
         arrays[0].data[0] = due + f64::from(u8::from(distribution == Distribution::Ties));
         arrays
     }

@@ -1,9 +1,8 @@
 //! Local response normalisation across channels (Krizhevsky 2012, section 3.3).
 
 use crate::graph::Tensor;
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
+use crate::graph::op::{Cost, Kind, Op, Output, Problem, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -26,68 +25,34 @@ pub struct Lrn {
 pub struct LrnGrad(pub Lrn);
 
 impl Lrn {
-    fn check(&self, x: &TensorSpec) -> Result<(), String> {
+    fn normalising(
+        self,
+        inputs: &[TensorSpec],
+        backward: bool,
+    ) -> Result<Box<dyn Problem>, String> {
+        let x = &inputs[0];
         if self.half > 2 || x.shape.rank() == 0 || x.shape.is_empty() {
             return Err(format!("{} neighbours in {x}", self.half));
         }
-        Ok(())
-    }
-
-    fn dispatch(&self, variant: &Variant, io: &Io) -> Dispatch {
-        let (pixels, channels) = (io.inputs[0].shape.rows(), io.inputs[0].shape.last());
-        let blocks = pixels * channels.div_ceil(4);
-        Dispatch {
-            kernel: Kernel::new(format!("lrn/{}", variant.name))
-                .with_consts(&[("HALF", self.half as u32)])
-                .with_text("WIDE", channels.is_multiple_of(4).to_string()),
-            bindings: (0..io.inputs.len()).map(input).chain([output(0)]).collect(),
-            params: unnamed(vec![
-                pixels as u32,
-                channels as u32,
-                self.k.to_bits(),
-                self.alpha.to_bits(),
-            ]),
-            grid: grid(blocks.div_ceil(64), io.caps),
+        if backward && *x != inputs[1] {
+            return Err(format!("{x} and {} differ", inputs[1]));
         }
-    }
-
-    /// d of each channel of a row, and the neighbours of channel c.
-    fn divisors(&self, row: &[f64]) -> Vec<f64> {
-        let sum = |c: usize| row[self.near(c, row.len())].iter().map(|x| x * x).sum::<f64>();
-        let of = |c| f64::from(self.k) + f64::from(self.alpha) * sum(c);
-        (0..row.len()).map(of).collect()
-    }
-
-    fn near(&self, c: usize, channels: usize) -> std::ops::Range<usize> {
-        c.saturating_sub(self.half)..(c + self.half + 1).min(channels)
+        let near = 2 * self.half + 1;
+        let each = if backward { 3 * near + 13 } else { 2 * near + 6 };
+        let cost = Cost::new((x.len() * each) as u64, inputs, &inputs[..1]);
+        let (pixels, channels) = (x.shape.rows(), x.shape.last());
+        let outputs = [Output::new(x.clone())];
+        Ok(Box::new(Normalising { lrn: self, backward, pixels, channels, cost, outputs }))
     }
 }
 
-impl OldOp for Lrn {
-    fn name(&self) -> &'static str {
-        "lrn"
+impl Op for Lrn {
+    fn kind(&self) -> Kind {
+        Kind::new("lrn", Class::Reduction)
     }
 
-    fn class(&self) -> Class {
-        Class::Reduction
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        self.check(&inputs[0])?;
-        Ok(inputs[..1].to_vec())
-    }
-
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let each = 2 * (2 * self.half + 1) + 6;
-        Cost::new((inputs[0].len() * each) as u64, inputs, &inputs[..1])
-    }
-
-    fn variants(&self, _inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::new("forward", [])]
-    }
-
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        Lowered::one(self.dispatch(variant, io))
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        self.normalising(inputs, false)
     }
 
     fn gradient<'g>(
@@ -98,69 +63,97 @@ impl OldOp for Lrn {
     ) -> Vec<Option<Tensor<'g>>> {
         vec![dy[0].map(|dy| dy.graph().apply1(LrnGrad(*self), &[x[0], dy]))]
     }
+}
 
-    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let rows = inputs[0].data.chunks(inputs[0].spec.shape.last());
-        let normalise = |row: &[f64]| {
-            let divided = row.iter().zip(self.divisors(row));
-            divided.map(|(x, d)| x * d.powf(-0.75)).collect::<Vec<_>>()
-        };
-        let y = rows.flat_map(normalise).collect();
-        vec![Array::new(inputs[0].spec.clone(), y)]
+impl Op for LrnGrad {
+    fn kind(&self) -> Kind {
+        Kind::new("lrn_grad", Class::Reduction)
     }
 
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance::sum(2 * self.half + 1)
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        self.0.normalising(inputs, true)
     }
 }
 
-impl OldOp for LrnGrad {
-    fn name(&self) -> &'static str {
-        "lrn_grad"
+/// `pixels` rows of `channels`, normalised, or the gradient of that.
+#[derive(Debug)]
+struct Normalising {
+    lrn: Lrn,
+    backward: bool,
+    pixels: usize,
+    channels: usize,
+    cost: Cost,
+    outputs: [Output; 1],
+}
+
+impl Normalising {
+    /// d of each channel of a row.
+    fn divisors(&self, row: &[f64]) -> Vec<f64> {
+        let sum = |c: usize| row[self.near(c)].iter().map(|x| x * x).sum::<f64>();
+        let of = |c| f64::from(self.lrn.k) + f64::from(self.lrn.alpha) * sum(c);
+        (0..self.channels).map(of).collect()
     }
 
-    fn class(&self) -> Class {
-        Class::Reduction
+    /// Channel `c` and its neighbours.
+    fn near(&self, c: usize) -> std::ops::Range<usize> {
+        c.saturating_sub(self.lrn.half)..(c + self.lrn.half + 1).min(self.channels)
+    }
+}
+
+impl Problem for Normalising {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
     }
 
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        self.0.check(&inputs[0])?;
-        if inputs[0] != inputs[1] {
-            return Err(format!("{} and {} differ", inputs[0], inputs[1]));
-        }
-        Ok(inputs[..1].to_vec())
+    fn cost(&self) -> Cost {
+        self.cost
     }
 
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let each = 3 * (2 * self.0.half + 1) + 13;
-        Cost::new((inputs[0].len() * each) as u64, inputs, &inputs[..1])
+    fn tolerance(&self) -> Tolerance {
+        let near = 2 * self.lrn.half + 1;
+        Tolerance::sum(if self.backward { 4 * near } else { near })
     }
 
-    fn variants(&self, _inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::new("grad", [])]
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::new(if self.backward { "grad" } else { "forward" }, [])]
     }
 
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        Lowered::one(self.0.dispatch(variant, io))
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let kernel = Kernel::new(format!("lrn/{}", variant.name))
+            .with_consts(&[("HALF", self.lrn.half as u32)])
+            .with_text("WIDE", self.channels.is_multiple_of(4).to_string());
+        let blocks = self.pixels * self.channels.div_ceil(4);
+        let dispatch = Dispatch::new(kernel, grid(blocks.div_ceil(64), caps)).bind("x", input(0));
+        let dispatch = match self.backward {
+            true => dispatch.bind("dy", input(1)).bind("dx", output(0)),
+            false => dispatch.bind("y", output(0)),
+        };
+        Lowered::one(
+            dispatch
+                .param("pixels", self.pixels)
+                .param("C", self.channels)
+                .param("k", self.lrn.k)
+                .param("alpha", self.lrn.alpha),
+        )
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let channels = inputs[0].spec.shape.last();
-        let rows = inputs[0].data.chunks(channels);
-        let mut dx = Vec::with_capacity(inputs[0].data.len());
-        for (x, dy) in rows.zip(inputs[1].data.chunks(channels)) {
-            let d = self.0.divisors(x);
-            for c in 0..channels {
-                let near = self.0.near(c, channels);
-                let sum: f64 = near.map(|j| dy[j] * x[j] * d[j].powf(-1.75)).sum();
-                dx.push(dy[c] * d[c].powf(-0.75) - 1.5 * f64::from(self.0.alpha) * x[c] * sum);
+        let mut data = Vec::with_capacity(inputs[0].data.len());
+        for (row, x) in inputs[0].data.chunks(self.channels).enumerate() {
+            let d = self.divisors(x);
+            if self.backward {
+                let dy = &inputs[1].data[row * self.channels..][..self.channels];
+                for c in 0..self.channels {
+                    let near = self.near(c);
+                    let sum: f64 = near.map(|j| dy[j] * x[j] * d[j].powf(-1.75)).sum();
+                    let through = 1.5 * f64::from(self.lrn.alpha) * x[c] * sum;
+                    data.push(dy[c] * d[c].powf(-0.75) - through);
+                }
+            } else {
+                data.extend(x.iter().zip(d).map(|(x, d)| x * d.powf(-0.75)));
             }
         }
-        vec![Array::new(inputs[0].spec.clone(), dx)]
-    }
-
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance::sum(4 * (2 * self.0.half + 1))
+        vec![Array::new(inputs[0].spec.clone(), data)]
     }
 }
 

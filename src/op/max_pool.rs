@@ -1,9 +1,8 @@
 //! Max pooling over square windows.
 
 use crate::graph::Tensor;
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
@@ -26,91 +25,43 @@ pub struct MaxPool {
 pub struct MaxPoolGrad(pub MaxPool);
 
 impl MaxPool {
-    fn windows(&self, x: &TensorSpec) -> Result<TensorSpec, String> {
+    /// P and Q.
+    fn windows(&self, height: usize, width: usize) -> Option<(usize, usize)> {
+        let count = |length: usize| {
+            let room = (length + 2 * self.pad).checked_sub(self.window)?;
+            (self.pad < self.window).then_some(room / self.stride + 1)
+        };
+        Some((count(height)?, count(width)?))
+    }
+
+    fn pooling(self, inputs: &[TensorSpec], backward: bool) -> Result<Pooling, String> {
+        let x = &inputs[0];
         let &[b, h, w, c] = x.dims() else {
             return Err(format!("{} has not four axes", x.shape));
         };
-        let count = |length: usize| {
-            let room = (length + 2 * self.pad).checked_sub(self.window);
-            room.map(|room| room / self.stride + 1)
+        let Some((p, q)) = self.windows(h, w).filter(|_| !x.is_empty()) else {
+            return Err(format!("no window of {} fits in {}", self.window, x.shape));
         };
-        match (count(h), count(w)) {
-            (Some(p), Some(q)) if self.pad < self.window && !x.is_empty() => {
-                Ok(TensorSpec::f32([b, p, q, c]))
-            }
-            _ => Err(format!("no window of {} fits in {}", self.window, x.shape)),
+        let y = TensorSpec::f32([b, p, q, c]);
+        if backward && (inputs[1] != y || inputs[2] != y) {
+            return Err(format!("{} and {} are not {y}", inputs[1], inputs[2]));
         }
-    }
-
-    fn variant(x: &TensorSpec, name: &'static str) -> Vec<Variant> {
-        let widths: &[u32] = if x.shape.last().is_multiple_of(4) { &[4, 1] } else { &[1] };
-        let of = |&width: &u32| Variant::new(name, [("WIDTH", width)]);
-        widths.iter().map(of).collect()
-    }
-
-    /// Kernel and parameters for a grid over `over`.
-    fn dispatch(&self, variant: &Variant, io: &Io, over: &TensorSpec) -> Dispatch {
-        let width = variant.get("WIDTH");
-        let element = if width == 4 { "vec4<f32>" } else { "f32" };
-        let (window, stride, pad) = (self.window as u32, self.stride as u32, self.pad as u32);
-        let x = io.inputs[0].dims();
-        let y = self.windows(&io.inputs[0]).unwrap_or(TensorSpec::f32([0; 4]));
-        let count = over.len() / width as usize;
-        let sizes = [x[1], x[2], x[3] / width as usize, y.dims()[1], y.dims()[2], count];
-        Dispatch {
-            kernel: Kernel::new(format!("max_pool/{}", variant.name))
-                .with_consts(&[("WINDOW", window), ("STRIDE", stride), ("PAD", pad)])
-                .with_text("T", element),
-            bindings: (0..io.inputs.len()).map(input).chain([output(0)]).collect(),
-            params: unnamed(sizes.map(|s| s as u32).into()),
-            grid: grid(count.div_ceil(64), io.caps),
-        }
-    }
-
-    /// Calls `each(window, element of x)` in row-major order of windows and of their elements.
-    fn walk(&self, x: &TensorSpec, y: &TensorSpec, mut each: impl FnMut(usize, usize)) {
-        let (&[_, h, w, c], &[b, p, q, _]) = (x.dims(), y.dims()) else {
-            return;
-        };
-        for i in 0..b * p * q * c {
-            let (channel, qi, pi, image) = (i % c, i / c % q, i / c / q % p, i / c / q / p);
-            for at in 0..self.window * self.window {
-                let hi = (pi * self.stride + at / self.window).wrapping_sub(self.pad);
-                let wi = (qi * self.stride + at % self.window).wrapping_sub(self.pad);
-                if hi < h && wi < w {
-                    each(i, ((image * h + hi) * w + wi) * c + channel);
-                }
-            }
-        }
+        let result = if backward { x.clone() } else { y };
+        // A comparison for each element of each window.
+        let compared = (b * p * q * c * self.window * self.window) as u64;
+        let cost = Cost::new(compared, inputs, std::slice::from_ref(&result));
+        let outputs = [Output::new(result)];
+        Ok(Pooling { pool: self, backward, b, h, w, c, p, q, cost, outputs })
     }
 }
 
-impl OldOp for MaxPool {
-    fn name(&self) -> &'static str {
-        "max_pool"
+impl Op for MaxPool {
+    fn kind(&self) -> Kind {
+        Kind::new("max_pool", Class::Reduction)
     }
 
-    fn class(&self) -> Class {
-        Class::Reduction
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        self.windows(&inputs[0]).map(|y| vec![y])
-    }
-
-    /// A comparison for each element of each window.
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let outputs = self.output(inputs).unwrap_or_default();
-        let windows: usize = outputs.iter().map(TensorSpec::len).sum();
-        Cost::new((windows * self.window * self.window) as u64, inputs, &outputs)
-    }
-
-    fn variants(&self, inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
-        Self::variant(&inputs[0], "forward")
-    }
-
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        Lowered::one(self.dispatch(variant, io, &io.outputs[0]))
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        Ok(Box::new(self.pooling(inputs, false)?))
     }
 
     fn gradient<'g>(
@@ -122,93 +73,134 @@ impl OldOp for MaxPool {
         let grad = |dy: Tensor<'g>| dy.graph().apply1(MaxPoolGrad(*self), &[x[0], y[0], dy]);
         vec![dy[0].map(grad)]
     }
+}
 
-    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let Ok(spec) = self.windows(&inputs[0].spec) else {
-            return vec![];
-        };
-        let mut y = vec![f64::NEG_INFINITY; spec.len()];
-        self.walk(&inputs[0].spec, &spec, |window, at| {
-            y[window] = y[window].max(inputs[0].data[at]);
-        });
-        vec![Array::new(spec, y)]
+impl Op for MaxPoolGrad {
+    fn kind(&self) -> Kind {
+        Kind::new("max_pool_grad", Class::Reduction)
     }
 
-    /// Values are chosen, not changed.
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance(0.0)
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        Ok(Box::new(self.0.pooling(inputs, true)?))
     }
 }
 
-impl OldOp for MaxPoolGrad {
-    fn name(&self) -> &'static str {
-        "max_pool_grad"
-    }
+/// x [B, H, W, C] and its P x Q windows: the largest of each, or the gradient of that.
+#[derive(Debug)]
+struct Pooling {
+    pool: MaxPool,
+    backward: bool,
+    b: usize,
+    h: usize,
+    w: usize,
+    c: usize,
+    p: usize,
+    q: usize,
+    cost: Cost,
+    outputs: [Output; 1],
+}
 
-    fn class(&self) -> Class {
-        Class::Reduction
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        let y = self.0.windows(&inputs[0])?;
-        if inputs[1] != y || inputs[2] != y {
-            return Err(format!("{} and {} are not {y}", inputs[1], inputs[2]));
+impl Pooling {
+    /// Calls `each(window, element of x)` in row-major order of windows and of their elements.
+    fn walk(&self, mut each: impl FnMut(usize, usize)) {
+        let Self { pool, b, h, w, c, p, q, .. } = *self;
+        for i in 0..b * p * q * c {
+            let (channel, qi, pi, image) = (i % c, i / c % q, i / c / q % p, i / c / q / p);
+            for at in 0..pool.window * pool.window {
+                let hi = (pi * pool.stride + at / pool.window).wrapping_sub(pool.pad);
+                let wi = (qi * pool.stride + at % pool.window).wrapping_sub(pool.pad);
+                if hi < h && wi < w {
+                    each(i, ((image * h + hi) * w + wi) * c + channel);
+                }
+            }
         }
-        Ok(vec![inputs[0].clone()])
     }
 
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let compared = inputs[1].len() * self.0.window * self.0.window;
-        Cost::new(compared as u64, inputs, &inputs[..1])
+    fn largest(&self, x: &Array) -> Vec<f64> {
+        let mut y = vec![f64::NEG_INFINITY; self.b * self.p * self.q * self.c];
+        self.walk(|window, at| y[window] = y[window].max(x.data[at]));
+        y
+    }
+}
+
+impl Problem for Pooling {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
     }
 
-    fn variants(&self, inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
-        MaxPool::variant(&inputs[0], "grad")
+    fn cost(&self) -> Cost {
+        self.cost
     }
 
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        Lowered::one(self.0.dispatch(variant, io, &io.inputs[0]))
+    fn tolerance(&self) -> Tolerance {
+        match self.backward {
+            // As many gradients as windows share an element.
+            true => Tolerance::sum(self.pool.window.div_ceil(self.pool.stride).pow(2)),
+            // Values are chosen, not changed.
+            false => Tolerance(0.0),
+        }
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        let widths: &[u32] = if self.c.is_multiple_of(4) { &[4, 1] } else { &[1] };
+        let name = if self.backward { "grad" } else { "forward" };
+        widths.iter().map(|&width| Variant::new(name, [("WIDTH", width)])).collect()
+    }
+
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let width = variant.get("WIDTH") as usize;
+        let MaxPool { window, stride, pad } = self.pool;
+        let consts = [("WINDOW", window as u32), ("STRIDE", stride as u32), ("PAD", pad as u32)];
+        let kernel = Kernel::new(format!("max_pool/{}", variant.name))
+            .with_consts(&consts)
+            .with_text("T", super::sparse::element(width));
+        let count = self.outputs[0].spec.len() / width;
+        let dispatch = Dispatch::new(kernel, grid(count.div_ceil(64), caps)).bind("x", input(0));
+        let dispatch = match self.backward {
+            true => dispatch.bind("y", input(1)).bind("dy", input(2)).bind("dx", output(0)),
+            false => dispatch.bind("y", output(0)),
+        };
+        Lowered::one(
+            dispatch
+                .param("H", self.h)
+                .param("W", self.w)
+                .param("C", self.c / width)
+                .param("P", self.p)
+                .param("Q", self.q)
+                .param("count", count),
+        )
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let [x, y, dy] = inputs else { return vec![] };
-        let mut dx = vec![0.0; x.data.len()];
-        let mut taken = vec![false; y.data.len()];
-        self.0.walk(&x.spec, &y.spec, |window, at| {
-            if !taken[window] && x.data[at] == y.data[window] {
-                taken[window] = true;
-                dx[at] += dy.data[window];
-            }
-        });
-        vec![Array::new(x.spec.clone(), dx)]
+        let x = inputs[0];
+        let mut result = Array::zeros(self.outputs[0].spec.clone());
+        if self.backward {
+            let (y, dy) = (inputs[1], inputs[2]);
+            let mut taken = vec![false; y.data.len()];
+            self.walk(|window, at| {
+                if !taken[window] && x.data[at] == y.data[window] {
+                    taken[window] = true;
+                    result.data[at] += dy.data[window];
+                }
+            });
+        } else {
+            result.data = self.largest(x);
+        }
+        vec![result]
     }
 
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance::sum(self.0.window.div_ceil(self.0.stride).pow(2))
-    }
-
-    /// y is what the forward pass made of x.
-    fn sample(
-        &self,
-        inputs: &[TensorSpec],
-        distribution: Distribution,
-        rng: &mut Rng,
-    ) -> Vec<Array> {
-        let draw = |spec: &TensorSpec| distribution.array(spec, 4, rng);
-        let mut arrays: Vec<_> = inputs.iter().map(draw).collect();
-        arrays[1] = self.0.reference(&[&arrays[0]]).remove(0);
+    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
+        let mut arrays: Vec<_> = i.iter().map(|spec| distribution.array(spec, 4, rng)).collect();
+        if self.backward {
+            // What the forward pass made of x.
+            arrays[1].data = self.largest(&arrays[0]);
+        }
         arrays
     }
 
     fn distributions(&self) -> &'static [Distribution] {
-        // Tiny is left out: where denormals are flushed, different values are equal.
-        &[
-            Distribution::Uniform,
-            Distribution::Offset,
-            Distribution::Ties,
-            Distribution::Zeros,
-            Distribution::Extreme,
-        ]
+        // The gradient leaves Tiny out: where denormals are flushed, different values are equal.
+        if self.backward { super::sparse::WITHOUT_TINY } else { &Distribution::ALL }
     }
 }
 
@@ -247,10 +239,10 @@ impl super::Family for Family {
         ];
         let mut cases = Vec::new();
         for (dims, pool) in sizes {
-            let x = TensorSpec::f32(dims);
-            let Ok(y) = pool.windows(&x) else { continue };
             let [b, h, w, c] = dims;
             let MaxPool { window, stride, pad } = pool;
+            let Some((p, q)) = pool.windows(h, w) else { continue };
+            let (x, y) = (TensorSpec::f32(dims), TensorSpec::f32([b, p, q, c]));
             let name = format!("b{b}_h{h}_w{w}_c{c}_window{window}_stride{stride}_pad{pad}");
             cases.push(Case::new(
                 format!("{name}_dx"),

@@ -1,10 +1,9 @@
 //! Updates of all parameters at once: each rule is one kernel over the flat parameters, their flat
 //! gradients and flat state, cut into several dispatches only where a binding may not be that long.
 
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
 use crate::kernel::{
-    Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed,
+    Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch,
 };
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
@@ -85,48 +84,126 @@ pub struct Optimizer {
 /// Inputs before the parameters.
 const BEFORE: usize = 3;
 
-impl OldOp for Optimizer {
-    fn name(&self) -> &'static str {
-        match self.rule {
+impl Op for Optimizer {
+    fn kind(&self) -> Kind {
+        let name = match self.rule {
             Rule::Sgd { .. } => "sgd",
             Rule::Momentum { .. } => "momentum",
             Rule::Nesterov { .. } => "nesterov",
             Rule::Adam { .. } => "adam",
             Rule::RmsProp { .. } => "rmsprop",
+        };
+        Kind::new(name, Class::Optimisation)
+    }
+
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let states = self.rule.state().len();
+        if inputs.len() != BEFORE + 1 + states {
+            return Err(format!("takes {states} state tensors"));
         }
-    }
-
-    fn class(&self) -> Class {
-        Class::Optimisation
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
         let flat = &inputs[2];
         let n = flat.len();
-        if inputs.len() != BEFORE + 1 + self.rule.state().len() {
-            return Err(format!("takes {} state tensors", self.rule.state().len()));
-        }
         if !n.is_multiple_of(64) || inputs[2..].iter().any(|s| s != flat || s.shape.rank() != 1) {
             return Err(format!(
                 "takes flat tensors of one length, a multiple of 64: {:?}",
                 &inputs[2..]
             ));
         }
-        Ok(inputs[BEFORE..].to_vec())
-    }
-
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let n = inputs[2].len() as u64;
         let flops = match self.rule {
             Rule::Sgd { .. } => 3,
             Rule::Momentum { .. } | Rule::Nesterov { .. } => 7,
             Rule::Adam { .. } => 14,
             Rule::RmsProp { .. } => 12,
         };
-        Cost::new(flops * n, inputs, &inputs[BEFORE..])
+        let cost = Cost::new(flops * n as u64, inputs, &inputs[BEFORE..]);
+        let outputs = (BEFORE..inputs.len()).map(|i| Output::in_place(flat.clone(), i)).collect();
+        Ok(Box::new(Update { rule: self.rule, decayed: self.decayed, n, cost, outputs }))
+    }
+}
+
+/// The rule over `n` parameters.
+#[derive(Debug)]
+struct Update {
+    rule: Rule,
+    decayed: usize,
+    n: usize,
+    cost: Cost,
+    outputs: Vec<Output>,
+}
+
+impl Update {
+    /// The dispatch over `len` elements from `first`.
+    fn chunk(&self, variant: &Variant, first: usize, len: usize, caps: &Caps) -> Dispatch {
+        let part = |binding: Binding| binding.range(first, len);
+        let groups = len / 4;
+        let decayed = self.decayed.saturating_sub(first).min(len) / 4;
+        let grid = grid(groups.div_ceil(64), caps);
+        let mut dispatch = Dispatch::new(Kernel::of("optimizer", variant), grid);
+        if let Rule::Adam { .. } = self.rule {
+            dispatch = dispatch.bind("clock", input(0));
+        }
+        dispatch = dispatch
+            .bind("scale", input(1))
+            .bind("gradient", part(input(2)))
+            .bind("weight", part(output(0)))
+            .param("groups", groups);
+        for (i, &state) in self.rule.state().iter().enumerate() {
+            dispatch = dispatch.bind(state, part(output(1 + i)));
+        }
+        match self.rule {
+            // The shared kernel declares a velocity, which plain descent never touches: the parameters
+            // cannot stand in for it twice, so it is given scratch.
+            Rule::Sgd { rate } => dispatch
+                .bind("velocity", scratch(0))
+                .param("decayed", decayed)
+                .param("rate", rate)
+                .param("momentum", 0.0)
+                .param("decay", 0.0),
+            Rule::Momentum { rate, momentum, decay } | Rule::Nesterov { rate, momentum, decay } => {
+                dispatch
+                    .param("decayed", decayed)
+                    .param("rate", rate)
+                    .param("momentum", momentum)
+                    .param("decay", decay)
+            }
+            Rule::Adam { rate, beta1, beta2, epsilon } => dispatch
+                .param("rate", rate)
+                .param("beta1", beta1)
+                .param("beta2", beta2)
+                .param("rest1", rest(beta1))
+                .param("rest2", rest(beta2))
+                .param("ln_beta1", f64::from(beta1).ln() as f32)
+                .param("ln_beta2", f64::from(beta2).ln() as f32)
+                .param("epsilon", epsilon),
+            Rule::RmsProp { rate, decay, epsilon } => dispatch
+                .param("rate", rate)
+                .param("decay", decay)
+                .param("rest", rest(decay))
+                .param("epsilon", epsilon),
+        }
+    }
+}
+
+/// 1 - x without the rounding of f32.
+fn rest(x: f32) -> f32 {
+    (1.0 - f64::from(x)) as f32
+}
+
+impl Problem for Update {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
     }
 
-    fn variants(&self, _inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
+    fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        // A division and a root among a dozen roundings.
+        Tolerance::sum(16)
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
         vec![match self.rule {
             Rule::Sgd { .. } => Variant::new("momentum", [("RULE", 0)]),
             Rule::Momentum { .. } => Variant::new("momentum", [("RULE", 1)]),
@@ -136,70 +213,21 @@ impl OldOp for Optimizer {
         }]
     }
 
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let n = io.inputs[2].len();
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         // 64 elements are 256 bytes, the alignment of binding offsets.
-        let most = (io.caps.max_binding / 4) as usize / 64 * 64;
-        let chunk = |first: usize| {
-            let len = most.min(n - first);
-            let part = |binding: Binding| binding.range(first, len);
-            let mut bindings = vec![input(1), part(input(2)), part(output(0))];
-            if matches!(self.rule, Rule::Adam { .. }) {
-                bindings.insert(0, input(0));
-            }
-            bindings.extend((0..self.rule.state().len()).map(|i| part(output(1 + i))));
-            if matches!(self.rule, Rule::Sgd { .. }) {
-                // The shared kernel declares a velocity, which plain descent never touches: the
-                // parameters cannot stand in for it twice, so it is given scratch.
-                bindings.push(crate::kernel::scratch(0));
-            }
-            let groups = (len / 4) as u32;
-            let decayed = (self.decayed.saturating_sub(first).min(len) / 4) as u32;
-            let words: Vec<f32> = match self.rule {
-                Rule::Sgd { rate } => vec![rate, 0.0, 0.0],
-                Rule::Momentum { rate, momentum, decay }
-                | Rule::Nesterov { rate, momentum, decay } => vec![rate, momentum, decay],
-                Rule::Adam { rate, beta1, beta2, epsilon } => {
-                    let rest = |beta: f32| (1.0 - f64::from(beta)) as f32;
-                    let ln = |beta: f32| f64::from(beta).ln() as f32;
-                    vec![
-                        rate,
-                        beta1,
-                        beta2,
-                        rest(beta1),
-                        rest(beta2),
-                        ln(beta1),
-                        ln(beta2),
-                        epsilon,
-                    ]
-                }
-                Rule::RmsProp { rate, decay, epsilon } => {
-                    vec![rate, decay, (1.0 - f64::from(decay)) as f32, epsilon]
-                }
-            };
-            let mut params = vec![groups];
-            if variant.name == "momentum" {
-                params.push(decayed);
-            }
-            params.extend(words.iter().map(|w| w.to_bits()));
-            Dispatch {
-                kernel: Kernel::of("optimizer", variant),
-                bindings,
-                params: unnamed(params),
-                grid: grid((groups as usize).div_ceil(64), io.caps),
-            }
-        };
+        let most = (caps.max_binding / 4) as usize / 64 * 64;
+        let chunk = |first| self.chunk(variant, first, most.min(self.n - first), caps);
         let scratch = match self.rule {
             Rule::Sgd { .. } => vec![TensorSpec::f32([64])],
             _ => vec![],
         };
-        Lowered { dispatches: (0..n).step_by(most).map(chunk).collect(), scratch }
+        Lowered { dispatches: (0..self.n).step_by(most).map(chunk).collect(), scratch }
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let mut outputs: Vec<Array> = inputs[BEFORE..].iter().map(|a| (*a).clone()).collect();
         let t = inputs[0].data[0] + 1.0;
-        for i in 0..inputs[2].data.len() {
+        for i in 0..self.n {
             let g = inputs[1].data[0] * inputs[2].data[i];
             let w = inputs[BEFORE].data[i];
             let state = |n: usize| inputs[BEFORE + 1 + n].data[i];
@@ -238,22 +266,8 @@ impl OldOp for Optimizer {
         outputs
     }
 
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
-        // A division and a root among a dozen roundings.
-        Tolerance::sum(16)
-    }
-
-    fn in_place(&self) -> Vec<(usize, usize)> {
-        (0..=self.rule.state().len()).map(|i| (i, BEFORE + i)).collect()
-    }
-
-    fn sample(
-        &self,
-        inputs: &[TensorSpec],
-        distribution: Distribution,
-        rng: &mut Rng,
-    ) -> Vec<Array> {
-        let mut arrays: Vec<_> = inputs.iter().map(|s| distribution.array(s, 1000, rng)).collect();
+    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
+        let mut arrays: Vec<_> = i.iter().map(|s| distribution.array(s, 1000, rng)).collect();
         arrays[1].data[0] = 0.5;
         let count = arrays.len();
         match self.rule {
