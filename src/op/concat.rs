@@ -1,17 +1,14 @@
 //! Concatenation along an axis.
 
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::graph::op::{Cost, Kind, Op, Output, Problem};
 use crate::graph::{Builder, Tensor};
-use crate::kernel::{Caps, Lowered, Variant};
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
-use super::copy_columns::{self, CopyColumns, Piece};
+use super::copy_columns::{self, CopyColumns, Copying, Piece};
 
-/// Storage bindings every WebGPU device has in a stage, less the output.
-const MOST_INPUTS: usize = 7;
+const MOST_INPUTS: usize = copy_columns::NAMES.len();
 
 /// The inputs, which differ in length along `axis` at most, behind each other along it. Any 32-bit type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,58 +17,33 @@ pub struct Concat {
     pub axis: usize,
 }
 
-impl Concat {
-    fn copied(&self, inputs: &[TensorSpec]) -> CopyColumns {
-        let (rows, each) = copy_columns::split(&inputs[0].shape, self.axis);
-        let mut columns = 0;
-        let piece = |spec: &TensorSpec| {
-            let len = spec.dims()[self.axis] * each;
-            columns += len;
-            Piece { to: columns - len, len, from: 0, columns: len }
-        };
-        let pieces = inputs.iter().map(piece).collect();
-        CopyColumns { rows, columns, pieces }
-    }
-}
-
-impl OldOp for Concat {
-    fn name(&self) -> &'static str {
-        "concat"
+impl Op for Concat {
+    fn kind(&self) -> Kind {
+        Kind::new("concat", Class::Movement)
     }
 
-    fn class(&self) -> Class {
-        Class::Movement
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        if inputs.is_empty() || inputs.len() > MOST_INPUTS {
-            let n = inputs.len();
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let (n, axis) = (inputs.len(), self.axis);
+        if n == 0 || n > MOST_INPUTS {
             return Err(format!("takes 1 to {MOST_INPUTS} inputs, not {n}"));
         }
-        copy_columns::check(&inputs[0], self.axis)?;
-        let mut length = 0;
+        copy_columns::check(&inputs[0], axis)?;
+        let (rows, each) = copy_columns::split(&inputs[0].shape, axis);
+        let beside = copy_columns::resized(&inputs[0], axis, 1);
+        let (mut length, mut pieces) = (0, Vec::new());
         for spec in inputs {
-            copy_columns::check(spec, self.axis)?;
-            if copy_columns::resized(spec, self.axis, 1)
-                != copy_columns::resized(&inputs[0], self.axis, 1)
-            {
-                return Err(format!("{} and {spec} differ beside axis {}", inputs[0], self.axis));
+            copy_columns::check(spec, axis)?;
+            if copy_columns::resized(spec, axis, 1) != beside {
+                return Err(format!("{} and {spec} differ beside axis {axis}", inputs[0]));
             }
-            length += spec.dims()[self.axis];
+            let len = spec.dims()[axis] * each;
+            pieces.push(Piece { to: length * each, len, from: 0, columns: len });
+            length += spec.dims()[axis];
         }
-        Ok(vec![copy_columns::resized(&inputs[0], self.axis, length)])
-    }
-
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        Cost::new(0, inputs, &self.output(inputs).unwrap_or_default())
-    }
-
-    fn variants(&self, inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
-        self.copied(inputs).variants()
-    }
-
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        self.copied(io.inputs).lower(variant, io.caps)
+        let y = copy_columns::resized(&inputs[0], axis, length);
+        let cost = Cost::new(0, inputs, std::slice::from_ref(&y));
+        let columns = CopyColumns { rows, columns: length * each, pieces };
+        Ok(Box::new(Copying { op: *self, columns, cost, outputs: [Output::new(y)] }))
     }
 
     /// To each input its slice of dy.
@@ -92,10 +64,11 @@ impl OldOp for Concat {
         };
         x.iter().map(part).collect()
     }
+}
 
-    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let specs: Vec<_> = inputs.iter().map(|a| a.spec.clone()).collect();
-        let (rows, each) = copy_columns::split(&specs[0].shape, self.axis);
+impl copy_columns::Reference for Concat {
+    fn copied(&self, inputs: &[&Array]) -> Vec<f64> {
+        let (rows, each) = copy_columns::split(&inputs[0].spec.shape, self.axis);
         let mut data = Vec::new();
         for row in 0..rows {
             for input in inputs {
@@ -103,17 +76,7 @@ impl OldOp for Concat {
                 data.extend(&input.data[row * len..(row + 1) * len]);
             }
         }
-        let outputs = self.output(&specs).unwrap_or_default();
-        outputs.into_iter().map(|spec| Array::new(spec, data.clone())).collect()
-    }
-
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance(0.0)
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        // Words are moved whatever they hold.
-        &[Distribution::Uniform]
+        data
     }
 }
 

@@ -1,10 +1,14 @@
 //! What concat, slice and pad have in common: a row-major matrix put together from ranges of columns of
 //! other matrices of as many rows, zeros elsewhere.
 
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
-use crate::tensor::{Shape, TensorSpec};
+use crate::graph::op::{Cost, Distribution, Output, Problem, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::tensor::{Array, Shape, TensorSpec};
 
 const WORKGROUP: usize = 64;
+
+/// The shader's inputs: storage bindings every WebGPU device has in a stage, less the output.
+pub(super) const NAMES: [&str; 7] = ["in0", "in1", "in2", "in3", "in4", "in5", "in6"];
 
 /// A range of columns of the n-th input, for the n-th piece.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +24,7 @@ pub(super) struct Piece {
 }
 
 /// A matrix of `rows` x `columns` of 32-bit words; pieces are in order and apart.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct CopyColumns {
     pub(super) rows: usize,
     pub(super) columns: usize,
@@ -51,9 +55,54 @@ pub(super) fn check(spec: &TensorSpec, axis: usize) -> Result<(), String> {
     }
 }
 
+/// What an op that copies columns adds: the same in f64, by its own formula.
+pub(super) trait Reference: std::fmt::Debug + Send + Sync {
+    fn copied(&self, inputs: &[&Array]) -> Vec<f64>;
+}
+
+/// The problem of such an op.
+#[derive(Debug)]
+pub(super) struct Copying<R> {
+    pub(super) op: R,
+    pub(super) columns: CopyColumns,
+    pub(super) cost: Cost,
+    pub(super) outputs: [Output; 1],
+}
+
+impl<R: Reference> Problem for Copying<R> {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance(0.0)
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        self.columns.variants()
+    }
+
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        self.columns.lower(variant, caps)
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
+        vec![Array::new(self.outputs[0].spec.clone(), self.op.copied(inputs))]
+    }
+
+    fn distributions(&self) -> &'static [Distribution] {
+        // Words are moved whatever they hold.
+        &[Distribution::Uniform]
+    }
+}
+
 impl CopyColumns {
     /// Groups of four words where every range allows, else single words.
-    pub(super) fn variants(&self) -> Vec<Variant> {
+    fn variants(&self) -> Vec<Variant> {
         let by = |width| Variant::new("columns", [("WIDTH", width)]);
         let whole = |p: &Piece| [p.to, p.len, p.from, p.columns].iter().all(|n| n % 4 == 0);
         if self.columns.is_multiple_of(4) && self.pieces.iter().all(whole) {
@@ -64,7 +113,7 @@ impl CopyColumns {
     }
 
     /// One dispatch: the output, then an input for each piece.
-    pub(super) fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let width = variant.get("WIDTH") as usize;
         let columns = self.columns / width;
         let groups = self.rows * columns;
@@ -72,13 +121,13 @@ impl CopyColumns {
             .with_text("T", if width == 4 { "vec4<u32>" } else { "u32" })
             .with_consts(&[("COLUMNS", columns as u32)])
             .with_hook("load", self.load(width));
-        let inputs = (0..self.pieces.len()).map(input);
-        Lowered::one(Dispatch {
-            kernel,
-            bindings: std::iter::once(output(0)).chain(inputs).collect(),
-            params: unnamed(vec![groups as u32]),
-            grid: grid(groups.div_ceil(WORKGROUP), caps),
-        })
+        let mut dispatch = Dispatch::new(kernel, grid(groups.div_ceil(WORKGROUP), caps))
+            .bind("y", output(0))
+            .param("groups", groups);
+        for (n, name) in NAMES.into_iter().take(self.pieces.len()).enumerate() {
+            dispatch = dispatch.bind(name, input(n));
+        }
+        Lowered::one(dispatch)
     }
 
     /// `fn load`, in groups of `width` words.

@@ -1,14 +1,12 @@
 //! Zeros around a tensor along an axis: the gradient of a slice.
 
 use crate::graph::Tensor;
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
-use crate::kernel::{Caps, Lowered, Variant};
+use crate::graph::op::{Cost, Kind, Op, Output, Problem};
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
-use super::copy_columns::{self, CopyColumns, Piece};
+use super::copy_columns::{self, CopyColumns, Copying, Piece};
 
 /// `before` zeros, the input, `after` zeros along `axis`. Any 32-bit type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,44 +19,22 @@ pub struct Pad {
     pub after: usize,
 }
 
-impl Pad {
-    fn length(&self, input: &TensorSpec) -> usize {
-        self.before + input.dims()[self.axis] + self.after
+impl Op for Pad {
+    fn kind(&self) -> Kind {
+        Kind::new("pad", Class::Movement)
     }
 
-    fn copied(&self, input: &TensorSpec) -> CopyColumns {
-        let (rows, each) = copy_columns::split(&input.shape, self.axis);
-        let len = input.dims()[self.axis] * each;
-        let piece = Piece { to: self.before * each, len, from: 0, columns: len };
-        CopyColumns { rows, columns: self.length(input) * each, pieces: vec![piece] }
-    }
-}
-
-impl OldOp for Pad {
-    fn name(&self) -> &'static str {
-        "pad"
-    }
-
-    fn class(&self) -> Class {
-        Class::Movement
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        copy_columns::check(&inputs[0], self.axis)?;
-        let length = self.length(&inputs[0]);
-        Ok(vec![copy_columns::resized(&inputs[0], self.axis, length)])
-    }
-
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        Cost::new(0, inputs, &self.output(inputs).unwrap_or_default())
-    }
-
-    fn variants(&self, inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
-        self.copied(&inputs[0]).variants()
-    }
-
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        self.copied(&io.inputs[0]).lower(variant, io.caps)
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let (x, Self { axis, before, after }) = (&inputs[0], *self);
+        copy_columns::check(x, axis)?;
+        let (rows, each) = copy_columns::split(&x.shape, axis);
+        let length = before + x.dims()[axis] + after;
+        let len = x.dims()[axis] * each;
+        let piece = Piece { to: before * each, len, from: 0, columns: len };
+        let columns = CopyColumns { rows, columns: length * each, pieces: vec![piece] };
+        let y = copy_columns::resized(x, axis, length);
+        let cost = Cost::new(0, inputs, std::slice::from_ref(&y));
+        Ok(Box::new(Copying { op: *self, columns, cost, outputs: [Output::new(y)] }))
     }
 
     /// dy without what lies over the zeros.
@@ -71,28 +47,19 @@ impl OldOp for Pad {
         let len = x[0].spec().dims()[self.axis];
         vec![dy[0].map(|dy| dy.slice(self.axis, self.before, len))]
     }
+}
 
-    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let input = inputs[0];
-        let (rows, each) = copy_columns::split(&input.spec.shape, self.axis);
-        let len = input.dims()[self.axis] * each;
+impl copy_columns::Reference for Pad {
+    fn copied(&self, inputs: &[&Array]) -> Vec<f64> {
+        let (rows, each) = copy_columns::split(&inputs[0].spec.shape, self.axis);
+        let len = inputs[0].dims()[self.axis] * each;
         let mut data = Vec::new();
         for row in 0..rows {
             data.resize(data.len() + self.before * each, 0.0);
-            data.extend(&input.data[row * len..(row + 1) * len]);
+            data.extend(&inputs[0].data[row * len..(row + 1) * len]);
             data.resize(data.len() + self.after * each, 0.0);
         }
-        let spec = copy_columns::resized(&input.spec, self.axis, self.length(&input.spec));
-        vec![Array::new(spec, data)]
-    }
-
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance(0.0)
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        // Words are moved whatever they hold.
-        &[Distribution::Uniform]
+        data
     }
 }
 

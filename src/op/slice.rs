@@ -1,14 +1,12 @@
 //! A range of indices along an axis.
 
 use crate::graph::Tensor;
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
-use crate::kernel::{Caps, Lowered, Variant};
+use crate::graph::op::{Cost, Kind, Op, Output, Problem};
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
-use super::copy_columns::{self, CopyColumns, Piece};
+use super::copy_columns::{self, CopyColumns, Copying, Piece};
 
 /// Indices `start .. start + len` along `axis`. Any 32-bit type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,52 +19,26 @@ pub struct Slice {
     pub len: usize,
 }
 
-impl Slice {
-    fn copied(&self, input: &TensorSpec) -> CopyColumns {
-        let (rows, each) = copy_columns::split(&input.shape, self.axis);
-        let piece = Piece {
-            to: 0,
-            len: self.len * each,
-            from: self.start * each,
-            columns: input.dims()[self.axis] * each,
-        };
-        CopyColumns { rows, columns: piece.len, pieces: vec![piece] }
-    }
-}
-
-impl OldOp for Slice {
-    fn name(&self) -> &'static str {
-        "slice"
+impl Op for Slice {
+    fn kind(&self) -> Kind {
+        Kind::new("slice", Class::Movement)
     }
 
-    fn class(&self) -> Class {
-        Class::Movement
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        copy_columns::check(&inputs[0], self.axis)?;
-        let end = self.start + self.len;
-        if self.len == 0 || end > inputs[0].dims()[self.axis] {
-            return Err(format!(
-                "{} has no indices {}..{end} along axis {}",
-                inputs[0], self.start, self.axis
-            ));
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let (x, Self { axis, start, len }) = (&inputs[0], *self);
+        copy_columns::check(x, axis)?;
+        let end = start + len;
+        if len == 0 || end > x.dims()[axis] {
+            return Err(format!("{x} has no indices {start}..{end} along axis {axis}"));
         }
-        Ok(vec![copy_columns::resized(&inputs[0], self.axis, self.len)])
-    }
-
-    /// What is not taken need not be read.
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let outputs = self.output(inputs).unwrap_or_default();
-        Cost::new(0, &outputs, &outputs)
-    }
-
-    fn variants(&self, inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
-        self.copied(&inputs[0]).variants()
-    }
-
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        self.copied(&io.inputs[0]).lower(variant, io.caps)
+        let (rows, each) = copy_columns::split(&x.shape, axis);
+        let piece =
+            Piece { to: 0, len: len * each, from: start * each, columns: x.dims()[axis] * each };
+        let columns = CopyColumns { rows, columns: piece.len, pieces: vec![piece] };
+        let y = copy_columns::resized(x, axis, len);
+        // What is not taken need not be read.
+        let cost = Cost { flops: 0, bytes: 2 * y.bytes() };
+        Ok(Box::new(Copying { op: *self, columns, cost, outputs: [Output::new(y)] }))
     }
 
     /// dy with zeros where nothing was taken.
@@ -79,8 +51,10 @@ impl OldOp for Slice {
         let after = x[0].spec().dims()[self.axis] - self.start - self.len;
         vec![dy[0].map(|dy| dy.pad(self.axis, self.start, after))]
     }
+}
 
-    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
+impl copy_columns::Reference for Slice {
+    fn copied(&self, inputs: &[&Array]) -> Vec<f64> {
         let (rows, each) = copy_columns::split(&inputs[0].spec.shape, self.axis);
         let length = inputs[0].dims()[self.axis];
         let mut data = Vec::new();
@@ -88,17 +62,7 @@ impl OldOp for Slice {
             let first = (row * length + self.start) * each;
             data.extend(&inputs[0].data[first..first + self.len * each]);
         }
-        let spec = copy_columns::resized(&inputs[0].spec, self.axis, self.len);
-        vec![Array::new(spec, data)]
-    }
-
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance(0.0)
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        // Words are moved whatever they hold.
-        &[Distribution::Uniform]
+        data
     }
 }
 

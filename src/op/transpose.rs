@@ -1,9 +1,8 @@
 //! Transposition: another order of axes.
 
 use crate::graph::Tensor;
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
@@ -71,11 +70,61 @@ impl Transpose {
         }
         merged
     }
+}
 
-    fn lower_direct(axes: &[Axis], width: usize, io: &Io) -> Lowered {
+impl Op for Transpose {
+    fn kind(&self) -> Kind {
+        Kind::new("transpose", Class::Movement)
+    }
+
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let spec = &inputs[0];
+        let mut sorted = self.axes.clone();
+        sorted.sort_unstable();
+        if !sorted.into_iter().eq(0..spec.shape.rank()) {
+            return Err(format!("{:?} is no order of the axes of {spec}", self.axes));
+        }
+        if spec.dtype.size() != 4 {
+            return Err(format!("moves 32-bit elements, not {spec}"));
+        }
+        let merged = self.merged(spec.dims());
+        if merged.len() > MOST_AXES {
+            let (axes, count) = (&self.axes, merged.len());
+            return Err(format!("{axes:?} moves {count} axes of {spec}; at most {MOST_AXES}"));
+        }
+        let from = steps(spec.dims());
+        let from = self.axes.iter().map(|&axis| from[axis]).collect();
+        let outputs = [Output::new(TensorSpec::new(self.permuted(spec.dims()), spec.dtype))];
+        Ok(Box::new(Permuted { merged, from, outputs }))
+    }
+
+    fn gradient<'g>(
+        &self,
+        _x: &[Tensor<'g>],
+        _y: &[Tensor<'g>],
+        dy: &[Option<Tensor<'g>>],
+    ) -> Vec<Option<Tensor<'g>>> {
+        vec![dy[0].map(|dy| dy.transpose(&self.inverse()))]
+    }
+}
+
+#[derive(Debug)]
+struct Permuted {
+    merged: Vec<Axis>,
+    /// For each axis of the output the words from an index to the next in the input.
+    from: Vec<usize>,
+    outputs: [Output; 1],
+}
+
+impl Permuted {
+    fn len(&self) -> usize {
+        self.outputs[0].spec.len()
+    }
+
+    fn lower_direct(&self, width: usize, caps: &Caps) -> Lowered {
         let (mut n, mut s) = ([1; MOST_AXES], [0; MOST_AXES]);
-        let first = MOST_AXES - axes.len();
-        for (i, axis) in axes.iter().enumerate() {
+        let first = MOST_AXES - self.merged.len();
+        for (i, axis) in self.merged.iter().enumerate() {
             n[first + i] = axis.len as u32;
             s[first + i] = (axis.from / width) as u32;
         }
@@ -87,89 +136,72 @@ impl Transpose {
         let lengths = [("N1", n[1]), ("N2", n[2]), ("N3", n[3]), ("N4", n[4])];
         let names = ["S0", "S1", "S2", "S3", "S4"];
         let steps: Vec<_> = names.into_iter().zip(s).collect();
-        let groups = io.inputs[0].len() / width;
-        Lowered::one(Dispatch {
-            kernel: Kernel::new("transpose/direct")
-                .with_text("T", if width == 4 { "vec4<u32>" } else { "u32" })
-                .with_consts(&lengths)
-                .with_consts(&steps),
-            bindings: vec![input(0), output(0)],
-            params: unnamed(vec![groups as u32]),
-            grid: grid(groups.div_ceil(WORKGROUP), io.caps),
-        })
+        let groups = self.len() / width;
+        let kernel = Kernel::new("transpose/direct")
+            .with_text("T", if width == 4 { "vec4<u32>" } else { "u32" })
+            .with_consts(&lengths)
+            .with_consts(&steps);
+        Lowered::one(
+            Dispatch::new(kernel, grid(groups.div_ceil(WORKGROUP), caps))
+                .bind("x", input(0))
+                .bind("y", output(0))
+                .param("groups", groups),
+        )
     }
 
-    fn lower_tile(axes: &[Axis], io: &Io) -> Lowered {
+    fn lower_tile(&self, caps: &Caps) -> Lowered {
         let none = Axis { len: 1, from: 0, to: 0 };
-        let find = |wanted: &dyn Fn(&Axis) -> bool| axes.iter().copied().find(wanted);
         // The axis along the input's lines, and that along the output's.
-        let a = find(&|x| x.from == 1).unwrap_or(none);
-        let b = find(&|x| x.to == 1).unwrap_or(none);
-        let rest = axes.iter().filter(|x| x.from != 1 && x.to != 1);
+        let a = self.merged.iter().find(|x| x.from == 1).copied().unwrap_or(none);
+        let b = self.merged.iter().find(|x| x.to == 1).copied().unwrap_or(none);
         let mut others = [none; MOST_AXES - 2];
-        for (slot, axis) in others.iter_mut().zip(rest) {
-            *slot = *axis;
-        }
-        let words = [a.len, b.len, b.from, a.to].into_iter();
-        let words = words
-            .chain(others.map(|o| o.len))
-            .chain(others.map(|o| o.from))
-            .chain(others.map(|o| o.to));
+        let rest = self.merged.iter().filter(|x| x.from != 1 && x.to != 1);
+        others.iter_mut().zip(rest).for_each(|(slot, axis)| *slot = *axis);
         let tiles = a.len.div_ceil(TILE) * b.len.div_ceil(TILE);
         let count: usize = others.iter().map(|o| o.len).product();
-        Lowered::one(Dispatch {
-            kernel: Kernel::new("transpose/tile"),
-            bindings: vec![input(0), output(0)],
-            params: unnamed(words.map(|w| w as u32).collect()),
-            grid: grid(tiles * count, io.caps),
-        })
+        Lowered::one(
+            Dispatch::new(Kernel::new("transpose/tile"), grid(tiles * count, caps))
+                .bind("x", input(0))
+                .bind("y", output(0))
+                .param("A", a.len)
+                .param("B", b.len)
+                .param("b_step", b.from)
+                .param("a_step", a.to)
+                .param("N0", others[0].len)
+                .param("N1", others[1].len)
+                .param("N2", others[2].len)
+                .param("in0", others[0].from)
+                .param("in1", others[1].from)
+                .param("in2", others[2].from)
+                .param("out0", others[0].to)
+                .param("out1", others[1].to)
+                .param("out2", others[2].to),
+        )
     }
 }
 
-impl OldOp for Transpose {
-    fn name(&self) -> &'static str {
-        "transpose"
+impl Problem for Permuted {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
     }
 
-    fn class(&self) -> Class {
-        Class::Movement
+    fn cost(&self) -> Cost {
+        Cost { flops: 0, bytes: 2 * self.outputs[0].spec.bytes() }
     }
 
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        let spec = &inputs[0];
-        let mut sorted = self.axes.clone();
-        sorted.sort_unstable();
-        if !sorted.into_iter().eq(0..spec.shape.rank()) {
-            return Err(format!("{:?} is no order of the axes of {spec}", self.axes));
-        }
-        if spec.dtype.size() != 4 {
-            return Err(format!("moves 32-bit elements, not {spec}"));
-        }
-        let axes = self.merged(spec.dims()).len();
-        if axes > MOST_AXES {
-            return Err(format!(
-                "{:?} moves {axes} axes of {spec}; at most {MOST_AXES}",
-                self.axes
-            ));
-        }
-        let dims = self.permuted(spec.dims());
-        Ok(vec![TensorSpec::new(dims, spec.dtype)])
+    fn tolerance(&self) -> Tolerance {
+        Tolerance(0.0)
     }
 
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        Cost::new(0, inputs, inputs)
-    }
-
-    fn variants(&self, inputs: &[TensorSpec], caps: &Caps) -> Vec<Variant> {
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
         let direct = |width| Variant::new("direct", [("WIDTH", width)]);
-        let axes = self.merged(inputs[0].dims());
-        let last = axes[axes.len() - 1];
+        let last = self.merged[self.merged.len() - 1];
         if last.from == 1 {
             let whole = last.len.is_multiple_of(4);
             return [4, 1].into_iter().filter(|&w| w == 1 || whole).map(direct).collect();
         }
         // A tile that is mostly empty is slower than scattered reads.
-        let along = axes.iter().find(|x| x.from == 1).map_or(1, |x| x.len);
+        let along = self.merged.iter().find(|x| x.from == 1).map_or(1, |x| x.len);
         let tile = Variant::new("tile", []);
         if caps.software || along.min(last.len) < TILE / 4 {
             vec![direct(1), tile]
@@ -178,47 +210,29 @@ impl OldOp for Transpose {
         }
     }
 
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let axes = self.merged(io.inputs[0].dims());
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         match variant.name {
-            "tile" => Self::lower_tile(&axes, io),
-            _ => Self::lower_direct(&axes, variant.get("WIDTH") as usize, io),
+            "tile" => self.lower_tile(caps),
+            _ => self.lower_direct(variant.get("WIDTH") as usize, caps),
         }
     }
 
-    fn gradient<'g>(
-        &self,
-        _x: &[Tensor<'g>],
-        _y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
-        vec![dy[0].map(|dy| dy.transpose(&self.inverse()))]
-    }
-
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let dims = inputs[0].dims();
-        let own = steps(dims);
-        let from: Vec<_> = self.axes.iter().map(|&a| own[a]).collect();
-        let to = self.permuted(dims);
-        let mut index = vec![0; to.len()];
-        let mut data = Vec::with_capacity(inputs[0].data.len());
-        for _ in 0..inputs[0].data.len() {
-            let at: usize = index.iter().zip(&from).map(|(i, s)| i * s).sum();
+        let spec = &self.outputs[0].spec;
+        let mut index = vec![0; self.from.len()];
+        let mut data = Vec::with_capacity(self.len());
+        for _ in 0..self.len() {
+            let at: usize = index.iter().zip(&self.from).map(|(i, s)| i * s).sum();
             data.push(inputs[0].data[at]);
             for axis in (0..index.len()).rev() {
                 index[axis] += 1;
-                if index[axis] < to[axis] {
+                if index[axis] < spec.dims()[axis] {
                     break;
                 }
                 index[axis] = 0;
             }
         }
-        let spec = TensorSpec::new(to, inputs[0].spec.dtype);
-        vec![Array::new(spec, data)]
-    }
-
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance(0.0)
+        vec![Array::new(spec.clone(), data)]
     }
 
     fn distributions(&self) -> &'static [Distribution] {
