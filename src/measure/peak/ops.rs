@@ -5,9 +5,8 @@ use std::time::Instant;
 
 use crate::error::Result;
 use crate::gpu::Gpu;
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
@@ -39,55 +38,67 @@ impl Fma {
     }
 }
 
-impl OldOp for Fma {
-    fn name(&self) -> &'static str {
-        "peak"
+impl Op for Fma {
+    fn kind(&self) -> Kind {
+        Kind::new("peak", Class::Elementwise)
     }
 
-    fn class(&self) -> Class {
-        Class::Elementwise
+    fn problem(&self, _inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let totals = TensorSpec::f32([self.invocations]);
+        Ok(Box::new(FmaProblem { fma: *self, outputs: [Output::new(totals)] }))
+    }
+}
+
+#[derive(Debug)]
+struct FmaProblem {
+    fma: Fma,
+    outputs: [Output; 1],
+}
+
+impl Problem for FmaProblem {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
     }
 
-    fn output(&self, _inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        Ok(vec![TensorSpec::f32([self.invocations])])
-    }
-
-    fn cost(&self, _inputs: &[TensorSpec]) -> Cost {
+    fn cost(&self) -> Cost {
         Cost::default()
     }
 
-    fn variants(&self, _inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::sum(64)
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
         let shape = |&(c, w): &(u32, u32)| Variant::new("fma", [("CHAINS", c), ("WIDTH", w)]);
         FMA_SHAPES.iter().map(shape).collect()
     }
 
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        Lowered::one(Dispatch {
-            kernel: Kernel::new("peak/fma")
-                .with_consts(&[("CHAINS", variant.get("CHAINS"))])
-                .with_text("T", vector(variant.get("WIDTH")))
-                .with_hook(
-                    "total",
-                    if variant.get("WIDTH") == 4 {
-                        "fn total(x: T) -> f32 { return x.x + x.y + x.z + x.w; }\nconst WIDTH: u32 = 4u;\n"
-                    } else {
-                        "fn total(x: T) -> f32 { return x; }\nconst WIDTH: u32 = 1u;\n"
-                    },
-                ),
-            bindings: vec![output(0)],
-            params: unnamed(vec![self.loops, 0.5f32.to_bits(), 0.5f32.to_bits()]),
-            grid: grid(self.invocations / 64, io.caps),
-        })
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let kernel = Kernel::new("peak/fma")
+            .with_consts(&[("CHAINS", variant.get("CHAINS"))])
+            .with_text("T", vector(variant.get("WIDTH")))
+            .with_hook(
+                "total",
+                if variant.get("WIDTH") == 4 {
+                    "fn total(x: T) -> f32 { return x.x + x.y + x.z + x.w; }\nconst WIDTH: u32 = 4u;\n"
+                } else {
+                    "fn total(x: T) -> f32 { return x; }\nconst WIDTH: u32 = 1u;\n"
+                },
+            );
+        Lowered::one(
+            Dispatch::new(kernel, grid(self.fma.invocations / 64, caps))
+                .bind("y", output(0))
+                .param("loops", self.fma.loops)
+                .param("a", 0.5)
+                .param("b", 0.5),
+        )
     }
 
     fn reference(&self, _inputs: &[&Array]) -> Vec<Array> {
         // Each chain ends at 1; how many chains there are is the variant's affair, so the kernel
         // divides by it.
-        vec![Array::f32([self.invocations], vec![1.0; self.invocations])]
-    }
-
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance::sum(64)
+        let n = self.fma.invocations;
+        vec![Array::f32([n], vec![1.0; n])]
     }
 
     fn distributions(&self) -> &'static [Distribution] {
@@ -99,39 +110,47 @@ impl OldOp for Fma {
 #[derive(Debug, Clone, Copy)]
 pub struct Copy;
 
-impl OldOp for Copy {
-    fn name(&self) -> &'static str {
-        "peak"
+impl Op for Copy {
+    fn kind(&self) -> Kind {
+        Kind::new("peak", Class::Movement)
     }
 
-    fn class(&self) -> Class {
-        Class::Movement
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        Ok(Box::new(CopyProblem([Output::new(inputs[0].clone())])))
+    }
+}
+
+#[derive(Debug)]
+struct CopyProblem([Output; 1]);
+
+fn copy(kernel: Kernel, grid: [u32; 3], groups: usize) -> Dispatch {
+    Dispatch::new(kernel, grid).bind("x", input(0)).bind("y", output(0)).param("groups", groups)
+}
+
+impl Problem for CopyProblem {
+    fn outputs(&self) -> &[Output] {
+        &self.0
     }
 
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        Ok(inputs.to_vec())
+    fn cost(&self) -> Cost {
+        Cost { flops: 0, bytes: 2 * self.0[0].spec.bytes() }
     }
 
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        Cost::new(0, inputs, inputs)
+    fn tolerance(&self) -> Tolerance {
+        Tolerance(0.0)
     }
 
-    fn variants(&self, _inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
         let shape = |&(w, s): &(u32, u32)| Variant::new("copy", [("WIDTH", w), ("STEPS", s)]);
         COPY_SHAPES.iter().map(shape).collect()
     }
 
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let (width, steps) = (variant.get("WIDTH") as usize, variant.get("STEPS") as usize);
-        let groups = io.inputs[0].len() / width;
-        Lowered::one(Dispatch {
-            kernel: Kernel::new("peak/copy")
-                .with_consts(&[("STEPS", steps as u32)])
-                .with_text("T", vector(width as u32)),
-            bindings: vec![input(0), output(0)],
-            params: unnamed(vec![groups as u32]),
-            grid: grid(groups.div_ceil(64 * steps), io.caps),
-        })
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let (width, steps) = (variant.get("WIDTH"), variant.get("STEPS"));
+        let groups = self.0[0].spec.len() / width as usize;
+        let kernel =
+            Kernel::new("peak/copy").with_consts(&[("STEPS", steps)]).with_text("T", vector(width));
+        Lowered::one(copy(kernel, grid(groups.div_ceil(64 * steps as usize), caps), groups))
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
@@ -143,10 +162,6 @@ impl OldOp for Copy {
         let ramp = (0..inputs[0].len()).map(|i| (i % 65_521) as f64).collect();
         vec![Array::new(inputs[0].clone(), ramp)]
     }
-
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance(0.0)
-    }
 }
 
 /// Dispatches that do nothing but leave a 1.
@@ -156,43 +171,47 @@ pub struct Empty {
     pub dispatches: usize,
 }
 
-impl OldOp for Empty {
-    fn name(&self) -> &'static str {
-        "peak"
+impl Op for Empty {
+    fn kind(&self) -> Kind {
+        Kind::new("peak", Class::Movement)
     }
 
-    fn class(&self) -> Class {
-        Class::Movement
+    fn problem(&self, _inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let outputs = [Output::new(TensorSpec::f32([1]))];
+        Ok(Box::new(EmptyProblem { dispatches: self.dispatches, outputs }))
+    }
+}
+
+#[derive(Debug)]
+struct EmptyProblem {
+    dispatches: usize,
+    outputs: [Output; 1],
+}
+
+impl Problem for EmptyProblem {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
     }
 
-    fn output(&self, _inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        Ok(vec![TensorSpec::f32([1])])
-    }
-
-    fn cost(&self, _inputs: &[TensorSpec]) -> Cost {
+    fn cost(&self) -> Cost {
         Cost::default()
     }
 
-    fn variants(&self, _inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
+    fn tolerance(&self) -> Tolerance {
+        Tolerance(0.0)
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
         vec![Variant::new("empty", [])]
     }
 
-    fn lower(&self, _variant: &Variant, _io: &Io) -> Lowered {
-        let one = Dispatch {
-            kernel: Kernel::new("peak/empty"),
-            bindings: vec![output(0)],
-            params: vec![],
-            grid: [1, 1, 1],
-        };
-        Lowered { dispatches: vec![one; self.dispatches], scratch: vec![] }
+    fn lower(&self, _variant: &Variant, _caps: &Caps) -> Lowered {
+        let empty = Dispatch::new(Kernel::new("peak/empty"), [1, 1, 1]).bind("y", output(0));
+        Lowered { dispatches: vec![empty; self.dispatches], scratch: vec![] }
     }
 
     fn reference(&self, _inputs: &[&Array]) -> Vec<Array> {
         vec![Array::f32([1], vec![1.0])]
-    }
-
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance(0.0)
     }
 }
 
@@ -200,14 +219,10 @@ impl OldOp for Empty {
 pub(super) fn pipeline_creation(gpu: &Gpu) -> Result<f64> {
     static SERIAL: AtomicU32 = AtomicU32::new(0);
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed) + std::process::id();
-    let dispatch = Dispatch {
-        kernel: Kernel::new("peak/copy")
-            .with_consts(&[("STEPS", 1 + serial % 1_000_000)])
-            .with_text("T", "f32"),
-        bindings: vec![input(0), output(0)],
-        params: unnamed(vec![1]),
-        grid: [1, 1, 1],
-    };
+    let kernel = Kernel::new("peak/copy")
+        .with_consts(&[("STEPS", 1 + serial % 1_000_000)])
+        .with_text("T", "f32");
+    let dispatch = copy(kernel, [1, 1, 1], 1);
     let begun = Instant::now();
     gpu.pipeline(&dispatch, "peak/pipeline")?;
     Ok(begun.elapsed().as_nanos() as f64)
