@@ -43,7 +43,7 @@ pub fn dense<'g>(x: Tensor<'g>, name: &str, units: usize, start: Start) -> Tenso
         let slabs = bytes.div_ceil(g.max_binding()) as usize;
         let rows =
             if slabs > 1 { fan_in.div_ceil(slabs).next_multiple_of(ALIGNMENT) } else { fan_in };
-        let weights = g.parameter_rows("weight", [fan_in, units], rows, start.init(fan_in, units));
+        let weights = g.weight_rows("weight", [fan_in, units], rows, start.init(fan_in, units));
         let bias = g.parameter("bias", [units], Init::Constant(0.0));
         let part = |(i, weight): (usize, Tensor<'g>)| {
             let x = if slabs > 1 {
@@ -65,7 +65,7 @@ pub fn conv<'g>(x: Tensor<'g>, name: &str, size: usize, channels: usize, conv: C
     g.scoped(name, || {
         let seen = x.spec().shape.last() / conv.groups;
         let init = Start::HeNormal.init(size * size * seen, channels);
-        let weight = g.parameter("weight", [size, size, seen, channels], init);
+        let weight = g.weight("weight", [size, size, seen, channels], init);
         x.conv2d(weight, conv)
     })
 }

@@ -193,7 +193,7 @@ fn a_shape_error_names_the_layer_and_both_shapes() {
     let g = Builder::new();
     let x = g.input("x", [2, 3], DType::F32);
     g.scoped("fc9", || {
-        let w = g.parameter("weight", [4, 5], Init::Constant(0.0));
+        let w = g.weight("weight", [4, 5], Init::Constant(0.0));
         g.output("y", x.matmul(w));
     });
     let error = g.finish().unwrap_err().to_string();
@@ -204,7 +204,7 @@ fn a_shape_error_names_the_layer_and_both_shapes() {
 fn packed_gradients_lie_in_the_parameters_layout() {
     let g = Builder::new();
     let bias = g.parameter("bias", [3], Init::Constant(1.0));
-    let weight = g.parameter("weight", [2, 70], Init::Constant(2.0));
+    let weight = g.weight("weight", [2, 70], Init::Constant(2.0));
     // A gradient that is an input, one used twice, and one that is computed.
     let given = g.input("given", [3], DType::F32);
     let packed = g.pack("param", &[given, weight.scale(3.0)]);

@@ -2,7 +2,7 @@
 
 use crate::tensor::{Shape, TensorSpec};
 
-use super::{Builder, Graph, Init, Node, NodeKind, Tensor};
+use super::{Builder, Graph, Init, Node, NodeKind, PARAMETERS, Tensor};
 
 /// Elements a member's start is aligned to: 256 bytes, the largest alignment a device asks for.
 pub const ALIGNMENT: usize = 64;
@@ -67,7 +67,7 @@ impl ParamGroup {
 }
 
 impl Builder {
-    /// A variable of group `group`, named `scope.name`.
+    /// A variable of group `group` without weight decay, named `scope.name`.
     pub fn member(
         &self,
         group: &str,
@@ -75,95 +75,99 @@ impl Builder {
         shape: impl Into<Shape>,
         init: Init,
     ) -> Tensor<'_> {
-        let shape = shape.into();
-        let rows = shape.dims().first().copied().unwrap_or(1);
-        self.member_rows(group, name, shape, rows, init)[0]
+        let member = Member { name: name.into(), shape: shape.into(), init, decays: false };
+        self.whole(group, member)
     }
 
-    /// Adds a member to a group; the index of both.
-    fn declare(&self, group: &str, name: &str, shape: Shape, init: Init) -> (usize, usize) {
-        let scope = self.scope();
-        let name = if scope.is_empty() { name.to_string() } else { format!("{scope}.{name}") };
-        // `target/conv1.weight`, also where the scope says `target.conv1`.
-        let name = match self.other_parameters().filter(|other| other == group) {
-            Some(other) => {
-                let own = name.strip_prefix(&format!("{other}.")).unwrap_or(&name);
-                format!("{other}/{own}")
-            }
-            None => name,
-        };
-        let member = Member { decays: name.ends_with("weight"), name, shape, init };
-        self.with_graph(|nodes| {
-            let found = nodes.groups.iter().position(|b| b.name == group);
-            let at = found.unwrap_or(nodes.groups.len());
-            if found.is_none() {
-                nodes.groups.push(ParamGroup { name: group.to_string(), members: vec![] });
-            }
-            nodes.groups[at].members.push(member);
-            (at, nodes.groups[at].members.len() - 1)
-        })
+    /// A parameter without weight decay: a member of [`PARAMETERS`], or of the group that is being built in
+    /// its place.
+    pub fn parameter(&self, name: &str, shape: impl Into<Shape>, init: Init) -> Tensor<'_> {
+        self.member(&self.parameter_group(), name, shape, init)
     }
 
-    /// A variable as parts of `rows` of its first axis each; the last may have fewer. A part's elements
-    /// must be a multiple of 64.
-    pub fn member_rows(
+    /// A parameter that weight decay applies to.
+    pub fn weight(&self, name: &str, shape: impl Into<Shape>, init: Init) -> Tensor<'_> {
+        let member = Member { name: name.into(), shape: shape.into(), init, decays: true };
+        self.whole(&self.parameter_group(), member)
+    }
+
+    /// A weight as parts of `rows` of its first axis each; the last may have fewer. A part's elements must
+    /// be a multiple of [`ALIGNMENT`].
+    pub fn weight_rows(
         &self,
-        group: &str,
         name: &str,
         shape: impl Into<Shape>,
         rows: usize,
         init: Init,
     ) -> Vec<Tensor<'_>> {
+        let member = Member { name: name.into(), shape: shape.into(), init, decays: true };
+        self.parts(&self.parameter_group(), member, rows)
+    }
+
+    /// Parameters of one shape, with or without decay, as one tensor [n, elements of one and a gap], so that
+    /// a kernel binds them all: each lies where it would alone, and they are declared one behind the other.
+    pub fn parameter_stack(
+        &self,
+        names: &[String],
+        shape: impl Into<Shape>,
+        init: Init,
+        decays: bool,
+    ) -> Tensor<'_> {
         let shape = shape.into();
-        let dims = shape.dims().to_vec();
-        let (group, member) = self.declare(group, name, shape, init);
+        let group = self.parameter_group();
+        let stride = shape.len().next_multiple_of(ALIGNMENT);
+        let declared = names.iter().map(|name| {
+            let (name, shape, init) = (name.clone(), shape.clone(), init.clone());
+            self.declare(&group, Member { name, shape, init, decays })
+        });
+        let declared: Vec<_> = declared.collect();
+        let (group, member) = declared.first().copied().unwrap_or_default();
+        let kind = NodeKind::Member { group, member, first: 0 };
+        self.add(kind, &[], vec![TensorSpec::f32([names.len(), stride])])[0]
+    }
+
+    fn whole(&self, group: &str, member: Member) -> Tensor<'_> {
+        let rows = member.shape.dims().first().copied().unwrap_or(1);
+        self.parts(group, member, rows)[0]
+    }
+
+    fn parts(&self, group: &str, member: Member, rows: usize) -> Vec<Tensor<'_>> {
+        let dims = member.shape.dims().to_vec();
+        let (group, member) = self.declare(group, member);
         let part = |first: usize| {
             let mut part = dims.clone();
-            if let Some(all) = part.first_mut() {
-                *all = rows.min(*all - first);
+            if let Some(length) = part.first_mut() {
+                *length = rows.min(*length - first);
             }
             let row: usize = dims.iter().skip(1).product();
             let first = first * row;
             let kind = NodeKind::Member { group, member, first };
             self.add(kind, &[], vec![TensorSpec::f32(part)])[0]
         };
-        let all = dims.first().copied().unwrap_or(1);
-        (0..all).step_by(rows.max(1)).map(part).collect()
+        let length = dims.first().copied().unwrap_or(1);
+        (0..length).step_by(rows.max(1)).map(part).collect()
     }
 
-    /// A parameter: a member of group `param`, or of the group that is being built in its place.
-    pub fn parameter(&self, name: &str, shape: impl Into<Shape>, init: Init) -> Tensor<'_> {
-        self.member(&self.parameter_group(), name, shape, init)
-    }
-
-    /// A parameter in parts: see [`Builder::member_rows`].
-    pub fn parameter_rows(
-        &self,
-        name: &str,
-        shape: impl Into<Shape>,
-        rows: usize,
-        init: Init,
-    ) -> Vec<Tensor<'_>> {
-        self.member_rows(&self.parameter_group(), name, shape, rows, init)
-    }
-
-    /// Parameters of one shape as one tensor [n, elements of one and a gap], so that a kernel binds them all:
-    /// each lies where it would alone, and they are declared one behind the other.
-    pub fn parameter_stack(
-        &self,
-        names: &[String],
-        shape: impl Into<Shape>,
-        init: Init,
-    ) -> Tensor<'_> {
-        let shape = shape.into();
-        let group = self.parameter_group();
-        let stride = shape.len().next_multiple_of(ALIGNMENT);
-        let members =
-            names.iter().map(|name| self.declare(&group, name, shape.clone(), init.clone()));
-        let members: Vec<_> = members.collect();
-        let (group, member) = members.first().copied().unwrap_or_default();
-        let kind = NodeKind::Member { group, member, first: 0 };
-        self.add(kind, &[], vec![TensorSpec::f32([names.len(), stride])])[0]
+    /// Adds a member, under the scope's name, to a group; the index of both.
+    fn declare(&self, group: &str, mut member: Member) -> (usize, usize) {
+        let scope = self.scope();
+        if !scope.is_empty() {
+            member.name = format!("{scope}.{}", member.name);
+        }
+        // `target/conv1.weight`, also where the scope says `target.conv1`.
+        if let Some(other) = self.other_parameters().filter(|other| other == group) {
+            let prefix = format!("{other}.");
+            let name = member.name.strip_prefix(&prefix).unwrap_or(&member.name);
+            member.name = format!("{other}/{name}");
+        }
+        self.with_graph(|graph| {
+            let at = graph.group(group).unwrap_or_else(|| {
+                graph.groups.push(ParamGroup { name: group.to_string(), members: vec![] });
+                graph.groups.len() - 1
+            });
+            graph.groups[at].members.push(member);
+            (at, graph.groups[at].members.len() - 1)
+        })
     }
 
     /// Builds a network whose parameters lie in group `name` and are called `name/..`: a second set of
@@ -177,9 +181,8 @@ impl Builder {
 
     /// The parameters so far, in order of declaration; one that is cut into parts is several.
     pub fn parameters(&self) -> Vec<Tensor<'_>> {
-        let ids: Vec<_> = self.with_graph(|nodes| {
-            let param = nodes.groups.iter().position(|b| b.name == "param");
-            let parts = nodes.parts(param.unwrap_or(usize::MAX));
+        let ids: Vec<_> = self.with_graph(|graph| {
+            let parts = graph.parts(graph.group(PARAMETERS).unwrap_or(usize::MAX));
             parts.map(|(node, _)| node.outputs[0]).collect()
         });
         ids.into_iter().map(|id| self.tensor(id)).collect()
@@ -201,11 +204,11 @@ impl Builder {
     }
 
     fn group(&self, name: &str) -> (usize, Layout) {
-        let found = self.with_graph(|nodes| {
-            let at = nodes.groups.iter().position(|b| b.name == name)?;
-            Some((at, nodes.groups[at].layout()))
+        let known = self.with_graph(|graph| {
+            let at = graph.group(name)?;
+            Some((at, graph.groups[at].layout()))
         });
-        found.unwrap_or_else(|| {
+        known.unwrap_or_else(|| {
             self.fail(format!("there is no group '{name}'"));
             let layout = ParamGroup::default().layout();
             (0, layout)
@@ -214,12 +217,17 @@ impl Builder {
 }
 
 impl Graph {
+    /// The index of the group `name`.
+    fn group(&self, name: &str) -> Option<usize> {
+        self.groups.iter().position(|group| group.name == name)
+    }
+
     /// The nodes that are members of a group or parts of them, in order, with their first element in the
     /// group.
     pub(crate) fn parts(&self, group: usize) -> impl Iterator<Item = (&Node, usize)> {
         let layout = self.groups.get(group).map(ParamGroup::layout).unwrap_or_default();
         self.nodes.iter().filter_map(move |node| match node.kind {
-            NodeKind::Member { group: own, member, first } if own == group => {
+            NodeKind::Member { group: of, member, first } if of == group => {
                 Some((node, layout.offsets[member] + first))
             }
             _ => None,

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::tensor::{Array, TensorSpec};
 
 use super::op::{Op, Problem};
-use super::{Builder, Graph, Init, NodeKind, ONE};
+use super::{Builder, Graph, Init, NodeKind};
 
 /// The gradient of every input of one op in f64 by central differences of its reference, for the sum
 /// of all outputs weighted by `weights`: what tests hold the gradient rules against.
@@ -47,27 +47,27 @@ pub fn rule_in_f64(
     inputs: &[Array],
     weights: &[Array],
 ) -> Result<Vec<Option<Array>>> {
-    let graph = Builder::new();
+    let builder = Builder::new();
     let specs: Vec<TensorSpec> = inputs.iter().map(|a| a.spec.clone()).collect();
     let leaf = |prefix: &str, i: usize, spec: &TensorSpec| {
-        graph.input(&format!("{prefix}{i}"), spec.shape.clone(), spec.dtype)
+        builder.input(&format!("{prefix}{i}"), spec.shape.clone(), spec.dtype)
     };
     let x: Vec<_> = specs.iter().enumerate().map(|(i, s)| leaf("x", i, s)).collect();
-    let y = graph.apply_shared(Arc::clone(&op), &x);
+    let y = builder.apply_shared(Arc::clone(&op), &x);
     let w: Vec<_> = weights.iter().enumerate().map(|(i, a)| leaf("w", i, &a.spec)).collect();
     let dy: Vec<_> = w.iter().map(|w| Some(*w)).collect();
     let dx = op.gradient(&x, &y, &dy);
     let ids: Vec<_> = dx.iter().map(|d| d.map(|d| d.id)).collect();
     for id in ids.iter().flatten() {
-        graph.output("gradient", graph.tensor(*id));
+        builder.output("gradient", builder.tensor(*id));
     }
-    let nodes = graph.finish()?;
+    let graph = builder.finish()?;
     let feed = |name: &str| {
         let (kind, index) = name.split_at(1);
         let index: usize = index.parse().unwrap_or(0);
         if kind == "x" { inputs[index].clone() } else { weights[index].clone() }
     };
-    let values = nodes.evaluate(&feed);
+    let values = graph.evaluate(&feed);
     Ok(ids.iter().map(|id| id.and_then(|id| values[id.0].clone())).collect())
 }
 
@@ -79,12 +79,10 @@ impl Graph {
         for node in &self.nodes {
             let inputs: Option<Vec<_>> = node.inputs.iter().map(|v| values[v.0].as_ref()).collect();
             let outputs = match (&node.kind, inputs) {
-                (NodeKind::Variable { name, init: Init::Constant(one) }, _)
-                    if name.starts_with(ONE) =>
-                {
+                (NodeKind::Variable { init: Init::LossGradient, .. }, _) => {
                     let spec = self.values[node.outputs[0].0].clone();
-                    let all = vec![f64::from(*one); spec.len()];
-                    vec![Array::new(spec, all)]
+                    let ones = vec![1.0; spec.len()];
+                    vec![Array::new(spec, ones)]
                 }
                 (NodeKind::Input { name } | NodeKind::Variable { name, .. }, _) => vec![feed(name)],
                 (NodeKind::Member { group, member, first }, _) => {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::graph::{Builder, Init, Node, NodeKind, ONE, Tensor, ValueId};
+use crate::graph::{Builder, Init, Node, NodeKind, Tensor, ValueId};
 use crate::terms::Phase;
 
 impl Builder {
@@ -11,11 +11,11 @@ impl Builder {
     /// used more than once its gradients are summed.
     pub fn gradients<'g>(&'g self, loss: Tensor<'g>, targets: &[Tensor<'g>]) -> Vec<Tensor<'g>> {
         self.set_phase(Phase::Backward);
-        let nodes = self.with_graph(|nodes| nodes.nodes.clone());
+        let nodes = self.with_graph(|graph| graph.nodes.clone());
         let wanted = self.reaching(&nodes, targets);
         let mut gradients: HashMap<ValueId, Tensor<'g>> = HashMap::new();
-        let one = self.scoped("loss", || self.variable(ONE, loss.spec(), Init::Constant(1.0)));
-        gradients.insert(loss.id, one);
+        let dloss = self.scoped("loss", || self.variable("one", loss.spec(), Init::LossGradient));
+        gradients.insert(loss.id, dloss);
         for node in nodes.iter().rev() {
             let dy: Vec<_> = node.outputs.iter().map(|v| gradients.get(v).copied()).collect();
             if dy.iter().all(Option::is_none) || !node.inputs.iter().any(|v| wanted[v.0]) {
@@ -60,7 +60,7 @@ impl Builder {
 
     /// For each value, whether it depends on a target: other gradients need not be computed.
     fn reaching(&self, nodes: &[Node], targets: &[Tensor<'_>]) -> Vec<bool> {
-        let mut reaching = self.with_graph(|nodes| vec![false; nodes.values.len()]);
+        let mut reaching = self.with_graph(|graph| vec![false; graph.values.len()]);
         for t in targets {
             reaching[t.id.0] = true;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result, mebibytes};
 use crate::graph::op::{Cost, Op, Problem};
-use crate::graph::{Graph, NodeKind, ParamGroup, TABLES, ValueId};
+use crate::graph::{Graph, NodeKind, PARAMETERS, ParamGroup, TABLES, ValueId};
 use crate::kernel::{Binding, Caps, Lowered, Operand, Variant};
 use crate::tensor::TensorSpec;
 use crate::terms::Phase;
@@ -129,7 +129,7 @@ impl Schedule {
 
     /// Number of values in the model's parameters.
     pub fn parameters(&self) -> usize {
-        let learns = |group: &&ParamGroup| group.name == "param" || group.name == TABLES;
+        let learns = |group: &&ParamGroup| group.name == PARAMETERS || group.name == TABLES;
         self.graph.groups.iter().filter(learns).map(ParamGroup::parameters).sum()
     }
 

@@ -35,9 +35,9 @@ impl State {
         Self { seed, ..Self::default() }
     }
 
-    /// The buffer of a variable or group of `nodes`, made and initialised where it is new.
-    pub(crate) fn buffer(&mut self, gpu: &Gpu, name: &str, nodes: &Graph) -> Result<wgpu::Buffer> {
-        let slots = slots(name, nodes);
+    /// The buffer of a variable or group of `graph`, made and initialised where it is new.
+    pub(crate) fn buffer(&mut self, gpu: &Gpu, name: &str, graph: &Graph) -> Result<wgpu::Buffer> {
+        let slots = slots(name, graph);
         let end = |s: &Slot| s.offset + s.spec.bytes();
         let bytes = slots.iter().map(|(_, s)| end(s)).max().unwrap_or(0);
         if let Some(buffer) = self.buffers.get(name) {
@@ -101,8 +101,8 @@ impl State {
 }
 
 /// The named values in state buffer `name`: one variable, or the members of a group.
-fn slots(name: &str, nodes: &Graph) -> Vec<(String, Slot)> {
-    if let Some(group) = nodes.groups.iter().find(|b| b.name == name) {
+fn slots(name: &str, graph: &Graph) -> Vec<(String, Slot)> {
+    if let Some(group) = graph.groups.iter().find(|group| group.name == name) {
         let layout = group.layout();
         let slot = |(member, offset): (&crate::graph::Member, &usize)| {
             let slot = Slot {
@@ -115,9 +115,9 @@ fn slots(name: &str, nodes: &Graph) -> Vec<(String, Slot)> {
         };
         return group.members.iter().zip(&layout.offsets).map(slot).collect();
     }
-    let variable = nodes.nodes.iter().find_map(|n| match &n.kind {
-        NodeKind::Variable { name: own, init } if own == name => {
-            Some((nodes.values[n.outputs[0].0].clone(), init.clone()))
+    let variable = graph.nodes.iter().find_map(|node| match &node.kind {
+        NodeKind::Variable { name: known, init } if known == name => {
+            Some((graph.values[node.outputs[0].0].clone(), init.clone()))
         }
         _ => None,
     });
@@ -132,11 +132,9 @@ fn initial(name: &str, slot: &Slot, seed: u64) -> Array {
     let n = slot.spec.len();
     let each = |f: &(dyn Fn(usize) -> f64 + Sync)| (0..n).into_par_iter().map(f).collect();
     let data = match &slot.init {
-        // The clock is the one place the seed lives on the device.
-        Init::Constant(_) if name == "clock" => {
-            vec![0.0, f64::from(seed as u32), f64::from((seed >> 32) as u32), 0.0]
-        }
+        Init::Clock => vec![0.0, f64::from(seed as u32), f64::from((seed >> 32) as u32), 0.0],
         Init::Constant(value) => vec![f64::from(*value); n],
+        Init::LossGradient => vec![1.0; n],
         Init::Normal { std } => each(&|i| f64::from(*std) * stream.normal(i)),
         Init::Embedding { std, zeros } => each(&|i| {
             if i < *zeros { 0.0 } else { f64::from(*std) * stream.normal(i) }

@@ -112,9 +112,10 @@ impl Workload for Memnet {
         // first embeds the question, the last gives the answer. Word 0 is none and stays at zero.
         let names = |what: &str| (0..=HOPS).map(|k| format!("{what}{k}")).collect::<Vec<_>>();
         let words = Init::Embedding { std: 0.1, zeros: dimension };
-        let embeddings = g.parameter_stack(&names("embedding"), [vocabulary, dimension], words);
+        let embeddings =
+            g.parameter_stack(&names("embedding"), [vocabulary, dimension], words, false);
         let places = Init::Normal { std: 0.1 };
-        let temporal = g.parameter_stack(&names("temporal"), [memory, dimension], places);
+        let temporal = g.parameter_stack(&names("temporal"), [memory, dimension], places, false);
 
         let tables = Tables { dimension, vocabulary };
         let (memories, u) = story.embedding_bag(question, embeddings, temporal, tables);

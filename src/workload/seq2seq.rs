@@ -85,10 +85,11 @@ impl Seq2seq {
             &names("weight"),
             [2 * width, 4 * width],
             HeNormal.init(2 * width, 4 * width),
+            true,
         );
         let forget = |n| if n / width == 1 { 1.0 } else { 0.0 };
         let start = Init::Values(Arc::new((0..4 * width).map(forget).collect()));
-        (weights, g.parameter_stack(&names("bias"), [4 * width], start))
+        (weights, g.parameter_stack(&names("bias"), [4 * width], start, false))
     }
 }
 
@@ -155,8 +156,7 @@ impl Workload for Seq2seq {
         let (batch, width) = (self.batch, self.hidden);
         let (source_length, target_length) = self.lengths();
         let words = Init::Normal { std: 0.1 };
-        let matrix =
-            |name: &str, rows: usize| g.parameter(name, [rows, width], HeNormal.init(rows, width));
+        let weight = |rows: usize| g.weight("weight", [rows, width], HeNormal.init(rows, width));
         let bias = |name: &str| g.parameter(name, [width], Init::Constant(0.0));
 
         // The source is read backwards (Sutskever 2014, section 3.3).
@@ -173,18 +173,19 @@ impl Workload for Seq2seq {
             g.scoped("decoder", || table(g, "embedding", &[self.target_vocabulary, width], words));
         let (token, context, token_bias) = g.scoped("decoder.input", || {
             let start = HeNormal.init(2 * width, width);
-            let parts = g.parameter_rows("weight", [2 * width, width], width, start);
+            let parts = g.weight_rows("weight", [2 * width, width], width, start);
             (parts[0], parts[1], bias("bias"))
         });
         let (weights, biases) = g.scoped("decoder", || self.cells(g));
         let (output, output_bias) =
-            g.scoped("decoder.output", || (matrix("weight", 2 * width), bias("bias")));
+            g.scoped("decoder.output", || (weight(2 * width), bias("bias")));
         let (memory, query, query_bias) = g.scoped("attention", || {
             let values = states.slice(1, 1, source_length).slice(2, last - width, width);
-            let keys = values.matmul(matrix("memory", width));
+            let start = HeNormal.init(width, width);
+            let keys = values.matmul(g.parameter("memory", [width, width], start));
             let v = g.parameter("v", [width], HeNormal.init(width, 1));
             let (query, query_bias) =
-                g.scoped("query", || (matrix("weight", 2 * LAYERS * width), bias("bias")));
+                g.scoped("query", || (weight(2 * LAYERS * width), bias("bias")));
             (Memory { keys, values, v }, query, query_bias)
         });
         let decoder = Decoder {

@@ -1,0 +1,288 @@
+//! A graph under construction, by chaining [`Tensor`]s.
+//!
+//! Builder methods return tensors, not results: the graph keeps the first error with its place, and
+//! [`Builder::finish`] returns it. Model files stay free of `?`.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::tensor::{DType, Shape, TensorSpec};
+use crate::terms::Phase;
+
+use super::op::Op;
+use super::{CLOCK, Graph, Init, NodeKind, PARAMETERS, ValueId};
+
+#[derive(Debug, Default)]
+struct Inner {
+    graph: Graph,
+    scope: Vec<String>,
+    phase: Option<Phase>,
+    clock: Option<ValueId>,
+    recording: bool,
+    /// Most bytes of one tensor that a kernel can bind; 0 for any number.
+    max_binding: u64,
+    /// Tables, ids and rows whose tables learn: see [`Builder::learn_rows`].
+    lookups: Vec<[ValueId; 3]>,
+    /// The group that takes parameters in the place of [`PARAMETERS`].
+    other_parameters: Option<String>,
+    error: Option<String>,
+}
+
+/// A graph under construction.
+#[derive(Debug, Default)]
+pub struct Builder {
+    inner: RefCell<Inner>,
+}
+
+/// A value in a graph: a copyable handle.
+#[derive(Clone, Copy, Debug)]
+pub struct Tensor<'g> {
+    pub(crate) id: ValueId,
+    graph: &'g Builder,
+}
+
+impl<'g> Tensor<'g> {
+    /// Shape and type.
+    pub fn spec(&self) -> TensorSpec {
+        self.graph.inner.borrow().graph.values[self.id.0].clone()
+    }
+
+    /// The graph it belongs to.
+    pub fn graph(&self) -> &'g Builder {
+        self.graph
+    }
+
+    /// The same values under another shape of as many elements.
+    pub fn reshape(self, shape: impl Into<Shape>) -> Tensor<'g> {
+        let (from, shape) = (self.spec(), shape.into());
+        if from.shape == shape {
+            return self;
+        }
+        if from.len() != shape.len() {
+            let text = format!("reshape: {} has not as many elements as {shape}", from.shape);
+            self.graph.fail(text);
+        }
+        let spec = TensorSpec::new(shape, from.dtype);
+        self.graph.add(NodeKind::Reshape, &[self], vec![spec])[0]
+    }
+}
+
+impl Builder {
+    /// An empty graph.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An input `name`, written before each step.
+    pub fn input(&self, name: &str, shape: impl Into<Shape>, dtype: DType) -> Tensor<'_> {
+        let spec = TensorSpec::new(shape, dtype);
+        let name = name.to_string();
+        self.add(NodeKind::Input { name }, &[], vec![spec])[0]
+    }
+
+    /// State that outlives steps, outside any group.
+    pub fn variable(&self, name: &str, spec: TensorSpec, init: Init) -> Tensor<'_> {
+        let other = self.with_graph(|graph| {
+            graph.nodes.iter().any(|node| {
+                matches!(&node.kind, NodeKind::Variable { name: known, .. } if known == name)
+                    && graph.values[node.outputs[0].0].bytes() != spec.bytes()
+            })
+        });
+        if other {
+            self.fail(format!("two sizes of the state {name}"));
+        }
+        let name = name.to_string();
+        self.add(NodeKind::Variable { name, init }, &[], vec![spec])[0]
+    }
+
+    /// `x` with `shape`, where it is the loss's own gradient, under whatever shape: the same number, as
+    /// another constant, costs no dispatch.
+    pub(crate) fn repeated(&self, x: Tensor<'_>, shape: &Shape) -> Option<Tensor<'_>> {
+        let is_loss_gradient = self.with_graph(|graph| {
+            let mut node = &graph.nodes[graph.makers[x.id.0]];
+            while matches!(node.kind, NodeKind::Reshape) {
+                node = &graph.nodes[graph.makers[node.inputs[0].0]];
+            }
+            matches!(node.kind, NodeKind::Variable { init: Init::LossGradient, .. })
+        });
+        let spec = TensorSpec::f32(shape.clone());
+        // State is known by its name: one for each length.
+        let name = format!("one.{}", spec.len());
+        is_loss_gradient.then(|| self.variable(&name, spec, Init::LossGradient))
+    }
+
+    /// The step's clock, u32 `[4]`: step, seed low, seed high, unused. Random ops read it.
+    pub fn clock(&self) -> Tensor<'_> {
+        let known = self.inner.borrow().clock;
+        let id = known.unwrap_or_else(|| {
+            let clock = self.variable(CLOCK, TensorSpec::u32([4]), Init::Clock);
+            self.inner.borrow_mut().clock = Some(clock.id);
+            clock.id
+        });
+        Tensor { id, graph: self }
+    }
+
+    /// A graph that also outputs every random draw, for snapshots.
+    pub fn recording() -> Self {
+        let graph = Self::default();
+        graph.inner.borrow_mut().recording = true;
+        graph
+    }
+
+    /// The same for a device that binds no more than `bytes` of a tensor: layers cut larger weights.
+    pub fn for_bindings(self, bytes: u64) -> Self {
+        self.inner.borrow_mut().max_binding = bytes;
+        self
+    }
+
+    /// Most bytes of one tensor that a kernel can bind.
+    pub fn max_binding(&self) -> u64 {
+        match self.inner.borrow().max_binding {
+            0 => u64::MAX,
+            bytes => bytes,
+        }
+    }
+
+    pub(crate) fn other_parameters(&self) -> Option<String> {
+        self.inner.borrow().other_parameters.clone()
+    }
+
+    pub(crate) fn parameter_group(&self) -> String {
+        self.other_parameters().unwrap_or_else(|| PARAMETERS.into())
+    }
+
+    pub(crate) fn replace_parameter_group(&self, group: Option<String>) -> Option<String> {
+        std::mem::replace(&mut self.inner.borrow_mut().other_parameters, group)
+    }
+
+    /// Notes that `rows` are those of `table` that `ids` name, and that training changes the table there.
+    pub(crate) fn learn_rows(&self, table: Tensor<'_>, ids: Tensor<'_>, rows: Tensor<'_>) {
+        let mut inner = self.inner.borrow_mut();
+        if inner.lookups.iter().any(|known| known[0] == table.id) {
+            drop(inner);
+            return self.fail("a table is looked up twice in a step: join the ids".into());
+        }
+        inner.lookups.push([table.id, ids.id, rows.id]);
+    }
+
+    /// Table, ids and rows of each lookup so far.
+    pub(crate) fn lookups(&self) -> Vec<[Tensor<'_>; 3]> {
+        let known = self.inner.borrow().lookups.clone();
+        known.into_iter().map(|ids| ids.map(|id| self.tensor(id))).collect()
+    }
+
+    /// The name of a group's member, as in a snapshot.
+    pub(crate) fn member_name(&self, member: Tensor<'_>) -> String {
+        self.with_graph(|graph| match graph.nodes[graph.makers[member.id.0]].kind {
+            NodeKind::Member { group, member, .. } => {
+                graph.groups[group].members[member].name.clone()
+            }
+            _ => String::new(),
+        })
+    }
+
+    /// Whether random draws are to be outputs.
+    pub fn is_recording(&self) -> bool {
+        self.inner.borrow().recording
+    }
+
+    /// Runs `build` with `name` added to the scope of all that it makes.
+    pub fn scoped<T>(&self, name: &str, build: impl FnOnce() -> T) -> T {
+        self.inner.borrow_mut().scope.push(name.to_string());
+        let built = build();
+        self.inner.borrow_mut().scope.pop();
+        built
+    }
+
+    /// The scope, dots between: `encoder.hidden`.
+    pub fn scope(&self) -> String {
+        self.inner.borrow().scope.join(".")
+    }
+
+    /// Sets the part of the step that following nodes belong to.
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        self.inner.borrow_mut().phase = Some(phase);
+    }
+
+    /// Adds an op. An impossible one records the error and yields tensors of no elements.
+    pub fn apply<'g>(&'g self, op: impl Op, inputs: &[Tensor<'g>]) -> Vec<Tensor<'g>> {
+        self.apply_shared(Arc::new(op), inputs)
+    }
+
+    /// The same for an op that others hold as well.
+    pub fn apply_shared<'g>(&'g self, op: Arc<dyn Op>, inputs: &[Tensor<'g>]) -> Vec<Tensor<'g>> {
+        let specs: Vec<_> = inputs.iter().map(Tensor::spec).collect();
+        match op.problem(&specs) {
+            Ok(problem) => {
+                let outputs = problem.output_specs();
+                self.add(NodeKind::Op { op, problem: Arc::from(problem) }, inputs, outputs)
+            }
+            Err(why) => {
+                self.fail(format!("{}: {why}", op.kind().name));
+                // Stand-ins, so that building goes on to its end; the graph is refused there.
+                let spec = TensorSpec::f32([0]);
+                (0..4).map(|_| self.input("impossible", spec.shape.clone(), spec.dtype)).collect()
+            }
+        }
+    }
+
+    /// Adds an op with one output.
+    pub fn apply1<'g>(&'g self, op: impl Op, inputs: &[Tensor<'g>]) -> Tensor<'g> {
+        self.apply(op, inputs)[0]
+    }
+
+    /// Marks a value to be read from outside after a step.
+    pub fn output(&self, name: &str, value: Tensor<'_>) {
+        let mut inner = self.inner.borrow_mut();
+        inner.graph.outputs.push((name.to_string(), value.id));
+    }
+
+    /// Forgets all outputs marked so far.
+    pub fn clear_outputs(&self) {
+        self.with_graph(|graph| graph.outputs.clear());
+    }
+
+    /// Records an error at the present scope; the first one counts.
+    pub fn fail(&self, what: String) {
+        let scope = self.scope();
+        let place = if scope.is_empty() { String::new() } else { format!("{scope}.") };
+        self.inner.borrow_mut().error.get_or_insert(place + &what);
+    }
+
+    /// The finished graph, without what is not needed.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] with the first error of any builder method.
+    pub fn finish(self) -> Result<Graph> {
+        let inner = self.inner.into_inner();
+        match inner.error {
+            Some(error) => Err(Error::Internal(error)),
+            None => Ok(inner.graph.pruned()),
+        }
+    }
+
+    pub(crate) fn add<'g>(
+        &'g self,
+        kind: NodeKind,
+        inputs: &[Tensor<'g>],
+        specs: Vec<TensorSpec>,
+    ) -> Vec<Tensor<'g>> {
+        let scope = self.scope();
+        let mut inner = self.inner.borrow_mut();
+        let phase = inner.phase.unwrap_or(Phase::Forward);
+        let inputs = inputs.iter().map(|t| t.id).collect();
+        let outputs = inner.graph.push(kind, inputs, specs, &scope, phase);
+        let tensor = |id| Tensor { id, graph: self };
+        outputs.into_iter().map(tensor).collect()
+    }
+
+    pub(crate) fn tensor(&self, id: ValueId) -> Tensor<'_> {
+        Tensor { id, graph: self }
+    }
+
+    /// Looks at the graph so far.
+    pub(crate) fn with_graph<T>(&self, look: impl FnOnce(&mut Graph) -> T) -> T {
+        look(&mut self.inner.borrow_mut().graph)
+    }
+}
