@@ -120,7 +120,7 @@ impl Kernel {
     }
 
     /// Adds unsigned constants.
-    pub fn with_consts(mut self, consts: &[(&'static str, u32)]) -> Self {
+    pub fn with_consts<T: fmt::Display>(mut self, consts: &[(&'static str, T)]) -> Self {
         self.consts.extend(consts.iter().map(|(n, v)| (*n, format!("{v}u"))));
         self
     }

@@ -3,6 +3,7 @@
 //! A chain is straight-line code over its inputs. As an op of its own it is `shaders/map/map.wgsl` with
 //! the chain's text in its hook; as an epilogue it runs on another op's values as they are stored.
 
+use crate::graph::op::Kind;
 use crate::random::{Stream, drop_threshold};
 use crate::tensor::{Array, DType, Shape, TensorSpec};
 use crate::terms::Class;
@@ -167,6 +168,11 @@ impl Chain {
     /// Rounding steps, for tolerances.
     pub fn depth(&self) -> usize {
         self.code.len()
+    }
+
+    /// The kinds of its functions, in order.
+    pub fn kinds(&self) -> Vec<Kind> {
+        self.types().into_iter().map(|(name, class)| Kind::new(name, class)).collect()
     }
 
     /// The chain's op types with their classes.

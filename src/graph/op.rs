@@ -26,6 +26,12 @@ impl Cost {
         let bytes = |specs: &[TensorSpec]| specs.iter().map(TensorSpec::bytes).sum::<u64>();
         Self { flops, bytes: bytes(inputs) + bytes(outputs) }
     }
+
+    /// The same for a problem's outputs.
+    pub fn moving(flops: u64, inputs: &[TensorSpec], outputs: &[Output]) -> Self {
+        let bytes = outputs.iter().map(|output| output.spec.bytes()).sum::<u64>();
+        Self::new(flops, inputs, &[]) + Self { flops: 0, bytes }
+    }
 }
 
 impl std::ops::Add for Cost {
@@ -139,6 +145,11 @@ impl Output {
     /// One that updates the state `input`.
     pub fn in_place(spec: TensorSpec, input: usize) -> Self {
         Self { in_place: Some(input), ..Self::new(spec) }
+    }
+
+    /// Zeros of its shape, for a reference to fill.
+    pub fn zeros(&self) -> Array {
+        Array::zeros(self.spec.clone())
     }
 }
 

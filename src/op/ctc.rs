@@ -2,11 +2,8 @@
 //! its gradient, by the forward-backward algorithm.
 
 use crate::graph::Tensor;
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
-use crate::kernel::{
-    Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch, unnamed,
-};
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
@@ -19,7 +16,7 @@ mod tests;
 
 /// Operations of one state of one frame: an exponential, two additions and a product in each direction,
 /// and two products and an addition for its share of the gradient.
-const EACH: u64 = 10;
+const FLOPS: u64 = 10;
 
 /// Rows of the trellis in memory, for sequences whose rows workgroup memory does not hold.
 const ROWS_IN_MEMORY: &str = "\
@@ -42,200 +39,181 @@ fn synchronise() { storageBarrier(); }
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ctc;
 
-/// Sizes of one problem.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Size {
-    batch: usize,
-    steps: usize,
-    classes: usize,
-    labels: usize,
-}
+impl Op for Ctc {
+    fn kind(&self) -> Kind {
+        Kind::new("ctc", Class::Reduction)
+    }
 
-impl Size {
-    fn of(inputs: &[TensorSpec]) -> Result<Self, String> {
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let (log_probs, labels) = (&inputs[0], &inputs[2]);
         let (&[batch, steps, classes], DType::F32) = (log_probs.dims(), log_probs.dtype) else {
             return Err(format!("takes an f32 [B, T, C], not {log_probs}"));
         };
-        let &[_, length] = labels.dims() else {
+        let &[_, most_labels] = labels.dims() else {
             return Err(format!("the labels of {log_probs} cannot be {labels}"));
         };
-        if steps * batch * length == 0 || classes < 2 {
+        if steps * batch * most_labels == 0 || classes < 2 {
             return Err(format!(
                 "{log_probs} and {labels}: every axis needs a length, and there are a class and the blank"
             ));
         }
-        let each = TensorSpec::u32([batch]);
-        if *labels != TensorSpec::u32([batch, length]) || inputs[1] != each || inputs[3] != each {
+        if *inputs != input_specs(batch, steps, classes, most_labels) {
             return Err(format!(
                 "{log_probs} takes frames u32[{batch}], labels u32[{batch}, L] and their lengths \
                  u32[{batch}], not {}, {labels} and {}",
                 inputs[1], inputs[3]
             ));
         }
-        Ok(Self { batch, steps, classes, labels: length })
-    }
-
-    /// The labels and the blanks around them.
-    fn states(self) -> usize {
-        2 * self.labels + 1
-    }
-
-    /// Words of two rows with what surrounds them: a value is a mantissa and an exponent.
-    fn rows(self) -> usize {
-        2 * 2 * (self.states() + 4)
-    }
-}
-
-impl OldOp for Ctc {
-    fn name(&self) -> &'static str {
-        "ctc"
-    }
-
-    fn class(&self) -> Class {
-        Class::Reduction
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        let size = Size::of(inputs)?;
-        Ok(vec![TensorSpec::f32([size.batch]), inputs[0].clone()])
-    }
-
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let flops = Size::of(inputs)
-            .map_or(0, |size| (size.batch * size.steps * size.states()) as u64 * EACH);
-        Cost::new(flops, inputs, &self.output(inputs).unwrap_or_default())
-    }
-
-    fn variants(&self, inputs: &[TensorSpec], caps: &Caps) -> Vec<Variant> {
-        let Ok(size) = Size::of(inputs) else {
-            return vec![];
-        };
-        let by = |lanes: usize, shared: u32| {
-            Variant::new("trellis", [("LANES", lanes as u32), ("SHARED", shared)])
-        };
-        let most = caps.max_invocations.min(256) as usize;
-        let one_each = size.states().next_multiple_of(32).min(most);
-        let mut all = Vec::new();
-        if size.rows() * 4 <= caps.max_shared as usize {
-            all.push(by(one_each, 1));
-            if one_each > 32 {
-                all.push(by((one_each / 2).next_multiple_of(32), 1));
-            }
-        }
-        all.push(by(one_each, 0));
-        all
-    }
-
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let Ok(size) = Size::of(io.inputs) else {
-            return Lowered::default();
-        };
-        let lanes = variant.get("LANES");
-        let states = size.states() as u32;
-        let consts = [("LANES", lanes), ("STATES", states), ("PER", states.div_ceil(lanes))];
-        let mut kernel = Kernel::new("ctc/trellis").with_consts(&consts);
-        let mut bindings: Vec<_> = (0..4).map(input).collect();
-        bindings.extend([output(0), output(1), scratch(0)]);
-        let mut made = vec![TensorSpec::u32([size.batch, size.steps, size.states(), 2])];
-        if variant.get("SHARED") == 0 {
-            kernel = kernel.with_hook("rows", ROWS_IN_MEMORY);
-            bindings.push(scratch(1));
-            made.push(TensorSpec::u32([size.batch, size.rows()]));
-        }
-        let dispatch = Dispatch {
-            kernel,
-            bindings,
-            params: unnamed(vec![
-                size.batch as u32,
-                size.steps as u32,
-                size.classes as u32,
-                size.labels as u32,
-                f32::INFINITY.to_bits(),
-            ]),
-            grid: grid(size.batch, io.caps),
-        };
-        Lowered { dispatches: vec![dispatch], scratch: made }
+        let outputs = [TensorSpec::f32([batch]), log_probs.clone()].map(Output::new);
+        let states = 2 * most_labels + 1;
+        let cost = Cost::moving((batch * steps * states) as u64 * FLOPS, inputs, &outputs);
+        Ok(Box::new(CtcProblem { batch, steps, classes, most_labels, states, outputs, cost }))
     }
 
     /// The gradient was made with the loss; a gradient of it there is not.
     fn gradient<'g>(
         &self,
-        x: &[Tensor<'g>],
+        _x: &[Tensor<'g>],
         y: &[Tensor<'g>],
         dy: &[Option<Tensor<'g>>],
     ) -> Vec<Option<Tensor<'g>>> {
-        let d = match dy {
-            [Some(loss), None] => Some(loss.reshape([loss.spec().len(), 1, 1]) * y[1]),
+        let d_log_probs = match dy {
+            [Some(d_loss), None] => Some(d_loss.reshape([d_loss.spec().len(), 1, 1]) * y[1]),
             _ => None,
         };
-        let mut all = vec![None; x.len()];
-        all[0] = d;
-        all
+        vec![d_log_probs, None, None, None]
+    }
+}
+
+/// Log-probabilities, frames, labels and their lengths.
+fn input_specs(batch: usize, steps: usize, classes: usize, labels: usize) -> [TensorSpec; 4] {
+    let lengths = TensorSpec::u32([batch]);
+    let log_probs = TensorSpec::f32([batch, steps, classes]);
+    [log_probs, lengths.clone(), TensorSpec::u32([batch, labels]), lengths]
+}
+
+#[derive(Debug)]
+struct CtcProblem {
+    batch: usize,
+    steps: usize,
+    classes: usize,
+    most_labels: usize,
+    /// The most labels and the blanks around them.
+    states: usize,
+    /// Loss and gradient.
+    outputs: [Output; 2],
+    cost: Cost,
+}
+
+impl CtcProblem {
+    /// Words of two rows of the trellis with what surrounds them: a value is a mantissa and an exponent.
+    fn row_words(&self) -> usize {
+        2 * 2 * (self.states + 4)
+    }
+}
+
+impl Problem for CtcProblem {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
     }
 
-    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        reference::loss_and_gradient(inputs)
+    fn cost(&self) -> Cost {
+        self.cost
     }
 
     /// Every frame adds a few rounding errors to a path's probability. They are relative to that: a
     /// loss near 0, of a probability near 1, has fewer digits than a sum of as many terms.
-    fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance::sum(Size::of(inputs).map_or(1, |size| 16 * size.steps))
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::sum(16 * self.steps)
+    }
+
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        let by = |lanes: usize, shared: u32| {
+            Variant::new("trellis", [("LANES", lanes as u32), ("SHARED", shared)])
+        };
+        let most_lanes = caps.max_invocations.min(256) as usize;
+        let lanes = self.states.next_multiple_of(32).min(most_lanes);
+        let mut variants = Vec::new();
+        if self.row_words() * 4 <= caps.max_shared as usize {
+            variants.push(by(lanes, 1));
+            if lanes > 32 {
+                variants.push(by((lanes / 2).next_multiple_of(32), 1));
+            }
+        }
+        variants.push(by(lanes, 0));
+        variants
+    }
+
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let lanes = variant.get("LANES") as usize;
+        let kernel = Kernel::new("ctc/trellis").with_consts(&[
+            ("LANES", lanes),
+            ("STATES", self.states),
+            ("PER", self.states.div_ceil(lanes)),
+        ]);
+        let mut dispatch = Dispatch::new(kernel, grid(self.batch, caps))
+            .bind("log_probs", input(0))
+            .bind("frames", input(1))
+            .bind("labels", input(2))
+            .bind("label_lengths", input(3))
+            .bind("loss", output(0))
+            .bind("grad", output(1))
+            .bind("trellis", scratch(0))
+            .param("batch", self.batch)
+            .param("steps", self.steps)
+            .param("classes", self.classes)
+            .param("labels", self.most_labels)
+            .param("infinity", f32::INFINITY);
+        let mut scratches = vec![TensorSpec::u32([self.batch, self.steps, self.states, 2])];
+        if variant.get("SHARED") == 0 {
+            dispatch.kernel = dispatch.kernel.with_hook("rows", ROWS_IN_MEMORY);
+            dispatch = dispatch.bind("rows", scratch(1));
+            scratches.push(TensorSpec::u32([self.batch, self.row_words()]));
+        }
+        Lowered { dispatches: vec![dispatch], scratch: scratches }
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
+        self.loss_and_gradient(inputs)
     }
 
     /// Rows that are log-softmaxes, as they are in models; one utterance with all frames, the others
     /// with any number; labels that mostly fit, with repeats. Where ties are asked for, some classes
     /// are ruled out by a logarithm of minus infinity.
-    fn sample(
-        &self,
-        inputs: &[TensorSpec],
-        distribution: Distribution,
-        rng: &mut Rng,
-    ) -> Vec<Array> {
-        let Ok(size) = Size::of(inputs) else {
-            return vec![];
-        };
-        let mut log_probs = distribution.array(&inputs[0], 1, rng);
-        for row in log_probs.data.chunks_mut(size.classes) {
+    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
+        let mut log_probs = distribution.array(&x[0], 1, rng);
+        for row in log_probs.data.chunks_mut(self.classes) {
             let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let sum: f64 = row.iter().map(|x| (x - largest).exp()).sum();
             row.iter_mut().for_each(|x| *x -= largest + sum.ln());
             if distribution == Distribution::Ties && rng.uniform() < 0.1 {
-                row[rng.below(size.classes)] = f64::NEG_INFINITY;
+                row[rng.below(self.classes)] = f64::NEG_INFINITY;
             }
         }
-        let (mut frames, mut labels, mut lengths) = (vec![], vec![], vec![]);
-        for b in 0..size.batch {
-            let end = if b == 0 { size.steps } else { rng.below(size.steps + 1) };
+        let (mut frames, mut labels, mut label_lengths) = (vec![], vec![], vec![]);
+        for b in 0..self.batch {
+            let length = if b == 0 { self.steps } else { rng.below(self.steps + 1) };
+            frames.push(length as f64);
             // Repeats make some of the longest impossible.
-            let length = rng.below(size.labels.min(end) + 1);
-            let mut last = 0;
-            for _ in 0..size.labels {
+            label_lengths.push(rng.below(self.most_labels.min(length) + 1) as f64);
+            let mut label = 0;
+            for _ in 0..self.most_labels {
                 if rng.uniform() > 0.2 {
-                    last = rng.below(size.classes - 1);
+                    label = rng.below(self.classes - 1);
                 }
-                labels.push(last as f64);
+                labels.push(label as f64);
             }
-            frames.push(end as f64);
-            lengths.push(length as f64);
         }
-        vec![
-            log_probs,
-            Array::new(inputs[1].clone(), frames),
-            Array::new(inputs[2].clone(), labels),
-            Array::new(inputs[3].clone(), lengths),
-        ]
+        let rest = [frames, labels, label_lengths].into_iter().zip(&x[1..]);
+        let rest = rest.map(|(data, spec)| Array::new(spec.clone(), data));
+        std::iter::once(log_probs).chain(rest).collect()
     }
 
     /// Fewer utterances: each is a workgroup of its own.
-    fn representative(&self, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
-        let fewer = |spec: &TensorSpec| {
-            let mut dims = spec.dims().to_vec();
-            dims[0] = dims[0].min(4);
-            TensorSpec::new(dims, spec.dtype)
-        };
-        inputs.iter().map(fewer).collect()
+    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
+        const FEW: usize = 4;
+        let Self { steps, classes, most_labels, .. } = *self;
+        (self.batch > FEW).then(|| input_specs(FEW, steps, classes, most_labels).to_vec())
     }
 }
 
@@ -265,13 +243,7 @@ impl super::Family for Family {
 
     fn cases(&self) -> Vec<Case> {
         let case = |(batch, steps, classes, labels): (usize, usize, usize, usize)| {
-            let each = TensorSpec::u32([batch]);
-            let inputs = [
-                TensorSpec::f32([batch, steps, classes]),
-                each.clone(),
-                TensorSpec::u32([batch, labels]),
-                each,
-            ];
+            let inputs = input_specs(batch, steps, classes, labels);
             Case::new(format!("b{batch}_t{steps}_c{classes}_l{labels}"), Ctc, inputs)
         };
         let sizes = [

@@ -1,9 +1,8 @@
 //! Greedy CTC decoding: the best path with repeats merged and blanks dropped (Graves 2006, section 3.2).
 
 use crate::graph::Tensor;
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch, unnamed};
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
@@ -14,68 +13,85 @@ use super::Case;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CtcDecode;
 
-impl OldOp for CtcDecode {
-    fn name(&self) -> &'static str {
-        "ctc_decode"
+impl Op for CtcDecode {
+    fn kind(&self) -> Kind {
+        Kind::new("ctc_decode", Class::Reduction)
     }
 
-    fn class(&self) -> Class {
-        Class::Reduction
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         match (inputs[0].dims(), inputs[1].dims()) {
-            (&[b, t, c], &[n]) if b == n && c > 0 => Ok(vec![TensorSpec::new([b, t], DType::I32)]),
+            (&[batch, steps, classes], &[lengths]) if batch == lengths && classes > 0 => {
+                let decoded = [Output::new(TensorSpec::new([batch, steps], DType::I32))];
+                let cost = Cost::moving(inputs[0].len() as u64, inputs, &decoded);
+                Ok(Box::new(DecodeProblem { batch, steps, classes, decoded, cost }))
+            }
             _ => Err(format!("takes [B, T, C] and [B], not {} and {}", inputs[0], inputs[1])),
         }
     }
+}
 
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let outputs = self.output(inputs).unwrap_or_default();
-        Cost::new(inputs[0].len() as u64, inputs, &outputs)
+#[derive(Debug)]
+struct DecodeProblem {
+    batch: usize,
+    steps: usize,
+    classes: usize,
+    decoded: [Output; 1],
+    cost: Cost,
+}
+
+impl Problem for DecodeProblem {
+    fn outputs(&self) -> &[Output] {
+        &self.decoded
     }
 
-    fn variants(&self, _inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
+    fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance(0.0)
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
         vec![Variant::new("path", [])]
     }
 
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let dims: Vec<u32> = io.inputs[0].dims().iter().map(|&d| d as u32).collect();
-        Lowered {
-            scratch: vec![TensorSpec::u32(io.outputs[0].shape.clone())],
-            dispatches: vec![Dispatch {
-                kernel: Kernel::of("ctc_decode", variant),
-                bindings: vec![input(0), input(1), output(0), scratch(0)],
-                grid: [dims[0], 1, 1],
-                params: unnamed(dims),
-            }],
-        }
+    fn lower(&self, variant: &Variant, _caps: &Caps) -> Lowered {
+        let kernel = Kernel::of("ctc_decode", variant);
+        let dispatch = Dispatch::new(kernel, [self.batch as u32, 1, 1])
+            .bind("log_probs", input(0))
+            .bind("frames", input(1))
+            .bind("decoded", output(0))
+            .bind("best", scratch(0))
+            .param("B", self.batch)
+            .param("T", self.steps)
+            .param("C", self.classes);
+        let best = TensorSpec::u32([self.batch, self.steps]);
+        Lowered { scratch: vec![best], ..Lowered::one(dispatch) }
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let [batch, time, classes] = *inputs[0].dims() else {
-            return vec![];
-        };
-        let mut out =
-            Array::new(TensorSpec::new([batch, time], DType::I32), vec![-1.0; batch * time]);
+        let Self { batch, steps, classes, .. } = *self;
+        let mut decoded = Array::new(self.decoded[0].spec.clone(), vec![-1.0; batch * steps]);
         for b in 0..batch {
-            let mut at = b * time;
-            let mut before = classes - 1;
-            for t in 0..(inputs[1].data[b] as usize).min(time) {
-                let row = &inputs[0].data[(b * time + t) * classes..][..classes];
+            let mut end = b * steps;
+            let mut previous = classes - 1;
+            for t in 0..(inputs[1].data[b] as usize).min(steps) {
+                let row = &inputs[0].data[(b * steps + t) * classes..][..classes];
                 let top = (1..classes).fold(0, |top, c| if row[c] > row[top] { c } else { top });
-                if top != before && top != classes - 1 {
-                    out.data[at] = top as f64;
-                    at += 1;
+                if top != previous && top != classes - 1 {
+                    decoded.data[end] = top as f64;
+                    end += 1;
                 }
-                before = top;
+                previous = top;
             }
         }
-        vec![out]
+        vec![decoded]
     }
 
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance(0.0)
+    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
+        let log_probs = distribution.array(&x[0], 1, rng);
+        vec![log_probs, distribution.array(&x[1], self.steps + 1, rng)]
     }
 
     fn distributions(&self) -> &'static [Distribution] {
@@ -87,16 +103,6 @@ impl OldOp for CtcDecode {
             Distribution::Zeros,
             Distribution::Extreme,
         ]
-    }
-
-    fn sample(
-        &self,
-        inputs: &[TensorSpec],
-        distribution: Distribution,
-        rng: &mut Rng,
-    ) -> Vec<Array> {
-        let time = inputs[0].dims().get(1).copied().unwrap_or(0);
-        vec![distribution.array(&inputs[0], 1, rng), distribution.array(&inputs[1], time + 1, rng)]
     }
 }
 

@@ -2,24 +2,24 @@
 //! translate tutorial): a stack of LSTM cells whose input holds the context of the step before.
 //!
 //! The steps follow each other, so each is a few dispatches: the input, a dispatch a layer, the query, the
-//! attention. What does not hang on the step before is made for all steps at once, outside or afterwards:
+//! attention. What does not hang on the step before is outputs for all steps at once, outside or afterwards:
 //! the tokens' share of the input, the outputs, every weight's gradient.
 
 use rayon::prelude::*;
 
 use crate::graph::Tensor;
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
-use super::attention::{Context, Size as Attended, attend, of_sequence, over_queries, teams};
-use super::lstm::cell::add_product;
-use super::lstm::step::{Linear, Rows, Size, Start, Step, copy_rows, variants};
-use super::lstm::{MODEST, layers, modest, size_of, turned, weight_gradients};
+use super::attention::{Attended, ContextRows, Lanes, attend, sequence, sum_over_queries};
+use super::lstm::{
+    Linear, Rows, Stack, Start, Step, WELL_CONDITIONED, add_product, copy_rows,
+    sample_well_conditioned, transpose_weights, weight_gradients,
+};
 
 mod grad;
 
@@ -38,103 +38,63 @@ pub use grad::DecoderGrad;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decoder;
 
-/// The lengths of the cells and of the attention.
-fn sizes(inputs: &[TensorSpec]) -> Result<(Size, Attended), String> {
-    let size = size_of(&inputs[0], &inputs[3], &inputs[4], 1)?;
-    let attended = Attended::of(&inputs[0], &inputs[7], &inputs[9])?;
-    let (width, layers) = (size.width, size.layers);
-    let fits = inputs[1] == TensorSpec::f32([size.batch, size.units * width])
-        && inputs[2] == TensorSpec::f32([width, width])
-        && inputs[5] == TensorSpec::f32([2 * layers * width, width])
-        && inputs[6] == TensorSpec::f32([width])
-        && inputs[8] == inputs[7];
-    if fits {
-        Ok((size, attended))
-    } else {
-        Err(format!("{} and {} do not decode {}", inputs[1], inputs[5], inputs[0]))
-    }
+/// All inputs, in order.
+fn input_specs(stack: Stack, attended: &Attended) -> [TensorSpec; 10] {
+    let Stack { batch, hidden, layers, .. } = stack;
+    let memory = TensorSpec::f32([batch, attended.positions, hidden]);
+    [
+        stack.x(),
+        TensorSpec::f32([batch, stack.row_len()]),
+        TensorSpec::f32([hidden, hidden]),
+        stack.weights(),
+        stack.biases(),
+        TensorSpec::f32([2 * layers * hidden, hidden]),
+        TensorSpec::f32([hidden]),
+        memory.clone(),
+        memory,
+        TensorSpec::f32([hidden]),
+    ]
 }
 
 /// Where the contexts lie among the states.
-fn context(size: Size) -> Context {
-    let pitch = size.units * size.width;
-    Context { first: pitch + 2 * size.layers * size.width, rows: size.steps + 1, pitch }
+fn context_rows(stack: Stack) -> ContextRows {
+    let pitch = stack.row_len();
+    let first = pitch + 2 * stack.layers * stack.hidden;
+    ContextRows { first, rows: stack.steps + 1, pitch }
 }
 
-/// The attention's team where a step shares its sums, and where it does not.
-fn team(variant: &Variant, caps: &Caps) -> [u32; 2] {
-    let mut teams = teams(caps);
-    teams.sort_unstable();
-    teams[usize::from(variant.get("SLICES") > 1)]
+/// The attention's lanes: where a step shares its sums, the attention shares its scores.
+fn attention_lanes(variant: &Variant) -> Lanes {
+    if variant.get("SLICES") > 1 { Lanes::SHARED } else { Lanes::ALONE }
 }
 
-impl OldOp for Decoder {
-    fn name(&self) -> &'static str {
-        "decoder"
+/// Operations of cells, input, query and attention.
+fn flops(stack: Stack, attended: &Attended) -> u64 {
+    let Stack { batch, steps, hidden, layers, .. } = stack;
+    let linear = 2 * batch * steps * hidden * hidden * (1 + 2 * layers);
+    stack.flops() + linear as u64 + attended.flops()
+}
+
+impl Op for Decoder {
+    fn kind(&self) -> Kind {
+        Kind::new("decoder", Class::Matrix)
     }
 
-    fn class(&self) -> Class {
-        Class::Matrix
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        let (size, attended) = sizes(inputs)?;
-        let of = |width| TensorSpec::f32([size.batch, size.steps, width]);
-        Ok(vec![
-            TensorSpec::f32([size.batch, size.steps + 1, size.units * size.width]),
-            TensorSpec::f32([size.layers, size.batch, size.steps, 4 * size.width]),
-            of(size.width),
-            of(size.width),
-            of(attended.positions),
-        ])
-    }
-
-    fn saved(&self) -> usize {
-        4
-    }
-
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let flops = sizes(inputs).map_or(0, |(size, attended)| flops(size, attended));
-        Cost::new(flops, inputs, &self.output(inputs).unwrap_or_default())
-    }
-
-    fn variants(&self, inputs: &[TensorSpec], caps: &Caps) -> Vec<Variant> {
-        variants(inputs[0].shape.last(), caps)
-    }
-
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let Ok((size, attended)) = sizes(io.inputs) else {
-            return Lowered::default();
-        };
-        let (steps, columns) = (size.steps, size.width / 4);
-        let pitch = size.units * size.width;
-        let (row, rows) = (pitch / 4, (steps + 1) * pitch / 4);
-        let cells = 2 * size.layers * columns;
-        let linear = |depth: usize| Linear { depth, columns, pitch: columns };
-        let each = |t: usize| Rows { first: t * columns, apart: steps * columns };
-        let state = |t: usize, first: usize| Rows { first: t * row + first, apart: rows };
-        let step = Step::forward(variant, size, false);
-        let whole = (steps + 1) * pitch;
-        let mut dispatches =
-            vec![copy_rows(input(1), output(0), size.batch, pitch, whole, io.caps)];
-        for t in 0..steps {
-            // x = tokens' share + context before, by its share of the weight
-            let bindings = vec![input(2), output(0).read(), output(2), input(0)];
-            let places = [state(t, cells), each(t)];
-            let start = Start::Tensor(each(t));
-            dispatches.push(Step::linear(variant, size, linear(columns), places, start, bindings));
-            let bindings = [input(3), input(4), output(2).read(), output(0), output(1)];
-            dispatches.extend((0..size.layers).map(|l| step.cell(t, Some(l), &bindings)));
-            let bindings = vec![input(5), output(0).read(), output(3), input(6)];
-            let places = [state(t + 1, 0), each(t)];
-            let start = Start::Tensor(Rows::default());
-            dispatches.push(Step::linear(variant, size, linear(cells), places, start, bindings));
-            let bindings =
-                vec![output(3).read(), input(7), input(8), input(9), output(4), output(0)];
-            let team = team(variant, io.caps);
-            dispatches.push(attended.dispatch("forward", team, context(size), t..t + 1, bindings));
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let stack = Stack::of(&inputs[0], &inputs[3], &inputs[4], 1)?;
+        let attended = Attended::of(&inputs[0], &inputs[7], &inputs[9])?;
+        if *inputs != input_specs(stack, &attended) {
+            return Err(format!("{} and {} do not decode {}", inputs[1], inputs[5], inputs[0]));
         }
-        Lowered { dispatches, scratch: Vec::new() }
+        let outputs = [
+            Output::new(stack.states()),
+            Output::saved(stack.gates()),
+            Output::saved(stack.x()),
+            Output::saved(stack.x()),
+            Output::saved(attended.shares()),
+        ];
+        let cost = Cost::moving(flops(stack, &attended), inputs, &outputs);
+        Ok(Box::new(DecoderProblem { stack, attended, outputs, cost }))
     }
 
     fn gradient<'g>(
@@ -143,127 +103,184 @@ impl OldOp for Decoder {
         y: &[Tensor<'g>],
         dy: &[Option<Tensor<'g>>],
     ) -> Vec<Option<Tensor<'g>>> {
-        let specs: Vec<_> = x.iter().map(Tensor::spec).collect();
-        let (Some(dstates), Ok((size, _))) = (dy[0], sizes(&specs)) else {
+        let Some(d_states) = dy[0] else {
             return vec![None; x.len()];
         };
-        let (steps, width, cells) = (size.steps, size.width, 2 * size.layers * size.width);
-        let rows = size.batch * steps;
-        let flat = |t: Tensor<'g>| {
-            let width = t.spec().shape.last();
-            t.reshape([rows, width])
-        };
         let [states, gates, xs, queries, shares] = [y[0], y[1], y[2], y[3], y[4]];
+        let (tokens, layers) = (x[0].spec(), x[3].spec().dims()[0]);
+        let (steps, hidden) = (tokens.dims()[1], tokens.shape.last());
+        let (rows, cells) = (tokens.shape.rows(), 2 * layers * hidden);
+        let flat = |sequences: Tensor<'g>| {
+            let width = sequences.spec().shape.last();
+            sequences.reshape([rows, width])
+        };
         let operands = [
-            dstates,
+            d_states,
             states,
             gates,
             xs,
             queries,
             shares,
-            turned(x[3], size),
+            transpose_weights(x[3], hidden),
             x[2].transpose(&[1, 0]),
             x[5].transpose(&[1, 0]),
             x[7],
             x[8],
             x[9],
         ];
-        let grad = DecoderGrad { layers: size.layers };
-        let made = dstates.graph().apply(grad, &operands);
-        let [dstates, dgates, dx, dquery, dscore, inputs] =
-            [made[0], made[1], made[2], made[3], made[4], made[5]];
-        let before = flat(states.slice(1, 0, steps).slice(2, cells, width));
-        let after = flat(states.slice(1, 1, steps).slice(2, 0, cells));
-        let (dweights, dbiases) = weight_gradients(dgates, inputs, size);
-        let dcontext = dstates.slice(1, 1, steps).slice(2, cells, width);
-        let [dkeys, dmemory, dv] = over_queries(dscore, shares, dcontext, queries, x[7], x[9]);
+        let grads = d_states.graph().apply(DecoderGrad { layers }, &operands);
+        let [d_states, d_gates, dx, d_query, d_score, cell_inputs] =
+            [grads[0], grads[1], grads[2], grads[3], grads[4], grads[5]];
+        let contexts_before = flat(states.slice(1, 0, steps).slice(2, cells, hidden));
+        let cells_after = flat(states.slice(1, 1, steps).slice(2, 0, cells));
+        let [d_weights, d_biases] = weight_gradients(d_gates, cell_inputs, layers, hidden);
+        let d_context = d_states.slice(1, 1, steps).slice(2, cells, hidden);
+        let [d_keys, d_memory, d_v] =
+            sum_over_queries(d_score, shares, d_context, queries, x[7], x[9]);
         vec![
             Some(dx),
-            Some(dstates.slice(1, 0, 1).reshape(x[1].spec().shape)),
-            Some(before.product(flat(dx), true, false)),
-            Some(dweights),
-            Some(dbiases),
-            Some(after.product(flat(dquery), true, false)),
-            Some(flat(dquery).sum(0)),
-            Some(dkeys),
-            Some(dmemory),
-            Some(dv),
+            Some(d_states.slice(1, 0, 1).reshape(x[1].spec().shape)),
+            Some(contexts_before.product(flat(dx), true, false)),
+            Some(d_weights),
+            Some(d_biases),
+            Some(cells_after.product(flat(d_query), true, false)),
+            Some(flat(d_query).sum(0)),
+            Some(d_keys),
+            Some(d_memory),
+            Some(d_v),
         ]
-    }
-
-    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let specs: Vec<_> = inputs.iter().map(|a| a.spec.clone()).collect();
-        let (Ok((size, attended)), Ok(outputs)) = (sizes(&specs), self.output(&specs)) else {
-            return vec![];
-        };
-        let (width, cells) = (size.width, 2 * size.layers * size.width);
-        let mut made: Vec<_> = outputs.into_iter().map(Array::zeros).collect();
-        let sequence = |b: usize| {
-            let mut row = of_sequence(inputs[1], b).to_vec();
-            let mut steps = vec![(row.clone(), vec![], vec![], vec![], vec![])];
-            for t in 0..size.steps {
-                let mut x = inputs[0].data[(b * size.steps + t) * width..][..width].to_vec();
-                add_product(&mut x, &row[cells..], &inputs[2].data);
-                let (_, gates) = layers(&mut row, &x, &inputs[3].data, &inputs[4].data, size);
-                let mut query = inputs[6].data.clone();
-                add_product(&mut query, &row[..cells], &inputs[5].data);
-                let (keys, memory) = (of_sequence(inputs[7], b), of_sequence(inputs[8], b));
-                let (shares, context) = attend(&query, keys, memory, &inputs[9].data);
-                row[cells..].copy_from_slice(&context);
-                steps.push((row.clone(), gates, x, query, shares));
-            }
-            steps
-        };
-        let sequences: Vec<_> = (0..size.batch).into_par_iter().map(sequence).collect();
-        for (b, steps) in sequences.into_iter().enumerate() {
-            for (row, (state, gates, x, query, shares)) in steps.into_iter().enumerate() {
-                made[0].data[size.row(b, row)..][..state.len()].copy_from_slice(&state);
-                let Some(t) = row.checked_sub(1) else {
-                    continue;
-                };
-                for (l, gates) in gates.into_iter().enumerate() {
-                    made[1].data[size.gate(l, b, t)..][..4 * width].copy_from_slice(&gates);
-                }
-                let bt = b * size.steps + t;
-                made[2].data[bt * width..][..width].copy_from_slice(&x);
-                made[3].data[bt * width..][..width].copy_from_slice(&query);
-                let positions = attended.positions;
-                made[4].data[bt * positions..][..positions].copy_from_slice(&shares);
-            }
-        }
-        made
-    }
-
-    fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance::sum(64 * inputs[0].shape.last())
-    }
-
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        modest(i, distribution, rng)
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        MODEST
-    }
-
-    fn representative(&self, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
-        let mut fewer = inputs.to_vec();
-        if let Ok((size, attended)) = sizes(inputs) {
-            let (batch, steps) = (size.batch.min(8), size.steps.min(4));
-            fewer[0] = TensorSpec::f32([batch, steps, size.width]);
-            fewer[1] = TensorSpec::f32([batch, size.units * size.width]);
-            fewer[7] = TensorSpec::f32([batch, attended.positions, size.width]);
-            fewer[8] = fewer[7].clone();
-        }
-        fewer
     }
 }
 
-/// Operations of cells, input, query and attention.
-fn flops(size: Size, attended: Attended) -> u64 {
-    let rows = size.batch * size.steps;
-    let linear = 2 * rows * size.width * size.width * (1 + 2 * size.layers);
-    size.flops() + (linear + 6 * rows * attended.positions * size.width) as u64
+#[derive(Debug)]
+struct DecoderProblem {
+    stack: Stack,
+    attended: Attended,
+    /// States, gates, x, queries and shares.
+    outputs: [Output; 5],
+    cost: Cost,
+}
+
+impl Problem for DecoderProblem {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::sum(64 * self.stack.hidden)
+    }
+
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        Step::variants(self.stack.hidden, caps)
+    }
+
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let stack = self.stack;
+        let Stack { batch, steps, layers, .. } = stack;
+        let columns = stack.hidden / 4;
+        let cells = 2 * layers * columns;
+        let [states, gates, xs, queries, shares] = [0, 1, 2, 3, 4].map(output);
+        let step = Step::forward(variant, stack, false);
+        let sequence_len = (steps + 1) * stack.row_len();
+        let start = copy_rows(input(1), states, batch, stack.row_len(), sequence_len, caps);
+        let mut dispatches = vec![start];
+        for t in 0..steps {
+            // x = tokens' share + context before, by its share of the weight
+            let x = Linear {
+                weights: input(2),
+                pitch: columns,
+                depth: columns,
+                columns,
+                a: stack.state_rows(states.read(), t, cells),
+                y: stack.step_rows(xs, t, columns),
+                start: Start::Rows(stack.step_rows(input(0), t, columns)),
+            };
+            dispatches.push(x.dispatch(variant, stack));
+            dispatches.extend((0..layers).map(|l| {
+                step.cell(t, Some(l))
+                    .bind("weights", input(3))
+                    .bind("biases", input(4))
+                    .bind("below", xs.read())
+                    .bind("states", states)
+                    .bind("gates", gates)
+            }));
+            let query = Linear {
+                weights: input(5),
+                pitch: columns,
+                depth: cells,
+                columns,
+                a: stack.state_rows(states.read(), t + 1, 0),
+                y: stack.step_rows(queries, t, columns),
+                start: Start::Rows(Rows { tensor: input(6), first: 0, apart: 0 }),
+            };
+            dispatches.push(query.dispatch(variant, stack));
+            let attention = self
+                .attended
+                .dispatch("forward", attention_lanes(variant), context_rows(stack), t..t + 1)
+                .bind("query", queries.read())
+                .bind("keys", input(7))
+                .bind("memory", input(8))
+                .bind("v", input(9))
+                .bind("shares", shares)
+                .bind("context", states);
+            dispatches.push(attention);
+        }
+        Lowered { dispatches, scratch: Vec::new() }
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
+        let stack = self.stack;
+        let (hidden, cells) = (stack.hidden, 2 * stack.layers * stack.hidden);
+        let decode = |b: usize| {
+            let mut row = sequence(inputs[1], b).to_vec();
+            let step = |t: usize| {
+                let tokens = &inputs[0].data[(b * stack.steps + t) * hidden..][..hidden];
+                let mut x = tokens.to_vec();
+                add_product(&mut x, &row[cells..], &inputs[2].data);
+                let gates = stack.forward(&mut row, &x, &inputs[3].data, &inputs[4].data);
+                let mut query = inputs[6].data.clone();
+                add_product(&mut query, &row[..cells], &inputs[5].data);
+                let (keys, memory) = (sequence(inputs[7], b), sequence(inputs[8], b));
+                let (shares, context) = attend(&query, keys, memory, &inputs[9].data);
+                row[cells..].copy_from_slice(&context);
+                (row.clone(), gates, x, query, shares)
+            };
+            (0..stack.steps).map(step).collect::<Vec<_>>()
+        };
+        let sequences: Vec<_> = (0..stack.batch).into_par_iter().map(decode).collect();
+        let mut outputs = self.outputs.each_ref().map(Output::zeros);
+        let [states, all_gates, xs, queries, all_shares] = &mut outputs;
+        for (b, steps) in sequences.into_iter().enumerate() {
+            let start = sequence(inputs[1], b);
+            states.data[stack.row(b, 0)..][..start.len()].copy_from_slice(start);
+            for (t, (row, gates, x, query, shares)) in steps.into_iter().enumerate() {
+                states.data[stack.row(b, t + 1)..][..row.len()].copy_from_slice(&row);
+                stack.store_gates(all_gates, b, t, &gates);
+                let bt = b * stack.steps + t;
+                xs.data[bt * hidden..][..hidden].copy_from_slice(&x);
+                queries.data[bt * hidden..][..hidden].copy_from_slice(&query);
+                all_shares.data[bt * shares.len()..][..shares.len()].copy_from_slice(&shares);
+            }
+        }
+        outputs.into()
+    }
+
+    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
+        sample_well_conditioned(x, distribution, rng)
+    }
+
+    fn distributions(&self) -> &'static [Distribution] {
+        WELL_CONDITIONED
+    }
+
+    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
+        let reduced = self.stack.reduced();
+        (reduced != self.stack).then(|| input_specs(reduced, &self.attended).to_vec())
+    }
 }
 
 /// What attention needs: keys and memory [B, S, H] and v `[H]`.
@@ -295,15 +312,20 @@ pub struct Parameters<'g> {
 impl<'g> Tensor<'g> {
     /// The states [B, T + 1, (2L + 1) H] of a decoder over `self`, the tokens' share of each step's input
     /// [B, T, H], from `start` [B, (2L + 1) H] on. A row is c and h of each layer and the context.
-    pub fn decoder(self, start: Tensor<'g>, own: Parameters<'g>, memory: Memory<'g>) -> Tensor<'g> {
+    pub fn decoder(
+        self,
+        start: Tensor<'g>,
+        parameters: Parameters<'g>,
+        memory: Memory<'g>,
+    ) -> Tensor<'g> {
         let inputs = [
             self,
             start,
-            own.context,
-            own.weights,
-            own.biases,
-            own.query,
-            own.query_bias,
+            parameters.context,
+            parameters.weights,
+            parameters.biases,
+            parameters.query,
+            parameters.query_bias,
             memory.keys,
             memory.values,
             memory.v,
@@ -323,7 +345,7 @@ impl super::Family for Family {
 
     fn cases(&self) -> Vec<Case> {
         let mut cases = Vec::new();
-        for (layers, batch, steps, positions, width) in [
+        for (layers, batch, steps, positions, hidden) in [
             (1usize, 1usize, 1usize, 1usize, 4usize),
             (1, 2, 2, 3, 4),
             (2, 3, 2, 2, 12),
@@ -331,40 +353,11 @@ impl super::Family for Family {
             (3, 5, 1, 7, 36),
             (3, 3, 2, 40, 256),
         ] {
-            let units = 2 * layers + 1;
-            let of = |a, b| TensorSpec::f32([batch, a, b]);
-            let tokens = of(steps, width);
-            let memory = of(positions, width);
-            let v = TensorSpec::f32([width]);
-            let inputs = [
-                tokens.clone(),
-                TensorSpec::f32([batch, units * width]),
-                TensorSpec::f32([width, width]),
-                TensorSpec::f32([layers, 8 * width * width]),
-                TensorSpec::f32([layers, 4 * width]),
-                TensorSpec::f32([2 * layers * width, width]),
-                v.clone(),
-                memory.clone(),
-                memory.clone(),
-                v.clone(),
-            ];
-            let name = format!("l{layers}_b{batch}_t{steps}_s{positions}_h{width}");
-            cases.push(Case::new(&*name, Decoder, inputs));
-            let states = of(steps + 1, units * width);
-            let inputs = [
-                states.clone(),
-                states,
-                TensorSpec::f32([layers, batch, steps, 4 * width]),
-                tokens.clone(),
-                tokens,
-                of(steps, positions),
-                TensorSpec::f32([layers, 4 * width, 2 * width]),
-                TensorSpec::f32([width, width]),
-                TensorSpec::f32([width, 2 * layers * width]),
-                memory.clone(),
-                memory,
-                v,
-            ];
+            let stack = Stack { batch, steps, hidden, layers, units: 2 * layers + 1 };
+            let attended = Attended { batch, queries: steps, positions, hidden };
+            let name = format!("l{layers}_b{batch}_t{steps}_s{positions}_h{hidden}");
+            cases.push(Case::new(&*name, Decoder, input_specs(stack, &attended)));
+            let inputs = grad::input_specs(stack, &attended);
             cases.push(Case::new(format!("{name}_back"), DecoderGrad { layers }, inputs));
         }
         cases

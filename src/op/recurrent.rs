@@ -7,8 +7,7 @@
 use rayon::prelude::*;
 
 use crate::graph::Tensor;
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
@@ -21,7 +20,7 @@ mod grad;
 mod step;
 
 pub use grad::RecurrentGrad;
-use step::Size;
+use step::Sizes;
 
 /// Inputs x [B, T, H], the weights U_f, U_b [H, H] as [in, out], frames u32 `[B]`; outputs h_f, h_b
 /// [B, T, H]:
@@ -36,47 +35,20 @@ pub struct Recurrent {
     pub limit: f32,
 }
 
-impl OldOp for Recurrent {
-    fn name(&self) -> &'static str {
-        "recurrent"
+impl Op for Recurrent {
+    fn kind(&self) -> Kind {
+        Kind::new("recurrent", Class::Matrix)
     }
 
-    fn class(&self) -> Class {
-        Class::Matrix
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let x = &inputs[0];
-        let size = Size::of(x).ok_or_else(|| format!("{x} is not [B, T, H]"))?;
-        for weight in &inputs[1..3] {
-            if *weight != TensorSpec::f32([size.width, size.width]) {
-                return Err(format!("the weight of {x} cannot be {weight}"));
-            }
-        }
-        if inputs[3] != TensorSpec::u32([size.batch]) {
+        let sizes = Sizes::of(x, &inputs[1..3])?;
+        if inputs[3] != TensorSpec::u32([sizes.batch]) {
             return Err(format!("the frames of {x} cannot be {}", inputs[3]));
         }
-        Ok(vec![TensorSpec::f32(x.dims()); 2])
-    }
-
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let flops = Size::of(&inputs[0]).map_or(0, |size| size.flops(3));
-        Cost::new(flops, inputs, &self.output(inputs).unwrap_or_default())
-    }
-
-    fn variants(&self, inputs: &[TensorSpec], caps: &Caps) -> Vec<Variant> {
-        Size::of(&inputs[0]).map_or(vec![], |size| step::variants(size, caps))
-    }
-
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let Some(size) = Size::of(&io.inputs[0]) else {
-            return Lowered::default();
-        };
-        let bindings = [input(1), input(2), output(0), output(1), input(0), input(3)];
-        Lowered {
-            dispatches: step::dispatches(variant, size, self.limit, None, &bindings),
-            scratch: Vec::new(),
-        }
+        let outputs = [sizes.states(), sizes.states()].map(Output::new);
+        let cost = Cost::moving(sizes.flops(3), inputs, &outputs);
+        Ok(Box::new(RecurrentProblem { limit: self.limit, sizes, outputs, cost }))
     }
 
     /// dz by [`RecurrentGrad`]; dx = dz_f + dz_b; dU_f = sum over b and t of h_f[b, t - 1]^T dz_f[b, t],
@@ -89,47 +61,82 @@ impl OldOp for Recurrent {
         y: &[Tensor<'g>],
         dy: &[Option<Tensor<'g>>],
     ) -> Vec<Option<Tensor<'g>>> {
-        let Some(size) = Size::of(&x[0].spec()) else {
-            return vec![None; x.len()];
-        };
         // States are finite, so that 0 times them is 0.
         let d = |i: usize| dy[i].unwrap_or_else(|| y[i].scale(0.0));
         let op = RecurrentGrad { limit: self.limit };
         let dz = x[0].graph().apply(op, &[x[1], x[2], y[0], y[1], d(0), d(1)]);
-        let rows = [size.batch * size.steps, size.width];
-        let of_weight = |i: usize, toward: Toward| {
+        let states = x[0].spec().shape;
+        let rows = [states.rows(), states.last()];
+        let d_weight = |i: usize, toward: Toward| {
             let before = y[i].shift(toward).reshape(rows);
             Some(before.product(dz[i].reshape(rows), true, false))
         };
-        vec![Some(dz[0] + dz[1]), of_weight(0, Toward::Later), of_weight(1, Toward::Earlier), None]
+        vec![Some(dz[0] + dz[1]), d_weight(0, Toward::Later), d_weight(1, Toward::Earlier), None]
+    }
+}
+
+/// x, both weights and frames.
+fn input_specs(sizes: Sizes) -> [TensorSpec; 4] {
+    [sizes.states(), sizes.weight(), sizes.weight(), TensorSpec::u32([sizes.batch])]
+}
+
+#[derive(Debug)]
+struct RecurrentProblem {
+    limit: f32,
+    sizes: Sizes,
+    /// h_f and h_b.
+    outputs: [Output; 2],
+    cost: Cost,
+}
+
+impl Problem for RecurrentProblem {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::sum(self.sizes.hidden)
+    }
+
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        self.sizes.variants(caps)
+    }
+
+    fn lower(&self, variant: &Variant, _caps: &Caps) -> Lowered {
+        let weights_and_states = [input(1), input(2), output(0), output(1)];
+        let steps = self.sizes.dispatches(variant, self.limit, None, weights_and_states);
+        let dispatches = steps.map(|step| step.bind("x", input(0)).bind("frames", input(3)));
+        Lowered { dispatches: dispatches.collect(), scratch: Vec::new() }
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let (x, frames) = (inputs[0], inputs[3]);
-        let Some(Size { steps, width, .. }) = Size::of(&x.spec) else {
-            return vec![];
-        };
+        let Sizes { steps, hidden, .. } = self.sizes;
         let direction = |d: usize| {
             let u = &inputs[1 + d].data;
             let mut h = Array::zeros(x.spec.clone());
-            let utterances = h.data.par_chunks_mut(steps * width).enumerate();
+            let utterances = h.data.par_chunks_mut(steps * hidden).enumerate();
             utterances.for_each(|(b, h)| {
-                let mut before = vec![0.0; width];
+                let mut before = vec![0.0; hidden];
                 for s in 0..steps {
                     let t = if d == 0 { s } else { steps - 1 - s };
                     if t as f64 >= frames.data[b] {
                         continue;
                     }
-                    let at = (b * steps + t) * width;
-                    let mut z = x.data[at..at + width].to_vec();
+                    let at = (b * steps + t) * hidden;
+                    let mut z = x.data[at..at + hidden].to_vec();
                     for (k, &before) in before.iter().enumerate() {
-                        let row = &u[k * width..(k + 1) * width];
+                        let row = &u[k * hidden..(k + 1) * hidden];
                         z.iter_mut().zip(row).for_each(|(z, u)| *z += before * u);
                     }
                     for (before, z) in before.iter_mut().zip(z) {
                         *before = z.clamp(0.0, f64::from(self.limit));
                     }
-                    h[t * width..(t + 1) * width].copy_from_slice(&before);
+                    h[t * hidden..(t + 1) * hidden].copy_from_slice(&before);
                 }
             });
             h
@@ -137,43 +144,33 @@ impl OldOp for Recurrent {
         vec![direction(0), direction(1)]
     }
 
-    fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance::sum(inputs[0].shape.last())
-    }
-
     /// One utterance has all frames, one fewer, the others any number.
-    fn sample(
-        &self,
-        inputs: &[TensorSpec],
-        distribution: Distribution,
-        rng: &mut Rng,
-    ) -> Vec<Array> {
-        let [batch, steps, _] = *inputs[0].dims() else {
-            return vec![];
-        };
+    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
+        let Sizes { batch, steps, .. } = self.sizes;
         let frames = (0..batch).map(|b| match b {
             0 => steps,
             1 => rng.below(steps),
             _ => rng.below(steps + 1),
         } as f64);
-        let frames = Array::new(inputs[3].clone(), frames.collect());
+        let frames = Array::new(x[3].clone(), frames.collect());
         vec![
-            distribution.array(&inputs[0], 1, rng),
-            weights(&inputs[1], distribution, rng),
-            weights(&inputs[2], distribution, rng),
+            distribution.array(&x[0], 1, rng),
+            sample_weight(&x[1], distribution, rng),
+            sample_weight(&x[2], distribution, rng),
             frames,
         ]
     }
 
-    fn representative(&self, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
-        cut(inputs, 0)
+    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
+        let reduced = self.sizes.reduced();
+        (reduced != self.sizes).then(|| input_specs(reduced).to_vec())
     }
 }
 
 /// Recurrent weights of the size that models have, about 1 / sqrt(H): the recurrence then shrinks a
 /// rounding error. Larger ones would make it chaotic, and no tolerance could hold: where the
 /// distribution is of large values, only the other inputs are.
-fn weights(spec: &TensorSpec, distribution: Distribution, rng: &mut Rng) -> Array {
+fn sample_weight(spec: &TensorSpec, distribution: Distribution, rng: &mut Rng) -> Array {
     let values = match distribution {
         Distribution::Offset | Distribution::Extreme => Distribution::Uniform,
         other => other,
@@ -182,21 +179,6 @@ fn weights(spec: &TensorSpec, distribution: Distribution, rng: &mut Rng) -> Arra
     let scale = 1.0 / (spec.shape.last() as f64).sqrt();
     array.data.iter_mut().for_each(|x| *x *= scale);
     array
-}
-
-/// `inputs` with fewer utterances and steps; `states` is the place of one that is [B, T, H]. At
-/// B 32, T 783, H 2048 the reference alone would take minutes.
-fn cut(inputs: &[TensorSpec], states: usize) -> Vec<TensorSpec> {
-    let Some(size) = Size::of(&inputs[states]) else {
-        return inputs.to_vec();
-    };
-    let small = size.representative();
-    let each = |spec: &TensorSpec| match spec.dims() {
-        [_, _, _] => TensorSpec::f32([small.batch, small.steps, small.width]),
-        [_] => TensorSpec::u32([small.batch]),
-        _ => spec.clone(),
-    };
-    inputs.iter().map(each).collect()
 }
 
 impl<'g> Tensor<'g> {
@@ -228,7 +210,7 @@ impl super::Family for Family {
     fn cases(&self) -> Vec<Case> {
         let mut cases = Vec::new();
         // The limit of the models is never reached by small inputs: most cases clip earlier.
-        for (batch, steps, width, limit) in [
+        for (batch, steps, hidden, limit) in [
             (1, 1, 1, 20.0),
             (1, 3, 1, 0.5),
             (2, 4, 4, 0.5),
@@ -241,15 +223,11 @@ impl super::Family for Family {
             (4, 64, 64, 20.0),
             (32, 3, 512, 20.0),
         ] {
-            let states = TensorSpec::f32([batch, steps, width]);
-            let weight = TensorSpec::f32([width, width]);
-            let frames = TensorSpec::u32([batch]);
-            let size = format!("b{batch}_t{steps}_h{width}");
-            let inputs = [states.clone(), weight.clone(), weight.clone(), frames];
-            cases.push(Case::new(&*size, Recurrent { limit }, inputs));
-            let inputs = [&weight, &weight, &states, &states, &states, &states].map(Clone::clone);
-            let name = format!("grad_{size}");
-            cases.push(Case::new(name, RecurrentGrad { limit }, inputs));
+            let sizes = Sizes { batch, steps, hidden };
+            let name = format!("b{batch}_t{steps}_h{hidden}");
+            cases.push(Case::new(&*name, Recurrent { limit }, input_specs(sizes)));
+            let inputs = grad::input_specs(sizes);
+            cases.push(Case::new(format!("grad_{name}"), RecurrentGrad { limit }, inputs));
         }
         cases
     }
@@ -259,20 +237,15 @@ impl super::Family for Family {
 mod tests {
     use super::*;
     use crate::graph::Builder;
-    use crate::graph::op::Op;
     use crate::graph::reference::finite_differences;
 
     /// The general test of rules gives every output a gradient.
     #[test]
     fn gradient_where_one_direction_is_not_used() {
         let op = Recurrent { limit: 0.5 };
-        let specs = [
-            TensorSpec::f32([2, 4, 3]),
-            TensorSpec::f32([3, 3]),
-            TensorSpec::f32([3, 3]),
-            TensorSpec::u32([2]),
-        ];
-        let inputs = op.sample(&specs, Distribution::Uniform, &mut Rng::new(1));
+        let specs = input_specs(Sizes { batch: 2, steps: 4, hidden: 3 });
+        let problem = op.problem(&specs).unwrap();
+        let inputs = problem.sample(&specs, Distribution::Uniform, &mut Rng::new(1));
         let graph = Builder::new();
         let leaf = |i: usize| graph.input(&format!("x{i}"), specs[i].shape.clone(), specs[i].dtype);
         let (x, forward, backward, frames) = (leaf(0), leaf(1), leaf(2), leaf(3));
@@ -280,7 +253,6 @@ mod tests {
         for gradient in graph.gradients(states.sum_all(), &[x, forward, backward]) {
             graph.output("gradient", gradient);
         }
-        let problem = Op::problem(&op, &specs).unwrap();
         let nodes = graph.finish().unwrap();
         let values = nodes.evaluate(&|name| inputs[name[1..].parse::<usize>().unwrap()].clone());
         let ones = |n: f64| Array::f32(specs[0].shape.clone(), vec![n; specs[0].len()]);

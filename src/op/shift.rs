@@ -1,9 +1,8 @@
 //! A sequence moved by one time step: what each step saw of its neighbour.
 
 use crate::graph::Tensor;
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
+use crate::graph::op::{Cost, Kind, Op, Output, Problem, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
@@ -32,45 +31,18 @@ impl Toward {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shift(pub Toward);
 
-impl OldOp for Shift {
-    fn name(&self) -> &'static str {
-        "shift"
+impl Op for Shift {
+    fn kind(&self) -> Kind {
+        Kind::new("shift", Class::Movement)
     }
 
-    fn class(&self) -> Class {
-        Class::Movement
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        match (inputs[0].dims(), inputs[0].dtype) {
-            ([_, _, _], DType::F32) => Ok(vec![inputs[0].clone()]),
-            _ => Err(format!("takes an f32 [B, T, H], not {}", inputs[0])),
-        }
-    }
-
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        Cost::new(0, inputs, inputs)
-    }
-
-    fn variants(&self, inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
-        let by = |width: u32| Variant::new("shift", [("WIDTH", width)]);
-        if inputs[0].shape.last().is_multiple_of(4) { vec![by(4), by(1)] } else { vec![by(1)] }
-    }
-
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let width = variant.get("WIDTH") as usize;
-        let [_, steps, columns] = *io.inputs[0].dims() else {
-            return Lowered::default();
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let x = &inputs[0];
+        let (&[batch, steps, width], DType::F32) = (x.dims(), x.dtype) else {
+            return Err(format!("takes an f32 [B, T, H], not {x}"));
         };
-        let total = io.inputs[0].len() / width;
-        let vector = if width == 4 { "vec4<f32>" } else { "f32" };
-        let kernel = Kernel::new("shift/shift").with_text("T", vector);
-        Lowered::one(Dispatch {
-            kernel: kernel.with_text("EARLIER", (self.0 == Toward::Earlier).to_string()),
-            bindings: vec![input(0), output(0)],
-            params: unnamed(vec![total as u32, steps as u32, (columns / width) as u32]),
-            grid: grid(total.div_ceil(64), io.caps),
-        })
+        let y = [Output::new(x.clone())];
+        Ok(Box::new(ShiftProblem { toward: self.0, batch, steps, width, y }))
     }
 
     /// Moves the gradient back.
@@ -82,28 +54,67 @@ impl OldOp for Shift {
     ) -> Vec<Option<Tensor<'g>>> {
         vec![dy[0].map(|dy| dy.shift(self.0.reversed()))]
     }
+}
 
-    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let [batch, steps, width] = *inputs[0].dims() else {
-            return vec![];
-        };
-        let mut y = Array::zeros(inputs[0].spec.clone());
-        for b in 0..batch {
-            for t in 1..steps {
-                let (before, after) = ((b * steps + t - 1) * width, (b * steps + t) * width);
-                let (from, to) = match self.0 {
-                    Toward::Later => (before, after),
-                    Toward::Earlier => (after, before),
-                };
-                y.data[to..to + width].copy_from_slice(&inputs[0].data[from..from + width]);
-            }
-        }
-        vec![y]
+#[derive(Debug)]
+struct ShiftProblem {
+    toward: Toward,
+    batch: usize,
+    steps: usize,
+    width: usize,
+    y: [Output; 1],
+}
+
+impl Problem for ShiftProblem {
+    fn outputs(&self) -> &[Output] {
+        &self.y
+    }
+
+    fn cost(&self) -> Cost {
+        Cost { flops: 0, bytes: 2 * self.y[0].spec.bytes() }
     }
 
     /// Nothing is computed.
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
+    fn tolerance(&self) -> Tolerance {
         Tolerance(0.0)
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        let by = |width: u32| Variant::new("shift", [("WIDTH", width)]);
+        if self.width.is_multiple_of(4) { vec![by(4), by(1)] } else { vec![by(1)] }
+    }
+
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let vector_width = variant.get("WIDTH") as usize;
+        let groups = self.width / vector_width;
+        let total = self.batch * self.steps * groups;
+        let kernel = Kernel::new("shift/shift")
+            .with_text("T", if vector_width == 4 { "vec4<f32>" } else { "f32" })
+            .with_text("EARLIER", (self.toward == Toward::Earlier).to_string());
+        let dispatch = Dispatch::new(kernel, grid(total.div_ceil(64), caps))
+            .bind("x", input(0))
+            .bind("y", output(0))
+            .param("total", total)
+            .param("steps", self.steps)
+            .param("groups", groups);
+        Lowered::one(dispatch)
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
+        let mut y = Array::zeros(inputs[0].spec.clone());
+        for b in 0..self.batch {
+            for t in 1..self.steps {
+                let after = (b * self.steps + t) * self.width;
+                let before = after - self.width;
+                let (from, to) = match self.toward {
+                    Toward::Later => (before, after),
+                    Toward::Earlier => (after, before),
+                };
+                let moved = &inputs[0].data[from..from + self.width];
+                y.data[to..to + self.width].copy_from_slice(moved);
+            }
+        }
+        vec![y]
     }
 }
 

@@ -2,32 +2,31 @@
 
 use rayon::prelude::*;
 
-use crate::tensor::{Array, TensorSpec};
+use crate::graph::op::Output;
+use crate::tensor::Array;
 
-/// Loss [B] and gradient [B, T, C] of the op's inputs.
-pub(super) fn loss_and_gradient(inputs: &[&Array]) -> Vec<Array> {
-    let [log_probs, frames, labels, lengths] = inputs else {
-        return vec![];
-    };
-    let (&[batch, steps, classes], &[_, most]) = (log_probs.dims(), labels.dims()) else {
-        return vec![];
-    };
-    let mut loss = Array::zeros(TensorSpec::f32([batch]));
-    let mut grad = Array::zeros(log_probs.spec.clone());
-    let size = steps * classes;
-    let each = loss.data.par_iter_mut().zip(grad.data.par_chunks_mut(size));
-    each.enumerate().for_each(|(b, (loss, grad))| {
-        let length = lengths.data[b] as usize;
-        let own = &labels.data[b * most..b * most + length];
-        // A blank before, between and after the labels.
-        let mut states = vec![classes - 1; 2 * length + 1];
-        for (k, &label) in own.iter().enumerate() {
-            states[2 * k + 1] = label as usize;
-        }
-        let end = frames.data[b] as usize * classes;
-        *loss = utterance(&log_probs.data[b * size..][..end], classes, &states, grad);
-    });
-    vec![loss, grad]
+use super::CtcProblem;
+
+impl CtcProblem {
+    /// Loss `[B]` and gradient [B, T, C] of the op's inputs.
+    pub(super) fn loss_and_gradient(&self, inputs: &[&Array]) -> Vec<Array> {
+        let (classes, most_labels) = (self.classes, self.most_labels);
+        let [mut loss, mut grad] = self.outputs.each_ref().map(Output::zeros);
+        let values = self.steps * classes;
+        let utterances = loss.data.par_iter_mut().zip(grad.data.par_chunks_mut(values));
+        utterances.enumerate().for_each(|(b, (loss, grad))| {
+            let label_length = inputs[3].data[b] as usize;
+            let labels = &inputs[2].data[b * most_labels..][..label_length];
+            // A blank before, between and after the labels.
+            let mut states = vec![classes - 1; 2 * label_length + 1];
+            for (k, &label) in labels.iter().enumerate() {
+                states[2 * k + 1] = label as usize;
+            }
+            let end = inputs[1].data[b] as usize * classes;
+            *loss = utterance(&inputs[0].data[b * values..][..end], classes, &states, grad);
+        });
+        vec![loss, grad]
+    }
 }
 
 /// The loss of one utterance; adds its gradient to `grad`. `states` are the classes of the extended

@@ -2,25 +2,24 @@
 //! second output has no gradient, so the general test of rules cannot hold it against differences.
 
 use crate::graph::Builder;
-use crate::graph::op::Op;
 use crate::graph::reference::finite_differences;
 
 use super::*;
 
-fn inputs(steps: usize, classes: usize, labels: &[usize], seed: u64) -> Vec<Array> {
-    let most = labels.len().max(1);
-    let specs = [
-        TensorSpec::f32([1, steps, classes]),
-        TensorSpec::u32([1]),
-        TensorSpec::u32([1, most]),
-        TensorSpec::u32([1]),
-    ];
-    let mut all = Ctc.sample(&specs, Distribution::Uniform, &mut Rng::new(seed));
-    all[1].data[0] = steps as f64;
-    all[2].data[..labels.len()]
+fn problem(
+    steps: usize,
+    classes: usize,
+    labels: &[usize],
+    seed: u64,
+) -> (Box<dyn Problem>, Vec<Array>) {
+    let specs = input_specs(1, steps, classes, labels.len().max(1));
+    let problem = Ctc.problem(&specs).unwrap();
+    let mut inputs = problem.sample(&specs, Distribution::Uniform, &mut Rng::new(seed));
+    inputs[1].data[0] = steps as f64;
+    inputs[2].data[..labels.len()]
         .copy_from_slice(&labels.iter().map(|&l| l as f64).collect::<Vec<_>>());
-    all[3].data[0] = labels.len() as f64;
-    all
+    inputs[3].data[0] = labels.len() as f64;
+    (problem, inputs)
 }
 
 /// -ln of the sum over all paths that collapse to `labels`.
@@ -45,8 +44,8 @@ fn reference_is_the_sum_over_all_paths() {
     for steps in 1..=5 {
         for classes in [3, 4] {
             for labels in labellings {
-                let inputs = inputs(steps, classes, labels, 5);
-                let got = Ctc.reference(&inputs.iter().collect::<Vec<_>>());
+                let (problem, inputs) = problem(steps, classes, labels, 5);
+                let got = problem.reference(&inputs.iter().collect::<Vec<_>>());
                 let wanted = enumerated(&inputs[0].data, steps, classes, labels);
                 let same = got[0].data[0] == wanted
                     || (got[0].data[0] - wanted).abs() < 1e-12 * wanted.abs();
@@ -65,13 +64,9 @@ fn reference_is_the_sum_over_all_paths() {
 
 #[test]
 fn gradient_rule_agrees_with_finite_differences() {
-    let specs = [
-        TensorSpec::f32([3, 7, 4]),
-        TensorSpec::u32([3]),
-        TensorSpec::u32([3, 3]),
-        TensorSpec::u32([3]),
-    ];
-    let mut inputs = Ctc.sample(&specs, Distribution::Uniform, &mut Rng::new(3));
+    let specs = input_specs(3, 7, 4, 3);
+    let problem = Ctc.problem(&specs).unwrap();
+    let mut inputs = problem.sample(&specs, Distribution::Uniform, &mut Rng::new(3));
     inputs[1].data = vec![7.0, 5.0, 0.0];
     inputs[2].data = vec![0.0, 0.0, 2.0, 1.0, 0.0, 0.0, 2.0, 2.0, 2.0];
     inputs[3].data = vec![3.0, 1.0, 0.0];
@@ -91,9 +86,8 @@ fn gradient_rule_agrees_with_finite_differences() {
     let values = nodes.evaluate(&feed);
     let got = values[nodes.outputs[0].1.0].clone().unwrap();
 
-    let problem = Op::problem(&Ctc, &specs).unwrap();
-    let of_grad = Array::zeros(specs[0].clone());
-    let wanted = finite_differences(problem.as_ref(), &inputs, &[weights, of_grad], 0);
+    let unweighted = Array::zeros(specs[0].clone());
+    let wanted = finite_differences(problem.as_ref(), &inputs, &[weights, unweighted], 0);
     for (got, wanted) in got.data.iter().zip(&wanted) {
         assert!((got - wanted).abs() < 1e-8, "{got} and {wanted}");
     }

@@ -2,20 +2,18 @@
 
 use rayon::prelude::*;
 
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
-use crate::kernel::{Caps, Lowered, Variant, input, output};
-use crate::op::attention::{Size as Attended, attend_back, of_sequence};
-use crate::op::lstm::cell::add_product;
-use crate::op::lstm::step::{
-    Linear, Rows, Size, Start, Step, copy_rows, inputs as cell_inputs, variants,
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::kernel::{Caps, Dispatch, Lowered, Variant, input, output};
+use crate::op::attention::{Attended, attend_backward, sequence};
+use crate::op::lstm::{
+    Linear, Stack, Start, Step, WELL_CONDITIONED, add_product, add_product_transposed, cell_inputs,
+    copy_rows, sample_well_conditioned, squash_gates,
 };
-use crate::op::lstm::{MODEST, add_back, gates_within, inputs_of, layers_back, modest};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
-use super::{context, flops, team};
+use super::{attention_lanes, context_rows, flops};
 
 /// Inputs: dstates and states [B, T + 1, U H], gates [L, B, T, 4H], x and queries [B, T, H], shares [B, T, S];
 /// transposed, the cells' weights [L, 4H, 2H], the context's share of the input's [H, H] and the query's
@@ -29,190 +27,224 @@ pub struct DecoderGrad {
     pub layers: usize,
 }
 
-impl DecoderGrad {
-    fn sizes(&self, inputs: &[TensorSpec]) -> Result<(Size, Attended), String> {
+/// All inputs, in order.
+pub(super) fn input_specs(stack: Stack, attended: &Attended) -> [TensorSpec; 12] {
+    let Stack { batch, hidden, layers, .. } = stack;
+    let memory = TensorSpec::f32([batch, attended.positions, hidden]);
+    let shares = TensorSpec::f32([batch, stack.steps, attended.positions]);
+    [
+        stack.states(),
+        stack.states(),
+        stack.gates(),
+        stack.x(),
+        stack.x(),
+        shares,
+        stack.transposed_weights(),
+        TensorSpec::f32([hidden, hidden]),
+        TensorSpec::f32([hidden, 2 * layers * hidden]),
+        memory.clone(),
+        memory,
+        TensorSpec::f32([hidden]),
+    ]
+}
+
+impl Op for DecoderGrad {
+    fn kind(&self) -> Kind {
+        Kind::new("decoder_grad", Class::Matrix)
+    }
+
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let attended = Attended::of(&inputs[4], &inputs[9], &inputs[11])?;
-        let (width, layers) = (attended.width, self.layers);
-        let size = Size {
-            batch: attended.batch,
-            steps: attended.queries,
-            width,
-            layers,
-            units: 2 * layers + 1,
-        };
-        let fits = inputs[0] == TensorSpec::f32([size.batch, size.steps + 1, size.units * width])
-            && inputs[1] == inputs[0]
-            && inputs[2] == TensorSpec::f32([layers, size.batch, size.steps, 4 * width])
-            && inputs[3] == inputs[4]
-            && inputs[6] == TensorSpec::f32([layers, 4 * width, 2 * width])
-            && inputs[8] == TensorSpec::f32([width, 2 * layers * width]);
-        if fits {
-            Ok((size, attended))
-        } else {
-            Err(format!("{} and {} differ", inputs[0], inputs[2]))
+        let Attended { batch, queries: steps, hidden, .. } = attended;
+        let layers = self.layers;
+        let stack = Stack { batch, steps, hidden, layers, units: 2 * layers + 1 };
+        if *inputs != input_specs(stack, &attended) {
+            return Err(format!("{} and {} differ", inputs[0], inputs[2]));
         }
+        let outputs = [
+            stack.states(),
+            stack.gates(),
+            stack.x(),
+            stack.x(),
+            attended.shares(),
+            stack.cell_inputs(),
+        ]
+        .map(Output::new);
+        let cost = Cost::moving(flops(stack, &attended), inputs, &outputs);
+        Ok(Box::new(DecoderGradProblem { stack, attended, outputs, cost }))
     }
 }
 
-impl OldOp for DecoderGrad {
-    fn name(&self) -> &'static str {
-        "decoder_grad"
+#[derive(Debug)]
+struct DecoderGradProblem {
+    stack: Stack,
+    attended: Attended,
+    /// dstates, dgates, dx, dquery, dscore and what each cell multiplied.
+    outputs: [Output; 6],
+    cost: Cost,
+}
+
+/// The operands of the cells' kernel.
+fn bind_cell(dispatch: Dispatch) -> Dispatch {
+    dispatch
+        .bind("turned", input(6))
+        .bind("gates", input(2))
+        .bind("states", input(1))
+        .bind("d_states", output(0))
+        .bind("d_gates", output(1))
+}
+
+impl Problem for DecoderGradProblem {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
     }
 
-    fn class(&self) -> Class {
-        Class::Matrix
+    fn cost(&self) -> Cost {
+        self.cost
     }
 
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        let (size, _) = self.sizes(inputs)?;
-        let cells = TensorSpec::f32([size.layers, size.batch, size.steps, 2 * size.width]);
-        let [states, gates, x, query, shares] = [0, 2, 3, 4, 5].map(|i| inputs[i].clone());
-        Ok(vec![states, gates, x, query, shares, cells])
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::sum(64 * self.stack.hidden)
     }
 
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let flops = self.sizes(inputs).map_or(0, |(size, attended)| flops(size, attended));
-        Cost::new(flops, inputs, &self.output(inputs).unwrap_or_default())
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        Step::variants(self.stack.hidden, caps)
     }
 
-    fn variants(&self, inputs: &[TensorSpec], caps: &Caps) -> Vec<Variant> {
-        variants(inputs[3].shape.last(), caps)
-    }
-
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let Ok((size, attended)) = self.sizes(io.inputs) else {
-            return Lowered::default();
-        };
-        let (steps, columns) = (size.steps, size.width / 4);
-        let (row, rows) = (size.units * columns, (steps + 1) * size.units * columns);
-        let cells = 2 * size.layers * columns;
-        let each = |t: usize, columns: usize| Rows { first: t * columns, apart: steps * columns };
-        let state = |t: usize, first: usize| Rows { first: t * row + first, apart: rows };
-        let all = io.inputs[0].len();
-        let mut dispatches = vec![copy_rows(input(0), output(0), 1, all, all, io.caps)];
-        let step = Step::backward(variant, size, false, false);
-        let operands = [input(6), input(2), input(1), output(0), output(1)];
-        for t in (0..steps).rev() {
-            let mut bindings = vec![input(4), input(9), input(10), input(11), input(5)];
-            bindings.extend([output(0).read(), output(3), output(4)]);
-            let team = team(variant, io.caps);
-            dispatches.push(attended.dispatch("backward", team, context(size), t..t + 1, bindings));
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let stack = self.stack;
+        let Stack { hidden, layers, .. } = stack;
+        let columns = hidden / 4;
+        let cells = 2 * layers * columns;
+        let [d_states, d_gates, dx, d_query, d_score] = [0, 1, 2, 3, 4].map(output);
+        let states_len = stack.states().len();
+        let mut dispatches = vec![copy_rows(input(0), d_states, 1, states_len, states_len, caps)];
+        let step = Step::backward(variant, stack, false, false);
+        for t in (0..stack.steps).rev() {
+            let attention = self
+                .attended
+                .dispatch("backward", attention_lanes(variant), context_rows(stack), t..t + 1)
+                .bind("query", input(4))
+                .bind("keys", input(9))
+                .bind("memory", input(10))
+                .bind("v", input(11))
+                .bind("shares", input(5))
+                .bind("d_context", d_states.read())
+                .bind("d_query", d_query)
+                .bind("d_score", d_score);
+            dispatches.push(attention);
             // The query saw all c and h.
-            let linear = Linear { depth: columns, columns: cells, pitch: cells };
-            let places = [each(t, columns), state(t + 1, 0)];
-            let query = output(3).read();
-            let bindings = vec![input(8), query, output(0), query];
-            dispatches.push(Step::linear(variant, size, linear, places, Start::Result, bindings));
-            dispatches.extend((0..size.layers).rev().map(|l| step.cell(t, Some(l), &operands)));
+            let query = Linear {
+                weights: input(8),
+                pitch: cells,
+                depth: columns,
+                columns: cells,
+                a: stack.step_rows(d_query.read(), t, columns),
+                y: stack.state_rows(d_states, t + 1, 0),
+                start: Start::Result,
+            };
+            dispatches.push(query.dispatch(variant, stack));
+            dispatches.extend((0..layers).rev().map(|l| bind_cell(step.cell(t, Some(l)))));
             // The first layer saw x, and x the context before.
-            let linear = Linear { depth: size.width, columns, pitch: 2 * columns };
-            let places = [each(t, size.width), each(t, columns)];
-            let gates = output(1).read();
-            let bindings = vec![input(6), gates, output(2), gates];
-            dispatches.push(Step::linear(variant, size, linear, places, Start::None, bindings));
-            let linear = Linear { depth: columns, columns, pitch: columns };
-            let places = [each(t, columns), state(t, cells)];
-            let x = output(2).read();
-            let bindings = vec![input(7), x, output(0), x];
-            dispatches.push(Step::linear(variant, size, linear, places, Start::Result, bindings));
+            let x = Linear {
+                weights: input(6),
+                pitch: 2 * columns,
+                depth: hidden,
+                columns,
+                a: stack.step_rows(d_gates.read(), t, hidden),
+                y: stack.step_rows(dx, t, columns),
+                start: Start::None,
+            };
+            dispatches.push(x.dispatch(variant, stack));
+            let context = Linear {
+                weights: input(7),
+                pitch: columns,
+                depth: columns,
+                columns,
+                a: stack.step_rows(dx.read(), t, columns),
+                y: stack.state_rows(d_states, t, cells),
+                start: Start::Result,
+            };
+            dispatches.push(context.dispatch(variant, stack));
         }
-        dispatches.push(Step::backward(variant, size, false, true).cell(0, None, &operands));
-        dispatches.push(cell_inputs(input(3), input(1), output(5), size, io.caps));
+        dispatches.push(bind_cell(Step::backward(variant, stack, false, true).cell(0, None)));
+        dispatches.push(cell_inputs(input(3), input(1), output(5), stack, caps));
         Lowered { dispatches, scratch: Vec::new() }
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let specs: Vec<_> = inputs.iter().map(|a| a.spec.clone()).collect();
-        let (Ok((size, attended)), Ok(outputs)) = (self.sizes(&specs), self.output(&specs)) else {
-            return vec![];
-        };
-        let (width, cells, pitch) =
-            (size.width, 2 * size.layers * size.width, size.units * size.width);
-        let (turned, positions) = (&inputs[6].data, attended.positions);
-        let mut made: Vec<_> = outputs.into_iter().map(Array::zeros).collect();
-        let sequence = |b: usize| {
-            let mut d = of_sequence(inputs[0], b).to_vec();
-            let mut later = vec![vec![0.0; 4 * width]; size.layers];
+        let (stack, positions) = (self.stack, self.attended.positions);
+        let Stack { hidden, layers, .. } = stack;
+        let (cells, row_len) = (2 * layers * hidden, stack.row_len());
+        let transposed = &inputs[6].data;
+        let decode_backward = |b: usize| {
+            let mut d_rows = sequence(inputs[0], b).to_vec();
+            let mut d_gates = vec![vec![0.0; 4 * hidden]; layers];
             let mut steps = Vec::new();
-            for t in (0..size.steps).rev() {
-                let bt = b * size.steps + t;
-                let (dscore, dquery) = attend_back(
-                    &inputs[4].data[bt * width..][..width],
-                    of_sequence(inputs[9], b),
-                    of_sequence(inputs[10], b),
+            for t in (0..stack.steps).rev() {
+                let bt = b * stack.steps + t;
+                let (d_score, d_query) = attend_backward(
+                    &inputs[4].data[bt * hidden..][..hidden],
+                    sequence(inputs[9], b),
+                    sequence(inputs[10], b),
                     &inputs[11].data,
                     &inputs[5].data[bt * positions..][..positions],
-                    &d[(t + 1) * pitch + cells..][..width],
+                    &d_rows[(t + 1) * row_len + cells..][..hidden],
                 );
-                add_product(&mut d[(t + 1) * pitch..][..cells], &dquery, &inputs[8].data);
+                let d_cells = &mut d_rows[(t + 1) * row_len..][..cells];
+                add_product(d_cells, &d_query, &inputs[8].data);
                 let (gates, states) = (&inputs[2].data, &inputs[1].data);
-                later = layers_back(&mut d, &later, turned, gates, states, size, b, t);
-                let mut dx = vec![0.0; width];
-                add_back(&mut dx, &later[0], turned, width, 0);
-                add_product(&mut d[t * pitch + cells..][..width], &dx, &inputs[7].data);
-                steps.push((t, later.clone(), dx, dquery, dscore));
+                d_gates = stack.backward(&mut d_rows, &d_gates, transposed, gates, states, b, t);
+                let mut dx = vec![0.0; hidden];
+                add_product_transposed(&mut dx, &d_gates[0], transposed, 0);
+                let d_context = &mut d_rows[t * row_len + cells..][..hidden];
+                add_product(d_context, &dx, &inputs[7].data);
+                steps.push((t, d_gates.clone(), dx, d_query, d_score));
             }
-            for (l, dgates) in later.iter().enumerate() {
-                let h = &mut d[(2 * l + 1) * width..][..width];
-                add_back(h, dgates, &turned[l * 8 * width * width..], width, 1);
+            for (l, d_cell_gates) in d_gates.iter().enumerate() {
+                let dh = &mut d_rows[(2 * l + 1) * hidden..][..hidden];
+                let weight = &transposed[l * 8 * hidden * hidden..];
+                add_product_transposed(dh, d_cell_gates, weight, 1);
             }
-            (d, steps)
+            (d_rows, steps)
         };
-        let sequences: Vec<_> = (0..size.batch).into_par_iter().map(sequence).collect();
-        for (b, (d, steps)) in sequences.into_iter().enumerate() {
-            made[0].data[size.row(b, 0)..][..d.len()].copy_from_slice(&d);
-            for (t, gates, dx, dquery, dscore) in steps {
-                for (l, dgates) in gates.into_iter().enumerate() {
-                    made[1].data[size.gate(l, b, t)..][..4 * width].copy_from_slice(&dgates);
-                }
-                let bt = b * size.steps + t;
-                made[2].data[bt * width..][..width].copy_from_slice(&dx);
-                made[3].data[bt * width..][..width].copy_from_slice(&dquery);
-                made[4].data[bt * positions..][..positions].copy_from_slice(&dscore);
+        let sequences: Vec<_> = (0..stack.batch).into_par_iter().map(decode_backward).collect();
+        let mut outputs = self.outputs.each_ref().map(Output::zeros);
+        let [d_states, all_d_gates, dxs, d_queries, d_scores, cell_inputs] = &mut outputs;
+        for (b, (d_rows, steps)) in sequences.into_iter().enumerate() {
+            d_states.data[stack.row(b, 0)..][..d_rows.len()].copy_from_slice(&d_rows);
+            for (t, d_gates, dx, d_query, d_score) in steps {
+                stack.store_gates(all_d_gates, b, t, &d_gates);
+                let bt = b * stack.steps + t;
+                dxs.data[bt * hidden..][..hidden].copy_from_slice(&dx);
+                d_queries.data[bt * hidden..][..hidden].copy_from_slice(&d_query);
+                d_scores.data[bt * positions..][..positions].copy_from_slice(&d_score);
             }
         }
-        made[5] = inputs_of(inputs[3], inputs[1], size);
-        made
-    }
-
-    fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance::sum(64 * inputs[3].shape.last())
+        *cell_inputs = stack.gather_cell_inputs(inputs[3], inputs[1]);
+        outputs.into()
     }
 
     /// Gates and shares within what they can be, weights that neither grow nor vanish.
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        let mut arrays = modest(i, distribution, rng);
-        gates_within(&mut arrays[2]);
-        let positions = i[5].shape.last() as f64;
+    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
+        let mut arrays = sample_well_conditioned(x, distribution, rng);
+        squash_gates(&mut arrays[2]);
         for share in &mut arrays[5].data {
-            *share = (0.5 + 0.5 * *share) / positions;
+            *share = (0.5 + 0.5 * *share) / self.attended.positions as f64;
         }
         for weight in 6..9 {
-            let scale = 1.0 / (i[weight].shape.last() as f64).sqrt();
+            let scale = 1.0 / (x[weight].shape.last() as f64).sqrt();
             arrays[weight].data.iter_mut().for_each(|x| *x *= scale);
         }
         arrays.iter().map(Array::rounded).collect()
     }
 
     fn distributions(&self) -> &'static [Distribution] {
-        MODEST
+        WELL_CONDITIONED
     }
 
-    fn representative(&self, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
-        let Ok((size, attended)) = self.sizes(inputs) else {
-            return inputs.to_vec();
-        };
-        let (batch, steps, width) = (size.batch.min(8), size.steps.min(4), size.width);
-        let of = |a, b| TensorSpec::f32([batch, a, b]);
-        let mut fewer = inputs.to_vec();
-        fewer[0] = of(steps + 1, size.units * width);
-        fewer[1] = fewer[0].clone();
-        fewer[2] = TensorSpec::f32([size.layers, batch, steps, 4 * width]);
-        fewer[3] = of(steps, width);
-        fewer[4] = of(steps, width);
-        fewer[5] = of(steps, attended.positions);
-        fewer[9] = of(attended.positions, width);
-        fewer[10] = of(attended.positions, width);
-        fewer
+    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
+        let reduced = self.stack.reduced();
+        (reduced != self.stack).then(|| input_specs(reduced, &self.attended).to_vec())
     }
 }

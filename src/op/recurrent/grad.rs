@@ -2,15 +2,14 @@
 
 use rayon::prelude::*;
 
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch, unnamed};
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
-use super::step::{self, Size};
-use super::weights;
+use super::sample_weight;
+use super::step::Sizes;
 
 /// What `finish` is in the backward pass: the activation's derivative, 0 where h is clipped and past an
 /// utterance's last frame, where h is 0.
@@ -39,92 +38,102 @@ pub struct RecurrentGrad {
     pub limit: f32,
 }
 
-impl OldOp for RecurrentGrad {
-    fn name(&self) -> &'static str {
-        "recurrent_grad"
+impl Op for RecurrentGrad {
+    fn kind(&self) -> Kind {
+        Kind::new("recurrent_grad", Class::Matrix)
     }
 
-    fn class(&self) -> Class {
-        Class::Matrix
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let states = &inputs[2];
-        let size = Size::of(states).ok_or_else(|| format!("{states} is not [B, T, H]"))?;
-        for weight in &inputs[..2] {
-            if *weight != TensorSpec::f32([size.width, size.width]) {
-                return Err(format!("the weight of {states} cannot be {weight}"));
-            }
+        let sizes = Sizes::of(states, &inputs[..2])?;
+        if let Some(other) = inputs[2..].iter().find(|other| *other != states) {
+            return Err(format!("{states} and {other} differ"));
         }
-        match inputs[2..].iter().find(|s| *s != states) {
-            Some(other) => Err(format!("{states} and {other} differ")),
-            None => Ok(vec![states.clone(); 2]),
-        }
+        let outputs = [states.clone(), states.clone()].map(Output::new);
+        let cost = Cost::moving(sizes.flops(2), inputs, &outputs);
+        Ok(Box::new(RecurrentGradProblem { limit: self.limit, sizes, outputs, cost }))
+    }
+}
+
+/// Both weights, states and their gradients.
+pub(super) fn input_specs(sizes: Sizes) -> [TensorSpec; 6] {
+    let [weight, states] = [sizes.weight(), sizes.states()];
+    [&weight, &weight, &states, &states, &states, &states].map(Clone::clone)
+}
+
+#[derive(Debug)]
+struct RecurrentGradProblem {
+    limit: f32,
+    sizes: Sizes,
+    /// dz_f and dz_b.
+    outputs: [Output; 2],
+    cost: Cost,
+}
+
+impl Problem for RecurrentGradProblem {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
     }
 
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let flops = Size::of(&inputs[2]).map_or(0, |size| size.flops(2));
-        Cost::new(flops, inputs, &inputs[2..4])
+    fn cost(&self) -> Cost {
+        self.cost
     }
 
-    fn variants(&self, inputs: &[TensorSpec], caps: &Caps) -> Vec<Variant> {
-        Size::of(&inputs[2]).map_or(vec![], |size| step::variants(size, caps))
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::sum(self.sizes.hidden)
     }
 
-    /// Turns the weights once, so that every step reads them as the forward pass does. What goes up in
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        self.sizes.variants(caps)
+    }
+
+    /// Transposes the weights once, so that every step reads them as the forward pass does. What goes up in
     /// time there goes down here: U_b's gradient is the one that starts at t = 0.
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let Some(size) = Size::of(&io.inputs[2]) else {
-            return Lowered::default();
-        };
-        let tiles = size.width.div_ceil(16) as u32;
-        let turn = Dispatch {
-            kernel: Kernel::new("recurrent/transpose"),
-            bindings: vec![input(1), input(0), scratch(0), scratch(1)],
-            params: unnamed(vec![size.width as u32]),
-            grid: [tiles, tiles, 2],
-        };
-        let bindings = [
-            scratch(0).read(),
-            scratch(1).read(),
-            output(1),
-            output(0),
-            input(5),
-            input(4),
-            input(3),
-            input(2),
-        ];
-        let steps = step::dispatches(variant, size, self.limit, Some(FINISH), &bindings);
+    fn lower(&self, variant: &Variant, _caps: &Caps) -> Lowered {
+        let sizes = self.sizes;
+        let tiles = sizes.hidden.div_ceil(16) as u32;
+        let transpose = Dispatch::new(Kernel::new("recurrent/transpose"), [tiles, tiles, 2])
+            .bind("w_up", input(1))
+            .bind("w_down", input(0))
+            .bind("up", scratch(0))
+            .bind("down", scratch(1))
+            .param("width", sizes.hidden);
+        let weights_and_states = [scratch(0).read(), scratch(1).read(), output(1), output(0)];
+        let steps = sizes.dispatches(variant, self.limit, Some(FINISH), weights_and_states);
+        let steps = steps.map(|step| {
+            step.bind("d_up", input(5))
+                .bind("d_down", input(4))
+                .bind("h_up", input(3))
+                .bind("h_down", input(2))
+        });
         Lowered {
-            dispatches: std::iter::once(turn).chain(steps).collect(),
-            scratch: io.inputs[..2].to_vec(),
+            dispatches: std::iter::once(transpose).chain(steps).collect(),
+            scratch: vec![sizes.weight(); 2],
         }
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let (h, dh) = (&inputs[2..4], &inputs[4..6]);
-        let Some(Size { steps, width, .. }) = Size::of(&h[0].spec) else {
-            return vec![];
-        };
+        let Sizes { steps, hidden, .. } = self.sizes;
         let direction = |d: usize| {
             let u = &inputs[d].data;
             let mut dz = Array::zeros(h[d].spec.clone());
-            let utterances = dz.data.par_chunks_mut(steps * width).enumerate();
+            let utterances = dz.data.par_chunks_mut(steps * hidden).enumerate();
             utterances.for_each(|(b, dz)| {
-                let mut after = vec![0.0; width];
+                let mut after = vec![0.0; hidden];
                 for s in 0..steps {
                     // From the last step to the first, and for the backward direction the other way.
                     let t = if d == 0 { steps - 1 - s } else { s };
-                    let at = (b * steps + t) * width;
-                    for k in 0..width {
-                        let row = &u[k * width..(k + 1) * width];
+                    let at = (b * steps + t) * hidden;
+                    for k in 0..hidden {
+                        let row = &u[k * hidden..(k + 1) * hidden];
                         let carried: f64 = row.iter().zip(&after).map(|(u, dz)| u * dz).sum();
                         let h = h[d].data[at + k];
                         if h > 0.0 && h < f64::from(self.limit) {
-                            dz[t * width + k] = dh[d].data[at + k] + carried;
+                            dz[t * hidden + k] = dh[d].data[at + k] + carried;
                         }
                     }
-                    after.copy_from_slice(&dz[t * width..(t + 1) * width]);
+                    after.copy_from_slice(&dz[t * hidden..(t + 1) * hidden]);
                 }
             });
             dz
@@ -132,30 +141,22 @@ impl OldOp for RecurrentGrad {
         vec![direction(0), direction(1)]
     }
 
-    fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance::sum(inputs[0].shape.last())
-    }
-
     /// States as the forward pass leaves them: a third at 0, some at the limit.
-    fn sample(
-        &self,
-        inputs: &[TensorSpec],
-        distribution: Distribution,
-        rng: &mut Rng,
-    ) -> Vec<Array> {
+    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
         let limit = f64::from(self.limit);
-        let state = |spec: &TensorSpec, rng: &mut Rng| {
-            let value = |_| (limit * rng.range(-0.5, 1.2)).clamp(0.0, limit);
-            Array::new(spec.clone(), (0..spec.len()).map(value).collect())
+        let draw = |(at, spec): (usize, &TensorSpec)| match at {
+            0 | 1 => sample_weight(spec, distribution, rng),
+            2 | 3 => {
+                let value = |_| (limit * rng.range(-0.5, 1.2)).clamp(0.0, limit);
+                Array::new(spec.clone(), (0..spec.len()).map(value).collect())
+            }
+            _ => distribution.array(spec, 1, rng),
         };
-        let mut all =
-            vec![weights(&inputs[0], distribution, rng), weights(&inputs[1], distribution, rng)];
-        all.extend(inputs[2..4].iter().map(|s| state(s, rng)));
-        all.extend(inputs[4..].iter().map(|s| distribution.array(s, 1, rng)));
-        all
+        x.iter().enumerate().map(draw).collect()
     }
 
-    fn representative(&self, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
-        super::cut(inputs, 2)
+    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
+        let reduced = self.sizes.reduced();
+        (reduced != self.sizes).then(|| input_specs(reduced).to_vec())
     }
 }

@@ -1,0 +1,173 @@
+//! The gradient of the tables.
+
+use std::sync::Arc;
+
+use crate::graph::chain::{Chain, text_epilogue_of};
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::kernel::{Caps, Dispatch, Lowered, Variant, grid, input, output};
+use crate::random::Rng;
+use crate::tensor::{Array, TensorSpec};
+use crate::terms::Class;
+
+use super::{Sizes, Tables, WITHOUT_TINY};
+
+/// Words an invocation looks at between two gatherings.
+const EACH: u32 = 16;
+
+/// What the epilogue's text calls its other inputs. Six of the eight bindings that every device has are
+/// taken by then.
+const EPILOGUE_INPUTS: [&str; 2] = ["in1", "in2"];
+
+/// The gradient of [`EmbeddingBag`](super::EmbeddingBag) with respect to the tables: story, question,
+/// dmemories [K, B, M, d] and dasked [B, d] to the embeddings' and the temporal rows' gradients, gaps and word
+/// 0 being 0.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EmbeddingBagGrad {
+    /// Sizes.
+    pub tables: Tables,
+    /// Elements from one embedding table to the next, and from one temporal table to the next.
+    pub strides: [usize; 2],
+    /// Applied to each value of the embeddings' gradient as it is stored; its other inputs come last.
+    pub epilogue: Option<Chain>,
+}
+
+impl Op for EmbeddingBagGrad {
+    fn kind(&self) -> Kind {
+        Kind::new("embedding_bag_grad", Class::Movement)
+    }
+
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let tables = inputs[2].dims().first().copied().unwrap_or(0);
+        let dimension = self.tables.dimension;
+        let sizes = Sizes::of(&inputs[0], &inputs[1], tables, dimension, self.strides)?;
+        if inputs[2..4] != sizes.memories_and_question() {
+            return Err(format!("{} and {} are no gradients of a bag", inputs[2], inputs[3]));
+        }
+        let outputs = self.strides.map(|stride| Output::new(TensorSpec::f32([tables, stride])));
+        let stored = outputs[0].spec.len() as u64;
+        let epilogue_flops = self.epilogue.as_ref().map_or(0, Chain::flops) * stored;
+        let cost = Cost::moving(sizes.flops() + epilogue_flops, inputs, &outputs);
+        Ok(Box::new(EmbeddingBagGradProblem {
+            sizes,
+            vocabulary: self.tables.vocabulary,
+            epilogue: self.epilogue.clone(),
+            epilogue_inputs: inputs[4..].to_vec(),
+            outputs,
+            cost,
+        }))
+    }
+
+    fn with_epilogue(&self, chain: &Chain) -> Option<Arc<dyn Op>> {
+        let epilogue = chain.behind(self.epilogue.as_ref());
+        (!chain.is_random() && epilogue.inputs <= 1 + EPILOGUE_INPUTS.len())
+            .then(|| Arc::new(Self { epilogue: Some(epilogue), ..self.clone() }) as Arc<dyn Op>)
+    }
+
+    fn kinds(&self) -> Vec<Kind> {
+        let epilogue = self.epilogue.as_ref().map(Chain::kinds).unwrap_or_default();
+        std::iter::once(self.kind()).chain(epilogue).collect()
+    }
+}
+
+#[derive(Debug)]
+struct EmbeddingBagGradProblem {
+    sizes: Sizes,
+    vocabulary: usize,
+    epilogue: Option<Chain>,
+    epilogue_inputs: Vec<TensorSpec>,
+    /// dembeddings and dtemporal.
+    outputs: [Output; 2],
+    cost: Cost,
+}
+
+impl Problem for EmbeddingBagGradProblem {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    /// A word may be most of all there are.
+    fn tolerance(&self) -> Tolerance {
+        let Sizes { batch, memories, words, .. } = self.sizes;
+        Tolerance::sum((batch * memories * words).max(16))
+    }
+
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        let columns = (self.sizes.tables * self.sizes.dimension) as u32;
+        // A CPU's invocations are lanes of a loop: more of them gain nothing.
+        let lanes: [u32; 2] = if caps.software { [32, 64] } else { [64, 32] };
+        lanes
+            .map(|lanes| {
+                let held = columns.div_ceil(lanes);
+                Variant::new("backward", [("LANES", lanes), ("HELD", held), ("EACH", EACH)])
+            })
+            .to_vec()
+    }
+
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let kernel = self.sizes.kernel(variant).with_consts(&[("VOCABULARY", self.vocabulary)]);
+        let grid = grid(self.vocabulary + self.sizes.memories + 1, caps);
+        let mut dispatch = Dispatch::new(kernel, grid)
+            .bind("story", input(0))
+            .bind("question", input(1))
+            .bind("d_memories", input(2))
+            .bind("d_asked", input(3))
+            .bind("d_embedding", output(0))
+            .bind("d_temporal", output(1));
+        if let Some(chain) = &self.epilogue {
+            let stored = &self.outputs[0].spec;
+            let operands = [std::slice::from_ref(stored), &self.epilogue_inputs[..]].concat();
+            let text = text_epilogue_of(chain, &operands, &stored.shape, 6, 1);
+            dispatch.kernel = dispatch.kernel.with_hook("epilogue", text);
+            for (at, name) in EPILOGUE_INPUTS.iter().take(self.epilogue_inputs.len()).enumerate() {
+                dispatch = dispatch.bind(name, input(4 + at));
+            }
+        }
+        Lowered::one(dispatch)
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
+        let sizes = self.sizes;
+        let (d, [stride_e, stride_t]) = (sizes.dimension, sizes.strides);
+        let [mut d_embedding, mut d_temporal] = self.outputs.each_ref().map(Output::zeros);
+        let sentences = sizes.batch * sizes.memories;
+        for (row, values) in inputs[2].data.chunks(d).enumerate() {
+            let (table, sentence) = (row / sentences, row % sentences);
+            for (n, value) in values.iter().enumerate() {
+                let place = sentence % sizes.memories;
+                d_temporal.data[table * stride_t + place * d + n] += value;
+                for j in 0..sizes.words {
+                    let word = inputs[0].data[sentence * sizes.words + j] as usize;
+                    if word > 0 {
+                        let at = table * stride_e + word * d + n;
+                        d_embedding.data[at] += sizes.weight(j, n) * value;
+                    }
+                }
+            }
+        }
+        for (place, &word) in inputs[1].data.iter().enumerate().filter(|(_, word)| **word > 0.0) {
+            for n in 0..d {
+                let value = inputs[3].data[place / sizes.words * d + n];
+                let weight = sizes.weight(place % sizes.words, n);
+                d_embedding.data[word as usize * d + n] += weight * value;
+            }
+        }
+        if let Some(chain) = &self.epilogue {
+            let others = inputs[4..].iter().copied();
+            let operands: Vec<_> = std::iter::once(&d_embedding).chain(others).collect();
+            d_embedding = chain.apply(&d_embedding.spec.shape, &operands);
+        }
+        vec![d_embedding, d_temporal]
+    }
+
+    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
+        x.iter().map(|spec| distribution.array(spec, self.vocabulary, rng)).collect()
+    }
+
+    fn distributions(&self) -> &'static [Distribution] {
+        WITHOUT_TINY
+    }
+}

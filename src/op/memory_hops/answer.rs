@@ -1,0 +1,117 @@
+//! The gradient of the answer's weight.
+
+use rayon::prelude::*;
+
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::tensor::{Array, TensorSpec};
+use crate::terms::Class;
+
+/// The gradient with respect to the embeddings: dlogits [B, V] and states [B, K, d] to [K, stride].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnswerGrad {
+    /// Elements from one table to the next.
+    pub stride: usize,
+}
+
+impl Op for AnswerGrad {
+    fn kind(&self) -> Kind {
+        Kind::new("answer_grad", Class::Matrix)
+    }
+
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let (logits, states) = (&inputs[0], &inputs[1]);
+        match (logits.dims(), states.dims()) {
+            (&[batch, vocabulary], &[states_batch, tables, dimension])
+                if batch == states_batch && tables > 0 && vocabulary * dimension <= self.stride =>
+            {
+                let d_embeddings = [Output::new(TensorSpec::f32([tables, self.stride]))];
+                let flops = 2 * batch * vocabulary * dimension;
+                let cost = Cost::moving(flops as u64, inputs, &d_embeddings);
+                let last = (tables - 1) * self.stride;
+                Ok(Box::new(AnswerGradProblem {
+                    batch,
+                    vocabulary,
+                    tables,
+                    dimension,
+                    last,
+                    d_embeddings,
+                    cost,
+                }))
+            }
+            _ => Err(format!("{logits} is no gradient of an answer to {states}")),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct AnswerGradProblem {
+    batch: usize,
+    vocabulary: usize,
+    tables: usize,
+    dimension: usize,
+    /// First element of the last table.
+    last: usize,
+    d_embeddings: [Output; 1],
+    cost: Cost,
+}
+
+impl Problem for AnswerGradProblem {
+    fn outputs(&self) -> &[Output] {
+        &self.d_embeddings
+    }
+
+    fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        // Gaps and other tables make the root mean square small beside a value.
+        Tolerance::sum(self.batch.max(16))
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::new("weight", [])]
+    }
+
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let total = self.d_embeddings[0].spec.len();
+        let kernel = Kernel::of("memory_hops", variant).with_consts(&[
+            ("D", self.dimension),
+            ("HOPS", self.tables - 1),
+            ("BATCH", self.batch),
+            ("VOCABULARY", self.vocabulary),
+            ("LAST", self.last),
+            ("TOTAL", total),
+        ]);
+        let dispatch = Dispatch::new(kernel, grid(total.div_ceil(64), caps))
+            .bind("d_logits", input(0))
+            .bind("states", input(1))
+            .bind("d_embedding", output(0));
+        Lowered::one(dispatch)
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
+        let Self { vocabulary, tables, dimension: d, .. } = *self;
+        let mut d_embeddings = self.d_embeddings[0].zeros();
+        let answer = &mut d_embeddings.data[self.last..][..vocabulary * d];
+        let words = answer.par_chunks_mut(d).enumerate().skip(1);
+        words.for_each(|(word, row)| {
+            for (b, d_logits) in inputs[0].data.chunks(vocabulary).enumerate() {
+                let u = &inputs[1].data[(b * tables + tables - 1) * d..][..d];
+                row.iter_mut().zip(u).for_each(|(de, u)| *de += d_logits[word] * u);
+            }
+        });
+        vec![d_embeddings]
+    }
+
+    fn distributions(&self) -> &'static [Distribution] {
+        &[
+            Distribution::Uniform,
+            Distribution::Offset,
+            Distribution::Ties,
+            Distribution::Zeros,
+            Distribution::Extreme,
+        ]
+    }
+}
