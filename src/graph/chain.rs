@@ -3,16 +3,19 @@
 //! A chain is straight-line code over its inputs. As an op of its own it is `shaders/map/map.wgsl` with
 //! the chain's text in its hook; as an epilogue it runs on another op's values as they are stored.
 
+use crate::graph::op::Kind;
 use crate::random::{Stream, drop_threshold};
 use crate::tensor::{Array, DType, Shape, TensorSpec};
 use crate::terms::Class;
 
+mod epilogue;
 mod function;
 mod text;
 
+pub(crate) use epilogue::Epilogue;
 pub use function::Function;
 pub(crate) use text::{
-    Place, apply as text_apply, epilogue as text_epilogue, epilogue_of as text_epilogue_of, vector,
+    Place, apply as text_apply, epilogue_of as text_epilogue_of, operand_name, vector,
 };
 
 /// One step of a chain.
@@ -167,6 +170,11 @@ impl Chain {
     /// Rounding steps, for tolerances.
     pub fn depth(&self) -> usize {
         self.code.len()
+    }
+
+    /// The kinds of its functions, in order.
+    pub fn kinds(&self) -> Vec<Kind> {
+        self.types().into_iter().map(|(name, class)| Kind::new(name, class)).collect()
     }
 
     /// The chain's op types with their classes.

@@ -26,6 +26,12 @@ impl Cost {
         let bytes = |specs: &[TensorSpec]| specs.iter().map(TensorSpec::bytes).sum::<u64>();
         Self { flops, bytes: bytes(inputs) + bytes(outputs) }
     }
+
+    /// The same for a problem's outputs.
+    pub fn moving(flops: u64, inputs: &[TensorSpec], outputs: &[Output]) -> Self {
+        let bytes = outputs.iter().map(|output| output.spec.bytes()).sum::<u64>();
+        Self::new(flops, inputs, &[]) + Self { flops: 0, bytes }
+    }
 }
 
 impl std::ops::Add for Cost {

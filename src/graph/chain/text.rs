@@ -84,6 +84,13 @@ pub(crate) fn vector(width: usize) -> &'static str {
     if width == 4 { "vec4<f32>" } else { "f32" }
 }
 
+/// What a chain's text calls its input `at`. Every device has eight storage bindings, one of them the
+/// result's.
+pub(crate) fn operand_name(at: usize) -> &'static str {
+    const NAMES: [&str; 8] = ["in0", "in1", "in2", "in3", "in4", "in5", "in6", "in7"];
+    NAMES[at]
+}
+
 /// Declarations from binding `first` on and the loads, for inputs from `skip` on.
 fn loads(
     map: &Chain,
@@ -94,20 +101,20 @@ fn loads(
 ) -> (String, String) {
     let (mut declarations, mut body) = (String::new(), String::new());
     for (i, input) in inputs.iter().enumerate().take(map.inputs).skip(skip) {
-        let binding = first + i - skip;
+        let (binding, name) = (first + i - skip, operand_name(i));
         let mut declare = |element: &str| {
             declarations += &format!(
-                "@group(0) @binding({binding}) var<storage, read> in{i}: array<{element}>;\n"
+                "@group(0) @binding({binding}) var<storage, read> {name}: array<{element}>;\n"
             );
         };
         if map.is_clock(i) {
             declare("vec4<u32>");
-            body += &format!("    let v{i} = in{i}[0];\n");
+            body += &format!("    let v{i} = {name}[0];\n");
             continue;
         }
         let place = Place::of(&input.shape, shape);
         declare(if place.is_wide(width) { vector(width) } else { "f32" });
-        body += &format!("    let v{i} = T(in{i}[{}]);\n", place.index(width));
+        body += &format!("    let v{i} = T({name}[{}]);\n", place.index(width));
     }
     (declarations, body)
 }
@@ -129,13 +136,9 @@ pub(crate) fn apply(map: &Chain, inputs: &[TensorSpec], shape: &Shape, width: us
     format!("{declarations}fn apply(i: u32) -> T {{\n{loads}{body}")
 }
 
-/// `fn epilogue(v0, i)`: input 0 is the value about to be stored at element i of an output of `shape`,
-/// the others are read from bindings `first` on. `inputs[0]` stands for that value.
-pub(crate) fn epilogue(map: &Chain, inputs: &[TensorSpec], shape: &Shape, first: usize) -> String {
-    format!("alias T = f32;\n{}", epilogue_of(map, inputs, shape, first, 1))
-}
-
-/// The same over groups of `width` elements, in a kernel that has an alias T for them.
+/// `fn epilogue(v0, i)`, in a kernel that has an alias T for groups of `width` elements: input 0 is the value
+/// about to be stored at element i of an output of `shape`, the others are read from bindings `first` on.
+/// `inputs[0]` stands for that value.
 pub(crate) fn epilogue_of(
     map: &Chain,
     inputs: &[TensorSpec],

@@ -9,7 +9,7 @@ use crate::kernel::{Caps, Variant};
 
 /// Sizes of one problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::op) struct Problem {
+pub(in crate::op) struct Sizes {
     pub(in crate::op) batch: usize,
     pub(in crate::op) m: usize,
     pub(in crate::op) n: usize,
@@ -61,14 +61,14 @@ const DISPATCH: f64 = 6e7;
 const BYTE: f64 = 7.0;
 
 /// Every variant for a problem, the most promising first.
-pub(in crate::op) fn plan(p: Problem, caps: &Caps) -> Vec<Variant> {
+pub(in crate::op) fn plan(p: Sizes, caps: &Caps) -> Vec<Variant> {
     let mut found = if caps.software { on_cpu(p, caps) } else { on_gpu(p, caps) };
     found.sort_by(|x, y| x.0.total_cmp(&y.0));
     let naive = Variant::new("naive", []);
     found.into_iter().map(|(_, v)| v).chain([naive]).collect()
 }
 
-impl Problem {
+impl Sizes {
     /// Multiply-adds of tiles of this size, with those outside the matrix, and the number of tiles.
     fn tiled(&self, rows: u32, cols: u32) -> (f64, f64) {
         let tiles = self.m.div_ceil(rows as usize) * self.n.div_ceil(cols as usize) * self.batch;
@@ -148,7 +148,7 @@ fn busy(workgroups: f64, invocations: f64, results: u32) -> f64 {
     processors.min(processors * invocations * weight / BUSY).min(1.0)
 }
 
-fn on_gpu(p: Problem, caps: &Caps) -> Vec<(f64, Variant)> {
+fn on_gpu(p: Sizes, caps: &Caps) -> Vec<(f64, Variant)> {
     let mut found = Vec::new();
     for tile in TILES.iter().filter(|t| p.fits(t.bm, t.bn)) {
         let (work, tiles) = p.tiled(tile.bm, tile.bn);
@@ -180,7 +180,7 @@ fn on_gpu(p: Problem, caps: &Caps) -> Vec<(f64, Variant)> {
     found
 }
 
-fn on_cpu(p: Problem, caps: &Caps) -> Vec<(f64, Variant)> {
+fn on_cpu(p: Sizes, caps: &Caps) -> Vec<(f64, Variant)> {
     let mut found = Vec::new();
     let mut add = |rows: u32, cols: u32, rate: f64, variant: Variant| {
         if p.fits(rows, cols) {
@@ -217,7 +217,7 @@ mod tests {
     use super::*;
 
     fn first(m: usize, n: usize, k: usize, caps: &Caps) -> Variant {
-        plan(Problem { batch: 1, m, n, k }, caps).remove(0)
+        plan(Sizes { batch: 1, m, n, k }, caps).remove(0)
     }
 
     #[test]
@@ -234,7 +234,7 @@ mod tests {
         let cpu = Caps::portable_software();
         assert_eq!(first(512, 512, 512, &cpu).name, "subgroup");
         let none = Caps { subgroup: None, ..cpu };
-        let other = plan(Problem { batch: 1, m: 512, n: 512, k: 512 }, &none);
+        let other = plan(Sizes { batch: 1, m: 512, n: 512, k: 512 }, &none);
         assert!(other.iter().all(|v| v.name != "subgroup"));
     }
 
@@ -242,7 +242,7 @@ mod tests {
     fn naive_is_always_there_and_last() {
         for caps in [Caps::portable(), Caps::portable_software()] {
             for (m, n, k) in [(1, 1, 1), (3, 70_000, 2), (129, 65, 1000)] {
-                let all = plan(Problem { batch: 2, m, n, k }, &caps);
+                let all = plan(Sizes { batch: 2, m, n, k }, &caps);
                 assert_eq!(all.last().map(|v| v.name), Some("naive"));
             }
         }
