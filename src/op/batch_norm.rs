@@ -95,8 +95,8 @@ impl Op for BatchNorm {
         if let Some(dy) = dy[0] {
             let epsilon = self.epsilon;
             let operands = [x[0], x[1], y[1], y[2], dy];
-            let all = dy.graph().apply(BatchNormGrad { epsilon }, &operands);
-            grads = all[..3].iter().copied().map(Some).collect();
+            let gradients = dy.graph().apply(BatchNormGrad { epsilon }, &operands);
+            grads = gradients[..3].iter().copied().map(Some).collect();
         }
         // In models the statistics only feed running ones, and these have no gradient.
         let n = x[0].spec().shape.rows() as f32;

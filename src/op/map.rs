@@ -37,11 +37,11 @@ impl Op for Chain {
         y: &[Tensor<'g>],
         dy: &[Option<Tensor<'g>>],
     ) -> Vec<Option<Tensor<'g>>> {
-        let (Some(dy), [one]) = (dy[0], &self.code[..]) else {
+        let (Some(dy), [only]) = (dy[0], &self.code[..]) else {
             // Chains are made after differentiation.
             return vec![None; x.len()];
         };
-        one.function
+        only.function
             .gradient(x, y[0], dy)
             .into_iter()
             .zip(x)

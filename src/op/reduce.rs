@@ -255,17 +255,17 @@ impl<'g> Tensor<'g> {
 
     /// Undoes broadcasting from `shape`: sums over the axes along which it was repeated.
     pub fn sum_to(self, shape: &Shape) -> Tensor<'g> {
-        let own = self.spec().shape;
-        if own == *shape {
+        let from = self.spec().shape;
+        if from == *shape {
             return self;
         }
-        let missing = own.rank() - shape.rank().min(own.rank());
+        let missing = from.rank() - shape.rank().min(from.rank());
         let repeated = |axis: usize| {
-            axis < missing || (shape.dims()[axis - missing] == 1 && own.dims()[axis] != 1)
+            axis < missing || (shape.dims()[axis - missing] == 1 && from.dims()[axis] != 1)
         };
         let mut sum = self;
         // From the last axis on, so that the numbers of those before stay true.
-        let mut axis = own.rank();
+        let mut axis = from.rank();
         while axis > 0 {
             axis -= 1;
             if repeated(axis) {

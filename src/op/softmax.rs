@@ -198,7 +198,7 @@ impl Problem for RowsProblem<SoftmaxGrad> {
     ) -> Vec<Array> {
         let log = self.op.log;
         let moderate = |extreme: Distribution| match distribution {
-            found if found == extreme && !log => Distribution::Uniform,
+            drawn if drawn == extreme && !log => Distribution::Uniform,
             other => other,
         };
         let x = moderate(Distribution::Extreme).array(&inputs[0], 1, rng);

@@ -58,9 +58,9 @@ impl Channels {
 
     /// A variant that suits GPUs and one that suits CPUs, the device's own first.
     pub(super) fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        let mut all = vec![self.variant(caps.software), self.variant(!caps.software)];
-        all.dedup();
-        all
+        let mut variants = vec![self.variant(caps.software), self.variant(!caps.software)];
+        variants.dedup();
+        variants
     }
 
     fn variant(&self, software: bool) -> Variant {

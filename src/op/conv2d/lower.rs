@@ -78,11 +78,11 @@ pub(super) fn variants(pass: Pass, g: &Geometry, caps: &Caps) -> Vec<Variant> {
     let tiled = plan(p, caps).into_iter().filter(|v| !matches!(v.name, "vector" | "naive"));
     let narrow = pixels(p, caps);
     let direct = (!caps.software || p.k <= LONGEST_DIRECT).then(|| Variant::new("direct", []));
-    let mut found: Vec<_> = narrow.into_iter().chain(tiled).chain(direct).collect();
-    if found.is_empty() {
-        found.push(Variant::new("register", [("TM", 4), ("TN", 4)]));
+    let mut variants: Vec<_> = narrow.into_iter().chain(tiled).chain(direct).collect();
+    if variants.is_empty() {
+        variants.push(Variant::new("register", [("TM", 4), ("TN", 4)]));
     }
-    found
+    variants
 }
 
 /// `pixels`, where a CPU adapter's subgroup would be wider than the result has channels.
@@ -167,7 +167,8 @@ fn operands(
     };
     let groups = g.conv.groups;
     let (cg, ng) = (g.c / groups, g.n / groups);
-    let wide = |all: usize, part: usize| all.is_multiple_of(4) && part.is_multiple_of(4);
+    let wide =
+        |channels: usize, group: usize| channels.is_multiple_of(4) && group.is_multiple_of(4);
     let wide_n = wide(g.n, ng);
     let (wide_a, wide_store) = match pass {
         Pass::Forward => (wide(g.c, cg), wide_n),

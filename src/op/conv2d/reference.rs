@@ -41,10 +41,10 @@ pub(super) fn product(pass: Pass, g: &Geometry, a: &Array, b: &Array) -> Vec<f64
     // What a value of x counts, where it is the first operand.
     let unit = if a.spec.dtype == DType::U8 { 1.0 / 255.0 } else { 1.0 };
     let images = |length: usize, each: &(dyn Fn(usize, &mut [f64]) + Sync)| {
-        let mut all = vec![0.0; g.batch * length];
-        let parts = all.par_chunks_mut(length).enumerate();
+        let mut result = vec![0.0; g.batch * length];
+        let parts = result.par_chunks_mut(length).enumerate();
         parts.for_each(|(image, part)| each(image, part));
-        all
+        result
     };
     match pass {
         Pass::Forward => images(g.p * g.q * g.n, &|image, part| {
@@ -75,11 +75,11 @@ impl Conv2dProblem {
         if g.products() <= MOST_WORK {
             return None;
         }
-        let length = |windows: usize, filter: usize, whole: usize, all: usize| {
-            if windows == all {
-                return whole;
+        let length = |windows: usize, filter: usize, pixels: usize, covered_by: usize| {
+            if windows == covered_by {
+                return pixels;
             }
-            let rest = (whole + 2 * g.conv.pad - filter) % g.conv.stride;
+            let rest = (pixels + 2 * g.conv.pad - filter) % g.conv.stride;
             (windows - 1) * g.conv.stride + filter + rest - 2 * g.conv.pad
         };
         // No fewer than leave pixels between the borders.

@@ -172,8 +172,8 @@ impl<'a> Tiling<'a> {
 
     /// The kernel with the constants that do not depend on the operands.
     pub(in crate::op) fn kernel(&self) -> Kernel {
-        let own = self.variant.consts.iter().copied();
-        let consts: Vec<_> = own.filter(|(n, _)| *n != "SPLITS").collect();
+        let consts = self.variant.consts.iter().copied();
+        let consts: Vec<_> = consts.filter(|(n, _)| *n != "SPLITS").collect();
         let kernel = Kernel::new(self.shader).with_consts(&consts);
         if self.shader != "matmul/tile" {
             return kernel;
