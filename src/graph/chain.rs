@@ -8,12 +8,14 @@ use crate::random::{Stream, drop_threshold};
 use crate::tensor::{Array, DType, Shape, TensorSpec};
 use crate::terms::Class;
 
+mod epilogue;
 mod function;
 mod text;
 
+pub(crate) use epilogue::Epilogue;
 pub use function::Function;
 pub(crate) use text::{
-    Place, apply as text_apply, epilogue as text_epilogue, epilogue_of as text_epilogue_of, vector,
+    Place, apply as text_apply, epilogue_of as text_epilogue_of, operand_name, vector,
 };
 
 /// One step of a chain.

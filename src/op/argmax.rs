@@ -1,54 +1,49 @@
 //! The place of the largest value along the last axis.
 
 use crate::graph::Tensor;
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
-use crate::kernel::{Caps, Dispatch, Lowered, Variant, input, output, unnamed};
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
-use super::rows::{MANY_ROWS, Rows, SHAPES, check, fewer_rows, outer, size};
+use super::rows::{MANY_ROWS, Rows, RowsProblem, SHAPES, fewer_rows, outer, size};
 
 /// [.., C] to u32 [..]: the index below C of the largest value, the first of several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Argmax;
 
-impl OldOp for Argmax {
-    fn name(&self) -> &'static str {
-        "argmax"
+impl Op for Argmax {
+    fn kind(&self) -> Kind {
+        Kind::new("argmax", Class::Reduction)
     }
 
-    fn class(&self) -> Class {
-        Class::Reduction
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let rows = Rows::of(&inputs[0])?;
+        Ok(RowsProblem::new(*self, rows, inputs, TensorSpec::u32(outer(&inputs[0]))))
+    }
+}
+
+impl Problem for RowsProblem<Argmax> {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
     }
 
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        check(&inputs[0])?;
-        Ok(vec![TensorSpec::u32(outer(&inputs[0]))])
+    fn cost(&self) -> Cost {
+        self.flops_each(1)
     }
 
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let outputs = self.output(inputs).unwrap_or_default();
-        Cost::new(inputs[0].len() as u64, inputs, &outputs)
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        self.rows.variants(caps, |_| [])
     }
 
-    fn variants(&self, inputs: &[TensorSpec], caps: &Caps) -> Vec<Variant> {
-        Rows::of(&inputs[0].shape).variants(caps, |_| [])
-    }
-
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let rows = Rows::of(&io.inputs[0].shape);
-        Lowered::one(Dispatch {
-            kernel: rows.kernel("argmax/rows", variant),
-            bindings: vec![input(0), output(0)],
-            params: unnamed(rows.params()),
-            grid: rows.grid(variant, io.caps),
-        })
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let kernel = self.rows.kernel("argmax/rows", variant);
+        let dispatch = self.rows.dispatch(kernel, variant, caps);
+        Lowered::one(dispatch.bind("x", input(0)).bind("y", output(0)))
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let rows = inputs[0].data.chunks(inputs[0].spec.shape.last());
         let place = |row: &[f64]| {
             let mut best = 0;
             for (at, value) in row.iter().enumerate() {
@@ -58,12 +53,12 @@ impl OldOp for Argmax {
             }
             best as f64
         };
-        let data = rows.map(place).collect();
-        vec![Array::new(TensorSpec::u32(outer(&inputs[0].spec)), data)]
+        let data = inputs[0].data.chunks(self.rows.columns).map(place).collect();
+        vec![Array::new(self.output(), data)]
     }
 
     /// Integers are exact.
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
+    fn tolerance(&self) -> Tolerance {
         Tolerance(0.0)
     }
 
@@ -78,8 +73,8 @@ impl OldOp for Argmax {
         ]
     }
 
-    fn representative(&self, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
-        fewer_rows(inputs)
+    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
+        fewer_rows(&self.inputs)
     }
 }
 

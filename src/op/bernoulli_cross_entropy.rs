@@ -3,16 +3,16 @@
 
 use crate::graph::Tensor;
 use crate::graph::chain::{Chain, Function};
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
-use super::reduce::pass::{self, Fold, Problem};
-use super::rows::{Rows, SHAPES, check, fewer_rows, outer, size};
+use super::map::ChainProblem;
+use super::reduce::pass::{self, Extents, Fold, Load};
+use super::rows::{Rows, RowsProblem, SHAPES, fewer_rows, outer, size};
 
 /// loss = sum over n of max(x, 0) - x t + log(1 + exp(-|x|)), which is -t log p - (1 - t) log(1 - p) for
 /// p = sigmoid(x), without overflow: logits x [.., N] and targets t [.., N] in [0, 1] to [..].
@@ -26,7 +26,8 @@ pub struct BernoulliCrossEntropyGrad;
 
 /// The row sum's kernel with this in place of its load. Below 0.01 the series of log(1 + e) is exact to
 /// 2 ulp, where 1 + e would have lost e's digits.
-const LOAD: &str = "@group(0) @binding(1) var<storage, read> logits: array<T>;
+const LOAD: Load = Load {
+    text: "@group(0) @binding(1) var<storage, read> logits: array<T>;
 @group(0) @binding(2) var<storage, read> targets: array<T>;
 fn load(i: u32) -> T {
     let x = logits[i];
@@ -35,12 +36,9 @@ fn load(i: u32) -> T {
     let log1p = select(log(T(1.0) + e), series, e < T(0.01));
     return max(x, T(0.0)) - x * targets[i] + log1p;
 }
-";
-
-fn problem(logits: &TensorSpec) -> Problem {
-    let Rows { rows, columns } = Rows::of(&logits.shape);
-    Problem { outer: rows, length: columns, inner: 1 }
-}
+",
+    operands: &["logits", "targets"],
+};
 
 fn logistic(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
@@ -55,37 +53,18 @@ fn sample(inputs: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> V
     arrays
 }
 
-impl OldOp for BernoulliCrossEntropy {
-    fn name(&self) -> &'static str {
-        "bernoulli_cross_entropy"
+impl Op for BernoulliCrossEntropy {
+    fn kind(&self) -> Kind {
+        Kind::new("bernoulli_cross_entropy", Class::Reduction)
     }
 
-    fn class(&self) -> Class {
-        Class::Reduction
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let (logits, targets) = (&inputs[0], &inputs[1]);
-        check(logits)?;
+        let rows = Rows::of(logits)?;
         if logits != targets {
             return Err(format!("logits {logits} and targets {targets} differ"));
         }
-        Ok(vec![TensorSpec::f32(outer(logits))])
-    }
-
-    /// max, two products, exp, log and three sums of each element.
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let outputs = self.output(inputs).unwrap_or_default();
-        Cost::new(8 * inputs[0].len() as u64, inputs, &outputs)
-    }
-
-    fn variants(&self, inputs: &[TensorSpec], caps: &Caps) -> Vec<Variant> {
-        pass::variants(problem(&inputs[0]), caps)
-    }
-
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let fold = Fold { max: false, scale: 1.0, load: Some((LOAD, 2)) };
-        pass::lower(problem(&io.inputs[0]), fold, variant, io.caps)
+        Ok(RowsProblem::new(*self, rows, inputs, TensorSpec::f32(outer(logits))))
     }
 
     fn gradient<'g>(
@@ -102,83 +81,107 @@ impl OldOp for BernoulliCrossEntropy {
         let dx = logits.graph().apply1(BernoulliCrossEntropyGrad, &[logits, targets, dy]);
         vec![Some(dx), Some(-(logits * dy))]
     }
+}
 
-    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let columns = inputs[0].spec.shape.last();
-        let term = |(x, t): (&f64, &f64)| x.max(0.0) - x * t + (-x.abs()).exp().ln_1p();
-        let rows = inputs[0].data.chunks(columns).zip(inputs[1].data.chunks(columns));
-        let data = rows.map(|(x, t)| x.iter().zip(t).map(term).sum()).collect();
-        vec![Array::f32(outer(&inputs[0].spec), data)]
+impl Problem for RowsProblem<BernoulliCrossEntropy> {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    /// max, two products, exp, log and three sums of each element.
+    fn cost(&self) -> Cost {
+        self.flops_each(8)
     }
 
     /// The sum's bound, and that of a term: exp may be 3 + 2|x| ulp off, which its own value below 1 makes
     /// 4 at most, and log 2^-21, 4 ulp of 1; a term is about log 2 or more, and all may err alike.
-    fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance {
-        let sum = Tolerance::sum(inputs[0].shape.last());
+    fn tolerance(&self) -> Tolerance {
+        let sum = Tolerance::sum(self.rows.columns);
         Tolerance(sum.0 + (4.0 + 4.0) / 0.5 * f64::from(f32::EPSILON))
     }
 
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        sample(i, distribution, rng)
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        pass::variants(Extents::of(self.rows), caps)
     }
 
-    fn representative(&self, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
-        fewer_rows(inputs)
-    }
-}
-
-impl BernoulliCrossEntropyGrad {
-    /// The elementwise chain it runs as.
-    fn chain() -> Chain {
-        let difference = Chain::one(Function::Sub).after(&Chain::one(Function::Sigmoid), 0);
-        Chain::one(Function::Mul).after(&difference, 0)
-    }
-}
-
-impl OldOp for BernoulliCrossEntropyGrad {
-    fn name(&self) -> &'static str {
-        "bernoulli_cross_entropy_grad"
-    }
-
-    fn class(&self) -> Class {
-        Class::Reduction
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        Self::chain().output(inputs)
-    }
-
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        Self::chain().cost(inputs)
-    }
-
-    fn variants(&self, inputs: &[TensorSpec], caps: &Caps) -> Vec<Variant> {
-        Self::chain().variants(inputs, caps)
-    }
-
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        Self::chain().lower(variant, io)
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let fold = Fold { max: false, scale: 1.0, load: Some(LOAD) };
+        pass::lower(Extents::of(self.rows), fold, variant, caps)
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let columns = inputs[0].spec.shape.last();
-        let pairs = inputs[0].data.iter().zip(&inputs[1].data);
-        let one =
-            |(i, (&x, t)): (usize, (&f64, &f64))| (logistic(x) - t) * inputs[2].data[i / columns];
-        let data = pairs.enumerate().map(one).collect();
-        vec![Array::new(inputs[0].spec.clone(), data)]
-    }
-
-    fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance {
-        Self::chain().tolerance(inputs)
+        let term = |(x, t): (&f64, &f64)| x.max(0.0) - x * t + (-x.abs()).exp().ln_1p();
+        let [logits, targets] = [0, 1].map(|i: usize| inputs[i].data.chunks(self.rows.columns));
+        let data = logits.zip(targets).map(|(x, t)| x.iter().zip(t).map(term).sum()).collect();
+        vec![Array::new(self.output(), data)]
     }
 
     fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
         sample(i, distribution, rng)
     }
 
-    fn representative(&self, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
-        fewer_rows(inputs)
+    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
+        fewer_rows(&self.inputs)
+    }
+}
+
+impl Op for BernoulliCrossEntropyGrad {
+    fn kind(&self) -> Kind {
+        Kind::new("bernoulli_cross_entropy_grad", Class::Reduction)
+    }
+
+    /// It runs as an elementwise chain.
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let difference = Chain::one(Function::Sub).after(&Chain::one(Function::Sigmoid), 0);
+        let chain = Chain::one(Function::Mul).after(&difference, 0);
+        let columns = inputs[0].shape.last();
+        Ok(Box::new(GradProblem { columns, chain: ChainProblem::new(&chain, inputs)? }))
+    }
+}
+
+/// [`BernoulliCrossEntropyGrad`] at given sizes.
+#[derive(Debug)]
+struct GradProblem {
+    columns: usize,
+    chain: ChainProblem,
+}
+
+impl Problem for GradProblem {
+    fn outputs(&self) -> &[Output] {
+        self.chain.outputs()
+    }
+
+    fn cost(&self) -> Cost {
+        self.chain.cost()
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        self.chain.tolerance()
+    }
+
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        self.chain.variants(caps)
+    }
+
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        self.chain.lower(variant, caps)
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
+        let pairs = inputs[0].data.iter().zip(&inputs[1].data).enumerate();
+        let dlogit = |(i, (&x, t)): (usize, (&f64, &f64))| {
+            (logistic(x) - t) * inputs[2].data[i / self.columns]
+        };
+        let data = pairs.map(dlogit).collect();
+        vec![Array::new(inputs[0].spec.clone(), data)]
+    }
+
+    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
+        sample(i, distribution, rng)
+    }
+
+    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
+        fewer_rows(&self.chain.inputs)
     }
 }
 

@@ -4,9 +4,8 @@
 use std::sync::Arc;
 
 use crate::graph::Tensor;
-use crate::graph::chain::Chain;
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Op, Tolerance};
+use crate::graph::chain::{Chain, Epilogue};
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
@@ -92,6 +91,24 @@ impl Geometry {
         [self.batch, self.p, self.q, self.n]
     }
 
+    /// The operands of a pass.
+    fn operands(&self, pass: Pass) -> [[usize; 4]; 2] {
+        match pass {
+            Pass::Forward => [self.x(), self.filter()],
+            Pass::Input { .. } => [self.y(), self.filter()],
+            Pass::Weight { .. } => [self.x(), self.y()],
+        }
+    }
+
+    /// The result of a pass.
+    fn result(&self, pass: Pass) -> [usize; 4] {
+        match pass {
+            Pass::Forward => self.y(),
+            Pass::Input { .. } => self.x(),
+            Pass::Weight { .. } => self.filter(),
+        }
+    }
+
     /// Multiply-adds, those with padding included.
     fn products(&self) -> usize {
         self.batch * self.p * self.q * self.n * self.r * self.s * (self.c / self.conv.groups)
@@ -158,14 +175,9 @@ impl Conv2d {
                 conv,
             },
         };
-        let wanted = match self.pass {
-            Pass::Forward => [g.x(), g.filter()],
-            Pass::Input { .. } => [g.y(), g.filter()],
-            Pass::Weight { .. } => [g.x(), g.y()],
-        };
         let divides = g.c.is_multiple_of(conv.groups) && g.n.is_multiple_of(conv.groups);
         let covers = windows(g.h, g.r)? == g.p && windows(g.w, g.s)? == g.q;
-        if [a, b] != wanted || !divides || !covers || g.products() == 0 {
+        if [a, b] != g.operands(self.pass) || !divides || !covers || g.products() == 0 {
             return Err(format!(
                 "{} and {} do not fit in {} groups with stride {} and {} of padding",
                 inputs[0].shape, inputs[1].shape, conv.groups, conv.stride, conv.pad
@@ -173,63 +185,29 @@ impl Conv2d {
         }
         Ok(g)
     }
-
-    /// What the product gives before the epilogue.
-    fn product(&self, inputs: &[TensorSpec]) -> Result<(Geometry, TensorSpec), String> {
-        let g = self.geometry(inputs)?;
-        let dims = match self.pass {
-            Pass::Forward => g.y(),
-            Pass::Input { .. } => g.x(),
-            Pass::Weight { .. } => g.filter(),
-        };
-        Ok((g, TensorSpec::f32(dims)))
-    }
-
-    fn epilogue_inputs(product: &TensorSpec, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
-        let extras = inputs[2..].iter().cloned();
-        std::iter::once(product.clone()).chain(extras).collect()
-    }
 }
 
-impl OldOp for Conv2d {
-    fn name(&self) -> &'static str {
-        match self.pass {
+impl Op for Conv2d {
+    fn kind(&self) -> Kind {
+        let name = match self.pass {
             Pass::Forward => "conv2d",
             Pass::Input { .. } => "conv2d_grad_input",
             Pass::Weight { .. } => "conv2d_grad_weight",
-        }
-    }
-
-    fn class(&self) -> Class {
-        Class::Convolution
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        let (_, product) = self.product(inputs)?;
-        if let Some(map) = &self.epilogue {
-            let shape = map.shape(&Self::epilogue_inputs(&product, inputs))?;
-            if shape != product.shape {
-                return Err(format!("the epilogue changes {} to {shape}", product.shape));
-            }
-        }
-        Ok(vec![product])
-    }
-
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let Ok((g, product)) = self.product(inputs) else {
-            return Cost::default();
         };
-        let stored = self.epilogue.as_ref().map_or(0, Chain::flops) * product.len() as u64;
-        Cost::new(2 * g.products() as u64 + stored, inputs, &[product])
+        Kind::new(name, Class::Convolution)
     }
 
-    fn variants(&self, inputs: &[TensorSpec], caps: &Caps) -> Vec<Variant> {
-        self.geometry(inputs).map_or_else(|_| Vec::new(), |g| lower::variants(self.pass, &g, caps))
-    }
-
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        self.geometry(io.inputs)
-            .map_or_else(|_| Lowered::default(), |g| self.dispatches(variant, &g, io))
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let geometry = self.geometry(inputs)?;
+        let product = TensorSpec::f32(geometry.result(self.pass));
+        Ok(Box::new(Conv2dProblem {
+            pass: self.pass,
+            geometry,
+            bytes: inputs[0].dtype == DType::U8,
+            epilogue: Epilogue::new(self.epilogue.as_ref(), &product, inputs, 2)?,
+            inputs: inputs.to_vec(),
+            outputs: [Output::new(product)],
+        }))
     }
 
     /// dx = the product over the windows that saw each pixel, dw = that over all pixels.
@@ -258,53 +236,6 @@ impl OldOp for Conv2d {
         vec![dx, Some(dw)]
     }
 
-    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let specs: Vec<_> = inputs.iter().map(|a| a.spec.clone()).collect();
-        let Ok((g, spec)) = self.product(&specs) else {
-            return vec![];
-        };
-        let data = reference::product(self.pass, &g, inputs[0], inputs[1]);
-        let product = Array::new(spec.clone(), data);
-        match &self.epilogue {
-            None => vec![product],
-            Some(map) => {
-                let extras = inputs[2..].iter().copied();
-                let all: Vec<_> = std::iter::once(&product).chain(extras).collect();
-                vec![map.apply(&spec.shape, &all)]
-            }
-        }
-    }
-
-    fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance {
-        let length = self.geometry(inputs).map_or(1, |g| match self.pass {
-            Pass::Forward => g.r * g.s * g.c / g.conv.groups,
-            Pass::Input { .. } => g.r * g.s * g.n / g.conv.groups,
-            Pass::Weight { .. } => g.batch * g.p * g.q,
-        });
-        let depth = self.epilogue.as_ref().map_or(0, Chain::depth);
-        Tolerance::sum(length + 16 * depth)
-    }
-
-    fn sample(
-        &self,
-        inputs: &[TensorSpec],
-        distribution: Distribution,
-        rng: &mut Rng,
-    ) -> Vec<Array> {
-        // Bytes times values near 1e-38 are denormal, which a device may flush.
-        let bytes = inputs[0].dtype == DType::U8;
-        let distribution = match distribution {
-            Distribution::Tiny if bytes => Distribution::Uniform,
-            other => other,
-        };
-        let draw = |spec: &TensorSpec| distribution.array(spec, 256, rng);
-        inputs.iter().map(draw).collect()
-    }
-
-    fn representative(&self, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
-        self.product(inputs).map_or_else(|_| inputs.to_vec(), |(g, y)| self.smaller(&g, &y, inputs))
-    }
-
     fn with_epilogue(&self, chain: &Chain) -> Option<Arc<dyn Op>> {
         // Gradients of weights are stored as they are; for draws see the matrix product.
         if chain.is_random() || matches!(self.pass, Pass::Weight { .. }) {
@@ -314,10 +245,76 @@ impl OldOp for Conv2d {
         Some(Arc::new(Self { epilogue: Some(epilogue), ..self.clone() }))
     }
 
-    fn types(&self) -> Vec<(&'static str, Class)> {
-        let own = (self.name(), self.class());
-        let rest = self.epilogue.as_ref().map(Chain::types).unwrap_or_default();
-        std::iter::once(own).chain(rest).collect()
+    fn kinds(&self) -> Vec<Kind> {
+        let fused = self.epilogue.iter().flat_map(Chain::kinds);
+        std::iter::once(self.kind()).chain(fused).collect()
+    }
+}
+
+/// [`Conv2d`] at given sizes.
+#[derive(Debug)]
+struct Conv2dProblem {
+    pass: Pass,
+    geometry: Geometry,
+    /// The first operand is bytes.
+    bytes: bool,
+    epilogue: Epilogue,
+    inputs: Vec<TensorSpec>,
+    outputs: [Output; 1],
+}
+
+impl Problem for Conv2dProblem {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    fn cost(&self) -> Cost {
+        let stored = self.epilogue.flops() * self.outputs[0].spec.len() as u64;
+        let flops = 2 * self.geometry.products() as u64 + stored;
+        Cost::moving(flops, &self.inputs, &self.outputs)
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        let Geometry { r, s, c, n, batch, p, q, conv, .. } = self.geometry;
+        let length = match self.pass {
+            Pass::Forward => r * s * c / conv.groups,
+            Pass::Input { .. } => r * s * n / conv.groups,
+            Pass::Weight { .. } => batch * p * q,
+        };
+        Tolerance::sum(length + 16 * self.epilogue.depth())
+    }
+
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        lower::variants(self.pass, &self.geometry, caps)
+    }
+
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        self.dispatches(variant, caps)
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
+        let data = reference::product(self.pass, &self.geometry, inputs[0], inputs[1]);
+        let product = Array::new(self.outputs[0].spec.clone(), data);
+        vec![self.epilogue.apply(product, inputs)]
+    }
+
+    fn sample(
+        &self,
+        inputs: &[TensorSpec],
+        distribution: Distribution,
+        rng: &mut Rng,
+    ) -> Vec<Array> {
+        // Bytes times values near 1e-38 are denormal, which a device may flush.
+        let distribution = match distribution {
+            Distribution::Tiny if self.bytes => Distribution::Uniform,
+            other => other,
+        };
+        let draw = |spec: &TensorSpec| distribution.array(spec, 256, rng);
+        inputs.iter().map(draw).collect()
+    }
+
+    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
+        self.smaller()
     }
 }
 

@@ -1,15 +1,14 @@
 //! Cross-entropy of a softmax against one class a row, fused: the probabilities are never stored.
 
 use crate::graph::Tensor;
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
-use crate::kernel::{Caps, Dispatch, Lowered, Variant, input, output, unnamed};
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
-use super::rows::{MANY_ROWS, Rows, SHAPES, check, fewer_rows, outer, size};
+use super::rows::{MANY_ROWS, Rows, RowsProblem, SHAPES, fewer_rows, outer, size};
 use super::softmax::{self, log_sum_exp};
 
 /// loss = `-log softmax(logits)[label]`: logits [.., C] and labels u32 [..], each below C, to loss [..].
@@ -31,17 +30,17 @@ fn finish(value: T, own: Row, vector: u32) -> T {
 }
 ";
 
-/// The specs of logits, labels and more values a row, checked.
-fn shape_rule(inputs: &[TensorSpec]) -> Result<(), String> {
+/// Rows of logits, with labels and more values a row.
+fn rows_of(inputs: &[TensorSpec]) -> Result<Rows, String> {
     let logits = &inputs[0];
-    check(logits)?;
-    let rows = outer(logits);
-    if inputs[1] != TensorSpec::u32(rows) {
-        return Err(format!("{logits} needs labels u32{rows:?}, not {}", inputs[1]));
+    let rows = Rows::of(logits)?;
+    let per_row = outer(logits);
+    if inputs[1] != TensorSpec::u32(per_row) {
+        return Err(format!("{logits} needs labels u32{per_row:?}, not {}", inputs[1]));
     }
-    match inputs.get(2).filter(|dloss| **dloss != TensorSpec::f32(rows)) {
-        Some(dloss) => Err(format!("{logits} needs a gradient f32{rows:?}, not {dloss}")),
-        None => Ok(()),
+    match inputs.get(2).filter(|dloss| **dloss != TensorSpec::f32(per_row)) {
+        Some(dloss) => Err(format!("{logits} needs a gradient f32{per_row:?}, not {dloss}")),
+        None => Ok(rows),
     }
 }
 
@@ -63,38 +62,14 @@ fn logit(row: &[f64], label: f64) -> f64 {
     row.get(label as usize).copied().unwrap_or(f64::from(f32::MIN))
 }
 
-impl OldOp for CrossEntropy {
-    fn name(&self) -> &'static str {
-        "cross_entropy"
+impl Op for CrossEntropy {
+    fn kind(&self) -> Kind {
+        Kind::new("cross_entropy", Class::Reduction)
     }
 
-    fn class(&self) -> Class {
-        Class::Reduction
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        shape_rule(inputs)?;
-        Ok(vec![TensorSpec::f32(inputs[1].shape.clone())])
-    }
-
-    /// Difference, exp and sum of each element.
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let outputs = self.output(inputs).unwrap_or_default();
-        Cost::new(3 * inputs[0].len() as u64, inputs, &outputs)
-    }
-
-    fn variants(&self, inputs: &[TensorSpec], caps: &Caps) -> Vec<Variant> {
-        Rows::of(&inputs[0].shape).variants(caps, |_| [])
-    }
-
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let rows = Rows::of(&io.inputs[0].shape);
-        Lowered::one(Dispatch {
-            kernel: rows.kernel("cross_entropy/rows", variant),
-            bindings: vec![input(0), input(0), input(1), output(0)],
-            params: unnamed(rows.params()),
-            grid: rows.grid(variant, io.caps),
-        })
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let rows = rows_of(inputs)?;
+        Ok(RowsProblem::new(*self, rows, inputs, TensorSpec::f32(outer(&inputs[0]))))
     }
 
     fn gradient<'g>(
@@ -106,87 +81,107 @@ impl OldOp for CrossEntropy {
         let grad = |dy| x[0].graph().apply1(CrossEntropyGrad, &[x[0], x[1], dy]);
         vec![dy[0].map(grad), None]
     }
+}
 
-    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let rows = inputs[0].data.chunks(inputs[0].spec.shape.last());
-        let loss = |(row, &label): (&[f64], &f64)| log_sum_exp(row) - logit(row, label);
-        let data = rows.zip(&inputs[1].data).map(loss).collect();
-        vec![Array::f32(inputs[1].spec.shape.clone(), data)]
+impl Problem for RowsProblem<CrossEntropy> {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
     }
 
-    fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance {
-        softmax::tolerance(inputs[0].shape.last())
+    /// Difference, exp and sum of each element.
+    fn cost(&self) -> Cost {
+        self.flops_each(3)
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        softmax::tolerance(self.rows.columns)
+    }
+
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        self.rows.variants(caps, |_| [])
+    }
+
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let kernel = self.rows.kernel("cross_entropy/rows", variant);
+        let dispatch = self.rows.dispatch(kernel, variant, caps);
+        // Once as vectors, and once value by value for the label's.
+        let dispatch = dispatch.bind("x", input(0)).bind("logits", input(0));
+        Lowered::one(dispatch.bind("label", input(1)).bind("loss", output(0)))
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
+        let rows = inputs[0].data.chunks(self.rows.columns);
+        let loss = |(row, &label): (&[f64], &f64)| log_sum_exp(row) - logit(row, label);
+        let data = rows.zip(&inputs[1].data).map(loss).collect();
+        vec![Array::new(self.output(), data)]
     }
 
     fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
         sample(i, distribution, rng)
     }
 
-    fn representative(&self, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
-        fewer_rows(inputs)
+    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
+        fewer_rows(&self.inputs)
     }
 }
 
-impl OldOp for CrossEntropyGrad {
-    fn name(&self) -> &'static str {
-        "cross_entropy_grad"
+impl Op for CrossEntropyGrad {
+    fn kind(&self) -> Kind {
+        Kind::new("cross_entropy_grad", Class::Reduction)
     }
 
-    fn class(&self) -> Class {
-        Class::Reduction
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        Ok(RowsProblem::new(*self, rows_of(inputs)?, inputs, inputs[0].clone()))
     }
+}
 
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        shape_rule(inputs)?;
-        Ok(vec![inputs[0].clone()])
+impl Problem for RowsProblem<CrossEntropyGrad> {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
     }
 
     /// Difference, exp, sum, scale and the class's difference.
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        Cost::new(5 * inputs[0].len() as u64, inputs, &inputs[..1])
-    }
-
-    fn variants(&self, inputs: &[TensorSpec], caps: &Caps) -> Vec<Variant> {
-        softmax::variants(Rows::of(&inputs[0].shape), caps)
-    }
-
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let rows = Rows::of(&io.inputs[0].shape);
-        Lowered::one(Dispatch {
-            kernel: rows.kernel("softmax/rows", variant).with_hook("finish", GRAD_FINISH),
-            bindings: vec![input(0), output(0), input(1), input(2)],
-            params: unnamed(rows.params()),
-            grid: rows.grid(variant, io.caps),
-        })
-    }
-
-    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let columns = inputs[0].spec.shape.last();
-        let rows = inputs[0].data.chunks(columns).enumerate();
-        let data = rows.flat_map(|(r, row)| {
-            let (label, dloss) = (inputs[1].data[r], inputs[2].data[r]);
-            let lse = log_sum_exp(row);
-            let one = move |(c, x): (usize, &f64)| {
-                let onehot = if c as f64 == label { 1.0 } else { 0.0 };
-                ((x - lse).exp() - onehot) * dloss
-            };
-            row.iter().enumerate().map(one)
-        });
-        vec![Array::new(inputs[0].spec.clone(), data.collect())]
+    fn cost(&self) -> Cost {
+        self.flops_each(5)
     }
 
     /// p - 1 cancels at the label's place, beside a root mean square that is smaller than p by the square
     /// root of the columns: what the sum's bound already allows.
-    fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance {
-        softmax::tolerance(inputs[0].shape.last())
+    fn tolerance(&self) -> Tolerance {
+        softmax::tolerance(self.rows.columns)
+    }
+
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        softmax::variants(self.rows, caps)
+    }
+
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let kernel = self.rows.kernel("softmax/rows", variant).with_hook("finish", GRAD_FINISH);
+        let dispatch = self.rows.dispatch(kernel, variant, caps);
+        let dispatch = dispatch.bind("x", input(0)).bind("y", output(0));
+        Lowered::one(dispatch.bind("label", input(1)).bind("dloss", input(2)))
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
+        let rows = inputs[0].data.chunks(self.rows.columns).enumerate();
+        let data = rows.flat_map(|(r, row)| {
+            let (label, dloss) = (inputs[1].data[r], inputs[2].data[r]);
+            let lse = log_sum_exp(row);
+            let gradient = move |(c, x): (usize, &f64)| {
+                let onehot = if c as f64 == label { 1.0 } else { 0.0 };
+                ((x - lse).exp() - onehot) * dloss
+            };
+            row.iter().enumerate().map(gradient)
+        });
+        vec![Array::new(self.output(), data.collect())]
     }
 
     fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
         sample(i, distribution, rng)
     }
 
-    fn representative(&self, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
-        fewer_rows(inputs)
+    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
+        fewer_rows(&self.inputs)
     }
 }
 

@@ -4,67 +4,32 @@
 //! the chain's text in its hook; as an epilogue it runs on another op's values as they are stored.
 
 use crate::graph::Tensor;
-use crate::graph::chain::{Chain, Function, Place, text_apply, vector};
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
+use crate::graph::chain::{Chain, Function, Place, operand_name, text_apply, vector};
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
-use crate::tensor::{Array, DType, TensorSpec};
+use crate::tensor::{Array, DType, Shape, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
 
 const WORKGROUP: usize = 64;
 
-impl OldOp for Chain {
-    fn name(&self) -> &'static str {
-        match &self.code[..] {
-            [one] => one.function.name(),
-            _ => "map",
-        }
-    }
-
-    fn class(&self) -> Class {
-        match self.types()[..] {
-            [(_, class)] => class,
+impl Op for Chain {
+    fn kind(&self) -> Kind {
+        match &Chain::kinds(self)[..] {
+            [only] => *only,
             // A fused chain, whatever is in it.
-            _ => Class::Elementwise,
+            _ => Kind::new("map", Class::Elementwise),
         }
     }
 
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        self.shape(inputs).map(|s| vec![TensorSpec::f32(s)])
+    fn kinds(&self) -> Vec<Kind> {
+        Chain::kinds(self)
     }
 
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let outputs = self.output(inputs).unwrap_or_default();
-        let elements: usize = outputs.iter().map(TensorSpec::len).sum();
-        Cost::new(self.flops() * elements as u64, inputs, &outputs)
-    }
-
-    fn variants(&self, inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
-        let by = |width: u32| Variant::new("map", [("WIDTH", width)]);
-        let shape = self.shape(inputs).unwrap_or_default();
-        let wide = (0..self.inputs)
-            .all(|i| self.is_clock(i) || Place::of(&inputs[i].shape, &shape).allows_vec4());
-        if wide && shape.len().is_multiple_of(4) { vec![by(4), by(1)] } else { vec![by(1)] }
-    }
-
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let width = variant.get("WIDTH") as usize;
-        let shape = &io.outputs[0].shape;
-        let elements = shape.len() / width;
-        let kernel = Kernel::new("map/map")
-            .with_text("T", vector(width))
-            .with_hook("apply", text_apply(self, io.inputs, shape, width));
-        // The inputs' declarations are part of the hook and follow the output at binding 0.
-        let bindings = std::iter::once(output(0)).chain((0..self.inputs).map(input));
-        Lowered::one(Dispatch {
-            kernel,
-            bindings: bindings.collect(),
-            params: unnamed(vec![elements as u32]),
-            grid: grid(elements.div_ceil(WORKGROUP), io.caps),
-        })
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        Ok(Box::new(ChainProblem::new(self, inputs)?))
     }
 
     fn gradient<'g>(
@@ -73,26 +38,76 @@ impl OldOp for Chain {
         y: &[Tensor<'g>],
         dy: &[Option<Tensor<'g>>],
     ) -> Vec<Option<Tensor<'g>>> {
-        let (Some(dy), [one]) = (dy[0], &self.code[..]) else {
+        let (Some(dy), [only]) = (dy[0], &self.code[..]) else {
             // Chains are made after differentiation.
             return vec![None; x.len()];
         };
-        one.function
+        only.function
             .gradient(x, y[0], dy)
             .into_iter()
             .zip(x)
             .map(|(d, x)| d.map(|d| d.sum_to(&x.spec().shape)))
             .collect()
     }
+}
 
-    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let specs: Vec<_> = inputs.iter().map(|a| a.spec.clone()).collect();
-        let shape = self.shape(&specs).unwrap_or_default();
-        vec![self.apply(&shape, inputs)]
+/// A chain at given sizes.
+#[derive(Debug)]
+pub(super) struct ChainProblem {
+    chain: Chain,
+    pub(super) inputs: Vec<TensorSpec>,
+    outputs: [Output; 1],
+}
+
+impl ChainProblem {
+    pub(super) fn new(chain: &Chain, inputs: &[TensorSpec]) -> Result<Self, String> {
+        let outputs = [Output::new(TensorSpec::f32(chain.shape(inputs)?))];
+        Ok(Self { chain: chain.clone(), inputs: inputs.to_vec(), outputs })
     }
 
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance::sum(16 * self.depth())
+    fn shape(&self) -> &Shape {
+        &self.outputs[0].spec.shape
+    }
+}
+
+impl Problem for ChainProblem {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    fn cost(&self) -> Cost {
+        let flops = self.chain.flops() * self.shape().len() as u64;
+        Cost::moving(flops, &self.inputs, &self.outputs)
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::sum(16 * self.chain.depth())
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        let by = |width: u32| Variant::new("map", [("WIDTH", width)]);
+        let wide = (0..self.chain.inputs).all(|i| {
+            self.chain.is_clock(i) || Place::of(&self.inputs[i].shape, self.shape()).allows_vec4()
+        });
+        if wide && self.shape().len().is_multiple_of(4) { vec![by(4), by(1)] } else { vec![by(1)] }
+    }
+
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let width = variant.get("WIDTH") as usize;
+        let groups = self.shape().len() / width;
+        let kernel = Kernel::new("map/map")
+            .with_text("T", vector(width))
+            .with_hook("apply", text_apply(&self.chain, &self.inputs, self.shape(), width));
+        let dispatch = Dispatch::new(kernel, grid(groups.div_ceil(WORKGROUP), caps))
+            .param("groups", groups)
+            .bind("y", output(0));
+        // The inputs' declarations are part of the hook and follow the output.
+        let bind = |dispatch: Dispatch, at| dispatch.bind(operand_name(at), input(at));
+        Lowered::one((0..self.chain.inputs).fold(dispatch, bind))
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
+        vec![self.chain.apply(self.shape(), inputs)]
     }
 
     fn sample(
@@ -102,7 +117,8 @@ impl OldOp for Chain {
         rng: &mut Rng,
     ) -> Vec<Array> {
         let positive = |i: usize| {
-            self.code
+            self.chain
+                .code
                 .iter()
                 .any(|s| s.function.wants_positive() == s.arguments.iter().position(|&a| a == i))
         };
@@ -129,10 +145,6 @@ impl OldOp for Chain {
             Distribution::Extreme,
         ]
     }
-
-    fn types(&self) -> Vec<(&'static str, Class)> {
-        Chain::types(self)
-    }
 }
 
 impl<'g> Tensor<'g> {
@@ -157,7 +169,7 @@ impl<'g> Tensor<'g> {
     }
 
     /// The same values repeated along axes of length 1, or along new leading axes.
-    pub fn broadcast_to(self, shape: &crate::tensor::Shape) -> Tensor<'g> {
+    pub fn broadcast_to(self, shape: &Shape) -> Tensor<'g> {
         if self.spec().shape == *shape {
             return self;
         }

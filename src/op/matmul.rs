@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use crate::graph::Tensor;
-use crate::graph::chain::Chain;
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Op, Tolerance};
+use crate::graph::chain::{Chain, Epilogue};
+use crate::graph::op::{Cost, Kind, Op, Output, Problem, Tolerance};
 use crate::kernel::{Binding, Caps, Dispatch, Lowered, Operand, Variant};
 use crate::tensor::{Array, Shape, TensorSpec};
 use crate::terms::Class;
@@ -16,7 +15,7 @@ pub(in crate::op) mod plan;
 mod reference;
 
 pub use cases::Family;
-use plan::Problem;
+use plan::Sizes;
 
 /// A [G, M, K] (or [G, K, M] transposed) times B [G, K, N] (or [G, N, K]) to C [G, M, N]. Without a
 /// batch all are matrices; one matrix B may serve an A of any leading axes, whose rows they are.
@@ -31,92 +30,62 @@ pub struct MatMul {
 }
 
 impl MatMul {
-    fn problem(&self, inputs: &[TensorSpec]) -> Result<Problem, String> {
-        let (a, b) = (&inputs[0].shape, &inputs[1].shape);
+    /// The sizes of A times B.
+    fn sizes(&self, a: &Shape, b: &Shape) -> Result<Sizes, String> {
         let matrix = |s: &Shape, transposed: bool| match *s.dims() {
-            [r, c] if transposed => Some((1, c, r)),
-            [r, c] => Some((1, r, c)),
-            [g, r, c] if transposed => Some((g, c, r)),
-            [g, r, c] => Some((g, r, c)),
-            _ => None,
+            [r, c] if transposed => Ok((1, c, r)),
+            [r, c] => Ok((1, r, c)),
+            [g, r, c] if transposed => Ok((g, c, r)),
+            [g, r, c] => Ok((g, r, c)),
+            _ => Err(format!("{s} is neither a matrix nor a batch of them")),
         };
-        let of = |s, t| {
-            matrix(s, t).ok_or_else(|| format!("{s} is neither a matrix nor a batch of them"))
-        };
+        let b_serves_all = self.b_serves_all(a, b);
         let (batch, m, k) =
-            if self.has_rows(a, b) { (1, a.rows(), a.last()) } else { of(a, self.transpose_a)? };
-        let (batch_b, k_b, n) = of(b, self.transpose_b)?;
+            if b_serves_all { (1, a.rows(), a.last()) } else { matrix(a, self.transpose_a)? };
+        let (batch_b, k_b, n) = matrix(b, self.transpose_b)?;
         if k != k_b {
             return Err(format!("inner dimensions differ: {a} x {b}"));
         }
-        if batch != batch_b || (a.rank() != b.rank() && !self.has_rows(a, b)) {
+        if batch != batch_b || (a.rank() != b.rank() && !b_serves_all) {
             return Err(format!("batches differ: {a} x {b}"));
         }
-        let p = Problem { batch, m, n, k };
-        if p.outputs() * k == 0 {
+        let sizes = Sizes { batch, m, n, k };
+        if sizes.outputs() * k == 0 {
             return Err(format!("an axis has no elements: {a} x {b}"));
         }
-        Ok(p)
-    }
-
-    /// The product's spec, and the specs an epilogue sees: the product first.
-    fn product(&self, inputs: &[TensorSpec]) -> Result<(Problem, TensorSpec), String> {
-        let p = self.problem(inputs)?;
-        let a = inputs[0].dims();
-        let leading = a.len() - if self.transpose_a { 2 } else { 1 };
-        let mut shape = a[..leading].to_vec();
-        if self.transpose_a {
-            shape.push(p.m);
-        }
-        shape.push(p.n);
-        Ok((p, TensorSpec::f32(shape)))
+        Ok(sizes)
     }
 
     /// Whether one matrix B serves all of A, whose leading axes are then rows.
-    fn has_rows(&self, a: &Shape, b: &Shape) -> bool {
+    fn b_serves_all(&self, a: &Shape, b: &Shape) -> bool {
         b.rank() == 2 && a.rank() > 2 && !self.transpose_a
-    }
-
-    fn epilogue_inputs(product: &TensorSpec, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
-        std::iter::once(product).chain(&inputs[2..]).cloned().collect()
     }
 }
 
-impl OldOp for MatMul {
-    fn name(&self) -> &'static str {
-        "matmul"
+impl Op for MatMul {
+    fn kind(&self) -> Kind {
+        Kind::new("matmul", Class::Matrix)
     }
 
-    fn class(&self) -> Class {
-        Class::Matrix
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        let (_, product) = self.product(inputs)?;
-        if let Some(map) = &self.epilogue {
-            let shape = map.shape(&Self::epilogue_inputs(&product, inputs))?;
-            if shape != product.shape {
-                return Err(format!("the epilogue changes {} to {shape}", product.shape));
-            }
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let (a, b) = (&inputs[0].shape, &inputs[1].shape);
+        let sizes = self.sizes(a, b)?;
+        let leading = a.rank() - if self.transpose_a { 2 } else { 1 };
+        let mut shape = a.dims()[..leading].to_vec();
+        if self.transpose_a {
+            shape.push(sizes.m);
         }
-        Ok(vec![product])
-    }
-
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let Ok((p, product)) = self.product(inputs) else {
-            return Cost::default();
-        };
-        let each = 2 * p.k as u64 + self.epilogue.as_ref().map_or(0, Chain::flops);
-        Cost::new((p.batch * p.m * p.n) as u64 * each, inputs, &[product])
-    }
-
-    fn variants(&self, inputs: &[TensorSpec], caps: &Caps) -> Vec<Variant> {
-        self.problem(inputs).map_or_else(|_| Vec::new(), |p| plan::plan(p, caps))
-    }
-
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        self.problem(io.inputs)
-            .map_or_else(|_| Lowered::default(), |p| self.dispatches(variant, p, io))
+        shape.push(sizes.n);
+        let product = TensorSpec::f32(shape);
+        Ok(Box::new(MatMulProblem {
+            transpose_a: self.transpose_a,
+            transpose_b: self.transpose_b,
+            b_serves_all: self.b_serves_all(a, b),
+            sizes,
+            epilogue: Epilogue::new(self.epilogue.as_ref(), &product, inputs, 2)?,
+            inputs: inputs.to_vec(),
+            outputs: [Output::new(product)],
+        }))
     }
 
     /// C = A B gives dA = dC B^T and dB = A^T dC (for stored transposes, the transposes of these).
@@ -132,7 +101,7 @@ impl OldOp for MatMul {
         };
         let (a, b) = (x[0], x[1]);
         let (ta, tb) = (self.transpose_a, self.transpose_b);
-        if self.has_rows(&a.spec().shape, &b.spec().shape) {
+        if self.b_serves_all(&a.spec().shape, &b.spec().shape) {
             let flat = |t: Tensor<'g>| {
                 let shape = t.spec().shape;
                 t.reshape([shape.rows(), shape.last()])
@@ -147,33 +116,6 @@ impl OldOp for MatMul {
         vec![Some(da), Some(db)]
     }
 
-    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let specs: Vec<_> = inputs.iter().map(|a| a.spec.clone()).collect();
-        let Ok((p, spec)) = self.product(&specs) else {
-            return vec![];
-        };
-        let data = self.product_in_f64(p, inputs[0], inputs[1]);
-        let product = Array::new(spec.clone(), data);
-        match &self.epilogue {
-            None => vec![product],
-            Some(map) => {
-                let all: Vec<_> =
-                    std::iter::once(&product).chain(inputs[2..].iter().copied()).collect();
-                vec![map.apply(&spec.shape, &all)]
-            }
-        }
-    }
-
-    fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance {
-        let k = self.problem(inputs).map_or(1, |p| p.k);
-        let depth = self.epilogue.as_ref().map_or(0, Chain::depth);
-        Tolerance::sum(k + 16 * depth)
-    }
-
-    fn representative(&self, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
-        self.problem(inputs).map_or_else(|_| inputs.to_vec(), |p| self.cut(p, inputs))
-    }
-
     fn with_epilogue(&self, chain: &Chain) -> Option<Arc<dyn Op>> {
         // A draw costs four elements' work here, where results are stored one by one, and unrolled 256
         // times it takes a driver a minute to compile. By itself it is one pass over four at a time.
@@ -184,10 +126,58 @@ impl OldOp for MatMul {
         Some(Arc::new(Self { epilogue: Some(epilogue), ..self.clone() }))
     }
 
-    fn types(&self) -> Vec<(&'static str, Class)> {
-        let own = (self.name(), self.class());
-        let rest = self.epilogue.as_ref().map(Chain::types).unwrap_or_default();
-        std::iter::once(own).chain(rest).collect()
+    fn kinds(&self) -> Vec<Kind> {
+        let fused = self.epilogue.iter().flat_map(Chain::kinds);
+        std::iter::once(self.kind()).chain(fused).collect()
+    }
+}
+
+/// [`MatMul`] at given sizes.
+#[derive(Debug)]
+struct MatMulProblem {
+    transpose_a: bool,
+    transpose_b: bool,
+    /// One matrix B serves all of A, whose leading axes are rows.
+    b_serves_all: bool,
+    sizes: Sizes,
+    epilogue: Epilogue,
+    inputs: Vec<TensorSpec>,
+    outputs: [Output; 1],
+}
+
+impl Problem for MatMulProblem {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    fn cost(&self) -> Cost {
+        let each = 2 * self.sizes.k as u64 + self.epilogue.flops();
+        Cost::moving(self.sizes.outputs() as u64 * each, &self.inputs, &self.outputs)
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::sum(self.sizes.k + 16 * self.epilogue.depth())
+    }
+
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        plan::plan(self.sizes, caps)
+    }
+
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        match variant.name {
+            "split_k" => self.split(variant, caps),
+            _ => Lowered::one(self.single(variant, caps)),
+        }
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
+        let data = self.product_in_f64(inputs[0], inputs[1]);
+        let product = Array::new(self.outputs[0].spec.clone(), data);
+        vec![self.epilogue.apply(product, inputs)]
+    }
+
+    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
+        self.cut()
     }
 }
 
@@ -198,21 +188,27 @@ pub(in crate::op) fn product_into(
     c: Binding,
     caps: &Caps,
 ) -> Dispatch {
-    let inputs = [TensorSpec::f32([m, k]), TensorSpec::f32([k, n])];
-    let outputs = [TensorSpec::f32([m, n])];
-    let (op, io) = (MatMul::default(), Io { inputs: &inputs, outputs: &outputs, caps });
-    let mut variants = op.variants(&inputs, caps).into_iter();
+    let product = MatMulProblem {
+        transpose_a: false,
+        transpose_b: false,
+        b_serves_all: false,
+        sizes: Sizes { batch: 1, m, n, k },
+        epilogue: Epilogue::none(),
+        inputs: vec![TensorSpec::f32([m, k]), TensorSpec::f32([k, n])],
+        outputs: [Output::new(TensorSpec::f32([m, n]))],
+    };
     // One dispatch, so that no scratch is needed; there always is a naive variant.
-    let single =
-        variants.find_map(|v| op.lower(&v, &io).dispatches.pop().filter(|_| v.name != "split_k"));
-    let naive = || op.lower(&Variant::new("naive", []), &io).dispatches.remove(0);
-    let mut dispatch = single.unwrap_or_else(naive);
+    let mut variants = product.variants(caps).into_iter();
+    let variant = variants.find(|v| v.name != "split_k");
+    let variant = variant.unwrap_or_else(|| Variant::new("naive", []));
+    let mut dispatch = product.single(&variant, caps);
     for binding in &mut dispatch.bindings {
-        *binding = match binding.operand {
+        let operand = match binding.operand {
             Operand::Input(0) => a,
             Operand::Input(_) => b,
             _ => c,
         };
+        *binding = operand.named(binding.name);
     }
     dispatch
 }

@@ -3,8 +3,7 @@
 use std::ops::Range;
 
 use crate::graph::Tensor;
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, Shape, TensorSpec};
@@ -17,7 +16,7 @@ mod max_grad;
 pub(crate) mod pass;
 
 pub use max_grad::MaxGrad;
-use pass::{Fold, Problem};
+use pass::{Extents, Fold};
 
 /// What is computed of the reduced values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,68 +64,40 @@ impl Reduce {
         self.axes.first + self.axes.count
     }
 
-    fn problem(&self, shape: &Shape) -> Problem {
-        let dims = shape.dims();
-        let product = |d: &[usize]| d.iter().product();
-        Problem {
-            outer: product(&dims[..self.axes.first]),
-            length: product(&dims[self.axes.first..self.end()]),
-            inner: product(&dims[self.end()..]),
-        }
-    }
-}
-
-impl Problem {
-    /// The elements of the input that output `i` is made of, in order.
-    fn places(self, i: usize) -> impl Iterator<Item = usize> {
-        let (o, n) = (i / self.inner, i % self.inner);
-        (0..self.length).map(move |r| (o * self.length + r) * self.inner + n)
-    }
-}
-
-impl OldOp for Reduce {
-    fn name(&self) -> &'static str {
-        match self.reduction {
-            Reduction::Sum => "sum",
-            Reduction::Mean => "mean",
-            Reduction::Max => "max",
-        }
+    /// What is left of axes of these lengths.
+    fn kept(&self, dims: &[usize]) -> TensorSpec {
+        TensorSpec::f32([&dims[..self.axes.first], &dims[self.end()..]].concat())
     }
 
-    fn class(&self) -> Class {
-        Class::Reduction
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
+    fn sized(&self, inputs: &[TensorSpec]) -> Result<ReduceProblem, String> {
         let dims = inputs[0].dims();
         let (first, end) = (self.axes.first, self.end());
         if inputs[0].dtype != DType::F32 || end > dims.len() {
             return Err(format!("takes axes {first}..{end} of f32, not {}", inputs[0]));
         }
-        let kept = [&dims[..first], &dims[end..]].concat();
-        Ok(vec![TensorSpec::f32(kept)])
-    }
-
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        let outputs = self.output(inputs).unwrap_or_default();
-        Cost::new(inputs[0].len() as u64, inputs, &outputs)
-    }
-
-    fn variants(&self, inputs: &[TensorSpec], caps: &Caps) -> Vec<Variant> {
-        pass::variants(self.problem(&inputs[0].shape), caps)
-    }
-
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let problem = self.problem(&io.inputs[0].shape);
-        let fold = Fold {
-            max: self.reduction == Reduction::Max,
-            scale: match self.reduction {
-                Reduction::Mean => 1.0 / problem.length as f32,
-                Reduction::Sum | Reduction::Max => 1.0,
-            },
-            load: None,
+        let length = |dims: &[usize]| dims.iter().product();
+        let extents = Extents {
+            outer: length(&dims[..first]),
+            length: length(&dims[first..end]),
+            inner: length(&dims[end..]),
         };
-        pass::lower(problem, fold, variant, io.caps)
+        let outputs = [Output::new(self.kept(dims))];
+        Ok(ReduceProblem { op: *self, extents, x: inputs[0].clone(), outputs })
+    }
+}
+
+impl Op for Reduce {
+    fn kind(&self) -> Kind {
+        let name = match self.reduction {
+            Reduction::Sum => "sum",
+            Reduction::Mean => "mean",
+            Reduction::Max => "max",
+        };
+        Kind::new(name, Class::Reduction)
+    }
+
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        Ok(Box::new(self.sized(inputs)?))
     }
 
     fn gradient<'g>(
@@ -135,7 +106,7 @@ impl OldOp for Reduce {
         y: &[Tensor<'g>],
         dy: &[Option<Tensor<'g>>],
     ) -> Vec<Option<Tensor<'g>>> {
-        let (Some(dy), Ok(_)) = (dy[0], self.output(&[x[0].spec()])) else {
+        let (Some(dy), Ok(sized)) = (dy[0], self.sized(&[x[0].spec()])) else {
             return vec![None]; // unused, or an impossible op, which the graph has told already
         };
         let shape = x[0].spec().shape;
@@ -144,34 +115,90 @@ impl OldOp for Reduce {
         let repeat = |dy: Tensor<'g>| dy.reshape(kept).broadcast_to(&shape);
         vec![Some(match self.reduction {
             Reduction::Sum => repeat(dy),
-            Reduction::Mean => repeat(dy.scale(1.0 / self.problem(&shape).length as f32)),
+            Reduction::Mean => repeat(dy.scale(sized.mean_factor())),
             Reduction::Max => x[0].graph().apply1(MaxGrad { max: *self }, &[x[0], y[0], dy]),
         })]
     }
+}
 
-    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let problem = self.problem(&inputs[0].spec.shape);
+/// A reduction at given sizes.
+#[derive(Debug)]
+struct ReduceProblem {
+    op: Reduce,
+    extents: Extents,
+    x: TensorSpec,
+    outputs: [Output; 1],
+}
+
+impl ReduceProblem {
+    fn mean_factor(&self) -> f32 {
+        1.0 / self.extents.length as f32
+    }
+
+    fn in_f64(&self, x: &Array) -> Array {
         let value = |i: usize| {
-            let values = problem.places(i).map(|at| inputs[0].data[at]);
-            match self.reduction {
+            let values = self.extents.places(i).map(|at| x.data[at]);
+            match self.op.reduction {
                 Reduction::Sum => values.sum::<f64>(),
-                Reduction::Mean => values.sum::<f64>() / problem.length as f64,
+                Reduction::Mean => values.sum::<f64>() / self.extents.length as f64,
                 Reduction::Max => values.fold(f64::NEG_INFINITY, f64::max),
             }
         };
-        let data = (0..problem.outer * problem.inner).map(value).collect();
-        let specs = self.output(&[inputs[0].spec.clone()]).unwrap_or_default();
-        let spec = specs.into_iter().next();
-        spec.map(|s| Array::new(s, data)).into_iter().collect()
+        let data = (0..self.extents.outputs()).map(value).collect();
+        Array::new(self.outputs[0].spec.clone(), data)
     }
 
-    fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance {
-        match self.reduction {
-            Reduction::Sum | Reduction::Mean => {
-                Tolerance::sum(self.problem(&inputs[0].shape).length)
+    /// An x that takes the same path, where this one is long.
+    fn smaller_x(&self) -> TensorSpec {
+        let mut dims = vec![1; self.x.dims().len()];
+        let smaller = self.extents.reduced();
+        let (first, end) = (self.op.axes.first, self.op.end());
+        let groups = [
+            (0..first, smaller.outer),
+            (first..end, smaller.length),
+            (end..dims.len(), smaller.inner),
+        ];
+        for (axes, length) in groups {
+            // A group of no axes has length 1 anyway.
+            if let Some(axis) = dims[axes].first_mut() {
+                *axis = length;
             }
+        }
+        TensorSpec::f32(dims)
+    }
+}
+
+impl Problem for ReduceProblem {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    fn cost(&self) -> Cost {
+        Cost::moving(self.x.len() as u64, std::slice::from_ref(&self.x), &self.outputs)
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        match self.op.reduction {
+            Reduction::Sum | Reduction::Mean => Tolerance::sum(self.extents.length),
             Reduction::Max => Tolerance(0.0), // one of the values as it is
         }
+    }
+
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        pass::variants(self.extents, caps)
+    }
+
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let scale = match self.op.reduction {
+            Reduction::Mean => self.mean_factor(),
+            Reduction::Sum | Reduction::Max => 1.0,
+        };
+        let fold = Fold { max: self.op.reduction == Reduction::Max, scale, load: None };
+        pass::lower(self.extents, fold, variant, caps)
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
+        vec![self.in_f64(inputs[0])]
     }
 
     /// Tiny values are positive and not denormal: a device may take denormal terms and partial sums for 0,
@@ -190,21 +217,9 @@ impl OldOp for Reduce {
         vec![x]
     }
 
-    fn representative(&self, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
-        let mut dims = vec![1; inputs[0].dims().len()];
-        let smaller = self.problem(&inputs[0].shape).representative();
-        let groups = [
-            (0..self.axes.first, smaller.outer),
-            (self.axes.first..self.end(), smaller.length),
-            (self.end()..dims.len(), smaller.inner),
-        ];
-        for (axes, length) in groups {
-            // A group of no axes has length 1 anyway.
-            if let Some(first) = dims[axes].first_mut() {
-                *first = length;
-            }
-        }
-        vec![TensorSpec::f32(dims)]
+    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
+        let smaller = self.smaller_x();
+        (smaller != self.x).then(|| vec![smaller])
     }
 }
 
@@ -240,17 +255,17 @@ impl<'g> Tensor<'g> {
 
     /// Undoes broadcasting from `shape`: sums over the axes along which it was repeated.
     pub fn sum_to(self, shape: &Shape) -> Tensor<'g> {
-        let own = self.spec().shape;
-        if own == *shape {
+        let from = self.spec().shape;
+        if from == *shape {
             return self;
         }
-        let missing = own.rank() - shape.rank().min(own.rank());
+        let missing = from.rank() - shape.rank().min(from.rank());
         let repeated = |axis: usize| {
-            axis < missing || (shape.dims()[axis - missing] == 1 && own.dims()[axis] != 1)
+            axis < missing || (shape.dims()[axis - missing] == 1 && from.dims()[axis] != 1)
         };
         let mut sum = self;
         // From the last axis on, so that the numbers of those before stay true.
-        let mut axis = own.rank();
+        let mut axis = from.rank();
         while axis > 0 {
             axis -= 1;
             if repeated(axis) {
@@ -302,8 +317,8 @@ impl super::Family for Family {
                 let op = Reduce { reduction, axes };
                 let x = TensorSpec::f32(dims);
                 let name = format!("{prefix}_{}_axis{}", size(dims), axes.first);
-                if let (Reduction::Max, Ok(y)) = (reduction, op.output(std::slice::from_ref(&x))) {
-                    let inputs = [x.clone(), y[0].clone(), y[0].clone()];
+                if reduction == Reduction::Max {
+                    let inputs = [x.clone(), op.kept(dims), op.kept(dims)];
                     cases.push(Case::new(format!("{name}_grad"), MaxGrad { max: op }, inputs));
                 }
                 cases.push(Case::new(name, op, [x]));

@@ -1,8 +1,9 @@
 //! How kernels that own whole rows of a matrix deal them out: what softmax, losses, argmax and row sums
 //! share. No op by itself.
 
-use crate::kernel::{Caps, Kernel, Variant, grid};
-use crate::tensor::{DType, Shape, TensorSpec};
+use crate::graph::op::{Cost, Output};
+use crate::kernel::{Caps, Dispatch, Kernel, Variant, grid};
+use crate::tensor::{DType, TensorSpec};
 
 /// Invocations a workgroup has on a GPU: what every device allows.
 pub(crate) const GPU_WORKGROUP: usize = 256;
@@ -16,12 +17,12 @@ pub(crate) struct Rows {
 
 /// Invocations a workgroup, and how many of them, neighbours, share a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Team {
+pub(crate) struct Layout {
     pub(crate) workgroup: usize,
-    pub(crate) team: usize,
+    pub(crate) lanes_per_row: usize,
 }
 
-impl Team {
+impl Layout {
     /// Most vectors of a row that an invocation keeps in registers. A CPU has its stack for that, and reads
     /// the row again from its cache as fast.
     pub(crate) fn most_kept(self) -> usize {
@@ -30,9 +31,10 @@ impl Team {
 }
 
 impl Rows {
-    pub(crate) fn of(shape: &Shape) -> Self {
-        let (rows, columns) = (shape.rows(), shape.last());
-        Self { rows, columns }
+    /// The rows of an op's input: f32 and at least one axis.
+    pub(crate) fn of(spec: &TensorSpec) -> Result<Self, String> {
+        check(spec)?;
+        Ok(Self { rows: spec.shape.rows(), columns: spec.shape.last() })
     }
 
     /// Elements of the widest vector that rows consist of.
@@ -46,38 +48,39 @@ impl Rows {
     }
 
     /// About four vectors an invocation, fewer where there are too few rows to fill the device.
-    pub(crate) fn gpu_team(self) -> Team {
+    pub(crate) fn gpu_layout(self) -> Layout {
         /// Invocations that keep a large GPU's memory bus busy.
         const ENOUGH: usize = 1 << 16;
-        let mut team = self.vectors().div_ceil(4).next_power_of_two();
-        while self.rows * team < ENOUGH && team < self.vectors() {
-            team *= 2;
+        let mut lanes_per_row = self.vectors().div_ceil(4).next_power_of_two();
+        while self.rows * lanes_per_row < ENOUGH && lanes_per_row < self.vectors() {
+            lanes_per_row *= 2;
         }
-        Team { workgroup: GPU_WORKGROUP, team: team.min(GPU_WORKGROUP) }
+        Layout { workgroup: GPU_WORKGROUP, lanes_per_row: lanes_per_row.min(GPU_WORKGROUP) }
     }
 
     /// A CPU's invocations are lanes of a loop, and a barrier costs it a walk over all of them: a row
     /// an invocation, or the eight lanes of one AVX register a row where there are few.
-    pub(crate) fn cpu_team(self) -> Team {
-        let (workgroup, team) = if self.rows >= 16 { (16, 1) } else { (8, 8) };
-        Team { workgroup, team }
+    pub(crate) fn cpu_layout(self) -> Layout {
+        let (workgroup, lanes_per_row) = if self.rows >= 16 { (16, 1) } else { (8, 8) };
+        Layout { workgroup, lanes_per_row }
     }
 
-    /// The teams worth trying, the likeliest first, as variants `rows`; `more` adds constants.
+    /// The layouts worth trying, the likeliest first, as variants `rows`; `more` adds constants.
     pub(crate) fn variants<const N: usize>(
         self,
         caps: &Caps,
-        more: impl Fn(Team) -> [(&'static str, u32); N],
+        more: impl Fn(Layout) -> [(&'static str, u32); N],
     ) -> Vec<Variant> {
-        let mut teams = [self.gpu_team(), self.cpu_team()];
+        let mut layouts = [self.gpu_layout(), self.cpu_layout()];
         if caps.software {
-            teams.reverse();
+            layouts.reverse();
         }
-        let variant = |team: Team| {
-            let consts = [("WORKGROUP", team.workgroup as u32), ("TEAM", team.team as u32)];
-            Variant::new("rows", [&consts[..], &more(team)].concat())
+        let variant = |layout: Layout| {
+            let [workgroup, team] = [layout.workgroup, layout.lanes_per_row].map(|n| n as u32);
+            let consts = [("WORKGROUP", workgroup), ("TEAM", team)];
+            Variant::new("rows", [&consts[..], &more(layout)].concat())
         };
-        teams.map(variant).to_vec()
+        layouts.map(variant).to_vec()
     }
 
     /// The kernel of a variant, its vectors as wide as the rows allow.
@@ -85,15 +88,38 @@ impl Rows {
         Kernel::new(shader).with_consts(&variant.consts).with_hook("lanes", lanes(self.width()))
     }
 
-    /// `struct Params { rows, length }`.
-    pub(crate) fn params(self) -> Vec<u32> {
-        vec![self.rows as u32, self.vectors() as u32]
+    /// `kernel` with a workgroup for each WORKGROUP / TEAM rows, and `struct Params { rows, length }`.
+    pub(crate) fn dispatch(self, kernel: Kernel, variant: &Variant, caps: &Caps) -> Dispatch {
+        let rows_each = variant.get("WORKGROUP") / variant.get("TEAM");
+        Dispatch::new(kernel, grid(self.rows.div_ceil(rows_each as usize), caps))
+            .param("rows", self.rows)
+            .param("length", self.vectors())
+    }
+}
+
+/// An op over rows at given sizes.
+#[derive(Debug)]
+pub(crate) struct RowsProblem<T> {
+    pub(crate) op: T,
+    pub(crate) rows: Rows,
+    pub(crate) inputs: Vec<TensorSpec>,
+    pub(crate) outputs: [Output; 1],
+}
+
+impl<T> RowsProblem<T> {
+    pub(crate) fn new(op: T, rows: Rows, inputs: &[TensorSpec], output: TensorSpec) -> Box<Self> {
+        Box::new(Self { op, rows, inputs: inputs.to_vec(), outputs: [Output::new(output)] })
     }
 
-    /// A workgroup for each WORKGROUP / TEAM rows.
-    pub(crate) fn grid(self, variant: &Variant, caps: &Caps) -> [u32; 3] {
-        let rows_each = variant.get("WORKGROUP") / variant.get("TEAM");
-        grid(self.rows.div_ceil(rows_each as usize), caps)
+    /// So much arithmetic for each element of the rows.
+    pub(crate) fn flops_each(&self, flops: usize) -> Cost {
+        let elements = self.rows.rows * self.rows.columns;
+        Cost::moving((flops * elements) as u64, &self.inputs, &self.outputs)
+    }
+
+    /// The only output's shape and type.
+    pub(crate) fn output(&self) -> TensorSpec {
+        self.outputs[0].spec.clone()
     }
 }
 
@@ -119,14 +145,15 @@ pub(crate) fn lanes(width: usize) -> String {
 pub(crate) const REFERENCE_ELEMENTS: usize = 1 << 22;
 
 /// The same tensors with so few rows (along their first axis, which all share) that the largest has about
-/// [`REFERENCE_ELEMENTS`]. Where that leaves many, the last workgroup is as full as it was.
-pub(crate) fn fewer_rows(inputs: &[TensorSpec]) -> Vec<TensorSpec> {
+/// [`REFERENCE_ELEMENTS`], or `None` where they have no more. Where that leaves many rows, the last workgroup
+/// is as full as it was.
+pub(crate) fn fewer_rows(inputs: &[TensorSpec]) -> Option<Vec<TensorSpec>> {
     const FULL: usize = 256; // a multiple of every workgroup's rows
     let rows = inputs[0].dims().first().copied().unwrap_or(1).max(1);
     let largest = inputs.iter().map(TensorSpec::len).max().unwrap_or(0);
     let kept = (REFERENCE_ELEMENTS / (largest / rows).max(1)).max(1);
     if kept >= rows {
-        return inputs.to_vec();
+        return None;
     }
     let kept = if kept >= 2 * FULL { kept / FULL * FULL - FULL + rows % FULL } else { kept };
     let fewer = |spec: &TensorSpec| {
@@ -134,7 +161,7 @@ pub(crate) fn fewer_rows(inputs: &[TensorSpec]) -> Vec<TensorSpec> {
         dims[0] = kept;
         TensorSpec::new(dims, spec.dtype)
     };
-    inputs.iter().map(fewer).collect()
+    Some(inputs.iter().map(fewer).collect())
 }
 
 /// More rows than 65,535 workgroups of a CPU's 16.
@@ -168,15 +195,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn representatives_keep_the_row_and_the_last_workgroup() {
+    fn fewer_rows_keep_the_row_and_the_last_workgroup() {
         let inputs = [TensorSpec::f32([1_000_003, 62]), TensorSpec::u32([1_000_003])];
-        let fewer = fewer_rows(&inputs);
+        let fewer = fewer_rows(&inputs).unwrap();
         let rows = fewer[0].dims()[0];
         assert_eq!(fewer[0].dims(), [rows, 62]);
         assert_eq!(fewer[1], TensorSpec::u32([rows]));
         assert_eq!(rows % 256, 1_000_003 % 256);
         assert!((REFERENCE_ELEMENTS / 2..=REFERENCE_ELEMENTS).contains(&fewer[0].len()));
         let small = [TensorSpec::f32([7, 62])];
-        assert_eq!(fewer_rows(&small), small);
+        assert_eq!(fewer_rows(&small), None);
     }
 }

@@ -1,15 +1,14 @@
 //! Softmax and log-softmax over the last axis, with their gradients.
 
 use crate::graph::Tensor;
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
-use crate::kernel::{Caps, Dispatch, Lowered, Variant, input, output, unnamed};
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
-use super::rows::{MANY_ROWS, Rows, SHAPES, Team, check, fewer_rows, size};
+use super::rows::{Layout, MANY_ROWS, Rows, RowsProblem, SHAPES, fewer_rows, size};
 
 /// y = exp(x) / sum of exp(x), or its logarithm, along the last axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,9 +26,9 @@ pub struct SoftmaxGrad {
 
 /// Variants that keep a row in registers, as far as it fits.
 pub(crate) fn variants(rows: Rows, caps: &Caps) -> Vec<Variant> {
-    let keep = |team: Team| {
-        let each = rows.vectors().div_ceil(team.team);
-        let kept = each.next_power_of_two().min(team.most_kept());
+    let keep = |layout: Layout| {
+        let each = rows.vectors().div_ceil(layout.lanes_per_row);
+        let kept = each.next_power_of_two().min(layout.most_kept());
         [("KEEP", kept as u32)]
     };
     rows.variants(caps, keep)
@@ -58,50 +57,35 @@ pub(crate) fn log_sum_exp(row: &[f64]) -> f64 {
     highest + row.iter().map(|x| (x - highest).exp()).sum::<f64>().ln()
 }
 
-fn shape_rule(inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
+/// Rows of inputs that are all alike.
+fn rows_of(inputs: &[TensorSpec]) -> Result<Rows, String> {
     let first = &inputs[0];
-    check(first)?;
+    let rows = Rows::of(first)?;
     match inputs.iter().find(|spec| *spec != first) {
         Some(other) => Err(format!("takes two alike, not {first} and {other}")),
-        None => Ok(vec![first.clone()]),
+        None => Ok(rows),
     }
 }
 
-impl OldOp for Softmax {
-    fn name(&self) -> &'static str {
-        if self.log { "log_softmax" } else { "softmax" }
+impl Softmax {
+    fn in_f64(self, x: &Array) -> Array {
+        let value = |row: &[f64]| {
+            let lse = log_sum_exp(row);
+            let value = |x: &f64| if self.log { x - lse } else { (x - lse).exp() };
+            row.iter().map(value).collect::<Vec<_>>()
+        };
+        let rows = x.data.chunks(x.spec.shape.last());
+        Array::new(x.spec.clone(), rows.flat_map(value).collect())
+    }
+}
+
+impl Op for Softmax {
+    fn kind(&self) -> Kind {
+        Kind::new(if self.log { "log_softmax" } else { "softmax" }, Class::Reduction)
     }
 
-    fn class(&self) -> Class {
-        Class::Reduction
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        shape_rule(inputs)
-    }
-
-    /// Difference, exp, sum and scale of each element.
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        Cost::new(4 * inputs[0].len() as u64, inputs, inputs)
-    }
-
-    fn variants(&self, inputs: &[TensorSpec], caps: &Caps) -> Vec<Variant> {
-        variants(Rows::of(&inputs[0].shape), caps)
-    }
-
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let rows = Rows::of(&io.inputs[0].shape);
-        let mut kernel =
-            rows.kernel("softmax/rows", variant).with_text("LOG", self.log.to_string());
-        if self.log {
-            kernel = kernel.with_hook("finish", LOG_FINISH);
-        }
-        Lowered::one(Dispatch {
-            kernel,
-            bindings: vec![input(0), output(0)],
-            params: unnamed(rows.params()),
-            grid: rows.grid(variant, io.caps),
-        })
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        Ok(RowsProblem::new(*self, rows_of(inputs)?, inputs, inputs[0].clone()))
     }
 
     fn gradient<'g>(
@@ -113,77 +97,94 @@ impl OldOp for Softmax {
         let op = SoftmaxGrad { log: self.log };
         vec![dy[0].map(|dy| x[0].graph().apply1(op, &[y[0], dy]))]
     }
+}
+
+impl Problem for RowsProblem<Softmax> {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    /// Difference, exp, sum and scale of each element.
+    fn cost(&self) -> Cost {
+        self.flops_each(4)
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        tolerance(self.rows.columns)
+    }
+
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        variants(self.rows, caps)
+    }
+
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let log = self.op.log;
+        let mut kernel =
+            self.rows.kernel("softmax/rows", variant).with_text("LOG", log.to_string());
+        if log {
+            kernel = kernel.with_hook("finish", LOG_FINISH);
+        }
+        let dispatch = self.rows.dispatch(kernel, variant, caps);
+        Lowered::one(dispatch.bind("x", input(0)).bind("y", output(0)))
+    }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let rows = inputs[0].data.chunks(inputs[0].spec.shape.last());
-        let value = |row: &[f64]| {
-            let lse = log_sum_exp(row);
-            let one = |x: &f64| if self.log { x - lse } else { (x - lse).exp() };
-            row.iter().map(one).collect::<Vec<_>>()
-        };
-        vec![Array::new(inputs[0].spec.clone(), rows.flat_map(value).collect())]
+        vec![self.op.in_f64(inputs[0])]
     }
 
-    fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance {
-        tolerance(inputs[0].shape.last())
-    }
-
-    fn representative(&self, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
-        fewer_rows(inputs)
+    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
+        fewer_rows(&self.inputs)
     }
 }
 
-impl OldOp for SoftmaxGrad {
-    fn name(&self) -> &'static str {
-        if self.log { "log_softmax_grad" } else { "softmax_grad" }
+impl Op for SoftmaxGrad {
+    fn kind(&self) -> Kind {
+        Kind::new(if self.log { "log_softmax_grad" } else { "softmax_grad" }, Class::Reduction)
     }
 
-    fn class(&self) -> Class {
-        Class::Reduction
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        Ok(RowsProblem::new(*self, rows_of(inputs)?, inputs, inputs[0].clone()))
     }
+}
 
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        shape_rule(inputs)
+impl Problem for RowsProblem<SoftmaxGrad> {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
     }
 
     /// Product, sum, difference and product of each element.
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        Cost::new(4 * inputs[0].len() as u64, inputs, &inputs[..1])
+    fn cost(&self) -> Cost {
+        self.flops_each(4)
     }
 
-    fn variants(&self, inputs: &[TensorSpec], caps: &Caps) -> Vec<Variant> {
-        variants(Rows::of(&inputs[0].shape), caps)
+    fn tolerance(&self) -> Tolerance {
+        tolerance(self.rows.columns)
     }
 
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let rows = Rows::of(&io.inputs[0].shape);
-        let kernel = rows.kernel("softmax/grad", variant);
-        Lowered::one(Dispatch {
-            kernel: kernel.with_text("LOG", self.log.to_string()),
-            bindings: vec![input(0), input(1), output(0)],
-            params: unnamed(rows.params()),
-            grid: rows.grid(variant, io.caps),
-        })
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        variants(self.rows, caps)
+    }
+
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let kernel =
+            self.rows.kernel("softmax/grad", variant).with_text("LOG", self.op.log.to_string());
+        let dispatch = self.rows.dispatch(kernel, variant, caps);
+        Lowered::one(dispatch.bind("y", input(0)).bind("dy", input(1)).bind("dx", output(0)))
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let columns = inputs[0].spec.shape.last();
-        let rows = inputs[0].data.chunks(columns);
+        let (log, columns) = (self.op.log, self.rows.columns);
         let value = |(y, dy): (&[f64], &[f64])| {
             let pairs = || y.iter().zip(dy);
-            let sum: f64 = pairs().map(|(y, dy)| if self.log { *dy } else { dy * y }).sum();
-            let one = |(y, dy): (&f64, &f64)| match self.log {
+            let sum: f64 = pairs().map(|(y, dy)| if log { *dy } else { dy * y }).sum();
+            let value = |(y, dy): (&f64, &f64)| match log {
                 true => dy - y.exp() * sum,
                 false => y * (dy - sum),
             };
-            pairs().map(one).collect::<Vec<_>>()
+            pairs().map(value).collect::<Vec<_>>()
         };
-        let data = rows.zip(inputs[1].data.chunks(columns)).flat_map(value);
-        vec![Array::new(inputs[0].spec.clone(), data.collect())]
-    }
-
-    fn tolerance(&self, inputs: &[TensorSpec]) -> Tolerance {
-        tolerance(inputs[0].shape.last())
+        let rows = inputs[0].data.chunks(columns).zip(inputs[1].data.chunks(columns));
+        vec![Array::new(self.output(), rows.flat_map(value).collect())]
     }
 
     /// y as a softmax makes it of logits from `distribution`. Softmax's dy - sum of dy y cancels, whatever
@@ -195,18 +196,18 @@ impl OldOp for SoftmaxGrad {
         distribution: Distribution,
         rng: &mut Rng,
     ) -> Vec<Array> {
+        let log = self.op.log;
         let moderate = |extreme: Distribution| match distribution {
-            found if found == extreme && !self.log => Distribution::Uniform,
+            drawn if drawn == extreme && !log => Distribution::Uniform,
             other => other,
         };
         let x = moderate(Distribution::Extreme).array(&inputs[0], 1, rng);
         let dy = moderate(Distribution::Offset).array(&inputs[1], 1, rng);
-        let y = Softmax { log: self.log }.reference(&[&x]);
-        y.into_iter().chain([dy]).collect()
+        vec![Softmax { log }.in_f64(&x), dy]
     }
 
-    fn representative(&self, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
-        fewer_rows(inputs)
+    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
+        fewer_rows(&self.inputs)
     }
 }
 
@@ -260,9 +261,9 @@ mod tests {
             (false, [0.090_030_6, 0.244_728_48, 0.665_240_94]),
             (true, [-2.407_606_1, -1.407_606, -0.407_606_04]),
         ] {
-            let y = Softmax { log }.reference(&[&x]);
+            let y = Softmax { log }.in_f64(&x);
             let close = |(y, wanted): (&f64, f64)| (y - wanted).abs() < 1e-6;
-            assert!(y[0].data.iter().zip(wanted).all(close), "{y:?}");
+            assert!(y.data.iter().zip(wanted).all(close), "{y:?}");
         }
     }
 }

@@ -22,10 +22,10 @@ pub(crate) enum Place {
 impl Place {
     /// The place of `from` under `to`.
     pub(crate) fn of(from: &Shape, to: &Shape) -> Self {
-        let (n, all) = (from.len(), to.len());
+        let (n, total) = (from.len(), to.len());
         let kept: Vec<usize> = from.dims().iter().copied().skip_while(|&d| d == 1).collect();
         let lead: Vec<usize> = from.dims().iter().rev().copied().skip_while(|&d| d == 1).collect();
-        if n == all {
+        if n == total {
             Self::Full
         } else if n == 1 {
             Self::Scalar
@@ -34,7 +34,7 @@ impl Place {
         } else if from.rank() == to.rank()
             && to.dims().iter().rev().skip(to.rank() - lead.len()).eq(&lead)
         {
-            Self::Prefix(all / n)
+            Self::Prefix(total / n)
         } else {
             let strides = broadcast_strides(from, to);
             let mut inner = 1;
@@ -84,67 +84,70 @@ pub(crate) fn vector(width: usize) -> &'static str {
     if width == 4 { "vec4<f32>" } else { "f32" }
 }
 
+/// What a chain's text calls its input `at`. Every device has eight storage bindings, one of them the
+/// result's.
+pub(crate) fn operand_name(at: usize) -> &'static str {
+    const NAMES: [&str; 8] = ["in0", "in1", "in2", "in3", "in4", "in5", "in6", "in7"];
+    NAMES[at]
+}
+
 /// Declarations from binding `first` on and the loads, for inputs from `skip` on.
 fn loads(
-    map: &Chain,
+    chain: &Chain,
     inputs: &[TensorSpec],
     shape: &Shape,
     width: usize,
     (skip, first): (usize, usize),
 ) -> (String, String) {
     let (mut declarations, mut body) = (String::new(), String::new());
-    for (i, input) in inputs.iter().enumerate().take(map.inputs).skip(skip) {
-        let binding = first + i - skip;
+    for (i, input) in inputs.iter().enumerate().take(chain.inputs).skip(skip) {
+        let (binding, name) = (first + i - skip, operand_name(i));
         let mut declare = |element: &str| {
             declarations += &format!(
-                "@group(0) @binding({binding}) var<storage, read> in{i}: array<{element}>;\n"
+                "@group(0) @binding({binding}) var<storage, read> {name}: array<{element}>;\n"
             );
         };
-        if map.is_clock(i) {
+        if chain.is_clock(i) {
             declare("vec4<u32>");
-            body += &format!("    let v{i} = in{i}[0];\n");
+            body += &format!("    let v{i} = {name}[0];\n");
             continue;
         }
         let place = Place::of(&input.shape, shape);
         declare(if place.is_wide(width) { vector(width) } else { "f32" });
-        body += &format!("    let v{i} = T(in{i}[{}]);\n", place.index(width));
+        body += &format!("    let v{i} = T({name}[{}]);\n", place.index(width));
     }
     (declarations, body)
 }
 
-fn steps(map: &Chain, width: usize) -> String {
+fn steps(chain: &Chain, width: usize) -> String {
     let mut body = String::new();
-    for (n, step) in map.code.iter().enumerate() {
+    for (n, step) in chain.code.iter().enumerate() {
         let arguments: Vec<_> = step.arguments.iter().map(|a| format!("v{a}")).collect();
         let value = step.function.wgsl(&arguments, width == 4);
-        body += &format!("    let v{} = {value};\n", map.inputs + n);
+        body += &format!("    let v{} = {value};\n", chain.inputs + n);
     }
-    body + &format!("    return v{};\n}}\n", map.inputs + map.code.len() - 1)
+    body + &format!("    return v{};\n}}\n", chain.inputs + chain.code.len() - 1)
 }
 
 /// `fn apply(i)`: all inputs are read from bindings 1 on.
-pub(crate) fn apply(map: &Chain, inputs: &[TensorSpec], shape: &Shape, width: usize) -> String {
-    let (declarations, loads) = loads(map, inputs, shape, width, (0, 1));
-    let body = steps(map, width);
+pub(crate) fn apply(chain: &Chain, inputs: &[TensorSpec], shape: &Shape, width: usize) -> String {
+    let (declarations, loads) = loads(chain, inputs, shape, width, (0, 1));
+    let body = steps(chain, width);
     format!("{declarations}fn apply(i: u32) -> T {{\n{loads}{body}")
 }
 
-/// `fn epilogue(v0, i)`: input 0 is the value about to be stored at element i of an output of `shape`,
-/// the others are read from bindings `first` on. `inputs[0]` stands for that value.
-pub(crate) fn epilogue(map: &Chain, inputs: &[TensorSpec], shape: &Shape, first: usize) -> String {
-    format!("alias T = f32;\n{}", epilogue_of(map, inputs, shape, first, 1))
-}
-
-/// The same over groups of `width` elements, in a kernel that has an alias T for them.
+/// `fn epilogue(v0, i)`, in a kernel that has an alias T for groups of `width` elements: input 0 is the value
+/// about to be stored at element i of an output of `shape`, the others are read from bindings `first` on.
+/// `inputs[0]` stands for that value.
 pub(crate) fn epilogue_of(
-    map: &Chain,
+    chain: &Chain,
     inputs: &[TensorSpec],
     shape: &Shape,
     first: usize,
     width: usize,
 ) -> String {
-    let (declarations, loads) = loads(map, inputs, shape, width, (1, first));
-    let body = steps(map, width);
+    let (declarations, loads) = loads(chain, inputs, shape, width, (1, first));
+    let body = steps(chain, width);
     format!(
         "// use: common/philox\n{declarations}fn epilogue(v0: T, i: u32) -> T {{\n{loads}{body}"
     )

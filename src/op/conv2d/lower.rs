@@ -1,15 +1,10 @@
 //! Convolutions as dispatches: the matrix product's kernels with gathered operands, or the plain loops.
 
-use crate::graph::chain::text_epilogue;
-use crate::graph::op::old::Io;
-use crate::kernel::{
-    Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch, unnamed,
-};
-use crate::op::matmul::lower::{NARROW_STORE, Tiling, words};
-use crate::op::matmul::plan::{Problem, plan};
-use crate::tensor::{DType, TensorSpec};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::op::matmul::lower::{NARROW_STORE, Tiling, sum_of_parts};
+use crate::op::matmul::plan::{Sizes, plan};
 
-use super::{Conv2d, Geometry, Pass};
+use super::{Conv2dProblem, Geometry, Pass};
 
 /// The longest sum that one invocation takes. A loop of lavapipe's ends silently after 65,535 turns, and a
 /// step is at least 4 of the sum.
@@ -43,7 +38,7 @@ struct Shape {
     run: usize,
     across: usize,
     taps: usize,
-    problem: Problem,
+    sizes: Sizes,
 }
 
 fn shape(pass: Pass, g: &Geometry) -> Shape {
@@ -53,15 +48,11 @@ fn shape(pass: Pass, g: &Geometry) -> Shape {
     let taps = g.r * across;
     let window = taps * run.next_multiple_of(4);
     let pixels = g.batch * g.p * g.q;
-    let problem = |batch, m, n, k| Problem { batch, m, n, k };
+    let sizes = |batch, m, n, k| Sizes { batch, m, n, k };
     match pass {
-        Pass::Forward => Shape {
-            pass: 0,
-            run,
-            across,
-            taps,
-            problem: problem(groups, pixels, g.n / groups, window),
-        },
+        Pass::Forward => {
+            Shape { pass: 0, run, across, taps, sizes: sizes(groups, pixels, g.n / groups, window) }
+        }
         Pass::Input { .. } => {
             let run = g.n / groups;
             let taps = g.r.div_ceil(stride) * g.s.div_ceil(stride);
@@ -72,34 +63,30 @@ fn shape(pass: Pass, g: &Geometry) -> Shape {
                 run,
                 across: 1,
                 taps,
-                problem: problem(groups * stride * stride, pixels, g.c / groups, sum),
+                sizes: sizes(groups * stride * stride, pixels, g.c / groups, sum),
             }
         }
-        Pass::Weight { .. } => Shape {
-            pass: 2,
-            run,
-            across,
-            taps,
-            problem: problem(groups, window, g.n / groups, pixels),
-        },
+        Pass::Weight { .. } => {
+            Shape { pass: 2, run, across, taps, sizes: sizes(groups, window, g.n / groups, pixels) }
+        }
     }
 }
 
 /// Every variant, the most promising first.
 pub(super) fn variants(pass: Pass, g: &Geometry, caps: &Caps) -> Vec<Variant> {
-    let p = shape(pass, g).problem;
+    let p = shape(pass, g).sizes;
     let tiled = plan(p, caps).into_iter().filter(|v| !matches!(v.name, "vector" | "naive"));
     let narrow = pixels(p, caps);
     let direct = (!caps.software || p.k <= LONGEST_DIRECT).then(|| Variant::new("direct", []));
-    let mut found: Vec<_> = narrow.into_iter().chain(tiled).chain(direct).collect();
-    if found.is_empty() {
-        found.push(Variant::new("register", [("TM", 4), ("TN", 4)]));
+    let mut variants: Vec<_> = narrow.into_iter().chain(tiled).chain(direct).collect();
+    if variants.is_empty() {
+        variants.push(Variant::new("register", [("TM", 4), ("TN", 4)]));
     }
-    found
+    variants
 }
 
 /// `pixels`, where a CPU adapter's subgroup would be wider than the result has channels.
-fn pixels(p: Problem, caps: &Caps) -> Option<Variant> {
+fn pixels(p: Sizes, caps: &Caps) -> Option<Variant> {
     let width = caps.subgroup.filter(|w| caps.software && (4..=16).contains(w))?;
     let rows = p.n.next_multiple_of(width.max(8) as usize) as u32;
     let consts = [("W", width), ("TM", rows), ("TN", 8)];
@@ -108,72 +95,38 @@ fn pixels(p: Problem, caps: &Caps) -> Option<Variant> {
     suits.then(|| Variant::new("pixels", consts))
 }
 
-impl Conv2d {
-    pub(super) fn dispatches(&self, variant: &Variant, g: &Geometry, io: &Io) -> Lowered {
+impl Conv2dProblem {
+    pub(super) fn dispatches(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let (g, count) = (&self.geometry, self.outputs[0].spec.len());
         let shape = shape(self.pass, g);
         if variant.name == "direct" {
-            let count = io.outputs[0].len();
             let kernel = geometry(Kernel::new("conv2d/direct"), &shape, g);
-            let (kernel, extras) = self.with_hooks(kernel, io, 3);
-            return Lowered::one(Dispatch {
-                kernel,
-                bindings: [input(0), input(1), output(0)].into_iter().chain(extras).collect(),
-                params: unnamed(words([g.batch, count])),
-                grid: grid(count.div_ceil(64), io.caps),
-            });
+            let product = Dispatch::new(self.with_pixels(kernel), grid(count.div_ceil(64), caps))
+                .bind("a", input(0))
+                .bind("b", input(1))
+                .bind("c", output(0))
+                .param("batch", g.batch)
+                .param("count", count);
+            return Lowered::one(self.epilogue.attach(product));
         }
-        let mut p = shape.problem;
+        let mut p = shape.sizes;
         if variant.name == "pixels" {
             std::mem::swap(&mut p.m, &mut p.n);
         }
         let tiling = Tiling::of(variant);
         let splits = tiling.splits.max(p.k.div_ceil(LONGEST));
-        let kernel = operands(variant, &tiling, p, self.pass, &shape, g);
-        let dispatch = |kernel, rest: Vec<Binding>| Dispatch {
-            kernel,
-            bindings: [input(0), input(1)].into_iter().chain(rest).collect(),
-            params: unnamed(tiling.params(p, splits)),
-            grid: tiling.grid(p, splits, io.caps),
-        };
+        let kernel = self.with_pixels(operands(variant, &tiling, p, self.pass, &shape, g));
+        let product = tiling.dispatch(kernel, p, splits, caps);
         if splits == 1 {
-            let (kernel, extras) = self.with_hooks(kernel, io, 3);
-            let rest = std::iter::once(output(0)).chain(extras).collect();
-            return Lowered::one(dispatch(kernel, rest));
-        }
-        // Parts of the sums to scratch, then their sum with the epilogue.
-        let count = io.outputs[0].len();
-        let partial = self.bytes(kernel, io);
-        let (kernel, extras) = self.with_epilogue_hook(Kernel::new("matmul/split_k"), io, 2);
-        let second = Dispatch {
-            kernel,
-            bindings: [scratch(0).read(), output(0)].into_iter().chain(extras).collect(),
-            params: unnamed(words([count, splits])),
-            grid: grid(count.div_ceil(64), io.caps),
-        };
-        Lowered {
-            dispatches: vec![dispatch(partial, vec![scratch(0)]), second],
-            scratch: vec![TensorSpec::f32([splits, count])],
+            Lowered::one(self.epilogue.attach(product.bind("c", output(0))))
+        } else {
+            sum_of_parts(product, count, splits, &self.epilogue, caps)
         }
     }
 
-    /// The kernel with this op's epilogue and element type.
-    fn with_hooks(&self, kernel: Kernel, io: &Io, first: usize) -> (Kernel, Vec<Binding>) {
-        let (kernel, extras) = self.with_epilogue_hook(kernel, io, first);
-        (self.bytes(kernel, io), extras)
-    }
-
-    fn bytes(&self, kernel: Kernel, io: &Io) -> Kernel {
-        if io.inputs[0].dtype == DType::U8 { kernel.with_hook("pixels", BYTES) } else { kernel }
-    }
-
-    fn with_epilogue_hook(&self, kernel: Kernel, io: &Io, first: usize) -> (Kernel, Vec<Binding>) {
-        let extras = (2..io.inputs.len()).map(input).collect();
-        let Some(map) = &self.epilogue else {
-            return (kernel, extras);
-        };
-        let inputs = Self::epilogue_inputs(&io.outputs[0], io.inputs);
-        let text = text_epilogue(map, &inputs, &io.outputs[0].shape, first);
-        (kernel.with_hook("epilogue", text), extras)
+    /// The kernel with the first operand's element type.
+    fn with_pixels(&self, kernel: Kernel) -> Kernel {
+        if self.bytes { kernel.with_hook("pixels", BYTES) } else { kernel }
     }
 }
 
@@ -201,7 +154,7 @@ fn geometry(kernel: Kernel, shape: &Shape, g: &Geometry) -> Kernel {
 fn operands(
     variant: &Variant,
     tiling: &Tiling,
-    p: Problem,
+    p: Sizes,
     pass: Pass,
     shape: &Shape,
     g: &Geometry,
@@ -214,7 +167,8 @@ fn operands(
     };
     let groups = g.conv.groups;
     let (cg, ng) = (g.c / groups, g.n / groups);
-    let wide = |all: usize, part: usize| all.is_multiple_of(4) && part.is_multiple_of(4);
+    let wide =
+        |channels: usize, group: usize| channels.is_multiple_of(4) && group.is_multiple_of(4);
     let wide_n = wide(g.n, ng);
     let (wide_a, wide_store) = match pass {
         Pass::Forward => (wide(g.c, cg), wide_n),
@@ -231,7 +185,7 @@ fn operands(
         Pass::Weight { .. } => run4 != shape.run,
     };
     let tail = match pass {
-        Pass::Weight { .. } => shape.problem.k,
+        Pass::Weight { .. } => shape.sizes.k,
         _ => run4,
     };
     let consts = [("RUN", shape.run), ("ACROSS", shape.across), ("TAPS", shape.taps)];

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::tensor::{Array, DType, TensorSpec};
 
-use super::{Conv2d, Geometry, Pass};
+use super::{Conv2dProblem, Geometry, Pass};
 
 /// Multiply-adds up to which a problem is checked as it is: a second or two in f64.
 const MOST_WORK: usize = 1 << 28;
@@ -41,10 +41,10 @@ pub(super) fn product(pass: Pass, g: &Geometry, a: &Array, b: &Array) -> Vec<f64
     // What a value of x counts, where it is the first operand.
     let unit = if a.spec.dtype == DType::U8 { 1.0 / 255.0 } else { 1.0 };
     let images = |length: usize, each: &(dyn Fn(usize, &mut [f64]) + Sync)| {
-        let mut all = vec![0.0; g.batch * length];
-        let parts = all.par_chunks_mut(length).enumerate();
+        let mut result = vec![0.0; g.batch * length];
+        let parts = result.par_chunks_mut(length).enumerate();
         parts.for_each(|(image, part)| each(image, part));
-        all
+        result
     };
     match pass {
         Pass::Forward => images(g.p * g.q * g.n, &|image, part| {
@@ -67,23 +67,19 @@ pub(super) fn product(pass: Pass, g: &Geometry, a: &Array, b: &Array) -> Vec<f64
     }
 }
 
-impl Conv2d {
+impl Conv2dProblem {
     /// Inputs of one image or two with fewer windows, where the problem is large: the same channels,
-    /// filter, borders and kernels. `y` is the result's spec.
-    pub(super) fn smaller(
-        &self,
-        g: &Geometry,
-        y: &TensorSpec,
-        inputs: &[TensorSpec],
-    ) -> Vec<TensorSpec> {
+    /// filter, borders and kernels.
+    pub(super) fn smaller(&self) -> Option<Vec<TensorSpec>> {
+        let g = &self.geometry;
         if g.products() <= MOST_WORK {
-            return inputs.to_vec();
+            return None;
         }
-        let length = |windows: usize, filter: usize, whole: usize, all: usize| {
-            if windows == all {
-                return whole;
+        let length = |windows: usize, filter: usize, pixels: usize, covered_by: usize| {
+            if windows == covered_by {
+                return pixels;
             }
-            let rest = (whole + 2 * g.conv.pad - filter) % g.conv.stride;
+            let rest = (pixels + 2 * g.conv.pad - filter) % g.conv.stride;
             (windows - 1) * g.conv.stride + filter + rest - 2 * g.conv.pad
         };
         // No fewer than leave pixels between the borders.
@@ -97,25 +93,16 @@ impl Conv2d {
             w: length(q, g.s, g.w, g.q),
             ..*g
         };
-        let operands = match self.pass {
-            Pass::Forward => [small.x(), small.filter()],
-            Pass::Input { .. } => [small.y(), small.filter()],
-            Pass::Weight { .. } => [small.x(), small.y()],
-        };
-        let result = match self.pass {
-            Pass::Forward => small.y(),
-            Pass::Input { .. } => small.x(),
-            Pass::Weight { .. } => small.filter(),
-        };
         // An epilogue's inputs broadcast to the result: each axis is the result's, or 1.
+        let (whole, result) = (g.result(self.pass), small.result(self.pass));
         let extra = |spec: &TensorSpec| {
-            let lead = y.shape.rank() - spec.shape.rank();
-            let axes = spec.dims().iter().zip(lead..);
-            let dims = axes.map(|(&d, axis)| if d == y.dims()[axis] { result[axis] } else { d });
+            let axes = spec.dims().iter().zip(whole.len() - spec.shape.rank()..);
+            let dims = axes.map(|(&d, axis)| if d == whole[axis] { result[axis] } else { d });
             TensorSpec::new(dims.collect::<Vec<_>>(), spec.dtype)
         };
-        let first = inputs.iter().zip(operands);
-        let first = first.map(|(spec, dims)| TensorSpec::new(dims, spec.dtype));
-        first.chain(inputs[2..].iter().map(extra)).collect()
+        let operands = self.inputs.iter().zip(small.operands(self.pass));
+        let operands = operands.map(|(spec, dims)| TensorSpec::new(dims, spec.dtype));
+        let smaller: Vec<_> = operands.chain(self.inputs[2..].iter().map(extra)).collect();
+        (smaller != self.inputs).then_some(smaller)
     }
 }

@@ -1,15 +1,12 @@
 //! A product under one variant as dispatches: constants that follow from the operands' storage and the
 //! sizes, parameters, grids.
 
-use crate::graph::chain::text_epilogue;
-use crate::graph::op::old::Io;
-use crate::kernel::{
-    Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch, unnamed,
-};
+use crate::graph::chain::Epilogue;
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch};
 use crate::tensor::TensorSpec;
 
-use super::MatMul;
-use super::plan::Problem;
+use super::MatMulProblem;
+use super::plan::Sizes;
 
 /// `store` where C's rows are no whole vec4s.
 pub(in crate::op) const NARROW_STORE: &str = "\
@@ -34,79 +31,82 @@ fn element(wide: bool) -> &'static str {
     if wide { "vec4<f32>" } else { "f32" }
 }
 
-impl MatMul {
-    /// The dispatches of a variant of [`super::plan::plan`].
-    pub(super) fn dispatches(&self, variant: &Variant, p: Problem, io: &Io) -> Lowered {
-        match variant.name {
-            "naive" => self.naive(p, io),
-            "vector" => self.vector(variant, p, io),
-            "split_k" => self.split(variant, p, io),
-            _ => Lowered::one(self.tiled(variant, p, io.caps).finish(self, io)),
-        }
+impl MatMulProblem {
+    /// The one dispatch of a variant that splits no sum.
+    pub(super) fn single(&self, variant: &Variant, caps: &Caps) -> Dispatch {
+        let product = match variant.name {
+            "naive" => self.naive(caps),
+            "vector" => self.vector(variant, caps),
+            _ => self.tiled(variant, caps).bind("c", output(0)),
+        };
+        self.epilogue.attach(product)
     }
 
-    fn naive(&self, p: Problem, io: &Io) -> Lowered {
+    /// Partial products to scratch, then their sum with the epilogue.
+    pub(super) fn split(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let splits = variant.get("SPLITS") as usize;
+        let parts = self.tiled(variant, caps);
+        sum_of_parts(parts, self.sizes.outputs(), splits, &self.epilogue, caps)
+    }
+
+    fn naive(&self, caps: &Caps) -> Dispatch {
+        let Sizes { batch, m, n, k } = self.sizes;
         let kernel = Kernel::new("matmul/naive")
             .with_text("TRANSPOSE_A", self.transpose_a.to_string())
             .with_text("TRANSPOSE_B", self.transpose_b.to_string());
-        let params = words([p.m, p.n, p.k, p.batch]);
-        let grid = grid(p.outputs().div_ceil(64), io.caps);
-        Lowered::one(Product { kernel, params, grid, operands: [0, 1] }.finish(self, io))
+        Dispatch::new(kernel, grid(self.sizes.outputs().div_ceil(64), caps))
+            .bind("a", input(0))
+            .bind("b", input(1))
+            .bind("c", output(0))
+            .param("M", m)
+            .param("N", n)
+            .param("K", k)
+            .param("G", batch)
     }
 
     /// `vector.wgsl`: X is the operand with the long dimension, Y the few vectors.
-    fn vector(&self, variant: &Variant, p: Problem, io: &Io) -> Lowered {
-        let few_rows = p.vectors().is_some_and(|(_, rows)| rows);
-        let (long, few) = if few_rows { (p.n, p.m) } else { (p.m, p.n) };
+    fn vector(&self, variant: &Variant, caps: &Caps) -> Dispatch {
+        let Sizes { batch, m, n, k } = self.sizes;
+        let few_rows = self.sizes.vectors().is_some_and(|(_, rows)| rows);
+        let (long, few) = if few_rows { (n, m) } else { (m, n) };
         // Whether k is the last axis of the stored operand.
         let (x_along_k, y_along_k) = if few_rows {
             (self.transpose_b, !self.transpose_a)
         } else {
             (!self.transpose_a, self.transpose_b)
         };
-        let wide_x = wide(if x_along_k { p.k } else { long });
-        let wide_y = y_along_k && wide(p.k);
+        let wide_x = wide(if x_along_k { k } else { long });
+        let wide_y = y_along_k && wide(k);
         let kernel = Kernel::of("matmul", variant)
             .with_text("ALONG_R", (!x_along_k).to_string())
             .with_text("WIDE_X", wide_x.to_string())
             .with_text("WIDE_Y", wide_y.to_string())
             .with_text("ElementX", element(wide_x))
             .with_text("ElementY", element(wide_y));
-        let (y_s, y_k) = if y_along_k { (p.k, 1) } else { (1, few) };
-        let (c_r, c_s) = if few_rows { (1, p.n) } else { (p.n, 1) };
+        let (y_s, y_k) = if y_along_k { (k, 1) } else { (1, few) };
+        let (c_r, c_s) = if few_rows { (1, n) } else { (n, 1) };
+        let [x, y] = if few_rows { [input(1), input(0)] } else { [input(0), input(1)] };
         let height = if x_along_k { 8 } else { 32 };
-        let product = Product {
-            kernel,
-            params: words([long, few, p.k, p.batch, y_s, y_k, c_r, c_s]),
-            grid: grid(long.div_ceil(height) * p.batch, io.caps),
-            operands: if few_rows { [1, 0] } else { [0, 1] },
-        };
-        Lowered::one(product.finish(self, io))
+        Dispatch::new(kernel, grid(long.div_ceil(height) * batch, caps))
+            .bind("x", x)
+            .bind("y", y)
+            .bind("c", output(0))
+            .param("R", long)
+            .param("S", few)
+            .param("K", k)
+            .param("G", batch)
+            .param("y_s", y_s)
+            .param("y_k", y_k)
+            .param("c_r", c_r)
+            .param("c_s", c_s)
     }
 
-    /// Partial products to scratch, then their sum with the epilogue.
-    fn split(&self, variant: &Variant, p: Problem, io: &Io) -> Lowered {
-        let splits = variant.get("SPLITS") as usize;
-        let first = self.tiled(variant, p, io.caps);
-        let (kernel, extras) = self.with_epilogue_hook(Kernel::new("matmul/split_k"), io, 2);
-        let second = Dispatch {
-            kernel,
-            bindings: [scratch(0).read(), output(0)].into_iter().chain(extras).collect(),
-            params: unnamed(words([p.outputs(), splits])),
-            grid: grid(p.outputs().div_ceil(64), io.caps),
-        };
-        Lowered {
-            dispatches: vec![first.into_dispatch([scratch(0)]), second],
-            scratch: vec![TensorSpec::f32([splits, p.outputs()])],
-        }
-    }
-
-    /// What `tile.wgsl`, `register.wgsl` and `subgroup.wgsl` have in common.
-    fn tiled(&self, variant: &Variant, p: Problem, caps: &Caps) -> Product {
-        let tiling = Tiling::of(variant);
+    /// What `tile.wgsl`, `register.wgsl` and `subgroup.wgsl` have in common; c is not bound yet.
+    fn tiled(&self, variant: &Variant, caps: &Caps) -> Dispatch {
+        let (p, tiling) = (self.sizes, Tiling::of(variant));
         let wide_a = wide(if self.transpose_a { p.m } else { p.k });
         let wide_b = wide(if self.transpose_b { p.k } else { p.n });
-        let kernel = tiling
+        let mut kernel = tiling
             .kernel()
             .with_text("TRANSPOSE_A", self.transpose_a.to_string())
             .with_text("TRANSPOSE_B", self.transpose_b.to_string())
@@ -116,55 +116,30 @@ impl MatMul {
             .with_text("ElementB", element(wide_b))
             .with_text("EDGE", (!tiling.divides(p)).to_string())
             .with_text("TAIL", (!p.k.is_multiple_of(tiling.step)).to_string());
-        Product {
-            kernel: if wide(p.n) { kernel } else { kernel.with_hook("store", NARROW_STORE) },
-            params: tiling.params(p, tiling.splits),
-            grid: tiling.grid(p, tiling.splits, caps),
-            operands: [0, 1],
+        if !wide(p.n) {
+            kernel = kernel.with_hook("store", NARROW_STORE);
         }
-    }
-
-    /// The kernel with this op's epilogue, whose own inputs are bound from `first` on.
-    fn with_epilogue_hook(&self, kernel: Kernel, io: &Io, first: usize) -> (Kernel, Vec<Binding>) {
-        let extras = (2..io.inputs.len()).map(input).collect();
-        let Some(map) = &self.epilogue else {
-            return (kernel, extras);
-        };
-        let inputs = Self::epilogue_inputs(&io.outputs[0], io.inputs);
-        let text = text_epilogue(map, &inputs, &io.outputs[0].shape, first);
-        (kernel.with_hook("epilogue", text), extras)
+        tiling.dispatch(kernel, p, tiling.splits, caps)
     }
 }
 
-/// A dispatch but for where its result goes.
-struct Product {
-    kernel: Kernel,
-    params: Vec<u32>,
-    grid: [u32; 3],
-    /// The inputs at bindings 0 and 1.
-    operands: [usize; 2],
-}
-
-impl Product {
-    /// Writes C through the epilogue.
-    fn finish(mut self, op: &MatMul, io: &Io) -> Dispatch {
-        let (kernel, extras) = op.with_epilogue_hook(self.kernel, io, 3);
-        self.kernel = kernel;
-        self.into_dispatch(std::iter::once(output(0)).chain(extras))
+/// `parts`, which makes `splits` partial results of `count` values in scratch, and their sum with the epilogue.
+pub(in crate::op) fn sum_of_parts(
+    parts: Dispatch,
+    count: usize,
+    splits: usize,
+    epilogue: &Epilogue,
+    caps: &Caps,
+) -> Lowered {
+    let sum = Dispatch::new(Kernel::new("matmul/split_k"), grid(count.div_ceil(64), caps))
+        .bind("partial", scratch(0).read())
+        .bind("c", output(0))
+        .param("count", count)
+        .param("splits", splits);
+    Lowered {
+        dispatches: vec![parts.bind("c", scratch(0)), epilogue.attach(sum)],
+        scratch: vec![TensorSpec::f32([splits, count])],
     }
-
-    fn into_dispatch(self, rest: impl IntoIterator<Item = Binding>) -> Dispatch {
-        Dispatch {
-            kernel: self.kernel,
-            bindings: self.operands.into_iter().map(input).chain(rest).collect(),
-            params: unnamed(self.params),
-            grid: self.grid,
-        }
-    }
-}
-
-pub(in crate::op) fn words<const N: usize>(sizes: [usize; N]) -> Vec<u32> {
-    sizes.iter().map(|&s| s as u32).collect()
 }
 
 /// How a variant cuts a product into tiles: what its kernel and its grid follow from.
@@ -197,8 +172,8 @@ impl<'a> Tiling<'a> {
 
     /// The kernel with the constants that do not depend on the operands.
     pub(in crate::op) fn kernel(&self) -> Kernel {
-        let own = self.variant.consts.iter().copied();
-        let consts: Vec<_> = own.filter(|(n, _)| *n != "SPLITS").collect();
+        let consts = self.variant.consts.iter().copied();
+        let consts: Vec<_> = consts.filter(|(n, _)| *n != "SPLITS").collect();
         let kernel = Kernel::new(self.shader).with_consts(&consts);
         if self.shader != "matmul/tile" {
             return kernel;
@@ -213,19 +188,28 @@ impl<'a> Tiling<'a> {
     }
 
     /// Whether tiles cover the result exactly.
-    pub(in crate::op) fn divides(&self, p: Problem) -> bool {
+    pub(in crate::op) fn divides(&self, p: Sizes) -> bool {
         p.m.is_multiple_of(self.rows) && p.n.is_multiple_of(self.cols)
     }
 
-    /// `struct Params` of `common/tiles`.
-    pub(in crate::op) fn params(&self, p: Problem, splits: usize) -> Vec<u32> {
-        // Parts of whole steps; with a short k the last ones are empty and give zeros.
-        let span = p.k.div_ceil(splits).next_multiple_of(self.step);
-        words([p.m, p.n, p.k, p.batch, splits, span])
-    }
-
-    pub(in crate::op) fn grid(&self, p: Problem, splits: usize, caps: &Caps) -> [u32; 3] {
+    /// `kernel` over the tiles of all parts, a and b bound, with `struct Params` of `common/tiles`.
+    pub(in crate::op) fn dispatch(
+        &self,
+        kernel: Kernel,
+        p: Sizes,
+        splits: usize,
+        caps: &Caps,
+    ) -> Dispatch {
         let tiles = p.m.div_ceil(self.rows) * p.n.div_ceil(self.cols) * p.batch;
-        grid(tiles * splits, caps)
+        Dispatch::new(kernel, grid(tiles * splits, caps))
+            .bind("a", input(0))
+            .bind("b", input(1))
+            .param("M", p.m)
+            .param("N", p.n)
+            .param("K", p.k)
+            .param("G", p.batch)
+            .param("splits", splits)
+            // Parts of whole steps; with a short k the last ones are empty and give zeros.
+            .param("span", p.k.div_ceil(splits).next_multiple_of(self.step))
     }
 }

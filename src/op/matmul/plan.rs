@@ -9,7 +9,7 @@ use crate::kernel::{Caps, Variant};
 
 /// Sizes of one problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::op) struct Problem {
+pub(in crate::op) struct Sizes {
     pub(in crate::op) batch: usize,
     pub(in crate::op) m: usize,
     pub(in crate::op) n: usize,
@@ -61,14 +61,14 @@ const DISPATCH: f64 = 6e7;
 const BYTE: f64 = 7.0;
 
 /// Every variant for a problem, the most promising first.
-pub(in crate::op) fn plan(p: Problem, caps: &Caps) -> Vec<Variant> {
-    let mut found = if caps.software { on_cpu(p, caps) } else { on_gpu(p, caps) };
-    found.sort_by(|x, y| x.0.total_cmp(&y.0));
+pub(in crate::op) fn plan(p: Sizes, caps: &Caps) -> Vec<Variant> {
+    let mut candidates = if caps.software { on_cpu(p, caps) } else { on_gpu(p, caps) };
+    candidates.sort_by(|x, y| x.0.total_cmp(&y.0));
     let naive = Variant::new("naive", []);
-    found.into_iter().map(|(_, v)| v).chain([naive]).collect()
+    candidates.into_iter().map(|(_, v)| v).chain([naive]).collect()
 }
 
-impl Problem {
+impl Sizes {
     /// Multiply-adds of tiles of this size, with those outside the matrix, and the number of tiles.
     fn tiled(&self, rows: u32, cols: u32) -> (f64, f64) {
         let tiles = self.m.div_ceil(rows as usize) * self.n.div_ceil(cols as usize) * self.batch;
@@ -148,26 +148,26 @@ fn busy(workgroups: f64, invocations: f64, results: u32) -> f64 {
     processors.min(processors * invocations * weight / BUSY).min(1.0)
 }
 
-fn on_gpu(p: Problem, caps: &Caps) -> Vec<(f64, Variant)> {
-    let mut found = Vec::new();
+fn on_gpu(p: Sizes, caps: &Caps) -> Vec<(f64, Variant)> {
+    let mut candidates = Vec::new();
     for tile in TILES.iter().filter(|t| p.fits(t.bm, t.bn)) {
         let (work, tiles) = p.tiled(tile.bm, tile.bn);
         let time = |workgroups: f64| {
             work / tile.share / busy(workgroups, tile.invocations(), tile.side * tile.side)
         };
-        found.push((time(tiles), tile.variant()));
+        candidates.push((time(tiles), tile.variant()));
         if let Some(splits) = p.splits(tile, caps) {
             let parts = f64::from(splits);
             let partial = 8.0 * parts * p.outputs() as f64;
             let time = time(tiles * parts) + DISPATCH + BYTE * partial;
-            found.push((time, tile.split(splits)));
+            candidates.push((time, tile.split(splits)));
         }
     }
     for r in REGISTERS {
         let (tm, tn, share, _) = r;
         if p.fits(8 * tm, 8 * tn) {
             let (work, tiles) = p.tiled(8 * tm, 8 * tn);
-            found.push((work / share / busy(tiles, 64.0, tm * tn), register(r)));
+            candidates.push((work / share / busy(tiles, 64.0, tm * tn), register(r)));
         }
     }
     if let Some(vector) = p.vector() {
@@ -175,16 +175,16 @@ fn on_gpu(p: Problem, caps: &Caps) -> Vec<(f64, Variant)> {
         let long = p.m.max(p.n);
         let bytes = 4.0 * (p.batch * p.k * long) as f64;
         let workgroups = (p.batch * long) as f64 / 16.0;
-        found.push((bytes * BYTE / busy(workgroups, 256.0, 8), vector));
+        candidates.push((bytes * BYTE / busy(workgroups, 256.0, 8), vector));
     }
-    found
+    candidates
 }
 
-fn on_cpu(p: Problem, caps: &Caps) -> Vec<(f64, Variant)> {
-    let mut found = Vec::new();
+fn on_cpu(p: Sizes, caps: &Caps) -> Vec<(f64, Variant)> {
+    let mut candidates = Vec::new();
     let mut add = |rows: u32, cols: u32, rate: f64, variant: Variant| {
         if p.fits(rows, cols) {
-            found.push((p.tiled(rows, cols).0 / rate, variant));
+            candidates.push((p.tiled(rows, cols).0 / rate, variant));
         }
     };
     if let Some(width @ 4..=16) = caps.subgroup {
@@ -207,9 +207,9 @@ fn on_cpu(p: Problem, caps: &Caps) -> Vec<(f64, Variant)> {
         }
     }
     if let Some(vector) = p.vector() {
-        found.push((p.tiled(1, 1).0 / 4.0, vector));
+        candidates.push((p.tiled(1, 1).0 / 4.0, vector));
     }
-    found
+    candidates
 }
 
 #[cfg(test)]
@@ -217,7 +217,7 @@ mod tests {
     use super::*;
 
     fn first(m: usize, n: usize, k: usize, caps: &Caps) -> Variant {
-        plan(Problem { batch: 1, m, n, k }, caps).remove(0)
+        plan(Sizes { batch: 1, m, n, k }, caps).remove(0)
     }
 
     #[test]
@@ -234,7 +234,7 @@ mod tests {
         let cpu = Caps::portable_software();
         assert_eq!(first(512, 512, 512, &cpu).name, "subgroup");
         let none = Caps { subgroup: None, ..cpu };
-        let other = plan(Problem { batch: 1, m: 512, n: 512, k: 512 }, &none);
+        let other = plan(Sizes { batch: 1, m: 512, n: 512, k: 512 }, &none);
         assert!(other.iter().all(|v| v.name != "subgroup"));
     }
 
@@ -242,8 +242,8 @@ mod tests {
     fn naive_is_always_there_and_last() {
         for caps in [Caps::portable(), Caps::portable_software()] {
             for (m, n, k) in [(1, 1, 1), (3, 70_000, 2), (129, 65, 1000)] {
-                let all = plan(Problem { batch: 2, m, n, k }, &caps);
-                assert_eq!(all.last().map(|v| v.name), Some("naive"));
+                let variants = plan(Sizes { batch: 2, m, n, k }, &caps);
+                assert_eq!(variants.last().map(|v| v.name), Some("naive"));
             }
         }
     }

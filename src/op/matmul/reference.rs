@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use crate::tensor::{Array, TensorSpec};
 
-use super::MatMul;
-use super::plan::Problem;
+use super::MatMulProblem;
+use super::plan::Sizes;
 
 /// Multiply-adds above which verification takes a smaller problem.
 const MOST_WORK: usize = 200_000_000;
@@ -13,24 +13,25 @@ const MOST_WORK: usize = 200_000_000;
 /// Least common multiple of all tiles' rows and columns, and a multiple of every step of k.
 const TILE: usize = 128;
 
-impl MatMul {
+impl MatMulProblem {
     /// C, row by row, without the epilogue.
-    pub(super) fn product_in_f64(&self, p: Problem, a: &Array, b: &Array) -> Vec<f64> {
-        let mut c = vec![0.0; p.outputs()];
-        c.par_chunks_mut(p.n).enumerate().for_each(|(row, c)| {
-            let (g, m) = (row / p.m, row % p.m);
-            let a = &a.data[g * p.m * p.k..][..p.m * p.k];
-            let b = &b.data[g * p.k * p.n..][..p.k * p.n];
-            let a = |k: usize| {
-                if self.transpose_a { a[k * p.m + m] } else { a[m * p.k + k] }
+    pub(super) fn product_in_f64(&self, a: &Array, b: &Array) -> Vec<f64> {
+        let Sizes { m, n, k, .. } = self.sizes;
+        let mut c = vec![0.0; self.sizes.outputs()];
+        c.par_chunks_mut(n).enumerate().for_each(|(row, c)| {
+            let (matrix, row) = (row / m, row % m);
+            let a = &a.data[matrix * m * k..][..m * k];
+            let b = &b.data[matrix * k * n..][..k * n];
+            let a = |at: usize| {
+                if self.transpose_a { a[at * m + row] } else { a[row * k + at] }
             };
             if self.transpose_b {
-                for (c, b) in c.iter_mut().zip(b.chunks_exact(p.k)) {
-                    *c = b.iter().enumerate().map(|(k, b)| a(k) * b).sum();
+                for (c, b) in c.iter_mut().zip(b.chunks_exact(k)) {
+                    *c = b.iter().enumerate().map(|(at, b)| a(at) * b).sum();
                 }
             } else {
-                for (k, b) in b.chunks_exact(p.n).enumerate() {
-                    let a = a(k);
+                for (at, b) in b.chunks_exact(n).enumerate() {
+                    let a = a(at);
                     c.iter_mut().zip(b).for_each(|(c, b)| *c += a * b);
                 }
             }
@@ -43,31 +44,29 @@ impl MatMul {
     ///
     /// What it leaves out: grids folded into two dimensions, and rounding over a longer k. An epilogue
     /// with a shape of its own keeps M and N.
-    pub(super) fn cut(&self, p: Problem, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
+    pub(super) fn cut(&self) -> Option<Vec<TensorSpec>> {
+        let p = self.sizes;
         if p.outputs() * p.k <= MOST_WORK {
-            return inputs.to_vec();
+            return None;
         }
-        if self.has_rows(&inputs[0].shape, &inputs[1].shape) {
-            return match flattened(p, inputs) {
-                Some(flat) => self.cut(p, &flat),
-                None => inputs.to_vec(),
-            };
-        }
+        let inputs = if self.b_serves_all { self.flattened()? } else { self.inputs.clone() };
         let short = |length: usize, tiles: usize| length.min(length % TILE + tiles * TILE);
-        let expands = self.epilogue.as_ref().is_some_and(|e| e.expand.is_some());
-        let (tiles, batch) =
-            if expands { (usize::MAX / TILE - 1, p.batch) } else { (2, p.batch.min(3)) };
-        let q = Problem { batch, m: short(p.m, tiles), n: short(p.n, tiles), k: short(p.k, 4) };
+        let chain = self.epilogue.chain.as_ref();
+        let (tiles, batch) = if chain.is_some_and(|chain| chain.expand.is_some()) {
+            (usize::MAX / TILE - 1, p.batch)
+        } else {
+            (2, p.batch.min(3))
+        };
+        let q = Sizes { batch, m: short(p.m, tiles), n: short(p.n, tiles), k: short(p.k, 4) };
         let rank = inputs[0].shape.rank();
         let dims = |g: usize, r: usize, c: usize| [g, r, c][3 - rank..].to_vec();
         let operand = |r: usize, c: usize, turned: bool| {
             TensorSpec::f32(if turned { dims(q.batch, c, r) } else { dims(q.batch, r, c) })
         };
         let (old, new) = (dims(p.batch, p.m, p.n), dims(q.batch, q.m, q.n));
-        let clock = |i: usize| self.epilogue.as_ref().is_some_and(|e| e.is_clock(i - 1));
         // The epilogue's inputs broadcast to C: their last axes are C's last axes, or 1.
         let extra = |(i, spec): (usize, &TensorSpec)| {
-            if clock(i) {
+            if chain.is_some_and(|chain| chain.is_clock(i - 1)) {
                 return spec.clone();
             }
             let missing = rank.saturating_sub(spec.shape.rank());
@@ -75,24 +74,25 @@ impl MatMul {
             let dims = axes.map(|(&d, (&old, &new))| if d == old { new } else { d });
             TensorSpec::new(dims.collect::<Vec<_>>(), spec.dtype)
         };
-        [operand(q.m, q.k, self.transpose_a), operand(q.k, q.n, self.transpose_b)]
-            .into_iter()
-            .chain(inputs.iter().enumerate().skip(2).map(extra))
-            .collect()
+        let operands = [operand(q.m, q.k, self.transpose_a), operand(q.k, q.n, self.transpose_b)];
+        let extras = inputs.iter().enumerate().skip(2).map(extra);
+        let smaller: Vec<_> = operands.into_iter().chain(extras).collect();
+        (smaller != self.inputs).then_some(smaller)
     }
-}
 
-/// The inputs of a product over rows as plain matrices; `None` where an epilogue's input has a shape that
-/// only the leading axes explain.
-fn flattened(p: Problem, inputs: &[TensorSpec]) -> Option<Vec<TensorSpec>> {
-    let mut flat = inputs.to_vec();
-    flat[0] = TensorSpec::f32([p.m, p.k]);
-    for spec in &mut flat[2..] {
-        if spec.len() == p.outputs() {
-            *spec = TensorSpec::f32([p.m, p.n]);
-        } else if spec.len() != 1 && spec.shape.rank() > 1 {
-            return None;
+    /// The inputs of a product over rows as plain matrices; `None` where an epilogue's input has a shape that
+    /// only the leading axes explain.
+    fn flattened(&self) -> Option<Vec<TensorSpec>> {
+        let Sizes { m, n, k, .. } = self.sizes;
+        let mut flat = self.inputs.clone();
+        flat[0] = TensorSpec::f32([m, k]);
+        for spec in &mut flat[2..] {
+            if spec.len() == m * n {
+                *spec = TensorSpec::f32([m, n]);
+            } else if spec.len() != 1 && spec.shape.rank() > 1 {
+                return None;
+            }
         }
+        Some(flat)
     }
-    Some(flat)
 }

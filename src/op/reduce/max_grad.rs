@@ -1,13 +1,12 @@
 //! The gradient of a maximum.
 
-use crate::graph::op::old::{Io, OldOp};
-use crate::graph::op::{Cost, Distribution, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed};
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
-use super::Reduce;
+use super::{Reduce, ReduceProblem};
 
 /// x, y = max(x) and dy to dx, which is dy at the first place along the reduced axes where x = y. No model's
 /// backward pass spends time here, so one kernel serves all shapes.
@@ -20,65 +19,80 @@ pub struct MaxGrad {
 /// As in the shader.
 const WORKGROUP: usize = 256;
 
-impl OldOp for MaxGrad {
-    fn name(&self) -> &'static str {
-        "max_grad"
+impl Op for MaxGrad {
+    fn kind(&self) -> Kind {
+        Kind::new("max_grad", Class::Reduction)
     }
 
-    fn class(&self) -> Class {
-        Class::Reduction
-    }
-
-    fn output(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, String> {
-        let kept = self.max.output(&inputs[..1])?;
-        match inputs[1..].iter().find(|spec| **spec != kept[0]) {
-            Some(other) => Err(format!("takes the maximum {}, not {other}", kept[0])),
-            None => Ok(vec![inputs[0].clone()]),
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let max = self.max.sized(&inputs[..1])?;
+        let kept = &max.outputs[0].spec;
+        match inputs[1..].iter().find(|spec| *spec != kept) {
+            Some(other) => Err(format!("takes the maximum {kept}, not {other}")),
+            None => {
+                let outputs = [Output::new(inputs[0].clone())];
+                Ok(Box::new(MaxGradProblem { max, inputs: inputs.to_vec(), outputs }))
+            }
         }
     }
+}
 
-    fn cost(&self, inputs: &[TensorSpec]) -> Cost {
-        Cost::new(inputs[0].len() as u64, inputs, &inputs[..1])
+/// [`MaxGrad`] at given sizes.
+#[derive(Debug)]
+struct MaxGradProblem {
+    max: ReduceProblem,
+    inputs: Vec<TensorSpec>,
+    outputs: [Output; 1],
+}
+
+impl Problem for MaxGradProblem {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
     }
 
-    fn variants(&self, inputs: &[TensorSpec], _caps: &Caps) -> Vec<Variant> {
-        let problem = self.max.problem(&inputs[0].shape);
+    fn cost(&self) -> Cost {
+        Cost::moving(self.max.x.len() as u64, &self.inputs, &self.outputs)
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance(0.0) // values are passed on as they are
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        let extents = self.max.extents;
         // Along a row its own elements are neighbours in memory, else those of other columns are.
-        let columns = if problem.inner == 1 {
-            WORKGROUP / problem.length.next_power_of_two().min(WORKGROUP)
+        let columns = if extents.inner == 1 {
+            WORKGROUP / extents.length.next_power_of_two().min(WORKGROUP)
         } else {
-            (problem.outer * problem.inner).next_power_of_two().min(32)
+            extents.outputs().next_power_of_two().min(32)
         };
         vec![Variant::new("max_grad", [("COLUMNS", columns as u32)])]
     }
 
-    fn lower(&self, variant: &Variant, io: &Io) -> Lowered {
-        let problem = self.max.problem(&io.inputs[0].shape);
-        let outputs = problem.outer * problem.inner;
-        let sizes = [outputs, problem.length, problem.inner];
-        Lowered::one(Dispatch {
-            kernel: Kernel::of("reduce", variant),
-            bindings: vec![input(0), input(1), input(2), output(0)],
-            params: unnamed(sizes.map(|s| s as u32).to_vec()),
-            grid: grid(outputs.div_ceil(variant.get("COLUMNS") as usize), io.caps),
-        })
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let extents = self.max.extents;
+        let workgroups = extents.outputs().div_ceil(variant.get("COLUMNS") as usize);
+        let dispatch = Dispatch::new(Kernel::of("reduce", variant), grid(workgroups, caps))
+            .bind("x", input(0))
+            .bind("y", input(1))
+            .bind("dy", input(2))
+            .bind("dx", output(0))
+            .param("outputs", extents.outputs())
+            .param("length", extents.length)
+            .param("inner", extents.inner);
+        Lowered::one(dispatch)
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let [x, y, dy] = inputs else { return vec![] };
-        let problem = self.max.problem(&x.spec.shape);
+        let (x, y, dy) = (inputs[0], inputs[1], inputs[2]);
         let mut dx = Array::zeros(x.spec.clone());
         for (i, (y, dy)) in y.data.iter().zip(&dy.data).enumerate() {
-            let mut places = problem.places(i);
+            let mut places = self.max.extents.places(i);
             if let Some(first) = places.find(|&at| x.data[at] == *y) {
                 dx.data[first] = *dy;
             }
         }
         vec![dx]
-    }
-
-    fn tolerance(&self, _inputs: &[TensorSpec]) -> Tolerance {
-        Tolerance(0.0) // values are passed on as they are
     }
 
     /// y is the maximum of x.
@@ -89,8 +103,8 @@ impl OldOp for MaxGrad {
         rng: &mut Rng,
     ) -> Vec<Array> {
         let [x, dy] = [0, 2].map(|i: usize| distribution.array(&inputs[i], 1, rng));
-        let y = self.max.reference(&[&x]);
-        std::iter::once(x).chain(y).chain([dy]).collect()
+        let y = self.max.in_f64(&x);
+        vec![x, y, dy]
     }
 
     fn distributions(&self) -> &'static [Distribution] {
@@ -104,9 +118,9 @@ impl OldOp for MaxGrad {
         ]
     }
 
-    fn representative(&self, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
-        let x = self.max.representative(&inputs[..1]);
-        let y = self.max.output(&x).unwrap_or_default();
-        [x, y.clone(), y].concat()
+    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
+        let x = self.max.smaller_x();
+        let y = self.max.op.kept(x.dims());
+        (x != self.max.x).then(|| vec![x, y.clone(), y])
     }
 }

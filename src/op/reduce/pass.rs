@@ -1,14 +1,14 @@
 //! How a reduction runs: which invocations fold which values, in one dispatch or in two.
 
 use crate::kernel::{
-    Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch, unnamed,
+    Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch,
 };
 use crate::op::rows::{GPU_WORKGROUP, REFERENCE_ELEMENTS, Rows, lanes};
 use crate::tensor::TensorSpec;
 
 /// The input as [outer, length, inner], where `length` is folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Problem {
+pub(crate) struct Extents {
     pub(crate) outer: usize,
     pub(crate) length: usize,
     pub(crate) inner: usize,
@@ -21,9 +21,17 @@ pub(crate) struct Fold {
     pub(crate) max: bool,
     /// Multiplies the result.
     pub(crate) scale: f32,
-    /// The `load` of `reduce/rows` where it computes what is folded, and how many inputs it binds, from
-    /// binding 1 on.
-    pub(crate) load: Option<(&'static str, usize)>,
+    /// In place of the `load` of `reduce/rows`, where that computes what is folded.
+    pub(crate) load: Option<Load>,
+}
+
+/// A `load` of several inputs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    /// The hook.
+    pub(crate) text: &'static str,
+    /// What it calls the op's inputs, which it binds from binding 1 on.
+    pub(crate) operands: &'static [&'static str],
 }
 
 /// Workgroups of a first dispatch that fill a large GPU.
@@ -33,35 +41,35 @@ const SPLITS_FROM: usize = 1 << 17;
 
 /// One variant that suits GPUs and one that suits CPUs, the device's own first. Both cut a long reduction
 /// to few values into SPLIT chunks, which a second dispatch folds.
-pub(crate) fn variants(problem: Problem, caps: &Caps) -> Vec<Variant> {
-    let of = if problem.inner == 1 { row_variant } else { column_variant };
-    let mut variants = vec![of(problem, caps.software), of(problem, !caps.software)];
+pub(crate) fn variants(extents: Extents, caps: &Caps) -> Vec<Variant> {
+    let of = if extents.inner == 1 { row_variant } else { column_variant };
+    let mut variants = vec![of(extents, caps.software), of(extents, !caps.software)];
     variants.dedup();
     variants
 }
 
-fn row_variant(problem: Problem, software: bool) -> Variant {
-    let rows = Rows { rows: problem.outer, columns: problem.length };
-    let (team, split) = if software {
-        (rows.cpu_team(), (64 / rows.rows).max(1))
+fn row_variant(extents: Extents, software: bool) -> Variant {
+    let rows = Rows { rows: extents.outer, columns: extents.length };
+    let (layout, split) = if software {
+        (rows.cpu_layout(), (64 / rows.rows).max(1))
     } else {
-        let team = rows.gpu_team();
-        let workgroups = (rows.rows * team.team).div_ceil(team.workgroup);
-        let most = rows.vectors() / (8 * team.team);
-        (team, (GPU_WORKGROUPS / workgroups).min(most).max(1))
+        let layout = rows.gpu_layout();
+        let workgroups = (rows.rows * layout.lanes_per_row).div_ceil(layout.workgroup);
+        let most = rows.vectors() / (8 * layout.lanes_per_row);
+        (layout, (GPU_WORKGROUPS / workgroups).min(most).max(1))
     };
     let large = rows.rows * rows.columns >= SPLITS_FROM;
     let consts = [
-        ("WORKGROUP", team.workgroup),
-        ("TEAM", team.team),
+        ("WORKGROUP", layout.workgroup),
+        ("TEAM", layout.lanes_per_row),
         ("WIDTH", rows.width()),
         ("SPLIT", if large { split } else { 1 }),
     ];
     Variant::new("rows", consts.map(|(name, value)| (name, value as u32)))
 }
 
-fn column_variant(problem: Problem, software: bool) -> Variant {
-    let Problem { outer, length, inner } = problem;
+fn column_variant(extents: Extents, software: bool) -> Variant {
+    let Extents { outer, length, inner } = extents;
     let width = |pack: usize| {
         if (inner * pack).is_multiple_of(4) { 4 } else { 1 }
     };
@@ -74,7 +82,7 @@ fn column_variant(problem: Problem, software: bool) -> Variant {
     let outputs = outer * inner * pack / width(pack);
     let length = length / pack;
     let (workgroup, columns, split) = if software {
-        // One invocation a column: a team would need barriers. Chunks of 16 rows or more, so that the
+        // One invocation a column: several would need barriers. Chunks of 16 rows or more, so that the
         // lines of neighbouring columns stay in cache.
         let columns = outputs.next_power_of_two().min(16);
         (columns, columns, (length / 16).min(128))
@@ -102,88 +110,110 @@ fn column_variant(problem: Problem, software: bool) -> Variant {
 }
 
 /// The dispatches of one variant.
-pub(crate) fn lower(problem: Problem, fold: Fold, variant: &Variant, caps: &Caps) -> Lowered {
-    let pass = Pass { fold, workgroup: variant.get("WORKGROUP") as usize, caps };
-    let [width, split] = ["WIDTH", "SPLIT"].map(|name| variant.get(name) as usize);
+pub(crate) fn lower(extents: Extents, fold: Fold, variant: &Variant, caps: &Caps) -> Lowered {
+    let get = |name| variant.get(name) as usize;
+    let pass = Pass { fold, workgroup: get("WORKGROUP"), caps };
+    let (width, split) = (get("WIDTH"), get("SPLIT"));
     if variant.name == "rows" {
-        pass.rows(problem, variant.get("TEAM") as usize, width, split)
+        pass.rows(extents, get("TEAM"), width, split)
     } else {
-        let [columns, pack] = ["COLUMNS", "PACK"].map(|name| variant.get(name) as usize);
-        pass.columns(problem, columns, (width, split, pack))
+        pass.columns(extents, get("COLUMNS"), (width, split, get("PACK")))
     }
 }
 
+/// What all dispatches of a lowering have in common.
 struct Pass<'a> {
     fold: Fold,
     workgroup: usize,
     caps: &'a Caps,
 }
 
+/// A dispatch of `reduce/rows`: `rows` of `length` vectors, each cut into `chunks` of `chunk` vectors.
+struct Chunks {
+    rows: usize,
+    chunks: usize,
+    chunk: usize,
+    length: usize,
+}
+
 impl Pass<'_> {
-    fn kernel(&self, shader: &str, width: usize, own: (&'static str, usize)) -> Kernel {
-        let consts = [("WORKGROUP", self.workgroup as u32), (own.0, own.1 as u32)];
+    fn kernel(&self, shader: &str, width: usize, (name, value): (&'static str, usize)) -> Kernel {
+        let consts = [("WORKGROUP", self.workgroup as u32), (name, value as u32)];
         Kernel::new(shader)
             .with_consts(&consts)
             .with_text("MAX", self.fold.max.to_string())
             .with_hook("lanes", lanes(width))
     }
 
-    fn rows(&self, problem: Problem, team: usize, width: usize, split: usize) -> Lowered {
-        let length = problem.length / width;
+    fn rows(&self, extents: Extents, lanes_per_row: usize, width: usize, split: usize) -> Lowered {
+        let (rows, length) = (extents.outer, extents.length / width);
         let chunk = length.div_ceil(split);
         let chunks = length.div_ceil(chunk);
-        let (load, inputs) = self.fold.load.unzip();
-        let read = (0..inputs.unwrap_or(1)).map(input);
-        let mut first = self.kernel("reduce/rows", width, ("TEAM", team));
-        if let Some(load) = load {
-            first = first.with_hook("load", load);
+        let mut kernel = self.kernel("reduce/rows", width, ("TEAM", lanes_per_row));
+        if let Some(load) = self.fold.load {
+            kernel = kernel.with_hook("load", load.text);
         }
-        let dispatch = |kernel, bindings, team, sizes: [usize; 4], scale: f32| Dispatch {
-            kernel,
-            bindings,
-            params: unnamed(sizes.map(|s| s as u32).into_iter().chain([scale.to_bits()]).collect()),
-            grid: grid(sizes[0].div_ceil(self.workgroup / team), self.caps),
+        let names = self.fold.load.map_or(&["x"][..], |load| load.operands);
+        let read = |dispatch: Dispatch| {
+            let inputs = names.iter().enumerate();
+            inputs.fold(dispatch, |dispatch, (at, name)| dispatch.bind(name, input(at)))
         };
-        let to = |result: Binding| std::iter::once(result).chain(read.clone()).collect();
         let scale = self.fold.scale;
         if split == 1 {
-            let sizes = [problem.outer, 1, length, length];
-            return Lowered::one(dispatch(first, to(output(0)), team, sizes, scale));
+            let whole = Chunks { rows, chunks: 1, chunk: length, length };
+            let dispatch = self.row_dispatch(kernel, whole, lanes_per_row, scale);
+            return Lowered::one(read(dispatch.bind("y", output(0))));
         }
-        let pieces = problem.outer * chunks;
-        let sizes = [pieces, chunks, chunk, length];
-        let first = dispatch(first, to(scratch(0)), team, sizes, 1.0);
-        let team = chunks.div_ceil(2).next_power_of_two().min(self.workgroup);
-        let kernel = self.kernel("reduce/rows", 1, ("TEAM", team));
-        let bindings = vec![output(0), scratch(0).read()];
-        let second = dispatch(kernel, bindings, team, [problem.outer, 1, chunks, chunks], scale);
-        Lowered { dispatches: vec![first, second], scratch: vec![TensorSpec::f32([pieces])] }
+        let parts = Chunks { rows, chunks, chunk, length };
+        let first = self.row_dispatch(kernel, parts, lanes_per_row, 1.0);
+        let lanes_per_row = chunks.div_ceil(2).next_power_of_two().min(self.workgroup);
+        let kernel = self.kernel("reduce/rows", 1, ("TEAM", lanes_per_row));
+        let rest = Chunks { rows, chunks: 1, chunk: chunks, length: chunks };
+        let second = self
+            .row_dispatch(kernel, rest, lanes_per_row, scale)
+            .bind("y", output(0))
+            .bind("x", scratch(0).read());
+        Lowered {
+            dispatches: vec![read(first.bind("y", scratch(0))), second],
+            scratch: vec![TensorSpec::f32([rows * chunks])],
+        }
+    }
+
+    fn row_dispatch(
+        &self,
+        kernel: Kernel,
+        Chunks { rows, chunks, chunk, length }: Chunks,
+        lanes_per_row: usize,
+        scale: f32,
+    ) -> Dispatch {
+        let pieces = rows * chunks;
+        Dispatch::new(kernel, grid(pieces.div_ceil(self.workgroup / lanes_per_row), self.caps))
+            .param("pieces", pieces)
+            .param("chunks", chunks)
+            .param("chunk", chunk)
+            .param("length", length)
+            .param("scale", scale)
     }
 
     fn columns(
         &self,
-        problem: Problem,
+        extents: Extents,
         columns: usize,
         (width, split, pack): (usize, usize, usize),
     ) -> Lowered {
-        let Problem { outer, length, inner } = problem;
+        let Extents { outer, length, inner } = extents;
         let scale = self.fold.scale;
         if split == 1 {
             let io = [input(0), output(0)];
-            return Lowered::one(self.column_dispatch(
-                problem,
-                columns,
-                (width, length),
-                io,
-                scale,
-            ));
+            let whole = self.column_dispatch(extents, columns, (width, length), io, scale);
+            return Lowered::one(whole);
         }
-        let packed = Problem { outer, length: length / pack, inner: inner * pack };
+        let packed = Extents { outer, length: length / pack, inner: inner * pack };
         let chunk = packed.length.div_ceil(split);
         let chunks = packed.length.div_ceil(chunk);
         let io = [input(0), scratch(0)];
         let first = self.column_dispatch(packed, columns, (width, chunk), io, 1.0);
-        let rest = Problem { outer, length: chunks * pack, inner };
+        let rest = Extents { outer, length: chunks * pack, inner };
         let width = if inner.is_multiple_of(4) { 4 } else { 1 };
         let columns = (outer * inner / width).next_power_of_two().min(16).min(self.workgroup);
         let io = [scratch(0).read(), output(0)];
@@ -196,29 +226,48 @@ impl Pass<'_> {
 
     fn column_dispatch(
         &self,
-        problem: Problem,
+        extents: Extents,
         columns: usize,
         (width, chunk): (usize, usize),
-        io: [Binding; 2],
+        [x, y]: [Binding; 2],
         scale: f32,
     ) -> Dispatch {
-        let inner = problem.inner / width;
-        let outputs = problem.outer * inner;
-        let chunks = problem.length.div_ceil(chunk);
-        let sizes = [outputs, inner, problem.length, chunks, chunk].map(|s| s as u32);
-        Dispatch {
-            kernel: self.kernel("reduce/columns", width, ("COLUMNS", columns)),
-            bindings: io.to_vec(),
-            params: unnamed(sizes.into_iter().chain([scale.to_bits()]).collect()),
-            grid: grid(outputs.div_ceil(columns) * chunks, self.caps),
-        }
+        let inner = extents.inner / width;
+        let outputs = extents.outer * inner;
+        let chunks = extents.length.div_ceil(chunk);
+        let kernel = self.kernel("reduce/columns", width, ("COLUMNS", columns));
+        Dispatch::new(kernel, grid(outputs.div_ceil(columns) * chunks, self.caps))
+            .bind("x", x)
+            .bind("y", y)
+            .param("outputs", outputs)
+            .param("inner", inner)
+            .param("length", extents.length)
+            .param("chunks", chunks)
+            .param("chunk", chunk)
+            .param("scale", scale)
     }
 }
 
-impl Problem {
+impl Extents {
+    /// Rows along their last axis.
+    pub(crate) fn of(Rows { rows, columns }: Rows) -> Self {
+        Self { outer: rows, length: columns, inner: 1 }
+    }
+
+    /// Values that are left.
+    pub(crate) fn outputs(self) -> usize {
+        self.outer * self.inner
+    }
+
+    /// The elements of the input that output `i` is made of, in order.
+    pub(crate) fn places(self, i: usize) -> impl Iterator<Item = usize> {
+        let (o, n) = (i / self.inner, i % self.inner);
+        (0..self.length).map(move |r| (o * self.length + r) * self.inner + n)
+    }
+
     /// A smaller problem that takes a variant's same path: fewer rows or columns where there are many,
     /// else a shorter reduction, with the same remainders.
-    pub(crate) fn representative(self) -> Self {
+    pub(crate) fn reduced(self) -> Self {
         let cut = |size: usize, others: usize| {
             let most = (REFERENCE_ELEMENTS / others.max(1)).max(16) / 16 * 16;
             if size <= most { size } else { most + size % 16 }
@@ -237,7 +286,7 @@ mod tests {
     const SUM: Fold = Fold { max: false, scale: 1.0, load: None };
 
     #[test]
-    fn representatives_take_the_same_path() {
+    fn smaller_problems_take_the_same_path() {
         let sizes = [
             (1, 25_056, 2048),
             (1, 401_411, 64),
@@ -246,25 +295,15 @@ mod tests {
             (1_000_003, 62, 1),
             (40, 501, 3004),
         ];
-        let caps = Caps {
-            software: false,
-            subgroup: None,
-            max_binding: 128 << 20,
-            max_buffer: 256 << 20,
-            max_bindings: 8,
-            max_workgroups: 65_535,
-            max_invocations: 256,
-            max_shared: 16_384,
-            timestamps: true,
-        };
+        let caps = Caps::portable();
         for (outer, length, inner) in sizes {
-            let whole = Problem { outer, length, inner };
-            let part = whole.representative();
+            let whole = Extents { outer, length, inner };
+            let part = whole.reduced();
             let elements = part.outer * part.length * part.inner;
             assert!(elements <= 2 * REFERENCE_ELEMENTS, "{part:?}");
             for variant in variants(whole, &caps) {
-                let kernels = |problem| {
-                    let dispatches = lower(problem, SUM, &variant, &caps).dispatches;
+                let kernels = |extents| {
+                    let dispatches = lower(extents, SUM, &variant, &caps).dispatches;
                     dispatches.into_iter().map(|d| d.kernel).collect::<Vec<_>>()
                 };
                 assert_eq!(kernels(whole)[0], kernels(part)[0], "{variant} of {whole:?}");

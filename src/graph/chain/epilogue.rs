@@ -1,0 +1,85 @@
+//! A chain that an op applies to each value of its first output as it is stored.
+
+use crate::kernel::{Dispatch, input};
+use crate::tensor::{Array, TensorSpec};
+
+use super::Chain;
+use super::text::{epilogue_of, operand_name};
+
+/// An op's epilogue at given sizes, or none.
+#[derive(Debug)]
+pub(crate) struct Epilogue {
+    pub(crate) chain: Option<Chain>,
+    /// The result as the chain finds it, then the chain's other inputs.
+    operands: Vec<TensorSpec>,
+    /// Which of the op's inputs is the first of those.
+    first: usize,
+}
+
+impl Epilogue {
+    /// `chain` over `result`; its other inputs are the op's from `first` on.
+    pub(crate) fn new(
+        chain: Option<&Chain>,
+        result: &TensorSpec,
+        inputs: &[TensorSpec],
+        first: usize,
+    ) -> Result<Self, String> {
+        let operands: Vec<_> = std::iter::once(result).chain(&inputs[first..]).cloned().collect();
+        if let Some(chain) = chain {
+            let shape = chain.shape(&operands)?;
+            if shape != result.shape {
+                return Err(format!("the epilogue changes {} to {shape}", result.shape));
+            }
+        }
+        Ok(Self { chain: chain.cloned(), operands, first })
+    }
+
+    /// No epilogue.
+    pub(crate) fn none() -> Self {
+        Self { chain: None, operands: Vec::new(), first: 0 }
+    }
+
+    /// Operations for each value.
+    pub(crate) fn flops(&self) -> u64 {
+        self.chain.as_ref().map_or(0, Chain::flops)
+    }
+
+    /// Rounding steps, for tolerances.
+    pub(crate) fn depth(&self) -> usize {
+        self.chain.as_ref().map_or(0, Chain::depth)
+    }
+
+    /// A dispatch that stores the result value by value, with the epilogue in its hook and its operands
+    /// bound behind all that is bound already.
+    pub(crate) fn attach(&self, dispatch: Dispatch) -> Dispatch {
+        self.attach_as("alias T = f32;\n", dispatch, 1)
+    }
+
+    /// The same in a kernel that stores groups of `width` values and has an alias T for them.
+    pub(crate) fn attach_wide(&self, dispatch: Dispatch, width: usize) -> Dispatch {
+        self.attach_as("", dispatch, width)
+    }
+
+    fn attach_as(&self, alias: &str, mut dispatch: Dispatch, width: usize) -> Dispatch {
+        let Some(chain) = &self.chain else {
+            return dispatch;
+        };
+        let shape = &self.operands[0].shape;
+        let text = epilogue_of(chain, &self.operands, shape, dispatch.bindings.len(), width);
+        dispatch.kernel = dispatch.kernel.with_hook("epilogue", format!("{alias}{text}"));
+        let bind = |dispatch: Dispatch, at: usize| {
+            dispatch.bind(operand_name(at), input(self.first + at - 1))
+        };
+        (1..self.operands.len()).fold(dispatch, bind)
+    }
+
+    /// The f64 reference, where `inputs` are the op's.
+    pub(crate) fn apply(&self, result: Array, inputs: &[&Array]) -> Array {
+        let Some(chain) = &self.chain else {
+            return result;
+        };
+        let operands: Vec<_> =
+            std::iter::once(&result).chain(inputs[self.first..].iter().copied()).collect();
+        chain.apply(&result.spec.shape, &operands)
+    }
+}

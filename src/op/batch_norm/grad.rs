@@ -1,0 +1,141 @@
+//! The gradient of batch normalisation.
+
+use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::kernel::{Caps, Kernel, Lowered, Variant, input, output};
+use crate::random::Rng;
+use crate::tensor::{Array, TensorSpec};
+use crate::terms::Class;
+
+use super::sums::{Channels, Sums};
+use super::{moments, spread};
+
+/// The gradient of [`BatchNorm`](super::BatchNorm): x, scale, mean, variance (unbiased), dy to dx, dscale, dshift.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BatchNormGrad {
+    /// Added to the variance.
+    pub epsilon: f32,
+}
+
+impl Op for BatchNormGrad {
+    fn kind(&self) -> Kind {
+        Kind::new("batch_norm_grad", Class::Reduction)
+    }
+
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let (x, dy) = (&inputs[0], &inputs[4]);
+        let channels = Channels::of(x, &inputs[1..4])?;
+        if dy != x {
+            return Err(format!("{dy} is not {x}"));
+        }
+        Ok(Box::new(BatchNormGradProblem {
+            epsilon: self.epsilon,
+            channels,
+            inputs: inputs.to_vec(),
+            outputs: [0, 1, 1].map(|at: usize| Output::new(inputs[at].clone())),
+        }))
+    }
+}
+
+/// [`BatchNormGrad`] at given sizes.
+#[derive(Debug)]
+struct BatchNormGradProblem {
+    epsilon: f32,
+    channels: Channels,
+    inputs: Vec<TensorSpec>,
+    outputs: [Output; 3],
+}
+
+impl Problem for BatchNormGradProblem {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    fn cost(&self) -> Cost {
+        Cost::moving(11 * self.channels.elements() as u64, &self.inputs, &self.outputs)
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::sum(self.channels.rows.max(64))
+    }
+
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        self.channels.variants(caps)
+    }
+
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let [x, scale, mean, variance, dy] = [0, 1, 2, 3, 4].map(input);
+        let sums = Sums {
+            grad: true,
+            operands: &[("x", x), ("mean", mean), ("variance", variance), ("dy", dy)],
+            results: [output(2), output(1)],
+        };
+        let mut lowered = self.channels.sums(variant, sums, self.epsilon, caps);
+        let kernel = Kernel::new("batch_norm/grad").with_text("T", self.channels.element());
+        let dispatch = self
+            .channels
+            .elementwise(kernel, self.epsilon, caps)
+            .param("share", 1.0 / self.channels.rows as f32)
+            .bind("x", x)
+            .bind("scale", scale)
+            .bind("mean", mean)
+            .bind("variance", variance)
+            .bind("dy", dy)
+            .bind("dscale", output(1).read())
+            .bind("dshift", output(2).read())
+            .bind("dx", output(0));
+        lowered.dispatches.push(dispatch);
+        lowered
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
+        let [x, scale, mean, variance, dy] = [0, 1, 2, 3, 4].map(|at: usize| inputs[at]);
+        let (n, channels) = (self.channels.rows as f64, self.channels.channels);
+        let factor = |c: usize| {
+            let biased = variance.data[c] * (n - 1.0) / n;
+            1.0 / (biased + f64::from(self.epsilon)).sqrt()
+        };
+        let factors: Vec<f64> = (0..channels).map(factor).collect();
+        let hat = |i: usize| (x.data[i] - mean.data[i % channels]) * factors[i % channels];
+        let (mut dscale, mut dshift) = (vec![0.0; channels], vec![0.0; channels]);
+        for (i, d) in dy.data.iter().enumerate() {
+            dscale[i % channels] += d * hat(i);
+            dshift[i % channels] += d;
+        }
+        let dx = |(i, d): (usize, &f64)| {
+            let c = i % channels;
+            scale.data[c] * factors[c] * (d - (dshift[c] + hat(i) * dscale[c]) / n)
+        };
+        let dx = dy.data.iter().enumerate().map(dx).collect();
+        vec![
+            Array::new(x.spec.clone(), dx),
+            Array::f32([channels], dscale),
+            Array::f32([channels], dshift),
+        ]
+    }
+
+    /// The statistics are those of x.
+    fn sample(
+        &self,
+        inputs: &[TensorSpec],
+        distribution: Distribution,
+        rng: &mut Rng,
+    ) -> Vec<Array> {
+        let draw = |spec: &TensorSpec| distribution.array(spec, 4, rng);
+        let mut arrays: Vec<_> = inputs.iter().map(draw).collect();
+        spread(&mut arrays[0]);
+        let n = self.channels.rows as f64;
+        let (mean, squares) = moments(&arrays[0]);
+        arrays[2].data = mean;
+        arrays[3].data = squares.iter().map(|s| s / (n - 1.0).max(1.0)).collect();
+        arrays.iter().map(Array::rounded).collect()
+    }
+
+    fn distributions(&self) -> &'static [Distribution] {
+        // Tiny is left out as well: a sum over thousands of values that a device may flush to 0.
+        &[Distribution::Uniform, Distribution::Ties, Distribution::Zeros, Distribution::Extreme]
+    }
+
+    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
+        self.channels.fewer_rows(&self.inputs)
+    }
+}
