@@ -55,6 +55,8 @@ pub enum Init {
     },
     /// These values: an f32 tensor's numbers, or a u32 tensor's bits through [`f32::from_bits`].
     Values(Arc<Vec<f32>>),
+    /// A step's clock: step 0, then the session's seed, the one place where a device knows it.
+    Clock,
 }
 
 /// What a node is.
@@ -311,12 +313,14 @@ impl Builder {
     /// The step's clock, u32 `[4]`: step, seed low, seed high, unused. Random ops read it.
     pub fn clock(&self) -> Tensor<'_> {
         let known = self.inner.borrow().clock;
-        let id = known.unwrap_or_else(|| {
-            let clock = self.variable("clock", TensorSpec::u32([4]), Init::Constant(0.0));
-            self.inner.borrow_mut().clock = Some(clock.id);
-            clock.id
-        });
-        Tensor { id, graph: self }
+        known.map_or_else(|| self.start_clock("clock"), |id| Tensor { id, graph: self })
+    }
+
+    /// The step's clock as state `name`: steps that share the name share the clock.
+    pub fn start_clock(&self, name: &str) -> Tensor<'_> {
+        let clock = self.variable(name, TensorSpec::u32([4]), Init::Clock);
+        self.inner.borrow_mut().clock = Some(clock.id);
+        clock
     }
 
     /// A graph that also outputs every random draw, for snapshots.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 /// Rooms from the ground up; each may use those before it and itself.
 const ORDER: &[&str] = &[
     "error", "host", "terms", "random", "tensor", "game", "data", "kernel", "gpu", "graph", "op",
-    "pass", "program", "nn", "workload", "snapshot", "train", "stats", "record", "measure",
-    "analysis", "compare", "score", "report", "cli",
+    "pass", "program", "nn", "workload", "session", "snapshot", "train", "stats", "record",
+    "measure", "analysis", "compare", "score", "report", "cli",
 ];
 
 /// A record must be readable without a device: these see records only.

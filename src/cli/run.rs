@@ -10,11 +10,12 @@ use crate::measure::cell::{self, Measured};
 use crate::measure::peak;
 use crate::measure::room::Room;
 use crate::measure::sample::{Budget, interrupted};
-use crate::pass::{Options, compile};
+use crate::pass::Options;
 use crate::record::Record;
 use crate::report::{self, number};
+use crate::session::schedule;
 use crate::terms::{Mode, Preset};
-use crate::workload::{self, Workload, step};
+use crate::workload::{self, Workload};
 
 use super::range::Range;
 use super::table::Table;
@@ -334,8 +335,7 @@ fn dry_run(args: &RunArgs, gpu: &Gpu, preset: Preset, cells: &[Cell]) -> Result<
         ">time",
     ]);
     for cell in cells {
-        let nodes = step::nodes(cell.model.as_ref(), cell.mode, &gpu.caps, false)?;
-        let schedule = compile(nodes, &gpu.caps, &options(args))?;
+        let schedule = schedule(cell.model.as_ref(), cell.mode, &gpu.caps, &options(args))?;
         // Warm-up takes up to half of the budget, the profile a fifth.
         let most = args.time * 1.7 + 1.0;
         table.row([

@@ -110,8 +110,8 @@ fn rate(
     work: f64,
 ) -> Result<f64> {
     let small: Vec<_> = inputs.iter().map(|_| TensorSpec::f32([4096])).collect();
-    let verdict = check_variant(gpu, op.as_ref(), &small, variant, Distribution::Uniform)?;
-    if !verdict.passed() {
+    let verdicts = check_variant(gpu, op, &small, variant, &[Distribution::Uniform])?;
+    if let Some(verdict) = verdicts.iter().find(|verdict| !verdict.passed()) {
         return Err(Error::Verification(format!(
             "{} computes {} on {}: its ceilings cannot be measured",
             verdict.label, verdict.detail, gpu.summary

@@ -2,9 +2,10 @@
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::pass::{Options, compile};
+use crate::pass::Options;
+use crate::session::schedule;
 use crate::terms::Mode;
-use crate::workload::{Workload, step};
+use crate::workload::Workload;
 
 /// A step that did not fit.
 #[derive(Debug, Clone, Copy)]
@@ -58,8 +59,8 @@ impl Room<'_> {
 
     /// Whether the device's limits allow the step and it has the memory.
     fn fits(&self, model: &dyn Workload) -> bool {
-        let made = step::nodes(model, self.mode, &self.gpu.caps, false).and_then(|nodes| {
-            let schedule = compile(nodes, &self.gpu.caps, self.options)?;
+        let compiled = schedule(model, self.mode, &self.gpu.caps, self.options);
+        let made = compiled.and_then(|schedule| {
             schedule.fits(&self.gpu.caps)?;
             schedule.memory.buffers.iter().try_fold(Vec::new(), |mut held, buffer| {
                 held.push(self.gpu.storage("trial", buffer.bytes)?);

@@ -57,15 +57,6 @@ impl State {
         Ok(buffer)
     }
 
-    /// Sets everything to its start under another seed.
-    pub fn reset(&mut self, gpu: &Gpu, seed: u64) {
-        self.seed = seed;
-        for (name, slot) in &self.values {
-            let start = initial(name, slot, seed);
-            gpu.write(&self.buffers[&slot.buffer], slot.offset, &start.to_bytes());
-        }
-    }
-
     /// Names and shapes of all values, in order of declaration.
     pub fn names(&self) -> impl Iterator<Item = (&str, &TensorSpec)> {
         self.values.iter().map(|(n, s)| (n.as_str(), &s.spec))
@@ -79,19 +70,6 @@ impl State {
         let slot = self.slot(name)?;
         let bytes = gpu.read(&self.buffers[&slot.buffer], slot.offset, slot.spec.bytes())?;
         Ok(Array::from_bytes(slot.spec.clone(), &bytes))
-    }
-
-    /// Writes a value by name.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] for an unknown name or another shape.
-    pub fn write(&self, gpu: &Gpu, name: &str, value: &Array) -> Result<()> {
-        let slot = self.slot(name)?;
-        if slot.spec != value.spec {
-            return Err(Error::Internal(format!("{name} is {}, not {}", slot.spec, value.spec)));
-        }
-        gpu.write(&self.buffers[&slot.buffer], slot.offset, &value.to_bytes());
-        Ok(())
     }
 
     fn slot(&self, name: &str) -> Result<&Slot> {
@@ -132,8 +110,7 @@ fn initial(name: &str, slot: &Slot, seed: u64) -> Array {
     let n = slot.spec.len();
     let each = |f: &(dyn Fn(usize) -> f64 + Sync)| (0..n).into_par_iter().map(f).collect();
     let data = match &slot.init {
-        // The clock is the one place the seed lives on the device.
-        Init::Constant(_) if name == "clock" => {
+        Init::Clock => {
             vec![0.0, f64::from(seed as u32), f64::from((seed >> 32) as u32), 0.0]
         }
         Init::Constant(value) => vec![f64::from(*value); n],

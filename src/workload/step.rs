@@ -20,6 +20,9 @@ pub const LOSS: &str = "loss";
 /// Name of the packed gradients among the outputs of a program that records.
 pub const GRADIENTS: &str = "gradients";
 
+/// Name of the clock that counts training steps.
+pub const CLOCK: &str = "clock";
+
 /// Names of optimiser state, each flat in the parameters' layout.
 pub const STATE: &[&str] = &["velocity", "m", "v", "mean", "square"];
 
@@ -53,8 +56,12 @@ impl Optimizer {
 pub fn nodes(model: &dyn Workload, mode: Mode, caps: &Caps, recording: bool) -> Result<Graph> {
     let g = if recording { Builder::recording() } else { Builder::new() };
     let g = g.for_bindings(caps.max_binding);
-    // The clock comes first, so that every program has it and advances it.
-    let clock = g.clock();
+    // The clock comes first, so that every program has it and advances it. Inference has its own: what it
+    // draws between two steps of training changes nothing of what training draws.
+    let clock = g.start_clock(match mode {
+        Mode::Train => CLOCK,
+        Mode::Infer => "clock.infer",
+    });
     if let Some(loss) = model.build(&g, mode) {
         if !recording {
             g.clear_outputs();
