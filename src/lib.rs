@@ -16,6 +16,7 @@
 //!   records as tables and traces. [`cli`]: the command line.
 
 pub mod analysis;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod compare;
 pub mod data;

@@ -224,6 +224,7 @@ impl Binder<'_> {
             // Guard words are bound too: a device may drop what is written outside a binding.
             let guarded = binding.write && binding.len.is_none();
             let guard = if guarded { self.schedule.memory.guard(at.buffer) } else { 0 };
+            let guard = guard.min(self.gpu.caps.max_binding.saturating_sub(bytes));
             Ok(Bound {
                 buffer: at.buffer,
                 offset: at.offset,

@@ -179,7 +179,7 @@ impl Snapshot {
     /// # Errors
     /// [`Error::Io`], [`Error::Data`] with what is wrong.
     pub fn load(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        let bytes = crate::host::read(path)?;
         let bad = |what: String| Error::data(path, "safetensors", what);
         let file = safetensors::SafeTensors::deserialize(&bytes).map_err(|e| bad(e.to_string()))?;
         let (_, header) =

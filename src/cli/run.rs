@@ -7,8 +7,8 @@ use clap::Args;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::measure::cell::{self, Measured};
+use crate::measure::largest_batch::TooLarge;
 use crate::measure::peak;
-use crate::measure::room::Room;
 use crate::measure::sample::{Budget, interrupted};
 use crate::pass::Options;
 use crate::record::Record;
@@ -311,9 +311,9 @@ fn measure(args: &RunArgs, gpu: &Gpu, cell: &Cell, show: &dyn Fn(&str, f64)) -> 
     };
     let outcome = cell::measure(gpu, cell.model.as_ref(), &plan, show);
     let options = options(args);
-    let room = Room { gpu, mode: cell.mode, options: &options, batch: cell.model.batch() };
+    let step = TooLarge { gpu, mode: cell.mode, options: &options, batch: cell.model.batch() };
     let preset = super::preset_or_default(args.preset, Some(gpu));
-    room.advise(outcome, &|batch| configure(args, cell.entry, preset, Some(batch))).map_err(
+    step.advise(outcome, &|batch| configure(args, cell.entry, preset, Some(batch))).map_err(
         |error| match error {
             Error::Gpu(why) => Error::Gpu(format!("{}: {why}", cell.name())),
             other => other,

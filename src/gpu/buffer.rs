@@ -1,6 +1,7 @@
 //! Buffers: making them, filling them, reading them back.
 
 use crate::error::{Error, Result, mebibytes};
+use crate::host;
 
 use super::Gpu;
 
@@ -20,7 +21,7 @@ impl Gpu {
         };
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let buffer = self.device.create_buffer(&descriptor);
-        match pollster::block_on(scope.pop()) {
+        match host::block_on(scope.pop()) {
             None => Ok(buffer),
             Some(error) => Err(Error::Gpu(format!(
                 "out of memory: {} has no room for the {} of '{label}': {error}",

@@ -1,9 +1,10 @@
 //! One cell of a run: a workload in one mode at one batch, verified, timed and profiled.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
+use crate::host::Instant;
 use crate::pass::Options;
 use crate::program::Program;
 use crate::session::Session;

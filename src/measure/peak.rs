@@ -3,11 +3,12 @@
 //! Each ceiling is tried with several kernel shapes, whose results are checked, and the best is kept.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::op::{Distribution, Op};
+use crate::host::Instant;
 use crate::kernel::Variant;
 use crate::program::check::check_variant;
 use crate::stats::{median, quantile};

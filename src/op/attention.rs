@@ -1,10 +1,9 @@
 //! Additive attention of queries over a sequence (Bahdanau 2015, appendix A.1.2).
 
-use rayon::prelude::*;
-
 use crate::graph::Tensor;
 use crate::graph::op::old::{Io, OldOp};
 use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::host::parallel::*;
 use crate::kernel::{
     Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, unnamed,
 };

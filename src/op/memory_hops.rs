@@ -1,10 +1,9 @@
 //! The hops of an end-to-end memory network, and its answer's logits (Sukhbaatar 2015, section 2).
 
-use rayon::prelude::*;
-
 use crate::graph::Tensor;
 use crate::graph::op::old::{Io, OldOp};
 use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::host::parallel::*;
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};

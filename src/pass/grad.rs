@@ -11,7 +11,7 @@ impl Builder {
     /// used more than once its gradients are summed.
     pub fn gradients<'g>(&'g self, loss: Tensor<'g>, targets: &[Tensor<'g>]) -> Vec<Tensor<'g>> {
         self.set_phase(Phase::Backward);
-        let nodes = self.with_graph(|nodes| nodes.nodes.clone());
+        let nodes = self.with_graph(|graph| graph.nodes.clone());
         let wanted = self.reaching(&nodes, targets);
         let mut gradients: HashMap<ValueId, Tensor<'g>> = HashMap::new();
         let one = self.scoped("loss", || self.variable(ONE, loss.spec(), Init::Constant(1.0)));
@@ -47,6 +47,12 @@ impl Builder {
                 gradients.insert(x.id, sum);
             }
         }
+        let backward = self.with_graph(|graph| graph.nodes.len()) - nodes.len();
+        log::debug!(
+            "grad: {backward} nodes behind {}, for {} gradients",
+            nodes.len(),
+            targets.len()
+        );
         targets
             .iter()
             .map(|t| {

@@ -77,8 +77,8 @@ pub fn check_variant(
     let mut verdicts = Vec::new();
     for &distribution in distributions {
         let samples = problem.sample(inputs, distribution, &mut Rng::new(0x5eed));
-        for (i, sample) in samples.iter().enumerate() {
-            program.write(gpu, &format!("input{i}"), &HostTensor::from(sample))?;
+        for (i, sample) in samples.into_iter().enumerate() {
+            program.write(gpu, &format!("input{i}"), &HostTensor::from(&sample))?;
         }
         verdicts.append(&mut program.check(gpu)?);
     }

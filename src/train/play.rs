@@ -1,12 +1,13 @@
 //! Learning to play (Mnih 2015, algorithm 1): act, remember, learn from what is remembered.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::game::player::Player;
 use crate::game::replay::Replay;
 use crate::game::{ACTIONS, GameInfo};
 use crate::gpu::Gpu;
+use crate::host::Instant;
 use crate::pass::Options;
 use crate::program::Program;
 use crate::random::Rng;

@@ -1,7 +1,6 @@
 //! The forward-backward algorithm in f64, with true infinities.
 
-use rayon::prelude::*;
-
+use crate::host::parallel::*;
 use crate::tensor::{Array, TensorSpec};
 
 /// Loss [B] and gradient [B, T, C] of the op's inputs.

@@ -1,9 +1,8 @@
 //! The decoder's backward pass, from the last step to the first.
 
-use rayon::prelude::*;
-
 use crate::graph::op::old::{Io, OldOp};
 use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::host::parallel::*;
 use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::op::attention::{Size as Attended, attend_back, of_sequence};
 use crate::op::lstm::cell::add_product;

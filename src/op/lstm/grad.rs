@@ -1,9 +1,8 @@
 //! The backward pass of a stack of LSTM layers: waves from the last step of the last layer.
 
-use rayon::prelude::*;
-
 use crate::graph::op::old::{Io, OldOp};
 use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::host::parallel::*;
 use crate::kernel::{Caps, Lowered, Variant, input, output, scratch};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};

@@ -1,9 +1,8 @@
 //! The backward pass of the recurrence: gradients before the activation, time step by time step.
 
-use rayon::prelude::*;
-
 use crate::graph::op::old::{Io, OldOp};
 use crate::graph::op::{Cost, Distribution, Tolerance};
+use crate::host::parallel::*;
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch, unnamed};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
