@@ -3,8 +3,6 @@
 //! `wgpu` is used here and in [`crate::program`] only.
 
 use std::sync::{Arc, Mutex};
-#[cfg(target_arch = "wasm32")]
-use std::task::Poll;
 
 use crate::error::{Error, Result};
 use crate::host;
@@ -148,10 +146,14 @@ impl Gpu {
     /// Ends when the browser has done all submitted work.
     #[cfg(target_arch = "wasm32")]
     async fn submitted(&self) {
-        let done = std::rc::Rc::new(std::cell::Cell::new(false));
-        let seen = std::rc::Rc::clone(&done);
-        self.queue.on_submitted_work_done(move || seen.set(true));
-        std::future::poll_fn(|_| if done.get() { Poll::Ready(()) } else { Poll::Pending }).await;
+        use std::sync::atomic::{AtomicBool, Ordering};
+        use std::task::Poll;
+
+        let done = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&done);
+        self.queue.on_submitted_work_done(move || seen.store(true, Ordering::Release));
+        let look = || if done.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending };
+        std::future::poll_fn(|_| look()).await;
     }
 
     /// Fails where the device was lost or any call on it failed.

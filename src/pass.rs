@@ -17,7 +17,7 @@ pub mod pack;
 pub mod plan;
 pub mod schedule;
 
-use choose::{Choice, choose};
+use choose::{Choice, choose, instance};
 use fuse::fuse;
 use pack::pack;
 use plan::plan;
@@ -53,10 +53,12 @@ pub fn compile(graph: Graph, caps: &Caps, options: &Options) -> Result<Schedule>
     Ok(Schedule { graph, ops, memory })
 }
 
-/// One op alone under one of its variants, its inputs named `input0`, `input1` and so on, its outputs likewise.
+/// One op alone under a variant, its inputs named `input0`, `input1` and so on, its outputs likewise. The variant
+/// need not be among those that the op would choose from at these sizes: a problem that stands for a larger one
+/// is checked under the larger one's.
 ///
 /// # Errors
-/// [`crate::error::Error::Internal`] for inputs that the op refuses, else as [`compile`].
+/// [`crate::error::Error::Internal`] for inputs that the op refuses.
 pub fn compile_op(
     op: &Arc<dyn Op>,
     inputs: &[TensorSpec],
@@ -64,15 +66,19 @@ pub fn compile_op(
     caps: &Caps,
     guarded: bool,
 ) -> Result<Schedule> {
-    let graph = Builder::new();
+    let builder = Builder::new();
     let input = |(i, spec): (usize, &TensorSpec)| {
-        graph.input(&format!("input{i}"), spec.shape.clone(), spec.dtype)
+        builder.input(&format!("input{i}"), spec.shape.clone(), spec.dtype)
     };
     let inputs: Vec<_> = inputs.iter().enumerate().map(input).collect();
-    let outputs = graph.apply_shared(Arc::clone(op), &inputs);
+    let outputs = builder.apply_shared(Arc::clone(op), &inputs);
     for (i, output) in outputs.into_iter().enumerate() {
-        graph.output(&format!("output{i}"), output);
+        builder.output(&format!("output{i}"), output);
     }
-    let choice = Choice { forced: vec![format!("{}/{variant}", op.kind().name)] };
-    compile(graph.finish()?, caps, &Options { fuse: false, choice, guarded })
+    let graph = builder.finish()?;
+    let nodes = 0..graph.nodes.len();
+    let ops: Vec<_> =
+        nodes.filter_map(|at| instance(&graph, at, variant.clone(), caps, 0)).collect();
+    let memory = plan(&graph, &ops, guarded)?;
+    Ok(Schedule { graph, ops, memory })
 }

@@ -123,6 +123,22 @@ fn train(name: &str, batch: Option<usize>, steps: u64) -> (Vec<f64>, f64, f64) {
     (losses, untrained, trainer.evaluate().unwrap().0)
 }
 
+/// Inference draws by a clock of its own.
+#[test]
+fn inference_between_steps_changes_nothing_of_training() {
+    let losses = |asked: bool| {
+        let mut trainer = Trainer::new(gpu(), tiny("autoenc", None), &source(1)).unwrap();
+        let step = |_| {
+            if asked {
+                trainer.evaluate().unwrap();
+            }
+            trainer.step().unwrap()
+        };
+        (0..3).map(step).collect::<Vec<f64>>()
+    };
+    assert_eq!(losses(true), losses(false));
+}
+
 #[test]
 fn autoenc_learns() {
     let (losses, untrained, trained) = train("autoenc", None, 200);
