@@ -14,11 +14,12 @@ use fathom::gpu::{Checks, Gpu, Selector};
 use fathom::graph::op::{Cost, Op, Problem};
 use fathom::measure::kernel::program_of;
 use fathom::measure::sample::{Budget, sample};
-use fathom::pass::{Options, compile};
+use fathom::pass::Options;
+use fathom::session::schedule;
 use fathom::stats::median;
 use fathom::tensor::TensorSpec;
 use fathom::terms::{Mode, Preset};
-use fathom::workload::{WORKLOADS, step};
+use fathom::workload::WORKLOADS;
 
 /// Operations a byte above which a kernel counts as bound by arithmetic.
 const INTENSITY: u64 = 8;
@@ -40,8 +41,7 @@ fn problems(gpu: &Gpu, preset: Preset) -> BTreeMap<&'static str, Vec<Use>> {
         let mut heaviest: BTreeMap<&'static str, Use> = BTreeMap::new();
         for mode in [Mode::Train, Mode::Infer] {
             let model = (entry.configure)(preset, None);
-            let schedule = step::nodes(model.as_ref(), mode, &gpu.caps, false)
-                .and_then(|nodes| compile(nodes, &gpu.caps, &Options::default()))
+            let schedule = schedule(model.as_ref(), mode, &gpu.caps, &Options::default())
                 .unwrap_or_else(|error| panic!("{error}"));
             for one in &schedule.ops {
                 let work = |cost: &Cost| cost.flops + cost.bytes;

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::error::{Error, Result};
 use crate::gpu::{Checks, Gpu, Selector};
-use crate::measure::room::Room;
+use crate::measure::largest_batch::TooLarge;
 use crate::pass::Options;
 use crate::terms::{Mode, Preset};
 use crate::workload::{self, DataSource};
@@ -229,15 +229,15 @@ impl ModelArgs {
     }
 }
 
-/// Adds the largest batch that fits to an error for want of room.
+/// Adds the largest batch that fits to an error for want of memory.
 fn advise<T>(outcome: Result<T>, args: &ModelArgs, mode: Mode, gpu: &Gpu) -> Result<T> {
-    let room = Room {
+    let step = TooLarge {
         gpu,
         mode,
         options: &Options::default(),
         batch: args.configure(Some(gpu))?.1.batch(),
     };
-    room.advise(outcome, &|batch| {
+    step.advise(outcome, &|batch| {
         let args = ModelArgs { batch: Some(batch as u32), ..args.clone() };
         Ok(args.configure(Some(gpu))?.1)
     })

@@ -5,6 +5,7 @@
 use std::sync::{Arc, Mutex};
 
 use crate::error::{Error, Result};
+use crate::host;
 use crate::kernel::Caps;
 
 pub mod adapter;
@@ -55,7 +56,7 @@ impl Gpu {
     /// [`Error::Device`] where none or several fit, or the driver refuses.
     pub fn open(selector: &Selector, checks: Checks) -> Result<Self> {
         let adapter = adapter::choose(selector)?;
-        pollster::block_on(Self::open_adapter(adapter, checks))
+        host::block_on(Self::open_adapter(adapter, checks))
     }
 
     /// Opens one adapter with all the limits it has and the optional features kernels can use.
@@ -133,10 +134,26 @@ impl Gpu {
     /// [`Error::Gpu`] where the device was lost or an earlier call failed.
     pub fn wait(&self) -> Result<()> {
         let polled = self.device.poll(wgpu::PollType::wait_indefinitely());
+        // A page has nothing to poll: the browser says when the work is done, and maps buffers before that.
+        #[cfg(target_arch = "wasm32")]
+        host::block_on(self.submitted());
         self.check()?;
         polled
             .map(|_| ())
             .map_err(|e| Error::Gpu(format!("{}: waiting failed: {e}", self.summary.name)))
+    }
+
+    /// Ends when the browser has done all submitted work.
+    #[cfg(target_arch = "wasm32")]
+    async fn submitted(&self) {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        use std::task::Poll;
+
+        let done = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&done);
+        self.queue.on_submitted_work_done(move || seen.store(true, Ordering::Release));
+        let look = || if done.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending };
+        std::future::poll_fn(|_| look()).await;
     }
 
     /// Fails where the device was lost or any call on it failed.

@@ -1,9 +1,98 @@
-//! The one door to the machine outside: files.
+//! The one door to the machine outside: its clock, its threads, its files, and waiting for the device.
+//!
+//! All of it works natively and in a browser's page but for files, of which a page has none. Code above is plain,
+//! not async: what waits for the device waits in [`block_on`], and nowhere else. A page cannot block, but it can
+//! suspend its WebAssembly stack there until the browser has gone on (JavaScript Promise Integration), so that
+//! one function differs, where `async` would run from there through every measurement and training loop.
 
+use std::ffi::OsString;
+use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::error::{Error, Result};
+
+/// Parallel iterators over the machine's threads; a page without threads runs them on the one it has.
+pub use rayon::prelude as parallel;
+/// A moment on the machine's steady clock.
+#[cfg(not(target_arch = "wasm32"))]
+pub use std::time::Instant;
+/// A moment on the page's steady clock.
+#[cfg(target_arch = "wasm32")]
+pub use web_time::Instant;
+
+/// Waits for what the device or its driver has promised.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn block_on<F: Future>(promise: F) -> F::Output {
+    pollster::block_on(promise)
+}
+
+/// Waits for what the browser has promised, letting it go on in between.
+#[cfg(target_arch = "wasm32")]
+pub(crate) fn block_on<F: Future>(promise: F) -> F::Output {
+    use std::task::{Context, Poll, Waker};
+
+    #[allow(
+        unsafe_code,
+        reason = "an import is declared unsafely; this one takes and returns nothing"
+    )]
+    #[link(wasm_import_module = "fathom")]
+    unsafe extern "C" {
+        /// The page's `new WebAssembly.Suspending(...)`: suspends this stack for a turn of the event loop.
+        safe fn turn();
+    }
+
+    let mut promise = std::pin::pin!(promise);
+    loop {
+        if let Poll::Ready(kept) = promise.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return kept;
+        }
+        turn();
+    }
+}
+
+/// A number that no other process has now; a page has none.
+pub fn process_id() -> u32 {
+    if cfg!(target_arch = "wasm32") { 0 } else { std::process::id() }
+}
+
+/// Reads a whole file.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).map_err(Error::io("read", path))
+}
+
+/// Reads a whole file of UTF-8.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn read_text(path: &Path) -> Result<String> {
+    fs::read_to_string(path).map_err(Error::io("read", path))
+}
+
+/// Makes a folder and those above it, where they are missing.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn make_folder(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).map_err(Error::io("create", path))
+}
+
+/// What lies in a folder, by name.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn list_folder(path: &Path) -> Result<Vec<PathBuf>> {
+    let entries =
+        fs::read_dir(path).and_then(|entries| entries.collect::<std::io::Result<Vec<_>>>());
+    let entries = entries.map_err(Error::io("read", path))?;
+    let mut paths: Vec<_> = entries.iter().map(fs::DirEntry::path).collect();
+    paths.sort();
+    Ok(paths)
+}
 
 /// Writes a whole file or nothing: into a temporary file beside it, then renamed. A link is followed;
 /// what is no regular file, such as a pipe or `/dev/stdout`, is written straight.
@@ -11,28 +100,32 @@ use crate::error::{Error, Result};
 /// # Errors
 /// [`Error::Io`]; the old file is untouched then.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    static SERIAL: AtomicU32 = AtomicU32::new(0);
     let failed = Error::io("write", path);
-    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     // A file under /dev or /proc is somebody's open stream, whatever it leads to.
     let stream = path.starts_with("/dev") || path.starts_with("/proc");
-    if stream || (target.exists() && !target.is_file()) {
-        let file = std::fs::OpenOptions::new().write(true).open(path);
+    let Some(name) =
+        target.file_name().filter(|_| !stream && (target.is_file() || !target.exists()))
+    else {
+        let file = fs::OpenOptions::new().write(true).open(path);
         return file.and_then(|mut f| f.write_all(bytes)).map_err(failed);
-    }
-    let folder = match target.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
     };
+    // In the same folder, since renaming stays within a file system.
+    let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+    let mut temporary = OsString::from(".");
+    temporary.push(name);
+    temporary.push(format!(".{}-{serial}", process_id()));
+    let temporary = target.with_file_name(temporary);
     let write = || -> std::io::Result<()> {
-        let mut builder = tempfile::Builder::new();
-        // As a file made by hand would be; the default is for secrets.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-        let mut file = builder.tempfile_in(folder)?;
+        let mut file = fs::File::create_new(&temporary)?;
         file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(&target).map_err(|e| e.error)?;
-        Ok(())
+        file.sync_all()?;
+        fs::rename(&temporary, &target)
     };
-    write().map_err(failed)
+    write().map_err(|error| {
+        // What was begun is no use; where it cannot be removed the first error is still the one to tell.
+        let _left = fs::remove_file(&temporary);
+        failed(error)
+    })
 }

@@ -8,6 +8,7 @@
 //! - [`graph`]: models as graphs, and the passes: differentiation, fusion, choice, memory.
 //! - [`program`]: a graph as a list of dispatches; holding it against the references.
 //! - [`nn`] and [`workload`]: layers and the models. [`data`]: their samples. [`game`]: what deepq plays.
+//! - [`session`]: the one road from a model to a step on a device: compile, feed, run, read.
 //! - [`measure`]: sampling, profiles, ceilings, statistics. [`train`] and [`snapshot`]: steps for their
 //!   own sake.
 //! - [`record`]: the result file. [`analysis`]: what records tell: where time goes, what is alike, what
@@ -15,6 +16,7 @@
 //!   records as tables and traces. [`cli`]: the command line.
 
 pub mod analysis;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod compare;
 pub mod data;
@@ -33,6 +35,7 @@ pub mod random;
 pub mod record;
 pub mod report;
 pub mod score;
+pub mod session;
 pub mod snapshot;
 pub mod stats;
 pub mod tensor;

@@ -1,10 +1,11 @@
 //! Measuring: samples of whole steps, profiles of their ops, ceilings, statistics, the host.
 
 pub mod cell;
+#[cfg(feature = "cli")]
 pub mod host;
 pub mod kernel;
+pub mod largest_batch;
 pub mod peak;
 pub mod profile;
-pub mod room;
 pub mod sample;
 pub mod verify;

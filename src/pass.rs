@@ -2,9 +2,13 @@
 //!
 //! [`grad`] comes before them: a training step's graph holds its backward pass already.
 
+use std::sync::Arc;
+
 use crate::error::Result;
-use crate::graph::Graph;
-use crate::kernel::Caps;
+use crate::graph::op::Op;
+use crate::graph::{Builder, Graph};
+use crate::kernel::{Caps, Variant};
+use crate::tensor::TensorSpec;
 
 pub mod choose;
 pub mod fuse;
@@ -13,7 +17,7 @@ pub mod pack;
 pub mod plan;
 pub mod schedule;
 
-use choose::{Choice, choose};
+use choose::{Choice, choose, instance};
 use fuse::fuse;
 use pack::pack;
 use plan::plan;
@@ -26,11 +30,13 @@ pub struct Options {
     pub fuse: bool,
     /// Forced variants.
     pub choice: Choice,
+    /// For verification: no two values share memory, and words behind each show who writes too far.
+    pub guarded: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { fuse: true, choice: Choice::default() }
+        Self { fuse: true, choice: Choice::default(), guarded: false }
     }
 }
 
@@ -43,6 +49,36 @@ pub fn compile(graph: Graph, caps: &Caps, options: &Options) -> Result<Schedule>
     let graph = if options.fuse { fuse(graph) } else { graph };
     let graph = pack(graph)?;
     let ops = choose(&graph, caps, &options.choice)?;
-    let memory = plan(&graph, &ops)?;
+    let memory = plan(&graph, &ops, options.guarded)?;
+    Ok(Schedule { graph, ops, memory })
+}
+
+/// One op alone under a variant, its inputs named `input0`, `input1` and so on, its outputs likewise. The variant
+/// need not be among those that the op would choose from at these sizes: a problem that stands for a larger one
+/// is checked under the larger one's.
+///
+/// # Errors
+/// [`crate::error::Error::Internal`] for inputs that the op refuses.
+pub fn compile_op(
+    op: &Arc<dyn Op>,
+    inputs: &[TensorSpec],
+    variant: &Variant,
+    caps: &Caps,
+    guarded: bool,
+) -> Result<Schedule> {
+    let builder = Builder::new();
+    let input = |(i, spec): (usize, &TensorSpec)| {
+        builder.input(&format!("input{i}"), spec.shape.clone(), spec.dtype)
+    };
+    let inputs: Vec<_> = inputs.iter().enumerate().map(input).collect();
+    let outputs = builder.apply_shared(Arc::clone(op), &inputs);
+    for (i, output) in outputs.into_iter().enumerate() {
+        builder.output(&format!("output{i}"), output);
+    }
+    let graph = builder.finish()?;
+    let nodes = 0..graph.nodes.len();
+    let ops: Vec<_> =
+        nodes.filter_map(|at| instance(&graph, at, variant.clone(), caps, 0)).collect();
+    let memory = plan(&graph, &ops, guarded)?;
     Ok(Schedule { graph, ops, memory })
 }

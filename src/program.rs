@@ -48,7 +48,7 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Gpu`] where memory runs out, [`Error::Internal`] for a shader that is not valid.
-    pub fn new(gpu: &Gpu, schedule: Schedule, state: &mut State) -> Result<Self> {
+    pub(crate) fn new(gpu: &Gpu, schedule: Schedule, state: &mut State) -> Result<Self> {
         schedule.fits(&gpu.caps)?;
         let mut buffers = Vec::new();
         for (i, buffer) in schedule.memory.buffers.iter().enumerate() {
@@ -94,7 +94,7 @@ impl Program {
     }
 
     /// Runs `count` steps in one submission.
-    pub fn run(&self, gpu: &Gpu, count: usize) -> Result<()> {
+    pub(crate) fn run(&self, gpu: &Gpu, count: usize) -> Result<()> {
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         let mut pass = encoder.begin_compute_pass(&Default::default());
         for _ in 0..count {
@@ -109,7 +109,7 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Internal`] for an unknown name or another shape.
-    pub fn write(&self, gpu: &Gpu, name: &str, value: &HostTensor) -> Result<()> {
+    pub(crate) fn write(&self, gpu: &Gpu, name: &str, value: &HostTensor) -> Result<()> {
         let input = self
             .schedule
             .memory
@@ -130,20 +130,26 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Internal`] for an unknown name, [`Error::Gpu`] for a lost device.
-    pub fn read(&self, gpu: &Gpu, name: &str) -> Result<Array> {
+    pub(crate) fn read(&self, gpu: &Gpu, name: &str) -> Result<Array> {
         let found = self.schedule.graph.outputs.iter().find(|(n, _)| n == name);
         match found {
-            Some((_, value)) => self.read_value(gpu, *value),
+            Some((_, value)) => Ok(self.read_values(gpu, &[*value])?.swap_remove(0)),
             None => Err(Error::Internal(format!("no output {name}"))),
         }
     }
 
-    fn read_value(&self, gpu: &Gpu, value: ValueId) -> Result<Array> {
-        let spec = self.schedule.graph.values[value.0].clone();
-        let at = self.schedule.memory.locations[value.0]
-            .ok_or_else(|| Error::Internal("a value was planned no memory".into()))?;
-        let bytes = gpu.read(&self.buffers[at.buffer], at.offset, spec.bytes())?;
-        Ok(Array::from_bytes(spec, &bytes))
+    /// Reads values in one go.
+    fn read_values(&self, gpu: &Gpu, values: &[ValueId]) -> Result<Vec<Array>> {
+        let range = |value: &ValueId| {
+            let at = self.schedule.memory.locations[value.0]
+                .ok_or_else(|| Error::Internal("a value was planned no memory".into()))?;
+            let bytes = self.schedule.graph.values[value.0].bytes();
+            Ok((&self.buffers[at.buffer], at.offset, bytes))
+        };
+        let ranges = values.iter().map(range).collect::<Result<Vec<_>>>()?;
+        let specs = self.schedule.graph.specs(values);
+        let read = specs.into_iter().zip(gpu.read_ranges(&ranges)?);
+        Ok(read.map(|(spec, bytes)| Array::from_bytes(spec, &bytes)).collect())
     }
 
     /// The assembled WGSL of an op's dispatches.
@@ -215,11 +221,15 @@ impl Binder<'_> {
     fn bound(&self, op: &OpInstance, dispatch: &Dispatch) -> Result<Vec<Bound>> {
         let bound = dispatch.bindings.iter().map(|binding| {
             let (at, bytes) = self.schedule.extent(op, binding)?;
+            // Guard words are bound too: a device may drop what is written outside a binding.
+            let guarded = binding.write && binding.len.is_none();
+            let guard = if guarded { self.schedule.memory.guard(at.buffer) } else { 0 };
+            let guard = guard.min(self.gpu.caps.max_binding.saturating_sub(bytes));
             Ok(Bound {
                 buffer: at.buffer,
                 offset: at.offset,
                 // vec4 arrays need whole vectors; buffers are padded to 256 bytes.
-                bytes: bytes.next_multiple_of(16).max(16),
+                bytes: bytes.next_multiple_of(16).max(16) + guard,
                 write: binding.write,
             })
         });

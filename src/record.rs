@@ -385,7 +385,7 @@ impl Record {
     /// [`Error::Io`]; [`Error::Data`] with line and column where it is no record of this schema, and with the
     /// field's path where a time is none.
     pub fn load(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let text = crate::host::read_text(path)?;
         Self::parse(&text, path)
     }
 

@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::graph::ParamGroup;
-use crate::pass::{Options, compile};
-use crate::program::{Program, State};
+use crate::graph::{CLOCK, ParamGroup};
+use crate::pass::Options;
+use crate::session::Session;
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::{Mode, Preset};
 use crate::workload::{DataSource, Split, Workload, step};
@@ -54,31 +54,30 @@ pub struct Snapshot {
 /// [`Error::Gpu`], [`Error::Data`] as the step's parts.
 pub fn take(gpu: &Gpu, model: &dyn Workload, request: &Request) -> Result<Snapshot> {
     let nodes = step::nodes(model, request.mode, &gpu.caps, true)?;
-    let mut state = State::new(request.source.seed);
-    let schedule = compile(nodes, &gpu.caps, &Options::default())?;
-    let program = Program::new(gpu, schedule, &mut state)?;
+    let mut session = Session::new(gpu, request.source.seed);
+    let program = session.compile_graph(nodes, &Options::default())?;
     let mut data = model.data(&request.source)?;
     let mut tensors = Vec::new();
     for at in 0..request.skip {
-        feed(gpu, &program, &data.batch(Split::Train, at)?)?;
-        program.run(gpu, 1)?;
+        session.feed(&program, &data.batch(Split::Train, at)?)?;
+        session.run(&program, 1)?;
     }
     let groups = &program.schedule.graph.groups;
     for member in groups.iter().flat_map(|b| &b.members) {
-        tensors.push((format!("param/{}", member.name), state.read(gpu, &member.name)?));
+        tensors.push((format!("param/{}", member.name), session.value(&member.name)?));
     }
     if request.mode == Mode::Train {
-        optimiser_state(gpu, &state, groups, &mut tensors)?;
+        optimiser_state(&session, groups, &mut tensors)?;
     }
     let batch = data.batch(Split::Train, request.skip)?;
-    feed(gpu, &program, &batch)?;
-    program.run(gpu, 1)?;
+    session.feed(&program, &batch)?;
+    session.run(&program, 1)?;
     for (name, _) in program.schedule.inputs() {
         let given = batch.iter().find(|(n, _)| *n == name);
         tensors.extend(given.map(|(_, value)| (format!("input/{name}"), value.array())));
     }
     for (name, _) in program.schedule.outputs() {
-        let value = program.read(gpu, name)?;
+        let value = session.output(&program, name)?;
         match name {
             step::GRADIENTS => split(dense(groups)?, &value, "grad/", "", &mut tensors),
             name if name.starts_with("random/") || name.starts_with("grad/") => {
@@ -89,7 +88,7 @@ pub fn take(gpu: &Gpu, model: &dyn Workload, request: &Request) -> Result<Snapsh
     }
     if request.mode == Mode::Train {
         for member in groups.iter().flat_map(|b| &b.members) {
-            tensors.push((format!("after/{}", member.name), state.read(gpu, &member.name)?));
+            tensors.push((format!("after/{}", member.name), session.value(&member.name)?));
         }
     }
     let mut config = json!({
@@ -103,33 +102,21 @@ pub fn take(gpu: &Gpu, model: &dyn Workload, request: &Request) -> Result<Snapsh
     Ok(Snapshot { tensors, config })
 }
 
-/// Writes what a program has inputs for.
-pub(crate) fn feed(gpu: &Gpu, program: &Program, batch: &crate::workload::Feed) -> Result<()> {
-    for (name, _) in program.schedule.inputs() {
-        match batch.iter().find(|(n, _)| *n == name) {
-            Some((_, value)) => program.write(gpu, name, value)?,
-            None => return Err(Error::Internal(format!("the data has no '{name}'"))),
-        }
-    }
-    Ok(())
-}
-
 /// Flat state in the parameters' layout by the name of its kind, and the step.
 fn optimiser_state(
-    gpu: &Gpu,
-    state: &State,
+    session: &Session<'_>,
     groups: &[ParamGroup],
     tensors: &mut Vec<(String, Array)>,
 ) -> Result<()> {
     let group = dense(groups)?;
     let len = group.layout().len;
-    for (name, spec) in state.names() {
+    for (name, spec) in session.state().names() {
         if *spec == TensorSpec::f32([len]) && step::STATE.contains(&name) {
-            let value = state.read(gpu, name)?;
+            let value = session.value(name)?;
             split(group, &value, "state/", &format!(".{name}"), tensors);
         }
     }
-    let clock = state.read(gpu, "clock")?;
+    let clock = session.value(CLOCK)?;
     let step = Array::new(TensorSpec::new([1], DType::I32), vec![clock.data[0]]);
     tensors.push(("state/step".into(), step));
     Ok(())
@@ -192,7 +179,7 @@ impl Snapshot {
     /// # Errors
     /// [`Error::Io`], [`Error::Data`] with what is wrong.
     pub fn load(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        let bytes = crate::host::read(path)?;
         let bad = |what: String| Error::data(path, "safetensors", what);
         let file = safetensors::SafeTensors::deserialize(&bytes).map_err(|e| bad(e.to_string()))?;
         let (_, header) =

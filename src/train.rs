@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::pass::{Options, compile};
-use crate::program::{Program, State};
-use crate::snapshot::feed;
+use crate::pass::Options;
+use crate::program::Program;
+use crate::session::Session;
 use crate::terms::Mode;
 use crate::workload::{Data, DataSource, Feed, Split, Workload, step};
 
@@ -14,10 +14,9 @@ pub mod play;
 
 /// A model in training: one set of parameters under a training and an inference program.
 pub struct Trainer<'a> {
-    gpu: &'a Gpu,
+    session: Session<'a>,
     model: Box<dyn Workload>,
     data: Box<dyn Data>,
-    state: State,
     /// Training and inference of each form of the model.
     programs: Vec<[Program; 2]>,
     steps: u64,
@@ -43,17 +42,10 @@ impl<'a> Trainer<'a> {
     /// [`Error::Gpu`], [`Error::Data`].
     pub fn new(gpu: &'a Gpu, mut model: Box<dyn Workload>, source: &DataSource) -> Result<Self> {
         model.begin();
-        let mut state = State::new(source.seed);
-        let programs = programs_of(gpu, model.as_ref(), &mut state)?;
-        Ok(Self {
-            data: model.data(source)?,
-            gpu,
-            model,
-            state,
-            programs,
-            steps: 0,
-            news: Vec::new(),
-        })
+        let mut session = Session::new(gpu, source.seed);
+        let programs = programs_of(&mut session, model.as_ref())?;
+        let data = model.data(source)?;
+        Ok(Self { session, model, data, programs, steps: 0, news: Vec::new() })
     }
 
     /// The model, as far as training has changed it.
@@ -71,11 +63,6 @@ impl<'a> Trainer<'a> {
         self.data.as_ref()
     }
 
-    /// The model's state.
-    pub fn state(&self) -> &State {
-        &self.state
-    }
-
     /// One step; its loss.
     ///
     /// # Errors
@@ -83,10 +70,10 @@ impl<'a> Trainer<'a> {
     pub fn step(&mut self) -> Result<f64> {
         let batch = self.data.batch(Split::Train, self.steps)?;
         let [training, _] = &self.programs[self.data.form(Split::Train, self.steps)];
-        feed(self.gpu, training, &batch)?;
-        training.run(self.gpu, 1)?;
+        self.session.feed(training, &batch)?;
+        self.session.run(training, 1)?;
         self.steps += 1;
-        let loss = training.read(self.gpu, step::LOSS)?.data[0];
+        let loss = self.session.output(training, step::LOSS)?.data[0];
         if !loss.is_finite() {
             return Err(Error::Verification(format!(
                 "the loss is {loss} at step {}; `fathom verify` finds a kernel that is wrong on this \
@@ -106,7 +93,7 @@ impl<'a> Trainer<'a> {
         let (mut above, mut below) = (0.0, 0.0);
         for batch in self.data.validation()? {
             let inference = self.infer(&batch, 0)?;
-            let read = |name: &str| inference.read(self.gpu, name);
+            let read = |name: &str| self.session.output(inference, name);
             let Some((numerator, denominator)) = self.model.judge(&batch, &read)? else {
                 return Ok(());
             };
@@ -114,19 +101,17 @@ impl<'a> Trainer<'a> {
             below += denominator;
         }
         if let Some(change) = self.model.follow(epoch, above / below) {
-            self.programs = programs_of(self.gpu, self.model.as_ref(), &mut self.state)?;
+            self.programs = programs_of(&mut self.session, self.model.as_ref())?;
             self.news.push(change);
         }
         Ok(())
     }
 
-    /// An inference step of a form, which leaves the clock of training as it was.
+    /// An inference step of a form.
     fn infer(&self, batch: &Feed, form: usize) -> Result<&Program> {
         let [_, inference] = &self.programs[form];
-        let clock = self.state.read(self.gpu, "clock")?;
-        feed(self.gpu, inference, batch)?;
-        inference.run(self.gpu, 1)?;
-        self.state.write(self.gpu, "clock", &clock)?;
+        self.session.feed(inference, batch)?;
+        self.session.run(inference, 1)?;
         Ok(inference)
     }
 
@@ -141,7 +126,7 @@ impl<'a> Trainer<'a> {
         for step in 0..self.data.test_batches() {
             let batch = self.data.batch(Split::Test, step)?;
             let inference = self.infer(&batch, self.data.form(Split::Test, step))?;
-            let read = |name: &str| inference.read(self.gpu, name);
+            let read = |name: &str| self.session.output(inference, name);
             let (numerator, denominator) = self.model.score(&batch, &read)?;
             above += numerator;
             below += denominator;
@@ -165,7 +150,7 @@ impl<'a> Trainer<'a> {
             let step = (sample / most) as u64;
             let batch = self.data.batch(Split::Test, step)?;
             let inference = self.infer(&batch, self.data.form(Split::Test, step))?;
-            let read = |name: &str| inference.read(self.gpu, name);
+            let read = |name: &str| self.session.output(inference, name);
             shown.extend(self.data.show(&batch, &read, sample % most)?);
         }
         Ok(shown)
@@ -173,14 +158,10 @@ impl<'a> Trainer<'a> {
 }
 
 /// The programs of each form of a model over one state.
-fn programs_of(gpu: &Gpu, model: &dyn Workload, state: &mut State) -> Result<Vec<[Program; 2]>> {
+fn programs_of(session: &mut Session<'_>, model: &dyn Workload) -> Result<Vec<[Program; 2]>> {
     let mut both = |model: &dyn Workload| {
-        let mut one = |mode| {
-            let nodes = step::nodes(model, mode, &gpu.caps, false)?;
-            let schedule = compile(nodes, &gpu.caps, &Options::default())?;
-            Program::new(gpu, schedule, state)
-        };
-        Ok([one(Mode::Train)?, one(Mode::Infer)?])
+        let mut compile = |mode| session.compile(model, mode, &Options::default());
+        Ok([compile(Mode::Train)?, compile(Mode::Infer)?])
     };
     match model.forms() {
         forms if forms.is_empty() => Ok(vec![both(model)?]),

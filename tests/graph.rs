@@ -1,17 +1,22 @@
 //! The passes: memory plans in which nothing alive is overwritten, fused programs that compute the same,
 //! gradients in the middle of a graph.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use fathom::gpu::{Checks, Gpu, Selector};
+use fathom::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
 use fathom::graph::{Builder, Graph, Init, NodeKind, Tensor};
-use fathom::kernel::Caps;
+use fathom::kernel::{Binding, Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch};
 use fathom::pass::fuse::fuse;
 use fathom::pass::plan::plan;
-use fathom::pass::{Options, compile};
-use fathom::program::{Program, State};
+use fathom::pass::{OpInstance, Options, compile_op};
+use fathom::program::check::check_variant;
 use fathom::random::Rng;
+use fathom::session::{Session, schedule};
 use fathom::tensor::{Array, DType, HostTensor, TensorSpec};
+use fathom::terms::{Class, Mode, Preset};
+use fathom::workload::WORKLOADS;
 use proptest::prelude::*;
 
 fn gpu() -> Gpu {
@@ -61,7 +66,7 @@ type Span = (usize, usize, usize);
 
 /// For each slot the spans of node numbers over which a value lives in it must not overlap.
 fn assert_no_live_value_is_shared(nodes: &Graph) {
-    let plan = plan(nodes, &[]).unwrap();
+    let plan = plan(nodes, &[], false).unwrap();
     let mut spans: HashMap<(usize, u64), Vec<Span>> = HashMap::new();
     let mut root: Vec<usize> = (0..nodes.values.len()).collect();
     for node in &nodes.nodes {
@@ -126,15 +131,11 @@ fn programs_compute_what_the_references_say() {
     for (seed, fuse) in [(1, true), (1, false), (2, true), (3, true), (4, false)] {
         let nodes = random_graph(seed, 20);
         let options = Options { fuse, ..Options::default() };
-        let mut state = State::new(1);
-        let schedule = compile(nodes.clone(), &gpu.caps, &options).unwrap();
-        let program = Program::new(&gpu, schedule, &mut state).unwrap();
-        let inputs: Vec<String> =
-            program.schedule.inputs().iter().map(|(name, _)| name.to_string()).collect();
-        for name in inputs {
-            program.write(&gpu, &name, &HostTensor::from(&feed(&name))).unwrap();
-        }
-        for verdict in program.check(&gpu).unwrap() {
+        let mut session = Session::new(&gpu, 1);
+        let program = session.compile_graph(nodes, &options).unwrap();
+        let inputs = ["a", "b", "row"].map(|name| (name, HostTensor::from(&feed(name))));
+        session.feed(&program, &inputs).unwrap();
+        for verdict in session.check(&program).unwrap() {
             assert!(verdict.passed(), "seed {seed}: {verdict:?}");
         }
     }
@@ -215,14 +216,133 @@ fn packed_gradients_lie_in_the_parameters_layout() {
     // Members that decay come first.
     assert_eq!((layout.offsets, layout.decayed, layout.len), (vec![192, 0], 192, 256));
     let gpu = gpu();
-    let schedule = compile(g.finish().unwrap(), &Caps::portable(), &Options::default()).unwrap();
-    let program = Program::new(&gpu, schedule, &mut State::new(1)).unwrap();
-    program.write(&gpu, "given", &HostTensor::f32([3], &[7.0, 8.0, 9.0])).unwrap();
-    program.run(&gpu, 1).unwrap();
-    let packed = program.read(&gpu, "packed").unwrap();
+    let mut session = Session::new(&gpu, 1);
+    let program = session.compile_graph(g.finish().unwrap(), &Options::default()).unwrap();
+    let given = HostTensor::f32([3], &[7.0, 8.0, 9.0]);
+    session.feed(&program, &[("given", given)]).unwrap();
+    session.run(&program, 1).unwrap();
+    let packed = session.output(&program, "packed").unwrap();
     assert_eq!(packed.data[..140], [6.0; 140]);
     assert_eq!(packed.data[140..192], [0.0; 52]);
     assert_eq!(packed.data[192..195], [7.0, 8.0, 9.0]);
-    let flat = program.read(&gpu, "flat").unwrap();
+    let flat = session.output(&program, "flat").unwrap();
     assert_eq!((flat.data[0], flat.data[192]), (2.0, 1.0));
+}
+
+/// What is wrong with a copy of 64 values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Faulty {
+    Nothing,
+    WritesTooFar,
+    WritesTooLittle,
+    FillsScratchTooFar,
+    ReadsScratchUnfilled,
+}
+
+impl Op for Faulty {
+    fn kind(&self) -> Kind {
+        Kind::new("faulty", Class::Movement)
+    }
+
+    fn problem(&self, _: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        Ok(Box::new(FaultyCopy { fault: *self, outputs: [Output::new(TensorSpec::f32([64]))] }))
+    }
+}
+
+#[derive(Debug)]
+struct FaultyCopy {
+    fault: Faulty,
+    outputs: [Output; 1],
+}
+
+impl Problem for FaultyCopy {
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    fn cost(&self) -> Cost {
+        Cost::default()
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance(0.0)
+    }
+
+    fn variants(&self, _: &Caps) -> Vec<Variant> {
+        vec![Variant::new("copy", [])]
+    }
+
+    fn lower(&self, _: &Variant, _: &Caps) -> Lowered {
+        let kernel = || Kernel::new("peak/copy").with_text("T", "f32");
+        let copy = |from: Binding, to: Binding, values: usize| {
+            let dispatch = Dispatch::new(kernel(), [2, 1, 1]).bind("x", from.read()).bind("y", to);
+            dispatch.param("groups", values)
+        };
+        let through = |first: Vec<Dispatch>| {
+            let last = copy(scratch(0), output(0), 64);
+            let dispatches = first.into_iter().chain([last]).collect();
+            Lowered { dispatches, scratch: vec![TensorSpec::f32([64])] }
+        };
+        match self.fault {
+            Faulty::Nothing => through(vec![copy(input(0), scratch(0), 64)]),
+            Faulty::WritesTooFar => Lowered::one(copy(input(0), output(0), 65)),
+            Faulty::WritesTooLittle => Lowered::one(copy(input(0), output(0), 63)),
+            Faulty::FillsScratchTooFar => through(vec![copy(input(0), scratch(0), 65)]),
+            Faulty::ReadsScratchUnfilled => through(vec![]),
+        }
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
+        vec![inputs[0].clone()]
+    }
+}
+
+#[test]
+fn guard_words_and_poison_show_what_a_kernel_does_wrong() {
+    let gpu = gpu();
+    let found = |fault: Faulty| {
+        let op: Arc<dyn Op> = Arc::new(fault);
+        let inputs = [TensorSpec::f32([64])];
+        // Twice: what one check leaves behind must not hide a fault from the next.
+        let distributions = [Distribution::Uniform, Distribution::Uniform];
+        let variant = Variant::new("copy", []);
+        let verdicts = check_variant(&gpu, &op, &inputs, &variant, &distributions).unwrap();
+        assert_eq!(verdicts[0], verdicts[1], "{fault:?}");
+        (verdicts[0].passed(), verdicts[0].detail.clone())
+    };
+    assert_eq!(found(Faulty::Nothing), (true, String::new()));
+    assert_eq!(found(Faulty::WritesTooFar), (false, "wrote behind output 0".into()));
+    assert_eq!(found(Faulty::FillsScratchTooFar), (false, "wrote behind scratch 0".into()));
+    for (fault, at) in [(Faulty::WritesTooLittle, 63), (Faulty::ReadsScratchUnfilled, 0)] {
+        let (passed, detail) = found(fault);
+        assert!(!passed && detail.contains(&format!("output 0[{at}] is NaN")), "{detail}");
+    }
+}
+
+/// What stands for a problem too large for its reference is checked by running the kernels that are timed.
+#[test]
+fn a_reduced_problem_runs_the_kernels_of_the_whole_one() {
+    let subgroups = Caps { subgroup: Some(32), ..Caps::portable() };
+    let kernels = |op: &OpInstance| {
+        let dispatches = op.lowered.dispatches.iter();
+        dispatches.map(|d| (d.kernel.shader.clone(), d.kernel.entry)).collect::<BTreeSet<_>>()
+    };
+    let mut reduced = 0;
+    for caps in [Caps::portable(), Caps::portable_software(), subgroups] {
+        for entry in WORKLOADS {
+            let model = (entry.configure)(Preset::Full, None);
+            for mode in Mode::ALL {
+                let whole = schedule(model.as_ref(), mode, &caps, &Options::default()).unwrap();
+                for op in &whole.ops {
+                    let Some(inputs) = op.problem.reduced_problem() else {
+                        continue;
+                    };
+                    let part = compile_op(&op.op, &inputs, &op.variant, &caps, true).unwrap();
+                    assert_eq!(kernels(&part.ops[0]), kernels(op), "{} {}", entry.name, op.label);
+                    reduced += 1;
+                }
+            }
+        }
+    }
+    assert!(reduced > 0);
 }

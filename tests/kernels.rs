@@ -31,9 +31,10 @@ fn gpu() -> Result<&'static Gpu, Failed> {
 fn check(case: &Case, variant: &Variant) -> Result<(), Failed> {
     let gpu = gpu()?;
     let problem = case.problem();
-    for distribution in problem.distributions() {
-        let verdict = check_variant(gpu, case.op.as_ref(), &case.inputs, variant, *distribution)
-            .map_err(|e| Failed::from(e.to_string()))?;
+    let distributions = problem.distributions();
+    let verdicts = check_variant(gpu, &case.op, &case.inputs, variant, distributions)
+        .map_err(|e| Failed::from(e.to_string()))?;
+    for (distribution, verdict) in distributions.iter().zip(verdicts) {
         if !verdict.passed() {
             let text =
                 format!("{distribution:?}: {} times the bound: {}", verdict.error, verdict.detail);

@@ -7,11 +7,12 @@ use fathom::gpu::timestamp::{Fault, Injected};
 use fathom::gpu::{Checks, Gpu, Selector};
 use fathom::measure::profile::{Profile, one_step, profile};
 use fathom::measure::sample::{Budget, Clock, Samples, sample};
-use fathom::pass::{Options, compile};
-use fathom::program::{Program, State};
+use fathom::pass::Options;
+use fathom::program::Program;
+use fathom::session::Session;
 use fathom::stats::median;
 use fathom::terms::{Mode, Preset};
-use fathom::workload::{self, step};
+use fathom::workload;
 
 /// Ticks in a tenth of a millisecond, should the device's tick be a nanosecond.
 const COARSE: u64 = 100_000;
@@ -28,9 +29,8 @@ fn gpu(fault: Option<Injected>) -> Gpu {
 
 fn program(gpu: &Gpu) -> Program {
     let model = (workload::find("autoenc").unwrap().configure)(Preset::Tiny, None);
-    let nodes = step::nodes(model.as_ref(), Mode::Train, &gpu.caps, false).unwrap();
-    let schedule = compile(nodes, &gpu.caps, &Options::default()).unwrap();
-    Program::new(gpu, schedule, &mut State::new(1)).unwrap()
+    let mut session = Session::new(gpu, 1);
+    session.compile(model.as_ref(), Mode::Train, &Options::default()).unwrap()
 }
 
 fn measured(gpu: &Gpu, program: &Program) -> (Samples, Profile) {

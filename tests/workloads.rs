@@ -7,14 +7,14 @@ use std::sync::OnceLock;
 use fathom::game;
 use fathom::gpu::{Checks, Gpu, Selector};
 use fathom::kernel::Caps;
-use fathom::pass::{Options, compile};
+use fathom::pass::Options;
 use fathom::program::check::Verdict;
-use fathom::program::{Program, State};
+use fathom::session::{Session, schedule};
 use fathom::snapshot::{Request, Snapshot, take};
 use fathom::terms::{Mode, Preset};
 use fathom::train::Trainer;
 use fathom::train::play::Learner;
-use fathom::workload::{self, DataSource, Split, WORKLOADS, Workload, step};
+use fathom::workload::{self, DataSource, Split, WORKLOADS, Workload};
 
 fn gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
@@ -34,7 +34,7 @@ fn tiny(name: &str, batch: Option<usize>) -> Box<dyn Workload> {
 }
 
 /// Every op of a real step against its f64 reference on the values the device really had, fused and not,
-/// at awkward batches.
+/// at awkward batches, between guard words.
 #[test]
 fn every_op_of_every_step_agrees_with_its_reference() {
     for entry in WORKLOADS {
@@ -42,18 +42,12 @@ fn every_op_of_every_step_agrees_with_its_reference() {
             [(Mode::Train, None, true), (Mode::Train, Some(1), false), (Mode::Infer, Some(7), true)]
         {
             let model = tiny(entry.name, batch);
-            let nodes = step::nodes(model.as_ref(), mode, &gpu().caps, false).unwrap();
-            let options = Options { fuse, ..Options::default() };
-            let mut state = State::new(3);
-            let schedule = compile(nodes, &gpu().caps, &options).unwrap();
-            let program = Program::new(gpu(), schedule, &mut state).unwrap();
+            let options = Options { fuse, guarded: true, ..Options::default() };
+            let mut session = Session::new(gpu(), 3);
+            let program = session.compile(model.as_ref(), mode, &options).unwrap();
             let batch = model.data(&source(3)).unwrap().batch(Split::Train, 0).unwrap();
-            for (name, value) in &batch {
-                if program.schedule.inputs().iter().any(|(n, _)| n == name) {
-                    program.write(gpu(), name, value).unwrap();
-                }
-            }
-            let verdicts = program.check(gpu()).unwrap();
+            session.feed(&program, &batch).unwrap();
+            let verdicts = session.check(&program).unwrap();
             let wrong: Vec<&Verdict> = verdicts.iter().filter(|v| !v.passed()).collect();
             assert!(wrong.is_empty(), "{} {mode} {fuse}: {wrong:#?}", entry.name);
         }
@@ -127,6 +121,22 @@ fn train(name: &str, batch: Option<usize>, steps: u64) -> (Vec<f64>, f64, f64) {
     let (untrained, _) = trainer.evaluate().unwrap();
     let losses = (0..steps).map(|_| trainer.step().unwrap()).collect();
     (losses, untrained, trainer.evaluate().unwrap().0)
+}
+
+/// Inference draws by a clock of its own.
+#[test]
+fn inference_between_steps_changes_nothing_of_training() {
+    let losses = |asked: bool| {
+        let mut trainer = Trainer::new(gpu(), tiny("autoenc", None), &source(1)).unwrap();
+        let step = |_| {
+            if asked {
+                trainer.evaluate().unwrap();
+            }
+            trainer.step().unwrap()
+        };
+        (0..3).map(step).collect::<Vec<f64>>()
+    };
+    assert_eq!(losses(true), losses(false));
 }
 
 #[test]
@@ -240,8 +250,7 @@ fn full_models_have_the_published_sizes() {
         let model = (workload::find(name).unwrap().configure)(Preset::Full, None);
         let flops = |mode| {
             let caps = Caps::portable();
-            let nodes = step::nodes(model.as_ref(), mode, &caps, false).unwrap();
-            let schedule = compile(nodes, &caps, &Options::default()).unwrap();
+            let schedule = schedule(model.as_ref(), mode, &caps, &Options::default()).unwrap();
             assert_eq!(schedule.parameters(), parameters, "{name}");
             schedule.cost().flops as f64 / model.batch() as f64
         };
@@ -259,20 +268,17 @@ fn weights_in_slabs_train_like_whole_ones() {
     let after = |max_binding: u64| {
         let caps = Caps { max_binding, ..gpu().caps.clone() };
         let model = tiny("autoenc", None);
-        let nodes = step::nodes(model.as_ref(), Mode::Train, &caps, false).unwrap();
-        let schedule = compile(nodes, &caps, &Options::default()).unwrap();
+        let schedule = schedule(model.as_ref(), Mode::Train, &caps, &Options::default()).unwrap();
         let products = schedule.ops.iter().filter(|e| e.op.kind().name == "matmul");
         let products = products.count();
-        let mut state = State::new(3);
-        let program = Program::new(gpu(), schedule, &mut state).unwrap();
+        let mut session = Session::new(gpu(), 3);
+        let program = session.build(schedule).unwrap();
         let mut data = model.data(&source(3)).unwrap();
         for step in 0..3 {
-            for (name, value) in &data.batch(Split::Train, step).unwrap() {
-                program.write(gpu(), name, value).unwrap();
-            }
-            program.run(gpu(), 1).unwrap();
+            session.feed(&program, &data.batch(Split::Train, step).unwrap()).unwrap();
+            session.run(&program, 1).unwrap();
         }
-        let weight = state.read(gpu(), "encoder.hidden.weight").unwrap();
+        let weight = session.value("encoder.hidden.weight").unwrap();
         (products, weight)
     };
     let ((whole, wanted), (cut, got)) = (after(1 << 27), after(64 << 10));

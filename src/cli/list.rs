@@ -7,9 +7,10 @@ use crate::game::GAMES;
 use crate::gpu::adapter;
 use crate::kernel::Caps;
 use crate::op::LIST;
-use crate::pass::{Options, Schedule, compile};
+use crate::pass::{Options, Schedule};
+use crate::session::schedule;
 use crate::terms::{Mode, Preset};
-use crate::workload::{WORKLOADS, step};
+use crate::workload::WORKLOADS;
 
 use super::table::Table;
 use super::{OutputArgs, output};
@@ -76,11 +77,9 @@ fn workloads() -> Result<Table> {
     for entry in WORKLOADS {
         for preset in Preset::ALL {
             let model = (entry.configure)(preset, None);
-            let schedule = |mode| {
-                let nodes = step::nodes(model.as_ref(), mode, &Caps::portable(), false)?;
-                compile(nodes, &Caps::portable(), &Options::default())
-            };
-            let (train, infer) = (schedule(Mode::Train)?, schedule(Mode::Infer)?);
+            let compiled =
+                |mode| schedule(model.as_ref(), mode, &Caps::portable(), &Options::default());
+            let (train, infer) = (compiled(Mode::Train)?, compiled(Mode::Infer)?);
             let flops = |o: &Schedule| {
                 crate::report::number::flops(o.cost().flops as f64 / model.batch() as f64)
             };

@@ -7,14 +7,15 @@ use clap::Args;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::measure::cell::{self, Measured};
+use crate::measure::largest_batch::TooLarge;
 use crate::measure::peak;
-use crate::measure::room::Room;
 use crate::measure::sample::{Budget, interrupted};
-use crate::pass::{Options, compile};
+use crate::pass::Options;
 use crate::record::Record;
 use crate::report::{self, number};
+use crate::session::schedule;
 use crate::terms::{Mode, Preset};
-use crate::workload::{self, Workload, step};
+use crate::workload::{self, Workload};
 
 use super::range::Range;
 use super::table::Table;
@@ -310,9 +311,9 @@ fn measure(args: &RunArgs, gpu: &Gpu, cell: &Cell, show: &dyn Fn(&str, f64)) -> 
     };
     let outcome = cell::measure(gpu, cell.model.as_ref(), &plan, show);
     let options = options(args);
-    let room = Room { gpu, mode: cell.mode, options: &options, batch: cell.model.batch() };
+    let step = TooLarge { gpu, mode: cell.mode, options: &options, batch: cell.model.batch() };
     let preset = super::preset_or_default(args.preset, Some(gpu));
-    room.advise(outcome, &|batch| configure(args, cell.entry, preset, Some(batch))).map_err(
+    step.advise(outcome, &|batch| configure(args, cell.entry, preset, Some(batch))).map_err(
         |error| match error {
             Error::Gpu(why) => Error::Gpu(format!("{}: {why}", cell.name())),
             other => other,
@@ -334,8 +335,7 @@ fn dry_run(args: &RunArgs, gpu: &Gpu, preset: Preset, cells: &[Cell]) -> Result<
         ">time",
     ]);
     for cell in cells {
-        let nodes = step::nodes(cell.model.as_ref(), cell.mode, &gpu.caps, false)?;
-        let schedule = compile(nodes, &gpu.caps, &options(args))?;
+        let schedule = schedule(cell.model.as_ref(), cell.mode, &gpu.caps, &options(args))?;
         // Warm-up takes up to half of the budget, the profile a fifth.
         let most = args.time * 1.7 + 1.0;
         table.row([

@@ -6,11 +6,11 @@ use crate::error::{Error, Result};
 use crate::gpu::shader;
 use crate::kernel::{Caps, Kernel};
 use crate::pass::plan::Role;
-use crate::pass::{Options, Schedule, compile};
+use crate::pass::{Options, Schedule};
 use crate::report::number;
+use crate::session::schedule;
 use crate::tensor::TensorSpec;
 use crate::terms::Mode;
-use crate::workload::step;
 
 use super::table::{Cell, Table};
 use super::{DeviceArgs, Format, ModeArg, OutputArgs, PresetArg, output, preset_or_default};
@@ -70,7 +70,7 @@ pub fn execute(args: &ShowArgs) -> Result<()> {
     let model = (entry.configure)(preset, args.batch.map(|b| b as usize));
     let mode: Mode = args.mode.into();
     let options = Options { fuse: !args.no_fuse, ..Options::default() };
-    let schedule = compile(step::nodes(model.as_ref(), mode, &caps, false)?, &caps, &options)?;
+    let schedule = schedule(model.as_ref(), mode, &caps, &options)?;
     let people = |form| form == Format::Table;
     if let Some(label) = &args.kernel {
         let kernels = kernels(&schedule, label)?;

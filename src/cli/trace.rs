@@ -9,12 +9,11 @@ use crate::gpu::Gpu;
 use crate::host::write_atomically;
 use crate::measure::profile::one_step;
 use crate::measure::verify::verify;
-use crate::pass::{Options, compile};
-use crate::program::{Program, State};
+use crate::pass::Options;
 use crate::report::trace::{self, Span, Step};
-use crate::snapshot::feed;
+use crate::session::Session;
 use crate::terms::Mode;
-use crate::workload::{self, Split, step};
+use crate::workload::{self, Split};
 
 use super::{
     DataArgs, DeviceArgs, ModeArg, PresetArg, VoiceArgs, configure, output, preset_or_default,
@@ -108,19 +107,18 @@ fn take(args: &TraceArgs, gpu: &Gpu) -> Result<Step> {
     let model = configure(entry, preset, args.batch.map(|b| b as usize), &args.set)?;
     let mode: Mode = args.mode.into();
     let options = Options { fuse: !args.no_fuse, ..Options::default() };
-    let nodes = step::nodes(model.as_ref(), mode, &gpu.caps, false)?;
-    let schedule = compile(nodes, &gpu.caps, &options)?;
+    let mut session = Session::new(gpu, args.seed);
+    let program = session.compile(model.as_ref(), mode, &options)?;
     if !args.no_verify {
         let progress = output::Progress::new(&args.voice, "verifying");
-        let found = verify(gpu, &schedule, &|share| progress.set(share))?;
+        let found = verify(gpu, &program.schedule, &|share| progress.set(share))?;
         if let Some(wrong) = found.verdicts.iter().find(|v| !v.passed()) {
             let text = format!("{}: {}; it is not timed", wrong.label, wrong.detail);
             return Err(Error::Verification(text));
         }
     }
-    let program = Program::new(gpu, schedule, &mut State::new(args.seed))?;
     let mut data = model.data(&args.data.source(args.seed))?;
-    feed(gpu, &program, &data.batch(Split::Train, 0)?)?;
+    session.feed(&program, &data.batch(Split::Train, 0)?)?;
     let places = one_step(gpu, &program, STEPS)?.ok_or_else(|| {
         Error::Device(format!("{}: a trace needs timestamps, which it lacks", gpu.summary))
     })?;

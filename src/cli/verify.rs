@@ -51,9 +51,10 @@ pub fn execute(args: &VerifyArgs) -> Result<()> {
     let mut rows: Vec<(String, usize, usize, Verdict)> = Vec::new();
     let progress = output::Progress::new(&args.out, "verifying");
     for (i, (name, case, variant)) in work.iter().enumerate() {
-        for &distribution in case.problem().distributions() {
-            let mut verdict =
-                check_variant(&gpu, case.op.as_ref(), &case.inputs, variant, distribution)?;
+        let problem = case.problem();
+        let distributions = problem.distributions();
+        let verdicts = check_variant(&gpu, &case.op, &case.inputs, variant, distributions)?;
+        for (distribution, mut verdict) in distributions.iter().zip(verdicts) {
             verdict.detail = format!("{}, {distribution:?}: {}", case.name, verdict.detail);
             let failed = usize::from(!verdict.passed());
             match rows.iter_mut().find(|row| row.0 == *name) {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::error::{Error, Result};
+use crate::host;
 
 /// What is known of an adapter before it is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +100,12 @@ pub fn none_found() -> Error {
 fn all(backend: Option<&str>) -> Result<Vec<(AdapterSummary, wgpu::Adapter)>> {
     let backends = match backend {
         // OpenGL is left out: its compute limits are too small for the models.
-        None => wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12,
+        None => {
+            wgpu::Backends::VULKAN
+                | wgpu::Backends::METAL
+                | wgpu::Backends::DX12
+                | wgpu::Backends::BROWSER_WEBGPU
+        }
         Some("vulkan") => wgpu::Backends::VULKAN,
         Some("metal") => wgpu::Backends::METAL,
         Some("dx12") => wgpu::Backends::DX12,
@@ -115,7 +121,7 @@ fn all(backend: Option<&str>) -> Result<Vec<(AdapterSummary, wgpu::Adapter)>> {
     descriptor.flags =
         wgpu::InstanceFlags::default() - wgpu::InstanceFlags::VALIDATION_INDIRECT_CALL;
     let instance = wgpu::Instance::new(descriptor);
-    let adapters = pollster::block_on(instance.enumerate_adapters(backends));
+    let adapters = host::block_on(instance.enumerate_adapters(backends));
     let mut found: Vec<_> = adapters
         .into_iter()
         .filter(|a| {

@@ -1,6 +1,7 @@
 //! Buffers: making them, filling them, reading them back.
 
 use crate::error::{Error, Result, mebibytes};
+use crate::host;
 
 use super::Gpu;
 
@@ -20,7 +21,7 @@ impl Gpu {
         };
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let buffer = self.device.create_buffer(&descriptor);
-        match pollster::block_on(scope.pop()) {
+        match host::block_on(scope.pop()) {
             None => Ok(buffer),
             Some(error) => Err(Error::Gpu(format!(
                 "out of memory: {} has no room for the {} of '{label}': {error}",
@@ -40,26 +41,44 @@ impl Gpu {
     /// # Errors
     /// [`Error::Gpu`] where the device was lost.
     pub(crate) fn read(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<Vec<u8>> {
-        if bytes == 0 {
-            return Ok(Vec::new());
-        }
-        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("read-back"),
-            size: bytes,
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
+        Ok(self.read_ranges(&[(buffer, offset, bytes)])?.swap_remove(0))
+    }
+
+    /// The same of several ranges (buffer, offset, bytes), waiting once.
+    ///
+    /// # Errors
+    /// As [`Gpu::read`].
+    pub(crate) fn read_ranges(&self, ranges: &[(&wgpu::Buffer, u64, u64)]) -> Result<Vec<Vec<u8>>> {
+        let staging = |&(_, _, bytes): &(&wgpu::Buffer, u64, u64)| {
+            self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("read-back"),
+                // A buffer of no bytes is never mapped: a value may be empty.
+                size: bytes.max(4),
+                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            })
+        };
+        let stagings: Vec<_> = ranges.iter().map(staging).collect();
         let mut encoder = self.device.create_command_encoder(&Default::default());
-        encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, bytes);
+        for ((buffer, offset, bytes), staging) in ranges.iter().zip(&stagings) {
+            if *bytes > 0 {
+                encoder.copy_buffer_to_buffer(buffer, *offset, staging, 0, *bytes);
+            }
+        }
         self.queue.submit([encoder.finish()]);
-        staging.slice(..).map_async(wgpu::MapMode::Read, |_outcome| {
-            // A failed map shows below: the range then has no mapped view.
-        });
+        for staging in &stagings {
+            staging.slice(..).map_async(wgpu::MapMode::Read, |_outcome| {
+                // A failed map shows below: the range then has no mapped view.
+            });
+        }
         self.wait()?;
-        let view = staging
-            .slice(..)
-            .get_mapped_range()
-            .map_err(|e| Error::Gpu(format!("reading back from {}: {e}", self.summary.name)))?;
-        Ok(view.to_vec())
+        let read = |((_, _, bytes), staging): (&(&wgpu::Buffer, u64, u64), &wgpu::Buffer)| {
+            let view = staging
+                .slice(..)
+                .get_mapped_range()
+                .map_err(|e| Error::Gpu(format!("reading back from {}: {e}", self.summary.name)))?;
+            Ok(view[..*bytes as usize].to_vec())
+        };
+        ranges.iter().zip(&stagings).map(read).collect()
     }
 }

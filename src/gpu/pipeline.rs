@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::host::{self, Instant};
 use crate::kernel::Dispatch;
 
 use super::{Checks, Gpu, shader};
@@ -128,7 +129,7 @@ impl Gpu {
             },
             cache: None,
         });
-        if let Some(error) = pollster::block_on(scope.pop()) {
+        if let Some(error) = host::block_on(scope.pop()) {
             return Err(Error::Internal(format!("shaders/{shader}.wgsl as {label}: {error}")));
         }
         Ok(Pipeline { raw, storage_layout, text: text.clone() })

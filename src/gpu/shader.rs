@@ -13,6 +13,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
+use crate::host;
 use crate::kernel::Kernel;
 
 mod unroll;
@@ -32,8 +33,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub fn source(name: &str) -> Result<Cow<'static, str>> {
     if let Some(folder) = std::env::var_os("FATHOM_SHADERS") {
         let path = PathBuf::from(folder).join(format!("{name}.wgsl"));
-        let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-        return Ok(Cow::Owned(text));
+        return Ok(Cow::Owned(host::read_text(&path)?));
     }
     match SHADERS.iter().find(|(n, _)| *n == name) {
         Some((_, text)) => Ok(Cow::Borrowed(text)),

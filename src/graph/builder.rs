@@ -115,12 +115,14 @@ impl Builder {
     /// The step's clock, u32 `[4]`: step, seed low, seed high, unused. Random ops read it.
     pub fn clock(&self) -> Tensor<'_> {
         let known = self.inner.borrow().clock;
-        let id = known.unwrap_or_else(|| {
-            let clock = self.variable(CLOCK, TensorSpec::u32([4]), Init::Clock);
-            self.inner.borrow_mut().clock = Some(clock.id);
-            clock.id
-        });
-        Tensor { id, graph: self }
+        known.map_or_else(|| self.start_clock(CLOCK), |id| Tensor { id, graph: self })
+    }
+
+    /// The step's clock as state `name`: steps that share the name share the clock.
+    pub fn start_clock(&self, name: &str) -> Tensor<'_> {
+        let clock = self.variable(name, TensorSpec::u32([4]), Init::Clock);
+        self.inner.borrow_mut().clock = Some(clock.id);
+        clock
     }
 
     /// A graph that also outputs every random draw, for snapshots.

@@ -1,12 +1,13 @@
 //! One cell of a run: a workload in one mode at one batch, verified, timed and profiled.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::pass::{Options, compile};
-use crate::program::{Program, State};
-use crate::snapshot::feed;
+use crate::host::Instant;
+use crate::pass::Options;
+use crate::program::Program;
+use crate::session::Session;
 use crate::terms::Mode;
 use crate::workload::{DataSource, Feed, Split, Workload, step};
 
@@ -80,10 +81,8 @@ pub fn measure(
     progress("building", 0.0);
     let pipelines_before = gpu.pipelines_made();
     let begun = Instant::now();
-    let nodes = step::nodes(model, plan.mode, &gpu.caps, false)?;
-    let schedule = compile(nodes, &gpu.caps, &plan.options)?;
-    let mut state = State::new(plan.source.seed);
-    let program = Program::new(gpu, schedule, &mut state)?;
+    let mut session = Session::new(gpu, plan.source.seed);
+    let program = session.compile(model, plan.mode, &plan.options)?;
     let build = begun.elapsed();
     let after = gpu.pipelines_made();
 
@@ -93,7 +92,7 @@ pub fn measure(
     let batch = data.batch(Split::Train, 0)?;
     let data_time = begun.elapsed();
     let begun = Instant::now();
-    feed(gpu, &program, &batch)?;
+    session.feed(&program, &batch)?;
     gpu.wait()?;
     let upload = begun.elapsed();
 
@@ -125,11 +124,11 @@ pub fn measure(
     measured.samples = Some(sample(gpu, program, &plan.budget, &|s| progress("timing", s))?);
     if let (Some(environment), Mode::Train) = (data.environment(), plan.mode) {
         progress("choosing actions", 0.0);
-        let action = acting(gpu, model, plan, &batch, &mut state)?;
+        let action = acting(&mut session, model, plan, &batch)?;
         measured.playing = Some(Playing { environment, action });
     }
     if plan.mode == Mode::Train {
-        measured.loss = Some(program.read(gpu, step::LOSS)?.data[0]);
+        measured.loss = Some(session.output(program, step::LOSS)?.data[0]);
     }
     if plan.profile && !interrupted() {
         let time = plan.budget.time / 5;
@@ -141,22 +140,19 @@ pub fn measure(
 
 /// Median time of an inference step with its state's upload and its result's way back.
 fn acting(
-    gpu: &Gpu,
+    session: &mut Session<'_>,
     model: &dyn Workload,
     plan: &Plan,
     batch: &Feed,
-    state: &mut State,
 ) -> Result<Duration> {
-    let nodes = step::nodes(model, Mode::Infer, &gpu.caps, false)?;
-    let schedule = compile(nodes, &gpu.caps, &plan.options)?;
-    let program = Program::new(gpu, schedule, state)?;
+    let program = session.compile(model, Mode::Infer, &plan.options)?;
     let mut times = Vec::new();
     for _ in 0..plan.budget.min_samples.max(10) {
         let begun = Instant::now();
-        feed(gpu, &program, batch)?;
-        program.run(gpu, 1)?;
+        session.feed(&program, batch)?;
+        session.run(&program, 1)?;
         for (name, _) in program.schedule.outputs() {
-            program.read(gpu, name)?;
+            session.output(&program, name)?;
         }
         times.push(begun.elapsed());
     }

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gpu::Gpu;
-use crate::graph::Builder;
 use crate::graph::op::{Distribution, Op};
 use crate::kernel::Variant;
-use crate::pass::choose::Choice;
-use crate::pass::{Options, compile};
-use crate::program::{Program, State};
+use crate::pass::compile_op;
+use crate::program::Program;
 use crate::random::Rng;
+use crate::session::Session;
 use crate::tensor::{HostTensor, TensorSpec};
 
 use super::sample::{Budget, sample};
@@ -18,33 +17,20 @@ use super::sample::{Budget, sample};
 /// A program of one op, its inputs filled with values the op accepts.
 ///
 /// # Errors
-/// [`Error::Gpu`], [`Error::Internal`] as the op's kernels and buffers.
+/// [`crate::error::Error::Gpu`], [`crate::error::Error::Internal`] as the op's kernels and buffers.
 pub fn program_of(
     gpu: &Gpu,
     op: &Arc<dyn Op>,
     inputs: &[TensorSpec],
     variant: &Variant,
 ) -> Result<Program> {
-    let graph = Builder::new();
-    let names: Vec<String> = (0..inputs.len()).map(|i| format!("input{i}")).collect();
-    let tensors: Vec<_> = names
-        .iter()
-        .zip(inputs)
-        .map(|(name, spec)| graph.input(name, spec.shape.clone(), spec.dtype))
-        .collect();
-    let made = graph.apply_shared(Arc::clone(op), &tensors);
-    graph.output("output", made[0]);
-    let options = Options {
-        fuse: false,
-        choice: Choice { forced: vec![format!("{}/{variant}", op.kind().name)] },
-    };
-    let schedule = compile(graph.finish()?, &gpu.caps, &options)?;
-    let program = Program::new(gpu, schedule, &mut State::new(0))?;
-    let problem = op.problem(inputs).map_err(Error::Internal)?;
+    let mut session = Session::new(gpu, 0);
+    let program = session.build(compile_op(op, inputs, variant, &gpu.caps, false)?)?;
+    let problem = &program.schedule.ops[0].problem;
     let values = problem.sample(inputs, Distribution::Uniform, &mut Rng::new(1));
-    for (name, value) in names.iter().zip(&values) {
-        program.write(gpu, name, &HostTensor::from(value))?;
-    }
+    let names: Vec<_> = (0..values.len()).map(|i| format!("input{i}")).collect();
+    let batch = names.iter().map(String::as_str).zip(values.iter().map(HostTensor::from));
+    session.feed(&program, &batch.collect::<Vec<_>>())?;
     Ok(program)
 }
 

@@ -3,11 +3,12 @@
 //! Each ceiling is tried with several kernel shapes, whose results are checked, and the best is kept.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::op::{Distribution, Op};
+use crate::host::Instant;
 use crate::kernel::Variant;
 use crate::program::check::check_variant;
 use crate::stats::{median, quantile};
@@ -110,8 +111,8 @@ fn rate(
     work: f64,
 ) -> Result<f64> {
     let small: Vec<_> = inputs.iter().map(|_| TensorSpec::f32([4096])).collect();
-    let verdict = check_variant(gpu, op.as_ref(), &small, variant, Distribution::Uniform)?;
-    if !verdict.passed() {
+    let verdicts = check_variant(gpu, op, &small, variant, &[Distribution::Uniform])?;
+    if let Some(verdict) = verdicts.iter().find(|verdict| !verdict.passed()) {
         return Err(Error::Verification(format!(
             "{} computes {} on {}: its ceilings cannot be measured",
             verdict.label, verdict.detail, gpu.summary

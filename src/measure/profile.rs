@@ -1,10 +1,11 @@
 //! Times each op of a step: a pass an op with its own pair of timestamps.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::gpu::timestamp::{Fault, Stamp, Timer, faults_of_steps};
+use crate::host::Instant;
 use crate::program::Program;
 use crate::stats::Summary;
 

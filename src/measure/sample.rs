@@ -2,11 +2,12 @@
 //! well as was asked for, or the time is up.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::gpu::timestamp::{Fault, Stamp, Timer, faults};
+use crate::host::Instant;
 use crate::program::Program;
 use crate::stats::{Summary, median};
 

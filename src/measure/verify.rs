@@ -48,9 +48,10 @@ pub fn verify(gpu: &Gpu, schedule: &Schedule, progress: &dyn Fn(f64)) -> Result<
         let reduced = entry.problem.reduced_problem();
         verification.reduced += usize::from(reduced.is_some());
         let inputs = reduced.unwrap_or_else(|| entry.inputs.clone());
-        let op = entry.op.as_ref();
-        let verdict = check_variant(gpu, op, &inputs, &entry.variant, Distribution::Uniform)?;
-        verification.verdicts.push(Verdict { label: entry.label.clone(), ..verdict });
+        let distribution = [Distribution::Uniform];
+        let verdicts = check_variant(gpu, &entry.op, &inputs, &entry.variant, &distribution)?;
+        let label = |verdict| Verdict { label: entry.label.clone(), ..verdict };
+        verification.verdicts.extend(verdicts.into_iter().map(label));
         progress((i + 1) as f64 / distinct.len() as f64);
     }
     Ok(verification)

@@ -5,10 +5,9 @@
 //! attention. What does not hang on the step before is outputs for all steps at once, outside or afterwards:
 //! the tokens' share of the input, the outputs, every weight's gradient.
 
-use rayon::prelude::*;
-
 use crate::graph::Tensor;
 use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::host::parallel::*;
 use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};

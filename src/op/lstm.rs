@@ -5,10 +5,9 @@
 //! step w - l, so that all layers that are ready run together. The weights' gradients of all layers and steps
 //! are one batched product afterwards.
 
-use rayon::prelude::*;
-
 use crate::graph::Tensor;
 use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::host::parallel::*;
 use crate::kernel::{Caps, Lowered, Variant, input, output, scratch};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};

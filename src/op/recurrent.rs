@@ -4,10 +4,9 @@
 //! are made afterwards, by one matmul a direction. In between lie T dispatches, each one time step of
 //! both directions: a barrier across workgroups within a dispatch is not portable.
 
-use rayon::prelude::*;
-
 use crate::graph::Tensor;
 use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::host::parallel::*;
 use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};

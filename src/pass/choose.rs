@@ -30,27 +30,41 @@ pub fn choose(graph: &Graph, caps: &Caps, choice: &Choice) -> Result<Vec<OpInsta
         };
         let inputs = graph.specs(&node.inputs);
         let variant = choice.of(op.as_ref(), problem.as_ref(), &inputs, caps)?;
-        let lowered = problem.lower(&variant, caps);
-        let first = dispatched;
-        dispatched += lowered.dispatches.len();
-        let dot = if node.scope.is_empty() { "" } else { "." };
-        ops.push(OpInstance {
-            label: format!("{}{dot}{}/{variant}", node.scope, op.kind().name),
-            scope: node.scope.clone(),
-            op: Arc::clone(op),
-            problem: Arc::clone(problem),
-            variant,
-            lowered,
-            phase: node.phase,
-            inputs,
-            outputs: graph.specs(&node.outputs),
-            cost: problem.cost(),
-            dispatches: first..dispatched,
-            node: at,
-        });
+        ops.extend(instance(graph, at, variant, caps, dispatched));
+        dispatched = ops.last().map_or(0, |op| op.dispatches.end);
     }
     log::debug!("choose: {} ops in {dispatched} dispatches", ops.len());
     Ok(ops)
+}
+
+/// Node `at` under a variant, its dispatches numbered from `first`; `None` where it is no op.
+pub(super) fn instance(
+    graph: &Graph,
+    at: usize,
+    variant: Variant,
+    caps: &Caps,
+    first: usize,
+) -> Option<OpInstance> {
+    let node = &graph.nodes[at];
+    let NodeKind::Op { op, problem } = &node.kind else {
+        return None;
+    };
+    let lowered = problem.lower(&variant, caps);
+    let dot = if node.scope.is_empty() { "" } else { "." };
+    Some(OpInstance {
+        label: format!("{}{dot}{}/{variant}", node.scope, op.kind().name),
+        scope: node.scope.clone(),
+        op: Arc::clone(op),
+        problem: Arc::clone(problem),
+        variant,
+        phase: node.phase,
+        inputs: graph.specs(&node.inputs),
+        outputs: graph.specs(&node.outputs),
+        cost: problem.cost(),
+        dispatches: first..first + lowered.dispatches.len(),
+        lowered,
+        node: at,
+    })
 }
 
 impl Choice {

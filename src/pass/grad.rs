@@ -47,6 +47,12 @@ impl Builder {
                 gradients.insert(x.id, sum);
             }
         }
+        let backward = self.with_graph(|graph| graph.nodes.len()) - nodes.len();
+        log::debug!(
+            "grad: {backward} nodes behind {}, for {} gradients",
+            nodes.len(),
+            targets.len()
+        );
         targets
             .iter()
             .map(|t| {

@@ -12,6 +12,9 @@ use crate::tensor::TensorSpec;
 
 use super::OpInstance;
 
+/// Bytes of guard words behind a value in a guarded plan.
+pub const GUARD: u64 = 256;
+
 /// What a buffer is for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Role {
@@ -68,6 +71,8 @@ pub struct Plan {
     pub scratch: Vec<Vec<usize>>,
     /// The most bytes of temporary values alive at once: no plan can take less for them.
     pub live_bytes: u64,
+    /// Whether no two values share memory and each has guard words behind it.
+    pub guarded: bool,
 }
 
 impl Plan {
@@ -81,13 +86,22 @@ impl Plan {
         let slots = self.buffers.iter().filter(|b| b.role == Role::Slot);
         slots.map(|b| b.bytes).sum()
     }
+
+    /// Bytes of guard words at the end of a buffer. State and gradients have none: their layout is shared
+    /// with plans that are not guarded.
+    pub fn guard(&self, buffer: usize) -> u64 {
+        match self.buffers[buffer].role {
+            Role::Slot | Role::Output | Role::Input(_) if self.guarded => GUARD,
+            _ => 0,
+        }
+    }
 }
 
-/// Plans the memory of `graph`, whose `ops` say what scratch they need.
+/// Plans the memory of `graph`, whose `ops` say what scratch they need. A guarded plan is for verification.
 ///
 /// # Errors
 /// [`Error::Internal`] where state is read after the op that updates it.
-pub fn plan(graph: &Graph, ops: &[OpInstance]) -> Result<Plan> {
+pub fn plan(graph: &Graph, ops: &[OpInstance], guarded: bool) -> Result<Plan> {
     let mut scratch: Vec<&[TensorSpec]> = vec![&[]; graph.nodes.len()];
     for op in ops {
         scratch[op.node] = &op.lowered.scratch;
@@ -96,6 +110,7 @@ pub fn plan(graph: &Graph, ops: &[OpInstance]) -> Result<Plan> {
     let mut plan = Plan {
         locations: vec![None; graph.values.len()],
         scratch: vec![Vec::new(); graph.nodes.len()],
+        guarded,
         ..Plan::default()
     };
     place_fixed(graph, &roots, &mut plan);
@@ -103,6 +118,9 @@ pub fn plan(graph: &Graph, ops: &[OpInstance]) -> Result<Plan> {
     place_slots(graph, &roots, &scratch, &mut plan);
     for (value, root) in roots.iter().enumerate() {
         plan.locations[value] = plan.locations[root.0];
+    }
+    for buffer in 0..plan.buffers.len() {
+        plan.buffers[buffer].bytes += plan.guard(buffer);
     }
     log::debug!(
         "plan: {} buffers of {} bytes; temporary values take {} where {} are alive at once",
@@ -228,7 +246,8 @@ fn place_slots(graph: &Graph, roots: &[ValueId], scratch: &[&[TensorSpec]], plan
     for (at, node) in graph.nodes.iter().enumerate() {
         busy.retain(|&(last, slot, _)| {
             let over = last < at;
-            if over {
+            // In a guarded plan a slot is used once, so that what is left of a value stays poison.
+            if over && !plan.guarded {
                 free.push(slot);
             }
             !over

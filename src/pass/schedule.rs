@@ -115,7 +115,8 @@ impl Schedule {
             Operand::Output(n) => value(node.outputs[n])?,
             Operand::Scratch(n) => {
                 let buffer = self.memory.scratch[op.node][n];
-                let words = self.memory.buffers[buffer].bytes as usize / 4;
+                let bytes = self.memory.buffers[buffer].bytes - self.memory.guard(buffer);
+                let words = bytes as usize / 4;
                 (Location { buffer, offset: 0 }, TensorSpec::u32([words]))
             }
         };

@@ -1,15 +1,17 @@
 //! Holds what the device computed against the f64 references.
 
-use crate::error::{Error, Result};
+use std::sync::Arc;
+
+use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::graph::op::{Distribution, Op, Tolerance};
 use crate::kernel::Variant;
+use crate::pass::plan::Role;
+use crate::pass::{OpInstance, compile_op};
 use crate::random::Rng;
-use crate::tensor::{Array, DType, TensorSpec};
+use crate::tensor::{Array, HostTensor, TensorSpec};
 
-use super::Program;
-
-mod single;
+use super::{Program, State};
 
 /// How one comparison went.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,67 +59,101 @@ pub fn compare(label: &str, got: &[Array], wanted: &[Array], tolerance: Toleranc
     verdict
 }
 
-/// Runs one variant of one op on inputs drawn from `distribution` and compares it with the reference.
+/// Runs one variant of one op on inputs drawn from each distribution, as a guarded program of the kind that is
+/// timed, and compares it with the reference: a verdict each.
 ///
 /// # Errors
-/// [`Error::Gpu`], [`Error::Internal`] where it cannot run at all.
+/// [`crate::error::Error::Gpu`], [`crate::error::Error::Internal`] where it cannot run at all.
 pub fn check_variant(
     gpu: &Gpu,
-    op: &dyn Op,
+    op: &Arc<dyn Op>,
     inputs: &[TensorSpec],
     variant: &Variant,
-    distribution: Distribution,
-) -> Result<Verdict> {
-    let mut rng = Rng::new(0x5eed);
-    let problem = op.problem(inputs).map_err(Error::Internal)?;
-    let arrays: Vec<_> =
-        problem.sample(inputs, distribution, &mut rng).iter().map(Array::rounded).collect();
-    let label = format!("{}/{variant}", op.kind().name);
-    let lowered = problem.lower(variant, &gpu.caps);
-    let (got, overrun) = single::run(gpu, problem.as_ref(), &label, &lowered, &arrays)?;
-    let references: Vec<_> = arrays.iter().collect();
-    let wanted = problem.reference(&references);
-    let mut verdict = compare(&label, &got, &wanted, problem.tolerance());
-    if let Some(output) = overrun {
-        verdict.error = f64::INFINITY;
-        verdict.detail = format!("wrote outside output {output}");
+    distributions: &[Distribution],
+) -> Result<Vec<Verdict>> {
+    let schedule = compile_op(op, inputs, variant, &gpu.caps, true)?;
+    let program = Program::new(gpu, schedule, &mut State::new(0))?;
+    let problem = &program.schedule.ops[0].problem;
+    let mut verdicts = Vec::new();
+    for &distribution in distributions {
+        let samples = problem.sample(inputs, distribution, &mut Rng::new(0x5eed));
+        for (i, sample) in samples.into_iter().enumerate() {
+            program.write(gpu, &format!("input{i}"), &HostTensor::from(&sample))?;
+        }
+        verdicts.append(&mut program.check(gpu)?);
     }
-    Ok(verdict)
+    Ok(verdicts)
 }
+
+/// What outputs and scratch hold before they are written, and what lies behind them: NaN in f32, and in integers
+/// a value that no kernel writes.
+const POISON: [u8; 4] = 0xFFFF_DEAD_u32.to_le_bytes();
 
 impl Program {
     /// Runs one step op by op, and holds each op's outputs against its f64 reference on the inputs the
-    /// device really had. The first wrong op is the one at fault.
+    /// device really had. The first wrong op is the one at fault. Of a guarded program it also sees what was
+    /// left unwritten, read before it was written, or written outside its place.
     ///
     /// # Errors
-    /// [`Error::Gpu`] where the device fails.
-    pub fn check(&self, gpu: &Gpu) -> Result<Vec<Verdict>> {
-        let mut verdicts = Vec::new();
-        for op in &self.schedule.ops {
-            let node = &self.schedule.graph.nodes[op.node];
-            let inputs: Result<Vec<_>> =
-                node.inputs.iter().map(|v| self.read_value(gpu, *v)).collect();
-            let inputs = inputs?;
-            let mut encoder = gpu.device.create_command_encoder(&Default::default());
-            let mut pass = encoder.begin_compute_pass(&Default::default());
-            self.encode_range(&mut pass, op.dispatches.clone());
-            drop(pass);
-            gpu.queue.submit([encoder.finish()]);
-            let got: Result<Vec<_>> =
-                node.outputs.iter().map(|v| self.read_value(gpu, *v)).collect();
-            let references: Vec<_> = inputs.iter().collect();
-            let wanted = op.problem.reference(&references);
-            let tolerance = op.problem.tolerance();
-            verdicts.push(compare(&op.label, &got?, &wanted, tolerance));
-        }
-        Ok(verdicts)
+    /// [`crate::error::Error::Gpu`] where the device fails.
+    pub(crate) fn check(&self, gpu: &Gpu) -> Result<Vec<Verdict>> {
+        self.poison(gpu);
+        self.schedule.ops.iter().map(|op| self.check_op(gpu, op)).collect()
     }
-}
 
-/// NaN in f32, and for integers a value no kernel writes.
-fn poison(dtype: DType) -> [u8; 4] {
-    match dtype {
-        DType::F32 => f32::NAN.to_le_bytes(),
-        _ => 0xDEAD_BEEFu32.to_le_bytes(),
+    fn check_op(&self, gpu: &Gpu, op: &OpInstance) -> Result<Verdict> {
+        let node = &self.schedule.graph.nodes[op.node];
+        let inputs = self.read_values(gpu, &node.inputs)?;
+        let mut encoder = gpu.device.create_command_encoder(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        self.encode_range(&mut pass, op.dispatches.clone());
+        drop(pass);
+        gpu.queue.submit([encoder.finish()]);
+        let outputs = self.read_values(gpu, &node.outputs)?;
+        let wanted = op.problem.reference(&inputs.iter().collect::<Vec<_>>());
+        let mut verdict = compare(&op.label, &outputs, &wanted, op.problem.tolerance());
+        if let Some(place) = self.overrun(gpu, op)? {
+            verdict.error = f64::INFINITY;
+            verdict.detail = format!("wrote behind {place}");
+        }
+        Ok(verdict)
+    }
+
+    /// Poisons what ops are to write and the words behind all values; nothing where they have no guard words.
+    fn poison(&self, gpu: &Gpu) {
+        let memory = &self.schedule.memory;
+        for (i, (planned, buffer)) in memory.buffers.iter().zip(&self.buffers).enumerate() {
+            let first = match planned.role {
+                Role::Slot | Role::Output => 0,
+                _ => planned.bytes - memory.guard(i),
+            };
+            if memory.guard(i) > 0 {
+                gpu.write(buffer, first, &POISON.repeat((planned.bytes - first) as usize / 4));
+            }
+        }
+    }
+
+    /// The output or scratch tensor behind which an op wrote: `output 1`.
+    fn overrun(&self, gpu: &Gpu, op: &OpInstance) -> Result<Option<String>> {
+        let memory = &self.schedule.memory;
+        let outputs = self.schedule.graph.nodes[op.node].outputs.iter().enumerate();
+        let outputs = outputs.filter_map(|(i, value)| {
+            memory.locations[value.0].map(|at| (format!("output {i}"), at.buffer))
+        });
+        let scratch = memory.scratch[op.node].iter().enumerate();
+        let scratch = scratch.map(|(i, &buffer)| (format!("scratch {i}"), buffer));
+        let guarded: Vec<_> =
+            outputs.chain(scratch).filter(|(_, buffer)| memory.guard(*buffer) > 0).collect();
+        let guard = |&(_, at): &(String, usize)| {
+            let guard = memory.guard(at);
+            (&self.buffers[at], memory.buffers[at].bytes - guard, guard)
+        };
+        if guarded.is_empty() {
+            return Ok(None);
+        }
+        let words = gpu.read_ranges(&guarded.iter().map(guard).collect::<Vec<_>>())?;
+        let damaged = |words: &Vec<u8>| words.chunks_exact(4).any(|word| word != POISON);
+        let mut places = guarded.into_iter().zip(&words);
+        Ok(places.find(|(_, words)| damaged(words)).map(|((place, _), _)| place))
     }
 }

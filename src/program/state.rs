@@ -3,11 +3,10 @@
 
 use std::collections::HashMap;
 
-use rayon::prelude::*;
-
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::{Graph, Init, NodeKind};
+use crate::host::parallel::*;
 use crate::random::{Stream, stream_id};
 use crate::tensor::{Array, TensorSpec};
 

@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::host::write_atomically;
+use crate::host::{list_folder, make_folder, read_text, write_atomically};
 
 use super::Record;
 
@@ -38,7 +38,7 @@ pub fn file_name(record: &Record) -> String {
 /// # Errors
 /// [`Error::Io`].
 pub fn keep(record: &Record, folder: &Path) -> Result<PathBuf> {
-    std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    make_folder(folder)?;
     let path = folder.join(file_name(record));
     write_atomically(&path, record.to_json()?.as_bytes())?;
     Ok(path)
@@ -90,15 +90,8 @@ fn find_in(word: &str, kept: Option<&Path>) -> Result<Vec<Loaded>> {
 /// # Errors
 /// [`Error::Io`].
 pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let failed = |e| Error::io("read", folder)(e);
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if path.extension().is_some_and(|e| e == "json") && path.is_file() {
-            files.push(path);
-        }
-    }
-    files.sort();
+    let mut files = list_folder(folder)?;
+    files.retain(|path| path.extension().is_some_and(|e| e == "json") && path.is_file());
     Ok(files)
 }
 
@@ -120,7 +113,7 @@ fn by_id(hex: &str, files: &[PathBuf]) -> std::result::Result<PathBuf, String> {
     }
     let matches = |path: &&PathBuf| {
         // What is no record has no id: it is none of those looked for.
-        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let text = read_text(path).unwrap_or_default();
         let id = serde_json::from_str::<Id>(&text).map(|i| i.id);
         let id = id.unwrap_or_default();
         id.trim_start_matches("sha256:").starts_with(&hex.to_ascii_lowercase())

@@ -1,16 +1,17 @@
 //! Learning to play (Mnih 2015, algorithm 1): act, remember, learn from what is remembered.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::game::player::Player;
 use crate::game::replay::Replay;
 use crate::game::{ACTIONS, GameInfo};
 use crate::gpu::Gpu;
-use crate::pass::{Options, compile};
-use crate::program::{Program, State};
+use crate::host::Instant;
+use crate::pass::Options;
+use crate::program::Program;
 use crate::random::Rng;
-use crate::snapshot;
+use crate::session::Session;
 use crate::terms::Mode;
 use crate::workload::{Workload, deepq, step};
 
@@ -42,10 +43,9 @@ pub struct Times {
 /// A player that learns.
 #[derive(Debug)]
 pub struct Learner<'a> {
-    gpu: &'a Gpu,
+    session: Session<'a>,
     entry: &'static GameInfo,
     batch: usize,
-    state: State,
     training: Program,
     acting: Program,
     player: Player,
@@ -67,18 +67,13 @@ impl<'a> Learner<'a> {
         entry: &'static GameInfo,
         seed: u64,
     ) -> Result<Self> {
-        let mut state = State::new(seed);
-        let mut compile = |model: &dyn Workload, mode| {
-            let nodes = step::nodes(model, mode, &gpu.caps, false)?;
-            let schedule = compile(nodes, &gpu.caps, &Options::default())?;
-            Program::new(gpu, schedule, &mut state)
-        };
-        let (training, acting) = (compile(model, Mode::Train)?, compile(one, Mode::Infer)?);
+        let mut session = Session::new(gpu, seed);
+        let training = session.compile(model, Mode::Train, &Options::default())?;
+        let acting = session.compile(one, Mode::Infer, &Options::default())?;
         Ok(Self {
-            gpu,
+            session,
             entry,
             batch: model.batch(),
-            state,
             training,
             acting,
             player: Player::new(entry, seed),
@@ -86,11 +81,6 @@ impl<'a> Learner<'a> {
             rng: Rng::new(seed ^ 0xac7),
             times: Times::default(),
         })
-    }
-
-    /// The model's state.
-    pub fn state(&self) -> &State {
-        &self.state
     }
 
     /// Plays a step and, when it is time, learns; the loss if it did.
@@ -124,12 +114,9 @@ impl<'a> Learner<'a> {
     /// The action of the largest Q.
     fn choose(&mut self, state: Vec<u8>) -> Result<usize> {
         let begun = Instant::now();
-        // Inference advances the clock for its own draws; the copies of the target network count updates.
-        let clock = self.state.read(self.gpu, "clock")?;
-        self.acting.write(self.gpu, "state", &deepq::states(1, state))?;
-        self.acting.run(self.gpu, 1)?;
-        let action = self.acting.read(self.gpu, "action")?.data[0] as usize;
-        self.state.write(self.gpu, "clock", &clock)?;
+        self.session.feed(&self.acting, &[("state", deepq::states(1, state))])?;
+        self.session.run(&self.acting, 1)?;
+        let action = self.session.output(&self.acting, "action")?.data[0] as usize;
         self.times.action += begun.elapsed();
         self.times.actions += 1;
         Ok(action)
@@ -138,9 +125,9 @@ impl<'a> Learner<'a> {
     fn learn(&mut self) -> Result<f64> {
         let begun = Instant::now();
         let feed = deepq::feed(&self.replay, self.batch, &mut self.rng);
-        snapshot::feed(self.gpu, &self.training, &feed)?;
-        self.training.run(self.gpu, 1)?;
-        let loss = self.training.read(self.gpu, step::LOSS)?.data[0];
+        self.session.feed(&self.training, &feed)?;
+        self.session.run(&self.training, 1)?;
+        let loss = self.session.output(&self.training, step::LOSS)?.data[0];
         self.times.update += begun.elapsed();
         self.times.updates += 1;
         if loss.is_finite() {

@@ -1,6 +1,6 @@
 //! deepq: a deep Q-network that plays from pixels (Mnih 2015).
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -10,6 +10,7 @@ use crate::game::replay::Replay;
 use crate::game::screen::SIDE;
 use crate::game::{self, ACTIONS};
 use crate::graph::{Builder, Tensor};
+use crate::host::Instant;
 use crate::nn::{Start::HeNormal, conv_bias, dense, flatten};
 use crate::op::conv2d::Conv;
 use crate::op::ema::Ema;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::error::Result;
 use crate::graph::group::ALIGNMENT;
-use crate::graph::{Builder, Graph, Init, Tensor, ValueId};
+use crate::graph::{Builder, CLOCK, Graph, Init, Tensor, ValueId};
 use crate::kernel::Caps;
 use crate::nn::as_rows;
 use crate::op::optimizer::{self, Rule};
@@ -53,8 +53,12 @@ impl Optimizer {
 pub fn nodes(model: &dyn Workload, mode: Mode, caps: &Caps, recording: bool) -> Result<Graph> {
     let g = if recording { Builder::recording() } else { Builder::new() };
     let g = g.for_bindings(caps.max_binding);
-    // The clock comes first, so that every program has it and advances it.
-    let clock = g.clock();
+    // The clock comes first, so that every program has it and advances it. Inference has its own: what it
+    // draws between two steps of training changes nothing of what training draws.
+    let clock = g.start_clock(match mode {
+        Mode::Train => CLOCK,
+        Mode::Infer => "clock.infer",
+    });
     if let Some(loss) = model.build(&g, mode) {
         if !recording {
             g.clear_outputs();

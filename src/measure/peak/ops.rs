@@ -1,11 +1,11 @@
 //! The kernels of the ceilings, as ops of their own that no model uses.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
 
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::host::{self, Instant};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
@@ -218,7 +218,7 @@ impl Problem for EmptyProblem {
 /// Nanoseconds to make a pipeline no cache can hold: its text has a number that was never used before.
 pub(super) fn pipeline_creation(gpu: &Gpu) -> Result<f64> {
     static SERIAL: AtomicU32 = AtomicU32::new(0);
-    let serial = SERIAL.fetch_add(1, Ordering::Relaxed) + std::process::id();
+    let serial = SERIAL.fetch_add(1, Ordering::Relaxed) + host::process_id();
     let kernel = Kernel::new("peak/copy")
         .with_consts(&[("STEPS", 1 + serial % 1_000_000)])
         .with_text("T", "f32");

@@ -1,9 +1,8 @@
 //! What of the gradient adds up over queries.
 
-use rayon::prelude::*;
-
 use crate::graph::Tensor;
 use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::host::parallel::*;
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::op::lstm::{WELL_CONDITIONED, sample_well_conditioned};
 use crate::random::Rng;

@@ -1,7 +1,6 @@
 //! Convolutions in f64, straight from the definition, and smaller problems for verification.
 
-use rayon::prelude::*;
-
+use crate::host::parallel::*;
 use crate::tensor::{Array, DType, TensorSpec};
 
 use super::{Conv2dProblem, Geometry, Pass};

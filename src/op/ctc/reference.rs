@@ -1,8 +1,7 @@
 //! The forward-backward algorithm in f64, with true infinities.
 
-use rayon::prelude::*;
-
 use crate::graph::op::Output;
+use crate::host::parallel::*;
 use crate::tensor::Array;
 
 use super::CtcProblem;

@@ -1,8 +1,7 @@
 //! The decoder's backward pass, from the last step to the first.
 
-use rayon::prelude::*;
-
 use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::host::parallel::*;
 use crate::kernel::{Caps, Dispatch, Lowered, Variant, input, output};
 use crate::op::attention::{Attended, attend_backward, sequence};
 use crate::op::lstm::{

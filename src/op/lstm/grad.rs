@@ -1,8 +1,7 @@
 //! The backward pass of a stack of LSTM layers: waves from the last step of the last layer.
 
-use rayon::prelude::*;
-
 use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::host::parallel::*;
 use crate::kernel::{Caps, Lowered, Variant, input, output, scratch};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};

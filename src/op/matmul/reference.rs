@@ -1,7 +1,6 @@
 //! The product in f64, and smaller problems that stand for those it would take minutes for.
 
-use rayon::prelude::*;
-
+use crate::host::parallel::*;
 use crate::tensor::{Array, TensorSpec};
 
 use super::MatMulProblem;

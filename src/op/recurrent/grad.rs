@@ -1,8 +1,7 @@
 //! The backward pass of the recurrence: gradients before the activation, time step by time step.
 
-use rayon::prelude::*;
-
 use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::host::parallel::*;
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};

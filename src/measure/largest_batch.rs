@@ -2,13 +2,14 @@
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::pass::{Options, compile};
+use crate::pass::Options;
+use crate::session::schedule;
 use crate::terms::Mode;
-use crate::workload::{Workload, step};
+use crate::workload::Workload;
 
-/// A step that did not fit.
+/// A step that may have been too large.
 #[derive(Debug, Clone, Copy)]
-pub struct Room<'a> {
+pub struct TooLarge<'a> {
     /// The device.
     pub gpu: &'a Gpu,
     /// Of the step.
@@ -22,15 +23,15 @@ pub struct Room<'a> {
 /// Makes the model with another batch.
 type Configure<'a> = dyn Fn(usize) -> Result<Box<dyn Workload>> + 'a;
 
-impl Room<'_> {
-    /// Adds the largest batch that fits to an error for want of room.
+impl TooLarge<'_> {
+    /// Adds the largest batch that fits to an error for want of memory.
     ///
     /// # Errors
     /// Those of `outcome`.
     pub fn advise<T>(&self, outcome: Result<T>, configure: &Configure<'_>) -> Result<T> {
         outcome.map_err(|error| match error {
             Error::Gpu(why) if why.starts_with("out of memory") => {
-                Error::Gpu(match self.largest(configure) {
+                Error::Gpu(match self.largest_batch(configure) {
                     Some(batch) => {
                         format!("{why}\nthe largest batch that fits is {batch}: --batch {batch}")
                     }
@@ -42,7 +43,7 @@ impl Room<'_> {
     }
 
     /// By bisection: what a step needs grows with its batch.
-    fn largest(&self, configure: &Configure<'_>) -> Option<usize> {
+    fn largest_batch(&self, configure: &Configure<'_>) -> Option<usize> {
         let (mut fits, mut fails) = (0, self.batch);
         while fits + 1 < fails {
             let middle = fits.midpoint(fails);
@@ -58,8 +59,8 @@ impl Room<'_> {
 
     /// Whether the device's limits allow the step and it has the memory.
     fn fits(&self, model: &dyn Workload) -> bool {
-        let made = step::nodes(model, self.mode, &self.gpu.caps, false).and_then(|nodes| {
-            let schedule = compile(nodes, &self.gpu.caps, self.options)?;
+        let compiled = schedule(model, self.mode, &self.gpu.caps, self.options);
+        let made = compiled.and_then(|schedule| {
             schedule.fits(&self.gpu.caps)?;
             schedule.memory.buffers.iter().try_fold(Vec::new(), |mut held, buffer| {
                 held.push(self.gpu.storage("trial", buffer.bytes)?);
