@@ -1,15 +1,14 @@
-//! The memnet workload's data: the twenty bAbI tasks (Weston 2015), by a path or told here.
+//! The memnet workload's data: the twenty bAbI tasks (Weston 2015), by a path or generated.
 //!
-//! Owns the reader of `qaN_*_train.txt` and `qaN_*_test.txt`. What is told here is written in the same form
-//! and read by the same parser.
+//! Owns the reader of `qaN_*_train.txt` and `qaN_*_test.txt`. Generated text is in the same form and is read by
+//! the same parser.
 
 use std::path::{Path, PathBuf};
 
+use crate::data::Split;
 use crate::error::{Error, Result};
-use crate::random::Rng;
 
-pub use crate::data::Split;
-
+mod generated;
 mod reasoning;
 mod script;
 pub mod stories;
@@ -134,22 +133,6 @@ fn words(text: &str) -> Vec<String> {
     words.map(str::to_lowercase).collect()
 }
 
-/// At least `count` questions of a task, a function of the seed, the task and the split.
-///
-/// # Errors
-/// [`Error::Data`] where the text told is not in the form: a fault in the teller.
-pub fn told(task: usize, split: Split, seed: u64, count: usize) -> Result<Vec<Question>> {
-    let name = format!("built-in task {task}");
-    let mut rng = Rng::new(seed ^ (task as u64) << 8 ^ (split as u64) << 16);
-    let mut questions = Vec::new();
-    while questions.len() < count {
-        let text = script::tell(task, &mut rng);
-        questions.extend(parse(text.as_bytes(), Path::new(&name), task)?);
-    }
-    questions.truncate(count);
-    Ok(questions)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,34 +169,5 @@ mod tests {
             assert!(error.contains(place) && error.contains(what), "{error}");
         }
         assert!(parsed(b"1 Mary went home.\n").unwrap_err().to_string().contains("no questions"));
-    }
-
-    #[test]
-    fn every_task_is_told_and_told_again_the_same() {
-        for task in 1..=TASKS {
-            let all = told(task, Split::Train, 7, 200).unwrap();
-            assert_eq!(all, told(task, Split::Train, 7, 200).unwrap());
-            assert_ne!(all, told(task, Split::Test, 7, 200).unwrap());
-            let mut answers: Vec<_> = all.iter().map(|q| &q.answer).collect();
-            answers.sort_unstable();
-            answers.dedup();
-            assert!(answers.len() > 1, "task {task} has one answer");
-            // No answer is so frequent that a constant does well.
-            for answer in answers {
-                let share = all.iter().filter(|q| q.answer == *answer).count();
-                assert!(share < 150, "task {task}: '{answer}' {share} times");
-            }
-            let longest = all.iter().flat_map(|q| &q.story).map(Vec::len).max();
-            assert!(longest <= Some(11), "task {task}: a sentence of {longest:?} words");
-        }
-    }
-
-    #[test]
-    fn single_facts_are_answered_by_the_latest_one() {
-        for q in told(1, Split::Train, 3, 100).unwrap() {
-            let person = &q.question[2];
-            let latest = q.story.iter().rev().find(|s| s[0] == *person).unwrap();
-            assert_eq!(latest.last(), Some(&q.answer));
-        }
     }
 }

@@ -7,7 +7,7 @@ mod draw;
 
 use std::path::{Path, PathBuf};
 
-pub use crate::data::Split;
+use crate::data::Split;
 use crate::data::idx::{self, Image, PIXELS};
 use crate::data::order::{mix, shuffled};
 use crate::error::{Error, Result};
@@ -102,7 +102,7 @@ pub fn synthetic_idx(seed: u64, split: Split, n: usize) -> Result<(Vec<u8>, Vec<
     let key = mix(seed ^ mix(split as u64));
     let (digits, labels): (Vec<Image>, Vec<u8>) = (0..n as u64)
         .map(|i| {
-            let mut rng = Rng::new(mix(key ^ i));
+            let mut rng = draw::Rng::new(mix(key ^ i));
             let label = rng.below(10);
             (draw::draw(label, &mut rng), label as u8)
         })
@@ -117,29 +117,6 @@ pub fn synthetic_idx(seed: u64, split: Split, n: usize) -> Result<(Vec<u8>, Vec<
 fn plain_or_gz(folder: &Path, name: &str) -> Option<PathBuf> {
     let files = [folder.join(name), folder.join(format!("{name}.gz"))];
     files.into_iter().find(|file| file.is_file())
-}
-
-/// SplitMix64 (Steele, Lea and Flood 2014).
-struct Rng(u64);
-
-impl Rng {
-    fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// From 0 up to but without 1.
-    fn uniform(&mut self) -> f32 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        (mix(self.0) >> 40) as f32 / (1 << 24) as f32
-    }
-
-    fn range(&mut self, low: f32, high: f32) -> f32 {
-        low + (high - low) * self.uniform()
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.uniform() * n as f32) as usize
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::data::digits::{self, Digits};
+use crate::data::digits::Digits;
 use crate::error::Result;
 use crate::graph::{Builder, Tensor};
 use crate::nn::{self, Start::GlorotUniform, dense};
@@ -103,15 +103,15 @@ impl Workload for Autoenc {
         let open = |split| match &source.path {
             Some(path) => Digits::open(path, split, source.seed),
             None => {
-                let n = if split == digits::Split::Train { SYNTHETIC.0 } else { SYNTHETIC.1 };
+                let n = if split == Split::Train { SYNTHETIC.0 } else { SYNTHETIC.1 };
                 Digits::synthetic(source.seed, split, n)
             }
         };
         Ok(Box::new(Images {
             batch: self.batch,
             kind: if source.path.is_some() { "MNIST images" } else { "procedural digits" },
-            train: open(digits::Split::Train)?,
-            test: open(digits::Split::Test)?,
+            train: open(Split::Train)?,
+            test: open(Split::Test)?,
         }))
     }
 

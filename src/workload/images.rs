@@ -192,7 +192,7 @@ struct Batches {
 
 impl Data for Batches {
     fn batch(&mut self, split: Split, step: u64) -> Result<Feed> {
-        let (pixels, labels) = self.images.batch(split, step)?;
+        let images::ImageBatch { pixels, labels } = self.images.batch(split, step)?;
         let label = HostTensor::u32([labels.len()], &labels);
         Ok(vec![("image", HostTensor::f32(self.shape.clone(), &pixels)), ("label", label)])
     }

@@ -144,8 +144,8 @@ impl Workload for Speech {
         Ok(Box::new(Utterances {
             model: *self,
             kind: if source.path.is_some() { "TIMIT utterances" } else { "synthetic utterances" },
-            train: open(data::Split::Train, train)?,
-            test: open(data::Split::Test, test)?,
+            train: open(Split::Train, train)?,
+            test: open(Split::Test, test)?,
         }))
     }
 

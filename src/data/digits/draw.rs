@@ -4,8 +4,30 @@
 //! the same bytes on every machine.
 
 use crate::data::idx::{Image, PIXELS, SIDE};
+use crate::data::order::mix;
 
-use super::Rng;
+/// SplitMix64 (Steele, Lea and Flood 2014).
+pub(super) struct Rng(u64);
+
+impl Rng {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// From 0 up to but without 1.
+    fn uniform(&mut self) -> f32 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        (mix(self.0) >> 40) as f32 / (1 << 24) as f32
+    }
+
+    fn range(&mut self, low: f32, high: f32) -> f32 {
+        low + (high - low) * self.uniform()
+    }
+
+    pub(super) fn below(&mut self, n: usize) -> usize {
+        (self.uniform() * n as f32) as usize
+    }
+}
 
 type Point = [f32; 2];
 /// Strokes, each a smooth curve through its points; a corner is where two strokes meet.

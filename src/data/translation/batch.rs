@@ -2,14 +2,17 @@
 
 use std::path::Path;
 
+use crate::data::Split;
 use crate::data::order::{mix, shuffled};
 use crate::error::{Error, Result};
 
-use super::{Corpus, EOS, GO, Origin, PAD, Pair, Split};
+use super::corpus::{Corpus, Origin};
+use super::pair::Pair;
+use super::vocabulary::{EOS, GO, PAD};
 
 /// Pairs padded to the lengths (S, T) of a bucket.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Batch {
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TranslationBatch {
     /// [B, S]: words, then PAD; in reading order.
     pub source: Vec<u32>,
     /// [B, T]: GO, words, EOS, then PAD.
@@ -48,14 +51,14 @@ impl Corpus {
         bucket: usize,
         step: u64,
         batch_size: usize,
-    ) -> Result<Batch> {
+    ) -> Result<TranslationBatch> {
         let pairs = self.pairs(split, bucket);
         if pairs.is_empty() {
             return Err(self.empty(split, bucket));
         }
         let n = pairs.len() as u64;
         let first = step.wrapping_mul(batch_size as u64);
-        let mut batch = Batch { source: Vec::new(), target: Vec::new(), target_weight: Vec::new() };
+        let mut batch = TranslationBatch::default();
         for k in (0..batch_size as u64).map(|i| first.wrapping_add(i)) {
             let key = mix(self.seed ^ mix((k / n) ^ ((bucket as u64) << 48)));
             let place = match split {
@@ -83,14 +86,14 @@ impl Corpus {
             _ => format!("these have: {}", filled.join(", ")),
         };
         let file = match &self.origin {
-            Origin::Made => Path::new("built-in text"),
+            Origin::Generated => Path::new("built-in text"),
             Origin::Folder { path, .. } => path,
         };
         Error::data(file, name(bucket), format!("no {which} pairs in it; {others}"))
     }
 }
 
-impl Batch {
+impl TranslationBatch {
     fn push(&mut self, pair: &Pair, (source, target): (usize, usize)) {
         let rows = self.target_weight.len() / target + 1;
         self.source.extend(&pair.source);
