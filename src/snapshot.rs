@@ -57,10 +57,10 @@ pub fn take(gpu: &Gpu, model: &dyn Workload, request: &Request) -> Result<Snapsh
     let mut state = State::new(request.source.seed);
     let schedule = compile(nodes, &gpu.caps, &Options::default())?;
     let program = Program::new(gpu, schedule, &mut state)?;
-    let mut data = model.data(&request.source)?;
+    let mut data = model.samples(&request.source)?;
     let mut tensors = Vec::new();
     for at in 0..request.skip {
-        feed(gpu, &program, &data.batch(Split::Train, at)?)?;
+        feed(gpu, &program, &data.batch(Split::Train, at)?.tensors())?;
         program.run(gpu, 1)?;
     }
     let groups = &program.schedule.graph.groups;
@@ -70,7 +70,7 @@ pub fn take(gpu: &Gpu, model: &dyn Workload, request: &Request) -> Result<Snapsh
     if request.mode == Mode::Train {
         optimiser_state(gpu, &state, groups, &mut tensors)?;
     }
-    let batch = data.batch(Split::Train, request.skip)?;
+    let batch = data.batch(Split::Train, request.skip)?.tensors();
     feed(gpu, &program, &batch)?;
     program.run(gpu, 1)?;
     for (name, _) in program.schedule.inputs() {

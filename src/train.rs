@@ -8,7 +8,7 @@ use crate::pass::{Options, compile};
 use crate::program::{Program, State};
 use crate::snapshot::feed;
 use crate::terms::Mode;
-use crate::workload::{Data, DataSource, Feed, Split, Workload, step};
+use crate::workload::{Batch, DataSource, Model, Ratio, Samples, Split, Workload, step};
 
 pub mod play;
 
@@ -16,9 +16,9 @@ pub mod play;
 pub struct Trainer<'a> {
     gpu: &'a Gpu,
     model: Box<dyn Workload>,
-    data: Box<dyn Data>,
+    data: Box<dyn Samples>,
     state: State,
-    /// Training and inference of each form of the model.
+    /// Training and inference of each bucket of the model.
     programs: Vec<[Program; 2]>,
     steps: u64,
     news: Vec<String>,
@@ -42,11 +42,13 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// [`Error::Gpu`], [`Error::Data`].
     pub fn new(gpu: &'a Gpu, mut model: Box<dyn Workload>, source: &DataSource) -> Result<Self> {
-        model.begin();
+        if let Some(curriculum) = model.curriculum() {
+            curriculum.begin();
+        }
         let mut state = State::new(source.seed);
         let programs = programs_of(gpu, model.as_ref(), &mut state)?;
         Ok(Self {
-            data: model.data(source)?,
+            data: model.samples(source)?,
             gpu,
             model,
             state,
@@ -67,7 +69,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// What it learns from.
-    pub fn data(&self) -> &dyn Data {
+    pub fn data(&self) -> &dyn Samples {
         self.data.as_ref()
     }
 
@@ -82,8 +84,8 @@ impl<'a> Trainer<'a> {
     /// [`Error::Gpu`] where the device fails, [`Error::Verification`] where the loss is no number.
     pub fn step(&mut self) -> Result<f64> {
         let batch = self.data.batch(Split::Train, self.steps)?;
-        let [training, _] = &self.programs[self.data.form(Split::Train, self.steps)];
-        feed(self.gpu, training, &batch)?;
+        let [training, _] = &self.programs[self.data.bucket(Split::Train, self.steps)];
+        feed(self.gpu, training, &batch.tensors())?;
         training.run(self.gpu, 1)?;
         self.steps += 1;
         let loss = training.read(self.gpu, step::LOSS)?.data[0];
@@ -103,28 +105,30 @@ impl<'a> Trainer<'a> {
 
     /// Lets the model settle its step by what an epoch came to.
     fn follow(&mut self, epoch: u64) -> Result<()> {
-        let (mut above, mut below) = (0.0, 0.0);
+        if self.model.curriculum().is_none() {
+            return Ok(());
+        }
+        let mut judged = Ratio::default();
         for batch in self.data.validation()? {
-            let inference = self.infer(&batch, 0)?;
-            let read = |name: &str| inference.read(self.gpu, name);
-            let Some((numerator, denominator)) = self.model.judge(&batch, &read)? else {
+            let inference = self.infer(batch.as_ref(), 0)?;
+            let Some(part) = batch.judge(&|name| inference.read(self.gpu, name))? else {
                 return Ok(());
             };
-            above += numerator;
-            below += denominator;
+            judged += part;
         }
-        if let Some(change) = self.model.follow(epoch, above / below) {
+        let change = self.model.curriculum().and_then(|c| c.follow(epoch, judged.value()));
+        if let Some(change) = change {
             self.programs = programs_of(self.gpu, self.model.as_ref(), &mut self.state)?;
             self.news.push(change);
         }
         Ok(())
     }
 
-    /// An inference step of a form, which leaves the clock of training as it was.
-    fn infer(&self, batch: &Feed, form: usize) -> Result<&Program> {
-        let [_, inference] = &self.programs[form];
+    /// An inference step of a bucket, which leaves the clock of training as it was.
+    fn infer(&self, batch: &dyn Batch, bucket: usize) -> Result<&Program> {
+        let [_, inference] = &self.programs[bucket];
         let clock = self.state.read(self.gpu, "clock")?;
-        feed(self.gpu, inference, batch)?;
+        feed(self.gpu, inference, &batch.tensors())?;
         inference.run(self.gpu, 1)?;
         self.state.write(self.gpu, "clock", &clock)?;
         Ok(inference)
@@ -135,23 +139,22 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// As [`Trainer::step`].
     pub fn evaluate(&mut self) -> Result<(f64, Groups)> {
-        let factor = self.model.metric().factor;
-        let (mut above, mut below) = (0.0, 0.0);
-        let mut groups: BTreeMap<String, (f64, f64)> = BTreeMap::new();
+        let factor = self.model.info().metric.factor;
+        let mut whole = Ratio::default();
+        let mut groups: BTreeMap<String, Ratio> = BTreeMap::new();
         for step in 0..self.data.test_batches() {
             let batch = self.data.batch(Split::Test, step)?;
-            let inference = self.infer(&batch, self.data.form(Split::Test, step))?;
-            let read = |name: &str| inference.read(self.gpu, name);
-            let (numerator, denominator) = self.model.score(&batch, &read)?;
-            above += numerator;
-            below += denominator;
-            for (name, (numerator, denominator)) in self.model.scores(&batch, &read)? {
-                let group = groups.entry(name).or_default();
-                (group.0, group.1) = (group.0 + numerator, group.1 + denominator);
+            let inference = self.infer(batch.as_ref(), self.data.bucket(Split::Test, step))?;
+            let outputs = |name: &str| inference.read(self.gpu, name);
+            whole += batch.score(&outputs)?;
+            for (name, part) in batch.by_group(&outputs)? {
+                *groups.entry(name).or_default() += part;
             }
         }
-        let groups = groups.into_iter().map(|(name, (a, b))| (name, factor * a / b));
-        Ok((factor * above / below, groups.collect()))
+        // The factor comes first: another order would round otherwise.
+        let metric = |ratio: Ratio| factor * ratio.sum / ratio.of;
+        let groups = groups.into_iter().map(|(name, ratio)| (name, metric(ratio)));
+        Ok((metric(whole), groups.collect()))
     }
 
     /// Some held-out samples with what the model makes of them; none where the workload has no such view.
@@ -164,17 +167,17 @@ impl<'a> Trainer<'a> {
         for sample in 0..count {
             let step = (sample / most) as u64;
             let batch = self.data.batch(Split::Test, step)?;
-            let inference = self.infer(&batch, self.data.form(Split::Test, step))?;
-            let read = |name: &str| inference.read(self.gpu, name);
-            shown.extend(self.data.show(&batch, &read, sample % most)?);
+            let inference = self.infer(batch.as_ref(), self.data.bucket(Split::Test, step))?;
+            let outputs = |name: &str| inference.read(self.gpu, name);
+            shown.extend(batch.show(&outputs, sample % most)?);
         }
         Ok(shown)
     }
 }
 
-/// The programs of each form of a model over one state.
-fn programs_of(gpu: &Gpu, model: &dyn Workload, state: &mut State) -> Result<Vec<[Program; 2]>> {
-    let mut both = |model: &dyn Workload| {
+/// The programs of each bucket of a model over one state.
+fn programs_of(gpu: &Gpu, model: &dyn Model, state: &mut State) -> Result<Vec<[Program; 2]>> {
+    let mut both = |model: &dyn Model| {
         let mut one = |mode| {
             let nodes = step::nodes(model, mode, &gpu.caps, false)?;
             let schedule = compile(nodes, &gpu.caps, &Options::default())?;
@@ -182,8 +185,8 @@ fn programs_of(gpu: &Gpu, model: &dyn Workload, state: &mut State) -> Result<Vec
         };
         Ok([one(Mode::Train)?, one(Mode::Infer)?])
     };
-    match model.forms() {
-        forms if forms.is_empty() => Ok(vec![both(model)?]),
-        forms => forms.iter().map(|form| both(form.as_ref())).collect(),
+    match model.buckets() {
+        buckets if buckets.is_empty() => Ok(vec![both(model)?]),
+        buckets => buckets.iter().map(|bucket| both(bucket.as_ref())).collect(),
     }
 }

@@ -47,7 +47,8 @@ fn every_op_of_every_step_agrees_with_its_reference() {
             let mut state = State::new(3);
             let schedule = compile(nodes, &gpu().caps, &options).unwrap();
             let program = Program::new(gpu(), schedule, &mut state).unwrap();
-            let batch = model.data(&source(3)).unwrap().batch(Split::Train, 0).unwrap();
+            let batch =
+                model.samples(&source(3)).unwrap().batch(Split::Train, 0).unwrap().tensors();
             for (name, value) in &batch {
                 if program.schedule.inputs().iter().any(|(n, _)| n == name) {
                     program.write(gpu(), name, value).unwrap();
@@ -265,9 +266,9 @@ fn weights_in_slabs_train_like_whole_ones() {
         let products = products.count();
         let mut state = State::new(3);
         let program = Program::new(gpu(), schedule, &mut state).unwrap();
-        let mut data = model.data(&source(3)).unwrap();
+        let mut data = model.samples(&source(3)).unwrap();
         for step in 0..3 {
-            for (name, value) in &data.batch(Split::Train, step).unwrap() {
+            for (name, value) in &data.batch(Split::Train, step).unwrap().tensors() {
                 program.write(gpu(), name, value).unwrap();
             }
             program.run(gpu(), 1).unwrap();

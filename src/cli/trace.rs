@@ -119,8 +119,8 @@ fn take(args: &TraceArgs, gpu: &Gpu) -> Result<Step> {
         }
     }
     let program = Program::new(gpu, schedule, &mut State::new(args.seed))?;
-    let mut data = model.data(&args.data.source(args.seed))?;
-    feed(gpu, &program, &data.batch(Split::Train, 0)?)?;
+    let mut data = model.samples(&args.data.source(args.seed))?;
+    feed(gpu, &program, &data.batch(Split::Train, 0)?.tensors())?;
     let places = one_step(gpu, &program, STEPS)?.ok_or_else(|| {
         Error::Device(format!("{}: a trace needs timestamps, which it lacks", gpu.summary))
     })?;

@@ -22,7 +22,7 @@ pub struct Digits {
 
 impl Digits {
     /// Draws `n` digits. Sample `i` depends on the seed, the split and `i` alone; the seed also
-    /// sets the order of [`Digits::batch`].
+    /// sets the order of [`Digits::pixels`].
     ///
     /// # Errors
     /// [`Error::Data`] if `n` is 0.
@@ -81,7 +81,7 @@ impl Digits {
     /// The images `[batch_size, 784]` of a step, counted from 0, with pixels from 0 to 1. Steps
     /// walk through epochs without a gap: each epoch visits every sample once in an order of its
     /// own, and a batch may span two epochs or more.
-    pub fn batch(&self, step: u64, batch_size: usize) -> Vec<f32> {
+    pub fn pixels(&self, step: u64, batch_size: usize) -> Vec<f32> {
         let n = self.images.len() as u64;
         let first = step.wrapping_mul(batch_size as u64);
         let mut pixels = Vec::with_capacity(batch_size * PIXELS);
@@ -199,9 +199,9 @@ mod tests {
     #[test]
     fn batches_walk_through_the_epochs() {
         let digits = train(5);
-        let mut pixels: Vec<f32> = (0..5).flat_map(|step| digits.batch(step, 3)).collect();
+        let mut pixels: Vec<f32> = (0..5).flat_map(|step| digits.pixels(step, 3)).collect();
         assert_eq!(pixels.len(), 15 * PIXELS);
-        assert_eq!(pixels, digits.batch(0, 15));
+        assert_eq!(pixels, digits.pixels(0, 15));
         // Three epochs: each image three times.
         let unit = |image: &Image| image.map(|ink| f32::from(ink) / 255.0).to_vec();
         for image in digits.images() {
@@ -210,7 +210,7 @@ mod tests {
         }
         pixels.sort_by(f32::total_cmp);
         assert_eq!((pixels[0], pixels[pixels.len() - 1]), (0.0, 1.0));
-        assert_eq!(digits.batch(u64::MAX, 2).len(), 2 * PIXELS);
+        assert_eq!(digits.pixels(u64::MAX, 2).len(), 2 * PIXELS);
     }
 
     #[test]

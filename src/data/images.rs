@@ -49,6 +49,8 @@ pub struct Want {
 /// Images with their labels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImageBatch {
+    /// Rows and columns S of an image.
+    pub size: usize,
     /// Pixels [B, S, S, 3], standardised by ImageNet's mean and deviation of each colour.
     pub pixels: Vec<f32>,
     /// Classes `[B]`.
@@ -186,7 +188,7 @@ impl Set {
         let places: Vec<_> = (0..self.want.batch as u64).map(|i| first.wrapping_add(i)).collect();
         let samples: Result<Vec<_>> = places.par_iter().map(|&k| self.sample(split, k)).collect();
         let (pixels, labels): (Vec<_>, Vec<_>) = samples?.into_iter().unzip();
-        Ok(ImageBatch { pixels: pixels.concat(), labels })
+        Ok(ImageBatch { size: self.want.size, pixels: pixels.concat(), labels })
     }
 
     /// The `k`-th image of all epochs.

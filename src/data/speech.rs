@@ -50,6 +50,8 @@ impl Utterance {
 /// A batch, padded with zeros.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UtteranceBatch {
+    /// T, L and C.
+    pub limits: Limits,
     /// [B, T, 26 (2 C + 1)]: each frame with its context, frames beyond an end being zero.
     pub features: Vec<f32>,
     /// `[B]`
@@ -144,6 +146,7 @@ impl Speech {
         let Limits { frames: time, labels: longest, context } = self.limits;
         let width = COEFFICIENTS * (2 * context + 1);
         let mut batch = UtteranceBatch {
+            limits: self.limits,
             features: vec![0.0; size * time * width],
             frames: Vec::with_capacity(size),
             labels: vec![0; size * longest],

@@ -12,7 +12,7 @@ use crate::program::{Program, State};
 use crate::random::Rng;
 use crate::snapshot;
 use crate::terms::Mode;
-use crate::workload::{Workload, deepq, step};
+use crate::workload::{Batch, Workload, deepq, step};
 
 /// Exploration at its end, and while the player is judged.
 const LEAST: f64 = 0.1;
@@ -137,8 +137,8 @@ impl<'a> Learner<'a> {
 
     fn learn(&mut self) -> Result<f64> {
         let begun = Instant::now();
-        let feed = deepq::feed(&self.replay, self.batch, &mut self.rng);
-        snapshot::feed(self.gpu, &self.training, &feed)?;
+        let batch = self.replay.sample(self.batch, &mut self.rng).unwrap_or_default();
+        snapshot::feed(self.gpu, &self.training, &batch.tensors())?;
         self.training.run(self.gpu, 1)?;
         let loss = self.training.read(self.gpu, step::LOSS)?.data[0];
         self.times.update += begun.elapsed();

@@ -51,8 +51,10 @@ pub enum Part {
 
 /// Numbers of a batch. Where a batch is longer than what is left of the questions, the first ones follow
 /// again with task 0.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoryBatch {
+    /// M, S and V.
+    pub limits: Limits,
     /// [B, M, S], the newest sentence first; 0 is no word.
     pub story: Vec<u32>,
     /// [B, S].
@@ -176,7 +178,14 @@ impl Stories {
     pub fn batch(&self, part: Part, step: u64, size: usize) -> StoryBatch {
         let questions = self.questions(part);
         let count = questions.len() as u64;
-        let mut batch = StoryBatch::default();
+        let mut batch = StoryBatch {
+            limits: self.limits,
+            story: Vec::new(),
+            question: Vec::new(),
+            answer: Vec::new(),
+            task: Vec::new(),
+            place: Vec::new(),
+        };
         for place in step * size as u64..(step + 1) * size as u64 {
             let (epoch, at) = (place / count, place % count);
             let at = match part {

@@ -13,6 +13,8 @@ use super::vocabulary::{EOS, GO, PAD};
 /// Pairs padded to the lengths (S, T) of a bucket.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TranslationBatch {
+    /// The bucket (S, T).
+    pub bucket: (usize, usize),
     /// [B, S]: words, then PAD; in reading order.
     pub source: Vec<u32>,
     /// [B, T]: GO, words, EOS, then PAD.
@@ -58,14 +60,15 @@ impl Corpus {
         }
         let n = pairs.len() as u64;
         let first = step.wrapping_mul(batch_size as u64);
-        let mut batch = TranslationBatch::default();
+        let lengths = self.buckets[bucket];
+        let mut batch = TranslationBatch { bucket: lengths, ..TranslationBatch::default() };
         for k in (0..batch_size as u64).map(|i| first.wrapping_add(i)) {
             let key = mix(self.seed ^ mix((k / n) ^ ((bucket as u64) << 48)));
             let place = match split {
                 Split::Train => shuffled(k % n, n, key),
                 Split::Test => k % n,
             };
-            batch.push(&pairs[place as usize], self.buckets[bucket]);
+            batch.push(&pairs[place as usize]);
         }
         Ok(batch)
     }
@@ -94,7 +97,8 @@ impl Corpus {
 }
 
 impl TranslationBatch {
-    fn push(&mut self, pair: &Pair, (source, target): (usize, usize)) {
+    fn push(&mut self, pair: &Pair) {
+        let (source, target) = self.bucket;
         let rows = self.target_weight.len() / target + 1;
         self.source.extend(&pair.source);
         self.source.resize(rows * source, PAD);
