@@ -64,3 +64,39 @@ fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let best = known.iter().min_by_key(|k| distance(k))?;
     (distance(best) <= 2 + name.len() / 4).then_some(*best)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::Caps;
+    use crate::pass::{Options, compile};
+    use crate::terms::{Mode, Preset};
+
+    #[test]
+    fn every_batch_becomes_the_inputs_that_its_model_declares() {
+        for info in WORKLOADS {
+            let model = (info.configure)(Preset::Tiny, Some(3));
+            assert_eq!(model.info().name, info.name);
+            let mut samples = model.samples(&DataSource::default()).unwrap();
+            for split in [Split::Train, Split::Test] {
+                let tensors = samples.batch(split, 0).unwrap().tensors();
+                for mode in Mode::ALL {
+                    let caps = Caps::portable();
+                    let graph = step::nodes(model.as_ref(), mode, &caps, false).unwrap();
+                    let schedule = compile(graph, &caps, &Options::default()).unwrap();
+                    for (name, spec) in schedule.inputs() {
+                        let given = tensors.iter().find(|(known, _)| *known == name);
+                        let given = given.map(|(_, tensor)| &tensor.spec);
+                        assert_eq!(given, Some(spec), "{} {mode}: {name}", info.name);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_mistyped_name_is_answered_with_the_nearest() {
+        let error = find("memnett").unwrap_err().to_string();
+        assert!(error.contains("did you mean 'memnet'?"), "{error}");
+    }
+}

@@ -44,13 +44,13 @@ impl Question {
 /// # Errors
 /// [`Error::Data`] naming file and line, [`Error::Io`].
 pub fn read(folder: &Path, tasks: &[usize], split: Split) -> Result<Vec<Question>> {
-    let mut all = Vec::new();
+    let mut questions = Vec::new();
     for &task in tasks {
         let file = find(folder, task, split)?;
         let bytes = std::fs::read(&file).map_err(Error::io("read", &file))?;
-        all.extend(parse(&bytes, &file, task)?);
+        questions.extend(parse(&bytes, &file, task)?);
     }
-    Ok(all)
+    Ok(questions)
 }
 
 /// The file of a task: `qa3_three-supporting-facts_train.txt`.
@@ -59,16 +59,16 @@ fn find(folder: &Path, task: usize, split: Split) -> Result<PathBuf> {
         Split::Train => (format!("qa{task}_"), "_train.txt"),
         Split::Test => (format!("qa{task}_"), "_test.txt"),
     };
-    let mut found = Vec::new();
+    let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
         let path = entry.map_err(Error::io("read", folder))?.path();
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("");
         if name.starts_with(&start) && name.ends_with(end) {
-            found.push(path);
+            files.push(path);
         }
     }
-    found.sort();
-    found.into_iter().next().ok_or_else(|| {
+    files.sort();
+    files.into_iter().next().ok_or_else(|| {
         let what =
             format!("no file {start}*{end} is here: name a folder of bAbI files, such as tasks/en");
         Error::data(folder, "folder", what)
@@ -146,12 +146,12 @@ mod tests {
         let text = b"1 Mary moved to the bathroom.\n2 John went to the hallway.\n\
             3 Where is Mary? \tbathroom\t1\n4 Daniel went back to the hallway.\n\
             5 Where is Daniel? \thallway\t4\n1 Sandra got the milk.\n2 What is Sandra carrying? \tmilk,Apple\t1\n";
-        let all = parsed(text).unwrap();
-        assert_eq!(all.len(), 3);
-        assert_eq!(all[1].story.len(), 3);
-        assert_eq!(all[0].story[0], ["mary", "moved", "to", "the", "bathroom"]);
-        assert_eq!(all[0].question, ["where", "is", "mary"]);
-        assert_eq!((all[2].story.len(), all[2].answer.as_str()), (1, "milk,apple"));
+        let questions = parsed(text).unwrap();
+        assert_eq!(questions.len(), 3);
+        assert_eq!(questions[1].story.len(), 3);
+        assert_eq!(questions[0].story[0], ["mary", "moved", "to", "the", "bathroom"]);
+        assert_eq!(questions[0].question, ["where", "is", "mary"]);
+        assert_eq!((questions[2].story.len(), questions[2].answer.as_str()), (1, "milk,apple"));
     }
 
     #[test]

@@ -104,7 +104,7 @@ fn stored(path: &Path, want: &Want, skipped: &mut Vec<String>) -> Result<Origin>
     let classes = found.classes.len();
     if classes > want.classes {
         let what = format!(
-            "{classes} classes, and the model has {}: choose --preset full or --set classes={classes}",
+            "{classes} classes, but the model has {}: choose --preset full or --set classes={classes}",
             want.classes
         );
         return Err(Error::data(path, "classes", what));
@@ -206,10 +206,10 @@ impl Set {
             let image = draw::image(seed, label as usize, size);
             return Ok((transform::standardise(&image), label));
         };
-        let all = if split == Split::Train { train } else { test };
+        let images = if split == Split::Train { train } else { test };
         // An image that is left out is replaced by another of the epoch.
         for attempt in 0..n {
-            let stored = &all[place(k + attempt) as usize];
+            let stored = &images[place(k + attempt) as usize];
             match stored.decode() {
                 Ok(image) => {
                     let size = self.want.size as u32;

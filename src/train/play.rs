@@ -110,9 +110,7 @@ impl<'a> Learner<'a> {
             self.choose(state)?
         };
         let begun = Instant::now();
-        let (frame, starts) = (self.player.frame().to_vec(), self.player.starts());
-        let step = self.player.act(action);
-        self.replay.push(&frame, starts, action as u32, step.reward, step.terminal);
+        self.replay.play(&mut self.player, action);
         self.times.environment += begun.elapsed();
         self.times.steps += 1;
         if played < pace.before || !played.is_multiple_of(pace.steps) {

@@ -29,7 +29,7 @@ pub const INFO: WorkloadInfo = WorkloadInfo {
     name: "deepq",
     about: "deep Q-network: 3 convolutions, 2 dense layers, plays from pixels",
     paper: "Mnih 2015, Human-level control through deep reinforcement learning",
-    data: ("an own Breakout and Catch (--env)", "none: the games are built in"),
+    data: ("its own Breakout and Catch (--env)", "none: the games are built in"),
     metric: Metric { name: "mean greedy value", unit: "", factor: 1.0 },
     plays: true,
     shows: false,
@@ -152,19 +152,11 @@ impl Workload for Deepq {
         let (mut replay, mut rng) = (Replay::new(REMEMBERED), Rng::new(source.seed));
         let begun = Instant::now();
         for _ in 0..REMEMBERED {
-            let (frame, starts) = (player.frame().to_vec(), player.starts());
-            let action = rng.below(self.actions);
-            let step = player.act(action);
-            replay.push(&frame, starts, action as u32, step.reward, step.terminal);
+            replay.play(&mut player, rng.below(self.actions));
         }
         let environment = begun.elapsed() / REMEMBERED as u32;
-        Ok(Box::new(RandomPlay {
-            environment,
-            batch: self.batch,
-            game: game.name,
-            seed: source.seed,
-            replay,
-        }))
+        let (batch, game, seed) = (self.batch, game.name, source.seed);
+        Ok(Box::new(RandomPlay { batch, game, seed, replay, environment }))
     }
 }
 

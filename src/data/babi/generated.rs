@@ -59,19 +59,19 @@ mod tests {
     #[test]
     fn every_task_is_generated_the_same_twice() {
         for task in 1..=TASKS {
-            let all = questions(task, Split::Train, 7, 200).unwrap();
-            assert_eq!(all, questions(task, Split::Train, 7, 200).unwrap());
-            assert_ne!(all, questions(task, Split::Test, 7, 200).unwrap());
-            let mut answers: Vec<_> = all.iter().map(|q| &q.answer).collect();
+            let generated = questions(task, Split::Train, 7, 200).unwrap();
+            assert_eq!(generated, questions(task, Split::Train, 7, 200).unwrap());
+            assert_ne!(generated, questions(task, Split::Test, 7, 200).unwrap());
+            let mut answers: Vec<_> = generated.iter().map(|q| &q.answer).collect();
             answers.sort_unstable();
             answers.dedup();
             assert!(answers.len() > 1, "task {task} has one answer");
             // No answer is so frequent that a constant does well.
             for answer in answers {
-                let share = all.iter().filter(|q| q.answer == *answer).count();
+                let share = generated.iter().filter(|q| q.answer == *answer).count();
                 assert!(share < 150, "task {task}: '{answer}' {share} times");
             }
-            let longest = all.iter().flat_map(|q| &q.story).map(Vec::len).max();
+            let longest = generated.iter().flat_map(|q| &q.story).map(Vec::len).max();
             assert!(longest <= Some(11), "task {task}: a sentence of {longest:?} words");
         }
     }

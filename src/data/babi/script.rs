@@ -33,7 +33,7 @@ pub(super) fn pick<'a, T: ?Sized>(rng: &mut Rng, items: &[&'a T]) -> &'a T {
 
 /// Indices below `n` in a random order.
 pub(super) fn shuffled(rng: &mut Rng, n: usize) -> Vec<usize> {
-    let mut all: Vec<_> = (0..n).collect();
-    rng.shuffle(&mut all);
-    all
+    let mut order: Vec<_> = (0..n).collect();
+    rng.shuffle(&mut order);
+    order
 }

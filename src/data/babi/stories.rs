@@ -98,8 +98,8 @@ impl Stories {
         let words: Vec<String> = words.into_iter().map(str::to_string).collect();
         if words.len() >= limits.vocabulary {
             return Err(Error::Usage(format!(
-                "there are {} words, and the model has rows for {} and one for none: \
-                 --set vocabulary={} makes room",
+                "the stories have {} words, and the model has room for {} besides the one for no word: \
+                 choose --set vocabulary={}",
                 words.len(),
                 limits.vocabulary - 1,
                 words.len() + 1
@@ -110,8 +110,8 @@ impl Stories {
             if let Some(long) = sentences.filter(|s| s.len() > limits.words).max_by_key(|s| s.len())
             {
                 return Err(Error::Usage(format!(
-                    "task {}: '{}' has {} words, and a sentence of the model has {}: --set sentence={} \
-                     makes room",
+                    "task {}: '{}' has {} words, and the model's sentences have {}: choose \
+                     --set sentence={}",
                     question.task,
                     long.join(" "),
                     long.len(),

@@ -60,8 +60,8 @@ pub(super) fn draw(label: usize, rng: &mut Rng) -> Image {
     // Fit the digit and its ink into MNIST's box of about 20x20 pixels.
     let radius = rng.range(0.7, 1.6);
     let corner = |pick: fn(f32, f32) -> f32, axis: usize| {
-        let all = segments.as_flattened().iter().map(|point| point[axis]);
-        all.reduce(pick).unwrap_or(0.0)
+        let places = segments.as_flattened().iter().map(|point| point[axis]);
+        places.reduce(pick).unwrap_or(0.0)
     };
     let (low, high) =
         ([0, 1].map(|axis| corner(f32::min, axis)), [0, 1].map(|axis| corner(f32::max, axis)));

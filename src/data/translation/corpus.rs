@@ -137,8 +137,8 @@ impl Corpus {
 
     /// Share of the training pairs in each bucket.
     pub fn frequencies(&self) -> [f64; BUCKETS.len()] {
-        let all = self.len(Split::Train) as f64;
-        std::array::from_fn(|bucket| self.pairs(Split::Train, bucket).len() as f64 / all)
+        let total = self.len(Split::Train) as f64;
+        std::array::from_fn(|bucket| self.pairs(Split::Train, bucket).len() as f64 / total)
     }
 
     pub(super) fn len(&self, split: Split) -> usize {
