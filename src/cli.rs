@@ -196,7 +196,7 @@ fn setting(text: &str) -> std::result::Result<(String, usize), String> {
 
 /// A model with some of its numbers set.
 fn configure(
-    entry: &workload::Entry,
+    entry: &workload::WorkloadInfo,
     preset: Preset,
     batch: Option<usize>,
     set: &[(String, usize)],
@@ -454,7 +454,7 @@ pub fn execute(cli: Cli) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Usage`] for an unknown name, [`Error::NothingSelected`] for an empty list.
-pub fn workloads(names: &[String]) -> Result<Vec<&'static workload::Entry>> {
+pub fn workloads(names: &[String]) -> Result<Vec<&'static workload::WorkloadInfo>> {
     if names.is_empty() || names.iter().any(|n| n == "all") {
         return Ok(workload::WORKLOADS.iter().collect());
     }

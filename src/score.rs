@@ -1,7 +1,7 @@
-//! One number for a device: how much faster than the reference it runs the eight workloads in both modes.
+//! One number for a device: how much faster than the reference it runs the suite's workloads in both modes.
 //!
 //! Sees records only. The score of a cell is 1000 times the reference's time over its own, that of a device
-//! the geometric mean over all sixteen; a device without all sixteen has none.
+//! the geometric mean over all cells; a device that lacks one has none.
 
 use std::path::Path;
 
@@ -9,10 +9,6 @@ use crate::compare::{Cell, Side, cells, name, runs, step_ns, unlike};
 use crate::error::{Error, Result};
 use crate::record::Record;
 use crate::stats::geometric_mean;
-
-/// The workloads of the suite.
-pub const WORKLOADS: [&str; 8] =
-    ["seq2seq", "memnet", "speech", "autoenc", "residual", "vgg", "alexnet", "deepq"];
 
 /// The modes of each.
 pub const MODES: [&str; 2] = ["train", "infer"];
@@ -68,14 +64,15 @@ pub fn committed(preset: &str) -> Result<Record> {
     Record::parse(text, Path::new(&format!("assets/reference-{preset}.json")))
 }
 
-/// Refuses a reference that lacks a cell or holds one that does not count.
+/// Refuses a reference that lacks a cell of the suite (these workloads in both modes) or holds one that does not
+/// count.
 ///
 /// # Errors
 /// [`Error::Incomparable`], which names all of them.
-pub fn check_reference(reference: &Side) -> Result<()> {
+pub fn check_reference(reference: &Side, workloads: &[&str]) -> Result<()> {
     let mut wrong = settings(reference);
     wrong.extend(unlike::within(reference));
-    for (workload, mode) in suite() {
+    for (workload, mode) in suite(workloads) {
         let of_it = cells_of(reference, workload, mode);
         match of_it.as_slice() {
             [] => wrong.push(format!("{workload} {mode}: missing in {}", reference.name)),
@@ -98,13 +95,13 @@ pub fn check_reference(reference: &Side) -> Result<()> {
 }
 
 /// Scores a side against a reference that [`check_reference`] let pass.
-pub fn score(side: &Side, reference: &Side) -> Score {
+pub fn score(side: &Side, reference: &Side, workloads: &[&str]) -> Score {
     let mut missing = settings(side);
     missing.extend(unlike::within(side));
     missing.extend(unlike::records(reference, side, true));
     let whole = missing.is_empty();
     let mut scored = Vec::new();
-    for (workload, mode) in suite() {
+    for (workload, mode) in suite(workloads) {
         for cell in cells_of(reference, workload, mode) {
             let found = runs(side, &cell);
             if found.is_empty() {
@@ -134,9 +131,8 @@ pub fn score(side: &Side, reference: &Side) -> Score {
     Score { cells: scored, missing }
 }
 
-fn suite() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let both = |workload| MODES.map(|mode| (workload, mode));
-    WORKLOADS.into_iter().flat_map(both)
+fn suite<'a>(workloads: &'a [&'a str]) -> impl Iterator<Item = (&'a str, &'static str)> {
+    workloads.iter().flat_map(|&workload| MODES.map(|mode| (workload, mode)))
 }
 
 fn cells_of(side: &Side, workload: &str, mode: &str) -> Vec<Cell> {
@@ -167,17 +163,20 @@ mod tests {
     use super::*;
     use crate::record::example;
 
+    const WORKLOADS: [&str; 8] =
+        ["seq2seq", "memnet", "speech", "autoenc", "residual", "vgg", "alexnet", "deepq"];
+
     fn side(step_ns: f64) -> Side {
         let run = |(workload, mode)| example::run(workload, mode, &[step_ns; 6]);
-        let runs: Vec<_> = suite().map(run).collect();
+        let runs: Vec<_> = suite(&WORKLOADS).map(run).collect();
         Side { name: "made up".into(), records: vec![example::record(&runs)] }
     }
 
     #[test]
     fn the_reference_scores_a_thousand_and_half_the_time_twice_that() {
         let reference = side(100.0);
-        check_reference(&reference).unwrap();
-        let own = score(&reference, &reference);
+        check_reference(&reference, &WORKLOADS).unwrap();
+        let own = score(&reference, &reference, &WORKLOADS);
         assert_eq!(own.cells.len(), 16);
         assert!((own.overall().unwrap() - 1000.0).abs() < 1e-9);
         let mut mixed = side(50.0);
@@ -185,9 +184,9 @@ mod tests {
             *run = example::run(&run.workload, &run.mode, &[200.0; 6]);
         }
         // Eight twice as slow, eight twice as fast: 1000 in the geometric mean only.
-        let mixed = score(&mixed, &reference).overall().unwrap();
+        let mixed = score(&mixed, &reference, &WORKLOADS).overall().unwrap();
         assert!((mixed - 1000.0).abs() < 1e-9, "{mixed}");
-        let fast = score(&side(50.0), &reference).overall().unwrap();
+        let fast = score(&side(50.0), &reference, &WORKLOADS).overall().unwrap();
         assert!((fast - 2000.0).abs() < 1e-9, "{fast}");
     }
 
@@ -201,7 +200,7 @@ mod tests {
         runs[1].batch = 7; // memnet train
         runs[2].timing = None; // memnet infer
         runs[3].model.insert("hidden".into(), 7.into()); // speech train
-        let found = score(&side, &reference);
+        let found = score(&side, &reference, &WORKLOADS);
         assert_eq!((found.overall(), found.cells.len()), (None, 11));
         for expected in [
             "seq2seq train batch 128: missing",
@@ -214,7 +213,7 @@ mod tests {
             assert!(named, "no {expected} in {:#?}", found.missing);
         }
         assert_eq!(found.missing.len(), 5, "{:#?}", found.missing);
-        let error = check_reference(&side).unwrap_err();
+        let error = check_reference(&side, &WORKLOADS).unwrap_err();
         assert_eq!(error.exit_code(), 9);
         assert!(error.to_string().contains("seq2seq train: missing"), "{error}");
     }
@@ -224,7 +223,7 @@ mod tests {
         let reference = side(100.0);
         let mut tiny = side(100.0);
         tiny.records[0].config.preset = "tiny".into();
-        let found = score(&tiny, &reference);
+        let found = score(&tiny, &reference, &WORKLOADS);
         assert!(found.missing[0].contains("preset: full in made up, tiny"), "{found:?}");
         assert!(found.cells.is_empty());
     }

@@ -9,18 +9,13 @@ use crate::program::check::Verdict;
 use crate::program::{Program, State};
 use crate::tensor::{Array, HostTensor};
 use crate::terms::Mode;
-use crate::workload::{Workload, step};
+use crate::workload::{Model, step};
 
 /// A model's step as a schedule: all that can be known of it without a device.
 ///
 /// # Errors
 /// As [`step::nodes`] and [`pass::compile`].
-pub fn schedule(
-    model: &dyn Workload,
-    mode: Mode,
-    caps: &Caps,
-    options: &Options,
-) -> Result<Schedule> {
+pub fn schedule(model: &dyn Model, mode: Mode, caps: &Caps, options: &Options) -> Result<Schedule> {
     pass::compile(step::nodes(model, mode, caps, false)?, caps, options)
 }
 
@@ -41,12 +36,7 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// As [`schedule`] and [`Session::build`].
-    pub fn compile(
-        &mut self,
-        model: &dyn Workload,
-        mode: Mode,
-        options: &Options,
-    ) -> Result<Program> {
+    pub fn compile(&mut self, model: &dyn Model, mode: Mode, options: &Options) -> Result<Program> {
         self.build(schedule(model, mode, &self.gpu.caps, options)?)
     }
 

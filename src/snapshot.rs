@@ -56,10 +56,10 @@ pub fn take(gpu: &Gpu, model: &dyn Workload, request: &Request) -> Result<Snapsh
     let nodes = step::nodes(model, request.mode, &gpu.caps, true)?;
     let mut session = Session::new(gpu, request.source.seed);
     let program = session.compile_graph(nodes, &Options::default())?;
-    let mut data = model.data(&request.source)?;
+    let mut data = model.samples(&request.source)?;
     let mut tensors = Vec::new();
     for at in 0..request.skip {
-        session.feed(&program, &data.batch(Split::Train, at)?)?;
+        session.feed(&program, &data.batch(Split::Train, at)?.tensors())?;
         session.run(&program, 1)?;
     }
     let groups = &program.schedule.graph.groups;
@@ -69,7 +69,7 @@ pub fn take(gpu: &Gpu, model: &dyn Workload, request: &Request) -> Result<Snapsh
     if request.mode == Mode::Train {
         optimiser_state(&session, groups, &mut tensors)?;
     }
-    let batch = data.batch(Split::Train, request.skip)?;
+    let batch = data.batch(Split::Train, request.skip)?.tensors();
     session.feed(&program, &batch)?;
     session.run(&program, 1)?;
     for (name, _) in program.schedule.inputs() {

@@ -8,7 +8,7 @@ use crate::pass::Options;
 use crate::program::Program;
 use crate::session::Session;
 use crate::terms::Mode;
-use crate::workload::{Data, DataSource, Feed, Split, Workload, step};
+use crate::workload::{Batch, DataSource, Model, Ratio, Samples, Split, Workload, step};
 
 pub mod play;
 
@@ -16,8 +16,8 @@ pub mod play;
 pub struct Trainer<'a> {
     session: Session<'a>,
     model: Box<dyn Workload>,
-    data: Box<dyn Data>,
-    /// Training and inference of each form of the model.
+    data: Box<dyn Samples>,
+    /// Training and inference of each bucket of the model.
     programs: Vec<[Program; 2]>,
     steps: u64,
     news: Vec<String>,
@@ -41,10 +41,12 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// [`Error::Gpu`], [`Error::Data`].
     pub fn new(gpu: &'a Gpu, mut model: Box<dyn Workload>, source: &DataSource) -> Result<Self> {
-        model.begin();
+        if let Some(curriculum) = model.curriculum() {
+            curriculum.begin();
+        }
         let mut session = Session::new(gpu, source.seed);
         let programs = programs_of(&mut session, model.as_ref())?;
-        let data = model.data(source)?;
+        let data = model.samples(source)?;
         Ok(Self { session, model, data, programs, steps: 0, news: Vec::new() })
     }
 
@@ -59,7 +61,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// What it learns from.
-    pub fn data(&self) -> &dyn Data {
+    pub fn data(&self) -> &dyn Samples {
         self.data.as_ref()
     }
 
@@ -69,8 +71,8 @@ impl<'a> Trainer<'a> {
     /// [`Error::Gpu`] where the device fails, [`Error::Verification`] where the loss is no number.
     pub fn step(&mut self) -> Result<f64> {
         let batch = self.data.batch(Split::Train, self.steps)?;
-        let [training, _] = &self.programs[self.data.form(Split::Train, self.steps)];
-        self.session.feed(training, &batch)?;
+        let [training, _] = &self.programs[self.data.bucket(Split::Train, self.steps)];
+        self.session.feed(training, &batch.tensors())?;
         self.session.run(training, 1)?;
         self.steps += 1;
         let loss = self.session.output(training, step::LOSS)?.data[0];
@@ -90,27 +92,30 @@ impl<'a> Trainer<'a> {
 
     /// Lets the model settle its step by what an epoch came to.
     fn follow(&mut self, epoch: u64) -> Result<()> {
-        let (mut above, mut below) = (0.0, 0.0);
+        if self.model.curriculum().is_none() {
+            return Ok(());
+        }
+        let mut judged = Ratio::default();
         for batch in self.data.validation()? {
-            let inference = self.infer(&batch, 0)?;
-            let read = |name: &str| self.session.output(inference, name);
-            let Some((numerator, denominator)) = self.model.judge(&batch, &read)? else {
+            let inference = self.infer(batch.as_ref(), 0)?;
+            let outputs = |name: &str| self.session.output(inference, name);
+            let Some(part) = batch.judge(&outputs)? else {
                 return Ok(());
             };
-            above += numerator;
-            below += denominator;
+            judged += part;
         }
-        if let Some(change) = self.model.follow(epoch, above / below) {
+        let change = self.model.curriculum().and_then(|c| c.follow(epoch, judged.value()));
+        if let Some(change) = change {
             self.programs = programs_of(&mut self.session, self.model.as_ref())?;
             self.news.push(change);
         }
         Ok(())
     }
 
-    /// An inference step of a form.
-    fn infer(&self, batch: &Feed, form: usize) -> Result<&Program> {
-        let [_, inference] = &self.programs[form];
-        self.session.feed(inference, batch)?;
+    /// An inference step of a bucket.
+    fn infer(&self, batch: &dyn Batch, bucket: usize) -> Result<&Program> {
+        let [_, inference] = &self.programs[bucket];
+        self.session.feed(inference, &batch.tensors())?;
         self.session.run(inference, 1)?;
         Ok(inference)
     }
@@ -120,23 +125,22 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// As [`Trainer::step`].
     pub fn evaluate(&mut self) -> Result<(f64, Groups)> {
-        let factor = self.model.metric().factor;
-        let (mut above, mut below) = (0.0, 0.0);
-        let mut groups: BTreeMap<String, (f64, f64)> = BTreeMap::new();
+        let factor = self.model.info().metric.factor;
+        let mut whole = Ratio::default();
+        let mut groups: BTreeMap<String, Ratio> = BTreeMap::new();
         for step in 0..self.data.test_batches() {
             let batch = self.data.batch(Split::Test, step)?;
-            let inference = self.infer(&batch, self.data.form(Split::Test, step))?;
-            let read = |name: &str| self.session.output(inference, name);
-            let (numerator, denominator) = self.model.score(&batch, &read)?;
-            above += numerator;
-            below += denominator;
-            for (name, (numerator, denominator)) in self.model.scores(&batch, &read)? {
-                let group = groups.entry(name).or_default();
-                (group.0, group.1) = (group.0 + numerator, group.1 + denominator);
+            let inference = self.infer(batch.as_ref(), self.data.bucket(Split::Test, step))?;
+            let outputs = |name: &str| self.session.output(inference, name);
+            whole += batch.score(&outputs)?;
+            for (name, part) in batch.by_group(&outputs)? {
+                *groups.entry(name).or_default() += part;
             }
         }
-        let groups = groups.into_iter().map(|(name, (a, b))| (name, factor * a / b));
-        Ok((factor * above / below, groups.collect()))
+        // The factor comes first: another order would round otherwise.
+        let metric = |ratio: Ratio| factor * ratio.sum / ratio.of;
+        let groups = groups.into_iter().map(|(name, ratio)| (name, metric(ratio)));
+        Ok((metric(whole), groups.collect()))
     }
 
     /// Some held-out samples with what the model makes of them; none where the workload has no such view.
@@ -149,22 +153,22 @@ impl<'a> Trainer<'a> {
         for sample in 0..count {
             let step = (sample / most) as u64;
             let batch = self.data.batch(Split::Test, step)?;
-            let inference = self.infer(&batch, self.data.form(Split::Test, step))?;
-            let read = |name: &str| self.session.output(inference, name);
-            shown.extend(self.data.show(&batch, &read, sample % most)?);
+            let inference = self.infer(batch.as_ref(), self.data.bucket(Split::Test, step))?;
+            let outputs = |name: &str| self.session.output(inference, name);
+            shown.extend(batch.show(&outputs, sample % most)?);
         }
         Ok(shown)
     }
 }
 
-/// The programs of each form of a model over one state.
-fn programs_of(session: &mut Session<'_>, model: &dyn Workload) -> Result<Vec<[Program; 2]>> {
-    let mut both = |model: &dyn Workload| {
+/// The programs of each bucket of a model over one state.
+fn programs_of(session: &mut Session<'_>, model: &dyn Model) -> Result<Vec<[Program; 2]>> {
+    let mut both = |model: &dyn Model| {
         let mut compile = |mode| session.compile(model, mode, &Options::default());
         Ok([compile(Mode::Train)?, compile(Mode::Infer)?])
     };
-    match model.forms() {
-        forms if forms.is_empty() => Ok(vec![both(model)?]),
-        forms => forms.iter().map(|form| both(form.as_ref())).collect(),
+    match model.buckets() {
+        buckets if buckets.is_empty() => Ok(vec![both(model)?]),
+        buckets => buckets.iter().map(|bucket| both(bucket.as_ref())).collect(),
     }
 }

@@ -45,7 +45,8 @@ fn every_op_of_every_step_agrees_with_its_reference() {
             let options = Options { fuse, guarded: true, ..Options::default() };
             let mut session = Session::new(gpu(), 3);
             let program = session.compile(model.as_ref(), mode, &options).unwrap();
-            let batch = model.data(&source(3)).unwrap().batch(Split::Train, 0).unwrap();
+            let batch =
+                model.samples(&source(3)).unwrap().batch(Split::Train, 0).unwrap().tensors();
             session.feed(&program, &batch).unwrap();
             let verdicts = session.check(&program).unwrap();
             let wrong: Vec<&Verdict> = verdicts.iter().filter(|v| !v.passed()).collect();
@@ -273,9 +274,9 @@ fn weights_in_slabs_train_like_whole_ones() {
         let products = products.count();
         let mut session = Session::new(gpu(), 3);
         let program = session.build(schedule).unwrap();
-        let mut data = model.data(&source(3)).unwrap();
+        let mut data = model.samples(&source(3)).unwrap();
         for step in 0..3 {
-            session.feed(&program, &data.batch(Split::Train, step).unwrap()).unwrap();
+            session.feed(&program, &data.batch(Split::Train, step).unwrap().tensors()).unwrap();
             session.run(&program, 1).unwrap();
         }
         let weight = session.value("encoder.hidden.weight").unwrap();

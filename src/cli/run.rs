@@ -115,16 +115,23 @@ pub struct RunArgs {
     pub out: OutputArgs,
 }
 
-/// A model with what was set; a bucket is seq2seq's alone.
+/// A model with what was set; a bucket only where it has some.
 fn configure(
     args: &RunArgs,
-    entry: &workload::Entry,
+    entry: &workload::WorkloadInfo,
     preset: Preset,
     batch: Option<usize>,
 ) -> Result<Box<dyn Workload>> {
-    let bucket = args.bucket.filter(|_| entry.name == "seq2seq");
-    bucket.map_or(Ok(()), workload::seq2seq::single)?;
-    super::configure(entry, preset, batch, &super::with_bucket(&args.set, bucket))
+    let has_buckets = (entry.configure)(preset, batch).config().contains_key("bucket");
+    let bucket = args.bucket.filter(|_| has_buckets);
+    let model = super::configure(entry, preset, batch, &super::with_bucket(&args.set, bucket))?;
+    if !model.buckets().is_empty() {
+        return Err(Error::Usage(
+            "each bucket is a program of its own: run measures one, --bucket 0, 1, 2 or 3; train takes mixed"
+                .into(),
+        ));
+    }
+    Ok(model)
 }
 
 fn number_in(text: &str, low: f64, high: f64, unit: &str) -> std::result::Result<f64, String> {
@@ -144,7 +151,7 @@ fn percent(text: &str) -> std::result::Result<f64, String> {
 
 /// One workload, mode and batch.
 struct Cell {
-    entry: &'static workload::Entry,
+    entry: &'static workload::WorkloadInfo,
     mode: Mode,
     model: Box<dyn Workload>,
 }

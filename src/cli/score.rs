@@ -6,6 +6,7 @@ use crate::compare::Side;
 use crate::error::{Error, Result};
 use crate::report::number::{digits, duration_ns};
 use crate::score::{self, Score};
+use crate::workload::WORKLOADS;
 
 use super::compare::side;
 use super::table::{Cell, Table};
@@ -41,9 +42,10 @@ pub fn execute(args: &ScoreArgs) -> Result<()> {
             records: vec![score::committed(&sides[0].records[0].config.preset)?],
         },
     };
-    score::check_reference(&reference)?;
+    let workloads: Vec<_> = WORKLOADS.iter().map(|w| w.name).collect();
+    score::check_reference(&reference, &workloads)?;
     let scores: Vec<(&Side, Score)> =
-        sides.iter().map(|side| (side, score::score(side, &reference))).collect();
+        sides.iter().map(|side| (side, score::score(side, &reference, &workloads))).collect();
     let table = table(&scores);
     output::emit(&args.out, |form| table.render(form))?;
     let lacking: Vec<String> = scores
@@ -54,7 +56,7 @@ pub fn execute(args: &ScoreArgs) -> Result<()> {
                 "{} has {} of {} cells and no score:\n  {}",
                 side.name,
                 score.cells.len(),
-                score::WORKLOADS.len() * score::MODES.len(),
+                workloads.len() * score::MODES.len(),
                 score.missing.join("\n  ")
             )
         })

@@ -117,8 +117,8 @@ fn take(args: &TraceArgs, gpu: &Gpu) -> Result<Step> {
             return Err(Error::Verification(text));
         }
     }
-    let mut data = model.data(&args.data.source(args.seed))?;
-    session.feed(&program, &data.batch(Split::Train, 0)?)?;
+    let mut data = model.samples(&args.data.source(args.seed))?;
+    session.feed(&program, &data.batch(Split::Train, 0)?.tensors())?;
     let places = one_step(gpu, &program, STEPS)?.ok_or_else(|| {
         Error::Device(format!("{}: a trace needs timestamps, which it lacks", gpu.summary))
     })?;

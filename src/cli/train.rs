@@ -9,6 +9,7 @@ use crate::measure::sample::interrupted;
 use crate::stats::mean;
 use crate::terms::Mode;
 use crate::train::Trainer;
+use crate::workload::WORKLOADS;
 
 use super::table::Table;
 use super::{DataArgs, DeviceArgs, Format, ModelArgs, OutputArgs, output};
@@ -29,7 +30,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     every: Option<u64>,
 
-    /// Afterwards print N held-out samples with what the model makes of them (memnet, seq2seq)
+    /// Afterwards print N held-out samples with what the model makes of them, where it can show one
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "3", value_parser = clap::value_parser!(u32).range(1..=1000))]
     show: Option<u32>,
 
@@ -51,11 +52,11 @@ pub struct TrainArgs {
 pub fn execute(args: &TrainArgs) -> Result<()> {
     let gpu = args.device.open()?;
     let (preset, model) = args.model.configure(Some(&gpu))?;
-    if model.plays() {
+    if model.info().plays {
         return play::execute(args, &gpu);
     }
     let source = args.data.source(args.model.seed);
-    let (metric, batch) = (model.metric(), model.batch());
+    let (metric, batch) = (model.info().metric, model.batch());
     let trainer = Trainer::new(&gpu, model, &source);
     let mut trainer = super::advise(trainer, &args.model, Mode::Train, &gpu)?;
     let note = format!(
@@ -117,8 +118,9 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
         let shown = trainer.show(count as usize)?;
         if shown.is_empty() {
             return Err(Error::Usage(format!(
-                "--show: {} has no view of a sample; memnet and seq2seq have",
-                args.model.workload
+                "--show: {} has no view of a sample; {} have",
+                args.model.workload,
+                with_a_view().join(" and ")
             )));
         }
         for sample in shown {
@@ -129,6 +131,13 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
         output::note(&args.output, &format!("left out: {skipped}"));
     }
     if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+}
+
+/// Workloads that can show a sample.
+fn with_a_view() -> Vec<&'static str> {
+    let mut names: Vec<_> = WORKLOADS.iter().filter(|w| w.shows).map(|w| w.name).collect();
+    names.sort_unstable();
+    names
 }
 
 /// Prints what people saw line by line in the other forms, and keeps it where `--save` says.

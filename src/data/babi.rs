@@ -1,15 +1,14 @@
-//! The memnet workload's data: the twenty bAbI tasks (Weston 2015), by a path or told here.
+//! The memnet workload's data: the twenty bAbI tasks (Weston 2015), by a path or generated.
 //!
-//! Owns the reader of `qaN_*_train.txt` and `qaN_*_test.txt`. What is told here is written in the same form
-//! and read by the same parser.
+//! Owns the reader of `qaN_*_train.txt` and `qaN_*_test.txt`. Generated text is in the same form and is read by
+//! the same parser.
 
 use std::path::{Path, PathBuf};
 
+use crate::data::Split;
 use crate::error::{Error, Result};
-use crate::random::Rng;
 
-pub use crate::data::Split;
-
+mod generated;
 mod reasoning;
 mod script;
 pub mod stories;
@@ -45,13 +44,13 @@ impl Question {
 /// # Errors
 /// [`Error::Data`] naming file and line, [`Error::Io`].
 pub fn read(folder: &Path, tasks: &[usize], split: Split) -> Result<Vec<Question>> {
-    let mut all = Vec::new();
+    let mut questions = Vec::new();
     for &task in tasks {
         let file = find(folder, task, split)?;
         let bytes = std::fs::read(&file).map_err(Error::io("read", &file))?;
-        all.extend(parse(&bytes, &file, task)?);
+        questions.extend(parse(&bytes, &file, task)?);
     }
-    Ok(all)
+    Ok(questions)
 }
 
 /// The file of a task: `qa3_three-supporting-facts_train.txt`.
@@ -60,16 +59,16 @@ fn find(folder: &Path, task: usize, split: Split) -> Result<PathBuf> {
         Split::Train => (format!("qa{task}_"), "_train.txt"),
         Split::Test => (format!("qa{task}_"), "_test.txt"),
     };
-    let mut found = Vec::new();
+    let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
         let path = entry.map_err(Error::io("read", folder))?.path();
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("");
         if name.starts_with(&start) && name.ends_with(end) {
-            found.push(path);
+            files.push(path);
         }
     }
-    found.sort();
-    found.into_iter().next().ok_or_else(|| {
+    files.sort();
+    files.into_iter().next().ok_or_else(|| {
         let what =
             format!("no file {start}*{end} is here: name a folder of bAbI files, such as tasks/en");
         Error::data(folder, "folder", what)
@@ -134,22 +133,6 @@ fn words(text: &str) -> Vec<String> {
     words.map(str::to_lowercase).collect()
 }
 
-/// At least `count` questions of a task, a function of the seed, the task and the split.
-///
-/// # Errors
-/// [`Error::Data`] where the text told is not in the form: a fault in the teller.
-pub fn told(task: usize, split: Split, seed: u64, count: usize) -> Result<Vec<Question>> {
-    let name = format!("built-in task {task}");
-    let mut rng = Rng::new(seed ^ (task as u64) << 8 ^ (split as u64) << 16);
-    let mut questions = Vec::new();
-    while questions.len() < count {
-        let text = script::tell(task, &mut rng);
-        questions.extend(parse(text.as_bytes(), Path::new(&name), task)?);
-    }
-    questions.truncate(count);
-    Ok(questions)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,12 +146,12 @@ mod tests {
         let text = b"1 Mary moved to the bathroom.\n2 John went to the hallway.\n\
             3 Where is Mary? \tbathroom\t1\n4 Daniel went back to the hallway.\n\
             5 Where is Daniel? \thallway\t4\n1 Sandra got the milk.\n2 What is Sandra carrying? \tmilk,Apple\t1\n";
-        let all = parsed(text).unwrap();
-        assert_eq!(all.len(), 3);
-        assert_eq!(all[1].story.len(), 3);
-        assert_eq!(all[0].story[0], ["mary", "moved", "to", "the", "bathroom"]);
-        assert_eq!(all[0].question, ["where", "is", "mary"]);
-        assert_eq!((all[2].story.len(), all[2].answer.as_str()), (1, "milk,apple"));
+        let questions = parsed(text).unwrap();
+        assert_eq!(questions.len(), 3);
+        assert_eq!(questions[1].story.len(), 3);
+        assert_eq!(questions[0].story[0], ["mary", "moved", "to", "the", "bathroom"]);
+        assert_eq!(questions[0].question, ["where", "is", "mary"]);
+        assert_eq!((questions[2].story.len(), questions[2].answer.as_str()), (1, "milk,apple"));
     }
 
     #[test]
@@ -186,34 +169,5 @@ mod tests {
             assert!(error.contains(place) && error.contains(what), "{error}");
         }
         assert!(parsed(b"1 Mary went home.\n").unwrap_err().to_string().contains("no questions"));
-    }
-
-    #[test]
-    fn every_task_is_told_and_told_again_the_same() {
-        for task in 1..=TASKS {
-            let all = told(task, Split::Train, 7, 200).unwrap();
-            assert_eq!(all, told(task, Split::Train, 7, 200).unwrap());
-            assert_ne!(all, told(task, Split::Test, 7, 200).unwrap());
-            let mut answers: Vec<_> = all.iter().map(|q| &q.answer).collect();
-            answers.sort_unstable();
-            answers.dedup();
-            assert!(answers.len() > 1, "task {task} has one answer");
-            // No answer is so frequent that a constant does well.
-            for answer in answers {
-                let share = all.iter().filter(|q| q.answer == *answer).count();
-                assert!(share < 150, "task {task}: '{answer}' {share} times");
-            }
-            let longest = all.iter().flat_map(|q| &q.story).map(Vec::len).max();
-            assert!(longest <= Some(11), "task {task}: a sentence of {longest:?} words");
-        }
-    }
-
-    #[test]
-    fn single_facts_are_answered_by_the_latest_one() {
-        for q in told(1, Split::Train, 3, 100).unwrap() {
-            let person = &q.question[2];
-            let latest = q.story.iter().rev().find(|s| s[0] == *person).unwrap();
-            assert_eq!(latest.last(), Some(&q.answer));
-        }
     }
 }

@@ -7,7 +7,7 @@ mod draw;
 
 use std::path::{Path, PathBuf};
 
-pub use crate::data::Split;
+use crate::data::Split;
 use crate::data::idx::{self, Image, PIXELS};
 use crate::data::order::{mix, shuffled};
 use crate::error::{Error, Result};
@@ -22,7 +22,7 @@ pub struct Digits {
 
 impl Digits {
     /// Draws `n` digits. Sample `i` depends on the seed, the split and `i` alone; the seed also
-    /// sets the order of [`Digits::batch`].
+    /// sets the order of [`Digits::pixels`].
     ///
     /// # Errors
     /// [`Error::Data`] if `n` is 0.
@@ -81,7 +81,7 @@ impl Digits {
     /// The images `[batch_size, 784]` of a step, counted from 0, with pixels from 0 to 1. Steps
     /// walk through epochs without a gap: each epoch visits every sample once in an order of its
     /// own, and a batch may span two epochs or more.
-    pub fn batch(&self, step: u64, batch_size: usize) -> Vec<f32> {
+    pub fn pixels(&self, step: u64, batch_size: usize) -> Vec<f32> {
         let n = self.images.len() as u64;
         let first = step.wrapping_mul(batch_size as u64);
         let mut pixels = Vec::with_capacity(batch_size * PIXELS);
@@ -102,7 +102,7 @@ pub fn synthetic_idx(seed: u64, split: Split, n: usize) -> Result<(Vec<u8>, Vec<
     let key = mix(seed ^ mix(split as u64));
     let (digits, labels): (Vec<Image>, Vec<u8>) = (0..n as u64)
         .map(|i| {
-            let mut rng = Rng::new(mix(key ^ i));
+            let mut rng = draw::Rng::new(mix(key ^ i));
             let label = rng.below(10);
             (draw::draw(label, &mut rng), label as u8)
         })
@@ -117,29 +117,6 @@ pub fn synthetic_idx(seed: u64, split: Split, n: usize) -> Result<(Vec<u8>, Vec<
 fn plain_or_gz(folder: &Path, name: &str) -> Option<PathBuf> {
     let files = [folder.join(name), folder.join(format!("{name}.gz"))];
     files.into_iter().find(|file| file.is_file())
-}
-
-/// SplitMix64 (Steele, Lea and Flood 2014).
-struct Rng(u64);
-
-impl Rng {
-    fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// From 0 up to but without 1.
-    fn uniform(&mut self) -> f32 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        (mix(self.0) >> 40) as f32 / (1 << 24) as f32
-    }
-
-    fn range(&mut self, low: f32, high: f32) -> f32 {
-        low + (high - low) * self.uniform()
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.uniform() * n as f32) as usize
-    }
 }
 
 #[cfg(test)]
@@ -222,9 +199,9 @@ mod tests {
     #[test]
     fn batches_walk_through_the_epochs() {
         let digits = train(5);
-        let mut pixels: Vec<f32> = (0..5).flat_map(|step| digits.batch(step, 3)).collect();
+        let mut pixels: Vec<f32> = (0..5).flat_map(|step| digits.pixels(step, 3)).collect();
         assert_eq!(pixels.len(), 15 * PIXELS);
-        assert_eq!(pixels, digits.batch(0, 15));
+        assert_eq!(pixels, digits.pixels(0, 15));
         // Three epochs: each image three times.
         let unit = |image: &Image| image.map(|ink| f32::from(ink) / 255.0).to_vec();
         for image in digits.images() {
@@ -233,7 +210,7 @@ mod tests {
         }
         pixels.sort_by(f32::total_cmp);
         assert_eq!((pixels[0], pixels[pixels.len() - 1]), (0.0, 1.0));
-        assert_eq!(digits.batch(u64::MAX, 2).len(), 2 * PIXELS);
+        assert_eq!(digits.pixels(u64::MAX, 2).len(), 2 * PIXELS);
     }
 
     #[test]

@@ -8,10 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use crate::error::{Error, Result};
-
-pub use crate::data::Split;
+use crate::data::Split;
 use crate::data::order::{mix, shuffled};
+use crate::error::{Error, Result};
 
 mod ahead;
 mod archive;
@@ -47,14 +46,22 @@ pub struct Want {
     pub skip_bad: bool,
 }
 
-/// Pixels [B, S, S, 3], standardised by ImageNet's mean and deviation of each colour, and labels `[B]`.
-pub type Batch = (Vec<f32>, Vec<u32>);
+/// Images with their labels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImageBatch {
+    /// Rows and columns S of an image.
+    pub size: usize,
+    /// Pixels [B, S, S, 3], standardised by ImageNet's mean and deviation of each colour.
+    pub pixels: Vec<f32>,
+    /// Classes `[B]`.
+    pub labels: Vec<u32>,
+}
 
 /// Images in batches.
 #[derive(Debug)]
 pub struct Images {
     set: Arc<Set>,
-    ahead: Ahead<Batch>,
+    ahead: Ahead<ImageBatch>,
 }
 
 /// Where images come from.
@@ -97,7 +104,7 @@ fn stored(path: &Path, want: &Want, skipped: &mut Vec<String>) -> Result<Origin>
     let classes = found.classes.len();
     if classes > want.classes {
         let what = format!(
-            "{classes} classes, and the model has {}: choose --preset full or --set classes={classes}",
+            "{classes} classes, but the model has {}: choose --preset full or --set classes={classes}",
             want.classes
         );
         return Err(Error::data(path, "classes", what));
@@ -125,7 +132,7 @@ impl Images {
     ///
     /// # Errors
     /// [`Error::Data`], [`Error::Io`] for an image that cannot be read, unless such are left out.
-    pub fn batch(&mut self, split: Split, step: u64) -> Result<Batch> {
+    pub fn batch(&mut self, split: Split, step: u64) -> Result<ImageBatch> {
         match split {
             Split::Train => self.ahead.take(step),
             Split::Test => self.set.batch(split, step),
@@ -176,12 +183,12 @@ impl Set {
         }
     }
 
-    fn batch(&self, split: Split, step: u64) -> Result<Batch> {
+    fn batch(&self, split: Split, step: u64) -> Result<ImageBatch> {
         let first = step.wrapping_mul(self.want.batch as u64);
         let places: Vec<_> = (0..self.want.batch as u64).map(|i| first.wrapping_add(i)).collect();
         let samples: Result<Vec<_>> = places.par_iter().map(|&k| self.sample(split, k)).collect();
         let (pixels, labels): (Vec<_>, Vec<_>) = samples?.into_iter().unzip();
-        Ok((pixels.concat(), labels))
+        Ok(ImageBatch { size: self.want.size, pixels: pixels.concat(), labels })
     }
 
     /// The `k`-th image of all epochs.
@@ -199,10 +206,10 @@ impl Set {
             let image = draw::image(seed, label as usize, size);
             return Ok((transform::standardise(&image), label));
         };
-        let all = if split == Split::Train { train } else { test };
+        let images = if split == Split::Train { train } else { test };
         // An image that is left out is replaced by another of the epoch.
         for attempt in 0..n {
-            let stored = &all[place(k + attempt) as usize];
+            let stored = &images[place(k + attempt) as usize];
             match stored.decode() {
                 Ok(image) => {
                     let size = self.want.size as u32;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
+use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::random::Rng;
 
@@ -18,8 +19,6 @@ pub mod timit;
 use mfcc::{COEFFICIENTS, HOP, Mfcc, WINDOW};
 use phn::Segment;
 pub use synth::Inventory;
-
-pub use crate::data::Split;
 
 /// What a net takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +49,9 @@ impl Utterance {
 
 /// A batch, padded with zeros.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Batch {
+pub struct UtteranceBatch {
+    /// T, L and C.
+    pub limits: Limits,
     /// [B, T, 26 (2 C + 1)]: each frame with its context, frames beyond an end being zero.
     pub features: Vec<f32>,
     /// `[B]`
@@ -141,10 +142,11 @@ impl Speech {
 
     /// Batch `step`: each epoch has every utterance once, in an order of its own. The last batch of an
     /// epoch goes on into the next.
-    pub fn batch(&self, step: u64, size: usize) -> Batch {
+    pub fn batch(&self, step: u64, size: usize) -> UtteranceBatch {
         let Limits { frames: time, labels: longest, context } = self.limits;
         let width = COEFFICIENTS * (2 * context + 1);
-        let mut batch = Batch {
+        let mut batch = UtteranceBatch {
+            limits: self.limits,
             features: vec![0.0; size * time * width],
             frames: Vec::with_capacity(size),
             labels: vec![0; size * longest],

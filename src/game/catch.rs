@@ -3,7 +3,7 @@
 
 use crate::random::Rng;
 
-use super::{Game, GameInfo, HEIGHT, Outcome, Pace, WIDTH, action, fill};
+use super::rules::{Game, GameInfo, HEIGHT, Outcome, Pace, WIDTH, action, fill};
 
 /// Its line in the list.
 pub(super) const INFO: GameInfo = GameInfo {

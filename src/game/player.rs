@@ -2,8 +2,8 @@
 
 use crate::random::Rng;
 
+use super::rules::{ACTIONS, Game, GameInfo, HEIGHT, WIDTH};
 use super::screen::{FRAME, Scaler};
-use super::{ACTIONS, Game, GameInfo, HEIGHT, WIDTH};
 
 /// Frames that an action is held for.
 const SKIP: usize = 4;

@@ -2,7 +2,7 @@
 
 use crate::random::Rng;
 
-use super::player::{STACK, stack};
+use super::player::{Player, STACK, Step, stack};
 use super::screen::FRAME;
 
 /// One step: the frame an agent saw last when it chose `action`, and what that brought.
@@ -56,16 +56,20 @@ impl Replay {
         self.steps.is_empty()
     }
 
-    /// Remembers a step: the newest frame of the state it was taken in, whether that frame is the first of
-    /// its episode, the action and what it brought.
-    pub fn push(&mut self, frame: &[u8], starts: bool, action: u32, reward: f32, terminal: bool) {
-        let memory = Memory { frame: frame.to_vec(), action, reward, terminal, starts };
+    /// Lets a player act and remembers the step: the newest frame of the state it was taken in, the action and
+    /// what it brought.
+    pub fn play(&mut self, player: &mut Player, action: usize) -> Step {
+        let (frame, starts) = (player.frame().to_vec(), player.starts());
+        let step = player.act(action);
+        let (reward, terminal) = (step.reward, step.terminal);
+        let memory = Memory { frame, action: action as u32, reward, terminal, starts };
         if self.steps.len() < self.capacity {
             self.steps.push(memory);
         } else {
             self.steps[self.oldest] = memory;
             self.oldest = (self.oldest + 1) % self.capacity;
         }
+        step
     }
 
     /// The `age`-th step, the oldest first.
@@ -91,27 +95,26 @@ impl Replay {
         if self.steps.len() <= STACK {
             return None;
         }
-        let mut all = Transitions::default();
-        while all.action.len() < batch {
+        let mut drawn = Transitions::default();
+        while drawn.action.len() < batch {
             let age = rng.below(self.steps.len() - 1);
             let memory = self.step(age);
             // What follows the end of an episode is another's start, which is a state as well.
             let (Some(state), Some(next)) = (self.state(age), self.state(age + 1)) else {
                 continue;
             };
-            all.state.extend(state);
-            all.next_state.extend(next);
-            all.action.push(memory.action);
-            all.reward.push(memory.reward);
-            all.terminal.push(f32::from(u8::from(memory.terminal)));
+            drawn.state.extend(state);
+            drawn.next_state.extend(next);
+            drawn.action.push(memory.action);
+            drawn.reward.push(memory.reward);
+            drawn.terminal.push(f32::from(u8::from(memory.terminal)));
         }
-        Some(all)
+        Some(drawn)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::player::Player;
     use super::super::{ACTIONS, GAMES};
     use super::*;
 
@@ -124,10 +127,8 @@ mod tests {
         for _ in 0..steps {
             let action = rng.below(ACTIONS);
             shown.push(player.state());
-            let (frame, starts) = (player.frame().to_vec(), player.starts());
-            let step = player.act(action);
+            let step = replay.play(&mut player, action);
             assert!([-1.0, 0.0, 1.0].contains(&step.reward));
-            replay.push(&frame, starts, action as u32, step.reward, step.terminal);
         }
         (replay, shown)
     }

@@ -1,7 +1,7 @@
 //! From screens to what a network sees (Mnih 2015, Methods, "Preprocessing"): the maximum of two frames,
 //! since sprites flicker, their luminance, 84 x 84 pixels.
 
-use super::{HEIGHT, WIDTH};
+use super::rules::{HEIGHT, WIDTH};
 
 /// Rows and columns of a frame.
 pub const SIDE: usize = 84;

@@ -87,9 +87,9 @@ pub fn measure(
     let after = gpu.pipelines_made();
 
     progress("reading data", 0.0);
-    let mut data = model.data(&plan.source)?;
+    let mut data = model.samples(&plan.source)?;
     let begun = Instant::now();
-    let batch = data.batch(Split::Train, 0)?;
+    let batch = data.batch(Split::Train, 0)?.tensors();
     let data_time = begun.elapsed();
     let begun = Instant::now();
     session.feed(&program, &batch)?;

@@ -13,7 +13,7 @@ use crate::program::Program;
 use crate::random::Rng;
 use crate::session::Session;
 use crate::terms::Mode;
-use crate::workload::{Workload, deepq, step};
+use crate::workload::{Batch, Workload, deepq, step};
 
 /// Exploration at its end, and while the player is judged.
 const LEAST: f64 = 0.1;
@@ -100,9 +100,7 @@ impl<'a> Learner<'a> {
             self.choose(state)?
         };
         let begun = Instant::now();
-        let (frame, starts) = (self.player.frame().to_vec(), self.player.starts());
-        let step = self.player.act(action);
-        self.replay.push(&frame, starts, action as u32, step.reward, step.terminal);
+        self.replay.play(&mut self.player, action);
         self.times.environment += begun.elapsed();
         self.times.steps += 1;
         if played < pace.before || !played.is_multiple_of(pace.steps) {
@@ -124,8 +122,8 @@ impl<'a> Learner<'a> {
 
     fn learn(&mut self) -> Result<f64> {
         let begun = Instant::now();
-        let feed = deepq::feed(&self.replay, self.batch, &mut self.rng);
-        self.session.feed(&self.training, &feed)?;
+        let batch = self.replay.sample(self.batch, &mut self.rng).unwrap_or_default();
+        self.session.feed(&self.training, &batch.tensors())?;
         self.session.run(&self.training, 1)?;
         let loss = self.session.output(&self.training, step::LOSS)?.data[0];
         self.times.update += begun.elapsed();

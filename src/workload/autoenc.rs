@@ -2,14 +2,19 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::data::digits::{self, Digits};
+use crate::data::Split;
+use crate::data::digits::Digits;
 use crate::error::Result;
 use crate::graph::{Builder, Tensor};
 use crate::nn::{self, Start::GlorotUniform, dense};
+use crate::op::optimizer::Rule;
 use crate::tensor::{DType, HostTensor};
 use crate::terms::{Mode, Preset};
 
-use super::{Data, DataSource, Entry, Feed, Metric, Optimizer, Read, Rule, Split, Workload};
+use super::info::{Workload, WorkloadInfo};
+use super::model::{Model, Optimizer, object};
+use super::samples::{Batch, DataSource, Feed, Half, Halves, Samples};
+use super::score::{Metric, Outputs, Ratio, Score};
 
 /// Pixels of an image, 28 x 28.
 const PIXELS: usize = 784;
@@ -18,11 +23,15 @@ const PIXELS: usize = 784;
 const SYNTHETIC: (usize, usize) = (4096, 512);
 
 /// Its line in the list.
-pub const ENTRY: Entry = Entry {
+pub const INFO: WorkloadInfo = WorkloadInfo {
     name: "autoenc",
     about: "variational autoencoder, 784-500-20-500-784, on digits",
     paper: "Kingma & Welling 2014, Auto-encoding variational Bayes",
     data: ("procedural handwritten-like digits", "MNIST IDX files, plain or gz"),
+    metric: Metric { name: "held-out negative ELBO", unit: "nats", factor: 1.0 },
+    plays: false,
+    shows: false,
+    scales: false,
     configure: |preset, batch| Box::new(Autoenc::new(preset, batch)),
 };
 
@@ -48,14 +57,13 @@ impl Autoenc {
     }
 }
 
-impl Workload for Autoenc {
+impl Model for Autoenc {
     fn batch(&self) -> usize {
         self.batch
     }
 
     fn config(&self) -> Map<String, Value> {
-        let config = json!({ "pixels": PIXELS, "hidden": self.hidden, "latent": self.latent });
-        config.as_object().cloned().unwrap_or_default()
+        object(json!({ "pixels": PIXELS, "hidden": self.hidden, "latent": self.latent }))
     }
 
     fn set(&mut self, name: &str, value: usize) -> bool {
@@ -98,64 +106,64 @@ impl Workload for Autoenc {
     fn optimizer(&self) -> Optimizer {
         Optimizer::new(Rule::Adam { rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 })
     }
+}
 
-    fn data(&self, source: &DataSource) -> Result<Box<dyn Data>> {
-        let open = |split| match &source.path {
+impl Workload for Autoenc {
+    fn info(&self) -> &'static WorkloadInfo {
+        &INFO
+    }
+
+    fn samples(&self, source: &DataSource) -> Result<Box<dyn Samples>> {
+        let open = |split, count| match &source.path {
             Some(path) => Digits::open(path, split, source.seed),
-            None => {
-                let n = if split == digits::Split::Train { SYNTHETIC.0 } else { SYNTHETIC.1 };
-                Digits::synthetic(source.seed, split, n)
-            }
+            None => Digits::synthetic(source.seed, split, count),
         };
-        Ok(Box::new(Images {
-            batch: self.batch,
+        Ok(Box::new(Halves {
+            size: self.batch,
             kind: if source.path.is_some() { "MNIST images" } else { "procedural digits" },
-            train: open(digits::Split::Train)?,
-            test: open(digits::Split::Test)?,
+            train: open(Split::Train, SYNTHETIC.0)?,
+            test: open(Split::Test, SYNTHETIC.1)?,
         }))
     }
+}
 
-    fn metric(&self) -> Metric {
-        Metric { name: "held-out negative ELBO", unit: "nats", factor: 1.0 }
+impl Half for Digits {
+    type Batch = DigitBatch;
+
+    fn len(&self) -> usize {
+        self.images().len()
     }
 
-    fn score(&self, feed: &Feed, read: Read) -> Result<(f64, f64)> {
-        let (mean, logvar, logits) = (read("mean")?, read("logvar")?, read("logits")?);
-        let images = feed.iter().filter(|(name, _)| *name == "image");
-        let pixels = images.flat_map(|(_, t)| t.array().data);
-        let bits = logits.data.iter().zip(pixels);
-        let cross_entropy: f64 =
-            bits.map(|(&x, t)| x.max(0.0) - x * t + (-x.abs()).exp().ln_1p()).sum();
+    fn batch(&self, step: u64, size: usize) -> DigitBatch {
+        DigitBatch { pixels: self.pixels(step, size) }
+    }
+}
+
+/// Digits [B, 784], ink from 0 to 1.
+pub(super) struct DigitBatch {
+    pixels: Vec<f32>,
+}
+
+impl Batch for DigitBatch {
+    fn tensors(&self) -> Feed {
+        let batch = self.pixels.len() / PIXELS;
+        vec![("image", HostTensor::f32([batch, PIXELS], &self.pixels))]
+    }
+}
+
+impl Score for DigitBatch {
+    /// The loss, one draw of z for each image.
+    fn score(&self, outputs: Outputs) -> Result<Ratio> {
+        let (mean, logvar, logits) = (outputs("mean")?, outputs("logvar")?, outputs("logits")?);
+        let pixels = self.pixels.iter().map(|&pixel| f64::from(pixel));
+        let cross_entropy: f64 = logits
+            .data
+            .iter()
+            .zip(pixels)
+            .map(|(&x, t)| x.max(0.0) - x * t + (-x.abs()).exp().ln_1p())
+            .sum();
         let moments = mean.data.iter().zip(&logvar.data);
         let kl: f64 = moments.map(|(m, v)| 0.5 * (v.exp() + m * m - 1.0 - v)).sum();
-        Ok((cross_entropy + kl, self.batch as f64))
-    }
-}
-
-/// Digits in batches.
-struct Images {
-    batch: usize,
-    kind: &'static str,
-    train: Digits,
-    test: Digits,
-}
-
-impl Data for Images {
-    fn batch(&mut self, split: Split, step: u64) -> Result<Feed> {
-        let images = match split {
-            Split::Train => &self.train,
-            Split::Test => &self.test,
-        };
-        let pixels = images.batch(step, self.batch);
-        Ok(vec![("image", HostTensor::f32([self.batch, PIXELS], &pixels))])
-    }
-
-    fn test_batches(&self) -> u64 {
-        self.test.images().len().div_ceil(self.batch) as u64
-    }
-
-    fn describe(&self) -> String {
-        let (train, test) = (self.train.images().len(), self.test.images().len());
-        format!("{train} + {test} {}", self.kind)
+        Ok(Ratio { sum: cross_entropy + kl, of: (self.pixels.len() / PIXELS) as f64 })
     }
 }

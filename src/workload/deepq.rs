@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::data::Split;
 use crate::error::Result;
 use crate::game::player::{Player, STACK};
-use crate::game::replay::Replay;
+use crate::game::replay::{Replay, Transitions};
 use crate::game::screen::SIDE;
 use crate::game::{self, ACTIONS};
 use crate::graph::{Builder, Tensor};
@@ -14,18 +15,26 @@ use crate::host::Instant;
 use crate::nn::{Start::HeNormal, conv_bias, dense, flatten};
 use crate::op::conv2d::Conv;
 use crate::op::ema::Ema;
+use crate::op::optimizer::Rule;
 use crate::random::Rng;
 use crate::tensor::{DType, HostTensor, TensorSpec};
 use crate::terms::{Mode, Preset};
 
-use super::{Data, DataSource, Entry, Feed, Metric, Optimizer, Read, Rule, Split, Workload};
+use super::info::{Workload, WorkloadInfo};
+use super::model::{Model, Optimizer, object};
+use super::samples::{Batch, DataSource, Feed, Samples};
+use super::score::{Metric, Outputs, Ratio, Score};
 
 /// Its line in the list.
-pub const ENTRY: Entry = Entry {
+pub const INFO: WorkloadInfo = WorkloadInfo {
     name: "deepq",
     about: "deep Q-network: 3 convolutions, 2 dense layers, plays from pixels",
     paper: "Mnih 2015, Human-level control through deep reinforcement learning",
-    data: ("an own Breakout and Catch (--env)", "none: the games are built in"),
+    data: ("its own Breakout and Catch (--env)", "none: the games are built in"),
+    metric: Metric { name: "mean greedy value", unit: "", factor: 1.0 },
+    plays: true,
+    shows: false,
+    scales: true,
     configure: |preset, batch| Box::new(Deepq::new(preset, batch)),
 };
 
@@ -76,18 +85,17 @@ impl Deepq {
     }
 }
 
-impl Workload for Deepq {
+impl Model for Deepq {
     fn batch(&self) -> usize {
         self.batch
     }
 
     fn config(&self) -> Map<String, Value> {
         let [conv1, conv2, conv3] = self.channels;
-        let config = json!({
+        object(json!({
             "conv1": conv1, "conv2": conv2, "conv3": conv3, "fc4": self.dense,
             "actions": self.actions, "period": self.period,
-        });
-        config.as_object().cloned().unwrap_or_default()
+        }))
     }
 
     fn set(&mut self, name: &str, value: usize) -> bool {
@@ -132,49 +140,32 @@ impl Workload for Deepq {
         let (rate, period) = (1.0, self.period as u32);
         g.scoped(TARGET, || g.ema(target, parameters, Ema { rate, period }));
     }
+}
 
-    fn data(&self, source: &DataSource) -> Result<Box<dyn Data>> {
-        let entry = game::find(source.game.as_deref())?;
-        let mut player = Player::new(entry, source.seed);
+impl Workload for Deepq {
+    fn info(&self) -> &'static WorkloadInfo {
+        &INFO
+    }
+
+    fn samples(&self, source: &DataSource) -> Result<Box<dyn Samples>> {
+        let game = game::find(source.game.as_deref())?;
+        let mut player = Player::new(game, source.seed);
         let (mut replay, mut rng) = (Replay::new(REMEMBERED), Rng::new(source.seed));
         let begun = Instant::now();
         for _ in 0..REMEMBERED {
-            let (frame, starts) = (player.frame().to_vec(), player.starts());
-            let action = rng.below(self.actions);
-            let step = player.act(action);
-            replay.push(&frame, starts, action as u32, step.reward, step.terminal);
+            replay.play(&mut player, rng.below(self.actions));
         }
         let environment = begun.elapsed() / REMEMBERED as u32;
-        Ok(Box::new(Transitions {
-            environment,
-            batch: self.batch,
-            game: entry.name,
-            seed: source.seed,
-            replay,
-        }))
-    }
-
-    fn plays(&self) -> bool {
-        true
-    }
-
-    fn metric(&self) -> Metric {
-        Metric { name: "mean greedy value", unit: "", factor: 1.0 }
-    }
-
-    fn score(&self, _feed: &Feed, read: Read) -> Result<(f64, f64)> {
-        let q = read("q")?;
-        let best = |row: &[f64]| row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let total = q.data.chunks(self.actions).map(best).sum();
-        Ok((total, self.batch as f64))
+        let (batch, game, seed) = (self.batch, game.name, source.seed);
+        Ok(Box::new(RandomPlay { batch, game, seed, replay, environment }))
     }
 }
 
 /// Steps that a random player takes to fill the memory that batches are drawn from.
 const REMEMBERED: usize = 512;
 
-/// Transitions of a random player.
-struct Transitions {
+/// What a random player remembers.
+struct RandomPlay {
     batch: usize,
     game: &'static str,
     seed: u64,
@@ -182,10 +173,10 @@ struct Transitions {
     environment: Duration,
 }
 
-impl Data for Transitions {
-    fn batch(&mut self, split: Split, step: u64) -> Result<Feed> {
+impl Samples for RandomPlay {
+    fn batch(&mut self, split: Split, step: u64) -> Result<Box<dyn Batch>> {
         let mut rng = Rng::new(self.seed ^ step.rotate_left(20) ^ (split as u64) << 60);
-        Ok(feed(&self.replay, self.batch, &mut rng))
+        Ok(Box::new(self.replay.sample(self.batch, &mut rng).unwrap_or_default()))
     }
 
     fn test_batches(&self) -> u64 {
@@ -201,16 +192,27 @@ impl Data for Transitions {
     }
 }
 
-/// A training step's inputs, drawn from a memory of more than a few steps.
-pub(crate) fn feed(replay: &Replay, batch: usize, rng: &mut Rng) -> Feed {
-    let drawn = replay.sample(batch, rng).unwrap_or_default();
-    vec![
-        ("state", states(batch, drawn.state)),
-        ("action", HostTensor::u32([batch], &drawn.action)),
-        ("reward", HostTensor::f32([batch], &drawn.reward)),
-        ("terminal", HostTensor::f32([batch], &drawn.terminal)),
-        ("next_state", states(batch, drawn.next_state)),
-    ]
+impl Batch for Transitions {
+    fn tensors(&self) -> Feed {
+        let batch = self.action.len();
+        vec![
+            ("state", states(batch, self.state.clone())),
+            ("action", HostTensor::u32([batch], &self.action)),
+            ("reward", HostTensor::f32([batch], &self.reward)),
+            ("terminal", HostTensor::f32([batch], &self.terminal)),
+            ("next_state", states(batch, self.next_state.clone())),
+        ]
+    }
+}
+
+impl Score for Transitions {
+    /// The largest Q of each state.
+    fn score(&self, outputs: Outputs) -> Result<Ratio> {
+        let q = outputs("q")?;
+        let best = |row: &[f64]| row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let sum = q.data.chunks(ACTIONS).map(best).sum();
+        Ok(Ratio { sum, of: self.action.len() as f64 })
+    }
 }
 
 /// States [B, 84, 84, 4] as an input.

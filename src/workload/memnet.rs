@@ -1,19 +1,26 @@
 //! memnet: an end-to-end memory network on the twenty bAbI tasks (Sukhbaatar 2015).
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use crate::data::babi::TASKS;
-use crate::data::babi::stories::{Limits, Part, Stories};
+use crate::data::babi::stories::{Limits, Stories};
 use crate::error::Result;
 use crate::graph::{Builder, Init, Tensor};
 use crate::op::embedding_bag::Tables;
 use crate::op::memory_hops::MemoryHops;
-use crate::tensor::{Array, DType, HostTensor};
+use crate::op::optimizer::Rule;
+use crate::tensor::DType;
 use crate::terms::{Mode, Preset};
 
-use super::{
-    Data, DataSource, Entry, Feed, Metric, Optimizer, Read, Rule, Split, Workload, values,
-};
+use super::curriculum::Curriculum;
+use super::info::{Workload, WorkloadInfo};
+use super::model::{Model, Optimizer, object};
+use super::samples::{DataSource, Samples};
+use super::score::Metric;
+
+mod questions;
 
 /// Lookups before the answer.
 const HOPS: usize = 3;
@@ -22,14 +29,18 @@ const HOPS: usize = 3;
 const HALVING: u64 = 25;
 
 /// Its line in the list.
-pub const ENTRY: Entry = Entry {
+pub const INFO: WorkloadInfo = WorkloadInfo {
     name: "memnet",
     about: "end-to-end memory network: 3 hops over the sentences of a story, then the answer's word",
     paper: "Sukhbaatar et al. 2015, End-to-end memory networks",
     data: (
-        "a small world that tells all 20 bAbI tasks",
+        "a small simulated world that generates all 20 bAbI tasks",
         "a folder of qaN_*_train.txt and qaN_*_test.txt",
     ),
+    metric: Metric { name: "held-out accuracy", unit: "%", factor: 100.0 },
+    plays: false,
+    shows: true,
+    scales: true,
     configure: |preset, batch| Box::new(Memnet::new(preset, batch)),
 };
 
@@ -48,7 +59,7 @@ pub struct Memnet {
     pub vocabulary: usize,
     /// The one task, or 0 for all twenty together.
     pub task: usize,
-    /// MemoryHops without softmax.
+    /// Hops without softmax.
     pub linear: bool,
     halvings: i32,
     /// Loss over the questions kept apart, of each epoch of the linear start.
@@ -76,18 +87,17 @@ impl Memnet {
     }
 }
 
-impl Workload for Memnet {
+impl Model for Memnet {
     fn batch(&self) -> usize {
         self.batch
     }
 
     fn config(&self) -> Map<String, Value> {
-        let config = json!({
+        object(json!({
             "memory": self.memory, "sentence": self.sentence, "dimension": self.dimension,
             "vocabulary": self.vocabulary, "hops": HOPS, "task": self.task,
             "linear": usize::from(self.linear),
-        });
-        config.as_object().cloned().unwrap_or_default()
+        }))
     }
 
     fn set(&mut self, name: &str, value: usize) -> bool {
@@ -135,52 +145,27 @@ impl Workload for Memnet {
         let rate = 0.01 * 0.5f32.powi(self.halvings);
         Optimizer::new(Rule::Sgd { rate }).clip(40.0)
     }
+}
 
-    fn data(&self, source: &DataSource) -> Result<Box<dyn Data>> {
+impl Workload for Memnet {
+    fn info(&self) -> &'static WorkloadInfo {
+        &INFO
+    }
+
+    fn samples(&self, source: &DataSource) -> Result<Box<dyn Samples>> {
         let limits =
             Limits { memories: self.memory, words: self.sentence, vocabulary: self.vocabulary };
         let task = (self.task > 0).then_some(self.task);
         let stories = Stories::open(source.path.as_deref(), task, source.seed, limits)?;
-        Ok(Box::new(Questions { model: self.clone(), stories }))
+        Ok(Box::new(questions::Questions { size: self.batch, stories: Arc::new(stories) }))
     }
 
-    fn metric(&self) -> Metric {
-        Metric { name: "held-out accuracy", unit: "%", factor: 100.0 }
+    fn curriculum(&mut self) -> Option<&mut dyn Curriculum> {
+        Some(self)
     }
+}
 
-    fn score(&self, feed: &Feed, read: Read) -> Result<(f64, f64)> {
-        let groups = self.scores(feed, read)?;
-        let sum = |(a, b): (f64, f64), (_, (c, d)): &(String, (f64, f64))| (a + c, b + d);
-        Ok(groups.iter().fold((0.0, 0.0), sum))
-    }
-
-    fn scores(&self, feed: &Feed, read: Read) -> Result<Vec<(String, (f64, f64))>> {
-        let logits = read("logits")?;
-        let rows = logits.data.chunks(self.vocabulary);
-        let (answers, tasks) = (values(feed, "answer"), values(feed, "task"));
-        let each = rows.zip(answers).zip(tasks).filter(|(_, task)| *task > 0);
-        let each = each.map(|((row, answer), task)| {
-            let right = f64::from(u8::from(likeliest(row) == answer));
-            (format!("task {task:2}"), (right, 1.0))
-        });
-        Ok(each.collect())
-    }
-
-    /// Cross-entropy of the questions kept apart.
-    fn judge(&self, feed: &Feed, read: Read) -> Result<Option<(f64, f64)>> {
-        let logits = read("logits")?;
-        let mut sum = (0.0, 0.0);
-        let rows = logits.data.chunks(self.vocabulary);
-        let (answers, tasks) = (values(feed, "answer"), values(feed, "task"));
-        for ((row, answer), _) in rows.zip(answers).zip(tasks).filter(|(_, task)| *task > 0) {
-            let highest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let total: f64 = row.iter().map(|x| (x - highest).exp()).sum();
-            sum.0 += highest + total.ln() - row[answer];
-            sum.1 += 1.0;
-        }
-        Ok(Some(sum))
-    }
-
+impl Curriculum for Memnet {
     /// Linear start: the softmax comes in when the loss over what is kept apart no longer falls. Then the rate
     /// is halved every 25 epochs (section 4.2).
     fn begin(&mut self) {
@@ -204,96 +189,5 @@ impl Workload for Memnet {
             self.halvings += 1;
             format!("epoch {epoch}: rate halved")
         })
-    }
-}
-
-/// The class of the largest logit.
-fn likeliest(row: &[f64]) -> usize {
-    let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-    best.map_or(0, |(at, _)| at)
-}
-
-struct Questions {
-    model: Memnet,
-    stories: Stories,
-}
-
-impl Questions {
-    fn feed(&self, part: Part, step: u64) -> Feed {
-        let Memnet { batch, memory, sentence, .. } = self.model;
-        let numbers = self.stories.batch(part, step, batch);
-        vec![
-            ("story", HostTensor::u32([batch, memory, sentence], &numbers.story)),
-            ("question", HostTensor::u32([batch, sentence], &numbers.question)),
-            ("answer", HostTensor::u32([batch], &numbers.answer)),
-            ("task", HostTensor::u32([batch], &numbers.task)),
-            ("place", HostTensor::u32([batch], &numbers.place)),
-        ]
-    }
-}
-
-impl Data for Questions {
-    fn batch(&mut self, split: Split, step: u64) -> Result<Feed> {
-        Ok(self.feed(
-            match split {
-                Split::Train => Part::Train,
-                Split::Test => Part::Test,
-            },
-            step,
-        ))
-    }
-
-    fn test_batches(&self) -> u64 {
-        self.stories.batches(Part::Test, self.model.batch)
-    }
-
-    fn epoch(&self) -> Option<u64> {
-        Some(self.stories.batches(Part::Train, self.model.batch))
-    }
-
-    fn validation(&mut self) -> Result<Vec<Feed>> {
-        let batches = self.stories.batches(Part::Validation, self.model.batch);
-        Ok((0..batches).map(|step| self.feed(Part::Validation, step)).collect())
-    }
-
-    fn describe(&self) -> String {
-        self.stories.describe()
-    }
-
-    fn show(&self, feed: &Feed, read: Read, sample: usize) -> Result<Option<String>> {
-        let (logits, attention) = (read("logits")?, read("attention")?);
-        let place = values(feed, "place")[sample];
-        let Some(question) = self.stories.questions(Part::Test).get(place) else {
-            return Ok(None);
-        };
-        Ok(Some(self.picture(question, sample, &logits, &attention)))
-    }
-}
-
-impl Questions {
-    /// A story with what each hop took of each sentence, the question and the answer.
-    fn picture(
-        &self,
-        question: &crate::data::babi::Question,
-        sample: usize,
-        logits: &Array,
-        attention: &Array,
-    ) -> String {
-        let memory = self.model.memory;
-        let of_hop = |hop: usize, i: usize| attention.data[(sample * HOPS + hop) * memory + i];
-        let mut text = format!("task {}   hop 1  hop 2  hop 3\n", question.task);
-        let kept = question.story.len().min(memory);
-        for (i, sentence) in question.story.iter().rev().take(kept).enumerate().rev() {
-            let shares: Vec<_> = (0..HOPS).map(|hop| format!("{:5.2}", of_hop(hop, i))).collect();
-            text += &format!("          {}  {}\n", shares.join("  "), sentence.join(" "));
-        }
-        let row = &logits.data[sample * self.model.vocabulary..][..self.model.vocabulary];
-        let answer = self.stories.word(likeliest(row));
-        let verdict = if answer == question.answer {
-            "right".to_string()
-        } else {
-            format!("wrong: {}", question.answer)
-        };
-        text + &format!("  {}?  {answer} ({verdict})\n", question.question.join(" "))
     }
 }

@@ -7,22 +7,31 @@ use crate::graph::{Builder, Tensor};
 use crate::nn::{BatchNorm, Start::HeNormal, conv, dense};
 use crate::op::conv2d::Conv;
 use crate::op::max_pool::MaxPool;
+use crate::op::optimizer::Rule;
 use crate::terms::{Mode, Preset};
 
 use super::images::{self, Sizes};
-use super::{Data, DataSource, Entry, Feed, Metric, Optimizer, Read, Rule, Workload};
+use super::info::{Workload, WorkloadInfo};
+use super::model::{Model, Optimizer};
+use super::samples::{DataSource, Samples};
 
 /// Its line in the list.
-pub const ENTRY: Entry = Entry {
+pub const INFO: WorkloadInfo = WorkloadInfo {
     name: "residual",
     about: "ResNet-34: 34 layers with shortcuts and batch norm, on images",
     paper: "He 2015, Deep residual learning for image recognition",
     data: images::DATA,
+    metric: images::METRIC,
+    plays: false,
+    shows: false,
+    scales: false,
     configure: |preset, batch| Box::new(Residual::new(preset, batch)),
 };
 
 /// Blocks of each stage (table 1, 34-layer).
 const BLOCKS: [usize; 4] = [3, 4, 6, 3];
+
+const NAMES: [&str; 4] = ["stage1", "stage2", "stage3", "stage4"];
 
 /// Sizes of the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +50,6 @@ impl Residual {
             Preset::Tiny => (Sizes::tiny(32, batch), [8, 16, 32, 64]),
         };
         Self { images, widths }
-    }
-
-    fn names() -> [&'static str; 4] {
-        ["stage1", "stage2", "stage3", "stage4"]
     }
 }
 
@@ -70,18 +75,18 @@ fn block<'g>(x: Tensor<'g>, norm: &BatchNorm<'g>, channels: usize, stride: usize
     (h + shortcut).relu()
 }
 
-impl Workload for Residual {
+impl Model for Residual {
     fn batch(&self) -> usize {
         self.images.batch
     }
 
     fn config(&self) -> Map<String, Value> {
-        images::config(&self.images, Self::names().into_iter().zip(self.widths))
+        images::config(&self.images, NAMES.into_iter().zip(self.widths))
     }
 
     fn set(&mut self, name: &str, value: usize) -> bool {
-        let own = Self::names().into_iter().zip(&mut self.widths);
-        images::set(&mut self.images, own, name, value)
+        let widths = NAMES.into_iter().zip(&mut self.widths);
+        images::set(&mut self.images, widths, name, value)
     }
 
     fn build<'g>(&self, g: &'g Builder, mode: Mode) -> Option<Tensor<'g>> {
@@ -112,16 +117,14 @@ impl Workload for Residual {
             decay: 1e-4,
         })
     }
+}
 
-    fn data(&self, source: &DataSource) -> Result<Box<dyn Data>> {
+impl Workload for Residual {
+    fn info(&self) -> &'static WorkloadInfo {
+        &INFO
+    }
+
+    fn samples(&self, source: &DataSource) -> Result<Box<dyn Samples>> {
         images::open(&self.images, source)
-    }
-
-    fn metric(&self) -> Metric {
-        images::METRIC
-    }
-
-    fn score(&self, feed: &Feed, read: Read) -> Result<(f64, f64)> {
-        images::score(feed, &read("logits")?)
     }
 }

@@ -2,16 +2,21 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::data::Split;
 use crate::data::speech::decode::{beam_search, edit_distance};
 use crate::data::speech::phones::fold;
-use crate::data::speech::{self as data, Inventory, Limits};
+use crate::data::speech::{self as data, Inventory, Limits, UtteranceBatch};
 use crate::error::Result;
 use crate::graph::{Builder, Init, Tensor};
 use crate::nn::{Start::HeNormal, dense, dropout};
+use crate::op::optimizer::Rule;
 use crate::tensor::{DType, HostTensor};
 use crate::terms::{Mode, Preset};
 
-use super::{Data, DataSource, Entry, Feed, Metric, Optimizer, Read, Rule, Split, Workload};
+use super::info::{Workload, WorkloadInfo};
+use super::model::{Model, Optimizer, object};
+use super::samples::{Batch, DataSource, Feed, Half, Halves, Samples};
+use super::score::{Metric, Outputs, Ratio, Score};
 
 /// 61 phones, then the blank.
 const CLASSES: usize = 62;
@@ -26,11 +31,15 @@ const DROPOUT: f32 = 0.05;
 const BEAM: usize = 8;
 
 /// Its line in the list.
-pub const ENTRY: Entry = Entry {
+pub const INFO: WorkloadInfo = WorkloadInfo {
     name: "speech",
     about: "Deep Speech: 3 dense, 1 bidirectional recurrent, 1 dense layer, CTC over phones",
     paper: "Hannun et al. 2014, Deep Speech: scaling up end-to-end speech recognition",
     data: ("formant synthesis from phone strings", "a TIMIT tree, RIFF or NIST SPHERE with .PHN"),
+    metric: Metric { name: "phone error rate", unit: "%", factor: 100.0 },
+    plays: false,
+    shows: false,
+    scales: false,
     configure: |preset, batch| Box::new(Speech::new(preset, batch)),
 };
 
@@ -67,18 +76,17 @@ impl Speech {
     }
 }
 
-impl Workload for Speech {
+impl Model for Speech {
     fn batch(&self) -> usize {
         self.batch
     }
 
     fn config(&self) -> Map<String, Value> {
-        let config = json!({
+        object(json!({
             "hidden": self.hidden, "context": self.context, "features": self.features(),
             "time": self.time, "labels": self.labels, "classes": CLASSES,
             "dropout": DROPOUT, "limit": LIMIT,
-        });
-        config.as_object().cloned().unwrap_or_default()
+        }))
     }
 
     fn set(&mut self, name: &str, value: usize) -> bool {
@@ -130,79 +138,71 @@ impl Workload for Speech {
     fn optimizer(&self) -> Optimizer {
         Optimizer::new(Rule::Nesterov { rate: 1e-4, momentum: 0.99, decay: 0.0 }).clip(100.0)
     }
+}
 
-    fn data(&self, source: &DataSource) -> Result<Box<dyn Data>> {
+impl Workload for Speech {
+    fn info(&self) -> &'static WorkloadInfo {
+        &INFO
+    }
+
+    fn samples(&self, source: &DataSource) -> Result<Box<dyn Samples>> {
         let limits = Limits { frames: self.time, labels: self.labels, context: self.context };
         let (inventory, train, test) = match self.preset {
             Preset::Full => (Inventory::Full, 256, 64),
             Preset::Tiny => (Inventory::Small, 512, 64),
         };
-        let open = |split, n| match &source.path {
+        let open = |split, count| match &source.path {
             Some(path) => data::Speech::open(path, split, source.seed, limits),
-            None => data::Speech::synthetic(source.seed, split, n, inventory, limits),
+            None => data::Speech::synthetic(source.seed, split, count, inventory, limits),
         };
-        Ok(Box::new(Utterances {
-            model: *self,
+        Ok(Box::new(Halves {
+            size: self.batch,
             kind: if source.path.is_some() { "TIMIT utterances" } else { "synthetic utterances" },
-            train: open(data::Split::Train, train)?,
-            test: open(data::Split::Test, test)?,
+            train: open(Split::Train, train)?,
+            test: open(Split::Test, test)?,
         }))
     }
+}
 
-    fn metric(&self) -> Metric {
-        Metric { name: "phone error rate", unit: "%", factor: 100.0 }
+impl Half for data::Speech {
+    type Batch = UtteranceBatch;
+
+    fn len(&self) -> usize {
+        self.len()
     }
 
+    fn batch(&self, step: u64, size: usize) -> UtteranceBatch {
+        self.batch(step, size)
+    }
+}
+
+impl Batch for UtteranceBatch {
+    fn tensors(&self) -> Feed {
+        let (batch, Limits { frames: time, labels, .. }) = (self.frames.len(), self.limits);
+        let width = self.features.len() / (batch * time);
+        vec![
+            ("features", HostTensor::f32([batch, time, width], &self.features)),
+            ("frames", HostTensor::u32([batch], &self.frames)),
+            ("labels", HostTensor::u32([batch, labels], &self.labels)),
+            ("label_lengths", HostTensor::u32([batch], &self.label_lengths)),
+        ]
+    }
+}
+
+impl Score for UtteranceBatch {
     /// Errors and labels over the 39 classes, by prefix beam search.
-    fn score(&self, feed: &Feed, read: Read) -> Result<(f64, f64)> {
-        let log_probs = read("log_probs")?;
-        let values = |name: &str| -> Vec<usize> {
-            let found = feed.iter().filter(|(n, _)| *n == name);
-            found.flat_map(|(_, t)| t.array().data).map(|x| x as usize).collect()
-        };
-        let (frames, labels, lengths) =
-            (values("frames"), values("labels"), values("label_lengths"));
+    fn score(&self, outputs: Outputs) -> Result<Ratio> {
+        let log_probs = outputs("log_probs")?;
         let (mut errors, mut total) = (0, 0);
-        for b in 0..self.batch {
-            let rows = &log_probs.data[b * self.time * CLASSES..][..frames[b] * CLASSES];
-            let heard = fold(&beam_search(rows, CLASSES, BEAM));
-            let said = fold(&labels[b * self.labels..][..lengths[b]]);
+        for (b, (&frames, &length)) in self.frames.iter().zip(&self.label_lengths).enumerate() {
+            let first = b * self.limits.frames * CLASSES;
+            let rows = &log_probs.data[first..][..frames as usize * CLASSES];
+            let labels = &self.labels[b * self.limits.labels..][..length as usize];
+            let labels: Vec<usize> = labels.iter().map(|&label| label as usize).collect();
+            let (heard, said) = (fold(&beam_search(rows, CLASSES, BEAM)), fold(&labels));
             errors += edit_distance(&heard, &said);
             total += said.len();
         }
-        Ok((errors as f64, total as f64))
-    }
-}
-
-/// Utterances in batches.
-struct Utterances {
-    model: Speech,
-    kind: &'static str,
-    train: data::Speech,
-    test: data::Speech,
-}
-
-impl Data for Utterances {
-    fn batch(&mut self, split: Split, step: u64) -> Result<Feed> {
-        let utterances = match split {
-            Split::Train => &self.train,
-            Split::Test => &self.test,
-        };
-        let Speech { batch: b, time, labels, .. } = self.model;
-        let batch = utterances.batch(step, b);
-        Ok(vec![
-            ("features", HostTensor::f32([b, time, self.model.features()], &batch.features)),
-            ("frames", HostTensor::u32([b], &batch.frames)),
-            ("labels", HostTensor::u32([b, labels], &batch.labels)),
-            ("label_lengths", HostTensor::u32([b], &batch.label_lengths)),
-        ])
-    }
-
-    fn test_batches(&self) -> u64 {
-        self.test.len().div_ceil(self.model.batch) as u64
-    }
-
-    fn describe(&self) -> String {
-        format!("{} + {} {}", self.train.len(), self.test.len(), self.kind)
+        Ok(Ratio { sum: errors as f64, of: total as f64 })
     }
 }

@@ -12,7 +12,7 @@ use crate::op::sparse::Touched;
 use crate::tensor::TensorSpec;
 use crate::terms::{Mode, Phase};
 
-use super::Workload;
+use super::model::Model;
 
 /// Name of the loss among a training program's outputs.
 pub const LOSS: &str = "loss";
@@ -23,34 +23,12 @@ pub const GRADIENTS: &str = "gradients";
 /// Names of optimiser state, each flat in the parameters' layout.
 pub const STATE: &[&str] = &["velocity", "m", "v", "mean", "square"];
 
-/// A model's optimiser.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Optimizer {
-    /// The update.
-    pub rule: Rule,
-    /// Global-norm clip over all gradients together.
-    pub clip: Option<f32>,
-}
-
-impl Optimizer {
-    /// A rule without clipping.
-    pub fn new(rule: Rule) -> Self {
-        Self { rule, clip: None }
-    }
-
-    /// Clips the global norm of the gradients to `norm`.
-    pub fn clip(self, norm: f32) -> Self {
-        let clip = Some(norm);
-        Self { clip, ..self }
-    }
-}
-
 /// The graph of a whole step for a device. One that records also outputs the model's values, every random
 /// draw and the gradients; else a training step outputs its loss only.
 ///
 /// # Errors
 /// [`crate::error::Error::Internal`] with the first fault of the model's graph.
-pub fn nodes(model: &dyn Workload, mode: Mode, caps: &Caps, recording: bool) -> Result<Graph> {
+pub fn nodes(model: &dyn Model, mode: Mode, caps: &Caps, recording: bool) -> Result<Graph> {
     let g = if recording { Builder::recording() } else { Builder::new() };
     let g = g.for_bindings(caps.max_binding);
     // The clock comes first, so that every program has it and advances it. Inference has its own: what it
@@ -72,7 +50,7 @@ pub fn nodes(model: &dyn Workload, mode: Mode, caps: &Caps, recording: bool) -> 
 }
 
 /// Backward pass, clip and update.
-fn train<'g>(g: &'g Builder, loss: Tensor<'g>, model: &dyn Workload, recording: bool) {
+fn train<'g>(g: &'g Builder, loss: Tensor<'g>, model: &dyn Model, recording: bool) {
     let optimizer = model.optimizer();
     let (parameters, lookups) = (g.parameters(), g.lookups());
     let rows = lookups.iter().map(|[_, _, rows]| *rows);

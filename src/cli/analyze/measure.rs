@@ -6,14 +6,11 @@ use crate::analysis::stationarity::STEPS;
 use crate::error::{Error, Result};
 use crate::measure::sample::interrupted;
 use crate::record::Record;
-use crate::workload;
+use crate::workload::WORKLOADS;
 
 use super::super::run::{self, RunArgs};
 use super::super::{ModeArg, Switch, output};
 use super::{AnalyzeArgs, Part, values};
-
-/// What scaling measures unless told: a convolutional net, and two whose ops are small.
-const SCALED: [&str; 3] = ["deepq", "seq2seq", "memnet"];
 
 /// Records for a part, or for all, and how the last run ended: what was measured before is analyzed all
 /// the same.
@@ -51,9 +48,8 @@ pub(super) fn records(args: &AnalyzeArgs, part: Option<Part>) -> Result<(Vec<Rec
 fn scaling(args: &AnalyzeArgs) -> Result<(Vec<Record>, Result<()>)> {
     let mut wanted = args.run.clone();
     if wanted.workload.is_empty() {
-        let is_known = |name: &&str| workload::WORKLOADS.iter().any(|w| w.name == *name);
-        let known = SCALED.into_iter().filter(is_known);
-        wanted.workload = known.map(String::from).collect();
+        let scaled = WORKLOADS.iter().filter(|w| w.scales);
+        wanted.workload = scaled.map(|w| w.name.to_string()).collect();
     }
     if wanted.mode.is_empty() {
         wanted.mode = vec![ModeArg::Train];

@@ -19,8 +19,12 @@ use super::TrainArgs;
 pub(super) fn execute(args: &TrainArgs, gpu: &Gpu) -> Result<()> {
     let source = args.data.source(args.model.seed);
     if let Some(path) = source.path {
-        let what = "deepq learns by playing: choose a game with --env, see `fathom list games`";
-        return Err(Error::Usage(format!("--data {}: {what}", path.display())));
+        let what = "learns by playing: choose a game with --env, see `fathom list games`";
+        return Err(Error::Usage(format!(
+            "--data {}: {} {what}",
+            path.display(),
+            args.model.workload
+        )));
     }
     let entry = game::find(source.game.as_deref())?;
     // The game's own pace, unless the command line says otherwise.
@@ -38,7 +42,8 @@ pub(super) fn execute(args: &TrainArgs, gpu: &Gpu) -> Result<()> {
     let seed = args.model.seed;
     let mut learner = Learner::new(gpu, [model.as_ref(), one.as_ref()], entry, seed)?;
     let note = format!(
-        "deepq {preset}, batch {}, seed {seed}, on {}\nplays {}: {}",
+        "{} {preset}, batch {}, seed {seed}, on {}\nplays {}: {}",
+        args.model.workload,
         model.batch(),
         gpu.summary,
         entry.name,

@@ -66,18 +66,18 @@ pub(super) fn induction(rng: &mut Rng, script: &mut Script) {
     let (names, colours) = (shuffled(rng, 5), shuffled(rng, 4));
     // The last one's colour is left out; one of the first two is of its kind.
     let kinds = shuffled(rng, 4);
-    let own = rng.below(2);
+    let asked = rng.below(2);
     let mut support = Vec::new();
     for i in 0..4 {
         let fact = script.say(&format!("{} is a {}.", NAMES[names[i]], KINDS[kinds[i]]));
         let colour = script.say(&format!("{} is {}.", NAMES[names[i]], COLOURS[colours[i]]));
-        if i == own {
+        if i == asked {
             support = vec![fact, colour];
         }
     }
-    support.push(script.say(&format!("{} is a {}.", NAMES[names[4]], KINDS[kinds[own]])));
+    support.push(script.say(&format!("{} is a {}.", NAMES[names[4]], KINDS[kinds[asked]])));
     let question = format!("What color is {}?", NAMES[names[4]]);
-    script.ask(&question, COLOURS[colours[own]], &support);
+    script.ask(&question, COLOURS[colours[asked]], &support);
 }
 
 /// Task 17: where shapes lie to each other.

@@ -7,10 +7,10 @@ use crate::data::Split;
 use crate::data::order::{mix, shuffled};
 use crate::error::{Error, Result};
 
-use super::{Question, TASKS, read, told};
+use super::{Question, TASKS, generated, read};
 
-/// Questions of a task that are told where there are no files: to learn from, and held out.
-const TOLD: (usize, usize) = (1000, 200);
+/// Questions that are generated of each task where there are no files: to learn from, and held out.
+const GENERATED: (usize, usize) = (1000, 200);
 
 /// Every tenth question to learn from is kept apart, to steer training by.
 const KEPT_APART: usize = 10;
@@ -35,7 +35,7 @@ pub struct Stories {
     validation: Vec<Question>,
     test: Vec<Question>,
     seed: u64,
-    told: bool,
+    generated: bool,
 }
 
 /// Which questions.
@@ -51,8 +51,10 @@ pub enum Part {
 
 /// Numbers of a batch. Where a batch is longer than what is left of the questions, the first ones follow
 /// again with task 0.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Batch {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoryBatch {
+    /// M, S and V.
+    pub limits: Limits,
     /// [B, M, S], the newest sentence first; 0 is no word.
     pub story: Vec<u32>,
     /// [B, S].
@@ -66,7 +68,8 @@ pub struct Batch {
 }
 
 impl Stories {
-    /// The questions of some tasks (all twenty where `task` is `None`) from a folder of bAbI files, or told.
+    /// The questions of some tasks (all twenty where `task` is `None`) from a folder of bAbI files, or
+    /// generated.
     ///
     /// # Errors
     /// [`Error::Data`] naming file and line, [`Error::Io`]; [`Error::Usage`] where there are more words than
@@ -83,19 +86,20 @@ impl Stories {
                 (read(folder, &tasks, Split::Train)?, read(folder, &tasks, Split::Test)?)
             }
             None => {
-                let tell = |split, count| -> Result<Vec<Question>> {
-                    let each = tasks.iter().map(|&task| told(task, split, seed, count));
+                let generate = |split, count| -> Result<Vec<Question>> {
+                    let each =
+                        tasks.iter().map(|&task| generated::questions(task, split, seed, count));
                     Ok(each.collect::<Result<Vec<_>>>()?.concat())
                 };
-                (tell(Split::Train, TOLD.0)?, tell(Split::Test, TOLD.1)?)
+                (generate(Split::Train, GENERATED.0)?, generate(Split::Test, GENERATED.1)?)
             }
         };
         let words: BTreeSet<&str> = learn.iter().chain(&test).flat_map(Question::words).collect();
         let words: Vec<String> = words.into_iter().map(str::to_string).collect();
         if words.len() >= limits.vocabulary {
             return Err(Error::Usage(format!(
-                "there are {} words, and the model has rows for {} and one for none: \
-                 --set vocabulary={} makes room",
+                "the stories have {} words, and the model has room for {} besides the one for no word: \
+                 choose --set vocabulary={}",
                 words.len(),
                 limits.vocabulary - 1,
                 words.len() + 1
@@ -106,8 +110,8 @@ impl Stories {
             if let Some(long) = sentences.filter(|s| s.len() > limits.words).max_by_key(|s| s.len())
             {
                 return Err(Error::Usage(format!(
-                    "task {}: '{}' has {} words, and a sentence of the model has {}: --set sentence={} \
-                     makes room",
+                    "task {}: '{}' has {} words, and the model's sentences have {}: choose \
+                     --set sentence={}",
                     question.task,
                     long.join(" "),
                     long.len(),
@@ -121,7 +125,15 @@ impl Stories {
         let validation: Vec<_> = validation.map(|(_, question)| question.clone()).collect();
         let mut at = 0..;
         learn.retain(|_| !at.next().is_some_and(apart));
-        Ok(Self { limits, words, train: learn, validation, test, seed, told: folder.is_none() })
+        Ok(Self {
+            limits,
+            words,
+            train: learn,
+            validation,
+            test,
+            seed,
+            generated: folder.is_none(),
+        })
     }
 
     /// The questions of a part.
@@ -139,7 +151,8 @@ impl Stories {
         at.and_then(|at| self.words.get(at)).map_or("", String::as_str)
     }
 
-    /// `18,000 + 2,000 + 4,000 questions of all 20 tasks, told; 155 words`.
+    /// `18,000 + 2,000 + 4,000 questions of all 20 tasks, told here (..); 155 words`.
+    /// Records hold this text and are compared only where it is the same, so that it stays as it is.
     pub fn describe(&self) -> String {
         let (first, last) = (self.train.first(), self.train.last());
         let tasks = match (first, last) {
@@ -151,7 +164,7 @@ impl Stories {
             self.train.len(),
             self.validation.len(),
             self.test.len(),
-            if self.told { ", told here" } else { "" },
+            if self.generated { ", told here" } else { "" },
             self.words.len()
         )
     }
@@ -162,10 +175,17 @@ impl Stories {
     }
 
     /// Batch `step`: of those to learn from in a seeded order, another one each epoch.
-    pub fn batch(&self, part: Part, step: u64, size: usize) -> Batch {
+    pub fn batch(&self, part: Part, step: u64, size: usize) -> StoryBatch {
         let questions = self.questions(part);
         let count = questions.len() as u64;
-        let mut batch = Batch::default();
+        let mut batch = StoryBatch {
+            limits: self.limits,
+            story: Vec::new(),
+            question: Vec::new(),
+            answer: Vec::new(),
+            task: Vec::new(),
+            place: Vec::new(),
+        };
         for place in step * size as u64..(step + 1) * size as u64 {
             let (epoch, at) = (place / count, place % count);
             let at = match part {
@@ -178,7 +198,7 @@ impl Stories {
         batch
     }
 
-    fn add(&self, question: &Question, at: u64, again: bool, batch: &mut Batch) {
+    fn add(&self, question: &Question, at: u64, again: bool, batch: &mut StoryBatch) {
         let Limits { memories, words, .. } = self.limits;
         let newest = question.story.iter().rev().take(memories);
         let mut story = vec![0; memories * words];

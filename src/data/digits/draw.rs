@@ -4,8 +4,30 @@
 //! the same bytes on every machine.
 
 use crate::data::idx::{Image, PIXELS, SIDE};
+use crate::data::order::mix;
 
-use super::Rng;
+/// SplitMix64 (Steele, Lea and Flood 2014).
+pub(super) struct Rng(u64);
+
+impl Rng {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// From 0 up to but without 1.
+    fn uniform(&mut self) -> f32 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        (mix(self.0) >> 40) as f32 / (1 << 24) as f32
+    }
+
+    fn range(&mut self, low: f32, high: f32) -> f32 {
+        low + (high - low) * self.uniform()
+    }
+
+    pub(super) fn below(&mut self, n: usize) -> usize {
+        (self.uniform() * n as f32) as usize
+    }
+}
 
 type Point = [f32; 2];
 /// Strokes, each a smooth curve through its points; a corner is where two strokes meet.
@@ -38,8 +60,8 @@ pub(super) fn draw(label: usize, rng: &mut Rng) -> Image {
     // Fit the digit and its ink into MNIST's box of about 20x20 pixels.
     let radius = rng.range(0.7, 1.6);
     let corner = |pick: fn(f32, f32) -> f32, axis: usize| {
-        let all = segments.as_flattened().iter().map(|point| point[axis]);
-        all.reduce(pick).unwrap_or(0.0)
+        let places = segments.as_flattened().iter().map(|point| point[axis]);
+        places.reduce(pick).unwrap_or(0.0)
     };
     let (low, high) =
         ([0, 1].map(|axis| corner(f32::min, axis)), [0, 1].map(|axis| corner(f32::max, axis)));

@@ -57,7 +57,7 @@ fn members(path: &Path, what: &str, start: u64, len: u64) -> Result<Vec<Member>>
     let section = Section { file, start, len, at: 0 };
     let mut archive = tar::Archive::new(section);
     let entries = archive.entries_with_seek();
-    let mut all = Vec::new();
+    let mut members = Vec::new();
     let mut end = 0;
     for entry in entries.map_err(|e| bad(0, e.to_string()))? {
         let entry = entry.map_err(|e| bad(end, e.to_string()))?;
@@ -74,16 +74,16 @@ fn members(path: &Path, what: &str, start: u64, len: u64) -> Result<Vec<Member>>
             );
             return Err(bad(at, why));
         }
-        all.push(Member { name, start: start + at, len: size });
+        members.push(Member { name, start: start + at, len: size });
     }
     // A tar ends with two blocks of zeros; without them something is missing.
     if end.next_multiple_of(512) + 1024 > len {
         return Err(bad(len, "the archive is cut short".into()));
     }
-    if all.is_empty() {
+    if members.is_empty() {
         return Err(bad(0, "no files in it".into()));
     }
-    Ok(all)
+    Ok(members)
 }
 
 /// Lists the tar of tars `path`; classes are its members' names, sorted.

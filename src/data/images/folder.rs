@@ -45,16 +45,16 @@ pub(super) fn list(path: &Path, skip_bad: bool, skipped: &mut Vec<String>) -> Re
 
 /// What a folder holds, sorted, hidden entries left out.
 fn entries(path: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let mut all = Vec::new();
+    let mut files = Vec::new();
     for entry in std::fs::read_dir(path).map_err(Error::io("read", path))? {
         let entry = entry.map_err(Error::io("read", path))?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if !name.starts_with('.') {
-            all.push((name, entry.path()));
+            files.push((name, entry.path()));
         }
     }
-    all.sort();
-    Ok(all)
+    files.sort();
+    Ok(files)
 }
 
 fn folders(path: &Path) -> Result<Vec<String>> {
@@ -68,7 +68,7 @@ fn images(
     skip_bad: bool,
     skipped: &mut Vec<String>,
 ) -> Result<Vec<Stored>> {
-    let mut all = Vec::new();
+    let mut images = Vec::new();
     for (label, class) in (0..).zip(classes) {
         let folder = path.join(class);
         if !folder.is_dir() {
@@ -76,7 +76,7 @@ fn images(
         }
         for (name, file) in entries(&folder)? {
             if is_image(&file) {
-                all.push(Stored { file: Arc::new(file), part: None, name, label });
+                images.push(Stored { file: Arc::new(file), part: None, name, label });
                 continue;
             }
             let what =
@@ -88,7 +88,7 @@ fn images(
             skipped.push(error.to_string());
         }
     }
-    Ok(all)
+    Ok(images)
 }
 
 /// By its name; what the bytes are is seen when they are decoded.

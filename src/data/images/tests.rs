@@ -83,11 +83,11 @@ fn drawn_images_are_the_same_again_and_every_class_is_about_as_frequent() {
     let mut again = open(&want(None)).unwrap();
     let mut counts = [0; 10];
     for step in 0..1000 {
-        let (pixels, labels) = images.batch(Split::Train, step).unwrap();
-        assert_eq!(pixels.len(), 4 * 24 * 24 * 3);
-        labels.iter().for_each(|&l| counts[l as usize] += 1);
+        let batch = images.batch(Split::Train, step).unwrap();
+        assert_eq!(batch.pixels.len(), 4 * 24 * 24 * 3);
+        batch.labels.iter().for_each(|&l| counts[l as usize] += 1);
         if step == 17 {
-            assert_eq!(again.batch(Split::Train, 17).unwrap(), (pixels, labels));
+            assert_eq!(again.batch(Split::Train, 17).unwrap(), batch);
         }
     }
     assert!(counts.iter().all(|c| (320..480).contains(c)), "{counts:?}");

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::data::Split;
 use crate::error::{Error, Result};
 
+use super::audio;
 use super::phn::{self, Segment};
-use super::{Split, audio};
 
 /// The sentences of a split, as pairs of audio and phone files, in the order of their paths. The two
 /// dialect sentences (SA1, SA2) that every speaker reads are left out, as is customary, since they

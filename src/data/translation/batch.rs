@@ -2,14 +2,19 @@
 
 use std::path::Path;
 
+use crate::data::Split;
 use crate::data::order::{mix, shuffled};
 use crate::error::{Error, Result};
 
-use super::{Corpus, EOS, GO, Origin, PAD, Pair, Split};
+use super::corpus::{Corpus, Origin};
+use super::pair::Pair;
+use super::vocabulary::{EOS, GO, PAD};
 
 /// Pairs padded to the lengths (S, T) of a bucket.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Batch {
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TranslationBatch {
+    /// The bucket (S, T).
+    pub bucket: (usize, usize),
     /// [B, S]: words, then PAD; in reading order.
     pub source: Vec<u32>,
     /// [B, T]: GO, words, EOS, then PAD.
@@ -48,21 +53,22 @@ impl Corpus {
         bucket: usize,
         step: u64,
         batch_size: usize,
-    ) -> Result<Batch> {
+    ) -> Result<TranslationBatch> {
         let pairs = self.pairs(split, bucket);
         if pairs.is_empty() {
             return Err(self.empty(split, bucket));
         }
         let n = pairs.len() as u64;
         let first = step.wrapping_mul(batch_size as u64);
-        let mut batch = Batch { source: Vec::new(), target: Vec::new(), target_weight: Vec::new() };
+        let lengths = self.buckets[bucket];
+        let mut batch = TranslationBatch { bucket: lengths, ..TranslationBatch::default() };
         for k in (0..batch_size as u64).map(|i| first.wrapping_add(i)) {
             let key = mix(self.seed ^ mix((k / n) ^ ((bucket as u64) << 48)));
             let place = match split {
                 Split::Train => shuffled(k % n, n, key),
                 Split::Test => k % n,
             };
-            batch.push(&pairs[place as usize], self.buckets[bucket]);
+            batch.push(&pairs[place as usize]);
         }
         Ok(batch)
     }
@@ -83,15 +89,16 @@ impl Corpus {
             _ => format!("these have: {}", filled.join(", ")),
         };
         let file = match &self.origin {
-            Origin::Made => Path::new("built-in text"),
+            Origin::Generated => Path::new("built-in text"),
             Origin::Folder { path, .. } => path,
         };
         Error::data(file, name(bucket), format!("no {which} pairs in it; {others}"))
     }
 }
 
-impl Batch {
-    fn push(&mut self, pair: &Pair, (source, target): (usize, usize)) {
+impl TranslationBatch {
+    fn push(&mut self, pair: &Pair) {
+        let (source, target) = self.bucket;
         let rows = self.target_weight.len() / target + 1;
         self.source.extend(&pair.source);
         self.source.resize(rows * source, PAD);

@@ -1,4 +1,4 @@
-//! A synchronous grammar: a sentence is drawn once as a tree, and told in two languages.
+//! A synchronous grammar: a sentence is drawn once as a tree, and worded in two languages.
 //!
 //! ```text
 //! sentence    clause (conjunction clause)* (. | ?)
@@ -10,7 +10,7 @@
 //! That is the source. No two trees read the same: prepositions belong to the clause, what follows a noun
 //! belongs to the nearest one, and each verb either takes an object or doesn't. So the target is a function
 //! of the source. It differs in order (verb last, adjectives after the noun, owner before owned,
-//! prepositions after their phrase, questions told by the first word) and in agreement (articles, adjectives
+//! prepositions after their phrase, questions marked by the first word) and in agreement (articles, adjectives
 //! and relative pronouns with the class of the noun, which only the noun knows; verbs of the past, one form
 //! in the source, with the number of their subject).
 
@@ -68,7 +68,7 @@ pub(super) struct Clause {
     pub(super) predicate: Predicate,
 }
 
-/// A sentence before it is told in either language.
+/// A sentence before it has words in either language.
 #[derive(Debug)]
 pub(super) struct Sentence {
     pub(super) clauses: Vec<Clause>,

@@ -142,7 +142,8 @@ mod tests {
                 assert_eq!(words.len(), room - unused);
                 let distinct: HashSet<_> = words.iter().collect();
                 assert_eq!(distinct.len(), words.len());
-                let tokens = words.iter().map(|w| super::super::tokenize(w.as_bytes()).unwrap());
+                let tokens =
+                    words.iter().map(|w| super::super::token::tokenize(w.as_bytes()).unwrap());
                 assert!(tokens.zip(words).all(|(tokens, word)| tokens == [word.as_str()]));
             }
         }

@@ -44,27 +44,27 @@ pub(super) fn find(folder: &Path) -> Result<Files> {
     let mut parts = list(folder)?;
     let train = parts.remove(TRAIN).unwrap_or_default();
     let count = train.len();
-    let found = names(TRAIN, &train);
+    let files = names(TRAIN, &train);
     let (languages, train) = two(train).ok_or_else(|| {
         let form = "one sentence a line in two languages XX and YY, plain or .gz";
         bad(match count {
             0 => format!("neither train.XX nor train.YY is here: expected {form}"),
             1 => {
-                format!("only {found} is here: the same sentences in a second language are missing")
+                format!("only {files} is here: the same sentences in a second language are missing")
             }
             _ => format!(
-                "{found}: {count} languages, expected two; put each pair into its own folder"
+                "{files}: {count} languages, expected two; put each pair into its own folder"
             ),
         })
     })?;
     let held_out = HELD_OUT.iter().find_map(|&name| Some((name, parts.remove(name)?)));
     let test = held_out.map(|(name, part)| {
-        let found = names(name, &part);
+        let files = names(name, &part);
         let pair = two(part).filter(|(own, _)| *own == languages);
         let [first, second] = &languages;
         pair.map(|(_, files)| files).ok_or_else(|| {
             bad(format!(
-                "{found}: expected {name}.{first} and {name}.{second}, the languages of train"
+                "{files}: expected {name}.{first} and {name}.{second}, the languages of train"
             ))
         })
     });

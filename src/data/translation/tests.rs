@@ -3,11 +3,14 @@ use std::fs;
 
 use tempfile::TempDir;
 
+use crate::data::Split;
+use crate::error::{Error, Result};
+
 use super::*;
 
 mod batches;
 mod files;
-mod made_up;
+mod generated;
 
 const SPLITS: [Split; 2] = [Split::Train, Split::Test];
 
@@ -15,7 +18,7 @@ fn want(vocabulary: usize, buckets: &[(usize, usize)]) -> Want {
     Want { seed: 5, vocabularies: [vocabulary; 2], buckets: buckets.to_vec() }
 }
 
-fn made(vocabulary: usize, buckets: usize, sizes: [usize; 2]) -> Corpus {
+fn generated(vocabulary: usize, buckets: usize, sizes: [usize; 2]) -> Corpus {
     Corpus::built_in(&want(vocabulary, &BUCKETS[..buckets]), sizes).unwrap()
 }
 

@@ -1,9 +1,11 @@
 //! Pairs while they come in, before the words have their ids.
 
+use crate::data::Split;
 use crate::error::{Error, Result};
 
+use super::pair::{BUCKETS, Pair};
+use super::token;
 use super::vocabulary::Words;
-use super::{BUCKETS, Pair, Split, token};
 
 /// Pairs by split and bucket while they come in; their words are numbers in `words`.
 #[derive(Debug)]

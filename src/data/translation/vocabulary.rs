@@ -109,8 +109,8 @@ impl Words {
             words.push(self.words[number].clone());
         }
         // What the special ids print as is not looked up: a text may have such words of its own.
-        let own = words.iter().cloned().zip(0..).skip(SPECIAL.len());
-        let ids = own.collect();
+        let named = words.iter().cloned().zip(0..).skip(SPECIAL.len());
+        let ids = named.collect();
         (Vocabulary { words, ids }, known)
     }
 }

@@ -137,8 +137,8 @@ fn zipf(n: usize) -> Vec<f64> {
         Some(*sum)
     });
     let sums: Vec<f64> = sums.collect();
-    let all = sums.last().copied().unwrap_or(1.0);
-    sums.into_iter().map(|sum| sum / all).collect()
+    let total = sums.last().copied().unwrap_or(1.0);
+    sums.into_iter().map(|sum| sum / total).collect()
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ fn a_full_bucket_has_no_padding() {
 
 #[test]
 fn an_epoch_has_every_pair_once() {
-    let corpus = made(1000, 4, [300, 60]);
+    let corpus = generated(1000, 4, [300, 60]);
     for split in SPLITS {
         let n = corpus.pairs(split, 2).len();
         let batches = |from: u64| {
@@ -58,7 +58,7 @@ fn an_epoch_has_every_pair_once() {
 
 #[test]
 fn steps_draw_buckets_by_their_share() {
-    let corpus = made(1000, 4, [300, 1]);
+    let corpus = generated(1000, 4, [300, 1]);
     let mut counts = [0; 4];
     for step in 0..4000 {
         counts[corpus.bucket(1, step)] += 1;
@@ -76,7 +76,7 @@ fn an_empty_bucket_is_named_with_those_that_have_pairs() {
     let error = open(&text).unwrap().batch(Split::Train, 2, 0, 4).unwrap_err();
     let text = "bucket 2 (20, 25): no training pairs in it; these have: bucket 0 (5, 10)";
     assert!(matches!(&error, Error::Data { .. }) && error.to_string().ends_with(text), "{error}");
-    let corpus = made(200, 1, [4, 4]);
+    let corpus = generated(200, 1, [4, 4]);
     let error = corpus.batch(Split::Test, 7, 0, 4).unwrap_err().to_string();
     assert!(error.starts_with("built-in text: bucket 7: no held-out pairs"), "{error}");
 }

@@ -1,6 +1,7 @@
 //! Files as they come, and what is wrong with them.
 
 use std::io::Write;
+use std::path::Path;
 
 use flate2::{Compression, write::GzEncoder};
 
@@ -52,7 +53,7 @@ fn what_is_left_out_or_held_out_is_said() {
     assert!(text.starts_with("41 + 3 de-en sentence pairs in "), "{text}");
     let end = "3 pairs too long for every bucket left out, every 20th training pair held out";
     assert!(text.ends_with(end) && corpus.too_long() == 3, "{text}");
-    let built_in = made(200, 4, [20, 5]).describe();
+    let built_in = generated(200, 4, [20, 5]).describe();
     assert_eq!(built_in, "20 + 5 built-in sentence pairs in 4 buckets, vocabularies of 190 + 200");
 }
 

@@ -1,4 +1,4 @@
-//! Tells a sentence in the source language and in the target language: see the grammar for how they differ.
+//! The words of a sentence in the source and in the target language: see the grammar for how they differ.
 
 use super::grammar::{Noun, Phrase, Predicate, Sentence};
 use super::language::{Lexicon, article, class, fixed, relative};

@@ -1,4 +1,4 @@
-//! What is made up.
+//! What is generated.
 
 use std::collections::HashMap;
 
@@ -7,9 +7,9 @@ use crate::data::order::mix;
 use super::*;
 
 #[test]
-fn made_up_text_is_a_function_of_the_seed() {
-    let one = made(200, 4, [200, 50]);
-    let again = made(200, 4, [200, 50]);
+fn generated_text_is_a_function_of_the_seed() {
+    let one = generated(200, 4, [200, 50]);
+    let again = generated(200, 4, [200, 50]);
     let other = Corpus::built_in(&Want { seed: 6, ..want(200, &BUCKETS) }, [200, 50]).unwrap();
     for split in SPLITS {
         assert!(all(&one, split).eq(all(&again, split)));
@@ -28,7 +28,7 @@ fn made_up_text_is_a_function_of_the_seed() {
 /// A change of the languages changes what every record was measured on: make it knowingly.
 #[test]
 fn the_same_sentences_on_every_machine() {
-    let corpus = made(200, 4, [200, 20]);
+    let corpus = generated(200, 4, [200, 20]);
     let texts = SPLITS.iter().flat_map(|&split| all(&corpus, split));
     let texts: Vec<_> = texts
         .map(|pair| {
@@ -43,7 +43,7 @@ fn the_same_sentences_on_every_machine() {
 
 #[test]
 fn lengths_fill_the_buckets() {
-    let corpus = made(1000, 4, [4000, 400]);
+    let corpus = generated(1000, 4, [4000, 400]);
     for split in SPLITS {
         let total = all(&corpus, split).count();
         for (bucket, share) in [0.15, 0.25, 0.35, 0.25].into_iter().enumerate() {
@@ -67,11 +67,11 @@ fn lengths_fill_the_buckets() {
 
 #[test]
 fn few_pairs_are_enough_for_every_bucket() {
-    let corpus = made(200, 4, [4, 4]);
+    let corpus = generated(200, 4, [4, 4]);
     assert!(
         (0..4).all(|bucket| { SPLITS.iter().all(|&split| corpus.pairs(split, bucket).len() == 1) })
     );
-    let smallest = made(58, 1, [50, 5]);
+    let smallest = generated(58, 1, [50, 5]);
     assert_eq!(smallest.frequencies(), [1.0, 0.0, 0.0, 0.0]);
     assert!(
         all(&smallest, Split::Train)
@@ -80,9 +80,9 @@ fn few_pairs_are_enough_for_every_bucket() {
 }
 
 #[test]
-fn every_made_up_word_is_in_the_vocabulary() {
+fn every_generated_word_is_in_the_vocabulary() {
     for vocabulary in [58, 200, 40_000] {
-        let corpus = made(vocabulary, 4, [500, 500]);
+        let corpus = generated(vocabulary, 4, [500, 500]);
         for side in [Side::Source, Side::Target] {
             let len = corpus.vocabulary(side).len();
             assert!(len <= vocabulary && len + 10 >= vocabulary, "{len} of {vocabulary}");
@@ -96,7 +96,7 @@ fn every_made_up_word_is_in_the_vocabulary() {
 
 #[test]
 fn a_sentence_has_one_translation_and_is_of_one_split() {
-    let corpus = made(58, 2, [20_000, 1000]);
+    let corpus = generated(58, 2, [20_000, 1000]);
     let mut known: HashMap<&[u32], (&[u32], Split)> = HashMap::new();
     let mut met_again = 0;
     for split in SPLITS {
@@ -113,7 +113,7 @@ fn a_sentence_has_one_translation_and_is_of_one_split() {
 
 #[test]
 fn frequent_words_are_much_more_frequent() {
-    let corpus = made(40_000, 4, [20_000, 1]);
+    let corpus = generated(40_000, 4, [20_000, 1]);
     for side in [Side::Source, Side::Target] {
         let mut counts = vec![0_u32; corpus.vocabulary(side).len()];
         for pair in all(&corpus, Split::Train) {
@@ -129,7 +129,7 @@ fn frequent_words_are_much_more_frequent() {
 }
 
 #[test]
-fn what_cannot_be_made_up_is_refused() {
+fn what_cannot_be_generated_is_refused() {
     type Case<'a> = (&'a [(usize, usize)], usize, [usize; 2], &'a str);
     let cases: [Case<'_>; 6] = [
         (&BUCKETS, 200, [0, 5], "at least one pair"),

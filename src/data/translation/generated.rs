@@ -1,14 +1,15 @@
-//! Built-in text: sentences of the lengths that the buckets ask for.
+//! Generated text: sentences of the lengths that the buckets ask for.
 
+use crate::data::Split;
 use crate::data::order::mix;
 use crate::error::{Error, Result};
 use crate::random::Rng;
 
 use super::grammar::{Author, SHORTEST};
 use super::language::Lexicon;
+use super::pair::{BUCKETS, Pair, Want};
 use super::text::{Text, fitting};
 use super::vocabulary::Words;
-use super::{BUCKETS, Pair, Split, Want};
 
 /// How a real corpus fills the buckets, roughly.
 const SHARES: [f64; BUCKETS.len()] = [0.15, 0.25, 0.35, 0.25];
@@ -19,7 +20,7 @@ const HELD_OUT: u64 = 8;
 /// Draws of a pair before its bucket counts as too narrow: one in [`HELD_OUT`] is of the right split.
 const ATTEMPTS: usize = 1000;
 
-/// Makes up the pairs of both splits.
+/// Generates the pairs of both splits.
 pub(super) fn text(want: &Want, sizes: [usize; 2]) -> Result<Text> {
     if sizes.contains(&0) {
         let what = "a corpus needs at least one pair to learn from and one held out";

@@ -1,0 +1,115 @@
+//! The nets of images of the years before shortcuts: five stages of convolutions and three dense layers.
+
+use serde_json::{Map, Value};
+
+use crate::error::Result;
+use crate::graph::{Builder, Tensor};
+use crate::nn::{Start::HeNormal, dense, dropout, flatten};
+use crate::op::optimizer::Rule;
+use crate::terms::Mode;
+
+use super::curriculum::Curriculum;
+use super::images::{self, Sizes};
+use super::info::{Workload, WorkloadInfo};
+use super::model::{Model, Optimizer};
+use super::samples::{DataSource, Samples};
+
+/// Such a net with its sizes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Classic {
+    /// Its line in the list.
+    pub(super) info: &'static WorkloadInfo,
+    /// From images over convolutions of these channels to what the dense layers see.
+    pub(super) stages: fn(Tensor<'_>, [usize; 5]) -> Tensor<'_>,
+    /// Batch, image and classes.
+    pub(super) images: Sizes,
+    /// Channels of each stage.
+    pub(super) channels: [usize; 5],
+    /// Units of fc6 and fc7.
+    pub(super) dense: [usize; 2],
+    /// How training goes.
+    pub(super) pace: Pace,
+}
+
+impl Classic {
+    const NAMES: [&'static str; 7] = ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"];
+}
+
+impl Model for Classic {
+    fn batch(&self) -> usize {
+        self.images.batch
+    }
+
+    fn config(&self) -> Map<String, Value> {
+        let units = self.channels.into_iter().chain(self.dense);
+        images::config(&self.images, Self::NAMES.into_iter().zip(units))
+    }
+
+    fn set(&mut self, name: &str, value: usize) -> bool {
+        let units = self.channels.iter_mut().chain(&mut self.dense);
+        images::set(&mut self.images, Self::NAMES.into_iter().zip(units), name, value)
+    }
+
+    fn build<'g>(&self, g: &'g Builder, mode: Mode) -> Option<Tensor<'g>> {
+        let training = mode == Mode::Train;
+        let h = (self.stages)(images::input(g, &self.images), self.channels);
+        let h = dense(flatten(h), "fc6", self.dense[0], HeNormal).relu();
+        let h = dropout(h, "fc6", 0.5, training);
+        let h = dense(h, "fc7", self.dense[1], HeNormal).relu();
+        let h = dropout(h, "fc7", 0.5, training);
+        images::loss(dense(h, "fc8", self.images.classes, HeNormal), mode)
+    }
+
+    /// The optimiser that both papers publish.
+    fn optimizer(&self) -> Optimizer {
+        Optimizer::new(Rule::Momentum {
+            rate: 0.01 * 0.1f32.powi(self.pace.drops),
+            momentum: 0.9,
+            decay: 5e-4,
+        })
+    }
+}
+
+impl Workload for Classic {
+    fn info(&self) -> &'static WorkloadInfo {
+        self.info
+    }
+
+    fn samples(&self, source: &DataSource) -> Result<Box<dyn Samples>> {
+        images::open(&self.images, source)
+    }
+
+    fn curriculum(&mut self) -> Option<&mut dyn Curriculum> {
+        Some(&mut self.pace)
+    }
+}
+
+/// A rate that is divided by ten when the held-out error stops falling (Krizhevsky 2012, section 5; Simonyan
+/// & Zisserman 2014, section 3.1): after four epochs without a new lowest, three times at most.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Pace {
+    drops: i32,
+    lowest: f64,
+    without: u32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { drops: 0, lowest: f64::INFINITY, without: 0 }
+    }
+}
+
+impl Curriculum for Pace {
+    fn follow(&mut self, epoch: u64, error: f64) -> Option<String> {
+        if error < self.lowest {
+            (self.lowest, self.without) = (error, 0);
+            return None;
+        }
+        self.without += 1;
+        if self.without < 4 || self.drops == 3 {
+            return None;
+        }
+        (self.drops, self.without) = (self.drops + 1, 0);
+        Some(format!("epoch {epoch}: rate divided by ten"))
+    }
+}

@@ -1,0 +1,117 @@
+//! Where samples come from, and where a batch of them becomes tensors.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::data::Split;
+use crate::error::Result;
+use crate::tensor::HostTensor;
+
+use super::score::Score;
+
+/// Named tensors for the inputs of a step.
+pub type Feed = Vec<(&'static str, HostTensor)>;
+
+/// Where samples come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DataSource {
+    /// The real data set; `None` for the built-in generator.
+    pub path: Option<PathBuf>,
+    /// Leave out samples that cannot be read, and say which, instead of ending with the error.
+    pub skip_bad: bool,
+    /// The game that deepq plays; `None` for the first of the list.
+    pub game: Option<String>,
+    /// Of the generator and of the order.
+    pub seed: u64,
+}
+
+/// A workload's samples, in batches of its shapes.
+pub trait Samples {
+    /// Batch `step` of a split, in a seeded order in which each epoch has every sample once.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Data`], [`crate::error::Error::Io`] for a sample that cannot be read.
+    fn batch(&mut self, split: Split, step: u64) -> Result<Box<dyn Batch>>;
+
+    /// Batches that hold every held-out sample once.
+    fn test_batches(&self) -> u64;
+
+    /// What it is: `2,000 + 500 procedural digits`.
+    fn describe(&self) -> String;
+
+    /// Steps in which training sees every sample once, where it has an end.
+    fn epoch(&self) -> Option<u64> {
+        None
+    }
+
+    /// Batches of the samples that training is steered by: see [`Score::judge`].
+    ///
+    /// # Errors
+    /// As [`Samples::batch`].
+    fn validation(&mut self) -> Result<Vec<Box<dyn Batch>>> {
+        (0..self.test_batches()).map(|step| self.batch(Split::Test, step)).collect()
+    }
+
+    /// Which of [`super::Model::buckets`] a batch is for.
+    fn bucket(&self, split: Split, step: u64) -> usize {
+        let _ = (split, step);
+        0
+    }
+
+    /// What a step of the game took, where samples come from playing.
+    fn environment(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Samples left out so far because they could not be read, and why.
+    fn skipped(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// A batch of samples. It keeps its own types, by which the model's outputs are scored; here it becomes tensors.
+pub trait Batch: Score {
+    /// The inputs of a step, by name.
+    fn tensors(&self) -> Feed;
+}
+
+/// A set that is read the same way for either split, and never ends.
+pub(super) trait Half {
+    /// Its batches.
+    type Batch: Batch + 'static;
+
+    /// Samples in it.
+    fn len(&self) -> usize;
+
+    /// Batch `step` of `size` samples; each epoch has an order of its own.
+    fn batch(&self, step: u64, size: usize) -> Self::Batch;
+}
+
+/// Two such sets: to learn from, and held out.
+#[derive(Debug)]
+pub(super) struct Halves<S> {
+    /// Samples in a batch.
+    pub(super) size: usize,
+    /// What they are.
+    pub(super) kind: &'static str,
+    pub(super) train: S,
+    pub(super) test: S,
+}
+
+impl<S: Half> Samples for Halves<S> {
+    fn batch(&mut self, split: Split, step: u64) -> Result<Box<dyn Batch>> {
+        let half = match split {
+            Split::Train => &self.train,
+            Split::Test => &self.test,
+        };
+        Ok(Box::new(half.batch(step, self.size)))
+    }
+
+    fn test_batches(&self) -> u64 {
+        self.test.len().div_ceil(self.size) as u64
+    }
+
+    fn describe(&self) -> String {
+        format!("{} + {} {}", self.train.len(), self.test.len(), self.kind)
+    }
+}
