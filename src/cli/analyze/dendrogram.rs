@@ -1,6 +1,7 @@
 //! A tree of clusters in text.
 
 use crate::analysis::similarity::Similarity;
+use crate::report::number::digits;
 
 /// Columns for heights.
 const WIDTH: usize = 48;
@@ -52,7 +53,7 @@ pub(super) fn draw(one: &Similarity) -> String {
         format!("{name:longest$} {}\n", drawn.trim_end())
     };
     let tree: String = names.iter().zip(&canvas).map(line).collect();
-    let end = super::similar::end(most);
+    let end = digits(most);
     format!("{tree}{:longest$} 0{end:>width$}\n", "", width = WIDTH - 1)
 }
 

@@ -2,7 +2,6 @@
 
 use crate::analysis::similarity::{self, Linkage, Similarity};
 use crate::record::Record;
-use crate::report::number::digits;
 
 use super::super::table::sections::Section;
 use super::super::table::{Cell as Field, Table};
@@ -87,9 +86,4 @@ fn name(one: &Similarity, cluster: usize) -> String {
             format!("{} + {}", name(one, merge.left), name(one, merge.right))
         }
     }
-}
-
-/// A scale's end.
-pub(super) fn end(height: f64) -> String {
-    digits(height)
 }
