@@ -3,6 +3,7 @@
 pub mod cell;
 pub mod host;
 pub mod kernel;
+pub mod kernels;
 pub mod peak;
 pub mod profile;
 pub mod room;

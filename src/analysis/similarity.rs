@@ -30,6 +30,21 @@ pub enum Linkage {
     Complete,
 }
 
+impl Linkage {
+    /// Every linkage, that of the paper first.
+    pub const ALL: [Self; 4] = [Self::Centroid, Self::Average, Self::Single, Self::Complete];
+
+    /// `centroid`, `average`, `single`, `complete`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Centroid => "centroid",
+            Self::Average => "average",
+            Self::Single => "single",
+            Self::Complete => "complete",
+        }
+    }
+}
+
 /// The workloads of one adapter, preset and mode.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Similarity {

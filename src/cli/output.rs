@@ -8,8 +8,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::error::{Error, Result};
 use crate::host::write_atomically;
+use crate::report::Format;
+use crate::report::table::{Field, Table};
 
-use super::{Color, Format, OutputArgs, VoiceArgs};
+use super::args::Color;
+use super::{OutputArgs, VoiceArgs};
 
 /// Applies `--color`, `--verbose` and `--quiet` to the whole process.
 pub fn set_up(args: &VoiceArgs) {
@@ -66,6 +69,46 @@ pub fn save(args: &OutputArgs, render: impl Fn(Format) -> Result<String>) -> Res
         write_atomically(&target.path, render(target.form)?.as_bytes())?;
     }
     Ok(())
+}
+
+/// A table whose rows people see as they come; the other forms are printed at the end.
+#[derive(Debug)]
+pub struct Live<'a> {
+    args: &'a OutputArgs,
+    table: Table,
+}
+
+impl<'a> Live<'a> {
+    /// Prints the headings.
+    ///
+    /// # Errors
+    /// As [`data`].
+    pub fn new(args: &'a OutputArgs, table: Table) -> Result<Self> {
+        if args.output == Format::Table {
+            data(&table.heading_line())?;
+        }
+        Ok(Self { args, table })
+    }
+
+    /// Prints a row.
+    ///
+    /// # Errors
+    /// As [`data`].
+    pub fn row(&mut self, fields: impl IntoIterator<Item = Field>) -> Result<()> {
+        self.table.row(fields);
+        if self.args.output == Format::Table { data(&self.table.last_line()) } else { Ok(()) }
+    }
+
+    /// Prints the other forms, and keeps the table where `--save` says.
+    ///
+    /// # Errors
+    /// As [`data`] and [`save`].
+    pub fn finish(self) -> Result<()> {
+        if self.args.output != Format::Table {
+            data(&self.table.render(self.args.output)?)?;
+        }
+        save(self.args, |form| self.table.render(form))
+    }
 }
 
 /// A file that `--save` names, and the form its extension asks for.

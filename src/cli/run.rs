@@ -6,19 +6,19 @@ use clap::Args;
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
+use crate::listing;
 use crate::measure::cell::{self, Measured};
 use crate::measure::peak;
 use crate::measure::room::Room;
 use crate::measure::sample::{Budget, interrupted};
 use crate::pass::{Options, compile};
 use crate::record::Record;
-use crate::report::{self, number};
+use crate::report::section::headline;
 use crate::terms::{Mode, Preset};
 use crate::workload::{self, Workload, step};
 
-use super::range::Range;
-use super::table::Table;
-use super::{Batches, DataArgs, DeviceArgs, Format, ModeArg, OutputArgs, PresetArg, output};
+use super::range::{self, Range};
+use super::{DataArgs, DeviceArgs, OutputArgs, output};
 
 mod recording;
 
@@ -45,7 +45,7 @@ pub struct RunArgs {
         hide_possible_values = true,
         help_heading = "What"
     )]
-    pub mode: Vec<ModeArg>,
+    pub mode: Vec<Mode>,
 
     /// Samples in a batch: lists and ranges as in `1,8` or `1..64*2` [default: the preset's]
     #[arg(short, long, value_name = "N,..|A..B*2", value_delimiter = ',', help_heading = "What")]
@@ -59,7 +59,7 @@ pub struct RunArgs {
         help_heading = "What",
         env = "FATHOM_PRESET"
     )]
-    pub preset: Option<PresetArg>,
+    pub preset: Option<Preset>,
 
     /// Another number for a model parameter, as `classes=3`; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = super::setting, help_heading = "What")]
@@ -155,12 +155,8 @@ impl Cell {
 }
 
 fn cells(args: &RunArgs, preset: Preset) -> Result<Vec<Cell>> {
-    let modes: Vec<Mode> = if args.mode.is_empty() {
-        Mode::ALL.to_vec()
-    } else {
-        args.mode.iter().map(|m| (*m).into()).collect()
-    };
-    let batches = Batches::of(&args.batch).0;
+    let modes = if args.mode.is_empty() { Mode::ALL.to_vec() } else { args.mode.clone() };
+    let batches = range::values(&args.batch);
     let batches: Vec<Option<usize>> =
         if batches.is_empty() { vec![None] } else { batches.into_iter().map(Some).collect() };
     let mut cells = Vec::new();
@@ -192,7 +188,7 @@ pub fn execute(args: &RunArgs) -> Result<()> {
     if record.runs.is_empty() {
         return outcome;
     }
-    output::data(&render(&record, args.out.output)?)?;
+    output::data(&headline::render(&record, args.out.output)?)?;
     // Printed first: figures on the screen survive a full disk.
     keep(args, &record)?;
     outcome
@@ -321,47 +317,13 @@ fn measure(args: &RunArgs, gpu: &Gpu, cell: &Cell, show: &dyn Fn(&str, f64)) -> 
 }
 
 fn dry_run(args: &RunArgs, gpu: &Gpu, preset: Preset, cells: &[Cell]) -> Result<()> {
-    let mut table = Table::new(&[
-        "workload",
-        "mode",
-        "preset",
-        ">batch",
-        ">parameters",
-        ">ops",
-        ">dispatches",
-        ">work/step",
-        ">memory",
-        ">time",
-    ]);
+    let mut schedules = Vec::new();
     for cell in cells {
         let nodes = step::nodes(cell.model.as_ref(), cell.mode, &gpu.caps, false)?;
         let schedule = compile(nodes, &gpu.caps, &options(args))?;
-        // Warm-up takes up to half of the budget, the profile a fifth.
-        let most = args.time * 1.7 + 1.0;
-        table.row([
-            cell.entry.name.to_string(),
-            cell.mode.to_string(),
-            preset.to_string(),
-            cell.model.batch().to_string(),
-            number::grouped(schedule.parameters() as u64),
-            schedule.ops.len().to_string(),
-            schedule.dispatches().to_string(),
-            number::flops(schedule.cost().flops as f64),
-            number::bytes(schedule.memory.bytes() as f64),
-            format!("<= {most:.0} s"),
-        ]);
+        schedules.push((cell.entry.name, cell.mode, cell.model.batch(), schedule));
     }
+    let table = listing::model::plan(&schedules, preset, args.time);
     output::note(&args.out, &format!("{}: nothing is run", gpu.summary));
     output::emit(&args.out, |form| table.render(form))
-}
-
-/// The record in a form.
-fn render(record: &Record, form: Format) -> Result<String> {
-    match form {
-        Format::Table => Ok(report::table(record)),
-        Format::Md => Ok(report::markdown(record)),
-        Format::Csv => report::csv(record),
-        Format::Json => report::json(record),
-        Format::Jsonl => report::jsonl(record),
-    }
 }

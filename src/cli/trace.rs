@@ -16,9 +16,7 @@ use crate::snapshot::feed;
 use crate::terms::Mode;
 use crate::workload::{self, Split, step};
 
-use super::{
-    DataArgs, DeviceArgs, ModeArg, PresetArg, VoiceArgs, configure, output, preset_or_default,
-};
+use super::{DataArgs, DeviceArgs, SizeArgs, VoiceArgs, output};
 
 /// Steps of which the one with the median span is drawn.
 const STEPS: usize = 9;
@@ -35,19 +33,10 @@ pub struct TraceArgs {
 
     /// Training or inference: train, infer
     #[arg(short, long, value_name = "MODE", default_value = "train", hide_possible_values = true)]
-    mode: ModeArg,
+    mode: Mode,
 
-    /// Model size: full or tiny [default: full; tiny on a software adapter]
-    #[arg(long, value_name = "NAME", hide_possible_values = true, env = "FATHOM_PRESET")]
-    preset: Option<PresetArg>,
-
-    /// Samples in a batch [default: the preset's]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    batch: Option<u32>,
-
-    /// Another number for a model parameter, as `hidden=128`; may be repeated
-    #[arg(long, value_name = "KEY=VALUE", value_parser = super::setting)]
-    set: Vec<(String, usize)>,
+    #[command(flatten)]
+    size: SizeArgs,
 
     /// Seed of parameters, data and every random draw
     #[arg(long, value_name = "N", default_value_t = 1, env = "FATHOM_SEED")]
@@ -104,9 +93,8 @@ pub fn execute(args: &TraceArgs) -> Result<()> {
 
 fn take(args: &TraceArgs, gpu: &Gpu) -> Result<Step> {
     let entry = workload::find(&args.workload)?;
-    let preset = preset_or_default(args.preset, Some(gpu));
-    let model = configure(entry, preset, args.batch.map(|b| b as usize), &args.set)?;
-    let mode: Mode = args.mode.into();
+    let (preset, model) = args.size.configure(entry, Some(gpu))?;
+    let mode = args.mode;
     let options = Options { fuse: !args.no_fuse, ..Options::default() };
     let nodes = step::nodes(model.as_ref(), mode, &gpu.caps, false)?;
     let schedule = compile(nodes, &gpu.caps, &options)?;

@@ -37,6 +37,19 @@ pub struct Peaks {
     pub candidates: Vec<(String, f64)>,
 }
 
+impl Peaks {
+    /// As a record has them.
+    pub fn record(&self) -> crate::record::Peaks {
+        crate::record::Peaks {
+            fma_f32_flop_per_s: self.fma_flops,
+            copy_bytes_per_s: self.copy_bytes,
+            launch_ns: self.launch_ns,
+            submit_ns: self.submit_ns,
+            pipeline_ns: self.pipeline_ns,
+        }
+    }
+}
+
 /// Time a kernel of a ceiling should take: long enough for any clock, short for any watchdog.
 const KERNEL: f64 = 20e6;
 

@@ -2,43 +2,55 @@
 
 use std::process::Command;
 
-use crate::analysis::stationarity::STEPS;
 use crate::error::{Error, Result};
 use crate::measure::sample::interrupted;
 use crate::record::Record;
+use crate::report::section::{ANALYSES, Analysis, Sample};
+use crate::terms::Mode;
 use crate::workload;
 
+use super::super::range::values;
 use super::super::run::{self, RunArgs};
-use super::super::{ModeArg, Switch, output};
-use super::{AnalyzeArgs, Part, values};
+use super::super::{Switch, output};
+use super::AnalyzeArgs;
 
 /// What scaling measures unless told: a convolutional net, and two whose ops are small.
 const SCALED: [&str; 3] = ["deepq", "seq2seq", "memnet"];
 
-/// Records for a part, or for all, and how the last run ended: what was measured before is analyzed all
-/// the same.
-pub(super) fn records(args: &AnalyzeArgs, part: Option<Part>) -> Result<(Vec<Record>, Result<()>)> {
-    if part == Some(Part::Scaling) {
+/// Records for an analysis, or for all, and how the last run ended: what was measured before is analyzed
+/// all the same.
+pub(super) fn records(
+    args: &AnalyzeArgs,
+    chosen: Option<&Analysis>,
+) -> Result<(Vec<Record>, Result<()>)> {
+    let samples =
+        chosen.map_or(ANALYSES.map(|analysis| analysis.sample).to_vec(), |a| vec![a.sample]);
+    if samples == [Sample::Varied] {
         return scaling(args);
     }
     let mut wanted = args.run.clone();
-    if matches!(part, None | Some(Part::Stationarity)) {
-        wanted.min_samples = wanted.min_samples.max(STEPS as u32);
+    for sample in &samples {
+        if let Sample::Profiled(steps) = sample {
+            wanted.min_samples = wanted.min_samples.max(*steps as u32);
+        }
     }
-    if wanted.no_profile && part != Some(Part::Modes) {
+    if wanted.no_profile && samples != [Sample::Timed] {
         return Err(Error::Usage(
             "--no-profile leaves nothing to analyze but `fathom analyze modes`".into(),
         ));
     }
-    let all = wanted.workload.is_empty();
     output::note(
         &wanted.out,
         &format!(
             "no record is named: {} first, as `fathom run` does",
-            if all { "all workloads are run" } else { "the workloads named are run" }
+            if wanted.workload.is_empty() {
+                "all workloads are run"
+            } else {
+                "the workloads named are run"
+            }
         ),
     );
-    if part.is_none() {
+    if chosen.is_none() {
         output::note(
             &wanted.out,
             "for op time against threads and batch there is `fathom analyze scaling`",
@@ -56,7 +68,7 @@ fn scaling(args: &AnalyzeArgs) -> Result<(Vec<Record>, Result<()>)> {
         wanted.workload = known.map(String::from).collect();
     }
     if wanted.mode.is_empty() {
-        wanted.mode = vec![ModeArg::Train];
+        wanted.mode = vec![Mode::Train];
     }
     let (threads, batches) = (values(&args.threads), &args.batches);
     output::note(
@@ -130,11 +142,10 @@ fn with_threads(args: &RunArgs, threads: usize) -> Result<Record> {
 
 /// The options of `run` as a command line has them; the device is a CPU adapter unless one is named.
 fn options(args: &RunArgs) -> Vec<String> {
-    let mode = |mode: &ModeArg| crate::terms::Mode::from(*mode).name();
-    let modes: Vec<&str> = args.mode.iter().map(mode).collect();
+    let modes: Vec<&str> = args.mode.iter().map(|mode| mode.name()).collect();
     let device = args.device.device.as_deref().unwrap_or("llvmpipe");
     let path = args.data.data.as_ref().map(|path| path.display().to_string());
-    let preset = args.preset.map(|p| crate::terms::Preset::from(p).name());
+    let preset = args.preset.map(crate::terms::Preset::name);
     let checks = (args.device.checks == Switch::On).then_some("on");
     let given = [
         ("--workload", Some(args.workload.join(","))),

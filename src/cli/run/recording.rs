@@ -12,6 +12,7 @@ use crate::measure::profile::Profile;
 use crate::measure::sample::{Clock, Samples};
 use crate::measure::verify::Verification;
 use crate::record::{self, Record, store};
+use crate::report::section::headline;
 use crate::stats::{median, quantile};
 use crate::terms::{Mode, Preset};
 use crate::workload::Workload;
@@ -281,7 +282,7 @@ fn op_time(profile: &Profile, entry: usize) -> record::OpTime {
 /// Writes the record to every place it is kept, and returns the place to show. Places asked for must
 /// work; the user's own folder may fail, with a warning.
 pub(super) fn keep(args: &RunArgs, record: &Record) -> Result<Option<PathBuf>> {
-    output::save(&args.out, |form| super::render(record, form))?;
+    output::save(&args.out, |form| headline::render(record, form))?;
     let mut shown = args.out.save.first().map(|target| target.path.clone());
     if let Some(folder) = store::folder() {
         match store::keep(record, &folder) {

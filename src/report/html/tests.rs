@@ -18,8 +18,7 @@ fn a_page_stands_alone_and_holds_its_records() {
     for outside in ["http://", "https://", "src=", "@import"] {
         assert!(!page.contains(outside), "the page asks for {outside}");
     }
-    for part in
-        ["id=\"summary\"", "id=\"modes\"", "id=\"workloads\"", "id=\"similarity\"", "conv2d"]
+    for part in ["id=\"summary\"", "id=\"modes\"", "id=\"profile\"", "id=\"similarity\"", "conv2d"]
     {
         assert!(page.contains(part), "no {part}");
     }
