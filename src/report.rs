@@ -1,7 +1,7 @@
 //! Records as text: the table for people, Markdown, CSV, JSON, a page, a trace.
 
 use crate::error::Result;
-use crate::record::{Record, Run};
+use crate::record::Record;
 
 mod csv;
 pub mod html;
@@ -34,25 +34,4 @@ pub fn jsonl(record: &Record) -> Result<String> {
         format!("{run}\n")
     };
     Ok(runs.into_iter().map(line).collect())
-}
-
-/// Samples a second.
-fn throughput(run: &Run) -> Option<f64> {
-    run.timing.as_ref().map(|t| run.batch as f64 / t.step.median_ns * 1e9)
-}
-
-/// Half-width of the median's interval as a share of it.
-fn noise(run: &Run) -> Option<f64> {
-    let step = &run.timing.as_ref()?.step;
-    Some((step.ci95_ns.1 - step.ci95_ns.0) / 2.0 / step.median_ns)
-}
-
-/// Operations a second.
-fn flop_rate(run: &Run) -> Option<f64> {
-    run.timing.as_ref().map(|t| run.flops as f64 / t.step.median_ns * 1e9)
-}
-
-/// Share of the profiled span that lies between ops.
-fn gap_share(run: &Run) -> Option<f64> {
-    run.profile.as_ref().map(|p| p.gaps_ns / p.span_ns)
 }

@@ -42,10 +42,11 @@ pub fn fault(record: &Record) -> Option<(String, String)> {
 mod tests {
     use super::*;
     use crate::analysis::synthetic;
+    use crate::terms::Mode;
 
     #[test]
     fn impossible_figures_are_named_by_their_place() {
-        let good = synthetic::record(&[("w", "train", &[("add", 1.0), ("sum", 2.0)])]);
+        let good = synthetic::record(&[("w", Mode::Train, &[("add", 1.0), ("sum", 2.0)])]);
         assert_eq!(fault(&good), None);
         let spoilt = |spoil: &dyn Fn(&mut Record)| {
             let mut record = good.clone();

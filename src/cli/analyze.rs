@@ -7,12 +7,13 @@ use clap::{Args, ValueEnum};
 use crate::analysis::{Cell, similarity};
 use crate::error::{Error, Result};
 use crate::record::Record;
+use crate::terms::Mode;
 
 use super::range::Range;
 use super::run::{self, RunArgs};
 use super::table::Cell as Field;
 use super::table::sections::{self, Section};
-use super::{Batches, ModeArg, output, records};
+use super::{Batches, output, records};
 
 mod dendrogram;
 mod measure;
@@ -146,11 +147,8 @@ impl Part {
 }
 
 /// The mode that similarity is of: training unless another is asked for first.
-fn mode(args: &AnalyzeArgs) -> &'static str {
-    match args.run.mode.first() {
-        Some(ModeArg::Infer) => "infer",
-        _ => "train",
-    }
+fn mode(args: &AnalyzeArgs) -> Mode {
+    args.run.mode.first().map_or(Mode::Train, |mode| (*mode).into())
 }
 
 /// The part asked for, and the names of records.
@@ -220,8 +218,8 @@ fn fields(cell: &Cell, own: impl IntoIterator<Item = Field>) -> Vec<Field> {
         cell.device.as_str().into(),
         cell.threads.map_or_else(Field::none, Field::count),
         cell.workload.as_str().into(),
-        cell.mode.as_str().into(),
-        cell.preset.as_str().into(),
+        cell.mode.name().into(),
+        cell.preset.name().into(),
         Field::count(cell.batch),
         if cell.fused { "yes" } else { "no" }.into(),
     ];

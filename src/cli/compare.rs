@@ -118,9 +118,9 @@ fn verdicts(comparison: &Comparison, others: &[Side], explain: bool) -> Table {
         let ratio = |value: f64| Cell::number(value, format!("{value:.3}"));
         let mut cells = vec![
             found.verdict.name().into(),
-            row.cell.0.as_str().into(),
-            row.cell.1.as_str().into(),
-            Cell::number(row.cell.2 as f64, row.cell.2.to_string()),
+            row.key.workload.as_str().into(),
+            row.key.mode.name().into(),
+            Cell::number(row.key.batch as f64, row.key.batch.to_string()),
             Cell::number(row.base_ns, duration_ns(row.base_ns)),
             Cell::number(row.other_ns, duration_ns(row.other_ns)),
             ratio(found.ratio),
@@ -177,19 +177,19 @@ fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
         headings.push(format!(">ratio|{label} ratio"));
     }
     let mut table = Table::new(&headings);
-    for cell in compare::cells(base) {
+    for key in compare::keys(base) {
         let found = |side| {
             let mut rows = comparison.rows.iter();
-            rows.find(|row| row.cell == cell && row.side == side)
+            rows.find(|row| row.key == key && row.side == side)
         };
         let rows: Vec<_> = (0..others.len()).map(found).collect();
         let Some(first) = rows.iter().flatten().next() else {
             continue;
         };
         let mut cells = vec![
-            cell.0.as_str().into(),
-            cell.1.as_str().into(),
-            Cell::number(cell.2 as f64, cell.2.to_string()),
+            key.workload.as_str().into(),
+            key.mode.name().into(),
+            Cell::number(key.batch as f64, key.batch.to_string()),
             Cell::number(first.base_ns, duration_ns(first.base_ns)),
         ];
         for row in rows {
@@ -239,8 +239,7 @@ fn judge(args: &CompareArgs, comparison: &Comparison, others: &[Side], share: f6
     }
     let line = |row: &Row| {
         let by = percent(row.finding.ratio - 1.0);
-        let cell = compare::name(&row.cell);
-        format!("{cell} is slower by {by} in {}", others[row.side].name)
+        format!("{} is slower by {by} in {}", row.key, others[row.side].name)
     };
     let slower: Vec<String> = comparison.slower_than(share).map(line).collect();
     if slower.is_empty() {

@@ -143,7 +143,7 @@ fn devices() -> Result<Table> {
         table.row([
             summary.index.to_string(),
             summary.name,
-            summary.backend,
+            summary.backend.to_string(),
             summary.driver,
             summary.kind.to_string(),
             missing,

@@ -6,6 +6,7 @@ use crate::compare::Side;
 use crate::error::{Error, Result};
 use crate::report::number::{digits, duration_ns};
 use crate::score::{self, Score};
+use crate::terms::Mode;
 
 use super::compare::side;
 use super::table::{Cell, Table};
@@ -38,7 +39,7 @@ pub fn execute(args: &ScoreArgs) -> Result<()> {
         Some(word) => side(word)?,
         None => Side {
             name: "the reference".into(),
-            records: vec![score::committed(&sides[0].records[0].config.preset)?],
+            records: vec![score::committed(sides[0].records[0].config.preset)?],
         },
     };
     score::check_reference(&reference)?;
@@ -54,7 +55,7 @@ pub fn execute(args: &ScoreArgs) -> Result<()> {
                 "{} has {} of {} cells and no score:\n  {}",
                 side.name,
                 score.cells.len(),
-                score::WORKLOADS.len() * score::MODES.len(),
+                score::WORKLOADS.len() * Mode::ALL.len(),
                 score.missing.join("\n  ")
             )
         })
@@ -82,9 +83,9 @@ fn table(scores: &[(&Side, Score)]) -> Table {
             table.row([
                 side.name.as_str().into(),
                 device(),
-                one.cell.0.as_str().into(),
-                one.cell.1.as_str().into(),
-                Cell::number(one.cell.2 as f64, one.cell.2.to_string()),
+                one.key.workload.as_str().into(),
+                one.key.mode.name().into(),
+                Cell::number(one.key.batch as f64, one.key.batch.to_string()),
                 Cell::number(one.step_ns, duration_ns(one.step_ns)),
                 Cell::number(one.reference_ns, duration_ns(one.reference_ns)),
                 Cell::number(one.score, digits(one.score)),

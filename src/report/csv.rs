@@ -1,9 +1,7 @@
 //! A row a run.
 
 use crate::error::{Error, Result};
-use crate::record::Record;
-
-use super::{flop_rate, gap_share, noise, throughput};
+use crate::record::{Record, Run};
 
 /// The headline figures, in base units.
 ///
@@ -47,35 +45,41 @@ pub fn csv(record: &Record) -> Result<String> {
         let timing = run.timing.as_ref();
         let row = [
             record.device.name.clone(),
-            record.device.backend.clone(),
+            record.device.backend.to_string(),
             record.device.driver.clone(),
-            run.preset.clone(),
+            run.preset.to_string(),
             run.workload.clone(),
-            run.mode.clone(),
+            run.mode.to_string(),
             run.batch.to_string(),
-            record.config.precision.clone(),
+            record.config.precision.to_string(),
             record.config.seed.to_string(),
             number(timing.map(|t| t.step.median_ns)),
             number(timing.map(|t| t.step.ci95_ns.0)),
             number(timing.map(|t| t.step.ci95_ns.1)),
-            number(noise(run)),
-            number(throughput(run)),
-            number(flop_rate(run)),
-            number(flop_rate(run).map(|rate| rate / record.peaks.fma_f32_flop_per_s)),
+            number(run.noise()),
+            number(run.samples_per_s()),
+            number(run.flop_per_s()),
+            number(run.flop_per_s().map(|rate| rate / record.peaks.fma_f32_flop_per_s)),
             number(timing.map(|t| t.wall_median_ns)),
-            number(gap_share(run)),
+            number(run.gap_share()),
             run.memory.planned_bytes.to_string(),
             run.parameters.to_string(),
             run.flops.to_string(),
             run.dispatches.to_string(),
-            run.verified.status.clone(),
+            run.verified.status.to_string(),
             run.verified.checked.to_string(),
             run.verified.passed.to_string(),
-            run.validity.join("; "),
+            validity(run),
             run.program.clone(),
         ];
         writer.write_record(row).map_err(|e| fault(&e))?;
     }
     let bytes = writer.into_inner().map_err(|e| fault(&e))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// `ok`, or every doubt.
+fn validity(run: &Run) -> String {
+    let doubts: Vec<_> = run.doubts.iter().map(ToString::to_string).collect();
+    if doubts.is_empty() { "ok".into() } else { doubts.join("; ") }
 }

@@ -44,7 +44,7 @@ pub(super) fn by_type(run: &Run) -> Vec<TypeRow> {
     let total: f64 = run.ops.iter().filter_map(|o| o.ns.as_ref()).map(|ns| ns.median).sum();
     for op in &run.ops {
         let ns = op.ns.as_ref().map_or(0.0, |ns| ns.median);
-        add(&op.op, op.class, 1, ns, op.flops, op.bytes);
+        add(&op.op, op.class.letter(), 1, ns, op.flops, op.bytes);
     }
     for row in &mut rows {
         row.share = row.ns / total;

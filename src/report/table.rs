@@ -2,11 +2,10 @@
 
 use comfy_table::{CellAlignment, Table, TableStyle, presets};
 
-use crate::record::{Record, Run};
+use crate::record::{BuildProfile, Record, Run, Status};
 
 use super::number::{byte_rate, bytes, digits, duration_ns, flop_rate as rate, flops, percent};
 use super::ops::by_type;
-use super::{flop_rate, gap_share, noise, throughput};
 
 /// For people at a terminal.
 pub fn table(record: &Record) -> String {
@@ -85,21 +84,21 @@ fn headline(record: &Record, preset: TableStyle) -> String {
     let rows = record.runs.iter().map(|run| {
         let timing = run.timing.as_ref();
         let busy = timing.map(|t| t.step.median_ns / t.wall_median_ns);
-        let verified = match run.verified.status.as_str() {
-            "unverified" => "UNVERIFIED".to_string(),
+        let verified = match run.verified.status {
+            Status::Unverified => "UNVERIFIED".to_string(),
             _ => format!("{}/{}", run.verified.passed, run.verified.checked),
         };
         vec![
             run.workload.clone(),
-            run.mode.clone(),
+            run.mode.to_string(),
             run.batch.to_string(),
-            or_dash(throughput(run).map(digits)),
+            or_dash(run.samples_per_s().map(digits)),
             or_dash(timing.map(|t| duration_ns(t.step.median_ns))),
-            or_dash(noise(run).map(percent)),
-            or_dash(flop_rate(run).map(rate)),
-            or_dash(flop_rate(run).map(|r| percent(r / record.peaks.fma_f32_flop_per_s))),
+            or_dash(run.noise().map(percent)),
+            or_dash(run.flop_per_s().map(rate)),
+            or_dash(run.flop_per_s().map(|r| percent(r / record.peaks.fma_f32_flop_per_s))),
             or_dash(busy.map(percent)),
-            or_dash(gap_share(run).map(percent)),
+            or_dash(run.gap_share().map(percent)),
             bytes(run.memory.planned_bytes as f64),
             verified,
         ]
@@ -110,11 +109,9 @@ fn headline(record: &Record, preset: TableStyle) -> String {
 fn detail(run: &Run, preset: TableStyle, heading: &str) -> String {
     let part = if heading.is_empty() { "" } else { "### " };
     let mut text = format!(
-        "{part}{} {} batch {}: {} parameters, {} a step, {} ops in {} dispatches; built in {}, of which {} for {} \
+        "{part}{}: {} parameters, {} a step, {} ops in {} dispatches; built in {}, of which {} for {} \
          pipelines\n",
-        run.workload,
-        run.mode,
-        run.batch,
+        run.key(),
         super::number::grouped(run.parameters),
         flops(run.flops as f64),
         run.ops.len(),
@@ -164,11 +161,9 @@ fn detail(run: &Run, preset: TableStyle, heading: &str) -> String {
 fn warnings(record: &Record) -> Vec<String> {
     let mut warnings = Vec::new();
     for run in &record.runs {
-        for doubt in run.validity.iter().filter(|v| *v != "ok") {
-            warnings.push(format!("{} {} batch {}: {doubt}", run.workload, run.mode, run.batch));
-        }
+        warnings.extend(run.doubts.iter().map(|doubt| format!("{}: {doubt}", run.key())));
     }
-    if record.tool.profile != "release" {
+    if record.tool.profile != BuildProfile::Release {
         warnings.push("a debug build: host times and build times are far too long".into());
     }
     warnings

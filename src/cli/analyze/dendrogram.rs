@@ -80,14 +80,19 @@ mod tests {
     use super::*;
     use crate::analysis::similarity::{Linkage, Merge};
     use crate::analysis::synthetic;
+    use crate::terms::Mode;
 
     #[test]
     fn a_tree_joins_its_leaves_at_their_heights() {
         let ops: &[(&str, f64)] = &[("matmul", 1.0)];
-        let record =
-            synthetic::record(&[("a", "train", ops), ("bb", "train", ops), ("c", "train", ops)]);
+        let record = synthetic::record(&[
+            ("a", Mode::Train, ops),
+            ("bb", Mode::Train, ops),
+            ("c", Mode::Train, ops),
+        ]);
         let mut one =
-            crate::analysis::similarity::similarity(&[record], "train", Linkage::Average).remove(0);
+            crate::analysis::similarity::similarity(&[record], Mode::Train, Linkage::Average)
+                .remove(0);
         let merge = |left, right, height, size| Merge { left, right, height, size };
         one.merges = vec![merge(0, 2, 0.2, 2), merge(1, 3, 0.4, 3)];
         one.order = vec![1, 0, 2];

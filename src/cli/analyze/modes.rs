@@ -38,9 +38,9 @@ pub(super) fn sections(records: &[Record]) -> Vec<Section> {
     for row in &found.rows {
         let context = [
             row.device.as_str().into(),
-            row.backend.as_str().into(),
+            row.backend.name().into(),
             row.workload.as_str().into(),
-            row.preset.as_str().into(),
+            row.preset.name().into(),
             Field::count(row.batch),
             if row.fused { "yes" } else { "no" }.into(),
         ];

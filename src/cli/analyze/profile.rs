@@ -164,7 +164,7 @@ fn each_op(cell: &CellProfile) -> Section {
             op.label.as_str().into(),
             op.types.join("+").into(),
             op.class.to_string().into(),
-            op.phase.as_str().into(),
+            op.phase.name().into(),
             time(op.ns),
             share(op.share),
         ];

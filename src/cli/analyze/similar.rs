@@ -3,13 +3,14 @@
 use crate::analysis::similarity::{self, Linkage, Similarity};
 use crate::record::Record;
 use crate::report::number::digits;
+use crate::terms::Mode;
 
 use super::super::table::sections::Section;
 use super::super::table::{Cell as Field, Table};
 use super::{dendrogram, fused_note, place};
 
 /// For each adapter the matrix and the merges with their tree.
-pub(super) fn sections(records: &[Record], mode: &str, linkage: Linkage) -> Vec<Section> {
+pub(super) fn sections(records: &[Record], mode: Mode, linkage: Linkage) -> Vec<Section> {
     let found = similarity::similarity(records, mode, linkage);
     let both = found.iter().flat_map(|one| [matrix(one, mode), merges(one, mode)]);
     both.collect()
@@ -19,7 +20,7 @@ fn distance(value: f64) -> Field {
     Field::maybe(Some(value), |d| format!("{d:.3}"))
 }
 
-fn matrix(one: &Similarity, mode: &str) -> Section {
+fn matrix(one: &Similarity, mode: Mode) -> Section {
     let headings: Vec<String> = ["~device", "~mode", "workload"]
         .map(String::from)
         .into_iter()
@@ -29,7 +30,7 @@ fn matrix(one: &Similarity, mode: &str) -> Section {
     let mut table = Table::new(&headings);
     for &i in &one.order {
         let cell = &one.workloads[i];
-        let context = [&cell.device, mode, &cell.workload].map(Field::from);
+        let context = [&cell.device, mode.name(), &cell.workload].map(Field::from);
         let distances = one.order.iter().map(|&j| distance(one.distances[i][j]));
         table.row(context.into_iter().chain(distances));
     }
@@ -40,7 +41,7 @@ fn matrix(one: &Similarity, mode: &str) -> Section {
     fused_note(Section::new("similarity", title, table), &one.workloads)
 }
 
-fn merges(one: &Similarity, mode: &str) -> Section {
+fn merges(one: &Similarity, mode: Mode) -> Section {
     let mut table =
         Table::new(&["~device", "~mode", "~linkage", ">merge", "of", "with", ">height", ">size"]);
     let linkage = match one.linkage {
@@ -52,7 +53,7 @@ fn merges(one: &Similarity, mode: &str) -> Section {
     for (k, merge) in one.merges.iter().enumerate() {
         table.row([
             one.workloads[0].device.as_str().into(),
-            mode.into(),
+            mode.name().into(),
             linkage.into(),
             Field::count(k + 1),
             name(one, merge.left).into(),

@@ -7,8 +7,9 @@ use crate::analysis::profile::{self, CellProfile};
 use crate::analysis::similarity::{self, Linkage, Similarity};
 use crate::analysis::stationarity::{self, CellStationarity, Verdict};
 use crate::analysis::{self, scaling as scales};
-use crate::record::{Record, Run, Timing};
+use crate::record::{Record, Run, Status, Timing};
 use crate::report::number::{byte_rate, bytes, digits, duration_ns, flop_rate, grouped, percent};
+use crate::terms::Mode;
 
 use super::chart::{self, Bar};
 use super::table::{Cell, Table};
@@ -117,17 +118,16 @@ fn summary_row(record: &Record, run: &Run) -> Vec<Cell> {
     let step = run.timing.as_ref().map(|t| &t.step);
     let median = step.map(|s| s.median_ns);
     let rate = median.map(|ns| run.flops as f64 / ns * 1e9);
-    let remarks: Vec<&str> =
-        run.validity.iter().map(String::as_str).filter(|v| *v != "ok").collect();
-    let verified = match run.verified.status.as_str() {
-        "passed" => format!("{}/{}", run.verified.passed, run.verified.checked),
-        other => other.into(),
+    let remarks: Vec<String> = run.doubts.iter().map(ToString::to_string).collect();
+    let verified = match run.verified.status {
+        Status::Passed => format!("{}/{}", run.verified.passed, run.verified.checked),
+        other => other.to_string(),
     };
     vec![
         record.device.name.as_str().into(),
         run.workload.as_str().into(),
-        run.mode.as_str().into(),
-        run.preset.as_str().into(),
+        run.mode.name().into(),
+        run.preset.name().into(),
         Cell::count(run.batch),
         match &run.timing {
             Some(timing) => Cell::number(timing.step.median_ns, timing_text(timing)),
@@ -190,7 +190,7 @@ pub(super) fn modes(records: &[Record]) -> Option<Figure> {
         table.row([
             row.device.as_str().into(),
             row.workload.as_str().into(),
-            row.preset.as_str().into(),
+            row.preset.name().into(),
             Cell::count(row.batch),
             time(&row.train_ns),
             time(&row.infer_ns),
@@ -358,7 +358,7 @@ fn top(run: &Run) -> String {
         label: op.label.split('[').next().unwrap_or_default().into(),
         value: ns.median,
         interval: Some((ns.p05, ns.p95)),
-        style: format!("class-{}", crate::analysis::class::of(&op.op).unwrap_or(op.class)),
+        style: format!("class-{}", crate::analysis::class::of(&op.op).unwrap_or(op.class.letter())),
         shown: duration_ns(ns.median),
     };
     let bars: Vec<Bar> = ops.iter().take(TOP).map(bar).collect();
@@ -440,7 +440,7 @@ fn ops(run: &Run, profile: &CellProfile, steady: &CellStationarity) -> Table {
             Cell::count(i + 1),
             op.label.as_str().into(),
             place.class.to_string().into(),
-            op.phase.as_str().into(),
+            op.phase.name().into(),
             Cell::number(place.ns, duration_ns(place.ns)),
             Cell::maybe(op.ns.as_ref().map(|ns| ns.p05), duration_ns),
             Cell::maybe(op.ns.as_ref().map(|ns| ns.p95), duration_ns),
@@ -456,7 +456,7 @@ fn ops(run: &Run, profile: &CellProfile, steady: &CellStationarity) -> Table {
 
 /// Which workloads are alike, for training and for inference on each device.
 pub(super) fn similarities(records: &[Record]) -> Vec<Figure> {
-    ["train", "infer"]
+    Mode::ALL
         .into_iter()
         .flat_map(|mode| similarity::similarity(records, mode, Linkage::Centroid))
         .map(|similarity| figure(&similarity))
