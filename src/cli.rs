@@ -24,8 +24,8 @@ pub mod train;
 pub mod verify;
 
 use args::{
-    DataArgs, DeviceArgs, ModelArgs, OutputArgs, SizeArgs, Switch, VoiceArgs, advise, bucket,
-    configure, preset_or_default, setting, with_bucket, workloads,
+    DataArgs, DeviceArgs, ModelArgs, OutputArgs, SizeArgs, VoiceArgs, advise, bucket, configure,
+    preset_or_default, setting, with_bucket, workloads,
 };
 
 /// How fast does this GPU train and run deep learning?
@@ -57,39 +57,39 @@ pub struct Cli {
 pub enum Command {
     /// Verify, time, profile, print and save (the default)
     Run(run::RunArgs),
-    /// What records tell: where time goes, what is stationary, alike, or scales
+    /// Analyze records: where time goes, what is stationary, which workloads are alike, what scales
     Analyze(analyze::AnalyzeArgs),
-    /// What there is: workloads, kernels, devices, presets
+    /// List workloads, kernels, devices, presets or games
     List(list::ListArgs),
-    /// A model's summary, program, memory plan, or a kernel's WGSL
+    /// Show a model's summary, program or memory plan, or a kernel's WGSL
     Show(show::ShowArgs),
-    /// Every kernel variant against its f64 reference on this device
+    /// Check every kernel variant against its f64 reference on this device
     Verify(verify::VerifyArgs),
-    /// Kernels over shapes: GFLOP/s, GB/s, share of the measured peak
+    /// Time kernels over their shapes: GFLOP/s, GB/s, share of the measured peak
     Bench(bench::BenchArgs),
-    /// The devices there are: the same as `list devices`
+    /// List devices, as `list devices` does
     Devices(OutputArgs),
-    /// The device's ceilings: FMA rate, copy bandwidth, launch, submission and pipeline creation
+    /// Measure the device's ceilings: FMA rate, copy bandwidth, launch, submission and pipeline creation
     #[command(alias = "peaks")]
     Peak(peak::PeakArgs),
     /// Train a workload and watch its loss and metric
     Train(train::TrainArgs),
-    /// One step's parameters, inputs, draws, outputs and gradients, to be checked by another framework
+    /// Write one step's parameters, inputs, draws, outputs and gradients for another framework to check
     Snapshot(snapshot::SnapshotArgs),
-    /// Records against a first one: FASTER, SLOWER, SAME or UNSURE for each workload and mode
+    /// Compare records with a first one: FASTER, SLOWER, SAME or UNSURE for each workload and mode
     Compare(compare::CompareArgs),
-    /// A record's score: eight workloads, both modes, against the reference
+    /// Score a record: eight workloads, both modes, against the reference
     Score(score::ScoreArgs),
-    /// Records as one self-contained page, with the analyses drawn
+    /// Make one self-contained page of records, with the analyses drawn
     Report(report::ReportArgs),
-    /// One step as a trace for Perfetto or chrome://tracing
+    /// Write one step as a trace for Perfetto or chrome://tracing
     Trace(trace::TraceArgs),
-    /// Shell completions
+    /// Print shell completions
     Completions {
         /// Shell to complete for
         shell: clap_complete::Shell,
     },
-    /// Help on a command, or on a topic: measuring, record, exit-codes
+    /// Explain a command, or a topic: measuring, record, exit-codes
     Help {
         /// Command or topic
         topic: Option<String>,

@@ -3,14 +3,15 @@
 
 use std::time::Duration;
 
-use fathom::gpu::timestamp::{Fault, Injected};
+use fathom::gpu::timestamp::Injected;
 use fathom::gpu::{Checks, Gpu, Selector};
 use fathom::measure::profile::{Profile, one_step, profile};
-use fathom::measure::sample::{Budget, Clock, Samples, sample};
+use fathom::measure::sample::{Budget, Samples, sample};
 use fathom::pass::{Options, compile};
 use fathom::program::{Program, State};
+use fathom::record::Clock;
 use fathom::stats::median;
-use fathom::terms::{Mode, Preset};
+use fathom::terms::{ClockFault, FaultCount, Mode, Preset};
 use fathom::workload::{self, step};
 
 /// Ticks in a tenth of a millisecond, should the device's tick be a nanosecond.
@@ -40,8 +41,8 @@ fn measured(gpu: &Gpu, program: &Program) -> (Samples, Profile) {
     (samples, taken.unwrap())
 }
 
-fn kinds(faults: &[(Fault, usize)]) -> Vec<Fault> {
-    faults.iter().map(|(fault, _)| *fault).collect()
+fn kinds(faults: &[FaultCount]) -> Vec<ClockFault> {
+    faults.iter().map(|found| found.fault).collect()
 }
 
 #[test]
@@ -56,11 +57,11 @@ fn a_sound_clock_is_believed() {
 #[test]
 fn what_says_nothing_is_replaced_by_the_wall_clock() {
     for (fault, seen) in [
-        (Injected::Zeros, Fault::Zero),
-        (Injected::Reversed, Fault::Reversed),
-        (Injected::Equal, Fault::Equal),
-        (Injected::Wrapped, Fault::Reversed),
-        (Injected::MissingLast, Fault::Reversed),
+        (Injected::Zeros, ClockFault::Zero),
+        (Injected::Reversed, ClockFault::Reversed),
+        (Injected::Equal, ClockFault::Equal),
+        (Injected::Wrapped, ClockFault::Reversed),
+        (Injected::MissingLast, ClockFault::Reversed),
     ] {
         let gpu = gpu(Some(fault));
         let program = program(&gpu);
@@ -85,8 +86,9 @@ fn what_says_nothing_is_replaced_by_the_wall_clock() {
 fn a_rounded_clock_is_marked_or_too_fine_to_matter() {
     let gpu = gpu(Some(Injected::Rounded(COARSE)));
     let (samples, profile) = measured(&gpu, &program(&gpu));
-    assert!(kinds(&profile.faults).contains(&Fault::Coarse), "{:?}", profile.faults);
+    assert!(kinds(&profile.faults).contains(&ClockFault::Coarse), "{:?}", profile.faults);
     let apart = (median(&samples.step_ns) / median(&samples.wall_ns) - 1.0).abs();
-    let marked = samples.clock == Clock::Wall && kinds(&samples.faults).contains(&Fault::Coarse);
+    let marked =
+        samples.clock == Clock::Wall && kinds(&samples.faults).contains(&ClockFault::Coarse);
     assert!(marked || apart < 0.5, "off by {apart} and not marked");
 }

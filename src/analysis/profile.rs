@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Peaks, Record, Run};
+use crate::terms::Phase;
 
 use super::{Cell, class, share, sum};
 
@@ -84,8 +85,8 @@ pub struct OpPlace {
     pub op: String,
     /// A to G.
     pub class: char,
-    /// `forward`, `backward`, `update`.
-    pub phase: String,
+    /// Its part of the step.
+    pub phase: Phase,
     /// Types inside; one unless fused.
     pub types: Vec<String>,
     /// Median time.
@@ -98,7 +99,7 @@ pub struct OpPlace {
     pub roofline: Roofline,
 }
 
-/// Work and time held against the ceilings measured in the same record (Williams, Waterman, Patterson
+/// Work and time compared with the ceilings measured in the same record (Williams, Waterman, Patterson
 /// 2009). Bytes count each operand once, so an op whose operands lie in a cache can exceed the roof.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Roofline {
@@ -160,8 +161,8 @@ fn cell(record: &Record, run: &Run) -> Option<CellProfile> {
     let place = |op: &crate::record::Op| OpPlace {
         label: op.label.clone(),
         op: op.op.clone(),
-        class: class::of(&op.op).unwrap_or(op.class),
-        phase: op.phase.clone(),
+        class: class::of(&op.op).unwrap_or(op.class.letter()),
+        phase: op.phase,
         types: op.types.clone(),
         ns: time(op),
         middle_ns: op.ns.as_ref().map(|ns| (ns.p05, ns.p95)),
@@ -187,7 +188,7 @@ fn cell(record: &Record, run: &Run) -> Option<CellProfile> {
 }
 
 fn time(op: &crate::record::Op) -> f64 {
-    op.ns.as_ref().map_or(0.0, |ns| ns.median)
+    op.median_ns().unwrap_or(0.0)
 }
 
 /// A run's ops by type, the longest first. Without a profile all times are 0.
@@ -199,7 +200,8 @@ pub fn types(run: &Run, peaks: &Peaks) -> Vec<TypeTime> {
         let bytes = ops.iter().map(|op| op.bytes).sum();
         TypeTime {
             name: name.to_string(),
-            class: class::of(name).unwrap_or_else(|| ops.first().map_or('-', |op| op.class)),
+            class: class::of(name)
+                .unwrap_or_else(|| ops.first().map_or('-', |op| op.class.letter())),
             calls: ops.len(),
             fused_calls: ops.iter().filter(|op| op.types.len() > 1).count(),
             ns,
@@ -268,12 +270,13 @@ pub fn gathered(types: &[TypeTime], peaks: &Peaks) -> Vec<TypeTime> {
 mod tests {
     use super::*;
     use crate::analysis::synthetic;
+    use crate::terms::Mode;
 
     #[test]
     fn dominance_counts_the_types_that_reach_nine_tenths() {
         let record = synthetic::record(&[(
             "w",
-            "train",
+            Mode::Train,
             &[
                 ("matmul", 50.0),
                 ("add", 5.0),
@@ -322,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_run_without_a_profile_has_none() {
-        let mut record = synthetic::record(&[("w", "train", &[("add", 1.0)])]);
+        let mut record = synthetic::record(&[("w", Mode::Train, &[("add", 1.0)])]);
         record.runs[0].profile = None;
         record.runs[0].ops[0].ns = None;
         assert!(profile(&record).is_empty());

@@ -129,13 +129,15 @@ fn curve(axis: Axis, mut points: Vec<Point>) -> Curve {
 mod tests {
     use super::*;
     use crate::analysis::synthetic;
+    use crate::terms::Mode;
 
     #[test]
     fn threads_are_told_apart_by_type() {
         let at = |threads: usize, created: &str| {
             let n = threads as f64;
             let ops = [("matmul", 80.0 / n), ("ctc", 20.0), ("add", 10.0 * (0.5 + 0.5 / n))];
-            let mut record = synthetic::record(&[("w", "train", &ops), ("w", "infer", &ops)]);
+            let mut record =
+                synthetic::record(&[("w", Mode::Train, &ops), ("w", Mode::Infer, &ops)]);
             record.host.threads = Some(threads);
             record.created = created.into();
             record
@@ -169,7 +171,7 @@ mod tests {
         // A step takes 30 ns and 10 ns for each sample: a quarter is paid by each sample.
         let at = |batch: usize| {
             let mut record =
-                synthetic::record(&[("w", "train", &[("matmul", 30.0 + 10.0 * batch as f64)])]);
+                synthetic::record(&[("w", Mode::Train, &[("matmul", 30.0 + 10.0 * batch as f64)])]);
             record.runs[0].batch = batch;
             record
         };

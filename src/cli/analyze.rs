@@ -64,8 +64,8 @@ pub struct AnalyzeArgs {
 
 fn what_help() -> String {
     format!(
-        "One of {} [default: all that the records allow], then records: files, folders, @last, @last~1, or the \
-         beginning of an id. Without a record what is needed is run first, as the options below say",
+        "One of {} [default: every analysis the records allow], then records: files, folders, @last, @last~1, or the \
+         beginning of an id. Without a record, what the analysis needs is run first, with the options below",
         section::names()
     )
 }
@@ -104,7 +104,7 @@ pub fn execute(args: &AnalyzeArgs) -> Result<()> {
         outcome?;
         let needs = chosen.map_or("a timed run", |analysis| analysis.needs);
         return Err(Error::NothingSelected(format!(
-            "the records have nothing to analyze: it takes {needs}"
+            "these records have nothing to analyze: that takes {needs}"
         )));
     }
     output::data(&section::render(&sections, args.run.out.output)?)?;

@@ -7,11 +7,11 @@ use clap::{Args, ValueEnum};
 
 use crate::analysis::similarity::Linkage;
 use crate::error::{Error, Result};
-use crate::gpu::{Checks, Gpu, Selector};
+use crate::gpu::{Gpu, Selector};
 use crate::measure::room::Room;
 use crate::pass::Options;
 use crate::report::Format;
-use crate::terms::{Mode, Preset};
+use crate::terms::{Checks, Mode, Preset};
 use crate::workload::{self, DataSource, Workload};
 
 /// Words of the crate as values of arguments, by their names.
@@ -29,7 +29,7 @@ macro_rules! value_enum {
     )*};
 }
 
-value_enum!(Mode, Preset, Format, Linkage);
+value_enum!(Checks, Mode, Preset, Format, Linkage);
 
 /// Which device.
 #[derive(Debug, Clone, Args)]
@@ -45,7 +45,7 @@ pub struct DeviceArgs {
 
     /// Run shaders with bounds checks and loop bounds, as a browser does
     #[arg(long, value_name = "ON|OFF", default_value = "off", hide_possible_values = true)]
-    pub checks: Switch,
+    pub checks: Checks,
 }
 
 impl DeviceArgs {
@@ -55,21 +55,8 @@ impl DeviceArgs {
     /// As [`Gpu::open`].
     pub fn open(&self) -> Result<Gpu> {
         let selector = Selector { device: self.device.clone(), backend: self.backend.clone() };
-        let checks = match self.checks {
-            Switch::On => Checks::On,
-            Switch::Off => Checks::Off,
-        };
-        Gpu::open(&selector, checks)
+        Gpu::open(&selector, self.checks)
     }
-}
-
-/// on or off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Switch {
-    /// On.
-    On,
-    /// Off.
-    Off,
 }
 
 /// At which size.
@@ -84,7 +71,7 @@ pub struct SizeArgs {
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub batch: Option<u32>,
 
-    /// Another number for a model parameter, as `hidden=128`; may be repeated
+    /// Override a model parameter, as in `hidden=128`; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
     pub set: Vec<(String, usize)>,
 }
@@ -117,7 +104,7 @@ pub struct ModelArgs {
     #[command(flatten)]
     pub size: SizeArgs,
 
-    /// Seed of parameters, data and every random draw
+    /// Seed for parameters, data and every random draw
     #[arg(long, value_name = "N", default_value_t = 1, env = "FATHOM_SEED")]
     pub seed: u64,
 
@@ -132,7 +119,7 @@ pub(super) fn bucket(text: &str) -> std::result::Result<usize, String> {
     match text.parse::<usize>() {
         _ if text == "mixed" => Ok(buckets),
         Ok(bucket) if bucket < buckets => Ok(bucket),
-        _ => Err(format!("a bucket from 0 to {} or mixed is expected", buckets - 1)),
+        _ => Err(format!("expected a bucket from 0 to {}, or mixed", buckets - 1)),
     }
 }
 
@@ -146,7 +133,7 @@ pub(super) fn setting(text: &str) -> std::result::Result<(String, usize), String
     let parsed = text.split_once('=').and_then(|(key, value)| Some((key, value.parse().ok()?)));
     match parsed {
         Some((key, value)) if (1..=1 << 20).contains(&value) => Ok((key.to_string(), value)),
-        _ => Err("a name and a number from 1 to 1048576 are expected, as in hidden=128".into()),
+        _ => Err("expected a name and a number from 1 to 1048576, as in hidden=128".into()),
     }
 }
 
@@ -191,15 +178,21 @@ pub fn preset_or_default(asked: Option<Preset>, gpu: Option<&Gpu>) -> Preset {
     }
 }
 
-/// In what form data is printed and kept, and how much is said.
+/// In what format data is printed and kept, and how much is printed besides.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// Form of the data on stdout: table, md, csv, json, jsonl
-    #[arg(short, long, value_name = "FORM", default_value = "table", hide_possible_values = true)]
+    /// Format of the data on stdout: table, md, csv, json, jsonl
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT",
+        default_value = "table",
+        hide_possible_values = true
+    )]
     pub output: Format,
 
-    /// Keep the data in this file too, its form by .json, .jsonl, .csv or .md; may be repeated
+    /// Also save the data to this file, in the format of its extension: .json, .jsonl, .csv or .md; may be repeated
     #[arg(short, long, value_name = "FILE", value_parser = super::output::target)]
     pub save: Vec<super::output::Target>,
 
@@ -215,7 +208,7 @@ impl std::ops::Deref for OutputArgs {
     }
 }
 
-/// How much is said.
+/// How much is printed.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub struct VoiceArgs {
@@ -295,9 +288,9 @@ pub(super) fn workloads(names: &[String]) -> Result<Vec<&'static workload::Entry
     if names.is_empty() || names.iter().any(|n| n == "all") {
         return Ok(workload::WORKLOADS.iter().collect());
     }
-    let found: Result<Vec<_>> =
+    let entries: Result<Vec<_>> =
         names.iter().filter(|n| !n.is_empty()).map(|n| workload::find(n)).collect();
-    match found {
+    match entries {
         Ok(list) if list.is_empty() => Err(Error::NothingSelected(
             "no workload selected; `fathom list workloads` shows all".into(),
         )),

@@ -43,7 +43,7 @@ fn limit(text: &str) -> std::result::Result<f64, String> {
     let percent = text.strip_prefix("slower:").map(|p| p.strip_suffix('%').unwrap_or(p));
     match percent.and_then(|p| p.parse::<f64>().ok()) {
         Some(p) if (0.0..=1000.0).contains(&p) => Ok(p / 100.0),
-        _ => Err("slower: and a percentage are expected, as in slower:3%".into()),
+        _ => Err("expected slower: and a percentage, as in slower:3%".into()),
     }
 }
 
@@ -51,7 +51,7 @@ fn limit(text: &str) -> std::result::Result<f64, String> {
 ///
 /// # Errors
 /// [`Error::Incomparable`] for unlike records, [`Error::Regression`] by `--fail-on`, [`Error::Data`] and
-/// [`Error::Usage`] for what is no record.
+/// [`Error::Usage`] for what is not a record.
 pub fn execute(args: &CompareArgs) -> Result<()> {
     let base = side(&args.base)?;
     let others: Vec<Side> = args.new.iter().map(|word| side(word)).collect::<Result<_>>()?;

@@ -29,7 +29,7 @@ pub(super) fn load(words: &[String]) -> Result<Vec<Loaded>> {
     Ok(records)
 }
 
-/// The records a word names, as one side of a comparison; a word that is no path is shown with the file it
+/// The records a word names, as one side of a comparison; a word that is not a path is shown with the file it
 /// stands for.
 ///
 /// # Errors

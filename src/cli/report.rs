@@ -30,13 +30,13 @@ pub struct ReportArgs {
 /// Makes the page.
 ///
 /// # Errors
-/// [`Error::Data`] and [`Error::Usage`] for what is no record, [`Error::Io`] where the page cannot be
+/// [`Error::Data`] and [`Error::Usage`] for what is not a record, [`Error::Io`] where the page cannot be
 /// written.
 pub fn execute(args: &ReportArgs) -> Result<()> {
     let mut sources = Vec::new();
     for Loaded { path, record } in records::load(&args.records)? {
         if record.runs.is_empty() {
-            return Err(Error::data(&path, "runs", "a record without a run"));
+            return Err(Error::data(&path, "runs", "the record has no runs"));
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         sources.push(Source { name, record });

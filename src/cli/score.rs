@@ -30,14 +30,14 @@ pub struct ScoreArgs {
 ///
 /// # Errors
 /// [`Error::Incomparable`] where there is no reference or no whole score: cells that count are printed
-/// first. [`Error::Data`] and [`Error::Usage`] for what is no record.
+/// first. [`Error::Data`] and [`Error::Usage`] for what is not a record.
 pub fn execute(args: &ScoreArgs) -> Result<()> {
     let sides: Vec<Side> = args.record.iter().map(|word| side(word)).collect::<Result<_>>()?;
     let reference = match &args.reference {
         Some(word) => side(word)?,
         None => Side {
             name: "the reference".into(),
-            records: vec![score::committed(&sides[0].records[0].config.preset)?],
+            records: vec![score::committed(sides[0].records[0].config.preset)?],
         },
     };
     score::check_reference(&reference)?;

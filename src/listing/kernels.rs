@@ -25,7 +25,7 @@ pub fn ops() -> Table {
                 }
             }
         }
-        let class = cases.first().map_or(' ', |case| case.op.kind().class.letter());
+        let class = cases.first().map(|case| case.op.kind().class);
         table.row(fields![family.name(), class, cases.len(), variants.join(" ")]);
     }
     table

@@ -35,7 +35,7 @@ pub fn program(schedule: &Schedule) -> Table {
     for op in &schedule.ops {
         table.row(fields![
             &op.label,
-            op.phase.name(),
+            op.phase,
             op.dispatches.len(),
             shapes(&op.inputs),
             shapes(&op.outputs),
@@ -101,8 +101,8 @@ pub fn plan(cells: &[(&str, Mode, usize, Schedule)], preset: Preset, seconds: f6
         let most = seconds * 1.7 + 1.0;
         table.row(fields![
             *workload,
-            mode.name(),
-            preset.name(),
+            *mode,
+            preset,
             *batch,
             schedule.parameters(),
             schedule.ops.len(),

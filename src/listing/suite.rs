@@ -48,7 +48,7 @@ pub fn workloads() -> Result<Table> {
             let [model_about, built_in, real] = about;
             table.row(fields![
                 entry.name,
-                preset.name(),
+                preset,
                 model.batch(),
                 train.parameters(),
                 forward,
@@ -103,7 +103,7 @@ pub fn presets() -> Table {
             Preset::Full => "the seminal model at its real size: the default on a GPU",
             Preset::Tiny => "the same topology and ops, small: the default on a software adapter",
         };
-        table.row(fields![preset.name(), about]);
+        table.row(fields![preset, about]);
     }
     table
 }

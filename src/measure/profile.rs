@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::gpu::timestamp::{Fault, Stamp, Timer, faults_of_steps};
+use crate::gpu::timestamp::{Stamp, Timer, faults_of_steps};
 use crate::program::Program;
 use crate::stats::Summary;
+use crate::terms::{ClockFault, FaultCount};
 
 use super::sample::interrupted;
 
@@ -23,14 +24,14 @@ pub struct Profile {
     /// What of that lies between ops, for each step.
     pub gaps_ns: Vec<f64>,
     /// Faults seen, with how many pairs have them.
-    pub faults: Vec<(Fault, usize)>,
+    pub faults: Vec<FaultCount>,
 }
 
 impl Profile {
     /// Whether its times may be shown: rounded ones may, with the fault beside them; where the clock did not
     /// run, or ran backwards, they mean nothing.
     pub fn is_sound(&self) -> bool {
-        self.faults.iter().all(|(fault, _)| *fault == Fault::Coarse)
+        self.faults.iter().all(|found| found.fault == ClockFault::Coarse)
     }
 
     /// All statistics of an entry's time, its coefficient of variation and drift among them.
@@ -104,9 +105,8 @@ pub fn one_step(gpu: &Gpu, program: &Program, steps: usize) -> Result<Option<Vec
     for _ in 0..steps.max(1) {
         let stamps = run(gpu, program, &timer)?;
         let found = faults_of_steps(&stamps, stamps.len());
-        if let Some((fault, count)) = found.first() {
-            let what = fault.text();
-            return Err(Error::Device(format!("{}: {what} ({count} pairs)", gpu.summary)));
+        if let Some(fault) = found.first() {
+            return Err(Error::Device(format!("{}: {fault}", gpu.summary)));
         }
         taken.push(places(&stamps, gpu.timestamp_period));
         if interrupted() {

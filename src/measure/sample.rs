@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::gpu::timestamp::{Fault, Stamp, Timer, faults};
+use crate::gpu::timestamp::{Stamp, Timer, faults};
 use crate::program::Program;
+use crate::record::Clock;
 use crate::stats::{Summary, median};
+use crate::terms::FaultCount;
 
 /// Shortest and longest submission aimed at: long enough that its ends don't count, short enough that
 /// no watchdog sees it.
@@ -45,15 +47,6 @@ pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
-/// Where step times come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Clock {
-    /// The GPU's own timestamps.
-    Timestamps,
-    /// The wall clock, since there are no timestamps or they were faulty.
-    Wall,
-}
-
 /// The timed steps of one program.
 #[derive(Debug, Clone)]
 pub struct Samples {
@@ -66,7 +59,7 @@ pub struct Samples {
     /// Where `step_ns` comes from.
     pub clock: Clock,
     /// Faults seen in timestamps, with how often.
-    pub faults: Vec<(Fault, usize)>,
+    pub faults: Vec<FaultCount>,
     /// Steps in each submission.
     pub steps_per_submit: usize,
     /// Whether the wanted precision was reached.

@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+use crate::record::{Precision, Status};
+use crate::terms::{Backend, Class, DeviceKind, Mode, Phase, Preset};
+
 use super::column::{Column, Kind};
 
 /// A word, a figure in its base unit, or nothing.
@@ -73,6 +76,19 @@ impl From<&str> for Field {
         Self::Text(text.into())
     }
 }
+
+/// The words that records and the engine share.
+macro_rules! from_words {
+    ($($words:ty),*) => {$(
+        impl From<$words> for Field {
+            fn from(word: $words) -> Self {
+                Self::from(word.name())
+            }
+        }
+    )*};
+}
+
+from_words!(Backend, Class, DeviceKind, Mode, Phase, Precision, Preset, Status);
 
 impl From<String> for Field {
     fn from(text: String) -> Self {

@@ -238,8 +238,8 @@ fn context(cell: &Cell) -> [Field; 7] {
         &cell.device,
         cell.threads,
         &cell.workload,
-        &cell.mode,
-        &cell.preset,
+        cell.mode,
+        cell.preset,
         cell.batch,
         cell.fused
     ]

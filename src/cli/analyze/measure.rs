@@ -6,12 +6,12 @@ use crate::error::{Error, Result};
 use crate::measure::sample::interrupted;
 use crate::record::Record;
 use crate::report::section::{ANALYSES, Analysis, Sample};
-use crate::terms::Mode;
+use crate::terms::{Checks, Mode};
 use crate::workload;
 
+use super::super::output;
 use super::super::range::values;
 use super::super::run::{self, RunArgs};
-use super::super::{Switch, output};
 use super::AnalyzeArgs;
 
 /// What scaling measures unless told: a convolutional net, and two whose ops are small.
@@ -42,18 +42,18 @@ pub(super) fn records(
     output::note(
         &wanted.out,
         &format!(
-            "no record is named: {} first, as `fathom run` does",
+            "no record given: {} first, as `fathom run` would",
             if wanted.workload.is_empty() {
-                "all workloads are run"
+                "running all workloads"
             } else {
-                "the workloads named are run"
+                "running the workloads named"
             }
         ),
     );
     if chosen.is_none() {
         output::note(
             &wanted.out,
-            "for op time against threads and batch there is `fathom analyze scaling`",
+            "`fathom analyze scaling` measures op times against threads and batch",
         );
     }
     let (record, outcome) = run::record(&wanted)?;
@@ -74,7 +74,7 @@ fn scaling(args: &AnalyzeArgs) -> Result<(Vec<Record>, Result<()>)> {
     output::note(
         &wanted.out,
         &format!(
-            "no record is named: {} with {} thread counts, each in a process of its own, then with {} batches",
+            "no record given: running {} with {} thread counts, each in its own process, then with {} batches",
             wanted.workload.join(", "),
             threads.len(),
             values(batches).len()
@@ -89,15 +89,16 @@ fn scaling(args: &AnalyzeArgs) -> Result<(Vec<Record>, Result<()>)> {
             Ok(record) if record.host.threads == Some(count) => records.push(record),
             Ok(record) => {
                 let text = format!(
-                    "{} does not take a thread count: only the batch is varied (Mesa's llvmpipe takes one)",
+                    "{} ignores the thread count, so only the batch is varied (Mesa's llvmpipe heeds it)",
                     record.device.name
                 );
                 output::note(&wanted.out, &text);
                 break;
             }
             Err(Error::Device(why)) => {
-                let text =
-                    format!("no CPU adapter to vary threads on, only the batch is varied: {why}");
+                let text = format!(
+                    "no CPU adapter to vary threads on, so only the batch is varied: {why}"
+                );
                 output::note(&wanted.out, &text);
                 break;
             }
@@ -146,7 +147,7 @@ fn options(args: &RunArgs) -> Vec<String> {
     let device = args.device.device.as_deref().unwrap_or("llvmpipe");
     let path = args.data.data.as_ref().map(|path| path.display().to_string());
     let preset = args.preset.map(crate::terms::Preset::name);
-    let checks = (args.device.checks == Switch::On).then_some("on");
+    let checks = (args.device.checks == Checks::On).then_some("on");
     let given = [
         ("--workload", Some(args.workload.join(","))),
         ("--mode", Some(modes.join(","))),

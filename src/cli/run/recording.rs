@@ -4,20 +4,19 @@ use std::path::PathBuf;
 
 use crate::error::Result;
 use crate::gpu::Gpu;
-use crate::gpu::timestamp::Fault;
 use crate::measure::cell::Measured;
 use crate::measure::host;
 use crate::measure::peak::Peaks;
 use crate::measure::profile::Profile;
-use crate::measure::sample::{Clock, Samples};
+use crate::measure::sample::Samples;
 use crate::measure::verify::Verification;
-use crate::record::{self, Record, store};
+use crate::record::{self, Clock, Doubt, Record, Status, store};
 use crate::report::section::headline;
 use crate::stats::{median, quantile};
 use crate::terms::{Mode, Preset};
 use crate::workload::Workload;
 
-use super::super::{Switch, VoiceArgs, output};
+use super::super::{VoiceArgs, output};
 use super::RunArgs;
 
 /// Gaps above this share of a profiled step are pointed out.
@@ -35,7 +34,11 @@ pub(super) fn start(args: &RunArgs, gpu: &Gpu, preset: Preset, peaks: &Peaks) ->
             version: env!("CARGO_PKG_VERSION").into(),
             git: env!("FATHOM_COMMIT").into(),
             dirty: env!("FATHOM_DIRTY") == "true",
-            profile: env!("FATHOM_PROFILE").into(),
+            profile: if env!("FATHOM_PROFILE") == "release" {
+                record::BuildProfile::Release
+            } else {
+                record::BuildProfile::Debug
+            },
             wgpu: env!("FATHOM_WGPU").into(),
             argv: std::env::args().collect(),
         },
@@ -48,9 +51,9 @@ pub(super) fn start(args: &RunArgs, gpu: &Gpu, preset: Preset, peaks: &Peaks) ->
         },
         device: record::Device {
             name: summary.name.clone(),
-            backend: summary.backend.clone(),
+            backend: summary.backend,
             driver: summary.driver.clone(),
-            kind: summary.kind.into(),
+            kind: summary.kind,
             software: summary.software,
             vendor: summary.vendor,
             device: summary.device,
@@ -65,10 +68,10 @@ pub(super) fn start(args: &RunArgs, gpu: &Gpu, preset: Preset, peaks: &Peaks) ->
             },
         },
         config: record::Config {
-            preset: preset.name().into(),
-            precision: "f32".into(),
+            preset,
+            precision: record::Precision::F32,
             fuse: !args.no_fuse,
-            checks: if args.device.checks == Switch::On { "on" } else { "off" }.into(),
+            checks: args.device.checks,
             seed: args.seed,
             data: args.data.data.as_ref().map(|p| p.display().to_string()),
             time_s: args.time,
@@ -100,14 +103,14 @@ pub(super) fn run(
     let cost = schedule.cost();
     record::Run {
         workload: workload.into(),
-        mode: mode.name().into(),
-        preset: preset.name().into(),
+        mode,
+        preset,
         batch: model.batch(),
         model: model.config(),
         data: measured.data_text.clone(),
         program: measured.program.hash.clone(),
         verified: verified(measured.verification.as_ref()),
-        validity: validity(measured),
+        doubts: doubts(measured),
         timing: measured.samples.as_ref().map(timing),
         flops: cost.flops,
         bytes: cost.bytes,
@@ -149,7 +152,7 @@ fn finite(value: f64) -> Option<f64> {
 fn verified(verification: Option<&Verification>) -> record::Verified {
     let Some(found) = verification else {
         return record::Verified {
-            status: "unverified".into(),
+            status: Status::Unverified,
             checked: 0,
             passed: 0,
             reduced: 0,
@@ -157,7 +160,7 @@ fn verified(verification: Option<&Verification>) -> record::Verified {
         };
     };
     record::Verified {
-        status: if found.is_passed() { "passed" } else { "failed" }.into(),
+        status: if found.is_passed() { Status::Passed } else { Status::Failed },
         checked: found.verdicts.len(),
         passed: found.passed(),
         reduced: found.reduced,
@@ -167,54 +170,40 @@ fn verified(verification: Option<&Verification>) -> record::Verified {
     }
 }
 
-/// `ok`, or each reason to doubt the figures.
-fn validity(measured: &Measured) -> Vec<String> {
+/// Each reason to doubt the figures.
+fn doubts(measured: &Measured) -> Vec<Doubt> {
     let mut doubts = Vec::new();
     match &measured.verification {
-        None => doubts.push("UNVERIFIED: kernels were not checked (--no-verify)".to_string()),
-        Some(v) if !v.is_passed() => {
-            doubts.push("kernels disagree with their references: not timed".into())
-        }
+        None => doubts.push(Doubt::Unverified),
+        Some(v) if !v.is_passed() => doubts.push(Doubt::WrongKernels),
         Some(_) => {}
     }
-    let texts = |faults: &[(Fault, usize)]| {
-        let text = |(fault, n): &(Fault, usize)| format!("{} ({n} pairs)", fault.text());
-        faults.iter().map(text).collect::<Vec<_>>().join(", ")
-    };
     if let Some(samples) = &measured.samples {
-        if !samples.faults.is_empty() {
-            doubts.push(format!("{}: wall time is used", texts(&samples.faults)));
-        } else if samples.clock == Clock::Wall {
-            doubts.push("no usable timestamps: wall time is used".into());
+        if samples.clock == Clock::Wall {
+            doubts.push(Doubt::WallClock { faults: samples.faults.clone() });
         }
+        let summary = samples.summary();
         if !samples.settled {
-            doubts.push(
-                "the wanted precision was not reached in the time given (--time, --max-noise)"
-                    .into(),
-            );
+            doubts.push(Doubt::Unsettled { interval: None, wanted: None });
         }
-        let drift = samples.summary().drift;
-        if drift.significant && drift.relative.abs() > 0.02 {
-            doubts.push(format!("step times drifted by {:+.1} %", 100.0 * drift.relative));
+        if summary.drift.significant && summary.drift.relative.abs() > 0.02 {
+            doubts.push(Doubt::Drift { relative: summary.drift.relative });
         }
     }
     if let Some(broken) = measured.profile.as_ref().filter(|p| !p.is_sound()) {
-        doubts.push(format!("no profile: {}", texts(&broken.faults)));
+        doubts.push(Doubt::NoProfile { faults: broken.faults.clone() });
     }
     if let Some(profile) = sound_profile(measured) {
         if !profile.faults.is_empty() {
-            doubts.push(format!("profile: {}", texts(&profile.faults)));
+            doubts.push(Doubt::RoundedProfile { faults: profile.faults.clone() });
         }
         let share = median(&profile.gaps_ns) / median(&profile.span_ns);
         if share > GAPS {
-            doubts.push(format!("{:.1} % of a profiled step lies between ops", 100.0 * share));
+            doubts.push(Doubt::Gaps { share });
         }
     }
     if measured.loss.is_some_and(|loss| !loss.is_finite()) {
-        doubts.push("the loss is no number after the timed steps".into());
-    }
-    if doubts.is_empty() {
-        doubts.push("ok".into());
+        doubts.push(Doubt::Loss);
     }
     doubts
 }
@@ -222,10 +211,7 @@ fn validity(measured: &Measured) -> Vec<String> {
 fn timing(samples: &Samples) -> record::Timing {
     let summary = samples.summary();
     record::Timing {
-        source: match samples.clock {
-            Clock::Timestamps => "timestamps".into(),
-            Clock::Wall => "wall".into(),
-        },
+        clock: samples.clock,
         steps_per_submit: samples.steps_per_submit,
         step: record::Statistics {
             n: summary.n,
@@ -251,8 +237,8 @@ fn ops(measured: &Measured) -> Vec<record::Op> {
         record::Op {
             label: entry.label.clone(),
             op: kind.name.into(),
-            class: kind.class.letter(),
-            phase: entry.phase.name().into(),
+            class: kind.class,
+            phase: entry.phase,
             dispatches: entry.dispatches.len(),
             flops: entry.cost.flops,
             bytes: entry.cost.bytes,

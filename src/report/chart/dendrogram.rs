@@ -145,12 +145,12 @@ mod tests {
     use super::*;
     use crate::analysis::similarity::{self, Linkage};
     use crate::analysis::synthetic;
+    use crate::terms::Mode;
 
     fn tree() -> Similarity {
         let ops: &[(&str, f64)] = &[("matmul", 1.0)];
-        let record =
-            synthetic::record(&[("a", "train", ops), ("bb", "train", ops), ("c", "train", ops)]);
-        let mut tree = similarity::similarity(&[record], "train", Linkage::Average).remove(0);
+        let record = synthetic::record(&["a", "bb", "c"].map(|name| (name, Mode::Train, ops)));
+        let mut tree = similarity::similarity(&[record], Mode::Train, Linkage::Average).remove(0);
         let merge = |left, right, height, size| Merge { left, right, height, size };
         tree.merges = vec![merge(0, 2, 0.2, 2), merge(1, 3, 0.4, 3)];
         tree.order = vec![1, 0, 2];

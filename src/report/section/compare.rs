@@ -32,12 +32,11 @@ pub fn verdicts(comparison: &Comparison, others: &[Side], explain: bool) -> Tabl
     let mut table = Table::new(columns);
     for row in &comparison.rows {
         let finding = &row.finding;
-        let (workload, mode, batch) = &row.cell;
         let mut fields = Vec::from(fields![
             finding.verdict.name(),
-            workload,
-            mode,
-            *batch,
+            &row.key.workload,
+            row.key.mode,
+            row.key.batch,
             row.base_ns,
             row.other_ns,
             finding.ratio,
@@ -85,8 +84,7 @@ pub fn summary(comparison: &Comparison, base: &Side, others: &[Side]) -> String 
 pub fn slower(comparison: &Comparison, others: &[Side], share: f64) -> Vec<String> {
     let line = |row: &Row| {
         let by = percent(row.finding.ratio - 1.0);
-        let cell = compare::name(&row.cell);
-        format!("{cell} is slower by {by} in {}", others[row.side].name)
+        format!("{} is slower by {by} in {}", row.key, others[row.side].name)
     };
     comparison.slower_than(share).map(line).collect()
 }
@@ -101,16 +99,16 @@ pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
         columns.extend([step(label), number("ratio", format!("{label} ratio"), Digits)]);
     }
     let mut table = Table::new(columns);
-    for cell in compare::cells(base) {
+    for key in compare::keys(base) {
         let of_side = |side| {
             let mut rows = comparison.rows.iter();
-            rows.find(|row| row.cell == cell && row.side == side)
+            rows.find(|row| row.key == key && row.side == side)
         };
         let rows: Vec<_> = (0..others.len()).map(of_side).collect();
         let Some(first) = rows.iter().flatten().next() else {
             continue;
         };
-        let mut fields = Vec::from(fields![&cell.0, &cell.1, cell.2, first.base_ns]);
+        let mut fields = Vec::from(fields![&key.workload, key.mode, key.batch, first.base_ns]);
         for row in rows {
             fields.extend(fields![row.map(|r| r.other_ns), row.map(|r| r.finding.ratio)]);
         }

@@ -3,7 +3,7 @@
 use crate::analysis::profile;
 use crate::error::Result;
 use crate::fields;
-use crate::record::{Record, Run};
+use crate::record::{BuildProfile, Record, Run, Status};
 use crate::report::Format;
 use crate::report::column::Kind::{Bytes, Digits, Duration, FlopRate, Giga, Grouped, Percent};
 use crate::report::column::{count, number, text};
@@ -75,43 +75,43 @@ pub fn runs(records: &[Record]) -> Table {
             let (device, config) = (&record.device, &record.config);
             let timing = run.timing.as_ref();
             let step = timing.map(|t| &t.step);
-            let rate = step.map(|s| run.flops as f64 / s.median_ns * 1e9);
-            let samples = step.map(|s| run.batch as f64 / s.median_ns * 1e9);
-            let verified = match run.verified.status.as_str() {
-                "unverified" => "UNVERIFIED".to_string(),
+            let rate = run.flop_per_s();
+            let doubts = run.doubts.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            let verified = match run.verified.status {
+                Status::Unverified => "UNVERIFIED".to_string(),
                 _ => format!("{}/{}", run.verified.passed, run.verified.checked),
             };
             table.row(fields![
                 &device.name,
-                &device.backend,
+                device.backend,
                 &device.driver,
-                &run.preset,
+                run.preset,
                 &run.workload,
-                &run.mode,
+                run.mode,
                 run.batch,
-                &config.precision,
+                config.precision,
                 config.seed,
-                samples,
-                step.map(|s| s.median_ns),
+                run.samples_per_s(),
+                run.step_ns(),
                 step.map(|s| s.ci95_ns.0),
                 step.map(|s| s.ci95_ns.1),
-                step.map(|s| (s.ci95_ns.1 - s.ci95_ns.0) / 2.0 / s.median_ns),
-                samples,
+                run.noise(),
+                run.samples_per_s(),
                 rate,
                 rate.map(|rate| rate / record.peaks.fma_f32_flop_per_s),
                 timing.map(|t| t.step.median_ns / t.wall_median_ns),
                 timing.map(|t| t.wall_median_ns),
-                run.profile.as_ref().map(|p| p.gaps_ns / p.span_ns),
+                run.gap_share(),
                 run.memory.planned_bytes,
                 run.parameters,
                 run.flops,
                 run.dispatches,
                 verified,
-                &run.verified.status,
+                run.verified.status,
                 run.verified.checked,
                 run.verified.passed,
-                doubts(run).join("; "),
-                run.validity.join("; "),
+                &doubts,
+                if doubts.is_empty() { "ok" } else { doubts.as_str() },
                 &run.program
             ]);
         }
@@ -163,11 +163,9 @@ fn drawn(record: &Record, format: Format) -> String {
 /// What a run is, in a line; of a player its parts in another.
 fn facts(run: &Run) -> String {
     let mut text = format!(
-        "{} {} batch {}: {} parameters, {} a step, {} ops in {} dispatches; built in {}, of which {} for {} \
+        "{}: {} parameters, {} a step, {} ops in {} dispatches; built in {}, of which {} for {} \
          pipelines\n",
-        run.workload,
-        run.mode,
-        run.batch,
+        run.key(),
         grouped(run.parameters),
         flops(run.flops as f64),
         run.ops.len(),
@@ -214,19 +212,12 @@ fn types(record: &Record, run: &Run) -> Table {
     table
 }
 
-/// Reasons to doubt a run's figures.
-fn doubts(run: &Run) -> Vec<&str> {
-    run.validity.iter().map(String::as_str).filter(|doubt| *doubt != "ok").collect()
-}
-
 fn warnings(record: &Record) -> Vec<String> {
     let mut warnings = Vec::new();
     for run in &record.runs {
-        for doubt in doubts(run) {
-            warnings.push(format!("{} {} batch {}: {doubt}", run.workload, run.mode, run.batch));
-        }
+        warnings.extend(run.doubts.iter().map(|doubt| format!("{}: {doubt}", run.key())));
     }
-    if record.tool.profile != "release" {
+    if record.tool.profile != BuildProfile::Release {
         warnings.push("a debug build: host times and build times are far too long".into());
     }
     warnings
@@ -236,9 +227,11 @@ fn warnings(record: &Record) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::analysis::synthetic;
+    use crate::record::Doubt;
+    use crate::terms::Mode;
 
     fn record() -> Record {
-        synthetic::record(&[("speech", "train", &[("matmul", 5.0), ("add", 2.0)])])
+        synthetic::record(&[("speech", Mode::Train, &[("matmul", 5.0), ("add", 2.0)])])
     }
 
     #[test]
@@ -259,10 +252,10 @@ mod tests {
     #[test]
     fn doubts_are_told_as_warnings() {
         let mut record = record();
-        record.runs[0].validity = vec!["step times drifted".into()];
-        record.tool.profile = "debug".into();
+        record.runs[0].doubts = vec![Doubt::Loss];
+        record.tool.profile = BuildProfile::Debug;
         let text = render(&record, Format::Table).unwrap();
-        assert!(text.contains("warning: speech train batch 4: step times drifted\n"), "{text}");
+        assert!(text.contains("warning: speech train batch 4: the loss is no number"), "{text}");
         assert!(text.contains("warning: a debug build"), "{text}");
     }
 }

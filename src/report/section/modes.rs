@@ -43,9 +43,9 @@ fn section(modes: &Modes) -> Section {
     for row in &modes.rows {
         table.row(fields![
             &row.device,
-            &row.backend,
+            row.backend,
             &row.workload,
-            &row.preset,
+            row.preset,
             row.batch,
             row.fused,
             row.train_ns,
@@ -57,8 +57,8 @@ fn section(modes: &Modes) -> Section {
     }
     let heading = "Training against inference, a step";
     let section = Section::new("modes", heading, table).note(format!(
-        "normalised: over the workload's training time on {}, as in the paper's figure; times with their 95 % \
-         interval, ratios [from .. to] with at least 90 %",
+        "normalised: divided by the workload's training time on {}, as in the paper's figure; times with their 95 % \
+         interval, ratios [from .. to] at 90 % or better",
         modes.base
     ));
     let mut workloads: Vec<&str> = Vec::new();

@@ -214,7 +214,7 @@ fn ops(profile: &CellProfile) -> Section {
             &op.label,
             op.types.join("+"),
             op.class,
-            &op.phase,
+            op.phase,
             op.ns,
             op.middle_ns.map(|ends| ends.0),
             op.middle_ns.map(|ends| ends.1),

@@ -6,6 +6,7 @@ use crate::report::column::Kind::{Digits, Duration};
 use crate::report::column::{count, number, text};
 use crate::report::table::Table;
 use crate::score::{self, Score};
+use crate::terms::Mode;
 
 /// A row for each cell that counts, then the whole where there is one.
 pub fn scores(scores: &[(&Side, Score)]) -> Table {
@@ -22,13 +23,12 @@ pub fn scores(scores: &[(&Side, Score)]) -> Table {
     for (side, score) in scores {
         let device = &side.records[0].device.name;
         for cell in &score.cells {
-            let (workload, mode, batch) = &cell.cell;
             table.row(fields![
                 &side.name,
                 device,
-                workload,
-                mode,
-                *batch,
+                &cell.key.workload,
+                cell.key.mode,
+                cell.key.batch,
                 cell.step_ns,
                 cell.reference_ns,
                 cell.score
@@ -49,7 +49,7 @@ pub fn lacking(side: &Side, score: &Score) -> Option<String> {
             "{} has {} of {} cells and no score:\n  {}",
             side.name,
             score.cells.len(),
-            score::WORKLOADS.len() * score::MODES.len(),
+            score::WORKLOADS.len() * Mode::ALL.len(),
             score.missing.join("\n  ")
         )
     };

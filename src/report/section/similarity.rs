@@ -25,7 +25,7 @@ pub const ANALYSIS: Analysis = Analysis {
 fn sections(records: &[Record], options: &Options) -> Vec<Section> {
     let mut sections = Vec::new();
     for &mode in &options.modes {
-        for group in similarity::similarity(records, mode.name(), options.linkage) {
+        for group in similarity::similarity(records, mode, options.linkage) {
             sections.extend([matrix(&group, mode), clusters(&group, mode)]);
         }
     }
@@ -41,7 +41,7 @@ fn matrix(group: &Similarity, mode: Mode) -> Section {
     let mut table = Table::new(head.into_iter().chain(others));
     for &i in &group.order {
         let cell = &group.workloads[i];
-        let head = fields![&cell.device, mode.name(), &cell.workload];
+        let head = fields![&cell.device, mode, &cell.workload];
         let distances = group.order.iter().map(|&j| Field::from(group.distances[i][j]));
         table.row(head.into_iter().chain(distances));
     }
@@ -69,7 +69,7 @@ fn clusters(group: &Similarity, mode: Mode) -> Section {
     for (k, merge) in group.merges.iter().enumerate() {
         table.row(fields![
             &group.workloads[0].device,
-            mode.name(),
+            mode,
             linkage,
             k + 1,
             name(group, merge.left),
