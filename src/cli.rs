@@ -124,11 +124,7 @@ impl DeviceArgs {
     /// As [`Gpu::open`].
     pub fn open(&self) -> Result<Gpu> {
         let selector = Selector { device: self.device.clone(), backend: self.backend.clone() };
-        let checks = match self.checks {
-            Switch::On => Checks::On,
-            Switch::Off => Checks::Off,
-        };
-        Gpu::open(&selector, checks)
+        Gpu::open(&selector, self.checks.into())
     }
 }
 
@@ -139,6 +135,15 @@ pub enum Switch {
     On,
     /// Off.
     Off,
+}
+
+impl From<Switch> for Checks {
+    fn from(switch: Switch) -> Self {
+        match switch {
+            Switch::On => Self::On,
+            Switch::Off => Self::Off,
+        }
+    }
 }
 
 /// Which model, at which size.

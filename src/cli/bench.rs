@@ -62,7 +62,7 @@ pub fn execute(args: &BenchArgs) -> Result<()> {
         )));
     }
     let progress = output::Progress::new(&args.out, "ceilings");
-    let peaks = peak::measure(&gpu, Duration::from_secs(1), &|share| progress.set(share))?;
+    let peaks = peak::measure(&gpu, Duration::from_secs(1), &|share| progress.set(share))?.peaks;
     let mut table = Table::new(&[
         "kernel",
         "case",
@@ -86,9 +86,9 @@ pub fn execute(args: &BenchArgs) -> Result<()> {
             Cell::from(case.name.as_str()),
             Cell::number(ns, number::duration_ns(ns)),
             Cell::number(flops, format!("{:.4}", flops / 1e9)),
-            share(flops / peaks.fma_flops),
+            share(flops / peaks.fma_f32_flop_per_s),
             Cell::number(bytes, format!("{:.4}", bytes / 1e9)),
-            share(bytes / peaks.copy_bytes),
+            share(bytes / peaks.copy_bytes_per_s),
         ]);
         if interrupted() {
             break;
