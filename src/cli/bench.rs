@@ -46,7 +46,7 @@ pub fn execute(args: &BenchArgs) -> Result<()> {
         kernels::choose(&gpu.caps, filter, |family| family.benches())
     }?;
     let progress = output::Progress::new(&args.out, "ceilings");
-    let peaks = peak::measure(&gpu, Duration::from_secs(1), &|share| progress.set(share))?;
+    let peaks = peak::measure(&gpu, Duration::from_secs(1), &|share| progress.set(share))?.peaks;
     let time = Duration::from_secs_f64(args.time.clamp(0.01, 600.0));
     let timed =
         kernels::time(&gpu, &chosen, &Budget { time, ..Budget::default() }, &|label, share| {
@@ -54,7 +54,7 @@ pub fn execute(args: &BenchArgs) -> Result<()> {
             progress.set(share);
         })?;
     drop(progress);
-    let table = listing::kernels::timings(&timed, &peaks.record());
+    let table = listing::kernels::timings(&timed, &peaks);
     output::emit(&args.out, |form| table.render(form))?;
     if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
 }

@@ -1,5 +1,6 @@
 //! `fathom run`: verify, time, profile, print, save.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -7,20 +8,18 @@ use clap::Args;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::listing;
-use crate::measure::cell::{self, Measured};
-use crate::measure::peak;
+use crate::measure::cell::{self, Plan};
 use crate::measure::room::Room;
 use crate::measure::sample::{Budget, interrupted};
+use crate::measure::{host, peak};
 use crate::pass::{Options, compile};
-use crate::record::Record;
+use crate::record::{Config, Precision, Record, Run, RunKey, store};
 use crate::report::section::headline;
 use crate::terms::{Mode, Preset};
 use crate::workload::{self, Workload, step};
 
 use super::range::{self, Range};
 use super::{DataArgs, DeviceArgs, OutputArgs, output};
-
-mod recording;
 
 /// Options of `run`.
 #[derive(Debug, Clone, Args)]
@@ -149,8 +148,9 @@ struct Cell {
 }
 
 impl Cell {
-    fn name(&self) -> String {
-        format!("{} {} batch {}", self.entry.name, self.mode, self.model.batch())
+    fn key(&self) -> RunKey {
+        let workload = self.entry.name.into();
+        RunKey { workload, mode: self.mode, batch: self.model.batch() }
     }
 }
 
@@ -210,20 +210,48 @@ pub(super) fn record(args: &RunArgs) -> Result<(Record, Result<()>)> {
 }
 
 fn keep(args: &RunArgs, record: &Record) -> Result<()> {
-    if let Some(path) = recording::keep(args, record)? {
+    if let Some(path) = write(args, record)? {
         output::note(&args.out, &format!("record  {}", path.display()));
     }
     Ok(())
 }
 
+/// Writes the record to every place it is kept, and returns the place to show. Places asked for must
+/// work; the user's own folder may fail, with a warning.
+fn write(args: &RunArgs, record: &Record) -> Result<Option<PathBuf>> {
+    output::save(&args.out, |form| headline::render(record, form))?;
+    let asked = args.out.save.first().map(|target| target.path.clone());
+    let kept = store::folder().map(|folder| store::keep(record, &folder));
+    let kept = kept.transpose().unwrap_or_else(|error| {
+        output::note(&args.out, &format!("warning: {error}: the record is not kept there"));
+        None
+    });
+    Ok(asked.or(kept))
+}
+
 fn measured(args: &RunArgs) -> Result<(Record, Result<()>)> {
     let (gpu, preset, cells) = prepare(args)?;
     let progress = output::Progress::new(&args.out, "measuring the device's ceilings");
-    let peaks = peak::measure(&gpu, Duration::from_secs(1), &|share| progress.set(share))?;
+    let peaks = peak::measure(&gpu, Duration::from_secs(1), &|share| progress.set(share))?.peaks;
     drop(progress);
-    let mut record = recording::start(args, &gpu, preset, &peaks);
+    let mut record = host::record(&gpu, config(args, preset), peaks);
     let outcome = run_cells(args, &gpu, preset, &cells, &mut record);
     Ok((record, outcome))
+}
+
+/// Every option as the record has it.
+fn config(args: &RunArgs, preset: Preset) -> Config {
+    Config {
+        preset,
+        precision: Precision::F32,
+        fuse: !args.no_fuse,
+        checks: args.device.checks,
+        seed: args.seed,
+        data: args.data.data.as_ref().map(|path| path.display().to_string()),
+        time_s: args.time,
+        max_noise: args.max_noise / 100.0,
+        min_samples: args.min_samples as usize,
+    }
 }
 
 /// The device, the preset it gets, and what is to be run.
@@ -254,27 +282,19 @@ fn run_cells(
 ) -> Result<()> {
     let mut failures = Vec::new();
     for (i, cell) in cells.iter().enumerate() {
-        let progress = output::Progress::new(&args.out, &cell.name());
+        let key = cell.key();
+        let progress = output::Progress::new(&args.out, &key.to_string());
         let show = |part: &str, share: f64| {
-            progress.say(&format!("[{}/{}] {}: {part}", i + 1, cells.len(), cell.name()));
+            progress.say(&format!("[{}/{}] {key}: {part}", i + 1, cells.len()));
             progress.set(share);
         };
-        let measured = measure(args, gpu, cell, &show)?;
+        let run = measure(args, gpu, preset, cell, &show)?;
         drop(progress);
-        record.runs.push(recording::run(
-            cell.entry.name,
-            preset,
-            cell.mode,
-            cell.model.as_ref(),
-            &measured,
-        ));
-        // Written after each cell, so that nothing measured is lost; the last time a failure ends the run.
-        if let Err(error) = recording::keep(args, record) {
+        failures.extend(run.verified.wrong().map(|worst| format!("{key}: {worst}")));
+        record.runs.push(run);
+        // Written after each run, so that nothing measured is lost; the last time a failure ends the run.
+        if let Err(error) = write(args, record) {
             output::note(&args.out, &format!("warning: {error}"));
-        }
-        let wrong = measured.verification.iter().flat_map(|v| &v.verdicts).find(|v| !v.passed());
-        if let Some(verdict) = wrong {
-            failures.push(format!("{}: {}: {}", cell.name(), verdict.label, verdict.detail));
         }
         if interrupted() {
             return Err(Error::Interrupted);
@@ -291,8 +311,16 @@ fn run_cells(
     )))
 }
 
-fn measure(args: &RunArgs, gpu: &Gpu, cell: &Cell, show: &dyn Fn(&str, f64)) -> Result<Measured> {
-    let plan = cell::Plan {
+fn measure(
+    args: &RunArgs,
+    gpu: &Gpu,
+    preset: Preset,
+    cell: &Cell,
+    show: &dyn Fn(&str, f64),
+) -> Result<Run> {
+    let plan = Plan {
+        workload: cell.entry.name,
+        preset,
         mode: cell.mode,
         options: options(args),
         verify: !args.no_verify,
@@ -305,12 +333,10 @@ fn measure(args: &RunArgs, gpu: &Gpu, cell: &Cell, show: &dyn Fn(&str, f64)) -> 
         source: args.data.source(args.seed),
     };
     let outcome = cell::measure(gpu, cell.model.as_ref(), &plan, show);
-    let options = options(args);
-    let room = Room { gpu, mode: cell.mode, options: &options, batch: cell.model.batch() };
-    let preset = super::preset_or_default(args.preset, Some(gpu));
+    let room = Room { gpu, mode: cell.mode, options: &plan.options, batch: cell.model.batch() };
     room.advise(outcome, &|batch| configure(args, cell.entry, preset, Some(batch))).map_err(
         |error| match error {
-            Error::Gpu(why) => Error::Gpu(format!("{}: {why}", cell.name())),
+            Error::Gpu(why) => Error::Gpu(format!("{}: {why}", cell.key())),
             other => other,
         },
     )

@@ -101,9 +101,8 @@ fn take(args: &TraceArgs, gpu: &Gpu) -> Result<Step> {
     if !args.no_verify {
         let progress = output::Progress::new(&args.voice, "verifying");
         let found = verify(gpu, &schedule, &|share| progress.set(share))?;
-        if let Some(wrong) = found.verdicts.iter().find(|v| !v.passed()) {
-            let text = format!("{}: {}; it is not timed", wrong.label, wrong.detail);
-            return Err(Error::Verification(text));
+        if let Some(wrong) = found.wrong() {
+            return Err(Error::Verification(format!("{wrong}; it is not timed")));
         }
     }
     let program = Program::new(gpu, schedule, &mut State::new(args.seed))?;

@@ -5,6 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::stats::{Summary, quantile};
 use crate::terms::{Class, Mode, Phase, Preset, words};
 
 use super::doubt::{self, Doubt};
@@ -125,6 +126,9 @@ pub struct Worst {
     pub label: String,
     /// Its error as a share of the bound; nothing where it is not finite.
     pub error: Option<f64>,
+    /// Where and how it is wrong; nothing where it is not, and in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
 }
 
 words! {
@@ -296,10 +300,66 @@ impl Run {
 }
 
 impl Statistics {
+    /// Sums up the samples, which are in the order in which they were taken.
+    pub fn of(samples_ns: &[f64]) -> Self {
+        let summary = Summary::of(samples_ns);
+        Self {
+            n: summary.n,
+            median_ns: summary.median,
+            ci95_ns: summary.ci95,
+            min_ns: summary.min,
+            cv: finite(summary.cv),
+            outliers: summary.outliers,
+            drift: finite(summary.drift.relative),
+        }
+    }
+
     /// Half-width of the median's 95 % interval as a share of it.
     pub fn noise(&self) -> f64 {
         (self.ci95_ns.1 - self.ci95_ns.0) / 2.0 / self.median_ns
     }
+}
+
+impl OpTime {
+    /// Of an op's nanoseconds in each profiled step.
+    pub fn of(samples_ns: Vec<f64>) -> Self {
+        let summary = Summary::of(&samples_ns);
+        Self {
+            median: summary.median,
+            p05: quantile(&samples_ns, 0.05),
+            p95: quantile(&samples_ns, 0.95),
+            steadiness: Some(Steadiness {
+                steps: summary.n,
+                cv: finite(summary.cv),
+                drift: finite(summary.drift.relative),
+                drift_significant: summary.drift.significant,
+            }),
+            samples: samples_ns,
+        }
+    }
+}
+
+impl Verified {
+    /// Where verification was switched off.
+    pub fn nothing() -> Self {
+        Self { status: Status::Unverified, checked: 0, passed: 0, reduced: 0, worst: None }
+    }
+
+    /// The kernel furthest beyond its bound, where one is.
+    pub fn wrong(&self) -> Option<&Worst> {
+        self.worst.as_ref().filter(|_| self.status == Status::Failed)
+    }
+}
+
+impl fmt::Display for Worst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.label, self.detail.as_deref().unwrap_or("beyond its bound"))
+    }
+}
+
+/// What JSON can hold: it has no word for what is not a number.
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
 }
 
 impl Op {
