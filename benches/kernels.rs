@@ -16,7 +16,6 @@ use fathom::measure::kernel::program_of;
 use fathom::measure::sample::{Budget, sample};
 use fathom::pass::Options;
 use fathom::session::schedule;
-use fathom::stats::median;
 use fathom::tensor::TensorSpec;
 use fathom::terms::{Mode, Preset};
 use fathom::workload::WORKLOADS;
@@ -98,9 +97,9 @@ fn kernels(criterion: &mut Criterion) {
                     bencher.iter_custom(|iterations| {
                         let budget =
                             Budget { time: Duration::from_millis(1), noise: 1.0, min_samples: 1 };
-                        let samples = sample(&gpu, &program, &budget, &|_| {})
+                        let sampled = sample(&gpu, &program, &budget, &|_| {})
                             .unwrap_or_else(|error| panic!("{error}"));
-                        let ns = median(&samples.step_ns).max(1.0);
+                        let ns = sampled.timing.step.median_ns.max(1.0);
                         Duration::from_nanos((ns * iterations as f64) as u64)
                     });
                 });

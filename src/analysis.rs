@@ -9,6 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Record, Run};
+use crate::terms::{Backend, Mode, Preset};
 
 pub mod check;
 pub mod class;
@@ -29,18 +30,18 @@ pub struct Cell {
     pub created: String,
     /// The adapter's name.
     pub device: String,
-    /// `vulkan`, `metal`, `dx12`.
-    pub backend: String,
+    /// The interface the adapter answers on.
+    pub backend: Backend,
     /// Runs on the CPU.
     pub software: bool,
     /// Threads a software adapter was told to use.
     pub threads: Option<usize>,
     /// `speech`.
     pub workload: String,
-    /// `train` or `infer`.
-    pub mode: String,
-    /// `full` or `tiny`.
-    pub preset: String,
+    /// Training or inference.
+    pub mode: Mode,
+    /// The model's size.
+    pub preset: Preset,
     /// Samples in a batch.
     pub batch: usize,
     /// Whether elementwise ops were merged into their neighbours: their time then counts as their
@@ -55,12 +56,12 @@ impl Cell {
             record: record.id.clone(),
             created: record.created.clone(),
             device: record.device.name.clone(),
-            backend: record.device.backend.clone(),
+            backend: record.device.backend,
             software: record.device.software,
             threads: record.host.threads,
             workload: run.workload.clone(),
-            mode: run.mode.clone(),
-            preset: run.preset.clone(),
+            mode: run.mode,
+            preset: run.preset,
             batch: run.batch,
             fused: record.config.fuse,
         }

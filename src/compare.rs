@@ -4,7 +4,7 @@
 //! Sees records only. How a verdict is reached is in [`verdict`], what counts as unlike in [`unlike`].
 
 use crate::error::{Error, Result};
-use crate::record::{Record, Run};
+use crate::record::{Record, Run, RunKey};
 use crate::stats::{geometric_mean, median};
 
 pub mod unlike;
@@ -21,14 +21,11 @@ pub struct Side {
     pub records: Vec<Record>,
 }
 
-/// Workload, mode and batch.
-pub type Cell = (String, String, usize);
-
-/// A cell of one side held against the same cell of the base.
+/// Runs of one side held against those of the base that have the same key.
 #[derive(Debug, Clone)]
 pub struct Row {
     /// What was run.
-    pub cell: Cell,
+    pub key: RunKey,
     /// Place of the other side among those given, from 0.
     pub side: usize,
     /// The base's step: the median of its runs' medians.
@@ -44,14 +41,14 @@ pub struct Row {
 /// What came of it.
 #[derive(Debug, Clone)]
 pub struct Comparison {
-    /// In the base's order of cells, side by side.
+    /// In the base's order of runs, side by side.
     pub rows: Vec<Row>,
     /// What is worth saying and is no ground to refuse.
     pub notes: Vec<String>,
 }
 
 impl Comparison {
-    /// Geometric mean of a side's ratios, and over how many cells.
+    /// Geometric mean of a side's ratios, and over how many.
     pub fn mean(&self, side: usize) -> (f64, usize) {
         let ratios: Vec<f64> =
             self.rows.iter().filter(|row| row.side == side).map(|row| row.finding.ratio).collect();
@@ -75,7 +72,7 @@ impl Comparison {
 /// Compares each of `others` with `base`. Device and driver may differ only `across`.
 ///
 /// # Errors
-/// [`Error::Incomparable`], which names every difference, or says that there is no cell in common.
+/// [`Error::Incomparable`], which names every difference, or says that there is no run in common.
 pub fn compare(base: &Side, others: &[Side], across: bool) -> Result<Comparison> {
     let mut differences = unlike::within(base);
     let mut notes = unlike::remarks(base, others);
@@ -83,24 +80,24 @@ pub fn compare(base: &Side, others: &[Side], across: bool) -> Result<Comparison>
     for (side, other) in others.iter().enumerate() {
         differences.extend(unlike::within(other));
         differences.extend(unlike::records(base, other, across));
-        for cell in cells(base) {
-            let (ours, theirs) = (runs(base, &cell), runs(other, &cell));
+        for key in keys(base) {
+            let (ours, theirs) = (runs(base, &key), runs(other, &key));
             if theirs.is_empty() {
-                match unlike::batches(base, other, &cell) {
+                match unlike::batches(base, other, &key) {
                     Some(difference) => differences.push(difference),
-                    None => notes.push(format!("{} is only in {}", name(&cell), base.name)),
+                    None => notes.push(format!("{key} is only in {}", base.name)),
                 }
                 continue;
             }
-            let found = unlike::runs((base, &ours), (other, &theirs), &cell);
+            let found = unlike::runs((base, &ours), (other, &theirs), &key);
             if found.is_empty() {
-                rows.push(row(cell, side, &ours, &theirs));
+                rows.push(row(key, side, &ours, &theirs));
             }
             differences.extend(found);
         }
-        for cell in cells(other) {
-            if runs(base, &cell).is_empty() && unlike::batches(base, other, &cell).is_none() {
-                notes.push(format!("{} is only in {}", name(&cell), other.name));
+        for key in keys(other) {
+            if runs(base, &key).is_empty() && unlike::batches(base, other, &key).is_none() {
+                notes.push(format!("{key} is only in {}", other.name));
             }
         }
     }
@@ -122,27 +119,21 @@ pub fn compare(base: &Side, others: &[Side], across: bool) -> Result<Comparison>
     Ok(Comparison { rows, notes })
 }
 
-/// `speech train batch 32`.
-pub fn name((workload, mode, batch): &Cell) -> String {
-    format!("{workload} {mode} batch {batch}")
-}
-
-/// A side's cells, each once, in order of first mention.
-pub fn cells(side: &Side) -> Vec<Cell> {
-    let mut cells = Vec::new();
-    for run in side.records.iter().flat_map(|r| &r.runs) {
-        let cell = (run.workload.clone(), run.mode.clone(), run.batch);
-        if !cells.contains(&cell) {
-            cells.push(cell);
+/// What a side ran, each once, in order of first mention.
+pub fn keys(side: &Side) -> Vec<RunKey> {
+    let mut keys: Vec<RunKey> = Vec::new();
+    for key in side.records.iter().flat_map(|record| &record.runs).map(Run::key) {
+        if !keys.contains(&key) {
+            keys.push(key);
         }
     }
-    cells
+    keys
 }
 
-/// The runs of a cell, one a record that has it.
-pub fn runs<'a>(side: &'a Side, (workload, mode, batch): &Cell) -> Vec<&'a Run> {
-    let all = side.records.iter().flat_map(|r| &r.runs);
-    all.filter(|r| r.workload == *workload && r.mode == *mode && r.batch == *batch).collect()
+/// A side's runs of a key, one a record that has it.
+pub fn runs<'a>(side: &'a Side, key: &RunKey) -> Vec<&'a Run> {
+    let runs = side.records.iter().flat_map(|record| &record.runs);
+    runs.filter(|run| run.key() == *key).collect()
 }
 
 /// Median of the runs' medians; NaN where none was timed.
@@ -156,10 +147,10 @@ fn samples<'a>(runs: &[&'a Run]) -> Vec<&'a [f64]> {
     timings.map(|timing| timing.step_ns.as_slice()).collect()
 }
 
-fn row(cell: Cell, side: usize, ours: &[&Run], theirs: &[&Run]) -> Row {
+fn row(key: RunKey, side: usize, ours: &[&Run], theirs: &[&Run]) -> Row {
     let program = &ours[0].program;
     Row {
-        cell,
+        key,
         side,
         base_ns: step_ns(ours),
         other_ns: step_ns(theirs),

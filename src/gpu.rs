@@ -14,18 +14,9 @@ pub mod pipeline;
 pub mod shader;
 pub mod timestamp;
 
+pub use crate::terms::Checks;
 pub use adapter::{AdapterSummary, Selector};
 use pipeline::Pipelines;
-
-/// Whether shaders run with naga's bounds checks and loop bounds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Checks {
-    /// As a browser runs them.
-    On,
-    /// Unchecked, as vendor libraries are: the kernels are verified instead.
-    #[default]
-    Off,
-}
 
 /// An open device with its caches.
 #[derive(Debug)]

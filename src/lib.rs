@@ -12,8 +12,9 @@
 //! - [`measure`]: sampling, profiles, ceilings, statistics. [`train`] and [`snapshot`]: steps for their
 //!   own sake.
 //! - [`record`]: the result file. [`analysis`]: what records tell: where time goes, what is alike, what
-//!   scales. [`compare`]: records held against each other. [`score`]: a record in one number. [`report`]:
-//!   records as tables and traces. [`cli`]: the command line.
+//!   scales. [`compare`]: records against each other. [`score`]: a record in one number. [`report`]: the
+//!   table, each section in every form, the page, the trace. [`listing`]: what there is, as tables.
+//!   [`cli`]: the command line.
 
 pub mod analysis;
 #[cfg(feature = "cli")]
@@ -26,6 +27,7 @@ pub mod gpu;
 pub mod graph;
 pub mod host;
 pub mod kernel;
+pub mod listing;
 pub mod measure;
 pub mod nn;
 pub mod op;

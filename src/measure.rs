@@ -4,6 +4,7 @@ pub mod cell;
 #[cfg(feature = "cli")]
 pub mod host;
 pub mod kernel;
+pub mod kernels;
 pub mod largest_batch;
 pub mod peak;
 pub mod profile;

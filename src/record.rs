@@ -8,11 +8,20 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::terms::{Backend, Checks, DeviceKind, Preset, words};
 
 mod check;
+mod doubt;
 #[cfg(test)]
 pub(crate) mod example;
+mod run;
 pub mod store;
+
+pub use doubt::Doubt;
+pub use run::{
+    Clock, Memory, Op, OpTime, Playing, Profile, Run, RunKey, Statistics, Status, Steadiness,
+    Timing, Verified, Worst,
+};
 
 /// The schema this crate writes.
 pub const SCHEMA: &str = "fathom.record/1";
@@ -53,12 +62,22 @@ pub struct Tool {
     pub git: String,
     /// Whether the checkout had changes.
     pub dirty: bool,
-    /// `release` or `debug`.
-    pub profile: String,
+    /// How it was built.
+    pub profile: BuildProfile,
     /// Version of wgpu.
     pub wgpu: String,
     /// The command line.
     pub argv: Vec<String>,
+}
+
+words! {
+    /// How the program was built.
+    BuildProfile {
+        /// Optimised.
+        Release = "release",
+        /// Not optimised: times of the host mean nothing.
+        Debug = "debug",
+    }
 }
 
 /// The machine.
@@ -82,13 +101,13 @@ pub struct Host {
 pub struct Device {
     /// The adapter's own name.
     pub name: String,
-    /// `vulkan`, `metal`, `dx12`.
-    pub backend: String,
+    /// The interface it answers on.
+    pub backend: Backend,
     /// Driver and version.
     pub driver: String,
-    /// `discrete`, `integrated`, `virtual`, `cpu`, `other`.
+    /// A card, a part of the CPU, or the CPU itself.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: DeviceKind,
     /// Runs on the CPU.
     pub software: bool,
     /// PCI vendor number.
@@ -118,27 +137,37 @@ pub struct Limits {
     pub timestamp_period_ns: f64,
 }
 
-/// Every resolved option that holds for all cells.
+/// Every resolved option that holds for all runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Config {
-    /// `full` or `tiny`.
-    pub preset: String,
-    /// `f32`.
-    pub precision: String,
+    /// The models' size.
+    pub preset: Preset,
+    /// Of every value that a kernel reads or writes.
+    pub precision: Precision,
     /// Elementwise ops merged into their neighbours.
     pub fuse: bool,
-    /// Shaders run with bounds checks: `on` or `off`.
-    pub checks: String,
+    /// Whether shaders run with bounds checks.
+    pub checks: Checks,
     /// Of parameters, data and draws.
     pub seed: u64,
     /// Real data, or nothing for the built-in.
     pub data: Option<String>,
-    /// Most sampling time of a cell.
+    /// Most sampling time of a run.
     pub time_s: f64,
     /// Wanted half-width of the interval.
     pub max_noise: f64,
     /// Samples at least.
     pub min_samples: usize,
+}
+
+words! {
+    /// The type of the values that are computed with.
+    Precision {
+        /// Single.
+        F32 = "f32",
+        /// Half: no version runs it yet, so that only its records are told from others.
+        F16 = "f16",
+    }
 }
 
 /// The device's ceilings.
@@ -154,208 +183,6 @@ pub struct Peaks {
     pub submit_ns: f64,
     /// A small pipeline never seen before.
     pub pipeline_ns: f64,
-}
-
-/// A workload in one mode at one batch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Run {
-    /// `speech`.
-    pub workload: String,
-    /// `train` or `infer`.
-    pub mode: String,
-    /// `full` or `tiny`.
-    pub preset: String,
-    /// Samples in a batch.
-    pub batch: usize,
-    /// Every number of the model.
-    pub model: serde_json::Map<String, serde_json::Value>,
-    /// What the samples are.
-    pub data: String,
-    /// `sha256:` of the program: shaders, grids, parameters, bindings.
-    pub program: String,
-    /// Whether its kernels were verified.
-    pub verified: Verified,
-    /// `ok`, or what is to be doubted.
-    pub validity: Vec<String>,
-    /// Step times; nothing where verification failed.
-    pub timing: Option<Timing>,
-    /// Arithmetic of a step.
-    pub flops: u64,
-    /// Bytes of a step, each operand of an op once.
-    pub bytes: u64,
-    /// Values in the model's parameters.
-    pub parameters: u64,
-    /// Dispatches of a step.
-    pub dispatches: usize,
-    /// Loss after the timed steps, in training.
-    pub loss: Option<f64>,
-    /// Memory on the device.
-    pub memory: Memory,
-    /// From the graph to the first dispatch.
-    pub build_ns: f64,
-    /// Pipelines made for this run.
-    pub pipelines: usize,
-    /// Of that, making pipelines.
-    pub pipelines_ns: f64,
-    /// Making a batch on the host.
-    pub data_ns: f64,
-    /// Handing a batch to the device.
-    pub upload_ns: f64,
-    /// Where samples come from playing, in training: what the other parts of it take.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub playing: Option<Playing>,
-    /// The profiled pass.
-    pub profile: Option<Profile>,
-    /// The ops, in order of execution.
-    pub ops: Vec<Op>,
-}
-
-/// What playing takes beside the updates, which are the timed steps.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Playing {
-    /// A step of the game: four frames, drawing, preprocessing.
-    pub environment_ns: f64,
-    /// Choosing actions for a batch of states: upload, inference, reading back.
-    pub action_ns: f64,
-}
-
-/// What verification found.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Verified {
-    /// `passed`, `failed` or `unverified`.
-    pub status: String,
-    /// Kernels checked.
-    pub checked: usize,
-    /// Kernels within their bounds.
-    pub passed: usize,
-    /// Kernels checked at smaller sizes.
-    pub reduced: usize,
-    /// The kernel nearest to its bound, or furthest beyond.
-    pub worst: Option<Worst>,
-}
-
-/// The worst of a verification.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Worst {
-    /// The op.
-    pub label: String,
-    /// Its error as a share of the bound; nothing where it is not finite.
-    pub error: Option<f64>,
-}
-
-/// Step times.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Timing {
-    /// `timestamps` or `wall`.
-    pub source: String,
-    /// Steps in a submission.
-    pub steps_per_submit: usize,
-    /// A step, one value a submission.
-    pub step_ns: Vec<f64>,
-    /// The same by the wall clock.
-    pub wall_ns: Vec<f64>,
-    /// Statistics of `step_ns`.
-    pub step: Statistics,
-    /// Median of `wall_ns`.
-    pub wall_median_ns: f64,
-    /// Encoding a step on the host.
-    pub encode_ns: f64,
-    /// Whether the wanted precision was reached.
-    pub settled: bool,
-}
-
-/// Statistics of samples.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Statistics {
-    /// Number of samples.
-    pub n: usize,
-    /// Middle.
-    pub median_ns: f64,
-    /// 95 % interval of the median.
-    pub ci95_ns: (f64, f64),
-    /// Least.
-    pub min_ns: f64,
-    /// Standard deviation over mean; nothing for a single sample.
-    pub cv: Option<f64>,
-    /// How many lie far from the rest.
-    pub outliers: usize,
-    /// Later half over earlier half, minus 1; nothing for a single sample.
-    pub drift: Option<f64>,
-}
-
-/// Memory on the device.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Memory {
-    /// All buffers of the plan.
-    pub planned_bytes: u64,
-    /// Slots that temporary values share.
-    pub slots_bytes: u64,
-    /// What no plan could go below for them.
-    pub slots_bound_bytes: u64,
-}
-
-/// The profiled pass.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Profile {
-    /// Steps profiled.
-    pub steps: usize,
-    /// First op's start to last op's end.
-    pub span_ns: f64,
-    /// What of it lies between ops.
-    pub gaps_ns: f64,
-}
-
-/// One op of a step.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Op {
-    /// `dense1.matmul/tile[BM=64,BN=64,BK=16]`.
-    pub label: String,
-    /// Type: `matmul`.
-    pub op: String,
-    /// A to G.
-    pub class: char,
-    /// `forward`, `backward`, `update`.
-    pub phase: String,
-    /// Dispatches it takes.
-    pub dispatches: usize,
-    /// Arithmetic.
-    pub flops: u64,
-    /// Operands, once each.
-    pub bytes: u64,
-    /// Types inside, where several ops are fused.
-    pub types: Vec<String>,
-    /// Its time; nothing without a profile.
-    pub ns: Option<OpTime>,
-}
-
-/// An op's time over the profiled steps.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct OpTime {
-    /// Middle.
-    pub median: f64,
-    /// Twentieth part.
-    pub p05: f64,
-    /// Nineteen twentieth parts.
-    pub p95: f64,
-    /// How steady it was; nothing in older records.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub steadiness: Option<Steadiness>,
-    /// Each step.
-    #[serde(default)]
-    pub samples: Vec<f64>,
-}
-
-/// How steady an op's time was over the profiled steps.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Steadiness {
-    /// Steps it was timed in.
-    pub steps: usize,
-    /// Standard deviation over mean; nothing for a single step or a clock too coarse to see the op.
-    pub cv: Option<f64>,
-    /// Median of the later half over that of the earlier half, minus 1; nothing as for `cv`.
-    pub drift: Option<f64>,
-    /// Whether the 95 % intervals of the two halves' medians lie apart.
-    pub drift_significant: bool,
 }
 
 impl Record {

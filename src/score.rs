@@ -5,13 +5,11 @@
 
 use std::path::Path;
 
-use crate::compare::{Cell, Side, cells, name, runs, step_ns, unlike};
+use crate::compare::{Side, keys, runs, step_ns, unlike};
 use crate::error::{Error, Result};
-use crate::record::Record;
+use crate::record::{Precision, Record, Run, RunKey};
 use crate::stats::geometric_mean;
-
-/// The modes of each.
-pub const MODES: [&str; 2] = ["train", "infer"];
+use crate::terms::{Checks, Mode, Preset};
 
 /// What the reference scores.
 pub const UNIT: f64 = 1000.0;
@@ -22,7 +20,7 @@ include!(concat!(env!("OUT_DIR"), "/reference.rs"));
 #[derive(Debug, Clone, PartialEq)]
 pub struct CellScore {
     /// What was run.
-    pub cell: Cell,
+    pub key: RunKey,
     /// Its step.
     pub step_ns: f64,
     /// The reference's step.
@@ -36,6 +34,8 @@ pub struct CellScore {
 pub struct Score {
     /// Cells that count.
     pub cells: Vec<CellScore>,
+    /// How many a whole score needs.
+    pub needed: usize,
     /// Why there is no score of the whole: nothing where there is one.
     pub missing: Vec<String>,
 }
@@ -52,8 +52,8 @@ impl Score {
 ///
 /// # Errors
 /// [`Error::Incomparable`] where there is none yet.
-pub fn committed(preset: &str) -> Result<Record> {
-    let Some((_, text)) = COMMITTED.iter().find(|(known, _)| *known == preset) else {
+pub fn committed(preset: Preset) -> Result<Record> {
+    let Some((_, text)) = COMMITTED.iter().find(|(known, _)| *known == preset.name()) else {
         let known: Vec<_> = COMMITTED.iter().map(|(known, _)| *known).collect();
         return Err(Error::Incomparable(format!(
             "no reference for preset {preset} comes with fathom (only {}), so a score has no unit; \
@@ -73,10 +73,9 @@ pub fn check_reference(reference: &Side, workloads: &[&str]) -> Result<()> {
     let mut wrong = settings(reference);
     wrong.extend(unlike::within(reference));
     for (workload, mode) in suite(workloads) {
-        let of_it = cells_of(reference, workload, mode);
-        match of_it.as_slice() {
+        match keys_of(reference, workload, mode).as_slice() {
             [] => wrong.push(format!("{workload} {mode}: missing in {}", reference.name)),
-            [cell] => wrong.extend(doubts(reference, cell)),
+            [key] => wrong.extend(not_counted(reference, key)),
             several => wrong.push(format!(
                 "{workload} {mode}: {} batches in {}, where one is the default",
                 several.len(),
@@ -102,23 +101,23 @@ pub fn score(side: &Side, reference: &Side, workloads: &[&str]) -> Score {
     let whole = missing.is_empty();
     let mut scored = Vec::new();
     for (workload, mode) in suite(workloads) {
-        for cell in cells_of(reference, workload, mode) {
-            let found = runs(side, &cell);
+        for key in keys_of(reference, workload, mode) {
+            let found = runs(side, &key);
             if found.is_empty() {
-                let other = unlike::batches(reference, side, &cell);
-                missing.push(other.unwrap_or_else(|| format!("{}: missing", name(&cell))));
+                let other = unlike::batches(reference, side, &key);
+                missing.push(other.unwrap_or_else(|| format!("{key}: missing")));
                 continue;
             }
-            let ours = runs(reference, &cell);
-            let mut wrong = doubts(side, &cell);
+            let ours = runs(reference, &key);
+            let mut wrong = not_counted(side, &key);
             for run in &found {
                 let (base, other) = ((&*reference.name, ours[0]), (&*side.name, *run));
-                wrong.extend(unlike::settings(&name(&cell), base, other));
+                wrong.extend(unlike::settings(&key, base, other));
             }
             if wrong.is_empty() && whole {
                 let (step, unit) = (step_ns(&found), step_ns(&ours));
                 scored.push(CellScore {
-                    cell,
+                    key,
                     step_ns: step,
                     reference_ns: unit,
                     score: UNIT * unit / step,
@@ -128,40 +127,43 @@ pub fn score(side: &Side, reference: &Side, workloads: &[&str]) -> Score {
         }
     }
     missing.dedup();
-    Score { cells: scored, missing }
+    Score { cells: scored, needed: suite(workloads).count(), missing }
 }
 
-fn suite<'a>(workloads: &'a [&'a str]) -> impl Iterator<Item = (&'a str, &'static str)> {
-    workloads.iter().flat_map(|&workload| MODES.map(|mode| (workload, mode)))
+fn suite<'a>(workloads: &'a [&'a str]) -> impl Iterator<Item = (&'a str, Mode)> {
+    workloads.iter().flat_map(|&workload| Mode::ALL.map(|mode| (workload, mode)))
 }
 
-fn cells_of(side: &Side, workload: &str, mode: &str) -> Vec<Cell> {
-    let all = cells(side).into_iter();
-    all.filter(|c| c.0 == workload && c.1 == mode).collect()
+fn keys_of(side: &Side, workload: &str, mode: Mode) -> Vec<RunKey> {
+    let keys = keys(side).into_iter();
+    keys.filter(|key| key.workload == workload && key.mode == mode).collect()
 }
 
-fn doubts(side: &Side, cell: &Cell) -> Vec<String> {
-    let runs = runs(side, cell);
-    let doubts = runs.iter().filter_map(|run| unlike::doubt(run));
-    doubts.map(|why| format!("{}: {why} in {}", name(cell), side.name)).collect()
+/// Runs that are no measurement, and why.
+fn not_counted(side: &Side, key: &RunKey) -> Vec<String> {
+    let runs = runs(side, key).into_iter();
+    let reasons = runs.filter_map(Run::why_not_counted);
+    reasons.map(|why| format!("{key}: {why} in {}", side.name)).collect()
 }
 
 /// What a score asks of every record.
 fn settings(side: &Side) -> Vec<String> {
     let config = &side.records[0].config;
-    let line = |what: &str, found: &str, wanted: &str| {
+    let needs = |what: &str, found: &str, wanted: &str| {
         let text = format!("{what}: {found} in {}, a score needs {wanted}", side.name);
         (found != wanted).then_some(text)
     };
-    let found =
-        [line("precision", &config.precision, "f32"), line("bounds checks", &config.checks, "off")];
+    let found = [
+        needs("precision", config.precision.name(), Precision::F32.name()),
+        needs("bounds checks", config.checks.name(), Checks::Off.name()),
+    ];
     found.into_iter().flatten().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::example;
+    use crate::record::{Status, example};
 
     const WORKLOADS: [&str; 8] =
         ["seq2seq", "memnet", "speech", "autoenc", "residual", "vgg", "alexnet", "deepq"];
@@ -181,7 +183,7 @@ mod tests {
         assert!((own.overall().unwrap() - 1000.0).abs() < 1e-9);
         let mut mixed = side(50.0);
         for run in &mut mixed.records[0].runs[..8] {
-            *run = example::run(&run.workload, &run.mode, &[200.0; 6]);
+            *run = example::run(&run.workload, run.mode, &[200.0; 6]);
         }
         // Eight twice as slow, eight twice as fast: 1000 in the geometric mean only.
         let mixed = score(&mixed, &reference, &WORKLOADS).overall().unwrap();
@@ -196,7 +198,7 @@ mod tests {
         let mut side = side(100.0);
         let runs = &mut side.records[0].runs;
         runs.remove(0); // seq2seq train
-        runs[0].verified.status = "unverified".into(); // seq2seq infer
+        runs[0].verified.status = Status::Unverified; // seq2seq infer
         runs[1].batch = 7; // memnet train
         runs[2].timing = None; // memnet infer
         runs[3].model.insert("hidden".into(), 7.into()); // speech train
@@ -222,7 +224,7 @@ mod tests {
     fn another_preset_has_no_score() {
         let reference = side(100.0);
         let mut tiny = side(100.0);
-        tiny.records[0].config.preset = "tiny".into();
+        tiny.records[0].config.preset = Preset::Tiny;
         let found = score(&tiny, &reference, &WORKLOADS);
         assert!(found.missing[0].contains("preset: full in made up, tiny"), "{found:?}");
         assert!(found.cells.is_empty());

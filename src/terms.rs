@@ -1,123 +1,101 @@
-//! The words that the engine and the records share: mode, preset, phase, class of operation.
+//! The words that the engine and the records share: mode, preset, phase, class of operation, device.
 
 use std::fmt;
 
-/// Training or inference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Mode {
-    /// Forward, loss, backward, clip, update.
-    Train,
-    /// Forward to the model's outputs, and decoding where the model has one.
-    Infer,
-}
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-impl Mode {
-    /// Both, in the order they are run.
-    pub const ALL: [Mode; 2] = [Mode::Train, Mode::Infer];
-
-    /// `train` or `infer`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Infer => "infer",
+/// An enum whose variants are words: people, the command line and records use the same ones.
+macro_rules! words {
+    ($(#[$about:meta])* $name:ident { $($(#[$what:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$about])*
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord,
+            serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+        )]
+        pub enum $name {
+            $($(#[$what])* #[serde(rename = $word)] $variant,)+
         }
-    }
-}
 
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+        impl $name {
+            /// All of them, in order.
+            pub const ALL: [Self; [$($word),+].len()] = [$(Self::$variant),+];
 
-/// The model's size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Preset {
-    /// The seminal model at its real size.
-    Full,
-    /// The same topology and ops, small enough for a CPU adapter.
-    Tiny,
-}
-
-impl Preset {
-    /// Both.
-    pub const ALL: [Preset; 2] = [Preset::Full, Preset::Tiny];
-
-    /// `full` or `tiny`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Tiny => "tiny",
+            /// The word.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
         }
-    }
-}
 
-impl fmt::Display for Preset {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// Which part of a training step a node belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Phase {
-    /// From the inputs to the outputs and the loss.
-    Forward,
-    /// Gradients.
-    Backward,
-    /// Clipping and updates.
-    Update,
-}
-
-impl Phase {
-    /// `forward`, `backward`, `update`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Forward => "forward",
-            Self::Backward => "backward",
-            Self::Update => "update",
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.name())
+            }
         }
+    };
+}
+pub(crate) use words;
+
+words! {
+    /// Training or inference.
+    Mode {
+        /// Forward, loss, backward, clip, update.
+        Train = "train",
+        /// Forward to the model's outputs, and decoding where the model has one.
+        Infer = "infer",
     }
 }
 
-/// The paper's seven classes of operation (Fathom, IISWC 2016, section V).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Class {
-    /// A: matrix products.
-    Matrix,
-    /// B: convolutions and their gradients.
-    Convolution,
-    /// C: elementwise arithmetic.
-    Elementwise,
-    /// D: reductions and expansions: sums, softmax, losses, pooling, normalisation.
-    Reduction,
-    /// E: random sampling.
-    Random,
-    /// F: optimisation: updates, clipping, target copies.
-    Optimisation,
-    /// G: data movement.
-    Movement,
+words! {
+    /// The model's size.
+    Preset {
+        /// The seminal model at its real size.
+        Full = "full",
+        /// The same topology and ops, small enough for a CPU adapter.
+        Tiny = "tiny",
+    }
+}
+
+words! {
+    /// Which part of a training step a node belongs to.
+    Phase {
+        /// From the inputs to the outputs and the loss.
+        Forward = "forward",
+        /// Gradients.
+        Backward = "backward",
+        /// Clipping and updates.
+        Update = "update",
+    }
+}
+
+words! {
+    /// The paper's seven classes of operation (Fathom, IISWC 2016, section V), by letter.
+    Class {
+        /// Matrix products.
+        Matrix = "A",
+        /// Convolutions and their gradients.
+        Convolution = "B",
+        /// Elementwise arithmetic.
+        Elementwise = "C",
+        /// Reductions and expansions: sums, softmax, losses, pooling, normalisation.
+        Reduction = "D",
+        /// Random sampling.
+        Random = "E",
+        /// Optimisation: updates, clipping, target copies.
+        Optimisation = "F",
+        /// Data movement.
+        Movement = "G",
+    }
 }
 
 impl Class {
-    /// Every class, in the paper's order.
-    pub const ALL: [Class; 7] = [
-        Self::Matrix,
-        Self::Convolution,
-        Self::Elementwise,
-        Self::Reduction,
-        Self::Random,
-        Self::Optimisation,
-        Self::Movement,
-    ];
-
     /// The class's letter, A to G.
     pub fn letter(self) -> char {
         (b'A' + self as u8) as char
     }
 
-    /// What the class is, in a word or two.
-    pub fn name(self) -> &'static str {
+    /// What the paper calls it.
+    pub fn title(self) -> &'static str {
         match self {
             Self::Matrix => "matrix",
             Self::Convolution => "convolution",
@@ -127,5 +105,90 @@ impl Class {
             Self::Optimisation => "optimisation",
             Self::Movement => "movement",
         }
+    }
+}
+
+words! {
+    /// The system's interface to a device.
+    Backend {
+        /// Linux, Windows, Android.
+        Vulkan = "vulkan",
+        /// Apple's.
+        Metal = "metal",
+        /// Windows.
+        Dx12 = "dx12",
+        /// OpenGL: nothing is run on it, its limits are too small.
+        Gl = "gl",
+        /// A browser's WebGPU.
+        WebGpu = "webgpu",
+        /// Computes nothing.
+        Noop = "noop",
+    }
+}
+
+words! {
+    /// What a device is; real GPUs first.
+    DeviceKind {
+        /// A card with memory of its own.
+        Discrete = "discrete",
+        /// Shares the host's memory.
+        Integrated = "integrated",
+        /// A virtual machine's.
+        Virtual = "virtual",
+        /// The driver does not say.
+        Other = "other",
+        /// A driver that computes on the CPU.
+        Cpu = "cpu",
+    }
+}
+
+words! {
+    /// Whether shaders run with bounds checks and loop bounds, as in a browser.
+    Checks {
+        /// With.
+        On = "on",
+        /// Without, as native figures are published.
+        Off = "off",
+    }
+}
+
+words! {
+    /// A fault of a device's timestamps.
+    ClockFault {
+        /// Both stamps of a pair are 0: the driver wrote nothing.
+        Zero = "zero",
+        /// The end lies before the start: the counter wrapped, or the driver mixed them up.
+        Reversed = "reversed",
+        /// Start and end are equal: the clock is too coarse for this pass.
+        Equal = "equal",
+        /// All stamps are multiples of a step so coarse that the figures would be rounded by over 1 %.
+        Coarse = "coarse",
+    }
+}
+
+impl ClockFault {
+    /// What a report says.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Zero => "timestamps read as zero",
+            Self::Reversed => "timestamps ran backwards",
+            Self::Equal => "timestamps did not advance",
+            Self::Coarse => "timestamps are rounded",
+        }
+    }
+}
+
+/// A fault and how many pairs of timestamps have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FaultCount {
+    /// What is wrong.
+    pub fault: ClockFault,
+    /// Pairs that have it.
+    pub pairs: usize,
+}
+
+impl fmt::Display for FaultCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} pairs)", self.fault.text(), self.pairs)
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const ORDER: &[&str] = &[
     "error", "host", "terms", "random", "tensor", "game", "data", "kernel", "gpu", "graph", "op",
     "pass", "program", "nn", "workload", "session", "snapshot", "train", "stats", "record",
-    "measure", "analysis", "compare", "score", "report", "cli",
+    "measure", "analysis", "compare", "score", "report", "listing", "cli",
 ];
 
 /// A record must be readable without a device: these see records only.

@@ -94,8 +94,8 @@ fn a_run_prints_figures_and_keeps_a_record() {
     assert_eq!(batches, [1, 7]);
     for run in &record.runs {
         assert_eq!(
-            (run.verified.status.as_str(), run.verified.passed),
-            ("passed", run.verified.checked)
+            (run.verified.status, run.verified.passed),
+            (fathom::record::Status::Passed, run.verified.checked)
         );
         assert!(run.timing.as_ref().unwrap().step.median_ns > 0.0);
         // How well parts and whole agree is for measurements on a quiet machine, not for tests.

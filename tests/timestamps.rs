@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
-use fathom::gpu::timestamp::{Fault, Injected};
+use fathom::gpu::timestamp::Injected;
 use fathom::gpu::{Checks, Gpu, Selector};
-use fathom::measure::profile::{Profile, one_step, profile};
-use fathom::measure::sample::{Budget, Clock, Samples, sample};
+use fathom::measure::profile::{Profiled, one_step, profile};
+use fathom::measure::sample::{Budget, Sampled, sample};
 use fathom::pass::Options;
 use fathom::program::Program;
+use fathom::record::{Clock, Doubt};
 use fathom::session::Session;
-use fathom::stats::median;
-use fathom::terms::{Mode, Preset};
+use fathom::terms::{ClockFault, Mode, Preset};
 use fathom::workload;
 
 /// Ticks in a tenth of a millisecond, should the device's tick be a nanosecond.
@@ -33,49 +33,54 @@ fn program(gpu: &Gpu) -> Program {
     session.compile(model.as_ref(), Mode::Train, &Options::default()).unwrap()
 }
 
-fn measured(gpu: &Gpu, program: &Program) -> (Samples, Profile) {
+fn measured(gpu: &Gpu, program: &Program) -> (Sampled, Profiled) {
     let budget = Budget { time: Duration::from_millis(100), noise: 1.0, min_samples: 6 };
     let samples = sample(gpu, program, &budget, &|_| {}).unwrap();
     let taken = profile(gpu, program, Duration::from_millis(1), 5, &|_| {}).unwrap();
     (samples, taken.unwrap())
 }
 
-fn kinds(faults: &[(Fault, usize)]) -> Vec<Fault> {
-    faults.iter().map(|(fault, _)| *fault).collect()
+/// The kinds of fault that doubts name, of the steps' clock and of the profile's.
+fn kinds(doubts: &[Doubt]) -> Vec<ClockFault> {
+    let faults = doubts.iter().flat_map(|doubt| match doubt {
+        Doubt::WallClock { faults }
+        | Doubt::NoProfile { faults }
+        | Doubt::RoundedProfile { faults } => faults.as_slice(),
+        _ => &[],
+    });
+    faults.map(|found| found.fault).collect()
 }
 
 #[test]
 fn a_sound_clock_is_believed() {
     let gpu = gpu(None);
-    let (samples, profile) = measured(&gpu, &program(&gpu));
-    assert_eq!((samples.clock, kinds(&samples.faults)), (Clock::Timestamps, vec![]));
-    assert!(profile.is_sound() && profile.faults.is_empty(), "{:?}", profile.faults);
-    assert!(profile.op_ns.iter().flatten().any(|ns| *ns > 0.0));
+    let (sampled, profiled) = measured(&gpu, &program(&gpu));
+    assert_eq!((sampled.timing.clock, kinds(&sampled.doubts)), (Clock::Timestamps, vec![]));
+    assert!(profiled.profile.is_some());
+    assert_eq!(kinds(&profiled.doubts), []);
+    assert!(profiled.ops.iter().flat_map(|op| &op.samples).any(|ns| *ns > 0.0));
 }
 
 #[test]
 fn what_says_nothing_is_replaced_by_the_wall_clock() {
     for (fault, seen) in [
-        (Injected::Zeros, Fault::Zero),
-        (Injected::Reversed, Fault::Reversed),
-        (Injected::Equal, Fault::Equal),
-        (Injected::Wrapped, Fault::Reversed),
-        (Injected::MissingLast, Fault::Reversed),
+        (Injected::Zeros, ClockFault::Zero),
+        (Injected::Reversed, ClockFault::Reversed),
+        (Injected::Equal, ClockFault::Equal),
+        (Injected::Wrapped, ClockFault::Reversed),
+        (Injected::MissingLast, ClockFault::Reversed),
     ] {
         let gpu = gpu(Some(fault));
         let program = program(&gpu);
-        let (samples, profile) = measured(&gpu, &program);
-        assert_eq!(kinds(&samples.faults), [seen], "{fault:?}");
-        assert_eq!(samples.clock, Clock::Wall, "{fault:?}");
-        assert_eq!(samples.step_ns, samples.wall_ns, "{fault:?}");
-        assert!(median(&samples.step_ns) > 0.0, "{fault:?}");
-        if fault == Injected::Equal {
-            // A pass may be too short for the clock; all of them are not.
-            let longest = profile.op_ns.iter().flatten().fold(0.0f64, |m, ns| m.max(*ns));
-            assert_eq!((longest, profile.is_sound()), (0.0, false));
-        } else {
-            assert!(!profile.is_sound(), "{fault:?}: {:?}", profile.faults);
-        }
+        let (sampled, profiled) = measured(&gpu, &program);
+        let timing = &sampled.timing;
+        assert_eq!(kinds(&sampled.doubts), [seen], "{fault:?}");
+        assert_eq!(timing.clock, Clock::Wall, "{fault:?}");
+        assert_eq!(timing.step_ns, timing.wall_ns, "{fault:?}");
+        assert!(timing.step.median_ns > 0.0, "{fault:?}");
+        // A pass may be too short for the clock; all of them are not. Times that mean nothing are not kept.
+        assert!(profiled.profile.is_none() && profiled.ops.is_empty(), "{fault:?}");
+        assert!(kinds(&profiled.doubts).contains(&seen), "{fault:?}: {:?}", profiled.doubts);
         let refused = one_step(&gpu, &program, 1).unwrap_err();
         assert!(refused.to_string().contains("timestamps"), "{fault:?}: {refused}");
     }
@@ -84,9 +89,11 @@ fn what_says_nothing_is_replaced_by_the_wall_clock() {
 #[test]
 fn a_rounded_clock_is_marked_or_too_fine_to_matter() {
     let gpu = gpu(Some(Injected::Rounded(COARSE)));
-    let (samples, profile) = measured(&gpu, &program(&gpu));
-    assert!(kinds(&profile.faults).contains(&Fault::Coarse), "{:?}", profile.faults);
-    let apart = (median(&samples.step_ns) / median(&samples.wall_ns) - 1.0).abs();
-    let marked = samples.clock == Clock::Wall && kinds(&samples.faults).contains(&Fault::Coarse);
+    let (sampled, profiled) = measured(&gpu, &program(&gpu));
+    let timing = &sampled.timing;
+    assert!(kinds(&profiled.doubts).contains(&ClockFault::Coarse), "{:?}", profiled.doubts);
+    let apart = (timing.step.median_ns / timing.wall_median_ns - 1.0).abs();
+    let marked =
+        timing.clock == Clock::Wall && kinds(&sampled.doubts).contains(&ClockFault::Coarse);
     assert!(marked || apart < 0.5, "off by {apart} and not marked");
 }

@@ -1,8 +1,8 @@
-//! Whether a record's figures are what analyses may count on.
+//! Whether a record's figures are possible, so that analyses may rely on them.
 
 use crate::record::Record;
 
-/// The first figure that cannot be: where it is, as `runs[1].ops[4].ns.median`, and what is wrong.
+/// The first impossible figure: where it is, as `runs[1].ops[4].ns.median`, and what is wrong.
 pub fn fault(record: &Record) -> Option<(String, String)> {
     let peaks = &record.peaks;
     let ceilings = [
@@ -11,7 +11,7 @@ pub fn fault(record: &Record) -> Option<(String, String)> {
     ];
     let wrong = |x: f64| !(x.is_finite() && x >= 0.0);
     if let Some((place, x)) = ceilings.into_iter().find(|(_, x)| wrong(*x)) {
-        return Some((place.into(), format!("{x} is no rate")));
+        return Some((place.into(), format!("{x} is not a rate")));
     }
     for (i, run) in record.runs.iter().enumerate() {
         let timing = run.timing.iter().flat_map(|t| {
@@ -29,10 +29,10 @@ pub fn fault(record: &Record) -> Option<(String, String)> {
         };
         let ops = run.ops.iter().enumerate().filter_map(op);
         if let Some((place, x)) = timing.chain(profile).chain(ops).find(|(_, x)| wrong(*x)) {
-            return Some((format!("runs[{i}].{place}"), format!("{x} is no time")));
+            return Some((format!("runs[{i}].{place}"), format!("{x} is not a time")));
         }
         if run.batch == 0 {
-            return Some((format!("runs[{i}].batch"), "a batch of no samples".into()));
+            return Some((format!("runs[{i}].batch"), "a batch without samples".into()));
         }
     }
     None
@@ -42,10 +42,11 @@ pub fn fault(record: &Record) -> Option<(String, String)> {
 mod tests {
     use super::*;
     use crate::analysis::synthetic;
+    use crate::terms::Mode;
 
     #[test]
     fn impossible_figures_are_named_by_their_place() {
-        let good = synthetic::record(&[("w", "train", &[("add", 1.0), ("sum", 2.0)])]);
+        let good = synthetic::record(&[("w", Mode::Train, &[("add", 1.0), ("sum", 2.0)])]);
         assert_eq!(fault(&good), None);
         let spoilt = |spoil: &dyn Fn(&mut Record)| {
             let mut record = good.clone();

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Record, Run};
+use crate::terms::{Backend, Mode, Preset};
 
 use super::{Cell, cells};
 
@@ -32,8 +33,8 @@ impl Interval {
 /// All adapters and workloads of some records.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Modes {
-    /// The adapter whose training times the others are held against: a software adapter if there is one,
-    /// as the paper's figure holds all against the CPU, else that of the oldest record.
+    /// The adapter whose training times the others are compared with: a software adapter if there is one,
+    /// as the paper's figure compares all with the CPU, else that of the oldest record.
     pub base: String,
     /// A row for each adapter, workload, preset and batch.
     pub rows: Vec<ModeRow>,
@@ -44,12 +45,12 @@ pub struct Modes {
 pub struct ModeRow {
     /// The adapter's name.
     pub device: String,
-    /// `vulkan`, `metal`, `dx12`.
-    pub backend: String,
+    /// The interface the adapter answers on.
+    pub backend: Backend,
     /// `speech`.
     pub workload: String,
-    /// `full` or `tiny`.
-    pub preset: String,
+    /// The model's size.
+    pub preset: Preset,
     /// Samples in a batch.
     pub batch: usize,
     /// Whether elementwise ops were merged into their neighbours.
@@ -79,7 +80,7 @@ pub fn modes(records: &[Record]) -> Option<Modes> {
     }
     let first = timed.iter().find(|(cell, _)| cell.software).or(timed.first())?;
     let base = first.0.device.clone();
-    let find = |mode: &str, fits: &dyn Fn(&Cell) -> bool| {
+    let find = |mode: Mode, fits: &dyn Fn(&Cell) -> bool| {
         let found = timed.iter().find(|(cell, _)| cell.mode == mode && fits(cell));
         found.map(|(_, step)| *step)
     };
@@ -88,16 +89,16 @@ pub fn modes(records: &[Record]) -> Option<Modes> {
         if timed[..i].iter().any(|(earlier, _)| is_same(earlier, cell)) {
             continue;
         }
-        let train = find("train", &|c| is_same(c, cell));
-        let infer = find("infer", &|c| is_same(c, cell));
-        let on_base = find("train", &|c| c.device == base && is_same_model(c, cell));
+        let train = find(Mode::Train, &|c| is_same(c, cell));
+        let infer = find(Mode::Infer, &|c| is_same(c, cell));
+        let on_base = find(Mode::Train, &|c| c.device == base && is_same_model(c, cell));
         let over = |a: Option<Interval>, b: Option<Interval>| a.and_then(|a| a.over(b?));
         let itself = Interval { value: 1.0, low: 1.0, high: 1.0 };
         rows.push(ModeRow {
             device: cell.device.clone(),
-            backend: cell.backend.clone(),
+            backend: cell.backend,
             workload: cell.workload.clone(),
-            preset: cell.preset.clone(),
+            preset: cell.preset,
             batch: cell.batch,
             fused: cell.fused,
             train_ns: train,
@@ -134,12 +135,14 @@ mod tests {
 
     #[test]
     fn each_workload_is_held_against_its_training_on_the_software_adapter() {
-        let gpu =
-            synthetic::record(&[("w", "train", &[("add", 20.0)]), ("w", "infer", &[("add", 5.0)])]);
+        let gpu = synthetic::record(&[
+            ("w", Mode::Train, &[("add", 20.0)]),
+            ("w", Mode::Infer, &[("add", 5.0)]),
+        ]);
         let mut cpu = synthetic::record(&[
-            ("w", "train", &[("add", 200.0)]),
-            ("w", "infer", &[("add", 50.0)]),
-            ("v", "infer", &[("add", 7.0)]),
+            ("w", Mode::Train, &[("add", 200.0)]),
+            ("w", Mode::Infer, &[("add", 50.0)]),
+            ("v", Mode::Infer, &[("add", 7.0)]),
         ]);
         cpu.device.name = "cores".into();
         cpu.device.software = true;
@@ -165,7 +168,7 @@ mod tests {
 
     #[test]
     fn without_timed_runs_there_is_nothing() {
-        let mut record = synthetic::record(&[("w", "train", &[("add", 20.0)])]);
+        let mut record = synthetic::record(&[("w", Mode::Train, &[("add", 20.0)])]);
         record.runs[0].timing = None;
         assert_eq!(modes(&[record]), None);
         assert_eq!(modes(&[]), None);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Peaks, Record, Run};
-use crate::terms::Class;
+use crate::terms::{Class, Phase};
 
 use super::{Cell, class, share, sum};
 
@@ -85,19 +85,21 @@ pub struct OpPlace {
     pub op: String,
     /// A to G.
     pub class: char,
-    /// `forward`, `backward`, `update`.
-    pub phase: String,
+    /// Its part of the step.
+    pub phase: Phase,
     /// Types inside; one unless fused.
     pub types: Vec<String>,
     /// Median time.
     pub ns: f64,
+    /// Where nine tenths of the steps lie, from the 5th percentile to the 95th.
+    pub middle_ns: Option<(f64, f64)>,
     /// Share of all ops' time.
     pub share: f64,
     /// Where it lies.
     pub roofline: Roofline,
 }
 
-/// Work and time held against the ceilings measured in the same record (Williams, Waterman, Patterson
+/// Work and time compared with the ceilings measured in the same record (Williams, Waterman, Patterson
 /// 2009). Bytes count each operand once, so an op whose operands lie in a cache can exceed the roof.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Roofline {
@@ -159,10 +161,11 @@ fn cell(record: &Record, run: &Run) -> Option<CellProfile> {
     let place = |op: &crate::record::Op| OpPlace {
         label: op.label.clone(),
         op: op.op.clone(),
-        class: class::of(op),
-        phase: op.phase.clone(),
+        class: class::of(op).letter(),
+        phase: op.phase,
         types: op.types.clone(),
         ns: time(op),
+        middle_ns: op.ns.as_ref().map(|ns| (ns.p05, ns.p95)),
         share: share(time(op), ops_ns),
         roofline: Roofline::of(op.flops, op.bytes, time(op), &record.peaks),
     };
@@ -185,7 +188,7 @@ fn cell(record: &Record, run: &Run) -> Option<CellProfile> {
 }
 
 fn time(op: &crate::record::Op) -> f64 {
-    op.ns.as_ref().map_or(0.0, |ns| ns.median)
+    op.median_ns().unwrap_or(0.0)
 }
 
 /// A run's ops by type, the longest first. Without a profile all times are 0.
@@ -197,7 +200,7 @@ pub fn types(run: &Run, peaks: &Peaks) -> Vec<TypeTime> {
         let bytes = ops.iter().map(|op| op.bytes).sum();
         TypeTime {
             name: name.to_string(),
-            class: ops.first().map_or('-', |op| class::of(op)),
+            class: ops.first().map_or('-', |op| class::of(op).letter()),
             calls: ops.len(),
             fused_calls: ops.iter().filter(|op| op.types.len() > 1).count(),
             ns,
@@ -231,7 +234,7 @@ pub(super) fn times(run: &Run) -> Vec<(&str, f64)> {
 fn classes(types: &[TypeTime]) -> Vec<ClassTime> {
     let total: f64 = types.iter().map(|t| t.ns).sum();
     let row = |class: Class| {
-        let (letter, name) = (class.letter(), class.name().to_string());
+        let (letter, name) = (class.letter(), class.title().to_string());
         let ns = sum(types.iter().filter(|t| t.class == letter).map(|t| t.ns));
         ClassTime { class: letter, name, ns, share: share(ns, total) }
     };
@@ -266,12 +269,13 @@ pub fn gathered(types: &[TypeTime], peaks: &Peaks) -> Vec<TypeTime> {
 mod tests {
     use super::*;
     use crate::analysis::synthetic;
+    use crate::terms::Mode;
 
     #[test]
     fn dominance_counts_the_types_that_reach_nine_tenths() {
         let record = synthetic::record(&[(
             "w",
-            "train",
+            Mode::Train,
             &[
                 ("matmul", 50.0),
                 ("add", 5.0),
@@ -320,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_run_without_a_profile_has_none() {
-        let mut record = synthetic::record(&[("w", "train", &[("add", 1.0)])]);
+        let mut record = synthetic::record(&[("w", Mode::Train, &[("add", 1.0)])]);
         record.runs[0].profile = None;
         record.runs[0].ops[0].ns = None;
         assert!(profile(&record).is_empty());

@@ -113,7 +113,7 @@ fn curve(axis: Axis, mut points: Vec<Point>) -> Curve {
         let ns = times.iter().map(at_point).collect::<Option<Vec<f64>>>()?;
         Some(TypeCurve {
             name: name.into(),
-            class: ops.iter().find(|op| op.op == name).map_or('-', class::of),
+            class: ops.iter().find(|op| op.op == name).map_or('-', |op| class::of(op).letter()),
             fit: amdahl(&at, &ns),
             ns,
         })
@@ -130,13 +130,15 @@ fn curve(axis: Axis, mut points: Vec<Point>) -> Curve {
 mod tests {
     use super::*;
     use crate::analysis::synthetic;
+    use crate::terms::Mode;
 
     #[test]
     fn threads_are_told_apart_by_type() {
         let at = |threads: usize, created: &str| {
             let n = threads as f64;
             let ops = [("matmul", 80.0 / n), ("ctc", 20.0), ("add", 10.0 * (0.5 + 0.5 / n))];
-            let mut record = synthetic::record(&[("w", "train", &ops), ("w", "infer", &ops)]);
+            let mut record =
+                synthetic::record(&[("w", Mode::Train, &ops), ("w", Mode::Infer, &ops)]);
             record.host.threads = Some(threads);
             record.created = created.into();
             record
@@ -170,7 +172,7 @@ mod tests {
         // A step takes 30 ns and 10 ns for each sample: a quarter is paid by each sample.
         let at = |batch: usize| {
             let mut record =
-                synthetic::record(&[("w", "train", &[("matmul", 30.0 + 10.0 * batch as f64)])]);
+                synthetic::record(&[("w", Mode::Train, &[("matmul", 30.0 + 10.0 * batch as f64)])]);
             record.runs[0].batch = batch;
             record
         };

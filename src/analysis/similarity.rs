@@ -13,6 +13,7 @@ use kodama::Method;
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Record, Run};
+use crate::terms::Mode;
 
 use super::{Cell, cells, profile, share};
 
@@ -28,6 +29,21 @@ pub enum Linkage {
     Single,
     /// As their furthest members.
     Complete,
+}
+
+impl Linkage {
+    /// Every linkage, that of the paper first.
+    pub const ALL: [Self; 4] = [Self::Centroid, Self::Average, Self::Single, Self::Complete];
+
+    /// `centroid`, `average`, `single`, `complete`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Centroid => "centroid",
+            Self::Average => "average",
+            Self::Single => "single",
+            Self::Complete => "complete",
+        }
+    }
 }
 
 /// The workloads of one adapter, preset and mode.
@@ -66,7 +82,7 @@ pub struct Merge {
 
 /// For each adapter, preset and fusion that has two workloads profiled in `mode`. Of several runs of a
 /// workload the newest record's first counts.
-pub fn similarity(records: &[Record], mode: &str, linkage: Linkage) -> Vec<Similarity> {
+pub fn similarity(records: &[Record], mode: Mode, linkage: Linkage) -> Vec<Similarity> {
     let mut groups: Vec<Vec<(Cell, &Run)>> = Vec::new();
     for (cell, run) in cells(records) {
         let timed = run.ops.iter().any(|op| op.ns.as_ref().is_some_and(|ns| ns.median > 0.0));
@@ -183,14 +199,14 @@ mod tests {
     #[test]
     fn planted_groups_are_found_by_every_linkage() {
         let record = synthetic::record(&[
-            ("vgg", "train", &[("conv2d", 90.0), ("add", 10.0)]),
-            ("speech", "train", &[("matmul", 80.0), ("ctc", 20.0)]),
-            ("residual", "train", &[("conv2d", 80.0), ("add", 20.0)]),
-            ("seq2seq", "train", &[("matmul", 85.0), ("ctc", 15.0)]),
-            ("vgg", "infer", &[("matmul", 1.0)]),
+            ("vgg", Mode::Train, &[("conv2d", 90.0), ("add", 10.0)]),
+            ("speech", Mode::Train, &[("matmul", 80.0), ("ctc", 20.0)]),
+            ("residual", Mode::Train, &[("conv2d", 80.0), ("add", 20.0)]),
+            ("seq2seq", Mode::Train, &[("matmul", 85.0), ("ctc", 15.0)]),
+            ("vgg", Mode::Infer, &[("matmul", 1.0)]),
         ]);
         for linkage in LINKAGES {
-            let found = similarity(std::slice::from_ref(&record), "train", linkage);
+            let found = similarity(std::slice::from_ref(&record), Mode::Train, linkage);
             let [one] = &found[..] else { panic!("{found:?}") };
             assert_eq!(one.types, ["add", "conv2d", "ctc", "matmul"]);
             assert_eq!(one.merges.len(), 3);
@@ -202,7 +218,7 @@ mod tests {
             let side: Vec<bool> = one.order.iter().map(|i| i % 2 == 0).collect();
             assert!(side[0] == side[1] && side[2] == side[3] && side[1] != side[2]);
         }
-        assert!(similarity(&[record], "infer", Linkage::Average).is_empty());
+        assert!(similarity(&[record], Mode::Infer, Linkage::Average).is_empty());
     }
 
     #[test]
@@ -225,11 +241,11 @@ mod tests {
         let average = cluster(&apart, Linkage::Average);
         assert!((average[1].height - 1.0).abs() < 1e-12);
         let record = synthetic::record(&[
-            ("a", "train", &[("matmul", 1.0)]),
-            ("b", "train", &[("conv2d", 1.0)]),
-            ("c", "train", &[("add", 1.0)]),
+            ("a", Mode::Train, &[("matmul", 1.0)]),
+            ("b", Mode::Train, &[("conv2d", 1.0)]),
+            ("c", Mode::Train, &[("add", 1.0)]),
         ]);
-        assert!(similarity(&[record], "train", Linkage::Centroid)[0].inverted);
+        assert!(similarity(&[record], Mode::Train, Linkage::Centroid)[0].inverted);
     }
 
     #[test]
@@ -243,12 +259,12 @@ mod tests {
     #[test]
     fn the_newest_record_counts() {
         let old = synthetic::record(&[
-            ("a", "train", &[("matmul", 1.0)]),
-            ("b", "train", &[("matmul", 1.0)]),
+            ("a", Mode::Train, &[("matmul", 1.0)]),
+            ("b", Mode::Train, &[("matmul", 1.0)]),
         ]);
-        let mut new = synthetic::record(&[("a", "train", &[("conv2d", 1.0)])]);
+        let mut new = synthetic::record(&[("a", Mode::Train, &[("conv2d", 1.0)])]);
         new.created = "2027-01-01T00:00:00Z".into();
-        let found = similarity(&[new, old], "train", Linkage::Average);
+        let found = similarity(&[new, old], Mode::Train, Linkage::Average);
         assert_eq!(found[0].distances[0][1], 1.0);
     }
 }

@@ -73,7 +73,7 @@ pub fn stationarity(record: &Record) -> Vec<CellStationarity> {
 }
 
 fn cell(record: &Record, run: &Run) -> CellStationarity {
-    let time = |op: &Op| op.ns.as_ref().map_or(0.0, |ns| ns.median);
+    let time = |op: &Op| op.median_ns().unwrap_or(0.0);
     let total: f64 = run.ops.iter().map(time).sum();
     let of = |op: &Op| {
         let steadiness = op.ns.as_ref().and_then(|ns| ns.steadiness.as_ref());
@@ -113,9 +113,10 @@ mod tests {
     use super::*;
     use crate::analysis::synthetic;
     use crate::record::Steadiness;
+    use crate::terms::Mode;
 
     fn verdict(steadiness: Option<Steadiness>) -> Verdict {
-        let mut record = synthetic::record(&[("w", "train", &[("add", 30.0), ("sum", 10.0)])]);
+        let mut record = synthetic::record(&[("w", Mode::Train, &[("add", 30.0), ("sum", 10.0)])]);
         record.runs[0].ops[1].ns.as_mut().unwrap().steadiness = steadiness;
         let found = stationarity(&record);
         let sum = found[0].ops.iter().find(|op| op.op == "sum").unwrap();
@@ -147,7 +148,7 @@ mod tests {
 
     #[test]
     fn the_variation_of_a_step_weighs_its_ops_by_their_time() {
-        let mut record = synthetic::record(&[("w", "train", &[("add", 30.0), ("sum", 10.0)])]);
+        let mut record = synthetic::record(&[("w", Mode::Train, &[("add", 30.0), ("sum", 10.0)])]);
         for (op, cv) in [(0, Some(0.1)), (1, Some(0.5))] {
             record.runs[0].ops[op].ns.as_mut().unwrap().steadiness =
                 Some(Steadiness { steps: 100, cv, drift: Some(0.0), drift_significant: false });

@@ -1,12 +1,13 @@
 //! Records made by hand, for tests with known answers.
 
 use crate::record::{
-    Config, Device, Host, Limits, Memory, Op, OpTime, Peaks, Profile, Record, Run, SCHEMA,
-    Statistics, Timing, Tool, Verified,
+    BuildProfile, Clock, Config, Device, Host, Limits, Memory, Op, OpTime, Peaks, Precision,
+    Profile, Record, Run, SCHEMA, Statistics, Status, Timing, Tool, Verified,
 };
+use crate::terms::{Backend, Checks, Class, DeviceKind, Mode, Phase, Preset};
 
 /// A workload, a mode, and its ops with their times in nanoseconds.
-pub(crate) type Planted<'a> = (&'a str, &'a str, &'a [(&'a str, f64)]);
+pub(crate) type Planted<'a> = (&'a str, Mode, &'a [(&'a str, f64)]);
 
 /// 100 GFLOP/s and 10 GB/s.
 pub(crate) fn peaks() -> Peaks {
@@ -29,7 +30,7 @@ pub(crate) fn record(runs: &[Planted]) -> Record {
             version: "0.1.0".into(),
             git: String::new(),
             dirty: false,
-            profile: "release".into(),
+            profile: BuildProfile::Release,
             wgpu: String::new(),
             argv: Vec::new(),
         },
@@ -42,9 +43,9 @@ pub(crate) fn record(runs: &[Planted]) -> Record {
         },
         device: Device {
             name: "made up".into(),
-            backend: "vulkan".into(),
+            backend: Backend::Vulkan,
             driver: String::new(),
-            kind: "discrete".into(),
+            kind: DeviceKind::Discrete,
             software: false,
             vendor: 0,
             device: 0,
@@ -59,10 +60,10 @@ pub(crate) fn record(runs: &[Planted]) -> Record {
             },
         },
         config: Config {
-            preset: "tiny".into(),
-            precision: "f32".into(),
+            preset: Preset::Tiny,
+            precision: Precision::F32,
             fuse: false,
-            checks: "off".into(),
+            checks: Checks::Off,
             seed: 1,
             data: None,
             time_s: 1.0,
@@ -79,20 +80,20 @@ fn run((workload, mode, ops): &Planted) -> Run {
     let ops_ns: f64 = ops.iter().map(|(_, ns)| ns).sum();
     Run {
         workload: workload.to_string(),
-        mode: mode.to_string(),
-        preset: "tiny".into(),
+        mode: *mode,
+        preset: Preset::Tiny,
         batch: 4,
         model: serde_json::Map::new(),
         data: String::new(),
         program: String::new(),
         verified: Verified {
-            status: "passed".into(),
+            status: Status::Passed,
             checked: 1,
             passed: 1,
             reduced: 0,
             worst: None,
         },
-        validity: vec!["ok".into()],
+        doubts: Vec::new(),
         timing: Some(timing(ops_ns, 0.01)),
         flops: 1000,
         bytes: 100,
@@ -118,7 +119,7 @@ fn run((workload, mode, ops): &Planted) -> Run {
 /// A step time whose interval reaches `noise` of it to both sides.
 pub(crate) fn timing(median_ns: f64, noise: f64) -> Timing {
     Timing {
-        source: "timestamps".into(),
+        clock: Clock::Timestamps,
         steps_per_submit: 1,
         step_ns: vec![median_ns],
         wall_ns: vec![median_ns],
@@ -142,15 +143,15 @@ fn op(name: &str, ns: f64) -> Op {
         label: format!("scope.{name}/variant"),
         op: name.into(),
         class: match name {
-            "matmul" => 'A',
-            "conv2d" => 'B',
-            "sum" => 'D',
-            "dropout" => 'E',
-            "advance_step" => 'F',
-            "copy" => 'G',
-            _ => 'C',
+            "matmul" => Class::Matrix,
+            "conv2d" => Class::Convolution,
+            "sum" => Class::Reduction,
+            "dropout" => Class::Random,
+            "advance_step" => Class::Optimisation,
+            "copy" => Class::Movement,
+            _ => Class::Elementwise,
         },
-        phase: "forward".into(),
+        phase: Phase::Forward,
         dispatches: 1,
         flops: 1000,
         bytes: 100,

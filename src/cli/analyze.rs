@@ -2,36 +2,28 @@
 
 use std::path::Path;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use crate::analysis::{Cell, similarity};
+use crate::analysis::similarity::Linkage;
 use crate::error::{Error, Result};
 use crate::record::Record;
+use crate::report::section::{self, ANALYSES, Analysis, Options};
+use crate::terms::Mode;
 
 use super::range::Range;
 use super::run::{self, RunArgs};
-use super::table::Cell as Field;
-use super::table::sections::{self, Section};
-use super::{Batches, ModeArg, output, records};
+use super::{output, records};
 
-mod dendrogram;
 mod measure;
-mod modes;
-mod profile;
-mod scaling;
-mod similar;
-mod stationarity;
 
 /// Options of `analyze`.
 #[derive(Debug, Clone, Args)]
 pub struct AnalyzeArgs {
-    /// One of profile, stationarity, similarity, modes, scaling [default: all that the records allow], then
-    /// records: files, folders, @last, @last~1, or the beginning of an id. Without a record what is needed
-    /// is run first, as the options below say
-    #[arg(value_name = "PART|RECORD")]
+    /// An analysis, if only one is wanted, and records. The help names every analysis there is.
+    #[arg(value_name = "PART|RECORD", help = what_help())]
     pub what: Vec<String>,
 
-    /// How clusters are held against each other: centroid (as in the paper), average, single, complete
+    /// How clusters are compared: centroid (as in the paper), average, single, complete
     #[arg(
         long,
         value_name = "NAME",
@@ -39,7 +31,7 @@ pub struct AnalyzeArgs {
         hide_possible_values = true,
         help_heading = "Analysis"
     )]
-    pub linkage: LinkageArg,
+    pub linkage: Linkage,
 
     /// Every op by itself, not only op types
     #[arg(long, help_heading = "Analysis")]
@@ -70,97 +62,19 @@ pub struct AnalyzeArgs {
     pub run: RunArgs,
 }
 
-/// A linkage as an argument.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LinkageArg {
-    /// As the clusters' means.
-    Centroid,
-    /// As their members on average.
-    Average,
-    /// As their nearest members.
-    Single,
-    /// As their furthest members.
-    Complete,
+fn what_help() -> String {
+    format!(
+        "One of {} [default: every analysis the records allow], then records: files, folders, @last, @last~1, or the \
+         beginning of an id. Without a record, what the analysis needs is run first, with the options below",
+        section::names()
+    )
 }
 
-impl From<LinkageArg> for similarity::Linkage {
-    fn from(arg: LinkageArg) -> Self {
-        match arg {
-            LinkageArg::Centroid => Self::Centroid,
-            LinkageArg::Average => Self::Average,
-            LinkageArg::Single => Self::Single,
-            LinkageArg::Complete => Self::Complete,
-        }
-    }
-}
-
-/// What is asked of the records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Profile,
-    Stationarity,
-    Similarity,
-    Modes,
-    Scaling,
-}
-
-impl Part {
-    const ALL: [Self; 5] =
-        [Self::Profile, Self::Stationarity, Self::Similarity, Self::Modes, Self::Scaling];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Profile => "profile",
-            Self::Stationarity => "stationarity",
-            Self::Similarity => "similarity",
-            Self::Modes => "modes",
-            Self::Scaling => "scaling",
-        }
-    }
-
-    /// What records must have for it.
-    fn wants(self) -> &'static str {
-        match self {
-            Self::Profile | Self::Stationarity => {
-                "a run with a profile (no --no-profile, a device with timestamps)"
-            }
-            Self::Similarity => {
-                "profiled runs of two workloads in that mode on one adapter, preset and fusion"
-            }
-            Self::Modes => "a timed run",
-            Self::Scaling => {
-                "profiled runs of one workload that differ in LP_NUM_THREADS or in batch alone"
-            }
-        }
-    }
-
-    fn sections(self, args: &AnalyzeArgs, records: &[Record]) -> Vec<Section> {
-        match self {
-            Self::Profile => profile::sections(records, args.ops),
-            Self::Stationarity => stationarity::sections(records, args.ops),
-            Self::Similarity => similar::sections(records, mode(args), args.linkage.into()),
-            Self::Modes => modes::sections(records),
-            Self::Scaling => scaling::sections(records),
-        }
-    }
-}
-
-/// The mode that similarity is of: training unless another is asked for first.
-fn mode(args: &AnalyzeArgs) -> &'static str {
-    match args.run.mode.first() {
-        Some(ModeArg::Infer) => "infer",
-        _ => "train",
-    }
-}
-
-/// The part asked for, and the names of records.
-fn parse(what: &[String]) -> (Option<Part>, &[String]) {
-    let part = what.first().and_then(|word| {
-        let mut all = Part::ALL.into_iter();
-        all.find(|part| part.name() == word.as_str())
-    });
-    match part {
-        Some(_) => (part, &what[1..]),
+/// The analysis asked for, and the names of records.
+fn parse(what: &[String]) -> (Option<&'static Analysis>, &[String]) {
+    let named = |word: &String| ANALYSES.into_iter().find(|analysis| analysis.name == word);
+    match what.first().and_then(named) {
+        Some(analysis) => (Some(analysis), &what[1..]),
         None => (None, what),
     }
 }
@@ -171,22 +85,29 @@ fn parse(what: &[String]) -> (Option<Part>, &[String]) {
 /// [`Error::Data`] for a broken record, [`Error::NothingSelected`] where the records don't allow what is
 /// asked, else as [`run::execute`].
 pub fn execute(args: &AnalyzeArgs) -> Result<()> {
-    let (part, names) = parse(&args.what);
+    let (chosen, names) = parse(&args.what);
     if names.is_empty() && args.run.dry_run {
         return run::execute(&args.run);
     }
     let (records, outcome) =
-        if names.is_empty() { measure::records(args, part)? } else { (load(names)?, Ok(())) };
-    let parts = part.map_or_else(|| Part::ALL.to_vec(), |part| vec![part]);
-    let sections: Vec<_> = parts.iter().flat_map(|part| part.sections(args, &records)).collect();
+        if names.is_empty() { measure::records(args, chosen)? } else { (load(names)?, Ok(())) };
+    let options = Options {
+        // One mode at a time: training unless another is asked for first.
+        modes: vec![args.run.mode.first().copied().unwrap_or(Mode::Train)],
+        linkage: args.linkage,
+        ops: args.ops,
+    };
+    let analyses = chosen.map_or_else(|| ANALYSES.to_vec(), |analysis| vec![analysis]);
+    let sections: Vec<_> =
+        analyses.iter().flat_map(|analysis| (analysis.sections)(&records, &options)).collect();
     if sections.is_empty() {
         outcome?;
-        let wants = part.unwrap_or(Part::Modes).wants();
+        let needs = chosen.map_or("a timed run", |analysis| analysis.needs);
         return Err(Error::NothingSelected(format!(
-            "the records have nothing to analyze: it takes {wants}"
+            "these records have nothing to analyze: that takes {needs}"
         )));
     }
-    output::data(&sections::render(&sections, args.run.out.output)?)?;
+    output::data(&section::render(&sections, args.run.out.output)?)?;
     outcome
 }
 
@@ -196,77 +117,10 @@ fn load(names: &[String]) -> Result<Vec<Record>> {
         let is_id = name.chars().all(|c| c.is_ascii_hexdigit());
         if is_word && !is_id && !Path::new(name).exists() {
             return Err(Error::Usage(format!(
-                "'{name}' is no record, and no part of the analysis: {}",
-                Part::ALL.map(Part::name).join(", ")
+                "'{name}' is neither a record nor an analysis: {}",
+                section::names()
             )));
         }
     }
-    let found = records::load(names)?;
-    Ok(found.into_iter().map(|one| one.record).collect())
-}
-
-/// The columns that say for programs which run a row is of; people read it in the title.
-const CONTEXT: [&str; 7] =
-    ["~device", "~threads", "~workload", "~mode", "~preset", "~batch", "~fused"];
-
-/// Headings after [`CONTEXT`].
-fn headings<'a>(own: &[&'a str]) -> Vec<&'a str> {
-    CONTEXT.into_iter().chain(own.iter().copied()).collect()
-}
-
-/// Fields after those of [`CONTEXT`].
-fn fields(cell: &Cell, own: impl IntoIterator<Item = Field>) -> Vec<Field> {
-    let context = [
-        cell.device.as_str().into(),
-        cell.threads.map_or_else(Field::none, Field::count),
-        cell.workload.as_str().into(),
-        cell.mode.as_str().into(),
-        cell.preset.as_str().into(),
-        Field::count(cell.batch),
-        if cell.fused { "yes" } else { "no" }.into(),
-    ];
-    context.into_iter().chain(own).collect()
-}
-
-/// `speech train batch 4`.
-fn title(cell: &Cell) -> String {
-    format!("{} {} batch {}", cell.workload, cell.mode, cell.batch)
-}
-
-/// `llvmpipe (vulkan), 2 threads, preset tiny, fused`.
-fn place(cell: &Cell) -> String {
-    let threads = match cell.threads {
-        Some(1) => ", 1 thread".to_string(),
-        Some(n) => format!(", {n} threads"),
-        None => String::new(),
-    };
-    let fused = if cell.fused { "fused" } else { "not fused" };
-    format!("{} ({}){threads}, preset {}, {fused}", cell.device, cell.backend, cell.preset)
-}
-
-/// Said once of figures by op type in which a fused run has a part.
-fn fused_note<'a>(section: Section, cells: impl IntoIterator<Item = &'a Cell>) -> Section {
-    if cells.into_iter().any(|cell| cell.fused) {
-        section.note(
-            "fused: elementwise ops that were merged into a neighbour count as that neighbour; `--no-fuse` when \
-             the record is made gives the paper's view",
-        )
-    } else {
-        section
-    }
-}
-
-/// A share as percent.
-fn share(value: f64) -> Field {
-    Field::maybe(Some(value), crate::report::number::percent)
-}
-
-/// A time.
-fn time(ns: f64) -> Field {
-    Field::maybe(Some(ns), crate::report::number::duration_ns)
-}
-
-/// The batches of `--batches`, the thread counts of `--threads`.
-fn values(ranges: &[Range]) -> Vec<usize> {
-    Batches::of(ranges).0
+    Ok(records::load(names)?.into_iter().map(|loaded| loaded.record).collect())
 }

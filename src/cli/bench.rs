@@ -5,14 +5,10 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::error::{Error, Result};
-use crate::measure::kernel::time_variant;
-use crate::measure::peak;
+use crate::listing;
 use crate::measure::sample::{Budget, interrupted};
-use crate::op::LIST;
-use crate::report::number;
-use crate::stats::median;
+use crate::measure::{kernels, peak};
 
-use super::table::{Cell, Table};
 use super::{DeviceArgs, OutputArgs, output};
 
 /// Options of `bench`.
@@ -44,57 +40,21 @@ pub struct BenchArgs {
 pub fn execute(args: &BenchArgs) -> Result<()> {
     let gpu = args.device.open()?;
     let filter = args.filter.as_deref().unwrap_or("");
-    let mut work = Vec::new();
-    for family in LIST {
-        let cases = if args.all { family.cases() } else { family.benches() };
-        for case in cases {
-            for variant in case.problem().variants(&gpu.caps) {
-                let label = format!("{}/{variant}", family.name());
-                if label.contains(filter) {
-                    work.push((label, case.clone(), variant));
-                }
-            }
-        }
-    }
-    if work.is_empty() {
-        return Err(Error::NothingSelected(format!(
-            "no kernel's label contains '{filter}'; `fathom list kernels` shows all"
-        )));
-    }
+    let chosen = if args.all {
+        kernels::choose(&gpu.caps, filter, |family| family.cases())
+    } else {
+        kernels::choose(&gpu.caps, filter, |family| family.benches())
+    }?;
     let progress = output::Progress::new(&args.out, "ceilings");
-    let peaks = peak::measure(&gpu, Duration::from_secs(1), &|share| progress.set(share))?;
-    let mut table = Table::new(&[
-        "kernel",
-        "case",
-        ">time|time_ns",
-        ">GFLOP/s|flop_per_s",
-        ">of peak|of_peak",
-        ">GB/s|bytes_per_s",
-        ">of copy|of_copy",
-    ]);
-    let share = |share| Cell::number(share, number::percent(share));
-    let budget =
-        Budget { time: Duration::from_secs_f64(args.time.clamp(0.01, 600.0)), ..Budget::default() };
-    for (i, (label, case, variant)) in work.iter().enumerate() {
-        progress.say(label);
-        progress.set(i as f64 / work.len() as f64);
-        let ns = median(&time_variant(&gpu, &case.op, &case.inputs, variant, &budget)?);
-        let cost = case.problem().cost();
-        let (flops, bytes) = (cost.flops as f64 / ns * 1e9, cost.bytes as f64 / ns * 1e9);
-        table.row([
-            Cell::from(label.as_str()),
-            Cell::from(case.name.as_str()),
-            Cell::number(ns, number::duration_ns(ns)),
-            Cell::number(flops, format!("{:.4}", flops / 1e9)),
-            share(flops / peaks.fma_flops),
-            Cell::number(bytes, format!("{:.4}", bytes / 1e9)),
-            share(bytes / peaks.copy_bytes),
-        ]);
-        if interrupted() {
-            break;
-        }
-    }
+    let peaks = peak::measure(&gpu, Duration::from_secs(1), &|share| progress.set(share))?.peaks;
+    let time = Duration::from_secs_f64(args.time.clamp(0.01, 600.0));
+    let timed =
+        kernels::time(&gpu, &chosen, &Budget { time, ..Budget::default() }, &|label, share| {
+            progress.say(label);
+            progress.set(share);
+        })?;
     drop(progress);
+    let table = listing::kernels::timings(&timed, &peaks);
     output::emit(&args.out, |form| table.render(form))?;
     if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
 }

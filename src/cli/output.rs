@@ -1,4 +1,4 @@
-//! Where words go: data to stdout and to files, the rest to stderr, progress only to a terminal.
+//! Where output goes: data to stdout and to files, the rest to stderr, progress only to a terminal.
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -8,8 +8,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::error::{Error, Result};
 use crate::host::write_atomically;
+use crate::report::Format;
+use crate::report::table::{Field, Table};
 
-use super::{Color, Format, OutputArgs, VoiceArgs};
+use super::args::Color;
+use super::{OutputArgs, VoiceArgs};
 
 /// Applies `--color`, `--verbose` and `--quiet` to the whole process.
 pub fn set_up(args: &VoiceArgs) {
@@ -33,7 +36,7 @@ pub fn set_up(args: &VoiceArgs) {
     }
 }
 
-/// Writes data to stdout. A reader that went away is no error.
+/// Writes data to stdout. A reader that has gone away is not an error.
 ///
 /// # Errors
 /// [`Error::Io`] where stdout cannot be written: a full disk, say.
@@ -68,6 +71,46 @@ pub fn save(args: &OutputArgs, render: impl Fn(Format) -> Result<String>) -> Res
     Ok(())
 }
 
+/// A table whose rows people see as they come; the other forms are printed at the end.
+#[derive(Debug)]
+pub struct Live<'a> {
+    args: &'a OutputArgs,
+    table: Table,
+}
+
+impl<'a> Live<'a> {
+    /// Prints the headings.
+    ///
+    /// # Errors
+    /// As [`data`].
+    pub fn new(args: &'a OutputArgs, table: Table) -> Result<Self> {
+        if args.output == Format::Table {
+            data(&table.heading_line())?;
+        }
+        Ok(Self { args, table })
+    }
+
+    /// Prints a row.
+    ///
+    /// # Errors
+    /// As [`data`].
+    pub fn row(&mut self, fields: impl IntoIterator<Item = Field>) -> Result<()> {
+        self.table.row(fields);
+        if self.args.output == Format::Table { data(&self.table.last_line()) } else { Ok(()) }
+    }
+
+    /// Prints the other forms, and keeps the table where `--save` says.
+    ///
+    /// # Errors
+    /// As [`data`] and [`save`].
+    pub fn finish(self) -> Result<()> {
+        if self.args.output != Format::Table {
+            data(&self.table.render(self.args.output)?)?;
+        }
+        save(self.args, |form| self.table.render(form))
+    }
+}
+
 /// A file that `--save` names, and the form its extension asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -87,7 +130,7 @@ pub(super) fn target(text: &str) -> std::result::Result<Target, String> {
         Some("md") => Format::Md,
         // A pipe or a device has no extension to go by.
         _ if path.exists() && !path.is_file() && !path.is_dir() => Format::Json,
-        _ => return Err("the form goes by the extension: .json, .jsonl, .csv or .md".into()),
+        _ => return Err("the extension decides the format: .json, .jsonl, .csv or .md".into()),
     };
     writable(&path)?;
     Ok(Target { path, form })
@@ -96,7 +139,7 @@ pub(super) fn target(text: &str) -> std::result::Result<Target, String> {
 /// Whether a file can be made here.
 pub(super) fn writable(path: &Path) -> std::result::Result<(), String> {
     if path.is_dir() {
-        return Err("it is a folder".into());
+        return Err("is a folder".into());
     }
     if path.exists() && !path.is_file() {
         return Ok(());
@@ -111,7 +154,7 @@ pub(super) fn writable(path: &Path) -> std::result::Result<(), String> {
     // Rights, read-only systems and quotas are known by trying.
     match tempfile::tempfile_in(folder) {
         Ok(_) => Ok(()),
-        Err(why) => Err(format!("no file can be made in {}: {why}", folder.display())),
+        Err(why) => Err(format!("cannot create a file in {}: {why}", folder.display())),
     }
 }
 
@@ -123,7 +166,7 @@ pub fn note(args: &VoiceArgs, text: &str) {
     }
 }
 
-/// A bar for work of known length: nothing where stderr is no terminal or quiet was asked for.
+/// A bar for work of known length: nothing where stderr is not a terminal or quiet was asked for.
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,

@@ -6,9 +6,8 @@ use clap::Args;
 
 use crate::error::Result;
 use crate::measure::peak;
-use crate::report::number;
+use crate::report::section::peaks;
 
-use super::table::{Cell, Table};
 use super::{DeviceArgs, OutputArgs, output};
 
 /// Options of `peak`.
@@ -38,27 +37,10 @@ pub fn execute(args: &PeakArgs) -> Result<()> {
     let gpu = args.device.open()?;
     let progress = output::Progress::new(&args.out, "measuring");
     let time = Duration::from_secs_f64(args.time.clamp(0.1, 600.0));
-    let peaks = peak::measure(&gpu, time, &|share| progress.set(share))?;
+    let measured = peak::measure(&gpu, time, &|share| progress.set(share))?;
     drop(progress);
     output::note(&args.out, &gpu.summary.to_string());
-    let mut table = Table::new(&["ceiling", "unit", ">measured|value"]);
-    let (rate, bytes, time) = (number::flop_rate, number::byte_rate, number::duration_ns);
-    type Show = fn(f64) -> String;
-    let rows: [(&str, &str, f64, Show); 5] = [
-        ("fma f32", "FLOP/s", peaks.fma_flops, rate),
-        ("copy, read + write", "B/s", peaks.copy_bytes, bytes),
-        ("launch of a dispatch", "ns", peaks.launch_ns, time),
-        ("submission", "ns", peaks.submit_ns, time),
-        ("pipeline creation", "ns", peaks.pipeline_ns, time),
-    ];
-    for (name, unit, value, show) in rows {
-        table.row([name.into(), unit.into(), Cell::number(value, show(value))]);
-    }
-    if args.all {
-        for (label, value) in &peaks.candidates {
-            let shown = format!("{value:.4e} /s");
-            table.row([label.as_str().into(), "1/s".into(), Cell::number(*value, shown)]);
-        }
-    }
+    let candidates = if args.all { measured.candidates.as_slice() } else { &[] };
+    let table = peaks::ceilings(&measured.peaks, candidates);
     output::emit(&args.out, |form| table.render(form))
 }

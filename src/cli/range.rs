@@ -34,6 +34,17 @@ impl Range {
     }
 }
 
+/// The values of several ranges, once each, in order of first mention.
+pub fn values(ranges: &[Range]) -> Vec<usize> {
+    let mut values = Vec::new();
+    for value in ranges.iter().flat_map(Range::values) {
+        if !values.contains(&value) {
+            values.push(value);
+        }
+    }
+    values
+}
+
 impl FromStr for Range {
     type Err = String;
 
@@ -75,7 +86,7 @@ mod tests {
     use super::*;
 
     fn values(text: &str) -> Vec<usize> {
-        text.parse::<Range>().unwrap().values()
+        super::values(&text.split(',').map(|part| part.parse().unwrap()).collect::<Vec<_>>())
     }
 
     #[test]
@@ -84,6 +95,7 @@ mod tests {
         assert_eq!(values("1..4"), [1, 2, 3, 4]);
         assert_eq!(values("1..64*2"), [1, 2, 4, 8, 16, 32, 64]);
         assert_eq!(values("8..31+8"), [8, 16, 24]);
+        assert_eq!(values("8,1..16*2"), [8, 1, 2, 4, 16]);
     }
 
     #[test]

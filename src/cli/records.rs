@@ -1,27 +1,46 @@
-//! Records that a command line names, each once and with figures that can be.
+//! Records that a command line names.
+
+use std::path::Path;
 
 use crate::analysis::check;
+use crate::compare::Side;
 use crate::error::{Error, Result};
 use crate::record::store::{self, Loaded};
 
-/// The records behind files, folders, `@last`, and ids.
+/// The records behind files, folders, `@last`, and ids, each once and with figures that are possible.
 ///
 /// # Errors
-/// Those of [`store::find`]; [`Error::Data`] for a figure that cannot be, by its place.
+/// Those of [`store::find`]; [`Error::Data`] for an impossible figure, by its place.
 pub(super) fn load(words: &[String]) -> Result<Vec<Loaded>> {
-    let mut found: Vec<Loaded> = Vec::new();
+    let mut records: Vec<Loaded> = Vec::new();
     for word in words {
-        for one in store::find(word)? {
+        for record in store::find(word)? {
             // A file and its folder may both be named.
-            if !found.iter().any(|known| known.path == one.path) {
-                found.push(one);
+            if !records.iter().any(|known| known.path == record.path) {
+                records.push(record);
             }
         }
     }
-    for one in &found {
-        if let Some((place, what)) = check::fault(&one.record) {
-            return Err(Error::data(&one.path, place, what));
+    for Loaded { path, record } in &records {
+        if let Some((place, what)) = check::fault(record) {
+            return Err(Error::data(path, place, what));
         }
     }
-    Ok(found)
+    Ok(records)
+}
+
+/// The records a word names, as one side of a comparison; a word that is not a path is shown with the file it
+/// stands for.
+///
+/// # Errors
+/// Those of [`store::find`].
+pub(super) fn side(word: &str) -> Result<Side> {
+    let records = store::find(word)?;
+    let file = records[0].path.file_name().unwrap_or_default();
+    let name = if Path::new(word).exists() {
+        word.into()
+    } else {
+        format!("{word} ({})", file.to_string_lossy())
+    };
+    Ok(Side { name, records: records.into_iter().map(|loaded| loaded.record).collect() })
 }

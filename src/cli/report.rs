@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::error::{Error, Result};
 use crate::host::write_atomically;
-use crate::record::store;
+use crate::record::store::Loaded;
 use crate::report::html::{self, Source};
 
 use super::{VoiceArgs, output, records};
@@ -30,27 +30,21 @@ pub struct ReportArgs {
 /// Makes the page.
 ///
 /// # Errors
-/// [`Error::Data`] and [`Error::Usage`] for what is no record, [`Error::Io`] where the page cannot be
+/// [`Error::Data`] and [`Error::Usage`] for what is not a record, [`Error::Io`] where the page cannot be
 /// written.
 pub fn execute(args: &ReportArgs) -> Result<()> {
-    let found = records::load(&args.records)?;
-    for one in &found {
-        if one.record.runs.is_empty() {
-            return Err(Error::data(&one.path, "runs", "a record without a run"));
+    let mut sources = Vec::new();
+    for Loaded { path, record } in records::load(&args.records)? {
+        if record.runs.is_empty() {
+            return Err(Error::data(&path, "runs", "the record has no runs"));
         }
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        sources.push(Source { name, record });
     }
-    let source = |one: store::Loaded| Source {
-        name: one.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        record: one.record,
-    };
-    let sources: Vec<_> = found.into_iter().map(source).collect();
-    let page = html::page(&sources)?;
-    write_atomically(&args.output, page.as_bytes())?;
+    write_atomically(&args.output, html::page(&sources)?.as_bytes())?;
     let of =
         if sources.len() == 1 { "1 record".into() } else { format!("{} records", sources.len()) };
-    output::note(
-        &args.voice,
-        &format!("report  {} ({of}): open it in a browser", args.output.display()),
-    );
+    let note = format!("report  {} ({of}): open it in a browser", args.output.display());
+    output::note(&args.voice, &note);
     Ok(())
 }

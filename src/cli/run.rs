@@ -1,27 +1,26 @@
 //! `fathom run`: verify, time, profile, print, save.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::measure::cell::{self, Measured};
+use crate::listing;
+use crate::measure::cell::{self, Plan};
 use crate::measure::largest_batch::TooLarge;
-use crate::measure::peak;
 use crate::measure::sample::{Budget, interrupted};
+use crate::measure::{host, peak};
 use crate::pass::Options;
-use crate::record::Record;
-use crate::report::{self, number};
+use crate::record::{Config, Precision, Record, Run, RunKey, store};
+use crate::report::section::headline;
 use crate::session::schedule;
 use crate::terms::{Mode, Preset};
 use crate::workload::{self, Workload};
 
-use super::range::Range;
-use super::table::Table;
-use super::{Batches, DataArgs, DeviceArgs, Format, ModeArg, OutputArgs, PresetArg, output};
-
-mod recording;
+use super::range::{self, Range};
+use super::{DataArgs, DeviceArgs, OutputArgs, output};
 
 /// Options of `run`.
 #[derive(Debug, Clone, Args)]
@@ -46,7 +45,7 @@ pub struct RunArgs {
         hide_possible_values = true,
         help_heading = "What"
     )]
-    pub mode: Vec<ModeArg>,
+    pub mode: Vec<Mode>,
 
     /// Samples in a batch: lists and ranges as in `1,8` or `1..64*2` [default: the preset's]
     #[arg(short, long, value_name = "N,..|A..B*2", value_delimiter = ',', help_heading = "What")]
@@ -60,7 +59,7 @@ pub struct RunArgs {
         help_heading = "What",
         env = "FATHOM_PRESET"
     )]
-    pub preset: Option<PresetArg>,
+    pub preset: Option<Preset>,
 
     /// Another number for a model parameter, as `classes=3`; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = super::setting, help_heading = "What")]
@@ -157,18 +156,15 @@ struct Cell {
 }
 
 impl Cell {
-    fn name(&self) -> String {
-        format!("{} {} batch {}", self.entry.name, self.mode, self.model.batch())
+    fn key(&self) -> RunKey {
+        let workload = self.entry.name.into();
+        RunKey { workload, mode: self.mode, batch: self.model.batch() }
     }
 }
 
 fn cells(args: &RunArgs, preset: Preset) -> Result<Vec<Cell>> {
-    let modes: Vec<Mode> = if args.mode.is_empty() {
-        Mode::ALL.to_vec()
-    } else {
-        args.mode.iter().map(|m| (*m).into()).collect()
-    };
-    let batches = Batches::of(&args.batch).0;
+    let modes = if args.mode.is_empty() { Mode::ALL.to_vec() } else { args.mode.clone() };
+    let batches = range::values(&args.batch);
     let batches: Vec<Option<usize>> =
         if batches.is_empty() { vec![None] } else { batches.into_iter().map(Some).collect() };
     let mut cells = Vec::new();
@@ -200,7 +196,7 @@ pub fn execute(args: &RunArgs) -> Result<()> {
     if record.runs.is_empty() {
         return outcome;
     }
-    output::data(&render(&record, args.out.output)?)?;
+    output::data(&headline::render(&record, args.out.output)?)?;
     // Printed first: figures on the screen survive a full disk.
     keep(args, &record)?;
     outcome
@@ -222,20 +218,48 @@ pub(super) fn record(args: &RunArgs) -> Result<(Record, Result<()>)> {
 }
 
 fn keep(args: &RunArgs, record: &Record) -> Result<()> {
-    if let Some(path) = recording::keep(args, record)? {
+    if let Some(path) = write(args, record)? {
         output::note(&args.out, &format!("record  {}", path.display()));
     }
     Ok(())
 }
 
+/// Writes the record to every place it is kept, and returns the place to show. Places asked for must
+/// work; the user's own folder may fail, with a warning.
+fn write(args: &RunArgs, record: &Record) -> Result<Option<PathBuf>> {
+    output::save(&args.out, |form| headline::render(record, form))?;
+    let asked = args.out.save.first().map(|target| target.path.clone());
+    let kept = store::folder().map(|folder| store::keep(record, &folder));
+    let kept = kept.transpose().unwrap_or_else(|error| {
+        output::note(&args.out, &format!("warning: {error}: the record is not kept there"));
+        None
+    });
+    Ok(asked.or(kept))
+}
+
 fn measured(args: &RunArgs) -> Result<(Record, Result<()>)> {
     let (gpu, preset, cells) = prepare(args)?;
     let progress = output::Progress::new(&args.out, "measuring the device's ceilings");
-    let peaks = peak::measure(&gpu, Duration::from_secs(1), &|share| progress.set(share))?;
+    let peaks = peak::measure(&gpu, Duration::from_secs(1), &|share| progress.set(share))?.peaks;
     drop(progress);
-    let mut record = recording::start(args, &gpu, preset, &peaks);
+    let mut record = host::record(&gpu, config(args, preset), peaks);
     let outcome = run_cells(args, &gpu, preset, &cells, &mut record);
     Ok((record, outcome))
+}
+
+/// Every option as the record has it.
+fn config(args: &RunArgs, preset: Preset) -> Config {
+    Config {
+        preset,
+        precision: Precision::F32,
+        fuse: !args.no_fuse,
+        checks: args.device.checks,
+        seed: args.seed,
+        data: args.data.data.as_ref().map(|path| path.display().to_string()),
+        time_s: args.time,
+        max_noise: args.max_noise / 100.0,
+        min_samples: args.min_samples as usize,
+    }
 }
 
 /// The device, the preset it gets, and what is to be run.
@@ -266,27 +290,19 @@ fn run_cells(
 ) -> Result<()> {
     let mut failures = Vec::new();
     for (i, cell) in cells.iter().enumerate() {
-        let progress = output::Progress::new(&args.out, &cell.name());
+        let key = cell.key();
+        let progress = output::Progress::new(&args.out, &key.to_string());
         let show = |part: &str, share: f64| {
-            progress.say(&format!("[{}/{}] {}: {part}", i + 1, cells.len(), cell.name()));
+            progress.say(&format!("[{}/{}] {key}: {part}", i + 1, cells.len()));
             progress.set(share);
         };
-        let measured = measure(args, gpu, cell, &show)?;
+        let run = measure(args, gpu, preset, cell, &show)?;
         drop(progress);
-        record.runs.push(recording::run(
-            cell.entry.name,
-            preset,
-            cell.mode,
-            cell.model.as_ref(),
-            &measured,
-        ));
-        // Written after each cell, so that nothing measured is lost; the last time a failure ends the run.
-        if let Err(error) = recording::keep(args, record) {
+        failures.extend(run.verified.wrong().map(|worst| format!("{key}: {worst}")));
+        record.runs.push(run);
+        // Written after each run, so that nothing measured is lost; the last time a failure ends the run.
+        if let Err(error) = write(args, record) {
             output::note(&args.out, &format!("warning: {error}"));
-        }
-        let wrong = measured.verification.iter().flat_map(|v| &v.verdicts).find(|v| !v.passed());
-        if let Some(verdict) = wrong {
-            failures.push(format!("{}: {}: {}", cell.name(), verdict.label, verdict.detail));
         }
         if interrupted() {
             return Err(Error::Interrupted);
@@ -303,8 +319,16 @@ fn run_cells(
     )))
 }
 
-fn measure(args: &RunArgs, gpu: &Gpu, cell: &Cell, show: &dyn Fn(&str, f64)) -> Result<Measured> {
-    let plan = cell::Plan {
+fn measure(
+    args: &RunArgs,
+    gpu: &Gpu,
+    preset: Preset,
+    cell: &Cell,
+    show: &dyn Fn(&str, f64),
+) -> Result<Run> {
+    let plan = Plan {
+        workload: cell.entry.name,
+        preset,
         mode: cell.mode,
         options: options(args),
         verify: !args.no_verify,
@@ -317,58 +341,22 @@ fn measure(args: &RunArgs, gpu: &Gpu, cell: &Cell, show: &dyn Fn(&str, f64)) -> 
         source: args.data.source(args.seed),
     };
     let outcome = cell::measure(gpu, cell.model.as_ref(), &plan, show);
-    let options = options(args);
-    let step = TooLarge { gpu, mode: cell.mode, options: &options, batch: cell.model.batch() };
-    let preset = super::preset_or_default(args.preset, Some(gpu));
+    let step = TooLarge { gpu, mode: cell.mode, options: &plan.options, batch: cell.model.batch() };
     step.advise(outcome, &|batch| configure(args, cell.entry, preset, Some(batch))).map_err(
         |error| match error {
-            Error::Gpu(why) => Error::Gpu(format!("{}: {why}", cell.name())),
+            Error::Gpu(why) => Error::Gpu(format!("{}: {why}", cell.key())),
             other => other,
         },
     )
 }
 
 fn dry_run(args: &RunArgs, gpu: &Gpu, preset: Preset, cells: &[Cell]) -> Result<()> {
-    let mut table = Table::new(&[
-        "workload",
-        "mode",
-        "preset",
-        ">batch",
-        ">parameters",
-        ">ops",
-        ">dispatches",
-        ">work/step",
-        ">memory",
-        ">time",
-    ]);
+    let mut schedules = Vec::new();
     for cell in cells {
         let schedule = schedule(cell.model.as_ref(), cell.mode, &gpu.caps, &options(args))?;
-        // Warm-up takes up to half of the budget, the profile a fifth.
-        let most = args.time * 1.7 + 1.0;
-        table.row([
-            cell.entry.name.to_string(),
-            cell.mode.to_string(),
-            preset.to_string(),
-            cell.model.batch().to_string(),
-            number::grouped(schedule.parameters() as u64),
-            schedule.ops.len().to_string(),
-            schedule.dispatches().to_string(),
-            number::flops(schedule.cost().flops as f64),
-            number::bytes(schedule.memory.bytes() as f64),
-            format!("<= {most:.0} s"),
-        ]);
+        schedules.push((cell.entry.name, cell.mode, cell.model.batch(), schedule));
     }
+    let table = listing::model::plan(&schedules, preset, args.time);
     output::note(&args.out, &format!("{}: nothing is run", gpu.summary));
     output::emit(&args.out, |form| table.render(form))
-}
-
-/// The record in a form.
-fn render(record: &Record, form: Format) -> Result<String> {
-    match form {
-        Format::Table => Ok(report::table(record)),
-        Format::Md => Ok(report::markdown(record)),
-        Format::Csv => report::csv(record),
-        Format::Json => report::json(record),
-        Format::Jsonl => report::jsonl(record),
-    }
 }

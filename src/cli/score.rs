@@ -4,12 +4,11 @@ use clap::Args;
 
 use crate::compare::Side;
 use crate::error::{Error, Result};
-use crate::report::number::{digits, duration_ns};
+use crate::report::section::score as section;
 use crate::score::{self, Score};
 use crate::workload::WORKLOADS;
 
-use super::compare::side;
-use super::table::{Cell, Table};
+use super::records::side;
 use super::{OutputArgs, output};
 
 /// Options of `score`.
@@ -32,78 +31,23 @@ pub struct ScoreArgs {
 ///
 /// # Errors
 /// [`Error::Incomparable`] where there is no reference or no whole score: cells that count are printed
-/// first. [`Error::Data`] and [`Error::Usage`] for what is no record.
+/// first. [`Error::Data`] and [`Error::Usage`] for what is not a record.
 pub fn execute(args: &ScoreArgs) -> Result<()> {
-    let sides: Vec<Side> = args.record.iter().map(|w| side(w)).collect::<Result<_>>()?;
+    let sides: Vec<Side> = args.record.iter().map(|word| side(word)).collect::<Result<_>>()?;
     let reference = match &args.reference {
         Some(word) => side(word)?,
         None => Side {
             name: "the reference".into(),
-            records: vec![score::committed(&sides[0].records[0].config.preset)?],
+            records: vec![score::committed(sides[0].records[0].config.preset)?],
         },
     };
     let workloads: Vec<_> = WORKLOADS.iter().map(|w| w.name).collect();
     score::check_reference(&reference, &workloads)?;
     let scores: Vec<(&Side, Score)> =
         sides.iter().map(|side| (side, score::score(side, &reference, &workloads))).collect();
-    let table = table(&scores);
+    let table = section::scores(&scores);
     output::emit(&args.out, |form| table.render(form))?;
-    let lacking: Vec<String> = scores
-        .iter()
-        .filter(|(_, score)| !score.missing.is_empty())
-        .map(|(side, score)| {
-            format!(
-                "{} has {} of {} cells and no score:\n  {}",
-                side.name,
-                score.cells.len(),
-                workloads.len() * score::MODES.len(),
-                score.missing.join("\n  ")
-            )
-        })
-        .collect();
-    if lacking.is_empty() {
-        return Ok(());
-    }
-    Err(Error::Incomparable(lacking.join("\n")))
-}
-
-fn table(scores: &[(&Side, Score)]) -> Table {
-    let mut table = Table::new(&[
-        "record",
-        "device",
-        "workload",
-        "mode",
-        ">batch",
-        ">step|step_ns",
-        ">reference|reference_ns",
-        ">score",
-    ]);
-    for (side, score) in scores {
-        let device = || Cell::from(side.records[0].device.name.as_str());
-        for one in &score.cells {
-            table.row([
-                side.name.as_str().into(),
-                device(),
-                one.cell.0.as_str().into(),
-                one.cell.1.as_str().into(),
-                Cell::number(one.cell.2 as f64, one.cell.2.to_string()),
-                Cell::number(one.step_ns, duration_ns(one.step_ns)),
-                Cell::number(one.reference_ns, duration_ns(one.reference_ns)),
-                Cell::number(one.score, digits(one.score)),
-            ]);
-        }
-        if let Some(overall) = score.overall() {
-            table.row([
-                side.name.as_str().into(),
-                device(),
-                "all".into(),
-                "both".into(),
-                Cell::none(),
-                Cell::none(),
-                Cell::none(),
-                Cell::number(overall, digits(overall)),
-            ]);
-        }
-    }
-    table
+    let lacking: Vec<String> =
+        scores.iter().filter_map(|(side, score)| section::lacking(side, score)).collect();
+    if lacking.is_empty() { Ok(()) } else { Err(Error::Incomparable(lacking.join("\n"))) }
 }

@@ -6,9 +6,10 @@ use clap::Args;
 
 use crate::error::Result;
 use crate::snapshot::{Request, take};
+use crate::terms::Mode;
 use crate::workload;
 
-use super::{DataArgs, DeviceArgs, ModeArg, ModelArgs, VoiceArgs, output};
+use super::{DataArgs, DeviceArgs, ModelArgs, VoiceArgs, output};
 
 /// Options of `snapshot`.
 #[derive(Debug, Args)]
@@ -18,7 +19,7 @@ pub struct SnapshotArgs {
 
     /// Training or inference: train, infer
     #[arg(short, long, value_name = "MODE", default_value = "train", hide_possible_values = true)]
-    mode: ModeArg,
+    mode: Mode,
 
     /// Steps to run before the one that is written
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -50,7 +51,7 @@ pub fn execute(args: &SnapshotArgs) -> Result<()> {
     let request = Request {
         workload: entry.name,
         preset,
-        mode: args.mode.into(),
+        mode: args.mode,
         source: args.data.source(args.model.seed),
         skip: args.skip,
     };

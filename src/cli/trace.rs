@@ -15,9 +15,7 @@ use crate::session::Session;
 use crate::terms::Mode;
 use crate::workload::{self, Split};
 
-use super::{
-    DataArgs, DeviceArgs, ModeArg, PresetArg, VoiceArgs, configure, output, preset_or_default,
-};
+use super::{DataArgs, DeviceArgs, SizeArgs, VoiceArgs, output};
 
 /// Steps of which the one with the median span is drawn.
 const STEPS: usize = 9;
@@ -34,19 +32,10 @@ pub struct TraceArgs {
 
     /// Training or inference: train, infer
     #[arg(short, long, value_name = "MODE", default_value = "train", hide_possible_values = true)]
-    mode: ModeArg,
+    mode: Mode,
 
-    /// Model size: full or tiny [default: full; tiny on a software adapter]
-    #[arg(long, value_name = "NAME", hide_possible_values = true, env = "FATHOM_PRESET")]
-    preset: Option<PresetArg>,
-
-    /// Samples in a batch [default: the preset's]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    batch: Option<u32>,
-
-    /// Another number for a model parameter, as `hidden=128`; may be repeated
-    #[arg(long, value_name = "KEY=VALUE", value_parser = super::setting)]
-    set: Vec<(String, usize)>,
+    #[command(flatten)]
+    size: SizeArgs,
 
     /// Seed of parameters, data and every random draw
     #[arg(long, value_name = "N", default_value_t = 1, env = "FATHOM_SEED")]
@@ -103,18 +92,16 @@ pub fn execute(args: &TraceArgs) -> Result<()> {
 
 fn take(args: &TraceArgs, gpu: &Gpu) -> Result<Step> {
     let entry = workload::find(&args.workload)?;
-    let preset = preset_or_default(args.preset, Some(gpu));
-    let model = configure(entry, preset, args.batch.map(|b| b as usize), &args.set)?;
-    let mode: Mode = args.mode.into();
+    let (preset, model) = args.size.configure(entry, Some(gpu))?;
+    let mode = args.mode;
     let options = Options { fuse: !args.no_fuse, ..Options::default() };
     let mut session = Session::new(gpu, args.seed);
     let program = session.compile(model.as_ref(), mode, &options)?;
     if !args.no_verify {
         let progress = output::Progress::new(&args.voice, "verifying");
         let found = verify(gpu, &program.schedule, &|share| progress.set(share))?;
-        if let Some(wrong) = found.verdicts.iter().find(|v| !v.passed()) {
-            let text = format!("{}: {}; it is not timed", wrong.label, wrong.detail);
-            return Err(Error::Verification(text));
+        if let Some(wrong) = found.wrong() {
+            return Err(Error::Verification(format!("{wrong}; it is not timed")));
         }
     }
     let mut data = model.samples(&args.data.source(args.seed))?;
@@ -129,8 +116,8 @@ fn take(args: &TraceArgs, gpu: &Gpu) -> Result<Step> {
             label: entry.label.clone(),
             op: kind.name.into(),
             variant: entry.variant.to_string(),
-            class: kind.class.letter(),
-            phase: entry.phase.name().into(),
+            class: kind.class,
+            phase: entry.phase,
             dispatches: entry.dispatches.len(),
             flops: entry.cost.flops,
             bytes: entry.cost.bytes,

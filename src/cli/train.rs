@@ -5,14 +5,16 @@ use std::time::Instant;
 use clap::Args;
 
 use crate::error::{Error, Result};
+use crate::fields;
 use crate::measure::sample::interrupted;
+use crate::report::Format;
+use crate::report::section::training;
 use crate::stats::mean;
 use crate::terms::Mode;
 use crate::train::Trainer;
 use crate::workload::WORKLOADS;
 
-use super::table::Table;
-use super::{DataArgs, DeviceArgs, Format, ModelArgs, OutputArgs, output};
+use super::{DataArgs, DeviceArgs, ModelArgs, OutputArgs, output};
 
 mod play;
 
@@ -70,13 +72,7 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
     output::note(&args.output, &note);
     let every = args.every.unwrap_or(args.steps.div_ceil(10));
     let people = args.output.output == Format::Table;
-    let mut table = Table::new(&[">step", ">loss", ">metric", ">seconds"]);
-    if people {
-        output::data(&format!(
-            "{:>8}  {:>12}  {:>24}  {:>8}\n",
-            "step", "loss", metric.name, "time"
-        ))?;
-    }
+    let mut live = output::Live::new(&args.output, training::steps(metric.name, metric.unit))?;
     let start = Instant::now();
     let mut losses = Vec::new();
     let mut groups = Vec::new();
@@ -91,36 +87,27 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
             groups = by_group;
             let (loss, seconds) = (mean(&losses), start.elapsed().as_secs_f64());
             losses.clear();
-            if people {
-                let measured = format!("{value:.2} {}", metric.unit);
-                output::data(&format!("{step:8}  {loss:12.4}  {measured:>24}  {seconds:6.1} s\n"))?;
-            }
-            table.row([
-                step.to_string(),
-                loss.to_string(),
-                value.to_string(),
-                format!("{seconds:.3}"),
-            ]);
+            // To the millisecond.
+            live.row(fields![step, loss, value, (seconds * 1e3).round() / 1e3])?;
         }
         if stop {
             break;
         }
     }
-    finish(args, &table)?;
+    live.finish()?;
     if !groups.is_empty() && people {
-        let mut table = Table::new(&["<group", ">metric"]);
-        for (name, value) in groups {
-            table.row([name, format!("{value:.1} {}", metric.unit)]);
-        }
-        output::data(&format!("\n{}", table.render(args.output.output)?))?;
+        let table = training::groups(&groups, metric.unit);
+        output::data(&format!("\n{}", table.render(Format::Table)?))?;
     }
     if let Some(count) = args.show {
         let shown = trainer.show(count as usize)?;
         if shown.is_empty() {
+            let mut able: Vec<_> = WORKLOADS.iter().filter(|w| w.shows).map(|w| w.name).collect();
+            able.sort_unstable();
             return Err(Error::Usage(format!(
                 "--show: {} has no view of a sample; {} have",
                 args.model.workload,
-                with_a_view().join(" and ")
+                able.join(" and ")
             )));
         }
         for sample in shown {
@@ -131,19 +118,4 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
         output::note(&args.output, &format!("left out: {skipped}"));
     }
     if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
-}
-
-/// Workloads that can show a sample.
-fn with_a_view() -> Vec<&'static str> {
-    let mut names: Vec<_> = WORKLOADS.iter().filter(|w| w.shows).map(|w| w.name).collect();
-    names.sort_unstable();
-    names
-}
-
-/// Prints what people saw line by line in the other forms, and keeps it where `--save` says.
-fn finish(args: &TrainArgs, table: &Table) -> Result<()> {
-    if args.output.output != Format::Table {
-        output::data(&table.render(args.output.output)?)?;
-    }
-    output::save(&args.output, |form| table.render(form))
 }

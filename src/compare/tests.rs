@@ -1,4 +1,5 @@
-use crate::record::example;
+use crate::record::{Clock, Precision, Status, example};
+use crate::terms::{Checks, Mode, Preset};
 
 use super::*;
 
@@ -13,7 +14,7 @@ fn side(name: &str, runs: &[Run]) -> Side {
 }
 
 fn both() -> [Run; 2] {
-    ["train", "infer"].map(|mode| example::run("speech", mode, &times(1.0)))
+    Mode::ALL.map(|mode| example::run("speech", mode, &times(1.0)))
 }
 
 #[track_caller]
@@ -29,11 +30,11 @@ fn refused(base: &Side, other: &Side, across: bool, expected: &[&str]) {
 
 #[test]
 fn each_verdict_with_its_ratio_and_the_mean() {
-    let run = |mode: &str, factor| example::run("speech", mode, &times(factor));
-    let base = side("old", &[run("train", 1.0), run("infer", 1.0)]);
+    let run = |mode, factor| example::run("speech", mode, &times(factor));
+    let base = side("old", &[run(Mode::Train, 1.0), run(Mode::Infer, 1.0)]);
     let others = [
-        side("new", &[run("train", 1.1), run("infer", 0.5)]),
-        side("twin", &[run("train", 1.001), run("infer", 1.0)]),
+        side("new", &[run(Mode::Train, 1.1), run(Mode::Infer, 0.5)]),
+        side("twin", &[run(Mode::Train, 1.001), run(Mode::Infer, 1.0)]),
     ];
     let found = compare(&base, &others, false).unwrap();
     let verdicts: Vec<_> = found.rows.iter().map(|r| r.finding.verdict).collect();
@@ -53,10 +54,10 @@ fn unlike_settings_are_named_one_by_one() {
     let base = side("old", &both());
     let mut other = side("new", &both());
     let config = &mut other.records[0].config;
-    config.preset = "tiny".into();
-    config.precision = "f16".into();
+    config.preset = Preset::Tiny;
+    config.precision = Precision::F16;
     config.fuse = false;
-    config.checks = "on".into();
+    config.checks = Checks::On;
     config.seed = 2; // a remark, not a difference
     other.records[0].device.driver = "2.0".into();
     refused(
@@ -83,9 +84,9 @@ fn unlike_cells_are_named_one_by_one() {
     train.model.insert("hidden".into(), 7.into());
     train.model.insert("layers".into(), 2.into());
     train.data = "other".into();
-    train.verified.status = "unverified".into();
+    train.verified.status = Status::Unverified;
     if let Some(timing) = &mut train.timing {
-        timing.source = "wall".into();
+        timing.clock = Clock::Wall;
     }
     infer.batch = 7;
     refused(
@@ -106,7 +107,7 @@ fn unlike_cells_are_named_one_by_one() {
 #[test]
 fn a_failed_cell_counts_on_neither_side() {
     let mut base = side("old", &both());
-    base.records[0].runs[0].verified.status = "failed".into();
+    base.records[0].runs[0].verified.status = Status::Failed;
     base.records[0].runs[0].timing = None;
     let other = side("new", &both());
     refused(&base, &other, false, &["verification failed in old"]);
@@ -145,7 +146,7 @@ fn what_only_one_has_is_a_note_and_nothing_in_common_a_refusal() {
     let found = compare(&base, std::slice::from_ref(&other), false).unwrap();
     assert_eq!(found.rows.len(), 1);
     assert_eq!(found.notes, ["speech infer batch 128 is only in old"]);
-    let others = side("new", &[example::run("vgg", "train", &STEADY)]);
+    let others = side("new", &[example::run("vgg", Mode::Train, &STEADY)]);
     let error = compare(&base, &[others], false).unwrap_err();
     assert_eq!(error.exit_code(), 9);
     assert!(error.to_string().contains("in common"), "{error}");

@@ -2,9 +2,9 @@
 
 use std::fmt::Display;
 
-use crate::record::{Record, Run};
+use crate::record::{Record, Run, RunKey};
 
-use super::{Cell, Side, name};
+use super::Side;
 
 /// `precision: f32 in a.json, f16 in b.json`, where the two are not equal.
 fn line<T: PartialEq + Display>(what: &str, ours: (&str, T), theirs: (&str, T)) -> Option<String> {
@@ -34,17 +34,17 @@ fn pair(ours: (&str, &Record), theirs: (&str, &Record), across: bool) -> Vec<Str
     };
     let mut found = vec![
         of("schema", &|r| r.schema.clone()),
-        of("preset", &|r| r.config.preset.clone()),
-        of("precision", &|r| r.config.precision.clone()),
+        of("preset", &|r| r.config.preset.to_string()),
+        of("precision", &|r| r.config.precision.to_string()),
         of("fusion", &|r| on_off(r.config.fuse)),
-        of("bounds checks", &|r| r.config.checks.clone()),
+        of("bounds checks", &|r| r.config.checks.to_string()),
     ];
     if !across {
         let hint =
             |difference: Option<String>| difference.map(|d| d + " (--across compares devices)");
         found.extend([
             hint(of("device", &|r| r.device.name.clone())),
-            hint(of("backend", &|r| r.device.backend.clone())),
+            hint(of("backend", &|r| r.device.backend.to_string())),
             hint(of("driver", &|r| r.device.driver.clone())),
         ]);
         // A software adapter is as fast as the machine under it.
@@ -61,10 +61,11 @@ fn on_off(on: bool) -> String {
 }
 
 /// Where two sides have a workload and mode in common but no batch.
-pub fn batches(base: &Side, other: &Side, cell: &Cell) -> Option<String> {
+pub fn batches(base: &Side, other: &Side, key: &RunKey) -> Option<String> {
     let of = |side: &Side| -> Vec<usize> {
-        let cells = super::cells(side).into_iter();
-        cells.filter(|c| (&c.0, &c.1) == (&cell.0, &cell.1)).map(|c| c.2).collect()
+        let keys = super::keys(side).into_iter();
+        let alike = keys.filter(|k| (&k.workload, k.mode) == (&key.workload, key.mode));
+        alike.map(|key| key.batch).collect()
     };
     let (ours, theirs) = (of(base), of(other));
     if ours.is_empty() || theirs.is_empty() || ours.iter().any(|b| theirs.contains(b)) {
@@ -74,51 +75,41 @@ pub fn batches(base: &Side, other: &Side, cell: &Cell) -> Option<String> {
         let texts: Vec<_> = batches.iter().map(ToString::to_string).collect();
         texts.join(", ")
     };
-    let what = format!("{} {}: batch", cell.0, cell.1);
+    let what = format!("{} {}: batch", key.workload, key.mode);
     line(&what, (&base.name, list(&ours)), (&other.name, list(&theirs)))
 }
 
-/// Differences between the runs of a cell, and whatever makes one of them no measurement.
-pub(super) fn runs(ours: (&Side, &[&Run]), theirs: (&Side, &[&Run]), cell: &Cell) -> Vec<String> {
-    let cell = name(cell);
+/// Differences between runs of the same key, and whatever makes one of them no measurement.
+pub(super) fn runs(ours: (&Side, &[&Run]), theirs: (&Side, &[&Run]), key: &RunKey) -> Vec<String> {
     let mut found = Vec::new();
     let first = ours.1[0];
     for (side, runs) in [ours, theirs] {
         for run in runs {
             let called = &side.name;
-            found.extend(doubt(run).map(|why| format!("{cell}: {why} in {called}")));
-            found.extend(settings(&cell, (&ours.0.name, first), (called, run)));
+            let why = run.why_not_counted();
+            found.extend(why.map(|why| format!("{key}: {why} in {called}")));
+            found.extend(settings(key, (&ours.0.name, first), (called, run)));
         }
     }
     found
 }
 
-/// Why a run is no measurement of a verified model.
-pub fn doubt(run: &Run) -> Option<String> {
-    match run.verified.status.as_str() {
-        "passed" if run.timing.is_some() => None,
-        "passed" => Some("not timed".into()),
-        "failed" => Some("verification failed".into()),
-        other => Some(other.into()),
-    }
-}
-
 /// Differences between two runs' models and samples, and in where their times come from.
-pub fn settings(cell: &str, ours: (&str, &Run), theirs: (&str, &Run)) -> Vec<String> {
+pub fn settings(key: &RunKey, ours: (&str, &Run), theirs: (&str, &Run)) -> Vec<String> {
     let of = |what: &str, get: &dyn Fn(&Run) -> String| {
-        let what = format!("{cell}: {what}");
+        let what = format!("{key}: {what}");
         line(&what, (ours.0, get(ours.1)), (theirs.0, get(theirs.1)))
     };
-    let mut found = vec![of("preset", &|r| r.preset.clone()), of("data", &|r| r.data.clone())];
+    let mut found = vec![of("preset", &|r| r.preset.to_string()), of("data", &|r| r.data.clone())];
     if let (Some(a), Some(b)) = (&ours.1.timing, &theirs.1.timing) {
-        let what = format!("{cell}: clock");
-        found.push(line(&what, (ours.0, &a.source), (theirs.0, &b.source)));
+        let what = format!("{key}: clock");
+        found.push(line(&what, (ours.0, a.clock), (theirs.0, b.clock)));
     }
-    let keys = ours.1.model.keys();
+    let parameters = ours.1.model.keys();
     let more = theirs.1.model.keys().filter(|k| !ours.1.model.contains_key(*k));
-    for key in keys.chain(more) {
-        let value = |r: &Run| r.model.get(key).map_or("absent".into(), ToString::to_string);
-        found.push(of(&format!("model parameter {key}"), &value));
+    for parameter in parameters.chain(more) {
+        let value = |r: &Run| r.model.get(parameter).map_or("absent".into(), ToString::to_string);
+        found.push(of(&format!("model parameter {parameter}"), &value));
     }
     found.into_iter().flatten().collect()
 }
@@ -133,30 +124,28 @@ pub(super) fn remarks(base: &Side, others: &[Side]) -> Vec<String> {
             line(what, (&base.name, get(ours)), (&other.name, get(theirs)))
         };
         found.extend(of("seed", &|r| r.config.seed.to_string()));
-        found.extend(of("build", &|r| r.tool.profile.clone()));
+        found.extend(of("build", &|r| r.tool.profile.to_string()));
     }
     found.extend(std::iter::once(base).chain(others).flat_map(doubts));
     found
 }
 
-/// What a side's runs doubt of their own times, each kind once. Gaps between ops are of the profile.
+/// What a side's runs doubt of their own times, each kind once.
 fn doubts(side: &Side) -> Vec<String> {
-    let runs = || side.records.iter().flat_map(|r| &r.runs);
-    let mut kinds: Vec<(&str, Vec<String>)> = Vec::new();
+    let runs = || side.records.iter().flat_map(|record| &record.runs);
+    let mut kinds: Vec<(String, Vec<String>)> = Vec::new();
     for run in runs() {
-        let own = run.validity.iter().filter(|v| *v != "ok" && !v.ends_with("between ops"));
-        for doubt in own {
-            // `step times drifted by -4.9 %`: by how much is another matter.
-            let kind = doubt.split(" by ").next().unwrap_or(doubt);
-            let cell = format!("{} {}", run.workload, run.mode);
+        for doubt in run.doubts.iter().filter(|doubt| doubt.concerns_steps()) {
+            let kind = doubt.summary();
+            let name = format!("{} {}", run.workload, run.mode);
             match kinds.iter_mut().find(|(known, _)| *known == kind) {
-                Some((_, cells)) => cells.push(cell),
-                None => kinds.push((kind, vec![cell])),
+                Some((_, names)) => names.push(name),
+                None => kinds.push((kind, vec![name])),
             }
         }
     }
-    let line = |(kind, cells): (&str, Vec<String>)| {
-        let of = match cells.as_slice() {
+    let line = |(kind, names): (String, Vec<String>)| {
+        let of = match names.as_slice() {
             few if few.len() <= 3 => few.join(", "),
             many => format!("{} of {} runs", many.len(), runs().count()),
         };

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::error::{Error, Result};
 use crate::host;
+use crate::terms::{Backend, DeviceKind};
 
 /// What is known of an adapter before it is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,12 +13,12 @@ pub struct AdapterSummary {
     pub index: usize,
     /// The adapter's own name.
     pub name: String,
-    /// `vulkan`, `metal`, `dx12`.
-    pub backend: String,
+    /// The interface it answers on.
+    pub backend: Backend,
     /// Driver name and version.
     pub driver: String,
-    /// `discrete`, `integrated`, `virtual`, `cpu` or `other`.
-    pub kind: &'static str,
+    /// A card, a part of the CPU, or the CPU itself.
+    pub kind: DeviceKind,
     /// Runs on the CPU.
     pub software: bool,
     /// PCI vendor number.
@@ -40,17 +41,25 @@ impl AdapterSummary {
             missing.push("subgroups");
         }
         let kind = match info.device_type {
-            wgpu::DeviceType::DiscreteGpu => "discrete",
-            wgpu::DeviceType::IntegratedGpu => "integrated",
-            wgpu::DeviceType::VirtualGpu => "virtual",
-            wgpu::DeviceType::Cpu => "cpu",
-            wgpu::DeviceType::Other => "other",
+            wgpu::DeviceType::DiscreteGpu => DeviceKind::Discrete,
+            wgpu::DeviceType::IntegratedGpu => DeviceKind::Integrated,
+            wgpu::DeviceType::VirtualGpu => DeviceKind::Virtual,
+            wgpu::DeviceType::Cpu => DeviceKind::Cpu,
+            wgpu::DeviceType::Other => DeviceKind::Other,
+        };
+        let backend = match info.backend {
+            wgpu::Backend::Vulkan => Backend::Vulkan,
+            wgpu::Backend::Metal => Backend::Metal,
+            wgpu::Backend::Dx12 => Backend::Dx12,
+            wgpu::Backend::Gl => Backend::Gl,
+            wgpu::Backend::BrowserWebGpu => Backend::WebGpu,
+            wgpu::Backend::Noop => Backend::Noop,
         };
         Self {
             index,
             // lavapipe and SwiftShader call themselves CPUs; WARP is only known by its name.
-            software: kind == "cpu" || info.name.contains("Basic Render"),
-            backend: info.backend.to_string(),
+            software: kind == DeviceKind::Cpu || info.name.contains("Basic Render"),
+            backend,
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
             kind,
             vendor: info.vendor,
@@ -61,9 +70,7 @@ impl AdapterSummary {
     }
 
     fn rank(&self) -> usize {
-        let kinds = ["discrete", "integrated", "virtual", "other", "cpu"];
-        let kind = kinds.iter().position(|k| *k == self.kind);
-        kind.unwrap_or(kinds.len()) + 10 * usize::from(self.software)
+        self.kind as usize + 10 * usize::from(self.software)
     }
 }
 
@@ -178,7 +185,7 @@ fn pick(found: &[AdapterSummary], selector: &Selector) -> Result<usize> {
     };
     let fits = |s: &AdapterSummary| {
         s.name.to_lowercase().contains(&part.to_lowercase())
-            && backend.is_none_or(|b| b.eq_ignore_ascii_case(&s.backend))
+            && backend.is_none_or(|b| b.eq_ignore_ascii_case(s.backend.name()))
     };
     let matching: Vec<usize> = (0..found.len()).filter(|&i| fits(&found[i])).collect();
     match matching[..] {
@@ -206,14 +213,14 @@ pub(crate) fn choose(selector: &Selector) -> Result<(usize, wgpu::Adapter)> {
 mod tests {
     use super::*;
 
-    fn adapter(index: usize, name: &str, backend: &str, kind: &'static str) -> AdapterSummary {
+    fn adapter(index: usize, name: &str, backend: Backend, kind: DeviceKind) -> AdapterSummary {
         AdapterSummary {
             index,
             name: name.into(),
-            backend: backend.into(),
+            backend,
             driver: "1".into(),
             kind,
-            software: kind == "cpu",
+            software: kind == DeviceKind::Cpu,
             vendor: 0,
             device: 0,
             missing: vec![],
@@ -222,9 +229,9 @@ mod tests {
 
     fn pick_of(wanted: Option<&str>) -> Result<usize> {
         let found = [
-            adapter(0, "RTX 5080", "vulkan", "discrete"),
-            adapter(1, "RTX 5080", "dx12", "discrete"),
-            adapter(2, "llvmpipe", "vulkan", "cpu"),
+            adapter(0, "RTX 5080", Backend::Vulkan, DeviceKind::Discrete),
+            adapter(1, "RTX 5080", Backend::Dx12, DeviceKind::Discrete),
+            adapter(2, "llvmpipe", Backend::Vulkan, DeviceKind::Cpu),
         ];
         let device = wanted.map(String::from);
         pick(&found, &Selector { device, backend: None })

@@ -4,36 +4,12 @@
 //! Every reading is looked through; a figure from a faulty one falls back to wall time and says so.
 
 use crate::error::Result;
+use crate::terms::{ClockFault, FaultCount};
 
 use super::Gpu;
 
 /// Timestamps that one query set may hold.
 const SET: u32 = 4096;
-
-/// A fault of a timestamp reading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Fault {
-    /// Both stamps are 0: the driver wrote nothing.
-    Zero,
-    /// The end lies before the start: the counter wrapped, or the driver mixed them up.
-    Reversed,
-    /// Start and end are equal: the clock is too coarse for this pass.
-    Equal,
-    /// All stamps are multiples of a step so coarse that the figures would be rounded by over 1 %.
-    Coarse,
-}
-
-impl Fault {
-    /// What a report says.
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Zero => "timestamps read as zero",
-            Self::Reversed => "timestamps ran backwards",
-            Self::Equal => "timestamps did not advance",
-            Self::Coarse => "timestamps are rounded",
-        }
-    }
-}
 
 /// Start and end of one pass, in ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,58 +22,60 @@ pub struct Stamp {
 
 impl Stamp {
     /// What is wrong with this pair alone.
-    pub fn fault(&self) -> Option<Fault> {
+    pub fn fault(&self) -> Option<ClockFault> {
         match (self.start, self.end) {
-            (0, 0) => Some(Fault::Zero),
-            (start, end) if end < start => Some(Fault::Reversed),
-            (start, end) if end == start => Some(Fault::Equal),
+            (0, 0) => Some(ClockFault::Zero),
+            (start, end) if end < start => Some(ClockFault::Reversed),
+            (start, end) if end == start => Some(ClockFault::Equal),
             _ => None,
         }
     }
 }
 
 /// What is wrong with readings of whole submissions: each kind of fault with how many pairs have it.
-pub fn faults(stamps: &[Stamp]) -> Vec<(Fault, usize)> {
-    let mut found = counts(stamps, &[Fault::Zero, Fault::Reversed, Fault::Equal]);
+pub fn faults(stamps: &[Stamp]) -> Vec<FaultCount> {
+    let mut found = counts(stamps, &[ClockFault::Zero, ClockFault::Reversed, ClockFault::Equal]);
     let durations = stamps.iter().filter(|s| s.fault().is_none());
     let shortest = durations.map(|s| s.end - s.start).min();
     // A hundredth of the shortest interval must be resolved, or the figure is rounded by more.
     if shortest.is_some_and(|shortest| is_coarse(stamps, shortest / 100)) {
-        found.push((Fault::Coarse, stamps.len()));
+        found.push(FaultCount { fault: ClockFault::Coarse, pairs: stamps.len() });
     }
     found
 }
 
 /// What is wrong with readings of steps of `ops` passes each. A pass may be too short for the clock, so
 /// that its stamps are equal, but passes begin in the order in which they were recorded.
-pub fn faults_of_steps(stamps: &[Stamp], ops: usize) -> Vec<(Fault, usize)> {
-    let mut found = counts(stamps, &[Fault::Zero, Fault::Reversed]);
+pub fn faults_of_steps(stamps: &[Stamp], ops: usize) -> Vec<FaultCount> {
+    let mut found = counts(stamps, &[ClockFault::Zero, ClockFault::Reversed]);
     let before = |pair: &[Stamp]| pair[1].fault().is_none() && pair[1].start < pair[0].start;
     let steps = stamps.chunks(ops.max(1));
     let back: usize = steps.map(|step| step.windows(2).filter(|pair| before(pair)).count()).sum();
     if back > 0 {
-        match found.iter_mut().find(|(kind, _)| *kind == Fault::Reversed) {
-            Some((_, n)) => *n += back,
-            None => found.push((Fault::Reversed, back)),
+        match found.iter_mut().find(|found| found.fault == ClockFault::Reversed) {
+            Some(known) => known.pairs += back,
+            None => found.push(FaultCount { fault: ClockFault::Reversed, pairs: back }),
         }
     }
     // One pass may be too short for the clock, all of them are not.
-    if !stamps.is_empty() && stamps.iter().all(|s| s.fault() == Some(Fault::Equal)) {
-        found.push((Fault::Equal, stamps.len()));
+    if !stamps.is_empty() && stamps.iter().all(|s| s.fault() == Some(ClockFault::Equal)) {
+        found.push(FaultCount { fault: ClockFault::Equal, pairs: stamps.len() });
     }
     // Of all ops together: a twentieth of the mean must be resolved.
     let seen = stamps.iter().filter(|s| s.end >= s.start);
     let total: u64 = seen.fold(0, |sum, s| sum.saturating_add(s.end - s.start));
     if is_coarse(stamps, total / stamps.len().max(1) as u64 / 20) {
-        found.push((Fault::Coarse, stamps.len()));
+        found.push(FaultCount { fault: ClockFault::Coarse, pairs: stamps.len() });
     }
     found
 }
 
-fn counts(stamps: &[Stamp], kinds: &[Fault]) -> Vec<(Fault, usize)> {
-    let count = |kind| stamps.iter().filter(|s| s.fault() == Some(kind)).count();
-    let counted = kinds.iter().map(|kind| (*kind, count(*kind)));
-    counted.filter(|(_, n)| *n > 0).collect()
+fn counts(stamps: &[Stamp], kinds: &[ClockFault]) -> Vec<FaultCount> {
+    let count = |&fault: &ClockFault| FaultCount {
+        fault,
+        pairs: stamps.iter().filter(|s| s.fault() == Some(fault)).count(),
+    };
+    kinds.iter().map(count).filter(|found| found.pairs > 0).collect()
 }
 
 /// Whether all ticks are multiples of a step above `finest`. Two pairs may be so by chance.
@@ -229,22 +207,26 @@ mod tests {
         pairs.iter().map(|&(start, end)| Stamp { start, end }).collect()
     }
 
+    fn seen(fault: ClockFault, pairs: usize) -> FaultCount {
+        FaultCount { fault, pairs }
+    }
+
     #[test]
     fn every_kind_of_fault_is_seen() {
         let good = stamps(&[(1001, 2002), (2003, 3007), (3011, 4013)]);
         assert_eq!(faults(&good), vec![]);
-        assert_eq!(faults(&stamps(&[(0, 0), (1, 1002)])), vec![(Fault::Zero, 1)]);
-        assert_eq!(faults(&stamps(&[(u64::MAX, 5)])), vec![(Fault::Reversed, 1)]);
-        assert_eq!(faults(&stamps(&[(5, 5)])), vec![(Fault::Equal, 1)]);
+        assert_eq!(faults(&stamps(&[(0, 0), (1, 1002)])), [seen(ClockFault::Zero, 1)]);
+        assert_eq!(faults(&stamps(&[(u64::MAX, 5)])), [seen(ClockFault::Reversed, 1)]);
+        assert_eq!(faults(&stamps(&[(5, 5)])), [seen(ClockFault::Equal, 1)]);
         assert_eq!(faults_of_steps(&stamps(&[(5, 5), (6, 1007)]), 2), vec![]);
-        assert_eq!(faults_of_steps(&stamps(&[(5, 5), (6, 6)]), 2), vec![(Fault::Equal, 2)]);
+        assert_eq!(faults_of_steps(&stamps(&[(5, 5), (6, 6)]), 2), [seen(ClockFault::Equal, 2)]);
         let rounded = stamps(&[(100_000, 300_000), (400_000, 500_000), (600_000, 700_000)]);
-        assert_eq!(faults(&rounded), vec![(Fault::Coarse, 3)]);
-        assert_eq!(faults_of_steps(&rounded, 3), vec![(Fault::Coarse, 3)]);
+        assert_eq!(faults(&rounded), [seen(ClockFault::Coarse, 3)]);
+        assert_eq!(faults_of_steps(&rounded, 3), [seen(ClockFault::Coarse, 3)]);
         assert_eq!(faults_of_steps(&good, 3), vec![]);
         // A counter that wrapped between two passes of a step; between two steps it does no harm.
         let wrapped = stamps(&[(1001, 2002), (3, 1007), (1011, 2013)]);
-        assert_eq!(faults_of_steps(&wrapped, 3), vec![(Fault::Reversed, 1)]);
+        assert_eq!(faults_of_steps(&wrapped, 3), [seen(ClockFault::Reversed, 1)]);
         assert_eq!(faults_of_steps(&wrapped, 1), vec![]);
     }
 }

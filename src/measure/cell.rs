@@ -1,23 +1,27 @@
-//! One cell of a run: a workload in one mode at one batch, verified, timed and profiled.
+//! One run of a record: a workload in one mode at one batch, verified, timed and profiled.
 
 use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::host::Instant;
-use crate::pass::Options;
-use crate::program::Program;
+use crate::pass::{OpInstance, Options};
+use crate::record::{Doubt, Memory, Op, Playing, Run, Status, Verified};
 use crate::session::Session;
-use crate::terms::Mode;
+use crate::terms::{Mode, Preset};
 use crate::workload::{DataSource, Feed, Split, Workload, step};
 
-use super::profile::{Profile, profile};
-use super::sample::{Budget, Samples, interrupted, sample};
-use super::verify::{Verification, verify};
+use super::profile::profile;
+use super::sample::{Budget, interrupted, sample};
+use super::verify::verify;
 
-/// What is done with a cell.
+/// What is run, and what is done with it.
 #[derive(Debug, Clone)]
 pub struct Plan {
+    /// The workload's name, for the record.
+    pub workload: &'static str,
+    /// The model's size, for the record.
+    pub preset: Preset,
     /// Training or inference.
     pub mode: Mode,
     /// Fusion and forced variants.
@@ -32,43 +36,7 @@ pub struct Plan {
     pub source: DataSource,
 }
 
-/// What was measured of a cell.
-#[derive(Debug)]
-pub struct Measured {
-    /// The program, with its ops, plan and hash.
-    pub program: Program,
-    /// Verdicts, unless verification was switched off.
-    pub verification: Option<Verification>,
-    /// Timed steps; `None` where verification failed, since wrong kernels are not timed.
-    pub samples: Option<Samples>,
-    /// Op times, where the device has timestamps and they were wanted.
-    pub profile: Option<Profile>,
-    /// From the graph to the first dispatch: passes, pipelines, buffers.
-    pub build: Duration,
-    /// Pipelines made for this cell and the time that took.
-    pub pipelines: (usize, Duration),
-    /// Host time to make one batch.
-    pub data: Duration,
-    /// Host time to hand one batch to the device.
-    pub upload: Duration,
-    /// What the samples are.
-    pub data_text: String,
-    /// Loss after the timed steps, in training.
-    pub loss: Option<f64>,
-    /// Where samples come from playing, in training: what the other parts of it take.
-    pub playing: Option<Playing>,
-}
-
-/// What playing takes beside a training step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Playing {
-    /// A step of the game: four frames, drawing, preprocessing.
-    pub environment: Duration,
-    /// Choosing actions for a batch of states: upload, inference, reading back.
-    pub action: Duration,
-}
-
-/// Measures a cell. `progress` is told the part and how much of it is done.
+/// Measures a model. `progress` is told the part and how much of it is done.
 ///
 /// # Errors
 /// [`Error::Gpu`] where memory runs out or the device fails, [`Error::Data`], [`Error::Interrupted`].
@@ -77,7 +45,7 @@ pub fn measure(
     model: &dyn Workload,
     plan: &Plan,
     progress: &dyn Fn(&str, f64),
-) -> Result<Measured> {
+) -> Result<Run> {
     progress("building", 0.0);
     let pipelines_before = gpu.pipelines_made();
     let begun = Instant::now();
@@ -96,46 +64,105 @@ pub fn measure(
     gpu.wait()?;
     let upload = begun.elapsed();
 
-    let mut measured = Measured {
-        verification: None,
-        samples: None,
-        profile: None,
-        build,
-        pipelines: (after.0 - pipelines_before.0, after.1 - pipelines_before.1),
-        data: data_time,
-        upload,
-        data_text: data.describe(),
+    let cost = program.schedule.cost();
+    let memory = &program.schedule.memory;
+    let mut run = Run {
+        workload: plan.workload.into(),
+        mode: plan.mode,
+        preset: plan.preset,
+        batch: model.batch(),
+        model: model.config(),
+        data: data.describe(),
+        program: program.hash.clone(),
+        verified: Verified::nothing(),
+        doubts: Vec::new(),
+        timing: None,
+        flops: cost.flops,
+        bytes: cost.bytes,
+        parameters: program.schedule.parameters() as u64,
+        dispatches: program.schedule.dispatches(),
         loss: None,
+        memory: Memory {
+            planned_bytes: memory.bytes(),
+            slots_bytes: memory.slot_bytes(),
+            slots_bound_bytes: memory.live_bytes,
+        },
+        build_ns: nanoseconds(build),
+        pipelines: after.0 - pipelines_before.0,
+        pipelines_ns: nanoseconds(after.1 - pipelines_before.1),
+        data_ns: nanoseconds(data_time),
+        upload_ns: nanoseconds(upload),
         playing: None,
-        program,
+        profile: None,
+        ops: program.schedule.ops.iter().map(op).collect(),
     };
-    let program = &measured.program;
     if plan.verify {
-        let verification = verify(gpu, &program.schedule, &|s| progress("verifying", s))?;
-        let passed = verification.is_passed();
-        measured.verification = Some(verification);
-        if !passed {
-            return Ok(measured);
+        run.verified = verify(gpu, &program.schedule, &|s| progress("verifying", s))?;
+    }
+    match run.verified.status {
+        Status::Passed => {}
+        Status::Unverified => run.doubts.push(Doubt::Unverified),
+        Status::Failed => {
+            // Wrong kernels are not timed.
+            run.doubts.push(Doubt::WrongKernels);
+            return Ok(run);
         }
     }
     if interrupted() {
         return Err(Error::Interrupted);
     }
-    measured.samples = Some(sample(gpu, program, &plan.budget, &|s| progress("timing", s))?);
+    let sampled = sample(gpu, &program, &plan.budget, &|s| progress("timing", s))?;
+    run.timing = Some(sampled.timing);
+    run.doubts.extend(sampled.doubts);
     if let (Some(environment), Mode::Train) = (data.environment(), plan.mode) {
         progress("choosing actions", 0.0);
         let action = acting(&mut session, model, plan, &batch)?;
-        measured.playing = Some(Playing { environment, action });
+        run.playing = Some(Playing {
+            environment_ns: nanoseconds(environment),
+            action_ns: nanoseconds(action),
+        });
     }
+    let mut diverged = false;
     if plan.mode == Mode::Train {
-        measured.loss = Some(session.output(program, step::LOSS)?.data[0]);
+        let loss = session.output(&program, step::LOSS)?.data[0];
+        diverged = !loss.is_finite();
+        run.loss = loss.is_finite().then_some(loss);
     }
     if plan.profile && !interrupted() {
         let time = plan.budget.time / 5;
         let report = |s: f64| progress("profiling", s);
-        measured.profile = profile(gpu, program, time, plan.budget.min_samples, &report)?;
+        if let Some(profiled) = profile(gpu, &program, time, plan.budget.min_samples, &report)? {
+            run.profile = profiled.profile;
+            run.doubts.extend(profiled.doubts);
+            for (op, time) in run.ops.iter_mut().zip(profiled.ops) {
+                op.ns = Some(time);
+            }
+        }
     }
-    Ok(measured)
+    if diverged {
+        run.doubts.push(Doubt::Loss);
+    }
+    Ok(run)
+}
+
+fn nanoseconds(time: Duration) -> f64 {
+    time.as_nanos() as f64
+}
+
+/// An op of the step, before it is timed.
+fn op(instance: &OpInstance) -> Op {
+    let kind = instance.op.kind();
+    Op {
+        label: instance.label.clone(),
+        op: kind.name.into(),
+        class: kind.class,
+        phase: instance.phase,
+        dispatches: instance.dispatches.len(),
+        flops: instance.cost.flops,
+        bytes: instance.cost.bytes,
+        types: instance.op.kinds().iter().map(|kind| kind.name.to_string()).collect(),
+        ns: None,
+    }
 }
 
 /// Median time of an inference step with its state's upload and its result's way back.

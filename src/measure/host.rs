@@ -1,47 +1,81 @@
-//! What the host machine is: the facts a record carries beside the device.
+//! What a record says beside its runs: the program, the machine, the device.
 
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
-use crate::gpu::AdapterSummary;
+use crate::gpu::{AdapterSummary, Gpu};
+use crate::record::{BuildProfile, Config, Device, Host, Limits, Peaks, Record, SCHEMA, Tool};
 
-/// The host machine. What the system does not tell is `None`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Host {
-    /// Operating system with its version: `Linux (Debian 12)`, `macOS 15.1.1 Sequoia`.
-    pub os: String,
-    /// Kernel version: `6.8.0-48-generic`.
-    pub kernel: Option<String>,
-    /// CPU model as its maker names it.
-    pub cpu: Option<String>,
-    /// Logical cores that are online, of all sockets.
-    pub logical_cores: Option<usize>,
-    /// Physical memory, in bytes, whatever limit a container sets.
-    pub ram_bytes: Option<u64>,
+/// A record of no run yet.
+pub fn record(gpu: &Gpu, config: Config, peaks: Peaks) -> Record {
+    Record {
+        schema: SCHEMA.into(),
+        id: String::new(),
+        created: jiff::Timestamp::now().to_string(),
+        tool: tool(),
+        host: Host { threads: threads(&gpu.summary), ..host() },
+        device: device(gpu),
+        config,
+        peaks,
+        runs: Vec::new(),
+        notes: Vec::new(),
+    }
 }
 
-impl Host {
-    /// Asks the system; never fails, since a record without host facts is still a record.
-    pub fn detect() -> Self {
-        let wanted = RefreshKind::nothing()
-            .with_cpu(CpuRefreshKind::nothing())
-            .with_memory(MemoryRefreshKind::nothing().with_ram());
-        let system = System::new_with_specifics(wanted).ok();
-        let cpus = system.as_ref().map_or(&[][..], System::cpus);
-        let brand = cpus.first().map(|cpu| cpu.brand().trim());
-        Self {
-            os: System::long_os_version().unwrap_or_else(|_| std::env::consts::OS.to_owned()),
-            kernel: System::kernel_version().ok(),
-            cpu: brand.filter(|brand| !brand.is_empty()).map(str::to_owned),
-            logical_cores: Some(cpus.len()).filter(|&n| n > 0),
-            ram_bytes: system.map(|s| s.total_memory()).filter(|&n| n > 0),
-        }
+fn tool() -> Tool {
+    let release = env!("FATHOM_PROFILE") == "release";
+    Tool {
+        version: env!("CARGO_PKG_VERSION").into(),
+        git: env!("FATHOM_COMMIT").into(),
+        dirty: env!("FATHOM_DIRTY") == "true",
+        profile: if release { BuildProfile::Release } else { BuildProfile::Debug },
+        wgpu: env!("FATHOM_WGPU").into(),
+        argv: std::env::args().collect(),
+    }
+}
+
+/// Asks the system; never fails, since a record without host facts is still a record.
+fn host() -> Host {
+    let wanted = RefreshKind::nothing()
+        .with_cpu(CpuRefreshKind::nothing())
+        .with_memory(MemoryRefreshKind::nothing().with_ram());
+    let system = System::new_with_specifics(wanted).ok();
+    let cpus = system.as_ref().map_or(&[][..], System::cpus);
+    let brand = cpus.first().map(|cpu| cpu.brand().trim());
+    Host {
+        os: System::long_os_version().unwrap_or_else(|_| std::env::consts::OS.to_owned()),
+        cpu: brand.filter(|brand| !brand.is_empty()).map(str::to_owned),
+        logical_cores: Some(cpus.len()).filter(|&n| n > 0),
+        ram_bytes: system.map(|s| s.total_memory()).filter(|&n| n > 0),
+        threads: None,
+    }
+}
+
+fn device(gpu: &Gpu) -> Device {
+    let (summary, caps) = (&gpu.summary, &gpu.caps);
+    Device {
+        name: summary.name.clone(),
+        backend: summary.backend,
+        driver: summary.driver.clone(),
+        kind: summary.kind,
+        software: summary.software,
+        vendor: summary.vendor,
+        device: summary.device,
+        limits: Limits {
+            subgroup: caps.subgroup,
+            max_binding_bytes: caps.max_binding,
+            max_buffer_bytes: caps.max_buffer,
+            max_shared_bytes: caps.max_shared,
+            max_invocations: caps.max_invocations,
+            timestamps: caps.timestamps,
+            timestamp_period_ns: gpu.timestamp_period,
+        },
     }
 }
 
 /// The threads on which a software adapter runs kernels, where the environment says so: Mesa's llvmpipe
 /// reads `LP_NUM_THREADS` once, when its device is made. `None` for the driver's own choice (a thread a
 /// core) and for every other adapter.
-pub fn threads(adapter: &AdapterSummary) -> Option<usize> {
+fn threads(adapter: &AdapterSummary) -> Option<usize> {
     let told = std::env::var("LP_NUM_THREADS").ok();
     told.filter(|_| adapter.software && adapter.name.starts_with("llvmpipe"))
         .and_then(|text| text.trim().parse().ok())
@@ -53,7 +87,7 @@ mod tests {
 
     #[test]
     fn this_host_has_facts() {
-        let host = Host::detect();
+        let host = host();
         assert!(!host.os.is_empty());
         assert!(host.logical_cores.is_none_or(|n| (1..100_000).contains(&n)), "{host:?}");
         assert!(host.ram_bytes.is_none_or(|n| n > 1 << 20), "{host:?}");

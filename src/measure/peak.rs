@@ -11,6 +11,7 @@ use crate::graph::op::{Distribution, Op};
 use crate::host::Instant;
 use crate::kernel::Variant;
 use crate::program::check::check_variant;
+use crate::record::Peaks;
 use crate::stats::{median, quantile};
 use crate::tensor::TensorSpec;
 
@@ -21,19 +22,11 @@ mod ops;
 
 pub use ops::{Copy, Empty, Fma};
 
-/// What the device can reach at most.
+/// What the device can reach at most, and how that was found.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Peaks {
-    /// f32 operations a second, a multiply-add counting two.
-    pub fma_flops: f64,
-    /// Bytes a second that a copy reads and writes.
-    pub copy_bytes: f64,
-    /// Nanoseconds of an empty dispatch among others.
-    pub launch_ns: f64,
-    /// Nanoseconds from submitting an empty dispatch until it is known to be done.
-    pub submit_ns: f64,
-    /// Nanoseconds to make a small pipeline that was never made before.
-    pub pipeline_ns: f64,
+pub struct Ceilings {
+    /// The best of what was tried.
+    pub peaks: Peaks,
     /// Every kernel shape tried, with its operations or bytes a second.
     pub candidates: Vec<(String, f64)>,
 }
@@ -48,7 +41,7 @@ const LAUNCHES: usize = 256;
 ///
 /// # Errors
 /// [`Error::Gpu`] where the device fails, [`Error::Verification`] where a kernel computes nonsense.
-pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Peaks> {
+pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceilings> {
     let mut candidates = Vec::new();
     let invocations = if gpu.caps.software { 1 << 12 } else { 1 << 20 };
     let elements = copy_elements(gpu);
@@ -85,14 +78,14 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Peak
         let empty: Arc<dyn Op> = Arc::new(Empty { dispatches });
         time_variant(gpu, &empty, &[], &variant, &budget)
     };
-    Ok(Peaks {
-        fma_flops: best[0],
-        copy_bytes: best[1],
+    let peaks = Peaks {
+        fma_f32_flop_per_s: best[0],
+        copy_bytes_per_s: best[1],
         launch_ns: median(&empty(LAUNCHES)?) / LAUNCHES as f64,
         submit_ns: submission(gpu)?,
         pipeline_ns: ops::pipeline_creation(gpu)?,
-        candidates,
-    })
+    };
+    Ok(Ceilings { peaks, candidates })
 }
 
 /// Elements of the copy: beyond the caches of a GPU, a little on a CPU adapter.

@@ -4,39 +4,65 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::gpu::timestamp::{Fault, Stamp, Timer, faults_of_steps};
+use crate::gpu::timestamp::{Stamp, Timer, faults_of_steps};
 use crate::host::Instant;
 use crate::program::Program;
-use crate::stats::Summary;
+use crate::record::{Doubt, OpTime, Profile};
+use crate::stats::median;
+use crate::terms::{ClockFault, FaultCount};
 
 use super::sample::interrupted;
 
 /// Steps after which more tell nothing new: stationarity wants 100, and every sample goes to the record.
 const MOST_STEPS: usize = 200;
 
-/// Op times of many steps.
-#[derive(Debug, Clone, Default)]
-pub struct Profile {
-    /// For each entry of the program, its nanoseconds in each profiled step.
-    pub op_ns: Vec<Vec<f64>>,
-    /// From the first op's start to the last one's end, for each step.
-    pub span_ns: Vec<f64>,
-    /// What of that lies between ops, for each step.
-    pub gaps_ns: Vec<f64>,
-    /// Faults seen, with how many pairs have them.
-    pub faults: Vec<(Fault, usize)>,
+/// Gaps above this share of a profiled step are pointed out.
+const GAPS: f64 = 0.03;
+
+/// The profiled steps of a program.
+#[derive(Debug, Clone)]
+pub struct Profiled {
+    /// The step as a whole; nothing where the clock did not run, or ran backwards: its times mean nothing then.
+    pub profile: Option<Profile>,
+    /// Each op's time, in the program's order; none without a profile.
+    pub ops: Vec<OpTime>,
+    /// Why they are to be doubted.
+    pub doubts: Vec<Doubt>,
 }
 
-impl Profile {
-    /// Whether its times may be shown: rounded ones may, with the fault beside them; where the clock did not
-    /// run, or ran backwards, they mean nothing.
-    pub fn is_sound(&self) -> bool {
-        self.faults.iter().all(|(fault, _)| *fault == Fault::Coarse)
-    }
+/// Nanoseconds of the steps so far.
+#[derive(Debug, Default)]
+struct Steps {
+    /// For each op of the program, its time in each step.
+    ops: Vec<Vec<f64>>,
+    /// From the first op's start to the last one's end, for each step.
+    spans: Vec<f64>,
+    /// What of that lies between ops, for each step.
+    gaps: Vec<f64>,
+}
 
-    /// All statistics of an entry's time, its coefficient of variation and drift among them.
-    pub fn op_summary(&self, entry: usize) -> Summary {
-        Summary::of(&self.op_ns[entry])
+impl Steps {
+    /// What they come to. Rounded times may be shown with the fault beside them.
+    fn summarise(self, faults: Vec<FaultCount>) -> Profiled {
+        if faults.iter().any(|found| found.fault != ClockFault::Coarse) {
+            let doubts = vec![Doubt::NoProfile { faults }];
+            return Profiled { profile: None, ops: Vec::new(), doubts };
+        }
+        let mut doubts = Vec::new();
+        if !faults.is_empty() {
+            doubts.push(Doubt::RoundedProfile { faults });
+        }
+        let profile = Profile {
+            steps: self.spans.len(),
+            span_ns: median(&self.spans),
+            gaps_ns: median(&self.gaps),
+        };
+        let share = profile.gaps_ns / profile.span_ns;
+        if share > GAPS {
+            doubts.push(Doubt::Gaps { share });
+        }
+        let ops = self.ops.into_iter().map(OpTime::of).collect();
+        Profiled { profile: Some(profile), ops, doubts }
     }
 }
 
@@ -50,30 +76,28 @@ pub fn profile(
     time: Duration,
     min_steps: usize,
     progress: &dyn Fn(f64),
-) -> Result<Option<Profile>> {
+) -> Result<Option<Profiled>> {
     let Some(timer) = Timer::new(gpu, program.schedule.ops.len()) else {
         return Ok(None);
     };
-    let mut profile =
-        Profile { op_ns: vec![Vec::new(); program.schedule.ops.len()], ..Profile::default() };
+    let mut steps = Steps { ops: vec![Vec::new(); program.schedule.ops.len()], ..Steps::default() };
     let mut all = Vec::new();
     let start = Instant::now();
     // The first profiled step pays for what the timed steps had warm.
     run(gpu, program, &timer)?;
     loop {
         let stamps = run(gpu, program, &timer)?;
-        add(&mut profile, &stamps, gpu.timestamp_period);
+        add(&mut steps, &stamps, gpu.timestamp_period);
         all.extend(stamps);
         let spent = start.elapsed().as_secs_f64() / time.as_secs_f64();
         progress(spent.min(1.0));
-        let steps = profile.span_ns.len();
-        let enough = (steps >= min_steps && spent >= 1.0) || steps >= MOST_STEPS.max(min_steps);
+        let taken = steps.spans.len();
+        let enough = (taken >= min_steps && spent >= 1.0) || taken >= MOST_STEPS.max(min_steps);
         if enough || interrupted() {
             break;
         }
     }
-    profile.faults = faults_of_steps(&all, program.schedule.ops.len());
-    Ok(Some(profile))
+    Ok(Some(steps.summarise(faults_of_steps(&all, program.schedule.ops.len()))))
 }
 
 fn run(gpu: &Gpu, program: &Program, timer: &Timer) -> Result<Vec<Stamp>> {
@@ -91,7 +115,7 @@ fn run(gpu: &Gpu, program: &Program, timer: &Timer) -> Result<Vec<Stamp>> {
 }
 
 /// Where each entry of one step begins and ends, in nanoseconds from the first one's start: of `steps`
-/// steps the one whose span is the median. Ops that overlap are cut as in a [`Profile`]. `None` where the
+/// steps the one whose span is the median. Ops that overlap are cut as in [`profile`]. `None` where the
 /// device has no timestamps.
 ///
 /// # Errors
@@ -105,9 +129,8 @@ pub fn one_step(gpu: &Gpu, program: &Program, steps: usize) -> Result<Option<Vec
     for _ in 0..steps.max(1) {
         let stamps = run(gpu, program, &timer)?;
         let found = faults_of_steps(&stamps, stamps.len());
-        if let Some((fault, count)) = found.first() {
-            let what = fault.text();
-            return Err(Error::Device(format!("{}: {what} ({count} pairs)", gpu.summary)));
+        if let Some(fault) = found.first() {
+            return Err(Error::Device(format!("{}: {fault}", gpu.summary)));
         }
         taken.push(places(&stamps, gpu.timestamp_period));
         if interrupted() {
@@ -132,11 +155,11 @@ fn places(stamps: &[Stamp], period: f64) -> Vec<(f64, f64)> {
 
 /// Adds one step. Ops are counted in order: where a driver lets neighbours overlap, the shared time
 /// goes to the later one, so that ops and gaps always sum to the span.
-fn add(profile: &mut Profile, stamps: &[Stamp], period: f64) {
+fn add(steps: &mut Steps, stamps: &[Stamp], period: f64) {
     let mut sum = 0.0;
     let mut end = stamps.first().map_or(0, |s| s.start);
     let first = end;
-    for (stamp, times) in stamps.iter().zip(&mut profile.op_ns) {
+    for (stamp, times) in stamps.iter().zip(&mut steps.ops) {
         let from = stamp.start.max(end);
         let ticks = stamp.end.saturating_sub(from) as f64;
         times.push(ticks * period);
@@ -144,8 +167,8 @@ fn add(profile: &mut Profile, stamps: &[Stamp], period: f64) {
         end = end.max(stamp.end);
     }
     let span = (end - first) as f64 * period;
-    profile.span_ns.push(span);
-    profile.gaps_ns.push(span - sum);
+    steps.spans.push(span);
+    steps.gaps.push(span - sum);
 }
 
 #[cfg(test)]
@@ -162,11 +185,28 @@ mod tests {
 
     #[test]
     fn ops_and_gaps_sum_to_the_span() {
-        let mut profile = Profile { op_ns: vec![vec![]; 3], ..Profile::default() };
+        let mut steps = Steps { ops: vec![vec![]; 3], ..Steps::default() };
         let stamp = |start, end| Stamp { start, end };
-        add(&mut profile, &[stamp(10, 20), stamp(15, 30), stamp(34, 40)], 2.0);
-        assert_eq!(profile.op_ns, vec![vec![20.0], vec![20.0], vec![12.0]]);
-        assert_eq!(profile.span_ns, vec![60.0]);
-        assert_eq!(profile.gaps_ns, vec![8.0]);
+        add(&mut steps, &[stamp(10, 20), stamp(15, 30), stamp(34, 40)], 2.0);
+        assert_eq!(steps.ops, vec![vec![20.0], vec![20.0], vec![12.0]]);
+        assert_eq!(steps.spans, vec![60.0]);
+        assert_eq!(steps.gaps, vec![8.0]);
+    }
+
+    #[test]
+    fn times_are_kept_where_they_mean_something() {
+        let steps =
+            || Steps { ops: vec![vec![10.0; 3]], spans: vec![20.0; 3], gaps: vec![10.0; 3] };
+        let found = steps().summarise(vec![]);
+        assert_eq!(found.profile, Some(Profile { steps: 3, span_ns: 20.0, gaps_ns: 10.0 }));
+        assert_eq!((found.ops[0].median, found.doubts), (10.0, vec![Doubt::Gaps { share: 0.5 }]));
+        let coarse = vec![FaultCount { fault: ClockFault::Coarse, pairs: 3 }];
+        let found = steps().summarise(coarse.clone());
+        assert_eq!(found.doubts[0], Doubt::RoundedProfile { faults: coarse });
+        assert!(found.profile.is_some());
+        let reversed = vec![FaultCount { fault: ClockFault::Reversed, pairs: 1 }];
+        let found = steps().summarise(reversed.clone());
+        assert_eq!((found.profile, found.ops), (None, vec![]));
+        assert_eq!(found.doubts, [Doubt::NoProfile { faults: reversed }]);
     }
 }

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::gpu::timestamp::{Fault, Stamp, Timer, faults};
+use crate::gpu::timestamp::{Stamp, Timer, faults};
 use crate::host::Instant;
 use crate::program::Program;
-use crate::stats::{Summary, median};
+use crate::record::{Clock, Doubt, Statistics, Timing};
+use crate::stats::{Summary, drift, median};
+use crate::terms::FaultCount;
 
 /// Shortest and longest submission aimed at: long enough that its ends don't count, short enough that
 /// no watchdog sees it.
@@ -21,10 +23,13 @@ const MOST_STEPS: usize = 256;
 /// How far GPU span and wall time may disagree before the timestamps are not believed.
 const PLAUSIBLE: f64 = 1.03;
 
+/// A drift of the step times below this share is not pointed out.
+const DRIFT: f64 = 0.02;
+
 /// When to stop.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Budget {
-    /// Most time a cell is sampled for, warm-up not counted.
+    /// Most time a run is sampled for, warm-up not counted.
     pub time: Duration,
     /// Half-width of the median's 95 % interval, as a share of it, that is good enough.
     pub noise: f64,
@@ -46,39 +51,13 @@ pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
-/// Where step times come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Clock {
-    /// The GPU's own timestamps.
-    Timestamps,
-    /// The wall clock, since there are no timestamps or they were faulty.
-    Wall,
-}
-
-/// The timed steps of one program.
+/// The timed steps of a program.
 #[derive(Debug, Clone)]
-pub struct Samples {
-    /// Nanoseconds a step, one value a submission.
-    pub step_ns: Vec<f64>,
-    /// Wall nanoseconds a step from submission to completion, one a submission.
-    pub wall_ns: Vec<f64>,
-    /// Host nanoseconds it takes to encode a step.
-    pub encode_ns: f64,
-    /// Where `step_ns` comes from.
-    pub clock: Clock,
-    /// Faults seen in timestamps, with how often.
-    pub faults: Vec<(Fault, usize)>,
-    /// Steps in each submission.
-    pub steps_per_submit: usize,
-    /// Whether the wanted precision was reached.
-    pub settled: bool,
-}
-
-impl Samples {
-    /// Statistics of the step time.
-    pub fn summary(&self) -> Summary {
-        Summary::of(&self.step_ns)
-    }
+pub struct Sampled {
+    /// The times.
+    pub timing: Timing,
+    /// Why they are to be doubted.
+    pub doubts: Vec<Doubt>,
 }
 
 /// Times `program`; `progress` is told how much of the budget is spent, 0 to 1.
@@ -90,7 +69,7 @@ pub fn sample(
     program: &Program,
     budget: &Budget,
     progress: &dyn Fn(f64),
-) -> Result<Samples> {
+) -> Result<Sampled> {
     let timer = Timer::new(gpu, 1);
     let steps = warm_up(gpu, program, budget)?;
     let (mut spans, mut walls, mut encodes) = (Vec::new(), Vec::new(), Vec::new());
@@ -121,15 +100,36 @@ pub fn sample(
     let found = faults(&stamps);
     let believed =
         timer.is_some() && found.is_empty() && median(&spans) <= PLAUSIBLE * median(&walls);
-    Ok(Samples {
-        step_ns: if believed { spans } else { walls.clone() },
+    let step_ns = if believed { spans } else { walls.clone() };
+    let timing = Timing {
+        clock: if believed { Clock::Timestamps } else { Clock::Wall },
+        steps_per_submit: steps,
+        step: Statistics::of(&step_ns),
+        step_ns,
+        wall_median_ns: median(&walls),
         wall_ns: walls,
         encode_ns: median(&encodes),
-        clock: if believed { Clock::Timestamps } else { Clock::Wall },
-        faults: found,
-        steps_per_submit: steps,
         settled,
-    })
+    };
+    Ok(Sampled { doubts: doubts(&timing, found, budget), timing })
+}
+
+fn doubts(timing: &Timing, faults: Vec<FaultCount>, budget: &Budget) -> Vec<Doubt> {
+    let mut doubts = Vec::new();
+    if timing.clock == Clock::Wall {
+        doubts.push(Doubt::WallClock { faults });
+    }
+    if !timing.settled {
+        doubts.push(Doubt::Unsettled {
+            interval: Some(timing.step.noise()),
+            wanted: Some(budget.noise),
+        });
+    }
+    let drift = drift(&timing.step_ns);
+    if drift.significant && drift.relative.abs() > DRIFT {
+        doubts.push(Doubt::Drift { relative: drift.relative });
+    }
+    doubts
 }
 
 /// One submission's times, in nanoseconds a step.

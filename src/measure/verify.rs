@@ -8,51 +8,65 @@ use crate::gpu::Gpu;
 use crate::graph::op::Distribution;
 use crate::pass::{OpInstance, Schedule};
 use crate::program::check::{Verdict, check_variant};
-
-/// How the variants of a program fared.
-#[derive(Debug, Clone, Default)]
-pub struct Verification {
-    /// One verdict a distinct problem and variant, named by program entry.
-    pub verdicts: Vec<Verdict>,
-    /// How many were checked at smaller inputs, since the reference would run for minutes.
-    pub reduced: usize,
-}
-
-impl Verification {
-    /// How many passed.
-    pub fn passed(&self) -> usize {
-        self.verdicts.iter().filter(|v| v.passed()).count()
-    }
-
-    /// Whether all passed.
-    pub fn is_passed(&self) -> bool {
-        self.passed() == self.verdicts.len()
-    }
-
-    /// The verdict nearest to, or furthest beyond, its bound.
-    pub fn worst(&self) -> Option<&Verdict> {
-        self.verdicts.iter().max_by(|a, b| a.error.total_cmp(&b.error))
-    }
-}
+use crate::record::{Status, Verified, Worst};
 
 /// Checks each distinct problem and variant of a program once.
 ///
 /// # Errors
 /// [`crate::error::Error::Gpu`] where the device fails; a wrong result is a verdict, not an error.
-pub fn verify(gpu: &Gpu, schedule: &Schedule, progress: &dyn Fn(f64)) -> Result<Verification> {
+pub fn verify(gpu: &Gpu, schedule: &Schedule, progress: &dyn Fn(f64)) -> Result<Verified> {
     let mut seen = HashSet::new();
     let key = |e: &OpInstance| format!("{:?} {:?} {}", e.op, e.inputs, e.variant);
     let distinct: Vec<_> = schedule.ops.iter().filter(|e| seen.insert(key(e))).collect();
-    let mut verification = Verification::default();
+    let (mut verdicts, mut reduced_problems) = (Vec::new(), 0);
     for (i, entry) in distinct.iter().enumerate() {
         let reduced = entry.problem.reduced_problem();
-        verification.reduced += usize::from(reduced.is_some());
+        reduced_problems += usize::from(reduced.is_some());
         let inputs = reduced.unwrap_or_else(|| entry.inputs.clone());
-        let distribution = [Distribution::Uniform];
-        let verdicts = check_variant(gpu, &entry.op, &inputs, &entry.variant, &distribution)?;
-        let label = |verdict| Verdict { label: entry.label.clone(), ..verdict };
-        verification.verdicts.extend(verdicts.into_iter().map(label));
+        let uniform = [Distribution::Uniform];
+        let checked = check_variant(gpu, &entry.op, &inputs, &entry.variant, &uniform)?;
+        let labelled = |verdict| Verdict { label: entry.label.clone(), ..verdict };
+        verdicts.extend(checked.into_iter().map(labelled));
         progress((i + 1) as f64 / distinct.len() as f64);
     }
-    Ok(verification)
+    Ok(verified(&verdicts, reduced_problems))
+}
+
+/// What a record keeps of one verdict for each distinct problem and variant.
+fn verified(verdicts: &[Verdict], reduced: usize) -> Verified {
+    let passed = verdicts.iter().filter(|verdict| verdict.passed()).count();
+    let worst = verdicts.iter().max_by(|a, b| a.error.total_cmp(&b.error));
+    Verified {
+        status: if passed == verdicts.len() { Status::Passed } else { Status::Failed },
+        checked: verdicts.len(),
+        passed,
+        reduced,
+        worst: worst.map(|verdict| Worst {
+            label: verdict.label.clone(),
+            error: verdict.error.is_finite().then_some(verdict.error),
+            detail: (!verdict.passed()).then(|| verdict.detail.clone()),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_is_furthest_beyond_its_bound_and_says_how() {
+        let verdict = |label: &str, error| Verdict {
+            label: label.into(),
+            error,
+            detail: format!("{error} of the bound"),
+        };
+        let found = verified(&[verdict("a", 0.5), verdict("b", 0.7)], 1);
+        assert_eq!((found.status, found.passed, found.wrong()), (Status::Passed, 2, None));
+        assert_eq!(found.worst.unwrap().label, "b");
+        let found =
+            verified(&[verdict("a", 3.0), verdict("b", f64::INFINITY), verdict("c", 0.1)], 0);
+        assert_eq!((found.status, found.checked, found.passed), (Status::Failed, 3, 1));
+        assert_eq!(found.wrong().unwrap().to_string(), "b: inf of the bound");
+        assert_eq!(found.wrong().unwrap().error, None);
+    }
 }

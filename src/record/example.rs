@@ -1,5 +1,7 @@
 //! A made-up record for tests.
 
+use crate::terms::Mode;
+
 use super::{Record, Run};
 
 /// The fixture of the command line's tests, with these runs in place of its own.
@@ -9,11 +11,11 @@ pub(crate) fn record(runs: &[Run]) -> Record {
     record
 }
 
-/// A cell of that record, with these step times.
-pub(crate) fn run(workload: &str, mode: &str, step_ns: &[f64]) -> Run {
+/// A run of that record, with these step times.
+pub(crate) fn run(workload: &str, mode: Mode, step_ns: &[f64]) -> Run {
     let mut run = fixture().runs.remove(0);
     run.workload = workload.into();
-    run.mode = mode.into();
+    run.mode = mode;
     if let Some(timing) = &mut run.timing {
         let mut sorted = step_ns.to_vec();
         sorted.sort_by(f64::total_cmp);

@@ -1,8 +1,8 @@
 //! One self-contained page of records: what the analyses say, as charts and tables, with the records
 //! themselves inside. No network, no script from elsewhere.
 //!
-//! Sees records and their analyses only. The charts are drawn here as SVG; the page's script sorts and
-//! copies tables, shows exact figures, changes the theme and hands out the records.
+//! The template lays out what the sections hold; the page's script sorts and copies tables, shows exact
+//! figures, changes the theme and hands out the records.
 
 use minijinja::Environment;
 use minijinja::value::{Serde, Value};
@@ -11,13 +11,16 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::record::Record;
 
-mod chart;
-mod section;
-mod svg;
-mod table;
+use crate::analysis::similarity::Linkage;
+use crate::terms::Class;
+use crate::terms::Mode;
 
-use section::{Device, Figure, Workload};
-use table::Table;
+use super::section::{ANALYSES, Options, Part, headline};
+use super::table::Grid;
+
+mod device;
+
+use device::Device;
 
 /// A record and what it is called: its file's name.
 #[derive(Debug, Clone)]
@@ -39,6 +42,15 @@ struct Embedded {
     text: String,
 }
 
+/// An analysis for which the records have what it needs.
+#[derive(Serialize)]
+struct Answered {
+    name: &'static str,
+    heading: &'static str,
+    charts: &'static str,
+    parts: Vec<Part>,
+}
+
 /// What the template is filled with.
 #[derive(Serialize)]
 struct Page {
@@ -47,11 +59,8 @@ struct Page {
     version: &'static str,
     legend: Vec<(char, &'static str)>,
     devices: Vec<Device>,
-    summary: Table,
-    modes: Option<Figure>,
-    workloads: Vec<Workload>,
-    similarities: Vec<Figure>,
-    scaling: Vec<Figure>,
+    summary: Grid,
+    analyses: Vec<Answered>,
     records: Vec<Embedded>,
 }
 
@@ -70,16 +79,25 @@ pub fn page(sources: &[Source]) -> Result<String> {
         style: include_str!("html/page.css"),
         script: include_str!("html/page.js"),
         version: env!("CARGO_PKG_VERSION"),
-        legend: chart::legend(),
-        devices: section::devices(&records),
-        summary: section::summary(&records),
-        modes: section::modes(&records),
-        workloads: section::workloads(&records),
-        similarities: section::similarities(&records),
-        scaling: section::scaling(&records),
+        legend: Class::ALL.map(|class| (class.letter(), class.title())).into(),
+        devices: device::devices(&records),
+        summary: headline::runs(&records).grid(),
+        analyses: analyses(&records),
         records: embedded,
     };
     page.render(Value::from(Serde(&filled))).map_err(fault)
+}
+
+/// What the records answer, the whole of it: a page has room for every op and both modes.
+fn analyses(records: &[Record]) -> Vec<Answered> {
+    let options = Options { modes: Mode::ALL.to_vec(), linkage: Linkage::Centroid, ops: true };
+    let answered = ANALYSES.iter().map(|analysis| Answered {
+        name: analysis.name,
+        heading: analysis.heading,
+        charts: analysis.charts,
+        parts: (analysis.sections)(records, &options).into_iter().map(|s| s.part()).collect(),
+    });
+    answered.filter(|analysis| !analysis.parts.is_empty()).collect()
 }
 
 fn embed(source: &Source) -> Result<Embedded> {

@@ -50,6 +50,11 @@ pub fn percent(share: f64) -> String {
     if share.is_finite() { format!("{:.1} %", 100.0 * share) } else { "-".into() }
 }
 
+/// A difference as a share, in percent with its sign.
+pub fn signed_percent(share: f64) -> String {
+    if share.is_finite() { format!("{:+.1} %", 100.0 * share) } else { "-".into() }
+}
+
 /// A count with its thousands apart: 60,965,224.
 pub fn grouped(count: u64) -> String {
     let text = count.to_string();

@@ -1,175 +1,246 @@
-//! The default output: a header, a row a run, an op table for each, warnings.
+//! The one table: typed columns and fields, in each form in which figures are printed or kept.
+//!
+//! People get figures with four digits and a unit, programs the same figures in base units.
 
-use comfy_table::{CellAlignment, Table, TableStyle, presets};
+use comfy_table::{CellAlignment, ContentArrangement, Table as Drawing, TableStyle, presets};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
-use crate::record::{Record, Run};
+use crate::error::{Error, Result};
 
-use super::number::{byte_rate, bytes, digits, duration_ns, flop_rate as rate, flops, percent};
-use super::ops::by_type;
-use super::{flop_rate, gap_share, noise, throughput};
+use super::Format;
+use super::column::Column;
+pub use super::field::Field;
 
-/// For people at a terminal.
-pub fn table(record: &Record) -> String {
-    render(record, presets::NOTHING, "")
+/// Rows under typed columns.
+#[derive(Debug, Clone, Default)]
+pub struct Table {
+    columns: Vec<Column>,
+    rows: Vec<Vec<Field>>,
 }
 
-/// The same as Markdown.
-pub fn markdown(record: &Record) -> String {
-    render(record, presets::ASCII_MARKDOWN, "## ")
+/// A table as the page's template takes it: a figure is sorted by its value, whatever its text.
+#[derive(Debug, Serialize)]
+pub(super) struct Grid {
+    columns: Vec<Heading>,
+    rows: Vec<Vec<Shown>>,
 }
 
-fn render(record: &Record, preset: TableStyle, heading: &str) -> String {
-    let config = &record.config;
-    let device = &record.device;
-    let mut text = format!(
-        "{heading}fathom {} - {} ({}, {})\npreset {}, {}, seed {}, {}; ceilings measured: {}, {}\n\n",
-        record.tool.version,
-        device.name,
-        device.backend,
-        device.driver,
-        config.preset,
-        config.precision,
-        config.seed,
-        if config.fuse { "fused" } else { "not fused" },
-        rate(record.peaks.fma_f32_flop_per_s),
-        byte_rate(record.peaks.copy_bytes_per_s),
-    );
-    text += &headline(record, preset);
-    for run in &record.runs {
-        text += "\n";
-        text += &detail(run, preset, heading);
+#[derive(Debug, Serialize)]
+struct Heading {
+    title: String,
+    number: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Shown {
+    text: String,
+    sort: Option<f64>,
+}
+
+impl Table {
+    /// No rows yet.
+    pub fn new(columns: impl IntoIterator<Item = Column>) -> Self {
+        Self { columns: columns.into_iter().collect(), rows: Vec::new() }
     }
-    let warnings = warnings(record);
-    if !warnings.is_empty() {
-        text += "\n";
-        text += &warnings.iter().map(|w| format!("warning: {w}\n")).collect::<String>();
-    }
-    text
-}
 
-/// A table whose columns from `first_number` on are set to the right.
-fn drawn(
-    headings: &[&str],
-    rows: Vec<Vec<String>>,
-    preset: TableStyle,
-    first_number: usize,
-) -> String {
-    let mut table = Table::new();
-    table.load_style(preset).set_header(headings.to_vec());
-    for row in rows {
-        table.add_row(row);
+    /// Adds a row, a field for each column.
+    pub fn row(&mut self, fields: impl IntoIterator<Item = Field>) {
+        self.rows.push(fields.into_iter().collect());
     }
-    for column in table.column_iter_mut().skip(first_number) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    let text = table.to_string();
-    text.lines().map(|l| format!("{}\n", l.trim_end())).collect()
-}
 
-fn headline(record: &Record, preset: TableStyle) -> String {
-    let headings = [
-        "workload",
-        "mode",
-        "batch",
-        "samples/s",
-        "step",
-        "±",
-        "rate",
-        "of peak",
-        "gpu/wall",
-        "gaps",
-        "memory",
-        "verified",
-    ];
-    let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".into());
-    let rows = record.runs.iter().map(|run| {
-        let timing = run.timing.as_ref();
-        let busy = timing.map(|t| t.step.median_ns / t.wall_median_ns);
-        let verified = match run.verified.status.as_str() {
-            "unverified" => "UNVERIFIED".to_string(),
-            _ => format!("{}/{}", run.verified.passed, run.verified.checked),
-        };
-        vec![
-            run.workload.clone(),
-            run.mode.clone(),
-            run.batch.to_string(),
-            or_dash(throughput(run).map(digits)),
-            or_dash(timing.map(|t| duration_ns(t.step.median_ns))),
-            or_dash(noise(run).map(percent)),
-            or_dash(flop_rate(run).map(rate)),
-            or_dash(flop_rate(run).map(|r| percent(r / record.peaks.fma_f32_flop_per_s))),
-            or_dash(busy.map(percent)),
-            or_dash(gap_share(run).map(percent)),
-            bytes(run.memory.planned_bytes as f64),
-            verified,
-        ]
-    });
-    drawn(&headings, rows.collect(), preset, 2)
-}
-
-fn detail(run: &Run, preset: TableStyle, heading: &str) -> String {
-    let part = if heading.is_empty() { "" } else { "### " };
-    let mut text = format!(
-        "{part}{} {} batch {}: {} parameters, {} a step, {} ops in {} dispatches; built in {}, of which {} for {} \
-         pipelines\n",
-        run.workload,
-        run.mode,
-        run.batch,
-        super::number::grouped(run.parameters),
-        flops(run.flops as f64),
-        run.ops.len(),
-        run.dispatches,
-        duration_ns(run.build_ns),
-        duration_ns(run.pipelines_ns),
-        run.pipelines,
-    );
-    if let (Some(playing), Some(timing)) = (&run.playing, &run.timing) {
-        text += &format!(
-            "a step of the game takes {}, choosing actions for a batch {}, an update {}\n",
-            duration_ns(playing.environment_ns),
-            duration_ns(playing.action_ns),
-            duration_ns(timing.step.median_ns),
-        );
-    }
-    let Some(profile) = &run.profile else {
-        return text;
-    };
-    let rows = by_type(run).into_iter().map(|row| {
-        vec![
-            row.name,
-            row.class.to_string(),
-            row.calls.to_string(),
-            duration_ns(row.ns),
-            percent(row.share),
-            digits(row.flops as f64 / row.ns),
-            digits(row.bytes as f64 / row.ns),
-        ]
-    });
-    let headings = ["  type", "class", "calls", "time", "share", "GFLOP/s", "GB/s"];
-    let rows = rows.map(|mut row: Vec<String>| {
-        row[0] = format!("  {}", row[0]);
-        row
-    });
-    text += &drawn(&headings, rows.collect(), preset, 2);
-    let ops = profile.span_ns - profile.gaps_ns;
-    text += &format!(
-        "  ops {} + gaps {} = span {} of a profiled step\n",
-        duration_ns(ops),
-        duration_ns(profile.gaps_ns),
-        duration_ns(profile.span_ns),
-    );
-    text
-}
-
-fn warnings(record: &Record) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for run in &record.runs {
-        for doubt in run.validity.iter().filter(|v| *v != "ok") {
-            warnings.push(format!("{} {} batch {}: {doubt}", run.workload, run.mode, run.batch));
+    /// The text in a form.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] where a row cannot be written, which does not happen in memory.
+    pub fn render(&self, format: Format) -> Result<String> {
+        match format {
+            Format::Table | Format::Md => Ok(self.drawn(format)),
+            Format::Csv => self.csv(true),
+            Format::Json => Ok(format!("{:#}\n", Value::Array(self.objects()))),
+            Format::Jsonl => Ok(self.objects().iter().map(|o| format!("{o}\n")).collect()),
         }
     }
-    if record.tool.profile != "release" {
-        warnings.push("a debug build: host times and build times are far too long".into());
+
+    /// For people: on a terminal folded to the width there is, elsewhere as wide as its rows.
+    pub(super) fn drawn(&self, format: Format) -> String {
+        let is_markdown = format == Format::Md;
+        let style: TableStyle =
+            if is_markdown { presets::ASCII_MARKDOWN } else { presets::NOTHING };
+        // A bar would end the cell it stands in.
+        let cell = |text: String| if is_markdown { text.replace('|', "\\|") } else { text };
+        let columns: Vec<_> = self.places(Column::is_printed).collect();
+        let mut drawing = Drawing::new();
+        drawing
+            .load_style(style)
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_header(columns.iter().map(|(_, column)| cell(column.title.clone())));
+        for row in &self.rows {
+            let fields = columns.iter().filter_map(|(i, column)| Some((column, row.get(*i)?)));
+            drawing.add_row(fields.map(|(column, field)| cell(field.shown(column))));
+        }
+        for (at, (_, column)) in columns.iter().enumerate() {
+            if let (true, Some(drawn)) = (column.is_right(), drawing.column_mut(at)) {
+                drawn.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        drawing.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect()
     }
-    warnings
+
+    /// The headings as a line, each as wide as its column says, for rows that are printed as they come.
+    pub fn heading_line(&self) -> String {
+        line(self.places(Column::is_printed).map(|(_, column)| (column, column.title.clone())))
+    }
+
+    /// The last row as a line under [`Table::heading_line`]; empty without rows.
+    pub fn last_line(&self) -> String {
+        let Some(row) = self.rows.last() else {
+            return String::new();
+        };
+        let printed = self.places(Column::is_printed);
+        line(printed.filter_map(|(i, column)| Some((column, row.get(i)?.shown(column)))))
+    }
+
+    /// With or without its head, so that tables of the same columns can follow each other.
+    pub(super) fn csv(&self, head: bool) -> Result<String> {
+        let fault = |e: &dyn std::fmt::Display| Error::Internal(format!("a table as CSV: {e}"));
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        if head {
+            let names = self.places(Column::is_read).flat_map(|(_, column)| column.names());
+            writer.write_record(names).map_err(|e| fault(&e))?;
+        }
+        for row in &self.rows {
+            let texts = self.values(row).map(|(_, value)| match value {
+                Value::Null => String::new(),
+                Value::String(text) => text,
+                other => other.to_string(),
+            });
+            writer.write_record(texts).map_err(|e| fault(&e))?;
+        }
+        let bytes = writer.into_inner().map_err(|e| fault(&e))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// An object a row.
+    pub(super) fn objects(&self) -> Vec<Value> {
+        let object = |row: &Vec<Field>| Value::Object(self.values(row).collect::<Map<_, _>>());
+        self.rows.iter().map(object).collect()
+    }
+
+    /// For the page.
+    pub(super) fn grid(&self) -> Grid {
+        let columns: Vec<_> = self.places(Column::is_on_page).collect();
+        let heading = |(_, column): &(usize, &Column)| Heading {
+            title: column.title.clone(),
+            number: column.is_right(),
+        };
+        let row = |row: &Vec<Field>| {
+            let fields = columns.iter().filter_map(|(i, column)| Some((column, row.get(*i)?)));
+            let shown = fields
+                .map(|(column, field)| Shown { text: field.shown(column), sort: field.figure() });
+            shown.collect()
+        };
+        Grid {
+            columns: columns.iter().map(heading).collect(),
+            rows: self.rows.iter().map(row).collect(),
+        }
+    }
+
+    /// The columns for some readers with their places in a row.
+    fn places(&self, is_for: fn(&Column) -> bool) -> impl Iterator<Item = (usize, &Column)> {
+        self.columns.iter().enumerate().filter(move |(_, column)| is_for(column))
+    }
+
+    /// A row's figures for programs, each with its name.
+    fn values<'a>(&'a self, row: &'a [Field]) -> impl Iterator<Item = (String, Value)> + 'a {
+        let fields = self.places(Column::is_read).filter_map(|(i, c)| Some((c, row.get(i)?)));
+        fields.flat_map(|(column, field)| column.names().into_iter().zip(field.values(column)))
+    }
+}
+
+fn line<'a>(cells: impl Iterator<Item = (&'a Column, String)>) -> String {
+    let padded = cells.map(|(column, text)| format!("{text:>width$}", width = column.width));
+    padded.collect::<Vec<_>>().join("  ") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fields;
+    use crate::report::column::Kind::{Digits, Duration, Fixed};
+    use crate::report::column::{count, number, text};
+
+    #[test]
+    fn every_form_holds_every_field() {
+        let mut table = Table::new([text("name"), count("size")]);
+        table.row(fields!["a,b", 7_u64]);
+        for format in Format::ALL {
+            let text = table.render(format).unwrap();
+            assert!(text.contains("a,b") && text.contains('7') && text.contains("size"), "{text}");
+        }
+        assert_eq!(table.render(Format::Csv).unwrap(), "name,size\n\"a,b\",7\n");
+    }
+
+    #[test]
+    fn programs_get_base_units_and_people_get_theirs() {
+        let mut table = Table::new([text("name"), number("step", "step_ns", Duration)]);
+        table.row(fields!["a", 1500.0]);
+        table.row(fields!["b", f64::NAN]);
+        table.row(fields!["c", None::<f64>]);
+        assert_eq!(table.render(Format::Csv).unwrap(), "name,step_ns\na,1500.0\nb,\nc,\n");
+        let lines = table.render(Format::Jsonl).unwrap();
+        assert!(lines.starts_with("{\"name\":\"a\",\"step_ns\":1500.0}"), "{lines}");
+        let shown = table.render(Format::Table).unwrap();
+        assert!(shown.contains("1.500 µs") && !shown.contains("step_ns"), "{shown}");
+        assert!(!shown.contains("NaN"), "{shown}");
+    }
+
+    #[test]
+    fn each_reader_gets_the_columns_meant_for_it() {
+        let mut table = Table::new([
+            text("device").programs(),
+            text("host").wide(),
+            count("ops"),
+            text("note").people(),
+        ]);
+        table.row(fields!["gpu", "box", 7_u64, "fine"]);
+        let shown = table.render(Format::Table).unwrap();
+        for (word, expected) in [("gpu", false), ("box", false), ("ops", true), ("fine", true)] {
+            assert_eq!(shown.contains(word), expected, "{shown}");
+        }
+        assert_eq!(table.render(Format::Csv).unwrap(), "device,host,ops\ngpu,box,7\n");
+        let grid = table.grid();
+        let titles: Vec<_> = grid.columns.iter().map(|c| c.title.as_str()).collect();
+        assert_eq!(titles, ["host", "ops", "note"]);
+        assert_eq!((grid.rows[0][1].text.as_str(), grid.rows[0][1].sort), ("7", Some(7.0)));
+    }
+
+    #[test]
+    fn an_interval_is_one_column_for_people_and_three_for_programs() {
+        let mut table = Table::new([
+            number("step", "step_ns", Duration).half_width(),
+            number("ratio", "ratio", Digits).ends(),
+        ]);
+        let interval = |value, low, high| Field::Interval { value, low, high };
+        table.row([interval(100.0, 99.0, 101.0), interval(2.0, 1.5, 3.0)]);
+        table.row([Field::Missing, interval(1.0, 1.0, 1.0)]);
+        let shown = table.render(Format::Table).unwrap();
+        for expected in ["100.0 ns ± 1.0 %", "2.000 [1.500 .. 3.000]", "-", "1.000\n"] {
+            assert!(shown.contains(expected), "{shown}");
+        }
+        let csv = table.render(Format::Csv).unwrap();
+        let head = "step_ns,step_low_ns,step_high_ns,ratio,ratio_low,ratio_high\n";
+        assert_eq!(csv, format!("{head}100.0,99.0,101.0,2.0,1.5,3.0\n,,,1.0,1.0,1.0\n"));
+    }
+
+    #[test]
+    fn rows_that_come_one_by_one_stand_under_their_headings() {
+        let mut table = Table::new([
+            count("step").width(8),
+            number("accuracy", "metric", Fixed(2)).unit("%").width(10),
+        ]);
+        table.row(fields![20_u64, 12.345]);
+        assert_eq!(table.heading_line(), "    step    accuracy\n");
+        assert_eq!(table.last_line(), "      20     12.35 %\n");
+    }
 }

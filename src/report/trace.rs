@@ -5,6 +5,8 @@
 
 use serde_json::{Value, json};
 
+use crate::terms::{Class, Phase};
+
 /// A step with each op's place in time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
@@ -29,10 +31,10 @@ pub struct Span {
     pub op: String,
     /// `tile[BM=64,BN=64,BK=16]`.
     pub variant: String,
-    /// A to G.
-    pub class: char,
-    /// `forward`, `backward`, `update`.
-    pub phase: String,
+    /// Of its type.
+    pub class: Class,
+    /// Its part of the step.
+    pub phase: Phase,
     /// Dispatches it takes.
     pub dispatches: usize,
     /// Arithmetic.
@@ -98,7 +100,7 @@ fn phases(ops: &[Span]) -> Vec<Value> {
     let event = |ops: &[Span]| {
         let times = (ops[0].start_ns, ops[ops.len() - 1].end_ns);
         let args = json!({ "ops": ops.len() });
-        complete(&ops[0].phase, "phase", PHASES, times, args)
+        complete(ops[0].phase.name(), "phase", PHASES, times, args)
     };
     stretches.map(event).collect()
 }
@@ -115,7 +117,7 @@ fn ops(ops: &[Span]) -> Vec<Value> {
         let args = json!({
             "op": op.op,
             "variant": op.variant,
-            "class": op.class.to_string(),
+            "class": op.class,
             "phase": op.phase,
             "dispatches": op.dispatches,
             "flops": op.flops,
@@ -132,13 +134,13 @@ fn ops(ops: &[Span]) -> Vec<Value> {
 mod tests {
     use super::*;
 
-    fn span(label: &str, phase: &str, start_ns: f64, end_ns: f64) -> Span {
+    fn span(label: &str, phase: Phase, start_ns: f64, end_ns: f64) -> Span {
         Span {
             label: label.into(),
             op: "matmul".into(),
             variant: "tile".into(),
-            class: 'A',
-            phase: phase.into(),
+            class: Class::Matrix,
+            phase,
             dispatches: 1,
             flops: 10,
             bytes: 20,
@@ -154,11 +156,11 @@ mod tests {
             tool: "fathom".into(),
             verified: true,
             ops: vec![
-                span("a", "forward", 0.0, 1000.0),
-                span("b", "forward", 1000.0, 2500.0),
-                span("c", "backward", 3000.0, 4000.0),
-                span("empty", "update", 4000.0, 4000.0),
-                span("d", "update", 4250.0, 5000.0),
+                span("a", Phase::Forward, 0.0, 1000.0),
+                span("b", Phase::Forward, 1000.0, 2500.0),
+                span("c", Phase::Backward, 3000.0, 4000.0),
+                span("empty", Phase::Update, 4000.0, 4000.0),
+                span("d", Phase::Update, 4250.0, 5000.0),
             ],
         });
         serde_json::from_str(&text).unwrap()

@@ -2,43 +2,55 @@
 
 use std::process::Command;
 
-use crate::analysis::stationarity::STEPS;
 use crate::error::{Error, Result};
 use crate::measure::sample::interrupted;
 use crate::record::Record;
+use crate::report::section::{ANALYSES, Analysis, Sample};
+use crate::terms::{Checks, Mode};
 use crate::workload::WORKLOADS;
 
+use super::super::output;
+use super::super::range::values;
 use super::super::run::{self, RunArgs};
-use super::super::{ModeArg, Switch, output};
-use super::{AnalyzeArgs, Part, values};
+use super::AnalyzeArgs;
 
-/// Records for a part, or for all, and how the last run ended: what was measured before is analyzed all
-/// the same.
-pub(super) fn records(args: &AnalyzeArgs, part: Option<Part>) -> Result<(Vec<Record>, Result<()>)> {
-    if part == Some(Part::Scaling) {
+/// Records for an analysis, or for all, and how the last run ended: what was measured before is analyzed
+/// all the same.
+pub(super) fn records(
+    args: &AnalyzeArgs,
+    chosen: Option<&Analysis>,
+) -> Result<(Vec<Record>, Result<()>)> {
+    let samples =
+        chosen.map_or(ANALYSES.map(|analysis| analysis.sample).to_vec(), |a| vec![a.sample]);
+    if samples == [Sample::Varied] {
         return scaling(args);
     }
     let mut wanted = args.run.clone();
-    if matches!(part, None | Some(Part::Stationarity)) {
-        wanted.min_samples = wanted.min_samples.max(STEPS as u32);
+    for sample in &samples {
+        if let Sample::Profiled(steps) = sample {
+            wanted.min_samples = wanted.min_samples.max(*steps as u32);
+        }
     }
-    if wanted.no_profile && part != Some(Part::Modes) {
+    if wanted.no_profile && samples != [Sample::Timed] {
         return Err(Error::Usage(
             "--no-profile leaves nothing to analyze but `fathom analyze modes`".into(),
         ));
     }
-    let all = wanted.workload.is_empty();
     output::note(
         &wanted.out,
         &format!(
-            "no record is named: {} first, as `fathom run` does",
-            if all { "all workloads are run" } else { "the workloads named are run" }
+            "no record given: {} first, as `fathom run` would",
+            if wanted.workload.is_empty() {
+                "running all workloads"
+            } else {
+                "running the workloads named"
+            }
         ),
     );
-    if part.is_none() {
+    if chosen.is_none() {
         output::note(
             &wanted.out,
-            "for op time against threads and batch there is `fathom analyze scaling`",
+            "`fathom analyze scaling` measures op times against threads and batch",
         );
     }
     let (record, outcome) = run::record(&wanted)?;
@@ -52,13 +64,13 @@ fn scaling(args: &AnalyzeArgs) -> Result<(Vec<Record>, Result<()>)> {
         wanted.workload = scaled.map(|w| w.name.to_string()).collect();
     }
     if wanted.mode.is_empty() {
-        wanted.mode = vec![ModeArg::Train];
+        wanted.mode = vec![Mode::Train];
     }
     let (threads, batches) = (values(&args.threads), &args.batches);
     output::note(
         &wanted.out,
         &format!(
-            "no record is named: {} with {} thread counts, each in a process of its own, then with {} batches",
+            "no record given: running {} with {} thread counts, each in its own process, then with {} batches",
             wanted.workload.join(", "),
             threads.len(),
             values(batches).len()
@@ -73,15 +85,16 @@ fn scaling(args: &AnalyzeArgs) -> Result<(Vec<Record>, Result<()>)> {
             Ok(record) if record.host.threads == Some(count) => records.push(record),
             Ok(record) => {
                 let text = format!(
-                    "{} does not take a thread count: only the batch is varied (Mesa's llvmpipe takes one)",
+                    "{} ignores the thread count, so only the batch is varied (Mesa's llvmpipe heeds it)",
                     record.device.name
                 );
                 output::note(&wanted.out, &text);
                 break;
             }
             Err(Error::Device(why)) => {
-                let text =
-                    format!("no CPU adapter to vary threads on, only the batch is varied: {why}");
+                let text = format!(
+                    "no CPU adapter to vary threads on, so only the batch is varied: {why}"
+                );
                 output::note(&wanted.out, &text);
                 break;
             }
@@ -126,12 +139,11 @@ fn with_threads(args: &RunArgs, threads: usize) -> Result<Record> {
 
 /// The options of `run` as a command line has them; the device is a CPU adapter unless one is named.
 fn options(args: &RunArgs) -> Vec<String> {
-    let mode = |mode: &ModeArg| crate::terms::Mode::from(*mode).name();
-    let modes: Vec<&str> = args.mode.iter().map(mode).collect();
+    let modes: Vec<&str> = args.mode.iter().map(|mode| mode.name()).collect();
     let device = args.device.device.as_deref().unwrap_or("llvmpipe");
     let path = args.data.data.as_ref().map(|path| path.display().to_string());
-    let preset = args.preset.map(|p| crate::terms::Preset::from(p).name());
-    let checks = (args.device.checks == Switch::On).then_some("on");
+    let preset = args.preset.map(crate::terms::Preset::name);
+    let checks = (args.device.checks == Checks::On).then_some("on");
     let given = [
         ("--workload", Some(args.workload.join(","))),
         ("--mode", Some(modes.join(","))),

@@ -1,12 +1,14 @@
 //! `fathom train --workload deepq`: the score as it rises, and where the time goes.
 
-use crate::cli::table::Table;
-use crate::cli::{Format, ModelArgs, output};
+use crate::cli::args::{ModelArgs, SizeArgs};
+use crate::cli::output;
 use crate::error::{Error, Result};
+use crate::fields;
 use crate::game;
 use crate::gpu::Gpu;
 use crate::measure::sample::interrupted;
-use crate::report::number;
+use crate::report::section::training;
+use crate::report::{Format, number};
 use crate::stats::mean;
 use crate::train::play::{Learner, Times};
 
@@ -30,14 +32,11 @@ pub(super) fn execute(args: &TrainArgs, gpu: &Gpu) -> Result<()> {
     // The game's own pace, unless the command line says otherwise.
     let pace = ("period".to_string(), entry.pace.period);
     let configure = |batch: Option<u32>| {
-        let model = ModelArgs {
-            batch,
-            set: std::iter::once(pace.clone()).chain(args.model.set.iter().cloned()).collect(),
-            ..args.model.clone()
-        };
-        model.configure(Some(gpu))
+        let set = std::iter::once(&pace).chain(&args.model.size.set).cloned().collect();
+        let size = SizeArgs { batch, set, ..args.model.size.clone() };
+        ModelArgs { size, ..args.model.clone() }.configure(Some(gpu))
     };
-    let (preset, model) = configure(args.model.batch)?;
+    let (preset, model) = configure(args.model.size.batch)?;
     let (_, one) = configure(Some(1))?;
     let seed = args.model.seed;
     let mut learner = Learner::new(gpu, [model.as_ref(), one.as_ref()], entry, seed)?;
@@ -50,16 +49,7 @@ pub(super) fn execute(args: &TrainArgs, gpu: &Gpu) -> Result<()> {
         entry.about
     );
     output::note(&args.output, &note);
-    let people = args.output.output == Format::Table;
-    let headings =
-        [">step", ">updates", ">loss", ">score", ">environment_s", ">action_s", ">update_s"];
-    let mut table = Table::new(&headings);
-    if people {
-        output::data(&format!(
-            "{:>8}  {:>8}  {:>10}  {:>10}  {:>11}  {:>8}  {:>8}\n",
-            "step", "updates", "loss", "mean score", "environment", "action", "update"
-        ))?;
-    }
+    let mut live = output::Live::new(&args.output, training::plays())?;
     let every = args.every.unwrap_or(args.steps.div_ceil(10));
     let mut losses = Vec::new();
     for step in 1..=args.steps {
@@ -72,31 +62,18 @@ pub(super) fn execute(args: &TrainArgs, gpu: &Gpu) -> Result<()> {
         let loss = (!losses.is_empty()).then(|| mean(&losses));
         losses.clear();
         let times = learner.times;
-        let parts = [times.environment, times.action, times.update].map(|t| t.as_secs_f64());
-        if people {
-            let [environment, action, update] = parts;
-            let loss = loss.map_or("-".into(), |loss| format!("{loss:.5}"));
-            output::data(&format!(
-                "{step:8}  {:8}  {loss:>10}  {score:10.3}  {environment:9.1} s  {action:6.1} s  {update:6.1} s\n",
-                times.updates
-            ))?;
-        }
-        let mut row = vec![
-            step.to_string(),
-            times.updates.to_string(),
-            loss.map_or(String::new(), |loss| loss.to_string()),
-            score.to_string(),
-        ];
-        row.extend(parts.map(|t| format!("{t:.3}")));
-        table.row(row);
+        // To the millisecond.
+        let [environment, action, update] = [times.environment, times.action, times.update]
+            .map(|time| (time.as_secs_f64() * 1e3).round() / 1e3);
+        live.row(fields![step, times.updates, loss, score, environment, action, update])?;
         if stop {
             break;
         }
     }
-    if people {
+    if args.output.output == Format::Table {
         output::note(&args.output, &summary(&learner.times));
     }
-    super::finish(args, &table)?;
+    live.finish()?;
     if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
 }
 

@@ -21,7 +21,7 @@ const key = (row, column) => {
   return cell.dataset.sort === undefined ? cell.textContent.trim() : Number(cell.dataset.sort);
 };
 const compare = (a, b, sign) => {
-  const missing = (x) => x === "" || x === "–";
+  const missing = (x) => x === "" || x === "-";
   if (missing(a) || missing(b)) return missing(a) - missing(b);
   if (typeof a === "number" && typeof b === "number") return sign * (a - b);
   return sign * String(a).localeCompare(String(b), "en", { numeric: true });

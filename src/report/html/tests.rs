@@ -1,13 +1,14 @@
 use crate::analysis::synthetic;
+use crate::terms::Mode;
 
 use super::*;
 
 #[test]
 fn a_page_stands_alone_and_holds_its_records() {
     let mut record = synthetic::record(&[
-        ("speech", "train", &[("matmul", 5.0), ("add", 2.0)]),
-        ("speech", "infer", &[("matmul", 3.0)]),
-        ("vgg", "train", &[("conv2d", 7.0), ("sum", 1.0)]),
+        ("speech", Mode::Train, &[("matmul", 5.0), ("add", 2.0)]),
+        ("speech", Mode::Infer, &[("matmul", 3.0)]),
+        ("vgg", Mode::Train, &[("conv2d", 7.0), ("sum", 1.0)]),
     ]);
     record.device.name = "</script><b>made up</b>".into();
     let source = Source { name: "a \"b\".json".into(), record: record.clone() };
@@ -18,8 +19,7 @@ fn a_page_stands_alone_and_holds_its_records() {
     for outside in ["http://", "https://", "src=", "@import"] {
         assert!(!page.contains(outside), "the page asks for {outside}");
     }
-    for part in
-        ["id=\"summary\"", "id=\"modes\"", "id=\"workloads\"", "id=\"similarity\"", "conv2d"]
+    for part in ["id=\"summary\"", "id=\"modes\"", "id=\"profile\"", "id=\"similarity\"", "conv2d"]
     {
         assert!(page.contains(part), "no {part}");
     }
@@ -32,7 +32,7 @@ fn a_page_stands_alone_and_holds_its_records() {
 
 #[test]
 fn every_picture_says_what_it_shows() {
-    let record = synthetic::record(&[("speech", "train", &[("matmul", 5.0)])]);
+    let record = synthetic::record(&[("speech", Mode::Train, &[("matmul", 5.0)])]);
     let source = Source { name: "a.json".into(), record };
     let page = page(&[source]).unwrap();
     let pictures = page.matches("<svg").count();

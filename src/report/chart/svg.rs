@@ -3,11 +3,11 @@
 use std::fmt::Write;
 
 /// Width of every chart: on a phone a unit is two thirds of a pixel, on a desk one and a third.
-pub(super) const WIDTH: f64 = 540.0;
+pub(in crate::report) const WIDTH: f64 = 540.0;
 
 /// A chart under construction.
 #[derive(Debug)]
-pub(super) struct Svg {
+pub(in crate::report) struct Svg {
     height: f64,
     label: String,
     body: String,
@@ -15,7 +15,7 @@ pub(super) struct Svg {
 
 /// Where a text begins, is centred, or ends.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Anchor {
+pub(in crate::report) enum Anchor {
     Start,
     Middle,
     End,
@@ -23,7 +23,7 @@ pub(super) enum Anchor {
 
 impl Svg {
     /// An empty chart; `label` is what someone hears who does not see it.
-    pub(super) fn new(height: f64, label: &str) -> Self {
+    pub(in crate::report) fn new(height: f64, label: &str) -> Self {
         Self { height, label: label.into(), body: String::new() }
     }
 
@@ -33,7 +33,13 @@ impl Svg {
     }
 
     /// A rectangle of a style's `class`, with the exact figure for whoever points at it.
-    pub(super) fn rect(&mut self, (x, y): (f64, f64), (w, h): (f64, f64), class: &str, tip: &str) {
+    pub(in crate::report) fn rect(
+        &mut self,
+        (x, y): (f64, f64),
+        (w, h): (f64, f64),
+        class: &str,
+        tip: &str,
+    ) {
         let w = w.max(0.0);
         let tip = data_tip(tip);
         self.push(format_args!(
@@ -42,21 +48,26 @@ impl Svg {
     }
 
     /// A straight line.
-    pub(super) fn line(&mut self, (x1, y1): (f64, f64), (x2, y2): (f64, f64), class: &str) {
+    pub(in crate::report) fn line(
+        &mut self,
+        (x1, y1): (f64, f64),
+        (x2, y2): (f64, f64),
+        class: &str,
+    ) {
         self.push(format_args!(
             r#"<line x1="{x1:.1}" y1="{y1:.1}" x2="{x2:.1}" y2="{y2:.1}" class="{class}"/>"#
         ));
     }
 
     /// A line through points.
-    pub(super) fn path(&mut self, points: &[(f64, f64)], class: &str) {
+    pub(in crate::report) fn path(&mut self, points: &[(f64, f64)], class: &str) {
         let points: Vec<_> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
         let points = points.join(" ");
         self.push(format_args!(r#"<polyline points="{points}" class="{class}"/>"#));
     }
 
     /// A disc.
-    pub(super) fn dot(&mut self, (x, y): (f64, f64), r: f64, class: &str, tip: &str) {
+    pub(in crate::report) fn dot(&mut self, (x, y): (f64, f64), r: f64, class: &str, tip: &str) {
         let tip = data_tip(tip);
         self.push(format_args!(
             r#"<circle cx="{x:.1}" cy="{y:.1}" r="{r:.1}" class="{class}"{tip}/>"#
@@ -64,7 +75,13 @@ impl Svg {
     }
 
     /// Words; `y` is their base line.
-    pub(super) fn text(&mut self, (x, y): (f64, f64), anchor: Anchor, class: &str, text: &str) {
+    pub(in crate::report) fn text(
+        &mut self,
+        (x, y): (f64, f64),
+        anchor: Anchor,
+        class: &str,
+        text: &str,
+    ) {
         let anchor = match anchor {
             Anchor::Start => "start",
             Anchor::Middle => "middle",
@@ -77,7 +94,7 @@ impl Svg {
     }
 
     /// An interval as a line between two ticks.
-    pub(super) fn whisker(&mut self, y: f64, low: f64, high: f64) {
+    pub(in crate::report) fn whisker(&mut self, y: f64, low: f64, high: f64) {
         self.line((low, y), (high, y), "whisker");
         for x in [low, high] {
             self.line((x, y - 3.0), (x, y + 3.0), "whisker");
@@ -85,7 +102,7 @@ impl Svg {
     }
 
     /// The element.
-    pub(super) fn finish(self) -> String {
+    pub(in crate::report) fn finish(self) -> String {
         format!(
             r#"<svg viewBox="0 0 {WIDTH} {:.0}" role="img" aria-label="{}">{}</svg>"#,
             self.height,
@@ -100,13 +117,13 @@ fn data_tip(tip: &str) -> String {
 }
 
 /// Text as it may stand in an element or an attribute.
-pub(super) fn escaped(text: &str) -> String {
+pub(in crate::report) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// Values to places on an axis.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Scale {
+pub(in crate::report) struct Scale {
     from: (f64, f64),
     to: (f64, f64),
     logarithmic: bool,
@@ -114,17 +131,17 @@ pub(super) struct Scale {
 
 impl Scale {
     /// `from` to `to`, evenly.
-    pub(super) fn linear(from: (f64, f64), to: (f64, f64)) -> Self {
+    pub(in crate::report) fn linear(from: (f64, f64), to: (f64, f64)) -> Self {
         Self { from, to, logarithmic: false }
     }
 
     /// The same by orders of magnitude; both ends of `from` above 0.
-    pub(super) fn logarithmic(from: (f64, f64), to: (f64, f64)) -> Self {
+    pub(in crate::report) fn logarithmic(from: (f64, f64), to: (f64, f64)) -> Self {
         Self { from, to, logarithmic: true }
     }
 
     /// The place of a value, held within the axis.
-    pub(super) fn at(&self, value: f64) -> f64 {
+    pub(in crate::report) fn at(&self, value: f64) -> f64 {
         let map = |v: f64| if self.logarithmic { v.ln() } else { v };
         let (low, high) = (map(self.from.0), map(self.from.1));
         let whole = high - low;

@@ -1,0 +1,299 @@
+//! Groups of arguments that several commands share.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
+
+use crate::analysis::similarity::Linkage;
+use crate::error::{Error, Result};
+use crate::gpu::{Gpu, Selector};
+use crate::measure::largest_batch::TooLarge;
+use crate::pass::Options;
+use crate::report::Format;
+use crate::terms::{Checks, Mode, Preset};
+use crate::workload::{self, DataSource, Workload};
+
+/// Words of the crate as values of arguments, by their names.
+macro_rules! value_enum {
+    ($($words:ty),*) => {$(
+        impl ValueEnum for $words {
+            fn value_variants<'a>() -> &'a [Self] {
+                &Self::ALL
+            }
+
+            fn to_possible_value(&self) -> Option<PossibleValue> {
+                Some(PossibleValue::new(self.name()))
+            }
+        }
+    )*};
+}
+
+value_enum!(Checks, Mode, Preset, Format, Linkage);
+
+/// Which device.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Where")]
+pub struct DeviceArgs {
+    /// Device by index, part of its name, or backend:name as in `vulkan:rtx`; see `fathom list devices`
+    #[arg(short, long, value_name = "SEL", env = "FATHOM_DEVICE")]
+    pub device: Option<String>,
+
+    /// Only this backend: vulkan, metal, dx12
+    #[arg(long, value_name = "NAME", env = "FATHOM_BACKEND")]
+    pub backend: Option<String>,
+
+    /// Run shaders with bounds checks and loop bounds, as a browser does
+    #[arg(long, value_name = "ON|OFF", default_value = "off", hide_possible_values = true)]
+    pub checks: Checks,
+}
+
+impl DeviceArgs {
+    /// Opens the device.
+    ///
+    /// # Errors
+    /// As [`Gpu::open`].
+    pub fn open(&self) -> Result<Gpu> {
+        let selector = Selector { device: self.device.clone(), backend: self.backend.clone() };
+        Gpu::open(&selector, self.checks)
+    }
+}
+
+/// At which size.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "What")]
+pub struct SizeArgs {
+    /// Model size: full or tiny [default: full; tiny on a software adapter]
+    #[arg(long, value_name = "NAME", hide_possible_values = true, env = "FATHOM_PRESET")]
+    pub preset: Option<Preset>,
+
+    /// Samples in a batch [default: the preset's]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub batch: Option<u32>,
+
+    /// Override a model parameter, as in `hidden=128`; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
+    pub set: Vec<(String, usize)>,
+}
+
+impl SizeArgs {
+    /// A workload's model at this size.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a parameter that it does not have.
+    pub fn configure(
+        &self,
+        entry: &workload::WorkloadInfo,
+        gpu: Option<&Gpu>,
+    ) -> Result<(Preset, Box<dyn Workload>)> {
+        let preset = preset_or_default(self.preset, gpu);
+        let batch = self.batch.map(|b| b as usize);
+        Ok((preset, configure(entry, preset, batch, &self.set)?))
+    }
+}
+
+/// Which model, at which size.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "What")]
+pub struct ModelArgs {
+    /// Workload; see `fathom list workloads`
+    #[arg(short, long, value_name = "NAME", env = "FATHOM_WORKLOAD")]
+    pub workload: String,
+
+    /// At which size.
+    #[command(flatten)]
+    pub size: SizeArgs,
+
+    /// Seed for parameters, data and every random draw
+    #[arg(long, value_name = "N", default_value_t = 1, env = "FATHOM_SEED")]
+    pub seed: u64,
+
+    /// Length of seq2seq's sentences: 0, 1, 2, 3, or mixed [default: the preset's]
+    #[arg(long, value_name = "N|mixed", value_parser = bucket)]
+    pub bucket: Option<usize>,
+}
+
+/// A bucket's number; `mixed` is the one behind the last.
+pub(super) fn bucket(text: &str) -> std::result::Result<usize, String> {
+    let buckets = crate::data::translation::BUCKETS.len();
+    match text.parse::<usize>() {
+        _ if text == "mixed" => Ok(buckets),
+        Ok(bucket) if bucket < buckets => Ok(bucket),
+        _ => Err(format!("expected a bucket from 0 to {}, or mixed", buckets - 1)),
+    }
+}
+
+/// Settings with that of a bucket.
+pub(super) fn with_bucket(set: &[(String, usize)], bucket: Option<usize>) -> Vec<(String, usize)> {
+    let bucket = bucket.map(|bucket| ("bucket".to_string(), bucket));
+    set.iter().cloned().chain(bucket).collect()
+}
+
+pub(super) fn setting(text: &str) -> std::result::Result<(String, usize), String> {
+    let parsed = text.split_once('=').and_then(|(key, value)| Some((key, value.parse().ok()?)));
+    match parsed {
+        Some((key, value)) if (1..=1 << 20).contains(&value) => Ok((key.to_string(), value)),
+        _ => Err("expected a name and a number from 1 to 1048576, as in hidden=128".into()),
+    }
+}
+
+/// A model with some of its numbers set.
+pub(super) fn configure(
+    entry: &workload::WorkloadInfo,
+    preset: Preset,
+    batch: Option<usize>,
+    set: &[(String, usize)],
+) -> Result<Box<dyn Workload>> {
+    let mut model = (entry.configure)(preset, batch);
+    for (key, value) in set {
+        if !model.set(key, *value) {
+            let known: Vec<_> = model.config().keys().cloned().collect();
+            return Err(Error::Usage(format!(
+                "{} has no parameter '{key}' that could be {value}; its numbers are {}",
+                entry.name,
+                known.join(", ")
+            )));
+        }
+    }
+    Ok(model)
+}
+
+impl ModelArgs {
+    /// The model with its sizes settled.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for an unknown workload.
+    pub fn configure(&self, gpu: Option<&Gpu>) -> Result<(Preset, Box<dyn Workload>)> {
+        let set = with_bucket(&self.size.set, self.bucket);
+        SizeArgs { set, ..self.size.clone() }.configure(workload::find(&self.workload)?, gpu)
+    }
+}
+
+/// The preset asked for; else `tiny` on a software adapter, `full` elsewhere.
+pub fn preset_or_default(asked: Option<Preset>, gpu: Option<&Gpu>) -> Preset {
+    match (asked, gpu) {
+        (Some(preset), _) => preset,
+        (None, Some(gpu)) if gpu.caps.software => Preset::Tiny,
+        (None, _) => Preset::Full,
+    }
+}
+
+/// In what format data is printed and kept, and how much is printed besides.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Format of the data on stdout: table, md, csv, json, jsonl
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT",
+        default_value = "table",
+        hide_possible_values = true
+    )]
+    pub output: Format,
+
+    /// Also save the data to this file, in the format of its extension: .json, .jsonl, .csv or .md; may be repeated
+    #[arg(short, long, value_name = "FILE", value_parser = super::output::target)]
+    pub save: Vec<super::output::Target>,
+
+    #[command(flatten)]
+    pub(super) voice: VoiceArgs,
+}
+
+impl std::ops::Deref for OutputArgs {
+    type Target = VoiceArgs;
+
+    fn deref(&self) -> &VoiceArgs {
+        &self.voice
+    }
+}
+
+/// How much is printed.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub struct VoiceArgs {
+    /// No progress and no notes on stderr
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// More on stderr; twice for the graphics layer's own log
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+
+    /// Colours: auto, always, never
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    pub color: Color,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal without NO_COLOR.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// `--data`, where real samples are read.
+#[derive(Debug, Clone, Args)]
+pub struct DataArgs {
+    /// Real data set instead of the built-in one: an MNIST folder, a TIMIT tree, a folder of images per
+    /// class, the ILSVRC tar
+    #[arg(long, value_name = "PATH", help_heading = "What", env = "FATHOM_DATA")]
+    pub data: Option<PathBuf>,
+
+    /// Leave out images that cannot be read, and name them, instead of ending with an error
+    #[arg(long, help_heading = "What")]
+    pub skip_bad: bool,
+
+    /// The game that deepq plays: see `fathom list games` [default: breakout]
+    #[arg(long = "env", value_name = "NAME", help_heading = "What")]
+    pub game: Option<String>,
+}
+
+impl DataArgs {
+    /// What they name, with a seed.
+    pub fn source(&self, seed: u64) -> DataSource {
+        DataSource {
+            path: self.data.clone(),
+            skip_bad: self.skip_bad,
+            game: self.game.clone(),
+            seed,
+        }
+    }
+}
+
+/// Adds the largest batch that fits to an error for want of memory.
+pub(super) fn advise<T>(outcome: Result<T>, args: &ModelArgs, mode: Mode, gpu: &Gpu) -> Result<T> {
+    let step = TooLarge {
+        gpu,
+        mode,
+        options: &Options::default(),
+        batch: args.configure(Some(gpu))?.1.batch(),
+    };
+    step.advise(outcome, &|batch| {
+        let size = SizeArgs { batch: Some(batch as u32), ..args.size.clone() };
+        let args = ModelArgs { size, ..args.clone() };
+        Ok(args.configure(Some(gpu))?.1)
+    })
+}
+
+/// The workloads a `--workload` list names; `all` or nothing names all.
+///
+/// # Errors
+/// [`Error::Usage`] for an unknown name, [`Error::NothingSelected`] for an empty list.
+pub(super) fn workloads(names: &[String]) -> Result<Vec<&'static workload::WorkloadInfo>> {
+    if names.is_empty() || names.iter().any(|n| n == "all") {
+        return Ok(workload::WORKLOADS.iter().collect());
+    }
+    let entries: Result<Vec<_>> =
+        names.iter().filter(|n| !n.is_empty()).map(|n| workload::find(n)).collect();
+    match entries {
+        Ok(list) if list.is_empty() => Err(Error::NothingSelected(
+            "no workload selected; `fathom list workloads` shows all".into(),
+        )),
+        other => other,
+    }
+}

@@ -1,0 +1,76 @@
+//! Kernels: which there are, and how they did.
+
+use crate::fields;
+use crate::kernel::Caps;
+use crate::measure::kernels::{Checked, Timed};
+use crate::op::LIST;
+use crate::record::Peaks;
+use crate::report::column::Kind::{Duration, Fixed, Giga, Percent};
+use crate::report::column::{count, number, text};
+use crate::report::table::Table;
+
+/// Every op with its variants, on a GPU and on a CPU adapter.
+pub fn ops() -> Table {
+    let mut table = Table::new([text("op"), text("class"), count("cases"), text("variants")]);
+    for family in LIST {
+        let cases = family.cases();
+        let mut variants: Vec<String> = Vec::new();
+        for case in &cases {
+            for caps in [Caps::portable(), Caps::portable_software()] {
+                for variant in case.problem().variants(&caps) {
+                    let variant = variant.to_string();
+                    if !variants.contains(&variant) {
+                        variants.push(variant);
+                    }
+                }
+            }
+        }
+        let class = cases.first().map(|case| case.op.kind().class);
+        table.row(fields![family.name(), class, cases.len(), variants.join(" ")]);
+    }
+    table
+}
+
+/// A row for each kernel that was verified, with the place where it is wrong.
+pub fn verification(kernels: &[Checked]) -> Table {
+    let mut table = Table::new([
+        text("kernel"),
+        count("checks"),
+        count("passed"),
+        number("worst error / bound", "worst", Fixed(3)),
+        text("where"),
+    ]);
+    for kernel in kernels {
+        let place = if kernel.failed > 0 { kernel.worst.detail.as_str() } else { "" };
+        let passed = kernel.checks - kernel.failed;
+        table.row(fields![&kernel.label, kernel.checks, passed, kernel.worst.error, place]);
+    }
+    table
+}
+
+/// A row for each kernel and case that was timed, with its share of the ceilings.
+pub fn timings(kernels: &[Timed], peaks: &Peaks) -> Table {
+    let mut table = Table::new([
+        text("kernel"),
+        text("case"),
+        number("time", "time_ns", Duration),
+        number("GFLOP/s", "flop_per_s", Giga),
+        number("of peak", "of_peak", Percent),
+        number("GB/s", "bytes_per_s", Giga),
+        number("of copy", "of_copy", Percent),
+    ]);
+    for kernel in kernels {
+        let [flops, bytes] =
+            [kernel.cost.flops, kernel.cost.bytes].map(|work| work as f64 / kernel.ns * 1e9);
+        table.row(fields![
+            &kernel.label,
+            &kernel.case,
+            kernel.ns,
+            flops,
+            flops / peaks.fma_f32_flop_per_s,
+            bytes,
+            bytes / peaks.copy_bytes_per_s
+        ]);
+    }
+    table
+}

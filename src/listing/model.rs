@@ -1,0 +1,168 @@
+//! A model's step: its program, parameters, memory, and the WGSL of its kernels.
+
+use crate::error::{Error, Result};
+use crate::fields;
+use crate::gpu::shader;
+use crate::kernel::Kernel;
+use crate::pass::Schedule;
+use crate::pass::plan::Role;
+use crate::report::column::Kind::{Bytes, Flops, Grouped};
+use crate::report::column::{Column, count, number, text};
+use crate::report::table::Table;
+use crate::tensor::TensorSpec;
+use crate::terms::{Mode, Preset};
+
+/// A column of large counts.
+fn grouped(name: &str) -> Column {
+    number(name, name, Grouped)
+}
+
+/// The ops of a step in order.
+pub fn program(schedule: &Schedule) -> Table {
+    let mut table = Table::new([
+        text("label"),
+        text("phase"),
+        count("dispatches"),
+        text("inputs"),
+        text("outputs"),
+        grouped("flops"),
+        grouped("bytes"),
+    ]);
+    let shapes = |specs: &[TensorSpec]| -> String {
+        let texts: Vec<_> = specs.iter().map(ToString::to_string).collect();
+        texts.join(" ")
+    };
+    for op in &schedule.ops {
+        table.row(fields![
+            &op.label,
+            op.phase,
+            op.dispatches.len(),
+            shapes(&op.inputs),
+            shapes(&op.outputs),
+            op.cost.flops,
+            op.cost.bytes
+        ]);
+    }
+    table
+}
+
+/// The variables with their shapes.
+pub fn parameters(schedule: &Schedule) -> Table {
+    let mut table =
+        Table::new([text("variable"), text("shape"), grouped("values"), text("starts as")]);
+    for member in schedule.graph.groups.iter().flat_map(|group| &group.members) {
+        let shape = member.shape.to_string();
+        table.row(fields![&member.name, shape, member.shape.len(), format!("{:?}", member.init)]);
+    }
+    table.row(fields!["in all", "", schedule.parameters(), ""]);
+    table
+}
+
+/// The buffers, then what the plan takes and what the least would be.
+pub fn memory(schedule: &Schedule) -> Table {
+    let mut table = Table::new([text("buffer"), text("use"), grouped("bytes")]);
+    let plan = &schedule.memory;
+    for (i, buffer) in plan.buffers.iter().enumerate() {
+        let (kind, name) = match &buffer.role {
+            Role::Slot => ("slot", format!("slot {i}")),
+            Role::Input(name) => ("input", name.clone()),
+            Role::State(name) => ("state", name.clone()),
+            Role::Output => ("output", format!("output {i}")),
+            Role::Gradients => ("gradients", "gradients".into()),
+        };
+        table.row(fields![name, kind, buffer.bytes]);
+    }
+    for (name, bytes) in [
+        ("planned in all", plan.bytes()),
+        ("slots planned", plan.slot_bytes()),
+        ("slots at least", plan.live_bytes),
+    ] {
+        table.row(fields![name, "", bytes]);
+    }
+    table
+}
+
+/// What `run` would do, a row a cell.
+pub fn plan(cells: &[(&str, Mode, usize, Schedule)], preset: Preset, seconds: f64) -> Table {
+    let mut table = Table::new([
+        text("workload"),
+        text("mode"),
+        text("preset"),
+        count("batch"),
+        grouped("parameters"),
+        count("ops"),
+        count("dispatches"),
+        number("work/step", "flops", Flops),
+        number("memory", "memory_bytes", Bytes),
+        text("time").right(),
+    ]);
+    for (workload, mode, batch, schedule) in cells {
+        // Warm-up takes up to half of the budget, the profile a fifth.
+        let most = seconds * 1.7 + 1.0;
+        table.row(fields![
+            *workload,
+            *mode,
+            preset,
+            *batch,
+            schedule.parameters(),
+            schedule.ops.len(),
+            schedule.dispatches(),
+            schedule.cost().flops,
+            schedule.memory.bytes(),
+            format!("<= {most:.0} s")
+        ]);
+    }
+    table
+}
+
+/// A kernel of a step with its assembled WGSL.
+#[derive(Debug)]
+pub struct Source {
+    label: String,
+    shader: String,
+    wgsl: String,
+}
+
+/// The kernels of the ops whose label contains `label`, each once.
+///
+/// # Errors
+/// [`Error::Usage`] where there is none; as [`shader::assemble`].
+pub fn sources(schedule: &Schedule, label: &str) -> Result<Vec<Source>> {
+    let mut kernels: Vec<(&str, &Kernel)> = Vec::new();
+    for op in schedule.ops.iter().filter(|op| op.label.contains(label)) {
+        for dispatch in &op.lowered.dispatches {
+            if !kernels.iter().any(|(_, known)| *known == &dispatch.kernel) {
+                kernels.push((&op.label, &dispatch.kernel));
+            }
+        }
+    }
+    if kernels.is_empty() {
+        return Err(Error::Usage(format!(
+            "no op's label contains '{label}'; `fathom show ... --program` lists the labels"
+        )));
+    }
+    let source = |(label, kernel): (&str, &Kernel)| {
+        Ok(Source {
+            label: label.into(),
+            shader: kernel.shader.to_string(),
+            wgsl: shader::assemble(kernel)?,
+        })
+    };
+    kernels.into_iter().map(source).collect()
+}
+
+impl Source {
+    /// The WGSL under its label.
+    pub fn text(&self) -> String {
+        format!("// {}: shaders/{}.wgsl\n{}\n", self.label, self.shader, self.wgsl)
+    }
+}
+
+/// The same as rows.
+pub fn source_table(sources: &[Source]) -> Table {
+    let mut table = Table::new([text("label"), text("shader"), text("wgsl")]);
+    for source in sources {
+        table.row(fields![&source.label, &source.shader, &source.wgsl]);
+    }
+    table
+}

@@ -1,0 +1,117 @@
+//! Workloads, presets, games, devices.
+
+use crate::error::Result;
+use crate::fields;
+use crate::game::GAMES;
+use crate::gpu::adapter;
+use crate::kernel::Caps;
+use crate::pass::Options;
+use crate::report::column::Kind::{Bytes, Flops, Grouped};
+use crate::report::column::{count, number, text};
+use crate::report::table::Table;
+use crate::session::schedule;
+use crate::terms::{Mode, Preset};
+use crate::workload::WORKLOADS;
+
+/// Models with parameters, work, memory and data, a row a preset.
+///
+/// # Errors
+/// As [`schedule`].
+pub fn workloads() -> Result<Table> {
+    let mut table = Table::new([
+        text("workload"),
+        text("preset"),
+        count("batch"),
+        number("parameters", "parameters", Grouped),
+        number("forward/sample", "forward_flops", Flops),
+        number("training/sample", "training_flops", Flops),
+        number("memory", "memory_bytes", Bytes),
+        text("model"),
+        text("built-in data"),
+        text("real data"),
+    ]);
+    for entry in WORKLOADS {
+        for preset in Preset::ALL {
+            let model = (entry.configure)(preset, None);
+            let step =
+                |mode| schedule(model.as_ref(), mode, &Caps::portable(), &Options::default());
+            let (train, infer) = (step(Mode::Train)?, step(Mode::Infer)?);
+            let [forward, training] =
+                [&infer, &train].map(|s| s.cost().flops as f64 / model.batch() as f64);
+            // Said once: it holds for both presets.
+            let about = if preset == Preset::Full {
+                [entry.about, entry.data.0, entry.data.1]
+            } else {
+                [""; 3]
+            };
+            let [model_about, built_in, real] = about;
+            table.row(fields![
+                entry.name,
+                preset,
+                model.batch(),
+                train.parameters(),
+                forward,
+                training,
+                train.memory.bytes(),
+                model_about,
+                built_in,
+                real
+            ]);
+        }
+    }
+    Ok(table)
+}
+
+/// Devices with what they lack.
+///
+/// # Errors
+/// [`crate::error::Error::Device`] where there are none.
+pub fn devices() -> Result<Table> {
+    let mut table = Table::new([
+        count("index"),
+        text("name"),
+        text("backend"),
+        text("driver"),
+        text("type"),
+        text("missing"),
+    ]);
+    let devices = adapter::list(None)?;
+    if devices.is_empty() {
+        return Err(adapter::none_found());
+    }
+    for device in devices {
+        let missing =
+            if device.missing.is_empty() { "-".into() } else { device.missing.join(", ") };
+        table.row(fields![
+            device.index,
+            device.name,
+            device.backend,
+            device.driver,
+            device.kind,
+            missing
+        ]);
+    }
+    Ok(table)
+}
+
+/// Sizes of a model.
+pub fn presets() -> Table {
+    let mut table = Table::new([text("preset"), text("what")]);
+    for preset in Preset::ALL {
+        let about = match preset {
+            Preset::Full => "the seminal model at its real size: the default on a GPU",
+            Preset::Tiny => "the same topology and ops, small: the default on a software adapter",
+        };
+        table.row(fields![preset, about]);
+    }
+    table
+}
+
+/// Games that deepq plays.
+pub fn games() -> Table {
+    let mut table = Table::new([text("game"), text("what")]);
+    for game in GAMES {
+        table.row(fields![game.name, game.about]);
+    }
+    table
+}

@@ -1,0 +1,135 @@
+//! Kernels by themselves, every one or those that a filter chooses: verified, or timed.
+
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::graph::op::Cost;
+use crate::kernel::{Caps, Variant};
+use crate::op::{Case, Family, LIST};
+use crate::program::check::{Verdict, check_variant};
+use crate::stats::median;
+
+use super::kernel::time_variant;
+use super::sample::{Budget, interrupted};
+
+/// A variant of an op at a case's sizes.
+#[derive(Debug)]
+pub struct Kernel {
+    /// `matmul/tile[BM=64,BN=64,BK=16]`.
+    pub label: String,
+    /// Op and inputs.
+    pub case: Case,
+    /// The variant.
+    pub variant: Variant,
+}
+
+/// What came of verifying a kernel on all its cases.
+#[derive(Debug)]
+pub struct Checked {
+    /// As of [`Kernel`].
+    pub label: String,
+    /// Cases times distributions of inputs.
+    pub checks: usize,
+    /// Of these, how many missed their bound.
+    pub failed: usize,
+    /// The check nearest to its bound, or furthest beyond.
+    pub worst: Verdict,
+}
+
+/// A kernel's time on a case.
+#[derive(Debug)]
+pub struct Timed {
+    /// As of [`Kernel`].
+    pub label: String,
+    /// `m512_n512_k512`.
+    pub case: String,
+    /// Median.
+    pub ns: f64,
+    /// Its arithmetic and operands.
+    pub cost: Cost,
+}
+
+/// The kernels whose label contains `filter`, on the cases that `cases` takes of each op.
+///
+/// # Errors
+/// [`Error::NothingSelected`] where it is none.
+pub fn choose(
+    caps: &Caps,
+    filter: &str,
+    cases: fn(&dyn Family) -> Vec<Case>,
+) -> Result<Vec<Kernel>> {
+    let mut kernels = Vec::new();
+    for family in LIST {
+        for case in cases(*family) {
+            for variant in case.problem().variants(caps) {
+                let label = format!("{}/{variant}", family.name());
+                if label.contains(filter) {
+                    kernels.push(Kernel { label, case: case.clone(), variant });
+                }
+            }
+        }
+    }
+    if kernels.is_empty() {
+        return Err(Error::NothingSelected(format!(
+            "no kernel's label contains '{filter}'; `fathom list kernels` shows all"
+        )));
+    }
+    Ok(kernels)
+}
+
+/// Checks each kernel against its f64 reference, on every distribution of inputs that its op names.
+///
+/// # Errors
+/// [`Error::Gpu`] where the device fails, [`Error::Interrupted`].
+pub fn verify(gpu: &Gpu, kernels: &[Kernel], progress: &dyn Fn(f64)) -> Result<Vec<Checked>> {
+    let mut checked: Vec<Checked> = Vec::new();
+    for (i, Kernel { label, case, variant }) in kernels.iter().enumerate() {
+        let problem = case.problem();
+        let distributions = problem.distributions();
+        let verdicts = check_variant(gpu, &case.op, &case.inputs, variant, distributions)?;
+        for (distribution, mut verdict) in distributions.iter().zip(verdicts) {
+            verdict.detail = format!("{}, {distribution:?}: {}", case.name, verdict.detail);
+            let failed = usize::from(!verdict.passed());
+            match checked.iter_mut().find(|known| known.label == *label) {
+                Some(known) => {
+                    known.checks += 1;
+                    known.failed += failed;
+                    if verdict.error > known.worst.error {
+                        known.worst = verdict;
+                    }
+                }
+                None => {
+                    let label = label.clone();
+                    checked.push(Checked { label, checks: 1, failed, worst: verdict });
+                }
+            }
+        }
+        progress((i + 1) as f64 / kernels.len() as f64);
+        if interrupted() {
+            return Err(Error::Interrupted);
+        }
+    }
+    Ok(checked)
+}
+
+/// Times each kernel, until interrupted.
+///
+/// # Errors
+/// [`Error::Gpu`] where the device fails.
+pub fn time(
+    gpu: &Gpu,
+    kernels: &[Kernel],
+    budget: &Budget,
+    progress: &dyn Fn(&str, f64),
+) -> Result<Vec<Timed>> {
+    let mut timed = Vec::new();
+    for (i, Kernel { label, case, variant }) in kernels.iter().enumerate() {
+        progress(label, i as f64 / kernels.len() as f64);
+        let ns = median(&time_variant(gpu, &case.op, &case.inputs, variant, budget)?);
+        let cost = case.problem().cost();
+        timed.push(Timed { label: label.clone(), case: case.name.clone(), ns, cost });
+        if interrupted() {
+            break;
+        }
+    }
+    Ok(timed)
+}

@@ -1,0 +1,233 @@
+//! Why a run's figures are to be doubted: kinds with figures, printed in one place.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::terms::{ClockFault, FaultCount};
+
+/// A reason to doubt a run's figures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Doubt {
+    /// Kernels were not checked.
+    Unverified,
+    /// A kernel is wrong, so that nothing was timed.
+    WrongKernels,
+    /// Steps are timed by the wall clock: the device has no timestamps, or faulty ones.
+    WallClock {
+        /// What is wrong with them; nothing where there are none.
+        faults: Vec<FaultCount>,
+    },
+    /// The wanted precision was not reached in the time given. Nothing is known of it in older records.
+    Unsettled {
+        /// Half-width of the median's 95 % interval as a share of it.
+        interval: Option<f64>,
+        /// What was wanted of it.
+        wanted: Option<f64>,
+    },
+    /// Step times moved while they were taken.
+    Drift {
+        /// Median of the later half over that of the earlier half, minus 1.
+        relative: f64,
+    },
+    /// Ops could not be timed.
+    NoProfile {
+        /// What is wrong with the timestamps.
+        faults: Vec<FaultCount>,
+    },
+    /// Op times are rounded.
+    RoundedProfile {
+        /// What is wrong with the timestamps.
+        faults: Vec<FaultCount>,
+    },
+    /// Much of a profiled step lies between ops; says nothing of the timed steps.
+    Gaps {
+        /// As a share of its span.
+        share: f64,
+    },
+    /// The loss is not a number after the timed steps.
+    Loss,
+    /// One that only another version of fathom knows.
+    Other {
+        /// In its words.
+        text: String,
+    },
+}
+
+impl Doubt {
+    /// Whether it concerns the step times, which comparisons are about.
+    pub fn concerns_steps(&self) -> bool {
+        !matches!(self, Self::Gaps { .. })
+    }
+
+    /// What several runs may have in common: without figures that are each run's own.
+    pub fn summary(&self) -> String {
+        match self {
+            Self::Drift { .. } => DRIFTED.into(),
+            other => other.to_string(),
+        }
+    }
+}
+
+const UNVERIFIED: &str = "UNVERIFIED: kernels were not checked (--no-verify)";
+const WRONG_KERNELS: &str = "kernels disagree with their references: not timed";
+const NO_TIMESTAMPS: &str = "no usable timestamps: wall time is used";
+const WALL_TIME: &str = ": wall time is used";
+const UNSETTLED: &str =
+    "the wanted precision was not reached in the time given (--time, --max-noise)";
+const DRIFTED: &str = "step times drifted";
+const NO_PROFILE: &str = "no profile: ";
+const PROFILE: &str = "profile: ";
+const GAPS: &str = " % of a profiled step lies between ops";
+const LOSS: &str = "the loss is no number after the timed steps";
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |faults: &[FaultCount]| {
+            faults.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        };
+        match self {
+            Self::Unverified => f.write_str(UNVERIFIED),
+            Self::WrongKernels => f.write_str(WRONG_KERNELS),
+            Self::WallClock { faults } if faults.is_empty() => f.write_str(NO_TIMESTAMPS),
+            Self::WallClock { faults } => write!(f, "{}{WALL_TIME}", list(faults)),
+            Self::Unsettled { .. } => f.write_str(UNSETTLED),
+            Self::Drift { relative } => write!(f, "{DRIFTED} by {:+.1} %", 100.0 * relative),
+            Self::NoProfile { faults } => write!(f, "{NO_PROFILE}{}", list(faults)),
+            Self::RoundedProfile { faults } => write!(f, "{PROFILE}{}", list(faults)),
+            Self::Gaps { share } => write!(f, "{:.1}{GAPS}", 100.0 * share),
+            Self::Loss => f.write_str(LOSS),
+            Self::Other { text } => f.write_str(text),
+        }
+    }
+}
+
+/// Doubts as a record holds them.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub(super) struct Written {
+    /// `ok`, or each reason to doubt the figures as a sentence.
+    validity: Vec<String>,
+    /// The same reasons with their figures; nothing in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    doubts: Option<Vec<Doubt>>,
+}
+
+/// Between a run's doubts and what a record holds of them, the one place that reads an older record's
+/// sentences.
+pub(super) mod written {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Doubt, Written, of_sentence};
+
+    pub(in crate::record) fn serialize<S: Serializer>(
+        doubts: &[Doubt],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let mut validity: Vec<_> = doubts.iter().map(ToString::to_string).collect();
+        if validity.is_empty() {
+            validity.push("ok".into());
+        }
+        Written { validity, doubts: Some(doubts.to_vec()) }.serialize(serializer)
+    }
+
+    pub(in crate::record) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<Doubt>, D::Error> {
+        let written = Written::deserialize(deserializer)?;
+        Ok(written.doubts.unwrap_or_else(|| {
+            written.validity.iter().filter(|text| *text != "ok").map(|t| of_sentence(t)).collect()
+        }))
+    }
+}
+
+/// What a sentence of a record from before `doubts` says.
+fn of_sentence(text: &str) -> Doubt {
+    let share =
+        |figure: &str| figure.trim_end_matches(" %").parse().map(|percent: f64| percent / 100.0);
+    let known = match text {
+        UNVERIFIED => Some(Doubt::Unverified),
+        WRONG_KERNELS => Some(Doubt::WrongKernels),
+        NO_TIMESTAMPS => Some(Doubt::WallClock { faults: Vec::new() }),
+        UNSETTLED => Some(Doubt::Unsettled { interval: None, wanted: None }),
+        LOSS => Some(Doubt::Loss),
+        _ => None,
+    };
+    let with_figure = || {
+        if let Some(faults) = text.strip_suffix(WALL_TIME) {
+            return Some(Doubt::WallClock { faults: faults_of(faults)? });
+        }
+        if let Some(faults) = text.strip_prefix(NO_PROFILE) {
+            return Some(Doubt::NoProfile { faults: faults_of(faults)? });
+        }
+        if let Some(faults) = text.strip_prefix(PROFILE) {
+            return Some(Doubt::RoundedProfile { faults: faults_of(faults)? });
+        }
+        if let Some(figure) = text.strip_prefix(DRIFTED).and_then(|t| t.strip_prefix(" by ")) {
+            return Some(Doubt::Drift { relative: share(figure).ok()? });
+        }
+        let figure = text.strip_suffix(GAPS)?;
+        Some(Doubt::Gaps { share: share(figure).ok()? })
+    };
+    known.or_else(with_figure).unwrap_or_else(|| Doubt::Other { text: text.into() })
+}
+
+/// `timestamps read as zero (3 pairs), timestamps are rounded (8 pairs)`.
+fn faults_of(text: &str) -> Option<Vec<FaultCount>> {
+    let of = |part: &str| {
+        let (what, pairs) = part.strip_suffix(" pairs)")?.split_once(" (")?;
+        let fault = ClockFault::ALL.into_iter().find(|fault| fault.text() == what)?;
+        Some(FaultCount { fault, pairs: pairs.parse().ok()? })
+    };
+    text.split(", ").map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Run, example};
+    use crate::terms::Mode;
+
+    fn every_kind() -> Vec<Doubt> {
+        let faults = vec![
+            FaultCount { fault: ClockFault::Zero, pairs: 3 },
+            FaultCount { fault: ClockFault::Coarse, pairs: 8 },
+        ];
+        vec![
+            Doubt::Unverified,
+            Doubt::WrongKernels,
+            Doubt::WallClock { faults: Vec::new() },
+            Doubt::WallClock { faults: faults.clone() },
+            Doubt::Unsettled { interval: None, wanted: None },
+            Doubt::Drift { relative: -0.105 },
+            Doubt::NoProfile { faults: faults.clone() },
+            Doubt::RoundedProfile { faults },
+            Doubt::Gaps { share: 0.126 },
+            Doubt::Loss,
+            Doubt::Other { text: "a doubt of another version".into() },
+        ]
+    }
+
+    #[test]
+    fn a_record_holds_each_doubt_as_a_sentence_and_with_its_figures() {
+        let mut run = example::run("speech", Mode::Train, &[1.0; 6]);
+        let json = serde_json::to_value(&run).unwrap();
+        assert_eq!((&json["validity"][0], &json["doubts"]), (&"ok".into(), &serde_json::json!([])));
+        run.doubts = every_kind();
+        let json = serde_json::to_string(&run).unwrap();
+        assert!(json.contains(r#""validity":["UNVERIFIED: kernels were"#), "{json}");
+        assert!(json.contains(r#"{"kind":"drift","relative":-0.105}"#), "{json}");
+        assert_eq!(serde_json::from_str::<Run>(&json).unwrap(), run);
+    }
+
+    #[test]
+    fn the_sentences_of_older_records_are_understood() {
+        let mut run = example::run("speech", Mode::Train, &[1.0; 6]);
+        run.doubts = every_kind();
+        let mut json = serde_json::to_value(&run).unwrap();
+        json.as_object_mut().unwrap().remove("doubts");
+        let read: Run = serde_json::from_value(json).unwrap();
+        assert_eq!(read, run);
+    }
+}

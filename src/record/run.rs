@@ -1,0 +1,370 @@
+//! One run of a record: a workload in one mode at one batch, and what was measured of it.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::stats::{Summary, quantile};
+use crate::terms::{Class, Mode, Phase, Preset, words};
+
+use super::doubt::{self, Doubt};
+
+/// What is run: records hold runs of the same key against each other.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RunKey {
+    /// `speech`.
+    pub workload: String,
+    /// Training or inference.
+    pub mode: Mode,
+    /// Samples in a batch.
+    pub batch: usize,
+}
+
+impl fmt::Display for RunKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} batch {}", self.workload, self.mode, self.batch)
+    }
+}
+
+/// A workload in one mode at one batch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Run {
+    /// `speech`.
+    pub workload: String,
+    /// Training or inference.
+    pub mode: Mode,
+    /// The model's size.
+    pub preset: Preset,
+    /// Samples in a batch.
+    pub batch: usize,
+    /// Every number of the model.
+    pub model: serde_json::Map<String, serde_json::Value>,
+    /// What the samples are.
+    pub data: String,
+    /// `sha256:` of the program: shaders, grids, parameters, bindings.
+    pub program: String,
+    /// Whether its kernels were verified.
+    pub verified: Verified,
+    /// Every reason to doubt its figures.
+    #[serde(flatten, with = "doubt::written")]
+    #[schemars(with = "doubt::Written")]
+    pub doubts: Vec<Doubt>,
+    /// Step times; nothing where verification failed.
+    pub timing: Option<Timing>,
+    /// Arithmetic of a step.
+    pub flops: u64,
+    /// Bytes of a step, each operand of an op once.
+    pub bytes: u64,
+    /// Values in the model's parameters.
+    pub parameters: u64,
+    /// Dispatches of a step.
+    pub dispatches: usize,
+    /// Loss after the timed steps, in training.
+    pub loss: Option<f64>,
+    /// Memory on the device.
+    pub memory: Memory,
+    /// From the graph to the first dispatch.
+    pub build_ns: f64,
+    /// Pipelines made for this run.
+    pub pipelines: usize,
+    /// Of that, making pipelines.
+    pub pipelines_ns: f64,
+    /// Making a batch on the host.
+    pub data_ns: f64,
+    /// Handing a batch to the device.
+    pub upload_ns: f64,
+    /// Where samples come from playing, in training: what the other parts of it take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub playing: Option<Playing>,
+    /// The profiled pass.
+    pub profile: Option<Profile>,
+    /// The ops, in order of execution.
+    pub ops: Vec<Op>,
+}
+
+/// What playing takes beside the updates, which are the timed steps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Playing {
+    /// A step of the game: four frames, drawing, preprocessing.
+    pub environment_ns: f64,
+    /// Choosing actions for a batch of states: upload, inference, reading back.
+    pub action_ns: f64,
+}
+
+words! {
+    /// How verification ended.
+    Status {
+        /// Every kernel lies within its bound.
+        Passed = "passed",
+        /// One does not: nothing was timed.
+        Failed = "failed",
+        /// It was switched off.
+        Unverified = "unverified",
+    }
+}
+
+/// What verification found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Verified {
+    /// Whether all kernels are right.
+    pub status: Status,
+    /// Kernels checked.
+    pub checked: usize,
+    /// Kernels within their bounds.
+    pub passed: usize,
+    /// Kernels checked at smaller sizes.
+    pub reduced: usize,
+    /// The kernel nearest to its bound, or furthest beyond.
+    pub worst: Option<Worst>,
+}
+
+/// The worst of a verification.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Worst {
+    /// The op.
+    pub label: String,
+    /// Its error as a share of the bound; nothing where it is not finite.
+    pub error: Option<f64>,
+    /// Where and how it is wrong; nothing where it is not, and in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+words! {
+    /// Where step times come from.
+    Clock {
+        /// The GPU's own timestamps.
+        Timestamps = "timestamps",
+        /// The wall clock, since there are no timestamps or they were faulty.
+        Wall = "wall",
+    }
+}
+
+/// Step times.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Timing {
+    /// Where `step_ns` comes from.
+    #[serde(rename = "source")]
+    pub clock: Clock,
+    /// Steps in a submission.
+    pub steps_per_submit: usize,
+    /// A step, one value a submission.
+    pub step_ns: Vec<f64>,
+    /// The same by the wall clock.
+    pub wall_ns: Vec<f64>,
+    /// Statistics of `step_ns`.
+    pub step: Statistics,
+    /// Median of `wall_ns`.
+    pub wall_median_ns: f64,
+    /// Encoding a step on the host.
+    pub encode_ns: f64,
+    /// Whether the wanted precision was reached.
+    pub settled: bool,
+}
+
+/// Statistics of samples.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Statistics {
+    /// Number of samples.
+    pub n: usize,
+    /// Middle.
+    pub median_ns: f64,
+    /// 95 % interval of the median.
+    pub ci95_ns: (f64, f64),
+    /// Least.
+    pub min_ns: f64,
+    /// Standard deviation over mean; nothing for a single sample.
+    pub cv: Option<f64>,
+    /// How many lie far from the rest.
+    pub outliers: usize,
+    /// Later half over earlier half, minus 1; nothing for a single sample.
+    pub drift: Option<f64>,
+}
+
+/// Memory on the device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Memory {
+    /// All buffers of the plan.
+    pub planned_bytes: u64,
+    /// Slots that temporary values share.
+    pub slots_bytes: u64,
+    /// What no plan could go below for them.
+    pub slots_bound_bytes: u64,
+}
+
+/// The profiled pass.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Profile {
+    /// Steps profiled.
+    pub steps: usize,
+    /// First op's start to last op's end.
+    pub span_ns: f64,
+    /// What of it lies between ops.
+    pub gaps_ns: f64,
+}
+
+/// One op of a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Op {
+    /// `dense1.matmul/tile[BM=64,BN=64,BK=16]`.
+    pub label: String,
+    /// Type: `matmul`.
+    pub op: String,
+    /// Of its type.
+    pub class: Class,
+    /// Its part of the step.
+    pub phase: Phase,
+    /// Dispatches it takes.
+    pub dispatches: usize,
+    /// Arithmetic.
+    pub flops: u64,
+    /// Operands, once each.
+    pub bytes: u64,
+    /// Types inside, where several ops are fused.
+    pub types: Vec<String>,
+    /// Its time; nothing without a profile.
+    pub ns: Option<OpTime>,
+}
+
+/// An op's time over the profiled steps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OpTime {
+    /// Middle.
+    pub median: f64,
+    /// Twentieth part.
+    pub p05: f64,
+    /// Nineteen twentieth parts.
+    pub p95: f64,
+    /// How steady it was; nothing in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steadiness: Option<Steadiness>,
+    /// Each step.
+    #[serde(default)]
+    pub samples: Vec<f64>,
+}
+
+/// How steady an op's time was over the profiled steps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Steadiness {
+    /// Steps it was timed in.
+    pub steps: usize,
+    /// Standard deviation over mean; nothing for a single step or a clock too coarse to see the op.
+    pub cv: Option<f64>,
+    /// Median of the later half over that of the earlier half, minus 1; nothing as for `cv`.
+    pub drift: Option<f64>,
+    /// Whether the 95 % intervals of the two halves' medians lie apart.
+    pub drift_significant: bool,
+}
+
+impl Run {
+    /// What was run.
+    pub fn key(&self) -> RunKey {
+        RunKey { workload: self.workload.clone(), mode: self.mode, batch: self.batch }
+    }
+
+    /// The median step in nanoseconds; nothing where it was not timed, as for all rates below.
+    pub fn step_ns(&self) -> Option<f64> {
+        self.timing.as_ref().map(|timing| timing.step.median_ns)
+    }
+
+    /// Half-width of the median's 95 % interval as a share of it.
+    pub fn noise(&self) -> Option<f64> {
+        self.timing.as_ref().map(|timing| timing.step.noise())
+    }
+
+    /// Samples trained with or inferred from in a second.
+    pub fn samples_per_s(&self) -> Option<f64> {
+        self.step_ns().map(|ns| self.batch as f64 / ns * 1e9)
+    }
+
+    /// Operations a second.
+    pub fn flop_per_s(&self) -> Option<f64> {
+        self.step_ns().map(|ns| self.flops as f64 / ns * 1e9)
+    }
+
+    /// Share of the profiled span that lies between ops; nothing without a profile.
+    pub fn gap_share(&self) -> Option<f64> {
+        self.profile.as_ref().map(|profile| profile.gaps_ns / profile.span_ns)
+    }
+
+    /// Why it is no measurement of a verified model, in two words; nothing where it is one.
+    pub fn why_not_counted(&self) -> Option<&'static str> {
+        match self.verified.status {
+            Status::Passed if self.timing.is_some() => None,
+            Status::Passed => Some("not timed"),
+            Status::Failed => Some("verification failed"),
+            Status::Unverified => Some("unverified"),
+        }
+    }
+}
+
+impl Statistics {
+    /// Sums up the samples, which are in the order in which they were taken.
+    pub fn of(samples_ns: &[f64]) -> Self {
+        let summary = Summary::of(samples_ns);
+        Self {
+            n: summary.n,
+            median_ns: summary.median,
+            ci95_ns: summary.ci95,
+            min_ns: summary.min,
+            cv: finite(summary.cv),
+            outliers: summary.outliers,
+            drift: finite(summary.drift.relative),
+        }
+    }
+
+    /// Half-width of the median's 95 % interval as a share of it.
+    pub fn noise(&self) -> f64 {
+        (self.ci95_ns.1 - self.ci95_ns.0) / 2.0 / self.median_ns
+    }
+}
+
+impl OpTime {
+    /// Of an op's nanoseconds in each profiled step.
+    pub fn of(samples_ns: Vec<f64>) -> Self {
+        let summary = Summary::of(&samples_ns);
+        Self {
+            median: summary.median,
+            p05: quantile(&samples_ns, 0.05),
+            p95: quantile(&samples_ns, 0.95),
+            steadiness: Some(Steadiness {
+                steps: summary.n,
+                cv: finite(summary.cv),
+                drift: finite(summary.drift.relative),
+                drift_significant: summary.drift.significant,
+            }),
+            samples: samples_ns,
+        }
+    }
+}
+
+impl Verified {
+    /// Where verification was switched off.
+    pub fn nothing() -> Self {
+        Self { status: Status::Unverified, checked: 0, passed: 0, reduced: 0, worst: None }
+    }
+
+    /// The kernel furthest beyond its bound, where one is.
+    pub fn wrong(&self) -> Option<&Worst> {
+        self.worst.as_ref().filter(|_| self.status == Status::Failed)
+    }
+}
+
+impl fmt::Display for Worst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.label, self.detail.as_deref().unwrap_or("beyond its bound"))
+    }
+}
+
+/// What JSON can hold: it has no word for what is not a number.
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
+impl Op {
+    /// Its median time; nothing without a profile.
+    pub fn median_ns(&self) -> Option<f64> {
+        self.ns.as_ref().map(|ns| ns.median)
+    }
+}

@@ -1,0 +1,30 @@
+//! Pictures from the plain data of an analysis: SVG for the page, characters for a terminal.
+
+use serde::Serialize;
+
+pub(super) mod bars;
+pub(super) mod dendrogram;
+pub(super) mod distances;
+pub(super) mod profile;
+pub(super) mod scaling;
+mod svg;
+
+/// A picture of the page.
+#[derive(Debug, Clone, Serialize)]
+pub struct Chart {
+    title: String,
+    svg: String,
+    note: String,
+}
+
+impl Chart {
+    /// An SVG element under its title.
+    pub(super) fn new(title: impl Into<String>, svg: String) -> Self {
+        Self { title: title.into(), svg, note: String::new() }
+    }
+
+    /// A remark below it.
+    pub(super) fn note(self, note: impl Into<String>) -> Self {
+        Self { note: note.into(), ..self }
+    }
+}

@@ -1,0 +1,127 @@
+//! One run taken apart: how its op types add up, and where its ops lie under the roof.
+
+use crate::analysis::profile::{OpPlace, TypeTime};
+use crate::record::Peaks;
+use crate::report::number::{byte_rate, digits, duration_ns, flop_rate, percent};
+
+use super::svg::{Anchor, Scale, Svg, WIDTH};
+
+/// How fast the shares add up, the longest types first.
+pub(in crate::report) fn dominance(types: &[TypeTime], to_dominance: usize) -> String {
+    let (left, top, bottom) = (44.0, 10.0, 180.0);
+    let mut svg = Svg::new(
+        220.0,
+        &format!("Cumulative share of time by op types: {to_dominance} types reach 90 %"),
+    );
+    let x = Scale::linear((0.0, types.len() as f64), (left, WIDTH - 10.0));
+    let y = Scale::linear((0.0, 1.0), (bottom, top));
+    for share in [0.0, 0.5, 0.9, 1.0] {
+        let style = if share == 0.9 { "mark" } else { "grid" };
+        svg.line((left, y.at(share)), (WIDTH - 10.0, y.at(share)), style);
+        let label = format!("{:.0} %", share * 100.0);
+        svg.text((left - 6.0, y.at(share) + 4.0), Anchor::End, "axis", &label);
+    }
+    let mut points = vec![(x.at(0.0), y.at(0.0))];
+    points
+        .extend(types.iter().enumerate().map(|(i, t)| (x.at(i as f64 + 1.0), y.at(t.cumulative))));
+    svg.path(&points, "curve");
+    for (i, kind) in types.iter().enumerate() {
+        let at = (x.at(i as f64 + 1.0), y.at(kind.cumulative));
+        let tip = format!(
+            "{} of {}: with {} {} ({} alone)",
+            i + 1,
+            types.len(),
+            kind.name,
+            percent(kind.cumulative),
+            percent(kind.share)
+        );
+        let style = if i + 1 == to_dominance { "point reached" } else { "point" };
+        svg.dot(at, if i + 1 == to_dominance { 5.0 } else { 3.5 }, style, &tip);
+    }
+    svg.text((left, bottom + 18.0), Anchor::Start, "axis", "0");
+    let middle = (f64::midpoint(left, WIDTH), bottom + 34.0);
+    svg.text(middle, Anchor::Middle, "axis", "op types, the longest first");
+    svg.text((WIDTH - 10.0, bottom + 18.0), Anchor::End, "axis", &types.len().to_string());
+    svg.finish()
+}
+
+/// Each op by arithmetic intensity and rate, under the ceilings (Williams, Waterman, Patterson 2009). The
+/// mark of an op is its class's letter. With how many ops have no place: no arithmetic, or no time seen.
+pub(in crate::report) fn roofline(ops: &[OpPlace], peaks: &Peaks) -> (String, usize) {
+    let placed: Vec<_> = ops
+        .iter()
+        .filter_map(|op| {
+            let at = (op.roofline.intensity?, op.roofline.flop_per_s?);
+            (at.0 > 0.0 && at.1 > 0.0).then_some((op, at))
+        })
+        .collect();
+    let ridge = peaks.fma_f32_flop_per_s / peaks.copy_bytes_per_s;
+    let ends = |values: Vec<f64>| {
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(0.0, f64::max);
+        (10f64.powf(low.log10().floor()), 10f64.powf(high.log10().ceil()))
+    };
+    let across = ends(placed.iter().map(|(_, at)| at.0).chain([ridge, ridge * 4.0]).collect());
+    let up = ends(placed.iter().map(|(_, at)| at.1).chain([peaks.fma_f32_flop_per_s]).collect());
+    let (left, top, right, bottom) = (84.0, 10.0, WIDTH - 10.0, 250.0);
+    let (x, y) = (Scale::logarithmic(across, (left, right)), Scale::logarithmic(up, (bottom, top)));
+    let mut svg = Svg::new(
+        292.0,
+        &format!(
+            "Roofline: {} ops by operations a byte and operations a second under {} and {}",
+            placed.len(),
+            flop_rate(peaks.fma_f32_flop_per_s),
+            byte_rate(peaks.copy_bytes_per_s)
+        ),
+    );
+    for value in decades(up) {
+        svg.line((left, y.at(value)), (right, y.at(value)), "grid");
+        svg.text((left - 6.0, y.at(value) + 4.0), Anchor::End, "axis", &short(value, "FLOP/s"));
+    }
+    for value in decades(across) {
+        svg.line((x.at(value), top), (x.at(value), bottom), "grid");
+        svg.text((x.at(value), bottom + 17.0), Anchor::Middle, "axis", &short(value, ""));
+    }
+    let middle = (f64::midpoint(left, right), bottom + 35.0);
+    svg.text(middle, Anchor::Middle, "axis", "FLOP a byte");
+    // Where the slope enters the picture: at its left edge, or at its lower one.
+    let low = across.0.max(up.0 / peaks.copy_bytes_per_s);
+    let roof = [
+        (x.at(low), y.at(low * peaks.copy_bytes_per_s)),
+        (x.at(ridge), y.at(peaks.fma_f32_flop_per_s)),
+        (right, y.at(peaks.fma_f32_flop_per_s)),
+    ];
+    svg.path(&roof, "roof");
+    for (op, at) in &placed {
+        let place = (x.at(at.0), y.at(at.1));
+        let tip = format!(
+            "{}: {} FLOP a byte, {}, {} of its roof, {}",
+            op.label,
+            digits(at.0),
+            flop_rate(at.1),
+            op.roofline.of_roof.map_or("unknown share".into(), percent),
+            duration_ns(op.ns)
+        );
+        svg.dot(place, 7.5, &format!("class-{}", op.class), &tip);
+        let below = (place.0, place.1 + 3.8);
+        svg.text(below, Anchor::Middle, "on-class small", &op.class.to_string());
+    }
+    (svg.finish(), ops.len() - placed.len())
+}
+
+fn decades((from, to): (f64, f64)) -> impl Iterator<Item = f64> {
+    let (first, last) = (from.log10().round() as i32, to.log10().round() as i32);
+    // Not more lines than can be read.
+    let step = ((last - first) / 6 + 1).max(1) as usize;
+    (first..=last).step_by(step).map(|power| 10f64.powi(power))
+}
+
+/// A power of ten with its prefix.
+fn short(value: f64, unit: &str) -> String {
+    let prefixes = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
+    let large = prefixes.iter().find(|(size, _)| value >= *size * 0.999);
+    let (size, prefix) = large.filter(|_| !unit.is_empty()).copied().unwrap_or((1.0, ""));
+    let number = value / size;
+    let number = if number >= 1.0 { format!("{number:.0}") } else { format!("{number}") };
+    format!("{number} {prefix}{unit}").trim_end().to_string()
+}

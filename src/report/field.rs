@@ -1,0 +1,139 @@
+//! What a table holds at one place.
+
+use serde_json::Value;
+
+use crate::record::{Precision, Status};
+use crate::terms::{Backend, Class, DeviceKind, Mode, Phase, Preset};
+
+use super::column::{Column, Kind};
+
+/// A word, a figure in its base unit, or nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Field {
+    /// Nothing: a dash for people, a null for programs. So is a figure that is not a number.
+    Missing,
+    /// Words.
+    Text(String),
+    /// A whole number.
+    Count(u64),
+    /// A figure.
+    Number(f64),
+    /// A figure of another kind than its column's: rows may be of different things.
+    Figure(f64, Kind),
+    /// A figure with an interval around it.
+    Interval {
+        /// The figure.
+        value: f64,
+        /// Lower end.
+        low: f64,
+        /// Upper end.
+        high: f64,
+    },
+}
+
+/// A row's fields, each from what it shows: words, numbers, or an `Option` of one.
+#[macro_export]
+macro_rules! fields {
+    ($($field:expr),* $(,)?) => { [$($crate::report::table::Field::from($field)),*] };
+}
+
+impl Field {
+    /// For people.
+    pub(super) fn shown(&self, column: &Column) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Interval { value, low, high } => column.show_interval(*value, *low, *high),
+            Self::Figure(value, kind) => kind.show(*value),
+            _ => self.figure().map_or_else(|| "-".into(), |value| column.show(value)),
+        }
+    }
+
+    /// For programs: as many values as the column has names.
+    pub(super) fn values(&self, column: &Column) -> Vec<Value> {
+        match self {
+            Self::Missing => vec![Value::Null; column.names().len()],
+            Self::Text(text) => vec![Value::from(text.as_str())],
+            Self::Count(count) => vec![Value::from(*count)],
+            Self::Number(value) | Self::Figure(value, _) => vec![Value::from(*value)],
+            Self::Interval { value, low, high } => [*value, *low, *high].map(Value::from).into(),
+        }
+    }
+
+    /// The figure, if it is one.
+    pub(super) fn figure(&self) -> Option<f64> {
+        match self {
+            Self::Missing | Self::Text(_) => None,
+            Self::Count(count) => Some(*count as f64),
+            Self::Number(value) | Self::Figure(value, _) | Self::Interval { value, .. } => {
+                value.is_finite().then_some(*value)
+            }
+        }
+    }
+}
+
+impl From<&str> for Field {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+/// The words that records and the engine share.
+macro_rules! from_words {
+    ($($words:ty),*) => {$(
+        impl From<$words> for Field {
+            fn from(word: $words) -> Self {
+                Self::from(word.name())
+            }
+        }
+    )*};
+}
+
+from_words!(Backend, Class, DeviceKind, Mode, Phase, Precision, Preset, Status);
+
+impl From<String> for Field {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&String> for Field {
+    fn from(text: &String) -> Self {
+        Self::Text(text.clone())
+    }
+}
+
+impl From<char> for Field {
+    fn from(letter: char) -> Self {
+        Self::Text(letter.into())
+    }
+}
+
+impl From<bool> for Field {
+    fn from(holds: bool) -> Self {
+        Self::from(if holds { "yes" } else { "no" })
+    }
+}
+
+impl From<u64> for Field {
+    fn from(count: u64) -> Self {
+        Self::Count(count)
+    }
+}
+
+impl From<usize> for Field {
+    fn from(count: usize) -> Self {
+        Self::Count(count as u64)
+    }
+}
+
+impl From<f64> for Field {
+    fn from(value: f64) -> Self {
+        Self::Number(value)
+    }
+}
+
+impl<T: Into<Field>> From<Option<T>> for Field {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Missing, Into::into)
+    }
+}

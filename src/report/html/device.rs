@@ -1,0 +1,68 @@
+//! The devices of a page.
+
+use serde::Serialize;
+
+use crate::record::Record;
+use crate::report::number::{byte_rate, bytes, duration_ns, flop_rate};
+
+/// A device and what was measured of it.
+#[derive(Debug, Serialize)]
+pub(super) struct Device {
+    name: String,
+    rows: Vec<(&'static str, String)>,
+}
+
+/// The devices of all records, each with the figures of its newest.
+pub(super) fn devices(records: &[Record]) -> Vec<Device> {
+    let mut newest: Vec<&Record> = Vec::new();
+    for record in records {
+        let same = |known: &&mut &Record| {
+            (&known.device.name, &known.device.backend)
+                == (&record.device.name, &record.device.backend)
+        };
+        match newest.iter_mut().find(same) {
+            Some(known) if known.created < record.created => *known = record,
+            Some(_) => {}
+            None => newest.push(record),
+        }
+    }
+    newest.into_iter().map(device).collect()
+}
+
+fn device(record: &Record) -> Device {
+    let (device, peaks) = (&record.device, &record.peaks);
+    let kind = if device.software { " (runs on the CPU)" } else { "" };
+    let limits = &device.limits;
+    Device {
+        name: device.name.clone(),
+        rows: vec![
+            ("driver", format!("{}, {}", device.driver, device.backend)),
+            ("kind", format!("{}{kind}", device.kind)),
+            ("FMA ceiling", flop_rate(peaks.fma_f32_flop_per_s)),
+            ("copy ceiling", byte_rate(peaks.copy_bytes_per_s)),
+            ("empty dispatch", duration_ns(peaks.launch_ns)),
+            ("largest binding", bytes(limits.max_binding_bytes as f64)),
+            (
+                "host",
+                format!(
+                    "{}, {}",
+                    record.host.cpu.as_deref().unwrap_or("unknown CPU"),
+                    record.host.os
+                ),
+            ),
+            // To the second.
+            (
+                "measured",
+                format!("{}Z", record.created.split(['.', 'Z']).next().unwrap_or_default())
+                    .replace('T', " "),
+            ),
+            (
+                "by",
+                format!(
+                    "fathom {} ({}), wgpu {}",
+                    record.tool.version, record.tool.git, record.tool.wgpu
+                ),
+            ),
+        ],
+    }
+}

@@ -1,0 +1,317 @@
+//! A section for each thing that records tell: its tables, its words and its charts, laid out once for every
+//! form. [`ANALYSES`] is the list that `fathom analyze`, its help and the page go by.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::analysis::Cell;
+use crate::analysis::similarity::Linkage;
+use crate::error::Result;
+use crate::fields;
+use crate::record::Record;
+use crate::terms::Mode;
+
+use super::Format;
+use super::chart::Chart;
+use super::column::{Column, count, text};
+use super::table::{Field, Grid, Table};
+
+pub mod compare;
+pub mod headline;
+pub mod modes;
+pub mod peaks;
+pub mod profile;
+pub mod scaling;
+pub mod score;
+pub mod similarity;
+pub mod stationarity;
+pub mod training;
+
+/// A table with what people need around it.
+#[derive(Debug, Clone)]
+pub struct Section {
+    /// What programs know it by; sections of one key have the same columns.
+    key: &'static str,
+    title: String,
+    table: Table,
+    /// A picture in characters, below the table.
+    drawing: String,
+    /// Pictures of the page.
+    charts: Vec<Chart>,
+    notes: Vec<String>,
+    /// Of a single run: the page folds it.
+    is_detail: bool,
+}
+
+/// A section as the page's template takes it.
+#[derive(Debug, Serialize)]
+pub(super) struct Part {
+    title: String,
+    charts: Vec<Chart>,
+    table: Grid,
+    notes: Vec<String>,
+    is_detail: bool,
+}
+
+/// What may be chosen of the analyses.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Modes whose workloads are compared with each other.
+    pub modes: Vec<Mode>,
+    /// How clusters of workloads are compared.
+    pub linkage: Linkage,
+    /// Every op by itself, not only op types.
+    pub ops: bool,
+}
+
+/// A question that records answer.
+#[derive(Debug)]
+pub struct Analysis {
+    /// Its word on the command line, and its place on the page.
+    pub name: &'static str,
+    /// Its heading on the page.
+    pub heading: &'static str,
+    /// How its charts are read.
+    pub charts: &'static str,
+    /// What records must have for it.
+    pub needs: &'static str,
+    /// What must be run where no record is given.
+    pub sample: Sample,
+    /// What the records tell; nothing where they lack what it needs.
+    pub sections: fn(&[Record], &Options) -> Vec<Section>,
+}
+
+/// What an analysis needs to be run for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sample {
+    /// Timed runs.
+    Timed,
+    /// Runs with a profile of so many steps at least.
+    Profiled(usize),
+    /// Runs with a profile over several thread counts and batches.
+    Varied,
+}
+
+/// Every analysis, in the order in which they are shown.
+pub const ANALYSES: [&Analysis; 5] = [
+    &profile::ANALYSIS,
+    &stationarity::ANALYSIS,
+    &similarity::ANALYSIS,
+    &modes::ANALYSIS,
+    &scaling::ANALYSIS,
+];
+
+/// Their names, as a sentence lists them.
+pub fn names() -> String {
+    ANALYSES.map(|analysis| analysis.name).join(", ")
+}
+
+impl Section {
+    /// A table without drawing or remarks.
+    fn new(key: &'static str, title: impl Into<String>, table: Table) -> Self {
+        Self {
+            key,
+            title: title.into(),
+            table,
+            drawing: String::new(),
+            charts: Vec::new(),
+            notes: Vec::new(),
+            is_detail: false,
+        }
+    }
+
+    /// Adds a remark.
+    fn note(mut self, text: impl Into<String>) -> Self {
+        self.notes.push(text.into());
+        self
+    }
+
+    /// Adds a picture.
+    fn chart(mut self, chart: Chart) -> Self {
+        self.charts.push(chart);
+        self
+    }
+
+    /// Marks it as of a single run.
+    fn detail(self) -> Self {
+        Self { is_detail: true, ..self }
+    }
+
+    /// Said once of figures by op type in which a fused run has a part.
+    fn note_fusion<'a>(self, cells: impl IntoIterator<Item = &'a Cell>) -> Self {
+        if !cells.into_iter().any(|cell| cell.fused) {
+            return self;
+        }
+        self.note(
+            "fused: elementwise ops that were merged into a neighbour count as that neighbour; `--no-fuse` when \
+             the record is made gives the paper's view",
+        )
+    }
+
+    fn drawn(&self, format: Format) -> String {
+        // Markdown wants a table, and each remark, apart.
+        let (heading, apart, fence) =
+            if format == Format::Md { ("## ", "\n", "```\n") } else { ("", "", "") };
+        let mut text = format!("{heading}{}\n{apart}{}", self.title, self.table.drawn(format));
+        if !self.drawing.is_empty() {
+            text += &format!("\n{fence}{}{fence}", self.drawing);
+        }
+        for note in &self.notes {
+            text += &format!("{apart}{note}\n");
+        }
+        text
+    }
+
+    /// For the page.
+    pub(super) fn part(self) -> Part {
+        Part {
+            title: self.title,
+            charts: self.charts,
+            table: self.table.grid(),
+            notes: self.notes,
+            is_detail: self.is_detail,
+        }
+    }
+}
+
+/// All sections in a form. `csv`: the tables one after the other, a blank line between those of different
+/// keys. `json`: an object with a list for each key. `jsonl`: each row with its key as `table`.
+///
+/// # Errors
+/// As [`Table::render`].
+pub fn render(sections: &[Section], format: Format) -> Result<String> {
+    let mut text = String::new();
+    match format {
+        Format::Table | Format::Md => {
+            let drawn: Vec<String> = sections.iter().map(|section| section.drawn(format)).collect();
+            text = drawn.join("\n");
+        }
+        Format::Csv => {
+            let mut last = None;
+            for section in sections {
+                let goes_on = last == Some(section.key);
+                text += if goes_on || text.is_empty() { "" } else { "\n" };
+                text += &section.table.csv(!goes_on)?;
+                last = Some(section.key);
+            }
+        }
+        Format::Json => {
+            let mut lists = Map::new();
+            for section in sections {
+                let list = lists.entry(section.key).or_insert_with(|| Value::Array(Vec::new()));
+                if let Value::Array(list) = list {
+                    list.extend(section.table.objects());
+                }
+            }
+            text = format!("{:#}\n", Value::Object(lists));
+        }
+        Format::Jsonl => {
+            for section in sections {
+                for mut row in section.table.objects() {
+                    row["table"] = Value::from(section.key);
+                    text += &format!("{row}\n");
+                }
+            }
+        }
+    }
+    Ok(text)
+}
+
+/// The columns that say for programs which run a row is of, and then a table's own; people read it in the
+/// title.
+fn with_context(columns: impl IntoIterator<Item = Column>) -> Table {
+    let context = [
+        text("device"),
+        count("threads"),
+        text("workload"),
+        text("mode"),
+        text("preset"),
+        count("batch"),
+        text("fused"),
+    ];
+    Table::new(context.map(Column::programs).into_iter().chain(columns))
+}
+
+/// Fields of the columns of [`with_context`].
+fn context(cell: &Cell) -> [Field; 7] {
+    fields![
+        &cell.device,
+        cell.threads,
+        &cell.workload,
+        cell.mode,
+        cell.preset,
+        cell.batch,
+        cell.fused
+    ]
+}
+
+/// The same where people read which workload, mode and batch, and on the page which device.
+fn overview(columns: impl IntoIterator<Item = Column>) -> Table {
+    let context = [
+        text("device").wide(),
+        count("threads").programs(),
+        text("workload"),
+        text("mode"),
+        text("preset").programs(),
+        count("batch"),
+        text("fused").programs(),
+    ];
+    Table::new(context.into_iter().chain(columns))
+}
+
+/// `speech train batch 4`.
+fn title(cell: &Cell) -> String {
+    format!("{} {} batch {}", cell.workload, cell.mode, cell.batch)
+}
+
+/// `llvmpipe (vulkan), 2 threads, preset tiny, fused`.
+fn place(cell: &Cell) -> String {
+    let threads = match cell.threads {
+        Some(1) => ", 1 thread".to_string(),
+        Some(n) => format!(", {n} threads"),
+        None => String::new(),
+    };
+    let fused = if cell.fused { "fused" } else { "not fused" };
+    format!("{} ({}){threads}, preset {}, {fused}", cell.device, cell.backend, cell.preset)
+}
+
+/// The places of some runs, each once.
+fn places<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> String {
+    let mut places: Vec<String> = cells.into_iter().map(place).collect();
+    places.dedup();
+    places.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_tells_the_tables_apart() {
+        let section = |key, word: &str| {
+            let mut table = Table::new([text("name")]);
+            table.row(fields![word]);
+            Section::new(key, format!("about {word}"), table).note("so it is")
+        };
+        let sections = [section("a", "x"), section("a", "y"), section("b", "z")];
+        let form = |format| render(&sections, format).unwrap();
+        assert_eq!(form(Format::Csv), "name\nx\ny\n\nname\nz\n");
+        assert_eq!(form(Format::Jsonl).lines().next(), Some("{\"name\":\"x\",\"table\":\"a\"}"));
+        let json: Value = serde_json::from_str(&form(Format::Json)).unwrap();
+        assert_eq!(json["a"][1]["name"], "y");
+        assert_eq!(json["b"][0]["name"], "z");
+        for format in [Format::Table, Format::Md] {
+            let text = form(format);
+            for expected in ["about x", "about z", "so it is"] {
+                assert!(text.contains(expected), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_analysis_has_a_name_of_its_own() {
+        for (i, analysis) in ANALYSES.iter().enumerate() {
+            assert!(ANALYSES[..i].iter().all(|earlier| earlier.name != analysis.name));
+        }
+    }
+}

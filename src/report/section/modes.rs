@@ -1,0 +1,101 @@
+//! Training against inference: one table for all adapters, a chart for each workload.
+
+use crate::analysis::modes::{self, Interval, ModeRow, Modes};
+use crate::fields;
+use crate::record::Record;
+use crate::report::chart::Chart;
+use crate::report::chart::bars::{Bar, bars};
+use crate::report::column::Kind::{Digits, Duration};
+use crate::report::column::{count, number, text};
+use crate::report::number::duration_ns;
+use crate::report::table::{Field, Table};
+
+use super::{Analysis, Options, Sample, Section};
+
+/// What training takes beyond inference.
+pub const ANALYSIS: Analysis = Analysis {
+    name: "modes",
+    heading: "Training against inference",
+    charts: "Solid bars are training, hatched ones inference; whiskers are 95 % intervals.",
+    needs: "a timed run",
+    sample: Sample::Timed,
+    sections,
+};
+
+fn sections(records: &[Record], _: &Options) -> Vec<Section> {
+    modes::modes(records).iter().map(section).collect()
+}
+
+fn section(modes: &Modes) -> Section {
+    let mut table = Table::new([
+        text("device"),
+        text("backend").programs(),
+        text("workload"),
+        text("preset").wide(),
+        count("batch"),
+        text("fused").programs(),
+        number("train", "train_ns", Duration).half_width(),
+        number("infer", "infer_ns", Duration).half_width(),
+        number("infer / train", "infer_over_train", Digits).ends(),
+        number("train, normalised", "train_normalised", Digits).ends(),
+        number("infer, normalised", "infer_normalised", Digits).ends(),
+    ]);
+    for row in &modes.rows {
+        table.row(fields![
+            &row.device,
+            row.backend,
+            &row.workload,
+            row.preset,
+            row.batch,
+            row.fused,
+            row.train_ns,
+            row.infer_ns,
+            row.infer_over_train,
+            row.train_normalised,
+            row.infer_normalised
+        ]);
+    }
+    let heading = "Training against inference, a step";
+    let section = Section::new("modes", heading, table).note(format!(
+        "normalised: divided by the workload's training time on {}, as in the paper's figure; times with their 95 % \
+         interval, ratios [from .. to] at 90 % or better",
+        modes.base
+    ));
+    let mut workloads: Vec<&str> = Vec::new();
+    for row in &modes.rows {
+        if !workloads.contains(&row.workload.as_str()) {
+            workloads.push(&row.workload);
+        }
+    }
+    workloads.iter().fold(section, |section, workload| section.chart(chart(modes, workload)))
+}
+
+impl From<Interval> for Field {
+    fn from(Interval { value, low, high }: Interval) -> Self {
+        Self::Interval { value, low, high }
+    }
+}
+
+/// The steps of a workload: on each adapter and batch training, then inference.
+fn chart(modes: &Modes, workload: &str) -> Chart {
+    let several = modes.rows.iter().any(|row| row.device != modes.rows[0].device);
+    let pair = |row: &ModeRow| {
+        let batch = format!("batch {}", row.batch);
+        let place = if several { format!("{}, {batch}", row.device) } else { batch };
+        let bar = |(mode, style, interval): (&str, &str, Option<Interval>)| {
+            let interval = interval?;
+            Some(Bar {
+                label: format!("{mode}, {place}"),
+                value: interval.value,
+                interval: Some((interval.low, interval.high)),
+                style: style.into(),
+                shown: duration_ns(interval.value),
+            })
+        };
+        let both = [("train", "bar", row.train_ns), ("infer", "bar other", row.infer_ns)];
+        both.into_iter().filter_map(bar).collect::<Vec<_>>()
+    };
+    let rows = modes.rows.iter().filter(|row| row.workload == workload);
+    let label = format!("{workload}: a step of training and of inference");
+    Chart::new(workload, bars(&label, &rows.flat_map(pair).collect::<Vec<_>>()))
+}

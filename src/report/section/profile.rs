@@ -1,0 +1,227 @@
+//! Where time goes: an overview of all runs, then each run's op types, and its ops where they are asked for.
+
+use crate::analysis::profile::{self, Bound, CellProfile, Roofline};
+use crate::fields;
+use crate::record::{Peaks, Record};
+use crate::report::chart::bars::{Bar, bars, classes};
+use crate::report::chart::{Chart, profile as chart};
+use crate::report::column::Kind::{ByteRate, Bytes, Digits, Duration, FlopRate, Percent};
+use crate::report::column::{Column, count, number, text};
+use crate::report::number::{byte_rate, digits, duration_ns, flop_rate, percent};
+use crate::report::table::Field;
+use crate::terms::Class;
+
+use super::{Analysis, Options, Sample, Section, context, overview, places, title, with_context};
+
+/// Where time goes.
+pub const ANALYSIS: Analysis = Analysis {
+    name: "profile",
+    heading: "Where time goes",
+    charts: "Colours are the paper's seven classes of operation, named above.",
+    needs: "a run with a profile (no --no-profile, a device with timestamps)",
+    sample: Sample::Profiled(1),
+    sections,
+};
+
+/// Types named in the overview.
+const NAMED: usize = 3;
+
+/// Ops in the chart of the longest.
+const LONGEST: usize = 10;
+
+fn sections(records: &[Record], options: &Options) -> Vec<Section> {
+    let profiles: Vec<(&Record, CellProfile)> = records
+        .iter()
+        .flat_map(|record| profile::profile(record).into_iter().map(move |p| (record, p)))
+        .collect();
+    if profiles.is_empty() {
+        return Vec::new();
+    }
+    let mut sections = vec![all_runs(&profiles)];
+    sections.extend(profiles.iter().map(|(record, profile)| types(profile, &record.peaks)));
+    if options.ops {
+        sections.extend(profiles.iter().map(|(_, profile)| ops(profile)));
+    }
+    sections
+}
+
+fn all_runs(profiles: &[(&Record, CellProfile)]) -> Section {
+    let head = [count("types"), count("to 90 %").named("to_90")];
+    let tail = [
+        number("gaps", "gap_share", Percent),
+        number("step", "span_ns", Duration),
+        number("planned", "planned_bytes", Bytes),
+        number("peak", "peak_bytes", Bytes),
+        text("longest"),
+    ];
+    let letters = Class::ALL.iter().map(|class| {
+        let letter = class.letter().to_string();
+        number(letter.clone(), letter, Percent)
+    });
+    let mut table = overview(head.into_iter().chain(letters).chain(tail));
+    let mut stacks = Vec::new();
+    for (_, profile) in profiles {
+        let longest: Vec<_> = profile
+            .types
+            .iter()
+            .take(NAMED)
+            .map(|t| format!("{} {:.0} %", t.name, 100.0 * t.share))
+            .collect();
+        let head = fields![profile.types.len(), profile.to_dominance];
+        let tail = fields![
+            profile.gap_share,
+            profile.span_ns,
+            profile.planned_bytes,
+            profile.peak_bytes,
+            longest.join(", ")
+        ];
+        let shares = profile.classes.iter().map(|class| Field::from(class.share));
+        let row = context(&profile.cell).into_iter().chain(head).chain(shares).chain(tail);
+        table.row(row);
+        stacks.push((title(&profile.cell), profile.classes.as_slice()));
+    }
+    let names: Vec<_> =
+        Class::ALL.iter().map(|class| format!("{class} {}", class.title())).collect();
+    let cells = || profiles.iter().map(|(_, profile)| &profile.cell);
+    let heading = format!("Where time goes: {}", places(cells()));
+    Section::new("profile", heading, table)
+        .chart(Chart::new("Share of time by class", classes(&stacks)))
+        .note(format!("shares of the ops' time; {}", names.join(", ")))
+        .note(
+            "to 90 %: op types that together take nine tenths of it; gaps: share of a profiled step between ops; \
+             planned: all buffers; peak: what is alive at the fullest moment, the least any plan needs",
+        )
+        .note_fusion(cells())
+}
+
+/// The columns of a [`Roofline`].
+fn roofline_columns() -> [Column; 6] {
+    [
+        number("FLOP/byte", "flop_per_byte", Digits),
+        number("rate", "flop_per_s", FlopRate),
+        number("bandwidth", "bytes_per_s", ByteRate),
+        text("bound"),
+        number("of roof", "of_roof", Percent),
+        count("flops").programs(),
+    ]
+}
+
+fn roofline_fields(roofline: &Roofline) -> [Field; 6] {
+    let bound = match roofline.bound {
+        Bound::Memory => "memory",
+        Bound::Compute => "compute",
+    };
+    fields![
+        roofline.intensity,
+        roofline.flop_per_s,
+        roofline.bytes_per_s,
+        bound,
+        roofline.of_roof,
+        roofline.flops
+    ]
+}
+
+fn types(profile: &CellProfile, peaks: &Peaks) -> Section {
+    let columns = [
+        text("type"),
+        text("class"),
+        count("calls"),
+        count("fused").named("fused_calls"),
+        number("time", "time_ns", Duration),
+        number("share", "share", Percent),
+        number("sum", "cumulative", Percent),
+    ];
+    let mut table = with_context(columns.into_iter().chain(roofline_columns()));
+    for kind in profile::gathered(&profile.types, peaks) {
+        let row = fields![
+            &kind.name,
+            kind.class,
+            kind.calls,
+            kind.fused_calls,
+            kind.ns,
+            kind.share,
+            kind.cumulative
+        ];
+        let fields = context(&profile.cell).into_iter().chain(row);
+        table.row(fields.chain(roofline_fields(&kind.roofline)));
+    }
+    let (roofline, unplaced) = chart::roofline(&profile.ops, peaks);
+    let unplaced = match unplaced {
+        0 => String::new(),
+        n => format!("{n} ops without arithmetic, or too short for the clock, have no place here."),
+    };
+    Section::new("types", title(&profile.cell), table)
+        .detail()
+        .chart(Chart::new(
+            "The longest ops: bars are medians, whiskers hold nine tenths of the steps",
+            longest(profile),
+        ))
+        .chart(Chart::new(
+            "Dominance: how much of the time the longest op types take together; the line is 90 %",
+            chart::dominance(&profile.types, profile.to_dominance),
+        ))
+        .chart(
+            Chart::new(
+                "Roofline: each op under the ceilings measured in the same run; the nearer to the line, the better",
+                roofline,
+            )
+            .note(unplaced),
+        )
+        .note(format!(
+            "ops {} + gaps {} ({}) = span {}, median of {} steps; ceilings {} and {}, so memory binds below {} \
+             FLOP/byte",
+            duration_ns(profile.span_ns - profile.gaps_ns),
+            duration_ns(profile.gaps_ns),
+            percent(profile.gap_share),
+            duration_ns(profile.span_ns),
+            profile.steps,
+            flop_rate(peaks.fma_f32_flop_per_s),
+            byte_rate(peaks.copy_bytes_per_s),
+            digits(peaks.fma_f32_flop_per_s / peaks.copy_bytes_per_s),
+        ))
+}
+
+fn longest(profile: &CellProfile) -> String {
+    let mut ops: Vec<_> = profile.ops.iter().filter(|op| op.middle_ns.is_some()).collect();
+    ops.sort_by(|a, b| b.ns.total_cmp(&a.ns));
+    let bar = |op: &&profile::OpPlace| Bar {
+        label: op.label.split('[').next().unwrap_or_default().into(),
+        value: op.ns,
+        interval: op.middle_ns,
+        style: format!("class-{}", op.class),
+        shown: duration_ns(op.ns),
+    };
+    let chosen: Vec<Bar> = ops.iter().take(LONGEST).map(bar).collect();
+    bars("The longest ops: median time, and where nine tenths of the steps lie", &chosen)
+}
+
+fn ops(profile: &CellProfile) -> Section {
+    let columns = [
+        count("#").page(),
+        text("op"),
+        text("type"),
+        text("class"),
+        text("phase"),
+        number("time", "time_ns", Duration),
+        number("5 %", "p05_ns", Duration).wide(),
+        number("95 %", "p95_ns", Duration).wide(),
+        number("share", "share", Percent),
+    ];
+    let mut table = with_context(columns.into_iter().chain(roofline_columns()));
+    for (i, op) in profile.ops.iter().enumerate() {
+        let row = fields![
+            i + 1,
+            &op.label,
+            op.types.join("+"),
+            op.class,
+            op.phase,
+            op.ns,
+            op.middle_ns.map(|ends| ends.0),
+            op.middle_ns.map(|ends| ends.1),
+            op.share
+        ];
+        let fields = context(&profile.cell).into_iter().chain(row);
+        table.row(fields.chain(roofline_fields(&op.roofline)));
+    }
+    Section::new("ops", format!("{}, op by op", title(&profile.cell)), table).detail()
+}

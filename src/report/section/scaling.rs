@@ -1,0 +1,91 @@
+//! What more parallelism brings: a table and a chart for each workload, mode and axis.
+
+use crate::analysis::scaling::{self, Axis, Curve, TypeCurve};
+use crate::fields;
+use crate::record::Record;
+use crate::report::chart::{Chart, scaling as chart};
+use crate::report::column::Kind::{Duration, Fixed, Percent, Times};
+use crate::report::column::{number, text};
+use crate::report::number::duration_ns;
+use crate::report::table::Field;
+
+use super::{Analysis, Options, Sample, Section, context, place, with_context};
+
+/// Time against threads and against the batch.
+pub const ANALYSIS: Analysis = Analysis {
+    name: "scaling",
+    heading: "What scales",
+    charts: "Times are relative to those at the least value.",
+    needs: "profiled runs of one workload that differ in LP_NUM_THREADS or in batch alone",
+    sample: Sample::Varied,
+    sections,
+};
+
+/// Types below this share of the time at every value are left out of tables for people and programs alike.
+const SHOWN: f64 = 0.01;
+
+fn sections(records: &[Record], _: &Options) -> Vec<Section> {
+    let mut curves = scaling::threads(records);
+    curves.extend(scaling::batches(records));
+    let mut sections: Vec<_> = curves.iter().map(section).collect();
+    if let Some(last) = sections.pop() {
+        let last = last.note(
+            "serial: the share s of Amdahl's law t(n) = t1 (s + (1 - s) / n), by least squares, 0 to 1; error: root \
+             mean square of the residuals over the mean time, a dash for two points, which any line meets",
+        );
+        sections.push(last.note_fusion(curves.iter().map(|curve| &curve.cell)));
+    }
+    sections
+}
+
+fn section(curve: &Curve) -> Section {
+    let (key, unit, what, of) = match curve.axis {
+        Axis::Threads => ("scaling_threads", "thread", "threads", "a step"),
+        Axis::Batch => ("scaling_batch", "batch", "the batch", "a sample"),
+    };
+    let point = |n: &usize| {
+        let title = match curve.axis {
+            Axis::Threads if *n == 1 => "1 thread".into(),
+            Axis::Threads => format!("{n} threads"),
+            Axis::Batch => format!("batch {n}"),
+        };
+        number(title, format!("ns_{n}"), Duration)
+    };
+    let head = [text("type"), text("class")];
+    let tail = [
+        number("serial", "serial", Fixed(2)),
+        number("error", "error", Percent),
+        number("gain", "gain", Times),
+    ];
+    let mut table = with_context(head.into_iter().chain(curve.at.iter().map(point)).chain(tail));
+    let is_shown =
+        |t: &&TypeCurve| t.ns.iter().zip(&curve.total.ns).any(|(ns, all)| ns / all >= SHOWN);
+    for row in curve.types.iter().filter(is_shown).chain([&curve.total]) {
+        let gain = row.ns.first().zip(row.ns.last()).map(|(first, last)| first / last);
+        let times = row.ns.iter().map(|&ns| Field::from(ns));
+        let tail = fields![row.fit.map(|fit| fit.serial), row.fit.and_then(|fit| fit.error), gain];
+        let fields = context(&curve.cell).into_iter().chain(fields![&row.name, row.class]);
+        table.row(fields.chain(times).chain(tail));
+    }
+    let mut cell = curve.cell.clone();
+    let fixed = match curve.axis {
+        Axis::Threads => format!(" batch {}", cell.batch),
+        Axis::Batch => String::new(),
+    };
+    if curve.axis == Axis::Threads {
+        cell.threads = None;
+    }
+    let heading = format!(
+        "{} {}{fixed}: time of {of} against {what}; {}",
+        cell.workload,
+        cell.mode,
+        place(&cell)
+    );
+    let first = curve.total.ns.first().copied().unwrap_or(0.0);
+    Section::new(key, heading, table)
+        .chart(Chart::new(format!("Time of {of}, relative"), chart::svg(curve)))
+        .note(format!(
+            "types under 1 % at every {unit} count are left out; all ops at the first: {}",
+            duration_ns(first)
+        ))
+}

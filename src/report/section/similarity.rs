@@ -1,0 +1,108 @@
+//! Which workloads are alike: for each adapter the distances, and the clusters with their tree.
+
+use crate::analysis::similarity::{self, Linkage, Similarity};
+use crate::fields;
+use crate::record::Record;
+use crate::report::chart::{Chart, dendrogram, distances};
+use crate::report::column::Kind::Fixed;
+use crate::report::column::{count, number, text};
+use crate::report::table::{Field, Table};
+use crate::terms::Mode;
+
+use super::{Analysis, Options, Sample, Section, place};
+
+/// Which workloads spend their time on the same types of op.
+pub const ANALYSIS: Analysis = Analysis {
+    name: "similarity",
+    heading: "Which workloads are alike",
+    charts: "Each workload is the vector of its time's shares by op type; the distance is 1 - cos of the angle \
+             between two.",
+    needs: "profiled runs of two workloads in that mode on one adapter, preset and fusion",
+    sample: Sample::Profiled(1),
+    sections,
+};
+
+fn sections(records: &[Record], options: &Options) -> Vec<Section> {
+    let mut sections = Vec::new();
+    for &mode in &options.modes {
+        for group in similarity::similarity(records, mode, options.linkage) {
+            sections.extend([matrix(&group, mode), clusters(&group, mode)]);
+        }
+    }
+    sections
+}
+
+fn matrix(group: &Similarity, mode: Mode) -> Section {
+    let head = [text("device").programs(), text("mode").programs(), text("workload")];
+    let others = group.order.iter().map(|&i| {
+        let name = &group.workloads[i].workload;
+        number(name, name, Fixed(3))
+    });
+    let mut table = Table::new(head.into_iter().chain(others));
+    for &i in &group.order {
+        let cell = &group.workloads[i];
+        let head = fields![&cell.device, mode, &cell.workload];
+        let distances = group.order.iter().map(|&j| Field::from(group.distances[i][j]));
+        table.row(head.into_iter().chain(distances));
+    }
+    let heading = format!(
+        "Similarity in mode {mode}: {}; cosine distance of time by op type",
+        place(&group.workloads[0])
+    );
+    Section::new("similarity", heading, table)
+        .chart(Chart::new("Cosine distance", distances::svg(group)))
+        .note_fusion(&group.workloads)
+}
+
+fn clusters(group: &Similarity, mode: Mode) -> Section {
+    let mut table = Table::new([
+        text("device").programs(),
+        text("mode").programs(),
+        text("linkage").programs(),
+        count("merge"),
+        text("of"),
+        text("with"),
+        number("height", "height", Fixed(3)),
+        count("size"),
+    ]);
+    let linkage = group.linkage.name();
+    for (k, merge) in group.merges.iter().enumerate() {
+        table.row(fields![
+            &group.workloads[0].device,
+            mode,
+            linkage,
+            k + 1,
+            name(group, merge.left),
+            name(group, merge.right),
+            merge.height,
+            merge.size
+        ]);
+    }
+    let mut section = Section::new("merges", format!("Clusters by {linkage} linkage"), table)
+        .chart(Chart::new("Dendrogram", dendrogram::svg(group)));
+    section.drawing = dendrogram::text(group);
+    if group.linkage == Linkage::Centroid {
+        section = section.note(
+            "heights: half the squared distance between the means of unit vectors, for two workloads their cosine \
+             distance",
+        );
+    }
+    if group.inverted {
+        section = section.note(format!(
+            "a merge is lower than one before it, as {linkage} linkage allows; in text it is drawn just right of \
+             that one"
+        ));
+    }
+    section
+}
+
+/// A cluster by its workloads.
+fn name(group: &Similarity, cluster: usize) -> String {
+    match cluster.checked_sub(group.workloads.len()) {
+        None => group.workloads[cluster].workload.clone(),
+        Some(k) => {
+            let merge = &group.merges[k];
+            format!("{} + {}", name(group, merge.left), name(group, merge.right))
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Whether op times stay what they are: an overview of all runs, then each run's ops.
+
+use crate::analysis::stationarity::{self, CellStationarity, RULE, STEPS, Verdict};
+use crate::fields;
+use crate::record::Record;
+use crate::report::column::Kind::{Duration, Percent, SignedPercent};
+use crate::report::column::{count, number, text};
+
+use super::{Analysis, Options, Sample, Section, context, overview, places, title, with_context};
+
+/// Whether a step is like the next.
+pub const ANALYSIS: Analysis = Analysis {
+    name: "stationarity",
+    heading: "Whether op times are stationary",
+    charts: "",
+    needs: super::profile::ANALYSIS.needs,
+    sample: Sample::Profiled(STEPS),
+    sections,
+};
+
+/// Ops below this share are left out of the tables, unless they drift or every op is asked for.
+const SHOWN: f64 = 0.01;
+
+fn sections(records: &[Record], options: &Options) -> Vec<Section> {
+    let runs: Vec<_> = records.iter().flat_map(stationarity::stationarity).collect();
+    if runs.is_empty() {
+        return Vec::new();
+    }
+    let each = runs.iter().map(|run| ops(run, options.ops));
+    std::iter::once(all_runs(&runs)).chain(each).collect()
+}
+
+fn all_runs(runs: &[CellStationarity]) -> Section {
+    let mut table = overview([
+        count("steps"),
+        count("ops"),
+        count("drift").named("drifting"),
+        number("share of time", "drifting_share", Percent),
+        number("variation", "cv", Percent),
+    ]);
+    for run in runs {
+        // Too few steps to judge by.
+        let judged = (run.steps >= STEPS).then_some((run.drifting, run.drifting_share));
+        let row = fields![
+            run.steps,
+            run.ops.len(),
+            judged.map(|(drifting, _)| drifting),
+            judged.map(|(_, share)| share),
+            run.cv
+        ];
+        table.row(context(&run.cell).into_iter().chain(row));
+    }
+    let heading = format!("Stationarity: {}", places(runs.iter().map(|run| &run.cell)));
+    let section = Section::new("stationarity", heading, table).note(format!(
+        "{RULE}. variation: standard deviation over mean, ops weighted by their time"
+    ));
+    let short = runs.iter().filter(|run| run.steps < STEPS).count();
+    if short == 0 {
+        return section;
+    }
+    section.note(format!(
+        "{short} of {} runs have fewer than {STEPS} profiled steps, too few to judge by: `fathom analyze \
+         stationarity` without a record runs {STEPS}, and so does `--min-samples {STEPS}`",
+        runs.len()
+    ))
+}
+
+fn ops(run: &CellStationarity, every: bool) -> Section {
+    let mut table = with_context([
+        text("op"),
+        number("time", "time_ns", Duration),
+        number("share", "share", Percent),
+        number("variation", "cv", Percent),
+        number("drift", "drift", SignedPercent),
+        text("verdict"),
+    ]);
+    for op in &run.ops {
+        if !every && op.share < SHOWN && op.verdict != Verdict::Drifts {
+            continue;
+        }
+        let verdict = match op.verdict {
+            Verdict::Stationary => "stationary",
+            Verdict::Drifts => "NOT STATIONARY",
+            Verdict::TooFewSteps => "too few steps",
+            Verdict::Unknown => "unknown",
+        };
+        let row = fields![&op.label, op.ns, op.share, op.cv, op.drift, verdict];
+        table.row(context(&run.cell).into_iter().chain(row));
+    }
+    let heading = format!("{}, {} steps", title(&run.cell), run.steps);
+    Section::new("stationarity_ops", heading, table).detail()
+}
