@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
+/// What the binary is made of: where one of these differs from the commit, the build is dirty.
+const BUILT_FROM: &[&str] = &["src", "shaders", "assets", "build.rs", "Cargo.toml", "Cargo.lock"];
+
 fn main() {
-    println!("cargo:rerun-if-changed=shaders");
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let mut files = Vec::new();
     wgsl_files(&root.join("shaders"), &mut files);
@@ -21,7 +23,6 @@ fn main() {
     fs::write(out.join("shaders.rs"), table).expect("the build folder can be written");
 
     // The score's units: a whole record of one device for each preset that has one.
-    println!("cargo:rerun-if-changed=assets");
     let mut table = String::from("static COMMITTED: &[(&str, &str)] = &[\n");
     for preset in ["full", "tiny"] {
         let reference = root.join(format!("assets/reference-{preset}.json"));
@@ -36,16 +37,15 @@ fn main() {
     let wgpu = lock.split("name = \"wgpu\"\nversion = \"").nth(1);
     let wgpu = wgpu.and_then(|rest| rest.split('"').next()).unwrap_or("unknown");
     println!("cargo:rustc-env=FATHOM_WGPU={wgpu}");
-    println!("cargo:rerun-if-changed=Cargo.lock");
 
-    for watched in [".git/HEAD", ".git/index"] {
-        if root.join(watched).exists() {
-            println!("cargo:rerun-if-changed={watched}");
-        }
+    // A commit or a checkout writes to HEAD's log; the index is no sign, since `git status` rewrites it too.
+    let log = git(&["rev-parse", "--git-path", "logs/HEAD"]).filter(|log| Path::new(log).exists());
+    for watched in log.iter().map(String::as_str).chain(BUILT_FROM.iter().copied()) {
+        println!("cargo:rerun-if-changed={watched}");
     }
     let commit = git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".into());
-    let dirty =
-        git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|s| !s.is_empty());
+    let status = [&["--no-optional-locks", "status", "--porcelain", "--"], BUILT_FROM].concat();
+    let dirty = git(&status).is_some_and(|changes| !changes.is_empty());
     println!("cargo:rustc-env=FATHOM_COMMIT={commit}");
     println!("cargo:rustc-env=FATHOM_DIRTY={dirty}");
     println!("cargo:rustc-env=FATHOM_PROFILE={}", env::var("PROFILE").unwrap_or_default());
@@ -62,10 +62,8 @@ fn wgsl_files(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("shaders/ is part of the source") {
         let path = entry.expect("readable").path();
         if path.is_dir() {
-            println!("cargo:rerun-if-changed={}", path.display());
             wgsl_files(&path, files);
         } else if path.extension().is_some_and(|e| e == "wgsl") {
-            println!("cargo:rerun-if-changed={}", path.display());
             files.push(path);
         }
     }
