@@ -251,11 +251,6 @@ pub struct Param {
     pub word: Word,
 }
 
-/// Parameters by position alone.
-pub fn unnamed(words: Vec<u32>) -> Vec<Param> {
-    words.into_iter().map(|word| Param { name: "", word: Word::U32(word) }).collect()
-}
-
 /// One dispatch.
 #[derive(Debug, Clone)]
 pub struct Dispatch {

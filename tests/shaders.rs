@@ -42,9 +42,6 @@ fn check_params(
     };
     assert_eq!(members.len(), dispatch.params.len(), "{label}: members of struct Params");
     for (member, param) in members.iter().zip(&dispatch.params) {
-        if param.name.is_empty() {
-            continue; // not yet named: by position alone
-        }
         assert_eq!(member.name.as_deref(), Some(param.name), "{label}: a member of struct Params");
         let scalar = match param.word {
             Word::U32(_) => naga::Scalar::U32,
@@ -88,14 +85,8 @@ fn check_dispatch(dispatch: &Dispatch, label: &str, caps: &Caps) {
             _ => {}
         }
     }
-    let bound = dispatch.bindings.iter().enumerate().map(|(at, binding)| {
-        // Not yet named: by position alone.
-        let name = match binding.name {
-            "" => declared.get(&at).map_or("", |(name, _)| name.as_str()),
-            name => name,
-        };
-        (at, (name.to_string(), binding.write))
-    });
+    let bound = dispatch.bindings.iter().enumerate();
+    let bound = bound.map(|(at, binding)| (at, (binding.name.to_string(), binding.write)));
     assert_eq!(declared, bound.collect::<BTreeMap<_, _>>(), "{label}: bindings");
     assert!(shared <= caps.max_shared, "{label}: {shared} bytes of workgroup memory");
     assert!(declared.len() <= caps.max_bindings as usize, "{label}: too many bindings");

@@ -102,8 +102,6 @@ impl Distribution {
     }
 }
 
-pub mod old;
-
 /// What an op is called and which of the paper's classes it belongs to: once, for every table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Kind {
