@@ -319,9 +319,10 @@ fn guard_words_and_poison_show_what_a_kernel_does_wrong() {
     }
 }
 
-/// What stands for a problem too large for its reference is checked by running the kernels that are timed.
+/// What stands for a problem too large for its reference is checked by running kernels that are timed. Not always
+/// all of them: parts of a sum that only the whole problem splits are added up by one more.
 #[test]
-fn a_reduced_problem_runs_the_kernels_of_the_whole_one() {
+fn a_reduced_problem_runs_kernels_of_the_whole_one() {
     let subgroups = Caps { subgroup: Some(32), ..Caps::portable() };
     let kernels = |op: &OpInstance| {
         let dispatches = op.lowered.dispatches.iter();
@@ -338,7 +339,8 @@ fn a_reduced_problem_runs_the_kernels_of_the_whole_one() {
                         continue;
                     };
                     let part = compile_op(&op.op, &inputs, &op.variant, &caps, true).unwrap();
-                    assert_eq!(kernels(&part.ops[0]), kernels(op), "{} {}", entry.name, op.label);
+                    let (part, whole) = (kernels(&part.ops[0]), kernels(op));
+                    assert!(part.is_subset(&whole), "{}: {part:?} {whole:?}", op.label);
                     reduced += 1;
                 }
             }
