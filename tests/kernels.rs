@@ -1,11 +1,10 @@
 //! Every variant of every kernel on every case against its f64 reference, on the device; and every
 //! gradient rule against finite differences. `cargo test --test kernels matmul` filters by name.
-//!
-//! `FATHOM_TEST_DEVICE` picks another adapter, as `--device` does.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use fathom::gpu::{Checks, Gpu, Selector};
+use common::gpu;
+use fathom::gpu::shader;
 use fathom::graph::op::Distribution;
 use fathom::graph::reference::{finite_differences, rule_in_f64};
 use fathom::kernel::Variant;
@@ -15,22 +14,17 @@ use fathom::random::Rng;
 use fathom::tensor::{Array, DType};
 use libtest_mimic::{Arguments, Failed, Trial};
 
+mod common;
+
 /// Most input elements of a case whose gradient is checked: each costs two forward passes in f64.
 const MOST_DIFFERENCES: usize = 600;
 
-fn gpu() -> Result<&'static Gpu, Failed> {
-    static GPU: OnceLock<Result<Gpu, String>> = OnceLock::new();
-    let open = || {
-        let device = std::env::var("FATHOM_TEST_DEVICE").ok();
-        let selector = Selector { device, backend: None };
-        Gpu::open(&selector, Checks::Off).map_err(|e| e.to_string())
-    };
-    GPU.get_or_init(open).as_ref().map_err(Failed::from)
-}
-
 fn check(case: &Case, variant: &Variant) -> Result<(), Failed> {
-    let gpu = gpu()?;
     let problem = case.problem();
+    let lowered = problem.lower(variant, &gpu(case.op.kind().name)?.caps);
+    let text = lowered.dispatches.first().map(|first| shader::assemble(&first.kernel));
+    let text = text.transpose().map_err(|e| Failed::from(e.to_string()))?;
+    let gpu = gpu(&text.unwrap_or_default())?;
     let distributions = problem.distributions();
     let verdicts = check_variant(gpu, &case.op, &case.inputs, variant, distributions)
         .map_err(|e| Failed::from(e.to_string()))?;
@@ -97,11 +91,10 @@ fn main() {
                 let case = Arc::clone(&case);
                 trials.push(Trial::test(name, move || check_gradient(&case)));
             }
-            let variants = match gpu() {
+            let variants = match gpu(family.name()) {
                 Ok(gpu) => case.problem().variants(&gpu.caps),
                 Err(why) => {
                     let name = format!("{}/{}", family.name(), case.name);
-                    let why = format!("{why:?}");
                     trials.push(Trial::test(name, move || Err(why.into())));
                     continue;
                 }
