@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use crate::record::{Record, Run};
 use crate::terms::{Backend, Mode, Preset};
 
-pub mod check;
 pub mod class;
 pub mod modes;
 pub mod profile;

@@ -23,9 +23,12 @@ pub enum Error {
     /// A kernel disagrees with its CPU reference on this device.
     #[error("verification failed: {0}")]
     Verification(String),
-    /// The device was lost or an allocation failed.
+    /// The device was lost.
     #[error("{0}")]
     Gpu(String),
+    /// The device has no room for a buffer, or does not allow one so large.
+    #[error("out of memory: {0}")]
+    OutOfMemory(String),
     /// A row is slower than was allowed.
     #[error("regression: {0}")]
     Regression(String),
@@ -80,7 +83,7 @@ impl Error {
             Self::Device(_) => 3,
             Self::NothingSelected(_) => 4,
             Self::Verification(_) => 5,
-            Self::Gpu(_) => 6,
+            Self::Gpu(_) | Self::OutOfMemory(_) => 6,
             Self::Regression(_) => 8,
             Self::Incomparable(_) => 9,
             Self::Data { .. } | Self::Io { .. } => 10,

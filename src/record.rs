@@ -210,7 +210,7 @@ impl Record {
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Data`] with line and column where it is no record of this schema, and with the
-    /// field's path where a time is none.
+    /// field's path for a figure that cannot be.
     pub fn load(path: &Path) -> Result<Self> {
         let text = crate::host::read_text(path)?;
         Self::parse(&text, path)
@@ -228,7 +228,7 @@ impl Record {
         let value: serde_json::Value = serde_json::from_str(text).map_err(bad)?;
         check::schema(value["schema"].as_str()).map_err(|why| Error::data(path, "schema", why))?;
         let record: Self = serde_json::from_str(text).map_err(bad)?;
-        match check::bad_time(&record.runs) {
+        match check::impossible(&record) {
             Some((place, why)) => Err(Error::data(path, place, why)),
             None => Ok(record),
         }

@@ -2,15 +2,14 @@
 
 use std::path::Path;
 
-use crate::analysis::check;
 use crate::compare::Side;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::record::store::{self, Loaded};
 
-/// The records behind files, folders, `@last`, and ids, each once and with figures that are possible.
+/// The records behind files, folders, `@last`, and ids, each once.
 ///
 /// # Errors
-/// Those of [`store::find`]; [`Error::Data`] for an impossible figure, by its place.
+/// Those of [`store::find`].
 pub(super) fn load(words: &[String]) -> Result<Vec<Loaded>> {
     let mut records: Vec<Loaded> = Vec::new();
     for word in words {
@@ -19,11 +18,6 @@ pub(super) fn load(words: &[String]) -> Result<Vec<Loaded>> {
             if !records.iter().any(|known| known.path == record.path) {
                 records.push(record);
             }
-        }
-    }
-    for Loaded { path, record } in &records {
-        if let Some((place, what)) = check::fault(record) {
-            return Err(Error::data(path, place, what));
         }
     }
     Ok(records)

@@ -344,7 +344,10 @@ fn measure(
     let step = TooLarge { gpu, mode: cell.mode, options: &plan.options, batch: cell.model.batch() };
     step.advise(outcome, &|batch| configure(args, cell.entry, preset, Some(batch))).map_err(
         |error| match error {
-            Error::Gpu(why) => Error::Gpu(format!("{}: {why}", cell.key())),
+            // A failing device is told with the run that it failed in.
+            error @ (Error::Gpu(_) | Error::OutOfMemory(_)) => {
+                Error::Gpu(format!("{}: {error}", cell.key()))
+            }
             other => other,
         },
     )

@@ -9,7 +9,7 @@ impl Gpu {
     /// A zeroed storage buffer of at least `bytes`, which the device's limits allow.
     ///
     /// # Errors
-    /// [`Error::Gpu`] with the bytes needed where the device has no room.
+    /// [`Error::OutOfMemory`] with the bytes needed where the device has no room.
     pub(crate) fn storage(&self, label: &str, bytes: u64) -> Result<wgpu::Buffer> {
         let descriptor = wgpu::BufferDescriptor {
             label: Some(label),
@@ -23,8 +23,8 @@ impl Gpu {
         let buffer = self.device.create_buffer(&descriptor);
         match host::block_on(scope.pop()) {
             None => Ok(buffer),
-            Some(error) => Err(Error::Gpu(format!(
-                "out of memory: {} has no room for the {} of '{label}': {error}",
+            Some(error) => Err(Error::OutOfMemory(format!(
+                "{} has no room for the {} of '{label}': {error}",
                 self.summary.name,
                 mebibytes(bytes)
             ))),

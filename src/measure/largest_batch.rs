@@ -30,14 +30,12 @@ impl TooLarge<'_> {
     /// Those of `outcome`.
     pub fn advise<T>(&self, outcome: Result<T>, configure: &Configure<'_>) -> Result<T> {
         outcome.map_err(|error| match error {
-            Error::Gpu(why) if why.starts_with("out of memory") => {
-                Error::Gpu(match self.largest_batch(configure) {
-                    Some(batch) => {
-                        format!("{why}\nthe largest batch that fits is {batch}: --batch {batch}")
-                    }
-                    None => format!("{why}\nno batch fits: choose --preset tiny or another device"),
-                })
-            }
+            Error::OutOfMemory(why) => Error::OutOfMemory(match self.largest_batch(configure) {
+                Some(batch) => {
+                    format!("{why}\nthe largest batch that fits is {batch}: --batch {batch}")
+                }
+                None => format!("{why}\nno batch fits: choose --preset tiny or another device"),
+            }),
             other => other,
         })
     }

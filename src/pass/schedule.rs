@@ -73,13 +73,13 @@ impl Schedule {
     /// Whether the device allows every buffer and every binding.
     ///
     /// # Errors
-    /// [`Error::Gpu`] with the first that is too large.
+    /// [`Error::OutOfMemory`] with the first that is too large.
     pub fn fits(&self, caps: &Caps) -> Result<()> {
         let total = mebibytes(self.memory.bytes());
         let needs = |what: String, bytes: u64, most: u64| {
             let (bytes, most) = (mebibytes(bytes), mebibytes(most));
-            Err(Error::Gpu(format!(
-                "out of memory: {what} of {bytes}, and the device allows {most}; the step needs {total} in all"
+            Err(Error::OutOfMemory(format!(
+                "{what} of {bytes}, and the device allows {most}; the step needs {total} in all"
             )))
         };
         for buffer in &self.memory.buffers {
