@@ -57,6 +57,11 @@ pub fn process_id() -> u32 {
     if cfg!(target_arch = "wasm32") { 0 } else { std::process::id() }
 }
 
+/// The time of day, RFC 3339 in UTC.
+pub fn now() -> String {
+    jiff::Timestamp::now().to_string()
+}
+
 /// Reads a whole file.
 ///
 /// # Errors

@@ -1,12 +1,12 @@
-//! Measuring: samples of whole steps, profiles of their ops, ceilings, statistics, the host.
+//! Measuring: a run of a record from verification to profile, ceilings, and where a record comes from.
 
 pub mod cell;
-#[cfg(feature = "cli")]
-pub mod host;
 pub mod kernel;
 pub mod kernels;
 pub mod largest_batch;
 pub mod peak;
 pub mod profile;
+#[cfg(feature = "cli")]
+pub mod provenance;
 pub mod sample;
 pub mod verify;

@@ -11,7 +11,7 @@ use crate::listing;
 use crate::measure::cell::{self, Plan};
 use crate::measure::largest_batch::TooLarge;
 use crate::measure::sample::{Budget, interrupted};
-use crate::measure::{host, peak};
+use crate::measure::{peak, provenance};
 use crate::pass::Options;
 use crate::record::{Config, Precision, Record, Run, RunKey, store};
 use crate::report::section::headline;
@@ -242,7 +242,7 @@ fn measured(args: &RunArgs) -> Result<(Record, Result<()>)> {
     let progress = output::Progress::new(&args.out, "measuring the device's ceilings");
     let peaks = peak::measure(&gpu, Duration::from_secs(1), &|share| progress.set(share))?.peaks;
     drop(progress);
-    let mut record = host::record(&gpu, config(args, preset), peaks);
+    let mut record = provenance::record(&gpu, config(args, preset), peaks);
     let outcome = run_cells(args, &gpu, preset, &cells, &mut record);
     Ok((record, outcome))
 }

@@ -3,6 +3,7 @@
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 use crate::gpu::{AdapterSummary, Gpu};
+use crate::host;
 use crate::record::{BuildProfile, Config, Device, Host, Limits, Peaks, Record, SCHEMA, Tool};
 
 /// A record of no run yet.
@@ -10,9 +11,9 @@ pub fn record(gpu: &Gpu, config: Config, peaks: Peaks) -> Record {
     Record {
         schema: SCHEMA.into(),
         id: String::new(),
-        created: jiff::Timestamp::now().to_string(),
+        created: host::now(),
         tool: tool(),
-        host: Host { threads: threads(&gpu.summary), ..host() },
+        host: Host { threads: threads(&gpu.summary), ..machine() },
         device: device(gpu),
         config,
         peaks,
@@ -34,7 +35,7 @@ fn tool() -> Tool {
 }
 
 /// Asks the system; never fails, since a record without host facts is still a record.
-fn host() -> Host {
+fn machine() -> Host {
     let wanted = RefreshKind::nothing()
         .with_cpu(CpuRefreshKind::nothing())
         .with_memory(MemoryRefreshKind::nothing().with_ram());
