@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn this_host_has_facts() {
-        let host = host();
+        let host = machine();
         assert!(!host.os.is_empty());
         assert!(host.logical_cores.is_none_or(|n| (1..100_000).contains(&n)), "{host:?}");
         assert!(host.ram_bytes.is_none_or(|n| n > 1 << 20), "{host:?}");
