@@ -88,7 +88,7 @@ pub const LIST: &[&dyn Family] = &[
 
 /// An op family: what only testing needs.
 pub trait Family: Sync {
-    /// As in [`Op::name`].
+    /// Name of its module: `matmul`.
     fn name(&self) -> &'static str;
 
     /// Named problems: tiny, prime-sized, non-square, just over a tile, more than 65,535 workgroups.

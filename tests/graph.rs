@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use fathom::gpu::{Checks, Gpu, Selector};
-use fathom::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use fathom::graph::op::{Cost, Distribution, Facts, Kind, Op, Problem, Tolerance};
 use fathom::graph::{Builder, Graph, Init, NodeKind, Tensor};
 use fathom::kernel::{Binding, Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch};
 use fathom::pass::fuse::fuse;
@@ -245,27 +245,20 @@ impl Op for Faulty {
     }
 
     fn problem(&self, _: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
-        Ok(Box::new(FaultyCopy { fault: *self, outputs: [Output::new(TensorSpec::f32([64]))] }))
+        let facts = Facts::new([TensorSpec::f32([64])], Cost::default(), Tolerance(0.0));
+        Ok(Box::new(FaultyCopy { fault: *self, facts }))
     }
 }
 
 #[derive(Debug)]
 struct FaultyCopy {
     fault: Faulty,
-    outputs: [Output; 1],
+    facts: Facts,
 }
 
 impl Problem for FaultyCopy {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        Cost::default()
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        Tolerance(0.0)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, _: &Caps) -> Vec<Variant> {

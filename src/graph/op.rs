@@ -26,12 +26,6 @@ impl Cost {
         let bytes = |specs: &[TensorSpec]| specs.iter().map(TensorSpec::bytes).sum::<u64>();
         Self { flops, bytes: bytes(inputs) + bytes(outputs) }
     }
-
-    /// The same for a problem's outputs.
-    pub fn moving(flops: u64, inputs: &[TensorSpec], outputs: &[Output]) -> Self {
-        let bytes = outputs.iter().map(|output| output.spec.bytes()).sum::<u64>();
-        Self::new(flops, inputs, &[]) + Self { flops: 0, bytes }
-    }
 }
 
 impl std::ops::Add for Cost {
@@ -75,6 +69,11 @@ impl Distribution {
     /// Every distribution.
     pub const ALL: [Self; 6] =
         [Self::Uniform, Self::Offset, Self::Ties, Self::Zeros, Self::Tiny, Self::Extreme];
+
+    /// All but denormal values: a device may flush these, their sums and products to 0, and then finds equal
+    /// what the reference tells apart.
+    pub const WITHOUT_TINY: &'static [Self] =
+        &[Self::Uniform, Self::Offset, Self::Ties, Self::Zeros, Self::Extreme];
 
     /// One f32 value.
     pub fn draw(self, rng: &mut Rng) -> f64 {
@@ -144,10 +143,60 @@ impl Output {
     pub fn in_place(spec: TensorSpec, input: usize) -> Self {
         Self { in_place: Some(input), ..Self::new(spec) }
     }
+}
 
-    /// Zeros of its shape, for a reference to fill.
-    pub fn zeros(&self) -> Array {
-        Array::zeros(self.spec.clone())
+impl From<TensorSpec> for Output {
+    fn from(spec: TensorSpec) -> Self {
+        Self::new(spec)
+    }
+}
+
+/// What an op's sizes say about it, however it is computed.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// What it makes.
+    pub outputs: Vec<Output>,
+    /// Least work.
+    pub cost: Cost,
+    /// How far the GPU may lie from [`Problem::reference`].
+    pub tolerance: Tolerance,
+}
+
+impl Facts {
+    /// Outputs and a cost of any kind.
+    pub fn new(
+        outputs: impl IntoIterator<Item = impl Into<Output>>,
+        cost: Cost,
+        tolerance: Tolerance,
+    ) -> Self {
+        Self { outputs: outputs.into_iter().map(Into::into).collect(), cost, tolerance }
+    }
+
+    /// Of an op that reads and writes every operand once.
+    pub fn moving(
+        flops: u64,
+        inputs: &[TensorSpec],
+        outputs: impl IntoIterator<Item = impl Into<Output>>,
+        tolerance: Tolerance,
+    ) -> Self {
+        let mut facts = Self::new(outputs, Cost::new(flops, inputs, &[]), tolerance);
+        facts.cost.bytes += facts.outputs.iter().map(|output| output.spec.bytes()).sum::<u64>();
+        facts
+    }
+
+    /// Shape and type of the first output.
+    pub fn spec(&self) -> &TensorSpec {
+        &self.outputs[0].spec
+    }
+
+    /// The values of the only output.
+    pub fn result(&self, data: Vec<f64>) -> Vec<Array> {
+        vec![Array::new(self.spec().clone(), data)]
+    }
+
+    /// Zeros of the shapes of all N outputs, for a reference to fill.
+    pub fn zeros<const N: usize>(&self) -> [Array; N] {
+        std::array::from_fn(|at| Array::zeros(self.outputs[at].spec.clone()))
     }
 }
 
@@ -181,22 +230,22 @@ pub trait Op: fmt::Debug + Any + Send + Sync {
         None
     }
 
+    /// What [`Op::with_epilogue`] gave it.
+    fn epilogue(&self) -> Option<&Chain> {
+        None
+    }
+
     /// The kinds inside: more than one after fusion.
     fn kinds(&self) -> Vec<Kind> {
-        vec![self.kind()]
+        let fused = self.epilogue().into_iter().flat_map(Chain::kinds);
+        std::iter::once(self.kind()).chain(fused).collect()
     }
 }
 
 /// What an operation is at given sizes. Nothing here can fail.
 pub trait Problem: fmt::Debug + Send + Sync {
-    /// What it makes.
-    fn outputs(&self) -> &[Output];
-
-    /// Least work.
-    fn cost(&self) -> Cost;
-
-    /// How far the GPU may lie from [`Problem::reference`].
-    fn tolerance(&self) -> Tolerance;
+    /// Outputs, cost and tolerance.
+    fn facts(&self) -> &Facts;
 
     /// Every way to compute it on a device; the first is the heuristic choice.
     fn variants(&self, caps: &Caps) -> Vec<Variant>;
@@ -230,6 +279,21 @@ pub trait Problem: fmt::Debug + Send + Sync {
 }
 
 impl dyn Problem + '_ {
+    /// What it makes.
+    pub fn outputs(&self) -> &[Output] {
+        &self.facts().outputs
+    }
+
+    /// Least work.
+    pub fn cost(&self) -> Cost {
+        self.facts().cost
+    }
+
+    /// How far the GPU may lie from [`Problem::reference`].
+    pub fn tolerance(&self) -> Tolerance {
+        self.facts().tolerance
+    }
+
     /// Shapes and types of the outputs.
     pub fn output_specs(&self) -> Vec<TensorSpec> {
         self.outputs().iter().map(|output| output.spec.clone()).collect()

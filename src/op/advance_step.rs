@@ -1,6 +1,6 @@
 //! The step's clock moves on.
 
-use crate::graph::op::{Cost, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Cost, Facts, Kind, Op, Output, Problem, Tolerance};
 use crate::graph::{Builder, Tensor};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, output};
 use crate::tensor::{Array, TensorSpec};
@@ -19,26 +19,22 @@ impl Op for AdvanceStep {
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         match inputs[0] == TensorSpec::u32([4]) {
-            true => Ok(Box::new(Advance([Output::in_place(inputs[0].clone(), 0)]))),
+            true => {
+                let (clock, cost) = (inputs[0].clone(), Cost { flops: 0, bytes: 8 });
+                let outputs = [Output::in_place(clock, 0)];
+                Ok(Box::new(Advance(Facts::new(outputs, cost, Tolerance(0.0)))))
+            }
             false => Err(format!("{} is not a clock", inputs[0])),
         }
     }
 }
 
 #[derive(Debug)]
-struct Advance([Output; 1]);
+struct Advance(Facts);
 
 impl Problem for Advance {
-    fn outputs(&self) -> &[Output] {
+    fn facts(&self) -> &Facts {
         &self.0
-    }
-
-    fn cost(&self) -> Cost {
-        Cost { flops: 0, bytes: 8 }
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        Tolerance(0.0)
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {

@@ -1,7 +1,7 @@
 //! The place of the largest value along the last axis.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
@@ -20,17 +20,14 @@ impl Op for Argmax {
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let rows = Rows::of(&inputs[0])?;
-        Ok(RowsProblem::new(*self, rows, inputs, TensorSpec::u32(outer(&inputs[0]))))
+        let places = TensorSpec::u32(outer(&inputs[0]));
+        Ok(RowsProblem::new(*self, rows, inputs, places, 1, Tolerance(0.0)))
     }
 }
 
 impl Problem for RowsProblem<Argmax> {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.flops_each(1)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
@@ -54,23 +51,12 @@ impl Problem for RowsProblem<Argmax> {
             best as f64
         };
         let data = inputs[0].data.chunks(self.rows.columns).map(place).collect();
-        vec![Array::new(self.output(), data)]
-    }
-
-    /// Integers are exact.
-    fn tolerance(&self) -> Tolerance {
-        Tolerance(0.0)
+        self.facts.result(data)
     }
 
     fn distributions(&self) -> &'static [Distribution] {
         // Tiny is left out: where denormals are flushed, different values are equal.
-        &[
-            Distribution::Uniform,
-            Distribution::Offset,
-            Distribution::Ties,
-            Distribution::Zeros,
-            Distribution::Extreme,
-        ]
+        Distribution::WITHOUT_TINY
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {

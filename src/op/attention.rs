@@ -1,7 +1,7 @@
 //! Additive attention of queries over a sequence (Bahdanau 2015, appendix A.1.2).
 
 use crate::graph::Tensor;
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
@@ -37,8 +37,9 @@ impl Op for Attention {
             return Err(format!("memory {} has other keys {}", inputs[2], inputs[1]));
         }
         let outputs = [Output::new(inputs[0].clone()), Output::saved(attended.shares())];
-        let cost = Cost::moving(attended.flops(), inputs, &outputs);
-        Ok(Box::new(AttentionProblem { attended, outputs, cost }))
+        let tolerance = Tolerance::sum(16 * attended.hidden + attended.positions);
+        let facts = Facts::moving(attended.flops(), inputs, outputs, tolerance);
+        Ok(Box::new(AttentionProblem { attended, facts }))
     }
 
     fn gradient<'g>(
@@ -61,22 +62,13 @@ impl Op for Attention {
 #[derive(Debug)]
 struct AttentionProblem {
     attended: Attended,
-    /// Context and shares.
-    outputs: [Output; 2],
-    cost: Cost,
+    /// Outputs: context and shares.
+    facts: Facts,
 }
 
 impl Problem for AttentionProblem {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        Tolerance::sum(16 * self.attended.hidden + self.attended.positions)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {

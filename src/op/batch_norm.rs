@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::graph::Tensor;
 use crate::graph::chain::{Chain, Epilogue};
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Kernel, Lowered, Variant, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
@@ -72,13 +72,13 @@ impl Op for BatchNorm {
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let x = &inputs[0];
         let channels = Channels::of(x, &inputs[1..3])?;
-        Ok(Box::new(BatchNormProblem {
-            epsilon: self.epsilon,
-            channels,
-            epilogue: Epilogue::new(self.epilogue.as_ref(), x, inputs, 3)?,
-            inputs: inputs.to_vec(),
-            outputs: [0, 1, 2].map(|at: usize| Output::new(inputs[at].clone())),
-        }))
+        let epilogue = Epilogue::new(self.epilogue.as_ref(), x, inputs, 3)?;
+        // Two passes' worth of arithmetic; x once in, y once out.
+        let flops = channels.elements() as u64 * (7 + epilogue.flops());
+        let tolerance = Tolerance::sum(channels.rows.max(16) + 16 * epilogue.depth());
+        let facts = Facts::moving(flops, inputs, inputs[..3].to_vec(), tolerance);
+        let (epsilon, inputs) = (self.epsilon, inputs.to_vec());
+        Ok(Box::new(BatchNormProblem { epsilon, channels, epilogue, inputs, facts }))
     }
 
     fn gradient<'g>(
@@ -113,17 +113,13 @@ impl Op for BatchNorm {
 
     fn with_epilogue(&self, chain: &Chain) -> Option<Arc<dyn Op>> {
         // Six bindings are taken by then, of the eight that every device has.
-        if chain.is_random() || chain.inputs > 3 {
-            return None;
-        }
         let epilogue = chain.behind(self.epilogue.as_ref());
-        (epilogue.inputs <= 3)
+        (!chain.is_random() && epilogue.inputs <= 3)
             .then(|| Arc::new(Self { epilogue: Some(epilogue), ..self.clone() }) as Arc<dyn Op>)
     }
 
-    fn kinds(&self) -> Vec<Kind> {
-        let fused = self.epilogue.iter().flat_map(Chain::kinds);
-        std::iter::once(self.kind()).chain(fused).collect()
+    fn epilogue(&self) -> Option<&Chain> {
+        self.epilogue.as_ref()
     }
 }
 
@@ -134,22 +130,12 @@ struct BatchNormProblem {
     channels: Channels,
     epilogue: Epilogue,
     inputs: Vec<TensorSpec>,
-    outputs: [Output; 3],
+    facts: Facts,
 }
 
 impl Problem for BatchNormProblem {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    /// Two passes' worth of arithmetic; x once in, y once out.
-    fn cost(&self) -> Cost {
-        let flops = self.channels.elements() as u64 * (7 + self.epilogue.flops());
-        Cost::moving(flops, &self.inputs, &self.outputs)
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        Tolerance::sum(self.channels.rows.max(16) + 16 * self.epilogue.depth())
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {

@@ -3,7 +3,7 @@
 
 use crate::graph::Tensor;
 use crate::graph::chain::{Chain, Function};
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
@@ -64,7 +64,13 @@ impl Op for BernoulliCrossEntropy {
         if logits != targets {
             return Err(format!("logits {logits} and targets {targets} differ"));
         }
-        Ok(RowsProblem::new(*self, rows, inputs, TensorSpec::f32(outer(logits))))
+        // The sum's bound, and that of a term: exp may be 3 + 2|x| ulp off, which its own value below 1
+        // makes 4 at most, and log 2^-21, 4 ulp of 1; a term is about log 2 or more, and all may err alike.
+        let sum = Tolerance::sum(rows.columns);
+        let tolerance = Tolerance(sum.0 + (4.0 + 4.0) / 0.5 * f64::from(f32::EPSILON));
+        // max, two products, exp, log and three sums of each element.
+        let losses = TensorSpec::f32(outer(logits));
+        Ok(RowsProblem::new(*self, rows, inputs, losses, 8, tolerance))
     }
 
     fn gradient<'g>(
@@ -84,20 +90,8 @@ impl Op for BernoulliCrossEntropy {
 }
 
 impl Problem for RowsProblem<BernoulliCrossEntropy> {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    /// max, two products, exp, log and three sums of each element.
-    fn cost(&self) -> Cost {
-        self.flops_each(8)
-    }
-
-    /// The sum's bound, and that of a term: exp may be 3 + 2|x| ulp off, which its own value below 1 makes
-    /// 4 at most, and log 2^-21, 4 ulp of 1; a term is about log 2 or more, and all may err alike.
-    fn tolerance(&self) -> Tolerance {
-        let sum = Tolerance::sum(self.rows.columns);
-        Tolerance(sum.0 + (4.0 + 4.0) / 0.5 * f64::from(f32::EPSILON))
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
@@ -113,7 +107,7 @@ impl Problem for RowsProblem<BernoulliCrossEntropy> {
         let term = |(x, t): (&f64, &f64)| x.max(0.0) - x * t + (-x.abs()).exp().ln_1p();
         let [logits, targets] = [0, 1].map(|i: usize| inputs[i].data.chunks(self.rows.columns));
         let data = logits.zip(targets).map(|(x, t)| x.iter().zip(t).map(term).sum()).collect();
-        vec![Array::new(self.output(), data)]
+        self.facts.result(data)
     }
 
     fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
@@ -147,16 +141,8 @@ struct GradProblem {
 }
 
 impl Problem for GradProblem {
-    fn outputs(&self) -> &[Output] {
-        self.chain.outputs()
-    }
-
-    fn cost(&self) -> Cost {
-        self.chain.cost()
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        self.chain.tolerance()
+    fn facts(&self) -> &Facts {
+        self.chain.facts()
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {

@@ -1,6 +1,6 @@
 //! Clipping by the global norm: one factor for all gradients together (Pascanu 2013).
 
-use crate::graph::op::{Cost, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Facts, Kind, Op, Problem, Tolerance};
 use crate::graph::{Builder, Tensor};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch};
 use crate::tensor::{Array, TensorSpec};
@@ -36,8 +36,11 @@ impl Op for ClipFactor {
         let lengths: Vec<usize> = inputs.iter().map(TensorSpec::len).collect();
         let factor = TensorSpec::f32([]);
         let elements: usize = lengths.iter().sum();
-        let cost = Cost::new(2 * elements as u64, inputs, std::slice::from_ref(&factor));
-        Ok(Box::new(Norm { limit: self.limit, lengths, cost, outputs: [Output::new(factor)] }))
+        // Squares have one sign, so their sum's rounding is that of the longest chain of additions.
+        let longest = lengths.iter().map(|length| length / (WORKGROUPS * 256) + 16).max();
+        let tolerance = Tolerance::sum(longest.unwrap_or(1));
+        let facts = Facts::moving(2 * elements as u64, inputs, [factor], tolerance);
+        Ok(Box::new(Norm { limit: self.limit, lengths, facts }))
     }
 }
 
@@ -46,23 +49,12 @@ impl Op for ClipFactor {
 struct Norm {
     limit: f32,
     lengths: Vec<usize>,
-    cost: Cost,
-    outputs: [Output; 1],
+    facts: Facts,
 }
 
 impl Problem for Norm {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        // Squares have one sign, so their sum's rounding is that of the longest chain of additions.
-        let longest = self.lengths.iter().map(|length| length / (WORKGROUPS * 256) + 16).max();
-        Tolerance::sum(longest.unwrap_or(1))
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {

@@ -1,6 +1,6 @@
 //! Concatenation along an axis.
 
-use crate::graph::op::{Cost, Kind, Op, Output, Problem};
+use crate::graph::op::{Kind, Op, Problem};
 use crate::graph::{Builder, Tensor};
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
@@ -41,9 +41,8 @@ impl Op for Concat {
             length += spec.dims()[axis];
         }
         let y = copy_columns::resized(&inputs[0], axis, length);
-        let cost = Cost::new(0, inputs, std::slice::from_ref(&y));
         let columns = CopyColumns { rows, columns: length * each, pieces };
-        Ok(Box::new(Copying { op: *self, columns, cost, outputs: [Output::new(y)] }))
+        Ok(Copying::new(*self, columns, y))
     }
 
     /// To each input its slice of dy.

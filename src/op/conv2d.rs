@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::graph::Tensor;
 use crate::graph::chain::{Chain, Epilogue};
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
@@ -26,6 +26,21 @@ pub struct Conv {
     pub pad: usize,
     /// Parts that the channels are cut into; each part of the output sees its own of the input.
     pub groups: usize,
+}
+
+impl Conv {
+    /// Windows of `filter` pixels in `length`.
+    fn windows(self, length: usize, filter: usize) -> Result<usize, String> {
+        let room = (length + 2 * self.pad).checked_sub(filter);
+        room.map(|room| room / self.stride + 1).ok_or_else(|| {
+            format!("a filter of {filter} in {length} pixels with {} of padding", self.pad)
+        })
+    }
+
+    /// Pixels that hold `windows` and leave `rest` behind the last.
+    fn pixels(self, windows: usize, filter: usize, rest: usize) -> usize {
+        ((windows - 1) * self.stride + filter + rest).saturating_sub(2 * self.pad)
+    }
 }
 
 impl Default for Conv {
@@ -113,6 +128,15 @@ impl Geometry {
     fn products(&self) -> usize {
         self.batch * self.p * self.q * self.n * self.r * self.s * (self.c / self.conv.groups)
     }
+
+    /// Products that a value of the result is the sum of.
+    fn summed(&self, pass: Pass) -> usize {
+        match pass {
+            Pass::Forward => self.r * self.s * self.c / self.conv.groups,
+            Pass::Input { .. } => self.r * self.s * self.n / self.conv.groups,
+            Pass::Weight { .. } => self.batch * self.p * self.q,
+        }
+    }
 }
 
 impl Conv2d {
@@ -126,42 +150,31 @@ impl Conv2d {
                 .map_err(|_| format!("{} has not four axes", inputs[i].shape))
         };
         let ([a, b], conv) = ([dims(0)?, dims(1)?], self.conv);
-        let windows = |length: usize, filter: usize| {
-            let room = (length + 2 * conv.pad).checked_sub(filter);
-            room.map(|room| room / conv.stride + 1).ok_or_else(|| {
-                format!("a filter of {filter} in {length} pixels with {} of padding", conv.pad)
-            })
-        };
         let g = match self.pass {
             Pass::Forward => Geometry {
                 batch: a[0],
                 h: a[1],
                 w: a[2],
                 c: a[3],
-                p: windows(a[1], b[0])?,
-                q: windows(a[2], b[1])?,
+                p: conv.windows(a[1], b[0])?,
+                q: conv.windows(a[2], b[1])?,
                 n: b[3],
                 r: b[0],
                 s: b[1],
                 conv,
             },
-            Pass::Input { rest } => {
-                let length = |windows: usize, filter: usize, rest: usize| {
-                    ((windows - 1) * conv.stride + filter + rest).saturating_sub(2 * conv.pad)
-                };
-                Geometry {
-                    batch: a[0],
-                    h: length(a[1], b[0], rest[0]),
-                    w: length(a[2], b[1], rest[1]),
-                    c: b[2] * conv.groups,
-                    p: a[1],
-                    q: a[2],
-                    n: a[3],
-                    r: b[0],
-                    s: b[1],
-                    conv,
-                }
-            }
+            Pass::Input { rest } => Geometry {
+                batch: a[0],
+                h: conv.pixels(a[1], b[0], rest[0]),
+                w: conv.pixels(a[2], b[1], rest[1]),
+                c: b[2] * conv.groups,
+                p: a[1],
+                q: a[2],
+                n: a[3],
+                r: b[0],
+                s: b[1],
+                conv,
+            },
             Pass::Weight { filter: [r, s] } => Geometry {
                 batch: a[0],
                 h: a[1],
@@ -176,7 +189,7 @@ impl Conv2d {
             },
         };
         let divides = g.c.is_multiple_of(conv.groups) && g.n.is_multiple_of(conv.groups);
-        let covers = windows(g.h, g.r)? == g.p && windows(g.w, g.s)? == g.q;
+        let covers = conv.windows(g.h, g.r)? == g.p && conv.windows(g.w, g.s)? == g.q;
         if [a, b] != g.operands(self.pass) || !divides || !covers || g.products() == 0 {
             return Err(format!(
                 "{} and {} do not fit in {} groups with stride {} and {} of padding",
@@ -200,13 +213,17 @@ impl Op for Conv2d {
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let geometry = self.geometry(inputs)?;
         let product = TensorSpec::f32(geometry.result(self.pass));
+        let epilogue = Epilogue::new(self.epilogue.as_ref(), &product, inputs, 2)?;
+        let stored = epilogue.flops() * product.len() as u64;
+        let flops = 2 * geometry.products() as u64 + stored;
+        let tolerance = Tolerance::sum(geometry.summed(self.pass) + 16 * epilogue.depth());
         Ok(Box::new(Conv2dProblem {
             pass: self.pass,
             geometry,
             bytes: inputs[0].dtype == DType::U8,
-            epilogue: Epilogue::new(self.epilogue.as_ref(), &product, inputs, 2)?,
+            epilogue,
             inputs: inputs.to_vec(),
-            outputs: [Output::new(product)],
+            facts: Facts::moving(flops, inputs, [product], tolerance),
         }))
     }
 
@@ -245,9 +262,8 @@ impl Op for Conv2d {
         Some(Arc::new(Self { epilogue: Some(epilogue), ..self.clone() }))
     }
 
-    fn kinds(&self) -> Vec<Kind> {
-        let fused = self.epilogue.iter().flat_map(Chain::kinds);
-        std::iter::once(self.kind()).chain(fused).collect()
+    fn epilogue(&self) -> Option<&Chain> {
+        self.epilogue.as_ref()
     }
 }
 
@@ -260,28 +276,12 @@ struct Conv2dProblem {
     bytes: bool,
     epilogue: Epilogue,
     inputs: Vec<TensorSpec>,
-    outputs: [Output; 1],
+    facts: Facts,
 }
 
 impl Problem for Conv2dProblem {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        let stored = self.epilogue.flops() * self.outputs[0].spec.len() as u64;
-        let flops = 2 * self.geometry.products() as u64 + stored;
-        Cost::moving(flops, &self.inputs, &self.outputs)
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        let Geometry { r, s, c, n, batch, p, q, conv, .. } = self.geometry;
-        let length = match self.pass {
-            Pass::Forward => r * s * c / conv.groups,
-            Pass::Input { .. } => r * s * n / conv.groups,
-            Pass::Weight { .. } => batch * p * q,
-        };
-        Tolerance::sum(length + 16 * self.epilogue.depth())
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
@@ -294,7 +294,7 @@ impl Problem for Conv2dProblem {
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let data = reference::product(self.pass, &self.geometry, inputs[0], inputs[1]);
-        let product = Array::new(self.outputs[0].spec.clone(), data);
+        let product = Array::new(self.facts.spec().clone(), data);
         vec![self.epilogue.apply(product, inputs)]
     }
 

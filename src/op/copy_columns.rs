@@ -1,7 +1,7 @@
 //! What concat, slice and pad have in common: a row-major matrix put together from ranges of columns of
 //! other matrices of as many rows, zeros elsewhere.
 
-use crate::graph::op::{Cost, Distribution, Output, Problem, Tolerance};
+use crate::graph::op::{Cost, Distribution, Facts, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, Shape, TensorSpec};
 
@@ -63,23 +63,23 @@ pub(super) trait Reference: std::fmt::Debug + Send + Sync {
 /// The problem of such an op.
 #[derive(Debug)]
 pub(super) struct Copying<R> {
-    pub(super) op: R,
-    pub(super) columns: CopyColumns,
-    pub(super) cost: Cost,
-    pub(super) outputs: [Output; 1],
+    op: R,
+    columns: CopyColumns,
+    facts: Facts,
+}
+
+impl<R: Reference> Copying<R> {
+    /// `op` puts `y` together from `columns`. What is not taken need not be read.
+    pub(super) fn new(op: R, columns: CopyColumns, y: TensorSpec) -> Box<Self> {
+        let taken: usize = columns.pieces.iter().map(|piece| columns.rows * piece.len).sum();
+        let cost = Cost { flops: 0, bytes: 4 * taken as u64 + y.bytes() };
+        Box::new(Self { op, columns, facts: Facts::new([y], cost, Tolerance(0.0)) })
+    }
 }
 
 impl<R: Reference> Problem for Copying<R> {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        Tolerance(0.0)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
@@ -91,7 +91,7 @@ impl<R: Reference> Problem for Copying<R> {
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        vec![Array::new(self.outputs[0].spec.clone(), self.op.copied(inputs))]
+        vec![Array::new(self.facts.spec().clone(), self.op.copied(inputs))]
     }
 
     fn distributions(&self) -> &'static [Distribution] {

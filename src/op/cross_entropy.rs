@@ -1,7 +1,7 @@
 //! Cross-entropy of a softmax against one class a row, fused: the probabilities are never stored.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem};
 use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
@@ -69,7 +69,9 @@ impl Op for CrossEntropy {
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let rows = rows_of(inputs)?;
-        Ok(RowsProblem::new(*self, rows, inputs, TensorSpec::f32(outer(&inputs[0]))))
+        let losses = TensorSpec::f32(outer(&inputs[0]));
+        // Difference, exp and sum of each element.
+        Ok(RowsProblem::new(*self, rows, inputs, losses, 3, softmax::tolerance(rows.columns)))
     }
 
     fn gradient<'g>(
@@ -84,17 +86,8 @@ impl Op for CrossEntropy {
 }
 
 impl Problem for RowsProblem<CrossEntropy> {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    /// Difference, exp and sum of each element.
-    fn cost(&self) -> Cost {
-        self.flops_each(3)
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        softmax::tolerance(self.rows.columns)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
@@ -113,7 +106,7 @@ impl Problem for RowsProblem<CrossEntropy> {
         let rows = inputs[0].data.chunks(self.rows.columns);
         let loss = |(row, &label): (&[f64], &f64)| log_sum_exp(row) - logit(row, label);
         let data = rows.zip(&inputs[1].data).map(loss).collect();
-        vec![Array::new(self.output(), data)]
+        self.facts.result(data)
     }
 
     fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
@@ -131,24 +124,18 @@ impl Op for CrossEntropyGrad {
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
-        Ok(RowsProblem::new(*self, rows_of(inputs)?, inputs, inputs[0].clone()))
+        let rows = rows_of(inputs)?;
+        // p - 1 cancels at the label's place, beside a root mean square that is smaller than p by the square
+        // root of the columns: what the sum's bound already allows.
+        let tolerance = softmax::tolerance(rows.columns);
+        // Difference, exp, sum, scale and the class's difference.
+        Ok(RowsProblem::new(*self, rows, inputs, inputs[0].clone(), 5, tolerance))
     }
 }
 
 impl Problem for RowsProblem<CrossEntropyGrad> {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    /// Difference, exp, sum, scale and the class's difference.
-    fn cost(&self) -> Cost {
-        self.flops_each(5)
-    }
-
-    /// p - 1 cancels at the label's place, beside a root mean square that is smaller than p by the square
-    /// root of the columns: what the sum's bound already allows.
-    fn tolerance(&self) -> Tolerance {
-        softmax::tolerance(self.rows.columns)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
@@ -173,7 +160,7 @@ impl Problem for RowsProblem<CrossEntropyGrad> {
             };
             row.iter().enumerate().map(gradient)
         });
-        vec![Array::new(self.output(), data.collect())]
+        vec![Array::new(self.facts.spec().clone(), data.collect())]
     }
 
     fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {

@@ -2,7 +2,7 @@
 //! its gradient, by the forward-backward algorithm.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
@@ -64,10 +64,13 @@ impl Op for Ctc {
                 inputs[1], inputs[3]
             ));
         }
-        let outputs = [TensorSpec::f32([batch]), log_probs.clone()].map(Output::new);
+        let outputs = [TensorSpec::f32([batch]), log_probs.clone()];
         let states = 2 * most_labels + 1;
-        let cost = Cost::moving((batch * steps * states) as u64 * FLOPS, inputs, &outputs);
-        Ok(Box::new(CtcProblem { batch, steps, classes, most_labels, states, outputs, cost }))
+        let flops = (batch * steps * states) as u64 * FLOPS;
+        // Every frame adds a few rounding errors to a path's probability. They are relative to that: a
+        // loss near 0, of a probability near 1, has fewer digits than a sum of as many terms.
+        let facts = Facts::moving(flops, inputs, outputs, Tolerance::sum(16 * steps));
+        Ok(Box::new(CtcProblem { batch, steps, classes, most_labels, states, facts }))
     }
 
     /// The gradient was made with the loss; a gradient of it there is not.
@@ -100,9 +103,8 @@ struct CtcProblem {
     most_labels: usize,
     /// The most labels and the blanks around them.
     states: usize,
-    /// Loss and gradient.
-    outputs: [Output; 2],
-    cost: Cost,
+    /// Outputs: loss and gradient.
+    facts: Facts,
 }
 
 impl CtcProblem {
@@ -113,18 +115,8 @@ impl CtcProblem {
 }
 
 impl Problem for CtcProblem {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    /// Every frame adds a few rounding errors to a path's probability. They are relative to that: a
-    /// loss near 0, of a probability near 1, has fewer digits than a sum of as many terms.
-    fn tolerance(&self) -> Tolerance {
-        Tolerance::sum(16 * self.steps)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {

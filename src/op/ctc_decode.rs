@@ -1,7 +1,7 @@
 //! Greedy CTC decoding: the best path with repeats merged and blanks dropped (Graves 2006, section 3.2).
 
 use crate::graph::Tensor;
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
@@ -21,9 +21,10 @@ impl Op for CtcDecode {
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         match (inputs[0].dims(), inputs[1].dims()) {
             (&[batch, steps, classes], &[lengths]) if batch == lengths && classes > 0 => {
-                let decoded = [Output::new(TensorSpec::new([batch, steps], DType::I32))];
-                let cost = Cost::moving(inputs[0].len() as u64, inputs, &decoded);
-                Ok(Box::new(DecodeProblem { batch, steps, classes, decoded, cost }))
+                let decoded = [TensorSpec::new([batch, steps], DType::I32)];
+                let flops = inputs[0].len() as u64;
+                let facts = Facts::moving(flops, inputs, decoded, Tolerance(0.0));
+                Ok(Box::new(DecodeProblem { batch, steps, classes, facts }))
             }
             _ => Err(format!("takes [B, T, C] and [B], not {} and {}", inputs[0], inputs[1])),
         }
@@ -35,21 +36,12 @@ struct DecodeProblem {
     batch: usize,
     steps: usize,
     classes: usize,
-    decoded: [Output; 1],
-    cost: Cost,
+    facts: Facts,
 }
 
 impl Problem for DecodeProblem {
-    fn outputs(&self) -> &[Output] {
-        &self.decoded
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        Tolerance(0.0)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
@@ -72,7 +64,7 @@ impl Problem for DecodeProblem {
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let Self { batch, steps, classes, .. } = *self;
-        let mut decoded = Array::new(self.decoded[0].spec.clone(), vec![-1.0; batch * steps]);
+        let mut decoded = Array::new(self.facts.spec().clone(), vec![-1.0; batch * steps]);
         for b in 0..batch {
             let mut end = b * steps;
             let mut previous = classes - 1;
@@ -96,13 +88,7 @@ impl Problem for DecodeProblem {
 
     fn distributions(&self) -> &'static [Distribution] {
         // Tiny is left out: a device that flushes denormals finds equal what the reference tells apart.
-        &[
-            Distribution::Uniform,
-            Distribution::Offset,
-            Distribution::Ties,
-            Distribution::Zeros,
-            Distribution::Extreme,
-        ]
+        Distribution::WITHOUT_TINY
     }
 }
 

@@ -6,7 +6,7 @@
 //! the tokens' share of the input, the outputs, every weight's gradient.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
 use crate::host::parallel::*;
 use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::random::Rng;
@@ -92,8 +92,9 @@ impl Op for Decoder {
             Output::saved(stack.x()),
             Output::saved(attended.shares()),
         ];
-        let cost = Cost::moving(flops(stack, &attended), inputs, &outputs);
-        Ok(Box::new(DecoderProblem { stack, attended, outputs, cost }))
+        let tolerance = Tolerance::sum(64 * stack.hidden);
+        let facts = Facts::moving(flops(stack, &attended), inputs, outputs, tolerance);
+        Ok(Box::new(DecoderProblem { stack, attended, facts }))
     }
 
     fn gradient<'g>(
@@ -155,22 +156,13 @@ impl Op for Decoder {
 struct DecoderProblem {
     stack: Stack,
     attended: Attended,
-    /// States, gates, x, queries and shares.
-    outputs: [Output; 5],
-    cost: Cost,
+    /// Outputs: states, gates, x, queries and shares.
+    facts: Facts,
 }
 
 impl Problem for DecoderProblem {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        Tolerance::sum(64 * self.stack.hidden)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
@@ -251,7 +243,7 @@ impl Problem for DecoderProblem {
             (0..stack.steps).map(step).collect::<Vec<_>>()
         };
         let sequences: Vec<_> = (0..stack.batch).into_par_iter().map(decode).collect();
-        let mut outputs = self.outputs.each_ref().map(Output::zeros);
+        let mut outputs = self.facts.zeros();
         let [states, all_gates, xs, queries, all_shares] = &mut outputs;
         for (b, steps) in sequences.into_iter().enumerate() {
             let start = sequence(inputs[1], b);

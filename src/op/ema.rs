@@ -1,6 +1,6 @@
 //! State that follows other values: running statistics, and the target network's copies.
 
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
 use crate::graph::{Builder, Tensor};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
@@ -36,7 +36,12 @@ impl Op for Ema {
                 "takes a clock and two flat tensors of one length, a multiple of 64: {inputs:?}"
             ));
         }
-        Ok(Box::new(Following { ema: *self, n, outputs: [Output::in_place(target.clone(), 2)] }))
+        // Steps at which nothing is due cost nothing.
+        let due = n as u64 / u64::from(self.period);
+        let cost = Cost { flops: 3 * due, bytes: 12 * due };
+        let outputs = [Output::in_place(target.clone(), 2)];
+        let facts = Facts::new(outputs, cost, Tolerance::sum(2));
+        Ok(Box::new(Following { ema: *self, n, facts }))
     }
 }
 
@@ -45,22 +50,12 @@ impl Op for Ema {
 struct Following {
     ema: Ema,
     n: usize,
-    outputs: [Output; 1],
+    facts: Facts,
 }
 
 impl Problem for Following {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        // Steps at which nothing is due cost nothing.
-        let n = self.n as u64 / u64::from(self.ema.period);
-        Cost { flops: 3 * n, bytes: 12 * n }
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        Tolerance::sum(2)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {

@@ -1,7 +1,7 @@
 //! Rows of a table by their ids: word embeddings.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
@@ -26,7 +26,8 @@ impl Op for Embedding {
                 let y = TensorSpec::f32([ids.dims(), &[width]].concat());
                 // Rows that are not taken need not be read.
                 let cost = Cost { flops: 0, bytes: ids.bytes() + 2 * y.bytes() };
-                Ok(Box::new(Lookup { rows, width, cost, outputs: [Output::new(y)] }))
+                let facts = Facts::new([y], cost, Tolerance(0.0));
+                Ok(Box::new(Lookup { rows, width, facts }))
             }
             _ => Err(format!("takes f32 [V, H] and u32 ids, not {table} and {ids}")),
         }
@@ -38,22 +39,12 @@ impl Op for Embedding {
 struct Lookup {
     rows: usize,
     width: usize,
-    cost: Cost,
-    outputs: [Output; 1],
+    facts: Facts,
 }
 
 impl Problem for Lookup {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    /// Nothing is computed.
-    fn tolerance(&self) -> Tolerance {
-        Tolerance(0.0)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
@@ -62,7 +53,7 @@ impl Problem for Lookup {
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let width = variant.get("WIDTH") as usize;
-        let total = self.outputs[0].spec.len() / width;
+        let total = self.facts.spec().len() / width;
         let kernel =
             Kernel::new("embedding/embedding").with_text("T", super::sparse::element(width));
         Lowered::one(
@@ -81,7 +72,7 @@ impl Problem for Lookup {
         let row =
             |id: &f64| &table.data[(*id as usize).min(self.rows - 1) * self.width..][..self.width];
         let data = ids.data.iter().flat_map(row).copied().collect();
-        vec![Array::new(self.outputs[0].spec.clone(), data)]
+        self.facts.result(data)
     }
 
     fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {

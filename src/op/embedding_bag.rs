@@ -2,7 +2,7 @@
 
 use crate::graph::Tensor;
 use crate::graph::chain::Chain;
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
@@ -113,9 +113,9 @@ impl Op for EmbeddingBag {
             return Err(format!("{} and {} differ", inputs[2], inputs[3]));
         }
         sizes.strides[1] = stride;
-        let outputs = sizes.memories_and_question().map(Output::new);
-        let cost = Cost::moving(sizes.flops(), inputs, &outputs);
-        Ok(Box::new(EmbeddingBagProblem { sizes, vocabulary, outputs, cost }))
+        let tolerance = Tolerance::sum(2 * sizes.words);
+        let facts = Facts::moving(sizes.flops(), inputs, sizes.memories_and_question(), tolerance);
+        Ok(Box::new(EmbeddingBagProblem { sizes, vocabulary, facts }))
     }
 
     fn gradient<'g>(
@@ -137,22 +137,13 @@ impl Op for EmbeddingBag {
 struct EmbeddingBagProblem {
     sizes: Sizes,
     vocabulary: usize,
-    /// Memories and the question.
-    outputs: [Output; 2],
-    cost: Cost,
+    /// Outputs: memories and the question.
+    facts: Facts,
 }
 
 impl Problem for EmbeddingBagProblem {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        Tolerance::sum(2 * self.sizes.words)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
@@ -176,7 +167,7 @@ impl Problem for EmbeddingBagProblem {
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let sizes = self.sizes;
         let (d, [stride_e, stride_t]) = (sizes.dimension, sizes.strides);
-        let [mut memories, mut asked] = self.outputs.each_ref().map(Output::zeros);
+        let [mut memories, mut asked] = self.facts.zeros();
         let bag = |words: &[f64], table: usize, n: usize| -> f64 {
             let word = |(j, &id): (usize, &f64)| {
                 let value = inputs[2].data[table * stride_e + id as usize * d + n];
@@ -207,18 +198,9 @@ impl Problem for EmbeddingBagProblem {
     }
 
     fn distributions(&self) -> &'static [Distribution] {
-        WITHOUT_TINY
+        Distribution::WITHOUT_TINY
     }
 }
-
-/// Where denormals are flushed, products of them are 0.
-const WITHOUT_TINY: &[Distribution] = &[
-    Distribution::Uniform,
-    Distribution::Offset,
-    Distribution::Ties,
-    Distribution::Zeros,
-    Distribution::Extreme,
-];
 
 impl<'g> Tensor<'g> {
     /// The sentences of `self`, a story u32 [B, M, S], under each of K tables as memories [K, B, M, d], and

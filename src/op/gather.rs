@@ -1,7 +1,7 @@
 //! One value of each row, by its index: Q(s, a) of the action taken.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
@@ -35,9 +35,10 @@ impl Op for Gather {
         }
         // What is not taken need not be read.
         let cost = Cost { flops: 0, bytes: 3 * index.bytes() };
-        let outputs = [Output::new(TensorSpec::f32(rows))];
+        // Values are moved, not changed.
+        let facts = Facts::new([TensorSpec::f32(rows)], cost, Tolerance(0.0));
         let (backward, rows, length) = (false, index.len(), x.shape.last());
-        Ok(Box::new(Indexed { backward, rows, length, cost, outputs }))
+        Ok(Box::new(Indexed { backward, rows, length, facts }))
     }
 
     fn gradient<'g>(
@@ -63,9 +64,9 @@ impl Op for Scatter {
             return Err(format!("{index} are no indices for {dy}"));
         }
         let dx = TensorSpec::f32([dy.dims(), &[self.length]].concat());
-        let cost = Cost::new(0, inputs, std::slice::from_ref(&dx));
+        let facts = Facts::moving(0, inputs, [dx], Tolerance(0.0));
         let (backward, rows, length) = (true, dy.len(), self.length);
-        Ok(Box::new(Indexed { backward, rows, length, cost, outputs: [Output::new(dx)] }))
+        Ok(Box::new(Indexed { backward, rows, length, facts }))
     }
 }
 
@@ -75,22 +76,12 @@ struct Indexed {
     backward: bool,
     rows: usize,
     length: usize,
-    cost: Cost,
-    outputs: [Output; 1],
+    facts: Facts,
 }
 
 impl Problem for Indexed {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    /// Values are moved, not changed.
-    fn tolerance(&self) -> Tolerance {
-        Tolerance(0.0)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
@@ -113,7 +104,7 @@ impl Problem for Indexed {
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let mut result = Array::zeros(self.outputs[0].spec.clone());
+        let [mut result] = self.facts.zeros();
         if self.backward {
             let rows = result.data.chunks_mut(self.length);
             for ((dx, &i), &dy) in rows.zip(&inputs[0].data).zip(&inputs[1].data) {

@@ -1,7 +1,7 @@
 //! Ids put in another place: what sequences of words need besides their embeddings.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
@@ -57,8 +57,9 @@ impl Op for Ids {
             Self::Column(_) => Cost::new(0, &inputs[..1], &inputs[..1]),
             _ => Cost::new(0, inputs, std::slice::from_ref(&output.spec)),
         };
-        let (ids, joined_at, outputs) = (*self, first.len(), [output]);
-        Ok(Box::new(Arranged { ids, total, length, joined_at, cost, outputs }))
+        let facts = Facts::new([output], cost, Tolerance(0.0));
+        let (ids, joined_at) = (*self, first.len());
+        Ok(Box::new(Arranged { ids, total, length, joined_at, facts }))
     }
 }
 
@@ -71,21 +72,12 @@ struct Arranged {
     length: usize,
     /// Ids of the first input.
     joined_at: usize,
-    cost: Cost,
-    outputs: [Output; 1],
+    facts: Facts,
 }
 
 impl Problem for Arranged {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        Tolerance(0.0)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
@@ -125,7 +117,7 @@ impl Problem for Arranged {
                 table
             }
         };
-        vec![Array::new(self.outputs[0].spec.clone(), data)]
+        self.facts.result(data)
     }
 
     fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {

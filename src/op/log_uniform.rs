@@ -1,7 +1,7 @@
 //! Classes drawn by the log-uniform law, which is about how often the words of a vocabulary that is sorted by
 //! frequency occur (Zipf).
 
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::graph::{Builder, Init, Tensor};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::{Rng, Stream, stream_id};
@@ -42,8 +42,8 @@ impl Op for LogUniform {
             return Err(format!("takes a clock and f32 [V], not {} and {}", inputs[0], inputs[1]));
         }
         let drawn = TensorSpec::u32([self.count]);
-        let cost = Cost::new(0, inputs, std::slice::from_ref(&drawn));
-        Ok(Box::new(Draws { op: *self, classes, cost, outputs: [Output::new(drawn)] }))
+        let facts = Facts::moving(0, inputs, [drawn], Tolerance(0.0));
+        Ok(Box::new(Draws { op: *self, classes, facts }))
     }
 }
 
@@ -51,22 +51,12 @@ impl Op for LogUniform {
 struct Draws {
     op: LogUniform,
     classes: usize,
-    cost: Cost,
-    outputs: [Output; 1],
+    facts: Facts,
 }
 
 impl Problem for Draws {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    /// Integers are exact.
-    fn tolerance(&self) -> Tolerance {
-        Tolerance(0.0)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
@@ -94,7 +84,7 @@ impl Problem for Draws {
             inputs[1].data.partition_point(|limit| *limit <= u).min(self.classes - 1) as f64
         };
         let ids = (0..self.op.count).map(class).collect();
-        vec![Array::new(self.outputs[0].spec.clone(), ids)]
+        self.facts.result(ids)
     }
 
     fn sample(&self, inputs: &[TensorSpec], _: Distribution, rng: &mut Rng) -> Vec<Array> {

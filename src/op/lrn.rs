@@ -1,7 +1,7 @@
 //! Local response normalisation across channels (Krizhevsky 2012, section 3.3).
 
 use crate::graph::Tensor;
-use crate::graph::op::{Cost, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
@@ -39,10 +39,11 @@ impl Lrn {
         }
         let near = 2 * self.half + 1;
         let each = if backward { 3 * near + 13 } else { 2 * near + 6 };
-        let cost = Cost::new((x.len() * each) as u64, inputs, &inputs[..1]);
+        let flops = (x.len() * each) as u64;
+        let tolerance = Tolerance::sum(if backward { 4 * near } else { near });
+        let facts = Facts::moving(flops, inputs, [x.clone()], tolerance);
         let (pixels, channels) = (x.shape.rows(), x.shape.last());
-        let outputs = [Output::new(x.clone())];
-        Ok(Box::new(Normalising { lrn: self, backward, pixels, channels, cost, outputs }))
+        Ok(Box::new(Normalising { lrn: self, backward, pixels, channels, facts }))
     }
 }
 
@@ -82,8 +83,7 @@ struct Normalising {
     backward: bool,
     pixels: usize,
     channels: usize,
-    cost: Cost,
-    outputs: [Output; 1],
+    facts: Facts,
 }
 
 impl Normalising {
@@ -101,17 +101,8 @@ impl Normalising {
 }
 
 impl Problem for Normalising {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        let near = 2 * self.lrn.half + 1;
-        Tolerance::sum(if self.backward { 4 * near } else { near })
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {

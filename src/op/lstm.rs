@@ -6,7 +6,7 @@
 //! are one batched product afterwards.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
 use crate::host::parallel::*;
 use crate::kernel::{Caps, Lowered, Variant, input, output, scratch};
 use crate::random::Rng;
@@ -41,8 +41,9 @@ impl Op for Lstm {
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let stack = Stack::of(&inputs[0], &inputs[1], &inputs[2], 0)?;
         let outputs = [Output::new(stack.states()), Output::saved(stack.gates())];
-        let cost = Cost::moving(stack.flops(), inputs, &outputs);
-        Ok(Box::new(LstmProblem { stack, outputs, cost }))
+        let tolerance = Tolerance::sum(16 * stack.hidden);
+        let facts = Facts::moving(stack.flops(), inputs, outputs, tolerance);
+        Ok(Box::new(LstmProblem { stack, facts }))
     }
 
     fn gradient<'g>(
@@ -92,22 +93,13 @@ pub(in crate::op) fn weight_gradients<'g>(
 #[derive(Debug)]
 struct LstmProblem {
     stack: Stack,
-    /// States and gates.
-    outputs: [Output; 2],
-    cost: Cost,
+    /// Outputs: states and gates.
+    facts: Facts,
 }
 
 impl Problem for LstmProblem {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        Tolerance::sum(16 * self.stack.hidden)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {

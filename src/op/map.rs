@@ -5,7 +5,7 @@
 
 use crate::graph::Tensor;
 use crate::graph::chain::{Chain, Function, Place, operand_name, text_apply, vector};
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, Shape, TensorSpec};
@@ -56,32 +56,25 @@ impl Op for Chain {
 pub(super) struct ChainProblem {
     chain: Chain,
     pub(super) inputs: Vec<TensorSpec>,
-    outputs: [Output; 1],
+    facts: Facts,
 }
 
 impl ChainProblem {
     pub(super) fn new(chain: &Chain, inputs: &[TensorSpec]) -> Result<Self, String> {
-        let outputs = [Output::new(TensorSpec::f32(chain.shape(inputs)?))];
-        Ok(Self { chain: chain.clone(), inputs: inputs.to_vec(), outputs })
+        let y = TensorSpec::f32(chain.shape(inputs)?);
+        let flops = chain.flops() * y.len() as u64;
+        let facts = Facts::moving(flops, inputs, [y], Tolerance::sum(16 * chain.depth()));
+        Ok(Self { chain: chain.clone(), inputs: inputs.to_vec(), facts })
     }
 
     fn shape(&self) -> &Shape {
-        &self.outputs[0].spec.shape
+        &self.facts.spec().shape
     }
 }
 
 impl Problem for ChainProblem {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        let flops = self.chain.flops() * self.shape().len() as u64;
-        Cost::moving(flops, &self.inputs, &self.outputs)
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        Tolerance::sum(16 * self.chain.depth())
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {

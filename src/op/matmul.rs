@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::graph::Tensor;
 use crate::graph::chain::{Chain, Epilogue};
-use crate::graph::op::{Cost, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Binding, Caps, Dispatch, Lowered, Operand, Variant};
 use crate::tensor::{Array, Shape, TensorSpec};
 use crate::terms::Class;
@@ -77,14 +77,15 @@ impl Op for MatMul {
         }
         shape.push(sizes.n);
         let product = TensorSpec::f32(shape);
+        let epilogue = Epilogue::new(self.epilogue.as_ref(), &product, inputs, 2)?;
         Ok(Box::new(MatMulProblem {
             transpose_a: self.transpose_a,
             transpose_b: self.transpose_b,
             b_serves_all: self.b_serves_all(a, b),
             sizes,
-            epilogue: Epilogue::new(self.epilogue.as_ref(), &product, inputs, 2)?,
+            facts: facts(sizes, &epilogue, inputs, product),
+            epilogue,
             inputs: inputs.to_vec(),
-            outputs: [Output::new(product)],
         }))
     }
 
@@ -126,9 +127,8 @@ impl Op for MatMul {
         Some(Arc::new(Self { epilogue: Some(epilogue), ..self.clone() }))
     }
 
-    fn kinds(&self) -> Vec<Kind> {
-        let fused = self.epilogue.iter().flat_map(Chain::kinds);
-        std::iter::once(self.kind()).chain(fused).collect()
+    fn epilogue(&self) -> Option<&Chain> {
+        self.epilogue.as_ref()
     }
 }
 
@@ -142,21 +142,12 @@ struct MatMulProblem {
     sizes: Sizes,
     epilogue: Epilogue,
     inputs: Vec<TensorSpec>,
-    outputs: [Output; 1],
+    facts: Facts,
 }
 
 impl Problem for MatMulProblem {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        let each = 2 * self.sizes.k as u64 + self.epilogue.flops();
-        Cost::moving(self.sizes.outputs() as u64 * each, &self.inputs, &self.outputs)
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        Tolerance::sum(self.sizes.k + 16 * self.epilogue.depth())
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
@@ -172,13 +163,20 @@ impl Problem for MatMulProblem {
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let data = self.product_in_f64(inputs[0], inputs[1]);
-        let product = Array::new(self.outputs[0].spec.clone(), data);
+        let product = Array::new(self.facts.spec().clone(), data);
         vec![self.epilogue.apply(product, inputs)]
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
         self.cut()
     }
+}
+
+/// What a product of `sizes` costs and how exact it is.
+fn facts(sizes: Sizes, epilogue: &Epilogue, inputs: &[TensorSpec], product: TensorSpec) -> Facts {
+    let each = 2 * sizes.k as u64 + epilogue.flops();
+    let tolerance = Tolerance::sum(sizes.k + 16 * epilogue.depth());
+    Facts::moving(sizes.outputs() as u64 * each, inputs, [product], tolerance)
 }
 
 /// The dispatch of A [M, K] times B [K, N] to C, sizes as [M, N, K], for ops that have a product inside.
@@ -188,14 +186,16 @@ pub(in crate::op) fn product_into(
     c: Binding,
     caps: &Caps,
 ) -> Dispatch {
+    let sizes = Sizes { batch: 1, m, n, k };
+    let inputs = [TensorSpec::f32([m, k]), TensorSpec::f32([k, n])];
     let product = MatMulProblem {
         transpose_a: false,
         transpose_b: false,
         b_serves_all: false,
-        sizes: Sizes { batch: 1, m, n, k },
+        sizes,
         epilogue: Epilogue::none(),
-        inputs: vec![TensorSpec::f32([m, k]), TensorSpec::f32([k, n])],
-        outputs: [Output::new(TensorSpec::f32([m, n]))],
+        facts: facts(sizes, &Epilogue::none(), &inputs, TensorSpec::f32([m, n])),
+        inputs: inputs.to_vec(),
     };
     // One dispatch, so that no scratch is needed; there always is a naive variant.
     let mut variants = product.variants(caps).into_iter();

@@ -1,7 +1,7 @@
 //! Max pooling over square windows.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
@@ -49,9 +49,14 @@ impl MaxPool {
         let result = if backward { x.clone() } else { y };
         // A comparison for each element of each window.
         let compared = (b * p * q * c * self.window * self.window) as u64;
-        let cost = Cost::new(compared, inputs, std::slice::from_ref(&result));
-        let outputs = [Output::new(result)];
-        Ok(Pooling { pool: self, backward, b, h, w, c, p, q, cost, outputs })
+        let tolerance = match backward {
+            // As many gradients as windows share an element.
+            true => Tolerance::sum(self.window.div_ceil(self.stride).pow(2)),
+            // Values are chosen, not changed.
+            false => Tolerance(0.0),
+        };
+        let facts = Facts::moving(compared, inputs, [result], tolerance);
+        Ok(Pooling { pool: self, backward, b, h, w, c, p, q, facts })
     }
 }
 
@@ -96,8 +101,7 @@ struct Pooling {
     c: usize,
     p: usize,
     q: usize,
-    cost: Cost,
-    outputs: [Output; 1],
+    facts: Facts,
 }
 
 impl Pooling {
@@ -124,21 +128,8 @@ impl Pooling {
 }
 
 impl Problem for Pooling {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        match self.backward {
-            // As many gradients as windows share an element.
-            true => Tolerance::sum(self.pool.window.div_ceil(self.pool.stride).pow(2)),
-            // Values are chosen, not changed.
-            false => Tolerance(0.0),
-        }
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
@@ -154,7 +145,7 @@ impl Problem for Pooling {
         let kernel = Kernel::new(format!("max_pool/{}", variant.name))
             .with_consts(&consts)
             .with_text("T", super::sparse::element(width));
-        let count = self.outputs[0].spec.len() / width;
+        let count = self.facts.spec().len() / width;
         let dispatch = Dispatch::new(kernel, grid(count.div_ceil(64), caps)).bind("x", input(0));
         let dispatch = match self.backward {
             true => dispatch.bind("y", input(1)).bind("dy", input(2)).bind("dx", output(0)),
@@ -173,7 +164,7 @@ impl Problem for Pooling {
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let x = inputs[0];
-        let mut result = Array::zeros(self.outputs[0].spec.clone());
+        let [mut result] = self.facts.zeros();
         if self.backward {
             let (y, dy) = (inputs[1], inputs[2]);
             let mut taken = vec![false; y.data.len()];
@@ -200,7 +191,7 @@ impl Problem for Pooling {
 
     fn distributions(&self) -> &'static [Distribution] {
         // The gradient leaves Tiny out: where denormals are flushed, different values are equal.
-        if self.backward { super::sparse::WITHOUT_TINY } else { &Distribution::ALL }
+        if self.backward { Distribution::WITHOUT_TINY } else { &Distribution::ALL }
     }
 }
 
@@ -241,15 +232,13 @@ impl super::Family for Family {
         for (dims, pool) in sizes {
             let [b, h, w, c] = dims;
             let MaxPool { window, stride, pad } = pool;
-            let Some((p, q)) = pool.windows(h, w) else { continue };
-            let (x, y) = (TensorSpec::f32(dims), TensorSpec::f32([b, p, q, c]));
+            let x = TensorSpec::f32(dims);
             let name = format!("b{b}_h{h}_w{w}_c{c}_window{window}_stride{stride}_pad{pad}");
-            cases.push(Case::new(
-                format!("{name}_dx"),
-                MaxPoolGrad(pool),
-                [x.clone(), y.clone(), y],
-            ));
-            cases.push(Case::new(name, pool, [x]));
+            let forward = Case::new(name.as_str(), pool, [x.clone()]);
+            let y = forward.problem().facts().spec().clone();
+            let backward = [x, y.clone(), y];
+            cases.push(Case::new(format!("{name}_dx"), MaxPoolGrad(pool), backward));
+            cases.push(forward);
         }
         cases
     }

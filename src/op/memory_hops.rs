@@ -1,7 +1,7 @@
 //! The hops of an end-to-end memory network, and its answer's logits (Sukhbaatar 2015, section 2).
 
 use crate::graph::Tensor;
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
@@ -39,8 +39,8 @@ impl Op for MemoryHops {
         }
         let [states, attention] = network.saved().map(Output::saved);
         let outputs = [Output::new(network.logits()), states, attention];
-        let cost = Cost::moving(network.flops(1), inputs, &outputs);
-        Ok(Box::new(MemoryHopsProblem { network, outputs, cost }))
+        let facts = Facts::moving(network.flops(1), inputs, outputs, network.tolerance());
+        Ok(Box::new(MemoryHopsProblem { network, facts }))
     }
 
     fn gradient<'g>(
@@ -199,22 +199,13 @@ const WELL_CONDITIONED: &[Distribution] =
 #[derive(Debug)]
 struct MemoryHopsProblem {
     network: Network,
-    /// Logits, states and attention.
-    outputs: [Output; 3],
-    cost: Cost,
+    /// Outputs: logits, states and attention.
+    facts: Facts,
 }
 
 impl Problem for MemoryHopsProblem {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        self.network.tolerance()
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {

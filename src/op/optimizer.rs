@@ -1,7 +1,7 @@
 //! Updates of all parameters at once: each rule is one kernel over the flat parameters, their flat
 //! gradients and flat state, cut into several dispatches only where a binding may not be that long.
 
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
 use crate::kernel::{
     Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch,
 };
@@ -115,9 +115,10 @@ impl Op for Optimizer {
             Rule::Adam { .. } => 14,
             Rule::RmsProp { .. } => 12,
         };
-        let cost = Cost::new(flops * n as u64, inputs, &inputs[BEFORE..]);
-        let outputs = (BEFORE..inputs.len()).map(|i| Output::in_place(flat.clone(), i)).collect();
-        Ok(Box::new(Update { rule: self.rule, decayed: self.decayed, n, cost, outputs }))
+        let outputs = (BEFORE..inputs.len()).map(|i| Output::in_place(flat.clone(), i));
+        // A division and a root among a dozen roundings.
+        let facts = Facts::moving(flops * n as u64, inputs, outputs, Tolerance::sum(16));
+        Ok(Box::new(Update { rule: self.rule, decayed: self.decayed, n, facts }))
     }
 }
 
@@ -127,8 +128,7 @@ struct Update {
     rule: Rule,
     decayed: usize,
     n: usize,
-    cost: Cost,
-    outputs: Vec<Output>,
+    facts: Facts,
 }
 
 impl Update {
@@ -190,17 +190,8 @@ fn rest(x: f32) -> f32 {
 }
 
 impl Problem for Update {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        // A division and a root among a dozen roundings.
-        Tolerance::sum(16)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
@@ -314,7 +305,7 @@ impl super::Family for Family {
             ("adam", Rule::Adam { rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }),
             ("rmsprop", Rule::RmsProp { rate: 2.5e-4, decay: 0.95, epsilon: 0.01 }),
         ];
-        let all = rules.iter().flat_map(|r| [64, 4160, 100_032].map(|n| (*r, n)));
+        let rules_at_sizes = rules.iter().flat_map(|r| [64, 4160, 100_032].map(|n| (*r, n)));
         let case = |((name, rule), n): ((&str, Rule), usize)| {
             let flat = TensorSpec::f32([n]);
             let mut inputs = vec![TensorSpec::u32([4]), TensorSpec::f32([])];
@@ -322,6 +313,6 @@ impl super::Family for Family {
             let decayed = n / 128 * 64;
             Case::new(format!("{name}_{n}"), Optimizer { rule, decayed }, inputs)
         };
-        all.map(case).collect()
+        rules_at_sizes.map(case).collect()
     }
 }

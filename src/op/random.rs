@@ -1,6 +1,6 @@
 //! Random tensors: uniform, normal, and the masks of dropout.
 
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::graph::{Builder, Tensor};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::{Rng, Stream, drop_threshold, stream_id};
@@ -47,9 +47,13 @@ impl Op for Random {
         }
         let y = TensorSpec::f32(self.shape.clone());
         // Integer rounds are not counted as floating-point work.
-        let cost = Cost::new(0, inputs, std::slice::from_ref(&y));
         let (draw, stream, len) = (self.draw, self.stream, y.len());
-        Ok(Box::new(Draws { draw, stream, len, cost, outputs: [Output::new(y)] }))
+        let tolerance = match draw {
+            Draw::Normal => Tolerance::sum(4),
+            Draw::Uniform | Draw::Mask(_) => Tolerance(0.0),
+        };
+        let facts = Facts::moving(0, inputs, [y], tolerance);
+        Ok(Box::new(Draws { draw, stream, len, facts }))
     }
 }
 
@@ -58,24 +62,12 @@ struct Draws {
     draw: Draw,
     stream: u32,
     len: usize,
-    cost: Cost,
-    outputs: [Output; 1],
+    facts: Facts,
 }
 
 impl Problem for Draws {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        match self.draw {
-            Draw::Normal => Tolerance::sum(4),
-            Draw::Uniform | Draw::Mask(_) => Tolerance(0.0),
-        }
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
@@ -107,7 +99,7 @@ impl Problem for Draws {
             Draw::Mask(rate) => f64::from(u8::from(stream.keeps(i, rate))),
         };
         let data = (0..self.len).map(value).collect();
-        vec![Array::new(self.outputs[0].spec.clone(), data)]
+        self.facts.result(data)
     }
 
     fn sample(&self, inputs: &[TensorSpec], _: Distribution, rng: &mut Rng) -> Vec<Array> {
@@ -158,11 +150,11 @@ impl super::Family for Family {
         let draws =
             [("uniform", Draw::Uniform), ("normal", Draw::Normal), ("mask", Draw::Mask(0.3))];
         let lengths = [1, 5, 257, 100_003];
-        let all = draws.iter().flat_map(|d| lengths.map(|n| (*d, n)));
+        let draws_at_lengths = draws.iter().flat_map(|d| lengths.map(|n| (*d, n)));
         let case = |((name, draw), n): ((&str, Draw), usize)| {
             let op = Random { draw, shape: [n].into(), stream: 77 };
             Case::new(format!("{name}_{n}"), op, [TensorSpec::u32([4])])
         };
-        all.map(case).collect()
+        draws_at_lengths.map(case).collect()
     }
 }

@@ -5,7 +5,7 @@
 //! both directions: a barrier across workgroups within a dispatch is not portable.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::host::parallel::*;
 use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::random::Rng;
@@ -45,9 +45,9 @@ impl Op for Recurrent {
         if inputs[3] != TensorSpec::u32([sizes.batch]) {
             return Err(format!("the frames of {x} cannot be {}", inputs[3]));
         }
-        let outputs = [sizes.states(), sizes.states()].map(Output::new);
-        let cost = Cost::moving(sizes.flops(3), inputs, &outputs);
-        Ok(Box::new(RecurrentProblem { limit: self.limit, sizes, outputs, cost }))
+        let outputs = [sizes.states(), sizes.states()];
+        let facts = Facts::moving(sizes.flops(3), inputs, outputs, Tolerance::sum(sizes.hidden));
+        Ok(Box::new(RecurrentProblem { limit: self.limit, sizes, facts }))
     }
 
     /// dz by [`RecurrentGrad`]; dx = dz_f + dz_b; dU_f = sum over b and t of h_f[b, t - 1]^T dz_f[b, t],
@@ -83,22 +83,13 @@ fn input_specs(sizes: Sizes) -> [TensorSpec; 4] {
 struct RecurrentProblem {
     limit: f32,
     sizes: Sizes,
-    /// h_f and h_b.
-    outputs: [Output; 2],
-    cost: Cost,
+    /// Outputs: h_f and h_b.
+    facts: Facts,
 }
 
 impl Problem for RecurrentProblem {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        Tolerance::sum(self.sizes.hidden)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::graph::Tensor;
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, Shape, TensorSpec};
@@ -81,8 +81,13 @@ impl Reduce {
             length: length(&dims[first..end]),
             inner: length(&dims[end..]),
         };
-        let outputs = [Output::new(self.kept(dims))];
-        Ok(ReduceProblem { op: *self, extents, x: inputs[0].clone(), outputs })
+        let tolerance = match self.reduction {
+            Reduction::Sum | Reduction::Mean => Tolerance::sum(extents.length),
+            Reduction::Max => Tolerance(0.0), // one of the values as it is
+        };
+        let x = inputs[0].clone();
+        let facts = Facts::moving(x.len() as u64, inputs, [self.kept(dims)], tolerance);
+        Ok(ReduceProblem { op: *self, extents, x, facts })
     }
 }
 
@@ -127,7 +132,7 @@ struct ReduceProblem {
     op: Reduce,
     extents: Extents,
     x: TensorSpec,
-    outputs: [Output; 1],
+    facts: Facts,
 }
 
 impl ReduceProblem {
@@ -145,7 +150,7 @@ impl ReduceProblem {
             }
         };
         let data = (0..self.extents.outputs()).map(value).collect();
-        Array::new(self.outputs[0].spec.clone(), data)
+        Array::new(self.facts.spec().clone(), data)
     }
 
     /// An x that takes the same path, where this one is long.
@@ -169,19 +174,8 @@ impl ReduceProblem {
 }
 
 impl Problem for ReduceProblem {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        Cost::moving(self.x.len() as u64, std::slice::from_ref(&self.x), &self.outputs)
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        match self.op.reduction {
-            Reduction::Sum | Reduction::Mean => Tolerance::sum(self.extents.length),
-            Reduction::Max => Tolerance(0.0), // one of the values as it is
-        }
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {

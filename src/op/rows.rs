@@ -1,7 +1,7 @@
 //! How kernels that own whole rows of a matrix deal them out: what softmax, losses, argmax and row sums
 //! share. No op by itself.
 
-use crate::graph::op::{Cost, Output};
+use crate::graph::op::{Facts, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Variant, grid};
 use crate::tensor::{DType, TensorSpec};
 
@@ -76,8 +76,8 @@ impl Rows {
             layouts.reverse();
         }
         let variant = |layout: Layout| {
-            let [workgroup, team] = [layout.workgroup, layout.lanes_per_row].map(|n| n as u32);
-            let consts = [("WORKGROUP", workgroup), ("TEAM", team)];
+            let [workgroup, lanes] = [layout.workgroup, layout.lanes_per_row].map(|n| n as u32);
+            let consts = [("WORKGROUP", workgroup), ("TEAM", lanes)];
             Variant::new("rows", [&consts[..], &more(layout)].concat())
         };
         layouts.map(variant).to_vec()
@@ -103,23 +103,22 @@ pub(crate) struct RowsProblem<T> {
     pub(crate) op: T,
     pub(crate) rows: Rows,
     pub(crate) inputs: Vec<TensorSpec>,
-    pub(crate) outputs: [Output; 1],
+    pub(crate) facts: Facts,
 }
 
 impl<T> RowsProblem<T> {
-    pub(crate) fn new(op: T, rows: Rows, inputs: &[TensorSpec], output: TensorSpec) -> Box<Self> {
-        Box::new(Self { op, rows, inputs: inputs.to_vec(), outputs: [Output::new(output)] })
-    }
-
-    /// So much arithmetic for each element of the rows.
-    pub(crate) fn flops_each(&self, flops: usize) -> Cost {
-        let elements = self.rows.rows * self.rows.columns;
-        Cost::moving((flops * elements) as u64, &self.inputs, &self.outputs)
-    }
-
-    /// The only output's shape and type.
-    pub(crate) fn output(&self) -> TensorSpec {
-        self.outputs[0].spec.clone()
+    /// The op over `rows` of its inputs, with so much arithmetic for each element of the rows.
+    pub(crate) fn new(
+        op: T,
+        rows: Rows,
+        inputs: &[TensorSpec],
+        output: TensorSpec,
+        flops_each: usize,
+        tolerance: Tolerance,
+    ) -> Box<Self> {
+        let flops = (flops_each * rows.rows * rows.columns) as u64;
+        let facts = Facts::moving(flops, inputs, [output], tolerance);
+        Box::new(Self { op, rows, inputs: inputs.to_vec(), facts })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Cross-entropy against a few sampled classes in the place of all (Jean 2015, section 3).
 
 use crate::graph::Tensor;
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
@@ -37,10 +37,11 @@ impl SampledSoftmax {
                 let loss = TensorSpec::f32([rows]);
                 let specs = if backward { vec![inputs[0].clone(), loss] } else { vec![loss] };
                 let flops = (if backward { 8 } else { 5 }) * (rows * samples) as u64;
-                let cost = Cost::new(flops, inputs, &specs);
-                let outputs = specs.into_iter().map(Output::new).collect();
+                let steps = if backward { 64 } else { 16 };
+                let tolerance = Tolerance::sum(steps * samples.max(16));
+                let facts = Facts::moving(flops, inputs, specs, tolerance);
                 let classes = self.classes;
-                Ok(Box::new(Sampled { backward, classes, rows, samples, cost, outputs }))
+                Ok(Box::new(Sampled { backward, classes, rows, samples, facts }))
             }
             _ => Err(format!("takes [N, K], [K], [N], u32 [N] and u32 [K], not {inputs:?}")),
         }
@@ -88,8 +89,7 @@ struct Sampled {
     classes: usize,
     rows: usize,
     samples: usize,
-    cost: Cost,
-    outputs: Vec<Output>,
+    facts: Facts,
 }
 
 impl Sampled {
@@ -116,17 +116,8 @@ fn log_sum(logit_true: f64, samples: &[Option<f64>]) -> f64 {
 }
 
 impl Problem for Sampled {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        let steps = if self.backward { 64 } else { 16 };
-        Tolerance::sum(steps * self.samples.max(16))
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
@@ -172,7 +163,7 @@ impl Problem for Sampled {
             }
         }
         let data = if self.backward { vec![dproducts, dlogits] } else { vec![loss] };
-        let specs = self.outputs.iter().map(|output| output.spec.clone());
+        let specs = self.facts.outputs.iter().map(|output| output.spec.clone());
         specs.zip(data).map(|(spec, data)| Array::new(spec, data)).collect()
     }
 

@@ -1,7 +1,7 @@
 //! A sequence moved by one time step: what each step saw of its neighbour.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Cost, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
@@ -41,8 +41,8 @@ impl Op for Shift {
         let (&[batch, steps, width], DType::F32) = (x.dims(), x.dtype) else {
             return Err(format!("takes an f32 [B, T, H], not {x}"));
         };
-        let y = [Output::new(x.clone())];
-        Ok(Box::new(ShiftProblem { toward: self.0, batch, steps, width, y }))
+        let facts = Facts::moving(0, inputs, [x.clone()], Tolerance(0.0));
+        Ok(Box::new(ShiftProblem { toward: self.0, batch, steps, width, facts }))
     }
 
     /// Moves the gradient back.
@@ -62,21 +62,12 @@ struct ShiftProblem {
     batch: usize,
     steps: usize,
     width: usize,
-    y: [Output; 1],
+    facts: Facts,
 }
 
 impl Problem for ShiftProblem {
-    fn outputs(&self) -> &[Output] {
-        &self.y
-    }
-
-    fn cost(&self) -> Cost {
-        Cost { flops: 0, bytes: 2 * self.y[0].spec.bytes() }
-    }
-
-    /// Nothing is computed.
-    fn tolerance(&self) -> Tolerance {
-        Tolerance(0.0)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {

@@ -1,7 +1,7 @@
 //! A range of indices along an axis.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Cost, Kind, Op, Output, Problem};
+use crate::graph::op::{Kind, Op, Problem};
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
@@ -36,9 +36,7 @@ impl Op for Slice {
             Piece { to: 0, len: len * each, from: start * each, columns: x.dims()[axis] * each };
         let columns = CopyColumns { rows, columns: piece.len, pieces: vec![piece] };
         let y = copy_columns::resized(x, axis, len);
-        // What is not taken need not be read.
-        let cost = Cost { flops: 0, bytes: 2 * y.bytes() };
-        Ok(Box::new(Copying { op: *self, columns, cost, outputs: [Output::new(y)] }))
+        Ok(Copying::new(*self, columns, y))
     }
 
     /// dy with zeros where nothing was taken.

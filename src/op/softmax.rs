@@ -1,7 +1,7 @@
 //! Softmax and log-softmax over the last axis, with their gradients.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
@@ -69,13 +69,13 @@ fn rows_of(inputs: &[TensorSpec]) -> Result<Rows, String> {
 
 impl Softmax {
     fn in_f64(self, x: &Array) -> Array {
-        let value = |row: &[f64]| {
+        let row = |row: &[f64]| {
             let lse = log_sum_exp(row);
             let value = |x: &f64| if self.log { x - lse } else { (x - lse).exp() };
             row.iter().map(value).collect::<Vec<_>>()
         };
         let rows = x.data.chunks(x.spec.shape.last());
-        Array::new(x.spec.clone(), rows.flat_map(value).collect())
+        Array::new(x.spec.clone(), rows.flat_map(row).collect())
     }
 }
 
@@ -85,7 +85,9 @@ impl Op for Softmax {
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
-        Ok(RowsProblem::new(*self, rows_of(inputs)?, inputs, inputs[0].clone()))
+        let rows = rows_of(inputs)?;
+        // Difference, exp, sum and scale of each element.
+        Ok(RowsProblem::new(*self, rows, inputs, inputs[0].clone(), 4, tolerance(rows.columns)))
     }
 
     fn gradient<'g>(
@@ -100,17 +102,8 @@ impl Op for Softmax {
 }
 
 impl Problem for RowsProblem<Softmax> {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    /// Difference, exp, sum and scale of each element.
-    fn cost(&self) -> Cost {
-        self.flops_each(4)
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        tolerance(self.rows.columns)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
@@ -143,22 +136,15 @@ impl Op for SoftmaxGrad {
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
-        Ok(RowsProblem::new(*self, rows_of(inputs)?, inputs, inputs[0].clone()))
+        let rows = rows_of(inputs)?;
+        // Product, sum, difference and product of each element.
+        Ok(RowsProblem::new(*self, rows, inputs, inputs[0].clone(), 4, tolerance(rows.columns)))
     }
 }
 
 impl Problem for RowsProblem<SoftmaxGrad> {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    /// Product, sum, difference and product of each element.
-    fn cost(&self) -> Cost {
-        self.flops_each(4)
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        tolerance(self.rows.columns)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
@@ -174,17 +160,17 @@ impl Problem for RowsProblem<SoftmaxGrad> {
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let (log, columns) = (self.op.log, self.rows.columns);
-        let value = |(y, dy): (&[f64], &[f64])| {
-            let pairs = || y.iter().zip(dy);
-            let sum: f64 = pairs().map(|(y, dy)| if log { *dy } else { dy * y }).sum();
+        let row = |(y, dy): (&[f64], &[f64])| {
+            let pairs = y.iter().zip(dy);
+            let sum: f64 = pairs.clone().map(|(y, dy)| if log { *dy } else { dy * y }).sum();
             let value = |(y, dy): (&f64, &f64)| match log {
                 true => dy - y.exp() * sum,
                 false => y * (dy - sum),
             };
-            pairs().map(value).collect::<Vec<_>>()
+            pairs.map(value).collect::<Vec<_>>()
         };
         let rows = inputs[0].data.chunks(columns).zip(inputs[1].data.chunks(columns));
-        vec![Array::new(self.output(), rows.flat_map(value).collect())]
+        vec![Array::new(self.facts.spec().clone(), rows.flat_map(row).collect())]
     }
 
     /// y as a softmax makes it of logits from `distribution`. Softmax's dy - sum of dy y cancels, whatever

@@ -1,7 +1,7 @@
 //! Gradients of tables as the rows that a step touched: sorted by id, summed, and put into the table. No
 //! atomics, so the same step always gives the same bits.
 
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
 use crate::graph::{Builder, Tensor};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
@@ -81,15 +81,6 @@ fn sample(
     arrays
 }
 
-/// Where denormals are flushed, sums and products of them are 0.
-pub(super) const WITHOUT_TINY: &[Distribution] = &[
-    Distribution::Uniform,
-    Distribution::Offset,
-    Distribution::Ties,
-    Distribution::Zeros,
-    Distribution::Extreme,
-];
-
 impl Op for SortIds {
     fn kind(&self) -> Kind {
         Kind::new("sort_ids", Class::Movement)
@@ -98,7 +89,10 @@ impl Op for SortIds {
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let ids = &inputs[0];
         match *ids == TensorSpec::u32([ids.len()]) {
-            true => Ok(Box::new(Sorting { count: ids.len(), outputs: [Output::new(ids.clone())] })),
+            true => {
+                let facts = Facts::moving(0, inputs, [ids.clone()], Tolerance(0.0));
+                Ok(Box::new(Sorting { count: ids.len(), facts }))
+            }
             false => Err(format!("takes ids u32 [N], not {ids}")),
         }
     }
@@ -107,20 +101,12 @@ impl Op for SortIds {
 #[derive(Debug)]
 struct Sorting {
     count: usize,
-    outputs: [Output; 1],
+    facts: Facts,
 }
 
 impl Problem for Sorting {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        Cost { flops: 0, bytes: 2 * self.outputs[0].spec.bytes() }
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        Tolerance(0.0)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
@@ -158,8 +144,10 @@ impl Op for SumRows {
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let (count, width) = rows(&inputs[0], &inputs[1], &inputs[2])?;
-        let cost = Cost::new((count * width) as u64, inputs, &inputs[2..]);
-        Ok(Box::new(Sums { count, width, cost, outputs: [Output::new(inputs[2].clone())] }))
+        let (flops, sums) = ((count * width) as u64, inputs[2].clone());
+        // An id may have every row.
+        let facts = Facts::moving(flops, inputs, [sums], Tolerance::sum(count.max(16)));
+        Ok(Box::new(Sums { count, width, facts }))
     }
 }
 
@@ -167,22 +155,12 @@ impl Op for SumRows {
 struct Sums {
     count: usize,
     width: usize,
-    cost: Cost,
-    outputs: [Output; 1],
+    facts: Facts,
 }
 
 impl Problem for Sums {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    /// An id may have every row.
-    fn tolerance(&self) -> Tolerance {
-        Tolerance::sum(self.count.max(16))
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
@@ -225,7 +203,7 @@ impl Problem for Sums {
     }
 
     fn distributions(&self) -> &'static [Distribution] {
-        WITHOUT_TINY
+        Distribution::WITHOUT_TINY
     }
 }
 
@@ -243,7 +221,8 @@ impl Op for SparseSgd {
                 let touched = [sums.clone(), sums.clone()];
                 let cost = Cost::new(3 * sums.len() as u64, &inputs[..4], &touched);
                 let outputs = [Output::in_place(table.clone(), 4)];
-                Ok(Box::new(Update { rate: self.rate, count, width, rows, cost, outputs }))
+                let facts = Facts::new(outputs, cost, Tolerance::sum(16));
+                Ok(Box::new(Update { rate: self.rate, count, width, rows, facts }))
             }
             _ => Err(format!("{table} has no rows like {sums}")),
         }
@@ -256,21 +235,12 @@ struct Update {
     count: usize,
     width: usize,
     rows: usize,
-    cost: Cost,
-    outputs: [Output; 1],
+    facts: Facts,
 }
 
 impl Problem for Update {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        Tolerance::sum(16)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
@@ -314,7 +284,7 @@ impl Problem for Update {
     }
 
     fn distributions(&self) -> &'static [Distribution] {
-        WITHOUT_TINY
+        Distribution::WITHOUT_TINY
     }
 }
 
@@ -326,8 +296,8 @@ impl Op for DenseRows {
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let (count, width) = rows(&inputs[0], &inputs[1], &inputs[2])?;
         let dense = TensorSpec::f32([self.rows, width]);
-        let cost = Cost::new(0, inputs, std::slice::from_ref(&dense));
-        Ok(Box::new(Dense { rows: self.rows, count, width, cost, outputs: [Output::new(dense)] }))
+        let facts = Facts::moving(0, inputs, [dense], Tolerance(0.0));
+        Ok(Box::new(Dense { rows: self.rows, count, width, facts }))
     }
 }
 
@@ -336,21 +306,12 @@ struct Dense {
     rows: usize,
     count: usize,
     width: usize,
-    cost: Cost,
-    outputs: [Output; 1],
+    facts: Facts,
 }
 
 impl Problem for Dense {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        Tolerance(0.0)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
@@ -372,7 +333,7 @@ impl Problem for Dense {
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let mut dense = Array::zeros(self.outputs[0].spec.clone());
+        let [mut dense] = self.facts.zeros();
         for (first, id) in firsts(inputs[0], inputs[1]) {
             if id < self.rows {
                 let row = &inputs[2].data[first * self.width..][..self.width];

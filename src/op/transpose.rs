@@ -1,7 +1,7 @@
 //! Transposition: another order of axes.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
@@ -94,8 +94,9 @@ impl Op for Transpose {
         }
         let from = steps(spec.dims());
         let from = self.axes.iter().map(|&axis| from[axis]).collect();
-        let outputs = [Output::new(TensorSpec::new(self.permuted(spec.dims()), spec.dtype))];
-        Ok(Box::new(Permuted { merged, from, outputs }))
+        let y = TensorSpec::new(self.permuted(spec.dims()), spec.dtype);
+        let facts = Facts::moving(0, inputs, [y], Tolerance(0.0));
+        Ok(Box::new(Permuted { merged, from, facts }))
     }
 
     fn gradient<'g>(
@@ -113,12 +114,12 @@ struct Permuted {
     merged: Vec<Axis>,
     /// For each axis of the output the words from an index to the next in the input.
     from: Vec<usize>,
-    outputs: [Output; 1],
+    facts: Facts,
 }
 
 impl Permuted {
     fn len(&self) -> usize {
-        self.outputs[0].spec.len()
+        self.facts.spec().len()
     }
 
     fn lower_direct(&self, width: usize, caps: &Caps) -> Lowered {
@@ -181,16 +182,8 @@ impl Permuted {
 }
 
 impl Problem for Permuted {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        Cost { flops: 0, bytes: 2 * self.outputs[0].spec.bytes() }
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        Tolerance(0.0)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
@@ -218,7 +211,7 @@ impl Problem for Permuted {
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let spec = &self.outputs[0].spec;
+        let spec = self.facts.spec();
         let mut index = vec![0; self.from.len()];
         let mut data = Vec::with_capacity(self.len());
         for _ in 0..self.len() {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::error::Result;
 use crate::gpu::Gpu;
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::host::{self, Instant};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
@@ -45,27 +45,20 @@ impl Op for Fma {
 
     fn problem(&self, _inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let totals = TensorSpec::f32([self.invocations]);
-        Ok(Box::new(FmaProblem { fma: *self, outputs: [Output::new(totals)] }))
+        let facts = Facts::new([totals], Cost::default(), Tolerance::sum(64));
+        Ok(Box::new(FmaProblem { fma: *self, facts }))
     }
 }
 
 #[derive(Debug)]
 struct FmaProblem {
     fma: Fma,
-    outputs: [Output; 1],
+    facts: Facts,
 }
 
 impl Problem for FmaProblem {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        Cost::default()
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        Tolerance::sum(64)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
@@ -116,28 +109,20 @@ impl Op for Copy {
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
-        Ok(Box::new(CopyProblem([Output::new(inputs[0].clone())])))
+        Ok(Box::new(CopyProblem(Facts::moving(0, inputs, [inputs[0].clone()], Tolerance(0.0)))))
     }
 }
 
 #[derive(Debug)]
-struct CopyProblem([Output; 1]);
+struct CopyProblem(Facts);
 
 fn copy(kernel: Kernel, grid: [u32; 3], groups: usize) -> Dispatch {
     Dispatch::new(kernel, grid).bind("x", input(0)).bind("y", output(0)).param("groups", groups)
 }
 
 impl Problem for CopyProblem {
-    fn outputs(&self) -> &[Output] {
+    fn facts(&self) -> &Facts {
         &self.0
-    }
-
-    fn cost(&self) -> Cost {
-        Cost { flops: 0, bytes: 2 * self.0[0].spec.bytes() }
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        Tolerance(0.0)
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
@@ -147,7 +132,7 @@ impl Problem for CopyProblem {
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let (width, steps) = (variant.get("WIDTH"), variant.get("STEPS"));
-        let groups = self.0[0].spec.len() / width as usize;
+        let groups = self.0.spec().len() / width as usize;
         let kernel =
             Kernel::new("peak/copy").with_consts(&[("STEPS", steps)]).with_text("T", vector(width));
         Lowered::one(copy(kernel, grid(groups.div_ceil(64 * steps as usize), caps), groups))
@@ -177,28 +162,20 @@ impl Op for Empty {
     }
 
     fn problem(&self, _inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
-        let outputs = [Output::new(TensorSpec::f32([1]))];
-        Ok(Box::new(EmptyProblem { dispatches: self.dispatches, outputs }))
+        let facts = Facts::new([TensorSpec::f32([1])], Cost::default(), Tolerance(0.0));
+        Ok(Box::new(EmptyProblem { dispatches: self.dispatches, facts }))
     }
 }
 
 #[derive(Debug)]
 struct EmptyProblem {
     dispatches: usize,
-    outputs: [Output; 1],
+    facts: Facts,
 }
 
 impl Problem for EmptyProblem {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        Cost::default()
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        Tolerance(0.0)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {

@@ -1,6 +1,6 @@
 //! What each query has of the gradient by itself.
 
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::op::lstm::{WELL_CONDITIONED, sample_well_conditioned};
 use crate::random::Rng;
@@ -25,32 +25,24 @@ impl Op for AttentionGrad {
         if inputs[2] != inputs[1] || inputs[4] != shares || inputs[5] != inputs[0] {
             return Err(format!("{} and {} are of no attention", inputs[4], inputs[5]));
         }
-        let outputs = [inputs[0].clone(), shares].map(Output::new);
-        let cost = Cost::moving(attended.flops(), inputs, &outputs);
-        Ok(Box::new(AttentionGradProblem { attended, outputs, cost }))
+        let outputs = [inputs[0].clone(), shares];
+        // da minus its mean cancels.
+        let tolerance = Tolerance::sum(64 * attended.hidden + attended.positions);
+        let facts = Facts::moving(attended.flops(), inputs, outputs, tolerance);
+        Ok(Box::new(AttentionGradProblem { attended, facts }))
     }
 }
 
 #[derive(Debug)]
 struct AttentionGradProblem {
     attended: Attended,
-    /// dquery and dscore.
-    outputs: [Output; 2],
-    cost: Cost,
+    /// Outputs: dquery and dscore.
+    facts: Facts,
 }
 
 impl Problem for AttentionGradProblem {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    /// da minus its mean cancels.
-    fn tolerance(&self) -> Tolerance {
-        Tolerance::sum(64 * self.attended.hidden + self.attended.positions)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {

@@ -1,7 +1,7 @@
 //! What of the gradient adds up over queries.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::host::parallel::*;
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::op::lstm::{WELL_CONDITIONED, sample_well_conditioned};
@@ -42,31 +42,23 @@ impl Op for AttentionSums {
         if inputs[0] != attended.shares() {
             return Err(format!("{} are no scores of {}", inputs[0], inputs[2]));
         }
-        let outputs = [inputs[2].clone(), inputs[2].clone()].map(Output::new);
-        let cost = Cost::moving(attended.flops(), inputs, &outputs);
-        Ok(Box::new(AttentionSumsProblem { attended, outputs, cost }))
+        let outputs = [inputs[2].clone(), inputs[2].clone()];
+        let tolerance = Tolerance::sum(64 * attended.queries);
+        let facts = Facts::moving(attended.flops(), inputs, outputs, tolerance);
+        Ok(Box::new(AttentionSumsProblem { attended, facts }))
     }
 }
 
 #[derive(Debug)]
 struct AttentionSumsProblem {
     attended: Attended,
-    /// dkeys and the positions' shares of dv.
-    outputs: [Output; 2],
-    cost: Cost,
+    /// Outputs: dkeys and the positions' shares of dv.
+    facts: Facts,
 }
 
 impl Problem for AttentionSumsProblem {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        Tolerance::sum(64 * self.attended.queries)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
@@ -96,7 +88,7 @@ impl Problem for AttentionSumsProblem {
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let Attended { queries, positions, hidden, .. } = self.attended;
         let (d_scores, v) = (&inputs[0].data, &inputs[3].data);
-        let [mut d_keys, mut d_v] = self.outputs.each_ref().map(Output::zeros);
+        let [mut d_keys, mut d_v] = self.facts.zeros();
         let rows = d_keys.data.par_chunks_mut(hidden).zip(d_v.data.par_chunks_mut(hidden));
         rows.enumerate().for_each(|(bs, (d_key, d_v))| {
             let (b, s) = (bs / positions, bs % positions);

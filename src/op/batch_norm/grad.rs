@@ -1,6 +1,6 @@
 //! The gradient of batch normalisation.
 
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Kernel, Lowered, Variant, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
@@ -27,12 +27,11 @@ impl Op for BatchNormGrad {
         if dy != x {
             return Err(format!("{dy} is not {x}"));
         }
-        Ok(Box::new(BatchNormGradProblem {
-            epsilon: self.epsilon,
-            channels,
-            inputs: inputs.to_vec(),
-            outputs: [0, 1, 1].map(|at: usize| Output::new(inputs[at].clone())),
-        }))
+        let outputs = [0, 1, 1].map(|at: usize| inputs[at].clone());
+        let tolerance = Tolerance::sum(channels.rows.max(64));
+        let facts = Facts::moving(11 * channels.elements() as u64, inputs, outputs, tolerance);
+        let (epsilon, inputs) = (self.epsilon, inputs.to_vec());
+        Ok(Box::new(BatchNormGradProblem { epsilon, channels, inputs, facts }))
     }
 }
 
@@ -42,20 +41,12 @@ struct BatchNormGradProblem {
     epsilon: f32,
     channels: Channels,
     inputs: Vec<TensorSpec>,
-    outputs: [Output; 3],
+    facts: Facts,
 }
 
 impl Problem for BatchNormGradProblem {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        Cost::moving(11 * self.channels.elements() as u64, &self.inputs, &self.outputs)
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        Tolerance::sum(self.channels.rows.max(64))
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
@@ -90,11 +81,9 @@ impl Problem for BatchNormGradProblem {
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let [x, scale, mean, variance, dy] = [0, 1, 2, 3, 4].map(|at: usize| inputs[at]);
         let (n, channels) = (self.channels.rows as f64, self.channels.channels);
-        let factor = |c: usize| {
-            let biased = variance.data[c] * (n - 1.0) / n;
-            1.0 / (biased + f64::from(self.epsilon)).sqrt()
-        };
-        let factors: Vec<f64> = (0..channels).map(factor).collect();
+        let biased = variance.data.iter().map(|variance| variance * (n - 1.0) / n);
+        let factors: Vec<f64> =
+            biased.map(|biased| 1.0 / (biased + f64::from(self.epsilon)).sqrt()).collect();
         let hat = |i: usize| (x.data[i] - mean.data[i % channels]) * factors[i % channels];
         let (mut dscale, mut dshift) = (vec![0.0; channels], vec![0.0; channels]);
         for (i, d) in dy.data.iter().enumerate() {

@@ -97,7 +97,7 @@ fn pixels(p: Sizes, caps: &Caps) -> Option<Variant> {
 
 impl Conv2dProblem {
     pub(super) fn dispatches(&self, variant: &Variant, caps: &Caps) -> Lowered {
-        let (g, count) = (&self.geometry, self.outputs[0].spec.len());
+        let (g, count) = (&self.geometry, self.facts.spec().len());
         let shape = shape(self.pass, g);
         if variant.name == "direct" {
             let kernel = geometry(Kernel::new("conv2d/direct"), &shape, g);

@@ -1,6 +1,5 @@
 //! The forward-backward algorithm in f64, with true infinities.
 
-use crate::graph::op::Output;
 use crate::host::parallel::*;
 use crate::tensor::Array;
 
@@ -10,7 +9,7 @@ impl CtcProblem {
     /// Loss `[B]` and gradient [B, T, C] of the op's inputs.
     pub(super) fn loss_and_gradient(&self, inputs: &[&Array]) -> Vec<Array> {
         let (classes, most_labels) = (self.classes, self.most_labels);
-        let [mut loss, mut grad] = self.outputs.each_ref().map(Output::zeros);
+        let [mut loss, mut grad] = self.facts.zeros();
         let values = self.steps * classes;
         let utterances = loss.data.par_iter_mut().zip(grad.data.par_chunks_mut(values));
         utterances.enumerate().for_each(|(b, (loss, grad))| {

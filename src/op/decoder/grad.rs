@@ -1,6 +1,6 @@
 //! The decoder's backward pass, from the last step to the first.
 
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::host::parallel::*;
 use crate::kernel::{Caps, Dispatch, Lowered, Variant, input, output};
 use crate::op::attention::{Attended, attend_backward, sequence};
@@ -67,10 +67,10 @@ impl Op for DecoderGrad {
             stack.x(),
             attended.shares(),
             stack.cell_inputs(),
-        ]
-        .map(Output::new);
-        let cost = Cost::moving(flops(stack, &attended), inputs, &outputs);
-        Ok(Box::new(DecoderGradProblem { stack, attended, outputs, cost }))
+        ];
+        let tolerance = Tolerance::sum(64 * stack.hidden);
+        let facts = Facts::moving(flops(stack, &attended), inputs, outputs, tolerance);
+        Ok(Box::new(DecoderGradProblem { stack, attended, facts }))
     }
 }
 
@@ -78,9 +78,8 @@ impl Op for DecoderGrad {
 struct DecoderGradProblem {
     stack: Stack,
     attended: Attended,
-    /// dstates, dgates, dx, dquery, dscore and what each cell multiplied.
-    outputs: [Output; 6],
-    cost: Cost,
+    /// Outputs: dstates, dgates, dx, dquery, dscore and what each cell multiplied.
+    facts: Facts,
 }
 
 /// The operands of the cells' kernel.
@@ -94,16 +93,8 @@ fn bind_cell(dispatch: Dispatch) -> Dispatch {
 }
 
 impl Problem for DecoderGradProblem {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        Tolerance::sum(64 * self.stack.hidden)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
@@ -208,7 +199,7 @@ impl Problem for DecoderGradProblem {
             (d_rows, steps)
         };
         let sequences: Vec<_> = (0..stack.batch).into_par_iter().map(decode_backward).collect();
-        let mut outputs = self.outputs.each_ref().map(Output::zeros);
+        let mut outputs = self.facts.zeros();
         let [d_states, all_d_gates, dxs, d_queries, d_scores, cell_inputs] = &mut outputs;
         for (b, (d_rows, steps)) in sequences.into_iter().enumerate() {
             d_states.data[stack.row(b, 0)..][..d_rows.len()].copy_from_slice(&d_rows);

@@ -2,21 +2,20 @@
 
 use std::sync::Arc;
 
-use crate::graph::chain::{Chain, text_epilogue_of};
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::chain::{Chain, Epilogue};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
-use super::{Sizes, Tables, WITHOUT_TINY};
+use super::{Sizes, Tables};
 
 /// Words an invocation looks at between two gatherings.
 const EACH: u32 = 16;
 
-/// What the epilogue's text calls its other inputs. Six of the eight bindings that every device has are
-/// taken by then.
-const EPILOGUE_INPUTS: [&str; 2] = ["in1", "in2"];
+/// Most other inputs of the epilogue: six of the eight bindings that every device has are taken.
+const MOST_EPILOGUE_INPUTS: usize = 2;
 
 /// The gradient of [`EmbeddingBag`](super::EmbeddingBag) with respect to the tables: story, question,
 /// dmemories [K, B, M, d] and dasked [B, d] to the embeddings' and the temporal rows' gradients, gaps and word
@@ -43,29 +42,24 @@ impl Op for EmbeddingBagGrad {
         if inputs[2..4] != sizes.memories_and_question() {
             return Err(format!("{} and {} are no gradients of a bag", inputs[2], inputs[3]));
         }
-        let outputs = self.strides.map(|stride| Output::new(TensorSpec::f32([tables, stride])));
-        let stored = outputs[0].spec.len() as u64;
-        let epilogue_flops = self.epilogue.as_ref().map_or(0, Chain::flops) * stored;
-        let cost = Cost::moving(sizes.flops() + epilogue_flops, inputs, &outputs);
-        Ok(Box::new(EmbeddingBagGradProblem {
-            sizes,
-            vocabulary: self.tables.vocabulary,
-            epilogue: self.epilogue.clone(),
-            epilogue_inputs: inputs[4..].to_vec(),
-            outputs,
-            cost,
-        }))
+        let outputs = self.strides.map(|stride| TensorSpec::f32([tables, stride]));
+        let epilogue = Epilogue::new(self.epilogue.as_ref(), &outputs[0], inputs, 4)?;
+        let flops = sizes.flops() + epilogue.flops() * outputs[0].len() as u64;
+        // A word may be most of all there are.
+        let occurrences = sizes.batch * sizes.memories * sizes.words;
+        let facts = Facts::moving(flops, inputs, outputs, Tolerance::sum(occurrences.max(16)));
+        let vocabulary = self.tables.vocabulary;
+        Ok(Box::new(EmbeddingBagGradProblem { sizes, vocabulary, epilogue, facts }))
     }
 
     fn with_epilogue(&self, chain: &Chain) -> Option<Arc<dyn Op>> {
         let epilogue = chain.behind(self.epilogue.as_ref());
-        (!chain.is_random() && epilogue.inputs <= 1 + EPILOGUE_INPUTS.len())
+        (!chain.is_random() && epilogue.inputs <= 1 + MOST_EPILOGUE_INPUTS)
             .then(|| Arc::new(Self { epilogue: Some(epilogue), ..self.clone() }) as Arc<dyn Op>)
     }
 
-    fn kinds(&self) -> Vec<Kind> {
-        let epilogue = self.epilogue.as_ref().map(Chain::kinds).unwrap_or_default();
-        std::iter::once(self.kind()).chain(epilogue).collect()
+    fn epilogue(&self) -> Option<&Chain> {
+        self.epilogue.as_ref()
     }
 }
 
@@ -73,26 +67,14 @@ impl Op for EmbeddingBagGrad {
 struct EmbeddingBagGradProblem {
     sizes: Sizes,
     vocabulary: usize,
-    epilogue: Option<Chain>,
-    epilogue_inputs: Vec<TensorSpec>,
-    /// dembeddings and dtemporal.
-    outputs: [Output; 2],
-    cost: Cost,
+    epilogue: Epilogue,
+    /// Outputs: dembeddings and dtemporal.
+    facts: Facts,
 }
 
 impl Problem for EmbeddingBagGradProblem {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    /// A word may be most of all there are.
-    fn tolerance(&self) -> Tolerance {
-        let Sizes { batch, memories, words, .. } = self.sizes;
-        Tolerance::sum((batch * memories * words).max(16))
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
@@ -110,29 +92,20 @@ impl Problem for EmbeddingBagGradProblem {
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let kernel = self.sizes.kernel(variant).with_consts(&[("VOCABULARY", self.vocabulary)]);
         let grid = grid(self.vocabulary + self.sizes.memories + 1, caps);
-        let mut dispatch = Dispatch::new(kernel, grid)
+        let dispatch = Dispatch::new(kernel, grid)
             .bind("story", input(0))
             .bind("question", input(1))
             .bind("d_memories", input(2))
             .bind("d_asked", input(3))
             .bind("d_embedding", output(0))
             .bind("d_temporal", output(1));
-        if let Some(chain) = &self.epilogue {
-            let stored = &self.outputs[0].spec;
-            let operands = [std::slice::from_ref(stored), &self.epilogue_inputs[..]].concat();
-            let text = text_epilogue_of(chain, &operands, &stored.shape, 6, 1);
-            dispatch.kernel = dispatch.kernel.with_hook("epilogue", text);
-            for (at, name) in EPILOGUE_INPUTS.iter().take(self.epilogue_inputs.len()).enumerate() {
-                dispatch = dispatch.bind(name, input(4 + at));
-            }
-        }
-        Lowered::one(dispatch)
+        Lowered::one(self.epilogue.attach_wide(dispatch, 1))
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let sizes = self.sizes;
         let (d, [stride_e, stride_t]) = (sizes.dimension, sizes.strides);
-        let [mut d_embedding, mut d_temporal] = self.outputs.each_ref().map(Output::zeros);
+        let [mut d_embedding, mut d_temporal] = self.facts.zeros();
         let sentences = sizes.batch * sizes.memories;
         for (row, values) in inputs[2].data.chunks(d).enumerate() {
             let (table, sentence) = (row / sentences, row % sentences);
@@ -155,12 +128,7 @@ impl Problem for EmbeddingBagGradProblem {
                 d_embedding.data[word as usize * d + n] += weight * value;
             }
         }
-        if let Some(chain) = &self.epilogue {
-            let others = inputs[4..].iter().copied();
-            let operands: Vec<_> = std::iter::once(&d_embedding).chain(others).collect();
-            d_embedding = chain.apply(&d_embedding.spec.shape, &operands);
-        }
-        vec![d_embedding, d_temporal]
+        vec![self.epilogue.apply(d_embedding, inputs), d_temporal]
     }
 
     fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
@@ -168,6 +136,6 @@ impl Problem for EmbeddingBagGradProblem {
     }
 
     fn distributions(&self) -> &'static [Distribution] {
-        WITHOUT_TINY
+        Distribution::WITHOUT_TINY
     }
 }

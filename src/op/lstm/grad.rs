@@ -1,6 +1,6 @@
 //! The backward pass of a stack of LSTM layers: waves from the last step of the last layer.
 
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::host::parallel::*;
 use crate::kernel::{Caps, Lowered, Variant, input, output, scratch};
 use crate::random::Rng;
@@ -32,9 +32,10 @@ impl Op for LstmGrad {
         if *inputs != input_specs(stack) {
             return Err(format!("{} and {} differ", inputs[0], inputs[2]));
         }
-        let outputs = [stack.gates(), stack.cell_inputs()].map(Output::new);
-        let cost = Cost::moving(stack.flops(), inputs, &outputs);
-        Ok(Box::new(LstmGradProblem { stack, outputs, cost }))
+        let outputs = [stack.gates(), stack.cell_inputs()];
+        let tolerance = Tolerance::sum(16 * 2 * stack.hidden);
+        let facts = Facts::moving(stack.flops(), inputs, outputs, tolerance);
+        Ok(Box::new(LstmGradProblem { stack, facts }))
     }
 }
 
@@ -46,22 +47,13 @@ pub(super) fn input_specs(stack: Stack) -> [TensorSpec; 5] {
 #[derive(Debug)]
 struct LstmGradProblem {
     stack: Stack,
-    /// dgates and what each cell multiplied.
-    outputs: [Output; 2],
-    cost: Cost,
+    /// Outputs: dgates and what each cell multiplied.
+    facts: Facts,
 }
 
 impl Problem for LstmGradProblem {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        Tolerance::sum(16 * 2 * self.stack.hidden)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {

@@ -1,6 +1,6 @@
 //! The gradient of the answer's weight.
 
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::host::parallel::*;
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, TensorSpec};
@@ -24,9 +24,11 @@ impl Op for AnswerGrad {
             (&[batch, vocabulary], &[states_batch, tables, dimension])
                 if batch == states_batch && tables > 0 && vocabulary * dimension <= self.stride =>
             {
-                let d_embeddings = [Output::new(TensorSpec::f32([tables, self.stride]))];
-                let flops = 2 * batch * vocabulary * dimension;
-                let cost = Cost::moving(flops as u64, inputs, &d_embeddings);
+                let d_embeddings = [TensorSpec::f32([tables, self.stride])];
+                let flops = (2 * batch * vocabulary * dimension) as u64;
+                // Gaps and other tables make the root mean square small beside a value.
+                let tolerance = Tolerance::sum(batch.max(16));
+                let facts = Facts::moving(flops, inputs, d_embeddings, tolerance);
                 let last = (tables - 1) * self.stride;
                 Ok(Box::new(AnswerGradProblem {
                     batch,
@@ -34,8 +36,7 @@ impl Op for AnswerGrad {
                     tables,
                     dimension,
                     last,
-                    d_embeddings,
-                    cost,
+                    facts,
                 }))
             }
             _ => Err(format!("{logits} is no gradient of an answer to {states}")),
@@ -51,22 +52,12 @@ struct AnswerGradProblem {
     dimension: usize,
     /// First element of the last table.
     last: usize,
-    d_embeddings: [Output; 1],
-    cost: Cost,
+    facts: Facts,
 }
 
 impl Problem for AnswerGradProblem {
-    fn outputs(&self) -> &[Output] {
-        &self.d_embeddings
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        // Gaps and other tables make the root mean square small beside a value.
-        Tolerance::sum(self.batch.max(16))
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
@@ -74,7 +65,7 @@ impl Problem for AnswerGradProblem {
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
-        let total = self.d_embeddings[0].spec.len();
+        let total = self.facts.spec().len();
         let kernel = Kernel::of("memory_hops", variant).with_consts(&[
             ("D", self.dimension),
             ("HOPS", self.tables - 1),
@@ -92,7 +83,7 @@ impl Problem for AnswerGradProblem {
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let Self { vocabulary, tables, dimension: d, .. } = *self;
-        let mut d_embeddings = self.d_embeddings[0].zeros();
+        let [mut d_embeddings] = self.facts.zeros();
         let answer = &mut d_embeddings.data[self.last..][..vocabulary * d];
         let words = answer.par_chunks_mut(d).enumerate().skip(1);
         words.for_each(|(word, row)| {
@@ -105,12 +96,6 @@ impl Problem for AnswerGradProblem {
     }
 
     fn distributions(&self) -> &'static [Distribution] {
-        &[
-            Distribution::Uniform,
-            Distribution::Offset,
-            Distribution::Ties,
-            Distribution::Zeros,
-            Distribution::Extreme,
-        ]
+        Distribution::WITHOUT_TINY
     }
 }

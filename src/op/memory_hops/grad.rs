@@ -1,6 +1,6 @@
 //! The hops backward, but for the answer's weight.
 
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem};
 use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
@@ -23,31 +23,22 @@ impl Op for MemoryHopsGrad {
         if inputs[3..] != network.saved() {
             return Err(format!("{} and {} were not saved by it", inputs[3], inputs[4]));
         }
-        let outputs = [network.question(), network.memories()].map(Output::new);
-        let cost = Cost::moving(network.flops(2), inputs, &outputs);
-        Ok(Box::new(MemoryHopsGradProblem { network, outputs, cost }))
+        let outputs = [network.question(), network.memories()];
+        let facts = Facts::moving(network.flops(2), inputs, outputs, network.tolerance());
+        Ok(Box::new(MemoryHopsGradProblem { network, facts }))
     }
 }
 
 #[derive(Debug)]
 struct MemoryHopsGradProblem {
     network: Network,
-    /// dquestion and dmemories.
-    outputs: [Output; 2],
-    cost: Cost,
+    /// Outputs: dquestion and dmemories.
+    facts: Facts,
 }
 
 impl Problem for MemoryHopsGradProblem {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        self.network.tolerance()
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
@@ -71,7 +62,7 @@ impl Problem for MemoryHopsGradProblem {
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let network = self.network;
         let Network { op, batch, memories: m, dimension: d, hops, stride } = network;
-        let [mut d_question, mut d_memories] = self.outputs.each_ref().map(Output::zeros);
+        let [mut d_question, mut d_memories] = self.facts.zeros();
         for b in 0..batch {
             let memory = |k: usize, i: usize| &inputs[1].data[network.memory(k, b, i)..][..d];
             let d_logits = &inputs[0].data[b * op.vocabulary..][..op.vocabulary];

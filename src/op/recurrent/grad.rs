@@ -1,6 +1,6 @@
 //! The backward pass of the recurrence: gradients before the activation, time step by time step.
 
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::host::parallel::*;
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch};
 use crate::random::Rng;
@@ -48,9 +48,9 @@ impl Op for RecurrentGrad {
         if let Some(other) = inputs[2..].iter().find(|other| *other != states) {
             return Err(format!("{states} and {other} differ"));
         }
-        let outputs = [states.clone(), states.clone()].map(Output::new);
-        let cost = Cost::moving(sizes.flops(2), inputs, &outputs);
-        Ok(Box::new(RecurrentGradProblem { limit: self.limit, sizes, outputs, cost }))
+        let outputs = [states.clone(), states.clone()];
+        let facts = Facts::moving(sizes.flops(2), inputs, outputs, Tolerance::sum(sizes.hidden));
+        Ok(Box::new(RecurrentGradProblem { limit: self.limit, sizes, facts }))
     }
 }
 
@@ -64,22 +64,13 @@ pub(super) fn input_specs(sizes: Sizes) -> [TensorSpec; 6] {
 struct RecurrentGradProblem {
     limit: f32,
     sizes: Sizes,
-    /// dz_f and dz_b.
-    outputs: [Output; 2],
-    cost: Cost,
+    /// Outputs: dz_f and dz_b.
+    facts: Facts,
 }
 
 impl Problem for RecurrentGradProblem {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        Tolerance::sum(self.sizes.hidden)
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {

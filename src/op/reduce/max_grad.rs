@@ -1,6 +1,6 @@
 //! The gradient of a maximum.
 
-use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
@@ -26,12 +26,14 @@ impl Op for MaxGrad {
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let max = self.max.sized(&inputs[..1])?;
-        let kept = &max.outputs[0].spec;
+        let kept = max.facts.spec();
         match inputs[1..].iter().find(|spec| *spec != kept) {
             Some(other) => Err(format!("takes the maximum {kept}, not {other}")),
             None => {
-                let outputs = [Output::new(inputs[0].clone())];
-                Ok(Box::new(MaxGradProblem { max, inputs: inputs.to_vec(), outputs }))
+                let flops = max.x.len() as u64;
+                // Values are passed on as they are.
+                let facts = Facts::moving(flops, inputs, [inputs[0].clone()], Tolerance(0.0));
+                Ok(Box::new(MaxGradProblem { max, facts }))
             }
         }
     }
@@ -41,21 +43,12 @@ impl Op for MaxGrad {
 #[derive(Debug)]
 struct MaxGradProblem {
     max: ReduceProblem,
-    inputs: Vec<TensorSpec>,
-    outputs: [Output; 1],
+    facts: Facts,
 }
 
 impl Problem for MaxGradProblem {
-    fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    fn cost(&self) -> Cost {
-        Cost::moving(self.max.x.len() as u64, &self.inputs, &self.outputs)
-    }
-
-    fn tolerance(&self) -> Tolerance {
-        Tolerance(0.0) // values are passed on as they are
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
@@ -109,13 +102,7 @@ impl Problem for MaxGradProblem {
 
     fn distributions(&self) -> &'static [Distribution] {
         // Tiny is left out: where denormals are flushed, different values are equal.
-        &[
-            Distribution::Uniform,
-            Distribution::Offset,
-            Distribution::Ties,
-            Distribution::Zeros,
-            Distribution::Extreme,
-        ]
+        Distribution::WITHOUT_TINY
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
