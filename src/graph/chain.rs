@@ -14,9 +14,7 @@ mod text;
 
 pub(crate) use epilogue::Epilogue;
 pub use function::Function;
-pub(crate) use text::{
-    Place, apply as text_apply, epilogue_of as text_epilogue_of, operand_name, vector,
-};
+pub(crate) use text::{Place, apply as text_apply, operand_name, vector};
 
 /// One step of a chain.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +23,14 @@ pub struct Instruction {
     pub function: Function,
     /// Values it takes: below the number of inputs the input, from there on earlier results.
     pub arguments: Vec<usize>,
+}
+
+impl Instruction {
+    /// The same step over values of other numbers.
+    fn relabelled(&self, label: impl Fn(usize) -> usize) -> Self {
+        let arguments = self.arguments.iter().map(|&value| label(value)).collect();
+        Self { function: self.function, arguments }
+    }
 }
 
 /// A chain of elementwise functions; the last result is the output.
@@ -52,11 +58,12 @@ impl Chain {
     /// stood. Inputs that occur twice are not merged.
     pub fn after(&self, producer: &Chain, at: usize) -> Self {
         let inputs = self.inputs + producer.inputs - 1;
-        let moved = |v: usize| {
+        // Values are numbered inputs first, then results: the producer's results come before the chain's.
+        let of_producer = |v: usize| {
             if v < producer.inputs { v + at } else { inputs + v - producer.inputs }
         };
         let done = inputs + producer.code.len();
-        let own = |v: usize| {
+        let of_chain = |v: usize| {
             if v == at {
                 done - 1
             } else if v < at {
@@ -67,12 +74,8 @@ impl Chain {
                 done + v - self.inputs
             }
         };
-        let relabel = |i: &Instruction, f: &dyn Fn(usize) -> usize| Instruction {
-            function: i.function,
-            arguments: i.arguments.iter().map(|&v| f(v)).collect(),
-        };
-        let mut code: Vec<_> = producer.code.iter().map(|i| relabel(i, &moved)).collect();
-        code.extend(self.code.iter().map(|i| relabel(i, &own)));
+        let produced = producer.code.iter().map(|step| step.relabelled(of_producer));
+        let code = produced.chain(self.code.iter().map(|step| step.relabelled(of_chain))).collect();
         let expand = self.expand.clone().or_else(|| producer.expand.clone());
         Self { inputs, code, expand }
     }
@@ -89,15 +92,8 @@ impl Chain {
             v if v < at => v + 1,
             v => v,
         };
-        let step = |i: &Instruction| Instruction {
-            function: i.function,
-            arguments: i.arguments.iter().map(|&v| order(v)).collect(),
-        };
-        Self {
-            inputs: self.inputs,
-            code: self.code.iter().map(step).collect(),
-            expand: self.expand.clone(),
-        }
+        let code = self.code.iter().map(|step| step.relabelled(order)).collect();
+        Self { code, ..self.clone() }
     }
 
     /// The inputs that are the clock of a random function, not values.
@@ -174,17 +170,12 @@ impl Chain {
 
     /// The kinds of its functions, in order.
     pub fn kinds(&self) -> Vec<Kind> {
-        self.types().into_iter().map(|(name, class)| Kind::new(name, class)).collect()
-    }
-
-    /// The chain's op types with their classes.
-    pub fn types(&self) -> Vec<(&'static str, Class)> {
-        let class = |f: &Function| match f {
+        let class = |function: Function| match function {
             Function::Dropout { .. } => Class::Random,
             Function::Copy => Class::Movement,
             _ => Class::Elementwise,
         };
-        let kind = |i: &Instruction| (i.function.name(), class(&i.function));
+        let kind = |step: &Instruction| Kind::new(step.function.name(), class(step.function));
         self.code.iter().map(kind).collect()
     }
 }

@@ -73,6 +73,26 @@ impl Epilogue {
         (1..self.operands.len()).fold(dispatch, bind)
     }
 
+    /// `inputs`, the chain's own, for a result with the axes `new` in place of `old`: they broadcast to the
+    /// result, so each axis is one of its last, or 1.
+    pub(crate) fn resized(
+        &self,
+        inputs: &[TensorSpec],
+        old: &[usize],
+        new: &[usize],
+    ) -> Vec<TensorSpec> {
+        let resized = |(at, spec): (usize, &TensorSpec)| {
+            if self.chain.as_ref().is_some_and(|chain| chain.is_clock(at + 1)) {
+                return spec.clone();
+            }
+            let missing = old.len().saturating_sub(spec.shape.rank());
+            let axes = spec.dims().iter().zip(old[missing..].iter().zip(&new[missing..]));
+            let dims = axes.map(|(&d, (&old, &new))| if d == old { new } else { d });
+            TensorSpec::new(dims.collect::<Vec<_>>(), spec.dtype)
+        };
+        inputs.iter().enumerate().map(resized).collect()
+    }
+
     /// The f64 reference, where `inputs` are the op's.
     pub(crate) fn apply(&self, result: Array, inputs: &[&Array]) -> Array {
         let Some(chain) = &self.chain else {

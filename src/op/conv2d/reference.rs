@@ -79,7 +79,7 @@ impl Conv2dProblem {
                 return pixels;
             }
             let rest = (pixels + 2 * g.conv.pad - filter) % g.conv.stride;
-            (windows - 1) * g.conv.stride + filter + rest - 2 * g.conv.pad
+            g.conv.pixels(windows, filter, rest)
         };
         // No fewer than leave pixels between the borders.
         let least = |filter: usize| WINDOWS.max(2 * g.conv.pad.div_ceil(g.conv.stride) + filter);
@@ -92,16 +92,11 @@ impl Conv2dProblem {
             w: length(q, g.s, g.w, g.q),
             ..*g
         };
-        // An epilogue's inputs broadcast to the result: each axis is the result's, or 1.
         let (whole, result) = (g.result(self.pass), small.result(self.pass));
-        let extra = |spec: &TensorSpec| {
-            let axes = spec.dims().iter().zip(whole.len() - spec.shape.rank()..);
-            let dims = axes.map(|(&d, axis)| if d == whole[axis] { result[axis] } else { d });
-            TensorSpec::new(dims.collect::<Vec<_>>(), spec.dtype)
-        };
+        let extras = self.epilogue.resized(&self.inputs[2..], &whole, &result);
         let operands = self.inputs.iter().zip(small.operands(self.pass));
         let operands = operands.map(|(spec, dims)| TensorSpec::new(dims, spec.dtype));
-        let smaller: Vec<_> = operands.chain(self.inputs[2..].iter().map(extra)).collect();
+        let smaller: Vec<_> = operands.chain(extras).collect();
         (smaller != self.inputs).then_some(smaller)
     }
 }

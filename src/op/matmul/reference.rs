@@ -49,33 +49,20 @@ impl MatMulProblem {
             return None;
         }
         let inputs = if self.b_serves_all { self.flattened()? } else { self.inputs.clone() };
-        let short = |length: usize, tiles: usize| length.min(length % TILE + tiles * TILE);
         let chain = self.epilogue.chain.as_ref();
         let (tiles, batch) = if chain.is_some_and(|chain| chain.expand.is_some()) {
             (usize::MAX / TILE - 1, p.batch)
         } else {
             (2, p.batch.min(3))
         };
-        let q = Sizes { batch, m: short(p.m, tiles), n: short(p.n, tiles), k: short(p.k, 4) };
+        let q = Sizes { batch, m: cut_to(p.m, tiles), n: cut_to(p.n, tiles), k: cut_to(p.k, 4) };
         let rank = inputs[0].shape.rank();
-        let dims = |g: usize, r: usize, c: usize| [g, r, c][3 - rank..].to_vec();
-        let operand = |r: usize, c: usize, turned: bool| {
-            TensorSpec::f32(if turned { dims(q.batch, c, r) } else { dims(q.batch, r, c) })
-        };
-        let (old, new) = (dims(p.batch, p.m, p.n), dims(q.batch, q.m, q.n));
-        // The epilogue's inputs broadcast to C: their last axes are C's last axes, or 1.
-        let extra = |(i, spec): (usize, &TensorSpec)| {
-            if chain.is_some_and(|chain| chain.is_clock(i - 1)) {
-                return spec.clone();
-            }
-            let missing = rank.saturating_sub(spec.shape.rank());
-            let axes = spec.dims().iter().zip(old[missing..].iter().zip(&new[missing..]));
-            let dims = axes.map(|(&d, (&old, &new))| if d == old { new } else { d });
-            TensorSpec::new(dims.collect::<Vec<_>>(), spec.dtype)
-        };
-        let operands = [operand(q.m, q.k, self.transpose_a), operand(q.k, q.n, self.transpose_b)];
-        let extras = inputs.iter().enumerate().skip(2).map(extra);
-        let smaller: Vec<_> = operands.into_iter().chain(extras).collect();
+        let dims = |axes: [usize; 3]| axes[3 - rank..].to_vec();
+        let stored = |r, c, turned| if turned { [q.batch, c, r] } else { [q.batch, r, c] };
+        let (old, new) = (dims([p.batch, p.m, p.n]), dims([q.batch, q.m, q.n]));
+        let operands = [stored(q.m, q.k, self.transpose_a), stored(q.k, q.n, self.transpose_b)];
+        let operands = operands.map(|axes| TensorSpec::f32(dims(axes)));
+        let smaller = [&operands[..], &self.epilogue.resized(&inputs[2..], &old, &new)].concat();
         (smaller != self.inputs).then_some(smaller)
     }
 
@@ -94,4 +81,9 @@ impl MatMulProblem {
         }
         Some(flat)
     }
+}
+
+/// `length` cut by whole tiles to at most `tiles` of them and the remainder.
+fn cut_to(length: usize, tiles: usize) -> usize {
+    length.min(length % TILE + tiles * TILE)
 }
