@@ -180,16 +180,16 @@ impl Problem for Sampled {
 
 impl<'g> Tensor<'g> {
     /// The loss `[N]` of rows against K sampled of `classes` classes: `self` are the rows' products with the
-    /// samples' weights [N, K], `own` the logits of the rows' own classes (Jean 2015, section 3).
+    /// samples' weights [N, K], `logit_true` the logits of the rows' own classes (Jean 2015, section 3).
     pub fn sampled_softmax(
         self,
         bias: Tensor<'g>,
-        own: Tensor<'g>,
+        logit_true: Tensor<'g>,
         labels: Tensor<'g>,
         sampled: Tensor<'g>,
         classes: usize,
     ) -> Tensor<'g> {
-        let inputs = [self, bias, own, labels, sampled];
+        let inputs = [self, bias, logit_true, labels, sampled];
         self.graph().apply1(SampledSoftmax { classes }, &inputs)
     }
 }
