@@ -245,7 +245,7 @@ impl Op for Faulty {
     }
 
     fn problem(&self, _: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
-        let facts = Facts::new([TensorSpec::f32([64])], Cost::default(), Tolerance(0.0));
+        let facts = Facts::new([TensorSpec::f32([64])], Cost::default(), Tolerance::EXACT);
         Ok(Box::new(FaultyCopy { fault: *self, facts }))
     }
 }

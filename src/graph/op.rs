@@ -41,6 +41,9 @@ impl std::ops::Add for Cost {
 pub struct Tolerance(pub f64);
 
 impl Tolerance {
+    /// Values are moved or chosen, not computed.
+    pub const EXACT: Self = Self(0.0);
+
     /// For a sum of `length` products in f32: rounding errors add like a random walk, and the factor
     /// covers orders of summation, fused or separate multiply-adds, and 4-ulp built-ins.
     pub fn sum(length: usize) -> Self {

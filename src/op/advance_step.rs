@@ -22,7 +22,7 @@ impl Op for AdvanceStep {
             true => {
                 let (clock, cost) = (inputs[0].clone(), Cost { flops: 0, bytes: 8 });
                 let outputs = [Output::in_place(clock, 0)];
-                Ok(Box::new(Advance(Facts::new(outputs, cost, Tolerance(0.0)))))
+                Ok(Box::new(Advance(Facts::new(outputs, cost, Tolerance::EXACT))))
             }
             false => Err(format!("{} is not a clock", inputs[0])),
         }

@@ -21,7 +21,7 @@ impl Op for Argmax {
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let rows = Rows::of(&inputs[0])?;
         let places = TensorSpec::u32(outer(&inputs[0]));
-        Ok(RowsProblem::new(*self, rows, inputs, places, 1, Tolerance(0.0)))
+        Ok(RowsProblem::new(*self, rows, inputs, places, 1, Tolerance::EXACT))
     }
 }
 

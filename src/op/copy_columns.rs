@@ -73,7 +73,7 @@ impl<R: Reference> Copying<R> {
     pub(super) fn new(op: R, columns: CopyColumns, y: TensorSpec) -> Box<Self> {
         let taken: usize = columns.pieces.iter().map(|piece| columns.rows * piece.len).sum();
         let cost = Cost { flops: 0, bytes: 4 * taken as u64 + y.bytes() };
-        Box::new(Self { op, columns, facts: Facts::new([y], cost, Tolerance(0.0)) })
+        Box::new(Self { op, columns, facts: Facts::new([y], cost, Tolerance::EXACT) })
     }
 }
 

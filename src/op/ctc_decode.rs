@@ -23,7 +23,7 @@ impl Op for CtcDecode {
             (&[batch, steps, classes], &[lengths]) if batch == lengths && classes > 0 => {
                 let decoded = [TensorSpec::new([batch, steps], DType::I32)];
                 let flops = inputs[0].len() as u64;
-                let facts = Facts::moving(flops, inputs, decoded, Tolerance(0.0));
+                let facts = Facts::moving(flops, inputs, decoded, Tolerance::EXACT);
                 Ok(Box::new(DecodeProblem { batch, steps, classes, facts }))
             }
             _ => Err(format!("takes [B, T, C] and [B], not {} and {}", inputs[0], inputs[1])),

@@ -26,7 +26,7 @@ impl Op for Embedding {
                 let y = TensorSpec::f32([ids.dims(), &[width]].concat());
                 // Rows that are not taken need not be read.
                 let cost = Cost { flops: 0, bytes: ids.bytes() + 2 * y.bytes() };
-                let facts = Facts::new([y], cost, Tolerance(0.0));
+                let facts = Facts::new([y], cost, Tolerance::EXACT);
                 Ok(Box::new(Lookup { rows, width, facts }))
             }
             _ => Err(format!("takes f32 [V, H] and u32 ids, not {table} and {ids}")),

@@ -35,8 +35,7 @@ impl Op for Gather {
         }
         // What is not taken need not be read.
         let cost = Cost { flops: 0, bytes: 3 * index.bytes() };
-        // Values are moved, not changed.
-        let facts = Facts::new([TensorSpec::f32(rows)], cost, Tolerance(0.0));
+        let facts = Facts::new([TensorSpec::f32(rows)], cost, Tolerance::EXACT);
         let (backward, rows, length) = (false, index.len(), x.shape.last());
         Ok(Box::new(Indexed { backward, rows, length, facts }))
     }
@@ -64,7 +63,7 @@ impl Op for Scatter {
             return Err(format!("{index} are no indices for {dy}"));
         }
         let dx = TensorSpec::f32([dy.dims(), &[self.length]].concat());
-        let facts = Facts::moving(0, inputs, [dx], Tolerance(0.0));
+        let facts = Facts::moving(0, inputs, [dx], Tolerance::EXACT);
         let (backward, rows, length) = (true, dy.len(), self.length);
         Ok(Box::new(Indexed { backward, rows, length, facts }))
     }

@@ -57,7 +57,7 @@ impl Op for Ids {
             Self::Column(_) => Cost::new(0, &inputs[..1], &inputs[..1]),
             _ => Cost::new(0, inputs, std::slice::from_ref(&output.spec)),
         };
-        let facts = Facts::new([output], cost, Tolerance(0.0));
+        let facts = Facts::new([output], cost, Tolerance::EXACT);
         let (ids, joined_at) = (*self, first.len());
         Ok(Box::new(Arranged { ids, total, length, joined_at, facts }))
     }

@@ -42,7 +42,7 @@ impl Op for LogUniform {
             return Err(format!("takes a clock and f32 [V], not {} and {}", inputs[0], inputs[1]));
         }
         let drawn = TensorSpec::u32([self.count]);
-        let facts = Facts::moving(0, inputs, [drawn], Tolerance(0.0));
+        let facts = Facts::moving(0, inputs, [drawn], Tolerance::EXACT);
         Ok(Box::new(Draws { op: *self, classes, facts }))
     }
 }

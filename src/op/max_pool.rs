@@ -52,8 +52,7 @@ impl MaxPool {
         let tolerance = match backward {
             // As many gradients as windows share an element.
             true => Tolerance::sum(self.window.div_ceil(self.stride).pow(2)),
-            // Values are chosen, not changed.
-            false => Tolerance(0.0),
+            false => Tolerance::EXACT,
         };
         let facts = Facts::moving(compared, inputs, [result], tolerance);
         Ok(Pooling { pool: self, backward, b, h, w, c, p, q, facts })

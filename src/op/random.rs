@@ -50,7 +50,7 @@ impl Op for Random {
         let (draw, stream, len) = (self.draw, self.stream, y.len());
         let tolerance = match draw {
             Draw::Normal => Tolerance::sum(4),
-            Draw::Uniform | Draw::Mask(_) => Tolerance(0.0),
+            Draw::Uniform | Draw::Mask(_) => Tolerance::EXACT,
         };
         let facts = Facts::moving(0, inputs, [y], tolerance);
         Ok(Box::new(Draws { draw, stream, len, facts }))

@@ -83,7 +83,7 @@ impl Reduce {
         };
         let tolerance = match self.reduction {
             Reduction::Sum | Reduction::Mean => Tolerance::sum(extents.length),
-            Reduction::Max => Tolerance(0.0), // one of the values as it is
+            Reduction::Max => Tolerance::EXACT,
         };
         let x = inputs[0].clone();
         let facts = Facts::moving(x.len() as u64, inputs, [self.kept(dims)], tolerance);

@@ -41,7 +41,7 @@ impl Op for Shift {
         let (&[batch, steps, width], DType::F32) = (x.dims(), x.dtype) else {
             return Err(format!("takes an f32 [B, T, H], not {x}"));
         };
-        let facts = Facts::moving(0, inputs, [x.clone()], Tolerance(0.0));
+        let facts = Facts::moving(0, inputs, [x.clone()], Tolerance::EXACT);
         Ok(Box::new(ShiftProblem { toward: self.0, batch, steps, width, facts }))
     }
 

@@ -90,7 +90,7 @@ impl Op for SortIds {
         let ids = &inputs[0];
         match *ids == TensorSpec::u32([ids.len()]) {
             true => {
-                let facts = Facts::moving(0, inputs, [ids.clone()], Tolerance(0.0));
+                let facts = Facts::moving(0, inputs, [ids.clone()], Tolerance::EXACT);
                 Ok(Box::new(Sorting { count: ids.len(), facts }))
             }
             false => Err(format!("takes ids u32 [N], not {ids}")),
@@ -296,7 +296,7 @@ impl Op for DenseRows {
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let (count, width) = rows(&inputs[0], &inputs[1], &inputs[2])?;
         let dense = TensorSpec::f32([self.rows, width]);
-        let facts = Facts::moving(0, inputs, [dense], Tolerance(0.0));
+        let facts = Facts::moving(0, inputs, [dense], Tolerance::EXACT);
         Ok(Box::new(Dense { rows: self.rows, count, width, facts }))
     }
 }

@@ -95,7 +95,7 @@ impl Op for Transpose {
         let from = steps(spec.dims());
         let from = self.axes.iter().map(|&axis| from[axis]).collect();
         let y = TensorSpec::new(self.permuted(spec.dims()), spec.dtype);
-        let facts = Facts::moving(0, inputs, [y], Tolerance(0.0));
+        let facts = Facts::moving(0, inputs, [y], Tolerance::EXACT);
         Ok(Box::new(Permuted { merged, from, facts }))
     }
 

@@ -109,7 +109,7 @@ impl Op for Copy {
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
-        Ok(Box::new(CopyProblem(Facts::moving(0, inputs, [inputs[0].clone()], Tolerance(0.0)))))
+        Ok(Box::new(CopyProblem(Facts::moving(0, inputs, [inputs[0].clone()], Tolerance::EXACT))))
     }
 }
 
@@ -162,7 +162,7 @@ impl Op for Empty {
     }
 
     fn problem(&self, _inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
-        let facts = Facts::new([TensorSpec::f32([1])], Cost::default(), Tolerance(0.0));
+        let facts = Facts::new([TensorSpec::f32([1])], Cost::default(), Tolerance::EXACT);
         Ok(Box::new(EmptyProblem { dispatches: self.dispatches, facts }))
     }
 }

@@ -31,8 +31,7 @@ impl Op for MaxGrad {
             Some(other) => Err(format!("takes the maximum {kept}, not {other}")),
             None => {
                 let flops = max.x.len() as u64;
-                // Values are passed on as they are.
-                let facts = Facts::moving(flops, inputs, [inputs[0].clone()], Tolerance(0.0));
+                let facts = Facts::moving(flops, inputs, [inputs[0].clone()], Tolerance::EXACT);
                 Ok(Box::new(MaxGradProblem { max, facts }))
             }
         }
