@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::record::{Record, Run};
 use crate::terms::Mode;
 
-use super::{Cell, cells, profile, share};
+use super::{RunContext, profile, runs, share};
 
 /// How far apart two clusters are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ impl Linkage {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Similarity {
     /// The run behind each workload.
-    pub workloads: Vec<Cell>,
+    pub workloads: Vec<RunContext>,
     /// The op types: the coordinates of `shares`.
     pub types: Vec<String>,
     /// For each workload, the share of its time in each type.
@@ -83,27 +83,27 @@ pub struct Merge {
 /// For each adapter, preset and fusion that has two workloads profiled in `mode`. Of several runs of a
 /// workload the newest record's first counts.
 pub fn similarity(records: &[Record], mode: Mode, linkage: Linkage) -> Vec<Similarity> {
-    let mut groups: Vec<Vec<(Cell, &Run)>> = Vec::new();
-    for (cell, run) in cells(records) {
+    let mut groups: Vec<Vec<(RunContext, &Run)>> = Vec::new();
+    for (context, run) in runs(records) {
         let timed = run.ops.iter().any(|op| op.ns.as_ref().is_some_and(|ns| ns.median > 0.0));
-        if cell.mode != mode || !timed {
+        if context.mode != mode || !timed {
             continue;
         }
-        let Some(group) = groups.iter_mut().find(|g| g[0].0.is_comparable(&cell)) else {
-            groups.push(vec![(cell, run)]);
+        let Some(group) = groups.iter_mut().find(|g| g[0].0.is_comparable(&context)) else {
+            groups.push(vec![(context, run)]);
             continue;
         };
-        match group.iter_mut().find(|(c, _)| c.workload == cell.workload) {
-            Some(known) if known.0.created < cell.created => *known = (cell, run),
+        match group.iter_mut().find(|(c, _)| c.workload == context.workload) {
+            Some(known) if known.0.created < context.created => *known = (context, run),
             Some(_) => {}
-            None => group.push((cell, run)),
+            None => group.push((context, run)),
         }
     }
     groups.retain(|group| group.len() > 1);
     groups.into_iter().map(|g| of_group(g, linkage)).collect()
 }
 
-fn of_group(group: Vec<(Cell, &Run)>, linkage: Linkage) -> Similarity {
+fn of_group(group: Vec<(RunContext, &Run)>, linkage: Linkage) -> Similarity {
     let mut types: Vec<String> =
         group.iter().flat_map(|(_, run)| run.ops.iter().map(|op| op.op.clone())).collect();
     types.sort_unstable();
@@ -116,7 +116,7 @@ fn of_group(group: Vec<(Cell, &Run)>, linkage: Linkage) -> Similarity {
     let height = |c: usize| c.checked_sub(n).map_or(0.0, |k| merges[k].height);
     let inverted = merges.iter().any(|m| m.height < height(m.left).max(height(m.right)));
     Similarity {
-        workloads: group.into_iter().map(|(cell, _)| cell).collect(),
+        workloads: group.into_iter().map(|(context, _)| context).collect(),
         types,
         shares,
         distances,

@@ -40,8 +40,8 @@ fn matrix(group: &Similarity, mode: Mode) -> Section {
     });
     let mut table = Table::new(head.into_iter().chain(others));
     for &i in &group.order {
-        let cell = &group.workloads[i];
-        let head = fields![&cell.device, mode, &cell.workload];
+        let context = &group.workloads[i];
+        let head = fields![&context.device, mode, &context.workload];
         let distances = group.order.iter().map(|&j| Field::from(group.distances[i][j]));
         table.row(head.into_iter().chain(distances));
     }
