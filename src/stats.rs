@@ -168,23 +168,26 @@ pub fn ratio_of_medians(
     }
     let mut state = seed;
     let mut resampled = |runs: &[&[f64]]| {
-        let mut of = |run: &&[f64]| {
-            let length = run.len().div_ceil(blocks.max(1));
-            let mut drawn = Vec::with_capacity(run.len() + length);
-            while drawn.len() < run.len() {
-                let start = below(&mut state, run.len() - length + 1);
-                drawn.extend_from_slice(&run[start..start + length]);
-            }
-            drawn.truncate(run.len());
-            median_by_selection(&mut drawn)
-        };
-        let mut medians: Vec<f64> = runs.iter().map(&mut of).collect();
+        let mut medians: Vec<f64> =
+            runs.iter().map(|run| resampled_median(run, blocks, &mut state)).collect();
         median_by_selection(&mut medians)
     };
     let ratios: Vec<f64> =
         (0..RESAMPLES).map(|_| resampled(samples) / resampled(baseline)).collect();
     let ci95 = (quantile(&ratios, 0.025), quantile(&ratios, 0.975));
     Ratio { ratio, ci95 }
+}
+
+/// The median of one resample of a run: stretches drawn with replacement until the run's length is reached.
+fn resampled_median(run: &[f64], blocks: usize, state: &mut u64) -> f64 {
+    let length = run.len().div_ceil(blocks.max(1));
+    let mut drawn = Vec::with_capacity(run.len() + length);
+    while drawn.len() < run.len() {
+        let start = below(state, run.len() - length + 1);
+        drawn.extend_from_slice(&run[start..start + length]);
+    }
+    drawn.truncate(run.len());
+    median_by_selection(&mut drawn)
 }
 
 /// How far the medians of the `blocks` successive parts of a run scatter, as a share: the standard deviation

@@ -178,64 +178,6 @@ pub fn preset_or_default(asked: Option<Preset>, gpu: Option<&Gpu>) -> Preset {
     }
 }
 
-/// In what format data is printed and kept, and how much is printed besides.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Output")]
-pub struct OutputArgs {
-    /// Format of the data on stdout: table, md, csv, json, jsonl
-    #[arg(
-        short,
-        long,
-        value_name = "FORMAT",
-        default_value = "table",
-        hide_possible_values = true
-    )]
-    pub output: Format,
-
-    /// Also save the data to this file, in the format of its extension: .json, .jsonl, .csv or .md; may be repeated
-    #[arg(short, long, value_name = "FILE", value_parser = super::output::target)]
-    pub save: Vec<super::output::Target>,
-
-    #[command(flatten)]
-    pub(super) voice: VoiceArgs,
-}
-
-impl std::ops::Deref for OutputArgs {
-    type Target = VoiceArgs;
-
-    fn deref(&self) -> &VoiceArgs {
-        &self.voice
-    }
-}
-
-/// How much is printed.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Output")]
-pub struct VoiceArgs {
-    /// No progress and no notes on stderr
-    #[arg(short, long)]
-    pub quiet: bool,
-
-    /// More on stderr; twice for the graphics layer's own log
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-
-    /// Colours: auto, always, never
-    #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
-    pub color: Color,
-}
-
-/// When to use colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal without NO_COLOR.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
 /// `--data`, where real samples are read.
 #[derive(Debug, Clone, Args)]
 pub struct DataArgs {

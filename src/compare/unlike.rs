@@ -32,7 +32,7 @@ fn pair(ours: (&str, &Record), theirs: (&str, &Record), across: bool) -> Vec<Str
     let of = |what: &str, get: &dyn Fn(&Record) -> String| {
         line(what, (ours.0, get(ours.1)), (theirs.0, get(theirs.1)))
     };
-    let mut found = vec![
+    let mut differences = vec![
         of("schema", &|r| r.schema.clone()),
         of("preset", &|r| r.config.preset.to_string()),
         of("precision", &|r| r.config.precision.to_string()),
@@ -42,18 +42,21 @@ fn pair(ours: (&str, &Record), theirs: (&str, &Record), across: bool) -> Vec<Str
     if !across {
         let hint =
             |difference: Option<String>| difference.map(|d| d + " (--across compares devices)");
-        found.extend([
+        differences.extend([
             hint(of("device", &|r| r.device.name.clone())),
             hint(of("backend", &|r| r.device.backend.to_string())),
             hint(of("driver", &|r| r.device.driver.clone())),
         ]);
         // A software adapter is as fast as the machine under it.
         if ours.1.device.software && theirs.1.device.software {
-            let cpu = |r: &Record| r.host.cpu.clone().unwrap_or_else(|| "unknown".into());
-            found.push(hint(of("processor", &cpu)));
+            differences.push(hint(of("processor", &processor)));
         }
     }
-    found.into_iter().flatten().collect()
+    differences.into_iter().flatten().collect()
+}
+
+fn processor(record: &Record) -> String {
+    record.host.cpu.clone().unwrap_or_else(|| "unknown".into())
 }
 
 fn on_off(on: bool) -> String {

@@ -129,18 +129,18 @@ fn all(backend: Option<&str>) -> Result<Vec<(AdapterSummary, wgpu::Adapter)>> {
         wgpu::InstanceFlags::default() - wgpu::InstanceFlags::VALIDATION_INDIRECT_CALL;
     let instance = wgpu::Instance::new(descriptor);
     let adapters = host::block_on(instance.enumerate_adapters(backends));
-    let mut found: Vec<_> = adapters
+    let mut computing: Vec<_> = adapters
         .into_iter()
         .filter(|a| {
             a.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
         })
         .map(|a| (AdapterSummary::of(0, &a), a))
         .collect();
-    found.sort_by_key(|(summary, _)| (summary.rank(), summary.name.clone()));
-    for (index, (summary, _)) in found.iter_mut().enumerate() {
+    computing.sort_by_key(|(summary, _)| (summary.rank(), summary.name.clone()));
+    for (index, (summary, _)) in computing.iter_mut().enumerate() {
         summary.index = index;
     }
-    Ok(found)
+    Ok(computing)
 }
 
 /// Summaries of every adapter.
@@ -168,8 +168,7 @@ fn pick(found: &[AdapterSummary], selector: &Selector) -> Result<usize> {
         return Ok(0);
     };
     let listing = |indices: &[usize]| {
-        let line = |&i: &usize| format!("\n  {i}  {}", found[i]);
-        indices.iter().map(line).collect::<String>()
+        indices.iter().map(|&i| format!("\n  {i}  {}", found[i])).collect::<String>()
     };
     let everything: Vec<usize> = (0..found.len()).collect();
     if let Ok(index) = wanted.parse::<usize>() {

@@ -3,7 +3,6 @@
 //! A chain is straight-line code over its inputs. As an op of its own it is `shaders/map/map.wgsl` with
 //! the chain's text in its hook; as an epilogue it runs on another op's values as they are stored.
 
-use crate::graph::op::Kind;
 use crate::random::{Stream, drop_threshold};
 use crate::tensor::{Array, DType, Shape, TensorSpec};
 use crate::terms::Class;
@@ -25,6 +24,14 @@ pub struct Instruction {
     pub function: Function,
     /// Values it takes: below the number of inputs the input, from there on earlier results.
     pub arguments: Vec<usize>,
+}
+
+impl Instruction {
+    /// The same with its values numbered anew.
+    fn relabelled(&self, number: impl Fn(usize) -> usize) -> Self {
+        let arguments = self.arguments.iter().map(|&value| number(value)).collect();
+        Self { function: self.function, arguments }
+    }
 }
 
 /// A chain of elementwise functions; the last result is the output.
@@ -52,27 +59,24 @@ impl Chain {
     /// stood. Inputs that occur twice are not merged.
     pub fn after(&self, producer: &Chain, at: usize) -> Self {
         let inputs = self.inputs + producer.inputs - 1;
-        let moved = |v: usize| {
+        // Values are numbered inputs first, then a value for each instruction: the producer's run first.
+        let of_producer = |v: usize| {
             if v < producer.inputs { v + at } else { inputs + v - producer.inputs }
         };
-        let done = inputs + producer.code.len();
-        let own = |v: usize| {
+        let produced = inputs + producer.code.len();
+        let of_consumer = |v: usize| {
             if v == at {
-                done - 1
+                produced - 1
             } else if v < at {
                 v
             } else if v < self.inputs {
                 v + producer.inputs - 1
             } else {
-                done + v - self.inputs
+                produced + v - self.inputs
             }
         };
-        let relabel = |i: &Instruction, f: &dyn Fn(usize) -> usize| Instruction {
-            function: i.function,
-            arguments: i.arguments.iter().map(|&v| f(v)).collect(),
-        };
-        let mut code: Vec<_> = producer.code.iter().map(|i| relabel(i, &moved)).collect();
-        code.extend(self.code.iter().map(|i| relabel(i, &own)));
+        let mut code: Vec<_> = producer.code.iter().map(|i| i.relabelled(of_producer)).collect();
+        code.extend(self.code.iter().map(|i| i.relabelled(of_consumer)));
         let expand = self.expand.clone().or_else(|| producer.expand.clone());
         Self { inputs, code, expand }
     }
@@ -89,13 +93,9 @@ impl Chain {
             v if v < at => v + 1,
             v => v,
         };
-        let step = |i: &Instruction| Instruction {
-            function: i.function,
-            arguments: i.arguments.iter().map(|&v| order(v)).collect(),
-        };
         Self {
             inputs: self.inputs,
-            code: self.code.iter().map(step).collect(),
+            code: self.code.iter().map(|i| i.relabelled(order)).collect(),
             expand: self.expand.clone(),
         }
     }
@@ -170,11 +170,6 @@ impl Chain {
     /// Rounding steps, for tolerances.
     pub fn depth(&self) -> usize {
         self.code.len()
-    }
-
-    /// The kinds of its functions, in order.
-    pub fn kinds(&self) -> Vec<Kind> {
-        self.types().into_iter().map(|(name, class)| Kind::new(name, class)).collect()
     }
 
     /// The chain's op types with their classes.

@@ -10,7 +10,6 @@ use super::Record;
 
 /// The user's folder for records: `$FATHOM_RECORDS`, else the system's place for data.
 pub fn folder() -> Option<PathBuf> {
-    let variable = |name: &str| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     let home = || variable("HOME");
     variable("FATHOM_RECORDS").or_else(|| {
         if cfg!(windows) {
@@ -22,6 +21,11 @@ pub fn folder() -> Option<PathBuf> {
             variable("XDG_DATA_HOME").or_else(local).map(|d| d.join("fathom"))
         }
     })
+}
+
+/// A folder that the environment names; an empty name is none.
+fn variable(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// `2026-11-23T07-22-03Z-llvmpipe.json`: by time first, so that names sort as the runs were made.

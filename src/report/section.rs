@@ -14,7 +14,8 @@ use crate::terms::Mode;
 use super::Format;
 use super::chart::Chart;
 use super::column::{Column, count, text};
-use super::table::{Field, Grid, Table};
+use super::field::Field;
+use super::table::{Grid, Table};
 
 pub mod compare;
 pub mod headline;

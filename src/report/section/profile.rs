@@ -7,8 +7,8 @@ use crate::report::chart::bars::{Bar, bars, classes};
 use crate::report::chart::{Chart, profile as chart};
 use crate::report::column::Kind::{ByteRate, Bytes, Digits, Duration, FlopRate, Percent};
 use crate::report::column::{Column, count, number, text};
+use crate::report::field::Field;
 use crate::report::number::{byte_rate, digits, duration_ns, flop_rate, percent};
-use crate::report::table::Field;
 use crate::terms::Class;
 
 use super::{

@@ -6,8 +6,8 @@ use crate::record::Record;
 use crate::report::chart::{Chart, scaling as chart};
 use crate::report::column::Kind::{Duration, Fixed, Percent, Times};
 use crate::report::column::{number, text};
+use crate::report::field::Field;
 use crate::report::number::duration_ns;
-use crate::report::table::Field;
 
 use super::{Analysis, Options, Sample, Section, context_fields, place, with_context};
 

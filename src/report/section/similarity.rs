@@ -6,7 +6,8 @@ use crate::record::Record;
 use crate::report::chart::{Chart, dendrogram, distances};
 use crate::report::column::Kind::Fixed;
 use crate::report::column::{count, number, text};
-use crate::report::table::{Field, Table};
+use crate::report::field::Field;
+use crate::report::table::Table;
 use crate::terms::Mode;
 
 use super::{Analysis, Options, Sample, Section, place};
