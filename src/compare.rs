@@ -89,11 +89,11 @@ pub fn compare(base: &Side, others: &[Side], across: bool) -> Result<Comparison>
                 }
                 continue;
             }
-            let found = unlike::runs((base, &ours), (other, &theirs), &key);
-            if found.is_empty() {
+            let unlike_runs = unlike::runs((base, &ours), (other, &theirs), &key);
+            if unlike_runs.is_empty() {
                 rows.push(row(key, side, &ours, &theirs));
             }
-            differences.extend(found);
+            differences.extend(unlike_runs);
         }
         for key in keys(other) {
             if runs(base, &key).is_empty() && unlike::batches(base, other, &key).is_none() {

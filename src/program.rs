@@ -131,8 +131,8 @@ impl Program {
     /// # Errors
     /// [`Error::Internal`] for an unknown name, [`Error::Gpu`] for a lost device.
     pub(crate) fn read(&self, gpu: &Gpu, name: &str) -> Result<Array> {
-        let found = self.schedule.graph.outputs.iter().find(|(n, _)| n == name);
-        match found {
+        let output = self.schedule.graph.outputs.iter().find(|(n, _)| n == name);
+        match output {
             Some((_, value)) => Ok(self.read_values(gpu, &[*value])?.swap_remove(0)),
             None => Err(Error::Internal(format!("no output {name}"))),
         }

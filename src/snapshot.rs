@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::graph::{CLOCK, ParamGroup};
+use crate::graph::{CLOCK, PARAMETERS, ParamGroup};
 use crate::pass::Options;
 use crate::session::Session;
 use crate::tensor::{Array, DType, TensorSpec};
@@ -53,9 +53,9 @@ pub struct Snapshot {
 /// # Errors
 /// [`Error::Gpu`], [`Error::Data`] as the step's parts.
 pub fn take(gpu: &Gpu, model: &dyn Workload, request: &Request) -> Result<Snapshot> {
-    let nodes = step::nodes(model, request.mode, &gpu.caps, true)?;
+    let graph = step::graph(model, request.mode, &gpu.caps, true)?;
     let mut session = Session::new(gpu, request.source.seed);
-    let program = session.compile_graph(nodes, &Options::default())?;
+    let program = session.compile_graph(graph, &Options::default())?;
     let mut data = model.samples(&request.source)?;
     let mut tensors = Vec::new();
     for at in 0..request.skip {
@@ -124,8 +124,8 @@ fn optimiser_state(
 
 /// The group whose gradient is dense.
 fn dense(groups: &[ParamGroup]) -> Result<&ParamGroup> {
-    let found = groups.iter().find(|b| b.name == "param");
-    found.ok_or_else(|| Error::Internal("a model has no parameters".into()))
+    let group = groups.iter().find(|b| b.name == PARAMETERS);
+    group.ok_or_else(|| Error::Internal("a model has no parameters".into()))
 }
 
 /// Cuts a flat tensor into a group's members.

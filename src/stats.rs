@@ -340,17 +340,17 @@ mod tests {
     fn ratio_with_bootstrap_interval() {
         let b = [10.2, 10.6, 10.1, 10.4, 10.3, 10.9, 10.0, 10.5, 10.2, 10.3];
         let single = |seed| ratio_of_medians(&[&b], &[&X], usize::MAX, seed);
-        let found = single(1);
-        close(found.ratio, 0.8512396694214877); // numpy.median(b) / numpy.median(X)
+        let ratio = single(1);
+        close(ratio.ratio, 0.8512396694214877); // numpy.median(b) / numpy.median(X)
         // scipy.stats.bootstrap((X, b), ..., n_resamples=200000, method='percentile'): the
         // tolerance is what 2,000 resamples leave open.
-        assert!((found.ci95.0 - 0.8299595141700404).abs() < 0.004, "{found:?}");
-        assert!((found.ci95.1 - 0.8719008264462811).abs() < 0.004, "{found:?}");
-        assert_eq!(found, single(1));
-        assert_ne!(found, single(2));
+        assert!((ratio.ci95.0 - 0.8299595141700404).abs() < 0.004, "{ratio:?}");
+        assert!((ratio.ci95.1 - 0.8719008264462811).abs() < 0.004, "{ratio:?}");
+        assert_eq!(ratio, single(1));
+        assert_ne!(ratio, single(2));
         // Of three runs the middle median counts.
         let three = ratio_of_medians(&[&b, &[1.0; 4], &[99.0; 4]], &[&X], 8, 1);
-        close(three.ratio, found.ratio);
+        close(three.ratio, ratio.ratio);
     }
 
     #[test]
@@ -399,15 +399,18 @@ mod tests {
     fn nothing_one_and_nan() {
         for samples in [&[][..], &[f64::NAN], &[1.0, f64::NAN, 2.0]] {
             let s = Summary::of(samples);
-            let all = [s.median, s.ci95.0, s.ci95.1, s.min, s.mean, s.cv];
-            assert!(all.iter().all(|x| x.is_nan()), "{s:?}");
+            let figures = [s.median, s.ci95.0, s.ci95.1, s.min, s.mean, s.cv];
+            assert!(figures.iter().all(|x| x.is_nan()), "{s:?}");
             assert_eq!((s.outliers, s.drift.significant), (0, false));
             assert!(geometric_mean(samples).is_nan());
             assert!(ratio_of_medians(&[samples], &[&X], 8, 1).ci95.0.is_nan());
             assert!(ratio_of_medians(&[&X], &[samples], 8, 1).ci95.0.is_nan());
         }
-        let one = Summary::of(&[3.0]);
-        assert_eq!((one.median, one.ci95, one.min, one.mean), (3.0, (3.0, 3.0), 3.0, 3.0));
-        assert!(one.cv.is_nan() && one.drift.relative.is_nan());
+        let single = Summary::of(&[3.0]);
+        assert_eq!(
+            (single.median, single.ci95, single.min, single.mean),
+            (3.0, (3.0, 3.0), 3.0, 3.0)
+        );
+        assert!(single.cv.is_nan() && single.drift.relative.is_nan());
     }
 }

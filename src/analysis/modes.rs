@@ -146,10 +146,10 @@ mod tests {
         ]);
         cpu.device.name = "cores".into();
         cpu.device.software = true;
-        let found = modes(&[gpu, cpu]).unwrap();
-        assert_eq!(found.base, "cores");
+        let modes = modes(&[gpu, cpu]).unwrap();
+        assert_eq!(modes.base, "cores");
         let row = |device: &str, workload: &str| {
-            let mut rows = found.rows.iter();
+            let mut rows = modes.rows.iter();
             rows.find(|r| r.device == device && r.workload == workload).unwrap()
         };
         let on_gpu = row("made up", "w");

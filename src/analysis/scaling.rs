@@ -153,10 +153,10 @@ mod tests {
         stale.runs[0].ops[0].ns.as_mut().unwrap().median = 1e9;
         let records =
             [at(4, "2026-01-03"), at(2, "2026-01-02"), stale, at(1, "2026-01-02"), unknown];
-        let found = threads(&records);
-        assert_eq!(found.len(), 2);
-        assert_eq!((found[0].axis, &found[0].at[..]), (Axis::Threads, &[1, 2, 4][..]));
-        let serial: Vec<_> = found[0]
+        let curves = threads(&records);
+        assert_eq!(curves.len(), 2);
+        assert_eq!((curves[0].axis, &curves[0].at[..]), (Axis::Threads, &[1, 2, 4][..]));
+        let serial: Vec<_> = curves[0]
             .types
             .iter()
             .map(|t| (t.name.as_str(), t.fit.as_ref().unwrap().serial))
@@ -166,8 +166,8 @@ mod tests {
         {
             assert!(*name == expected && (found - share).abs() < 1e-9, "{serial:?}");
         }
-        let all = found[0].total.fit.as_ref().unwrap();
-        assert!((all.serial - 25.0 / 110.0).abs() < 1e-9);
+        let fit = curves[0].total.fit.as_ref().unwrap();
+        assert!((fit.serial - 25.0 / 110.0).abs() < 1e-9);
         assert!(batches(&records[..1]).is_empty());
     }
 
@@ -180,10 +180,10 @@ mod tests {
             record.runs[0].batch = batch;
             record
         };
-        let found = batches(&[at(16), at(1), at(4)]);
-        assert_eq!(found[0].at, [1, 4, 16]);
-        assert_eq!(found[0].types[0].ns, [40.0, 17.5, 11.875]);
-        let fit = found[0].types[0].fit.as_ref().unwrap();
+        let curves = batches(&[at(16), at(1), at(4)]);
+        assert_eq!(curves[0].at, [1, 4, 16]);
+        assert_eq!(curves[0].types[0].ns, [40.0, 17.5, 11.875]);
+        let fit = curves[0].types[0].fit.as_ref().unwrap();
         assert!((fit.serial - 0.25).abs() < 1e-9 && (fit.first_ns - 40.0).abs() < 1e-9);
     }
 }

@@ -206,16 +206,16 @@ mod tests {
             ("vgg", Mode::Infer, &[("matmul", 1.0)]),
         ]);
         for linkage in LINKAGES {
-            let found = similarity(std::slice::from_ref(&record), Mode::Train, linkage);
-            let [one] = &found[..] else { panic!("{found:?}") };
-            assert_eq!(one.types, ["add", "conv2d", "ctc", "matmul"]);
-            assert_eq!(one.merges.len(), 3);
-            let pairs: Vec<_> = one.merges[..2].iter().map(|m| (m.left, m.right)).collect();
+            let groups = similarity(std::slice::from_ref(&record), Mode::Train, linkage);
+            let [group] = &groups[..] else { panic!("{groups:?}") };
+            assert_eq!(group.types, ["add", "conv2d", "ctc", "matmul"]);
+            assert_eq!(group.merges.len(), 3);
+            let pairs: Vec<_> = group.merges[..2].iter().map(|m| (m.left, m.right)).collect();
             assert!(pairs.contains(&(0, 2)) && pairs.contains(&(1, 3)), "{pairs:?}");
-            assert!(one.merges[0].height < 0.05 && one.merges[2].height > 0.8);
-            assert_eq!(one.merges[2].size, 4);
-            assert!(!one.inverted);
-            let side: Vec<bool> = one.order.iter().map(|i| i % 2 == 0).collect();
+            assert!(group.merges[0].height < 0.05 && group.merges[2].height > 0.8);
+            assert_eq!(group.merges[2].size, 4);
+            assert!(!group.inverted);
+            let side: Vec<bool> = group.order.iter().map(|i| i % 2 == 0).collect();
             assert!(side[0] == side[1] && side[2] == side[3] && side[1] != side[2]);
         }
         assert!(similarity(&[record], Mode::Infer, Linkage::Average).is_empty());
@@ -264,7 +264,7 @@ mod tests {
         ]);
         let mut new = synthetic::record(&[("a", Mode::Train, &[("conv2d", 1.0)])]);
         new.created = "2027-01-01T00:00:00Z".into();
-        let found = similarity(&[new, old], Mode::Train, Linkage::Average);
-        assert_eq!(found[0].distances[0][1], 1.0);
+        let groups = similarity(&[new, old], Mode::Train, Linkage::Average);
+        assert_eq!(groups[0].distances[0][1], 1.0);
     }
 }

@@ -118,10 +118,10 @@ mod tests {
     fn verdict(steadiness: Option<Steadiness>) -> Verdict {
         let mut record = synthetic::record(&[("w", Mode::Train, &[("add", 30.0), ("sum", 10.0)])]);
         record.runs[0].ops[1].ns.as_mut().unwrap().steadiness = steadiness;
-        let found = stationarity(&record);
-        let sum = found[0].ops.iter().find(|op| op.op == "sum").unwrap();
+        let runs = stationarity(&record);
+        let sum = runs[0].ops.iter().find(|op| op.op == "sum").unwrap();
         let expected = if sum.verdict == Verdict::Drifts { (1, 0.25) } else { (0, 0.0) };
-        assert_eq!((found[0].drifting, found[0].drifting_share), expected);
+        assert_eq!((runs[0].drifting, runs[0].drifting_share), expected);
         sum.verdict
     }
 

@@ -137,6 +137,21 @@ pub(super) fn setting(text: &str) -> std::result::Result<(String, usize), String
     }
 }
 
+fn number_in(text: &str, low: f64, high: f64, unit: &str) -> std::result::Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value >= low && value <= high => Ok(value),
+        _ => Err(format!("a number of {unit} from {low} to {high} is expected")),
+    }
+}
+
+pub(super) fn seconds(text: &str) -> std::result::Result<f64, String> {
+    number_in(text, 0.001, 86_400.0, "seconds")
+}
+
+pub(super) fn percent(text: &str) -> std::result::Result<f64, String> {
+    number_in(text, 0.001, 100.0, "percent")
+}
+
 /// A model with some of its numbers set.
 pub(super) fn configure(
     entry: &workload::WorkloadInfo,

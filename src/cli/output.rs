@@ -286,7 +286,7 @@ mod tests {
             let error = target(&at(name)).unwrap_err();
             assert!(error.contains(expected), "{name}: {error}");
         }
-        let made = std::fs::read_dir(folder.path()).unwrap().count();
-        assert_eq!(made, 1, "trying leaves nothing behind");
+        let files = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(files, 1, "trying leaves nothing behind");
     }
 }

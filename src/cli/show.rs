@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::error::Result;
 use crate::kernel::Caps;
-use crate::listing::model::{Source, memory, parameters, program, source_table, sources};
+use crate::listing::model::{KernelText, memory, parameters, program, source_table, sources};
 use crate::pass::Options;
 use crate::report::{Format, number};
 use crate::session::schedule;
@@ -65,7 +65,7 @@ pub fn execute(args: &ShowArgs) -> Result<()> {
     if let Some(label) = &args.kernel {
         let sources = sources(&schedule, label)?;
         return output::emit(&args.out, |form| match form {
-            Format::Table => Ok(sources.iter().map(Source::text).collect()),
+            Format::Table => Ok(sources.iter().map(KernelText::text).collect()),
             _ => source_table(&sources).render(form),
         });
     }

@@ -10,7 +10,7 @@ use crate::host::write_atomically;
 use crate::measure::profile::one_step;
 use crate::measure::verify::verify;
 use crate::pass::Options;
-use crate::report::trace::{self, Span, Step};
+use crate::report::trace::{self, Span, TracedStep};
 use crate::session::Session;
 use crate::terms::Mode;
 use crate::workload::{self, Split};
@@ -90,7 +90,7 @@ pub fn execute(args: &TraceArgs) -> Result<()> {
     Ok(())
 }
 
-fn take(args: &TraceArgs, gpu: &Gpu) -> Result<Step> {
+fn take(args: &TraceArgs, gpu: &Gpu) -> Result<TracedStep> {
     let entry = workload::find(&args.workload)?;
     let (preset, model) = args.size.configure(entry, Some(gpu))?;
     let mode = args.mode;
@@ -125,7 +125,7 @@ fn take(args: &TraceArgs, gpu: &Gpu) -> Result<Step> {
             end_ns,
         }
     };
-    Ok(Step {
+    Ok(TracedStep {
         title: format!("{} {mode} batch {}, preset {preset}", entry.name, model.batch()),
         device: gpu.summary.to_string(),
         tool: format!("fathom {} ({})", env!("CARGO_PKG_VERSION"), env!("FATHOM_COMMIT")),

@@ -58,7 +58,7 @@ impl TooLarge<'_> {
     /// Whether the device's limits allow the step and it has the memory.
     fn fits(&self, model: &dyn Workload) -> bool {
         let compiled = schedule(model, self.mode, &self.gpu.caps, self.options);
-        let made = compiled.and_then(|schedule| {
+        let buffers = compiled.and_then(|schedule| {
             schedule.fits(&self.gpu.caps)?;
             schedule.memory.buffers.iter().try_fold(Vec::new(), |mut held, buffer| {
                 held.push(self.gpu.storage("trial", buffer.bytes)?);
@@ -66,8 +66,8 @@ impl TooLarge<'_> {
             })
         });
         // What was held goes back before the next trial.
-        let fits = made.is_ok();
-        drop(made);
+        let fits = buffers.is_ok();
+        drop(buffers);
         fits && self.gpu.wait().is_ok()
     }
 }

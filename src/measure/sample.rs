@@ -77,10 +77,10 @@ pub fn sample(
     let start = Instant::now();
     let mut settled = false;
     while !interrupted() {
-        let one = submit(gpu, program, steps, timer.as_ref())?;
-        walls.push(one.wall);
-        encodes.push(one.encode);
-        if let Some(stamp) = one.stamp {
+        let submission = submit(gpu, program, steps, timer.as_ref())?;
+        walls.push(submission.wall);
+        encodes.push(submission.encode);
+        if let Some(stamp) = submission.stamp {
             stamps.push(stamp);
             let ticks = stamp.end.saturating_sub(stamp.start) as f64;
             spans.push(ticks * gpu.timestamp_period / steps as f64);
@@ -97,9 +97,9 @@ pub fn sample(
     if walls.is_empty() {
         return Err(Error::Interrupted);
     }
-    let found = faults(&stamps);
+    let faults = faults(&stamps);
     let believed =
-        timer.is_some() && found.is_empty() && median(&spans) <= PLAUSIBLE * median(&walls);
+        timer.is_some() && faults.is_empty() && median(&spans) <= PLAUSIBLE * median(&walls);
     let step_ns = if believed { spans } else { walls.clone() };
     let timing = Timing {
         clock: if believed { Clock::Timestamps } else { Clock::Wall },
@@ -111,7 +111,7 @@ pub fn sample(
         encode_ns: median(&encodes),
         settled,
     };
-    Ok(Sampled { doubts: doubts(&timing, found, budget), timing })
+    Ok(Sampled { doubts: doubts(&timing, faults, budget), timing })
 }
 
 fn doubts(timing: &Timing, faults: Vec<FaultCount>, budget: &Budget) -> Vec<Doubt> {

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::op::Distribution;
 use crate::pass::{OpInstance, Schedule};
@@ -30,6 +30,22 @@ pub fn verify(gpu: &Gpu, schedule: &Schedule, progress: &dyn Fn(f64)) -> Result<
         progress((i + 1) as f64 / distinct.len() as f64);
     }
     Ok(verified(&verdicts, reduced_problems))
+}
+
+/// Refuses a device whose kernels are wrong.
+///
+/// # Errors
+/// [`Error::Verification`] with `failures`, a line each, where there are any.
+pub fn all_agree(gpu: &Gpu, failures: &[String]) -> Result<()> {
+    if failures.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Verification(format!(
+        "kernels disagree with their references on {}, and were not timed:\n  {}\na newer driver may help, \
+         else please report this",
+        gpu.summary,
+        failures.join("\n  ")
+    )))
 }
 
 /// What a record keeps of one verdict for each distinct problem and variant.
@@ -60,13 +76,13 @@ mod tests {
             error,
             detail: format!("{error} of the bound"),
         };
-        let found = verified(&[verdict("a", 0.5), verdict("b", 0.7)], 1);
-        assert_eq!((found.status, found.passed, found.wrong()), (Status::Passed, 2, None));
-        assert_eq!(found.worst.unwrap().label, "b");
-        let found =
+        let record = verified(&[verdict("a", 0.5), verdict("b", 0.7)], 1);
+        assert_eq!((record.status, record.passed, record.wrong()), (Status::Passed, 2, None));
+        assert_eq!(record.worst.unwrap().label, "b");
+        let record =
             verified(&[verdict("a", 3.0), verdict("b", f64::INFINITY), verdict("c", 0.1)], 0);
-        assert_eq!((found.status, found.checked, found.passed), (Status::Failed, 3, 1));
-        assert_eq!(found.wrong().unwrap().to_string(), "b: inf of the bound");
-        assert_eq!(found.wrong().unwrap().error, None);
+        assert_eq!((record.status, record.checked, record.passed), (Status::Failed, 3, 1));
+        assert_eq!(record.wrong().unwrap().to_string(), "b: inf of the bound");
+        assert_eq!(record.wrong().unwrap().error, None);
     }
 }
