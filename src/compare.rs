@@ -101,6 +101,7 @@ pub fn compare(base: &Side, others: &[Side], across: bool) -> Result<Comparison>
             }
         }
     }
+    // What two records differ in may be met on every side: it is said once.
     let mut seen = Vec::new();
     differences.retain(|line| {
         let new = !seen.contains(line);

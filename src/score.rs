@@ -114,6 +114,7 @@ pub fn score(side: &Side, reference: &Side, workloads: &[&str]) -> Score {
                 let (base, other) = ((&*reference.name, ours[0]), (&*side.name, *run));
                 wrong.extend(unlike::settings(&key, base, other));
             }
+            // Where the records as a whole differ, no run of theirs has a score.
             if wrong.is_empty() && whole {
                 let (step, unit) = (step_ns(&theirs), step_ns(&ours));
                 scored.push(RunScore {

@@ -62,6 +62,7 @@ pub fn take(gpu: &Gpu, model: &dyn Workload, request: &Request) -> Result<Snapsh
         session.feed(&program, &data.batch(Split::Train, at)?.tensors())?;
         session.run(&program, 1)?;
     }
+    // Taken down now: the step updates parameters and the optimiser's state in place.
     let groups = &program.schedule.graph.groups;
     for member in groups.iter().flat_map(|b| &b.members) {
         tensors.push((format!("param/{}", member.name), session.value(&member.name)?));
@@ -163,6 +164,7 @@ impl Snapshot {
                     DType::U32 | DType::I32 => Dtype::I32,
                     DType::U8 => Dtype::U8,
                 };
+                // Bytes are padded to whole words for the device; the file has none of that.
                 let exact = &bytes[..array.spec.len() * array.spec.dtype.size()];
                 TensorView::new(dtype, array.dims().to_vec(), exact)
                     .map(|view| (name.as_str(), view))

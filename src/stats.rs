@@ -201,6 +201,7 @@ pub fn scatter(samples: &[f64], blocks: usize) -> f64 {
     }
     let center = median(&medians);
     let distances: Vec<f64> = medians.iter().map(|x| (x - center).abs()).collect();
+    // In a normal distribution the median absolute deviation is 0.6745 standard deviations.
     median(&distances) / 0.6745
 }
 
@@ -250,6 +251,7 @@ fn below(state: &mut u64, n: usize) -> usize {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let x = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    // Multiply and shift (Lemire 2019); its bias of n / 2^64 is beyond what the samples can show.
     ((u128::from(x ^ (x >> 31)) * n as u128) >> 64) as usize
 }
 

@@ -157,6 +157,7 @@ pub fn cluster(distances: &[Vec<f64>], linkage: Linkage) -> Vec<Merge> {
     // For means kodama takes Euclidean distances, which it squares; see the head of this file.
     let mut condensed: Vec<f64> = upper
         .map(|(i, j)| distances[i][j])
+        // Between unit vectors |a - b|^2 = 2 (1 - cos).
         .map(|d| if points { (2.0 * d).sqrt() } else { d })
         .collect();
     // The plain algorithm: eight workloads need no fast one, and it takes every linkage.

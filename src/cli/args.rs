@@ -12,7 +12,7 @@ use crate::measure::largest_batch::TooLarge;
 use crate::pass::Options;
 use crate::report::Format;
 use crate::terms::{Checks, Mode, Preset};
-use crate::workload::{self, DataSource, Workload};
+use crate::workload::{self, DataSource, Workload, WorkloadInfo};
 
 /// Words of the crate as values of arguments, by their names.
 macro_rules! value_enum {
@@ -83,12 +83,12 @@ impl SizeArgs {
     /// [`Error::Usage`] for a parameter that it does not have.
     pub fn configure(
         &self,
-        entry: &workload::WorkloadInfo,
+        workload: &WorkloadInfo,
         gpu: Option<&Gpu>,
     ) -> Result<(Preset, Box<dyn Workload>)> {
         let preset = preset_or_default(self.preset, gpu);
         let batch = self.batch.map(|b| b as usize);
-        Ok((preset, configure(entry, preset, batch, &self.set)?))
+        Ok((preset, configure(workload, preset, batch, &self.set)?))
     }
 }
 
@@ -154,18 +154,18 @@ pub(super) fn percent(text: &str) -> std::result::Result<f64, String> {
 
 /// A model with some of its numbers set.
 pub(super) fn configure(
-    entry: &workload::WorkloadInfo,
+    workload: &WorkloadInfo,
     preset: Preset,
     batch: Option<usize>,
     set: &[(String, usize)],
 ) -> Result<Box<dyn Workload>> {
-    let mut model = (entry.configure)(preset, batch);
+    let mut model = (workload.configure)(preset, batch);
     for (key, value) in set {
         if !model.set(key, *value) {
             let known: Vec<_> = model.config().keys().cloned().collect();
             return Err(Error::Usage(format!(
                 "{} has no parameter '{key}' that could be {value}; its numbers are {}",
-                entry.name,
+                workload.name,
                 known.join(", ")
             )));
         }
@@ -241,13 +241,13 @@ pub(super) fn advise<T>(outcome: Result<T>, args: &ModelArgs, mode: Mode, gpu: &
 ///
 /// # Errors
 /// [`Error::Usage`] for an unknown name, [`Error::NothingSelected`] for an empty list.
-pub(super) fn workloads(names: &[String]) -> Result<Vec<&'static workload::WorkloadInfo>> {
+pub(super) fn workloads(names: &[String]) -> Result<Vec<&'static WorkloadInfo>> {
     if names.is_empty() || names.iter().any(|n| n == "all") {
         return Ok(workload::WORKLOADS.iter().collect());
     }
-    let entries: Result<Vec<_>> =
+    let chosen: Result<Vec<_>> =
         names.iter().filter(|n| !n.is_empty()).map(|n| workload::find(n)).collect();
-    match entries {
+    match chosen {
         Ok(list) if list.is_empty() => Err(Error::NothingSelected(
             "no workload selected; `fathom list workloads` shows all".into(),
         )),

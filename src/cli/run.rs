@@ -132,8 +132,11 @@ fn configure(
     Ok(model)
 }
 
+/// A model and the mode in which it is run.
+type Chosen = (Box<dyn Workload>, Mode);
+
 /// The models that are run, each with its mode.
-fn choose(args: &RunArgs, preset: Preset) -> Result<Vec<(Box<dyn Workload>, Mode)>> {
+fn choose(args: &RunArgs, preset: Preset) -> Result<Vec<Chosen>> {
     let modes = if args.mode.is_empty() { Mode::ALL.to_vec() } else { args.mode.clone() };
     let batches = range::values(&args.batch);
     let batches: Vec<Option<usize>> =
@@ -225,7 +228,7 @@ fn config(args: &RunArgs, preset: Preset) -> Config {
 }
 
 /// The device, the preset it gets, and what is to be run.
-fn prepare(args: &RunArgs) -> Result<(Gpu, Preset, Vec<(Box<dyn Workload>, Mode)>)> {
+fn prepare(args: &RunArgs) -> Result<(Gpu, Preset, Vec<Chosen>)> {
     // Names are checked before a device is opened: a typing error should not need a GPU to show.
     super::workloads(&args.workload)?;
     let gpu = args.device.open()?;
@@ -247,7 +250,7 @@ fn measure_all(
     args: &RunArgs,
     gpu: &Gpu,
     preset: Preset,
-    chosen: &[(Box<dyn Workload>, Mode)],
+    chosen: &[Chosen],
     record: &mut Record,
 ) -> Result<()> {
     let plan = plan(args, preset);
@@ -278,12 +281,7 @@ fn measure_all(
     verify::all_agree(gpu, &failures)
 }
 
-fn dry_run(
-    args: &RunArgs,
-    gpu: &Gpu,
-    preset: Preset,
-    chosen: &[(Box<dyn Workload>, Mode)],
-) -> Result<()> {
+fn dry_run(args: &RunArgs, gpu: &Gpu, preset: Preset, chosen: &[Chosen]) -> Result<()> {
     let options = plan(args, preset).options;
     let mut schedules = Vec::new();
     for (model, mode) in chosen {

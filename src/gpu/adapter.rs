@@ -70,6 +70,7 @@ impl AdapterSummary {
     }
 
     fn rank(&self) -> usize {
+        // A software adapter comes after every device of any kind.
         self.kind as usize + 10 * usize::from(self.software)
     }
 }

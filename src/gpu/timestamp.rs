@@ -113,6 +113,7 @@ impl Injected {
                 Self::Reversed => (end, start),
                 Self::Equal => (start, start),
                 Self::Wrapped => {
+                    // 36 bits are the fewest that Vulkan lets a counter have.
                     let wrapped = |tick: u64| tick.wrapping_sub(middle) & ((1 << 36) - 1);
                     (wrapped(start), wrapped(end))
                 }
@@ -175,6 +176,7 @@ impl Timer {
     /// Ends the recording of all pairs.
     pub(crate) fn resolve(&self, encoder: &mut wgpu::CommandEncoder) {
         for (i, set) in self.sets.iter().enumerate() {
+            // A resolve begins at a multiple of 256 bytes: a full set takes 32 KiB.
             let at = i as u64 * u64::from(SET) * 8;
             encoder.resolve_query_set(set, 0..set.count(), &self.resolved, at);
         }

@@ -42,6 +42,7 @@ impl TooLarge<'_> {
 
     /// By bisection: what a step needs grows with its batch.
     fn largest_batch(&self, configure: &Configure<'_>) -> Option<usize> {
+        // The batch that was asked for did not fit: between 0 and it lies the bound.
         let (mut fits, mut fails) = (0, self.batch);
         while fits + 1 < fails {
             let middle = fits.midpoint(fails);

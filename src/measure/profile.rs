@@ -102,12 +102,13 @@ pub fn profile(
 
 fn run(gpu: &Gpu, program: &Program, timer: &Timer) -> Result<Vec<Stamp>> {
     let mut encoder = gpu.device.create_command_encoder(&Default::default());
-    for (i, entry) in program.schedule.ops.iter().enumerate() {
+    for (i, op) in program.schedule.ops.iter().enumerate() {
+        // A pass an op: timestamps inside a pass are missing on Metal and in browsers.
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-            label: Some(&entry.label),
+            label: Some(&op.label),
             timestamp_writes: Some(timer.writes(i)),
         });
-        program.encode_range(&mut pass, entry.dispatches.clone());
+        program.encode_range(&mut pass, op.dispatches.clone());
     }
     timer.resolve(&mut encoder);
     gpu.queue.submit([encoder.finish()]);
@@ -124,6 +125,7 @@ pub fn one_step(gpu: &Gpu, program: &Program, steps: usize) -> Result<Option<Vec
     let Some(timer) = Timer::new(gpu, program.schedule.ops.len()) else {
         return Ok(None);
     };
+    // As in `profile`, the first step pays for what is cold.
     run(gpu, program, &timer)?;
     let mut taken = Vec::new();
     for _ in 0..steps.max(1) {

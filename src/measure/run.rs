@@ -49,6 +49,7 @@ pub fn measure(
     progress: &dyn Fn(&str, f64),
 ) -> Result<Run> {
     progress("building", 0.0);
+    // The device keeps its pipelines: what an earlier run made is not counted again.
     let pipelines_before = gpu.pipelines_made();
     let begun = Instant::now();
     let mut session = Session::new(gpu, plan.source.seed);
@@ -59,6 +60,7 @@ pub fn measure(
     progress("reading data", 0.0);
     let mut data = model.samples(&plan.source)?;
     let begun = Instant::now();
+    // One batch serves every timed step; what a batch takes to make is a figure of its own.
     let batch = data.batch(Split::Train, 0)?.tensors();
     let data_time = begun.elapsed();
     let begun = Instant::now();
@@ -126,11 +128,13 @@ pub fn measure(
     }
     let mut diverged = false;
     if mode == Mode::Train {
+        // Only now: reading back between timed steps would drain the queue.
         let loss = session.output(&program, step::LOSS)?.data[0];
         diverged = !loss.is_finite();
         run.loss = loss.is_finite().then_some(loss);
     }
     if plan.profile && !interrupted() {
+        // `listing::model::plan` counts on this fifth where it tells how long a run takes.
         let time = plan.budget.time / 5;
         let report = |s: f64| progress("profiling", s);
         if let Some(profiled) = profile(gpu, &program, time, plan.budget.min_samples, &report)? {

@@ -98,6 +98,7 @@ pub fn sample(
         return Err(Error::Interrupted);
     }
     let faults = faults(&stamps);
+    // A span lies within the wall time around it: one that is longer by more than rounding was not measured.
     let believed =
         timer.is_some() && faults.is_empty() && median(&spans) <= PLAUSIBLE * median(&walls);
     let step_ns = if believed { spans } else { walls.clone() };
@@ -155,6 +156,7 @@ fn submit(gpu: &Gpu, program: &Program, steps: usize, timer: Option<&Timer>) -> 
         timer.resolve(&mut encoder);
     }
     let commands = encoder.finish();
+    // Encoding is the host's share and has a figure of its own; the wall time begins with the submission.
     let encode = per_step(begun.elapsed());
     let submitted = Instant::now();
     gpu.queue.submit([commands]);
@@ -174,6 +176,7 @@ fn warm_up(gpu: &Gpu, program: &Program, budget: &Budget) -> Result<usize> {
     let mut steps = 1;
     let mut before = f64::INFINITY;
     loop {
+        // Without timestamps: here only the length of a submission is chosen.
         let wall = submit(gpu, program, steps, None)?.wall;
         let stable = (wall - before).abs() <= 0.05 * wall;
         before = wall;

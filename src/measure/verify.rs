@@ -19,13 +19,13 @@ pub fn verify(gpu: &Gpu, schedule: &Schedule, progress: &dyn Fn(f64)) -> Result<
     let key = |e: &OpInstance| format!("{:?} {:?} {}", e.op, e.inputs, e.variant);
     let distinct: Vec<_> = schedule.ops.iter().filter(|e| seen.insert(key(e))).collect();
     let (mut verdicts, mut reduced_problems) = (Vec::new(), 0);
-    for (i, entry) in distinct.iter().enumerate() {
-        let reduced = entry.problem.reduced_problem();
+    for (i, op) in distinct.iter().enumerate() {
+        let reduced = op.problem.reduced_problem();
         reduced_problems += usize::from(reduced.is_some());
-        let inputs = reduced.unwrap_or_else(|| entry.inputs.clone());
+        let inputs = reduced.unwrap_or_else(|| op.inputs.clone());
         let uniform = [Distribution::Uniform];
-        let checked = check_variant(gpu, &entry.op, &inputs, &entry.variant, &uniform)?;
-        let labelled = |verdict| Verdict { label: entry.label.clone(), ..verdict };
+        let checked = check_variant(gpu, &op.op, &inputs, &op.variant, &uniform)?;
+        let labelled = |verdict| Verdict { label: op.label.clone(), ..verdict };
         verdicts.extend(checked.into_iter().map(labelled));
         progress((i + 1) as f64 / distinct.len() as f64);
     }
