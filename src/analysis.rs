@@ -22,7 +22,7 @@ pub(crate) mod synthetic;
 
 /// Which run of which record a figure is of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Cell {
+pub struct RunContext {
     /// The record's id; empty where it was never written.
     pub record: String,
     /// When the record began, RFC 3339.
@@ -48,7 +48,7 @@ pub struct Cell {
     pub fused: bool,
 }
 
-impl Cell {
+impl RunContext {
     /// The run's.
     pub fn of(record: &Record, run: &Run) -> Self {
         Self {
@@ -66,7 +66,7 @@ impl Cell {
         }
     }
 
-    /// What two cells must share to stand in one figure: adapter, model size and fusion.
+    /// What two runs must share to stand in one figure: adapter, model size and fusion.
     fn is_comparable(&self, other: &Self) -> bool {
         self.device == other.device
             && self.backend == other.backend
@@ -75,15 +75,13 @@ impl Cell {
     }
 }
 
-/// Every run with its cell, the runs of the oldest record first.
-fn cells(records: &[Record]) -> Vec<(Cell, &Run)> {
-    let of = |record: &'_ Record| -> Vec<Cell> {
-        record.runs.iter().map(|run| Cell::of(record, run)).collect()
-    };
-    let mut all: Vec<_> =
-        records.iter().flat_map(|record| of(record).into_iter().zip(&record.runs)).collect();
-    all.sort_by(|(a, _), (b, _)| a.created.cmp(&b.created));
-    all
+/// Every run with its context, the runs of the oldest record first.
+fn runs(records: &[Record]) -> Vec<(RunContext, &Run)> {
+    let of_record = |record| move |run| (RunContext::of(record, run), run);
+    let mut runs: Vec<_> =
+        records.iter().flat_map(|record| record.runs.iter().map(of_record(record))).collect();
+    runs.sort_by(|(a, _), (b, _)| a.created.cmp(&b.created));
+    runs
 }
 
 /// `part / whole`, or 0 of nothing.

@@ -24,9 +24,10 @@ pub mod train;
 pub mod verify;
 
 use args::{
-    DataArgs, DeviceArgs, ModelArgs, OutputArgs, SizeArgs, VoiceArgs, advise, bucket, configure,
-    preset_or_default, setting, with_bucket, workloads,
+    DataArgs, DeviceArgs, ModelArgs, SizeArgs, advise, bucket, configure, percent,
+    preset_or_default, seconds, setting, with_bucket, workloads,
 };
+use output::{OutputArgs, VoiceArgs};
 
 /// How fast does this GPU train and run deep learning?
 ///

@@ -89,11 +89,11 @@ pub fn compare(base: &Side, others: &[Side], across: bool) -> Result<Comparison>
                 }
                 continue;
             }
-            let found = unlike::runs((base, &ours), (other, &theirs), &key);
-            if found.is_empty() {
+            let unlike_runs = unlike::runs((base, &ours), (other, &theirs), &key);
+            if unlike_runs.is_empty() {
                 rows.push(row(key, side, &ours, &theirs));
             }
-            differences.extend(found);
+            differences.extend(unlike_runs);
         }
         for key in keys(other) {
             if runs(base, &key).is_empty() && unlike::batches(base, other, &key).is_none() {
@@ -101,6 +101,7 @@ pub fn compare(base: &Side, others: &[Side], across: bool) -> Result<Comparison>
             }
         }
     }
+    // What two records differ in may be met on every side: it is said once.
     let mut seen = Vec::new();
     differences.retain(|line| {
         let new = !seen.contains(line);

@@ -3,6 +3,7 @@
 //! Every message says what happened, where, and what to do next. The exit codes are stable and
 //! documented in `fathom help exit-codes`.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// A result whose error knows its exit code.
@@ -73,6 +74,14 @@ impl Error {
     pub fn io(action: &'static str, file: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
         let file = file.as_ref().to_path_buf();
         move |source| Self::Io { action, file, source }
+    }
+
+    /// A failing device's error with what it failed in, as in `speech train batch 32: ...`; others as they are.
+    pub fn during(self, what: impl fmt::Display) -> Self {
+        match self {
+            Self::Gpu(_) | Self::OutOfMemory(_) => Self::Gpu(format!("{what}: {self}")),
+            other => other,
+        }
     }
 
     /// The process exit code: see [`EXIT_CODES`].

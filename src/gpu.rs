@@ -58,6 +58,7 @@ impl Gpu {
         let summary = AdapterSummary::of(index, &adapter);
         let wanted = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP;
         let features = adapter.features() & wanted;
+        // The adapter's own, not the defaults: those end at 128 MiB a binding, and a weight of vgg takes 392 MiB.
         let limits = adapter.limits();
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
@@ -79,6 +80,7 @@ impl Gpu {
         let seen = Arc::clone(&lost);
         device.set_device_lost_callback(move |_, why| {
             if let Ok(mut slot) = seen.lock() {
+                // The first report is the cause, those after it are its effects.
                 slot.get_or_insert(why);
             }
         });
@@ -89,6 +91,7 @@ impl Gpu {
             }
         }));
         let info = adapter.get_info();
+        // A kernel is laid out for one subgroup size: where a driver may choose another for it, there is none to rely on.
         let one_size = info.subgroup_min_size == info.subgroup_max_size;
         let caps = Caps {
             software: summary.software,

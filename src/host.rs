@@ -125,6 +125,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let write = || -> std::io::Result<()> {
         let mut file = fs::File::create_new(&temporary)?;
         file.write_all(bytes)?;
+        // On the disk before its name is, so that a power cut leaves the old file or the new one.
         file.sync_all()?;
         fs::rename(&temporary, &target)
     };

@@ -1,6 +1,5 @@
 //! Measuring: a run of a record from verification to profile, ceilings, and where a record comes from.
 
-pub mod cell;
 pub mod kernel;
 pub mod kernels;
 pub mod largest_batch;
@@ -8,5 +7,6 @@ pub mod peak;
 pub mod profile;
 #[cfg(feature = "cli")]
 pub mod provenance;
+pub mod run;
 pub mod sample;
 pub mod verify;

@@ -41,6 +41,7 @@ pub fn dense<'g>(x: Tensor<'g>, name: &str, units: usize, start: Start) -> Tenso
         let fan_in = shape.last();
         let bytes = 4 * (fan_in * units) as u64;
         let slabs = bytes.div_ceil(g.max_binding()) as usize;
+        // A slab begins where a binding may: whole rows to a multiple of 256 bytes.
         let rows =
             if slabs > 1 { fan_in.div_ceil(slabs).next_multiple_of(ALIGNMENT) } else { fan_in };
         let weights = g.weight_rows("weight", [fan_in, units], rows, start.init(fan_in, units));

@@ -96,6 +96,7 @@ impl Program {
     /// Runs `count` steps in one submission.
     pub(crate) fn run(&self, gpu: &Gpu, count: usize) -> Result<()> {
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
+        // One pass for all steps: within it wgpu sets a barrier wherever a dispatch needs what one before it wrote.
         let mut pass = encoder.begin_compute_pass(&Default::default());
         for _ in 0..count {
             self.encode(&mut pass);
@@ -131,8 +132,8 @@ impl Program {
     /// # Errors
     /// [`Error::Internal`] for an unknown name, [`Error::Gpu`] for a lost device.
     pub(crate) fn read(&self, gpu: &Gpu, name: &str) -> Result<Array> {
-        let found = self.schedule.graph.outputs.iter().find(|(n, _)| n == name);
-        match found {
+        let output = self.schedule.graph.outputs.iter().find(|(n, _)| n == name);
+        match output {
             Some((_, value)) => Ok(self.read_values(gpu, &[*value])?.swap_remove(0)),
             None => Err(Error::Internal(format!("no output {name}"))),
         }
@@ -183,11 +184,13 @@ impl Binder<'_> {
     fn bind(&mut self, op: &OpInstance, dispatch: &Dispatch) -> Result<()> {
         let pipeline = self.gpu.pipeline(dispatch, &op.kernel())?;
         let bound = self.bound(op, dispatch)?;
+        // Labels stay out: the same kernels on the same ranges are the same work, whatever its layers are called.
         self.hash.update(&pipeline.text);
         self.hash.update(format!("{:?}{:?}{bound:?}", dispatch.grid, dispatch.words()));
         let (buffers, device) = (self.buffers, &self.gpu.device);
         let make =
             |bound: &Vec<Bound>| group(device, &pipeline.storage_layout, &op.label, bound, buffers);
+        // Access is part of a range, so dispatches over the same ranges agree in their layout too.
         let bind_group = match self.groups.get(&bound) {
             Some(group) => group.clone(),
             None => {
@@ -209,6 +212,7 @@ impl Binder<'_> {
     fn params(&mut self, words: &[u32]) -> u32 {
         debug_assert!(words.len() * 4 <= PARAMS_WINDOW as usize);
         let at = self.params.len() as u32;
+        // Dispatches with the same numbers share a window, as repeated layers do.
         let offset = *self.param_offsets.entry(words.to_vec()).or_insert(at);
         if offset == at {
             self.params.extend(words.iter().flat_map(|w| w.to_le_bytes()));

@@ -10,6 +10,7 @@ use std::f64::consts::TAU;
 pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     for round in 0..10 {
         if round > 0 {
+            // Weyl sequences of the golden ratio and of the square root of 3.
             key[0] = key[0].wrapping_add(0x9E37_79B9);
             key[1] = key[1].wrapping_add(0xBB67_AE85);
         }

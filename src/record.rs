@@ -240,12 +240,12 @@ fn not_a_number(runs: &[Run]) -> Option<String> {
     runs.iter().find_map(|run| {
         let step =
             run.timing.as_ref().map(|t| [t.step.median_ns, t.step.ci95_ns.0, t.step.ci95_ns.1]);
-        let all = step
+        let figures = step
             .into_iter()
             .flatten()
             .chain([run.build_ns, run.data_ns, run.upload_ns])
             .chain(run.playing.iter().flat_map(|p| [p.environment_ns, p.action_ns]));
-        let bad = all.into_iter().any(|x| !x.is_finite());
+        let bad = figures.into_iter().any(|x| !x.is_finite());
         bad.then(|| format!("{} {} batch {}", run.workload, run.mode, run.batch))
     })
 }

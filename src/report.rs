@@ -2,7 +2,7 @@
 
 pub mod chart;
 pub mod column;
-mod field;
+pub mod field;
 pub mod html;
 pub mod number;
 pub mod section;

@@ -1,7 +1,7 @@
 //! One number for a device: how much faster than the reference it runs the suite's workloads in both modes.
 //!
-//! Sees records only. The score of a cell is 1000 times the reference's time over its own, that of a device
-//! the geometric mean over all cells; a device that lacks one has none.
+//! Sees records only. The score of a workload in one mode is 1000 times the reference's time over its own, that of a device
+//! the geometric mean over all of them; a device that lacks one has none.
 
 use std::path::Path;
 
@@ -16,9 +16,9 @@ pub const UNIT: f64 = 1000.0;
 
 include!(concat!(env!("OUT_DIR"), "/reference.rs"));
 
-/// A cell's score.
+/// A run's score.
 #[derive(Debug, Clone, PartialEq)]
-pub struct CellScore {
+pub struct RunScore {
     /// What was run.
     pub key: RunKey,
     /// Its step.
@@ -32,8 +32,8 @@ pub struct CellScore {
 /// A device's scores.
 #[derive(Debug, Clone)]
 pub struct Score {
-    /// Cells that count.
-    pub cells: Vec<CellScore>,
+    /// Runs that count.
+    pub runs: Vec<RunScore>,
     /// How many a whole score needs.
     pub needed: usize,
     /// Why there is no score of the whole: nothing where there is one.
@@ -41,9 +41,9 @@ pub struct Score {
 }
 
 impl Score {
-    /// The geometric mean, where no cell is missing.
+    /// The geometric mean, where no run is missing.
     pub fn overall(&self) -> Option<f64> {
-        let scores: Vec<f64> = self.cells.iter().map(|c| c.score).collect();
+        let scores: Vec<f64> = self.runs.iter().map(|run| run.score).collect();
         self.missing.is_empty().then(|| geometric_mean(&scores))
     }
 }
@@ -64,7 +64,7 @@ pub fn committed(preset: Preset) -> Result<Record> {
     Record::parse(text, Path::new(&format!("assets/reference-{preset}.json")))
 }
 
-/// Refuses a reference that lacks a cell of the suite (these workloads in both modes) or holds one that does not
+/// Refuses a reference that lacks a run of the suite (these workloads in both modes) or holds one that does not
 /// count.
 ///
 /// # Errors
@@ -102,21 +102,22 @@ pub fn score(side: &Side, reference: &Side, workloads: &[&str]) -> Score {
     let mut scored = Vec::new();
     for (workload, mode) in suite(workloads) {
         for key in keys_of(reference, workload, mode) {
-            let found = runs(side, &key);
-            if found.is_empty() {
+            let theirs = runs(side, &key);
+            if theirs.is_empty() {
                 let other = unlike::batches(reference, side, &key);
                 missing.push(other.unwrap_or_else(|| format!("{key}: missing")));
                 continue;
             }
             let ours = runs(reference, &key);
             let mut wrong = not_counted(side, &key);
-            for run in &found {
+            for run in &theirs {
                 let (base, other) = ((&*reference.name, ours[0]), (&*side.name, *run));
                 wrong.extend(unlike::settings(&key, base, other));
             }
+            // Where the records as a whole differ, no run of theirs has a score.
             if wrong.is_empty() && whole {
-                let (step, unit) = (step_ns(&found), step_ns(&ours));
-                scored.push(CellScore {
+                let (step, unit) = (step_ns(&theirs), step_ns(&ours));
+                scored.push(RunScore {
                     key,
                     step_ns: step,
                     reference_ns: unit,
@@ -127,7 +128,7 @@ pub fn score(side: &Side, reference: &Side, workloads: &[&str]) -> Score {
         }
     }
     missing.dedup();
-    Score { cells: scored, needed: suite(workloads).count(), missing }
+    Score { runs: scored, needed: suite(workloads).count(), missing }
 }
 
 fn suite<'a>(workloads: &'a [&'a str]) -> impl Iterator<Item = (&'a str, Mode)> {
@@ -153,11 +154,11 @@ fn settings(side: &Side) -> Vec<String> {
         let text = format!("{what}: {found} in {}, a score needs {wanted}", side.name);
         (found != wanted).then_some(text)
     };
-    let found = [
+    let settings = [
         needs("precision", config.precision.name(), Precision::F32.name()),
         needs("bounds checks", config.checks.name(), Checks::Off.name()),
     ];
-    found.into_iter().flatten().collect()
+    settings.into_iter().flatten().collect()
 }
 
 #[cfg(test)]
@@ -178,9 +179,9 @@ mod tests {
     fn the_reference_scores_a_thousand_and_half_the_time_twice_that() {
         let reference = side(100.0);
         check_reference(&reference, &WORKLOADS).unwrap();
-        let own = score(&reference, &reference, &WORKLOADS);
-        assert_eq!(own.cells.len(), 16);
-        assert!((own.overall().unwrap() - 1000.0).abs() < 1e-9);
+        let same = score(&reference, &reference, &WORKLOADS);
+        assert_eq!(same.runs.len(), 16);
+        assert!((same.overall().unwrap() - 1000.0).abs() < 1e-9);
         let mut mixed = side(50.0);
         for run in &mut mixed.records[0].runs[..8] {
             *run = example::run(&run.workload, run.mode, &[200.0; 6]);
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cell_that_does_not_count_is_named() {
+    fn every_run_that_does_not_count_is_named() {
         let reference = side(100.0);
         let mut side = side(100.0);
         let runs = &mut side.records[0].runs;
@@ -202,8 +203,8 @@ mod tests {
         runs[1].batch = 7; // memnet train
         runs[2].timing = None; // memnet infer
         runs[3].model.insert("hidden".into(), 7.into()); // speech train
-        let found = score(&side, &reference, &WORKLOADS);
-        assert_eq!((found.overall(), found.cells.len()), (None, 11));
+        let score = score(&side, &reference, &WORKLOADS);
+        assert_eq!((score.overall(), score.runs.len()), (None, 11));
         for expected in [
             "seq2seq train batch 128: missing",
             "seq2seq infer batch 128: unverified",
@@ -211,10 +212,10 @@ mod tests {
             "memnet infer batch 128: not timed",
             "speech train batch 128: model parameter hidden: 512 in made up, 7",
         ] {
-            let named = found.missing.iter().any(|m| m.starts_with(expected));
-            assert!(named, "no {expected} in {:#?}", found.missing);
+            let named = score.missing.iter().any(|m| m.starts_with(expected));
+            assert!(named, "no {expected} in {:#?}", score.missing);
         }
-        assert_eq!(found.missing.len(), 5, "{:#?}", found.missing);
+        assert_eq!(score.missing.len(), 5, "{:#?}", score.missing);
         let error = check_reference(&side, &WORKLOADS).unwrap_err();
         assert_eq!(error.exit_code(), 9);
         assert!(error.to_string().contains("seq2seq train: missing"), "{error}");
@@ -225,8 +226,8 @@ mod tests {
         let reference = side(100.0);
         let mut tiny = side(100.0);
         tiny.records[0].config.preset = Preset::Tiny;
-        let found = score(&tiny, &reference, &WORKLOADS);
-        assert!(found.missing[0].contains("preset: full in made up, tiny"), "{found:?}");
-        assert!(found.cells.is_empty());
+        let score = score(&tiny, &reference, &WORKLOADS);
+        assert!(score.missing[0].contains("preset: full in made up, tiny"), "{score:?}");
+        assert!(score.runs.is_empty());
     }
 }

@@ -14,9 +14,9 @@ use crate::workload::{Model, step};
 /// A model's step as a schedule: all that can be known of it without a device.
 ///
 /// # Errors
-/// As [`step::nodes`] and [`pass::compile`].
+/// As [`step::graph`] and [`pass::compile`].
 pub fn schedule(model: &dyn Model, mode: Mode, caps: &Caps, options: &Options) -> Result<Schedule> {
-    pass::compile(step::nodes(model, mode, caps, false)?, caps, options)
+    pass::compile(step::graph(model, mode, caps, false)?, caps, options)
 }
 
 /// Programs on one device over one set of state: parameters, optimiser state, clocks.

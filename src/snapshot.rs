@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::graph::{CLOCK, ParamGroup};
+use crate::graph::{CLOCK, PARAMETERS, ParamGroup};
 use crate::pass::Options;
 use crate::session::Session;
 use crate::tensor::{Array, DType, TensorSpec};
@@ -53,15 +53,16 @@ pub struct Snapshot {
 /// # Errors
 /// [`Error::Gpu`], [`Error::Data`] as the step's parts.
 pub fn take(gpu: &Gpu, model: &dyn Workload, request: &Request) -> Result<Snapshot> {
-    let nodes = step::nodes(model, request.mode, &gpu.caps, true)?;
+    let graph = step::graph(model, request.mode, &gpu.caps, true)?;
     let mut session = Session::new(gpu, request.source.seed);
-    let program = session.compile_graph(nodes, &Options::default())?;
+    let program = session.compile_graph(graph, &Options::default())?;
     let mut data = model.samples(&request.source)?;
     let mut tensors = Vec::new();
     for at in 0..request.skip {
         session.feed(&program, &data.batch(Split::Train, at)?.tensors())?;
         session.run(&program, 1)?;
     }
+    // Taken down now: the step updates parameters and the optimiser's state in place.
     let groups = &program.schedule.graph.groups;
     for member in groups.iter().flat_map(|b| &b.members) {
         tensors.push((format!("param/{}", member.name), session.value(&member.name)?));
@@ -124,8 +125,8 @@ fn optimiser_state(
 
 /// The group whose gradient is dense.
 fn dense(groups: &[ParamGroup]) -> Result<&ParamGroup> {
-    let found = groups.iter().find(|b| b.name == "param");
-    found.ok_or_else(|| Error::Internal("a model has no parameters".into()))
+    let group = groups.iter().find(|b| b.name == PARAMETERS);
+    group.ok_or_else(|| Error::Internal("a model has no parameters".into()))
 }
 
 /// Cuts a flat tensor into a group's members.
@@ -163,6 +164,7 @@ impl Snapshot {
                     DType::U32 | DType::I32 => Dtype::I32,
                     DType::U8 => Dtype::U8,
                 };
+                // Bytes are padded to whole words for the device; the file has none of that.
                 let exact = &bytes[..array.spec.len() * array.spec.dtype.size()];
                 TensorView::new(dtype, array.dims().to_vec(), exact)
                     .map(|view| (name.as_str(), view))

@@ -168,23 +168,26 @@ pub fn ratio_of_medians(
     }
     let mut state = seed;
     let mut resampled = |runs: &[&[f64]]| {
-        let mut of = |run: &&[f64]| {
-            let length = run.len().div_ceil(blocks.max(1));
-            let mut drawn = Vec::with_capacity(run.len() + length);
-            while drawn.len() < run.len() {
-                let start = below(&mut state, run.len() - length + 1);
-                drawn.extend_from_slice(&run[start..start + length]);
-            }
-            drawn.truncate(run.len());
-            median_by_selection(&mut drawn)
-        };
-        let mut medians: Vec<f64> = runs.iter().map(&mut of).collect();
+        let mut medians: Vec<f64> =
+            runs.iter().map(|run| resampled_median(run, blocks, &mut state)).collect();
         median_by_selection(&mut medians)
     };
     let ratios: Vec<f64> =
         (0..RESAMPLES).map(|_| resampled(samples) / resampled(baseline)).collect();
     let ci95 = (quantile(&ratios, 0.025), quantile(&ratios, 0.975));
     Ratio { ratio, ci95 }
+}
+
+/// The median of one resample of a run: stretches drawn with replacement until the run's length is reached.
+fn resampled_median(run: &[f64], blocks: usize, state: &mut u64) -> f64 {
+    let length = run.len().div_ceil(blocks.max(1));
+    let mut drawn = Vec::with_capacity(run.len() + length);
+    while drawn.len() < run.len() {
+        let start = below(state, run.len() - length + 1);
+        drawn.extend_from_slice(&run[start..start + length]);
+    }
+    drawn.truncate(run.len());
+    median_by_selection(&mut drawn)
 }
 
 /// How far the medians of the `blocks` successive parts of a run scatter, as a share: the standard deviation
@@ -198,6 +201,7 @@ pub fn scatter(samples: &[f64], blocks: usize) -> f64 {
     }
     let center = median(&medians);
     let distances: Vec<f64> = medians.iter().map(|x| (x - center).abs()).collect();
+    // In a normal distribution the median absolute deviation is 0.6745 standard deviations.
     median(&distances) / 0.6745
 }
 
@@ -247,6 +251,7 @@ fn below(state: &mut u64, n: usize) -> usize {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let x = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    // Multiply and shift (Lemire 2019); its bias of n / 2^64 is beyond what the samples can show.
     ((u128::from(x ^ (x >> 31)) * n as u128) >> 64) as usize
 }
 
@@ -337,17 +342,17 @@ mod tests {
     fn ratio_with_bootstrap_interval() {
         let b = [10.2, 10.6, 10.1, 10.4, 10.3, 10.9, 10.0, 10.5, 10.2, 10.3];
         let single = |seed| ratio_of_medians(&[&b], &[&X], usize::MAX, seed);
-        let found = single(1);
-        close(found.ratio, 0.8512396694214877); // numpy.median(b) / numpy.median(X)
+        let ratio = single(1);
+        close(ratio.ratio, 0.8512396694214877); // numpy.median(b) / numpy.median(X)
         // scipy.stats.bootstrap((X, b), ..., n_resamples=200000, method='percentile'): the
         // tolerance is what 2,000 resamples leave open.
-        assert!((found.ci95.0 - 0.8299595141700404).abs() < 0.004, "{found:?}");
-        assert!((found.ci95.1 - 0.8719008264462811).abs() < 0.004, "{found:?}");
-        assert_eq!(found, single(1));
-        assert_ne!(found, single(2));
+        assert!((ratio.ci95.0 - 0.8299595141700404).abs() < 0.004, "{ratio:?}");
+        assert!((ratio.ci95.1 - 0.8719008264462811).abs() < 0.004, "{ratio:?}");
+        assert_eq!(ratio, single(1));
+        assert_ne!(ratio, single(2));
         // Of three runs the middle median counts.
         let three = ratio_of_medians(&[&b, &[1.0; 4], &[99.0; 4]], &[&X], 8, 1);
-        close(three.ratio, found.ratio);
+        close(three.ratio, ratio.ratio);
     }
 
     #[test]
@@ -396,15 +401,18 @@ mod tests {
     fn nothing_one_and_nan() {
         for samples in [&[][..], &[f64::NAN], &[1.0, f64::NAN, 2.0]] {
             let s = Summary::of(samples);
-            let all = [s.median, s.ci95.0, s.ci95.1, s.min, s.mean, s.cv];
-            assert!(all.iter().all(|x| x.is_nan()), "{s:?}");
+            let figures = [s.median, s.ci95.0, s.ci95.1, s.min, s.mean, s.cv];
+            assert!(figures.iter().all(|x| x.is_nan()), "{s:?}");
             assert_eq!((s.outliers, s.drift.significant), (0, false));
             assert!(geometric_mean(samples).is_nan());
             assert!(ratio_of_medians(&[samples], &[&X], 8, 1).ci95.0.is_nan());
             assert!(ratio_of_medians(&[&X], &[samples], 8, 1).ci95.0.is_nan());
         }
-        let one = Summary::of(&[3.0]);
-        assert_eq!((one.median, one.ci95, one.min, one.mean), (3.0, (3.0, 3.0), 3.0, 3.0));
-        assert!(one.cv.is_nan() && one.drift.relative.is_nan());
+        let single = Summary::of(&[3.0]);
+        assert_eq!(
+            (single.median, single.ci95, single.min, single.mean),
+            (3.0, (3.0, 3.0), 3.0, 3.0)
+        );
+        assert!(single.cv.is_nan() && single.drift.relative.is_nan());
     }
 }

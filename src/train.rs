@@ -76,13 +76,7 @@ impl<'a> Trainer<'a> {
         self.session.run(training, 1)?;
         self.steps += 1;
         let loss = self.session.output(training, step::LOSS)?.data[0];
-        if !loss.is_finite() {
-            return Err(Error::Verification(format!(
-                "the loss is {loss} at step {}; `fathom verify` finds a kernel that is wrong on this \
-                 device, and another --seed tells a bad start from a bad kernel",
-                self.steps
-            )));
-        }
+        check_loss(loss, &format!("at step {}", self.steps))?;
         match self.data.epoch() {
             Some(epoch) if self.steps.is_multiple_of(epoch) => self.follow(self.steps / epoch)?,
             _ => {}
@@ -106,6 +100,7 @@ impl<'a> Trainer<'a> {
         }
         let change = self.model.curriculum().and_then(|c| c.follow(epoch, judged.value()));
         if let Some(change) = change {
+            // What changed is part of the graph, so it is compiled anew; its state and pipelines are kept.
             self.programs = programs_of(&mut self.session, self.model.as_ref())?;
             self.news.push(change);
         }
@@ -161,8 +156,20 @@ impl<'a> Trainer<'a> {
     }
 }
 
+/// Refuses a loss that is no number, with where training had come to.
+fn check_loss(loss: f64, place: &str) -> Result<()> {
+    if loss.is_finite() {
+        return Ok(());
+    }
+    Err(Error::Verification(format!(
+        "the loss is {loss} {place}; `fathom verify` finds a kernel that is wrong on this device, and another \
+         --seed tells a bad start from a bad kernel"
+    )))
+}
+
 /// The programs of each bucket of a model over one state.
 fn programs_of(session: &mut Session<'_>, model: &dyn Model) -> Result<Vec<[Program; 2]>> {
+    // Over one state: inference sees the parameters as training leaves them.
     let mut both = |model: &dyn Model| {
         let mut compile = |mode| session.compile(model, mode, &Options::default());
         Ok([compile(Mode::Train)?, compile(Mode::Infer)?])

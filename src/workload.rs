@@ -82,7 +82,7 @@ mod tests {
                 let tensors = samples.batch(split, 0).unwrap().tensors();
                 for mode in Mode::ALL {
                     let caps = Caps::portable();
-                    let graph = step::nodes(model.as_ref(), mode, &caps, false).unwrap();
+                    let graph = step::graph(model.as_ref(), mode, &caps, false).unwrap();
                     let schedule = compile(graph, &caps, &Options::default()).unwrap();
                     for (name, spec) in schedule.inputs() {
                         let given = tensors.iter().find(|(known, _)| *known == name);

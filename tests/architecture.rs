@@ -1,5 +1,6 @@
 //! Which module may use which: the map in `src/lib.rs` as a rule.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +26,23 @@ const LEAVES: &[(&str, &[&str])] = &[
     ("game", &["error", "random", "game"]),
 ];
 
+/// The code of each file under `src` by its module, without its tests and comments.
+fn code_by_module() -> BTreeMap<Vec<String>, String> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    rust_files(&source, &mut files);
+    let module = |file: &PathBuf| {
+        let inside = file.strip_prefix(&source).unwrap().with_extension("");
+        inside.iter().map(|part| part.to_string_lossy().into_owned()).collect()
+    };
+    let code = |file: &PathBuf| {
+        let text = fs::read_to_string(file).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap().lines();
+        code.filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    };
+    files.iter().map(|file| (module(file), code(file))).collect()
+}
+
 fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -38,34 +56,110 @@ fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
 
 #[test]
 fn dependencies_go_one_way() {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    rust_files(&source, &mut files);
     let mut wrong = Vec::new();
-    for file in files {
-        let inside = file.strip_prefix(&source).unwrap().with_extension("");
-        let module = inside.iter().next().unwrap().to_string_lossy().into_owned();
-        let Some(rank) = ORDER.iter().position(|name| *name == module) else {
+    for (module, code) in code_by_module() {
+        let Some(rank) = ORDER.iter().position(|name| *name == module[0]) else {
             continue; // main and lib see everything
         };
-        let text = fs::read_to_string(&file).unwrap();
-        let code = text.split("#[cfg(test)]").next().unwrap();
-        for line in code.lines().filter(|l| !l.trim_start().starts_with("//")) {
-            for used in line.split("crate::").skip(1) {
-                let used: String =
-                    used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        let leaf = LEAVES.iter().find(|(name, _)| *name == module[0]);
+        for line in code.lines() {
+            for used in line.split("crate::").skip(1).map(first_word) {
                 let Some(at) = ORDER.iter().position(|name| *name == used) else {
                     continue;
                 };
-                let leaf = LEAVES.iter().find(|(name, _)| *name == module);
-                let allowed = at <= rank;
-                if !allowed || leaf.is_some_and(|(_, may)| !may.contains(&used.as_str())) {
-                    wrong.push(format!("{}: {}", file.display(), line.trim()));
+                if at > rank || leaf.is_some_and(|(_, may)| !may.contains(&used)) {
+                    wrong.push(format!("{}: {}", module.join("::"), line.trim()));
                 }
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn first_word(text: &str) -> &str {
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_');
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// The paths of a tree such as `crate::graph::{Graph, op::{Kind, Op}}`.
+fn paths(tree: &str) -> Vec<String> {
+    let Some((stem, rest)) = tree.split_once('{') else {
+        return vec![tree.trim().to_string()];
+    };
+    let branches = &rest[..rest.rfind('}').unwrap_or(rest.len())];
+    let mut depth = 0;
+    let at_top = |c: char| {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        c == ',' && depth == 0
+    };
+    let branches = branches.split(at_top).filter(|branch| !branch.trim().is_empty());
+    branches.flat_map(paths).map(|path| format!("{}{path}", stem.trim())).collect()
+}
+
+/// The file that a path leads to from a module: the longest part of it that is one.
+fn file_of<'a>(
+    path: &str,
+    from: &[String],
+    files: &'a BTreeMap<Vec<String>, String>,
+) -> Option<&'a Vec<String>> {
+    let mut place = Vec::new();
+    for (i, word) in path.split("::").map(first_word).enumerate() {
+        match word {
+            "crate" => place.clear(),
+            "self" => place = from.to_vec(),
+            "super" if i == 0 => place = from[..from.len() - 1].to_vec(),
+            "super" => drop(place.pop()),
+            word => place.push(word.to_string()),
+        }
+    }
+    let mut candidates = (1..=place.len()).rev().map(|length| &place[..length]);
+    candidates.find_map(|candidate| files.get_key_value(candidate)).map(|(module, _)| module)
+}
+
+/// A parent knows its children; beyond that no file is reached from what it uses, inside a room as between rooms.
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    let files = code_by_module();
+    let mut uses: BTreeMap<&Vec<String>, BTreeSet<&Vec<String>>> = BTreeMap::new();
+    for (module, code) in &files {
+        let is_test = module.iter().any(|part| part == "tests");
+        if is_test || !ORDER.contains(&module[0].as_str()) {
+            continue;
+        }
+        let mut used = Vec::new();
+        for statement in code.split(';') {
+            match statement.rsplit_once("use ").filter(|(_, tree)| is_path(tree)) {
+                Some((_, tree)) => used.extend(paths(tree)),
+                None => used.extend(inline_paths(statement)),
+            }
+        }
+        let used = used.iter().filter_map(|path| file_of(path, module, &files));
+        uses.insert(module, used.filter(|file| !file.starts_with(module)).collect());
+    }
+    let mut circles = Vec::new();
+    for start in uses.keys() {
+        let mut reached = BTreeSet::new();
+        let mut open: Vec<_> = uses[start].iter().collect();
+        while let Some(file) = open.pop() {
+            if reached.insert(*file) {
+                open.extend(uses.get(*file).into_iter().flatten());
+            }
+        }
+        if reached.contains(start) {
+            circles.push(start.join("::"));
+        }
+    }
+    assert!(circles.is_empty(), "on a circle: {}", circles.join(", "));
+}
+
+fn is_path(text: &str) -> bool {
+    ["crate::", "super::", "self::"].iter().any(|head| text.starts_with(head))
+}
+
+/// Paths that stand in code outside of `use`.
+fn inline_paths(code: &str) -> Vec<String> {
+    let words = code.split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':');
+    words.filter(|word| is_path(word)).map(String::from).collect()
 }
 
 /// What reaches outside, and where alone it may: a page has none of it but through the door.
@@ -83,24 +177,17 @@ const DOORS: &[&str] = &["host", "data", "cli", "main"];
 
 #[test]
 fn only_the_host_reaches_outside() {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    rust_files(&source, &mut files);
     let mut wrong = Vec::new();
-    for file in files {
-        let inside = file.strip_prefix(&source).unwrap().with_extension("");
-        let module = inside.iter().next().unwrap().to_string_lossy().into_owned();
-        let is_test = inside.iter().any(|part| part == "tests");
-        if is_test || DOORS.contains(&module.as_str()) {
+    for (module, code) in code_by_module() {
+        let is_test = module.iter().any(|part| part == "tests");
+        if is_test || DOORS.contains(&module[0].as_str()) {
             continue;
         }
-        let text = fs::read_to_string(&file).unwrap();
-        let code = text.split("#[cfg(test)]").next().unwrap();
-        for line in code.lines().filter(|l| !l.trim_start().starts_with("//")) {
+        for line in code.lines() {
             // `use std::time::{Duration, Instant};` is the same as the full path.
             let grouped = line.contains("std::time::{") && line.contains("Instant");
             if grouped || OUTSIDE.iter().any(|word| line.contains(word)) {
-                wrong.push(format!("{}: {}", file.display(), line.trim()));
+                wrong.push(format!("{}: {}", module.join("::"), line.trim()));
             }
         }
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use fathom::record::Record;
-use fathom::report::html::{Source, page};
+use fathom::report::html::{NamedRecord, page};
 
 /// Runs before anything of the page: errors of any kind are collected.
 const BEFORE: &str = "<script>
@@ -56,7 +56,7 @@ fn chromium() -> Option<PathBuf> {
 }
 
 /// Two devices with training and inference of two workloads, over two batches: every part of the page.
-fn sources() -> Vec<Source> {
+fn sources() -> Vec<NamedRecord> {
     let text = include_str!("../assets/reference-tiny.json");
     let first: Record = Record::parse(text, Path::new("assets/reference-tiny.json")).unwrap();
     let mut second = first.clone();
@@ -71,7 +71,7 @@ fn sources() -> Vec<Source> {
     for run in &mut larger.runs {
         run.batch *= 2;
     }
-    let named = |(i, record)| Source { name: format!("{i}.json"), record };
+    let named = |(i, record)| NamedRecord { name: format!("{i}.json"), record };
     [first, second, larger].into_iter().enumerate().map(named).collect()
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::record::{Record, Run};
 use crate::terms::{Backend, Mode, Preset};
 
-use super::{Cell, cells};
+use super::{RunContext, runs};
 
 /// A figure with an interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -67,44 +67,44 @@ pub struct ModeRow {
     pub infer_normalised: Option<Interval>,
 }
 
-/// Training and inference side by side; `None` where no run was timed. Of several runs of a cell the
+/// Training and inference side by side; `None` where no run was timed. Of several runs of a key the
 /// newest record's counts.
 pub fn modes(records: &[Record]) -> Option<Modes> {
-    let mut timed: Vec<(Cell, Interval)> = Vec::new();
-    for (cell, run) in cells(records) {
+    let mut timed: Vec<(RunContext, Interval)> = Vec::new();
+    for (context, run) in runs(records) {
         let Some(step) = step(run) else { continue };
-        match timed.iter_mut().find(|(c, _)| is_same(c, &cell) && c.mode == cell.mode) {
-            Some(known) => *known = (cell, step),
-            None => timed.push((cell, step)),
+        match timed.iter_mut().find(|(c, _)| is_same(c, &context) && c.mode == context.mode) {
+            Some(known) => *known = (context, step),
+            None => timed.push((context, step)),
         }
     }
-    let first = timed.iter().find(|(cell, _)| cell.software).or(timed.first())?;
+    let first = timed.iter().find(|(context, _)| context.software).or(timed.first())?;
     let base = first.0.device.clone();
-    let find = |mode: Mode, fits: &dyn Fn(&Cell) -> bool| {
-        let found = timed.iter().find(|(cell, _)| cell.mode == mode && fits(cell));
-        found.map(|(_, step)| *step)
+    let find = |mode: Mode, fits: &dyn Fn(&RunContext) -> bool| {
+        let run = timed.iter().find(|(context, _)| context.mode == mode && fits(context));
+        run.map(|(_, step)| *step)
     };
     let mut rows: Vec<ModeRow> = Vec::new();
-    for (i, (cell, _)) in timed.iter().enumerate() {
-        if timed[..i].iter().any(|(earlier, _)| is_same(earlier, cell)) {
+    for (i, (context, _)) in timed.iter().enumerate() {
+        if timed[..i].iter().any(|(earlier, _)| is_same(earlier, context)) {
             continue;
         }
-        let train = find(Mode::Train, &|c| is_same(c, cell));
-        let infer = find(Mode::Infer, &|c| is_same(c, cell));
-        let on_base = find(Mode::Train, &|c| c.device == base && is_same_model(c, cell));
+        let train = find(Mode::Train, &|c| is_same(c, context));
+        let infer = find(Mode::Infer, &|c| is_same(c, context));
+        let on_base = find(Mode::Train, &|c| c.device == base && is_same_model(c, context));
         let over = |a: Option<Interval>, b: Option<Interval>| a.and_then(|a| a.over(b?));
         let itself = Interval { value: 1.0, low: 1.0, high: 1.0 };
         rows.push(ModeRow {
-            device: cell.device.clone(),
-            backend: cell.backend,
-            workload: cell.workload.clone(),
-            preset: cell.preset,
-            batch: cell.batch,
-            fused: cell.fused,
+            device: context.device.clone(),
+            backend: context.backend,
+            workload: context.workload.clone(),
+            preset: context.preset,
+            batch: context.batch,
+            fused: context.fused,
             train_ns: train,
             infer_ns: infer,
             infer_over_train: over(infer, train),
-            train_normalised: if cell.device == base {
+            train_normalised: if context.device == base {
                 train.map(|_| itself)
             } else {
                 over(train, on_base)
@@ -120,11 +120,11 @@ fn step(run: &Run) -> Option<Interval> {
     Some(Interval { value: step.median_ns, low: step.ci95_ns.0, high: step.ci95_ns.1 })
 }
 
-fn is_same(a: &Cell, b: &Cell) -> bool {
+fn is_same(a: &RunContext, b: &RunContext) -> bool {
     a.is_comparable(b) && is_same_model(a, b) && a.threads == b.threads
 }
 
-fn is_same_model(a: &Cell, b: &Cell) -> bool {
+fn is_same_model(a: &RunContext, b: &RunContext) -> bool {
     a.workload == b.workload && a.preset == b.preset && a.batch == b.batch && a.fused == b.fused
 }
 
@@ -146,10 +146,10 @@ mod tests {
         ]);
         cpu.device.name = "cores".into();
         cpu.device.software = true;
-        let found = modes(&[gpu, cpu]).unwrap();
-        assert_eq!(found.base, "cores");
+        let modes = modes(&[gpu, cpu]).unwrap();
+        assert_eq!(modes.base, "cores");
         let row = |device: &str, workload: &str| {
-            let mut rows = found.rows.iter();
+            let mut rows = modes.rows.iter();
             rows.find(|r| r.device == device && r.workload == workload).unwrap()
         };
         let on_gpu = row("made up", "w");

@@ -5,19 +5,19 @@ use serde::{Deserialize, Serialize};
 use crate::record::{Peaks, Record, Run};
 use crate::terms::{Class, Phase};
 
-use super::{Cell, class, share, sum};
+use super::{RunContext, class, share, sum};
 
 /// Types below this share of the ops' time are gathered: see [`gathered`].
 pub const GATHERED: f64 = 0.01;
 
-/// The share of the ops' time that [`CellProfile::to_dominance`] counts types up to.
+/// The share of the ops' time that [`RunProfile::to_dominance`] counts types up to.
 pub const DOMINANCE: f64 = 0.9;
 
 /// One run's time, taken apart.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CellProfile {
+pub struct RunProfile {
     /// The run.
-    pub cell: Cell,
+    pub context: RunContext,
     /// Steps that were profiled.
     pub steps: usize,
     /// First op's start to last op's end, median.
@@ -148,12 +148,12 @@ impl Roofline {
 }
 
 /// Every profiled run of a record; runs without a profile are left out.
-pub fn profile(record: &Record) -> Vec<CellProfile> {
-    let of = |run| cell(record, run);
+pub fn profile(record: &Record) -> Vec<RunProfile> {
+    let of = |run| of_run(record, run);
     record.runs.iter().filter_map(of).collect()
 }
 
-fn cell(record: &Record, run: &Run) -> Option<CellProfile> {
+fn of_run(record: &Record, run: &Run) -> Option<RunProfile> {
     let profile = run.profile.as_ref()?;
     let ops_ns: f64 = run.ops.iter().map(time).sum();
     let types = types(run, &record.peaks);
@@ -170,8 +170,8 @@ fn cell(record: &Record, run: &Run) -> Option<CellProfile> {
         roofline: Roofline::of(op.flops, op.bytes, time(op), &record.peaks),
     };
     let memory = &run.memory;
-    Some(CellProfile {
-        cell: Cell::of(record, run),
+    Some(RunProfile {
+        context: RunContext::of(record, run),
         steps: profile.steps,
         span_ns: profile.span_ns,
         gaps_ns: profile.gaps_ns,
@@ -286,23 +286,23 @@ mod tests {
                 ("sum", 4.0),
             ],
         )]);
-        let cells = profile(&record);
-        let [cell] = &cells[..] else { panic!("{cells:?}") };
-        let names: Vec<_> = cell.types.iter().map(|t| t.name.as_str()).collect();
+        let profiles = profile(&record);
+        let [profile] = &profiles[..] else { panic!("{profiles:?}") };
+        let names: Vec<_> = profile.types.iter().map(|t| t.name.as_str()).collect();
         assert_eq!(names, ["matmul", "conv2d", "add", "sum", "advance_step", "copy"]);
         // 60 % + 30 %: exactly nine tenths.
-        assert_eq!(cell.to_dominance, 2);
-        assert_eq!((cell.types[0].calls, cell.types[0].class), (2, 'A'));
-        assert!((cell.types[2].cumulative - 0.95).abs() < 1e-12);
-        let of = |letter| cell.classes.iter().find(|c| c.class == letter).unwrap();
-        assert_eq!(cell.classes.len(), 7);
+        assert_eq!(profile.to_dominance, 2);
+        assert_eq!((profile.types[0].calls, profile.types[0].class), (2, 'A'));
+        assert!((profile.types[2].cumulative - 0.95).abs() < 1e-12);
+        let of = |letter| profile.classes.iter().find(|c| c.class == letter).unwrap();
+        assert_eq!(profile.classes.len(), 7);
         assert!((of('A').share - 0.6).abs() < 1e-12 && of('E').ns == 0.0);
-        let shown = gathered(&cell.types, &record.peaks);
+        let shown = gathered(&profile.types, &record.peaks);
         assert_eq!(shown.len(), 5);
         assert_eq!(shown[4].name, "2 others under 1 %");
         assert!((shown[4].cumulative - 1.0).abs() < 1e-12);
-        assert!((cell.gap_share - 0.02).abs() < 1e-12, "{}", cell.gap_share);
-        assert_eq!((cell.planned_bytes, cell.peak_bytes), (1000, 900));
+        assert!((profile.gap_share - 0.02).abs() < 1e-12, "{}", profile.gap_share);
+        assert_eq!((profile.planned_bytes, profile.peak_bytes), (1000, 900));
     }
 
     #[test]

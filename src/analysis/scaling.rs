@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::{Record, Run};
 
-use super::{Cell, cells, class, profile};
+use super::{RunContext, class, profile, runs};
 
 pub use fit::{Amdahl, amdahl};
 
@@ -29,7 +29,7 @@ pub enum Axis {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Curve {
     /// The run at the least value.
-    pub cell: Cell,
+    pub context: RunContext,
     /// What was varied.
     pub axis: Axis,
     /// Its values, ascending, two at least.
@@ -55,21 +55,25 @@ pub struct TypeCurve {
 
 /// The curves against threads.
 pub fn threads(records: &[Record]) -> Vec<Curve> {
-    let cells = cells(records).into_iter();
-    let known = cells.filter_map(|(cell, run)| Some((cell.threads?, cell, run)));
-    curves(Axis::Threads, known.collect(), &|a, b| a.batch == b.batch)
+    let runs = runs(records).into_iter();
+    let points = runs.filter_map(|(context, run)| Some((context.threads?, context, run)));
+    curves(Axis::Threads, points.collect(), &|a, b| a.batch == b.batch)
 }
 
 /// The curves against the batch.
 pub fn batches(records: &[Record]) -> Vec<Curve> {
-    let cells = cells(records).into_iter();
-    let known = cells.map(|(cell, run)| (cell.batch, cell, run));
-    curves(Axis::Batch, known.collect(), &|a, b| a.threads == b.threads)
+    let runs = runs(records).into_iter();
+    let points = runs.map(|(context, run)| (context.batch, context, run));
+    curves(Axis::Batch, points.collect(), &|a, b| a.threads == b.threads)
 }
 
-type Point<'a> = (usize, Cell, &'a Run);
+type Point<'a> = (usize, RunContext, &'a Run);
 
-fn curves(axis: Axis, points: Vec<Point>, fits: &dyn Fn(&Cell, &Cell) -> bool) -> Vec<Curve> {
+fn curves(
+    axis: Axis,
+    points: Vec<Point>,
+    fits: &dyn Fn(&RunContext, &RunContext) -> bool,
+) -> Vec<Curve> {
     let mut series: Vec<Vec<Point>> = Vec::new();
     for point in points {
         if point.2.profile.is_none() || point.0 == 0 {
@@ -79,18 +83,18 @@ fn curves(axis: Axis, points: Vec<Point>, fits: &dyn Fn(&Cell, &Cell) -> bool) -
             let (a, b) = (&s[0].1, &point.1);
             a.is_comparable(b) && a.workload == b.workload && a.mode == b.mode && fits(a, b)
         };
-        let Some(one) = series.iter_mut().find(belongs) else {
+        let Some(points) = series.iter_mut().find(belongs) else {
             series.push(vec![point]);
             continue;
         };
         // Points come from old to new: the newest of a value counts.
-        match one.iter_mut().find(|(value, ..)| *value == point.0) {
+        match points.iter_mut().find(|(value, ..)| *value == point.0) {
             Some(known) => *known = point,
-            None => one.push(point),
+            None => points.push(point),
         }
     }
-    series.retain(|one| one.len() > 1);
-    series.into_iter().map(|one| curve(axis, one)).collect()
+    series.retain(|points| points.len() > 1);
+    series.into_iter().map(|points| curve(axis, points)).collect()
 }
 
 fn curve(axis: Axis, mut points: Vec<Point>) -> Curve {
@@ -99,10 +103,10 @@ fn curve(axis: Axis, mut points: Vec<Point>) -> Curve {
     let at: Vec<usize> = points.iter().map(|(value, ..)| *value).collect();
     let times: Vec<Vec<(&str, f64)>> = points
         .iter()
-        .map(|(_, cell, run)| {
+        .map(|(_, context, run)| {
             let samples = match axis {
                 Axis::Threads => 1.0,
-                Axis::Batch => cell.batch as f64,
+                Axis::Batch => context.batch as f64,
             };
             let types = profile::times(run).into_iter();
             types.map(|(name, ns)| (name, ns / samples)).collect()
@@ -122,8 +126,8 @@ fn curve(axis: Axis, mut points: Vec<Point>) -> Curve {
     types.sort_by(|a, b| b.ns[0].total_cmp(&a.ns[0]));
     let sums: Vec<f64> = times.iter().map(|t| t.iter().map(|(_, ns)| ns).sum()).collect();
     let total = TypeCurve { name: "all".into(), class: '-', fit: amdahl(&at, &sums), ns: sums };
-    let cell = points.swap_remove(0).1;
-    Curve { cell, axis, at, total, types }
+    let context = points.swap_remove(0).1;
+    Curve { context, axis, at, total, types }
 }
 
 #[cfg(test)]
@@ -149,10 +153,10 @@ mod tests {
         stale.runs[0].ops[0].ns.as_mut().unwrap().median = 1e9;
         let records =
             [at(4, "2026-01-03"), at(2, "2026-01-02"), stale, at(1, "2026-01-02"), unknown];
-        let found = threads(&records);
-        assert_eq!(found.len(), 2);
-        assert_eq!((found[0].axis, &found[0].at[..]), (Axis::Threads, &[1, 2, 4][..]));
-        let serial: Vec<_> = found[0]
+        let curves = threads(&records);
+        assert_eq!(curves.len(), 2);
+        assert_eq!((curves[0].axis, &curves[0].at[..]), (Axis::Threads, &[1, 2, 4][..]));
+        let serial: Vec<_> = curves[0]
             .types
             .iter()
             .map(|t| (t.name.as_str(), t.fit.as_ref().unwrap().serial))
@@ -162,8 +166,8 @@ mod tests {
         {
             assert!(*name == expected && (found - share).abs() < 1e-9, "{serial:?}");
         }
-        let all = found[0].total.fit.as_ref().unwrap();
-        assert!((all.serial - 25.0 / 110.0).abs() < 1e-9);
+        let fit = curves[0].total.fit.as_ref().unwrap();
+        assert!((fit.serial - 25.0 / 110.0).abs() < 1e-9);
         assert!(batches(&records[..1]).is_empty());
     }
 
@@ -176,10 +180,10 @@ mod tests {
             record.runs[0].batch = batch;
             record
         };
-        let found = batches(&[at(16), at(1), at(4)]);
-        assert_eq!(found[0].at, [1, 4, 16]);
-        assert_eq!(found[0].types[0].ns, [40.0, 17.5, 11.875]);
-        let fit = found[0].types[0].fit.as_ref().unwrap();
+        let curves = batches(&[at(16), at(1), at(4)]);
+        assert_eq!(curves[0].at, [1, 4, 16]);
+        assert_eq!(curves[0].types[0].ns, [40.0, 17.5, 11.875]);
+        let fit = curves[0].types[0].fit.as_ref().unwrap();
         assert!((fit.serial - 0.25).abs() < 1e-9 && (fit.first_ns - 40.0).abs() < 1e-9);
     }
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::record::{Record, Run};
 use crate::terms::Mode;
 
-use super::{Cell, cells, profile, share};
+use super::{RunContext, profile, runs, share};
 
 /// How far apart two clusters are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ impl Linkage {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Similarity {
     /// The run behind each workload.
-    pub workloads: Vec<Cell>,
+    pub workloads: Vec<RunContext>,
     /// The op types: the coordinates of `shares`.
     pub types: Vec<String>,
     /// For each workload, the share of its time in each type.
@@ -83,27 +83,27 @@ pub struct Merge {
 /// For each adapter, preset and fusion that has two workloads profiled in `mode`. Of several runs of a
 /// workload the newest record's first counts.
 pub fn similarity(records: &[Record], mode: Mode, linkage: Linkage) -> Vec<Similarity> {
-    let mut groups: Vec<Vec<(Cell, &Run)>> = Vec::new();
-    for (cell, run) in cells(records) {
+    let mut groups: Vec<Vec<(RunContext, &Run)>> = Vec::new();
+    for (context, run) in runs(records) {
         let timed = run.ops.iter().any(|op| op.ns.as_ref().is_some_and(|ns| ns.median > 0.0));
-        if cell.mode != mode || !timed {
+        if context.mode != mode || !timed {
             continue;
         }
-        let Some(group) = groups.iter_mut().find(|g| g[0].0.is_comparable(&cell)) else {
-            groups.push(vec![(cell, run)]);
+        let Some(group) = groups.iter_mut().find(|g| g[0].0.is_comparable(&context)) else {
+            groups.push(vec![(context, run)]);
             continue;
         };
-        match group.iter_mut().find(|(c, _)| c.workload == cell.workload) {
-            Some(known) if known.0.created < cell.created => *known = (cell, run),
+        match group.iter_mut().find(|(c, _)| c.workload == context.workload) {
+            Some(known) if known.0.created < context.created => *known = (context, run),
             Some(_) => {}
-            None => group.push((cell, run)),
+            None => group.push((context, run)),
         }
     }
     groups.retain(|group| group.len() > 1);
     groups.into_iter().map(|g| of_group(g, linkage)).collect()
 }
 
-fn of_group(group: Vec<(Cell, &Run)>, linkage: Linkage) -> Similarity {
+fn of_group(group: Vec<(RunContext, &Run)>, linkage: Linkage) -> Similarity {
     let mut types: Vec<String> =
         group.iter().flat_map(|(_, run)| run.ops.iter().map(|op| op.op.clone())).collect();
     types.sort_unstable();
@@ -116,7 +116,7 @@ fn of_group(group: Vec<(Cell, &Run)>, linkage: Linkage) -> Similarity {
     let height = |c: usize| c.checked_sub(n).map_or(0.0, |k| merges[k].height);
     let inverted = merges.iter().any(|m| m.height < height(m.left).max(height(m.right)));
     Similarity {
-        workloads: group.into_iter().map(|(cell, _)| cell).collect(),
+        workloads: group.into_iter().map(|(context, _)| context).collect(),
         types,
         shares,
         distances,
@@ -157,6 +157,7 @@ pub fn cluster(distances: &[Vec<f64>], linkage: Linkage) -> Vec<Merge> {
     // For means kodama takes Euclidean distances, which it squares; see the head of this file.
     let mut condensed: Vec<f64> = upper
         .map(|(i, j)| distances[i][j])
+        // Between unit vectors |a - b|^2 = 2 (1 - cos).
         .map(|d| if points { (2.0 * d).sqrt() } else { d })
         .collect();
     // The plain algorithm: eight workloads need no fast one, and it takes every linkage.
@@ -206,16 +207,16 @@ mod tests {
             ("vgg", Mode::Infer, &[("matmul", 1.0)]),
         ]);
         for linkage in LINKAGES {
-            let found = similarity(std::slice::from_ref(&record), Mode::Train, linkage);
-            let [one] = &found[..] else { panic!("{found:?}") };
-            assert_eq!(one.types, ["add", "conv2d", "ctc", "matmul"]);
-            assert_eq!(one.merges.len(), 3);
-            let pairs: Vec<_> = one.merges[..2].iter().map(|m| (m.left, m.right)).collect();
+            let groups = similarity(std::slice::from_ref(&record), Mode::Train, linkage);
+            let [group] = &groups[..] else { panic!("{groups:?}") };
+            assert_eq!(group.types, ["add", "conv2d", "ctc", "matmul"]);
+            assert_eq!(group.merges.len(), 3);
+            let pairs: Vec<_> = group.merges[..2].iter().map(|m| (m.left, m.right)).collect();
             assert!(pairs.contains(&(0, 2)) && pairs.contains(&(1, 3)), "{pairs:?}");
-            assert!(one.merges[0].height < 0.05 && one.merges[2].height > 0.8);
-            assert_eq!(one.merges[2].size, 4);
-            assert!(!one.inverted);
-            let side: Vec<bool> = one.order.iter().map(|i| i % 2 == 0).collect();
+            assert!(group.merges[0].height < 0.05 && group.merges[2].height > 0.8);
+            assert_eq!(group.merges[2].size, 4);
+            assert!(!group.inverted);
+            let side: Vec<bool> = group.order.iter().map(|i| i % 2 == 0).collect();
             assert!(side[0] == side[1] && side[2] == side[3] && side[1] != side[2]);
         }
         assert!(similarity(&[record], Mode::Infer, Linkage::Average).is_empty());
@@ -264,7 +265,7 @@ mod tests {
         ]);
         let mut new = synthetic::record(&[("a", Mode::Train, &[("conv2d", 1.0)])]);
         new.created = "2027-01-01T00:00:00Z".into();
-        let found = similarity(&[new, old], Mode::Train, Linkage::Average);
-        assert_eq!(found[0].distances[0][1], 1.0);
+        let groups = similarity(&[new, old], Mode::Train, Linkage::Average);
+        assert_eq!(groups[0].distances[0][1], 1.0);
     }
 }

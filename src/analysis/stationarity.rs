@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::{Op, Record, Run};
 
-use super::{Cell, share, sum};
+use super::{RunContext, share, sum};
 
 /// Steps below which nothing is said.
 pub const STEPS: usize = 100;
@@ -18,9 +18,9 @@ that of the earlier by more than 5 %, and the 95 % intervals of the two medians 
 
 /// One run's op times over the steps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CellStationarity {
+pub struct RunStationarity {
     /// The run.
-    pub cell: Cell,
+    pub context: RunContext,
     /// Steps that were profiled.
     pub steps: usize,
     /// Ops that drift: verdict [`Verdict::Drifts`].
@@ -67,12 +67,12 @@ pub enum Verdict {
 }
 
 /// Every profiled run of a record.
-pub fn stationarity(record: &Record) -> Vec<CellStationarity> {
+pub fn stationarity(record: &Record) -> Vec<RunStationarity> {
     let profiled = record.runs.iter().filter(|run| run.profile.is_some());
-    profiled.map(|run| cell(record, run)).collect()
+    profiled.map(|run| of_run(record, run)).collect()
 }
 
-fn cell(record: &Record, run: &Run) -> CellStationarity {
+fn of_run(record: &Record, run: &Run) -> RunStationarity {
     let time = |op: &Op| op.median_ns().unwrap_or(0.0);
     let total: f64 = run.ops.iter().map(time).sum();
     let of = |op: &Op| {
@@ -98,8 +98,8 @@ fn cell(record: &Record, run: &Run) -> CellStationarity {
     let drifting: Vec<_> = ops.iter().filter(|o| o.verdict == Verdict::Drifts).collect();
     let known: f64 = ops.iter().filter(|o| o.cv.is_some()).map(|o| o.share).sum();
     let weighted: f64 = ops.iter().filter_map(|o| Some(o.cv? * o.share)).sum();
-    CellStationarity {
-        cell: Cell::of(record, run),
+    RunStationarity {
+        context: RunContext::of(record, run),
         steps: run.profile.as_ref().map_or(0, |p| p.steps),
         drifting: drifting.len(),
         drifting_share: sum(drifting.iter().map(|o| o.share)),
@@ -118,10 +118,10 @@ mod tests {
     fn verdict(steadiness: Option<Steadiness>) -> Verdict {
         let mut record = synthetic::record(&[("w", Mode::Train, &[("add", 30.0), ("sum", 10.0)])]);
         record.runs[0].ops[1].ns.as_mut().unwrap().steadiness = steadiness;
-        let found = stationarity(&record);
-        let sum = found[0].ops.iter().find(|op| op.op == "sum").unwrap();
+        let runs = stationarity(&record);
+        let sum = runs[0].ops.iter().find(|op| op.op == "sum").unwrap();
         let expected = if sum.verdict == Verdict::Drifts { (1, 0.25) } else { (0, 0.0) };
-        assert_eq!((found[0].drifting, found[0].drifting_share), expected);
+        assert_eq!((runs[0].drifting, runs[0].drifting_share), expected);
         sum.verdict
     }
 

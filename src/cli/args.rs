@@ -12,7 +12,7 @@ use crate::measure::largest_batch::TooLarge;
 use crate::pass::Options;
 use crate::report::Format;
 use crate::terms::{Checks, Mode, Preset};
-use crate::workload::{self, DataSource, Workload};
+use crate::workload::{self, DataSource, Workload, WorkloadInfo};
 
 /// Words of the crate as values of arguments, by their names.
 macro_rules! value_enum {
@@ -83,12 +83,12 @@ impl SizeArgs {
     /// [`Error::Usage`] for a parameter that it does not have.
     pub fn configure(
         &self,
-        entry: &workload::WorkloadInfo,
+        workload: &WorkloadInfo,
         gpu: Option<&Gpu>,
     ) -> Result<(Preset, Box<dyn Workload>)> {
         let preset = preset_or_default(self.preset, gpu);
         let batch = self.batch.map(|b| b as usize);
-        Ok((preset, configure(entry, preset, batch, &self.set)?))
+        Ok((preset, configure(workload, preset, batch, &self.set)?))
     }
 }
 
@@ -137,20 +137,35 @@ pub(super) fn setting(text: &str) -> std::result::Result<(String, usize), String
     }
 }
 
+fn number_in(text: &str, low: f64, high: f64, unit: &str) -> std::result::Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value >= low && value <= high => Ok(value),
+        _ => Err(format!("a number of {unit} from {low} to {high} is expected")),
+    }
+}
+
+pub(super) fn seconds(text: &str) -> std::result::Result<f64, String> {
+    number_in(text, 0.001, 86_400.0, "seconds")
+}
+
+pub(super) fn percent(text: &str) -> std::result::Result<f64, String> {
+    number_in(text, 0.001, 100.0, "percent")
+}
+
 /// A model with some of its numbers set.
 pub(super) fn configure(
-    entry: &workload::WorkloadInfo,
+    workload: &WorkloadInfo,
     preset: Preset,
     batch: Option<usize>,
     set: &[(String, usize)],
 ) -> Result<Box<dyn Workload>> {
-    let mut model = (entry.configure)(preset, batch);
+    let mut model = (workload.configure)(preset, batch);
     for (key, value) in set {
         if !model.set(key, *value) {
             let known: Vec<_> = model.config().keys().cloned().collect();
             return Err(Error::Usage(format!(
                 "{} has no parameter '{key}' that could be {value}; its numbers are {}",
-                entry.name,
+                workload.name,
                 known.join(", ")
             )));
         }
@@ -176,64 +191,6 @@ pub fn preset_or_default(asked: Option<Preset>, gpu: Option<&Gpu>) -> Preset {
         (None, Some(gpu)) if gpu.caps.software => Preset::Tiny,
         (None, _) => Preset::Full,
     }
-}
-
-/// In what format data is printed and kept, and how much is printed besides.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Output")]
-pub struct OutputArgs {
-    /// Format of the data on stdout: table, md, csv, json, jsonl
-    #[arg(
-        short,
-        long,
-        value_name = "FORMAT",
-        default_value = "table",
-        hide_possible_values = true
-    )]
-    pub output: Format,
-
-    /// Also save the data to this file, in the format of its extension: .json, .jsonl, .csv or .md; may be repeated
-    #[arg(short, long, value_name = "FILE", value_parser = super::output::target)]
-    pub save: Vec<super::output::Target>,
-
-    #[command(flatten)]
-    pub(super) voice: VoiceArgs,
-}
-
-impl std::ops::Deref for OutputArgs {
-    type Target = VoiceArgs;
-
-    fn deref(&self) -> &VoiceArgs {
-        &self.voice
-    }
-}
-
-/// How much is printed.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Output")]
-pub struct VoiceArgs {
-    /// No progress and no notes on stderr
-    #[arg(short, long)]
-    pub quiet: bool,
-
-    /// More on stderr; twice for the graphics layer's own log
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-
-    /// Colours: auto, always, never
-    #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
-    pub color: Color,
-}
-
-/// When to use colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal without NO_COLOR.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
 }
 
 /// `--data`, where real samples are read.
@@ -284,13 +241,13 @@ pub(super) fn advise<T>(outcome: Result<T>, args: &ModelArgs, mode: Mode, gpu: &
 ///
 /// # Errors
 /// [`Error::Usage`] for an unknown name, [`Error::NothingSelected`] for an empty list.
-pub(super) fn workloads(names: &[String]) -> Result<Vec<&'static workload::WorkloadInfo>> {
+pub(super) fn workloads(names: &[String]) -> Result<Vec<&'static WorkloadInfo>> {
     if names.is_empty() || names.iter().any(|n| n == "all") {
         return Ok(workload::WORKLOADS.iter().collect());
     }
-    let entries: Result<Vec<_>> =
+    let chosen: Result<Vec<_>> =
         names.iter().filter(|n| !n.is_empty()).map(|n| workload::find(n)).collect();
-    match entries {
+    match chosen {
         Ok(list) if list.is_empty() => Err(Error::NothingSelected(
             "no workload selected; `fathom list workloads` shows all".into(),
         )),

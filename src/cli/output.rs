@@ -4,15 +4,72 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::error::{Error, Result};
 use crate::host::write_atomically;
 use crate::report::Format;
-use crate::report::table::{Field, Table};
+use crate::report::field::Field;
+use crate::report::table::Table;
 
-use super::args::Color;
-use super::{OutputArgs, VoiceArgs};
+/// In what format data is printed and kept, and how much is printed besides.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Format of the data on stdout: table, md, csv, json, jsonl
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT",
+        default_value = "table",
+        hide_possible_values = true
+    )]
+    pub output: Format,
+
+    /// Also save the data to this file, in the format of its extension: .json, .jsonl, .csv or .md; may be repeated
+    #[arg(short, long, value_name = "FILE", value_parser = target)]
+    pub save: Vec<Target>,
+
+    #[command(flatten)]
+    pub(super) voice: VoiceArgs,
+}
+
+impl std::ops::Deref for OutputArgs {
+    type Target = VoiceArgs;
+
+    fn deref(&self) -> &VoiceArgs {
+        &self.voice
+    }
+}
+
+/// How much is printed.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub struct VoiceArgs {
+    /// No progress and no notes on stderr
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// More on stderr; twice for the graphics layer's own log
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+
+    /// Colours: auto, always, never
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    pub color: Color,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal without NO_COLOR.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
 
 /// Applies `--color`, `--verbose` and `--quiet` to the whole process.
 pub fn set_up(args: &VoiceArgs) {
@@ -229,7 +286,7 @@ mod tests {
             let error = target(&at(name)).unwrap_err();
             assert!(error.contains(expected), "{name}: {error}");
         }
-        let made = std::fs::read_dir(folder.path()).unwrap().count();
-        assert_eq!(made, 1, "trying leaves nothing behind");
+        let files = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(files, 1, "trying leaves nothing behind");
     }
 }

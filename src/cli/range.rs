@@ -7,25 +7,25 @@ const MOST: usize = 1000;
 
 /// How a range goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+enum Stride {
     Add(usize),
     Times(usize),
 }
 
-/// First, last (included) and step.
+/// First, last (included) and stride.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
     first: usize,
     last: usize,
-    step: Step,
+    stride: Stride,
 }
 
 impl Range {
     /// The values.
     pub fn values(&self) -> Vec<usize> {
-        let next = |value: &usize| match self.step {
-            Step::Add(n) => value.checked_add(n),
-            Step::Times(n) => value.checked_mul(n),
+        let next = |value: &usize| match self.stride {
+            Stride::Add(n) => value.checked_add(n),
+            Stride::Times(n) => value.checked_mul(n),
         };
         std::iter::successors(Some(self.first), next)
             .take_while(|value| *value <= self.last)
@@ -57,20 +57,20 @@ impl FromStr for Range {
         };
         let Some((first, rest)) = text.split_once("..") else {
             let value = number(text)?;
-            return Ok(Self { first: value, last: value, step: Step::Add(1) });
+            return Ok(Self { first: value, last: value, stride: Stride::Add(1) });
         };
-        let (last, step) = if let Some((last, factor)) = rest.split_once('*') {
+        let (last, stride) = if let Some((last, factor)) = rest.split_once('*') {
             let factor = number(factor)?;
             if factor < 2 {
                 return Err(format!("'{text}' never ends: the factor must be 2 or more"));
             }
-            (last, Step::Times(factor))
+            (last, Stride::Times(factor))
         } else if let Some((last, addend)) = rest.split_once('+') {
-            (last, Step::Add(number(addend)?))
+            (last, Stride::Add(number(addend)?))
         } else {
-            (rest, Step::Add(1))
+            (rest, Stride::Add(1))
         };
-        let range = Self { first: number(first)?, last: number(last)?, step };
+        let range = Self { first: number(first)?, last: number(last)?, stride };
         if range.last < range.first {
             return Err(format!("'{text}' is empty: its end lies before its start"));
         }

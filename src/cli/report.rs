@@ -7,7 +7,7 @@ use clap::Args;
 use crate::error::{Error, Result};
 use crate::host::write_atomically;
 use crate::record::store::Loaded;
-use crate::report::html::{self, Source};
+use crate::report::html::{self, NamedRecord};
 
 use super::{VoiceArgs, output, records};
 
@@ -39,7 +39,7 @@ pub fn execute(args: &ReportArgs) -> Result<()> {
             return Err(Error::data(&path, "runs", "the record has no runs"));
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        sources.push(Source { name, record });
+        sources.push(NamedRecord { name, record });
     }
     write_atomically(&args.output, html::page(&sources)?.as_bytes())?;
     let of =

@@ -1,6 +1,5 @@
 //! `fathom run`: verify, time, profile, print, save.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -8,19 +7,19 @@ use clap::Args;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::listing;
-use crate::measure::cell::{self, Plan};
 use crate::measure::largest_batch::TooLarge;
+use crate::measure::run::{self, Plan};
 use crate::measure::sample::{Budget, interrupted};
-use crate::measure::{peak, provenance};
+use crate::measure::{peak, provenance, verify};
 use crate::pass::Options;
-use crate::record::{Config, Precision, Record, Run, RunKey, store};
+use crate::record::{Config, Precision, Record};
 use crate::report::section::headline;
 use crate::session::schedule;
 use crate::terms::{Mode, Preset};
-use crate::workload::{self, Workload};
+use crate::workload::{Workload, WorkloadInfo};
 
 use super::range::{self, Range};
-use super::{DataArgs, DeviceArgs, OutputArgs, output};
+use super::{DataArgs, DeviceArgs, OutputArgs, output, records};
 
 /// Options of `run`.
 #[derive(Debug, Clone, Args)]
@@ -78,11 +77,11 @@ pub struct RunArgs {
     pub device: DeviceArgs,
 
     /// Most seconds to sample a cell for; it stops earlier at --max-noise
-    #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = seconds, help_heading = "How")]
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = super::seconds, help_heading = "How")]
     pub time: f64,
 
     /// Half-width of the median's 95 % interval that is good enough, in percent
-    #[arg(long, value_name = "PERCENT", default_value_t = 1.0, value_parser = percent, help_heading = "How")]
+    #[arg(long, value_name = "PERCENT", default_value_t = 1.0, value_parser = super::percent, help_heading = "How")]
     pub max_noise: f64,
 
     /// Samples to take at least
@@ -117,13 +116,13 @@ pub struct RunArgs {
 /// A model with what was set; a bucket only where it has some.
 fn configure(
     args: &RunArgs,
-    entry: &workload::WorkloadInfo,
+    workload: &WorkloadInfo,
     preset: Preset,
     batch: Option<usize>,
 ) -> Result<Box<dyn Workload>> {
-    let has_buckets = (entry.configure)(preset, batch).config().contains_key("bucket");
+    let has_buckets = (workload.configure)(preset, batch).config().contains_key("bucket");
     let bucket = args.bucket.filter(|_| has_buckets);
-    let model = super::configure(entry, preset, batch, &super::with_bucket(&args.set, bucket))?;
+    let model = super::configure(workload, preset, batch, &super::with_bucket(&args.set, bucket))?;
     if !model.buckets().is_empty() {
         return Err(Error::Usage(
             "each bucket is a program of its own: run measures one, --bucket 0, 1, 2 or 3; train takes mixed"
@@ -133,64 +132,50 @@ fn configure(
     Ok(model)
 }
 
-fn number_in(text: &str, low: f64, high: f64, unit: &str) -> std::result::Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if value >= low && value <= high => Ok(value),
-        _ => Err(format!("a number of {unit} from {low} to {high} is expected")),
-    }
-}
+/// A model and the mode in which it is run.
+type Chosen = (Box<dyn Workload>, Mode);
 
-fn seconds(text: &str) -> std::result::Result<f64, String> {
-    number_in(text, 0.001, 86_400.0, "seconds")
-}
-
-fn percent(text: &str) -> std::result::Result<f64, String> {
-    number_in(text, 0.001, 100.0, "percent")
-}
-
-/// One workload, mode and batch.
-struct Cell {
-    entry: &'static workload::WorkloadInfo,
-    mode: Mode,
-    model: Box<dyn Workload>,
-}
-
-impl Cell {
-    fn key(&self) -> RunKey {
-        let workload = self.entry.name.into();
-        RunKey { workload, mode: self.mode, batch: self.model.batch() }
-    }
-}
-
-fn cells(args: &RunArgs, preset: Preset) -> Result<Vec<Cell>> {
+/// The models that are run, each with its mode.
+fn choose(args: &RunArgs, preset: Preset) -> Result<Vec<Chosen>> {
     let modes = if args.mode.is_empty() { Mode::ALL.to_vec() } else { args.mode.clone() };
     let batches = range::values(&args.batch);
     let batches: Vec<Option<usize>> =
         if batches.is_empty() { vec![None] } else { batches.into_iter().map(Some).collect() };
-    let mut cells = Vec::new();
-    for entry in super::workloads(&args.workload)? {
+    let mut chosen = Vec::new();
+    for workload in super::workloads(&args.workload)? {
         for &batch in &batches {
             for &mode in &modes {
-                let model = configure(args, entry, preset, batch)?;
-                cells.push(Cell { entry, mode, model });
+                chosen.push((configure(args, workload, preset, batch)?, mode));
             }
         }
     }
-    Ok(cells)
+    Ok(chosen)
 }
 
-fn options(args: &RunArgs) -> Options {
-    Options { fuse: !args.no_fuse, ..Options::default() }
+/// How each of them is measured.
+fn plan(args: &RunArgs, preset: Preset) -> Plan {
+    Plan {
+        preset,
+        options: Options { fuse: !args.no_fuse, ..Options::default() },
+        verify: !args.no_verify,
+        profile: !args.no_profile,
+        budget: Budget {
+            time: Duration::from_secs_f64(args.time),
+            noise: args.max_noise / 100.0,
+            min_samples: args.min_samples as usize,
+        },
+        source: args.data.source(args.seed),
+    }
 }
 
-/// Runs all cells.
+/// Measures what is chosen, or shows what that would be.
 ///
 /// # Errors
 /// Each with its exit code; what was measured before is printed and saved.
 pub fn execute(args: &RunArgs) -> Result<()> {
     if args.dry_run {
-        let (gpu, preset, cells) = prepare(args)?;
-        return dry_run(args, &gpu, preset, &cells);
+        let (gpu, preset, chosen) = prepare(args)?;
+        return dry_run(args, &gpu, preset, &chosen);
     }
     let (record, outcome) = measured(args)?;
     if record.runs.is_empty() {
@@ -198,11 +183,11 @@ pub fn execute(args: &RunArgs) -> Result<()> {
     }
     output::data(&headline::render(&record, args.out.output)?)?;
     // Printed first: figures on the screen survive a full disk.
-    keep(args, &record)?;
+    records::keep(&args.out, &record)?;
     outcome
 }
 
-/// Runs all cells and keeps the record, for commands that print something else of it; with how the run
+/// Measures and keeps the record, for commands that print something else of it; with how the run
 /// ended, since what was measured before an error counts.
 ///
 /// # Errors
@@ -213,37 +198,17 @@ pub(super) fn record(args: &RunArgs) -> Result<(Record, Result<()>)> {
         outcome?;
         return Ok((record, Ok(())));
     }
-    keep(args, &record)?;
+    records::keep(&args.out, &record)?;
     Ok((record, outcome))
 }
 
-fn keep(args: &RunArgs, record: &Record) -> Result<()> {
-    if let Some(path) = write(args, record)? {
-        output::note(&args.out, &format!("record  {}", path.display()));
-    }
-    Ok(())
-}
-
-/// Writes the record to every place it is kept, and returns the place to show. Places asked for must
-/// work; the user's own folder may fail, with a warning.
-fn write(args: &RunArgs, record: &Record) -> Result<Option<PathBuf>> {
-    output::save(&args.out, |form| headline::render(record, form))?;
-    let asked = args.out.save.first().map(|target| target.path.clone());
-    let kept = store::folder().map(|folder| store::keep(record, &folder));
-    let kept = kept.transpose().unwrap_or_else(|error| {
-        output::note(&args.out, &format!("warning: {error}: the record is not kept there"));
-        None
-    });
-    Ok(asked.or(kept))
-}
-
 fn measured(args: &RunArgs) -> Result<(Record, Result<()>)> {
-    let (gpu, preset, cells) = prepare(args)?;
+    let (gpu, preset, chosen) = prepare(args)?;
     let progress = output::Progress::new(&args.out, "measuring the device's ceilings");
     let peaks = peak::measure(&gpu, Duration::from_secs(1), &|share| progress.set(share))?.peaks;
     drop(progress);
     let mut record = provenance::record(&gpu, config(args, preset), peaks);
-    let outcome = run_cells(args, &gpu, preset, &cells, &mut record);
+    let outcome = measure_all(args, &gpu, preset, &chosen, &mut record);
     Ok((record, outcome))
 }
 
@@ -263,7 +228,7 @@ fn config(args: &RunArgs, preset: Preset) -> Config {
 }
 
 /// The device, the preset it gets, and what is to be run.
-fn prepare(args: &RunArgs) -> Result<(Gpu, Preset, Vec<Cell>)> {
+fn prepare(args: &RunArgs) -> Result<(Gpu, Preset, Vec<Chosen>)> {
     // Names are checked before a device is opened: a typing error should not need a GPU to show.
     super::workloads(&args.workload)?;
     let gpu = args.device.open()?;
@@ -277,87 +242,51 @@ fn prepare(args: &RunArgs) -> Result<(Gpu, Preset, Vec<Cell>)> {
             ),
         );
     }
-    let cells = cells(args, preset)?;
-    Ok((gpu, preset, cells))
+    let chosen = choose(args, preset)?;
+    Ok((gpu, preset, chosen))
 }
 
-fn run_cells(
+fn measure_all(
     args: &RunArgs,
     gpu: &Gpu,
     preset: Preset,
-    cells: &[Cell],
+    chosen: &[Chosen],
     record: &mut Record,
 ) -> Result<()> {
+    let plan = plan(args, preset);
     let mut failures = Vec::new();
-    for (i, cell) in cells.iter().enumerate() {
-        let key = cell.key();
+    for (i, (model, mode)) in chosen.iter().enumerate() {
+        let key = run::key(model.as_ref(), *mode);
         let progress = output::Progress::new(&args.out, &key.to_string());
         let show = |part: &str, share: f64| {
-            progress.say(&format!("[{}/{}] {key}: {part}", i + 1, cells.len()));
+            progress.say(&format!("[{}/{}] {key}: {part}", i + 1, chosen.len()));
             progress.set(share);
         };
-        let run = measure(args, gpu, preset, cell, &show)?;
+        let outcome = run::measure(gpu, model.as_ref(), *mode, &plan, &show);
+        let step = TooLarge { gpu, mode: *mode, options: &plan.options, batch: model.batch() };
+        let outcome =
+            step.advise(outcome, &|batch| configure(args, model.info(), preset, Some(batch)));
         drop(progress);
+        let run = outcome.map_err(|error| error.during(&key))?;
         failures.extend(run.verified.wrong().map(|worst| format!("{key}: {worst}")));
         record.runs.push(run);
         // Written after each run, so that nothing measured is lost; the last time a failure ends the run.
-        if let Err(error) = write(args, record) {
+        if let Err(error) = records::write(&args.out, record) {
             output::note(&args.out, &format!("warning: {error}"));
         }
         if interrupted() {
             return Err(Error::Interrupted);
         }
     }
-    if failures.is_empty() {
-        return Ok(());
-    }
-    Err(Error::Verification(format!(
-        "kernels disagree with their references on {}, and were not timed:\n  {}\na newer driver may help, \
-         else please report this",
-        gpu.summary,
-        failures.join("\n  ")
-    )))
+    verify::all_agree(gpu, &failures)
 }
 
-fn measure(
-    args: &RunArgs,
-    gpu: &Gpu,
-    preset: Preset,
-    cell: &Cell,
-    show: &dyn Fn(&str, f64),
-) -> Result<Run> {
-    let plan = Plan {
-        workload: cell.entry.name,
-        preset,
-        mode: cell.mode,
-        options: options(args),
-        verify: !args.no_verify,
-        profile: !args.no_profile,
-        budget: Budget {
-            time: Duration::from_secs_f64(args.time),
-            noise: args.max_noise / 100.0,
-            min_samples: args.min_samples as usize,
-        },
-        source: args.data.source(args.seed),
-    };
-    let outcome = cell::measure(gpu, cell.model.as_ref(), &plan, show);
-    let step = TooLarge { gpu, mode: cell.mode, options: &plan.options, batch: cell.model.batch() };
-    step.advise(outcome, &|batch| configure(args, cell.entry, preset, Some(batch))).map_err(
-        |error| match error {
-            // A failing device is told with the run that it failed in.
-            error @ (Error::Gpu(_) | Error::OutOfMemory(_)) => {
-                Error::Gpu(format!("{}: {error}", cell.key()))
-            }
-            other => other,
-        },
-    )
-}
-
-fn dry_run(args: &RunArgs, gpu: &Gpu, preset: Preset, cells: &[Cell]) -> Result<()> {
+fn dry_run(args: &RunArgs, gpu: &Gpu, preset: Preset, chosen: &[Chosen]) -> Result<()> {
+    let options = plan(args, preset).options;
     let mut schedules = Vec::new();
-    for cell in cells {
-        let schedule = schedule(cell.model.as_ref(), cell.mode, &gpu.caps, &options(args))?;
-        schedules.push((cell.entry.name, cell.mode, cell.model.batch(), schedule));
+    for (model, mode) in chosen {
+        let schedule = schedule(model.as_ref(), *mode, &gpu.caps, &options)?;
+        schedules.push((run::key(model.as_ref(), *mode), schedule));
     }
     let table = listing::model::plan(&schedules, preset, args.time);
     output::note(&args.out, &format!("{}: nothing is run", gpu.summary));

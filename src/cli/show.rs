@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::error::Result;
 use crate::kernel::Caps;
-use crate::listing::model::{Source, memory, parameters, program, source_table, sources};
+use crate::listing::model::{KernelText, memory, parameters, program, source_table, sources};
 use crate::pass::Options;
 use crate::report::{Format, number};
 use crate::session::schedule;
@@ -55,17 +55,17 @@ pub struct ShowArgs {
 /// # Errors
 /// [`crate::error::Error::Usage`] for an unknown workload or label.
 pub fn execute(args: &ShowArgs) -> Result<()> {
-    let entry = workload::find(&args.workload)?;
+    let workload = workload::find(&args.workload)?;
     // Variants depend on the device; without one, on what every device has.
     let gpu = args.device.open().ok();
     let caps = gpu.as_ref().map_or_else(Caps::portable, |gpu| gpu.caps.clone());
-    let (preset, model) = args.size.configure(entry, gpu.as_ref())?;
+    let (preset, model) = args.size.configure(workload, gpu.as_ref())?;
     let options = Options { fuse: !args.no_fuse, ..Options::default() };
     let schedule = schedule(model.as_ref(), args.mode, &caps, &options)?;
     if let Some(label) = &args.kernel {
         let sources = sources(&schedule, label)?;
         return output::emit(&args.out, |form| match form {
-            Format::Table => Ok(sources.iter().map(Source::text).collect()),
+            Format::Table => Ok(sources.iter().map(KernelText::text).collect()),
             _ => source_table(&sources).render(form),
         });
     }
@@ -79,11 +79,11 @@ pub fn execute(args: &ShowArgs) -> Result<()> {
     let cost = schedule.cost();
     let head = format!(
         "{} {}, preset {preset}, batch {}: {}\n{}; {} ops in {} dispatches; {} and {} a step\n\n",
-        entry.name,
+        workload.name,
         args.mode,
         model.batch(),
-        entry.about,
-        entry.paper,
+        workload.about,
+        workload.paper,
         schedule.ops.len(),
         schedule.dispatches(),
         number::flops(cost.flops as f64),

@@ -45,11 +45,11 @@ pub struct SnapshotArgs {
 /// # Errors
 /// As [`take`] and [`crate::snapshot::Snapshot::save`].
 pub fn execute(args: &SnapshotArgs) -> Result<()> {
-    let entry = workload::find(&args.model.workload)?;
+    let workload = workload::find(&args.model.workload)?;
     let gpu = args.device.open()?;
     let (preset, model) = args.model.configure(Some(&gpu))?;
     let request = Request {
-        workload: entry.name,
+        workload: workload.name,
         preset,
         mode: args.mode,
         source: args.data.source(args.model.seed),
@@ -62,7 +62,7 @@ pub fn execute(args: &SnapshotArgs) -> Result<()> {
         "{}: {} tensors of {} {} {preset}, batch {}, seed {}, on {}",
         args.out.display(),
         snapshot.tensors.len(),
-        entry.name,
+        workload.name,
         request.mode,
         model.batch(),
         args.model.seed,

@@ -9,8 +9,8 @@ use crate::gpu::Gpu;
 use crate::host::write_atomically;
 use crate::measure::profile::one_step;
 use crate::measure::verify::verify;
-use crate::pass::Options;
-use crate::report::trace::{self, Span, Step};
+use crate::pass::{OpInstance, Options};
+use crate::report::trace::{self, Span, TracedStep};
 use crate::session::Session;
 use crate::terms::Mode;
 use crate::workload::{self, Split};
@@ -90,17 +90,17 @@ pub fn execute(args: &TraceArgs) -> Result<()> {
     Ok(())
 }
 
-fn take(args: &TraceArgs, gpu: &Gpu) -> Result<Step> {
-    let entry = workload::find(&args.workload)?;
-    let (preset, model) = args.size.configure(entry, Some(gpu))?;
+fn take(args: &TraceArgs, gpu: &Gpu) -> Result<TracedStep> {
+    let workload = workload::find(&args.workload)?;
+    let (preset, model) = args.size.configure(workload, Some(gpu))?;
     let mode = args.mode;
     let options = Options { fuse: !args.no_fuse, ..Options::default() };
     let mut session = Session::new(gpu, args.seed);
     let program = session.compile(model.as_ref(), mode, &options)?;
     if !args.no_verify {
         let progress = output::Progress::new(&args.voice, "verifying");
-        let found = verify(gpu, &program.schedule, &|share| progress.set(share))?;
-        if let Some(wrong) = found.wrong() {
+        let verified = verify(gpu, &program.schedule, &|share| progress.set(share))?;
+        if let Some(wrong) = verified.wrong() {
             return Err(Error::Verification(format!("{wrong}; it is not timed")));
         }
     }
@@ -109,27 +109,27 @@ fn take(args: &TraceArgs, gpu: &Gpu) -> Result<Step> {
     let places = one_step(gpu, &program, STEPS)?.ok_or_else(|| {
         Error::Device(format!("{}: a trace needs timestamps, which it lacks", gpu.summary))
     })?;
-    let entries = program.schedule.ops.iter().zip(places);
-    let span = |(entry, (start_ns, end_ns)): (&crate::pass::OpInstance, (f64, f64))| {
-        let kind = entry.op.kind();
+    let timed = program.schedule.ops.iter().zip(places);
+    let span = |(op, (start_ns, end_ns)): (&OpInstance, (f64, f64))| {
+        let kind = op.op.kind();
         Span {
-            label: entry.label.clone(),
+            label: op.label.clone(),
             op: kind.name.into(),
-            variant: entry.variant.to_string(),
+            variant: op.variant.to_string(),
             class: kind.class,
-            phase: entry.phase,
-            dispatches: entry.dispatches.len(),
-            flops: entry.cost.flops,
-            bytes: entry.cost.bytes,
+            phase: op.phase,
+            dispatches: op.dispatches.len(),
+            flops: op.cost.flops,
+            bytes: op.cost.bytes,
             start_ns,
             end_ns,
         }
     };
-    Ok(Step {
-        title: format!("{} {mode} batch {}, preset {preset}", entry.name, model.batch()),
+    Ok(TracedStep {
+        title: format!("{} {mode} batch {}, preset {preset}", workload.name, model.batch()),
         device: gpu.summary.to_string(),
         tool: format!("fathom {} ({})", env!("CARGO_PKG_VERSION"), env!("FATHOM_COMMIT")),
         verified: !args.no_verify,
-        ops: entries.map(span).collect(),
+        ops: timed.map(span).collect(),
     })
 }

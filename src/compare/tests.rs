@@ -36,17 +36,17 @@ fn each_verdict_with_its_ratio_and_the_mean() {
         side("new", &[run(Mode::Train, 1.1), run(Mode::Infer, 0.5)]),
         side("twin", &[run(Mode::Train, 1.001), run(Mode::Infer, 1.0)]),
     ];
-    let found = compare(&base, &others, false).unwrap();
-    let verdicts: Vec<_> = found.rows.iter().map(|r| r.finding.verdict).collect();
+    let comparison = compare(&base, &others, false).unwrap();
+    let verdicts: Vec<_> = comparison.rows.iter().map(|r| r.finding.verdict).collect();
     use Verdict::{Faster, Same, Slower};
     assert_eq!(verdicts, [Slower, Faster, Same, Same]);
-    assert!((found.rows[0].finding.ratio - 1.1).abs() < 1e-9);
-    assert!((found.rows[0].finding.effect - 1.0).abs() < 1e-9);
-    let (mean, cells) = found.mean(0);
+    assert!((comparison.rows[0].finding.ratio - 1.1).abs() < 1e-9);
+    assert!((comparison.rows[0].finding.effect - 1.0).abs() < 1e-9);
+    let (mean, runs) = comparison.mean(0);
     assert!((mean - (1.1f64 * 0.5).sqrt()).abs() < 1e-9);
-    assert_eq!((cells, found.count(1, Same)), (2, 2));
-    assert_eq!(found.slower_than(0.03).count(), 1);
-    assert_eq!(found.slower_than(0.12).count(), 0);
+    assert_eq!((runs, comparison.count(1, Same)), (2, 2));
+    assert_eq!(comparison.slower_than(0.03).count(), 1);
+    assert_eq!(comparison.slower_than(0.12).count(), 0);
 }
 
 #[test]
@@ -143,9 +143,9 @@ fn a_software_adapter_is_as_its_machine() {
 fn what_only_one_has_is_a_note_and_nothing_in_common_a_refusal() {
     let base = side("old", &both());
     let other = side("new", &both()[..1]);
-    let found = compare(&base, std::slice::from_ref(&other), false).unwrap();
-    assert_eq!(found.rows.len(), 1);
-    assert_eq!(found.notes, ["speech infer batch 128 is only in old"]);
+    let comparison = compare(&base, std::slice::from_ref(&other), false).unwrap();
+    assert_eq!(comparison.rows.len(), 1);
+    assert_eq!(comparison.notes, ["speech infer batch 128 is only in old"]);
     let others = side("new", &[example::run("vgg", Mode::Train, &STEADY)]);
     let error = compare(&base, &[others], false).unwrap_err();
     assert_eq!(error.exit_code(), 9);

@@ -32,7 +32,7 @@ fn pair(ours: (&str, &Record), theirs: (&str, &Record), across: bool) -> Vec<Str
     let of = |what: &str, get: &dyn Fn(&Record) -> String| {
         line(what, (ours.0, get(ours.1)), (theirs.0, get(theirs.1)))
     };
-    let mut found = vec![
+    let mut differences = vec![
         of("schema", &|r| r.schema.clone()),
         of("preset", &|r| r.config.preset.to_string()),
         of("precision", &|r| r.config.precision.to_string()),
@@ -42,18 +42,21 @@ fn pair(ours: (&str, &Record), theirs: (&str, &Record), across: bool) -> Vec<Str
     if !across {
         let hint =
             |difference: Option<String>| difference.map(|d| d + " (--across compares devices)");
-        found.extend([
+        differences.extend([
             hint(of("device", &|r| r.device.name.clone())),
             hint(of("backend", &|r| r.device.backend.to_string())),
             hint(of("driver", &|r| r.device.driver.clone())),
         ]);
         // A software adapter is as fast as the machine under it.
         if ours.1.device.software && theirs.1.device.software {
-            let cpu = |r: &Record| r.host.cpu.clone().unwrap_or_else(|| "unknown".into());
-            found.push(hint(of("processor", &cpu)));
+            differences.push(hint(of("processor", &processor)));
         }
     }
-    found.into_iter().flatten().collect()
+    differences.into_iter().flatten().collect()
+}
+
+fn processor(record: &Record) -> String {
+    record.host.cpu.clone().unwrap_or_else(|| "unknown".into())
 }
 
 fn on_off(on: bool) -> String {
@@ -81,17 +84,17 @@ pub fn batches(base: &Side, other: &Side, key: &RunKey) -> Option<String> {
 
 /// Differences between runs of the same key, and whatever makes one of them no measurement.
 pub(super) fn runs(ours: (&Side, &[&Run]), theirs: (&Side, &[&Run]), key: &RunKey) -> Vec<String> {
-    let mut found = Vec::new();
+    let mut differences = Vec::new();
     let first = ours.1[0];
     for (side, runs) in [ours, theirs] {
         for run in runs {
             let called = &side.name;
             let why = run.why_not_counted();
-            found.extend(why.map(|why| format!("{key}: {why} in {called}")));
-            found.extend(settings(key, (&ours.0.name, first), (called, run)));
+            differences.extend(why.map(|why| format!("{key}: {why} in {called}")));
+            differences.extend(settings(key, (&ours.0.name, first), (called, run)));
         }
     }
-    found
+    differences
 }
 
 /// Differences between two runs' models and samples, and in where their times come from.
@@ -100,34 +103,35 @@ pub fn settings(key: &RunKey, ours: (&str, &Run), theirs: (&str, &Run)) -> Vec<S
         let what = format!("{key}: {what}");
         line(&what, (ours.0, get(ours.1)), (theirs.0, get(theirs.1)))
     };
-    let mut found = vec![of("preset", &|r| r.preset.to_string()), of("data", &|r| r.data.clone())];
+    let mut differences =
+        vec![of("preset", &|r| r.preset.to_string()), of("data", &|r| r.data.clone())];
     if let (Some(a), Some(b)) = (&ours.1.timing, &theirs.1.timing) {
         let what = format!("{key}: clock");
-        found.push(line(&what, (ours.0, a.clock), (theirs.0, b.clock)));
+        differences.push(line(&what, (ours.0, a.clock), (theirs.0, b.clock)));
     }
     let parameters = ours.1.model.keys();
     let more = theirs.1.model.keys().filter(|k| !ours.1.model.contains_key(*k));
     for parameter in parameters.chain(more) {
         let value = |r: &Run| r.model.get(parameter).map_or("absent".into(), ToString::to_string);
-        found.push(of(&format!("model parameter {parameter}"), &value));
+        differences.push(of(&format!("model parameter {parameter}"), &value));
     }
-    found.into_iter().flatten().collect()
+    differences.into_iter().flatten().collect()
 }
 
 /// Differences that are worth saying and no ground to refuse.
 pub(super) fn remarks(base: &Side, others: &[Side]) -> Vec<String> {
     let ours = &base.records[0];
-    let mut found = Vec::new();
+    let mut remarks = Vec::new();
     for other in others {
         let theirs = &other.records[0];
         let of = |what: &str, get: &dyn Fn(&Record) -> String| {
             line(what, (&base.name, get(ours)), (&other.name, get(theirs)))
         };
-        found.extend(of("seed", &|r| r.config.seed.to_string()));
-        found.extend(of("build", &|r| r.tool.profile.to_string()));
+        remarks.extend(of("seed", &|r| r.config.seed.to_string()));
+        remarks.extend(of("build", &|r| r.tool.profile.to_string()));
     }
-    found.extend(std::iter::once(base).chain(others).flat_map(doubts));
-    found
+    remarks.extend(std::iter::once(base).chain(others).flat_map(doubts));
+    remarks
 }
 
 /// What a side's runs doubt of their own times, each kind once.

@@ -156,11 +156,11 @@ pub fn judge(base: &[&[f64]], other: &[&[f64]]) -> Finding {
 /// [`DEVIATIONS`] of the difference of two sides' medians, as a share.
 fn floor(base: &[&[f64]], other: &[&[f64]]) -> f64 {
     let variance = |runs: &[&[f64]]| noise(runs).powi(2) / runs.len() as f64;
-    let found = DEVIATIONS * (variance(base) + variance(other)).sqrt();
+    let measured = DEVIATIONS * (variance(base) + variance(other)).sqrt();
     let least =
         if base.len().min(other.len()) >= REPEATED { LEAST_FLOOR_REPEATED } else { LEAST_FLOOR };
     // `max` would hide a NaN.
-    if found < least { least } else { found }
+    if measured < least { least } else { measured }
 }
 
 /// By how much a run's median differs from that of another run of the same, one standard deviation: the

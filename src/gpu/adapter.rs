@@ -70,6 +70,7 @@ impl AdapterSummary {
     }
 
     fn rank(&self) -> usize {
+        // A software adapter comes after every device of any kind.
         self.kind as usize + 10 * usize::from(self.software)
     }
 }
@@ -129,18 +130,18 @@ fn all(backend: Option<&str>) -> Result<Vec<(AdapterSummary, wgpu::Adapter)>> {
         wgpu::InstanceFlags::default() - wgpu::InstanceFlags::VALIDATION_INDIRECT_CALL;
     let instance = wgpu::Instance::new(descriptor);
     let adapters = host::block_on(instance.enumerate_adapters(backends));
-    let mut found: Vec<_> = adapters
+    let mut computing: Vec<_> = adapters
         .into_iter()
         .filter(|a| {
             a.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
         })
         .map(|a| (AdapterSummary::of(0, &a), a))
         .collect();
-    found.sort_by_key(|(summary, _)| (summary.rank(), summary.name.clone()));
-    for (index, (summary, _)) in found.iter_mut().enumerate() {
+    computing.sort_by_key(|(summary, _)| (summary.rank(), summary.name.clone()));
+    for (index, (summary, _)) in computing.iter_mut().enumerate() {
         summary.index = index;
     }
-    Ok(found)
+    Ok(computing)
 }
 
 /// Summaries of every adapter.
@@ -155,8 +156,8 @@ pub fn list(backend: Option<&str>) -> Result<Vec<AdapterSummary>> {
 ///
 /// # Errors
 /// [`Error::Device`] where nothing or several fit.
-fn pick(found: &[AdapterSummary], selector: &Selector) -> Result<usize> {
-    if found.is_empty() {
+fn pick(adapters: &[AdapterSummary], selector: &Selector) -> Result<usize> {
+    if adapters.is_empty() {
         return Err(Error::Device(match &selector.backend {
             Some(backend) => format!(
                 "no adapter answers on backend {backend}; `fathom list devices` shows what there is"
@@ -168,12 +169,11 @@ fn pick(found: &[AdapterSummary], selector: &Selector) -> Result<usize> {
         return Ok(0);
     };
     let listing = |indices: &[usize]| {
-        let line = |&i: &usize| format!("\n  {i}  {}", found[i]);
-        indices.iter().map(line).collect::<String>()
+        indices.iter().map(|&i| format!("\n  {i}  {}", adapters[i])).collect::<String>()
     };
-    let everything: Vec<usize> = (0..found.len()).collect();
+    let everything: Vec<usize> = (0..adapters.len()).collect();
     if let Ok(index) = wanted.parse::<usize>() {
-        return if index < found.len() {
+        return if index < adapters.len() {
             Ok(index)
         } else {
             Err(Error::Device(format!("no device {index}; there are:{}", listing(&everything))))
@@ -187,9 +187,9 @@ fn pick(found: &[AdapterSummary], selector: &Selector) -> Result<usize> {
         s.name.to_lowercase().contains(&part.to_lowercase())
             && backend.is_none_or(|b| b.eq_ignore_ascii_case(s.backend.name()))
     };
-    let matching: Vec<usize> = (0..found.len()).filter(|&i| fits(&found[i])).collect();
+    let matching: Vec<usize> = (0..adapters.len()).filter(|&i| fits(&adapters[i])).collect();
     match matching[..] {
-        [one] => Ok(one),
+        [index] => Ok(index),
         [] => Err(Error::Device(format!(
             "no device matches '{wanted}'; there are:{}",
             listing(&everything)
@@ -203,10 +203,10 @@ fn pick(found: &[AdapterSummary], selector: &Selector) -> Result<usize> {
 
 /// The adapter a selector names, with its index.
 pub(crate) fn choose(selector: &Selector) -> Result<(usize, wgpu::Adapter)> {
-    let mut found = all(selector.backend.as_deref())?;
-    let summaries: Vec<_> = found.iter().map(|(s, _)| s.clone()).collect();
+    let mut adapters = all(selector.backend.as_deref())?;
+    let summaries: Vec<_> = adapters.iter().map(|(s, _)| s.clone()).collect();
     let index = pick(&summaries, selector)?;
-    Ok((index, found.swap_remove(index).1))
+    Ok((index, adapters.swap_remove(index).1))
 }
 
 #[cfg(test)]
@@ -228,13 +228,13 @@ mod tests {
     }
 
     fn pick_of(wanted: Option<&str>) -> Result<usize> {
-        let found = [
+        let adapters = [
             adapter(0, "RTX 5080", Backend::Vulkan, DeviceKind::Discrete),
             adapter(1, "RTX 5080", Backend::Dx12, DeviceKind::Discrete),
             adapter(2, "llvmpipe", Backend::Vulkan, DeviceKind::Cpu),
         ];
         let device = wanted.map(String::from);
-        pick(&found, &Selector { device, backend: None })
+        pick(&adapters, &Selector { device, backend: None })
     }
 
     #[test]

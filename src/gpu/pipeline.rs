@@ -75,14 +75,15 @@ impl Gpu {
             .lock()
             .map_err(|_| Error::Internal("a pipeline's creation panicked".into()))?;
         let key = (text, dispatch.kernel.entry, access);
-        if let Some(found) = pipelines.made.get(&key) {
-            return Ok(Arc::clone(found));
+        if let Some(pipeline) = pipelines.made.get(&key) {
+            return Ok(Arc::clone(pipeline));
         }
         let start = Instant::now();
-        let made = Arc::new(self.create(&key, &dispatch.kernel.shader, label, pipelines.checks)?);
+        let pipeline =
+            Arc::new(self.create(&key, &dispatch.kernel.shader, label, pipelines.checks)?);
         pipelines.spent += start.elapsed();
-        pipelines.made.insert(key, Arc::clone(&made));
-        Ok(made)
+        pipelines.made.insert(key, Arc::clone(&pipeline));
+        Ok(pipeline)
     }
 
     fn create(

@@ -94,7 +94,7 @@ fn replace_hook(text: &str, name: &str, body: &str) -> Option<String> {
 }
 
 fn replace_declaration(text: &str, name: &str, value: &str) -> Option<String> {
-    let mut found = false;
+    let mut replaces = false;
     let lines = text.lines().map(|line| {
         let declared = line
             .strip_prefix("const ")
@@ -103,14 +103,14 @@ fn replace_declaration(text: &str, name: &str, value: &str) -> Option<String> {
             .filter(|rest| rest.starts_with([' ', ':', '=']));
         match (declared, line.find('='), line.find(';')) {
             (Some(_), Some(equals), Some(semicolon)) => {
-                found = true;
+                replaces = true;
                 format!("{}= {value}{}\n", &line[..equals], &line[semicolon..])
             }
             _ => format!("{line}\n"),
         }
     });
     let replaced: String = lines.collect();
-    found.then_some(replaced)
+    replaces.then_some(replaced)
 }
 
 #[cfg(test)]

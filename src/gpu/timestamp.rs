@@ -34,40 +34,40 @@ impl Stamp {
 
 /// What is wrong with readings of whole submissions: each kind of fault with how many pairs have it.
 pub fn faults(stamps: &[Stamp]) -> Vec<FaultCount> {
-    let mut found = counts(stamps, &[ClockFault::Zero, ClockFault::Reversed, ClockFault::Equal]);
+    let mut faults = counts(stamps, &[ClockFault::Zero, ClockFault::Reversed, ClockFault::Equal]);
     let durations = stamps.iter().filter(|s| s.fault().is_none());
     let shortest = durations.map(|s| s.end - s.start).min();
     // A hundredth of the shortest interval must be resolved, or the figure is rounded by more.
     if shortest.is_some_and(|shortest| is_coarse(stamps, shortest / 100)) {
-        found.push(FaultCount { fault: ClockFault::Coarse, pairs: stamps.len() });
+        faults.push(FaultCount { fault: ClockFault::Coarse, pairs: stamps.len() });
     }
-    found
+    faults
 }
 
 /// What is wrong with readings of steps of `ops` passes each. A pass may be too short for the clock, so
 /// that its stamps are equal, but passes begin in the order in which they were recorded.
 pub fn faults_of_steps(stamps: &[Stamp], ops: usize) -> Vec<FaultCount> {
-    let mut found = counts(stamps, &[ClockFault::Zero, ClockFault::Reversed]);
+    let mut faults = counts(stamps, &[ClockFault::Zero, ClockFault::Reversed]);
     let before = |pair: &[Stamp]| pair[1].fault().is_none() && pair[1].start < pair[0].start;
     let steps = stamps.chunks(ops.max(1));
     let back: usize = steps.map(|step| step.windows(2).filter(|pair| before(pair)).count()).sum();
     if back > 0 {
-        match found.iter_mut().find(|found| found.fault == ClockFault::Reversed) {
+        match faults.iter_mut().find(|count| count.fault == ClockFault::Reversed) {
             Some(known) => known.pairs += back,
-            None => found.push(FaultCount { fault: ClockFault::Reversed, pairs: back }),
+            None => faults.push(FaultCount { fault: ClockFault::Reversed, pairs: back }),
         }
     }
     // One pass may be too short for the clock, all of them are not.
     if !stamps.is_empty() && stamps.iter().all(|s| s.fault() == Some(ClockFault::Equal)) {
-        found.push(FaultCount { fault: ClockFault::Equal, pairs: stamps.len() });
+        faults.push(FaultCount { fault: ClockFault::Equal, pairs: stamps.len() });
     }
     // Of all ops together: a twentieth of the mean must be resolved.
     let seen = stamps.iter().filter(|s| s.end >= s.start);
     let total: u64 = seen.fold(0, |sum, s| sum.saturating_add(s.end - s.start));
     if is_coarse(stamps, total / stamps.len().max(1) as u64 / 20) {
-        found.push(FaultCount { fault: ClockFault::Coarse, pairs: stamps.len() });
+        faults.push(FaultCount { fault: ClockFault::Coarse, pairs: stamps.len() });
     }
-    found
+    faults
 }
 
 fn counts(stamps: &[Stamp], kinds: &[ClockFault]) -> Vec<FaultCount> {
@@ -75,7 +75,7 @@ fn counts(stamps: &[Stamp], kinds: &[ClockFault]) -> Vec<FaultCount> {
         fault,
         pairs: stamps.iter().filter(|s| s.fault() == Some(fault)).count(),
     };
-    kinds.iter().map(count).filter(|found| found.pairs > 0).collect()
+    kinds.iter().map(count).filter(|count| count.pairs > 0).collect()
 }
 
 /// Whether all ticks are multiples of a step above `finest`. Two pairs may be so by chance.
@@ -113,6 +113,7 @@ impl Injected {
                 Self::Reversed => (end, start),
                 Self::Equal => (start, start),
                 Self::Wrapped => {
+                    // 36 bits are the fewest that Vulkan lets a counter have.
                     let wrapped = |tick: u64| tick.wrapping_sub(middle) & ((1 << 36) - 1);
                     (wrapped(start), wrapped(end))
                 }
@@ -175,6 +176,7 @@ impl Timer {
     /// Ends the recording of all pairs.
     pub(crate) fn resolve(&self, encoder: &mut wgpu::CommandEncoder) {
         for (i, set) in self.sets.iter().enumerate() {
+            // A resolve begins at a multiple of 256 bytes: a full set takes 32 KiB.
             let at = i as u64 * u64::from(SET) * 8;
             encoder.resolve_query_set(set, 0..set.count(), &self.resolved, at);
         }

@@ -120,6 +120,14 @@ impl Kind {
     }
 }
 
+/// A chain's functions as the ops that they were before they were merged.
+impl Chain {
+    /// Their kinds, in order.
+    pub fn kinds(&self) -> Vec<Kind> {
+        self.types().into_iter().map(|(name, class)| Kind::new(name, class)).collect()
+    }
+}
+
 /// One tensor that an op makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {

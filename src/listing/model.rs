@@ -6,11 +6,12 @@ use crate::gpu::shader;
 use crate::kernel::Kernel;
 use crate::pass::Schedule;
 use crate::pass::plan::Role;
+use crate::record::RunKey;
 use crate::report::column::Kind::{Bytes, Flops, Grouped};
 use crate::report::column::{Column, count, number, text};
 use crate::report::table::Table;
 use crate::tensor::TensorSpec;
-use crate::terms::{Mode, Preset};
+use crate::terms::Preset;
 
 /// A column of large counts.
 fn grouped(name: &str) -> Column {
@@ -82,8 +83,8 @@ pub fn memory(schedule: &Schedule) -> Table {
     table
 }
 
-/// What `run` would do, a row a cell.
-pub fn plan(cells: &[(&str, Mode, usize, Schedule)], preset: Preset, seconds: f64) -> Table {
+/// What `run` would do, a row a run.
+pub fn plan(runs: &[(RunKey, Schedule)], preset: Preset, seconds: f64) -> Table {
     let mut table = Table::new([
         text("workload"),
         text("mode"),
@@ -96,14 +97,14 @@ pub fn plan(cells: &[(&str, Mode, usize, Schedule)], preset: Preset, seconds: f6
         number("memory", "memory_bytes", Bytes),
         text("time").right(),
     ]);
-    for (workload, mode, batch, schedule) in cells {
+    for (key, schedule) in runs {
         // Warm-up takes up to half of the budget, the profile a fifth.
         let most = seconds * 1.7 + 1.0;
         table.row(fields![
-            *workload,
-            *mode,
+            &key.workload,
+            key.mode,
             preset,
-            *batch,
+            key.batch,
             schedule.parameters(),
             schedule.ops.len(),
             schedule.dispatches(),
@@ -117,7 +118,7 @@ pub fn plan(cells: &[(&str, Mode, usize, Schedule)], preset: Preset, seconds: f6
 
 /// A kernel of a step with its assembled WGSL.
 #[derive(Debug)]
-pub struct Source {
+pub struct KernelText {
     label: String,
     shader: String,
     wgsl: String,
@@ -127,7 +128,7 @@ pub struct Source {
 ///
 /// # Errors
 /// [`Error::Usage`] where there is none; as [`shader::assemble`].
-pub fn sources(schedule: &Schedule, label: &str) -> Result<Vec<Source>> {
+pub fn sources(schedule: &Schedule, label: &str) -> Result<Vec<KernelText>> {
     let mut kernels: Vec<(&str, &Kernel)> = Vec::new();
     for op in schedule.ops.iter().filter(|op| op.label.contains(label)) {
         for dispatch in &op.lowered.dispatches {
@@ -141,17 +142,17 @@ pub fn sources(schedule: &Schedule, label: &str) -> Result<Vec<Source>> {
             "no op's label contains '{label}'; `fathom show ... --program` lists the labels"
         )));
     }
-    let source = |(label, kernel): (&str, &Kernel)| {
-        Ok(Source {
+    let text = |(label, kernel): (&str, &Kernel)| {
+        Ok(KernelText {
             label: label.into(),
             shader: kernel.shader.to_string(),
             wgsl: shader::assemble(kernel)?,
         })
     };
-    kernels.into_iter().map(source).collect()
+    kernels.into_iter().map(text).collect()
 }
 
-impl Source {
+impl KernelText {
     /// The WGSL under its label.
     pub fn text(&self) -> String {
         format!("// {}: shaders/{}.wgsl\n{}\n", self.label, self.shader, self.wgsl)
@@ -159,7 +160,7 @@ impl Source {
 }
 
 /// The same as rows.
-pub fn source_table(sources: &[Source]) -> Table {
+pub fn source_table(sources: &[KernelText]) -> Table {
     let mut table = Table::new([text("label"), text("shader"), text("wgsl")]);
     for source in sources {
         table.row(fields![&source.label, &source.shader, &source.wgsl]);

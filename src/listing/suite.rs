@@ -30,9 +30,9 @@ pub fn workloads() -> Result<Table> {
         text("built-in data"),
         text("real data"),
     ]);
-    for entry in WORKLOADS {
+    for workload in WORKLOADS {
         for preset in Preset::ALL {
-            let model = (entry.configure)(preset, None);
+            let model = (workload.configure)(preset, None);
             let step =
                 |mode| schedule(model.as_ref(), mode, &Caps::portable(), &Options::default());
             let (train, infer) = (step(Mode::Train)?, step(Mode::Infer)?);
@@ -40,13 +40,13 @@ pub fn workloads() -> Result<Table> {
                 [&infer, &train].map(|s| s.cost().flops as f64 / model.batch() as f64);
             // Said once: it holds for both presets.
             let about = if preset == Preset::Full {
-                [entry.about, entry.data.0, entry.data.1]
+                [workload.about, workload.data.0, workload.data.1]
             } else {
                 [""; 3]
             };
             let [model_about, built_in, real] = about;
             table.row(fields![
-                entry.name,
+                workload.name,
                 preset,
                 model.batch(),
                 train.parameters(),

@@ -42,6 +42,7 @@ impl TooLarge<'_> {
 
     /// By bisection: what a step needs grows with its batch.
     fn largest_batch(&self, configure: &Configure<'_>) -> Option<usize> {
+        // The batch that was asked for did not fit: between 0 and it lies the bound.
         let (mut fits, mut fails) = (0, self.batch);
         while fits + 1 < fails {
             let middle = fits.midpoint(fails);
@@ -58,7 +59,7 @@ impl TooLarge<'_> {
     /// Whether the device's limits allow the step and it has the memory.
     fn fits(&self, model: &dyn Workload) -> bool {
         let compiled = schedule(model, self.mode, &self.gpu.caps, self.options);
-        let made = compiled.and_then(|schedule| {
+        let buffers = compiled.and_then(|schedule| {
             schedule.fits(&self.gpu.caps)?;
             schedule.memory.buffers.iter().try_fold(Vec::new(), |mut held, buffer| {
                 held.push(self.gpu.storage("trial", buffer.bytes)?);
@@ -66,8 +67,8 @@ impl TooLarge<'_> {
             })
         });
         // What was held goes back before the next trial.
-        let fits = made.is_ok();
-        drop(made);
+        let fits = buffers.is_ok();
+        drop(buffers);
         fits && self.gpu.wait().is_ok()
     }
 }

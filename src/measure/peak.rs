@@ -68,11 +68,13 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceil
         let copy: Arc<dyn Op> = Arc::new(Copy);
         let inputs = [TensorSpec::f32([elements])];
         let variant = Variant::new("copy", [("WIDTH", width), ("STEPS", steps)]);
+        // Four bytes read and four written for each element.
         let rate = rate(gpu, &copy, &inputs, &variant, &budget, 8.0 * elements as f64)?;
         candidates.push((format!("peak/{variant}"), rate));
         best[1] = best[1].max(rate);
         progress((ops::FMA_SHAPES.len() + i + 1) as f64 / (shapes + 1) as f64);
     }
+    // Many launches in one submission, so that its own cost hardly counts.
     let empty = |dispatches| {
         let variant = Variant::new("empty", []);
         let empty: Arc<dyn Op> = Arc::new(Empty { dispatches });

@@ -81,14 +81,14 @@ pub fn profile(
         return Ok(None);
     };
     let mut steps = Steps { ops: vec![Vec::new(); program.schedule.ops.len()], ..Steps::default() };
-    let mut all = Vec::new();
+    let mut stamps_of_steps = Vec::new();
     let start = Instant::now();
     // The first profiled step pays for what the timed steps had warm.
     run(gpu, program, &timer)?;
     loop {
         let stamps = run(gpu, program, &timer)?;
         add(&mut steps, &stamps, gpu.timestamp_period);
-        all.extend(stamps);
+        stamps_of_steps.extend(stamps);
         let spent = start.elapsed().as_secs_f64() / time.as_secs_f64();
         progress(spent.min(1.0));
         let taken = steps.spans.len();
@@ -97,17 +97,18 @@ pub fn profile(
             break;
         }
     }
-    Ok(Some(steps.summarise(faults_of_steps(&all, program.schedule.ops.len()))))
+    Ok(Some(steps.summarise(faults_of_steps(&stamps_of_steps, program.schedule.ops.len()))))
 }
 
 fn run(gpu: &Gpu, program: &Program, timer: &Timer) -> Result<Vec<Stamp>> {
     let mut encoder = gpu.device.create_command_encoder(&Default::default());
-    for (i, entry) in program.schedule.ops.iter().enumerate() {
+    for (i, op) in program.schedule.ops.iter().enumerate() {
+        // A pass an op: timestamps inside a pass are missing on Metal and in browsers.
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-            label: Some(&entry.label),
+            label: Some(&op.label),
             timestamp_writes: Some(timer.writes(i)),
         });
-        program.encode_range(&mut pass, entry.dispatches.clone());
+        program.encode_range(&mut pass, op.dispatches.clone());
     }
     timer.resolve(&mut encoder);
     gpu.queue.submit([encoder.finish()]);
@@ -124,12 +125,13 @@ pub fn one_step(gpu: &Gpu, program: &Program, steps: usize) -> Result<Option<Vec
     let Some(timer) = Timer::new(gpu, program.schedule.ops.len()) else {
         return Ok(None);
     };
+    // As in `profile`, the first step pays for what is cold.
     run(gpu, program, &timer)?;
     let mut taken = Vec::new();
     for _ in 0..steps.max(1) {
         let stamps = run(gpu, program, &timer)?;
-        let found = faults_of_steps(&stamps, stamps.len());
-        if let Some(fault) = found.first() {
+        let faults = faults_of_steps(&stamps, stamps.len());
+        if let Some(fault) = faults.first() {
             return Err(Error::Device(format!("{}: {fault}", gpu.summary)));
         }
         taken.push(places(&stamps, gpu.timestamp_period));
@@ -197,16 +199,19 @@ mod tests {
     fn times_are_kept_where_they_mean_something() {
         let steps =
             || Steps { ops: vec![vec![10.0; 3]], spans: vec![20.0; 3], gaps: vec![10.0; 3] };
-        let found = steps().summarise(vec![]);
-        assert_eq!(found.profile, Some(Profile { steps: 3, span_ns: 20.0, gaps_ns: 10.0 }));
-        assert_eq!((found.ops[0].median, found.doubts), (10.0, vec![Doubt::Gaps { share: 0.5 }]));
+        let profiled = steps().summarise(vec![]);
+        assert_eq!(profiled.profile, Some(Profile { steps: 3, span_ns: 20.0, gaps_ns: 10.0 }));
+        assert_eq!(
+            (profiled.ops[0].median, profiled.doubts),
+            (10.0, vec![Doubt::Gaps { share: 0.5 }])
+        );
         let coarse = vec![FaultCount { fault: ClockFault::Coarse, pairs: 3 }];
-        let found = steps().summarise(coarse.clone());
-        assert_eq!(found.doubts[0], Doubt::RoundedProfile { faults: coarse });
-        assert!(found.profile.is_some());
+        let profiled = steps().summarise(coarse.clone());
+        assert_eq!(profiled.doubts[0], Doubt::RoundedProfile { faults: coarse });
+        assert!(profiled.profile.is_some());
         let reversed = vec![FaultCount { fault: ClockFault::Reversed, pairs: 1 }];
-        let found = steps().summarise(reversed.clone());
-        assert_eq!((found.profile, found.ops), (None, vec![]));
-        assert_eq!(found.doubts, [Doubt::NoProfile { faults: reversed }]);
+        let profiled = steps().summarise(reversed.clone());
+        assert_eq!((profiled.profile, profiled.ops), (None, vec![]));
+        assert_eq!(profiled.doubts, [Doubt::NoProfile { faults: reversed }]);
     }
 }

@@ -77,8 +77,9 @@ fn device(gpu: &Gpu) -> Device {
 /// reads `LP_NUM_THREADS` once, when its device is made. `None` for the driver's own choice (a thread a
 /// core) and for every other adapter.
 fn threads(adapter: &AdapterSummary) -> Option<usize> {
-    let told = std::env::var("LP_NUM_THREADS").ok();
-    told.filter(|_| adapter.software && adapter.name.starts_with("llvmpipe"))
+    let threads = std::env::var("LP_NUM_THREADS").ok();
+    threads
+        .filter(|_| adapter.software && adapter.name.starts_with("llvmpipe"))
         .and_then(|text| text.trim().parse().ok())
 }
 

@@ -77,10 +77,10 @@ pub fn sample(
     let start = Instant::now();
     let mut settled = false;
     while !interrupted() {
-        let one = submit(gpu, program, steps, timer.as_ref())?;
-        walls.push(one.wall);
-        encodes.push(one.encode);
-        if let Some(stamp) = one.stamp {
+        let submission = submit(gpu, program, steps, timer.as_ref())?;
+        walls.push(submission.wall);
+        encodes.push(submission.encode);
+        if let Some(stamp) = submission.stamp {
             stamps.push(stamp);
             let ticks = stamp.end.saturating_sub(stamp.start) as f64;
             spans.push(ticks * gpu.timestamp_period / steps as f64);
@@ -97,9 +97,10 @@ pub fn sample(
     if walls.is_empty() {
         return Err(Error::Interrupted);
     }
-    let found = faults(&stamps);
+    let faults = faults(&stamps);
+    // A span lies within the wall time around it: one that is longer by more than rounding was not measured.
     let believed =
-        timer.is_some() && found.is_empty() && median(&spans) <= PLAUSIBLE * median(&walls);
+        timer.is_some() && faults.is_empty() && median(&spans) <= PLAUSIBLE * median(&walls);
     let step_ns = if believed { spans } else { walls.clone() };
     let timing = Timing {
         clock: if believed { Clock::Timestamps } else { Clock::Wall },
@@ -111,7 +112,7 @@ pub fn sample(
         encode_ns: median(&encodes),
         settled,
     };
-    Ok(Sampled { doubts: doubts(&timing, found, budget), timing })
+    Ok(Sampled { doubts: doubts(&timing, faults, budget), timing })
 }
 
 fn doubts(timing: &Timing, faults: Vec<FaultCount>, budget: &Budget) -> Vec<Doubt> {
@@ -155,6 +156,7 @@ fn submit(gpu: &Gpu, program: &Program, steps: usize, timer: Option<&Timer>) -> 
         timer.resolve(&mut encoder);
     }
     let commands = encoder.finish();
+    // Encoding is the host's share and has a figure of its own; the wall time begins with the submission.
     let encode = per_step(begun.elapsed());
     let submitted = Instant::now();
     gpu.queue.submit([commands]);
@@ -174,6 +176,7 @@ fn warm_up(gpu: &Gpu, program: &Program, budget: &Budget) -> Result<usize> {
     let mut steps = 1;
     let mut before = f64::INFINITY;
     loop {
+        // Without timestamps: here only the length of a submission is chosen.
         let wall = submit(gpu, program, steps, None)?.wall;
         let stable = (wall - before).abs() <= 0.05 * wall;
         before = wall;

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::op::Distribution;
 use crate::pass::{OpInstance, Schedule};
@@ -19,17 +19,33 @@ pub fn verify(gpu: &Gpu, schedule: &Schedule, progress: &dyn Fn(f64)) -> Result<
     let key = |e: &OpInstance| format!("{:?} {:?} {}", e.op, e.inputs, e.variant);
     let distinct: Vec<_> = schedule.ops.iter().filter(|e| seen.insert(key(e))).collect();
     let (mut verdicts, mut reduced_problems) = (Vec::new(), 0);
-    for (i, entry) in distinct.iter().enumerate() {
-        let reduced = entry.problem.reduced_problem();
+    for (i, op) in distinct.iter().enumerate() {
+        let reduced = op.problem.reduced_problem();
         reduced_problems += usize::from(reduced.is_some());
-        let inputs = reduced.unwrap_or_else(|| entry.inputs.clone());
+        let inputs = reduced.unwrap_or_else(|| op.inputs.clone());
         let uniform = [Distribution::Uniform];
-        let checked = check_variant(gpu, &entry.op, &inputs, &entry.variant, &uniform)?;
-        let labelled = |verdict| Verdict { label: entry.label.clone(), ..verdict };
+        let checked = check_variant(gpu, &op.op, &inputs, &op.variant, &uniform)?;
+        let labelled = |verdict| Verdict { label: op.label.clone(), ..verdict };
         verdicts.extend(checked.into_iter().map(labelled));
         progress((i + 1) as f64 / distinct.len() as f64);
     }
     Ok(verified(&verdicts, reduced_problems))
+}
+
+/// Refuses a device whose kernels are wrong.
+///
+/// # Errors
+/// [`Error::Verification`] with `failures`, a line each, where there are any.
+pub fn all_agree(gpu: &Gpu, failures: &[String]) -> Result<()> {
+    if failures.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Verification(format!(
+        "kernels disagree with their references on {}, and were not timed:\n  {}\na newer driver may help, \
+         else please report this",
+        gpu.summary,
+        failures.join("\n  ")
+    )))
 }
 
 /// What a record keeps of one verdict for each distinct problem and variant.
@@ -60,13 +76,13 @@ mod tests {
             error,
             detail: format!("{error} of the bound"),
         };
-        let found = verified(&[verdict("a", 0.5), verdict("b", 0.7)], 1);
-        assert_eq!((found.status, found.passed, found.wrong()), (Status::Passed, 2, None));
-        assert_eq!(found.worst.unwrap().label, "b");
-        let found =
+        let record = verified(&[verdict("a", 0.5), verdict("b", 0.7)], 1);
+        assert_eq!((record.status, record.passed, record.wrong()), (Status::Passed, 2, None));
+        assert_eq!(record.worst.unwrap().label, "b");
+        let record =
             verified(&[verdict("a", 3.0), verdict("b", f64::INFINITY), verdict("c", 0.1)], 0);
-        assert_eq!((found.status, found.checked, found.passed), (Status::Failed, 3, 1));
-        assert_eq!(found.wrong().unwrap().to_string(), "b: inf of the bound");
-        assert_eq!(found.wrong().unwrap().error, None);
+        assert_eq!((record.status, record.checked, record.passed), (Status::Failed, 3, 1));
+        assert_eq!(record.wrong().unwrap().to_string(), "b: inf of the bound");
+        assert_eq!(record.wrong().unwrap().error, None);
     }
 }

@@ -16,8 +16,10 @@ impl Builder {
         let mut gradients: HashMap<ValueId, Tensor<'g>> = HashMap::new();
         let dloss = self.scoped("loss", || self.variable("one", loss.spec(), Init::LossGradient));
         gradients.insert(loss.id, dloss);
+        // Backwards, so that all uses of a value have added to its gradient before its maker asks for it.
         for node in nodes.iter().rev() {
             let dy: Vec<_> = node.outputs.iter().map(|v| gradients.get(v).copied()).collect();
+            // The loss does not depend on the node, or no target lies before it.
             if dy.iter().all(Option::is_none) || !node.inputs.iter().any(|v| wanted[v.0]) {
                 continue;
             }

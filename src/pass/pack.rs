@@ -31,6 +31,7 @@ pub fn pack(graph: Graph) -> Result<Graph> {
         for (i, input) in node.inputs.iter().enumerate() {
             let root = roots[input.0];
             let maker = &graph.nodes[graph.makers[root.0]];
+            // State and inputs have buffers of their own, so their values can only be copied in.
             let computed = matches!(maker.kind, NodeKind::Op { .. });
             if !computed || times[&root] > 1 || maker.inputs.iter().any(inside) {
                 copies.push((at, i));

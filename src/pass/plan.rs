@@ -119,6 +119,7 @@ pub fn plan(graph: &Graph, ops: &[OpInstance], guarded: bool) -> Result<Plan> {
     for (value, root) in roots.iter().enumerate() {
         plan.locations[value] = plan.locations[root.0];
     }
+    // Last, since slots are chosen by the size of their values alone.
     for buffer in 0..plan.buffers.len() {
         plan.buffers[buffer].bytes += plan.guard(buffer);
     }
@@ -182,6 +183,7 @@ fn place_fixed(graph: &Graph, roots: &[ValueId], plan: &mut Plan) {
                 let layout = graph.groups[*group].layout();
                 let buffer = add(plan, Role::Gradients, layout.len as u64 * 4);
                 for (input, (_, first)) in node.inputs.iter().zip(graph.parts(*group)) {
+                    // Gradients are computed where the update reads them: no copy gathers them.
                     plan.locations[roots[input.0].0] = at(buffer, first);
                 }
                 at(buffer, 0)
@@ -190,6 +192,7 @@ fn place_fixed(graph: &Graph, roots: &[ValueId], plan: &mut Plan) {
         };
     }
     for (_, value) in &graph.outputs {
+        // An output that is state or an input has its buffer already.
         let root = roots[value.0].0;
         if plan.locations[root].is_none() {
             plan.locations[root] = at(add(plan, Role::Output, graph.values[root].bytes()), 0);
@@ -244,6 +247,7 @@ fn place_slots(graph: &Graph, roots: &[ValueId], scratch: &[&[TensorSpec]], plan
         }
     };
     for (at, node) in graph.nodes.iter().enumerate() {
+        // What this op is the last to read stays busy: an op must not write over its own inputs.
         busy.retain(|&(last, slot, _)| {
             let over = last < at;
             // In a guarded plan a slot is used once, so that what is left of a value stays poison.

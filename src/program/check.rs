@@ -38,6 +38,7 @@ pub fn compare(label: &str, got: &[Array], wanted: &[Array], tolerance: Toleranc
     for (output, (got, wanted)) in got.iter().zip(wanted).enumerate() {
         let finite = wanted.data.iter().filter(|x| x.is_finite());
         let squares: f64 = finite.clone().map(|x| x * x).sum();
+        // The size of a typical value: sums that cancel to nearly 0 are not held to their own size.
         let rms = (squares / finite.count().max(1) as f64).sqrt();
         for (i, (&g, &w)) in got.data.iter().zip(&wanted.data).enumerate() {
             let same = g == w || (g.is_nan() && w.is_nan());
@@ -110,6 +111,7 @@ impl Program {
         drop(pass);
         gpu.queue.submit([encoder.finish()]);
         let outputs = self.read_values(gpu, &node.outputs)?;
+        // From the inputs that the device had, so that the errors of ops before this one do not add to its own.
         let wanted = op.problem.reference(&inputs.iter().collect::<Vec<_>>());
         let mut verdict = compare(&op.label, &outputs, &wanted, op.problem.tolerance());
         if let Some(place) = self.overrun(gpu, op)? {

@@ -94,8 +94,8 @@ impl State {
     }
 
     fn slot(&self, name: &str) -> Result<&Slot> {
-        let found = self.values.iter().find(|(n, _)| n == name);
-        found.map(|(_, s)| s).ok_or_else(|| Error::Internal(format!("no state named {name}")))
+        let value = self.values.iter().find(|(n, _)| n == name);
+        value.map(|(_, s)| s).ok_or_else(|| Error::Internal(format!("no state named {name}")))
     }
 }
 
@@ -126,8 +126,8 @@ fn slots(name: &str, graph: &Graph) -> Vec<(String, Slot)> {
 
 fn initial(name: &str, slot: &Slot, seed: u64) -> Array {
     // A copy of a network, `target/conv1.weight`, starts like the network.
-    let own = name.rsplit('/').next().unwrap_or(name);
-    let stream = Stream { seed, step: 0, id: stream_id(own) };
+    let variable_name = name.rsplit('/').next().unwrap_or(name);
+    let stream = Stream { seed, step: 0, id: stream_id(variable_name) };
     let n = slot.spec.len();
     let each = |f: &(dyn Fn(usize) -> f64 + Sync)| (0..n).into_par_iter().map(f).collect();
     let data = match &slot.init {

@@ -10,7 +10,6 @@ use super::Record;
 
 /// The user's folder for records: `$FATHOM_RECORDS`, else the system's place for data.
 pub fn folder() -> Option<PathBuf> {
-    let variable = |name: &str| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     let home = || variable("HOME");
     variable("FATHOM_RECORDS").or_else(|| {
         if cfg!(windows) {
@@ -22,6 +21,11 @@ pub fn folder() -> Option<PathBuf> {
             variable("XDG_DATA_HOME").or_else(local).map(|d| d.join("fathom"))
         }
     })
+}
+
+/// A folder that the environment names; an empty name is none.
+fn variable(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// `2026-11-23T07-22-03Z-llvmpipe.json`: by time first, so that names sort as the runs were made.
@@ -80,9 +84,9 @@ fn find_in(word: &str, kept: Option<&Path>) -> Result<Vec<Loaded>> {
     let kept = kept
         .ok_or_else(|| Error::Usage(format!("{word}: no folder of records: set FATHOM_RECORDS")))?;
     let files = files(kept)?;
-    let found = if is_id { by_id(hex, &files) } else { last(word, &files) };
+    let file = if is_id { by_id(hex, &files) } else { last(word, &files) };
     let why = |why| Error::Usage(format!("{word}: {why} in {}", kept.display()));
-    Ok(vec![load(found.map_err(why)?)?])
+    Ok(vec![load(file.map_err(why)?)?])
 }
 
 /// The records of a folder by name, so by time.
@@ -102,8 +106,8 @@ fn last(word: &str, files: &[PathBuf]) -> std::result::Result<PathBuf, String> {
         None => None,
     };
     let back: usize = back.ok_or("expected @last or @last~N, which are looked for")?;
-    let found = files.iter().rev().nth(back);
-    found.cloned().ok_or_else(|| format!("there are only {} records", files.len()))
+    let file = files.iter().rev().nth(back);
+    file.cloned().ok_or_else(|| format!("there are only {} records", files.len()))
 }
 
 fn by_id(hex: &str, files: &[PathBuf]) -> std::result::Result<PathBuf, String> {
@@ -118,9 +122,9 @@ fn by_id(hex: &str, files: &[PathBuf]) -> std::result::Result<PathBuf, String> {
         let id = id.unwrap_or_default();
         id.trim_start_matches("sha256:").starts_with(&hex.to_ascii_lowercase())
     };
-    let found: Vec<_> = files.iter().filter(matches).collect();
-    match found.as_slice() {
-        [one] => Ok((*one).clone()),
+    let matching: Vec<_> = files.iter().filter(matches).collect();
+    match matching.as_slice() {
+        [path] => Ok((*path).clone()),
         [] => Err("no record's id begins so, and no file is called so,".into()),
         several => Err(format!("{} records' ids begin so", several.len())),
     }
@@ -142,13 +146,13 @@ mod tests {
             record.notes = vec![format!("number {i}")];
             paths.push(keep(&record, folder.path()).unwrap());
         }
-        let path = |word: &str| find_in(word, place).map(|found| found[0].path.clone());
+        let path = |word: &str| find_in(word, place).map(|records| records[0].path.clone());
         assert_eq!(path("@last").unwrap(), paths[1]);
         assert_eq!(path("@last~1").unwrap(), paths[0]);
         assert_eq!(path(paths[0].to_str().unwrap()).unwrap(), paths[0]);
-        let all = find_in(folder.path().to_str().unwrap(), None).unwrap();
-        assert_eq!(all.len(), 2);
-        let id = &all[0].record.id;
+        let records = find_in(folder.path().to_str().unwrap(), None).unwrap();
+        assert_eq!(records.len(), 2);
+        let id = &records[0].record.id;
         assert_eq!(path(&id[..15]).unwrap(), paths[0]);
         assert_eq!(path(&id["sha256:".len()..][..8]).unwrap(), paths[0]);
         for (word, code, expected) in [

@@ -34,7 +34,7 @@ pub enum Field {
 /// A row's fields, each from what it shows: words, numbers, or an `Option` of one.
 #[macro_export]
 macro_rules! fields {
-    ($($field:expr),* $(,)?) => { [$($crate::report::table::Field::from($field)),*] };
+    ($($field:expr),* $(,)?) => { [$($crate::report::field::Field::from($field)),*] };
 }
 
 impl Field {

@@ -24,7 +24,7 @@ use device::Device;
 
 /// A record and what it is called: its file's name.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub struct NamedRecord {
     /// `llvmpipe.json`.
     pub name: String,
     /// What it holds.
@@ -68,7 +68,7 @@ struct Page {
 ///
 /// # Errors
 /// [`Error::Internal`] where a record has no form in JSON, or the template is at fault.
-pub fn page(sources: &[Source]) -> Result<String> {
+pub fn page(sources: &[NamedRecord]) -> Result<String> {
     let records: Vec<Record> = sources.iter().map(|s| s.record.clone()).collect();
     let embedded = sources.iter().map(embed).collect::<Result<Vec<_>>>()?;
     let fault = |e: minijinja::Error| Error::Internal(format!("the report's template: {e:#}"));
@@ -100,7 +100,7 @@ fn analyses(records: &[Record]) -> Vec<Answered> {
     answered.filter(|analysis| !analysis.parts.is_empty()).collect()
 }
 
-fn embed(source: &Source) -> Result<Embedded> {
+fn embed(source: &NamedRecord) -> Result<Embedded> {
     let record = &source.record;
     let text = serde_json::to_string_pretty(record)
         .map_err(|e| Error::Internal(format!("a record as JSON: {e}")))?;

@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::analysis::Cell;
+use crate::analysis::RunContext;
 use crate::analysis::similarity::Linkage;
 use crate::error::Result;
 use crate::fields;
@@ -14,7 +14,8 @@ use crate::terms::Mode;
 use super::Format;
 use super::chart::Chart;
 use super::column::{Column, count, text};
-use super::table::{Field, Grid, Table};
+use super::field::Field;
+use super::table::{Grid, Table};
 
 pub mod compare;
 pub mod headline;
@@ -138,8 +139,8 @@ impl Section {
     }
 
     /// Said once of figures by op type in which a fused run has a part.
-    fn note_fusion<'a>(self, cells: impl IntoIterator<Item = &'a Cell>) -> Self {
-        if !cells.into_iter().any(|cell| cell.fused) {
+    fn note_fusion<'a>(self, contexts: impl IntoIterator<Item = &'a RunContext>) -> Self {
+        if !contexts.into_iter().any(|context| context.fused) {
             return self;
         }
         self.note(
@@ -233,15 +234,15 @@ fn with_context(columns: impl IntoIterator<Item = Column>) -> Table {
 }
 
 /// Fields of the columns of [`with_context`].
-fn context(cell: &Cell) -> [Field; 7] {
+fn context_fields(context: &RunContext) -> [Field; 7] {
     fields![
-        &cell.device,
-        cell.threads,
-        &cell.workload,
-        cell.mode,
-        cell.preset,
-        cell.batch,
-        cell.fused
+        &context.device,
+        context.threads,
+        &context.workload,
+        context.mode,
+        context.preset,
+        context.batch,
+        context.fused
     ]
 }
 
@@ -260,24 +261,24 @@ fn overview(columns: impl IntoIterator<Item = Column>) -> Table {
 }
 
 /// `speech train batch 4`.
-fn title(cell: &Cell) -> String {
-    format!("{} {} batch {}", cell.workload, cell.mode, cell.batch)
+fn title(context: &RunContext) -> String {
+    format!("{} {} batch {}", context.workload, context.mode, context.batch)
 }
 
 /// `llvmpipe (vulkan), 2 threads, preset tiny, fused`.
-fn place(cell: &Cell) -> String {
-    let threads = match cell.threads {
+fn place(context: &RunContext) -> String {
+    let threads = match context.threads {
         Some(1) => ", 1 thread".to_string(),
         Some(n) => format!(", {n} threads"),
         None => String::new(),
     };
-    let fused = if cell.fused { "fused" } else { "not fused" };
-    format!("{} ({}){threads}, preset {}, {fused}", cell.device, cell.backend, cell.preset)
+    let fused = if context.fused { "fused" } else { "not fused" };
+    format!("{} ({}){threads}, preset {}, {fused}", context.device, context.backend, context.preset)
 }
 
 /// The places of some runs, each once.
-fn places<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> String {
-    let mut places: Vec<String> = cells.into_iter().map(place).collect();
+fn places<'a>(contexts: impl IntoIterator<Item = &'a RunContext>) -> String {
+    let mut places: Vec<String> = contexts.into_iter().map(place).collect();
     places.dedup();
     places.join("; ")
 }

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 
 use super::Format;
 use super::column::Column;
-pub use super::field::Field;
+use super::field::Field;
 
 /// Rows under typed columns.
 #[derive(Debug, Clone, Default)]

@@ -9,7 +9,7 @@ use crate::terms::{Class, Phase};
 
 /// A step with each op's place in time.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Step {
+pub struct TracedStep {
     /// `speech train batch 32, preset full`.
     pub title: String,
     /// The device, as people call it.
@@ -51,7 +51,7 @@ const PHASES: u32 = 1;
 const OPS: u32 = 2;
 
 /// The JSON text.
-pub fn json(step: &Step) -> String {
+pub fn json(step: &TracedStep) -> String {
     let mut events = vec![
         metadata("process_name", None, &step.device),
         metadata("thread_name", Some(PHASES), "phases"),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     fn trace() -> Value {
-        let text = json(&Step {
+        let text = json(&TracedStep {
             title: "speech train".into(),
             device: "Made-up GPU".into(),
             tool: "fathom".into(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::game::player::Player;
 use crate::game::replay::Replay;
 use crate::game::{ACTIONS, GameInfo};
@@ -44,7 +44,7 @@ pub struct Times {
 #[derive(Debug)]
 pub struct Learner<'a> {
     session: Session<'a>,
-    entry: &'static GameInfo,
+    game: &'static GameInfo,
     batch: usize,
     training: Program,
     acting: Program,
@@ -60,11 +60,11 @@ impl<'a> Learner<'a> {
     /// of one.
     ///
     /// # Errors
-    /// [`Error::Gpu`].
+    /// [`crate::error::Error::Gpu`].
     pub fn new(
         gpu: &'a Gpu,
         [model, one]: [&dyn Workload; 2],
-        entry: &'static GameInfo,
+        game: &'static GameInfo,
         seed: u64,
     ) -> Result<Self> {
         let mut session = Session::new(gpu, seed);
@@ -72,12 +72,13 @@ impl<'a> Learner<'a> {
         let acting = session.compile(one, Mode::Infer, &Options::default())?;
         Ok(Self {
             session,
-            entry,
+            game,
             batch: model.batch(),
             training,
             acting,
-            player: Player::new(entry, seed),
-            replay: Replay::new(entry.pace.memory),
+            player: Player::new(game, seed),
+            replay: Replay::new(game.pace.memory),
+            // A stream of its own, so that exploring does not follow the game's draws.
             rng: Rng::new(seed ^ 0xac7),
             times: Times::default(),
         })
@@ -86,10 +87,11 @@ impl<'a> Learner<'a> {
     /// Plays a step and, when it is time, learns; the loss if it did.
     ///
     /// # Errors
-    /// [`Error::Gpu`] where the device fails, [`Error::Verification`] where the loss is no number.
+    /// [`crate::error::Error::Gpu`] where the device fails, [`crate::error::Error::Verification`] where the loss is no number.
     pub fn step(&mut self) -> Result<Option<f64>> {
-        let pace = self.entry.pace;
+        let pace = self.game.pace;
         let played = self.times.steps as usize;
+        // From 1 down to its least along a line, as in the paper.
         let learned = played.saturating_sub(pace.before) as f64 / pace.exploration as f64;
         let exploration =
             if played < pace.before { 1.0 } else { (1.0 - (1.0 - LEAST) * learned).max(LEAST) };
@@ -128,14 +130,8 @@ impl<'a> Learner<'a> {
         let loss = self.session.output(&self.training, step::LOSS)?.data[0];
         self.times.update += begun.elapsed();
         self.times.updates += 1;
-        if loss.is_finite() {
-            return Ok(loss);
-        }
-        Err(Error::Verification(format!(
-            "the loss is {loss} after {} updates; `fathom verify` finds a kernel that is wrong on this \
-             device, and another --seed tells a bad start from a bad kernel",
-            self.times.updates
-        )))
+        super::check_loss(loss, &format!("after {} updates", self.times.updates))?;
+        Ok(loss)
     }
 
     /// Mean score of some episodes of a game of its own, hardly exploring.
@@ -144,7 +140,7 @@ impl<'a> Learner<'a> {
     /// As [`Learner::step`].
     pub fn judge(&mut self) -> Result<f64> {
         let times = self.times;
-        let mut player = Player::new(self.entry, 0x1061e);
+        let mut player = Player::new(self.game, 0x1061e);
         let mut rng = Rng::new(0x1061e);
         let mut scores = Vec::new();
         let mut steps = 0;
@@ -157,6 +153,7 @@ impl<'a> Learner<'a> {
             };
             scores.extend(player.act(action).finished);
         }
+        // Judging is no part of learning, so its time does not count.
         self.times = times;
         // A player too good to finish one episode is judged by what it has of it.
         if scores.is_empty() {

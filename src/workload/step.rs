@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::error::Result;
 use crate::graph::group::ALIGNMENT;
-use crate::graph::{Builder, CLOCK, Graph, Init, Tensor, ValueId};
+use crate::graph::{Builder, CLOCK, Graph, Init, PARAMETERS, Tensor, ValueId};
 use crate::kernel::Caps;
 use crate::nn::as_rows;
 use crate::op::optimizer::{self, Rule};
@@ -28,7 +28,7 @@ pub const STATE: &[&str] = &["velocity", "m", "v", "mean", "square"];
 ///
 /// # Errors
 /// [`crate::error::Error::Internal`] with the first fault of the model's graph.
-pub fn nodes(model: &dyn Model, mode: Mode, caps: &Caps, recording: bool) -> Result<Graph> {
+pub fn graph(model: &dyn Model, mode: Mode, caps: &Caps, recording: bool) -> Result<Graph> {
     let g = if recording { Builder::recording() } else { Builder::new() };
     let g = g.for_bindings(caps.max_binding);
     // The clock comes first, so that every program has it and advances it. Inference has its own: what it
@@ -57,7 +57,7 @@ fn train<'g>(g: &'g Builder, loss: Tensor<'g>, model: &dyn Model, recording: boo
     let targets: Vec<_> = parameters.iter().copied().chain(rows).collect();
     let mut gradients = g.gradients(loss, &targets);
     let rows = gradients.split_off(parameters.len());
-    let gradient = g.pack("param", &gradients);
+    let gradient = g.pack(PARAMETERS, &gradients);
     if recording {
         g.output(GRADIENTS, gradient);
     }
@@ -70,7 +70,7 @@ fn train<'g>(g: &'g Builder, loss: Tensor<'g>, model: &dyn Model, recording: boo
         }
         None => g.variable("unclipped", TensorSpec::f32([]), Init::Constant(1.0)),
     };
-    let (parameters, layout) = g.flat("param");
+    let (parameters, layout) = g.flat(PARAMETERS);
     let state = |name: &str| g.variable(name, TensorSpec::f32([layout.len]), Init::Constant(0.0));
     let before = [g.clock(), scale, gradient, parameters];
     let states = optimizer.rule.state().iter().map(|name| state(name));

@@ -124,8 +124,8 @@ fn with_threads(args: &RunArgs, threads: usize) -> Result<Record> {
         .arg("--save")
         .arg(&saved);
     let done = command.output().map_err(Error::io("run", "fathom itself"))?;
-    let told = String::from_utf8_lossy(&done.stderr);
-    let why = format!("with {threads} threads: {}", told.trim().trim_start_matches("error: "));
+    let stderr = String::from_utf8_lossy(&done.stderr);
+    let why = format!("with {threads} threads: {}", stderr.trim().trim_start_matches("error: "));
     match done.status.code() {
         Some(0) => Record::load(&saved),
         Some(2) => Err(Error::Usage(why)),

@@ -28,25 +28,25 @@ pub(super) fn execute(args: &TrainArgs, gpu: &Gpu) -> Result<()> {
             args.model.workload
         )));
     }
-    let entry = game::find(source.game.as_deref())?;
+    let game = game::find(source.game.as_deref())?;
     // The game's own pace, unless the command line says otherwise.
-    let pace = ("period".to_string(), entry.pace.period);
+    let pace = ("period".to_string(), game.pace.period);
     let configure = |batch: Option<u32>| {
         let set = std::iter::once(&pace).chain(&args.model.size.set).cloned().collect();
         let size = SizeArgs { batch, set, ..args.model.size.clone() };
         ModelArgs { size, ..args.model.clone() }.configure(Some(gpu))
     };
     let (preset, model) = configure(args.model.size.batch)?;
-    let (_, one) = configure(Some(1))?;
+    let (_, single) = configure(Some(1))?;
     let seed = args.model.seed;
-    let mut learner = Learner::new(gpu, [model.as_ref(), one.as_ref()], entry, seed)?;
+    let mut learner = Learner::new(gpu, [model.as_ref(), single.as_ref()], game, seed)?;
     let note = format!(
         "{} {preset}, batch {}, seed {seed}, on {}\nplays {}: {}",
         args.model.workload,
         model.batch(),
         gpu.summary,
-        entry.name,
-        entry.about
+        game.name,
+        game.about
     );
     output::note(&args.output, &note);
     let mut live = output::Live::new(&args.output, training::plays())?;

@@ -40,8 +40,8 @@ fn counts(factor: f64, runs: usize, make: &dyn Fn(&mut Rng, f64) -> Vec<f64>) ->
     for seed in 0..100 {
         let mut rng = Rng::new(seed);
         let mut side = |factor| -> Vec<Vec<f64>> {
-            let one = |_| make(&mut rng, factor);
-            (0..runs).map(one).collect()
+            let run = |_| make(&mut rng, factor);
+            (0..runs).map(run).collect()
         };
         let (base, other) = (side(1.0), side(factor));
         let base: Vec<&[f64]> = base.iter().map(Vec::as_slice).collect();
@@ -77,9 +77,9 @@ fn five_runs_a_side_find_five_percent_where_one_cannot() {
 #[test]
 fn noise_makes_unsure_and_seldom_wrong() {
     let amplitudes = [0.01, 0.02, 0.05, 0.25];
-    let all = amplitudes.map(|amplitude| both(amplitude, 1));
-    let wrong: usize = all.iter().map(|[same, _]| same[0] + same[1]).sum();
-    assert!(wrong <= 5 * amplitudes.len(), "of 400 that are the same: {all:?}");
-    let opposite: usize = all.iter().map(|[_, planted]| planted[0]).sum();
-    assert!(opposite <= amplitudes.len(), "of 400 slower by 5 %: {all:?}");
+    let counts = amplitudes.map(|amplitude| both(amplitude, 1));
+    let wrong: usize = counts.iter().map(|[same, _]| same[0] + same[1]).sum();
+    assert!(wrong <= 5 * amplitudes.len(), "of 400 that are the same: {counts:?}");
+    let opposite: usize = counts.iter().map(|[_, planted]| planted[0]).sum();
+    assert!(opposite <= amplitudes.len(), "of 400 slower by 5 %: {counts:?}");
 }

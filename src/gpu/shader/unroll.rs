@@ -64,18 +64,18 @@ fn bounds(head: &str, constants: &HashMap<String, u32>) -> Option<(String, u32, 
 
 /// Top-level `const NAME: u32 = ...;` values, in order of declaration.
 fn constants(text: &str) -> HashMap<String, u32> {
-    let mut found = HashMap::new();
+    let mut constants = HashMap::new();
     for line in text.lines().filter_map(|l| l.strip_prefix("const ")) {
         let Some((left, right)) = line.split_once('=') else {
             continue;
         };
         let name = left.split(':').next().unwrap_or(left).trim().to_string();
         let right = right.split(';').next().unwrap_or(right);
-        if let Some(v) = value(right, &found) {
-            found.insert(name, v);
+        if let Some(v) = value(right, &constants) {
+            constants.insert(name, v);
         }
     }
-    found
+    constants
 }
 
 /// The value of sums of products and quotients, left to right; brackets are not needed so far.
@@ -110,14 +110,14 @@ fn substitute(text: &str, name: &str, by: &str) -> String {
     let word = |c: char| c.is_alphanumeric() || c == '_';
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
-    for (found, _) in text.match_indices(name) {
-        let before = text[..found].chars().next_back();
-        let after = text[found + name.len()..].chars().next();
+    for (place, _) in text.match_indices(name) {
+        let before = text[..place].chars().next_back();
+        let after = text[place + name.len()..].chars().next();
         let member = before == Some('.');
-        if found >= at && !before.is_some_and(word) && !after.is_some_and(word) && !member {
-            out.push_str(&text[at..found]);
+        if place >= at && !before.is_some_and(word) && !after.is_some_and(word) && !member {
+            out.push_str(&text[at..place]);
             out.push_str(by);
-            at = found + name.len();
+            at = place + name.len();
         }
     }
     out.push_str(&text[at..]);

@@ -11,7 +11,7 @@ fn a_page_stands_alone_and_holds_its_records() {
         ("vgg", Mode::Train, &[("conv2d", 7.0), ("sum", 1.0)]),
     ]);
     record.device.name = "</script><b>made up</b>".into();
-    let source = Source { name: "a \"b\".json".into(), record: record.clone() };
+    let source = NamedRecord { name: "a \"b\".json".into(), record: record.clone() };
     let page = page(&[source]).unwrap();
     // What a name holds is text, in the page as in the embedded record.
     assert!(!page.contains("<b>made up"), "a name became an element");
@@ -33,11 +33,11 @@ fn a_page_stands_alone_and_holds_its_records() {
 #[test]
 fn every_picture_says_what_it_shows() {
     let record = synthetic::record(&[("speech", Mode::Train, &[("matmul", 5.0)])]);
-    let source = Source { name: "a.json".into(), record };
+    let source = NamedRecord { name: "a.json".into(), record };
     let page = page(&[source]).unwrap();
     let pictures = page.matches("<svg").count();
-    let told = page.matches("role=\"img\" aria-label=\"").count()
+    let described = page.matches("role=\"img\" aria-label=\"").count()
         + page.matches("aria-hidden=\"true\"").count();
-    assert_eq!(pictures, told);
+    assert_eq!(pictures, described);
     assert!(!page.contains("NaN") && !page.contains("inf\""), "a place that is none");
 }

@@ -5,8 +5,9 @@ use crate::compare::{self, Comparison, Row, Side};
 use crate::fields;
 use crate::report::column::Kind::{Digits, Duration, Fixed, Percent, Signed};
 use crate::report::column::{count, number, text};
+use crate::report::field::Field;
 use crate::report::number::percent;
-use crate::report::table::{Field, Table};
+use crate::report::table::Table;
 
 /// A row for each cell and record, with the reasons where they are asked for.
 pub fn verdicts(comparison: &Comparison, others: &[Side], explain: bool) -> Table {

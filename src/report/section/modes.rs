@@ -7,8 +7,9 @@ use crate::report::chart::Chart;
 use crate::report::chart::bars::{Bar, bars};
 use crate::report::column::Kind::{Digits, Duration};
 use crate::report::column::{count, number, text};
+use crate::report::field::Field;
 use crate::report::number::duration_ns;
-use crate::report::table::{Field, Table};
+use crate::report::table::Table;
 
 use super::{Analysis, Options, Sample, Section};
 

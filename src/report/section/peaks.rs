@@ -3,7 +3,8 @@
 use crate::record::Peaks;
 use crate::report::column::Kind::{ByteRate, Digits, Duration, FlopRate, Scientific};
 use crate::report::column::{number, text};
-use crate::report::table::{Field, Table};
+use crate::report::field::Field;
+use crate::report::table::Table;
 
 /// The ceilings, then kernel shapes that were tried, each with its operations or bytes a second.
 pub fn ceilings(peaks: &Peaks, candidates: &[(String, f64)]) -> Table {

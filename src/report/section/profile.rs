@@ -1,17 +1,19 @@
 //! Where time goes: an overview of all runs, then each run's op types, and its ops where they are asked for.
 
-use crate::analysis::profile::{self, Bound, CellProfile, Roofline};
+use crate::analysis::profile::{self, Bound, Roofline, RunProfile};
 use crate::fields;
 use crate::record::{Peaks, Record};
 use crate::report::chart::bars::{Bar, bars, classes};
 use crate::report::chart::{Chart, profile as chart};
 use crate::report::column::Kind::{ByteRate, Bytes, Digits, Duration, FlopRate, Percent};
 use crate::report::column::{Column, count, number, text};
+use crate::report::field::Field;
 use crate::report::number::{byte_rate, digits, duration_ns, flop_rate, percent};
-use crate::report::table::Field;
 use crate::terms::Class;
 
-use super::{Analysis, Options, Sample, Section, context, overview, places, title, with_context};
+use super::{
+    Analysis, Options, Sample, Section, context_fields, overview, places, title, with_context,
+};
 
 /// Where time goes.
 pub const ANALYSIS: Analysis = Analysis {
@@ -30,7 +32,7 @@ const NAMED: usize = 3;
 const LONGEST: usize = 10;
 
 fn sections(records: &[Record], options: &Options) -> Vec<Section> {
-    let profiles: Vec<(&Record, CellProfile)> = records
+    let profiles: Vec<(&Record, RunProfile)> = records
         .iter()
         .flat_map(|record| profile::profile(record).into_iter().map(move |p| (record, p)))
         .collect();
@@ -45,7 +47,7 @@ fn sections(records: &[Record], options: &Options) -> Vec<Section> {
     sections
 }
 
-fn all_runs(profiles: &[(&Record, CellProfile)]) -> Section {
+fn all_runs(profiles: &[(&Record, RunProfile)]) -> Section {
     let head = [count("types"), count("to 90 %").named("to_90")];
     let tail = [
         number("gaps", "gap_share", Percent),
@@ -76,14 +78,15 @@ fn all_runs(profiles: &[(&Record, CellProfile)]) -> Section {
             longest.join(", ")
         ];
         let shares = profile.classes.iter().map(|class| Field::from(class.share));
-        let row = context(&profile.cell).into_iter().chain(head).chain(shares).chain(tail);
+        let row =
+            context_fields(&profile.context).into_iter().chain(head).chain(shares).chain(tail);
         table.row(row);
-        stacks.push((title(&profile.cell), profile.classes.as_slice()));
+        stacks.push((title(&profile.context), profile.classes.as_slice()));
     }
     let names: Vec<_> =
         Class::ALL.iter().map(|class| format!("{class} {}", class.title())).collect();
-    let cells = || profiles.iter().map(|(_, profile)| &profile.cell);
-    let heading = format!("Where time goes: {}", places(cells()));
+    let contexts = || profiles.iter().map(|(_, profile)| &profile.context);
+    let heading = format!("Where time goes: {}", places(contexts()));
     Section::new("profile", heading, table)
         .chart(Chart::new("Share of time by class", classes(&stacks)))
         .note(format!("shares of the ops' time; {}", names.join(", ")))
@@ -91,7 +94,7 @@ fn all_runs(profiles: &[(&Record, CellProfile)]) -> Section {
             "to 90 %: op types that together take nine tenths of it; gaps: share of a profiled step between ops; \
              planned: all buffers; peak: what is alive at the fullest moment, the least any plan needs",
         )
-        .note_fusion(cells())
+        .note_fusion(contexts())
 }
 
 /// The columns of a [`Roofline`].
@@ -121,7 +124,7 @@ fn roofline_fields(roofline: &Roofline) -> [Field; 6] {
     ]
 }
 
-fn types(profile: &CellProfile, peaks: &Peaks) -> Section {
+fn types(profile: &RunProfile, peaks: &Peaks) -> Section {
     let columns = [
         text("type"),
         text("class"),
@@ -142,7 +145,7 @@ fn types(profile: &CellProfile, peaks: &Peaks) -> Section {
             kind.share,
             kind.cumulative
         ];
-        let fields = context(&profile.cell).into_iter().chain(row);
+        let fields = context_fields(&profile.context).into_iter().chain(row);
         table.row(fields.chain(roofline_fields(&kind.roofline)));
     }
     let (roofline, unplaced) = chart::roofline(&profile.ops, peaks);
@@ -150,7 +153,7 @@ fn types(profile: &CellProfile, peaks: &Peaks) -> Section {
         0 => String::new(),
         n => format!("{n} ops without arithmetic, or too short for the clock, have no place here."),
     };
-    Section::new("types", title(&profile.cell), table)
+    Section::new("types", title(&profile.context), table)
         .detail()
         .chart(Chart::new(
             "The longest ops: bars are medians, whiskers hold nine tenths of the steps",
@@ -181,7 +184,7 @@ fn types(profile: &CellProfile, peaks: &Peaks) -> Section {
         ))
 }
 
-fn longest(profile: &CellProfile) -> String {
+fn longest(profile: &RunProfile) -> String {
     let mut ops: Vec<_> = profile.ops.iter().filter(|op| op.middle_ns.is_some()).collect();
     ops.sort_by(|a, b| b.ns.total_cmp(&a.ns));
     let bar = |op: &&profile::OpPlace| Bar {
@@ -195,7 +198,7 @@ fn longest(profile: &CellProfile) -> String {
     bars("The longest ops: median time, and where nine tenths of the steps lie", &chosen)
 }
 
-fn ops(profile: &CellProfile) -> Section {
+fn ops(profile: &RunProfile) -> Section {
     let columns = [
         count("#").page(),
         text("op"),
@@ -220,8 +223,8 @@ fn ops(profile: &CellProfile) -> Section {
             op.middle_ns.map(|ends| ends.1),
             op.share
         ];
-        let fields = context(&profile.cell).into_iter().chain(row);
+        let fields = context_fields(&profile.context).into_iter().chain(row);
         table.row(fields.chain(roofline_fields(&op.roofline)));
     }
-    Section::new("ops", format!("{}, op by op", title(&profile.cell)), table).detail()
+    Section::new("ops", format!("{}, op by op", title(&profile.context)), table).detail()
 }

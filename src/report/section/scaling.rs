@@ -6,10 +6,10 @@ use crate::record::Record;
 use crate::report::chart::{Chart, scaling as chart};
 use crate::report::column::Kind::{Duration, Fixed, Percent, Times};
 use crate::report::column::{number, text};
+use crate::report::field::Field;
 use crate::report::number::duration_ns;
-use crate::report::table::Field;
 
-use super::{Analysis, Options, Sample, Section, context, place, with_context};
+use super::{Analysis, Options, Sample, Section, context_fields, place, with_context};
 
 /// Time against threads and against the batch.
 pub const ANALYSIS: Analysis = Analysis {
@@ -33,7 +33,7 @@ fn sections(records: &[Record], _: &Options) -> Vec<Section> {
             "serial: the share s of Amdahl's law t(n) = t1 (s + (1 - s) / n), by least squares, 0 to 1; error: root \
              mean square of the residuals over the mean time, a dash for two points, which any line meets",
         );
-        sections.push(last.note_fusion(curves.iter().map(|curve| &curve.cell)));
+        sections.push(last.note_fusion(curves.iter().map(|curve| &curve.context)));
     }
     sections
 }
@@ -64,22 +64,23 @@ fn section(curve: &Curve) -> Section {
         let gain = row.ns.first().zip(row.ns.last()).map(|(first, last)| first / last);
         let times = row.ns.iter().map(|&ns| Field::from(ns));
         let tail = fields![row.fit.map(|fit| fit.serial), row.fit.and_then(|fit| fit.error), gain];
-        let fields = context(&curve.cell).into_iter().chain(fields![&row.name, row.class]);
+        let fields =
+            context_fields(&curve.context).into_iter().chain(fields![&row.name, row.class]);
         table.row(fields.chain(times).chain(tail));
     }
-    let mut cell = curve.cell.clone();
+    let mut context = curve.context.clone();
     let fixed = match curve.axis {
-        Axis::Threads => format!(" batch {}", cell.batch),
+        Axis::Threads => format!(" batch {}", context.batch),
         Axis::Batch => String::new(),
     };
     if curve.axis == Axis::Threads {
-        cell.threads = None;
+        context.threads = None;
     }
     let heading = format!(
         "{} {}{fixed}: time of {of} against {what}; {}",
-        cell.workload,
-        cell.mode,
-        place(&cell)
+        context.workload,
+        context.mode,
+        place(&context)
     );
     let first = curve.total.ns.first().copied().unwrap_or(0.0);
     Section::new(key, heading, table)

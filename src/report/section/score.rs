@@ -1,4 +1,4 @@
-//! One number for a device, and the cells it is made of.
+//! One number for a device, and the runs it is made of.
 
 use crate::compare::Side;
 use crate::fields;
@@ -7,7 +7,7 @@ use crate::report::column::{count, number, text};
 use crate::report::table::Table;
 use crate::score::Score;
 
-/// A row for each cell that counts, then the whole where there is one.
+/// A row for each run that counts, then the whole where there is one.
 pub fn scores(scores: &[(&Side, Score)]) -> Table {
     let mut table = Table::new([
         text("record"),
@@ -21,16 +21,16 @@ pub fn scores(scores: &[(&Side, Score)]) -> Table {
     ]);
     for (side, score) in scores {
         let device = &side.records[0].device.name;
-        for cell in &score.cells {
+        for run in &score.runs {
             table.row(fields![
                 &side.name,
                 device,
-                &cell.key.workload,
-                cell.key.mode,
-                cell.key.batch,
-                cell.step_ns,
-                cell.reference_ns,
-                cell.score
+                &run.key.workload,
+                run.key.mode,
+                run.key.batch,
+                run.step_ns,
+                run.reference_ns,
+                run.score
             ]);
         }
         if let Some(overall) = score.overall() {
@@ -47,7 +47,7 @@ pub fn lacking(side: &Side, score: &Score) -> Option<String> {
         format!(
             "{} has {} of {} cells and no score:\n  {}",
             side.name,
-            score.cells.len(),
+            score.runs.len(),
             score.needed,
             score.missing.join("\n  ")
         )

@@ -6,7 +6,8 @@ use crate::record::Record;
 use crate::report::chart::{Chart, dendrogram, distances};
 use crate::report::column::Kind::Fixed;
 use crate::report::column::{count, number, text};
-use crate::report::table::{Field, Table};
+use crate::report::field::Field;
+use crate::report::table::Table;
 use crate::terms::Mode;
 
 use super::{Analysis, Options, Sample, Section, place};
@@ -40,8 +41,8 @@ fn matrix(group: &Similarity, mode: Mode) -> Section {
     });
     let mut table = Table::new(head.into_iter().chain(others));
     for &i in &group.order {
-        let cell = &group.workloads[i];
-        let head = fields![&cell.device, mode, &cell.workload];
+        let context = &group.workloads[i];
+        let head = fields![&context.device, mode, &context.workload];
         let distances = group.order.iter().map(|&j| Field::from(group.distances[i][j]));
         table.row(head.into_iter().chain(distances));
     }

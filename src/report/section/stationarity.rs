@@ -1,12 +1,14 @@
 //! Whether op times stay what they are: an overview of all runs, then each run's ops.
 
-use crate::analysis::stationarity::{self, CellStationarity, RULE, STEPS, Verdict};
+use crate::analysis::stationarity::{self, RULE, RunStationarity, STEPS, Verdict};
 use crate::fields;
 use crate::record::Record;
 use crate::report::column::Kind::{Duration, Percent, SignedPercent};
 use crate::report::column::{count, number, text};
 
-use super::{Analysis, Options, Sample, Section, context, overview, places, title, with_context};
+use super::{
+    Analysis, Options, Sample, Section, context_fields, overview, places, title, with_context,
+};
 
 /// Whether a step is like the next.
 pub const ANALYSIS: Analysis = Analysis {
@@ -30,7 +32,7 @@ fn sections(records: &[Record], options: &Options) -> Vec<Section> {
     std::iter::once(all_runs(&runs)).chain(each).collect()
 }
 
-fn all_runs(runs: &[CellStationarity]) -> Section {
+fn all_runs(runs: &[RunStationarity]) -> Section {
     let mut table = overview([
         count("steps"),
         count("ops"),
@@ -48,9 +50,9 @@ fn all_runs(runs: &[CellStationarity]) -> Section {
             judged.map(|(_, share)| share),
             run.cv
         ];
-        table.row(context(&run.cell).into_iter().chain(row));
+        table.row(context_fields(&run.context).into_iter().chain(row));
     }
-    let heading = format!("Stationarity: {}", places(runs.iter().map(|run| &run.cell)));
+    let heading = format!("Stationarity: {}", places(runs.iter().map(|run| &run.context)));
     let section = Section::new("stationarity", heading, table).note(format!(
         "{RULE}. variation: standard deviation over mean, ops weighted by their time"
     ));
@@ -65,7 +67,7 @@ fn all_runs(runs: &[CellStationarity]) -> Section {
     ))
 }
 
-fn ops(run: &CellStationarity, every: bool) -> Section {
+fn ops(run: &RunStationarity, every: bool) -> Section {
     let mut table = with_context([
         text("op"),
         number("time", "time_ns", Duration),
@@ -85,8 +87,8 @@ fn ops(run: &CellStationarity, every: bool) -> Section {
             Verdict::Unknown => "unknown",
         };
         let row = fields![&op.label, op.ns, op.share, op.cv, op.drift, verdict];
-        table.row(context(&run.cell).into_iter().chain(row));
+        table.row(context_fields(&run.context).into_iter().chain(row));
     }
-    let heading = format!("{}, {} steps", title(&run.cell), run.steps);
+    let heading = format!("{}, {} steps", title(&run.context), run.steps);
     Section::new("stationarity_ops", heading, table).detail()
 }

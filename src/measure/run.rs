@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::host::Instant;
 use crate::pass::{OpInstance, Options};
-use crate::record::{Doubt, Memory, Op, Playing, Run, Status, Verified};
+use crate::record::{Doubt, Memory, Op, Playing, Run, RunKey, Status, Verified};
 use crate::session::Session;
 use crate::terms::{Mode, Preset};
 use crate::workload::{DataSource, Feed, Split, Workload, step};
@@ -15,15 +15,11 @@ use super::profile::profile;
 use super::sample::{Budget, interrupted, sample};
 use super::verify::verify;
 
-/// What is run, and what is done with it.
+/// How runs are measured: the same for every workload, mode and batch.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// The workload's name, for the record.
-    pub workload: &'static str,
     /// The model's size, for the record.
     pub preset: Preset,
-    /// Training or inference.
-    pub mode: Mode,
     /// Fusion and forced variants.
     pub options: Options,
     /// Run each kernel variant against its reference first.
@@ -36,27 +32,35 @@ pub struct Plan {
     pub source: DataSource,
 }
 
-/// Measures a model. `progress` is told the part and how much of it is done.
+/// What a model in a mode is called in a record.
+pub fn key(model: &dyn Workload, mode: Mode) -> RunKey {
+    RunKey { workload: model.info().name.into(), mode, batch: model.batch() }
+}
+
+/// Measures a model in a mode. `progress` is told the part and how much of it is done.
 ///
 /// # Errors
 /// [`Error::Gpu`] where memory runs out or the device fails, [`Error::Data`], [`Error::Interrupted`].
 pub fn measure(
     gpu: &Gpu,
     model: &dyn Workload,
+    mode: Mode,
     plan: &Plan,
     progress: &dyn Fn(&str, f64),
 ) -> Result<Run> {
     progress("building", 0.0);
+    // The device keeps its pipelines: what an earlier run made is not counted again.
     let pipelines_before = gpu.pipelines_made();
     let begun = Instant::now();
     let mut session = Session::new(gpu, plan.source.seed);
-    let program = session.compile(model, plan.mode, &plan.options)?;
+    let program = session.compile(model, mode, &plan.options)?;
     let build = begun.elapsed();
     let after = gpu.pipelines_made();
 
     progress("reading data", 0.0);
     let mut data = model.samples(&plan.source)?;
     let begun = Instant::now();
+    // One batch serves every timed step; what a batch takes to make is a figure of its own.
     let batch = data.batch(Split::Train, 0)?.tensors();
     let data_time = begun.elapsed();
     let begun = Instant::now();
@@ -67,8 +71,8 @@ pub fn measure(
     let cost = program.schedule.cost();
     let memory = &program.schedule.memory;
     let mut run = Run {
-        workload: plan.workload.into(),
-        mode: plan.mode,
+        workload: model.info().name.into(),
+        mode,
         preset: plan.preset,
         batch: model.batch(),
         model: model.config(),
@@ -114,7 +118,7 @@ pub fn measure(
     let sampled = sample(gpu, &program, &plan.budget, &|s| progress("timing", s))?;
     run.timing = Some(sampled.timing);
     run.doubts.extend(sampled.doubts);
-    if let (Some(environment), Mode::Train) = (data.environment(), plan.mode) {
+    if let (Some(environment), Mode::Train) = (data.environment(), mode) {
         progress("choosing actions", 0.0);
         let action = acting(&mut session, model, plan, &batch)?;
         run.playing = Some(Playing {
@@ -123,12 +127,14 @@ pub fn measure(
         });
     }
     let mut diverged = false;
-    if plan.mode == Mode::Train {
+    if mode == Mode::Train {
+        // Only now: reading back between timed steps would drain the queue.
         let loss = session.output(&program, step::LOSS)?.data[0];
         diverged = !loss.is_finite();
         run.loss = loss.is_finite().then_some(loss);
     }
     if plan.profile && !interrupted() {
+        // `listing::model::plan` counts on this fifth where it tells how long a run takes.
         let time = plan.budget.time / 5;
         let report = |s: f64| progress("profiling", s);
         if let Some(profiled) = profile(gpu, &program, time, plan.budget.min_samples, &report)? {
