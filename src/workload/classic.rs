@@ -11,8 +11,11 @@ use crate::terms::Mode;
 use super::curriculum::Curriculum;
 use super::images::{self, Sizes};
 use super::info::{Workload, WorkloadInfo};
-use super::model::{Model, Optimizer};
+use super::model::{Model, Optimizer, config_with};
 use super::samples::{DataSource, Samples};
+
+/// What channels and units are called.
+const UNITS: [&str; 7] = ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"];
 
 /// Such a net with its sizes.
 #[derive(Debug, Clone, Copy)]
@@ -31,23 +34,17 @@ pub(super) struct Classic {
     pub(super) pace: Pace,
 }
 
-impl Classic {
-    const NAMES: [&'static str; 7] = ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"];
-}
-
 impl Model for Classic {
     fn batch(&self) -> usize {
         self.images.batch
     }
 
-    fn config(&self) -> Map<String, Value> {
-        let units = self.channels.into_iter().chain(self.dense);
-        images::config(&self.images, Self::NAMES.into_iter().zip(units))
+    fn sizes(&mut self) -> Vec<(&'static str, &mut usize)> {
+        self.images.with(&UNITS, self.channels.iter_mut().chain(&mut self.dense))
     }
 
-    fn set(&mut self, name: &str, value: usize) -> bool {
-        let units = self.channels.iter_mut().chain(&mut self.dense);
-        images::set(&mut self.images, Self::NAMES.into_iter().zip(units), name, value)
+    fn config(&self) -> Map<String, Value> {
+        config_with(self, [])
     }
 
     fn build<'g>(&self, g: &'g Builder, mode: Mode) -> Option<Tensor<'g>> {
