@@ -115,7 +115,7 @@ impl Workload for Autoenc {
             None => Digits::synthetic(source.seed, split, count),
         };
         Ok(Box::new(Halves {
-            size: self.batch,
+            batch_size: self.batch,
             kind: if source.path.is_some() { "MNIST images" } else { "procedural digits" },
             train: open(Split::Train, SYNTHETIC.0)?,
             test: open(Split::Test, SYNTHETIC.1)?,
@@ -130,8 +130,8 @@ impl Half for Digits {
         self.images().len()
     }
 
-    fn batch(&self, step: u64, size: usize) -> DigitBatch {
-        DigitBatch { pixels: self.pixels(step, size) }
+    fn batch(&self, step: u64, batch_size: usize) -> DigitBatch {
+        DigitBatch { pixels: self.pixels(step, batch_size) }
     }
 }
 

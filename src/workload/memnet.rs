@@ -158,7 +158,7 @@ impl Workload for Memnet {
             Limits { memories: self.memory, words: self.sentence, vocabulary: self.vocabulary };
         let task = (self.task > 0).then_some(self.task);
         let stories = Stories::open(source.path.as_deref(), task, source.seed, limits)?;
-        Ok(Box::new(questions::Questions { size: self.batch, stories: Arc::new(stories) }))
+        Ok(Box::new(questions::Questions { batch_size: self.batch, stories: Arc::new(stories) }))
     }
 
     fn curriculum(&mut self) -> Option<&mut dyn Curriculum> {

@@ -167,7 +167,7 @@ impl Workload for Seq2seq {
             None => Corpus::built_in(&want, GENERATED)?,
         };
         Ok(Box::new(Sentences {
-            size: self.batch,
+            batch_size: self.batch,
             mixed: self.bucket == MIXED,
             seed: source.seed,
             corpus: Arc::new(corpus),

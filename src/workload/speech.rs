@@ -152,7 +152,7 @@ impl Workload for Speech {
             None => data::Speech::synthetic(source.seed, split, count, inventory, limits),
         };
         Ok(Box::new(Halves {
-            size: self.batch,
+            batch_size: self.batch,
             kind: if source.path.is_some() { "TIMIT utterances" } else { "synthetic utterances" },
             train: open(Split::Train, train)?,
             test: open(Split::Test, test)?,
@@ -167,8 +167,8 @@ impl Half for data::Speech {
         self.len()
     }
 
-    fn batch(&self, step: u64, size: usize) -> UtteranceBatch {
-        self.batch(step, size)
+    fn batch(&self, step: u64, batch_size: usize) -> UtteranceBatch {
+        self.batch(step, batch_size)
     }
 }
 
