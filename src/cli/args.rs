@@ -115,11 +115,11 @@ pub struct ModelArgs {
 
 /// A bucket's number; `mixed` is the one behind the last.
 pub(super) fn bucket(text: &str) -> std::result::Result<usize, String> {
-    let buckets = crate::data::translation::BUCKETS.len();
+    let buckets = workload::WORKLOADS.iter().map(|info| info.buckets).max().unwrap_or(0);
     match text.parse::<usize>() {
         _ if text == "mixed" => Ok(buckets),
         Ok(bucket) if bucket < buckets => Ok(bucket),
-        _ => Err(format!("expected a bucket from 0 to {}, or mixed", buckets - 1)),
+        _ => Err(format!("expected a bucket from 0 to {}, or mixed", buckets.saturating_sub(1))),
     }
 }
 

@@ -120,8 +120,7 @@ fn configure(
     preset: Preset,
     batch: Option<usize>,
 ) -> Result<Box<dyn Workload>> {
-    let has_buckets = (workload.configure)(preset, batch).config().contains_key("bucket");
-    let bucket = args.bucket.filter(|_| has_buckets);
+    let bucket = args.bucket.filter(|_| workload.buckets > 0);
     let model = super::configure(workload, preset, batch, &super::with_bucket(&args.set, bucket))?;
     if !model.buckets().is_empty() {
         return Err(Error::Usage(

@@ -152,9 +152,10 @@ mod tests {
     #[test]
     fn ink_as_in_mnist() {
         let digits = train(2000);
-        let all = digits.images().as_flattened();
+        let pixels = digits.images().as_flattened();
         // MNIST: mean 0.1307, standard deviation 0.3081.
-        let mean = all.iter().map(|&ink| f64::from(ink) / 255.0).sum::<f64>() / all.len() as f64;
+        let mean =
+            pixels.iter().map(|&ink| f64::from(ink) / 255.0).sum::<f64>() / pixels.len() as f64;
         assert!((0.10..0.16).contains(&mean), "{mean}");
         assert!(digits.images().iter().all(|image| image.iter().max() > Some(&200)));
         let labels = digits.labels().unwrap();

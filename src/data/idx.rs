@@ -134,14 +134,14 @@ impl<'a> Source<'a> {
         let mut words = words.iter().map(|&word| u32::from_be_bytes(word));
         let magic = words.next();
         if magic.is_some_and(|magic| magic != expected) || bytes.is_empty() {
-            let found = match magic {
+            let content = match magic {
                 None => "empty".to_owned(),
                 Some(IMAGES) => "an IDX file of images".to_owned(),
                 Some(LABELS) => "an IDX file of labels".to_owned(),
                 Some(magic) => format!("magic number {magic:#010x}"),
             };
             let kind = if expected == IMAGES { "images" } else { "labels" };
-            let what = format!("{found}, expected IDX {kind}, which start with {expected:#010x}");
+            let what = format!("{content}, expected IDX {kind}, which start with {expected:#010x}");
             return Err(self.fault("header, byte 0 (magic number)", what));
         }
         if bytes.len() < length {
@@ -162,8 +162,8 @@ impl<'a> Source<'a> {
         let promised = u64::from(count) * size as u64;
         // One byte more than promised shows an over-long file, and makes gzip check its sum.
         let body = self.up_to(promised + 1)?;
-        let found = body.len() as u64;
-        if found == promised {
+        let length = body.len() as u64;
+        if length == promised {
             return Ok(body);
         }
         let unpacked = if self.packed { " when unpacked" } else { "" };
@@ -171,10 +171,10 @@ impl<'a> Source<'a> {
             "the header promises {count} samples of {size} bytes: {} bytes in all{unpacked}",
             start + promised
         );
-        Err(if found < promised {
+        Err(if length < promised {
             let what =
-                format!("ends inside sample {} of {count}; {needs}", found / size as u64 + 1);
-            self.fault(format!("byte {}", start + found), what)
+                format!("ends inside sample {} of {count}; {needs}", length / size as u64 + 1);
+            self.fault(format!("byte {}", start + length), what)
         } else {
             let what = format!("goes on after the last sample; {needs}");
             self.fault(format!("byte {}", start + promised), what)

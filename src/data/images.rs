@@ -96,12 +96,12 @@ pub fn open(want: &Want) -> Result<Images> {
 }
 
 fn stored(path: &Path, want: &Want, skipped: &mut Vec<String>) -> Result<Origin> {
-    let found = if path.is_dir() {
+    let listing = if path.is_dir() {
         folder::list(path, want.skip_bad, skipped)?
     } else {
         archive::list(path)?
     };
-    let classes = found.classes.len();
+    let classes = listing.classes.len();
     if classes > want.classes {
         let what = format!(
             "{classes} classes, but the model has {}: choose --preset full or --set classes={classes}",
@@ -109,8 +109,8 @@ fn stored(path: &Path, want: &Want, skipped: &mut Vec<String>) -> Result<Origin>
         );
         return Err(Error::data(path, "classes", what));
     }
-    let mut test = found.test;
-    let mut train = found.train;
+    let mut test = listing.test;
+    let mut train = listing.train;
     if test.is_empty() {
         // By a hash of the name, so that the split stays when files are added.
         let held_out = |image: &Stored| image.key().is_multiple_of(HELD_OUT as u64);

@@ -86,12 +86,11 @@ impl Speech {
             return Err(Error::Usage("a data set needs at least one utterance".into()));
         }
         let mfcc = Mfcc::default();
-        let made = (0..n).into_par_iter().map(|i| {
+        let utterances = (0..n).into_par_iter().map(|i| {
             let (audio, phones) = Self::render(seed, split, i, inventory, limits);
             utterance(&mfcc, &audio, &phones, limits, Path::new("synthetic"))
         });
-        let utterances = made.collect::<Result<Vec<_>>>()?;
-        Ok(Self { utterances, limits, seed })
+        Ok(Self { utterances: utterances.collect::<Result<_>>()?, limits, seed })
     }
 
     /// One synthetic utterance's audio and phones.
@@ -243,9 +242,9 @@ mod tests {
             }
         }
         for split in [Split::Train, Split::Test] {
-            let made = Speech::synthetic(1, split, 3, Inventory::Small, LIMITS).unwrap();
+            let synthetic = Speech::synthetic(1, split, 3, Inventory::Small, LIMITS).unwrap();
             let read = Speech::open(root.path(), split, 1, LIMITS).unwrap();
-            assert_eq!(made.utterances, read.utterances);
+            assert_eq!(synthetic.utterances, read.utterances);
         }
     }
 

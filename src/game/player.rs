@@ -43,12 +43,12 @@ impl std::fmt::Debug for Player {
 
 impl Player {
     /// Begins an episode.
-    pub fn new(entry: &GameInfo, seed: u64) -> Self {
+    pub fn new(info: &GameInfo, seed: u64) -> Self {
         let screen = vec![0; HEIGHT * WIDTH * 3];
         let mut player = Self {
-            game: (entry.make)(seed),
+            game: (info.make)(seed),
             rng: Rng::new(seed ^ 0x1d1e),
-            idle: entry.pace.idle,
+            idle: info.pace.idle,
             scaler: Scaler::default(),
             screens: [screen.clone(), screen],
             frames: Vec::new(),

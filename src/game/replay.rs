@@ -120,8 +120,8 @@ mod tests {
 
     /// Plays at random and remembers; the states that were shown, and what each action brought.
     fn play(name: &str, steps: usize, capacity: usize) -> (Replay, Vec<Vec<u8>>) {
-        let entry = GAMES.iter().find(|g| g.name == name).unwrap();
-        let mut player = Player::new(entry, 5);
+        let info = GAMES.iter().find(|g| g.name == name).unwrap();
+        let mut player = Player::new(info, 5);
         let (mut replay, mut rng) = (Replay::new(capacity), Rng::new(1));
         let mut shown = Vec::new();
         for _ in 0..steps {

@@ -7,7 +7,7 @@ use crate::op::lrn::Lrn;
 use crate::op::max_pool::MaxPool;
 use crate::terms::Preset;
 
-use super::classic::{Classic, Pace};
+use super::classic::{Classic, Plateau};
 use super::images::{self, Sizes};
 use super::info::WorkloadInfo;
 
@@ -21,6 +21,7 @@ pub const INFO: WorkloadInfo = WorkloadInfo {
     plays: false,
     shows: false,
     scales: false,
+    buckets: 0,
     configure: |preset, batch| Box::new(alexnet(preset, batch)),
 };
 
@@ -36,7 +37,7 @@ fn alexnet(preset: Preset, batch: Option<usize>) -> Classic {
         Preset::Full => (Sizes::full(64, batch), [96, 256, 384, 384, 256], [4096, 4096]),
         Preset::Tiny => (Sizes::tiny(64, batch), [12, 32, 48, 48, 32], [64, 64]),
     };
-    Classic { info: &INFO, stages, images, channels, dense, pace: Pace::default() }
+    Classic { info: &INFO, stages, images, channels, dense, plateau: Plateau::default() }
 }
 
 /// The convolutions (section 3.5).

@@ -1,6 +1,6 @@
 //! autoenc: a variational autoencoder on handwritten digits (Kingma & Welling 2014).
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::data::Split;
 use crate::data::digits::Digits;
@@ -12,7 +12,7 @@ use crate::tensor::{DType, HostTensor};
 use crate::terms::{Mode, Preset};
 
 use super::info::{Workload, WorkloadInfo};
-use super::model::{Model, Optimizer, object};
+use super::model::{Model, Optimizer, config_with, fields};
 use super::samples::{Batch, DataSource, Feed, Half, Halves, Samples};
 use super::score::{Metric, Outputs, Ratio, Score};
 
@@ -32,6 +32,7 @@ pub const INFO: WorkloadInfo = WorkloadInfo {
     plays: false,
     shows: false,
     scales: false,
+    buckets: 0,
     configure: |preset, batch| Box::new(Autoenc::new(preset, batch)),
 };
 
@@ -62,17 +63,12 @@ impl Model for Autoenc {
         self.batch
     }
 
-    fn config(&self) -> Map<String, Value> {
-        object(json!({ "pixels": PIXELS, "hidden": self.hidden, "latent": self.latent }))
+    fn sizes(&mut self) -> Vec<(&'static str, &mut usize)> {
+        fields!(self: hidden, latent)
     }
 
-    fn set(&mut self, name: &str, value: usize) -> bool {
-        match name {
-            "hidden" => self.hidden = value,
-            "latent" => self.latent = value,
-            _ => return false,
-        }
-        true
+    fn config(&self) -> Map<String, Value> {
+        config_with(self, [("pixels", PIXELS.into())])
     }
 
     fn build<'g>(&self, g: &'g Builder, mode: Mode) -> Option<Tensor<'g>> {
@@ -119,7 +115,7 @@ impl Workload for Autoenc {
             None => Digits::synthetic(source.seed, split, count),
         };
         Ok(Box::new(Halves {
-            size: self.batch,
+            batch_size: self.batch,
             kind: if source.path.is_some() { "MNIST images" } else { "procedural digits" },
             train: open(Split::Train, SYNTHETIC.0)?,
             test: open(Split::Test, SYNTHETIC.1)?,
@@ -134,8 +130,8 @@ impl Half for Digits {
         self.images().len()
     }
 
-    fn batch(&self, step: u64, size: usize) -> DigitBatch {
-        DigitBatch { pixels: self.pixels(step, size) }
+    fn batch(&self, step: u64, batch_size: usize) -> DigitBatch {
+        DigitBatch { pixels: self.pixels(step, batch_size) }
     }
 }
 

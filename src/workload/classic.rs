@@ -11,8 +11,11 @@ use crate::terms::Mode;
 use super::curriculum::Curriculum;
 use super::images::{self, Sizes};
 use super::info::{Workload, WorkloadInfo};
-use super::model::{Model, Optimizer};
+use super::model::{Model, Optimizer, config_with};
 use super::samples::{DataSource, Samples};
+
+/// What channels and units are called.
+const UNITS: [&str; 7] = ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"];
 
 /// Such a net with its sizes.
 #[derive(Debug, Clone, Copy)]
@@ -28,11 +31,7 @@ pub(super) struct Classic {
     /// Units of fc6 and fc7.
     pub(super) dense: [usize; 2],
     /// How training goes.
-    pub(super) pace: Pace,
-}
-
-impl Classic {
-    const NAMES: [&'static str; 7] = ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"];
+    pub(super) plateau: Plateau,
 }
 
 impl Model for Classic {
@@ -40,14 +39,12 @@ impl Model for Classic {
         self.images.batch
     }
 
-    fn config(&self) -> Map<String, Value> {
-        let units = self.channels.into_iter().chain(self.dense);
-        images::config(&self.images, Self::NAMES.into_iter().zip(units))
+    fn sizes(&mut self) -> Vec<(&'static str, &mut usize)> {
+        self.images.with(&UNITS, self.channels.iter_mut().chain(&mut self.dense))
     }
 
-    fn set(&mut self, name: &str, value: usize) -> bool {
-        let units = self.channels.iter_mut().chain(&mut self.dense);
-        images::set(&mut self.images, Self::NAMES.into_iter().zip(units), name, value)
+    fn config(&self) -> Map<String, Value> {
+        config_with(self, [])
     }
 
     fn build<'g>(&self, g: &'g Builder, mode: Mode) -> Option<Tensor<'g>> {
@@ -63,7 +60,7 @@ impl Model for Classic {
     /// The optimiser that both papers publish.
     fn optimizer(&self) -> Optimizer {
         Optimizer::new(Rule::Momentum {
-            rate: 0.01 * 0.1f32.powi(self.pace.drops),
+            rate: 0.01 * 0.1f32.powi(self.plateau.drops),
             momentum: 0.9,
             decay: 5e-4,
         })
@@ -80,36 +77,36 @@ impl Workload for Classic {
     }
 
     fn curriculum(&mut self) -> Option<&mut dyn Curriculum> {
-        Some(&mut self.pace)
+        Some(&mut self.plateau)
     }
 }
 
 /// A rate that is divided by ten when the held-out error stops falling (Krizhevsky 2012, section 5; Simonyan
 /// & Zisserman 2014, section 3.1): after four epochs without a new lowest, three times at most.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Pace {
+pub(super) struct Plateau {
     drops: i32,
     lowest: f64,
-    without: u32,
+    stale: u32,
 }
 
-impl Default for Pace {
+impl Default for Plateau {
     fn default() -> Self {
-        Self { drops: 0, lowest: f64::INFINITY, without: 0 }
+        Self { drops: 0, lowest: f64::INFINITY, stale: 0 }
     }
 }
 
-impl Curriculum for Pace {
+impl Curriculum for Plateau {
     fn follow(&mut self, epoch: u64, error: f64) -> Option<String> {
         if error < self.lowest {
-            (self.lowest, self.without) = (error, 0);
+            (self.lowest, self.stale) = (error, 0);
             return None;
         }
-        self.without += 1;
-        if self.without < 4 || self.drops == 3 {
+        self.stale += 1;
+        if self.stale < 4 || self.drops == 3 {
             return None;
         }
-        (self.drops, self.without) = (self.drops + 1, 0);
+        (self.drops, self.stale) = (self.drops + 1, 0);
         Some(format!("epoch {epoch}: rate divided by ten"))
     }
 }

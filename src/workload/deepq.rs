@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::data::Split;
 use crate::error::Result;
@@ -21,7 +21,7 @@ use crate::tensor::{DType, HostTensor, TensorSpec};
 use crate::terms::{Mode, Preset};
 
 use super::info::{Workload, WorkloadInfo};
-use super::model::{Model, Optimizer, object};
+use super::model::{Model, Optimizer, config_with};
 use super::samples::{Batch, DataSource, Feed, Samples};
 use super::score::{Metric, Outputs, Ratio, Score};
 
@@ -35,6 +35,7 @@ pub const INFO: WorkloadInfo = WorkloadInfo {
     plays: true,
     shows: false,
     scales: true,
+    buckets: 0,
     configure: |preset, batch| Box::new(Deepq::new(preset, batch)),
 };
 
@@ -90,24 +91,13 @@ impl Model for Deepq {
         self.batch
     }
 
-    fn config(&self) -> Map<String, Value> {
-        let [conv1, conv2, conv3] = self.channels;
-        object(json!({
-            "conv1": conv1, "conv2": conv2, "conv3": conv3, "fc4": self.dense,
-            "actions": self.actions, "period": self.period,
-        }))
+    fn sizes(&mut self) -> Vec<(&'static str, &mut usize)> {
+        let Self { channels: [conv1, conv2, conv3], dense: fc4, period, .. } = self;
+        vec![("conv1", conv1), ("conv2", conv2), ("conv3", conv3), ("fc4", fc4), ("period", period)]
     }
 
-    fn set(&mut self, name: &str, value: usize) -> bool {
-        match name {
-            "conv1" => self.channels[0] = value,
-            "conv2" => self.channels[1] = value,
-            "conv3" => self.channels[2] = value,
-            "fc4" => self.dense = value,
-            "period" => self.period = value,
-            _ => return false,
-        }
-        true
+    fn config(&self) -> Map<String, Value> {
+        config_with(self, [("actions", self.actions.into())])
     }
 
     fn build<'g>(&self, g: &'g Builder, mode: Mode) -> Option<Tensor<'g>> {

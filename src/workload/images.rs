@@ -1,7 +1,5 @@
 //! What the models of images share: their input, loss, samples and score.
 
-use serde_json::{Map, Value};
-
 use crate::data::Split;
 use crate::data::images::{self, ImageBatch, Images, Want};
 use crate::error::Result;
@@ -40,32 +38,15 @@ impl Sizes {
     pub(super) fn tiny(size: usize, batch: Option<usize>) -> Self {
         Self { batch: batch.unwrap_or(4), size, classes: 10 }
     }
-}
 
-/// The numbers of a model by name: those of every model of images, then its own.
-pub(super) fn config(
-    sizes: &Sizes,
-    units: impl Iterator<Item = (&'static str, usize)>,
-) -> Map<String, Value> {
-    let shared = [("size", sizes.size), ("classes", sizes.classes)];
-    let numbers = shared.into_iter().chain(units);
-    numbers.map(|(name, value)| (name.to_string(), value.into())).collect()
-}
-
-/// Sets one of them.
-pub(super) fn set<'a>(
-    sizes: &'a mut Sizes,
-    units: impl Iterator<Item = (&'static str, &'a mut usize)>,
-    name: &str,
-    value: usize,
-) -> bool {
-    let shared = [("size", &mut sizes.size), ("classes", &mut sizes.classes)];
-    match shared.into_iter().chain(units).find(|(known, _)| *known == name) {
-        Some((_, number)) => {
-            *number = value;
-            true
-        }
-        None => false,
+    /// Those that can be set, then the model's `units` under their `names`.
+    pub(super) fn with<'a>(
+        &'a mut self,
+        names: &[&'static str],
+        units: impl IntoIterator<Item = &'a mut usize>,
+    ) -> Vec<(&'static str, &'a mut usize)> {
+        let shared = [("size", &mut self.size), ("classes", &mut self.classes)];
+        shared.into_iter().chain(names.iter().copied().zip(units)).collect()
     }
 }
 

@@ -47,6 +47,8 @@ pub struct WorkloadInfo {
     pub shows: bool,
     /// Whether `fathom analyze scaling` measures it unless others are named.
     pub scales: bool,
+    /// Lengths of samples that `--bucket` chooses from, each a program of its own; 0 where samples have one.
+    pub buckets: usize,
     /// Settles the sizes: a preset, and perhaps another batch.
     pub configure: fn(Preset, Option<usize>) -> Box<dyn Workload>,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::data::babi::TASKS;
 use crate::data::babi::stories::{Limits, Stories};
@@ -16,7 +16,7 @@ use crate::terms::{Mode, Preset};
 
 use super::curriculum::Curriculum;
 use super::info::{Workload, WorkloadInfo};
-use super::model::{Model, Optimizer, object};
+use super::model::{Model, Optimizer, config_with, fields};
 use super::samples::{DataSource, Samples};
 use super::score::Metric;
 
@@ -41,6 +41,7 @@ pub const INFO: WorkloadInfo = WorkloadInfo {
     plays: false,
     shows: true,
     scales: true,
+    buckets: 0,
     configure: |preset, batch| Box::new(Memnet::new(preset, batch)),
 };
 
@@ -59,8 +60,8 @@ pub struct Memnet {
     pub vocabulary: usize,
     /// The one task, or 0 for all twenty together.
     pub task: usize,
-    /// Hops without softmax.
-    pub linear: bool,
+    /// 1 for hops without softmax, else 0.
+    pub linear: usize,
     halvings: i32,
     /// Loss over the questions kept apart, of each epoch of the linear start.
     start: Vec<f64>,
@@ -80,7 +81,7 @@ impl Memnet {
             dimension,
             vocabulary,
             task,
-            linear: false,
+            linear: 0,
             halvings: 0,
             start: Vec::new(),
         }
@@ -92,29 +93,25 @@ impl Model for Memnet {
         self.batch
     }
 
-    fn config(&self) -> Map<String, Value> {
-        object(json!({
-            "memory": self.memory, "sentence": self.sentence, "dimension": self.dimension,
-            "vocabulary": self.vocabulary, "hops": HOPS, "task": self.task,
-            "linear": usize::from(self.linear),
-        }))
+    fn sizes(&mut self) -> Vec<(&'static str, &mut usize)> {
+        fields!(self: memory, sentence, dimension, vocabulary, task, linear)
     }
 
-    fn set(&mut self, name: &str, value: usize) -> bool {
+    fn config(&self) -> Map<String, Value> {
+        config_with(self, [("hops", HOPS.into())])
+    }
+
+    fn admitted(&self, name: &str, value: usize) -> Option<usize> {
         match name {
-            "memory" => self.memory = value,
-            "sentence" => self.sentence = value,
-            "dimension" => self.dimension = value,
-            "vocabulary" => self.vocabulary = value.max(2),
-            "task" if value <= TASKS => self.task = value,
-            "linear" if value <= 1 => self.linear = value == 1,
-            _ => return false,
+            "vocabulary" => Some(value.max(2)), // none, and a word
+            "task" => (value <= TASKS).then_some(value),
+            "linear" => (value <= 1).then_some(value),
+            _ => Some(value),
         }
-        true
     }
 
     fn build<'g>(&self, g: &'g Builder, mode: Mode) -> Option<Tensor<'g>> {
-        let Self { batch, memory, sentence, dimension, vocabulary, linear, .. } = *self;
+        let Self { batch, memory, sentence, dimension, vocabulary, .. } = *self;
         let story = g.input("story", [batch, memory, sentence], DType::U32);
         let question = g.input("question", [batch, sentence], DType::U32);
 
@@ -129,7 +126,11 @@ impl Model for Memnet {
 
         let tables = Tables { dimension, vocabulary };
         let (memories, u) = story.embedding_bag(question, embeddings, temporal, tables);
-        let answer = u.memory_hops(memories, embeddings, MemoryHops { vocabulary, linear });
+        let answer = u.memory_hops(
+            memories,
+            embeddings,
+            MemoryHops { vocabulary, linear: self.linear == 1 },
+        );
         g.output("logits", answer.logits);
         if mode == Mode::Infer {
             if !g.is_recording() {
@@ -157,7 +158,7 @@ impl Workload for Memnet {
             Limits { memories: self.memory, words: self.sentence, vocabulary: self.vocabulary };
         let task = (self.task > 0).then_some(self.task);
         let stories = Stories::open(source.path.as_deref(), task, source.seed, limits)?;
-        Ok(Box::new(questions::Questions { size: self.batch, stories: Arc::new(stories) }))
+        Ok(Box::new(questions::Questions { batch_size: self.batch, stories: Arc::new(stories) }))
     }
 
     fn curriculum(&mut self) -> Option<&mut dyn Curriculum> {
@@ -169,11 +170,11 @@ impl Curriculum for Memnet {
     /// Linear start: the softmax comes in when the loss over what is kept apart no longer falls. Then the rate
     /// is halved every 25 epochs (section 4.2).
     fn begin(&mut self) {
-        self.linear = true;
+        self.linear = 1;
     }
 
     fn follow(&mut self, epoch: u64, judged: f64) -> Option<String> {
-        if self.linear {
+        if self.linear == 1 {
             self.start.push(judged);
             let [.., before, last] = self.start[..] else {
                 return None;
@@ -181,7 +182,7 @@ impl Curriculum for Memnet {
             if last < before {
                 return None;
             }
-            self.linear = false;
+            self.linear = 0;
             return Some(format!("epoch {epoch}: the hops get their softmax"));
         }
         let since = epoch - self.start.len() as u64;

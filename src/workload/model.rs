@@ -13,11 +13,27 @@ pub trait Model: fmt::Debug {
     /// Samples in a batch.
     fn batch(&self) -> usize;
 
-    /// Every model parameter by name, for records and snapshots.
+    /// The numbers that can be set, by name.
+    fn sizes(&mut self) -> Vec<(&'static str, &mut usize)>;
+
+    /// Every model parameter by name, for records and snapshots: [`Model::sizes`], and what is fixed or follows
+    /// from them.
     fn config(&self) -> Map<String, Value>;
 
-    /// Sets one of the numbers that [`Model::config`] names; false where it has none of that name.
-    fn set(&mut self, name: &str, value: usize) -> bool;
+    /// What a number becomes where `value` is asked for; `None` where it cannot be that.
+    fn admitted(&self, name: &str, value: usize) -> Option<usize> {
+        let _ = name;
+        Some(value)
+    }
+
+    /// Sets one of [`Model::sizes`]; false where there is none of that name that could be `value`.
+    fn set(&mut self, name: &str, value: usize) -> bool {
+        let Some(value) = self.admitted(name, value) else {
+            return false;
+        };
+        let size = self.sizes().into_iter().find(|(known, _)| *known == name);
+        size.map(|(_, size)| *size = value).is_some()
+    }
 
     /// The models that share its parameters and are trained in turn, where its batches are not all of one
     /// shape; none where they are.
@@ -59,10 +75,20 @@ impl Optimizer {
     }
 }
 
-/// A `json!` object as a configuration.
-pub(super) fn object(config: Value) -> Map<String, Value> {
-    match config {
-        Value::Object(config) => config,
-        _ => Map::new(),
-    }
+/// Fields of a model under their own names, for [`Model::sizes`].
+macro_rules! fields {
+    ($model:ident: $($field:ident),*) => {
+        vec![$((stringify!($field), &mut $model.$field)),*]
+    };
+}
+pub(super) use fields;
+
+/// A model's sizes, and the numbers that nobody can set.
+pub(super) fn config_with<const N: usize>(
+    model: &(impl Model + Clone),
+    fixed: [(&str, Value); N],
+) -> Map<String, Value> {
+    let mut model = model.clone(); // a list that lends its numbers out to be set serves to read them
+    let sizes = model.sizes().into_iter().map(|(name, size)| (name, Value::from(*size)));
+    sizes.chain(fixed).map(|(name, value)| (name.to_string(), value)).collect()
 }

@@ -12,7 +12,7 @@ use crate::terms::{Mode, Preset};
 
 use super::images::{self, Sizes};
 use super::info::{Workload, WorkloadInfo};
-use super::model::{Model, Optimizer};
+use super::model::{Model, Optimizer, config_with};
 use super::samples::{DataSource, Samples};
 
 /// Its line in the list.
@@ -25,13 +25,15 @@ pub const INFO: WorkloadInfo = WorkloadInfo {
     plays: false,
     shows: false,
     scales: false,
+    buckets: 0,
     configure: |preset, batch| Box::new(Residual::new(preset, batch)),
 };
 
 /// Blocks of each stage (table 1, 34-layer).
 const BLOCKS: [usize; 4] = [3, 4, 6, 3];
 
-const NAMES: [&str; 4] = ["stage1", "stage2", "stage3", "stage4"];
+/// What their channels are called.
+const STAGES: [&str; 4] = ["stage1", "stage2", "stage3", "stage4"];
 
 /// Sizes of the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,13 +82,12 @@ impl Model for Residual {
         self.images.batch
     }
 
-    fn config(&self) -> Map<String, Value> {
-        images::config(&self.images, NAMES.into_iter().zip(self.widths))
+    fn sizes(&mut self) -> Vec<(&'static str, &mut usize)> {
+        self.images.with(&STAGES, &mut self.widths)
     }
 
-    fn set(&mut self, name: &str, value: usize) -> bool {
-        let widths = NAMES.into_iter().zip(&mut self.widths);
-        images::set(&mut self.images, widths, name, value)
+    fn config(&self) -> Map<String, Value> {
+        config_with(self, [])
     }
 
     fn build<'g>(&self, g: &'g Builder, mode: Mode) -> Option<Tensor<'g>> {

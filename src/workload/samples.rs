@@ -83,15 +83,15 @@ pub(super) trait Half {
     /// Samples in it.
     fn len(&self) -> usize;
 
-    /// Batch `step` of `size` samples; each epoch has an order of its own.
-    fn batch(&self, step: u64, size: usize) -> Self::Batch;
+    /// Batch `step` of `batch_size` samples; each epoch has an order of its own.
+    fn batch(&self, step: u64, batch_size: usize) -> Self::Batch;
 }
 
 /// Two such sets: to learn from, and held out.
 #[derive(Debug)]
 pub(super) struct Halves<S> {
     /// Samples in a batch.
-    pub(super) size: usize,
+    pub(super) batch_size: usize,
     /// What they are.
     pub(super) kind: &'static str,
     pub(super) train: S,
@@ -104,11 +104,11 @@ impl<S: Half> Samples for Halves<S> {
             Split::Train => &self.train,
             Split::Test => &self.test,
         };
-        Ok(Box::new(half.batch(step, self.size)))
+        Ok(Box::new(half.batch(step, self.batch_size)))
     }
 
     fn test_batches(&self) -> u64 {
-        self.test.len().div_ceil(self.size) as u64
+        self.test.len().div_ceil(self.batch_size) as u64
     }
 
     fn describe(&self) -> String {

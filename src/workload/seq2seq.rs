@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::data::translation::{BUCKETS, Corpus, Want};
 use crate::error::Result;
@@ -13,7 +13,7 @@ use crate::tensor::DType;
 use crate::terms::{Mode, Preset};
 
 use super::info::{Workload, WorkloadInfo};
-use super::model::{Model, Optimizer, object};
+use super::model::{Model, Optimizer, config_with, fields};
 use super::samples::{DataSource, Samples};
 use super::score::Metric;
 
@@ -42,6 +42,7 @@ pub const INFO: WorkloadInfo = WorkloadInfo {
     plays: false,
     shows: true,
     scales: true,
+    buckets: MIXED,
     configure: |preset, batch| Box::new(Seq2seq::new(preset, batch)),
 };
 
@@ -92,25 +93,23 @@ impl Model for Seq2seq {
         self.batch
     }
 
-    fn config(&self) -> Map<String, Value> {
-        let (source, target) = self.lengths();
-        object(json!({
-            "bucket": self.bucket, "source": source, "target": target, "hidden": self.hidden,
-            "source_vocabulary": self.source_vocabulary, "target_vocabulary": self.target_vocabulary,
-            "samples": self.samples, "layers": LAYERS,
-        }))
+    fn sizes(&mut self) -> Vec<(&'static str, &mut usize)> {
+        fields!(self: bucket, hidden, source_vocabulary, target_vocabulary, samples)
     }
 
-    fn set(&mut self, name: &str, value: usize) -> bool {
-        match name {
-            "bucket" if value <= MIXED => self.bucket = value,
-            "hidden" if value.is_multiple_of(16) => self.hidden = value,
-            "source_vocabulary" => self.source_vocabulary = value,
-            "target_vocabulary" => self.target_vocabulary = value,
-            "samples" => self.samples = value,
-            _ => return false,
-        }
-        true
+    fn config(&self) -> Map<String, Value> {
+        let (source, target) = self.lengths();
+        let fixed = [("source", source), ("target", target), ("layers", LAYERS)];
+        config_with(self, fixed.map(|(name, number)| (name, number.into())))
+    }
+
+    fn admitted(&self, name: &str, value: usize) -> Option<usize> {
+        let admitted = match name {
+            "bucket" => value <= MIXED,
+            "hidden" => value.is_multiple_of(16),
+            _ => true,
+        };
+        admitted.then_some(value)
     }
 
     fn buckets(&self) -> Vec<Box<dyn Model>> {
@@ -168,7 +167,7 @@ impl Workload for Seq2seq {
             None => Corpus::built_in(&want, GENERATED)?,
         };
         Ok(Box::new(Sentences {
-            size: self.batch,
+            batch_size: self.batch,
             mixed: self.bucket == MIXED,
             seed: source.seed,
             corpus: Arc::new(corpus),

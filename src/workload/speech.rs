@@ -1,6 +1,6 @@
 //! speech: Deep Speech, a recurrent net trained with CTC on TIMIT's phones (Hannun 2014).
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::data::Split;
 use crate::data::speech::decode::{beam_search, edit_distance};
@@ -14,7 +14,7 @@ use crate::tensor::{DType, HostTensor};
 use crate::terms::{Mode, Preset};
 
 use super::info::{Workload, WorkloadInfo};
-use super::model::{Model, Optimizer, object};
+use super::model::{Model, Optimizer, config_with, fields};
 use super::samples::{Batch, DataSource, Feed, Half, Halves, Samples};
 use super::score::{Metric, Outputs, Ratio, Score};
 
@@ -40,6 +40,7 @@ pub const INFO: WorkloadInfo = WorkloadInfo {
     plays: false,
     shows: false,
     scales: false,
+    buckets: 0,
     configure: |preset, batch| Box::new(Speech::new(preset, batch)),
 };
 
@@ -81,23 +82,18 @@ impl Model for Speech {
         self.batch
     }
 
-    fn config(&self) -> Map<String, Value> {
-        object(json!({
-            "hidden": self.hidden, "context": self.context, "features": self.features(),
-            "time": self.time, "labels": self.labels, "classes": CLASSES,
-            "dropout": DROPOUT, "limit": LIMIT,
-        }))
+    fn sizes(&mut self) -> Vec<(&'static str, &mut usize)> {
+        fields!(self: hidden, context, time, labels)
     }
 
-    fn set(&mut self, name: &str, value: usize) -> bool {
-        match name {
-            "hidden" => self.hidden = value,
-            "context" => self.context = value,
-            "time" => self.time = value,
-            "labels" => self.labels = value,
-            _ => return false,
-        }
-        true
+    fn config(&self) -> Map<String, Value> {
+        let fixed = [
+            ("features", self.features().into()),
+            ("classes", CLASSES.into()),
+            ("dropout", DROPOUT.into()),
+            ("limit", LIMIT.into()),
+        ];
+        config_with(self, fixed)
     }
 
     fn build<'g>(&self, g: &'g Builder, mode: Mode) -> Option<Tensor<'g>> {
@@ -156,7 +152,7 @@ impl Workload for Speech {
             None => data::Speech::synthetic(source.seed, split, count, inventory, limits),
         };
         Ok(Box::new(Halves {
-            size: self.batch,
+            batch_size: self.batch,
             kind: if source.path.is_some() { "TIMIT utterances" } else { "synthetic utterances" },
             train: open(Split::Train, train)?,
             test: open(Split::Test, test)?,
@@ -171,8 +167,8 @@ impl Half for data::Speech {
         self.len()
     }
 
-    fn batch(&self, step: u64, size: usize) -> UtteranceBatch {
-        self.batch(step, size)
+    fn batch(&self, step: u64, batch_size: usize) -> UtteranceBatch {
+        self.batch(step, batch_size)
     }
 }
 

@@ -96,7 +96,7 @@ fn touched<'g>(
     recording: bool,
 ) -> Vec<(Tensor<'g>, Touched<'g>)> {
     let mut orders: HashMap<ValueId, Tensor<'g>> = HashMap::new();
-    let each = |(&[table, ids, _], rows): (&[Tensor<'g>; 3], &Tensor<'g>)| {
+    let touch = |(&[table, ids, _], rows): (&[Tensor<'g>; 3], &Tensor<'g>)| {
         let name = g.member_name(table);
         let touched = g.scoped(&name, || {
             let places = ids.spec().len();
@@ -112,7 +112,7 @@ fn touched<'g>(
         }
         (table, touched)
     };
-    lookups.iter().zip(rows).map(each).collect()
+    lookups.iter().zip(rows).map(touch).collect()
 }
 
 /// A tensor as one row, filled up to whole 256 bytes.

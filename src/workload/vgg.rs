@@ -6,7 +6,7 @@ use crate::op::conv2d::Conv;
 use crate::op::max_pool::MaxPool;
 use crate::terms::Preset;
 
-use super::classic::{Classic, Pace};
+use super::classic::{Classic, Plateau};
 use super::images::{self, Sizes};
 use super::info::WorkloadInfo;
 
@@ -20,6 +20,7 @@ pub const INFO: WorkloadInfo = WorkloadInfo {
     plays: false,
     shows: false,
     scales: false,
+    buckets: 0,
     configure: |preset, batch| Box::new(vgg(preset, batch)),
 };
 
@@ -37,7 +38,7 @@ fn vgg(preset: Preset, batch: Option<usize>) -> Classic {
         Preset::Full => (Sizes::full(8, batch), [64, 128, 256, 512, 512], [4096, 4096]),
         Preset::Tiny => (Sizes::tiny(32, batch), [8, 16, 32, 64, 64], [64, 64]),
     };
-    Classic { info: &INFO, stages, images, channels, dense, pace: Pace::default() }
+    Classic { info: &INFO, stages, images, channels, dense, plateau: Plateau::default() }
 }
 
 /// The convolutions (section 2.1).

@@ -167,40 +167,21 @@ pub(super) fn paths(rng: &mut Rng, script: &mut Script) {
     }
     let mut facts = vec![0; links.len()];
     for at in shuffled(rng, links.len()) {
-        let (from, to, direction) = links[at];
-        let name = |room: usize| ROOMS[rooms[room]];
-        facts[at] = if rng.below(2) == 0 {
-            script.say(&format!(
-                "The {} is {} of the {}.",
-                name(to),
-                DIRECTIONS[direction].0,
-                name(from)
-            ))
-        } else {
-            let back = (direction + 2) % 4;
-            script.say(&format!(
-                "The {} is {} of the {}.",
-                name(from),
-                DIRECTIONS[back].0,
-                name(to)
-            ))
-        };
+        // Told from either end.
+        let (from, to, direction) = if rng.below(2) == 0 { links[at] } else { back(links[at]) };
+        let (here, there) = (ROOMS[rooms[from]], ROOMS[rooms[to]]);
+        let direction = DIRECTIONS[direction].0;
+        facts[at] = script.say(&format!("The {there} is {direction} of the {here}."));
     }
-    // Steps out of a room: to which, which way, by which link.
-    let steps = |room: usize| {
-        let out = |(at, &(from, to, direction)): (usize, &(usize, usize, usize))| match room {
-            r if r == from => Some((to, direction, at)),
-            r if r == to => Some((from, (direction + 2) % 4, at)),
-            _ => None,
-        };
-        links.iter().enumerate().filter_map(out).collect::<Vec<_>>()
-    };
+    // Each link can be walked both ways.
+    let walks = links.iter().enumerate().flat_map(|(at, &link)| [(link, at), (back(link), at)]);
+    let walks: Vec<_> = walks.collect();
     let mut ways = Vec::new();
     for start in 0..5 {
-        for (middle, first, a) in steps(start) {
-            for (end, second, b) in steps(middle) {
-                if end != start {
-                    ways.push((start, end, first, second, [a, b]));
+        for ((_, middle, first), a) in walks.iter().filter(|((from, ..), _)| *from == start) {
+            for ((_, end, second), b) in walks.iter().filter(|((from, ..), _)| from == middle) {
+                if *end != start {
+                    ways.push((start, *end, *first, *second, [*a, *b]));
                 }
             }
         }
@@ -210,6 +191,11 @@ pub(super) fn paths(rng: &mut Rng, script: &mut Script) {
         format!("How do you go from the {} to the {}?", ROOMS[rooms[start]], ROOMS[rooms[end]]);
     let answer = format!("{},{}", DIRECTIONS[first].1, DIRECTIONS[second].1);
     script.ask(&question, &answer, &used.map(|link| facts[link]));
+}
+
+/// A link from room to room, seen from its other end.
+fn back((from, to, direction): (usize, usize, usize)) -> (usize, usize, usize) {
+    (to, from, (direction + 2) % 4)
 }
 
 /// Task 20: why people go where they go.

@@ -87,9 +87,9 @@ impl Stories {
             }
             None => {
                 let generate = |split, count| -> Result<Vec<Question>> {
-                    let each =
+                    let by_task =
                         tasks.iter().map(|&task| generated::questions(task, split, seed, count));
-                    Ok(each.collect::<Result<Vec<_>>>()?.concat())
+                    Ok(by_task.collect::<Result<Vec<_>>>()?.concat())
                 };
                 (generate(Split::Train, GENERATED.0)?, generate(Split::Test, GENERATED.1)?)
             }
@@ -221,8 +221,8 @@ impl Stories {
     }
 
     fn id(&self, word: &str) -> u32 {
-        let found = self.words.binary_search_by(|w| w.as_str().cmp(word));
-        found.map_or(0, |at| at as u32 + 1)
+        let place = self.words.binary_search_by(|w| w.as_str().cmp(word));
+        place.map_or(0, |place| place as u32 + 1)
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 
-use super::file::{Found, Stored};
+use super::file::{Listing, Stored};
 
 /// A part of a file as a file.
 struct Section {
@@ -87,12 +87,12 @@ fn members(path: &Path, what: &str, start: u64, len: u64) -> Result<Vec<Member>>
 }
 
 /// Lists the tar of tars `path`; classes are its members' names, sorted.
-pub(super) fn list(path: &Path) -> Result<Found> {
+pub(super) fn list(path: &Path) -> Result<Listing> {
     let len = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
     let mut outer = members(path, "archive", 0, len)?;
     outer.sort_by(|a, b| a.name.cmp(&b.name));
     let file: Arc<PathBuf> = Arc::new(path.to_path_buf());
-    let mut found = Found::default();
+    let mut listing = Listing::default();
     for (label, class) in (0..).zip(&outer) {
         if !class.name.ends_with(".tar") {
             let what = "not a tar: a tar for each class is expected";
@@ -100,14 +100,14 @@ pub(super) fn list(path: &Path) -> Result<Found> {
             return Err(Error::data(path, place, what));
         }
         for image in members(path, &class.name, class.start, class.len)? {
-            found.train.push(Stored {
+            listing.train.push(Stored {
                 file: Arc::clone(&file),
                 part: Some((image.start, image.len)),
                 name: image.name,
                 label,
             });
         }
-        found.classes.push(class.name.trim_end_matches(".tar").to_string());
+        listing.classes.push(class.name.trim_end_matches(".tar").to_string());
     }
-    Ok(found)
+    Ok(listing)
 }

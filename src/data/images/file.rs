@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 
 /// What a set holds.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct Listing {
     /// Names, sorted: a class's label is its place.
     pub(super) classes: Vec<String>,
     /// To learn from; all, where the set has no split of its own.

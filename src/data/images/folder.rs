@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 
-use super::file::{Found, Stored};
+use super::file::{Listing, Stored};
 
 /// Names of the two halves of a set that is split already.
 const TRAIN: &str = "train";
@@ -14,7 +14,7 @@ const TEST: [&str; 3] = ["val", "test", "validation"];
 /// Lists `path`: a folder for each class, or folders `train` and `val` (or `test`) with these in them.
 /// Hidden files are passed over; any other file that is no image ends with an error, or is noted in
 /// `skipped`.
-pub(super) fn list(path: &Path, skip_bad: bool, skipped: &mut Vec<String>) -> Result<Found> {
+pub(super) fn list(path: &Path, skip_bad: bool, skipped: &mut Vec<String>) -> Result<Listing> {
     let train = path.join(TRAIN);
     let test = TEST.map(|name| path.join(name));
     let test = test.iter().find(|p| p.is_dir());
@@ -32,15 +32,15 @@ pub(super) fn list(path: &Path, skip_bad: bool, skipped: &mut Vec<String>) -> Re
         }
         _ => {
             let classes = folders(path)?;
-            let all = images(path, &classes, skip_bad, skipped)?;
-            (classes, all, Vec::new())
+            let train = images(path, &classes, skip_bad, skipped)?;
+            (classes, train, Vec::new())
         }
     };
     if classes.is_empty() || train.is_empty() {
         let what = "no folder with JPEG or PNG files in it: a folder for each class is expected";
         return Err(Error::data(path, "folder", what));
     }
-    Ok(Found { classes, train, test })
+    Ok(Listing { classes, train, test })
 }
 
 /// What a folder holds, sorted, hidden entries left out.

@@ -33,8 +33,8 @@ fn encode(picture: &RgbImage, format: ImageFormat) -> Vec<u8> {
 fn tree() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for class in 0..3 {
-        let own = folder.path().join(format!("class{class}"));
-        std::fs::create_dir(&own).unwrap();
+        let class_folder = folder.path().join(format!("class{class}"));
+        std::fs::create_dir(&class_folder).unwrap();
         for sample in 0..20 {
             let picture = picture(class, sample, 40 + sample as u32, 33);
             let (format, extension) = if sample % 2 == 0 {
@@ -42,7 +42,7 @@ fn tree() -> TempDir {
             } else {
                 (ImageFormat::Png, "png")
             };
-            let file = own.join(format!("{sample}.{extension}"));
+            let file = class_folder.join(format!("{sample}.{extension}"));
             std::fs::write(file, encode(&picture, format)).unwrap();
         }
     }
@@ -64,8 +64,9 @@ fn tar_of(members: &[(String, Vec<u8>)]) -> Vec<u8> {
 /// The same as a tar of tars.
 fn archive(folder: &Path) -> Vec<u8> {
     let classes = (0..3).map(|class| {
-        let own = folder.join(format!("class{class}"));
-        let mut files: Vec<_> = std::fs::read_dir(&own).unwrap().map(|e| e.unwrap()).collect();
+        let class_folder = folder.join(format!("class{class}"));
+        let mut files: Vec<_> =
+            std::fs::read_dir(&class_folder).unwrap().map(|e| e.unwrap()).collect();
         files.sort_by_key(std::fs::DirEntry::file_name);
         let member = |e: &std::fs::DirEntry| {
             let name = e.file_name().to_string_lossy().into_owned();
@@ -102,8 +103,8 @@ fn the_first_ten_classes_differ_in_every_part_and_a_thousand_in_one() {
         seen.sort_unstable();
         assert_eq!(seen, (0..10).collect::<Vec<_>>());
     }
-    let all: std::collections::HashSet<_> = (0..1000).map(draw::parts_of).collect();
-    assert_eq!(all.len(), 1000);
+    let looks: std::collections::HashSet<_> = (0..1000).map(draw::parts_of).collect();
+    assert_eq!(looks.len(), 1000);
 }
 
 #[test]

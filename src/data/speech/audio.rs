@@ -1,12 +1,16 @@
 //! 16-bit PCM at 16 kHz, one channel: from RIFF files and from NIST SPHERE files, told apart by their
 //! first bytes; TIMIT has both under the name .WAV.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use crate::error::{Error, Result};
 
 /// Samples a second.
 pub const RATE: u32 = 16_000;
+
+/// Where errors of such a header are.
+const SPHERE_HEADER: &str = "SPHERE header";
 
 /// Reads the samples of a file.
 ///
@@ -47,66 +51,86 @@ fn riff(path: &Path, bytes: &[u8]) -> Result<Vec<i16>> {
             Error::data(path, place, format!("the file ends: {promised} samples expected"))
         })?);
     }
-    some(path, samples)
+    not_empty(path, samples)
 }
 
-/// NIST SPHERE: a text header of fixed length, then samples.
-fn sphere(path: &Path, bytes: &[u8]) -> Result<Vec<i16>> {
-    let bad = |what: String| Error::data(path, "SPHERE header", what);
-    let lines: Vec<&[u8]> = bytes.splitn(3, |b| *b == b'\n').collect();
-    let size = lines.get(1).and_then(|l| std::str::from_utf8(l).ok()?.trim().parse::<usize>().ok());
-    let header = size.and_then(|size| bytes.get(..size));
-    let (Some(size), Some(header)) = (size, header) else {
-        return Err(bad(format!("cut short or without its length: {} bytes", bytes.len())));
-    };
-    let header = String::from_utf8_lossy(header);
-    let field = |name: &str| {
-        header.lines().take_while(|l| l.trim() != "end_head").find_map(|line| {
+/// The header of a NIST SPHERE file: text of fixed length, a field a line, as `sample_rate -i 16000`.
+struct SphereHeader<'a> {
+    path: &'a Path,
+    /// Bytes before the samples.
+    size: usize,
+    text: Cow<'a, str>,
+}
+
+impl<'a> SphereHeader<'a> {
+    fn read(path: &'a Path, bytes: &'a [u8]) -> Result<Self> {
+        // The second line is the header's length.
+        let line = bytes.split(|byte| *byte == b'\n').nth(1);
+        let size = line.and_then(|line| std::str::from_utf8(line).ok()?.trim().parse().ok());
+        let text = size.and_then(|size: usize| bytes.get(..size));
+        let (Some(size), Some(text)) = (size, text) else {
+            let what = format!("cut short or without its length: {} bytes", bytes.len());
+            return Err(Error::data(path, SPHERE_HEADER, what));
+        };
+        Ok(Self { path, size, text: String::from_utf8_lossy(text) })
+    }
+
+    fn error(&self, what: String) -> Error {
+        Error::data(self.path, SPHERE_HEADER, what)
+    }
+
+    fn field(&self, name: &str) -> Option<&str> {
+        let mut lines = self.text.lines().take_while(|line| line.trim() != "end_head");
+        lines.find_map(|line| {
             let mut words = line.split_whitespace();
-            (words.next() == Some(name)).then(|| words.nth(1).unwrap_or("").to_string())
+            (words.next() == Some(name)).then(|| words.nth(1).unwrap_or(""))
         })
-    };
-    if let Some(coding) = field("sample_coding").filter(|c| c != "pcm") {
-        return Err(bad(format!(
+    }
+
+    fn number(&self, name: &str) -> Result<usize> {
+        let value = self.field(name);
+        let number = value.and_then(|value| value.parse().ok());
+        number.ok_or_else(|| self.error(format!("{name} is {value:?}: a number expected")))
+    }
+}
+
+fn sphere(path: &Path, bytes: &[u8]) -> Result<Vec<i16>> {
+    let header = SphereHeader::read(path, bytes)?;
+    if let Some(coding) = header.field("sample_coding").filter(|coding| *coding != "pcm") {
+        return Err(header.error(format!(
             "sample_coding is '{coding}': a compressed SPHERE file; decompress it first, for example with \
              `sph2pipe -p -f wav`"
         )));
     }
-    let number = |name: &str| -> Result<usize> {
-        let value = field(name);
-        let parsed = value.as_deref().and_then(|v| v.parse().ok());
-        parsed.ok_or_else(|| bad(format!("{name} is {value:?}: a number expected")))
-    };
-    let count = number("sample_count")?;
-    for (name, wanted) in
+    let count = header.number("sample_count")?;
+    for (name, expected) in
         [("channel_count", 1), ("sample_rate", RATE as usize), ("sample_n_bytes", 2)]
     {
         // TIMIT's own headers may leave the channel count out.
-        let found = if field(name).is_none() && wanted == 1 { 1 } else { number(name)? };
-        if found != wanted {
-            return Err(bad(format!("{name} is {found}: {wanted} expected")));
+        let absent = expected == 1 && header.field(name).is_none();
+        let number = if absent { 1 } else { header.number(name)? };
+        if number != expected {
+            return Err(header.error(format!("{name} is {number}: {expected} expected")));
         }
     }
-    let big_endian = match field("sample_byte_format").as_deref() {
-        Some("10") => true,
-        Some("01") | None => false,
+    let sample: fn([u8; 2]) -> i16 = match header.field("sample_byte_format") {
+        Some("10") => i16::from_be_bytes,
+        Some("01") | None => i16::from_le_bytes,
         Some(other) => {
-            return Err(bad(format!("sample_byte_format is '{other}': 01 or 10 expected")));
+            return Err(header.error(format!("sample_byte_format is '{other}': 01 or 10 expected")));
         }
     };
-    let data = &bytes[size..];
+    let data = &bytes[header.size..];
     if data.len() != 2 * count {
         let what =
             format!("{} bytes follow: {} expected for {count} samples", data.len(), 2 * count);
-        return Err(Error::data(path, format!("byte {size}"), what));
+        return Err(Error::data(path, format!("byte {}", header.size), what));
     }
-    let value = |c: &[u8]| {
-        if big_endian { i16::from_be_bytes([c[0], c[1]]) } else { i16::from_le_bytes([c[0], c[1]]) }
-    };
-    some(path, data.chunks_exact(2).map(value).collect())
+    let (pairs, _) = data.as_chunks();
+    not_empty(path, pairs.iter().map(|&pair| sample(pair)).collect())
 }
 
-fn some(path: &Path, samples: Vec<i16>) -> Result<Vec<i16>> {
+fn not_empty(path: &Path, samples: Vec<i16>) -> Result<Vec<i16>> {
     if samples.is_empty() {
         return Err(Error::data(path, "audio", "no samples"));
     }

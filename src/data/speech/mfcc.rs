@@ -60,21 +60,35 @@ impl Default for Mfcc {
     }
 }
 
+/// Hz on the mel scale, on which equal steps sound equally large.
+fn mel(hz: f64) -> f64 {
+    2595.0 * (1.0 + hz / 700.0).log10()
+}
+
+/// The frequency in Hz of a point on the mel scale.
+fn hz(mel: f64) -> f64 {
+    700.0 * (10f64.powf(mel / 2595.0) - 1.0)
+}
+
 /// Triangles, equally wide on the mel scale, from 0 Hz to half the rate.
 fn mel_filters() -> Vec<Vec<(usize, f64)>> {
-    let mel = |hz: f64| 2595.0 * (1.0 + hz / 700.0).log10();
-    let hz = |mel: f64| 700.0 * (10f64.powf(mel / 2595.0) - 1.0);
     let top = mel(f64::from(RATE) / 2.0);
-    let edge = |i: usize| hz(top * i as f64 / (FILTERS + 1) as f64);
-    let filter = |m: usize| {
-        let (low, middle, high) = (edge(m), edge(m + 1), edge(m + 2));
-        let weight = |bin: usize| {
-            let f = bin as f64 * f64::from(RATE) / FFT as f64;
-            ((f - low) / (middle - low)).min((high - f) / (high - middle)).max(0.0)
-        };
-        (0..=FFT / 2).map(|bin| (bin, weight(bin))).filter(|(_, w)| *w > 0.0).collect()
+    let corner = |i: usize| hz(top * i as f64 / (FILTERS + 1) as f64);
+    (0..FILTERS).map(|m| triangle([0, 1, 2].map(|i| corner(m + i)))).collect()
+}
+
+/// The bins within a triangle of these corners in Hz, with their weights.
+fn triangle([low, middle, high]: [f64; 3]) -> Vec<(usize, f64)> {
+    let weight = |bin: usize| {
+        let hz = bin as f64 * f64::from(RATE) / FFT as f64;
+        ((hz - low) / (middle - low)).min((high - hz) / (high - middle)).max(0.0)
     };
-    (0..FILTERS).map(filter).collect()
+    (0..=FFT / 2).map(|bin| (bin, weight(bin))).filter(|(_, w)| *w > 0.0).collect()
+}
+
+/// What of a spectrum's power passes a filter.
+fn energy(filter: &[(usize, f64)], spectrum: &[Complex<f64>]) -> f64 {
+    filter.iter().map(|(bin, weight)| weight * spectrum[*bin].norm_sqr()).sum()
 }
 
 impl Mfcc {
@@ -107,11 +121,9 @@ impl Mfcc {
             buffer[i].re = w * (at(n) - PRE_EMPHASIS * before);
         }
         self.fft.process(&mut buffer);
-        let energy = |filter: &Vec<(usize, f64)>| -> f64 {
-            filter.iter().map(|(bin, w)| w * buffer[*bin].norm_sqr()).sum()
-        };
         // The floor is far below one quantisation step.
-        let logs: Vec<f64> = self.filters.iter().map(|f| energy(f).max(1e-12).ln()).collect();
+        let log = |filter: &Vec<_>| energy(filter, &buffer).max(1e-12).ln();
+        let logs: Vec<f64> = self.filters.iter().map(log).collect();
         self.dct.iter().map(|row| row.iter().zip(&logs).map(|(d, l)| d * l).sum()).collect()
     }
 }
@@ -148,10 +160,7 @@ mod tests {
                 samples.iter().map(|&s| Complex::new(f64::from(s), 0.0)).collect();
             buffer.resize(FFT, Complex::new(0.0, 0.0));
             mfcc.fft.process(&mut buffer);
-            let energy = |f: &Vec<(usize, f64)>| {
-                f.iter().map(|(b, w)| w * buffer[*b].norm_sqr()).sum::<f64>()
-            };
-            let energies: Vec<f64> = mfcc.filters.iter().map(energy).collect();
+            let energies: Vec<f64> = mfcc.filters.iter().map(|f| energy(f, &buffer)).collect();
             let loudest =
                 (0..FILTERS).max_by(|a, b| energies[*a].total_cmp(&energies[*b])).unwrap();
             let weight_at = |f: &Vec<(usize, f64)>| {

@@ -304,12 +304,12 @@ mod tests {
             let longest = Longest { samples: 40_000, phones: 100 };
             let (audio, segments) = utterance(&mut Rng::new(seed), Inventory::Small, longest);
             let features = mfcc.features(&audio);
-            let of = |t: usize| {
+            let rows = features.chunks(COEFFICIENTS).map(<[f32]>::to_vec).zip(0..);
+            let labelled = rows.filter_map(|(row, t)| {
                 let middle = t * HOP + WINDOW / 2;
-                segments.iter().find(|s| s.end > middle).map(|s| s.phone)
-            };
-            let rows = features.chunks(COEFFICIENTS).map(<[f32]>::to_vec).enumerate();
-            rows.filter_map(|(t, f)| Some((of(t)?, f))).collect::<Vec<_>>()
+                Some((segments.iter().find(|s| s.end > middle)?.phone, row))
+            });
+            labelled.collect::<Vec<_>>()
         };
         let mut sums = vec![(0.0f32, vec![0.0f32; COEFFICIENTS]); 61];
         for (phone, row) in (0..60).flat_map(frames) {

@@ -142,10 +142,10 @@ mod tests {
     #[test]
     fn a_tree_is_walked_in_order() {
         let root = tree();
-        let found = sentences(root.path(), Split::Train).unwrap();
-        assert_eq!(found.len(), 9);
-        assert!(found.is_sorted());
-        let (samples, phones) = read(&found[0].0, &found[0].1).unwrap();
+        let files = sentences(root.path(), Split::Train).unwrap();
+        assert_eq!(files.len(), 9);
+        assert!(files.is_sorted());
+        let (samples, phones) = read(&files[0].0, &files[0].1).unwrap();
         assert_eq!((samples.len(), phones.len()), (1000, 1));
     }
 

@@ -98,9 +98,9 @@ impl Lexicon {
             let what = format!("a vocabulary of {size} is too small for the built-in text");
             return Err(Error::Usage(format!("{what}: choose {least} or more")));
         }
-        let room = |size: usize, fixed: usize| size.min(LARGEST + SPECIAL) - others - fixed;
-        let room = room(vocabularies[0], SOURCE.len()).min(room(vocabularies[1], TARGET.len()));
-        let units = room / UNIT;
+        let [source, target] = vocabularies.map(|size| size.min(LARGEST + SPECIAL) - others);
+        let capacity = (source - SOURCE.len()).min(target - TARGET.len());
+        let units = capacity / UNIT;
         // More verbs take an object than do without.
         let intransitive = (2 * units).div_ceil(3);
         let mut maker = Maker::new([&SOURCE, &TARGET]);
@@ -112,8 +112,8 @@ impl Lexicon {
             intransitive: maker.kind(intransitive, [&["et", "en", "ed"], &["u", "un"]]),
             transitive: maker.kind(2 * units - intransitive, [&["et", "en", "ed"], &["u", "un"]]),
             adverbs: maker.kind(units, [&["li"], &["e"]]),
-            // Names also take the room that is left.
-            names: maker.names(3 * units + room % UNIT),
+            // Names also take what is left.
+            names: maker.names(3 * units + capacity % UNIT),
             words: maker.words,
         })
     }
@@ -137,9 +137,9 @@ mod tests {
     fn every_size_is_used_and_all_words_differ() {
         for size in [58, 64, 200, 1000, 40_000, 100_000] {
             let lexicon = Lexicon::new([size, size]).unwrap();
-            let room = size.min(LARGEST + SPECIAL) - SPECIAL;
+            let capacity = size.min(LARGEST + SPECIAL) - SPECIAL;
             for (words, unused) in lexicon.words.iter().zip([TARGET.len() - SOURCE.len(), 0]) {
-                assert_eq!(words.len(), room - unused);
+                assert_eq!(words.len(), capacity - unused);
                 let distinct: HashSet<_> = words.iter().collect();
                 assert_eq!(distinct.len(), words.len());
                 let tokens =

@@ -60,7 +60,7 @@ pub(super) fn find(folder: &Path) -> Result<Files> {
     let held_out = HELD_OUT.iter().find_map(|&name| Some((name, parts.remove(name)?)));
     let test = held_out.map(|(name, part)| {
         let files = names(name, &part);
-        let pair = two(part).filter(|(own, _)| *own == languages);
+        let pair = two(part).filter(|(held_out, _)| *held_out == languages);
         let [first, second] = &languages;
         pair.map(|(_, files)| files).ok_or_else(|| {
             bad(format!(

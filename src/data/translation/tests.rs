@@ -22,7 +22,7 @@ fn generated(vocabulary: usize, buckets: usize, sizes: [usize; 2]) -> Corpus {
     Corpus::built_in(&want(vocabulary, &BUCKETS[..buckets]), sizes).unwrap()
 }
 
-fn all(corpus: &Corpus, split: Split) -> impl Iterator<Item = &Pair> {
+fn pairs_of(corpus: &Corpus, split: Split) -> impl Iterator<Item = &Pair> {
     (0..corpus.buckets().len()).flat_map(move |bucket| corpus.pairs(split, bucket))
 }
 

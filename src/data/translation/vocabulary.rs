@@ -124,22 +124,25 @@ mod tests {
 
     #[test]
     fn frequent_words_first_and_ties_by_the_alphabet() {
-        let all = Vocabulary::build(TEXT, 100);
-        let words: Vec<_> = (0..10).map(|id| all.word(id)).collect();
+        let vocabulary = Vocabulary::build(TEXT, 100);
+        let words: Vec<_> = (0..10).map(|id| vocabulary.word(id)).collect();
         assert_eq!(words[..4], SPECIAL);
         assert_eq!(words[4..], ["b", "a", "c", "d", "_PAD", "e"]);
-        assert_eq!(all.len(), 10);
-        assert_eq!((all.id("b"), all.id("e"), all.id("_PAD")), (4, 9, 8));
-        assert_eq!((all.id("x"), all.id("_GO"), all.word(10)), (UNK, UNK, "_UNK"));
+        assert_eq!(vocabulary.len(), 10);
+        assert_eq!((vocabulary.id("b"), vocabulary.id("e"), vocabulary.id("_PAD")), (4, 9, 8));
+        assert_eq!(
+            (vocabulary.id("x"), vocabulary.id("_GO"), vocabulary.word(10)),
+            (UNK, UNK, "_UNK")
+        );
     }
 
     #[test]
     fn no_more_than_the_size() {
-        let some = Vocabulary::build(TEXT, 6);
-        assert_eq!((some.len(), some.id("a"), some.id("c")), (6, 5, UNK));
+        let limited = Vocabulary::build(TEXT, 6);
+        assert_eq!((limited.len(), limited.id("a"), limited.id("c")), (6, 5, UNK));
         for size in [0, 4] {
-            let none = Vocabulary::build(TEXT, size);
-            assert!(none.len() == 4 && none.is_empty());
+            let empty = Vocabulary::build(TEXT, size);
+            assert!(empty.len() == 4 && empty.is_empty());
         }
     }
 }

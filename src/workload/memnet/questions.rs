@@ -13,13 +13,13 @@ use super::super::score::{Outputs, Ratio, Score, likeliest};
 /// All of them.
 pub(super) struct Questions {
     /// Questions in a batch.
-    pub(super) size: usize,
+    pub(super) batch_size: usize,
     pub(super) stories: Arc<Stories>,
 }
 
 impl Questions {
     fn part(&self, part: Part, step: u64) -> Box<dyn Batch> {
-        let batch = self.stories.batch(part, step, self.size);
+        let batch = self.stories.batch(part, step, self.batch_size);
         Box::new(Asked { batch, stories: Arc::clone(&self.stories) })
     }
 }
@@ -34,15 +34,15 @@ impl Samples for Questions {
     }
 
     fn test_batches(&self) -> u64 {
-        self.stories.batches(Part::Test, self.size)
+        self.stories.batches(Part::Test, self.batch_size)
     }
 
     fn epoch(&self) -> Option<u64> {
-        Some(self.stories.batches(Part::Train, self.size))
+        Some(self.stories.batches(Part::Train, self.batch_size))
     }
 
     fn validation(&mut self) -> Result<Vec<Box<dyn Batch>>> {
-        let batches = self.stories.batches(Part::Validation, self.size);
+        let batches = self.stories.batches(Part::Validation, self.batch_size);
         Ok((0..batches).map(|step| self.part(Part::Validation, step)).collect())
     }
 

@@ -13,7 +13,7 @@ use super::super::score::{Outputs, Ratio, Score};
 /// A corpus in batches of one bucket, or of all in turn.
 pub(super) struct Sentences {
     /// Sentences in a batch.
-    pub(super) size: usize,
+    pub(super) batch_size: usize,
     /// All buckets, drawn by how many sentences each has; else the last of the corpus alone.
     pub(super) mixed: bool,
     /// Of the draw.
@@ -34,7 +34,7 @@ impl Sentences {
         // One bucket after the other.
         let mut step = step;
         for bucket in 0..last {
-            let batches = self.corpus.batches(split, bucket, self.size);
+            let batches = self.corpus.batches(split, bucket, self.batch_size);
             if step < batches {
                 return (bucket, step);
             }
@@ -47,14 +47,14 @@ impl Sentences {
 impl Samples for Sentences {
     fn batch(&mut self, split: Split, step: u64) -> Result<Box<dyn Batch>> {
         let (bucket, step) = self.place(split, step);
-        let batch = self.corpus.batch(split, bucket, step, self.size)?;
+        let batch = self.corpus.batch(split, bucket, step, self.batch_size)?;
         Ok(Box::new(Pairs { batch, corpus: Arc::clone(&self.corpus) }))
     }
 
     fn test_batches(&self) -> u64 {
         let buckets = 0..self.corpus.buckets().len();
         let first = if self.mixed { 0 } else { buckets.end - 1 };
-        let batches = |bucket| self.corpus.batches(Split::Test, bucket, self.size);
+        let batches = |bucket| self.corpus.batches(Split::Test, bucket, self.batch_size);
         buckets.skip(first).map(batches).sum()
     }
 

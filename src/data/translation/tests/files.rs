@@ -31,8 +31,8 @@ fn plain_and_packed_files_are_read_alike() {
     ];
     let mixed = open(&mixed).unwrap();
     for split in SPLITS {
-        assert_eq!(all(&plain, split).count(), 3);
-        assert!(all(&plain, split).eq(all(&mixed, split)));
+        assert_eq!(pairs_of(&plain, split).count(), 3);
+        assert!(pairs_of(&plain, split).eq(pairs_of(&mixed, split)));
     }
     let pair = &plain.pairs(Split::Train, 1)[0];
     assert_eq!(plain.words(&pair.source, Side::Source), "A dog , 0 birds .");

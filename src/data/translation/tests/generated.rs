@@ -8,19 +8,19 @@ use super::*;
 
 #[test]
 fn generated_text_is_a_function_of_the_seed() {
-    let one = generated(200, 4, [200, 50]);
+    let corpus = generated(200, 4, [200, 50]);
     let again = generated(200, 4, [200, 50]);
     let other = Corpus::built_in(&Want { seed: 6, ..want(200, &BUCKETS) }, [200, 50]).unwrap();
     for split in SPLITS {
-        assert!(all(&one, split).eq(all(&again, split)));
-        let texts = [&one, &other].map(|c| {
-            let words = all(c, split).map(|p| c.words(&p.source, Side::Source));
+        assert!(pairs_of(&corpus, split).eq(pairs_of(&again, split)));
+        let texts = [&corpus, &other].map(|c| {
+            let words = pairs_of(c, split).map(|p| c.words(&p.source, Side::Source));
             words.collect::<HashSet<_>>()
         });
         assert!(texts[0].intersection(&texts[1]).count() < 5);
     }
     assert_eq!(
-        one.batch(Split::Train, 2, 7, 4).unwrap(),
+        corpus.batch(Split::Train, 2, 7, 4).unwrap(),
         again.batch(Split::Train, 2, 7, 4).unwrap()
     );
 }
@@ -29,7 +29,7 @@ fn generated_text_is_a_function_of_the_seed() {
 #[test]
 fn the_same_sentences_on_every_machine() {
     let corpus = generated(200, 4, [200, 20]);
-    let texts = SPLITS.iter().flat_map(|&split| all(&corpus, split));
+    let texts = SPLITS.iter().flat_map(|&split| pairs_of(&corpus, split));
     let texts: Vec<_> = texts
         .map(|pair| {
             let source = corpus.words(&pair.source, Side::Source);
@@ -45,7 +45,7 @@ fn the_same_sentences_on_every_machine() {
 fn lengths_fill_the_buckets() {
     let corpus = generated(1000, 4, [4000, 400]);
     for split in SPLITS {
-        let total = all(&corpus, split).count();
+        let total = pairs_of(&corpus, split).count();
         for (bucket, share) in [0.15, 0.25, 0.35, 0.25].into_iter().enumerate() {
             let pairs = corpus.pairs(split, bucket);
             assert!((pairs.len() as f64 / total as f64 - share).abs() < 0.01);
@@ -74,7 +74,7 @@ fn few_pairs_are_enough_for_every_bucket() {
     let smallest = generated(58, 1, [50, 5]);
     assert_eq!(smallest.frequencies(), [1.0, 0.0, 0.0, 0.0]);
     assert!(
-        all(&smallest, Split::Train)
+        pairs_of(&smallest, Split::Train)
             .all(|p| (3..=5).contains(&p.source.len()) && p.target.len() <= 8)
     );
 }
@@ -87,7 +87,7 @@ fn every_generated_word_is_in_the_vocabulary() {
             let len = corpus.vocabulary(side).len();
             assert!(len <= vocabulary && len + 10 >= vocabulary, "{len} of {vocabulary}");
         }
-        for pair in SPLITS.iter().flat_map(|&split| all(&corpus, split)) {
+        for pair in SPLITS.iter().flat_map(|&split| pairs_of(&corpus, split)) {
             let words = pair.source.iter().chain(&pair.target);
             assert!(words.into_iter().all(|&word| word > UNK));
         }
@@ -100,7 +100,7 @@ fn a_sentence_has_one_translation_and_is_of_one_split() {
     let mut known: HashMap<&[u32], (&[u32], Split)> = HashMap::new();
     let mut met_again = 0;
     for split in SPLITS {
-        for pair in all(&corpus, split) {
+        for pair in pairs_of(&corpus, split) {
             let translation = (&pair.target[..], split);
             let before = known.insert(&pair.source, translation);
             assert!(before.is_none_or(|before| before == translation));
@@ -116,7 +116,7 @@ fn frequent_words_are_much_more_frequent() {
     let corpus = generated(40_000, 4, [20_000, 1]);
     for side in [Side::Source, Side::Target] {
         let mut counts = vec![0_u32; corpus.vocabulary(side).len()];
-        for pair in all(&corpus, Split::Train) {
+        for pair in pairs_of(&corpus, Split::Train) {
             let words = if side == Side::Source { &pair.source } else { &pair.target };
             words.iter().for_each(|&word| counts[word as usize] += 1);
         }
