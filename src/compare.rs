@@ -109,7 +109,7 @@ pub fn compare(base: &Side, others: &[Side], across: bool) -> Result<Comparison>
     });
     if !differences.is_empty() {
         return Err(Error::Incomparable(format!(
-            "the records differ in more than time:\n  {}",
+            "the records differ in more than their times:\n  {}",
             differences.join("\n  ")
         )));
     }

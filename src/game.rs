@@ -26,6 +26,6 @@ pub fn find(name: Option<&str>) -> Result<&'static GameInfo> {
     GAMES.iter().find(|g| g.name == name).ok_or_else(|| {
         let known: Vec<_> = GAMES.iter().map(|g| g.name).collect();
         let known = known.join(", ");
-        Error::Usage(format!("unknown game '{name}': there are {known}"))
+        Error::Usage(format!("unknown game '{name}': the games are {known}"))
     })
 }

@@ -68,7 +68,7 @@ impl<'a> Trainer<'a> {
     /// One step; its loss.
     ///
     /// # Errors
-    /// [`Error::Gpu`] where the device fails, [`Error::Verification`] where the loss is no number.
+    /// [`Error::Gpu`] where the device fails, [`Error::Verification`] where the loss is not a number.
     pub fn step(&mut self) -> Result<f64> {
         let batch = self.data.batch(Split::Train, self.steps)?;
         let [training, _] = &self.programs[self.data.bucket(Split::Train, self.steps)];
@@ -78,8 +78,8 @@ impl<'a> Trainer<'a> {
         let loss = self.session.output(training, step::LOSS)?.data[0];
         if !loss.is_finite() {
             return Err(Error::Verification(format!(
-                "the loss is {loss} at step {}; `fathom verify` finds a kernel that is wrong on this \
-                 device, and another --seed tells a bad start from a bad kernel",
+                "the loss is {loss} at step {}; `fathom verify` shows whether a kernel is wrong on this \
+                 device, and another --seed whether the starting values were to blame",
                 self.steps
             )));
         }

@@ -1,4 +1,4 @@
-//! Records that a command line names.
+//! Records named on the command line.
 
 use std::path::Path;
 

@@ -25,7 +25,7 @@ use super::{DataArgs, DeviceArgs, OutputArgs, output};
 /// Options of `run`.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
-    /// Workloads, commas between; see `fathom list workloads` [default: all]
+    /// Workloads, separated by commas; see `fathom list workloads` [default: all]
     #[arg(
         short,
         long,
@@ -47,7 +47,7 @@ pub struct RunArgs {
     )]
     pub mode: Vec<Mode>,
 
-    /// Samples in a batch: lists and ranges as in `1,8` or `1..64*2` [default: the preset's]
+    /// Samples per batch: lists and ranges, as in `1,8` or `1..64*2` [default: the preset's]
     #[arg(short, long, value_name = "N,..|A..B*2", value_delimiter = ',', help_heading = "What")]
     pub batch: Vec<Range>,
 
@@ -61,11 +61,11 @@ pub struct RunArgs {
     )]
     pub preset: Option<Preset>,
 
-    /// Another number for a model parameter, as `classes=3`; may be repeated
+    /// Override a size of the model, as in `classes=3`; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = super::setting, help_heading = "What")]
     pub set: Vec<(String, usize)>,
 
-    /// Length of seq2seq's sentences: 0, 1, 2 or 3 [default: the preset's]
+    /// Sentence-length bucket of seq2seq: 0, 1, 2 or 3 [default: the preset's]
     #[arg(long, value_name = "N", value_parser = super::bucket, help_heading = "What")]
     pub bucket: Option<usize>,
 
@@ -77,27 +77,27 @@ pub struct RunArgs {
     #[command(flatten)]
     pub device: DeviceArgs,
 
-    /// Most seconds to sample a cell for; it stops earlier at --max-noise
+    /// Maximum seconds to sample each run for; it stops earlier once --max-noise is reached
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = seconds, help_heading = "How")]
     pub time: f64,
 
-    /// Half-width of the median's 95 % interval that is good enough, in percent
+    /// Precision to reach: half-width of the median's 95 % interval, in percent
     #[arg(long, value_name = "PERCENT", default_value_t = 1.0, value_parser = percent, help_heading = "How")]
     pub max_noise: f64,
 
-    /// Samples to take at least
+    /// Minimum number of samples
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000), help_heading = "How")]
     pub min_samples: u32,
 
-    /// Don't time each op
+    /// Don't time the individual ops
     #[arg(long, help_heading = "How")]
     pub no_profile: bool,
 
-    /// Don't check kernels against their references first; the result is marked UNVERIFIED
+    /// Don't check kernels against their references first; results are marked UNVERIFIED
     #[arg(long, help_heading = "How")]
     pub no_verify: bool,
 
-    /// Keep elementwise ops apart, as the paper's op-type profile needs them
+    /// Don't fuse elementwise ops into their neighbours, as the paper's op-type profile requires
     #[arg(long, help_heading = "How")]
     pub no_fuse: bool,
 
@@ -105,7 +105,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "How", env = "FATHOM_SEED")]
     pub seed: u64,
 
-    /// Print the cells with their work and memory, and run nothing
+    /// Print what would run, with its work and memory, and run nothing
     #[arg(long, help_heading = "How")]
     pub dry_run: bool,
 
@@ -126,7 +126,7 @@ fn configure(
     let model = super::configure(entry, preset, batch, &super::with_bucket(&args.set, bucket))?;
     if !model.buckets().is_empty() {
         return Err(Error::Usage(
-            "each bucket is a program of its own: run measures one, --bucket 0, 1, 2 or 3; train takes mixed"
+            "each bucket is a program of its own, and run measures one: choose --bucket 0, 1, 2 or 3 (train takes mixed)"
                 .into(),
         ));
     }
@@ -136,7 +136,7 @@ fn configure(
 fn number_in(text: &str, low: f64, high: f64, unit: &str) -> std::result::Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value >= low && value <= high => Ok(value),
-        _ => Err(format!("a number of {unit} from {low} to {high} is expected")),
+        _ => Err(format!("expected a number of {unit} from {low} to {high}")),
     }
 }
 
@@ -264,7 +264,7 @@ fn config(args: &RunArgs, preset: Preset) -> Config {
 
 /// The device, the preset it gets, and what is to be run.
 fn prepare(args: &RunArgs) -> Result<(Gpu, Preset, Vec<Cell>)> {
-    // Names are checked before a device is opened: a typing error should not need a GPU to show.
+    // Names are checked before a device is opened: a typo should show without a GPU.
     super::workloads(&args.workload)?;
     let gpu = args.device.open()?;
     let preset = super::preset_or_default(args.preset, Some(&gpu));
@@ -272,7 +272,7 @@ fn prepare(args: &RunArgs) -> Result<(Gpu, Preset, Vec<Cell>)> {
         output::note(
             &args.out,
             &format!(
-                "{} is a software adapter: preset tiny (--preset full for the real size)",
+                "{} is a software adapter: using preset tiny (--preset full for the real size)",
                 gpu.summary.name
             ),
         );
@@ -300,7 +300,7 @@ fn run_cells(
         drop(progress);
         failures.extend(run.verified.wrong().map(|worst| format!("{key}: {worst}")));
         record.runs.push(run);
-        // Written after each run, so that nothing measured is lost; the last time a failure ends the run.
+        // Written after each run, so that nothing measured is lost; the final write, in `keep`, reports failure.
         if let Err(error) = write(args, record) {
             output::note(&args.out, &format!("warning: {error}"));
         }
@@ -312,8 +312,8 @@ fn run_cells(
         return Ok(());
     }
     Err(Error::Verification(format!(
-        "kernels disagree with their references on {}, and were not timed:\n  {}\na newer driver may help, \
-         else please report this",
+        "these kernels disagree with their references on {}, so their runs were not timed:\n  {}\ntry a newer \
+         driver; if that does not help, please report this",
         gpu.summary,
         failures.join("\n  ")
     )))
@@ -344,7 +344,7 @@ fn measure(
     let step = TooLarge { gpu, mode: cell.mode, options: &plan.options, batch: cell.model.batch() };
     step.advise(outcome, &|batch| configure(args, cell.entry, preset, Some(batch))).map_err(
         |error| match error {
-            // A failing device is told with the run that it failed in.
+            // A device failure names the run it happened in.
             error @ (Error::Gpu(_) | Error::OutOfMemory(_)) => {
                 Error::Gpu(format!("{}: {error}", cell.key()))
             }
@@ -360,6 +360,6 @@ fn dry_run(args: &RunArgs, gpu: &Gpu, preset: Preset, cells: &[Cell]) -> Result<
         schedules.push((cell.entry.name, cell.mode, cell.model.batch(), schedule));
     }
     let table = listing::model::plan(&schedules, preset, args.time);
-    output::note(&args.out, &format!("{}: nothing is run", gpu.summary));
+    output::note(&args.out, &format!("{}: dry run, nothing is measured", gpu.summary));
     output::emit(&args.out, |form| table.render(form))
 }

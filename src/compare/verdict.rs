@@ -81,25 +81,25 @@ impl Reason {
     /// The code, and what it means.
     pub fn texts(self) -> (&'static str, &'static str) {
         match self {
-            Self::BeyondFloor => (
-                "beyond-floor",
-                "apart by more than the noise floor, and the interval leaves out 1",
-            ),
-            Self::WithinFloor => {
-                ("within-floor", "apart by less than two runs of the same program may be")
+            Self::BeyondFloor => {
+                ("beyond-floor", "the ratio is beyond the noise floor, and its interval excludes 1")
             }
+            Self::WithinFloor => (
+                "within-floor",
+                "the ratio is within what two runs of the same program may differ by",
+            ),
             Self::IntervalHoldsOne => (
                 "interval-holds-1",
-                "apart by more than the noise floor, but the interval holds 1: sample longer (--time)",
+                "the ratio is beyond the noise floor, but its interval includes 1: sample longer (--time)",
             ),
             Self::FloorTooHigh => (
                 "floor-too-high",
-                "two runs of the same program may differ by over 5 %: quieten the machine, or give \
+                "two runs of the same program may differ by more than 5 %: quiet the machine, or compare \
                  folders of several runs",
             ),
             Self::TooFewSamples => (
                 "too-few-samples",
-                "fewer than 6 samples on a side: sample longer (--time, --min-samples)",
+                "one side has fewer than 6 samples: sample longer (--time, --min-samples)",
             ),
         }
     }

@@ -52,7 +52,8 @@ pub fn parse_images(input: impl Read, file: &Path) -> Result<Vec<Image>> {
     let [count, rows, cols] = source.header(IMAGES)?;
     for (at, name, size) in [(8, "rows", rows), (12, "columns", cols)] {
         if size as usize != SIDE {
-            let what = format!("{size} pixels, expected {SIDE}: only {SIDE}x{SIDE} images fit");
+            let what =
+                format!("{size} pixels, expected {SIDE}: the model takes {SIDE}x{SIDE} images");
             return Err(source.fault(format!("header, byte {at} ({name})"), what));
         }
     }
@@ -145,7 +146,7 @@ impl<'a> Source<'a> {
             return Err(self.fault("header, byte 0 (magic number)", what));
         }
         if bytes.len() < length {
-            let what = format!("ends inside the header, which takes {length} bytes");
+            let what = format!("the file ends inside the header, which takes {length} bytes");
             return Err(self.fault(format!("byte {}", bytes.len()), what));
         }
         // The length was just checked: there is a word for each dimension.
@@ -168,15 +169,17 @@ impl<'a> Source<'a> {
         }
         let unpacked = if self.packed { " when unpacked" } else { "" };
         let needs = format!(
-            "the header promises {count} samples of {size} bytes: {} bytes in all{unpacked}",
+            "the header promises {count} samples of {size} bytes: {} bytes in total{unpacked}",
             start + promised
         );
         Err(if found < promised {
-            let what =
-                format!("ends inside sample {} of {count}; {needs}", found / size as u64 + 1);
+            let what = format!(
+                "the file ends inside sample {} of {count}; {needs}",
+                found / size as u64 + 1
+            );
             self.fault(format!("byte {}", start + found), what)
         } else {
-            let what = format!("goes on after the last sample; {needs}");
+            let what = format!("the file goes on after the last sample; {needs}");
             self.fault(format!("byte {}", start + promised), what)
         })
     }
@@ -194,7 +197,8 @@ impl<'a> Source<'a> {
                 if self.packed
                     && matches!(e.kind(), InvalidData | InvalidInput | UnexpectedEof) =>
             {
-                let what = format!("the gzip stream is cut short or corrupt ({e}): fetch it again");
+                let what =
+                    format!("the gzip stream is truncated or corrupt ({e}): download it again");
                 Err(self.fault(format!("byte {} of the unpacked data", self.at), what))
             }
             Err(e) => Err(Error::io("read", self.file)(e)),

@@ -204,7 +204,7 @@ fn utterance(
         return bad(
             format!("{} samples", samples.len()),
             format!(
-                "{frames} frames: the net takes {} at most (--preset full takes 783)",
+                "{frames} frames, but the model takes {} at most (--preset full takes 783)",
                 limits.frames
             ),
         );
@@ -212,7 +212,7 @@ fn utterance(
     if labels.len() > limits.labels {
         return bad(
             format!("{} phones", labels.len()),
-            format!("the net takes {} at most", limits.labels),
+            format!("the model takes {} at most", limits.labels),
         );
     }
     // CTC needs a frame for each label, and one between equal neighbours.

@@ -8,7 +8,7 @@ use super::rules::{Game, GameInfo, Outcome, Pace, WIDTH, action, fill};
 /// Its line in the list.
 pub(super) const INFO: GameInfo = GameInfo {
     name: "breakout",
-    about: "bricks, a paddle and five lives, after the Atari 2600's",
+    about: "bricks, a paddle and five lives, after the Atari 2600 game",
     make: |seed| Box::new(Breakout::new(seed)),
     pace: Pace {
         before: 5_000,

@@ -1,4 +1,4 @@
-//! Finding adapters and choosing one: a real GPU before a software one, an ambiguous name an error.
+//! Finds adapters and chooses one: real GPUs come before software adapters, and an ambiguous name is an error.
 
 use std::fmt;
 
@@ -35,7 +35,7 @@ impl AdapterSummary {
         let features = adapter.features();
         let mut missing = Vec::new();
         if !features.contains(wgpu::Features::TIMESTAMP_QUERY) {
-            missing.push("timestamps (times come from the wall clock)");
+            missing.push("timestamps (the wall clock is used)");
         }
         if !features.contains(wgpu::Features::SUBGROUP) {
             missing.push("subgroups");
@@ -118,7 +118,7 @@ fn all(backend: Option<&str>) -> Result<Vec<(AdapterSummary, wgpu::Adapter)>> {
         Some("dx12") => wgpu::Backends::DX12,
         Some(other) => {
             return Err(Error::Usage(format!(
-                "unknown backend '{other}': one of vulkan, metal, dx12"
+                "unknown backend '{other}': expected one of vulkan, metal, dx12"
             )));
         }
     };
@@ -154,12 +154,12 @@ pub fn list(backend: Option<&str>) -> Result<Vec<AdapterSummary>> {
 /// What a selector picks from a list.
 ///
 /// # Errors
-/// [`Error::Device`] where nothing or several fit.
+/// [`Error::Device`] where none or several match.
 fn pick(found: &[AdapterSummary], selector: &Selector) -> Result<usize> {
     if found.is_empty() {
         return Err(Error::Device(match &selector.backend {
             Some(backend) => format!(
-                "no adapter answers on backend {backend}; `fathom list devices` shows what there is"
+                "no device on backend {backend}; `fathom list devices` lists those there are"
             ),
             None => return Err(none_found()),
         }));
@@ -176,7 +176,10 @@ fn pick(found: &[AdapterSummary], selector: &Selector) -> Result<usize> {
         return if index < found.len() {
             Ok(index)
         } else {
-            Err(Error::Device(format!("no device {index}; there are:{}", listing(&everything))))
+            Err(Error::Device(format!(
+                "no device {index}; these are available:{}",
+                listing(&everything)
+            )))
         };
     }
     let (backend, part) = match wanted.split_once(':') {
@@ -191,11 +194,11 @@ fn pick(found: &[AdapterSummary], selector: &Selector) -> Result<usize> {
     match matching[..] {
         [one] => Ok(one),
         [] => Err(Error::Device(format!(
-            "no device matches '{wanted}'; there are:{}",
+            "no device matches '{wanted}'; these are available:{}",
             listing(&everything)
         ))),
         _ => Err(Error::Device(format!(
-            "'{wanted}' matches several devices; name one by index or backend:name:{}",
+            "'{wanted}' matches several devices; choose one by its index, or as backend:name:{}",
             listing(&matching)
         ))),
     }

@@ -138,7 +138,7 @@ pub fn sources(schedule: &Schedule, label: &str) -> Result<Vec<Source>> {
     }
     if kernels.is_empty() {
         return Err(Error::Usage(format!(
-            "no op's label contains '{label}'; `fathom show ... --program` lists the labels"
+            "no op's label contains '{label}'; `fathom show` with --program lists the labels"
         )));
     }
     let source = |(label, kernel): (&str, &Kernel)| {

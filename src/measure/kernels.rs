@@ -70,7 +70,7 @@ pub fn choose(
     }
     if kernels.is_empty() {
         return Err(Error::NothingSelected(format!(
-            "no kernel's label contains '{filter}'; `fathom list kernels` shows all"
+            "no kernel's label contains '{filter}'; `fathom list kernels` lists them"
         )));
     }
     Ok(kernels)

@@ -123,7 +123,7 @@ pub fn plan(graph: &Graph, ops: &[OpInstance], guarded: bool) -> Result<Plan> {
         plan.buffers[buffer].bytes += plan.guard(buffer);
     }
     log::debug!(
-        "plan: {} buffers of {} bytes; temporary values take {} where {} are alive at once",
+        "plan: {} buffers of {} bytes; temporary values take {}, of which {} are alive at once",
         plan.buffers.len(),
         plan.bytes(),
         plan.slot_bytes(),

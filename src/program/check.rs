@@ -114,7 +114,7 @@ impl Program {
         let mut verdict = compare(&op.label, &outputs, &wanted, op.problem.tolerance());
         if let Some(place) = self.overrun(gpu, op)? {
             verdict.error = f64::INFINITY;
-            verdict.detail = format!("wrote behind {place}");
+            verdict.detail = format!("wrote past the end of {place}");
         }
         Ok(verdict)
     }

@@ -68,7 +68,7 @@ fn find_in(word: &str, kept: Option<&Path>) -> Result<Vec<Loaded>> {
     if path.is_dir() {
         let files = files(path)?;
         if files.is_empty() {
-            return Err(Error::Usage(format!("{word}: the folder holds no record")));
+            return Err(Error::Usage(format!("{word}: no records in this folder")));
         }
         return files.into_iter().map(load).collect();
     }
@@ -77,8 +77,11 @@ fn find_in(word: &str, kept: Option<&Path>) -> Result<Vec<Loaded>> {
     if path.exists() || !(word.starts_with('@') || is_id) {
         return Ok(vec![load(path.to_path_buf())?]);
     }
-    let kept = kept
-        .ok_or_else(|| Error::Usage(format!("{word}: no folder of records: set FATHOM_RECORDS")))?;
+    let kept = kept.ok_or_else(|| {
+        Error::Usage(format!(
+            "{word}: this system has no data folder for records: set FATHOM_RECORDS"
+        ))
+    })?;
     let files = files(kept)?;
     let found = if is_id { by_id(hex, &files) } else { last(word, &files) };
     let why = |why| Error::Usage(format!("{word}: {why} in {}", kept.display()));
@@ -101,7 +104,7 @@ fn last(word: &str, files: &[PathBuf]) -> std::result::Result<PathBuf, String> {
         Some(rest) => rest.strip_prefix('~').and_then(|n| n.parse().ok()),
         None => None,
     };
-    let back: usize = back.ok_or("expected @last or @last~N, which are looked for")?;
+    let back: usize = back.ok_or("expected @last or @last~N; those are looked up")?;
     let found = files.iter().rev().nth(back);
     found.cloned().ok_or_else(|| format!("there are only {} records", files.len()))
 }
@@ -121,8 +124,8 @@ fn by_id(hex: &str, files: &[PathBuf]) -> std::result::Result<PathBuf, String> {
     let found: Vec<_> = files.iter().filter(matches).collect();
     match found.as_slice() {
         [one] => Ok((*one).clone()),
-        [] => Err("no record's id begins so, and no file is called so,".into()),
-        several => Err(format!("{} records' ids begin so", several.len())),
+        [] => Err("no file of that name, and no record's id starts with it".into()),
+        several => Err(format!("the ids of {} records start with it", several.len())),
     }
 }
 

@@ -143,8 +143,8 @@ impl Section {
             return self;
         }
         self.note(
-            "fused: elementwise ops that were merged into a neighbour count as that neighbour; `--no-fuse` when \
-             the record is made gives the paper's view",
+            "fused: elementwise ops that were fused into a neighbour count as that neighbour; \
+     a record made with `--no-fuse` gives the paper's view",
         )
     }
 

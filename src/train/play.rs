@@ -86,7 +86,7 @@ impl<'a> Learner<'a> {
     /// Plays a step and, when it is time, learns; the loss if it did.
     ///
     /// # Errors
-    /// [`Error::Gpu`] where the device fails, [`Error::Verification`] where the loss is no number.
+    /// [`Error::Gpu`] where the device fails, [`Error::Verification`] where the loss is not a number.
     pub fn step(&mut self) -> Result<Option<f64>> {
         let pace = self.entry.pace;
         let played = self.times.steps as usize;
@@ -132,7 +132,7 @@ impl<'a> Learner<'a> {
             return Ok(loss);
         }
         Err(Error::Verification(format!(
-            "the loss is {loss} after {} updates; `fathom verify` finds a kernel that is wrong on this \
+            "the loss is {loss} after {} updates; `fathom verify` shows whether a kernel is wrong on this \
              device, and another --seed tells a bad start from a bad kernel",
             self.times.updates
         )))

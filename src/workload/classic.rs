@@ -1,4 +1,4 @@
-//! The nets of images of the years before shortcuts: five stages of convolutions and three dense layers.
+//! The image networks from before residual shortcuts: five stages of convolutions and three dense layers.
 
 use serde_json::{Map, Value};
 
@@ -110,6 +110,6 @@ impl Curriculum for Pace {
             return None;
         }
         (self.drops, self.without) = (self.drops + 1, 0);
-        Some(format!("epoch {epoch}: rate divided by ten"))
+        Some(format!("epoch {epoch}: learning rate divided by 10"))
     }
 }

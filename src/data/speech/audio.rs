@@ -17,13 +17,13 @@ pub fn read(path: &Path) -> Result<Vec<i16>> {
     let bad = |place: &str, what: String| Error::data(path, place, what);
     match bytes.get(..4) {
         None => {
-            Err(bad("byte 0", format!("{} bytes: RIFF or NIST SPHERE audio expected", bytes.len())))
+            Err(bad("byte 0", format!("{} bytes: expected RIFF or NIST SPHERE audio", bytes.len())))
         }
         Some(b"RIFF") => riff(path, &bytes),
         Some(b"NIST") => sphere(path, &bytes),
         Some(magic) => Err(bad(
             "byte 0",
-            format!("begins with {magic:?}: neither RIFF nor NIST SPHERE (NIST_1A) audio"),
+            format!("starts with {magic:?}: neither RIFF nor NIST SPHERE (NIST_1A) audio"),
         )),
     }
 }
@@ -35,7 +35,7 @@ fn riff(path: &Path, bytes: &[u8]) -> Result<Vec<i16>> {
     let integer = spec.sample_format == hound::SampleFormat::Int;
     if (spec.channels, spec.sample_rate, spec.bits_per_sample, integer) != (1, RATE, 16, true) {
         return Err(bad(format!(
-            "{} channels, {} Hz, {} bits: 1 channel of 16-bit PCM at {RATE} Hz expected",
+            "{} channels, {} Hz, {} bits: expected 1 channel of 16-bit PCM at {RATE} Hz",
             spec.channels, spec.sample_rate, spec.bits_per_sample
         )));
     }
@@ -44,7 +44,7 @@ fn riff(path: &Path, bytes: &[u8]) -> Result<Vec<i16>> {
     for (i, sample) in reader.samples::<i16>().enumerate() {
         samples.push(sample.map_err(|_| {
             let place = format!("sample {i}");
-            Error::data(path, place, format!("the file ends: {promised} samples expected"))
+            Error::data(path, place, format!("the file ends here: expected {promised} samples"))
         })?);
     }
     some(path, samples)
@@ -57,7 +57,7 @@ fn sphere(path: &Path, bytes: &[u8]) -> Result<Vec<i16>> {
     let size = lines.get(1).and_then(|l| std::str::from_utf8(l).ok()?.trim().parse::<usize>().ok());
     let header = size.and_then(|size| bytes.get(..size));
     let (Some(size), Some(header)) = (size, header) else {
-        return Err(bad(format!("cut short or without its length: {} bytes", bytes.len())));
+        return Err(bad(format!("truncated, or its length is missing: {} bytes", bytes.len())));
     };
     let header = String::from_utf8_lossy(header);
     let field = |name: &str| {
@@ -75,7 +75,7 @@ fn sphere(path: &Path, bytes: &[u8]) -> Result<Vec<i16>> {
     let number = |name: &str| -> Result<usize> {
         let value = field(name);
         let parsed = value.as_deref().and_then(|v| v.parse().ok());
-        parsed.ok_or_else(|| bad(format!("{name} is {value:?}: a number expected")))
+        parsed.ok_or_else(|| bad(format!("{name} is {value:?}: expected a number")))
     };
     let count = number("sample_count")?;
     for (name, wanted) in
@@ -84,20 +84,20 @@ fn sphere(path: &Path, bytes: &[u8]) -> Result<Vec<i16>> {
         // TIMIT's own headers may leave the channel count out.
         let found = if field(name).is_none() && wanted == 1 { 1 } else { number(name)? };
         if found != wanted {
-            return Err(bad(format!("{name} is {found}: {wanted} expected")));
+            return Err(bad(format!("{name} is {found}: expected {wanted}")));
         }
     }
     let big_endian = match field("sample_byte_format").as_deref() {
         Some("10") => true,
         Some("01") | None => false,
         Some(other) => {
-            return Err(bad(format!("sample_byte_format is '{other}': 01 or 10 expected")));
+            return Err(bad(format!("sample_byte_format is '{other}': expected 01 or 10")));
         }
     };
     let data = &bytes[size..];
     if data.len() != 2 * count {
         let what =
-            format!("{} bytes follow: {} expected for {count} samples", data.len(), 2 * count);
+            format!("{} bytes follow: expected {} for {count} samples", data.len(), 2 * count);
         return Err(Error::data(path, format!("byte {size}"), what));
     }
     let value = |c: &[u8]| {
