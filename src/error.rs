@@ -1,6 +1,6 @@
 //! What can go wrong, in messages for people, and the exit code of each kind.
 //!
-//! Every message says what happened, where, and what to do next. The exit codes are stable and
+//! Every message says what happened, where, and what to do next. The exit codes are stable, and
 //! documented in `fathom help exit-codes`.
 
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Games that are played by their pixels: what the deepq workload learns from.
+//! Games played from pixels: what the deepq workload learns from.
 //!
 //! A game is one file that implements [`Game`] and one line in [`GAMES`]. The rest, from frame skip to
 //! stacks of frames, is the same for all and follows the Nature paper (Mnih 2015, Methods).

@@ -1,4 +1,4 @@
-//! Training: real batches, the loss as it falls, the metric on held-out samples.
+//! Training: real batches, the loss as it goes, the metric on held-out samples.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! Labelled images: generated, in one folder per class, or in the ILSVRC tar of tars.
 //!
-//! Owns which samples make a split, the order in which they are visited, and that batches are made ahead
-//! of their use by worker threads. A batch is a function of the settings and of its number alone.
+//! Owns which samples make a split, the order in which they are visited, and that worker threads prepare
+//! batches ahead of their use. A batch is a function of the settings and of its number alone.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

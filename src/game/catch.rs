@@ -1,4 +1,4 @@
-//! Catch: a ball falls, aslant perhaps; +1 if the paddle is under it when it lands, else -1. An episode
+//! Catch: a ball falls, possibly at a slant; +1 if the paddle is under it when it lands, else -1. An episode
 //! is five steps of four frames; a random player scores about -0.3, a perfect one 1.
 
 use crate::random::Rng;

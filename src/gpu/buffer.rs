@@ -1,4 +1,4 @@
-//! Buffers: making them, filling them, reading them back.
+//! Buffers: creating them, filling them, reading them back.
 
 use crate::error::{Error, Result, mebibytes};
 use crate::host;

@@ -1,4 +1,4 @@
-//! Compute pipelines, each made once.
+//! Compute pipelines, each created once.
 //!
 //! Group 0 holds an op's storage bindings. Group 1 holds `params`, one uniform at a dynamic offset, so
 //! that the many dispatches of a recurrent op share one bind group.

@@ -1,4 +1,4 @@
-//! Kernels by themselves, every one or those that a filter chooses: verified, or timed.
+//! Single kernels, all of them or those a filter selects: verified, or timed.
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;

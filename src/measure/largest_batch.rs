@@ -1,4 +1,4 @@
-//! What to do where a step does not fit: the largest batch that does.
+//! Advice where a step does not fit: the largest batch that does.
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;

@@ -1,6 +1,6 @@
 //! A device's ceilings, measured in the same run as the models: what no kernel can exceed.
 //!
-//! Each ceiling is tried with several kernel shapes, whose results are checked, and the best is kept.
+//! Each ceiling is measured with several kernel shapes, whose results are checked; the best counts.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Ids put in another place: what sequences of words need besides their embeddings.
+//! Rearranges ids: what sequences of words need besides their embeddings.
 
 use crate::graph::Tensor;
 use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};

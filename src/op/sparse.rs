@@ -1,4 +1,4 @@
-//! Gradients of tables as the rows that a step touched: sorted by id, summed, and put into the table. No
+//! Gradients of tables as only the rows that a step touched: sorted by id, summed, and applied to the table. No
 //! atomics, so the same step always gives the same bits.
 
 use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};

@@ -1,4 +1,4 @@
-//! Gives every value its memory.
+//! Assigns memory to every value.
 //!
 //! A slot is one buffer, since devices track hazards by whole buffer; two values share a slot only when
 //! they are never alive together. Inputs, outputs and state have buffers of their own, the members of a

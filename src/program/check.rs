@@ -1,4 +1,4 @@
-//! Holds what the device computed against the f64 references.
+//! Checks what the device computed against the f64 references.
 
 use std::sync::Arc;
 

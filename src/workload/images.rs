@@ -1,4 +1,4 @@
-//! What the models of images share: their input, loss, samples and score.
+//! What the image models share: their input, loss, samples and score.
 
 use serde_json::{Map, Value};
 

@@ -1,4 +1,4 @@
-//! Batches made ahead of their use, by worker threads, in order.
+//! Batches prepared ahead of their use, by worker threads, in order.
 
 use std::collections::VecDeque;
 use std::fmt;

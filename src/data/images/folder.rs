@@ -1,4 +1,4 @@
-//! A folder for each class, with JPEG and PNG files in it.
+//! One folder per class, with JPEG and PNG files in it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

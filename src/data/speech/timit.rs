@@ -1,4 +1,4 @@
-//! The TIMIT tree: TRAIN and TEST, dialect regions, speakers, a .WAV and a .PHN for each sentence.
+//! The TIMIT tree: TRAIN and TEST, dialect regions, speakers, with a .WAV and a .PHN file for each sentence.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Files of parallel text: which make a corpus, and their lines side by side.
+//! Files of parallel text: which ones make a corpus, and their lines in pairs.
 //!
 //! Owns the form: one sentence per line, line N of the one file being the translation of line N of the other.
 //! Both are read line by line, so that memory does not follow the size of the files.

@@ -1,4 +1,4 @@
-//! What each query has of the gradient by itself.
+//! The part of the gradient that each query has to itself.
 
 use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant, input, output};

@@ -1,4 +1,4 @@
-//! What attention's kernels share: lengths, lanes, and where the contexts lie.
+//! What attention's kernels share: lengths, lanes, and where the contexts are stored.
 
 use crate::kernel::{Caps, Dispatch, Kernel, Variant};
 use crate::tensor::TensorSpec;

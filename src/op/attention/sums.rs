@@ -1,4 +1,4 @@
-//! What of the gradient adds up over queries.
+//! The part of the gradient that is summed over queries.
 
 use crate::graph::Tensor;
 use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};

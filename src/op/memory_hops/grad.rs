@@ -1,4 +1,4 @@
-//! The hops backward, but for the answer's weight.
+//! The backward pass of the hops, except for the answer's weight.
 
 use crate::graph::op::{Cost, Distribution, Kind, Op, Output, Problem, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant, input, output};

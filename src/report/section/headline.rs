@@ -1,4 +1,4 @@
-//! The headline: what was run on which device, a row a run, then each run's op types and the warnings.
+//! The headline: what was run on which device, a row per run, then each run's op types and the warnings.
 
 use crate::analysis::profile;
 use crate::error::Result;

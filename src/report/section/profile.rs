@@ -1,4 +1,4 @@
-//! Where time goes: an overview of all runs, then each run's op types, and its ops where they are asked for.
+//! Where time goes: an overview of all runs, then each run's op types, and its ops on request.
 
 use crate::analysis::profile::{self, Bound, CellProfile, Roofline};
 use crate::fields;

@@ -1,4 +1,4 @@
-//! What more parallelism brings: a table and a chart for each workload, mode and axis.
+//! What more parallelism gains: a table and a chart per workload, mode and axis.
 
 use crate::analysis::scaling::{self, Axis, Curve, TypeCurve};
 use crate::fields;

@@ -1,4 +1,4 @@
-//! One number for a device, and the cells it is made of.
+//! One number for a device, and the runs it is computed from.
 
 use crate::compare::Side;
 use crate::fields;

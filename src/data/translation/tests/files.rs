@@ -1,4 +1,4 @@
-//! Files as they come, and what is wrong with them.
+//! Files as users have them, and the errors in them.
 
 use std::io::Write;
 use std::path::Path;
