@@ -35,7 +35,7 @@ pub(crate) fn block_on<F: Future>(promise: F) -> F::Output {
 
     #[allow(
         unsafe_code,
-        reason = "an import is declared unsafely; this one takes and returns nothing"
+        reason = "declaring an import is unsafe; this one takes and returns nothing"
     )]
     #[link(wasm_import_module = "fathom")]
     unsafe extern "C" {

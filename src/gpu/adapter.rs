@@ -91,12 +91,12 @@ pub struct Selector {
 }
 
 /// How to get a driver, where there is no adapter at all.
-const NO_ADAPTER: &str = "no GPU adapter found: no driver for Vulkan, Metal or DX12 answers
-  Linux    install your GPU's Vulkan driver (Debian, Ubuntu: `apt install mesa-vulkan-drivers` serves \
-AMD, Intel and, in software, any machine; NVIDIA's own driver brings its own), or run ./scripts/run
-  Windows  install the GPU vendor's driver; Windows 10 and later have DX12
-  macOS    Metal is built in from 10.13 on; in a virtual machine it may be missing
-then `fathom list devices` shows what is found";
+const NO_ADAPTER: &str = "no GPU adapter found: there is no working driver for Vulkan, Metal or DX12
+  Linux    install your GPU's Vulkan driver (Debian, Ubuntu: `apt install mesa-vulkan-drivers` covers \
+AMD, Intel and, in software, any machine; NVIDIA's driver includes its own), or run ./scripts/run
+  Windows  install the GPU vendor's driver; Windows 10 and later include DX12
+  macOS    Metal is built in since 10.13; in a virtual machine it may be missing
+afterwards, `fathom list devices` shows whether it is found";
 
 /// The error where there is no adapter at all: it names the fix for each system.
 pub fn none_found() -> Error {

@@ -83,7 +83,10 @@ impl Op for Decoder {
         let stack = Stack::of(&inputs[0], &inputs[3], &inputs[4], 1)?;
         let attended = Attended::of(&inputs[0], &inputs[7], &inputs[9])?;
         if *inputs != input_specs(stack, &attended) {
-            return Err(format!("{} and {} do not decode {}", inputs[1], inputs[5], inputs[0]));
+            return Err(format!(
+                "{} and {} do not fit a decoder over {}",
+                inputs[1], inputs[5], inputs[0]
+            ));
         }
         let outputs = [
             Output::new(stack.states()),

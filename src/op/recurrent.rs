@@ -43,7 +43,7 @@ impl Op for Recurrent {
         let x = &inputs[0];
         let sizes = Sizes::of(x, &inputs[1..3])?;
         if inputs[3] != TensorSpec::u32([sizes.batch]) {
-            return Err(format!("the frames of {x} cannot be {}", inputs[3]));
+            return Err(format!("frame lengths {} do not fit {x}", inputs[3]));
         }
         let outputs = [sizes.states(), sizes.states()].map(Output::new);
         let cost = Cost::moving(sizes.flops(3), inputs, &outputs);

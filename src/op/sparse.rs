@@ -48,7 +48,7 @@ pub(super) fn widths(name: &'static str, length: usize) -> Vec<Variant> {
 fn rows(ids: &TensorSpec, order: &TensorSpec, rows: &TensorSpec) -> Result<(usize, usize), String> {
     match *rows.dims() {
         [n, width] if *ids == TensorSpec::u32([n]) && order == ids => Ok((n, width)),
-        _ => Err(format!("{rows} are no rows of ids {ids} in order {order}")),
+        _ => Err(format!("rows {rows} do not fit ids {ids} in order {order}")),
     }
 }
 
@@ -245,7 +245,7 @@ impl Op for SparseSgd {
                 let outputs = [Output::in_place(table.clone(), 4)];
                 Ok(Box::new(Update { rate: self.rate, count, width, rows, cost, outputs }))
             }
-            _ => Err(format!("{table} has no rows like {sums}")),
+            _ => Err(format!("{table} has no rows like those of {sums}")),
         }
     }
 }

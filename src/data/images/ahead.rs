@@ -45,7 +45,7 @@ impl<T: Send + 'static> Ahead<T> {
             });
             self.waiting.push_back((step, receive));
         }
-        let ended = || Error::Internal("a worker that reads data ended early".into());
+        let ended = || Error::Internal("a data-reading worker ended early".into());
         let (_, first) = self.waiting.pop_front().ok_or_else(ended)?;
         first.recv().map_err(|_| ended())?
     }

@@ -23,7 +23,7 @@ impl Op for AttentionGrad {
         let attended = Attended::of(&inputs[0], &inputs[1], &inputs[3])?;
         let shares = attended.shares();
         if inputs[2] != inputs[1] || inputs[4] != shares || inputs[5] != inputs[0] {
-            return Err(format!("{} and {} are of no attention", inputs[4], inputs[5]));
+            return Err(format!("{} and {} do not come from this attention", inputs[4], inputs[5]));
         }
         let outputs = [inputs[0].clone(), shares].map(Output::new);
         let cost = Cost::moving(attended.flops(), inputs, &outputs);

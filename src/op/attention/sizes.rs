@@ -66,7 +66,7 @@ impl Attended {
             {
                 Ok(Self { batch, queries, positions, hidden })
             }
-            _ => Err(format!("{query} are no queries over {keys} with {v}")),
+            _ => Err(format!("queries {query} do not fit keys {keys} with {v}")),
         }
     }
 

@@ -40,7 +40,7 @@ impl Op for AttentionSums {
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let attended = Attended::of(&inputs[1], &inputs[2], &inputs[3])?;
         if inputs[0] != attended.shares() {
-            return Err(format!("{} are no scores of {}", inputs[0], inputs[2]));
+            return Err(format!("scores {} do not fit {}", inputs[0], inputs[2]));
         }
         let outputs = [inputs[2].clone(), inputs[2].clone()].map(Output::new);
         let cost = Cost::moving(attended.flops(), inputs, &outputs);

@@ -38,7 +38,7 @@ impl Op for AnswerGrad {
                     cost,
                 }))
             }
-            _ => Err(format!("{logits} is no gradient of an answer to {states}")),
+            _ => Err(format!("{logits} is not the gradient of an answer to {states}")),
         }
     }
 }

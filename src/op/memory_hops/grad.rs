@@ -21,7 +21,10 @@ impl Op for MemoryHopsGrad {
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let network = Network::of(self.0, &inputs[1], &inputs[2])?;
         if inputs[3..] != network.saved() {
-            return Err(format!("{} and {} were not saved by it", inputs[3], inputs[4]));
+            return Err(format!(
+                "{} and {} were not saved by the forward pass",
+                inputs[3], inputs[4]
+            ));
         }
         let outputs = [network.question(), network.memories()].map(Output::new);
         let cost = Cost::moving(network.flops(2), inputs, &outputs);
