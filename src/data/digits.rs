@@ -245,7 +245,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = Digits::open(folder.path(), Split::Test, 1).unwrap_err();
         assert!(matches!(error, Error::Data { .. }));
-        let what = "folder: neither t10k-images-idx3-ubyte nor t10k-images-idx3-ubyte.gz is here: name MNIST's folder";
+        let what = "folder: neither t10k-images-idx3-ubyte nor t10k-images-idx3-ubyte.gz: name the folder that holds MNIST";
         assert!(error.to_string().ends_with(what), "{error}");
         let error = Digits::open(&folder.path().join("absent"), Split::Test, 1).unwrap_err();
         assert!(error.to_string().contains("absent: path: no such file"), "{error}");

@@ -315,7 +315,7 @@ mod tests {
     #[test]
     fn fewer_or_more_bytes_than_promised() {
         let whole = plain(3);
-        let needs = "the header promises 3 samples of 784 bytes: 2368 bytes in all";
+        let needs = "the header promises 3 samples of 784 bytes: 2368 bytes in total";
         let cut = &whole[..whole.len() - 1];
         assert_eq!(fault(cut), format!("f: byte 2367: ends inside sample 3 of 3; {needs}"));
         assert_eq!(
@@ -349,7 +349,7 @@ mod tests {
         let trailing = [&whole[..], b"junk"].concat();
         for bytes in [&bad_sum, &bad_block, &whole[..40], &whole[..2], &trailing] {
             let text = fault(bytes);
-            assert!(text.contains("of the unpacked data: the gzip stream is cut short"), "{text}");
+            assert!(text.contains("of the unpacked data: the gzip stream is truncated"), "{text}");
         }
     }
 

@@ -54,7 +54,7 @@ pub fn parameters(schedule: &Schedule) -> Table {
         let shape = member.shape.to_string();
         table.row(fields![&member.name, shape, member.shape.len(), format!("{:?}", member.init)]);
     }
-    table.row(fields!["in all", "", schedule.parameters(), ""]);
+    table.row(fields!["total", "", schedule.parameters(), ""]);
     table
 }
 
@@ -73,9 +73,9 @@ pub fn memory(schedule: &Schedule) -> Table {
         table.row(fields![name, kind, buffer.bytes]);
     }
     for (name, bytes) in [
-        ("planned in all", plan.bytes()),
+        ("planned in total", plan.bytes()),
         ("slots planned", plan.slot_bytes()),
-        ("slots at least", plan.live_bytes),
+        ("slots, least possible", plan.live_bytes),
     ] {
         table.row(fields![name, "", bytes]);
     }

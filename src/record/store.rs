@@ -166,6 +166,6 @@ mod tests {
         }
         let empty = tempfile::tempdir().unwrap();
         let error = find_in(empty.path().to_str().unwrap(), place).unwrap_err();
-        assert!(error.to_string().contains("holds no record"), "{error}");
+        assert!(error.to_string().contains("no records in this folder"), "{error}");
     }
 }

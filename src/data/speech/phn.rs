@@ -80,7 +80,7 @@ mod tests {
             ("0 10 h#\n10 20 xx\n", "line 2: 'xx'"),
             ("0 10\n", "line 1"),
             ("0 10 h#\n5 20 aa\n", "line 2: 5 to 20"),
-            ("10 10 h#\n", "not empty"),
+            ("10 10 h#\n", "none may be empty"),
             ("a b h#\n", "line 1"),
         ] {
             std::fs::write(&path, text).unwrap();

@@ -163,8 +163,7 @@ fn drawn(record: &Record, format: Format) -> String {
 /// What a run is, in a line; of a player its parts in another.
 fn facts(run: &Run) -> String {
     let mut text = format!(
-        "{}: {} parameters, {} per step, {} ops in {} dispatches; built in {}, of which {} for {} \
-         pipelines\n",
+        "{}: {} parameters, {} per step, {} ops in {} dispatches; built in {}, of which {} for {}\n",
         run.key(),
         grouped(run.parameters),
         flops(run.flops as f64),
@@ -172,7 +171,11 @@ fn facts(run: &Run) -> String {
         run.dispatches,
         duration_ns(run.build_ns),
         duration_ns(run.pipelines_ns),
-        run.pipelines,
+        if run.pipelines == 1 {
+            "1 pipeline".into()
+        } else {
+            format!("{} pipelines", run.pipelines)
+        },
     );
     if let (Some(playing), Some(timing)) = (&run.playing, &run.timing) {
         text += &format!(
