@@ -223,7 +223,7 @@ mod tests {
         for (name, expected) in [
             ("a.txt", "extension"),
             ("a", "extension"),
-            ("none/a.csv", "no folder"),
+            ("none/a.csv", "no such folder"),
             ("d.json", "it is a folder: name a file"),
         ] {
             let error = target(&at(name)).unwrap_err();

@@ -279,8 +279,8 @@ mod tests {
         let (audio, phones) = Speech::render(1, Split::Train, 0, Inventory::Small, LIMITS);
         let mfcc = Mfcc::default();
         for (limits, expected) in [
-            (long, "frames: the net takes 10"),
-            (Limits { labels: 2, ..LIMITS }, "the net takes 2 at most"),
+            (long, "frames, but the model takes 10"),
+            (Limits { labels: 2, ..LIMITS }, "the model takes 2 at most"),
         ] {
             let error =
                 utterance(&mfcc, &audio, &phones, limits, Path::new("SX9.WAV")).unwrap_err();

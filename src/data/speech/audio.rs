@@ -183,13 +183,13 @@ mod tests {
             ("cut riff", riff[..riff.len() - 10].to_vec(), "expected"),
             ("cut riff header", riff[..20].to_vec(), "RIFF header"),
             ("stereo", stereo, "RIFF header"),
-            ("cut sphere", sphere_file(FIELDS, &[1, 0, 2]), "3 bytes follow: 4 expected"),
-            ("cut sphere header", sphere_file(FIELDS, &[])[..500].to_vec(), "cut short"),
+            ("cut sphere", sphere_file(FIELDS, &[1, 0, 2]), "3 bytes follow: expected 4"),
+            ("cut sphere header", sphere_file(FIELDS, &[])[..500].to_vec(), "truncated"),
             ("compressed", sphere_file(&compressed, &[1, 0, 2, 0]), "sph2pipe"),
             (
                 "rate",
                 sphere_file(&FIELDS.replace("16000", "8000"), &[1, 0, 2, 0]),
-                "16000 expected",
+                "expected 16000",
             ),
         ];
         for (name, bytes, expected) in cases {

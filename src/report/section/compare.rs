@@ -71,7 +71,7 @@ pub fn summary(comparison: &Comparison, base: &Side, others: &[Side]) -> String 
             .collect();
         let (times, word) = if mean > 1.0 { (mean, "slower") } else { (1.0 / mean, "faster") };
         format!(
-            "{} is {times:.3} times {word} than {} (geometric mean of {cells} runs): {}\n",
+            "{} ran {times:.3} times {word} than {} (geometric mean of {cells} runs): {}\n",
             side.name,
             base.name,
             counts.join(", ")
