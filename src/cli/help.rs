@@ -9,7 +9,7 @@ use super::{Cli, output};
 /// Shown under `--help`.
 pub const EXAMPLES: &str = "\
 Examples:
-  fathom                                   every workload, training and inference, on the best device
+  fathom                                   every workload, both modes, on the best device
   fathom -w speech -m train -b 8..64*2     one workload, training, four batch sizes
   fathom -w autoenc -o json > r.json       the whole record on stdout
   fathom analyze profile @last             where the time of the last run went
@@ -20,7 +20,7 @@ Examples:
 
 Environment:
   FATHOM_DEVICE, FATHOM_BACKEND, FATHOM_WORKLOAD, FATHOM_PRESET, FATHOM_SEED, FATHOM_DATA
-                    stand for the options of the same names; an option on the command line takes precedence
+                    set the options of the same names; the command line takes precedence
   FATHOM_SHADERS    folder to read WGSL from instead of the shaders compiled in
   NO_COLOR          turns colours off
 
