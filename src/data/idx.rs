@@ -282,7 +282,8 @@ mod tests {
     #[test]
     fn cut_inside_the_header() {
         for length in [1, 3, 4, 15] {
-            let text = format!("f: byte {length}: ends inside the header, which takes 16 bytes");
+            let text =
+                format!("f: byte {length}: the file ends inside the header, which takes 16 bytes");
             assert_eq!(fault(&plain(1)[..length]), text);
         }
     }
@@ -317,16 +318,25 @@ mod tests {
         let whole = plain(3);
         let needs = "the header promises 3 samples of 784 bytes: 2368 bytes in total";
         let cut = &whole[..whole.len() - 1];
-        assert_eq!(fault(cut), format!("f: byte 2367: ends inside sample 3 of 3; {needs}"));
+        assert_eq!(
+            fault(cut),
+            format!("f: byte 2367: the file ends inside sample 3 of 3; {needs}")
+        );
         assert_eq!(
             fault(&gz(cut)),
-            format!("f: byte 2367: ends inside sample 3 of 3; {needs} when unpacked")
+            format!("f: byte 2367: the file ends inside sample 3 of 3; {needs} when unpacked")
         );
         let long = [&whole[..], b"x"].concat();
-        assert_eq!(fault(&long), format!("f: byte 2368: goes on after the last sample; {needs}"));
+        assert_eq!(
+            fault(&long),
+            format!("f: byte 2368: the file goes on after the last sample; {needs}")
+        );
         let labels = [0, 0, 8, 1, 0, 0, 0, 2, 9];
         let error = parse_labels(&labels[..], Path::new("f")).unwrap_err();
-        assert!(error.to_string().contains("byte 9: ends inside sample 2 of 2"), "{error}");
+        assert!(
+            error.to_string().contains("byte 9: the file ends inside sample 2 of 2"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -334,7 +344,7 @@ mod tests {
         let mut bytes = plain(1);
         bytes[4..8].fill(0xff);
         let text = fault(&bytes);
-        assert!(text.contains("byte 800: ends inside sample 2 of 4294967295"), "{text}");
+        assert!(text.contains("byte 800: the file ends inside sample 2 of 4294967295"), "{text}");
         assert!(fault(&gz(&bytes)).contains("ends inside sample 2 of 4294967295"));
     }
 
