@@ -9,7 +9,7 @@ say() { printf '%s\n' "$*" >&2; }
 
 need_rust() {
     if ! command -v cargo >/dev/null; then
-        say "cargo was not found: install Rust 1.95 or later from https://rustup.rs and run this again"
+        say "cargo not found: install Rust 1.95 or later from https://rustup.rs, then run this again"
         exit 1
     fi
 }
@@ -42,10 +42,10 @@ want_chromium() {
         return
     fi
     if [ "$(uname -s)" = Linux ] && command -v apt-get >/dev/null && [ "$(id -u)" -eq 0 ]; then
-        say "installing Debian's chromium, in which the report is tried"
+        say "installing Debian's chromium, in which the report page is tested"
         if apt-get update -qq >&2 && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >&2; then
             return
         fi
     fi
-    say "SKIPPED: the report is not tried in a browser, since chromium could not be installed"
+    say "SKIPPED: the report page is not tested in a browser, since chromium could not be installed"
 }

@@ -1,10 +1,10 @@
-//! What records tell, as the Fathom paper asked it (Adolf, Rama, Reagen, Wei, Brooks, IISWC 2016, section V):
-//! where time goes, whether it is steady, which workloads are alike, training against inference, and what
-//! more parallelism brings.
+//! What records show, following the questions of the Fathom paper (Adolf, Rama, Reagen, Wei, Brooks, IISWC
+//! 2016, section V): where time goes, whether it is stationary, which workloads are similar, training against
+//! inference, and what more parallelism gains.
 //!
 //! Pure functions of result records that return plain data: no device, no file, no text. So they serve the
-//! command line, a page and a browser alike, and old records as well as new ones. What a record lacks (a
-//! profile, a ceiling) leaves its figure out; nothing here returns a NaN.
+//! command line, a page and a browser alike, and old records as well as new ones. Where a record lacks
+//! something (a profile, a ceiling) the figure is left out; nothing here returns a NaN.
 
 use serde::{Deserialize, Serialize};
 

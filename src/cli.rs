@@ -1,4 +1,4 @@
-//! The command line: what can be asked for, and which file answers.
+//! The command line: the commands, and which file carries out each.
 
 use clap::{Parser, Subcommand};
 
@@ -31,8 +31,8 @@ use output::{OutputArgs, VoiceArgs};
 
 /// How fast does this GPU train and run deep learning?
 ///
-/// Without a sub-command fathom verifies every kernel on the device, times training and inference of
-/// the chosen workloads by the GPU's own timestamps, profiles each op, prints the result and keeps a
+/// Without a subcommand, fathom verifies every kernel on the device, times training and inference of
+/// the chosen workloads with the GPU's own timestamps, profiles each op, prints the results and keeps a
 /// record.
 #[derive(Debug, Parser)]
 #[command(
@@ -44,7 +44,7 @@ use output::{OutputArgs, VoiceArgs};
     after_long_help = help::EXAMPLES
 )]
 pub struct Cli {
-    /// What to do; `run` if nothing is said.
+    /// What to do; `run` by default.
     #[command(subcommand)]
     pub command: Option<Command>,
 
@@ -53,12 +53,12 @@ pub struct Cli {
     pub run: run::RunArgs,
 }
 
-/// The sub-commands.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Verify, time, profile, print and save (the default)
     Run(run::RunArgs),
-    /// Analyze records: where time goes, what is stationary, which workloads are alike, what scales
+    /// Analyze records: where time goes, what is stationary, which workloads are similar, what scales
     Analyze(analyze::AnalyzeArgs),
     /// List workloads, kernels, devices, presets or games
     List(list::ListArgs),
@@ -66,28 +66,28 @@ pub enum Command {
     Show(show::ShowArgs),
     /// Check every kernel variant against its f64 reference on this device
     Verify(verify::VerifyArgs),
-    /// Time kernels over their shapes: GFLOP/s, GB/s, share of the measured peak
+    /// Time kernels over a range of shapes: GFLOP/s, GB/s, share of the measured peak
     Bench(bench::BenchArgs),
     /// List devices, as `list devices` does
     Devices(OutputArgs),
-    /// Measure the device's ceilings: FMA rate, copy bandwidth, launch, submission and pipeline creation
+    /// Measure the device's ceilings: FMA rate, copy bandwidth, and the cost of a launch, a submission and a pipeline
     #[command(alias = "peaks")]
     Peak(peak::PeakArgs),
     /// Train a workload and watch its loss and metric
     Train(train::TrainArgs),
-    /// Write one step's parameters, inputs, draws, outputs and gradients for another framework to check
+    /// Write one step's parameters, inputs, random draws, outputs and gradients for another framework to check
     Snapshot(snapshot::SnapshotArgs),
-    /// Compare records with a first one: FASTER, SLOWER, SAME or UNSURE for each workload and mode
+    /// Compare records with a baseline: FASTER, SLOWER, SAME or UNSURE for each workload and mode
     Compare(compare::CompareArgs),
-    /// Score a record: eight workloads, both modes, against the reference
+    /// Score a record: all eight workloads in both modes, relative to the reference
     Score(score::ScoreArgs),
-    /// Make one self-contained page of records, with the analyses drawn
+    /// Write records as one self-contained HTML page, with charts of every analysis
     Report(report::ReportArgs),
-    /// Write one step as a trace for Perfetto or chrome://tracing
+    /// Write the timeline of one step for Perfetto or chrome://tracing
     Trace(trace::TraceArgs),
     /// Print shell completions
     Completions {
-        /// Shell to complete for
+        /// Shell to generate completions for
         shell: clap_complete::Shell,
     },
     /// Explain a command, or a topic: measuring, record, exit-codes
@@ -98,7 +98,7 @@ pub enum Command {
 }
 
 impl Cli {
-    /// How much is to be said, whatever was asked.
+    /// How much is printed, whichever command was given.
     pub fn output(&self) -> &VoiceArgs {
         match &self.command {
             None => &self.run.out,
@@ -121,10 +121,10 @@ impl Cli {
     }
 }
 
-/// Does what was asked.
+/// Carries out the command.
 ///
 /// # Errors
-/// As the sub-commands; each error knows its exit code.
+/// As the subcommands; each error knows its exit code.
 pub fn execute(cli: Cli) -> Result<()> {
     match cli.command.unwrap_or(Command::Run(cli.run)) {
         Command::Run(args) => run::execute(&args),

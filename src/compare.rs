@@ -1,5 +1,5 @@
-//! Two or more sets of records held against each other: a verdict for each cell, or a refusal that names
-//! every difference that is not to be compared.
+//! Two or more sets of records compared with each other: a verdict for each run, or a refusal that names
+//! every difference that rules a comparison out.
 //!
 //! Sees records only. How a verdict is reached is in [`verdict`], what counts as unlike in [`unlike`].
 
@@ -110,7 +110,7 @@ pub fn compare(base: &Side, others: &[Side], across: bool) -> Result<Comparison>
     });
     if !differences.is_empty() {
         return Err(Error::Incomparable(format!(
-            "the records differ in more than time:\n  {}",
+            "the records differ in more than their times:\n  {}",
             differences.join("\n  ")
         )));
     }

@@ -1,6 +1,6 @@
-//! What can go wrong, said for people, and the exit code of each kind.
+//! What can go wrong, in messages for people, and the exit code of each kind.
 //!
-//! Every message says what happened, where, and what to do next. The exit codes are stable and
+//! Every message says what happened, where, and what to do next. The exit codes are stable, and
 //! documented in `fathom help exit-codes`.
 
 use std::fmt;
@@ -15,7 +15,7 @@ pub enum Error {
     /// The command line or the environment asks for something that does not exist.
     #[error("{0}")]
     Usage(String),
-    /// No adapter fits, or several do.
+    /// No adapter matches, or several do.
     #[error("{0}")]
     Device(String),
     /// The selection is empty.
@@ -30,10 +30,10 @@ pub enum Error {
     /// The device has no room for a buffer, or does not allow one so large.
     #[error("out of memory: {0}")]
     OutOfMemory(String),
-    /// A row is slower than was allowed.
+    /// A row is slower than allowed.
     #[error("regression: {0}")]
     Regression(String),
-    /// Records differ in more than what is to be compared, or lack what is needed for it.
+    /// Records differ in more than what is being compared, or lack what a comparison needs.
     #[error("not comparable: {0}")]
     Incomparable(String),
     /// A data file cannot be used.
@@ -43,7 +43,7 @@ pub enum Error {
         file: PathBuf,
         /// The place in it: `byte 44`, `line 3`, `header`.
         place: String,
-        /// What was found, what was expected, and what to do where that is not plain.
+        /// What was found, what was expected, and what to do unless that is obvious.
         what: String,
     },
     /// The operating system refused to read or write a file.
@@ -56,8 +56,10 @@ pub enum Error {
         /// The system's own reason.
         source: std::io::Error,
     },
-    /// A graph, kernel or program that this crate built is not valid: a fault in fathom itself.
-    #[error("internal fault: {0}\nplease report it with the command line that led here")]
+    /// A graph, kernel or program that this crate built is invalid: a bug in fathom itself.
+    #[error(
+        "internal error: {0}\nthis is a bug in fathom: please report it with the command line that led to it"
+    )]
     Internal(String),
     /// Ctrl-C.
     #[error("interrupted")]
@@ -104,20 +106,20 @@ impl Error {
 /// The exit codes and their meaning, as `fathom help exit-codes` prints them.
 pub const EXIT_CODES: &[(u8, &str)] = &[
     (0, "success (a closed pipe counts as success)"),
-    (1, "unexpected fault in fathom itself"),
+    (1, "internal error: a bug in fathom"),
     (2, "usage: unknown option, value or name"),
-    (3, "no usable device, or an ambiguous one"),
+    (3, "no usable device, or an ambiguous --device"),
     (4, "nothing selected"),
     (5, "verification failed: a kernel disagrees with its reference"),
-    (6, "device lost or out of memory (what was measured is kept)"),
+    (6, "device lost, or out of memory (whatever was measured is kept)"),
     (7, "reserved: measurement too noisy"),
-    (8, "regression found: slower than `compare --fail-on` allows"),
-    (9, "records not comparable, or no whole score"),
-    (10, "data or file unreadable or unwritable"),
-    (130, "interrupted (what was measured is kept)"),
+    (8, "regression: slower than `compare --fail-on` allows"),
+    (9, "records not comparable, or score incomplete"),
+    (10, "data or file cannot be read or written"),
+    (130, "interrupted (whatever was measured is kept)"),
 ];
 
-/// Bytes for people who may have to count them: `784.0 MiB (822083584 bytes)`.
+/// Bytes for people, with the exact count: `784.0 MiB (822083584 bytes)`.
 pub(crate) fn mebibytes(bytes: u64) -> String {
     format!("{:.1} MiB ({bytes} bytes)", bytes as f64 / (1 << 20) as f64)
 }

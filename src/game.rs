@@ -1,4 +1,4 @@
-//! Games that are played by their pixels: what the deepq workload learns from.
+//! Games played from pixels: what the deepq workload learns from.
 //!
 //! A game is one file that implements [`Game`] and one line in [`GAMES`]. The rest, from frame skip to
 //! stacks of frames, is the same for all and follows the Nature paper (Mnih 2015, Methods).
@@ -26,6 +26,6 @@ pub fn find(name: Option<&str>) -> Result<&'static GameInfo> {
     GAMES.iter().find(|g| g.name == name).ok_or_else(|| {
         let known: Vec<_> = GAMES.iter().map(|g| g.name).collect();
         let known = known.join(", ");
-        Error::Usage(format!("unknown game '{name}': there are {known}"))
+        Error::Usage(format!("unknown game '{name}': the games are {known}"))
     })
 }

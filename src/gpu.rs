@@ -71,8 +71,8 @@ impl Gpu {
             .await
             .map_err(|e| {
                 Error::Device(format!(
-                    "{} does not open: {e}\nupdate its driver, or choose another with --device; \
-                     `fathom list devices` shows all",
+                    "cannot open {}: {e}\nupdate its driver, or choose another device with --device; \
+                     `fathom list devices` lists them",
                     summary.name
                 ))
             })?;
@@ -132,9 +132,9 @@ impl Gpu {
         #[cfg(target_arch = "wasm32")]
         host::block_on(self.submitted());
         self.check()?;
-        polled
-            .map(|_| ())
-            .map_err(|e| Error::Gpu(format!("{}: waiting failed: {e}", self.summary.name)))
+        polled.map(|_| ()).map_err(|e| {
+            Error::Gpu(format!("{}: waiting for the device failed: {e}", self.summary.name))
+        })
     }
 
     /// Ends when the browser has done all submitted work.
@@ -156,8 +156,8 @@ impl Gpu {
         match lost {
             None => Ok(()),
             Some(why) => Err(Error::Gpu(format!(
-                "{}: {why}\nif memory ran out, choose a smaller --batch; if the driver reset the \
-                 device, other programs or a watchdog may have stopped it",
+                "{}: {why}\nif it ran out of memory, choose a smaller --batch; if the driver reset it, \
+                 a watchdog or another program may be the cause",
                 self.summary.name
             ))),
         }

@@ -1,4 +1,4 @@
-//! A model as a graph of ops: plain data, which a [`Builder`] makes and the passes work on.
+//! A model as a graph of ops: plain data, which a [`Builder`] builds and the passes work on.
 
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
 //! The one door to the machine outside: its clock, its threads, its files, and waiting for the device.
 //!
-//! All of it works natively and in a browser's page but for files, of which a page has none. Code above is plain,
-//! not async: what waits for the device waits in [`block_on`], and nowhere else. A page cannot block, but it can
-//! suspend its WebAssembly stack there until the browser has gone on (JavaScript Promise Integration), so that
-//! one function differs, where `async` would run from there through every measurement and training loop.
+//! All of it works natively and in a web page, except files, which a page does not have. The code above is plain,
+//! not async: waiting for the device happens in [`block_on`], and nowhere else. A page cannot block, but it can
+//! suspend its WebAssembly stack there until the browser has made progress (JavaScript Promise Integration). So
+//! only this function differs, where `async` would spread through every measurement and training loop.
 
 use std::ffi::OsString;
 use std::fs;
@@ -35,7 +35,7 @@ pub(crate) fn block_on<F: Future>(promise: F) -> F::Output {
 
     #[allow(
         unsafe_code,
-        reason = "an import is declared unsafely; this one takes and returns nothing"
+        reason = "declaring an import is unsafe; this one takes and returns nothing"
     )]
     #[link(wasm_import_module = "fathom")]
     unsafe extern "C" {

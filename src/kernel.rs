@@ -1,6 +1,6 @@
-//! Kernels as plain data: what a device can do, which shader runs with which constants, what it is bound to.
+//! Kernels as plain data: what a device can do, which shader runs with which constants and bindings.
 //!
-//! Ops say by it how they are computed; [`crate::gpu`] and [`crate::program`] make it real.
+//! Ops describe with it how they are computed; [`crate::gpu`] and [`crate::program`] make it real.
 
 use std::fmt;
 

@@ -1,20 +1,34 @@
-//! Fathom tells how fast a GPU trains and runs deep learning: whole models in hand-written WGSL, verified
+//! Fathom measures how fast a GPU trains and runs deep learning: whole models in hand-written WGSL, verified
 //! and timed on the device.
 //!
-//! The map, in the order things depend on each other:
-//! - [`tensor`]: shapes, types, host arrays. [`random`]: the one generator of random numbers.
+//! The modules from the bottom up; each uses only those above it in this list (`tests/architecture.rs`):
+//! - [`error`]: what can go wrong, and the exit code of each kind.
+//! - [`host`]: the one door to the machine outside: clock, threads, files, waiting for the device.
+//! - [`terms`]: the words that the engine and the records share: mode, preset, phase, class, device.
+//! - [`random`]: Philox, the one generator of random numbers.
+//! - [`tensor`]: shapes, element types, and arrays on the host.
+//! - [`game`]: the games that deepq plays.
+//! - [`data`]: the samples of every other workload, read or generated.
+//! - [`kernel`]: kernels as plain data: shader, constants, bindings, grid.
 //! - [`gpu`]: adapters, devices, shader assembly, pipelines, timestamps.
-//! - [`op`]: every operation, one file and one shader folder each, with its f64 reference.
-//! - [`graph`]: models as graphs, and the passes: differentiation, fusion, choice, memory.
-//! - [`program`]: a graph as a list of dispatches; holding it against the references.
-//! - [`nn`] and [`workload`]: layers and the models. [`data`]: their samples. [`game`]: what deepq plays.
+//! - [`graph`]: a model as a graph of ops, and the contract of an op.
+//! - [`op`]: every op, in one file and one shader folder each, with its f64 reference.
+//! - [`pass`]: from a graph to a schedule: differentiation, fusion, packing, choice of variants, memory.
+//! - [`program`]: a schedule bound to a device: encoded, timed, and checked against the references.
+//! - [`nn`]: layers: parameter names and starting values over the graph's ops.
+//! - [`workload`]: the eight models, and how each is fed and scored.
 //! - [`session`]: the one road from a model to a step on a device: compile, feed, run, read.
-//! - [`measure`]: sampling, profiles, ceilings, statistics. [`train`] and [`snapshot`]: steps for their
-//!   own sake.
-//! - [`record`]: the result file. [`analysis`]: what records tell: where time goes, what is alike, what
-//!   scales. [`compare`]: records against each other. [`score`]: a record in one number. [`report`]: the
-//!   table, each section in every form, the page, the trace. [`listing`]: what there is, as tables.
-//!   [`cli`]: the command line.
+//! - [`snapshot`]: every number of one step, for another framework to repeat.
+//! - [`train`]: training, with the loss and the metric as it goes on.
+//! - [`stats`]: medians and intervals that assume no distribution.
+//! - [`record`]: the result file.
+//! - [`measure`]: a run of a record: verification, sampling, profile, ceilings.
+//! - [`analysis`]: what records say: where time goes, what is stationary, similar, or scales.
+//! - [`compare`]: records compared with each other.
+//! - [`score`]: a record as one number.
+//! - [`report`]: results as tables, HTML pages and traces, each section laid out once for every format.
+//! - [`listing`]: workloads, kernels, devices and models as tables.
+//! - [`cli`]: the command line.
 
 pub mod analysis;
 #[cfg(feature = "cli")]

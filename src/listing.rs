@@ -1,5 +1,5 @@
-//! What there is, as tables: workloads, kernels, devices, a model's program and memory, and how single
-//! kernels did. Records have [`crate::report`], which knows no engine.
+//! Tables of workloads, kernels, devices, a model's program and memory, and the results of single kernels.
+//! Records have [`crate::report`], which knows nothing of the engine.
 
 pub mod kernels;
 pub mod model;

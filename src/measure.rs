@@ -1,4 +1,4 @@
-//! Measuring: a run of a record from verification to profile, ceilings, and where a record comes from.
+//! Measuring: a run from verification to profile, the device's ceilings, and a record's provenance.
 
 pub mod kernel;
 pub mod kernels;

@@ -1,4 +1,4 @@
-//! What the rest of the program may know about an operation, and the list of all of them.
+//! What the rest of the program may know about an op, and the list of all of them.
 //!
 //! An op is one Rust file here (problem, shape rule, cost, variants, lowering, gradient, f64 reference,
 //! awkward cases), one folder of the same name under `shaders/`, and one line in [`LIST`]. Tests,

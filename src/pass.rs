@@ -1,6 +1,6 @@
 //! From a model's graph to a schedule: four short passes, each graph to graph or graph to data.
 //!
-//! [`grad`] comes before them: a training step's graph holds its backward pass already.
+//! [`grad`] comes before them: a training step's graph already holds its backward pass.
 
 use std::sync::Arc;
 

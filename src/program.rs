@@ -123,7 +123,7 @@ impl Program {
                 gpu.write(&self.buffers[at], 0, &value.bytes);
                 Ok(())
             }
-            _ => Err(Error::Internal(format!("no input {name} of {}", value.spec))),
+            _ => Err(Error::Internal(format!("there is no input {name} of {}", value.spec))),
         }
     }
 
@@ -135,7 +135,7 @@ impl Program {
         let output = self.schedule.graph.outputs.iter().find(|(n, _)| n == name);
         match output {
             Some((_, value)) => Ok(self.read_values(gpu, &[*value])?.swap_remove(0)),
-            None => Err(Error::Internal(format!("no output {name}"))),
+            None => Err(Error::Internal(format!("there is no output {name}"))),
         }
     }
 
@@ -143,7 +143,7 @@ impl Program {
     fn read_values(&self, gpu: &Gpu, values: &[ValueId]) -> Result<Vec<Array>> {
         let range = |value: &ValueId| {
             let at = self.schedule.memory.locations[value.0]
-                .ok_or_else(|| Error::Internal("a value was planned no memory".into()))?;
+                .ok_or_else(|| Error::Internal("the plan has no memory for a value".into()))?;
             let bytes = self.schedule.graph.values[value.0].bytes();
             Ok((&self.buffers[at.buffer], at.offset, bytes))
         };

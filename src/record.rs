@@ -1,4 +1,4 @@
-//! The result file, schema `fathom.record/1`: plain data with units in the keys, and nothing of the rest
+//! The result file, schema `fathom.record/1`: plain data with units in the keys, independent of the rest
 //! of the crate, so that old files and other programs can be read with it.
 
 use std::path::Path;

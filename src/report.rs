@@ -1,4 +1,4 @@
-//! Records as text: the table for people, Markdown, CSV, JSON, a page, a trace.
+//! Records for readers: tables for people, Markdown, CSV, JSON, an HTML page, a trace.
 
 pub mod chart;
 pub mod column;

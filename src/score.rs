@@ -56,8 +56,8 @@ pub fn committed(preset: Preset) -> Result<Record> {
     let Some((_, text)) = COMMITTED.iter().find(|(known, _)| *known == preset.name()) else {
         let known: Vec<_> = COMMITTED.iter().map(|(known, _)| *known).collect();
         return Err(Error::Incomparable(format!(
-            "no reference for preset {preset} comes with fathom (only {}), so a score has no unit; \
-             --reference RECORD takes any whole record of that preset",
+            "fathom comes with no reference for preset {preset} (only for {}): name a complete record \
+             of that preset with --reference",
             known.join(", ")
         )));
     };
@@ -74,10 +74,10 @@ pub fn check_reference(reference: &Side, workloads: &[&str]) -> Result<()> {
     wrong.extend(unlike::within(reference));
     for (workload, mode) in suite(workloads) {
         match keys_of(reference, workload, mode).as_slice() {
-            [] => wrong.push(format!("{workload} {mode}: missing in {}", reference.name)),
+            [] => wrong.push(format!("{workload} {mode}: missing from {}", reference.name)),
             [key] => wrong.extend(not_counted(reference, key)),
             several => wrong.push(format!(
-                "{workload} {mode}: {} batches in {}, where one is the default",
+                "{workload} {mode}: {} batch sizes in {}, where there should be one",
                 several.len(),
                 reference.name
             )),
@@ -87,7 +87,7 @@ pub fn check_reference(reference: &Side, workloads: &[&str]) -> Result<()> {
         return Ok(());
     }
     Err(Error::Incomparable(format!(
-        "{} is no reference:\n  {}",
+        "{} cannot serve as a reference:\n  {}",
         reference.name,
         wrong.join("\n  ")
     )))
@@ -151,7 +151,7 @@ fn not_counted(side: &Side, key: &RunKey) -> Vec<String> {
 fn settings(side: &Side) -> Vec<String> {
     let config = &side.records[0].config;
     let needs = |what: &str, found: &str, wanted: &str| {
-        let text = format!("{what}: {found} in {}, a score needs {wanted}", side.name);
+        let text = format!("{what}: {found} in {}, but a score needs {wanted}", side.name);
         (found != wanted).then_some(text)
     };
     let settings = [

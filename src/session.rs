@@ -64,7 +64,7 @@ impl<'a> Session<'a> {
         for (name, _) in program.schedule.inputs() {
             match batch.iter().find(|(n, _)| *n == name) {
                 Some((_, value)) => program.write(self.gpu, name, value)?,
-                None => return Err(Error::Internal(format!("the data has no '{name}'"))),
+                None => return Err(Error::Internal(format!("the batch has no '{name}'"))),
             }
         }
         Ok(())

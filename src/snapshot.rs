@@ -187,8 +187,9 @@ impl Snapshot {
         let (_, header) =
             safetensors::SafeTensors::read_metadata(&bytes).map_err(|e| bad(e.to_string()))?;
         let config = header.metadata().as_ref().and_then(|m| m.get("fathom"));
-        let config =
-            config.ok_or_else(|| bad("no metadata key 'fathom': not a snapshot".into()))?;
+        let config = config.ok_or_else(|| {
+            bad("no metadata key 'fathom': this is not a snapshot of fathom".into())
+        })?;
         let config = serde_json::from_str(config).map_err(|e| bad(format!("metadata: {e}")))?;
         let mut tensors = Vec::new();
         for (name, view) in file.tensors() {
@@ -197,7 +198,7 @@ impl Snapshot {
                 Dtype::I32 => DType::I32,
                 Dtype::U8 => DType::U8,
                 other => {
-                    return Err(bad(format!("'{name}' is {other:?}; F32, I32 or U8 expected")));
+                    return Err(bad(format!("'{name}' is {other:?}: expected F32, I32 or U8")));
                 }
             };
             let spec = TensorSpec::new(view.shape(), dtype);

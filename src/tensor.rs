@@ -183,7 +183,7 @@ impl Array {
     /// # Panics
     /// If the lengths differ.
     pub fn new(spec: TensorSpec, data: Vec<f64>) -> Self {
-        assert_eq!(spec.len(), data.len(), "{spec} holds other data");
+        assert_eq!(spec.len(), data.len(), "{spec} does not match the data");
         Self { spec, data }
     }
 
@@ -261,7 +261,7 @@ impl HostTensor {
     }
 
     fn new(spec: TensorSpec, len: usize, bytes: &[u8]) -> Self {
-        assert_eq!(spec.len(), len, "{spec} holds other data");
+        assert_eq!(spec.len(), len, "{spec} does not match the data");
         let bytes = bytes.to_vec();
         Self { spec, bytes }
     }

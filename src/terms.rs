@@ -1,4 +1,4 @@
-//! The words that the engine and the records share: mode, preset, phase, class of operation, device.
+//! The vocabulary that the engine and the records share: mode, preset, phase, class of operation, device.
 
 use std::fmt;
 

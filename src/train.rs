@@ -1,4 +1,4 @@
-//! Training: real batches, the loss as it falls, the metric on held-out samples.
+//! Training: real batches, the loss as it goes, the metric on held-out samples.
 
 use std::collections::BTreeMap;
 
@@ -68,7 +68,7 @@ impl<'a> Trainer<'a> {
     /// One step; its loss.
     ///
     /// # Errors
-    /// [`Error::Gpu`] where the device fails, [`Error::Verification`] where the loss is no number.
+    /// [`Error::Gpu`] where the device fails, [`Error::Verification`] where the loss is not a number.
     pub fn step(&mut self) -> Result<f64> {
         let batch = self.data.batch(Split::Train, self.steps)?;
         let [training, _] = &self.programs[self.data.bucket(Split::Train, self.steps)];

@@ -51,7 +51,7 @@ pub fn find(name: &str) -> Result<&'static WorkloadInfo> {
     WORKLOADS.iter().find(|w| w.name == name).ok_or_else(|| {
         let known: Vec<_> = WORKLOADS.iter().map(|w| w.name).collect();
         Error::Usage(format!(
-            "unknown workload '{name}'{}\n`fathom list workloads` shows all: {}",
+            "unknown workload '{name}'{}\n`fathom list workloads` describes them all: {}",
             nearest(name, &known).map_or(String::new(), |n| format!(": did you mean '{n}'?")),
             known.join(", ")
         ))

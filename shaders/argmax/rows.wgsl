@@ -1,7 +1,7 @@
 // y[r] = the c with the largest x[r, c], the first of several.
-// A team of TEAM invocations owns a row: each keeps the best of every TEAM-th vector lane by lane, then the
-// team agrees on the value and after that on the lowest place that has it.
-// Grid: WORKGROUP / TEAM rows a workgroup, folded into two dimensions. Shared: 2 KiB + 4 * WORKGROUP bytes.
+// TEAM invocations share a row: each keeps the best of every TEAM-th vector lane by lane, then they
+// agree on the value, and after that on the lowest index that has it.
+// Grid: WORKGROUP / TEAM rows per workgroup, folded into two dimensions. Shared: 2 KiB + 4 * WORKGROUP bytes.
 // use: common/team
 
 const WORKGROUP: u32 = 256u;

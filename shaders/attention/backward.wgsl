@@ -1,8 +1,8 @@
 // The gradient of forward.wgsl with respect to the scores and the query:
 //   da[s] = dcontext . memory[b, s], dscore = a (da - sum of a da / sum of a),
 //   dquery[n] = sum over s of dscore[s] v[n] (1 - x[s]^2), x[s] = tanh(keys[b, s, n] + query[n])
-// Both are differences between positions that resemble each other, at the start of training above all. So
-// each is taken against position 0 before anything is summed: da from memory[s] - memory[0], and, since
+// Both are differences between positions that resemble each other, above all at the start of training. So
+// each is taken relative to position 0 before anything is summed: da from memory[s] - memory[0], and, since
 // dscore sums to 0, dquery from x[0]^2 - x[s]^2 = (x[0] - x[s]) (x[0] + x[s]).
 // Grid: [B, queries]; TEAM invocations share a da. Shared: 4 S (TEAM + 1) bytes.
 

@@ -1,7 +1,7 @@
 // The gradients of attention that add up over all queries of a sequence:
-//   dkeys[b, s, n] = sum over t of dscore[b, t, s] v[n] (1 - x^2), dv's share of (b, s) = sum over t of
+//   dkeys[b, s, n] = sum over t of dscore[b, t, s] v[n] (1 - x^2), (b, s)'s share of dv = sum over t of
 //   dscore[b, t, s] x, with x = tanh(keys[b, s, n] + query[b, t, n]).
-// Grid: one invocation a vec4 of keys, 64 a workgroup, folded into two dimensions.
+// Grid: one invocation per vec4 of keys, 64 per workgroup, folded into two dimensions.
 
 const COLUMNS: u32 = 8u; // H / 4
 const BATCH: u32 = 4u;

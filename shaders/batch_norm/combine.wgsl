@@ -1,6 +1,6 @@
-// What `sums` left of each chunk of rows, folded in order. GRAD false: mean and unbiased variance, by Chan's
+// Folds, in order, what `sums` computed for each chunk of rows. GRAD false: mean and unbiased variance, by Chan's
 // formula (Chan, Golub & LeVeque 1979); true: plain sums.
-// Grid: one invocation a channel, 64 a workgroup, folded into two dimensions.
+// Grid: one invocation per channel, 64 per workgroup, folded into two dimensions.
 
 const GRAD: bool = false;
 

@@ -1,6 +1,6 @@
 // dx = scale / deviation (dy - (dshift + xhat dscale) / N), xhat = (x - mean) / deviation (Ioffe & Szegedy
 // 2015, section 3), channels along the last axis.
-// Grid: one invocation a vector T, 64 a workgroup, folded into two dimensions.
+// Grid: one invocation per vector T, 64 per workgroup, folded into two dimensions.
 
 alias T = vec4<f32>;
 

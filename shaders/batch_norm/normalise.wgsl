@@ -1,5 +1,5 @@
 // y = epilogue((x - mean) / sqrt(biased variance + epsilon) * scale + shift), channels along the last axis.
-// Grid: one invocation a vector T, 64 a workgroup, folded into two dimensions.
+// Grid: one invocation per vector T, 64 per workgroup, folded into two dimensions.
 
 const WIDTH: u32 = 4u;
 alias T = vec4<f32>;

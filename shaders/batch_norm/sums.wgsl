@@ -3,7 +3,7 @@
 //     so that values far from zero do not cancel
 //   GRAD true: the sum of dy and of dy (x - mean[c]) / deviation[c]
 // A workgroup owns COLUMNS neighbouring vectors T of channels of one chunk of rows; TEAM invocations share a
-// vector and a tree folds what they have. One chunk gives the results, several give parts of them for
+// vector and a tree folds their results. One chunk gives the results, several give partial results for
 // `combine`.
 // Grid: blocks of columns times chunks, folded into two dimensions. Shared: 32 WORKGROUP bytes.
 

@@ -1,4 +1,4 @@
-// partial[w] = the sum of squares that workgroup w reads: groups of four, as far apart as there are
+// partial[w] = the sum of squares that workgroup w reads: groups of four, spaced by the number of
 // invocations in the grid. The order is fixed by the grid, so the bits are the same in every run.
 // Grid: at most 256 workgroups. Shared: 256 bytes.
 

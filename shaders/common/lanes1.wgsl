@@ -1,4 +1,4 @@
-// Vectors of one lane: what a kernel written over T has to know of it. `lanes4` is its twin.
+// Vectors of one lane: what a kernel written over T has to know about it. `lanes4` is its twin.
 
 alias T = f32;
 alias U = u32;

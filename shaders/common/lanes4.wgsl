@@ -1,4 +1,4 @@
-// Vectors of four lanes: what a kernel written over T has to know of it. `lanes1` is its twin.
+// Vectors of four lanes: what a kernel written over T has to know about it. `lanes1` is its twin.
 
 alias T = vec4<f32>;
 alias U = vec4<u32>;

@@ -1,4 +1,4 @@
-// Functions whose built-in forms WGSL leaves too loose for draws that must be the same on every GPU.
+// Functions whose built-in forms are too loosely specified in WGSL for draws that must agree on every GPU.
 
 // sin and cos of 2 pi u for u in [0, 1): the standard promises the built-ins only 2^-11. The angle is
 // taken to the nearest quarter turn, exactly, and the rest by series over [-pi/4, pi/4] (error 3e-8).

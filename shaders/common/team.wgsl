@@ -1,7 +1,7 @@
-// Sums and maxima over a team: `team` neighbouring invocations (a power of two) of a workgroup of 256 at
-// most. Every invocation of the workgroup calls together, and every member gets its team's result.
-// Up to 16 members first fold every 16th value, then all fold what these have: two barriers instead of a
-// tree's eight, and the order is fixed, so that the same values always give the same bits. Calls may follow
+// Sums and maxima over the invocations that share a row, a team: `team` neighbouring invocations (a power of two)
+// of a workgroup of at most 256. Every invocation of the workgroup calls together, and every member gets its
+// team's result. Up to 16 members first fold every 16th value, then all fold what these have: two barriers instead
+// of a tree's eight, and the order is fixed, so that the same values always give the same bits. Calls may follow
 // each other at once: each array's readers are a barrier away from its next writers. Shared: 2 KiB.
 
 const LOWEST: f32 = -3.4028234e38; // below every finite value: where a maximum starts

@@ -1,7 +1,7 @@
 // A convolution (PASS 0) or its gradient in x (PASS 1) or in w (PASS 2), straight from the definition: the
 // yardstick for every other variant.
 //   y[b, p, q, n] = epilogue(sum over r, s, c of x[b, p stride + r - pad, q stride + s - pad, c] w[r, s, c, n])
-// Grid: one invocation an element of the result, 64 a workgroup, folded into two dimensions.
+// Grid: one invocation per element of the result, 64 per workgroup, folded into two dimensions.
 
 const PASS: u32 = 0u;
 const HEIGHT: u32 = 8u; // of x, and

@@ -1,4 +1,4 @@
-// A convolution and its two gradients as products whose operands are gathered, never laid out (implicit
+// A convolution and its two gradients as products whose operands are gathered, never materialised (implicit
 // GEMM, Chetlur 2014). Activations are NHWC: the window of a pixel is a few runs of neighbouring elements.
 //   PASS 0, y: A[pixel of y, window] = x, B[window, channel of y] = w
 //   PASS 1, dx: A[pixel of dx, window] = dy, B[window, channel of dx] = w. One product for each residue of

@@ -1,6 +1,6 @@
 // A convolution or one of its gradients (see conv2d/operands) for CPU adapters where the result has few
-// channels: lanes own pixels (in PASS 2, elements of the window), so that none is idle. Each computes where its
-// own begin once, and channels are loaded once a subgroup and broadcast.
+// channels: lanes own pixels (in PASS 2, elements of the window), so that none is idle. Each computes once
+// where its windows begin, and channels are loaded once per subgroup and broadcast.
 // Grid: one workgroup, which is one subgroup of W lanes, a tile of TM channels x W TN pixels, product and split.
 // A lane owns TM channels of TN pixels as vec4s 4 W apart.
 

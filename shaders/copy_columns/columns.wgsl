@@ -1,7 +1,7 @@
-// y[row, column] = the piece that covers the column, or 0: ranges of columns of row-major matrices, as
+// y[row, column] = the value of the range that covers the column, or 0: ranges of columns of row-major matrices, as
 // concat, slice and pad need them. Words are moved as they are, whatever their type. T is u32, or
 // vec4<u32> where all ranges are whole groups of four; COLUMNS counts in T.
-// Grid: one invocation a T, 64 a workgroup, folded into two dimensions.
+// Grid: one invocation per T, 64 per workgroup, folded into two dimensions.
 
 alias T = u32;
 const COLUMNS: u32 = 1u;

@@ -1,9 +1,9 @@
 // loss[r] = log(sum over c of exp(x[r, c] - m[r])) - (x[r, label[r]] - m[r]), with m[r] the row's maximum:
 // the cross-entropy of softmax(x[r]) against a class, in one pass over memory: maximum and sum are kept
-// online (Milakov & Gimelshein 2018, algorithm 3). A label that is no class has the logit LOWEST, so that
+// online (Milakov & Gimelshein 2018, algorithm 3). A label that is not a class has the logit LOWEST, so that
 // the loss is about 3e38 and can't go unnoticed.
-// A team of TEAM invocations owns a row.
-// Grid: WORKGROUP / TEAM rows a workgroup, folded into two dimensions. Shared: 2 KiB.
+// TEAM invocations share a row.
+// Grid: WORKGROUP / TEAM rows per workgroup, folded into two dimensions. Shared: 2 KiB.
 // use: common/team
 
 const WORKGROUP: u32 = 256u;

@@ -4,9 +4,9 @@
 //   beta[t, s] = sum of (beta * p)[t + 1, s' in s, s + 1, s + 2]                (eq. 10, 11)
 //   grad[t, c] = -(sum over s of class c of alpha * beta) / (sum over all s)    (eq. 14, 15)
 // s - 2 and s + 2 count only between labels that differ. Probabilities are a mantissa in [1, 2) times a
-// power of two of their own, which has the range of logarithms, but keeps all digits where a logarithm
-// of -1000 has lost three, and takes no exp and log a state.
-// Grid: one workgroup an utterance, folded into two dimensions. An invocation owns PER states, LANES
+// power of two of their own, which has the range of logarithms, but keeps all its digits where a logarithm
+// of -1000 has lost three, and needs no exp or log per state.
+// Grid: one workgroup per utterance, folded into two dimensions. An invocation owns PER states, LANES
 // apart, in the first two parts, and whole time steps in the third, so that no sum needs an atomic.
 // Shared: 16 * (STATES + 4) bytes, or none where the hook keeps the rows in memory.
 

@@ -1,7 +1,7 @@
 // Greedy CTC decoding (Graves 2006, section 3.2, best path): the likeliest class of each frame, repeats
 // merged, blanks dropped; the rest of the row is -1.
-// Grid: one workgroup an utterance. Each invocation first finds the classes of every 64th frame, then
-// owns a run of neighbouring frames: counts what it keeps, and writes behind what those before it keep.
+// Grid: one workgroup per utterance. Each invocation first finds the classes of every 64th frame, then
+// owns a run of neighbouring frames: counts what it keeps, and writes after what those before it keep.
 // Shared: 256 bytes.
 
 struct Params { B: u32, T: u32, C: u32 }

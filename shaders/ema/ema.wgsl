@@ -1,6 +1,6 @@
 // target = (1 - rate) target + rate source at every `period`-th step, counted from 1: running averages
 // with a period of 1, copies with a rate of 1.
-// Grid: one invocation a group of four elements, 64 a workgroup, folded into two dimensions.
+// Grid: one invocation per group of four elements, 64 per workgroup, folded into two dimensions.
 
 struct Params { groups: u32, period: u32, rate: f32, rest: f32 }
 @group(0) @binding(0) var<storage, read> clock: array<u32>; // the step, seed

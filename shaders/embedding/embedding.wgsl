@@ -1,6 +1,6 @@
 // y[i] = table[ids[i]]: rows of LENGTH Ts; an id past the table takes its last row.
 // T is f32, or vec4<f32> where rows are whole vec4s.
-// Grid: one invocation a T of y, 64 a workgroup, folded into two dimensions.
+// Grid: one invocation per T of y, 64 per workgroup, folded into two dimensions.
 
 alias T = f32;
 

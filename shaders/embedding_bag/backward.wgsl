@@ -1,15 +1,15 @@
 // The gradients of forward.wgsl with respect to the tables, without atomics: a workgroup owns a word and
-// adds what each place where it occurs is worth, in an order that is always the same.
+// adds the contribution of each place where it occurs, in a fixed order.
 //   dE[k][w, n] = sum over the places (b, i, j) of w of l(j, n) dmemories[k, b, i, n], and for k = 0 over
 //                 those in questions of l(j, n) dasked[b, n]
 //   dT[k][i, n] = sum over b of dmemories[k, b, i, n]
 // Word 0 has no gradient, and what lies between two tables is 0.
 // The places of a word are first gathered, LIST words of the stories at a time: each invocation counts its
-// own, then writes them behind those of the invocations before it.
+// own, then writes them after those of the invocations before it.
 // Grid: V workgroups for words, then M for the rows of T, then one for the gaps; folded into two
 // dimensions. An invocation owns HELD columns, LANES apart, of the TABLES * D. Shared: 4 (LIST + LANES) bytes.
 // Lengths are consts, not parameters: lavapipe 22.3 compiles a shader anew at each dispatch where a uniform bounds
-// some kinds of loop. A model has one problem of each anyway.
+// some kinds of loop. A model has only one size of each anyway.
 
 alias T = f32; // what an epilogue works on
 const D: u32 = 20u; // d

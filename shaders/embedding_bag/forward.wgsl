@@ -2,8 +2,8 @@
 // tables and of its question under the first:
 //   memories[k, b, i, n] = sum over j of l(j, n) E[k][story[b, i, j], n] + T[k][i, n]
 //   asked[b, n]          = sum over j of l(j, n) E[0][question[b, j], n]
-// with l(j, n) = (1 - j/S) - (n/d)(1 - 2j/S), j and n from 1. Word 0 is none.
-// Grid: one invocation for each n of each sentence, the question of a story behind its M sentences; 64 a
+// with l(j, n) = (1 - j/S) - (n/d)(1 - 2j/S), j and n from 1. Word 0 is padding.
+// Grid: one invocation for each n of each sentence, the question of a story after its M sentences; 64 a
 // workgroup, folded into two dimensions.
 
 const D: u32 = 20u; // d

@@ -1,5 +1,5 @@
-// y[r] = x[r, index[r]]. An index that is no column takes the last one.
-// Grid: one invocation a row, 64 a workgroup, folded into two dimensions.
+// y[r] = x[r, index[r]]. An index past the last column takes the last one.
+// Grid: one invocation per row, 64 per workgroup, folded into two dimensions.
 
 struct Params { rows: u32, length: u32 }
 @group(0) @binding(0) var<storage, read> x: array<f32>;

@@ -1,5 +1,5 @@
 // dx[r, c] = dy[r] where c = index[r], else 0.
-// Grid: one invocation an element of dx, 64 a workgroup, folded into two dimensions.
+// Grid: one invocation per element of dx, 64 per workgroup, folded into two dimensions.
 
 struct Params { rows: u32, length: u32 }
 @group(0) @binding(0) var<storage, read> index: array<u32>;

@@ -1,6 +1,6 @@
-// Ids in another place. KIND 0: each row of LENGTH turned round. 1: each row moved one place to the front, the
+// Ids rearranged. KIND 0: each row of LENGTH reversed. 1: each row shifted one place to the front, the
 // last place 0. 2: `a`, then `b`. 3: `a` as column COLUMN of y's rows, the other columns left alone.
-// Grid: one invocation an id, 64 a workgroup, folded into two dimensions.
+// Grid: one invocation per id, 64 per workgroup, folded into two dimensions.
 
 const KIND: u32 = 0u;
 

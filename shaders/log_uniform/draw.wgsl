@@ -1,6 +1,6 @@
-// ids[i] = the class that a uniform draw falls to: the first c with u < limits[c], the cumulative
+// ids[i] = the class that a uniform draw selects: the first c with u < limits[c], the cumulative
 // probabilities. Both sides compare the same f32 numbers, so that every device draws the same classes.
-// Grid: one invocation a block of four draws, 64 a workgroup.
+// Grid: one invocation per block of four draws, 64 per workgroup.
 // use: common/philox
 
 const CLASSES: u32 = 200u; // V

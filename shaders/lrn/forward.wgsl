@@ -1,6 +1,6 @@
 // y[c] = x[c] / d[c]^(3/4), d[c] = K + ALPHA * the sum of x[j]^2 over |j - c| <= HALF: local response
 // normalisation across channels (Krizhevsky 2012, section 3.3). d^(-3/4) is two roots, exact to a few ulp.
-// Grid: one invocation four channels of a pixel, 64 a workgroup, folded into two dimensions. An invocation
+// Grid: one invocation per four channels of a pixel, 64 per workgroup, folded into two dimensions. An invocation
 // reads its vec4 and the ones on both sides: HALF is 4 at most.
 
 const HALF: u32 = 2u;

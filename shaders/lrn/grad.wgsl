@@ -1,6 +1,6 @@
 // dx[c] = dy[c] d[c]^(-3/4) - (3/2) ALPHA x[c] * the sum over |j - c| <= HALF of dy[j] x[j] d[j]^(-7/4), with
-// d as in the forward pass, computed again.
-// Grid: one invocation four channels of a pixel, 64 a workgroup, folded into two dimensions. An invocation
+// d as in the forward pass, recomputed.
+// Grid: one invocation per four channels of a pixel, 64 per workgroup, folded into two dimensions. An invocation
 // reads 4 channels more on both sides: HALF is 2 at most.
 
 const HALF: u32 = 2u;

@@ -1,7 +1,7 @@
 // What each cell multiplied by its weight, for the weights' gradients of all steps in one product:
 // y[l, b, t] = [x; h before], x being `below` for layer 0 and the h of the layer below for the others.
 // below [B, T, H], states [B, T + 1, UNITS H], y [L, B, T, 2H].
-// Grid: one invocation a vec4 of y, 64 a workgroup, folded into two dimensions.
+// Grid: one invocation per vec4 of y, 64 per workgroup, folded into two dimensions.
 
 const COLUMNS: u32 = 8u; // H / 4
 const BATCH: u32 = 4u;

@@ -1,5 +1,5 @@
 // y[b] = x[b] for the first row of each b: y's rows of LENGTH vec4s lie PITCH apart.
-// Grid: one invocation a vec4, 64 a workgroup.
+// Grid: one invocation per vec4, 64 per workgroup.
 
 const LENGTH: u32 = 56u;
 const PITCH: u32 = 336u;

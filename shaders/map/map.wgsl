@@ -1,6 +1,6 @@
 // y[i] = f(a[i], b[i], ...): a chain of elementwise functions over broadcast inputs.
 // T is f32, or vec4<f32> where every input lies in whole groups of four.
-// Grid: one invocation a group of T, 64 a workgroup, folded into two dimensions.
+// Grid: one invocation per group of T, 64 per workgroup, folded into two dimensions.
 // use: common/philox
 
 alias T = f32;

@@ -1,6 +1,6 @@
 // C[g, m, n] = epilogue(sum over k of A[g, m, k] B[g, k, n]); A and B may be stored transposed.
-// The yardstick for every other variant: one invocation an element, straight from memory.
-// Grid: one invocation an element of C, 64 a workgroup, folded into two dimensions.
+// The yardstick for every other variant: one invocation per element, straight from memory.
+// Grid: one invocation per element of C, 64 per workgroup, folded into two dimensions.
 
 const TRANSPOSE_A: bool = false;
 const TRANSPOSE_B: bool = false;

@@ -1,7 +1,7 @@
 // C[g, m, n] = epilogue(sum over k of A[g, m, k] B[g, k, n]); A and B may be stored transposed.
 // Register tile without workgroup memory: the operands come from the caches, four of k at a time. For
 // outputs too small for block tiles, and for adapters whose workgroup memory is ordinary memory.
-// Grid: one workgroup a tile of 8 TM x 8 TN, batch matrix and split. An invocation owns TM neighbouring
+// Grid: one workgroup per tile of 8 TM x 8 TN, batch matrix and split. An invocation owns TM neighbouring
 // rows and TN columns as vec4s 32 apart, so that neighbours read neighbouring vec4s.
 
 // hook: operands

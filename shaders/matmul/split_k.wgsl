@@ -1,7 +1,7 @@
 // C[i] = epilogue(sum over s of partial[s, i]): the second pass of a product whose sum over k was split,
 // for small outputs with a long k that would leave most of a GPU idle (split-K). The first pass is
 // matmul/tile with a part of k for each tile. Parts are added in order: the same bits in every run.
-// Grid: one invocation an element of C, 64 a workgroup, folded into two dimensions.
+// Grid: one invocation per element of C, 64 per workgroup, folded into two dimensions.
 
 struct Params { count: u32, splits: u32 }
 @group(0) @binding(0) var<storage, read> partial: array<f32>;

@@ -1,6 +1,6 @@
 // C[g, m, n] = epilogue(sum over k of A[g, m, k] B[g, k, n]); A and B may be stored transposed.
 // Subgroup broadcast, for CPU adapters: there a load costs a scalar load per lane and workgroup memory is
-// no faster, so that the tile is as large as the first cache holds and A is loaded once a subgroup.
+// no faster, so that the tile is as large as the first cache holds and A is loaded once per subgroup.
 // Grid: one workgroup, which is one subgroup of W lanes, a tile of TM x W TN, batch matrix and split. A
 // lane owns TM rows of TN columns as vec4s 4 W apart. Its share of four k of A are TM / W vec4s, and row
 // i's values come from the lane that loaded them.

@@ -3,7 +3,7 @@
 // in CUTLASS): an invocation's rows are TM / 4 groups BM / (TM / 4) apart, its columns likewise, so that
 // neighbours read neighbouring vec4s. Both operands lie in workgroup memory as [BK][BM] and [BK][BN].
 // The next step's blocks are fetched into registers before this step's products.
-// Grid: one workgroup a tile of BM x BN, batch matrix and split.
+// Grid: one workgroup per tile of BM x BN, batch matrix and split.
 // Shared: 4 BUFFERS BK (BM + BN) bytes. With two buffers a step needs one barrier, with one it needs two.
 
 // hook: operands

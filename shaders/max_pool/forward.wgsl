@@ -1,5 +1,5 @@
 // y[b, p, q, c] = the largest x[b, p STRIDE + r - PAD, q STRIDE + s - PAD, c] of the window that lies in x.
-// Grid: one invocation a vector T of channels of y, 64 a workgroup, folded into two dimensions.
+// Grid: one invocation per vector T of channels of y, 64 per workgroup, folded into two dimensions.
 
 const WINDOW: u32 = 2u;
 const STRIDE: u32 = 2u;

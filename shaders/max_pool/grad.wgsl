@@ -1,7 +1,7 @@
 // dx[b, h, w, c] = the sum of dy over the windows whose first largest element, in row-major order, is this
 // one. Gathered, not scattered: each element looks at the windows that cover it, and where it equals a
 // window's maximum, at the elements before it.
-// Grid: one invocation a vector T of channels of x, 64 a workgroup, folded into two dimensions.
+// Grid: one invocation per vector T of channels of x, 64 per workgroup, folded into two dimensions.
 
 const WINDOW: u32 = 2u;
 const STRIDE: u32 = 2u;

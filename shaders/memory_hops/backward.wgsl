@@ -2,8 +2,8 @@
 // first. With du what reaches u[k + 1]:
 //   dp[i] = du . m[k + 1][i], ds = p (dp - sum of p dp), or dp where LINEAR
 //   dm[k + 1][i] gets p[i] du, dm[k][i] gets ds[i] u[k], and u[k] gets du + sum over i of ds[i] m[k][i]
-// A table between two hops gets both, and is written once: what it gets from the hop behind is kept.
-// Grid: a workgroup a story. Shared: 4 (2 D + 3 M) bytes.
+// A table between two hops gets both, and is written once: what it gets from the later hop is kept.
+// Grid: one workgroup per story. Shared: 4 (2 D + 3 M) bytes.
 
 const D: u32 = 20u; // d
 const BATCH: u32 = 32u; // B

@@ -1,9 +1,9 @@
-// The hops of a memory network over memories in place (Sukhbaatar 2015, section 2), and the answer's logits,
+// The hops of a memory network over given memories (Sukhbaatar 2015, section 2), and the answer's logits,
 // with adjacent weight tying: hop k matches against table k and takes from table k + 1, and the last table
-// is the answer's weight. Word 0 is none: its logit is 0.
+// is the answer's weight. Word 0 is padding: its logit is 0.
 //   p[k] = softmax(u[k] . m[k]), u[k + 1] = u[k] + sum over i of p[k][i] m[k + 1][i], logits = E u[HOPS]
 // LINEAR leaves out the softmax (section 5, "linear start").
-// Grid: a workgroup a story. Shared: 4 (D + M) bytes.
+// Grid: one workgroup per story. Shared: 4 (D + M) bytes.
 
 const D: u32 = 20u; // d
 const BATCH: u32 = 32u; // B

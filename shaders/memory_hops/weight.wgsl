@@ -1,7 +1,7 @@
-// The gradient of the answer's logits with respect to the tables: only the last one has a share in them, and of
-// it not word 0,
+// The gradient of the answer's logits with respect to the tables: only the last one contributes to them, and word 0
+// of it does not:
 //   dE[v, n] = sum over b of dlogits[b, v] u[HOPS][b, n].
-// Grid: one invocation an element of all tables, 64 a workgroup, folded into two dimensions.
+// Grid: one invocation per element of all tables, 64 per workgroup, folded into two dimensions.
 
 const D: u32 = 20u; // d
 const BATCH: u32 = 32u; // B

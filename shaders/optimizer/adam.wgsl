@@ -1,6 +1,6 @@
 // Adam (Kingma & Ba 2015, algorithm 1): m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2;
 // w -= rate m^ / (sqrt(v^) + epsilon) with m^ = m / (1 - b1^t), v^ = v / (1 - b2^t), t counted from 1.
-// Grid: one invocation a group of four elements, 64 a workgroup, folded into two dimensions.
+// Grid: one invocation per group of four elements, 64 per workgroup, folded into two dimensions.
 
 struct Params { groups: u32, rate: f32, beta1: f32, beta2: f32, rest1: f32, rest2: f32, ln_beta1: f32, ln_beta2: f32, epsilon: f32 }
 @group(0) @binding(0) var<storage, read> clock: array<vec4<u32>>;

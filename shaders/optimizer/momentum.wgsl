@@ -1,7 +1,7 @@
 // Momentum SGD: g' = scale g + decay w; v = momentum v + g'; w -= rate v, or for Nesterov's form
 // w -= rate (g' + momentum v) (Sutskever 2013). Without momentum v stays as it is: plain SGD.
 // Weight decay applies to the first `decayed` groups of four: weights lie before biases.
-// Grid: one invocation a group of four elements, 64 a workgroup, folded into two dimensions.
+// Grid: one invocation per group of four elements, 64 per workgroup, folded into two dimensions.
 
 const RULE: u32 = 1u; // 0 plain, 1 momentum, 2 Nesterov
 

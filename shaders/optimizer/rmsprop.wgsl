@@ -1,6 +1,6 @@
 // Centred RMSProp (Graves 2013, eq. 38 to 40): a = r a + (1 - r) g; s = r s + (1 - r) g^2;
 // w -= rate g / sqrt(s - a^2 + epsilon).
-// Grid: one invocation a group of four elements, 64 a workgroup, folded into two dimensions.
+// Grid: one invocation per group of four elements, 64 per workgroup, folded into two dimensions.
 
 struct Params { groups: u32, rate: f32, decay: f32, rest: f32, epsilon: f32 }
 @group(0) @binding(0) var<storage, read> scale: array<f32>;

@@ -1,4 +1,4 @@
-// A dispatch that does nothing: what it takes is the cost of launching one.
+// A dispatch that does nothing: its time is the cost of launching one.
 // Grid: one workgroup.
 
 @group(0) @binding(0) var<storage, read_write> y: array<f32>;

@@ -1,6 +1,6 @@
 // The FMA ceiling: CHAINS independent chains of x = a x + b in registers, nothing read. With a = b = 1/2
 // every chain tends to 1, so the result is known, and the compiler cannot know it.
-// Grid: one invocation an output, 64 a workgroup.
+// Grid: one invocation per output, 64 per workgroup.
 
 const CHAINS: u32 = 8u;
 alias T = vec4<f32>;

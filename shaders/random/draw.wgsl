@@ -1,7 +1,7 @@
 // y[i] = a draw of the stream at this step: uniform [0, 1), standard normal, or a dropout mask of 0 and 1.
-// Philox gives four 32-bit words a block (Salmon 2011); normals by Box-Muller, elements 2i and 2i + 1 being
+// Philox gives four 32-bit words per block (Salmon 2011); normals by Box-Muller, elements 2i and 2i + 1 being
 // the cosine and sine of one pair, as in src/random.rs.
-// Grid: one invocation a block of four elements, 64 a workgroup, folded into two dimensions.
+// Grid: one invocation per block of four elements, 64 per workgroup, folded into two dimensions.
 // use: common/philox
 // use: common/numerics
 

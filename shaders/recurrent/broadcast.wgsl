@@ -1,5 +1,5 @@
 // The step of register.wgsl by subgroup broadcast, for CPU adapters: there a load costs one scalar load
-// a lane, so the lanes of a subgroup load different rows of y and hand them to each other, four of K at
+// per lane, so the lanes of a subgroup load different rows of y and hand them to each other, four of K at
 // a time. A workgroup is one subgroup of LANES lanes.
 // Grid: [H / 4 / COLS / LANES, B / ROWS, 2 directions]; a lane owns ROWS rows of COLS vec4 columns, LANES
 // apart. H is a multiple of 4.

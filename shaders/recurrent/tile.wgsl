@@ -1,7 +1,7 @@
-// The step of register.wgsl for GPUs: B is far too small to fill one with a tile of columns alone, so
-// the workgroup also splits K into SLICES, sums each in registers (8 rows of 4 columns an invocation)
+// The step of register.wgsl for GPUs: B is far too small for tiles of columns alone to fill one, so
+// the workgroup also splits K into SLICES, sums each in registers (8 rows of 4 columns per invocation)
 // and adds the slices in a fixed order at the end.
-// y of the step before is staged in workgroup memory, CHUNK of K a slice; each W is read once.
+// y of the step before is staged in workgroup memory, CHUNK of K per slice; each W is read once.
 // Grid: [H / (4 * COLS), B / ROWS, 2 directions]; a workgroup owns ROWS x 4 * COLS of y.
 // H is a multiple of 4. Shared: 16 bytes * max(SLICES * ROWS * CHUNK / 4, SLICES / 2 * ROWS * COLS).
 

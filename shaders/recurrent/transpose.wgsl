@@ -1,6 +1,6 @@
 // up[k, n] = w_up[n, k] and down[k, n] = w_down[n, k]: the backward pass multiplies by the transposes,
-// and turned once they are read as the forward pass reads its weights.
-// Grid: [H / 16, H / 16, 2]; a workgroup turns a 16 x 16 tile. Shared: 1,088 bytes, a column of padding
+// and once transposed, they are read as the forward pass reads its weights.
+// Grid: [H / 16, H / 16, 2]; a workgroup transposes a 16 x 16 tile. Shared: 1,088 bytes, a column of padding
 // keeps the banks apart.
 
 struct Params { width: u32 }

@@ -3,7 +3,7 @@
 // dispatch folds.
 // A workgroup owns COLUMNS neighbours among the outputs o, n of one chunk, so that it reads whole lines of
 // memory; WORKGROUP / COLUMNS invocations share a column, each folds every so-many-th row into four
-// results in turn (their loads overlap, rounding errors stay small), and a tree folds what they have.
+// results in turn (their loads overlap, rounding errors stay small), and a tree folds their results.
 // Grid: blocks of columns times chunks, folded into two dimensions. Shared: 16 * WORKGROUP bytes.
 
 const WORKGROUP: u32 = 256u;

@@ -2,7 +2,7 @@
 // A row of `length` vectors is one chunk, or is cut into `chunks` whose results a second dispatch folds.
 // Each invocation folds every TEAM-th vector of its chunk into four results in turn: the loads overlap
 // and rounding errors grow like those of a quarter of the chain. Then the team folds by a tree.
-// Grid: WORKGROUP / TEAM chunks a workgroup, folded into two dimensions. Shared: 2 KiB.
+// Grid: WORKGROUP / TEAM chunks per workgroup, folded into two dimensions. Shared: 2 KiB.
 // use: common/team
 
 const WORKGROUP: u32 = 256u;

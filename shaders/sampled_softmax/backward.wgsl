@@ -1,5 +1,5 @@
 // The gradients of forward.wgsl: dproducts[n, k] = dloss[n] p[k], down[n] = dloss[n] (p(own) - 1).
-// Grid: a workgroup a row, folded into two dimensions.
+// Grid: one workgroup per row, folded into two dimensions.
 // use: sampled_softmax/common
 
 struct Params { rows: u32 }

@@ -1,5 +1,5 @@
 // What both directions of sampled softmax share (Jean 2015, section 3): the logits of a row against the K
-// sampled classes, corrected by how often a class is expected to be drawn; a sample that is the row's own
+// sampled classes, corrected by how often a class is expected to be drawn; a sample that equals the row's true
 // class is left out.
 // use: common/numerics
 // use: common/team

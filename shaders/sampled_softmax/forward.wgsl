@@ -1,5 +1,5 @@
-// loss[n] = ln(exp(t) + sum over k of exp(s[k])) - t for the row's own logit t and those of the samples.
-// Grid: a workgroup a row, folded into two dimensions.
+// loss[n] = ln(exp(t) + sum over k of exp(s[k])) - t with t the logit of the true class, s those of the samples.
+// Grid: one workgroup per row, folded into two dimensions.
 // use: sampled_softmax/common
 
 struct Params { rows: u32 }

@@ -1,6 +1,6 @@
 // y[b, t] = x[b, t - 1], or x[b, t + 1] where EARLIER; 0 at the border. x, y [B, T, H].
 // T is f32, or vec4<f32> where H is a multiple of 4.
-// Grid: one invocation a T, 64 a workgroup, folded into two dimensions.
+// Grid: one invocation per T, 64 per workgroup, folded into two dimensions.
 
 alias T = f32;
 const EARLIER: bool = false;

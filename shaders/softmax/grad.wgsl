@@ -1,9 +1,9 @@
 // The gradient of a softmax from its own result y and the gradient dy that reaches it:
 //   softmax      dx[r, c] = y[r, c] (dy[r, c] - sum over k of dy[r, k] y[r, k])
 //   log-softmax  dx[r, c] = dy[r, c] - exp(y[r, c]) sum over k of dy[r, k]
-// A team of TEAM invocations owns a row. Its first TEAM * KEEP vectors stay in registers and cross the
+// TEAM invocations share a row. Its first TEAM * KEEP vectors stay in registers and cross the
 // memory bus once; those beyond are read again.
-// Grid: WORKGROUP / TEAM rows a workgroup, folded into two dimensions. Shared: 2 KiB.
+// Grid: WORKGROUP / TEAM rows per workgroup, folded into two dimensions. Shared: 2 KiB.
 // use: common/team
 
 const WORKGROUP: u32 = 256u;

@@ -1,9 +1,9 @@
 // y[r, c] = finish(x[r, c] - m[r]), with m[r] = max over c of x[r, c] and s[r] = sum over c of
 // exp(x[r, c] - m[r]): softmax exp(d) / s, log-softmax d - log s, and the gradient of the cross-entropy.
-// The maximum is taken off before exp, so that it can't overflow and an offset of all x changes nothing.
-// A team of TEAM invocations owns a row. Its first TEAM * KEEP vectors stay in registers and cross the
+// The maximum is subtracted before exp, so that it can't overflow and an offset of all x changes nothing.
+// TEAM invocations share a row. Its first TEAM * KEEP vectors stay in registers and cross the
 // memory bus once; those beyond are summed online (Milakov & Gimelshein 2018, algorithm 3) and read again.
-// Grid: WORKGROUP / TEAM rows a workgroup, folded into two dimensions. Shared: 2 KiB.
+// Grid: WORKGROUP / TEAM rows per workgroup, folded into two dimensions. Shared: 2 KiB.
 // use: common/team
 
 const WORKGROUP: u32 = 256u;

@@ -1,5 +1,5 @@
-// The dense gradient of a table from its sums: a row's id is looked up among the sorted ids by bisection.
-// Grid: one invocation an element, 64 a workgroup, folded into two dimensions.
+// The dense gradient of a table from its sums: a row's id is found among the sorted ids by bisection.
+// Grid: one invocation per element, 64 per workgroup, folded into two dimensions.
 
 const COUNT: u32 = 72u; // N
 

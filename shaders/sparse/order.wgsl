@@ -1,6 +1,6 @@
 // order = the positions of ids sorted by (id, position): a position's place is the number of those before it,
 // counted. A stable sort without atomics, for the few thousand rows that a step touches.
-// Grid: one invocation a position, 64 a workgroup.
+// Grid: one invocation per position, 64 per workgroup.
 
 const COUNT: u32 = 72u; // N
 

@@ -1,7 +1,7 @@
 // sums[p] = the sum of rows[order[q]] over all q with the id of place p, where p is the first of its id; 0
-// elsewhere. So each id's gradient stands once, and the squares of all add up to those of a dense gradient.
+// elsewhere. So each id's gradient appears once, and the squares add up to those of a dense gradient.
 // T is f32, or vec4<f32> where rows are whole vec4s.
-// Grid: one invocation a T of sums, 64 a workgroup, folded into two dimensions.
+// Grid: one invocation per T of sums, 64 per workgroup, folded into two dimensions.
 
 alias T = f32;
 const COUNT: u32 = 72u; // N

@@ -1,6 +1,6 @@
 // table[id] -= rate * scale * sums[p] at the first place p of each id: the rows of a step, and no others.
 // T is f32, or vec4<f32> where rows are whole vec4s.
-// Grid: one invocation a T of sums, 64 a workgroup, folded into two dimensions.
+// Grid: one invocation per T of sums, 64 per workgroup, folded into two dimensions.
 
 alias T = f32;
 

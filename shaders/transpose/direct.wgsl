@@ -1,7 +1,7 @@
 // y[i0, .., i4] = x[i0 S0 + .. + i4 S4] for an output of N0 x .. x N4 groups of T: any order of axes where
 // the last stays last, or, by single words, any order at all. Words are moved as they are, whatever their
 // type. T is u32, or vec4<u32> where the last axis stays last in whole groups of four.
-// Grid: one invocation a group, 64 a workgroup, folded into two dimensions.
+// Grid: one invocation per group, 64 per workgroup, folded into two dimensions.
 
 alias T = u32;
 const N1: u32 = 1u;

@@ -1,7 +1,7 @@
 // y[.., a, .., b] = x[.., b, .., a]: the axis a that is last in x and the axis b that is last in y swap
 // through a tile, so that both sides are read and written along their lines (Ruetsch & Micikevicius 2009).
 // Words are moved as they are, whatever their type.
-// Grid: one workgroup a tile of 32 x 32 of (a, b) at one index (i0, i1, i2) of the other axes, folded into
+// Grid: one workgroup per tile of 32 x 32 of (a, b) at one index (i0, i1, i2) of the other axes, folded into
 // two dimensions. An invocation moves 4 words. Shared: 4,224 bytes; a line is 33 words, so that a column
 // is spread over all banks.
 

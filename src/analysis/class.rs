@@ -1,4 +1,4 @@
-//! The paper's class of an op in a record: as the record says.
+//! The paper's class of an op, as the record has it.
 
 use crate::record::Op;
 use crate::terms::Class;

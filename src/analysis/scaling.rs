@@ -1,9 +1,9 @@
-//! What more parallelism brings: op time by type against threads of a CPU adapter, or against the batch.
+//! What more parallelism gains: op time by type against threads of a CPU adapter, or against the batch.
 //!
 //! Both follow Amdahl's law (1967): t(n) = t1 (s + (1 - s) / n), s the serial share. Against threads, t is
 //! a step's time. Against the batch, t is the time of one sample, a step's time over its samples: the part
 //! 1 - s is paid once a step and shared by the batch, s is paid by each sample anew. So s near 0 is a device
-//! that takes further samples for nothing, s near 1 one that is full with a single sample.
+//! that takes further samples for free, s near 1 one that a single sample fills.
 
 use serde::{Deserialize, Serialize};
 

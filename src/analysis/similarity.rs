@@ -1,13 +1,13 @@
-//! Which workloads are alike: each is the vector of its time's shares by op type, and vectors that point
-//! the same way are near.
+//! Which workloads are similar: each is the vector of its time shares by op type, and vectors that point
+//! the same way are close.
 //!
 //! The distance is the cosine distance, 1 - cos. Average, single and complete linkage take the mean, least
 //! and largest distance between the members of two clusters. Centroid linkage, which the paper uses, needs
 //! points: here each vector scaled to length 1, because between such points the squared Euclidean distance
 //! is 2 (1 - cos), so that geometry and cosine distance agree. A cluster is the mean of its points, not
-//! scaled again, and a merge's height is half the squared distance of two means: for two workloads exactly
-//! their cosine distance. A mean can lie nearer to a third point than its own parts lay to each other: then
-//! a merge is lower than one before it ([`Similarity::inverted`]), which the other linkages never do.
+//! rescaled, and a merge's height is half the squared distance of two means: for two workloads exactly
+//! their cosine distance. A mean can be closer to a third point than its own parts were to each other: then
+//! a merge is lower than an earlier one ([`Similarity::inverted`]), which the other linkages never do.
 
 use kodama::Method;
 use serde::{Deserialize, Serialize};

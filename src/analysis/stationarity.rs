@@ -1,4 +1,4 @@
-//! Whether op times stay what they are: the paper's ground for describing a model by one step.
+//! Whether op times are stationary: the paper's reason why one step can describe a model.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ pub const DRIFT: f64 = 0.05;
 
 /// The rule, for people.
 pub const RULE: &str = "not stationary: over at least 100 steps, the median of the later half differs from \
-that of the earlier by more than 5 %, and the 95 % intervals of the two medians lie apart";
+that of the earlier half by more than 5 %, and their 95 % intervals do not overlap";
 
 /// One run's op times over the steps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

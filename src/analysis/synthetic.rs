@@ -1,4 +1,4 @@
-//! Records made by hand, for tests with known answers.
+//! Synthetic records, for tests with known answers.
 
 use crate::record::{
     BuildProfile, Clock, Config, Device, Host, Limits, Memory, Op, OpTime, Peaks, Precision,

@@ -1,4 +1,4 @@
-//! `fathom analyze`: what records tell, or what is measured here and now.
+//! `fathom analyze`: analyses of records, or of a run made for them.
 
 use std::path::Path;
 
@@ -19,11 +19,11 @@ mod measure;
 /// Options of `analyze`.
 #[derive(Debug, Clone, Args)]
 pub struct AnalyzeArgs {
-    /// An analysis, if only one is wanted, and records. The help names every analysis there is.
+    /// An analysis, if only one is wanted, then records. The help lists every analysis.
     #[arg(value_name = "PART|RECORD", help = what_help())]
     pub what: Vec<String>,
 
-    /// How clusters are compared: centroid (as in the paper), average, single, complete
+    /// Linkage between clusters: centroid (as in the paper), average, single, complete
     #[arg(
         long,
         value_name = "NAME",
@@ -33,11 +33,11 @@ pub struct AnalyzeArgs {
     )]
     pub linkage: Linkage,
 
-    /// Every op by itself, not only op types
+    /// List every op, not only the op types
     #[arg(long, help_heading = "Analysis")]
     pub ops: bool,
 
-    /// Thread counts of a CPU adapter that `scaling` measures
+    /// Thread counts that `scaling` measures on a CPU adapter
     #[arg(
         long,
         value_name = "N,..|A..B*2",
@@ -47,7 +47,7 @@ pub struct AnalyzeArgs {
     )]
     pub threads: Vec<Range>,
 
-    /// Batches that `scaling` measures
+    /// Batch sizes that `scaling` measures
     #[arg(
         long,
         value_name = "N,..|A..B*2",
@@ -57,7 +57,7 @@ pub struct AnalyzeArgs {
     )]
     pub batches: Vec<Range>,
 
-    /// What is run where no record is named.
+    /// What to run where no record is named.
     #[command(flatten)]
     pub run: RunArgs,
 }
@@ -65,12 +65,12 @@ pub struct AnalyzeArgs {
 fn what_help() -> String {
     format!(
         "One of {} [default: every analysis the records allow], then records: files, folders, @last, @last~1, or the \
-         beginning of an id. Without a record, what the analysis needs is run first, with the options below",
+         start of an id. Without a record, whatever the analysis needs is run first, with the options below",
         section::names()
     )
 }
 
-/// The analysis asked for, and the names of records.
+/// The analysis named, if any, and the names of records.
 fn parse(what: &[String]) -> (Option<&'static Analysis>, &[String]) {
     let named = |word: &String| ANALYSES.into_iter().find(|analysis| analysis.name == word);
     match what.first().and_then(named) {
@@ -79,11 +79,11 @@ fn parse(what: &[String]) -> (Option<&'static Analysis>, &[String]) {
     }
 }
 
-/// Reads or makes the records and prints what they tell.
+/// Reads or makes the records, and prints their analyses.
 ///
 /// # Errors
-/// [`Error::Data`] for a broken record, [`Error::NothingSelected`] where the records don't allow what is
-/// asked, else as [`run::execute`].
+/// [`Error::Data`] for a broken record, [`Error::NothingSelected`] where the records cannot support the
+/// analysis, else as [`run::execute`].
 pub fn execute(args: &AnalyzeArgs) -> Result<()> {
     let (chosen, names) = parse(&args.what);
     if names.is_empty() && args.run.dry_run {
@@ -104,7 +104,7 @@ pub fn execute(args: &AnalyzeArgs) -> Result<()> {
         outcome?;
         let needs = chosen.map_or("a timed run", |analysis| analysis.needs);
         return Err(Error::NothingSelected(format!(
-            "these records have nothing to analyze: that takes {needs}"
+            "nothing to analyze in these records: the analysis needs {needs}"
         )));
     }
     output::data(&section::render(&sections, args.run.out.output)?)?;

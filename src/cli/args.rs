@@ -1,4 +1,4 @@
-//! Groups of arguments that several commands share.
+//! Groups of arguments shared by several commands.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use crate::report::Format;
 use crate::terms::{Checks, Mode, Preset};
 use crate::workload::{self, DataSource, Workload, WorkloadInfo};
 
-/// Words of the crate as values of arguments, by their names.
+/// Enums of the crate as argument values, by name.
 macro_rules! value_enum {
     ($($words:ty),*) => {$(
         impl ValueEnum for $words {
@@ -35,11 +35,11 @@ value_enum!(Checks, Mode, Preset, Format, Linkage);
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where")]
 pub struct DeviceArgs {
-    /// Device by index, part of its name, or backend:name as in `vulkan:rtx`; see `fathom list devices`
+    /// Device by index, by part of its name, or as backend:name like `vulkan:rtx`; see `fathom list devices`
     #[arg(short, long, value_name = "SEL", env = "FATHOM_DEVICE")]
     pub device: Option<String>,
 
-    /// Only this backend: vulkan, metal, dx12
+    /// Use only this backend: vulkan, metal, dx12
     #[arg(long, value_name = "NAME", env = "FATHOM_BACKEND")]
     pub backend: Option<String>,
 
@@ -67,11 +67,11 @@ pub struct SizeArgs {
     #[arg(long, value_name = "NAME", hide_possible_values = true, env = "FATHOM_PRESET")]
     pub preset: Option<Preset>,
 
-    /// Samples in a batch [default: the preset's]
+    /// Samples per batch [default: the preset's]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub batch: Option<u32>,
 
-    /// Override a model parameter, as in `hidden=128`; may be repeated
+    /// Override a size of the model, as in `hidden=128`; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
     pub set: Vec<(String, usize)>,
 }
@@ -80,7 +80,7 @@ impl SizeArgs {
     /// A workload's model at this size.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a parameter that it does not have.
+    /// [`Error::Usage`] for a size it does not have.
     pub fn configure(
         &self,
         workload: &WorkloadInfo,
@@ -104,16 +104,16 @@ pub struct ModelArgs {
     #[command(flatten)]
     pub size: SizeArgs,
 
-    /// Seed for parameters, data and every random draw
+    /// Seed of parameters, data and every random draw
     #[arg(long, value_name = "N", default_value_t = 1, env = "FATHOM_SEED")]
     pub seed: u64,
 
-    /// Length of seq2seq's sentences: 0, 1, 2, 3, or mixed [default: the preset's]
+    /// Sentence-length bucket of seq2seq: 0, 1, 2, 3, or mixed [default: the preset's]
     #[arg(long, value_name = "N|mixed", value_parser = bucket)]
     pub bucket: Option<usize>,
 }
 
-/// A bucket's number; `mixed` is the one behind the last.
+/// A bucket's number; `mixed` is the one after the last.
 pub(super) fn bucket(text: &str) -> std::result::Result<usize, String> {
     let buckets = workload::WORKLOADS.iter().map(|info| info.buckets).max().unwrap_or(0);
     match text.parse::<usize>() {
@@ -123,7 +123,7 @@ pub(super) fn bucket(text: &str) -> std::result::Result<usize, String> {
     }
 }
 
-/// Settings with that of a bucket.
+/// The settings, with the bucket's added.
 pub(super) fn with_bucket(set: &[(String, usize)], bucket: Option<usize>) -> Vec<(String, usize)> {
     let bucket = bucket.map(|bucket| ("bucket".to_string(), bucket));
     set.iter().cloned().chain(bucket).collect()
@@ -201,17 +201,17 @@ pub struct DataArgs {
     #[arg(long, value_name = "PATH", help_heading = "What", env = "FATHOM_DATA")]
     pub data: Option<PathBuf>,
 
-    /// Leave out images that cannot be read, and name them, instead of ending with an error
+    /// Skip images that cannot be read, and list them, instead of stopping with an error
     #[arg(long, help_heading = "What")]
     pub skip_bad: bool,
 
-    /// The game that deepq plays: see `fathom list games` [default: breakout]
+    /// Game that deepq plays; see `fathom list games` [default: breakout]
     #[arg(long = "env", value_name = "NAME", help_heading = "What")]
     pub game: Option<String>,
 }
 
 impl DataArgs {
-    /// What they name, with a seed.
+    /// The source they name, with a seed.
     pub fn source(&self, seed: u64) -> DataSource {
         DataSource {
             path: self.data.clone(),
@@ -222,7 +222,7 @@ impl DataArgs {
     }
 }
 
-/// Adds the largest batch that fits to an error for want of memory.
+/// Adds the largest batch that fits to an out-of-memory error.
 pub(super) fn advise<T>(outcome: Result<T>, args: &ModelArgs, mode: Mode, gpu: &Gpu) -> Result<T> {
     let step = TooLarge {
         gpu,
@@ -237,7 +237,7 @@ pub(super) fn advise<T>(outcome: Result<T>, args: &ModelArgs, mode: Mode, gpu: &
     })
 }
 
-/// The workloads a `--workload` list names; `all` or nothing names all.
+/// The workloads that a `--workload` list names; `all` or an empty list names all of them.
 ///
 /// # Errors
 /// [`Error::Usage`] for an unknown name, [`Error::NothingSelected`] for an empty list.
@@ -249,7 +249,7 @@ pub(super) fn workloads(names: &[String]) -> Result<Vec<&'static WorkloadInfo>> 
         names.iter().filter(|n| !n.is_empty()).map(|n| workload::find(n)).collect();
     match chosen {
         Ok(list) if list.is_empty() => Err(Error::NothingSelected(
-            "no workload selected; `fathom list workloads` shows all".into(),
+            "no workload selected; `fathom list workloads` lists them".into(),
         )),
         other => other,
     }

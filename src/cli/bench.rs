@@ -1,4 +1,4 @@
-//! `fathom bench`: kernels over their shapes.
+//! `fathom bench`: kernels over a range of shapes.
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ pub struct BenchArgs {
     /// Only kernels whose label contains this: `matmul`, `matmul/tile`
     pub filter: Option<String>,
 
-    /// Most seconds to sample a kernel for
+    /// Maximum seconds to sample each kernel for
     #[arg(long, value_name = "SECONDS", default_value_t = 0.5)]
     time: f64,
 
-    /// Every case of the tests, not only the large ones
+    /// Time every test case, not only the large ones
     #[arg(long)]
     all: bool,
 
@@ -36,7 +36,7 @@ pub struct BenchArgs {
 /// Times and prints.
 ///
 /// # Errors
-/// [`Error::NothingSelected`] where the filter fits nothing, [`Error::Gpu`] where the device fails.
+/// [`Error::NothingSelected`] where no kernel matches the filter, [`Error::Gpu`] where the device fails.
 pub fn execute(args: &BenchArgs) -> Result<()> {
     let gpu = args.device.open()?;
     let filter = args.filter.as_deref().unwrap_or("");

@@ -1,4 +1,4 @@
-//! `fathom compare`: records against a first one.
+//! `fathom compare`: records against a baseline.
 
 use clap::Args;
 
@@ -14,22 +14,22 @@ use super::{OutputArgs, output};
 /// Options of `compare`.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// What to compare with: a record's file, a folder of runs of the same, @last, @last~1, or the start of an id
+    /// Baseline: a record's file, a folder of repeated runs, @last, @last~1, or the start of an id
     pub base: String,
 
-    /// What to compare
+    /// Records to compare with it
     #[arg(required = true)]
     pub new: Vec<String>,
 
-    /// Let device and driver differ, and print a row for each cell and a column for each device
+    /// Allow device and driver to differ, and print one row per run and one column per device
     #[arg(long)]
     across: bool,
 
-    /// Say why each verdict is what it is
+    /// Give the reason for each verdict
     #[arg(long, conflicts_with = "across")]
     explain: bool,
 
-    /// End with exit code 8 if any cell is SLOWER by more, as in slower:3%
+    /// Exit with code 8 if any run is SLOWER by more than this, as in slower:3%
     #[arg(long, value_name = "slower:P%", value_parser = limit)]
     fail_on: Option<f64>,
 
@@ -43,7 +43,7 @@ fn limit(text: &str) -> std::result::Result<f64, String> {
     let percent = text.strip_prefix("slower:").map(|p| p.strip_suffix('%').unwrap_or(p));
     match percent.and_then(|p| p.parse::<f64>().ok()) {
         Some(p) if (0.0..=1000.0).contains(&p) => Ok(p / 100.0),
-        _ => Err("expected slower: and a percentage, as in slower:3%".into()),
+        _ => Err("expected slower:P%, as in slower:3%".into()),
     }
 }
 
@@ -77,7 +77,7 @@ pub fn execute(args: &CompareArgs) -> Result<()> {
     let blind = comparison.rows.iter().filter(|row| row.finding.floor > share).count();
     if blind > 0 {
         let text = format!(
-            "note: the noise floor of {blind} cells lies above {}: a slowdown that small cannot be seen there",
+            "note: the noise floor is above {} in {blind} of the comparisons: a slowdown that small cannot be detected there",
             percent(share)
         );
         output::note(&args.out, &text);

@@ -12,24 +12,24 @@ Examples:
   fathom                                   every workload, both modes, on the best device
   fathom -w speech -m train -b 8..64*2     one workload, training, four batch sizes
   fathom -w autoenc -o json > r.json       the whole record on stdout
-  fathom analyze profile @last             where the last run's time went
+  fathom analyze profile @last             where the time of the last run went
   fathom report @last -o report.html       the last run as a page
-  fathom compare @last~1 @last --fail-on slower:3%   is it slower than before?
-  fathom list devices                      what there is to run on
-  fathom snapshot -w speech --out s.safetensors   one step, to be checked by another framework
+  fathom compare @last~1 @last --fail-on slower:3%   did it get slower?
+  fathom list devices                      the devices available
+  fathom snapshot -w speech --out s.safetensors   one step, for another framework to check
 
 Environment:
   FATHOM_DEVICE, FATHOM_BACKEND, FATHOM_WORKLOAD, FATHOM_PRESET, FATHOM_SEED, FATHOM_DATA
-                    as the options of the same names; an option on the command line wins
-  FATHOM_SHADERS    folder to read WGSL from instead of what is compiled in
-  NO_COLOR          no colours
+                    set the options of the same names; the command line takes precedence
+  FATHOM_SHADERS    folder to read WGSL from instead of the shaders compiled in
+  NO_COLOR          turns colours off
 
 Exit codes: `fathom help exit-codes`; how to read the figures: `fathom help measuring`";
 
 const MEASURING: &str = include_str!("../../docs/measuring.md");
 const RECORD: &str = include_str!("../../docs/record.md");
 
-/// Prints a topic, or the help of a command, or that of fathom.
+/// Prints a topic, the help of a command, or the help of fathom itself.
 ///
 /// # Errors
 /// [`Error::Usage`] for an unknown word, else as [`output::data`].
@@ -46,7 +46,7 @@ pub fn explain(topic: Option<&str>) -> Result<()> {
         Some(name) => match command.find_subcommand_mut(name) {
             Some(found) => output::data(&found.render_long_help().ansi().to_string()),
             None => Err(Error::Usage(format!(
-                "no command or topic '{name}'; topics are measuring, record and exit-codes, and \
+                "no command or topic '{name}': the topics are measuring, record and exit-codes, and \
                  `fathom --help` lists the commands"
             ))),
         },

@@ -1,4 +1,4 @@
-//! `fathom list`: what there is.
+//! `fathom list`: workloads, kernels, devices, presets and games.
 
 use clap::{Args, ValueEnum};
 
@@ -25,7 +25,7 @@ pub enum What {
 /// Options of `list`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// workloads, kernels, devices, presets or games [default: workloads]
+    /// What to list: workloads, kernels, devices, presets or games [default: workloads]
     #[arg(default_value = "workloads", hide_default_value = true)]
     pub what: What,
 
@@ -37,7 +37,7 @@ pub struct ListArgs {
 /// Prints a list.
 ///
 /// # Errors
-/// As [`output::emit`]; [`crate::error::Error::Device`] where devices are asked for and there are none.
+/// As [`output::emit`]; [`crate::error::Error::Device`] where devices are to be listed and there are none.
 pub fn execute(what: What, out: &OutputArgs) -> Result<()> {
     let table = match what {
         What::Workloads => suite::workloads()?,

@@ -1,4 +1,4 @@
-//! Where output goes: data to stdout and to files, the rest to stderr, progress only to a terminal.
+//! Where output goes: data to stdout and to files, everything else to stderr, progress only to a terminal.
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -85,7 +85,7 @@ pub fn set_up(args: &VoiceArgs) {
         (_, 1) => log::LevelFilter::Warn,
         _ => log::LevelFilter::Debug,
     };
-    // The drivers' own chatter starts at `warn`; RUST_LOG says otherwise if it is set.
+    // The drivers' own messages start at `warn`; RUST_LOG overrides that if it is set.
     let mut builder = env_logger::Builder::new();
     builder.filter_level(level).parse_default_env();
     if builder.try_init().is_err() {
@@ -187,7 +187,7 @@ pub(super) fn target(text: &str) -> std::result::Result<Target, String> {
         Some("md") => Format::Md,
         // A pipe or a device has no extension to go by.
         _ if path.exists() && !path.is_file() && !path.is_dir() => Format::Json,
-        _ => return Err("the extension decides the format: .json, .jsonl, .csv or .md".into()),
+        _ => return Err("the extension must name a format: .json, .jsonl, .csv or .md".into()),
     };
     writable(&path)?;
     Ok(Target { path, form })
@@ -196,7 +196,7 @@ pub(super) fn target(text: &str) -> std::result::Result<Target, String> {
 /// Whether a file can be made here.
 pub(super) fn writable(path: &Path) -> std::result::Result<(), String> {
     if path.is_dir() {
-        return Err("is a folder".into());
+        return Err("it is a folder: name a file".into());
     }
     if path.exists() && !path.is_file() {
         return Ok(());
@@ -206,7 +206,7 @@ pub(super) fn writable(path: &Path) -> std::result::Result<(), String> {
         _ => Path::new("."),
     };
     if !folder.is_dir() {
-        return Err(format!("there is no folder {}", folder.display()));
+        return Err(format!("no such folder: {}", folder.display()));
     }
     // Rights, read-only systems and quotas are known by trying.
     match tempfile::tempfile_in(folder) {
@@ -215,7 +215,7 @@ pub(super) fn writable(path: &Path) -> std::result::Result<(), String> {
     }
 }
 
-/// Writes a line to stderr, unless quiet.
+/// Writes a line to stderr, unless `--quiet`.
 pub fn note(args: &VoiceArgs, text: &str) {
     if !args.quiet {
         // Where stderr is closed nobody reads the note.
@@ -223,14 +223,14 @@ pub fn note(args: &VoiceArgs, text: &str) {
     }
 }
 
-/// A bar for work of known length: nothing where stderr is not a terminal or quiet was asked for.
+/// A bar for work of known length; none where stderr is not a terminal, or with `--quiet`.
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
 }
 
 impl Progress {
-    /// A bar labelled `what`; it appears once it has something to show for a moment.
+    /// A bar labelled `what`; it appears once the work has gone on for a moment.
     pub fn new(args: &VoiceArgs, what: &str) -> Self {
         let hidden = args.quiet || !std::io::stderr().is_terminal();
         let bar = if hidden { ProgressBar::hidden() } else { ProgressBar::new(1000) };
@@ -243,7 +243,7 @@ impl Progress {
         Self { bar }
     }
 
-    /// Shows another label.
+    /// Changes the label.
     pub fn say(&self, what: &str) {
         self.bar.set_message(what.to_string());
     }
@@ -280,8 +280,8 @@ mod tests {
         for (name, expected) in [
             ("a.txt", "extension"),
             ("a", "extension"),
-            ("none/a.csv", "no folder"),
-            ("d.json", "is a folder"),
+            ("none/a.csv", "no such folder"),
+            ("d.json", "it is a folder: name a file"),
         ] {
             let error = target(&at(name)).unwrap_err();
             assert!(error.contains(expected), "{name}: {error}");

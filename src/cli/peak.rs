@@ -17,7 +17,7 @@ pub struct PeakArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
     time: f64,
 
-    /// Show every kernel shape that was tried, not only the best
+    /// List every kernel shape tried, not only the best
     #[arg(long)]
     all: bool,
 

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-/// Most values a range may have: more is a mistyped bound.
+/// The most values a range may have: more means a mistyped bound.
 const MOST: usize = 1000;
 
 /// How a range goes on.
@@ -52,7 +52,7 @@ impl FromStr for Range {
         let number = |part: &str| match part.trim().parse::<usize>() {
             Ok(n) if (1..=65_536).contains(&n) => Ok(n),
             _ => Err(format!(
-                "'{part}' is not a number from 1 to 65536; write 8, 1..4, 1..64*2 or 8..32+8"
+                "'{part}' is not a number from 1 to 65536: write 8, 1..4, 1..64*2 or 8..32+8"
             )),
         };
         let Some((first, rest)) = text.split_once("..") else {
@@ -72,7 +72,7 @@ impl FromStr for Range {
         };
         let range = Self { first: number(first)?, last: number(last)?, stride };
         if range.last < range.first {
-            return Err(format!("'{text}' is empty: its end lies before its start"));
+            return Err(format!("'{text}' is empty: it ends before it starts"));
         }
         if range.values().len() > MOST {
             return Err(format!("'{text}' has more than {MOST} values"));

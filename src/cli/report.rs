@@ -1,4 +1,4 @@
-//! `fathom report`: records as a page.
+//! `fathom report`: records as an HTML page.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use super::{VoiceArgs, output, records};
 /// Options of `report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// Records: files, folders, @last, @last~1, or the beginning of an id
+    /// Records: files, folders, @last, @last~1, or the start of an id
     #[arg(value_name = "RECORD", default_value = "@last")]
     pub records: Vec<String>,
 
@@ -27,7 +27,7 @@ pub struct ReportArgs {
     pub voice: VoiceArgs,
 }
 
-/// Makes the page.
+/// Writes the page.
 ///
 /// # Errors
 /// [`Error::Data`] and [`Error::Usage`] for what is not a record, [`Error::Io`] where the page cannot be
@@ -36,7 +36,7 @@ pub fn execute(args: &ReportArgs) -> Result<()> {
     let mut sources = Vec::new();
     for Loaded { path, record } in records::load(&args.records)? {
         if record.runs.is_empty() {
-            return Err(Error::data(&path, "runs", "the record has no runs"));
+            return Err(Error::data(&path, "runs", "the record has no runs: nothing was measured"));
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         sources.push(NamedRecord { name, record });

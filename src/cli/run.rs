@@ -24,7 +24,7 @@ use super::{DataArgs, DeviceArgs, OutputArgs, output, records};
 /// Options of `run`.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
-    /// Workloads, commas between; see `fathom list workloads` [default: all]
+    /// Workloads, separated by commas; see `fathom list workloads` [default: all]
     #[arg(
         short,
         long,
@@ -46,7 +46,7 @@ pub struct RunArgs {
     )]
     pub mode: Vec<Mode>,
 
-    /// Samples in a batch: lists and ranges as in `1,8` or `1..64*2` [default: the preset's]
+    /// Samples per batch: lists and ranges, as in `1,8` or `1..64*2` [default: the preset's]
     #[arg(short, long, value_name = "N,..|A..B*2", value_delimiter = ',', help_heading = "What")]
     pub batch: Vec<Range>,
 
@@ -60,11 +60,11 @@ pub struct RunArgs {
     )]
     pub preset: Option<Preset>,
 
-    /// Another number for a model parameter, as `classes=3`; may be repeated
+    /// Override a size of the model, as in `classes=3`; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = super::setting, help_heading = "What")]
     pub set: Vec<(String, usize)>,
 
-    /// Length of seq2seq's sentences: 0, 1, 2 or 3 [default: the preset's]
+    /// Sentence-length bucket of seq2seq: 0, 1, 2 or 3 [default: the preset's]
     #[arg(long, value_name = "N", value_parser = super::bucket, help_heading = "What")]
     pub bucket: Option<usize>,
 
@@ -84,19 +84,19 @@ pub struct RunArgs {
     #[arg(long, value_name = "PERCENT", default_value_t = 1.0, value_parser = super::percent, help_heading = "How")]
     pub max_noise: f64,
 
-    /// Samples to take at least
+    /// Minimum number of samples
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000), help_heading = "How")]
     pub min_samples: u32,
 
-    /// Don't time each op
+    /// Don't time the individual ops
     #[arg(long, help_heading = "How")]
     pub no_profile: bool,
 
-    /// Don't check kernels against their references first; the result is marked UNVERIFIED
+    /// Don't check kernels against their references first; results are marked UNVERIFIED
     #[arg(long, help_heading = "How")]
     pub no_verify: bool,
 
-    /// Keep elementwise ops apart, as the paper's op-type profile needs them
+    /// Don't fuse elementwise ops into their neighbours, as the paper's op-type profile requires
     #[arg(long, help_heading = "How")]
     pub no_fuse: bool,
 
@@ -104,7 +104,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "How", env = "FATHOM_SEED")]
     pub seed: u64,
 
-    /// Print the cells with their work and memory, and run nothing
+    /// Print what would run, with its work and memory, and run nothing
     #[arg(long, help_heading = "How")]
     pub dry_run: bool,
 
@@ -124,7 +124,7 @@ fn configure(
     let model = super::configure(workload, preset, batch, &super::with_bucket(&args.set, bucket))?;
     if !model.buckets().is_empty() {
         return Err(Error::Usage(
-            "each bucket is a program of its own: run measures one, --bucket 0, 1, 2 or 3; train takes mixed"
+            "each bucket is a program of its own, and run measures one: choose --bucket 0, 1, 2 or 3 (train takes mixed)"
                 .into(),
         ));
     }
@@ -236,7 +236,7 @@ fn prepare(args: &RunArgs) -> Result<(Gpu, Preset, Vec<Chosen>)> {
         output::note(
             &args.out,
             &format!(
-                "{} is a software adapter: preset tiny (--preset full for the real size)",
+                "{} is a software adapter: using preset tiny (--preset full for the real size)",
                 gpu.summary.name
             ),
         );
@@ -288,6 +288,6 @@ fn dry_run(args: &RunArgs, gpu: &Gpu, preset: Preset, chosen: &[Chosen]) -> Resu
         schedules.push((run::key(model.as_ref(), *mode), schedule));
     }
     let table = listing::model::plan(&schedules, preset, args.time);
-    output::note(&args.out, &format!("{}: nothing is run", gpu.summary));
+    output::note(&args.out, &format!("{}: dry run, nothing is measured", gpu.summary));
     output::emit(&args.out, |form| table.render(form))
 }

@@ -18,7 +18,7 @@ pub struct ScoreArgs {
     #[arg(required = true)]
     pub record: Vec<String>,
 
-    /// What scores 1000, instead of the record that comes with fathom
+    /// Record that scores 1000, instead of the one that comes with fathom
     #[arg(long, value_name = "RECORD")]
     reference: Option<String>,
 
@@ -30,7 +30,7 @@ pub struct ScoreArgs {
 /// Scores and prints.
 ///
 /// # Errors
-/// [`Error::Incomparable`] where there is no reference or no whole score: cells that count are printed
+/// [`Error::Incomparable`] where there is no reference or the score is incomplete: the runs that count are printed
 /// first. [`Error::Data`] and [`Error::Usage`] for what is not a record.
 pub fn execute(args: &ScoreArgs) -> Result<()> {
     let sides: Vec<Side> = args.record.iter().map(|word| side(word)).collect::<Result<_>>()?;

@@ -26,19 +26,19 @@ pub struct ShowArgs {
     #[command(flatten)]
     size: SizeArgs,
 
-    /// The dispatches of a step: op, variant, shapes, work
+    /// List the dispatches of a step: op, variant, shapes, work
     #[arg(long, group = "what")]
     pub program: bool,
 
-    /// The memory plan: buffers, planned and least bytes
+    /// List the memory plan: buffers, bytes planned and the least possible
     #[arg(long, group = "what")]
     pub memory: bool,
 
-    /// The assembled WGSL of the ops whose label contains this
+    /// Print the assembled WGSL of the ops whose label contains this
     #[arg(long, group = "what", value_name = "LABEL")]
     pub kernel: Option<String>,
 
-    /// Ops as they stand in the graph, without merging elementwise ops into their neighbours
+    /// Don't fuse elementwise ops into their neighbours
     #[arg(long)]
     pub no_fuse: bool,
 
@@ -50,7 +50,7 @@ pub struct ShowArgs {
     pub out: OutputArgs,
 }
 
-/// Prints what is asked of a model.
+/// Prints one view of a model.
 ///
 /// # Errors
 /// [`crate::error::Error::Usage`] for an unknown workload or label.

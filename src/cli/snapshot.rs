@@ -1,4 +1,4 @@
-//! `fathom snapshot`: one step's numbers for another framework.
+//! `fathom snapshot`: every number of one step, for another framework.
 
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ pub struct SnapshotArgs {
     #[arg(short, long, value_name = "MODE", default_value = "train", hide_possible_values = true)]
     mode: Mode,
 
-    /// Steps to run before the one that is written
+    /// Steps to run before the one written
     #[arg(long, value_name = "N", default_value_t = 0)]
     skip: u64,
 
@@ -35,7 +35,7 @@ pub struct SnapshotArgs {
     #[command(flatten)]
     device: DeviceArgs,
 
-    /// How much is said.
+    /// Amount of output.
     #[command(flatten)]
     pub output: VoiceArgs,
 }

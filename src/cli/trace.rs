@@ -1,4 +1,4 @@
-//! `fathom trace`: one step as a picture in time.
+//! `fathom trace`: the timeline of one step.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ use crate::workload::{self, Split};
 
 use super::{DataArgs, DeviceArgs, SizeArgs, VoiceArgs, output};
 
-/// Steps of which the one with the median span is drawn.
+/// Steps profiled; the one with the median span is written.
 const STEPS: usize = 9;
 
 /// Options of `trace`.
@@ -41,7 +41,7 @@ pub struct TraceArgs {
     #[arg(long, value_name = "N", default_value_t = 1, env = "FATHOM_SEED")]
     seed: u64,
 
-    /// Ops as they stand in the graph, without merging elementwise ops into their neighbours
+    /// Don't fuse elementwise ops into their neighbours
     #[arg(long)]
     no_fuse: bool,
 
@@ -55,7 +55,7 @@ pub struct TraceArgs {
     #[command(flatten)]
     device: DeviceArgs,
 
-    /// How much is said.
+    /// Amount of output.
     #[command(flatten)]
     pub voice: VoiceArgs,
 }
@@ -107,7 +107,10 @@ fn take(args: &TraceArgs, gpu: &Gpu) -> Result<TracedStep> {
     let mut data = model.samples(&args.data.source(args.seed))?;
     session.feed(&program, &data.batch(Split::Train, 0)?.tensors())?;
     let places = one_step(gpu, &program, STEPS)?.ok_or_else(|| {
-        Error::Device(format!("{}: a trace needs timestamps, which it lacks", gpu.summary))
+        Error::Device(format!(
+            "{} has no usable timestamps, which a trace needs: choose another device with --device",
+            gpu.summary
+        ))
     })?;
     let timed = program.schedule.ops.iter().zip(places);
     let span = |(op, (start_ns, end_ns)): (&OpInstance, (f64, f64))| {

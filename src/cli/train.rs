@@ -1,4 +1,4 @@
-//! `fathom train`: the loss and the metric as they go.
+//! `fathom train`: the loss and the metric as training goes on.
 
 use std::time::Instant;
 
@@ -28,11 +28,11 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
     steps: u64,
 
-    /// Steps between lines; the metric is taken at each [default: a tenth of the steps]
+    /// Steps between rows; the metric is evaluated at each [default: a tenth of the steps]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     every: Option<u64>,
 
-    /// Afterwards print N held-out samples with what the model makes of them, where it can show one
+    /// After training, print N held-out samples with the model's answers, for workloads that can show them
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "3", value_parser = clap::value_parser!(u32).range(1..=1000))]
     show: Option<u32>,
 
@@ -47,7 +47,7 @@ pub struct TrainArgs {
     pub output: OutputArgs,
 }
 
-/// Trains and prints a line every so often.
+/// Trains, and prints a row at regular intervals.
 ///
 /// # Errors
 /// As [`Trainer`].
@@ -105,7 +105,7 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
             let mut able: Vec<_> = WORKLOADS.iter().filter(|w| w.shows).map(|w| w.name).collect();
             able.sort_unstable();
             return Err(Error::Usage(format!(
-                "--show: {} has no view of a sample; {} have",
+                "--show: {} cannot show samples; {} can",
                 args.model.workload,
                 able.join(" and ")
             )));
@@ -115,7 +115,7 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
         }
     }
     for skipped in trainer.data().skipped() {
-        output::note(&args.output, &format!("left out: {skipped}"));
+        output::note(&args.output, &format!("skipped: {skipped}"));
     }
     if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
 }

@@ -25,7 +25,7 @@ pub struct VerifyArgs {
 /// Verifies, and prints a row for each op variant.
 ///
 /// # Errors
-/// [`Error::Verification`] where any is wrong, [`Error::NothingSelected`] where the filter fits none.
+/// [`Error::Verification`] where any check fails, [`Error::NothingSelected`] where no kernel matches the filter.
 pub fn execute(args: &VerifyArgs) -> Result<()> {
     let gpu = args.device.open()?;
     let filter = args.filter.as_deref().unwrap_or("");
@@ -43,7 +43,7 @@ pub fn execute(args: &VerifyArgs) -> Result<()> {
         return Ok(());
     }
     Err(Error::Verification(format!(
-        "{failed} of {checks} checks failed on {}; a newer driver may help, else please report the rows above",
+        "{failed} of {checks} checks failed on {}; try a newer driver; if that does not help, please report the rows above",
         gpu.summary
     )))
 }

@@ -1,4 +1,4 @@
-//! What makes records incomparable, each difference as a line for people.
+//! What makes records incomparable, with each difference as a line for people.
 
 use std::fmt::Display;
 

@@ -1,10 +1,10 @@
-//! Faster, slower, the same, or not to be told: from the raw step times of two sides.
+//! Faster, slower, the same, or unsure: from the raw step times of two sides.
 //!
 //! Step times of a run resemble their neighbours, and two runs of one program differ by more than their
-//! samples let one think. On a noisy machine (60 runs of a second of a tiny model) steps in succession
+//! samples suggest. On a noisy machine (60 runs of a second of a tiny model) steps in succession
 //! correlated by 0.7, by 0.3 over five steps, and the medians of whole runs scattered by 10 % while their
-//! intervals promised 4 %. What did foretell that 10 % was how far the medians of a run's own eighths
-//! scatter (11 to 15 %): slow noise looks alike at every scale. So that makes the noise floor, or the
+//! intervals promised 4 %. What did predict that 10 % was the scatter of the medians of a run's own eighths
+//! (11 to 15 %): slow noise looks alike at every scale. So that scatter sets the noise floor, or the
 //! scatter between runs where a side has several and it is larger.
 
 use crate::stats::{
@@ -81,25 +81,25 @@ impl Reason {
     /// The code, and what it means.
     pub fn texts(self) -> (&'static str, &'static str) {
         match self {
-            Self::BeyondFloor => (
-                "beyond-floor",
-                "apart by more than the noise floor, and the interval leaves out 1",
-            ),
-            Self::WithinFloor => {
-                ("within-floor", "apart by less than two runs of the same program may be")
+            Self::BeyondFloor => {
+                ("beyond-floor", "the ratio is beyond the noise floor, and its interval excludes 1")
             }
+            Self::WithinFloor => (
+                "within-floor",
+                "the ratio is within what two runs of the same program may differ by",
+            ),
             Self::IntervalHoldsOne => (
                 "interval-holds-1",
-                "apart by more than the noise floor, but the interval holds 1: sample longer (--time)",
+                "the ratio is beyond the noise floor, but its interval includes 1: sample longer (--time)",
             ),
             Self::FloorTooHigh => (
                 "floor-too-high",
-                "two runs of the same program may differ by over 5 %: quieten the machine, or give \
+                "two runs of the same program may differ by more than 5 %: quiet the machine, or compare \
                  folders of several runs",
             ),
             Self::TooFewSamples => (
                 "too-few-samples",
-                "fewer than 6 samples on a side: sample longer (--time, --min-samples)",
+                "one side has fewer than 6 samples: sample longer (--time, --min-samples)",
             ),
         }
     }

@@ -1,4 +1,4 @@
-//! The memnet workload's data: the twenty bAbI tasks (Weston 2015), by a path or generated.
+//! The memnet workload's data: the twenty bAbI tasks (Weston 2015), read from a folder or generated.
 //!
 //! Owns the reader of `qaN_*_train.txt` and `qaN_*_test.txt`. Generated text is in the same form and is read by
 //! the same parser.
@@ -69,8 +69,7 @@ fn find(folder: &Path, task: usize, split: Split) -> Result<PathBuf> {
     }
     files.sort();
     files.into_iter().next().ok_or_else(|| {
-        let what =
-            format!("no file {start}*{end} is here: name a folder of bAbI files, such as tasks/en");
+        let what = format!("no file {start}*{end}: name a folder of bAbI files, such as tasks/en");
         Error::data(folder, "folder", what)
     })
 }
@@ -93,12 +92,12 @@ pub fn parse(bytes: &[u8], file: &Path, task: usize) -> Result<Vec<Question>> {
         }
         let number = line.split_once(' ').and_then(|(id, rest)| Some((id.parse().ok()?, rest)));
         let Some((id, rest)) = number else {
-            return Err(bad("a number, a space and a sentence are expected".into()));
+            return Err(bad("expected a number, a space and a sentence".into()));
         };
         if id == 1 {
             story.clear();
         } else if id != last + 1 {
-            return Err(bad(format!("number {id} after {last}: {} or 1 is expected", last + 1)));
+            return Err(bad(format!("number {id} after {last}: expected {} or 1", last + 1)));
         }
         last = id;
         let mut fields = rest.split('\t');
@@ -121,7 +120,7 @@ pub fn parse(bytes: &[u8], file: &Path, task: usize) -> Result<Vec<Question>> {
         }
     }
     if questions.is_empty() {
-        return Err(Error::data(file, "file", "no questions in it: a bAbI file is expected"));
+        return Err(Error::data(file, "file", "it has no questions: expected a bAbI file"));
     }
     Ok(questions)
 }

@@ -1,4 +1,4 @@
-//! The autoenc workload's data: MNIST by a path, or digits drawn here that look handwritten.
+//! The autoenc workload's data: MNIST read from a folder, or generated digits that look handwritten.
 //!
 //! Owns which files make the data set, and the order in which samples are visited. Drawn digits
 //! are encoded as IDX and read by the same parser as MNIST's files.
@@ -52,7 +52,7 @@ impl Digits {
         };
         let name = format!("{part}-images-idx3-ubyte");
         let Some(file) = plain_or_gz(path, &name) else {
-            let what = format!("neither {name} nor {name}.gz is here: name MNIST's folder");
+            let what = format!("neither {name} nor {name}.gz: name the folder that holds MNIST");
             return Err(Error::data(path, "folder", what));
         };
         let images = idx::read_images(&file)?;
@@ -246,7 +246,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = Digits::open(folder.path(), Split::Test, 1).unwrap_err();
         assert!(matches!(error, Error::Data { .. }));
-        let what = "folder: neither t10k-images-idx3-ubyte nor t10k-images-idx3-ubyte.gz is here: name MNIST's folder";
+        let what = "folder: neither t10k-images-idx3-ubyte nor t10k-images-idx3-ubyte.gz: name the folder that holds MNIST";
         assert!(error.to_string().ends_with(what), "{error}");
         let error = Digits::open(&folder.path().join("absent"), Split::Test, 1).unwrap_err();
         assert!(error.to_string().contains("absent: path: no such file"), "{error}");

@@ -52,7 +52,8 @@ pub fn parse_images(input: impl Read, file: &Path) -> Result<Vec<Image>> {
     let [count, rows, cols] = source.header(IMAGES)?;
     for (at, name, size) in [(8, "rows", rows), (12, "columns", cols)] {
         if size as usize != SIDE {
-            let what = format!("{size} pixels, expected {SIDE}: only {SIDE}x{SIDE} images fit");
+            let what =
+                format!("{size} pixels, expected {SIDE}: the model takes {SIDE}x{SIDE} images");
             return Err(source.fault(format!("header, byte {at} ({name})"), what));
         }
     }
@@ -145,7 +146,7 @@ impl<'a> Source<'a> {
             return Err(self.fault("header, byte 0 (magic number)", what));
         }
         if bytes.len() < length {
-            let what = format!("ends inside the header, which takes {length} bytes");
+            let what = format!("the file ends inside the header, which takes {length} bytes");
             return Err(self.fault(format!("byte {}", bytes.len()), what));
         }
         // The length was just checked: there is a word for each dimension.
@@ -168,7 +169,7 @@ impl<'a> Source<'a> {
         }
         let unpacked = if self.packed { " when unpacked" } else { "" };
         let needs = format!(
-            "the header promises {count} samples of {size} bytes: {} bytes in all{unpacked}",
+            "the header promises {count} samples of {size} bytes: {} bytes in total{unpacked}",
             start + promised
         );
         Err(if length < promised {
@@ -176,7 +177,7 @@ impl<'a> Source<'a> {
                 format!("ends inside sample {} of {count}; {needs}", length / size as u64 + 1);
             self.fault(format!("byte {}", start + length), what)
         } else {
-            let what = format!("goes on after the last sample; {needs}");
+            let what = format!("the file goes on after the last sample; {needs}");
             self.fault(format!("byte {}", start + promised), what)
         })
     }
@@ -194,7 +195,8 @@ impl<'a> Source<'a> {
                 if self.packed
                     && matches!(e.kind(), InvalidData | InvalidInput | UnexpectedEof) =>
             {
-                let what = format!("the gzip stream is cut short or corrupt ({e}): fetch it again");
+                let what =
+                    format!("the gzip stream is truncated or corrupt ({e}): download it again");
                 Err(self.fault(format!("byte {} of the unpacked data", self.at), what))
             }
             Err(e) => Err(Error::io("read", self.file)(e)),
@@ -278,7 +280,8 @@ mod tests {
     #[test]
     fn cut_inside_the_header() {
         for length in [1, 3, 4, 15] {
-            let text = format!("f: byte {length}: ends inside the header, which takes 16 bytes");
+            let text =
+                format!("f: byte {length}: the file ends inside the header, which takes 16 bytes");
             assert_eq!(fault(&plain(1)[..length]), text);
         }
     }
@@ -311,18 +314,27 @@ mod tests {
     #[test]
     fn fewer_or_more_bytes_than_promised() {
         let whole = plain(3);
-        let needs = "the header promises 3 samples of 784 bytes: 2368 bytes in all";
+        let needs = "the header promises 3 samples of 784 bytes: 2368 bytes in total";
         let cut = &whole[..whole.len() - 1];
-        assert_eq!(fault(cut), format!("f: byte 2367: ends inside sample 3 of 3; {needs}"));
+        assert_eq!(
+            fault(cut),
+            format!("f: byte 2367: the file ends inside sample 3 of 3; {needs}")
+        );
         assert_eq!(
             fault(&gz(cut)),
-            format!("f: byte 2367: ends inside sample 3 of 3; {needs} when unpacked")
+            format!("f: byte 2367: the file ends inside sample 3 of 3; {needs} when unpacked")
         );
         let long = [&whole[..], b"x"].concat();
-        assert_eq!(fault(&long), format!("f: byte 2368: goes on after the last sample; {needs}"));
+        assert_eq!(
+            fault(&long),
+            format!("f: byte 2368: the file goes on after the last sample; {needs}")
+        );
         let labels = [0, 0, 8, 1, 0, 0, 0, 2, 9];
         let error = parse_labels(&labels[..], Path::new("f")).unwrap_err();
-        assert!(error.to_string().contains("byte 9: ends inside sample 2 of 2"), "{error}");
+        assert!(
+            error.to_string().contains("byte 9: the file ends inside sample 2 of 2"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -330,7 +342,7 @@ mod tests {
         let mut bytes = plain(1);
         bytes[4..8].fill(0xff);
         let text = fault(&bytes);
-        assert!(text.contains("byte 800: ends inside sample 2 of 4294967295"), "{text}");
+        assert!(text.contains("byte 800: the file ends inside sample 2 of 4294967295"), "{text}");
         assert!(fault(&gz(&bytes)).contains("ends inside sample 2 of 4294967295"));
     }
 
@@ -345,7 +357,7 @@ mod tests {
         let trailing = [&whole[..], b"junk"].concat();
         for bytes in [&bad_sum, &bad_block, &whole[..40], &whole[..2], &trailing] {
             let text = fault(bytes);
-            assert!(text.contains("of the unpacked data: the gzip stream is cut short"), "{text}");
+            assert!(text.contains("of the unpacked data: the gzip stream is truncated"), "{text}");
         }
     }
 

@@ -1,7 +1,7 @@
-//! Images with labels: drawn here, in a folder for each class, or in the ILSVRC tar of tars.
+//! Labelled images: generated, in one folder per class, or in the ILSVRC tar of tars.
 //!
-//! Owns which samples make a split, the order in which they are visited, and that batches are made ahead
-//! of their use by worker threads. A batch is a function of the settings and of its number alone.
+//! Owns which samples make a split, the order in which they are visited, and that worker threads prepare
+//! batches ahead of their use. A batch is a function of the settings and of its number alone.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -120,7 +120,7 @@ fn stored(path: &Path, want: &Want, skipped: &mut Vec<String>) -> Result<Origin>
         }
     }
     if train.is_empty() || test.is_empty() {
-        let what = "too few images: at least one to learn from and one to hold out are needed";
+        let what = "too few images: at least one to train on and one to hold out are needed";
         return Err(Error::data(path, "images", what));
     }
     Ok(Origin::Stored { path: path.to_path_buf(), classes, train, test })
@@ -223,7 +223,7 @@ impl Set {
                 Err(error) => return Err(error),
             }
         }
-        let what = "no image of the set can be read";
+        let what = "none of the images can be read";
         Err(Error::data(self.want.source.clone().unwrap_or_default(), "images", what))
     }
 

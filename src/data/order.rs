@@ -1,4 +1,4 @@
-//! The order in which samples are visited: a permutation for each epoch, with no table to keep.
+//! The order in which samples are visited: a permutation for each epoch, without storing a table.
 
 /// Where `place` goes in the permutation of `0..n` that `key` chooses: a Feistel network over the
 /// next power of four, walked until it falls below `n`. Any step's batch is thus found at once,

@@ -203,7 +203,7 @@ fn utterance(
         return bad(
             format!("{} samples", samples.len()),
             format!(
-                "{frames} frames: the net takes {} at most (--preset full takes 783)",
+                "{frames} frames, but the model takes {} at most (--preset full takes 783)",
                 limits.frames
             ),
         );
@@ -211,7 +211,7 @@ fn utterance(
     if labels.len() > limits.labels {
         return bad(
             format!("{} phones", labels.len()),
-            format!("the net takes {} at most", limits.labels),
+            format!("the model takes {} at most", limits.labels),
         );
     }
     // CTC needs a frame for each label, and one between equal neighbours.
@@ -278,8 +278,8 @@ mod tests {
         let (audio, phones) = Speech::render(1, Split::Train, 0, Inventory::Small, LIMITS);
         let mfcc = Mfcc::default();
         for (limits, expected) in [
-            (long, "frames: the net takes 10"),
-            (Limits { labels: 2, ..LIMITS }, "the net takes 2 at most"),
+            (long, "frames, but the model takes 10"),
+            (Limits { labels: 2, ..LIMITS }, "the model takes 2 at most"),
         ] {
             let error =
                 utterance(&mfcc, &audio, &phones, limits, Path::new("SX9.WAV")).unwrap_err();

@@ -1,6 +1,6 @@
-//! The seq2seq workload's data: sentences with their translations, by a path or generated.
+//! The seq2seq workload's data: sentences with their translations, read from a folder or generated.
 //!
-//! Generated text is of two small languages whose grammar says one right translation of each sentence.
+//! Generated text uses two small languages whose grammar defines one correct translation of each sentence.
 
 mod batch;
 mod corpus;

@@ -1,5 +1,5 @@
-//! Breakout in the measures of the Atari 2600's: six rows of eighteen bricks worth 1, 1, 4, 4, 7, 7 from
-//! below, two walls, five lives. The paddle turns the ball by where it is hit, and the ball speeds up.
+//! Breakout with the dimensions of the Atari 2600 game: six rows of eighteen bricks worth 1, 1, 4, 4, 7, 7 from
+//! the bottom, two walls, five lives. Where it hits the paddle sets the ball's angle, and the ball speeds up.
 
 use crate::random::Rng;
 
@@ -8,7 +8,7 @@ use super::rules::{Game, GameInfo, Outcome, Pace, WIDTH, action, fill};
 /// Its line in the list.
 pub(super) const INFO: GameInfo = GameInfo {
     name: "breakout",
-    about: "bricks, a paddle and five lives, after the Atari 2600's",
+    about: "bricks, a paddle and five lives, after the Atari 2600 game",
     make: |seed| Box::new(Breakout::new(seed)),
     pace: Pace {
         before: 5_000,

@@ -1,4 +1,4 @@
-//! Catch: a ball falls, aslant perhaps; +1 if the paddle is under it when it lands, else -1. An episode
+//! Catch: a ball falls, possibly at a slant; +1 if the paddle is under it when it lands, else -1. An episode
 //! is five steps of four frames; a random player scores about -0.3, a perfect one 1.
 
 use crate::random::Rng;
@@ -8,7 +8,7 @@ use super::rules::{Game, GameInfo, HEIGHT, Outcome, Pace, WIDTH, action, fill};
 /// Its line in the list.
 pub(super) const INFO: GameInfo = GameInfo {
     name: "catch",
-    about: "a ball falls and is caught or not: learned in minutes",
+    about: "a falling ball to catch: learned in minutes",
     make: |seed| Box::new(Catch::new(seed)),
     pace: Pace { before: 500, exploration: 5_000, period: 200, steps: 1, memory: 20_000, idle: 0 },
 };

@@ -1,4 +1,4 @@
-//! A game as an agent meets it: four frames an action, clipped rewards, stacks of four frames.
+//! A game as an agent sees it: four frames per action, clipped rewards, stacks of four frames.
 
 use crate::random::Rng;
 

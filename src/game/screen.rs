@@ -1,4 +1,4 @@
-//! From screens to what a network sees (Mnih 2015, Methods, "Preprocessing"): the maximum of two frames,
+//! From screens to what the network sees (Mnih 2015, Methods, "Preprocessing"): the maximum of two frames,
 //! since sprites flicker, their luminance, 84 x 84 pixels.
 
 use super::rules::{HEIGHT, WIDTH};

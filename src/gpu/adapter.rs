@@ -1,4 +1,4 @@
-//! Finding adapters and choosing one: a real GPU before a software one, an ambiguous name an error.
+//! Finds adapters and chooses one: real GPUs come before software adapters, and an ambiguous name is an error.
 
 use std::fmt;
 
@@ -35,7 +35,7 @@ impl AdapterSummary {
         let features = adapter.features();
         let mut missing = Vec::new();
         if !features.contains(wgpu::Features::TIMESTAMP_QUERY) {
-            missing.push("timestamps (times come from the wall clock)");
+            missing.push("timestamps (the wall clock is used)");
         }
         if !features.contains(wgpu::Features::SUBGROUP) {
             missing.push("subgroups");
@@ -92,12 +92,12 @@ pub struct Selector {
 }
 
 /// How to get a driver, where there is no adapter at all.
-const NO_ADAPTER: &str = "no GPU adapter found: no driver for Vulkan, Metal or DX12 answers
-  Linux    install your GPU's Vulkan driver (Debian, Ubuntu: `apt install mesa-vulkan-drivers` serves \
-AMD, Intel and, in software, any machine; NVIDIA's own driver brings its own), or run ./scripts/run
-  Windows  install the GPU vendor's driver; Windows 10 and later have DX12
-  macOS    Metal is built in from 10.13 on; in a virtual machine it may be missing
-then `fathom list devices` shows what is found";
+const NO_ADAPTER: &str = "no GPU adapter found: there is no working driver for Vulkan, Metal or DX12
+  Linux    install your GPU's Vulkan driver (Debian, Ubuntu: `apt install mesa-vulkan-drivers` covers \
+AMD, Intel and, in software, any machine; NVIDIA's driver includes its own), or run ./scripts/run
+  Windows  install the GPU vendor's driver; Windows 10 and later include DX12
+  macOS    Metal is built in since 10.13; in a virtual machine it may be missing
+afterwards, `fathom list devices` shows whether it is found";
 
 /// The error where there is no adapter at all: it names the fix for each system.
 pub fn none_found() -> Error {
@@ -119,7 +119,7 @@ fn all(backend: Option<&str>) -> Result<Vec<(AdapterSummary, wgpu::Adapter)>> {
         Some("dx12") => wgpu::Backends::DX12,
         Some(other) => {
             return Err(Error::Usage(format!(
-                "unknown backend '{other}': one of vulkan, metal, dx12"
+                "unknown backend '{other}': expected one of vulkan, metal, dx12"
             )));
         }
     };
@@ -160,7 +160,7 @@ fn pick(adapters: &[AdapterSummary], selector: &Selector) -> Result<usize> {
     if adapters.is_empty() {
         return Err(Error::Device(match &selector.backend {
             Some(backend) => format!(
-                "no adapter answers on backend {backend}; `fathom list devices` shows what there is"
+                "no device on backend {backend}; `fathom list devices` lists those there are"
             ),
             None => return Err(none_found()),
         }));
@@ -176,7 +176,10 @@ fn pick(adapters: &[AdapterSummary], selector: &Selector) -> Result<usize> {
         return if index < adapters.len() {
             Ok(index)
         } else {
-            Err(Error::Device(format!("no device {index}; there are:{}", listing(&everything))))
+            Err(Error::Device(format!(
+                "no device {index}; these are available:{}",
+                listing(&everything)
+            )))
         };
     }
     let (backend, part) = match wanted.split_once(':') {
@@ -191,11 +194,11 @@ fn pick(adapters: &[AdapterSummary], selector: &Selector) -> Result<usize> {
     match matching[..] {
         [index] => Ok(index),
         [] => Err(Error::Device(format!(
-            "no device matches '{wanted}'; there are:{}",
+            "no device matches '{wanted}'; these are available:{}",
             listing(&everything)
         ))),
         _ => Err(Error::Device(format!(
-            "'{wanted}' matches several devices; name one by index or backend:name:{}",
+            "'{wanted}' matches several devices; choose one by its index, or as backend:name:{}",
             listing(&matching)
         ))),
     }

@@ -1,4 +1,4 @@
-//! Buffers: making them, filling them, reading them back.
+//! Buffers: creating them, filling them, reading them back.
 
 use crate::error::{Error, Result, mebibytes};
 use crate::host;
@@ -24,7 +24,7 @@ impl Gpu {
         match host::block_on(scope.pop()) {
             None => Ok(buffer),
             Some(error) => Err(Error::OutOfMemory(format!(
-                "{} has no room for the {} of '{label}': {error}",
+                "{} cannot allocate {} for '{label}': {error}",
                 self.summary.name,
                 mebibytes(bytes)
             ))),
@@ -73,10 +73,9 @@ impl Gpu {
         }
         self.wait()?;
         let read = |((_, _, bytes), staging): (&(&wgpu::Buffer, u64, u64), &wgpu::Buffer)| {
-            let view = staging
-                .slice(..)
-                .get_mapped_range()
-                .map_err(|e| Error::Gpu(format!("reading back from {}: {e}", self.summary.name)))?;
+            let view = staging.slice(..).get_mapped_range().map_err(|e| {
+                Error::Gpu(format!("cannot read back from {}: {e}", self.summary.name))
+            })?;
             Ok(view[..*bytes as usize].to_vec())
         };
         ranges.iter().zip(&stagings).map(read).collect()

@@ -1,4 +1,4 @@
-//! Compute pipelines, each made once.
+//! Compute pipelines, each created once.
 //!
 //! Group 0 holds an op's storage bindings. Group 1 holds `params`, one uniform at a dynamic offset, so
 //! that the many dispatches of a recurrent op share one bind group.
@@ -73,7 +73,7 @@ impl Gpu {
         let mut pipelines = self
             .pipelines
             .lock()
-            .map_err(|_| Error::Internal("a pipeline's creation panicked".into()))?;
+            .map_err(|_| Error::Internal("creating a pipeline panicked".into()))?;
         let key = (text, dispatch.kernel.entry, access);
         if let Some(pipeline) = pipelines.made.get(&key) {
             return Ok(Arc::clone(pipeline));
@@ -136,7 +136,7 @@ impl Gpu {
         Ok(Pipeline { raw, storage_layout, text: text.clone() })
     }
 
-    #[allow(unsafe_code, reason = "runtime checks can only be switched off unsafely")]
+    #[allow(unsafe_code, reason = "runtime checks can only be switched off in unsafe code")]
     fn module(&self, text: &str, label: &str, checks: Checks) -> wgpu::ShaderModule {
         let descriptor = wgpu::ShaderModuleDescriptor {
             label: Some(label),

@@ -1,12 +1,12 @@
 //! From a kernel's description to WGSL text: shared files, constants, hooks, unrolled loops.
 //!
-//! Every file under `shaders/` is valid WGSL by itself, so assembly is plain text replacement:
-//! - `// use: common/philox` lines name shared files, which are put in front once each;
+//! Every file under `shaders/` is valid WGSL on its own, so assembly is plain text replacement:
+//! - `// use: common/philox` lines name shared files, which are prepended, once each;
 //! - `const NAME ... = value;` and `alias NAME = type;` at the top level, those of shared files included,
 //!   get another right-hand side;
 //! - a `// hook: NAME` ... `// end` block is replaced as a whole;
-//! - a `for` loop with constant bounds under `// unroll` is repeated as text, since naga hands loops to
-//!   drivers bare and not all of them unroll: an array indexed by the loop variable then leaves the
+//! - a `for` loop with constant bounds under `// unroll` is repeated as text, since naga passes loops to
+//!   drivers as they are and not all of them unroll: an array indexed by the loop variable then leaves the
 //!   registers.
 
 use std::borrow::Cow;

@@ -1,7 +1,7 @@
-//! The GPU's own clock: a pair of timestamps around each pass, and what can be wrong with them.
+//! The GPU's own clock: a pair of timestamps around each pass, and the ways in which they can be wrong.
 //!
 //! Drivers resolve pairs to zeros, to equal or reversed values, round them to 100 us or wrap around.
-//! Every reading is looked through; a figure from a faulty one falls back to wall time and says so.
+//! Every reading is inspected; a figure from a faulty one falls back to wall time and says so.
 
 use crate::error::Result;
 use crate::terms::{ClockFault, FaultCount};

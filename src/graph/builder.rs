@@ -60,7 +60,8 @@ impl<'g> Tensor<'g> {
             return self;
         }
         if from.len() != shape.len() {
-            let text = format!("reshape: {} has not as many elements as {shape}", from.shape);
+            let text =
+                format!("reshape: {} and {shape} differ in their number of elements", from.shape);
             self.graph.fail(text);
         }
         let spec = TensorSpec::new(shape, from.dtype);
@@ -90,7 +91,7 @@ impl Builder {
             })
         });
         if other {
-            self.fail(format!("two sizes of the state {name}"));
+            self.fail(format!("the state {name} has two sizes"));
         }
         let name = name.to_string();
         self.add(NodeKind::Variable { name, init }, &[], vec![spec])[0]
@@ -163,7 +164,7 @@ impl Builder {
         let mut inner = self.inner.borrow_mut();
         if inner.lookups.iter().any(|known| known[0] == table.id) {
             drop(inner);
-            return self.fail("a table is looked up twice in a step: join the ids".into());
+            return self.fail("a table is looked up twice in one step: concatenate the ids".into());
         }
         inner.lookups.push([table.id, ids.id, rows.id]);
     }

@@ -1,4 +1,4 @@
-//! The contract of an operation: what the graph, the passes and the checks may ask of it.
+//! The contract of an op: what the graph, the passes and the checks may ask of it.
 
 use std::any::Any;
 use std::fmt;

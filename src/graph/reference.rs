@@ -1,4 +1,4 @@
-//! The f64 interpreter: a graph, and an op's gradient rule, by the references of the ops they are made of.
+//! The f64 interpreter: a graph, and an op's gradient rule, computed with the references of their ops.
 
 use std::sync::Arc;
 

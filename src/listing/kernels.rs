@@ -1,4 +1,4 @@
-//! Kernels: which there are, and how they did.
+//! Kernels: the list of them, and their results.
 
 use crate::fields;
 use crate::kernel::Caps;

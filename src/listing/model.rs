@@ -55,7 +55,7 @@ pub fn parameters(schedule: &Schedule) -> Table {
         let shape = member.shape.to_string();
         table.row(fields![&member.name, shape, member.shape.len(), format!("{:?}", member.init)]);
     }
-    table.row(fields!["in all", "", schedule.parameters(), ""]);
+    table.row(fields!["total", "", schedule.parameters(), ""]);
     table
 }
 
@@ -74,9 +74,9 @@ pub fn memory(schedule: &Schedule) -> Table {
         table.row(fields![name, kind, buffer.bytes]);
     }
     for (name, bytes) in [
-        ("planned in all", plan.bytes()),
+        ("planned in total", plan.bytes()),
         ("slots planned", plan.slot_bytes()),
-        ("slots at least", plan.live_bytes),
+        ("slots, least possible", plan.live_bytes),
     ] {
         table.row(fields![name, "", bytes]);
     }
@@ -139,7 +139,7 @@ pub fn sources(schedule: &Schedule, label: &str) -> Result<Vec<KernelText>> {
     }
     if kernels.is_empty() {
         return Err(Error::Usage(format!(
-            "no op's label contains '{label}'; `fathom show ... --program` lists the labels"
+            "no op's label contains '{label}'; `fathom show` with --program lists the labels"
         )));
     }
     let text = |(label, kernel): (&str, &Kernel)| {

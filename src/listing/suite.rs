@@ -99,8 +99,10 @@ pub fn presets() -> Table {
     let mut table = Table::new([text("preset"), text("what")]);
     for preset in Preset::ALL {
         let about = match preset {
-            Preset::Full => "the seminal model at its real size: the default on a GPU",
-            Preset::Tiny => "the same topology and ops, small: the default on a software adapter",
+            Preset::Full => "the model at the size of its paper: the default on a GPU",
+            Preset::Tiny => {
+                "the same layers and ops at small sizes: the default on a software adapter"
+            }
         };
         table.row(fields![preset, about]);
     }

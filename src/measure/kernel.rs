@@ -1,4 +1,4 @@
-//! Times one variant of one op alone.
+//! Times one variant of one op on its own.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Kernels by themselves, every one or those that a filter chooses: verified, or timed.
+//! Single kernels, all of them or those a filter selects: verified, or timed.
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
@@ -70,7 +70,7 @@ pub fn choose(
     }
     if kernels.is_empty() {
         return Err(Error::NothingSelected(format!(
-            "no kernel's label contains '{filter}'; `fathom list kernels` shows all"
+            "no kernel's label contains '{filter}'; `fathom list kernels` lists them"
         )));
     }
     Ok(kernels)

@@ -1,4 +1,4 @@
-//! What to do where a step does not fit: the largest batch that does.
+//! Advice where a step does not fit: the largest batch that does.
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
@@ -34,7 +34,9 @@ impl TooLarge<'_> {
                 Some(batch) => {
                     format!("{why}\nthe largest batch that fits is {batch}: --batch {batch}")
                 }
-                None => format!("{why}\nno batch fits: choose --preset tiny or another device"),
+                None => format!(
+                    "{why}\nnot even a batch of 1 fits: choose --preset tiny, or another device"
+                ),
             }),
             other => other,
         })

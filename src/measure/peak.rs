@@ -1,6 +1,6 @@
-//! A device's ceilings, measured in the same run as the models: what no kernel may exceed.
+//! A device's ceilings, measured in the same run as the models: what no kernel can exceed.
 //!
-//! Each ceiling is tried with several kernel shapes, whose results are checked, and the best is kept.
+//! Each ceiling is measured with several kernel shapes, whose results are checked; the best counts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,7 +109,7 @@ fn rate(
     let verdicts = check_variant(gpu, op, &small, variant, &[Distribution::Uniform])?;
     if let Some(verdict) = verdicts.iter().find(|verdict| !verdict.passed()) {
         return Err(Error::Verification(format!(
-            "{} computes {} on {}: its ceilings cannot be measured",
+            "{} is wrong ({}) on {}: the ceilings cannot be measured",
             verdict.label, verdict.detail, gpu.summary
         )));
     }

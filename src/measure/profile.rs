@@ -1,4 +1,4 @@
-//! Times each op of a step: a pass an op with its own pair of timestamps.
+//! Times each op of a step: one pass per op, with its own pair of timestamps.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a record says beside its runs: the program, the machine, the device.
+//! What a record says besides its runs: the program, the machine, the device.
 
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 

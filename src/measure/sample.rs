@@ -1,5 +1,5 @@
 //! Times whole steps: warm up until the step time is stable, then sample until the median is known as
-//! well as was asked for, or the time is up.
+//! precisely as requested, or the time is up.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

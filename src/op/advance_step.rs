@@ -1,4 +1,4 @@
-//! The step's clock moves on.
+//! Advances the step's clock.
 
 use crate::graph::op::{Cost, Facts, Kind, Op, Output, Problem, Tolerance};
 use crate::graph::{Builder, Tensor};

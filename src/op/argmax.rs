@@ -1,4 +1,4 @@
-//! The place of the largest value along the last axis.
+//! The index of the largest value along the last axis.
 
 use crate::graph::Tensor;
 use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};

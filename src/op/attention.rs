@@ -34,7 +34,7 @@ impl Op for Attention {
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let attended = Attended::of(&inputs[0], &inputs[1], &inputs[3])?;
         if inputs[2] != inputs[1] {
-            return Err(format!("memory {} has other keys {}", inputs[2], inputs[1]));
+            return Err(format!("memory {} and keys {} differ in shape", inputs[2], inputs[1]));
         }
         let outputs = [Output::new(inputs[0].clone()), Output::saved(attended.shares())];
         let tolerance = Tolerance::sum(16 * attended.hidden + attended.positions);

@@ -34,7 +34,7 @@ impl Op for Concat {
         for spec in inputs {
             copy_columns::check(spec, axis)?;
             if copy_columns::resized(spec, axis, 1) != beside {
-                return Err(format!("{} and {spec} differ beside axis {axis}", inputs[0]));
+                return Err(format!("{} and {spec} differ in more than axis {axis}", inputs[0]));
             }
             let len = spec.dims()[axis] * each;
             pieces.push(Piece { to: length * each, len, from: 0, columns: len });

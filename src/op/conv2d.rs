@@ -147,7 +147,7 @@ impl Conv2d {
     fn geometry(&self, inputs: &[TensorSpec]) -> Result<Geometry, String> {
         let dims = |i: usize| {
             <[usize; 4]>::try_from(inputs[i].dims())
-                .map_err(|_| format!("{} has not four axes", inputs[i].shape))
+                .map_err(|_| format!("{} does not have four axes", inputs[i].shape))
         };
         let ([a, b], conv) = ([dims(0)?, dims(1)?], self.conv);
         let g = match self.pass {

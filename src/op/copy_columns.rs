@@ -1,5 +1,5 @@
-//! What concat, slice and pad have in common: a row-major matrix put together from ranges of columns of
-//! other matrices of as many rows, zeros elsewhere.
+//! What concat, slice and pad have in common: a row-major matrix assembled from ranges of columns of
+//! other matrices with the same number of rows, and zeros elsewhere.
 
 use crate::graph::op::{Cost, Distribution, Facts, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};

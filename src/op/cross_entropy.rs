@@ -1,4 +1,4 @@
-//! Cross-entropy of a softmax against one class a row, fused: the probabilities are never stored.
+//! Cross-entropy of a softmax against one class per row, fused: the probabilities are never stored.
 
 use crate::graph::Tensor;
 use crate::graph::op::{Distribution, Facts, Kind, Op, Problem};

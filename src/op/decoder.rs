@@ -1,8 +1,8 @@
 //! A decoder with attention over a whole target sequence (Sutskever 2014 with Bahdanau 2015, as in TensorFlow's
 //! translate tutorial): a stack of LSTM cells whose input holds the context of the step before.
 //!
-//! The steps follow each other, so each is a few dispatches: the input, a dispatch a layer, the query, the
-//! attention. What does not hang on the step before is outputs for all steps at once, outside or afterwards:
+//! The steps are sequential, so each takes a few dispatches: the input, one per layer, the query, the
+//! attention. What does not depend on the step before is computed for all steps at once, outside or afterwards:
 //! the tokens' share of the input, the outputs, every weight's gradient.
 
 use crate::graph::Tensor;
@@ -83,7 +83,10 @@ impl Op for Decoder {
         let stack = Stack::of(&inputs[0], &inputs[3], &inputs[4], 1)?;
         let attended = Attended::of(&inputs[0], &inputs[7], &inputs[9])?;
         if *inputs != input_specs(stack, &attended) {
-            return Err(format!("{} and {} do not decode {}", inputs[1], inputs[5], inputs[0]));
+            return Err(format!(
+                "{} and {} do not fit a decoder over {}",
+                inputs[1], inputs[5], inputs[0]
+            ));
         }
         let outputs = [
             Output::new(stack.states()),

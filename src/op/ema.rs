@@ -1,4 +1,4 @@
-//! State that follows other values: running statistics, and the target network's copies.
+//! State that tracks other values: running statistics, and the copies of the target network.
 
 use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
 use crate::graph::{Builder, Tensor};

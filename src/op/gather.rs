@@ -60,7 +60,7 @@ impl Op for Scatter {
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let (index, dy) = (&inputs[0], &inputs[1]);
         if *index != TensorSpec::u32(dy.shape.clone()) {
-            return Err(format!("{index} are no indices for {dy}"));
+            return Err(format!("indices {index} do not fit {dy}"));
         }
         let dx = TensorSpec::f32([dy.dims(), &[self.length]].concat());
         let facts = Facts::moving(0, inputs, [dx], Tolerance::EXACT);

@@ -1,4 +1,4 @@
-//! Ids put in another place: what sequences of words need besides their embeddings.
+//! Rearranges ids: what sequences of words need besides their embeddings.
 
 use crate::graph::Tensor;
 use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
@@ -50,7 +50,7 @@ impl Op for Ids {
                 (&[batch], &[rows, length]) if batch == rows && at < length => {
                     (batch, length, Output::in_place(inputs[1].clone(), 1))
                 }
-                _ => return Err(format!("{first} are no column {at} of {}", inputs[1])),
+                _ => return Err(format!("{first} does not fit column {at} of {}", inputs[1])),
             },
         };
         let cost = match self {

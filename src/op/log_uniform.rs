@@ -1,5 +1,5 @@
-//! Classes drawn by the log-uniform law, which is about how often the words of a vocabulary that is sorted by
-//! frequency occur (Zipf).
+//! Classes drawn from the log-uniform distribution, which approximates how often the words of a vocabulary
+//! sorted by frequency occur (Zipf).
 
 use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::graph::{Builder, Init, Tensor};

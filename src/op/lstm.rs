@@ -1,4 +1,4 @@
-//! A stack of LSTM layers over a sequence, from a start of zeros (Hochreiter & Schmidhuber 1997; the encoder of
+//! A stack of LSTM layers over a sequence, starting from zeros (Hochreiter & Schmidhuber 1997; the encoder of
 //! Sutskever 2014).
 //!
 //! The input product of the first layer is one matmul over all steps; then each dispatch is a wave: layer l at

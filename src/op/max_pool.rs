@@ -37,10 +37,10 @@ impl MaxPool {
     fn pooling(self, inputs: &[TensorSpec], backward: bool) -> Result<Pooling, String> {
         let x = &inputs[0];
         let &[b, h, w, c] = x.dims() else {
-            return Err(format!("{} has not four axes", x.shape));
+            return Err(format!("{} does not have four axes", x.shape));
         };
         let Some((p, q)) = self.windows(h, w).filter(|_| !x.is_empty()) else {
-            return Err(format!("no window of {} fits in {}", self.window, x.shape));
+            return Err(format!("a window of {} does not fit in {}", self.window, x.shape));
         };
         let y = TensorSpec::f32([b, p, q, c]);
         if backward && (inputs[1] != y || inputs[2] != y) {

@@ -35,7 +35,7 @@ impl Op for MemoryHops {
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let network = Network::of(*self, &inputs[1], &inputs[2])?;
         if inputs[0] != network.question() {
-            return Err(format!("{} is no question of {}", inputs[0], inputs[1]));
+            return Err(format!("question {} does not fit {}", inputs[0], inputs[1]));
         }
         let [states, attention] = network.saved().map(Output::saved);
         let outputs = [Output::new(network.logits()), states, attention];
@@ -82,7 +82,7 @@ impl Network {
             {
                 Ok(Self { op, batch, memories: sentences, dimension, hops: tables - 1, stride })
             }
-            _ => Err(format!("{memories} are no memories of {embeddings}")),
+            _ => Err(format!("memories {memories} do not fit embeddings {embeddings}")),
         }
     }
 

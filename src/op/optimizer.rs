@@ -1,5 +1,5 @@
 //! Updates of all parameters at once: each rule is one kernel over the flat parameters, their flat
-//! gradients and flat state, cut into several dispatches only where a binding may not be that long.
+//! gradients and flat state, split into several dispatches only where a binding may not be that long.
 
 use crate::graph::op::{Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
 use crate::kernel::{

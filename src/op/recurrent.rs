@@ -1,7 +1,7 @@
 //! The bidirectional plain recurrence of Deep Speech (Hannun 2014, eq. 2 and 3) with clipped ReLU.
 //!
-//! The input product of all time steps is made before, by one matmul; the weight gradients of all steps
-//! are made afterwards, by one matmul a direction. In between lie T dispatches, each one time step of
+//! The input product of all time steps is computed beforehand, by one matmul; the weight gradients of all steps
+//! afterwards, by one matmul per direction. In between are T dispatches, each one time step of
 //! both directions: a barrier across workgroups within a dispatch is not portable.
 
 use crate::graph::Tensor;
@@ -43,7 +43,7 @@ impl Op for Recurrent {
         let x = &inputs[0];
         let sizes = Sizes::of(x, &inputs[1..3])?;
         if inputs[3] != TensorSpec::u32([sizes.batch]) {
-            return Err(format!("the frames of {x} cannot be {}", inputs[3]));
+            return Err(format!("frame lengths {} do not fit {x}", inputs[3]));
         }
         let outputs = [sizes.states(), sizes.states()];
         let facts = Facts::moving(sizes.flops(3), inputs, outputs, Tolerance::sum(sizes.hidden));

@@ -1,4 +1,4 @@
-//! Reductions over a run of neighbouring axes: sum, mean, maximum.
+//! Reductions over a run of adjacent axes: sum, mean, maximum.
 
 use std::ops::Range;
 

@@ -1,5 +1,5 @@
-//! How kernels that own whole rows of a matrix deal them out: what softmax, losses, argmax and row sums
-//! share. No op by itself.
+//! How kernels that own whole rows of a matrix distribute them: what softmax, losses, argmax and row sums
+//! share. Not an op itself.
 
 use crate::graph::op::{Facts, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Variant, grid};

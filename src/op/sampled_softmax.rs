@@ -1,4 +1,4 @@
-//! Cross-entropy against a few sampled classes in the place of all (Jean 2015, section 3).
+//! Cross-entropy against a few sampled classes instead of all (Jean 2015, section 3).
 
 use crate::graph::Tensor;
 use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};

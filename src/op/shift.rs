@@ -1,4 +1,4 @@
-//! A sequence moved by one time step: what each step saw of its neighbour.
+//! A sequence shifted by one time step: what each step sees of its neighbour.
 
 use crate::graph::Tensor;
 use crate::graph::op::{Facts, Kind, Op, Problem, Tolerance};

@@ -62,7 +62,7 @@ fn rows_of(inputs: &[TensorSpec]) -> Result<Rows, String> {
     let first = &inputs[0];
     let rows = Rows::of(first)?;
     match inputs.iter().find(|spec| *spec != first) {
-        Some(other) => Err(format!("takes two alike, not {first} and {other}")),
+        Some(other) => Err(format!("takes two of the same shape, not {first} and {other}")),
         None => Ok(rows),
     }
 }

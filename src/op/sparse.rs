@@ -1,4 +1,4 @@
-//! Gradients of tables as the rows that a step touched: sorted by id, summed, and put into the table. No
+//! Gradients of tables as only the rows that a step touched: sorted by id, summed, and applied to the table. No
 //! atomics, so the same step always gives the same bits.
 
 use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
@@ -48,7 +48,7 @@ pub(super) fn widths(name: &'static str, length: usize) -> Vec<Variant> {
 fn rows(ids: &TensorSpec, order: &TensorSpec, rows: &TensorSpec) -> Result<(usize, usize), String> {
     match *rows.dims() {
         [n, width] if *ids == TensorSpec::u32([n]) && order == ids => Ok((n, width)),
-        _ => Err(format!("{rows} are no rows of ids {ids} in order {order}")),
+        _ => Err(format!("rows {rows} do not fit ids {ids} in order {order}")),
     }
 }
 
@@ -224,7 +224,7 @@ impl Op for SparseSgd {
                 let facts = Facts::new(outputs, cost, Tolerance::sum(16));
                 Ok(Box::new(Update { rate: self.rate, count, width, rows, facts }))
             }
-            _ => Err(format!("{table} has no rows like {sums}")),
+            _ => Err(format!("{table} has no rows like those of {sums}")),
         }
     }
 }

@@ -82,7 +82,7 @@ impl Op for Transpose {
         let mut sorted = self.axes.clone();
         sorted.sort_unstable();
         if !sorted.into_iter().eq(0..spec.shape.rank()) {
-            return Err(format!("{:?} is no order of the axes of {spec}", self.axes));
+            return Err(format!("{:?} is not a permutation of the axes of {spec}", self.axes));
         }
         if spec.dtype.size() != 4 {
             return Err(format!("moves 32-bit elements, not {spec}"));

@@ -94,7 +94,7 @@ impl Choice {
         variants.iter().find(asked).cloned().ok_or_else(|| {
             let known: Vec<_> = variants.iter().map(label).collect();
             Error::Usage(format!(
-                "variant '{wanted}' cannot run on {}; these can: {}",
+                "variant '{wanted}' cannot run on {}; the ones that can are {}",
                 inputs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x "),
                 known.join(", ")
             ))

@@ -1,7 +1,7 @@
 //! Merges elementwise ops into their neighbours, so that intermediate values stay in registers.
 //!
-//! The table has two rows: an op with an epilogue takes the elementwise op behind it, and an elementwise
-//! op takes the one behind it. Both only where the intermediate value has no other reader and is not an
+//! The table has two rows: an op with an epilogue absorbs the elementwise op after it, and an elementwise
+//! op absorbs the one after it. Both only where the intermediate value has no other reader and is not an
 //! output.
 
 use std::any::Any;

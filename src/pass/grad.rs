@@ -51,7 +51,7 @@ impl Builder {
         }
         let backward = self.with_graph(|graph| graph.nodes.len()) - nodes.len();
         log::debug!(
-            "grad: {backward} nodes behind {}, for {} gradients",
+            "grad: {backward} nodes added to {}, for {} gradients",
             nodes.len(),
             targets.len()
         );

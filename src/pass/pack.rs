@@ -1,4 +1,4 @@
-//! Lets the gradients be computed in their places in the flat buffer that clipping and updates read.
+//! Has the gradients computed in place in the flat buffer that clipping and updates read.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Gives every value its memory.
+//! Assigns memory to every value.
 //!
 //! A slot is one buffer, since devices track hazards by whole buffer; two values share a slot only when
 //! they are never alive together. Inputs, outputs and state have buffers of their own, the members of a
@@ -124,7 +124,7 @@ pub fn plan(graph: &Graph, ops: &[OpInstance], guarded: bool) -> Result<Plan> {
         plan.buffers[buffer].bytes += plan.guard(buffer);
     }
     log::debug!(
-        "plan: {} buffers of {} bytes; temporary values take {} where {} are alive at once",
+        "plan: {} buffers of {} bytes; temporary values take {}, of which {} are alive at once",
         plan.buffers.len(),
         plan.bytes(),
         plan.slot_bytes(),

@@ -79,7 +79,7 @@ impl Schedule {
         let needs = |what: String, bytes: u64, most: u64| {
             let (bytes, most) = (mebibytes(bytes), mebibytes(most));
             Err(Error::OutOfMemory(format!(
-                "{what} of {bytes}, and the device allows {most}; the step needs {total} in all"
+                "{what} of {bytes}, but the device allows {most} at most; the whole step needs {total}"
             )))
         };
         for buffer in &self.memory.buffers {

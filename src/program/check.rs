@@ -1,4 +1,4 @@
-//! Holds what the device computed against the f64 references.
+//! Checks what the device computed against the f64 references.
 
 use std::sync::Arc;
 
@@ -116,7 +116,7 @@ impl Program {
         let mut verdict = compare(&op.label, &outputs, &wanted, op.problem.tolerance());
         if let Some(place) = self.overrun(gpu, op)? {
             verdict.error = f64::INFINITY;
-            verdict.detail = format!("wrote behind {place}");
+            verdict.detail = format!("wrote past the end of {place}");
         }
         Ok(verdict)
     }

@@ -43,7 +43,7 @@ impl State {
             return if bytes <= buffer.size() {
                 Ok(buffer.clone())
             } else {
-                let text = format!("two programs differ in the size of the state {name}");
+                let text = format!("two programs disagree on the size of the state {name}");
                 Err(Error::Internal(text))
             };
         }

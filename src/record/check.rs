@@ -1,4 +1,4 @@
-//! Whether a file that parses is a record that others can compute with: the one check of its figures.
+//! Whether a file that parses is a record fit to compute with: the one check of its figures.
 
 use super::{Record, Run, SCHEMA};
 
@@ -9,14 +9,14 @@ pub(super) fn schema(name: Option<&str>) -> Result<(), String> {
     match name {
         Some(SCHEMA) => Ok(()),
         Some(other) if version(other) > ours => Err(format!(
-            "'{other}' is not '{SCHEMA}': it was written by another version of fathom, a newer one, which \
-             can read it"
+            "'{other}' is not '{SCHEMA}': it was written by another version of fathom, a newer one: \
+             update fathom to read it"
         )),
         Some(other) => Err(format!(
-            "'{other}' is not '{SCHEMA}': it was written by another version of fathom; run it again to \
-             compare with it"
+            "'{other}' is not '{SCHEMA}': it was written by another version of fathom: repeat the run \
+             to get one that this version reads"
         )),
-        None => Err("there is none: not a fathom record".into()),
+        None => Err("missing: this is not a fathom record".into()),
     }
 }
 
@@ -31,7 +31,7 @@ pub(super) fn impossible(record: &Record) -> Option<Impossible> {
         ("peaks.copy_bytes_per_s", peaks.copy_bytes_per_s),
     ];
     let rate = rates.into_iter().find(|(_, rate)| !is_possible(*rate));
-    rate.map(|(place, rate)| (place.into(), format!("{rate} is no rate"))).or_else(|| {
+    rate.map(|(place, rate)| (place.into(), format!("{rate} is not a valid rate"))).or_else(|| {
         record.runs.iter().enumerate().find_map(|(i, run)| {
             let (place, what) = of_run(run)?;
             Some((format!("runs[{i}].{place}"), what))
@@ -46,21 +46,21 @@ fn is_possible(figure: f64) -> bool {
 
 fn of_run(run: &Run) -> Option<Impossible> {
     if run.batch == 0 {
-        return Some(("batch".into(), "a batch of no samples".into()));
+        return Some(("batch".into(), "the batch is 0".into()));
     }
     if run.timing.as_ref().is_some_and(|timing| timing.step_ns.is_empty()) {
-        return Some(("timing.step_ns".into(), "there is no sample".into()));
+        return Some(("timing.step_ns".into(), "there are no samples".into()));
     }
     let bad_step = steps(run).into_iter().find(|(_, ns)| !(*ns > 0.0 && ns.is_finite()));
     if let Some((place, ns)) = bad_step {
-        return Some((format!("timing.{place}"), format!("{ns} is no time of a step")));
+        return Some((format!("timing.{place}"), format!("{ns} is not a valid step time")));
     }
     // Gaps are a difference: rounding can leave them a hair below 0.
     let span = run.profile.iter().map(|profile| ("profile.span_ns".to_string(), profile.span_ns));
     let ops = run.ops.iter().enumerate();
     let ops = ops.filter_map(|(j, op)| Some((format!("ops[{j}].ns.median"), op.median_ns()?)));
     let (place, ns) = span.chain(ops).find(|(_, ns)| !is_possible(*ns))?;
-    Some((place, format!("{ns} is no time")))
+    Some((place, format!("{ns} is not a valid time")))
 }
 
 /// Every time of a whole step, by its place in the run's timing.

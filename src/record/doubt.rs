@@ -1,4 +1,4 @@
-//! Why a run's figures are to be doubted: kinds with figures, printed in one place.
+//! Reasons to doubt a run's figures: kinds with figures, printed in one place.
 
 use std::fmt;
 
@@ -76,12 +76,17 @@ const WRONG_KERNELS: &str = "kernels disagree with their references: not timed";
 const NO_TIMESTAMPS: &str = "no usable timestamps: wall time is used";
 const WALL_TIME: &str = ": wall time is used";
 const UNSETTLED: &str =
-    "the wanted precision was not reached in the time given (--time, --max-noise)";
+    "the requested precision was not reached in the time allowed (--time, --max-noise)";
 const DRIFTED: &str = "step times drifted";
 const NO_PROFILE: &str = "no profile: ";
 const PROFILE: &str = "profile: ";
 const GAPS: &str = " % of a profiled step lies between ops";
-const LOSS: &str = "the loss is no number after the timed steps";
+const LOSS: &str = "the loss is not a number after the timed steps";
+
+/// What older versions wrote for kinds that read differently now.
+const OLD_UNSETTLED: &str =
+    "the wanted precision was not reached in the time given (--time, --max-noise)";
+const OLD_LOSS: &str = "the loss is no number after the timed steps";
 
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -150,8 +155,8 @@ fn of_sentence(text: &str) -> Doubt {
         UNVERIFIED => Some(Doubt::Unverified),
         WRONG_KERNELS => Some(Doubt::WrongKernels),
         NO_TIMESTAMPS => Some(Doubt::WallClock { faults: Vec::new() }),
-        UNSETTLED => Some(Doubt::Unsettled { interval: None, wanted: None }),
-        LOSS => Some(Doubt::Loss),
+        UNSETTLED | OLD_UNSETTLED => Some(Doubt::Unsettled { interval: None, wanted: None }),
+        LOSS | OLD_LOSS => Some(Doubt::Loss),
         _ => None,
     };
     let with_figure = || {
@@ -229,5 +234,12 @@ mod tests {
         json.as_object_mut().unwrap().remove("doubts");
         let read: Run = serde_json::from_value(json).unwrap();
         assert_eq!(read, run);
+    }
+
+    #[test]
+    fn sentences_that_have_been_reworded_are_still_understood() {
+        assert_eq!(of_sentence(OLD_LOSS), Doubt::Loss);
+        let unsettled = Doubt::Unsettled { interval: None, wanted: None };
+        assert_eq!(of_sentence(OLD_UNSETTLED), unsettled);
     }
 }

@@ -1,4 +1,4 @@
-//! A made-up record for tests.
+//! A synthetic record for tests.
 
 use crate::terms::Mode;
 

@@ -1,4 +1,4 @@
-//! One run of a record: a workload in one mode at one batch, and what was measured of it.
+//! One run of a record: a workload in one mode at one batch, and what was measured.
 
 use std::fmt;
 

@@ -72,7 +72,7 @@ fn find_in(word: &str, kept: Option<&Path>) -> Result<Vec<Loaded>> {
     if path.is_dir() {
         let files = files(path)?;
         if files.is_empty() {
-            return Err(Error::Usage(format!("{word}: the folder holds no record")));
+            return Err(Error::Usage(format!("{word}: no records in this folder")));
         }
         return files.into_iter().map(load).collect();
     }
@@ -81,8 +81,11 @@ fn find_in(word: &str, kept: Option<&Path>) -> Result<Vec<Loaded>> {
     if path.exists() || !(word.starts_with('@') || is_id) {
         return Ok(vec![load(path.to_path_buf())?]);
     }
-    let kept = kept
-        .ok_or_else(|| Error::Usage(format!("{word}: no folder of records: set FATHOM_RECORDS")))?;
+    let kept = kept.ok_or_else(|| {
+        Error::Usage(format!(
+            "{word}: this system has no data folder for records: set FATHOM_RECORDS"
+        ))
+    })?;
     let files = files(kept)?;
     let file = if is_id { by_id(hex, &files) } else { last(word, &files) };
     let why = |why| Error::Usage(format!("{word}: {why} in {}", kept.display()));
@@ -167,6 +170,6 @@ mod tests {
         }
         let empty = tempfile::tempdir().unwrap();
         let error = find_in(empty.path().to_str().unwrap(), place).unwrap_err();
-        assert!(error.to_string().contains("holds no record"), "{error}");
+        assert!(error.to_string().contains("no records in this folder"), "{error}");
     }
 }

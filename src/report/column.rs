@@ -1,4 +1,4 @@
-//! What a table's column holds, how it is shown, and to whom.
+//! What a table's column holds, how it is formatted, and for whom.
 
 use super::number::{
     byte_rate, bytes, digits, duration_ns, flop_rate, flops, grouped, percent, signed_percent,

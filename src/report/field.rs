@@ -1,4 +1,4 @@
-//! What a table holds at one place.
+//! The content of one cell of a table.
 
 use serde_json::Value;
 

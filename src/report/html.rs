@@ -1,5 +1,5 @@
-//! One self-contained page of records: what the analyses say, as charts and tables, with the records
-//! themselves inside. No network, no script from elsewhere.
+//! One self-contained page of records: the analyses as charts and tables, with the records themselves
+//! embedded. No network, no script from elsewhere.
 //!
 //! The template lays out what the sections hold; the page's script sorts and copies tables, shows exact
 //! figures, changes the theme and hands out the records.

@@ -1,4 +1,4 @@
-//! Figures with four digits and their unit.
+//! Figures formatted with four digits and their unit.
 
 /// Four significant digits: 149.3, 0.4071, 12340.
 pub fn digits(value: f64) -> String {

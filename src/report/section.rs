@@ -1,5 +1,5 @@
-//! A section for each thing that records tell: its tables, its words and its charts, laid out once for every
-//! form. [`ANALYSES`] is the list that `fathom analyze`, its help and the page go by.
+//! One section per kind of result: its tables, its text and its charts, laid out once for every format.
+//! [`ANALYSES`] is the list that `fathom analyze`, its help and the page go by.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -144,8 +144,8 @@ impl Section {
             return self;
         }
         self.note(
-            "fused: elementwise ops that were merged into a neighbour count as that neighbour; `--no-fuse` when \
-             the record is made gives the paper's view",
+            "fused: elementwise ops that were fused into a neighbour count as that neighbour; \
+     a record made with `--no-fuse` gives the paper's view",
         )
     }
 

@@ -1,4 +1,4 @@
-//! The one table: typed columns and fields, in each form in which figures are printed or kept.
+//! The one table: typed columns and fields, in every format in which figures are printed or saved.
 //!
 //! People get figures with four digits and a unit, programs the same figures in base units.
 

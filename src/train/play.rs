@@ -1,4 +1,4 @@
-//! Learning to play (Mnih 2015, algorithm 1): act, remember, learn from what is remembered.
+//! Learning to play (Mnih 2015, algorithm 1): act, remember, learn from what was remembered.
 
 use std::time::Duration;
 

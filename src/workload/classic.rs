@@ -1,4 +1,4 @@
-//! The nets of images of the years before shortcuts: five stages of convolutions and three dense layers.
+//! The image networks from before residual shortcuts: five stages of convolutions and three dense layers.
 
 use serde_json::{Map, Value};
 

@@ -1,4 +1,4 @@
-//! What changes as training goes on.
+//! What changes in the course of training.
 
 /// Training in stages, as some papers prescribe it.
 pub trait Curriculum {

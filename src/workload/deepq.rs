@@ -28,7 +28,7 @@ use super::score::{Metric, Outputs, Ratio, Score};
 /// Its line in the list.
 pub const INFO: WorkloadInfo = WorkloadInfo {
     name: "deepq",
-    about: "deep Q-network: 3 convolutions, 2 dense layers, plays from pixels",
+    about: "deep Q-network that plays from pixels: 3 convolutions, 2 dense layers",
     paper: "Mnih 2015, Human-level control through deep reinforcement learning",
     data: ("its own Breakout and Catch (--env)", "none: the games are built in"),
     metric: Metric { name: "mean greedy value", unit: "", factor: 1.0 },

@@ -1,4 +1,4 @@
-//! What the models of images share: their input, loss, samples and score.
+//! What the image models share: their input, loss, samples and score.
 
 use crate::data::Split;
 use crate::data::images::{self, ImageBatch, Images, Want};
@@ -13,7 +13,7 @@ use super::score::{Metric, Outputs, Ratio, Score, likeliest};
 /// The built-in samples and the real ones.
 pub(super) const DATA: (&str, &str) = (
     "procedural images: shape x texture x colour",
-    "a folder per class of JPEG/PNG, or the ILSVRC tar of tars",
+    "one folder of JPEG/PNG files per class, or the ILSVRC tar of tars",
 );
 
 /// Top-1 accuracy.

@@ -1,4 +1,4 @@
-//! A workload as the list knows it.
+//! A workload as the list describes it.
 
 use std::fmt;
 

@@ -31,7 +31,7 @@ const HALVING: u64 = 25;
 /// Its line in the list.
 pub const INFO: WorkloadInfo = WorkloadInfo {
     name: "memnet",
-    about: "end-to-end memory network: 3 hops over the sentences of a story, then the answer's word",
+    about: "end-to-end memory network: 3 hops over the sentences of a story, then the word of the answer",
     paper: "Sukhbaatar et al. 2015, End-to-end memory networks",
     data: (
         "a small simulated world that generates all 20 bAbI tasks",
@@ -188,7 +188,7 @@ impl Curriculum for Memnet {
         let since = epoch - self.start.len() as u64;
         (since.is_multiple_of(HALVING) && self.halvings < 4).then(|| {
             self.halvings += 1;
-            format!("epoch {epoch}: rate halved")
+            format!("epoch {epoch}: learning rate halved")
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What a model's outputs over a batch are worth.
+//! The score of a model's outputs over a batch.
 
 use std::ops::AddAssign;
 

@@ -81,7 +81,7 @@ fn train<'g>(g: &'g Builder, loss: Tensor<'g>, model: &dyn Model, recording: boo
         g.scoped("optimizer", || g.apply(optimizer::Optimizer { rule, decayed }, &inputs));
     for (table, touched) in touched {
         let Rule::Sgd { rate } = rule else {
-            return g.fail("tables that learn by rows need plain descent".into());
+            return g.fail("tables updated by rows need plain gradient descent".into());
         };
         g.scoped(&g.member_name(table), || g.sparse_sgd(as_rows(table), touched, scale, rate));
     }

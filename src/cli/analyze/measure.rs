@@ -1,4 +1,4 @@
-//! Makes the records that an analysis needs where none is named.
+//! Makes the records an analysis needs where none is named.
 
 use std::process::Command;
 
@@ -15,7 +15,7 @@ use super::super::run::{self, RunArgs};
 use super::AnalyzeArgs;
 
 /// Records for an analysis, or for all, and how the last run ended: what was measured before is analyzed
-/// all the same.
+/// anyway.
 pub(super) fn records(
     args: &AnalyzeArgs,
     chosen: Option<&Analysis>,
@@ -33,24 +33,25 @@ pub(super) fn records(
     }
     if wanted.no_profile && samples != [Sample::Timed] {
         return Err(Error::Usage(
-            "--no-profile leaves nothing to analyze but `fathom analyze modes`".into(),
+            "--no-profile leaves nothing to analyze but the modes: use `fathom analyze modes`"
+                .into(),
         ));
     }
     output::note(
         &wanted.out,
         &format!(
-            "no record given: {} first, as `fathom run` would",
+            "no record given: first {}, as `fathom run` would",
             if wanted.workload.is_empty() {
                 "running all workloads"
             } else {
-                "running the workloads named"
+                "running the selected workloads"
             }
         ),
     );
     if chosen.is_none() {
         output::note(
             &wanted.out,
-            "`fathom analyze scaling` measures op times against threads and batch",
+            "for op times against threads and batch size, use `fathom analyze scaling`",
         );
     }
     let (record, outcome) = run::record(&wanted)?;
@@ -70,7 +71,7 @@ fn scaling(args: &AnalyzeArgs) -> Result<(Vec<Record>, Result<()>)> {
     output::note(
         &wanted.out,
         &format!(
-            "no record given: running {} with {} thread counts, each in its own process, then with {} batches",
+            "no record given: running {} with {} thread counts, each in its own process, then with {} batch sizes",
             wanted.workload.join(", "),
             threads.len(),
             values(batches).len()
@@ -85,7 +86,7 @@ fn scaling(args: &AnalyzeArgs) -> Result<(Vec<Record>, Result<()>)> {
             Ok(record) if record.host.threads == Some(count) => records.push(record),
             Ok(record) => {
                 let text = format!(
-                    "{} ignores the thread count, so only the batch is varied (Mesa's llvmpipe heeds it)",
+                    "{} ignores the thread count, so only the batch size is varied (Mesa's llvmpipe honours it)",
                     record.device.name
                 );
                 output::note(&wanted.out, &text);
@@ -93,7 +94,7 @@ fn scaling(args: &AnalyzeArgs) -> Result<(Vec<Record>, Result<()>)> {
             }
             Err(Error::Device(why)) => {
                 let text = format!(
-                    "no CPU adapter to vary threads on, so only the batch is varied: {why}"
+                    "no CPU adapter to vary threads on, so only the batch size is varied: {why}"
                 );
                 output::note(&wanted.out, &text);
                 break;
@@ -137,7 +138,7 @@ fn with_threads(args: &RunArgs, threads: usize) -> Result<Record> {
     }
 }
 
-/// The options of `run` as a command line has them; the device is a CPU adapter unless one is named.
+/// The options of `run` as command-line arguments; the device is a CPU adapter unless one is named.
 fn options(args: &RunArgs) -> Vec<String> {
     let modes: Vec<&str> = args.mode.iter().map(|mode| mode.name()).collect();
     let device = args.device.device.as_deref().unwrap_or("llvmpipe");

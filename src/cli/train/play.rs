@@ -1,4 +1,4 @@
-//! `fathom train --workload deepq`: the score as it rises, and where the time goes.
+//! `fathom train --workload deepq`: the score as training goes on, and where the time goes.
 
 use crate::cli::args::{ModelArgs, SizeArgs};
 use crate::cli::output;
@@ -14,14 +14,14 @@ use crate::train::play::{Learner, Times};
 
 use super::TrainArgs;
 
-/// Plays and learns, with a line every so often.
+/// Plays and learns, and prints a row at regular intervals.
 ///
 /// # Errors
 /// As [`Learner`].
 pub(super) fn execute(args: &TrainArgs, gpu: &Gpu) -> Result<()> {
     let source = args.data.source(args.model.seed);
     if let Some(path) = source.path {
-        let what = "learns by playing: choose a game with --env, see `fathom list games`";
+        let what = "learns by playing, not from data: choose a game with --env (`fathom list games` lists them)";
         return Err(Error::Usage(format!(
             "--data {}: {} {what}",
             path.display(),
@@ -77,13 +77,13 @@ pub(super) fn execute(args: &TrainArgs, gpu: &Gpu) -> Result<()> {
     if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
 }
 
-/// `environment 85.3 us a step, action 1.20 ms, update 3.41 ms`.
+/// `environment 85.3 us per step, action 1.20 ms, update 3.41 ms`.
 fn summary(times: &Times) -> String {
     let each = |time: std::time::Duration, count: u64| {
         number::duration_ns(time.as_nanos() as f64 / count.max(1) as f64)
     };
     format!(
-        "environment {} a step, action {} each, update {} each",
+        "environment {} per step, action {} each, update {} each",
         each(times.environment, times.steps),
         each(times.action, times.actions),
         each(times.update, times.updates)

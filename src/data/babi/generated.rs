@@ -1,4 +1,4 @@
-//! Generated questions: which part of the small world writes the stories of which task.
+//! Generated questions: which part of the simulated world writes the stories of which task.
 
 use std::path::Path;
 

@@ -98,7 +98,7 @@ impl Stories {
         let words: Vec<String> = words.into_iter().map(str::to_string).collect();
         if words.len() >= limits.vocabulary {
             return Err(Error::Usage(format!(
-                "the stories have {} words, and the model has room for {} besides the one for no word: \
+                "the stories use {} distinct words, but the model's vocabulary holds {} besides the padding word: \
                  choose --set vocabulary={}",
                 words.len(),
                 limits.vocabulary - 1,
@@ -110,7 +110,7 @@ impl Stories {
             if let Some(long) = sentences.filter(|s| s.len() > limits.words).max_by_key(|s| s.len())
             {
                 return Err(Error::Usage(format!(
-                    "task {}: '{}' has {} words, and the model's sentences have {}: choose \
+                    "task {}: '{}' has {} words, but the model's sentences hold {}: choose \
                      --set sentence={}",
                     question.task,
                     long.join(" "),

@@ -1,4 +1,4 @@
-//! Batches made ahead of their use, by worker threads, in order.
+//! Batches prepared ahead of their use, by worker threads, in order.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -45,7 +45,7 @@ impl<T: Send + 'static> Ahead<T> {
             });
             self.waiting.push_back((step, receive));
         }
-        let ended = || Error::Internal("a worker that reads data ended early".into());
+        let ended = || Error::Internal("a data-reading worker ended early".into());
         let (_, first) = self.waiting.pop_front().ok_or_else(ended)?;
         first.recv().map_err(|_| ended())?
     }

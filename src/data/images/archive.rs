@@ -1,5 +1,5 @@
-//! The ILSVRC 2012 training set as it is given out: a tar with a tar of JPEGs for each class. Nothing is
-//! unpacked: members are read where they lie.
+//! The ILSVRC 2012 training set as it is distributed: a tar with a tar of JPEGs for each class. Nothing is
+//! unpacked: members are read in place.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -51,7 +51,7 @@ struct Member {
 fn members(path: &Path, what: &str, start: u64, len: u64) -> Result<Vec<Member>> {
     let bad = |at: u64, why: String| {
         let place = format!("{what}, byte {}", start + at);
-        Error::data(path, place, format!("{why}: a tar of tars of JPEGs is expected"))
+        Error::data(path, place, format!("{why}: expected a tar of tars of JPEGs"))
     };
     let file = File::open(path).map_err(Error::io("open", path))?;
     let section = Section { file, start, len, at: 0 };
@@ -69,7 +69,7 @@ fn members(path: &Path, what: &str, start: u64, len: u64) -> Result<Vec<Member>>
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         if end > len {
             let why = format!(
-                "'{name}' is cut short: {size} bytes said, {} there",
+                "'{name}' is truncated: {size} bytes expected, {} present",
                 len.saturating_sub(at)
             );
             return Err(bad(at, why));
@@ -78,10 +78,10 @@ fn members(path: &Path, what: &str, start: u64, len: u64) -> Result<Vec<Member>>
     }
     // A tar ends with two blocks of zeros; without them something is missing.
     if end.next_multiple_of(512) + 1024 > len {
-        return Err(bad(len, "the archive is cut short".into()));
+        return Err(bad(len, "the archive is truncated".into()));
     }
     if members.is_empty() {
-        return Err(bad(0, "no files in it".into()));
+        return Err(bad(0, "it contains no files".into()));
     }
     Ok(members)
 }
@@ -95,7 +95,7 @@ pub(super) fn list(path: &Path) -> Result<Listing> {
     let mut listing = Listing::default();
     for (label, class) in (0..).zip(&outer) {
         if !class.name.ends_with(".tar") {
-            let what = "not a tar: a tar for each class is expected";
+            let what = "not a tar: expected one tar per class";
             let place = format!("{}, byte {}", class.name, class.start);
             return Err(Error::data(path, place, what));
         }

@@ -1,4 +1,4 @@
-//! Procedural images: a class is a shape, a texture and a colour; pose, shades, light, background and
+//! Procedural images: a class is a shape, a texture and a colour; pose, shade, light, background and
 //! noise vary.
 
 use std::f32::consts::{PI, TAU};

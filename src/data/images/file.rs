@@ -1,4 +1,4 @@
-//! One stored image: where it lies, and its pixels.
+//! One stored image: where it is, and its pixels.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -35,7 +35,7 @@ pub(super) struct Stored {
 }
 
 /// What to do about an image that cannot be read.
-const ADVICE: &str = "repair or remove it, or leave such files out with --skip-bad";
+const ADVICE: &str = "repair or remove it, or skip such files with --skip-bad";
 
 impl Stored {
     /// The same number for the same name, on every machine.
@@ -62,13 +62,13 @@ impl Stored {
         let ends = |tail: &[u8]| tail.windows(2).any(|pair| pair == [0xff, 0xd9]);
         if format == ImageFormat::Jpeg && !ends(&bytes[bytes.len().saturating_sub(1024)..]) {
             return Err(bad(format!(
-                "cut short after {} bytes, before the JPEG's end: {ADVICE}",
+                "truncated after {} bytes, before the end of the JPEG: {ADVICE}",
                 bytes.len()
             )));
         }
         match image::load_from_memory_with_format(&bytes, format) {
             Ok(image) if image.width() > 0 && image.height() > 0 => Ok(image.to_rgb8()),
-            Ok(_) => Err(bad(format!("no pixels: {ADVICE}"))),
+            Ok(_) => Err(bad(format!("it has no pixels: {ADVICE}"))),
             Err(error) => Err(bad(format!("{error}: {ADVICE}"))),
         }
     }

@@ -1,4 +1,4 @@
-//! A folder for each class, with JPEG and PNG files in it.
+//! One folder per class, with JPEG and PNG files in it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub(super) fn list(path: &Path, skip_bad: bool, skipped: &mut Vec<String>) -> Re
         }
     };
     if classes.is_empty() || train.is_empty() {
-        let what = "no folder with JPEG or PNG files in it: a folder for each class is expected";
+        let what = "it has no folder with JPEG or PNG files: expected one folder per class";
         return Err(Error::data(path, "folder", what));
     }
     Ok(Listing { classes, train, test })
@@ -79,8 +79,7 @@ fn images(
                 images.push(Stored { file: Arc::new(file), part: None, name, label });
                 continue;
             }
-            let what =
-                "neither a JPEG nor a PNG: remove it, or leave such files out with --skip-bad";
+            let what = "neither a JPEG nor a PNG: remove it, or skip such files with --skip-bad";
             let error = Error::data(file, "file name", what);
             if !skip_bad {
                 return Err(error);

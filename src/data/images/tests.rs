@@ -203,7 +203,7 @@ fn an_archive_that_is_cut_short_names_the_place() {
 fn a_set_without_images_or_with_too_many_classes_says_so() {
     let empty = tempfile::tempdir().unwrap();
     let error = open(&want(Some(empty.path()))).unwrap_err().to_string();
-    assert!(error.contains("a folder for each class"), "{error}");
+    assert!(error.contains("one folder per class"), "{error}");
     let folder = tree();
     let mut few = want(Some(folder.path()));
     few.classes = 2;

@@ -21,13 +21,13 @@ pub fn read(path: &Path) -> Result<Vec<i16>> {
     let bad = |place: &str, what: String| Error::data(path, place, what);
     match bytes.get(..4) {
         None => {
-            Err(bad("byte 0", format!("{} bytes: RIFF or NIST SPHERE audio expected", bytes.len())))
+            Err(bad("byte 0", format!("{} bytes: expected RIFF or NIST SPHERE audio", bytes.len())))
         }
         Some(b"RIFF") => riff(path, &bytes),
         Some(b"NIST") => sphere(path, &bytes),
         Some(magic) => Err(bad(
             "byte 0",
-            format!("begins with {magic:?}: neither RIFF nor NIST SPHERE (NIST_1A) audio"),
+            format!("starts with {magic:?}: neither RIFF nor NIST SPHERE (NIST_1A) audio"),
         )),
     }
 }
@@ -39,7 +39,7 @@ fn riff(path: &Path, bytes: &[u8]) -> Result<Vec<i16>> {
     let integer = spec.sample_format == hound::SampleFormat::Int;
     if (spec.channels, spec.sample_rate, spec.bits_per_sample, integer) != (1, RATE, 16, true) {
         return Err(bad(format!(
-            "{} channels, {} Hz, {} bits: 1 channel of 16-bit PCM at {RATE} Hz expected",
+            "{} channels, {} Hz, {} bits: expected 1 channel of 16-bit PCM at {RATE} Hz",
             spec.channels, spec.sample_rate, spec.bits_per_sample
         )));
     }
@@ -48,7 +48,7 @@ fn riff(path: &Path, bytes: &[u8]) -> Result<Vec<i16>> {
     for (i, sample) in reader.samples::<i16>().enumerate() {
         samples.push(sample.map_err(|_| {
             let place = format!("sample {i}");
-            Error::data(path, place, format!("the file ends: {promised} samples expected"))
+            Error::data(path, place, format!("the file ends here: expected {promised} samples"))
         })?);
     }
     not_empty(path, samples)
@@ -207,13 +207,13 @@ mod tests {
             ("cut riff", riff[..riff.len() - 10].to_vec(), "expected"),
             ("cut riff header", riff[..20].to_vec(), "RIFF header"),
             ("stereo", stereo, "RIFF header"),
-            ("cut sphere", sphere_file(FIELDS, &[1, 0, 2]), "3 bytes follow: 4 expected"),
-            ("cut sphere header", sphere_file(FIELDS, &[])[..500].to_vec(), "cut short"),
+            ("cut sphere", sphere_file(FIELDS, &[1, 0, 2]), "3 bytes follow: expected 4"),
+            ("cut sphere header", sphere_file(FIELDS, &[])[..500].to_vec(), "truncated"),
             ("compressed", sphere_file(&compressed, &[1, 0, 2, 0]), "sph2pipe"),
             (
                 "rate",
                 sphere_file(&FIELDS.replace("16000", "8000"), &[1, 0, 2, 0]),
-                "16000 expected",
+                "expected 16000",
             ),
         ];
         for (name, bytes, expected) in cases {

@@ -1,4 +1,4 @@
-//! TIMIT's .PHN files: a phone a line, `start end name`, in samples.
+//! TIMIT's .PHN files: one phone per line, `start end name`, in samples.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -37,11 +37,13 @@ pub fn read(path: &Path) -> Result<Vec<Segment>> {
             _ => None,
         };
         let (start, end, name) =
-            parsed.ok_or_else(|| bad(format!("'{line}': `start end phone` expected")))?;
+            parsed.ok_or_else(|| bad(format!("'{line}': expected `start end phone`")))?;
         let phone =
-            label(name).ok_or_else(|| bad(format!("'{name}' is none of TIMIT's 61 phones")))?;
+            label(name).ok_or_else(|| bad(format!("'{name}' is not one of TIMIT's 61 phones")))?;
         if start >= end || segments.last().is_some_and(|before| start < before.end) {
-            return Err(bad(format!("{start} to {end}: phones must be in order and not empty")));
+            return Err(bad(format!(
+                "{start} to {end}: phones must be in order, and none may be empty"
+            )));
         }
         segments.push(Segment { start, end, phone });
     }
@@ -78,7 +80,7 @@ mod tests {
             ("0 10 h#\n10 20 xx\n", "line 2: 'xx'"),
             ("0 10\n", "line 1"),
             ("0 10 h#\n5 20 aa\n", "line 2: 5 to 20"),
-            ("10 10 h#\n", "not empty"),
+            ("10 10 h#\n", "none may be empty"),
             ("a b h#\n", "line 1"),
         ] {
             std::fs::write(&path, text).unwrap();

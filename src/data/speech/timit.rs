@@ -1,4 +1,4 @@
-//! The TIMIT tree: TRAIN and TEST, dialect regions, speakers, a .WAV and a .PHN for each sentence.
+//! The TIMIT tree: TRAIN and TEST, dialect regions, speakers, with a .WAV and a .PHN file for each sentence.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,7 +25,7 @@ pub fn sentences(root: &Path, split: Split) -> Result<Vec<(PathBuf, PathBuf)>> {
         .into_iter()
         .find(|p| p.is_dir() && file_name(p).eq_ignore_ascii_case(name))
         .ok_or_else(|| {
-            Error::data(root, "folder", format!("no {name} in it: a TIMIT tree expected"))
+            Error::data(root, "folder", format!("no {name} in it: expected a TIMIT tree"))
         })?;
     let mut files = Vec::new();
     gather(&folder, &mut files)?;
@@ -47,13 +47,17 @@ pub fn sentences(root: &Path, split: Split) -> Result<Vec<(PathBuf, PathBuf)>> {
             return Err(Error::data(
                 &file,
                 "folder",
-                format!("{} is there as well", twin.display()),
+                format!("{} exists as well: remove one of them", twin.display()),
             ));
         }
         *slot = Some(file);
     }
     if pairs.is_empty() {
-        return Err(Error::data(&folder, "folder", "no .WAV with .PHN in it"));
+        return Err(Error::data(
+            &folder,
+            "folder",
+            "it has no .WAV file with a .PHN file beside it",
+        ));
     }
     let whole = pairs.into_values().map(|pair| match pair {
         [Some(audio), Some(phones)] => Ok((audio, phones)),

@@ -85,14 +85,14 @@ impl Corpus {
             Split::Test => "held-out",
         };
         let others = match filled.len() {
-            0 => "nor has any other".into(),
-            _ => format!("these have: {}", filled.join(", ")),
+            0 => "nor does any other bucket".into(),
+            _ => format!("these buckets have some: {}", filled.join(", ")),
         };
         let file = match &self.origin {
             Origin::Generated => Path::new("built-in text"),
             Origin::Folder { path, .. } => path,
         };
-        Error::data(file, name(bucket), format!("no {which} pairs in it; {others}"))
+        Error::data(file, name(bucket), format!("it has no {which} pairs; {others}"))
     }
 }
 

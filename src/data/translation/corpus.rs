@@ -91,10 +91,8 @@ impl Corpus {
 
     fn new(want: &Want, mut text: Text, origin: Origin, file: &Path) -> Result<Self> {
         if text.pairs[0].iter().all(Vec::is_empty) {
-            let what = format!(
-                "no sentences to learn from that fit a bucket ({} are too long)",
-                text.too_long
-            );
+            let what =
+                format!("no training sentences fit a bucket ({} are too long)", text.too_long);
             return Err(Error::data(file, "sentences", what));
         }
         let [source, target] = &text.words;

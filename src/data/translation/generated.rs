@@ -23,7 +23,7 @@ const ATTEMPTS: usize = 1000;
 /// Generates the pairs of both splits.
 pub(super) fn text(want: &Want, sizes: [usize; 2]) -> Result<Text> {
     if sizes.contains(&0) {
-        let what = "a corpus needs at least one pair to learn from and one held out";
+        let what = "a corpus needs at least one pair to train on and one held out";
         return Err(Error::Usage(what.into()));
     }
     let mut lexicon = Lexicon::new(want.vocabularies)?;

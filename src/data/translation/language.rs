@@ -1,4 +1,4 @@
-//! The two made-up languages of the built-in text: their words, and how frequent each is.
+//! The two generated languages of the built-in text: their words, and how frequent each one is.
 //!
 //! A word has one translation and no second meaning: all words of a language differ, so that a reader knows
 //! the form, the class and the number from the word alone. Within a kind, frequencies follow Zipf's law,

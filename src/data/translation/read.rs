@@ -1,6 +1,6 @@
-//! Files of parallel text: which make a corpus, and their lines side by side.
+//! Files of parallel text: which ones make a corpus, and their lines in pairs.
 //!
-//! Owns the form: one sentence a line, line N of the one file being the translation of line N of the other.
+//! Owns the form: one sentence per line, line N of the one file being the translation of line N of the other.
 //! Both are read line by line, so that memory does not follow the size of the files.
 
 use std::collections::BTreeMap;
@@ -46,11 +46,11 @@ pub(super) fn find(folder: &Path) -> Result<Files> {
     let count = train.len();
     let files = names(TRAIN, &train);
     let (languages, train) = two(train).ok_or_else(|| {
-        let form = "one sentence a line in two languages XX and YY, plain or .gz";
+        let form = "one sentence per line in two languages XX and YY, plain or .gz";
         bad(match count {
-            0 => format!("neither train.XX nor train.YY is here: expected {form}"),
+            0 => format!("neither train.XX nor train.YY: expected {form}"),
             1 => {
-                format!("only {files} is here: the same sentences in a second language are missing")
+                format!("only {files}: the same sentences in a second language are missing")
             }
             _ => format!(
                 "{files}: {count} languages, expected two; put each pair into its own folder"
@@ -116,7 +116,7 @@ pub(super) fn pairs(files: &[PathBuf; 2], mut each: impl FnMut([&str; 2])) -> Re
         let more = [source.advance()?, target.advance()?];
         let ended = files.iter().zip(more).find(|(_, more)| !more);
         if let Some((file, _)) = ended.filter(|_| source.line == 1) {
-            let what = "the file is empty, expected one sentence a line";
+            let what = "the file is empty: expected one sentence per line";
             return Err(Error::data(file, "line 1", what));
         }
         match more {
@@ -168,7 +168,8 @@ impl<'a> Lines<'a> {
                 if self.packed
                     && matches!(e.kind(), InvalidData | InvalidInput | UnexpectedEof) =>
             {
-                let what = format!("the gzip stream is cut short or corrupt ({e}): fetch it again");
+                let what =
+                    format!("the gzip stream is truncated or corrupt ({e}): download it again");
                 Err(self.fault(what))
             }
             Err(e) => Err(Error::io("read", self.file)(e)),

@@ -1,4 +1,4 @@
-//! Pairs while they come in, before the words have their ids.
+//! Pairs as they are read, before the words have ids.
 
 use crate::data::Split;
 use crate::error::{Error, Result};

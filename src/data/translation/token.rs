@@ -1,4 +1,4 @@
-//! Words of a line, by the rules of TensorFlow's translate tutorial of 2016 (`data_utils.py`).
+//! Splits a line into words, by the rules of TensorFlow's translate tutorial of 2016 (`data_utils.py`).
 
 use std::borrow::Cow;
 use std::str::Utf8Error;

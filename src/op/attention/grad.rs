@@ -1,4 +1,4 @@
-//! What each query has of the gradient by itself.
+//! The part of the gradient that each query has to itself.
 
 use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant, input, output};
@@ -23,7 +23,7 @@ impl Op for AttentionGrad {
         let attended = Attended::of(&inputs[0], &inputs[1], &inputs[3])?;
         let shares = attended.shares();
         if inputs[2] != inputs[1] || inputs[4] != shares || inputs[5] != inputs[0] {
-            return Err(format!("{} and {} are of no attention", inputs[4], inputs[5]));
+            return Err(format!("{} and {} do not come from this attention", inputs[4], inputs[5]));
         }
         let outputs = [inputs[0].clone(), shares];
         // da minus its mean cancels.

@@ -1,4 +1,4 @@
-//! What attention's kernels share: lengths, lanes, and where the contexts lie.
+//! What attention's kernels share: lengths, lanes, and where the contexts are stored.
 
 use crate::kernel::{Caps, Dispatch, Kernel, Variant};
 use crate::tensor::TensorSpec;
@@ -66,7 +66,7 @@ impl Attended {
             {
                 Ok(Self { batch, queries, positions, hidden })
             }
-            _ => Err(format!("{query} are no queries over {keys} with {v}")),
+            _ => Err(format!("queries {query} do not fit keys {keys} with {v}")),
         }
     }
 

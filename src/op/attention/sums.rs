@@ -1,4 +1,4 @@
-//! What of the gradient adds up over queries.
+//! The part of the gradient that is summed over queries.
 
 use crate::graph::Tensor;
 use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
@@ -40,7 +40,7 @@ impl Op for AttentionSums {
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let attended = Attended::of(&inputs[1], &inputs[2], &inputs[3])?;
         if inputs[0] != attended.shares() {
-            return Err(format!("{} are no scores of {}", inputs[0], inputs[2]));
+            return Err(format!("scores {} do not fit {}", inputs[0], inputs[2]));
         }
         let outputs = [inputs[2].clone(), inputs[2].clone()];
         let tolerance = Tolerance::sum(64 * attended.queries);

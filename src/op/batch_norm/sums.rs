@@ -1,4 +1,4 @@
-//! Sums over the rows of a tensor, a pair a channel: the statistics, and what the gradient needs of them.
+//! Sums over the rows of a tensor, a pair per channel: the statistics, and what the gradient needs of them.
 
 use crate::kernel::{Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, scratch};
 use crate::op::rows::GPU_WORKGROUP;

@@ -1,5 +1,5 @@
 //! The reference against every path written out, and the gradient rule through a graph: the op's
-//! second output has no gradient, so the general test of rules cannot hold it against differences.
+//! second output has no gradient, so the general test of rules cannot check it against differences.
 
 use crate::graph::Builder;
 use crate::graph::reference::finite_differences;

@@ -40,7 +40,7 @@ impl Op for EmbeddingBagGrad {
         let dimension = self.tables.dimension;
         let sizes = Sizes::of(&inputs[0], &inputs[1], tables, dimension, self.strides)?;
         if inputs[2..4] != sizes.memories_and_question() {
-            return Err(format!("{} and {} are no gradients of a bag", inputs[2], inputs[3]));
+            return Err(format!("{} and {} are not the gradients of a bag", inputs[2], inputs[3]));
         }
         let outputs = self.strides.map(|stride| TensorSpec::f32([tables, stride]));
         let epilogue = Epilogue::new(self.epilogue.as_ref(), &outputs[0], inputs, 4)?;

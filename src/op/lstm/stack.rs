@@ -29,7 +29,7 @@ impl Stack {
         }
         let stack = Self { batch, steps, hidden, layers, units: 2 * layers + extra };
         if *weights != stack.weights() || *biases != stack.biases() {
-            return Err(format!("{weights} and {biases} are no cells over {x}"));
+            return Err(format!("weights {weights} and biases {biases} do not fit {x}"));
         }
         Ok(stack)
     }

@@ -1,4 +1,4 @@
-//! The dispatches that cells and the linear layers around them are made of: see `lstm/step.wgsl`.
+//! The dispatches that cells and the linear layers around them consist of: see `lstm/step.wgsl`.
 
 use crate::kernel::{Binding, Caps, Dispatch, Kernel, Variant, grid};
 

@@ -2,7 +2,7 @@
 //! device.
 //!
 //! Each candidate's time is estimated from its share of the device's peak when all of it is busy (known
-//! from measurements), the work it does including what lies outside the matrix, and how much of the device
+//! from measurements), the work it does including what falls outside the matrix, and how much of the device
 //! it keeps busy. The estimates only have to rank: tuning measures.
 
 use crate::kernel::{Caps, Variant};

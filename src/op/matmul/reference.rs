@@ -1,4 +1,4 @@
-//! The product in f64, and smaller problems that stand for those it would take minutes for.
+//! The product in f64, and smaller problems that stand in for those that would take minutes.
 
 use crate::host::parallel::*;
 use crate::tensor::{Array, TensorSpec};

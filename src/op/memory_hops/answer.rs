@@ -39,7 +39,7 @@ impl Op for AnswerGrad {
                     facts,
                 }))
             }
-            _ => Err(format!("{logits} is no gradient of an answer to {states}")),
+            _ => Err(format!("{logits} is not the gradient of an answer to {states}")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The hops backward, but for the answer's weight.
+//! The backward pass of the hops, except for the answer's weight.
 
 use crate::graph::op::{Distribution, Facts, Kind, Op, Problem};
 use crate::kernel::{Caps, Lowered, Variant, input, output};
@@ -21,7 +21,10 @@ impl Op for MemoryHopsGrad {
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let network = Network::of(self.0, &inputs[1], &inputs[2])?;
         if inputs[3..] != network.saved() {
-            return Err(format!("{} and {} were not saved by it", inputs[3], inputs[4]));
+            return Err(format!(
+                "{} and {} were not saved by the forward pass",
+                inputs[3], inputs[4]
+            ));
         }
         let outputs = [network.question(), network.memories()];
         let facts = Facts::moving(network.flops(2), inputs, outputs, network.tolerance());

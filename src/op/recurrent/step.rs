@@ -25,7 +25,7 @@ impl Sizes {
             _ => return Err(format!("{states} is not [B, T, H]")),
         };
         match weights.iter().find(|weight| **weight != sizes.weight()) {
-            Some(weight) => Err(format!("the weight of {states} cannot be {weight}")),
+            Some(weight) => Err(format!("weight {weight} does not fit {states}")),
             None => Ok(sizes),
         }
     }

@@ -41,7 +41,7 @@ pub(in crate::report) fn svg(similarity: &Similarity) -> String {
     let layout = Layout::of(similarity);
     let (left, right) = (78.0, WIDTH - 14.0);
     let bottom = layout.names.len() as f64 * PITCH + 6.0;
-    let label = "Dendrogram: workloads that spend their time alike join early";
+    let label = "Dendrogram: workloads that spend their time similarly merge early";
     let mut svg = Svg::new(bottom + 30.0, label);
     let x = Scale::linear((0.0, layout.highest), (left, right));
     let y = |row: f64| row * PITCH + 16.0;

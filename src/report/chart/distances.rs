@@ -1,4 +1,4 @@
-//! How far each two workloads lie apart.
+//! The distance between each pair of workloads.
 
 use crate::analysis::similarity::Similarity;
 

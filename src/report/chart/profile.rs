@@ -1,4 +1,4 @@
-//! One run taken apart: how its op types add up, and where its ops lie under the roof.
+//! One run in detail: how its op types add up, and where its ops stand under the roofline.
 
 use crate::analysis::profile::{OpPlace, TypeTime};
 use crate::record::Peaks;

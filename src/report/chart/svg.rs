@@ -1,4 +1,4 @@
-//! The few SVG elements that the page's charts are made of. Lengths are in the units of the view box.
+//! The few SVG elements that make up the page's charts. Lengths are in the units of the view box.
 
 use std::fmt::Write;
 

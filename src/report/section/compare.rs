@@ -1,4 +1,4 @@
-//! Records compared with a first one: a verdict for each cell, or a column for each device.
+//! Records compared with a baseline: a verdict for each run, or a column for each device.
 
 use crate::compare::verdict::Verdict;
 use crate::compare::{self, Comparison, Row, Side};
@@ -72,7 +72,7 @@ pub fn summary(comparison: &Comparison, base: &Side, others: &[Side]) -> String 
             .collect();
         let (times, word) = if mean > 1.0 { (mean, "slower") } else { (1.0 / mean, "faster") };
         format!(
-            "{} ran {times:.3} times {word} than {} in the geometric mean over {cells} cells: {}\n",
+            "{} ran {times:.3} times {word} than {} (geometric mean of {cells} runs): {}\n",
             side.name,
             base.name,
             counts.join(", ")

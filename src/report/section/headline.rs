@@ -1,4 +1,4 @@
-//! The headline: what was run on which device, a row a run, then each run's op types and the warnings.
+//! The headline: what was run on which device, a row per run, then each run's op types and the warnings.
 
 use crate::analysis::profile;
 use crate::error::Result;
@@ -163,8 +163,7 @@ fn drawn(record: &Record, format: Format) -> String {
 /// What a run is, in a line; of a player its parts in another.
 fn facts(run: &Run) -> String {
     let mut text = format!(
-        "{}: {} parameters, {} a step, {} ops in {} dispatches; built in {}, of which {} for {} \
-         pipelines\n",
+        "{}: {} parameters, {} per step, {} ops in {} dispatches; built in {}, of which {} for {}\n",
         run.key(),
         grouped(run.parameters),
         flops(run.flops as f64),
@@ -172,11 +171,15 @@ fn facts(run: &Run) -> String {
         run.dispatches,
         duration_ns(run.build_ns),
         duration_ns(run.pipelines_ns),
-        run.pipelines,
+        if run.pipelines == 1 {
+            "1 pipeline".into()
+        } else {
+            format!("{} pipelines", run.pipelines)
+        },
     );
     if let (Some(playing), Some(timing)) = (&run.playing, &run.timing) {
         text += &format!(
-            "a step of the game takes {}, choosing actions for a batch {}, an update {}\n",
+            "a step of the game takes {}, choosing the actions of a batch {}, an update {}\n",
             duration_ns(playing.environment_ns),
             duration_ns(playing.action_ns),
             duration_ns(timing.step.median_ns),
@@ -218,7 +221,7 @@ fn warnings(record: &Record) -> Vec<String> {
         warnings.extend(run.doubts.iter().map(|doubt| format!("{}: {doubt}", run.key())));
     }
     if record.tool.profile != BuildProfile::Release {
-        warnings.push("a debug build: host times and build times are far too long".into());
+        warnings.push("this is a debug build: host times and build times are far too long".into());
     }
     warnings
 }
@@ -255,7 +258,7 @@ mod tests {
         record.runs[0].doubts = vec![Doubt::Loss];
         record.tool.profile = BuildProfile::Debug;
         let text = render(&record, Format::Table).unwrap();
-        assert!(text.contains("warning: speech train batch 4: the loss is no number"), "{text}");
+        assert!(text.contains("warning: speech train batch 4: the loss is not a number"), "{text}");
         assert!(text.contains("warning: a debug build"), "{text}");
     }
 }

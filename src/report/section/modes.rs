@@ -1,4 +1,4 @@
-//! Training against inference: one table for all adapters, a chart for each workload.
+//! Training against inference: one table for all adapters, one chart per workload.
 
 use crate::analysis::modes::{self, Interval, ModeRow, Modes};
 use crate::fields;
@@ -56,10 +56,10 @@ fn section(modes: &Modes) -> Section {
             row.infer_normalised
         ]);
     }
-    let heading = "Training against inference, a step";
+    let heading = "Training against inference, per step";
     let section = Section::new("modes", heading, table).note(format!(
-        "normalised: divided by the workload's training time on {}, as in the paper's figure; times with their 95 % \
-         interval, ratios [from .. to] at 90 % or better",
+        "normalised: divided by the workload's training time on {}, as in the paper's figure; times have their 95 % \
+         interval, ratios [from .. to] cover 90 % or more",
         modes.base
     ));
     let mut workloads: Vec<&str> = Vec::new();

@@ -1,4 +1,4 @@
-//! Where time goes: an overview of all runs, then each run's op types, and its ops where they are asked for.
+//! Where time goes: an overview of all runs, then each run's op types, and its ops on request.
 
 use crate::analysis::profile::{self, Bound, Roofline, RunProfile};
 use crate::fields;
@@ -19,7 +19,7 @@ use super::{
 pub const ANALYSIS: Analysis = Analysis {
     name: "profile",
     heading: "Where time goes",
-    charts: "Colours are the paper's seven classes of operation, named above.",
+    charts: "Colours stand for the paper's seven classes of operation, named above.",
     needs: "a run with a profile (no --no-profile, a device with timestamps)",
     sample: Sample::Profiled(1),
     sections,
@@ -89,10 +89,10 @@ fn all_runs(profiles: &[(&Record, RunProfile)]) -> Section {
     let heading = format!("Where time goes: {}", places(contexts()));
     Section::new("profile", heading, table)
         .chart(Chart::new("Share of time by class", classes(&stacks)))
-        .note(format!("shares of the ops' time; {}", names.join(", ")))
+        .note(format!("shares are of the total op time; {}", names.join(", ")))
         .note(
-            "to 90 %: op types that together take nine tenths of it; gaps: share of a profiled step between ops; \
-             planned: all buffers; peak: what is alive at the fullest moment, the least any plan needs",
+            "to 90 %: how many op types make up 90 % of that time; gaps: share of a profiled step between ops; \
+             planned: all buffers; peak: the most bytes alive at once, the minimum for any plan",
         )
         .note_fusion(contexts())
 }
@@ -151,21 +151,21 @@ fn types(profile: &RunProfile, peaks: &Peaks) -> Section {
     let (roofline, unplaced) = chart::roofline(&profile.ops, peaks);
     let unplaced = match unplaced {
         0 => String::new(),
-        n => format!("{n} ops without arithmetic, or too short for the clock, have no place here."),
+        n => format!("{n} ops without arithmetic, or too short for the clock, are not shown."),
     };
     Section::new("types", title(&profile.context), table)
         .detail()
         .chart(Chart::new(
-            "The longest ops: bars are medians, whiskers hold nine tenths of the steps",
+            "The longest ops: bars are medians, whiskers span the 5th to the 95th percentile of the steps",
             longest(profile),
         ))
         .chart(Chart::new(
-            "Dominance: how much of the time the longest op types take together; the line is 90 %",
+            "Dominance: cumulative share of time of the longest op types; the line marks 90 %",
             chart::dominance(&profile.types, profile.to_dominance),
         ))
         .chart(
             Chart::new(
-                "Roofline: each op under the ceilings measured in the same run; the nearer to the line, the better",
+                "Roofline: each op under the ceilings measured in the same run; closer to the line is better",
                 roofline,
             )
             .note(unplaced),
@@ -195,7 +195,7 @@ fn longest(profile: &RunProfile) -> String {
         shown: duration_ns(op.ns),
     };
     let chosen: Vec<Bar> = ops.iter().take(LONGEST).map(bar).collect();
-    bars("The longest ops: median time, and where nine tenths of the steps lie", &chosen)
+    bars("The longest ops: median time, with the 5th to the 95th percentile of the steps", &chosen)
 }
 
 fn ops(profile: &RunProfile) -> Section {

@@ -1,4 +1,4 @@
-//! What more parallelism brings: a table and a chart for each workload, mode and axis.
+//! What more parallelism gains: a table and a chart per workload, mode and axis.
 
 use crate::analysis::scaling::{self, Axis, Curve, TypeCurve};
 use crate::fields;
@@ -15,7 +15,7 @@ use super::{Analysis, Options, Sample, Section, context_fields, place, with_cont
 pub const ANALYSIS: Analysis = Analysis {
     name: "scaling",
     heading: "What scales",
-    charts: "Times are relative to those at the least value.",
+    charts: "Times are relative to those at the smallest value.",
     needs: "profiled runs of one workload that differ in LP_NUM_THREADS or in batch alone",
     sample: Sample::Varied,
     sections,
@@ -30,8 +30,8 @@ fn sections(records: &[Record], _: &Options) -> Vec<Section> {
     let mut sections: Vec<_> = curves.iter().map(section).collect();
     if let Some(last) = sections.pop() {
         let last = last.note(
-            "serial: the share s of Amdahl's law t(n) = t1 (s + (1 - s) / n), by least squares, 0 to 1; error: root \
-             mean square of the residuals over the mean time, a dash for two points, which any line meets",
+            "serial: the share s in Amdahl's law t(n) = t1 (s + (1 - s) / n), fitted by least squares, 0 to 1; \
+     error: root mean square of the residuals over the mean time, a dash for two points, which always fit",
         );
         sections.push(last.note_fusion(curves.iter().map(|curve| &curve.context)));
     }
@@ -40,8 +40,8 @@ fn sections(records: &[Record], _: &Options) -> Vec<Section> {
 
 fn section(curve: &Curve) -> Section {
     let (key, unit, what, of) = match curve.axis {
-        Axis::Threads => ("scaling_threads", "thread", "threads", "a step"),
-        Axis::Batch => ("scaling_batch", "batch", "the batch", "a sample"),
+        Axis::Threads => ("scaling_threads", "thread", "threads", "step"),
+        Axis::Batch => ("scaling_batch", "batch", "batch size", "sample"),
     };
     let point = |n: &usize| {
         let title = match curve.axis {
@@ -84,9 +84,9 @@ fn section(curve: &Curve) -> Section {
     );
     let first = curve.total.ns.first().copied().unwrap_or(0.0);
     Section::new(key, heading, table)
-        .chart(Chart::new(format!("Time of {of}, relative"), chart::svg(curve)))
+        .chart(Chart::new(format!("Relative time per {of}"), chart::svg(curve)))
         .note(format!(
-            "types under 1 % at every {unit} count are left out; all ops at the first: {}",
+            "types under 1 % at every {unit} count are omitted; all ops at the first: {}",
             duration_ns(first)
         ))
 }

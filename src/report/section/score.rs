@@ -45,7 +45,7 @@ pub fn scores(scores: &[(&Side, Score)]) -> Table {
 pub fn lacking(side: &Side, score: &Score) -> Option<String> {
     let text = || {
         format!(
-            "{} has {} of {} cells and no score:\n  {}",
+            "{} has {} of {} runs, so there is no score:\n  {}",
             side.name,
             score.runs.len(),
             score.needed,

@@ -1,4 +1,4 @@
-//! Which workloads are alike: for each adapter the distances, and the clusters with their tree.
+//! Which workloads are similar: for each adapter the distances, and the clusters with their tree.
 
 use crate::analysis::similarity::{self, Linkage, Similarity};
 use crate::fields;
@@ -15,9 +15,9 @@ use super::{Analysis, Options, Sample, Section, place};
 /// Which workloads spend their time on the same types of op.
 pub const ANALYSIS: Analysis = Analysis {
     name: "similarity",
-    heading: "Which workloads are alike",
-    charts: "Each workload is the vector of its time's shares by op type; the distance is 1 - cos of the angle \
-             between two.",
+    heading: "Which workloads are similar",
+    charts: "Each workload is the vector of its time shares by op type; the distance is 1 minus the cosine of \
+             the angle between two of them.",
     needs: "profiled runs of two workloads in that mode on one adapter, preset and fusion",
     sample: Sample::Profiled(1),
     sections,
@@ -84,13 +84,13 @@ fn clusters(group: &Similarity, mode: Mode) -> Section {
     section.drawing = dendrogram::text(group);
     if group.linkage == Linkage::Centroid {
         section = section.note(
-            "heights: half the squared distance between the means of unit vectors, for two workloads their cosine \
-             distance",
+            "heights: half the squared distance between the means of unit vectors; for two workloads, \
+         their cosine distance",
         );
     }
     if group.inverted {
         section = section.note(format!(
-            "a merge is lower than one before it, as {linkage} linkage allows; in text it is drawn just right of \
+            "a merge is lower than an earlier one, as {linkage} linkage allows; in text it is drawn just right of \
              that one"
         ));
     }

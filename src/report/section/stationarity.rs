@@ -1,4 +1,4 @@
-//! Whether op times stay what they are: an overview of all runs, then each run's ops.
+//! Whether op times are stationary: an overview of all runs, then each run's ops.
 
 use crate::analysis::stationarity::{self, RULE, RunStationarity, STEPS, Verdict};
 use crate::fields;
@@ -13,7 +13,7 @@ use super::{
 /// Whether a step is like the next.
 pub const ANALYSIS: Analysis = Analysis {
     name: "stationarity",
-    heading: "Whether op times are stationary",
+    heading: "Are op times stationary?",
     charts: "",
     needs: super::profile::ANALYSIS.needs,
     sample: Sample::Profiled(STEPS),
@@ -61,8 +61,8 @@ fn all_runs(runs: &[RunStationarity]) -> Section {
         return section;
     }
     section.note(format!(
-        "{short} of {} runs have fewer than {STEPS} profiled steps, too few to judge by: `fathom analyze \
-         stationarity` without a record runs {STEPS}, and so does `--min-samples {STEPS}`",
+        "{short} of {} runs have fewer than {STEPS} profiled steps, too few to judge: `fathom analyze \
+             stationarity` without a record profiles {STEPS}, and so does `--min-samples {STEPS}`",
         runs.len()
     ))
 }

@@ -1,4 +1,4 @@
-//! Training as it goes: a row every so often.
+//! Training as it goes on: a row at regular intervals.
 
 use crate::fields;
 use crate::report::column::Kind::Fixed;

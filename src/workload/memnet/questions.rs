@@ -1,4 +1,4 @@
-//! Questions in batches, and what the network's answers are worth.
+//! Questions in batches, and the score of the network's answers.
 
 use std::sync::Arc;
 

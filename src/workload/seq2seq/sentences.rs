@@ -1,4 +1,4 @@
-//! Sentences in batches, and what the translations are worth.
+//! Sentences in batches, and the score of the translations.
 
 use std::sync::Arc;
 

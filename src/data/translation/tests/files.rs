@@ -1,4 +1,4 @@
-//! Files as they come, and what is wrong with them.
+//! Files as users have them, and the errors in them.
 
 use std::io::Write;
 use std::path::Path;
@@ -75,8 +75,8 @@ fn what_is_wrong_with_a_file_is_said_with_its_line() {
         ([b"a\nb", b"x\n\ny"], "train.fr: line 2: blank, but not in "),
         ([b"a\n \t\nb", b"x\ny\nz"], "train.en: line 2: blank, but not in "),
         ([b"", b"x"], "train.en: line 1: the file is empty"),
-        ([b"\n\n", b"\n\n"], "train.en: sentences: no sentences to learn from"),
-        ([&long, cut], "line 5001: the gzip stream is cut short"),
+        ([b"\n\n", b"\n\n"], "train.en: sentences: no training sentences"),
+        ([&long, cut], "line 5001: the gzip stream is truncated"),
     ];
     for ([en, fr], expected) in cases {
         let error = open(&[("train.en", en), ("train.fr", fr)]).unwrap_err();
@@ -90,9 +90,12 @@ fn a_folder_without_two_languages_is_refused() {
     let cases: [(&[&str], &str); 6] = [
         (
             &["readme.en", "train", "train.gz"],
-            "neither train.XX nor train.YY is here: expected one sentence a line",
+            "neither train.XX nor train.YY: expected one sentence per line",
         ),
-        (&["train.en", "train.en.gz"], "only train.en is here"),
+        (
+            &["train.en", "train.en.gz"],
+            "only train.en: the same sentences in a second language are missing",
+        ),
         (
             &["train.en", "train.fr.gz", "train.de"],
             "train.de, train.en, train.fr: 3 languages, expected two",
