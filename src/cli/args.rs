@@ -140,7 +140,7 @@ pub(super) fn setting(text: &str) -> std::result::Result<(String, usize), String
 fn number_in(text: &str, low: f64, high: f64, unit: &str) -> std::result::Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value >= low && value <= high => Ok(value),
-        _ => Err(format!("a number of {unit} from {low} to {high} is expected")),
+        _ => Err(format!("expected a number of {unit} from {low} to {high}")),
     }
 }
 
@@ -152,7 +152,7 @@ pub(super) fn percent(text: &str) -> std::result::Result<f64, String> {
     number_in(text, 0.001, 100.0, "percent")
 }
 
-/// A model with some of its numbers set.
+/// A model with some of its sizes set.
 pub(super) fn configure(
     workload: &WorkloadInfo,
     preset: Preset,
@@ -164,7 +164,7 @@ pub(super) fn configure(
         if !model.set(key, *value) {
             let known: Vec<_> = model.config().keys().cloned().collect();
             return Err(Error::Usage(format!(
-                "{} has no parameter '{key}' that could be {value}; its numbers are {}",
+                "{} cannot set '{key}' to {value}; the sizes it has are {}",
                 workload.name,
                 known.join(", ")
             )));
@@ -193,7 +193,7 @@ pub fn preset_or_default(asked: Option<Preset>, gpu: Option<&Gpu>) -> Preset {
     }
 }
 
-/// `--data`, where real samples are read.
+/// Where samples come from.
 #[derive(Debug, Clone, Args)]
 pub struct DataArgs {
     /// Real data set instead of the built-in one: an MNIST folder, a TIMIT tree, a folder of images per

@@ -13,7 +13,7 @@ use crate::report::Format;
 use crate::report::field::Field;
 use crate::report::table::Table;
 
-/// In what format data is printed and kept, and how much is printed besides.
+/// The format in which data is printed and saved, and how much else is printed.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
@@ -27,7 +27,7 @@ pub struct OutputArgs {
     )]
     pub output: Format,
 
-    /// Also save the data to this file, in the format of its extension: .json, .jsonl, .csv or .md; may be repeated
+    /// Also save the data to this file, in the format its extension names: .json, .jsonl, .csv or .md; may be repeated
     #[arg(short, long, value_name = "FILE", value_parser = target)]
     pub save: Vec<Target>,
 
@@ -47,11 +47,11 @@ impl std::ops::Deref for OutputArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub struct VoiceArgs {
-    /// No progress and no notes on stderr
+    /// Print no progress or notes on stderr
     #[arg(short, long)]
     pub quiet: bool,
 
-    /// More on stderr; twice for the graphics layer's own log
+    /// Print warnings of drivers and of the graphics layer; give twice for debug lines, those of fathom's passes included
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
 

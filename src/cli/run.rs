@@ -76,11 +76,11 @@ pub struct RunArgs {
     #[command(flatten)]
     pub device: DeviceArgs,
 
-    /// Most seconds to sample a cell for; it stops earlier at --max-noise
+    /// Maximum seconds to sample each run for; it stops earlier once --max-noise is reached
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = super::seconds, help_heading = "How")]
     pub time: f64,
 
-    /// Half-width of the median's 95 % interval that is good enough, in percent
+    /// Precision to reach: half-width of the median's 95 % interval, in percent
     #[arg(long, value_name = "PERCENT", default_value_t = 1.0, value_parser = super::percent, help_heading = "How")]
     pub max_noise: f64,
 
@@ -228,7 +228,7 @@ fn config(args: &RunArgs, preset: Preset) -> Config {
 
 /// The device, the preset it gets, and what is to be run.
 fn prepare(args: &RunArgs) -> Result<(Gpu, Preset, Vec<Chosen>)> {
-    // Names are checked before a device is opened: a typing error should not need a GPU to show.
+    // Names are checked before a device is opened: a typo should show without a GPU.
     super::workloads(&args.workload)?;
     let gpu = args.device.open()?;
     let preset = super::preset_or_default(args.preset, Some(&gpu));
@@ -269,7 +269,7 @@ fn measure_all(
         let run = outcome.map_err(|error| error.during(&key))?;
         failures.extend(run.verified.wrong().map(|worst| format!("{key}: {worst}")));
         record.runs.push(run);
-        // Written after each run, so that nothing measured is lost; the last time a failure ends the run.
+        // Written after each run, so that nothing measured is lost; the final write, in `keep`, reports failure.
         if let Err(error) = records::write(&args.out, record) {
             output::note(&args.out, &format!("warning: {error}"));
         }

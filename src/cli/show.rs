@@ -56,7 +56,7 @@ pub struct ShowArgs {
 /// [`crate::error::Error::Usage`] for an unknown workload or label.
 pub fn execute(args: &ShowArgs) -> Result<()> {
     let workload = workload::find(&args.workload)?;
-    // Variants depend on the device; without one, on what every device has.
+    // Variants depend on the device; without one, on what every device offers.
     let gpu = args.device.open().ok();
     let caps = gpu.as_ref().map_or_else(Caps::portable, |gpu| gpu.caps.clone());
     let (preset, model) = args.size.configure(workload, gpu.as_ref())?;
@@ -78,7 +78,7 @@ pub fn execute(args: &ShowArgs) -> Result<()> {
     let table = if args.memory { memory(&schedule) } else { parameters(&schedule) };
     let cost = schedule.cost();
     let head = format!(
-        "{} {}, preset {preset}, batch {}: {}\n{}; {} ops in {} dispatches; {} and {} a step\n\n",
+        "{} {}, preset {preset}, batch {}: {}\n{}; {} ops in {} dispatches; {} and {} per step\n\n",
         workload.name,
         args.mode,
         model.batch(),

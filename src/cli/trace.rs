@@ -101,7 +101,7 @@ fn take(args: &TraceArgs, gpu: &Gpu) -> Result<TracedStep> {
         let progress = output::Progress::new(&args.voice, "verifying");
         let verified = verify(gpu, &program.schedule, &|share| progress.set(share))?;
         if let Some(wrong) = verified.wrong() {
-            return Err(Error::Verification(format!("{wrong}; it is not timed")));
+            return Err(Error::Verification(format!("{wrong}; the step was not timed")));
         }
     }
     let mut data = model.samples(&args.data.source(args.seed))?;

@@ -155,7 +155,7 @@ pub fn list(backend: Option<&str>) -> Result<Vec<AdapterSummary>> {
 /// What a selector picks from a list.
 ///
 /// # Errors
-/// [`Error::Device`] where nothing or several fit.
+/// [`Error::Device`] where none or several match.
 fn pick(adapters: &[AdapterSummary], selector: &Selector) -> Result<usize> {
     if adapters.is_empty() {
         return Err(Error::Device(match &selector.backend {

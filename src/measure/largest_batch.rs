@@ -24,7 +24,7 @@ pub struct TooLarge<'a> {
 type Configure<'a> = dyn Fn(usize) -> Result<Box<dyn Workload>> + 'a;
 
 impl TooLarge<'_> {
-    /// Adds the largest batch that fits to an error for want of memory.
+    /// Adds the largest batch that fits to an out-of-memory error.
     ///
     /// # Errors
     /// Those of `outcome`.

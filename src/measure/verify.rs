@@ -41,8 +41,8 @@ pub fn all_agree(gpu: &Gpu, failures: &[String]) -> Result<()> {
         return Ok(());
     }
     Err(Error::Verification(format!(
-        "kernels disagree with their references on {}, and were not timed:\n  {}\na newer driver may help, \
-         else please report this",
+        "these kernels disagree with their references on {}, so their runs were not timed:\n  {}\ntry a newer \
+         driver; if that does not help, please report this",
         gpu.summary,
         failures.join("\n  ")
     )))

@@ -108,7 +108,7 @@ fn last(word: &str, files: &[PathBuf]) -> std::result::Result<PathBuf, String> {
         Some(rest) => rest.strip_prefix('~').and_then(|n| n.parse().ok()),
         None => None,
     };
-    let back: usize = back.ok_or("expected @last or @last~N, which are looked for")?;
+    let back: usize = back.ok_or("expected @last or @last~N; those are looked up")?;
     let file = files.iter().rev().nth(back);
     file.cloned().ok_or_else(|| format!("there are only {} records", files.len()))
 }
@@ -128,8 +128,8 @@ fn by_id(hex: &str, files: &[PathBuf]) -> std::result::Result<PathBuf, String> {
     let matching: Vec<_> = files.iter().filter(matches).collect();
     match matching.as_slice() {
         [path] => Ok((*path).clone()),
-        [] => Err("no record's id begins so, and no file is called so,".into()),
-        several => Err(format!("{} records' ids begin so", several.len())),
+        [] => Err("no file of that name, and no record's id starts with it".into()),
+        several => Err(format!("the ids of {} records start with it", several.len())),
     }
 }
 

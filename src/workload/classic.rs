@@ -107,6 +107,6 @@ impl Curriculum for Plateau {
             return None;
         }
         (self.drops, self.stale) = (self.drops + 1, 0);
-        Some(format!("epoch {epoch}: rate divided by ten"))
+        Some(format!("epoch {epoch}: learning rate divided by 10"))
     }
 }

@@ -183,7 +183,7 @@ impl Curriculum for Memnet {
                 return None;
             }
             self.linear = 0;
-            return Some(format!("epoch {epoch}: the hops get their softmax"));
+            return Some(format!("epoch {epoch}: the hops switch to softmax"));
         }
         let since = epoch - self.start.len() as u64;
         (since.is_multiple_of(HALVING) && self.halvings < 4).then(|| {

@@ -123,7 +123,7 @@ fn sphere(path: &Path, bytes: &[u8]) -> Result<Vec<i16>> {
     let data = &bytes[header.size..];
     if data.len() != 2 * count {
         let what =
-            format!("{} bytes follow: {} expected for {count} samples", data.len(), 2 * count);
+            format!("{} bytes follow: expected {} for {count} samples", data.len(), 2 * count);
         return Err(Error::data(path, format!("byte {}", header.size), what));
     }
     let (pairs, _) = data.as_chunks();

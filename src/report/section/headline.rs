@@ -259,6 +259,6 @@ mod tests {
         record.tool.profile = BuildProfile::Debug;
         let text = render(&record, Format::Table).unwrap();
         assert!(text.contains("warning: speech train batch 4: the loss is not a number"), "{text}");
-        assert!(text.contains("warning: a debug build"), "{text}");
+        assert!(text.contains("warning: this is a debug build"), "{text}");
     }
 }

@@ -77,7 +77,7 @@ fn section(curve: &Curve) -> Section {
         context.threads = None;
     }
     let heading = format!(
-        "{} {}{fixed}: time of {of} against {what}; {}",
+        "{} {}{fixed}: time per {of} against {what}; {}",
         context.workload,
         context.mode,
         place(&context)

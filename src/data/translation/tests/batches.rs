@@ -79,5 +79,5 @@ fn an_empty_bucket_is_named_with_those_that_have_pairs() {
     assert!(matches!(&error, Error::Data { .. }) && error.to_string().ends_with(text), "{error}");
     let corpus = generated(200, 1, [4, 4]);
     let error = corpus.batch(Split::Test, 7, 0, 4).unwrap_err().to_string();
-    assert!(error.starts_with("built-in text: bucket 7: no held-out pairs"), "{error}");
+    assert!(error.starts_with("built-in text: bucket 7: it has no held-out pairs"), "{error}");
 }
