@@ -91,7 +91,7 @@ impl Gpu {
             }
         }));
         let info = adapter.get_info();
-        // A kernel is laid out for one subgroup size: where a driver may choose another for it, there is none to rely on.
+        // A kernel is laid out for one subgroup size: where a driver may choose another, there is none to rely on.
         let one_size = info.subgroup_min_size == info.subgroup_max_size;
         let caps = Caps {
             software: summary.software,

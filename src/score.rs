@@ -1,7 +1,7 @@
 //! One number for a device: how much faster than the reference it runs the suite's workloads in both modes.
 //!
-//! Sees records only. The score of a workload in one mode is 1000 times the reference's time over its own, that of a device
-//! the geometric mean over all of them; a device that lacks one has none.
+//! Sees records only. The score of a workload in one mode is 1000 times the reference's time over its own, that of
+//! a device the geometric mean over all of them; a device that lacks one has none.
 
 use std::path::Path;
 

@@ -87,7 +87,8 @@ impl<'a> Learner<'a> {
     /// Plays a step and, when it is time, learns; the loss if it did.
     ///
     /// # Errors
-    /// [`crate::error::Error::Gpu`] where the device fails, [`crate::error::Error::Verification`] where the loss is no number.
+    /// [`crate::error::Error::Gpu`] where the device fails, [`crate::error::Error::Verification`] where the loss is
+    /// no number.
     pub fn step(&mut self) -> Result<Option<f64>> {
         let pace = self.game.pace;
         let played = self.times.steps as usize;
