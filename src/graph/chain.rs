@@ -3,10 +3,8 @@
 //! A chain is straight-line code over its inputs. As an op of its own it is `shaders/map/map.wgsl` with
 //! the chain's text in its hook; as an epilogue it runs on another op's values as they are stored.
 
-use crate::graph::op::Kind;
 use crate::random::{Stream, drop_threshold};
 use crate::tensor::{Array, DType, Shape, TensorSpec};
-use crate::terms::Class;
 
 mod epilogue;
 mod function;
@@ -166,17 +164,6 @@ impl Chain {
     /// Rounding steps, for tolerances.
     pub fn depth(&self) -> usize {
         self.code.len()
-    }
-
-    /// The kinds of its functions, in order.
-    pub fn kinds(&self) -> Vec<Kind> {
-        let class = |function: Function| match function {
-            Function::Dropout { .. } => Class::Random,
-            Function::Copy => Class::Movement,
-            _ => Class::Elementwise,
-        };
-        let kind = |step: &Instruction| Kind::new(step.function.name(), class(step.function));
-        self.code.iter().map(kind).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::graph::Tensor;
-use crate::graph::chain::Chain;
+use crate::graph::chain::{Chain, Function, Instruction};
 use crate::kernel::{Caps, Lowered, Variant};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
@@ -124,7 +124,13 @@ impl Kind {
 impl Chain {
     /// Their kinds, in order.
     pub fn kinds(&self) -> Vec<Kind> {
-        self.types().into_iter().map(|(name, class)| Kind::new(name, class)).collect()
+        let class = |function: Function| match function {
+            Function::Dropout { .. } => Class::Random,
+            Function::Copy => Class::Movement,
+            _ => Class::Elementwise,
+        };
+        let kind = |step: &Instruction| Kind::new(step.function.name(), class(step.function));
+        self.code.iter().map(kind).collect()
     }
 }
 
