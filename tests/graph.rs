@@ -304,8 +304,11 @@ fn guard_words_and_poison_show_what_a_kernel_does_wrong() {
         (verdicts[0].passed(), verdicts[0].detail.clone())
     };
     assert_eq!(found(Faulty::Nothing), (true, String::new()));
-    assert_eq!(found(Faulty::WritesTooFar), (false, "wrote behind output 0".into()));
-    assert_eq!(found(Faulty::FillsScratchTooFar), (false, "wrote behind scratch 0".into()));
+    assert_eq!(found(Faulty::WritesTooFar), (false, "wrote past the end of output 0".into()));
+    assert_eq!(
+        found(Faulty::FillsScratchTooFar),
+        (false, "wrote past the end of scratch 0".into())
+    );
     for (fault, at) in [(Faulty::WritesTooLittle, 63), (Faulty::ReadsScratchUnfilled, 0)] {
         let (passed, detail) = found(fault);
         assert!(!passed && detail.contains(&format!("output 0[{at}] is NaN")), "{detail}");

@@ -173,8 +173,10 @@ impl<'a> Source<'a> {
             start + promised
         );
         Err(if length < promised {
-            let what =
-                format!("ends inside sample {} of {count}; {needs}", length / size as u64 + 1);
+            let what = format!(
+                "the file ends inside sample {} of {count}; {needs}",
+                length / size as u64 + 1
+            );
             self.fault(format!("byte {}", start + length), what)
         } else {
             let what = format!("the file goes on after the last sample; {needs}");

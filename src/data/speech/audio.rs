@@ -69,7 +69,7 @@ impl<'a> SphereHeader<'a> {
         let size = line.and_then(|line| std::str::from_utf8(line).ok()?.trim().parse().ok());
         let text = size.and_then(|size: usize| bytes.get(..size));
         let (Some(size), Some(text)) = (size, text) else {
-            let what = format!("cut short or without its length: {} bytes", bytes.len());
+            let what = format!("truncated, or its length is missing: {} bytes", bytes.len());
             return Err(Error::data(path, SPHERE_HEADER, what));
         };
         Ok(Self { path, size, text: String::from_utf8_lossy(text) })
@@ -90,7 +90,7 @@ impl<'a> SphereHeader<'a> {
     fn number(&self, name: &str) -> Result<usize> {
         let value = self.field(name);
         let number = value.and_then(|value| value.parse().ok());
-        number.ok_or_else(|| self.error(format!("{name} is {value:?}: a number expected")))
+        number.ok_or_else(|| self.error(format!("{name} is {value:?}: expected a number")))
     }
 }
 
@@ -110,14 +110,14 @@ fn sphere(path: &Path, bytes: &[u8]) -> Result<Vec<i16>> {
         let absent = expected == 1 && header.field(name).is_none();
         let number = if absent { 1 } else { header.number(name)? };
         if number != expected {
-            return Err(header.error(format!("{name} is {number}: {expected} expected")));
+            return Err(header.error(format!("{name} is {number}: expected {expected}")));
         }
     }
     let sample: fn([u8; 2]) -> i16 = match header.field("sample_byte_format") {
         Some("10") => i16::from_be_bytes,
         Some("01") | None => i16::from_le_bytes,
         Some(other) => {
-            return Err(header.error(format!("sample_byte_format is '{other}': 01 or 10 expected")));
+            return Err(header.error(format!("sample_byte_format is '{other}': expected 01 or 10")));
         }
     };
     let data = &bytes[header.size..];
