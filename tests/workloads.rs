@@ -2,10 +2,9 @@
 //! the same bits twice, and training that learns.
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
 
 use fathom::game;
-use fathom::gpu::{Checks, Gpu, Selector};
+use fathom::gpu::Gpu;
 use fathom::kernel::Caps;
 use fathom::pass::Options;
 use fathom::program::check::Verdict;
@@ -16,13 +15,11 @@ use fathom::train::Trainer;
 use fathom::train::play::Learner;
 use fathom::workload::{self, DataSource, Split, WORKLOADS, Workload};
 
-fn gpu() -> &'static Gpu {
-    static GPU: OnceLock<Gpu> = OnceLock::new();
-    GPU.get_or_init(|| {
-        let device = std::env::var("FATHOM_TEST_DEVICE").ok();
-        let selector = Selector { device, backend: None };
-        Gpu::open(&selector, Checks::Off).unwrap()
-    })
+mod common;
+
+/// The device on which a model's tests run.
+fn gpu(model: &str) -> &'static Gpu {
+    common::gpu(model).unwrap()
 }
 
 fn source(seed: u64) -> DataSource {
@@ -33,48 +30,57 @@ fn tiny(name: &str, batch: Option<usize>) -> Box<dyn Workload> {
     (workload::find(name).unwrap().configure)(Preset::Tiny, batch)
 }
 
+/// Does something for every model, side by side: each has a device of its own.
+fn each_workload(check: impl Fn(&'static str) + Sync) {
+    std::thread::scope(|threads| {
+        for workload in WORKLOADS {
+            threads.spawn(|| check(workload.name));
+        }
+    });
+}
+
 /// Every op of a real step against its f64 reference on the values the device really had, fused and not,
 /// at awkward batches, between guard words.
 #[test]
 fn every_op_of_every_step_agrees_with_its_reference() {
-    for entry in WORKLOADS {
+    each_workload(|name| {
         for (mode, batch, fuse) in
             [(Mode::Train, None, true), (Mode::Train, Some(1), false), (Mode::Infer, Some(7), true)]
         {
-            let model = tiny(entry.name, batch);
+            let model = tiny(name, batch);
             let options = Options { fuse, guarded: true, ..Options::default() };
-            let mut session = Session::new(gpu(), 3);
+            let mut session = Session::new(gpu(name), 3);
             let program = session.compile(model.as_ref(), mode, &options).unwrap();
             let batch =
                 model.samples(&source(3)).unwrap().batch(Split::Train, 0).unwrap().tensors();
             session.feed(&program, &batch).unwrap();
             let verdicts = session.check(&program).unwrap();
             let wrong: Vec<&Verdict> = verdicts.iter().filter(|v| !v.passed()).collect();
-            assert!(wrong.is_empty(), "{} {mode} {fuse}: {wrong:#?}", entry.name);
+            assert!(wrong.is_empty(), "{name} {mode} {fuse}: {wrong:#?}");
         }
-    }
+    });
 }
 
 fn snapshot(name: &str, mode: Mode, seed: u64, skip: u64) -> Snapshot {
     let entry = workload::find(name).unwrap();
     let request =
         Request { workload: entry.name, preset: Preset::Tiny, mode, source: source(seed), skip };
-    take(gpu(), tiny(name, Some(2)).as_ref(), &request).unwrap()
+    take(gpu(name), tiny(name, Some(2)).as_ref(), &request).unwrap()
 }
 
 #[test]
 fn the_same_seed_gives_the_same_bits() {
-    for entry in WORKLOADS {
-        let first = snapshot(entry.name, Mode::Train, 5, 3);
-        let second = snapshot(entry.name, Mode::Train, 5, 3);
+    each_workload(|name| {
+        let first = snapshot(name, Mode::Train, 5, 3);
+        let second = snapshot(name, Mode::Train, 5, 3);
         assert_eq!(first.tensors.len(), second.tensors.len());
-        for ((name, a), (_, b)) in first.tensors.iter().zip(&second.tensors) {
-            assert_eq!(a.to_bytes(), b.to_bytes(), "{} {name}", entry.name);
+        for ((tensor, a), (_, b)) in first.tensors.iter().zip(&second.tensors) {
+            assert_eq!(a.to_bytes(), b.to_bytes(), "{name} {tensor}");
         }
-        let other = snapshot(entry.name, Mode::Train, 6, 3);
+        let other = snapshot(name, Mode::Train, 6, 3);
         let loss = |s: &Snapshot| s.get("output/loss").unwrap().data[0];
-        assert!(loss(&first).to_bits() != loss(&other).to_bits(), "{}", entry.name);
-    }
+        assert!(loss(&first).to_bits() != loss(&other).to_bits(), "{name}");
+    });
 }
 
 /// The goldens: a snapshot of ours whose outputs, loss, gradients and updated parameters were then
@@ -102,7 +108,7 @@ fn steps_agree_with_the_golden_snapshots() {
             source: source(number("seed")),
             skip: number("skip"),
         };
-        let ours = take(gpu(), model.as_ref(), &request).unwrap();
+        let ours = take(gpu(request.workload), model.as_ref(), &request).unwrap();
         for (name, wanted) in &golden.tensors {
             let got = ours.get(name).unwrap_or_else(|| panic!("{}: no {name}", path.display()));
             let scale = wanted.data.iter().fold(0.0f64, |m, x| m.max(x.abs()));
@@ -118,7 +124,7 @@ fn steps_agree_with_the_golden_snapshots() {
 /// Losses, and the metric before and after so many steps.
 fn train(name: &str, batch: Option<usize>, steps: u64) -> (Vec<f64>, f64, f64) {
     let model = tiny(name, batch);
-    let mut trainer = Trainer::new(gpu(), model, &source(1)).unwrap();
+    let mut trainer = Trainer::new(gpu(name), model, &source(1)).unwrap();
     let (untrained, _) = trainer.evaluate().unwrap();
     let losses = (0..steps).map(|_| trainer.step().unwrap()).collect();
     (losses, untrained, trainer.evaluate().unwrap().0)
@@ -128,7 +134,7 @@ fn train(name: &str, batch: Option<usize>, steps: u64) -> (Vec<f64>, f64, f64) {
 #[test]
 fn inference_between_steps_changes_nothing_of_training() {
     let losses = |asked: bool| {
-        let mut trainer = Trainer::new(gpu(), tiny("autoenc", None), &source(1)).unwrap();
+        let mut trainer = Trainer::new(gpu("autoenc"), tiny("autoenc", None), &source(1)).unwrap();
         let step = |_| {
             if asked {
                 trainer.evaluate().unwrap();
@@ -198,7 +204,7 @@ fn seq2seq_begins_to_translate_sentences_it_never_saw() {
 fn buckets_train_together() {
     let mut model = tiny("seq2seq", Some(8));
     assert!(model.set("bucket", 4), "mixed");
-    let mut trainer = Trainer::new(gpu(), model, &source(1)).unwrap();
+    let mut trainer = Trainer::new(gpu("seq2seq"), model, &source(1)).unwrap();
     let losses: Vec<_> = (0..60).map(|_| trainer.step().unwrap()).collect();
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
     let (first, last) = (mean(&losses[..15]), mean(&losses[45..]));
@@ -224,7 +230,7 @@ fn deepq_gets_better_at_catch() {
         model
     };
     let (model, one) = (set(8), set(1));
-    let mut learner = Learner::new(gpu(), [model.as_ref(), one.as_ref()], game, 1).unwrap();
+    let mut learner = Learner::new(gpu("deepq"), [model.as_ref(), one.as_ref()], game, 1).unwrap();
     for _ in 0..5000 {
         learner.step().unwrap();
     }
@@ -267,12 +273,12 @@ fn full_models_have_the_published_sizes() {
 #[test]
 fn weights_in_slabs_train_like_whole_ones() {
     let after = |max_binding: u64| {
-        let caps = Caps { max_binding, ..gpu().caps.clone() };
+        let caps = Caps { max_binding, ..gpu("autoenc").caps.clone() };
         let model = tiny("autoenc", None);
         let schedule = schedule(model.as_ref(), Mode::Train, &caps, &Options::default()).unwrap();
         let products = schedule.ops.iter().filter(|e| e.op.kind().name == "matmul");
         let products = products.count();
-        let mut session = Session::new(gpu(), 3);
+        let mut session = Session::new(gpu("autoenc"), 3);
         let program = session.build(schedule).unwrap();
         let mut data = model.samples(&source(3)).unwrap();
         for step in 0..3 {
