@@ -1,7 +1,7 @@
 //! The one door to the machine outside: its clock, its threads, its files, and waiting for the device.
 //!
 //! All of it works natively and in a web page, except files, which a page does not have. The code above is plain,
-//! not async: waiting for the device happens in [`block_on`], and nowhere else. A page cannot block, but it can
+//! not async: waiting for the device happens in `block_on`, and nowhere else. A page cannot block, but it can
 //! suspend its WebAssembly stack there until the browser has made progress (JavaScript Promise Integration). So
 //! only this function differs, where `async` would spread through every measurement and training loop.
 

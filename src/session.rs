@@ -99,7 +99,7 @@ impl<'a> Session<'a> {
         &self.state
     }
 
-    /// Runs one step op by op, each held against its reference: see [`Program::check`].
+    /// Runs one step op by op, each held against its reference.
     ///
     /// # Errors
     /// [`Error::Gpu`] where the device fails.
