@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use fathom::gpu::{Checks, Gpu, Selector};
+use fathom::gpu::{Gpu, Selector};
 use fathom::graph::op::{Cost, Op, Problem};
 use fathom::measure::kernel::program_of;
 use fathom::measure::sample::{Budget, sample};
 use fathom::pass::Options;
 use fathom::session::schedule;
 use fathom::tensor::TensorSpec;
+use fathom::terms::Checks;
 use fathom::terms::{Mode, Preset};
 use fathom::workload::WORKLOADS;
 

@@ -14,7 +14,7 @@ pub mod pipeline;
 pub mod shader;
 pub mod timestamp;
 
-pub use crate::terms::Checks;
+use crate::terms::Checks;
 pub use adapter::{AdapterSummary, Selector};
 use pipeline::Pipelines;
 

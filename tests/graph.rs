@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use fathom::gpu::{Checks, Gpu, Selector};
+use fathom::gpu::{Gpu, Selector};
 use fathom::graph::op::{Cost, Distribution, Facts, Kind, Op, Problem, Tolerance};
 use fathom::graph::{Builder, Graph, Init, NodeKind, Tensor};
 use fathom::kernel::{Binding, Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch};
@@ -15,6 +15,7 @@ use fathom::program::check::check_variant;
 use fathom::random::Rng;
 use fathom::session::{Session, schedule};
 use fathom::tensor::{Array, DType, HostTensor, TensorSpec};
+use fathom::terms::Checks;
 use fathom::terms::{Class, Mode, Preset};
 use fathom::workload::WORKLOADS;
 use proptest::prelude::*;

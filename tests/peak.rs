@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use fathom::gpu::{Checks, Gpu, Selector};
+use fathom::gpu::{Gpu, Selector};
 use fathom::measure::peak::measure;
+use fathom::terms::Checks;
 
 #[test]
 fn ceilings_are_positive_and_the_best_of_what_was_tried() {

@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use fathom::gpu::timestamp::Injected;
-use fathom::gpu::{Checks, Gpu, Selector};
+use fathom::gpu::{Gpu, Selector};
 use fathom::measure::profile::{Profiled, one_step, profile};
 use fathom::measure::sample::{Budget, Sampled, sample};
 use fathom::pass::Options;
 use fathom::program::Program;
 use fathom::record::{Clock, Doubt};
 use fathom::session::Session;
+use fathom::terms::Checks;
 use fathom::terms::{ClockFault, Mode, Preset};
 use fathom::workload;
 

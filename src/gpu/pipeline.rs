@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 use crate::host::{self, Instant};
 use crate::kernel::Dispatch;
 
-use super::{Checks, Gpu, shader};
+use super::{Gpu, shader};
+use crate::terms::Checks;
 
 /// Bytes of one window into the parameter buffer: the largest alignment any device asks of offsets.
 pub(crate) const PARAMS_WINDOW: u64 = 256;

@@ -3,7 +3,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::OnceLock;
 
-use fathom::gpu::{Checks, Gpu, Selector};
+use fathom::gpu::{Gpu, Selector};
+use fathom::terms::Checks;
 
 /// Devices opened on one software adapter.
 const DEVICES: usize = 8;
