@@ -69,10 +69,10 @@ fn every_failure_has_its_code_and_names_the_way_out() {
     ];
     for (arguments, code, expected) in cases {
         let output = fathom(arguments);
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
-        assert!(told.contains(expected), "{arguments:?}: {told}");
-        assert!(!told.contains("panicked"), "{told}");
+        let messages = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {messages}");
+        assert!(messages.contains(expected), "{arguments:?}: {messages}");
+        assert!(!messages.contains("panicked"), "{messages}");
     }
 }
 
@@ -126,8 +126,8 @@ fn a_record_is_analyzed_in_every_form_and_a_broken_one_is_refused_by_its_place()
     let saved = folder.path().join("r.json");
     let path = saved.to_str().unwrap();
     let what = ["-w", "autoenc", "-m", "train", "-b", "2,4", "--no-fuse", "--no-verify"];
-    let made = fathom(&[&["run", "--save", path], &what[..], QUICK].concat());
-    assert!(made.status.success(), "{}", text(&made.stderr));
+    let run = fathom(&[&["run", "--save", path], &what[..], QUICK].concat());
+    assert!(run.status.success(), "{}", text(&run.stderr));
     let analyze = |arguments: &[&str]| fathom(&[&["analyze"], arguments].concat());
     let shown = |arguments: &[&str]| {
         let output = analyze(arguments);
@@ -152,8 +152,8 @@ fn a_record_is_analyzed_in_every_form_and_a_broken_one_is_refused_by_its_place()
     let classes: f64 = ["A", "B", "C", "D", "E", "F", "G"].map(|c| sum("profile", c)).iter().sum();
     assert!((classes - 1.0).abs() < 1e-9 && sum("profile", "A") > 0.0);
     for form in ["md", "csv", "jsonl"] {
-        let told = shown(&["stationarity", path, "-o", form]);
-        assert!(told.contains("drifting") || told.contains("drift"), "{told}");
+        let messages = shown(&["stationarity", path, "-o", form]);
+        assert!(messages.contains("drifting") || messages.contains("drift"), "{messages}");
     }
     // One workload is like no other.
     let lone = analyze(&["similarity", path]);
@@ -172,9 +172,9 @@ fn a_record_is_analyzed_in_every_form_and_a_broken_one_is_refused_by_its_place()
     ] {
         std::fs::write(&saved, broken).unwrap();
         let output = analyze(&["profile", path]);
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(10), "{told}");
-        assert!(told.contains("r.json") && told.contains(place), "{told}");
+        let messages = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(10), "{messages}");
+        assert!(messages.contains("r.json") && messages.contains(place), "{messages}");
     }
 }
 
@@ -271,10 +271,10 @@ fn records_are_compared_scored_and_refused() {
 
     let ran = |arguments: &[&str], code: i32, expected: &[&str]| -> String {
         let output = fathom(arguments);
-        let told = text(&output.stdout) + &text(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
+        let messages = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {messages}");
         for expected in expected {
-            assert!(told.contains(expected), "{arguments:?}: no {expected} in {told}");
+            assert!(messages.contains(expected), "{arguments:?}: no {expected} in {messages}");
         }
         text(&output.stdout)
     };

@@ -39,7 +39,7 @@ fn random_graph(seed: u64, ops: usize) -> Graph {
         let x = values[rng.below(2.max(values.len() - 1))];
         let y = values[rng.below(values.len())];
         let wide = |t: Tensor| t.spec().shape.rank() == 2;
-        let made = match rng.below(6) {
+        let value = match rng.below(6) {
             0 if wide(x) && wide(y) => x.matmul(y).scale(0.3),
             1 => x.tanh(),
             2 => x * y,
@@ -47,7 +47,7 @@ fn random_graph(seed: u64, ops: usize) -> Graph {
             4 if wide(x) => x.sum_to(&[6].into()).scale(0.2),
             _ => x - y.scale(0.5),
         };
-        values.push(made);
+        values.push(value);
     }
     let last = *values.last().unwrap();
     g.output("last", last);

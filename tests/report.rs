@@ -107,11 +107,11 @@ fn look(browser: &Path, page: &str, width: u32) -> serde_json::Value {
          <iframe style=\"width:{width}px;height:900px;border:0\" srcdoc=\"{page}\"></iframe></body>"
     );
     std::fs::write(&file, frame).unwrap();
-    let (dom, told) = dom(browser, &file);
+    let (dom, messages) = dom(browser, &file);
     let found = dom.split("id=\"found\">").nth(1);
     let found =
         found.and_then(|rest| rest.split("</script>").next()).filter(|found| !found.is_empty());
-    let found = found.unwrap_or_else(|| panic!("the page's test did not end: {told}"));
+    let found = found.unwrap_or_else(|| panic!("the page's test did not end: {messages}"));
     serde_json::from_str(found).unwrap()
 }
 

@@ -1,11 +1,11 @@
 // y[r] = the c with the largest x[r, c], the first of several.
-// TEAM invocations share a row: each keeps the best of every TEAM-th vector lane by lane, then they
+// LANES_PER_ROW invocations share a row: each keeps the best of every LANES_PER_ROW-th vector, then they
 // agree on the value, and after that on the lowest index that has it.
-// Grid: WORKGROUP / TEAM rows per workgroup, folded into two dimensions. Shared: 2 KiB + 4 * WORKGROUP bytes.
-// use: common/team
+// Grid: WORKGROUP / LANES_PER_ROW rows per workgroup, folded into two dimensions. Shared: 2 KiB + 4 * WORKGROUP bytes.
+// use: common/reduce
 
 const WORKGROUP: u32 = 256u;
-const TEAM: u32 = 256u; // a power of two
+const LANES_PER_ROW: u32 = 256u; // a power of two
 
 // hook: lanes
 // use: common/lanes1
@@ -18,33 +18,33 @@ struct Params { rows: u32, length: u32 } // length of a row in vectors
 
 var<workgroup> places: array<u32, WORKGROUP>;
 
-fn team_min(value: u32, lid: u32) -> u32 {
-    if TEAM == 1u { return value; }
+fn min_over_lanes(value: u32, lid: u32) -> u32 {
+    if LANES_PER_ROW == 1u { return value; }
     places[lid] = value;
-    for (var half = TEAM / 2u; half > 0u; half /= 2u) {
+    for (var half = LANES_PER_ROW / 2u; half > 0u; half /= 2u) {
         workgroupBarrier();
-        if lid % TEAM < half { places[lid] = min(places[lid], places[lid + half]); }
+        if lid % LANES_PER_ROW < half { places[lid] = min(places[lid], places[lid + half]); }
     }
-    return places[lid]; // for the first of the team
+    return places[lid]; // for the row's first lane
 }
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lid: u32) {
-    let own = (wid.y * groups.x + wid.x) * (WORKGROUP / TEAM) + lid / TEAM;
+    let own = (wid.y * groups.x + wid.x) * (WORKGROUP / LANES_PER_ROW) + lid / LANES_PER_ROW;
     let row = min(own, params.rows - 1u);
     let start = row * params.length;
     // From the row's start, not from a lowest value: a row of infinities has a first place too.
     var best = x[start];
     var place = elements(0u);
-    for (var v = lid % TEAM; v < params.length; v += TEAM) {
+    for (var v = lid % LANES_PER_ROW; v < params.length; v += LANES_PER_ROW) {
         let value = x[start + v];
         let better = value > best;
         best = select(best, value, better);
         place = select(place, elements(v), better);
     }
-    let highest = team_max(top(best), lid, TEAM);
+    let highest = max_over_lanes(top(best), lid, LANES_PER_ROW);
     let last = params.length * WIDTH - 1u; // where NaN equals nothing, still a place
-    let first = team_min(lowest(select(U(last), place, best == T(highest))), lid);
-    if lid % TEAM == 0u && own < params.rows { y[row] = first; }
+    let first = min_over_lanes(lowest(select(U(last), place, best == T(highest))), lid);
+    if lid % LANES_PER_ROW == 0u && own < params.rows { y[row] = first; }
 }

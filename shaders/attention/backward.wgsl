@@ -4,13 +4,13 @@
 // Both are differences between positions that resemble each other, above all at the start of training. So
 // each is taken relative to position 0 before anything is summed: da from memory[s] - memory[0], and, since
 // dscore sums to 0, dquery from x[0]^2 - x[s]^2 = (x[0] - x[s]) (x[0] + x[s]).
-// Grid: [B, queries]; TEAM invocations share a da. Shared: 4 S (TEAM + 1) bytes.
+// Grid: [B, queries]; LANES_PER_ROW invocations share a da. Shared: 4 S (LANES_PER_ROW + 1) bytes.
 
 const COLUMNS: u32 = 8u; // H / 4
 const S: u32 = 5u;
 const T: u32 = 10u;
 const LANES: u32 = 64u;
-const TEAM: u32 = 8u;
+const LANES_PER_ROW: u32 = 8u;
 const CONTEXT: u32 = 0u; // where dcontext's rows begin, as in forward.wgsl
 const ROWS: u32 = 10u;
 const PITCH: u32 = 8u;
@@ -26,7 +26,7 @@ struct Params { step: u32 } // of the first query
 @group(0) @binding(7) var<storage, read_write> d_score: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-var<workgroup> parts: array<f32, S * TEAM>;
+var<workgroup> parts: array<f32, S * LANES_PER_ROW>;
 var<workgroup> score: array<f32, S>;
 
 // tanh that no driver overflows in.
@@ -37,11 +37,11 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
     let b = wid.x;
     let bt = b * T + params.step + wid.y;
     let d = CONTEXT + (b * ROWS + params.step + wid.y) * PITCH;
-    for (var i = lid; i < S * TEAM; i += LANES) {
-        let at = (b * S + i / TEAM) * COLUMNS;
+    for (var i = lid; i < S * LANES_PER_ROW; i += LANES) {
+        let at = (b * S + i / LANES_PER_ROW) * COLUMNS;
         let first = b * S * COLUMNS;
         var sum = 0.0;
-        for (var n = i % TEAM; n < COLUMNS; n += TEAM) {
+        for (var n = i % LANES_PER_ROW; n < COLUMNS; n += LANES_PER_ROW) {
             sum += dot(d_context[d + n], memory[at + n] - memory[first + n]);
         }
         parts[i] = sum;
@@ -49,7 +49,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
     workgroupBarrier();
     for (var s = lid; s < S; s += LANES) {
         var sum = 0.0;
-        for (var k = 0u; k < TEAM; k++) { sum += parts[s * TEAM + k]; }
+        for (var k = 0u; k < LANES_PER_ROW; k++) { sum += parts[s * LANES_PER_ROW + k]; }
         score[s] = sum;
     }
     workgroupBarrier();

@@ -2,14 +2,14 @@
 //   GRAD false: n, the mean and the sum of squared distances from it, taken from the first row of the chunk
 //     so that values far from zero do not cancel
 //   GRAD true: the sum of dy and of dy (x - mean[c]) / deviation[c]
-// A workgroup owns COLUMNS neighbouring vectors T of channels of one chunk of rows; TEAM invocations share a
-// vector and a tree folds their results. One chunk gives the results, several give partial results for
+// A workgroup owns COLUMNS neighbouring vectors T of channels of one chunk of rows; LANES_PER_COLUMN invocations
+// share a vector and a tree folds their results. One chunk gives the results, several give partial results for
 // `combine`.
 // Grid: blocks of columns times chunks, folded into two dimensions. Shared: 32 WORKGROUP bytes.
 
 const WORKGROUP: u32 = 64u;
 const COLUMNS: u32 = 16u;
-const TEAM: u32 = WORKGROUP / COLUMNS;
+const LANES_PER_COLUMN: u32 = WORKGROUP / COLUMNS;
 const AHEAD: u32 = 4u; // rows read at once; their results apart keep rounding errors small
 const GRAD: bool = false;
 const FINAL: bool = true; // one chunk
@@ -49,11 +49,11 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         sums[k] = T(0.0);
         products[k] = T(0.0);
     }
-    for (var row = begin + lid / COLUMNS; row < end; row += AHEAD * TEAM) {
+    for (var row = begin + lid / COLUMNS; row < end; row += AHEAD * LANES_PER_COLUMN) {
         // unroll
         for (var k = 0u; k < AHEAD; k++) {
-            if row + k * TEAM < end {
-                let at = (row + k * TEAM) * params.C + c;
+            if row + k * LANES_PER_COLUMN < end {
+                let at = (row + k * LANES_PER_COLUMN) * params.C + c;
                 let distance = (x[at] - known.shift) * known.factor;
                 let weight = select(distance, given(at), GRAD);
                 sums[k] += weight;
@@ -63,7 +63,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     }
     var a = (sums[0] + sums[1]) + (sums[2] + sums[3]);
     var b = (products[0] + products[1]) + (products[2] + products[3]);
-    if TEAM > 1u {
+    if LANES_PER_COLUMN > 1u {
         firsts[lid] = a;
         seconds[lid] = b;
         for (var half = WORKGROUP / 2u; half >= COLUMNS; half /= 2u) {

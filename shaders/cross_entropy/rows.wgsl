@@ -2,12 +2,12 @@
 // the cross-entropy of softmax(x[r]) against a class, in one pass over memory: maximum and sum are kept
 // online (Milakov & Gimelshein 2018, algorithm 3). A label that is not a class has the logit LOWEST, so that
 // the loss is about 3e38 and can't go unnoticed.
-// TEAM invocations share a row.
-// Grid: WORKGROUP / TEAM rows per workgroup, folded into two dimensions. Shared: 2 KiB.
-// use: common/team
+// LANES_PER_ROW invocations share a row.
+// Grid: WORKGROUP / LANES_PER_ROW rows per workgroup, folded into two dimensions. Shared: 2 KiB.
+// use: common/reduce
 
 const WORKGROUP: u32 = 256u;
-const TEAM: u32 = 256u; // a power of two
+const LANES_PER_ROW: u32 = 256u; // a power of two
 
 // hook: lanes
 // use: common/lanes1
@@ -23,21 +23,21 @@ struct Params { rows: u32, length: u32 } // length of a row in vectors
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lid: u32) {
-    let own = (wid.y * groups.x + wid.x) * (WORKGROUP / TEAM) + lid / TEAM;
+    let own = (wid.y * groups.x + wid.x) * (WORKGROUP / LANES_PER_ROW) + lid / LANES_PER_ROW;
     let row = min(own, params.rows - 1u);
     let start = row * params.length;
-    let member = lid % TEAM;
+    let lane = lid % LANES_PER_ROW;
     var before = LOWEST;
     var sum = 0.0;
-    for (var v = member; v < params.length; v += TEAM) {
+    for (var v = lane; v < params.length; v += LANES_PER_ROW) {
         let value = x[start + v];
         let higher = max(before, top(value));
         sum = sum * exp(before - higher) + total(exp(value - higher));
         before = higher;
     }
-    let highest = team_max(before, lid, TEAM);
-    sum = team_sum(sum * exp(before - highest), lid, TEAM);
-    if member == 0u && own < params.rows {
+    let highest = max_over_lanes(before, lid, LANES_PER_ROW);
+    sum = sum_over_lanes(sum * exp(before - highest), lid, LANES_PER_ROW);
+    if lane == 0u && own < params.rows {
         let chosen = label[row];
         var logit = LOWEST;
         if chosen < params.length * WIDTH { logit = logits[start * WIDTH + chosen]; }

@@ -8,7 +8,7 @@
 
 const WORKGROUP: u32 = 256u;
 const COLUMNS: u32 = 64u; // a power of two
-const TEAM: u32 = WORKGROUP / COLUMNS;
+const LANES_PER_COLUMN: u32 = WORKGROUP / COLUMNS;
 const AHEAD: u32 = 4u; // rows read at once
 const MAX: bool = false; // the maximum rather than the sum
 
@@ -40,7 +40,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let column = min(own, params.outputs - 1u);
     let o = column / params.inner;
     let n = column % params.inner;
-    let step = params.inner * TEAM;
+    let step = params.inner * LANES_PER_COLUMN;
     let top_left = o * params.length * params.inner + n;
     let first = chunk * params.chunk;
     let end = min(first + params.chunk, params.length);
@@ -52,17 +52,17 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     }
     var r = first + lid / COLUMNS;
     var at = top_left + r * params.inner;
-    for (; r + (AHEAD - 1u) * TEAM < end; r += AHEAD * TEAM) {
+    for (; r + (AHEAD - 1u) * LANES_PER_COLUMN < end; r += AHEAD * LANES_PER_COLUMN) {
         // unroll
         for (var k = 0u; k < AHEAD; k++) { part[k] = fold(part[k], x[at + k * step]); }
         at += AHEAD * step;
     }
-    for (; r < end; r += TEAM) {
+    for (; r < end; r += LANES_PER_COLUMN) {
         part[0] = fold(part[0], x[at]);
         at += step;
     }
     var result = fold(fold(part[0], part[1]), fold(part[2], part[3]));
-    if TEAM > 1u {
+    if LANES_PER_COLUMN > 1u {
         folded[lid] = result;
         for (var half = WORKGROUP / 2u; half >= COLUMNS; half /= 2u) {
             workgroupBarrier();

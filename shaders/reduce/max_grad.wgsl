@@ -5,7 +5,7 @@
 
 const WORKGROUP: u32 = 256u;
 const COLUMNS: u32 = 32u; // a power of two
-const TEAM: u32 = WORKGROUP / COLUMNS;
+const LANES_PER_COLUMN: u32 = WORKGROUP / COLUMNS;
 
 struct Params { outputs: u32, length: u32, inner: u32 }
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -24,7 +24,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let top = column / params.inner * params.length * params.inner + column % params.inner;
     let largest = y[column];
     var first = params.length;
-    for (var r = lid / COLUMNS; r < first; r += TEAM) {
+    for (var r = lid / COLUMNS; r < first; r += LANES_PER_COLUMN) {
         if x[top + r * params.inner] == largest { first = r; }
     }
     places[lid] = first;
@@ -35,7 +35,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     workgroupBarrier();
     first = places[lid % COLUMNS];
     if own >= params.outputs { return; }
-    for (var r = lid / COLUMNS; r < params.length; r += TEAM) {
+    for (var r = lid / COLUMNS; r < params.length; r += LANES_PER_COLUMN) {
         dx[top + r * params.inner] = select(0.0, dy[column], r == first);
     }
 }

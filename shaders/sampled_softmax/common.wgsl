@@ -2,7 +2,7 @@
 // sampled classes, corrected by how often a class is expected to be drawn; a sample that equals the row's true
 // class is left out.
 // use: common/numerics
-// use: common/team
+// use: common/reduce
 
 const K: u32 = 32u;
 const LANES: u32 = 64u;
@@ -36,10 +36,10 @@ fn row_sum(row: u32, lid: u32) -> vec2<f32> {
     for (var k = lid; k < K; k += LANES) {
         if sampled[k] != label { highest = max(highest, sample_logit(row, k)); }
     }
-    highest = team_max(highest, lid, LANES);
+    highest = max_over_lanes(highest, lid, LANES);
     var sum = 0.0;
     for (var k = lid; k < K; k += LANES) {
         if sampled[k] != label { sum += exp(sample_logit(row, k) - highest); }
     }
-    return vec2<f32>(highest, team_sum(sum, lid, LANES) + exp(own_logit(row) - highest));
+    return vec2<f32>(highest, sum_over_lanes(sum, lid, LANES) + exp(own_logit(row) - highest));
 }

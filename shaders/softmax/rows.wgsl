@@ -1,13 +1,13 @@
 // y[r, c] = finish(x[r, c] - m[r]), with m[r] = max over c of x[r, c] and s[r] = sum over c of
 // exp(x[r, c] - m[r]): softmax exp(d) / s, log-softmax d - log s, and the gradient of the cross-entropy.
 // The maximum is subtracted before exp, so that it can't overflow and an offset of all x changes nothing.
-// TEAM invocations share a row. Its first TEAM * KEEP vectors stay in registers and cross the
+// LANES_PER_ROW invocations share a row. Its first LANES_PER_ROW * KEEP vectors stay in registers and cross the
 // memory bus once; those beyond are summed online (Milakov & Gimelshein 2018, algorithm 3) and read again.
-// Grid: WORKGROUP / TEAM rows per workgroup, folded into two dimensions. Shared: 2 KiB.
-// use: common/team
+// Grid: WORKGROUP / LANES_PER_ROW rows per workgroup, folded into two dimensions. Shared: 2 KiB.
+// use: common/reduce
 
 const WORKGROUP: u32 = 256u;
-const TEAM: u32 = 256u; // a power of two
+const LANES_PER_ROW: u32 = 256u; // a power of two
 const KEEP: u32 = 4u;
 const LOG: bool = false; // finish takes d itself rather than exp(d)
 
@@ -29,47 +29,47 @@ fn finish(value: T, own: Row, vector: u32) -> T { return value * own.factor; }
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lid: u32) {
-    let own = (wid.y * groups.x + wid.x) * (WORKGROUP / TEAM) + lid / TEAM;
+    let own = (wid.y * groups.x + wid.x) * (WORKGROUP / LANES_PER_ROW) + lid / LANES_PER_ROW;
     let row = min(own, params.rows - 1u);
     let start = row * params.length;
-    let member = lid % TEAM;
+    let lane = lid % LANES_PER_ROW;
     var kept: array<T, KEEP>;
     var highest = LOWEST;
     // unroll
     for (var k = 0u; k < KEEP; k++) {
-        let v = k * TEAM + member;
+        let v = k * LANES_PER_ROW + lane;
         if v < params.length {
             kept[k] = x[start + v];
             highest = max(highest, top(kept[k]));
         }
     }
     var sum = 0.0;
-    for (var v = KEEP * TEAM + member; v < params.length; v += TEAM) {
+    for (var v = KEEP * LANES_PER_ROW + lane; v < params.length; v += LANES_PER_ROW) {
         let value = x[start + v];
         let higher = max(highest, top(value));
         sum = sum * exp(highest - higher) + total(exp(value - higher));
         highest = higher;
     }
     let before = highest;
-    highest = team_max(before, lid, TEAM);
+    highest = max_over_lanes(before, lid, LANES_PER_ROW);
     sum *= exp(before - highest);
     // unroll
     for (var k = 0u; k < KEEP; k++) {
-        if k * TEAM + member < params.length {
+        if k * LANES_PER_ROW + lane < params.length {
             let d = kept[k] - highest;
             let e = exp(d);
             sum += total(e);
             if LOG { kept[k] = d; } else { kept[k] = e; }
         }
     }
-    let result = prepare(team_sum(sum, lid, TEAM), row);
+    let result = prepare(sum_over_lanes(sum, lid, LANES_PER_ROW), row);
     if own >= params.rows { return; }
     // unroll
     for (var k = 0u; k < KEEP; k++) {
-        let v = k * TEAM + member;
+        let v = k * LANES_PER_ROW + lane;
         if v < params.length { y[start + v] = finish(kept[k], result, v); }
     }
-    for (var v = KEEP * TEAM + member; v < params.length; v += TEAM) {
+    for (var v = KEEP * LANES_PER_ROW + lane; v < params.length; v += LANES_PER_ROW) {
         var value = x[start + v] - highest;
         if !LOG { value = exp(value); }
         y[start + v] = finish(value, result, v);

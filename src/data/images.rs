@@ -31,7 +31,7 @@ const HELD_OUT: usize = 10;
 
 /// What a model asks of its images.
 #[derive(Debug, Clone)]
-pub struct Want {
+pub struct ImageOptions {
     /// Rows and columns.
     pub size: usize,
     /// Classes the model can tell apart.
@@ -73,7 +73,7 @@ enum Origin {
 
 #[derive(Debug)]
 struct Set {
-    want: Want,
+    options: ImageOptions,
     origin: Origin,
     /// What was left out, and why.
     skipped: Mutex<Vec<String>>,
@@ -84,28 +84,28 @@ struct Set {
 /// # Errors
 /// [`Error::Data`] for a set that is no set of images, or with more classes than the model has;
 /// [`Error::Io`] where it cannot be read.
-pub fn open(want: &Want) -> Result<Images> {
+pub fn open(options: &ImageOptions) -> Result<Images> {
     let mut skipped = Vec::new();
-    let origin = match &want.source {
+    let origin = match &options.source {
         None => Origin::Drawn,
-        Some(path) => stored(path, want, &mut skipped)?,
+        Some(path) => stored(path, options, &mut skipped)?,
     };
-    let set = Arc::new(Set { want: want.clone(), origin, skipped: Mutex::new(skipped) });
+    let set = Arc::new(Set { options: options.clone(), origin, skipped: Mutex::new(skipped) });
     let maker = Arc::clone(&set);
     Ok(Images { set, ahead: Ahead::new(move |step| maker.batch(Split::Train, step)) })
 }
 
-fn stored(path: &Path, want: &Want, skipped: &mut Vec<String>) -> Result<Origin> {
+fn stored(path: &Path, options: &ImageOptions, skipped: &mut Vec<String>) -> Result<Origin> {
     let listing = if path.is_dir() {
-        folder::list(path, want.skip_bad, skipped)?
+        folder::list(path, options.skip_bad, skipped)?
     } else {
         archive::list(path)?
     };
     let classes = listing.classes.len();
-    if classes > want.classes {
+    if classes > options.classes {
         let what = format!(
             "{classes} classes, but the model has {}: choose --preset full or --set classes={classes}",
-            want.classes
+            options.classes
         );
         return Err(Error::data(path, "classes", what));
     }
@@ -141,19 +141,19 @@ impl Images {
 
     /// Steps in which every image to learn from is seen once.
     pub fn epoch(&self) -> u64 {
-        self.set.len(Split::Train).div_ceil(self.set.want.batch as u64)
+        self.set.len(Split::Train).div_ceil(self.set.options.batch as u64)
     }
 
     /// Batches that hold every held-out image once; the last is filled up from the first.
     pub fn test_batches(&self) -> u64 {
-        self.set.len(Split::Test).div_ceil(self.set.want.batch as u64)
+        self.set.len(Split::Test).div_ceil(self.set.options.batch as u64)
     }
 
     /// `50000 + 500 procedural images of 10 classes`.
     pub fn describe(&self) -> String {
         let [train, test] = [Split::Train, Split::Test].map(|split| self.set.len(split));
         let what = match &self.set.origin {
-            Origin::Drawn => format!("procedural images of {} classes", self.set.want.classes),
+            Origin::Drawn => format!("procedural images of {} classes", self.set.options.classes),
             Origin::Stored { path, classes, .. } => {
                 format!("images of {classes} classes in {}", path.display())
             }
@@ -184,25 +184,26 @@ impl Set {
     }
 
     fn batch(&self, split: Split, step: u64) -> Result<ImageBatch> {
-        let first = step.wrapping_mul(self.want.batch as u64);
-        let places: Vec<_> = (0..self.want.batch as u64).map(|i| first.wrapping_add(i)).collect();
+        let first = step.wrapping_mul(self.options.batch as u64);
+        let places: Vec<_> =
+            (0..self.options.batch as u64).map(|i| first.wrapping_add(i)).collect();
         let samples: Result<Vec<_>> = places.par_iter().map(|&k| self.sample(split, k)).collect();
         let (pixels, labels): (Vec<_>, Vec<_>) = samples?.into_iter().unzip();
-        Ok(ImageBatch { size: self.want.size, pixels: pixels.concat(), labels })
+        Ok(ImageBatch { size: self.options.size, pixels: pixels.concat(), labels })
     }
 
     /// The `k`-th image of all epochs.
     fn sample(&self, split: Split, k: u64) -> Result<(Vec<f32>, u32)> {
         let n = self.len(split);
-        let key = mix(self.want.seed ^ mix(k / n));
+        let key = mix(self.options.seed ^ mix(k / n));
         let place = |k: u64| match split {
             Split::Train => shuffled(k % n, n, key),
             Split::Test => k % n,
         };
         let Origin::Stored { train, test, .. } = &self.origin else {
-            let (index, size) = (place(k), self.want.size);
-            let label = (index % self.want.classes as u64) as u32;
-            let seed = mix(self.want.seed ^ mix(split as u64 ^ index << 1));
+            let (index, size) = (place(k), self.options.size);
+            let label = (index % self.options.classes as u64) as u32;
+            let seed = mix(self.options.seed ^ mix(split as u64 ^ index << 1));
             let image = draw::image(seed, label as usize, size);
             return Ok((transform::standardise(&image), label));
         };
@@ -212,19 +213,19 @@ impl Set {
             let stored = &images[place(k + attempt) as usize];
             match stored.decode() {
                 Ok(image) => {
-                    let size = self.want.size as u32;
+                    let size = self.options.size as u32;
                     let image = match split {
                         Split::Train => transform::random_crop(&image, size, mix(key ^ k)),
                         Split::Test => transform::centre_crop(&image, size),
                     };
                     return Ok((transform::standardise(image.as_raw()), stored.label));
                 }
-                Err(error) if self.want.skip_bad => self.skip(error.to_string()),
+                Err(error) if self.options.skip_bad => self.skip(error.to_string()),
                 Err(error) => return Err(error),
             }
         }
         let what = "none of the images can be read";
-        Err(Error::data(self.want.source.clone().unwrap_or_default(), "images", what))
+        Err(Error::data(self.options.source.clone().unwrap_or_default(), "images", what))
     }
 
     fn skip(&self, why: String) {

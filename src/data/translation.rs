@@ -17,7 +17,7 @@ mod words;
 
 pub use batch::TranslationBatch;
 pub use corpus::Corpus;
-pub use pair::{BUCKETS, Pair, Side, Want};
+pub use pair::{BUCKETS, Pair, Side, TextOptions};
 pub use token::tokenize;
 pub use vocabulary::{EOS, GO, PAD, UNK, Vocabulary};
 

@@ -77,7 +77,7 @@ impl Rows {
         }
         let variant = |layout: Layout| {
             let [workgroup, lanes] = [layout.workgroup, layout.lanes_per_row].map(|n| n as u32);
-            let consts = [("WORKGROUP", workgroup), ("TEAM", lanes)];
+            let consts = [("WORKGROUP", workgroup), ("LANES_PER_ROW", lanes)];
             Variant::new("rows", [&consts[..], &more(layout)].concat())
         };
         layouts.map(variant).to_vec()
@@ -88,9 +88,9 @@ impl Rows {
         Kernel::new(shader).with_consts(&variant.consts).with_hook("lanes", lanes(self.width()))
     }
 
-    /// `kernel` with a workgroup for each WORKGROUP / TEAM rows, and `struct Params { rows, length }`.
+    /// `kernel` with a workgroup for each WORKGROUP / LANES_PER_ROW rows, and `struct Params { rows, length }`.
     pub(crate) fn dispatch(self, kernel: Kernel, variant: &Variant, caps: &Caps) -> Dispatch {
-        let rows_each = variant.get("WORKGROUP") / variant.get("TEAM");
+        let rows_each = variant.get("WORKGROUP") / variant.get("LANES_PER_ROW");
         Dispatch::new(kernel, grid(self.rows.div_ceil(rows_each as usize), caps))
             .param("rows", self.rows)
             .param("length", self.vectors())

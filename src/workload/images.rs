@@ -1,7 +1,7 @@
 //! What the image models share: their input, loss, samples and score.
 
 use crate::data::Split;
-use crate::data::images::{self, ImageBatch, Images, Want};
+use crate::data::images::{self, ImageBatch, ImageOptions, Images};
 use crate::error::Result;
 use crate::graph::{Builder, Tensor};
 use crate::tensor::{DType, HostTensor};
@@ -69,7 +69,7 @@ pub(super) fn loss(logits: Tensor<'_>, mode: Mode) -> Option<Tensor<'_>> {
 
 /// Opens the samples.
 pub(super) fn open(sizes: &Sizes, source: &DataSource) -> Result<Box<dyn Samples>> {
-    let want = Want {
+    let options = ImageOptions {
         size: sizes.size,
         classes: sizes.classes,
         batch: sizes.batch,
@@ -77,7 +77,7 @@ pub(super) fn open(sizes: &Sizes, source: &DataSource) -> Result<Box<dyn Samples
         source: source.path.clone(),
         skip_bad: source.skip_bad,
     };
-    Ok(Box::new(LabelledImages(images::open(&want)?)))
+    Ok(Box::new(LabelledImages(images::open(&options)?)))
 }
 
 struct LabelledImages(Images);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::data::translation::{BUCKETS, Corpus, Want};
+use crate::data::translation::{BUCKETS, Corpus, TextOptions};
 use crate::error::Result;
 use crate::graph::{Builder, Tensor};
 use crate::op::optimizer::Rule;
@@ -157,14 +157,14 @@ impl Workload for Seq2seq {
         } else {
             vec![BUCKETS[self.bucket]]
         };
-        let want = Want {
+        let options = TextOptions {
             seed: source.seed,
             vocabularies: [self.source_vocabulary, self.target_vocabulary],
             buckets,
         };
         let corpus = match &source.path {
-            Some(path) => Corpus::open(path, &want)?,
-            None => Corpus::built_in(&want, GENERATED)?,
+            Some(path) => Corpus::open(path, &options)?,
+            None => Corpus::built_in(&options, GENERATED)?,
         };
         Ok(Box::new(Sentences {
             batch_size: self.batch,

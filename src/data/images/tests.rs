@@ -5,8 +5,8 @@ use tempfile::TempDir;
 
 use super::*;
 
-fn want(source: Option<&Path>) -> Want {
-    Want {
+fn options(source: Option<&Path>) -> ImageOptions {
+    ImageOptions {
         size: 24,
         classes: 10,
         batch: 4,
@@ -80,8 +80,8 @@ fn archive(folder: &Path) -> Vec<u8> {
 
 #[test]
 fn drawn_images_are_the_same_again_and_every_class_is_about_as_frequent() {
-    let mut images = open(&want(None)).unwrap();
-    let mut again = open(&want(None)).unwrap();
+    let mut images = open(&options(None)).unwrap();
+    let mut again = open(&options(None)).unwrap();
     let mut counts = [0; 10];
     for step in 0..1000 {
         let batch = images.batch(Split::Train, step).unwrap();
@@ -110,7 +110,7 @@ fn the_first_ten_classes_differ_in_every_part_and_a_thousand_in_one() {
 #[test]
 fn batches_asked_for_out_of_turn_are_the_same() {
     let folder = tree();
-    let mut images = open(&want(Some(folder.path()))).unwrap();
+    let mut images = open(&options(Some(folder.path()))).unwrap();
     let row: Vec<_> = (0..6).map(|s| images.batch(Split::Train, s).unwrap()).collect();
     for step in [5, 0, 3, 4] {
         assert_eq!(images.batch(Split::Train, step).unwrap(), row[step as usize]);
@@ -120,7 +120,7 @@ fn batches_asked_for_out_of_turn_are_the_same() {
 #[test]
 fn an_epoch_has_every_image_once() {
     let folder = tree();
-    let set = open(&want(Some(folder.path()))).unwrap().set;
+    let set = open(&options(Some(folder.path()))).unwrap().set;
     let n = set.len(Split::Train);
     let key = mix(5 ^ mix(0));
     let mut order: Vec<_> = (0..n).map(|k| shuffled(k, n, key)).collect();
@@ -134,9 +134,9 @@ fn a_folder_and_its_archive_are_one_set() {
     let folder = tree();
     let file = folder.path().join("all.tar");
     let bytes = archive(folder.path());
-    let mut from_folder = open(&want(Some(folder.path()))).unwrap();
+    let mut from_folder = open(&options(Some(folder.path()))).unwrap();
     std::fs::write(&file, bytes).unwrap();
-    let mut from_archive = open(&want(Some(&file))).unwrap();
+    let mut from_archive = open(&options(Some(&file))).unwrap();
     for step in 0..3 {
         let batch = from_folder.batch(Split::Train, step).unwrap();
         assert_eq!(batch, from_archive.batch(Split::Train, step).unwrap());
@@ -148,9 +148,9 @@ fn a_folder_and_its_archive_are_one_set() {
 fn a_text_file_among_the_images_is_an_error_or_is_left_out_by_name() {
     let folder = tree();
     std::fs::write(folder.path().join("class1/notes.txt"), "hello").unwrap();
-    let error = open(&want(Some(folder.path()))).unwrap_err().to_string();
+    let error = open(&options(Some(folder.path()))).unwrap_err().to_string();
     assert!(error.contains("notes.txt") && error.contains("--skip-bad"), "{error}");
-    let mut lenient = want(Some(folder.path()));
+    let mut lenient = options(Some(folder.path()));
     lenient.skip_bad = true;
     let images = open(&lenient).unwrap();
     assert!(images.skipped()[0].contains("notes.txt"));
@@ -166,14 +166,14 @@ fn a_jpeg_that_is_cut_short_or_no_jpeg_is_an_error_or_is_left_out_by_name() {
         let bad =
             if spoil == 0 { bytes[..bytes.len() / 2].to_vec() } else { b"this is text".to_vec() };
         std::fs::write(&file, bad).unwrap();
-        let mut strict = open(&want(Some(folder.path()))).unwrap();
+        let mut strict = open(&options(Some(folder.path()))).unwrap();
         let met = (0..30).find_map(|step| {
             let test = strict.batch(Split::Test, step % 4).err();
             test.or(strict.batch(Split::Train, step).err())
         });
         let error = met.unwrap().to_string();
         assert!(error.contains("4.JPEG") && error.contains("--skip-bad"), "{error}");
-        let mut lenient = want(Some(folder.path()));
+        let mut lenient = options(Some(folder.path()));
         lenient.skip_bad = true;
         let mut images = open(&lenient).unwrap();
         for step in 0..30 {
@@ -191,21 +191,21 @@ fn an_archive_that_is_cut_short_names_the_place() {
     let file = folder.path().join("cut.tar");
     for keep in [100, whole.len() / 2, whole.len() - 1500] {
         std::fs::write(&file, &whole[..keep]).unwrap();
-        let error = open(&want(Some(&file))).unwrap_err().to_string();
+        let error = open(&options(Some(&file))).unwrap_err().to_string();
         assert!(error.contains("cut.tar") && error.contains("byte"), "{error}");
     }
     std::fs::write(&file, tar_of(&[("a.tar".into(), b"no tar".to_vec())])).unwrap();
-    let error = open(&want(Some(&file))).unwrap_err().to_string();
+    let error = open(&options(Some(&file))).unwrap_err().to_string();
     assert!(error.contains("a.tar"), "{error}");
 }
 
 #[test]
 fn a_set_without_images_or_with_too_many_classes_says_so() {
     let empty = tempfile::tempdir().unwrap();
-    let error = open(&want(Some(empty.path()))).unwrap_err().to_string();
+    let error = open(&options(Some(empty.path()))).unwrap_err().to_string();
     assert!(error.contains("one folder per class"), "{error}");
     let folder = tree();
-    let mut few = want(Some(folder.path()));
+    let mut few = options(Some(folder.path()));
     few.classes = 2;
     let error = open(&few).unwrap_err().to_string();
     assert!(error.contains("3 classes"), "{error}");

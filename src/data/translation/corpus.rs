@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::data::Split;
 use crate::error::{Error, Result};
 
-use super::pair::{BUCKETS, Pair, Side, Want};
+use super::pair::{BUCKETS, Pair, Side, TextOptions};
 use super::text::{Text, check, numbers};
 use super::vocabulary::{EOS, GO, PAD, Vocabulary, Words};
 use super::{generated, read};
@@ -45,10 +45,10 @@ impl Corpus {
     /// # Errors
     /// [`Error::Usage`] for no pairs, for vocabularies too small for a language, and for buckets out of
     /// order or too narrow for a sentence.
-    pub fn built_in(want: &Want, sizes: [usize; 2]) -> Result<Self> {
-        check(&want.buckets)?;
-        let text = generated::text(want, sizes)?;
-        Self::new(want, text, Origin::Generated, Path::new("built-in text"))
+    pub fn built_in(options: &TextOptions, sizes: [usize; 2]) -> Result<Self> {
+        check(&options.buckets)?;
+        let text = generated::text(options, sizes)?;
+        Self::new(options, text, Origin::Generated, Path::new("built-in text"))
     }
 
     /// Reads a folder of parallel text: `train.XX` and `train.YY`, and held out `test.XX` and `test.YY` (or
@@ -62,22 +62,22 @@ impl Corpus {
     /// # Errors
     /// [`Error::Data`] with file and line for what is not in this form, or where no pair fits a bucket;
     /// [`Error::Io`]; [`Error::Usage`] for buckets out of order.
-    pub fn open(path: &Path, want: &Want) -> Result<Self> {
-        check(&want.buckets)?;
+    pub fn open(path: &Path, options: &TextOptions) -> Result<Self> {
+        check(&options.buckets)?;
         let files = read::find(path)?;
-        let mut text = Text::new([Words::default(), Words::default()], want.buckets.len());
+        let mut text = Text::new([Words::default(), Words::default()], options.buckets.len());
         let mut count = 0_usize;
         let mut blank = read::pairs(&files.train, |pair| {
             let hold_out = files.test.is_none() && count.is_multiple_of(HELD_OUT);
             let split = if hold_out { Split::Test } else { Split::Train };
             count += 1;
             let pair = numbers(&mut text.words, pair);
-            text.add(split, pair, &want.buckets);
+            text.add(split, pair, &options.buckets);
         })?;
         if let Some(test) = &files.test {
             blank += read::pairs(test, |pair| {
                 let pair = numbers(&mut text.words, pair);
-                text.add(Split::Test, pair, &want.buckets);
+                text.add(Split::Test, pair, &options.buckets);
             })?;
         }
         let origin = Origin::Folder {
@@ -86,26 +86,26 @@ impl Corpus {
             split: files.test.is_some(),
             blank,
         };
-        Self::new(want, text, origin, &files.train[0])
+        Self::new(options, text, origin, &files.train[0])
     }
 
-    fn new(want: &Want, mut text: Text, origin: Origin, file: &Path) -> Result<Self> {
+    fn new(options: &TextOptions, mut text: Text, origin: Origin, file: &Path) -> Result<Self> {
         if text.pairs[0].iter().all(Vec::is_empty) {
             let what =
                 format!("no training sentences fit a bucket ({} are too long)", text.too_long);
             return Err(Error::data(file, "sentences", what));
         }
         let [source, target] = &text.words;
-        let (source, source_ids) = source.vocabulary(want.vocabularies[0]);
-        let (target, target_ids) = target.vocabulary(want.vocabularies[1]);
+        let (source, source_ids) = source.vocabulary(options.vocabularies[0]);
+        let (target, target_ids) = target.vocabulary(options.vocabularies[1]);
         for pair in text.pairs.iter_mut().flatten().flatten() {
             for (words, ids) in [(&mut pair.source, &source_ids), (&mut pair.target, &target_ids)] {
                 words.iter_mut().for_each(|word| *word = ids[*word as usize]);
             }
         }
         Ok(Self {
-            seed: want.seed,
-            buckets: want.buckets.clone(),
+            seed: options.seed,
+            buckets: options.buckets.clone(),
             vocabularies: [source, target],
             pairs: text.pairs,
             too_long: text.too_long,

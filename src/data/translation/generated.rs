@@ -7,7 +7,7 @@ use crate::random::Rng;
 
 use super::grammar::{Author, SHORTEST};
 use super::language::Lexicon;
-use super::pair::{BUCKETS, Pair, Want};
+use super::pair::{BUCKETS, Pair, TextOptions};
 use super::text::{Text, fitting};
 use super::vocabulary::Words;
 
@@ -21,33 +21,33 @@ const HELD_OUT: u64 = 8;
 const ATTEMPTS: usize = 1000;
 
 /// Generates the pairs of both splits.
-pub(super) fn text(want: &Want, sizes: [usize; 2]) -> Result<Text> {
+pub(super) fn text(options: &TextOptions, sizes: [usize; 2]) -> Result<Text> {
     if sizes.contains(&0) {
         let what = "a corpus needs at least one pair to train on and one held out";
         return Err(Error::Usage(what.into()));
     }
-    let mut lexicon = Lexicon::new(want.vocabularies)?;
+    let mut lexicon = Lexicon::new(options.vocabularies)?;
     // Each word counts once more than it occurs: all are in the vocabularies.
     let words = lexicon.words.each_mut().map(|w| Words::list(std::mem::take(w)));
-    let mut text = Text::new(words, want.buckets.len());
+    let mut text = Text::new(words, options.buckets.len());
     for (split, size) in [Split::Train, Split::Test].into_iter().zip(sizes) {
         for index in 0..size {
-            let pair = pair(want, &lexicon, split, index)?;
-            text.add(split, pair, &want.buckets);
+            let pair = pair(options, &lexicon, split, index)?;
+            text.add(split, pair, &options.buckets);
         }
     }
     Ok(text)
 }
 
 /// Pair `index` of a split: a function of these alone.
-fn pair(want: &Want, lexicon: &Lexicon, split: Split, index: usize) -> Result<Pair> {
-    let bucket = bucket(index, want.buckets.len());
+fn pair(options: &TextOptions, lexicon: &Lexicon, split: Split, index: usize) -> Result<Pair> {
+    let bucket = bucket(index, options.buckets.len());
     let shortest = match bucket {
         0 => SHORTEST,
-        _ => want.buckets[bucket - 1].0 + 1,
+        _ => options.buckets[bucket - 1].0 + 1,
     };
-    let (longest, target) = want.buckets[bucket];
-    let seed = mix(want.seed ^ mix(split as u64 ^ ((index as u64) << 1)));
+    let (longest, target) = options.buckets[bucket];
+    let seed = mix(options.seed ^ mix(split as u64 ^ ((index as u64) << 1)));
     let mut rng = Rng::new(seed);
     let fits = shortest.max(SHORTEST) <= longest;
     for _ in 0..if fits { ATTEMPTS } else { 0 } {
@@ -57,7 +57,7 @@ fn pair(want: &Want, lexicon: &Lexicon, split: Split, index: usize) -> Result<Pa
         rng = author.rng;
         let pair = Pair { source: sentence.source(lexicon), target: sentence.target(lexicon) };
         let right_split = held_out(&pair.source) == (split == Split::Test);
-        if right_split && fitting(&want.buckets, &pair) == Some(bucket) {
+        if right_split && fitting(&options.buckets, &pair) == Some(bucket) {
             return Ok(pair);
         }
     }

@@ -6,7 +6,7 @@ pub const BUCKETS: [(usize, usize); 4] = [(5, 10), (10, 15), (20, 25), (40, 50)]
 
 /// What a model asks of its text.
 #[derive(Debug, Clone)]
-pub struct Want {
+pub struct TextOptions {
     /// Of what is made up, and of the order.
     pub seed: u64,
     /// Ids of the source and of the target vocabulary at most, the four special ones among them.

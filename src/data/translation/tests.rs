@@ -14,12 +14,12 @@ mod generated;
 
 const SPLITS: [Split; 2] = [Split::Train, Split::Test];
 
-fn want(vocabulary: usize, buckets: &[(usize, usize)]) -> Want {
-    Want { seed: 5, vocabularies: [vocabulary; 2], buckets: buckets.to_vec() }
+fn options(vocabulary: usize, buckets: &[(usize, usize)]) -> TextOptions {
+    TextOptions { seed: 5, vocabularies: [vocabulary; 2], buckets: buckets.to_vec() }
 }
 
 fn generated(vocabulary: usize, buckets: usize, sizes: [usize; 2]) -> Corpus {
-    Corpus::built_in(&want(vocabulary, &BUCKETS[..buckets]), sizes).unwrap()
+    Corpus::built_in(&options(vocabulary, &BUCKETS[..buckets]), sizes).unwrap()
 }
 
 fn pairs_of(corpus: &Corpus, split: Split) -> impl Iterator<Item = &Pair> {
@@ -35,5 +35,5 @@ fn folder(files: &[(&str, &[u8])]) -> TempDir {
 }
 
 fn open(files: &[(&str, &[u8])]) -> Result<Corpus> {
-    Corpus::open(folder(files).path(), &want(100, &BUCKETS))
+    Corpus::open(folder(files).path(), &options(100, &BUCKETS))
 }

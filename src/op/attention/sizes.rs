@@ -35,7 +35,7 @@ impl Lanes {
 
     /// What a variant says.
     pub(super) fn of(variant: &Variant) -> Self {
-        Self { workgroup: variant.get("LANES"), lanes_per_row: variant.get("TEAM") }
+        Self { workgroup: variant.get("LANES"), lanes_per_row: variant.get("LANES_PER_ROW") }
     }
 
     /// Shader `name` with either, the likelier first.
@@ -46,7 +46,7 @@ impl Lanes {
     }
 
     fn consts(self) -> [(&'static str, u32); 2] {
-        [("LANES", self.workgroup), ("TEAM", self.lanes_per_row)]
+        [("LANES", self.workgroup), ("LANES_PER_ROW", self.lanes_per_row)]
     }
 }
 

@@ -61,7 +61,7 @@ fn row_variant(extents: Extents, software: bool) -> Variant {
     let large = rows.rows * rows.columns >= SPLITS_FROM;
     let consts = [
         ("WORKGROUP", layout.workgroup),
-        ("TEAM", layout.lanes_per_row),
+        ("LANES_PER_ROW", layout.lanes_per_row),
         ("WIDTH", rows.width()),
         ("SPLIT", if large { split } else { 1 }),
     ];
@@ -115,7 +115,7 @@ pub(crate) fn lower(extents: Extents, fold: Fold, variant: &Variant, caps: &Caps
     let pass = Pass { fold, workgroup: get("WORKGROUP"), caps };
     let (width, split) = (get("WIDTH"), get("SPLIT"));
     if variant.name == "rows" {
-        pass.rows(extents, get("TEAM"), width, split)
+        pass.rows(extents, get("LANES_PER_ROW"), width, split)
     } else {
         pass.columns(extents, get("COLUMNS"), (width, split, get("PACK")))
     }
@@ -149,7 +149,7 @@ impl Pass<'_> {
         let (rows, length) = (extents.outer, extents.length / width);
         let chunk = length.div_ceil(split);
         let chunks = length.div_ceil(chunk);
-        let mut kernel = self.kernel("reduce/rows", width, ("TEAM", lanes_per_row));
+        let mut kernel = self.kernel("reduce/rows", width, ("LANES_PER_ROW", lanes_per_row));
         if let Some(load) = self.fold.load {
             kernel = kernel.with_hook("load", load.text);
         }
@@ -167,7 +167,7 @@ impl Pass<'_> {
         let parts = Chunks { rows, chunks, chunk, length };
         let first = self.row_dispatch(kernel, parts, lanes_per_row, 1.0);
         let lanes_per_row = chunks.div_ceil(2).next_power_of_two().min(self.workgroup);
-        let kernel = self.kernel("reduce/rows", 1, ("TEAM", lanes_per_row));
+        let kernel = self.kernel("reduce/rows", 1, ("LANES_PER_ROW", lanes_per_row));
         let rest = Chunks { rows, chunks: 1, chunk: chunks, length: chunks };
         let second = self
             .row_dispatch(kernel, rest, lanes_per_row, scale)

@@ -116,6 +116,6 @@ fn a_folder_without_two_languages_is_refused() {
         assert_eq!(error.exit_code(), 10);
         assert!(error.to_string().contains(expected), "{error}");
     }
-    let error = Corpus::open(Path::new("/nowhere"), &want(100, &BUCKETS)).unwrap_err();
+    let error = Corpus::open(Path::new("/nowhere"), &options(100, &BUCKETS)).unwrap_err();
     assert!(error.to_string().starts_with("/nowhere: folder: no such folder"), "{error}");
 }

@@ -10,7 +10,8 @@ use super::*;
 fn generated_text_is_a_function_of_the_seed() {
     let corpus = generated(200, 4, [200, 50]);
     let again = generated(200, 4, [200, 50]);
-    let other = Corpus::built_in(&Want { seed: 6, ..want(200, &BUCKETS) }, [200, 50]).unwrap();
+    let other =
+        Corpus::built_in(&TextOptions { seed: 6, ..options(200, &BUCKETS) }, [200, 50]).unwrap();
     for split in SPLITS {
         assert!(pairs_of(&corpus, split).eq(pairs_of(&again, split)));
         let texts = [&corpus, &other].map(|c| {
@@ -140,7 +141,7 @@ fn what_cannot_be_generated_is_refused() {
         (&[(5, 4)], 200, [5, 5], "(5, 4) is too narrow"),
     ];
     for (buckets, vocabulary, sizes, what) in cases {
-        let error = Corpus::built_in(&want(vocabulary, buckets), sizes).unwrap_err();
+        let error = Corpus::built_in(&options(vocabulary, buckets), sizes).unwrap_err();
         assert_eq!(error.exit_code(), 2);
         assert!(error.to_string().contains(what), "{error}");
     }
