@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::record::{Record, Run, RunKey};
 use crate::stats::{geometric_mean, median};
 
+pub mod machine;
 pub mod unlike;
 pub mod verdict;
 
@@ -91,7 +92,7 @@ pub fn compare(base: &Side, others: &[Side], across: bool) -> Result<Comparison>
             }
             let unlike_runs = unlike::runs((base, &ours), (other, &theirs), &key);
             if unlike_runs.is_empty() {
-                rows.push(row(key, side, &ours, &theirs));
+                rows.push(row(key, side, &ours, &theirs, across));
             }
             differences.extend(unlike_runs);
         }
@@ -148,14 +149,16 @@ fn samples<'a>(runs: &[&'a Run]) -> Vec<&'a [f64]> {
     timings.map(|timing| timing.step_ns.as_slice()).collect()
 }
 
-fn row(key: RunKey, side: usize, ours: &[&Run], theirs: &[&Run]) -> Row {
+fn row(key: RunKey, side: usize, ours: &[&Run], theirs: &[&Run], across: bool) -> Row {
     let program = &ours[0].program;
+    // Known work takes another time on another device: that says nothing of either's machine.
+    let evidence = if across { Vec::new() } else { machine::evidence(ours, theirs) };
     Row {
         key,
         side,
         base_ns: step_ns(ours),
         other_ns: step_ns(theirs),
-        finding: verdict::judge(&samples(ours), &samples(theirs)),
+        finding: verdict::judge(&samples(ours), &samples(theirs), &evidence),
         same_program: ours.iter().chain(theirs).all(|r| r.program == *program),
     }
 }
