@@ -7,10 +7,12 @@ use crate::error::{Error, Result};
 use crate::record::{Record, Run, RunKey};
 use crate::stats::{geometric_mean, median};
 
+pub mod agreement;
 pub mod machine;
 pub mod unlike;
 pub mod verdict;
 
+use agreement::Agreement;
 use verdict::{Finding, Verdict};
 
 /// One thing to be compared: a record, or several of the same thing run again.
@@ -37,6 +39,8 @@ pub struct Row {
     pub finding: Finding,
     /// Whether both ran the same kernels on the same shapes.
     pub same_program: bool,
+    /// Whether both computed the same, and what is furthest apart; nothing where a record does not say.
+    pub agreement: Option<(Agreement, String, f64)>,
 }
 
 /// What came of it.
@@ -159,6 +163,7 @@ fn row(key: RunKey, side: usize, ours: &[&Run], theirs: &[&Run], across: bool) -
         base_ns: step_ns(ours),
         other_ns: step_ns(theirs),
         finding: verdict::judge(&samples(ours), &samples(theirs), &evidence),
+        agreement: agreement::agreement(ours[0], theirs[0]),
         same_program: ours.iter().chain(theirs).all(|r| r.program == *program),
     }
 }
