@@ -22,11 +22,11 @@ pub const LEAST_FLOOR: f64 = 0.03;
 pub const LEAST_FLOOR_REPEATED: f64 = 0.01;
 
 /// Runs of a side from which the scatter between runs is known.
-const REPEATED: usize = 3;
+pub const REPEATED: usize = 3;
 
 /// Standard deviations of the difference that make the floor: more than the two that 95 % would need,
 /// since a deviation from eight parts is itself a rough figure.
-const DEVIATIONS: f64 = 2.5;
+pub const DEVIATIONS: f64 = 2.5;
 
 /// The same means: not apart by this much. With a floor above it, nothing small can be told.
 pub const RESOLUTION: f64 = 0.05;
