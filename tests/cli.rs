@@ -260,9 +260,8 @@ fn altered(folder: &Path, name: &str, alter: impl Fn(&mut serde_json::Value)) ->
     let path = folder.join(name);
     let text = record.to_string();
     // What is no record any more has no id.
-    let sealed = Record::parse(&text, &path).map(|record| {
-        Record { integrity: Integrity::Intact, ..record }.to_json().unwrap()
-    });
+    let sealed = Record::parse(&text, &path)
+        .map(|record| Record { integrity: Integrity::Intact, ..record }.to_json().unwrap());
     std::fs::write(&path, sealed.unwrap_or(text)).unwrap();
     path.to_str().unwrap().to_string()
 }

@@ -29,7 +29,16 @@ const REFERENCE: &str = include_str!("../assets/reference-tiny.json");
 
 /// Short, and without what other tests are about.
 const QUICK: &[&str] = &[
-    "-w", "autoenc", "-m", "infer", "--time", "0.05", "--min-samples", "3", "--no-verify", "--no-profile",
+    "-w",
+    "autoenc",
+    "-m",
+    "infer",
+    "--time",
+    "0.05",
+    "--min-samples",
+    "3",
+    "--no-verify",
+    "--no-profile",
 ];
 
 fn write(folder: &Path, name: &str, text: &str) -> String {
@@ -60,7 +69,11 @@ fn an_edited_record_is_called_that_everywhere_and_has_no_score() {
     let good = write(kept, "2026-01-01T00-00-00.000000Z-good.json", REFERENCE);
     let edited = write(kept, "2026-01-02T00-00-00.000000Z-edited.json", &bent().to_string());
     let (listed, _) = told(kept, &["list", "records"], 0);
-    assert_eq!((listed.matches("EDITED").count(), listed.matches("intact").count()), (1, 1), "{listed}");
+    assert_eq!(
+        (listed.matches("EDITED").count(), listed.matches("intact").count()),
+        (1, 1),
+        "{listed}"
+    );
     let (shown, _) = told(kept, &["show", "@last"], 0);
     assert!(shown.contains("warning: EDITED"), "{shown}");
     let (checked, messages) = told(kept, &["check", &good, &edited], 10);
@@ -72,7 +85,10 @@ fn an_edited_record_is_called_that_everywhere_and_has_no_score() {
     assert!(messages.contains("EDITED"), "{messages}");
     assert!(std::fs::read_to_string(&page).unwrap().contains("edited.json: EDITED"));
     let (compared, messages) = told(kept, &["compare", &good, &edited, "--across"], 0);
-    assert!(compared.contains("(EDITED) ran") && messages.contains("EDITED:"), "{compared}{messages}");
+    assert!(
+        compared.contains("(EDITED) ran") && messages.contains("EDITED:"),
+        "{compared}{messages}"
+    );
     let (_, messages) = told(kept, &["analyze", "modes", &edited], 0);
     assert!(messages.contains("EDITED"), "{messages}");
     let (scored, messages) = told(kept, &["score", &edited], 9);
@@ -89,7 +105,8 @@ fn an_edited_record_is_called_that_everywhere_and_has_no_score() {
     }
     told(kept, &["score", &good], 0);
     // As a page or a formatter would write it: the content is the same.
-    let reformatted = serde_json::to_string_pretty(&serde_json::from_str::<Value>(REFERENCE).unwrap());
+    let reformatted =
+        serde_json::to_string_pretty(&serde_json::from_str::<Value>(REFERENCE).unwrap());
     let reformatted = write(kept, "reformatted.json", &reformatted.unwrap());
     told(kept, &["check", &reformatted], 0);
 }
@@ -142,7 +159,10 @@ fn where_there_is_no_place_for_records_that_is_said() {
     };
     let (code, messages) = run(QUICK);
     assert_eq!(code, Some(0), "{messages}");
-    assert!(messages.contains("the record is not kept") && messages.contains("--save"), "{messages}");
+    assert!(
+        messages.contains("the record is not kept") && messages.contains("--save"),
+        "{messages}"
+    );
     assert_eq!(run(&["list", "records"]).0, Some(2));
     let (code, messages) = run(&[QUICK, &["--save-baseline", "main"]].concat());
     assert_eq!(code, Some(2), "{messages}");
@@ -152,8 +172,10 @@ fn where_there_is_no_place_for_records_that_is_said() {
 fn the_same_program_against_itself_is_never_faster_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let this = env!("CARGO_BIN_EXE_fathom");
-    let both = ["-w", "autoenc", "-m", "infer", "--time", "0.05", "--min-samples", "3", "--no-profile"];
-    let arguments = [&["ab", this, this, "--repeat", "2", "-o", "json", "--explain", "--"], &both[..]].concat();
+    let both =
+        ["-w", "autoenc", "-m", "infer", "--time", "0.05", "--min-samples", "3", "--no-profile"];
+    let arguments =
+        [&["ab", this, this, "--repeat", "2", "-o", "json", "--explain", "--"], &both[..]].concat();
     let (data, messages) = told(folder.path(), &arguments, 0);
     let rows: Value = serde_json::from_str(&data).unwrap();
     assert_eq!(rows.as_array().unwrap().len(), 1, "{data}");
@@ -177,10 +199,15 @@ fn the_same_program_against_itself_is_never_faster_by_name() {
 fn untyped(value: &Value, place: &str, found: &mut Vec<String>) {
     match value {
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(i, item)| untyped(item, &format!("{place}/{i}"), found));
+            items
+                .iter()
+                .enumerate()
+                .for_each(|(i, item)| untyped(item, &format!("{place}/{i}"), found));
         }
         Value::Object(fields) => {
-            fields.iter().for_each(|(name, field)| untyped(field, &format!("{place}/{name}"), found));
+            fields
+                .iter()
+                .for_each(|(name, field)| untyped(field, &format!("{place}/{name}"), found));
         }
         Value::String(text) => {
             let digits = text.replace([',', '.', '-', '+', ' '], "");
@@ -191,7 +218,8 @@ fn untyped(value: &Value, place: &str, found: &mut Vec<String>) {
             }
         }
         Value::Number(number) => {
-            let counts = ["batch", "cells", "parameters", "flops", "bytes", "dispatches", "calls", "index"];
+            let counts =
+                ["batch", "cells", "parameters", "flops", "bytes", "dispatches", "calls", "index"];
             let is_count = counts.iter().any(|count| place.ends_with(&format!("/{count}")));
             if is_count && number.is_f64() {
                 found.push(format!("{place}: {number}"));
@@ -278,8 +306,12 @@ fn cells_that_are_unsure_or_missing_fail_where_that_is_asked_for() {
     let (_, messages) = told(kept, &["compare", &base, &fewer, "--fail-on", "missing"], 8);
     assert!(messages.contains("seq2seq train batch 4 is missing from"), "{messages}");
     told(kept, &["compare", &base, &base, "--fail-on", "missing"], 0);
-    let (text, messages) = told(kept, &["compare", &base, &base, "--fail-on", "slower:3%,unsure"], 8);
-    assert!(text.contains("UNSURE on the whole") && messages.contains("are the same record"), "{text}{messages}");
+    let (text, messages) =
+        told(kept, &["compare", &base, &base, "--fail-on", "slower:3%,unsure"], 8);
+    assert!(
+        text.contains("UNSURE on the whole") && messages.contains("are the same record"),
+        "{text}{messages}"
+    );
     assert!(messages.contains("fathom ab OLD NEW --repeat"), "{messages}");
     let (text, _) = told(kept, &["compare", &base, &base, "--explain"], 0);
     assert!(text.contains("next"), "{text}");

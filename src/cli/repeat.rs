@@ -42,7 +42,8 @@ fn numbered(args: &RunArgs, number: u32) -> RunArgs {
 
 /// `r-2.json` of `r.json`.
 fn file_name(path: &Path, number: u32) -> String {
-    let part = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+    let part =
+        |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
     format!("{}-{number}.{}", part(path.file_stem()), part(path.extension()))
 }
 

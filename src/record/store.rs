@@ -325,7 +325,9 @@ mod tests {
     fn repeated_runs_are_one_baseline_and_replace_an_earlier_one() {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path();
-        let keep = |name: &str, note: &str| keep_baseline(&made("2026-01-01T00:00:00Z", note), name, place).unwrap();
+        let keep = |name: &str, note: &str| {
+            keep_baseline(&made("2026-01-01T00:00:00Z", note), name, place).unwrap()
+        };
         let notes = || -> Vec<String> {
             let found = find_in("main", Some(place)).unwrap();
             found.into_iter().flat_map(|loaded| loaded.record.notes).collect()
