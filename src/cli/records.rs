@@ -64,7 +64,9 @@ pub(super) fn kept(out: &OutputArgs) -> Result<Table> {
             Err(error) => output::note(out, &format!("warning: {error}")),
         }
     }
-    output::note(out, &format!("{} records in {}", records.len(), folder.display()));
+    let count =
+        if records.len() == 1 { "1 record".into() } else { format!("{} records", records.len()) };
+    output::note(out, &format!("{count} in {}", folder.display()));
     let baselines = store::named(&folder)?;
     let rows = records.iter().map(|loaded| {
         let is_same = |(_, known): &&(String, Loaded)| known.record.id == loaded.record.id;

@@ -22,7 +22,7 @@ pub struct ShowArgs {
     /// Workload (see `fathom list workloads`), or a record to print again: a file, @last, @last~1, a baseline, or
     /// the start of an id
     #[arg(value_name = "WORKLOAD|RECORD")]
-    pub what: String,
+    pub subject: String,
 
     /// Training or inference: train, infer
     #[arg(short, long, value_name = "MODE", default_value = "train", hide_possible_values = true)]
@@ -60,12 +60,12 @@ pub struct ShowArgs {
 /// # Errors
 /// [`Error::Usage`] for an unknown workload or label; as [`store::find`] for what is meant to be a record.
 pub fn execute(args: &ShowArgs) -> Result<()> {
-    match workload::find(&args.what) {
+    match workload::find(&args.subject) {
         Ok(workload) => model(args, workload),
-        Err(unknown) => match store::find(&args.what) {
+        Err(unknown) => match store::find(&args.subject) {
             Ok(records) => kept(args, &records),
             // A word that only misses by a letter is meant as a workload.
-            Err(error) => Err(if is_word(&args.what) { unknown } else { error }),
+            Err(error) => Err(if is_word(&args.subject) { unknown } else { error }),
         },
     }
 }
@@ -80,7 +80,7 @@ fn kept(args: &ShowArgs, records: &[Loaded]) -> Result<()> {
     if args.program || args.memory || args.kernel.is_some() {
         return Err(Error::Usage(format!(
             "{} is a record: --program, --memory and --kernel show a workload's step",
-            args.what
+            args.subject
         )));
     }
     for Loaded { path, record, .. } in records {

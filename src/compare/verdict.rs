@@ -90,17 +90,12 @@ impl Reason {
             ),
             Self::IntervalHoldsOne => (
                 "interval-holds-1",
-                "the ratio is beyond the noise floor, but its interval includes 1: sample longer (--time)",
+                "the ratio is beyond the noise floor, but its interval includes 1",
             ),
-            Self::FloorTooHigh => (
-                "floor-too-high",
-                "two runs of the same program may differ by more than 5 %: quiet the machine, or compare \
-                 folders of several runs",
-            ),
-            Self::TooFewSamples => (
-                "too-few-samples",
-                "one side has fewer than 6 samples: sample longer (--time, --min-samples)",
-            ),
+            Self::FloorTooHigh => {
+                ("floor-too-high", "two runs of the same program may differ by more than 5 %")
+            }
+            Self::TooFewSamples => ("too-few-samples", "one side has fewer than 6 samples"),
         }
     }
 }

@@ -106,7 +106,7 @@ pub fn devices(devices: &[AdapterSummary]) -> Result<Table> {
             device.subgroups.0,
             device.subgroups.1,
             device.memory,
-            if missing.is_empty() { "-".into() } else { missing },
+            Some(missing).filter(|missing| !missing.is_empty()),
             switch
         ]);
     }

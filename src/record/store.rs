@@ -11,7 +11,7 @@ use super::{Record, id};
 /// The user's folder for records: `$FATHOM_RECORDS`, else the system's place for data; nothing where neither is
 /// known, as for a service without a home.
 pub fn folder() -> Option<PathBuf> {
-    let home = || env::home_dir().filter(|home| !home.as_os_str().is_empty());
+    let home = || variable("HOME");
     variable("FATHOM_RECORDS").or_else(|| {
         if cfg!(windows) {
             variable("LOCALAPPDATA").map(|d| d.join("fathom"))

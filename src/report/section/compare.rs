@@ -88,10 +88,10 @@ pub fn summary(comparison: &Comparison, base: &Side, others: &[Side]) -> String 
             .map(|(n, name)| format!("{n} {name}"))
             .collect();
         Some(format!(
-            "{}: {}; geometric mean of {} cells: {}\n",
+            "{}: {}; geometric mean of {}: {}\n",
             verdict_in_words(&whole, &side.name, &base.name),
             counts.join(", "),
-            whole.cells,
+            if whole.cells == 1 { "1 cell".into() } else { format!("{} cells", whole.cells) },
             interval_in_words(&whole),
         ))
     };
