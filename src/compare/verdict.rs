@@ -23,11 +23,11 @@ pub const LEAST_FLOOR: f64 = 0.03;
 pub const LEAST_FLOOR_REPEATED: f64 = 0.01;
 
 /// Runs of a side from which the scatter between runs is known.
-pub(super) const REPEATED: usize = 3;
+pub const REPEATED: usize = 3;
 
 /// Standard deviations of the difference that make the floor: more than the two that 95 % would need,
 /// since a deviation from eight parts is itself a rough figure.
-const DEVIATIONS: f64 = 2.5;
+pub const DEVIATIONS: f64 = 2.5;
 
 /// The same means: not apart by this much. With a floor above it, nothing small can be told.
 pub const RESOLUTION: f64 = 0.05;
@@ -96,22 +96,16 @@ impl Reason {
             ),
             Self::IntervalHoldsOne => (
                 "interval-holds-1",
-                "the ratio is beyond the noise floor, but its interval includes 1: sample longer (--time)",
+                "the ratio is beyond the noise floor, but its interval includes 1",
             ),
-            Self::FloorTooHigh => (
-                "floor-too-high",
-                "two runs of the same program may differ by more than 5 %: quiet the machine, or compare \
-                 folders of several runs",
-            ),
+            Self::FloorTooHigh => {
+                ("floor-too-high", "two runs of the same program may differ by more than 5 %")
+            }
             Self::MachineMoved => (
                 "machine-moved",
-                "known work beside the steps took another time on the two sides, so that the machine may be what differs: \
-                 repeat both, in turn and with nothing else running",
+                "known work beside the steps took another time on the two sides: the machine may be what differs",
             ),
-            Self::TooFewSamples => (
-                "too-few-samples",
-                "one side has fewer than 6 samples: sample longer (--time, --min-samples)",
-            ),
+            Self::TooFewSamples => ("too-few-samples", "one side has fewer than 6 samples"),
         }
     }
 }
