@@ -1,5 +1,6 @@
 //! `fathom run`: verify, time, profile, print, save.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -10,6 +11,7 @@ use crate::listing;
 use crate::measure::largest_batch::TooLarge;
 use crate::measure::run::{self, Plan};
 use crate::measure::sample::{Budget, interrupted};
+use crate::measure::yardstick::Rule;
 use crate::measure::{peak, provenance, verify};
 use crate::pass::Options;
 use crate::record::{Config, Precision, Record, store};
@@ -139,6 +141,9 @@ fn configure(
     Ok(model)
 }
 
+/// Time for the ceilings, at each end of a run.
+const CEILINGS: Duration = Duration::from_secs(1);
+
 /// A model and the mode in which it is run.
 type Chosen = (Box<dyn Workload>, Mode);
 
@@ -172,6 +177,7 @@ fn plan(args: &RunArgs, preset: Preset) -> Plan {
             min_samples: args.min_samples as usize,
         },
         source: args.data.source(args.seed),
+        rule: None,
     }
 }
 
@@ -212,10 +218,17 @@ pub(super) fn record(args: &RunArgs) -> Result<(Record, Result<()>)> {
 fn measured(args: &RunArgs) -> Result<(Record, Result<()>)> {
     let (gpu, preset, chosen) = prepare(args)?;
     let progress = output::Progress::new(&args.out, "measuring the device's ceilings");
-    let peaks = peak::measure(&gpu, Duration::from_secs(1), &|share| progress.set(share))?.peaks;
+    let mut ceilings = peak::measure(&gpu, CEILINGS, &|share| progress.set(share))?;
+    let rule = Rule::new(&gpu, &ceilings)?;
     drop(progress);
-    let mut record = provenance::record(&gpu, config(args, preset), peaks);
-    let outcome = measure_all(args, &gpu, preset, &chosen, &mut record);
+    let mut record = provenance::record(&gpu, config(args, preset), ceilings.peaks.clone());
+    let plan = Plan { rule: Some(Arc::new(rule)), ..plan(args, preset) };
+    let outcome = measure_all(args, &gpu, &plan, &chosen, &mut record);
+    if outcome.is_ok() {
+        ceilings.again(&gpu, CEILINGS)?;
+        record.peaks = ceilings.peaks;
+        record.runs.iter().for_each(|run| peak::raise(&mut record.peaks, run));
+    }
     Ok((record, outcome))
 }
 
@@ -260,11 +273,10 @@ fn prepare(args: &RunArgs) -> Result<(Gpu, Preset, Vec<Chosen>)> {
 fn measure_all(
     args: &RunArgs,
     gpu: &Gpu,
-    preset: Preset,
+    plan: &Plan,
     chosen: &[Chosen],
     record: &mut Record,
 ) -> Result<()> {
-    let plan = plan(args, preset);
     let mut failures = Vec::new();
     for (i, (model, mode)) in chosen.iter().enumerate() {
         let key = run::key(model.as_ref(), *mode);
@@ -273,10 +285,10 @@ fn measure_all(
             progress.say(&format!("[{}/{}] {key}: {part}", i + 1, chosen.len()));
             progress.set(share);
         };
-        let outcome = run::measure(gpu, model.as_ref(), *mode, &plan, &show);
+        let outcome = run::measure(gpu, model.as_ref(), *mode, plan, &show);
         let step = TooLarge { gpu, mode: *mode, options: &plan.options, batch: model.batch() };
         let outcome =
-            step.advise(outcome, &|batch| configure(args, model.info(), preset, Some(batch)));
+            step.advise(outcome, &|batch| configure(args, model.info(), plan.preset, Some(batch)));
         drop(progress);
         let run = outcome.map_err(|error| error.during(&key))?;
         failures.extend(run.verified.wrong().map(|worst| format!("{key}: {worst}")));

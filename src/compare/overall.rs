@@ -71,7 +71,15 @@ mod tests {
             floor,
         };
         let key = RunKey { workload: "speech".into(), mode: Mode::Train, batch: 1 };
-        Row { key, side: 0, base_ns: 1.0, other_ns: ratio, finding, same_program: true }
+        Row {
+            key,
+            side: 0,
+            base_ns: 1.0,
+            other_ns: ratio,
+            finding,
+            same_program: true,
+            agreement: None,
+        }
     }
 
     fn of(rows: &[Row]) -> Overall {

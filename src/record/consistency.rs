@@ -97,6 +97,11 @@ fn ops(run: &Run, found: &mut Found) {
         let dispatches = sum(|op| op.dispatches as u64);
         found.equal("dispatches", run.dispatches as u64, "the sum over ops", dispatches);
     }
+    let means: Option<Vec<f64>> = run.ops.iter().map(|op| op.ns.as_ref()?.mean).collect();
+    if let (Some(profile), Some(means)) = (&run.profile, means) {
+        let sum = means.iter().sum::<f64>() + profile.gaps_ns;
+        found.close("profile.span_ns", profile.span_ns, "the sum of ops and gaps", sum);
+    }
     for (j, op) in run.ops.iter().enumerate() {
         // Older records may have been kept without their samples.
         let Some(ns) = op.ns.as_ref().filter(|ns| !ns.samples.is_empty()) else { continue };

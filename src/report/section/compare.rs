@@ -1,6 +1,7 @@
 //! Records compared with a baseline: a verdict for each run, or a column for each device.
 
 use crate::compare::advice::next_step;
+use crate::compare::agreement::Agreement;
 use crate::compare::overall::Overall;
 use crate::compare::verdict::Verdict;
 use crate::compare::{self, Comparison, Row, Side};
@@ -156,6 +157,7 @@ pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
             number("ratio", format!("{label} ratio"), Fixed(3)).ends(),
             number("floor", format!("{label} floor"), Percent),
             text("verdict").named(format!("{label} verdict")),
+            text("result").named(format!("{label} result")),
         ]);
     }
     let mut table = Table::new(columns);
@@ -171,11 +173,13 @@ pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
         let mut fields = Vec::from(fields![&key.workload, key.mode, key.batch, first.base_ns]);
         for row in rows {
             let finding = row.map(|r| &r.finding);
+            let agreement = row.and_then(|r| r.agreement.as_ref()).map(|a| a.0.name());
             fields.extend([
                 Field::from(row.map(|r| r.other_ns)),
                 finding.map_or(Field::Missing, |f| interval(f.ratio, f.ci95)),
                 Field::from(finding.map(|f| f.floor)),
                 Field::from(finding.map(|f| f.verdict.name())),
+                Field::from(agreement),
             ]);
         }
         table.row(fields);
@@ -188,6 +192,7 @@ pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
             whole.map_or(Field::Missing, |w| interval(w.ratio, w.ci95)),
             Field::from(whole.map(|w| w.floor)),
             Field::from(whole.map(|w| w.verdict.name())),
+            Field::from(""),
         ]);
     }
     table.row(fields);
@@ -196,6 +201,19 @@ pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
 
 fn interval(value: f64, (low, high): (f64, f64)) -> Field {
     Field::Interval { value, low, high }
+}
+
+/// What two devices did not compute the same, a line each.
+pub fn disagreements(comparison: &Comparison, base: &Side, others: &[Side]) -> Vec<String> {
+    let line = |row: &Row| {
+        let (agreement, name, apart) = row.agreement.as_ref()?;
+        let apart = if apart.is_finite() { percent(*apart) } else { "all it can be".into() };
+        (*agreement == Agreement::Different).then(|| {
+            let (ours, theirs) = (&base.name, &others[row.side].name);
+            format!("{}: the results of {ours} and {theirs} differ: {name} by {apart}", row.key)
+        })
+    };
+    comparison.rows.iter().filter_map(line).collect()
 }
 
 /// The devices' names, with the driver and then a number where that alone does not tell them apart.
