@@ -125,7 +125,7 @@ pub fn compare(base: &Side, others: &[Side], alike: Alike) -> Result<Comparison>
             }
             let unlike_runs = unlike::runs((base, &ours), (other, &theirs), &key);
             if unlike_runs.is_empty() {
-                rows.push(row(key, side, &ours, &theirs, alike));
+                rows.push(row(key, side, (&ours, &theirs), alike));
             }
             differences.extend(unlike_runs);
         }
@@ -194,12 +194,12 @@ fn samples<'a>(runs: &[&'a Run]) -> Vec<&'a [f64]> {
     timings.map(|timing| timing.step_ns.as_slice()).collect()
 }
 
-fn row(key: RunKey, side: usize, ours: &[&Run], theirs: &[&Run], alike: Alike) -> Row {
+fn row(key: RunKey, side: usize, (ours, theirs): (&[&Run], &[&Run]), alike: Alike) -> Row {
     let program = &ours[0].program;
     // Known work takes another time on another device: that says nothing of either's machine.
     let evidence = match alike {
         Alike::AllButDevice => Vec::new(),
-        Alike::All | Alike::AllButOptions => machine::evidence(ours, theirs),
+        _ => machine::evidence(ours, theirs),
     };
     Row {
         key,

@@ -127,7 +127,7 @@ pub(super) fn show(
         }
         Ok(text)
     })?;
-    if layout == Layout::DeviceAColumn {
+    if matches!(layout, Layout::DeviceAColumn) {
         for text in section::disagreements(comparison, base, others) {
             output::note(out, &format!("warning: {text}"));
         }

@@ -23,7 +23,7 @@ pub fn next_step(finding: &Finding) -> String {
             )
         }
         Reason::MachineMoved => {
-            "repeat both with nothing else running, in turns: `fathom ab OLD NEW`".into()
+            "repeat both in turns with nothing else running: `fathom ab OLD NEW --repeat 5`".into()
         }
         Reason::TooFewSamples => {
             "take 6 samples at least: --min-samples 10, and a longer --time".into()

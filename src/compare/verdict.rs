@@ -103,7 +103,7 @@ impl Reason {
             }
             Self::MachineMoved => (
                 "machine-moved",
-                "known work beside the steps took another time on the two sides, so that the machine may be what differs",
+                "known work beside the steps took another time on the two sides: the machine may be what differs",
             ),
             Self::TooFewSamples => ("too-few-samples", "one side has fewer than 6 samples"),
         }

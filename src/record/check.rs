@@ -87,6 +87,7 @@ fn times(run: &Run) -> Vec<(String, f64)> {
         let mean = ns.mean.map(|mean| (format!("ops[{j}].ns.mean"), mean));
         let samples = ns.samples.iter().enumerate();
         let samples = samples.map(move |(k, ns)| (format!("ops[{j}].ns.samples[{k}]"), *ns));
+        let mean = ns.mean.map(|mean| (format!("ops[{j}].ns.mean"), mean));
         figures.into_iter().chain(mean).chain(samples)
     });
     host.chain(ops).collect()

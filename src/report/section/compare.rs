@@ -188,7 +188,7 @@ pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
                 finding.map_or(Field::Missing, |f| interval(f.ratio, f.ci95)),
                 Field::from(finding.map(|f| f.floor)),
                 Field::from(finding.map(|f| f.verdict.name())),
-                Field::from(agreement),
+                Field::from(row.and_then(|r| r.agreement.as_ref()).map(|a| a.0.name())),
             ]);
         }
         table.row(fields);
@@ -201,15 +201,11 @@ pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
             whole.map_or(Field::Missing, |w| interval(w.ratio, w.ci95)),
             Field::from(whole.map(|w| w.floor)),
             Field::from(whole.map(|w| w.verdict.name())),
-            Field::from(""),
+            Field::Missing,
         ]);
     }
     table.row(fields);
     table
-}
-
-fn interval(value: f64, (low, high): (f64, f64)) -> Field {
-    Field::Interval { value, low, high }
 }
 
 /// What two devices did not compute the same, a line each.
@@ -223,6 +219,10 @@ pub fn disagreements(comparison: &Comparison, base: &Side, others: &[Side]) -> V
         })
     };
     comparison.rows.iter().filter_map(line).collect()
+}
+
+fn interval(value: f64, (low, high): (f64, f64)) -> Field {
+    Field::Interval { value, low, high }
 }
 
 /// The devices' names, with the driver and then a number where that alone does not tell them apart.
