@@ -84,7 +84,6 @@ fn times(run: &Run) -> Vec<(String, f64)> {
     let ops = ops.flat_map(|(j, ns)| {
         let figures = [("median", ns.median), ("p05", ns.p05), ("p95", ns.p95)];
         let figures = figures.map(|(name, ns)| (format!("ops[{j}].ns.{name}"), ns));
-        let mean = ns.mean.map(|mean| (format!("ops[{j}].ns.mean"), mean));
         let samples = ns.samples.iter().enumerate();
         let samples = samples.map(move |(k, ns)| (format!("ops[{j}].ns.samples[{k}]"), *ns));
         let mean = ns.mean.map(|mean| (format!("ops[{j}].ns.mean"), mean));

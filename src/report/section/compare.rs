@@ -182,7 +182,6 @@ pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
         let mut fields = Vec::from(fields![&key.workload, key.mode, key.batch, first.base_ns]);
         for row in rows {
             let finding = row.map(|r| &r.finding);
-            let agreement = row.and_then(|r| r.agreement.as_ref()).map(|a| a.0.name());
             fields.extend([
                 Field::from(row.map(|r| r.other_ns)),
                 finding.map_or(Field::Missing, |f| interval(f.ratio, f.ci95)),
