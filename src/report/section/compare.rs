@@ -92,7 +92,7 @@ pub fn summary(comparison: &Comparison, base: &Side, others: &[Side]) -> String 
             "{}: {}; geometric mean of {}: {}\n",
             verdict_in_words(&whole, &side.name, &base.name),
             counts.join(", "),
-            if whole.cells == 1 { "1 cell".into() } else { format!("{} cells", whole.cells) },
+            cells_in_words(&whole),
             interval_in_words(&whole),
         ))
     };
@@ -117,6 +117,15 @@ fn verdict_in_words(whole: &Overall, side: &str, base: &str) -> String {
         Verdict::Unsure => {
             format!("UNSURE on the whole: the noise hides whether {side} or {base} is faster")
         }
+    }
+}
+
+/// `13 cells, without 3 in which the machine moved`.
+fn cells_in_words(whole: &Overall) -> String {
+    let count = |n: usize| if n == 1 { "1 cell".to_string() } else { format!("{n} cells") };
+    match whole.moved {
+        0 => count(whole.cells),
+        moved => format!("{}, without {moved} in which the machine moved", count(whole.cells)),
     }
 }
 
