@@ -68,7 +68,7 @@ fn problems(gpu: &Gpu, preset: Preset) -> BTreeMap<&'static str, Vec<Use>> {
 }
 
 fn kernels(criterion: &mut Criterion) {
-    let selector = Selector { device: std::env::var("FATHOM_DEVICE").ok(), backend: None };
+    let selector = Selector { device: std::env::var("FATHOM_DEVICE").ok(), ..Selector::default() };
     let gpu = Gpu::open(&selector, Checks::Off).unwrap_or_else(|error| panic!("{error}"));
     let preset = match std::env::var("FATHOM_PRESET").as_deref() {
         Ok("full") => Preset::Full,
@@ -98,7 +98,7 @@ fn kernels(criterion: &mut Criterion) {
                     bencher.iter_custom(|iterations| {
                         let budget =
                             Budget { time: Duration::from_millis(1), noise: 1.0, min_samples: 1 };
-                        let sampled = sample(&gpu, &program, &budget, &|_| {})
+                        let sampled = sample(&gpu, &program, &budget, None, &|_| {})
                             .unwrap_or_else(|error| panic!("{error}"));
                         let ns = sampled.timing.step.median_ns.max(1.0);
                         Duration::from_nanos((ns * iterations as f64) as u64)

@@ -1,18 +1,20 @@
 //! `fathom run`: verify, time, profile, print, save.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 
 use crate::error::{Error, Result};
-use crate::gpu::Gpu;
+use crate::gpu::{Gpu, adapter};
 use crate::listing;
 use crate::measure::largest_batch::TooLarge;
 use crate::measure::run::{self, Plan};
 use crate::measure::sample::{Budget, interrupted};
+use crate::measure::yardstick::Rule;
 use crate::measure::{peak, provenance, verify};
 use crate::pass::Options;
-use crate::record::{Config, Precision, Record};
+use crate::record::{Config, Precision, Record, store};
 use crate::report::section::headline;
 use crate::session::schedule;
 use crate::terms::{Mode, Preset};
@@ -104,6 +106,14 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "How", env = "FATHOM_SEED")]
     pub seed: u64,
 
+    /// Run this often, each time with a record of its own; --save files are numbered
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "How")]
+    pub repeat: u32,
+
+    /// Keep the record under this name too, for `fathom compare NAME`; an earlier one of that name is replaced
+    #[arg(long, value_name = "NAME", value_parser = store::baseline_name, help_heading = "Output")]
+    pub save_baseline: Option<String>,
+
     /// Print what would run, with its work and memory, and run nothing
     #[arg(long, help_heading = "How")]
     pub dry_run: bool,
@@ -130,6 +140,9 @@ fn configure(
     }
     Ok(model)
 }
+
+/// Time for the ceilings, at each end of a run.
+const CEILINGS: Duration = Duration::from_secs(1);
 
 /// A model and the mode in which it is run.
 type Chosen = (Box<dyn Workload>, Mode);
@@ -164,6 +177,7 @@ fn plan(args: &RunArgs, preset: Preset) -> Plan {
             min_samples: args.min_samples as usize,
         },
         source: args.data.source(args.seed),
+        rule: None,
     }
 }
 
@@ -182,7 +196,7 @@ pub fn execute(args: &RunArgs) -> Result<()> {
     }
     output::data(&headline::render(&record, args.out.output)?)?;
     // Printed first: figures on the screen survive a full disk.
-    records::keep(&args.out, &record)?;
+    records::keep(&args.out, &record, args.save_baseline.as_deref())?;
     outcome
 }
 
@@ -197,17 +211,24 @@ pub(super) fn record(args: &RunArgs) -> Result<(Record, Result<()>)> {
         outcome?;
         return Ok((record, Ok(())));
     }
-    records::keep(&args.out, &record)?;
+    records::keep(&args.out, &record, args.save_baseline.as_deref())?;
     Ok((record, outcome))
 }
 
 fn measured(args: &RunArgs) -> Result<(Record, Result<()>)> {
     let (gpu, preset, chosen) = prepare(args)?;
     let progress = output::Progress::new(&args.out, "measuring the device's ceilings");
-    let peaks = peak::measure(&gpu, Duration::from_secs(1), &|share| progress.set(share))?.peaks;
+    let mut ceilings = peak::measure(&gpu, CEILINGS, &|share| progress.set(share))?;
+    let rule = Rule::new(&gpu, &ceilings)?;
     drop(progress);
-    let mut record = provenance::record(&gpu, config(args, preset), peaks);
-    let outcome = measure_all(args, &gpu, preset, &chosen, &mut record);
+    let mut record = provenance::record(&gpu, config(args, preset), ceilings.peaks.clone());
+    let plan = Plan { rule: Some(Arc::new(rule)), ..plan(args, preset) };
+    let outcome = measure_all(args, &gpu, &plan, &chosen, &mut record);
+    if outcome.is_ok() {
+        ceilings.again(&gpu, CEILINGS)?;
+        record.peaks = ceilings.peaks;
+        record.runs.iter().for_each(|run| peak::raise(&mut record.peaks, run));
+    }
     Ok((record, outcome))
 }
 
@@ -240,6 +261,10 @@ fn prepare(args: &RunArgs) -> Result<(Gpu, Preset, Vec<Chosen>)> {
                 gpu.summary.name
             ),
         );
+        // Perhaps there is a GPU whose driver is missing.
+        for finding in adapter::findings(std::slice::from_ref(&gpu.summary)) {
+            output::note(&args.out, &format!("note: {finding}"));
+        }
     }
     let chosen = choose(args, preset)?;
     Ok((gpu, preset, chosen))
@@ -248,11 +273,10 @@ fn prepare(args: &RunArgs) -> Result<(Gpu, Preset, Vec<Chosen>)> {
 fn measure_all(
     args: &RunArgs,
     gpu: &Gpu,
-    preset: Preset,
+    plan: &Plan,
     chosen: &[Chosen],
     record: &mut Record,
 ) -> Result<()> {
-    let plan = plan(args, preset);
     let mut failures = Vec::new();
     for (i, (model, mode)) in chosen.iter().enumerate() {
         let key = run::key(model.as_ref(), *mode);
@@ -261,10 +285,10 @@ fn measure_all(
             progress.say(&format!("[{}/{}] {key}: {part}", i + 1, chosen.len()));
             progress.set(share);
         };
-        let outcome = run::measure(gpu, model.as_ref(), *mode, &plan, &show);
+        let outcome = run::measure(gpu, model.as_ref(), *mode, plan, &show);
         let step = TooLarge { gpu, mode: *mode, options: &plan.options, batch: model.batch() };
         let outcome =
-            step.advise(outcome, &|batch| configure(args, model.info(), preset, Some(batch)));
+            step.advise(outcome, &|batch| configure(args, model.info(), plan.preset, Some(batch)));
         drop(progress);
         let run = outcome.map_err(|error| error.during(&key))?;
         failures.extend(run.verified.wrong().map(|worst| format!("{key}: {worst}")));

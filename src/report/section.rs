@@ -22,6 +22,7 @@ pub mod headline;
 pub mod modes;
 pub mod peaks;
 pub mod profile;
+pub mod records;
 pub mod scaling;
 pub mod score;
 pub mod similarity;
@@ -124,6 +125,12 @@ impl Section {
     /// Adds a remark.
     fn note(mut self, text: impl Into<String>) -> Self {
         self.notes.push(text.into());
+        self
+    }
+
+    /// Adds remarks where there are some.
+    fn notes(mut self, texts: impl IntoIterator<Item = String>) -> Self {
+        self.notes.extend(texts);
         self
     }
 

@@ -7,7 +7,7 @@ use crate::record::{BuildProfile, Record, Run, Status};
 use crate::report::Format;
 use crate::report::column::Kind::{Bytes, Digits, Duration, FlopRate, Giga, Grouped, Percent};
 use crate::report::column::{count, number, text};
-use crate::report::number::{byte_rate, duration_ns, flop_rate, flops, grouped};
+use crate::report::number::{byte_rate, duration_ns, flop_rate, flops, grouped, percent};
 use crate::report::table::Table;
 
 /// A record in a form: JSON is the record itself, a line of JSON or a row of CSV is a run.
@@ -17,19 +17,20 @@ use crate::report::table::Table;
 pub fn render(record: &Record, format: Format) -> Result<String> {
     match format {
         Format::Table | Format::Md => Ok(drawn(record, format)),
-        Format::Csv => runs(std::slice::from_ref(record)).render(format),
+        Format::Csv => runs(&[record.sealed()?]).render(format),
         Format::Json => record.to_json(),
         Format::Jsonl => lines(record),
     }
 }
 
-/// A line for each run, with the device.
+/// A line for each run, with what its record says of program, machine, device and options.
 fn lines(record: &Record) -> Result<String> {
     let whole: serde_json::Value = serde_json::from_str(&record.to_json()?).unwrap_or_default();
     let runs = whole["runs"].as_array().cloned().unwrap_or_default();
     let line = |mut run: serde_json::Value| {
-        run["device"] = whole["device"].clone();
-        run["id"] = whole["id"].clone();
+        for key in ["id", "created", "tool", "host", "device", "config"] {
+            run[key] = whole[key].clone();
+        }
         format!("{run}\n")
     };
     Ok(runs.into_iter().map(line).collect())
@@ -38,7 +39,14 @@ fn lines(record: &Record) -> Result<String> {
 /// Every run of some records in a row.
 pub fn runs(records: &[Record]) -> Table {
     let mut table = Table::new([
+        text("record").programs(),
+        text("integrity").programs(),
+        text("created").programs(),
+        text("version").programs(),
+        text("commit").programs(),
+        text("os").programs(),
         text("device").wide(),
+        text("device_id").programs(),
         text("backend").programs(),
         text("driver").programs(),
         text("preset").wide(),
@@ -48,6 +56,7 @@ pub fn runs(records: &[Record]) -> Table {
         text("precision").programs(),
         count("seed").programs(),
         number("samples/s", "samples_per_s", Digits).people(),
+        text("clock").programs(),
         number("step", "step_ns", Duration),
         number("95 % from", "ci95_low_ns", Duration).wide(),
         number("to", "ci95_high_ns", Duration).wide(),
@@ -57,7 +66,11 @@ pub fn runs(records: &[Record]) -> Table {
         number("of peak", "of_peak", Percent),
         number("gpu/wall", "gpu_share", Percent).people(),
         number("wall", "wall_ns", Duration).programs(),
+        number("encode", "encode_ns", Duration).programs(),
+        number("overlapped", "overlapped_ns", Duration).programs(),
+        number("build", "build_ns", Duration).programs(),
         number("gaps", "gap_share", Percent),
+        number("profiled/timed", "profiled_over_timed", Digits).wide(),
         number("memory", "memory_bytes", Bytes),
         number("parameters", "parameters", Grouped).wide(),
         count("flops").programs(),
@@ -82,7 +95,14 @@ pub fn runs(records: &[Record]) -> Table {
                 _ => format!("{}/{}", run.verified.passed, run.verified.checked),
             };
             table.row(fields![
+                &record.id,
+                record.integrity,
+                &record.created,
+                &record.tool.version,
+                record.tool.commit(),
+                &record.host.os,
                 &device.name,
+                device.id(),
                 device.backend,
                 &device.driver,
                 run.preset,
@@ -92,6 +112,7 @@ pub fn runs(records: &[Record]) -> Table {
                 config.precision,
                 config.seed,
                 run.samples_per_s(),
+                timing.map(|t| t.clock),
                 run.step_ns(),
                 step.map(|s| s.ci95_ns.0),
                 step.map(|s| s.ci95_ns.1),
@@ -101,7 +122,11 @@ pub fn runs(records: &[Record]) -> Table {
                 rate.map(|rate| rate / record.peaks.fma_f32_flop_per_s),
                 timing.map(|t| t.step.median_ns / t.wall_median_ns),
                 timing.map(|t| t.wall_median_ns),
+                timing.map(|t| t.encode_ns),
+                timing.and_then(|t| t.overlapped_ns),
+                run.build_ns,
                 run.gap_share(),
+                run.profiled_over_timed(),
                 run.memory.planned_bytes,
                 run.parameters,
                 run.flops,
@@ -140,15 +165,16 @@ fn drawn(record: &Record, format: Format) -> String {
     text += &runs(std::slice::from_ref(record)).drawn(format);
     for run in &record.runs {
         text += &format!("\n{part}{}", facts(run));
-        if let Some(profile) = &run.profile {
+        if let (Some(profile), Some(span_ns)) = (&run.profile, run.span_ns()) {
             let types = types(record, run).drawn(format);
             let indented = |line: &str| format!("  {line}\n");
             text += &if is_markdown { types } else { types.lines().map(indented).collect() };
             text += &format!(
-                "  ops {} + gaps {} = span {} of a profiled step\n",
-                duration_ns(profile.span_ns - profile.gaps_ns),
+                "  ops {} + gaps {} = a profiled step of {}{}\n",
+                duration_ns(run.ops_ns()),
                 duration_ns(profile.gaps_ns),
-                duration_ns(profile.span_ns),
+                duration_ns(span_ns),
+                over_timed(run.profiled_over_timed()),
             );
         }
     }
@@ -160,10 +186,25 @@ fn drawn(record: &Record, format: Format) -> String {
     text
 }
 
-/// What a run is, in a line; of a player its parts in another.
+/// Ceilings that moved by more than this share are pointed out.
+const MOVED: f64 = 0.1;
+
+/// `, 1.04 times the timed one`.
+pub(super) fn over_timed(ratio: Option<f64>) -> String {
+    ratio.map_or(String::new(), |ratio| format!(", {ratio:.2} times the timed one"))
+}
+
+/// What a run is, in a line, and what its host does in another; of a player its parts in a third.
 fn facts(run: &Run) -> String {
+    let pipelines = match run.pipelines {
+        1 => "1 pipeline".into(),
+        n => format!("{n} pipelines"),
+    };
+    let first = run.first_step_ns.map_or(String::new(), |ns| {
+        format!(" and {} for the first step, where drivers compile", duration_ns(ns))
+    });
     let mut text = format!(
-        "{}: {} parameters, {} per step, {} ops in {} dispatches; built in {}, of which {} for {}\n",
+        "{}: {} parameters, {} per step, {} ops in {} dispatches; built in {}, of which {} for {pipelines}{first}\n",
         run.key(),
         grouped(run.parameters),
         flops(run.flops as f64),
@@ -171,13 +212,17 @@ fn facts(run: &Run) -> String {
         run.dispatches,
         duration_ns(run.build_ns),
         duration_ns(run.pipelines_ns),
-        if run.pipelines == 1 {
-            "1 pipeline".into()
-        } else {
-            format!("{} pipelines", run.pipelines)
-        },
     );
-    if let (Some(playing), Some(timing)) = (&run.playing, &run.timing) {
+    let Some(timing) = &run.timing else { return text };
+    if let Some(overlapped) = timing.overlapped_ns {
+        text += &format!(
+            "encoding a step takes the host {}, which the step's time leaves out; overlapped with the device's work, \
+             encoding included, a step takes {}\n",
+            duration_ns(timing.encode_ns),
+            duration_ns(overlapped),
+        );
+    }
+    if let Some(playing) = &run.playing {
         text += &format!(
             "a step of the game takes {}, choosing the actions of a batch {}, an update {}\n",
             duration_ns(playing.environment_ns),
@@ -216,9 +261,18 @@ fn types(record: &Record, run: &Run) -> Table {
 }
 
 fn warnings(record: &Record) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<_> = record.integrity.warning().map(String::from).into_iter().collect();
     for run in &record.runs {
         warnings.extend(run.doubts.iter().map(|doubt| format!("{}: {doubt}", run.key())));
+    }
+    if let Some(moved) = record.peaks.moved().filter(|moved| *moved > MOVED) {
+        warnings.push(format!(
+            "the ceilings moved by {} between the beginning and the end of the run: shares of them are rough",
+            percent(moved)
+        ));
+    }
+    if let Some(kernel) = &record.peaks.raised_by {
+        warnings.push(format!("{kernel} was faster than the probe: its rate is the ceiling"));
     }
     if record.tool.profile != BuildProfile::Release {
         warnings.push("this is a debug build: host times and build times are far too long".into());
@@ -249,7 +303,18 @@ mod tests {
         let row: Vec<_> = lines.next().unwrap().split(',').collect();
         let of = |name: &str| row[head.iter().position(|h| *h == name).unwrap()];
         assert_eq!((of("step_ns"), of("ci95_low_ns"), of("passed")), ("7.0", "6.93", "1"));
-        assert_eq!((head[0], head[head.len() - 1], head.len()), ("device", "program", 27));
+        assert_eq!((head[0], head[head.len() - 1], head.len()), ("record", "program", 39));
+        for name in ["created", "version", "commit", "os", "device_id", "clock"] {
+            assert!(head.contains(&name), "no {name} in {head:?}");
+        }
+        assert_eq!((of("clock"), of("device_id")), ("timestamps", "0000:0000"));
+        let line: serde_json::Value =
+            serde_json::from_str(&render(&record(), Format::Jsonl).unwrap()).unwrap();
+        for place in ["/tool/version", "/tool/git", "/created", "/host/os", "/device/vendor"] {
+            assert!(line.pointer(place).is_some(), "no {place} in {line}");
+        }
+        assert_eq!(line["timing"]["source"], "timestamps");
+        assert_eq!(line["batch"], 4);
     }
 
     #[test]
