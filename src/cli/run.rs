@@ -11,7 +11,6 @@ use crate::listing;
 use crate::measure::largest_batch::TooLarge;
 use crate::measure::run::{self, Plan};
 use crate::measure::sample::{Budget, interrupted};
-use crate::measure::yardstick::Rule;
 use crate::measure::{peak, provenance, verify};
 use crate::pass::Options;
 use crate::record::{Config, Precision, Record, store};
@@ -219,7 +218,7 @@ fn measured(args: &RunArgs) -> Result<(Record, Result<()>)> {
     let (gpu, preset, chosen) = prepare(args)?;
     let progress = output::Progress::new(&args.out, "measuring the device's ceilings");
     let mut ceilings = peak::measure(&gpu, CEILINGS, &|share| progress.set(share))?;
-    let rule = Rule::new(&gpu, &ceilings)?;
+    let rule = ceilings.rule(&gpu)?;
     drop(progress);
     let mut record = provenance::record(&gpu, config(args, preset), ceilings.peaks.clone());
     let plan = Plan { rule: Some(Arc::new(rule)), ..plan(args, preset) };
