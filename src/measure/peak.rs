@@ -42,7 +42,7 @@ const KERNEL: f64 = 20e6;
 const LAUNCHES: usize = 256;
 
 /// Shapes whose time is shared out: those of multiply-adds and copies, launching, reading, workgroup memory.
-const PARTS: usize = ops::FMA_SHAPES.len() + ops::COPY_SHAPES.len() + 3;
+const PARTS: usize = ops::FMA_SHAPES.len() + ops::COPY_SHAPES.len() + ops::READ_STEPS.len() + 2;
 
 /// Measures all ceilings in about `time`.
 ///
@@ -75,10 +75,14 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceil
         return Err(Error::Internal("no kernel shapes for the ceilings".into()));
     };
 
-    let read_inputs = [TensorSpec::f32([elements(gpu)])];
-    let read_bytes = 4.0 * elements(gpu) as f64;
-    let read = rate(gpu, &Read.shared(), &read_inputs, &Read::variant(), &budget, read_bytes)?;
-    tried(&Read::variant(), read);
+    let mut read: f64 = 0.0;
+    for &steps in ops::READ_STEPS {
+        let op = Read { steps };
+        let (inputs, bytes) = ([TensorSpec::f32([elements(gpu)])], 4.0 * elements(gpu) as f64);
+        let reading = rate(gpu, &op.shared(), &inputs, &op.variant(), &budget, bytes)?;
+        tried(&op.variant(), reading);
+        read = read.max(reading.rate);
+    }
     let shared = shared_rate(gpu, &budget)?;
     tried(&Shared::variant(), shared);
 
@@ -94,7 +98,7 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceil
         launch_ns: median(&launch) / LAUNCHES as f64,
         submit_ns: submission(gpu)?,
         pipeline_ns: ops::pipeline_creation(gpu)?,
-        read_bytes_per_s: Some(read.rate),
+        read_bytes_per_s: Some(read),
         shared_bytes_per_s: Some(shared.rate),
         upload_bytes_per_s: Some(upload),
         download_bytes_per_s: Some(download),
