@@ -213,7 +213,7 @@ fn untyped(value: &Value, place: &str, found: &mut Vec<String>) {
             let digits = text.replace([',', '.', '-', '+', ' '], "");
             let looks = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit());
             // What a shape and a version hold are no figures of a table.
-            if looks && text.contains(',') || (looks && text.parse::<f64>().is_ok()) {
+            if looks && (text.contains(',') || text.parse::<f64>().is_ok()) {
                 found.push(format!("{place}: {text:?}"));
             }
         }
