@@ -8,6 +8,7 @@ pub mod analyze;
 pub mod args;
 pub mod bench;
 pub mod compare;
+pub mod data;
 pub mod help;
 pub mod list;
 pub mod output;
@@ -24,9 +25,10 @@ pub mod train;
 pub mod verify;
 
 use args::{
-    DataArgs, DeviceArgs, ModelArgs, SizeArgs, advise, bucket, configure, percent,
-    preset_or_default, seconds, setting, with_bucket, workloads,
+    DeviceArgs, ModelArgs, SizeArgs, advise, bucket, configure, percent, preset_or_default,
+    seconds, setting, with_bucket, workloads,
 };
+use data::DataArgs;
 use output::{OutputArgs, VoiceArgs};
 
 /// How fast does this GPU train and run deep learning?

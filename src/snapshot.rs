@@ -53,10 +53,10 @@ pub struct Snapshot {
 /// # Errors
 /// [`Error::Gpu`], [`Error::Data`] as the step's parts.
 pub fn take(gpu: &Gpu, model: &dyn Workload, request: &Request) -> Result<Snapshot> {
+    let mut data = model.samples(&request.source)?;
     let graph = step::graph(model, request.mode, &gpu.caps, true)?;
     let mut session = Session::new(gpu, request.source.seed);
     let program = session.compile_graph(graph, &Options::default())?;
-    let mut data = model.samples(&request.source)?;
     let mut tensors = Vec::new();
     for at in 0..request.skip {
         session.feed(&program, &data.batch(Split::Train, at)?.tensors())?;

@@ -52,7 +52,7 @@ pub fn execute(args: &SnapshotArgs) -> Result<()> {
         workload: workload.name,
         preset,
         mode: args.mode,
-        source: args.data.source(args.model.seed),
+        source: args.data.source(workload, args.model.seed)?,
         skip: args.skip,
     };
     let snapshot = take(&gpu, model.as_ref(), &request);

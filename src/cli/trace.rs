@@ -15,7 +15,7 @@ use crate::session::Session;
 use crate::terms::Mode;
 use crate::workload::{self, Split};
 
-use super::{DataArgs, DeviceArgs, SizeArgs, VoiceArgs, output};
+use super::{DataArgs, DeviceArgs, SizeArgs, VoiceArgs, data, output};
 
 /// Steps profiled; the one with the median span is written.
 const STEPS: usize = 9;
@@ -93,6 +93,8 @@ pub fn execute(args: &TraceArgs) -> Result<()> {
 fn take(args: &TraceArgs, gpu: &Gpu) -> Result<TracedStep> {
     let workload = workload::find(&args.workload)?;
     let (preset, model) = args.size.configure(workload, Some(gpu))?;
+    // Data come first: what is wrong with them should show before anything is compiled.
+    let mut samples = model.samples(&args.data.source(workload, args.seed)?)?;
     let mode = args.mode;
     let options = Options { fuse: !args.no_fuse, ..Options::default() };
     let mut session = Session::new(gpu, args.seed);
@@ -104,8 +106,8 @@ fn take(args: &TraceArgs, gpu: &Gpu) -> Result<TracedStep> {
             return Err(Error::Verification(format!("{wrong}; the step was not timed")));
         }
     }
-    let mut data = model.samples(&args.data.source(args.seed))?;
-    session.feed(&program, &data.batch(Split::Train, 0)?.tensors())?;
+    session.feed(&program, &samples.batch(Split::Train, 0)?.tensors())?;
+    data::list_skipped(&args.voice, samples.as_ref());
     let places = one_step(gpu, &program, STEPS)?.ok_or_else(|| {
         Error::Device(format!(
             "{} has no usable timestamps, which a trace needs: choose another device with --device",
