@@ -7,9 +7,12 @@ use crate::error::{Error, Result};
 use crate::record::{Record, Run, RunKey};
 use crate::stats::{geometric_mean, median};
 
+pub mod agreement;
+pub mod machine;
 pub mod unlike;
 pub mod verdict;
 
+use agreement::Agreement;
 use verdict::{Finding, Verdict};
 
 /// One thing to be compared: a record, or several of the same thing run again.
@@ -36,6 +39,8 @@ pub struct Row {
     pub finding: Finding,
     /// Whether both ran the same kernels on the same shapes.
     pub same_program: bool,
+    /// Whether both computed the same, and what is furthest apart; nothing where a record does not say.
+    pub agreement: Option<(Agreement, String, f64)>,
 }
 
 /// What came of it.
@@ -91,7 +96,7 @@ pub fn compare(base: &Side, others: &[Side], across: bool) -> Result<Comparison>
             }
             let unlike_runs = unlike::runs((base, &ours), (other, &theirs), &key);
             if unlike_runs.is_empty() {
-                rows.push(row(key, side, &ours, &theirs));
+                rows.push(row(key, side, &ours, &theirs, across));
             }
             differences.extend(unlike_runs);
         }
@@ -148,14 +153,17 @@ fn samples<'a>(runs: &[&'a Run]) -> Vec<&'a [f64]> {
     timings.map(|timing| timing.step_ns.as_slice()).collect()
 }
 
-fn row(key: RunKey, side: usize, ours: &[&Run], theirs: &[&Run]) -> Row {
+fn row(key: RunKey, side: usize, ours: &[&Run], theirs: &[&Run], across: bool) -> Row {
     let program = &ours[0].program;
+    // Known work takes another time on another device: that says nothing of either's machine.
+    let evidence = if across { Vec::new() } else { machine::evidence(ours, theirs) };
     Row {
         key,
         side,
         base_ns: step_ns(ours),
         other_ns: step_ns(theirs),
-        finding: verdict::judge(&samples(ours), &samples(theirs)),
+        finding: verdict::judge(&samples(ours), &samples(theirs), &evidence),
+        agreement: agreement::agreement(ours[0], theirs[0]),
         same_program: ours.iter().chain(theirs).all(|r| r.program == *program),
     }
 }

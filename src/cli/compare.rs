@@ -71,6 +71,11 @@ pub fn execute(args: &CompareArgs) -> Result<()> {
         }
         Ok(text)
     })?;
+    if args.across {
+        for text in section::disagreements(&comparison, &base, &others) {
+            output::note(&args.out, &format!("warning: {text}"));
+        }
+    }
     let Some(share) = args.fail_on else {
         return Ok(());
     };

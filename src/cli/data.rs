@@ -189,6 +189,20 @@ impl<'a> Opened<'a> {
         Ok(opened)
     }
 
+    /// The same for one model.
+    ///
+    /// # Errors
+    /// As [`Opened::new`] and [`DataArgs::check`].
+    pub(super) fn one(
+        args: &'a DataArgs,
+        voice: &'a VoiceArgs,
+        seed: u64,
+        model: &dyn Workload,
+    ) -> Result<Self> {
+        args.check(&[model.info()])?;
+        Self::new(args, voice, seed, std::iter::once(model))
+    }
+
     /// The samples of a model.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! `fathom run`: verify, time, profile, print, save.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -10,6 +11,7 @@ use crate::listing;
 use crate::measure::largest_batch::TooLarge;
 use crate::measure::run::{self, Plan};
 use crate::measure::sample::{Budget, interrupted};
+use crate::measure::yardstick::Rule;
 use crate::measure::{peak, provenance, verify};
 use crate::pass::Options;
 use crate::record::{Config, Precision, Record};
@@ -132,6 +134,9 @@ fn configure(
     Ok(model)
 }
 
+/// Time for the ceilings, at each end of a run.
+const CEILINGS: Duration = Duration::from_secs(1);
+
 /// A model and the mode in which it is run.
 type Chosen = (Box<dyn Workload>, Mode);
 
@@ -165,6 +170,7 @@ fn plan(args: &RunArgs, preset: Preset) -> Plan {
             min_samples: args.min_samples as usize,
         },
         seed: args.seed,
+        rule: None,
     }
 }
 
@@ -207,11 +213,18 @@ fn measured(args: &RunArgs) -> Result<(Record, Result<()>)> {
     let models = chosen.iter().map(|(model, _)| model.as_ref());
     let mut samples = Opened::new(&args.data, &args.out, args.seed, models)?;
     let progress = output::Progress::new(&args.out, "measuring the device's ceilings");
-    let peaks = peak::measure(&gpu, Duration::from_secs(1), &|share| progress.set(share))?.peaks;
+    let mut ceilings = peak::measure(&gpu, CEILINGS, &|share| progress.set(share))?;
+    let rule = Rule::new(&gpu, &ceilings)?;
     drop(progress);
-    let mut record = provenance::record(&gpu, config(args, preset), peaks);
-    let outcome = measure_all(args, &gpu, preset, &chosen, &mut samples, &mut record);
+    let mut record = provenance::record(&gpu, config(args, preset), ceilings.peaks.clone());
+    let plan = Plan { rule: Some(Arc::new(rule)), ..plan(args, preset) };
+    let outcome = measure_all(args, &gpu, &plan, &chosen, &mut samples, &mut record);
     samples.close();
+    if outcome.is_ok() {
+        ceilings.again(&gpu, CEILINGS)?;
+        record.peaks = ceilings.peaks;
+        record.runs.iter().for_each(|run| peak::raise(&mut record.peaks, run));
+    }
     Ok((record, outcome))
 }
 
@@ -252,12 +265,11 @@ fn prepare(args: &RunArgs) -> Result<(Gpu, Preset, Vec<Chosen>)> {
 fn measure_all(
     args: &RunArgs,
     gpu: &Gpu,
-    preset: Preset,
+    plan: &Plan,
     chosen: &[Chosen],
     samples: &mut Opened<'_>,
     record: &mut Record,
 ) -> Result<()> {
-    let plan = plan(args, preset);
     let mut failures = Vec::new();
     for (i, (model, mode)) in chosen.iter().enumerate() {
         let key = run::key(model.as_ref(), *mode);
@@ -267,10 +279,10 @@ fn measure_all(
             progress.set(share);
         };
         let samples = samples.of(model.as_ref())?;
-        let outcome = run::measure(gpu, model.as_ref(), *mode, &plan, samples, &show);
+        let outcome = run::measure(gpu, model.as_ref(), *mode, plan, samples, &show);
         let step = TooLarge { gpu, mode: *mode, options: &plan.options, batch: model.batch() };
         let outcome =
-            step.advise(outcome, &|batch| configure(args, model.info(), preset, Some(batch)));
+            step.advise(outcome, &|batch| configure(args, model.info(), plan.preset, Some(batch)));
         drop(progress);
         let run = outcome.map_err(|error| error.during(&key))?;
         failures.extend(run.verified.wrong().map(|worst| format!("{key}: {worst}")));

@@ -15,7 +15,8 @@ use crate::session::Session;
 use crate::terms::Mode;
 use crate::workload::{self, Split};
 
-use super::{DataArgs, DeviceArgs, SizeArgs, VoiceArgs, data, output};
+use super::data::Opened;
+use super::{DataArgs, DeviceArgs, SizeArgs, VoiceArgs, output};
 
 /// Steps profiled; the one with the median span is written.
 const STEPS: usize = 9;
@@ -94,7 +95,7 @@ fn take(args: &TraceArgs, gpu: &Gpu) -> Result<TracedStep> {
     let workload = workload::find(&args.workload)?;
     let (preset, model) = args.size.configure(workload, Some(gpu))?;
     // Data come first: what is wrong with them should show before anything is compiled.
-    let mut samples = model.samples(&args.data.source(workload, args.seed)?)?;
+    let mut samples = Opened::one(&args.data, &args.voice, args.seed, model.as_ref())?;
     let mode = args.mode;
     let options = Options { fuse: !args.no_fuse, ..Options::default() };
     let mut session = Session::new(gpu, args.seed);
@@ -106,8 +107,9 @@ fn take(args: &TraceArgs, gpu: &Gpu) -> Result<TracedStep> {
             return Err(Error::Verification(format!("{wrong}; the step was not timed")));
         }
     }
-    session.feed(&program, &samples.batch(Split::Train, 0)?.tensors())?;
-    data::list_skipped(&args.voice, samples.as_ref());
+    let batch = samples.of(model.as_ref())?.batch(Split::Train, 0)?;
+    session.feed(&program, &batch.tensors())?;
+    samples.close();
     let places = one_step(gpu, &program, STEPS)?.ok_or_else(|| {
         Error::Device(format!(
             "{} has no usable timestamps, which a trace needs: choose another device with --device",

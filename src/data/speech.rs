@@ -148,8 +148,10 @@ impl Speech {
     ) -> Result<Vec<Utterance>> {
         let mfcc = Mfcc::default();
         let read = |(wav, phn): &timit::Sentence| {
-            let (samples, phones) = timit::read(wav, phn)?;
-            utterance(&mfcc, &samples, &phones, limits, wav)
+            let read = timit::read(wav, phn).map_err(|error| (Reason::Unreadable, error));
+            let (samples, phones) = read?;
+            let taken = utterance(&mfcc, &samples, &phones, limits, wav);
+            taken.map_err(|error| (Reason::TooLong, error))
         };
         let mut utterances = Vec::new();
         // Some at a time: where the first cannot be read, the last are not waited for.
@@ -157,7 +159,7 @@ impl Speech {
             for outcome in files.par_iter().map(read).collect::<Vec<_>>() {
                 match outcome {
                     Ok(utterance) => utterances.push(utterance),
-                    Err(error) => listing.doubt(Reason::Unreadable, error)?,
+                    Err((reason, error)) => listing.doubt(reason, error)?,
                 }
             }
         }

@@ -131,21 +131,29 @@ fn gcd(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// Query sets for a fixed number of passes, with their read-back.
+/// Query sets for a fixed number of stretches of work, with their read-back.
 #[derive(Debug)]
 pub(crate) struct Timer {
     sets: Vec<wgpu::QuerySet>,
     resolved: wgpu::Buffer,
-    pairs: usize,
+    stamps: u32,
+    /// Whether the stretches share their ends: inside one pass, one behind the other.
+    pub(crate) chained: bool,
 }
 
 impl Timer {
     /// Room for `pairs` passes; `None` where the device has no timestamps.
     pub(crate) fn new(gpu: &Gpu, pairs: usize) -> Option<Self> {
-        if !gpu.caps.timestamps {
-            return None;
-        }
-        let stamps = 2 * pairs as u32;
+        gpu.caps.timestamps.then(|| Self::with(gpu, 2 * pairs as u32, false))
+    }
+
+    /// Room for `stretches` inside one pass; `None` where the device has no timestamps there.
+    pub(crate) fn chained(gpu: &Gpu, stretches: usize) -> Option<Self> {
+        let inside = gpu.caps.timestamps && gpu.timestamps_in_passes;
+        inside.then(|| Self::with(gpu, stretches as u32 + 1, true))
+    }
+
+    fn with(gpu: &Gpu, stamps: u32, chained: bool) -> Self {
         let set = |first: u32| {
             gpu.device.create_query_set(&wgpu::QuerySetDescriptor {
                 label: Some("timestamps"),
@@ -160,7 +168,13 @@ impl Timer {
             usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
             mapped_at_creation: false,
         });
-        Some(Self { sets, resolved, pairs })
+        Self { sets, resolved, stamps, chained }
+    }
+
+    /// Writes stamp `at` of a chain: the end of the stretch before and the beginning of the next.
+    pub(crate) fn stamp(&self, pass: &mut wgpu::ComputePass<'_>, at: usize) {
+        let at = at as u32;
+        pass.write_timestamp(&self.sets[(at / SET) as usize], at % SET);
     }
 
     /// What pass `pair` is to be begun with.
@@ -173,7 +187,7 @@ impl Timer {
         }
     }
 
-    /// Ends the recording of all pairs.
+    /// Ends the recording.
     pub(crate) fn resolve(&self, encoder: &mut wgpu::CommandEncoder) {
         for (i, set) in self.sets.iter().enumerate() {
             // A resolve begins at a multiple of 256 bytes: a full set takes 32 KiB.
@@ -182,18 +196,22 @@ impl Timer {
         }
     }
 
-    /// Waits for and reads all pairs.
+    /// Waits for and reads all stretches.
     ///
     /// # Errors
     /// [`crate::error::Error::Gpu`] where the device was lost.
     pub(crate) fn read(&self, gpu: &Gpu) -> Result<Vec<Stamp>> {
-        let bytes = gpu.read(&self.resolved, 0, self.pairs as u64 * 16)?;
+        let bytes = gpu.read(&self.resolved, 0, u64::from(self.stamps) * 8)?;
         let ticks: Vec<u64> = bytes
             .chunks_exact(8)
             .map(|c| u64::from_le_bytes([c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]]))
             .collect();
         let stamp = |pair: &[u64]| Stamp { start: pair[0], end: pair[1] };
-        let mut stamps: Vec<_> = ticks.chunks_exact(2).map(stamp).collect();
+        let mut stamps: Vec<_> = if self.chained {
+            ticks.windows(2).map(stamp).collect()
+        } else {
+            ticks.chunks_exact(2).map(stamp).collect()
+        };
         if let Some(fault) = gpu.injected {
             fault.apply(&mut stamps);
         }

@@ -58,7 +58,10 @@ fn of_run(run: &Run) -> Option<Impossible> {
     // Gaps are a difference: rounding can leave them a hair below 0.
     let span = run.profile.iter().map(|profile| ("profile.span_ns".to_string(), profile.span_ns));
     let ops = run.ops.iter().enumerate();
-    let ops = ops.filter_map(|(j, op)| Some((format!("ops[{j}].ns.median"), op.median_ns()?)));
+    let ops = ops.filter_map(|(j, op)| op.ns.as_ref().map(|ns| (j, ns))).flat_map(|(j, ns)| {
+        let mean = ns.mean.map(|mean| (format!("ops[{j}].ns.mean"), mean));
+        [(format!("ops[{j}].ns.median"), ns.median)].into_iter().chain(mean)
+    });
     let (place, ns) = span.chain(ops).find(|(_, ns)| !is_possible(*ns))?;
     Some((place, format!("{ns} is not a valid time")))
 }
@@ -87,7 +90,13 @@ mod tests {
     #[test]
     fn impossible_figures_are_named_by_their_place() {
         let mut run = example::run("speech", Mode::Train, &[1.0; 6]);
-        run.profile = Some(Profile { steps: 3, span_ns: 4.0, gaps_ns: -1e-9 });
+        run.profile = Some(Profile {
+            steps: 3,
+            span_ns: 4.0,
+            gaps_ns: -1e-9,
+            method: None,
+            over_timed: None,
+        });
         let op = |ns| Op {
             label: "matmul/tile".into(),
             op: "matmul".into(),
@@ -97,7 +106,7 @@ mod tests {
             flops: 1,
             bytes: 1,
             types: vec!["matmul".into()],
-            ns: Some(OpTime::of(vec![ns; 3])),
+            ns: Some(OpTime::of(vec![ns; 3], ns)),
         };
         run.ops = vec![op(0.0), op(4.0)];
         let good = example::record(&[run]);

@@ -58,7 +58,11 @@ fn of_split(folder: &Path, listing: &mut Listing) -> Result<Vec<Sentence>> {
         let has =
             |extension: &str| file.extension().is_some_and(|e| e.eq_ignore_ascii_case(extension));
         if !has("wav") && !has("phn") {
-            continue; // .TXT and .WRD, which every sentence has
+            // Every sentence has its text, and its words in time, as well.
+            if !has("txt") && !has("wrd") {
+                listing.pass(Reason::Unused, file_name(&file));
+            }
+            continue;
         }
         if file_name(&file).to_ascii_uppercase().starts_with("SA") {
             listing.pass(Reason::Dialect, file_name(&file));

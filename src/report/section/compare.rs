@@ -1,5 +1,6 @@
 //! Records compared with a baseline: a verdict for each run, or a column for each device.
 
+use crate::compare::agreement::Agreement;
 use crate::compare::verdict::Verdict;
 use crate::compare::{self, Comparison, Row, Side};
 use crate::fields;
@@ -97,7 +98,11 @@ pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
     let step = |label: &String| number(label, format!("{label} step_ns"), Duration);
     columns.push(step(&labels[0]));
     for label in &labels[1..] {
-        columns.extend([step(label), number("ratio", format!("{label} ratio"), Digits)]);
+        columns.extend([
+            step(label),
+            number("ratio", format!("{label} ratio"), Digits),
+            text("result").named(format!("{label} result")),
+        ]);
     }
     let mut table = Table::new(columns);
     for key in compare::keys(base) {
@@ -111,16 +116,34 @@ pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
         };
         let mut fields = Vec::from(fields![&key.workload, key.mode, key.batch, first.base_ns]);
         for row in rows {
-            fields.extend(fields![row.map(|r| r.other_ns), row.map(|r| r.finding.ratio)]);
+            let agreement = row.and_then(|r| r.agreement.as_ref()).map_or("", |a| a.0.name());
+            fields.extend(fields![
+                row.map(|r| r.other_ns),
+                row.map(|r| r.finding.ratio),
+                agreement
+            ]);
         }
         table.row(fields);
     }
     let mut fields = Vec::from(fields!["geometric mean", "", None::<f64>, None::<f64>]);
     for side in 0..others.len() {
-        fields.extend(fields![None::<f64>, comparison.mean(side).0]);
+        fields.extend(fields![None::<f64>, comparison.mean(side).0, ""]);
     }
     table.row(fields);
     table
+}
+
+/// What two devices did not compute the same, a line each.
+pub fn disagreements(comparison: &Comparison, base: &Side, others: &[Side]) -> Vec<String> {
+    let line = |row: &Row| {
+        let (agreement, name, apart) = row.agreement.as_ref()?;
+        let apart = if apart.is_finite() { percent(*apart) } else { "all it can be".into() };
+        (*agreement == Agreement::Different).then(|| {
+            let (ours, theirs) = (&base.name, &others[row.side].name);
+            format!("{}: the results of {ours} and {theirs} differ: {name} by {apart}", row.key)
+        })
+    };
+    comparison.rows.iter().filter_map(line).collect()
 }
 
 /// The devices' names, with the driver and then a number where that alone does not tell them apart.
