@@ -102,10 +102,7 @@ fn every_kernel_that_a_gpu_would_run_becomes_every_backends_language() {
     });
     let validator = Command::new("spirv-val").arg("--version").output().is_ok();
     if !validator {
-        println!(
-            "spirv-val is not installed: the SPIR-V of {} kernels is not validated",
-            kernels.len()
-        );
+        eprintln!("SKIPPED: spirv-val is not installed; {} kernels unchecked by it", kernels.len());
     }
     let faults: Vec<_> = kernels
         .par_iter()

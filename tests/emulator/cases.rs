@@ -63,9 +63,12 @@ enum Wait {
     AtBarriers,
 }
 
-/// How kernels wait, as far as asked: constants make no difference.
+/// A kernel's file and hooks: its constants make no difference to how it waits.
+type Text = (String, Vec<(&'static str, String)>);
+
+/// How kernels wait, as far as asked.
 #[derive(Default)]
-struct Waits(HashMap<(String, Vec<(&'static str, String)>), Wait>);
+struct Waits(HashMap<Text, Wait>);
 
 impl Waits {
     fn of(&mut self, kernel: &Kernel) -> Result<Wait> {

@@ -6,6 +6,7 @@
 //! `cargo test --test emulator matmul` filters by name. With `FATHOM_FAST_MATHS=1` arithmetic is as loose as
 //! Metal's may be: what then fails depends on the order of its operations, on NaN or on infinity.
 
+use std::io::Write;
 use std::sync::{Arc, OnceLock};
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -49,7 +50,7 @@ fn main() {
     let mut trials = planted_faults();
     trials.extend(kernels());
     if let Err(why) = compiler() {
-        println!("SKIPPED, for want of a C++ compiler: {why}");
+        let _ = writeln!(std::io::stderr(), "SKIPPED, for want of a C++ compiler: {why}");
         trials = trials.into_iter().map(|trial| trial.with_ignored_flag(true)).collect();
     }
     libtest_mimic::run(&arguments, trials).exit();
