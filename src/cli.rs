@@ -9,9 +9,11 @@ pub mod args;
 pub mod bench;
 pub mod compare;
 pub mod help;
+pub mod interrupt;
 pub mod list;
 pub mod output;
 pub mod peak;
+mod progress;
 pub mod range;
 mod records;
 pub mod report;
@@ -23,10 +25,7 @@ pub mod trace;
 pub mod train;
 pub mod verify;
 
-use args::{
-    DataArgs, DeviceArgs, ModelArgs, SizeArgs, advise, bucket, configure, percent,
-    preset_or_default, seconds, setting, with_bucket, workloads,
-};
+use args::{DataArgs, DeviceArgs, ModelArgs, SizeArgs, advise, bucket, percent, seconds, setting};
 use output::{OutputArgs, VoiceArgs};
 
 /// How fast does this GPU train and run deep learning?
@@ -40,7 +39,9 @@ use output::{OutputArgs, VoiceArgs};
     version,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
-    max_term_width = 100,
+    max_term_width = 80,
+    override_usage = "fathom [OPTIONS] | fathom <COMMAND>",
+    after_help = help::MORE,
     after_long_help = help::EXAMPLES
 )]
 pub struct Cli {
@@ -58,32 +59,37 @@ pub struct Cli {
 pub enum Command {
     /// Verify, time, profile, print and save (the default)
     Run(run::RunArgs),
-    /// Analyze records: where time goes, what is stationary, which workloads are similar, what scales
+    /// Analyze records: where time goes, what is alike, what scales
     Analyze(analyze::AnalyzeArgs),
     /// List workloads, kernels, devices, presets or games
     List(list::ListArgs),
-    /// Show a model's summary, program or memory plan, or a kernel's WGSL
+    /// Show a model's summary, program, memory plan, or kernels
     Show(show::ShowArgs),
-    /// Check every kernel variant against its f64 reference on this device
+    /// Check every kernel on this device against its f64 reference
     Verify(verify::VerifyArgs),
-    /// Time kernels over a range of shapes: GFLOP/s, GB/s, share of the measured peak
+    /// Time single kernels: GFLOP/s, GB/s, share of the measured peak
     Bench(bench::BenchArgs),
     /// List devices, as `list devices` does
+    #[command(hide = true)]
     Devices(OutputArgs),
-    /// Measure the device's ceilings: FMA rate, copy bandwidth, and the cost of a launch, a submission and a pipeline
+    /// Measure the device's ceilings: arithmetic, bandwidth, launches
     #[command(alias = "peaks")]
     Peak(peak::PeakArgs),
     /// Train a workload and watch its loss and metric
     Train(train::TrainArgs),
-    /// Write one step's parameters, inputs, random draws, outputs and gradients for another framework to check
+    /// Write one step's numbers for another framework to check
+    ///
+    /// The numbers are parameters, inputs, random draws, outputs and gradients.
     Snapshot(snapshot::SnapshotArgs),
-    /// Compare records with a baseline: FASTER, SLOWER, SAME or UNSURE for each workload and mode
+    /// Compare records with a baseline: FASTER, SLOWER, SAME, UNSURE
     Compare(compare::CompareArgs),
-    /// Score a record: all eight workloads in both modes, relative to the reference
+    /// Score a record: one number, relative to the reference
+    ///
+    /// It takes all eight workloads in both modes.
     Score(score::ScoreArgs),
-    /// Write records as one self-contained HTML page, with charts of every analysis
+    /// Write records as one self-contained HTML page with charts
     Report(report::ReportArgs),
-    /// Write the timeline of one step for Perfetto or chrome://tracing
+    /// Write the timeline of one step for Perfetto
     Trace(trace::TraceArgs),
     /// Print shell completions
     Completions {

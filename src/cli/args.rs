@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::analysis::similarity::Linkage;
 use crate::error::{Error, Result};
+use crate::game;
 use crate::gpu::{Gpu, Selector};
 use crate::measure::largest_batch::TooLarge;
 use crate::pass::Options;
@@ -35,7 +36,9 @@ value_enum!(Checks, Mode, Preset, Format, Linkage);
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where")]
 pub struct DeviceArgs {
-    /// Device by index, by part of its name, or as backend:name like `vulkan:rtx`; see `fathom list devices`
+    /// Device: index, part of the name, or `vulkan:rtx`
+    ///
+    /// `fathom list devices` lists them.
     #[arg(short, long, value_name = "SEL", env = "FATHOM_DEVICE")]
     pub device: Option<String>,
 
@@ -63,7 +66,9 @@ impl DeviceArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "What")]
 pub struct SizeArgs {
-    /// Model size: full or tiny [default: full; tiny on a software adapter]
+    /// Model size: full, tiny
+    ///
+    /// [default: full; tiny on a software adapter]
     #[arg(long, value_name = "NAME", hide_possible_values = true, env = "FATHOM_PRESET")]
     pub preset: Option<Preset>,
 
@@ -71,7 +76,9 @@ pub struct SizeArgs {
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub batch: Option<u32>,
 
-    /// Override a size of the model, as in `hidden=128`; may be repeated
+    /// Override a size of the model, as in `hidden=128`
+    ///
+    /// May be repeated.
     #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
     pub set: Vec<(String, usize)>,
 }
@@ -108,7 +115,9 @@ pub struct ModelArgs {
     #[arg(long, value_name = "N", default_value_t = 1, env = "FATHOM_SEED")]
     pub seed: u64,
 
-    /// Sentence-length bucket of seq2seq: 0, 1, 2, 3, or mixed [default: the preset's]
+    /// Sentence lengths of seq2seq: 0, 1, 2, 3 or mixed
+    ///
+    /// [default: the preset's]
     #[arg(long, value_name = "N|mixed", value_parser = bucket)]
     pub bucket: Option<usize>,
 }
@@ -177,10 +186,12 @@ impl ModelArgs {
     /// The model with its sizes settled.
     ///
     /// # Errors
-    /// [`Error::Usage`] for an unknown workload.
+    /// [`Error::Usage`] for an unknown workload, or what it does not have.
     pub fn configure(&self, gpu: Option<&Gpu>) -> Result<(Preset, Box<dyn Workload>)> {
+        let workload = workload::find(&self.workload)?;
+        check_bucket(workload, self.bucket)?;
         let set = with_bucket(&self.size.set, self.bucket);
-        SizeArgs { set, ..self.size.clone() }.configure(workload::find(&self.workload)?, gpu)
+        SizeArgs { set, ..self.size.clone() }.configure(workload, gpu)
     }
 }
 
@@ -196,16 +207,22 @@ pub fn preset_or_default(asked: Option<Preset>, gpu: Option<&Gpu>) -> Preset {
 /// Where samples come from.
 #[derive(Debug, Clone, Args)]
 pub struct DataArgs {
-    /// Real data set instead of the built-in one: an MNIST folder, a TIMIT tree, a folder of images per
-    /// class, the ILSVRC tar
+    /// Real data set instead of the built-in one
+    ///
+    /// An MNIST folder, a TIMIT tree, a folder of images per class, the ILSVRC tar, a folder of bAbI's tasks or of
+    /// parallel text.
     #[arg(long, value_name = "PATH", help_heading = "What", env = "FATHOM_DATA")]
     pub data: Option<PathBuf>,
 
-    /// Skip images that cannot be read, and list them, instead of stopping with an error
+    /// Skip images that cannot be read, and list them
+    ///
+    /// Without it such an image stops the run.
     #[arg(long, help_heading = "What")]
     pub skip_bad: bool,
 
-    /// Game that deepq plays; see `fathom list games` [default: breakout]
+    /// Game that deepq plays [default: breakout]
+    ///
+    /// `fathom list games` lists them.
     #[arg(long = "env", value_name = "NAME", help_heading = "What")]
     pub game: Option<String>,
 }
@@ -222,14 +239,68 @@ impl DataArgs {
     }
 }
 
+impl DataArgs {
+    /// Refuses what a workload has no use for; where all are run, `--env` is for those that play.
+    ///
+    /// # Errors
+    /// [`Error::Usage`], which names the workload.
+    pub(super) fn check(&self, workload: &WorkloadInfo, is_named: bool) -> Result<()> {
+        let name = workload.name;
+        if workload.plays {
+            game::find(self.game.as_deref())?;
+            if let Some(path) = &self.data {
+                return Err(Error::Usage(format!(
+                    "--data {}: {name} learns by playing, not from data: choose a game with --env \
+                     (`fathom list games` lists them)",
+                    path.display()
+                )));
+            }
+        } else if is_named && self.game.is_some() {
+            let able = able(|workload| workload.plays);
+            return Err(Error::Usage(format!("--env: {name} plays no game; {able} does")));
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a bucket of what has none.
+///
+/// # Errors
+/// [`Error::Usage`], which names the workload.
+pub(super) fn check_bucket(workload: &WorkloadInfo, bucket: Option<usize>) -> Result<()> {
+    if bucket.is_none() || workload.buckets > 0 {
+        return Ok(());
+    }
+    let able = able(|workload| workload.buckets > 0);
+    let name = workload.name;
+    Err(Error::Usage(format!("--bucket: {name} has no sentence-length buckets; {able} has")))
+}
+
+/// The workloads that can do something.
+fn able(can: fn(&WorkloadInfo) -> bool) -> String {
+    let able: Vec<_> = workload::WORKLOADS.iter().filter(|w| can(w)).map(|w| w.name).collect();
+    able.join(" and ")
+}
+
+/// What is wrong with a data set, with the workload it was opened for.
+pub(super) fn data_of(workload: &str, error: Error) -> Error {
+    match error {
+        Error::Data { file, place, what } => {
+            Error::Data { file, place, what: format!("{what}\n(read as data of {workload})") }
+        }
+        other => other,
+    }
+}
+
+/// Whether a `--workload` list names workloads one by one.
+pub(super) fn is_named(names: &[String]) -> bool {
+    !names.is_empty() && !names.iter().any(|name| name == "all")
+}
+
 /// Adds the largest batch that fits to an out-of-memory error.
 pub(super) fn advise<T>(outcome: Result<T>, args: &ModelArgs, mode: Mode, gpu: &Gpu) -> Result<T> {
-    let step = TooLarge {
-        gpu,
-        mode,
-        options: &Options::default(),
-        batch: args.configure(Some(gpu))?.1.batch(),
-    };
+    let options = Options::default();
+    let step = TooLarge::new(gpu, mode, &options, args.configure(Some(gpu))?.1.batch());
     step.advise(outcome, &|batch| {
         let size = SizeArgs { batch: Some(batch as u32), ..args.size.clone() };
         let args = ModelArgs { size, ..args.clone() };
@@ -242,7 +313,7 @@ pub(super) fn advise<T>(outcome: Result<T>, args: &ModelArgs, mode: Mode, gpu: &
 /// # Errors
 /// [`Error::Usage`] for an unknown name, [`Error::NothingSelected`] for an empty list.
 pub(super) fn workloads(names: &[String]) -> Result<Vec<&'static WorkloadInfo>> {
-    if names.is_empty() || names.iter().any(|n| n == "all") {
+    if !is_named(names) {
         return Ok(workload::WORKLOADS.iter().collect());
     }
     let chosen: Result<Vec<_>> =

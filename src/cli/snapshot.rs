@@ -26,8 +26,8 @@ pub struct SnapshotArgs {
     skip: u64,
 
     /// File to write
-    #[arg(long, value_name = "F.safetensors")]
-    out: PathBuf,
+    #[arg(short, long, value_name = "F.safetensors", alias = "out")]
+    save: PathBuf,
 
     #[command(flatten)]
     data: DataArgs,
@@ -46,6 +46,7 @@ pub struct SnapshotArgs {
 /// As [`take`] and [`crate::snapshot::Snapshot::save`].
 pub fn execute(args: &SnapshotArgs) -> Result<()> {
     let workload = workload::find(&args.model.workload)?;
+    args.data.check(workload, true)?;
     let gpu = args.device.open()?;
     let (preset, model) = args.model.configure(Some(&gpu))?;
     let request = Request {
@@ -57,10 +58,10 @@ pub fn execute(args: &SnapshotArgs) -> Result<()> {
     };
     let snapshot = take(&gpu, model.as_ref(), &request);
     let snapshot = super::advise(snapshot, &args.model, request.mode, &gpu)?;
-    snapshot.save(&args.out)?;
+    snapshot.save(&args.save)?;
     let text = format!(
         "{}: {} tensors of {} {} {preset}, batch {}, seed {}, on {}",
-        args.out.display(),
+        args.save.display(),
         snapshot.tensors.len(),
         workload.name,
         request.mode,

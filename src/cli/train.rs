@@ -12,7 +12,7 @@ use crate::report::section::training;
 use crate::stats::mean;
 use crate::terms::Mode;
 use crate::train::Trainer;
-use crate::workload::WORKLOADS;
+use crate::workload::{self, WORKLOADS};
 
 use super::{DataArgs, DeviceArgs, ModelArgs, OutputArgs, output};
 
@@ -52,6 +52,7 @@ pub struct TrainArgs {
 /// # Errors
 /// As [`Trainer`].
 pub fn execute(args: &TrainArgs) -> Result<()> {
+    args.data.check(workload::find(&args.model.workload)?, true)?;
     let gpu = args.device.open()?;
     let (preset, model) = args.model.configure(Some(&gpu))?;
     if model.info().plays {

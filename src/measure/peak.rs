@@ -34,6 +34,9 @@ pub struct Ceilings {
 /// Time a kernel of a ceiling should take: long enough for any clock, short for any watchdog.
 const KERNEL: f64 = 20e6;
 
+/// What [`measure`] takes as a run asks for it, with the kernels' making: told before a run begins.
+pub const ABOUT: Duration = Duration::from_secs(4);
+
 /// Dispatches of the launch measurement.
 const LAUNCHES: usize = 256;
 

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::host::Instant;
 use crate::pass::{OpInstance, Options};
 use crate::record::{Doubt, Memory, Op, Playing, Run, RunKey, Status, Verified};
-use crate::session::Session;
+use crate::session::{Session, schedule};
 use crate::terms::{Mode, Preset};
 use crate::workload::{DataSource, Feed, Split, Workload, step};
 
 use super::profile::profile;
-use super::sample::{Budget, interrupted, sample};
+use super::sample::{Budget, going_on, interrupted, sample};
 use super::verify::verify;
 
 /// How runs are measured: the same for every workload, mode and batch.
@@ -40,7 +40,8 @@ pub fn key(model: &dyn Workload, mode: Mode) -> RunKey {
 /// Measures a model in a mode. `progress` is told the part and how much of it is done.
 ///
 /// # Errors
-/// [`Error::Gpu`] where memory runs out or the device fails, [`Error::Data`], [`Error::Interrupted`].
+/// [`crate::error::Error::Gpu`] where memory runs out or the device fails, [`crate::error::Error::Data`],
+/// [`crate::error::Error::Interrupted`] where nothing was timed yet.
 pub fn measure(
     gpu: &Gpu,
     model: &dyn Workload,
@@ -48,12 +49,15 @@ pub fn measure(
     plan: &Plan,
     progress: &dyn Fn(&str, f64),
 ) -> Result<Run> {
-    progress("building", 0.0);
     // The device keeps its pipelines: what an earlier run made is not counted again.
     let pipelines_before = gpu.pipelines_made();
     let begun = Instant::now();
     let mut session = Session::new(gpu, plan.source.seed);
-    let program = session.compile(model, mode, &plan.options)?;
+    let schedule = schedule(model, mode, &gpu.caps, &plan.options)?;
+    let program = session.build_watched(schedule, &|share| {
+        progress("building", share);
+        going_on()
+    })?;
     let build = begun.elapsed();
     let after = gpu.pipelines_made();
 
@@ -67,6 +71,7 @@ pub fn measure(
     session.feed(&program, &batch)?;
     gpu.wait()?;
     let upload = begun.elapsed();
+    going_on()?;
 
     let cost = program.schedule.cost();
     let memory = &program.schedule.memory;
@@ -112,9 +117,6 @@ pub fn measure(
             return Ok(run);
         }
     }
-    if interrupted() {
-        return Err(Error::Interrupted);
-    }
     let sampled = sample(gpu, &program, &plan.budget, &|s| progress("timing", s))?;
     run.timing = Some(sampled.timing);
     run.doubts.extend(sampled.doubts);
@@ -134,7 +136,7 @@ pub fn measure(
         run.loss = loss.is_finite().then_some(loss);
     }
     if plan.profile && !interrupted() {
-        // `listing::model::plan` counts on this fifth where it tells how long a run takes.
+        // `super::estimate` counts on this fifth where it tells how long a run takes.
         let time = plan.budget.time / 5;
         let report = |s: f64| progress("profiling", s);
         if let Some(profiled) = profile(gpu, &program, time, plan.budget.min_samples, &report)? {

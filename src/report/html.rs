@@ -5,6 +5,7 @@
 //! figures, changes the theme and hands out the records.
 
 use minijinja::Environment;
+use minijinja::ErrorKind::InvalidOperation;
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
@@ -15,10 +16,10 @@ use crate::analysis::similarity::Linkage;
 use crate::terms::Class;
 use crate::terms::Mode;
 
-use super::section::{ANALYSES, Options, Part, headline};
-use super::table::Grid;
+use super::section::{ANALYSES, Options, Part, Section, overview};
 
 mod device;
+mod packed;
 
 use device::Device;
 
@@ -38,8 +39,8 @@ struct Embedded {
     created: String,
     device: String,
     bytes: usize,
-    /// JSON in which no `<` is left, so that nothing in it ends the element it stands in.
-    text: String,
+    /// The whole of it.
+    packed: String,
 }
 
 /// An analysis for which the records have what it needs.
@@ -59,7 +60,7 @@ struct Page {
     version: &'static str,
     legend: Vec<(char, &'static str)>,
     devices: Vec<Device>,
-    summary: Grid,
+    summary: Vec<Part>,
     analyses: Vec<Answered>,
     records: Vec<Embedded>,
 }
@@ -74,6 +75,10 @@ pub fn page(sources: &[NamedRecord]) -> Result<String> {
     let fault = |e: minijinja::Error| Error::Internal(format!("the report's template: {e:#}"));
     let mut templates = Environment::new();
     templates.add_template("page.html", include_str!("html/page.html")).map_err(fault)?;
+    templates.add_filter("pack", |html: &str| {
+        let refused = |e: Error| minijinja::Error::new(InvalidOperation, e.to_string());
+        packed::pack(html).map_err(refused)
+    });
     let page = templates.get_template("page.html").map_err(fault)?;
     let filled = Page {
         style: include_str!("html/page.css"),
@@ -81,7 +86,7 @@ pub fn page(sources: &[NamedRecord]) -> Result<String> {
         version: env!("CARGO_PKG_VERSION"),
         legend: Class::ALL.map(|class| (class.letter(), class.title())).into(),
         devices: device::devices(&records),
-        summary: headline::runs(&records).grid(),
+        summary: overview::sections(&records).into_iter().map(Section::part).collect(),
         analyses: analyses(&records),
         records: embedded,
     };
@@ -95,7 +100,7 @@ fn analyses(records: &[Record]) -> Vec<Answered> {
         name: analysis.name,
         heading: analysis.heading,
         charts: analysis.charts,
-        parts: (analysis.sections)(records, &options).into_iter().map(|s| s.part()).collect(),
+        parts: (analysis.sections)(records, &options).into_iter().map(Section::part).collect(),
     });
     answered.filter(|analysis| !analysis.parts.is_empty()).collect()
 }
@@ -110,7 +115,7 @@ fn embed(source: &NamedRecord) -> Result<Embedded> {
         created: record.created.clone(),
         device: record.device.name.clone(),
         bytes: text.len(),
-        text: text.replace('<', "\\u003c"),
+        packed: packed::pack(&text)?,
     })
 }
 

@@ -8,6 +8,7 @@ use crate::analysis::RunContext;
 use crate::analysis::similarity::Linkage;
 use crate::error::Result;
 use crate::fields;
+use crate::host::terminal_width;
 use crate::record::Record;
 use crate::terms::Mode;
 
@@ -15,11 +16,12 @@ use super::Format;
 use super::chart::Chart;
 use super::column::{Column, count, text};
 use super::field::Field;
-use super::table::{Grid, Table};
+use super::table::{Grid, Table, wrap};
 
 pub mod compare;
 pub mod headline;
 pub mod modes;
+pub mod overview;
 pub mod peaks;
 pub mod profile;
 pub mod scaling;
@@ -150,15 +152,17 @@ impl Section {
     }
 
     fn drawn(&self, format: Format) -> String {
-        // Markdown wants a table, and each remark, apart.
-        let (heading, apart, fence) =
-            if format == Format::Md { ("## ", "\n", "```\n") } else { ("", "", "") };
-        let mut text = format!("{heading}{}\n{apart}{}", self.title, self.table.drawn(format));
+        let is_markdown = format == Format::Md;
+        let mut text =
+            if is_markdown { format!("## {}\n\n", self.title) } else { paragraph(&self.title) };
+        text += &self.table.drawn(format);
         if !self.drawing.is_empty() {
+            let fence = if is_markdown { "```\n" } else { "" };
             text += &format!("\n{fence}{}{fence}", self.drawing);
         }
         for note in &self.notes {
-            text += &format!("{apart}{note}\n");
+            text += "\n";
+            text += &if is_markdown { format!("{note}\n") } else { paragraph(note) };
         }
         text
     }
@@ -173,6 +177,12 @@ impl Section {
             is_detail: self.is_detail,
         }
     }
+}
+
+/// Text for people, within the width of a terminal.
+fn paragraph(text: &str) -> String {
+    let lines = terminal_width().map_or_else(|| vec![text.to_string()], |room| wrap(text, room));
+    lines.join("\n") + "\n"
 }
 
 /// All sections in a form. `csv`: the tables one after the other, a blank line between those of different

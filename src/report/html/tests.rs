@@ -26,7 +26,7 @@ fn a_page_stands_alone_and_holds_its_records() {
     assert!(!page.contains("id=\"scaling\""), "nothing was varied");
     let embedded = page.split("id=\"record-0\">").nth(1).unwrap();
     let embedded = embedded.split("</script>").next().unwrap();
-    let back: Record = serde_json::from_str(embedded).unwrap();
+    let back: Record = serde_json::from_str(&packed::unpacked(embedded)).unwrap();
     assert_eq!(back, record);
 }
 
@@ -40,4 +40,19 @@ fn every_picture_says_what_it_shows() {
         + page.matches("aria-hidden=\"true\"").count();
     assert_eq!(pictures, described);
     assert!(!page.contains("NaN") && !page.contains("inf\""), "a place that is none");
+}
+
+#[test]
+fn eight_records_of_the_whole_suite_take_less_than_5_megabytes() {
+    let text = include_str!("../../../assets/reference-tiny.json");
+    let record: Record = serde_json::from_str(text).unwrap();
+    let source = |i: usize| {
+        let mut record = record.clone();
+        record.device.name = format!("device {i}");
+        NamedRecord { name: format!("{i}.json"), record }
+    };
+    let page = page(&(0..8).map(source).collect::<Vec<_>>()).unwrap();
+    assert!(page.len() < 5_000_000, "{} bytes", page.len());
+    assert!(page.find("Verified and doubted") < page.find("class=\"cards\""));
+    assert!(page.contains("class=\"device-5\""), "a colour a device");
 }
