@@ -4,9 +4,11 @@ use clap::{Parser, Subcommand};
 
 use crate::error::Result;
 
+pub mod ab;
 pub mod analyze;
 pub mod args;
 pub mod bench;
+pub mod check;
 pub mod compare;
 pub mod help;
 pub mod interrupt;
@@ -16,6 +18,7 @@ pub mod peak;
 mod progress;
 pub mod range;
 mod records;
+pub mod repeat;
 pub mod report;
 pub mod run;
 pub mod score;
@@ -61,9 +64,9 @@ pub enum Command {
     Run(run::RunArgs),
     /// Analyze records: where time goes, what is alike, what scales
     Analyze(analyze::AnalyzeArgs),
-    /// List workloads, kernels, devices, presets or games
+    /// List workloads, kernels, devices, presets, games or kept records
     List(list::ListArgs),
-    /// Show a model's summary, program, memory plan, or kernels
+    /// Show a model's summary, program, memory, kernels; or a record
     Show(show::ShowArgs),
     /// Check every kernel on this device against its f64 reference
     Verify(verify::VerifyArgs),
@@ -81,8 +84,12 @@ pub enum Command {
     ///
     /// The numbers are parameters, inputs, random draws, outputs and gradients.
     Snapshot(snapshot::SnapshotArgs),
+    /// Check record files: schema, id, summaries against samples
+    Check(check::CheckArgs),
     /// Compare records with a baseline: FASTER, SLOWER, SAME, UNSURE
     Compare(compare::CompareArgs),
+    /// Run two programs or sets of options in turns, and compare them
+    Ab(ab::AbArgs),
     /// Score a record: one number, relative to the reference
     ///
     /// It takes all eight workloads in both modes.
@@ -118,7 +125,9 @@ impl Cli {
             Some(Command::Peak(args)) => &args.out,
             Some(Command::Train(args)) => &args.output,
             Some(Command::Snapshot(args)) => &args.output,
+            Some(Command::Check(args)) => &args.out,
             Some(Command::Compare(args)) => &args.out,
+            Some(Command::Ab(args)) => &args.out,
             Some(Command::Score(args)) => &args.out,
             Some(Command::Report(args)) => &args.voice,
             Some(Command::Trace(args)) => &args.voice,
@@ -133,7 +142,7 @@ impl Cli {
 /// As the subcommands; each error knows its exit code.
 pub fn execute(cli: Cli) -> Result<()> {
     match cli.command.unwrap_or(Command::Run(cli.run)) {
-        Command::Run(args) => run::execute(&args),
+        Command::Run(args) => repeat::execute(&args),
         Command::Analyze(args) => analyze::execute(&args),
         Command::List(args) => list::execute(args.what, &args.out),
         Command::Show(args) => show::execute(&args),
@@ -143,7 +152,9 @@ pub fn execute(cli: Cli) -> Result<()> {
         Command::Peak(args) => peak::execute(&args),
         Command::Train(args) => train::execute(&args),
         Command::Snapshot(args) => snapshot::execute(&args),
+        Command::Check(args) => check::execute(&args),
         Command::Compare(args) => compare::execute(&args),
+        Command::Ab(args) => ab::execute(&args),
         Command::Score(args) => score::execute(&args),
         Command::Report(args) => report::execute(&args),
         Command::Trace(args) => trace::execute(&args),

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use crate::compare::{Side, keys, runs, step_ns, unlike};
+use crate::compare::{Alike, Side, keys, runs, step_ns, unlike};
 use crate::error::{Error, Result};
 use crate::record::{Precision, Record, Run, RunKey};
 use crate::stats::geometric_mean;
@@ -97,7 +97,7 @@ pub fn check_reference(reference: &Side, workloads: &[&str]) -> Result<()> {
 pub fn score(side: &Side, reference: &Side, workloads: &[&str]) -> Score {
     let mut missing = settings(side);
     missing.extend(unlike::within(side));
-    missing.extend(unlike::records(reference, side, true));
+    missing.extend(unlike::records(reference, side, Alike::AllButDevice));
     let whole = missing.is_empty();
     let mut scored = Vec::new();
     for (workload, mode) in suite(workloads) {
@@ -158,13 +158,18 @@ fn settings(side: &Side) -> Vec<String> {
         needs("precision", config.precision.name(), Precision::F32.name()),
         needs("bounds checks", config.checks.name(), Checks::Off.name()),
     ];
-    settings.into_iter().flatten().collect()
+    let records = side.records.iter();
+    let unsound = records.filter_map(|record| {
+        let why = record.integrity.warning()?;
+        Some(format!("{}: {why}; repeat the run to have it scored", side.name))
+    });
+    settings.into_iter().flatten().chain(unsound).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Status, example};
+    use crate::record::{Integrity, Status, example};
 
     const WORKLOADS: [&str; 8] =
         ["seq2seq", "memnet", "speech", "autoenc", "residual", "vgg", "alexnet", "deepq"];
@@ -219,6 +224,24 @@ mod tests {
         let error = check_reference(&side, &WORKLOADS).unwrap_err();
         assert_eq!(error.exit_code(), 9);
         assert!(error.to_string().contains("seq2seq train: missing"), "{error}");
+    }
+
+    #[test]
+    fn what_was_edited_or_cannot_be_proven_has_no_score_and_gives_none() {
+        for integrity in [Integrity::Edited, Integrity::Unproven] {
+            let reference = side(100.0);
+            let mut bent = side(10.0);
+            bent.records[0].integrity = integrity;
+            let score = score(&bent, &reference, &WORKLOADS);
+            assert_eq!((score.overall(), score.runs.len()), (None, 0));
+            assert!(score.missing[0].contains(integrity.warning().unwrap()), "{score:?}");
+            assert_eq!(check_reference(&bent, &WORKLOADS).unwrap_err().exit_code(), 9);
+        }
+    }
+
+    #[test]
+    fn the_reference_that_comes_with_fathom_is_intact() {
+        assert_eq!(committed(Preset::Tiny).unwrap().integrity, Integrity::Intact);
     }
 
     #[test]

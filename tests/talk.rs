@@ -301,7 +301,7 @@ fn every_table_fits_80_columns_and_a_terminal_that_does_not_know_its_size_has_80
                 assert!(line.chars().count() <= 80, "{command} at {columns}: {line:?}");
             }
             if command.contains(record) {
-                let whole = |word: &&str| shown.split_whitespace().any(|found| found == **word);
+                let whole = |word: &str| shown.split_whitespace().any(|found| found == word);
                 let broken: Vec<_> = WHOLE[1..3].iter().filter(|word| !whole(word)).collect();
                 assert!(broken.is_empty(), "{command}: {broken:?} in\n{shown}");
             }

@@ -32,19 +32,34 @@ macro_rules! value_enum {
 
 value_enum!(Checks, Mode, Preset, Format, Linkage);
 
+/// What a device must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Requirement {
+    /// No driver that computes on the CPU.
+    Gpu,
+}
+
 /// Which device.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where")]
 pub struct DeviceArgs {
-    /// Device: index, part of the name, or `vulkan:rtx`
+    /// Device: index, part of the name, `vulkan:rtx`, PCI place
     ///
-    /// `fathom list devices` lists them.
+    /// The place on the bus as `pci:0000:01:00.0`; `fathom list devices` lists them.
     #[arg(short, long, value_name = "SEL", env = "FATHOM_DEVICE")]
     pub device: Option<String>,
 
     /// Use only this backend: vulkan, metal, dx12
     #[arg(long, value_name = "NAME", env = "FATHOM_BACKEND")]
     pub backend: Option<String>,
+
+    /// Fail rather than run on the CPU: gpu
+    #[arg(long, value_name = "WHAT", hide_possible_values = true, env = "FATHOM_REQUIRE")]
+    pub require: Option<Requirement>,
+
+    /// Admit devices whose drivers do not conform to their standard, such as NVK or WSL2's dozen
+    #[arg(long)]
+    pub allow_noncompliant: bool,
 
     /// Run shaders with bounds checks and loop bounds, as a browser does
     #[arg(long, value_name = "ON|OFF", default_value = "off", hide_possible_values = true)]
@@ -57,7 +72,12 @@ impl DeviceArgs {
     /// # Errors
     /// As [`Gpu::open`].
     pub fn open(&self) -> Result<Gpu> {
-        let selector = Selector { device: self.device.clone(), backend: self.backend.clone() };
+        let selector = Selector {
+            device: self.device.clone(),
+            backend: self.backend.clone(),
+            gpu_only: self.require == Some(Requirement::Gpu),
+            noncompliant: self.allow_noncompliant,
+        };
         Gpu::open(&selector, self.checks)
     }
 }

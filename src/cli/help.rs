@@ -25,7 +25,8 @@ Examples:
 Environment:
   FATHOM_DEVICE, FATHOM_BACKEND, FATHOM_WORKLOAD, FATHOM_PRESET, FATHOM_SEED,
   FATHOM_DATA       set the options of the same names; the command line wins
-  FATHOM_RECORDS    folder in which records are kept
+  FATHOM_RECORDS    folder for records instead of the user's data folder
+  FATHOM_REQUIRE    gpu: fail rather than run on the CPU
   FATHOM_SHADERS    folder to read WGSL from instead of the shaders compiled in
   NO_COLOR          turns colours off
 
@@ -49,13 +50,15 @@ pub(super) const OF_COMMANDS: &[(&str, &str)] = &[
     (
         "list",
         "  fathom list devices
+  fathom list records                     what is kept, with its scores
   fathom list kernels -o csv",
     ),
     (
         "show",
         "  fathom show speech --program            the dispatches of a training step
   fathom show vgg -m infer --memory       its buffers
-  fathom show autoenc --kernel matmul     the WGSL of its products",
+  fathom show autoenc --kernel matmul     the WGSL of its products
+  fathom show @last                       a record with its op tables",
     ),
     (
         "verify",
@@ -82,6 +85,11 @@ pub(super) const OF_COMMANDS: &[(&str, &str)] = &[
         "  fathom compare @last~1 @last            the last run against the one before
   fathom compare base/ new/ --fail-on slower:3%
   fathom compare --across amd.json nvidia.json",
+    ),
+    (
+        "ab",
+        "  fathom ab ./old/fathom ./new/fathom -- -w speech
+  fathom ab --no-fuse --checks=on -- -w autoenc",
     ),
     ("score", "  fathom score @last"),
     (

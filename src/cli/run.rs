@@ -11,7 +11,7 @@ use crate::measure::largest_batch::TooLarge;
 use crate::measure::run as cell;
 use crate::measure::sample::going_on;
 use crate::measure::{peak, provenance, verify};
-use crate::record::{Config, Precision, Record};
+use crate::record::{Config, Precision, Record, store};
 use crate::report::section::headline;
 use crate::report::{Format, number};
 use crate::terms::{Mode, Preset};
@@ -120,6 +120,18 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "How", env = "FATHOM_SEED")]
     pub seed: u64,
 
+    /// Run this often, each time with a record of its own
+    ///
+    /// Files of --save are numbered.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "How")]
+    pub repeat: u32,
+
+    /// Keep the record under this name too
+    ///
+    /// For `fathom compare NAME`; an earlier one of that name is replaced.
+    #[arg(long, value_name = "NAME", value_parser = store::baseline_name, help_heading = "Output")]
+    pub save_baseline: Option<String>,
+
     /// Print what would run, its memory and time; run nothing
     ///
     /// Every option and the data are checked as for a run. Works without a device.
@@ -167,7 +179,7 @@ pub(super) fn record(args: &RunArgs) -> Result<(Record, Result<()>)> {
         outcome?;
         return Ok((record, Ok(())));
     }
-    interrupt::speak(|| records::keep(&args.out, &record))?;
+    interrupt::speak(|| keep(args, &record))?;
     Ok((record, outcome))
 }
 
@@ -176,11 +188,15 @@ fn close(args: &RunArgs, record: &Record) -> Result<()> {
     let format = args.out.output;
     output::data(&headline::closing(record, format, args.ops)?)?;
     // The rows stand by now: figures on the screen survive a full disk.
-    let kept = records::keep(&args.out, record);
+    let kept = keep(args, record);
     if matches!(format, Format::Table | Format::Md) {
         output::data(&format!("\n{}\n", score::line(record)))?;
     }
     kept
+}
+
+fn keep(args: &RunArgs, record: &Record) -> Result<()> {
+    records::keep(&args.out, record, args.save_baseline.as_deref())
 }
 
 fn measured(args: &RunArgs, show: bool) -> Result<(Record, Result<()>)> {
@@ -275,7 +291,7 @@ fn mark(record: &mut Record, planned: usize) {
 fn leave(args: &RunArgs, show: bool, record: &Record) {
     let (args, record) = (args.clone(), record.clone());
     interrupt::leave(move || {
-        let kept = if show { close(&args, &record) } else { records::keep(&args.out, &record) };
+        let kept = if show { close(&args, &record) } else { keep(&args, &record) };
         if let Err(error) = kept {
             output::note(&args.out, &format!("warning: {error}"));
         }

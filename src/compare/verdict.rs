@@ -22,11 +22,11 @@ pub const LEAST_FLOOR: f64 = 0.03;
 pub const LEAST_FLOOR_REPEATED: f64 = 0.01;
 
 /// Runs of a side from which the scatter between runs is known.
-const REPEATED: usize = 3;
+pub const REPEATED: usize = 3;
 
 /// Standard deviations of the difference that make the floor: more than the two that 95 % would need,
 /// since a deviation from eight parts is itself a rough figure.
-const DEVIATIONS: f64 = 2.5;
+pub const DEVIATIONS: f64 = 2.5;
 
 /// The same means: not apart by this much. With a floor above it, nothing small can be told.
 pub const RESOLUTION: f64 = 0.05;
@@ -90,17 +90,12 @@ impl Reason {
             ),
             Self::IntervalHoldsOne => (
                 "interval-holds-1",
-                "the ratio is beyond the noise floor, but its interval includes 1: sample longer (--time)",
+                "the ratio is beyond the noise floor, but its interval includes 1",
             ),
-            Self::FloorTooHigh => (
-                "floor-too-high",
-                "two runs of the same program may differ by more than 5 %: quiet the machine, or compare \
-                 folders of several runs",
-            ),
-            Self::TooFewSamples => (
-                "too-few-samples",
-                "one side has fewer than 6 samples: sample longer (--time, --min-samples)",
-            ),
+            Self::FloorTooHigh => {
+                ("floor-too-high", "two runs of the same program may differ by more than 5 %")
+            }
+            Self::TooFewSamples => ("too-few-samples", "one side has fewer than 6 samples"),
         }
     }
 }

@@ -28,6 +28,8 @@ use device::Device;
 pub struct NamedRecord {
     /// `llvmpipe.json`.
     pub name: String,
+    /// Its text, which the page hands out byte for byte.
+    pub text: String,
     /// What it holds.
     pub record: Record,
 }
@@ -38,6 +40,7 @@ struct Embedded {
     name: String,
     created: String,
     device: String,
+    integrity: &'static str,
     bytes: usize,
     /// The whole of it.
     packed: String,
@@ -60,6 +63,7 @@ struct Page {
     version: &'static str,
     legend: Vec<(char, &'static str)>,
     devices: Vec<Device>,
+    warnings: Vec<String>,
     summary: Vec<Part>,
     analyses: Vec<Answered>,
     records: Vec<Embedded>,
@@ -68,10 +72,9 @@ struct Page {
 /// The page of some records, one at least.
 ///
 /// # Errors
-/// [`Error::Internal`] where a record has no form in JSON, or the template is at fault.
+/// [`Error::Internal`] where the template is at fault.
 pub fn page(sources: &[NamedRecord]) -> Result<String> {
     let records: Vec<Record> = sources.iter().map(|s| s.record.clone()).collect();
-    let embedded = sources.iter().map(embed).collect::<Result<Vec<_>>>()?;
     let fault = |e: minijinja::Error| Error::Internal(format!("the report's template: {e:#}"));
     let mut templates = Environment::new();
     templates.add_template("page.html", include_str!("html/page.html")).map_err(fault)?;
@@ -88,7 +91,8 @@ pub fn page(sources: &[NamedRecord]) -> Result<String> {
         devices: device::devices(&records),
         summary: overview::sections(&records).into_iter().map(Section::part).collect(),
         analyses: analyses(&records),
-        records: embedded,
+        warnings: warnings(sources),
+        records: sources.iter().map(embed).collect::<Result<_>>()?,
     };
     page.render(Value::from(Serde(&filled))).map_err(fault)
 }
@@ -107,16 +111,23 @@ fn analyses(records: &[Record]) -> Vec<Answered> {
 
 fn embed(source: &NamedRecord) -> Result<Embedded> {
     let record = &source.record;
-    let text = serde_json::to_string_pretty(record)
-        .map_err(|e| Error::Internal(format!("a record as JSON: {e}")))?;
-    let text = text + "\n";
     Ok(Embedded {
         name: source.name.clone(),
         created: record.created.clone(),
         device: record.device.name.clone(),
-        bytes: text.len(),
-        packed: packed::pack(&text)?,
+        integrity: record.integrity.name(),
+        bytes: source.text.len(),
+        packed: packed::pack(&source.text)?,
     })
+}
+
+/// What must be known before a figure of the page is believed.
+fn warnings(sources: &[NamedRecord]) -> Vec<String> {
+    let warning = |source: &NamedRecord| {
+        let why = source.record.integrity.warning()?;
+        Some(format!("{}: {why}", source.name))
+    };
+    sources.iter().filter_map(warning).collect()
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use crate::analysis::RunContext;
 use crate::analysis::similarity::Linkage;
 use crate::error::Result;
 use crate::fields;
-use crate::host::terminal_width;
 use crate::record::Record;
 use crate::terms::Mode;
 
@@ -16,7 +15,7 @@ use super::Format;
 use super::chart::Chart;
 use super::column::{Column, count, text};
 use super::field::Field;
-use super::table::{Grid, Table, wrap};
+use super::table::{Grid, Table, paragraph};
 
 pub mod compare;
 pub mod headline;
@@ -24,6 +23,7 @@ pub mod modes;
 pub mod overview;
 pub mod peaks;
 pub mod profile;
+pub mod records;
 pub mod scaling;
 pub mod score;
 pub mod similarity;
@@ -177,12 +177,6 @@ impl Section {
             is_detail: self.is_detail,
         }
     }
-}
-
-/// Text for people, within the width of a terminal.
-fn paragraph(text: &str) -> String {
-    let lines = terminal_width().map_or_else(|| vec![text.to_string()], |room| wrap(text, room));
-    lines.join("\n") + "\n"
 }
 
 /// All sections in a form. `csv`: the tables one after the other, a blank line between those of different

@@ -14,8 +14,7 @@ use super::field::Field;
 
 mod layout;
 
-use layout::Strip;
-pub(super) use layout::wrap;
+use layout::{Strip, wrap};
 
 /// Rows under typed columns.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +40,12 @@ struct Heading {
 struct Shown {
     text: String,
     sort: Option<f64>,
+}
+
+/// Text for people: within the width of a terminal, elsewhere in one line.
+pub fn paragraph(text: &str) -> String {
+    let lines = terminal_width().map_or_else(|| vec![text.to_string()], |room| wrap(text, room));
+    lines.join("\n") + "\n"
 }
 
 impl Table {
@@ -211,7 +216,7 @@ impl Table {
 mod tests {
     use super::*;
     use crate::fields;
-    use crate::report::column::Kind::{Digits, Duration, Fixed};
+    use crate::report::column::Kind::{Digits, Duration, Fixed, Grouped};
     use crate::report::column::{count, number, text};
 
     #[test]
@@ -237,6 +242,28 @@ mod tests {
         let shown = table.render(Format::Table).unwrap();
         assert!(shown.contains("1.500 µs") && !shown.contains("step_ns"), "{shown}");
         assert!(!shown.contains("NaN"), "{shown}");
+    }
+
+    #[test]
+    fn programs_get_numbers_as_numbers_and_what_counts_whole() {
+        let mut table = Table::new([
+            text("fused"),
+            count("batch"),
+            number("parameters", "parameters", Grouped),
+            number("step", "step_ns", Duration),
+        ]);
+        table.row(fields![true, 4.0, 34_633_792_u64, 4.0]);
+        table.row(fields![false, 4.5, 34_633_792.0, f64::NAN]);
+        let lines = table.render(Format::Jsonl).unwrap();
+        for (line, fields) in lines.lines().zip([
+            ["\"fused\":true", "\"batch\":4", "\"parameters\":34633792", "\"step_ns\":4.0"],
+            ["\"fused\":false", "\"batch\":4.5", "\"parameters\":34633792", "\"step_ns\":null"],
+        ]) {
+            for field in fields {
+                assert!(line.split(['{', ',', '}']).any(|part| part == field), "{field} in {line}");
+            }
+        }
+        assert!(table.render(Format::Table).unwrap().contains("34,633,792"));
     }
 
     #[test]

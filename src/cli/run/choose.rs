@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::gpu::Gpu;
+use crate::gpu::{Gpu, adapter};
 use crate::kernel::Caps;
 use crate::measure::estimate::{Estimate, Rates, estimates};
 use crate::measure::run::Plan;
@@ -69,6 +69,10 @@ pub(super) fn preset(args: &RunArgs, gpu: &Gpu) -> Preset {
                 gpu.summary.name
             ),
         );
+        // Perhaps there is a GPU whose driver is missing.
+        for finding in adapter::findings(std::slice::from_ref(&gpu.summary)) {
+            output::note(&args.out, &format!("note: {finding}"));
+        }
     }
     args::preset_or_default(args.preset, Some(gpu))
 }

@@ -14,9 +14,7 @@ use crate::report::Format;
 use crate::report::column::Kind::{Bytes, Digits, Duration, FlopRate, Giga, Grouped, Percent};
 use crate::report::column::{count, number, text};
 use crate::report::number::{byte_rate, duration_ns, flop_rate, flops, grouped};
-use crate::report::table::Table;
-
-use super::paragraph;
+use crate::report::table::{Table, paragraph};
 
 /// Kinds of doubt that are printed; the rest are counted.
 const MOST_DOUBTS: usize = 3;
@@ -26,13 +24,13 @@ const MOST_DOUBTS: usize = 3;
 /// # Errors
 /// As [`Record::to_json`] and [`Table::render`].
 pub fn render(record: &Record, format: Format) -> Result<String> {
-    let table = runs(std::slice::from_ref(record));
     match format {
         Format::Table | Format::Md => {
+            let table = runs(std::slice::from_ref(record));
             let head = head(record, format);
-            Ok(head + &table.drawn(format) + &closing(record, format, true)?)
+            Ok(head + &table.drawn(format) + &following(record, format, true, usize::MAX)?)
         }
-        Format::Csv => table.render(format),
+        Format::Csv => runs(&[record.sealed()?]).render(format),
         Format::Json => record.to_json(),
         Format::Jsonl => lines(record),
     }
@@ -50,14 +48,16 @@ pub fn opening(record: &Record, format: Format) -> Result<String> {
     Ok(head + &runs(&[]).head(format)?)
 }
 
-/// The newest run as a row; nothing in JSON, which is the whole record.
+/// The newest run as a row, without the record's id, which is that of the whole; nothing in JSON, which is the whole.
 ///
 /// # Errors
 /// As [`Table::last`].
 pub fn row(record: &Record, format: Format) -> Result<String> {
     match (format, record.runs.last()) {
-        // Its record has no id before it is whole.
-        (Format::Jsonl, Some(run)) => line(&value(run)?, &value(&record.device)?, None),
+        (Format::Jsonl, Some(run)) => {
+            let record = Record { runs: Vec::new(), ..record.clone() };
+            line(value(run)?, &value(&record)?, &CONTEXT[1..])
+        }
         _ => runs(std::slice::from_ref(record)).last(format),
     }
 }
@@ -67,6 +67,10 @@ pub fn row(record: &Record, format: Format) -> Result<String> {
 /// # Errors
 /// As [`Record::to_json`].
 pub fn closing(record: &Record, format: Format, ops: bool) -> Result<String> {
+    following(record, format, ops, MOST_DOUBTS)
+}
+
+fn following(record: &Record, format: Format, ops: bool, most: usize) -> Result<String> {
     let is_markdown = match format {
         Format::Table => false,
         Format::Md => true,
@@ -78,7 +82,7 @@ pub fn closing(record: &Record, format: Format, ops: bool) -> Result<String> {
         text += "\n";
         text += &details(record, run, format);
     }
-    let remarks = doubts(record).into_iter().chain(record.notes.iter().cloned());
+    let remarks = doubts(record, most).into_iter().chain(record.notes.iter().cloned());
     for (i, remark) in remarks.enumerate() {
         text += if i == 0 { "\n" } else { "" };
         text += &if is_markdown { format!("- {remark}\n") } else { paragraph(&remark) };
@@ -86,18 +90,19 @@ pub fn closing(record: &Record, format: Format, ops: bool) -> Result<String> {
     Ok(text)
 }
 
-/// A line for each run, with the device.
+/// What a line says of its record: itself, program, machine, device and options.
+const CONTEXT: [&str; 6] = ["id", "created", "tool", "host", "device", "config"];
+
+/// A line for each run.
 fn lines(record: &Record) -> Result<String> {
     let whole: Value = serde_json::from_str(&record.to_json()?).unwrap_or_default();
     let runs = whole["runs"].as_array().into_iter().flatten();
-    runs.map(|run| line(run, &whole["device"], Some(&whole["id"]))).collect()
+    runs.map(|run| line(run.clone(), &whole, &CONTEXT)).collect()
 }
 
-fn line(run: &Value, device: &Value, id: Option<&Value>) -> Result<String> {
-    let mut run = run.clone();
-    run["device"] = device.clone();
-    if let Some(id) = id {
-        run["id"] = id.clone();
+fn line(mut run: Value, whole: &Value, context: &[&str]) -> Result<String> {
+    for key in context {
+        run[key] = whole[key].clone();
     }
     Ok(format!("{run}\n"))
 }
@@ -109,7 +114,14 @@ fn value(part: &impl Serialize) -> Result<Value> {
 /// Every run of some records in a row.
 pub fn runs(records: &[Record]) -> Table {
     let mut table = Table::new([
+        text("record").programs(),
+        text("integrity").programs(),
+        text("created").programs(),
+        text("version").programs(),
+        text("commit").programs(),
+        text("os").programs(),
         text("device").wide(),
+        text("device_id").programs(),
         text("backend").programs(),
         text("driver").programs(),
         text("preset").wide(),
@@ -119,6 +131,7 @@ pub fn runs(records: &[Record]) -> Table {
         text("precision").programs(),
         count("seed").programs(),
         number("samples/s", "samples_per_s", Digits).people().width(9),
+        text("clock").programs(),
         number("step", "step_ns", Duration).width(8),
         number("95 % from", "ci95_low_ns", Duration).wide(),
         number("to", "ci95_high_ns", Duration).wide(),
@@ -154,7 +167,14 @@ pub fn runs(records: &[Record]) -> Table {
                 _ => format!("{}/{}", run.verified.passed, run.verified.checked),
             };
             table.row(fields![
+                &record.id,
+                record.integrity,
+                &record.created,
+                &record.tool.version,
+                record.tool.commit(),
+                &record.host.os,
                 &device.name,
+                device.id(),
                 device.backend,
                 &device.driver,
                 run.preset,
@@ -164,6 +184,7 @@ pub fn runs(records: &[Record]) -> Table {
                 config.precision,
                 config.seed,
                 run.samples_per_s(),
+                timing.map(|t| t.clock),
                 run.step_ns(),
                 step.map(|s| s.ci95_ns.0),
                 step.map(|s| s.ci95_ns.1),
@@ -293,7 +314,7 @@ fn types(record: &Record, run: &Run) -> Table {
 }
 
 /// The gravest kinds of doubt in a line each with the runs they concern, and how many more there are.
-fn doubts(record: &Record) -> Vec<String> {
+fn doubts(record: &Record, most: usize) -> Vec<String> {
     let mut kinds: Vec<(&Doubt, Vec<&Run>)> = Vec::new();
     for run in &record.runs {
         for doubt in &run.doubts {
@@ -309,11 +330,12 @@ fn doubts(record: &Record) -> Vec<String> {
         [run] => format!("doubt: {} ({})", doubt.brief(), run.key()),
         _ => format!("doubt: {} ({} of {} runs)", doubt.brief(), runs.len(), record.runs.len()),
     };
-    let mut lines: Vec<_> = kinds.iter().take(MOST_DOUBTS).map(line).collect();
-    match kinds.len().saturating_sub(MOST_DOUBTS) {
+    let mut lines: Vec<_> = record.integrity.warning().map(String::from).into_iter().collect();
+    lines.extend(kinds.iter().take(most).map(line));
+    match kinds.len().saturating_sub(most) {
         0 => {}
-        1 => lines.push("and 1 more doubt: see the record's `validity`".into()),
-        more => lines.push(format!("and {more} more doubts: see the record's `validity`")),
+        1 => lines.push("and 1 more doubt: `fathom show @last` names it".into()),
+        more => lines.push(format!("and {more} more doubts: `fathom show @last` names them")),
     }
     if record.tool.profile != BuildProfile::Release {
         let text = "warning: this is a debug build: host times and build times are far too long";
@@ -354,7 +376,18 @@ mod tests {
         let row: Vec<_> = lines.next().unwrap().split(',').collect();
         let of = |name: &str| row[head.iter().position(|h| *h == name).unwrap()];
         assert_eq!((of("step_ns"), of("ci95_low_ns"), of("passed")), ("7.0", "6.93", "1"));
-        assert_eq!((head[0], head[head.len() - 1], head.len()), ("device", "program", 27));
+        assert_eq!((head[0], head[head.len() - 1], head.len()), ("record", "program", 35));
+        for name in ["created", "version", "commit", "os", "device_id", "clock"] {
+            assert!(head.contains(&name), "no {name} in {head:?}");
+        }
+        assert_eq!((of("clock"), of("device_id")), ("timestamps", "0000:0000"));
+        let line: serde_json::Value =
+            serde_json::from_str(&render(&record(), Format::Jsonl).unwrap()).unwrap();
+        for place in ["/tool/version", "/tool/git", "/created", "/host/os", "/device/vendor"] {
+            assert!(line.pointer(place).is_some(), "no {place} in {line}");
+        }
+        assert_eq!(line["timing"]["source"], "timestamps");
+        assert_eq!(line["batch"], 4);
     }
 
     #[test]
@@ -370,6 +403,7 @@ mod tests {
         record.runs[1].doubts = vec![drift(0.2), Doubt::Loss];
         record.tool.profile = BuildProfile::Debug;
         let text = closing(&record, Format::Table, false).unwrap();
+        assert!(!render(&record, Format::Table).unwrap().contains("more doubts"));
         let lines: Vec<_> = text.lines().skip(1).collect();
         assert_eq!(lines[0], "doubt: the loss is not a number (vgg train batch 4)");
         assert_eq!(lines[1], "doubt: step times drifted (2 of 2 runs)");
@@ -395,7 +429,8 @@ mod tests {
             }
             text += &closing(&growing, format, false).unwrap();
             match format {
-                Format::Csv | Format::Json => assert_eq!(text, render(&whole, format).unwrap()),
+                Format::Json => assert_eq!(text, render(&growing, format).unwrap()),
+                Format::Csv => assert_eq!(text, runs(&[growing.clone()]).render(format).unwrap()),
                 Format::Jsonl => assert_eq!(text.lines().count(), 2, "{text}"),
                 Format::Table | Format::Md => {
                     assert!(text.contains("speech") && text.contains("vgg"), "{text}");

@@ -1,7 +1,7 @@
 //! The page's first part: what is to be doubted, every run in a row, devices side by side, and what surrounds the
 //! steps: building, data, upload, encoding, playing.
 
-use crate::compare::{self, Comparison, Side};
+use crate::compare::{self, Alike, Comparison, Side};
 use crate::error::Error;
 use crate::fields;
 use crate::record::{Record, Run, Status};
@@ -166,7 +166,7 @@ fn across(records: &[Record]) -> Option<Section> {
     let sides: Vec<Side> = names.iter().map(side).collect();
     let (base, others) = sides.split_first()?;
     let heading = "Devices side by side: how many times as fast as the first";
-    Some(match compare::compare(base, others, true) {
+    Some(match compare::compare(base, others, Alike::AllButDevice) {
         Ok(comparison) => speedups(&comparison, base, others, heading),
         Err(Error::Incomparable(why)) => {
             Section::new("across", heading, Table::new([text("device")])).note(why)
@@ -207,14 +207,22 @@ fn speedups(comparison: &Comparison, base: &Side, others: &[Side], heading: &str
         lines.push(Line { label: format!("{} {}", key.workload, key.mode), speeds });
     }
     let mut fields = Vec::from(fields!["geometric mean", "", None::<f64>, None::<f64>]);
-    fields.extend((0..others.len()).map(|side| Field::from(1.0 / comparison.mean(side).0)));
+    fields.extend((0..others.len()).map(|side| match comparison.overall(side) {
+        Some(whole) => {
+            let (low, high) = whole.ci95;
+            Field::Interval { value: 1.0 / whole.ratio, low: 1.0 / high, high: 1.0 / low }
+        }
+        None => Field::Missing,
+    }));
     table.row(fields);
     let names: Vec<_> = others.iter().map(|side| side.name.as_str()).collect();
     let title = format!("How many times as fast as {}, on a logarithmic scale", base.name);
     let section = Section::new("across", heading, table)
         .chart(Chart::new(&title, speeds(&title, &names, &lines)))
         .note("in brackets the 95 % interval; an interval that holds 1 shows no difference");
-    comparison.notes.iter().fold(section, |section, note| section.note(note))
+    let missing = comparison.missing.iter().map(ToString::to_string);
+    let notes = comparison.notes.iter().cloned().chain(missing);
+    notes.fold(section, Section::note)
 }
 
 #[cfg(test)]

@@ -37,7 +37,11 @@ impl Strip {
 
     /// What it takes before anything is left out for it.
     fn wanted(&self) -> usize {
-        if self.is_right { self.natural() } else { self.natural().min(WRAPPED) }
+        if self.is_right {
+            self.narrowest(char::is_whitespace)
+        } else {
+            self.natural().min(WRAPPED)
+        }
     }
 
     /// How narrow it can become where its text goes on after any character that `is_end` takes.
@@ -117,7 +121,7 @@ pub(super) fn row<'a>(
 
 /// Text in lines of at most `width`, broken at spaces; a longer word goes on after its own punctuation, and
 /// sticks out where it has none.
-pub(in crate::report) fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     text.split('\n').flat_map(|paragraph| wrap_line(paragraph, width)).collect()
 }
 
