@@ -66,7 +66,7 @@ pub(super) fn line(record: &Record) -> String {
     match score.overall() {
         Some(overall) => format!("score {}", number::digits(overall)),
         None => format!(
-            "no score: {} of the {} runs that it takes count (`fathom score @last` says why)",
+            "no score: {} of the {} runs it is made of count (`fathom score @last` says why)",
             score.runs.len(),
             score.needed
         ),

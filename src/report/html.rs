@@ -97,9 +97,13 @@ pub fn page(sources: &[NamedRecord]) -> Result<String> {
     page.render(Value::from(Serde(&filled))).map_err(fault)
 }
 
-/// What the records answer, the whole of it: a page has room for every op and both modes.
+/// Records whose ops have room on a page one by one; of more it has the op types.
+const MOST_WITH_OPS: usize = 4;
+
+/// What the records answer, the whole of it, in both modes.
 fn analyses(records: &[Record]) -> Vec<Answered> {
-    let options = Options { modes: Mode::ALL.to_vec(), linkage: Linkage::Centroid, ops: true };
+    let ops = records.len() <= MOST_WITH_OPS;
+    let options = Options { modes: Mode::ALL.to_vec(), linkage: Linkage::Centroid, ops };
     let answered = ANALYSES.iter().map(|analysis| Answered {
         name: analysis.name,
         heading: analysis.heading,

@@ -317,7 +317,7 @@ mod tests {
         let lasts = forms.map(|form| table.last(form).unwrap());
         let md_head = "|     step |   accuracy |\n| -------: | ---------: |\n";
         assert_eq!(heads, ["    step    accuracy\n", md_head, "step,metric\n", "", ""]);
-        let jsonl = "{\"step\":20,\"metric\":12.345}\n";
+        let jsonl = "{\"metric\":12.345,\"step\":20}\n";
         let md = "|       20 |    12.35 % |\n";
         assert_eq!(lasts, ["      20     12.35 %\n", md, "20,12.345\n", "", jsonl]);
     }

@@ -15,9 +15,14 @@ use crate::report::table::Table;
 
 use super::Section;
 
+/// Runs that are named beside a kind of doubt.
+const NAMED: usize = 4;
+
 /// All of it, where there is something of its kind.
 pub fn sections(records: &[Record]) -> Vec<Section> {
-    let mut sections = vec![trust(records), runs(records)];
+    let mut sections = vec![trust(records)];
+    sections.extend(doubts(records));
+    sections.push(runs(records));
     sections.extend(across(records));
     sections.push(surroundings(records));
     sections
@@ -45,8 +50,37 @@ fn all(records: &[Record]) -> impl Iterator<Item = (&Record, &Run)> {
     records.iter().flat_map(|record| record.runs.iter().map(move |run| (record, run)))
 }
 
-/// What was verified, and each reason to doubt a figure.
+/// What was verified, and the kinds of doubt with the runs they concern.
 fn trust(records: &[Record]) -> Section {
+    let runs = all(records).count();
+    let verified = all(records).filter(|(_, run)| run.verified.status == Status::Passed).count();
+    let checked: usize = all(records).map(|(_, run)| run.verified.passed).sum();
+    let mut kinds: Vec<(String, Vec<String>)> = Vec::new();
+    for (_, run) in all(records) {
+        for doubt in &run.doubts {
+            let kind = doubt.brief();
+            match kinds.iter_mut().find(|(known, _)| *known == kind) {
+                Some((_, of)) => of.push(run.key().to_string()),
+                None => kinds.push((kind, vec![run.key().to_string()])),
+            }
+        }
+    }
+    let mut table = Table::new([text("doubt"), text("runs").right(), text("among them")]);
+    for (kind, of) in kinds {
+        let mut named = of.clone();
+        named.dedup();
+        named.truncate(NAMED);
+        table.row(fields![kind, format!("{} of {runs}", of.len()), named.join(", ")]);
+    }
+    let said = format!(
+        "{verified} of {runs} runs are verified: {checked} kernels were checked on the device before they were timed."
+    );
+    let section = Section::new("trust", "Verified and doubted", table).note(said);
+    records.iter().flat_map(|record| &record.notes).fold(section, Section::note)
+}
+
+/// Each doubt of each run, for whoever wants to know; nothing where there is none.
+fn doubts(records: &[Record]) -> Option<Section> {
     let mut table = Table::new(columns(records).into_iter().chain([text("doubt")]));
     for (record, run) in all(records) {
         for doubt in &run.doubts {
@@ -54,16 +88,8 @@ fn trust(records: &[Record]) -> Section {
             table.row(fields.chain([Field::from(doubt.to_string())]));
         }
     }
-    let runs = all(records).count();
-    let verified = all(records).filter(|(_, run)| run.verified.status == Status::Passed).count();
-    let checked: usize = all(records).map(|(_, run)| run.verified.passed).sum();
-    let doubted = all(records).filter(|(_, run)| !run.doubts.is_empty()).count();
-    let said = format!(
-        "{verified} of {runs} runs are verified: {checked} kernels were checked on the device before they were timed. \
-         {doubted} of {runs} runs have a figure to doubt."
-    );
-    let section = Section::new("trust", "Verified and doubted", table).note(said);
-    records.iter().flat_map(|record| &record.notes).fold(section, Section::note)
+    let any = all(records).any(|(_, run)| !run.doubts.is_empty());
+    any.then(|| Section::new("doubts", "Every doubt, run by run", table).detail())
 }
 
 /// The figures that everybody looks for.
@@ -248,10 +274,15 @@ mod tests {
         let sections = sections(&[record]);
         assert_eq!(sections[0].key, "trust");
         let table = sections[0].table.render(crate::report::Format::Csv).unwrap();
-        assert!(table.contains("vgg,infer,4,the loss is not a number"), "{table}");
-        assert!(sections[0].notes[0].contains("1 of 2 runs have a figure to doubt"));
+        assert!(table.contains("the loss is not a number,1 of 2,vgg infer batch 4"), "{table}");
+        assert!(sections[0].notes[0].starts_with("2 of 2 runs are verified"));
         assert!(sections[0].notes[1].contains("cut short"));
-        assert_eq!(sections.len(), 3, "one device has nothing beside it");
+        let keys: Vec<_> = sections.iter().map(|section| section.key).collect();
+        assert_eq!(
+            keys,
+            ["trust", "doubts", "runs", "surroundings"],
+            "one device has none beside it"
+        );
     }
 
     #[test]
