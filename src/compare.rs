@@ -10,11 +10,14 @@ use crate::record::{Record, Run, RunKey};
 use crate::stats::median;
 
 pub mod advice;
+pub mod agreement;
+pub mod machine;
 pub mod overall;
 mod remarks;
 pub mod unlike;
 pub mod verdict;
 
+use agreement::Agreement;
 use overall::Overall;
 use verdict::{Finding, Verdict};
 
@@ -42,6 +45,8 @@ pub struct Row {
     pub finding: Finding,
     /// Whether both ran the same kernels on the same shapes.
     pub same_program: bool,
+    /// Whether both computed the same, and what is furthest apart; nothing where a record does not say.
+    pub agreement: Option<(Agreement, String, f64)>,
 }
 
 /// A cell that one side lacks.
@@ -120,7 +125,7 @@ pub fn compare(base: &Side, others: &[Side], alike: Alike) -> Result<Comparison>
             }
             let unlike_runs = unlike::runs((base, &ours), (other, &theirs), &key);
             if unlike_runs.is_empty() {
-                rows.push(row(key, side, &ours, &theirs));
+                rows.push(row(key, side, (&ours, &theirs), alike));
             }
             differences.extend(unlike_runs);
         }
@@ -189,14 +194,20 @@ fn samples<'a>(runs: &[&'a Run]) -> Vec<&'a [f64]> {
     timings.map(|timing| timing.step_ns.as_slice()).collect()
 }
 
-fn row(key: RunKey, side: usize, ours: &[&Run], theirs: &[&Run]) -> Row {
+fn row(key: RunKey, side: usize, (ours, theirs): (&[&Run], &[&Run]), alike: Alike) -> Row {
     let program = &ours[0].program;
+    // Known work takes another time on another device: that says nothing of either's machine.
+    let evidence = match alike {
+        Alike::AllButDevice => Vec::new(),
+        _ => machine::evidence(ours, theirs),
+    };
     Row {
         key,
         side,
         base_ns: step_ns(ours),
         other_ns: step_ns(theirs),
-        finding: verdict::judge(&samples(ours), &samples(theirs)),
+        finding: verdict::judge(&samples(ours), &samples(theirs), &evidence),
+        agreement: agreement::agreement(ours[0], theirs[0]),
         same_program: ours.iter().chain(theirs).all(|r| r.program == *program),
     }
 }

@@ -28,6 +28,8 @@ pub struct Gpu {
     pub caps: Caps,
     /// Nanoseconds a timestamp tick takes.
     pub timestamp_period: f64,
+    /// Whether timestamps may stand inside a pass, not only at its ends.
+    pub timestamps_in_passes: bool,
     pub(crate) device: wgpu::Device,
     pub(crate) queue: wgpu::Queue,
     pub(crate) pipelines: Mutex<Pipelines>,
@@ -57,7 +59,9 @@ impl Gpu {
         checks: Checks,
     ) -> Result<Self> {
         let summary = AdapterSummary::of(index, &adapter);
-        let wanted = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP;
+        let wanted = wgpu::Features::TIMESTAMP_QUERY
+            | wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES
+            | wgpu::Features::SUBGROUP;
         let features = adapter.features() & wanted;
         // The adapter's own, not the defaults: those end at 128 MiB a binding, and a weight of vgg takes 392 MiB.
         let limits = adapter.limits();
@@ -110,6 +114,7 @@ impl Gpu {
             summary,
             caps,
             timestamp_period: f64::from(queue.get_timestamp_period()),
+            timestamps_in_passes: features.contains(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES),
             injected: None,
             pipelines: Mutex::new(Pipelines::new(checks)),
             device,

@@ -76,6 +76,19 @@ pub fn terminal_width() -> Option<usize> {
     None
 }
 
+/// Threads of other programs that want a processor now, where the system tells.
+pub fn other_threads() -> Option<u32> {
+    let statistics = fs::read_to_string("/proc/stat").ok()?;
+    let running = statistics.lines().find_map(|line| line.strip_prefix("procs_running "))?;
+    // The one that asks runs as well.
+    running.trim().parse::<u32>().ok().map(|running| running.saturating_sub(1))
+}
+
+/// Processors that threads of this program may use.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
 /// The time of day, RFC 3339 in UTC.
 pub fn now() -> String {
     jiff::Timestamp::now().to_string()

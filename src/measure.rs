@@ -4,10 +4,13 @@ pub mod estimate;
 pub mod kernel;
 pub mod kernels;
 pub mod largest_batch;
+mod outcome;
 pub mod peak;
 pub mod profile;
 #[cfg(feature = "cli")]
 pub mod provenance;
 pub mod run;
 pub mod sample;
+mod submission;
 pub mod verify;
+pub mod yardstick;

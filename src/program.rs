@@ -103,6 +103,12 @@ impl Program {
 
     /// Runs `count` steps in one submission.
     pub(crate) fn run(&self, gpu: &Gpu, count: usize) -> Result<()> {
+        gpu.queue.submit([self.encoded(gpu, count)]);
+        gpu.check()
+    }
+
+    /// The commands of `count` steps.
+    pub(crate) fn encoded(&self, gpu: &Gpu, count: usize) -> wgpu::CommandBuffer {
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         // One pass for all steps: within it wgpu sets a barrier wherever a dispatch needs what one before it wrote.
         let mut pass = encoder.begin_compute_pass(&Default::default());
@@ -110,8 +116,7 @@ impl Program {
             self.encode(&mut pass);
         }
         drop(pass);
-        gpu.queue.submit([encoder.finish()]);
-        gpu.check()
+        encoder.finish()
     }
 
     /// Writes an input.

@@ -15,16 +15,20 @@ mod doubt;
 #[cfg(test)]
 pub(crate) mod example;
 pub mod id;
+mod outcome;
 mod run;
 pub mod schema;
 pub mod store;
+mod yardstick;
 
-pub use doubt::Doubt;
+pub use doubt::{Doubt, YardstickPart};
 pub use id::Integrity;
+pub use outcome::{Outcome, Sketch};
 pub use run::{
-    Clock, Memory, Op, OpTime, Playing, Profile, Run, RunKey, Statistics, Status, Steadiness,
-    Timing, Verified, Worst,
+    Clock, Memory, Method, Op, OpTime, Playing, Profile, Run, RunKey, Statistics, Status,
+    Steadiness, Timing, Verified, Worst,
 };
+pub use yardstick::{Reading, Yardstick};
 
 /// The schema this crate writes.
 pub const SCHEMA: &str = "fathom.record/1";
@@ -193,7 +197,7 @@ words! {
 }
 
 /// The device's ceilings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Peaks {
     /// Multiply-adds in f32, two operations each.
     pub fma_f32_flop_per_s: f64,
@@ -205,6 +209,43 @@ pub struct Peaks {
     pub submit_ns: f64,
     /// A small pipeline never seen before.
     pub pipeline_ns: f64,
+    /// Bytes read from memory, hardly any written; nothing in older records, as for all below.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_bytes_per_s: Option<f64>,
+    /// Bytes read and written in workgroup memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_bytes_per_s: Option<f64>,
+    /// Bytes from the host to the device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload_bytes_per_s: Option<f64>,
+    /// Bytes from the device to the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub download_bytes_per_s: Option<f64>,
+    /// What a dispatch costs the host to encode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encode_ns: Option<f64>,
+    /// The multiply-adds each time they were measured, at the beginning and at the end of a run: the best counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fma: Vec<Reading>,
+    /// The copy, likewise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copy: Vec<Reading>,
+    /// A model's kernel that was faster than the multiply-adds of the probe: its rate is the ceiling.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raised_by: Option<String>,
+}
+
+impl Peaks {
+    /// By how much the ceilings moved between the beginning and the end of the run, as a share: the larger of the
+    /// two. Nothing where they were measured once.
+    pub fn moved(&self) -> Option<f64> {
+        let moved = |readings: &[Reading]| {
+            let rates = || readings.iter().map(|reading| reading.rate);
+            (readings.len() > 1)
+                .then(|| rates().fold(0.0, f64::max) / rates().fold(f64::MAX, f64::min) - 1.0)
+        };
+        moved(&self.fma).into_iter().chain(moved(&self.copy)).reduce(f64::max)
+    }
 }
 
 impl Tool {

@@ -205,15 +205,15 @@ fn untyped(value: &Value, place: &str, found: &mut Vec<String>) {
                 .for_each(|(i, item)| untyped(item, &format!("{place}/{i}"), found));
         }
         Value::Object(fields) => {
-            fields
-                .iter()
-                .for_each(|(name, field)| untyped(field, &format!("{place}/{name}"), found));
+            // A command line is made of words, whatever they say.
+            let figures = fields.iter().filter(|(name, _)| *name != "argv");
+            figures.for_each(|(name, field)| untyped(field, &format!("{place}/{name}"), found));
         }
         Value::String(text) => {
             let digits = text.replace([',', '.', '-', '+', ' '], "");
             let looks = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit());
             // What a shape and a version hold are no figures of a table.
-            if looks && text.contains(',') || (looks && text.parse::<f64>().is_ok()) {
+            if looks && (text.contains(',') || text.parse::<f64>().is_ok()) {
                 found.push(format!("{place}: {text:?}"));
             }
         }

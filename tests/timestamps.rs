@@ -37,8 +37,8 @@ fn program(gpu: &Gpu) -> Program {
 
 fn measured(gpu: &Gpu, program: &Program) -> (Sampled, Profiled) {
     let budget = Budget { time: Duration::from_millis(100), noise: 1.0, min_samples: 6 };
-    let samples = sample(gpu, program, &budget, &|_| {}).unwrap();
-    let taken = profile(gpu, program, Duration::from_millis(1), 5, &|_| {}).unwrap();
+    let samples = sample(gpu, program, &budget, None, &|_| {}).unwrap();
+    let taken = profile(gpu, program, Duration::from_millis(1), 5, None, &|_| {}).unwrap();
     (samples, taken.unwrap())
 }
 

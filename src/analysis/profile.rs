@@ -20,13 +20,15 @@ pub struct RunProfile {
     pub context: RunContext,
     /// Steps that were profiled.
     pub steps: usize,
-    /// First op's start to last op's end, median.
+    /// The ops' times and the gaps between them.
     pub span_ns: f64,
+    /// The same over a step that was timed whole; nothing where none was.
+    pub over_timed: Option<f64>,
     /// What of it lies between ops.
     pub gaps_ns: f64,
     /// The same as a share of the span.
     pub gap_share: f64,
-    /// Sum of the ops' median times: what all shares below are of.
+    /// Sum of the ops' times: what all shares below are of.
     pub ops_ns: f64,
     /// All buffers of the plan.
     pub planned_bytes: u64,
@@ -53,7 +55,7 @@ pub struct TypeTime {
     pub calls: usize,
     /// Of these, how many have other types merged into them.
     pub fused_calls: usize,
-    /// Sum of the ops' median times.
+    /// Sum of the ops' times.
     pub ns: f64,
     /// Share of all ops' time.
     pub share: f64,
@@ -70,7 +72,7 @@ pub struct ClassTime {
     pub class: char,
     /// `matrix`.
     pub name: String,
-    /// Sum of the ops' median times.
+    /// Sum of the ops' times.
     pub ns: f64,
     /// Share of all ops' time.
     pub share: f64,
@@ -89,7 +91,7 @@ pub struct OpPlace {
     pub phase: Phase,
     /// Types inside; one unless fused.
     pub types: Vec<String>,
-    /// Median time.
+    /// Its time, as it adds up with the others'.
     pub ns: f64,
     /// Where nine tenths of the steps lie, from the 5th percentile to the 95th.
     pub middle_ns: Option<(f64, f64)>,
@@ -155,7 +157,7 @@ pub fn profile(record: &Record) -> Vec<RunProfile> {
 
 fn of_run(record: &Record, run: &Run) -> Option<RunProfile> {
     let profile = run.profile.as_ref()?;
-    let ops_ns: f64 = run.ops.iter().map(time).sum();
+    let ops_ns = run.ops_ns();
     let types = types(run, &record.peaks);
     let reached = types.iter().position(|t| t.cumulative >= DOMINANCE - 1e-9);
     let place = |op: &crate::record::Op| OpPlace {
@@ -173,9 +175,10 @@ fn of_run(record: &Record, run: &Run) -> Option<RunProfile> {
     Some(RunProfile {
         context: RunContext::of(record, run),
         steps: profile.steps,
-        span_ns: profile.span_ns,
+        span_ns: ops_ns + profile.gaps_ns,
+        over_timed: run.profiled_over_timed(),
         gaps_ns: profile.gaps_ns,
-        gap_share: share(profile.gaps_ns, profile.span_ns),
+        gap_share: share(profile.gaps_ns, ops_ns + profile.gaps_ns),
         ops_ns,
         planned_bytes: memory.planned_bytes,
         peak_bytes: memory.planned_bytes.saturating_sub(memory.slots_bytes)
@@ -188,12 +191,12 @@ fn of_run(record: &Record, run: &Run) -> Option<RunProfile> {
 }
 
 fn time(op: &crate::record::Op) -> f64 {
-    op.median_ns().unwrap_or(0.0)
+    op.time_ns().unwrap_or(0.0)
 }
 
 /// A run's ops by type, the longest first. Without a profile all times are 0.
 pub fn types(run: &Run, peaks: &Peaks) -> Vec<TypeTime> {
-    let total: f64 = run.ops.iter().map(time).sum();
+    let total = run.ops_ns();
     let row = |(name, ns): (&str, f64)| {
         let ops: Vec<_> = run.ops.iter().filter(|op| op.op == name).collect();
         let flops = ops.iter().map(|op| op.flops).sum();

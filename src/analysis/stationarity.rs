@@ -73,7 +73,7 @@ pub fn stationarity(record: &Record) -> Vec<RunStationarity> {
 }
 
 fn of_run(record: &Record, run: &Run) -> RunStationarity {
-    let time = |op: &Op| op.median_ns().unwrap_or(0.0);
+    let time = |op: &Op| op.time_ns().unwrap_or(0.0);
     let total: f64 = run.ops.iter().map(time).sum();
     let of = |op: &Op| {
         let steadiness = op.ns.as_ref().and_then(|ns| ns.steadiness.as_ref());

@@ -17,6 +17,7 @@ pub(crate) fn peaks() -> Peaks {
         launch_ns: 1.0,
         submit_ns: 1.0,
         pipeline_ns: 1.0,
+        ..Peaks::default()
     }
 }
 
@@ -106,8 +107,10 @@ fn run((workload, mode, ops): &Planted) -> Run {
         parameters: 10,
         dispatches: ops.len(),
         loss: None,
+        outcome: None,
         memory: Memory { planned_bytes: 1000, slots_bytes: 500, slots_bound_bytes: 400 },
         build_ns: 1.0,
+        first_step_ns: None,
         pipelines: 1,
         pipelines_ns: 1.0,
         data_ns: 1.0,
@@ -117,6 +120,8 @@ fn run((workload, mode, ops): &Planted) -> Run {
             steps: 100,
             span_ns: ops_ns / 0.98,
             gaps_ns: ops_ns / 0.98 * 0.02,
+            method: None,
+            over_timed: None,
         }),
         ops: ops.iter().map(|(name, ns)| op(name, *ns)).collect(),
     }
@@ -140,6 +145,8 @@ pub(crate) fn timing(median_ns: f64, noise: f64) -> Timing {
         },
         wall_median_ns: median_ns,
         encode_ns: 1.0,
+        overlapped_ns: None,
+        yardstick: None,
         settled: true,
     }
 }
@@ -162,6 +169,13 @@ fn op(name: &str, ns: f64) -> Op {
         flops: 1000,
         bytes: 100,
         types: vec![name.into()],
-        ns: Some(OpTime { median: ns, p05: ns, p95: ns, steadiness: None, samples: Vec::new() }),
+        ns: Some(OpTime {
+            mean: Some(ns),
+            median: ns,
+            p05: ns,
+            p95: ns,
+            steadiness: None,
+            samples: Vec::new(),
+        }),
     }
 }

@@ -1,6 +1,6 @@
 //! `fathom check`: whether record files can be believed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -33,7 +33,7 @@ pub fn execute(args: &CheckArgs) -> Result<()> {
     for path in &args.files {
         files.extend(if path.is_dir() { store::files(path)? } else { vec![path.clone()] });
     }
-    let checks: Vec<Checked> = files.iter().map(check).collect();
+    let checks: Vec<Checked> = files.iter().map(|path| check(path)).collect();
     output::emit(&args.out, |form| {
         let mut text = checked(&checks).render(form)?;
         if matches!(form, Format::Table | Format::Md) {
@@ -59,8 +59,8 @@ pub fn execute(args: &CheckArgs) -> Result<()> {
     Err(Error::data(&first.file, "check", what))
 }
 
-fn check(path: &PathBuf) -> Checked {
-    let content = Loaded::read(path.clone()).map_err(|error| error.to_string());
+fn check(path: &Path) -> Checked {
+    let content = Loaded::read(path.to_path_buf()).map_err(|error| error.to_string());
     let content = content.map(|loaded| {
         let found = contradictions(&loaded.record);
         (loaded.record, found)

@@ -13,12 +13,16 @@ use super::run::{self, RunArgs};
 /// # Errors
 /// As [`run::execute`]; the first error ends it.
 pub fn execute(args: &RunArgs) -> Result<()> {
+    let folder = store::folder();
+    // Told before anything is measured.
+    if let (Some(name), None) = (&args.save_baseline, &folder) {
+        return Err(Error::Usage(format!("--save-baseline {name}: {}", store::NO_FOLDER)));
+    }
     if args.repeat <= 1 || args.dry_run {
         return run::execute(args);
     }
-    if let Some(name) = &args.save_baseline {
-        let why = || Error::Usage(format!("--save-baseline {name}: {}", store::NO_FOLDER));
-        store::clear_baseline(name, &store::folder().ok_or_else(why)?)?;
+    if let (Some(name), Some(folder)) = (&args.save_baseline, &folder) {
+        store::clear_baseline(name, folder)?;
     }
     for number in 1..=args.repeat {
         output::note(&args.out, &format!("run {number} of {}", args.repeat));

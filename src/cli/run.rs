@@ -1,5 +1,6 @@
 //! `fathom run`: verify, time, profile, print, save.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -10,6 +11,7 @@ use crate::measure::estimate::{Pace, Rates};
 use crate::measure::largest_batch::TooLarge;
 use crate::measure::run as cell;
 use crate::measure::sample::going_on;
+use crate::measure::yardstick::Rule;
 use crate::measure::{peak, provenance, verify};
 use crate::record::{Config, Precision, Record, store};
 use crate::report::section::headline;
@@ -152,6 +154,9 @@ pub struct RunArgs {
 /// A remark of this beginning stands in a record until all that was to be run has been.
 const CUT_SHORT: &str = "cut short: ";
 
+/// Time for the ceilings, at each end of a run.
+const CEILINGS: Duration = Duration::from_secs(1);
+
 /// Measures what is chosen, or shows what that would be.
 ///
 /// # Errors
@@ -200,9 +205,8 @@ fn keep(args: &RunArgs, record: &Record) -> Result<()> {
 }
 
 fn measured(args: &RunArgs, show: bool) -> Result<(Record, Result<()>)> {
-    let selection = choose::prepare(args)?;
-    let gpu = &selection.gpu;
-    let estimates = selection.estimates(&Rates::guess(&gpu.caps))?;
+    let mut selection = choose::prepare(args)?;
+    let estimates = selection.estimates(&Rates::guess(&selection.gpu.caps))?;
     let count = match estimates.len() {
         1 => "1 run".into(),
         n => format!("{n} runs"),
@@ -210,14 +214,21 @@ fn measured(args: &RunArgs, show: bool) -> Result<(Record, Result<()>)> {
     let whole = Pace::new(estimates).total() + peak::ABOUT.as_secs_f64();
     output::note(&args.out, &format!("{count}, up to about {}", number::span(whole)));
     let progress = Progress::new(&args.out, "measuring the device's ceilings");
-    let time = Duration::from_secs(1);
-    let peaks = peak::measure(gpu, time, &|share| progress.set(share))?.peaks;
+    let mut ceilings = peak::measure(&selection.gpu, CEILINGS, &|share| progress.set(share))?;
+    selection.plan.rule = Some(Arc::new(Rule::new(&selection.gpu, &ceilings)?));
     drop(progress);
-    let mut record = provenance::record(gpu, config(args, selection.preset), peaks);
+    let config = config(args, selection.preset);
+    let mut record = provenance::record(&selection.gpu, config, ceilings.peaks.clone());
     if show {
         output::data(&headline::opening(&record, args.out.output)?)?;
     }
-    let outcome = measure_all(args, &selection, show, &mut record);
+    let outcome = measure_all(args, &selection, show, &mut record).and_then(|()| {
+        let _progress = Progress::new(&args.out, "measuring the ceilings once more");
+        ceilings.again(&selection.gpu, CEILINGS)?;
+        record.peaks = ceilings.peaks;
+        record.runs.iter().for_each(|run| peak::raise(&mut record.peaks, run));
+        Ok(())
+    });
     Ok((record, outcome))
 }
 

@@ -22,6 +22,9 @@ pub fn next_step(finding: &Finding) -> String {
                 "quiet the machine, or take {runs} runs a side in turns: `fathom ab OLD NEW --repeat {runs}`"
             )
         }
+        Reason::MachineMoved => {
+            "repeat both in turns with nothing else running: `fathom ab OLD NEW --repeat 5`".into()
+        }
         Reason::TooFewSamples => {
             "take 6 samples at least: --min-samples 10, and a longer --time".into()
         }
@@ -39,7 +42,7 @@ mod tests {
     use crate::compare::verdict::judge;
 
     fn next(base: &[f64], other: &[f64]) -> String {
-        next_step(&judge(&[base], &[other]))
+        next_step(&judge(&[base], &[other], &[]))
     }
 
     #[test]

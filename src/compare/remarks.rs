@@ -24,6 +24,10 @@ pub(super) fn remarks(base: &Side, others: &[Side]) -> Vec<String> {
             of("threads", &|r| threads(r)),
         ];
         remarks.extend(differences.into_iter().flatten());
+        // Two cards of one name; older records do not say.
+        if let (Some(a), Some(b)) = (&ours.device.pci, &theirs.device.pci) {
+            remarks.extend(line("place on the bus", (&base.name, a), (&other.name, b)));
+        }
         // Told by whoever compares options, refused elsewhere.
         remarks.extend(of("fusion", &|r| on_off(r.config.fuse)));
         remarks.extend(of("bounds checks", &|r| r.config.checks.to_string()));
@@ -74,8 +78,10 @@ fn doubts(side: &Side) -> Vec<String> {
     for run in runs() {
         for doubt in run.doubts.iter().filter(|doubt| doubt.concerns_steps()) {
             let kind = doubt.summary();
-            let name = format!("{} {}", run.workload, run.mode);
+            let name = run.key().to_string();
             match kinds.iter_mut().find(|(known, _)| *known == kind) {
+                // Repeated runs may all have it.
+                Some((_, names)) if names.contains(&name) => {}
                 Some((_, names)) => names.push(name),
                 None => kinds.push((kind, vec![name])),
             }
@@ -84,7 +90,7 @@ fn doubts(side: &Side) -> Vec<String> {
     let line = |(kind, names): (String, Vec<String>)| {
         let of = match names.as_slice() {
             few if few.len() <= 3 => few.join(", "),
-            many => format!("{} of {} runs", many.len(), runs().count()),
+            many => format!("{} of {} cells", many.len(), super::keys(side).len()),
         };
         format!("{}: {of}: {kind}", side.name)
     };

@@ -158,7 +158,7 @@ fn what_only_one_has_is_a_note_and_nothing_in_common_a_refusal() {
 
 #[test]
 fn what_may_explain_a_difference_is_said() {
-    let base = side("old", &both());
+    let mut base = side("old", &both());
     let mut other = side("new", &both());
     let record = &mut other.records[0];
     record.host.threads = Some(1);
@@ -166,6 +166,8 @@ fn what_may_explain_a_difference_is_said() {
     record.tool.git = "abcdef".into();
     record.tool.dirty = true;
     record.tool.version = "0.2.0".into();
+    record.device.pci = Some("0000:02:00.0".into());
+    base.records[0].device.pci = Some("0000:01:00.0".into());
     record.integrity = Integrity::Edited;
     let notes = compare(&base, &[other], Alike::All).unwrap().notes;
     for expected in [
@@ -173,6 +175,7 @@ fn what_may_explain_a_difference_is_said() {
         "operating system: made up in old, another system in new",
         "commit: unknown in old, abcdef-dirty in new",
         "version: 0.1.0 in old, 0.2.0 in new",
+        "place on the bus: 0000:01:00.0 in old, 0000:02:00.0 in new",
         "new: EDITED",
     ] {
         assert!(notes.iter().any(|note| note.starts_with(expected)), "no {expected} in {notes:?}");

@@ -7,6 +7,7 @@
 //! (11 to 15 %): slow noise looks alike at every scale. So that scatter sets the noise floor, or the
 //! scatter between runs where a side has several and it is larger.
 
+use super::machine::Evidence;
 use crate::stats::{
     MIN_SAMPLES_FOR_CI95, cliffs_delta, median, ratio_of_medians, scatter, standard_deviation,
 };
@@ -30,6 +31,9 @@ pub const DEVIATIONS: f64 = 2.5;
 
 /// The same means: not apart by this much. With a floor above it, nothing small can be told.
 pub const RESOLUTION: f64 = 0.05;
+
+/// How many times as much as known work a step may slow down with the machine.
+const MARGIN: f64 = 3.0;
 
 /// Of the bootstrap, so that a comparison gives the same figures each time.
 const SEED: u64 = 1;
@@ -75,6 +79,8 @@ pub enum Reason {
     FloorTooHigh,
     /// Too few samples for an interval.
     TooFewSamples,
+    /// The machine was not the same for both sides, by enough to explain the difference or to hide one.
+    MachineMoved,
 }
 
 impl Reason {
@@ -95,6 +101,10 @@ impl Reason {
             Self::FloorTooHigh => {
                 ("floor-too-high", "two runs of the same program may differ by more than 5 %")
             }
+            Self::MachineMoved => (
+                "machine-moved",
+                "known work beside the steps took another time on the two sides: the machine may be what differs",
+            ),
             Self::TooFewSamples => ("too-few-samples", "one side has fewer than 6 samples"),
         }
     }
@@ -117,8 +127,28 @@ pub struct Finding {
     pub floor: f64,
 }
 
-/// Holds the runs of `other` against those of `base`: each run its step times in order.
-pub fn judge(base: &[&[f64]], other: &[&[f64]]) -> Finding {
+/// Holds the runs of `other` against those of `base`: each run its step times in order. What the times say counts
+/// where the yardsticks do not contradict it.
+pub fn judge(base: &[&[f64]], other: &[&[f64]], evidence: &[Evidence]) -> Finding {
+    let finding = by_times(base, other);
+    let contradicted = evidence.iter().any(|evidence| contradicts(evidence, &finding));
+    if finding.verdict == Verdict::Unsure || !contradicted {
+        return finding;
+    }
+    Finding { verdict: Verdict::Unsure, reason: Reason::MachineMoved, ..finding }
+}
+
+/// Whether the machine moved by enough to make up a verdict: known work need not slow down as much as a step does.
+fn contradicts(evidence: &Evidence, finding: &Finding) -> bool {
+    let moved = evidence.moved();
+    match finding.verdict {
+        Verdict::Same => moved > (1.0 + RESOLUTION).ln(),
+        _ => finding.ratio.ln().abs() <= (1.0 + finding.floor).ln() + MARGIN * moved,
+    }
+}
+
+/// What the times alone say.
+fn by_times(base: &[&[f64]], other: &[&[f64]]) -> Finding {
     let ratio = ratio_of_medians(other, base, BLOCKS, SEED);
     let floor = floor(base, other);
     // On both sides of 1 the same distance.

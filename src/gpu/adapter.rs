@@ -85,6 +85,16 @@ impl AdapterSummary {
         }
     }
 
+    /// The threads on which a software adapter runs kernels, where the environment says so: Mesa's llvmpipe
+    /// reads `LP_NUM_THREADS` once, when its device is made. `None` for the driver's own choice (a thread a
+    /// core) and for every other adapter.
+    pub fn threads(&self) -> Option<usize> {
+        let threads = std::env::var("LP_NUM_THREADS").ok();
+        threads
+            .filter(|_| self.software && self.name.starts_with("llvmpipe"))
+            .and_then(|text| text.trim().parse().ok())
+    }
+
     fn rank(&self) -> usize {
         // A software adapter comes after every device of any kind, and what is hidden after all that is not.
         self.kind as usize + 10 * usize::from(self.software) + 20 * usize::from(self.noncompliant)

@@ -131,21 +131,30 @@ fn gcd(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// Query sets for a fixed number of passes, with their read-back.
+/// Query sets for a fixed number of stretches of work, with their read-back.
 #[derive(Debug)]
 pub(crate) struct Timer {
     sets: Vec<wgpu::QuerySet>,
     resolved: wgpu::Buffer,
-    pairs: usize,
+    pairs: u32,
+    /// Whether the pairs stand inside one pass, around stretches of it.
+    pub(crate) inside: bool,
 }
 
 impl Timer {
     /// Room for `pairs` passes; `None` where the device has no timestamps.
     pub(crate) fn new(gpu: &Gpu, pairs: usize) -> Option<Self> {
-        if !gpu.caps.timestamps {
-            return None;
-        }
-        let stamps = 2 * pairs as u32;
+        gpu.caps.timestamps.then(|| Self::with(gpu, pairs as u32, false))
+    }
+
+    /// Room for `pairs` inside one pass; `None` where the device has no timestamps there.
+    pub(crate) fn inside(gpu: &Gpu, pairs: usize) -> Option<Self> {
+        let inside = gpu.caps.timestamps && gpu.timestamps_in_passes;
+        inside.then(|| Self::with(gpu, pairs as u32, true))
+    }
+
+    fn with(gpu: &Gpu, pairs: u32, inside: bool) -> Self {
+        let stamps = 2 * pairs;
         let set = |first: u32| {
             gpu.device.create_query_set(&wgpu::QuerySetDescriptor {
                 label: Some("timestamps"),
@@ -160,7 +169,14 @@ impl Timer {
             usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
             mapped_at_creation: false,
         });
-        Some(Self { sets, resolved, pairs })
+        Self { sets, resolved, pairs, inside }
+    }
+
+    /// Writes the first (0) or second (1) stamp of a pair inside a pass. Each stretch has both its own, since a
+    /// driver may take time to write one: that is then no part of what is timed.
+    pub(crate) fn stamp(&self, pass: &mut wgpu::ComputePass<'_>, pair: usize, end: u32) {
+        let at = 2 * pair as u32 + end;
+        pass.write_timestamp(&self.sets[(at / SET) as usize], at % SET);
     }
 
     /// What pass `pair` is to be begun with.
@@ -173,7 +189,7 @@ impl Timer {
         }
     }
 
-    /// Ends the recording of all pairs.
+    /// Ends the recording.
     pub(crate) fn resolve(&self, encoder: &mut wgpu::CommandEncoder) {
         for (i, set) in self.sets.iter().enumerate() {
             // A resolve begins at a multiple of 256 bytes: a full set takes 32 KiB.
@@ -187,7 +203,7 @@ impl Timer {
     /// # Errors
     /// [`crate::error::Error::Gpu`] where the device was lost.
     pub(crate) fn read(&self, gpu: &Gpu) -> Result<Vec<Stamp>> {
-        let bytes = gpu.read(&self.resolved, 0, self.pairs as u64 * 16)?;
+        let bytes = gpu.read(&self.resolved, 0, u64::from(self.pairs) * 16)?;
         let ticks: Vec<u64> = bytes
             .chunks_exact(8)
             .map(|c| u64::from_le_bytes([c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]]))

@@ -174,6 +174,7 @@ mod tests {
             profile: true,
             budget: Budget::default(),
             source: DataSource::default(),
+            rule: None,
         }
     }
 

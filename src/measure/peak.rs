@@ -11,16 +11,16 @@ use crate::graph::op::{Distribution, Op};
 use crate::host::Instant;
 use crate::kernel::Variant;
 use crate::program::check::check_variant;
-use crate::record::Peaks;
+use crate::record::{Peaks, Reading, Run};
 use crate::stats::{median, quantile};
 use crate::tensor::TensorSpec;
 
 use super::kernel::{program_of, time_variant};
-use super::sample::Budget;
+use super::sample::{Budget, sample};
 
 mod ops;
 
-pub use ops::{Copy, Empty, Fma};
+pub use ops::{Copy, Empty, Fma, Read, Shared};
 
 /// What the device can reach at most, and how that was found.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,77 +29,171 @@ pub struct Ceilings {
     pub peaks: Peaks,
     /// Every kernel shape tried, with its operations or bytes a second.
     pub candidates: Vec<(String, f64)>,
+    /// The best shapes: of the multiply-adds, of the copy.
+    pub(super) shapes: [Variant; 2],
+    /// Turns of the multiply-adds that take [`KERNEL`].
+    fma: Fma,
 }
 
 /// Time a kernel of a ceiling should take: long enough for any clock, short for any watchdog.
 const KERNEL: f64 = 20e6;
 
-/// What [`measure`] takes as a run asks for it, with the kernels' making: told before a run begins.
-pub const ABOUT: Duration = Duration::from_secs(4);
+/// What the ceilings at both ends of a run take, with the kernels' making: told before it begins.
+pub const ABOUT: Duration = Duration::from_secs(6);
 
 /// Dispatches of the launch measurement.
 const LAUNCHES: usize = 256;
+
+/// Shapes whose time is shared out: those of multiply-adds and copies, launching, reading, workgroup memory.
+const PARTS: usize = ops::FMA_SHAPES.len() + ops::COPY_SHAPES.len() + ops::READ_STEPS.len() + 2;
 
 /// Measures all ceilings in about `time`.
 ///
 /// # Errors
 /// [`Error::Gpu`] where the device fails, [`Error::Verification`] where a kernel computes nonsense.
 pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceilings> {
+    let budget = Budget { time: time / PARTS as u32, noise: 0.01, min_samples: 3 };
     let mut candidates = Vec::new();
-    let invocations = if gpu.caps.software { 1 << 12 } else { 1 << 20 };
-    let elements = copy_elements(gpu);
-    let shapes = ops::FMA_SHAPES.len() + ops::COPY_SHAPES.len();
-    let budget = Budget { time: time / (shapes as u32 + 1), noise: 0.01, min_samples: 3 };
-    let mut best = [0.0f64; 2];
-    for (i, &(chains, width)) in ops::FMA_SHAPES.iter().enumerate() {
-        let mut fma = Fma { invocations, loops: 16 };
-        let shared = |fma: &Fma| -> Arc<dyn Op> { Arc::new(*fma) };
-        let variant = Variant::new("fma", [("CHAINS", chains), ("WIDTH", width)]);
-        // From a short kernel to one of the wanted length, in steps that can't overshoot far.
-        for _ in 0..4 {
-            let quick = Budget { time: Duration::from_millis(1), ..budget };
-            let ns = quantile(&time_variant(gpu, &shared(&fma), &[], &variant, &quick)?, 0.0);
-            let factor = (KERNEL / ns).clamp(1.0, 30.0);
-            fma.loops = (f64::from(fma.loops) * factor) as u32;
-        }
-        let rate = rate(gpu, &shared(&fma), &[], &variant, &budget, fma.flops(&variant) as f64)?;
-        candidates.push((format!("peak/{variant}"), rate));
-        best[0] = best[0].max(rate);
-        progress((i + 1) as f64 / (shapes + 1) as f64);
-    }
-    for (i, &(width, steps)) in ops::COPY_SHAPES.iter().enumerate() {
-        let copy: Arc<dyn Op> = Arc::new(Copy);
-        let inputs = [TensorSpec::f32([elements])];
-        let variant = Variant::new("copy", [("WIDTH", width), ("STEPS", steps)]);
-        // Four bytes read and four written for each element.
-        let rate = rate(gpu, &copy, &inputs, &variant, &budget, 8.0 * elements as f64)?;
-        candidates.push((format!("peak/{variant}"), rate));
-        best[1] = best[1].max(rate);
-        progress((ops::FMA_SHAPES.len() + i + 1) as f64 / (shapes + 1) as f64);
-    }
-    // Many launches in one submission, so that its own cost hardly counts.
-    let empty = |dispatches| {
-        let variant = Variant::new("empty", []);
-        let empty: Arc<dyn Op> = Arc::new(Empty { dispatches });
-        time_variant(gpu, &empty, &[], &variant, &budget)
+    let mut done = 0;
+    let mut tried = |variant: &Variant, reading: Reading| {
+        candidates.push((format!("peak/{variant}"), reading.rate));
+        done += 1;
+        progress(done as f64 / PARTS as f64);
     };
+    let mut best: [Option<(Variant, Reading, Fma)>; 2] = [None, None];
+    for &(chains, width) in ops::FMA_SHAPES {
+        let variant = Variant::new("fma", [("CHAINS", chains), ("WIDTH", width)]);
+        let fma = long_enough(gpu, &variant, &budget)?;
+        let reading = fma_rate(gpu, &fma, &variant, &budget)?;
+        tried(&variant, reading);
+        keep(&mut best[0], (variant, reading, fma));
+    }
+    for &(width, steps) in ops::COPY_SHAPES {
+        let variant = Variant::new("copy", [("WIDTH", width), ("STEPS", steps)]);
+        let reading = copy_rate(gpu, &variant, &budget)?;
+        tried(&variant, reading);
+        keep(&mut best[1], (variant, reading, Fma::on(gpu)));
+    }
+    let [Some((fma_shape, fma_reading, fma)), Some((copy_shape, copy_reading, _))] = best else {
+        return Err(Error::Internal("no kernel shapes for the ceilings".into()));
+    };
+
+    let mut read: f64 = 0.0;
+    for &steps in ops::READ_STEPS {
+        let op = Read { steps };
+        let (inputs, bytes) = ([TensorSpec::f32([elements(gpu)])], 4.0 * elements(gpu) as f64);
+        let reading = rate(gpu, &op.shared(), &inputs, &op.variant(), &budget, bytes)?;
+        tried(&op.variant(), reading);
+        read = read.max(reading.rate);
+    }
+    let shared = shared_rate(gpu, &budget)?;
+    tried(&Shared::variant(), shared);
+
+    // Many launches in one submission, so that its own cost hardly counts.
+    let launches = Empty { dispatches: LAUNCHES }.shared();
+    let launching = program_of(gpu, &launches, &[], &Empty::variant())?;
+    let launch = sample(gpu, &launching, &budget, None, &|_| {})?.timing.step_ns;
+    let bytes = if gpu.caps.software { 16 << 20 } else { 128 << 20 };
+    let [upload, download] = ops::transfers(gpu, bytes.min(gpu.caps.max_buffer))?;
     let peaks = Peaks {
-        fma_f32_flop_per_s: best[0],
-        copy_bytes_per_s: best[1],
-        launch_ns: median(&empty(LAUNCHES)?) / LAUNCHES as f64,
+        fma_f32_flop_per_s: fma_reading.rate,
+        copy_bytes_per_s: copy_reading.rate,
+        launch_ns: median(&launch) / LAUNCHES as f64,
         submit_ns: submission(gpu)?,
         pipeline_ns: ops::pipeline_creation(gpu)?,
+        read_bytes_per_s: Some(read),
+        shared_bytes_per_s: Some(shared.rate),
+        upload_bytes_per_s: Some(upload),
+        download_bytes_per_s: Some(download),
+        encode_ns: Some(ops::encoding(gpu, &launching, LAUNCHES)),
+        fma: vec![fma_reading],
+        copy: vec![copy_reading],
+        raised_by: None,
     };
-    Ok(Ceilings { peaks, candidates })
+    progress(1.0);
+    Ok(Ceilings { peaks, candidates, shapes: [fma_shape, copy_shape], fma })
+}
+
+impl Ceilings {
+    /// Measures the best shapes once more, as at the end of a run; the better figure of each is kept.
+    ///
+    /// # Errors
+    /// As [`measure`].
+    pub fn again(&mut self, gpu: &Gpu, time: Duration) -> Result<()> {
+        let budget = Budget { time: time / 2, noise: 0.01, min_samples: 3 };
+        let fma = fma_rate(gpu, &self.fma, &self.shapes[0], &budget)?;
+        let copy = copy_rate(gpu, &self.shapes[1], &budget)?;
+        let peaks = &mut self.peaks;
+        peaks.fma_f32_flop_per_s = peaks.fma_f32_flop_per_s.max(fma.rate);
+        peaks.copy_bytes_per_s = peaks.copy_bytes_per_s.max(copy.rate);
+        peaks.fma.push(fma);
+        peaks.copy.push(copy);
+        Ok(())
+    }
+}
+
+/// Ops shorter than this are too short for their rate to be known well.
+const SHORTEST: f64 = 1e5;
+
+/// Raises the ceiling of arithmetic to a model's kernel that was faster: what was done can be done.
+pub fn raise(peaks: &mut Peaks, run: &Run) {
+    for op in &run.ops {
+        let Some(ns) = op.time_ns().filter(|ns| *ns >= SHORTEST) else { continue };
+        let rate = op.flops as f64 / ns * 1e9;
+        if rate > peaks.fma_f32_flop_per_s {
+            peaks.fma_f32_flop_per_s = rate;
+            peaks.raised_by = Some(format!("{}: {}", run.key(), op.label));
+        }
+    }
+}
+
+/// The faster of two shapes.
+fn keep(best: &mut Option<(Variant, Reading, Fma)>, new: (Variant, Reading, Fma)) {
+    if best.as_ref().is_none_or(|old| new.1.rate > old.1.rate) {
+        *best = Some(new);
+    }
+}
+
+/// Multiply-adds of a shape that take about [`KERNEL`], from a short kernel in steps that can't overshoot far.
+fn long_enough(gpu: &Gpu, variant: &Variant, budget: &Budget) -> Result<Fma> {
+    let mut fma = Fma { loops: 16, ..Fma::on(gpu) };
+    let quick = Budget { time: Duration::from_millis(1), ..*budget };
+    for _ in 0..4 {
+        let ns = quantile(&time_variant(gpu, &fma.shared(), &[], variant, &quick)?, 0.0);
+        fma.loops = (f64::from(fma.loops) * (KERNEL / ns).clamp(1.0, 30.0)) as u32;
+    }
+    Ok(fma)
+}
+
+fn fma_rate(gpu: &Gpu, fma: &Fma, variant: &Variant, budget: &Budget) -> Result<Reading> {
+    rate(gpu, &fma.shared(), &[], variant, budget, fma.flops(variant) as f64)
+}
+
+fn copy_rate(gpu: &Gpu, variant: &Variant, budget: &Budget) -> Result<Reading> {
+    let elements = elements(gpu);
+    // Four bytes read and four written for each element.
+    let bytes = 8.0 * elements as f64;
+    rate(gpu, &Copy.shared(), &[TensorSpec::f32([elements])], variant, budget, bytes)
+}
+
+fn shared_rate(gpu: &Gpu, budget: &Budget) -> Result<Reading> {
+    let mut shared = Shared { invocations: Fma::on(gpu).invocations, loops: 256 };
+    let (quick, variant) =
+        (Budget { time: Duration::from_millis(1), ..*budget }, Shared::variant());
+    for _ in 0..2 {
+        let ns = quantile(&time_variant(gpu, &shared.shared(), &[], &variant, &quick)?, 0.0);
+        shared.loops = (f64::from(shared.loops) * (KERNEL / ns).clamp(1.0, 30.0)) as u32;
+    }
+    rate(gpu, &shared.shared(), &[], &variant, budget, shared.bytes())
 }
 
 /// Elements of the copy: beyond the caches of a GPU, a little on a CPU adapter.
-fn copy_elements(gpu: &Gpu) -> usize {
+fn elements(gpu: &Gpu) -> usize {
     let wanted: u64 = if gpu.caps.software { 32 << 20 } else { 512 << 20 };
     (wanted.min(gpu.caps.max_binding).min(gpu.caps.max_buffer) / 4 / 1024 * 1024) as usize
 }
 
-/// Work a second of a variant whose result was checked.
+/// Work a second of a variant whose result was checked: the best of its runs, with their spread.
 fn rate(
     gpu: &Gpu,
     op: &Arc<dyn Op>,
@@ -107,7 +201,7 @@ fn rate(
     variant: &Variant,
     budget: &Budget,
     work: f64,
-) -> Result<f64> {
+) -> Result<Reading> {
     let small: Vec<_> = inputs.iter().map(|_| TensorSpec::f32([4096])).collect();
     let verdicts = check_variant(gpu, op, &small, variant, &[Distribution::Uniform])?;
     if let Some(verdict) = verdicts.iter().find(|verdict| !verdict.passed()) {
@@ -116,15 +210,15 @@ fn rate(
             verdict.label, verdict.detail, gpu.summary
         )));
     }
-    // The least time: a ceiling is what can be reached.
-    let ns = quantile(&time_variant(gpu, op, inputs, variant, budget)?, 0.0);
-    Ok(work / ns * 1e9)
+    let times = time_variant(gpu, op, inputs, variant, budget)?;
+    let rates: Vec<f64> = times.iter().map(|ns| work / ns * 1e9).collect();
+    // A ceiling is what can be reached.
+    Ok(Reading { rate: quantile(&rates, 1.0), ..Reading::of(&rates) })
 }
 
 /// Nanoseconds of an empty submission.
 fn submission(gpu: &Gpu) -> Result<f64> {
-    let empty: Arc<dyn Op> = Arc::new(Empty { dispatches: 1 });
-    let program = program_of(gpu, &empty, &[], &Variant::new("empty", []))?;
+    let program = program_of(gpu, &Empty { dispatches: 1 }.shared(), &[], &Empty::variant())?;
     let mut times = Vec::new();
     for _ in 0..20 {
         let begun = Instant::now();

@@ -1,4 +1,5 @@
-//! Times each op of a step: one pass per op, with its own pair of timestamps.
+//! Times each op of a step: timestamps around it inside the pass, as the timed steps have it, where the device
+//! can do that; else a pass an op with a pair of timestamps, as on Metal and in browsers.
 
 use std::time::Duration;
 
@@ -7,8 +8,8 @@ use crate::gpu::Gpu;
 use crate::gpu::timestamp::{Stamp, Timer, faults_of_steps};
 use crate::host::Instant;
 use crate::program::Program;
-use crate::record::{Doubt, OpTime, Profile};
-use crate::stats::median;
+use crate::record::{Doubt, Method, OpTime, Profile};
+use crate::stats::mean;
 use crate::terms::{ClockFault, FaultCount};
 
 use super::sample::interrupted;
@@ -18,6 +19,9 @@ const MOST_STEPS: usize = 200;
 
 /// Gaps above this share of a profiled step are pointed out.
 const GAPS: f64 = 0.03;
+
+/// A profiled step that differs from a timed one by more than this share is pointed out.
+const UNLIKE: f64 = 0.1;
 
 /// The profiled steps of a program.
 #[derive(Debug, Clone)]
@@ -42,8 +46,8 @@ struct Steps {
 }
 
 impl Steps {
-    /// What they come to. Rounded times may be shown with the fault beside them.
-    fn summarise(self, faults: Vec<FaultCount>) -> Profiled {
+    /// What they come to beside a timed step. Rounded times may be shown with the fault beside them.
+    fn summarise(self, faults: Vec<FaultCount>, method: Method, timed_ns: Option<f64>) -> Profiled {
         if faults.iter().any(|found| found.fault != ClockFault::Coarse) {
             let doubts = vec![Doubt::NoProfile { faults }];
             return Profiled { profile: None, ops: Vec::new(), doubts };
@@ -52,21 +56,38 @@ impl Steps {
         if !faults.is_empty() {
             doubts.push(Doubt::RoundedProfile { faults });
         }
-        let profile = Profile {
-            steps: self.spans.len(),
-            span_ns: median(&self.spans),
-            gaps_ns: median(&self.gaps),
-        };
-        let share = profile.gaps_ns / profile.span_ns;
+        let middle = self.middle();
+        // Means of the same steps add up, as medians of each op alone do not.
+        let middle_mean =
+            |samples: &[f64]| mean(&middle.iter().map(|&i| samples[i]).collect::<Vec<_>>());
+        let (span_ns, gaps_ns) = (middle_mean(&self.spans), middle_mean(&self.gaps));
+        let over_timed = timed_ns.map(|timed| span_ns / timed);
+        let (steps, method) = (self.spans.len(), Some(method));
+        let profile = Profile { steps, span_ns, gaps_ns, method, over_timed };
+        let share = gaps_ns / span_ns;
         if share > GAPS {
             doubts.push(Doubt::Gaps { share });
         }
-        let ops = self.ops.into_iter().map(OpTime::of).collect();
-        Profiled { profile: Some(profile), ops, doubts }
+        let unlike = over_timed.filter(|ratio| !(1.0 - UNLIKE..1.0 + UNLIKE).contains(ratio));
+        doubts.extend(unlike.map(|ratio| Doubt::ProfileUnlike { ratio }));
+        let op = |samples: Vec<f64>| {
+            let mean = middle_mean(&samples);
+            OpTime::of(samples, mean)
+        };
+        Profiled { profile: Some(profile), ops: self.ops.into_iter().map(op).collect(), doubts }
+    }
+
+    /// The steps of the middle half by span: neither those that were disturbed nor those that were lucky.
+    fn middle(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.spans.len()).collect();
+        order.sort_by(|&a, &b| self.spans[a].total_cmp(&self.spans[b]));
+        let cut = order.len() / 4;
+        order[cut..order.len() - cut].to_vec()
     }
 }
 
-/// Profiles steps of `program` for `time`, at least `min_steps`. `None` where the device has no timestamps.
+/// Profiles steps of `program` for `time`, at least `min_steps`, beside the time of a step that was timed whole.
+/// `None` where the device has no timestamps.
 ///
 /// # Errors
 /// [`crate::error::Error::Gpu`] where the device fails.
@@ -75,9 +96,10 @@ pub fn profile(
     program: &Program,
     time: Duration,
     min_steps: usize,
+    timed_ns: Option<f64>,
     progress: &dyn Fn(f64),
 ) -> Result<Option<Profiled>> {
-    let Some(timer) = Timer::new(gpu, program.schedule.ops.len()) else {
+    let Some(timer) = timer(gpu, program) else {
         return Ok(None);
     };
     let mut steps = Steps { ops: vec![Vec::new(); program.schedule.ops.len()], ..Steps::default() };
@@ -97,18 +119,33 @@ pub fn profile(
             break;
         }
     }
-    Ok(Some(steps.summarise(faults_of_steps(&stamps_of_steps, program.schedule.ops.len()))))
+    let faults = faults_of_steps(&stamps_of_steps, program.schedule.ops.len());
+    let method = if timer.inside { Method::InPass } else { Method::PassPerOp };
+    Ok(Some(steps.summarise(faults, method, timed_ns)))
+}
+
+fn timer(gpu: &Gpu, program: &Program) -> Option<Timer> {
+    let ops = program.schedule.ops.len();
+    Timer::inside(gpu, ops).or_else(|| Timer::new(gpu, ops))
 }
 
 fn run(gpu: &Gpu, program: &Program, timer: &Timer) -> Result<Vec<Stamp>> {
     let mut encoder = gpu.device.create_command_encoder(&Default::default());
-    for (i, op) in program.schedule.ops.iter().enumerate() {
-        // A pass an op: timestamps inside a pass are missing on Metal and in browsers.
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-            label: Some(&op.label),
-            timestamp_writes: Some(timer.writes(i)),
-        });
-        program.encode_range(&mut pass, op.dispatches.clone());
+    if timer.inside {
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        for (i, op) in program.schedule.ops.iter().enumerate() {
+            timer.stamp(&mut pass, i, 0);
+            program.encode_range(&mut pass, op.dispatches.clone());
+            timer.stamp(&mut pass, i, 1);
+        }
+    } else {
+        for (i, op) in program.schedule.ops.iter().enumerate() {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: Some(&op.label),
+                timestamp_writes: Some(timer.writes(i)),
+            });
+            program.encode_range(&mut pass, op.dispatches.clone());
+        }
     }
     timer.resolve(&mut encoder);
     gpu.queue.submit([encoder.finish()]);
@@ -122,7 +159,7 @@ fn run(gpu: &Gpu, program: &Program, timer: &Timer) -> Result<Vec<Stamp>> {
 /// # Errors
 /// [`Error::Gpu`] where the device fails, [`Error::Device`] where its timestamps are faulty.
 pub fn one_step(gpu: &Gpu, program: &Program, steps: usize) -> Result<Option<Vec<(f64, f64)>>> {
-    let Some(timer) = Timer::new(gpu, program.schedule.ops.len()) else {
+    let Some(timer) = timer(gpu, program) else {
         return Ok(None);
     };
     // As in `profile`, the first step pays for what is cold.
@@ -199,19 +236,56 @@ mod tests {
     fn times_are_kept_where_they_mean_something() {
         let steps =
             || Steps { ops: vec![vec![10.0; 3]], spans: vec![20.0; 3], gaps: vec![10.0; 3] };
-        let profiled = steps().summarise(vec![]);
-        assert_eq!(profiled.profile, Some(Profile { steps: 3, span_ns: 20.0, gaps_ns: 10.0 }));
+        let summarise = |faults| steps().summarise(faults, Method::InPass, Some(20.0));
+        let profiled = summarise(vec![]);
+        let profile = profiled.profile.unwrap();
+        assert_eq!((profile.steps, profile.span_ns, profile.gaps_ns), (3, 20.0, 10.0));
+        assert_eq!((profile.method, profile.over_timed), (Some(Method::InPass), Some(1.0)));
         assert_eq!(
-            (profiled.ops[0].median, profiled.doubts),
-            (10.0, vec![Doubt::Gaps { share: 0.5 }])
+            (profiled.ops[0].mean, profiled.doubts),
+            (Some(10.0), vec![Doubt::Gaps { share: 0.5 }])
         );
         let coarse = vec![FaultCount { fault: ClockFault::Coarse, pairs: 3 }];
-        let profiled = steps().summarise(coarse.clone());
+        let profiled = summarise(coarse.clone());
         assert_eq!(profiled.doubts[0], Doubt::RoundedProfile { faults: coarse });
         assert!(profiled.profile.is_some());
         let reversed = vec![FaultCount { fault: ClockFault::Reversed, pairs: 1 }];
-        let profiled = steps().summarise(reversed.clone());
+        let profiled = summarise(reversed.clone());
         assert_eq!((profiled.profile, profiled.ops), (None, vec![]));
         assert_eq!(profiled.doubts, [Doubt::NoProfile { faults: reversed }]);
+    }
+
+    #[test]
+    fn a_profile_of_another_step_than_the_timed_one_is_doubted() {
+        for (timed, doubted) in [(100.0, false), (95.0, false), (51.5, true), (500.0, true)] {
+            let steps =
+                Steps { ops: vec![vec![100.0; 5]], spans: vec![100.0; 5], gaps: vec![0.0; 5] };
+            let profiled = steps.summarise(vec![], Method::PassPerOp, Some(timed));
+            let doubts = vec![Doubt::ProfileUnlike { ratio: 100.0 / timed }];
+            assert_eq!(profiled.doubts, if doubted { doubts } else { vec![] }, "{timed}");
+        }
+    }
+
+    #[test]
+    fn ops_and_gaps_of_noisy_steps_add_up_to_the_span() {
+        let mut rng = crate::random::Rng::new(1);
+        let mut steps = Steps { ops: vec![vec![]; 7], ..Steps::default() };
+        for _ in 0..41 {
+            let mut tick = 0;
+            let mut stamp = || {
+                let start = tick + rng.below(5) as u64;
+                // Each op is slow now and then, but not all at once: medians add up to less.
+                tick = start + if rng.below(3) == 0 { 500 } else { 100 };
+                Stamp { start, end: tick }
+            };
+            let stamps: Vec<_> = (0..7).map(|_| stamp()).collect();
+            add(&mut steps, &stamps, 1.0);
+        }
+        let profiled = steps.summarise(vec![], Method::InPass, None);
+        let profile = profiled.profile.unwrap();
+        let ops: f64 = profiled.ops.iter().filter_map(|op| op.mean).sum();
+        assert!((ops + profile.gaps_ns - profile.span_ns).abs() < 1e-6 * profile.span_ns);
+        let medians: f64 = profiled.ops.iter().map(|op| op.median).sum();
+        assert!(medians < 0.8 * profile.span_ns, "{medians} of {}", profile.span_ns);
     }
 }

@@ -2,7 +2,7 @@
 
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
-use crate::gpu::{AdapterSummary, Gpu};
+use crate::gpu::Gpu;
 use crate::host;
 use crate::record::{
     BuildProfile, Config, Device, Host, Integrity, Limits, Peaks, Record, SCHEMA, Tool,
@@ -15,7 +15,7 @@ pub fn record(gpu: &Gpu, config: Config, peaks: Peaks) -> Record {
         id: String::new(),
         created: host::now(),
         tool: tool(),
-        host: Host { threads: threads(&gpu.summary), ..machine() },
+        host: Host { threads: gpu.summary.threads(), ..machine() },
         device: device(gpu),
         config,
         peaks,
@@ -79,16 +79,6 @@ fn device(gpu: &Gpu) -> Device {
             timestamp_period_ns: gpu.timestamp_period,
         },
     }
-}
-
-/// The threads on which a software adapter runs kernels, where the environment says so: Mesa's llvmpipe
-/// reads `LP_NUM_THREADS` once, when its device is made. `None` for the driver's own choice (a thread a
-/// core) and for every other adapter.
-fn threads(adapter: &AdapterSummary) -> Option<usize> {
-    let threads = std::env::var("LP_NUM_THREADS").ok();
-    threads
-        .filter(|_| adapter.software && adapter.name.starts_with("llvmpipe"))
-        .and_then(|text| text.trim().parse().ok())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! One run of a record: a workload in one mode at one batch, verified, timed and profiled.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Result;
@@ -11,9 +12,11 @@ use crate::session::{Session, schedule};
 use crate::terms::{Mode, Preset};
 use crate::workload::{DataSource, Feed, Split, Workload, step};
 
+use super::outcome::outcome;
 use super::profile::profile;
 use super::sample::{Budget, going_on, interrupted, sample};
 use super::verify::verify;
+use super::yardstick::Rule;
 
 /// How runs are measured: the same for every workload, mode and batch.
 #[derive(Debug, Clone)]
@@ -30,6 +33,8 @@ pub struct Plan {
     pub budget: Budget,
     /// Samples and seed.
     pub source: DataSource,
+    /// Known work to time beside the steps.
+    pub rule: Option<Arc<Rule>>,
 }
 
 /// What a model in a mode is called in a record.
@@ -55,7 +60,8 @@ pub fn measure(
     let mut session = Session::new(gpu, plan.source.seed);
     let schedule = schedule(model, mode, &gpu.caps, &plan.options)?;
     let program = session.build_watched(schedule, &|share| {
-        progress("building", share);
+        // The other half is the first step.
+        progress("building", share / 2.0);
         going_on()
     })?;
     let build = begun.elapsed();
@@ -72,6 +78,14 @@ pub fn measure(
     gpu.wait()?;
     let upload = begun.elapsed();
     going_on()?;
+
+    // Many drivers compile a kernel when it is first dispatched: that is building, as making pipelines is.
+    progress("building", 0.5);
+    let begun = Instant::now();
+    session.run(&program, 1)?;
+    gpu.wait()?;
+    let first_step = begun.elapsed();
+    let outcome = outcome(&session, &program, mode)?;
 
     let cost = program.schedule.cost();
     let memory = &program.schedule.memory;
@@ -91,12 +105,14 @@ pub fn measure(
         parameters: program.schedule.parameters() as u64,
         dispatches: program.schedule.dispatches(),
         loss: None,
+        outcome: Some(outcome),
         memory: Memory {
             planned_bytes: memory.bytes(),
             slots_bytes: memory.slot_bytes(),
             slots_bound_bytes: memory.live_bytes,
         },
-        build_ns: nanoseconds(build),
+        build_ns: nanoseconds(build + first_step),
+        first_step_ns: Some(nanoseconds(first_step)),
         pipelines: after.0 - pipelines_before.0,
         pipelines_ns: nanoseconds(after.1 - pipelines_before.1),
         data_ns: nanoseconds(data_time),
@@ -117,7 +133,11 @@ pub fn measure(
             return Ok(run);
         }
     }
-    let sampled = sample(gpu, &program, &plan.budget, &|s| progress("timing", s))?;
+    let rule = plan.rule.as_deref();
+    let sampled = sample(gpu, &program, &plan.budget, rule, &|s| progress("timing", s))?;
+    // The first step did a step's work as well.
+    run.first_step_ns = run.first_step_ns.map(|ns| (ns - sampled.timing.wall_median_ns).max(0.0));
+    run.build_ns = nanoseconds(build) + run.first_step_ns.unwrap_or(0.0);
     run.timing = Some(sampled.timing);
     run.doubts.extend(sampled.doubts);
     if let (Some(environment), Mode::Train) = (data.environment(), mode) {
@@ -139,7 +159,8 @@ pub fn measure(
         // `super::estimate` counts on this fifth where it tells how long a run takes.
         let time = plan.budget.time / 5;
         let report = |s: f64| progress("profiling", s);
-        if let Some(profiled) = profile(gpu, &program, time, plan.budget.min_samples, &report)? {
+        let (steps, timed) = (plan.budget.min_samples, run.step_ns());
+        if let Some(profiled) = profile(gpu, &program, time, steps, timed, &report)? {
             run.profile = profiled.profile;
             run.doubts.extend(profiled.doubts);
             for (op, time) in run.ops.iter_mut().zip(profiled.ops) {

@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::gpu::timestamp::{Stamp, Timer, faults};
+use crate::gpu::timestamp::{Timer, faults};
 use crate::host::Instant;
 use crate::program::Program;
 use crate::record::{Clock, Doubt, Statistics, Timing};
 use crate::stats::{Summary, drift, median};
 use crate::terms::FaultCount;
+
+use super::submission::{overlapped, submit};
+use super::yardstick::{self, Readings, Rule};
 
 /// Shortest and longest submission aimed at: long enough that its ends don't count, short enough that
 /// no watchdog sees it.
@@ -22,6 +25,9 @@ const MOST_STEPS: usize = 256;
 
 /// How far GPU span and wall time may disagree before the timestamps are not believed.
 const PLAUSIBLE: f64 = 1.03;
+
+/// Submissions of the overlapped steps: the first waits for nothing, so that several are needed.
+const OVERLAPPED: usize = 8;
 
 /// A drift of the step times below this share is not pointed out.
 const DRIFT: f64 = 0.02;
@@ -68,7 +74,8 @@ pub struct Sampled {
     pub doubts: Vec<Doubt>,
 }
 
-/// Times `program`; `progress` is told how much of the budget is spent, 0 to 1.
+/// Times `program`, and known work beside it where there is a `rule`; `progress` is told how much of the budget is
+/// spent, 0 to 1.
 ///
 /// # Errors
 /// [`Error::Gpu`] where the device fails, [`Error::Interrupted`] where Ctrl-C came before any sample.
@@ -76,15 +83,20 @@ pub fn sample(
     gpu: &Gpu,
     program: &Program,
     budget: &Budget,
+    rule: Option<&Rule>,
     progress: &dyn Fn(f64),
 ) -> Result<Sampled> {
     let timer = Timer::new(gpu, 1);
     let steps = warm_up(gpu, program, budget)?;
     let (mut spans, mut walls, mut encodes) = (Vec::new(), Vec::new(), Vec::new());
     let mut stamps = Vec::new();
+    let mut readings = rule.map(|rule| Readings::begin(gpu, rule)).transpose()?;
     let start = Instant::now();
     let mut settled = false;
     while !interrupted() {
+        if let Some(readings) = &mut readings {
+            readings.between(walls.len())?;
+        }
         let submission = submit(gpu, program, steps, timer.as_ref())?;
         walls.push(submission.wall);
         encodes.push(submission.encode);
@@ -105,6 +117,14 @@ pub fn sample(
     if walls.is_empty() {
         return Err(Error::Interrupted);
     }
+    let yardstick = readings.map(|readings| readings.end(walls.len())).transpose()?;
+    let overlapped_ns = match rule {
+        Some(_) => {
+            let fitting = budget.time.as_nanos() as f64 / 5.0 / (median(&walls) * steps as f64);
+            Some(overlapped(gpu, program, steps, (fitting as usize).clamp(2, OVERLAPPED))?)
+        }
+        None => None,
+    };
     let faults = faults(&stamps);
     // A span lies within the wall time around it: one that is longer by more than rounding was not measured.
     let believed =
@@ -118,9 +138,13 @@ pub fn sample(
         wall_median_ns: median(&walls),
         wall_ns: walls,
         encode_ns: median(&encodes),
+        overlapped_ns,
         settled,
+        yardstick,
     };
-    Ok(Sampled { doubts: doubts(&timing, faults, budget), timing })
+    let mut doubts = doubts(&timing, faults, budget);
+    doubts.extend(timing.yardstick.iter().flat_map(|y| yardstick::doubts(gpu, y)));
+    Ok(Sampled { doubts, timing })
 }
 
 fn doubts(timing: &Timing, faults: Vec<FaultCount>, budget: &Budget) -> Vec<Doubt> {
@@ -139,42 +163,6 @@ fn doubts(timing: &Timing, faults: Vec<FaultCount>, budget: &Budget) -> Vec<Doub
         doubts.push(Doubt::Drift { relative: drift.relative });
     }
     doubts
-}
-
-/// One submission's times, in nanoseconds a step.
-struct Submission {
-    wall: f64,
-    encode: f64,
-    stamp: Option<Stamp>,
-}
-
-fn submit(gpu: &Gpu, program: &Program, steps: usize, timer: Option<&Timer>) -> Result<Submission> {
-    let per_step = |d: Duration| d.as_nanos() as f64 / steps as f64;
-    let begun = Instant::now();
-    let mut encoder = gpu.device.create_command_encoder(&Default::default());
-    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-        label: Some("steps"),
-        timestamp_writes: timer.map(|t| t.writes(0)),
-    });
-    for _ in 0..steps {
-        program.encode(&mut pass);
-    }
-    drop(pass);
-    if let Some(timer) = timer {
-        timer.resolve(&mut encoder);
-    }
-    let commands = encoder.finish();
-    // Encoding is the host's share and has a figure of its own; the wall time begins with the submission.
-    let encode = per_step(begun.elapsed());
-    let submitted = Instant::now();
-    gpu.queue.submit([commands]);
-    gpu.wait()?;
-    let wall = per_step(submitted.elapsed());
-    let stamp = match timer {
-        Some(timer) => timer.read(gpu)?.first().copied(),
-        None => None,
-    };
-    Ok(Submission { wall, encode, stamp })
 }
 
 /// Runs the program until two submissions in a row agree within 5 %, for at least a tenth and at most

@@ -72,6 +72,8 @@ fn times(run: &Run) -> Vec<(String, f64)> {
         ("pipelines_ns", Some(run.pipelines_ns)),
         ("data_ns", Some(run.data_ns)),
         ("upload_ns", Some(run.upload_ns)),
+        ("first_step_ns", run.first_step_ns),
+        ("timing.overlapped_ns", run.timing.as_ref().and_then(|timing| timing.overlapped_ns)),
         ("timing.encode_ns", run.timing.as_ref().map(|timing| timing.encode_ns)),
         ("playing.environment_ns", run.playing.as_ref().map(|playing| playing.environment_ns)),
         ("playing.action_ns", run.playing.as_ref().map(|playing| playing.action_ns)),
@@ -84,7 +86,8 @@ fn times(run: &Run) -> Vec<(String, f64)> {
         let figures = figures.map(|(name, ns)| (format!("ops[{j}].ns.{name}"), ns));
         let samples = ns.samples.iter().enumerate();
         let samples = samples.map(move |(k, ns)| (format!("ops[{j}].ns.samples[{k}]"), *ns));
-        figures.into_iter().chain(samples)
+        let mean = ns.mean.map(|mean| (format!("ops[{j}].ns.mean"), mean));
+        figures.into_iter().chain(mean).chain(samples)
     });
     host.chain(ops).collect()
 }
@@ -117,7 +120,13 @@ mod tests {
     #[test]
     fn impossible_figures_are_named_by_their_place() {
         let mut run = example::run("speech", Mode::Train, &[1.0; 6]);
-        run.profile = Some(Profile { steps: 3, span_ns: 4.0, gaps_ns: -1e-9 });
+        run.profile = Some(Profile {
+            steps: 3,
+            span_ns: 4.0,
+            gaps_ns: -1e-9,
+            method: None,
+            over_timed: None,
+        });
         let op = |ns| Op {
             label: "matmul/tile".into(),
             op: "matmul".into(),
@@ -127,7 +136,7 @@ mod tests {
             flops: 1,
             bytes: 1,
             types: vec!["matmul".into()],
-            ns: Some(OpTime::of(vec![ns; 3])),
+            ns: Some(OpTime::of(vec![ns; 3], ns)),
         };
         run.ops = vec![op(0.0), op(4.0)];
         let good = example::record(&[run]);

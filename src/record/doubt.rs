@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::terms::{ClockFault, FaultCount};
+use crate::terms::{ClockFault, FaultCount, words};
 
 /// A reason to doubt a run's figures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +32,23 @@ pub enum Doubt {
         /// Median of the later half over that of the earlier half, minus 1.
         relative: f64,
     },
+    /// Work that is always the same did not always take the same time: the machine changed, or others used it.
+    YardstickMoved {
+        /// Which of the yardstick's parts moved most.
+        part: YardstickPart,
+        /// Its best rate over its worst, minus 1.
+        relative: f64,
+    },
+    /// More threads wanted to run than the machine has cores, on an adapter that runs on them.
+    Crowded {
+        /// Threads of other programs beyond what was left to them, in the middle of several looks.
+        excess: u32,
+    },
+    /// A profiled step took another time than a timed one, so that its shares are of another step.
+    ProfileUnlike {
+        /// The profiled step over the timed one.
+        ratio: f64,
+    },
     /// Ops could not be timed.
     NoProfile {
         /// What is wrong with the timestamps.
@@ -56,16 +73,30 @@ pub enum Doubt {
     },
 }
 
+words! {
+    /// The parts of a yardstick.
+    YardstickPart {
+        /// Multiply-adds in registers.
+        Fma = "multiply-adds",
+        /// A copy through memory.
+        Copy = "copying",
+        /// Dispatches that wait for each other.
+        Launch = "launching",
+    }
+}
+
 impl Doubt {
     /// Whether it concerns the step times, which comparisons are about.
     pub fn concerns_steps(&self) -> bool {
-        !matches!(self, Self::Gaps { .. })
+        !matches!(self, Self::Gaps { .. } | Self::ProfileUnlike { .. })
     }
 
     /// What several runs may have in common: without figures that are each run's own.
     pub fn summary(&self) -> String {
         match self {
             Self::Drift { .. } => DRIFTED.into(),
+            Self::YardstickMoved { .. } => YARDSTICK.into(),
+            Self::Crowded { .. } => CROWDED.into(),
             other => other.to_string(),
         }
     }
@@ -77,6 +108,9 @@ impl Doubt {
             Self::WrongKernels => "wrong kernels, so nothing was timed".into(),
             Self::WallClock { .. } => "the wall clock instead of the device's own".into(),
             Self::Unsettled { .. } => "requested precision not reached".into(),
+            Self::YardstickMoved { .. } => "the machine's own speed changed".into(),
+            Self::Crowded { .. } => "other programs wanted the processors".into(),
+            Self::ProfileUnlike { .. } => "a profiled step is unlike a timed one".into(),
             Self::NoProfile { .. } => "no profile: faulty timestamps".into(),
             Self::RoundedProfile { .. } => "op times are rounded".into(),
             Self::Gaps { .. } => "gaps between the ops of a profiled step".into(),
@@ -93,6 +127,8 @@ const WALL_TIME: &str = ": wall time is used";
 const UNSETTLED: &str =
     "the requested precision was not reached in the time allowed (--time, --max-noise)";
 const DRIFTED: &str = "step times drifted";
+const YARDSTICK: &str = "the machine's own speed changed while the steps were timed";
+const CROWDED: &str = "other programs wanted the processors that run the kernels";
 const NO_PROFILE: &str = "no profile: ";
 const PROFILE: &str = "profile: ";
 const GAPS: &str = " % of a profiled step lies between ops";
@@ -115,6 +151,15 @@ impl fmt::Display for Doubt {
             Self::WallClock { faults } => write!(f, "{}{WALL_TIME}", list(faults)),
             Self::Unsettled { .. } => f.write_str(UNSETTLED),
             Self::Drift { relative } => write!(f, "{DRIFTED} by {:+.1} %", 100.0 * relative),
+            Self::YardstickMoved { part, relative } => {
+                write!(f, "{YARDSTICK}: {part} by {:.0} %", 100.0 * relative)
+            }
+            Self::Crowded { excess } => {
+                write!(f, "{CROWDED}: {excess} more threads than there was room for")
+            }
+            Self::ProfileUnlike { ratio } => {
+                write!(f, "a profiled step takes {ratio:.2} times as long as a timed one")
+            }
             Self::NoProfile { faults } => write!(f, "{NO_PROFILE}{}", list(faults)),
             Self::RoundedProfile { faults } => write!(f, "{PROFILE}{}", list(faults)),
             Self::Gaps { share } => write!(f, "{:.1}{GAPS}", 100.0 * share),
@@ -235,6 +280,11 @@ mod tests {
         let json = serde_json::to_value(&run).unwrap();
         assert_eq!((&json["validity"][0], &json["doubts"]), (&"ok".into(), &serde_json::json!([])));
         run.doubts = every_kind();
+        run.doubts.extend([
+            Doubt::YardstickMoved { part: YardstickPart::Copy, relative: 0.2 },
+            Doubt::Crowded { excess: 3 },
+            Doubt::ProfileUnlike { ratio: 1.94 },
+        ]);
         let json = serde_json::to_string(&run).unwrap();
         assert!(json.contains(r#""validity":["UNVERIFIED: kernels were"#), "{json}");
         assert!(json.contains(r#"{"kind":"drift","relative":-0.105}"#), "{json}");

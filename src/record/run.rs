@@ -9,6 +9,8 @@ use crate::stats::{Summary, quantile};
 use crate::terms::{Class, Mode, Phase, Preset, words};
 
 use super::doubt::{self, Doubt};
+use super::outcome::Outcome;
+use super::yardstick::Yardstick;
 
 /// What is run: records hold runs of the same key against each other.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -60,12 +62,19 @@ pub struct Run {
     pub parameters: u64,
     /// Dispatches of a step.
     pub dispatches: usize,
-    /// Loss after the timed steps, in training.
+    /// Loss after the timed steps, in training: how many those are depends on the time they took.
     pub loss: Option<f64>,
+    /// What the first steps from the seed gave; nothing in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
     /// Memory on the device.
     pub memory: Memory,
-    /// From the graph to the first dispatch.
+    /// From the graph to the end of the first step, less what a later step takes.
     pub build_ns: f64,
+    /// Of that, what the first step took beyond a later one: many drivers compile kernels there. Nothing in
+    /// older records, whose `build_ns` ends before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_step_ns: Option<f64>,
     /// Pipelines made for this run.
     pub pipelines: usize,
     /// Of that, making pipelines.
@@ -157,8 +166,15 @@ pub struct Timing {
     pub step: Statistics,
     /// Median of `wall_ns`.
     pub wall_median_ns: f64,
-    /// Encoding a step on the host.
+    /// Encoding a step on the host: outside `step_ns` and `wall_ns`.
     pub encode_ns: f64,
+    /// A step where the host encodes the next submission while the device works on this one, as programs do:
+    /// the wall clock over several submissions, encoding included. Nothing in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlapped_ns: Option<f64>,
+    /// What else the machine did meanwhile; nothing in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub yardstick: Option<Yardstick>,
     /// Whether the wanted precision was reached.
     pub settled: bool,
 }
@@ -193,7 +209,18 @@ pub struct Memory {
     pub slots_bound_bytes: u64,
 }
 
-/// The profiled pass.
+words! {
+    /// How ops were timed.
+    Method {
+        /// Timestamps around each op inside one pass, as the timed step has it.
+        InPass = "in-pass",
+        /// A pass an op, with timestamps at its ends.
+        PassPerOp = "pass-per-op",
+    }
+}
+
+/// The profiled steps. Ops and gaps are means over the middle half of the steps by span, so that they add up to
+/// the span; in older records all three are medians, which do not.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Profile {
     /// Steps profiled.
@@ -202,6 +229,12 @@ pub struct Profile {
     pub span_ns: f64,
     /// What of it lies between ops.
     pub gaps_ns: f64,
+    /// How they were timed; nothing in older records, which had a pass an op.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<Method>,
+    /// The span over the timed step; nothing in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over_timed: Option<f64>,
 }
 
 /// One op of a step.
@@ -232,6 +265,10 @@ pub struct Op {
 pub struct OpTime {
     /// Middle.
     pub median: f64,
+    /// Mean over the steps whose span is of the middle half: with the gaps these add up to the span. Nothing in
+    /// older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean: Option<f64>,
     /// Twentieth part.
     pub p05: f64,
     /// Nineteen twentieth parts.
@@ -283,9 +320,25 @@ impl Run {
         self.step_ns().map(|ns| self.flops as f64 / ns * 1e9)
     }
 
-    /// Share of the profiled span that lies between ops; nothing without a profile.
+    /// The profiled step over the timed one: near 1 where the profile tells of the step that was timed.
+    pub fn profiled_over_timed(&self) -> Option<f64> {
+        let over_timed = self.profile.as_ref()?.over_timed;
+        over_timed.or_else(|| Some(self.span_ns()? / self.step_ns()?))
+    }
+
+    /// The ops' times together, as they stand in a table; 0 without a profile.
+    pub fn ops_ns(&self) -> f64 {
+        self.ops.iter().filter_map(Op::time_ns).sum()
+    }
+
+    /// The profiled step as the sum of its ops and gaps, so that every table adds up; nothing without a profile.
+    pub fn span_ns(&self) -> Option<f64> {
+        self.profile.as_ref().map(|profile| self.ops_ns() + profile.gaps_ns)
+    }
+
+    /// Share of the profiled step that lies between ops; nothing without a profile.
     pub fn gap_share(&self) -> Option<f64> {
-        self.profile.as_ref().map(|profile| profile.gaps_ns / profile.span_ns)
+        Some(self.profile.as_ref()?.gaps_ns / self.span_ns()?)
     }
 
     /// Why it is no measurement of a verified model, in two words; nothing where it is one.
@@ -321,11 +374,12 @@ impl Statistics {
 }
 
 impl OpTime {
-    /// Of an op's nanoseconds in each profiled step.
-    pub fn of(samples_ns: Vec<f64>) -> Self {
+    /// Of an op's nanoseconds in each profiled step, and its mean over the middle ones.
+    pub fn of(samples_ns: Vec<f64>, mean: f64) -> Self {
         let summary = Summary::of(&samples_ns);
         Self {
             median: summary.median,
+            mean: Some(mean),
             p05: quantile(&samples_ns, 0.05),
             p95: quantile(&samples_ns, 0.95),
             steadiness: Some(Steadiness {
@@ -363,8 +417,8 @@ fn finite(value: f64) -> Option<f64> {
 }
 
 impl Op {
-    /// Its median time; nothing without a profile.
-    pub fn median_ns(&self) -> Option<f64> {
-        self.ns.as_ref().map(|ns| ns.median)
+    /// Its time, as it adds up with the others' to the profiled span; nothing without a profile.
+    pub fn time_ns(&self) -> Option<f64> {
+        self.ns.as_ref().map(|ns| ns.mean.unwrap_or(ns.median))
     }
 }

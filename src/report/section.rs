@@ -129,6 +129,12 @@ impl Section {
         self
     }
 
+    /// Adds remarks where there are some.
+    fn notes(mut self, texts: impl IntoIterator<Item = String>) -> Self {
+        self.notes.extend(texts);
+        self
+    }
+
     /// Adds a picture.
     fn chart(mut self, chart: Chart) -> Self {
         self.charts.push(chart);

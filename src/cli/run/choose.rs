@@ -151,6 +151,7 @@ pub(super) fn plan(args: &RunArgs, preset: Preset) -> Plan {
             min_samples: args.min_samples as usize,
         },
         source: args.data.source(args.seed),
+        rule: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The kernels of the ceilings, as ops of their own that no model uses.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::error::Result;
@@ -7,7 +8,9 @@ use crate::gpu::Gpu;
 use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::host::{self, Instant};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::program::Program;
 use crate::random::Rng;
+use crate::stats::median;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -17,12 +20,35 @@ pub(super) const FMA_SHAPES: &[(u32, u32)] = &[(4, 4), (8, 4), (16, 1), (8, 1), 
 /// Vector width and steps of the copies tried.
 pub(super) const COPY_SHAPES: &[(u32, u32)] = &[(4, 1), (4, 4), (1, 1), (1, 8)];
 
+/// The ops as the engine holds them, and the variant of those that have one.
+macro_rules! probes {
+    ($($op:ident $($name:literal [$($consts:expr),*])?,)+) => {
+        $(impl $op {
+            pub(in crate::measure) fn shared(self) -> Arc<dyn Op> {
+                Arc::new(self)
+            }
+
+            $(pub(in crate::measure) fn variant() -> Variant {
+                Variant::new($name, [$($consts),*])
+            })?
+        })+
+    };
+}
+
+probes! {
+    Fma,
+    Copy,
+    Read,
+    Shared "shared" [],
+    Empty "empty" [],
+}
+
 fn vector(width: u32) -> &'static str {
     if width == 4 { "vec4<f32>" } else { "f32" }
 }
 
 /// Multiply-adds in registers; no inputs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fma {
     /// Invocations, a multiple of 64.
     pub invocations: usize,
@@ -31,8 +57,13 @@ pub struct Fma {
 }
 
 impl Fma {
+    /// Enough invocations to fill the device, a turn each.
+    pub(in crate::measure) fn on(gpu: &Gpu) -> Self {
+        Self { invocations: if gpu.caps.software { 1 << 12 } else { 1 << 20 }, loops: 1 }
+    }
+
     /// Operations of one run.
-    pub(super) fn flops(&self, variant: &Variant) -> u64 {
+    pub(in crate::measure) fn flops(&self, variant: &Variant) -> u64 {
         let (chains, width) = (variant.get("CHAINS"), variant.get("WIDTH"));
         2 * 4 * u64::from(chains * width) * u64::from(self.loops) * self.invocations as u64
     }
@@ -143,10 +174,143 @@ impl Problem for CopyProblem {
     }
 
     fn sample(&self, inputs: &[TensorSpec], _: Distribution, _: &mut Rng) -> Vec<Array> {
-        // Random draws for half a gigabyte would take longer than the measurement.
-        let ramp = (0..inputs[0].len()).map(|i| (i % 65_521) as f64).collect();
-        vec![Array::new(inputs[0].clone(), ramp)]
+        vec![ramp(&inputs[0])]
     }
+}
+
+/// Vectors of four that an invocation reads, of the reads tried.
+pub(super) const READ_STEPS: &[usize] = &[16, 4];
+
+/// Sums of one flat tensor, a few values each.
+#[derive(Debug, Clone, Copy)]
+pub struct Read {
+    /// Vectors of four in a sum.
+    pub steps: usize,
+}
+
+impl Read {
+    pub(super) fn variant(self) -> Variant {
+        Variant::new("read", [("STEPS", self.steps as u32)])
+    }
+}
+
+impl Op for Read {
+    fn kind(&self) -> Kind {
+        Kind::new("peak", Class::Reduction)
+    }
+
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let sums = TensorSpec::f32([inputs[0].len() / 4 / self.steps]);
+        let tolerance = Tolerance::sum(4 * self.steps);
+        let facts = Facts::moving(0, inputs, [sums], tolerance);
+        Ok(Box::new(ReadProblem { read: *self, facts }))
+    }
+}
+
+#[derive(Debug)]
+struct ReadProblem {
+    read: Read,
+    facts: Facts,
+}
+
+impl Problem for ReadProblem {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![self.read.variant()]
+    }
+
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let sums = self.facts.spec().len();
+        let kernel = Kernel::new("peak/read").with_consts(&[("STEPS", variant.get("STEPS"))]);
+        let dispatch = Dispatch::new(kernel, grid(sums.div_ceil(64), caps));
+        Lowered::one(dispatch.bind("x", input(0)).bind("y", output(0)).param("apart", sums))
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
+        let sums = self.facts.spec().len();
+        let group = |i: usize, step: usize| &inputs[0].data[4 * (i + step * sums)..][..4];
+        let sum = |i| (0..self.read.steps).flat_map(|step| group(i, step)).sum();
+        vec![Array::new(self.facts.spec().clone(), (0..sums).map(sum).collect())]
+    }
+
+    fn sample(&self, inputs: &[TensorSpec], _: Distribution, _: &mut Rng) -> Vec<Array> {
+        vec![ramp(&inputs[0])]
+    }
+}
+
+/// Reads of workgroup memory; no inputs.
+#[derive(Debug, Clone, Copy)]
+pub struct Shared {
+    /// Invocations, a multiple of 64.
+    pub invocations: usize,
+    /// Turns, of four vectors each.
+    pub loops: u32,
+}
+
+impl Shared {
+    /// Bytes read in one run.
+    pub(super) fn bytes(&self) -> f64 {
+        64.0 * f64::from(self.loops) * self.invocations as f64
+    }
+}
+
+impl Op for Shared {
+    fn kind(&self) -> Kind {
+        Kind::new("peak", Class::Movement)
+    }
+
+    fn problem(&self, _inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let facts =
+            Facts::new([TensorSpec::f32([self.invocations])], Cost::default(), Tolerance::sum(64));
+        Ok(Box::new(SharedProblem { shared: *self, facts }))
+    }
+}
+
+#[derive(Debug)]
+struct SharedProblem {
+    shared: Shared,
+    facts: Facts,
+}
+
+impl Problem for SharedProblem {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Shared::variant()]
+    }
+
+    fn lower(&self, _variant: &Variant, caps: &Caps) -> Lowered {
+        let grid = grid(self.shared.invocations / 64, caps);
+        let dispatch = Dispatch::new(Kernel::new("peak/shared"), grid).bind("y", output(0));
+        Lowered::one(dispatch.param("loops", self.shared.loops))
+    }
+
+    fn reference(&self, _inputs: &[&Array]) -> Vec<Array> {
+        // What is older than 64 turns has been halved out of sight.
+        let last = self.shared.loops.saturating_sub(64)..self.shared.loops;
+        let chain = |lane: u32, c: u32| {
+            let read = |turn: u32| f64::from((lane + 64 * c + turn) & 255);
+            last.clone().fold(0.0, |x, turn| 0.5 * x + read(turn))
+        };
+        let lanes: Vec<f64> =
+            (0..64).map(|lane| (0..4).map(|c| 4.0 * chain(lane, c)).sum()).collect();
+        let sums = (0..self.shared.invocations).map(|i| lanes[i % 64]).collect();
+        vec![Array::new(self.facts.spec().clone(), sums)]
+    }
+
+    fn distributions(&self) -> &'static [Distribution] {
+        &[Distribution::Uniform]
+    }
+}
+
+/// Values for a bandwidth: random draws for half a gigabyte would take longer than the measurement.
+fn ramp(spec: &TensorSpec) -> Array {
+    Array::new(spec.clone(), (0..spec.len()).map(|i| (i % 65_521) as f64).collect())
 }
 
 /// Dispatches that do nothing but leave a 1.
@@ -179,7 +343,7 @@ impl Problem for EmptyProblem {
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::new("empty", [])]
+        vec![Empty::variant()]
     }
 
     fn lower(&self, _variant: &Variant, _caps: &Caps) -> Lowered {
@@ -190,6 +354,36 @@ impl Problem for EmptyProblem {
     fn reference(&self, _inputs: &[&Array]) -> Vec<Array> {
         vec![Array::f32([1], vec![1.0])]
     }
+}
+
+/// Nanoseconds of the host to encode a dispatch, from the commands' beginning to their end.
+pub(super) fn encoding(gpu: &Gpu, program: &Program, dispatches: usize) -> f64 {
+    let times: Vec<f64> = (0..20)
+        .map(|_| {
+            let begun = Instant::now();
+            drop(program.encoded(gpu, 1));
+            begun.elapsed().as_nanos() as f64 / dispatches as f64
+        })
+        .collect();
+    median(&times)
+}
+
+/// Bytes a second from the host to the device, and back.
+pub(super) fn transfers(gpu: &Gpu, bytes: u64) -> Result<[f64; 2]> {
+    let buffer = gpu.storage("transfer", bytes)?;
+    let data = vec![1; bytes as usize];
+    let mut best = [f64::MAX; 2];
+    for _ in 0..5 {
+        let begun = Instant::now();
+        gpu.write(&buffer, 0, &data);
+        gpu.queue.submit([]);
+        gpu.wait()?;
+        best[0] = best[0].min(begun.elapsed().as_secs_f64());
+        let begun = Instant::now();
+        gpu.read(&buffer, 0, bytes)?;
+        best[1] = best[1].min(begun.elapsed().as_secs_f64());
+    }
+    Ok(best.map(|seconds| bytes as f64 / seconds))
 }
 
 /// Nanoseconds to make a pipeline no cache can hold: its text has a number that was never used before.

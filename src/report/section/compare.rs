@@ -1,6 +1,7 @@
 //! Records compared with a baseline: a verdict for each run, or a column for each device.
 
 use crate::compare::advice::next_step;
+use crate::compare::agreement::Agreement;
 use crate::compare::overall::Overall;
 use crate::compare::verdict::Verdict;
 use crate::compare::{self, Comparison, Row, Side};
@@ -91,7 +92,7 @@ pub fn summary(comparison: &Comparison, base: &Side, others: &[Side]) -> String 
             "{}: {}; geometric mean of {}: {}\n",
             verdict_in_words(&whole, &side.name, &base.name),
             counts.join(", "),
-            if whole.cells == 1 { "1 cell".into() } else { format!("{} cells", whole.cells) },
+            cells_in_words(&whole),
             interval_in_words(&whole),
         ))
     };
@@ -116,6 +117,15 @@ fn verdict_in_words(whole: &Overall, side: &str, base: &str) -> String {
         Verdict::Unsure => {
             format!("UNSURE on the whole: the noise hides whether {side} or {base} is faster")
         }
+    }
+}
+
+/// `13 cells, without 3 in which the machine moved`.
+fn cells_in_words(whole: &Overall) -> String {
+    let count = |n: usize| if n == 1 { "1 cell".to_string() } else { format!("{n} cells") };
+    match whole.moved {
+        0 => count(whole.cells),
+        moved => format!("{}, without {moved} in which the machine moved", count(whole.cells)),
     }
 }
 
@@ -156,6 +166,7 @@ pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
             number("ratio", format!("{label} ratio"), Fixed(3)).ends(),
             number("floor", format!("{label} floor"), Percent).spare(1),
             text("verdict").named(format!("{label} verdict")),
+            text("result").named(format!("{label} result")),
         ]);
     }
     let mut table = Table::new(columns);
@@ -176,6 +187,7 @@ pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
                 finding.map_or(Field::Missing, |f| interval(f.ratio, f.ci95)),
                 Field::from(finding.map(|f| f.floor)),
                 Field::from(finding.map(|f| f.verdict.name())),
+                Field::from(row.and_then(|r| r.agreement.as_ref()).map(|a| a.0.name())),
             ]);
         }
         table.row(fields);
@@ -188,10 +200,24 @@ pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
             whole.map_or(Field::Missing, |w| interval(w.ratio, w.ci95)),
             Field::from(whole.map(|w| w.floor)),
             Field::from(whole.map(|w| w.verdict.name())),
+            Field::Missing,
         ]);
     }
     table.row(fields);
     table
+}
+
+/// What two devices did not compute the same, a line each.
+pub fn disagreements(comparison: &Comparison, base: &Side, others: &[Side]) -> Vec<String> {
+    let line = |row: &Row| {
+        let (agreement, name, apart) = row.agreement.as_ref()?;
+        let apart = if apart.is_finite() { percent(*apart) } else { "all it can be".into() };
+        (*agreement == Agreement::Different).then(|| {
+            let (ours, theirs) = (&base.name, &others[row.side].name);
+            format!("{}: the results of {ours} and {theirs} differ: {name} by {apart}", row.key)
+        })
+    };
+    comparison.rows.iter().filter_map(line).collect()
 }
 
 fn interval(value: f64, (low, high): (f64, f64)) -> Field {

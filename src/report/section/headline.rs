@@ -13,7 +13,7 @@ use crate::record::{BuildProfile, Doubt, Record, Run, Status};
 use crate::report::Format;
 use crate::report::column::Kind::{Bytes, Digits, Duration, FlopRate, Giga, Grouped, Percent};
 use crate::report::column::{count, number, text};
-use crate::report::number::{byte_rate, duration_ns, flop_rate, flops, grouped};
+use crate::report::number::{byte_rate, duration_ns, flop_rate, flops, grouped, percent};
 use crate::report::table::{Table, paragraph};
 
 /// Kinds of doubt that are printed; the rest are counted.
@@ -141,7 +141,11 @@ pub fn runs(records: &[Record]) -> Table {
         number("of peak", "of_peak", Percent).width(7).spare(2),
         number("gpu/wall", "gpu_share", Percent).people().width(8).spare(5),
         number("wall", "wall_ns", Duration).programs(),
+        number("encode", "encode_ns", Duration).programs(),
+        number("overlapped", "overlapped_ns", Duration).programs(),
+        number("build", "build_ns", Duration).programs(),
         number("gaps", "gap_share", Percent).width(6).spare(4),
+        number("profiled/timed", "profiled_over_timed", Digits).wide(),
         number("memory", "memory_bytes", Bytes).width(9).spare(3),
         number("parameters", "parameters", Grouped).wide(),
         count("flops").programs(),
@@ -194,7 +198,11 @@ pub fn runs(records: &[Record]) -> Table {
                 rate.map(|rate| rate / record.peaks.fma_f32_flop_per_s),
                 timing.map(|t| t.step.median_ns / t.wall_median_ns),
                 timing.map(|t| t.wall_median_ns),
+                timing.map(|t| t.encode_ns),
+                timing.and_then(|t| t.overlapped_ns),
+                run.build_ns,
                 run.gap_share(),
+                run.profiled_over_timed(),
                 run.memory.planned_bytes,
                 run.parameters,
                 run.flops,
@@ -244,38 +252,59 @@ fn details(record: &Record, run: &Run, format: Format) -> String {
     } else {
         paragraph(&format!("{}: {}", run.key(), facts(run).trim_end()))
     };
-    let Some(profile) = &run.profile else {
+    let (Some(profile), Some(span_ns)) = (&run.profile, run.span_ns()) else {
         return text;
     };
     let apart = if is_markdown { "\n" } else { "" };
     let sum = format!(
-        "ops {} + gaps {} = span {} of a profiled step",
-        duration_ns(profile.span_ns - profile.gaps_ns),
+        "ops {} + gaps {} = a profiled step of {}{}",
+        duration_ns(run.ops_ns()),
         duration_ns(profile.gaps_ns),
-        duration_ns(profile.span_ns),
+        duration_ns(span_ns),
+        over_timed(run.profiled_over_timed()),
     );
     let types = types(record, run).drawn(format);
-    text += &format!("{apart}{types}{apart}{sum}\n");
+    text += &format!("{apart}{types}{apart}");
+    text += &if is_markdown { sum + "\n" } else { paragraph(&sum) };
     text
 }
 
-/// What a run is, in a line; of a player its parts in another.
+/// Ceilings that moved by more than this share are pointed out.
+const MOVED: f64 = 0.1;
+
+/// `, 1.04 times the timed one`.
+pub(super) fn over_timed(ratio: Option<f64>) -> String {
+    ratio.map_or(String::new(), |ratio| format!(", {ratio:.2} times the timed one"))
+}
+
+/// What a run is, in a line, and what its host does in another; of a player its parts in a third.
 fn facts(run: &Run) -> String {
+    let pipelines = match run.pipelines {
+        1 => "1 pipeline".into(),
+        n => format!("{n} pipelines"),
+    };
+    let first = run.first_step_ns.map_or(String::new(), |ns| {
+        format!(" and {} for the first step, where drivers compile", duration_ns(ns))
+    });
     let mut text = format!(
-        "{} parameters, {} per step, {} ops in {} dispatches; built in {}, of which {} for {}\n",
+        "{} parameters, {} per step, {} ops in {} dispatches; built in {}, of which {} for {pipelines}{first}\n",
         grouped(run.parameters),
         flops(run.flops as f64),
         run.ops.len(),
         run.dispatches,
         duration_ns(run.build_ns),
         duration_ns(run.pipelines_ns),
-        if run.pipelines == 1 {
-            "1 pipeline".into()
-        } else {
-            format!("{} pipelines", run.pipelines)
-        },
     );
-    if let (Some(playing), Some(timing)) = (&run.playing, &run.timing) {
+    let Some(timing) = &run.timing else { return text };
+    if let Some(overlapped) = timing.overlapped_ns {
+        text += &format!(
+            "encoding a step takes the host {}, which the step's time leaves out; overlapped with the device's work, \
+             encoding included, a step takes {}\n",
+            duration_ns(timing.encode_ns),
+            duration_ns(overlapped),
+        );
+    }
+    if let Some(playing) = &run.playing {
         text += &format!(
             "a step of the game takes {}, choosing the actions of a batch {}, an update {}\n",
             duration_ns(playing.environment_ns),
@@ -337,6 +366,15 @@ fn doubts(record: &Record, most: usize) -> Vec<String> {
         1 => lines.push("and 1 more doubt: `fathom show @last` names it".into()),
         more => lines.push(format!("and {more} more doubts: `fathom show @last` names them")),
     }
+    if let Some(moved) = record.peaks.moved().filter(|moved| *moved > MOVED) {
+        lines.push(format!(
+            "warning: the ceilings moved by {} between the beginning and the end of the run: shares of them are rough",
+            percent(moved)
+        ));
+    }
+    if let Some(kernel) = &record.peaks.raised_by {
+        lines.push(format!("warning: {kernel} was faster than the probe: its rate is the ceiling"));
+    }
     if record.tool.profile != BuildProfile::Release {
         let text = "warning: this is a debug build: host times and build times are far too long";
         lines.push(text.into());
@@ -376,7 +414,7 @@ mod tests {
         let row: Vec<_> = lines.next().unwrap().split(',').collect();
         let of = |name: &str| row[head.iter().position(|h| *h == name).unwrap()];
         assert_eq!((of("step_ns"), of("ci95_low_ns"), of("passed")), ("7.0", "6.93", "1"));
-        assert_eq!((head[0], head[head.len() - 1], head.len()), ("record", "program", 35));
+        assert_eq!((head[0], head[head.len() - 1], head.len()), ("record", "program", 39));
         for name in ["created", "version", "commit", "os", "device_id", "clock"] {
             assert!(head.contains(&name), "no {name} in {head:?}");
         }

@@ -1,26 +1,44 @@
 //! A device's ceilings.
 
 use crate::record::Peaks;
-use crate::report::column::Kind::{ByteRate, Digits, Duration, FlopRate, Scientific};
+use crate::report::column::Kind::{ByteRate, Digits, Duration, FlopRate, Percent, Scientific};
 use crate::report::column::{number, text};
 use crate::report::field::Field;
 use crate::report::table::Table;
 
 /// The ceilings, then kernel shapes that were tried, each with its operations or bytes a second.
 pub fn ceilings(peaks: &Peaks, candidates: &[(String, f64)]) -> Table {
-    let mut table =
-        Table::new([text("ceiling"), text("unit"), number("measured", "value", Digits)]);
-    for (name, unit, value, kind) in [
-        ("fma f32", "FLOP/s", peaks.fma_f32_flop_per_s, FlopRate),
-        ("copy, read + write", "B/s", peaks.copy_bytes_per_s, ByteRate),
-        ("launch of a dispatch", "ns", peaks.launch_ns, Duration),
-        ("submission", "ns", peaks.submit_ns, Duration),
-        ("pipeline creation", "ns", peaks.pipeline_ns, Duration),
-    ] {
-        table.row([Field::from(name), Field::from(unit), Field::Figure(value, kind)]);
+    let mut table = Table::new([
+        text("ceiling"),
+        text("unit"),
+        number("measured", "value", Digits),
+        number("spread", "spread", Percent),
+    ]);
+    let always = [
+        ("fma f32", "FLOP/s", Some(peaks.fma_f32_flop_per_s), FlopRate),
+        ("copy, read + write", "B/s", Some(peaks.copy_bytes_per_s), ByteRate),
+        ("reading", "B/s", peaks.read_bytes_per_s, ByteRate),
+        ("workgroup memory, reading", "B/s", peaks.shared_bytes_per_s, ByteRate),
+        ("host to device", "B/s", peaks.upload_bytes_per_s, ByteRate),
+        ("device to host", "B/s", peaks.download_bytes_per_s, ByteRate),
+        ("launch of a dispatch", "ns", Some(peaks.launch_ns), Duration),
+        ("encoding a dispatch", "ns", peaks.encode_ns, Duration),
+        ("submission", "ns", Some(peaks.submit_ns), Duration),
+        ("pipeline creation", "ns", Some(peaks.pipeline_ns), Duration),
+    ];
+    for (name, unit, value, kind) in always {
+        let Some(value) = value else { continue };
+        let readings = match name {
+            "fma f32" => &peaks.fma[..],
+            "copy, read + write" => &peaks.copy,
+            _ => &[],
+        };
+        let spread = readings.iter().map(|reading| reading.spread).reduce(f64::max);
+        table.row([name.into(), unit.into(), Field::Figure(value, kind), spread.into()]);
     }
     for (label, value) in candidates {
-        table.row([Field::from(label), Field::from("1/s"), Field::Figure(*value, Scientific)]);
+        let rate = Field::Figure(*value, Scientific);
+        table.row([label.into(), "1/s".into(), rate, None::<f64>.into()]);
     }
     table
 }

@@ -11,6 +11,7 @@ use crate::report::field::Field;
 use crate::report::number::{byte_rate, digits, duration_ns, flop_rate, percent};
 use crate::terms::Class;
 
+use super::headline::over_timed;
 use super::{
     Analysis, Options, Sample, Section, context_fields, overview, places, title, with_context,
 };
@@ -171,17 +172,33 @@ fn types(profile: &RunProfile, peaks: &Peaks) -> Section {
             .note(unplaced),
         )
         .note(format!(
-            "ops {} + gaps {} ({}) = span {}, median of {} steps; ceilings {} and {}, so memory binds below {} \
-             FLOP/byte",
-            duration_ns(profile.span_ns - profile.gaps_ns),
+            "ops {} + gaps {} ({}) = a profiled step of {}{}; {} steps profiled; ceilings {} and {}, so memory binds \
+             below {} FLOP/byte",
+            duration_ns(profile.ops_ns),
             duration_ns(profile.gaps_ns),
             percent(profile.gap_share),
             duration_ns(profile.span_ns),
+            over_timed(profile.over_timed),
             profile.steps,
             flop_rate(peaks.fma_f32_flop_per_s),
             byte_rate(peaks.copy_bytes_per_s),
             digits(peaks.fma_f32_flop_per_s / peaks.copy_bytes_per_s),
         ))
+        .notes(above_roof(profile))
+}
+
+/// Why an op can be above its roof, where one is.
+fn above_roof(profile: &RunProfile) -> Option<String> {
+    let above =
+        profile.ops.iter().filter(|op| op.roofline.of_roof.is_some_and(|share| share > 1.0));
+    let bound = |bound| above.clone().filter(|op| op.roofline.bound == bound).count();
+    let (memory, compute) = (bound(Bound::Memory), bound(Bound::Compute));
+    (memory + compute > 0).then(|| {
+        format!(
+            "above 100 % of the roof: {memory} ops held by memory, whose operands lay in a cache, and {compute} held by \
+             arithmetic, which were too short to be timed well or ran faster than the probe"
+        )
+    })
 }
 
 fn longest(profile: &RunProfile) -> String {

@@ -1,0 +1,108 @@
+//! What the yardsticks of two sides say: whether the machine was the same for both.
+//!
+//! A step's time multiplied by the rate of known work at that moment is a count of something like cycles: it stays
+//! the same where the machine slows down as a whole. No known work slows down exactly as a model does, so it is not
+//! used to correct times, only to contradict them.
+
+use crate::record::{Reading, Run, YardstickPart};
+use crate::stats::{median, standard_deviation};
+
+use super::verdict::REPEATED;
+
+/// The rates of one part of the yardstick beside the steps of two sides, as logarithms: one a run, of its middle
+/// step.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    /// Which part.
+    pub part: YardstickPart,
+    /// Of the base's runs.
+    pub base: Vec<f64>,
+    /// Of the other side's.
+    pub other: Vec<f64>,
+}
+
+impl Evidence {
+    /// By how much the machine differed between the sides, as a logarithm, beyond what the scatter of the runs
+    /// explains: twice the standard error, where there are enough runs to know it.
+    pub fn moved(&self) -> f64 {
+        let apart = (median(&self.other) - median(&self.base)).abs();
+        let variance = |rates: &[f64]| standard_deviation(rates).powi(2) / rates.len() as f64;
+        let repeated = self.base.len().min(self.other.len()) >= REPEATED;
+        let error = (variance(&self.base) + variance(&self.other)).sqrt();
+        if repeated { (apart - 2.0 * error).max(0.0) } else { apart }
+    }
+}
+
+/// Of every part of the yardstick; nothing where a run has none, as older ones, or one that cannot be used.
+pub fn evidence(base: &[&Run], other: &[&Run]) -> Vec<Evidence> {
+    let steps = base.iter().chain(other).filter_map(|run| run.step_ns());
+    let shortest_ns = steps.fold(f64::MAX, f64::min);
+    let of = |part| {
+        let level =
+            |run: &&Run| Some(weighed(part, level(run, part)?, run.dispatches, shortest_ns));
+        let side = |runs: &[&Run]| runs.iter().map(level).collect::<Option<_>>();
+        Some(Evidence { part, base: side(base)?, other: side(other)? })
+    };
+    YardstickPart::ALL.into_iter().filter_map(of).collect()
+}
+
+/// A rate's logarithm as far as it can move a step: what is computed and copied may be all of it, launching is as much
+/// as its dispatches take. On an adapter whose threads sleep between two dispatches that alone moves tenfold.
+fn weighed(part: YardstickPart, level: f64, dispatches: usize, step_ns: f64) -> f64 {
+    match part {
+        YardstickPart::Fma | YardstickPart::Copy => level,
+        YardstickPart::Launch => -(dispatches as f64 * 1e9 / level.exp() / step_ns).ln_1p(),
+    }
+}
+
+/// The rate beside a run's middle step, as a logarithm.
+fn level(run: &Run, part: YardstickPart) -> Option<f64> {
+    Some((median(&cycles(run, part)?) / median(&run.timing.as_ref()?.step_ns)).ln())
+}
+
+/// Each step's time by the rate of known work at that time.
+fn cycles(run: &Run, part: YardstickPart) -> Option<Vec<f64>> {
+    let timing = run.timing.as_ref()?;
+    let yardstick = timing.yardstick.as_ref()?;
+    let readings = yardstick.part(part);
+    let usable = readings.len() == yardstick.after_samples.len()
+        && readings.iter().all(|r| r.rate > 0.0 && r.rate.is_finite());
+    let places = &yardstick.after_samples;
+    let cycle = |(i, ns): (usize, &f64)| Some(ns * rate(places, readings, i)?);
+    timing.step_ns.iter().enumerate().map(cycle).collect::<Option<_>>().filter(|_| usable)
+}
+
+/// The rate in the middle of sample `i`, between the readings before and after it.
+fn rate(places: &[usize], readings: &[Reading], i: usize) -> Option<f64> {
+    let after = places.iter().position(|&place| place > i).unwrap_or(places.len());
+    let (before, after) = (after.saturating_sub(1), after.min(places.len().checked_sub(1)?));
+    let [from, to] = [before, after].map(|k| readings[k].rate.ln());
+    let width = (places[after] - places[before]) as f64;
+    let along = if width > 0.0 { (i as f64 + 0.5 - places[before] as f64) / width } else { 0.0 };
+    Some((from + (to - from) * along.clamp(0.0, 1.0)).exp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_lies_between_the_readings_around_it() {
+        let reading = |rate| Reading { rate, spread: 0.0 };
+        let (places, readings) = ([0, 10, 20], [100.0, 200.0, 200.0].map(reading));
+        let at = |i| rate(&places, &readings, i).unwrap();
+        assert!(at(0) < 105.0 && at(9) > 190.0);
+        assert!((at(4) * at(5) / 20_000.0 - 1.0).abs() < 1e-9, "geometric in the middle");
+        assert!([10, 19, 25].into_iter().all(|i| (at(i) / 200.0 - 1.0).abs() < 1e-9));
+        assert_eq!(rate(&[], &[], 0), None);
+    }
+
+    #[test]
+    fn launching_moves_a_step_by_what_its_dispatches_take() {
+        let of = |rate: f64, dispatches| weighed(YardstickPart::Launch, rate.ln(), dispatches, 1e6);
+        // Ten dispatches at 10 us are a tenth of a step of 1 ms; at 100 us they double it.
+        assert!((of(1e5, 10) + 1.1f64.ln()).abs() < 1e-9);
+        assert!((of(1e4, 10) + 2f64.ln()).abs() < 1e-9);
+        assert_eq!(of(1e4, 0), 0.0);
+    }
+}

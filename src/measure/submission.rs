@@ -1,0 +1,88 @@
+//! One submission of steps, timed: by the GPU's own clock, by the host's, and what encoding it took.
+
+use crate::error::Result;
+use crate::gpu::Gpu;
+use crate::gpu::timestamp::{Stamp, Timer};
+use crate::host::Instant;
+use crate::program::Program;
+
+/// One submission's times, in nanoseconds a step.
+#[derive(Debug)]
+pub(super) struct Submission {
+    /// From handing it over to its end.
+    pub(super) wall: f64,
+    /// Encoding: the host's share, before the wall time begins.
+    pub(super) encode: f64,
+    /// Its pass, in ticks; nothing without a timer.
+    pub(super) stamp: Option<Stamp>,
+}
+
+impl Submission {
+    /// By the GPU's clock, or by the wall where that says nothing.
+    pub(super) fn step_ns(&self, gpu: &Gpu, steps: usize) -> f64 {
+        match self.stamp {
+            Some(stamp) if stamp.fault().is_none() => {
+                (stamp.end - stamp.start) as f64 * gpu.timestamp_period / steps as f64
+            }
+            _ => self.wall,
+        }
+    }
+}
+
+/// Submits `steps` steps and waits for them.
+pub(super) fn submit(
+    gpu: &Gpu,
+    program: &Program,
+    steps: usize,
+    timer: Option<&Timer>,
+) -> Result<Submission> {
+    let begun = Instant::now();
+    let commands = encode(gpu, program, steps, timer);
+    let encode = begun.elapsed().as_nanos() as f64 / steps as f64;
+    let submitted = Instant::now();
+    gpu.queue.submit([commands]);
+    gpu.wait()?;
+    let wall = submitted.elapsed().as_nanos() as f64 / steps as f64;
+    let stamp = match timer {
+        Some(timer) => timer.read(gpu)?.first().copied(),
+        None => None,
+    };
+    Ok(Submission { wall, encode, stamp })
+}
+
+fn encode(
+    gpu: &Gpu,
+    program: &Program,
+    steps: usize,
+    timer: Option<&Timer>,
+) -> wgpu::CommandBuffer {
+    let mut encoder = gpu.device.create_command_encoder(&Default::default());
+    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+        label: Some("steps"),
+        timestamp_writes: timer.map(|t| t.writes(0)),
+    });
+    for _ in 0..steps {
+        program.encode(&mut pass);
+    }
+    drop(pass);
+    if let Some(timer) = timer {
+        timer.resolve(&mut encoder);
+    }
+    encoder.finish()
+}
+
+/// Nanoseconds a step where the host encodes the next submission while the device works on this one: the wall
+/// clock over `submissions` of `steps`, encoding included.
+pub(super) fn overlapped(
+    gpu: &Gpu,
+    program: &Program,
+    steps: usize,
+    submissions: usize,
+) -> Result<f64> {
+    let begun = Instant::now();
+    for _ in 0..submissions {
+        program.run(gpu, steps)?;
+    }
+    gpu.wait()?;
+    Ok(begun.elapsed().as_nanos() as f64 / (steps * submissions) as f64)
+}

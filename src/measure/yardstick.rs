@@ -1,0 +1,159 @@
+//! Known work, timed beside the steps: the portable stand-in for the clocks, temperatures and neighbours that a
+//! benchmark cannot see. Where its rates move, the machine moved, not the program.
+
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::gpu::Gpu;
+use crate::gpu::timestamp::Timer;
+use crate::host::{self, Instant};
+use crate::program::Program;
+use crate::record::{Doubt, Reading, Yardstick, YardstickPart};
+use crate::tensor::TensorSpec;
+
+use super::kernel::program_of;
+use super::peak::{Ceilings, Copy, Empty, Fma};
+use super::submission::submit;
+
+/// Nanoseconds that one repetition of a part should take.
+const REPETITION: f64 = 1e6;
+
+/// Repetitions of a part in a reading.
+const REPETITIONS: usize = 5;
+
+/// Time between two readings.
+const APART: Duration = Duration::from_secs(1);
+
+/// Dispatches of the launching part, each waiting for the one before.
+const LAUNCHES: usize = 64;
+
+/// Rates that move by more than this share are pointed out.
+const MOVED: f64 = 0.1;
+
+/// The programs of the known work, ready to be timed.
+#[derive(Debug)]
+pub struct Rule {
+    fma: Part,
+    copy: Part,
+    launch: Part,
+}
+
+/// One kind of known work.
+#[derive(Debug)]
+struct Part {
+    program: Program,
+    /// Runs of the program in a repetition.
+    steps: usize,
+    /// Operations, bytes or dispatches of one run.
+    work: f64,
+}
+
+impl Part {
+    /// As many runs as make a repetition, by the rate that is expected.
+    fn new(program: Program, work: f64, rate: f64) -> Self {
+        let ns = work / rate * 1e9;
+        Self { program, work, steps: (REPETITION / ns).clamp(1.0, 64.0) as usize }
+    }
+
+    fn read(&self, gpu: &Gpu, timer: Option<&Timer>) -> Result<Reading> {
+        let mut rates = Vec::new();
+        for _ in 0..REPETITIONS {
+            let ns = submit(gpu, &self.program, self.steps, timer)?.step_ns(gpu, self.steps);
+            rates.push(self.work / ns * 1e9);
+        }
+        Ok(Reading::of(&rates))
+    }
+}
+
+impl Rule {
+    /// Of the kernel shapes that gave the ceilings, in sizes that take about a millisecond.
+    ///
+    /// # Errors
+    /// As [`program_of`].
+    pub fn new(gpu: &Gpu, ceilings: &Ceilings) -> Result<Self> {
+        let peaks = &ceilings.peaks;
+        let [fma_shape, copy_shape] = &ceilings.shapes;
+        let mut fma = Fma { loops: 1, ..Fma::on(gpu) };
+        let turn = fma.flops(fma_shape) as f64;
+        fma.loops = (REPETITION * 1e-9 * peaks.fma_f32_flop_per_s / turn).ceil() as u32;
+        let work = fma.flops(fma_shape) as f64;
+        let program = program_of(gpu, &fma.shared(), &[], fma_shape)?;
+        let fma = Part::new(program, work, peaks.fma_f32_flop_per_s);
+
+        // Beyond the caches of most, but little beside a model's own memory.
+        let elements: usize = if gpu.caps.software { 1 << 20 } else { 16 << 20 };
+        let program = program_of(gpu, &Copy.shared(), &[TensorSpec::f32([elements])], copy_shape)?;
+        let copy = Part::new(program, 8.0 * elements as f64, peaks.copy_bytes_per_s);
+
+        let empty = Empty { dispatches: LAUNCHES };
+        let program = program_of(gpu, &empty.shared(), &[], &Empty::variant())?;
+        let launch = Part::new(program, LAUNCHES as f64, 1e9 / peaks.launch_ns.max(1.0));
+        Ok(Self { fma, copy, launch })
+    }
+}
+
+/// The readings of one run.
+#[derive(Debug)]
+pub(super) struct Readings<'a> {
+    gpu: &'a Gpu,
+    rule: &'a Rule,
+    timer: Option<Timer>,
+    taken: Yardstick,
+    last: Instant,
+}
+
+impl<'a> Readings<'a> {
+    /// Takes the first.
+    pub(super) fn begin(gpu: &'a Gpu, rule: &'a Rule) -> Result<Self> {
+        let timer = Timer::new(gpu, 1);
+        let taken = Yardstick::default();
+        let mut readings = Self { gpu, rule, timer, taken, last: Instant::now() };
+        // What is cold is not the machine's speed.
+        for part in [&rule.fma, &rule.copy, &rule.launch] {
+            submit(gpu, &part.program, part.steps, None)?;
+        }
+        readings.read(0)?;
+        Ok(readings)
+    }
+
+    /// Takes another where the last is long ago.
+    pub(super) fn between(&mut self, samples: usize) -> Result<()> {
+        if self.last.elapsed() < APART { Ok(()) } else { self.read(samples) }
+    }
+
+    /// Takes the last.
+    pub(super) fn end(mut self, samples: usize) -> Result<Yardstick> {
+        self.read(samples)?;
+        Ok(self.taken)
+    }
+
+    fn read(&mut self, samples: usize) -> Result<()> {
+        let timer = self.timer.as_ref();
+        let mut read = |part: &Part| {
+            // The driver's own threads rest between submissions.
+            self.taken.others.extend(host::other_threads());
+            part.read(self.gpu, timer)
+        };
+        let (fma, copy, launch) =
+            (read(&self.rule.fma)?, read(&self.rule.copy)?, read(&self.rule.launch)?);
+        self.taken.fma.push(fma);
+        self.taken.copy.push(copy);
+        self.taken.launch.push(launch);
+        self.taken.after_samples.push(samples);
+        self.last = Instant::now();
+        Ok(())
+    }
+}
+
+/// What the readings say against the samples taken between them.
+pub(super) fn doubts(gpu: &Gpu, yardstick: &Yardstick) -> Vec<Doubt> {
+    let most = YardstickPart::ALL.map(|part| (part, yardstick.moved(part)));
+    let most = most.into_iter().max_by(|a, b| a.1.total_cmp(&b.1));
+    let moved = most.filter(|(_, relative)| *relative > MOVED);
+    let moved = moved.map(|(part, relative)| Doubt::YardstickMoved { part, relative });
+    // A software adapter computes on the processors that the others want.
+    let free = host::cores().saturating_sub(gpu.summary.threads().unwrap_or_else(host::cores));
+    let excess = yardstick.others().map_or(0, |others| others.saturating_sub(free as u32));
+    let crowded = (gpu.caps.software && excess > 0).then_some(Doubt::Crowded { excess });
+    moved.into_iter().chain(crowded).collect()
+}
