@@ -10,6 +10,7 @@ pub mod args;
 pub mod bench;
 pub mod check;
 pub mod compare;
+pub mod data;
 pub mod help;
 pub mod interrupt;
 pub mod list;
@@ -28,7 +29,8 @@ pub mod trace;
 pub mod train;
 pub mod verify;
 
-use args::{DataArgs, DeviceArgs, ModelArgs, SizeArgs, advise, bucket, percent, seconds, setting};
+use args::{DeviceArgs, ModelArgs, SizeArgs, advise, bucket, percent, seconds, setting};
+use data::DataArgs;
 use output::{OutputArgs, VoiceArgs};
 
 /// How fast does this GPU train and run deep learning?

@@ -1,7 +1,5 @@
 //! Groups of arguments shared by several commands.
 
-use std::path::PathBuf;
-
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
@@ -13,7 +11,7 @@ use crate::measure::largest_batch::TooLarge;
 use crate::pass::Options;
 use crate::report::Format;
 use crate::terms::{Checks, Mode, Preset};
-use crate::workload::{self, DataSource, Workload, WorkloadInfo};
+use crate::workload::{self, LARGEST, Workload, WorkloadInfo};
 
 /// Enums of the crate as argument values, by name.
 macro_rules! value_enum {
@@ -161,8 +159,11 @@ pub(super) fn with_bucket(set: &[(String, usize)], bucket: Option<usize>) -> Vec
 pub(super) fn setting(text: &str) -> std::result::Result<(String, usize), String> {
     let parsed = text.split_once('=').and_then(|(key, value)| Some((key, value.parse().ok()?)));
     match parsed {
-        Some((key, value)) if (1..=1 << 20).contains(&value) => Ok((key.to_string(), value)),
-        _ => Err("expected a name and a number from 1 to 1048576, as in hidden=128".into()),
+        Some((key, value)) if value <= LARGEST => Ok((key.to_string(), value)),
+        _ => Err(format!(
+            "expected a name and a whole number up to {LARGEST}, as in hidden=128; a name that is not known, as in \
+             --set help=1, lists those that are"
+        )),
     }
 }
 
@@ -191,15 +192,28 @@ pub(super) fn configure(
     let mut model = (workload.configure)(preset, batch);
     for (key, value) in set {
         if !model.set(key, *value) {
-            let known: Vec<_> = model.config().keys().cloned().collect();
-            return Err(Error::Usage(format!(
-                "{} cannot set '{key}' to {value}; the sizes it has are {}",
-                workload.name,
-                known.join(", ")
-            )));
+            return Err(Error::Usage(refused(workload.name, model.as_mut(), key, *value)));
         }
     }
     Ok(model)
+}
+
+/// Why a size cannot be set, and what can be.
+fn refused(workload: &str, model: &mut dyn Workload, key: &str, value: usize) -> String {
+    let current: Vec<(&str, usize)> =
+        model.sizes().into_iter().map(|(name, size)| (name, *size)).collect();
+    let lines: Vec<_> = current
+        .iter()
+        .map(|(name, size)| format!("  {name:<18} {size:>8}   {}", model.range(name)))
+        .collect();
+    let what = match current.iter().find(|(name, _)| *name == key) {
+        Some(_) => format!("'{key}' cannot be {value}: it is {}", model.range(key)),
+        None => format!("there is no size '{key}'"),
+    };
+    format!(
+        "{workload}: {what}; what --set takes, now and from where to where:\n{}",
+        lines.join("\n")
+    )
 }
 
 impl ModelArgs {
@@ -224,63 +238,22 @@ pub fn preset_or_default(asked: Option<Preset>, gpu: Option<&Gpu>) -> Preset {
     }
 }
 
-/// Where samples come from.
-#[derive(Debug, Clone, Args)]
-pub struct DataArgs {
-    /// Real data set instead of the built-in one
-    ///
-    /// An MNIST folder, a TIMIT tree, a folder of images per class, the ILSVRC tar, a folder of bAbI's tasks or of
-    /// parallel text.
-    #[arg(long, value_name = "PATH", help_heading = "What", env = "FATHOM_DATA")]
-    pub data: Option<PathBuf>,
-
-    /// Skip images that cannot be read, and list them
-    ///
-    /// Without it such an image stops the run.
-    #[arg(long, help_heading = "What")]
-    pub skip_bad: bool,
-
-    /// Game that deepq plays [default: breakout]
-    ///
-    /// `fathom list games` lists them.
-    #[arg(long = "env", value_name = "NAME", help_heading = "What")]
-    pub game: Option<String>,
-}
-
-impl DataArgs {
-    /// The source they name, with a seed.
-    pub fn source(&self, seed: u64) -> DataSource {
-        DataSource {
-            path: self.data.clone(),
-            skip_bad: self.skip_bad,
-            game: self.game.clone(),
-            seed,
-        }
+/// Refuses a game for what plays none; where all workloads are run it is for those that do.
+///
+/// # Errors
+/// [`Error::Usage`], which names the workload, or the games there are.
+pub(super) fn check_game(
+    workload: &WorkloadInfo,
+    game: Option<&str>,
+    is_named: bool,
+) -> Result<()> {
+    if workload.plays {
+        game::find(game)?;
+    } else if is_named && game.is_some() {
+        let (name, able) = (workload.name, able(|workload| workload.plays));
+        return Err(Error::Usage(format!("--env: {name} plays no game; {able} does")));
     }
-}
-
-impl DataArgs {
-    /// Refuses what a workload has no use for; where all are run, `--env` is for those that play.
-    ///
-    /// # Errors
-    /// [`Error::Usage`], which names the workload.
-    pub(super) fn check(&self, workload: &WorkloadInfo, is_named: bool) -> Result<()> {
-        let name = workload.name;
-        if workload.plays {
-            game::find(self.game.as_deref())?;
-            if let Some(path) = &self.data {
-                return Err(Error::Usage(format!(
-                    "--data {}: {name} learns by playing, not from data: choose a game with --env \
-                     (`fathom list games` lists them)",
-                    path.display()
-                )));
-            }
-        } else if is_named && self.game.is_some() {
-            let able = able(|workload| workload.plays);
-            return Err(Error::Usage(format!("--env: {name} plays no game; {able} does")));
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// Refuses a bucket of what has none.
@@ -300,16 +273,6 @@ pub(super) fn check_bucket(workload: &WorkloadInfo, bucket: Option<usize>) -> Re
 fn able(can: fn(&WorkloadInfo) -> bool) -> String {
     let able: Vec<_> = workload::WORKLOADS.iter().filter(|w| can(w)).map(|w| w.name).collect();
     able.join(" and ")
-}
-
-/// What is wrong with a data set, with the workload it was opened for.
-pub(super) fn data_of(workload: &str, error: Error) -> Error {
-    match error {
-        Error::Data { file, place, what } => {
-            Error::Data { file, place, what: format!("{what}\n(read as data of {workload})") }
-        }
-        other => other,
-    }
 }
 
 /// Whether a `--workload` list names workloads one by one.

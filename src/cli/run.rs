@@ -11,13 +11,13 @@ use crate::measure::estimate::{Pace, Rates};
 use crate::measure::largest_batch::TooLarge;
 use crate::measure::run as cell;
 use crate::measure::sample::going_on;
-use crate::measure::yardstick::Rule;
 use crate::measure::{peak, provenance, verify};
 use crate::record::{Config, Precision, Record, store};
 use crate::report::section::headline;
 use crate::report::{Format, number};
 use crate::terms::{Mode, Preset};
 
+use super::data::Opened;
 use super::progress::Progress;
 use super::range::Range;
 use super::{DataArgs, DeviceArgs, OutputArgs, interrupt, output, records, score};
@@ -206,6 +206,7 @@ fn keep(args: &RunArgs, record: &Record) -> Result<()> {
 
 fn measured(args: &RunArgs, show: bool) -> Result<(Record, Result<()>)> {
     let mut selection = choose::prepare(args)?;
+    let mut samples = choose::open(args, &selection.chosen)?;
     let estimates = selection.estimates(&Rates::guess(&selection.gpu.caps))?;
     let count = match estimates.len() {
         1 => "1 run".into(),
@@ -215,14 +216,16 @@ fn measured(args: &RunArgs, show: bool) -> Result<(Record, Result<()>)> {
     output::note(&args.out, &format!("{count}, up to about {}", number::span(whole)));
     let progress = Progress::new(&args.out, "measuring the device's ceilings");
     let mut ceilings = peak::measure(&selection.gpu, CEILINGS, &|share| progress.set(share))?;
-    selection.plan.rule = Some(Arc::new(Rule::new(&selection.gpu, &ceilings)?));
+    selection.plan.rule = Some(Arc::new(ceilings.rule(&selection.gpu)?));
     drop(progress);
     let config = config(args, selection.preset);
     let mut record = provenance::record(&selection.gpu, config, ceilings.peaks.clone());
     if show {
         output::data(&headline::opening(&record, args.out.output)?)?;
     }
-    let outcome = measure_all(args, &selection, show, &mut record).and_then(|()| {
+    let outcome = measure_all(args, &selection, &mut samples, show, &mut record);
+    samples.close();
+    let outcome = outcome.and_then(|()| {
         let _progress = Progress::new(&args.out, "measuring the ceilings once more");
         ceilings.again(&selection.gpu, CEILINGS)?;
         record.peaks = ceilings.peaks;
@@ -240,7 +243,7 @@ fn config(args: &RunArgs, preset: Preset) -> Config {
         fuse: !args.no_fuse,
         checks: args.device.checks,
         seed: args.seed,
-        data: args.data.data.as_ref().map(|path| path.display().to_string()),
+        data: args.data.data.as_ref().map(ToString::to_string),
         time_s: args.time,
         max_noise: args.max_noise / 100.0,
         min_samples: args.min_samples as usize,
@@ -250,6 +253,7 @@ fn config(args: &RunArgs, preset: Preset) -> Config {
 fn measure_all(
     args: &RunArgs,
     selection: &Selection,
+    samples: &mut Opened<'_>,
     show: bool,
     record: &mut Record,
 ) -> Result<()> {
@@ -268,7 +272,8 @@ fn measure_all(
             progress.set(done);
             progress.left(left);
         };
-        let outcome = cell::measure(gpu, model.as_ref(), *mode, plan, &watch);
+        let data = samples.of(model.as_ref())?;
+        let outcome = cell::measure(gpu, model.as_ref(), *mode, plan, data, &watch);
         let step = TooLarge::new(gpu, *mode, &plan.options, model.batch());
         let outcome = step.advise(outcome, &|batch| selection.model(args, model.info(), batch));
         drop(progress);

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::error::Result;
-use crate::snapshot::{Request, take};
+use crate::snapshot::{Request, take_on};
 use crate::terms::Mode;
 use crate::workload;
 
+use super::args::check_game;
+use super::data::Opened;
 use super::{DataArgs, DeviceArgs, ModelArgs, VoiceArgs, output};
 
 /// Options of `snapshot`.
@@ -43,21 +45,23 @@ pub struct SnapshotArgs {
 /// Runs the step and writes the file.
 ///
 /// # Errors
-/// As [`take`] and [`crate::snapshot::Snapshot::save`].
+/// As [`take_on`] and [`crate::snapshot::Snapshot::save`].
 pub fn execute(args: &SnapshotArgs) -> Result<()> {
     let workload = workload::find(&args.model.workload)?;
-    args.data.check(workload, true)?;
+    check_game(workload, args.data.game.as_deref(), true)?;
     let gpu = args.device.open()?;
     let (preset, model) = args.model.configure(Some(&gpu))?;
     let request = Request {
         workload: workload.name,
         preset,
         mode: args.mode,
-        source: args.data.source(args.model.seed),
+        source: args.data.source(workload, args.model.seed)?,
         skip: args.skip,
     };
-    let snapshot = take(&gpu, model.as_ref(), &request);
+    let mut samples = Opened::one(&args.data, &args.output, args.model.seed, model.as_ref())?;
+    let snapshot = take_on(&gpu, model.as_ref(), &request, samples.of(model.as_ref())?);
     let snapshot = super::advise(snapshot, &args.model, request.mode, &gpu)?;
+    samples.close();
     snapshot.save(&args.save)?;
     let text = format!(
         "{}: {} tensors of {} {} {preset}, batch {}, seed {}, on {}",

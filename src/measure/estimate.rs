@@ -164,7 +164,7 @@ mod tests {
     use crate::pass::Options;
     use crate::session::schedule;
     use crate::terms::{Mode, Preset};
-    use crate::workload::{DataSource, find};
+    use crate::workload::find;
 
     fn plan() -> Plan {
         Plan {
@@ -173,7 +173,7 @@ mod tests {
             verify: true,
             profile: true,
             budget: Budget::default(),
-            source: DataSource::default(),
+            seed: 1,
             rule: None,
         }
     }

@@ -14,6 +14,7 @@ use crate::terms::{Mode, Preset};
 use crate::workload::{Workload, WorkloadInfo};
 
 use super::super::args::{self, is_named};
+use super::super::data::Opened;
 use super::super::progress::Progress;
 use super::super::{output, range};
 use super::RunArgs;
@@ -48,14 +49,13 @@ impl Selection {
     }
 }
 
-/// Opens the device and the data, and settles what is run there.
+/// Opens the device, and settles what is run there.
 pub(super) fn prepare(args: &RunArgs) -> Result<Selection> {
     // What is wrong with the command line should show without a GPU.
     choose(args, args::preset_or_default(args.preset, None))?;
     let gpu = args.device.open()?;
     let preset = preset(args, &gpu);
     let chosen = choose(args, preset)?;
-    open_data(args, &chosen)?;
     Ok(Selection { preset, chosen, plan: plan(args, preset), gpu })
 }
 
@@ -80,8 +80,9 @@ pub(super) fn preset(args: &RunArgs, gpu: &Gpu) -> Preset {
 /// The models that are run, each with its mode; every option has to be one of theirs.
 pub(super) fn choose(args: &RunArgs, preset: Preset) -> Result<Vec<Chosen>> {
     let workloads = args::workloads(&args.workload)?;
+    args.data.check(&workloads)?;
     for workload in &workloads {
-        args.data.check(workload, is_named(&args.workload))?;
+        args::check_game(workload, args.data.game.as_deref(), is_named(&args.workload))?;
         if is_named(&args.workload) {
             args::check_bucket(workload, args.bucket)?;
         }
@@ -119,23 +120,11 @@ pub(super) fn configure(
     Ok(model)
 }
 
-/// Opens the data that is named, so that what is wrong with it shows before anything is measured.
-pub(super) fn open_data(args: &RunArgs, chosen: &[Chosen]) -> Result<()> {
-    if args.data.data.is_none() {
-        return Ok(());
-    }
-    let source = args.data.source(args.seed);
-    let mut opened: Vec<&str> = Vec::new();
-    for (model, _) in chosen {
-        let name = model.info().name;
-        if opened.contains(&name) {
-            continue;
-        }
-        let _progress = Progress::new(&args.out, &format!("{name}: reading data"));
-        model.samples(&source).map_err(|error| args::data_of(name, error))?;
-        opened.push(name);
-    }
-    Ok(())
+/// Opens the data that are named, so that what is wrong with them shows before anything is measured.
+pub(super) fn open<'a>(args: &'a RunArgs, chosen: &[Chosen]) -> Result<Opened<'a>> {
+    let _progress = Progress::new(&args.out, "reading data");
+    let models = chosen.iter().map(|(model, _)| model.as_ref());
+    Opened::new(&args.data, &args.out, args.seed, models)
 }
 
 /// How each of them is measured.
@@ -150,7 +139,7 @@ pub(super) fn plan(args: &RunArgs, preset: Preset) -> Plan {
             noise: args.max_noise / 100.0,
             min_samples: args.min_samples as usize,
         },
-        source: args.data.source(args.seed),
+        seed: args.seed,
         rule: None,
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn execute(args: &RunArgs) -> Result<()> {
         |gpu| choose::preset(args, gpu),
     );
     let chosen = choose::choose(args, preset)?;
-    choose::open_data(args, &chosen)?;
+    choose::open(args, &chosen)?.close();
     let plan = choose::plan(args, preset);
     let schedules = choose::schedules(&chosen, &caps, &plan.options)?;
     let estimates = estimates(&schedules, &plan, &Rates::guess(&caps));

@@ -11,6 +11,7 @@ use crate::report::section::training;
 use crate::report::{Format, number};
 use crate::stats::mean;
 use crate::train::play::{Learner, Times};
+use crate::workload;
 
 use super::TrainArgs;
 
@@ -19,7 +20,8 @@ use super::TrainArgs;
 /// # Errors
 /// As [`Learner`].
 pub(super) fn execute(args: &TrainArgs, gpu: &Gpu) -> Result<()> {
-    let game = game::find(args.data.game.as_deref())?;
+    let source = args.data.source(workload::find(&args.model.workload)?, args.model.seed)?;
+    let game = game::find(source.game.as_deref())?;
     // The game's own pace, unless the command line says otherwise.
     let pace = ("period".to_string(), game.pace.period);
     let configure = |batch: Option<u32>| {
