@@ -10,6 +10,7 @@ pub mod args;
 pub mod bench;
 pub mod check;
 pub mod compare;
+pub mod data;
 pub mod help;
 pub mod list;
 pub mod output;
@@ -27,9 +28,10 @@ pub mod train;
 pub mod verify;
 
 use args::{
-    DataArgs, DeviceArgs, ModelArgs, SizeArgs, advise, bucket, configure, percent,
-    preset_or_default, seconds, setting, with_bucket, workloads,
+    DeviceArgs, ModelArgs, SizeArgs, advise, bucket, configure, percent, preset_or_default,
+    seconds, setting, with_bucket, workloads,
 };
+use data::DataArgs;
 use output::{OutputArgs, VoiceArgs};
 
 /// How fast does this GPU train and run deep learning?

@@ -189,7 +189,8 @@ pub fn step_ns(runs: &[&Run]) -> f64 {
     median(&medians)
 }
 
-fn samples<'a>(runs: &[&'a Run]) -> Vec<&'a [f64]> {
+/// The step times of those that were timed, in order.
+pub fn samples<'a>(runs: &[&'a Run]) -> Vec<&'a [f64]> {
     let timings = runs.iter().filter_map(|run| run.timing.as_ref());
     timings.map(|timing| timing.step_ns.as_slice()).collect()
 }

@@ -1,9 +1,12 @@
 //! Training data: readers of the real formats, and generators that write the same formats.
 
 pub mod babi;
+mod bounded;
 pub mod digits;
+mod folder;
 pub mod idx;
 pub mod images;
+pub mod listing;
 mod order;
 pub mod speech;
 pub mod translation;

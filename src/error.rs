@@ -37,7 +37,7 @@ pub enum Error {
     #[error("not comparable: {0}")]
     Incomparable(String),
     /// A data file cannot be used.
-    #[error("{}: {place}: {what}", file.display())]
+    #[error("{}: {}: {}", plain(file.display()), plain(place), plain(what))]
     Data {
         /// The file.
         file: PathBuf,
@@ -47,7 +47,7 @@ pub enum Error {
         what: String,
     },
     /// The operating system refused to read or write a file.
-    #[error("cannot {action} {}: {source}", file.display())]
+    #[error("cannot {action} {}: {source}", plain(file.display()))]
     Io {
         /// `read`, `write`, `create`.
         action: &'static str,
@@ -119,7 +119,28 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
     (130, "interrupted (whatever was measured is kept)"),
 ];
 
+/// A text from outside without what a terminal would act on: control characters, and those that change the
+/// direction of writing.
+pub(crate) fn plain(text: impl fmt::Display) -> String {
+    let acts = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.to_string().replace(acts, "\u{fffd}")
+}
+
 /// Bytes for people, with the exact count: `784.0 MiB (822083584 bytes)`.
 pub(crate) fn mebibytes(bytes: u64) -> String {
     format!("{:.1} MiB ({bytes} bytes)", bytes as f64 / (1 << 20) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_from_outside_cannot_act_on_a_terminal() {
+        let error = Error::data("a\u{1b}[31m", "b\u{202e}\n", "c\u{7f}\té");
+        assert_eq!(error.to_string(), "a\u{fffd}[31m: b\u{fffd}\u{fffd}: c\u{fffd}\u{fffd}é");
+    }
 }

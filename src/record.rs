@@ -28,7 +28,7 @@ pub use run::{
     Clock, Memory, Method, Op, OpTime, Playing, Profile, Run, RunKey, Statistics, Status,
     Steadiness, Timing, Verified, Worst,
 };
-pub use yardstick::{Reading, Yardstick};
+pub use yardstick::{Reading, Sensors, Yardstick};
 
 /// The schema this crate writes.
 pub const SCHEMA: &str = "fathom.record/1";

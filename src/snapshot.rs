@@ -19,7 +19,7 @@ use crate::pass::Options;
 use crate::session::Session;
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::{Mode, Preset};
-use crate::workload::{DataSource, Split, Workload, step};
+use crate::workload::{DataSource, Samples, Split, Workload, step};
 
 /// The configuration's schema.
 pub const SCHEMA: &str = "fathom.snapshot/1";
@@ -53,10 +53,22 @@ pub struct Snapshot {
 /// # Errors
 /// [`Error::Gpu`], [`Error::Data`] as the step's parts.
 pub fn take(gpu: &Gpu, model: &dyn Workload, request: &Request) -> Result<Snapshot> {
+    take_on(gpu, model, request, model.samples(&request.source)?.as_mut())
+}
+
+/// The same on samples that are open.
+///
+/// # Errors
+/// As [`take`].
+pub fn take_on(
+    gpu: &Gpu,
+    model: &dyn Workload,
+    request: &Request,
+    data: &mut dyn Samples,
+) -> Result<Snapshot> {
     let graph = step::graph(model, request.mode, &gpu.caps, true)?;
     let mut session = Session::new(gpu, request.source.seed);
     let program = session.compile_graph(graph, &Options::default())?;
-    let mut data = model.samples(&request.source)?;
     let mut tensors = Vec::new();
     for at in 0..request.skip {
         session.feed(&program, &data.batch(Split::Train, at)?.tensors())?;

@@ -36,6 +36,10 @@ macro_rules! words {
 }
 pub(crate) use words;
 
+mod listed;
+
+pub use listed::{Listed, PassedOver, Reason};
+
 words! {
     /// Training or inference.
     Mode {

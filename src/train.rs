@@ -36,7 +36,7 @@ impl std::fmt::Debug for Trainer<'_> {
 pub type Groups = Vec<(String, f64)>;
 
 impl<'a> Trainer<'a> {
-    /// Compiles both programs and opens the data.
+    /// Opens the data and compiles both programs.
     ///
     /// # Errors
     /// [`Error::Gpu`], [`Error::Data`].
@@ -44,9 +44,10 @@ impl<'a> Trainer<'a> {
         if let Some(curriculum) = model.curriculum() {
             curriculum.begin();
         }
+        // Data come first: what is wrong with them should show before anything is compiled.
+        let data = model.samples(source)?;
         let mut session = Session::new(gpu, source.seed);
         let programs = programs_of(&mut session, model.as_ref())?;
-        let data = model.samples(source)?;
         Ok(Self { session, model, data, programs, steps: 0, news: Vec::new() })
     }
 
@@ -98,6 +99,9 @@ impl<'a> Trainer<'a> {
             };
             judged += part;
         }
+        if judged.of == 0.0 {
+            return Ok(()); // a set too small to steer by
+        }
         let change = self.model.curriculum().and_then(|c| c.follow(epoch, judged.value()));
         if let Some(change) = change {
             // What changed is part of the graph, so it is compiled anew; its state and pipelines are kept.
@@ -131,6 +135,10 @@ impl<'a> Trainer<'a> {
             for (name, part) in batch.by_group(&outputs)? {
                 *groups.entry(name).or_default() += part;
             }
+        }
+        if whole.of == 0.0 {
+            let what = "the held-out samples have nothing to be measured on".into();
+            return Err(Error::NothingSelected(what));
         }
         // The factor comes first: another order would round otherwise.
         let metric = |ratio: Ratio| factor * ratio.sum / ratio.of;

@@ -27,7 +27,7 @@ pub use crate::data::Split;
 pub use crate::op::optimizer::Rule;
 pub use curriculum::Curriculum;
 pub use info::{Workload, WorkloadInfo};
-pub use model::{Model, Optimizer};
+pub use model::{LARGEST, Model, Optimizer, SizeRange};
 pub use samples::{Batch, DataSource, Feed, Samples};
 pub use score::{Metric, Outputs, Ratio, Score};
 

@@ -73,7 +73,8 @@ fn transcripts() {
 
 #[test]
 fn every_failure_has_its_code_and_names_the_way_out() {
-    let cases: [(&[&str], i32, &str); 23] = [
+    let empty = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
+    let cases: [(&[&str], i32, &str); 32] = [
         (&["--workload", "speach"], 2, "did you mean 'speech'"),
         (&["--workload", "nonsense"], 2, "fathom list workloads"),
         (&["--workload", ""], 4, "no workload selected"),
@@ -92,6 +93,15 @@ fn every_failure_has_its_code_and_names_the_way_out() {
         (&["--workload", "autoenc", "--save", "r.txt"], 2, ".json, .jsonl, .csv or .md"),
         (&["--workload", "autoenc", "--data", "/no/such/folder"], 10, "/no/such/folder"),
         (&["--workload", "autoenc", "list"], 2, "cannot be used with"),
+        (&["-w", "autoenc,speech", "--data", empty], 10, "autoenc takes MNIST IDX files"),
+        (&["-w", "autoenc", "--data", "speech=x"], 2, "speech is not among what is run"),
+        (&["-w", "autoenc", "--data", "autoencc=x"], 2, "did you mean 'autoenc'"),
+        (&["--data", empty], 2, "deepq learns by playing"),
+        (&["-w", "deepq", "--data", empty, "--dry-run"], 2, "choose a game with --env"),
+        (&["train", "-w", "deepq", "--data", empty], 2, "choose a game with --env"),
+        (&["trace", "deepq", "--data", empty], 2, "choose a game with --env"),
+        (&["-w", "memnet", "--set", "nothing=1"], 2, "task                      1   0 to 20"),
+        (&["-w", "seq2seq", "--set", "hidden=20"], 2, "16 to 1048576, a multiple of 16"),
         (&["show", "autoenc", "--kernel", "nothing"], 2, "--program"),
         (&["verify", "no-such-kernel"], 4, "fathom list kernels"),
         (&["analyze", "profil"], 2, "profile, stationarity"),
@@ -235,6 +245,33 @@ fn broken_data_is_refused_by_name() {
     let output = fathom(&["-w", "autoenc", "--data", folder.path().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(10));
     assert!(text(&output.stderr).contains("train-images-idx3-ubyte"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn real_data_are_told_once_and_what_was_passed_over_is_in_the_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let saved = folder.path().join("r.json");
+    let data = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
+    let speech = format!("speech={}", data("timit-appledouble/t").display());
+    let arguments =
+        [&["-w", "speech", "--data", &speech, "--save", saved.to_str().unwrap()], QUICK].concat();
+    let output = fathom(&arguments);
+    let messages = text(&output.stderr);
+    assert!(output.status.success(), "{messages}");
+    let line = "speech: 1 + 1 TIMIT utterances; passed over: 2 hidden files";
+    assert_eq!(messages.matches(line).count(), 1, "{messages}");
+    let record = fathom::record::Record::load(&saved).unwrap();
+    assert_eq!(record.runs.len(), 2);
+    for run in &record.runs {
+        let listed = run.listed.as_ref().unwrap();
+        assert_eq!((listed.train, listed.held_out, listed.passed_over[0].count), (1, 1, 2));
+    }
+    // Nothing is compiled, and no metric is printed, where nothing is held out.
+    let data = data("seq-no-held-out/s");
+    let arguments = ["train", "-w", "seq2seq", "--preset", "tiny", "--steps", "1", "--data"];
+    let output = fathom(&[&arguments[..], &[data.to_str().unwrap()]].concat());
+    assert_eq!(output.status.code(), Some(10));
+    assert!(text(&output.stderr).contains("no held-out pairs") && output.stdout.is_empty());
 }
 
 #[test]

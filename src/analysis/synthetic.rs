@@ -92,6 +92,7 @@ fn run((workload, mode, ops): &Planted) -> Run {
         batch: 4,
         model: serde_json::Map::new(),
         data: String::new(),
+        listed: None,
         program: String::new(),
         verified: Verified {
             status: Status::Passed,

@@ -1,7 +1,5 @@
 //! Groups of arguments shared by several commands.
 
-use std::path::PathBuf;
-
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
@@ -12,7 +10,7 @@ use crate::measure::largest_batch::TooLarge;
 use crate::pass::Options;
 use crate::report::Format;
 use crate::terms::{Checks, Mode, Preset};
-use crate::workload::{self, DataSource, Workload, WorkloadInfo};
+use crate::workload::{self, LARGEST, Workload, WorkloadInfo};
 
 /// Enums of the crate as argument values, by name.
 macro_rules! value_enum {
@@ -152,8 +150,11 @@ pub(super) fn with_bucket(set: &[(String, usize)], bucket: Option<usize>) -> Vec
 pub(super) fn setting(text: &str) -> std::result::Result<(String, usize), String> {
     let parsed = text.split_once('=').and_then(|(key, value)| Some((key, value.parse().ok()?)));
     match parsed {
-        Some((key, value)) if (1..=1 << 20).contains(&value) => Ok((key.to_string(), value)),
-        _ => Err("expected a name and a number from 1 to 1048576, as in hidden=128".into()),
+        Some((key, value)) if value <= LARGEST => Ok((key.to_string(), value)),
+        _ => Err(format!(
+            "expected a name and a whole number up to {LARGEST}, as in hidden=128; a name that is not known, as in \
+             --set help=1, lists those that are"
+        )),
     }
 }
 
@@ -182,15 +183,28 @@ pub(super) fn configure(
     let mut model = (workload.configure)(preset, batch);
     for (key, value) in set {
         if !model.set(key, *value) {
-            let known: Vec<_> = model.config().keys().cloned().collect();
-            return Err(Error::Usage(format!(
-                "{} cannot set '{key}' to {value}; the sizes it has are {}",
-                workload.name,
-                known.join(", ")
-            )));
+            return Err(Error::Usage(refused(workload.name, model.as_mut(), key, *value)));
         }
     }
     Ok(model)
+}
+
+/// Why a size cannot be set, and what can be.
+fn refused(workload: &str, model: &mut dyn Workload, key: &str, value: usize) -> String {
+    let current: Vec<(&str, usize)> =
+        model.sizes().into_iter().map(|(name, size)| (name, *size)).collect();
+    let lines: Vec<_> = current
+        .iter()
+        .map(|(name, size)| format!("  {name:<18} {size:>8}   {}", model.range(name)))
+        .collect();
+    let what = match current.iter().find(|(name, _)| *name == key) {
+        Some(_) => format!("'{key}' cannot be {value}: it is {}", model.range(key)),
+        None => format!("there is no size '{key}'"),
+    };
+    format!(
+        "{workload}: {what}; what --set takes, now and from where to where:\n{}",
+        lines.join("\n")
+    )
 }
 
 impl ModelArgs {
@@ -210,35 +224,6 @@ pub fn preset_or_default(asked: Option<Preset>, gpu: Option<&Gpu>) -> Preset {
         (Some(preset), _) => preset,
         (None, Some(gpu)) if gpu.caps.software => Preset::Tiny,
         (None, _) => Preset::Full,
-    }
-}
-
-/// Where samples come from.
-#[derive(Debug, Clone, Args)]
-pub struct DataArgs {
-    /// Real data set instead of the built-in one: an MNIST folder, a TIMIT tree, a folder of images per
-    /// class, the ILSVRC tar
-    #[arg(long, value_name = "PATH", help_heading = "What", env = "FATHOM_DATA")]
-    pub data: Option<PathBuf>,
-
-    /// Skip images that cannot be read, and list them, instead of stopping with an error
-    #[arg(long, help_heading = "What")]
-    pub skip_bad: bool,
-
-    /// Game that deepq plays; see `fathom list games` [default: breakout]
-    #[arg(long = "env", value_name = "NAME", help_heading = "What")]
-    pub game: Option<String>,
-}
-
-impl DataArgs {
-    /// The source they name, with a seed.
-    pub fn source(&self, seed: u64) -> DataSource {
-        DataSource {
-            path: self.data.clone(),
-            skip_bad: self.skip_bad,
-            game: self.game.clone(),
-            seed,
-        }
     }
 }
 

@@ -11,7 +11,6 @@ use crate::listing;
 use crate::measure::largest_batch::TooLarge;
 use crate::measure::run::{self, Plan};
 use crate::measure::sample::{Budget, interrupted};
-use crate::measure::yardstick::Rule;
 use crate::measure::{peak, provenance, verify};
 use crate::pass::Options;
 use crate::record::{Config, Precision, Record, store};
@@ -20,6 +19,7 @@ use crate::session::schedule;
 use crate::terms::{Mode, Preset};
 use crate::workload::{Workload, WorkloadInfo};
 
+use super::data::Opened;
 use super::range::{self, Range};
 use super::{DataArgs, DeviceArgs, OutputArgs, output, records};
 
@@ -176,7 +176,7 @@ fn plan(args: &RunArgs, preset: Preset) -> Plan {
             noise: args.max_noise / 100.0,
             min_samples: args.min_samples as usize,
         },
-        source: args.data.source(args.seed),
+        seed: args.seed,
         rule: None,
     }
 }
@@ -217,13 +217,16 @@ pub(super) fn record(args: &RunArgs) -> Result<(Record, Result<()>)> {
 
 fn measured(args: &RunArgs) -> Result<(Record, Result<()>)> {
     let (gpu, preset, chosen) = prepare(args)?;
+    let models = chosen.iter().map(|(model, _)| model.as_ref());
+    let mut samples = Opened::new(&args.data, &args.out, args.seed, models)?;
     let progress = output::Progress::new(&args.out, "measuring the device's ceilings");
     let mut ceilings = peak::measure(&gpu, CEILINGS, &|share| progress.set(share))?;
-    let rule = Rule::new(&gpu, &ceilings)?;
+    let rule = ceilings.rule(&gpu)?;
     drop(progress);
     let mut record = provenance::record(&gpu, config(args, preset), ceilings.peaks.clone());
     let plan = Plan { rule: Some(Arc::new(rule)), ..plan(args, preset) };
-    let outcome = measure_all(args, &gpu, &plan, &chosen, &mut record);
+    let outcome = measure_all(args, &gpu, &plan, &chosen, &mut samples, &mut record);
+    samples.close();
     if outcome.is_ok() {
         ceilings.again(&gpu, CEILINGS)?;
         record.peaks = ceilings.peaks;
@@ -240,7 +243,7 @@ fn config(args: &RunArgs, preset: Preset) -> Config {
         fuse: !args.no_fuse,
         checks: args.device.checks,
         seed: args.seed,
-        data: args.data.data.as_ref().map(|path| path.display().to_string()),
+        data: args.data.data.as_ref().map(ToString::to_string),
         time_s: args.time,
         max_noise: args.max_noise / 100.0,
         min_samples: args.min_samples as usize,
@@ -250,7 +253,7 @@ fn config(args: &RunArgs, preset: Preset) -> Config {
 /// The device, the preset it gets, and what is to be run.
 fn prepare(args: &RunArgs) -> Result<(Gpu, Preset, Vec<Chosen>)> {
     // Names are checked before a device is opened: a typo should show without a GPU.
-    super::workloads(&args.workload)?;
+    args.data.check(&super::workloads(&args.workload)?)?;
     let gpu = args.device.open()?;
     let preset = super::preset_or_default(args.preset, Some(&gpu));
     if gpu.caps.software && args.preset.is_none() {
@@ -275,6 +278,7 @@ fn measure_all(
     gpu: &Gpu,
     plan: &Plan,
     chosen: &[Chosen],
+    samples: &mut Opened<'_>,
     record: &mut Record,
 ) -> Result<()> {
     let mut failures = Vec::new();
@@ -285,7 +289,8 @@ fn measure_all(
             progress.say(&format!("[{}/{}] {key}: {part}", i + 1, chosen.len()));
             progress.set(share);
         };
-        let outcome = run::measure(gpu, model.as_ref(), *mode, plan, &show);
+        let samples = samples.of(model.as_ref())?;
+        let outcome = run::measure(gpu, model.as_ref(), *mode, plan, samples, &show);
         let step = TooLarge { gpu, mode: *mode, options: &plan.options, batch: model.batch() };
         let outcome =
             step.advise(outcome, &|batch| configure(args, model.info(), plan.preset, Some(batch)));

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::error::Result;
-use crate::snapshot::{Request, take};
+use crate::snapshot::{Request, take_on};
 use crate::terms::Mode;
 use crate::workload;
 
+use super::data::Opened;
 use super::{DataArgs, DeviceArgs, ModelArgs, VoiceArgs, output};
 
 /// Options of `snapshot`.
@@ -43,7 +44,7 @@ pub struct SnapshotArgs {
 /// Runs the step and writes the file.
 ///
 /// # Errors
-/// As [`take`] and [`crate::snapshot::Snapshot::save`].
+/// As [`take_on`] and [`crate::snapshot::Snapshot::save`].
 pub fn execute(args: &SnapshotArgs) -> Result<()> {
     let workload = workload::find(&args.model.workload)?;
     let gpu = args.device.open()?;
@@ -52,11 +53,13 @@ pub fn execute(args: &SnapshotArgs) -> Result<()> {
         workload: workload.name,
         preset,
         mode: args.mode,
-        source: args.data.source(args.model.seed),
+        source: args.data.source(workload, args.model.seed)?,
         skip: args.skip,
     };
-    let snapshot = take(&gpu, model.as_ref(), &request);
+    let mut samples = Opened::one(&args.data, &args.output, args.model.seed, model.as_ref())?;
+    let snapshot = take_on(&gpu, model.as_ref(), &request, samples.of(model.as_ref())?);
     let snapshot = super::advise(snapshot, &args.model, request.mode, &gpu)?;
+    samples.close();
     snapshot.save(&args.out)?;
     let text = format!(
         "{}: {} tensors of {} {} {preset}, batch {}, seed {}, on {}",

@@ -15,6 +15,7 @@ use crate::session::Session;
 use crate::terms::Mode;
 use crate::workload::{self, Split};
 
+use super::data::Opened;
 use super::{DataArgs, DeviceArgs, SizeArgs, VoiceArgs, output};
 
 /// Steps profiled; the one with the median span is written.
@@ -93,6 +94,8 @@ pub fn execute(args: &TraceArgs) -> Result<()> {
 fn take(args: &TraceArgs, gpu: &Gpu) -> Result<TracedStep> {
     let workload = workload::find(&args.workload)?;
     let (preset, model) = args.size.configure(workload, Some(gpu))?;
+    // Data come first: what is wrong with them should show before anything is compiled.
+    let mut samples = Opened::one(&args.data, &args.voice, args.seed, model.as_ref())?;
     let mode = args.mode;
     let options = Options { fuse: !args.no_fuse, ..Options::default() };
     let mut session = Session::new(gpu, args.seed);
@@ -104,8 +107,9 @@ fn take(args: &TraceArgs, gpu: &Gpu) -> Result<TracedStep> {
             return Err(Error::Verification(format!("{wrong}; the step was not timed")));
         }
     }
-    let mut data = model.samples(&args.data.source(args.seed))?;
-    session.feed(&program, &data.batch(Split::Train, 0)?.tensors())?;
+    let batch = samples.of(model.as_ref())?.batch(Split::Train, 0)?;
+    session.feed(&program, &batch.tensors())?;
+    samples.close();
     let places = one_step(gpu, &program, STEPS)?.ok_or_else(|| {
         Error::Device(format!(
             "{} has no usable timestamps, which a trace needs: choose another device with --device",

@@ -14,7 +14,7 @@ use crate::terms::Mode;
 use crate::train::Trainer;
 use crate::workload::WORKLOADS;
 
-use super::{DataArgs, DeviceArgs, ModelArgs, OutputArgs, output};
+use super::{DataArgs, DeviceArgs, ModelArgs, OutputArgs, data, output};
 
 mod play;
 
@@ -57,7 +57,7 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
     if model.info().plays {
         return play::execute(args, &gpu);
     }
-    let source = args.data.source(args.model.seed);
+    let source = args.data.source(model.info(), args.model.seed)?;
     let (metric, batch) = (model.info().metric, model.batch());
     let trainer = Trainer::new(&gpu, model, &source);
     let mut trainer = super::advise(trainer, &args.model, Mode::Train, &gpu)?;
@@ -67,7 +67,7 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
         batch,
         args.model.seed,
         gpu.summary,
-        trainer.data().describe()
+        data::describe(&args.model.workload, trainer.data())
     );
     output::note(&args.output, &note);
     let every = args.every.unwrap_or(args.steps.div_ceil(10));
@@ -114,8 +114,6 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
             output::data(&format!("\n{sample}"))?;
         }
     }
-    for skipped in trainer.data().skipped() {
-        output::note(&args.output, &format!("skipped: {skipped}"));
-    }
+    data::list_skipped(&args.output, trainer.data());
     if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
 }

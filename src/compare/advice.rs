@@ -1,6 +1,7 @@
 //! The next step to take after a verdict.
 
-use super::verdict::{Finding, REPEATED, RESOLUTION, Reason};
+use super::machine::REPEATED;
+use super::verdict::{Finding, RESOLUTION, Reason};
 
 /// What to do after a verdict, in a sentence.
 pub fn next_step(finding: &Finding) -> String {

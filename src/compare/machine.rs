@@ -7,7 +7,8 @@
 use crate::record::{Reading, Run, YardstickPart};
 use crate::stats::{median, standard_deviation};
 
-use super::verdict::REPEATED;
+/// Runs of a side from which the scatter between runs is known.
+pub const REPEATED: usize = 3;
 
 /// The rates of one part of the yardstick beside the steps of two sides, as logarithms: one a run, of its middle
 /// step.

@@ -3,11 +3,15 @@
 //! Owns the reader of `qaN_*_train.txt` and `qaN_*_test.txt`. Generated text is in the same form and is read by
 //! the same parser.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
-use crate::data::Split;
+use crate::data::listing::Listing;
+use crate::data::{Split, bounded};
 use crate::error::{Error, Result};
+use crate::terms::Reason;
 
+mod files;
 mod generated;
 mod reasoning;
 mod script;
@@ -17,15 +21,27 @@ mod world;
 /// Number of tasks.
 pub const TASKS: usize = 20;
 
+/// Bytes of a file at most: the longest of bAbI's 10k files have 15 MiB.
+const MOST_BYTES: u64 = 1 << 26;
+
+/// Sentences of a story at most: bAbI's longest has 320.
+const LONGEST_STORY: usize = 4096;
+
+/// Sentences that the questions of a file refer to, at most: those of bAbI's longest file refer to a million.
+const MOST_REFERRED: usize = 1 << 24;
+
+/// Words in lower case; the questions after a sentence share it.
+pub type Sentence = Arc<[String]>;
+
 /// A question with the story before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
     /// Number of the task, from 1.
     pub task: usize,
-    /// Sentences, oldest first, each its words in lower case.
-    pub story: Vec<Vec<String>>,
+    /// Sentences, oldest first.
+    pub story: Vec<Sentence>,
     /// Words of the question.
-    pub question: Vec<String>,
+    pub question: Sentence,
     /// The answer, one word; a list or a path with commas is one word too.
     pub answer: String,
 }
@@ -34,99 +50,158 @@ impl Question {
     /// Every word in it.
     fn words(&self) -> impl Iterator<Item = &str> {
         let sentences = self.story.iter().chain([&self.question]);
-        let words = sentences.flatten().chain([&self.answer]);
+        let words = sentences.flat_map(|sentence| sentence.iter()).chain([&self.answer]);
         words.map(String::as_str)
     }
 }
 
-/// Reads the questions of one split of some tasks from the folder of a bAbI language, as `tasks/en`.
+/// Reads the questions of both splits of some tasks from the folder of a bAbI language, as `tasks/en`.
 ///
 /// # Errors
-/// [`Error::Data`] naming file and line, [`Error::Io`].
-pub fn read(folder: &Path, tasks: &[usize], split: Split) -> Result<Vec<Question>> {
-    let mut questions = Vec::new();
-    for &task in tasks {
-        let file = find(folder, task, split)?;
-        let bytes = std::fs::read(&file).map_err(Error::io("read", &file))?;
-        questions.extend(parse(&bytes, &file, task)?);
-    }
-    Ok(questions)
-}
-
-/// The file of a task: `qa3_three-supporting-facts_train.txt`.
-fn find(folder: &Path, task: usize, split: Split) -> Result<PathBuf> {
-    let (start, end) = match split {
-        Split::Train => (format!("qa{task}_"), "_train.txt"),
-        Split::Test => (format!("qa{task}_"), "_test.txt"),
-    };
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
-        let path = entry.map_err(Error::io("read", folder))?.path();
-        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("");
-        if name.starts_with(&start) && name.ends_with(end) {
-            files.push(path);
+/// [`Error::Data`] naming file and line, unless such stories are passed over; for a task without its files, and
+/// for one with several; [`Error::Io`].
+pub fn read(folder: &Path, tasks: &[usize], listing: &mut Listing) -> Result<[Vec<Question>; 2]> {
+    let files = files::find(folder, tasks, listing)?;
+    let mut halves = [Vec::new(), Vec::new()];
+    for (task, files) in files {
+        for (half, file) in halves.iter_mut().zip(files) {
+            let bytes = bounded::read(&file, MOST_BYTES)?;
+            half.extend(parse(&bytes, &file, task, listing)?);
         }
     }
-    files.sort();
-    files.into_iter().next().ok_or_else(|| {
-        let what = format!("no file {start}*{end}: name a folder of bAbI files, such as tasks/en");
-        Error::data(folder, "folder", what)
-    })
+    for (split, half) in [Split::Train, Split::Test].into_iter().zip(&halves) {
+        listing.take(split, half.len());
+    }
+    listing.settle(folder, "questions")?;
+    Ok(halves)
 }
 
 /// Parses a file of task `task`. `file` names it in messages.
 ///
 /// # Errors
-/// [`Error::Data`] with the line for bytes that are no UTF-8, a line without a number, a number that neither
-/// follows the last nor is 1, a question without an answer and an answer without a story.
-pub fn parse(bytes: &[u8], file: &Path, task: usize) -> Result<Vec<Question>> {
-    let mut questions = Vec::new();
-    let mut story: Vec<Vec<String>> = Vec::new();
-    let mut last = 0;
-    for (at, line) in (1..).zip(bytes.split(|&b| b == b'\n')) {
-        let bad = |what: String| Error::data(file, format!("line {at}"), what);
-        let line = std::str::from_utf8(line).map_err(|e| bad(format!("not UTF-8: {e}")))?;
+/// [`Error::Data`] with the line for bytes that are not UTF-8, a line without a number, a number that neither
+/// follows the last nor is 1, a question without an answer and an answer without a story, unless the story with
+/// the line is passed over.
+pub fn parse(
+    bytes: &[u8],
+    file: &Path,
+    task: usize,
+    listing: &mut Listing,
+) -> Result<Vec<Question>> {
+    let mut reader = Reader::new(file, task);
+    // Where a line is at fault its story is passed over, up to the next first sentence.
+    let mut lost = false;
+    for (at, line) in (1..).zip(bounded::without_mark(bytes).split(|&b| b == b'\n')) {
+        reader.line = at;
+        lost = lost && !line.starts_with(b"1 ");
+        if lost {
+            continue;
+        }
+        if let Err(error) = reader.read(line) {
+            listing.doubt(Reason::Unreadable, error)?;
+            reader.forget_story();
+            lost = true;
+        }
+    }
+    if reader.questions.is_empty() {
+        return Err(Error::data(file, "file", "it has no questions: expected a bAbI file"));
+    }
+    Ok(reader.questions)
+}
+
+/// A file as far as it is read.
+struct Reader<'a> {
+    file: &'a Path,
+    task: usize,
+    /// Number of the line, from 1.
+    line: usize,
+    questions: Vec<Question>,
+    /// How many of them belong to earlier stories.
+    before: usize,
+    story: Vec<Sentence>,
+    last: usize,
+    /// Sentences that all questions refer to.
+    referred: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn new(file: &'a Path, task: usize) -> Self {
+        let (line, before, last, referred) = (0, 0, 0, 0);
+        Self { file, task, line, questions: Vec::new(), before, story: Vec::new(), last, referred }
+    }
+
+    fn bad(&self, what: impl Into<String>) -> Error {
+        Error::data(self.file, format!("line {}", self.line), what)
+    }
+
+    fn forget_story(&mut self) {
+        self.questions.truncate(self.before);
+        self.story.clear();
+        self.last = 0;
+    }
+
+    fn read(&mut self, line: &[u8]) -> Result<()> {
+        let line = std::str::from_utf8(line).map_err(|_| self.bad("not UTF-8"))?;
         let line = line.trim_end();
         if line.is_empty() {
-            continue;
+            return Ok(());
         }
         let number = line.split_once(' ').and_then(|(id, rest)| Some((id.parse().ok()?, rest)));
         let Some((id, rest)) = number else {
-            return Err(bad("expected a number, a space and a sentence".into()));
+            return Err(self.bad("expected a number, a space and a sentence"));
         };
         if id == 1 {
-            story.clear();
-        } else if id != last + 1 {
-            return Err(bad(format!("number {id} after {last}: expected {} or 1", last + 1)));
+            self.story.clear();
+            self.before = self.questions.len();
+        } else if Some(id) != self.last.checked_add(1) {
+            let last = self.last;
+            return Err(self.bad(format!("number {id} after {last}: expected {} or 1", last + 1)));
         }
-        last = id;
+        self.last = id;
         let mut fields = rest.split('\t');
         let text = fields.next().unwrap_or_default();
         let answer = fields.next().map(str::trim);
         match answer {
-            Some(answer) if !answer.is_empty() => {
-                if story.is_empty() {
-                    return Err(bad("a question with no story before it".into()));
-                }
-                questions.push(Question {
-                    task,
-                    story: story.clone(),
-                    question: words(text),
-                    answer: answer.to_lowercase(),
-                });
-            }
-            None if !text.trim_end().ends_with('?') => story.push(words(text)),
-            _ => return Err(bad(format!("the question '{}' has no answer", text.trim()))),
+            Some(answer) if !answer.is_empty() => self.question(text, answer),
+            None if !text.contains('?') => self.sentence(text),
+            None if !text.trim_end().ends_with('?') => Err(self.bad(
+                "a question and more without a tab between them: expected question, tab, answer, tab, line \
+                 numbers; tabs may have become spaces",
+            )),
+            _ => Err(self.bad(format!("the question '{}' has no answer", text.trim()))),
         }
     }
-    if questions.is_empty() {
-        return Err(Error::data(file, "file", "it has no questions: expected a bAbI file"));
+
+    fn sentence(&mut self, text: &str) -> Result<()> {
+        if self.story.len() == LONGEST_STORY {
+            let what =
+                format!("a story of more than {LONGEST_STORY} sentences: no bAbI story is as long");
+            return Err(self.bad(what));
+        }
+        self.story.push(words(text));
+        Ok(())
     }
-    Ok(questions)
+
+    fn question(&mut self, text: &str, answer: &str) -> Result<()> {
+        if self.story.is_empty() {
+            return Err(self.bad("a question with no story before it"));
+        }
+        self.referred += self.story.len();
+        if self.referred > MOST_REFERRED {
+            return Err(self.bad("more questions than a bAbI file has"));
+        }
+        self.questions.push(Question {
+            task: self.task,
+            story: self.story.clone(),
+            question: words(text),
+            answer: answer.to_lowercase(),
+        });
+        Ok(())
+    }
 }
 
 /// Words in lower case, without what ends a sentence.
-fn words(text: &str) -> Vec<String> {
+fn words(text: &str) -> Sentence {
     let separators = |c: char| c.is_whitespace() || matches!(c, '.' | '?' | '!' | ',');
     let words = text.split(separators).filter(|w| !w.is_empty());
     words.map(str::to_lowercase).collect()
@@ -137,7 +212,7 @@ mod tests {
     use super::*;
 
     fn parsed(text: &[u8]) -> Result<Vec<Question>> {
-        parse(text, Path::new("qa1_test.txt"), 1)
+        parse(text, Path::new("qa1_test.txt"), 1, &mut Listing::new(false))
     }
 
     #[test]
@@ -148,14 +223,34 @@ mod tests {
         let questions = parsed(text).unwrap();
         assert_eq!(questions.len(), 3);
         assert_eq!(questions[1].story.len(), 3);
-        assert_eq!(questions[0].story[0], ["mary", "moved", "to", "the", "bathroom"]);
-        assert_eq!(questions[0].question, ["where", "is", "mary"]);
+        assert_eq!(questions[0].story[0][..], ["mary", "moved", "to", "the", "bathroom"]);
+        assert_eq!(questions[0].question[..], ["where", "is", "mary"]);
         assert_eq!((questions[2].story.len(), questions[2].answer.as_str()), (1, "milk,apple"));
     }
 
     #[test]
+    fn marks_and_line_ends_of_other_systems_are_read() {
+        let text = "\u{feff}1 Mary went home.\r\n2 Where is Mary? \thome\t1\r\n";
+        assert_eq!(parsed(text.as_bytes()).unwrap()[0].story[0][..], ["mary", "went", "home"]);
+    }
+
+    #[test]
+    fn a_story_with_a_line_at_fault_is_passed_over_whole() {
+        let text =
+            b"1 A b.\n2 Where is a? \tb\t1\n1 C d.\n2 Where is c? \td\t1\n3 Where is c?  d 1\n\
+            4 Where is c? \td\t1\n1 E f.\n2 Where is e? \tf\t1\n";
+        let mut listing = Listing::new(true);
+        let questions = parse(text, Path::new("qa1_test.txt"), 1, &mut listing).unwrap();
+        let answers: Vec<_> = questions.iter().map(|q| q.answer.as_str()).collect();
+        assert_eq!(answers, ["b", "f"]);
+        assert!(listing.skipped()[0].starts_with("qa1_test.txt: line 5: a question and more"));
+    }
+
+    #[test]
     fn what_is_wrong_is_refused_with_its_line() {
-        let cases: [(&[u8], &str, &str); 6] = [
+        let cases: [(&[u8], &str, &str); 8] = [
+            (b"1 Mary went home.\n2 Where is Mary?  home 1\n", "line 2", "without a tab"),
+            (b"1 Mary went home.\n2 Where is Mary?|home|1\n", "line 2", "without a tab"),
             (b"1 Mary went home.\n3 John slept.\n", "line 2", "number 3 after 1"),
             (b"1 Mary went home.\n2 Where is Mary?\n", "line 2", "no answer"),
             (b"1 Mary went home.\n2 Where is Mary? \t\t1\n", "line 2", "no answer"),

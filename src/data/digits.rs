@@ -4,13 +4,21 @@
 //! are encoded as IDX and read by the same parser as MNIST's files.
 
 mod draw;
+mod files;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::data::Split;
+use crate::data::folder::disjoint;
 use crate::data::idx::{self, Image, PIXELS};
+use crate::data::listing::Listing;
 use crate::data::order::{mix, shuffled};
 use crate::error::{Error, Result};
+
+use files::Half;
+
+/// Where no file is held out, one image in so many is, and the last.
+const HELD_OUT: usize = 10;
 
 /// Images of digits, at least one, with their labels where the source has them.
 #[derive(Debug, Clone)]
@@ -34,31 +42,36 @@ impl Digits {
         Ok(Self { images, labels, seed })
     }
 
-    /// Reads MNIST, or any set in its form. `path` is the folder of
-    /// `train-images-idx3-ubyte[.gz]` or `t10k-images-idx3-ubyte[.gz]`, with labels beside them
-    /// or without; or it is one images file, which is then used for either split.
+    /// Reads MNIST, or any set in its form: both halves, and what was passed over. `path` is the folder of the
+    /// files, or one that has it inside as `raw` or `MNIST/raw`; or it is one file of images.
+    ///
+    /// Where no file is held out, every tenth image is.
     ///
     /// # Errors
     /// [`Error::Data`] if a file is missing or not what [`idx::parse_images`] reads, or if there
     /// are more or fewer labels than images; [`Error::Io`] if one cannot be read.
-    pub fn open(path: &Path, split: Split, seed: u64) -> Result<Self> {
-        if !path.is_dir() {
-            let images = idx::read_images(path)?;
-            return Ok(Self { images, labels: None, seed });
+    pub fn open(path: &Path, seed: u64, mut listing: Listing) -> Result<([Self; 2], Listing)> {
+        let files = files::find(path, &mut listing)?;
+        let train = Self::read(&files.train, seed)?;
+        let halves = match &files.test {
+            Some(test) => {
+                disjoint(&[&files.train.images], &[&test.images])?;
+                [train, Self::read(test, seed)?]
+            }
+            None => train.hold_out(),
+        };
+        for (split, half) in [Split::Train, Split::Test].into_iter().zip(&halves) {
+            listing.take(split, half.images.len());
         }
-        let part = match split {
-            Split::Train => "train",
-            Split::Test => "t10k",
-        };
-        let name = format!("{part}-images-idx3-ubyte");
-        let Some(file) = plain_or_gz(path, &name) else {
-            let what = format!("neither {name} nor {name}.gz: name the folder that holds MNIST");
-            return Err(Error::data(path, "folder", what));
-        };
-        let images = idx::read_images(&file)?;
+        listing.settle(path, "images")?;
+        Ok((halves, listing))
+    }
+
+    fn read(files: &Half, seed: u64) -> Result<Self> {
+        let images = idx::read_images(&files.images)?;
         let mut labels = None;
-        if let Some(file) = plain_or_gz(path, &format!("{part}-labels-idx1-ubyte")) {
-            let read = idx::read_labels(&file)?;
+        if let Some(file) = &files.labels {
+            let read = idx::read_labels(file)?;
             if read.len() != images.len() {
                 let what = format!("{} labels, but {} images", read.len(), images.len());
                 return Err(Error::data(file, "header, byte 4 (count)", what));
@@ -66,6 +79,18 @@ impl Digits {
             labels = Some(read);
         }
         Ok(Self { images, labels, seed })
+    }
+
+    /// Every tenth image apart from the others.
+    fn hold_out(self) -> [Self; 2] {
+        let apart = |at: usize| at % HELD_OUT == HELD_OUT - 1 || at + 1 == self.images.len();
+        [false, true].map(|held_out| {
+            let part = |at: &usize| apart(*at) == held_out;
+            let images = (0..self.images.len()).filter(part).map(|at| self.images[at]).collect();
+            let labels = self.labels.as_ref();
+            let labels = labels.map(|all| (0..all.len()).filter(part).map(|at| all[at]).collect());
+            Self { images, labels, seed: self.seed }
+        })
     }
 
     /// All images, in the order of the source.
@@ -112,11 +137,6 @@ pub fn synthetic_idx(seed: u64, split: Split, n: usize) -> Result<(Vec<u8>, Vec<
         .and_then(|()| idx::write_labels(&mut labels_idx, &labels))
         .map_err(Error::io("write", "built-in digits"))?;
     Ok((images_idx, labels_idx))
-}
-
-fn plain_or_gz(folder: &Path, name: &str) -> Option<PathBuf> {
-    let files = [folder.join(name), folder.join(format!("{name}.gz"))];
-    files.into_iter().find(|file| file.is_file())
 }
 
 #[cfg(test)]
@@ -214,41 +234,148 @@ mod tests {
         assert_eq!(digits.pixels(u64::MAX, 2).len(), 2 * PIXELS);
     }
 
+    fn open(path: &Path) -> Result<([Digits; 2], Listing)> {
+        Digits::open(path, 1, Listing::new(false))
+    }
+
+    /// The files of a set of `n` images, under the names that it has somewhere.
+    fn write_set(folder: &Path, names: [&str; 4], n: usize) {
+        fs::create_dir_all(folder).unwrap();
+        let (images, labels) = synthetic_idx(1, Split::Train, n).unwrap();
+        let (test_images, test_labels) = synthetic_idx(1, Split::Test, n).unwrap();
+        for (name, bytes) in names.into_iter().zip([images, labels, test_images, test_labels]) {
+            let bytes = if name.ends_with(".gz") {
+                let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+                std::io::Write::write_all(&mut packed, &bytes).unwrap();
+                packed.finish().unwrap()
+            } else {
+                bytes
+            };
+            fs::write(folder.join(name), bytes).unwrap();
+        }
+    }
+
+    const NAMES: [[&str; 4]; 4] = [
+        [
+            "train-images-idx3-ubyte",
+            "train-labels-idx1-ubyte",
+            "t10k-images-idx3-ubyte",
+            "t10k-labels-idx1-ubyte",
+        ],
+        [
+            "train-images.idx3-ubyte",
+            "train-labels.idx1-ubyte",
+            "t10k-images.idx3-ubyte",
+            "t10k-labels.idx1-ubyte",
+        ],
+        [
+            "emnist-digits-train-images-idx3-ubyte.gz",
+            "emnist-digits-train-labels-idx1-ubyte.gz",
+            "emnist-digits-test-images-idx3-ubyte.gz",
+            "emnist-digits-test-labels-idx1-ubyte.gz",
+        ],
+        [
+            "train-images-idx3-ubyte.gz",
+            "train-labels-idx1-ubyte.gz",
+            "t10k-images-idx3-ubyte",
+            "t10k-labels-idx1-ubyte",
+        ],
+    ];
+
     #[test]
-    fn a_folder_or_a_file_of_mnist() {
+    fn mnist_is_found_under_every_name_it_goes_by_and_in_every_place() {
+        for names in NAMES {
+            for place in ["", "raw", "MNIST/raw"] {
+                let folder = tempfile::tempdir().unwrap();
+                write_set(&folder.path().join(place), names, 4);
+                let ([learned, held_out], listing) = open(folder.path()).unwrap();
+                assert_eq!(learned.images(), train(4).images());
+                assert_eq!(learned.labels(), train(4).labels());
+                let test = Digits::synthetic(1, Split::Test, 4).unwrap();
+                assert_eq!((held_out.images(), held_out.labels()), (test.images(), test.labels()));
+                assert_eq!(listing.line(), None);
+                // Any of the files stands for all of them.
+                let file = folder.path().join(place).join(names[0]);
+                assert_eq!(open(&file).unwrap().0[1].images(), test.images());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_there_beside_the_set_is_said() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path();
-        let (images, labels) = synthetic_idx(1, Split::Train, 4).unwrap();
-        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
-        std::io::Write::write_all(&mut packed, &images).unwrap();
-        fs::write(path.join("train-images-idx3-ubyte.gz"), packed.finish().unwrap()).unwrap();
-        fs::write(path.join("t10k-images-idx3-ubyte"), &images).unwrap();
-        fs::write(path.join("t10k-labels-idx1-ubyte"), &labels).unwrap();
+        write_set(folder.path(), NAMES[0], 4);
+        write_set(folder.path(), NAMES[3], 4);
+        fs::write(folder.path().join("._t10k-images-idx3-ubyte"), "x").unwrap();
+        fs::write(folder.path().join("readme.txt"), "x").unwrap();
+        let line = open(folder.path()).unwrap().1.line().unwrap();
+        for expected in ["1 hidden file", "1 entry that is not used (readme.txt)", "2 second forms"]
+        {
+            assert!(line.contains(expected), "{line}");
+        }
+        // Which of two sets is meant cannot be known.
+        write_set(folder.path(), NAMES[2], 4);
+        let error = open(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("several sets") && error.contains("emnist-digits"), "{error}");
+        let one = open(&folder.path().join(NAMES[2][0])).unwrap();
+        assert_eq!(one.0[0].images().len(), 4);
+    }
 
-        let read = Digits::open(path, Split::Train, 1).unwrap();
-        assert_eq!((read.images(), read.labels()), (train(4).images(), None));
-        let read = Digits::open(path, Split::Test, 1).unwrap();
-        assert_eq!((read.images(), read.labels()), (train(4).images(), train(4).labels()));
-        let file = path.join("t10k-images-idx3-ubyte");
-        assert_eq!(Digits::open(&file, Split::Train, 1).unwrap().images(), train(4).images());
+    #[test]
+    fn where_no_file_is_held_out_every_tenth_image_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let (images, _) = synthetic_idx(1, Split::Train, 25).unwrap();
+        for name in ["train-images-idx3-ubyte", "digits"] {
+            let file = folder.path().join(name);
+            fs::write(&file, &images).unwrap();
+            let ([learned, held_out], listing) = open(&file).unwrap();
+            assert_eq!((learned.images().len(), held_out.images().len()), (22, 3));
+            assert!(learned.images().iter().all(|image| !held_out.images().contains(image)));
+            assert_eq!((listing.listed().train, listing.listed().held_out), (22, 3));
+        }
+        let (one, _) = synthetic_idx(1, Split::Train, 1).unwrap();
+        fs::write(folder.path().join("digits"), one).unwrap();
+        let error = open(&folder.path().join("digits")).unwrap_err().to_string();
+        assert!(error.contains("none to learn from"), "{error}");
+    }
 
+    #[test]
+    fn labels_that_do_not_match_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        write_set(folder.path(), NAMES[0], 4);
         let (_, labels) = synthetic_idx(1, Split::Train, 3).unwrap();
-        fs::write(path.join("t10k-labels-idx1-ubyte"), labels).unwrap();
-        let error = Digits::open(path, Split::Test, 1).unwrap_err().to_string();
-        assert!(
-            error.ends_with("idx1-ubyte: header, byte 4 (count): 3 labels, but 4 images"),
-            "{error}"
-        );
+        fs::write(folder.path().join("t10k-labels-idx1-ubyte"), labels).unwrap();
+        let error = open(folder.path()).unwrap_err().to_string();
+        let end = "idx1-ubyte: header, byte 4 (count): 3 labels, but 4 images";
+        assert!(error.ends_with(end), "{error}");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn no_file_is_both_learned_from_and_held_out() {
+        let folder = tempfile::tempdir().unwrap();
+        write_set(folder.path(), NAMES[0], 4);
+        let held_out = folder.path().join("t10k-images-idx3-ubyte");
+        fs::remove_file(&held_out).unwrap();
+        std::os::unix::fs::symlink("train-images-idx3-ubyte", held_out).unwrap();
+        let error = open(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("among what is learned from as well"), "{error}");
     }
 
     #[test]
     fn nothing_there() {
         let folder = tempfile::tempdir().unwrap();
-        let error = Digits::open(folder.path(), Split::Test, 1).unwrap_err();
+        let error = open(folder.path()).unwrap_err();
         assert!(matches!(error, Error::Data { .. }));
-        let what = "folder: neither t10k-images-idx3-ubyte nor t10k-images-idx3-ubyte.gz: name the folder that holds MNIST";
-        assert!(error.to_string().ends_with(what), "{error}");
-        let error = Digits::open(&folder.path().join("absent"), Split::Test, 1).unwrap_err();
+        assert!(error.to_string().contains("no file of images: expected train-images-idx3-ubyte"));
+        write_set(folder.path(), NAMES[0], 4);
+        fs::remove_file(folder.path().join(NAMES[0][0])).unwrap();
+        let error = open(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("labels, but their images are not beside it"), "{error}");
+        fs::remove_file(folder.path().join(NAMES[0][1])).unwrap();
+        let error = open(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("none to learn from is beside it"), "{error}");
+        let error = open(&folder.path().join("absent")).unwrap_err();
         assert!(error.to_string().contains("absent: path: no such file"), "{error}");
     }
 }

@@ -3,20 +3,26 @@
 //! Owns which samples make a split, the order in which they are visited, and that worker threads prepare
 //! batches ahead of their use. A batch is a function of the settings and of its number alone.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 
 use crate::data::Split;
+use crate::data::listing::Listing;
 use crate::data::order::{mix, shuffled};
 use crate::error::{Error, Result};
+use crate::terms::Reason;
 
 mod ahead;
 mod archive;
 mod draw;
 mod file;
 mod folder;
+mod gate;
+mod jpeg;
+mod tape;
 mod transform;
 
 use ahead::Ahead;
@@ -42,7 +48,7 @@ pub struct ImageOptions {
     pub seed: u64,
     /// A folder or a tar; `None` for drawn ones.
     pub source: Option<PathBuf>,
-    /// Leave out images that cannot be read.
+    /// Pass over images that cannot be read.
     pub skip_bad: bool,
 }
 
@@ -75,8 +81,15 @@ enum Origin {
 struct Set {
     options: ImageOptions,
     origin: Origin,
-    /// What was left out, and why.
-    skipped: Mutex<Vec<String>>,
+    met: Mutex<Met>,
+}
+
+/// What is known of a set so far.
+#[derive(Debug, Default)]
+struct Met {
+    listing: Listing,
+    /// Places of images that cannot be read: each is decoded, and counted, once.
+    unreadable: HashSet<(Split, u64)>,
 }
 
 /// Opens the images.
@@ -85,23 +98,21 @@ struct Set {
 /// [`Error::Data`] for a set that is no set of images, or with more classes than the model has;
 /// [`Error::Io`] where it cannot be read.
 pub fn open(options: &ImageOptions) -> Result<Images> {
-    let mut skipped = Vec::new();
+    let mut listing = Listing::new(options.skip_bad);
     let origin = match &options.source {
         None => Origin::Drawn,
-        Some(path) => stored(path, options, &mut skipped)?,
+        Some(path) => stored(path, options, &mut listing)?,
     };
-    let set = Arc::new(Set { options: options.clone(), origin, skipped: Mutex::new(skipped) });
+    let met = Mutex::new(Met { listing, unreadable: HashSet::new() });
+    let set = Arc::new(Set { options: options.clone(), origin, met });
     let maker = Arc::clone(&set);
     Ok(Images { set, ahead: Ahead::new(move |step| maker.batch(Split::Train, step)) })
 }
 
-fn stored(path: &Path, options: &ImageOptions, skipped: &mut Vec<String>) -> Result<Origin> {
-    let listing = if path.is_dir() {
-        folder::list(path, options.skip_bad, skipped)?
-    } else {
-        archive::list(path)?
-    };
-    let classes = listing.classes.len();
+fn stored(path: &Path, options: &ImageOptions, listing: &mut Listing) -> Result<Origin> {
+    let list =
+        if path.is_dir() { folder::list(path, listing)? } else { archive::list(path, listing)? };
+    let classes = list.classes.len();
     if classes > options.classes {
         let what = format!(
             "{classes} classes, but the model has {}: choose --preset full or --set classes={classes}",
@@ -109,8 +120,7 @@ fn stored(path: &Path, options: &ImageOptions, skipped: &mut Vec<String>) -> Res
         );
         return Err(Error::data(path, "classes", what));
     }
-    let mut test = listing.test;
-    let mut train = listing.train;
+    let (mut train, mut test) = (list.train, list.test);
     if test.is_empty() {
         // By a hash of the name, so that the split stays when files are added.
         let held_out = |image: &Stored| image.key().is_multiple_of(HELD_OUT as u64);
@@ -119,10 +129,9 @@ fn stored(path: &Path, options: &ImageOptions, skipped: &mut Vec<String>) -> Res
             test.extend(train.pop());
         }
     }
-    if train.is_empty() || test.is_empty() {
-        let what = "too few images: at least one to train on and one to hold out are needed";
-        return Err(Error::data(path, "images", what));
-    }
+    listing.take(Split::Train, train.len());
+    listing.take(Split::Test, test.len());
+    listing.settle(path, "images")?;
     Ok(Origin::Stored { path: path.to_path_buf(), classes, train, test })
 }
 
@@ -158,21 +167,20 @@ impl Images {
                 format!("images of {classes} classes in {}", path.display())
             }
         };
-        let left_out = match self.skipped().len() {
-            0 => String::new(),
-            n => format!(", {n} unreadable ones left out"),
-        };
-        format!("{train} + {test} {what}{left_out}")
+        format!("{train} + {test} {what}")
     }
 
-    /// Files left out so far, and why.
-    pub fn skipped(&self) -> Vec<String> {
-        let skipped = self.set.skipped.lock();
-        skipped.unwrap_or_else(PoisonError::into_inner).clone()
+    /// What was taken of a real set and what was passed over so far; nothing for drawn images.
+    pub fn listing(&self) -> Option<Listing> {
+        matches!(self.set.origin, Origin::Stored { .. }).then(|| self.set.met().listing.clone())
     }
 }
 
 impl Set {
+    fn met(&self) -> MutexGuard<'_, Met> {
+        self.met.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn len(&self, split: Split) -> u64 {
         match &self.origin {
             Origin::Drawn => DRAWN[split as usize],
@@ -208,9 +216,13 @@ impl Set {
             return Ok((transform::standardise(&image), label));
         };
         let images = if split == Split::Train { train } else { test };
-        // An image that is left out is replaced by another of the epoch.
+        // An image that is passed over is replaced by another of the epoch.
         for attempt in 0..n {
-            let stored = &images[place(k + attempt) as usize];
+            let at = (split, place(k + attempt));
+            if self.met().unreadable.contains(&at) {
+                continue;
+            }
+            let stored = &images[at.1 as usize];
             match stored.decode() {
                 Ok(image) => {
                     let size = self.options.size as u32;
@@ -220,19 +232,22 @@ impl Set {
                     };
                     return Ok((transform::standardise(image.as_raw()), stored.label));
                 }
-                Err(error) if self.options.skip_bad => self.skip(error.to_string()),
-                Err(error) => return Err(error),
+                Err(error) => {
+                    let mut met = self.met();
+                    if !met.unreadable.contains(&at) {
+                        met.listing.doubt(Reason::Unreadable, error)?;
+                        met.unreadable.insert(at);
+                    }
+                }
             }
         }
-        let what = "none of the images can be read";
+        let which = match split {
+            Split::Train => "images to learn from",
+            Split::Test => "held-out images",
+        };
+        let first = self.met().listing.skipped().into_iter().next().unwrap_or_default();
+        let what = format!("none of the {n} {which} can be read; the first passed over: {first}");
         Err(Error::data(self.options.source.clone().unwrap_or_default(), "images", what))
-    }
-
-    fn skip(&self, why: String) {
-        let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
-        if !skipped.contains(&why) {
-            skipped.push(why);
-        }
     }
 }
 

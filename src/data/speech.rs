@@ -5,8 +5,10 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use crate::data::Split;
+use crate::data::listing::Listing;
 use crate::error::{Error, Result};
 use crate::random::Rng;
+use crate::terms::Reason;
 
 pub mod audio;
 pub mod decode;
@@ -19,6 +21,9 @@ pub mod timit;
 use mfcc::{COEFFICIENTS, HOP, Mfcc, WINDOW};
 use phn::Segment;
 pub use synth::Inventory;
+
+/// Utterances that are read side by side.
+const AT_ONCE: usize = 256;
 
 /// What a net takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,20 +118,52 @@ impl Speech {
         synth::utterance(&mut rng, inventory, longest)
     }
 
-    /// The utterances of a TIMIT tree.
+    /// The utterances of both splits of a TIMIT tree, and what was passed over.
     ///
     /// # Errors
     /// [`Error::Data`] and [`Error::Io`] with the file at fault: missing, cut short, of another kind, or
-    /// longer than the net takes.
-    pub fn open(root: &Path, split: Split, seed: u64, limits: Limits) -> Result<Self> {
+    /// longer than the net takes, unless such are passed over.
+    pub fn open(
+        root: &Path,
+        seed: u64,
+        limits: Limits,
+        mut listing: Listing,
+    ) -> Result<([Self; 2], Listing)> {
+        let sentences = timit::sentences(root, &mut listing)?;
+        let mut half = |split: Split| -> Result<Self> {
+            let files = &sentences[split as usize];
+            let utterances = Self::read(files, limits, &mut listing)?;
+            listing.take(split, utterances.len());
+            Ok(Self { utterances, limits, seed })
+        };
+        let halves = [half(Split::Train)?, half(Split::Test)?];
+        listing.settle(root, "utterances")?;
+        Ok((halves, listing))
+    }
+
+    fn read(
+        files: &[timit::Sentence],
+        limits: Limits,
+        listing: &mut Listing,
+    ) -> Result<Vec<Utterance>> {
         let mfcc = Mfcc::default();
-        let sentences = timit::sentences(root, split)?;
-        let read = sentences.par_iter().map(|(wav, phn)| {
-            let (samples, phones) = timit::read(wav, phn)?;
-            utterance(&mfcc, &samples, &phones, limits, wav)
-        });
-        let utterances = read.collect::<Result<Vec<_>>>()?;
-        Ok(Self { utterances, limits, seed })
+        let read = |(wav, phn): &timit::Sentence| {
+            let read = timit::read(wav, phn).map_err(|error| (Reason::Unreadable, error));
+            let (samples, phones) = read?;
+            let taken = utterance(&mfcc, &samples, &phones, limits, wav);
+            taken.map_err(|error| (Reason::TooLong, error))
+        };
+        let mut utterances = Vec::new();
+        // Some at a time: where the first cannot be read, the last are not waited for.
+        for files in files.chunks(AT_ONCE) {
+            for outcome in files.par_iter().map(read).collect::<Vec<_>>() {
+                match outcome {
+                    Ok(utterance) => utterances.push(utterance),
+                    Err((reason, error)) => listing.doubt(reason, error)?,
+                }
+            }
+        }
+        Ok(utterances)
     }
 
     /// How many there are.
@@ -241,11 +278,38 @@ mod tests {
                 timit::write(root.path(), split, i, &audio, &phones).unwrap();
             }
         }
-        for split in [Split::Train, Split::Test] {
+        let (halves, listing) = Speech::open(root.path(), 1, LIMITS, Listing::new(false)).unwrap();
+        assert_eq!((listing.listed().train, listing.listed().held_out), (3, 3));
+        for (split, read) in [Split::Train, Split::Test].into_iter().zip(halves) {
             let synthetic = Speech::synthetic(1, split, 3, Inventory::Small, LIMITS).unwrap();
-            let read = Speech::open(root.path(), split, 1, LIMITS).unwrap();
             assert_eq!(synthetic.utterances, read.utterances);
         }
+    }
+
+    #[test]
+    fn what_cannot_be_read_ends_the_run_or_is_passed_over_by_name() {
+        let root = tempfile::tempdir().unwrap();
+        for split in [Split::Train, Split::Test] {
+            for i in 0..3 {
+                let (audio, phones) = Speech::render(1, split, i, Inventory::Small, LIMITS);
+                timit::write(root.path(), split, i, &audio, &phones).unwrap();
+            }
+        }
+        let place = |file: &str| root.path().join(file);
+        std::fs::write(place("TRAIN/DR1/MSYN0/SX1.WAV"), b"OggS....").unwrap();
+        std::fs::write(place("TRAIN/DR1/MSYN0/SX2.PHN"), b"0 10 zz\n").unwrap();
+        let open = |skip| Speech::open(root.path(), 1, LIMITS, Listing::new(skip));
+        let error = open(false).unwrap_err().to_string();
+        assert!(error.contains("SX1.WAV") && !error.contains('['), "{error}");
+        let ([train, test], listing) = open(true).unwrap();
+        assert_eq!((train.len(), test.len()), (1, 3));
+        let skipped = listing.skipped();
+        assert!(skipped[0].contains("SX1.WAV") && skipped[1].contains("SX2.PHN"), "{skipped:?}");
+        for i in 0..3 {
+            std::fs::write(place(&format!("TEST/DR1/MSYN0/SX{i}.WAV")), b"OggS....").unwrap();
+        }
+        let error = open(true).unwrap_err().to_string();
+        assert!(error.contains("none held out to measure on"), "{error}");
     }
 
     #[test]

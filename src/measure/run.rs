@@ -10,7 +10,7 @@ use crate::pass::{OpInstance, Options};
 use crate::record::{Doubt, Memory, Op, Playing, Run, RunKey, Status, Verified};
 use crate::session::Session;
 use crate::terms::{Mode, Preset};
-use crate::workload::{DataSource, Feed, Split, Workload, step};
+use crate::workload::{Feed, Samples, Split, Workload, step};
 
 use super::outcome::outcome;
 use super::profile::profile;
@@ -31,8 +31,8 @@ pub struct Plan {
     pub profile: bool,
     /// When sampling ends.
     pub budget: Budget,
-    /// Samples and seed.
-    pub source: DataSource,
+    /// Of parameters and every random draw.
+    pub seed: u64,
     /// Known work to time beside the steps.
     pub rule: Option<Arc<Rule>>,
 }
@@ -42,7 +42,7 @@ pub fn key(model: &dyn Workload, mode: Mode) -> RunKey {
     RunKey { workload: model.info().name.into(), mode, batch: model.batch() }
 }
 
-/// Measures a model in a mode. `progress` is told the part and how much of it is done.
+/// Measures a model in a mode, on its samples. `progress` is told the part and how much of it is done.
 ///
 /// # Errors
 /// [`Error::Gpu`] where memory runs out or the device fails, [`Error::Data`], [`Error::Interrupted`].
@@ -51,19 +51,19 @@ pub fn measure(
     model: &dyn Workload,
     mode: Mode,
     plan: &Plan,
+    data: &mut dyn Samples,
     progress: &dyn Fn(&str, f64),
 ) -> Result<Run> {
     progress("building", 0.0);
     // The device keeps its pipelines: what an earlier run made is not counted again.
     let pipelines_before = gpu.pipelines_made();
     let begun = Instant::now();
-    let mut session = Session::new(gpu, plan.source.seed);
+    let mut session = Session::new(gpu, plan.seed);
     let program = session.compile(model, mode, &plan.options)?;
     let build = begun.elapsed();
     let after = gpu.pipelines_made();
 
     progress("reading data", 0.0);
-    let mut data = model.samples(&plan.source)?;
     let begun = Instant::now();
     // One batch serves every timed step; what a batch takes to make is a figure of its own.
     let batch = data.batch(Split::Train, 0)?.tensors();
@@ -90,6 +90,7 @@ pub fn measure(
         batch: model.batch(),
         model: model.config(),
         data: data.describe(),
+        listed: data.listing().map(|listing| listing.listed()),
         program: program.hash.clone(),
         verified: Verified::nothing(),
         doubts: Vec::new(),

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::stats::{Summary, quantile};
-use crate::terms::{Class, Mode, Phase, Preset, words};
+use crate::terms::{Class, Listed, Mode, Phase, Preset, words};
 
 use super::doubt::{self, Doubt};
 use super::outcome::Outcome;
@@ -44,6 +44,10 @@ pub struct Run {
     pub model: serde_json::Map<String, serde_json::Value>,
     /// What the samples are.
     pub data: String,
+    /// What was taken of a real data set and what was passed over; nothing for built-in samples and in older
+    /// records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed: Option<Listed>,
     /// `sha256:` of the program: shaders, grids, parameters, bindings.
     pub program: String,
     /// Whether its kernels were verified.

@@ -48,3 +48,16 @@ fn a_failed_write_leaves_the_old_file() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     assert!(write_atomically(&folder.path().join("none/r.json"), b"x").is_err());
 }
+
+#[test]
+fn what_was_passed_over_is_kept_and_older_records_have_nothing_of_it() {
+    use crate::terms::{Listed, Mode, PassedOver, Reason};
+    let mut run = example::run("speech", Mode::Train, &[1.0; 6]);
+    let json = serde_json::to_string(&run).unwrap();
+    assert!(!json.contains("listed") && run.listed.is_none());
+    let passed_over = vec![PassedOver { reason: Reason::HalfBlank, count: 2 }];
+    run.listed = Some(Listed { train: 7, held_out: 1, passed_over });
+    let json = serde_json::to_string(&run).unwrap();
+    assert!(json.contains(r#"{"reason":"half-blank","count":2}"#), "{json}");
+    assert_eq!(serde_json::from_str::<Run>(&json).unwrap(), run);
+}

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::data::Split;
 use crate::data::digits::Digits;
+use crate::data::listing::Listing;
 use crate::error::Result;
 use crate::graph::{Builder, Tensor};
 use crate::nn::{self, Start::GlorotUniform, dense};
@@ -110,16 +111,19 @@ impl Workload for Autoenc {
     }
 
     fn samples(&self, source: &DataSource) -> Result<Box<dyn Samples>> {
-        let open = |split, count| match &source.path {
-            Some(path) => Digits::open(path, split, source.seed),
-            None => Digits::synthetic(source.seed, split, count),
+        let seed = source.seed;
+        let ([train, test], listing) = match &source.path {
+            Some(path) => {
+                let (halves, listing) = Digits::open(path, seed, Listing::new(source.skip_bad))?;
+                (halves, Some(listing))
+            }
+            None => {
+                let train = Digits::synthetic(seed, Split::Train, SYNTHETIC.0)?;
+                ([train, Digits::synthetic(seed, Split::Test, SYNTHETIC.1)?], None)
+            }
         };
-        Ok(Box::new(Halves {
-            batch_size: self.batch,
-            kind: if source.path.is_some() { "MNIST images" } else { "procedural digits" },
-            train: open(Split::Train, SYNTHETIC.0)?,
-            test: open(Split::Test, SYNTHETIC.1)?,
-        }))
+        let kind = if listing.is_some() { "MNIST images" } else { "procedural digits" };
+        Ok(Box::new(Halves { batch_size: self.batch, kind, train, test, listing }))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::data::Split;
 use crate::data::images::{self, ImageBatch, ImageOptions, Images};
+use crate::data::listing::Listing;
 use crate::error::Result;
 use crate::graph::{Builder, Tensor};
 use crate::tensor::{DType, HostTensor};
@@ -99,8 +100,8 @@ impl Samples for LabelledImages {
         self.0.describe()
     }
 
-    fn skipped(&self) -> Vec<String> {
-        self.0.skipped()
+    fn listing(&self) -> Option<Listing> {
+        self.0.listing()
     }
 }
 

@@ -16,7 +16,7 @@ use crate::terms::{Mode, Preset};
 
 use super::curriculum::Curriculum;
 use super::info::{Workload, WorkloadInfo};
-use super::model::{Model, Optimizer, config_with, fields};
+use super::model::{Model, Optimizer, SizeRange, config_with, fields};
 use super::samples::{DataSource, Samples};
 use super::score::Metric;
 
@@ -101,12 +101,13 @@ impl Model for Memnet {
         config_with(self, [("hops", HOPS.into())])
     }
 
-    fn admitted(&self, name: &str, value: usize) -> Option<usize> {
+    fn range(&self, name: &str) -> SizeRange {
+        let usual = SizeRange::default();
         match name {
-            "vocabulary" => Some(value.max(2)), // none, and a word
-            "task" => (value <= TASKS).then_some(value),
-            "linear" => (value <= 1).then_some(value),
-            _ => Some(value),
+            "vocabulary" => SizeRange { from: 2, ..usual }, // none, and a word
+            "task" => SizeRange { from: 0, to: TASKS, ..usual },
+            "linear" => SizeRange { from: 0, to: 1, ..usual },
+            _ => usual,
         }
     }
 
@@ -157,7 +158,8 @@ impl Workload for Memnet {
         let limits =
             Limits { memories: self.memory, words: self.sentence, vocabulary: self.vocabulary };
         let task = (self.task > 0).then_some(self.task);
-        let stories = Stories::open(source.path.as_deref(), task, source.seed, limits)?;
+        let (folder, skip_bad) = (source.path.as_deref(), source.skip_bad);
+        let stories = Stories::open(folder, task, source.seed, limits, skip_bad)?;
         Ok(Box::new(questions::Questions { batch_size: self.batch, stories: Arc::new(stories) }))
     }
 

@@ -8,6 +8,40 @@ use crate::graph::{Builder, Tensor};
 use crate::op::optimizer::Rule;
 use crate::terms::Mode;
 
+/// What a size can be at most.
+pub const LARGEST: usize = 1 << 20;
+
+/// What a size can be: from where to where, and in which steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SizeRange {
+    /// The least.
+    pub from: usize,
+    /// The most.
+    pub to: usize,
+    /// What it is a multiple of.
+    pub step: usize,
+}
+
+impl Default for SizeRange {
+    fn default() -> Self {
+        Self { from: 1, to: LARGEST, step: 1 }
+    }
+}
+
+impl SizeRange {
+    /// Whether a size can be `value`.
+    pub fn contains(self, value: usize) -> bool {
+        (self.from..=self.to).contains(&value) && value.is_multiple_of(self.step)
+    }
+}
+
+impl fmt::Display for SizeRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to {}", self.from, self.to)?;
+        if self.step > 1 { write!(f, ", a multiple of {}", self.step) } else { Ok(()) }
+    }
+}
+
 /// A model with all its sizes settled.
 pub trait Model: fmt::Debug {
     /// Samples in a batch.
@@ -20,19 +54,17 @@ pub trait Model: fmt::Debug {
     /// from them.
     fn config(&self) -> Map<String, Value>;
 
-    /// What a number becomes where `value` is asked for; `None` where it cannot be that.
-    fn admitted(&self, name: &str, value: usize) -> Option<usize> {
+    /// What one of [`Model::sizes`] can be.
+    fn range(&self, name: &str) -> SizeRange {
         let _ = name;
-        Some(value)
+        SizeRange::default()
     }
 
     /// Sets one of [`Model::sizes`]; false where there is none of that name that could be `value`.
     fn set(&mut self, name: &str, value: usize) -> bool {
-        let Some(value) = self.admitted(name, value) else {
-            return false;
-        };
+        let admitted = self.range(name).contains(value);
         let size = self.sizes().into_iter().find(|(known, _)| *known == name);
-        size.map(|(_, size)| *size = value).is_some()
+        size.filter(|_| admitted).map(|(_, size)| *size = value).is_some()
     }
 
     /// The models that share its parameters and are trained in turn, where its batches are not all of one

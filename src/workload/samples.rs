@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::data::Split;
+use crate::data::listing::Listing;
 use crate::error::Result;
 use crate::tensor::HostTensor;
 
@@ -17,7 +18,7 @@ pub type Feed = Vec<(&'static str, HostTensor)>;
 pub struct DataSource {
     /// The real data set; `None` for the built-in generator.
     pub path: Option<PathBuf>,
-    /// Leave out samples that cannot be read, and say which, instead of ending with the error.
+    /// Pass over what is doubtful or cannot be read, and say what, instead of ending with the error.
     pub skip_bad: bool,
     /// The game that deepq plays; `None` for the first of the list.
     pub game: Option<String>,
@@ -63,9 +64,9 @@ pub trait Samples {
         None
     }
 
-    /// Samples left out so far because they could not be read, and why.
-    fn skipped(&self) -> Vec<String> {
-        Vec::new()
+    /// What was taken of a real data set and what was passed over so far; nothing for built-in samples.
+    fn listing(&self) -> Option<Listing> {
+        None
     }
 }
 
@@ -96,6 +97,8 @@ pub(super) struct Halves<S> {
     pub(super) kind: &'static str,
     pub(super) train: S,
     pub(super) test: S,
+    /// Of a real set.
+    pub(super) listing: Option<Listing>,
 }
 
 impl<S: Half> Samples for Halves<S> {
@@ -113,5 +116,9 @@ impl<S: Half> Samples for Halves<S> {
 
     fn describe(&self) -> String {
         format!("{} + {} {}", self.train.len(), self.test.len(), self.kind)
+    }
+
+    fn listing(&self) -> Option<Listing> {
+        self.listing.clone()
     }
 }

@@ -13,7 +13,7 @@ use crate::tensor::DType;
 use crate::terms::{Mode, Preset};
 
 use super::info::{Workload, WorkloadInfo};
-use super::model::{Model, Optimizer, config_with, fields};
+use super::model::{Model, Optimizer, SizeRange, config_with, fields};
 use super::samples::{DataSource, Samples};
 use super::score::Metric;
 
@@ -103,13 +103,13 @@ impl Model for Seq2seq {
         config_with(self, fixed.map(|(name, number)| (name, number.into())))
     }
 
-    fn admitted(&self, name: &str, value: usize) -> Option<usize> {
-        let admitted = match name {
-            "bucket" => value <= MIXED,
-            "hidden" => value.is_multiple_of(16),
-            _ => true,
-        };
-        admitted.then_some(value)
+    fn range(&self, name: &str) -> SizeRange {
+        let usual = SizeRange::default();
+        match name {
+            "bucket" => SizeRange { from: 0, to: MIXED, ..usual },
+            "hidden" => SizeRange { from: 16, step: 16, ..usual },
+            _ => usual,
+        }
     }
 
     fn buckets(&self) -> Vec<Box<dyn Model>> {
@@ -161,6 +161,8 @@ impl Workload for Seq2seq {
             seed: source.seed,
             vocabularies: [self.source_vocabulary, self.target_vocabulary],
             buckets,
+            single: self.bucket != MIXED,
+            skip_bad: source.skip_bad,
         };
         let corpus = match &source.path {
             Some(path) => Corpus::open(path, &options)?,

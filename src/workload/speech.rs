@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::data::Split;
+use crate::data::listing::Listing;
 use crate::data::speech::decode::{beam_search, edit_distance};
 use crate::data::speech::phones::fold;
 use crate::data::speech::{self as data, Inventory, Limits, UtteranceBatch};
@@ -147,16 +148,21 @@ impl Workload for Speech {
             Preset::Full => (Inventory::Full, 256, 64),
             Preset::Tiny => (Inventory::Small, 512, 64),
         };
-        let open = |split, count| match &source.path {
-            Some(path) => data::Speech::open(path, split, source.seed, limits),
-            None => data::Speech::synthetic(source.seed, split, count, inventory, limits),
+        let seed = source.seed;
+        let ([train, test], listing) = match &source.path {
+            Some(path) => {
+                let listing = Listing::new(source.skip_bad);
+                let (halves, listing) = data::Speech::open(path, seed, limits, listing)?;
+                (halves, Some(listing))
+            }
+            None => {
+                let synthetic =
+                    |split, count| data::Speech::synthetic(seed, split, count, inventory, limits);
+                ([synthetic(Split::Train, train)?, synthetic(Split::Test, test)?], None)
+            }
         };
-        Ok(Box::new(Halves {
-            batch_size: self.batch,
-            kind: if source.path.is_some() { "TIMIT utterances" } else { "synthetic utterances" },
-            train: open(Split::Train, train)?,
-            test: open(Split::Test, test)?,
-        }))
+        let kind = if listing.is_some() { "TIMIT utterances" } else { "synthetic utterances" };
+        Ok(Box::new(Halves { batch_size: self.batch, kind, train, test, listing }))
     }
 }
 

@@ -15,7 +15,7 @@ use super::compiler::{Compiler, Source};
 use super::machine::{Buffer, Job, Launch, Outcome, Window, run};
 use super::translate::Result;
 
-/// Workgroups of a case beyond which it takes too long.
+/// Workgroups of a large case.
 const MOST_WORKGROUPS: usize = 4000;
 
 /// Workgroups in a line of the grid: few, so that grids are folded.
@@ -27,8 +27,8 @@ pub(crate) struct Unit {
     /// `matmul/tile`.
     pub(crate) name: String,
     runs: Vec<Run>,
-    /// Variants on cases that are too large.
-    left_out: Vec<Variant>,
+    /// Of these a variant takes one, if it has no other.
+    left_out: Vec<Run>,
 }
 
 /// A variant on a case.
@@ -54,25 +54,40 @@ fn devices() -> [Caps; 3] {
     [folded, large, software]
 }
 
-/// Which kernels' invocations wait for each other, as far as asked: constants make no difference.
+/// How the invocations of a kernel wait for each other.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Wait {
+    Never,
+    /// In subgroups, which share no memory.
+    InSubgroups,
+    AtBarriers,
+}
+
+/// How kernels wait, as far as asked: constants make no difference.
 #[derive(Default)]
-struct Waits(HashMap<(String, Vec<(&'static str, String)>), bool>);
+struct Waits(HashMap<(String, Vec<(&'static str, String)>), Wait>);
 
 impl Waits {
-    fn of(&mut self, kernel: &Kernel) -> Result<bool> {
+    fn of(&mut self, kernel: &Kernel) -> Result<Wait> {
         let key = (kernel.shader.clone(), kernel.hooks.clone());
-        if let Some(waits) = self.0.get(&key) {
-            return Ok(*waits);
+        if let Some(wait) = self.0.get(&key) {
+            return Ok(*wait);
         }
         let text = shader::assemble(kernel).map_err(|e| e.to_string())?;
-        let calls = ["workgroupBarrier()", "storageBarrier()", "subgroupBroadcast("];
-        let waits = calls.iter().any(|call| text.contains(call));
-        self.0.insert(key, waits);
-        Ok(waits)
+        let wait = if text.contains("workgroupBarrier()") || text.contains("storageBarrier()") {
+            Wait::AtBarriers
+        } else if text.contains("subgroupBroadcast(") {
+            Wait::InSubgroups
+        } else {
+            Wait::Never
+        };
+        self.0.insert(key, wait);
+        Ok(wait)
     }
 }
 
-/// Every variant with a barrier of every op, on every case that is not too large.
+/// Every variant with a barrier of every op on every case that is not too large, and on one case the variants
+/// that only wait in subgroups, and those whose cases are all large.
 pub(crate) fn units() -> Result<Vec<Unit>> {
     let (mut units, mut waits) = (BTreeMap::<String, Unit>::new(), Waits::default());
     for family in LIST {
@@ -86,12 +101,7 @@ pub(crate) fn units() -> Result<Vec<Unit>> {
             }
         }
     }
-    for unit in units.values() {
-        let runs = |variant: &&Variant| unit.runs.iter().any(|run| run.variant == **variant);
-        if let Some(variant) = unit.left_out.iter().find(|variant| !runs(variant)) {
-            return Err(format!("{}: all cases of {variant} are too large", unit.name));
-        }
-    }
+    units.values_mut().for_each(Unit::leave_no_variant_out);
     Ok(units.into_values().filter(|unit| !unit.runs.is_empty()).collect())
 }
 
@@ -104,20 +114,29 @@ impl Unit {
         waits: &mut Waits,
     ) -> Result<()> {
         let lowered = case.problem().lower(&variant, device);
-        let mut waiting = false;
+        let mut wait = Wait::Never;
         for dispatch in &lowered.dispatches {
-            waiting |= waits.of(&dispatch.kernel)?;
+            wait = wait.max(waits.of(&dispatch.kernel)?);
         }
-        let workgroups = lowered.dispatches.iter().map(|d| d.grid.iter().product::<u32>() as usize);
-        let small = workgroups.sum::<usize>() <= MOST_WORKGROUPS;
         let subgroup = device.subgroup.unwrap_or(32);
         let run = Run { case: Arc::clone(case), variant, lowered, subgroup };
-        if waiting && !small {
-            self.left_out.push(run.variant);
-        } else if waiting && !self.runs.iter().any(|other| other.is(&run)) {
-            self.runs.push(run);
+        let in_full = wait == Wait::AtBarriers && run.workgroups() <= MOST_WORKGROUPS;
+        let runs = if in_full { &mut self.runs } else { &mut self.left_out };
+        if wait != Wait::Never && !runs.iter().any(|other| other.is(&run)) {
+            runs.push(run);
         }
         Ok(())
+    }
+
+    /// Takes back one case of each variant that has no other.
+    fn leave_no_variant_out(&mut self) {
+        let mut left_out = std::mem::take(&mut self.left_out);
+        left_out.sort_by_key(|run| run.workgroups().abs_diff(MOST_WORKGROUPS));
+        for run in left_out {
+            if !self.runs.iter().any(|other| other.variant == run.variant) {
+                self.runs.push(run);
+            }
+        }
     }
 
     /// Compiles and runs it: a line for each fault and each result beyond its tolerance.
@@ -171,6 +190,11 @@ impl Run {
         self.case.name == other.case.name
             && self.variant == other.variant
             && dispatches(self) == dispatches(other)
+    }
+
+    fn workgroups(&self) -> usize {
+        let dispatches = self.lowered.dispatches.iter();
+        dispatches.map(|dispatch| dispatch.grid.iter().product::<u32>() as usize).sum()
     }
 
     fn sample(&self) -> Vec<Array> {

@@ -37,7 +37,7 @@ const fn planted(
     Planted { name, body, report: Some(report) }
 }
 
-pub(crate) const PLANTED: [Planted; 14] = [
+pub(crate) const PLANTED: [Planted; 16] = [
     Planted {
         name: "a_kernel_that_keeps_the_rules_is_left_alone",
         report: None,
@@ -121,6 +121,17 @@ pub(crate) const PLANTED: [Planted; 14] = [
         "if wid.x == 0u { tile[lid] = x[i]; }
         workgroupBarrier();
         y[i] = tile[lid];",
+    ),
+    planted(
+        "storage_that_nothing_has_written_is_not_read",
+        ("uninitialised", "y"),
+        "y[i] += x[i];",
+    ),
+    planted(
+        "a_subgroup_operation_without_some_lanes_is_non_uniform",
+        ("non-uniform", "subgroupBroadcast"),
+        "y[i] = x[i];
+        if lid < params.n { y[i] = subgroupBroadcast(x[i], 0u); }",
     ),
     planted(
         "an_element_behind_a_buffer_is_out_of_bounds",

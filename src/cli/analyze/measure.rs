@@ -133,6 +133,7 @@ fn with_threads(args: &RunArgs, threads: usize) -> Result<Record> {
         Some(3) => Err(Error::Device(why)),
         Some(5) => Err(Error::Verification(why)),
         Some(6) => Err(Error::Gpu(why)),
+        Some(10) => Err(Error::data("--data", "data", why)),
         Some(130) => Err(Error::Interrupted),
         _ => Err(Error::Internal(why)),
     }
@@ -142,7 +143,7 @@ fn with_threads(args: &RunArgs, threads: usize) -> Result<Record> {
 fn options(args: &RunArgs) -> Vec<String> {
     let modes: Vec<&str> = args.mode.iter().map(|mode| mode.name()).collect();
     let device = args.device.device.as_deref().unwrap_or("llvmpipe");
-    let path = args.data.data.as_ref().map(|path| path.display().to_string());
+    let path = args.data.data.as_ref().map(ToString::to_string);
     let preset = args.preset.map(crate::terms::Preset::name);
     let checks = (args.device.checks == Checks::On).then_some("on");
     let given = [

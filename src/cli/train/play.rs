@@ -11,6 +11,7 @@ use crate::report::section::training;
 use crate::report::{Format, number};
 use crate::stats::mean;
 use crate::train::play::{Learner, Times};
+use crate::workload;
 
 use super::TrainArgs;
 
@@ -19,15 +20,7 @@ use super::TrainArgs;
 /// # Errors
 /// As [`Learner`].
 pub(super) fn execute(args: &TrainArgs, gpu: &Gpu) -> Result<()> {
-    let source = args.data.source(args.model.seed);
-    if let Some(path) = source.path {
-        let what = "learns by playing, not from data: choose a game with --env (`fathom list games` lists them)";
-        return Err(Error::Usage(format!(
-            "--data {}: {} {what}",
-            path.display(),
-            args.model.workload
-        )));
-    }
+    let source = args.data.source(workload::find(&args.model.workload)?, args.model.seed)?;
     let game = game::find(source.game.as_deref())?;
     // The game's own pace, unless the command line says otherwise.
     let pace = ("period".to_string(), game.pace.period);

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::data::Split;
+use crate::data::listing::Listing;
 use crate::error::Result;
 use crate::random::Rng;
 
@@ -26,7 +27,8 @@ pub(super) fn questions(
     let mut questions = Vec::new();
     while questions.len() < count {
         let text = story(task, &mut rng);
-        questions.extend(parse(text.as_bytes(), Path::new(&name), task)?);
+        let listing = &mut Listing::default();
+        questions.extend(parse(text.as_bytes(), Path::new(&name), task, listing)?);
     }
     questions.truncate(count);
     Ok(questions)
@@ -71,7 +73,7 @@ mod tests {
                 let share = generated.iter().filter(|q| q.answer == *answer).count();
                 assert!(share < 150, "task {task}: '{answer}' {share} times");
             }
-            let longest = generated.iter().flat_map(|q| &q.story).map(Vec::len).max();
+            let longest = generated.iter().flat_map(|q| &q.story).map(|s| s.len()).max();
             assert!(longest <= Some(11), "task {task}: a sentence of {longest:?} words");
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::data::Split;
+use crate::data::listing::Listing;
 use crate::data::order::{mix, shuffled};
 use crate::error::{Error, Result};
 
@@ -35,7 +36,8 @@ pub struct Stories {
     validation: Vec<Question>,
     test: Vec<Question>,
     seed: u64,
-    generated: bool,
+    /// Of a folder; nothing where they are generated.
+    listing: Option<Listing>,
 }
 
 /// Which questions.
@@ -79,11 +81,14 @@ impl Stories {
         task: Option<usize>,
         seed: u64,
         limits: Limits,
+        skip_bad: bool,
     ) -> Result<Self> {
+        let mut listing = Listing::new(skip_bad);
         let tasks: Vec<usize> = task.map_or((1..=TASKS).collect(), |task| vec![task]);
         let (mut learn, test) = match folder {
             Some(folder) => {
-                (read(folder, &tasks, Split::Train)?, read(folder, &tasks, Split::Test)?)
+                let [learn, test] = read(folder, &tasks, &mut listing)?;
+                (learn, test)
             }
             None => {
                 let generate = |split, count| -> Result<Vec<Question>> {
@@ -120,7 +125,9 @@ impl Stories {
                 )));
             }
         }
-        let apart = |at: usize| at % KEPT_APART == KEPT_APART - 1;
+        // Of fewer the last one; a single question is to learn from.
+        let few = (2..KEPT_APART).contains(&learn.len()).then(|| learn.len() - 1);
+        let apart = |at: usize| at % KEPT_APART == KEPT_APART - 1 || Some(at) == few;
         let validation = learn.iter().enumerate().filter(|(at, _)| apart(*at));
         let validation: Vec<_> = validation.map(|(_, question)| question.clone()).collect();
         let mut at = 0..;
@@ -132,7 +139,7 @@ impl Stories {
             validation,
             test,
             seed,
-            generated: folder.is_none(),
+            listing: folder.is_some().then_some(listing),
         })
     }
 
@@ -164,9 +171,14 @@ impl Stories {
             self.train.len(),
             self.validation.len(),
             self.test.len(),
-            if self.generated { ", told here" } else { "" },
+            if self.listing.is_none() { ", told here" } else { "" },
             self.words.len()
         )
+    }
+
+    /// What was taken of a folder and what was passed over; nothing where they are generated.
+    pub fn listing(&self) -> Option<&Listing> {
+        self.listing.as_ref()
     }
 
     /// Batches of `size` that hold every question of a part.
@@ -234,13 +246,13 @@ mod tests {
 
     #[test]
     fn stories_are_written_newest_sentence_first() {
-        let stories = Stories::open(None, Some(1), 1, LIMITS).unwrap();
+        let stories = Stories::open(None, Some(1), 1, LIMITS, false).unwrap();
         let batch = stories.batch(Part::Test, 0, 4);
         assert_eq!((batch.story.len(), batch.question.len()), (4 * 60, 4 * 6));
         for (b, question) in stories.questions(Part::Test)[..4].iter().enumerate() {
             let ids = &batch.story[b * 60..][..60];
             let newest = question.story.last().unwrap();
-            for (id, word) in ids.iter().zip(newest) {
+            for (id, word) in ids.iter().zip(newest.iter()) {
                 assert_eq!(stories.word(*id as usize), word);
             }
             let answer = batch.answer[b] as usize;
@@ -250,7 +262,7 @@ mod tests {
 
     #[test]
     fn an_epoch_has_every_question_once_and_held_out_ones_count_once() {
-        let stories = Stories::open(None, Some(1), 1, LIMITS).unwrap();
+        let stories = Stories::open(None, Some(1), 1, LIMITS, false).unwrap();
         assert_eq!(stories.questions(Part::Train).len(), 900);
         let places = |epoch: u64| -> Vec<u32> {
             (0..9).flat_map(|s| stories.batch(Part::Train, epoch * 9 + s, 100).place).collect()
@@ -268,10 +280,10 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused_with_what_to_type() {
         let few = Limits { vocabulary: 5, ..LIMITS };
-        let error = Stories::open(None, Some(1), 1, few).unwrap_err().to_string();
+        let error = Stories::open(None, Some(1), 1, few, false).unwrap_err().to_string();
         assert!(error.contains("--set vocabulary="), "{error}");
         let short = Limits { words: 3, ..LIMITS };
-        let error = Stories::open(None, Some(1), 1, short).unwrap_err().to_string();
+        let error = Stories::open(None, Some(1), 1, short, false).unwrap_err().to_string();
         assert!(error.contains("--set sentence="), "{error}");
     }
 
@@ -279,7 +291,7 @@ mod tests {
     fn all_tasks_fit_the_published_sizes() {
         let full = Limits { memories: 50, words: 11, vocabulary: 180 };
         for seed in 1..4 {
-            Stories::open(None, None, seed, full).unwrap();
+            Stories::open(None, None, seed, full, false).unwrap();
         }
     }
 }

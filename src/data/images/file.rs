@@ -1,18 +1,36 @@
 //! One stored image: where it is, and its pixels.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use image::{ImageFormat, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
+use crate::data::bounded;
 use crate::data::order::mix;
 use crate::error::{Error, Result};
 
+use super::gate::Gate;
+use super::jpeg;
+
+/// Pixels of an image at most: the largest of ImageNet's has 61 million.
+const MOST_PIXELS: u64 = 1 << 26;
+
+/// Bytes of an encoded image at most.
+const MOST_BYTES: u64 = 1 << 26;
+
+/// What decoding takes for each pixel: three colours of eight bytes, or coefficients, and the result.
+const PER_PIXEL: u64 = 12;
+
+/// Encoded images in memory at once, and what decoding takes. Whoever waits at the second holds a pass of the
+/// first and never the other way round, so that nobody waits in a circle.
+static ENCODED: Gate = Gate::new(1 << 28);
+static DECODED: Gate = Gate::new(1 << 30);
+
 /// What a set holds.
 #[derive(Debug, Default)]
-pub(super) struct Listing {
+pub(super) struct ImageList {
     /// Names, sorted: a class's label is its place.
     pub(super) classes: Vec<String>,
     /// To learn from; all, where the set has no split of its own.
@@ -35,7 +53,7 @@ pub(super) struct Stored {
 }
 
 /// What to do about an image that cannot be read.
-const ADVICE: &str = "repair or remove it, or skip such files with --skip-bad";
+const ADVICE: &str = "get it anew, or pass such images over with --skip-bad";
 
 impl Stored {
     /// The same number for the same name, on every machine.
@@ -47,37 +65,48 @@ impl Stored {
     /// Its pixels as RGB. Grey, transparent and 16-bit images are converted; a camera's note on its
     /// orientation (EXIF) is not heeded.
     pub(super) fn decode(&self) -> Result<RgbImage> {
-        let bytes = self.bytes()?;
-        let place = match self.part {
-            Some((start, _)) => format!("{} at byte {start}", self.name),
-            None => "image data".into(),
+        let length = match self.part {
+            Some((_, length)) => length,
+            None => std::fs::metadata(self.file.as_path()).map_or(0, |known| known.len()),
         };
-        let bad = |what: String| Error::data(self.file.as_ref(), place.clone(), what);
+        let _encoded = ENCODED.enter(length.min(MOST_BYTES));
+        let bytes = self.bytes()?;
         let format = image::guess_format(&bytes).ok();
         let format = format.filter(|f| matches!(f, ImageFormat::Jpeg | ImageFormat::Png));
         let Some(format) = format else {
-            return Err(bad(format!("neither a JPEG nor a PNG: {ADVICE}")));
+            return Err(self.fault("neither a JPEG nor a PNG"));
         };
-        // The decoder fills what is missing of a JPEG with grey, and says nothing.
-        let ends = |tail: &[u8]| tail.windows(2).any(|pair| pair == [0xff, 0xd9]);
-        if format == ImageFormat::Jpeg && !ends(&bytes[bytes.len().saturating_sub(1024)..]) {
-            return Err(bad(format!(
-                "truncated after {} bytes, before the end of the JPEG: {ADVICE}",
-                bytes.len()
-            )));
+        // Limits first: what a header promises costs nothing before it is decoded.
+        let mut reader = ImageReader::with_format(Cursor::new(&bytes), format);
+        let mut limits = Limits::no_limits();
+        limits.max_alloc = Some(MOST_PIXELS * PER_PIXEL);
+        reader.limits(limits);
+        let decoder = reader.into_decoder().map_err(|e| self.fault(e))?;
+        let (width, height) = decoder.dimensions();
+        let pixels = u64::from(width) * u64::from(height);
+        if pixels == 0 {
+            return Err(self.fault("it has no pixels"));
         }
-        match image::load_from_memory_with_format(&bytes, format) {
-            Ok(image) if image.width() > 0 && image.height() > 0 => Ok(image.to_rgb8()),
-            Ok(_) => Err(bad(format!("it has no pixels: {ADVICE}"))),
-            Err(error) => Err(bad(format!("{error}: {ADVICE}"))),
+        if pixels > MOST_PIXELS {
+            let what = format!("{width} x {height} pixels: at most {MOST_PIXELS} are decoded");
+            return Err(self.fault(what));
         }
+        let _decoded = DECODED.enter(pixels * PER_PIXEL);
+        if format == ImageFormat::Jpeg {
+            jpeg::check_whole(&bytes).map_err(|what| self.fault(what))?;
+        }
+        let image = DynamicImage::from_decoder(decoder).map_err(|e| self.fault(e))?;
+        Ok(image.into_rgb8())
     }
 
     fn bytes(&self) -> Result<Vec<u8>> {
         let file = self.file.as_path();
         let Some((start, length)) = self.part else {
-            return std::fs::read(file).map_err(Error::io("read", file));
+            return bounded::read(file, MOST_BYTES);
         };
+        if length > MOST_BYTES {
+            return Err(bounded::too_long(file, MOST_BYTES));
+        }
         let mut archive = File::open(file).map_err(Error::io("open", file))?;
         let mut bytes = vec![0; length as usize];
         archive
@@ -85,5 +114,13 @@ impl Stored {
             .and_then(|_| archive.read_exact(&mut bytes))
             .map_err(Error::io("read", file))?;
         Ok(bytes)
+    }
+
+    fn fault(&self, what: impl std::fmt::Display) -> Error {
+        let place = match self.part {
+            Some((start, _)) => format!("{} at byte {start}", self.name),
+            None => "image data".into(),
+        };
+        Error::data(self.file.as_ref(), place, format!("{what}: {ADVICE}"))
     }
 }

@@ -1,98 +1,210 @@
 //! One folder per class, with JPEG and PNG files in it.
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::data::folder::{Entry, Kind, entries, in_both, real};
+use crate::data::listing::Listing;
 use crate::error::{Error, Result};
+use crate::terms::Reason;
 
-use super::file::{Listing, Stored};
+use super::file::{ImageList, Stored};
 
 /// Names of the two halves of a set that is split already.
 const TRAIN: &str = "train";
 const TEST: [&str; 3] = ["val", "test", "validation"];
 
+/// What names of JPEGs and PNGs end in.
+const EXTENSIONS: [&str; 5] = ["jpg", "jpeg", "jpe", "jfif", "png"];
+
+/// What to do about what is no image.
+const ADVICE: &str = "move it away, or pass such entries over with --skip-bad";
+
+/// A class: its folder, and the images in it.
+struct Class {
+    name: String,
+    folder: PathBuf,
+    images: Vec<Entry>,
+    /// What else is in it.
+    others: Vec<Entry>,
+}
+
 /// Lists `path`: a folder for each class, or folders `train` and `val` (or `test`) with these in them.
-/// Hidden files are passed over; any other file that is no image ends with an error, or is noted in
-/// `skipped`.
-pub(super) fn list(path: &Path, skip_bad: bool, skipped: &mut Vec<String>) -> Result<Listing> {
-    let train = path.join(TRAIN);
-    let test = TEST.map(|name| path.join(name));
-    let test = test.iter().find(|p| p.is_dir());
-    let (classes, train, test) = match test {
-        Some(test) if train.is_dir() => {
-            let classes = folders(&train)?;
-            let known = |name: &String| !classes.contains(name);
-            if let Some(other) = folders(test)?.iter().find(|name| known(name)) {
-                let what = format!("class '{other}' is not in {}", train.display());
-                return Err(Error::data(test, "classes", what));
-            }
-            let held_out = images(test, &classes, skip_bad, skipped)?;
-            let train = images(&train, &classes, skip_bad, skipped)?;
-            (classes, train, held_out)
-        }
-        _ => {
-            let classes = folders(path)?;
-            let train = images(path, &classes, skip_bad, skipped)?;
-            (classes, train, Vec::new())
-        }
+pub(super) fn list(path: &Path, listing: &mut Listing) -> Result<ImageList> {
+    let top = folders(path, listing)?;
+    let named = |name: &str| top.iter().find(|folder| folder.name == name);
+    let train = match named(TRAIN) {
+        // A class may be called so.
+        Some(folder) => holds_folders(&folder.path)?.then_some(folder),
+        None => None,
     };
-    if classes.is_empty() || train.is_empty() {
-        let what = "it has no folder with JPEG or PNG files: expected one folder per class";
+    let Some(train) = train else {
+        let classes = classes(top, listing)?;
+        return halves(path, classes, Vec::new(), listing);
+    };
+    let Some(test) = TEST.iter().find_map(|name| named(name)) else {
+        let what = format!(
+            "'{TRAIN}' has the class folders, and nothing is held out beside it: name {}, of which a tenth \
+             is then held out, or add '{}' with the same classes",
+            train.path.display(),
+            TEST[0]
+        );
         return Err(Error::data(path, "folder", what));
+    };
+    if !holds_folders(&test.path)? {
+        let what = format!(
+            "no class folders in it, so that the classes of its images are unknown: sort them into folders \
+             as in {}, or name that folder, of which a tenth is then held out",
+            train.path.display()
+        );
+        return Err(Error::data(&test.path, "folder", what));
     }
-    Ok(Listing { classes, train, test })
+    for other in top.iter().filter(|f| f.path != train.path && f.path != test.path) {
+        listing.pass(Reason::Unused, &other.name);
+    }
+    let train_classes = classes(folders(&train.path, listing)?, listing)?;
+    let test_classes = classes(folders(&test.path, listing)?, listing)?;
+    let unknown = |class: &&Class| train_classes.iter().all(|known| known.name != class.name);
+    if let Some(other) = test_classes.iter().find(unknown) {
+        let what = format!("class '{}' is not in {}", other.name, train.path.display());
+        return Err(Error::data(&test.path, "classes", what));
+    }
+    halves(path, train_classes, test_classes, listing)
 }
 
-/// What a folder holds, sorted, hidden entries left out.
-fn entries(path: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(Error::io("read", path))? {
-        let entry = entry.map_err(Error::io("read", path))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.starts_with('.') {
-            files.push((name, entry.path()));
+/// Labels the images of both halves, and passes over what is none.
+fn halves(
+    path: &Path,
+    mut train: Vec<Class>,
+    mut test: Vec<Class>,
+    listing: &mut Listing,
+) -> Result<ImageList> {
+    if train.iter().all(|class| class.images.is_empty()) {
+        return Err(no_images(path, &train));
+    }
+    for class in train.iter_mut().chain(&mut test) {
+        for other in std::mem::take(&mut class.others) {
+            let what = match other.kind {
+                Kind::Folder => "a folder inside a class folder",
+                Kind::File => "neither a JPEG nor a PNG",
+                Kind::Other => "neither a file nor a folder",
+            };
+            let error = Error::data(other.path, "file name", format!("{what}: {ADVICE}"));
+            listing.doubt(Reason::Foreign, error)?;
         }
     }
-    files.sort();
-    Ok(files)
+    for class in train.iter().filter(|class| class.images.is_empty()) {
+        let what =
+            "a class without images: remove the folder, or leave such classes out with --skip-bad";
+        listing.doubt(Reason::EmptyClass, Error::data(&class.folder, "folder", what))?;
+    }
+    train.retain(|class| !class.images.is_empty());
+    check_apart(&train, &test)?;
+    let names: Vec<String> = train.iter().map(|class| class.name.clone()).collect();
+    let mut held_out = Vec::new();
+    let mut by_name: HashMap<String, Class> =
+        test.into_iter().map(|class| (class.name.clone(), class)).collect();
+    let split = !by_name.is_empty();
+    for (label, name) in (0..).zip(&names) {
+        match by_name.remove(name).filter(|class| !class.images.is_empty()) {
+            Some(class) => held_out.extend(stored(class, label)),
+            None if split => listing.pass(Reason::EmptyClass, format!("held out of {name}")),
+            None => {}
+        }
+    }
+    let train = (0..).zip(train).flat_map(|(label, class)| stored(class, label)).collect();
+    Ok(ImageList { classes: names, train, test: held_out })
 }
 
-fn folders(path: &Path) -> Result<Vec<String>> {
-    let folders = entries(path)?.into_iter().filter(|(_, p)| p.is_dir());
-    Ok(folders.map(|(name, _)| name).collect())
+fn stored(class: Class, label: u32) -> impl Iterator<Item = Stored> {
+    let images = class.images.into_iter();
+    images.map(move |e| Stored { file: Arc::new(e.path), part: None, name: e.name, label })
 }
 
-fn images(
-    path: &Path,
-    classes: &[String],
-    skip_bad: bool,
-    skipped: &mut Vec<String>,
-) -> Result<Vec<Stored>> {
-    let mut images = Vec::new();
-    for (label, class) in (0..).zip(classes) {
-        let folder = path.join(class);
-        if !folder.is_dir() {
+/// The folders in a folder. Files beside them are passed over.
+fn folders(path: &Path, listing: &mut Listing) -> Result<Vec<Entry>> {
+    let mut folders = entries(path, listing)?;
+    folders.retain(|entry| {
+        if entry.kind != Kind::Folder {
+            listing.pass(Reason::Beside, &entry.name);
+        }
+        entry.kind == Kind::Folder
+    });
+    Ok(folders)
+}
+
+fn holds_folders(path: &Path) -> Result<bool> {
+    let entries = entries(path, &mut Listing::default())?;
+    Ok(entries.iter().any(|entry| entry.kind == Kind::Folder))
+}
+
+fn classes(folders: Vec<Entry>, listing: &mut Listing) -> Result<Vec<Class>> {
+    let mut classes: Vec<Class> = Vec::new();
+    let mut known: HashMap<PathBuf, String> = HashMap::new();
+    for folder in folders {
+        if !folder.is_named() {
+            let what = "the name of this class is not UTF-8: rename the folder, or leave such classes out \
+                        with --skip-bad";
+            listing.doubt(Reason::Name, Error::data(folder.path, "folder name", what))?;
             continue;
         }
-        for (name, file) in entries(&folder)? {
-            if is_image(&file) {
-                images.push(Stored { file: Arc::new(file), part: None, name, label });
-                continue;
-            }
-            let what = "neither a JPEG nor a PNG: remove it, or skip such files with --skip-bad";
-            let error = Error::data(file, "file name", what);
-            if !skip_bad {
-                return Err(error);
-            }
-            skipped.push(error.to_string());
+        if let Some(twin) = known.insert(real(&folder.path)?, folder.name.clone()) {
+            let what = format!("the same folder as class '{twin}', under another name");
+            return Err(Error::data(folder.path, "folder", what));
         }
+        let (images, others) = entries(&folder.path, listing)?.into_iter().partition(is_image);
+        classes.push(Class { name: folder.name, folder: folder.path, images, others });
     }
-    Ok(images)
+    Ok(classes)
 }
 
 /// By its name; what the bytes are is seen when they are decoded.
-fn is_image(file: &Path) -> bool {
-    let extension = file.extension().and_then(|e| e.to_str()).unwrap_or("");
-    let known = ["jpg", "jpeg", "png"];
-    file.is_file() && known.iter().any(|k| extension.eq_ignore_ascii_case(k))
+fn is_image(entry: &Entry) -> bool {
+    let extension = entry.path.extension().and_then(|e| e.to_str()).unwrap_or("");
+    entry.kind == Kind::File && EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+}
+
+/// Why a folder gives no image at all.
+fn no_images(path: &Path, classes: &[Class]) -> Error {
+    let nested = classes.iter().find(|c| c.others.iter().any(|other| other.kind == Kind::Folder));
+    let what = match nested {
+        Some(class) => format!(
+            "its folders hold folders instead of images: name the folder whose folders are the classes, \
+             as perhaps {}",
+            class.folder.display()
+        ),
+        None => "it has no folder with JPEG or PNG files: expected one folder per class".into(),
+    };
+    Error::data(path, "folder", what)
+}
+
+/// Refuses images that are in both halves: a class folder that is the same, or a link from one into the other.
+fn check_apart(train: &[Class], test: &[Class]) -> Result<()> {
+    let mut learned: HashSet<PathBuf> = HashSet::new();
+    let mut learned_files: HashSet<PathBuf> = HashSet::new();
+    for class in train {
+        learned.insert(real(&class.folder)?);
+        for image in class.images.iter().filter(|image| image.link) {
+            learned_files.insert(real(&image.path)?);
+        }
+    }
+    for class in test {
+        let folder = real(&class.folder)?;
+        if learned.contains(&folder) {
+            return Err(in_both(&class.folder));
+        }
+        for image in &class.images {
+            // A path of its own folder has no links in it.
+            let file = match (image.link, image.path.file_name()) {
+                (false, Some(name)) => folder.join(name),
+                _ => real(&image.path)?,
+            };
+            let inside = image.link && file.parent().is_some_and(|f| learned.contains(f));
+            if inside || learned_files.contains(&file) {
+                return Err(in_both(&image.path));
+            }
+        }
+    }
+    Ok(())
 }

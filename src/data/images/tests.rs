@@ -5,6 +5,10 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod archives;
+mod damage;
+mod trees;
+
 fn options(source: Option<&Path>) -> ImageOptions {
     ImageOptions {
         size: 24,
@@ -153,8 +157,9 @@ fn a_text_file_among_the_images_is_an_error_or_is_left_out_by_name() {
     let mut lenient = options(Some(folder.path()));
     lenient.skip_bad = true;
     let images = open(&lenient).unwrap();
-    assert!(images.skipped()[0].contains("notes.txt"));
-    assert!(images.describe().contains("1 unreadable"));
+    let listing = images.listing().unwrap();
+    assert!(listing.skipped()[0].contains("notes.txt"));
+    assert_eq!(listing.line().unwrap(), "passed over: 1 file of another kind");
 }
 
 #[test]
@@ -180,7 +185,7 @@ fn a_jpeg_that_is_cut_short_or_no_jpeg_is_an_error_or_is_left_out_by_name() {
             images.batch(Split::Train, step).unwrap();
             images.batch(Split::Test, step % 4).unwrap();
         }
-        assert_eq!(images.skipped().len(), 1);
+        assert_eq!(images.listing().unwrap().skipped().len(), 1);
     }
 }
 

@@ -4,10 +4,16 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use crate::data::bounded;
 use crate::error::{Error, Result};
+
+mod riff;
 
 /// Samples a second.
 pub const RATE: u32 = 16_000;
+
+/// Bytes of a file at most: eight minutes of speech, where an utterance has seconds.
+const MOST_BYTES: u64 = 1 << 24;
 
 /// Where errors of such a header are.
 const SPHERE_HEADER: &str = "SPHERE header";
@@ -17,41 +23,19 @@ const SPHERE_HEADER: &str = "SPHERE header";
 /// # Errors
 /// [`Error::Data`] naming file, place and expectation; [`Error::Io`].
 pub fn read(path: &Path) -> Result<Vec<i16>> {
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    let bytes = bounded::read(path, MOST_BYTES)?;
     let bad = |place: &str, what: String| Error::data(path, place, what);
     match bytes.get(..4) {
         None => {
             Err(bad("byte 0", format!("{} bytes: expected RIFF or NIST SPHERE audio", bytes.len())))
         }
-        Some(b"RIFF") => riff(path, &bytes),
+        Some(b"RIFF") => not_empty(path, riff::samples(path, &bytes)?),
         Some(b"NIST") => sphere(path, &bytes),
-        Some(magic) => Err(bad(
-            "byte 0",
-            format!("starts with {magic:?}: neither RIFF nor NIST SPHERE (NIST_1A) audio"),
-        )),
+        Some(_) => {
+            let what = "neither RIFF nor NIST SPHERE (NIST_1A) audio, by its first bytes";
+            Err(bad("byte 0", what.into()))
+        }
     }
-}
-
-fn riff(path: &Path, bytes: &[u8]) -> Result<Vec<i16>> {
-    let bad = |what: String| Error::data(path, "RIFF header", what);
-    let mut reader = hound::WavReader::new(bytes).map_err(|e| bad(e.to_string()))?;
-    let spec = reader.spec();
-    let integer = spec.sample_format == hound::SampleFormat::Int;
-    if (spec.channels, spec.sample_rate, spec.bits_per_sample, integer) != (1, RATE, 16, true) {
-        return Err(bad(format!(
-            "{} channels, {} Hz, {} bits: expected 1 channel of 16-bit PCM at {RATE} Hz",
-            spec.channels, spec.sample_rate, spec.bits_per_sample
-        )));
-    }
-    let promised = reader.duration() as usize;
-    let mut samples = Vec::new();
-    for (i, sample) in reader.samples::<i16>().enumerate() {
-        samples.push(sample.map_err(|_| {
-            let place = format!("sample {i}");
-            Error::data(path, place, format!("the file ends here: expected {promised} samples"))
-        })?);
-    }
-    not_empty(path, samples)
 }
 
 /// The header of a NIST SPHERE file: text of fixed length, a field a line, as `sample_rate -i 16000`.
@@ -90,7 +74,10 @@ impl<'a> SphereHeader<'a> {
     fn number(&self, name: &str) -> Result<usize> {
         let value = self.field(name);
         let number = value.and_then(|value| value.parse().ok());
-        number.ok_or_else(|| self.error(format!("{name} is {value:?}: expected a number")))
+        number.ok_or_else(|| {
+            let found = value.map_or("missing".to_string(), |value| format!("'{value}'"));
+            self.error(format!("{name} is {found}: expected a number"))
+        })
     }
 }
 
@@ -103,6 +90,9 @@ fn sphere(path: &Path, bytes: &[u8]) -> Result<Vec<i16>> {
         )));
     }
     let count = header.number("sample_count")?;
+    let bytes_of_samples = count
+        .checked_mul(2)
+        .ok_or_else(|| header.error(format!("sample_count is {count}: no file is as long")))?;
     for (name, expected) in
         [("channel_count", 1), ("sample_rate", RATE as usize), ("sample_n_bytes", 2)]
     {
@@ -121,9 +111,9 @@ fn sphere(path: &Path, bytes: &[u8]) -> Result<Vec<i16>> {
         }
     };
     let data = &bytes[header.size..];
-    if data.len() != 2 * count {
+    if data.len() != bytes_of_samples {
         let what =
-            format!("{} bytes follow: expected {} for {count} samples", data.len(), 2 * count);
+            format!("{} bytes follow: expected {bytes_of_samples} for {count} samples", data.len());
         return Err(Error::data(path, format!("byte {}", header.size), what));
     }
     let (pairs, _) = data.as_chunks();
@@ -189,6 +179,71 @@ mod tests {
         assert_eq!(read_bytes(&big).unwrap(), [1, -2]);
     }
 
+    /// A RIFF file of these chunks, its own length as given.
+    fn riff_file(length: u32, chunks: &[(&[u8; 4], u32, &[u8])]) -> Vec<u8> {
+        let mut bytes = [&b"RIFF"[..], &length.to_le_bytes(), b"WAVE"].concat();
+        for (name, length, data) in chunks {
+            bytes.extend([&name[..], &length.to_le_bytes(), data].concat());
+        }
+        bytes
+    }
+
+    /// One channel of 16-bit PCM at 16 kHz.
+    const FORMAT: &[u8] = &[1, 0, 1, 0, 0x80, 0x3e, 0, 0, 0, 0x7d, 0, 0, 2, 0, 16, 0];
+    /// Samples 1 and 2.
+    const DATA: &[u8] = &[1, 0, 2, 0];
+
+    #[test]
+    fn chunks_of_every_length_before_and_after_the_samples_are_stepped_over() {
+        for (length, other) in [(4, &b"abcd"[..]), (5, b"abcde\0"), (0, b""), (1, b"a\0")] {
+            let before = [(b"LIST", length, other), (b"fmt ", 16, FORMAT), (b"data", 4, DATA)];
+            let after = [(b"fmt ", 16, FORMAT), (b"data", 4, DATA), (b"LIST", length, other)];
+            for chunks in [before, after] {
+                assert_eq!(read_bytes(&riff_file(100, &chunks)).unwrap(), [1, 2], "{length}");
+            }
+        }
+        // Without the byte that makes an odd length even, as some programs write it.
+        let unpadded = [(b"LIST", 5, &b"abcde"[..]), (b"fmt ", 16, FORMAT), (b"data", 4, DATA)];
+        assert_eq!(read_bytes(&riff_file(100, &unpadded)).unwrap(), [1, 2]);
+        let extensible =
+            [FORMAT, &[22, 0, 16, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0, 0, 16, 0], &[0; 8]].concat();
+        let extensible = [&[0xfe, 0xff], &extensible[2..]].concat();
+        let chunks = [(b"fmt ", 40, &extensible[..]), (b"data", 4, DATA)];
+        assert_eq!(read_bytes(&riff_file(100, &chunks)).unwrap(), [1, 2]);
+    }
+
+    #[test]
+    fn a_length_that_a_pipe_could_not_know_is_that_of_the_file() {
+        for (whole, length) in [(0, 0), (u32::MAX, u32::MAX), (36, 0), (0x7fff_f024, 0x7fff_f000)] {
+            let chunks = [(b"fmt ", 16, FORMAT), (b"data", length, DATA)];
+            assert_eq!(read_bytes(&riff_file(whole, &chunks)).unwrap(), [1, 2], "{length}");
+        }
+        // Here the length is known: there are no samples.
+        let empty = [(b"fmt ", 16, FORMAT), (b"data", 0, &b""[..]), (b"LIST", 4, b"abcd")];
+        let error = read_bytes(&riff_file(4 + 24 + 8 + 12, &empty)).unwrap_err().to_string();
+        assert!(error.contains("no samples"), "{error}");
+    }
+
+    #[test]
+    fn what_no_samples_can_be_had_from_is_refused_by_its_place() {
+        let cut = [(b"fmt ", 16, FORMAT), (b"data", 400, DATA)];
+        let odd = [(b"fmt ", 16, FORMAT), (b"data", 3, &[1, 0, 2][..])];
+        let no_format = [(b"data", 4, DATA)];
+        let wrong = [(b"fmt ", 16, &[3; 16][..]), (b"data", 4, DATA)];
+        let no_data = [(b"fmt ", 16, FORMAT)];
+        for (bytes, expected) in [
+            (riff_file(100, &cut), "byte 44: the file ends after 4 bytes of samples: expected 400"),
+            (riff_file(100, &odd), "half a sample"),
+            (riff_file(100, &no_format), "no fmt chunk before the samples"),
+            (riff_file(100, &wrong), "expected 1 channel of 16-bit PCM at 16000 Hz"),
+            (riff_file(100, &no_data), "no data chunk"),
+            (b"RIFF\0\0\0\0AVI ".to_vec(), "not a WAVE file"),
+        ] {
+            let error = read_bytes(&bytes).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
     #[test]
     fn every_broken_file_is_named_with_its_place() {
         let folder = tempfile::tempdir().unwrap();
@@ -201,14 +256,17 @@ mod tests {
             bytes
         };
         let compressed = format!("{FIELDS}sample_coding -s26 pcm,embedded-shorten-v2.00\n");
-        let cases: [(&str, Vec<u8>, &str); 9] = [
+        let long = FIELDS.replace("sample_count -i 2", &format!("sample_count -i {}", usize::MAX));
+        let cases: [(&str, Vec<u8>, &str); 11] = [
             ("empty", vec![], "0 bytes"),
             ("wrong magic", b"OggS....".to_vec(), "neither RIFF"),
             ("cut riff", riff[..riff.len() - 10].to_vec(), "expected"),
-            ("cut riff header", riff[..20].to_vec(), "RIFF header"),
+            ("cut riff header", riff[..20].to_vec(), "truncated"),
             ("stereo", stereo, "RIFF header"),
             ("cut sphere", sphere_file(FIELDS, &[1, 0, 2]), "3 bytes follow: expected 4"),
             ("cut sphere header", sphere_file(FIELDS, &[])[..500].to_vec(), "truncated"),
+            ("a sum that wraps", sphere_file(&long, &[1, 0]), "no file is as long"),
+            ("no count", sphere_file("", &[1, 0]), "sample_count is missing"),
             ("compressed", sphere_file(&compressed, &[1, 0, 2, 0]), "sph2pipe"),
             (
                 "rate",

@@ -3,9 +3,13 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use crate::data::bounded;
 use crate::error::{Error, Result};
 
 use super::phones::label;
+
+/// Bytes of a file at most: a sentence has some dozens of phones.
+const MOST_BYTES: u64 = 1 << 20;
 
 /// A phone in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +27,8 @@ pub struct Segment {
 /// # Errors
 /// [`Error::Data`] with the line, [`Error::Io`].
 pub fn read(path: &Path) -> Result<Vec<Segment>> {
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-    let text = String::from_utf8_lossy(&bytes);
+    let bytes = bounded::read(path, MOST_BYTES)?;
+    let text = String::from_utf8_lossy(bounded::without_mark(&bytes));
     let mut segments: Vec<Segment> = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let bad = |what: String| Error::data(path, format!("line {}", number + 1), what);
@@ -36,10 +40,10 @@ pub fn read(path: &Path) -> Result<Vec<Segment>> {
             }
             _ => None,
         };
-        let (start, end, name) =
-            parsed.ok_or_else(|| bad(format!("'{line}': expected `start end phone`")))?;
-        let phone =
-            label(name).ok_or_else(|| bad(format!("'{name}' is not one of TIMIT's 61 phones")))?;
+        let (start, end, name) = parsed
+            .ok_or_else(|| bad(format!("'{}': expected `start end phone`", start_of(line))))?;
+        let phone = label(name)
+            .ok_or_else(|| bad(format!("'{}' is not one of TIMIT's 61 phones", start_of(name))))?;
         if start >= end || segments.last().is_some_and(|before| start < before.end) {
             return Err(bad(format!(
                 "{start} to {end}: phones must be in order, and none may be empty"
@@ -51,6 +55,11 @@ pub fn read(path: &Path) -> Result<Vec<Segment>> {
         return Err(Error::data(path, "line 1", "no phones"));
     }
     Ok(segments)
+}
+
+/// Enough of a text to know it by.
+fn start_of(text: &str) -> String {
+    text.chars().take(40).collect()
 }
 
 /// Writes a file.
@@ -70,6 +79,15 @@ pub fn write(path: &Path, segments: &[Segment]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn marks_and_line_ends_of_other_systems_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("SX1.PHN");
+        std::fs::write(&path, "\u{feff}0 10 h#\r\n10 20 aa\r\n").unwrap();
+        let segments = read(&path).unwrap();
+        assert_eq!((segments.len(), segments[1].end), (2, 20));
+    }
 
     #[test]
     fn lines_that_are_wrong_are_named() {

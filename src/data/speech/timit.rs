@@ -5,69 +5,117 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::data::Split;
+use crate::data::folder::{Kind, disjoint, entries, walk};
+use crate::data::listing::Listing;
 use crate::error::{Error, Result};
+use crate::terms::Reason;
 
 use super::audio;
 use super::phn::{self, Segment};
 
-/// The sentences of a split, as pairs of audio and phone files, in the order of their paths. The two
-/// dialect sentences (SA1, SA2) that every speaker reads are left out, as is customary, since they
-/// would put the same words into both splits.
+/// A sentence: its audio and its phones.
+pub type Sentence = (PathBuf, PathBuf);
+
+/// The sentences of both splits, in the order of their paths. The two dialect sentences (SA1, SA2) that every
+/// speaker reads are passed over, as is customary, since they would put the same words into both splits.
 ///
 /// # Errors
-/// [`Error::Data`] for a tree without the split or a sentence without its other file, [`Error::Io`].
-pub fn sentences(root: &Path, split: Split) -> Result<Vec<(PathBuf, PathBuf)>> {
-    let name = match split {
-        Split::Train => "TRAIN",
-        Split::Test => "TEST",
+/// [`Error::Data`] for a tree without a split, for a sentence that is in both, and for one without its other
+/// file unless such are passed over; [`Error::Io`].
+pub fn sentences(root: &Path, listing: &mut Listing) -> Result<[Vec<Sentence>; 2]> {
+    let top = entries(root, listing)?;
+    let find = |name: &str| {
+        let mut folders = top.iter().filter(|entry| entry.kind == Kind::Folder);
+        folders.find(|folder| folder.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
+            let what = format!("no {name} in it: expected a TIMIT tree, with TRAIN and TEST");
+            Error::data(root, "folder", what)
+        })
     };
-    let folder = children(root)?
-        .into_iter()
-        .find(|p| p.is_dir() && file_name(p).eq_ignore_ascii_case(name))
-        .ok_or_else(|| {
-            Error::data(root, "folder", format!("no {name} in it: expected a TIMIT tree"))
-        })?;
-    let mut files = Vec::new();
-    gather(&folder, &mut files)?;
+    let (train, test) = (find("TRAIN")?, find("TEST")?);
+    for other in top.iter().filter(|other| ![&train.path, &test.path].contains(&&other.path)) {
+        listing.pass(Reason::Unused, &other.name);
+    }
+    let halves = [of_split(&train.path, listing)?, of_split(&test.path, listing)?];
+    let audio = |half: usize| -> Vec<&Path> {
+        halves[half].iter().map(|(audio, _)| audio.as_path()).collect()
+    };
+    disjoint(&audio(0), &audio(1))?;
+    Ok(halves)
+}
+
+/// What a sentence's files are.
+#[derive(Debug, Default)]
+struct Pair {
+    audio: Option<PathBuf>,
+    phones: Option<PathBuf>,
+}
+
+fn of_split(folder: &Path, listing: &mut Listing) -> Result<Vec<Sentence>> {
     // Audio and phones by what they have in common, so that each finds its own partner.
-    let mut pairs: BTreeMap<PathBuf, [Option<PathBuf>; 2]> = BTreeMap::new();
-    for file in files {
+    let mut pairs: BTreeMap<PathBuf, Pair> = BTreeMap::new();
+    let mut converted = Vec::new();
+    for file in walk(folder, listing)? {
         let has =
             |extension: &str| file.extension().is_some_and(|e| e.eq_ignore_ascii_case(extension));
-        let part = match (has("wav"), has("phn")) {
-            (true, _) => 0,
-            (_, true) => 1,
-            _ => continue,
-        };
-        if file_name(&file).to_ascii_uppercase().starts_with("SA") {
+        if !has("wav") && !has("phn") {
+            // Every sentence has its text, and its words in time, as well.
+            if !has("txt") && !has("wrd") {
+                listing.pass(Reason::Unused, file_name(&file));
+            }
             continue;
         }
-        let slot = &mut pairs.entry(file.with_extension("")).or_default()[part];
-        if let Some(twin) = slot {
-            return Err(Error::data(
-                &file,
-                "folder",
-                format!("{} exists as well: remove one of them", twin.display()),
-            ));
+        if file_name(&file).to_ascii_uppercase().starts_with("SA") {
+            listing.pass(Reason::Dialect, file_name(&file));
+            continue;
         }
-        *slot = Some(file);
+        let stem = file.with_extension("");
+        if has("phn") {
+            put(&mut pairs.entry(stem).or_default().phones, file)?;
+        } else if stem.extension().is_some_and(|e| e.eq_ignore_ascii_case("wav")) {
+            converted.push((stem.with_extension(""), file));
+        } else {
+            put(&mut pairs.entry(stem).or_default().audio, file)?;
+        }
     }
-    if pairs.is_empty() {
+    // `SX1.WAV.wav` is what some copies have beside SX1.WAV, or in its place.
+    for (stem, file) in converted {
+        let slot = &mut pairs.entry(stem).or_default().audio;
+        match slot {
+            Some(_) => listing.pass(Reason::SecondForm, file_name(&file)),
+            None => *slot = Some(file),
+        }
+    }
+    let mut sentences = Vec::new();
+    for (stem, pair) in pairs {
+        let (alone, missing) = match pair {
+            Pair { audio: Some(audio), phones: Some(phones) } => {
+                sentences.push((audio, phones));
+                continue;
+            }
+            Pair { audio: Some(audio), .. } => (audio, ".PHN"),
+            Pair { phones, .. } => (phones.unwrap_or(stem), ".WAV"),
+        };
+        let error = Error::data(alone, "folder", format!("its {missing} file is missing"));
+        listing.doubt(Reason::Alone, error)?;
+    }
+    if sentences.is_empty() {
         return Err(Error::data(
-            &folder,
+            folder,
             "folder",
             "it has no .WAV file with a .PHN file beside it",
         ));
     }
-    let whole = pairs.into_values().map(|pair| match pair {
-        [Some(audio), Some(phones)] => Ok((audio, phones)),
-        [Some(alone), None] => Err(Error::data(alone, "folder", "its .PHN file is missing")),
-        [None, alone] => {
-            let alone = alone.unwrap_or_default();
-            Err(Error::data(alone, "folder", "its .WAV file is missing"))
+    Ok(sentences)
+}
+
+fn put(slot: &mut Option<PathBuf>, file: PathBuf) -> Result<()> {
+    match slot.replace(file.clone()) {
+        Some(twin) => {
+            let what = format!("{} exists as well: remove one of them", twin.display());
+            Err(Error::data(file, "folder", what))
         }
-    });
-    whole.collect()
+        None => Ok(()),
+    }
 }
 
 /// Reads a sentence.
@@ -114,22 +162,6 @@ fn file_name(path: &Path) -> String {
     path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn children(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder).map_err(Error::io("read", folder))?;
-    entries.map(|e| e.map(|e| e.path()).map_err(Error::io("read", folder))).collect()
-}
-
-fn gather(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    for path in children(folder)? {
-        if path.is_dir() {
-            gather(&path, files)?;
-        } else {
-            files.push(path);
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,14 +175,61 @@ mod tests {
         root
     }
 
+    fn listed(root: &Path) -> Result<([Vec<Sentence>; 2], Listing)> {
+        let mut listing = Listing::new(false);
+        Ok((sentences(root, &mut listing)?, listing))
+    }
+
     #[test]
     fn a_tree_is_walked_in_order() {
         let root = tree();
-        let files = sentences(root.path(), Split::Train).unwrap();
-        assert_eq!(files.len(), 9);
+        let ([files, test], listing) = listed(root.path()).unwrap();
+        assert_eq!((files.len(), test.len(), listing.line()), (9, 2, None));
         assert!(files.is_sorted());
         let (samples, phones) = read(&files[0].0, &files[0].1).unwrap();
         assert_eq!((samples.len(), phones.len()), (1000, 1));
+    }
+
+    #[test]
+    fn what_lies_about_in_a_tree_is_passed_over_and_counted() {
+        let root = tree();
+        let speaker = root.path().join("TRAIN/DR1/MSYN0");
+        for name in ["._SX1.WAV", "._SX1.PHN", "SA1.WAV", "SA1.PHN", "SX1.TXT"] {
+            fs::write(speaker.join(name), "x").unwrap();
+        }
+        fs::copy(speaker.join("SX1.WAV"), speaker.join("SX1.WAV.wav")).unwrap();
+        fs::rename(speaker.join("SX2.WAV"), speaker.join("SX2.WAV.wav")).unwrap();
+        fs::write(root.path().join("README.DOC"), "x").unwrap();
+        let ([files, _], listing) = listed(root.path()).unwrap();
+        assert_eq!(files.len(), 9);
+        assert!(files.contains(&(speaker.join("SX2.WAV.wav"), speaker.join("SX2.PHN"))));
+        assert!(files.contains(&(speaker.join("SX1.WAV"), speaker.join("SX1.PHN"))));
+        let line = listing.line().unwrap();
+        for expected in [
+            "2 hidden files",
+            "1 entry that is not used (README.DOC)",
+            "1 second form of a file (SX1.WAV.wav)",
+            "2 dialect sentences",
+        ] {
+            assert!(line.contains(expected), "{line}");
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn links_into_the_tree_add_no_sentences_and_none_is_in_both_splits() {
+        use std::os::unix::fs::symlink;
+        let root = tree();
+        for (target, name) in [(".", "x"), ("..", "y"), ("../DR1", "z")] {
+            symlink(target, root.path().join("TRAIN/DR1").join(name)).unwrap();
+        }
+        let ([files, _], listing) = listed(root.path()).unwrap();
+        assert_eq!(files.len(), 9);
+        assert!(listing.line().unwrap().contains("3 links to folders"));
+        fs::remove_dir_all(root.path().join("TEST")).unwrap();
+        symlink("TRAIN", root.path().join("TEST")).unwrap();
+        let error = listed(root.path()).unwrap_err().to_string();
+        assert!(error.contains("among what is learned from as well"), "{error}");
     }
 
     #[test]
@@ -158,24 +237,22 @@ mod tests {
         let root = tree();
         let speaker = root.path().join("TRAIN/DR1/MSYN0");
         fs::remove_file(speaker.join("SX3.PHN")).unwrap();
-        let error = sentences(root.path(), Split::Train).unwrap_err().to_string();
+        let error = listed(root.path()).unwrap_err().to_string();
         assert!(error.contains("SX3.WAV") && error.contains(".PHN file is missing"), "{error}");
-        fs::remove_file(speaker.join("SX3.WAV")).unwrap();
+        let mut lenient = Listing::new(true);
+        assert_eq!(sentences(root.path(), &mut lenient).unwrap()[0].len(), 8);
+        assert!(lenient.skipped()[0].contains("SX3.WAV"));
         fs::write(speaker.join("SX2.PHN"), "0 5000 aa\n").unwrap();
         let error =
             read(&speaker.join("SX2.WAV"), &speaker.join("SX2.PHN")).unwrap_err().to_string();
         assert!(error.contains("0 to 5000") && error.contains("has 1000 samples"), "{error}");
         let empty = tempfile::tempdir().unwrap();
-        let error = sentences(empty.path(), Split::Test).unwrap_err().to_string();
+        fs::create_dir(empty.path().join("train")).unwrap();
+        let error = listed(empty.path()).unwrap_err().to_string();
         assert!(error.contains("no TEST in it"), "{error}");
         fs::create_dir(empty.path().join("test")).unwrap();
-        let error = sentences(empty.path(), Split::Test).unwrap_err().to_string();
+        let error = listed(empty.path()).unwrap_err().to_string();
         assert!(error.contains("no .WAV"), "{error}");
-        assert!(
-            sentences(Path::new("nowhere"), Split::Test)
-                .unwrap_err()
-                .to_string()
-                .contains("nowhere")
-        );
+        assert!(listed(Path::new("nowhere")).unwrap_err().to_string().contains("nowhere"));
     }
 }

@@ -73,7 +73,8 @@ impl Corpus {
         Ok(batch)
     }
 
-    fn empty(&self, split: Split, bucket: usize) -> Error {
+    /// The error of a bucket without pairs.
+    pub(super) fn empty(&self, split: Split, bucket: usize) -> Error {
         let name = |bucket: usize| match self.buckets.get(bucket) {
             Some((source, target)) => format!("bucket {bucket} ({source}, {target})"),
             None => format!("bucket {bucket}"),
@@ -86,13 +87,17 @@ impl Corpus {
         };
         let others = match filled.len() {
             0 => "nor does any other bucket".into(),
-            _ => format!("these buckets have some: {}", filled.join(", ")),
+            _ => {
+                format!("these buckets have some: {}; choose one with --bucket", filled.join(", "))
+            }
         };
+        let passed = self.listing().and_then(|listing| listing.line());
+        let passed = passed.map_or(String::new(), |line| format!("; {line}"));
         let file = match &self.origin {
             Origin::Generated => Path::new("built-in text"),
             Origin::Folder { path, .. } => path,
         };
-        Error::data(file, name(bucket), format!("it has no {which} pairs; {others}"))
+        Error::data(file, name(bucket), format!("it has no {which} pairs; {others}{passed}"))
     }
 }
 

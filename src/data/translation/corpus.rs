@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use crate::data::Split;
-use crate::error::{Error, Result};
+use crate::data::listing::Listing;
+use crate::error::Result;
+use crate::terms::Reason;
 
 use super::pair::{BUCKETS, Pair, Side, TextOptions};
-use super::text::{Text, check, numbers};
+use super::text::{Text, check};
 use super::vocabulary::{EOS, GO, PAD, Vocabulary, Words};
 use super::{generated, read};
 
@@ -20,7 +22,8 @@ pub struct Corpus {
     pub(super) buckets: Vec<(usize, usize)>,
     vocabularies: [Vocabulary; 2],
     pub(super) pairs: [Vec<Vec<Pair>>; 2],
-    too_long: usize,
+    /// The first bucket that is used.
+    first: usize,
     pub(super) origin: Origin,
 }
 
@@ -33,7 +36,7 @@ pub(super) enum Origin {
         languages: [String; 2],
         /// Whether the folder has held-out files.
         split: bool,
-        blank: usize,
+        listing: Listing,
     },
 }
 
@@ -43,12 +46,12 @@ impl Corpus {
     /// and every word is in the vocabularies.
     ///
     /// # Errors
-    /// [`Error::Usage`] for no pairs, for vocabularies too small for a language, and for buckets out of
+    /// [`crate::error::Error::Usage`] for no pairs, for vocabularies too small for a language, and for buckets out of
     /// order or too narrow for a sentence.
     pub fn built_in(options: &TextOptions, sizes: [usize; 2]) -> Result<Self> {
         check(&options.buckets)?;
         let text = generated::text(options, sizes)?;
-        Self::new(options, text, Origin::Generated, Path::new("built-in text"))
+        Ok(Self::new(options, text, Origin::Generated))
     }
 
     /// Reads a folder of parallel text: `train.XX` and `train.YY`, and held out `test.XX` and `test.YY` (or
@@ -56,45 +59,45 @@ impl Corpus {
     /// one is the translation of line N of the other; each may be packed as `.gz`. The source is the language
     /// whose suffix comes first in the alphabet.
     ///
-    /// Lines that are blank in both files are left out. Without held-out files, every 20th training pair is
-    /// held out, from the first.
+    /// Lines that are blank in one file or in both are passed over. Without held-out files, every 20th training
+    /// pair is held out, from the first.
     ///
     /// # Errors
-    /// [`Error::Data`] with file and line for what is not in this form, or where no pair fits a bucket;
-    /// [`Error::Io`]; [`Error::Usage`] for buckets out of order.
+    /// [`crate::error::Error::Data`] with file and line for what is not in this form, or where no pair to learn from, or none
+    /// held out, fits a bucket; [`crate::error::Error::Io`];
+    /// [`crate::error::Error::Usage`] for buckets out of order.
     pub fn open(path: &Path, options: &TextOptions) -> Result<Self> {
         check(&options.buckets)?;
-        let files = read::find(path)?;
+        let mut listing = Listing::new(options.skip_bad);
+        let files = read::find(path, &mut listing)?;
         let mut text = Text::new([Words::default(), Words::default()], options.buckets.len());
         let mut count = 0_usize;
-        let mut blank = read::pairs(&files.train, |pair| {
+        read::pairs(&files.train, &mut listing, |pair, _| {
             let hold_out = files.test.is_none() && count.is_multiple_of(HELD_OUT);
             let split = if hold_out { Split::Test } else { Split::Train };
             count += 1;
-            let pair = numbers(&mut text.words, pair);
-            text.add(split, pair, &options.buckets);
+            text.read(split, pair, &options.buckets, &files.train[0])
         })?;
-        if let Some(test) = &files.test {
-            blank += read::pairs(test, |pair| {
-                let pair = numbers(&mut text.words, pair);
-                text.add(Split::Test, pair, &options.buckets);
-            })?;
+        match &files.test {
+            Some(test) => read::pairs(test, &mut listing, |pair, _| {
+                text.read(Split::Test, pair, &options.buckets, &test[0])
+            })?,
+            None => text.hold_out(if options.single { options.buckets.len() - 1 } else { 0 }),
         }
+        listing.pass_many(Reason::TooLong, text.too_long);
+        listing.pass_many(Reason::Beyond, text.beyond);
         let origin = Origin::Folder {
             path: path.to_path_buf(),
             languages: files.languages,
             split: files.test.is_some(),
-            blank,
+            listing,
         };
-        Self::new(options, text, origin, &files.train[0])
+        let mut corpus = Self::new(options, text, origin);
+        corpus.account()?;
+        Ok(corpus)
     }
 
-    fn new(options: &TextOptions, mut text: Text, origin: Origin, file: &Path) -> Result<Self> {
-        if text.pairs[0].iter().all(Vec::is_empty) {
-            let what =
-                format!("no training sentences fit a bucket ({} are too long)", text.too_long);
-            return Err(Error::data(file, "sentences", what));
-        }
+    fn new(options: &TextOptions, mut text: Text, origin: Origin) -> Self {
         let [source, target] = &text.words;
         let (source, source_ids) = source.vocabulary(options.vocabularies[0]);
         let (target, target_ids) = target.vocabulary(options.vocabularies[1]);
@@ -103,14 +106,39 @@ impl Corpus {
                 words.iter_mut().for_each(|word| *word = ids[*word as usize]);
             }
         }
-        Ok(Self {
+        Self {
             seed: options.seed,
             buckets: options.buckets.clone(),
             vocabularies: [source, target],
             pairs: text.pairs,
-            too_long: text.too_long,
+            first: if options.single { options.buckets.len() - 1 } else { 0 },
             origin,
-        })
+        }
+    }
+
+    /// Counts what is used of a folder; neither half may be empty.
+    fn account(&mut self) -> Result<()> {
+        let used = [Split::Train, Split::Test].map(|split| self.len(split));
+        let all = self.pairs.iter().flatten().map(Vec::len).sum::<usize>();
+        let Origin::Folder { listing, .. } = &mut self.origin else { return Ok(()) };
+        listing.pass_many(Reason::Shorter, all - used.iter().sum::<usize>());
+        for (split, used) in [Split::Train, Split::Test].into_iter().zip(used) {
+            listing.take(split, used);
+        }
+        for (split, used) in [Split::Train, Split::Test].into_iter().zip(used) {
+            if used == 0 {
+                return Err(self.empty(split, self.buckets.len() - 1));
+            }
+        }
+        Ok(())
+    }
+
+    /// What was taken of a folder and what was passed over; nothing for generated text.
+    pub fn listing(&self) -> Option<&Listing> {
+        match &self.origin {
+            Origin::Generated => None,
+            Origin::Folder { listing, .. } => Some(listing),
+        }
     }
 
     /// The words of a language.
@@ -128,27 +156,22 @@ impl Corpus {
         self.pairs[split as usize].get(bucket).map_or(&[], Vec::as_slice)
     }
 
-    /// Pairs of both splits that fit no bucket and are left out.
-    pub fn too_long(&self) -> usize {
-        self.too_long
-    }
-
     /// Share of the training pairs in each bucket.
     pub fn frequencies(&self) -> [f64; BUCKETS.len()] {
         let total = self.len(Split::Train) as f64;
         std::array::from_fn(|bucket| self.pairs(Split::Train, bucket).len() as f64 / total)
     }
 
+    /// Pairs in the buckets that are used.
     pub(super) fn len(&self, split: Split) -> usize {
-        self.pairs[split as usize].iter().map(Vec::len).sum()
+        self.pairs[split as usize].iter().skip(self.first).map(Vec::len).sum()
     }
 
-    /// `20000 + 500 built-in sentence pairs in 4 buckets, vocabularies of 190 + 200`, and what was
-    /// left out.
+    /// `20000 + 500 built-in sentence pairs in 4 buckets, vocabularies of 190 + 200`.
     pub fn describe(&self) -> String {
         let [train, test] = [Split::Train, Split::Test].map(|split| self.len(split));
         let [source, target] = self.vocabularies.each_ref().map(Vocabulary::len);
-        let buckets = match self.buckets.len() {
+        let buckets = match self.buckets.len() - self.first {
             1 => "1 bucket".into(),
             n => format!("{n} buckets"),
         };
@@ -162,17 +185,8 @@ impl Corpus {
             "{train} + {test} {kind} sentence pairs{place} in {buckets}, \
              vocabularies of {source} + {target}"
         );
-        let too_long = self.too_long;
-        if too_long > 0 {
-            text += &format!(", {too_long} pairs too long for every bucket left out");
-        }
-        if let Origin::Folder { split, blank, .. } = &self.origin {
-            if *blank > 0 {
-                text += &format!(", {blank} blank lines left out");
-            }
-            if !split {
-                text += &format!(", every {HELD_OUT}th training pair held out");
-            }
+        if matches!(self.origin, Origin::Folder { split: false, .. }) {
+            text += &format!(", every {HELD_OUT}th training pair held out");
         }
         text
     }

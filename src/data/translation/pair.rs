@@ -13,6 +13,10 @@ pub struct TextOptions {
     pub vocabularies: [usize; 2],
     /// Source and target lengths, smallest first: [`BUCKETS`] or some of them.
     pub buckets: Vec<(usize, usize)>,
+    /// Whether only the last of them is used; pairs that fit a smaller one are passed over then.
+    pub single: bool,
+    /// Pass over lines that cannot be read.
+    pub skip_bad: bool,
 }
 
 /// One of the two languages.

@@ -5,17 +5,22 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
+use crate::data::folder::{Kind, disjoint, entries};
+use crate::data::listing::Listing;
 use crate::error::{Error, Result};
+use crate::terms::Reason;
 
 const TRAIN: &str = "train";
 /// What a held-out pair of files may be called, in order of preference.
-pub(super) const HELD_OUT: [&str; 3] = ["test", "valid", "dev"];
+pub(super) const HELD_OUT: [&str; 4] = ["test", "valid", "dev", "val"];
 const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// Bytes of a line at most: no sentence is as long.
+const LONGEST_LINE: u64 = 1 << 20;
 
 /// The files of a corpus, source first.
 #[derive(Debug)]
@@ -36,12 +41,12 @@ type Part = BTreeMap<String, PathBuf>;
 ///
 /// # Errors
 /// [`Error::Data`] unless there are files of just two languages, the same in both parts.
-pub(super) fn find(folder: &Path) -> Result<Files> {
+pub(super) fn find(folder: &Path, listing: &mut Listing) -> Result<Files> {
     let bad = |what: String| Error::data(folder, "folder", what);
     if !folder.is_dir() {
         return Err(bad("no such folder: name one with train.XX and train.YY".into()));
     }
-    let mut parts = list(folder)?;
+    let mut parts = list(folder, listing)?;
     let train = parts.remove(TRAIN).unwrap_or_default();
     let count = train.len();
     let files = names(TRAIN, &train);
@@ -68,26 +73,36 @@ pub(super) fn find(folder: &Path) -> Result<Files> {
             ))
         })
     });
-    Ok(Files { languages, train, test: test.transpose()? })
+    let test = test.transpose()?;
+    for (name, part) in &parts {
+        part.keys().for_each(|language| listing.pass(Reason::Unused, format!("{name}.{language}")));
+    }
+    if let Some(test) = &test {
+        disjoint(&train, test)?;
+    }
+    Ok(Files { languages, train, test })
 }
 
 /// What is in a folder, by part.
-fn list(folder: &Path) -> Result<BTreeMap<String, Part>> {
+fn list(folder: &Path, listing: &mut Listing) -> Result<BTreeMap<String, Part>> {
     let mut parts: BTreeMap<String, Part> = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
-        let path = entry.map_err(Error::io("read", folder))?.path();
-        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("");
-        let plain = name.strip_suffix(".gz");
-        let Some((part, language)) = plain.unwrap_or(name).split_once('.') else {
+    // By name, so that the plain form comes before the packed one.
+    for entry in entries(folder, listing)? {
+        let plain = entry.name.strip_suffix(".gz");
+        let named = plain.unwrap_or(&entry.name).split_once('.');
+        let named = named.filter(|(part, language)| {
+            let known = *part == TRAIN || HELD_OUT.contains(part);
+            known && !language.is_empty() && !language.contains('.')
+        });
+        let Some((part, language)) = named.filter(|_| entry.kind == Kind::File) else {
+            listing.pass(Reason::Unused, entry.name);
             continue;
         };
-        let known = part == TRAIN || HELD_OUT.contains(&part);
-        if !known || language.is_empty() || language.contains('.') || !path.is_file() {
-            continue;
-        }
         let files = parts.entry(part.to_owned()).or_default();
-        if plain.is_none() || !files.contains_key(language) {
-            files.insert(language.to_owned(), path);
+        if files.contains_key(language) {
+            listing.pass(Reason::SecondForm, entry.name);
+        } else {
+            files.insert(language.to_owned(), entry.path);
         }
     }
     Ok(parts)
@@ -104,14 +119,17 @@ fn two(part: Part) -> Option<([String; 2], [PathBuf; 2])> {
     Some((languages.try_into().ok()?, files.try_into().ok()?))
 }
 
-/// Hands over each sentence with its translation, and returns how many lines were blank in both files.
+/// Hands over each sentence with its translation. Lines that are blank in one file or in both are passed over.
 ///
 /// # Errors
-/// [`Error::Data`] with the line for a file that is empty, cut short or not UTF-8, and for a sentence
-/// without a translation.
-pub(super) fn pairs(files: &[PathBuf; 2], mut each: impl FnMut([&str; 2])) -> Result<usize> {
+/// [`Error::Data`] with the line for a file that is empty or cut short, and where one has more lines than the
+/// other; for a line that is not UTF-8, or too long for a sentence, unless such are passed over. Those of `each`.
+pub(super) fn pairs(
+    files: &[PathBuf; 2],
+    listing: &mut Listing,
+    mut each: impl FnMut([&str; 2], &mut Listing) -> Result<()>,
+) -> Result<()> {
     let [mut source, mut target] = [Lines::open(&files[0])?, Lines::open(&files[1])?];
-    let mut blank = 0;
     loop {
         let more = [source.advance()?, target.advance()?];
         let ended = files.iter().zip(more).find(|(_, more)| !more);
@@ -120,17 +138,22 @@ pub(super) fn pairs(files: &[PathBuf; 2], mut each: impl FnMut([&str; 2])) -> Re
             return Err(Error::data(file, "line 1", what));
         }
         match more {
-            [false, false] => return Ok(blank),
+            [false, false] => return Ok(()),
             [true, false] => return Err(source.longer_than(&target)),
             [false, true] => return Err(target.longer_than(&source)),
             [true, true] => {}
         }
-        let [a, b] = [source.text()?, target.text()?];
+        let [a, b] = match [source.text(), target.text()] {
+            [Ok(a), Ok(b)] => [a, b],
+            [Err(error), _] | [_, Err(error)] => {
+                listing.doubt(Reason::Unreadable, error)?;
+                continue;
+            }
+        };
         match [a.is_empty(), b.is_empty()] {
-            [false, false] => each([a, b]),
-            [true, true] => blank += 1,
-            [true, false] => return Err(source.blank(&target)),
-            [false, true] => return Err(target.blank(&source)),
+            [false, false] => each([a, b], listing)?,
+            [true, true] => listing.pass_many(Reason::Blank, 1),
+            _ => listing.pass_many(Reason::HalfBlank, 1),
         }
     }
 }
@@ -143,6 +166,8 @@ struct Lines<'a> {
     /// Number of the line in `bytes`, from 1.
     line: usize,
     bytes: Vec<u8>,
+    /// Whether the line is longer than `bytes`.
+    cut: bool,
 }
 
 impl<'a> Lines<'a> {
@@ -154,32 +179,44 @@ impl<'a> Lines<'a> {
             true => Box::new(BufReader::new(MultiGzDecoder::new(input))),
             false => Box::new(input),
         };
-        Ok(Self { input, file, packed, line: 0, bytes: Vec::new() })
+        Ok(Self { input, file, packed, line: 0, bytes: Vec::new(), cut: false })
     }
 
     /// Goes on to the next line; false at the end of the file, where `line` is one more than there are.
     fn advance(&mut self) -> Result<bool> {
-        use ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
         self.bytes.clear();
         self.line += 1;
-        match self.input.read_until(b'\n', &mut self.bytes) {
-            Ok(length) => Ok(length > 0),
-            Err(e)
-                if self.packed
-                    && matches!(e.kind(), InvalidData | InvalidInput | UnexpectedEof) =>
-            {
-                let what =
-                    format!("the gzip stream is truncated or corrupt ({e}): download it again");
-                Err(self.fault(what))
-            }
-            Err(e) => Err(Error::io("read", self.file)(e)),
+        let length = self.read(LONGEST_LINE)?;
+        self.cut = length as u64 == LONGEST_LINE && !self.bytes.ends_with(b"\n");
+        let mut ended = !self.cut;
+        while !ended {
+            // The rest of the line, piece by piece.
+            let kept = self.bytes.len();
+            let length = self.read(LONGEST_LINE)?;
+            ended = length == 0 || self.bytes.ends_with(b"\n");
+            self.bytes.truncate(kept);
         }
+        Ok(length > 0)
+    }
+
+    /// Appends what comes up to the end of the line, at most so many bytes.
+    fn read(&mut self, most: u64) -> Result<usize> {
+        use ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+        let read = self.input.by_ref().take(most).read_until(b'\n', &mut self.bytes);
+        read.map_err(|e| match e.kind() {
+            InvalidData | InvalidInput | UnexpectedEof if self.packed => self
+                .fault(format!("the gzip stream is truncated or corrupt ({e}): download it again")),
+            _ => Error::io("read", self.file)(e),
+        })
     }
 
     /// The line without white space around it, nor the mark that some editors put before the first.
     fn text(&self) -> Result<&str> {
-        let text = std::str::from_utf8(&self.bytes);
-        let text = text.map_err(|e| self.fault(format!("not UTF-8: {e}")))?;
+        if self.cut {
+            let mebibytes = LONGEST_LINE >> 20;
+            return Err(self.fault(format!("longer than {mebibytes} MiB: no sentence is")));
+        }
+        let text = std::str::from_utf8(&self.bytes).map_err(|_| self.fault("not UTF-8".into()))?;
         let mark = if self.line == 1 { "\u{feff}" } else { "" };
         Ok(text.strip_prefix(mark).unwrap_or(text).trim())
     }
@@ -200,15 +237,6 @@ impl<'a> Lines<'a> {
             other.file.display()
         );
         Error::data(self.file, format!("line {first}"), what)
-    }
-
-    /// This file's line is blank, that of `other` is not.
-    fn blank(&self, other: &Lines<'_>) -> Error {
-        let what = format!(
-            "blank, but not in {}: a sentence without its translation",
-            other.file.display()
-        );
-        self.fault(what)
     }
 
     fn fault(&self, what: String) -> Error {

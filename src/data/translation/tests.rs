@@ -15,7 +15,9 @@ mod generated;
 const SPLITS: [Split; 2] = [Split::Train, Split::Test];
 
 fn options(vocabulary: usize, buckets: &[(usize, usize)]) -> TextOptions {
-    TextOptions { seed: 5, vocabularies: [vocabulary; 2], buckets: buckets.to_vec() }
+    let buckets = buckets.to_vec();
+    let vocabularies = [vocabulary; 2];
+    TextOptions { seed: 5, vocabularies, buckets, single: false, skip_bad: false }
 }
 
 fn generated(vocabulary: usize, buckets: usize, sizes: [usize; 2]) -> Corpus {

@@ -1,5 +1,7 @@
 //! Pairs as they are read, before the words have ids.
 
+use std::path::Path;
+
 use crate::data::Split;
 use crate::error::{Error, Result};
 
@@ -7,18 +9,60 @@ use super::pair::{BUCKETS, Pair};
 use super::token;
 use super::vocabulary::Words;
 
+/// Bytes that the different words of a language take at most: some ten million.
+const MOST_WORDS: usize = 1 << 30;
+
+/// Pairs kept at most, some 10 GiB of the longest.
+const MOST_PAIRS: usize = 1 << 24;
+
 /// Pairs by split and bucket while they come in; their words are numbers in `words`.
 #[derive(Debug)]
 pub(super) struct Text {
     pub(super) words: [Words; 2],
     pub(super) pairs: [Vec<Vec<Pair>>; 2],
+    /// Pairs that fit no bucket.
     pub(super) too_long: usize,
+    /// Pairs that are not kept, as there are enough.
+    pub(super) beyond: usize,
+    kept: usize,
 }
 
 impl Text {
     pub(super) fn new(words: [Words; 2], buckets: usize) -> Self {
         let pairs = [vec![Vec::new(); buckets], vec![Vec::new(); buckets]];
-        Self { words, pairs, too_long: 0 }
+        Self { words, pairs, too_long: 0, beyond: 0, kept: 0 }
+    }
+
+    /// Adds a pair of lines.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for more different words than a language has.
+    pub(super) fn read(
+        &mut self,
+        split: Split,
+        pair: [&str; 2],
+        buckets: &[(usize, usize)],
+        file: &Path,
+    ) -> Result<()> {
+        let pair = numbers(&mut self.words, pair);
+        self.add(split, pair, buckets);
+        if self.words.iter().any(|words| words.bytes() > MOST_WORDS) {
+            let what = "more different words than a language has: expected text";
+            return Err(Error::data(file, "words", what));
+        }
+        Ok(())
+    }
+
+    /// Where nothing is held out of the buckets from `first` on, the last pair is.
+    pub(super) fn hold_out(&mut self, first: usize) {
+        let [train, test] = &mut self.pairs;
+        if test.iter().skip(first).any(|pairs| !pairs.is_empty()) {
+            return;
+        }
+        let mut halves = train.iter_mut().zip(test).skip(first);
+        if let Some((train, test)) = halves.find(|(train, _)| train.len() > 1) {
+            test.extend(train.pop());
+        }
     }
 
     /// Adds a pair. The vocabularies are those of the training pairs, whatever their length.
@@ -29,7 +73,11 @@ impl Text {
             }
         }
         match fitting(buckets, &pair) {
-            Some(bucket) => self.pairs[split as usize][bucket].push(pair),
+            Some(_) if self.kept == MOST_PAIRS => self.beyond += 1,
+            Some(bucket) => {
+                self.kept += 1;
+                self.pairs[split as usize][bucket].push(pair);
+            }
             None => self.too_long += 1,
         }
     }
@@ -42,7 +90,7 @@ pub(super) fn fitting(buckets: &[(usize, usize)], pair: &Pair) -> Option<usize> 
 }
 
 /// Numbers the words of a pair.
-pub(super) fn numbers(words: &mut [Words; 2], pair: [&str; 2]) -> Pair {
+fn numbers(words: &mut [Words; 2], pair: [&str; 2]) -> Pair {
     let mut side = |side: usize| {
         let tokens = token::split(pair[side]);
         tokens.iter().map(|word| words[side].number(word)).collect()

@@ -65,7 +65,11 @@ pub(super) struct Words {
     words: Vec<String>,
     counts: Vec<u64>,
     numbers: HashMap<String, u32>,
+    bytes: usize,
 }
+
+/// What a distinct word takes besides its letters, twice.
+const PER_WORD: usize = 100;
 
 impl Words {
     /// A list of distinct words, each counted once.
@@ -73,6 +77,7 @@ impl Words {
         Self {
             counts: vec![1; words.len()],
             numbers: words.iter().cloned().zip(0..).collect(),
+            bytes: words.iter().map(|word| 2 * word.len() + PER_WORD).sum(),
             words,
         }
     }
@@ -86,7 +91,13 @@ impl Words {
         self.numbers.insert(word.to_owned(), number);
         self.words.push(word.to_owned());
         self.counts.push(0);
+        self.bytes += 2 * word.len() + PER_WORD;
         number
+    }
+
+    /// Memory that the words take, roughly.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Counts one more occurrence.

@@ -24,11 +24,11 @@ pub(super) const COPY_SHAPES: &[(u32, u32)] = &[(4, 1), (4, 4), (1, 1), (1, 8)];
 macro_rules! probes {
     ($($op:ident $($name:literal [$($consts:expr),*])?,)+) => {
         $(impl $op {
-            pub(in crate::measure) fn shared(self) -> Arc<dyn Op> {
+            pub(super) fn shared(self) -> Arc<dyn Op> {
                 Arc::new(self)
             }
 
-            $(pub(in crate::measure) fn variant() -> Variant {
+            $(pub(super) fn variant() -> Variant {
                 Variant::new($name, [$($consts),*])
             })?
         })+
@@ -58,12 +58,12 @@ pub struct Fma {
 
 impl Fma {
     /// Enough invocations to fill the device, a turn each.
-    pub(in crate::measure) fn on(gpu: &Gpu) -> Self {
+    pub(super) fn on(gpu: &Gpu) -> Self {
         Self { invocations: if gpu.caps.software { 1 << 12 } else { 1 << 20 }, loops: 1 }
     }
 
     /// Operations of one run.
-    pub(in crate::measure) fn flops(&self, variant: &Variant) -> u64 {
+    pub(super) fn flops(&self, variant: &Variant) -> u64 {
         let (chains, width) = (variant.get("CHAINS"), variant.get("WIDTH"));
         2 * 4 * u64::from(chains * width) * u64::from(self.loops) * self.invocations as u64
     }

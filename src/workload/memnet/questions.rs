@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::data::Split;
 use crate::data::babi::stories::{Part, Stories, StoryBatch};
+use crate::data::listing::Listing;
 use crate::error::Result;
 use crate::tensor::HostTensor;
 
@@ -48,6 +49,10 @@ impl Samples for Questions {
 
     fn describe(&self) -> String {
         self.stories.describe()
+    }
+
+    fn listing(&self) -> Option<Listing> {
+        self.stories.listing().cloned()
     }
 }
 

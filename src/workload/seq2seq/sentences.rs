@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::data::Split;
+use crate::data::listing::Listing;
 use crate::data::translation::{Corpus, Side, TranslationBatch};
 use crate::error::Result;
 use crate::tensor::HostTensor;
@@ -64,6 +65,10 @@ impl Samples for Sentences {
 
     fn describe(&self) -> String {
         self.corpus.describe()
+    }
+
+    fn listing(&self) -> Option<Listing> {
+        self.corpus.listing().cloned()
     }
 }
 

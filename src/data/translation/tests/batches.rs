@@ -74,8 +74,8 @@ fn steps_draw_buckets_by_their_share() {
 fn an_empty_bucket_is_named_with_those_that_have_pairs() {
     let text: [(&str, &[u8]); 2] = [("train.en", b"a\nb\n"), ("train.fr", b"x\ny\n")];
     let error = open(&text).unwrap().batch(Split::Train, 2, 0, 4).unwrap_err();
-    let text =
-        "bucket 2 (20, 25): it has no training pairs; these buckets have some: bucket 0 (5, 10)";
+    let text = "bucket 2 (20, 25): it has no training pairs; these buckets have some: bucket 0 (5, 10); \
+                choose one with --bucket";
     assert!(matches!(&error, Error::Data { .. }) && error.to_string().ends_with(text), "{error}");
     let corpus = generated(200, 1, [4, 4]);
     let error = corpus.batch(Split::Test, 7, 0, 4).unwrap_err().to_string();

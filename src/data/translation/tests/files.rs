@@ -39,8 +39,11 @@ fn plain_and_packed_files_are_read_alike() {
     assert_eq!(plain.words(&pair.target, Side::Target), "Un chien , 0 oiseaux .");
     let text = plain.describe();
     assert!(text.starts_with("3 + 3 en-fr sentence pairs in /"), "{text}");
-    let end = "in 4 buckets, vocabularies of 15 + 15, 2 blank lines left out";
-    assert!(text.ends_with(end), "{text}");
+    assert!(text.ends_with("in 4 buckets, vocabularies of 15 + 15"), "{text}");
+    assert_eq!(plain.listing().unwrap().line().unwrap(), "passed over: 2 blank lines");
+    let line = mixed.listing().unwrap().line().unwrap();
+    let end = "2 entries that are not used (train.tok.en, dev.en), 2 blank lines";
+    assert_eq!(line, format!("passed over: {end}"));
 }
 
 #[test]
@@ -51,8 +54,9 @@ fn what_is_left_out_or_held_out_is_said() {
     // Of 47 pairs, 0, 20 and 40 are held out; the long ones are 44, 45 and 46.
     let text = corpus.describe();
     assert!(text.starts_with("41 + 3 de-en sentence pairs in "), "{text}");
-    let end = "3 pairs too long for every bucket left out, every 20th training pair held out";
-    assert!(text.ends_with(end) && corpus.too_long() == 3, "{text}");
+    assert!(text.ends_with(", every 20th training pair held out"), "{text}");
+    let line = corpus.listing().unwrap().line().unwrap();
+    assert_eq!(line, "passed over: 3 samples too long for the model");
     let built_in = generated(200, 4, [20, 5]).describe();
     assert_eq!(built_in, "20 + 5 built-in sentence pairs in 4 buckets, vocabularies of 190 + 200");
 }
@@ -62,7 +66,8 @@ fn what_is_wrong_with_a_file_is_said_with_its_line() {
     let packed = gz(&b"one more line\n".repeat(5000));
     let cut = &packed[..packed.len() - 4];
     let long = b"one\n".repeat(5000);
-    let cases: [([&[u8]; 2], &str); 8] = [
+    let endless = [b"x".repeat(3 << 20), b"\nb\n".to_vec()].concat();
+    let cases: [([&[u8]; 2], &str); 7] = [
         (
             [b"a\nb\nc\nd", b"x\ny"],
             "train.en: line 3: a sentence without its translation: 4 lines here, but 2 in ",
@@ -72,10 +77,12 @@ fn what_is_wrong_with_a_file_is_said_with_its_line() {
             "train.fr: line 2: a sentence without its translation: 2 lines here, but 1 in ",
         ),
         ([b"a\nb", b"x\ncaf\xe9\n"], "train.fr: line 2: not UTF-8"),
-        ([b"a\nb", b"x\n\ny"], "train.fr: line 2: blank, but not in "),
-        ([b"a\n \t\nb", b"x\ny\nz"], "train.en: line 2: blank, but not in "),
+        ([&endless, b"x\ny"], "train.en: line 1: longer than 1 MiB: no sentence is"),
         ([b"", b"x"], "train.en: line 1: the file is empty"),
-        ([b"\n\n", b"\n\n"], "train.en: sentences: no training sentences"),
+        (
+            [b"\n\n", b"\n\n"],
+            "it has no training pairs; nor does any other bucket; passed over: 2 blank lines",
+        ),
         ([&long, cut], "line 5001: the gzip stream is truncated"),
     ];
     for ([en, fr], expected) in cases {
@@ -118,4 +125,58 @@ fn a_folder_without_two_languages_is_refused() {
     }
     let error = Corpus::open(Path::new("/nowhere"), &options(100, &BUCKETS)).unwrap_err();
     assert!(error.to_string().starts_with("/nowhere: folder: no such folder"), "{error}");
+}
+
+#[test]
+fn lines_that_are_blank_on_one_side_are_passed_over_and_counted() {
+    let (en, fr) = (b"a\n\nc\nd\n", b"x\ny\n\nz\n");
+    let corpus = open(&[("train.en", en), ("train.fr", fr)]).unwrap();
+    let all: Vec<_> = SPLITS.iter().flat_map(|&split| pairs_of(&corpus, split)).collect();
+    assert_eq!(all.len(), 2);
+    // The first is held out.
+    assert_eq!(corpus.words(&all[0].target, Side::Target), "z");
+    let line = corpus.listing().unwrap().line().unwrap();
+    assert_eq!(line, "passed over: 2 lines that are blank in one language");
+}
+
+#[test]
+fn what_cannot_be_read_is_passed_over_by_line_where_that_is_asked_for() {
+    let long = [b"a\n".to_vec(), b"x".repeat(3 << 20), b"\nb\nc\n".to_vec()].concat();
+    let folder = folder(&[("train.en", &long), ("train.fr", b"w\nx\ncaf\xe9\nz\n")]);
+    let options = TextOptions { skip_bad: true, ..options(100, &BUCKETS) };
+    let corpus = Corpus::open(folder.path(), &options).unwrap();
+    let skipped = corpus.listing().unwrap().skipped();
+    assert!(skipped[0].contains("train.en: line 2: longer than 1 MiB"), "{skipped:?}");
+    assert!(skipped[1].contains("train.fr: line 3: not UTF-8"), "{skipped:?}");
+    assert_eq!(corpus.listing().unwrap().listed().train, 1);
+}
+
+#[test]
+fn held_out_pairs_are_there_and_their_own() {
+    let short = b"a b\nc d\n";
+    let long = b"a b c d e f g h\n";
+    let single = TextOptions { single: true, ..options(100, &BUCKETS[..1]) };
+    let files: [(&str, &[u8]); 4] =
+        [("train.de", short), ("train.en", short), ("test.de", long), ("test.en", long)];
+    let error = Corpus::open(folder(&files).path(), &single).unwrap_err().to_string();
+    assert!(error.contains("bucket 0 (5, 10): it has no held-out pairs"), "{error}");
+    assert!(error.contains("1 sample too long for the model"), "{error}");
+    // Only the last of two buckets is used: the short pairs are of no use to it.
+    let second = TextOptions { single: true, ..options(100, &BUCKETS[..2]) };
+    let both = [&short[..], &long[..], &long[..]].concat();
+    let files: [(&str, &[u8]); 2] = [("train.de", &both), ("train.en", &both)];
+    let corpus = Corpus::open(folder(&files).path(), &second).unwrap();
+    let listing = corpus.listing().unwrap();
+    assert_eq!((listing.listed().train, listing.listed().held_out), (1, 1));
+    assert_eq!(listing.line().unwrap(), "passed over: 2 pairs of smaller buckets");
+    assert!(corpus.describe().starts_with("1 + 1 de-en sentence pairs"), "{}", corpus.describe());
+}
+
+#[test]
+#[cfg(unix)]
+fn no_file_is_both_learned_from_and_held_out() {
+    let folder = folder(&[("train.de", b"a\nb\n"), ("train.en", b"a\nb\n"), ("test.de", b"c\n")]);
+    std::os::unix::fs::symlink("train.en", folder.path().join("test.en")).unwrap();
+    let error = Corpus::open(folder.path(), &options(100, &BUCKETS)).unwrap_err().to_string();
+    assert!(error.contains("test.en") && error.contains("learned from as well"), "{error}");
 }

@@ -1,0 +1,305 @@
+//! Where samples come from: `--data` for one workload or for several, and the samples opened from there.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
+
+use crate::error::{Error, Result};
+use crate::workload::{self, DataSource, Samples, WORKLOADS, Workload, WorkloadInfo};
+
+use super::output::{self, VoiceArgs};
+
+/// Where samples come from.
+#[derive(Debug, Clone, Args)]
+pub struct DataArgs {
+    /// Real data set instead of the built-in one: an MNIST folder, a TIMIT tree, a folder of images per
+    /// class, the ILSVRC tar, bAbI files, parallel text; for several workloads as in `speech=PATH,memnet=PATH`
+    #[arg(
+        long,
+        value_name = "PATH",
+        help_heading = "What",
+        env = "FATHOM_DATA",
+        value_parser = OsStringValueParser::new().try_map(DataPaths::parse)
+    )]
+    pub data: Option<DataPaths>,
+
+    /// Pass over what cannot be read of a real data set, and list it, instead of stopping with an error
+    #[arg(long, help_heading = "What")]
+    pub skip_bad: bool,
+
+    /// Game that deepq plays; see `fathom list games` [default: breakout]
+    #[arg(long = "env", value_name = "NAME", help_heading = "What")]
+    pub game: Option<String>,
+}
+
+/// What `--data` names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DataPaths {
+    /// A data set for every workload that is run.
+    All(PathBuf),
+    /// One for each workload.
+    Each(Vec<(&'static str, PathBuf)>),
+}
+
+impl DataPaths {
+    /// Reads `PATH` or `NAME=PATH,NAME=PATH`. A path may have commas and equals signs of its own.
+    ///
+    /// # Errors
+    /// A workload that is not known, or is named twice.
+    fn parse(text: OsString) -> std::result::Result<Self, String> {
+        let path = PathBuf::from(&text);
+        let Some(text) = text.to_str().filter(|_| !path.exists()) else {
+            return Ok(Self::All(path));
+        };
+        let named = |part: &str| {
+            let (name, path) = part.split_once('=')?;
+            let known = WORKLOADS.iter().find(|workload| workload.name == name)?;
+            Some((known.name, path.to_string()))
+        };
+        let mut parts: Vec<(&'static str, String)> = Vec::new();
+        for part in text.split(',') {
+            match (named(part), parts.last_mut()) {
+                (Some(new), _) => parts.push(new),
+                (None, Some((_, path))) => *path += &format!(",{part}"),
+                (None, None) => {
+                    let word = |name: &&str| name.chars().all(|c| c.is_ascii_alphanumeric());
+                    return match text.split_once('=').map(|(name, _)| name).filter(word) {
+                        Some(name) => {
+                            workload::find(name).map(|_| Self::All(path)).map_err(|e| e.to_string())
+                        }
+                        None => Ok(Self::All(path)),
+                    };
+                }
+            }
+        }
+        let mut names: Vec<_> = parts.iter().map(|(name, _)| *name).collect();
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|two| two[0] == two[1]) {
+            return Err(format!("{} is named twice", twice[0]));
+        }
+        Ok(Self::Each(parts.into_iter().map(|(name, path)| (name, path.into())).collect()))
+    }
+
+    fn of(&self, workload: &str) -> Option<&Path> {
+        match self {
+            Self::All(path) => Some(path),
+            Self::Each(paths) => {
+                paths.iter().find(|(name, _)| *name == workload).map(|(_, path)| path.as_path())
+            }
+        }
+    }
+}
+
+impl fmt::Display for DataPaths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All(path) => path.display().fmt(f),
+            Self::Each(paths) => {
+                let each = |(name, path): &(&str, PathBuf)| format!("{name}={}", path.display());
+                f.write_str(&paths.iter().map(each).collect::<Vec<_>>().join(","))
+            }
+        }
+    }
+}
+
+impl DataArgs {
+    /// Refuses data for what has no use for them.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] with a workload that learns by playing, or one that is not among those chosen.
+    pub fn check(&self, chosen: &[&WorkloadInfo]) -> Result<()> {
+        let Some(paths) = &self.data else { return Ok(()) };
+        if let DataPaths::Each(paths) = paths {
+            let other = |(name, _): &&(&str, PathBuf)| chosen.iter().all(|w| w.name != *name);
+            if let Some((name, _)) = paths.iter().find(other) {
+                return Err(Error::Usage(format!(
+                    "--data {name}=..: {name} is not among what is run"
+                )));
+            }
+        }
+        let player = chosen.iter().find(|w| w.plays && paths.of(w.name).is_some());
+        player.map_or(Ok(()), |player| {
+            Err(Error::Usage(format!(
+                "--data {paths}: {0} learns by playing, not from data: choose a game with --env (`fathom list \
+                 games` lists them), or name the workloads that the data are for, as in --data speech=PATH",
+                player.name
+            )))
+        })
+    }
+
+    /// The source of a workload's samples, with a seed.
+    ///
+    /// # Errors
+    /// As [`DataArgs::check`].
+    pub fn source(&self, workload: &WorkloadInfo, seed: u64) -> Result<DataSource> {
+        self.check(&[workload])?;
+        Ok(self.unchecked_source(workload.name, seed))
+    }
+
+    fn unchecked_source(&self, workload: &str, seed: u64) -> DataSource {
+        DataSource {
+            path: self.data.as_ref().and_then(|paths| paths.of(workload)).map(Path::to_path_buf),
+            skip_bad: self.skip_bad,
+            game: self.game.clone(),
+            seed,
+        }
+    }
+}
+
+/// The samples of the workloads that are run. Those of real data are opened at once, before anything is
+/// measured; each is there for all modes of a workload.
+pub(super) struct Opened<'a> {
+    args: &'a DataArgs,
+    voice: &'a VoiceArgs,
+    seed: u64,
+    kept: Vec<Kept>,
+}
+
+struct Kept {
+    workload: &'static str,
+    batch: usize,
+    real: bool,
+    samples: Box<dyn Samples>,
+}
+
+impl<'a> Opened<'a> {
+    /// Opens the real data of each workload at its first batch, and says what they are.
+    ///
+    /// # Errors
+    /// [`Error::Data`] with the workload that they do not fit; [`Error::Io`].
+    pub(super) fn new<'m>(
+        args: &'a DataArgs,
+        voice: &'a VoiceArgs,
+        seed: u64,
+        models: impl Iterator<Item = &'m dyn Workload>,
+    ) -> Result<Self> {
+        let mut opened = Self { args, voice, seed, kept: Vec::new() };
+        for model in models {
+            let name = model.info().name;
+            let real = args.data.as_ref().is_some_and(|paths| paths.of(name).is_some());
+            if real && opened.kept.iter().all(|kept| kept.workload != name) {
+                opened.open(model)?;
+                let samples = opened.kept.last().map(|kept| kept.samples.as_ref());
+                samples.iter().for_each(|samples| output::note(voice, &describe(name, *samples)));
+            }
+        }
+        Ok(opened)
+    }
+
+    /// The same for one model.
+    ///
+    /// # Errors
+    /// As [`Opened::new`] and [`DataArgs::check`].
+    pub(super) fn one(
+        args: &'a DataArgs,
+        voice: &'a VoiceArgs,
+        seed: u64,
+        model: &dyn Workload,
+    ) -> Result<Self> {
+        args.check(&[model.info()])?;
+        Self::new(args, voice, seed, std::iter::once(model))
+    }
+
+    /// The samples of a model.
+    ///
+    /// # Errors
+    /// As [`Opened::new`].
+    pub(super) fn of(&mut self, model: &dyn Workload) -> Result<&mut dyn Samples> {
+        let (name, batch) = (model.info().name, model.batch());
+        let place = |kept: &Kept| kept.workload == name && kept.batch == batch;
+        if !self.kept.iter().any(place) {
+            // Of built-in samples one set at a time; of real ones one for each workload.
+            let (kept, closed) = std::mem::take(&mut self.kept)
+                .into_iter()
+                .partition(|k| k.real && k.workload != name);
+            self.kept = kept;
+            closed.iter().for_each(|kept| list_skipped(self.voice, kept.samples.as_ref()));
+            self.open(model)?;
+        }
+        let kept = self.kept.iter_mut().find(|kept| place(kept));
+        let none = || Error::Internal("samples that were opened are gone".into());
+        Ok(kept.ok_or_else(none)?.samples.as_mut())
+    }
+
+    fn open(&mut self, model: &dyn Workload) -> Result<()> {
+        let info = model.info();
+        let source = self.args.unchecked_source(info.name, self.seed);
+        let real = source.path.is_some();
+        let samples = model.samples(&source).map_err(|error| for_workload(error, info, real))?;
+        self.kept.push(Kept { workload: info.name, batch: model.batch(), real, samples });
+        Ok(())
+    }
+
+    /// Lists what `--skip-bad` passed over.
+    pub(super) fn close(self) {
+        self.kept.iter().for_each(|kept| list_skipped(self.voice, kept.samples.as_ref()));
+    }
+}
+
+/// An error of real data with the workload that was to learn from them.
+fn for_workload(error: Error, info: &WorkloadInfo, real: bool) -> Error {
+    match error {
+        Error::Data { file, place, what } if real => {
+            let what = format!("{what} ({} takes {})", info.name, info.data.1);
+            Error::Data { file, place, what }
+        }
+        other => other,
+    }
+}
+
+/// What samples are, and what was passed over, in one line.
+pub(super) fn describe(workload: &str, samples: &dyn Samples) -> String {
+    let passed = samples.listing().and_then(|listing| listing.line());
+    let passed = passed.map_or(String::new(), |line| format!("; {line}"));
+    format!("{workload}: {}{passed}", samples.describe())
+}
+
+/// Lists what `--skip-bad` passed over of real samples.
+pub(super) fn list_skipped(voice: &VoiceArgs, samples: &dyn Samples) {
+    let skipped = samples.listing().map(|listing| listing.skipped()).unwrap_or_default();
+    skipped.iter().for_each(|what| output::note(voice, &format!("passed over: {what}")));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> std::result::Result<DataPaths, String> {
+        DataPaths::parse(text.into())
+    }
+
+    #[test]
+    fn a_path_is_for_all_workloads_unless_they_are_named() {
+        assert_eq!(parse("/a/b").unwrap(), DataPaths::All("/a/b".into()));
+        let each = parse("speech=/a,b/x=y,memnet=c").unwrap();
+        assert_eq!(
+            each,
+            DataPaths::Each(vec![("speech", "/a,b/x=y".into()), ("memnet", "c".into())])
+        );
+        assert_eq!(each.to_string(), "speech=/a,b/x=y,memnet=c");
+        assert_eq!((each.of("memnet"), each.of("vgg")), (Some(Path::new("c")), None));
+        assert!(parse("speech=a,speech=b").unwrap_err().contains("named twice"));
+        assert!(parse("speach=a").unwrap_err().contains("did you mean 'speech'"));
+        assert_eq!(parse("/a/x=y").unwrap(), DataPaths::All("/a/x=y".into()));
+    }
+
+    #[test]
+    fn data_for_what_cannot_use_them_are_refused_by_name() {
+        let args =
+            |text: &str| DataArgs { data: Some(parse(text).unwrap()), skip_bad: false, game: None };
+        let find = |name: &str| workload::find(name).unwrap();
+        let (speech, deepq) = (find("speech"), find("deepq"));
+        args("x").check(&[speech]).unwrap();
+        args("speech=x").check(&[speech, deepq]).unwrap();
+        for (text, chosen) in [("x", vec![speech, deepq]), ("deepq=x", vec![deepq])] {
+            let error = args(text).check(&chosen).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains("deepq learns by playing"), "{error}");
+        }
+        let error = args("memnet=x").check(&[speech]).unwrap_err().to_string();
+        assert!(error.contains("memnet is not among what is run"), "{error}");
+    }
+}

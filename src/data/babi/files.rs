@@ -1,0 +1,91 @@
+//! Which files of a folder are those of a task: `qa3_three-supporting-facts_train.txt` and `.._test.txt`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::data::Split;
+use crate::data::folder::{Kind, disjoint, entries};
+use crate::data::listing::Listing;
+use crate::error::{Error, Result};
+use crate::terms::Reason;
+
+/// What the names of a split's files end in.
+const ENDS: [(Split, &str); 2] = [(Split::Train, "_train.txt"), (Split::Test, "_test.txt")];
+
+/// The files of each task: to learn from, and held out.
+///
+/// # Errors
+/// [`Error::Data`] for a task without its files, or with several of a split; [`Error::Io`].
+pub(super) fn find(
+    folder: &Path,
+    tasks: &[usize],
+    listing: &mut Listing,
+) -> Result<Vec<(usize, [PathBuf; 2])>> {
+    if !folder.is_dir() {
+        let what = "no such folder: name one of bAbI files, such as tasks/en";
+        return Err(Error::data(folder, "folder", what));
+    }
+    let mut files: BTreeMap<(usize, usize), PathBuf> = BTreeMap::new();
+    for entry in entries(folder, listing)? {
+        let named = named(&entry.name).filter(|(task, _)| tasks.contains(task));
+        let Some((task, split)) = named.filter(|_| entry.kind == Kind::File) else {
+            listing.pass(Reason::Unused, entry.name);
+            continue;
+        };
+        if let Some(other) = files.insert((task, split as usize), entry.path.clone()) {
+            let what = format!(
+                "a second file of task {task} beside {}: which one is meant cannot be known",
+                other.display()
+            );
+            return Err(Error::data(entry.path, "folder", what));
+        }
+    }
+    let mut found = Vec::new();
+    for &task in tasks {
+        let mut file = |(split, end): (Split, &str)| {
+            files.remove(&(task, split as usize)).ok_or_else(|| {
+                let what = format!(
+                    "no file qa{task}_*{end}: name a folder of bAbI files, such as tasks/en"
+                );
+                Error::data(folder, "folder", what)
+            })
+        };
+        let [train, test] = ENDS;
+        let pair = [file(train)?, file(test)?];
+        disjoint(&[&pair[0]], &[&pair[1]])?;
+        found.push((task, pair));
+    }
+    Ok(found)
+}
+
+/// Task and split of a file's name.
+fn named(name: &str) -> Option<(usize, Split)> {
+    let (split, rest) =
+        ENDS.into_iter().find_map(|(split, end)| Some((split, name.strip_suffix(end)?)))?;
+    let (task, _) = rest.strip_prefix("qa")?.split_once('_').unwrap_or((&rest[2..], ""));
+    Some((task.parse().ok()?, split))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_task_has_its_two_files_and_the_rest_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str| std::fs::write(folder.path().join(name), "x").unwrap();
+        for name in ["qa1_x_train.txt", "qa1_x_test.txt", "qa11_x_train.txt", "._qa1_x_train.txt"] {
+            write(name);
+        }
+        let mut listing = Listing::new(false);
+        let files = find(folder.path(), &[1], &mut listing).unwrap();
+        assert_eq!(files[0].1[1], folder.path().join("qa1_x_test.txt"));
+        let line = listing.line().unwrap();
+        assert!(line.contains("1 hidden file") && line.contains("qa11_x_train.txt"), "{line}");
+        let error = find(folder.path(), &[11], &mut listing).unwrap_err().to_string();
+        assert!(error.contains("no file qa11_*_test.txt"), "{error}");
+        write("qa1_y_train.txt");
+        let error = find(folder.path(), &[1], &mut listing).unwrap_err().to_string();
+        assert!(error.contains("qa1_y_train.txt") && error.contains("qa1_x_train.txt"), "{error}");
+    }
+}

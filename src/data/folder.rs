@@ -1,0 +1,170 @@
+//! What lies in a folder, and in all folders below one, each visited once.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::terms::Reason;
+
+use super::listing::Listing;
+
+/// Most entries of a folder, and of a tree: ImageNet with its 14 million images fits.
+const MOST: usize = 1 << 24;
+
+/// Most folders inside each other.
+const DEEPEST: usize = 32;
+
+/// What an entry is, links being followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    File,
+    Folder,
+    /// A broken link, a pipe, a device.
+    Other,
+}
+
+/// An entry of a folder.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    /// For people and for sorting; not its name where that is not UTF-8.
+    pub(super) name: String,
+    pub(super) path: PathBuf,
+    pub(super) kind: Kind,
+    /// Whether it is a link to that.
+    pub(super) link: bool,
+}
+
+impl Entry {
+    /// Whether its name is UTF-8.
+    pub(super) fn is_named(&self) -> bool {
+        self.path.file_name().is_some_and(|name| name.to_str().is_some())
+    }
+}
+
+/// What a folder holds, by name. Hidden entries are passed over.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Data`] for more entries than a data set has.
+pub(super) fn entries(folder: &Path, listing: &mut Listing) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
+        let entry = entry.map_err(Error::io("read", folder))?;
+        let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
+        if name.starts_with('.') {
+            listing.pass(Reason::Hidden, path.display());
+            continue;
+        }
+        let itself = entry.file_type().map_err(Error::io("read", &path))?;
+        let link = itself.is_symlink();
+        let target =
+            if link { fs::metadata(&path).ok().map(|m| m.file_type()) } else { Some(itself) };
+        let kind = match target {
+            Some(kind) if kind.is_dir() => Kind::Folder,
+            Some(kind) if kind.is_file() => Kind::File,
+            _ => Kind::Other,
+        };
+        entries.push(Entry { name, path, kind, link });
+        if entries.len() > MOST {
+            return Err(Error::data(folder, "folder", format!("more than {MOST} entries")));
+        }
+    }
+    entries.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
+    Ok(entries)
+}
+
+/// All files below a folder. A folder that is reached again, through a link, is passed over.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Data`] for folders nested deeper, or more files, than a data set has.
+pub(super) fn walk(root: &Path, listing: &mut Listing) -> Result<Vec<PathBuf>> {
+    let mut visited = HashSet::new();
+    let mut files = Vec::new();
+    // Links come last, so that a folder is listed under its own path.
+    let (mut folders, mut links) = (vec![(root.to_path_buf(), 0)], Vec::new());
+    while let Some((folder, depth)) = folders.pop().or_else(|| links.pop()) {
+        if !visited.insert(real(&folder)?) {
+            listing.pass(Reason::SeenBefore, folder.display());
+            continue;
+        }
+        if depth > DEEPEST {
+            let what = format!("folders are nested more than {DEEPEST} deep");
+            return Err(Error::data(folder, "folder", what));
+        }
+        for entry in entries(&folder, listing)? {
+            match entry.kind {
+                Kind::File => files.push(entry.path),
+                Kind::Folder if entry.link => links.push((entry.path, depth + 1)),
+                Kind::Folder => folders.push((entry.path, depth + 1)),
+                Kind::Other => listing.pass(Reason::Special, entry.path.display()),
+            }
+        }
+        if files.len() > MOST {
+            return Err(Error::data(root, "folder", format!("more than {MOST} files")));
+        }
+    }
+    Ok(files)
+}
+
+/// A path without links in it: equal for the same file.
+///
+/// # Errors
+/// [`Error::Io`].
+pub(super) fn real(path: &Path) -> Result<PathBuf> {
+    fs::canonicalize(path).map_err(Error::io("read", path))
+}
+
+/// Refuses files that are to be learned from and held out as well, through a link or by name.
+///
+/// # Errors
+/// [`Error::Data`] with the first of them; [`Error::Io`].
+pub(super) fn disjoint<P: AsRef<Path>>(train: &[P], held_out: &[P]) -> Result<()> {
+    let train: Result<HashSet<_>> = train.iter().map(|path| real(path.as_ref())).collect();
+    let train = train?;
+    for path in held_out {
+        if train.contains(&real(path.as_ref())?) {
+            return Err(in_both(path.as_ref()));
+        }
+    }
+    Ok(())
+}
+
+/// The error of a file that is in both halves of a set.
+pub(super) fn in_both(path: &Path) -> Error {
+    let what =
+        "held out, and among what is learned from as well: a metric on it would mean nothing";
+    Error::data(path, "file", what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn a_tree_with_links_to_itself_is_walked_once() {
+        let root = tempfile::tempdir().unwrap();
+        let inner = root.path().join("A/B");
+        fs::create_dir_all(&inner).unwrap();
+        fs::write(inner.join("f"), "x").unwrap();
+        fs::write(inner.join("._f"), "x").unwrap();
+        for (target, name) in [(".", "x"), ("..", "y"), ("/nowhere", "broken")] {
+            std::os::unix::fs::symlink(target, root.path().join("A").join(name)).unwrap();
+        }
+        let mut listing = Listing::new(false);
+        assert_eq!(walk(root.path(), &mut listing).unwrap(), [inner.join("f")]);
+        let line = listing.line().unwrap();
+        for expected in ["1 hidden file", "1 entry that is no file", "2 links to folders"] {
+            assert!(line.contains(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_tree_that_is_too_deep_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let deep: PathBuf = std::iter::repeat_n("d", DEEPEST + 2).collect();
+        fs::create_dir_all(root.path().join(deep)).unwrap();
+        let error = walk(root.path(), &mut Listing::new(true)).unwrap_err().to_string();
+        assert!(error.contains("more than 32 deep"), "{error}");
+    }
+}

@@ -1,0 +1,153 @@
+//! Archives that are whole under another form, and those whose meaning is in doubt.
+
+use super::*;
+
+/// A tar of two classes with an image of each kind, and where its end blocks begin.
+fn small() -> (Vec<u8>, usize) {
+    let class = |n: usize| {
+        let image = |sample: u64| encode(&picture(n, sample, 20, 20), ImageFormat::Png);
+        let images: Vec<_> = (0..8).map(|i| (format!("{i}.png"), image(i))).collect();
+        (format!("n{n:02}.tar"), tar_of(&images))
+    };
+    let whole = tar_of(&[class(0), class(1)]);
+    let end = whole.len() - 1024;
+    (whole, end)
+}
+
+fn open_bytes(bytes: &[u8], skip_bad: bool) -> Result<Images> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("set.tar");
+    std::fs::write(&file, bytes).unwrap();
+    open(&ImageOptions { skip_bad, ..options(Some(&file)) })
+}
+
+fn fault(bytes: &[u8]) -> String {
+    open_bytes(bytes, true).unwrap_err().to_string()
+}
+
+/// An archive with one more member, of a type.
+fn with_member(kind: tar::EntryType, name: &str) -> Vec<u8> {
+    let images: Vec<_> = (0..4)
+        .map(|i| (format!("{i}.png"), encode(&picture(1, i, 20, 20), ImageFormat::Png)))
+        .collect();
+    let mut inner = tar_of(&images);
+    inner.truncate(inner.len() - 1024);
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_path(name).unwrap();
+    header.set_size(0);
+    header.set_cksum();
+    inner.extend(header.as_bytes());
+    inner.extend([0; 1024]);
+    tar_of(&[("n00.tar".into(), inner)])
+}
+
+#[test]
+fn an_archive_without_end_blocks_is_whole() {
+    let (whole, end) = small();
+    let images = open_bytes(&whole, false).unwrap().listing().unwrap();
+    for cut in [end, end + 512] {
+        let without = open_bytes(&whole[..cut], false).unwrap().listing().unwrap();
+        assert_eq!((without.listed(), without.line()), (images.listed(), None));
+    }
+    let padded = [&whole[..], &[0; 9 * 512]].concat();
+    assert_eq!(open_bytes(&padded, false).unwrap().listing().unwrap().listed(), images.listed());
+}
+
+#[test]
+fn a_hole_and_a_second_archive_are_refused_whatever_is_asked_for() {
+    let (whole, end) = small();
+    let size = tar::Header::from_byte_slice(&whole[..512]).entry_size().unwrap() as usize;
+    let second = 512 + size.next_multiple_of(512);
+    let mut hole = whole.clone();
+    hole[second..second + 512].fill(0);
+    assert!(
+        fault(&hole).contains(&format!("ends at byte {second}, but more follows")),
+        "{}",
+        fault(&hole)
+    );
+    let twice = [&whole[..], &whole[..]].concat();
+    assert!(fault(&twice).contains(&format!("ends at byte {end}, but more follows")));
+    let mut damaged = whole.clone();
+    damaged[second + 3] ^= 1;
+    assert!(fault(&damaged).contains("its checksum does not match"), "{}", fault(&damaged));
+}
+
+#[test]
+fn members_that_hold_no_file_are_refused_or_counted() {
+    use tar::EntryType;
+    for (kind, reason) in [
+        (EntryType::Symlink, "1 link in an archive"),
+        (EntryType::Link, "1 link in an archive"),
+        (EntryType::GNUSparse, "1 sparse member of an archive"),
+        (EntryType::Fifo, "1 member of an archive that is no file"),
+        (EntryType::new(b'Z'), "1 member of an archive that is no file"),
+    ] {
+        let bytes = with_member(kind, "odd.png");
+        let error = open_bytes(&bytes, false).unwrap_err().to_string();
+        assert!(error.contains("odd.png in n00.tar") && error.contains("--skip-bad"), "{error}");
+        let listing = open_bytes(&bytes, true).unwrap().listing().unwrap();
+        assert_eq!(listing.line().unwrap(), format!("passed over: {reason}"));
+    }
+    for (kind, name, line) in [
+        (EntryType::Directory, "folder/", None),
+        (EntryType::XGlobalHeader, "pax_global_header", None),
+        (EntryType::Regular, "._0.png", Some("passed over: 1 hidden file")),
+    ] {
+        let listing = open_bytes(&with_member(kind, name), false).unwrap().listing().unwrap();
+        assert_eq!(listing.line().as_deref(), line);
+    }
+}
+
+#[test]
+fn sizes_that_wrap_and_names_without_end_are_refused() {
+    let (whole, _) = small();
+    let mut huge = whole.clone();
+    // A size in base 256, close to the largest there is.
+    huge[124..136].copy_from_slice(&[0x80, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0]);
+    let mut header = tar::Header::from_byte_slice(&huge[..512]).clone();
+    header.set_cksum();
+    huge[..512].copy_from_slice(header.as_bytes());
+    assert!(fault(&huge).contains("is truncated"), "{}", fault(&huge));
+    let mut name = tar::Header::new_gnu();
+    name.set_entry_type(tar::EntryType::GNULongName);
+    name.set_size(2 << 20);
+    name.set_cksum();
+    let long = [&name.as_bytes()[..], &vec![b'x'; 2 << 20], &whole].concat();
+    assert!(fault(&long).contains("too long"), "{}", fault(&long));
+    let packed = {
+        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut out, &whole).unwrap();
+        out.finish().unwrap()
+    };
+    assert!(fault(&packed).contains("unpack it first (gunzip)"), "{}", fault(&packed));
+}
+
+#[test]
+fn long_names_are_read() {
+    let name = format!("{}/0.png", "deep/".repeat(40));
+    let image = encode(&picture(0, 0, 20, 20), ImageFormat::Png);
+    let images: Vec<_> = (0..3).map(|i| (format!("{i}{name}"), image.clone())).collect();
+    let images = open_bytes(&tar_of(&[("n00.tar".into(), tar_of(&images))]), false).unwrap();
+    let Origin::Stored { train, .. } = &images.set.origin else { panic!("drawn") };
+    assert!(train[0].name.ends_with(&name), "{}", train[0].name);
+}
+
+#[test]
+fn a_class_without_images_is_refused_or_left_out() {
+    let image = encode(&picture(0, 0, 20, 20), ImageFormat::Png);
+    let images: Vec<_> = (0..3).map(|i| (format!("{i}.png"), image.clone())).collect();
+    let bytes = tar_of(&[("a.tar".into(), tar_of(&[])), ("b.tar".into(), tar_of(&images))]);
+    let error = open_bytes(&bytes, false).unwrap_err().to_string();
+    assert!(error.contains("a.tar") && error.contains("a class without images"), "{error}");
+    let images = open_bytes(&bytes, true).unwrap();
+    assert!(images.describe().contains("of 1 classes"), "{}", images.describe());
+    assert_eq!(images.listing().unwrap().line().unwrap(), "passed over: 1 class without images");
+}
+
+#[test]
+fn a_name_with_terminal_codes_is_harmless_in_a_message() {
+    let bytes = tar_of(&[("\u{1b}[31mred".into(), b"x".to_vec())]);
+    let error = open_bytes(&bytes, false).unwrap_err().to_string();
+    assert!(error.contains("red") && !error.contains('\u{1b}'), "{error}");
+}

@@ -1,0 +1,141 @@
+//! Folders as they lie about.
+
+use super::*;
+
+fn open_folder(path: &Path, skip_bad: bool) -> Result<Images> {
+    open(&ImageOptions { skip_bad, ..options(Some(path)) })
+}
+
+fn fault(path: &Path) -> String {
+    let error = open_folder(path, false).unwrap_err();
+    assert_eq!(error.exit_code(), 10);
+    error.to_string()
+}
+
+/// The images of [`tree`] below a folder of it.
+fn tree_in(inside: &str) -> TempDir {
+    let (whole, flat) = (tempfile::tempdir().unwrap(), tree());
+    let place = whole.path().join(inside);
+    std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+    std::fs::rename(flat.path(), place).unwrap();
+    whole
+}
+
+fn line(images: &Images) -> String {
+    images.listing().unwrap().line().unwrap_or_default()
+}
+
+#[test]
+fn a_tree_that_is_nested_or_half_there_is_explained() {
+    let nested = tree_in("ILSVRC/Data");
+    let error = fault(nested.path());
+    assert!(error.contains("its folders hold folders") && error.contains("ILSVRC"), "{error}");
+    let train_only = tree_in("train");
+    let error = fault(train_only.path());
+    let advice = format!("name {}", train_only.path().join("train").display());
+    assert!(error.contains(&advice) && !error.contains("remove"), "{error}");
+    open_folder(&train_only.path().join("train"), false).unwrap();
+    // ImageNet's held-out images come without folders.
+    std::fs::create_dir(train_only.path().join("val")).unwrap();
+    std::fs::write(train_only.path().join("val/0.png"), "x").unwrap();
+    let error = fault(train_only.path());
+    assert!(error.contains("val") && error.contains("no class folders in it"), "{error}");
+}
+
+#[test]
+fn a_set_that_is_split_keeps_its_split_and_says_what_is_not_used() {
+    let set = tree_in("train");
+    let copy = tree();
+    std::fs::remove_dir_all(copy.path().join("class2")).unwrap();
+    std::fs::rename(copy.path(), set.path().join("val")).unwrap();
+    std::fs::create_dir(set.path().join("test")).unwrap();
+    for name in ["labels.csv", ".DS_Store", "train/notes.txt"] {
+        std::fs::write(set.path().join(name), "x").unwrap();
+    }
+    let images = open_folder(set.path(), false).unwrap();
+    let listed = images.listing().unwrap().listed();
+    assert_eq!((listed.train, listed.held_out), (60, 40));
+    for expected in [
+        "1 hidden file",
+        "2 files beside the class folders (labels.csv, notes.txt)",
+        "1 entry that is not used (test)",
+        "1 class without images (held out of class2)",
+    ] {
+        assert!(line(&images).contains(expected), "{}", line(&images));
+    }
+    std::fs::rename(set.path().join("val/class1"), set.path().join("val/other")).unwrap();
+    assert!(fault(set.path()).contains("class 'other' is not in"));
+}
+
+#[test]
+fn every_extension_of_the_two_formats_is_read_and_hidden_files_are_counted() {
+    let folder = tree();
+    let class = folder.path().join("class0");
+    std::fs::rename(class.join("0.JPEG"), class.join("0.jfif")).unwrap();
+    std::fs::rename(class.join("2.JPEG"), class.join("2.JPE")).unwrap();
+    std::fs::write(class.join("._0.jfif"), "x").unwrap();
+    let images = open_folder(folder.path(), false).unwrap();
+    let listed = images.listing().unwrap().listed();
+    assert_eq!(listed.train + listed.held_out, 60);
+    assert_eq!(line(&images), "passed over: 1 hidden file");
+}
+
+#[test]
+fn a_class_that_gives_nothing_is_refused_or_left_out_and_counted() {
+    let folder = tree();
+    std::fs::create_dir(folder.path().join("aaa")).unwrap();
+    let error = fault(folder.path());
+    assert!(error.contains("aaa") && error.contains("a class without images"), "{error}");
+    let images = open_folder(folder.path(), true).unwrap();
+    assert!(images.describe().contains("of 3 classes"), "{}", images.describe());
+    assert_eq!(line(&images), "passed over: 1 class without images");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_class_whose_name_is_not_utf8_is_refused_or_left_out_and_counted() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tree();
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9");
+    std::fs::rename(folder.path().join("class2"), folder.path().join(name)).unwrap();
+    let error = fault(folder.path());
+    assert!(error.contains("caf\u{fffd}") && error.contains("not UTF-8"), "{error}");
+    let images = open_folder(folder.path(), true).unwrap();
+    assert!(images.describe().contains("of 2 classes"), "{}", images.describe());
+    assert_eq!(line(&images), "passed over: 1 name that is not UTF-8");
+}
+
+#[test]
+#[cfg(unix)]
+fn no_image_is_both_learned_from_and_held_out() {
+    use std::os::unix::fs::symlink;
+    let set = tree_in("train");
+    let (train, val) = (set.path().join("train"), set.path().join("val"));
+    symlink("train", &val).unwrap();
+    assert!(fault(set.path()).contains("learned from as well"));
+    std::fs::remove_file(&val).unwrap();
+    std::fs::create_dir_all(val.join("class0")).unwrap();
+    std::fs::copy(train.join("class0/0.JPEG"), val.join("class0/other.jpg")).unwrap();
+    open_folder(set.path(), false).unwrap();
+    symlink(train.join("class1/1.png"), val.join("class0/link.png")).unwrap();
+    let error = fault(set.path());
+    assert!(error.contains("link.png") && error.contains("learned from as well"), "{error}");
+    std::fs::remove_dir_all(&val).unwrap();
+    std::fs::rename(train.join("class2"), set.path().join("kept")).unwrap();
+    symlink("class1", train.join("class2")).unwrap();
+    assert!(fault(&train).contains("the same folder as class 'class1'"));
+}
+
+#[test]
+fn one_held_out_image_that_cannot_be_read_is_named() {
+    let set = tree_in("train");
+    std::fs::create_dir_all(set.path().join("val/class0")).unwrap();
+    std::fs::write(set.path().join("val/class0/only.png"), "x").unwrap();
+    let mut images = open_folder(set.path(), true).unwrap();
+    images.batch(Split::Train, 0).unwrap();
+    let error = images.batch(Split::Test, 0).unwrap_err().to_string();
+    assert!(
+        error.contains("none of the 1 held-out images") && error.contains("only.png"),
+        "{error}"
+    );
+}
