@@ -12,9 +12,11 @@ pub mod check;
 pub mod compare;
 pub mod data;
 pub mod help;
+pub mod interrupt;
 pub mod list;
 pub mod output;
 pub mod peak;
+mod progress;
 pub mod range;
 mod records;
 pub mod repeat;
@@ -27,10 +29,7 @@ pub mod trace;
 pub mod train;
 pub mod verify;
 
-use args::{
-    DeviceArgs, ModelArgs, SizeArgs, advise, bucket, configure, percent, preset_or_default,
-    seconds, setting, with_bucket, workloads,
-};
+use args::{DeviceArgs, ModelArgs, SizeArgs, advise, bucket, percent, seconds, setting};
 use data::DataArgs;
 use output::{OutputArgs, VoiceArgs};
 
@@ -45,7 +44,9 @@ use output::{OutputArgs, VoiceArgs};
     version,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
-    max_term_width = 100,
+    max_term_width = 80,
+    override_usage = "fathom [OPTIONS] | fathom <COMMAND>",
+    after_help = help::MORE,
     after_long_help = help::EXAMPLES
 )]
 pub struct Cli {
@@ -63,36 +64,41 @@ pub struct Cli {
 pub enum Command {
     /// Verify, time, profile, print and save (the default)
     Run(run::RunArgs),
-    /// Analyze records: where time goes, what is stationary, which workloads are similar, what scales
+    /// Analyze records: where time goes, what is alike, what scales
     Analyze(analyze::AnalyzeArgs),
     /// List workloads, kernels, devices, presets, games or kept records
     List(list::ListArgs),
-    /// Show a model's summary, program, memory plan or a kernel's WGSL; or print a kept record again
+    /// Show a model's summary, program, memory, kernels; or a record
     Show(show::ShowArgs),
-    /// Check every kernel variant against its f64 reference on this device
+    /// Check every kernel on this device against its f64 reference
     Verify(verify::VerifyArgs),
-    /// Time kernels over a range of shapes: GFLOP/s, GB/s, share of the measured peak
+    /// Time single kernels: GFLOP/s, GB/s, share of the measured peak
     Bench(bench::BenchArgs),
     /// List devices, as `list devices` does
+    #[command(hide = true)]
     Devices(OutputArgs),
-    /// Measure the device's ceilings: FMA rate, copy bandwidth, and the cost of a launch, a submission and a pipeline
+    /// Measure the device's ceilings: arithmetic, bandwidth, launches
     #[command(alias = "peaks")]
     Peak(peak::PeakArgs),
     /// Train a workload and watch its loss and metric
     Train(train::TrainArgs),
-    /// Write one step's parameters, inputs, random draws, outputs and gradients for another framework to check
+    /// Write one step's numbers for another framework to check
+    ///
+    /// The numbers are parameters, inputs, random draws, outputs and gradients.
     Snapshot(snapshot::SnapshotArgs),
-    /// Check record files: schema, id, and whether summaries follow from the samples
+    /// Check record files: schema, id, summaries against samples
     Check(check::CheckArgs),
-    /// Compare records with a baseline: FASTER, SLOWER, SAME or UNSURE for each workload and mode
+    /// Compare records with a baseline: FASTER, SLOWER, SAME, UNSURE
     Compare(compare::CompareArgs),
-    /// Run two programs, or one with two sets of options, in turns, and compare them
+    /// Run two programs or sets of options in turns, and compare them
     Ab(ab::AbArgs),
-    /// Score a record: all eight workloads in both modes, relative to the reference
+    /// Score a record: one number, relative to the reference
+    ///
+    /// It takes all eight workloads in both modes.
     Score(score::ScoreArgs),
-    /// Write records as one self-contained HTML page, with charts of every analysis
+    /// Write records as one self-contained HTML page with charts
     Report(report::ReportArgs),
-    /// Write the timeline of one step for Perfetto or chrome://tracing
+    /// Write the timeline of one step for Perfetto
     Trace(trace::TraceArgs),
     /// Print shell completions
     Completions {

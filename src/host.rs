@@ -57,6 +57,25 @@ pub fn process_id() -> u32 {
     if cfg!(target_arch = "wasm32") { 0 } else { std::process::id() }
 }
 
+/// How wide a terminal that does not say is taken to be.
+#[cfg(feature = "cli")]
+const USUAL_WIDTH: usize = 80;
+
+/// Characters in a line of the terminal that standard output goes to; nothing where it goes elsewhere.
+pub fn terminal_width() -> Option<usize> {
+    #[cfg(feature = "cli")]
+    {
+        use std::io::IsTerminal;
+
+        let output = std::io::stdout();
+        // Some terminals, serial lines and containers' among them, report 0 by 0.
+        let width = terminal_size::terminal_size_of(&output).map(|(width, _)| usize::from(width.0));
+        output.is_terminal().then(|| width.unwrap_or(USUAL_WIDTH))
+    }
+    #[cfg(not(feature = "cli"))]
+    None
+}
+
 /// Threads of other programs that want a processor now, where the system tells.
 pub fn other_threads() -> Option<u32> {
     let statistics = fs::read_to_string("/proc/stat").ok()?;

@@ -2,16 +2,15 @@
 
 use std::io::Write;
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
 
-use clap::Parser;
+use clap::FromArgMatches;
 use clap::error::ErrorKind;
-use fathom::cli::{self, Cli, output};
+use fathom::cli::{self, Cli, help, interrupt, output};
 use fathom::error::Error;
-use fathom::measure::sample::INTERRUPTED;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = help::command().try_get_matches();
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             // Where the terminal is gone there is nobody to tell.
@@ -21,21 +20,18 @@ fn main() -> ExitCode {
         }
     };
     output::set_up(cli.output());
-    let handler = ctrlc::set_handler(|| {
-        // A second Ctrl-C does not wait for the present sample.
-        if INTERRUPTED.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    });
-    if let Err(error) = handler {
-        log::warn!("Ctrl-C will end the run at once, without saving: {error}");
+    if let Err(error) = interrupt::listen() {
+        log::warn!("Ctrl-C will end the run at once: {error}");
     }
     match cli::execute(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let style = anstyle::AnsiColor::Red.on_default().bold();
-            let label = if matches!(error, Error::Interrupted) { "stopped" } else { "error" };
-            let _closed = writeln!(anstream::stderr().lock(), "{style}{label}:{style:#} {error}");
+            let text = match &error {
+                Error::Interrupted => interrupt::stopped(),
+                other => format!("{style}error:{style:#} {other}"),
+            };
+            let _closed = writeln!(anstream::stderr().lock(), "{text}");
             ExitCode::from(error.exit_code())
         }
     }

@@ -1,5 +1,6 @@
 //! Measuring: a run from verification to profile, the device's ceilings, and a record's provenance.
 
+pub mod estimate;
 pub mod kernel;
 pub mod kernels;
 pub mod largest_batch;

@@ -44,11 +44,18 @@ pub struct Program {
 }
 
 impl Program {
-    /// Makes a schedule real on a device. State that `state` does not hold yet is made there.
+    /// Makes a schedule real on a device. State that `state` does not hold yet is made there. `watch` is told the
+    /// share of the dispatches that have their pipelines.
     ///
     /// # Errors
-    /// [`Error::Gpu`] where memory runs out, [`Error::Internal`] for a shader that is not valid.
-    pub(crate) fn new(gpu: &Gpu, schedule: Schedule, state: &mut State) -> Result<Self> {
+    /// [`Error::Gpu`] where memory runs out, [`Error::Internal`] for a shader that is not valid, and those of `watch`,
+    /// which end it.
+    pub(crate) fn new(
+        gpu: &Gpu,
+        schedule: Schedule,
+        state: &mut State,
+        watch: &dyn Fn(f64) -> Result<()>,
+    ) -> Result<Self> {
         schedule.fits(&gpu.caps)?;
         let mut buffers = Vec::new();
         for (i, buffer) in schedule.memory.buffers.iter().enumerate() {
@@ -68,10 +75,11 @@ impl Program {
             param_offsets: HashMap::new(),
             hash: Sha256::new(),
         };
-        for op in &schedule.ops {
+        for (i, op) in schedule.ops.iter().enumerate() {
             for dispatch in &op.lowered.dispatches {
                 binder.bind(op, dispatch)?;
             }
+            watch((i + 1) as f64 / schedule.ops.len() as f64)?;
         }
         let (dispatches, params, hash) = binder.finish()?;
         Ok(Self { schedule, hash, dispatches, params, buffers })

@@ -53,7 +53,19 @@ impl<'a> Session<'a> {
     /// # Errors
     /// [`Error::Gpu`] where memory runs out, [`Error::Internal`] for a shader that is not valid.
     pub fn build(&mut self, schedule: Schedule) -> Result<Program> {
-        Program::new(self.gpu, schedule, &mut self.state)
+        self.build_watched(schedule, &|_| Ok(()))
+    }
+
+    /// The same, with `watch` told the share that is built.
+    ///
+    /// # Errors
+    /// As [`Session::build`], and those of `watch`, which end it.
+    pub fn build_watched(
+        &mut self,
+        schedule: Schedule,
+        watch: &dyn Fn(f64) -> Result<()>,
+    ) -> Result<Program> {
+        Program::new(self.gpu, schedule, &mut self.state, watch)
     }
 
     /// Writes every input of a program; what it has no input for stays on the host, for the metric.

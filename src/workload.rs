@@ -59,7 +59,7 @@ pub fn find(name: &str) -> Result<&'static WorkloadInfo> {
 }
 
 /// The known name closest to a mistyped one, if it is close.
-fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let distance = |other: &str| edit_distance(name.as_bytes(), other.as_bytes());
     let best = known.iter().min_by_key(|k| distance(k))?;
     (distance(best) <= 2 + name.len() / 4).then_some(*best)

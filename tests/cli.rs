@@ -365,7 +365,7 @@ fn records_are_compared_scored_and_refused() {
             ran(&command, 10, &[broken]);
         }
         let page = folder.path().join("broken.html");
-        ran(&["report", broken, "-o", page.to_str().unwrap()], 10, &[broken]);
+        ran(&["report", broken, "--save", page.to_str().unwrap()], 10, &[broken]);
         assert!(!page.exists());
     }
     ran(&["score", &base], 0, &["1000"]);
@@ -378,7 +378,7 @@ fn records_are_compared_scored_and_refused() {
         assert!(shown.contains("seq2seq"), "{shown}");
     }
     let page = folder.path().join("r.html");
-    ran(&["report", &base, &slow, "-o", page.to_str().unwrap()], 0, &["2 records"]);
+    ran(&["report", &base, &slow, "--save", page.to_str().unwrap()], 0, &["2 records"]);
     assert!(std::fs::read_to_string(&page).unwrap().contains("</html>"));
 }
 
@@ -386,7 +386,8 @@ fn records_are_compared_scored_and_refused() {
 fn a_step_is_traced() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("trace.json");
-    let output = fathom(&["trace", "autoenc", "--preset", "tiny", "-o", file.to_str().unwrap()]);
+    let output =
+        fathom(&["trace", "autoenc", "--preset", "tiny", "--save", file.to_str().unwrap()]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let trace: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();

@@ -81,7 +81,7 @@ fn an_edited_record_is_called_that_everywhere_and_has_no_score() {
     assert!(checked.contains("runs[0].timing.step.median_ns"), "{checked}");
     assert!(messages.contains("edited.json"), "{messages}");
     let page = kept.join("r.html");
-    let (_, messages) = told(kept, &["report", &edited, "-o", page.to_str().unwrap()], 0);
+    let (_, messages) = told(kept, &["report", &edited, "--save", page.to_str().unwrap()], 0);
     assert!(messages.contains("EDITED"), "{messages}");
     assert!(std::fs::read_to_string(&page).unwrap().contains("edited.json: EDITED"));
     let (compared, messages) = told(kept, &["compare", &good, &edited, "--across"], 0);

@@ -20,9 +20,11 @@ for (const level of ['error', 'warn']) {
 
 /// Uses the page as a reader would, and leaves what it found in the document around it.
 const AFTER: &str = r##"<script>
-const found = { width: innerWidth, over: [], sorted: [] };
-for (const one of document.querySelectorAll("details")) one.open = true;
-const table = document.querySelector("#summary table");
+(async () => {
+const found = { width: innerWidth, over: [], hidden: [], small: [], sorted: [] };
+await unfoldAll();
+const hasSteps = (table) => [...table.tHead.rows[0].cells].some((th) => th.textContent.trim() === "step");
+const table = [...document.querySelectorAll("#summary table")].find(hasSteps);
 const column = [...table.tHead.rows[0].cells].findIndex((th) => th.textContent.trim() === "step");
 const values = () => [...table.tBodies[0].rows].map((row) => Number(row.cells[column].dataset.sort));
 for (let i = 0; i < 2; i++) {
@@ -39,12 +41,23 @@ found.tip = [mark.dataset.tip, document.getElementById("tip").textContent];
 // What scrolls within itself may be wider inside.
 for (const one of document.querySelectorAll("body *")) {
   const right = one.getBoundingClientRect().right;
-  if (right > innerWidth + 1 && !one.closest(".table, #tip, .skip")) found.over.push(one.outerHTML.slice(0, 120));
+  if (right > innerWidth + 1 && !one.closest(".table, .drawing, #tip, .skip")) found.over.push(one.outerHTML.slice(0, 120));
 }
+for (const one of document.querySelectorAll(".table")) {
+  if (one.scrollWidth > one.clientWidth + 1) found.hidden.push(`${one.scrollWidth} in ${one.clientWidth}: ${one.ariaLabel}`);
+}
+for (const one of document.querySelectorAll("svg text")) {
+  const { width } = one.ownerSVGElement.getBoundingClientRect();
+  const size = parseFloat(getComputedStyle(one).fontSize) * width / one.ownerSVGElement.viewBox.baseVal.width;
+  if (size < 9) found.small.push(`${size} pixels: ${one.textContent}`);
+}
+found.packed = document.querySelectorAll("script.packed").length;
+found.record = (await (await unpack(document.getElementById("record-0"))).text()).length;
 found.scroll = document.documentElement.scrollWidth;
 found.unnamed = [...document.querySelectorAll("svg:not([aria-hidden])")].filter((svg) => !svg.getAttribute("aria-label")).length;
 found.faults = window.faults;
 parent.document.getElementById("found").textContent = JSON.stringify(found);
+})();
 </script>"##;
 
 fn chromium() -> Option<PathBuf> {
@@ -84,7 +97,9 @@ fn dom(browser: &Path, file: &Path) -> (String, String) {
     let profile = tempfile::tempdir().unwrap();
     let output = Command::new(browser)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
-        .args(["--hide-scrollbars", "--window-size=1600,1000", "--dump-dom"])
+        .args(["--hide-scrollbars", "--window-size=2000,1000", "--dump-dom"])
+        // Unpacking goes on after the page has been loaded.
+        .arg("--virtual-time-budget=20000")
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(format!("file://{}", file.display()))
         .output()
@@ -133,7 +148,7 @@ fn a_reader_can_use_the_report_on_a_phone_and_on_a_desk() {
         &format!("{AFTER}</body>"),
         1,
     );
-    for width in [390, 1440] {
+    for width in [390, 1280, 1920] {
         let found = look(&browser, &tested, width);
         assert_eq!(found["width"], width);
         assert_eq!(found["faults"], serde_json::json!([]));
@@ -144,6 +159,16 @@ fn a_reader_can_use_the_report_on_a_phone_and_on_a_desk() {
             found["scroll"]
         );
         assert_eq!(found["unnamed"], 0, "pictures without words");
+        assert_eq!(found["small"], serde_json::json!([]), "at {width} pixels");
+        assert_eq!(found["packed"], 0, "details that did not open");
+        assert!(found["record"].as_u64().unwrap() > 100_000, "{}", found["record"]);
+        if width >= 1280 {
+            assert_eq!(
+                found["hidden"],
+                serde_json::json!([]),
+                "columns out of sight at {width} pixels"
+            );
+        }
         let themes = &found["themes"];
         assert_ne!(themes[0], themes[1], "the theme did not change");
         assert_eq!(found["tip"][0], found["tip"][1], "the exact figure is not shown");
@@ -156,5 +181,37 @@ fn a_reader_can_use_the_report_on_a_phone_and_on_a_desk() {
         assert!(up.is_sorted_by(|a, b| a <= b), "{up:?}");
         assert_eq!(found["sorted"][0]["says"], "descending");
         assert_eq!(found["sorted"][1]["says"], "ascending");
+    }
+}
+
+/// Looks at the page as it would be on paper.
+const ON_PAPER: &str = r##"<script>
+const shown = (one) => getComputedStyle(one).display !== "none";
+const found = {
+  headings: [...document.querySelectorAll("thead th")].filter((th) => !shown(th.firstElementChild)).length,
+  tools: [...document.querySelectorAll("nav, .tools, .copy, .download")].filter(shown).length,
+  ground: getComputedStyle(document.body).backgroundColor,
+};
+parent.document.getElementById("found").textContent = JSON.stringify(found);
+</script>"##;
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a test that is skipped has to say so")]
+fn on_paper_headings_stay_and_what_needs_a_screen_goes() {
+    let Some(browser) = chromium().filter(|browser| works(browser)) else {
+        eprintln!("SKIPPED: there is no Chromium here that runs (apt install chromium)");
+        return;
+    };
+    let page = page(&sources()).unwrap();
+    let printed = page.replacen("@media print", "@media all", 1).replacen(
+        "</body>",
+        &format!("{ON_PAPER}</body>"),
+        1,
+    );
+    let dark = printed.replacen("<html", "<html data-theme=\"dark\"", 1);
+    for page in [printed, dark] {
+        let found = look(&browser, &page, 1280);
+        assert_eq!((&found["headings"], &found["tools"]), (&0.into(), &0.into()));
+        assert_eq!(found["ground"], "rgb(255, 255, 255)");
     }
 }

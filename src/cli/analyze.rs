@@ -34,10 +34,6 @@ pub struct AnalyzeArgs {
     )]
     pub linkage: Linkage,
 
-    /// List every op, not only the op types
-    #[arg(long, help_heading = "Analysis")]
-    pub ops: bool,
-
     /// Thread counts that `scaling` measures on a CPU adapter
     #[arg(
         long,
@@ -99,7 +95,7 @@ pub fn execute(args: &AnalyzeArgs) -> Result<()> {
         // One mode at a time: training unless another is asked for first.
         modes: vec![args.run.mode.first().copied().unwrap_or(Mode::Train)],
         linkage: args.linkage,
-        ops: args.ops,
+        ops: args.run.ops,
     };
     let analyses = chosen.map_or_else(|| ANALYSES.to_vec(), |analysis| vec![analysis]);
     let sections: Vec<_> =

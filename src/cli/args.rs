@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 
 use crate::analysis::similarity::Linkage;
 use crate::error::{Error, Result};
+use crate::game;
 use crate::gpu::{Gpu, Selector};
 use crate::measure::largest_batch::TooLarge;
 use crate::pass::Options;
@@ -40,7 +41,9 @@ pub enum Requirement {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where")]
 pub struct DeviceArgs {
-    /// Device by index, part of its name, `vulkan:rtx`, or `pci:0000:01:00.0`; see `fathom list devices`
+    /// Device: index, part of the name, `vulkan:rtx`, PCI place
+    ///
+    /// The place on the bus as `pci:0000:01:00.0`; `fathom list devices` lists them.
     #[arg(short, long, value_name = "SEL", env = "FATHOM_DEVICE")]
     pub device: Option<String>,
 
@@ -81,7 +84,9 @@ impl DeviceArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "What")]
 pub struct SizeArgs {
-    /// Model size: full or tiny [default: full; tiny on a software adapter]
+    /// Model size: full, tiny
+    ///
+    /// [default: full; tiny on a software adapter]
     #[arg(long, value_name = "NAME", hide_possible_values = true, env = "FATHOM_PRESET")]
     pub preset: Option<Preset>,
 
@@ -89,7 +94,9 @@ pub struct SizeArgs {
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub batch: Option<u32>,
 
-    /// Override a size of the model, as in `hidden=128`; may be repeated
+    /// Override a size of the model, as in `hidden=128`
+    ///
+    /// May be repeated.
     #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
     pub set: Vec<(String, usize)>,
 }
@@ -126,7 +133,9 @@ pub struct ModelArgs {
     #[arg(long, value_name = "N", default_value_t = 1, env = "FATHOM_SEED")]
     pub seed: u64,
 
-    /// Sentence-length bucket of seq2seq: 0, 1, 2, 3, or mixed [default: the preset's]
+    /// Sentence lengths of seq2seq: 0, 1, 2, 3 or mixed
+    ///
+    /// [default: the preset's]
     #[arg(long, value_name = "N|mixed", value_parser = bucket)]
     pub bucket: Option<usize>,
 }
@@ -211,10 +220,12 @@ impl ModelArgs {
     /// The model with its sizes settled.
     ///
     /// # Errors
-    /// [`Error::Usage`] for an unknown workload.
+    /// [`Error::Usage`] for an unknown workload, or what it does not have.
     pub fn configure(&self, gpu: Option<&Gpu>) -> Result<(Preset, Box<dyn Workload>)> {
+        let workload = workload::find(&self.workload)?;
+        check_bucket(workload, self.bucket)?;
         let set = with_bucket(&self.size.set, self.bucket);
-        SizeArgs { set, ..self.size.clone() }.configure(workload::find(&self.workload)?, gpu)
+        SizeArgs { set, ..self.size.clone() }.configure(workload, gpu)
     }
 }
 
@@ -227,14 +238,52 @@ pub fn preset_or_default(asked: Option<Preset>, gpu: Option<&Gpu>) -> Preset {
     }
 }
 
+/// Refuses a game for what plays none; where all workloads are run it is for those that do.
+///
+/// # Errors
+/// [`Error::Usage`], which names the workload, or the games there are.
+pub(super) fn check_game(
+    workload: &WorkloadInfo,
+    game: Option<&str>,
+    is_named: bool,
+) -> Result<()> {
+    if workload.plays {
+        game::find(game)?;
+    } else if is_named && game.is_some() {
+        let (name, able) = (workload.name, able(|workload| workload.plays));
+        return Err(Error::Usage(format!("--env: {name} plays no game; {able} does")));
+    }
+    Ok(())
+}
+
+/// Refuses a bucket of what has none.
+///
+/// # Errors
+/// [`Error::Usage`], which names the workload.
+pub(super) fn check_bucket(workload: &WorkloadInfo, bucket: Option<usize>) -> Result<()> {
+    if bucket.is_none() || workload.buckets > 0 {
+        return Ok(());
+    }
+    let able = able(|workload| workload.buckets > 0);
+    let name = workload.name;
+    Err(Error::Usage(format!("--bucket: {name} has no sentence-length buckets; {able} has")))
+}
+
+/// The workloads that can do something.
+fn able(can: fn(&WorkloadInfo) -> bool) -> String {
+    let able: Vec<_> = workload::WORKLOADS.iter().filter(|w| can(w)).map(|w| w.name).collect();
+    able.join(" and ")
+}
+
+/// Whether a `--workload` list names workloads one by one.
+pub(super) fn is_named(names: &[String]) -> bool {
+    !names.is_empty() && !names.iter().any(|name| name == "all")
+}
+
 /// Adds the largest batch that fits to an out-of-memory error.
 pub(super) fn advise<T>(outcome: Result<T>, args: &ModelArgs, mode: Mode, gpu: &Gpu) -> Result<T> {
-    let step = TooLarge {
-        gpu,
-        mode,
-        options: &Options::default(),
-        batch: args.configure(Some(gpu))?.1.batch(),
-    };
+    let options = Options::default();
+    let step = TooLarge::new(gpu, mode, &options, args.configure(Some(gpu))?.1.batch());
     step.advise(outcome, &|batch| {
         let size = SizeArgs { batch: Some(batch as u32), ..args.size.clone() };
         let args = ModelArgs { size, ..args.clone() };
@@ -247,7 +296,7 @@ pub(super) fn advise<T>(outcome: Result<T>, args: &ModelArgs, mode: Mode, gpu: &
 /// # Errors
 /// [`Error::Usage`] for an unknown name, [`Error::NothingSelected`] for an empty list.
 pub(super) fn workloads(names: &[String]) -> Result<Vec<&'static WorkloadInfo>> {
-    if names.is_empty() || names.iter().any(|n| n == "all") {
+    if !is_named(names) {
         return Ok(workload::WORKLOADS.iter().collect());
     }
     let chosen: Result<Vec<_>> =

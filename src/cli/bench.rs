@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::listing;
-use crate::measure::sample::{Budget, interrupted};
+use crate::measure::sample::Budget;
 use crate::measure::{kernels, peak};
 
+use super::progress::Progress;
 use super::{DeviceArgs, OutputArgs, output};
 
 /// Options of `bench`.
@@ -33,10 +34,11 @@ pub struct BenchArgs {
     pub out: OutputArgs,
 }
 
-/// Times and prints.
+/// Times, and prints a row for each kernel as it is timed; those that were are kept, however it ends.
 ///
 /// # Errors
-/// [`Error::NothingSelected`] where no kernel matches the filter, [`Error::Gpu`] where the device fails.
+/// [`crate::error::Error::NothingSelected`] where no kernel matches the filter, [`crate::error::Error::Gpu`] where the
+/// device fails.
 pub fn execute(args: &BenchArgs) -> Result<()> {
     let gpu = args.device.open()?;
     let filter = args.filter.as_deref().unwrap_or("");
@@ -45,16 +47,19 @@ pub fn execute(args: &BenchArgs) -> Result<()> {
     } else {
         kernels::choose(&gpu.caps, filter, |family| family.benches())
     }?;
-    let progress = output::Progress::new(&args.out, "ceilings");
+    let progress = Progress::new(&args.out, "measuring the device's ceilings");
     let peaks = peak::measure(&gpu, Duration::from_secs(1), &|share| progress.set(share))?.peaks;
     let time = Duration::from_secs_f64(args.time.clamp(0.01, 600.0));
-    let timed =
-        kernels::time(&gpu, &chosen, &Budget { time, ..Budget::default() }, &|label, share| {
-            progress.say(label);
-            progress.set(share);
-        })?;
+    let budget = Budget { time, ..Budget::default() };
+    let show = |label: &str, share: f64| {
+        progress.say(label);
+        progress.set(share);
+    };
+    let mut live = output::Live::new(&args.out, listing::kernels::timings(&chosen))?;
+    let outcome = kernels::time(&gpu, &chosen, &budget, &show, &mut |timed| {
+        live.row(listing::kernels::timing(&timed, &peaks))
+    });
     drop(progress);
-    let table = listing::kernels::timings(&timed, &peaks);
-    output::emit(&args.out, |form| table.render(form))?;
-    if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+    live.finish()?;
+    outcome
 }

@@ -15,8 +15,10 @@ use super::output::{self, VoiceArgs};
 /// Where samples come from.
 #[derive(Debug, Clone, Args)]
 pub struct DataArgs {
-    /// Real data set instead of the built-in one: an MNIST folder, a TIMIT tree, a folder of images per
-    /// class, the ILSVRC tar, bAbI files, parallel text; for several workloads as in `speech=PATH,memnet=PATH`
+    /// Real data set instead of the built-in one
+    ///
+    /// An MNIST folder, a TIMIT tree, a folder of images per class, the ILSVRC tar, bAbI files, parallel text; for
+    /// several workloads as in `speech=PATH,memnet=PATH`.
     #[arg(
         long,
         value_name = "PATH",
@@ -26,11 +28,15 @@ pub struct DataArgs {
     )]
     pub data: Option<DataPaths>,
 
-    /// Pass over what cannot be read of a real data set, and list it, instead of stopping with an error
+    /// Pass over what cannot be read of a data set, and list it
+    ///
+    /// Without it such a file stops the run.
     #[arg(long, help_heading = "What")]
     pub skip_bad: bool,
 
-    /// Game that deepq plays; see `fathom list games` [default: breakout]
+    /// Game that deepq plays [default: breakout]
+    ///
+    /// `fathom list games` lists them.
     #[arg(long = "env", value_name = "NAME", help_heading = "What")]
     pub game: Option<String>,
 }

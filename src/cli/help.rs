@@ -1,43 +1,161 @@
-//! Longer texts: examples, topics, completions.
+//! Longer texts: examples, topics, completions; and the short help, which is one screen.
 
-use clap::CommandFactory;
+use clap::{Arg, Command, CommandFactory};
 
 use crate::error::{EXIT_CODES, Error, Result};
+use crate::workload::nearest;
 
 use super::{Cli, output};
 
-/// Shown under `--help`.
+/// Shown under `fathom -h`.
+pub const MORE: &str = "\
+Options of a run: `fathom run -h`. All of it with examples: `fathom --help`.";
+
+/// Shown under `fathom --help`.
 pub const EXAMPLES: &str = "\
 Examples:
-  fathom                                   every workload, both modes, on the best device
-  fathom -w speech -m train -b 8..64*2     one workload, training, four batch sizes
-  fathom -w autoenc -o json > r.json       the whole record on stdout
-  fathom analyze profile @last             where the time of the last run went
-  fathom report @last -o report.html       the last run as a page
-  fathom compare @last~1 @last --fail-on slower:3%   did it get slower?
-  fathom ab ./old/fathom ./new/fathom -- -w speech   the same in turns, five runs each
-  fathom list devices                      the devices available
-  fathom snapshot -w speech --out s.safetensors   one step, for another framework to check
+  fathom                                  every workload, both modes, best device
+  fathom -w speech -m train -b 8..64*2    training at four batch sizes
+  fathom --dry-run                        what that would take, and whether it fits
+  fathom analyze profile @last            where the time of the last run went
+  fathom report @last --save report.html  the last run as a page
+  fathom compare @last~1 @last --fail-on slower:3%    did it get slower?
+  fathom list devices                     the devices available
 
 Environment:
-  FATHOM_DEVICE, FATHOM_BACKEND, FATHOM_WORKLOAD, FATHOM_PRESET, FATHOM_SEED, FATHOM_DATA
-                    set the options of the same names; the command line takes precedence
+  FATHOM_DEVICE, FATHOM_BACKEND, FATHOM_WORKLOAD, FATHOM_PRESET, FATHOM_SEED,
+  FATHOM_DATA       set the options of the same names; the command line wins
   FATHOM_RECORDS    folder for records instead of the user's data folder
   FATHOM_REQUIRE    gpu: fail rather than run on the CPU
   FATHOM_SHADERS    folder to read WGSL from instead of the shaders compiled in
   NO_COLOR          turns colours off
 
-Exit codes: `fathom help exit-codes`; how to read the figures: `fathom help measuring`";
+Exit codes: `fathom help exit-codes`; the figures: `fathom help measuring`";
+
+/// A command's examples, shown under its help: what to type, and what that is for.
+pub(super) const OF_COMMANDS: &[(&str, &str)] = &[
+    (
+        "run",
+        "  fathom run -w autoenc -m train          one workload, training
+  fathom run -w vgg -b 1..64*2 --dry-run  which batches fit, how long they take
+  fathom run --ops -o md > results.md     with op tables, as Markdown
+  fathom run -o json > r.json             the whole record",
+    ),
+    (
+        "analyze",
+        "  fathom analyze profile @last            op types, classes, roofline
+  fathom analyze similarity results/      which workloads are alike
+  fathom analyze scaling -w autoenc       op time against threads and batch",
+    ),
+    (
+        "list",
+        "  fathom list devices
+  fathom list records                     what is kept, with its scores
+  fathom list kernels -o csv",
+    ),
+    (
+        "show",
+        "  fathom show speech --program            the dispatches of a training step
+  fathom show vgg -m infer --memory       its buffers
+  fathom show autoenc --kernel matmul     the WGSL of its products
+  fathom show @last                       a record with its op tables",
+    ),
+    (
+        "verify",
+        "  fathom verify                           every kernel
+  fathom verify matmul/tile               those whose label contains this",
+    ),
+    (
+        "bench",
+        "  fathom bench matmul                     every variant of one op
+  fathom bench --time 2 -o csv > b.csv    all of them, longer, for a program",
+    ),
+    ("devices", "  fathom devices"),
+    ("peak", "  fathom peak --all                       every kernel shape tried"),
+    (
+        "train",
+        "  fathom train -w speech --steps 1500     loss and phone error rate
+  fathom train -w deepq --env catch --steps 30000
+  fathom train -w memnet --preset tiny --show 3",
+    ),
+    ("snapshot", "  fathom snapshot -w speech --save speech.safetensors"),
+    ("check", "  fathom check results/*.json"),
+    (
+        "compare",
+        "  fathom compare @last~1 @last            the last run against the one before
+  fathom compare base/ new/ --fail-on slower:3%
+  fathom compare --across amd.json nvidia.json",
+    ),
+    (
+        "ab",
+        "  fathom ab ./old/fathom ./new/fathom -- -w speech
+  fathom ab --no-fuse --checks=on -- -w autoenc",
+    ),
+    ("score", "  fathom score @last"),
+    (
+        "report",
+        "  fathom report                           the last run, as report.html
+  fathom report a.json b.json --save both.html",
+    ),
+    ("trace", "  fathom trace speech --save trace.json   for ui.perfetto.dev"),
+    (
+        "completions",
+        "  fathom completions bash > ~/.local/share/bash-completion/completions/fathom",
+    ),
+    (
+        "help",
+        "  fathom help measuring                   what the figures mean
+  fathom help compare                     the long help of a command",
+    ),
+];
+
+/// Options that the short help leaves to the long one.
+const RARE: [&str; 10] = [
+    "allow-noncompliant",
+    "backend",
+    "checks",
+    "color",
+    "min-samples",
+    "no-fuse",
+    "require",
+    "save-baseline",
+    "seed",
+    "skip-bad",
+];
+
+/// The command line as it is parsed: `-h` of the program is one screen, that lists the commands alone, and every
+/// command has its examples.
+pub fn command() -> Command {
+    let mut command = Cli::command();
+    command.build();
+    for (name, examples) in OF_COMMANDS {
+        if let Some(found) = command.find_subcommand_mut(name) {
+            let text = format!("Examples:\n{examples}");
+            *found = found.clone().after_help(text).mut_args(terse);
+        }
+    }
+    command.mut_args(|argument| terse(argument).hide_short_help(true))
+}
+
+/// An option as the short help has it; the variables that set it are listed once, under `fathom --help`.
+fn terse(argument: Arg) -> Arg {
+    let is_rare = argument.get_long().is_some_and(|long| RARE.contains(&long));
+    let argument = argument.hide_env(true).hide_short_help(is_rare);
+    // Its help names them.
+    if argument.get_id() == "what" { argument.hide_possible_values(true) } else { argument }
+}
 
 const MEASURING: &str = include_str!("../../docs/measuring.md");
 const RECORD: &str = include_str!("../../docs/record.md");
+
+const TOPICS: [&str; 3] = ["measuring", "record", "exit-codes"];
 
 /// Prints a topic, the help of a command, or the help of fathom itself.
 ///
 /// # Errors
 /// [`Error::Usage`] for an unknown word, else as [`output::data`].
 pub fn explain(topic: Option<&str>) -> Result<()> {
-    let mut command = Cli::command();
+    let mut command = command();
     match topic {
         None => output::data(&command.render_long_help().ansi().to_string()),
         Some("measuring") => output::data(MEASURING),
@@ -48,12 +166,20 @@ pub fn explain(topic: Option<&str>) -> Result<()> {
         }
         Some(name) => match command.find_subcommand_mut(name) {
             Some(found) => output::data(&found.render_long_help().ansi().to_string()),
-            None => Err(Error::Usage(format!(
-                "no command or topic '{name}': the topics are measuring, record and exit-codes, and \
-                 `fathom --help` lists the commands"
-            ))),
+            None => Err(unknown(name, &command)),
         },
     }
+}
+
+/// The error for a word that is neither, with the one that may be meant.
+fn unknown(name: &str, command: &Command) -> Error {
+    let known: Vec<_> = command.get_subcommands().map(Command::get_name).chain(TOPICS).collect();
+    let near =
+        nearest(name, &known).map_or(String::new(), |near| format!(": did you mean '{near}'?"));
+    Error::Usage(format!(
+        "no command or topic '{name}'{near}\nthe topics are measuring, record and exit-codes, and `fathom -h` lists \
+         the commands"
+    ))
 }
 
 /// Prints a completion script.
@@ -62,6 +188,85 @@ pub fn explain(topic: Option<&str>) -> Result<()> {
 /// As [`output::data`].
 pub fn completions(shell: clap_complete::Shell) -> Result<()> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "fathom", &mut script);
+    clap_complete::generate(shell, &mut command(), "fathom", &mut script);
     output::data(&String::from_utf8_lossy(&script))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every command under its name, the program itself first.
+    fn commands() -> Vec<Command> {
+        let whole = command();
+        std::iter::once(whole.clone()).chain(whole.get_subcommands().cloned()).collect()
+    }
+
+    #[test]
+    fn the_short_help_is_one_screen() {
+        let text = command().render_help().to_string();
+        assert!(text.lines().count() <= 24, "{} lines:\n{text}", text.lines().count());
+        assert!(text.contains("compare") && text.contains("fathom run -h"), "{text}");
+    }
+
+    #[test]
+    fn no_line_of_help_is_wider_than_80_columns() {
+        for mut command in commands() {
+            for text in [command.render_help().to_string(), command.render_long_help().to_string()]
+            {
+                let wide: Vec<_> = text.lines().filter(|l| l.chars().count() > 80).collect();
+                assert!(wide.is_empty(), "{}: {wide:#?}", command.get_name());
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_has_examples_that_parse() {
+        for mut command in commands() {
+            let text = command.render_long_help().to_string();
+            let name = command.get_name().to_string();
+            let examples =
+                text.split("Examples:").nth(1).unwrap_or_else(|| panic!("{name} has none"));
+            let lines = examples.lines().filter(|line| line.starts_with("  fathom"));
+            assert!(lines.clone().count() > 0, "{name}: {text}");
+            for line in lines {
+                // What it is for stands behind it; a shell takes what follows a redirection.
+                let typed = line.trim().split("  ").next().unwrap().split(" >").next().unwrap();
+                let parsed = super::command().try_get_matches_from(typed.split_whitespace());
+                assert!(parsed.is_ok(), "{typed}: {}", parsed.unwrap_err());
+            }
+        }
+    }
+
+    #[test]
+    fn a_mistyped_command_or_topic_is_answered_with_the_nearest() {
+        for (typed, meant) in
+            [("mesuring", "measuring"), ("exit-code", "exit-codes"), ("compar", "compare")]
+        {
+            let error = explain(Some(typed)).unwrap_err().to_string();
+            assert!(error.contains(&format!("did you mean '{meant}'?")), "{error}");
+        }
+        let error = super::command().try_get_matches_from(["fathom", "analize"]).unwrap_err();
+        assert!(error.to_string().contains("'analyze'"), "{error}");
+    }
+
+    #[test]
+    fn one_letter_means_one_thing_in_every_command() {
+        let mut meanings: Vec<(char, String)> = Vec::new();
+        for command in commands() {
+            for argument in command.get_arguments() {
+                let Some(letter) = argument.get_short() else {
+                    continue;
+                };
+                let long = argument.get_long().unwrap_or_default().to_string();
+                match meanings.iter().find(|(known, _)| *known == letter) {
+                    Some((_, known)) => {
+                        assert_eq!(*known, long, "-{letter} in {}", command.get_name())
+                    }
+                    None => meanings.push((letter, long)),
+                }
+            }
+        }
+        assert!(meanings.contains(&('o', "output".into())), "{meanings:?}");
+    }
 }

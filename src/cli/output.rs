@@ -1,11 +1,9 @@
 //! Where output goes: data to stdout and to files, everything else to stderr, progress only to a terminal.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::error::{Error, Result};
 use crate::host::write_atomically;
@@ -13,11 +11,13 @@ use crate::report::Format;
 use crate::report::field::Field;
 use crate::report::table::Table;
 
+use super::{interrupt, progress};
+
 /// The format in which data is printed and saved, and how much else is printed.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// Format of the data on stdout: table, md, csv, json, jsonl
+    /// Format of the data: table, md, csv, json, jsonl
     #[arg(
         short,
         long,
@@ -27,7 +27,9 @@ pub struct OutputArgs {
     )]
     pub output: Format,
 
-    /// Also save the data to this file, in the format its extension names: .json, .jsonl, .csv or .md; may be repeated
+    /// Also save to a .json, .jsonl, .csv or .md file
+    ///
+    /// The extension names the format. May be repeated.
     #[arg(short, long, value_name = "FILE", value_parser = target)]
     pub save: Vec<Target>,
 
@@ -47,11 +49,13 @@ impl std::ops::Deref for OutputArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub struct VoiceArgs {
-    /// Print no progress or notes on stderr
+    /// Print no progress or notes
     #[arg(short, long)]
     pub quiet: bool,
 
-    /// Print warnings of drivers and of the graphics layer; give twice for debug lines, those of fathom's passes included
+    /// Print warnings of drivers; twice for debug lines
+    ///
+    /// The debug lines include those of fathom's own passes.
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
 
@@ -98,8 +102,11 @@ pub fn set_up(args: &VoiceArgs) {
 /// # Errors
 /// [`Error::Io`] where stdout cannot be written: a full disk, say.
 pub fn data(text: &str) -> Result<()> {
-    let mut out = anstream::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    let print = || {
+        let mut out = anstream::stdout().lock();
+        out.write_all(text.as_bytes()).and_then(|()| out.flush())
+    };
+    match progress::apart(print) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Error::io("write", "standard output")(e))
         }
@@ -128,7 +135,8 @@ pub fn save(args: &OutputArgs, render: impl Fn(Format) -> Result<String>) -> Res
     Ok(())
 }
 
-/// A table whose rows people see as they come; the other forms are printed at the end.
+/// A table whose rows are printed as they come; JSON, which is one whole, and files come at the end, however the
+/// command ends.
 #[derive(Debug)]
 pub struct Live<'a> {
     args: &'a OutputArgs,
@@ -141,9 +149,7 @@ impl<'a> Live<'a> {
     /// # Errors
     /// As [`data`].
     pub fn new(args: &'a OutputArgs, table: Table) -> Result<Self> {
-        if args.output == Format::Table {
-            data(&table.heading_line())?;
-        }
+        data(&table.head(args.output)?)?;
         Ok(Self { args, table })
     }
 
@@ -153,19 +159,30 @@ impl<'a> Live<'a> {
     /// As [`data`].
     pub fn row(&mut self, fields: impl IntoIterator<Item = Field>) -> Result<()> {
         self.table.row(fields);
-        if self.args.output == Format::Table { data(&self.table.last_line()) } else { Ok(()) }
+        data(&self.table.last(self.args.output)?)?;
+        let (args, table) = (self.args.clone(), self.table.clone());
+        interrupt::leave(move || {
+            if let Err(error) = finish(&args, &table) {
+                note(&args, &format!("warning: {error}"));
+            }
+        });
+        Ok(())
     }
 
-    /// Prints the other forms, and keeps the table where `--save` says.
+    /// Prints JSON, and keeps the table where `--save` says.
     ///
     /// # Errors
     /// As [`data`] and [`save`].
     pub fn finish(self) -> Result<()> {
-        if self.args.output != Format::Table {
-            data(&self.table.render(self.args.output)?)?;
-        }
-        save(self.args, |form| self.table.render(form))
+        interrupt::speak(|| finish(self.args, &self.table))
     }
+}
+
+fn finish(args: &OutputArgs, table: &Table) -> Result<()> {
+    if args.output == Format::Json {
+        data(&table.render(args.output)?)?;
+    }
+    save(args, |form| table.render(form))
 }
 
 /// A file that `--save` names, and the form its extension asks for.
@@ -219,44 +236,7 @@ pub(super) fn writable(path: &Path) -> std::result::Result<(), String> {
 pub fn note(args: &VoiceArgs, text: &str) {
     if !args.quiet {
         // Where stderr is closed nobody reads the note.
-        let _closed = writeln!(anstream::stderr().lock(), "{text}");
-    }
-}
-
-/// A bar for work of known length; none where stderr is not a terminal, or with `--quiet`.
-#[derive(Debug)]
-pub struct Progress {
-    bar: ProgressBar,
-}
-
-impl Progress {
-    /// A bar labelled `what`; it appears once the work has gone on for a moment.
-    pub fn new(args: &VoiceArgs, what: &str) -> Self {
-        let hidden = args.quiet || !std::io::stderr().is_terminal();
-        let bar = if hidden { ProgressBar::hidden() } else { ProgressBar::new(1000) };
-        let style = ProgressStyle::with_template("{msg:32} {bar:32} {percent:>3} %  {elapsed}");
-        if let Ok(style) = style {
-            bar.set_style(style);
-        }
-        bar.set_message(what.to_string());
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Self { bar }
-    }
-
-    /// Changes the label.
-    pub fn say(&self, what: &str) {
-        self.bar.set_message(what.to_string());
-    }
-
-    /// Shows how much is done, 0 to 1.
-    pub fn set(&self, share: f64) {
-        self.bar.set_position((share * 1000.0) as u64);
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        let _closed = progress::apart(|| writeln!(anstream::stderr().lock(), "{text}"));
     }
 }
 

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::measure::peak;
 use crate::report::section::peaks;
 
-use super::{DeviceArgs, OutputArgs, output};
+use super::{DeviceArgs, OutputArgs, output, progress};
 
 /// Options of `peak`.
 #[derive(Debug, Args)]
@@ -35,7 +35,7 @@ pub struct PeakArgs {
 /// As [`peak::measure`].
 pub fn execute(args: &PeakArgs) -> Result<()> {
     let gpu = args.device.open()?;
-    let progress = output::Progress::new(&args.out, "measuring");
+    let progress = progress::Progress::new(&args.out, "measuring");
     let time = Duration::from_secs_f64(args.time.clamp(0.1, 600.0));
     let measured = peak::measure(&gpu, time, &|share| progress.set(share))?;
     drop(progress);

@@ -20,7 +20,7 @@ pub struct ReportArgs {
 
     /// File to write
     #[arg(short, long, value_name = "FILE.html", default_value = "report.html")]
-    output: PathBuf,
+    save: PathBuf,
 
     /// Amount of output.
     #[command(flatten)]
@@ -44,10 +44,10 @@ pub fn execute(args: &ReportArgs) -> Result<()> {
         }
         sources.push(NamedRecord { name, text, record });
     }
-    write_atomically(&args.output, html::page(&sources)?.as_bytes())?;
+    write_atomically(&args.save, html::page(&sources)?.as_bytes())?;
     let of =
         if sources.len() == 1 { "1 record".into() } else { format!("{} records", sources.len()) };
-    let note = format!("report  {} ({of}): open it in a browser", args.output.display());
+    let note = format!("report  {} ({of}): open it in a browser", args.save.display());
     output::note(&args.voice, &note);
     Ok(())
 }

@@ -5,28 +5,32 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::error::{Error, Result};
-use crate::gpu::{Gpu, adapter};
-use crate::listing;
+use crate::error::Result;
+use crate::host::Instant;
+use crate::measure::estimate::{Pace, Rates};
 use crate::measure::largest_batch::TooLarge;
-use crate::measure::run::{self, Plan};
-use crate::measure::sample::{Budget, interrupted};
+use crate::measure::run as cell;
+use crate::measure::sample::going_on;
 use crate::measure::{peak, provenance, verify};
-use crate::pass::Options;
 use crate::record::{Config, Precision, Record, store};
 use crate::report::section::headline;
-use crate::session::schedule;
+use crate::report::{Format, number};
 use crate::terms::{Mode, Preset};
-use crate::workload::{Workload, WorkloadInfo};
 
 use super::data::Opened;
-use super::range::{self, Range};
-use super::{DataArgs, DeviceArgs, OutputArgs, output, records};
+use super::progress::Progress;
+use super::range::Range;
+use super::{DataArgs, DeviceArgs, OutputArgs, interrupt, output, records, score};
+
+mod choose;
+mod dry;
+
+use choose::Selection;
 
 /// Options of `run`.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
-    /// Workloads, separated by commas; see `fathom list workloads` [default: all]
+    /// Workloads; `fathom list workloads` [default: all]
     #[arg(
         short,
         long,
@@ -48,11 +52,15 @@ pub struct RunArgs {
     )]
     pub mode: Vec<Mode>,
 
-    /// Samples per batch: lists and ranges, as in `1,8` or `1..64*2` [default: the preset's]
+    /// Samples per batch: `8`, `1,8`, `1..64*2`
+    ///
+    /// [default: the preset's]
     #[arg(short, long, value_name = "N,..|A..B*2", value_delimiter = ',', help_heading = "What")]
     pub batch: Vec<Range>,
 
-    /// Model size: full or tiny [default: full; tiny on a software adapter]
+    /// Model size: full, tiny
+    ///
+    /// [default: full; tiny on a software adapter]
     #[arg(
         long,
         value_name = "NAME",
@@ -62,11 +70,15 @@ pub struct RunArgs {
     )]
     pub preset: Option<Preset>,
 
-    /// Override a size of the model, as in `classes=3`; may be repeated
+    /// Override a size of the model, as in `classes=3`
+    ///
+    /// May be repeated.
     #[arg(long, value_name = "KEY=VALUE", value_parser = super::setting, help_heading = "What")]
     pub set: Vec<(String, usize)>,
 
-    /// Sentence-length bucket of seq2seq: 0, 1, 2 or 3 [default: the preset's]
+    /// Sentence lengths of seq2seq: 0, 1, 2 or 3
+    ///
+    /// [default: the preset's]
     #[arg(long, value_name = "N", value_parser = super::bucket, help_heading = "What")]
     pub bucket: Option<usize>,
 
@@ -78,11 +90,15 @@ pub struct RunArgs {
     #[command(flatten)]
     pub device: DeviceArgs,
 
-    /// Maximum seconds to sample each run for; it stops earlier once --max-noise is reached
+    /// Most seconds to sample each run for
+    ///
+    /// It stops earlier once --max-noise is reached.
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = super::seconds, help_heading = "How")]
     pub time: f64,
 
-    /// Precision to reach: half-width of the median's 95 % interval, in percent
+    /// Precision to reach
+    ///
+    /// Half-width of the median's 95 % interval.
     #[arg(long, value_name = "PERCENT", default_value_t = 1.0, value_parser = super::percent, help_heading = "How")]
     pub max_noise: f64,
 
@@ -94,7 +110,7 @@ pub struct RunArgs {
     #[arg(long, help_heading = "How")]
     pub no_profile: bool,
 
-    /// Don't check kernels against their references first; results are marked UNVERIFIED
+    /// Don't check kernels first: marked UNVERIFIED
     #[arg(long, help_heading = "How")]
     pub no_verify: bool,
 
@@ -106,80 +122,40 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "How", env = "FATHOM_SEED")]
     pub seed: u64,
 
-    /// Run this often, each time with a record of its own; --save files are numbered
+    /// Run this often, each time with a record of its own
+    ///
+    /// Files of --save are numbered.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "How")]
     pub repeat: u32,
 
-    /// Keep the record under this name too, for `fathom compare NAME`; an earlier one of that name is replaced
+    /// Keep the record under this name too
+    ///
+    /// For `fathom compare NAME`; an earlier one of that name is replaced.
     #[arg(long, value_name = "NAME", value_parser = store::baseline_name, help_heading = "Output")]
     pub save_baseline: Option<String>,
 
-    /// Print what would run, with its work and memory, and run nothing
+    /// Print what would run, its memory and time; run nothing
+    ///
+    /// Every option and the data are checked as for a run. Works without a device.
     #[arg(long, help_heading = "How")]
     pub dry_run: bool,
+
+    /// Also print where the time went, op by op
+    ///
+    /// Of a run, by op type.
+    #[arg(long, help_heading = "Output")]
+    pub ops: bool,
 
     /// Form and amount of output.
     #[command(flatten)]
     pub out: OutputArgs,
 }
 
-/// A model with what was set; a bucket only where it has some.
-fn configure(
-    args: &RunArgs,
-    workload: &WorkloadInfo,
-    preset: Preset,
-    batch: Option<usize>,
-) -> Result<Box<dyn Workload>> {
-    let bucket = args.bucket.filter(|_| workload.buckets > 0);
-    let model = super::configure(workload, preset, batch, &super::with_bucket(&args.set, bucket))?;
-    if !model.buckets().is_empty() {
-        return Err(Error::Usage(
-            "each bucket is a program of its own, and run measures one: choose --bucket 0, 1, 2 or 3 (train takes mixed)"
-                .into(),
-        ));
-    }
-    Ok(model)
-}
+/// A remark of this beginning stands in a record until all that was to be run has been.
+const CUT_SHORT: &str = "cut short: ";
 
 /// Time for the ceilings, at each end of a run.
 const CEILINGS: Duration = Duration::from_secs(1);
-
-/// A model and the mode in which it is run.
-type Chosen = (Box<dyn Workload>, Mode);
-
-/// The models that are run, each with its mode.
-fn choose(args: &RunArgs, preset: Preset) -> Result<Vec<Chosen>> {
-    let modes = if args.mode.is_empty() { Mode::ALL.to_vec() } else { args.mode.clone() };
-    let batches = range::values(&args.batch);
-    let batches: Vec<Option<usize>> =
-        if batches.is_empty() { vec![None] } else { batches.into_iter().map(Some).collect() };
-    let mut chosen = Vec::new();
-    for workload in super::workloads(&args.workload)? {
-        for &batch in &batches {
-            for &mode in &modes {
-                chosen.push((configure(args, workload, preset, batch)?, mode));
-            }
-        }
-    }
-    Ok(chosen)
-}
-
-/// How each of them is measured.
-fn plan(args: &RunArgs, preset: Preset) -> Plan {
-    Plan {
-        preset,
-        options: Options { fuse: !args.no_fuse, ..Options::default() },
-        verify: !args.no_verify,
-        profile: !args.no_profile,
-        budget: Budget {
-            time: Duration::from_secs_f64(args.time),
-            noise: args.max_noise / 100.0,
-            min_samples: args.min_samples as usize,
-        },
-        seed: args.seed,
-        rule: None,
-    }
-}
 
 /// Measures what is chosen, or shows what that would be.
 ///
@@ -187,16 +163,13 @@ fn plan(args: &RunArgs, preset: Preset) -> Plan {
 /// Each with its exit code; what was measured before is printed and saved.
 pub fn execute(args: &RunArgs) -> Result<()> {
     if args.dry_run {
-        let (gpu, preset, chosen) = prepare(args)?;
-        return dry_run(args, &gpu, preset, &chosen);
+        return dry::execute(args);
     }
-    let (record, outcome) = measured(args)?;
+    let (record, outcome) = measured(args, true)?;
     if record.runs.is_empty() {
         return outcome;
     }
-    output::data(&headline::render(&record, args.out.output)?)?;
-    // Printed first: figures on the screen survive a full disk.
-    records::keep(&args.out, &record, args.save_baseline.as_deref())?;
+    interrupt::speak(|| close(args, &record))?;
     outcome
 }
 
@@ -206,32 +179,59 @@ pub fn execute(args: &RunArgs) -> Result<()> {
 /// # Errors
 /// Where nothing was measured: each with its exit code.
 pub(super) fn record(args: &RunArgs) -> Result<(Record, Result<()>)> {
-    let (record, outcome) = measured(args)?;
+    let (record, outcome) = measured(args, false)?;
     if record.runs.is_empty() {
         outcome?;
         return Ok((record, Ok(())));
     }
-    records::keep(&args.out, &record, args.save_baseline.as_deref())?;
+    interrupt::speak(|| keep(args, &record))?;
     Ok((record, outcome))
 }
 
-fn measured(args: &RunArgs) -> Result<(Record, Result<()>)> {
-    let (gpu, preset, chosen) = prepare(args)?;
-    let models = chosen.iter().map(|(model, _)| model.as_ref());
-    let mut samples = Opened::new(&args.data, &args.out, args.seed, models)?;
-    let progress = output::Progress::new(&args.out, "measuring the device's ceilings");
-    let mut ceilings = peak::measure(&gpu, CEILINGS, &|share| progress.set(share))?;
-    let rule = ceilings.rule(&gpu)?;
+/// Prints what follows the rows, keeps the record, and ends with the score.
+fn close(args: &RunArgs, record: &Record) -> Result<()> {
+    let format = args.out.output;
+    output::data(&headline::closing(record, format, args.ops)?)?;
+    // The rows stand by now: figures on the screen survive a full disk.
+    let kept = keep(args, record);
+    if matches!(format, Format::Table | Format::Md) {
+        output::data(&format!("\n{}\n", score::line(record)))?;
+    }
+    kept
+}
+
+fn keep(args: &RunArgs, record: &Record) -> Result<()> {
+    records::keep(&args.out, record, args.save_baseline.as_deref())
+}
+
+fn measured(args: &RunArgs, show: bool) -> Result<(Record, Result<()>)> {
+    let mut selection = choose::prepare(args)?;
+    let mut samples = choose::open(args, &selection.chosen)?;
+    let estimates = selection.estimates(&Rates::guess(&selection.gpu.caps))?;
+    let count = match estimates.len() {
+        1 => "1 run".into(),
+        n => format!("{n} runs"),
+    };
+    let whole = Pace::new(estimates).total() + peak::ABOUT.as_secs_f64();
+    output::note(&args.out, &format!("{count}, up to about {}", number::span(whole)));
+    let progress = Progress::new(&args.out, "measuring the device's ceilings");
+    let mut ceilings = peak::measure(&selection.gpu, CEILINGS, &|share| progress.set(share))?;
+    selection.plan.rule = Some(Arc::new(ceilings.rule(&selection.gpu)?));
     drop(progress);
-    let mut record = provenance::record(&gpu, config(args, preset), ceilings.peaks.clone());
-    let plan = Plan { rule: Some(Arc::new(rule)), ..plan(args, preset) };
-    let outcome = measure_all(args, &gpu, &plan, &chosen, &mut samples, &mut record);
+    let config = config(args, selection.preset);
+    let mut record = provenance::record(&selection.gpu, config, ceilings.peaks.clone());
+    if show {
+        output::data(&headline::opening(&record, args.out.output)?)?;
+    }
+    let outcome = measure_all(args, &selection, &mut samples, show, &mut record);
     samples.close();
-    if outcome.is_ok() {
-        ceilings.again(&gpu, CEILINGS)?;
+    let outcome = outcome.and_then(|()| {
+        let _progress = Progress::new(&args.out, "measuring the ceilings once more");
+        ceilings.again(&selection.gpu, CEILINGS)?;
         record.peaks = ceilings.peaks;
         record.runs.iter().for_each(|run| peak::raise(&mut record.peaks, run));
-    }
+        Ok(())
+    });
     Ok((record, outcome))
 }
 
@@ -250,73 +250,86 @@ fn config(args: &RunArgs, preset: Preset) -> Config {
     }
 }
 
-/// The device, the preset it gets, and what is to be run.
-fn prepare(args: &RunArgs) -> Result<(Gpu, Preset, Vec<Chosen>)> {
-    // Names are checked before a device is opened: a typo should show without a GPU.
-    args.data.check(&super::workloads(&args.workload)?)?;
-    let gpu = args.device.open()?;
-    let preset = super::preset_or_default(args.preset, Some(&gpu));
-    if gpu.caps.software && args.preset.is_none() {
-        output::note(
-            &args.out,
-            &format!(
-                "{} is a software adapter: using preset tiny (--preset full for the real size)",
-                gpu.summary.name
-            ),
-        );
-        // Perhaps there is a GPU whose driver is missing.
-        for finding in adapter::findings(std::slice::from_ref(&gpu.summary)) {
-            output::note(&args.out, &format!("note: {finding}"));
-        }
-    }
-    let chosen = choose(args, preset)?;
-    Ok((gpu, preset, chosen))
-}
-
 fn measure_all(
     args: &RunArgs,
-    gpu: &Gpu,
-    plan: &Plan,
-    chosen: &[Chosen],
+    selection: &Selection,
     samples: &mut Opened<'_>,
+    show: bool,
     record: &mut Record,
 ) -> Result<()> {
+    let Selection { gpu, chosen, plan, .. } = selection;
+    let pace = Pace::new(selection.estimates(&Rates::measured(&gpu.caps, &record.peaks))?);
+    let begun = Instant::now();
     let mut failures = Vec::new();
     for (i, (model, mode)) in chosen.iter().enumerate() {
-        let key = run::key(model.as_ref(), *mode);
-        let progress = output::Progress::new(&args.out, &key.to_string());
-        let show = |part: &str, share: f64| {
-            progress.say(&format!("[{}/{}] {key}: {part}", i + 1, chosen.len()));
-            progress.set(share);
+        let key = cell::key(model.as_ref(), *mode);
+        let progress = Progress::new(&args.out, &key.to_string());
+        let watch = |part: &str, share: f64| {
+            let what = format!("{} {mode} {}: {part}", key.workload, key.batch);
+            let percent = number::percent_whole(share);
+            progress.say(&format!("[{}/{}] {what}{percent}", i + 1, chosen.len()));
+            let (done, left) = pace.at(i, part, share, begun.elapsed().as_secs_f64());
+            progress.set(done);
+            progress.left(left);
         };
-        let samples = samples.of(model.as_ref())?;
-        let outcome = run::measure(gpu, model.as_ref(), *mode, plan, samples, &show);
-        let step = TooLarge { gpu, mode: *mode, options: &plan.options, batch: model.batch() };
-        let outcome =
-            step.advise(outcome, &|batch| configure(args, model.info(), plan.preset, Some(batch)));
+        let data = samples.of(model.as_ref())?;
+        let outcome = cell::measure(gpu, model.as_ref(), *mode, plan, data, &watch);
+        let step = TooLarge::new(gpu, *mode, &plan.options, model.batch());
+        let outcome = step.advise(outcome, &|batch| selection.model(args, model.info(), batch));
         drop(progress);
         let run = outcome.map_err(|error| error.during(&key))?;
         failures.extend(run.verified.wrong().map(|worst| format!("{key}: {worst}")));
         record.runs.push(run);
+        mark(record, chosen.len());
+        if show {
+            output::data(&headline::row(record, args.out.output)?)?;
+        }
         // Written after each run, so that nothing measured is lost; the final write, in `keep`, reports failure.
         if let Err(error) = records::write(&args.out, record) {
             output::note(&args.out, &format!("warning: {error}"));
         }
-        if interrupted() {
-            return Err(Error::Interrupted);
-        }
+        leave(args, show, record);
+        going_on()?;
     }
     verify::all_agree(gpu, &failures)
 }
 
-fn dry_run(args: &RunArgs, gpu: &Gpu, preset: Preset, chosen: &[Chosen]) -> Result<()> {
-    let options = plan(args, preset).options;
-    let mut schedules = Vec::new();
-    for (model, mode) in chosen {
-        let schedule = schedule(model.as_ref(), *mode, &gpu.caps, &options)?;
-        schedules.push((run::key(model.as_ref(), *mode), schedule));
+/// Says in the record whether all that was to be run has been: it may be the last that is heard of it.
+fn mark(record: &mut Record, planned: usize) {
+    record.notes.retain(|note| !note.starts_with(CUT_SHORT));
+    let done = record.runs.len();
+    if done < planned {
+        record.notes.push(format!("{CUT_SHORT}{done} of {planned} runs were measured"));
     }
-    let table = listing::model::plan(&schedules, preset, args.time);
-    output::note(&args.out, &format!("{}: dry run, nothing is measured", gpu.summary));
-    output::emit(&args.out, |form| table.render(form))
+}
+
+/// What is printed and kept should the next run not come to its end.
+fn leave(args: &RunArgs, show: bool, record: &Record) {
+    let (args, record) = (args.clone(), record.clone());
+    interrupt::leave(move || {
+        let kept = if show { close(&args, &record) } else { keep(&args, &record) };
+        if let Err(error) = kept {
+            output::note(&args.out, &format!("warning: {error}"));
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Record;
+
+    #[test]
+    fn a_record_says_that_it_was_cut_short_until_all_is_measured() {
+        let text = include_str!("../../tests/cli/record.json");
+        let mut record: Record = serde_json::from_str(text).unwrap();
+        record.notes = vec!["by hand".into()];
+        let done = record.runs.len();
+        mark(&mut record, done + 2);
+        mark(&mut record, done + 2);
+        let cut = format!("cut short: {done} of {} runs were measured", done + 2);
+        assert_eq!(record.notes, ["by hand".to_string(), cut]);
+        mark(&mut record, done);
+        assert_eq!(record.notes, ["by hand"]);
+    }
 }

@@ -4,6 +4,8 @@ use clap::Args;
 
 use crate::compare::Side;
 use crate::error::{Error, Result};
+use crate::record::Record;
+use crate::report::number;
 use crate::report::section::score as section;
 use crate::score::{self, Score};
 use crate::workload::WORKLOADS;
@@ -14,7 +16,7 @@ use super::{OutputArgs, output};
 /// Options of `score`.
 #[derive(Debug, Args)]
 pub struct ScoreArgs {
-    /// What to score: a record's file, a folder of one device's records, @last, @last~1, or the start of an id
+    /// What to score: a file, a folder of one device's records, @last, @last~1, or the start of an id
     #[arg(required = true)]
     pub record: Vec<String>,
 
@@ -51,4 +53,23 @@ pub fn execute(args: &ScoreArgs) -> Result<()> {
     let lacking: Vec<String> =
         scores.iter().filter_map(|(side, score)| section::lacking(side, score)).collect();
     if lacking.is_empty() { Ok(()) } else { Err(Error::Incomparable(lacking.join("\n"))) }
+}
+
+/// A run's last line: its score, or what it lacks for one.
+pub(super) fn line(record: &Record) -> String {
+    let workloads: Vec<_> = WORKLOADS.iter().map(|w| w.name).collect();
+    let side = |name: &str, record: Record| Side { name: name.into(), records: vec![record] };
+    let reference = match score::committed(record.config.preset) {
+        Ok(reference) => side("the reference", reference),
+        Err(_) => return format!("no score: preset {} has no reference yet", record.config.preset),
+    };
+    let score = score::score(&side("this run", record.clone()), &reference, &workloads);
+    match score.overall() {
+        Some(overall) => format!("score {}", number::digits(overall)),
+        None => format!(
+            "no score: {} of the {} runs it is made of count (`fathom score @last` says why)",
+            score.runs.len(),
+            score.needed
+        ),
+    }
 }

@@ -9,6 +9,7 @@ use crate::pass::Options;
 use crate::record::id;
 use crate::record::store::{self, Loaded};
 use crate::report::section::headline;
+use crate::report::table::paragraph;
 use crate::report::{Format, number};
 use crate::session::schedule;
 use crate::terms::Mode;
@@ -119,7 +120,7 @@ fn model(args: &ShowArgs, workload: &WorkloadInfo) -> Result<()> {
     let table = if args.memory { memory(&schedule) } else { parameters(&schedule) };
     let cost = schedule.cost();
     let head = format!(
-        "{} {}, preset {preset}, batch {}: {}\n{}; {} ops in {} dispatches; {} and {} per step\n\n",
+        "{} {}, preset {preset}, batch {}: {}\n{}; {} ops in {} dispatches; {} and {} per step",
         workload.name,
         args.mode,
         model.batch(),
@@ -131,7 +132,7 @@ fn model(args: &ShowArgs, workload: &WorkloadInfo) -> Result<()> {
         number::bytes(cost.bytes as f64),
     );
     output::emit(&args.out, |form| {
-        let head = if form == Format::Table { head.as_str() } else { "" };
+        let head = if form == Format::Table { paragraph(&head) + "\n" } else { String::new() };
         Ok(format!("{head}{}", table.render(form)?))
     })
 }

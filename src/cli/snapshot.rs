@@ -9,6 +9,7 @@ use crate::snapshot::{Request, take_on};
 use crate::terms::Mode;
 use crate::workload;
 
+use super::args::check_game;
 use super::data::Opened;
 use super::{DataArgs, DeviceArgs, ModelArgs, VoiceArgs, output};
 
@@ -27,8 +28,8 @@ pub struct SnapshotArgs {
     skip: u64,
 
     /// File to write
-    #[arg(long, value_name = "F.safetensors")]
-    out: PathBuf,
+    #[arg(short, long, value_name = "F.safetensors", alias = "out")]
+    save: PathBuf,
 
     #[command(flatten)]
     data: DataArgs,
@@ -47,6 +48,7 @@ pub struct SnapshotArgs {
 /// As [`take_on`] and [`crate::snapshot::Snapshot::save`].
 pub fn execute(args: &SnapshotArgs) -> Result<()> {
     let workload = workload::find(&args.model.workload)?;
+    check_game(workload, args.data.game.as_deref(), true)?;
     let gpu = args.device.open()?;
     let (preset, model) = args.model.configure(Some(&gpu))?;
     let request = Request {
@@ -60,10 +62,10 @@ pub fn execute(args: &SnapshotArgs) -> Result<()> {
     let snapshot = take_on(&gpu, model.as_ref(), &request, samples.of(model.as_ref())?);
     let snapshot = super::advise(snapshot, &args.model, request.mode, &gpu)?;
     samples.close();
-    snapshot.save(&args.out)?;
+    snapshot.save(&args.save)?;
     let text = format!(
         "{}: {} tensors of {} {} {preset}, batch {}, seed {}, on {}",
-        args.out.display(),
+        args.save.display(),
         snapshot.tensors.len(),
         workload.name,
         request.mode,

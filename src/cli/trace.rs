@@ -15,8 +15,9 @@ use crate::session::Session;
 use crate::terms::Mode;
 use crate::workload::{self, Split};
 
+use super::args::check_game;
 use super::data::Opened;
-use super::{DataArgs, DeviceArgs, SizeArgs, VoiceArgs, output};
+use super::{DataArgs, DeviceArgs, SizeArgs, VoiceArgs, output, progress};
 
 /// Steps profiled; the one with the median span is written.
 const STEPS: usize = 9;
@@ -29,7 +30,7 @@ pub struct TraceArgs {
 
     /// File to write, for ui.perfetto.dev or chrome://tracing [default: stdout]
     #[arg(short, long, value_name = "FILE.json", value_parser = file)]
-    output: Option<PathBuf>,
+    save: Option<PathBuf>,
 
     /// Training or inference: train, infer
     #[arg(short, long, value_name = "MODE", default_value = "train", hide_possible_values = true)]
@@ -72,11 +73,11 @@ fn file(text: &str) -> std::result::Result<PathBuf, String> {
 /// # Errors
 /// [`Error::Device`] where there are no usable timestamps, [`Error::Verification`], [`Error::Io`].
 pub fn execute(args: &TraceArgs) -> Result<()> {
-    workload::find(&args.workload)?;
+    check_game(workload::find(&args.workload)?, args.data.game.as_deref(), true)?;
     let gpu = args.device.open()?;
     let step = take(args, &gpu)?;
     let text = trace::json(&step);
-    let Some(path) = &args.output else {
+    let Some(path) = &args.save else {
         return output::data(&text);
     };
     write_atomically(path, text.as_bytes())?;
@@ -101,7 +102,7 @@ fn take(args: &TraceArgs, gpu: &Gpu) -> Result<TracedStep> {
     let mut session = Session::new(gpu, args.seed);
     let program = session.compile(model.as_ref(), mode, &options)?;
     if !args.no_verify {
-        let progress = output::Progress::new(&args.voice, "verifying");
+        let progress = progress::Progress::new(&args.voice, "verifying");
         let verified = verify(gpu, &program.schedule, &|share| progress.set(share))?;
         if let Some(wrong) = verified.wrong() {
             return Err(Error::Verification(format!("{wrong}; the step was not timed")));

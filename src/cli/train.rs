@@ -12,8 +12,9 @@ use crate::report::section::training;
 use crate::stats::mean;
 use crate::terms::Mode;
 use crate::train::Trainer;
-use crate::workload::WORKLOADS;
+use crate::workload::{self, WORKLOADS};
 
+use super::args::check_game;
 use super::{DataArgs, DeviceArgs, ModelArgs, OutputArgs, data, output};
 
 mod play;
@@ -52,6 +53,9 @@ pub struct TrainArgs {
 /// # Errors
 /// As [`Trainer`].
 pub fn execute(args: &TrainArgs) -> Result<()> {
+    let workload = workload::find(&args.model.workload)?;
+    args.data.check(&[workload])?;
+    check_game(workload, args.data.game.as_deref(), true)?;
     let gpu = args.device.open()?;
     let (preset, model) = args.model.configure(Some(&gpu))?;
     if model.info().plays {

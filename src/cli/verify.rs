@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::listing;
 use crate::measure::kernels;
 
-use super::{DeviceArgs, OutputArgs, output};
+use super::{DeviceArgs, OutputArgs, output, progress};
 
 /// Options of `verify`.
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub fn execute(args: &VerifyArgs) -> Result<()> {
     let gpu = args.device.open()?;
     let filter = args.filter.as_deref().unwrap_or("");
     let chosen = kernels::choose(&gpu.caps, filter, |family| family.cases())?;
-    let progress = output::Progress::new(&args.out, "verifying");
+    let progress = progress::Progress::new(&args.out, "verifying");
     let checked = kernels::verify(&gpu, &chosen, &|share| progress.set(share))?;
     drop(progress);
     let table = listing::kernels::verification(&checked);

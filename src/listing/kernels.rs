@@ -2,11 +2,12 @@
 
 use crate::fields;
 use crate::kernel::Caps;
-use crate::measure::kernels::{Checked, Timed};
+use crate::measure::kernels::{Checked, Kernel, Timed};
 use crate::op::LIST;
 use crate::record::Peaks;
 use crate::report::column::Kind::{Duration, Fixed, Giga, Percent};
 use crate::report::column::{count, number, text};
+use crate::report::field::Field;
 use crate::report::table::Table;
 
 /// Every op with its variants, on a GPU and on a CPU adapter.
@@ -48,29 +49,33 @@ pub fn verification(kernels: &[Checked]) -> Table {
     table
 }
 
-/// A row for each kernel and case that was timed, with its share of the ceilings.
-pub fn timings(kernels: &[Timed], peaks: &Peaks) -> Table {
-    let mut table = Table::new([
-        text("kernel"),
-        text("case"),
-        number("time", "time_ns", Duration),
-        number("GFLOP/s", "flop_per_s", Giga),
-        number("of peak", "of_peak", Percent),
-        number("GB/s", "bytes_per_s", Giga),
-        number("of copy", "of_copy", Percent),
-    ]);
-    for kernel in kernels {
-        let [flops, bytes] =
-            [kernel.cost.flops, kernel.cost.bytes].map(|work| work as f64 / kernel.ns * 1e9);
-        table.row(fields![
-            &kernel.label,
-            &kernel.case,
-            kernel.ns,
-            flops,
-            flops / peaks.fma_f32_flop_per_s,
-            bytes,
-            bytes / peaks.copy_bytes_per_s
-        ]);
-    }
-    table
+/// For a row of each of these kernels, as [`timing`] makes it, with its share of the ceilings.
+pub fn timings(kernels: &[Kernel]) -> Table {
+    let longest = |text: fn(&Kernel) -> &str| {
+        kernels.iter().map(|kernel| text(kernel).len()).max().unwrap_or(0)
+    };
+    Table::new([
+        text("kernel").width(longest(|kernel| &kernel.label)),
+        text("case").width(longest(|kernel| &kernel.case.name)),
+        number("time", "time_ns", Duration).width(8),
+        number("GFLOP/s", "flop_per_s", Giga).width(7),
+        number("of peak", "of_peak", Percent).width(7),
+        number("GB/s", "bytes_per_s", Giga).width(7).spare(2),
+        number("of copy", "of_copy", Percent).width(7).spare(1),
+    ])
+}
+
+/// A kernel's time on a case, as a row of [`timings`].
+pub fn timing(kernel: &Timed, peaks: &Peaks) -> [Field; 7] {
+    let [flops, bytes] =
+        [kernel.cost.flops, kernel.cost.bytes].map(|work| work as f64 / kernel.ns * 1e9);
+    fields![
+        &kernel.label,
+        &kernel.case,
+        kernel.ns,
+        flops,
+        flops / peaks.fma_f32_flop_per_s,
+        bytes,
+        bytes / peaks.copy_bytes_per_s
+    ]
 }

@@ -4,11 +4,13 @@ use crate::error::{Error, Result};
 use crate::fields;
 use crate::gpu::shader;
 use crate::kernel::Kernel;
+use crate::measure::estimate::Estimate;
 use crate::pass::Schedule;
 use crate::pass::plan::Role;
 use crate::record::RunKey;
-use crate::report::column::Kind::{Bytes, Flops, Grouped};
+use crate::report::column::Kind::{Bytes, Flops, Grouped, Wait};
 use crate::report::column::{Column, count, number, text};
+use crate::report::field::Field;
 use crate::report::table::Table;
 use crate::tensor::TensorSpec;
 use crate::terms::Preset;
@@ -83,24 +85,46 @@ pub fn memory(schedule: &Schedule) -> Table {
     table
 }
 
-/// What `run` would do, a row a run.
-pub fn plan(runs: &[(RunKey, Schedule)], preset: Preset, seconds: f64) -> Table {
-    let mut table = Table::new([
+/// What `run` would do.
+#[derive(Debug)]
+pub struct Planned<'a> {
+    /// Which run.
+    pub key: RunKey,
+    /// Its step.
+    pub schedule: &'a Schedule,
+    /// How long it would take.
+    pub estimate: &'a Estimate,
+    /// Whether the device has room for it.
+    pub fits: bool,
+}
+
+/// What `run` would do, a row a run, with the time that each part of it takes.
+pub fn plan(runs: &[Planned<'_>], preset: Preset) -> Table {
+    let head = [
         text("workload"),
         text("mode"),
-        text("preset"),
+        text("preset").spare(6),
         count("batch"),
-        grouped("parameters"),
-        count("ops"),
-        count("dispatches"),
-        number("work/step", "flops", Flops),
+        grouped("parameters").spare(4),
+        count("ops").spare(7),
+        count("dispatches").spare(5),
+        number("work/step", "flops", Flops).spare(3),
         number("memory", "memory_bytes", Bytes),
-        text("time").right(),
-    ]);
-    for (key, schedule) in runs {
-        // Warm-up takes up to half of the budget, the profile a fifth.
-        let most = seconds * 1.7 + 1.0;
-        table.row(fields![
+        text("fits"),
+    ];
+    let whole = runs.iter().fold(Vec::new(), |mut parts, run| {
+        for (part, seconds) in run.estimate.parts {
+            if seconds > 0.0 && !parts.contains(&part) {
+                parts.push(part);
+            }
+        }
+        parts
+    });
+    let parts = whole.iter().map(|part| number(*part, format!("{part}_s"), Wait).spare(1));
+    let total = number("in all", "total_s", Wait);
+    let mut table = Table::new(head.into_iter().chain(parts).chain([total]));
+    for Planned { key, schedule, estimate, fits } in runs {
+        let head = fields![
             &key.workload,
             key.mode,
             preset,
@@ -110,8 +134,11 @@ pub fn plan(runs: &[(RunKey, Schedule)], preset: Preset, seconds: f64) -> Table 
             schedule.dispatches(),
             schedule.cost().flops,
             schedule.memory.bytes(),
-            format!("<= {most:.0} s")
-        ]);
+            *fits
+        ];
+        let parts = estimate.parts.iter().filter(|(part, _)| whole.contains(part));
+        let parts = parts.map(|(_, seconds)| Field::from(*seconds));
+        table.row(head.into_iter().chain(parts).chain([Field::from(estimate.total())]));
     }
     table
 }

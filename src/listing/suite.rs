@@ -23,12 +23,12 @@ pub fn workloads() -> Result<Table> {
         text("preset"),
         count("batch"),
         number("parameters", "parameters", Grouped),
-        number("forward/sample", "forward_flops", Flops),
-        number("training/sample", "training_flops", Flops),
+        number("forward/sample", "forward_flops", Flops).spare(3),
+        number("training/sample", "training_flops", Flops).spare(2),
         number("memory", "memory_bytes", Bytes),
         text("model"),
-        text("built-in data"),
-        text("real data"),
+        text("built-in data").spare(4),
+        text("real data").spare(5),
     ]);
     for workload in WORKLOADS {
         for preset in Preset::ALL {

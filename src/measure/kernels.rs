@@ -9,7 +9,7 @@ use crate::program::check::{Verdict, check_variant};
 use crate::stats::median;
 
 use super::kernel::time_variant;
-use super::sample::{Budget, interrupted};
+use super::sample::{Budget, going_on};
 
 /// A variant of an op at a case's sizes.
 #[derive(Debug)]
@@ -104,32 +104,28 @@ pub fn verify(gpu: &Gpu, kernels: &[Kernel], progress: &dyn Fn(f64)) -> Result<V
             }
         }
         progress((i + 1) as f64 / kernels.len() as f64);
-        if interrupted() {
-            return Err(Error::Interrupted);
-        }
+        going_on()?;
     }
     Ok(checked)
 }
 
-/// Times each kernel, until interrupted.
+/// Times each kernel, and hands each time out as it is known. `progress` is told the kernel and the share done.
 ///
 /// # Errors
-/// [`Error::Gpu`] where the device fails.
+/// [`Error::Gpu`] where the device fails, [`Error::Interrupted`], and those of `timed`, which end it.
 pub fn time(
     gpu: &Gpu,
     kernels: &[Kernel],
     budget: &Budget,
     progress: &dyn Fn(&str, f64),
-) -> Result<Vec<Timed>> {
-    let mut timed = Vec::new();
+    timed: &mut dyn FnMut(Timed) -> Result<()>,
+) -> Result<()> {
     for (i, Kernel { label, case, variant }) in kernels.iter().enumerate() {
         progress(label, i as f64 / kernels.len() as f64);
         let ns = median(&time_variant(gpu, &case.op, &case.inputs, variant, budget)?);
         let cost = case.problem().cost();
-        timed.push(Timed { label: label.clone(), case: case.name.clone(), ns, cost });
-        if interrupted() {
-            break;
-        }
+        timed(Timed { label: label.clone(), case: case.name.clone(), ns, cost })?;
+        going_on()?;
     }
-    Ok(timed)
+    Ok(())
 }

@@ -2,7 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::pass::Options;
+use crate::kernel::Caps;
+use crate::pass::{Options, Schedule};
 use crate::session::schedule;
 use crate::terms::Mode;
 use crate::workload::Workload;
@@ -10,8 +11,10 @@ use crate::workload::Workload;
 /// A step that may have been too large.
 #[derive(Debug, Clone, Copy)]
 pub struct TooLarge<'a> {
-    /// The device.
-    pub gpu: &'a Gpu,
+    /// What the device can do.
+    pub caps: &'a Caps,
+    /// The device; without one its limits alone are minded.
+    pub gpu: Option<&'a Gpu>,
     /// Of the step.
     pub mode: Mode,
     /// Of the step.
@@ -23,7 +26,12 @@ pub struct TooLarge<'a> {
 /// Makes the model with another batch.
 type Configure<'a> = dyn Fn(usize) -> Result<Box<dyn Workload>> + 'a;
 
-impl TooLarge<'_> {
+impl<'a> TooLarge<'a> {
+    /// A step on an open device.
+    pub fn new(gpu: &'a Gpu, mode: Mode, options: &'a Options, batch: usize) -> Self {
+        Self { caps: &gpu.caps, gpu: Some(gpu), mode, options, batch }
+    }
+
     /// Adds the largest batch that fits to an out-of-memory error.
     ///
     /// # Errors
@@ -58,19 +66,25 @@ impl TooLarge<'_> {
         (fits > 0).then_some(fits)
     }
 
-    /// Whether the device's limits allow the step and it has the memory.
     fn fits(&self, model: &dyn Workload) -> bool {
-        let compiled = schedule(model, self.mode, &self.gpu.caps, self.options);
-        let buffers = compiled.and_then(|schedule| {
-            schedule.fits(&self.gpu.caps)?;
-            schedule.memory.buffers.iter().try_fold(Vec::new(), |mut held, buffer| {
-                held.push(self.gpu.storage("trial", buffer.bytes)?);
-                Ok(held)
-            })
-        });
+        let compiled = schedule(model, self.mode, self.caps, self.options);
+        compiled.and_then(|schedule| self.check(&schedule)).is_ok()
+    }
+
+    /// Whether the device's limits allow the step and it has the memory, which is tried and given back.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] with what is too large, [`Error::Gpu`] where the device fails.
+    pub fn check(&self, schedule: &Schedule) -> Result<()> {
+        schedule.fits(self.caps)?;
+        let Some(gpu) = self.gpu else {
+            return Ok(());
+        };
+        let buffers = schedule.memory.buffers.iter();
+        let held: Result<Vec<_>> = buffers.map(|b| gpu.storage("trial", b.bytes)).collect();
         // What was held goes back before the next trial.
-        let fits = buffers.is_ok();
-        drop(buffers);
-        fits && self.gpu.wait().is_ok()
+        let outcome = held.map(drop);
+        gpu.wait()?;
+        outcome
     }
 }

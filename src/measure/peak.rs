@@ -39,6 +39,9 @@ pub struct Ceilings {
 /// Time a kernel of a ceiling should take: long enough for any clock, short for any watchdog.
 const KERNEL: f64 = 20e6;
 
+/// What the ceilings at both ends of a run take, with the kernels' making: told before it begins.
+pub const ABOUT: Duration = Duration::from_secs(6);
+
 /// Dispatches of the launch measurement.
 const LAUNCHES: usize = 256;
 

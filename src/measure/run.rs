@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::host::Instant;
 use crate::pass::{OpInstance, Options};
 use crate::record::{Doubt, Memory, Op, Playing, Run, RunKey, Status, Verified};
-use crate::session::Session;
+use crate::session::{Session, schedule};
 use crate::terms::{Mode, Preset};
 use crate::workload::{Feed, Samples, Split, Workload, step};
 
 use super::outcome::outcome;
 use super::profile::profile;
-use super::sample::{Budget, interrupted, sample};
+use super::sample::{Budget, going_on, interrupted, sample};
 use super::verify::verify;
 use super::yardstick::Rule;
 
@@ -45,7 +45,8 @@ pub fn key(model: &dyn Workload, mode: Mode) -> RunKey {
 /// Measures a model in a mode, on its samples. `progress` is told the part and how much of it is done.
 ///
 /// # Errors
-/// [`Error::Gpu`] where memory runs out or the device fails, [`Error::Data`], [`Error::Interrupted`].
+/// [`crate::error::Error::Gpu`] where memory runs out or the device fails, [`crate::error::Error::Data`],
+/// [`crate::error::Error::Interrupted`] where nothing was timed yet.
 pub fn measure(
     gpu: &Gpu,
     model: &dyn Workload,
@@ -54,12 +55,16 @@ pub fn measure(
     data: &mut dyn Samples,
     progress: &dyn Fn(&str, f64),
 ) -> Result<Run> {
-    progress("building", 0.0);
     // The device keeps its pipelines: what an earlier run made is not counted again.
     let pipelines_before = gpu.pipelines_made();
     let begun = Instant::now();
     let mut session = Session::new(gpu, plan.seed);
-    let program = session.compile(model, mode, &plan.options)?;
+    let schedule = schedule(model, mode, &gpu.caps, &plan.options)?;
+    let program = session.build_watched(schedule, &|share| {
+        // The other half is the first step.
+        progress("building", share / 2.0);
+        going_on()
+    })?;
     let build = begun.elapsed();
     let after = gpu.pipelines_made();
 
@@ -72,6 +77,7 @@ pub fn measure(
     session.feed(&program, &batch)?;
     gpu.wait()?;
     let upload = begun.elapsed();
+    going_on()?;
 
     // Many drivers compile a kernel when it is first dispatched: that is building, as making pipelines is.
     progress("building", 0.5);
@@ -128,9 +134,6 @@ pub fn measure(
             return Ok(run);
         }
     }
-    if interrupted() {
-        return Err(Error::Interrupted);
-    }
     let rule = plan.rule.as_deref();
     let sampled = sample(gpu, &program, &plan.budget, rule, &|s| progress("timing", s))?;
     // The first step did a step's work as well.
@@ -154,7 +157,7 @@ pub fn measure(
         run.loss = loss.is_finite().then_some(loss);
     }
     if plan.profile && !interrupted() {
-        // `listing::model::plan` counts on this fifth where it tells how long a run takes.
+        // `super::estimate` counts on this fifth where it tells how long a run takes.
         let time = plan.budget.time / 5;
         let report = |s: f64| progress("profiling", s);
         let (steps, timed) = (plan.budget.min_samples, run.step_ns());

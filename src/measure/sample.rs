@@ -57,6 +57,14 @@ pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
+/// Ends work between two of its parts.
+///
+/// # Errors
+/// [`Error::Interrupted`] once Ctrl-C was pressed.
+pub fn going_on() -> Result<()> {
+    if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+}
+
 /// The timed steps of a program.
 #[derive(Debug, Clone)]
 pub struct Sampled {

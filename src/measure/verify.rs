@@ -10,14 +10,14 @@ use crate::pass::{OpInstance, Schedule};
 use crate::program::check::{Verdict, check_variant};
 use crate::record::{Status, Verified, Worst};
 
+use super::sample::going_on;
+
 /// Checks each distinct problem and variant of a program once.
 ///
 /// # Errors
-/// [`crate::error::Error::Gpu`] where the device fails; a wrong result is a verdict, not an error.
+/// [`Error::Gpu`] where the device fails, [`Error::Interrupted`]; a wrong result is a verdict, not an error.
 pub fn verify(gpu: &Gpu, schedule: &Schedule, progress: &dyn Fn(f64)) -> Result<Verified> {
-    let mut seen = HashSet::new();
-    let key = |e: &OpInstance| format!("{:?} {:?} {}", e.op, e.inputs, e.variant);
-    let distinct: Vec<_> = schedule.ops.iter().filter(|e| seen.insert(key(e))).collect();
+    let distinct: Vec<_> = distinct(schedule).collect();
     let (mut verdicts, mut reduced_problems) = (Vec::new(), 0);
     for (i, op) in distinct.iter().enumerate() {
         let reduced = op.problem.reduced_problem();
@@ -28,8 +28,16 @@ pub fn verify(gpu: &Gpu, schedule: &Schedule, progress: &dyn Fn(f64)) -> Result<
         let labelled = |verdict| Verdict { label: op.label.clone(), ..verdict };
         verdicts.extend(checked.into_iter().map(labelled));
         progress((i + 1) as f64 / distinct.len() as f64);
+        going_on()?;
     }
     Ok(verified(&verdicts, reduced_problems))
+}
+
+/// The ops that are checked: one of each problem and variant.
+pub(super) fn distinct(schedule: &Schedule) -> impl Iterator<Item = &OpInstance> {
+    let mut seen = HashSet::new();
+    let key = |e: &OpInstance| format!("{:?} {:?} {}", e.op, e.inputs, e.variant);
+    schedule.ops.iter().filter(move |e| seen.insert(key(e)))
 }
 
 /// Refuses a device whose kernels are wrong.

@@ -88,7 +88,7 @@ pub fn check_variant_for(
     distributions: &[Distribution],
 ) -> Result<Vec<Verdict>> {
     let schedule = compile_op(op, inputs, variant, caps, true)?;
-    let program = Program::new(gpu, schedule, &mut State::new(0))?;
+    let program = Program::new(gpu, schedule, &mut State::new(0), &|_| Ok(()))?;
     let problem = &program.schedule.ops[0].problem;
     let mut verdicts = Vec::new();
     for &distribution in distributions {

@@ -100,6 +100,24 @@ impl Doubt {
             other => other.to_string(),
         }
     }
+
+    /// The kind in a few words, for a list of them.
+    pub fn brief(&self) -> String {
+        match self {
+            Self::Unverified => "UNVERIFIED: kernels were not checked".into(),
+            Self::WrongKernels => "wrong kernels, so nothing was timed".into(),
+            Self::WallClock { .. } => "the wall clock instead of the device's own".into(),
+            Self::Unsettled { .. } => "requested precision not reached".into(),
+            Self::YardstickMoved { .. } => "the machine's own speed changed".into(),
+            Self::Crowded { .. } => "other programs wanted the processors".into(),
+            Self::ProfileUnlike { .. } => "a profiled step is unlike a timed one".into(),
+            Self::NoProfile { .. } => "no profile: faulty timestamps".into(),
+            Self::RoundedProfile { .. } => "op times are rounded".into(),
+            Self::Gaps { .. } => "gaps between the ops of a profiled step".into(),
+            Self::Loss => "the loss is not a number".into(),
+            _ => self.summary(),
+        }
+    }
 }
 
 const UNVERIFIED: &str = "UNVERIFIED: kernels were not checked (--no-verify)";

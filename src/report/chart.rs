@@ -7,6 +7,7 @@ pub(super) mod dendrogram;
 pub(super) mod distances;
 pub(super) mod profile;
 pub(super) mod scaling;
+pub(super) mod speeds;
 mod svg;
 
 /// A picture of the page.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::number::{
-    byte_rate, bytes, digits, duration_ns, flop_rate, flops, grouped, percent, signed_percent,
+    byte_rate, bytes, digits, duration_ns, flop_rate, flops, grouped, percent, signed_percent, span,
 };
 
 /// What figures are of: how people see them.
@@ -23,6 +23,8 @@ pub enum Kind {
     Signed(usize),
     /// Nanoseconds.
     Duration,
+    /// Seconds that somebody waits.
+    Wait,
     /// Bytes.
     Bytes,
     /// Bytes a second.
@@ -53,6 +55,7 @@ impl Kind {
             Self::Fixed(decimals) => format!("{value:.decimals$}"),
             Self::Signed(decimals) => format!("{value:+.decimals$}"),
             Self::Duration => duration_ns(value),
+            Self::Wait => span(value),
             Self::Bytes => bytes(value),
             Self::ByteRate => byte_rate(value),
             Self::Flops => flops(value),
@@ -106,8 +109,10 @@ enum Interval {
 pub struct Column {
     /// For people.
     pub(super) title: String,
-    /// Least width in a line by itself.
+    /// Least width.
     pub(super) width: usize,
+    /// 0: always shown; else the higher, the sooner it goes where a terminal is too narrow.
+    pub(super) spare: u8,
     /// For programs.
     name: String,
     kind: Kind,
@@ -134,6 +139,7 @@ pub fn number(title: impl Into<String>, name: impl Into<String>, kind: Kind) -> 
     Column {
         title: title.into(),
         width: 0,
+        spare: 0,
         name: name.into(),
         kind,
         unit: "",
@@ -154,9 +160,14 @@ impl Column {
         Self { unit, ..self }
     }
 
-    /// At least this wide where rows are printed as they come.
+    /// At least this wide: where rows are printed as they come, those to come are not known.
     pub fn width(self, width: usize) -> Self {
         Self { width, ..self }
+    }
+
+    /// Left out where a terminal is too narrow, before columns of a lower rank.
+    pub fn spare(self, rank: u8) -> Self {
+        Self { spare: rank, ..self }
     }
 
     /// For people alone.

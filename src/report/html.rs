@@ -5,6 +5,7 @@
 //! figures, changes the theme and hands out the records.
 
 use minijinja::Environment;
+use minijinja::ErrorKind::InvalidOperation;
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
@@ -15,10 +16,10 @@ use crate::analysis::similarity::Linkage;
 use crate::terms::Class;
 use crate::terms::Mode;
 
-use super::section::{ANALYSES, Options, Part, headline};
-use super::table::Grid;
+use super::section::{ANALYSES, Options, Part, Section, overview};
 
 mod device;
+mod packed;
 
 use device::Device;
 
@@ -41,8 +42,8 @@ struct Embedded {
     device: String,
     integrity: &'static str,
     bytes: usize,
-    /// JSON in which no `<` is left, so that nothing in it ends the element it stands in.
-    text: String,
+    /// The whole of it.
+    packed: String,
 }
 
 /// An analysis for which the records have what it needs.
@@ -63,7 +64,7 @@ struct Page {
     legend: Vec<(char, &'static str)>,
     devices: Vec<Device>,
     warnings: Vec<String>,
-    summary: Grid,
+    summary: Vec<Part>,
     analyses: Vec<Answered>,
     records: Vec<Embedded>,
 }
@@ -77,6 +78,10 @@ pub fn page(sources: &[NamedRecord]) -> Result<String> {
     let fault = |e: minijinja::Error| Error::Internal(format!("the report's template: {e:#}"));
     let mut templates = Environment::new();
     templates.add_template("page.html", include_str!("html/page.html")).map_err(fault)?;
+    templates.add_filter("pack", |html: &str| {
+        let refused = |e: Error| minijinja::Error::new(InvalidOperation, e.to_string());
+        packed::pack(html).map_err(refused)
+    });
     let page = templates.get_template("page.html").map_err(fault)?;
     let filled = Page {
         style: include_str!("html/page.css"),
@@ -84,36 +89,40 @@ pub fn page(sources: &[NamedRecord]) -> Result<String> {
         version: env!("CARGO_PKG_VERSION"),
         legend: Class::ALL.map(|class| (class.letter(), class.title())).into(),
         devices: device::devices(&records),
-        summary: headline::runs(&records).grid(),
+        summary: overview::sections(&records).into_iter().map(Section::part).collect(),
         analyses: analyses(&records),
         warnings: warnings(sources),
-        records: sources.iter().map(embed).collect(),
+        records: sources.iter().map(embed).collect::<Result<_>>()?,
     };
     page.render(Value::from(Serde(&filled))).map_err(fault)
 }
 
-/// What the records answer, the whole of it: a page has room for every op and both modes.
+/// Records whose ops have room on a page one by one; of more it has the op types.
+const MOST_WITH_OPS: usize = 4;
+
+/// What the records answer, the whole of it, in both modes.
 fn analyses(records: &[Record]) -> Vec<Answered> {
-    let options = Options { modes: Mode::ALL.to_vec(), linkage: Linkage::Centroid, ops: true };
+    let ops = records.len() <= MOST_WITH_OPS;
+    let options = Options { modes: Mode::ALL.to_vec(), linkage: Linkage::Centroid, ops };
     let answered = ANALYSES.iter().map(|analysis| Answered {
         name: analysis.name,
         heading: analysis.heading,
         charts: analysis.charts,
-        parts: (analysis.sections)(records, &options).into_iter().map(|s| s.part()).collect(),
+        parts: (analysis.sections)(records, &options).into_iter().map(Section::part).collect(),
     });
     answered.filter(|analysis| !analysis.parts.is_empty()).collect()
 }
 
-fn embed(source: &NamedRecord) -> Embedded {
+fn embed(source: &NamedRecord) -> Result<Embedded> {
     let record = &source.record;
-    Embedded {
+    Ok(Embedded {
         name: source.name.clone(),
         created: record.created.clone(),
         device: record.device.name.clone(),
         integrity: record.integrity.name(),
         bytes: source.text.len(),
-        text: source.text.replace('<', "\\u003c"),
-    }
+        packed: packed::pack(&source.text)?,
+    })
 }
 
 /// What must be known before a figure of the page is believed.

@@ -25,6 +25,16 @@ pub fn duration_ns(ns: f64) -> String {
     scaled(ns, 1000.0, &["ns", "µs", "ms", "s"])
 }
 
+/// A time that somebody waits, in seconds: `45 s`, `4 min`, `1 h 10 min`. No figure to be relied on.
+pub fn span(seconds: f64) -> String {
+    let minutes = (seconds / 60.0).round() as u64;
+    match minutes {
+        _ if seconds < 99.5 => format!("{:.0} s", seconds.max(1.0)),
+        0..100 => format!("{minutes} min"),
+        _ => format!("{} h {} min", minutes / 60, minutes % 60),
+    }
+}
+
 /// Bytes in binary units.
 pub fn bytes(bytes: f64) -> String {
     scaled(bytes, 1024.0, &["B", "KiB", "MiB", "GiB", "TiB"])
@@ -50,6 +60,11 @@ pub fn percent(share: f64) -> String {
     if share.is_finite() { format!("{:.1} %", 100.0 * share) } else { "-".into() }
 }
 
+/// A share that is under way, behind what it is of: ` 41 %`; nothing at its beginning.
+pub fn percent_whole(share: f64) -> String {
+    if share > 0.0 { format!(" {:.0} %", 100.0 * share) } else { String::new() }
+}
+
 /// A difference as a share, in percent with its sign.
 pub fn signed_percent(share: f64) -> String {
     if share.is_finite() { format!("{:+.1} %", 100.0 * share) } else { "-".into() }
@@ -71,6 +86,12 @@ pub fn grouped(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wait_is_told_in_whole_units() {
+        let spans = [0.2, 45.4, 99.0, 240.0, 4200.0, 7000.0].map(span);
+        assert_eq!(spans, ["1 s", "45 s", "99 s", "4 min", "70 min", "1 h 57 min"]);
+    }
 
     #[test]
     fn figures_have_four_digits_and_a_unit() {

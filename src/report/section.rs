@@ -15,11 +15,12 @@ use super::Format;
 use super::chart::Chart;
 use super::column::{Column, count, text};
 use super::field::Field;
-use super::table::{Grid, Table};
+use super::table::{Grid, Table, paragraph};
 
 pub mod compare;
 pub mod headline;
 pub mod modes;
+pub mod overview;
 pub mod peaks;
 pub mod profile;
 pub mod records;
@@ -157,15 +158,17 @@ impl Section {
     }
 
     fn drawn(&self, format: Format) -> String {
-        // Markdown wants a table, and each remark, apart.
-        let (heading, apart, fence) =
-            if format == Format::Md { ("## ", "\n", "```\n") } else { ("", "", "") };
-        let mut text = format!("{heading}{}\n{apart}{}", self.title, self.table.drawn(format));
+        let is_markdown = format == Format::Md;
+        let mut text =
+            if is_markdown { format!("## {}\n\n", self.title) } else { paragraph(&self.title) };
+        text += &self.table.drawn(format);
         if !self.drawing.is_empty() {
+            let fence = if is_markdown { "```\n" } else { "" };
             text += &format!("\n{fence}{}{fence}", self.drawing);
         }
         for note in &self.notes {
-            text += &format!("{apart}{note}\n");
+            text += "\n";
+            text += &if is_markdown { format!("{note}\n") } else { paragraph(note) };
         }
         text
     }

@@ -2,15 +2,19 @@
 //!
 //! People get figures with four digits and a unit, programs the same figures in base units.
 
-use comfy_table::{CellAlignment, ContentArrangement, Table as Drawing, TableStyle, presets};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
+use crate::host::terminal_width;
 
 use super::Format;
 use super::column::Column;
 use super::field::Field;
+
+mod layout;
+
+use layout::{Strip, wrap};
 
 /// Rows under typed columns.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +42,12 @@ struct Shown {
     sort: Option<f64>,
 }
 
+/// Text for people: within the width of a terminal, elsewhere in one line.
+pub fn paragraph(text: &str) -> String {
+    let lines = terminal_width().map_or_else(|| vec![text.to_string()], |room| wrap(text, room));
+    lines.join("\n") + "\n"
+}
+
 impl Table {
     /// No rows yet.
     pub fn new(columns: impl IntoIterator<Item = Column>) -> Self {
@@ -62,43 +72,87 @@ impl Table {
         }
     }
 
-    /// For people: on a terminal folded to the width there is, elsewhere as wide as its rows.
+    /// For people: within the width of a terminal, elsewhere as wide as its rows.
     pub(super) fn drawn(&self, format: Format) -> String {
-        let is_markdown = format == Format::Md;
-        let style: TableStyle =
-            if is_markdown { presets::ASCII_MARKDOWN } else { presets::NOTHING };
-        // A bar would end the cell it stands in.
-        let cell = |text: String| if is_markdown { text.replace('|', "\\|") } else { text };
-        let columns: Vec<_> = self.places(Column::is_printed).collect();
-        let mut drawing = Drawing::new();
-        drawing
-            .load_style(style)
-            .set_content_arrangement(ContentArrangement::Dynamic)
-            .set_header(columns.iter().map(|(_, column)| cell(column.title.clone())));
-        for row in &self.rows {
-            let fields = columns.iter().filter_map(|(i, column)| Some((column, row.get(*i)?)));
-            drawing.add_row(fields.map(|(column, field)| cell(field.shown(column))));
+        match format {
+            Format::Md => layout::markdown(&self.strips()),
+            _ => self.fitted(terminal_width()),
         }
-        for (at, (_, column)) in columns.iter().enumerate() {
-            if let (true, Some(drawn)) = (column.is_right(), drawing.column_mut(at)) {
-                drawn.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        drawing.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect()
     }
 
-    /// The headings as a line, each as wide as its column says, for rows that are printed as they come.
-    pub fn heading_line(&self) -> String {
-        line(self.places(Column::is_printed).map(|(_, column)| (column, column.title.clone())))
+    /// The same where there is room for so many characters.
+    pub(super) fn fitted(&self, room: Option<usize>) -> String {
+        let strips = self.strips();
+        let widths = layout::widths(&strips, room);
+        let mut text = layout::row(strips.iter().map(|s| (s, s.title.as_str())), &widths);
+        for at in 0..self.rows.len() {
+            let cells = strips.iter().filter_map(|s| Some((s, s.cells.get(at)?.as_str())));
+            text += &layout::row(cells, &widths);
+        }
+        let hidden = strips.iter().zip(&widths).filter(|(_, width)| width.is_none());
+        let hidden: Vec<_> = hidden.map(|(strip, _)| strip.title.as_str()).collect();
+        if !hidden.is_empty() {
+            let note = format!("(no room for: {}; -o md shows every column)", hidden.join(", "));
+            text += &(wrap(&note, room.unwrap_or(usize::MAX)).join("\n") + "\n");
+        }
+        text
     }
 
-    /// The last row as a line under [`Table::heading_line`]; empty without rows.
-    pub fn last_line(&self) -> String {
-        let Some(row) = self.rows.last() else {
-            return String::new();
+    /// What people are shown, column by column.
+    fn strips(&self) -> Vec<Strip> {
+        let strip = |(at, column): (usize, &Column)| Strip {
+            title: column.title.clone(),
+            cells: self.rows.iter().filter_map(|row| Some(row.get(at)?.shown(column))).collect(),
+            is_right: column.is_right(),
+            spare: column.spare,
+            least: column.width,
         };
-        let printed = self.places(Column::is_printed);
-        line(printed.filter_map(|(i, column)| Some((column, row.get(i)?.shown(column)))))
+        self.places(Column::is_printed).map(strip).collect()
+    }
+
+    /// What stands above rows that are printed as they come; nothing in JSON.
+    ///
+    /// # Errors
+    /// As [`Table::render`].
+    pub fn head(&self, format: Format) -> Result<String> {
+        let empty = Self { columns: self.columns.clone(), rows: Vec::new() };
+        let strips = empty.strips();
+        Ok(match format {
+            Format::Table => {
+                let widths = layout::widths(&strips, terminal_width());
+                layout::row(strips.iter().map(|s| (s, s.title.as_str())), &widths)
+            }
+            Format::Md => {
+                let widths: Vec<_> =
+                    strips.iter().map(|s| s.least.max(s.title.chars().count())).collect();
+                layout::markdown_head(&strips, &widths)
+            }
+            Format::Csv => empty.csv(true)?,
+            Format::Json | Format::Jsonl => String::new(),
+        })
+    }
+
+    /// The last row under [`Table::head`]; nothing without rows, and in JSON, which is one whole.
+    ///
+    /// # Errors
+    /// As [`Table::render`].
+    pub fn last(&self, format: Format) -> Result<String> {
+        let Some(row) = self.rows.last() else {
+            return Ok(String::new());
+        };
+        let last = Self { columns: self.columns.clone(), rows: vec![row.clone()] };
+        let strips = last.strips();
+        Ok(match format {
+            Format::Table => {
+                let empty = strips.iter().map(|s| Strip { cells: Vec::new(), ..s.clone() });
+                let widths = layout::widths(&empty.collect::<Vec<_>>(), terminal_width());
+                layout::row(strips.iter().map(|s| (s, s.cells[0].as_str())), &widths)
+            }
+            Format::Md => layout::markdown_last(&strips),
+            Format::Csv => last.csv(false)?,
+            Format::Jsonl => last.render(format)?,
+            Format::Json => String::new(),
+        })
     }
 
     /// With or without its head, so that tables of the same columns can follow each other.
@@ -156,11 +210,6 @@ impl Table {
         let fields = self.places(Column::is_read).filter_map(|(i, c)| Some((c, row.get(i)?)));
         fields.flat_map(|(column, field)| column.names().into_iter().zip(field.values(column)))
     }
-}
-
-fn line<'a>(cells: impl Iterator<Item = (&'a Column, String)>) -> String {
-    let padded = cells.map(|(column, text)| format!("{text:>width$}", width = column.width));
-    padded.collect::<Vec<_>>().join("  ") + "\n"
 }
 
 #[cfg(test)]
@@ -256,13 +305,34 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_come_one_by_one_stand_under_their_headings() {
+    fn rows_that_come_one_by_one_stand_under_their_headings_in_every_form() {
         let mut table = Table::new([
             count("step").width(8),
             number("accuracy", "metric", Fixed(2)).unit("%").width(10),
         ]);
+        let forms = [Format::Table, Format::Md, Format::Csv, Format::Json, Format::Jsonl];
+        let heads = forms.map(|form| table.head(form).unwrap());
+        table.row(fields![10_u64, 50.0]);
         table.row(fields![20_u64, 12.345]);
-        assert_eq!(table.heading_line(), "    step    accuracy\n");
-        assert_eq!(table.last_line(), "      20     12.35 %\n");
+        let lasts = forms.map(|form| table.last(form).unwrap());
+        let md_head = "|     step |   accuracy |\n| -------: | ---------: |\n";
+        assert_eq!(heads, ["    step    accuracy\n", md_head, "step,metric\n", "", ""]);
+        let jsonl = "{\"metric\":12.345,\"step\":20}\n";
+        let md = "|       20 |    12.35 % |\n";
+        assert_eq!(lasts, ["      20     12.35 %\n", md, "20,12.345\n", "", jsonl]);
+    }
+
+    #[test]
+    fn a_table_fits_80_columns_and_says_what_it_left_out() {
+        let columns = ["one", "two", "three", "four", "five"]
+            .map(|title| number(title, title, Duration).width(16).spare(u8::from(title == "four")));
+        let mut table = Table::new(columns);
+        table.row([1.0, 2.0, 3.0, 4.0, 5.0].map(Field::from));
+        let text = table.fitted(Some(80));
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(text.contains("(no room for: four;") && !text.contains("4.000 ns"), "{text}");
+        let whole = table.fitted(None);
+        assert!(whole.contains("4.000 ns") && !whole.contains("no room"), "{whole}");
+        assert!(table.drawn(Format::Md).contains("4.000 ns"));
     }
 }

@@ -1,6 +1,8 @@
 //! Makes the records an analysis needs where none is named.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::measure::sample::interrupted;
@@ -9,9 +11,9 @@ use crate::report::section::{ANALYSES, Analysis, Sample};
 use crate::terms::{Checks, Mode};
 use crate::workload::WORKLOADS;
 
-use super::super::output;
 use super::super::range::values;
 use super::super::run::{self, RunArgs};
+use super::super::{output, progress};
 use super::AnalyzeArgs;
 
 /// Records for an analysis, or for all, and how the last run ended: what was measured before is analyzed
@@ -78,7 +80,7 @@ fn scaling(args: &AnalyzeArgs) -> Result<(Vec<Record>, Result<()>)> {
         ),
     );
     let mut records = Vec::new();
-    let progress = output::Progress::new(&wanted.out, "threads");
+    let progress = progress::Progress::new(&wanted.out, "threads");
     for (i, &count) in threads.iter().enumerate() {
         progress.say(&format!("[{}/{}] LP_NUM_THREADS={count}", i + 1, threads.len()));
         progress.set(i as f64 / threads.len() as f64);
@@ -124,7 +126,18 @@ fn with_threads(args: &RunArgs, threads: usize) -> Result<Record> {
         .args(options(args))
         .arg("--save")
         .arg(&saved);
-    let done = command.output().map_err(Error::io("run", "fathom itself"))?;
+    let failed = || Error::io("run", "fathom itself");
+    let mut child =
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().map_err(failed())?;
+    while child.try_wait().map_err(failed())?.is_none() {
+        thread::sleep(Duration::from_millis(50));
+        if interrupted() {
+            // It has heard of a Ctrl-C itself, but not of a signal to this process alone.
+            child.kill().map_err(failed())?;
+            return Err(Error::Interrupted);
+        }
+    }
+    let done = child.wait_with_output().map_err(failed())?;
     let stderr = String::from_utf8_lossy(&done.stderr);
     let why = format!("with {threads} threads: {}", stderr.trim().trim_start_matches("error: "));
     match done.status.code() {

@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
+use crate::compare::{self, Side};
 use crate::record::Record;
-use crate::report::number::{byte_rate, bytes, duration_ns, flop_rate};
+use crate::report::number::{byte_rate, bytes, digits, duration_ns, flop_rate};
+use crate::score;
 
 /// A device and what was measured of it.
 #[derive(Debug, Serialize)]
@@ -29,6 +31,19 @@ pub(super) fn devices(records: &[Record]) -> Vec<Device> {
     newest.into_iter().map(device).collect()
 }
 
+/// Its score; a dash where it has none.
+fn score_of(record: &Record) -> String {
+    let side = |record: Record| Side { name: String::new(), records: vec![record] };
+    let overall = score::committed(record.config.preset).ok().and_then(|reference| {
+        let reference = side(reference);
+        let keys = compare::keys(&reference);
+        let mut workloads: Vec<&str> = keys.iter().map(|key| key.workload.as_str()).collect();
+        workloads.dedup();
+        score::score(&side(record.clone()), &reference, &workloads).overall()
+    });
+    overall.map_or_else(|| "-".into(), digits)
+}
+
 fn device(record: &Record) -> Device {
     let (device, peaks) = (&record.device, &record.peaks);
     let kind = if device.software { " (runs on the CPU)" } else { "" };
@@ -41,6 +56,7 @@ fn device(record: &Record) -> Device {
             ("FMA ceiling", flop_rate(peaks.fma_f32_flop_per_s)),
             ("copy ceiling", byte_rate(peaks.copy_bytes_per_s)),
             ("empty dispatch", duration_ns(peaks.launch_ns)),
+            ("score", score_of(record)),
             ("largest binding", bytes(limits.max_binding_bytes as f64)),
             (
                 "host",

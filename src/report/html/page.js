@@ -26,22 +26,20 @@ const compare = (a, b, sign) => {
   if (typeof a === "number" && typeof b === "number") return sign * (a - b);
   return sign * String(a).localeCompare(String(b), "en", { numeric: true });
 };
-for (const button of document.querySelectorAll("button.sort")) {
-  button.addEventListener("click", () => {
-    const head = button.parentElement;
-    const body = head.closest("table").tBodies[0];
-    // Figures begin with the largest, words with A.
-    const first = head.classList.contains("number") ? "descending" : "ascending";
-    const other = first === "ascending" ? "descending" : "ascending";
-    const order = head.getAttribute("aria-sort") === first ? other : first;
-    for (const one of head.parentElement.cells) one.removeAttribute("aria-sort");
-    head.setAttribute("aria-sort", order);
-    const sign = order === "ascending" ? 1 : -1;
-    const rows = [...body.rows];
-    rows.sort((a, b) => compare(key(a, head.cellIndex), key(b, head.cellIndex), sign));
-    body.append(...rows);
-  });
-}
+const sortBy = (button) => {
+  const head = button.parentElement;
+  const body = head.closest("table").tBodies[0];
+  // Figures begin with the largest, words with A.
+  const first = head.classList.contains("number") ? "descending" : "ascending";
+  const other = first === "ascending" ? "descending" : "ascending";
+  const order = head.getAttribute("aria-sort") === first ? other : first;
+  for (const one of head.parentElement.cells) one.removeAttribute("aria-sort");
+  head.setAttribute("aria-sort", order);
+  const sign = order === "ascending" ? 1 : -1;
+  const rows = [...body.rows];
+  rows.sort((a, b) => compare(key(a, head.cellIndex), key(b, head.cellIndex), sign));
+  body.append(...rows);
+};
 
 const say = (button, text) => {
   const before = button.textContent;
@@ -57,31 +55,55 @@ const copyByHand = (text) => {
   area.remove();
   return done;
 };
-for (const button of document.querySelectorAll("button.copy")) {
-  button.addEventListener("click", async () => {
-    const rows = [...button.closest("table").rows];
-    const text = rows.map((row) => [...row.cells].map((cell) => cell.textContent.trim()).join("\t")).join("\n");
-    let done = false;
-    try {
-      await navigator.clipboard.writeText(text);
-      done = true;
-    } catch {
-      done = copyByHand(text); // A page from a file may have no clipboard.
-    }
-    say(button, done ? "Copied" : "No clipboard");
-  });
+const copy = async (button) => {
+  const rows = [...button.closest("table").rows];
+  const text = rows.map((row) => [...row.cells].map((cell) => cell.textContent.trim()).join("\t")).join("\n");
+  let done = false;
+  try {
+    await navigator.clipboard.writeText(text);
+    done = true;
+  } catch {
+    done = copyByHand(text); // A page from a file may have no clipboard.
+  }
+  say(button, done ? "Copied" : "No clipboard");
+};
+
+// Details and records lie packed in the page: what nobody opens costs little.
+const unpack = async (packed) => {
+  const bytes = Uint8Array.from(atob(packed.textContent), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).blob();
+};
+const unfold = async (details) => {
+  const packed = details.querySelector("script.packed");
+  if (!packed) return;
+  packed.classList.remove("packed");
+  const inside = document.createElement("div");
+  inside.innerHTML = await (await unpack(packed)).text();
+  packed.replaceWith(inside);
+};
+const unfoldAll = () => Promise.all([...document.querySelectorAll("details")].map((details) => {
+  details.open = true;
+  return unfold(details);
+}));
+for (const details of document.querySelectorAll("details")) {
+  details.addEventListener("toggle", () => unfold(details));
 }
 
-for (const button of document.querySelectorAll("button.download")) {
-  button.addEventListener("click", () => {
-    const text = document.getElementById(button.dataset.record).textContent.replaceAll("\\u003c", "<");
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-    link.download = button.dataset.name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  });
-}
+const download = async (button) => {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await unpack(document.getElementById(button.dataset.record)));
+  link.download = button.dataset.name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+};
+
+const tools = { sort: sortBy, copy, download };
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  for (const [name, use] of Object.entries(tools)) if (button?.classList.contains(name)) use(button);
+  if (button?.id === "unfold") unfoldAll();
+});
 
 const tip = document.getElementById("tip");
 const showTip = (event) => {

@@ -18,7 +18,8 @@ fn a_page_stands_alone_and_holds_its_records() {
     let page = page(&[source]).unwrap();
     // What a name holds is text, in the page as in the embedded record.
     assert!(!page.contains("<b>made up"), "a name became an element");
-    assert_eq!(page.matches("</script>").count(), 2);
+    let details = page.matches("class=\"packed\"").count();
+    assert_eq!(page.matches("</script>").count(), 2 + details);
     for outside in ["http://", "https://", "src=", "@import"] {
         assert!(!page.contains(outside), "the page asks for {outside}");
     }
@@ -29,11 +30,7 @@ fn a_page_stands_alone_and_holds_its_records() {
     assert!(!page.contains("id=\"scaling\""), "nothing was varied");
     let embedded = page.split("id=\"record-0\">").nth(1).unwrap();
     let embedded = embedded.split("</script>").next().unwrap();
-    assert_eq!(
-        embedded.replace("\\u003c", "<"),
-        text,
-        "what is handed out is the file, byte for byte"
-    );
+    assert_eq!(packed::unpacked(embedded), text, "what is handed out is the file, byte for byte");
 }
 
 #[test]
@@ -60,4 +57,19 @@ fn every_picture_says_what_it_shows() {
         + page.matches("aria-hidden=\"true\"").count();
     assert_eq!(pictures, described);
     assert!(!page.contains("NaN") && !page.contains("inf\""), "a place that is none");
+}
+
+#[test]
+fn eight_records_of_the_whole_suite_take_less_than_5_megabytes() {
+    let text = include_str!("../../../assets/reference-tiny.json");
+    let record: Record = serde_json::from_str(text).unwrap();
+    let source = |i: usize| {
+        let mut record = record.clone();
+        record.device.name = format!("device {i}");
+        named(&format!("{i}.json"), &record)
+    };
+    let page = page(&(0..8).map(source).collect::<Vec<_>>()).unwrap();
+    assert!(page.len() < 5_000_000, "{} bytes", page.len());
+    assert!(page.find("Verified and doubted") < page.find("class=\"cards\""));
+    assert!(page.contains("class=\"device-5\""), "a colour a device");
 }

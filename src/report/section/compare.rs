@@ -25,8 +25,8 @@ pub fn verdicts(comparison: &Comparison, base: &Side, others: &[Side], explain: 
         number("ratio", "ratio", Fixed(3)),
         number("95 %", "ci95_low", Fixed(3)),
         number("interval", "ci95_high", Fixed(3)),
-        number("effect", "effect", Signed(2)),
-        number("floor", "floor", Percent),
+        number("effect", "effect", Signed(2)).spare(3),
+        number("floor", "floor", Percent).spare(2),
     ];
     if others.len() > 1 {
         columns.push(text("record"));
@@ -164,7 +164,7 @@ pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
         columns.extend([
             step(label),
             number("ratio", format!("{label} ratio"), Fixed(3)).ends(),
-            number("floor", format!("{label} floor"), Percent),
+            number("floor", format!("{label} floor"), Percent).spare(1),
             text("verdict").named(format!("{label} verdict")),
             text("result").named(format!("{label} result")),
         ]);

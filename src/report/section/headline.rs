@@ -1,14 +1,23 @@
-//! The headline: what was run on which device, a row per run, then each run's op types and the warnings.
+//! The headline: what was run on which device, a row per run, then the doubts; each run's op types on demand.
+//!
+//! It can be had whole, or in the pieces in which a run prints it: [`opening`], a [`row`] as each run ends,
+//! [`closing`].
+
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::analysis::profile;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fields;
-use crate::record::{BuildProfile, Record, Run, Status};
+use crate::record::{BuildProfile, Doubt, Record, Run, Status};
 use crate::report::Format;
 use crate::report::column::Kind::{Bytes, Digits, Duration, FlopRate, Giga, Grouped, Percent};
 use crate::report::column::{count, number, text};
 use crate::report::number::{byte_rate, duration_ns, flop_rate, flops, grouped, percent};
-use crate::report::table::Table;
+use crate::report::table::{Table, paragraph};
+
+/// Kinds of doubt that are printed; the rest are counted.
+const MOST_DOUBTS: usize = 3;
 
 /// A record in a form: JSON is the record itself, a line of JSON or a row of CSV is a run.
 ///
@@ -16,24 +25,90 @@ use crate::report::table::Table;
 /// As [`Record::to_json`] and [`Table::render`].
 pub fn render(record: &Record, format: Format) -> Result<String> {
     match format {
-        Format::Table | Format::Md => Ok(drawn(record, format)),
+        Format::Table | Format::Md => {
+            let table = runs(std::slice::from_ref(record));
+            let head = head(record, format);
+            Ok(head + &table.drawn(format) + &following(record, format, true, usize::MAX)?)
+        }
         Format::Csv => runs(&[record.sealed()?]).render(format),
         Format::Json => record.to_json(),
         Format::Jsonl => lines(record),
     }
 }
 
-/// A line for each run, with what its record says of program, machine, device and options.
-fn lines(record: &Record) -> Result<String> {
-    let whole: serde_json::Value = serde_json::from_str(&record.to_json()?).unwrap_or_default();
-    let runs = whole["runs"].as_array().cloned().unwrap_or_default();
-    let line = |mut run: serde_json::Value| {
-        for key in ["id", "created", "tool", "host", "device", "config"] {
-            run[key] = whole[key].clone();
-        }
-        format!("{run}\n")
+/// What is printed before the first run has ended: what is run on which device, and the headings.
+///
+/// # Errors
+/// As [`Table::head`].
+pub fn opening(record: &Record, format: Format) -> Result<String> {
+    let head = match format {
+        Format::Table | Format::Md => head(record, format),
+        Format::Csv | Format::Json | Format::Jsonl => String::new(),
     };
-    Ok(runs.into_iter().map(line).collect())
+    Ok(head + &runs(&[]).head(format)?)
+}
+
+/// The newest run as a row, without the record's id, which is that of the whole; nothing in JSON, which is the whole.
+///
+/// # Errors
+/// As [`Table::last`].
+pub fn row(record: &Record, format: Format) -> Result<String> {
+    match (format, record.runs.last()) {
+        (Format::Jsonl, Some(run)) => {
+            let record = Record { runs: Vec::new(), ..record.clone() };
+            line(value(run)?, &value(&record)?, &CONTEXT[1..])
+        }
+        _ => runs(std::slice::from_ref(record)).last(format),
+    }
+}
+
+/// What follows the rows: op types with `ops`, doubts, remarks; or the record as JSON.
+///
+/// # Errors
+/// As [`Record::to_json`].
+pub fn closing(record: &Record, format: Format, ops: bool) -> Result<String> {
+    following(record, format, ops, MOST_DOUBTS)
+}
+
+fn following(record: &Record, format: Format, ops: bool, most: usize) -> Result<String> {
+    let is_markdown = match format {
+        Format::Table => false,
+        Format::Md => true,
+        Format::Json => return record.to_json(),
+        Format::Csv | Format::Jsonl => return Ok(String::new()),
+    };
+    let mut text = String::new();
+    for run in record.runs.iter().filter(|_| ops) {
+        text += "\n";
+        text += &details(record, run, format);
+    }
+    let remarks = doubts(record, most).into_iter().chain(record.notes.iter().cloned());
+    for (i, remark) in remarks.enumerate() {
+        text += if i == 0 { "\n" } else { "" };
+        text += &if is_markdown { format!("- {remark}\n") } else { paragraph(&remark) };
+    }
+    Ok(text)
+}
+
+/// What a line says of its record: itself, program, machine, device and options.
+const CONTEXT: [&str; 6] = ["id", "created", "tool", "host", "device", "config"];
+
+/// A line for each run.
+fn lines(record: &Record) -> Result<String> {
+    let whole: Value = serde_json::from_str(&record.to_json()?).unwrap_or_default();
+    let runs = whole["runs"].as_array().into_iter().flatten();
+    runs.map(|run| line(run.clone(), &whole, &CONTEXT)).collect()
+}
+
+fn line(mut run: Value, whole: &Value, context: &[&str]) -> Result<String> {
+    for key in context {
+        run[key] = whole[key].clone();
+    }
+    Ok(format!("{run}\n"))
+}
+
+fn value(part: &impl Serialize) -> Result<Value> {
+    serde_json::to_value(part).map_err(|e| Error::Internal(format!("a run as JSON: {e}")))
 }
 
 /// Every run of some records in a row.
@@ -50,32 +125,33 @@ pub fn runs(records: &[Record]) -> Table {
         text("backend").programs(),
         text("driver").programs(),
         text("preset").wide(),
-        text("workload"),
-        text("mode"),
-        count("batch"),
+        text("workload").width(8),
+        text("mode").width(5),
+        count("batch").width(5),
         text("precision").programs(),
         count("seed").programs(),
-        number("samples/s", "samples_per_s", Digits).people(),
+        number("samples/s", "samples_per_s", Digits).people().width(9),
         text("clock").programs(),
-        number("step", "step_ns", Duration),
+        number("step", "step_ns", Duration).width(8),
         number("95 % from", "ci95_low_ns", Duration).wide(),
         number("to", "ci95_high_ns", Duration).wide(),
-        number("±", "noise", Percent),
+        number("±", "noise", Percent).width(6),
         number("samples/s", "samples_per_s", Digits).programs(),
-        number("rate", "flop_per_s", FlopRate),
-        number("of peak", "of_peak", Percent),
-        number("gpu/wall", "gpu_share", Percent).people(),
+        number("rate", "flop_per_s", FlopRate).width(13).spare(6),
+        number("of peak", "of_peak", Percent).width(7).spare(2),
+        number("gpu/wall", "gpu_share", Percent).people().width(8).spare(5),
         number("wall", "wall_ns", Duration).programs(),
         number("encode", "encode_ns", Duration).programs(),
         number("overlapped", "overlapped_ns", Duration).programs(),
         number("build", "build_ns", Duration).programs(),
-        number("gaps", "gap_share", Percent),
+        number("gaps", "gap_share", Percent).width(6).spare(4),
         number("profiled/timed", "profiled_over_timed", Digits).wide(),
-        number("memory", "memory_bytes", Bytes),
+        number("memory", "memory_bytes", Bytes).width(9).spare(3),
         number("parameters", "parameters", Grouped).wide(),
         count("flops").programs(),
         count("dispatches").wide(),
-        text("verified").people().right(),
+        text("verified").people().right().width(10),
+        count("doubts").people().width(6).spare(1),
         text("verified").programs(),
         count("checked").programs(),
         count("passed").programs(),
@@ -132,6 +208,7 @@ pub fn runs(records: &[Record]) -> Table {
                 run.flops,
                 run.dispatches,
                 verified,
+                run.doubts.len(),
                 run.verified.status,
                 run.verified.checked,
                 run.verified.passed,
@@ -144,17 +221,15 @@ pub fn runs(records: &[Record]) -> Table {
     table
 }
 
-fn drawn(record: &Record, format: Format) -> String {
-    let is_markdown = format == Format::Md;
-    let (heading, part) = if is_markdown { ("## ", "### ") } else { ("", "") };
-    let config = &record.config;
-    let device = &record.device;
-    let mut text = format!(
-        "{heading}fathom {} - {} ({}, {})\npreset {}, {}, seed {}, {}; ceilings measured: {}, {}\n\n",
-        record.tool.version,
-        device.name,
-        device.backend,
-        device.driver,
+/// What was run on which device.
+fn head(record: &Record, format: Format) -> String {
+    let (config, device) = (&record.config, &record.device);
+    let what = format!(
+        "fathom {} - {} ({}, {})",
+        record.tool.version, device.name, device.backend, device.driver
+    );
+    let how = format!(
+        "preset {}, {}, seed {}, {}; ceilings measured: {}, {}",
         config.preset,
         config.precision,
         config.seed,
@@ -162,27 +237,35 @@ fn drawn(record: &Record, format: Format) -> String {
         flop_rate(record.peaks.fma_f32_flop_per_s),
         byte_rate(record.peaks.copy_bytes_per_s),
     );
-    text += &runs(std::slice::from_ref(record)).drawn(format);
-    for run in &record.runs {
-        text += &format!("\n{part}{}", facts(run));
-        if let (Some(profile), Some(span_ns)) = (&run.profile, run.span_ns()) {
-            let types = types(record, run).drawn(format);
-            let indented = |line: &str| format!("  {line}\n");
-            text += &if is_markdown { types } else { types.lines().map(indented).collect() };
-            text += &format!(
-                "  ops {} + gaps {} = a profiled step of {}{}\n",
-                duration_ns(run.ops_ns()),
-                duration_ns(profile.gaps_ns),
-                duration_ns(span_ns),
-                over_timed(run.profiled_over_timed()),
-            );
-        }
+    if format == Format::Md {
+        format!("## {what}\n\n{how}\n\n")
+    } else {
+        format!("{}{}\n", paragraph(&what), paragraph(&how))
     }
-    let warnings = warnings(record);
-    if !warnings.is_empty() {
-        text += "\n";
-        text += &warnings.iter().map(|w| format!("warning: {w}\n")).collect::<String>();
-    }
+}
+
+/// A run's facts and op types.
+fn details(record: &Record, run: &Run, format: Format) -> String {
+    let is_markdown = format == Format::Md;
+    let mut text = if is_markdown {
+        format!("### {}\n\n{}", run.key(), facts(run))
+    } else {
+        paragraph(&format!("{}: {}", run.key(), facts(run).trim_end()))
+    };
+    let (Some(profile), Some(span_ns)) = (&run.profile, run.span_ns()) else {
+        return text;
+    };
+    let apart = if is_markdown { "\n" } else { "" };
+    let sum = format!(
+        "ops {} + gaps {} = a profiled step of {}{}",
+        duration_ns(run.ops_ns()),
+        duration_ns(profile.gaps_ns),
+        duration_ns(span_ns),
+        over_timed(run.profiled_over_timed()),
+    );
+    let types = types(record, run).drawn(format);
+    text += &format!("{apart}{types}{apart}");
+    text += &if is_markdown { sum + "\n" } else { paragraph(&sum) };
     text
 }
 
@@ -204,8 +287,7 @@ fn facts(run: &Run) -> String {
         format!(" and {} for the first step, where drivers compile", duration_ns(ns))
     });
     let mut text = format!(
-        "{}: {} parameters, {} per step, {} ops in {} dispatches; built in {}, of which {} for {pipelines}{first}\n",
-        run.key(),
+        "{} parameters, {} per step, {} ops in {} dispatches; built in {}, of which {} for {pipelines}{first}\n",
         grouped(run.parameters),
         flops(run.flops as f64),
         run.ops.len(),
@@ -260,24 +342,53 @@ fn types(record: &Record, run: &Run) -> Table {
     table
 }
 
-fn warnings(record: &Record) -> Vec<String> {
-    let mut warnings: Vec<_> = record.integrity.warning().map(String::from).into_iter().collect();
+/// The gravest kinds of doubt in a line each with the runs they concern, and how many more there are.
+fn doubts(record: &Record, most: usize) -> Vec<String> {
+    let mut kinds: Vec<(&Doubt, Vec<&Run>)> = Vec::new();
     for run in &record.runs {
-        warnings.extend(run.doubts.iter().map(|doubt| format!("{}: {doubt}", run.key())));
+        for doubt in &run.doubts {
+            match kinds.iter_mut().find(|(known, _)| known.brief() == doubt.brief()) {
+                Some((_, runs)) => runs.push(run),
+                None => kinds.push((doubt, vec![run])),
+            }
+        }
+    }
+    // Of equal weight the more frequent one first.
+    kinds.sort_by_key(|(doubt, runs)| (weight(doubt), usize::MAX - runs.len()));
+    let line = |(doubt, runs): &(&Doubt, Vec<&Run>)| match runs.as_slice() {
+        [run] => format!("doubt: {} ({})", doubt.brief(), run.key()),
+        _ => format!("doubt: {} ({} of {} runs)", doubt.brief(), runs.len(), record.runs.len()),
+    };
+    let mut lines: Vec<_> = record.integrity.warning().map(String::from).into_iter().collect();
+    lines.extend(kinds.iter().take(most).map(line));
+    match kinds.len().saturating_sub(most) {
+        0 => {}
+        1 => lines.push("and 1 more doubt: `fathom show @last` names it".into()),
+        more => lines.push(format!("and {more} more doubts: `fathom show @last` names them")),
     }
     if let Some(moved) = record.peaks.moved().filter(|moved| *moved > MOVED) {
-        warnings.push(format!(
-            "the ceilings moved by {} between the beginning and the end of the run: shares of them are rough",
+        lines.push(format!(
+            "warning: the ceilings moved by {} between the beginning and the end of the run: shares of them are rough",
             percent(moved)
         ));
     }
     if let Some(kernel) = &record.peaks.raised_by {
-        warnings.push(format!("{kernel} was faster than the probe: its rate is the ceiling"));
+        lines.push(format!("warning: {kernel} was faster than the probe: its rate is the ceiling"));
     }
     if record.tool.profile != BuildProfile::Release {
-        warnings.push("this is a debug build: host times and build times are far too long".into());
+        let text = "warning: this is a debug build: host times and build times are far too long";
+        lines.push(text.into());
     }
-    warnings
+    lines
+}
+
+/// What makes a figure void comes before what makes it uncertain.
+fn weight(doubt: &Doubt) -> u8 {
+    match doubt {
+        Doubt::WrongKernels | Doubt::Unverified | Doubt::Loss => 0,
+        other if other.concerns_steps() => 1,
+        _ => 2,
+    }
 }
 
 #[cfg(test)]
@@ -318,12 +429,61 @@ mod tests {
     }
 
     #[test]
-    fn doubts_are_told_as_warnings() {
-        let mut record = record();
-        record.runs[0].doubts = vec![Doubt::Loss];
+    fn three_kinds_of_doubt_are_told_in_a_line_each_and_the_rest_are_counted() {
+        let mut record = synthetic::record(&[
+            ("speech", Mode::Train, &[("matmul", 5.0)]),
+            ("vgg", Mode::Train, &[("matmul", 5.0)]),
+        ]);
+        let drift = |relative| Doubt::Drift { relative };
+        let unsettled = Doubt::Unsettled { interval: None, wanted: None };
+        let wall = Doubt::WallClock { faults: Vec::new() };
+        record.runs[0].doubts = vec![wall, drift(0.1), Doubt::Gaps { share: 0.1 }, unsettled];
+        record.runs[1].doubts = vec![drift(0.2), Doubt::Loss];
         record.tool.profile = BuildProfile::Debug;
-        let text = render(&record, Format::Table).unwrap();
-        assert!(text.contains("warning: speech train batch 4: the loss is not a number"), "{text}");
-        assert!(text.contains("warning: this is a debug build"), "{text}");
+        let text = closing(&record, Format::Table, false).unwrap();
+        assert!(!render(&record, Format::Table).unwrap().contains("more doubts"));
+        let lines: Vec<_> = text.lines().skip(1).collect();
+        assert_eq!(lines[0], "doubt: the loss is not a number (vgg train batch 4)");
+        assert_eq!(lines[1], "doubt: step times drifted (2 of 2 runs)");
+        assert!(lines[2].contains("(speech train batch 4)"), "{text}");
+        assert!(lines[3].starts_with("and 2 more doubts"), "{text}");
+        assert!(lines[4].starts_with("warning: this is a debug build"), "{text}");
+        assert!(lines.iter().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn a_run_printed_in_pieces_is_the_record_in_every_form_but_the_op_tables() {
+        let mut growing = synthetic::record(&[]);
+        let whole = synthetic::record(&[
+            ("speech", Mode::Train, &[("matmul", 5.0)]),
+            ("vgg", Mode::Infer, &[("matmul", 5.0)]),
+        ]);
+        for format in Format::ALL {
+            growing.runs.clear();
+            let mut text = opening(&growing, format).unwrap();
+            for run in &whole.runs {
+                growing.runs.push(run.clone());
+                text += &row(&growing, format).unwrap();
+            }
+            text += &closing(&growing, format, false).unwrap();
+            match format {
+                Format::Json => assert_eq!(text, render(&growing, format).unwrap()),
+                Format::Csv => assert_eq!(text, runs(&[growing.clone()]).render(format).unwrap()),
+                Format::Jsonl => assert_eq!(text.lines().count(), 2, "{text}"),
+                Format::Table | Format::Md => {
+                    assert!(text.contains("speech") && text.contains("vgg"), "{text}");
+                    assert!(!text.contains("FLOP per step"), "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_headings_of_a_run_fit_80_columns_without_the_least_important() {
+        let text = runs(&[record()]).fitted(Some(80));
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        for expected in ["samples/s", "±", "of peak", "verified", "doubts", "no room for: rate"] {
+            assert!(text.contains(expected), "no {expected} in\n{text}");
+        }
     }
 }

@@ -29,7 +29,7 @@ fn sections(records: &[Record], _: &Options) -> Vec<Section> {
 
 fn section(modes: &Modes) -> Section {
     let mut table = Table::new([
-        text("device"),
+        text("device").spare(3),
         text("backend").programs(),
         text("workload"),
         text("preset").wide(),
@@ -38,8 +38,8 @@ fn section(modes: &Modes) -> Section {
         number("train", "train_ns", Duration).half_width(),
         number("infer", "infer_ns", Duration).half_width(),
         number("infer / train", "infer_over_train", Digits).ends(),
-        number("train, normalised", "train_normalised", Digits).ends(),
-        number("infer, normalised", "infer_normalised", Digits).ends(),
+        number("train, normalised", "train_normalised", Digits).ends().spare(2),
+        number("infer, normalised", "infer_normalised", Digits).ends().spare(1),
     ]);
     for row in &modes.rows {
         table.row(fields![

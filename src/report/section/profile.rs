@@ -49,13 +49,13 @@ fn sections(records: &[Record], options: &Options) -> Vec<Section> {
 }
 
 fn all_runs(profiles: &[(&Record, RunProfile)]) -> Section {
-    let head = [count("types"), count("to 90 %").named("to_90")];
+    let head = [count("types").spare(6), count("to 90 %").named("to_90").spare(5)];
     let tail = [
-        number("gaps", "gap_share", Percent),
-        number("step", "span_ns", Duration),
-        number("planned", "planned_bytes", Bytes),
-        number("peak", "peak_bytes", Bytes),
-        text("longest"),
+        number("gaps", "gap_share", Percent).spare(4),
+        number("step", "span_ns", Duration).spare(2),
+        number("planned", "planned_bytes", Bytes).spare(8),
+        number("peak", "peak_bytes", Bytes).spare(7),
+        text("longest").spare(3),
     ];
     let letters = Class::ALL.iter().map(|class| {
         let letter = class.letter().to_string();
@@ -101,9 +101,9 @@ fn all_runs(profiles: &[(&Record, RunProfile)]) -> Section {
 /// The columns of a [`Roofline`].
 fn roofline_columns() -> [Column; 6] {
     [
-        number("FLOP/byte", "flop_per_byte", Digits),
-        number("rate", "flop_per_s", FlopRate),
-        number("bandwidth", "bytes_per_s", ByteRate),
+        number("FLOP/byte", "flop_per_byte", Digits).spare(5),
+        number("rate", "flop_per_s", FlopRate).spare(3),
+        number("bandwidth", "bytes_per_s", ByteRate).spare(6),
         text("bound"),
         number("of roof", "of_roof", Percent),
         count("flops").programs(),
@@ -130,10 +130,10 @@ fn types(profile: &RunProfile, peaks: &Peaks) -> Section {
         text("type"),
         text("class"),
         count("calls"),
-        count("fused").named("fused_calls"),
+        count("fused").named("fused_calls").spare(7),
         number("time", "time_ns", Duration),
         number("share", "share", Percent),
-        number("sum", "cumulative", Percent),
+        number("sum", "cumulative", Percent).spare(4),
     ];
     let mut table = with_context(columns.into_iter().chain(roofline_columns()));
     for kind in profile::gathered(&profile.types, peaks) {
@@ -219,7 +219,7 @@ fn ops(profile: &RunProfile) -> Section {
     let columns = [
         count("#").page(),
         text("op"),
-        text("type"),
+        text("type").spare(2),
         text("class"),
         text("phase"),
         number("time", "time_ns", Duration),

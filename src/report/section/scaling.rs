@@ -51,11 +51,11 @@ fn section(curve: &Curve) -> Section {
         };
         number(title, format!("ns_{n}"), Duration)
     };
-    let head = [text("type"), text("class")];
+    let head = [text("type"), text("class").spare(2)];
     let tail = [
         number("serial", "serial", Fixed(2)),
-        number("error", "error", Percent),
-        number("gain", "gain", Times),
+        number("error", "error", Percent).spare(3),
+        number("gain", "gain", Times).spare(1),
     ];
     let mut table = with_context(head.into_iter().chain(curve.at.iter().map(point)).chain(tail));
     let is_shown =

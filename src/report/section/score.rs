@@ -11,8 +11,8 @@ use crate::score::Score;
 /// A row for each run that counts, then the whole where there is one.
 pub fn scores(scores: &[(&Side, Score)]) -> Table {
     let mut table = Table::new([
-        text("record"),
-        text("device"),
+        text("record").spare(2),
+        text("device").spare(1),
         text("workload"),
         text("mode"),
         count("batch"),

@@ -1,0 +1,95 @@
+//! Ctrl-C and SIGTERM: work ends by itself where it can, within a second where it cannot, and at once the second time.
+//!
+//! What runs in a driver or reads a file cannot be told to stop: a kernel's compilation may take a minute. So the
+//! process ends without it. What was measured is on the disk by then, and what is still to be printed has been left
+//! here as the last words, which either the command speaks or, where that is stuck, the one who listens.
+
+use std::io::Write;
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::measure::sample::INTERRUPTED;
+
+use super::progress;
+
+/// How long work may take to end by itself; with the last words it is less than a second.
+const PATIENCE: Duration = Duration::from_millis(400);
+
+/// The exit code.
+const CODE: i32 = 130;
+
+type Words = Box<dyn FnOnce() + Send>;
+
+/// Who holds this speaks: nobody is cut off in mid-sentence, and nothing is said twice.
+static LAST_WORDS: Mutex<Option<Words>> = Mutex::new(None);
+
+/// Leaves what is to be printed and kept should the command not come to it, in place of what was left before.
+pub(super) fn leave(words: impl FnOnce() + Send + 'static) {
+    *LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(words));
+}
+
+/// Speaks in place of what was left.
+pub(super) fn speak<T>(words: impl FnOnce() -> T) -> T {
+    let mut left = LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner);
+    *left = None;
+    words()
+}
+
+/// Listens for Ctrl-C and SIGTERM from here on.
+///
+/// # Errors
+/// The system's, where it has no such signals to give.
+pub fn listen() -> std::io::Result<()> {
+    on_signal(|| {
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            exit_now(CODE);
+        }
+        thread::spawn(|| {
+            thread::sleep(PATIENCE);
+            let mut left = LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner);
+            progress::clear();
+            if let Some(words) = left.take() {
+                words();
+            }
+            let _closed = writeln!(anstream::stderr().lock(), "{}", stopped());
+            exit_now(CODE);
+        });
+    })
+}
+
+/// `stopped: interrupted`, in colour where there is some.
+pub fn stopped() -> String {
+    let style = anstyle::AnsiColor::Red.on_default().bold();
+    format!("{style}stopped:{style:#} interrupted")
+}
+
+#[cfg(unix)]
+fn on_signal(mut heard: impl FnMut() + Send + 'static) -> std::io::Result<()> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+    thread::spawn(move || {
+        for _signal in signals.forever() {
+            heard();
+        }
+    });
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn on_signal(heard: impl FnMut() + Send + 'static) -> std::io::Result<()> {
+    ctrlc::set_handler(heard).map_err(std::io::Error::other)
+}
+
+/// Ends the process without the exit handlers of libraries: a driver's would wait for the compilation that is cut off.
+fn exit_now(code: i32) -> ! {
+    #[allow(unsafe_code, reason = "declaring an import is unsafe; this one takes any number")]
+    unsafe extern "C" {
+        /// Of the C library, on Windows too.
+        safe fn _exit(code: i32) -> !;
+    }
+
+    _exit(code)
+}

@@ -1,0 +1,154 @@
+//! What is run: models, modes and batches, each option checked before any work.
+
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::gpu::{Gpu, adapter};
+use crate::kernel::Caps;
+use crate::measure::estimate::{Estimate, Rates, estimates};
+use crate::measure::run::Plan;
+use crate::measure::sample::Budget;
+use crate::pass::{Options, Schedule};
+use crate::session::schedule;
+use crate::terms::{Mode, Preset};
+use crate::workload::{Workload, WorkloadInfo};
+
+use super::super::args::{self, is_named};
+use super::super::data::Opened;
+use super::super::progress::Progress;
+use super::super::{output, range};
+use super::RunArgs;
+
+/// A model and the mode in which it is run.
+pub(super) type Chosen = (Box<dyn Workload>, Mode);
+
+/// All that is run, on which device, and how.
+#[derive(Debug)]
+pub(super) struct Selection {
+    pub(super) gpu: Gpu,
+    pub(super) preset: Preset,
+    pub(super) chosen: Vec<Chosen>,
+    pub(super) plan: Plan,
+}
+
+impl Selection {
+    /// How long each run will take.
+    pub(super) fn estimates(&self, rates: &Rates) -> Result<Vec<Estimate>> {
+        let schedules = schedules(&self.chosen, &self.gpu.caps, &self.plan.options)?;
+        Ok(estimates(&schedules, &self.plan, rates))
+    }
+
+    /// One of its models with another batch.
+    pub(super) fn model(
+        &self,
+        args: &RunArgs,
+        workload: &WorkloadInfo,
+        batch: usize,
+    ) -> Result<Box<dyn Workload>> {
+        configure(args, workload, self.preset, Some(batch))
+    }
+}
+
+/// Opens the device, and settles what is run there.
+pub(super) fn prepare(args: &RunArgs) -> Result<Selection> {
+    // What is wrong with the command line should show without a GPU.
+    choose(args, args::preset_or_default(args.preset, None))?;
+    let gpu = args.device.open()?;
+    let preset = preset(args, &gpu);
+    let chosen = choose(args, preset)?;
+    Ok(Selection { preset, chosen, plan: plan(args, preset), gpu })
+}
+
+/// The preset a device gets; a smaller one than usual is said.
+pub(super) fn preset(args: &RunArgs, gpu: &Gpu) -> Preset {
+    if gpu.caps.software && args.preset.is_none() {
+        output::note(
+            &args.out,
+            &format!(
+                "{} is a software adapter: using preset tiny (--preset full for the real size)",
+                gpu.summary.name
+            ),
+        );
+        // Perhaps there is a GPU whose driver is missing.
+        for finding in adapter::findings(std::slice::from_ref(&gpu.summary)) {
+            output::note(&args.out, &format!("note: {finding}"));
+        }
+    }
+    args::preset_or_default(args.preset, Some(gpu))
+}
+
+/// The models that are run, each with its mode; every option has to be one of theirs.
+pub(super) fn choose(args: &RunArgs, preset: Preset) -> Result<Vec<Chosen>> {
+    let workloads = args::workloads(&args.workload)?;
+    args.data.check(&workloads)?;
+    for workload in &workloads {
+        args::check_game(workload, args.data.game.as_deref(), is_named(&args.workload))?;
+        if is_named(&args.workload) {
+            args::check_bucket(workload, args.bucket)?;
+        }
+    }
+    let modes = if args.mode.is_empty() { Mode::ALL.to_vec() } else { args.mode.clone() };
+    let batches = range::values(&args.batch);
+    let batches: Vec<Option<usize>> =
+        if batches.is_empty() { vec![None] } else { batches.into_iter().map(Some).collect() };
+    let mut chosen = Vec::new();
+    for workload in workloads {
+        for &batch in &batches {
+            for &mode in &modes {
+                chosen.push((configure(args, workload, preset, batch)?, mode));
+            }
+        }
+    }
+    Ok(chosen)
+}
+
+/// A model with what was set; a bucket only where it has some.
+pub(super) fn configure(
+    args: &RunArgs,
+    workload: &WorkloadInfo,
+    preset: Preset,
+    batch: Option<usize>,
+) -> Result<Box<dyn Workload>> {
+    let bucket = args.bucket.filter(|_| workload.buckets > 0);
+    let model = args::configure(workload, preset, batch, &args::with_bucket(&args.set, bucket))?;
+    if !model.buckets().is_empty() {
+        return Err(Error::Usage(
+            "each bucket is a program of its own, and run measures one: choose --bucket 0, 1, 2 or 3 (train takes mixed)"
+                .into(),
+        ));
+    }
+    Ok(model)
+}
+
+/// Opens the data that are named, so that what is wrong with them shows before anything is measured.
+pub(super) fn open<'a>(args: &'a RunArgs, chosen: &[Chosen]) -> Result<Opened<'a>> {
+    let _progress = Progress::new(&args.out, "reading data");
+    let models = chosen.iter().map(|(model, _)| model.as_ref());
+    Opened::new(&args.data, &args.out, args.seed, models)
+}
+
+/// How each of them is measured.
+pub(super) fn plan(args: &RunArgs, preset: Preset) -> Plan {
+    Plan {
+        preset,
+        options: Options { fuse: !args.no_fuse, ..Options::default() },
+        verify: !args.no_verify,
+        profile: !args.no_profile,
+        budget: Budget {
+            time: Duration::from_secs_f64(args.time),
+            noise: args.max_noise / 100.0,
+            min_samples: args.min_samples as usize,
+        },
+        seed: args.seed,
+        rule: None,
+    }
+}
+
+/// The steps of what is chosen.
+pub(super) fn schedules(
+    chosen: &[Chosen],
+    caps: &Caps,
+    options: &Options,
+) -> Result<Vec<Schedule>> {
+    chosen.iter().map(|(model, mode)| schedule(model.as_ref(), *mode, caps, options)).collect()
+}

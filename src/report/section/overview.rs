@@ -1,0 +1,303 @@
+//! The page's first part: what is to be doubted, every run in a row, devices side by side, and what surrounds the
+//! steps: building, data, upload, encoding, playing.
+
+use crate::compare::{self, Alike, Comparison, Side};
+use crate::error::Error;
+use crate::fields;
+use crate::record::{Record, Run, Status};
+use crate::report::chart::Chart;
+use crate::report::chart::speeds::{Line, speeds};
+use crate::report::column::Kind::{Bytes, Digits, Duration, FlopRate, Grouped, Percent, Times};
+use crate::report::column::{Column, count, number, text};
+use crate::report::field::Field;
+use crate::report::number::duration_ns;
+use crate::report::table::Table;
+
+use super::Section;
+
+/// Runs that are named beside a kind of doubt.
+const NAMED: usize = 4;
+
+/// All of it, where there is something of its kind.
+pub fn sections(records: &[Record]) -> Vec<Section> {
+    let mut sections = vec![trust(records)];
+    sections.extend(doubts(records));
+    sections.push(runs(records));
+    sections.extend(across(records));
+    sections.push(surroundings(records));
+    sections
+}
+
+/// The columns that say which run a row is of; the device where there are several.
+fn columns(records: &[Record]) -> Vec<Column> {
+    let mut columns = vec![text("workload"), text("mode"), count("batch")];
+    if devices(records).len() > 1 {
+        columns.insert(0, text("device"));
+    }
+    columns
+}
+
+fn fields_of(records: &[Record], record: &Record, run: &Run) -> Vec<Field> {
+    let mut fields = Vec::from(fields![&run.workload, run.mode, run.batch]);
+    if devices(records).len() > 1 {
+        fields.insert(0, Field::from(&record.device.name));
+    }
+    fields
+}
+
+/// Every run of every record.
+fn all(records: &[Record]) -> impl Iterator<Item = (&Record, &Run)> {
+    records.iter().flat_map(|record| record.runs.iter().map(move |run| (record, run)))
+}
+
+/// What was verified, and the kinds of doubt with the runs they concern.
+fn trust(records: &[Record]) -> Section {
+    let runs = all(records).count();
+    let verified = all(records).filter(|(_, run)| run.verified.status == Status::Passed).count();
+    let checked: usize = all(records).map(|(_, run)| run.verified.passed).sum();
+    let mut kinds: Vec<(String, Vec<String>)> = Vec::new();
+    for (_, run) in all(records) {
+        for doubt in &run.doubts {
+            let kind = doubt.brief();
+            match kinds.iter_mut().find(|(known, _)| *known == kind) {
+                Some((_, of)) => of.push(run.key().to_string()),
+                None => kinds.push((kind, vec![run.key().to_string()])),
+            }
+        }
+    }
+    let mut table = Table::new([text("doubt"), text("runs").right(), text("among them")]);
+    for (kind, of) in kinds {
+        let mut named = of.clone();
+        named.dedup();
+        named.truncate(NAMED);
+        table.row(fields![kind, format!("{} of {runs}", of.len()), named.join(", ")]);
+    }
+    let said = format!(
+        "{verified} of {runs} runs are verified: {checked} kernels were checked on the device before they were timed."
+    );
+    let section = Section::new("trust", "Verified and doubted", table).note(said);
+    records.iter().flat_map(|record| &record.notes).fold(section, Section::note)
+}
+
+/// Each doubt of each run, for whoever wants to know; nothing where there is none.
+fn doubts(records: &[Record]) -> Option<Section> {
+    let mut table = Table::new(columns(records).into_iter().chain([text("doubt")]));
+    for (record, run) in all(records) {
+        for doubt in &run.doubts {
+            let fields = fields_of(records, record, run).into_iter();
+            table.row(fields.chain([Field::from(doubt.to_string())]));
+        }
+    }
+    let any = all(records).any(|(_, run)| !run.doubts.is_empty());
+    any.then(|| Section::new("doubts", "Every doubt, run by run", table).detail())
+}
+
+/// The figures that everybody looks for.
+fn runs(records: &[Record]) -> Section {
+    let figures = [
+        number("step", "step_ns", Duration),
+        number("±", "noise", Percent),
+        number("samples/s", "samples_per_s", Digits),
+        number("of peak", "of_peak", Percent),
+        number("memory", "memory_bytes", Bytes),
+        text("verified").right(),
+        count("doubts"),
+    ];
+    let mut table = Table::new(columns(records).into_iter().chain(figures));
+    for (record, run) in all(records) {
+        let verified = match run.verified.status {
+            Status::Unverified => "UNVERIFIED".to_string(),
+            _ => format!("{}/{}", run.verified.passed, run.verified.checked),
+        };
+        let figures = fields![
+            run.step_ns(),
+            run.noise(),
+            run.samples_per_s(),
+            run.flop_per_s().map(|rate| rate / record.peaks.fma_f32_flop_per_s),
+            run.memory.planned_bytes,
+            verified,
+            run.doubts.len()
+        ];
+        table.row(fields_of(records, record, run).into_iter().chain(figures));
+    }
+    Section::new("runs", "Every run: the median step with its 95 % interval", table)
+}
+
+/// What a step's time does not hold.
+fn surroundings(records: &[Record]) -> Section {
+    let figures = [
+        number("build", "build_ns", Duration),
+        number("a batch of data", "data_ns", Duration),
+        number("upload", "upload_ns", Duration),
+        number("encode a step", "encode_ns", Duration),
+        number("overlapped step", "overlapped_ns", Duration),
+        number("profiled/timed", "profiled_over_timed", Digits),
+        number("gpu/wall", "gpu_share", Percent),
+        number("gaps", "gap_share", Percent),
+        number("rate", "flop_per_s", FlopRate),
+        number("parameters", "parameters", Grouped),
+        count("dispatches"),
+    ];
+    let mut table = Table::new(columns(records).into_iter().chain(figures));
+    for (record, run) in all(records) {
+        let timing = run.timing.as_ref();
+        let figures = fields![
+            run.build_ns,
+            run.data_ns,
+            run.upload_ns,
+            timing.map(|t| t.encode_ns),
+            timing.and_then(|t| t.overlapped_ns),
+            run.profiled_over_timed(),
+            timing.map(|t| t.step.median_ns / t.wall_median_ns),
+            run.gap_share(),
+            run.flop_per_s(),
+            run.parameters,
+            run.dispatches
+        ];
+        table.row(fields_of(records, record, run).into_iter().chain(figures));
+    }
+    let mut section = Section::new("surroundings", "Around the steps", table);
+    for (record, run) in all(records) {
+        if let (Some(playing), Some(step)) = (&run.playing, run.step_ns()) {
+            section = section.note(format!(
+                "{} on {}: a step of the game takes {}, choosing the actions of a batch {}, an update {}",
+                run.key(),
+                record.device.name,
+                duration_ns(playing.environment_ns),
+                duration_ns(playing.action_ns),
+                duration_ns(step)
+            ));
+        }
+    }
+    section
+}
+
+/// The names of the devices, each once.
+fn devices(records: &[Record]) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for record in records {
+        if !names.contains(&record.device.name.as_str()) {
+            names.push(&record.device.name);
+        }
+    }
+    names
+}
+
+/// Devices side by side, each over the first; nothing where there is one.
+fn across(records: &[Record]) -> Option<Section> {
+    let names = devices(records);
+    if names.len() < 2 {
+        return None;
+    }
+    let side = |name: &&str| Side {
+        name: (*name).to_string(),
+        records: records.iter().filter(|record| record.device.name == **name).cloned().collect(),
+    };
+    let sides: Vec<Side> = names.iter().map(side).collect();
+    let (base, others) = sides.split_first()?;
+    let heading = "Devices side by side: how many times as fast as the first";
+    Some(match compare::compare(base, others, Alike::AllButDevice) {
+        Ok(comparison) => speedups(&comparison, base, others, heading),
+        Err(Error::Incomparable(why)) => {
+            Section::new("across", heading, Table::new([text("device")])).note(why)
+        }
+        Err(other) => {
+            Section::new("across", heading, Table::new([text("device")])).note(other.to_string())
+        }
+    })
+}
+
+fn speedups(comparison: &Comparison, base: &Side, others: &[Side], heading: &str) -> Section {
+    let mut columns = vec![text("workload"), text("mode"), count("batch")];
+    columns.push(number(&base.name, "base_ns", Duration));
+    columns.extend(others.iter().map(|side| number(&side.name, "speed_up", Times).ends()));
+    let mut table = Table::new(columns);
+    let mut lines = Vec::new();
+    for key in compare::keys(base) {
+        let of_side = |side| {
+            let mut rows = comparison.rows.iter();
+            rows.find(|row| row.key == key && row.side == side)
+        };
+        let rows: Vec<_> = (0..others.len()).map(of_side).collect();
+        let Some(first) = rows.iter().flatten().next() else {
+            continue;
+        };
+        // A ratio of times is above 1 where the other is slower.
+        let speed = |row: &compare::Row| {
+            let (low, high) = row.finding.ci95;
+            (1.0 / row.finding.ratio, 1.0 / high, 1.0 / low)
+        };
+        let speeds: Vec<_> = rows.iter().map(|row| row.map(speed)).collect();
+        let mut fields = Vec::from(fields![&key.workload, key.mode, key.batch, first.base_ns]);
+        fields.extend(speeds.iter().map(|speed| match *speed {
+            Some((value, low, high)) => Field::Interval { value, low, high },
+            None => Field::Missing,
+        }));
+        table.row(fields);
+        lines.push(Line { label: format!("{} {}", key.workload, key.mode), speeds });
+    }
+    let mut fields = Vec::from(fields!["geometric mean", "", None::<f64>, None::<f64>]);
+    fields.extend((0..others.len()).map(|side| match comparison.overall(side) {
+        Some(whole) => {
+            let (low, high) = whole.ci95;
+            Field::Interval { value: 1.0 / whole.ratio, low: 1.0 / high, high: 1.0 / low }
+        }
+        None => Field::Missing,
+    }));
+    table.row(fields);
+    let names: Vec<_> = others.iter().map(|side| side.name.as_str()).collect();
+    let title = format!("How many times as fast as {}, on a logarithmic scale", base.name);
+    let section = Section::new("across", heading, table)
+        .chart(Chart::new(&title, speeds(&title, &names, &lines)))
+        .note("in brackets the 95 % interval; an interval that holds 1 shows no difference");
+    let missing = comparison.missing.iter().map(ToString::to_string);
+    let notes = comparison.notes.iter().cloned().chain(missing);
+    notes.fold(section, Section::note)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::synthetic;
+    use crate::record::Doubt;
+    use crate::terms::Mode;
+
+    fn record(device: &str, ns: f64) -> Record {
+        let ops = [("matmul", ns)];
+        let mut record =
+            synthetic::record(&[("speech", Mode::Train, &ops), ("vgg", Mode::Infer, &ops)]);
+        record.device.name = device.into();
+        record
+    }
+
+    #[test]
+    fn doubts_and_verification_come_first() {
+        let mut record = record("a", 1000.0);
+        record.runs[1].doubts = vec![Doubt::Loss];
+        record.notes = vec!["cut short: 2 of 16 runs were measured".into()];
+        let sections = sections(&[record]);
+        assert_eq!(sections[0].key, "trust");
+        let table = sections[0].table.render(crate::report::Format::Csv).unwrap();
+        assert!(table.contains("the loss is not a number,1 of 2,vgg infer batch 4"), "{table}");
+        assert!(sections[0].notes[0].starts_with("2 of 2 runs are verified"));
+        assert!(sections[0].notes[1].contains("cut short"));
+        let keys: Vec<_> = sections.iter().map(|section| section.key).collect();
+        assert_eq!(
+            keys,
+            ["trust", "doubts", "runs", "surroundings"],
+            "one device has none beside it"
+        );
+    }
+
+    #[test]
+    fn devices_stand_side_by_side_with_speed_ups_and_intervals() {
+        let records = [record("a", 1000.0), record("b", 500.0), record("c", 2000.0)];
+        let sections = sections(&records);
+        let across = sections.iter().find(|section| section.key == "across").unwrap();
+        let shown = across.table.render(crate::report::Format::Md).unwrap();
+        assert!(shown.contains("2.00x") && shown.contains("0.50x"), "{shown}");
+        assert_eq!(across.charts.len(), 1);
+        let headings = shown.lines().next().unwrap();
+        assert!(headings.contains(" b ") && headings.contains(" c "), "{headings}");
+    }
+}

@@ -1,0 +1,321 @@
+//! A run talks while it works, and stops when it is told to: what the program prints and when, in a pipe and on a
+//! terminal of 80 columns.
+
+#![cfg(unix)]
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use fathom::record::Record;
+
+/// Each part of a run is done, in little time.
+const QUICK: &[&str] = &["--time", "0.2", "--min-samples", "3"];
+
+/// How long the program may take to stop: a second, and what a busy machine adds to it.
+const A_SECOND: Duration = Duration::from_millis(2500);
+
+fn fathom(arguments: &[&str], records: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fathom"));
+    command.args(arguments).env("FATHOM_RECORDS", records);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A run whose output is read as it comes.
+struct Talking {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+    heard: String,
+}
+
+impl Talking {
+    fn start(arguments: &[&str], records: &Path) -> Self {
+        let mut child = fathom(arguments, records).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines, heard: String::new() }
+    }
+
+    /// Reads on until a line holds all of some words.
+    fn until(&mut self, words: &[&str]) {
+        loop {
+            let line =
+                self.lines.next().unwrap_or_else(|| panic!("no {words:?} in\n{}", self.heard));
+            let line = line.unwrap();
+            self.heard += &format!("{line}\n");
+            if words.iter().all(|word| line.contains(word)) {
+                return;
+            }
+        }
+    }
+
+    fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Sends a signal; returns the exit code, all that was printed, and how long the end took.
+    fn stop(mut self, signal: &str) -> (Option<i32>, String, Duration) {
+        let begun = Instant::now();
+        let number = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &number]).status().unwrap().success());
+        let status = self.child.wait().unwrap();
+        let taken = begun.elapsed();
+        for line in self.lines {
+            self.heard += &format!("{}\n", line.unwrap());
+        }
+        (status.code(), self.heard, taken)
+    }
+}
+
+/// The records in a folder.
+fn kept(folder: &Path) -> Vec<Record> {
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let records = files.filter(|path| path.extension().is_some_and(|e| e == "json"));
+    records.map(|path| Record::load(&path).unwrap()).collect()
+}
+
+#[test]
+fn a_row_appears_when_its_run_ends_in_every_form_that_has_rows() {
+    for (form, row) in [
+        ("table", ["autoenc", "infer"]),
+        ("md", ["| autoenc", "infer"]),
+        ("csv", ["autoenc", "infer"]),
+        ("jsonl", ["\"autoenc\"", "\"infer\""]),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let what = ["-w", "autoenc", "-m", "infer", "-b", "1..4", "-o", form];
+        let mut run = Talking::start(&[&what, QUICK].concat(), folder.path());
+        run.until(&row);
+        assert!(run.is_running(), "{form}: the first row came with the last");
+        let (_, heard, _) = run.stop("-INT");
+        assert!(heard.contains("autoenc"), "{form}: {heard}");
+    }
+}
+
+#[test]
+fn ctrl_c_and_sigterm_end_a_run_within_a_second_and_keep_the_finished_cells() {
+    for (signal, form) in [("-INT", "table"), ("-TERM", "csv")] {
+        let folder = tempfile::tempdir().unwrap();
+        // The driver compiles residual's kernels for many seconds: nobody can tell it to stop.
+        let what = ["-w", "autoenc,residual", "-m", "infer", "-o", form];
+        let mut run = Talking::start(&[&what, QUICK].concat(), folder.path());
+        run.until(&["autoenc", "infer"]);
+        std::thread::sleep(Duration::from_millis(1500));
+        let (code, heard, taken) = run.stop(signal);
+        assert_eq!(code, Some(130), "{signal}: {heard}");
+        assert!(taken < A_SECOND, "{signal}: {taken:?}");
+        let records = kept(folder.path());
+        assert_eq!(records.len(), 1);
+        assert_eq!(records[0].runs.len(), 1);
+        assert_eq!(records[0].notes, ["cut short: 1 of 2 runs were measured"]);
+        assert_eq!(heard.contains("cut short: 1 of 2"), form == "table", "{heard}");
+    }
+}
+
+#[test]
+fn json_that_is_cut_short_is_still_a_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let what = ["-w", "autoenc,residual", "-m", "infer", "-o", "json"];
+    let run = Talking::start(&[&what, QUICK].concat(), folder.path());
+    // Kept as soon as the first run has ended.
+    while std::fs::read_dir(folder.path()).unwrap().count() == 0 {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    let (code, heard, taken) = run.stop("-INT");
+    assert_eq!(code, Some(130));
+    assert!(taken < A_SECOND, "{taken:?}");
+    let record = Record::parse(&heard, Path::new("standard output")).unwrap();
+    assert_eq!(record.runs.len(), 1);
+    assert!(record.notes[0].starts_with("cut short: 1 of 2"), "{:?}", record.notes);
+}
+
+#[test]
+fn ctrl_c_before_anything_is_measured_leaves_nothing() {
+    for after in [200, 1200] {
+        let folder = tempfile::tempdir().unwrap();
+        let run = Talking::start(&["-w", "residual"], folder.path());
+        std::thread::sleep(Duration::from_millis(after));
+        let (code, heard, taken) = run.stop("-INT");
+        assert_eq!(code, Some(130), "{heard}");
+        assert!(taken < A_SECOND, "{taken:?}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn bench_keeps_the_rows_it_has() {
+    for form in ["table", "json"] {
+        let folder = tempfile::tempdir().unwrap();
+        let saved = folder.path().join("b.csv");
+        let save = saved.to_str().unwrap();
+        let arguments = ["bench", "matmul", "--time", "0.05", "-o", form, "--save", save];
+        let mut bench = Talking::start(&arguments, folder.path());
+        if form == "table" {
+            bench.until(&["matmul/"]);
+        } else {
+            // Long enough for the ceilings and a kernel or two.
+            std::thread::sleep(Duration::from_secs(20));
+        }
+        assert!(bench.is_running(), "there are many kernels: {}", bench.heard);
+        let (code, heard, taken) = bench.stop("-INT");
+        assert_eq!(code, Some(130), "{heard}");
+        assert!(taken < A_SECOND, "{taken:?}");
+        assert!(heard.contains("matmul/"), "{form}: {heard}");
+        let csv = std::fs::read_to_string(&saved).unwrap();
+        assert!(csv.starts_with("kernel,case,time_ns") && csv.lines().count() > 1, "{csv}");
+    }
+}
+
+fn ran(arguments: &[&str]) -> (Output, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = fathom(arguments, folder.path()).output().unwrap();
+    let messages = text(&output.stderr);
+    (output, messages)
+}
+
+#[test]
+fn a_run_tells_how_long_it_may_take_and_ends_with_its_score() {
+    let (output, messages) = ran(&[&["-w", "autoenc", "-m", "infer"], QUICK].concat());
+    assert!(messages.contains("1 run, up to about "), "{messages}");
+    let shown = text(&output.stdout);
+    assert!(!shown.contains("FLOP per step"), "op tables are shown on demand:\n{shown}");
+    let last = shown.lines().last().unwrap();
+    assert!(last.starts_with("no score: 1 of the 16 runs"), "{shown}");
+    let (output, _) = ran(&[&["-w", "autoenc", "-m", "infer", "--ops"], QUICK].concat());
+    let shown = text(&output.stdout);
+    assert!(shown.contains("FLOP per step") && shown.contains("span"), "{shown}");
+}
+
+#[test]
+fn a_dry_run_counts_every_part_and_names_the_batch_that_fits() {
+    let (output, messages) = ran(&["--dry-run", "-w", "autoenc"]);
+    assert!(output.status.success(), "{messages}");
+    for part in ["in all up to about", "ceilings", "building", "verifying", "timing", "profiling"] {
+        assert!(messages.contains(part), "no {part} in {messages}");
+    }
+    let (output, messages) = ran(&["--dry-run", "-w", "autoenc", "-b", "1,65536"]);
+    assert_eq!(output.status.code(), Some(6), "{messages}");
+    assert!(messages.contains("the largest batch that fits is "), "{messages}");
+    let shown = text(&output.stdout);
+    assert!(shown.contains(" no ") && shown.contains(" yes "), "{shown}");
+}
+
+#[test]
+fn a_dry_run_needs_no_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = fathom(&["--dry-run", "-w", "autoenc"], folder.path());
+    for variable in ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"] {
+        command.env(variable, folder.path().join("none.json"));
+    }
+    let output = command.output().unwrap();
+    let messages = text(&output.stderr);
+    if !messages.contains("no device found") && messages.contains("dry run") {
+        return; // A device of another interface than Vulkan.
+    }
+    assert!(output.status.success(), "{messages}");
+    assert!(messages.contains("planned for what WebGPU promises everywhere"), "{messages}");
+    assert!(text(&output.stdout).contains("full"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn what_does_not_apply_is_an_error_at_once_that_names_the_workload() {
+    let cases: [(&[&str], &[&str]); 8] = [
+        (&["-w", "vgg", "--bucket", "1"], &["--bucket: vgg", "seq2seq"]),
+        (&["--dry-run", "-w", "seq2seq,vgg", "--bucket", "1"], &["--bucket: vgg"]),
+        (&["train", "-w", "memnet", "--bucket", "1"], &["--bucket: memnet"]),
+        (&["-w", "speech", "--env", "catch"], &["--env: speech plays no game; deepq does"]),
+        (&["-w", "deepq", "--env", "chess"], &["unknown game 'chess'"]),
+        (&["-w", "deepq", "--data", "x"], &["--data x: deepq learns by playing"]),
+        (&["train", "-w", "deepq", "--data", "x"], &["--data x: deepq learns by playing"]),
+        (&["--dry-run", "-w", "vgg", "--set", "hidden=3"], &["vgg cannot set 'hidden'"]),
+    ];
+    for (arguments, expected) in cases {
+        let begun = Instant::now();
+        let (output, messages) = ran(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {messages}");
+        for expected in expected {
+            assert!(messages.contains(expected), "{arguments:?}: {messages}");
+        }
+        assert!(!messages.contains("up to about"), "{arguments:?} began: {messages}");
+        assert!(begun.elapsed() < 4 * A_SECOND, "{arguments:?} took {:?}", begun.elapsed());
+    }
+    let (output, messages) = ran(&["--dry-run", "-w", "autoenc", "--data", "/no/such/folder"]);
+    assert_eq!(output.status.code(), Some(10), "{messages}");
+}
+
+/// What a command prints on a terminal of some size; nothing where there is no `script` to make one.
+#[expect(clippy::print_stderr, reason = "a test that is skipped has to say so")]
+fn on_terminal(arguments: &str, columns: u32) -> Option<String> {
+    let program = env!("CARGO_BIN_EXE_fathom");
+    let line = format!("stty cols {columns} rows 0; {program} {arguments}");
+    let script = Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .env("FATHOM_RECORDS", "/nonexistent")
+        .env_remove("COLUMNS")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn();
+    let Ok(mut script) = script else {
+        eprintln!(
+            "SKIPPED: there is no `script` here to make a terminal with (apt install bsdutils)"
+        );
+        return None;
+    };
+    let mut printed = Vec::new();
+    script.stdout.take().unwrap().read_to_end(&mut printed).unwrap();
+    script.wait().unwrap();
+    Some(text(&printed).replace('\r', ""))
+}
+
+/// Printed words that no table may break.
+const WHOLE: [&str; 4] = ["workload", "seq2seq", "residual", "infer"];
+
+#[test]
+fn every_table_fits_80_columns_and_a_terminal_that_does_not_know_its_size_has_80() {
+    let record = "assets/reference-tiny.json";
+    for command in [
+        "list workloads".to_string(),
+        "list kernels".to_string(),
+        "list games".to_string(),
+        "show speech --preset tiny".to_string(),
+        "show autoenc --preset tiny -m infer --memory".to_string(),
+        format!("score {record}"),
+        format!("compare {record} {record}"),
+        format!("compare {record} {record} --across"),
+        format!("analyze {record}"),
+        format!("analyze profile {record} --ops"),
+    ] {
+        for columns in [80, 0] {
+            let Some(shown) = on_terminal(&command, columns) else {
+                return;
+            };
+            assert!(shown.lines().count() > 2, "{command}: {shown}");
+            for line in shown.lines() {
+                assert!(line.chars().count() <= 80, "{command} at {columns}: {line:?}");
+            }
+            if command.contains(record) {
+                let whole = |word: &str| shown.split_whitespace().any(|found| found == word);
+                let broken: Vec<_> = WHOLE[1..3].iter().filter(|word| !whole(word)).collect();
+                assert!(broken.is_empty(), "{command}: {broken:?} in\n{shown}");
+            }
+        }
+    }
+}
+
+#[test]
+fn markdown_and_pipes_are_as_wide_as_they_are() {
+    let (output, _) = ran(&["list", "workloads", "-o", "md"]);
+    let shown = text(&output.stdout);
+    assert_eq!(shown.lines().count(), 18, "a line a row:\n{shown}");
+    let Some(terminal) = on_terminal("list workloads -o md", 80) else {
+        return;
+    };
+    assert_eq!(terminal, shown);
+}
