@@ -118,8 +118,7 @@ pub fn execute(args: &AbArgs) -> Result<()> {
     let [old, new] = sides;
     let sides = [old?, new?];
     for (folder, _) in &sides {
-        host::make_folder(folder)?;
-        if !store::files(folder)?.is_empty() {
+        if !kept(folder)?.is_empty() {
             return Err(Error::Usage(format!(
                 "{}: there are records in it already, which would be compared too: name an empty folder",
                 folder.display()
@@ -128,7 +127,7 @@ pub fn execute(args: &AbArgs) -> Result<()> {
     }
     let outcome = take_turns(args, &sides);
     // What was measured before an error counts, if both have a run.
-    if store::files(&sides[1].0)?.is_empty() {
+    if kept(&sides[1].0)?.is_empty() {
         return outcome;
     }
     let side = |(folder, name): (&PathBuf, &str)| -> Result<Side> {
@@ -139,6 +138,11 @@ pub fn execute(args: &AbArgs) -> Result<()> {
     let comparison = compare::compare(&base, std::slice::from_ref(&other), Alike::AllButOptions)?;
     show(&comparison, &base, &[other], Layout::RecordARow, &args.judged, &args.out)?;
     outcome
+}
+
+/// The records in a folder, which the first run makes.
+fn kept(folder: &Path) -> Result<Vec<PathBuf>> {
+    if folder.is_dir() { store::files(folder) } else { Ok(Vec::new()) }
 }
 
 fn take_turns(args: &AbArgs, sides: &[(PathBuf, Program); 2]) -> Result<()> {

@@ -47,16 +47,13 @@ pub fn execute(args: &CheckArgs) -> Result<()> {
         }
         Ok(text)
     })?;
-    let mut bad = checks.iter().filter(|file| !file.faults().is_empty());
-    let Some(first) = bad.next() else {
+    let faults = checks.iter().filter_map(|file| Some((file, file.faults().into_iter().next()?)));
+    let faults: Vec<_> = faults.collect();
+    let Some((first, fault)) = faults.first() else {
         return Ok(());
     };
-    let more = match bad.count() {
-        0 => String::new(),
-        n => format!(", nor are {n} more"),
-    };
-    let what = format!("not a sound record{more}: {} checked", checks.len());
-    Err(Error::data(&first.file, "check", what))
+    let count = format!("{} of {} files are no sound record", faults.len(), checks.len());
+    Err(Error::data(&first.file, "check", format!("{fault}\n{count}")))
 }
 
 fn check(path: &Path) -> Checked {
