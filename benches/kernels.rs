@@ -68,7 +68,7 @@ fn problems(gpu: &Gpu, preset: Preset) -> BTreeMap<&'static str, Vec<Use>> {
 }
 
 fn kernels(criterion: &mut Criterion) {
-    let selector = Selector { device: std::env::var("FATHOM_DEVICE").ok(), backend: None };
+    let selector = Selector { device: std::env::var("FATHOM_DEVICE").ok(), ..Selector::default() };
     let gpu = Gpu::open(&selector, Checks::Off).unwrap_or_else(|error| panic!("{error}"));
     let preset = match std::env::var("FATHOM_PRESET").as_deref() {
         Ok("full") => Preset::Full,

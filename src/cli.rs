@@ -4,9 +4,11 @@ use clap::{Parser, Subcommand};
 
 use crate::error::Result;
 
+pub mod ab;
 pub mod analyze;
 pub mod args;
 pub mod bench;
+pub mod check;
 pub mod compare;
 pub mod data;
 pub mod help;
@@ -15,6 +17,7 @@ pub mod output;
 pub mod peak;
 pub mod range;
 mod records;
+pub mod repeat;
 pub mod report;
 pub mod run;
 pub mod score;
@@ -62,9 +65,9 @@ pub enum Command {
     Run(run::RunArgs),
     /// Analyze records: where time goes, what is stationary, which workloads are similar, what scales
     Analyze(analyze::AnalyzeArgs),
-    /// List workloads, kernels, devices, presets or games
+    /// List workloads, kernels, devices, presets, games or kept records
     List(list::ListArgs),
-    /// Show a model's summary, program or memory plan, or a kernel's WGSL
+    /// Show a model's summary, program, memory plan or a kernel's WGSL; or print a kept record again
     Show(show::ShowArgs),
     /// Check every kernel variant against its f64 reference on this device
     Verify(verify::VerifyArgs),
@@ -79,8 +82,12 @@ pub enum Command {
     Train(train::TrainArgs),
     /// Write one step's parameters, inputs, random draws, outputs and gradients for another framework to check
     Snapshot(snapshot::SnapshotArgs),
+    /// Check record files: schema, id, and whether summaries follow from the samples
+    Check(check::CheckArgs),
     /// Compare records with a baseline: FASTER, SLOWER, SAME or UNSURE for each workload and mode
     Compare(compare::CompareArgs),
+    /// Run two programs, or one with two sets of options, in turns, and compare them
+    Ab(ab::AbArgs),
     /// Score a record: all eight workloads in both modes, relative to the reference
     Score(score::ScoreArgs),
     /// Write records as one self-contained HTML page, with charts of every analysis
@@ -114,7 +121,9 @@ impl Cli {
             Some(Command::Peak(args)) => &args.out,
             Some(Command::Train(args)) => &args.output,
             Some(Command::Snapshot(args)) => &args.output,
+            Some(Command::Check(args)) => &args.out,
             Some(Command::Compare(args)) => &args.out,
+            Some(Command::Ab(args)) => &args.out,
             Some(Command::Score(args)) => &args.out,
             Some(Command::Report(args)) => &args.voice,
             Some(Command::Trace(args)) => &args.voice,
@@ -129,7 +138,7 @@ impl Cli {
 /// As the subcommands; each error knows its exit code.
 pub fn execute(cli: Cli) -> Result<()> {
     match cli.command.unwrap_or(Command::Run(cli.run)) {
-        Command::Run(args) => run::execute(&args),
+        Command::Run(args) => repeat::execute(&args),
         Command::Analyze(args) => analyze::execute(&args),
         Command::List(args) => list::execute(args.what, &args.out),
         Command::Show(args) => show::execute(&args),
@@ -139,7 +148,9 @@ pub fn execute(cli: Cli) -> Result<()> {
         Command::Peak(args) => peak::execute(&args),
         Command::Train(args) => train::execute(&args),
         Command::Snapshot(args) => snapshot::execute(&args),
+        Command::Check(args) => check::execute(&args),
         Command::Compare(args) => compare::execute(&args),
+        Command::Ab(args) => ab::execute(&args),
         Command::Score(args) => score::execute(&args),
         Command::Report(args) => report::execute(&args),
         Command::Trace(args) => trace::execute(&args),

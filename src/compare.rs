@@ -3,16 +3,22 @@
 //!
 //! Sees records only. How a verdict is reached is in [`verdict`], what counts as unlike in [`unlike`].
 
+use std::fmt;
+
 use crate::error::{Error, Result};
 use crate::record::{Record, Run, RunKey};
-use crate::stats::{geometric_mean, median};
+use crate::stats::median;
 
+pub mod advice;
 pub mod agreement;
 pub mod machine;
+pub mod overall;
+mod remarks;
 pub mod unlike;
 pub mod verdict;
 
 use agreement::Agreement;
+use overall::Overall;
 use verdict::{Finding, Verdict};
 
 /// One thing to be compared: a record, or several of the same thing run again.
@@ -43,21 +49,44 @@ pub struct Row {
     pub agreement: Option<(Agreement, String, f64)>,
 }
 
+/// A cell that one side lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// What was not run.
+    pub key: RunKey,
+    /// The name of the side that lacks it.
+    pub lacking: String,
+    /// The name of the side that has it.
+    pub having: String,
+}
+
+/// What must be alike for records to be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alike {
+    /// Everything but the program.
+    All,
+    /// All but device and driver: vendors are compared.
+    AllButDevice,
+    /// All but fusion and bounds checks: options are compared.
+    AllButOptions,
+}
+
 /// What came of it.
 #[derive(Debug, Clone)]
 pub struct Comparison {
     /// In the base's order of runs, side by side.
     pub rows: Vec<Row>,
+    /// Cells that only one of two sides has.
+    pub missing: Vec<Missing>,
     /// What is worth saying and is no ground to refuse.
     pub notes: Vec<String>,
 }
 
 impl Comparison {
-    /// Geometric mean of a side's ratios, and over how many.
-    pub fn mean(&self, side: usize) -> (f64, usize) {
-        let ratios: Vec<f64> =
-            self.rows.iter().filter(|row| row.side == side).map(|row| row.finding.ratio).collect();
-        (geometric_mean(&ratios), ratios.len())
+    /// A side on the whole; nothing where no cell of it was compared.
+    pub fn overall(&self, side: usize) -> Option<Overall> {
+        let rows: Vec<&Row> = self.rows.iter().filter(|row| row.side == side).collect();
+        overall::overall(&rows)
     }
 
     /// How many of a side's rows have a verdict.
@@ -74,35 +103,35 @@ impl Comparison {
     }
 }
 
-/// Compares each of `others` with `base`. Device and driver may differ only `across`.
+/// Compares each of `others` with `base`.
 ///
 /// # Errors
 /// [`Error::Incomparable`], which names every difference, or says that there is no run in common.
-pub fn compare(base: &Side, others: &[Side], across: bool) -> Result<Comparison> {
+pub fn compare(base: &Side, others: &[Side], alike: Alike) -> Result<Comparison> {
     let mut differences = unlike::within(base);
-    let mut notes = unlike::remarks(base, others);
-    let mut rows = Vec::new();
+    let notes = remarks::remarks(base, others);
+    let (mut rows, mut missing) = (Vec::new(), Vec::new());
     for (side, other) in others.iter().enumerate() {
         differences.extend(unlike::within(other));
-        differences.extend(unlike::records(base, other, across));
+        differences.extend(unlike::records(base, other, alike));
         for key in keys(base) {
             let (ours, theirs) = (runs(base, &key), runs(other, &key));
             if theirs.is_empty() {
                 match unlike::batches(base, other, &key) {
                     Some(difference) => differences.push(difference),
-                    None => notes.push(format!("{key} is only in {}", base.name)),
+                    None => missing.push(Missing::of(key, other, base)),
                 }
                 continue;
             }
             let unlike_runs = unlike::runs((base, &ours), (other, &theirs), &key);
             if unlike_runs.is_empty() {
-                rows.push(row(key, side, &ours, &theirs, across));
+                rows.push(row(key, side, (&ours, &theirs), alike));
             }
             differences.extend(unlike_runs);
         }
         for key in keys(other) {
             if runs(base, &key).is_empty() && unlike::batches(base, other, &key).is_none() {
-                notes.push(format!("{key} is only in {}", other.name));
+                missing.push(Missing::of(key, base, other));
             }
         }
     }
@@ -122,7 +151,19 @@ pub fn compare(base: &Side, others: &[Side], across: bool) -> Result<Comparison>
     if rows.is_empty() {
         return Err(Error::Incomparable("the records have no workload and mode in common".into()));
     }
-    Ok(Comparison { rows, notes })
+    Ok(Comparison { rows, missing, notes })
+}
+
+impl Missing {
+    fn of(key: RunKey, lacking: &Side, having: &Side) -> Self {
+        Self { key, lacking: lacking.name.clone(), having: having.name.clone() }
+    }
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is missing from {}", self.key, self.lacking)
+    }
 }
 
 /// What a side ran, each once, in order of first mention.
@@ -148,15 +189,19 @@ pub fn step_ns(runs: &[&Run]) -> f64 {
     median(&medians)
 }
 
-fn samples<'a>(runs: &[&'a Run]) -> Vec<&'a [f64]> {
+/// The step times of those that were timed, in order.
+pub fn samples<'a>(runs: &[&'a Run]) -> Vec<&'a [f64]> {
     let timings = runs.iter().filter_map(|run| run.timing.as_ref());
     timings.map(|timing| timing.step_ns.as_slice()).collect()
 }
 
-fn row(key: RunKey, side: usize, ours: &[&Run], theirs: &[&Run], across: bool) -> Row {
+fn row(key: RunKey, side: usize, (ours, theirs): (&[&Run], &[&Run]), alike: Alike) -> Row {
     let program = &ours[0].program;
     // Known work takes another time on another device: that says nothing of either's machine.
-    let evidence = if across { Vec::new() } else { machine::evidence(ours, theirs) };
+    let evidence = match alike {
+        Alike::AllButDevice => Vec::new(),
+        _ => machine::evidence(ours, theirs),
+    };
     Row {
         key,
         side,

@@ -10,6 +10,7 @@ use crate::kernel::Caps;
 
 pub mod adapter;
 pub mod buffer;
+pub mod driver;
 pub mod pipeline;
 pub mod shader;
 pub mod timestamp;

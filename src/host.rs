@@ -99,6 +99,14 @@ pub fn make_folder(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(Error::io("create", path))
 }
 
+/// Removes a file.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn remove_file(path: &Path) -> Result<()> {
+    fs::remove_file(path).map_err(Error::io("remove", path))
+}
+
 /// What lies in a folder, by name.
 ///
 /// # Errors

@@ -10,6 +10,7 @@ pub mod profile;
 pub mod provenance;
 pub mod run;
 pub mod sample;
+mod sensors;
 mod submission;
 pub mod verify;
 pub mod yardstick;

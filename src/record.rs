@@ -5,27 +5,30 @@ use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::terms::{Backend, Checks, DeviceKind, Preset, words};
 
 mod check;
+pub mod consistency;
 mod doubt;
 #[cfg(test)]
 pub(crate) mod example;
+pub mod id;
 mod outcome;
 mod run;
+pub mod schema;
 pub mod store;
 mod yardstick;
 
 pub use doubt::{Doubt, YardstickPart};
+pub use id::Integrity;
 pub use outcome::{Outcome, Sketch};
 pub use run::{
     Clock, Memory, Method, Op, OpTime, Playing, Profile, Run, RunKey, Statistics, Status,
     Steadiness, Timing, Verified, Worst,
 };
-pub use yardstick::{Reading, Yardstick};
+pub use yardstick::{Reading, Sensors, Yardstick};
 
 /// The schema this crate writes.
 pub const SCHEMA: &str = "fathom.record/1";
@@ -35,7 +38,7 @@ pub const SCHEMA: &str = "fathom.record/1";
 pub struct Record {
     /// `fathom.record/1`.
     pub schema: String,
-    /// `sha256:` over the record without this field.
+    /// `jcs-sha256:` and the SHA-256 of the record without this field, as [`id`] says.
     #[serde(default)]
     pub id: String,
     /// When it began, RFC 3339.
@@ -55,6 +58,9 @@ pub struct Record {
     /// Remarks for whoever reads it.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// Whether the file it was read from is as fathom wrote it.
+    #[serde(skip)]
+    pub integrity: Integrity,
 }
 
 /// The program.
@@ -118,6 +124,16 @@ pub struct Device {
     pub vendor: u32,
     /// PCI device number.
     pub device: u32,
+    /// Place on the PCI bus, `0000:01:00.0`; nothing where the driver does not tell, as for all below, and in older
+    /// records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pci: Option<String>,
+    /// Place among the devices of that moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<usize>,
+    /// Its memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
     /// What kernels may depend on.
     pub limits: Limits,
 }
@@ -127,6 +143,12 @@ pub struct Device {
 pub struct Limits {
     /// Subgroup size, where there is a single one.
     pub subgroup: Option<u32>,
+    /// Smallest subgroup; nothing in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subgroup_min: Option<u32>,
+    /// Largest subgroup; nothing in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subgroup_max: Option<u32>,
     /// Largest storage binding.
     pub max_binding_bytes: u64,
     /// Largest buffer.
@@ -226,25 +248,46 @@ impl Peaks {
     }
 }
 
+impl Tool {
+    /// The commit it was built from, marked where the checkout had changes.
+    pub fn commit(&self) -> String {
+        if self.dirty { format!("{}-dirty", self.git) } else { self.git.clone() }
+    }
+}
+
+impl Device {
+    /// By what it is known across runs: its place on the bus, else its numbers.
+    pub fn id(&self) -> String {
+        match &self.pci {
+            Some(pci) => format!("pci:{pci}"),
+            None => format!("{:04x}:{:04x}", self.vendor, self.device),
+        }
+    }
+}
+
 impl Record {
-    /// The JSON text, the id set to the hash of the rest.
+    /// The JSON text of the record as [`Self::sealed`], so that nothing edited is given a good id by being written
+    /// again.
     ///
     /// # Errors
     /// [`Error::Internal`] for a figure that JSON has no form for.
     pub fn to_json(&self) -> Result<String> {
-        let text = |record: &Self| {
-            serde_json::to_string_pretty(record)
-                .map_err(|e| Error::Internal(format!("a record as JSON: {e}")))
-        };
         if let Some(place) = not_a_number(&self.runs) {
             return Err(Error::Internal(format!("{place}: a time is not a number")));
         }
+        Ok(serde_json::to_string_pretty(&self.sealed()?).map_err(not_json)? + "\n")
+    }
+
+    /// The record with the id that its content gives; one that was not intact when it was read keeps what it had.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] where it has no form in JSON.
+    pub fn sealed(&self) -> Result<Self> {
         let mut record = self.clone();
-        record.id = String::new();
-        let hash = Sha256::digest(text(&record)?.as_bytes());
-        let hex: String = hash.iter().map(|b| format!("{b:02x}")).collect();
-        record.id = format!("sha256:{hex}");
-        Ok(text(&record)? + "\n")
+        if self.integrity == Integrity::Intact {
+            record.id = id::content_id(&serde_json::to_value(self).map_err(not_json)?);
+        }
+        Ok(record)
     }
 
     /// Reads a record.
@@ -268,12 +311,17 @@ impl Record {
         };
         let value: serde_json::Value = serde_json::from_str(text).map_err(bad)?;
         check::schema(value["schema"].as_str()).map_err(|why| Error::data(path, "schema", why))?;
-        let record: Self = serde_json::from_str(text).map_err(bad)?;
+        let mut record: Self = serde_json::from_str(text).map_err(bad)?;
+        record.integrity = Integrity::of(&value);
         match check::impossible(&record) {
             Some((place, why)) => Err(Error::data(path, place, why)),
             None => Ok(record),
         }
     }
+}
+
+fn not_json(error: serde_json::Error) -> Error {
+    Error::Internal(format!("a record as JSON: {error}"))
 }
 
 /// The first figure that is no number, by its path: JSON would turn it into a null that no reader takes.

@@ -1,18 +1,23 @@
 //! One number for a device: how much faster than the reference it runs the suite's workloads in both modes.
 //!
 //! Sees records only. The score of a workload in one mode is 1000 times the reference's time over its own, that of
-//! a device the geometric mean over all of them; a device that lacks one has none.
+//! a device the geometric mean over all of them; a device that lacks one has none. Only settled runs count, of the
+//! device and of the reference: a score is no better known than the steps it is made of, and says how well.
 
 use std::path::Path;
 
-use crate::compare::{Side, keys, runs, step_ns, unlike};
+use crate::compare::verdict::{BLOCKS, SEED};
+use crate::compare::{Alike, Side, keys, runs, samples, step_ns, unlike};
 use crate::error::{Error, Result};
 use crate::record::{Precision, Record, Run, RunKey};
-use crate::stats::geometric_mean;
+use crate::stats::{geometric_mean, ratio_of_medians};
 use crate::terms::{Checks, Mode, Preset};
 
 /// What the reference scores.
 pub const UNIT: f64 = 1000.0;
+
+/// Half-width of the median step's 95 % interval, as a share of it, up to which a run is settled.
+pub const SETTLED: f64 = 0.02;
 
 include!(concat!(env!("OUT_DIR"), "/reference.rs"));
 
@@ -27,6 +32,8 @@ pub struct RunScore {
     pub reference_ns: f64,
     /// [`UNIT`] times the one over the other.
     pub score: f64,
+    /// 95 % interval of it, as far as the samples of both tell.
+    pub ci95: (f64, f64),
 }
 
 /// A device's scores.
@@ -45,6 +52,15 @@ impl Score {
     pub fn overall(&self) -> Option<f64> {
         let scores: Vec<f64> = self.runs.iter().map(|run| run.score).collect();
         self.missing.is_empty().then(|| geometric_mean(&scores))
+    }
+
+    /// 95 % interval of the whole: the runs' intervals, each its own, as they average out in a mean of logarithms.
+    pub fn ci95(&self) -> Option<(f64, f64)> {
+        let overall = self.overall()?;
+        let half = |run: &RunScore| (run.ci95.1 / run.ci95.0).ln() / 2.0;
+        let squares: f64 = self.runs.iter().map(|run| half(run).powi(2)).sum();
+        let reach = (squares.sqrt() / self.runs.len() as f64).exp();
+        Some((overall / reach, overall * reach))
     }
 }
 
@@ -97,7 +113,7 @@ pub fn check_reference(reference: &Side, workloads: &[&str]) -> Result<()> {
 pub fn score(side: &Side, reference: &Side, workloads: &[&str]) -> Score {
     let mut missing = settings(side);
     missing.extend(unlike::within(side));
-    missing.extend(unlike::records(reference, side, true));
+    missing.extend(unlike::records(reference, side, Alike::AllButDevice));
     let whole = missing.is_empty();
     let mut scored = Vec::new();
     for (workload, mode) in suite(workloads) {
@@ -117,11 +133,13 @@ pub fn score(side: &Side, reference: &Side, workloads: &[&str]) -> Score {
             // Where the records as a whole differ, no run of theirs has a score.
             if wrong.is_empty() && whole {
                 let (step, unit) = (step_ns(&theirs), step_ns(&ours));
+                let speedup = ratio_of_medians(&samples(&ours), &samples(&theirs), BLOCKS, SEED);
                 scored.push(RunScore {
                     key,
                     step_ns: step,
                     reference_ns: unit,
                     score: UNIT * unit / step,
+                    ci95: (UNIT * speedup.ci95.0, UNIT * speedup.ci95.1),
                 });
             }
             missing.extend(wrong);
@@ -140,10 +158,18 @@ fn keys_of(side: &Side, workload: &str, mode: Mode) -> Vec<RunKey> {
     keys.filter(|key| key.workload == workload && key.mode == mode).collect()
 }
 
-/// Runs that are no measurement, and why.
+/// Runs that are no measurement, or one that is not precise enough, and why.
 fn not_counted(side: &Side, key: &RunKey) -> Vec<String> {
-    let runs = runs(side, key).into_iter();
-    let reasons = runs.filter_map(Run::why_not_counted);
+    let reasons = |run: &Run| match (run.why_not_counted(), run.noise()) {
+        (Some(why), _) => Some(why.to_string()),
+        (None, Some(noise)) if noise <= SETTLED => None,
+        (None, noise) => Some(format!(
+            "not settled: known to {:.1} %, {:.0} % are needed (--time, --max-noise)",
+            100.0 * noise.unwrap_or(f64::NAN),
+            100.0 * SETTLED
+        )),
+    };
+    let reasons = runs(side, key).into_iter().filter_map(reasons);
     reasons.map(|why| format!("{key}: {why} in {}", side.name)).collect()
 }
 
@@ -158,13 +184,18 @@ fn settings(side: &Side) -> Vec<String> {
         needs("precision", config.precision.name(), Precision::F32.name()),
         needs("bounds checks", config.checks.name(), Checks::Off.name()),
     ];
-    settings.into_iter().flatten().collect()
+    let records = side.records.iter();
+    let unsound = records.filter_map(|record| {
+        let why = record.integrity.warning()?;
+        Some(format!("{}: {why}; repeat the run to have it scored", side.name))
+    });
+    settings.into_iter().flatten().chain(unsound).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Status, example};
+    use crate::record::{Integrity, Status, example};
 
     const WORKLOADS: [&str; 8] =
         ["seq2seq", "memnet", "speech", "autoenc", "residual", "vgg", "alexnet", "deepq"];
@@ -219,6 +250,53 @@ mod tests {
         let error = check_reference(&side, &WORKLOADS).unwrap_err();
         assert_eq!(error.exit_code(), 9);
         assert!(error.to_string().contains("seq2seq train: missing"), "{error}");
+    }
+
+    #[test]
+    fn what_was_edited_or_cannot_be_proven_has_no_score_and_gives_none() {
+        for integrity in [Integrity::Edited, Integrity::Unproven] {
+            let reference = side(100.0);
+            let mut bent = side(10.0);
+            bent.records[0].integrity = integrity;
+            let score = score(&bent, &reference, &WORKLOADS);
+            assert_eq!((score.overall(), score.runs.len()), (None, 0));
+            assert!(score.missing[0].contains(integrity.warning().unwrap()), "{score:?}");
+            assert_eq!(check_reference(&bent, &WORKLOADS).unwrap_err().exit_code(), 9);
+        }
+    }
+
+    #[test]
+    fn the_reference_that_comes_with_fathom_is_intact() {
+        assert_eq!(committed(Preset::Tiny).unwrap().integrity, Integrity::Intact);
+    }
+
+    #[test]
+    fn a_run_that_has_not_settled_does_not_count_on_either_side() {
+        let reference = side(100.0);
+        let mut noisy = side(50.0);
+        noisy.records[0].runs[3] = example::run("memnet", Mode::Infer, &[47.0, 50.0, 53.0]);
+        let score = score(&noisy, &reference, &WORKLOADS);
+        assert_eq!((score.overall(), score.ci95(), score.runs.len()), (None, None, 15));
+        let expected = "memnet infer batch 128: not settled: known to 6.0 %, 2 % are needed";
+        assert!(score.missing[0].starts_with(expected), "{score:?}");
+        let error = check_reference(&noisy, &WORKLOADS).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+
+    #[test]
+    fn a_score_is_known_as_well_as_its_runs() {
+        let reference = side(100.0);
+        let mut spread = side(100.0);
+        let steps: Vec<f64> = (0..64).map(|i| 98.5 + f64::from(i * i * 7 % 31) / 10.0).collect();
+        for run in &mut spread.records[0].runs {
+            *run = example::run(&run.workload, run.mode, &steps);
+        }
+        let score = score(&spread, &reference, &WORKLOADS);
+        let (low, high) = score.ci95().unwrap();
+        let overall = score.overall().unwrap();
+        assert!(low < overall && overall < high && high / low < 1.01, "{low} {overall} {high}");
+        let run = &score.runs[0];
+        assert!(run.ci95.0 < 1000.0 && high / low < run.ci95.1 / run.ci95.0, "{run:?}");
     }
 
     #[test]

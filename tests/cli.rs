@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use fathom::record::{Integrity, Record};
+
 /// Runs the program. Every record it keeps is held against the published schema.
 fn fathom(arguments: &[&str]) -> Output {
     let records = tempfile::tempdir().unwrap();
@@ -17,11 +19,15 @@ fn fathom(arguments: &[&str]) -> Output {
     output
 }
 
-fn check_schema(record: &str) {
+/// What a published schema has against a record.
+fn schema_errors(record: &serde_json::Value) -> Vec<String> {
     let schema = serde_json::from_str(include_str!("../assets/record.schema.json")).unwrap();
-    let schema = jsonschema::validator_for(&schema).unwrap();
-    let record = serde_json::from_str(record).unwrap();
-    let wrong: Vec<_> = schema.iter_errors(&record).map(|e| e.to_string()).collect();
+    let schema = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+    schema.iter_errors(record).map(|e| e.to_string()).collect()
+}
+
+fn check_schema(record: &str) {
+    let wrong = schema_errors(&serde_json::from_str(record).unwrap());
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
@@ -29,11 +35,28 @@ fn check_schema(record: &str) {
 fn the_schema_refuses_what_is_no_record() {
     let good: serde_json::Value =
         serde_json::from_str(include_str!("../assets/reference-tiny.json")).unwrap();
-    check_schema(&good.to_string());
-    let mut bad = good.clone();
-    bad["runs"][0]["batch"] = "four".into();
-    let refused = std::panic::catch_unwind(|| check_schema(&bad.to_string()));
-    assert!(refused.is_err(), "a batch of four letters passed");
+    assert_eq!(schema_errors(&good), Vec::<String>::new());
+    let spoils: [(&str, serde_json::Value); 11] = [
+        ("/schema", "fathom.record/9".into()),
+        ("/id", "sha256:123".into()),
+        ("/created", "yesterday".into()),
+        ("/device/backend", "glide".into()),
+        ("/config/preset", "huge".into()),
+        ("/runs/0/batch", "four".into()),
+        ("/runs/0/mode", "dream".into()),
+        ("/runs/0/timing/step_ns/3", 0.into()),
+        ("/runs/0/timing/step/ci95_ns/1", (-1).into()),
+        ("/runs/0/ops/0/ns/samples/0", (-1).into()),
+        ("/runs/0/build_ns", (-1).into()),
+    ];
+    for (place, value) in spoils {
+        let mut bad = good.clone();
+        *bad.pointer_mut(place).unwrap() = value;
+        assert!(!schema_errors(&bad).is_empty(), "{place} passed");
+    }
+    let schema: serde_json::Value =
+        serde_json::from_str(include_str!("../assets/record.schema.json")).unwrap();
+    assert!(schema["$id"].as_str().unwrap().ends_with("/record.schema.json"));
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -51,12 +74,20 @@ fn transcripts() {
 #[test]
 fn every_failure_has_its_code_and_names_the_way_out() {
     let empty = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
-    let cases: [(&[&str], i32, &str); 24] = [
+    let cases: [(&[&str], i32, &str); 32] = [
         (&["--workload", "speach"], 2, "did you mean 'speech'"),
         (&["--workload", "nonsense"], 2, "fathom list workloads"),
         (&["--workload", ""], 4, "no workload selected"),
         (&["--batch", "0", "-w", "autoenc"], 2, "1..64*2"),
         (&["--workload", "autoenc", "--device", "99"], 3, "no device 99"),
+        (&["--workload", "autoenc", "--device", ""], 2, "--device is empty"),
+        (&["--workload", "autoenc", "-d", "pci:ffff:ff:1f.7"], 3, "no device matches"),
+        (&["--workload", "autoenc", "--save-baseline", "a/b"], 2, "as in main-2"),
+        (&["show", "speach"], 2, "did you mean 'speech'"),
+        (&["show", "@last"], 2, "there are only 0 records"),
+        (&["check", "no-such.json"], 10, "cannot read no-such.json"),
+        (&["compare", "@last"], 2, "there are only 0 records"),
+        (&["ab", "no-such-program", "no-such-program"], 10, "cannot run no-such-program"),
         (&["--workload", "autoenc", "--device", "radeon-of-mars"], 3, "no device matches"),
         (&["--workload", "autoenc", "--backend", "glide"], 2, "one of vulkan, metal, dx12"),
         (&["--workload", "autoenc", "--save", "r.txt"], 2, ".json, .jsonl, .csv or .md"),
@@ -259,12 +290,16 @@ fn every_option_has_help_and_lines_are_not_too_long() {
     assert!(Path::new("README.md").exists());
 }
 
-/// The committed record with something done to it, as a file.
+/// The committed record with something done to it and the id of what it then holds, as a file.
 fn altered(folder: &Path, name: &str, alter: impl Fn(&mut serde_json::Value)) -> String {
     let mut record = serde_json::from_str(include_str!("../assets/reference-tiny.json")).unwrap();
     alter(&mut record);
     let path = folder.join(name);
-    std::fs::write(&path, record.to_string()).unwrap();
+    let text = record.to_string();
+    // What is no record any more has no id.
+    let sealed = Record::parse(&text, &path)
+        .map(|record| Record { integrity: Integrity::Intact, ..record }.to_json().unwrap());
+    std::fs::write(&path, sealed.unwrap_or(text)).unwrap();
     path.to_str().unwrap().to_string()
 }
 

@@ -22,7 +22,7 @@ use proptest::prelude::*;
 
 fn gpu() -> Gpu {
     let device = std::env::var("FATHOM_TEST_DEVICE").ok();
-    let selector = Selector { device, backend: None };
+    let selector = Selector { device, ..Selector::default() };
     Gpu::open(&selector, Checks::Off).unwrap()
 }
 

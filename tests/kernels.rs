@@ -1,5 +1,5 @@
-//! Every variant of every kernel on every case against its f64 reference, on the device; and every
-//! gradient rule against finite differences. `cargo test --test kernels matmul` filters by name.
+//! Every variant of every kernel on every case against its f64 reference, on the device, those of GPUs
+//! included; and every gradient rule against finite differences. `cargo test --test kernels matmul` filters by name.
 
 use std::sync::Arc;
 
@@ -7,14 +7,21 @@ use common::gpu;
 use fathom::gpu::shader;
 use fathom::graph::op::Distribution;
 use fathom::graph::reference::{finite_differences, rule_in_f64};
-use fathom::kernel::Variant;
+use fathom::kernel::{Caps, Variant};
 use fathom::op::{Case, LIST};
-use fathom::program::check::check_variant;
+use fathom::program::check::{check_variant, check_variant_for};
 use fathom::random::Rng;
 use fathom::tensor::{Array, DType};
 use libtest_mimic::{Arguments, Failed, Trial};
 
+#[path = "common/awkward.rs"]
+mod awkward;
 mod common;
+#[path = "common/plans.rs"]
+mod plans;
+
+/// Workgroups in a line of the grid, where a GPU's variants are checked: few, so that grids are folded.
+const LINE: u32 = 7;
 
 /// Most input elements of a case whose gradient is checked: each costs two forward passes in f64.
 const MOST_DIFFERENCES: usize = 600;
@@ -36,6 +43,88 @@ fn check(case: &Case, variant: &Variant) -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+/// A variant that a GPU is given, on this adapter if that can run it.
+fn check_of_gpu(case: &Case, variant: &Variant) -> Result<(), Failed> {
+    let caps = of_gpu();
+    let lowered = case.problem().lower(variant, &caps);
+    let mut subject = String::new();
+    for dispatch in &lowered.dispatches {
+        subject = shader::assemble(&dispatch.kernel).map_err(|e| e.to_string())?;
+        if !fits(&subject, &gpu(&subject)?.caps)? {
+            return Ok(());
+        }
+    }
+    let gpu = gpu(&subject)?;
+    let uniform = [Distribution::Uniform];
+    let verdicts = check_variant_for(gpu, &caps, &case.op, &case.inputs, variant, &uniform)
+        .map_err(|e| Failed::from(e.to_string()))?;
+    match verdicts.iter().find(|verdict| !verdict.passed()) {
+        Some(verdict) => {
+            Err(format!("{} times the bound: {}", verdict.error, verdict.detail).into())
+        }
+        None => Ok(()),
+    }
+}
+
+/// A large GPU whose grids are folded.
+fn of_gpu() -> Caps {
+    let (max_invocations, max_shared) = (1024, 48 << 10);
+    Caps { max_workgroups: LINE, max_invocations, max_shared, ..Caps::portable() }
+}
+
+/// Whether a device has room for a kernel's workgroup.
+fn fits(text: &str, caps: &Caps) -> Result<bool, String> {
+    let module = naga::front::wgsl::parse_str(text).map_err(|e| e.emit_to_string(text))?;
+    let mut layouter = naga::proc::Layouter::default();
+    layouter.update(module.to_ctx()).map_err(|e| e.to_string())?;
+    let shared =
+        module.global_variables.iter().filter(|(_, v)| v.space == naga::AddressSpace::WorkGroup);
+    let shared: u32 = shared.map(|(_, variable)| layouter[variable.ty].size).sum();
+    let invocations = module.entry_points.iter().map(|e| e.workgroup_size.iter().product::<u32>());
+    Ok(shared <= caps.max_shared && invocations.max().unwrap_or(0) <= caps.max_invocations)
+}
+
+/// What the full models' plans choose on GPUs and this adapter's own lists lack, on the families' cases; and
+/// all products and convolutions that they choose, on awkward ones.
+fn of_gpus(adapter: &Caps) -> Vec<Trial> {
+    let chosen = plans::of_plans(|kind, _, variant, _| vec![(kind, variant.clone())]);
+    let is_chosen = |case: &Case, variant: &Variant| {
+        chosen.iter().any(|(kind, other)| *kind == case.op.kind().name && alike(variant, other))
+    };
+    let mut trials = Vec::new();
+    let mut add = |family: &str, case: &Arc<Case>, variant: Variant| {
+        let (name, case) = (format!("{family}/{variant}/{}/of_gpus", case.name), Arc::clone(case));
+        trials.push(Trial::test(name, move || check_of_gpu(&case, &variant)));
+    };
+    for family in LIST {
+        for case in family.cases().into_iter().map(Arc::new) {
+            let known = case.problem().variants(adapter);
+            for variant in case.problem().variants(&of_gpu()) {
+                if is_chosen(&case, &variant) && !known.iter().any(|other| alike(&variant, other)) {
+                    add(family.name(), &case, variant);
+                }
+            }
+        }
+    }
+    for case in awkward::cases().into_iter().map(Arc::new) {
+        let kind = case.op.kind().name;
+        for variant in case.problem().variants(&of_gpu()) {
+            if is_chosen(&case, &variant) {
+                add(kind, &case, variant);
+            }
+        }
+    }
+    trials
+}
+
+/// Whether two variants are one but for the number of parts of a sum, which follows from the sizes.
+fn alike(a: &Variant, b: &Variant) -> bool {
+    let consts = |v: &Variant| -> Vec<_> {
+        v.consts.iter().copied().filter(|(name, _)| *name != "SPLITS").collect()
+    };
+    a.name == b.name && consts(a) == consts(b)
 }
 
 fn check_gradient(case: &Case) -> Result<(), Failed> {
@@ -105,6 +194,9 @@ fn main() {
                 trials.push(Trial::test(name, move || check(&case, &variant)));
             }
         }
+    }
+    if let Ok(gpu) = gpu("") {
+        trials.extend(of_gpus(&gpu.caps));
     }
     libtest_mimic::run(&arguments, trials).exit();
 }

@@ -71,7 +71,11 @@ fn sources() -> Vec<NamedRecord> {
     for run in &mut larger.runs {
         run.batch *= 2;
     }
-    let named = |(i, record)| NamedRecord { name: format!("{i}.json"), record };
+    let named = |(i, record): (usize, Record)| NamedRecord {
+        name: format!("{i}.json"),
+        text: record.to_json().unwrap(),
+        record,
+    };
     [first, second, larger].into_iter().enumerate().map(named).collect()
 }
 

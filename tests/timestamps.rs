@@ -19,7 +19,8 @@ use fathom::workload;
 const COARSE: u64 = 100_000;
 
 fn gpu(fault: Option<Injected>) -> Gpu {
-    let selector = Selector { device: std::env::var("FATHOM_TEST_DEVICE").ok(), backend: None };
+    let selector =
+        Selector { device: std::env::var("FATHOM_TEST_DEVICE").ok(), ..Selector::default() };
     let gpu = Gpu::open(&selector, Checks::Off).unwrap();
     assert!(gpu.caps.timestamps, "{} has no timestamps", gpu.summary);
     match fault {

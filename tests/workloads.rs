@@ -1,7 +1,7 @@
 //! Whole models: every op of a step against its reference, snapshots against an independent framework,
 //! the same bits twice, and training that learns.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use fathom::game;
 use fathom::gpu::Gpu;
@@ -88,37 +88,42 @@ fn the_same_seed_gives_the_same_bits() {
 #[test]
 fn steps_agree_with_the_golden_snapshots() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("assets/golden");
-    let mut checked = 0;
-    for file in std::fs::read_dir(&folder).unwrap() {
-        let path = file.unwrap().path();
-        let golden = Snapshot::load(&path).unwrap();
-        let text = |key: &str| golden.config[key].as_str().unwrap().to_string();
-        let number = |key: &str| golden.config[key].as_u64().unwrap();
-        let entry = workload::find(&text("workload")).unwrap();
-        let mut model = tiny(entry.name, Some(number("batch") as usize));
-        for (name, value) in golden.config.as_object().unwrap() {
-            if let Some(value) = value.as_u64() {
-                model.set(name, value as usize);
-            }
+    let files = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path());
+    let goldens: Vec<_> = files.map(|path| (Snapshot::load(&path).unwrap(), path)).collect();
+    assert!(goldens.len() >= 24, "only {} goldens in {}", goldens.len(), folder.display());
+    each_workload(|name| {
+        let of_model: Vec<_> =
+            goldens.iter().filter(|(golden, _)| golden.config["workload"] == name).collect();
+        assert!(of_model.len() >= 2, "only {} goldens of {name}", of_model.len());
+        for (golden, path) in of_model {
+            agrees_with(golden, path, workload::find(name).unwrap().name);
         }
-        let request = Request {
-            workload: entry.name,
-            preset: Preset::Tiny,
-            mode: if text("mode") == "train" { Mode::Train } else { Mode::Infer },
-            source: source(number("seed")),
-            skip: number("skip"),
-        };
-        let ours = take(gpu(request.workload), model.as_ref(), &request).unwrap();
-        for (name, wanted) in &golden.tensors {
-            let got = ours.get(name).unwrap_or_else(|| panic!("{}: no {name}", path.display()));
-            let scale = wanted.data.iter().fold(0.0f64, |m, x| m.max(x.abs()));
-            let worst =
-                got.data.iter().zip(&wanted.data).fold(0.0f64, |m, (a, b)| m.max((a - b).abs()));
-            assert!(worst <= 1e-4 * scale, "{}: {name}: {worst} of {scale}", path.display());
+    });
+}
+
+fn agrees_with(golden: &Snapshot, path: &Path, workload: &'static str) {
+    let number = |key: &str| golden.config[key].as_u64().unwrap();
+    let mut model = tiny(workload, Some(number("batch") as usize));
+    for (name, value) in golden.config.as_object().unwrap() {
+        if let Some(value) = value.as_u64() {
+            model.set(name, value as usize);
         }
-        checked += 1;
     }
-    assert!(checked >= 24, "only {checked} goldens in {}", folder.display());
+    let request = Request {
+        workload,
+        preset: Preset::Tiny,
+        mode: if golden.config["mode"] == "train" { Mode::Train } else { Mode::Infer },
+        source: source(number("seed")),
+        skip: number("skip"),
+    };
+    let ours = take(gpu(workload), model.as_ref(), &request).unwrap();
+    for (name, wanted) in &golden.tensors {
+        let got = ours.get(name).unwrap_or_else(|| panic!("{}: no {name}", path.display()));
+        let scale = wanted.data.iter().fold(0.0f64, |m, x| m.max(x.abs()));
+        let worst =
+            got.data.iter().zip(&wanted.data).fold(0.0f64, |m, (a, b)| m.max((a - b).abs()));
+        assert!(worst <= 1e-4 * scale, "{}: {name}: {worst} of {scale}", path.display());
+    }
 }
 
 /// Losses, and the metric before and after so many steps.

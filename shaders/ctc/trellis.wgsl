@@ -134,7 +134,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         // unroll
         for (var n = 0u; n < PER; n++) {
             p[n] = emission(b, end - 1u, symbol[n]);
-            alpha[n] = trellis[kept + (end - 1u) * STATES + min(lid + n * LANES, STATES - 1u)];
+            alpha[n] = own_alpha(kept + (end - 1u) * STATES, lid + n * LANES, states);
         }
         for (var back = 1u; back <= end; back++) {
             let t = end - back;
@@ -144,7 +144,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
             for (var n = 0u; n < PER; n++) {
                 let s = lid + n * LANES;
                 let following = emission(b, earlier, symbol[n]);
-                let following_alpha = trellis[kept + earlier * STATES + min(s, STATES - 1u)];
+                let following_alpha = own_alpha(kept + earlier * STATES, s, states);
                 if s < states {
                     var beta = Scaled(1.0, select(IMPOSSIBLE, 0, s + 2u >= states));
                     if back > 1u {
@@ -185,6 +185,12 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
             grad[out + blank] = -of_blank * scale;
         }
     }
+}
+
+// Alpha of state s where it is this invocation's own: that of another would need a barrier of storage.
+fn own_alpha(row: u32, s: u32, states: u32) -> vec2<i32> {
+    if s < states { return trellis[row + s]; }
+    return vec2<i32>();
 }
 
 fn share(i: u32, e: i32) -> f32 {

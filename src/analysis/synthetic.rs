@@ -1,8 +1,8 @@
 //! Synthetic records, for tests with known answers.
 
 use crate::record::{
-    BuildProfile, Clock, Config, Device, Host, Limits, Memory, Op, OpTime, Peaks, Precision,
-    Profile, Record, Run, SCHEMA, Statistics, Status, Timing, Tool, Verified,
+    BuildProfile, Clock, Config, Device, Host, Integrity, Limits, Memory, Op, OpTime, Peaks,
+    Precision, Profile, Record, Run, SCHEMA, Statistics, Status, Timing, Tool, Verified,
 };
 use crate::terms::{Backend, Checks, Class, DeviceKind, Mode, Phase, Preset};
 
@@ -50,8 +50,13 @@ pub(crate) fn record(runs: &[Planted]) -> Record {
             software: false,
             vendor: 0,
             device: 0,
+            pci: None,
+            index: None,
+            memory_bytes: None,
             limits: Limits {
                 subgroup: None,
+                subgroup_min: None,
+                subgroup_max: None,
                 max_binding_bytes: 0,
                 max_buffer_bytes: 0,
                 max_shared_bytes: 0,
@@ -74,6 +79,7 @@ pub(crate) fn record(runs: &[Planted]) -> Record {
         peaks: peaks(),
         runs: runs.iter().map(run).collect(),
         notes: Vec::new(),
+        integrity: Integrity::Intact,
     }
 }
 

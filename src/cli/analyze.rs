@@ -7,12 +7,13 @@ use clap::Args;
 use crate::analysis::similarity::Linkage;
 use crate::error::{Error, Result};
 use crate::record::Record;
+use crate::record::store::{self, Loaded};
 use crate::report::section::{self, ANALYSES, Analysis, Options};
 use crate::terms::Mode;
 
 use super::range::Range;
 use super::run::{self, RunArgs};
-use super::{output, records};
+use super::{OutputArgs, output, records};
 
 mod measure;
 
@@ -89,8 +90,11 @@ pub fn execute(args: &AnalyzeArgs) -> Result<()> {
     if names.is_empty() && args.run.dry_run {
         return run::execute(&args.run);
     }
-    let (records, outcome) =
-        if names.is_empty() { measure::records(args, chosen)? } else { (load(names)?, Ok(())) };
+    let (records, outcome) = if names.is_empty() {
+        measure::records(args, chosen)?
+    } else {
+        (load(names, &args.run.out)?, Ok(()))
+    };
     let options = Options {
         // One mode at a time: training unless another is asked for first.
         modes: vec![args.run.mode.first().copied().unwrap_or(Mode::Train)],
@@ -111,16 +115,22 @@ pub fn execute(args: &AnalyzeArgs) -> Result<()> {
     outcome
 }
 
-fn load(names: &[String]) -> Result<Vec<Record>> {
+fn load(names: &[String], out: &OutputArgs) -> Result<Vec<Record>> {
     for name in names {
         let is_word = name.chars().all(|c| c.is_ascii_alphabetic());
         let is_id = name.chars().all(|c| c.is_ascii_hexdigit());
-        if is_word && !is_id && !Path::new(name).exists() {
+        if is_word && !is_id && !Path::new(name).exists() && store::find(name).is_err() {
             return Err(Error::Usage(format!(
                 "'{name}' is neither a record nor an analysis: {}",
                 section::names()
             )));
         }
     }
-    Ok(records::load(names)?.into_iter().map(|loaded| loaded.record).collect())
+    let records = records::load(names)?;
+    for Loaded { path, record, .. } in &records {
+        if let Some(why) = record.integrity.warning() {
+            output::note(out, &format!("warning: {}: {why}", path.display()));
+        }
+    }
+    Ok(records.into_iter().map(|loaded| loaded.record).collect())
 }

@@ -29,17 +29,32 @@ macro_rules! value_enum {
 
 value_enum!(Checks, Mode, Preset, Format, Linkage);
 
+/// What a device must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Requirement {
+    /// No driver that computes on the CPU.
+    Gpu,
+}
+
 /// Which device.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where")]
 pub struct DeviceArgs {
-    /// Device by index, by part of its name, or as backend:name like `vulkan:rtx`; see `fathom list devices`
+    /// Device by index, part of its name, `vulkan:rtx`, or `pci:0000:01:00.0`; see `fathom list devices`
     #[arg(short, long, value_name = "SEL", env = "FATHOM_DEVICE")]
     pub device: Option<String>,
 
     /// Use only this backend: vulkan, metal, dx12
     #[arg(long, value_name = "NAME", env = "FATHOM_BACKEND")]
     pub backend: Option<String>,
+
+    /// Fail rather than run on the CPU: gpu
+    #[arg(long, value_name = "WHAT", hide_possible_values = true, env = "FATHOM_REQUIRE")]
+    pub require: Option<Requirement>,
+
+    /// Admit devices whose drivers do not conform to their standard, such as NVK or WSL2's dozen
+    #[arg(long)]
+    pub allow_noncompliant: bool,
 
     /// Run shaders with bounds checks and loop bounds, as a browser does
     #[arg(long, value_name = "ON|OFF", default_value = "off", hide_possible_values = true)]
@@ -52,7 +67,12 @@ impl DeviceArgs {
     /// # Errors
     /// As [`Gpu::open`].
     pub fn open(&self) -> Result<Gpu> {
-        let selector = Selector { device: self.device.clone(), backend: self.backend.clone() };
+        let selector = Selector {
+            device: self.device.clone(),
+            backend: self.backend.clone(),
+            gpu_only: self.require == Some(Requirement::Gpu),
+            noncompliant: self.allow_noncompliant,
+        };
         Gpu::open(&selector, self.checks)
     }
 }

@@ -1,8 +1,10 @@
 //! `fathom compare`: records against a baseline.
 
+use std::str::FromStr;
+
 use clap::Args;
 
-use crate::compare::{self, Side};
+use crate::compare::{self, Alike, Comparison, Side};
 use crate::error::{Error, Result};
 use crate::report::Format;
 use crate::report::number::percent;
@@ -14,36 +16,60 @@ use super::{OutputArgs, output};
 /// Options of `compare`.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// Baseline: a record's file, a folder of repeated runs, @last, @last~1, or the start of an id
+    /// Baseline: its name, a record's file, a folder of repeated runs, @last, @last~1, or the start of an id
     pub base: String,
 
     /// Records to compare with it
-    #[arg(required = true)]
+    #[arg(default_value = "@last")]
     pub new: Vec<String>,
 
     /// Allow device and driver to differ, and print one row per run and one column per device
     #[arg(long)]
     across: bool,
 
-    /// Give the reason for each verdict
-    #[arg(long, conflicts_with = "across")]
-    explain: bool,
-
-    /// Exit with code 8 if any run is SLOWER by more than this, as in slower:3%
-    #[arg(long, value_name = "slower:P%", value_parser = limit)]
-    fail_on: Option<f64>,
+    #[command(flatten)]
+    judged: JudgeArgs,
 
     /// Form and amount of output.
     #[command(flatten)]
     pub out: OutputArgs,
 }
 
-/// The share in `slower:3%`.
-fn limit(text: &str) -> std::result::Result<f64, String> {
-    let percent = text.strip_prefix("slower:").map(|p| p.strip_suffix('%').unwrap_or(p));
-    match percent.and_then(|p| p.parse::<f64>().ok()) {
-        Some(p) if (0.0..=1000.0).contains(&p) => Ok(p / 100.0),
-        _ => Err("expected slower:P%, as in slower:3%".into()),
+/// What is told of verdicts, and what of them is a failure.
+#[derive(Debug, Clone, Args)]
+pub struct JudgeArgs {
+    /// Give the reason for each verdict, and the next step to take
+    #[arg(long)]
+    explain: bool,
+
+    /// Exit with code 8 if any cell is SLOWER by more than this, as in slower:3%, or UNSURE, or only in one of the
+    /// records: slower:P%, unsure, missing
+    #[arg(long, value_name = "slower:P%,..", value_delimiter = ',')]
+    fail_on: Vec<Failure>,
+}
+
+/// A reason to fail.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Failure {
+    /// Slower by more than a share.
+    Slower(f64),
+    /// Too noisy to tell.
+    Unsure,
+    /// A cell that only one side has.
+    Missing,
+}
+
+impl FromStr for Failure {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let percent = text.strip_prefix("slower:").map(|p| p.strip_suffix('%').unwrap_or(p));
+        match (text, percent.and_then(|p| p.parse::<f64>().ok())) {
+            ("unsure", _) => Ok(Self::Unsure),
+            ("missing", _) => Ok(Self::Missing),
+            (_, Some(p)) if (0.0..=1000.0).contains(&p) => Ok(Self::Slower(p / 100.0)),
+            _ => Err("expected slower:P%, as in slower:3%, unsure or missing".into()),
+        }
     }
 }
 
@@ -55,42 +81,85 @@ fn limit(text: &str) -> std::result::Result<f64, String> {
 pub fn execute(args: &CompareArgs) -> Result<()> {
     let base = side(&args.base)?;
     let others: Vec<Side> = args.new.iter().map(|word| side(word)).collect::<Result<_>>()?;
-    let comparison = compare::compare(&base, &others, args.across)?;
-    for text in &comparison.notes {
-        output::note(&args.out, &format!("note: {text}"));
+    let alike = if args.across { Alike::AllButDevice } else { Alike::All };
+    let comparison = compare::compare(&base, &others, alike)?;
+    let form = if args.across { Layout::DeviceAColumn } else { Layout::RecordARow };
+    show(&comparison, &base, &others, form, &args.judged, &args.out)
+}
+
+/// How verdicts are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// A row for each cell and record.
+    RecordARow,
+    /// A row for each cell, and columns for each device.
+    DeviceAColumn,
+}
+
+/// Prints a comparison, and fails where it was asked to.
+///
+/// # Errors
+/// [`Error::Regression`] by `--fail-on`; as [`output::emit`].
+pub(super) fn show(
+    comparison: &Comparison,
+    base: &Side,
+    others: &[Side],
+    layout: Layout,
+    judged: &JudgeArgs,
+    out: &OutputArgs,
+) -> Result<()> {
+    let missing = comparison.missing.iter().map(ToString::to_string);
+    for text in comparison.notes.iter().cloned().chain(missing) {
+        output::note(out, &format!("note: {text}"));
     }
-    output::emit(&args.out, |form| {
-        if args.across {
-            return section::across(&comparison, &base, &others).render(form);
-        }
-        let explain = args.explain || form != Format::Table;
-        let mut text = section::verdicts(&comparison, &others, explain).render(form)?;
-        if matches!(form, Format::Table | Format::Md) {
+    output::emit(out, |form| {
+        let is_for_people = matches!(form, Format::Table | Format::Md);
+        let table = match layout {
+            Layout::DeviceAColumn => section::across(comparison, base, others),
+            Layout::RecordARow => {
+                section::verdicts(comparison, base, others, judged.explain || form != Format::Table)
+            }
+        };
+        let mut text = table.render(form)?;
+        if is_for_people {
             text += "\n";
-            text += &section::summary(&comparison, &base, &others);
+            text += &section::summary(comparison, base, others);
         }
         Ok(text)
     })?;
-    if args.across {
-        for text in section::disagreements(&comparison, &base, &others) {
-            output::note(&args.out, &format!("warning: {text}"));
+    if matches!(layout, Layout::DeviceAColumn) {
+        for text in section::disagreements(comparison, base, others) {
+            output::note(out, &format!("warning: {text}"));
         }
     }
-    let Some(share) = args.fail_on else {
+    let mut failures = Vec::new();
+    for failure in &judged.fail_on {
+        match failure {
+            Failure::Slower(share) => {
+                blind(comparison, *share, out);
+                failures.extend(section::slower(comparison, others, *share));
+            }
+            Failure::Unsure => failures.extend(section::unsure(comparison, others)),
+            Failure::Missing => {
+                failures.extend(comparison.missing.iter().map(ToString::to_string));
+            }
+        }
+    }
+    if failures.is_empty() {
         return Ok(());
-    };
+    }
+    Err(Error::Regression(format!("by --fail-on:\n  {}", failures.join("\n  "))))
+}
+
+/// Says where a slowdown that small cannot be seen.
+fn blind(comparison: &Comparison, share: f64, out: &OutputArgs) {
     let blind = comparison.rows.iter().filter(|row| row.finding.floor > share).count();
     if blind > 0 {
         let text = format!(
-            "note: the noise floor is above {} in {blind} of the comparisons: a slowdown that small cannot be detected there",
+            "note: the noise floor is above {} in {blind} of the comparisons: a slowdown that small cannot be \
+             detected there (--fail-on unsure fails on them)",
             percent(share)
         );
-        output::note(&args.out, &text);
+        output::note(out, &text);
     }
-    let slower = section::slower(&comparison, &others, share);
-    if slower.is_empty() {
-        return Ok(());
-    }
-    let list = slower.join("\n  ");
-    Err(Error::Regression(format!("slower by more than {}:\n  {list}", percent(share))))
 }

@@ -15,12 +15,15 @@ Examples:
   fathom analyze profile @last             where the time of the last run went
   fathom report @last -o report.html       the last run as a page
   fathom compare @last~1 @last --fail-on slower:3%   did it get slower?
+  fathom ab ./old/fathom ./new/fathom -- -w speech   the same in turns, five runs each
   fathom list devices                      the devices available
   fathom snapshot -w speech --out s.safetensors   one step, for another framework to check
 
 Environment:
   FATHOM_DEVICE, FATHOM_BACKEND, FATHOM_WORKLOAD, FATHOM_PRESET, FATHOM_SEED, FATHOM_DATA
                     set the options of the same names; the command line takes precedence
+  FATHOM_RECORDS    folder for records instead of the user's data folder
+  FATHOM_REQUIRE    gpu: fail rather than run on the CPU
   FATHOM_SHADERS    folder to read WGSL from instead of the shaders compiled in
   NO_COLOR          turns colours off
 

@@ -1,11 +1,13 @@
-//! `fathom list`: workloads, kernels, devices, presets and games.
+//! `fathom list`: workloads, kernels, devices, presets, games and kept records.
 
 use clap::{Args, ValueEnum};
 
 use crate::error::Result;
+use crate::gpu::adapter;
 use crate::listing::{kernels, suite};
+use crate::report::table::Table;
 
-use super::{OutputArgs, output};
+use super::{OutputArgs, output, records};
 
 /// What to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -20,12 +22,14 @@ pub enum What {
     Presets,
     /// Games that deepq plays.
     Games,
+    /// Records that are kept.
+    Records,
 }
 
 /// Options of `list`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// What to list: workloads, kernels, devices, presets or games [default: workloads]
+    /// What to list: workloads, kernels, devices, presets, games or records [default: workloads]
     #[arg(default_value = "workloads", hide_default_value = true)]
     pub what: What,
 
@@ -42,9 +46,20 @@ pub fn execute(what: What, out: &OutputArgs) -> Result<()> {
     let table = match what {
         What::Workloads => suite::workloads()?,
         What::Kernels => kernels::ops(),
-        What::Devices => suite::devices()?,
+        What::Devices => devices(out)?,
         What::Presets => suite::presets(),
         What::Games => suite::games(),
+        What::Records => records::kept(out)?,
     };
     output::emit(out, |form| table.render(form))
+}
+
+/// The devices there are; what keeps others away is told as notes.
+fn devices(out: &OutputArgs) -> Result<Table> {
+    let devices = adapter::list(None)?;
+    let table = suite::devices(&devices)?;
+    for finding in adapter::findings(&devices) {
+        output::note(out, &format!("note: {finding}"));
+    }
+    Ok(table)
 }

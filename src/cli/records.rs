@@ -3,14 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use crate::compare::Side;
-use crate::error::Result;
-use crate::record::Record;
+use crate::error::{Error, Result};
 use crate::record::store::{self, Loaded};
+use crate::record::{Integrity, Record, id};
 use crate::report::section::headline;
+use crate::report::section::records::{self as section, Kept};
+use crate::report::table::Table;
+use crate::score;
+use crate::workload::WORKLOADS;
 
 use super::{OutputArgs, output};
 
-/// The records behind files, folders, `@last`, and ids, each once.
+/// The records behind files, folders, `@last`, baselines and ids, each once.
 ///
 /// # Errors
 /// Those of [`store::find`].
@@ -28,28 +32,82 @@ pub(super) fn load(words: &[String]) -> Result<Vec<Loaded>> {
 }
 
 /// The records a word names, as one side of a comparison; a word that is not a path is shown with the file it
-/// stands for.
+/// stands for, and whoever was edited is called that wherever it is named.
 ///
 /// # Errors
 /// Those of [`store::find`].
 pub(super) fn side(word: &str) -> Result<Side> {
     let records = store::find(word)?;
     let file = records[0].path.file_name().unwrap_or_default();
-    let name = if Path::new(word).exists() {
+    let mut name = if Path::new(word).exists() {
         word.into()
     } else {
         format!("{word} ({})", file.to_string_lossy())
     };
+    if records.iter().any(|loaded| loaded.record.integrity == Integrity::Edited) {
+        name = format!("{name} ({})", Integrity::Edited.name());
+    }
     Ok(Side { name, records: records.into_iter().map(|loaded| loaded.record).collect() })
 }
 
-/// Keeps the record, and tells where.
+/// What is kept, a row a record; a file that is none is told in a note.
 ///
 /// # Errors
-/// As [`write`].
-pub(super) fn keep(out: &OutputArgs, record: &Record) -> Result<()> {
-    if let Some(path) = write(out, record)? {
-        output::note(out, &format!("record  {}", path.display()));
+/// [`Error::Usage`] where there is no folder for records, [`Error::Io`] where it cannot be read.
+pub(super) fn kept(out: &OutputArgs) -> Result<Table> {
+    let folder = store::folder().ok_or_else(|| Error::Usage(store::NO_FOLDER.into()))?;
+    let files = if folder.is_dir() { store::files(&folder)? } else { Vec::new() };
+    let mut records = Vec::new();
+    for file in files {
+        match Loaded::read(file) {
+            Ok(loaded) => records.push(loaded),
+            Err(error) => output::note(out, &format!("warning: {error}")),
+        }
+    }
+    let count =
+        if records.len() == 1 { "1 record".into() } else { format!("{} records", records.len()) };
+    output::note(out, &format!("{count} in {}", folder.display()));
+    let baselines = store::named(&folder)?;
+    let rows = records.iter().map(|loaded| {
+        let is_same = |(_, known): &&(String, Loaded)| known.record.id == loaded.record.id;
+        Kept {
+            path: &loaded.path,
+            record: &loaded.record,
+            baselines: baselines.iter().filter(is_same).map(|(name, _)| name.as_str()).collect(),
+            score: overall(&loaded.record),
+        }
+    });
+    Ok(section::kept(&rows.collect::<Vec<_>>()))
+}
+
+/// The score of a record against the reference that comes with fathom.
+fn overall(record: &Record) -> Option<f64> {
+    let workloads: Vec<_> = WORKLOADS.iter().map(|w| w.name).collect();
+    let side = |record: &Record| Side { name: String::new(), records: vec![record.clone()] };
+    let reference = score::committed(record.config.preset).ok()?;
+    score::score(&side(record), &side(&reference), &workloads).overall()
+}
+
+/// Keeps the record, under a baseline's name as well if there is one, and tells where and by which id.
+///
+/// # Errors
+/// As [`write`]; [`Error::Usage`] for a baseline where there is no folder for it.
+pub(super) fn keep(out: &OutputArgs, record: &Record, baseline: Option<&str>) -> Result<()> {
+    let id = record.sealed()?.id;
+    match write(out, record)? {
+        Some(path) => {
+            output::note(out, &format!("record  {}  {}", id::short(&id), path.display()));
+        }
+        None if store::folder().is_none() => {
+            let text = "warning: the record is not kept";
+            output::note(out, &format!("{text}: {}, or give --save FILE.json", store::NO_FOLDER));
+        }
+        None => {}
+    }
+    if let Some(name) = baseline {
+        let why = || Error::Usage(format!("--save-baseline {name}: {}", store::NO_FOLDER));
+        let path = store::keep_baseline(record, name, &store::folder().ok_or_else(why)?)?;
+        output::note(out, &format!("baseline  {name}  {}", path.display()));
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use super::{VoiceArgs, output, records};
 /// Options of `report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// Records: files, folders, @last, @last~1, or the start of an id
+    /// Records: files, folders, @last, @last~1, baselines, or the start of an id
     #[arg(value_name = "RECORD", default_value = "@last")]
     pub records: Vec<String>,
 
@@ -34,12 +34,15 @@ pub struct ReportArgs {
 /// written.
 pub fn execute(args: &ReportArgs) -> Result<()> {
     let mut sources = Vec::new();
-    for Loaded { path, record } in records::load(&args.records)? {
+    for Loaded { path, text, record } in records::load(&args.records)? {
         if record.runs.is_empty() {
             return Err(Error::data(&path, "runs", "the record has no runs: nothing was measured"));
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        sources.push(NamedRecord { name, record });
+        if let Some(why) = record.integrity.warning() {
+            output::note(&args.voice, &format!("warning: {name}: {why}"));
+        }
+        sources.push(NamedRecord { name, text, record });
     }
     write_atomically(&args.output, html::page(&sources)?.as_bytes())?;
     let of =

@@ -6,15 +6,14 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::error::{Error, Result};
-use crate::gpu::Gpu;
+use crate::gpu::{Gpu, adapter};
 use crate::listing;
 use crate::measure::largest_batch::TooLarge;
 use crate::measure::run::{self, Plan};
 use crate::measure::sample::{Budget, interrupted};
-use crate::measure::yardstick::Rule;
 use crate::measure::{peak, provenance, verify};
 use crate::pass::Options;
-use crate::record::{Config, Precision, Record};
+use crate::record::{Config, Precision, Record, store};
 use crate::report::section::headline;
 use crate::session::schedule;
 use crate::terms::{Mode, Preset};
@@ -107,6 +106,14 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "How", env = "FATHOM_SEED")]
     pub seed: u64,
 
+    /// Run this often, each time with a record of its own; --save files are numbered
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "How")]
+    pub repeat: u32,
+
+    /// Keep the record under this name too, for `fathom compare NAME`; an earlier one of that name is replaced
+    #[arg(long, value_name = "NAME", value_parser = store::baseline_name, help_heading = "Output")]
+    pub save_baseline: Option<String>,
+
     /// Print what would run, with its work and memory, and run nothing
     #[arg(long, help_heading = "How")]
     pub dry_run: bool,
@@ -189,7 +196,7 @@ pub fn execute(args: &RunArgs) -> Result<()> {
     }
     output::data(&headline::render(&record, args.out.output)?)?;
     // Printed first: figures on the screen survive a full disk.
-    records::keep(&args.out, &record)?;
+    records::keep(&args.out, &record, args.save_baseline.as_deref())?;
     outcome
 }
 
@@ -204,7 +211,7 @@ pub(super) fn record(args: &RunArgs) -> Result<(Record, Result<()>)> {
         outcome?;
         return Ok((record, Ok(())));
     }
-    records::keep(&args.out, &record)?;
+    records::keep(&args.out, &record, args.save_baseline.as_deref())?;
     Ok((record, outcome))
 }
 
@@ -214,7 +221,7 @@ fn measured(args: &RunArgs) -> Result<(Record, Result<()>)> {
     let mut samples = Opened::new(&args.data, &args.out, args.seed, models)?;
     let progress = output::Progress::new(&args.out, "measuring the device's ceilings");
     let mut ceilings = peak::measure(&gpu, CEILINGS, &|share| progress.set(share))?;
-    let rule = Rule::new(&gpu, &ceilings)?;
+    let rule = ceilings.rule(&gpu)?;
     drop(progress);
     let mut record = provenance::record(&gpu, config(args, preset), ceilings.peaks.clone());
     let plan = Plan { rule: Some(Arc::new(rule)), ..plan(args, preset) };
@@ -257,6 +264,10 @@ fn prepare(args: &RunArgs) -> Result<(Gpu, Preset, Vec<Chosen>)> {
                 gpu.summary.name
             ),
         );
+        // Perhaps there is a GPU whose driver is missing.
+        for finding in adapter::findings(std::slice::from_ref(&gpu.summary)) {
+            output::note(&args.out, &format!("note: {finding}"));
+        }
     }
     let chosen = choose(args, preset)?;
     Ok((gpu, preset, chosen))

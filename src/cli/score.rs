@@ -46,6 +46,7 @@ pub fn execute(args: &ScoreArgs) -> Result<()> {
     let scores: Vec<(&Side, Score)> =
         sides.iter().map(|side| (side, score::score(side, &reference, &workloads))).collect();
     let table = section::scores(&scores);
+    output::note(&args.out, &section::reference(&reference));
     output::emit(&args.out, |form| table.render(form))?;
     let lacking: Vec<String> =
         scores.iter().filter_map(|(side, score)| section::lacking(side, score)).collect();

@@ -1,23 +1,28 @@
-//! `fathom show`: a model's layers, its program, its memory, or the WGSL of a kernel in it.
+//! `fathom show`: a model's layers, its program, its memory, the WGSL of a kernel in it; or a kept record.
 
 use clap::Args;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernel::Caps;
 use crate::listing::model::{KernelText, memory, parameters, program, source_table, sources};
 use crate::pass::Options;
+use crate::record::id;
+use crate::record::store::{self, Loaded};
+use crate::report::section::headline;
 use crate::report::{Format, number};
 use crate::session::schedule;
 use crate::terms::Mode;
-use crate::workload;
+use crate::workload::{self, WorkloadInfo};
 
 use super::{DeviceArgs, OutputArgs, SizeArgs, output};
 
 /// Options of `show`.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// Workload; see `fathom list workloads`
-    pub workload: String,
+    /// Workload (see `fathom list workloads`), or a record to print again: a file, @last, @last~1, a baseline, or
+    /// the start of an id
+    #[arg(value_name = "WORKLOAD|RECORD")]
+    pub subject: String,
 
     /// Training or inference: train, infer
     #[arg(short, long, value_name = "MODE", default_value = "train", hide_possible_values = true)]
@@ -50,12 +55,48 @@ pub struct ShowArgs {
     pub out: OutputArgs,
 }
 
-/// Prints one view of a model.
+/// Prints one view of a model, or a record's figures.
 ///
 /// # Errors
-/// [`crate::error::Error::Usage`] for an unknown workload or label.
+/// [`Error::Usage`] for an unknown workload or label; as [`store::find`] for what is meant to be a record.
 pub fn execute(args: &ShowArgs) -> Result<()> {
-    let workload = workload::find(&args.workload)?;
+    match workload::find(&args.subject) {
+        Ok(workload) => model(args, workload),
+        Err(unknown) => match store::find(&args.subject) {
+            Ok(records) => kept(args, &records),
+            // A word that only misses by a letter is meant as a workload.
+            Err(error) => Err(if is_word(&args.subject) { unknown } else { error }),
+        },
+    }
+}
+
+/// Whether it can be no record's name: those have figures, dots or signs in them.
+fn is_word(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphabetic())
+}
+
+/// Prints what a run printed, or hands out the record's own text.
+fn kept(args: &ShowArgs, records: &[Loaded]) -> Result<()> {
+    if args.program || args.memory || args.kernel.is_some() {
+        return Err(Error::Usage(format!(
+            "{} is a record: --program, --memory and --kernel show a workload's step",
+            args.subject
+        )));
+    }
+    for Loaded { path, record, .. } in records {
+        let text = format!("record  {}  {}", id::short(&record.id), path.display());
+        output::note(&args.out, &text);
+    }
+    output::emit(&args.out, |form| {
+        let texts = records.iter().map(|loaded| match form {
+            Format::Json => Ok(loaded.text.clone()),
+            _ => headline::render(&loaded.record, form),
+        });
+        Ok(texts.collect::<Result<Vec<_>>>()?.join("\n"))
+    })
+}
+
+fn model(args: &ShowArgs, workload: &WorkloadInfo) -> Result<()> {
     // Variants depend on the device; without one, on what every device offers.
     let gpu = args.device.open().ok();
     let caps = gpu.as_ref().map_or_else(Caps::portable, |gpu| gpu.caps.clone());

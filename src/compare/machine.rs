@@ -7,7 +7,8 @@
 use crate::record::{Reading, Run, YardstickPart};
 use crate::stats::{median, standard_deviation};
 
-use super::verdict::REPEATED;
+/// Runs of a side from which the scatter between runs is known.
+pub const REPEATED: usize = 3;
 
 /// The rates of one part of the yardstick beside the steps of two sides, as logarithms: one a run, of its middle
 /// step.
@@ -35,14 +36,27 @@ impl Evidence {
 
 /// Of every part of the yardstick; nothing where a run has none, as older ones, or one that cannot be used.
 pub fn evidence(base: &[&Run], other: &[&Run]) -> Vec<Evidence> {
+    let steps = base.iter().chain(other).filter_map(|run| run.step_ns());
+    let shortest_ns = steps.fold(f64::MAX, f64::min);
     let of = |part| {
-        let side = |runs: &[&Run]| runs.iter().map(|run| level(run, part)).collect::<Option<_>>();
+        let level =
+            |run: &&Run| Some(weighed(part, level(run, part)?, run.dispatches, shortest_ns));
+        let side = |runs: &[&Run]| runs.iter().map(level).collect::<Option<_>>();
         Some(Evidence { part, base: side(base)?, other: side(other)? })
     };
     YardstickPart::ALL.into_iter().filter_map(of).collect()
 }
 
-/// The rate beside a run's middle step.
+/// A rate's logarithm as far as it can move a step: what is computed and copied may be all of it, launching is as much
+/// as its dispatches take. On an adapter whose threads sleep between two dispatches that alone moves tenfold.
+fn weighed(part: YardstickPart, level: f64, dispatches: usize, step_ns: f64) -> f64 {
+    match part {
+        YardstickPart::Fma | YardstickPart::Copy => level,
+        YardstickPart::Launch => -(dispatches as f64 * 1e9 / level.exp() / step_ns).ln_1p(),
+    }
+}
+
+/// The rate beside a run's middle step, as a logarithm.
 fn level(run: &Run, part: YardstickPart) -> Option<f64> {
     Some((median(&cycles(run, part)?) / median(&run.timing.as_ref()?.step_ns)).ln())
 }
@@ -82,5 +96,14 @@ mod tests {
         assert!((at(4) * at(5) / 20_000.0 - 1.0).abs() < 1e-9, "geometric in the middle");
         assert!([10, 19, 25].into_iter().all(|i| (at(i) / 200.0 - 1.0).abs() < 1e-9));
         assert_eq!(rate(&[], &[], 0), None);
+    }
+
+    #[test]
+    fn launching_moves_a_step_by_what_its_dispatches_take() {
+        let of = |rate: f64, dispatches| weighed(YardstickPart::Launch, rate.ln(), dispatches, 1e6);
+        // Ten dispatches at 10 us are a tenth of a step of 1 ms; at 100 us they double it.
+        assert!((of(1e5, 10) + 1.1f64.ln()).abs() < 1e-9);
+        assert!((of(1e4, 10) + 2f64.ln()).abs() < 1e-9);
+        assert_eq!(of(1e4, 0), 0.0);
     }
 }

@@ -1,4 +1,4 @@
-use crate::record::{Clock, Precision, Status, example};
+use crate::record::{Clock, Integrity, Precision, Status, example};
 use crate::terms::{Checks, Mode, Preset};
 
 use super::*;
@@ -18,8 +18,8 @@ fn both() -> [Run; 2] {
 }
 
 #[track_caller]
-fn refused(base: &Side, other: &Side, across: bool, expected: &[&str]) {
-    let error = compare(base, std::slice::from_ref(other), across).unwrap_err();
+fn refused(base: &Side, other: &Side, alike: Alike, expected: &[&str]) {
+    let error = compare(base, std::slice::from_ref(other), alike).unwrap_err();
     assert_eq!(error.exit_code(), 9);
     let text = error.to_string();
     for expected in expected {
@@ -36,15 +36,16 @@ fn each_verdict_with_its_ratio_and_the_mean() {
         side("new", &[run(Mode::Train, 1.1), run(Mode::Infer, 0.5)]),
         side("twin", &[run(Mode::Train, 1.001), run(Mode::Infer, 1.0)]),
     ];
-    let comparison = compare(&base, &others, false).unwrap();
+    let comparison = compare(&base, &others, Alike::All).unwrap();
     let verdicts: Vec<_> = comparison.rows.iter().map(|r| r.finding.verdict).collect();
     use Verdict::{Faster, Same, Slower};
     assert_eq!(verdicts, [Slower, Faster, Same, Same]);
     assert!((comparison.rows[0].finding.ratio - 1.1).abs() < 1e-9);
     assert!((comparison.rows[0].finding.effect - 1.0).abs() < 1e-9);
-    let (mean, runs) = comparison.mean(0);
-    assert!((mean - (1.1f64 * 0.5).sqrt()).abs() < 1e-9);
-    assert_eq!((runs, comparison.count(1, Same)), (2, 2));
+    let whole = comparison.overall(0).unwrap();
+    assert!((whole.ratio - (1.1f64 * 0.5).sqrt()).abs() < 1e-9);
+    assert_eq!((whole.cells, comparison.count(1, Same)), (2, 2));
+    assert_eq!(comparison.overall(1).unwrap().verdict, Same);
     assert_eq!(comparison.slower_than(0.03).count(), 1);
     assert_eq!(comparison.slower_than(0.12).count(), 0);
 }
@@ -63,7 +64,7 @@ fn unlike_settings_are_named_one_by_one() {
     refused(
         &base,
         &other,
-        false,
+        Alike::All,
         &[
             "preset: full in old, tiny in new",
             "precision: f32 in old, f16 in new",
@@ -92,7 +93,7 @@ fn unlike_cells_are_named_one_by_one() {
     refused(
         &base,
         &other,
-        false,
+        Alike::All,
         &[
             "speech train batch 128: unverified in new",
             "speech train batch 128: data: made up in old, other in new",
@@ -110,8 +111,8 @@ fn a_failed_cell_counts_on_neither_side() {
     base.records[0].runs[0].verified.status = Status::Failed;
     base.records[0].runs[0].timing = None;
     let other = side("new", &both());
-    refused(&base, &other, false, &["verification failed in old"]);
-    refused(&other, &base, false, &["verification failed in old"]);
+    refused(&base, &other, Alike::All, &["verification failed in old"]);
+    refused(&other, &base, Alike::All, &["verification failed in old"]);
 }
 
 #[test]
@@ -119,11 +120,11 @@ fn devices_differ_only_across() {
     let base = side("old", &both());
     let mut other = side("new", &both());
     other.records[0].device.name = "Another".into();
-    refused(&base, &other, false, &["device: Made-up GPU in old, Another in new"]);
-    assert_eq!(compare(&base, &[other.clone()], true).unwrap().rows.len(), 2);
+    refused(&base, &other, Alike::All, &["device: Made-up GPU in old, Another in new"]);
+    assert_eq!(compare(&base, &[other.clone()], Alike::AllButDevice).unwrap().rows.len(), 2);
     // But not among the runs that are to be one thing.
     other.records.push(base.records[0].clone());
-    refused(&base, &other, true, &["record 1 of new, Made-up GPU in record 2"]);
+    refused(&base, &other, Alike::AllButDevice, &["record 1 of new, Made-up GPU in record 2"]);
 }
 
 #[test]
@@ -134,20 +135,73 @@ fn a_software_adapter_is_as_its_machine() {
         side.records[0].host.cpu = Some(cpu.into());
         side
     });
-    refused(&sides[0], &sides[1], false, &["processor: one in one, two in two"]);
+    refused(&sides[0], &sides[1], Alike::All, &["processor: one in one, two in two"]);
     sides[1].records[0].host.cpu = Some("one".into());
-    assert!(compare(&sides[0], &sides[1..], false).is_ok());
+    assert!(compare(&sides[0], &sides[1..], Alike::All).is_ok());
 }
 
 #[test]
 fn what_only_one_has_is_a_note_and_nothing_in_common_a_refusal() {
     let base = side("old", &both());
     let other = side("new", &both()[..1]);
-    let comparison = compare(&base, std::slice::from_ref(&other), false).unwrap();
+    let comparison = compare(&base, std::slice::from_ref(&other), Alike::All).unwrap();
     assert_eq!(comparison.rows.len(), 1);
-    assert_eq!(comparison.notes, ["speech infer batch 128 is only in old"]);
+    let missing: Vec<_> = comparison.missing.iter().map(ToString::to_string).collect();
+    assert_eq!(missing, ["speech infer batch 128 is missing from new"]);
+    let turned = compare(&other, std::slice::from_ref(&base), Alike::All).unwrap();
+    assert_eq!(turned.missing[0].lacking, "new");
     let others = side("new", &[example::run("vgg", Mode::Train, &STEADY)]);
-    let error = compare(&base, &[others], false).unwrap_err();
+    let error = compare(&base, &[others], Alike::All).unwrap_err();
     assert_eq!(error.exit_code(), 9);
     assert!(error.to_string().contains("in common"), "{error}");
+}
+
+#[test]
+fn what_may_explain_a_difference_is_said() {
+    let mut base = side("old", &both());
+    let mut other = side("new", &both());
+    let record = &mut other.records[0];
+    record.host.threads = Some(1);
+    record.host.os = "another system".into();
+    record.tool.git = "abcdef".into();
+    record.tool.dirty = true;
+    record.tool.version = "0.2.0".into();
+    record.device.pci = Some("0000:02:00.0".into());
+    base.records[0].device.pci = Some("0000:01:00.0".into());
+    record.integrity = Integrity::Edited;
+    let notes = compare(&base, &[other], Alike::All).unwrap().notes;
+    for expected in [
+        "threads: the device's in old, 1 in new",
+        "operating system: made up in old, another system in new",
+        "commit: unknown in old, abcdef-dirty in new",
+        "version: 0.1.0 in old, 0.2.0 in new",
+        "place on the bus: 0000:01:00.0 in old, 0000:02:00.0 in new",
+        "new: EDITED",
+    ] {
+        assert!(notes.iter().any(|note| note.starts_with(expected)), "no {expected} in {notes:?}");
+    }
+}
+
+#[test]
+fn the_same_record_twice_is_said() {
+    let mut base = side("old", &both());
+    base.records[0] = base.records[0].sealed().unwrap();
+    let other = Side { name: "new".into(), ..base.clone() };
+    let notes = compare(&base, &[other], Alike::All).unwrap().notes;
+    assert!(notes[0].starts_with("old and new are the same record"), "{notes:?}");
+    let mut twice = base.clone();
+    twice.records.push(base.records[0].clone());
+    let fresh = side("new", &both());
+    let notes = compare(&twice, &[fresh], Alike::All).unwrap().notes;
+    assert!(notes[0].starts_with("old and old are the same record"), "{notes:?}");
+}
+
+#[test]
+fn options_may_differ_where_they_are_what_is_compared() {
+    let base = side("fused", &both());
+    let mut other = side("not fused", &both());
+    other.records[0].config.fuse = false;
+    let comparison = compare(&base, std::slice::from_ref(&other), Alike::AllButOptions).unwrap();
+    assert!(comparison.notes.iter().any(|note| note.starts_with("fusion: on in fused, off")));
+    refused(&base, &other, Alike::All, &["fusion: on in fused, off in not fused"]);
 }

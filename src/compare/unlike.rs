@@ -4,10 +4,14 @@ use std::fmt::Display;
 
 use crate::record::{Record, Run, RunKey};
 
-use super::Side;
+use super::{Alike, Side};
 
 /// `precision: f32 in a.json, f16 in b.json`, where the two are not equal.
-fn line<T: PartialEq + Display>(what: &str, ours: (&str, T), theirs: (&str, T)) -> Option<String> {
+pub(super) fn line<T: PartialEq + Display>(
+    what: &str,
+    ours: (&str, T),
+    theirs: (&str, T),
+) -> Option<String> {
     (ours.1 != theirs.1).then(|| {
         let (a, b) = (ours.1.to_string(), theirs.1.to_string());
         format!("{what}: {a} in {}, {b} in {}", ours.0, theirs.0)
@@ -19,16 +23,18 @@ pub fn within(side: &Side) -> Vec<String> {
     let first = &side.records[0];
     let called = |i: usize| format!("record {} of {}", i + 1, side.name);
     let others = side.records.iter().enumerate().skip(1);
-    others.flat_map(|(i, record)| pair((&called(0), first), (&called(i), record), false)).collect()
+    others
+        .flat_map(|(i, record)| pair((&called(0), first), (&called(i), record), Alike::All))
+        .collect()
 }
 
 /// Differences between two sides.
-pub fn records(base: &Side, other: &Side, across: bool) -> Vec<String> {
+pub fn records(base: &Side, other: &Side, alike: Alike) -> Vec<String> {
     let (ours, theirs) = (&base.records[0], &other.records[0]);
-    pair((&base.name, ours), (&other.name, theirs), across)
+    pair((&base.name, ours), (&other.name, theirs), alike)
 }
 
-fn pair(ours: (&str, &Record), theirs: (&str, &Record), across: bool) -> Vec<String> {
+fn pair(ours: (&str, &Record), theirs: (&str, &Record), alike: Alike) -> Vec<String> {
     let of = |what: &str, get: &dyn Fn(&Record) -> String| {
         line(what, (ours.0, get(ours.1)), (theirs.0, get(theirs.1)))
     };
@@ -36,10 +42,14 @@ fn pair(ours: (&str, &Record), theirs: (&str, &Record), across: bool) -> Vec<Str
         of("schema", &|r| r.schema.clone()),
         of("preset", &|r| r.config.preset.to_string()),
         of("precision", &|r| r.config.precision.to_string()),
-        of("fusion", &|r| on_off(r.config.fuse)),
-        of("bounds checks", &|r| r.config.checks.to_string()),
     ];
-    if !across {
+    if alike != Alike::AllButOptions {
+        differences.extend([
+            of("fusion", &|r| on_off(r.config.fuse)),
+            of("bounds checks", &|r| r.config.checks.to_string()),
+        ]);
+    }
+    if alike != Alike::AllButDevice {
         let hint =
             |difference: Option<String>| difference.map(|d| d + " (--across compares devices)");
         differences.extend([
@@ -59,7 +69,7 @@ fn processor(record: &Record) -> String {
     record.host.cpu.clone().unwrap_or_else(|| "unknown".into())
 }
 
-fn on_off(on: bool) -> String {
+pub(super) fn on_off(on: bool) -> String {
     if on { "on" } else { "off" }.into()
 }
 
@@ -116,44 +126,4 @@ pub fn settings(key: &RunKey, ours: (&str, &Run), theirs: (&str, &Run)) -> Vec<S
         differences.push(of(&format!("model parameter {parameter}"), &value));
     }
     differences.into_iter().flatten().collect()
-}
-
-/// Differences that are worth saying and no ground to refuse.
-pub(super) fn remarks(base: &Side, others: &[Side]) -> Vec<String> {
-    let ours = &base.records[0];
-    let mut remarks = Vec::new();
-    for other in others {
-        let theirs = &other.records[0];
-        let of = |what: &str, get: &dyn Fn(&Record) -> String| {
-            line(what, (&base.name, get(ours)), (&other.name, get(theirs)))
-        };
-        remarks.extend(of("seed", &|r| r.config.seed.to_string()));
-        remarks.extend(of("build", &|r| r.tool.profile.to_string()));
-    }
-    remarks.extend(std::iter::once(base).chain(others).flat_map(doubts));
-    remarks
-}
-
-/// What a side's runs doubt of their own times, each kind once.
-fn doubts(side: &Side) -> Vec<String> {
-    let runs = || side.records.iter().flat_map(|record| &record.runs);
-    let mut kinds: Vec<(String, Vec<String>)> = Vec::new();
-    for run in runs() {
-        for doubt in run.doubts.iter().filter(|doubt| doubt.concerns_steps()) {
-            let kind = doubt.summary();
-            let name = format!("{} {}", run.workload, run.mode);
-            match kinds.iter_mut().find(|(known, _)| *known == kind) {
-                Some((_, names)) => names.push(name),
-                None => kinds.push((kind, vec![name])),
-            }
-        }
-    }
-    let line = |(kind, names): (String, Vec<String>)| {
-        let of = match names.as_slice() {
-            few if few.len() <= 3 => few.join(", "),
-            many => format!("{} of {} runs", many.len(), runs().count()),
-        };
-        format!("{}: {of}: {kind}", side.name)
-    };
-    kinds.into_iter().map(line).collect()
 }

@@ -7,13 +7,13 @@
 //! (11 to 15 %): slow noise looks alike at every scale. So that scatter sets the noise floor, or the
 //! scatter between runs where a side has several and it is larger.
 
-use super::machine::Evidence;
+use super::machine::{Evidence, REPEATED};
 use crate::stats::{
     MIN_SAMPLES_FOR_CI95, cliffs_delta, median, ratio_of_medians, scatter, standard_deviation,
 };
 
 /// Parts of a run whose medians are held against each other.
-const BLOCKS: usize = 8;
+pub const BLOCKS: usize = 8;
 
 /// Least noise floor of single runs, which may be over in a tenth of a second: clocks, placement and
 /// temperature differ by this between runs that look steady.
@@ -22,12 +22,9 @@ pub const LEAST_FLOOR: f64 = 0.03;
 /// Least noise floor where both sides have three runs or more, so that their scatter is seen.
 pub const LEAST_FLOOR_REPEATED: f64 = 0.01;
 
-/// Runs of a side from which the scatter between runs is known.
-pub(super) const REPEATED: usize = 3;
-
 /// Standard deviations of the difference that make the floor: more than the two that 95 % would need,
 /// since a deviation from eight parts is itself a rough figure.
-const DEVIATIONS: f64 = 2.5;
+pub const DEVIATIONS: f64 = 2.5;
 
 /// The same means: not apart by this much. With a floor above it, nothing small can be told.
 pub const RESOLUTION: f64 = 0.05;
@@ -36,7 +33,7 @@ pub const RESOLUTION: f64 = 0.05;
 const MARGIN: f64 = 3.0;
 
 /// Of the bootstrap, so that a comparison gives the same figures each time.
-const SEED: u64 = 1;
+pub const SEED: u64 = 1;
 
 /// What is said of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,22 +93,16 @@ impl Reason {
             ),
             Self::IntervalHoldsOne => (
                 "interval-holds-1",
-                "the ratio is beyond the noise floor, but its interval includes 1: sample longer (--time)",
+                "the ratio is beyond the noise floor, but its interval includes 1",
             ),
-            Self::FloorTooHigh => (
-                "floor-too-high",
-                "two runs of the same program may differ by more than 5 %: quiet the machine, or compare \
-                 folders of several runs",
-            ),
+            Self::FloorTooHigh => {
+                ("floor-too-high", "two runs of the same program may differ by more than 5 %")
+            }
             Self::MachineMoved => (
                 "machine-moved",
-                "known work beside the steps took another time on the two sides, so that the machine may be what differs: \
-                 repeat both, in turn and with nothing else running",
+                "known work beside the steps took another time on the two sides: the machine may be what differs",
             ),
-            Self::TooFewSamples => (
-                "too-few-samples",
-                "one side has fewer than 6 samples: sample longer (--time, --min-samples)",
-            ),
+            Self::TooFewSamples => ("too-few-samples", "one side has fewer than 6 samples"),
         }
     }
 }

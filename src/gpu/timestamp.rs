@@ -136,24 +136,25 @@ fn gcd(a: u64, b: u64) -> u64 {
 pub(crate) struct Timer {
     sets: Vec<wgpu::QuerySet>,
     resolved: wgpu::Buffer,
-    stamps: u32,
-    /// Whether the stretches share their ends: inside one pass, one behind the other.
-    pub(crate) chained: bool,
+    pairs: u32,
+    /// Whether the pairs stand inside one pass, around stretches of it.
+    pub(crate) inside: bool,
 }
 
 impl Timer {
     /// Room for `pairs` passes; `None` where the device has no timestamps.
     pub(crate) fn new(gpu: &Gpu, pairs: usize) -> Option<Self> {
-        gpu.caps.timestamps.then(|| Self::with(gpu, 2 * pairs as u32, false))
+        gpu.caps.timestamps.then(|| Self::with(gpu, pairs as u32, false))
     }
 
-    /// Room for `stretches` inside one pass; `None` where the device has no timestamps there.
-    pub(crate) fn chained(gpu: &Gpu, stretches: usize) -> Option<Self> {
+    /// Room for `pairs` inside one pass; `None` where the device has no timestamps there.
+    pub(crate) fn inside(gpu: &Gpu, pairs: usize) -> Option<Self> {
         let inside = gpu.caps.timestamps && gpu.timestamps_in_passes;
-        inside.then(|| Self::with(gpu, stretches as u32 + 1, true))
+        inside.then(|| Self::with(gpu, pairs as u32, true))
     }
 
-    fn with(gpu: &Gpu, stamps: u32, chained: bool) -> Self {
+    fn with(gpu: &Gpu, pairs: u32, inside: bool) -> Self {
+        let stamps = 2 * pairs;
         let set = |first: u32| {
             gpu.device.create_query_set(&wgpu::QuerySetDescriptor {
                 label: Some("timestamps"),
@@ -168,12 +169,13 @@ impl Timer {
             usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
             mapped_at_creation: false,
         });
-        Self { sets, resolved, stamps, chained }
+        Self { sets, resolved, pairs, inside }
     }
 
-    /// Writes stamp `at` of a chain: the end of the stretch before and the beginning of the next.
-    pub(crate) fn stamp(&self, pass: &mut wgpu::ComputePass<'_>, at: usize) {
-        let at = at as u32;
+    /// Writes the first (0) or second (1) stamp of a pair inside a pass. Each stretch has both its own, since a
+    /// driver may take time to write one: that is then no part of what is timed.
+    pub(crate) fn stamp(&self, pass: &mut wgpu::ComputePass<'_>, pair: usize, end: u32) {
+        let at = 2 * pair as u32 + end;
         pass.write_timestamp(&self.sets[(at / SET) as usize], at % SET);
     }
 
@@ -196,22 +198,18 @@ impl Timer {
         }
     }
 
-    /// Waits for and reads all stretches.
+    /// Waits for and reads all pairs.
     ///
     /// # Errors
     /// [`crate::error::Error::Gpu`] where the device was lost.
     pub(crate) fn read(&self, gpu: &Gpu) -> Result<Vec<Stamp>> {
-        let bytes = gpu.read(&self.resolved, 0, u64::from(self.stamps) * 8)?;
+        let bytes = gpu.read(&self.resolved, 0, u64::from(self.pairs) * 16)?;
         let ticks: Vec<u64> = bytes
             .chunks_exact(8)
             .map(|c| u64::from_le_bytes([c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]]))
             .collect();
         let stamp = |pair: &[u64]| Stamp { start: pair[0], end: pair[1] };
-        let mut stamps: Vec<_> = if self.chained {
-            ticks.windows(2).map(stamp).collect()
-        } else {
-            ticks.chunks_exact(2).map(stamp).collect()
-        };
+        let mut stamps: Vec<_> = ticks.chunks_exact(2).map(stamp).collect();
         if let Some(fault) = gpu.injected {
             fault.apply(&mut stamps);
         }

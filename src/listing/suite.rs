@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::fields;
 use crate::game::GAMES;
-use crate::gpu::adapter;
+use crate::gpu::adapter::{self, AdapterSummary};
 use crate::kernel::Caps;
 use crate::pass::Options;
 use crate::report::column::Kind::{Bytes, Flops, Grouped};
@@ -62,37 +62,59 @@ pub fn workloads() -> Result<Table> {
     Ok(table)
 }
 
-/// Devices with what they lack.
+/// Devices with what they are known by and what they lack.
 ///
 /// # Errors
 /// [`crate::error::Error::Device`] where there are none.
-pub fn devices() -> Result<Table> {
+pub fn devices(devices: &[AdapterSummary]) -> Result<Table> {
     let mut table = Table::new([
         count("index"),
         text("name"),
         text("backend"),
         text("driver"),
         text("type"),
+        text("software").programs(),
+        text("device").named("id"),
+        text("pci").programs(),
+        count("vendor").programs(),
+        count("device").named("device").programs(),
+        count("subgroup_min").programs(),
+        count("subgroup_max").programs(),
+        number("memory", "memory_bytes", Bytes),
         text("missing"),
+        text("switch").programs(),
     ]);
-    let devices = adapter::list(None)?;
     if devices.is_empty() {
         return Err(adapter::none_found());
     }
     for device in devices {
-        let missing =
-            if device.missing.is_empty() { "-".into() } else { device.missing.join(", ") };
+        let switch = device.noncompliant.then_some(ALLOW);
+        let hidden = switch.map(|switch| format!("hidden without {switch}"));
+        let lacks = device.missing.iter().map(ToString::to_string).chain(hidden);
+        let missing = lacks.collect::<Vec<_>>().join(", ");
         table.row(fields![
             device.index,
-            device.name,
+            &device.name,
             device.backend,
-            device.driver,
+            &device.driver,
             device.kind,
-            missing
+            device.software,
+            device.id(),
+            device.pci.as_ref(),
+            device.vendor,
+            device.device,
+            device.subgroups.0,
+            device.subgroups.1,
+            device.memory,
+            Some(missing).filter(|missing| !missing.is_empty()),
+            switch
         ]);
     }
     Ok(table)
 }
+
+/// What admits a device whose driver does not conform to its standard.
+const ALLOW: &str = "--allow-noncompliant";
 
 /// Sizes of a model.
 pub fn presets() -> Table {

@@ -17,6 +17,7 @@ use crate::tensor::TensorSpec;
 
 use super::kernel::{program_of, time_variant};
 use super::sample::{Budget, sample};
+use super::yardstick::{Part, REPETITION, Rule};
 
 mod ops;
 
@@ -42,7 +43,7 @@ const KERNEL: f64 = 20e6;
 const LAUNCHES: usize = 256;
 
 /// Shapes whose time is shared out: those of multiply-adds and copies, launching, reading, workgroup memory.
-const PARTS: usize = ops::FMA_SHAPES.len() + ops::COPY_SHAPES.len() + 3;
+const PARTS: usize = ops::FMA_SHAPES.len() + ops::COPY_SHAPES.len() + ops::READ_STEPS.len() + 2;
 
 /// Measures all ceilings in about `time`.
 ///
@@ -75,10 +76,14 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceil
         return Err(Error::Internal("no kernel shapes for the ceilings".into()));
     };
 
-    let read_inputs = [TensorSpec::f32([elements(gpu)])];
-    let read_bytes = 4.0 * elements(gpu) as f64;
-    let read = rate(gpu, &Read.shared(), &read_inputs, &Read::variant(), &budget, read_bytes)?;
-    tried(&Read::variant(), read);
+    let mut read: f64 = 0.0;
+    for &steps in ops::READ_STEPS {
+        let op = Read { steps };
+        let (inputs, bytes) = ([TensorSpec::f32([elements(gpu)])], 4.0 * elements(gpu) as f64);
+        let reading = rate(gpu, &op.shared(), &inputs, &op.variant(), &budget, bytes)?;
+        tried(&op.variant(), reading);
+        read = read.max(reading.rate);
+    }
     let shared = shared_rate(gpu, &budget)?;
     tried(&Shared::variant(), shared);
 
@@ -94,7 +99,7 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceil
         launch_ns: median(&launch) / LAUNCHES as f64,
         submit_ns: submission(gpu)?,
         pipeline_ns: ops::pipeline_creation(gpu)?,
-        read_bytes_per_s: Some(read.rate),
+        read_bytes_per_s: Some(read),
         shared_bytes_per_s: Some(shared.rate),
         upload_bytes_per_s: Some(upload),
         download_bytes_per_s: Some(download),
@@ -122,6 +127,37 @@ impl Ceilings {
         peaks.fma.push(fma);
         peaks.copy.push(copy);
         Ok(())
+    }
+}
+
+/// Dispatches of the yardstick's launching part.
+const YARDSTICK_LAUNCHES: usize = 64;
+
+impl Ceilings {
+    /// Known work of the shapes that gave the ceilings, in sizes that take about a millisecond.
+    ///
+    /// # Errors
+    /// As [`program_of`].
+    pub fn rule(&self, gpu: &Gpu) -> Result<Rule> {
+        let peaks = &self.peaks;
+        let [fma_shape, copy_shape] = &self.shapes;
+        let mut fma = Fma::on(gpu);
+        let turns = REPETITION * 1e-9 * peaks.fma_f32_flop_per_s / fma.flops(fma_shape) as f64;
+        fma.loops = turns.ceil() as u32;
+        let work = fma.flops(fma_shape) as f64;
+        let program = program_of(gpu, &fma.shared(), &[], fma_shape)?;
+        let fma = Part::new(program, work, peaks.fma_f32_flop_per_s);
+
+        // Beyond the caches of most, but little beside a model's own memory.
+        let elements: usize = if gpu.caps.software { 1 << 20 } else { 16 << 20 };
+        let program = program_of(gpu, &Copy.shared(), &[TensorSpec::f32([elements])], copy_shape)?;
+        let copy = Part::new(program, 8.0 * elements as f64, peaks.copy_bytes_per_s);
+
+        let empty = Empty { dispatches: YARDSTICK_LAUNCHES };
+        let program = program_of(gpu, &empty.shared(), &[], &Empty::variant())?;
+        let rate = 1e9 / peaks.launch_ns.max(1.0);
+        let launch = Part::new(program, YARDSTICK_LAUNCHES as f64, rate);
+        Ok(Rule { fma, copy, launch })
     }
 }
 

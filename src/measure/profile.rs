@@ -1,4 +1,4 @@
-//! Times each op of a step: a timestamp between two ops inside the pass, as the timed steps have it, where the device
+//! Times each op of a step: timestamps around it inside the pass, as the timed steps have it, where the device
 //! can do that; else a pass an op with a pair of timestamps, as on Metal and in browsers.
 
 use std::time::Duration;
@@ -120,23 +120,23 @@ pub fn profile(
         }
     }
     let faults = faults_of_steps(&stamps_of_steps, program.schedule.ops.len());
-    let method = if timer.chained { Method::InPass } else { Method::PassPerOp };
+    let method = if timer.inside { Method::InPass } else { Method::PassPerOp };
     Ok(Some(steps.summarise(faults, method, timed_ns)))
 }
 
 fn timer(gpu: &Gpu, program: &Program) -> Option<Timer> {
     let ops = program.schedule.ops.len();
-    Timer::chained(gpu, ops).or_else(|| Timer::new(gpu, ops))
+    Timer::inside(gpu, ops).or_else(|| Timer::new(gpu, ops))
 }
 
 fn run(gpu: &Gpu, program: &Program, timer: &Timer) -> Result<Vec<Stamp>> {
     let mut encoder = gpu.device.create_command_encoder(&Default::default());
-    if timer.chained {
+    if timer.inside {
         let mut pass = encoder.begin_compute_pass(&Default::default());
-        timer.stamp(&mut pass, 0);
         for (i, op) in program.schedule.ops.iter().enumerate() {
+            timer.stamp(&mut pass, i, 0);
             program.encode_range(&mut pass, op.dispatches.clone());
-            timer.stamp(&mut pass, i + 1);
+            timer.stamp(&mut pass, i, 1);
         }
     } else {
         for (i, op) in program.schedule.ops.iter().enumerate() {

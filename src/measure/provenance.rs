@@ -4,7 +4,9 @@ use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 use crate::gpu::Gpu;
 use crate::host;
-use crate::record::{BuildProfile, Config, Device, Host, Limits, Peaks, Record, SCHEMA, Tool};
+use crate::record::{
+    BuildProfile, Config, Device, Host, Integrity, Limits, Peaks, Record, SCHEMA, Tool,
+};
 
 /// A record of no run yet.
 pub fn record(gpu: &Gpu, config: Config, peaks: Peaks) -> Record {
@@ -19,6 +21,7 @@ pub fn record(gpu: &Gpu, config: Config, peaks: Peaks) -> Record {
         peaks,
         runs: Vec::new(),
         notes: Vec::new(),
+        integrity: Integrity::Intact,
     }
 }
 
@@ -61,8 +64,13 @@ fn device(gpu: &Gpu) -> Device {
         software: summary.software,
         vendor: summary.vendor,
         device: summary.device,
+        pci: summary.pci.clone(),
+        index: Some(summary.index),
+        memory_bytes: summary.memory,
         limits: Limits {
             subgroup: caps.subgroup,
+            subgroup_min: Some(summary.subgroups.0),
+            subgroup_max: Some(summary.subgroups.1),
             max_binding_bytes: caps.max_binding,
             max_buffer_bytes: caps.max_buffer,
             max_shared_bytes: caps.max_shared,

@@ -9,14 +9,12 @@ use crate::gpu::timestamp::Timer;
 use crate::host::{self, Instant};
 use crate::program::Program;
 use crate::record::{Doubt, Reading, Yardstick, YardstickPart};
-use crate::tensor::TensorSpec;
 
-use super::kernel::program_of;
-use super::peak::{Ceilings, Copy, Empty, Fma};
+use super::sensors;
 use super::submission::submit;
 
 /// Nanoseconds that one repetition of a part should take.
-const REPETITION: f64 = 1e6;
+pub(super) const REPETITION: f64 = 1e6;
 
 /// Repetitions of a part in a reading.
 const REPETITIONS: usize = 5;
@@ -24,23 +22,23 @@ const REPETITIONS: usize = 5;
 /// Time between two readings.
 const APART: Duration = Duration::from_secs(1);
 
-/// Dispatches of the launching part, each waiting for the one before.
-const LAUNCHES: usize = 64;
-
 /// Rates that move by more than this share are pointed out.
 const MOVED: f64 = 0.1;
 
 /// The programs of the known work, ready to be timed.
 #[derive(Debug)]
 pub struct Rule {
-    fma: Part,
-    copy: Part,
-    launch: Part,
+    /// Multiply-adds.
+    pub(super) fma: Part,
+    /// A copy.
+    pub(super) copy: Part,
+    /// Dispatches, each waiting for the one before.
+    pub(super) launch: Part,
 }
 
 /// One kind of known work.
 #[derive(Debug)]
-struct Part {
+pub(super) struct Part {
     program: Program,
     /// Runs of the program in a repetition.
     steps: usize,
@@ -50,7 +48,7 @@ struct Part {
 
 impl Part {
     /// As many runs as make a repetition, by the rate that is expected.
-    fn new(program: Program, work: f64, rate: f64) -> Self {
+    pub(super) fn new(program: Program, work: f64, rate: f64) -> Self {
         let ns = work / rate * 1e9;
         Self { program, work, steps: (REPETITION / ns).clamp(1.0, 64.0) as usize }
     }
@@ -62,33 +60,6 @@ impl Part {
             rates.push(self.work / ns * 1e9);
         }
         Ok(Reading::of(&rates))
-    }
-}
-
-impl Rule {
-    /// Of the kernel shapes that gave the ceilings, in sizes that take about a millisecond.
-    ///
-    /// # Errors
-    /// As [`program_of`].
-    pub fn new(gpu: &Gpu, ceilings: &Ceilings) -> Result<Self> {
-        let peaks = &ceilings.peaks;
-        let [fma_shape, copy_shape] = &ceilings.shapes;
-        let mut fma = Fma { loops: 1, ..Fma::on(gpu) };
-        let turn = fma.flops(fma_shape) as f64;
-        fma.loops = (REPETITION * 1e-9 * peaks.fma_f32_flop_per_s / turn).ceil() as u32;
-        let work = fma.flops(fma_shape) as f64;
-        let program = program_of(gpu, &fma.shared(), &[], fma_shape)?;
-        let fma = Part::new(program, work, peaks.fma_f32_flop_per_s);
-
-        // Beyond the caches of most, but little beside a model's own memory.
-        let elements: usize = if gpu.caps.software { 1 << 20 } else { 16 << 20 };
-        let program = program_of(gpu, &Copy.shared(), &[TensorSpec::f32([elements])], copy_shape)?;
-        let copy = Part::new(program, 8.0 * elements as f64, peaks.copy_bytes_per_s);
-
-        let empty = Empty { dispatches: LAUNCHES };
-        let program = program_of(gpu, &empty.shared(), &[], &Empty::variant())?;
-        let launch = Part::new(program, LAUNCHES as f64, 1e9 / peaks.launch_ns.max(1.0));
-        Ok(Self { fma, copy, launch })
     }
 }
 
@@ -139,6 +110,7 @@ impl<'a> Readings<'a> {
         self.taken.fma.push(fma);
         self.taken.copy.push(copy);
         self.taken.launch.push(launch);
+        self.taken.sensors.extend(self.gpu.summary.pci.as_deref().and_then(sensors::read));
         self.taken.after_samples.push(samples);
         self.last = Instant::now();
         Ok(())

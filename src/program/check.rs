@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::graph::op::{Distribution, Op, Tolerance};
-use crate::kernel::Variant;
+use crate::kernel::{Caps, Variant};
 use crate::pass::plan::Role;
 use crate::pass::{OpInstance, compile_op};
 use crate::random::Rng;
@@ -72,7 +72,22 @@ pub fn check_variant(
     variant: &Variant,
     distributions: &[Distribution],
 ) -> Result<Vec<Verdict>> {
-    let schedule = compile_op(op, inputs, variant, &gpu.caps, true)?;
+    check_variant_for(gpu, &gpu.caps, op, inputs, variant, distributions)
+}
+
+/// The same, as it would be on another device: grids, kernels and dispatches are those of `caps`.
+///
+/// # Errors
+/// As [`check_variant`].
+pub fn check_variant_for(
+    gpu: &Gpu,
+    caps: &Caps,
+    op: &Arc<dyn Op>,
+    inputs: &[TensorSpec],
+    variant: &Variant,
+    distributions: &[Distribution],
+) -> Result<Vec<Verdict>> {
+    let schedule = compile_op(op, inputs, variant, caps, true)?;
     let program = Program::new(gpu, schedule, &mut State::new(0))?;
     let problem = &program.schedule.ops[0].problem;
     let mut verdicts = Vec::new();

@@ -26,12 +26,18 @@ pub(super) type Impossible = (String, String);
 /// The first figure of a record that cannot be.
 pub(super) fn impossible(record: &Record) -> Option<Impossible> {
     let peaks = &record.peaks;
-    let rates = [
-        ("peaks.fma_f32_flop_per_s", peaks.fma_f32_flop_per_s),
-        ("peaks.copy_bytes_per_s", peaks.copy_bytes_per_s),
+    let ceilings = [
+        ("fma_f32_flop_per_s", peaks.fma_f32_flop_per_s, "rate"),
+        ("copy_bytes_per_s", peaks.copy_bytes_per_s, "rate"),
+        ("launch_ns", peaks.launch_ns, "time"),
+        ("submit_ns", peaks.submit_ns, "time"),
+        ("pipeline_ns", peaks.pipeline_ns, "time"),
     ];
-    let rate = rates.into_iter().find(|(_, rate)| !is_possible(*rate));
-    rate.map(|(place, rate)| (place.into(), format!("{rate} is not a valid rate"))).or_else(|| {
+    let bad = ceilings.into_iter().find(|(_, figure, _)| !is_possible(*figure));
+    bad.map(|(name, figure, kind)| {
+        (format!("peaks.{name}"), format!("{figure} is not a valid {kind}"))
+    })
+    .or_else(|| {
         record.runs.iter().enumerate().find_map(|(i, run)| {
             let (place, what) = of_run(run)?;
             Some((format!("runs[{i}].{place}"), what))
@@ -55,15 +61,35 @@ fn of_run(run: &Run) -> Option<Impossible> {
     if let Some((place, ns)) = bad_step {
         return Some((format!("timing.{place}"), format!("{ns} is not a valid step time")));
     }
-    // Gaps are a difference: rounding can leave them a hair below 0.
-    let span = run.profile.iter().map(|profile| ("profile.span_ns".to_string(), profile.span_ns));
-    let ops = run.ops.iter().enumerate();
-    let ops = ops.filter_map(|(j, op)| op.ns.as_ref().map(|ns| (j, ns))).flat_map(|(j, ns)| {
-        let mean = ns.mean.map(|mean| (format!("ops[{j}].ns.mean"), mean));
-        [(format!("ops[{j}].ns.median"), ns.median)].into_iter().chain(mean)
-    });
-    let (place, ns) = span.chain(ops).find(|(_, ns)| !is_possible(*ns))?;
+    let (place, ns) = times(run).into_iter().find(|(_, ns)| !is_possible(*ns))?;
     Some((place, format!("{ns} is not a valid time")))
+}
+
+/// Every other time by its place. Gaps are a difference: rounding can leave them a hair below 0.
+fn times(run: &Run) -> Vec<(String, f64)> {
+    let host = [
+        ("build_ns", Some(run.build_ns)),
+        ("pipelines_ns", Some(run.pipelines_ns)),
+        ("data_ns", Some(run.data_ns)),
+        ("upload_ns", Some(run.upload_ns)),
+        ("first_step_ns", run.first_step_ns),
+        ("timing.overlapped_ns", run.timing.as_ref().and_then(|timing| timing.overlapped_ns)),
+        ("timing.encode_ns", run.timing.as_ref().map(|timing| timing.encode_ns)),
+        ("playing.environment_ns", run.playing.as_ref().map(|playing| playing.environment_ns)),
+        ("playing.action_ns", run.playing.as_ref().map(|playing| playing.action_ns)),
+        ("profile.span_ns", run.profile.as_ref().map(|profile| profile.span_ns)),
+    ];
+    let host = host.into_iter().filter_map(|(name, ns)| Some((name.to_string(), ns?)));
+    let ops = run.ops.iter().enumerate().filter_map(|(j, op)| Some((j, op.ns.as_ref()?)));
+    let ops = ops.flat_map(|(j, ns)| {
+        let figures = [("median", ns.median), ("p05", ns.p05), ("p95", ns.p95)];
+        let figures = figures.map(|(name, ns)| (format!("ops[{j}].ns.{name}"), ns));
+        let samples = ns.samples.iter().enumerate();
+        let samples = samples.map(move |(k, ns)| (format!("ops[{j}].ns.samples[{k}]"), *ns));
+        let mean = ns.mean.map(|mean| (format!("ops[{j}].ns.mean"), mean));
+        figures.into_iter().chain(mean).chain(samples)
+    });
+    host.chain(ops).collect()
 }
 
 /// Every time of a whole step, by its place in the run's timing.
@@ -74,11 +100,15 @@ fn steps(run: &Run) -> Vec<(String, f64)> {
         ("step.median_ns", timing.step.median_ns),
         ("step.ci95_ns[0]", low),
         ("step.ci95_ns[1]", high),
+        ("step.min_ns", timing.step.min_ns),
         ("wall_median_ns", timing.wall_median_ns),
     ];
     let figures = figures.map(|(name, ns)| (name.to_string(), ns));
-    let samples = timing.step_ns.iter().enumerate();
-    figures.into_iter().chain(samples.map(|(k, ns)| (format!("step_ns[{k}]"), *ns))).collect()
+    let each = |name: &'static str, samples: &[f64]| -> Vec<(String, f64)> {
+        samples.iter().enumerate().map(|(k, ns)| (format!("{name}[{k}]"), *ns)).collect()
+    };
+    let samples = [each("step_ns", &timing.step_ns), each("wall_ns", &timing.wall_ns)].concat();
+    figures.into_iter().chain(samples).collect()
 }
 
 #[cfg(test)]
@@ -125,6 +155,12 @@ mod tests {
         let none = place(|r| r.runs[0].timing.as_mut().unwrap().step_ns.clear());
         assert_eq!(none, "runs[0].timing.step_ns");
         assert_eq!(place(|r| r.peaks.copy_bytes_per_s = f64::INFINITY), "peaks.copy_bytes_per_s");
+        assert_eq!(place(|r| r.peaks.launch_ns = -1.0), "peaks.launch_ns");
         assert_eq!(place(|r| r.runs[0].batch = 0), "runs[0].batch");
+        assert_eq!(place(|r| r.runs[0].build_ns = -1.0), "runs[0].build_ns");
+        let wall = place(|r| r.runs[0].timing.as_mut().unwrap().wall_ns[1] = -1.0);
+        assert_eq!(wall, "runs[0].timing.wall_ns[1]");
+        let sample = place(|r| r.runs[0].ops[1].ns.as_mut().unwrap().samples[2] = -1.0);
+        assert_eq!(sample, "runs[0].ops[1].ns.samples[2]");
     }
 }

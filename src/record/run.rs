@@ -216,7 +216,7 @@ pub struct Memory {
 words! {
     /// How ops were timed.
     Method {
-        /// A timestamp between two ops inside the pass of the timed step.
+        /// Timestamps around each op inside one pass, as the timed step has it.
         InPass = "in-pass",
         /// A pass an op, with timestamps at its ends.
         PassPerOp = "pass-per-op",

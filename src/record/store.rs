@@ -4,11 +4,12 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::host::{list_folder, make_folder, read_text, write_atomically};
+use crate::host::{list_folder, make_folder, read_text, remove_file, write_atomically};
 
-use super::Record;
+use super::{Record, id};
 
-/// The user's folder for records: `$FATHOM_RECORDS`, else the system's place for data.
+/// The user's folder for records: `$FATHOM_RECORDS`, else the system's place for data; nothing where neither is
+/// known, as for a service without a home.
 pub fn folder() -> Option<PathBuf> {
     let home = || variable("HOME");
     variable("FATHOM_RECORDS").or_else(|| {
@@ -23,29 +24,131 @@ pub fn folder() -> Option<PathBuf> {
     })
 }
 
+/// What to do where there is no [`folder`].
+pub const NO_FOLDER: &str = "this system names no data folder (HOME is not set): set FATHOM_RECORDS to a folder for records";
+
 /// A folder that the environment names; an empty name is none.
 fn variable(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-/// `2026-11-23T07-22-03Z-llvmpipe.json`: by time first, so that names sort as the runs were made.
-pub fn file_name(record: &Record) -> String {
-    let time = record.created.replace(':', "-");
-    let time = time.split('.').next().unwrap_or(&time).trim_end_matches('Z');
+/// `2026-11-23T07-22-03.471534Z-llvmpipe`: by time first, so that names sort as the runs were made, and to the
+/// microsecond, so that runs that begin in the same second have different ones.
+fn stem(record: &Record) -> String {
+    let time = record.created.trim_end_matches('Z').replace(':', "-");
+    let (second, fraction) = time.split_once('.').unwrap_or((&time, ""));
     let device = record.device.name.split(|c: char| !c.is_ascii_alphanumeric());
     let device: Vec<_> = device.filter(|part| !part.is_empty()).take(4).collect();
-    format!("{time}Z-{}.json", device.join("-").to_lowercase())
+    format!("{second}.{fraction:0<6.6}Z-{}", device.join("-").to_lowercase())
 }
 
-/// Writes a record into a folder, which is made if need be.
+/// Writes a record into a folder, which is made if need be: over an earlier state of the same run, never over
+/// another run's record.
 ///
 /// # Errors
 /// [`Error::Io`].
 pub fn keep(record: &Record, folder: &Path) -> Result<PathBuf> {
     make_folder(folder)?;
-    let path = folder.join(file_name(record));
+    let stem = stem(record);
+    let others = (2..).map(|n| format!("{stem}-{n}.json"));
+    let is_free = |path: &PathBuf| !path.exists() || is_earlier_state(path, record);
+    let mut names = std::iter::once(format!("{stem}.json")).chain(others);
+    let path = names.by_ref().map(|name| folder.join(name)).find(is_free);
+    let path = path.ok_or_else(|| Error::Internal("the numbers ran out".into()))?;
     write_atomically(&path, record.to_json()?.as_bytes())?;
     Ok(path)
+}
+
+/// Whether a file holds what was kept of the same run before: it began in the same nanosecond, by the same command,
+/// and has no run that this one lacks.
+fn is_earlier_state(path: &Path, record: &Record) -> bool {
+    let Ok(kept) = Record::load(path) else {
+        return false;
+    };
+    let goes_on = record.runs.get(..kept.runs.len()).is_some_and(|runs| runs == kept.runs);
+    (&kept.created, &kept.tool, &kept.device) == (&record.created, &record.tool, &record.device)
+        && goes_on
+}
+
+/// Keeps a record under a name, to be compared with later; one of that name is replaced. `main/2` is the second of
+/// several repeated runs.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn keep_baseline(record: &Record, name: &str, folder: &Path) -> Result<PathBuf> {
+    if !name.contains('/') {
+        clear_baseline(name, folder)?;
+    }
+    let path = baseline(name, folder);
+    make_folder(path.parent().unwrap_or(folder))?;
+    write_atomically(&path, record.to_json()?.as_bytes())?;
+    Ok(path)
+}
+
+/// Removes the records of a baseline, so that repeated runs can take their place: the one of this name, or those of
+/// earlier repeated runs.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn clear_baseline(name: &str, folder: &Path) -> Result<()> {
+    let repeated = baselines(folder).join(name);
+    let mut old = if repeated.is_dir() { files(&repeated)? } else { Vec::new() };
+    old.extend(Some(baseline(name, folder)).filter(|path| path.exists()));
+    old.iter().try_for_each(|path| remove_file(path))
+}
+
+fn baselines(folder: &Path) -> PathBuf {
+    folder.join("baselines")
+}
+
+fn baseline(name: &str, folder: &Path) -> PathBuf {
+    baselines(folder).join(format!("{name}.json"))
+}
+
+/// Reads a baseline's name: letters, digits, `-`, `_` and dots that do not come first.
+///
+/// # Errors
+/// What is expected.
+pub fn baseline_name(text: &str) -> std::result::Result<String, String> {
+    let is_good = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if text.is_empty() || text.starts_with('.') || !text.chars().all(is_good) {
+        return Err("a name has letters, digits, - and _ only, as in main-2".into());
+    }
+    Ok(text.to_string())
+}
+
+/// The records of a baseline, one or those of repeated runs; nothing where there is none of that name.
+fn of_baseline(name: &str, folder: &Path) -> Result<Option<Vec<PathBuf>>> {
+    if baseline_name(name).is_err() {
+        return Ok(None);
+    }
+    let (one, repeated) = (baseline(name, folder), baselines(folder).join(name));
+    let files = match (one.exists(), repeated.is_dir()) {
+        (true, _) => vec![one],
+        (false, true) => files(&repeated)?,
+        (false, false) => Vec::new(),
+    };
+    Ok((!files.is_empty()).then_some(files))
+}
+
+/// The baselines by name.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn named(folder: &Path) -> Result<Vec<(String, Loaded)>> {
+    let folder = baselines(folder);
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut named = Vec::new();
+    for path in list_folder(&folder)? {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let records = if path.is_dir() { files(&path)? } else { vec![path] };
+        for record in records {
+            named.push((name.clone(), Loaded::read(record)?));
+        }
+    }
+    Ok(named)
 }
 
 /// A record and the file it came from.
@@ -53,12 +156,26 @@ pub fn keep(record: &Record, folder: &Path) -> Result<PathBuf> {
 pub struct Loaded {
     /// The file.
     pub path: PathBuf,
+    /// Its text, byte for byte: what is handed on of it is this, since a text that is written anew may differ.
+    pub text: String,
     /// What it holds.
     pub record: Record,
 }
 
+impl Loaded {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// As [`Record::load`].
+    pub fn read(path: PathBuf) -> Result<Self> {
+        let text = read_text(&path)?;
+        let record = Record::parse(&text, &path)?;
+        Ok(Self { path, text, record })
+    }
+}
+
 /// The records that a word on the command line names: a file, every record of a folder by name, `@last`,
-/// `@last~2`, or the beginning of an id. Never none.
+/// `@last~2`, a baseline, or the beginning of an id. Never none.
 ///
 /// # Errors
 /// [`Error::Usage`] where the word names nothing or is ambiguous, else as [`Record::load`].
@@ -68,28 +185,32 @@ pub fn find(word: &str) -> Result<Vec<Loaded>> {
 
 fn find_in(word: &str, kept: Option<&Path>) -> Result<Vec<Loaded>> {
     let path = Path::new(word);
-    let load = |path: PathBuf| Record::load(&path).map(|record| Loaded { path, record });
     if path.is_dir() {
         let files = files(path)?;
         if files.is_empty() {
             return Err(Error::Usage(format!("{word}: no records in this folder")));
         }
-        return files.into_iter().map(load).collect();
+        return files.into_iter().map(Loaded::read).collect();
     }
-    let hex = word.strip_prefix("sha256:").unwrap_or(word);
-    let is_id = hex.len() >= 4 && hex.chars().all(|c| c.is_ascii_hexdigit());
-    if path.exists() || !(word.starts_with('@') || is_id) {
-        return Ok(vec![load(path.to_path_buf())?]);
+    let is_name =
+        word.starts_with('@') || baseline_name(id::digits(word)).is_ok_and(|n| !n.contains('.'));
+    if path.exists() || !is_name {
+        return Ok(vec![Loaded::read(path.to_path_buf())?]);
     }
-    let kept = kept.ok_or_else(|| {
+    let kept = kept.ok_or_else(|| Error::Usage(format!("{word}: {NO_FOLDER}")))?;
+    if let Some(files) = of_baseline(word, kept)? {
+        return files.into_iter().map(Loaded::read).collect();
+    }
+    let files = if kept.is_dir() { files(kept)? } else { Vec::new() };
+    let file =
+        if word.starts_with('@') { last(word, &files) } else { by_id(id::digits(word), &files) };
+    let why = |why| {
         Error::Usage(format!(
-            "{word}: this system has no data folder for records: set FATHOM_RECORDS"
+            "{word}: {why} in {}; `fathom list records` lists what is kept",
+            kept.display()
         ))
-    })?;
-    let files = files(kept)?;
-    let file = if is_id { by_id(hex, &files) } else { last(word, &files) };
-    let why = |why| Error::Usage(format!("{word}: {why} in {}", kept.display()));
-    Ok(vec![load(file.map_err(why)?)?])
+    };
+    Ok(vec![Loaded::read(file.map_err(why)?)?])
 }
 
 /// The records of a folder by name, so by time.
@@ -121,14 +242,14 @@ fn by_id(hex: &str, files: &[PathBuf]) -> std::result::Result<PathBuf, String> {
     let matches = |path: &&PathBuf| {
         // What is no record has no id: it is none of those looked for.
         let text = read_text(path).unwrap_or_default();
-        let id = serde_json::from_str::<Id>(&text).map(|i| i.id);
-        let id = id.unwrap_or_default();
-        id.trim_start_matches("sha256:").starts_with(&hex.to_ascii_lowercase())
+        let known = serde_json::from_str::<Id>(&text).map(|i| i.id).unwrap_or_default();
+        id::digits(&known).starts_with(&hex.to_ascii_lowercase())
     };
-    let matching: Vec<_> = files.iter().filter(matches).collect();
+    let is_id = hex.len() >= 4 && hex.chars().all(|c| c.is_ascii_hexdigit());
+    let matching: Vec<_> = files.iter().filter(matches).filter(|_| is_id).collect();
     match matching.as_slice() {
         [path] => Ok((*path).clone()),
-        [] => Err("no file of that name, and no record's id starts with it".into()),
+        [] => Err("no file or baseline of that name, and no record's id starts with it".into()),
         several => Err(format!("the ids of {} records start with it", several.len())),
     }
 }
@@ -137,31 +258,37 @@ fn by_id(hex: &str, files: &[PathBuf]) -> std::result::Result<PathBuf, String> {
 mod tests {
     use super::*;
     use crate::record::example;
+    use crate::terms::Mode;
+
+    fn made(created: &str, note: &str) -> Record {
+        let mut record = example::record(&[]);
+        record.created = created.into();
+        record.notes = vec![note.into()];
+        record
+    }
 
     #[test]
-    fn a_record_is_found_by_file_folder_age_and_id() {
+    fn a_record_is_found_by_file_folder_age_id_and_name() {
         let folder = tempfile::tempdir().unwrap();
         let place = Some(folder.path());
-        let mut paths = Vec::new();
-        for (i, created) in ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"].iter().enumerate() {
-            let mut record = example::record(&[]);
-            record.created = (*created).into();
-            record.notes = vec![format!("number {i}")];
-            paths.push(keep(&record, folder.path()).unwrap());
-        }
+        let dates = ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"];
+        let paths = dates.map(|date| keep(&made(date, date), folder.path()).unwrap());
+        let named = keep_baseline(&made(dates[0], "named"), "cafe-1", folder.path()).unwrap();
         let path = |word: &str| find_in(word, place).map(|records| records[0].path.clone());
         assert_eq!(path("@last").unwrap(), paths[1]);
         assert_eq!(path("@last~1").unwrap(), paths[0]);
+        assert_eq!(path("cafe-1").unwrap(), named);
         assert_eq!(path(paths[0].to_str().unwrap()).unwrap(), paths[0]);
         let records = find_in(folder.path().to_str().unwrap(), None).unwrap();
-        assert_eq!(records.len(), 2);
+        assert_eq!(records.len(), 2, "a baseline is no record of its folder");
         let id = &records[0].record.id;
-        assert_eq!(path(&id[..15]).unwrap(), paths[0]);
-        assert_eq!(path(&id["sha256:".len()..][..8]).unwrap(), paths[0]);
+        assert_eq!(path(&id["jcs-sha256:".len()..][..8]).unwrap(), paths[0]);
+        assert_eq!(path(&id[..20]).unwrap(), paths[0]);
         for (word, code, expected) in [
             ("@last~2", 2, "only 2 records"),
             ("@first", 2, "@last~N"),
             ("0123456789", 2, "no record's id"),
+            ("main", 2, "no file or baseline"),
             ("none.json", 10, "cannot read none.json"),
         ] {
             let error = find_in(word, place).unwrap_err();
@@ -171,5 +298,57 @@ mod tests {
         let empty = tempfile::tempdir().unwrap();
         let error = find_in(empty.path().to_str().unwrap(), place).unwrap_err();
         assert!(error.to_string().contains("no records in this folder"), "{error}");
+        let error = find_in("@last", None).unwrap_err();
+        assert!(error.to_string().contains("FATHOM_RECORDS"), "{error}");
+    }
+
+    #[test]
+    fn runs_that_begin_in_the_same_second_or_even_the_same_moment_keep_two_records() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = ("2026-01-01T00:00:00.1Z", "2026-01-01T00:00:00.12Z");
+        let kept = |record: &Record| keep(record, folder.path()).unwrap();
+        let paths = [kept(&made(first, "a")), kept(&made(second, "b"))];
+        assert!(paths[0] < paths[1], "they sort by time: {paths:?}");
+        let mut twin = made(first, "of another process");
+        twin.tool.argv = vec!["fathom".into(), "-w".into(), "speech".into()];
+        let twin_path = kept(&twin);
+        assert!(twin_path != paths[0] && twin_path != paths[1], "{twin_path:?}");
+        assert_eq!(files(folder.path()).unwrap().len(), 3);
+        // The same run goes on where it was.
+        twin.runs.push(example::run("speech", Mode::Train, &[1.0; 6]));
+        assert_eq!(kept(&twin), twin_path);
+        assert_eq!(Record::load(&twin_path).unwrap().runs.len(), 1);
+        assert_eq!(files(folder.path()).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn repeated_runs_are_one_baseline_and_replace_an_earlier_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path();
+        let keep = |name: &str, note: &str| {
+            keep_baseline(&made("2026-01-01T00:00:00Z", note), name, place).unwrap()
+        };
+        let notes = || -> Vec<String> {
+            let found = find_in("main", Some(place)).unwrap();
+            found.into_iter().flat_map(|loaded| loaded.record.notes).collect()
+        };
+        keep("main", "single");
+        assert_eq!(notes(), ["single"]);
+        clear_baseline("main", place).unwrap();
+        keep("main/1", "first");
+        keep("main/2", "second");
+        assert_eq!(notes(), ["first", "second"]);
+        assert_eq!(named(place).unwrap().len(), 2);
+        clear_baseline("main", place).unwrap();
+        keep("main/1", "third");
+        assert_eq!(notes(), ["third"]);
+    }
+
+    #[test]
+    fn a_baseline_s_name_leads_nowhere_else() {
+        assert_eq!(baseline_name("main-2.1").unwrap(), "main-2.1");
+        for name in ["", "..", ".hidden", "a/b", "a b", "@last", "a\\b"] {
+            assert!(baseline_name(name).is_err(), "{name}");
+        }
     }
 }

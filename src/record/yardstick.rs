@@ -22,6 +22,23 @@ pub struct Yardstick {
     /// Threads of other programs that wanted to run, several looks a reading, where the system tells.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<u32>,
+    /// What the system said of the device at each reading, where it says anything. Informative: nothing depends on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sensors: Vec<Sensors>,
+}
+
+/// A device's sensors, each where the system has it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Sensors {
+    /// Clock of its processors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_hz: Option<f64>,
+    /// Power it draws.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power_w: Option<f64>,
+    /// Temperature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature_c: Option<f64>,
 }
 
 /// A rate, measured several times in a row.

@@ -1,5 +1,7 @@
 //! What a table's column holds, how it is formatted, and for whom.
 
+use serde_json::Value;
+
 use super::number::{
     byte_rate, bytes, digits, duration_ns, flop_rate, flops, grouped, percent, signed_percent,
 };
@@ -61,6 +63,20 @@ impl Kind {
             Self::Times => format!("{value:.2}x"),
             Self::Scientific => format!("{value:.4e} /s"),
         }
+    }
+}
+
+/// Whole numbers up to this are exact in every reader's floating point.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+impl Kind {
+    /// A figure for programs: what counts is whole.
+    pub(super) fn value(self, value: f64) -> Value {
+        let counts = matches!(self, Self::Count | Self::Grouped);
+        if counts && value.fract() == 0.0 && (0.0..EXACT).contains(&value) {
+            return Value::from(value as u64);
+        }
+        Value::from(value)
     }
 }
 
@@ -207,6 +223,11 @@ impl Column {
         let (stem, unit) =
             self.name.strip_suffix("_ns").map_or((self.name.as_str(), ""), |stem| (stem, "_ns"));
         vec![self.name.clone(), format!("{stem}_low{unit}"), format!("{stem}_high{unit}")]
+    }
+
+    /// A figure for programs.
+    pub(super) fn value(&self, value: f64) -> Value {
+        self.kind.value(value)
     }
 
     /// A figure for people.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::record::{Precision, Status};
+use crate::record::{Clock, Integrity, Precision, Status};
 use crate::terms::{Backend, Class, DeviceKind, Mode, Phase, Preset};
 
 use super::column::{Column, Kind};
@@ -14,6 +14,8 @@ pub enum Field {
     Missing,
     /// Words.
     Text(String),
+    /// Yes or no.
+    Flag(bool),
     /// A whole number.
     Count(u64),
     /// A figure.
@@ -42,6 +44,7 @@ impl Field {
     pub(super) fn shown(&self, column: &Column) -> String {
         match self {
             Self::Text(text) => text.clone(),
+            Self::Flag(holds) => if *holds { "yes" } else { "no" }.into(),
             Self::Interval { value, low, high } => column.show_interval(*value, *low, *high),
             Self::Figure(value, kind) => kind.show(*value),
             _ => self.figure().map_or_else(|| "-".into(), |value| column.show(value)),
@@ -54,7 +57,9 @@ impl Field {
             Self::Missing => vec![Value::Null; column.names().len()],
             Self::Text(text) => vec![Value::from(text.as_str())],
             Self::Count(count) => vec![Value::from(*count)],
-            Self::Number(value) | Self::Figure(value, _) => vec![Value::from(*value)],
+            Self::Flag(holds) => vec![Value::from(*holds)],
+            Self::Number(value) => vec![column.value(*value)],
+            Self::Figure(value, kind) => vec![kind.value(*value)],
             Self::Interval { value, low, high } => [*value, *low, *high].map(Value::from).into(),
         }
     }
@@ -62,7 +67,7 @@ impl Field {
     /// The figure, if it is one.
     pub(super) fn figure(&self) -> Option<f64> {
         match self {
-            Self::Missing | Self::Text(_) => None,
+            Self::Missing | Self::Text(_) | Self::Flag(_) => None,
             Self::Count(count) => Some(*count as f64),
             Self::Number(value) | Self::Figure(value, _) | Self::Interval { value, .. } => {
                 value.is_finite().then_some(*value)
@@ -88,7 +93,7 @@ macro_rules! from_words {
     )*};
 }
 
-from_words!(Backend, Class, DeviceKind, Mode, Phase, Precision, Preset, Status);
+from_words!(Backend, Class, Clock, DeviceKind, Integrity, Mode, Phase, Precision, Preset, Status);
 
 impl From<String> for Field {
     fn from(text: String) -> Self {
@@ -110,13 +115,19 @@ impl From<char> for Field {
 
 impl From<bool> for Field {
     fn from(holds: bool) -> Self {
-        Self::from(if holds { "yes" } else { "no" })
+        Self::Flag(holds)
     }
 }
 
 impl From<u64> for Field {
     fn from(count: u64) -> Self {
         Self::Count(count)
+    }
+}
+
+impl From<u32> for Field {
+    fn from(count: u32) -> Self {
+        Self::Count(count.into())
     }
 }
 

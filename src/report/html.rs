@@ -27,6 +27,8 @@ use device::Device;
 pub struct NamedRecord {
     /// `llvmpipe.json`.
     pub name: String,
+    /// Its text, which the page hands out byte for byte.
+    pub text: String,
     /// What it holds.
     pub record: Record,
 }
@@ -37,6 +39,7 @@ struct Embedded {
     name: String,
     created: String,
     device: String,
+    integrity: &'static str,
     bytes: usize,
     /// JSON in which no `<` is left, so that nothing in it ends the element it stands in.
     text: String,
@@ -59,6 +62,7 @@ struct Page {
     version: &'static str,
     legend: Vec<(char, &'static str)>,
     devices: Vec<Device>,
+    warnings: Vec<String>,
     summary: Grid,
     analyses: Vec<Answered>,
     records: Vec<Embedded>,
@@ -67,10 +71,9 @@ struct Page {
 /// The page of some records, one at least.
 ///
 /// # Errors
-/// [`Error::Internal`] where a record has no form in JSON, or the template is at fault.
+/// [`Error::Internal`] where the template is at fault.
 pub fn page(sources: &[NamedRecord]) -> Result<String> {
     let records: Vec<Record> = sources.iter().map(|s| s.record.clone()).collect();
-    let embedded = sources.iter().map(embed).collect::<Result<Vec<_>>>()?;
     let fault = |e: minijinja::Error| Error::Internal(format!("the report's template: {e:#}"));
     let mut templates = Environment::new();
     templates.add_template("page.html", include_str!("html/page.html")).map_err(fault)?;
@@ -83,7 +86,8 @@ pub fn page(sources: &[NamedRecord]) -> Result<String> {
         devices: device::devices(&records),
         summary: headline::runs(&records).grid(),
         analyses: analyses(&records),
-        records: embedded,
+        warnings: warnings(sources),
+        records: sources.iter().map(embed).collect(),
     };
     page.render(Value::from(Serde(&filled))).map_err(fault)
 }
@@ -100,18 +104,25 @@ fn analyses(records: &[Record]) -> Vec<Answered> {
     answered.filter(|analysis| !analysis.parts.is_empty()).collect()
 }
 
-fn embed(source: &NamedRecord) -> Result<Embedded> {
+fn embed(source: &NamedRecord) -> Embedded {
     let record = &source.record;
-    let text = serde_json::to_string_pretty(record)
-        .map_err(|e| Error::Internal(format!("a record as JSON: {e}")))?;
-    let text = text + "\n";
-    Ok(Embedded {
+    Embedded {
         name: source.name.clone(),
         created: record.created.clone(),
         device: record.device.name.clone(),
-        bytes: text.len(),
-        text: text.replace('<', "\\u003c"),
-    })
+        integrity: record.integrity.name(),
+        bytes: source.text.len(),
+        text: source.text.replace('<', "\\u003c"),
+    }
+}
+
+/// What must be known before a figure of the page is believed.
+fn warnings(sources: &[NamedRecord]) -> Vec<String> {
+    let warning = |source: &NamedRecord| {
+        let why = source.record.integrity.warning()?;
+        Some(format!("{}: {why}", source.name))
+    };
+    sources.iter().filter_map(warning).collect()
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ pub mod headline;
 pub mod modes;
 pub mod peaks;
 pub mod profile;
+pub mod records;
 pub mod scaling;
 pub mod score;
 pub mod similarity;

@@ -167,7 +167,7 @@ fn line<'a>(cells: impl Iterator<Item = (&'a Column, String)>) -> String {
 mod tests {
     use super::*;
     use crate::fields;
-    use crate::report::column::Kind::{Digits, Duration, Fixed};
+    use crate::report::column::Kind::{Digits, Duration, Fixed, Grouped};
     use crate::report::column::{count, number, text};
 
     #[test]
@@ -193,6 +193,28 @@ mod tests {
         let shown = table.render(Format::Table).unwrap();
         assert!(shown.contains("1.500 µs") && !shown.contains("step_ns"), "{shown}");
         assert!(!shown.contains("NaN"), "{shown}");
+    }
+
+    #[test]
+    fn programs_get_numbers_as_numbers_and_what_counts_whole() {
+        let mut table = Table::new([
+            text("fused"),
+            count("batch"),
+            number("parameters", "parameters", Grouped),
+            number("step", "step_ns", Duration),
+        ]);
+        table.row(fields![true, 4.0, 34_633_792_u64, 4.0]);
+        table.row(fields![false, 4.5, 34_633_792.0, f64::NAN]);
+        let lines = table.render(Format::Jsonl).unwrap();
+        for (line, fields) in lines.lines().zip([
+            ["\"fused\":true", "\"batch\":4", "\"parameters\":34633792", "\"step_ns\":4.0"],
+            ["\"fused\":false", "\"batch\":4.5", "\"parameters\":34633792", "\"step_ns\":null"],
+        ]) {
+            for field in fields {
+                assert!(line.split(['{', ',', '}']).any(|part| part == field), "{field} in {line}");
+            }
+        }
+        assert!(table.render(Format::Table).unwrap().contains("34,633,792"));
     }
 
     #[test]

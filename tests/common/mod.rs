@@ -20,7 +20,7 @@ pub(crate) fn gpu(subject: &str) -> Result<&'static Gpu, &'static str> {
     let open = |at: usize| {
         let opened = DEVICE[at].get_or_init(|| {
             let device = std::env::var("FATHOM_TEST_DEVICE").ok();
-            let selector = Selector { device, backend: None };
+            let selector = Selector { device, ..Selector::default() };
             Gpu::open(&selector, Checks::Off).map_err(|error| error.to_string())
         });
         opened.as_ref().map_err(String::as_str)

@@ -24,11 +24,11 @@ pub(super) const COPY_SHAPES: &[(u32, u32)] = &[(4, 1), (4, 4), (1, 1), (1, 8)];
 macro_rules! probes {
     ($($op:ident $($name:literal [$($consts:expr),*])?,)+) => {
         $(impl $op {
-            pub(in crate::measure) fn shared(self) -> Arc<dyn Op> {
+            pub(super) fn shared(self) -> Arc<dyn Op> {
                 Arc::new(self)
             }
 
-            $(pub(in crate::measure) fn variant() -> Variant {
+            $(pub(super) fn variant() -> Variant {
                 Variant::new($name, [$($consts),*])
             })?
         })+
@@ -38,7 +38,7 @@ macro_rules! probes {
 probes! {
     Fma,
     Copy,
-    Read "read" [("STEPS", Read::STEPS as u32)],
+    Read,
     Shared "shared" [],
     Empty "empty" [],
 }
@@ -58,12 +58,12 @@ pub struct Fma {
 
 impl Fma {
     /// Enough invocations to fill the device, a turn each.
-    pub(in crate::measure) fn on(gpu: &Gpu) -> Self {
+    pub(super) fn on(gpu: &Gpu) -> Self {
         Self { invocations: if gpu.caps.software { 1 << 12 } else { 1 << 20 }, loops: 1 }
     }
 
     /// Operations of one run.
-    pub(in crate::measure) fn flops(&self, variant: &Variant) -> u64 {
+    pub(super) fn flops(&self, variant: &Variant) -> u64 {
         let (chains, width) = (variant.get("CHAINS"), variant.get("WIDTH"));
         2 * 4 * u64::from(chains * width) * u64::from(self.loops) * self.invocations as u64
     }
@@ -178,13 +178,20 @@ impl Problem for CopyProblem {
     }
 }
 
+/// Vectors of four that an invocation reads, of the reads tried.
+pub(super) const READ_STEPS: &[usize] = &[16, 4];
+
 /// Sums of one flat tensor, a few values each.
 #[derive(Debug, Clone, Copy)]
-pub struct Read;
+pub struct Read {
+    /// Vectors of four in a sum.
+    pub steps: usize,
+}
 
 impl Read {
-    /// Vectors of four that an invocation reads.
-    const STEPS: usize = 16;
+    pub(super) fn variant(self) -> Variant {
+        Variant::new("read", [("STEPS", self.steps as u32)])
+    }
 }
 
 impl Op for Read {
@@ -193,36 +200,40 @@ impl Op for Read {
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
-        let sums = TensorSpec::f32([inputs[0].len() / 4 / Self::STEPS]);
-        let tolerance = Tolerance::sum(4 * Self::STEPS);
-        Ok(Box::new(ReadProblem(Facts::moving(0, inputs, [sums], tolerance))))
+        let sums = TensorSpec::f32([inputs[0].len() / 4 / self.steps]);
+        let tolerance = Tolerance::sum(4 * self.steps);
+        let facts = Facts::moving(0, inputs, [sums], tolerance);
+        Ok(Box::new(ReadProblem { read: *self, facts }))
     }
 }
 
 #[derive(Debug)]
-struct ReadProblem(Facts);
+struct ReadProblem {
+    read: Read,
+    facts: Facts,
+}
 
 impl Problem for ReadProblem {
     fn facts(&self) -> &Facts {
-        &self.0
+        &self.facts
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        vec![Read::variant()]
+        vec![self.read.variant()]
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
-        let sums = self.0.spec().len();
+        let sums = self.facts.spec().len();
         let kernel = Kernel::new("peak/read").with_consts(&[("STEPS", variant.get("STEPS"))]);
         let dispatch = Dispatch::new(kernel, grid(sums.div_ceil(64), caps));
         Lowered::one(dispatch.bind("x", input(0)).bind("y", output(0)).param("apart", sums))
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let sums = self.0.spec().len();
+        let sums = self.facts.spec().len();
         let group = |i: usize, step: usize| &inputs[0].data[4 * (i + step * sums)..][..4];
-        let sum = |i| (0..Read::STEPS).flat_map(|step| group(i, step)).sum();
-        vec![Array::new(self.0.spec().clone(), (0..sums).map(sum).collect())]
+        let sum = |i| (0..self.read.steps).flat_map(|step| group(i, step)).sum();
+        vec![Array::new(self.facts.spec().clone(), (0..sums).map(sum).collect())]
     }
 
     fn sample(&self, inputs: &[TensorSpec], _: Distribution, _: &mut Rng) -> Vec<Array> {

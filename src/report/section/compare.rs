@@ -1,17 +1,20 @@
 //! Records compared with a baseline: a verdict for each run, or a column for each device.
 
+use crate::compare::advice::next_step;
 use crate::compare::agreement::Agreement;
+use crate::compare::overall::Overall;
 use crate::compare::verdict::Verdict;
 use crate::compare::{self, Comparison, Row, Side};
 use crate::fields;
-use crate::report::column::Kind::{Digits, Duration, Fixed, Percent, Signed};
+use crate::record::Integrity;
+use crate::report::column::Kind::{Duration, Fixed, Percent, Signed};
 use crate::report::column::{count, number, text};
 use crate::report::field::Field;
 use crate::report::number::percent;
 use crate::report::table::Table;
 
-/// A row for each cell and record, with the reasons where they are asked for.
-pub fn verdicts(comparison: &Comparison, others: &[Side], explain: bool) -> Table {
+/// A row for each cell and record, with reasons and next steps where they are asked for.
+pub fn verdicts(comparison: &Comparison, base: &Side, others: &[Side], explain: bool) -> Table {
     let mut columns = vec![
         text("verdict"),
         text("workload"),
@@ -29,11 +32,12 @@ pub fn verdicts(comparison: &Comparison, others: &[Side], explain: bool) -> Tabl
         columns.push(text("record"));
     }
     if explain {
-        columns.extend([text("reason"), text("why")]);
+        columns.extend([text("reason"), text("why"), text("next")]);
     }
+    columns.extend(["base_records", "new_records", "integrity"].map(|name| text(name).programs()));
     let mut table = Table::new(columns);
     for row in &comparison.rows {
-        let finding = &row.finding;
+        let (finding, other) = (&row.finding, &others[row.side]);
         let mut fields = Vec::from(fields![
             finding.verdict.name(),
             &row.key.workload,
@@ -48,38 +52,87 @@ pub fn verdicts(comparison: &Comparison, others: &[Side], explain: bool) -> Tabl
             finding.floor
         ]);
         if others.len() > 1 {
-            fields.push(Field::from(&others[row.side].name));
+            fields.push(Field::from(&other.name));
         }
         if explain {
             let (code, why) = finding.reason.texts();
             let programs =
                 if row.same_program { "the same program" } else { "the programs differ" };
-            fields.extend(fields![code, format!("{why}; {programs}")]);
+            fields.extend(fields![code, format!("{why}; {programs}"), next_step(finding)]);
         }
+        fields.extend(fields![ids(base), ids(other), integrity(base, other)]);
         table.row(fields);
     }
     table
 }
 
-/// In hyperfine's words, a line for each side.
+fn ids(side: &Side) -> String {
+    side.records.iter().map(|record| record.id.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+/// The worst of two sides.
+fn integrity(base: &Side, other: &Side) -> Integrity {
+    let records = base.records.iter().chain(&other.records);
+    let found: Vec<_> = records.map(|record| record.integrity).collect();
+    let worst = [Integrity::Edited, Integrity::Unproven].into_iter().find(|i| found.contains(i));
+    worst.unwrap_or_default()
+}
+
+/// The verdict on the whole, a line for each side.
 pub fn summary(comparison: &Comparison, base: &Side, others: &[Side]) -> String {
     let line = |(i, side): (usize, &Side)| {
-        let (mean, cells) = comparison.mean(i);
+        let whole = comparison.overall(i)?;
         let counts: Vec<String> = Verdict::ALL
             .into_iter()
             .map(|v| (comparison.count(i, v), v.name()))
             .filter(|(n, _)| *n > 0)
             .map(|(n, name)| format!("{n} {name}"))
             .collect();
-        let (times, word) = if mean > 1.0 { (mean, "slower") } else { (1.0 / mean, "faster") };
-        format!(
-            "{} ran {times:.3} times {word} than {} (geometric mean of {cells} runs): {}\n",
-            side.name,
-            base.name,
-            counts.join(", ")
-        )
+        Some(format!(
+            "{}: {}; geometric mean of {}: {}\n",
+            verdict_in_words(&whole, &side.name, &base.name),
+            counts.join(", "),
+            cells_in_words(&whole),
+            interval_in_words(&whole),
+        ))
     };
-    others.iter().enumerate().map(line).collect()
+    others.iter().enumerate().filter_map(line).collect()
+}
+
+/// In hyperfine's words where there is something to say, and plainly that there is not elsewhere.
+fn verdict_in_words(whole: &Overall, side: &str, base: &str) -> String {
+    match whole.verdict {
+        Verdict::Slower => {
+            format!("SLOWER on the whole: {side} ran {:.3} times slower than {base}", whole.ratio)
+        }
+        Verdict::Faster => {
+            format!(
+                "FASTER on the whole: {side} ran {:.3} times faster than {base}",
+                1.0 / whole.ratio
+            )
+        }
+        Verdict::Same => {
+            format!("SAME on the whole: {side} and {base} differ by no more than noise")
+        }
+        Verdict::Unsure => {
+            format!("UNSURE on the whole: the noise hides whether {side} or {base} is faster")
+        }
+    }
+}
+
+/// `13 cells, without 3 in which the machine moved`.
+fn cells_in_words(whole: &Overall) -> String {
+    let count = |n: usize| if n == 1 { "1 cell".to_string() } else { format!("{n} cells") };
+    match whole.moved {
+        0 => count(whole.cells),
+        moved => format!("{}, without {moved} in which the machine moved", count(whole.cells)),
+    }
+}
+
+/// `time ratio 1.002 [0.950 .. 1.057], noise floor 8.1 %`.
+fn interval_in_words(whole: &Overall) -> String {
+    let Overall { ratio, ci95: (low, high), floor, .. } = whole;
+    format!("time ratio {ratio:.3} [{low:.3} .. {high:.3}], noise floor {}", percent(*floor))
 }
 
 /// The cells that are slower by more than `share`, a line each.
@@ -91,7 +144,17 @@ pub fn slower(comparison: &Comparison, others: &[Side], share: f64) -> Vec<Strin
     comparison.slower_than(share).map(line).collect()
 }
 
-/// A row a cell: each side's step, and its time over that of the first.
+/// The cells that are too noisy for a verdict, a line each.
+pub fn unsure(comparison: &Comparison, others: &[Side]) -> Vec<String> {
+    let rows = comparison.rows.iter().filter(|row| row.finding.verdict == Verdict::Unsure);
+    let line = |row: &Row| {
+        let name = &others[row.side].name;
+        format!("{} is UNSURE in {name}: {}", row.key, next_step(&row.finding))
+    };
+    rows.map(line).collect()
+}
+
+/// A row a cell: the first device's step, and each other's with verdict, ratio with its interval, and floor.
 pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
     let mut columns = vec![text("workload"), text("mode"), count("batch")];
     let labels = labels(std::iter::once(base).chain(others));
@@ -100,7 +163,9 @@ pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
     for label in &labels[1..] {
         columns.extend([
             step(label),
-            number("ratio", format!("{label} ratio"), Digits),
+            number("ratio", format!("{label} ratio"), Fixed(3)).ends(),
+            number("floor", format!("{label} floor"), Percent),
+            text("verdict").named(format!("{label} verdict")),
             text("result").named(format!("{label} result")),
         ]);
     }
@@ -116,18 +181,27 @@ pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
         };
         let mut fields = Vec::from(fields![&key.workload, key.mode, key.batch, first.base_ns]);
         for row in rows {
-            let agreement = row.and_then(|r| r.agreement.as_ref()).map_or("", |a| a.0.name());
-            fields.extend(fields![
-                row.map(|r| r.other_ns),
-                row.map(|r| r.finding.ratio),
-                agreement
+            let finding = row.map(|r| &r.finding);
+            fields.extend([
+                Field::from(row.map(|r| r.other_ns)),
+                finding.map_or(Field::Missing, |f| interval(f.ratio, f.ci95)),
+                Field::from(finding.map(|f| f.floor)),
+                Field::from(finding.map(|f| f.verdict.name())),
+                Field::from(row.and_then(|r| r.agreement.as_ref()).map(|a| a.0.name())),
             ]);
         }
         table.row(fields);
     }
     let mut fields = Vec::from(fields!["geometric mean", "", None::<f64>, None::<f64>]);
     for side in 0..others.len() {
-        fields.extend(fields![None::<f64>, comparison.mean(side).0, ""]);
+        let whole = comparison.overall(side);
+        fields.extend([
+            Field::Missing,
+            whole.map_or(Field::Missing, |w| interval(w.ratio, w.ci95)),
+            Field::from(whole.map(|w| w.floor)),
+            Field::from(whole.map(|w| w.verdict.name())),
+            Field::Missing,
+        ]);
     }
     table.row(fields);
     table
@@ -144,6 +218,10 @@ pub fn disagreements(comparison: &Comparison, base: &Side, others: &[Side]) -> V
         })
     };
     comparison.rows.iter().filter_map(line).collect()
+}
+
+fn interval(value: f64, (low, high): (f64, f64)) -> Field {
+    Field::Interval { value, low, high }
 }
 
 /// The devices' names, with the driver and then a number where that alone does not tell them apart.

@@ -17,19 +17,20 @@ use crate::report::table::Table;
 pub fn render(record: &Record, format: Format) -> Result<String> {
     match format {
         Format::Table | Format::Md => Ok(drawn(record, format)),
-        Format::Csv => runs(std::slice::from_ref(record)).render(format),
+        Format::Csv => runs(&[record.sealed()?]).render(format),
         Format::Json => record.to_json(),
         Format::Jsonl => lines(record),
     }
 }
 
-/// A line for each run, with the device.
+/// A line for each run, with what its record says of program, machine, device and options.
 fn lines(record: &Record) -> Result<String> {
     let whole: serde_json::Value = serde_json::from_str(&record.to_json()?).unwrap_or_default();
     let runs = whole["runs"].as_array().cloned().unwrap_or_default();
     let line = |mut run: serde_json::Value| {
-        run["device"] = whole["device"].clone();
-        run["id"] = whole["id"].clone();
+        for key in ["id", "created", "tool", "host", "device", "config"] {
+            run[key] = whole[key].clone();
+        }
         format!("{run}\n")
     };
     Ok(runs.into_iter().map(line).collect())
@@ -38,7 +39,14 @@ fn lines(record: &Record) -> Result<String> {
 /// Every run of some records in a row.
 pub fn runs(records: &[Record]) -> Table {
     let mut table = Table::new([
+        text("record").programs(),
+        text("integrity").programs(),
+        text("created").programs(),
+        text("version").programs(),
+        text("commit").programs(),
+        text("os").programs(),
         text("device").wide(),
+        text("device_id").programs(),
         text("backend").programs(),
         text("driver").programs(),
         text("preset").wide(),
@@ -48,6 +56,7 @@ pub fn runs(records: &[Record]) -> Table {
         text("precision").programs(),
         count("seed").programs(),
         number("samples/s", "samples_per_s", Digits).people(),
+        text("clock").programs(),
         number("step", "step_ns", Duration),
         number("95 % from", "ci95_low_ns", Duration).wide(),
         number("to", "ci95_high_ns", Duration).wide(),
@@ -86,7 +95,14 @@ pub fn runs(records: &[Record]) -> Table {
                 _ => format!("{}/{}", run.verified.passed, run.verified.checked),
             };
             table.row(fields![
+                &record.id,
+                record.integrity,
+                &record.created,
+                &record.tool.version,
+                record.tool.commit(),
+                &record.host.os,
                 &device.name,
+                device.id(),
                 device.backend,
                 &device.driver,
                 run.preset,
@@ -96,6 +112,7 @@ pub fn runs(records: &[Record]) -> Table {
                 config.precision,
                 config.seed,
                 run.samples_per_s(),
+                timing.map(|t| t.clock),
                 run.step_ns(),
                 step.map(|s| s.ci95_ns.0),
                 step.map(|s| s.ci95_ns.1),
@@ -244,7 +261,7 @@ fn types(record: &Record, run: &Run) -> Table {
 }
 
 fn warnings(record: &Record) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<_> = record.integrity.warning().map(String::from).into_iter().collect();
     for run in &record.runs {
         warnings.extend(run.doubts.iter().map(|doubt| format!("{}: {doubt}", run.key())));
     }
@@ -286,7 +303,18 @@ mod tests {
         let row: Vec<_> = lines.next().unwrap().split(',').collect();
         let of = |name: &str| row[head.iter().position(|h| *h == name).unwrap()];
         assert_eq!((of("step_ns"), of("ci95_low_ns"), of("passed")), ("7.0", "6.93", "1"));
-        assert_eq!((head[0], head[head.len() - 1], head.len()), ("device", "program", 31));
+        assert_eq!((head[0], head[head.len() - 1], head.len()), ("record", "program", 39));
+        for name in ["created", "version", "commit", "os", "device_id", "clock"] {
+            assert!(head.contains(&name), "no {name} in {head:?}");
+        }
+        assert_eq!((of("clock"), of("device_id")), ("timestamps", "0000:0000"));
+        let line: serde_json::Value =
+            serde_json::from_str(&render(&record(), Format::Jsonl).unwrap()).unwrap();
+        for place in ["/tool/version", "/tool/git", "/created", "/host/os", "/device/vendor"] {
+            assert!(line.pointer(place).is_some(), "no {place} in {line}");
+        }
+        assert_eq!(line["timing"]["source"], "timestamps");
+        assert_eq!(line["batch"], 4);
     }
 
     #[test]

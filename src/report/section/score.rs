@@ -4,6 +4,7 @@ use crate::compare::Side;
 use crate::fields;
 use crate::report::column::Kind::{Digits, Duration};
 use crate::report::column::{count, number, text};
+use crate::report::field::Field;
 use crate::report::table::Table;
 use crate::score::Score;
 
@@ -17,7 +18,7 @@ pub fn scores(scores: &[(&Side, Score)]) -> Table {
         count("batch"),
         number("step", "step_ns", Duration),
         number("reference", "reference_ns", Duration),
-        number("score", "score", Digits),
+        number("score", "score", Digits).ends(),
     ]);
     for (side, score) in scores {
         let device = &side.records[0].device.name;
@@ -30,15 +31,33 @@ pub fn scores(scores: &[(&Side, Score)]) -> Table {
                 run.key.batch,
                 run.step_ns,
                 run.reference_ns,
-                run.score
+                Field::Interval { value: run.score, low: run.ci95.0, high: run.ci95.1 }
             ]);
         }
-        if let Some(overall) = score.overall() {
-            let none = None::<f64>;
+        if let (Some(value), Some((low, high))) = (score.overall(), score.ci95()) {
+            let (none, overall) = (None::<f64>, Field::Interval { value, low, high });
             table.row(fields![&side.name, device, "all", "both", none, none, none, overall]);
         }
     }
     table
+}
+
+/// What scores a thousand: on which machine, when, by which program.
+pub fn reference(reference: &Side) -> String {
+    let record = &reference.records[0];
+    let machine = match (&record.host.cpu, record.device.software) {
+        (Some(cpu), true) => format!(" on {cpu}"),
+        _ => String::new(),
+    };
+    format!(
+        "1000 is {}{machine} ({}), preset {}, {}, fathom {} ({})",
+        record.device.name,
+        record.device.driver,
+        record.config.preset,
+        record.created.split('T').next().unwrap_or_default(),
+        record.tool.version,
+        record.tool.commit(),
+    )
 }
 
 /// Why a side has no score of the whole; nothing where it has one.

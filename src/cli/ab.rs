@@ -1,0 +1,176 @@
+//! `fathom ab`: two programs, or one with two sets of options, run in turns and compared.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use clap::Args;
+
+use crate::compare::{self, Alike, Side};
+use crate::error::{Error, Result};
+use crate::host;
+use crate::record::store;
+
+use super::compare::{JudgeArgs, Layout, show};
+use super::{OutputArgs, output, records};
+
+/// Options of `ab`.
+#[derive(Debug, Args)]
+pub struct AbArgs {
+    /// The old program: its path and perhaps options, `./old/fathom` or `./fathom --no-fuse`; options alone are those
+    /// of this program; `LP_NUM_THREADS=1` in front sets a variable
+    #[arg(allow_hyphen_values = true)]
+    pub old: String,
+
+    /// The new one, likewise
+    #[arg(allow_hyphen_values = true)]
+    pub new: String,
+
+    /// Runs of each, in turns: old new old new
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    repeat: u32,
+
+    /// Folder for the records, in its folders `old` and `new` [default: one of its own among the kept records]
+    #[arg(long, value_name = "FOLDER")]
+    keep: Option<PathBuf>,
+
+    #[command(flatten)]
+    judged: JudgeArgs,
+
+    /// Form and amount of output.
+    #[command(flatten)]
+    pub out: OutputArgs,
+
+    /// Options of `run` for both, behind `--`
+    #[arg(last = true, value_name = "RUN OPTIONS")]
+    both: Vec<String>,
+}
+
+/// A program to run.
+#[derive(Debug, PartialEq, Eq)]
+struct Program {
+    variables: Vec<(String, String)>,
+    path: PathBuf,
+    options: Vec<String>,
+}
+
+impl Program {
+    /// Reads `VARIABLE=value program options`, of which only one must be there.
+    fn parse(text: &str, this: &Path) -> Result<Self> {
+        let mut words = text.split_whitespace().peekable();
+        let mut variables = Vec::new();
+        while let Some((name, value)) = words.peek().and_then(|word| assignment(word)) {
+            variables.push((name.to_string(), value.to_string()));
+            words.next();
+        }
+        let path = match words.next_if(|word| !word.starts_with('-')) {
+            Some(path) => PathBuf::from(path),
+            None if text.trim().is_empty() => {
+                return Err(Error::Usage("name a program, or options in quotes".into()));
+            }
+            None => this.to_path_buf(),
+        };
+        Ok(Self { variables, path, options: words.map(String::from).collect() })
+    }
+
+    /// Runs it once, its record kept in a folder.
+    fn run(&self, both: &[String], folder: &Path) -> Result<()> {
+        let status = Command::new(&self.path)
+            .arg("run")
+            .args(&self.options)
+            .args(both)
+            .arg("--quiet")
+            .env("FATHOM_RECORDS", folder)
+            .envs(self.variables.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .status()
+            .map_err(Error::io("run", &self.path))?;
+        match status.code() {
+            Some(0) => Ok(()),
+            Some(130) | None => Err(Error::Interrupted),
+            Some(code) => Err(Error::Usage(format!(
+                "{} failed with exit code {code}: its own message stands above",
+                self.path.display()
+            ))),
+        }
+    }
+}
+
+fn assignment(word: &str) -> Option<(&str, &str)> {
+    let (name, value) = word.split_once('=')?;
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    is_name.then_some((name, value))
+}
+
+/// Runs both in turns, keeps their records, compares them and prints the verdicts.
+///
+/// # Errors
+/// [`Error::Usage`] where one of the programs fails, else as `compare`.
+pub fn execute(args: &AbArgs) -> Result<()> {
+    let this = std::env::current_exe().map_err(Error::io("find", "this program"))?;
+    let folder = match (&args.keep, store::folder()) {
+        (Some(folder), _) => folder.clone(),
+        (None, Some(kept)) => kept.join(format!("ab-{}", host::now().replace(':', "-"))),
+        (None, None) => return Err(Error::Usage(format!("{}, or give --keep", store::NO_FOLDER))),
+    };
+    let sides = [("old", &args.old), ("new", &args.new)]
+        .map(|(name, text)| Ok((folder.join(name), Program::parse(text, &this)?)));
+    let [old, new] = sides;
+    let sides = [old?, new?];
+    for (folder, _) in &sides {
+        host::make_folder(folder)?;
+        if !store::files(folder)?.is_empty() {
+            return Err(Error::Usage(format!(
+                "{}: there are records in it already, which would be compared too: name an empty folder",
+                folder.display()
+            )));
+        }
+    }
+    let outcome = take_turns(args, &sides);
+    // What was measured before an error counts, if both have a run.
+    if store::files(&sides[1].0)?.is_empty() {
+        return outcome;
+    }
+    let side = |(folder, name): (&PathBuf, &str)| -> Result<Side> {
+        Ok(Side { name: name.into(), ..records::side(&folder.display().to_string())? })
+    };
+    let (base, other) = (side((&sides[0].0, "old"))?, side((&sides[1].0, "new"))?);
+    output::note(&args.out, &format!("records  {}", folder.display()));
+    let comparison = compare::compare(&base, std::slice::from_ref(&other), Alike::AllButOptions)?;
+    show(&comparison, &base, &[other], Layout::RecordARow, &args.judged, &args.out)?;
+    outcome
+}
+
+fn take_turns(args: &AbArgs, sides: &[(PathBuf, Program); 2]) -> Result<()> {
+    let progress = output::Progress::new(&args.out, "old and new in turns");
+    let runs = 2 * args.repeat;
+    for run in 0..runs {
+        let side = (run % 2) as usize;
+        progress.say(&format!("[{}/{runs}] {}", run + 1, ["old", "new"][side]));
+        progress.set(f64::from(run) / f64::from(runs));
+        let (folder, program) = &sides[side];
+        program.run(&args.both, folder)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn program(text: &str) -> Program {
+        Program::parse(text, Path::new("this")).unwrap()
+    }
+
+    #[test]
+    fn a_program_has_variables_a_path_and_options_of_which_the_path_may_be_this_one() {
+        let whole = program("LP_NUM_THREADS=1 ./old/fathom --no-fuse --set hidden=3");
+        assert_eq!(whole.variables, [("LP_NUM_THREADS".to_string(), "1".to_string())]);
+        assert_eq!(whole.path, Path::new("./old/fathom"));
+        assert_eq!(whole.options, ["--no-fuse", "--set", "hidden=3"]);
+        assert_eq!(program("--checks on").path, Path::new("this"));
+        assert_eq!(program("LP_NUM_THREADS=2").path, Path::new("this"));
+        assert_eq!(program("fathom").options, Vec::<String>::new());
+        assert!(Program::parse(" ", Path::new("this")).is_err());
+    }
+}

@@ -1,0 +1,62 @@
+//! `fathom run --repeat N`: the same run several times, each with a record of its own.
+
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::record::store;
+
+use super::output;
+use super::run::{self, RunArgs};
+
+/// Runs once, or as often as `--repeat` says.
+///
+/// # Errors
+/// As [`run::execute`]; the first error ends it.
+pub fn execute(args: &RunArgs) -> Result<()> {
+    let folder = store::folder();
+    // Told before anything is measured.
+    if let (Some(name), None) = (&args.save_baseline, &folder) {
+        return Err(Error::Usage(format!("--save-baseline {name}: {}", store::NO_FOLDER)));
+    }
+    if args.repeat <= 1 || args.dry_run {
+        return run::execute(args);
+    }
+    if let (Some(name), Some(folder)) = (&args.save_baseline, &folder) {
+        store::clear_baseline(name, folder)?;
+    }
+    for number in 1..=args.repeat {
+        output::note(&args.out, &format!("run {number} of {}", args.repeat));
+        run::execute(&numbered(args, number))?;
+    }
+    Ok(())
+}
+
+/// The same options, with the files to write numbered.
+fn numbered(args: &RunArgs, number: u32) -> RunArgs {
+    let mut args = args.clone();
+    args.save_baseline = args.save_baseline.map(|name| format!("{name}/{number}"));
+    for target in &mut args.out.save {
+        // A pipe or a device takes them one after the other.
+        if target.path.is_file() || !target.path.exists() {
+            target.path = target.path.with_file_name(file_name(&target.path, number));
+        }
+    }
+    args
+}
+
+/// `r-2.json` of `r.json`.
+fn file_name(path: &Path, number: u32) -> String {
+    let part =
+        |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+    format!("{}-{number}.{}", part(path.file_stem()), part(path.extension()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_numbered() {
+        assert_eq!(file_name(Path::new("a/r.v1.json"), 2), "r.v1-2.json");
+    }
+}

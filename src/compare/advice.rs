@@ -1,0 +1,66 @@
+//! The next step to take after a verdict.
+
+use super::machine::REPEATED;
+use super::verdict::{Finding, RESOLUTION, Reason};
+
+/// What to do after a verdict, in a sentence.
+pub fn next_step(finding: &Finding) -> String {
+    match finding.reason {
+        Reason::BeyondFloor => {
+            "see which ops changed: `fathom analyze profile` on both records".into()
+        }
+        Reason::WithinFloor => format!(
+            "nothing, unless less than {:.1} % matters: {} runs a side show half of it (`fathom ab`, --repeat)",
+            100.0 * finding.floor,
+            runs_for(finding.floor, finding.floor / 2.0),
+        ),
+        Reason::IntervalHoldsOne => {
+            "sample four times as long, which halves the interval (--time, --max-noise)".into()
+        }
+        Reason::FloorTooHigh => {
+            let runs = runs_for(finding.floor, RESOLUTION);
+            format!(
+                "quiet the machine, or take {runs} runs a side in turns: `fathom ab OLD NEW --repeat {runs}`"
+            )
+        }
+        Reason::MachineMoved => {
+            "repeat both in turns with nothing else running: `fathom ab OLD NEW --repeat 5`".into()
+        }
+        Reason::TooFewSamples => {
+            "take 6 samples at least: --min-samples 10, and a longer --time".into()
+        }
+    }
+}
+
+/// Runs a side by which a floor of single runs comes down to one that is wanted: it falls with their square root.
+fn runs_for(floor: f64, wanted: f64) -> usize {
+    ((floor / wanted).powi(2).ceil() as usize).max(REPEATED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::verdict::judge;
+
+    fn next(base: &[f64], other: &[f64]) -> String {
+        next_step(&judge(&[base], &[other], &[]))
+    }
+
+    #[test]
+    fn each_reason_has_a_next_step_with_figures() {
+        let steady: Vec<f64> = (0..16).map(|i| 100.0 + f64::from(i % 3) * 0.01).collect();
+        let slower: Vec<f64> = steady.iter().map(|x| x * 1.5).collect();
+        assert!(next(&steady, &slower).contains("analyze profile"));
+        assert!(next(&steady, &steady).contains("4 runs a side"), "{}", next(&steady, &steady));
+        assert!(next(&steady[..3], &steady).contains("--min-samples"));
+        let noisy: Vec<f64> = (0..16).map(|i| 100.0 + f64::from(i / 2 % 2) * 40.0).collect();
+        let step = next(&noisy, &noisy);
+        assert!(step.contains("fathom ab OLD NEW --repeat") && !step.contains("{0}"), "{step}");
+    }
+
+    #[test]
+    fn the_floor_falls_with_the_square_root_of_the_runs() {
+        assert_eq!(runs_for(0.2, 0.05), 16);
+        assert_eq!(runs_for(0.05, 0.05), REPEATED);
+    }
+}

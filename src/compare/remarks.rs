@@ -1,0 +1,98 @@
+//! What is worth saying of records that are compared, and no ground to refuse.
+
+use crate::record::{Record, id};
+
+use super::Side;
+use super::unlike::{line, on_off};
+
+/// Differences between the base and each other side, and what the sides doubt of themselves.
+pub(super) fn remarks(base: &Side, others: &[Side]) -> Vec<String> {
+    let ours = &base.records[0];
+    let mut remarks = twins(base, others);
+    for other in others {
+        let theirs = &other.records[0];
+        let of = |what: &str, get: &dyn Fn(&Record) -> String| {
+            line(what, (&base.name, get(ours)), (&other.name, get(theirs)))
+        };
+        let differences = [
+            of("seed", &|r| r.config.seed.to_string()),
+            of("build", &|r| r.tool.profile.to_string()),
+            of("version", &|r| r.tool.version.clone()),
+            of("commit", &|r| r.tool.commit()),
+            of("wgpu", &|r| r.tool.wgpu.clone()),
+            of("operating system", &|r| r.host.os.clone()),
+            of("threads", &|r| threads(r)),
+        ];
+        remarks.extend(differences.into_iter().flatten());
+        // Two cards of one name; older records do not say.
+        if let (Some(a), Some(b)) = (&ours.device.pci, &theirs.device.pci) {
+            remarks.extend(line("place on the bus", (&base.name, a), (&other.name, b)));
+        }
+        // Told by whoever compares options, refused elsewhere.
+        remarks.extend(of("fusion", &|r| on_off(r.config.fuse)));
+        remarks.extend(of("bounds checks", &|r| r.config.checks.to_string()));
+    }
+    let sides = || std::iter::once(base).chain(others);
+    remarks.extend(sides().flat_map(unsound));
+    remarks.extend(sides().flat_map(doubts));
+    remarks
+}
+
+/// Threads that run kernels on a software adapter: as it was told, else one a core.
+fn threads(record: &Record) -> String {
+    let cores = || record.host.logical_cores.filter(|_| record.device.software);
+    record.host.threads.or_else(cores).map_or("the device's".into(), |n| n.to_string())
+}
+
+/// Records that stand on both sides, or twice on one: nothing is learned from them.
+fn twins(base: &Side, others: &[Side]) -> Vec<String> {
+    let mut seen: Vec<(&str, &str)> = Vec::new();
+    let mut twins = Vec::new();
+    for side in std::iter::once(base).chain(others) {
+        for record in side.records.iter().filter(|record| !record.id.is_empty()) {
+            match seen.iter().find(|(known, _)| *known == record.id) {
+                Some((_, name)) => twins.push(format!(
+                    "{name} and {} are the same record, {}: it is compared with itself",
+                    side.name,
+                    id::short(&record.id)
+                )),
+                None => seen.push((&record.id, &side.name)),
+            }
+        }
+    }
+    twins
+}
+
+/// Records of a side that are not as fathom wrote them, or cannot be proven to be.
+fn unsound(side: &Side) -> Vec<String> {
+    let mut warnings: Vec<_> =
+        side.records.iter().filter_map(|record| record.integrity.warning()).collect();
+    warnings.dedup();
+    warnings.into_iter().map(|why| format!("{}: {why}", side.name)).collect()
+}
+
+/// What a side's runs doubt of their own times, each kind once.
+fn doubts(side: &Side) -> Vec<String> {
+    let runs = || side.records.iter().flat_map(|record| &record.runs);
+    let mut kinds: Vec<(String, Vec<String>)> = Vec::new();
+    for run in runs() {
+        for doubt in run.doubts.iter().filter(|doubt| doubt.concerns_steps()) {
+            let kind = doubt.summary();
+            let name = run.key().to_string();
+            match kinds.iter_mut().find(|(known, _)| *known == kind) {
+                // Repeated runs may all have it.
+                Some((_, names)) if names.contains(&name) => {}
+                Some((_, names)) => names.push(name),
+                None => kinds.push((kind, vec![name])),
+            }
+        }
+    }
+    let line = |(kind, names): (String, Vec<String>)| {
+        let of = match names.as_slice() {
+            few if few.len() <= 3 => few.join(", "),
+            many => format!("{} of {} cells", many.len(), super::keys(side).len()),
+        };
+        format!("{}: {of}: {kind}", side.name)
+    };
+    kinds.into_iter().map(line).collect()
+}

@@ -1,0 +1,177 @@
+//! Record files: what is kept, and what is wrong with a file.
+
+use std::path::Path;
+
+use crate::fields;
+use crate::record::consistency::Contradiction;
+use crate::record::{Integrity, Record, id};
+use crate::report::column::Kind::Digits;
+use crate::report::column::{count, number, text};
+use crate::report::table::Table;
+
+/// A kept record.
+#[derive(Debug)]
+pub struct Kept<'a> {
+    /// Its file.
+    pub path: &'a Path,
+    /// What it holds.
+    pub record: &'a Record,
+    /// The baselines that are this record.
+    pub baselines: Vec<&'a str>,
+    /// Of the whole suite; nothing where it has none.
+    pub score: Option<f64>,
+}
+
+/// A row for each kept record.
+pub fn kept(records: &[Kept]) -> Table {
+    let mut table = Table::new([
+        text("id").people(),
+        text("id").programs(),
+        text("date").people(),
+        text("created").programs(),
+        text("device"),
+        text("device_id").programs(),
+        text("backend").programs(),
+        text("driver").programs(),
+        text("preset"),
+        count("cells"),
+        number("score", "score", Digits),
+        text("integrity"),
+        text("baseline"),
+        text("file").programs(),
+    ]);
+    for Kept { path, record, baselines, score } in records {
+        let device = &record.device;
+        table.row(fields![
+            id::short(&record.id),
+            &record.id,
+            date(&record.created),
+            &record.created,
+            &device.name,
+            device.id(),
+            device.backend,
+            &device.driver,
+            record.config.preset,
+            record.runs.len(),
+            *score,
+            record.integrity,
+            baselines.join(", "),
+            path.display().to_string()
+        ]);
+    }
+    table
+}
+
+/// `2026-11-26 02:15:30`, in UTC as in the record.
+fn date(created: &str) -> String {
+    created.split(['.', 'Z']).next().unwrap_or_default().replace('T', " ")
+}
+
+/// A file that was checked.
+#[derive(Debug)]
+pub struct Checked {
+    /// As it was named.
+    pub file: String,
+    /// What it holds, or why that cannot be read.
+    pub content: Result<(Record, Vec<Contradiction>), String>,
+}
+
+impl Checked {
+    /// Everything that is wrong with it, in sentences; nothing of a sound record.
+    pub fn faults(&self) -> Vec<String> {
+        match &self.content {
+            Err(why) => vec![why.clone()],
+            Ok((record, contradictions)) => {
+                let warning = record.integrity.warning().map(String::from);
+                let lines = contradictions.iter().map(|c| format!("{}: {}", c.place, c.what));
+                warning.into_iter().chain(lines).collect()
+            }
+        }
+    }
+}
+
+/// A row for each checked file.
+pub fn checked(files: &[Checked]) -> Table {
+    let mut table = Table::new([
+        text("file"),
+        text("schema"),
+        text("id").people(),
+        text("id").programs(),
+        text("integrity").named("integrity"),
+        count("cells"),
+        count("contradictions"),
+        text("verdict"),
+        text("faults").programs(),
+    ]);
+    for file in files {
+        let content = file.content.as_ref().ok();
+        let record = content.map(|(record, _)| record);
+        let faults = file.faults();
+        table.row(fields![
+            &file.file,
+            record.map(|r| r.schema.as_str()),
+            record.map(|r| id::short(&r.id)),
+            record.map(|r| r.id.as_str()),
+            record.map(|r| r.integrity),
+            record.map(|r| r.runs.len()),
+            content.map(|(_, contradictions)| contradictions.len()),
+            verdict(file),
+            faults.join("; ")
+        ]);
+    }
+    table
+}
+
+fn verdict(file: &Checked) -> &'static str {
+    match &file.content {
+        Err(_) => "UNREADABLE",
+        Ok((record, _)) if record.integrity == Integrity::Edited => "EDITED",
+        Ok((_, contradictions)) if !contradictions.is_empty() => "CONTRADICTS ITSELF",
+        Ok((record, _)) if record.integrity == Integrity::Unproven => "UNPROVEN",
+        Ok(_) => "sound",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::example;
+    use crate::report::Format;
+
+    #[test]
+    fn each_verdict_names_the_worst_that_is_wrong() {
+        let of = |integrity, contradictions: usize| {
+            let contradiction = Contradiction { place: "runs[0].flops".into(), what: "x".into() };
+            let record = Record { integrity, ..example::record(&[]) };
+            let content = Ok((record, vec![contradiction; contradictions]));
+            Checked { file: "r.json".into(), content }
+        };
+        let verdicts = [
+            (of(Integrity::Intact, 0), "sound", 0),
+            (of(Integrity::Unproven, 0), "UNPROVEN", 1),
+            (of(Integrity::Intact, 2), "CONTRADICTS ITSELF", 2),
+            (of(Integrity::Edited, 2), "EDITED", 3),
+            (Checked { file: "r.json".into(), content: Err("no".into()) }, "UNREADABLE", 1),
+        ];
+        for (file, expected, faults) in verdicts {
+            assert_eq!((verdict(&file), file.faults().len()), (expected, faults));
+        }
+    }
+
+    #[test]
+    fn people_get_a_short_id_and_programs_the_whole() {
+        let mut record = example::record(&[]);
+        record.id = format!("jcs-sha256:{}", "ab".repeat(32));
+        let kept = [Kept {
+            path: Path::new("r.json"),
+            record: &record,
+            baselines: vec!["main"],
+            score: Some(7.0),
+        }];
+        let shown = super::kept(&kept).render(Format::Table).unwrap();
+        assert!(shown.contains("abababababab ") && !shown.contains("jcs"), "{shown}");
+        assert!(shown.contains("2026-11-01 10:00:00") && shown.contains("main"), "{shown}");
+        let line = super::kept(&kept).render(Format::Jsonl).unwrap();
+        assert!(line.contains(&record.id) && line.contains("\"score\":7.0"), "{line}");
+    }
+}

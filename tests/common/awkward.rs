@@ -1,0 +1,44 @@
+//! Products and convolutions on which whatever a tile may do happens: more than two tiles a side, none of them
+//! whole, sums long enough to be split, in vec4s and not.
+
+use fathom::op::Case;
+use fathom::op::conv2d::{Conv, Conv2d, Pass};
+use fathom::op::matmul::MatMul;
+use fathom::tensor::TensorSpec;
+
+fn product(m: usize, n: usize, k: usize, transpose_a: bool, transpose_b: bool) -> Case {
+    let stored = |rows: usize, columns: usize, turned: bool| {
+        TensorSpec::f32(if turned { [columns, rows] } else { [rows, columns] })
+    };
+    let op = MatMul { transpose_a, transpose_b, epilogue: None };
+    let inputs = [stored(m, k, transpose_a), stored(k, n, transpose_b)];
+    Case::new(format!("awkward_m{m}_n{n}_k{k}"), op, inputs)
+}
+
+/// The three passes over images [b, h, w, c] with n filters of 3 x 3.
+fn convolutions([b, h, w, c]: [usize; 4], n: usize, conv: Conv) -> [Case; 3] {
+    let windows = |length: usize| (length + 2 * conv.pad - 3) / conv.stride + 1;
+    let rest = |length: usize| (length + 2 * conv.pad - 3) % conv.stride;
+    let x = TensorSpec::f32([b, h, w, c]);
+    let filter = TensorSpec::f32([3, 3, c / conv.groups, n]);
+    let y = TensorSpec::f32([b, windows(h), windows(w), n]);
+    let case = |pass: Pass, inputs: [&TensorSpec; 2]| {
+        let name = format!("awkward_b{b}_h{h}_w{w}_c{c}_n{n}_stride{}", conv.stride);
+        Case::new(name, Conv2d { conv, pass, epilogue: None }, inputs.map(Clone::clone))
+    };
+    [
+        case(Pass::Forward, [&x, &filter]),
+        case(Pass::Input { rest: [rest(h), rest(w)] }, [&y, &filter]),
+        case(Pass::Weight { filter: [3, 3] }, [&x, &y]),
+    ]
+}
+
+pub(crate) fn cases() -> Vec<Case> {
+    let plain = Conv { stride: 1, pad: 1, groups: 1 };
+    let strided = Conv { stride: 2, pad: 1, groups: 1 };
+    let mut cases =
+        vec![product(300, 268, 1100, true, false), product(261, 263, 1031, false, true)];
+    cases.extend(convolutions([2, 13, 12, 132], 268, plain));
+    cases.extend(convolutions([3, 19, 21, 67], 131, strided));
+    cases
+}
