@@ -123,11 +123,11 @@ fn a_run_prints_figures_and_keeps_a_record() {
     let saved = folder.path().join("r.json");
     let save = saved.to_str().unwrap();
     let arguments =
-        [&["-w", "autoenc", "-m", "infer", "-b", "1,7", "--save", save], QUICK].concat();
+        [&["-w", "autoenc", "-m", "infer", "-b", "1,7", "--ops", "--save", save], QUICK].concat();
     let output = fathom(&arguments);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let table = text(&output.stdout);
-    for expected in ["autoenc", "infer", "samples/s", "of peak", "matmul", "span"] {
+    for expected in ["autoenc", "infer", "samples/s", "of peak", "matmul", "profiled step"] {
         assert!(table.contains(expected), "no {expected} in\n{table}");
     }
     let record = fathom::record::Record::load(&saved).unwrap();
