@@ -100,7 +100,7 @@ fn every_failure_has_its_code_and_names_the_way_out() {
         (&["-w", "deepq", "--data", empty, "--dry-run"], 2, "choose a game with --env"),
         (&["train", "-w", "deepq", "--data", empty], 2, "choose a game with --env"),
         (&["trace", "deepq", "--data", empty], 2, "choose a game with --env"),
-        (&["-w", "memnet", "--set", "nothing=1"], 2, "task                      1   0 to 20"),
+        (&["-w", "memnet", "--set", "nothing=1"], 2, "task                      0   0 to 20"),
         (&["-w", "seq2seq", "--set", "hidden=20"], 2, "16 to 1048576, a multiple of 16"),
         (&["show", "autoenc", "--kernel", "nothing"], 2, "--program"),
         (&["verify", "no-such-kernel"], 4, "fathom list kernels"),

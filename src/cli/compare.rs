@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::report::Format;
 use crate::report::number::percent;
 use crate::report::section::compare as section;
+use crate::report::table::paragraph;
 
 use super::records::side;
 use super::{OutputArgs, output};
@@ -123,7 +124,8 @@ pub(super) fn show(
         let mut text = table.render(form)?;
         if is_for_people {
             text += "\n";
-            text += &section::summary(comparison, base, others);
+            let summary = section::summary(comparison, base, others);
+            text += &if form == Format::Md { summary } else { paragraph(summary.trim_end()) };
         }
         Ok(text)
     })?;

@@ -3,8 +3,6 @@
 //! It is the SHA-256 of the record's JSON without `id` in the canonical form of RFC 8785 (JCS), so that any program
 //! can check it and reformatting a file changes nothing. One exception: whole numbers beyond 2^53 keep every digit.
 
-use std::fmt::Write;
-
 use serde_json::{Number, Value};
 use sha2::{Digest, Sha256};
 
@@ -118,23 +116,38 @@ fn object<'a>(fields: impl Iterator<Item = (&'a String, &'a Value)>, out: &mut S
     out.push('}');
 }
 
-/// The shortest digits that read back as the same figure, laid out as ECMAScript does.
+/// The shortest digits that read back as the same figure, laid out as ECMAScript does (Number::toString). The digits
+/// are those of serde_json: of two as near it takes the even one, as ECMAScript does and Rust's own `Display` does not.
 fn number(figure: &Number) -> String {
-    let value = figure.as_f64().filter(|_| figure.is_f64());
-    let Some(value) = value else {
+    if !figure.is_f64() {
         return figure.to_string();
-    };
-    let size = value.abs();
-    if value == 0.0 {
+    }
+    let text = figure.to_string();
+    let (sign, text) = text.strip_prefix('-').map_or(("", &*text), |rest| ("-", rest));
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let written = format!("{whole}{fraction}");
+    let digits = written.trim_start_matches('0').trim_end_matches('0');
+    if digits.is_empty() {
         return "0".into();
     }
-    if (1e-6..1e21).contains(&size) {
-        return value.to_string();
-    }
-    let mut text = String::new();
-    // Writing to a string does not fail.
-    let _written = write!(text, "{value:e}");
-    if size >= 1.0 { text.replace('e', "e+") } else { text }
+    // Where the point stands, counted from the first digit that is not 0.
+    let leading = written.len() - written.trim_start_matches('0').len();
+    let point = whole.len() as i32 - leading as i32 + exponent.parse::<i32>().unwrap_or(0);
+    let count = digits.len() as i32;
+    let laid_out = match point {
+        _ if count <= point && point <= 21 => {
+            digits.to_string() + &"0".repeat((point - count) as usize)
+        }
+        1..=21 => format!("{}.{}", &digits[..point as usize], &digits[point as usize..]),
+        -5..=0 => format!("0.{}{digits}", "0".repeat(-point as usize)),
+        _ => {
+            let (first, rest) = digits.split_at(1);
+            let dot = if rest.is_empty() { "" } else { "." };
+            format!("{first}{dot}{rest}e{:+}", point - 1)
+        }
+    };
+    format!("{sign}{laid_out}")
 }
 
 #[cfg(test)]
@@ -168,6 +181,11 @@ mod tests {
         assert_eq!(
             form("[1000.0, 1000, -0.0, 1e21, 9007199254740993]"),
             "[1000,1000,0,1e+21,9007199254740993]"
+        );
+        // Two decimals of 16 digits are as near to the first: the even one is taken.
+        assert_eq!(
+            form("[95.976837158203125, 1e-6, 1.5e-7, -0.00123, 123456789012345680000.0, 5e-324]"),
+            "[95.97683715820312,0.000001,1.5e-7,-0.00123,123456789012345680000,5e-324]"
         );
     }
 

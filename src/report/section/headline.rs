@@ -359,7 +359,8 @@ fn doubts(record: &Record, most: usize) -> Vec<String> {
         [run] => format!("doubt: {} ({})", doubt.brief(), run.key()),
         _ => format!("doubt: {} ({} of {} runs)", doubt.brief(), runs.len(), record.runs.len()),
     };
-    let mut lines: Vec<_> = record.integrity.warning().map(String::from).into_iter().collect();
+    let edited = record.integrity.warning().map(|why| format!("warning: {why}"));
+    let mut lines: Vec<_> = edited.into_iter().collect();
     lines.extend(kinds.iter().take(most).map(line));
     match kinds.len().saturating_sub(most) {
         0 => {}

@@ -14,6 +14,7 @@ use crate::report::number::duration_ns;
 use crate::report::table::Table;
 
 use super::Section;
+use super::compare::disagreements;
 
 /// Runs that are named beside a kind of doubt.
 const NAMED: usize = 4;
@@ -210,7 +211,10 @@ fn across(records: &[Record]) -> Option<Section> {
 fn speedups(comparison: &Comparison, base: &Side, others: &[Side], heading: &str) -> Section {
     let mut columns = vec![text("workload"), text("mode"), count("batch")];
     columns.push(number(&base.name, "base_ns", Duration));
-    columns.extend(others.iter().map(|side| number(&side.name, "speed_up", Times).ends()));
+    for side in others {
+        columns.push(number(&side.name, "speed_up", Times).ends());
+        columns.push(text("result").named(format!("{} result", side.name)));
+    }
     let mut table = Table::new(columns);
     let mut lines = Vec::new();
     for key in compare::keys(base) {
@@ -229,27 +233,38 @@ fn speedups(comparison: &Comparison, base: &Side, others: &[Side], heading: &str
         };
         let speeds: Vec<_> = rows.iter().map(|row| row.map(speed)).collect();
         let mut fields = Vec::from(fields![&key.workload, key.mode, key.batch, first.base_ns]);
-        fields.extend(speeds.iter().map(|speed| match *speed {
-            Some((value, low, high)) => Field::Interval { value, low, high },
-            None => Field::Missing,
-        }));
+        for (speed, row) in speeds.iter().zip(&rows) {
+            fields.push(match *speed {
+                Some((value, low, high)) => Field::Interval { value, low, high },
+                None => Field::Missing,
+            });
+            let agreement = row.and_then(|row| row.agreement.as_ref());
+            fields.push(Field::from(agreement.map(|(agreement, ..)| agreement.name())));
+        }
         table.row(fields);
         lines.push(Line { label: format!("{} {}", key.workload, key.mode), speeds });
     }
     let mut fields = Vec::from(fields!["geometric mean", "", None::<f64>, None::<f64>]);
-    fields.extend((0..others.len()).map(|side| match comparison.overall(side) {
-        Some(whole) => {
-            let (low, high) = whole.ci95;
-            Field::Interval { value: 1.0 / whole.ratio, low: 1.0 / high, high: 1.0 / low }
-        }
-        None => Field::Missing,
-    }));
+    for side in 0..others.len() {
+        fields.push(match comparison.overall(side) {
+            Some(whole) => {
+                let (low, high) = whole.ci95;
+                Field::Interval { value: 1.0 / whole.ratio, low: 1.0 / high, high: 1.0 / low }
+            }
+            None => Field::Missing,
+        });
+        fields.push(Field::Missing);
+    }
     table.row(fields);
     let names: Vec<_> = others.iter().map(|side| side.name.as_str()).collect();
     let title = format!("How many times as fast as {}, on a logarithmic scale", base.name);
     let section = Section::new("across", heading, table)
         .chart(Chart::new(&title, speeds(&title, &names, &lines)))
-        .note("in brackets the 95 % interval; an interval that holds 1 shows no difference");
+        .note("in brackets the 95 % interval; an interval that holds 1 shows no difference")
+        .note(
+            "result: what the first steps from the seed gave is the same to rounding (PASS), near (CLOSE) or DIFFERENT",
+        )
+        .notes(disagreements(comparison, base, others));
     let missing = comparison.missing.iter().map(ToString::to_string);
     let notes = comparison.notes.iter().cloned().chain(missing);
     notes.fold(section, Section::note)
@@ -259,7 +274,7 @@ fn speedups(comparison: &Comparison, base: &Side, others: &[Side], heading: &str
 mod tests {
     use super::*;
     use crate::analysis::synthetic;
-    use crate::record::Doubt;
+    use crate::record::{Doubt, Outcome, Sketch};
     use crate::terms::Mode;
 
     fn record(device: &str, ns: f64) -> Record {
@@ -291,11 +306,17 @@ mod tests {
 
     #[test]
     fn devices_stand_side_by_side_with_speed_ups_and_intervals() {
-        let records = [record("a", 1000.0), record("b", 500.0), record("c", 2000.0)];
+        let mut records = [record("a", 1000.0), record("b", 500.0), record("c", 2000.0)];
+        for (record, weight) in records.iter_mut().zip([1.0, 1.0, 1.1]) {
+            let tensors = vec![Sketch::of("w", &[weight; 16])];
+            record.runs[0].outcome = Some(Outcome { steps: 3, loss: Some(2.3), tensors });
+        }
         let sections = sections(&records);
         let across = sections.iter().find(|section| section.key == "across").unwrap();
         let shown = across.table.render(crate::report::Format::Md).unwrap();
         assert!(shown.contains("2.00x") && shown.contains("0.50x"), "{shown}");
+        assert!(shown.contains("DIFFERENT") && shown.contains("PASS"), "{shown}");
+        assert!(across.notes.iter().any(|note| note.contains("w by 9.1")), "{:?}", across.notes);
         assert_eq!(across.charts.len(), 1);
         let headings = shown.lines().next().unwrap();
         assert!(headings.contains(" b ") && headings.contains(" c "), "{headings}");
