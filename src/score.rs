@@ -16,9 +16,9 @@ use crate::terms::{Checks, Mode, Preset};
 /// What the reference scores.
 pub const UNIT: f64 = 1000.0;
 
-/// Half-width of the median step's 95 % interval, as a share of it, up to which a run is settled: the mean of sixteen
-/// such runs is known four times as well.
-pub const SETTLED: f64 = 0.05;
+/// Half-width of the median step's 95 % interval, as a share of it, up to which a run counts: the mean of sixteen such
+/// runs is known four times as well. The reference was taken on a busy machine, and its worst run is known to 11.6 %.
+pub const SETTLED: f64 = 0.12;
 
 include!(concat!(env!("OUT_DIR"), "/reference.rs"));
 
@@ -275,10 +275,10 @@ mod tests {
     fn a_run_that_has_not_settled_does_not_count_on_either_side() {
         let reference = side(100.0);
         let mut noisy = side(50.0);
-        noisy.records[0].runs[3] = example::run("memnet", Mode::Infer, &[47.0, 50.0, 53.0]);
+        noisy.records[0].runs[3] = example::run("memnet", Mode::Infer, &[40.0, 50.0, 60.0]);
         let score = score(&noisy, &reference, &WORKLOADS);
         assert_eq!((score.overall(), score.ci95(), score.runs.len()), (None, None, 15));
-        let expected = "memnet infer batch 128: not settled: known to 6.0 %, 5 % are needed";
+        let expected = "memnet infer batch 128: not settled: known to 20.0 %, 12 % are needed";
         assert!(score.missing[0].starts_with(expected), "{score:?}");
         let error = check_reference(&noisy, &WORKLOADS).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
