@@ -166,7 +166,7 @@ pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
             number("ratio", format!("{label} ratio"), Fixed(3)).ends(),
             number("floor", format!("{label} floor"), Percent).spare(1),
             text("verdict").named(format!("{label} verdict")),
-            text("result").named(format!("{label} result")),
+            text("result").named(format!("{label} result")).spare(9),
         ]);
     }
     let mut table = Table::new(columns);
