@@ -104,7 +104,7 @@ fn roofline_columns() -> [Column; 6] {
         number("FLOP/byte", "flop_per_byte", Digits).spare(5),
         number("rate", "flop_per_s", FlopRate).spare(3),
         number("bandwidth", "bytes_per_s", ByteRate).spare(6),
-        text("bound"),
+        text("bound").spare(1),
         number("of roof", "of_roof", Percent),
         count("flops").programs(),
     ]
@@ -221,7 +221,7 @@ fn ops(profile: &RunProfile) -> Section {
         text("op"),
         text("type").spare(2),
         text("class"),
-        text("phase"),
+        text("phase").spare(8),
         number("time", "time_ns", Duration),
         number("5 %", "p05_ns", Duration).wide(),
         number("95 %", "p95_ns", Duration).wide(),

@@ -72,8 +72,8 @@ fn ops(run: &RunStationarity, every: bool) -> Section {
         text("op"),
         number("time", "time_ns", Duration),
         number("share", "share", Percent),
-        number("variation", "cv", Percent),
-        number("drift", "drift", SignedPercent),
+        number("variation", "cv", Percent).spare(2),
+        number("drift", "drift", SignedPercent).spare(1),
         text("verdict"),
     ]);
     for op in &run.ops {

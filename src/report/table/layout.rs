@@ -40,7 +40,8 @@ impl Strip {
         if self.is_right {
             self.narrowest(char::is_whitespace)
         } else {
-            self.natural().min(WRAPPED)
+            // What cannot be broken takes its room whatever it is wrapped to.
+            self.natural().min(WRAPPED).max(self.narrowest(is_break))
         }
     }
 
@@ -69,9 +70,7 @@ pub(super) fn widths(strips: &[Strip], room: Option<usize>) -> Vec<Option<usize>
         };
         widths[least_important] = None;
     }
-    let ends: [fn(char) -> bool; 2] =
-        [char::is_whitespace, |c| c.is_whitespace() || BREAKS.contains(&c)];
-    for is_end in ends {
+    for is_end in [char::is_whitespace as fn(char) -> bool, is_break] {
         let narrowest: Vec<_> = strips.iter().map(|strip| strip.narrowest(is_end)).collect();
         while total(&widths) > room {
             let can = |&i: &usize| widths[i].is_some_and(|width| width > narrowest[i]);
@@ -82,6 +81,11 @@ pub(super) fn widths(strips: &[Strip], room: Option<usize>) -> Vec<Option<usize>
         }
     }
     widths
+}
+
+/// Wherever a label may go on in the next line.
+fn is_break(c: char) -> bool {
+    c.is_whitespace() || BREAKS.contains(&c)
 }
 
 fn total(widths: &[Option<usize>]) -> usize {
