@@ -49,6 +49,17 @@ pub struct Row {
     pub agreement: Option<(Agreement, String, f64)>,
 }
 
+/// A cell of the base beside those of the other sides.
+#[derive(Debug)]
+pub struct Cell<'a> {
+    /// What was run.
+    pub key: RunKey,
+    /// The base's step.
+    pub base_ns: f64,
+    /// One a side.
+    pub rows: Vec<Option<&'a Row>>,
+}
+
 /// A cell that one side lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
@@ -83,6 +94,18 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// The base's cells, each with the step of the base and a row a side, missing where the side has none; without cells
+    /// that no side has.
+    pub fn cells<'a>(&'a self, base: &Side, sides: usize) -> Vec<Cell<'a>> {
+        let cell = |key: RunKey| {
+            let of_side = |side| self.rows.iter().find(|row| row.key == key && row.side == side);
+            let rows: Vec<_> = (0..sides).map(of_side).collect();
+            let base_ns = rows.iter().flatten().next()?.base_ns;
+            Some(Cell { key, base_ns, rows })
+        };
+        keys(base).into_iter().filter_map(cell).collect()
+    }
+
     /// A side on the whole; nothing where no cell of it was compared.
     pub fn overall(&self, side: usize) -> Option<Overall> {
         let rows: Vec<&Row> = self.rows.iter().filter(|row| row.side == side).collect();

@@ -11,7 +11,7 @@ use crate::terms::{Backend, Checks, DeviceKind, Preset, words};
 
 mod check;
 pub mod consistency;
-mod doubt;
+pub mod doubt;
 #[cfg(test)]
 pub(crate) mod example;
 pub mod id;

@@ -207,7 +207,7 @@ fn keep(args: &RunArgs, record: &Record) -> Result<()> {
 fn measured(args: &RunArgs, show: bool) -> Result<(Record, Result<()>)> {
     let mut selection = choose::prepare(args)?;
     let mut samples = choose::open(args, &selection.chosen)?;
-    let estimates = selection.estimates(&Rates::guess(&selection.gpu.caps))?;
+    let estimates = selection.estimates(&Rates::guess(&selection.gpu.caps));
     let count = match estimates.len() {
         1 => "1 run".into(),
         n => format!("{n} runs"),
@@ -258,7 +258,7 @@ fn measure_all(
     record: &mut Record,
 ) -> Result<()> {
     let Selection { gpu, chosen, plan, .. } = selection;
-    let pace = Pace::new(selection.estimates(&Rates::measured(&gpu.caps, &record.peaks))?);
+    let pace = Pace::new(selection.estimates(&Rates::measured(&gpu.caps, &record.peaks)));
     let begun = Instant::now();
     let mut failures = Vec::new();
     for (i, (model, mode)) in chosen.iter().enumerate() {

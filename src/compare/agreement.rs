@@ -1,6 +1,6 @@
 //! Whether two devices computed the same: what the first steps from the seed gave on each.
 
-use crate::record::{Outcome, Run};
+use crate::record::{Outcome, Run, Sketch};
 use crate::terms::words;
 
 words! {
@@ -25,21 +25,19 @@ const CLOSE: f64 = 1e-2;
 /// to hold against the other's, as older ones.
 pub fn agreement(ours: &Run, theirs: &Run) -> Option<(Agreement, String, f64)> {
     let (a, b) = (ours.outcome.as_ref()?, theirs.outcome.as_ref()?);
-    let names =
-        |outcome: &Outcome| outcome.tensors.iter().map(|t| t.name.clone()).collect::<Vec<_>>();
-    if a.steps != b.steps || names(a) != names(b) {
+    if a.steps != b.steps || !names(a).eq(names(b)) {
         return None;
     }
-    let loss = a.loss.zip(b.loss).map(|(a, b)| ("loss".to_string(), relative(a, b)));
     // What is not finite on either side is as far apart as can be.
-    let tensor = |(a, b): (&crate::record::Sketch, &crate::record::Sketch)| {
-        (a.name.clone(), a.apart(b).unwrap_or(f64::INFINITY))
+    let loss = match (a.loss, b.loss) {
+        (Some(a), Some(b)) => Some(relative(a, b)),
+        (None, None) => None,
+        _ => Some(f64::INFINITY),
     };
+    let loss = loss.map(|apart| ("loss".to_string(), apart));
+    let tensor = |(a, b): (&Sketch, &Sketch)| (a.name.clone(), a.apart(b).unwrap_or(f64::INFINITY));
     let tensors = a.tensors.iter().zip(&b.tensors).map(tensor);
-    let one_sided = a.loss.is_some() != b.loss.is_some();
-    let lost = one_sided.then(|| ("loss".to_string(), f64::INFINITY));
-    let (name, apart) =
-        loss.into_iter().chain(lost).chain(tensors).max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let (name, apart) = loss.into_iter().chain(tensors).max_by(|a, b| a.1.total_cmp(&b.1))?;
     let agreement = match apart {
         apart if apart <= PASS => Agreement::Pass,
         apart if apart <= CLOSE => Agreement::Close,
@@ -48,13 +46,17 @@ pub fn agreement(ours: &Run, theirs: &Run) -> Option<(Agreement, String, f64)> {
     Some((agreement, name, apart))
 }
 
+fn names(outcome: &Outcome) -> impl Iterator<Item = &str> {
+    outcome.tensors.iter().map(|tensor| tensor.name.as_str())
+}
+
 fn relative(a: f64, b: f64) -> f64 {
     if a == b { 0.0 } else { (a - b).abs() / a.abs().max(b.abs()) }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::record::{Sketch, example};
+    use crate::record::example;
     use crate::terms::Mode;
 
     use super::*;

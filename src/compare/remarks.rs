@@ -1,6 +1,6 @@
 //! What is worth saying of records that are compared, and no ground to refuse.
 
-use crate::record::{Record, id};
+use crate::record::{Doubt, Record, doubt, id};
 
 use super::Side;
 use super::unlike::{line, on_off};
@@ -74,25 +74,21 @@ fn unsound(side: &Side) -> Vec<String> {
 /// What a side's runs doubt of their own times, each kind once.
 fn doubts(side: &Side) -> Vec<String> {
     let runs = || side.records.iter().flat_map(|record| &record.runs);
-    let mut kinds: Vec<(String, Vec<String>)> = Vec::new();
-    for run in runs() {
-        for doubt in run.doubts.iter().filter(|doubt| doubt.concerns_steps()) {
-            let kind = doubt.summary();
-            let name = run.key().to_string();
-            match kinds.iter_mut().find(|(known, _)| *known == kind) {
-                // Repeated runs may all have it.
-                Some((_, names)) if names.contains(&name) => {}
-                Some((_, names)) => names.push(name),
-                None => kinds.push((kind, vec![name])),
+    let of_steps = |(_, found): &doubt::Kind<'_>| found[0].1.concerns_steps();
+    let kinds = doubt::by_kind(runs(), Doubt::summary).into_iter().filter(of_steps);
+    let line = |(kind, found): doubt::Kind<'_>| {
+        // Repeated runs may all have it.
+        let mut names: Vec<String> = Vec::new();
+        for name in found.iter().map(|(run, _)| run.key().to_string()) {
+            if !names.contains(&name) {
+                names.push(name);
             }
         }
-    }
-    let line = |(kind, names): (String, Vec<String>)| {
         let of = match names.as_slice() {
             few if few.len() <= 3 => few.join(", "),
             many => format!("{} of {} cells", many.len(), super::keys(side).len()),
         };
         format!("{}: {of}: {kind}", side.name)
     };
-    kinds.into_iter().map(line).collect()
+    kinds.map(line).collect()
 }

@@ -45,6 +45,9 @@ pub const ABOUT: Duration = Duration::from_secs(6);
 /// Dispatches of the launch measurement.
 const LAUNCHES: usize = 256;
 
+/// Dispatches of the yardstick's launching part.
+const YARDSTICK_LAUNCHES: usize = 64;
+
 /// Shapes whose time is shared out: those of multiply-adds and copies, launching, reading, workgroup memory.
 const PARTS: usize = ops::FMA_SHAPES.len() + ops::COPY_SHAPES.len() + ops::READ_STEPS.len() + 2;
 
@@ -61,21 +64,25 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceil
         done += 1;
         progress(done as f64 / PARTS as f64);
     };
-    let mut best: [Option<(Variant, Reading, Fma)>; 2] = [None, None];
+    let (mut best_fma, mut best_copy) = (None, None);
     for &(chains, width) in ops::FMA_SHAPES {
         let variant = Variant::new("fma", [("CHAINS", chains), ("WIDTH", width)]);
-        let fma = long_enough(gpu, &variant, &budget)?;
+        let of = |loops| Fma { loops, ..Fma::on(gpu) };
+        let loops = long_enough(gpu, |loops| of(loops).shared(), &variant, &budget, (16, 4))?;
+        let fma = of(loops);
         let reading = fma_rate(gpu, &fma, &variant, &budget)?;
         tried(&variant, reading);
-        keep(&mut best[0], (variant, reading, fma));
+        keep(&mut best_fma, (variant, fma), reading);
     }
     for &(width, steps) in ops::COPY_SHAPES {
         let variant = Variant::new("copy", [("WIDTH", width), ("STEPS", steps)]);
         let reading = copy_rate(gpu, &variant, &budget)?;
         tried(&variant, reading);
-        keep(&mut best[1], (variant, reading, Fma::on(gpu)));
+        keep(&mut best_copy, variant, reading);
     }
-    let [Some((fma_shape, fma_reading, fma)), Some((copy_shape, copy_reading, _))] = best else {
+    let (Some(((fma_shape, fma), fma_reading)), Some((copy_shape, copy_reading))) =
+        (best_fma, best_copy)
+    else {
         return Err(Error::Internal("no kernel shapes for the ceilings".into()));
     };
 
@@ -131,12 +138,7 @@ impl Ceilings {
         peaks.copy.push(copy);
         Ok(())
     }
-}
 
-/// Dispatches of the yardstick's launching part.
-const YARDSTICK_LAUNCHES: usize = 64;
-
-impl Ceilings {
     /// Known work of the shapes that gave the ceilings, in sizes that take about a millisecond.
     ///
     /// # Errors
@@ -180,21 +182,26 @@ pub fn raise(peaks: &mut Peaks, run: &Run) {
 }
 
 /// The faster of two shapes.
-fn keep(best: &mut Option<(Variant, Reading, Fma)>, new: (Variant, Reading, Fma)) {
-    if best.as_ref().is_none_or(|old| new.1.rate > old.1.rate) {
-        *best = Some(new);
+fn keep<T>(best: &mut Option<(T, Reading)>, shape: T, reading: Reading) {
+    if best.as_ref().is_none_or(|(_, old)| reading.rate > old.rate) {
+        *best = Some((shape, reading));
     }
 }
 
-/// Multiply-adds of a shape that take about [`KERNEL`], from a short kernel in steps that can't overshoot far.
-fn long_enough(gpu: &Gpu, variant: &Variant, budget: &Budget) -> Result<Fma> {
-    let mut fma = Fma { loops: 16, ..Fma::on(gpu) };
+/// Turns of a kernel that take about [`KERNEL`]: from `loops` on in `attempts` that can't overshoot far.
+fn long_enough(
+    gpu: &Gpu,
+    of: impl Fn(u32) -> Arc<dyn Op>,
+    variant: &Variant,
+    budget: &Budget,
+    (mut loops, attempts): (u32, usize),
+) -> Result<u32> {
     let quick = Budget { time: Duration::from_millis(1), ..*budget };
-    for _ in 0..4 {
-        let ns = quantile(&time_variant(gpu, &fma.shared(), &[], variant, &quick)?, 0.0);
-        fma.loops = (f64::from(fma.loops) * (KERNEL / ns).clamp(1.0, 30.0)) as u32;
+    for _ in 0..attempts {
+        let ns = quantile(&time_variant(gpu, &of(loops), &[], variant, &quick)?, 0.0);
+        loops = (f64::from(loops) * (KERNEL / ns).clamp(1.0, 30.0)) as u32;
     }
-    Ok(fma)
+    Ok(loops)
 }
 
 fn fma_rate(gpu: &Gpu, fma: &Fma, variant: &Variant, budget: &Budget) -> Result<Reading> {
@@ -209,14 +216,10 @@ fn copy_rate(gpu: &Gpu, variant: &Variant, budget: &Budget) -> Result<Reading> {
 }
 
 fn shared_rate(gpu: &Gpu, budget: &Budget) -> Result<Reading> {
-    let mut shared = Shared { invocations: Fma::on(gpu).invocations, loops: 256 };
-    let (quick, variant) =
-        (Budget { time: Duration::from_millis(1), ..*budget }, Shared::variant());
-    for _ in 0..2 {
-        let ns = quantile(&time_variant(gpu, &shared.shared(), &[], &variant, &quick)?, 0.0);
-        shared.loops = (f64::from(shared.loops) * (KERNEL / ns).clamp(1.0, 30.0)) as u32;
-    }
-    rate(gpu, &shared.shared(), &[], &variant, budget, shared.bytes())
+    let (invocations, variant) = (Fma::on(gpu).invocations, Shared::variant());
+    let of = |loops| Shared { invocations, loops };
+    let loops = long_enough(gpu, |loops| of(loops).shared(), &variant, budget, (256, 2))?;
+    rate(gpu, &of(loops).shared(), &[], &variant, budget, of(loops).bytes())
 }
 
 /// Elements of the copy: beyond the caches of a GPU, a little on a CPU adapter.

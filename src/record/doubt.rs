@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::terms::{ClockFault, FaultCount, words};
 
+use super::Run;
+
 /// A reason to doubt a run's figures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -118,6 +120,25 @@ impl Doubt {
             _ => self.summary(),
         }
     }
+}
+
+/// A kind of doubt, and every run that has it with the doubt itself.
+pub type Kind<'a> = (String, Vec<(&'a Run, &'a Doubt)>);
+
+/// The doubts of some runs by what `name` says of them, kinds in order of first mention.
+pub fn by_kind<'a>(
+    runs: impl IntoIterator<Item = &'a Run>,
+    name: impl Fn(&Doubt) -> String,
+) -> Vec<Kind<'a>> {
+    let mut kinds: Vec<Kind<'a>> = Vec::new();
+    for (run, doubt) in runs.into_iter().flat_map(|run| run.doubts.iter().map(move |d| (run, d))) {
+        let kind = name(doubt);
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, found)) => found.push((run, doubt)),
+            None => kinds.push((kind, vec![(run, doubt)])),
+        }
+    }
+    kinds
 }
 
 const UNVERIFIED: &str = "UNVERIFIED: kernels were not checked (--no-verify)";
@@ -251,7 +272,7 @@ fn faults_of(text: &str) -> Option<Vec<FaultCount>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Run, example};
+    use crate::record::example;
     use crate::terms::Mode;
 
     fn every_kind() -> Vec<Doubt> {

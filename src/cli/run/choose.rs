@@ -29,13 +29,14 @@ pub(super) struct Selection {
     pub(super) preset: Preset,
     pub(super) chosen: Vec<Chosen>,
     pub(super) plan: Plan,
+    /// The steps of what is chosen.
+    schedules: Vec<Schedule>,
 }
 
 impl Selection {
     /// How long each run will take.
-    pub(super) fn estimates(&self, rates: &Rates) -> Result<Vec<Estimate>> {
-        let schedules = schedules(&self.chosen, &self.gpu.caps, &self.plan.options)?;
-        Ok(estimates(&schedules, &self.plan, rates))
+    pub(super) fn estimates(&self, rates: &Rates) -> Vec<Estimate> {
+        estimates(&self.schedules, &self.plan, rates)
     }
 
     /// One of its models with another batch.
@@ -56,7 +57,9 @@ pub(super) fn prepare(args: &RunArgs) -> Result<Selection> {
     let gpu = args.device.open()?;
     let preset = preset(args, &gpu);
     let chosen = choose(args, preset)?;
-    Ok(Selection { preset, chosen, plan: plan(args, preset), gpu })
+    let plan = plan(args, preset);
+    let schedules = schedules(&chosen, &gpu.caps, &plan.options)?;
+    Ok(Selection { gpu, preset, chosen, plan, schedules })
 }
 
 /// The preset a device gets; a smaller one than usual is said.

@@ -4,7 +4,7 @@ use crate::compare::advice::next_step;
 use crate::compare::agreement::Agreement;
 use crate::compare::overall::Overall;
 use crate::compare::verdict::Verdict;
-use crate::compare::{self, Comparison, Row, Side};
+use crate::compare::{Cell, Comparison, Row, Side};
 use crate::fields;
 use crate::record::Integrity;
 use crate::report::column::Kind::{Duration, Fixed, Percent, Signed};
@@ -170,16 +170,8 @@ pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
         ]);
     }
     let mut table = Table::new(columns);
-    for key in compare::keys(base) {
-        let of_side = |side| {
-            let mut rows = comparison.rows.iter();
-            rows.find(|row| row.key == key && row.side == side)
-        };
-        let rows: Vec<_> = (0..others.len()).map(of_side).collect();
-        let Some(first) = rows.iter().flatten().next() else {
-            continue;
-        };
-        let mut fields = Vec::from(fields![&key.workload, key.mode, key.batch, first.base_ns]);
+    for Cell { key, base_ns, rows } in comparison.cells(base, others.len()) {
+        let mut fields = Vec::from(fields![&key.workload, key.mode, key.batch, base_ns]);
         for row in rows {
             let finding = row.map(|r| &r.finding);
             fields.extend([

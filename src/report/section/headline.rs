@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::analysis::profile;
 use crate::error::{Error, Result};
 use crate::fields;
-use crate::record::{BuildProfile, Doubt, Record, Run, Status};
+use crate::record::{BuildProfile, Doubt, Playing, Record, Run, Status, doubt};
 use crate::report::Format;
 use crate::report::column::Kind::{Bytes, Digits, Duration, FlopRate, Giga, Grouped, Percent};
 use crate::report::column::{count, number, text};
@@ -305,14 +305,20 @@ fn facts(run: &Run) -> String {
         );
     }
     if let Some(playing) = &run.playing {
-        text += &format!(
-            "a step of the game takes {}, choosing the actions of a batch {}, an update {}\n",
-            duration_ns(playing.environment_ns),
-            duration_ns(playing.action_ns),
-            duration_ns(timing.step.median_ns),
-        );
+        text += &play(playing, timing.step.median_ns);
+        text += "\n";
     }
     text
+}
+
+/// What playing takes beside an update, which is the timed step.
+pub(super) fn play(playing: &Playing, step_ns: f64) -> String {
+    format!(
+        "a step of the game takes {}, choosing the actions of a batch {}, an update {}",
+        duration_ns(playing.environment_ns),
+        duration_ns(playing.action_ns),
+        duration_ns(step_ns),
+    )
 }
 
 /// A run's op types, those under 1 % in one row.
@@ -344,20 +350,12 @@ fn types(record: &Record, run: &Run) -> Table {
 
 /// The gravest kinds of doubt in a line each with the runs they concern, and how many more there are.
 fn doubts(record: &Record, most: usize) -> Vec<String> {
-    let mut kinds: Vec<(&Doubt, Vec<&Run>)> = Vec::new();
-    for run in &record.runs {
-        for doubt in &run.doubts {
-            match kinds.iter_mut().find(|(known, _)| known.brief() == doubt.brief()) {
-                Some((_, runs)) => runs.push(run),
-                None => kinds.push((doubt, vec![run])),
-            }
-        }
-    }
+    let mut kinds = doubt::by_kind(&record.runs, Doubt::brief);
     // Of equal weight the more frequent one first.
-    kinds.sort_by_key(|(doubt, runs)| (weight(doubt), usize::MAX - runs.len()));
-    let line = |(doubt, runs): &(&Doubt, Vec<&Run>)| match runs.as_slice() {
-        [run] => format!("doubt: {} ({})", doubt.brief(), run.key()),
-        _ => format!("doubt: {} ({} of {} runs)", doubt.brief(), runs.len(), record.runs.len()),
+    kinds.sort_by_key(|(_, found)| (weight(found[0].1), usize::MAX - found.len()));
+    let line = |(kind, found): &(String, Vec<(&Run, &Doubt)>)| match found.as_slice() {
+        [(run, _)] => format!("doubt: {kind} ({})", run.key()),
+        _ => format!("doubt: {kind} ({} of {} runs)", found.len(), record.runs.len()),
     };
     let edited = record.integrity.warning().map(|why| format!("warning: {why}"));
     let mut lines: Vec<_> = edited.into_iter().collect();

@@ -1,20 +1,20 @@
 //! The page's first part: what is to be doubted, every run in a row, devices side by side, and what surrounds the
 //! steps: building, data, upload, encoding, playing.
 
-use crate::compare::{self, Alike, Comparison, Side};
+use crate::compare::{self, Alike, Cell, Comparison, Side};
 use crate::error::Error;
 use crate::fields;
-use crate::record::{Record, Run, Status};
+use crate::record::{Doubt, Record, Run, Status, doubt};
 use crate::report::chart::Chart;
 use crate::report::chart::speeds::{Line, speeds};
 use crate::report::column::Kind::{Bytes, Digits, Duration, FlopRate, Grouped, Percent, Times};
 use crate::report::column::{Column, count, number, text};
 use crate::report::field::Field;
-use crate::report::number::duration_ns;
 use crate::report::table::Table;
 
 use super::Section;
 use super::compare::disagreements;
+use super::headline::play;
 
 /// Runs that are named beside a kind of doubt.
 const NAMED: usize = 4;
@@ -38,6 +38,19 @@ fn columns(records: &[Record]) -> Vec<Column> {
     columns
 }
 
+/// A table with a row for each run.
+fn a_row_a_run(
+    records: &[Record],
+    figures: impl IntoIterator<Item = Column>,
+    of: impl Fn(&Record, &Run) -> Vec<Field>,
+) -> Table {
+    let mut table = Table::new(columns(records).into_iter().chain(figures));
+    for (record, run) in all(records) {
+        table.row(fields_of(records, record, run).into_iter().chain(of(record, run)));
+    }
+    table
+}
+
 fn fields_of(records: &[Record], record: &Record, run: &Run) -> Vec<Field> {
     let mut fields = Vec::from(fields![&run.workload, run.mode, run.batch]);
     if devices(records).len() > 1 {
@@ -56,19 +69,10 @@ fn trust(records: &[Record]) -> Section {
     let runs = all(records).count();
     let verified = all(records).filter(|(_, run)| run.verified.status == Status::Passed).count();
     let checked: usize = all(records).map(|(_, run)| run.verified.passed).sum();
-    let mut kinds: Vec<(String, Vec<String>)> = Vec::new();
-    for (_, run) in all(records) {
-        for doubt in &run.doubts {
-            let kind = doubt.brief();
-            match kinds.iter_mut().find(|(known, _)| *known == kind) {
-                Some((_, of)) => of.push(run.key().to_string()),
-                None => kinds.push((kind, vec![run.key().to_string()])),
-            }
-        }
-    }
     let mut table = Table::new([text("doubt"), text("runs").right(), text("among them")]);
-    for (kind, of) in kinds {
-        let mut named = of.clone();
+    let every = records.iter().flat_map(|record| &record.runs);
+    for (kind, of) in doubt::by_kind(every, Doubt::brief) {
+        let mut named: Vec<_> = of.iter().map(|(run, _)| run.key().to_string()).collect();
         named.dedup();
         named.truncate(NAMED);
         table.row(fields![kind, format!("{} of {runs}", of.len()), named.join(", ")]);
@@ -104,13 +108,12 @@ fn runs(records: &[Record]) -> Section {
         text("verified").right(),
         count("doubts"),
     ];
-    let mut table = Table::new(columns(records).into_iter().chain(figures));
-    for (record, run) in all(records) {
+    let table = a_row_a_run(records, figures, |record, run| {
         let verified = match run.verified.status {
             Status::Unverified => "UNVERIFIED".to_string(),
             _ => format!("{}/{}", run.verified.passed, run.verified.checked),
         };
-        let figures = fields![
+        Vec::from(fields![
             run.step_ns(),
             run.noise(),
             run.samples_per_s(),
@@ -118,9 +121,8 @@ fn runs(records: &[Record]) -> Section {
             run.memory.planned_bytes,
             verified,
             run.doubts.len()
-        ];
-        table.row(fields_of(records, record, run).into_iter().chain(figures));
-    }
+        ])
+    });
     Section::new("runs", "Every run: the median step with its 95 % interval", table)
 }
 
@@ -139,10 +141,9 @@ fn surroundings(records: &[Record]) -> Section {
         number("parameters", "parameters", Grouped),
         count("dispatches"),
     ];
-    let mut table = Table::new(columns(records).into_iter().chain(figures));
-    for (record, run) in all(records) {
+    let table = a_row_a_run(records, figures, |_, run| {
         let timing = run.timing.as_ref();
-        let figures = fields![
+        Vec::from(fields![
             run.build_ns,
             run.data_ns,
             run.upload_ns,
@@ -154,19 +155,16 @@ fn surroundings(records: &[Record]) -> Section {
             run.flop_per_s(),
             run.parameters,
             run.dispatches
-        ];
-        table.row(fields_of(records, record, run).into_iter().chain(figures));
-    }
+        ])
+    });
     let mut section = Section::new("surroundings", "Around the steps", table);
     for (record, run) in all(records) {
         if let (Some(playing), Some(step)) = (&run.playing, run.step_ns()) {
             section = section.note(format!(
-                "{} on {}: a step of the game takes {}, choosing the actions of a batch {}, an update {}",
+                "{} on {}: {}",
                 run.key(),
                 record.device.name,
-                duration_ns(playing.environment_ns),
-                duration_ns(playing.action_ns),
-                duration_ns(step)
+                play(playing, step)
             ));
         }
     }
@@ -217,22 +215,14 @@ fn speedups(comparison: &Comparison, base: &Side, others: &[Side], heading: &str
     }
     let mut table = Table::new(columns);
     let mut lines = Vec::new();
-    for key in compare::keys(base) {
-        let of_side = |side| {
-            let mut rows = comparison.rows.iter();
-            rows.find(|row| row.key == key && row.side == side)
-        };
-        let rows: Vec<_> = (0..others.len()).map(of_side).collect();
-        let Some(first) = rows.iter().flatten().next() else {
-            continue;
-        };
+    for Cell { key, base_ns, rows } in comparison.cells(base, others.len()) {
         // A ratio of times is above 1 where the other is slower.
         let speed = |row: &compare::Row| {
             let (low, high) = row.finding.ci95;
             (1.0 / row.finding.ratio, 1.0 / high, 1.0 / low)
         };
         let speeds: Vec<_> = rows.iter().map(|row| row.map(speed)).collect();
-        let mut fields = Vec::from(fields![&key.workload, key.mode, key.batch, first.base_ns]);
+        let mut fields = Vec::from(fields![&key.workload, key.mode, key.batch, base_ns]);
         for (speed, row) in speeds.iter().zip(&rows) {
             fields.push(match *speed {
                 Some((value, low, high)) => Field::Interval { value, low, high },
@@ -274,7 +264,7 @@ fn speedups(comparison: &Comparison, base: &Side, others: &[Side], heading: &str
 mod tests {
     use super::*;
     use crate::analysis::synthetic;
-    use crate::record::{Doubt, Outcome, Sketch};
+    use crate::record::{Outcome, Sketch};
     use crate::terms::Mode;
 
     fn record(device: &str, ns: f64) -> Record {
