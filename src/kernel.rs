@@ -5,6 +5,7 @@
 use std::fmt;
 
 use crate::tensor::TensorSpec;
+use crate::terms::{Feature, LimitSet, Restriction};
 
 /// What a device can do, as far as a kernel's choice depends on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +44,25 @@ impl Caps {
             max_shared: 16_384,
             timestamps: true,
         }
+    }
+
+    /// What is left of them where some of a device is not used.
+    pub fn restricted(self, restriction: &Restriction) -> Self {
+        let mut caps = self;
+        if restriction.limits == LimitSet::WebGpu {
+            let most = Self::portable();
+            caps.max_binding = caps.max_binding.min(most.max_binding);
+            caps.max_buffer = caps.max_buffer.min(most.max_buffer);
+            caps.max_bindings = caps.max_bindings.min(most.max_bindings);
+            caps.max_workgroups = caps.max_workgroups.min(most.max_workgroups);
+            caps.max_invocations = caps.max_invocations.min(most.max_invocations);
+            caps.max_shared = caps.max_shared.min(most.max_shared);
+        }
+        if restriction.lacks(Feature::Subgroups) {
+            caps.subgroup = None;
+        }
+        caps.timestamps &= !restriction.lacks(Feature::Timestamps);
+        caps
     }
 
     /// The same on a CPU adapter with subgroups.

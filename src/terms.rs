@@ -37,8 +37,10 @@ macro_rules! words {
 pub(crate) use words;
 
 mod listed;
+mod restriction;
 
 pub use listed::{Listed, PassedOver, Reason};
+pub use restriction::{Feature, LimitSet, Restriction};
 
 words! {
     /// Training or inference.

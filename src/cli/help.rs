@@ -110,17 +110,19 @@ pub(super) const OF_COMMANDS: &[(&str, &str)] = &[
 ];
 
 /// Options that the short help leaves to the long one.
-const RARE: [&str; 10] = [
+const RARE: [&str; 12] = [
     "allow-noncompliant",
     "backend",
     "checks",
     "color",
+    "limits",
     "min-samples",
     "no-fuse",
     "require",
     "save-baseline",
     "seed",
     "skip-bad",
+    "without",
 ];
 
 /// The command line as it is parsed: `-h` of the program is one screen, that lists the commands alone, and every

@@ -31,6 +31,7 @@ pub(super) fn remarks(base: &Side, others: &[Side]) -> Vec<String> {
         // Told by whoever compares options, refused elsewhere.
         remarks.extend(of("fusion", &|r| on_off(r.config.fuse)));
         remarks.extend(of("bounds checks", &|r| r.config.checks.to_string()));
+        remarks.extend(of("used of the device", &|r| r.config.restriction.to_string()));
     }
     let sides = || std::iter::once(base).chain(others);
     remarks.extend(sides().flat_map(unsound));
