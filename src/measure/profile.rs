@@ -99,7 +99,7 @@ pub fn profile(
     timed_ns: Option<f64>,
     progress: &dyn Fn(f64),
 ) -> Result<Option<Profiled>> {
-    let Some(timer) = timer(gpu, program) else {
+    let Some(timer) = timer(gpu, program)? else {
         return Ok(None);
     };
     let mut steps = Steps { ops: vec![Vec::new(); program.schedule.ops.len()], ..Steps::default() };
@@ -124,9 +124,12 @@ pub fn profile(
     Ok(Some(steps.summarise(faults, method, timed_ns)))
 }
 
-fn timer(gpu: &Gpu, program: &Program) -> Option<Timer> {
+fn timer(gpu: &Gpu, program: &Program) -> Result<Option<Timer>> {
     let ops = program.schedule.ops.len();
-    Timer::inside(gpu, ops).or_else(|| Timer::new(gpu, ops))
+    match Timer::inside(gpu, ops)? {
+        None => Timer::new(gpu, ops),
+        inside => Ok(inside),
+    }
 }
 
 fn run(gpu: &Gpu, program: &Program, timer: &Timer) -> Result<Vec<Stamp>> {
@@ -159,7 +162,7 @@ fn run(gpu: &Gpu, program: &Program, timer: &Timer) -> Result<Vec<Stamp>> {
 /// # Errors
 /// [`Error::Gpu`] where the device fails, [`Error::Device`] where its timestamps are faulty.
 pub fn one_step(gpu: &Gpu, program: &Program, steps: usize) -> Result<Option<Vec<(f64, f64)>>> {
-    let Some(timer) = timer(gpu, program) else {
+    let Some(timer) = timer(gpu, program)? else {
         return Ok(None);
     };
     // As in `profile`, the first step pays for what is cold.
