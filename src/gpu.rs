@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::error::{Error, Result};
 use crate::host;
-use crate::kernel::Caps;
+use crate::kernel::{Caps, Speeds};
 
 pub mod adapter;
 pub mod buffer;
@@ -109,6 +109,7 @@ impl Gpu {
             max_invocations: limits.max_compute_invocations_per_workgroup,
             max_shared: limits.max_compute_workgroup_storage_size,
             timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
+            speeds: if summary.software { Speeds::SOFTWARE } else { Speeds::GPU },
         };
         Ok(Self {
             summary,

@@ -6,6 +6,10 @@ use std::fmt;
 
 use crate::tensor::TensorSpec;
 
+mod speeds;
+
+pub use speeds::Speeds;
+
 /// What a device can do, as far as a kernel's choice depends on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caps {
@@ -27,6 +31,8 @@ pub struct Caps {
     pub max_shared: u32,
     /// Whether passes can carry timestamps.
     pub timestamps: bool,
+    /// How fast it is.
+    pub speeds: Speeds,
 }
 
 impl Caps {
@@ -42,12 +48,13 @@ impl Caps {
             max_invocations: 256,
             max_shared: 16_384,
             timestamps: true,
+            speeds: Speeds::GPU,
         }
     }
 
     /// The same on a CPU adapter with subgroups.
     pub fn portable_software() -> Self {
-        Self { software: true, subgroup: Some(8), ..Self::portable() }
+        Self { software: true, subgroup: Some(8), speeds: Speeds::SOFTWARE, ..Self::portable() }
     }
 }
 

@@ -46,6 +46,17 @@ impl OpInstance {
     pub fn kernel(&self) -> String {
         format!("{}/{}", self.op.kind().name, self.variant)
     }
+
+    /// What is computed, whichever variant does it: the op with its settings, and its inputs' types and shapes.
+    pub fn problem_key(&self) -> String {
+        problem_key(self.op.as_ref(), &self.inputs)
+    }
+}
+
+/// What an op computes at its sizes, as text: the same for two layers alike in all but their place.
+pub fn problem_key(op: &dyn Op, inputs: &[TensorSpec]) -> String {
+    let inputs: Vec<_> = inputs.iter().map(ToString::to_string).collect();
+    format!("{op:?} {}", inputs.join(" "))
 }
 
 /// A step as data: its ops in order under their variants, and its memory.
