@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::error::{Error, Result};
 use crate::host;
-use crate::kernel::{Caps, Speeds};
+use crate::kernel::Caps;
 
 pub mod adapter;
 pub mod buffer;
@@ -15,7 +15,7 @@ pub mod pipeline;
 pub mod shader;
 pub mod timestamp;
 
-use crate::terms::Checks;
+use crate::terms::{Checks, Speeds};
 pub use adapter::{AdapterSummary, Selector};
 use pipeline::Pipelines;
 

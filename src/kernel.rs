@@ -5,10 +5,7 @@
 use std::fmt;
 
 use crate::tensor::TensorSpec;
-
-mod speeds;
-
-pub use speeds::Speeds;
+use crate::terms::Speeds;
 
 /// What a device can do, as far as a kernel's choice depends on it.
 #[derive(Debug, Clone, PartialEq, Eq)]

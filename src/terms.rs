@@ -37,8 +37,10 @@ macro_rules! words {
 pub(crate) use words;
 
 mod listed;
+mod speeds;
 
 pub use listed::{Listed, PassedOver, Reason};
+pub use speeds::Speeds;
 
 words! {
     /// Training or inference.
@@ -57,6 +59,18 @@ words! {
         Full = "full",
         /// The same topology and ops, small enough for a CPU adapter.
         Tiny = "tiny",
+    }
+}
+
+words! {
+    /// How much is measured to choose between the kernels of an op.
+    Effort {
+        /// Nothing: each op runs the kernel that its estimate says.
+        Off = "off",
+        /// Kernels whose estimates are close to the best, for seconds.
+        Quick = "quick",
+        /// Every kernel, however long it takes.
+        Full = "full",
     }
 }
 

@@ -10,7 +10,7 @@ use crate::gpu::{Gpu, Selector};
 use crate::measure::largest_batch::TooLarge;
 use crate::pass::Options;
 use crate::report::Format;
-use crate::terms::{Checks, Mode, Preset};
+use crate::terms::{Checks, Effort, Mode, Preset};
 use crate::workload::{self, LARGEST, Workload, WorkloadInfo};
 
 /// Enums of the crate as argument values, by name.
@@ -28,7 +28,7 @@ macro_rules! value_enum {
     )*};
 }
 
-value_enum!(Checks, Mode, Preset, Format, Linkage);
+value_enum!(Checks, Effort, Mode, Preset, Format, Linkage);
 
 /// What a device must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -318,7 +318,7 @@ pub(in crate::op) fn subgroup(caps: &Caps) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::Speeds;
+    use crate::terms::Speeds;
 
     fn first(m: usize, n: usize, k: usize, caps: &Caps) -> Variant {
         variants(plan(Sizes { batch: 1, m, n, k }, caps)).remove(0)

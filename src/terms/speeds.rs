@@ -1,7 +1,11 @@
 //! How fast a device is: what the choice of a kernel weighs work, waves and dispatches by.
 
-/// What a device does in a time, measured by [`crate::measure::probe`] or typical of its kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a device does in a time, measured by a short probe or typical of its kind. Whole numbers, so that the choice
+/// of kernels follows from them exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Speeds {
     /// Processors that run workgroups of their own: while fewer workgroups run, some of them wait.
     pub processors: u32,
