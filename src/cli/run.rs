@@ -267,6 +267,7 @@ fn tune(args: &RunArgs, selection: &mut Selection, samples: &mut Opened<'_>) -> 
     }
     let mut tables = Tables::open(args, selection, effort)?;
     tables.tune(args, selection, samples)?;
+    tables.summary().iter().for_each(|text| output::note(&args.out, text));
     Ok(tables.record(&args.variant))
 }
 

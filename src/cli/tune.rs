@@ -35,6 +35,6 @@ pub fn execute(args: &TuneArgs) -> Result<()> {
     samples.close();
     let table = listing::kernels::tuned(tables.table());
     output::emit(&args.out, |form| table.render(form))?;
-    output::note(&args.out, &tables.summary());
+    tables.summary().iter().for_each(|text| output::note(&args.out, text));
     outcome
 }

@@ -20,7 +20,7 @@ use crate::terms::{Effort, Mode};
 use crate::workload::{Feed, Workload};
 
 use super::profile::OpClock;
-use super::sample::{going_on, interrupted};
+use super::sample::interrupted;
 
 pub mod table;
 
@@ -54,6 +54,15 @@ pub struct Tuner<'a> {
     pub seed: u64,
 }
 
+/// What tuning a step came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Problems that were measured; none in a step that was tuned before as thoroughly.
+    pub measured: usize,
+    /// Entries of the table that were dropped, since their kernels have changed.
+    pub stale: usize,
+}
+
 /// A problem of the step that has a choice.
 #[derive(Debug)]
 struct Open {
@@ -68,11 +77,11 @@ struct Open {
 }
 
 impl Tuner<'_> {
-    /// Tunes a model's step and enters what was found into the table. `progress` is told the share done. How many
-    /// problems were measured comes back; 0 for a step that was tuned before as thoroughly.
+    /// Tunes a model's step and enters what was found into the table, after Ctrl-C as far as it came. `progress` is
+    /// told the share done.
     ///
     /// # Errors
-    /// [`Error::Gpu`] where the device fails, [`Error::Interrupted`].
+    /// [`Error::Gpu`] where the device fails.
     pub fn tune(
         &self,
         model: &dyn Workload,
@@ -80,13 +89,13 @@ impl Tuner<'_> {
         batch: &Feed,
         table: &mut Table,
         progress: &dyn Fn(f64),
-    ) -> Result<usize> {
+    ) -> Result<Outcome> {
         let first = schedule(model, mode, &self.gpu.caps, self.options)?;
         let mut open = self.open(&first);
         let mark = mark(&open);
-        let stale = table.choose([&first], &self.gpu.caps)?.stale > 0;
-        if table.steps.get(&mark).is_some_and(|effort| *effort >= self.effort) && !stale {
-            return Ok(0);
+        let stale = table.drop_stale(&first, &self.gpu.caps)?;
+        if table.steps.get(&mark).is_some_and(|effort| *effort >= self.effort) && stale == 0 {
+            return Ok(Outcome::default());
         }
         self.leave_out_known(&mut open, table)?;
         let mut session = Session::new(self.gpu, self.seed);
@@ -105,8 +114,10 @@ impl Tuner<'_> {
         for open in open {
             self.enter(open, begun, table)?;
         }
-        table.steps.insert(mark, self.effort);
-        Ok(measured)
+        if !interrupted() {
+            table.steps.insert(mark, self.effort);
+        }
+        Ok(Outcome { measured, stale })
     }
 
     /// The problems of a step that have more than one candidate, each once.
@@ -183,7 +194,7 @@ impl Tuner<'_> {
         while let Some(fastest) = entry.fastest() {
             let label = fastest.variant.clone();
             // The first is checked before any run that uses it.
-            if label == first || self.is_over(begun, 1.0) {
+            if label == first || self.is_over(begun, 1.0) || interrupted() {
                 break;
             }
             let Some(variant) = candidates.iter().find(|variant| variant.to_string() == label)
@@ -199,7 +210,7 @@ impl Tuner<'_> {
             }
         }
         table.entries.insert(key, entry);
-        going_on()
+        Ok(())
     }
 
     fn is_right(&self, op: &OpInstance, variant: &Variant) -> Result<bool> {
@@ -243,8 +254,7 @@ impl Turns<'_> {
         let most = open.iter().map(|open| open.candidates.len()).max().unwrap_or(0);
         for j in 1..most {
             progress(j as f64 / most as f64);
-            going_on()?;
-            if self.tuner.is_over(self.begun, BUILDING) {
+            if self.tuner.is_over(self.begun, BUILDING) || interrupted() {
                 break;
             }
             let mut taken = HashMap::new();
@@ -288,7 +298,7 @@ impl Turns<'_> {
         let Some(mut program) = self.build(session, taken)? else { return Ok(None) };
         let all = taken.len();
         for open in open {
-            if self.tuner.is_over(self.begun, BUILDING) {
+            if self.tuner.is_over(self.begun, BUILDING) || interrupted() {
                 taken.remove(&open.key);
             } else if taken.contains_key(&open.key) {
                 program.run_op(self.tuner.gpu, &program.schedule.ops[open.places[0]])?;

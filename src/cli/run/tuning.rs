@@ -29,8 +29,13 @@ const QUICK: Duration = Duration::from_secs(10);
 pub(in crate::cli) struct Tables {
     effort: Effort,
     table: Table,
+    /// As it was read or last written.
+    kept: Option<Table>,
     /// Where it is kept; nowhere without a folder for records.
     path: Option<PathBuf>,
+    /// Problems that were measured now.
+    measured: usize,
+    /// Problems whose kernel is not the estimates' first.
     changed: usize,
 }
 
@@ -51,6 +56,7 @@ impl Tables {
             output::note(&args.out, &text);
             None
         });
+        let kept = known.clone();
         let table = match known {
             Some(table) => table,
             None => {
@@ -59,7 +65,7 @@ impl Tables {
             }
         };
         gpu.caps.speeds = table.speeds;
-        Ok(Self { effort, table, path, changed: 0 })
+        Ok(Self { effort, table, kept, path, measured: 0, changed: 0 })
     }
 
     /// Tunes what was not tuned before, a step after the other, and lets the runs use what is known then.
@@ -70,7 +76,7 @@ impl Tables {
         samples: &mut Opened<'_>,
     ) -> Result<()> {
         let outcome = self.tune_all(args, selection, samples);
-        self.use_for(args, selection)?;
+        self.use_for(selection)?;
         outcome
     }
 
@@ -96,40 +102,44 @@ impl Tables {
             };
             let batch = samples.of(model.as_ref())?.batch(Split::Train, 0)?.tensors();
             let show = |share| progress.set(share);
-            let measured = tuner.tune(model.as_ref(), *mode, &batch, &mut self.table, &show)?;
-            if measured > 0 {
-                self.keep(args);
+            let outcome = tuner.tune(model.as_ref(), *mode, &batch, &mut self.table, &show)?;
+            drop(progress);
+            if outcome.stale > 0 {
+                let text = format!(
+                    "{key}: {} entries of the tuning table are of kernels that have changed: they are not used",
+                    outcome.stale
+                );
+                output::note(&args.out, &text);
             }
+            self.measured += outcome.measured;
+            self.keep(args);
             going_on()?;
         }
         Ok(())
     }
 
-    /// Written after each step, so that nothing measured is lost.
-    fn keep(&self, args: &RunArgs) {
+    /// Written after each step, so that nothing measured is lost, where there is anything new.
+    fn keep(&mut self, args: &RunArgs) {
+        if self.kept.as_ref() == Some(&self.table) {
+            return;
+        }
+        self.kept = Some(self.table.clone());
         if let Some(Err(error)) = self.path.as_ref().map(|path| self.table.save(path)) {
             output::note(&args.out, &format!("warning: {error}"));
         }
     }
 
-    fn use_for(&mut self, args: &RunArgs, selection: &mut Selection) -> Result<()> {
+    fn use_for(&mut self, selection: &mut Selection) -> Result<()> {
         let first = selection.planned()?;
         let chosen = self.table.choose(&first, &selection.gpu.caps)?;
-        if chosen.stale > 0 {
-            let text = format!(
-                "{} entries of the tuning table are of kernels that have changed: they are not used",
-                chosen.stale
-            );
-            output::note(&args.out, &text);
-        }
         let mut changed: HashMap<String, bool> = HashMap::new();
         for op in first.iter().flat_map(|schedule| &schedule.ops) {
             let key = op.problem_key();
-            let differs = chosen.variants.get(&key).is_some_and(|variant| *variant != op.variant);
+            let differs = chosen.get(&key).is_some_and(|variant| *variant != op.variant);
             changed.insert(key, differs);
         }
         self.changed = changed.values().filter(|changed| **changed).count();
-        selection.plan.options.choice.tuned = Arc::new(chosen.variants);
+        selection.plan.options.choice.tuned = Arc::new(chosen);
         selection.plan_again()
     }
 
@@ -138,15 +148,18 @@ impl Tables {
         &self.table
     }
 
-    /// `12 problems run another kernel than the estimates' first; table 3f2a91c0 in ..`.
-    pub(in crate::cli) fn summary(&self) -> String {
+    /// `tuned: 40 problems measured, 12 run another kernel than estimated; table 3f2a91c0, ~/..`; nothing where nothing
+    /// was measured.
+    pub(in crate::cli) fn summary(&self) -> Option<String> {
         let place = self.path.as_ref().map(|path| format!(", {}", path.display()));
-        format!(
-            "{} of the problems run another kernel than the estimates' first: {}{}",
+        let text = format!(
+            "tuned: {} problems measured, {} run another kernel than estimated; {}{}",
+            self.measured,
             self.changed,
             self.record(&[]).called(),
             place.unwrap_or_default()
-        )
+        );
+        (self.measured > 0).then_some(text)
     }
 
     /// What the record says.

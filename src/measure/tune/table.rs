@@ -112,15 +112,6 @@ pub struct Table {
     pub steps: BTreeMap<String, Effort>,
 }
 
-/// What a table chooses for some steps.
-#[derive(Debug, Clone, Default)]
-pub struct Chosen {
-    /// By problem.
-    pub variants: HashMap<String, Variant>,
-    /// Entries whose kernel is no longer what was measured.
-    pub stale: usize,
-}
-
 impl Table {
     /// An empty one.
     pub fn new(device: Device, speeds: Speeds) -> Self {
@@ -167,8 +158,8 @@ impl Table {
         host::write_atomically(path, text.as_bytes())
     }
 
-    /// What it chooses for the problems of `schedules`. A kernel that is not what was measured any more, since its
-    /// text or the op's plan has changed, is passed over and counted.
+    /// What it chooses for the problems of `schedules`, by [`crate::pass::problem_key`]. A kernel that is not what was
+    /// measured any more is passed over.
     ///
     /// # Errors
     /// [`Error::Internal`] where a kernel's text cannot be assembled.
@@ -176,20 +167,36 @@ impl Table {
         &self,
         schedules: impl IntoIterator<Item = &'a Schedule>,
         caps: &Caps,
-    ) -> Result<Chosen> {
-        let mut chosen = Chosen::default();
+    ) -> Result<HashMap<String, Variant>> {
+        let mut chosen = HashMap::new();
         for op in schedules.into_iter().flat_map(|schedule| &schedule.ops) {
             let key = op.problem_key();
-            let Some(entry) = self.entries.get(&key) else { continue };
-            if chosen.variants.contains_key(&key) {
+            let Some(entry) = self.entries.get(&key).filter(|_| !chosen.contains_key(&key)) else {
                 continue;
-            }
-            match entry.fresh(op.problem.as_ref(), caps)? {
-                Some(variant) => drop(chosen.variants.insert(key, variant)),
-                None => chosen.stale += 1,
+            };
+            if let Some(variant) = entry.fresh(op.problem.as_ref(), caps)? {
+                chosen.insert(key, variant);
             }
         }
         Ok(chosen)
+    }
+
+    /// Removes the entries of a step whose kernel is not what was measured any more, since its text or the op's plan
+    /// has changed, and tells how many those were.
+    ///
+    /// # Errors
+    /// As [`Table::choose`].
+    pub fn drop_stale(&mut self, schedule: &Schedule, caps: &Caps) -> Result<usize> {
+        let before = self.entries.len();
+        for op in &schedule.ops {
+            let key = op.problem_key();
+            if let Some(entry) = self.entries.get(&key) {
+                if entry.fresh(op.problem.as_ref(), caps)?.is_none() {
+                    self.entries.remove(&key);
+                }
+            }
+        }
+        Ok(before - self.entries.len())
     }
 
     /// What is chosen, in one number: two tables with the same choices have the same.
