@@ -14,7 +14,7 @@ const LONGEST: usize = 1 << 17;
 const LONGEST_DIRECT: usize = 60_000;
 
 /// The share of a CPU's peak that `pixels` reaches with 8 channels, and with 16.
-const PIXELS: [f64; 2] = [0.115, 0.175];
+const PIXELS: [f64; 2] = [0.128, 0.26];
 
 /// `a` where it is bytes, four to a word, that count as x / 255.
 const BYTES: &str = "\
