@@ -161,10 +161,10 @@ impl Tuner<'_> {
         let mut known = HashSet::new();
         for one in open.iter() {
             let entry = table.entries.get(&one.key);
-            if let Some(entry) = entry.filter(|entry| entry.effort >= self.effort) {
-                if entry.fresh(one.op.problem.as_ref(), &self.gpu.caps)?.is_some() {
-                    known.insert(one.key.clone());
-                }
+            if let Some(entry) = entry.filter(|entry| entry.effort >= self.effort)
+                && entry.fresh(one.op.problem.as_ref(), &self.gpu.caps)?.is_some()
+            {
+                known.insert(one.key.clone());
             }
         }
         open.retain(|one| !known.contains(&one.key));

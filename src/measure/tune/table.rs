@@ -190,10 +190,10 @@ impl Table {
         let before = self.entries.len();
         for op in &schedule.ops {
             let key = op.problem_key();
-            if let Some(entry) = self.entries.get(&key) {
-                if entry.fresh(op.problem.as_ref(), caps)?.is_none() {
-                    self.entries.remove(&key);
-                }
+            if let Some(entry) = self.entries.get(&key)
+                && entry.fresh(op.problem.as_ref(), caps)?.is_none()
+            {
+                self.entries.remove(&key);
             }
         }
         Ok(before - self.entries.len())
