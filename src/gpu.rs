@@ -15,7 +15,7 @@ pub mod pipeline;
 pub mod shader;
 pub mod timestamp;
 
-use crate::terms::{Checks, Speeds};
+use crate::terms::{Checks, Feature, LimitSet, Restriction, Speeds};
 pub use adapter::{AdapterSummary, Selector};
 use pipeline::Pipelines;
 
@@ -26,6 +26,8 @@ pub struct Gpu {
     pub summary: AdapterSummary,
     /// What it can do.
     pub caps: Caps,
+    /// What of it is not used.
+    pub restriction: Restriction,
     /// Nanoseconds a timestamp tick takes.
     pub timestamp_period: f64,
     /// Whether timestamps may stand inside a pass, not only at its ends.
@@ -35,6 +37,17 @@ pub struct Gpu {
     pub(crate) pipelines: Mutex<Pipelines>,
     lost: Arc<Mutex<Option<String>>>,
     injected: Option<timestamp::Injected>,
+}
+
+/// The optional features that are asked for.
+fn wanted(restriction: &Restriction) -> wgpu::Features {
+    let all = [
+        (Feature::Timestamps, wgpu::Features::TIMESTAMP_QUERY),
+        (Feature::TimestampsInsidePasses, wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES),
+        (Feature::Subgroups, wgpu::Features::SUBGROUP),
+    ];
+    let used = all.into_iter().filter(|(feature, _)| !restriction.lacks(*feature));
+    used.fold(wgpu::Features::empty(), |features, (_, feature)| features | feature)
 }
 
 impl Gpu {
@@ -50,21 +63,23 @@ impl Gpu {
     /// [`Error::Device`] where none or several fit, or the driver refuses.
     pub fn open(selector: &Selector, checks: Checks) -> Result<Self> {
         let adapter = adapter::choose(selector)?;
-        host::block_on(Self::open_adapter(adapter, checks))
+        host::block_on(Self::open_adapter(adapter, checks, &selector.restriction))
     }
 
-    /// Opens one adapter with all the limits it has and the optional features kernels can use.
+    /// Opens one adapter with all the limits it has and the optional features kernels can use, except for what
+    /// `restriction` leaves unused.
     pub(crate) async fn open_adapter(
         (index, adapter): (usize, wgpu::Adapter),
         checks: Checks,
+        restriction: &Restriction,
     ) -> Result<Self> {
-        let summary = AdapterSummary::of(index, &adapter);
-        let wanted = wgpu::Features::TIMESTAMP_QUERY
-            | wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES
-            | wgpu::Features::SUBGROUP;
-        let features = adapter.features() & wanted;
-        // The adapter's own, not the defaults: those end at 128 MiB a binding, and a weight of vgg takes 392 MiB.
-        let limits = adapter.limits();
+        let summary = AdapterSummary::of(index, &adapter, restriction);
+        let features = adapter.features() & wanted(restriction);
+        let limits = match restriction.limits {
+            // Not the defaults: those end at 128 MiB a binding, and a weight of vgg takes 392 MiB.
+            LimitSet::Device => adapter.limits(),
+            LimitSet::WebGpu => wgpu::Limits::default(),
+        };
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
                 label: Some("fathom"),
@@ -114,6 +129,7 @@ impl Gpu {
         Ok(Self {
             summary,
             caps,
+            restriction: restriction.clone(),
             timestamp_period: f64::from(queue.get_timestamp_period()),
             timestamps_in_passes: features.contains(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES),
             injected: None,

@@ -7,6 +7,7 @@ use crate::tensor::TensorSpec;
 use crate::terms::Phase;
 
 mod builder;
+pub mod by_rows;
 pub mod chain;
 pub mod group;
 pub mod op;
@@ -15,10 +16,10 @@ pub mod reference;
 pub use builder::{Builder, Tensor};
 pub use group::{Layout, Member, ParamGroup};
 
-/// The group of the parameters whose gradients are dense.
+/// The set of the parameters whose gradients are dense.
 pub const PARAMETERS: &str = "param";
 
-/// The group of tables whose gradients are the rows that a step touches.
+/// The set of tables whose gradients are the rows that a step touches.
 pub const TABLES: &str = "table";
 
 /// The variable that holds the step and the seed.
@@ -79,7 +80,7 @@ pub enum NodeKind {
         group: usize,
         /// Index in the group.
         member: usize,
-        /// First element of the member.
+        /// First element of what of the member lies in the group.
         first: usize,
     },
     /// A whole group as one flat tensor, gaps of zeros included.

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::tensor::TensorSpec;
-use crate::terms::Speeds;
+use crate::terms::{Feature, LimitSet, Restriction, Speeds};
 
 /// What a device can do, as far as a kernel's choice depends on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +47,25 @@ impl Caps {
             timestamps: true,
             speeds: Speeds::GPU,
         }
+    }
+
+    /// What is left of them where some of a device is not used.
+    pub fn restricted(self, restriction: &Restriction) -> Self {
+        let mut caps = self;
+        if restriction.limits == LimitSet::WebGpu {
+            let most = Self::portable();
+            caps.max_binding = caps.max_binding.min(most.max_binding);
+            caps.max_buffer = caps.max_buffer.min(most.max_buffer);
+            caps.max_bindings = caps.max_bindings.min(most.max_bindings);
+            caps.max_workgroups = caps.max_workgroups.min(most.max_workgroups);
+            caps.max_invocations = caps.max_invocations.min(most.max_invocations);
+            caps.max_shared = caps.max_shared.min(most.max_shared);
+        }
+        if restriction.lacks(Feature::Subgroups) {
+            caps.subgroup = None;
+        }
+        caps.timestamps &= !restriction.lacks(Feature::Timestamps);
+        caps
     }
 
     /// The same on a CPU adapter with subgroups.

@@ -149,7 +149,7 @@ const EPSILON: f32 = 1e-5;
 /// Share of a batch in the running statistics.
 const SHARE: f32 = 0.1;
 
-/// The group of running statistics.
+/// The set of running statistics.
 const RUNNING: &str = "running";
 
 impl<'g> BatchNorm<'g> {
@@ -183,9 +183,10 @@ impl<'g> BatchNorm<'g> {
     pub fn update(self, g: &'g Builder) {
         if self.training {
             let batch = g.pack(RUNNING, &self.statistics.into_inner());
-            let (running, _) = g.flat(RUNNING);
             let (rate, period) = (SHARE, 1);
-            g.scoped("running", || g.ema(running, batch, Ema { rate, period }));
+            for ((running, _), batch) in g.flat(RUNNING).into_iter().zip(batch) {
+                g.scoped("running", || g.ema(running, batch, Ema { rate, period }));
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::terms::{Backend, Checks, DeviceKind, Preset, words};
+use crate::terms::{Backend, Checks, DeviceKind, Preset, Restriction, words};
 
 mod check;
 pub mod consistency;
@@ -179,6 +179,9 @@ pub struct Config {
     pub fuse: bool,
     /// Whether shaders run with bounds checks.
     pub checks: Checks,
+    /// What of the device was not used; nothing where all of it was, and in older records.
+    #[serde(default, skip_serializing_if = "Restriction::is_none")]
+    pub restriction: Restriction,
     /// Of parameters, data and draws.
     pub seed: u64,
     /// Real data, or nothing for the built-in.

@@ -11,7 +11,7 @@ use crate::compare::{Alike, Side, keys, runs, samples, step_ns, unlike};
 use crate::error::{Error, Result};
 use crate::record::{Precision, Record, Run, RunKey};
 use crate::stats::{geometric_mean, ratio_of_medians};
-use crate::terms::{Checks, Mode, Preset};
+use crate::terms::{Checks, Mode, Preset, Restriction};
 
 /// What the reference scores.
 pub const UNIT: f64 = 1000.0;
@@ -181,9 +181,11 @@ fn settings(side: &Side) -> Vec<String> {
         let text = format!("{what}: {found} in {}, but a score needs {wanted}", side.name);
         (found != wanted).then_some(text)
     };
+    let used = config.restriction.to_string();
     let settings = [
         needs("precision", config.precision.name(), Precision::F32.name()),
         needs("bounds checks", config.checks.name(), Checks::Off.name()),
+        needs("used of the device", &used, &Restriction::default().to_string()),
     ];
     let records = side.records.iter();
     let unsound = records.filter_map(|record| {

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::graph::{CLOCK, PARAMETERS, ParamGroup};
+use crate::graph::group::numbered;
+use crate::graph::{CLOCK, Member, PARAMETERS, ParamGroup};
 use crate::pass::Options;
 use crate::session::Session;
 use crate::tensor::{Array, DType, TensorSpec};
@@ -76,11 +77,13 @@ pub fn take_on(
     }
     // Taken down now: the step updates parameters and the optimiser's state in place.
     let groups = &program.schedule.graph.groups;
-    for member in groups.iter().flat_map(|b| &b.members) {
+    let variables: Vec<&Member> =
+        groups.iter().flat_map(|group| &group.members).filter(|m| m.begins()).collect();
+    for member in &variables {
         tensors.push((format!("param/{}", member.name), session.value(&member.name)?));
     }
     if request.mode == Mode::Train {
-        optimiser_state(&session, groups, &mut tensors)?;
+        optimiser_state(&session, &dense(groups), &mut tensors)?;
     }
     let batch = data.batch(Split::Train, request.skip)?.tensors();
     session.feed(&program, &batch)?;
@@ -91,16 +94,18 @@ pub fn take_on(
     }
     for (name, _) in program.schedule.outputs() {
         let value = session.output(&program, name)?;
-        match name {
-            step::GRADIENTS => split(dense(groups)?, &value, "grad/", "", &mut tensors),
-            name if name.starts_with("random/") || name.starts_with("grad/") => {
+        let gradients_of = dense(groups).into_iter().enumerate();
+        let gradients_of = gradients_of.map(|(at, group)| (numbered(step::GRADIENTS, at), group));
+        match gradients_of.into_iter().find(|(known, _)| known == name) {
+            Some((_, group)) => split(group, &value, "grad/", "", &mut tensors),
+            None if name.starts_with("random/") || name.starts_with("grad/") => {
                 tensors.push((name.to_string(), value))
             }
-            name => tensors.push((format!("output/{name}"), value)),
+            None => tensors.push((format!("output/{name}"), value)),
         }
     }
     if request.mode == Mode::Train {
-        for member in groups.iter().flat_map(|b| &b.members) {
+        for member in variables {
             tensors.push((format!("after/{}", member.name), session.value(&member.name)?));
         }
     }
@@ -118,15 +123,16 @@ pub fn take_on(
 /// Flat state in the parameters' layout by the name of its kind, and the step.
 fn optimiser_state(
     session: &Session<'_>,
-    groups: &[ParamGroup],
+    groups: &[&ParamGroup],
     tensors: &mut Vec<(String, Array)>,
 ) -> Result<()> {
-    let group = dense(groups)?;
-    let len = group.layout().len;
-    for (name, spec) in session.state().names() {
-        if *spec == TensorSpec::f32([len]) && step::STATE.contains(&name) {
-            let value = session.value(name)?;
-            split(group, &value, "state/", &format!(".{name}"), tensors);
+    let known: Vec<&str> = session.state().names().map(|(name, _)| name).collect();
+    for name in step::STATE {
+        for (at, group) in groups.iter().enumerate() {
+            let flat = numbered(name, at);
+            if known.contains(&flat.as_str()) {
+                split(group, &session.value(&flat)?, "state/", &format!(".{name}"), tensors);
+            }
         }
     }
     let clock = session.value(CLOCK)?;
@@ -135,13 +141,12 @@ fn optimiser_state(
     Ok(())
 }
 
-/// The group whose gradient is dense.
-fn dense(groups: &[ParamGroup]) -> Result<&ParamGroup> {
-    let group = groups.iter().find(|b| b.name == PARAMETERS);
-    group.ok_or_else(|| Error::Internal("a model has no parameters".into()))
+/// The groups whose gradients are dense.
+fn dense(groups: &[ParamGroup]) -> Vec<&ParamGroup> {
+    groups.iter().filter(|group| group.set == PARAMETERS).collect()
 }
 
-/// Cuts a flat tensor into a group's members.
+/// Cuts a flat tensor into a group's members, each joined with what of it lies in groups before.
 fn split(
     group: &ParamGroup,
     flat: &Array,
@@ -150,9 +155,14 @@ fn split(
     tensors: &mut Vec<(String, Array)>,
 ) {
     for (member, offset) in group.members.iter().zip(group.layout().offsets) {
-        let data = flat.data[offset..offset + member.shape.len()].to_vec();
         let name = format!("{prefix}{}{suffix}", member.name);
-        tensors.push((name, Array::f32(member.shape.clone(), data)));
+        if member.begins() {
+            tensors.push((name.clone(), Array::zeros(TensorSpec::f32(member.shape.clone()))));
+        }
+        if let Some((_, whole)) = tensors.iter_mut().rfind(|(known, _)| *known == name) {
+            let values = &flat.data[offset..offset + member.len()];
+            whole.data[member.first()..][..member.len()].copy_from_slice(values);
+        }
     }
 }
 

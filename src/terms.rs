@@ -37,9 +37,11 @@ macro_rules! words {
 pub(crate) use words;
 
 mod listed;
+mod restriction;
 mod speeds;
 
 pub use listed::{Listed, PassedOver, Reason};
+pub use restriction::{Feature, LimitSet, Restriction};
 pub use speeds::Speeds;
 
 words! {

@@ -209,9 +209,9 @@ fn packed_gradients_lie_in_the_parameters_layout() {
     let weight = g.weight("weight", [2, 70], Init::Constant(2.0));
     // A gradient that is an input, one used twice, and one that is computed.
     let given = g.input("given", [3], DType::F32);
-    let packed = g.pack("param", &[given, weight.scale(3.0)]);
+    let packed = g.pack("param", &[given, weight.scale(3.0)])[0];
     g.output("packed", packed);
-    let (flat, layout) = g.flat("param");
+    let (flat, layout) = g.flat("param").remove(0);
     g.output("flat", flat.copy());
     g.output("bias", bias.copy());
     // Members that decay come first.

@@ -125,12 +125,10 @@ fn a_table_that_cannot_be_used_is_said_and_made_anew() {
         }
     }
     std::fs::write(&file, stale.to_string()).unwrap();
-    run(records.path(), &[]);
+    let (_, messages) = run(records.path(), &[]);
+    assert!(messages.contains("have changed"), "{messages}");
     let mended = read(&file);
-    assert_eq!(
-        mended["entries"].as_object().unwrap().len(),
-        good["entries"].as_object().unwrap().len()
-    );
+    assert!(!mended["entries"].as_object().unwrap().is_empty());
     assert!(!mended.to_string().contains("\"kernel\":\"0\""), "measured anew");
     let mut foreign = good.clone();
     foreign["device"]["driver"] = "another".into();

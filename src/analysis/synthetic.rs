@@ -4,7 +4,7 @@ use crate::record::{
     BuildProfile, Clock, Config, Device, Host, Integrity, Limits, Memory, Op, OpTime, Peaks,
     Precision, Profile, Record, Run, SCHEMA, Statistics, Status, Timing, Tool, Verified,
 };
-use crate::terms::{Backend, Checks, Class, DeviceKind, Mode, Phase, Preset};
+use crate::terms::{Backend, Checks, Class, DeviceKind, Mode, Phase, Preset, Restriction};
 
 /// A workload, a mode, and its ops with their times in nanoseconds.
 pub(crate) type Planted<'a> = (&'a str, Mode, &'a [(&'a str, f64)]);
@@ -70,6 +70,7 @@ pub(crate) fn record(runs: &[Planted]) -> Record {
             precision: Precision::F32,
             fuse: false,
             checks: Checks::Off,
+            restriction: Restriction::default(),
             seed: 1,
             data: None,
             time_s: 1.0,

@@ -7,10 +7,11 @@ use crate::analysis::similarity::Linkage;
 use crate::error::{Error, Result};
 use crate::game;
 use crate::gpu::{Gpu, Selector};
+use crate::kernel::Caps;
 use crate::measure::largest_batch::TooLarge;
 use crate::pass::Options;
 use crate::report::Format;
-use crate::terms::{Checks, Effort, Mode, Preset};
+use crate::terms::{Checks, Effort, Feature, LimitSet, Mode, Preset, Restriction};
 use crate::workload::{self, LARGEST, Workload, WorkloadInfo};
 
 /// Enums of the crate as argument values, by name.
@@ -28,13 +29,38 @@ macro_rules! value_enum {
     )*};
 }
 
-value_enum!(Checks, Effort, Mode, Preset, Format, Linkage);
+value_enum!(Checks, Effort, Mode, Preset, Format, Linkage, LimitSet, Feature);
 
 /// What a device must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Requirement {
     /// No driver that computes on the CPU.
     Gpu,
+}
+
+/// What of a device is not used.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Where")]
+pub struct RestrictionArgs {
+    /// Keep to these limits: device, webgpu
+    ///
+    /// webgpu is what every WebGPU device promises: bindings of 128 MiB, buffers of 256 MiB, 8 of them in a kernel, 256
+    /// invocations and 16 KiB of memory in a workgroup, no subgroups.
+    #[arg(long, value_name = "NAME", default_value = "device", hide_possible_values = true)]
+    limits: LimitSet,
+
+    /// Leave features unused: subgroups, f16, timestamps, timestamps-inside-passes, pipeline-cache
+    ///
+    /// No kernel uses f16 yet, and no pipelines are cached on disk: these two change nothing.
+    #[arg(long, value_name = "FEATURE,..", value_delimiter = ',', hide_possible_values = true)]
+    without: Vec<Feature>,
+}
+
+impl RestrictionArgs {
+    /// The two as one.
+    pub fn restriction(&self) -> Restriction {
+        Restriction::new(self.limits, &self.without)
+    }
 }
 
 /// Which device.
@@ -62,6 +88,10 @@ pub struct DeviceArgs {
     /// Run shaders with bounds checks and loop bounds, as a browser does
     #[arg(long, value_name = "ON|OFF", default_value = "off", hide_possible_values = true)]
     pub checks: Checks,
+
+    /// What of it is not used.
+    #[command(flatten)]
+    pub restriction: RestrictionArgs,
 }
 
 impl DeviceArgs {
@@ -75,8 +105,15 @@ impl DeviceArgs {
             backend: self.backend.clone(),
             gpu_only: self.require == Some(Requirement::Gpu),
             noncompliant: self.allow_noncompliant,
+            restriction: self.restriction.restriction(),
         };
         Gpu::open(&selector, self.checks)
+    }
+
+    /// What an open device can do; without one, what every device can.
+    pub fn caps(&self, gpu: Option<&Gpu>) -> Caps {
+        let portable = || Caps::portable().restricted(&self.restriction.restriction());
+        gpu.map_or_else(portable, |gpu| gpu.caps.clone())
     }
 }
 

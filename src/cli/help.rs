@@ -117,11 +117,12 @@ pub(super) const OF_COMMANDS: &[(&str, &str)] = &[
 ];
 
 /// Options that the short help leaves to the long one.
-const RARE: [&str; 12] = [
+const RARE: [&str; 14] = [
     "allow-noncompliant",
     "backend",
     "checks",
     "color",
+    "limits",
     "min-samples",
     "no-fuse",
     "require",
@@ -130,6 +131,7 @@ const RARE: [&str; 12] = [
     "skip-bad",
     "tune",
     "variant",
+    "without",
 ];
 
 /// The command line as it is parsed: `-h` of the program is one screen, that lists the commands alone, and every

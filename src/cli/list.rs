@@ -6,7 +6,9 @@ use crate::error::Result;
 use crate::gpu::adapter;
 use crate::listing::{kernels, suite};
 use crate::report::table::Table;
+use crate::terms::Restriction;
 
+use super::args::RestrictionArgs;
 use super::{OutputArgs, output, records};
 
 /// What to list.
@@ -33,6 +35,10 @@ pub struct ListArgs {
     #[arg(default_value = "workloads", hide_default_value = true)]
     pub what: What,
 
+    /// What of the devices is not used.
+    #[command(flatten)]
+    pub restriction: RestrictionArgs,
+
     /// Form and amount of output.
     #[command(flatten)]
     pub out: OutputArgs,
@@ -42,11 +48,11 @@ pub struct ListArgs {
 ///
 /// # Errors
 /// As [`output::emit`]; [`crate::error::Error::Device`] where devices are to be listed and there are none.
-pub fn execute(what: What, out: &OutputArgs) -> Result<()> {
+pub fn execute(what: What, restriction: &Restriction, out: &OutputArgs) -> Result<()> {
     let table = match what {
         What::Workloads => suite::workloads()?,
         What::Kernels => kernels::ops(),
-        What::Devices => devices(out)?,
+        What::Devices => devices(restriction, out)?,
         What::Presets => suite::presets(),
         What::Games => suite::games(),
         What::Records => records::kept(out)?,
@@ -55,8 +61,8 @@ pub fn execute(what: What, out: &OutputArgs) -> Result<()> {
 }
 
 /// The devices there are; what keeps others away is told as notes.
-fn devices(out: &OutputArgs) -> Result<Table> {
-    let devices = adapter::list(None)?;
+fn devices(restriction: &Restriction, out: &OutputArgs) -> Result<Table> {
+    let devices = adapter::list(None, restriction)?;
     let table = suite::devices(&devices)?;
     for finding in adapter::findings(&devices) {
         output::note(out, &format!("note: {finding}"));

@@ -278,6 +278,7 @@ fn config(args: &RunArgs, preset: Preset) -> Config {
         precision: Precision::F32,
         fuse: !args.no_fuse,
         checks: args.device.checks,
+        restriction: args.device.restriction.restriction(),
         seed: args.seed,
         data: args.data.data.as_ref().map(ToString::to_string),
         time_s: args.time,

@@ -3,7 +3,6 @@
 use clap::Args;
 
 use crate::error::{Error, Result};
-use crate::kernel::Caps;
 use crate::listing::model::{KernelText, memory, parameters, program, source_table, sources};
 use crate::pass::Options;
 use crate::record::id;
@@ -100,7 +99,7 @@ fn kept(args: &ShowArgs, records: &[Loaded]) -> Result<()> {
 fn model(args: &ShowArgs, workload: &WorkloadInfo) -> Result<()> {
     // Variants depend on the device; without one, on what every device offers.
     let gpu = args.device.open().ok();
-    let caps = gpu.as_ref().map_or_else(Caps::portable, |gpu| gpu.caps.clone());
+    let caps = args.device.caps(gpu.as_ref());
     let (preset, model) = args.size.configure(workload, gpu.as_ref())?;
     let options = Options { fuse: !args.no_fuse, ..Options::default() };
     let schedule = schedule(model.as_ref(), args.mode, &caps, &options)?;

@@ -1,5 +1,5 @@
 use crate::record::{Clock, Integrity, Precision, Status, example};
-use crate::terms::{Checks, Mode, Preset};
+use crate::terms::{Checks, Feature, LimitSet, Mode, Preset, Restriction};
 
 use super::*;
 
@@ -59,6 +59,7 @@ fn unlike_settings_are_named_one_by_one() {
     config.precision = Precision::F16;
     config.fuse = false;
     config.checks = Checks::On;
+    config.restriction = Restriction::new(LimitSet::WebGpu, &[Feature::Timestamps]);
     config.seed = 2; // a remark, not a difference
     other.records[0].device.driver = "2.0".into();
     refused(
@@ -70,6 +71,7 @@ fn unlike_settings_are_named_one_by_one() {
             "precision: f32 in old, f16 in new",
             "fusion: on in old, off in new",
             "bounds checks: off in old, on in new",
+            "used of the device: the whole device in old, limits of WebGPU, without timestamps in new",
             "driver: 1.0 in old, 2.0 in new (--across",
         ],
     );

@@ -48,6 +48,7 @@ fn pair(ours: (&str, &Record), theirs: (&str, &Record), alike: Alike) -> Vec<Str
             of("fusion", &|r| on_off(r.config.fuse)),
             of("bounds checks", &|r| r.config.checks.to_string()),
             of("forced variants", &|r| forced(r)),
+            of("used of the device", &|r| r.config.restriction.to_string()),
         ]);
     }
     if alike != Alike::AllButDevice {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::error::{Error, Result};
 use crate::host;
-use crate::terms::{Backend, DeviceKind};
+use crate::terms::{Backend, DeviceKind, Feature, Restriction};
 
 use super::driver;
 
@@ -40,16 +40,8 @@ pub struct AdapterSummary {
 }
 
 impl AdapterSummary {
-    pub(crate) fn of(index: usize, adapter: &wgpu::Adapter) -> Self {
+    pub(crate) fn of(index: usize, adapter: &wgpu::Adapter, restriction: &Restriction) -> Self {
         let info = adapter.get_info();
-        let features = adapter.features();
-        let mut missing = Vec::new();
-        if !features.contains(wgpu::Features::TIMESTAMP_QUERY) {
-            missing.push("timestamps (the wall clock is used)");
-        }
-        if !features.contains(wgpu::Features::SUBGROUP) {
-            missing.push("subgroups");
-        }
         let kind = match info.device_type {
             wgpu::DeviceType::DiscreteGpu => DeviceKind::Discrete,
             wgpu::DeviceType::IntegratedGpu => DeviceKind::Integrated,
@@ -80,7 +72,7 @@ impl AdapterSummary {
             kind,
             vendor: info.vendor,
             device: info.device,
-            missing,
+            missing: missing(adapter.features(), restriction),
             name: info.name,
         }
     }
@@ -133,6 +125,8 @@ pub struct Selector {
     pub gpu_only: bool,
     /// Whether drivers that do not conform to their standard count: `--allow-noncompliant`.
     pub noncompliant: bool,
+    /// What of it is not used: `--limits`, `--without`.
+    pub restriction: Restriction,
 }
 
 /// How to get a driver, where there is no adapter at all.
@@ -189,7 +183,8 @@ fn enumerate(backends: wgpu::Backends, noncompliant: bool) -> Vec<(AdapterSummar
         let flags = adapter.get_downlevel_capabilities().flags;
         flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
     });
-    computing.map(|adapter| (AdapterSummary::of(0, &adapter), adapter)).collect()
+    let summary = |adapter: &_| AdapterSummary::of(0, adapter, &Restriction::default());
+    computing.map(|adapter| (summary(&adapter), adapter)).collect()
 }
 
 /// Every adapter, in a stable order: real GPUs first, those of drivers that do not conform last, if at all.
@@ -210,12 +205,29 @@ fn all(backend: Option<&str>, noncompliant: bool) -> Result<Vec<(AdapterSummary,
     Ok(adapters)
 }
 
-/// Summaries of every adapter, those included that take `--allow-noncompliant`.
+/// Summaries of every adapter, those included that take `--allow-noncompliant`, as they are under a restriction.
 ///
 /// # Errors
 /// [`Error::Usage`] for an unknown backend.
-pub fn list(backend: Option<&str>) -> Result<Vec<AdapterSummary>> {
-    Ok(all(backend, true)?.into_iter().map(|(s, _)| s).collect())
+pub fn list(backend: Option<&str>, restriction: &Restriction) -> Result<Vec<AdapterSummary>> {
+    let summary = |(summary, adapter): (AdapterSummary, wgpu::Adapter)| {
+        let missing = missing(adapter.features(), restriction);
+        AdapterSummary { missing, ..summary }
+    };
+    Ok(all(backend, true)?.into_iter().map(summary).collect())
+}
+
+/// Optional abilities that an adapter lacks, or that are not used.
+fn missing(features: wgpu::Features, restriction: &Restriction) -> Vec<&'static str> {
+    let lacks = |feature, bit| restriction.lacks(feature) || !features.contains(bit);
+    let mut missing = Vec::new();
+    if lacks(Feature::Timestamps, wgpu::Features::TIMESTAMP_QUERY) {
+        missing.push("timestamps (the wall clock is used)");
+    }
+    if lacks(Feature::Subgroups, wgpu::Features::SUBGROUP) {
+        missing.push("subgroups");
+    }
+    missing
 }
 
 /// What a selector picks from a list.

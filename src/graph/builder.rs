@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::kernel::Caps;
 use crate::tensor::{DType, Shape, TensorSpec};
 use crate::terms::Phase;
 
@@ -20,11 +21,11 @@ struct Inner {
     phase: Option<Phase>,
     clock: Option<ValueId>,
     recording: bool,
-    /// Most bytes of one tensor that a kernel can bind; 0 for any number.
-    max_binding: u64,
+    /// Most bytes of one tensor that a kernel can bind, and of one buffer; without a device any number.
+    limits: Option<(u64, u64)>,
     /// Tables, ids and rows whose tables learn: see [`Builder::learn_rows`].
     lookups: Vec<[ValueId; 3]>,
-    /// The group that takes parameters in the place of [`PARAMETERS`].
+    /// The set that takes parameters in the place of [`PARAMETERS`].
     other_parameters: Option<String>,
     error: Option<String>,
 }
@@ -133,18 +134,21 @@ impl Builder {
         graph
     }
 
-    /// The same for a device that binds no more than `bytes` of a tensor: layers cut larger weights.
-    pub fn for_bindings(self, bytes: u64) -> Self {
-        self.inner.borrow_mut().max_binding = bytes;
+    /// The same for a device: layers cut weights larger than it can bind, and sets of parameters larger than it lets
+    /// a buffer be are several groups.
+    pub fn for_device(self, caps: &Caps) -> Self {
+        self.inner.borrow_mut().limits = Some((caps.max_binding, caps.max_buffer));
         self
     }
 
     /// Most bytes of one tensor that a kernel can bind.
     pub fn max_binding(&self) -> u64 {
-        match self.inner.borrow().max_binding {
-            0 => u64::MAX,
-            bytes => bytes,
-        }
+        self.inner.borrow().limits.map_or(u64::MAX, |(binding, _)| binding)
+    }
+
+    /// Most bytes of one buffer.
+    pub fn max_buffer(&self) -> u64 {
+        self.inner.borrow().limits.map_or(u64::MAX, |(_, buffer)| buffer)
     }
 
     pub(crate) fn other_parameters(&self) -> Option<String> {

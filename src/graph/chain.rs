@@ -40,6 +40,8 @@ pub struct Chain {
     pub code: Vec<Instruction>,
     /// A shape that the inputs are broadcast to beside each other.
     pub expand: Option<Shape>,
+    /// Elements before its first, where it is over a part of a tensor: what is drawn at random goes by the whole's.
+    pub first: usize,
 }
 
 impl Chain {
@@ -48,8 +50,8 @@ impl Chain {
         let inputs = function.arity();
         let arguments = (0..inputs).collect();
         let code = vec![Instruction { function, arguments }];
-        let expand = None;
-        Self { inputs, code, expand }
+        let (expand, first) = (None, 0);
+        Self { inputs, code, expand, first }
     }
 
     /// This chain with its input `at` computed by `producer`: the producer's inputs stand where `at`
@@ -75,7 +77,7 @@ impl Chain {
         let produced = producer.code.iter().map(|step| step.relabelled(of_producer));
         let code = produced.chain(self.code.iter().map(|step| step.relabelled(of_chain))).collect();
         let expand = self.expand.clone().or_else(|| producer.expand.clone());
-        Self { inputs, code, expand }
+        Self { inputs, code, expand, first: self.first }
     }
 
     /// This chain behind the epilogue that an op has already, over the op's value.
@@ -130,7 +132,7 @@ impl Chain {
                     values[i] = array.data[offset(element, shape, &strides[i])];
                 }
             }
-            self.evaluate(&values, clock, element)
+            self.evaluate(&values, clock, self.first + element)
         });
         let data = data.collect();
         Array::f32(shape.clone(), data)

@@ -2,9 +2,11 @@
 
 use std::any::Any;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::graph::Tensor;
+use crate::graph::by_rows::ByRows;
 use crate::graph::chain::{Chain, Function, Instruction};
 use crate::kernel::{Caps, Lowered, Variant};
 use crate::random::Rng;
@@ -238,6 +240,19 @@ pub trait Op: fmt::Debug + Any + Send + Sync {
     ) -> Vec<Option<Tensor<'g>>> {
         let _ = (y, dy);
         vec![None; x.len()]
+    }
+
+    /// How it is computed over some rows at a time; `None` where its rows depend on each other.
+    fn by_rows(&self, inputs: &[TensorSpec]) -> Option<ByRows> {
+        let _ = inputs;
+        None
+    }
+
+    /// The op over those rows of `inputs`, where it is another than over all of them: one that goes by the number of
+    /// an element.
+    fn over_rows(&self, inputs: &[TensorSpec], rows: Range<usize>) -> Option<Arc<dyn Op>> {
+        let _ = (inputs, rows);
+        None
     }
 
     /// The op with an elementwise chain applied to each value of its first output as it is stored, or

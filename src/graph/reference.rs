@@ -86,9 +86,10 @@ impl Graph {
                 }
                 (NodeKind::Input { name } | NodeKind::Variable { name, .. }, _) => vec![feed(name)],
                 (NodeKind::Member { group, member, first }, _) => {
-                    let whole = feed(&self.groups[*group].members[*member].name);
+                    let member = &self.groups[*group].members[*member];
+                    let (whole, first) = (feed(&member.name), member.first() + first);
                     let spec = self.values[node.outputs[0].0].clone();
-                    let part = whole.data[*first..first + spec.len()].to_vec();
+                    let part = whole.data[first..first + spec.len()].to_vec();
                     vec![Array::new(spec, part)]
                 }
                 (NodeKind::Reshape, Some(inputs)) => {

@@ -53,7 +53,8 @@ pub fn program(schedule: &Schedule) -> Table {
 pub fn parameters(schedule: &Schedule) -> Table {
     let mut table =
         Table::new([text("variable"), text("shape"), grouped("values"), text("starts as")]);
-    for member in schedule.graph.groups.iter().flat_map(|group| &group.members) {
+    let members = schedule.graph.groups.iter().flat_map(|group| &group.members);
+    for member in members.filter(|member| member.begins()) {
         let shape = member.shape.to_string();
         table.row(fields![&member.name, shape, member.shape.len(), format!("{:?}", member.init)]);
     }

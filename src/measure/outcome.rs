@@ -26,7 +26,8 @@ pub(super) fn outcome(session: &Session<'_>, program: &Program, mode: Mode) -> R
     session.run(program, STEPS - 1)?;
     let loss = session.output(program, step::LOSS)?.data[0];
     let members = program.schedule.graph.groups.iter().flat_map(|group| &group.members);
-    let tensors = members.map(|member| sketch(&member.name, session.value(&member.name)));
+    let whole = members.filter(|member| member.begins());
+    let tensors = whole.map(|member| sketch(&member.name, session.value(&member.name)));
     Ok(Outcome {
         steps: STEPS,
         loss: loss.is_finite().then_some(loss),

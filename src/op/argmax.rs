@@ -1,6 +1,7 @@
 //! The index of the largest value along the last axis.
 
 use crate::graph::Tensor;
+use crate::graph::by_rows::ByRows;
 use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::tensor::{Array, TensorSpec};
@@ -22,6 +23,10 @@ impl Op for Argmax {
         let rows = Rows::of(&inputs[0])?;
         let places = TensorSpec::u32(outer(&inputs[0]));
         Ok(RowsProblem::new(*self, rows, inputs, places, 1, Tolerance::EXACT))
+    }
+
+    fn by_rows(&self, inputs: &[TensorSpec]) -> Option<ByRows> {
+        ByRows::of_rows(inputs)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Concatenation along an axis.
 
+use crate::graph::by_rows::ByRows;
 use crate::graph::op::{Kind, Op, Problem};
 use crate::graph::{Builder, Tensor};
 use crate::tensor::{Array, DType, TensorSpec};
@@ -8,7 +9,8 @@ use crate::terms::Class;
 use super::Case;
 use super::copy_columns::{self, CopyColumns, Copying, Piece};
 
-const MOST_INPUTS: usize = copy_columns::NAMES.len();
+/// Most inputs.
+pub(crate) const MOST_INPUTS: usize = copy_columns::NAMES.len();
 
 /// The inputs, which differ in length along `axis` at most, behind each other along it. Any 32-bit type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,10 @@ impl Op for Concat {
         let y = copy_columns::resized(&inputs[0], axis, length);
         let columns = CopyColumns { rows, columns: length * each, pieces };
         Ok(Copying::new(*self, columns, y))
+    }
+
+    fn by_rows(&self, inputs: &[TensorSpec]) -> Option<ByRows> {
+        (self.axis > 0).then(|| ByRows::all(inputs, 1)).flatten()
     }
 
     /// To each input its slice of dy.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::graph::Tensor;
+use crate::graph::by_rows::{ByRows, Joined};
 use crate::graph::chain::{Chain, Epilogue};
 use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant};
@@ -252,6 +253,18 @@ impl Op for Conv2d {
         let filter = [g.r, g.s];
         let dw = graph.apply1(Self::new(self.conv, Pass::Weight { filter }), &[x[0], dy]);
         vec![dx, Some(dw)]
+    }
+
+    fn by_rows(&self, inputs: &[TensorSpec]) -> Option<ByRows> {
+        match self.pass {
+            Pass::Forward | Pass::Input { .. } => {
+                let result = self.problem(inputs).ok()?.output_specs();
+                ByRows::with_operands(&[true, false], inputs, &result[0])
+            }
+            Pass::Weight { .. } => {
+                Some(ByRows { outputs: vec![Joined::Sum], ..ByRows::all(inputs, 1)? })
+            }
+        }
     }
 
     fn with_epilogue(&self, chain: &Chain) -> Option<Arc<dyn Op>> {

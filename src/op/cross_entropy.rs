@@ -1,6 +1,7 @@
 //! Cross-entropy of a softmax against one class per row, fused: the probabilities are never stored.
 
 use crate::graph::Tensor;
+use crate::graph::by_rows::ByRows;
 use crate::graph::op::{Distribution, Facts, Kind, Op, Problem};
 use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::random::Rng;
@@ -74,6 +75,10 @@ impl Op for CrossEntropy {
         Ok(RowsProblem::new(*self, rows, inputs, losses, 3, softmax::tolerance(rows.columns)))
     }
 
+    fn by_rows(&self, inputs: &[TensorSpec]) -> Option<ByRows> {
+        ByRows::of_rows(inputs)
+    }
+
     fn gradient<'g>(
         &self,
         x: &[Tensor<'g>],
@@ -130,6 +135,10 @@ impl Op for CrossEntropyGrad {
         let tolerance = softmax::tolerance(rows.columns);
         // Difference, exp, sum, scale and the class's difference.
         Ok(RowsProblem::new(*self, rows, inputs, inputs[0].clone(), 5, tolerance))
+    }
+
+    fn by_rows(&self, inputs: &[TensorSpec]) -> Option<ByRows> {
+        ByRows::of_rows(inputs)
     }
 }
 

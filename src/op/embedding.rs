@@ -1,6 +1,7 @@
 //! Rows of a table by their ids: word embeddings.
 
 use crate::graph::Tensor;
+use crate::graph::by_rows::ByRows;
 use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
@@ -31,6 +32,10 @@ impl Op for Embedding {
             }
             _ => Err(format!("takes f32 [V, H] and u32 ids, not {table} and {ids}")),
         }
+    }
+
+    fn by_rows(&self, inputs: &[TensorSpec]) -> Option<ByRows> {
+        Some(ByRows { inputs: vec![false, true], ..ByRows::all(&inputs[1..], 1)? })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Local response normalisation across channels (Krizhevsky 2012, section 3.3).
 
 use crate::graph::Tensor;
+use crate::graph::by_rows::ByRows;
 use crate::graph::op::{Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, TensorSpec};
@@ -56,6 +57,10 @@ impl Op for Lrn {
         self.normalising(inputs, false)
     }
 
+    fn by_rows(&self, inputs: &[TensorSpec]) -> Option<ByRows> {
+        ByRows::of_rows(inputs)
+    }
+
     fn gradient<'g>(
         &self,
         x: &[Tensor<'g>],
@@ -73,6 +78,10 @@ impl Op for LrnGrad {
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         self.0.normalising(inputs, true)
+    }
+
+    fn by_rows(&self, inputs: &[TensorSpec]) -> Option<ByRows> {
+        ByRows::of_rows(inputs)
     }
 }
 

@@ -3,7 +3,11 @@
 //! A chain is straight-line code over its inputs. As an op of its own it is `shaders/map/map.wgsl` with
 //! the chain's text in its hook; as an epilogue it runs on another op's values as they are stored.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use crate::graph::Tensor;
+use crate::graph::by_rows::{ByRows, lies_along};
 use crate::graph::chain::{Chain, Function, Place, operand_name, text_apply, vector};
 use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
@@ -30,6 +34,27 @@ impl Op for Chain {
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         Ok(Box::new(ChainProblem::new(self, inputs)?))
+    }
+
+    fn by_rows(&self, inputs: &[TensorSpec]) -> Option<ByRows> {
+        let result = TensorSpec::f32(self.shape(inputs).ok()?);
+        let cut = inputs.iter().enumerate();
+        let cut = cut.map(|(i, input)| !self.is_clock(i) && lies_along(input, &result));
+        Some(ByRows { inputs: cut.collect(), ..ByRows::all(&[result], 1)? })
+    }
+
+    fn over_rows(&self, inputs: &[TensorSpec], rows: Range<usize>) -> Option<Arc<dyn Op>> {
+        let shape = self.shape(inputs).ok()?;
+        let each = shape.len() / shape.dims().first().copied()?.max(1);
+        let expand = self.expand.as_ref().map(|expand| match expand.dims().split_first() {
+            Some((_, rest)) if expand.rank() == shape.rank() => {
+                [&[rows.len()], rest].concat().into()
+            }
+            _ => expand.clone(),
+        });
+        // Draws go by an element's number in the whole.
+        let first = if self.is_random() { self.first + rows.start * each } else { 0 };
+        Some(Arc::new(Self { expand, first, ..self.clone() }))
     }
 
     fn gradient<'g>(
@@ -79,9 +104,12 @@ impl Problem for ChainProblem {
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
         let by = |width: u32| Variant::new("map", [("WIDTH", width)]);
-        let wide = (0..self.chain.inputs).all(|i| {
-            self.chain.is_clock(i) || Place::of(&self.inputs[i].shape, self.shape()).allows_vec4()
-        });
+        let aligned = self.chain.first.is_multiple_of(4);
+        let wide = aligned
+            && (0..self.chain.inputs).all(|i| {
+                self.chain.is_clock(i)
+                    || Place::of(&self.inputs[i].shape, self.shape()).allows_vec4()
+            });
         if wide && self.shape().len().is_multiple_of(4) { vec![by(4), by(1)] } else { vec![by(1)] }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::graph::Tensor;
+use crate::graph::by_rows::{ByRows, Joined};
 use crate::graph::chain::{Chain, Epilogue};
 use crate::graph::op::{Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Binding, Caps, Dispatch, Lowered, Operand, Variant};
@@ -115,6 +116,21 @@ impl Op for MatMul {
         let da = if ta { b.product(dc, tb, true) } else { dc.product(b, false, !tb) };
         let db = if tb { dc.product(a, true, ta) } else { a.product(dc, !ta, false) };
         vec![Some(da), Some(db)]
+    }
+
+    /// Over rows of A, over the matrices of a batch, or as a sum of products where the rows are what is summed over.
+    fn by_rows(&self, inputs: &[TensorSpec]) -> Option<ByRows> {
+        let (a, b) = (&inputs[0].shape, &inputs[1].shape);
+        if self.transpose_a && a.rank() == 2 {
+            let summed = !self.transpose_b && self.epilogue.is_none();
+            let sum = vec![Joined::Sum];
+            return summed
+                .then(|| ByRows::all(inputs, 1))
+                .flatten()
+                .map(|rows| ByRows { outputs: sum, ..rows });
+        }
+        let result = self.problem(inputs).ok()?.output_specs();
+        ByRows::with_operands(&[true, b.rank() == 3], inputs, &result[0])
     }
 
     fn with_epilogue(&self, chain: &Chain) -> Option<Arc<dyn Op>> {

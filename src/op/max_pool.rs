@@ -1,6 +1,7 @@
 //! Max pooling over square windows.
 
 use crate::graph::Tensor;
+use crate::graph::by_rows::ByRows;
 use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
@@ -68,6 +69,10 @@ impl Op for MaxPool {
         Ok(Box::new(self.pooling(inputs, false)?))
     }
 
+    fn by_rows(&self, inputs: &[TensorSpec]) -> Option<ByRows> {
+        ByRows::all(inputs, 1)
+    }
+
     fn gradient<'g>(
         &self,
         x: &[Tensor<'g>],
@@ -86,6 +91,10 @@ impl Op for MaxPoolGrad {
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         Ok(Box::new(self.0.pooling(inputs, true)?))
+    }
+
+    fn by_rows(&self, inputs: &[TensorSpec]) -> Option<ByRows> {
+        ByRows::all(inputs, 1)
     }
 }
 

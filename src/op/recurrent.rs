@@ -5,6 +5,7 @@
 //! both directions: a barrier across workgroups within a dispatch is not portable.
 
 use crate::graph::Tensor;
+use crate::graph::by_rows::ByRows;
 use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::host::parallel::*;
 use crate::kernel::{Caps, Lowered, Variant, input, output};
@@ -48,6 +49,11 @@ impl Op for Recurrent {
         let outputs = [sizes.states(), sizes.states()];
         let facts = Facts::moving(sizes.flops(3), inputs, outputs, Tolerance::sum(sizes.hidden));
         Ok(Box::new(RecurrentProblem { limit: self.limit, sizes, facts }))
+    }
+
+    fn by_rows(&self, inputs: &[TensorSpec]) -> Option<ByRows> {
+        let cut = vec![true, false, false, true];
+        Some(ByRows { inputs: cut, ..ByRows::all(inputs, 2)? })
     }
 
     /// dz by [`RecurrentGrad`]; dx = dz_f + dz_b; dU_f = sum over b and t of h_f[b, t - 1]^T dz_f[b, t],

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::graph::Tensor;
+use crate::graph::by_rows::{ByRows, Joined};
 use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant};
 use crate::random::Rng;
@@ -103,6 +104,15 @@ impl Op for Reduce {
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         Ok(Box::new(self.sized(inputs)?))
+    }
+
+    fn by_rows(&self, inputs: &[TensorSpec]) -> Option<ByRows> {
+        let rows = ByRows::all(inputs, 1)?;
+        match self.reduction {
+            _ if self.axes.first > 0 => Some(rows),
+            Reduction::Sum => Some(ByRows { outputs: vec![Joined::Sum], ..rows }),
+            Reduction::Mean | Reduction::Max => None,
+        }
     }
 
     fn gradient<'g>(

@@ -1,6 +1,7 @@
 //! A sequence shifted by one time step: what each step sees of its neighbour.
 
 use crate::graph::Tensor;
+use crate::graph::by_rows::ByRows;
 use crate::graph::op::{Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, DType, TensorSpec};
@@ -43,6 +44,10 @@ impl Op for Shift {
         };
         let facts = Facts::moving(0, inputs, [x.clone()], Tolerance::EXACT);
         Ok(Box::new(ShiftProblem { toward: self.0, batch, steps, width, facts }))
+    }
+
+    fn by_rows(&self, inputs: &[TensorSpec]) -> Option<ByRows> {
+        ByRows::all(inputs, 1)
     }
 
     /// Moves the gradient back.

@@ -1,6 +1,7 @@
 //! A range of indices along an axis.
 
 use crate::graph::Tensor;
+use crate::graph::by_rows::ByRows;
 use crate::graph::op::{Kind, Op, Problem};
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
@@ -37,6 +38,10 @@ impl Op for Slice {
         let columns = CopyColumns { rows, columns: piece.len, pieces: vec![piece] };
         let y = copy_columns::resized(x, axis, len);
         Ok(Copying::new(*self, columns, y))
+    }
+
+    fn by_rows(&self, inputs: &[TensorSpec]) -> Option<ByRows> {
+        (self.axis > 0).then(|| ByRows::all(inputs, 1)).flatten()
     }
 
     /// dy with zeros where nothing was taken.

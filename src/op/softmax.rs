@@ -1,6 +1,7 @@
 //! Softmax and log-softmax over the last axis, with their gradients.
 
 use crate::graph::Tensor;
+use crate::graph::by_rows::ByRows;
 use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::random::Rng;
@@ -90,6 +91,10 @@ impl Op for Softmax {
         Ok(RowsProblem::new(*self, rows, inputs, inputs[0].clone(), 4, tolerance(rows.columns)))
     }
 
+    fn by_rows(&self, inputs: &[TensorSpec]) -> Option<ByRows> {
+        ByRows::of_rows(inputs)
+    }
+
     fn gradient<'g>(
         &self,
         x: &[Tensor<'g>],
@@ -139,6 +144,10 @@ impl Op for SoftmaxGrad {
         let rows = rows_of(inputs)?;
         // Product, sum, difference and product of each element.
         Ok(RowsProblem::new(*self, rows, inputs, inputs[0].clone(), 4, tolerance(rows.columns)))
+    }
+
+    fn by_rows(&self, inputs: &[TensorSpec]) -> Option<ByRows> {
+        ByRows::of_rows(inputs)
     }
 }
 

@@ -51,6 +51,16 @@ impl OpInstance {
     pub fn problem_key(&self) -> String {
         problem_key(self.op.as_ref(), &self.inputs)
     }
+
+    /// What a binding shows, for messages: `its input f32[32, 783, 2048]`.
+    fn tensor(&self, binding: &Binding) -> String {
+        let (what, spec) = match binding.operand {
+            Operand::Input(n) => ("its input", &self.inputs[n]),
+            Operand::Output(n) => ("its output", &self.outputs[n]),
+            Operand::Scratch(n) => ("its scratch", &self.lowered.scratch[n]),
+        };
+        format!("{what} {spec}")
+    }
 }
 
 /// What an op computes at its sizes, as text: the same for two layers alike in all but their place.
@@ -93,18 +103,20 @@ impl Schedule {
                 "{what} of {bytes}, but the device allows {most} at most; the whole step needs {total}"
             )))
         };
-        for buffer in &self.memory.buffers {
-            if buffer.bytes > caps.max_buffer {
-                let what = format!("{} needs a buffer", buffer.role.name());
-                return needs(what, buffer.bytes, caps.max_buffer);
-            }
-        }
+        // Bindings first: they name the op and its tensor, a buffer may be shared.
         for op in &self.ops {
             for binding in op.lowered.dispatches.iter().flat_map(|d| &d.bindings) {
                 let (_, bytes) = self.extent(op, binding)?;
                 if bytes > caps.max_binding {
-                    return needs(format!("{} needs a binding", op.label), bytes, caps.max_binding);
+                    let what = format!("{} needs a binding for {}", op.label, op.tensor(binding));
+                    return needs(what, bytes, caps.max_binding);
                 }
+            }
+        }
+        for buffer in &self.memory.buffers {
+            if buffer.bytes > caps.max_buffer {
+                let what = format!("{} needs a buffer", buffer.role.name());
+                return needs(what, buffer.bytes, caps.max_buffer);
             }
         }
         Ok(())
@@ -141,7 +153,7 @@ impl Schedule {
 
     /// Number of values in the model's parameters.
     pub fn parameters(&self) -> usize {
-        let learns = |group: &&ParamGroup| group.name == PARAMETERS || group.name == TABLES;
+        let learns = |group: &&ParamGroup| group.set == PARAMETERS || group.set == TABLES;
         self.graph.groups.iter().filter(learns).map(ParamGroup::parameters).sum()
     }
 

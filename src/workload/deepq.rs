@@ -125,10 +125,11 @@ impl Model for Deepq {
         Optimizer::new(Rule::RmsProp { rate: 2.5e-4, decay: 0.95, epsilon: 0.01 })
     }
 
-    fn after_update<'g>(&self, g: &'g Builder, parameters: Tensor<'g>) {
-        let (target, _) = g.flat(TARGET);
+    fn after_update<'g>(&self, g: &'g Builder, parameters: &[Tensor<'g>]) {
         let (rate, period) = (1.0, self.period as u32);
-        g.scoped(TARGET, || g.ema(target, parameters, Ema { rate, period }));
+        for ((target, _), &parameters) in g.flat(TARGET).into_iter().zip(parameters) {
+            g.scoped(TARGET, || g.ema(target, parameters, Ema { rate, period }));
+        }
     }
 }
 

@@ -79,8 +79,8 @@ pub trait Model: fmt::Debug {
     /// The published optimiser with its settings.
     fn optimizer(&self) -> Optimizer;
 
-    /// What a training step does with its updated parameters, flat in the layout of group `param`.
-    fn after_update<'g>(&self, g: &'g Builder, parameters: Tensor<'g>) {
+    /// What a training step does with its updated parameters, flat in the layouts of set `param`.
+    fn after_update<'g>(&self, g: &'g Builder, parameters: &[Tensor<'g>]) {
         let _ = (g, parameters);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::error::Result;
-use crate::graph::group::ALIGNMENT;
+use crate::graph::group::{ALIGNMENT, numbered};
 use crate::graph::{Builder, CLOCK, Graph, Init, PARAMETERS, Tensor, ValueId};
 use crate::kernel::Caps;
 use crate::nn::as_rows;
@@ -17,10 +17,10 @@ use super::model::Model;
 /// Name of the loss among a training program's outputs.
 pub const LOSS: &str = "loss";
 
-/// Name of the packed gradients among the outputs of a program that records.
+/// Name of the packed gradients among the outputs of a program that records; those of further groups are numbered.
 pub const GRADIENTS: &str = "gradients";
 
-/// Names of optimiser state, each flat in the parameters' layout.
+/// Names of optimiser state, each flat in the parameters' layout; that of further groups is numbered.
 pub const STATE: &[&str] = &["velocity", "m", "v", "mean", "square"];
 
 /// The graph of a whole step for a device. One that records also outputs the model's values, every random
@@ -30,7 +30,7 @@ pub const STATE: &[&str] = &["velocity", "m", "v", "mean", "square"];
 /// [`crate::error::Error::Internal`] with the first fault of the model's graph.
 pub fn graph(model: &dyn Model, mode: Mode, caps: &Caps, recording: bool) -> Result<Graph> {
     let g = if recording { Builder::recording() } else { Builder::new() };
-    let g = g.for_bindings(caps.max_binding);
+    let g = g.for_device(caps);
     // The clock comes first, so that every program has it and advances it. Inference has its own: what it
     // draws between two steps of training changes nothing of what training draws.
     let clock = g.start_clock(match mode {
@@ -57,35 +57,41 @@ fn train<'g>(g: &'g Builder, loss: Tensor<'g>, model: &dyn Model, recording: boo
     let targets: Vec<_> = parameters.iter().copied().chain(rows).collect();
     let mut gradients = g.gradients(loss, &targets);
     let rows = gradients.split_off(parameters.len());
-    let gradient = g.pack(PARAMETERS, &gradients);
+    let gradients = g.pack(PARAMETERS, &gradients);
     if recording {
-        g.output(GRADIENTS, gradient);
+        for (at, gradient) in gradients.iter().enumerate() {
+            g.output(&numbered(GRADIENTS, at), *gradient);
+        }
     }
     let touched = touched(g, &lookups, &rows, recording);
     g.set_phase(Phase::Update);
     let scale = match optimizer.clip {
         Some(norm) => {
             let sums = touched.iter().map(|(_, touched)| flat(touched.sums));
-            g.clip_factor(&std::iter::once(gradient).chain(sums).collect::<Vec<_>>(), norm)
+            g.clip_factor(&gradients.iter().copied().chain(sums).collect::<Vec<_>>(), norm)
         }
         None => g.variable("unclipped", TensorSpec::f32([]), Init::Constant(1.0)),
     };
-    let (parameters, layout) = g.flat(PARAMETERS);
-    let state = |name: &str| g.variable(name, TensorSpec::f32([layout.len]), Init::Constant(0.0));
-    let before = [g.clock(), scale, gradient, parameters];
-    let states = optimizer.rule.state().iter().map(|name| state(name));
-    let inputs: Vec<_> = before.into_iter().chain(states).collect();
     let rule = optimizer.rule;
-    let decayed = layout.decayed;
-    let updated =
-        g.scoped("optimizer", || g.apply(optimizer::Optimizer { rule, decayed }, &inputs));
+    let mut updated = Vec::new();
+    for (at, ((parameters, layout), gradient)) in
+        g.flat(PARAMETERS).into_iter().zip(gradients).enumerate()
+    {
+        let spec = TensorSpec::f32([layout.len]);
+        let state =
+            |name: &&str| g.variable(&numbered(name, at), spec.clone(), Init::Constant(0.0));
+        let before = [g.clock(), scale, gradient, parameters];
+        let inputs: Vec<_> = before.into_iter().chain(rule.state().iter().map(state)).collect();
+        let op = optimizer::Optimizer { rule, decayed: layout.decayed };
+        updated.push(g.scoped("optimizer", || g.apply(op, &inputs))[0]);
+    }
     for (table, touched) in touched {
         let Rule::Sgd { rate } = rule else {
             return g.fail("tables updated by rows need plain gradient descent".into());
         };
         g.scoped(&g.member_name(table), || g.sparse_sgd(as_rows(table), touched, scale, rate));
     }
-    model.after_update(g, updated[0]);
+    model.after_update(g, &updated);
 }
 
 /// The gradients of the tables that were looked up, by the rows they were looked up at.

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::measure::sample::interrupted;
 use crate::record::Record;
 use crate::report::section::{ANALYSES, Analysis, Sample};
-use crate::terms::{Checks, Mode};
+use crate::terms::{Checks, LimitSet, Mode, Restriction};
 use crate::workload::WORKLOADS;
 
 use super::super::range::values;
@@ -159,12 +159,18 @@ fn options(args: &RunArgs) -> Vec<String> {
     let path = args.data.data.as_ref().map(ToString::to_string);
     let preset = args.preset.map(crate::terms::Preset::name);
     let checks = (args.device.checks == Checks::On).then_some("on");
+    let Restriction { limits, without } = args.device.restriction.restriction();
+    let limits = (limits != LimitSet::Device).then_some(limits.name());
+    let without: Vec<&str> = without.iter().map(|feature| feature.name()).collect();
+    let without = Some(without.join(",")).filter(|names| !names.is_empty());
     let given = [
         ("--workload", Some(args.workload.join(","))),
         ("--mode", Some(modes.join(","))),
         ("--device", Some(device.to_string())),
         ("--backend", args.device.backend.clone()),
         ("--checks", checks.map(String::from)),
+        ("--limits", limits.map(String::from)),
+        ("--without", without),
         ("--data", path),
         ("--env", args.data.game.clone()),
         ("--preset", preset.map(String::from)),
@@ -196,6 +202,7 @@ mod tests {
     #[test]
     fn a_process_of_its_own_gets_the_same_options() {
         let line = "fathom run -w deepq,memnet -m train,infer -d llvm --backend vulkan --checks on --preset tiny \
+                    --limits webgpu --without subgroups,timestamps \
                     --time 0.5 --max-noise 2 --min-samples 7 --seed 3 --set hidden=8 --no-fuse --no-verify \
                     --env catch --skip-bad --data some/where -q -o csv";
         let parse = |words: Vec<String>| match Cli::parse_from(words).command {

@@ -2,7 +2,6 @@
 
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, adapter};
-use crate::kernel::Caps;
 use crate::listing::model::{Planned, plan as table};
 use crate::measure::estimate::{Estimate, Pace, Rates, estimates};
 use crate::measure::largest_batch::TooLarge;
@@ -20,7 +19,7 @@ use super::{RunArgs, choose};
 pub(super) fn execute(args: &RunArgs) -> Result<()> {
     choose::choose(args, args::preset_or_default(args.preset, None))?;
     let gpu = open(args)?;
-    let caps = gpu.as_ref().map_or_else(Caps::portable, |gpu| gpu.caps.clone());
+    let caps = args.device.caps(gpu.as_ref());
     let preset = gpu.as_ref().map_or_else(
         || args::preset_or_default(args.preset, None),
         |gpu| choose::preset(args, gpu),
@@ -60,7 +59,8 @@ const NO_DEVICE: &str = "no device found: planned for what WebGPU promises every
 
 /// The device; none where the machine has none at all. One that is named and missing is an error.
 fn open(args: &RunArgs) -> Result<Option<Gpu>> {
-    if adapter::list(args.device.backend.as_deref())?.is_empty() {
+    let restriction = args.device.restriction.restriction();
+    if adapter::list(args.device.backend.as_deref(), &restriction)?.is_empty() {
         return Ok(None);
     }
     args.device.open().map(Some)

@@ -184,9 +184,9 @@ impl Function {
         }
     }
 
-    /// The WGSL expression over argument expressions of type `T` (f32 or vec4<f32>); `i` is the element
-    /// or the group of four.
-    pub(crate) fn wgsl(&self, a: &[String], wide: bool) -> String {
+    /// The WGSL expression over argument expressions of type `T` (f32 or vec4<f32>); `element` is the number of the
+    /// element or of the group of four.
+    pub(crate) fn wgsl(&self, a: &[String], element: &str, wide: bool) -> String {
         let x = &a[0];
         match *self {
             Copy => x.clone(),
@@ -221,7 +221,7 @@ impl Function {
                 let threshold = crate::random::drop_threshold(rate);
                 let scale = 1.0 / (1.0 - rate);
                 let name = if wide { "dropout4" } else { "dropout1" };
-                format!("{x} * {name}(i, {}, {stream}u, {threshold}u, {scale:?}f)", a[1])
+                format!("{x} * {name}({element}, {}, {stream}u, {threshold}u, {scale:?}f)", a[1])
             }
             TanhGrad => format!("{1} * (T(1.0) - {0} * {0})", x, a[1]),
             SigmoidGrad => format!("{1} * {0} * (T(1.0) - {0})", x, a[1]),

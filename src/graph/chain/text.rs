@@ -120,10 +120,14 @@ fn loads(
 }
 
 fn steps(chain: &Chain, width: usize) -> String {
+    let element = match chain.first / width {
+        0 => "i".to_string(),
+        before => format!("i + {before}u"),
+    };
     let mut body = String::new();
     for (n, step) in chain.code.iter().enumerate() {
         let arguments: Vec<_> = step.arguments.iter().map(|a| format!("v{a}")).collect();
-        let value = step.function.wgsl(&arguments, width == 4);
+        let value = step.function.wgsl(&arguments, &element, width == 4);
         body += &format!("    let v{} = {value};\n", chain.inputs + n);
     }
     body + &format!("    return v{};\n}}\n", chain.inputs + chain.code.len() - 1)

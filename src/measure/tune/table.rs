@@ -13,7 +13,7 @@ use crate::host;
 use crate::kernel::{Caps, Variant};
 use crate::pass::Schedule;
 use crate::stats::quantile;
-use crate::terms::{Backend, Checks, Effort, Speeds};
+use crate::terms::{Backend, Checks, Effort, Restriction, Speeds};
 
 /// The schema of the file.
 const SCHEMA: &str = "fathom.tuning/1";
@@ -35,6 +35,8 @@ pub struct Device {
     pub threads: Option<usize>,
     /// Whether shaders run with bounds checks.
     pub checks: Checks,
+    /// What of it is left unused.
+    pub restriction: Restriction,
 }
 
 impl Device {
@@ -49,6 +51,7 @@ impl Device {
             device: summary.device,
             threads: summary.threads(),
             checks,
+            restriction: gpu.restriction.clone(),
         }
     }
 
@@ -284,6 +287,7 @@ mod tests {
             device: 2,
             threads: None,
             checks: Checks::Off,
+            restriction: Restriction::default(),
         };
         let path = Table::path(folder.path(), &device);
         assert_eq!(Table::load(&path, &device), Ok(None));

@@ -1,5 +1,6 @@
 //! The backward pass of the recurrence: gradients before the activation, time step by time step.
 
+use crate::graph::by_rows::ByRows;
 use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::host::parallel::*;
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch};
@@ -51,6 +52,11 @@ impl Op for RecurrentGrad {
         let outputs = [states.clone(), states.clone()];
         let facts = Facts::moving(sizes.flops(2), inputs, outputs, Tolerance::sum(sizes.hidden));
         Ok(Box::new(RecurrentGradProblem { limit: self.limit, sizes, facts }))
+    }
+
+    fn by_rows(&self, inputs: &[TensorSpec]) -> Option<ByRows> {
+        let cut = vec![false, false, true, true, true, true];
+        Some(ByRows { inputs: cut, ..ByRows::all(&inputs[2..], 2)? })
     }
 }
 

@@ -228,8 +228,10 @@ fn head(record: &Record, format: Format) -> String {
         "fathom {} - {} ({}, {})",
         record.tool.version, device.name, device.backend, device.driver
     );
+    let used = &config.restriction;
+    let used = if used.is_none() { String::new() } else { format!(", {used}") };
     let how = format!(
-        "preset {}, {}, seed {}, {}; ceilings measured: {}, {}",
+        "preset {}, {}, seed {}, {}{used}; ceilings measured: {}, {}",
         config.preset,
         config.precision,
         config.seed,

@@ -1,0 +1,309 @@
+//! Devices with less than ours: plans within the limits of WebGPU, tensors in parts, parameters in several buffers.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+
+use fathom::error::Error;
+use fathom::gpu::{Gpu, Selector};
+use fathom::graph::by_rows::Joined;
+use fathom::graph::group::numbered;
+use fathom::graph::op::Distribution;
+use fathom::graph::{Builder, Init, NodeKind, PARAMETERS, ValueId};
+use fathom::kernel::Caps;
+use fathom::op::LIST;
+use fathom::pass::choose::Choice;
+use fathom::pass::{Options, Schedule, compile};
+use fathom::random::Rng;
+use fathom::session::{Session, schedule};
+use fathom::tensor::{Array, DType, HostTensor, TensorSpec};
+use fathom::terms::{Checks, Feature, LimitSet, Mode, Preset, Restriction};
+use fathom::workload::{self, DataSource, Split, WORKLOADS, Workload, step};
+
+mod common;
+
+fn plan(model: &dyn Workload, mode: Mode, caps: &Caps) -> Schedule {
+    schedule(model, mode, caps, &Options::default()).unwrap()
+}
+
+fn model(name: &str, preset: Preset, batch: Option<usize>) -> Box<dyn Workload> {
+    (workload::find(name).unwrap().configure)(preset, batch)
+}
+
+/// Asserts that a device that allows no more than `caps` takes a schedule.
+fn assert_within(what: &str, schedule: &Schedule, caps: &Caps) {
+    for buffer in &schedule.memory.buffers {
+        assert!(buffer.bytes <= caps.max_buffer, "{what}: {buffer:?}");
+    }
+    for op in &schedule.ops {
+        for dispatch in &op.lowered.dispatches {
+            let label = format!("{what}: {}", op.label);
+            assert!(dispatch.bindings.len() <= caps.max_bindings as usize, "{label}");
+            assert!(
+                dispatch.grid.iter().all(|&n| (1..=caps.max_workgroups).contains(&n)),
+                "{label}"
+            );
+            for binding in &dispatch.bindings {
+                let (place, bytes) = schedule.extent(op, binding).unwrap();
+                assert!(bytes <= caps.max_binding, "{label}: {bytes} bytes of {}", binding.name);
+                assert_eq!(place.offset % 256, 0, "{label}: {}", binding.name);
+                let end = place.offset + bytes;
+                assert!(end <= schedule.memory.buffers[place.buffer].bytes, "{label}");
+            }
+        }
+    }
+    schedule.fits(caps).unwrap();
+}
+
+#[test]
+fn every_full_model_keeps_to_the_limits_of_webgpu() {
+    let caps = [Caps::portable(), Caps { software: true, ..Caps::portable() }];
+    for info in WORKLOADS {
+        for mode in Mode::ALL {
+            for caps in &caps {
+                let model = (info.configure)(Preset::Full, None);
+                let schedule = plan(model.as_ref(), mode, caps);
+                assert_within(&format!("{} {mode}", info.name), &schedule, caps);
+            }
+        }
+    }
+}
+
+/// Where a batch is so large that it would not fit, more of it is cut, as far as its ops can be.
+#[test]
+fn larger_batches_are_cut_into_more_parts() {
+    let caps = Caps::portable();
+    for (name, mode, batch) in [
+        ("speech", Mode::Train, 61),
+        ("speech", Mode::Infer, 80),
+        ("vgg", Mode::Infer, 64),
+        ("vgg", Mode::Train, 33),
+    ] {
+        let whole = model(name, Preset::Full, None);
+        let schedule = plan(model(name, Preset::Full, Some(batch)).as_ref(), mode, &caps);
+        assert_within(&format!("{name} {mode} {batch}"), &schedule, &caps);
+        assert!(schedule.ops.len() > plan(whole.as_ref(), mode, &caps).ops.len(), "{name} {mode}");
+    }
+}
+
+#[test]
+fn what_cannot_be_cut_is_named_with_its_tensor_and_the_limit() {
+    // Batch norm is over the whole batch.
+    let schedule =
+        plan(model("residual", Preset::Full, Some(128)).as_ref(), Mode::Train, &Caps::portable());
+    let error = schedule.fits(&Caps::portable()).unwrap_err();
+    assert!(matches!(error, Error::OutOfMemory(_)), "{error}");
+    let text = error.to_string();
+    for part in ["f32[128, 112, 112, 64]", "392.0 MiB", "128.0 MiB (134217728 bytes)"] {
+        assert!(text.contains(part), "no {part} in {text}");
+    }
+}
+
+#[test]
+fn devices_with_room_run_what_they_ran() {
+    let [roomy, endless] = [2 << 30, 1 << 40].map(|max_binding| Caps {
+        max_binding,
+        max_buffer: max_binding,
+        ..Caps::portable()
+    });
+    for info in WORKLOADS {
+        for mode in Mode::ALL {
+            let of = |caps| plan((info.configure)(Preset::Full, None).as_ref(), mode, caps);
+            let (schedule, wanted) = (of(&roomy), of(&endless));
+            assert_eq!(schedule.listing(), wanted.listing(), "{} {mode}", info.name);
+            let groups = &schedule.graph.groups;
+            assert!(groups.iter().all(|group| group.name == group.set), "{}: {mode}", info.name);
+        }
+    }
+}
+
+fn assert_close(what: &str, got: &[f64], wanted: &[f64]) {
+    let scale = wanted.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+    assert_eq!(got.len(), wanted.len(), "{what}");
+    for (got, wanted) in got.iter().zip(wanted) {
+        assert!((got - wanted).abs() <= 1e-4 * scale, "{what}: {got} and {wanted}");
+    }
+}
+
+/// The gradients of a whole step by the f64 references, by the parameters' names, and its loss.
+fn wanted(
+    model: &dyn Workload,
+    session: &Session<'_>,
+    batch: &[(&str, HostTensor)],
+) -> (f64, HashMap<String, Vec<f64>>) {
+    let graph = step::graph(model, Mode::Train, &Caps::portable(), false).unwrap();
+    let values = graph.evaluate(&|name| match batch.iter().find(|(known, _)| *known == name) {
+        Some((_, value)) => value.array(),
+        None => session.value(name).unwrap_or_else(|_| Array::f32([1], vec![0.0])),
+    });
+    let parameters = graph.nodes.iter().filter_map(|node| match node.kind {
+        NodeKind::Member { group, member, .. } => Some(&graph.groups[group].members[member].name),
+        _ => None,
+    });
+    let flat = graph.nodes.iter().find(|node| matches!(node.kind, NodeKind::Flat { .. })).unwrap();
+    let value = |id: &ValueId| values[id.0].clone().unwrap().data;
+    let gradients = parameters.cloned().zip(flat.inputs.iter().map(value)).collect();
+    let loss = graph.outputs.iter().find(|(name, _)| name == step::LOSS).unwrap();
+    (value(&loss.1)[0], gradients)
+}
+
+/// Dropout, a recurrence, sums over the batch, gradients and state in several buffers: loss and gradients are those of
+/// the whole step.
+#[test]
+fn a_step_in_parts_and_in_several_buffers_is_the_whole_step() {
+    let mut model = model("speech", Preset::Tiny, None);
+    assert!(model.set("hidden", 144) && model.set("time", 64));
+    // Values of 4 x 64 x 144 are longer than a binding, inputs and weights are not.
+    let (max_binding, max_buffer) = (140 << 10, 140 << 10);
+    let gpu = common::gpu("speech").unwrap();
+    let caps = Caps { max_binding, max_buffer, ..gpu.caps.clone() };
+    // Kernels that a driver compiles fast: what is tested is what lies between them.
+    let forced = ["matmul/naive", "recurrent/register", "recurrent_grad/register"];
+    let choice = Choice { forced: forced.map(String::from).into(), ..Choice::default() };
+    let options = Options { choice, ..Options::default() };
+    let schedule = schedule(model.as_ref(), Mode::Train, &caps, &options).unwrap();
+    assert_within("speech", &schedule, &caps);
+    let mut session = Session::new(gpu, 3);
+    let program = session.build(schedule).unwrap();
+    let source = DataSource { seed: 3, ..DataSource::default() };
+    let batch = model.samples(&source).unwrap().batch(Split::Train, 0).unwrap().tensors();
+    let (wanted_loss, wanted) = wanted(model.as_ref(), &session, &batch);
+    session.feed(&program, &batch).unwrap();
+    session.run(&program, 1).unwrap();
+    assert_close("loss", &session.output(&program, step::LOSS).unwrap().data, &[wanted_loss]);
+    let groups = program.schedule.graph.groups.iter().filter(|group| group.set == PARAMETERS);
+    assert!(groups.clone().count() > 3, "parameters in {} buffers", groups.count());
+    let norm = wanted.values().flatten().map(|x| x * x).sum::<f64>().sqrt();
+    let clip = (f64::from(model.optimizer().clip.unwrap()) / norm).min(1.0);
+    let mut compared = 0;
+    for (at, group) in groups.enumerate() {
+        // After the first step the velocity is the clipped gradient.
+        let velocity = session.value(&numbered("velocity", at)).unwrap();
+        for (member, offset) in group.members.iter().zip(group.layout().offsets) {
+            let wanted = wanted[&member.name][member.first()..][..member.len()].iter();
+            let wanted: Vec<f64> = wanted.map(|gradient| clip * gradient).collect();
+            assert_close(&member.name, &velocity.data[offset..][..member.len()], &wanted);
+            compared += member.len();
+        }
+    }
+    assert_eq!(compared, program.schedule.parameters());
+}
+
+/// A weight that begins in one buffer and ends in the next starts as one that lies in one, and is read and written as
+/// one.
+#[test]
+fn a_weight_over_several_buffers_is_one_value() {
+    let gpu = common::gpu("groups").unwrap();
+    let value = |max_buffer: u64| {
+        let caps = Caps { max_binding: 64 << 10, max_buffer, ..gpu.caps.clone() };
+        let g = Builder::new().for_device(&caps);
+        let parts = g.weight_rows("weight", [640, 64], 128, Init::Normal { std: 1.0 });
+        let sum = parts.into_iter().map(|part| part.sum_all()).reduce(|a, b| a + b);
+        g.output("sum", sum.unwrap());
+        let graph = g.finish().unwrap();
+        let groups = graph.groups.len();
+        let mut session = Session::new(gpu, 7);
+        let schedule = compile(graph, &caps, &Options::default()).unwrap();
+        let program = session.build(schedule).unwrap();
+        session.run(&program, 1).unwrap();
+        let sum = session.output(&program, "sum").unwrap().data[0];
+        let start = session.value("weight").unwrap();
+        let other = Array::f32([640, 64], (0..640 * 64).map(f64::from).collect());
+        session.state().write(gpu, "weight", &other).unwrap();
+        assert_eq!(session.value("weight").unwrap().data, other.data);
+        (groups, sum, start)
+    };
+    let ((one, sum, start), (several, sum_of_several, start_of_several)) =
+        (value(1 << 20), value(64 << 10));
+    assert_eq!((one, several), (1, 3));
+    assert_eq!(start.data, start_of_several.data);
+    assert_eq!(sum, sum_of_several);
+    assert_eq!((numbered("param", 0), numbered("param", 2)), ("param".into(), "param.3".into()));
+}
+
+#[test]
+fn a_restricted_device_has_just_what_is_left() {
+    let open = |restriction: Restriction| {
+        let device = std::env::var("FATHOM_TEST_DEVICE").ok();
+        let selector = Selector { device, restriction, ..Selector::default() };
+        Gpu::open(&selector, Checks::Off).unwrap()
+    };
+    let web = open(Restriction::new(LimitSet::WebGpu, &[]));
+    let wanted = Caps { software: web.caps.software, ..Caps::portable() };
+    assert_eq!(web.caps, Caps { timestamps: web.caps.timestamps, ..wanted });
+    assert!(!web.timestamps_in_passes);
+    let whole = common::gpu("restricted").unwrap();
+    for feature in Feature::ALL {
+        let restriction = Restriction::new(LimitSet::Device, &[feature]);
+        let gpu = open(restriction.clone());
+        assert_eq!(gpu.caps, whole.caps.clone().restricted(&restriction), "{feature}");
+        let inside = gpu.timestamps_in_passes;
+        assert!(!(inside && restriction.lacks(Feature::TimestampsInsidePasses)), "{feature}");
+    }
+}
+
+/// Every op that says it can be computed by rows, on each of its cases: the parts joined are the whole.
+#[test]
+fn parts_of_an_op_joined_are_the_whole() {
+    let mut kinds = HashSet::new();
+    for case in LIST.iter().flat_map(|family| family.cases()) {
+        let Some(by_rows) = case.op.by_rows(&case.inputs) else { continue };
+        let largest = case.inputs.iter().map(TensorSpec::len).max().unwrap_or(0);
+        if by_rows.rows < 2 || largest > 1 << 14 {
+            continue;
+        }
+        let problem = case.op.problem(&case.inputs).unwrap();
+        let inputs = problem.sample(&case.inputs, Distribution::Uniform, &mut Rng::new(5));
+        let whole = problem.reference(&inputs.iter().collect::<Vec<_>>());
+        let mut joined: Vec<Vec<f64>> = vec![Vec::new(); whole.len()];
+        // A larger part and a smaller one.
+        let middle = by_rows.rows.div_ceil(2);
+        for rows in [0..middle, middle..by_rows.rows] {
+            let op = case.op.over_rows(&case.inputs, rows.clone());
+            let op = op.unwrap_or_else(|| case.op.clone());
+            let cut = inputs.iter().zip(&by_rows.inputs);
+            let cut: Vec<_> =
+                cut.map(|(x, &cut)| if cut { some_rows(x, &rows) } else { x.clone() }).collect();
+            let specs: Vec<_> = cut.iter().map(|x| x.spec.clone()).collect();
+            let part = op.problem(&specs).unwrap_or_else(|why| panic!("{}: {why}", case.name));
+            let made = part.reference(&cut.iter().collect::<Vec<_>>());
+            for ((joined, made), how) in joined.iter_mut().zip(made).zip(&by_rows.outputs) {
+                match how {
+                    Joined::Sum if !joined.is_empty() => {
+                        joined.iter_mut().zip(made.data).for_each(|(sum, x)| *sum += x);
+                    }
+                    Joined::Rows | Joined::Sum => joined.extend(made.data),
+                }
+            }
+        }
+        for (joined, whole) in joined.iter().zip(&whole) {
+            assert_close(&format!("{} {}", case.op.kind().name, case.name), joined, &whole.data);
+        }
+        kinds.insert(case.op.kind().name);
+    }
+    assert!(kinds.len() >= 40, "{}: {kinds:?}", kinds.len());
+}
+
+/// Some rows of an array's first axis.
+fn some_rows(x: &Array, rows: &Range<usize>) -> Array {
+    let mut dims = x.spec.dims().to_vec();
+    let each = x.spec.len() / dims[0];
+    dims[0] = rows.len();
+    let data = x.data[rows.start * each..rows.end * each].to_vec();
+    Array::new(TensorSpec::new(dims, x.spec.dtype), data)
+}
+
+/// What is written from outside is bound whole by the copies that would cut it.
+#[test]
+fn a_graph_that_cannot_be_cut_stays_as_it_is() {
+    let graph = || {
+        let g = Builder::new();
+        let x = g.input("x", [4, 100_000], DType::F32);
+        g.output("y", x.scale(2.0).sum(1));
+        g.finish().unwrap()
+    };
+    let caps = Caps { max_binding: 1 << 20, ..Caps::portable() };
+    let listing = |caps| compile(graph(), caps, &Options::default()).unwrap().listing();
+    assert_eq!(listing(&caps), listing(&Caps::portable()));
+    let error = compile(graph(), &caps, &Options::default()).unwrap().fits(&caps).unwrap_err();
+    assert!(error.to_string().contains("its output f32[4, 100000] of 1.5 MiB"), "{error}");
+}
