@@ -28,6 +28,7 @@ pub mod show;
 pub mod snapshot;
 pub mod trace;
 pub mod train;
+pub mod tune;
 pub mod verify;
 
 use args::{DeviceArgs, ModelArgs, SizeArgs, advise, bucket, percent, seconds, setting};
@@ -81,6 +82,10 @@ pub enum Command {
     /// Measure the device's ceilings: arithmetic, bandwidth, launches
     #[command(alias = "peaks")]
     Peak(peak::PeakArgs),
+    /// Measure which kernel of each op is fastest here, and keep it
+    ///
+    /// Runs tune quickly by themselves; this is thorough, and takes minutes.
+    Tune(tune::TuneArgs),
     /// Train a workload and watch its loss and metric
     Train(train::TrainArgs),
     /// Write one step's numbers for another framework to check
@@ -126,6 +131,7 @@ impl Cli {
             Some(Command::Bench(args)) => &args.out,
             Some(Command::Devices(args)) => args,
             Some(Command::Peak(args)) => &args.out,
+            Some(Command::Tune(args)) => &args.run.out,
             Some(Command::Train(args)) => &args.output,
             Some(Command::Snapshot(args)) => &args.output,
             Some(Command::Check(args)) => &args.out,
@@ -153,6 +159,7 @@ pub fn execute(cli: Cli) -> Result<()> {
         Command::Bench(args) => bench::execute(&args),
         Command::Devices(out) => list::execute(list::What::Devices, &Restriction::default(), &out),
         Command::Peak(args) => peak::execute(&args),
+        Command::Tune(args) => tune::execute(&args),
         Command::Train(args) => train::execute(&args),
         Command::Snapshot(args) => snapshot::execute(&args),
         Command::Check(args) => check::execute(&args),

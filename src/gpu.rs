@@ -15,7 +15,7 @@ pub mod pipeline;
 pub mod shader;
 pub mod timestamp;
 
-use crate::terms::{Checks, Feature, LimitSet, Restriction};
+use crate::terms::{Checks, Feature, LimitSet, Restriction, Speeds};
 pub use adapter::{AdapterSummary, Selector};
 use pipeline::Pipelines;
 
@@ -135,6 +135,7 @@ impl Gpu {
             max_invocations: limits.max_compute_invocations_per_workgroup,
             max_shared: limits.max_compute_workgroup_storage_size,
             timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
+            speeds: if summary.software { Speeds::SOFTWARE } else { Speeds::GPU },
         };
         Ok(Self {
             summary,

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::tensor::TensorSpec;
-use crate::terms::{Feature, LimitSet, Restriction};
+use crate::terms::{Feature, LimitSet, Restriction, Speeds};
 
 /// What a device can do, as far as a kernel's choice depends on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Caps {
     pub max_shared: u32,
     /// Whether passes can carry timestamps.
     pub timestamps: bool,
+    /// How fast it is.
+    pub speeds: Speeds,
 }
 
 impl Caps {
@@ -43,6 +45,7 @@ impl Caps {
             max_invocations: 256,
             max_shared: 16_384,
             timestamps: true,
+            speeds: Speeds::GPU,
         }
     }
 
@@ -67,7 +70,7 @@ impl Caps {
 
     /// The same on a CPU adapter with subgroups.
     pub fn portable_software() -> Self {
-        Self { software: true, subgroup: Some(8), ..Self::portable() }
+        Self { software: true, subgroup: Some(8), speeds: Speeds::SOFTWARE, ..Self::portable() }
     }
 }
 

@@ -6,6 +6,7 @@ pub mod kernels;
 pub mod largest_batch;
 mod outcome;
 pub mod peak;
+pub mod probe;
 pub mod profile;
 #[cfg(feature = "cli")]
 pub mod provenance;
@@ -13,5 +14,6 @@ pub mod run;
 pub mod sample;
 mod sensors;
 mod submission;
+pub mod tune;
 pub mod verify;
 pub mod yardstick;

@@ -22,7 +22,7 @@ use choose::{Choice, choose, instance};
 use fuse::fuse;
 use pack::pack;
 use plan::plan;
-pub use schedule::{OpInstance, Schedule};
+pub use schedule::{OpInstance, Schedule, problem_key};
 use split::split;
 
 /// Options of compilation.

@@ -22,6 +22,9 @@ pub mod state;
 
 pub use state::State;
 
+/// Ops whose pipelines are made side by side, between two looks at whether to go on.
+const TOGETHER: usize = 32;
+
 /// One dispatch, ready to be encoded.
 #[derive(Debug)]
 pub(crate) struct BoundDispatch {
@@ -75,11 +78,15 @@ impl Program {
             param_offsets: HashMap::new(),
             hash: Sha256::new(),
         };
-        for (i, op) in schedule.ops.iter().enumerate() {
-            for dispatch in &op.lowered.dispatches {
+        for (i, ops) in schedule.ops.chunks(TOGETHER).enumerate() {
+            let dispatches =
+                || ops.iter().flat_map(|op| op.lowered.dispatches.iter().map(move |d| (d, op)));
+            let labelled: Vec<_> = dispatches().map(|(d, op)| (d, op.kernel())).collect();
+            gpu.make_pipelines(&labelled)?;
+            for (dispatch, op) in dispatches() {
                 binder.bind(op, dispatch)?;
             }
-            watch((i + 1) as f64 / schedule.ops.len() as f64)?;
+            watch((i * TOGETHER + ops.len()) as f64 / schedule.ops.len() as f64)?;
         }
         let (dispatches, params, hash) = binder.finish()?;
         Ok(Self { schedule, hash, dispatches, params, buffers })
@@ -105,6 +112,16 @@ impl Program {
     pub(crate) fn run(&self, gpu: &Gpu, count: usize) -> Result<()> {
         gpu.queue.submit([self.encoded(gpu, count)]);
         gpu.check()
+    }
+
+    /// Runs one of its ops, and waits for it.
+    pub(crate) fn run_op(&self, gpu: &Gpu, op: &OpInstance) -> Result<()> {
+        let mut encoder = gpu.device.create_command_encoder(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        self.encode_range(&mut pass, op.dispatches.clone());
+        drop(pass);
+        gpu.queue.submit([encoder.finish()]);
+        gpu.wait()
     }
 
     /// The commands of `count` steps.

@@ -19,6 +19,7 @@ mod outcome;
 mod run;
 pub mod schema;
 pub mod store;
+mod tuning;
 mod yardstick;
 
 pub use doubt::{Doubt, YardstickPart};
@@ -28,6 +29,7 @@ pub use run::{
     Clock, Memory, Method, Op, OpTime, Playing, Profile, Run, RunKey, Statistics, Status,
     Steadiness, Timing, Verified, Worst,
 };
+pub use tuning::Tuning;
 pub use yardstick::{Reading, Sensors, Yardstick};
 
 /// The schema this crate writes.
@@ -53,6 +55,9 @@ pub struct Record {
     pub config: Config,
     /// The device's ceilings, measured in the same run.
     pub peaks: Peaks,
+    /// How kernels were chosen; nothing in older records, whose kernels were the estimates' first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuning: Option<Tuning>,
     /// A workload, mode and batch each.
     pub runs: Vec<Run>,
     /// Remarks for whoever reads it.

@@ -38,9 +38,11 @@ pub(crate) use words;
 
 mod listed;
 mod restriction;
+mod speeds;
 
 pub use listed::{Listed, PassedOver, Reason};
 pub use restriction::{Feature, LimitSet, Restriction};
+pub use speeds::Speeds;
 
 words! {
     /// Training or inference.
@@ -59,6 +61,18 @@ words! {
         Full = "full",
         /// The same topology and ops, small enough for a CPU adapter.
         Tiny = "tiny",
+    }
+}
+
+words! {
+    /// How much is measured to choose between the kernels of an op.
+    Effort {
+        /// Nothing: each op runs the kernel that its estimate says.
+        Off = "off",
+        /// Kernels whose estimates are close to the best, for seconds.
+        Quick = "quick",
+        /// Every kernel, however long it takes.
+        Full = "full",
     }
 }
 

@@ -11,6 +11,7 @@ fn fathom(arguments: &[&str]) -> Output {
     let output = Command::new(env!("CARGO_BIN_EXE_fathom"))
         .args(arguments)
         .env("FATHOM_RECORDS", records.path())
+        .env("FATHOM_TUNE", "off")
         .output()
         .unwrap();
     for kept in std::fs::read_dir(records.path()).unwrap() {

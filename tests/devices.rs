@@ -157,7 +157,7 @@ fn a_step_in_parts_and_in_several_buffers_is_the_whole_step() {
     let caps = Caps { max_binding, max_buffer, ..gpu.caps.clone() };
     // Kernels that a driver compiles fast: what is tested is what lies between them.
     let forced = ["matmul/naive", "recurrent/register", "recurrent_grad/register"];
-    let choice = Choice { forced: forced.map(String::from).into() };
+    let choice = Choice { forced: forced.map(String::from).into(), ..Choice::default() };
     let options = Options { choice, ..Options::default() };
     let schedule = schedule(model.as_ref(), Mode::Train, &caps, &options).unwrap();
     assert_within("speech", &schedule, &caps);

@@ -11,6 +11,7 @@ fn fathom(records: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_fathom"))
         .args(arguments)
         .env("FATHOM_RECORDS", records)
+        .env("FATHOM_TUNE", "off")
         .output()
         .unwrap()
 }
@@ -150,7 +151,7 @@ fn a_record_is_kept_listed_shown_again_and_compared_by_name() {
 fn where_there_is_no_place_for_records_that_is_said() {
     let run = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fathom"));
-        command.args(arguments).env("HOME", "");
+        command.args(arguments).env("HOME", "").env("FATHOM_TUNE", "off");
         for variable in ["FATHOM_RECORDS", "XDG_DATA_HOME", "LOCALAPPDATA"] {
             command.env_remove(variable);
         }

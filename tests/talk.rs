@@ -18,7 +18,7 @@ const A_SECOND: Duration = Duration::from_millis(2500);
 
 fn fathom(arguments: &[&str], records: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fathom"));
-    command.args(arguments).env("FATHOM_RECORDS", records);
+    command.args(arguments).env("FATHOM_RECORDS", records).env("FATHOM_TUNE", "off");
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -258,6 +258,7 @@ fn on_terminal(arguments: &str, columns: u32) -> Option<String> {
     let script = Command::new("script")
         .args(["-qec", &line, "/dev/null"])
         .env("FATHOM_RECORDS", "/nonexistent")
+        .env("FATHOM_TUNE", "off")
         .env_remove("COLUMNS")
         .stdin(Stdio::null())
         .stderr(Stdio::null())

@@ -1,7 +1,8 @@
 // The FMA ceiling: CHAINS independent chains of x = a x + b in registers, nothing read. With a = b = 1/2
 // every chain tends to 1, so the result is known, and the compiler cannot know it.
-// Grid: one invocation per output, 64 per workgroup.
+// Grid: one invocation per output, LANES per workgroup.
 
+const LANES: u32 = 64u;
 const CHAINS: u32 = 8u;
 alias T = vec4<f32>;
 
@@ -14,10 +15,10 @@ fn total(x: T) -> f32 { return x.x + x.y + x.z + x.w; }
 const WIDTH: u32 = 4u;
 // end
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lid: u32) {
-    let i = (wid.y * groups.x + wid.x) * 64u + lid;
+    let i = (wid.y * groups.x + wid.x) * LANES + lid;
     if i >= arrayLength(&y) { return; }
     let a = T(params.a);
     let b = T(params.b);

@@ -78,6 +78,7 @@ pub(crate) fn record(runs: &[Planted]) -> Record {
             min_samples: 10,
         },
         peaks: peaks(),
+        tuning: None,
         runs: runs.iter().map(run).collect(),
         notes: Vec::new(),
         integrity: Integrity::Intact,

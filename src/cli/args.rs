@@ -11,7 +11,7 @@ use crate::kernel::Caps;
 use crate::measure::largest_batch::TooLarge;
 use crate::pass::Options;
 use crate::report::Format;
-use crate::terms::{Checks, Feature, LimitSet, Mode, Preset, Restriction};
+use crate::terms::{Checks, Effort, Feature, LimitSet, Mode, Preset, Restriction};
 use crate::workload::{self, LARGEST, Workload, WorkloadInfo};
 
 /// Enums of the crate as argument values, by name.
@@ -29,7 +29,7 @@ macro_rules! value_enum {
     )*};
 }
 
-value_enum!(Checks, Mode, Preset, Format, Linkage, LimitSet, Feature);
+value_enum!(Checks, Effort, Mode, Preset, Format, Linkage, LimitSet, Feature);
 
 /// What a device must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,16 +1,20 @@
-//! `fathom bench`: kernels over a range of shapes.
+//! `fathom bench`: kernels over a range of shapes, or at those of a workload's step.
 
 use std::time::Duration;
 
 use clap::Args;
 
 use crate::error::Result;
+use crate::gpu::Gpu;
 use crate::listing;
 use crate::measure::sample::Budget;
-use crate::measure::{kernels, peak};
+use crate::measure::{kernels, peak, run};
+use crate::pass::{Options, Schedule};
+use crate::session::schedule;
+use crate::terms::Mode;
 
 use super::progress::Progress;
-use super::{DeviceArgs, OutputArgs, output};
+use super::{DeviceArgs, OutputArgs, SizeArgs, args, output};
 
 /// Options of `bench`.
 #[derive(Debug, Args)]
@@ -23,8 +27,26 @@ pub struct BenchArgs {
     time: f64,
 
     /// Time every test case, not only the large ones
-    #[arg(long)]
+    #[arg(long, conflicts_with = "workload")]
     all: bool,
+
+    /// Time every variant at the shapes of these workloads' steps; `all` of them
+    #[arg(short, long, value_name = "NAME,..", value_delimiter = ',')]
+    workload: Vec<String>,
+
+    /// Modes of the workloads: train, infer [default: both]
+    #[arg(
+        short,
+        long,
+        value_name = "MODE,..",
+        value_delimiter = ',',
+        hide_possible_values = true,
+        requires = "workload"
+    )]
+    mode: Vec<Mode>,
+
+    #[command(flatten)]
+    size: SizeArgs,
 
     #[command(flatten)]
     device: DeviceArgs,
@@ -42,7 +64,9 @@ pub struct BenchArgs {
 pub fn execute(args: &BenchArgs) -> Result<()> {
     let gpu = args.device.open()?;
     let filter = args.filter.as_deref().unwrap_or("");
-    let chosen = if args.all {
+    let chosen = if !args.workload.is_empty() {
+        kernels::of_steps(&gpu.caps, filter, &steps(args, &gpu)?)
+    } else if args.all {
         kernels::choose(&gpu.caps, filter, |family| family.cases())
     } else {
         kernels::choose(&gpu.caps, filter, |family| family.benches())
@@ -62,4 +86,18 @@ pub fn execute(args: &BenchArgs) -> Result<()> {
     drop(progress);
     live.finish()?;
     outcome
+}
+
+/// The steps of the workloads asked for, by the names of their runs.
+fn steps(args: &BenchArgs, gpu: &Gpu) -> Result<Vec<(String, Schedule)>> {
+    let modes = if args.mode.is_empty() { Mode::ALL.to_vec() } else { args.mode.clone() };
+    let mut steps = Vec::new();
+    for workload in args::workloads(&args.workload)? {
+        let (_, model) = args.size.configure(workload, Some(gpu))?;
+        for &mode in &modes {
+            let step = schedule(model.as_ref(), mode, &gpu.caps, &Options::default())?;
+            steps.push((run::key(model.as_ref(), mode).to_string(), step));
+        }
+    }
+    Ok(steps)
 }

@@ -68,10 +68,17 @@ pub(super) const OF_COMMANDS: &[(&str, &str)] = &[
     (
         "bench",
         "  fathom bench matmul                     every variant of one op
-  fathom bench --time 2 -o csv > b.csv    all of them, longer, for a program",
+  fathom bench --time 2 -o csv > b.csv    all of them, longer, for a program
+  fathom bench conv2d -w vgg -m train     at the shapes of a workload's step",
     ),
     ("devices", "  fathom devices"),
     ("peak", "  fathom peak --all                       every kernel shape tried"),
+    (
+        "tune",
+        "  fathom tune                             every workload, every kernel
+  fathom tune -w vgg,residual -m train    those alone
+  fathom tune --tune quick -o csv         near the estimates' best, seconds each",
+    ),
     (
         "train",
         "  fathom train -w speech --steps 1500     loss and phone error rate
@@ -110,7 +117,7 @@ pub(super) const OF_COMMANDS: &[(&str, &str)] = &[
 ];
 
 /// Options that the short help leaves to the long one.
-const RARE: [&str; 12] = [
+const RARE: [&str; 14] = [
     "allow-noncompliant",
     "backend",
     "checks",
@@ -122,6 +129,8 @@ const RARE: [&str; 12] = [
     "save-baseline",
     "seed",
     "skip-bad",
+    "tune",
+    "variant",
     "without",
 ];
 

@@ -12,20 +12,22 @@ use crate::measure::largest_batch::TooLarge;
 use crate::measure::run as cell;
 use crate::measure::sample::going_on;
 use crate::measure::{peak, provenance, verify};
-use crate::record::{Config, Precision, Record, store};
+use crate::record::{Config, Precision, Record, Tuning, store};
 use crate::report::section::headline;
 use crate::report::{Format, number};
-use crate::terms::{Mode, Preset};
+use crate::terms::{Effort, Mode, Preset};
 
 use super::data::Opened;
 use super::progress::Progress;
 use super::range::Range;
 use super::{DataArgs, DeviceArgs, OutputArgs, interrupt, output, records, score};
 
-mod choose;
+pub(super) mod choose;
 mod dry;
+pub(super) mod tuning;
 
 use choose::Selection;
+use tuning::Tables;
 
 /// Options of `run`.
 #[derive(Debug, Clone, Args)]
@@ -117,6 +119,25 @@ pub struct RunArgs {
     /// Don't fuse elementwise ops into their neighbours, as the paper's op-type profile requires
     #[arg(long, help_heading = "How")]
     pub no_fuse: bool,
+
+    /// Run this variant of an op, as in `matmul/register`
+    ///
+    /// May be repeated; with constants it is one of them, as in `matmul/register[TM=4,TN=4]`. `fathom bench --workload`
+    /// lists those there are. A step that cannot run it is an error.
+    #[arg(long, value_name = "LABEL", help_heading = "How")]
+    pub variant: Vec<String>,
+
+    /// Tune kernels that are new to this device: off, quick, full
+    ///
+    /// quick, the default, adds at most 10 seconds a workload, once: what it finds is kept. off uses no tuning.
+    #[arg(
+        long,
+        value_name = "EFFORT",
+        hide_possible_values = true,
+        help_heading = "How",
+        env = "FATHOM_TUNE"
+    )]
+    pub tune: Option<Effort>,
 
     /// Seed of parameters, data and every random draw
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "How", env = "FATHOM_SEED")]
@@ -218,8 +239,10 @@ fn measured(args: &RunArgs, show: bool) -> Result<(Record, Result<()>)> {
     let mut ceilings = peak::measure(&selection.gpu, CEILINGS, &|share| progress.set(share))?;
     selection.plan.rule = Some(Arc::new(ceilings.rule(&selection.gpu)?));
     drop(progress);
+    let tuning = tune(args, &mut selection, &mut samples)?;
     let config = config(args, selection.preset);
     let mut record = provenance::record(&selection.gpu, config, ceilings.peaks.clone());
+    record.tuning = Some(tuning);
     if show {
         output::data(&headline::opening(&record, args.out.output)?)?;
     }
@@ -233,6 +256,19 @@ fn measured(args: &RunArgs, show: bool) -> Result<(Record, Result<()>)> {
         Ok(())
     });
     Ok((record, outcome))
+}
+
+/// Tunes what is new to the device, and says how kernels are chosen.
+fn tune(args: &RunArgs, selection: &mut Selection, samples: &mut Opened<'_>) -> Result<Tuning> {
+    let effort = args.tune.unwrap_or(Effort::Quick);
+    if effort == Effort::Off {
+        let (speeds, forced) = (selection.gpu.caps.speeds, args.variant.clone());
+        return Ok(Tuning { effort, table: None, changed: 0, speeds, forced });
+    }
+    let mut tables = Tables::open(args, selection, effort)?;
+    tables.tune(args, selection, samples)?;
+    tables.summary().iter().for_each(|text| output::note(&args.out, text));
+    Ok(tables.record(&args.variant))
 }
 
 /// Every option as the record has it.

@@ -1,9 +1,9 @@
 //! What is worth saying of records that are compared, and no ground to refuse.
 
-use crate::record::{Doubt, Record, doubt, id};
+use crate::record::{Doubt, Record, Tuning, doubt, id};
 
 use super::Side;
-use super::unlike::{line, on_off};
+use super::unlike::{forced, line, on_off};
 
 /// Differences between the base and each other side, and what the sides doubt of themselves.
 pub(super) fn remarks(base: &Side, others: &[Side]) -> Vec<String> {
@@ -22,6 +22,8 @@ pub(super) fn remarks(base: &Side, others: &[Side]) -> Vec<String> {
             of("wgpu", &|r| r.tool.wgpu.clone()),
             of("operating system", &|r| r.host.os.clone()),
             of("threads", &|r| threads(r)),
+            // Two devices never have one table.
+            of("tuning", &|r| tuning(r)).filter(|_| ours.device.name == theirs.device.name),
         ];
         remarks.extend(differences.into_iter().flatten());
         // Two cards of one name; older records do not say.
@@ -31,12 +33,18 @@ pub(super) fn remarks(base: &Side, others: &[Side]) -> Vec<String> {
         // Told by whoever compares options, refused elsewhere.
         remarks.extend(of("fusion", &|r| on_off(r.config.fuse)));
         remarks.extend(of("bounds checks", &|r| r.config.checks.to_string()));
+        remarks.extend(of("forced variants", &|r| forced(r)));
         remarks.extend(of("used of the device", &|r| r.config.restriction.to_string()));
     }
     let sides = || std::iter::once(base).chain(others);
     remarks.extend(sides().flat_map(unsound));
     remarks.extend(sides().flat_map(doubts));
     remarks
+}
+
+/// The table that kernels were chosen by.
+fn tuning(record: &Record) -> String {
+    record.tuning.as_ref().map_or("no table".into(), Tuning::called)
 }
 
 /// Threads that run kernels on a software adapter: as it was told, else one a core.

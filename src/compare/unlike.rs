@@ -47,6 +47,7 @@ fn pair(ours: (&str, &Record), theirs: (&str, &Record), alike: Alike) -> Vec<Str
         differences.extend([
             of("fusion", &|r| on_off(r.config.fuse)),
             of("bounds checks", &|r| r.config.checks.to_string()),
+            of("forced variants", &|r| forced(r)),
             of("used of the device", &|r| r.config.restriction.to_string()),
         ]);
     }
@@ -64,6 +65,12 @@ fn pair(ours: (&str, &Record), theirs: (&str, &Record), alike: Alike) -> Vec<Str
         }
     }
     differences.into_iter().flatten().collect()
+}
+
+/// The variants that ops were made to run.
+pub(super) fn forced(record: &Record) -> String {
+    let forced = record.tuning.as_ref().map(|tuning| tuning.forced.join(" ")).unwrap_or_default();
+    if forced.is_empty() { "none".into() } else { forced }
 }
 
 fn processor(record: &Record) -> String {

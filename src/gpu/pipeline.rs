@@ -3,8 +3,8 @@
 //! Group 0 holds an op's storage bindings. Group 1 holds `params`, one uniform at a dynamic offset, so
 //! that the many dispatches of a recurrent op share one bind group.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -26,11 +26,14 @@ pub(crate) struct Pipeline {
     pub(crate) text: String,
 }
 
+/// Text, entry point, and which bindings are written: what tells pipelines apart.
+type Key = (String, &'static str, Vec<bool>);
+
 /// The pipelines made so far.
 #[derive(Debug)]
 pub(crate) struct Pipelines {
     checks: Checks,
-    made: HashMap<(String, &'static str, Vec<bool>), Arc<Pipeline>>,
+    made: HashMap<Key, Arc<Pipeline>>,
     spent: Duration,
 }
 
@@ -69,13 +72,8 @@ impl Gpu {
     /// # Errors
     /// [`Error::Internal`] where the shader is not valid, with its place.
     pub(crate) fn pipeline(&self, dispatch: &Dispatch, label: &str) -> Result<Arc<Pipeline>> {
-        let text = shader::assemble(&dispatch.kernel)?;
-        let access: Vec<bool> = dispatch.bindings.iter().map(|b| b.write).collect();
-        let mut pipelines = self
-            .pipelines
-            .lock()
-            .map_err(|_| Error::Internal("creating a pipeline panicked".into()))?;
-        let key = (text, dispatch.kernel.entry, access);
+        let key = key(dispatch)?;
+        let mut pipelines = self.made()?;
         if let Some(pipeline) = pipelines.made.get(&key) {
             return Ok(Arc::clone(pipeline));
         }
@@ -87,9 +85,41 @@ impl Gpu {
         Ok(pipeline)
     }
 
+    /// Makes the pipelines that labelled dispatches lack, side by side: a driver compiles each on the thread that
+    /// asks for it.
+    ///
+    /// # Errors
+    /// As [`Gpu::pipeline`].
+    pub(crate) fn make_pipelines(&self, dispatches: &[(&Dispatch, String)]) -> Result<()> {
+        let keys = side_by_side(dispatches, |(dispatch, _)| key(dispatch))?;
+        let mut missing = Vec::new();
+        let checks = {
+            let (pipelines, mut seen) = (self.made()?, HashSet::new());
+            for (key, (dispatch, label)) in keys.into_iter().zip(dispatches) {
+                if !pipelines.made.contains_key(&key) && seen.insert(key.clone()) {
+                    missing.push((key, &dispatch.kernel.shader, label));
+                }
+            }
+            pipelines.checks
+        };
+        let start = Instant::now();
+        let made = side_by_side(&missing, |(key, shader, label)| {
+            self.create(key, shader, label, checks).map(Arc::new)
+        })?;
+        let mut pipelines = self.made()?;
+        pipelines.spent += start.elapsed();
+        pipelines.made.extend(missing.into_iter().map(|(key, ..)| key).zip(made));
+        Ok(())
+    }
+
+    fn made(&self) -> Result<MutexGuard<'_, Pipelines>> {
+        let panicked = |_| Error::Internal("creating a pipeline panicked".into());
+        self.pipelines.lock().map_err(panicked)
+    }
+
     fn create(
         &self,
-        (text, entry, access): &(String, &'static str, Vec<bool>),
+        (text, entry, access): &Key,
         shader: &str,
         label: &str,
         checks: Checks,
@@ -155,4 +185,27 @@ impl Gpu {
             },
         }
     }
+}
+
+fn key(dispatch: &Dispatch) -> Result<Key> {
+    let text = shader::assemble(&dispatch.kernel)?;
+    let access = dispatch.bindings.iter().map(|binding| binding.write).collect();
+    Ok((text, dispatch.kernel.entry, access))
+}
+
+/// Makes something of each on all of the machine's threads.
+#[cfg(not(target_arch = "wasm32"))]
+fn side_by_side<T: Sync, U: Send>(
+    items: &[T],
+    make: impl Fn(&T) -> Result<U> + Sync + Send,
+) -> Result<Vec<U>> {
+    use crate::host::parallel::*;
+
+    items.par_iter().map(make).collect()
+}
+
+/// Makes something of each: a page's device belongs to the one thread that opened it.
+#[cfg(target_arch = "wasm32")]
+fn side_by_side<T, U>(items: &[T], make: impl Fn(&T) -> Result<U>) -> Result<Vec<U>> {
+    items.iter().map(make).collect()
 }

@@ -282,6 +282,12 @@ pub trait Problem: fmt::Debug + Send + Sync {
     /// Every way to compute it on a device; the first is the heuristic choice.
     fn variants(&self, caps: &Caps) -> Vec<Variant>;
 
+    /// Those of the variants that are worth measuring against each other: an op that estimates their times leaves out
+    /// what is far from the first.
+    fn candidates(&self, caps: &Caps) -> Vec<Variant> {
+        self.variants(caps)
+    }
+
     /// The dispatches of one variant, their bindings and parameters under the shader's names.
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered;
 

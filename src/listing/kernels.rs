@@ -3,6 +3,7 @@
 use crate::fields;
 use crate::kernel::Caps;
 use crate::measure::kernels::{Checked, Kernel, Timed};
+use crate::measure::tune;
 use crate::op::LIST;
 use crate::record::Peaks;
 use crate::report::column::Kind::{Duration, Fixed, Giga, Percent};
@@ -28,6 +29,32 @@ pub fn ops() -> Table {
         }
         let class = cases.first().map(|case| case.op.kind().class);
         table.row(fields![family.name(), class, cases.len(), variants.join(" ")]);
+    }
+    table
+}
+
+/// A row for each problem of a tuning table: the estimates' choice, the fastest, and what it saves.
+pub fn tuned(tuned: &tune::Table) -> Table {
+    let mut table = Table::new([
+        text("op"),
+        text("inputs"),
+        text("estimated"),
+        text("fastest"),
+        number("of its time", "ratio", Percent),
+        count("measured"),
+    ]);
+    for entry in tuned.entries.values() {
+        let known = |label: &str| entry.candidates.iter().find(|known| known.variant == label);
+        let ratio = known(&entry.chosen).map(tune::table::Candidate::ratio);
+        let first = entry.candidates.first().map(|first| first.variant.as_str());
+        table.row(fields![
+            &entry.op,
+            entry.inputs.join(" "),
+            first,
+            &entry.chosen,
+            ratio,
+            entry.candidates.len()
+        ]);
     }
     table
 }

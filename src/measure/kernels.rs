@@ -1,10 +1,14 @@
 //! Single kernels, all of them or those a filter selects: verified, or timed.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::op::Cost;
 use crate::kernel::{Caps, Variant};
 use crate::op::{Case, Family, LIST};
+use crate::pass::Schedule;
 use crate::program::check::{Verdict, check_variant};
 use crate::stats::median;
 
@@ -68,6 +72,37 @@ pub fn choose(
             }
         }
     }
+    selected(kernels, filter)
+}
+
+/// The kernels whose label contains `filter`, at the sizes that steps have: every variant of each distinct problem,
+/// whichever the step runs. A schedule comes with what it is called.
+///
+/// # Errors
+/// As [`choose`].
+pub fn of_steps(
+    caps: &Caps,
+    filter: &str,
+    schedules: &[(String, Schedule)],
+) -> Result<Vec<Kernel>> {
+    let (mut kernels, mut seen) = (Vec::new(), HashSet::new());
+    for (step, schedule) in schedules {
+        for op in schedule.ops.iter().filter(|op| seen.insert(op.problem_key())) {
+            let shapes: Vec<_> = op.inputs.iter().map(|spec| spec.shape.to_string()).collect();
+            let name = format!("{step} {}", shapes.join(" "));
+            let case = Case { name, op: Arc::clone(&op.op), inputs: op.inputs.clone() };
+            for variant in op.problem.variants(caps) {
+                let label = format!("{}/{variant}", op.op.kind().name);
+                if label.contains(filter) {
+                    kernels.push(Kernel { label, case: case.clone(), variant });
+                }
+            }
+        }
+    }
+    selected(kernels, filter)
+}
+
+fn selected(kernels: Vec<Kernel>, filter: &str) -> Result<Vec<Kernel>> {
     if kernels.is_empty() {
         return Err(Error::NothingSelected(format!(
             "no kernel's label contains '{filter}'; `fathom list kernels` lists them"

@@ -86,6 +86,30 @@ impl Steps {
     }
 }
 
+/// Times the ops of single steps, of one program and of others with as many ops.
+#[derive(Debug)]
+pub(super) struct OpClock {
+    timer: Timer,
+}
+
+impl OpClock {
+    /// For steps like those of `program`; nothing where the device has no timestamps.
+    pub(super) fn new(gpu: &Gpu, program: &Program) -> Option<Self> {
+        timer(gpu, program).map(|timer| Self { timer })
+    }
+
+    /// Nanoseconds of each op in one step; nothing where the clock did not run, or ran backwards.
+    pub(super) fn step(&self, gpu: &Gpu, program: &Program) -> Result<Option<Vec<f64>>> {
+        let stamps = run(gpu, program, &self.timer)?;
+        let faults = faults_of_steps(&stamps, stamps.len());
+        if faults.iter().any(|found| found.fault != ClockFault::Coarse) {
+            return Ok(None);
+        }
+        let places = places(&stamps, gpu.timestamp_period);
+        Ok(Some(places.into_iter().map(|(from, to)| to - from).collect()))
+    }
+}
+
 /// Profiles steps of `program` for `time`, at least `min_steps`, beside the time of a step that was timed whole.
 /// `None` where the device has no timestamps.
 ///

@@ -19,6 +19,7 @@ pub fn record(gpu: &Gpu, config: Config, peaks: Peaks) -> Record {
         device: device(gpu),
         config,
         peaks,
+        tuning: None,
         runs: Vec::new(),
         notes: Vec::new(),
         integrity: Integrity::Intact,

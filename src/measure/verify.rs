@@ -36,8 +36,7 @@ pub fn verify(gpu: &Gpu, schedule: &Schedule, progress: &dyn Fn(f64)) -> Result<
 /// The ops that are checked: one of each problem and variant.
 pub(super) fn distinct(schedule: &Schedule) -> impl Iterator<Item = &OpInstance> {
     let mut seen = HashSet::new();
-    let key = |e: &OpInstance| format!("{:?} {:?} {}", e.op, e.inputs, e.variant);
-    schedule.ops.iter().filter(move |e| seen.insert(key(e)))
+    schedule.ops.iter().filter(move |op| seen.insert((op.problem_key(), op.variant.clone())))
 }
 
 /// Refuses a device whose kernels are wrong.

@@ -8,6 +8,7 @@ use crate::graph::by_rows::{ByRows, Joined};
 use crate::graph::chain::{Chain, Epilogue};
 use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant};
+use crate::op::matmul::plan;
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
@@ -298,7 +299,11 @@ impl Problem for Conv2dProblem {
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        lower::variants(self.pass, &self.geometry, caps)
+        plan::variants(lower::planned(self.pass, &self.geometry, caps))
+    }
+
+    fn candidates(&self, caps: &Caps) -> Vec<Variant> {
+        plan::near(lower::planned(self.pass, &self.geometry, caps))
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {

@@ -167,7 +167,11 @@ impl Problem for MatMulProblem {
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        plan::plan(self.sizes, caps)
+        plan::variants(plan::plan(self.sizes, caps))
+    }
+
+    fn candidates(&self, caps: &Caps) -> Vec<Variant> {
+        plan::near(plan::plan(self.sizes, caps))
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {

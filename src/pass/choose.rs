@@ -1,5 +1,6 @@
-//! Which variant each op runs: a forced one, else the op's own heuristic (its first).
+//! Which variant each op runs: a forced one, else the one that tuning found, else the op's own heuristic (its first).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -9,12 +10,16 @@ use crate::kernel::{Caps, Variant};
 use crate::tensor::TensorSpec;
 
 use super::OpInstance;
+use super::schedule::problem_key;
 
-/// Variants asked for by label: `matmul/naive`, or with constants `matmul/tile[BM=64,BN=64,BK=16]`.
+/// Where variants come from.
 #[derive(Debug, Clone, Default)]
 pub struct Choice {
-    /// Each applies to the op it names.
+    /// Variants asked for by label: `matmul/naive`, or with constants `matmul/tile[BM=64,BN=64,BK=16]`. Each applies to
+    /// the op it names.
     pub forced: Vec<String>,
+    /// Variants found by tuning, by [`problem_key`]. One that the op does not have on this device is passed over.
+    pub tuned: Arc<HashMap<String, Variant>>,
 }
 
 /// Chooses a variant for each op of `graph` and lowers it.
@@ -68,6 +73,12 @@ pub(super) fn instance(
 }
 
 impl Choice {
+    /// The label that is forced on ops of this name; of several the last.
+    pub fn forced_on(&self, name: &str) -> Option<&String> {
+        let mut forced = self.forced.iter().rev();
+        forced.find(|label| label.split_once('/').is_some_and(|(of, _)| of == name))
+    }
+
     /// The variant for one op at its sizes.
     ///
     /// # Errors
@@ -81,12 +92,12 @@ impl Choice {
     ) -> Result<Variant> {
         let name = op.kind().name;
         let variants = problem.variants(caps);
-        let mut forced = self.forced.iter().rev();
-        let wanted = forced.find(|label| label.split_once('/').is_some_and(|(of, _)| of == name));
-        let Some(wanted) = wanted else {
-            return variants
-                .into_iter()
-                .next()
+        let Some(wanted) = self.forced_on(name) else {
+            let none = self.tuned.is_empty();
+            let tuned = if none { None } else { self.tuned.get(&problem_key(op, inputs)) };
+            let tuned = tuned.filter(|variant| variants.contains(variant)).cloned();
+            return tuned
+                .or_else(|| variants.into_iter().next())
                 .ok_or_else(|| Error::Internal(format!("{name} has no variant for {inputs:?}")));
         };
         let label = |v: &Variant| format!("{name}/{v}");
@@ -99,5 +110,30 @@ impl Choice {
                 known.join(", ")
             ))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::matmul::MatMul;
+
+    #[test]
+    fn forced_comes_before_tuned_and_tuned_before_the_estimates() {
+        let (op, caps) = (MatMul::default(), Caps::portable());
+        let inputs = [TensorSpec::f32([64, 64]), TensorSpec::f32([64, 64])];
+        let problem = op.problem(&inputs).unwrap();
+        let variants = problem.variants(&caps);
+        let of = |choice: &Choice| choice.of(&op, problem.as_ref(), &inputs, &caps).unwrap();
+        let tuned = |variant: &Variant| {
+            let tuned = HashMap::from([(problem_key(&op, &inputs), variant.clone())]);
+            Choice { tuned: Arc::new(tuned), ..Choice::default() }
+        };
+        assert_eq!(of(&Choice::default()), variants[0]);
+        assert_eq!(of(&tuned(&variants[1])), variants[1]);
+        let gone = Variant::new("subgroup", [("W", 8), ("TM", 32), ("TN", 8)]);
+        assert_eq!(of(&tuned(&gone)), variants[0], "not on this device");
+        let forced = Choice { forced: vec!["matmul/naive".into()], ..tuned(&variants[1]) };
+        assert_eq!(of(&forced).name, "naive");
     }
 }

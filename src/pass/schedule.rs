@@ -47,6 +47,11 @@ impl OpInstance {
         format!("{}/{}", self.op.kind().name, self.variant)
     }
 
+    /// What is computed, whichever variant does it: the op with its settings, and its inputs' types and shapes.
+    pub fn problem_key(&self) -> String {
+        problem_key(self.op.as_ref(), &self.inputs)
+    }
+
     /// What a binding shows, for messages: `its input f32[32, 783, 2048]`.
     fn tensor(&self, binding: &Binding) -> String {
         let (what, spec) = match binding.operand {
@@ -56,6 +61,12 @@ impl OpInstance {
         };
         format!("{what} {spec}")
     }
+}
+
+/// What an op computes at its sizes, as text: the same for two layers alike in all but their place.
+pub fn problem_key(op: &dyn Op, inputs: &[TensorSpec]) -> String {
+    let inputs: Vec<_> = inputs.iter().map(ToString::to_string).collect();
+    format!("{op:?} {}", inputs.join(" "))
 }
 
 /// A step as data: its ops in order under their variants, and its memory.

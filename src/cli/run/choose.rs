@@ -8,6 +8,7 @@ use crate::kernel::Caps;
 use crate::measure::estimate::{Estimate, Rates, estimates};
 use crate::measure::run::Plan;
 use crate::measure::sample::Budget;
+use crate::pass::choose::Choice;
 use crate::pass::{Options, Schedule};
 use crate::session::schedule;
 use crate::terms::{Mode, Preset};
@@ -20,14 +21,14 @@ use super::super::{output, range};
 use super::RunArgs;
 
 /// A model and the mode in which it is run.
-pub(super) type Chosen = (Box<dyn Workload>, Mode);
+pub(in crate::cli) type Chosen = (Box<dyn Workload>, Mode);
 
 /// All that is run, on which device, and how.
 #[derive(Debug)]
-pub(super) struct Selection {
+pub(in crate::cli) struct Selection {
     pub(super) gpu: Gpu,
     pub(super) preset: Preset,
-    pub(super) chosen: Vec<Chosen>,
+    pub(in crate::cli) chosen: Vec<Chosen>,
     pub(super) plan: Plan,
     /// The steps of what is chosen.
     schedules: Vec<Schedule>,
@@ -37,6 +38,20 @@ impl Selection {
     /// How long each run will take.
     pub(super) fn estimates(&self, rates: &Rates) -> Vec<Estimate> {
         estimates(&self.schedules, &self.plan, rates)
+    }
+
+    /// The steps by the estimates alone, as the device is planned for now.
+    pub(super) fn planned(&self) -> Result<Vec<Schedule>> {
+        let forced = self.plan.options.choice.forced.clone();
+        let choice = Choice { forced, ..Choice::default() };
+        let options = Options { choice, ..self.plan.options.clone() };
+        schedules(&self.chosen, &self.gpu.caps, &options)
+    }
+
+    /// Makes the steps anew after the choice of kernels has changed.
+    pub(super) fn plan_again(&mut self) -> Result<()> {
+        self.schedules = schedules(&self.chosen, &self.gpu.caps, &self.plan.options)?;
+        Ok(())
     }
 
     /// One of its models with another batch.
@@ -51,7 +66,7 @@ impl Selection {
 }
 
 /// Opens the device, and settles what is run there.
-pub(super) fn prepare(args: &RunArgs) -> Result<Selection> {
+pub(in crate::cli) fn prepare(args: &RunArgs) -> Result<Selection> {
     // What is wrong with the command line should show without a GPU.
     choose(args, args::preset_or_default(args.preset, None))?;
     let gpu = args.device.open()?;
@@ -59,7 +74,24 @@ pub(super) fn prepare(args: &RunArgs) -> Result<Selection> {
     let chosen = choose(args, preset)?;
     let plan = plan(args, preset);
     let schedules = schedules(&chosen, &gpu.caps, &plan.options)?;
+    check_variants(&args.variant, &schedules)?;
     Ok(Selection { gpu, preset, chosen, plan, schedules })
+}
+
+/// Refuses a forced variant of an op that no step has: it would change nothing.
+fn check_variants(labels: &[String], schedules: &[Schedule]) -> Result<()> {
+    let ops = || schedules.iter().flat_map(|schedule| &schedule.ops).map(|op| op.op.kind().name);
+    let is_there = |label: &&String| {
+        let op = label.split_once('/').map_or("", |(op, _)| op);
+        ops().any(|name| name == op)
+    };
+    match labels.iter().find(|label| !is_there(label)) {
+        None => Ok(()),
+        Some(label) => Err(Error::Usage(format!(
+            "--variant {label}: no step that is run has such an op; a label is an op and a variant, as in \
+             matmul/register; `fathom list kernels` lists them"
+        ))),
+    }
 }
 
 /// The preset a device gets; a smaller one than usual is said.
@@ -124,7 +156,7 @@ pub(super) fn configure(
 }
 
 /// Opens the data that are named, so that what is wrong with them shows before anything is measured.
-pub(super) fn open<'a>(args: &'a RunArgs, chosen: &[Chosen]) -> Result<Opened<'a>> {
+pub(in crate::cli) fn open<'a>(args: &'a RunArgs, chosen: &[Chosen]) -> Result<Opened<'a>> {
     let _progress = Progress::new(&args.out, "reading data");
     let models = chosen.iter().map(|(model, _)| model.as_ref());
     Opened::new(&args.data, &args.out, args.seed, models)
@@ -134,7 +166,11 @@ pub(super) fn open<'a>(args: &'a RunArgs, chosen: &[Chosen]) -> Result<Opened<'a
 pub(super) fn plan(args: &RunArgs, preset: Preset) -> Plan {
     Plan {
         preset,
-        options: Options { fuse: !args.no_fuse, ..Options::default() },
+        options: Options {
+            fuse: !args.no_fuse,
+            choice: Choice { forced: args.variant.clone(), ..Choice::default() },
+            ..Options::default()
+        },
         verify: !args.no_verify,
         profile: !args.no_profile,
         budget: Budget {

@@ -24,11 +24,11 @@ pub(super) const COPY_SHAPES: &[(u32, u32)] = &[(4, 1), (4, 4), (1, 1), (1, 8)];
 macro_rules! probes {
     ($($op:ident $($name:literal [$($consts:expr),*])?,)+) => {
         $(impl $op {
-            pub(super) fn shared(self) -> Arc<dyn Op> {
+            pub(in crate::measure) fn shared(self) -> Arc<dyn Op> {
                 Arc::new(self)
             }
 
-            $(pub(super) fn variant() -> Variant {
+            $(pub(in crate::measure) fn variant() -> Variant {
                 Variant::new($name, [$($consts),*])
             })?
         })+
@@ -50,8 +50,10 @@ fn vector(width: u32) -> &'static str {
 /// Multiply-adds in registers; no inputs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fma {
-    /// Invocations, a multiple of 64.
+    /// Invocations, a multiple of `lanes`.
     pub invocations: usize,
+    /// Invocations of a workgroup.
+    pub lanes: u32,
     /// Turns of the outer loop.
     pub loops: u32,
 }
@@ -59,11 +61,12 @@ pub struct Fma {
 impl Fma {
     /// Enough invocations to fill the device, a turn each.
     pub(super) fn on(gpu: &Gpu) -> Self {
-        Self { invocations: if gpu.caps.software { 1 << 12 } else { 1 << 20 }, loops: 1 }
+        let invocations = if gpu.caps.software { 1 << 12 } else { 1 << 20 };
+        Self { invocations, lanes: 64, loops: 1 }
     }
 
     /// Operations of one run.
-    pub(super) fn flops(&self, variant: &Variant) -> u64 {
+    pub(in crate::measure) fn flops(&self, variant: &Variant) -> u64 {
         let (chains, width) = (variant.get("CHAINS"), variant.get("WIDTH"));
         2 * 4 * u64::from(chains * width) * u64::from(self.loops) * self.invocations as u64
     }
@@ -99,7 +102,7 @@ impl Problem for FmaProblem {
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let kernel = Kernel::new("peak/fma")
-            .with_consts(&[("CHAINS", variant.get("CHAINS"))])
+            .with_consts(&[("LANES", self.fma.lanes), ("CHAINS", variant.get("CHAINS"))])
             .with_text("T", vector(variant.get("WIDTH")))
             .with_hook(
                 "total",
@@ -110,7 +113,7 @@ impl Problem for FmaProblem {
                 },
             );
         Lowered::one(
-            Dispatch::new(kernel, grid(self.fma.invocations / 64, caps))
+            Dispatch::new(kernel, grid(self.fma.invocations / self.fma.lanes as usize, caps))
                 .bind("y", output(0))
                 .param("loops", self.fma.loops)
                 .param("a", 0.5)

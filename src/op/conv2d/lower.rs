@@ -2,7 +2,7 @@
 
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::op::matmul::lower::{NARROW_STORE, Tiling, sum_of_parts};
-use crate::op::matmul::plan::{Sizes, plan};
+use crate::op::matmul::plan::{self, Block, Planned, Sizes, plan};
 
 use super::{Conv2dProblem, Geometry, Pass};
 
@@ -12,6 +12,9 @@ const LONGEST: usize = 1 << 17;
 
 /// The longest sum of `direct`, whose turns are 1 of the sum, on a CPU adapter.
 const LONGEST_DIRECT: usize = 60_000;
+
+/// The share of a CPU's peak that `pixels` reaches with 8 channels, and with 16.
+const PIXELS: [f64; 2] = [0.128, 0.26];
 
 /// `a` where it is bytes, four to a word, that count as x / 255.
 const BYTES: &str = "\
@@ -73,26 +76,32 @@ fn shape(pass: Pass, g: &Geometry) -> Shape {
 }
 
 /// Every variant, the most promising first.
-pub(super) fn variants(pass: Pass, g: &Geometry, caps: &Caps) -> Vec<Variant> {
+pub(super) fn planned(pass: Pass, g: &Geometry, caps: &Caps) -> Vec<Planned> {
     let p = shape(pass, g).sizes;
-    let tiled = plan(p, caps).into_iter().filter(|v| !matches!(v.name, "vector" | "naive"));
-    let narrow = pixels(p, caps);
-    let direct = (!caps.software || p.k <= LONGEST_DIRECT).then(|| Variant::new("direct", []));
-    let mut variants: Vec<_> = narrow.into_iter().chain(tiled).chain(direct).collect();
-    if variants.is_empty() {
-        variants.push(Variant::new("register", [("TM", 4), ("TN", 4)]));
+    let tiled =
+        plan(p, caps).into_iter().filter(|one| !matches!(one.variant.name, "vector" | "naive"));
+    let direct =
+        (!caps.software || p.k <= LONGEST_DIRECT).then(|| plan::one_by_one(p, caps, "direct"));
+    let mut planned =
+        plan::sorted(pixels(p, caps).into_iter().chain(tiled).chain(direct).collect());
+    if planned.is_empty() {
+        let variant = Variant::new("register", [("TM", 4), ("TN", 4)]);
+        planned.push(Planned { ns: 0.0, variant });
     }
-    variants
+    planned
 }
 
 /// `pixels`, where a CPU adapter's subgroup would be wider than the result has channels.
-fn pixels(p: Sizes, caps: &Caps) -> Option<Variant> {
-    let width = caps.subgroup.filter(|w| caps.software && (4..=16).contains(w))?;
+fn pixels(p: Sizes, caps: &Caps) -> Option<Planned> {
+    let width = plan::subgroup(caps)?;
     let rows = p.n.next_multiple_of(width.max(8) as usize) as u32;
     let consts = [("W", width), ("TM", rows), ("TN", 8)];
     // As many columns as the narrowest tile of `subgroup` has, and as many pixels as a tile of this one.
     let suits = rows <= 16 && p.m >= 2 * 8 * width as usize;
-    suits.then(|| Variant::new("pixels", consts))
+    let share = if rows <= 8 { PIXELS[0] } else { PIXELS[1] };
+    let block = Block { rows, cols: 8 * width, results: 8 * rows, share };
+    let swapped = Sizes { m: p.n, n: p.m, ..p };
+    suits.then(|| block.planned(swapped, caps, Variant::new("pixels", consts)))
 }
 
 impl Conv2dProblem {

@@ -1,9 +1,9 @@
 //! Which kernels can compute a product, the most promising first: a pure function of the sizes and of the
 //! device.
 //!
-//! Each candidate's time is estimated from its share of the device's peak when all of it is busy (known
-//! from measurements), the work it does including what falls outside the matrix, and how much of the device
-//! it keeps busy. The estimates only have to rank: tuning measures.
+//! A candidate's time is the waves that its workgroups take times the time of a wave. That follows from the share
+//! of a processor's peak that its kernel reaches (known from measurements), and from the work of a tile with what
+//! falls outside the matrix. The estimates only have to rank: tuning measures.
 
 use crate::kernel::{Caps, Variant};
 
@@ -16,13 +16,21 @@ pub(in crate::op) struct Sizes {
     pub(in crate::op) k: usize,
 }
 
-/// Constants of `tile.wgsl` and its share of a GPU's peak.
+/// A variant with its estimated time.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::op) struct Planned {
+    pub(in crate::op) ns: f64,
+    pub(in crate::op) variant: Variant,
+}
+
+/// Constants of `tile.wgsl`.
 struct Tile {
     bm: u32,
     bn: u32,
     bk: u32,
     /// Rows and columns of an invocation.
     side: u32,
+    /// Share of a GPU's peak.
     share: f64,
 }
 
@@ -43,37 +51,71 @@ const TILES: [Tile; 6] = [
 /// How many of them a CPU adapter is offered. There tiles lose anyway, and each costs seconds to compile.
 const CPU_TILES: usize = 4;
 
-/// Rows and columns of an invocation of `register.wgsl`, share of a GPU's peak and GFLOP/s on a CPU.
-const REGISTERS: [(u32, u32, f64, f64); 2] = [(8, 8, 0.4, 17.0), (4, 4, 0.2, 8.5)];
+/// Rows and columns of an invocation of `register.wgsl`, share of a GPU's peak and of a CPU's.
+const REGISTERS: [(u32, u32, f64, f64); 2] = [(8, 8, 0.4, 0.126), (4, 4, 0.2, 0.063)];
 
-/// Rows and columns of a lane of `subgroup.wgsl`, GFLOP/s on a CPU.
-const SUBGROUPS: [(u32, u32, f64); 4] = [(32, 8, 48.0), (16, 8, 43.0), (32, 4, 41.0), (8, 8, 29.0)];
+/// Rows and columns of a lane of `subgroup.wgsl`, share of a CPU's peak.
+const SUBGROUPS: [(u32, u32, f64); 4] =
+    [(32, 8, 0.356), (16, 8, 0.319), (32, 4, 0.304), (8, 8, 0.215)];
+
+/// The share of one multiply-add after another, a result an invocation: on a GPU, on a CPU.
+const NAIVE: [f64; 2] = [0.06, 0.0037];
+
+/// What a CPU adapter takes for a workgroup, for a result in it, and for a vector's tree of 256 invocations, whose
+/// barriers each switch between all subgroups, in nanoseconds.
+const CPU_WORKGROUP: f64 = 1e3;
+const CPU_RESULT: f64 = 1.5;
+const CPU_TREE: f64 = 4e4;
+
+/// What a vector's tree takes on a GPU, in nanoseconds.
+const GPU_TREE: f64 = 300.0;
+
+/// Registers and invocations that a processor of a GPU holds.
+const GPU_REGISTERS: u32 = 65_536;
+const GPU_INVOCATIONS: u32 = 2_048;
 
 /// Most columns or rows of a matrix that is a few vectors.
 const MOST_VECTORS: usize = 8;
 
-/// Processors of a large GPU, and invocations of 8 x 8 results that keep one busy.
-const PROCESSORS: f64 = 132.0;
-const BUSY: f64 = 128.0;
+/// Parts of a sum at most, and its steps in a part at least.
+const MOST_SPLITS: usize = 64;
+const SHORTEST_PART: usize = 64;
 
-/// What a second dispatch and a byte that crosses the memory bus cost, in multiply-adds at peak.
-const DISPATCH: f64 = 6e7;
-const BYTE: f64 = 7.0;
+/// Candidates for tuning: at most this many times as slow as the first, by the estimates.
+const NEAR: f64 = 1.6;
 
 /// Every variant for a problem, the most promising first.
-pub(in crate::op) fn plan(p: Sizes, caps: &Caps) -> Vec<Variant> {
-    let mut candidates = if caps.software { on_cpu(p, caps) } else { on_gpu(p, caps) };
-    candidates.sort_by(|x, y| x.0.total_cmp(&y.0));
-    let naive = Variant::new("naive", []);
-    candidates.into_iter().map(|(_, v)| v).chain([naive]).collect()
+pub(in crate::op) fn plan(p: Sizes, caps: &Caps) -> Vec<Planned> {
+    let mut planned = Planner { p, caps, planned: Vec::new() };
+    planned.tiles();
+    planned.registers();
+    planned.subgroups();
+    planned.vector();
+    planned.planned.push(one_by_one(p, caps, "naive"));
+    sorted(planned.planned)
+}
+
+/// The most promising first; of equals the one named first.
+pub(in crate::op) fn sorted(mut planned: Vec<Planned>) -> Vec<Planned> {
+    planned.sort_by(|x, y| x.ns.total_cmp(&y.ns));
+    planned
+}
+
+/// The variants alone.
+pub(in crate::op) fn variants(planned: Vec<Planned>) -> Vec<Variant> {
+    planned.into_iter().map(|planned| planned.variant).collect()
+}
+
+/// Those that may well be the fastest.
+pub(in crate::op) fn near(planned: Vec<Planned>) -> Vec<Variant> {
+    let most = planned.first().map_or(0.0, |first| NEAR * first.ns);
+    variants(planned.into_iter().take_while(|planned| planned.ns <= most).collect())
 }
 
 impl Sizes {
-    /// Multiply-adds of tiles of this size, with those outside the matrix, and the number of tiles.
-    fn tiled(&self, rows: u32, cols: u32) -> (f64, f64) {
-        let tiles = self.m.div_ceil(rows as usize) * self.n.div_ceil(cols as usize) * self.batch;
-        let tiles = tiles as f64;
-        (tiles * f64::from(rows) * f64::from(cols) * self.k as f64, tiles)
+    /// Tiles of this size.
+    fn tiles(&self, rows: u32, cols: u32) -> usize {
+        self.m.div_ceil(rows as usize) * self.n.div_ceil(cols as usize) * self.batch
     }
 
     /// Whether a tile is no more than half outside in either direction, or the smallest kind. That one, in
@@ -96,23 +138,16 @@ impl Sizes {
         (few <= MOST_VECTORS).then_some((few, self.m <= self.n))
     }
 
-    fn vector(&self) -> Option<Variant> {
-        let (few, _) = self.vectors()?;
-        // Few sizes, few pipelines.
-        let vectors = few.next_power_of_two() as u32;
-        Some(Variant::new("vector", [("VECTORS", vectors)]))
+    /// Numbers of parts that a sum over k may be split into: none of them empty, each a good number of steps of `bk`.
+    fn splits(self, bk: u32, caps: &Caps) -> impl Iterator<Item = usize> {
+        let room = caps.max_binding / (4 * self.outputs() as u64).max(1);
+        let most = (self.k / SHORTEST_PART).min(MOST_SPLITS).min(room as usize);
+        (2..=most).filter(move |&splits| self.k.div_ceil(self.span(splits, bk)) == splits)
     }
 
-    /// Parts that a long sum over k is split into, so that tiles of this size fill a large GPU: a power of
-    /// two, each part a good number of steps.
-    fn splits(&self, tile: &Tile, caps: &Caps) -> Option<u32> {
-        let (_, tiles) = self.tiled(tile.bm, tile.bn);
-        let wanted = (PROCESSORS / tiles).ceil() as usize;
-        let most = (self.k / 64).min(64);
-        let room = caps.max_binding / (4 * self.outputs() as u64).max(1);
-        let parts = wanted.next_power_of_two().min(most).min(room as usize);
-        let parts = (parts + 1).next_power_of_two() / 2;
-        (parts > 1).then_some(parts as u32)
+    /// What of k a part of so many has.
+    fn span(&self, splits: usize, bk: u32) -> usize {
+        self.k.div_ceil(splits).next_multiple_of(bk as usize)
     }
 }
 
@@ -121,9 +156,9 @@ impl Tile {
         Variant::new("tile", self.consts())
     }
 
-    fn split(&self, splits: u32) -> Variant {
+    fn split(&self, splits: usize) -> Variant {
         let mut consts = self.consts().to_vec();
-        consts.push(("SPLITS", splits));
+        consts.push(("SPLITS", splits as u32));
         Variant::new("split_k", consts)
     }
 
@@ -131,93 +166,162 @@ impl Tile {
         [("BM", self.bm), ("BN", self.bn), ("BK", self.bk), ("TM", self.side), ("TN", self.side)]
     }
 
-    fn invocations(&self) -> f64 {
-        f64::from(self.bm * self.bn / (self.side * self.side))
+    /// What a workgroup is.
+    fn block(&self, software: bool) -> Block {
+        // Workgroup memory of a CPU is ordinary memory: the more results an invocation has the fewer reads.
+        let cpu = (f64::from(self.side) + self.share) / 135.0;
+        let share = if software { cpu } else { self.share };
+        Block { rows: self.bm, cols: self.bn, results: self.side * self.side, share }
     }
 }
 
-fn register((tm, tn, ..): (u32, u32, f64, f64)) -> Variant {
-    Variant::new("register", [("TM", tm), ("TN", tn)])
+/// A workgroup that owns a block of C.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::op) struct Block {
+    pub(in crate::op) rows: u32,
+    pub(in crate::op) cols: u32,
+    /// Results of an invocation.
+    pub(in crate::op) results: u32,
+    /// Of the device's peak, where all of it is busy.
+    pub(in crate::op) share: f64,
 }
 
-/// The share of a large GPU that so many workgroups keep busy. An invocation of 8 x 8 results hides more
-/// latency than one of 4 x 4.
-fn busy(workgroups: f64, invocations: f64, results: u32) -> f64 {
-    let weight = f64::from(results).sqrt() / 8.0;
-    let processors = workgroups / PROCESSORS;
-    processors.min(processors * invocations * weight / BUSY).min(1.0)
-}
+impl Block {
+    fn invocations(&self) -> u32 {
+        self.rows * self.cols / self.results
+    }
 
-fn on_gpu(p: Sizes, caps: &Caps) -> Vec<(f64, Variant)> {
-    let mut candidates = Vec::new();
-    for tile in TILES.iter().filter(|t| p.fits(t.bm, t.bn)) {
-        let (work, tiles) = p.tiled(tile.bm, tile.bn);
-        let time = |workgroups: f64| {
-            work / tile.share / busy(workgroups, tile.invocations(), tile.side * tile.side)
-        };
-        candidates.push((time(tiles), tile.variant()));
-        if let Some(splits) = p.splits(tile, caps) {
-            let parts = f64::from(splits);
-            let partial = 8.0 * parts * p.outputs() as f64;
-            let time = time(tiles * parts) + DISPATCH + BYTE * partial;
-            candidates.push((time, tile.split(splits)));
+    /// How many of them a processor of a GPU holds: 157 registers are an invocation's of 8 x 8 results, by sm_90 code
+    /// made from these kernels.
+    fn resident(&self) -> usize {
+        let registers = 29 + 2 * self.results;
+        let most = (GPU_REGISTERS / registers).min(GPU_INVOCATIONS);
+        (most / self.invocations()).max(1) as usize
+    }
+
+    /// A variant that takes one dispatch over such blocks.
+    pub(in crate::op) fn planned(&self, p: Sizes, caps: &Caps, variant: Variant) -> Planned {
+        let workgroups = p.tiles(self.rows, self.cols);
+        let ns = self.ns(workgroups, p.k, caps) + caps.speeds.dispatches_ns(1);
+        Planned { ns, variant }
+    }
+
+    /// Nanoseconds of `workgroups`, each over so much of the sum.
+    fn ns(&self, workgroups: usize, k: usize, caps: &Caps) -> f64 {
+        let (results, speeds) = (f64::from(self.rows * self.cols), &caps.speeds);
+        let alone = speeds.products_ns(results * k as f64) / self.share;
+        if caps.software {
+            let alone = alone + CPU_WORKGROUP + CPU_RESULT * results;
+            return speeds.waves_ns(workgroups, 1, |_| alone);
         }
+        // An invocation of 8 x 8 results hides more latency than one of 4 x 4.
+        let weight = f64::from(self.results).sqrt() / 8.0;
+        let one = f64::from(self.invocations()) * weight / f64::from(speeds.busy);
+        speeds.waves_ns(workgroups, self.resident(), |k| {
+            let together = k as f64;
+            alone * together / (together * one).min(1.0)
+        })
     }
-    for r in REGISTERS {
-        let (tm, tn, share, _) = r;
-        if p.fits(8 * tm, 8 * tn) {
-            let (work, tiles) = p.tiled(8 * tm, 8 * tn);
-            candidates.push((work / share / busy(tiles, 64.0, tm * tn), register(r)));
-        }
-    }
-    if let Some(vector) = p.vector() {
-        // The long operand is read once, by 256 invocations for each 8 rows or more.
-        let long = p.m.max(p.n);
-        let bytes = 4.0 * (p.batch * p.k * long) as f64;
-        let workgroups = (p.batch * long) as f64 / 16.0;
-        candidates.push((bytes * BYTE / busy(workgroups, 256.0, 8), vector));
-    }
-    candidates
 }
 
-fn on_cpu(p: Sizes, caps: &Caps) -> Vec<(f64, Variant)> {
-    let mut candidates = Vec::new();
-    let mut add = |rows: u32, cols: u32, rate: f64, variant: Variant| {
-        if p.fits(rows, cols) {
-            candidates.push((p.tiled(rows, cols).0 / rate, variant));
-        }
-    };
-    if let Some(width @ 4..=16) = caps.subgroup {
-        for (tm, tn, rate) in SUBGROUPS {
-            if tm >= width {
-                let consts = [("W", width), ("TM", tm), ("TN", tn)];
-                add(tm, width * tn, rate, Variant::new("subgroup", consts));
+struct Planner<'a> {
+    p: Sizes,
+    caps: &'a Caps,
+    planned: Vec<Planned>,
+}
+
+impl Planner<'_> {
+    /// Adds a variant whose dispatches take so long beside their launching.
+    fn add(&mut self, ns: f64, dispatches: usize, variant: Variant) {
+        let ns = ns + self.caps.speeds.dispatches_ns(dispatches);
+        self.planned.push(Planned { ns, variant });
+    }
+
+    fn tiles(&mut self) {
+        let (p, caps) = (self.p, self.caps);
+        let offered = if caps.software { CPU_TILES } else { TILES.len() };
+        for tile in TILES[..offered].iter().filter(|t| p.fits(t.bm, t.bn)) {
+            let (block, tiles) = (tile.block(caps.software), p.tiles(tile.bm, tile.bn));
+            self.add(block.ns(tiles, p.k, caps), 1, tile.variant());
+            let time = |splits: usize| {
+                // Partial results are written and read.
+                let bytes = 8.0 * (splits * p.outputs()) as f64;
+                block.ns(tiles * splits, p.span(splits, tile.bk), caps)
+                    + caps.speeds.bytes_ns(bytes)
+            };
+            let split = p.splits(tile.bk, caps).map(|splits| (time(splits), splits));
+            let best = split.min_by(|x, y| x.0.total_cmp(&y.0));
+            if let Some((ns, splits)) = best.filter(|_| !caps.software || tile.bm == 32) {
+                self.add(ns, 2, tile.split(splits));
             }
         }
     }
-    for r in REGISTERS {
-        add(8 * r.0, 8 * r.1, r.3, register(r));
-    }
-    for tile in &TILES[..CPU_TILES] {
-        // Workgroup memory is ordinary memory, and the more results an invocation has the fewer reads.
-        let rate = f64::from(tile.side) + tile.share;
-        add(tile.bm, tile.bn, rate, tile.variant());
-        if let Some(splits) = p.splits(tile, caps).filter(|_| tile.bm == 32) {
-            add(tile.bm, tile.bn, rate * 0.9, tile.split(splits));
+
+    fn registers(&mut self) {
+        for (tm, tn, on_gpu, on_cpu) in REGISTERS {
+            let (rows, cols) = (8 * tm, 8 * tn);
+            let share = if self.caps.software { on_cpu } else { on_gpu };
+            let block = Block { rows, cols, results: tm * tn, share };
+            self.block(block, Variant::new("register", [("TM", tm), ("TN", tn)]));
         }
     }
-    if let Some(vector) = p.vector() {
-        candidates.push((p.tiled(1, 1).0 / 4.0, vector));
+
+    /// On CPU adapters whose subgroups have a width that the kernel is made for.
+    fn subgroups(&mut self) {
+        let Some(width) = subgroup(self.caps) else { return };
+        for (tm, tn, share) in SUBGROUPS.into_iter().filter(|(tm, ..)| *tm >= width) {
+            let block = Block { rows: tm, cols: width * tn, results: tm * tn, share };
+            let consts = [("W", width), ("TM", tm), ("TN", tn)];
+            self.block(block, Variant::new("subgroup", consts));
+        }
     }
-    candidates
+
+    fn block(&mut self, block: Block, variant: Variant) {
+        if self.p.fits(block.rows, block.cols) {
+            self.planned.push(block.planned(self.p, self.caps, variant));
+        }
+    }
+
+    fn vector(&mut self) {
+        let (p, speeds) = (self.p, &self.caps.speeds);
+        let Some((few, _)) = p.vectors() else { return };
+        // Few sizes, few pipelines.
+        let vectors = few.next_power_of_two();
+        // The long operand is read once, by 256 invocations for each 8 rows or more.
+        let long = p.m.max(p.n);
+        let bytes = speeds.bytes_ns(4.0 * (p.batch * p.k * long) as f64);
+        let workgroups = p.batch * long.div_ceil(16);
+        let (resident, tree) = if self.caps.software { (1, CPU_TREE) } else { (8, GPU_TREE) };
+        let trees = speeds.waves_ns(workgroups, resident, |_| tree * vectors as f64);
+        // Few workgroups do not fill the memory bus.
+        let filled = (workgroups as f64 / f64::from(speeds.processors)).min(1.0);
+        let products = (p.outputs() * p.k) as f64 / f64::from(speeds.processors);
+        let products = if self.caps.software { speeds.products_ns(products) / 0.03 } else { 0.0 };
+        let ns = trees + products.max(bytes / filled);
+        self.add(ns, 1, Variant::new("vector", [("VECTORS", vectors as u32)]));
+    }
+}
+
+/// A variant without tiles, an invocation a result.
+pub(in crate::op) fn one_by_one(p: Sizes, caps: &Caps, name: &'static str) -> Planned {
+    let share = NAIVE[usize::from(caps.software)];
+    let block = Block { rows: 64, cols: 1, results: 1, share };
+    let flat = Sizes { batch: 1, m: p.outputs(), n: 1, k: p.k };
+    block.planned(flat, caps, Variant::new(name, []))
+}
+
+/// The width of a CPU adapter's subgroups, where `subgroup.wgsl` is made for it.
+pub(in crate::op) fn subgroup(caps: &Caps) -> Option<u32> {
+    caps.subgroup.filter(|width| caps.software && (4..=16).contains(width))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::terms::Speeds;
 
     fn first(m: usize, n: usize, k: usize, caps: &Caps) -> Variant {
-        plan(Sizes { batch: 1, m, n, k }, caps).remove(0)
+        variants(plan(Sizes { batch: 1, m, n, k }, caps)).remove(0)
     }
 
     #[test]
@@ -230,20 +334,60 @@ mod tests {
     }
 
     #[test]
+    fn a_filter_gradient_of_a_wave_and_a_bit_is_split_until_its_waves_are_full() {
+        // vgg's 512 x 3 x 3 to 512 at 14 x 14, batch 32: 144 tiles of 128 x 128 on 132 processors are two waves.
+        let p = Sizes { batch: 1, m: 9 * 512, n: 512, k: 32 * 14 * 14 };
+        let planned = plan(p, &Caps::portable());
+        let whole = planned.iter().find(|planned| planned.variant == TILES[0].variant()).unwrap();
+        let best = &planned[0];
+        assert_eq!(best.variant.name, "split_k");
+        // By hand: two waves of 6,272 steps of a tile at 33.5 / 132 products a picosecond.
+        let wave = 128.0 * 128.0 * 6272.0 / (33.5e12 / 132.0) * 1e9;
+        assert!((whole.ns - 2.0 * wave - 1800.0).abs() < 1.0, "{whole:?}, a wave is {wave}");
+        assert!(best.ns < 0.65 * whole.ns, "{best:?} against {whole:?}");
+    }
+
+    #[test]
+    fn fewer_processors_need_fewer_parts() {
+        let p = Sizes { batch: 1, m: 64, n: 64, k: 1 << 16 };
+        let splits = |processors| {
+            let speeds = Speeds { processors, ..Speeds::GPU };
+            let gpu = Caps { speeds, ..Caps::portable() };
+            let planned = plan(p, &gpu).into_iter();
+            planned.map(|p| p.variant).find(|v| v.name == "split_k").unwrap().get("SPLITS")
+        };
+        assert!(splits(8) < splits(132), "{} {}", splits(8), splits(132));
+    }
+
+    #[test]
     fn a_cpu_adapter_gets_subgroups_where_it_has_them() {
         let cpu = Caps::portable_software();
         assert_eq!(first(512, 512, 512, &cpu).name, "subgroup");
         let none = Caps { subgroup: None, ..cpu };
-        let other = plan(Sizes { batch: 1, m: 512, n: 512, k: 512 }, &none);
+        let other = variants(plan(Sizes { batch: 1, m: 512, n: 512, k: 512 }, &none));
         assert!(other.iter().all(|v| v.name != "subgroup"));
     }
 
     #[test]
-    fn naive_is_always_there_and_last() {
+    fn a_cpu_adapter_pays_for_the_trees_of_matrix_vector_products() {
+        let cpu = Caps::portable_software();
+        let none = Caps { subgroup: None, ..cpu.clone() };
+        for caps in [cpu, none] {
+            for (batch, m, n, k) in
+                [(66_000, 1, 2, 3), (1, 8, 8, 64), (1, 8, 64, 8), (1, 8, 784, 64)]
+            {
+                let planned = plan(Sizes { batch, m, n, k }, &caps);
+                assert_ne!(planned[0].variant.name, "vector", "{batch} of {m}x{n}x{k}");
+            }
+        }
+    }
+
+    #[test]
+    fn naive_is_always_there() {
         for caps in [Caps::portable(), Caps::portable_software()] {
             for (m, n, k) in [(1, 1, 1), (3, 70_000, 2), (129, 65, 1000)] {
-                let variants = plan(Sizes { batch: 2, m, n, k }, &caps);
-                assert_eq!(variants.last().map(|v| v.name), Some("naive"));
+                let planned = variants(plan(Sizes { batch: 2, m, n, k }, &caps));
+                assert!(planned.iter().any(|variant| variant.name == "naive"));
             }
         }
     }

@@ -1,0 +1,175 @@
+//! The device's tuning table in a run: read, added to where a step is new, used, and named in the record.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::measure::probe::probe;
+use crate::measure::run as cell;
+use crate::measure::sample::going_on;
+use crate::measure::tune::table::Device;
+use crate::measure::tune::{Table, Tuner};
+use crate::record::{Tuning, store};
+use crate::terms::Effort;
+
+use super::super::data::Opened;
+use super::super::output;
+use super::super::progress::Progress;
+use super::RunArgs;
+use super::choose::Selection;
+use crate::data::Split;
+
+/// Time that a quick tuning adds to a workload, however many modes and batches of it are run.
+const QUICK: Duration = Duration::from_secs(10);
+
+/// The table of a run's device.
+#[derive(Debug)]
+pub(in crate::cli) struct Tables {
+    effort: Effort,
+    table: Table,
+    /// As it was read or last written.
+    kept: Option<Table>,
+    /// Where it is kept; nowhere without a folder for records.
+    path: Option<PathBuf>,
+    /// Problems that were measured now.
+    measured: usize,
+    /// Problems whose kernel is not the estimates' first.
+    changed: usize,
+}
+
+impl Tables {
+    /// Reads the table, or begins one with a probe of the device's speeds; the device plans by these from now on.
+    /// A table that cannot be used is said and replaced.
+    pub(in crate::cli) fn open(
+        args: &RunArgs,
+        selection: &mut Selection,
+        effort: Effort,
+    ) -> Result<Self> {
+        let gpu = &mut selection.gpu;
+        let device = Device::of(gpu, args.device.checks);
+        let path = store::folder().map(|folder| Table::path(&folder, &device));
+        let loaded = path.as_ref().map_or(Ok(None), |path| Table::load(path, &device));
+        let known = loaded.unwrap_or_else(|why| {
+            let text = format!("warning: {why}; it is not used, and made anew");
+            output::note(&args.out, &text);
+            None
+        });
+        let kept = known.clone();
+        let table = match known {
+            Some(table) => table,
+            None => {
+                let _progress = Progress::new(&args.out, "probing the device");
+                Table::new(device, probe(gpu)?)
+            }
+        };
+        gpu.caps.speeds = table.speeds;
+        Ok(Self { effort, table, kept, path, measured: 0, changed: 0 })
+    }
+
+    /// Tunes what was not tuned before, a step after the other, and lets the runs use what is known then.
+    pub(in crate::cli) fn tune(
+        &mut self,
+        args: &RunArgs,
+        selection: &mut Selection,
+        samples: &mut Opened<'_>,
+    ) -> Result<()> {
+        let outcome = self.tune_all(args, selection, samples);
+        self.use_for(selection)?;
+        outcome
+    }
+
+    fn tune_all(
+        &mut self,
+        args: &RunArgs,
+        selection: &Selection,
+        samples: &mut Opened<'_>,
+    ) -> Result<()> {
+        let mut runs: HashMap<&str, u32> = HashMap::new();
+        for (model, _) in &selection.chosen {
+            *runs.entry(model.info().name).or_default() += 1;
+        }
+        for (model, mode) in &selection.chosen {
+            let key = cell::key(model.as_ref(), *mode);
+            let progress = Progress::new(&args.out, &format!("{key}: tuning"));
+            let tuner = Tuner {
+                gpu: &selection.gpu,
+                options: &selection.plan.options,
+                effort: self.effort,
+                time: QUICK / runs[model.info().name],
+                seed: args.seed,
+            };
+            let batch = samples.of(model.as_ref())?.batch(Split::Train, 0)?.tensors();
+            let show = |share| progress.set(share);
+            let outcome = tuner.tune(model.as_ref(), *mode, &batch, &mut self.table, &show)?;
+            drop(progress);
+            if outcome.stale > 0 {
+                let text = format!(
+                    "{key}: {} entries of the tuning table are of kernels that have changed: they are not used",
+                    outcome.stale
+                );
+                output::note(&args.out, &text);
+            }
+            self.measured += outcome.measured;
+            self.keep(args);
+            going_on()?;
+        }
+        Ok(())
+    }
+
+    /// Written after each step, so that nothing measured is lost, where there is anything new.
+    fn keep(&mut self, args: &RunArgs) {
+        if self.kept.as_ref() == Some(&self.table) {
+            return;
+        }
+        self.kept = Some(self.table.clone());
+        if let Some(Err(error)) = self.path.as_ref().map(|path| self.table.save(path)) {
+            output::note(&args.out, &format!("warning: {error}"));
+        }
+    }
+
+    fn use_for(&mut self, selection: &mut Selection) -> Result<()> {
+        let first = selection.planned()?;
+        let chosen = self.table.choose(&first, &selection.gpu.caps)?;
+        let mut changed: HashMap<String, bool> = HashMap::new();
+        for op in first.iter().flat_map(|schedule| &schedule.ops) {
+            let key = op.problem_key();
+            let differs = chosen.get(&key).is_some_and(|variant| *variant != op.variant);
+            changed.insert(key, differs);
+        }
+        self.changed = changed.values().filter(|changed| **changed).count();
+        selection.plan.options.choice.tuned = Arc::new(chosen);
+        selection.plan_again()
+    }
+
+    /// All that is known.
+    pub(in crate::cli) fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// `tuned: 40 problems measured, 12 run another kernel than estimated; table 3f2a91c0, ~/..`; nothing where nothing
+    /// was measured.
+    pub(in crate::cli) fn summary(&self) -> Option<String> {
+        let place = self.path.as_ref().map(|path| format!(", {}", path.display()));
+        let text = format!(
+            "tuned: {} problems measured, {} run another kernel than estimated; {}{}",
+            self.measured,
+            self.changed,
+            self.record(&[]).called(),
+            place.unwrap_or_default()
+        );
+        (self.measured > 0).then_some(text)
+    }
+
+    /// What the record says.
+    pub(super) fn record(&self, forced: &[String]) -> Tuning {
+        Tuning {
+            effort: self.effort,
+            table: Some(self.table.hash()),
+            changed: self.changed,
+            speeds: self.table.speeds,
+            forced: forced.to_vec(),
+        }
+    }
+}

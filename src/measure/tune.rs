@@ -1,0 +1,390 @@
+//! Tuning: which kernel of each op is the fastest on a device, measured where it will run.
+//!
+//! Program j of a step runs the j-th candidate of every op that has so many, among the real neighbours, with the real
+//! shapes and buffers. It is profiled in turns with the first, so that a machine that slows down slows both.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::graph::op::Distribution;
+use crate::host::Instant;
+use crate::kernel::Variant;
+use crate::pass::{OpInstance, Options, Schedule};
+use crate::program::Program;
+use crate::program::check::check_variant;
+use crate::session::{Session, schedule};
+use crate::terms::{Effort, Mode};
+use crate::workload::{Feed, Workload};
+
+use super::profile::OpClock;
+use super::sample::interrupted;
+
+pub mod table;
+
+pub use table::Table;
+use table::{Candidate, Entry, hex, kernel_hash};
+
+/// Ops that take less than this share of a step keep the first.
+const SHARE: f64 = 0.005;
+
+/// Most candidates of an op that a quick tuning measures.
+const MOST: usize = 6;
+
+/// Share of the time after which nothing new is built: the rest is for turns and checks.
+const BUILDING: f64 = 0.7;
+
+/// Turns that a program takes, at least and at most.
+const TURNS: (usize, usize) = (3, 12);
+
+/// How a step is tuned.
+#[derive(Debug)]
+pub struct Tuner<'a> {
+    /// The device.
+    pub gpu: &'a Gpu,
+    /// Fusion and forced variants: ops with one are left as they are.
+    pub options: &'a Options,
+    /// How much is measured.
+    pub effort: Effort,
+    /// Time that a quick tuning of this step may take.
+    pub time: Duration,
+    /// Of the parameters.
+    pub seed: u64,
+}
+
+/// What tuning a step came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Problems that were measured; none in a step that was tuned before as thoroughly.
+    pub measured: usize,
+    /// Entries of the table that were dropped, since their kernels have changed.
+    pub stale: usize,
+}
+
+/// A problem of the step that has a choice.
+#[derive(Debug)]
+struct Open {
+    key: String,
+    /// An op that has the problem.
+    op: OpInstance,
+    /// The estimates' choice first.
+    candidates: Vec<Variant>,
+    /// All ops that have it, as indices of the step's.
+    places: Vec<usize>,
+    measured: Vec<Candidate>,
+}
+
+impl Tuner<'_> {
+    /// Tunes a model's step and enters what was found into the table, after Ctrl-C as far as it came. `progress` is
+    /// told the share done.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] where the device fails.
+    pub fn tune(
+        &self,
+        model: &dyn Workload,
+        mode: Mode,
+        batch: &Feed,
+        table: &mut Table,
+        progress: &dyn Fn(f64),
+    ) -> Result<Outcome> {
+        let first = schedule(model, mode, &self.gpu.caps, self.options)?;
+        let mut open = self.open(&first);
+        let mark = mark(&open);
+        let stale = table.drop_stale(&first, &self.gpu.caps)?;
+        if table.steps.get(&mark).is_some_and(|effort| *effort >= self.effort) && stale == 0 {
+            return Ok(Outcome::default());
+        }
+        self.leave_out_known(&mut open, table)?;
+        let mut session = Session::new(self.gpu, self.seed);
+        // What the first program takes to build is the run's own time, not tuning's.
+        let mut begun = Instant::now();
+        if !open.is_empty() {
+            let first = session.build(first)?;
+            session.feed(&first, batch)?;
+            session.run(&first, 1)?;
+            self.gpu.wait()?;
+            begun = Instant::now();
+            let turns = Turns { tuner: self, begun, model, mode, batch, first };
+            turns.take(&mut session, &mut open, progress)?;
+        }
+        let measured = open.iter().filter(|open| !open.measured.is_empty()).count();
+        for open in open {
+            self.enter(open, begun, table)?;
+        }
+        if !interrupted() {
+            table.steps.insert(mark, self.effort);
+        }
+        Ok(Outcome { measured, stale })
+    }
+
+    /// The problems of a step that have more than one candidate, each once.
+    fn open(&self, first: &Schedule) -> Vec<Open> {
+        let mut open: Vec<Open> = Vec::new();
+        for (at, op) in first.ops.iter().enumerate() {
+            let key = op.problem_key();
+            if let Some(known) = open.iter_mut().find(|known| known.key == key) {
+                known.places.push(at);
+                continue;
+            }
+            let candidates = self.candidates(op);
+            if candidates.len() > 1 {
+                let (op, places) = (op.clone(), vec![at]);
+                open.push(Open { key, op, candidates, places, measured: Vec::new() });
+            }
+        }
+        open
+    }
+
+    fn candidates(&self, op: &OpInstance) -> Vec<Variant> {
+        if self.options.choice.forced_on(op.op.kind().name).is_some() {
+            return Vec::new();
+        }
+        let caps = &self.gpu.caps;
+        let mut candidates = match self.effort {
+            Effort::Off => Vec::new(),
+            Effort::Quick => op.problem.candidates(caps),
+            Effort::Full => op.problem.variants(caps),
+        };
+        if self.effort == Effort::Quick {
+            candidates.truncate(MOST);
+        }
+        candidates.retain(|variant| *variant != op.variant);
+        candidates.insert(0, op.variant.clone());
+        candidates
+    }
+
+    /// What the table knows as thoroughly, and of these kernels, need not be measured again.
+    fn leave_out_known(&self, open: &mut Vec<Open>, table: &Table) -> Result<()> {
+        let mut known = HashSet::new();
+        for one in open.iter() {
+            let entry = table.entries.get(&one.key);
+            if let Some(entry) = entry.filter(|entry| entry.effort >= self.effort)
+                && entry.fresh(one.op.problem.as_ref(), &self.gpu.caps)?.is_some()
+            {
+                known.insert(one.key.clone());
+            }
+        }
+        open.retain(|one| !known.contains(&one.key));
+        Ok(())
+    }
+
+    /// Whether a share of the time is over; never for a thorough tuning.
+    fn is_over(&self, begun: Instant, share: f64) -> bool {
+        self.effort == Effort::Quick && begun.elapsed() >= self.time.mul_f64(share)
+    }
+
+    /// Checks the fastest, or if it is wrong the next, and enters it. What there is no time to check is not chosen.
+    fn enter(&self, open: Open, begun: Instant, table: &mut Table) -> Result<()> {
+        let Open { key, op, candidates, measured, .. } = open;
+        if measured.is_empty() {
+            return Ok(());
+        }
+        let inputs = op.inputs.iter().map(ToString::to_string).collect();
+        let (kind, first) = (op.op.kind().name.to_string(), op.variant.to_string());
+        let mut entry = Entry {
+            op: kind,
+            inputs,
+            effort: self.effort,
+            chosen: first.clone(),
+            candidates: measured,
+        };
+        while let Some(fastest) = entry.fastest() {
+            let label = fastest.variant.clone();
+            // The first is checked before any run that uses it.
+            if label == first || self.is_over(begun, 1.0) || interrupted() {
+                break;
+            }
+            let Some(variant) = candidates.iter().find(|variant| variant.to_string() == label)
+            else {
+                break;
+            };
+            let right = self.is_right(&op, variant)?;
+            let known = entry.candidates.iter_mut().filter(|known| known.variant == label);
+            known.for_each(|known| known.verified = Some(right));
+            if right {
+                entry.chosen = label;
+                break;
+            }
+        }
+        table.entries.insert(key, entry);
+        Ok(())
+    }
+
+    fn is_right(&self, op: &OpInstance, variant: &Variant) -> Result<bool> {
+        let inputs = op.problem.reduced_problem().unwrap_or_else(|| op.inputs.clone());
+        let uniform = [Distribution::Uniform];
+        let verdicts = check_variant(self.gpu, &op.op, &inputs, variant, &uniform)?;
+        Ok(verdicts.iter().all(|verdict| verdict.passed()))
+    }
+}
+
+/// The problems of a step and their candidates as one number.
+fn mark(open: &[Open]) -> String {
+    let line = |open: &Open| {
+        let labels: Vec<_> = open.candidates.iter().map(ToString::to_string).collect();
+        format!("{} {}\n", open.key, labels.join(" "))
+    };
+    hex(open.iter().map(line).collect::<String>().as_bytes())
+}
+
+/// The first program of a step, and others in turns with it.
+struct Turns<'a> {
+    tuner: &'a Tuner<'a>,
+    begun: Instant,
+    model: &'a dyn Workload,
+    mode: Mode,
+    batch: &'a Feed,
+    first: Program,
+}
+
+impl Turns<'_> {
+    /// Measures program after program while there is time.
+    fn take(
+        &self,
+        session: &mut Session<'_>,
+        open: &mut Vec<Open>,
+        progress: &dyn Fn(f64),
+    ) -> Result<()> {
+        let gpu = self.tuner.gpu;
+        let Some(clock) = OpClock::new(gpu, &self.first) else { return Ok(()) };
+        self.leave_out_small(&clock, open)?;
+        let most = open.iter().map(|open| open.candidates.len()).max().unwrap_or(0);
+        for j in 1..most {
+            progress(j as f64 / most as f64);
+            if self.tuner.is_over(self.begun, BUILDING) || interrupted() {
+                break;
+            }
+            let mut taken = HashMap::new();
+            for open in open.iter() {
+                taken.extend(
+                    open.candidates.get(j).map(|variant| (open.key.clone(), variant.clone())),
+                );
+            }
+            let Some(other) = self.other(session, open, &mut taken)? else { continue };
+            let steps = self.steps(&clock, &other, most - j)?;
+            for open in open.iter_mut() {
+                if let Some(variant) = taken.get(&open.key) {
+                    self.note(open, variant, &steps)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ops that hardly count keep what they have; the others come by their share, the largest first.
+    fn leave_out_small(&self, clock: &OpClock, open: &mut Vec<Open>) -> Result<()> {
+        let mut fastest = vec![f64::MAX; self.first.schedule.ops.len()];
+        for _ in 0..TURNS.0 {
+            let Some(ns) = clock.step(self.tuner.gpu, &self.first)? else { continue };
+            fastest.iter_mut().zip(ns).for_each(|(best, ns)| *best = best.min(ns));
+        }
+        let step: f64 = fastest.iter().sum();
+        open.retain(|open| open.of(&fastest) >= SHARE * step);
+        open.sort_by(|a, b| b.of(&fastest).total_cmp(&a.of(&fastest)));
+        Ok(())
+    }
+
+    /// The step with the variants that are `taken`, each kernel compiled by being run once. Those for which there is
+    /// no time are taken back. Nothing where all are, or the step does not fit beside the first.
+    fn other(
+        &self,
+        session: &mut Session<'_>,
+        open: &[Open],
+        taken: &mut HashMap<String, Variant>,
+    ) -> Result<Option<Program>> {
+        let Some(mut program) = self.build(session, taken)? else { return Ok(None) };
+        let all = taken.len();
+        for open in open {
+            if self.tuner.is_over(self.begun, BUILDING) || interrupted() {
+                taken.remove(&open.key);
+            } else if taken.contains_key(&open.key) {
+                program.run_op(self.tuner.gpu, &program.schedule.ops[open.places[0]])?;
+            }
+        }
+        if taken.len() < all {
+            program = match self.build(session, taken)? {
+                Some(program) if !taken.is_empty() => program,
+                _ => return Ok(None),
+            };
+        }
+        session.run(&program, 1)?;
+        self.tuner.gpu.wait()?;
+        Ok(Some(program))
+    }
+
+    fn build(
+        &self,
+        session: &mut Session<'_>,
+        taken: &HashMap<String, Variant>,
+    ) -> Result<Option<Program>> {
+        let mut options = self.tuner.options.clone();
+        options.choice.tuned = Arc::new(taken.clone());
+        let built = session.compile(self.model, self.mode, &options);
+        let program = match built {
+            Err(Error::OutOfMemory(why)) => {
+                log::info!("tuning: a program does not fit beside the first: {why}");
+                return Ok(None);
+            }
+            built => built?,
+        };
+        session.feed(&program, self.batch)?;
+        Ok(Some(program))
+    }
+
+    /// Steps of both in turns, each op's nanoseconds: of the first program and of the other.
+    fn steps(
+        &self,
+        clock: &OpClock,
+        other: &Program,
+        programs_left: usize,
+    ) -> Result<Vec<[Vec<f64>; 2]>> {
+        let (gpu, begun) = (self.tuner.gpu, Instant::now());
+        let left = self.tuner.time.mul_f64(BUILDING).saturating_sub(self.begun.elapsed());
+        let slice = left.div_f64(2.0 * programs_left as f64);
+        let mut steps = Vec::new();
+        for turn in 0..TURNS.1 {
+            let spent = self.tuner.effort == Effort::Quick && begun.elapsed() > slice;
+            if interrupted() || (turn >= TURNS.0 && spent) {
+                break;
+            }
+            if let (Some(ours), Some(theirs)) =
+                (clock.step(gpu, &self.first)?, clock.step(gpu, other)?)
+            {
+                steps.push([ours, theirs]);
+            }
+        }
+        Ok(steps)
+    }
+
+    /// Adds what the steps say of a candidate; of the first one as well, from its first turns.
+    fn note(&self, open: &mut Open, variant: &Variant, steps: &[[Vec<f64>; 2]]) -> Result<()> {
+        if steps.is_empty() {
+            return Ok(());
+        }
+        let times =
+            |which: usize| steps.iter().map(|step| open.of(&step[which])).collect::<Vec<_>>();
+        let (first_ns, ns) = (times(0), times(1));
+        let candidate = |variant: &Variant, ns: Vec<f64>| {
+            let kernel = kernel_hash(open.op.problem.as_ref(), variant, &self.tuner.gpu.caps)?;
+            let (variant, first_ns) = (variant.to_string(), first_ns.clone());
+            Ok::<_, Error>(Candidate { variant, kernel, ns, first_ns, verified: None })
+        };
+        let other = candidate(variant, ns)?;
+        if open.measured.is_empty() {
+            let first = candidate(&open.op.variant, first_ns.clone())?;
+            open.measured.push(first);
+        }
+        open.measured.push(other);
+        Ok(())
+    }
+}
+
+impl Open {
+    /// The time of all its ops in a step.
+    fn of(&self, ns: &[f64]) -> f64 {
+        self.places.iter().map(|&at| ns[at]).sum()
+    }
+}

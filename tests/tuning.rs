@@ -1,0 +1,176 @@
+//! Tuning as a user meets it: a first run measures, the next ones use what it found, and what cannot be used is said.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use fathom::record::Record;
+use serde_json::Value;
+
+/// Short, of a model with small products only.
+const RUN: &[&str] = &[
+    "run",
+    "-w",
+    "autoenc",
+    "-m",
+    "infer",
+    "--preset",
+    "tiny",
+    "--time",
+    "0.1",
+    "--min-samples",
+    "3",
+    "-o",
+    "json",
+];
+
+fn fathom(records: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_fathom"))
+        .args(arguments)
+        .env("FATHOM_RECORDS", records)
+        .env_remove("FATHOM_TUNE")
+        .output()
+        .unwrap()
+}
+
+/// What it prints, data and messages, if it ends with the code that is expected.
+#[track_caller]
+fn told(records: &Path, arguments: &[&str], code: i32) -> (String, String) {
+    let output = fathom(records, arguments);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (data, messages) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {data}{messages}");
+    (data, messages)
+}
+
+/// The same of a run whose record is printed.
+#[track_caller]
+fn run(records: &Path, more: &[&str]) -> (Record, String) {
+    let (data, messages) = told(records, &[RUN, more].concat(), 0);
+    (serde_json::from_str(&data).unwrap(), messages)
+}
+
+fn table(records: &Path) -> PathBuf {
+    let files = std::fs::read_dir(records.join("tuning")).unwrap();
+    let files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    let [file] = files.as_slice() else { panic!("{files:?}") };
+    file.clone()
+}
+
+fn read(file: &Path) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
+}
+
+#[test]
+fn a_first_run_tunes_and_the_next_ones_use_what_it_found() {
+    let records = tempfile::tempdir().unwrap();
+    let (first, _) = run(records.path(), &[]);
+    let file = table(records.path());
+    let text = std::fs::read_to_string(&file).unwrap();
+    let kept = read(&file);
+    let entries = kept["entries"].as_object().unwrap();
+    assert!(!entries.is_empty());
+    for entry in entries.values() {
+        let candidates = entry["candidates"].as_array().unwrap();
+        assert!((2..=6).contains(&candidates.len()), "{entry}");
+        for candidate in candidates {
+            let times = candidate["ns"].as_array().unwrap().len();
+            assert!(times >= 3 && times == candidate["first_ns"].as_array().unwrap().len());
+            assert_eq!(candidate["kernel"].as_str().unwrap().len(), 64);
+        }
+        // What was chosen over the estimates' first was checked before.
+        let (first, chosen) = (&candidates[0]["variant"], &entry["chosen"]);
+        let chosen = candidates.iter().find(|known| known["variant"] == *chosen).unwrap();
+        assert!(chosen["variant"] == *first || chosen["verified"] == true, "{entry}");
+    }
+    let tuning = first.tuning.unwrap();
+    assert!(tuning.table.is_some() && tuning.speeds.processors > 0, "{tuning:?}");
+    let (again, _) = run(records.path(), &[]);
+    assert_eq!(again.tuning.unwrap(), tuning, "the same table");
+    assert_eq!(again.runs[0].program, first.runs[0].program, "the same kernels");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text, "nothing is measured twice");
+    // Without tuning it is the estimates alone, on any machine.
+    let (off, _) = run(records.path(), &["--tune", "off"]);
+    assert_eq!(off.tuning.as_ref().and_then(|tuning| tuning.table.clone()), None);
+}
+
+#[test]
+fn a_run_uses_what_the_table_says() {
+    let records = tempfile::tempdir().unwrap();
+    run(records.path(), &[]);
+    let file = table(records.path());
+    let mut kept = read(&file);
+    let entries = kept["entries"].as_object_mut().unwrap();
+    let entry = entries.values_mut().find(|entry| entry["op"] == "matmul").unwrap();
+    // As if another of the measured had been the fastest.
+    let other = entry["candidates"][1]["variant"].clone();
+    entry["chosen"] = other.clone();
+    std::fs::write(&file, kept.to_string()).unwrap();
+    let (record, _) = run(records.path(), &[]);
+    let label = format!("matmul/{}", other.as_str().unwrap());
+    assert!(record.runs[0].ops.iter().any(|op| op.label.ends_with(&label)), "no op is {label}");
+    assert!(record.tuning.unwrap().changed > 0);
+}
+
+#[test]
+fn a_table_that_cannot_be_used_is_said_and_made_anew() {
+    let records = tempfile::tempdir().unwrap();
+    run(records.path(), &[]);
+    let file = table(records.path());
+    let good = read(&file);
+    // A kernel's text has changed since.
+    let mut stale = good.clone();
+    for entry in stale["entries"].as_object_mut().unwrap().values_mut() {
+        for candidate in entry["candidates"].as_array_mut().unwrap() {
+            candidate["kernel"] = "0".into();
+        }
+    }
+    std::fs::write(&file, stale.to_string()).unwrap();
+    let (_, messages) = run(records.path(), &[]);
+    assert!(messages.contains("have changed"), "{messages}");
+    let mended = read(&file);
+    assert!(!mended["entries"].as_object().unwrap().is_empty());
+    assert!(!mended.to_string().contains("\"kernel\":\"0\""), "measured anew");
+    let mut foreign = good.clone();
+    foreign["device"]["driver"] = "another".into();
+    for (text, word) in
+        [(foreign.to_string(), "another"), ("{\"schema\"".into(), "no tuning table")]
+    {
+        std::fs::write(&file, text).unwrap();
+        let (record, messages) = run(records.path(), &[]);
+        assert!(messages.contains(word) && messages.contains("not used"), "{messages}");
+        assert!(record.tuning.unwrap().table.is_some());
+        assert_eq!(read(&file)["device"], good["device"]);
+    }
+}
+
+#[test]
+fn a_forced_variant_runs_or_is_an_error() {
+    let records = tempfile::tempdir().unwrap();
+    let off = |more: &[&'static str]| [&["--tune", "off"], more].concat();
+    let (record, _) = run(records.path(), &off(&["--variant", "matmul/naive"]));
+    let products: Vec<_> = record.runs[0].ops.iter().filter(|op| op.op == "matmul").collect();
+    assert!(!products.is_empty() && products.iter().all(|op| op.label.ends_with("matmul/naive")));
+    assert_eq!(record.tuning.unwrap().forced, ["matmul/naive"]);
+    for (label, word) in
+        [("matmul/none", "cannot run"), ("conv2d/direct", "no step"), ("naive", "no step")]
+    {
+        let (_, messages) = told(records.path(), &[RUN, &off(&["--variant", label])].concat(), 2);
+        assert!(messages.contains(label) && messages.contains(word), "{messages}");
+    }
+}
+
+#[test]
+fn every_variant_is_timed_at_a_workloads_own_shapes() {
+    let records = tempfile::tempdir().unwrap();
+    let arguments = [
+        "bench", "matmul", "-w", "autoenc", "-m", "infer", "--preset", "tiny", "--time", "0.01",
+        "-o", "csv",
+    ];
+    let (data, _) = told(records.path(), &arguments, 0);
+    let naive = data.lines().filter(|line| line.starts_with("matmul/naive")).count();
+    assert_eq!(naive, 4, "one for each of the four layers:\n{data}");
+    assert!(
+        data.lines()
+            .any(|line| line.contains("autoenc infer") && line.contains("[8, 64] [64, 784]"))
+    );
+}
