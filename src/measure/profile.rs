@@ -94,8 +94,8 @@ pub(super) struct OpClock {
 
 impl OpClock {
     /// For steps like those of `program`; nothing where the device has no timestamps.
-    pub(super) fn new(gpu: &Gpu, program: &Program) -> Option<Self> {
-        timer(gpu, program).map(|timer| Self { timer })
+    pub(super) fn new(gpu: &Gpu, program: &Program) -> Result<Option<Self>> {
+        Ok(timer(gpu, program)?.map(|timer| Self { timer }))
     }
 
     /// Nanoseconds of each op in one step; nothing where the clock did not run, or ran backwards.
