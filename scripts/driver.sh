@@ -7,6 +7,15 @@ export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}"
 
 say() { printf '%s\n' "$*" >&2; }
 
+# Lets Mesa keep what it compiles, in a folder of its own for each vector width and processor, since the cache of
+# Mesa 22.3 tells neither apart. The tests meet most kernels several times; a benchmark must not.
+keep_compiled_kernels() {
+    processor="$(grep -m1 '^flags' /proc/cpuinfo 2>/dev/null | cksum | cut -d' ' -f1)"
+    export MESA_SHADER_CACHE_DISABLE=false
+    export MESA_SHADER_CACHE_DIR="$1/tmp/mesa-${LP_NATIVE_VECTOR_WIDTH:-default}-$processor"
+    mkdir -p "$MESA_SHADER_CACHE_DIR"
+}
+
 need_rust() {
     if ! command -v cargo >/dev/null; then
         say "cargo not found: install Rust 1.95 or later from https://rustup.rs, then run this again"

@@ -6,8 +6,10 @@ pub(super) mod bars;
 pub(super) mod dendrogram;
 pub(super) mod distances;
 pub(super) mod profile;
+mod ratios;
 pub(super) mod scaling;
 pub(super) mod speeds;
+pub(super) mod spread;
 mod svg;
 
 /// A picture of the page.

@@ -4,13 +4,15 @@
 use crate::compare::{self, Alike, Cell, Comparison, Side};
 use crate::error::Error;
 use crate::fields;
-use crate::record::{Doubt, Record, Run, Status, doubt};
+use crate::record::{Doubt, Record, Run, RunKey, Status, doubt};
 use crate::report::chart::Chart;
 use crate::report::chart::speeds::{Line, speeds};
+use crate::report::chart::spread::{QUANTILES, Spread, spread};
 use crate::report::column::Kind::{Bytes, Digits, Duration, FlopRate, Grouped, Percent, Times};
 use crate::report::column::{Column, count, number, text};
 use crate::report::field::Field;
 use crate::report::table::Table;
+use crate::stats;
 
 use super::Section;
 use super::compare::disagreements;
@@ -123,7 +125,35 @@ fn runs(records: &[Record]) -> Section {
             run.doubts.len()
         ])
     });
+    let title = "How steps scatter: their times over the run's median";
     Section::new("runs", "Every run: the median step with its 95 % interval", table)
+        .chart(scatter(records, title))
+}
+
+/// The spread of each run's steps; a line a device.
+fn scatter(records: &[Record], title: &str) -> Chart {
+    let names = devices(records);
+    let mut runs: Vec<(RunKey, Spread)> = Vec::new();
+    for (record, run) in all(records) {
+        let Some(timing) = &run.timing else { continue };
+        let key = run.key();
+        let at = runs.iter().position(|(known, _)| *known == key).unwrap_or_else(|| {
+            let spread = Spread { label: key.to_string(), devices: vec![None; names.len()] };
+            runs.push((key, spread));
+            runs.len() - 1
+        });
+        let quantiles =
+            QUANTILES.map(|p| stats::quantile(&timing.step_ns, p) / timing.step.median_ns);
+        let device = names.iter().position(|name| *name == record.device.name);
+        // Of several records of a device, the last is shown.
+        if let Some(device) = device {
+            runs[at].1.devices[device] = Some(quantiles);
+        }
+    }
+    let runs: Vec<_> = runs.into_iter().map(|(_, spread)| spread).collect();
+    let note =
+        "a box holds half of the steps, the line nine in ten; a thin box at 1 is a steady device";
+    Chart::new(title, spread(title, &names, &runs)).note(note)
 }
 
 /// What a step's time does not hold.
@@ -308,6 +338,11 @@ mod tests {
         assert!(shown.contains("DIFFERENT") && shown.contains("PASS"), "{shown}");
         assert!(across.notes.iter().any(|note| note.contains("w by 9.1")), "{:?}", across.notes);
         assert_eq!(across.charts.len(), 1);
+        let runs = sections.iter().find(|section| section.key == "runs").unwrap();
+        let scatter = serde_json::to_string(&runs.charts).unwrap();
+        for expected in ["device-2", "c: half of the steps from"] {
+            assert!(scatter.contains(expected), "{scatter}");
+        }
         let headings = shown.lines().next().unwrap();
         assert!(headings.contains(" b ") && headings.contains(" c "), "{headings}");
     }
