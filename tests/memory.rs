@@ -1,5 +1,6 @@
 //! The device's memory: what there is no room for is told, and nothing is left over.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use fathom::error::Error;
@@ -11,6 +12,9 @@ use fathom::pass::Options;
 use fathom::session::{Session, schedule};
 use fathom::terms::{Checks, Mode, Preset};
 use fathom::workload::{self, DataSource, Split, Workload};
+
+/// The process's memory is looked at: one test after the other.
+static ALONE: Mutex<()> = Mutex::new(());
 
 fn device() -> Gpu {
     let device = std::env::var("FATHOM_TEST_DEVICE").ok();
@@ -38,6 +42,7 @@ fn plan() -> Plan {
 /// fits, and the device has as much room afterwards as before.
 #[test]
 fn whichever_allocation_fails_is_told_and_leaves_nothing_behind() {
+    let _alone = ALONE.lock();
     let gpu = device();
     let (model, plan) = (memnet(4), plan());
     let mut data = model.samples(&DataSource { seed: 1, ..DataSource::default() }).unwrap();
@@ -73,6 +78,7 @@ fn whichever_allocation_fails_is_told_and_leaves_nothing_behind() {
 
 #[test]
 fn a_thousand_runs_in_one_process_do_not_grow() {
+    let _alone = ALONE.lock();
     let gpu = device();
     let model = memnet(4);
     let batch = model.samples(&DataSource { seed: 1, ..DataSource::default() }).unwrap();
