@@ -35,8 +35,18 @@ pub struct Gpu {
     pub(crate) device: wgpu::Device,
     pub(crate) queue: wgpu::Queue,
     pub(crate) pipelines: Mutex<Pipelines>,
-    lost: Arc<Mutex<Option<String>>>,
+    lost: Arc<Mutex<Option<Failure>>>,
+    pub(crate) allocations: buffer::Allocations,
     injected: Option<timestamp::Injected>,
+}
+
+/// What a device failed with at some time.
+#[derive(Debug)]
+struct Failure {
+    /// It had no room.
+    no_memory: bool,
+    /// In its own words.
+    why: String,
 }
 
 /// The optional features that are asked for.
@@ -101,13 +111,14 @@ impl Gpu {
         device.set_device_lost_callback(move |_, why| {
             if let Ok(mut slot) = seen.lock() {
                 // The first report is the cause, those after it are its effects.
-                slot.get_or_insert(why);
+                slot.get_or_insert(Failure { no_memory: false, why });
             }
         });
         let seen = Arc::clone(&lost);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             if let Ok(mut slot) = seen.lock() {
-                slot.get_or_insert(error.to_string());
+                let no_memory = matches!(error, wgpu::Error::OutOfMemory { .. });
+                slot.get_or_insert(Failure { no_memory, why: error.to_string() });
             }
         }));
         let info = adapter.get_info();
@@ -133,6 +144,7 @@ impl Gpu {
             timestamp_period: f64::from(queue.get_timestamp_period()),
             timestamps_in_passes: features.contains(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES),
             injected: None,
+            allocations: buffer::Allocations::default(),
             pipelines: Mutex::new(Pipelines::new(checks)),
             device,
             queue,
@@ -160,6 +172,16 @@ impl Gpu {
         })
     }
 
+    /// Has the device do all that it was asked for and give back what nothing needs any more: what was written and not
+    /// yet followed by a submission holds its buffers.
+    ///
+    /// # Errors
+    /// As [`Gpu::wait`].
+    pub fn settle(&self) -> Result<()> {
+        self.queue.submit([]);
+        self.wait()
+    }
+
     /// Ends when the browser has done all submitted work.
     #[cfg(target_arch = "wasm32")]
     async fn submitted(&self) {
@@ -178,7 +200,10 @@ impl Gpu {
         let lost = self.lost.lock().ok().and_then(|mut slot| slot.take());
         match lost {
             None => Ok(()),
-            Some(why) => Err(Error::Gpu(format!(
+            Some(Failure { no_memory: true, why }) => {
+                Err(Error::OutOfMemory(format!("{}: {why}", self.summary.name)))
+            }
+            Some(Failure { why, .. }) => Err(Error::Gpu(format!(
                 "{}: {why}\nif it ran out of memory, choose a smaller --batch; if the driver reset it, \
                  a watchdog or another program may be the cause",
                 self.summary.name

@@ -274,12 +274,8 @@ impl Binder<'_> {
         let bytes =
             if self.params.is_empty() { vec![0; PARAMS_WINDOW as usize] } else { self.params };
         let device = &self.gpu.device;
-        let buffer = device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("params"),
-            size: bytes.len() as u64,
-            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let buffer = self.gpu.buffer("params", bytes.len() as u64, usage)?;
         self.gpu.write(&buffer, 0, &bytes);
         let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some("params"),

@@ -193,3 +193,28 @@ fn only_the_host_reaches_outside() {
     }
     assert!(wrong.is_empty(), "go through crate::host:\n{}", wrong.join("\n"));
 }
+
+#[test]
+fn every_dependency_has_its_reason() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
+    let (manifest, reasons) = (read("Cargo.toml"), read("CONTRIBUTING.md"));
+    let mut inside = false;
+    let mut named = 0;
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            inside = line.ends_with("dependencies]");
+        } else if let Some((name, _)) =
+            line.split_once(" = ").filter(|(name, _)| inside && !name.starts_with('#'))
+        {
+            named += 1;
+            let row = format!("`{name}`");
+            let mut rows = reasons.lines().filter(|line| line.starts_with('|'));
+            assert!(
+                rows.any(|line| line.contains(&row)),
+                "{name} has no reason in CONTRIBUTING.md"
+            );
+        }
+    }
+    assert!(named > 30, "Cargo.toml was not read: {named} dependencies");
+}

@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use fathom::error::Error;
-use fathom::gpu::{Gpu, Selector};
 use fathom::graph::by_rows::Joined;
 use fathom::graph::group::numbered;
 use fathom::graph::op::Distribution;
@@ -16,7 +15,7 @@ use fathom::pass::{Options, Schedule, compile};
 use fathom::random::Rng;
 use fathom::session::{Session, schedule};
 use fathom::tensor::{Array, DType, HostTensor, TensorSpec};
-use fathom::terms::{Checks, Feature, LimitSet, Mode, Preset, Restriction};
+use fathom::terms::{Feature, LimitSet, Mode, Preset, Restriction};
 use fathom::workload::{self, DataSource, Split, WORKLOADS, Workload, step};
 
 mod common;
@@ -222,11 +221,7 @@ fn a_weight_over_several_buffers_is_one_value() {
 
 #[test]
 fn a_restricted_device_has_just_what_is_left() {
-    let open = |restriction: Restriction| {
-        let device = std::env::var("FATHOM_TEST_DEVICE").ok();
-        let selector = Selector { device, restriction, ..Selector::default() };
-        Gpu::open(&selector, Checks::Off).unwrap()
-    };
+    let open = |restriction| common::open(restriction).unwrap();
     let web = open(Restriction::new(LimitSet::WebGpu, &[]));
     let wanted = Caps { software: web.caps.software, ..Caps::portable() };
     assert_eq!(web.caps, Caps { timestamps: web.caps.timestamps, ..wanted });

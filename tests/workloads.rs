@@ -7,10 +7,11 @@ use fathom::game;
 use fathom::gpu::Gpu;
 use fathom::kernel::Caps;
 use fathom::pass::Options;
+use fathom::program::Program;
 use fathom::program::check::Verdict;
 use fathom::session::{Session, schedule};
 use fathom::snapshot::{Request, Snapshot, take};
-use fathom::terms::{Mode, Preset};
+use fathom::terms::{LimitSet, Mode, Preset, Restriction};
 use fathom::train::Trainer;
 use fathom::train::play::Learner;
 use fathom::workload::{self, DataSource, Split, WORKLOADS, Workload};
@@ -40,25 +41,44 @@ fn each_workload(check: impl Fn(&'static str) + Sync) {
 }
 
 /// Every op of a real step against its f64 reference on the values the device really had, fused and not,
-/// at awkward batches, between guard words.
+/// at awkward batches, between guard words: with all that the device has, and with what WebGPU promises, as on devices
+/// without subgroups.
 #[test]
 fn every_op_of_every_step_agrees_with_its_reference() {
+    let restriction = Restriction::new(LimitSet::WebGpu, &[]);
     each_workload(|name| {
-        for (mode, batch, fuse) in
-            [(Mode::Train, None, true), (Mode::Train, Some(1), false), (Mode::Infer, Some(7), true)]
-        {
+        let little = common::open(restriction.clone()).unwrap();
+        for (gpu, mode, batch, fuse) in [
+            (gpu(name), Mode::Train, Some(1), false),
+            (&little, Mode::Train, None, true),
+            (&little, Mode::Infer, Some(7), true),
+        ] {
             let model = tiny(name, batch);
             let options = Options { fuse, guarded: true, ..Options::default() };
-            let mut session = Session::new(gpu(name), 3);
+            let mut session = Session::new(gpu, 3);
+            let before = little.allocated();
             let program = session.compile(model.as_ref(), mode, &options).unwrap();
+            if gpu.restriction == restriction {
+                assert_planned(&program, before, little.allocated());
+            }
             let batch =
                 model.samples(&source(3)).unwrap().batch(Split::Train, 0).unwrap().tensors();
             session.feed(&program, &batch).unwrap();
             let verdicts = session.check(&program).unwrap();
             let wrong: Vec<&Verdict> = verdicts.iter().filter(|v| !v.passed()).collect();
-            assert!(wrong.is_empty(), "{name} {mode} {fuse}: {wrong:#?}");
+            let device = &gpu.restriction;
+            assert!(wrong.is_empty(), "{name} {mode} {fuse}, {device}: {wrong:#?}");
         }
     });
+}
+
+/// The plan's buffers, each to whole 256 bytes, and one with the dispatches' parameters: that is all a program takes.
+fn assert_planned(program: &Program, before: (u64, u64), after: (u64, u64)) {
+    let buffers = &program.schedule.memory.buffers;
+    assert_eq!(after.0 - before.0, buffers.len() as u64 + 1);
+    let rounded = buffers.iter().map(|buffer| buffer.bytes.next_multiple_of(256).max(256));
+    let parameters = after.1 - before.1 - rounded.sum::<u64>();
+    assert!((256..=256 * program.schedule.dispatches() as u64).contains(&parameters));
 }
 
 fn snapshot(name: &str, mode: Mode, seed: u64, skip: u64) -> Snapshot {

@@ -107,7 +107,15 @@ impl DeviceArgs {
             noncompliant: self.allow_noncompliant,
             restriction: self.restriction.restriction(),
         };
-        Gpu::open(&selector, self.checks)
+        let gpu = Gpu::open(&selector, self.checks)?;
+        // So that a whole process can be seen without room; released programs know nothing of it.
+        #[cfg(debug_assertions)]
+        if let Some(nth) =
+            std::env::var("FATHOM_REFUSE_ALLOCATION").ok().and_then(|n| n.parse().ok())
+        {
+            gpu.refuse_allocation(nth);
+        }
+        Ok(gpu)
     }
 
     /// What an open device can do; without one, what every device can.

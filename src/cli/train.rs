@@ -6,13 +6,14 @@ use clap::Args;
 
 use crate::error::{Error, Result};
 use crate::fields;
+use crate::gpu::Gpu;
 use crate::measure::sample::interrupted;
 use crate::report::Format;
 use crate::report::section::training;
 use crate::stats::mean;
-use crate::terms::Mode;
+use crate::terms::{Mode, Preset};
 use crate::train::Trainer;
-use crate::workload::{self, WORKLOADS};
+use crate::workload::{self, WORKLOADS, Workload};
 
 use super::args::check_game;
 use super::{DataArgs, DeviceArgs, ModelArgs, OutputArgs, data, output};
@@ -58,13 +59,19 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
     check_game(workload, args.data.game.as_deref(), true)?;
     let gpu = args.device.open()?;
     let (preset, model) = args.model.configure(Some(&gpu))?;
-    if model.info().plays {
-        return play::execute(args, &gpu);
-    }
+    let outcome = if model.info().plays {
+        play::execute(args, &gpu)
+    } else {
+        learn(args, &gpu, preset, model)
+    };
+    super::advise(outcome, &args.model, Mode::Train, &gpu)
+}
+
+/// Trains on samples.
+fn learn(args: &TrainArgs, gpu: &Gpu, preset: Preset, model: Box<dyn Workload>) -> Result<()> {
     let source = args.data.source(model.info(), args.model.seed)?;
     let (metric, batch) = (model.info().metric, model.batch());
-    let trainer = Trainer::new(&gpu, model, &source);
-    let mut trainer = super::advise(trainer, &args.model, Mode::Train, &gpu)?;
+    let mut trainer = Trainer::new(gpu, model, &source)?;
     let note = format!(
         "{} {preset}, batch {}, seed {}, on {}\n{}",
         args.model.workload,

@@ -1,9 +1,39 @@
 //! Buffers: creating them, filling them, reading them back.
+//!
+//! Whatever takes the device's memory comes through [`Gpu::allocate`], which says what there was no room for.
+
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result, mebibytes};
 use crate::host;
 
 use super::Gpu;
+
+/// What was asked of a device's memory.
+#[derive(Debug, Default)]
+pub(crate) struct Allocations {
+    made: AtomicU64,
+    bytes: AtomicU64,
+    /// Number of the one that a test has refused; 0 for none.
+    refused: AtomicU64,
+}
+
+impl Allocations {
+    /// Counts one; whether it is to fail.
+    fn count(&self, bytes: u64) -> bool {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
+        number == self.refused.load(Ordering::Relaxed)
+    }
+
+    fn refuse(&self, nth: u64) {
+        self.refused.store(self.made.load(Ordering::Relaxed) + nth, Ordering::Relaxed);
+    }
+
+    fn so_far(&self) -> (u64, u64) {
+        (self.made.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
+    }
+}
 
 impl Gpu {
     /// A zeroed storage buffer of at least `bytes`, which the device's limits allow.
@@ -11,24 +41,70 @@ impl Gpu {
     /// # Errors
     /// [`Error::OutOfMemory`] with the bytes needed where the device has no room.
     pub(crate) fn storage(&self, label: &str, bytes: u64) -> Result<wgpu::Buffer> {
+        let usage = wgpu::BufferUsages::STORAGE
+            | wgpu::BufferUsages::COPY_SRC
+            | wgpu::BufferUsages::COPY_DST;
+        self.buffer(label, bytes.next_multiple_of(256).max(256), usage)
+    }
+
+    /// A zeroed buffer.
+    ///
+    /// # Errors
+    /// As [`Gpu::storage`].
+    pub(crate) fn buffer(
+        &self,
+        label: &str,
+        bytes: u64,
+        usage: wgpu::BufferUsages,
+    ) -> Result<wgpu::Buffer> {
         let descriptor = wgpu::BufferDescriptor {
             label: Some(label),
-            size: bytes.next_multiple_of(256).max(256),
-            usage: wgpu::BufferUsages::STORAGE
-                | wgpu::BufferUsages::COPY_SRC
-                | wgpu::BufferUsages::COPY_DST,
+            size: bytes,
+            usage,
             mapped_at_creation: false,
         };
-        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let buffer = self.device.create_buffer(&descriptor);
-        match host::block_on(scope.pop()) {
-            None => Ok(buffer),
-            Some(error) => Err(Error::OutOfMemory(format!(
-                "{} cannot allocate {} for '{label}': {error}",
-                self.summary.name,
-                mebibytes(bytes)
-            ))),
+        self.allocate(label, bytes, || self.device.create_buffer(&descriptor))
+    }
+
+    /// What `create` makes, which takes about so many bytes of the device's memory.
+    ///
+    /// # Errors
+    /// As [`Gpu::storage`].
+    pub(crate) fn allocate<T>(
+        &self,
+        label: &str,
+        bytes: u64,
+        create: impl FnOnce() -> T,
+    ) -> Result<T> {
+        let refused = |why: &str| {
+            let (name, bytes) = (&self.summary.name, mebibytes(bytes));
+            Err(Error::OutOfMemory(format!("{name} cannot allocate {bytes} for '{label}': {why}")))
+        };
+        if self.allocations.count(bytes) {
+            return refused("a test refuses it");
         }
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let made = create();
+        match host::block_on(scope.pop()) {
+            None => Ok(made),
+            Some(error) => refused(&error.to_string()),
+        }
+    }
+
+    /// Has the `nth` allocation from now on fail, counted from 1, and those behind it succeed again: tests show by it
+    /// that a device without room is told and nothing is left half done.
+    pub fn refuse_allocation(&self, nth: u64) {
+        self.allocations.refuse(nth);
+    }
+
+    /// How many allocations there were, and their bytes: of all that was ever asked for.
+    pub fn allocated(&self) -> (u64, u64) {
+        self.allocations.so_far()
+    }
+
+    /// Bytes of the driver's memory that are in use, where the backend tells.
+    pub fn live_bytes(&self) -> Option<u64> {
+        Some(self.device.generate_allocator_report()?.total_allocated_bytes)
     }
 
     /// Writes bytes (a multiple of 4) at an offset.
@@ -39,7 +115,7 @@ impl Gpu {
     /// Reads `bytes` from an offset, both multiples of 4, waiting for all work before.
     ///
     /// # Errors
-    /// [`Error::Gpu`] where the device was lost.
+    /// [`Error::Gpu`] where the device was lost, [`Error::OutOfMemory`].
     pub(crate) fn read(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<Vec<u8>> {
         Ok(self.read_ranges(&[(buffer, offset, bytes)])?.swap_remove(0))
     }
@@ -49,16 +125,12 @@ impl Gpu {
     /// # Errors
     /// As [`Gpu::read`].
     pub(crate) fn read_ranges(&self, ranges: &[(&wgpu::Buffer, u64, u64)]) -> Result<Vec<Vec<u8>>> {
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        // A buffer of no bytes is never mapped: a value may be empty.
         let staging = |&(_, _, bytes): &(&wgpu::Buffer, u64, u64)| {
-            self.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("read-back"),
-                // A buffer of no bytes is never mapped: a value may be empty.
-                size: bytes.max(4),
-                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-                mapped_at_creation: false,
-            })
+            self.buffer("read-back", bytes.max(4), usage)
         };
-        let stagings: Vec<_> = ranges.iter().map(staging).collect();
+        let stagings = ranges.iter().map(staging).collect::<Result<Vec<_>>>()?;
         let mut encoder = self.device.create_command_encoder(&Default::default());
         for ((buffer, offset, bytes), staging) in ranges.iter().zip(&stagings) {
             if *bytes > 0 {

@@ -143,33 +143,35 @@ pub(crate) struct Timer {
 
 impl Timer {
     /// Room for `pairs` passes; `None` where the device has no timestamps.
-    pub(crate) fn new(gpu: &Gpu, pairs: usize) -> Option<Self> {
-        gpu.caps.timestamps.then(|| Self::with(gpu, pairs as u32, false))
+    ///
+    /// # Errors
+    /// [`crate::error::Error::OutOfMemory`], as [`Timer::inside`].
+    pub(crate) fn new(gpu: &Gpu, pairs: usize) -> Result<Option<Self>> {
+        gpu.caps.timestamps.then(|| Self::with(gpu, pairs as u32, false)).transpose()
     }
 
     /// Room for `pairs` inside one pass; `None` where the device has no timestamps there.
-    pub(crate) fn inside(gpu: &Gpu, pairs: usize) -> Option<Self> {
+    pub(crate) fn inside(gpu: &Gpu, pairs: usize) -> Result<Option<Self>> {
         let inside = gpu.caps.timestamps && gpu.timestamps_in_passes;
-        inside.then(|| Self::with(gpu, pairs as u32, true))
+        inside.then(|| Self::with(gpu, pairs as u32, true)).transpose()
     }
 
-    fn with(gpu: &Gpu, pairs: u32, inside: bool) -> Self {
+    fn with(gpu: &Gpu, pairs: u32, inside: bool) -> Result<Self> {
         let stamps = 2 * pairs;
         let set = |first: u32| {
-            gpu.device.create_query_set(&wgpu::QuerySetDescriptor {
+            let count = SET.min(stamps - first);
+            let descriptor = wgpu::QuerySetDescriptor {
                 label: Some("timestamps"),
                 ty: wgpu::QueryType::Timestamp,
-                count: SET.min(stamps - first),
-            })
+                count,
+            };
+            let bytes = u64::from(count) * 8;
+            gpu.allocate("timestamps", bytes, || gpu.device.create_query_set(&descriptor))
         };
-        let sets = (0..stamps).step_by(SET as usize).map(set).collect();
-        let resolved = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("timestamps"),
-            size: u64::from(stamps) * 8,
-            usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
-            mapped_at_creation: false,
-        });
-        Self { sets, resolved, pairs, inside }
+        let sets = (0..stamps).step_by(SET as usize).map(set).collect::<Result<_>>()?;
+        let usage = wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC;
+        let resolved = gpu.buffer("timestamps", u64::from(stamps) * 8, usage)?;
+        Ok(Self { sets, resolved, pairs, inside })
     }
 
     /// Writes the first (0) or second (1) stamp of a pair inside a pass. Each stretch has both its own, since a

@@ -212,9 +212,9 @@ impl Builder {
     fn group_for(&self, set: &str, len: usize) -> usize {
         let most = self.max_buffer() / 4;
         self.with_graph(|graph| {
-            let groups = graph.groups.iter().enumerate().filter(|(_, group)| group.set == set);
+            let mut groups = graph.groups.iter().enumerate().filter(|(_, group)| group.set == set);
             let count = groups.clone().count();
-            if let Some((at, group)) = groups.last()
+            if let Some((at, group)) = groups.next_back()
                 && (group.aligned() + len.next_multiple_of(ALIGNMENT)) as u64 <= most
             {
                 return at;

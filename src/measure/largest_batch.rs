@@ -52,6 +52,10 @@ impl<'a> TooLarge<'a> {
 
     /// By bisection: what a step needs grows with its batch.
     fn largest_batch(&self, configure: &Configure<'_>) -> Option<usize> {
+        // What was begun of the step holds memory until then.
+        if let Some(gpu) = self.gpu {
+            gpu.settle().ok()?;
+        }
         // The batch that was asked for did not fit: between 0 and it lies the bound.
         let (mut fits, mut fails) = (0, self.batch);
         while fits + 1 < fails {

@@ -70,7 +70,7 @@ pub fn probe(gpu: &Gpu) -> Result<Speeds> {
 /// Nanoseconds of the fastest of a few runs.
 fn fastest(gpu: &Gpu, op: &Arc<dyn Op>, inputs: &[TensorSpec], variant: &Variant) -> Result<f64> {
     let program = program_of(gpu, op, inputs, variant)?;
-    let timer = Timer::new(gpu, 1);
+    let timer = Timer::new(gpu, 1)?;
     let mut fastest = f64::MAX;
     // The first run pays for what is cold.
     submit(gpu, &program, 1, None)?;

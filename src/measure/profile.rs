@@ -94,8 +94,8 @@ pub(super) struct OpClock {
 
 impl OpClock {
     /// For steps like those of `program`; nothing where the device has no timestamps.
-    pub(super) fn new(gpu: &Gpu, program: &Program) -> Option<Self> {
-        timer(gpu, program).map(|timer| Self { timer })
+    pub(super) fn new(gpu: &Gpu, program: &Program) -> Result<Option<Self>> {
+        Ok(timer(gpu, program)?.map(|timer| Self { timer }))
     }
 
     /// Nanoseconds of each op in one step; nothing where the clock did not run, or ran backwards.
@@ -123,7 +123,7 @@ pub fn profile(
     timed_ns: Option<f64>,
     progress: &dyn Fn(f64),
 ) -> Result<Option<Profiled>> {
-    let Some(timer) = timer(gpu, program) else {
+    let Some(timer) = timer(gpu, program)? else {
         return Ok(None);
     };
     let mut steps = Steps { ops: vec![Vec::new(); program.schedule.ops.len()], ..Steps::default() };
@@ -148,9 +148,12 @@ pub fn profile(
     Ok(Some(steps.summarise(faults, method, timed_ns)))
 }
 
-fn timer(gpu: &Gpu, program: &Program) -> Option<Timer> {
+fn timer(gpu: &Gpu, program: &Program) -> Result<Option<Timer>> {
     let ops = program.schedule.ops.len();
-    Timer::inside(gpu, ops).or_else(|| Timer::new(gpu, ops))
+    match Timer::inside(gpu, ops)? {
+        None => Timer::new(gpu, ops),
+        inside => Ok(inside),
+    }
 }
 
 fn run(gpu: &Gpu, program: &Program, timer: &Timer) -> Result<Vec<Stamp>> {
@@ -183,7 +186,7 @@ fn run(gpu: &Gpu, program: &Program, timer: &Timer) -> Result<Vec<Stamp>> {
 /// # Errors
 /// [`Error::Gpu`] where the device fails, [`Error::Device`] where its timestamps are faulty.
 pub fn one_step(gpu: &Gpu, program: &Program, steps: usize) -> Result<Option<Vec<(f64, f64)>>> {
-    let Some(timer) = timer(gpu, program) else {
+    let Some(timer) = timer(gpu, program)? else {
         return Ok(None);
     };
     // As in `profile`, the first step pays for what is cold.

@@ -86,7 +86,7 @@ pub fn sample(
     rule: Option<&Rule>,
     progress: &dyn Fn(f64),
 ) -> Result<Sampled> {
-    let timer = Timer::new(gpu, 1);
+    let timer = Timer::new(gpu, 1)?;
     let steps = warm_up(gpu, program, budget)?;
     let (mut spans, mut walls, mut encodes) = (Vec::new(), Vec::new(), Vec::new());
     let mut stamps = Vec::new();

@@ -249,7 +249,7 @@ impl Turns<'_> {
         progress: &dyn Fn(f64),
     ) -> Result<()> {
         let gpu = self.tuner.gpu;
-        let Some(clock) = OpClock::new(gpu, &self.first) else { return Ok(()) };
+        let Some(clock) = OpClock::new(gpu, &self.first)? else { return Ok(()) };
         self.leave_out_small(&clock, open)?;
         let most = open.iter().map(|open| open.candidates.len()).max().unwrap_or(0);
         for j in 1..most {

@@ -76,7 +76,7 @@ pub(super) struct Readings<'a> {
 impl<'a> Readings<'a> {
     /// Takes the first.
     pub(super) fn begin(gpu: &'a Gpu, rule: &'a Rule) -> Result<Self> {
-        let timer = Timer::new(gpu, 1);
+        let timer = Timer::new(gpu, 1)?;
         let taken = Yardstick::default();
         let mut readings = Self { gpu, rule, timer, taken, last: Instant::now() };
         // What is cold is not the machine's speed.

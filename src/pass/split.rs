@@ -209,7 +209,8 @@ impl<'a> Splitting<'a> {
 
     /// Whether a reshape's parts are those of its input.
     fn stays_apart(&self, node: &Node) -> bool {
-        let whole = |value: &ValueId| rows(&self.graph.values[value.0]) % self.cuts.units == 0;
+        let whole =
+            |value: &ValueId| rows(&self.graph.values[value.0]).is_multiple_of(self.cuts.units);
         self.apart.contains(&node.inputs[0]) && whole(&node.inputs[0]) && whole(&node.outputs[0])
     }
 

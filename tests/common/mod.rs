@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::OnceLock;
 
 use fathom::gpu::{Gpu, Selector};
-use fathom::terms::Checks;
+use fathom::terms::{Checks, Restriction};
 
 /// Devices opened on one software adapter.
 const DEVICES: usize = 8;
@@ -17,19 +17,22 @@ const DEVICES: usize = 8;
 /// `FATHOM_TEST_DEVICE` picks another adapter, as `--device` does.
 pub(crate) fn gpu(subject: &str) -> Result<&'static Gpu, &'static str> {
     static DEVICE: [OnceLock<Result<Gpu, String>>; DEVICES] = [const { OnceLock::new() }; DEVICES];
-    let open = |at: usize| {
-        let opened = DEVICE[at].get_or_init(|| {
-            let device = std::env::var("FATHOM_TEST_DEVICE").ok();
-            let selector = Selector { device, ..Selector::default() };
-            Gpu::open(&selector, Checks::Off).map_err(|error| error.to_string())
-        });
+    let shared = |at: usize| {
+        let opened = DEVICE[at].get_or_init(|| open(Restriction::default()));
         opened.as_ref().map_err(String::as_str)
     };
-    let first = open(0)?;
+    let first = shared(0)?;
     if !first.caps.software {
         return Ok(first);
     }
     let mut hasher = DefaultHasher::new();
     subject.hash(&mut hasher);
-    open((hasher.finish() % DEVICES as u64) as usize)
+    shared((hasher.finish() % DEVICES as u64) as usize)
+}
+
+/// A device of its own, of which some is not used.
+pub(crate) fn open(restriction: Restriction) -> Result<Gpu, String> {
+    let device = std::env::var("FATHOM_TEST_DEVICE").ok();
+    let selector = Selector { device, restriction, ..Selector::default() };
+    Gpu::open(&selector, Checks::Off).map_err(|error| error.to_string())
 }
