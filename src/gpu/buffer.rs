@@ -1,6 +1,6 @@
 //! Buffers: creating them, filling them, reading them back.
 //!
-//! Whatever takes the device's memory comes through [`Gpu::allocate`], which says what there was no room for.
+//! Whatever takes the device's memory comes through `Gpu::allocate`, which says what there was no room for.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
