@@ -2,7 +2,9 @@
 //!
 //! `wgpu` is used here and in [`crate::program`] only.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::host;
@@ -37,7 +39,23 @@ pub struct Gpu {
     pub(crate) pipelines: Mutex<Pipelines>,
     lost: Arc<Mutex<Option<Failure>>>,
     pub(crate) allocations: buffer::Allocations,
+    /// How long the device may work on one submission; nothing where it may take its time, as software does.
+    pub(crate) longest_submission: Option<Duration>,
+    submissions: Submissions,
     injected: Option<timestamp::Injected>,
+}
+
+/// A quarter of what Windows allows before it resets a device.
+const LONGEST_SUBMISSION: Duration = Duration::from_millis(500);
+
+/// What a device was given to do.
+#[derive(Debug, Default)]
+struct Submissions {
+    made: AtomicU64,
+    /// Number of the one before which a test has the device lost; 0 for none.
+    last: AtomicU64,
+    /// Whether the device is gone for good.
+    gone: Arc<AtomicBool>,
 }
 
 /// What a device failed with at some time.
@@ -65,6 +83,11 @@ impl Gpu {
     pub fn with_fault(self, fault: timestamp::Injected) -> Self {
         let injected = Some(fault);
         Self { injected, ..self }
+    }
+
+    /// The same device, given a step in parts of at most so long.
+    pub fn with_longest_submission(self, time: Duration) -> Self {
+        Self { longest_submission: Some(time), ..self }
     }
 
     /// Opens the adapter that `selector` names, or the best there is.
@@ -108,7 +131,10 @@ impl Gpu {
             })?;
         let lost = Arc::new(Mutex::new(None));
         let seen = Arc::clone(&lost);
+        let submissions = Submissions::default();
+        let gone = Arc::clone(&submissions.gone);
         device.set_device_lost_callback(move |_, why| {
+            gone.store(true, Ordering::Release);
             if let Ok(mut slot) = seen.lock() {
                 // The first report is the cause, those after it are its effects.
                 slot.get_or_insert(Failure { no_memory: false, why });
@@ -124,8 +150,9 @@ impl Gpu {
         let info = adapter.get_info();
         // A kernel is laid out for one subgroup size: where a driver may choose another, there is none to rely on.
         let one_size = info.subgroup_min_size == info.subgroup_max_size;
+        let software = summary.software;
         let caps = Caps {
-            software: summary.software,
+            software,
             subgroup: (one_size && features.contains(wgpu::Features::SUBGROUP))
                 .then_some(info.subgroup_min_size),
             max_binding: limits.max_storage_buffer_binding_size,
@@ -145,6 +172,8 @@ impl Gpu {
             timestamps_in_passes: features.contains(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES),
             injected: None,
             allocations: buffer::Allocations::default(),
+            longest_submission: (!software).then_some(LONGEST_SUBMISSION),
+            submissions,
             pipelines: Mutex::new(Pipelines::new(checks)),
             device,
             queue,
@@ -153,8 +182,35 @@ impl Gpu {
     }
 
     /// How many pipelines have been made, and the time it took.
-    pub fn pipelines_made(&self) -> (usize, std::time::Duration) {
+    pub fn pipelines_made(&self) -> (usize, Duration) {
         self.pipelines.lock().map(|p| p.made()).unwrap_or_default()
+    }
+
+    /// Gives the device something to do.
+    pub(crate) fn submit(&self, commands: impl IntoIterator<Item = wgpu::CommandBuffer>) {
+        let number = self.submissions.made.fetch_add(1, Ordering::Relaxed) + 1;
+        if number == self.submissions.last.load(Ordering::Relaxed) {
+            self.device.destroy();
+        }
+        self.queue.submit(commands);
+    }
+
+    /// Has the device lost before the `nth` submission from now on, counted from 1, as when its driver resets it: tests
+    /// show by it what is kept.
+    pub fn lose_device(&self, nth: u64) {
+        self.submissions
+            .last
+            .store(self.submissions.made.load(Ordering::Relaxed) + nth, Ordering::Relaxed);
+    }
+
+    /// How much the device was given to do so far.
+    pub fn submitted_so_far(&self) -> u64 {
+        self.submissions.made.load(Ordering::Relaxed)
+    }
+
+    /// Whether the device is gone for good: nothing runs on it any more, and it has to be opened anew.
+    pub fn is_lost(&self) -> bool {
+        self.submissions.gone.load(Ordering::Acquire)
     }
 
     /// Waits until all submitted work is done.
@@ -178,14 +234,13 @@ impl Gpu {
     /// # Errors
     /// As [`Gpu::wait`].
     pub fn settle(&self) -> Result<()> {
-        self.queue.submit([]);
+        self.submit([]);
         self.wait()
     }
 
     /// Ends when the browser has done all submitted work.
     #[cfg(target_arch = "wasm32")]
     async fn submitted(&self) {
-        use std::sync::atomic::{AtomicBool, Ordering};
         use std::task::Poll;
 
         let done = Arc::new(AtomicBool::new(false));

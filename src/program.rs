@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::gpu::pipeline::{PARAMS_WINDOW, Pipeline};
+use crate::gpu::timestamp::Timer;
 use crate::graph::ValueId;
 use crate::kernel::Dispatch;
 use crate::pass::plan::Role;
@@ -18,6 +19,7 @@ use crate::pass::{OpInstance, Schedule};
 use crate::tensor::{Array, HostTensor};
 
 pub mod check;
+mod parts;
 pub mod state;
 
 pub use state::State;
@@ -41,6 +43,8 @@ pub struct Program {
     pub schedule: Schedule,
     /// SHA-256 over every shader's text, grid, parameter and binding range.
     pub hash: String,
+    /// Indices of the ops that are submitted together.
+    pub(crate) parts: Vec<Range<usize>>,
     dispatches: Vec<BoundDispatch>,
     params: wgpu::BindGroup,
     buffers: Vec<wgpu::Buffer>,
@@ -89,12 +93,8 @@ impl Program {
             watch((i * TOGETHER + ops.len()) as f64 / schedule.ops.len() as f64)?;
         }
         let (dispatches, params, hash) = binder.finish()?;
-        Ok(Self { schedule, hash, dispatches, params, buffers })
-    }
-
-    /// Encodes one whole step.
-    pub(crate) fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
-        self.encode_range(pass, 0..self.dispatches.len());
+        let parts = parts::parts(&schedule.ops, &gpu.caps.speeds, gpu.longest_submission);
+        Ok(Self { schedule, hash, parts, dispatches, params, buffers })
     }
 
     /// Encodes some of its dispatches.
@@ -108,9 +108,11 @@ impl Program {
         }
     }
 
-    /// Runs `count` steps in one submission.
+    /// Runs `count` steps, in one submission unless a step is too long for that.
     pub(crate) fn run(&self, gpu: &Gpu, count: usize) -> Result<()> {
-        gpu.queue.submit([self.encoded(gpu, count)]);
+        for commands in self.encoded(gpu, count, None) {
+            gpu.submit([commands]);
+        }
         gpu.check()
     }
 
@@ -120,20 +122,50 @@ impl Program {
         let mut pass = encoder.begin_compute_pass(&Default::default());
         self.encode_range(&mut pass, op.dispatches.clone());
         drop(pass);
-        gpu.queue.submit([encoder.finish()]);
+        gpu.submit([encoder.finish()]);
         gpu.wait()
     }
 
-    /// The commands of `count` steps.
-    pub(crate) fn encoded(&self, gpu: &Gpu, count: usize) -> wgpu::CommandBuffer {
-        let mut encoder = gpu.device.create_command_encoder(&Default::default());
-        // One pass for all steps: within it wgpu sets a barrier wherever a dispatch needs what one before it wrote.
-        let mut pass = encoder.begin_compute_pass(&Default::default());
-        for _ in 0..count {
-            self.encode(&mut pass);
+    /// The commands of `count` steps, each to be submitted alone; `timer`'s first pair says when they begin and end.
+    pub(crate) fn encoded(
+        &self,
+        gpu: &Gpu,
+        count: usize,
+        timer: Option<&Timer>,
+    ) -> Vec<wgpu::CommandBuffer> {
+        // One pass for all steps where one submission holds them: within it wgpu sets a barrier wherever a dispatch
+        // needs what one before it wrote.
+        let passes: Vec<Vec<Range<usize>>> = match &self.parts[..] {
+            [whole] => vec![vec![self.dispatches_of(whole); count]],
+            parts => {
+                let step = parts.iter().map(|part| vec![self.dispatches_of(part)]);
+                std::iter::repeat_n(step, count).flatten().collect()
+            }
+        };
+        let last = passes.len().saturating_sub(1);
+        let encode = |(at, ranges): (usize, Vec<Range<usize>>)| {
+            let mut encoder = gpu.device.create_command_encoder(&Default::default());
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: Some("steps"),
+                timestamp_writes: timer.and_then(|timer| timer.around(at == 0, at == last)),
+            });
+            ranges.into_iter().for_each(|range| self.encode_range(&mut pass, range));
+            drop(pass);
+            if let Some(timer) = timer.filter(|_| at == last) {
+                timer.resolve(&mut encoder);
+            }
+            encoder.finish()
+        };
+        passes.into_iter().enumerate().map(encode).collect()
+    }
+
+    /// The dispatches of neighbouring ops.
+    fn dispatches_of(&self, ops: &Range<usize>) -> Range<usize> {
+        match &self.schedule.ops[ops.clone()] {
+            [] => 0..0,
+            [first, .., last] => first.dispatches.start..last.dispatches.end,
+            [only] => only.dispatches.clone(),
         }
-        drop(pass);
-        encoder.finish()
     }
 
     /// Writes an input.

@@ -182,6 +182,9 @@ pub struct Config {
     /// What of the device was not used; nothing where all of it was, and in older records.
     #[serde(default, skip_serializing_if = "Restriction::is_none")]
     pub restriction: Restriction,
+    /// Which kernels ran; those of the program where nothing is said, and in older records.
+    #[serde(default, skip_serializing_if = "ShaderSource::is_built_in")]
+    pub shaders: ShaderSource,
     /// Of parameters, data and draws.
     pub seed: u64,
     /// Real data, or nothing for the built-in.
@@ -192,6 +195,29 @@ pub struct Config {
     pub max_noise: f64,
     /// Samples at least.
     pub min_samples: usize,
+}
+
+words! {
+    /// Where the kernels' text came from.
+    ShaderSource {
+        /// Compiled into the program: its commit says which.
+        BuiltIn = "built in",
+        /// A folder that `FATHOM_SHADERS` named, whose content no commit vouches for.
+        Folder = "from FATHOM_SHADERS",
+    }
+}
+
+impl Default for ShaderSource {
+    fn default() -> Self {
+        Self::BuiltIn
+    }
+}
+
+impl ShaderSource {
+    /// Whether the commit says what ran.
+    pub fn is_built_in(&self) -> bool {
+        *self == Self::BuiltIn
+    }
 }
 
 words! {

@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::compare::verdict::{BLOCKS, SEED};
 use crate::compare::{Alike, Side, keys, runs, samples, step_ns, unlike};
 use crate::error::{Error, Result};
-use crate::record::{Precision, Record, Run, RunKey};
+use crate::record::{Precision, Record, Run, RunKey, ShaderSource};
 use crate::stats::{geometric_mean, ratio_of_medians};
 use crate::terms::{Checks, Mode, Preset, Restriction};
 
@@ -185,6 +185,7 @@ fn settings(side: &Side) -> Vec<String> {
     let settings = [
         needs("precision", config.precision.name(), Precision::F32.name()),
         needs("bounds checks", config.checks.name(), Checks::Off.name()),
+        needs("kernels", config.shaders.name(), ShaderSource::BuiltIn.name()),
         needs("used of the device", &used, &Restriction::default().to_string()),
     ];
     let records = side.records.iter();

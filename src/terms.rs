@@ -65,6 +65,18 @@ words! {
 }
 
 words! {
+    /// What is done when the device fails during a run.
+    OnFailure {
+        /// The run is marked, and the others are measured, on the device opened anew if it was lost.
+        GoOn = "go-on",
+        /// The run is tried once more, from the seed; if it fails again, as above.
+        Retry = "retry",
+        /// Nothing else is measured.
+        Stop = "stop",
+    }
+}
+
+words! {
     /// How much is measured to choose between the kernels of an op.
     Effort {
         /// Nothing: each op runs the kernel that its estimate says.

@@ -7,6 +7,7 @@ use crate::gpu::Gpu;
 use crate::pass::Options;
 use crate::program::Program;
 use crate::session::Session;
+use crate::tensor::DType;
 use crate::terms::Mode;
 use crate::workload::{Batch, DataSource, Model, Ratio, Samples, Split, Workload, step};
 
@@ -56,6 +57,11 @@ impl<'a> Trainer<'a> {
         self.model.as_ref()
     }
 
+    /// What runs the steps: the state that they leave can be read and written there.
+    pub fn session(&self) -> &Session<'a> {
+        &self.session
+    }
+
     /// What changed in the step since this was last asked: `epoch 4: rate halved`.
     pub fn news(&mut self) -> Vec<String> {
         std::mem::take(&mut self.news)
@@ -77,7 +83,7 @@ impl<'a> Trainer<'a> {
         self.session.run(training, 1)?;
         self.steps += 1;
         let loss = self.session.output(training, step::LOSS)?.data[0];
-        check_loss(loss, &format!("at step {}", self.steps))?;
+        check_loss(loss, &self.session, &format!("at step {}", self.steps))?;
         match self.data.epoch() {
             Some(epoch) if self.steps.is_multiple_of(epoch) => self.follow(self.steps / epoch)?,
             _ => {}
@@ -164,15 +170,31 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// Refuses a loss that is no number, with where training had come to.
-fn check_loss(loss: f64, place: &str) -> Result<()> {
+/// Refuses a loss that is no number, with where training had come to and what of the model is no number either.
+fn check_loss(loss: f64, session: &Session<'_>, place: &str) -> Result<()> {
     if loss.is_finite() {
         return Ok(());
     }
+    let also = match first_not_finite(session)? {
+        Some((name, value)) => format!("and {name} holds {value}"),
+        None => "while all that the model keeps is still numbers".to_string(),
+    };
     Err(Error::Verification(format!(
-        "the loss is {loss} {place}; `fathom verify` finds a kernel that is wrong on this device, and another \
+        "the loss is {loss} {place}, {also}; `fathom verify` finds a kernel that is wrong on this device, and another \
          --seed tells a bad start from a bad kernel"
     )))
+}
+
+/// The first tensor that a model keeps, in the order of its layers, with a value that is no number.
+fn first_not_finite(session: &Session<'_>) -> Result<Option<(String, f64)>> {
+    let floats = session.state().names().filter(|(_, spec)| spec.dtype == DType::F32);
+    for (name, _) in floats {
+        let value = session.value(name)?.data.into_iter().find(|value| !value.is_finite());
+        if let Some(value) = value {
+            return Ok(Some((name.to_string(), value)));
+        }
+    }
+    Ok(None)
 }
 
 /// The programs of each bucket of a model over one state.

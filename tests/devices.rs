@@ -2,13 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
+use std::time::Duration;
 
 use fathom::error::Error;
+use fathom::gpu::Gpu;
 use fathom::graph::by_rows::Joined;
 use fathom::graph::group::numbered;
 use fathom::graph::op::Distribution;
 use fathom::graph::{Builder, Init, NodeKind, PARAMETERS, ValueId};
 use fathom::kernel::Caps;
+use fathom::measure::run::{Plan, measure};
+use fathom::measure::sample::Budget;
 use fathom::op::LIST;
 use fathom::pass::choose::Choice;
 use fathom::pass::{Options, Schedule, compile};
@@ -301,4 +305,63 @@ fn a_graph_that_cannot_be_cut_stays_as_it_is() {
     assert_eq!(listing(&caps), listing(&Caps::portable()));
     let error = compile(graph(), &caps, &Options::default()).unwrap().fits(&caps).unwrap_err();
     assert!(error.to_string().contains("its output f32[4, 100000] of 1.5 MiB"), "{error}");
+}
+
+/// A device that is lost, as when its driver resets it, at one submission of a run after the other: it is told each time,
+/// and nothing panics or waits for ever.
+#[test]
+fn whenever_a_device_is_lost_it_is_told() {
+    let budget = Budget { time: Duration::from_micros(1), noise: 0.01, min_samples: 2 };
+    let (preset, options) = (Preset::Tiny, Options::default());
+    let plan = Plan { preset, options, verify: true, profile: true, budget, seed: 1, rule: None };
+    let run = |gpu: &Gpu| {
+        let model = model("memnet", Preset::Tiny, Some(4));
+        let mut data = model.samples(&DataSource { seed: 1, ..DataSource::default() }).unwrap();
+        measure(gpu, model.as_ref(), Mode::Infer, &plan, data.as_mut(), &|_, _| {})
+    };
+    let whole = common::open(Restriction::default()).unwrap();
+    run(&whole).unwrap();
+    let submissions = whole.submitted_so_far();
+    assert!(submissions > 20, "{submissions} submissions");
+    for nth in (1..=submissions).step_by(submissions as usize / 9) {
+        let gpu = common::open(Restriction::default()).unwrap();
+        gpu.lose_device(nth);
+        let error = run(&gpu).unwrap_err();
+        assert_eq!(error.exit_code(), 6, "at submission {nth}: {error}");
+        assert!(gpu.is_lost(), "at submission {nth}");
+    }
+}
+
+/// A step that would take a driver's patience is submitted in parts: more submissions, the same bits, and times and
+/// profiles as ever.
+#[test]
+fn a_step_that_is_too_long_for_one_submission_is_submitted_in_parts() {
+    let losses = |gpu: &Gpu| {
+        let model = model("autoenc", Preset::Tiny, Some(4));
+        let mut data = model.samples(&DataSource { seed: 1, ..DataSource::default() }).unwrap();
+        let mut session = Session::new(gpu, 1);
+        let program = session.compile(model.as_ref(), Mode::Train, &Options::default()).unwrap();
+        let before = gpu.submitted_so_far();
+        let losses = [0, 1].map(|step| {
+            session.feed(&program, &data.batch(Split::Train, step).unwrap().tensors()).unwrap();
+            session.run(&program, 2).unwrap();
+            session.output(&program, step::LOSS).unwrap().data[0].to_bits()
+        });
+        let submissions = gpu.submitted_so_far() - before;
+        let budget = Budget { time: Duration::from_micros(1), noise: 0.01, min_samples: 2 };
+        let (preset, options) = (Preset::Tiny, Options::default());
+        let plan =
+            Plan { preset, options, verify: false, profile: true, budget, seed: 1, rule: None };
+        let run =
+            measure(gpu, model.as_ref(), Mode::Train, &plan, data.as_mut(), &|_, _| {}).unwrap();
+        assert!(run.step_ns().unwrap() > 0.0 && run.ops.len() > 10, "{run:?}");
+        (losses, submissions)
+    };
+    let whole = common::open(Restriction::default()).unwrap();
+    let (expected, few) = losses(&whole);
+    let hasty = common::open(Restriction::default()).unwrap();
+    let hasty = hasty.with_longest_submission(Duration::from_micros(20));
+    let (found, many) = losses(&hasty);
+    assert_eq!(found, expected);
+    assert!(many > few + 20, "{many} submissions, {few} where nothing is cut");
 }

@@ -320,3 +320,41 @@ fn cells_that_are_unsure_or_missing_fail_where_that_is_asked_for() {
     let (text, _) = told(kept, &["compare", &base, &base, "--across"], 0);
     assert!(text.contains("UNSURE") && text.contains(" .. ") && text.contains("floor"), "{text}");
 }
+
+/// A device that is lost in one run of three: what is kept of the others, and what each `--on-failure` makes of it.
+#[cfg(debug_assertions)]
+#[test]
+fn a_lost_device_costs_one_run_at_most() {
+    let run = |what: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_fathom"))
+            .args(["-w", "memnet,autoenc,deepq", "-m", "infer", "--on-failure", what])
+            .args(&QUICK[4..])
+            .env("FATHOM_RECORDS", folder.path())
+            .env("FATHOM_TUNE", "off")
+            .env("FATHOM_LOSE_DEVICE", "autoenc")
+            .output()
+            .unwrap();
+        let messages = String::from_utf8_lossy(&output.stderr).into_owned();
+        let kept = fathom::record::store::files(folder.path()).unwrap();
+        let record = Record::load(kept.last().expect(&messages)).unwrap();
+        let ran: Vec<_> = record.runs.iter().map(|run| run.workload.clone()).collect();
+        (output.status.code(), ran, record.notes, messages)
+    };
+    let (code, ran, notes, messages) = run("go-on");
+    assert_eq!(
+        (code, &ran[..]),
+        (Some(6), &["memnet".to_string(), "deepq".into()][..]),
+        "{messages}"
+    );
+    assert!(notes.iter().any(|note| note.starts_with("failed: autoenc infer")), "{notes:?}");
+    assert!(notes.iter().any(|note| note == "cut short: 2 of 3 runs were measured"), "{notes:?}");
+    assert!(messages.contains("1 of 3 runs failed: autoenc infer"), "{messages}");
+
+    let (code, ran, notes, messages) = run("retry");
+    assert_eq!((code, ran.len()), (Some(0), 3), "{messages}");
+    assert!(notes.is_empty() && messages.contains("it is tried once more"), "{notes:?} {messages}");
+
+    let (code, ran, _, messages) = run("stop");
+    assert_eq!((code, &ran[..]), (Some(6), &["memnet".to_string()][..]), "{messages}");
+}

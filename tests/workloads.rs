@@ -81,6 +81,22 @@ fn assert_planned(program: &Program, before: (u64, u64), after: (u64, u64)) {
     assert!((256..=256 * program.schedule.dispatches() as u64).contains(&parameters));
 }
 
+/// Training ends where the numbers do, and says which tensor they left.
+#[test]
+fn a_loss_that_is_no_number_stops_training_with_step_and_tensor() {
+    let gpu = gpu("memnet");
+    let mut trainer = Trainer::new(gpu, tiny("memnet", None), &source(1)).unwrap();
+    trainer.step().unwrap();
+    let state = trainer.session().state();
+    let name = state.names().next().unwrap().0.to_string();
+    let mut value = trainer.session().value(&name).unwrap();
+    value.data.fill(f64::NAN);
+    state.write(gpu, &name, &value).unwrap();
+    let said = trainer.step().unwrap_err().to_string();
+    assert!(said.contains("the loss is NaN at step 2"), "{said}");
+    assert!(said.contains(&format!("{name} holds NaN")), "{said}");
+}
+
 fn snapshot(name: &str, mode: Mode, seed: u64, skip: u64) -> Snapshot {
     let entry = workload::find(name).unwrap();
     let request =

@@ -2,7 +2,8 @@
 
 use crate::record::{
     BuildProfile, Clock, Config, Device, Host, Integrity, Limits, Memory, Op, OpTime, Peaks,
-    Precision, Profile, Record, Run, SCHEMA, Statistics, Status, Timing, Tool, Verified,
+    Precision, Profile, Record, Run, SCHEMA, ShaderSource, Statistics, Status, Timing, Tool,
+    Verified,
 };
 use crate::terms::{Backend, Checks, Class, DeviceKind, Mode, Phase, Preset, Restriction};
 
@@ -71,6 +72,7 @@ pub(crate) fn record(runs: &[Planted]) -> Record {
             fuse: false,
             checks: Checks::Off,
             restriction: Restriction::default(),
+            shaders: ShaderSource::default(),
             seed: 1,
             data: None,
             time_s: 1.0,

@@ -11,7 +11,7 @@ use crate::kernel::Caps;
 use crate::measure::largest_batch::TooLarge;
 use crate::pass::Options;
 use crate::report::Format;
-use crate::terms::{Checks, Effort, Feature, LimitSet, Mode, Preset, Restriction};
+use crate::terms::{Checks, Effort, Feature, LimitSet, Mode, OnFailure, Preset, Restriction};
 use crate::workload::{self, LARGEST, Workload, WorkloadInfo};
 
 /// Enums of the crate as argument values, by name.
@@ -29,7 +29,7 @@ macro_rules! value_enum {
     )*};
 }
 
-value_enum!(Checks, Effort, Mode, Preset, Format, Linkage, LimitSet, Feature);
+value_enum!(Checks, Effort, Mode, OnFailure, Preset, Format, Linkage, LimitSet, Feature);
 
 /// What a device must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -108,13 +108,8 @@ impl DeviceArgs {
             restriction: self.restriction.restriction(),
         };
         let gpu = Gpu::open(&selector, self.checks)?;
-        // So that a whole process can be seen without room; released programs know nothing of it.
         #[cfg(debug_assertions)]
-        if let Some(nth) =
-            std::env::var("FATHOM_REFUSE_ALLOCATION").ok().and_then(|n| n.parse().ok())
-        {
-            gpu.refuse_allocation(nth);
-        }
+        provoke(&gpu);
         Ok(gpu)
     }
 
@@ -209,6 +204,14 @@ pub(super) fn setting(text: &str) -> std::result::Result<(String, usize), String
             "expected a name and a whole number up to {LARGEST}, as in hidden=128; a name that is not known, as in \
              --set help=1, lists those that are"
         )),
+    }
+}
+
+/// So that a whole process can be seen without room; released programs know nothing of it.
+#[cfg(debug_assertions)]
+fn provoke(gpu: &Gpu) {
+    if let Some(nth) = std::env::var("FATHOM_REFUSE_ALLOCATION").ok().and_then(|n| n.parse().ok()) {
+        gpu.refuse_allocation(nth);
     }
 }
 

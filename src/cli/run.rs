@@ -6,22 +6,20 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::error::Result;
-use crate::host::Instant;
+use crate::gpu::shader;
 use crate::measure::estimate::{Pace, Rates};
-use crate::measure::largest_batch::TooLarge;
-use crate::measure::run as cell;
-use crate::measure::sample::going_on;
-use crate::measure::{peak, provenance, verify};
-use crate::record::{Config, Precision, Record, Tuning, store};
+use crate::measure::{peak, provenance};
+use crate::record::{Config, Precision, Record, ShaderSource, Tuning, store};
 use crate::report::section::headline;
 use crate::report::{Format, number};
-use crate::terms::{Effort, Mode, Preset};
+use crate::terms::{Effort, Mode, OnFailure, Preset};
 
 use super::data::Opened;
 use super::progress::Progress;
 use super::range::Range;
 use super::{DataArgs, DeviceArgs, OutputArgs, interrupt, output, records, score};
 
+mod cells;
 pub(super) mod choose;
 mod dry;
 pub(super) mod tuning;
@@ -139,6 +137,19 @@ pub struct RunArgs {
     )]
     pub tune: Option<Effort>,
 
+    /// When the device fails during a run: go-on, retry, stop
+    ///
+    /// go-on, the default, marks the run and measures the others, on the device opened anew if it was lost. retry
+    /// tries the run once more, from the seed. What was measured is kept in any case; the exit code is 6.
+    #[arg(
+        long,
+        value_name = "WHAT",
+        default_value = "go-on",
+        hide_possible_values = true,
+        help_heading = "How"
+    )]
+    pub on_failure: OnFailure,
+
     /// Seed of parameters, data and every random draw
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "How", env = "FATHOM_SEED")]
     pub seed: u64,
@@ -171,9 +182,6 @@ pub struct RunArgs {
     #[command(flatten)]
     pub out: OutputArgs,
 }
-
-/// A remark of this beginning stands in a record until all that was to be run has been.
-const CUT_SHORT: &str = "cut short: ";
 
 /// Time for the ceilings, at each end of a run.
 const CEILINGS: Duration = Duration::from_secs(1);
@@ -246,14 +254,14 @@ fn measured(args: &RunArgs, show: bool) -> Result<(Record, Result<()>)> {
     if show {
         output::data(&headline::opening(&record, args.out.output)?)?;
     }
-    let outcome = measure_all(args, &selection, &mut samples, show, &mut record);
+    let outcome = cells::measure(args, &mut selection, &mut samples, &ceilings, show, &mut record);
     samples.close();
-    let outcome = outcome.and_then(|()| {
+    let outcome = outcome.and_then(|failed| {
         let _progress = Progress::new(&args.out, "measuring the ceilings once more");
         ceilings.again(&selection.gpu, CEILINGS)?;
         record.peaks = ceilings.peaks;
         record.runs.iter().for_each(|run| peak::raise(&mut record.peaks, run));
-        Ok(())
+        cells::all_ran(&failed, selection.chosen.len())
     });
     Ok((record, outcome))
 }
@@ -279,94 +287,11 @@ fn config(args: &RunArgs, preset: Preset) -> Config {
         fuse: !args.no_fuse,
         checks: args.device.checks,
         restriction: args.device.restriction.restriction(),
+        shaders: if shader::is_replaced() { ShaderSource::Folder } else { ShaderSource::BuiltIn },
         seed: args.seed,
         data: args.data.data.as_ref().map(ToString::to_string),
         time_s: args.time,
         max_noise: args.max_noise / 100.0,
         min_samples: args.min_samples as usize,
-    }
-}
-
-fn measure_all(
-    args: &RunArgs,
-    selection: &Selection,
-    samples: &mut Opened<'_>,
-    show: bool,
-    record: &mut Record,
-) -> Result<()> {
-    let Selection { gpu, chosen, plan, .. } = selection;
-    let pace = Pace::new(selection.estimates(&Rates::measured(&gpu.caps, &record.peaks)));
-    let begun = Instant::now();
-    let mut failures = Vec::new();
-    for (i, (model, mode)) in chosen.iter().enumerate() {
-        let key = cell::key(model.as_ref(), *mode);
-        let progress = Progress::new(&args.out, &key.to_string());
-        let watch = |part: &str, share: f64| {
-            let what = format!("{} {mode} {}: {part}", key.workload, key.batch);
-            let percent = number::percent_whole(share);
-            progress.say(&format!("[{}/{}] {what}{percent}", i + 1, chosen.len()));
-            let (done, left) = pace.at(i, part, share, begun.elapsed().as_secs_f64());
-            progress.set(done);
-            progress.left(left);
-        };
-        let data = samples.of(model.as_ref())?;
-        let outcome = cell::measure(gpu, model.as_ref(), *mode, plan, data, &watch);
-        let step = TooLarge::new(gpu, *mode, &plan.options, model.batch());
-        let outcome = step.advise(outcome, &|batch| selection.model(args, model.info(), batch));
-        drop(progress);
-        let run = outcome.map_err(|error| error.during(&key))?;
-        failures.extend(run.verified.wrong().map(|worst| format!("{key}: {worst}")));
-        record.runs.push(run);
-        mark(record, chosen.len());
-        if show {
-            output::data(&headline::row(record, args.out.output)?)?;
-        }
-        // Written after each run, so that nothing measured is lost; the final write, in `keep`, reports failure.
-        if let Err(error) = records::write(&args.out, record) {
-            output::note(&args.out, &format!("warning: {error}"));
-        }
-        leave(args, show, record);
-        going_on()?;
-    }
-    verify::all_agree(gpu, &failures)
-}
-
-/// Says in the record whether all that was to be run has been: it may be the last that is heard of it.
-fn mark(record: &mut Record, planned: usize) {
-    record.notes.retain(|note| !note.starts_with(CUT_SHORT));
-    let done = record.runs.len();
-    if done < planned {
-        record.notes.push(format!("{CUT_SHORT}{done} of {planned} runs were measured"));
-    }
-}
-
-/// What is printed and kept should the next run not come to its end.
-fn leave(args: &RunArgs, show: bool, record: &Record) {
-    let (args, record) = (args.clone(), record.clone());
-    interrupt::leave(move || {
-        let kept = if show { close(&args, &record) } else { keep(&args, &record) };
-        if let Err(error) = kept {
-            output::note(&args.out, &format!("warning: {error}"));
-        }
-    });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::record::Record;
-
-    #[test]
-    fn a_record_says_that_it_was_cut_short_until_all_is_measured() {
-        let text = include_str!("../../tests/cli/record.json");
-        let mut record: Record = serde_json::from_str(text).unwrap();
-        record.notes = vec!["by hand".into()];
-        let done = record.runs.len();
-        mark(&mut record, done + 2);
-        mark(&mut record, done + 2);
-        let cut = format!("cut short: {done} of {} runs were measured", done + 2);
-        assert_eq!(record.notes, ["by hand".to_string(), cut]);
-        mark(&mut record, done);
-        assert_eq!(record.notes, ["by hand"]);
     }
 }

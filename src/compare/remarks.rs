@@ -35,6 +35,7 @@ pub(super) fn remarks(base: &Side, others: &[Side]) -> Vec<String> {
         remarks.extend(of("bounds checks", &|r| r.config.checks.to_string()));
         remarks.extend(of("forced variants", &|r| forced(r)));
         remarks.extend(of("used of the device", &|r| r.config.restriction.to_string()));
+        remarks.extend(of("kernels", &|r| r.config.shaders.to_string()));
     }
     let sides = || std::iter::once(base).chain(others);
     remarks.extend(sides().flat_map(unsound));

@@ -1,4 +1,4 @@
-use crate::record::{Clock, Integrity, Precision, Status, example};
+use crate::record::{Clock, Integrity, Precision, ShaderSource, Status, example};
 use crate::terms::{Checks, Feature, LimitSet, Mode, Preset, Restriction};
 
 use super::*;
@@ -60,6 +60,7 @@ fn unlike_settings_are_named_one_by_one() {
     config.fuse = false;
     config.checks = Checks::On;
     config.restriction = Restriction::new(LimitSet::WebGpu, &[Feature::Timestamps]);
+    config.shaders = ShaderSource::Folder;
     config.seed = 2; // a remark, not a difference
     other.records[0].device.driver = "2.0".into();
     refused(
@@ -72,6 +73,7 @@ fn unlike_settings_are_named_one_by_one() {
             "fusion: on in old, off in new",
             "bounds checks: off in old, on in new",
             "used of the device: the whole device in old, limits of WebGPU, without timestamps in new",
+            "kernels: built in in old, from FATHOM_SHADERS in new",
             "driver: 1.0 in old, 2.0 in new (--across",
         ],
     );

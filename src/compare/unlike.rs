@@ -49,6 +49,7 @@ fn pair(ours: (&str, &Record), theirs: (&str, &Record), alike: Alike) -> Vec<Str
             of("bounds checks", &|r| r.config.checks.to_string()),
             of("forced variants", &|r| forced(r)),
             of("used of the device", &|r| r.config.restriction.to_string()),
+            of("kernels", &|r| r.config.shaders.to_string()),
         ]);
     }
     if alike != Alike::AllButDevice {

@@ -137,7 +137,7 @@ impl Gpu {
                 encoder.copy_buffer_to_buffer(buffer, *offset, staging, 0, *bytes);
             }
         }
-        self.queue.submit([encoder.finish()]);
+        self.submit([encoder.finish()]);
         for staging in &stagings {
             staging.slice(..).map_async(wgpu::MapMode::Read, |_outcome| {
                 // A failed map shows below: the range then has no mapped view.

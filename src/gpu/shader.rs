@@ -25,6 +25,11 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     SHADERS.iter().map(|(name, _)| *name)
 }
 
+/// Whether shaders are read from a folder, not those compiled in.
+pub fn is_replaced() -> bool {
+    std::env::var_os("FATHOM_SHADERS").is_some()
+}
+
 /// The text of a shader file: from `$FATHOM_SHADERS` if that is set, so that a shader can be edited
 /// without compiling, else the one compiled in.
 ///

@@ -191,6 +191,19 @@ impl Timer {
         }
     }
 
+    /// The first pair around several passes: what the first of them writes, and the last; nothing between.
+    pub(crate) fn around(
+        &self,
+        first: bool,
+        last: bool,
+    ) -> Option<wgpu::ComputePassTimestampWrites<'_>> {
+        (first || last).then(|| wgpu::ComputePassTimestampWrites {
+            query_set: &self.sets[0],
+            beginning_of_pass_write_index: first.then_some(0),
+            end_of_pass_write_index: last.then_some(1),
+        })
+    }
+
     /// Ends the recording.
     pub(crate) fn resolve(&self, encoder: &mut wgpu::CommandEncoder) {
         for (i, set) in self.sets.iter().enumerate() {

@@ -157,25 +157,30 @@ fn timer(gpu: &Gpu, program: &Program) -> Result<Option<Timer>> {
 }
 
 fn run(gpu: &Gpu, program: &Program, timer: &Timer) -> Result<Vec<Stamp>> {
-    let mut encoder = gpu.device.create_command_encoder(&Default::default());
-    if timer.inside {
-        let mut pass = encoder.begin_compute_pass(&Default::default());
-        for (i, op) in program.schedule.ops.iter().enumerate() {
-            timer.stamp(&mut pass, i, 0);
-            program.encode_range(&mut pass, op.dispatches.clone());
-            timer.stamp(&mut pass, i, 1);
+    for part in &program.parts {
+        let mut encoder = gpu.device.create_command_encoder(&Default::default());
+        let ops = part.clone().zip(&program.schedule.ops[part.clone()]);
+        if timer.inside {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            for (i, op) in ops {
+                timer.stamp(&mut pass, i, 0);
+                program.encode_range(&mut pass, op.dispatches.clone());
+                timer.stamp(&mut pass, i, 1);
+            }
+        } else {
+            for (i, op) in ops {
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                    label: Some(&op.label),
+                    timestamp_writes: Some(timer.writes(i)),
+                });
+                program.encode_range(&mut pass, op.dispatches.clone());
+            }
         }
-    } else {
-        for (i, op) in program.schedule.ops.iter().enumerate() {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-                label: Some(&op.label),
-                timestamp_writes: Some(timer.writes(i)),
-            });
-            program.encode_range(&mut pass, op.dispatches.clone());
+        if part.end == program.schedule.ops.len() {
+            timer.resolve(&mut encoder);
         }
+        gpu.submit([encoder.finish()]);
     }
-    timer.resolve(&mut encoder);
-    gpu.queue.submit([encoder.finish()]);
     timer.read(gpu)
 }
 

@@ -37,10 +37,12 @@ pub(super) fn submit(
     timer: Option<&Timer>,
 ) -> Result<Submission> {
     let begun = Instant::now();
-    let commands = encode(gpu, program, steps, timer);
+    let commands = program.encoded(gpu, steps, timer);
     let encode = begun.elapsed().as_nanos() as f64 / steps as f64;
     let submitted = Instant::now();
-    gpu.queue.submit([commands]);
+    for part in commands {
+        gpu.submit([part]);
+    }
     gpu.wait()?;
     let wall = submitted.elapsed().as_nanos() as f64 / steps as f64;
     let stamp = match timer {
@@ -48,27 +50,6 @@ pub(super) fn submit(
         None => None,
     };
     Ok(Submission { wall, encode, stamp })
-}
-
-fn encode(
-    gpu: &Gpu,
-    program: &Program,
-    steps: usize,
-    timer: Option<&Timer>,
-) -> wgpu::CommandBuffer {
-    let mut encoder = gpu.device.create_command_encoder(&Default::default());
-    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-        label: Some("steps"),
-        timestamp_writes: timer.map(|t| t.writes(0)),
-    });
-    for _ in 0..steps {
-        program.encode(&mut pass);
-    }
-    drop(pass);
-    if let Some(timer) = timer {
-        timer.resolve(&mut encoder);
-    }
-    encoder.finish()
 }
 
 /// Nanoseconds a step where the host encodes the next submission while the device works on this one: the wall

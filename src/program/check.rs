@@ -124,7 +124,7 @@ impl Program {
         let mut pass = encoder.begin_compute_pass(&Default::default());
         self.encode_range(&mut pass, op.dispatches.clone());
         drop(pass);
-        gpu.queue.submit([encoder.finish()]);
+        gpu.submit([encoder.finish()]);
         let outputs = self.read_values(gpu, &node.outputs)?;
         // From the inputs that the device had, so that the errors of ops before this one do not add to its own.
         let wanted = op.problem.reference(&inputs.iter().collect::<Vec<_>>());

@@ -131,7 +131,7 @@ impl<'a> Learner<'a> {
         let loss = self.session.output(&self.training, step::LOSS)?.data[0];
         self.times.update += begun.elapsed();
         self.times.updates += 1;
-        super::check_loss(loss, &format!("after {} updates", self.times.updates))?;
+        super::check_loss(loss, &self.session, &format!("after {} updates", self.times.updates))?;
         Ok(loss)
     }
 

@@ -364,7 +364,7 @@ pub(super) fn encoding(gpu: &Gpu, program: &Program, dispatches: usize) -> f64 {
     let times: Vec<f64> = (0..20)
         .map(|_| {
             let begun = Instant::now();
-            drop(program.encoded(gpu, 1));
+            drop(program.encoded(gpu, 1, None));
             begun.elapsed().as_nanos() as f64 / dispatches as f64
         })
         .collect();
@@ -379,7 +379,7 @@ pub(super) fn transfers(gpu: &Gpu, bytes: u64) -> Result<[f64; 2]> {
     for _ in 0..5 {
         let begun = Instant::now();
         gpu.write(&buffer, 0, &data);
-        gpu.queue.submit([]);
+        gpu.submit([]);
         gpu.wait()?;
         best[0] = best[0].min(begun.elapsed().as_secs_f64());
         let begun = Instant::now();

@@ -229,7 +229,10 @@ fn head(record: &Record, format: Format) -> String {
         record.tool.version, device.name, device.backend, device.driver
     );
     let used = &config.restriction;
-    let used = if used.is_none() { String::new() } else { format!(", {used}") };
+    let mut used = if used.is_none() { String::new() } else { format!(", {used}") };
+    if !config.shaders.is_built_in() {
+        used += &format!(", kernels {}", config.shaders);
+    }
     let how = format!(
         "preset {}, {}, seed {}, {}{used}; ceilings measured: {}, {}",
         config.preset,

@@ -1,0 +1,203 @@
+//! One run after the other, each kept before the next begins, whatever the device does meanwhile.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+#[cfg(debug_assertions)]
+use crate::gpu::Gpu;
+use crate::host::Instant;
+use crate::measure::estimate::{Pace, Rates};
+use crate::measure::largest_batch::TooLarge;
+use crate::measure::peak::Ceilings;
+use crate::measure::run as cell;
+use crate::measure::sample::going_on;
+use crate::measure::verify;
+use crate::record::{Record, Run};
+use crate::report::number;
+use crate::report::section::headline;
+use crate::terms::OnFailure;
+
+use super::super::data::Opened;
+use super::super::progress::Progress;
+use super::super::{interrupt, output, records};
+use super::choose::Selection;
+use super::{RunArgs, close, keep};
+
+/// A remark of this beginning stands in a record until all that was to be run has been.
+const CUT_SHORT: &str = "cut short: ";
+
+/// What a note begins with that says why a run is missing.
+const FAILED: &str = "failed: ";
+
+/// Measures all that is chosen into the record; what the device failed in, as said of each.
+pub(super) fn measure(
+    args: &RunArgs,
+    selection: &mut Selection,
+    samples: &mut Opened<'_>,
+    ceilings: &Ceilings,
+    show: bool,
+    record: &mut Record,
+) -> Result<Vec<String>> {
+    let rates = Rates::measured(&selection.gpu.caps, &record.peaks);
+    let clock = Clock { pace: Pace::new(selection.estimates(&rates)), begun: Instant::now() };
+    let planned = selection.chosen.len();
+    let (mut wrong, mut failed) = (Vec::new(), Vec::new());
+    for at in 0..planned {
+        let mut outcome = attempt(args, selection, samples, &clock, at);
+        if args.on_failure == OnFailure::Retry
+            && let Err(error @ Error::Gpu(_)) = &outcome
+        {
+            output::note(&args.out, &format!("warning: {error}\nit is tried once more"));
+            revive(args, selection, ceilings)?;
+            outcome = attempt(args, selection, samples, &clock, at);
+        }
+        match outcome {
+            Ok(run) => {
+                wrong.extend(run.verified.wrong().map(|worst| format!("{}: {worst}", run.key())));
+                record.runs.push(run);
+                if show {
+                    output::data(&headline::row(record, args.out.output)?)?;
+                }
+            }
+            Err(Error::Gpu(why)) if args.on_failure != OnFailure::Stop => {
+                output::note(&args.out, &format!("warning: {why}"));
+                record.notes.push(format!("{FAILED}{}", why.lines().next().unwrap_or_default()));
+                failed.push(why);
+                revive(args, selection, ceilings)?;
+            }
+            Err(error) => return Err(error),
+        }
+        mark(record, planned);
+        // Written after each run, so that nothing measured is lost; the final write, in `keep`, reports failure.
+        if let Err(error) = records::write(&args.out, record) {
+            output::note(&args.out, &format!("warning: {error}"));
+        }
+        leave(args, show, record);
+        going_on()?;
+    }
+    verify::all_agree(&selection.gpu, &wrong)?;
+    Ok(failed)
+}
+
+/// Fails where runs are missing.
+pub(super) fn all_ran(failed: &[String], planned: usize) -> Result<()> {
+    match failed {
+        [] => Ok(()),
+        [why] => Err(Error::Gpu(format!("1 of {planned} runs failed: {why}"))),
+        [first, ..] => Err(Error::Gpu(format!(
+            "{} of {planned} runs failed; the first: {first}",
+            failed.len()
+        ))),
+    }
+}
+
+/// How far all of it is.
+struct Clock {
+    pace: Pace,
+    begun: Instant,
+}
+
+/// One run.
+fn attempt(
+    args: &RunArgs,
+    selection: &Selection,
+    samples: &mut Opened<'_>,
+    clock: &Clock,
+    at: usize,
+) -> Result<Run> {
+    let Selection { gpu, chosen, plan, .. } = selection;
+    let (model, mode) = &chosen[at];
+    let key = cell::key(model.as_ref(), *mode);
+    let progress = Progress::new(&args.out, &key.to_string());
+    let watch = |part: &str, share: f64| {
+        let what = format!("{} {mode} {}: {part}", key.workload, key.batch);
+        let percent = number::percent_whole(share);
+        progress.say(&format!("[{}/{}] {what}{percent}", at + 1, chosen.len()));
+        let (done, left) = clock.pace.at(at, part, share, clock.begun.elapsed().as_secs_f64());
+        progress.set(done);
+        progress.left(left);
+    };
+    let data = samples.of(model.as_ref())?;
+    #[cfg(debug_assertions)]
+    provoke(gpu, &key.workload);
+    let outcome = cell::measure(gpu, model.as_ref(), *mode, plan, data, &watch);
+    let step = TooLarge::new(gpu, *mode, &plan.options, model.batch());
+    let outcome = step.advise(outcome, &|batch| selection.model(args, model.info(), batch));
+    outcome.map_err(|error| error.during(&key))
+}
+
+/// So that a whole process can be seen to lose its device, once, while it measures a workload; released programs know
+/// nothing of it.
+#[cfg(debug_assertions)]
+fn provoke(gpu: &Gpu, workload: &str) {
+    static LOST: std::sync::Once = std::sync::Once::new();
+    if std::env::var("FATHOM_LOSE_DEVICE").is_ok_and(|named| named == workload) {
+        LOST.call_once(|| gpu.lose_device(5));
+    }
+}
+
+/// Opens the device anew where it was lost.
+fn revive(args: &RunArgs, selection: &mut Selection, ceilings: &Ceilings) -> Result<()> {
+    if !selection.gpu.is_lost() {
+        return Ok(());
+    }
+    let speeds = selection.gpu.caps.speeds;
+    selection.gpu = args.device.open()?;
+    selection.gpu.caps.speeds = speeds;
+    selection.plan.rule = Some(Arc::new(ceilings.rule(&selection.gpu)?));
+    Ok(())
+}
+
+/// Says in the record whether all that was to be run has been: it may be the last that is heard of it.
+fn mark(record: &mut Record, planned: usize) {
+    record.notes.retain(|note| !note.starts_with(CUT_SHORT));
+    let done = record.runs.len();
+    if done < planned {
+        record.notes.push(format!("{CUT_SHORT}{done} of {planned} runs were measured"));
+    }
+}
+
+/// What is printed and kept should the next run not come to its end.
+fn leave(args: &RunArgs, show: bool, record: &Record) {
+    let (args, record) = (args.clone(), record.clone());
+    interrupt::leave(move || {
+        let kept = if show { close(&args, &record) } else { keep(&args, &record) };
+        if let Err(error) = kept {
+            output::note(&args.out, &format!("warning: {error}"));
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Record;
+
+    #[test]
+    fn a_record_says_that_it_was_cut_short_until_all_is_measured() {
+        let text = include_str!("../../../tests/cli/record.json");
+        let mut record: Record = serde_json::from_str(text).unwrap();
+        record.notes = vec!["by hand".into()];
+        let done = record.runs.len();
+        mark(&mut record, done + 2);
+        mark(&mut record, done + 2);
+        let cut = format!("cut short: {done} of {} runs were measured", done + 2);
+        assert_eq!(record.notes, ["by hand".to_string(), cut]);
+        mark(&mut record, done);
+        assert_eq!(record.notes, ["by hand"]);
+    }
+
+    #[test]
+    fn runs_that_failed_are_counted_and_the_first_is_told() {
+        let failed = |n: usize| vec!["vgg train batch 4: lost\nperhaps a watchdog".to_string(); n];
+        assert!(all_ran(&[], 4).is_ok());
+        let one = all_ran(&failed(1), 4).unwrap_err();
+        assert_eq!(one.exit_code(), 6);
+        assert!(
+            one.to_string().starts_with("1 of 4 runs failed: vgg train batch 4: lost"),
+            "{one}"
+        );
+        let three = all_ran(&failed(3), 4).unwrap_err().to_string();
+        assert!(three.starts_with("3 of 4 runs failed; the first: vgg"), "{three}");
+    }
+}
