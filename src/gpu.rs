@@ -137,6 +137,7 @@ impl Gpu {
             gone.store(true, Ordering::Release);
             if let Ok(mut slot) = seen.lock() {
                 // The first report is the cause, those after it are its effects.
+                let why = if why.is_empty() { "the device was lost".into() } else { why };
                 slot.get_or_insert(Failure { no_memory: false, why });
             }
         });

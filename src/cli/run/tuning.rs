@@ -148,12 +148,12 @@ impl Tables {
         &self.table
     }
 
-    /// `tuned: 40 problems measured, 12 run another kernel than estimated; table 3f2a91c0, ~/..`; nothing where nothing
-    /// was measured.
+    /// `tuned: ops measured: 40, with another kernel than estimated: 12; table 3f2a91c0, ~/..`; nothing where nothing was
+    /// measured.
     pub(in crate::cli) fn summary(&self) -> Option<String> {
         let place = self.path.as_ref().map(|path| format!(", {}", path.display()));
         let text = format!(
-            "tuned: {} problems measured, {} run another kernel than estimated; {}{}",
+            "tuned: ops measured: {}, with another kernel than estimated: {}; {}{}",
             self.measured,
             self.changed,
             self.record(&[]).called(),
