@@ -199,17 +199,13 @@ pub struct Config {
 
 words! {
     /// Where the kernels' text came from.
+    #[derive(Default)]
     ShaderSource {
         /// Compiled into the program: its commit says which.
+        #[default]
         BuiltIn = "built in",
         /// A folder that `FATHOM_SHADERS` named, whose content no commit vouches for.
         Folder = "from FATHOM_SHADERS",
-    }
-}
-
-impl Default for ShaderSource {
-    fn default() -> Self {
-        Self::BuiltIn
     }
 }
 
