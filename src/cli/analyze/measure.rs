@@ -171,6 +171,8 @@ fn options(args: &RunArgs) -> Vec<String> {
         ("--checks", checks.map(String::from)),
         ("--limits", limits.map(String::from)),
         ("--without", without),
+        ("--tune", args.tune.map(|effort| effort.to_string())),
+        ("--on-failure", Some(args.on_failure.to_string())),
         ("--data", path),
         ("--env", args.data.game.clone()),
         ("--preset", preset.map(String::from)),
@@ -182,6 +184,7 @@ fn options(args: &RunArgs) -> Vec<String> {
     ];
     let pairs = given.into_iter().filter_map(|(flag, value)| Some((flag, value?)));
     let set = args.set.iter().map(|(key, value)| ("--set", format!("{key}={value}")));
+    let variants = args.variant.iter().map(|label| ("--variant", label.clone()));
     let flags = [
         ("--quiet", true),
         ("--no-fuse", args.no_fuse),
@@ -189,7 +192,12 @@ fn options(args: &RunArgs) -> Vec<String> {
         ("--skip-bad", args.data.skip_bad),
     ];
     let flags = flags.into_iter().filter(|(_, on)| *on).map(|(flag, _)| flag.to_string());
-    pairs.chain(set).flat_map(|(flag, value)| [flag.to_string(), value]).chain(flags).collect()
+    pairs
+        .chain(set)
+        .chain(variants)
+        .flat_map(|(flag, value)| [flag.to_string(), value])
+        .chain(flags)
+        .collect()
 }
 
 #[cfg(test)]
@@ -202,7 +210,7 @@ mod tests {
     #[test]
     fn a_process_of_its_own_gets_the_same_options() {
         let line = "fathom run -w deepq,memnet -m train,infer -d llvm --backend vulkan --checks on --preset tiny \
-                    --limits webgpu --without subgroups,timestamps \
+                    --limits webgpu --without subgroups,timestamps --tune full --on-failure retry --variant matmul/register \
                     --time 0.5 --max-noise 2 --min-samples 7 --seed 3 --set hidden=8 --no-fuse --no-verify \
                     --env catch --skip-bad --data some/where -q -o csv";
         let parse = |words: Vec<String>| match Cli::parse_from(words).command {
