@@ -2,7 +2,7 @@
 //!
 //! `wgpu` is used here and in [`crate::program`] only.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use crate::kernel::Caps;
 
 pub mod adapter;
 pub mod buffer;
+mod counter;
 pub mod driver;
 pub mod pipeline;
 pub mod shader;
@@ -19,6 +20,7 @@ pub mod timestamp;
 
 use crate::terms::{Checks, Feature, LimitSet, Restriction, Speeds};
 pub use adapter::{AdapterSummary, Selector};
+use counter::Counter;
 use pipeline::Pipelines;
 
 /// An open device with its caches.
@@ -38,7 +40,7 @@ pub struct Gpu {
     pub(crate) queue: wgpu::Queue,
     pub(crate) pipelines: Mutex<Pipelines>,
     lost: Arc<Mutex<Option<Failure>>>,
-    pub(crate) allocations: buffer::Allocations,
+    allocations: buffer::Allocations,
     /// How long the device may work on one submission; nothing where it may take its time, as software does.
     pub(crate) longest_submission: Option<Duration>,
     submissions: Submissions,
@@ -51,9 +53,8 @@ const LONGEST_SUBMISSION: Duration = Duration::from_millis(500);
 /// What a device was given to do.
 #[derive(Debug, Default)]
 struct Submissions {
-    made: AtomicU64,
-    /// Number of the one before which a test has the device lost; 0 for none.
-    last: AtomicU64,
+    /// A test has the device lost before the one that fails.
+    calls: Counter,
     /// Whether the device is gone for good.
     gone: Arc<AtomicBool>,
 }
@@ -163,7 +164,7 @@ impl Gpu {
             max_invocations: limits.max_compute_invocations_per_workgroup,
             max_shared: limits.max_compute_workgroup_storage_size,
             timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
-            speeds: if summary.software { Speeds::SOFTWARE } else { Speeds::GPU },
+            speeds: if software { Speeds::SOFTWARE } else { Speeds::GPU },
         };
         Ok(Self {
             summary,
@@ -189,8 +190,7 @@ impl Gpu {
 
     /// Gives the device something to do.
     pub(crate) fn submit(&self, commands: impl IntoIterator<Item = wgpu::CommandBuffer>) {
-        let number = self.submissions.made.fetch_add(1, Ordering::Relaxed) + 1;
-        if number == self.submissions.last.load(Ordering::Relaxed) {
+        if self.submissions.calls.next_fails() {
             self.device.destroy();
         }
         self.queue.submit(commands);
@@ -199,14 +199,12 @@ impl Gpu {
     /// Has the device lost before the `nth` submission from now on, counted from 1, as when its driver resets it: tests
     /// show by it what is kept.
     pub fn lose_device(&self, nth: u64) {
-        self.submissions
-            .last
-            .store(self.submissions.made.load(Ordering::Relaxed) + nth, Ordering::Relaxed);
+        self.submissions.calls.fail(nth);
     }
 
     /// How much the device was given to do so far.
     pub fn submitted_so_far(&self) -> u64 {
-        self.submissions.made.load(Ordering::Relaxed)
+        self.submissions.calls.so_far()
     }
 
     /// Whether the device is gone for good: nothing runs on it any more, and it has to be opened anew.

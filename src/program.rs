@@ -17,6 +17,7 @@ use crate::kernel::Dispatch;
 use crate::pass::plan::Role;
 use crate::pass::{OpInstance, Schedule};
 use crate::tensor::{Array, HostTensor};
+use crate::terms::hex;
 
 pub mod check;
 mod parts;
@@ -86,9 +87,9 @@ impl Program {
             let dispatches =
                 || ops.iter().flat_map(|op| op.lowered.dispatches.iter().map(move |d| (d, op)));
             let labelled: Vec<_> = dispatches().map(|(d, op)| (d, op.kernel())).collect();
-            gpu.make_pipelines(&labelled)?;
-            for (dispatch, op) in dispatches() {
-                binder.bind(op, dispatch)?;
+            let pipelines = gpu.pipelines(&labelled)?;
+            for ((dispatch, op), pipeline) in dispatches().zip(pipelines) {
+                binder.bind(op, dispatch, pipeline)?;
             }
             watch((i * TOGETHER + ops.len()) as f64 / schedule.ops.len() as f64)?;
         }
@@ -161,11 +162,9 @@ impl Program {
 
     /// The dispatches of neighbouring ops.
     fn dispatches_of(&self, ops: &Range<usize>) -> Range<usize> {
-        match &self.schedule.ops[ops.clone()] {
-            [] => 0..0,
-            [first, .., last] => first.dispatches.start..last.dispatches.end,
-            [only] => only.dispatches.clone(),
-        }
+        let ops = &self.schedule.ops[ops.clone()];
+        let begin = ops.first().map_or(0, |op| op.dispatches.start);
+        begin..ops.last().map_or(begin, |op| op.dispatches.end)
     }
 
     /// Writes an input.
@@ -243,8 +242,12 @@ struct Binder<'a> {
 }
 
 impl Binder<'_> {
-    fn bind(&mut self, op: &OpInstance, dispatch: &Dispatch) -> Result<()> {
-        let pipeline = self.gpu.pipeline(dispatch, &op.kernel())?;
+    fn bind(
+        &mut self,
+        op: &OpInstance,
+        dispatch: &Dispatch,
+        pipeline: Arc<Pipeline>,
+    ) -> Result<()> {
         let bound = self.bound(op, dispatch)?;
         // Labels stay out: the same kernels on the same ranges are the same work, whatever its layers are called.
         self.hash.update(&pipeline.text);
@@ -322,9 +325,8 @@ impl Binder<'_> {
             }],
         });
         self.gpu.check()?;
-        let hash = self.hash.finalize();
-        let hex: String = hash.iter().map(|b| format!("{b:02x}")).collect();
-        Ok((self.dispatches, group, format!("sha256:{hex}")))
+        let hash = format!("sha256:{}", hex(&self.hash.finalize()));
+        Ok((self.dispatches, group, hash))
     }
 }
 

@@ -224,3 +224,8 @@ impl fmt::Display for FaultCount {
         write!(f, "{} ({} pairs)", self.fault.text(), self.pairs)
     }
 }
+
+/// Bytes, as of a hash, in hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

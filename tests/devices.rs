@@ -11,8 +11,7 @@ use fathom::graph::group::numbered;
 use fathom::graph::op::Distribution;
 use fathom::graph::{Builder, Init, NodeKind, PARAMETERS, ValueId};
 use fathom::kernel::Caps;
-use fathom::measure::run::{Plan, measure};
-use fathom::measure::sample::Budget;
+use fathom::measure::run::measure;
 use fathom::op::LIST;
 use fathom::pass::choose::Choice;
 use fathom::pass::{Options, Schedule, compile};
@@ -23,6 +22,8 @@ use fathom::terms::{Feature, LimitSet, Mode, Preset, Restriction};
 use fathom::workload::{self, DataSource, Split, WORKLOADS, Workload, step};
 
 mod common;
+#[path = "common/hasty.rs"]
+mod hasty;
 
 fn plan(model: &dyn Workload, mode: Mode, caps: &Caps) -> Schedule {
     schedule(model, mode, caps, &Options::default()).unwrap()
@@ -312,9 +313,7 @@ fn a_graph_that_cannot_be_cut_stays_as_it_is() {
 /// and nothing panics or waits for ever.
 #[test]
 fn whenever_a_device_is_lost_it_is_told() {
-    let budget = Budget { time: Duration::from_micros(1), noise: 0.01, min_samples: 2 };
-    let (preset, options) = (Preset::Tiny, Options::default());
-    let plan = Plan { preset, options, verify: true, profile: true, budget, seed: 1, rule: None };
+    let plan = hasty::plan(true);
     let run = |gpu: &Gpu| {
         let model = model("memnet", Preset::Tiny, Some(4));
         let mut data = model.samples(&DataSource { seed: 1, ..DataSource::default() }).unwrap();
@@ -349,10 +348,7 @@ fn a_step_that_is_too_long_for_one_submission_is_submitted_in_parts() {
             session.output(&program, step::LOSS).unwrap().data[0].to_bits()
         });
         let submissions = gpu.submitted_so_far() - before;
-        let budget = Budget { time: Duration::from_micros(1), noise: 0.01, min_samples: 2 };
-        let (preset, options) = (Preset::Tiny, Options::default());
-        let plan =
-            Plan { preset, options, verify: false, profile: true, budget, seed: 1, rule: None };
+        let plan = hasty::plan(false);
         let run =
             measure(gpu, model.as_ref(), Mode::Train, &plan, data.as_mut(), &|_, _| {}).unwrap();
         assert!(run.step_ns().unwrap() > 0.0 && run.ops.len() > 10, "{run:?}");

@@ -1,17 +1,18 @@
 //! The device's memory: what there is no room for is told, and nothing is left over.
 
 use std::sync::Mutex;
-use std::time::Duration;
 
 use fathom::error::Error;
 use fathom::gpu::{Gpu, Selector};
 use fathom::measure::largest_batch::TooLarge;
-use fathom::measure::run::{Plan, measure};
-use fathom::measure::sample::Budget;
+use fathom::measure::run::measure;
 use fathom::pass::Options;
 use fathom::session::{Session, schedule};
 use fathom::terms::{Checks, Mode, Preset};
 use fathom::workload::{self, DataSource, Split, Workload};
+
+#[path = "common/hasty.rs"]
+mod hasty;
 
 /// The process's memory is looked at: one test after the other.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -25,26 +26,13 @@ fn memnet(batch: usize) -> Box<dyn Workload> {
     (workload::find("memnet").unwrap().configure)(Preset::Tiny, Some(batch))
 }
 
-/// Verified, timed and profiled, in no time.
-fn plan() -> Plan {
-    Plan {
-        preset: Preset::Tiny,
-        options: Options::default(),
-        verify: true,
-        profile: true,
-        budget: Budget { time: Duration::from_micros(1), noise: 0.01, min_samples: 2 },
-        seed: 1,
-        rule: None,
-    }
-}
-
 /// Each allocation of a run is refused in turn. Every time it ends with the bytes, what they were for and a batch that
 /// fits, and the device has as much room afterwards as before.
 #[test]
 fn whichever_allocation_fails_is_told_and_leaves_nothing_behind() {
     let _alone = ALONE.lock();
     let gpu = device();
-    let (model, plan) = (memnet(4), plan());
+    let (model, plan) = (memnet(4), hasty::plan(true));
     let mut data = model.samples(&DataSource { seed: 1, ..DataSource::default() }).unwrap();
     let mut run = || measure(&gpu, model.as_ref(), Mode::Infer, &plan, data.as_mut(), &|_, _| {});
     run().unwrap();

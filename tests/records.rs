@@ -1,29 +1,19 @@
 //! Records as a user meets them: kept, listed, shown again, checked, and not believed once they were edited.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use fathom::record::{Integrity, Record};
+use program::{fathom, told_by};
 use serde_json::Value;
 
-/// Runs the program with a folder for records.
-fn fathom(records: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_fathom"))
-        .args(arguments)
-        .env("FATHOM_RECORDS", records)
-        .env("FATHOM_TUNE", "off")
-        .output()
-        .unwrap()
-}
+#[path = "common/program.rs"]
+mod program;
 
-/// What it prints, data and messages, if it ends with the code that is expected.
+/// What the program prints, if it ends with the code that is expected.
 #[track_caller]
 fn told(records: &Path, arguments: &[&str], code: i32) -> (String, String) {
-    let output = fathom(records, arguments);
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (data, messages) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {data}{messages}");
-    (data, messages)
+    told_by(&mut fathom(records, arguments), code)
 }
 
 const REFERENCE: &str = include_str!("../assets/reference-tiny.json");
@@ -327,11 +317,8 @@ fn cells_that_are_unsure_or_missing_fail_where_that_is_asked_for() {
 fn a_lost_device_costs_one_run_at_most() {
     let run = |what: &str| {
         let folder = tempfile::tempdir().unwrap();
-        let output = Command::new(env!("CARGO_BIN_EXE_fathom"))
-            .args(["-w", "memnet,autoenc,deepq", "-m", "infer", "--on-failure", what])
-            .args(&QUICK[4..])
-            .env("FATHOM_RECORDS", folder.path())
-            .env("FATHOM_TUNE", "off")
+        let runs = ["-w", "memnet,autoenc,deepq", "-m", "infer", "--on-failure", what];
+        let output = fathom(folder.path(), &[&runs, &QUICK[4..]].concat())
             .env("FATHOM_LOSE_DEVICE", "autoenc")
             .output()
             .unwrap();

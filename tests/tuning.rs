@@ -1,10 +1,13 @@
 //! Tuning as a user meets it: a first run measures, the next ones use what it found, and what cannot be used is said.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use fathom::record::Record;
+use program::{fathom, told_by};
 use serde_json::Value;
+
+#[path = "common/program.rs"]
+mod program;
 
 /// Short, of a model with small products only.
 const RUN: &[&str] = &[
@@ -23,23 +26,10 @@ const RUN: &[&str] = &[
     "json",
 ];
 
-fn fathom(records: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_fathom"))
-        .args(arguments)
-        .env("FATHOM_RECORDS", records)
-        .env_remove("FATHOM_TUNE")
-        .output()
-        .unwrap()
-}
-
-/// What it prints, data and messages, if it ends with the code that is expected.
+/// What the program prints, if it ends with the code that is expected; it tunes as it does for users.
 #[track_caller]
 fn told(records: &Path, arguments: &[&str], code: i32) -> (String, String) {
-    let output = fathom(records, arguments);
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (data, messages) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {data}{messages}");
-    (data, messages)
+    told_by(fathom(records, arguments).env_remove("FATHOM_TUNE"), code)
 }
 
 /// The same of a run whose record is printed.

@@ -207,6 +207,11 @@ pub(super) fn setting(text: &str) -> std::result::Result<(String, usize), String
     }
 }
 
+/// The modes asked for; both where none is.
+pub(super) fn modes(asked: &[Mode]) -> &[Mode] {
+    if asked.is_empty() { &Mode::ALL } else { asked }
+}
+
 /// So that a whole process can be seen without room; released programs know nothing of it.
 #[cfg(debug_assertions)]
 fn provoke(gpu: &Gpu) {

@@ -90,11 +90,11 @@ pub fn execute(args: &BenchArgs) -> Result<()> {
 
 /// The steps of the workloads asked for, by the names of their runs.
 fn steps(args: &BenchArgs, gpu: &Gpu) -> Result<Vec<(String, Schedule)>> {
-    let modes = if args.mode.is_empty() { Mode::ALL.to_vec() } else { args.mode.clone() };
+    let modes = args::modes(&args.mode);
     let mut steps = Vec::new();
     for workload in args::workloads(&args.workload)? {
         let (_, model) = args.size.configure(workload, Some(gpu))?;
-        for &mode in &modes {
+        for &mode in modes {
             let step = schedule(model.as_ref(), mode, &gpu.caps, &Options::default())?;
             steps.push((run::key(model.as_ref(), mode).to_string(), step));
         }

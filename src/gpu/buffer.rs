@@ -8,31 +8,13 @@ use crate::error::{Error, Result, mebibytes};
 use crate::host;
 
 use super::Gpu;
+use super::counter::Counter;
 
 /// What was asked of a device's memory.
 #[derive(Debug, Default)]
-pub(crate) struct Allocations {
-    made: AtomicU64,
+pub(super) struct Allocations {
+    calls: Counter,
     bytes: AtomicU64,
-    /// Number of the one that a test has refused; 0 for none.
-    refused: AtomicU64,
-}
-
-impl Allocations {
-    /// Counts one; whether it is to fail.
-    fn count(&self, bytes: u64) -> bool {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
-        number == self.refused.load(Ordering::Relaxed)
-    }
-
-    fn refuse(&self, nth: u64) {
-        self.refused.store(self.made.load(Ordering::Relaxed) + nth, Ordering::Relaxed);
-    }
-
-    fn so_far(&self) -> (u64, u64) {
-        (self.made.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
-    }
 }
 
 impl Gpu {
@@ -80,7 +62,8 @@ impl Gpu {
             let (name, bytes) = (&self.summary.name, mebibytes(bytes));
             Err(Error::OutOfMemory(format!("{name} cannot allocate {bytes} for '{label}': {why}")))
         };
-        if self.allocations.count(bytes) {
+        self.allocations.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if self.allocations.calls.next_fails() {
             return refused("a test refuses it");
         }
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
@@ -94,12 +77,12 @@ impl Gpu {
     /// Has the `nth` allocation from now on fail, counted from 1, and those behind it succeed again: tests show by it
     /// that a device without room is told and nothing is left half done.
     pub fn refuse_allocation(&self, nth: u64) {
-        self.allocations.refuse(nth);
+        self.allocations.calls.fail(nth);
     }
 
     /// How many allocations there were, and their bytes: of all that was ever asked for.
     pub fn allocated(&self) -> (u64, u64) {
-        self.allocations.so_far()
+        (self.allocations.calls.so_far(), self.allocations.bytes.load(Ordering::Relaxed))
     }
 
     /// Bytes of the driver's memory that are in use, where the backend tells.

@@ -67,36 +67,21 @@ impl Gpu {
         })
     }
 
-    /// The pipeline of a dispatch: made, or found.
+    /// The pipelines of labelled dispatches, found or made. Those that are missing are made side by side: a driver
+    /// compiles each on the thread that asks for it.
     ///
     /// # Errors
-    /// [`Error::Internal`] where the shader is not valid, with its place.
-    pub(crate) fn pipeline(&self, dispatch: &Dispatch, label: &str) -> Result<Arc<Pipeline>> {
-        let key = key(dispatch)?;
-        let mut pipelines = self.made()?;
-        if let Some(pipeline) = pipelines.made.get(&key) {
-            return Ok(Arc::clone(pipeline));
-        }
-        let start = Instant::now();
-        let pipeline =
-            Arc::new(self.create(&key, &dispatch.kernel.shader, label, pipelines.checks)?);
-        pipelines.spent += start.elapsed();
-        pipelines.made.insert(key, Arc::clone(&pipeline));
-        Ok(pipeline)
-    }
-
-    /// Makes the pipelines that labelled dispatches lack, side by side: a driver compiles each on the thread that
-    /// asks for it.
-    ///
-    /// # Errors
-    /// As [`Gpu::pipeline`].
-    pub(crate) fn make_pipelines(&self, dispatches: &[(&Dispatch, String)]) -> Result<()> {
+    /// [`Error::Internal`] where a shader is not valid, with its place.
+    pub(crate) fn pipelines(
+        &self,
+        dispatches: &[(&Dispatch, String)],
+    ) -> Result<Vec<Arc<Pipeline>>> {
         let keys = side_by_side(dispatches, |(dispatch, _)| key(dispatch))?;
         let mut missing = Vec::new();
         let checks = {
             let (pipelines, mut seen) = (self.made()?, HashSet::new());
-            for (key, (dispatch, label)) in keys.into_iter().zip(dispatches) {
-                if !pipelines.made.contains_key(&key) && seen.insert(key.clone()) {
+            for (key, (dispatch, label)) in keys.iter().zip(dispatches) {
+                if !pipelines.made.contains_key(key) && seen.insert(key) {
                     missing.push((key, &dispatch.kernel.shader, label));
                 }
             }
@@ -108,8 +93,8 @@ impl Gpu {
         })?;
         let mut pipelines = self.made()?;
         pipelines.spent += start.elapsed();
-        pipelines.made.extend(missing.into_iter().map(|(key, ..)| key).zip(made));
-        Ok(())
+        pipelines.made.extend(missing.into_iter().map(|(key, ..)| key.clone()).zip(made));
+        Ok(keys.iter().map(|key| Arc::clone(&pipelines.made[key])).collect())
     }
 
     fn made(&self) -> Result<MutexGuard<'_, Pipelines>> {

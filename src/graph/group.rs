@@ -212,14 +212,14 @@ impl Builder {
     fn group_for(&self, set: &str, len: usize) -> usize {
         let most = self.max_buffer() / 4;
         self.with_graph(|graph| {
-            let mut groups = graph.groups.iter().enumerate().filter(|(_, group)| group.set == set);
-            let count = groups.clone().count();
-            if let Some((at, group)) = groups.next_back()
-                && (group.aligned() + len.next_multiple_of(ALIGNMENT)) as u64 <= most
-            {
+            let fits = |group: &ParamGroup| {
+                (group.aligned() + len.next_multiple_of(ALIGNMENT)) as u64 <= most
+            };
+            let last = graph.groups_of(set).next_back().filter(|(_, group)| fits(group));
+            if let Some(at) = last.map(|(at, _)| at) {
                 return at;
             }
-            let name = numbered(set, count);
+            let name = numbered(set, graph.groups_of(set).count());
             graph.groups.push(ParamGroup { set: set.to_string(), name, members: vec![] });
             graph.groups.len() - 1
         })
@@ -289,8 +289,7 @@ impl Builder {
 
     fn groups(&self, set: &str) -> Vec<(usize, Layout)> {
         let known: Vec<_> = self.with_graph(|graph| {
-            let groups = graph.groups.iter().enumerate().filter(|(_, group)| group.set == set);
-            groups.map(|(at, group)| (at, group.layout())).collect()
+            graph.groups_of(set).map(|(at, group)| (at, group.layout())).collect()
         });
         if known.is_empty() {
             self.fail(format!("there is no group '{set}'"));
@@ -301,6 +300,11 @@ impl Builder {
 }
 
 impl Graph {
+    /// The groups of a set, in order, with their indices.
+    fn groups_of(&self, set: &str) -> impl DoubleEndedIterator<Item = (usize, &ParamGroup)> {
+        self.groups.iter().enumerate().filter(move |(_, group)| group.set == set)
+    }
+
     /// The group of set `set` that a node is a member of.
     fn group_of(&self, node: &Node, set: &str) -> Option<usize> {
         match node.kind {

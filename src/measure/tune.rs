@@ -3,7 +3,7 @@
 //! Program j of a step runs the j-th candidate of every op that has so many, among the real neighbours, with the real
 //! shapes and buffers. It is profiled in turns with the first, so that a machine that slows down slows both.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::kernel::Variant;
 use crate::pass::{OpInstance, Options, Schedule};
 use crate::program::Program;
 use crate::program::check::check_variant;
-use crate::session::{Session, schedule};
+use crate::session::Session;
 use crate::terms::{Effort, Mode};
 use crate::workload::{Feed, Workload};
 
@@ -25,7 +25,7 @@ use super::sample::interrupted;
 pub mod table;
 
 pub use table::Table;
-use table::{Candidate, Entry, hex, kernel_hash};
+use table::{Candidate, Entry, kernel_hash, sha256};
 
 /// Ops that take less than this share of a step keep the first.
 const SHARE: f64 = 0.005;
@@ -77,8 +77,8 @@ struct Open {
 }
 
 impl Tuner<'_> {
-    /// Tunes a model's step and enters what was found into the table, after Ctrl-C as far as it came. `progress` is
-    /// told the share done.
+    /// Tunes a model's step, `first` as the estimates plan it, and enters what was found into the table, after Ctrl-C as
+    /// far as it came. `progress` is told the share done.
     ///
     /// # Errors
     /// [`Error::Gpu`] where the device fails.
@@ -86,23 +86,26 @@ impl Tuner<'_> {
         &self,
         model: &dyn Workload,
         mode: Mode,
+        first: &Schedule,
         batch: &Feed,
         table: &mut Table,
         progress: &dyn Fn(f64),
     ) -> Result<Outcome> {
-        let first = schedule(model, mode, &self.gpu.caps, self.options)?;
-        let mut open = self.open(&first);
+        let mut open = self.open(first);
         let mark = mark(&open);
-        let stale = table.drop_stale(&first, &self.gpu.caps)?;
+        let stale = table.drop_stale(first, &self.gpu.caps)?;
         if table.steps.get(&mark).is_some_and(|effort| *effort >= self.effort) && stale == 0 {
             return Ok(Outcome::default());
         }
-        self.leave_out_known(&mut open, table)?;
+        // What is left in the table is of these kernels; as thoroughly known, it need not be measured again.
+        open.retain(|open| {
+            table.entries.get(&open.key).is_none_or(|known| known.effort < self.effort)
+        });
         let mut session = Session::new(self.gpu, self.seed);
         // What the first program takes to build is the run's own time, not tuning's.
         let mut begun = Instant::now();
         if !open.is_empty() {
-            let first = session.build(first)?;
+            let first = session.build(first.clone())?;
             session.feed(&first, batch)?;
             session.run(&first, 1)?;
             self.gpu.wait()?;
@@ -154,21 +157,6 @@ impl Tuner<'_> {
         candidates.retain(|variant| *variant != op.variant);
         candidates.insert(0, op.variant.clone());
         candidates
-    }
-
-    /// What the table knows as thoroughly, and of these kernels, need not be measured again.
-    fn leave_out_known(&self, open: &mut Vec<Open>, table: &Table) -> Result<()> {
-        let mut known = HashSet::new();
-        for one in open.iter() {
-            let entry = table.entries.get(&one.key);
-            if let Some(entry) = entry.filter(|entry| entry.effort >= self.effort)
-                && entry.fresh(one.op.problem.as_ref(), &self.gpu.caps)?.is_some()
-            {
-                known.insert(one.key.clone());
-            }
-        }
-        open.retain(|one| !known.contains(&one.key));
-        Ok(())
     }
 
     /// Whether a share of the time is over; never for a thorough tuning.
@@ -227,7 +215,7 @@ fn mark(open: &[Open]) -> String {
         let labels: Vec<_> = open.candidates.iter().map(ToString::to_string).collect();
         format!("{} {}\n", open.key, labels.join(" "))
     };
-    hex(open.iter().map(line).collect::<String>().as_bytes())
+    sha256(&open.iter().map(line).collect::<String>())
 }
 
 /// The first program of a step, and others in turns with it.

@@ -120,11 +120,7 @@ impl Program {
     fn check_op(&self, gpu: &Gpu, op: &OpInstance) -> Result<Verdict> {
         let node = &self.schedule.graph.nodes[op.node];
         let inputs = self.read_values(gpu, &node.inputs)?;
-        let mut encoder = gpu.device.create_command_encoder(&Default::default());
-        let mut pass = encoder.begin_compute_pass(&Default::default());
-        self.encode_range(&mut pass, op.dispatches.clone());
-        drop(pass);
-        gpu.submit([encoder.finish()]);
+        self.run_op(gpu, op)?;
         let outputs = self.read_values(gpu, &node.outputs)?;
         // From the inputs that the device had, so that the errors of ops before this one do not add to its own.
         let wanted = op.problem.reference(&inputs.iter().collect::<Vec<_>>());

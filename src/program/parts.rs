@@ -32,7 +32,7 @@ pub(super) fn parts(
 }
 
 fn estimate(op: &OpInstance, speeds: &Speeds) -> f64 {
-    let arithmetic = 1e3 * op.cost.flops as f64 / 2.0 / f64::from(speeds.products_per_us);
+    let arithmetic = speeds.products_ns(op.cost.flops as f64 / 2.0) / f64::from(speeds.processors);
     let dispatches = speeds.dispatches_ns(op.dispatches.len());
     OVER_PEAK * arithmetic.max(speeds.bytes_ns(op.cost.bytes as f64)) + dispatches
 }

@@ -6,6 +6,8 @@
 use serde_json::{Number, Value};
 use sha2::{Digest, Sha256};
 
+use crate::terms::hex;
+
 /// What an id begins with that is the hash of the content.
 const KIND: &str = "jcs-sha256:";
 
@@ -69,9 +71,7 @@ pub(super) fn content_id(record: &Value) -> String {
         }
         other => canonical(other, &mut text),
     }
-    let hash = Sha256::digest(text.as_bytes());
-    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{KIND}{hex}")
+    format!("{KIND}{}", hex(&Sha256::digest(text.as_bytes())))
 }
 
 /// An id without its kind: what people type the beginning of.

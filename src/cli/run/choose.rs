@@ -40,15 +40,12 @@ impl Selection {
         estimates(&self.schedules, &self.plan, rates)
     }
 
-    /// The steps by the estimates alone, as the device is planned for now.
-    pub(super) fn planned(&self) -> Result<Vec<Schedule>> {
-        let forced = self.plan.options.choice.forced.clone();
-        let choice = Choice { forced, ..Choice::default() };
-        let options = Options { choice, ..self.plan.options.clone() };
-        schedules(&self.chosen, &self.gpu.caps, &options)
+    /// The steps of what is chosen, in the same order.
+    pub(super) fn schedules(&self) -> &[Schedule] {
+        &self.schedules
     }
 
-    /// Makes the steps anew after the choice of kernels has changed.
+    /// Makes the steps anew after what kernels are chosen by has changed.
     pub(super) fn plan_again(&mut self) -> Result<()> {
         self.schedules = schedules(&self.chosen, &self.gpu.caps, &self.plan.options)?;
         Ok(())
@@ -122,14 +119,14 @@ pub(super) fn choose(args: &RunArgs, preset: Preset) -> Result<Vec<Chosen>> {
             args::check_bucket(workload, args.bucket)?;
         }
     }
-    let modes = if args.mode.is_empty() { Mode::ALL.to_vec() } else { args.mode.clone() };
+    let modes = args::modes(&args.mode);
     let batches = range::values(&args.batch);
     let batches: Vec<Option<usize>> =
         if batches.is_empty() { vec![None] } else { batches.into_iter().map(Some).collect() };
     let mut chosen = Vec::new();
     for workload in workloads {
         for &batch in &batches {
-            for &mode in &modes {
+            for &mode in modes {
                 chosen.push((configure(args, workload, preset, batch)?, mode));
             }
         }

@@ -65,6 +65,7 @@ impl Tables {
             }
         };
         gpu.caps.speeds = table.speeds;
+        selection.plan_again()?;
         Ok(Self { effort, table, kept, path, measured: 0, changed: 0 })
     }
 
@@ -90,7 +91,7 @@ impl Tables {
         for (model, _) in &selection.chosen {
             *runs.entry(model.info().name).or_default() += 1;
         }
-        for (model, mode) in &selection.chosen {
+        for ((model, mode), first) in selection.chosen.iter().zip(selection.schedules()) {
             let key = cell::key(model.as_ref(), *mode);
             let progress = Progress::new(&args.out, &format!("{key}: tuning"));
             let tuner = Tuner {
@@ -102,7 +103,8 @@ impl Tables {
             };
             let batch = samples.of(model.as_ref())?.batch(Split::Train, 0)?.tensors();
             let show = |share| progress.set(share);
-            let outcome = tuner.tune(model.as_ref(), *mode, &batch, &mut self.table, &show)?;
+            let outcome =
+                tuner.tune(model.as_ref(), *mode, first, &batch, &mut self.table, &show)?;
             drop(progress);
             if outcome.stale > 0 {
                 let text = format!(
@@ -130,8 +132,8 @@ impl Tables {
     }
 
     fn use_for(&mut self, selection: &mut Selection) -> Result<()> {
-        let first = selection.planned()?;
-        let chosen = self.table.choose(&first, &selection.gpu.caps)?;
+        let first = selection.schedules();
+        let chosen = self.table.choose(first, &selection.gpu.caps)?;
         let mut changed: HashMap<String, bool> = HashMap::new();
         for op in first.iter().flat_map(|schedule| &schedule.ops) {
             let key = op.problem_key();

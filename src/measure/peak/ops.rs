@@ -398,6 +398,6 @@ pub(super) fn pipeline_creation(gpu: &Gpu) -> Result<f64> {
         .with_text("T", "f32");
     let dispatch = copy(kernel, [1, 1, 1], 1);
     let begun = Instant::now();
-    gpu.pipeline(&dispatch, "peak/pipeline")?;
+    gpu.pipelines(&[(&dispatch, "peak/pipeline".into())])?;
     Ok(begun.elapsed().as_nanos() as f64)
 }

@@ -13,7 +13,7 @@ use crate::host;
 use crate::kernel::{Caps, Variant};
 use crate::pass::Schedule;
 use crate::stats::quantile;
-use crate::terms::{Backend, Checks, Effort, Restriction, Speeds};
+use crate::terms::{Backend, Checks, Effort, Restriction, Speeds, hex};
 
 /// The schema of the file.
 const SCHEMA: &str = "fathom.tuning/1";
@@ -57,7 +57,7 @@ impl Device {
 
     /// The file of its table: `vulkan-llvmpipe-llvm-15-0-6-256-bits-1f3a09b2.json`. The number tells apart what letters do not.
     fn file(&self) -> String {
-        let whole = hex(format!("{self:?}").as_bytes());
+        let whole = sha256(&format!("{self:?}"));
         let name = self.name.split(|c: char| !c.is_ascii_alphanumeric());
         let words: Vec<_> = name.filter(|word| !word.is_empty()).take(6).collect();
         format!("{}-{}-{}.json", self.backend, words.join("-").to_lowercase(), &whole[..8])
@@ -205,7 +205,7 @@ impl Table {
     /// What is chosen, in one number: two tables with the same choices have the same.
     pub fn hash(&self) -> String {
         let lines = self.entries.iter().map(|(key, entry)| format!("{key} {}\n", entry.chosen));
-        format!("sha256:{}", hex(lines.collect::<String>().as_bytes()))
+        format!("sha256:{}", sha256(&lines.collect::<String>()))
     }
 }
 
@@ -237,12 +237,12 @@ pub(super) fn kernel_hash(problem: &dyn Problem, variant: &Variant, caps: &Caps)
         text += &shader::assemble(&dispatch.kernel)?;
         text += &format!("{:?} {:?}\n", dispatch.grid, dispatch.words());
     }
-    Ok(hex(text.as_bytes()))
+    Ok(sha256(&text))
 }
 
-/// SHA-256.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+/// The hash of a text, in digits.
+pub(super) fn sha256(text: &str) -> String {
+    hex(&Sha256::digest(text))
 }
 
 #[cfg(test)]

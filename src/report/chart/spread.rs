@@ -8,13 +8,13 @@ use super::ratios::{Ratios, style};
 const BOX: f64 = 9.0;
 
 /// The quantiles that are drawn, smallest first.
-pub(in crate::report) const QUANTILES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
+pub(in crate::report) const QUANTILES: [f64; 4] = [0.05, 0.25, 0.75, 0.95];
 
 /// A run, and for each device the [`QUANTILES`] of its steps over their median.
 #[derive(Debug, Clone)]
 pub(in crate::report) struct Spread {
     pub(in crate::report) label: String,
-    pub(in crate::report) devices: Vec<Option<[f64; 5]>>,
+    pub(in crate::report) devices: Vec<Option<[f64; 4]>>,
 }
 
 /// Every run's spread, and which colour is which device.
@@ -28,9 +28,9 @@ pub(in crate::report) fn spread(title: &str, devices: &[&str], runs: &[Spread]) 
                 continue;
             };
             let y = chart.y(at, i);
-            let [low, from, _, to, high] = quantiles.map(|quantile| chart.x.at(quantile));
+            let [low, from, to, high] = quantiles.map(|quantile| chart.x.at(quantile));
             chart.svg.whisker(y, low, high);
-            let [low_is, from_is, _, to_is, high_is] = *quantiles;
+            let [low_is, from_is, to_is, high_is] = *quantiles;
             let tip = format!(
                 "{}: {}: half of the steps from {from_is:.3} to {to_is:.3} of the median, nine in ten from \
                  {low_is:.3} to {high_is:.3}",
@@ -51,8 +51,8 @@ mod tests {
     #[test]
     fn a_box_is_as_wide_as_the_middle_half() {
         let run = |quantiles| Spread { label: "vgg train".into(), devices: vec![Some(quantiles)] };
-        let wide = spread("steps", &["one"], &[run([0.5, 0.71, 1.0, 1.41, 2.0])]);
-        let flat = spread("steps", &["one"], &[run([1.0; 5])]);
+        let wide = spread("steps", &["one"], &[run([0.5, 0.71, 1.41, 2.0])]);
+        let flat = spread("steps", &["one"], &[run([1.0; 4])]);
         let width = |svg: &str| -> f64 {
             let rect = svg.split("<rect ").nth(1).unwrap();
             rect.split('"').nth(5).unwrap().parse().unwrap()
