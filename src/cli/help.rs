@@ -86,7 +86,11 @@ pub(super) const OF_COMMANDS: &[(&str, &str)] = &[
   fathom train -w memnet --preset tiny --show 3",
     ),
     ("snapshot", "  fathom snapshot -w speech --save speech.safetensors"),
-    ("check", "  fathom check results/*.json"),
+    (
+        "check",
+        "  fathom check a.json b.json              are they as they were measured?
+  fathom check --publish results/         may these stand beside others?",
+    ),
     (
         "compare",
         "  fathom compare @last~1 @last            the last run against the one before
@@ -103,6 +107,11 @@ pub(super) const OF_COMMANDS: &[(&str, &str)] = &[
         "report",
         "  fathom report                           the last run, as report.html
   fathom report a.json b.json --save both.html",
+    ),
+    (
+        "site",
+        "  fathom site results/ -o public          pages for any host, or a disk
+  fathom site results/ -o public --page web/dist    and the page that runs it",
     ),
     ("trace", "  fathom trace speech --save trace.json   for ui.perfetto.dev"),
     (

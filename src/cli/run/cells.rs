@@ -12,7 +12,7 @@ use crate::measure::peak::Ceilings;
 use crate::measure::run as cell;
 use crate::measure::sample::going_on;
 use crate::measure::verify;
-use crate::record::{Record, Run};
+use crate::record::{CUT_SHORT, FAILED, Record, Run};
 use crate::report::number;
 use crate::report::section::headline;
 use crate::terms::OnFailure;
@@ -22,12 +22,6 @@ use super::super::progress::Progress;
 use super::super::{interrupt, output, records};
 use super::choose::Selection;
 use super::{RunArgs, close, keep};
-
-/// A remark of this beginning stands in a record until all that was to be run has been.
-const CUT_SHORT: &str = "cut short: ";
-
-/// What a note begins with that says why a run is missing.
-const FAILED: &str = "failed: ";
 
 /// Measures all that is chosen into the record; what the device failed in, as said of each.
 pub(super) fn measure(
