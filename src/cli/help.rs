@@ -126,7 +126,7 @@ pub(super) const OF_COMMANDS: &[(&str, &str)] = &[
 ];
 
 /// Options that the short help leaves to the long one.
-const RARE: [&str; 14] = [
+const RARE: [&str; 15] = [
     "allow-noncompliant",
     "backend",
     "checks",
@@ -140,6 +140,7 @@ const RARE: [&str; 14] = [
     "skip-bad",
     "tune",
     "variant",
+    "wait-limit",
     "without",
 ];
 
