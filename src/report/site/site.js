@@ -1,5 +1,6 @@
 "use strict";
 // Filters, and speed-ups to a chosen device. What is chosen stands in the address, so that it can be sent on.
+const NARROW = 1400;
 const filters = document.getElementById("filters");
 const parts = [...document.querySelectorAll("section.preset")];
 const devices = (part) => [...part.querySelectorAll("tr[data-slug]")];
@@ -54,14 +55,15 @@ const put = (cell, text, small, tip, sort) => {
   else cell.dataset.sort = sort;
   cell.classList.remove("doubted");
 };
-const times = (x) => `${x >= 99.5 ? x.toFixed(0) : x.toPrecision(3)}x`;
+const digits = (x) => (x >= 99.5 ? x.toFixed(0) : x.toPrecision(3));
 const speedUp = (cell, speed, name) => {
   if (!speed) return put(cell, "-", "", `${name}: not measured on both`);
   const [value, low, high] = speed;
-  const interval = `${times(low)} to ${times(high)}`;
-  return put(cell, times(value), interval, `${name}: ${times(value)} as fast, ${interval}`, value);
+  const [shown, interval] = [`${digits(value)}x`, `${digits(low)} to ${digits(high)}`];
+  return put(cell, shown, interval, `${name}: ${shown} as fast, ${interval}`, value);
 };
 const restore = (part) => {
+  part.classList.remove("compared");
   for (const row of devices(part)) {
     for (const cell of row.cells) {
       const { html, tip, sort, doubted } = before.get(cell);
@@ -96,6 +98,7 @@ const show = async (part) => {
   // Another may have been chosen meanwhile.
   if (chosen(part).value !== slug) return;
   restore(part);
+  part.classList.add("compared");
   heading.textContent = "speed-up";
   for (const row of devices(part)) {
     const whole = row.querySelector("td.whole");
@@ -134,6 +137,8 @@ const remember = () => {
 };
 const recall = () => {
   const state = new URLSearchParams(location.hash.slice(1));
+  // Both modes need the width of a desk.
+  if (innerWidth < NARROW) filters.elements.mode.value = "train";
   for (const field of filters.elements) {
     const value = state.get(field.name);
     if (field.type === "checkbox") field.checked = value !== "no";
