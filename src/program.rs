@@ -200,6 +200,18 @@ impl Program {
         }
     }
 
+    /// Reads single f32 of a value.
+    fn read_places(&self, gpu: &Gpu, value: ValueId, places: &[usize]) -> Result<Vec<f64>> {
+        let at = self.schedule.memory.locations[value.0]
+            .ok_or_else(|| Error::Internal("the plan has no memory for a value".into()))?;
+        let range = |place: &usize| (&self.buffers[at.buffer], at.offset + 4 * *place as u64, 4);
+        let read = gpu.read_ranges(&places.iter().map(range).collect::<Vec<_>>())?;
+        let number = |bytes: Vec<u8>| {
+            bytes.try_into().map_or(f64::NAN, |b| f64::from(f32::from_le_bytes(b)))
+        };
+        Ok(read.into_iter().map(number).collect())
+    }
+
     /// Reads values in one go.
     fn read_values(&self, gpu: &Gpu, values: &[ValueId]) -> Result<Vec<Array>> {
         let range = |value: &ValueId| {

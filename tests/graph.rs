@@ -8,6 +8,8 @@ use fathom::gpu::{Gpu, Selector};
 use fathom::graph::op::{Cost, Distribution, Facts, Kind, Op, Problem, Tolerance};
 use fathom::graph::{Builder, Graph, Init, NodeKind, Tensor};
 use fathom::kernel::{Binding, Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch};
+use fathom::measure::verify::verify;
+use fathom::op::LIST;
 use fathom::pass::fuse::fuse;
 use fathom::pass::plan::plan;
 use fathom::pass::{OpInstance, Options, compile_op};
@@ -344,4 +346,53 @@ fn a_reduced_problem_runs_kernels_of_the_whole_one() {
         }
     }
     assert!(reduced > 0);
+}
+
+/// What stands for a whole reference at some places is that reference there, in every case that has it.
+#[test]
+fn sampled_values_of_a_reference_are_its_values() {
+    let mut checked = BTreeSet::new();
+    for family in LIST {
+        for case in family.cases() {
+            let problem = case.problem();
+            if problem.reference_at(&[], &[]).is_none() || problem.cost().flops > 1 << 22 {
+                continue;
+            }
+            let distribution = Distribution::Uniform;
+            let inputs = problem.sample(&case.inputs, distribution, &mut Rng::new(3));
+            let inputs: Vec<_> = inputs.iter().collect();
+            let whole = &problem.reference(&inputs)[0].data;
+            let places: Vec<usize> = (0..whole.len()).collect();
+            let sampled = problem.reference_at(&inputs, &places).unwrap();
+            for (place, (value, expected)) in sampled.iter().zip(whole).enumerate() {
+                // The reference is rounded to what an f32 tensor holds nowhere: only the order of sums differs.
+                let near = (value.value - expected).abs() <= 1e-9 * expected.abs().max(value.scale);
+                assert!(near, "{} {place}: {value:?}, {expected}", case.name);
+            }
+            checked.insert(family.name());
+        }
+    }
+    assert_eq!(checked.into_iter().collect::<Vec<_>>(), ["conv2d", "matmul"]);
+}
+
+/// A product whose reference would take too long is checked in small, and at its real shape at some values.
+#[test]
+fn what_is_checked_in_small_is_sampled_at_its_real_shape() {
+    let gpu = gpu();
+    let g = Builder::new();
+    let a = g.input("a", [2048, 64], DType::F32);
+    let b = g.input("b", [64, 2048], DType::F32);
+    let c = a.matmul(b).relu();
+    g.output("c", c);
+    let mut session = Session::new(&gpu, 1);
+    let program = session.compile_graph(g.finish().unwrap(), &Options::default()).unwrap();
+    let values = |specs: [usize; 2], seed| {
+        let spec = TensorSpec::f32(specs);
+        HostTensor::from(&Distribution::Uniform.array(&spec, 1, &mut Rng::new(seed)))
+    };
+    let batch = [("a", values([2048, 64], 1)), ("b", values([64, 2048], 2))];
+    session.feed(&program, &batch).unwrap();
+    let verified = verify(&gpu, &program, &|_| {}).unwrap();
+    assert_eq!((verified.checked, verified.reduced, verified.sampled), (1, 1, Some(1)));
+    assert_eq!((verified.passed, verified.program.as_ref()), (1, Some(&program.hash)));
 }

@@ -134,7 +134,8 @@ fn what_cannot_be_believed_is_left_out_and_what_is_unfinished_is_marked_and_refu
     add(folder.path(), "good", "twin.json", &text);
     add(folder.path(), "bad", "edited.json", &text.replace("llvmpipe", "A faster one"));
     add(folder.path(), "bad", "no-record.json", "{}");
-    let spoils: [(&str, fn(&mut Record)); 6] = [
+    type Spoil = fn(&mut Record);
+    let spoils: [(&str, Spoil); 6] = [
         ("another-program", |r| r.runs[0].verified.program = Some("sha256:another".into())),
         ("contradiction", |r| r.runs[0].flops += 1),
         ("cut-short", |r| {

@@ -103,6 +103,7 @@ fn run((workload, mode, ops): &Planted) -> Run {
             checked: 1,
             passed: 1,
             reduced: 0,
+            sampled: None,
             worst: None,
             program: None,
         },

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::graph::Tensor;
 use crate::graph::by_rows::{ByRows, Joined};
 use crate::graph::chain::{Chain, Epilogue};
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance, ValueAt};
 use crate::kernel::{Caps, Lowered, Variant};
 use crate::op::matmul::plan;
 use crate::random::Rng;
@@ -329,6 +329,14 @@ impl Problem for Conv2dProblem {
         };
         let draw = |spec: &TensorSpec| distribution.array(spec, 256, rng);
         inputs.iter().map(draw).collect()
+    }
+
+    fn reference_at(&self, inputs: &[&Array], places: &[usize]) -> Option<Vec<ValueAt>> {
+        let value = |&place: &usize| {
+            let terms = reference::terms_at(self.pass, &self.geometry, inputs[0], inputs[1], place);
+            self.epilogue.apply_at(ValueAt::sum(terms), inputs, place)
+        };
+        Some(places.iter().map(value).collect())
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {

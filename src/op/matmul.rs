@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::graph::Tensor;
 use crate::graph::by_rows::{ByRows, Joined};
 use crate::graph::chain::{Chain, Epilogue};
-use crate::graph::op::{Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Facts, Kind, Op, Problem, Tolerance, ValueAt};
 use crate::kernel::{Binding, Caps, Dispatch, Lowered, Operand, Variant};
 use crate::tensor::{Array, Shape, TensorSpec};
 use crate::terms::Class;
@@ -185,6 +185,14 @@ impl Problem for MatMulProblem {
         let data = self.product_in_f64(inputs[0], inputs[1]);
         let product = Array::new(self.facts.spec().clone(), data);
         vec![self.epilogue.apply(product, inputs)]
+    }
+
+    fn reference_at(&self, inputs: &[&Array], places: &[usize]) -> Option<Vec<ValueAt>> {
+        let value = |&place: &usize| {
+            let sum = ValueAt::sum(self.terms_at(inputs[0], inputs[1], place));
+            self.epilogue.apply_at(sum, inputs, place)
+        };
+        Some(places.iter().map(value).collect())
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {

@@ -128,6 +128,9 @@ pub struct Verified {
     pub passed: usize,
     /// Kernels checked at smaller sizes.
     pub reduced: usize,
+    /// Of the reduced, those checked at their real sizes as well, at sampled values; nothing in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampled: Option<usize>,
     /// The kernel nearest to its bound, or furthest beyond.
     pub worst: Option<Worst>,
     /// `sha256:` of the program whose kernels were checked, which has to be the one that was timed; nothing where none
@@ -409,6 +412,7 @@ impl Verified {
             checked: 0,
             passed: 0,
             reduced: 0,
+            sampled: None,
             worst: None,
             program: None,
         }
