@@ -42,6 +42,7 @@ pub(crate) fn record(runs: &[Planted]) -> Record {
             logical_cores: None,
             ram_bytes: None,
             threads: None,
+            browser: None,
         },
         device: Device {
             name: "made up".into(),
@@ -64,6 +65,7 @@ pub(crate) fn record(runs: &[Planted]) -> Record {
                 max_invocations: 0,
                 timestamps: true,
                 timestamp_period_ns: 1.0,
+                timestamp_resolution_ns: None,
             },
         },
         config: Config {
