@@ -34,10 +34,7 @@ pub(crate) fn block_on<F: Future>(promise: F) -> F::Output {
     use std::sync::Arc;
     use std::task::{Context, Poll, Wake};
 
-    #[allow(
-        unsafe_code,
-        reason = "declaring imports is unsafe; these take and return nothing"
-    )]
+    #[allow(unsafe_code, reason = "declaring imports is unsafe; these take and return nothing")]
     #[link(wasm_import_module = "./outside.js")]
     unsafe extern "C" {
         /// The page's `new WebAssembly.Suspending(...)`: suspends this stack until `wake` is called, or was since the

@@ -122,8 +122,8 @@ impl Rng {
     /// A whole number below `n`, which is at least 1.
     pub fn below(&mut self, n: usize) -> usize {
         let element = self.take(2);
-        let bits =
-            u64::from(self.stream.bits_at(element)) << 32 | u64::from(self.stream.bits_at(element + 1));
+        let bits = u64::from(self.stream.bits_at(element)) << 32
+            | u64::from(self.stream.bits_at(element + 1));
         ((u128::from(bits) * n.max(1) as u128) >> 64) as usize
     }
 

@@ -88,9 +88,8 @@ impl Gpu {
             pipelines.checks
         };
         let start = Instant::now();
-        let made = await_each(&missing, |(key, shader, label)| {
-            self.begin(key, shader, label, checks)
-        })?;
+        let made =
+            await_each(&missing, |(key, shader, label)| self.begin(key, shader, label, checks))?;
         let made = made.into_iter().map(Arc::new);
         let mut pipelines = self.made()?;
         pipelines.spent += start.elapsed();

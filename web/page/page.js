@@ -1,26 +1,10 @@
 // The page: what is chosen, what was measured, and what is shown of it. The measuring itself is a worker's.
 import { Engine } from "./engine.js";
+import { missing } from "./support.js";
 
 const by = (id) => document.getElementById(id);
 const show = (id, shown = true) => { by(id).hidden = !shown; };
 const asked = new URLSearchParams(location.search);
-
-/** What keeps this browser from running the page; nothing where nothing does. */
-const missing = () => {
-  if (!isSecureContext) {
-    return "A page may use the GPU only over https or from localhost: open it there.";
-  }
-  if (!navigator.gpu) {
-    return "This browser has no WebGPU, or has it switched off. Chrome and Edge have it since version 113 (on Linux since 144, " +
-      "on some devices behind chrome://flags/#enable-unsafe-webgpu), Firefox since 141 on Windows and 145 on Macs with Apple's " +
-      "processors, Safari since 26. To run the page, Chrome or Edge of version 137 or later are the best choice today.";
-  }
-  if (!WebAssembly.Suspending || !WebAssembly.promising) {
-    return "This browser has WebGPU, but not JavaScript Promise Integration, with which a program waits for the GPU. Chrome and " +
-      "Edge have it since version 137; where it is being tried out it has to be switched on.";
-  }
-  return null;
-};
 
 const problem = (text) => {
   by("problem").textContent = text;
@@ -330,7 +314,7 @@ addEventListener("drop", (event) => {
   if (!running) add(event.dataTransfer.files);
 });
 
-const why = missing();
+const why = missing(globalThis);
 if (why) {
   problem(why);
 } else {

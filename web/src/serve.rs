@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use std::{fs, io, thread};
 
 /// Answers requests for files of `folder` for as long as the process lives.
-pub fn serve(listener: TcpListener, folder: PathBuf) -> io::Result<()> {
+pub(crate) fn serve(listener: TcpListener, folder: PathBuf) -> io::Result<()> {
     for stream in listener.incoming() {
         let (stream, folder) = (stream?, folder.clone());
         // A browser asks for several files at once, and may open a connection without asking.

@@ -13,9 +13,8 @@ use crate::message::{Answer, Named, Row};
 
 /// What a row says, in the report's own numbers.
 pub(crate) fn row(run: &Run) -> Row {
-    let figure = |value: Option<f64>, write: fn(f64) -> String| {
-        value.map_or_else(|| "-".to_string(), write)
-    };
+    let figure =
+        |value: Option<f64>, write: fn(f64) -> String| value.map_or_else(|| "-".to_string(), write);
     let clock = run.timing.as_ref().map(|timing| timing.clock);
     let wall = if clock == Some(Clock::Wall) { " (wall clock)" } else { "" };
     Row {
@@ -25,7 +24,7 @@ pub(crate) fn row(run: &Run) -> Row {
         rate: figure(run.flop_per_s(), number::flop_rate),
         verified: format!("{} of {}", run.verified.passed, run.verified.checked),
         passed: run.verified.status == Status::Passed,
-        doubts: run.doubts.iter().map(ToString::to_string).collect(),
+        doubts: run.doubts.iter().map(|doubt| doubt.brief()).collect(),
     }
 }
 
@@ -76,7 +75,11 @@ fn score(record: &Record) -> String {
     match score.overall() {
         Some(overall) => format!("Score {}", number::digits(overall)),
         None => {
-            format!("No score: {} of the {} runs it is made of count", score.runs.len(), score.needed)
+            format!(
+                "No score: {} of the {} runs it is made of count",
+                score.runs.len(),
+                score.needed
+            )
         }
     }
 }

@@ -16,7 +16,10 @@ fn main() -> ExitCode {
     };
     let port = arguments.next().and_then(|port| port.parse().ok()).unwrap_or(8080);
     let served = TcpListener::bind(("127.0.0.1", port)).and_then(|listener| {
-        eprintln!("Fathom is at http://localhost:{}/ (Ctrl-C ends it)", listener.local_addr()?.port());
+        eprintln!(
+            "Fathom is at http://localhost:{}/ (Ctrl-C ends it)",
+            listener.local_addr()?.port()
+        );
         serve::serve(listener, folder)
     });
     match served {
