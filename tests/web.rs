@@ -10,12 +10,17 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use fathom::compare::{Alike, Side, compare};
+use fathom::gpu::shader;
 use fathom::record::{Client, Record, Status};
 use fathom::report::section::compare::disagreements;
+use fathom::terms::Restriction;
 use fathom::workload::WORKLOADS;
+use plans::of_plans;
 use program::{fathom, told_by};
 use serde_json::Value;
 
+#[path = "common/plans.rs"]
+mod plans;
 #[path = "common/program.rs"]
 mod program;
 #[path = "../web/src/serve.rs"]
@@ -45,9 +50,15 @@ impl Drop for Browser {
     }
 }
 
-/// The address of the page with the visitor's script beside it; nothing where it was not built.
-fn site() -> Option<&'static str> {
-    static SITE: OnceLock<Option<String>> = OnceLock::new();
+/// The page with the visitor's script beside it, served.
+struct Site {
+    address: String,
+    folder: PathBuf,
+}
+
+/// It; nothing where the page was not built.
+fn site() -> Option<&'static Site> {
+    static SITE: OnceLock<Option<Site>> = OnceLock::new();
     let start = || {
         let built = std::env::var_os("FATHOM_PAGE").map(PathBuf::from);
         let built =
@@ -61,6 +72,7 @@ fn site() -> Option<&'static str> {
             std::fs::copy(&file, folder.join(file.file_name().unwrap())).unwrap();
         }
         let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+        write("reference.json", include_str!("../assets/reference-tiny.json"));
         write("visitor.js", include_str!("web/visitor.js"));
         write(
             "visitor.html",
@@ -68,10 +80,11 @@ fn site() -> Option<&'static str> {
         );
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        std::thread::spawn(move || serve::serve(listener, folder));
-        Some(format!("http://localhost:{port}"))
+        let served = folder.clone();
+        std::thread::spawn(move || serve::serve(listener, served));
+        Some(Site { address: format!("http://localhost:{port}"), folder })
     };
-    SITE.get_or_init(start).as_deref()
+    SITE.get_or_init(start).as_ref()
 }
 
 /// What a visit saw; nothing where there can be none.
@@ -94,7 +107,7 @@ fn visit(name: &str, flags: &[&str], longest: Duration) -> Option<Value> {
         ])
         .args(flags)
         .arg(format!("--user-data-dir={}", profile.path().display()))
-        .arg(format!("{site}/visitor.html#{port}-{name}"))
+        .arg(format!("{}/visitor.html#{port}-{name}", site.address))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -147,6 +160,11 @@ fn column(rows: &Value, at: usize) -> Vec<&str> {
     rows.as_array().unwrap().iter().map(|row| row[at].as_str().unwrap_or_default()).collect()
 }
 
+/// A list of words.
+fn words(list: &Value) -> Vec<&str> {
+    list.as_array().unwrap().iter().filter_map(Value::as_str).collect()
+}
+
 #[test]
 fn all_eight_models_train_and_run_in_a_page_verified_and_as_they_do_natively() {
     let Some(seen) = visit("all", SWIFTSHADER, Duration::from_secs(580)) else { return };
@@ -162,8 +180,7 @@ fn all_eight_models_train_and_run_in_a_page_verified_and_as_they_do_natively() {
     assert!(browser.user_agent.contains("Chrome/") && browser.clock_resolution_ns > 0.0);
     assert_eq!(page.device.name, "google swiftshader", "the browser's own name of it");
     assert!(page.device.driver.starts_with("Chrom"), "{}", page.device.driver);
-    let sections: BTreeSet<_> =
-        seen["sections"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let sections: BTreeSet<_> = words(&seen["sections"]).into_iter().collect();
     for section in ["summary", "profile", "stationarity", "similarity", "modes", "records"] {
         assert!(sections.contains(section), "no {section} in {sections:?}");
     }
@@ -190,7 +207,16 @@ fn all_eight_models_train_and_run_in_a_page_verified_and_as_they_do_natively() {
         native.env("VK_DRIVER_FILES", DRIVER);
     }
     told_by(&mut native, 0);
-    let native = Side { name: "native".into(), records: vec![Record::load(&file).unwrap()] };
+    let mut native = Record::load(&file).unwrap();
+    // A page does not leave them out: it has none.
+    native.config.restriction = Restriction::default();
+    if Path::new(DRIVER).exists() {
+        let programs = |record: &Record| -> Vec<_> {
+            record.runs.iter().map(|run| (run.key(), run.program.clone())).collect()
+        };
+        assert_eq!(programs(&native), programs(&page), "the same kernels on the same driver");
+    }
+    let native = Side { name: "native".into(), records: vec![native] };
     let page = [Side { name: "page".into(), records: vec![page] }];
     let comparison = compare(&native, &page, Alike::AllButDevice).unwrap();
     assert_eq!((comparison.rows.len(), comparison.missing.len()), (16, 0));
@@ -221,6 +247,10 @@ fn a_lost_device_is_a_row_a_stop_is_at_once_and_a_page_measures_again() {
     {
         assert!(markdown.contains(part), "no {part} in {markdown}");
     }
+    let refused = seen["refused"].as_str().unwrap();
+    assert!(refused.starts_with("broken.json is not used: "), "{refused}");
+    let beside = words(&seen["beside"]);
+    assert!(beside[0].contains("swiftshader") && beside[1].contains("llvmpipe"), "{beside:?}");
 }
 
 #[test]
@@ -249,4 +279,29 @@ fn a_browser_without_webgpu_or_without_a_gpu_is_told_what_to_do() {
     says("blind", "Safari since 26");
     says("unable", "JavaScript Promise Integration");
     assert_eq!(seen["whole"], Value::Null);
+}
+
+#[test]
+fn the_browsers_own_compiler_takes_every_kernel_that_a_page_would_run_without_a_word() {
+    let Some(site) = site() else {
+        // Said by `visit`.
+        let none = visit("kernels", SWIFTSHADER, Duration::ZERO);
+        return assert_eq!(none, None);
+    };
+    let kernels = of_plans(|_, problem, variant, caps| {
+        // A page has no subgroups.
+        let lowered = caps.subgroup.is_none().then(|| problem.lower(variant, caps));
+        let dispatches = lowered.into_iter().flat_map(|lowered| lowered.dispatches);
+        dispatches.map(|dispatch| dispatch.kernel).collect()
+    });
+    let texts: Vec<(&str, String)> = kernels
+        .iter()
+        .map(|kernel| (kernel.shader.as_ref(), shader::assemble(kernel).unwrap()))
+        .collect();
+    let json = serde_json::to_string(&texts).unwrap();
+    std::fs::write(site.folder.join("kernels.json"), json).unwrap();
+    let Some(seen) = visit("kernels", SWIFTSHADER, Duration::from_secs(300)) else { return };
+    assert_eq!(seen["read"], texts.len());
+    assert!(texts.len() > 200, "few kernels: {}", texts.len());
+    assert_eq!(seen["said"], serde_json::json!([]));
 }

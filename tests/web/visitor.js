@@ -63,6 +63,18 @@ const visits = {
     by("copy").click();
     await until(() => by("markdown").value.length > 0);
     seen.markdown = by("markdown").value;
+    const give = (name, text) => {
+      const given = new DataTransfer();
+      given.items.add(new File([text], name));
+      by("add").files = given.files;
+      by("add").dispatchEvent(new Event("change"));
+    };
+    give("broken.json", "{}");
+    await until(() => !by("problem").hidden);
+    seen.refused = by("problem").textContent;
+    give("reference.json", await (await fetch("reference.json")).text());
+    await until(() => inside().querySelectorAll(".cards .card").length === 2, 60);
+    seen.beside = [...inside().querySelectorAll(".cards h3")].map((one) => one.textContent);
     return seen;
   },
   // What a phone, a desk and a dark room show, before anything is measured.
@@ -78,6 +90,17 @@ const visits = {
       seen.push({ width, over: fits(), themes: [before, ground()], unnamed: unnamed.map((one) => one.outerHTML), device: by("device-name").textContent });
     }
     return seen;
+  },
+  // What the browser's own compiler says of kernels.
+  async kernels() {
+    const texts = await (await fetch("kernels.json")).json();
+    const device = await (await navigator.gpu.requestAdapter()).requestDevice();
+    const said = [];
+    for (const [label, code] of texts) {
+      const { messages } = await device.createShaderModule({ label, code }).getCompilationInfo();
+      said.push(...messages.map(({ type, message, lineNum }) => `${label}, line ${lineNum}: ${type}: ${message}`));
+    }
+    return { read: texts.length, said };
   },
   // A browser that lacks something.
   async lacking() {

@@ -10,7 +10,7 @@ use fathom::measure::largest_batch::TooLarge;
 use fathom::measure::peak::{self, Ceilings};
 use fathom::measure::run::{self as cell, Plan};
 use fathom::measure::sample::Budget;
-use fathom::measure::{probe, provenance};
+use fathom::measure::provenance;
 use fathom::pass::{Options, Schedule};
 use fathom::record::{Browser, Config, Precision, Record, ShaderSource, Tuning};
 use fathom::report::number;
@@ -149,15 +149,13 @@ impl Bench {
     }
 
     fn begin(&mut self, chosen: &Chosen) -> Result<Answer> {
-        let mut gpu = self.gpu.take().ok_or_else(|| Error::Device("no device is open".into()))?;
+        let gpu = self.gpu()?;
         let tell = |share| say("measuring the device's ceilings", share);
         tell(0.0);
-        // Kernels are chosen by what the device can do, not by what it is called.
-        gpu.caps.speeds = probe::probe(&gpu)?;
-        let ceilings = peak::measure(&gpu, CEILINGS, &tell)?;
+        let ceilings = peak::measure(gpu, CEILINGS, &tell)?;
         let mut plan = plan(chosen);
-        plan.rule = Some(Arc::new(ceilings.rule(&gpu)?));
-        let mut record = provenance::record(&gpu, config(chosen), ceilings.peaks.clone());
+        plan.rule = Some(Arc::new(ceilings.rule(gpu)?));
+        let mut record = provenance::record(gpu, config(chosen), ceilings.peaks.clone());
         let known = &self.known;
         record.host.os = known.os.clone();
         record.host.logical_cores = known.cores;
@@ -180,7 +178,6 @@ impl Bench {
         let runs = chosen_runs(chosen)?;
         let answer = Answer::Begun { runs: runs.len(), record: record.to_json()? };
         self.begun = Some(Begun { runs, plan, ceilings, record });
-        self.gpu = Some(gpu);
         Ok(answer)
     }
 
@@ -219,12 +216,10 @@ impl Bench {
 
     /// Opens the device anew where it was lost.
     fn revive(&mut self) -> Result<()> {
-        let Some(lost) = self.gpu.as_ref().filter(|gpu| gpu.is_lost()) else {
+        if !self.gpu.as_ref().is_some_and(Gpu::is_lost) {
             return Ok(());
-        };
-        let speeds = lost.caps.speeds;
-        let mut gpu = self.opened()?;
-        gpu.caps.speeds = speeds;
+        }
+        let gpu = self.opened()?;
         if let Some(begun) = &mut self.begun {
             begun.plan.rule = Some(Arc::new(begun.ceilings.rule(&gpu)?));
         }
