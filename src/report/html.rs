@@ -55,11 +55,19 @@ struct Answered {
     parts: Vec<Part>,
 }
 
-/// How pages look, on a screen and on paper.
-pub(super) const STYLE: &str = include_str!("html/page.css");
+/// How the page looks, on a screen and on paper.
+pub const STYLE: &str = include_str!("html/page.css");
 
-/// What every page does: its theme, its tables, its charts' exact figures.
-pub(super) const SCRIPT: &str = concat!(
+/// What its buttons do.
+pub const SCRIPT: &str = concat!(
+    include_str!("html/theme.js"),
+    include_str!("html/tables.js"),
+    include_str!("html/tip.js"),
+    include_str!("html/page.js")
+);
+
+/// Of that, what the pages of a site do that hold no record: themes, tables, the charts' exact figures.
+pub(super) const BASICS: &str = concat!(
     include_str!("html/theme.js"),
     include_str!("html/tables.js"),
     include_str!("html/tip.js")
@@ -68,8 +76,10 @@ pub(super) const SCRIPT: &str = concat!(
 /// What the template is filled with.
 #[derive(Serialize)]
 struct Page<'a> {
+    /// A document of its own, or the sections alone.
+    whole: bool,
     style: &'static str,
-    scripts: [&'static str; 2],
+    script: &'static str,
     /// The page that leads to this one.
     home: Option<&'a str>,
     version: &'static str,
@@ -86,6 +96,18 @@ struct Page<'a> {
 /// # Errors
 /// [`Error::Internal`] where the template is at fault.
 pub fn page(sources: &[NamedRecord], home: Option<&str>) -> Result<String> {
+    rendered(sources, true, home)
+}
+
+/// The sections of that page alone, for a document that has its [`STYLE`] and its [`SCRIPT`].
+///
+/// # Errors
+/// As [`page`].
+pub fn sections(sources: &[NamedRecord]) -> Result<String> {
+    rendered(sources, false, None)
+}
+
+fn rendered(sources: &[NamedRecord], whole: bool, home: Option<&str>) -> Result<String> {
     let records: Vec<Record> = sources.iter().map(|s| s.record.clone()).collect();
     let fault = |e: minijinja::Error| Error::Internal(format!("the report's template: {e:#}"));
     let mut templates = Environment::new();
@@ -96,8 +118,9 @@ pub fn page(sources: &[NamedRecord], home: Option<&str>) -> Result<String> {
     });
     let page = templates.get_template("page.html").map_err(fault)?;
     let filled = Page {
+        whole,
         style: STYLE,
-        scripts: [SCRIPT, include_str!("html/page.js")],
+        script: SCRIPT,
         home,
         version: env!("CARGO_PKG_VERSION"),
         legend: Class::ALL.map(|class| (class.letter(), class.title())).into(),
