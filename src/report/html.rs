@@ -55,19 +55,11 @@ struct Answered {
     parts: Vec<Part>,
 }
 
-/// How the page looks, on a screen and on paper.
-pub const STYLE: &str = include_str!("html/page.css");
+/// How pages look, on a screen and on paper.
+pub(super) const STYLE: &str = include_str!("html/page.css");
 
-/// What its buttons do.
-pub const SCRIPT: &str = concat!(
-    include_str!("html/theme.js"),
-    include_str!("html/tables.js"),
-    include_str!("html/tip.js"),
-    include_str!("html/page.js")
-);
-
-/// Of that, what the pages of a site do that hold no record: themes, tables, the charts' exact figures.
-pub(super) const BASICS: &str = concat!(
+/// What every page does: its theme, its tables, its charts' exact figures.
+pub(super) const SCRIPT: &str = concat!(
     include_str!("html/theme.js"),
     include_str!("html/tables.js"),
     include_str!("html/tip.js")
@@ -79,7 +71,7 @@ struct Page<'a> {
     /// A document of its own, or the sections alone.
     whole: bool,
     style: &'static str,
-    script: &'static str,
+    scripts: [&'static str; 2],
     /// The page that leads to this one.
     home: Option<&'a str>,
     version: &'static str,
@@ -96,18 +88,18 @@ struct Page<'a> {
 /// # Errors
 /// [`Error::Internal`] where the template is at fault.
 pub fn page(sources: &[NamedRecord], home: Option<&str>) -> Result<String> {
-    rendered(sources, true, home)
+    rendered(sources, home, true)
 }
 
-/// The sections of that page alone, for a document that has its [`STYLE`] and its [`SCRIPT`].
+/// The sections of that page alone, for a document that has its style and its scripts.
 ///
 /// # Errors
 /// As [`page`].
 pub fn sections(sources: &[NamedRecord]) -> Result<String> {
-    rendered(sources, false, None)
+    rendered(sources, None, false)
 }
 
-fn rendered(sources: &[NamedRecord], whole: bool, home: Option<&str>) -> Result<String> {
+fn rendered(sources: &[NamedRecord], home: Option<&str>, whole: bool) -> Result<String> {
     let records: Vec<Record> = sources.iter().map(|s| s.record.clone()).collect();
     let fault = |e: minijinja::Error| Error::Internal(format!("the report's template: {e:#}"));
     let mut templates = Environment::new();
@@ -120,7 +112,7 @@ fn rendered(sources: &[NamedRecord], whole: bool, home: Option<&str>) -> Result<
     let filled = Page {
         whole,
         style: STYLE,
-        script: SCRIPT,
+        scripts: [SCRIPT, include_str!("html/page.js")],
         home,
         version: env!("CARGO_PKG_VERSION"),
         legend: Class::ALL.map(|class| (class.letter(), class.title())).into(),

@@ -100,7 +100,7 @@ pub fn site(content: Content<'_>) -> Result<Vec<File>> {
     let rows = || parts.iter().flat_map(|part| part.ranked.iter().chain(&part.unranked));
     let front = Front {
         style: [html::STYLE, include_str!("site/site.css")],
-        scripts: [html::BASICS, include_str!("site/site.js")],
+        scripts: [html::SCRIPT, include_str!("site/site.js")],
         version: env!("CARGO_PKG_VERSION"),
         vendors: distinct(rows().map(|row| row.vendor.clone())),
         backends: distinct(rows().map(|row| row.backend.to_string())),
