@@ -53,7 +53,8 @@ mod tests {
         (good.tool.dirty, good.config.data) = (false, None);
         good.notes.clear();
         assert_eq!(lacks(&good), Vec::<String>::new());
-        let spoils: [(&str, fn(&mut Record)); 9] = [
+        type Spoil = fn(&mut Record);
+        let spoils: [(&str, Spoil); 9] = [
             ("cut short: 1 of 2", |r| r.notes.push("cut short: 1 of 2 runs were measured".into())),
             ("failed: vgg", |r| r.notes.push("failed: vgg train batch 4: lost".into())),
             ("no runs", |r| r.runs.clear()),

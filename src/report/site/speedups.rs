@@ -9,9 +9,11 @@ use crate::host::parallel::*;
 use super::entry::Entry;
 use super::{File, cell_name};
 
-/// What a comparison of two entries came to: the speed of the second over that of the first, `[value, low, high]`, on
-/// the whole and cell by cell; or why they cannot be compared.
-type Pair = std::result::Result<(Option<[f64; 3]>, Vec<(String, [f64; 3])>), String>;
+/// The speed of an entry over that of another, `[value, low, high]`, on the whole and cell by cell.
+type Speeds = (Option<[f64; 3]>, Vec<(String, [f64; 3])>);
+
+/// What a comparison of two entries came to; or why they cannot be compared.
+type Pair = std::result::Result<Speeds, String>;
 
 /// A script for each entry: it hands the page an object with the speed-ups of all others of its preset. A script and no
 /// JSON, since a page from a disk may load the one and not the other.
@@ -53,7 +55,7 @@ fn pair(base: &Side, other: &Side) -> Pair {
     }
 }
 
-fn speeds(comparison: &Comparison) -> (Option<[f64; 3]>, Vec<(String, [f64; 3])>) {
+fn speeds(comparison: &Comparison) -> Speeds {
     // A ratio of times is above 1 where the other is slower.
     let speed = |ratio: f64, (low, high): (f64, f64)| inverse([ratio, low, high]);
     let whole = comparison.overall(0).map(|whole| speed(whole.ratio, whole.ci95));
