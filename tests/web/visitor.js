@@ -34,7 +34,7 @@ const visits = {
     await load("preset=tiny&time=0.05");
     await until(isReady);
     by("start").click();
-    await until(isDone, 560);
+    await until(isDone, 1500);
     return { rows: rows(), record: await recordText(), sections: [...inside().querySelectorAll("#report section")].map((one) => one.id), over: fits() };
   },
   // A device that is lost, work that is stopped, and a second run in the same page.
