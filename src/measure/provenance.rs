@@ -35,6 +35,7 @@ fn tool() -> Tool {
         profile: if release { BuildProfile::Release } else { BuildProfile::Debug },
         wgpu: env!("FATHOM_WGPU").into(),
         argv: std::env::args().collect(),
+        peer: None,
     }
 }
 

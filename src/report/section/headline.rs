@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::analysis::profile;
 use crate::error::{Error, Result};
 use crate::fields;
-use crate::record::{BuildProfile, Doubt, Playing, Record, Run, Status, doubt};
+use crate::record::{BuildProfile, Doubt, Peaks, Playing, Record, Run, Status, doubt};
 use crate::report::Format;
 use crate::report::column::Kind::{Bytes, Digits, Duration, FlopRate, Giga, Grouped, Percent};
 use crate::report::column::{count, number, text};
@@ -195,7 +195,7 @@ pub fn runs(records: &[Record]) -> Table {
                 run.noise(),
                 run.samples_per_s(),
                 rate,
-                rate.map(|rate| rate / record.peaks.fma_f32_flop_per_s),
+                of_peak(rate, &record.peaks),
                 timing.map(|t| t.step.median_ns / t.wall_median_ns),
                 timing.map(|t| t.wall_median_ns),
                 timing.map(|t| t.encode_ns),
@@ -221,12 +221,20 @@ pub fn runs(records: &[Record]) -> Table {
     table
 }
 
+/// A rate as a share of the ceiling; nothing where none was measured, as of a peer.
+fn of_peak(rate: Option<f64>, peaks: &Peaks) -> Option<f64> {
+    Some(rate? / peaks.fma_f32_flop_per_s).filter(|share| share.is_finite())
+}
+
 /// What was run on which device.
 fn head(record: &Record, format: Format) -> String {
     let (config, device) = (&record.config, &record.device);
     let what = format!(
-        "fathom {} - {} ({}, {})",
-        record.tool.version, device.name, device.backend, device.driver
+        "{} - {} ({}, {})",
+        record.tool.measured(),
+        device.name,
+        device.backend,
+        device.driver
     );
     let used = &config.restriction;
     let mut used = if used.is_none() { String::new() } else { format!(", {used}") };
