@@ -281,6 +281,11 @@ pub struct Peaks {
 }
 
 impl Peaks {
+    /// A rate as a share of the ceiling of arithmetic; nothing where that was not measured, as of a peer.
+    pub fn share(&self, flop_per_s: f64) -> Option<f64> {
+        Some(flop_per_s / self.fma_f32_flop_per_s).filter(|share| share.is_finite())
+    }
+
     /// By how much the ceilings moved between the beginning and the end of the run, as a share: the larger of the
     /// two. Nothing where they were measured once.
     pub fn moved(&self) -> Option<f64> {

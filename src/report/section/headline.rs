@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::analysis::profile;
 use crate::error::{Error, Result};
 use crate::fields;
-use crate::record::{BuildProfile, Doubt, Peaks, Playing, Record, Run, Status, doubt};
+use crate::record::{BuildProfile, Doubt, Playing, Record, Run, Status, doubt};
 use crate::report::Format;
 use crate::report::column::Kind::{Bytes, Digits, Duration, FlopRate, Giga, Grouped, Percent};
 use crate::report::column::{count, number, text};
@@ -195,7 +195,7 @@ pub fn runs(records: &[Record]) -> Table {
                 run.noise(),
                 run.samples_per_s(),
                 rate,
-                of_peak(rate, &record.peaks),
+                rate.and_then(|rate| record.peaks.share(rate)),
                 timing.map(|t| t.step.median_ns / t.wall_median_ns),
                 timing.map(|t| t.wall_median_ns),
                 timing.map(|t| t.encode_ns),
@@ -221,11 +221,6 @@ pub fn runs(records: &[Record]) -> Table {
     table
 }
 
-/// A rate as a share of the ceiling; nothing where none was measured, as of a peer.
-fn of_peak(rate: Option<f64>, peaks: &Peaks) -> Option<f64> {
-    Some(rate? / peaks.fma_f32_flop_per_s).filter(|share| share.is_finite())
-}
-
 /// What was run on which device.
 fn head(record: &Record, format: Format) -> String {
     let (config, device) = (&record.config, &record.device);
@@ -241,14 +236,15 @@ fn head(record: &Record, format: Format) -> String {
     if !config.shaders.is_built_in() {
         used += &format!(", kernels {}", config.shaders);
     }
+    let (fma, copy) = (record.peaks.fma_f32_flop_per_s, record.peaks.copy_bytes_per_s);
+    let ceilings = format!("; ceilings measured: {}, {}", flop_rate(fma), byte_rate(copy));
+    let ceilings = if record.tool.peer.is_none() { &ceilings } else { "" };
     let how = format!(
-        "preset {}, {}, seed {}, {}{used}; ceilings measured: {}, {}",
+        "preset {}, {}, seed {}, {}{used}{ceilings}",
         config.preset,
         config.precision,
         config.seed,
         if config.fuse { "fused" } else { "not fused" },
-        flop_rate(record.peaks.fma_f32_flop_per_s),
-        byte_rate(record.peaks.copy_bytes_per_s),
     );
     if format == Format::Md {
         format!("## {what}\n\n{how}\n\n")
