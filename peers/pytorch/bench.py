@@ -63,6 +63,12 @@ def start(model, sizes: dict[str, int], mode: str, device: torch.device) -> tupl
     return params, {name: value.to(device) for name, value in model.example(sizes, generator).items()}
 
 
+def trained_values(model, mode: str, params: dict[str, Tensor]) -> int:
+    """Values that are trained, which is what a model's size is told as: without running statistics and copies."""
+    specs = model.names(mode)
+    return sum(value.numel() for name, value in params.items() if specs[f"param/{name}"].trained)
+
+
 def prepared(model, how: str) -> Callable[..., dict[str, Tensor]]:
     """The model's forward pass, compiled where that is asked for."""
     return torch.compile(model.forward) if how == "compile" else model.forward

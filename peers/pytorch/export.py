@@ -9,7 +9,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from bench import start
+from bench import start, trained_values
 from layout import bind
 from snapshot import read
 from step import MODELS, expected, inputs_of
@@ -50,7 +50,7 @@ class Step:
 
     @property
     def parameters(self) -> int:
-        return sum(value.numel() for value in self.params.values())
+        return trained_values(self.model, "infer", self.params)
 
     def export(self, path: Path) -> None:
         """By tracing: the newer exporter takes minutes for a recurrence over some dozen frames."""

@@ -17,7 +17,7 @@ from torch import Tensor
 
 sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
 import serve
-from bench import HOWS, prepared, start, stepper, strict
+from bench import HOWS, prepared, start, stepper, strict, trained_values
 from layout import bind
 from snapshot import grouped, read, stored
 from step import MODELS, evaluate, expected, inputs_of
@@ -81,7 +81,7 @@ def prepare(arguments) -> tuple[dict, Callable[[float], dict]]:
             "driver": f"CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}" if cuda else "ATen, oneDNN",
         },
         "clock": "timestamps" if cuda else "wall", "threads": None if cuda else torch.get_num_threads(),
-        "parameters": sum(value.numel() for value in params.values()),
+        "parameters": trained_values(model, mode, params),
         "batch": next(iter(inputs.values())).shape[0],
     }
     span = span_of(device)
