@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -313,6 +314,9 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # Also where it is ended by `timeout`, or runs in a shell's background, which ignores Ctrl-C.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
     try:
         sys.exit(main())
     except KeyboardInterrupt:
