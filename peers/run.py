@@ -274,7 +274,7 @@ def parse(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--patience", type=float, default=600.0, metavar="SECONDS",
                         help="for a peer to build a cell [%(default)s]")
     parser.add_argument("--fathom", type=Path, default=HERE.parent / "target/release/fathom", help="[%(default)s]")
-    parser.add_argument("--out", type=Path, default=Path("results/peers"), metavar="FOLDER", help="[%(default)s]")
+    parser.add_argument("--out", type=Path, default=Path("target/peers"), metavar="FOLDER", help="[%(default)s]")
     arguments = parser.parse_args(words)
     options: dict[str, list[str]] = {}
     for text in arguments.option:
