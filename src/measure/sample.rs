@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::gpu::timestamp::{Timer, faults};
-use crate::host::Instant;
+use crate::host::{Instant, cpu_time};
 use crate::program::Program;
 use crate::record::{Clock, Doubt, Statistics, Timing};
 use crate::stats::{Summary, drift, median};
@@ -90,6 +90,7 @@ pub fn sample(
     let steps = warm_up(gpu, program, budget)?;
     let (mut spans, mut walls, mut encodes) = (Vec::new(), Vec::new(), Vec::new());
     let mut stamps = Vec::new();
+    let mut computed = Some(Duration::ZERO);
     let mut readings = rule.map(|rule| Readings::begin(gpu, rule)).transpose()?;
     let start = Instant::now();
     let mut settled = false;
@@ -97,7 +98,9 @@ pub fn sample(
         if let Some(readings) = &mut readings {
             readings.between(walls.len())?;
         }
+        let before = cpu_time();
         let submission = submit(gpu, program, steps, timer.as_ref())?;
+        computed = cpu_time().zip(before).zip(computed).map(|((now, then), sum)| sum + now - then);
         walls.push(submission.wall);
         encodes.push(submission.encode);
         if let Some(stamp) = submission.stamp {
@@ -130,6 +133,8 @@ pub fn sample(
     let believed =
         timer.is_some() && faults.is_empty() && median(&spans) <= PLAUSIBLE * median(&walls);
     let step_ns = if believed { spans } else { walls.clone() };
+    let timed_steps = (walls.len() * steps) as f64;
+    let cpu_ns = computed.map(|time| time.as_nanos() as f64 / timed_steps);
     let timing = Timing {
         clock: if believed { Clock::Timestamps } else { Clock::Wall },
         steps_per_submit: steps,
@@ -139,6 +144,7 @@ pub fn sample(
         wall_ns: walls,
         encode_ns: median(&encodes),
         overlapped_ns,
+        cpu_ns,
         settled,
         yardstick,
     };

@@ -183,6 +183,11 @@ pub struct Timing {
     /// the wall clock over several submissions, encoding included. Nothing in older records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overlapped_ns: Option<f64>,
+    /// What a step costs the host's processors: the time that all threads of the program computed, encoding included,
+    /// over the samples' steps. On an adapter that computes on the CPU it is nearly the same however busy the machine is.
+    /// Nothing where the system does not tell, and in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_ns: Option<f64>,
     /// What else the machine did meanwhile; nothing in older records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub yardstick: Option<Yardstick>,
