@@ -34,6 +34,8 @@ pub struct Gpu {
     pub restriction: Restriction,
     /// Nanoseconds a timestamp tick takes.
     pub timestamp_period: f64,
+    /// Nanoseconds that timestamps are rounded to, where that is known: see [`Gpu::find_resolution`].
+    pub timestamp_resolution: Option<f64>,
     /// Whether timestamps may stand inside a pass, not only at its ends.
     pub timestamps_in_passes: bool,
     pub(crate) device: wgpu::Device,
@@ -43,6 +45,10 @@ pub struct Gpu {
     allocations: buffer::Allocations,
     /// How long the device may work on one submission; nothing where it may take its time, as software does.
     pub(crate) longest_submission: Option<Duration>,
+    /// What a step is cut into submissions by: measured, else that of the slowest of its kind.
+    pub(crate) pace: Speeds,
+    /// How long it may take to end what it was given before it counts as hung.
+    wait_limit: Duration,
     submissions: Submissions,
     injected: Option<timestamp::Injected>,
 }
@@ -50,11 +56,19 @@ pub struct Gpu {
 /// A quarter of what Windows allows before it resets a device.
 const LONGEST_SUBMISSION: Duration = Duration::from_millis(500);
 
+/// Longest wait for a GPU, whose submissions are cut to a fraction of a second each, and for software, which may
+/// compile a kernel for minutes when it is first dispatched.
+const WAIT_LIMIT: (Duration, Duration) = (Duration::from_secs(120), Duration::from_secs(3600));
+
 /// What a device was given to do.
 #[derive(Debug, Default)]
 struct Submissions {
     /// A test has the device lost before the one that fails.
     calls: Counter,
+    /// A test has the one that fails never end.
+    endless: Counter,
+    /// Whether one did not end.
+    hung: AtomicBool,
     /// Whether the device is gone for good.
     gone: Arc<AtomicBool>,
 }
@@ -89,6 +103,25 @@ impl Gpu {
     /// The same device, given a step in parts of at most so long.
     pub fn with_longest_submission(self, time: Duration) -> Self {
         Self { longest_submission: Some(time), ..self }
+    }
+
+    /// The same device under another summary: a page knows more of its adapter than wgpu passes on.
+    pub fn described(self, summary: AdapterSummary) -> Self {
+        let software = summary.software;
+        let speeds = if software { Speeds::SOFTWARE } else { Speeds::GPU };
+        let caps = Caps { software, speeds, ..self.caps };
+        let longest_submission = (!software).then_some(LONGEST_SUBMISSION);
+        Self { summary, caps, longest_submission, ..self }
+    }
+
+    /// Has steps be cut into submissions by what was measured of the device, in place of the slowest there is.
+    pub fn set_pace(&mut self, measured: Speeds) {
+        self.pace = measured;
+    }
+
+    /// The same device, called hung where it does not end what it was given within so long.
+    pub fn with_wait_limit(self, time: Duration) -> Self {
+        Self { wait_limit: time, ..self }
     }
 
     /// Opens the adapter that `selector` names, or the best there is.
@@ -171,10 +204,13 @@ impl Gpu {
             caps,
             restriction: restriction.clone(),
             timestamp_period: f64::from(queue.get_timestamp_period()),
+            timestamp_resolution: None,
             timestamps_in_passes: features.contains(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES),
             injected: None,
             allocations: buffer::Allocations::default(),
             longest_submission: (!software).then_some(LONGEST_SUBMISSION),
+            pace: if software { Speeds::SOFTWARE } else { Speeds::SLOWEST_GPU },
+            wait_limit: if software { WAIT_LIMIT.1 } else { WAIT_LIMIT.0 },
             submissions,
             pipelines: Mutex::new(Pipelines::new(checks)),
             device,
@@ -193,6 +229,9 @@ impl Gpu {
         if self.submissions.calls.next_fails() {
             self.device.destroy();
         }
+        if self.submissions.endless.next_fails() {
+            self.submissions.hung.store(true, Ordering::Release);
+        }
         self.queue.submit(commands);
     }
 
@@ -200,6 +239,12 @@ impl Gpu {
     /// show by it what is kept.
     pub fn lose_device(&self, nth: u64) {
         self.submissions.calls.fail(nth);
+    }
+
+    /// Has the `nth` submission from now on never end, counted from 1, as when a driver hangs: tests show by it what is
+    /// kept.
+    pub fn hang(&self, nth: u64) {
+        self.submissions.endless.fail(nth);
     }
 
     /// How much the device was given to do so far.
@@ -215,9 +260,12 @@ impl Gpu {
     /// Waits until all submitted work is done.
     ///
     /// # Errors
-    /// [`Error::Gpu`] where the device was lost or an earlier call failed.
+    /// [`Error::Gpu`] where the device was lost or an earlier call failed, [`Error::Hung`] where the work does not end.
     pub fn wait(&self) -> Result<()> {
-        let polled = self.device.poll(wgpu::PollType::wait_indefinitely());
+        let polled = self.polled();
+        if matches!(polled, Err(wgpu::PollError::Timeout)) {
+            return Err(self.given_up());
+        }
         // A page has nothing to poll: the browser says when the work is done, and maps buffers before that.
         #[cfg(target_arch = "wasm32")]
         host::block_on(self.submitted());
@@ -225,6 +273,29 @@ impl Gpu {
         polled.map(|_| ()).map_err(|e| {
             Error::Gpu(format!("{}: waiting for the device failed: {e}", self.summary.name))
         })
+    }
+
+    /// Waits as long as the limit says; not at all for what is known never to end.
+    fn polled(&self) -> std::result::Result<wgpu::PollStatus, wgpu::PollError> {
+        if self.submissions.hung.load(Ordering::Acquire) {
+            return Err(wgpu::PollError::Timeout);
+        }
+        let timeout = Some(self.wait_limit);
+        self.device.poll(wgpu::PollType::Wait { submission_index: None, timeout })
+    }
+
+    /// What is said of a device that does not end its work. From here on nothing waits for it, not even its end, which
+    /// would wait for its work.
+    fn given_up(&self) -> Error {
+        self.submissions.hung.store(true, Ordering::Release);
+        self.submissions.gone.store(true, Ordering::Release);
+        std::mem::forget((self.device.clone(), self.queue.clone()));
+        Error::Hung(format!(
+            "{} did not end its work within {:?}: it or its driver hangs, so nothing more is asked of it\n\
+             update its driver, or restart the machine if it stays so; if it is only slow, give it longer with \
+             --wait-limit",
+            self.summary.name, self.wait_limit
+        ))
     }
 
     /// Has the device do all that it was asked for and give back what nothing needs any more: what was written and not
@@ -240,13 +311,23 @@ impl Gpu {
     /// Ends when the browser has done all submitted work.
     #[cfg(target_arch = "wasm32")]
     async fn submitted(&self) {
-        use std::task::Poll;
+        use std::sync::PoisonError;
+        use std::task::{Poll, Waker};
 
-        let done = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&done);
-        self.queue.on_submitted_work_done(move || seen.store(true, Ordering::Release));
-        let look = || if done.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending };
-        std::future::poll_fn(|_| look()).await;
+        // Whether it is done, and who waits for it.
+        let state = Arc::new(Mutex::new((false, None::<Waker>)));
+        let seen = Arc::clone(&state);
+        self.queue.on_submitted_work_done(move || {
+            let mut state = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            state.0 = true;
+            state.1.take().into_iter().for_each(Waker::wake);
+        });
+        std::future::poll_fn(|context| {
+            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.1 = Some(context.waker().clone());
+            if state.0 { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     /// Fails where the device was lost or any call on it failed.

@@ -4,7 +4,10 @@
 //! a device the geometric mean over all of them; a device that lacks one has none. Only settled runs count, of the
 //! device and of the reference: a score is no better known than the steps it is made of, and says how well.
 
+use std::io::Read;
 use std::path::Path;
+
+use flate2::read::GzDecoder;
 
 use crate::compare::verdict::{BLOCKS, SEED};
 use crate::compare::{Alike, Side, keys, runs, samples, step_ns, unlike};
@@ -19,6 +22,8 @@ pub const UNIT: f64 = 1000.0;
 /// Half-width of the median step's 95 % interval, as a share of it, up to which a run counts: the mean of sixteen such
 /// runs is known four times as well. The reference was taken on a busy machine, and its worst run is known to 11.6 %.
 pub const SETTLED: f64 = 0.12;
+
+pub mod fitness;
 
 include!(concat!(env!("OUT_DIR"), "/reference.rs"));
 
@@ -70,7 +75,7 @@ impl Score {
 /// # Errors
 /// [`Error::Incomparable`] where there is none yet.
 pub fn committed(preset: Preset) -> Result<Record> {
-    let Some((_, text)) = COMMITTED.iter().find(|(known, _)| *known == preset.name()) else {
+    let Some((_, packed)) = COMMITTED.iter().find(|(known, _)| *known == preset.name()) else {
         let known: Vec<_> = COMMITTED.iter().map(|(known, _)| *known).collect();
         return Err(Error::Incomparable(format!(
             "fathom comes with no reference for preset {preset} (only for {}): name a complete record \
@@ -78,7 +83,10 @@ pub fn committed(preset: Preset) -> Result<Record> {
             known.join(", ")
         )));
     };
-    Record::parse(text, Path::new(&format!("assets/reference-{preset}.json")))
+    let path = format!("assets/reference-{preset}.json");
+    let mut text = String::new();
+    GzDecoder::new(*packed).read_to_string(&mut text).map_err(Error::io("read", &path))?;
+    Record::parse(&text, Path::new(&path))
 }
 
 /// Refuses a reference that lacks a run of the suite (these workloads in both modes) or holds one that does not
@@ -88,6 +96,7 @@ pub fn committed(preset: Preset) -> Result<Record> {
 /// [`Error::Incomparable`], which names all of them.
 pub fn check_reference(reference: &Side, workloads: &[&str]) -> Result<()> {
     let mut wrong = settings(reference);
+    wrong.extend(unsound(reference));
     wrong.extend(unlike::within(reference));
     for (workload, mode) in suite(workloads) {
         match keys_of(reference, workload, mode).as_slice() {
@@ -113,6 +122,7 @@ pub fn check_reference(reference: &Side, workloads: &[&str]) -> Result<()> {
 /// Scores a side against a reference that [`check_reference`] let pass.
 pub fn score(side: &Side, reference: &Side, workloads: &[&str]) -> Score {
     let mut missing = settings(side);
+    missing.extend(unsound(side));
     missing.extend(unlike::within(side));
     missing.extend(unlike::records(reference, side, Alike::AllButDevice));
     let whole = missing.is_empty();
@@ -161,7 +171,13 @@ fn keys_of(side: &Side, workload: &str, mode: Mode) -> Vec<RunKey> {
 
 /// Runs that are no measurement, or one that is not precise enough, and why.
 fn not_counted(side: &Side, key: &RunKey) -> Vec<String> {
-    let reasons = |run: &Run| match (run.why_not_counted(), run.noise()) {
+    let reasons = runs(side, key).into_iter().filter_map(why_not_scored);
+    reasons.map(|why| format!("{key}: {why} in {}", side.name)).collect()
+}
+
+/// Why a run is no measurement, or one that is not precise enough; nothing where it counts.
+pub fn why_not_scored(run: &Run) -> Option<String> {
+    match (run.why_not_counted(), run.noise()) {
         (Some(why), _) => Some(why.to_string()),
         (None, Some(noise)) if noise <= SETTLED => None,
         (None, noise) => Some(format!(
@@ -169,9 +185,7 @@ fn not_counted(side: &Side, key: &RunKey) -> Vec<String> {
             100.0 * noise.unwrap_or(f64::NAN),
             100.0 * SETTLED
         )),
-    };
-    let reasons = runs(side, key).into_iter().filter_map(reasons);
-    reasons.map(|why| format!("{key}: {why} in {}", side.name)).collect()
+    }
 }
 
 /// What a score asks of every record.
@@ -184,16 +198,21 @@ fn settings(side: &Side) -> Vec<String> {
     let used = config.restriction.to_string();
     let settings = [
         needs("precision", config.precision.name(), Precision::F32.name()),
-        needs("bounds checks", config.checks.name(), Checks::Off.name()),
+        // A page cannot switch them off.
+        needs("bounds checks", config.checks.name(), Checks::Off.name())
+            .filter(|_| side.records[0].tool.client.is_native()),
         needs("kernels", config.shaders.name(), ShaderSource::BuiltIn.name()),
         needs("used of the device", &used, &Restriction::default().to_string()),
     ];
-    let records = side.records.iter();
-    let unsound = records.filter_map(|record| {
+    settings.into_iter().flatten().collect()
+}
+
+/// Records of which no figure can be believed.
+fn unsound(side: &Side) -> impl Iterator<Item = String> + '_ {
+    side.records.iter().filter_map(|record| {
         let why = record.integrity.warning()?;
         Some(format!("{}: {why}; repeat the run to have it scored", side.name))
-    });
-    settings.into_iter().flatten().chain(unsound).collect()
+    })
 }
 
 #[cfg(test)]
