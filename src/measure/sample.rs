@@ -32,6 +32,9 @@ const OVERLAPPED: usize = 8;
 /// A drift of the step times below this share is not pointed out.
 const DRIFT: f64 = 0.02;
 
+/// Time after which a CPU adapter is warm.
+const WARM_PROCESSOR: Duration = Duration::from_millis(50);
+
 /// When to stop.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Budget {
@@ -177,10 +180,13 @@ fn shortest(gpu: &Gpu) -> f64 {
     gpu.timestamp_resolution.map_or(usual, |ns| usual.max(200.0 * ns))
 }
 
-/// Runs the program until two submissions in a row agree within 5 %, for at least a tenth and at most
-/// half of the budget, and chooses how many steps a submission takes.
+/// Runs the program until two submissions in a row agree within 5 %, for at least a tenth, or [`WARM_PROCESSOR`] on
+/// a CPU adapter, and at most half of the budget, and chooses how many steps a submission takes.
 fn warm_up(gpu: &Gpu, program: &Program, budget: &Budget) -> Result<usize> {
     let start = Instant::now();
+    // A GPU's clocks take their time to rise; a processor's do not.
+    let tenth = budget.time / 10;
+    let least = if gpu.caps.software { tenth.min(WARM_PROCESSOR) } else { tenth };
     let mut steps = 1;
     let mut before = f64::INFINITY;
     loop {
@@ -192,7 +198,7 @@ fn warm_up(gpu: &Gpu, program: &Program, budget: &Budget) -> Result<usize> {
         let most = SUBMIT.1.as_nanos() as f64 / wall;
         steps = (fitting.ceil() as usize).min(most as usize).clamp(1, MOST_STEPS);
         let spent = start.elapsed();
-        if interrupted() || spent >= budget.time / 2 || (stable && spent >= budget.time / 10) {
+        if interrupted() || spent >= budget.time / 2 || (stable && spent >= least) {
             return Ok(steps);
         }
     }

@@ -376,7 +376,7 @@ pub(super) fn transfers(gpu: &Gpu, bytes: u64) -> Result<[f64; 2]> {
     let buffer = gpu.storage("transfer", bytes)?;
     let data = vec![1; bytes as usize];
     let mut best = [f64::MAX; 2];
-    for _ in 0..5 {
+    for _ in 0..3 {
         let begun = Instant::now();
         gpu.write(&buffer, 0, &data);
         gpu.submit([]);
