@@ -17,3 +17,5 @@ mod submission;
 pub mod tune;
 pub mod verify;
 pub mod yardstick;
+
+pub use submission::encoding;

@@ -384,6 +384,17 @@ mod tests {
     }
 
     #[test]
+    fn a_small_product_is_summed_in_slices_of_a_workgroup_and_needs_no_second_dispatch() {
+        // The layers of autoenc at batch 128, forward and both gradients.
+        for (m, n, k) in [(128, 500, 784), (128, 20, 500), (128, 784, 500), (500, 20, 128)] {
+            let p = Sizes { batch: 1, m, n, k };
+            assert_eq!(plan(p, &Caps::portable())[0].variant.name, "sliced", "{p:?}");
+            let cpu = plan(p, &Caps::portable_software());
+            assert!(cpu.iter().all(|planned| planned.variant.name != "sliced"));
+        }
+    }
+
+    #[test]
     fn fewer_processors_need_fewer_parts() {
         let p = Sizes { batch: 1, m: 64, n: 64, k: 1 << 16 };
         let splits = |processors| {
