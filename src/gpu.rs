@@ -34,6 +34,8 @@ pub struct Gpu {
     pub restriction: Restriction,
     /// Nanoseconds a timestamp tick takes.
     pub timestamp_period: f64,
+    /// Nanoseconds that timestamps are rounded to, where that is known: see [`Gpu::find_resolution`].
+    pub timestamp_resolution: Option<f64>,
     /// Whether timestamps may stand inside a pass, not only at its ends.
     pub timestamps_in_passes: bool,
     pub(crate) device: wgpu::Device,
@@ -89,6 +91,15 @@ impl Gpu {
     /// The same device, given a step in parts of at most so long.
     pub fn with_longest_submission(self, time: Duration) -> Self {
         Self { longest_submission: Some(time), ..self }
+    }
+
+    /// The same device under another summary: a page knows more of its adapter than wgpu passes on.
+    pub fn described(self, summary: AdapterSummary) -> Self {
+        let software = summary.software;
+        let speeds = if software { Speeds::SOFTWARE } else { Speeds::GPU };
+        let caps = Caps { software, speeds, ..self.caps };
+        let longest_submission = (!software).then_some(LONGEST_SUBMISSION);
+        Self { summary, caps, longest_submission, ..self }
     }
 
     /// Opens the adapter that `selector` names, or the best there is.
@@ -171,6 +182,7 @@ impl Gpu {
             caps,
             restriction: restriction.clone(),
             timestamp_period: f64::from(queue.get_timestamp_period()),
+            timestamp_resolution: None,
             timestamps_in_passes: features.contains(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES),
             injected: None,
             allocations: buffer::Allocations::default(),
@@ -240,13 +252,23 @@ impl Gpu {
     /// Ends when the browser has done all submitted work.
     #[cfg(target_arch = "wasm32")]
     async fn submitted(&self) {
-        use std::task::Poll;
+        use std::sync::PoisonError;
+        use std::task::{Poll, Waker};
 
-        let done = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&done);
-        self.queue.on_submitted_work_done(move || seen.store(true, Ordering::Release));
-        let look = || if done.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending };
-        std::future::poll_fn(|_| look()).await;
+        // Whether it is done, and who waits for it.
+        let state = Arc::new(Mutex::new((false, None::<Waker>)));
+        let seen = Arc::clone(&state);
+        self.queue.on_submitted_work_done(move || {
+            let mut state = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            state.0 = true;
+            state.1.take().into_iter().for_each(Waker::wake);
+        });
+        std::future::poll_fn(|context| {
+            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.1 = Some(context.waker().clone());
+            if state.0 { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     /// Fails where the device was lost or any call on it failed.

@@ -31,24 +31,34 @@ pub(crate) fn block_on<F: Future>(promise: F) -> F::Output {
 /// Waits for what the browser has promised, letting it go on in between.
 #[cfg(target_arch = "wasm32")]
 pub(crate) fn block_on<F: Future>(promise: F) -> F::Output {
-    use std::task::{Context, Poll, Waker};
+    use std::sync::Arc;
+    use std::task::{Context, Poll, Wake};
 
-    #[allow(
-        unsafe_code,
-        reason = "declaring an import is unsafe; this one takes and returns nothing"
-    )]
-    #[link(wasm_import_module = "fathom")]
+    #[allow(unsafe_code, reason = "declaring imports is unsafe; these take and return nothing")]
+    #[link(wasm_import_module = "./outside.js")]
     unsafe extern "C" {
-        /// The page's `new WebAssembly.Suspending(...)`: suspends this stack for a turn of the event loop.
-        safe fn turn();
+        /// The page's `new WebAssembly.Suspending(...)`: suspends this stack until `wake` is called, or was since the
+        /// last time.
+        safe fn suspend();
+        /// Has the suspended stack go on.
+        safe fn wake();
     }
 
+    /// The one stack that waits.
+    struct Page;
+    impl Wake for Page {
+        fn wake(self: Arc<Self>) {
+            wake();
+        }
+    }
+
+    let waker = Arc::new(Page).into();
     let mut promise = std::pin::pin!(promise);
     loop {
-        if let Poll::Ready(kept) = promise.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        if let Poll::Ready(kept) = promise.as_mut().poll(&mut Context::from_waker(&waker)) {
             return kept;
         }
-        turn();
+        suspend();
     }
 }
 

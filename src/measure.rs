@@ -8,7 +8,6 @@ mod outcome;
 pub mod peak;
 pub mod probe;
 pub mod profile;
-#[cfg(feature = "cli")]
 pub mod provenance;
 pub mod run;
 pub mod sample;

@@ -45,22 +45,35 @@ impl Stream {
 
     /// The 32 random bits of `element`.
     pub fn bits(&self, element: usize) -> u32 {
-        let block = (element / 4) as u32;
-        let key = [self.seed as u32, (self.seed >> 32) as u32];
-        philox([block, self.step, self.id, 0], key)[element % 4]
+        self.bits_at(element as u64)
     }
 
     /// Uniform in [0, 1): the top 24 bits, so that every value is an f32.
     pub fn uniform(&self, element: usize) -> f64 {
-        f64::from(self.bits(element) >> 8) / f64::from(1u32 << 24)
+        self.uniform_at(element as u64)
     }
 
     /// Standard normal by Box-Muller: elements 2i and 2i+1 are the cosine and sine of one pair.
     pub fn normal(&self, element: usize) -> f64 {
+        self.normal_at(element as u64)
+    }
+
+    // There are more elements than a page's `usize` can count.
+    fn bits_at(&self, element: u64) -> u32 {
+        let block = (element / 4) as u32;
+        let key = [self.seed as u32, (self.seed >> 32) as u32];
+        philox([block, self.step, self.id, 0], key)[(element % 4) as usize]
+    }
+
+    fn uniform_at(&self, element: u64) -> f64 {
+        f64::from(self.bits_at(element) >> 8) / f64::from(1u32 << 24)
+    }
+
+    fn normal_at(&self, element: u64) -> f64 {
         let pair = element & !1;
         // 1 - u lies in (0, 1] and is exact in f32, so the logarithm is too, near 0 and near 1.
-        let radius = (-2.0 * (1.0 - self.uniform(pair)).ln()).sqrt();
-        let angle = TAU * self.uniform(pair + 1);
+        let radius = (-2.0 * (1.0 - self.uniform_at(pair)).ln()).sqrt();
+        let angle = TAU * self.uniform_at(pair + 1);
         radius * if element == pair { angle.cos() } else { angle.sin() }
     }
 
@@ -74,7 +87,7 @@ impl Stream {
 #[derive(Debug, Clone)]
 pub struct Rng {
     stream: Stream,
-    next: usize,
+    next: u64,
 }
 
 impl Rng {
@@ -85,7 +98,7 @@ impl Rng {
         Self { stream, next: 0 }
     }
 
-    fn take(&mut self, count: usize) -> usize {
+    fn take(&mut self, count: u64) -> u64 {
         // A block holds 4 elements and a 32-bit counter of blocks: move on to the next step after it.
         if self.next >= 1 << 33 {
             self.next = 0;
@@ -98,7 +111,7 @@ impl Rng {
     /// Uniform in [0, 1).
     pub fn uniform(&mut self) -> f64 {
         let element = self.take(1);
-        self.stream.uniform(element)
+        self.stream.uniform_at(element)
     }
 
     /// Uniform in [low, high).
@@ -109,15 +122,15 @@ impl Rng {
     /// A whole number below `n`, which is at least 1.
     pub fn below(&mut self, n: usize) -> usize {
         let element = self.take(2);
-        let bits =
-            u64::from(self.stream.bits(element)) << 32 | u64::from(self.stream.bits(element + 1));
+        let bits = u64::from(self.stream.bits_at(element)) << 32
+            | u64::from(self.stream.bits_at(element + 1));
         ((u128::from(bits) * n.max(1) as u128) >> 64) as usize
     }
 
     /// Standard normal.
     pub fn normal(&mut self) -> f64 {
         let element = self.take(2);
-        self.stream.normal(element)
+        self.stream.normal_at(element)
     }
 
     /// Puts `items` into a random order (Fisher-Yates).

@@ -83,6 +83,28 @@ pub struct Tool {
     pub wgpu: String,
     /// The command line.
     pub argv: Vec<String>,
+    /// As what it ran.
+    #[serde(default, skip_serializing_if = "Client::is_native")]
+    pub client: Client,
+}
+
+words! {
+    /// As what the program ran.
+    #[derive(Default)]
+    Client {
+        /// By itself.
+        #[default]
+        Native = "native",
+        /// As a page in a browser.
+        Browser = "browser",
+    }
+}
+
+impl Client {
+    /// Whether it ran by itself, as where nothing is said.
+    pub fn is_native(&self) -> bool {
+        *self == Self::Native
+    }
 }
 
 words! {
@@ -109,6 +131,18 @@ pub struct Host {
     /// Threads a software adapter was told to run kernels on; nothing where the driver chose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
+    /// The browser that ran it as a page; nothing where fathom ran by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub browser: Option<Browser>,
+}
+
+/// The browser in which a page ran.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Browser {
+    /// What it calls itself to servers.
+    pub user_agent: String,
+    /// What its clock for pages is rounded to, in nanoseconds.
+    pub clock_resolution_ns: f64,
 }
 
 /// The device.
@@ -166,6 +200,9 @@ pub struct Limits {
     pub timestamps: bool,
     /// Nanoseconds of a timestamp's tick.
     pub timestamp_period_ns: f64,
+    /// Nanoseconds that timestamps are rounded to, where they are, as by a browser.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp_resolution_ns: Option<f64>,
 }
 
 /// Every resolved option that holds for all runs.

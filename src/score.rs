@@ -4,7 +4,10 @@
 //! a device the geometric mean over all of them; a device that lacks one has none. Only settled runs count, of the
 //! device and of the reference: a score is no better known than the steps it is made of, and says how well.
 
+use std::io::Read;
 use std::path::Path;
+
+use flate2::read::GzDecoder;
 
 use crate::compare::verdict::{BLOCKS, SEED};
 use crate::compare::{Alike, Side, keys, runs, samples, step_ns, unlike};
@@ -70,7 +73,7 @@ impl Score {
 /// # Errors
 /// [`Error::Incomparable`] where there is none yet.
 pub fn committed(preset: Preset) -> Result<Record> {
-    let Some((_, text)) = COMMITTED.iter().find(|(known, _)| *known == preset.name()) else {
+    let Some((_, packed)) = COMMITTED.iter().find(|(known, _)| *known == preset.name()) else {
         let known: Vec<_> = COMMITTED.iter().map(|(known, _)| *known).collect();
         return Err(Error::Incomparable(format!(
             "fathom comes with no reference for preset {preset} (only for {}): name a complete record \
@@ -78,7 +81,10 @@ pub fn committed(preset: Preset) -> Result<Record> {
             known.join(", ")
         )));
     };
-    Record::parse(text, Path::new(&format!("assets/reference-{preset}.json")))
+    let path = format!("assets/reference-{preset}.json");
+    let mut text = String::new();
+    GzDecoder::new(*packed).read_to_string(&mut text).map_err(Error::io("read", &path))?;
+    Record::parse(&text, Path::new(&path))
 }
 
 /// Refuses a reference that lacks a run of the suite (these workloads in both modes) or holds one that does not
@@ -184,7 +190,9 @@ fn settings(side: &Side) -> Vec<String> {
     let used = config.restriction.to_string();
     let settings = [
         needs("precision", config.precision.name(), Precision::F32.name()),
-        needs("bounds checks", config.checks.name(), Checks::Off.name()),
+        // A page cannot switch them off.
+        needs("bounds checks", config.checks.name(), Checks::Off.name())
+            .filter(|_| side.records[0].tool.client.is_native()),
         needs("kernels", config.shaders.name(), ShaderSource::BuiltIn.name()),
         needs("used of the device", &used, &Restriction::default().to_string()),
     ];

@@ -99,3 +99,19 @@ fn a_rounded_clock_is_marked_or_too_fine_to_matter() {
         timing.clock == Clock::Wall && kinds(&sampled.doubts).contains(&ClockFault::Coarse);
     assert!(marked || apart < 0.5, "off by {apart} and not marked");
 }
+
+#[test]
+fn what_a_clock_is_rounded_to_is_found_and_submissions_are_long_enough_for_it() {
+    let mut sound = gpu(None);
+    sound.find_resolution().unwrap();
+    assert_eq!(sound.timestamp_resolution, None, "this clock is not rounded");
+    let mut gpu = gpu(Some(Injected::Rounded(COARSE)));
+    gpu.find_resolution().unwrap();
+    let step = COARSE as f64 * gpu.timestamp_period;
+    assert_eq!(gpu.timestamp_resolution, Some(step));
+    let (sampled, _) = measured(&gpu, &program(&gpu));
+    let timing = &sampled.timing;
+    assert_eq!((timing.clock, kinds(&sampled.doubts)), (Clock::Timestamps, vec![]));
+    let submission = timing.step.min_ns * timing.steps_per_submit as f64;
+    assert!(submission >= 100.0 * step, "{submission} ns on a clock of {step} ns");
+}

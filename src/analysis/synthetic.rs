@@ -1,8 +1,8 @@
 //! Synthetic records, for tests with known answers.
 
 use crate::record::{
-    BuildProfile, Clock, Config, Device, Host, Integrity, Limits, Memory, Op, OpTime, Peaks,
-    Precision, Profile, Record, Run, SCHEMA, ShaderSource, Statistics, Status, Timing, Tool,
+    BuildProfile, Client, Clock, Config, Device, Host, Integrity, Limits, Memory, Op, OpTime,
+    Peaks, Precision, Profile, Record, Run, SCHEMA, ShaderSource, Statistics, Status, Timing, Tool,
     Verified,
 };
 use crate::terms::{Backend, Checks, Class, DeviceKind, Mode, Phase, Preset, Restriction};
@@ -35,6 +35,7 @@ pub(crate) fn record(runs: &[Planted]) -> Record {
             profile: BuildProfile::Release,
             wgpu: String::new(),
             argv: Vec::new(),
+            client: Client::Native,
         },
         host: Host {
             os: String::new(),
@@ -42,6 +43,7 @@ pub(crate) fn record(runs: &[Planted]) -> Record {
             logical_cores: None,
             ram_bytes: None,
             threads: None,
+            browser: None,
         },
         device: Device {
             name: "made up".into(),
@@ -64,6 +66,7 @@ pub(crate) fn record(runs: &[Planted]) -> Record {
                 max_invocations: 0,
                 timestamps: true,
                 timestamp_period_ns: 1.0,
+                timestamp_resolution_ns: None,
             },
         },
         config: Config {

@@ -1,4 +1,4 @@
-use crate::record::{Clock, Integrity, Precision, ShaderSource, Status, example};
+use crate::record::{Client, Clock, Integrity, Precision, ShaderSource, Status, example};
 use crate::terms::{Checks, Feature, LimitSet, Mode, Preset, Restriction};
 
 use super::*;
@@ -129,6 +129,19 @@ fn devices_differ_only_across() {
     // But not among the runs that are to be one thing.
     other.records.push(base.records[0].clone());
     refused(&base, &other, Alike::AllButDevice, &["record 1 of new, Made-up GPU in record 2"]);
+}
+
+#[test]
+fn a_page_stands_beside_devices_although_its_kernels_are_checked() {
+    let base = side("native", &both());
+    let mut page = side("page", &both());
+    page.records[0].config.checks = Checks::On;
+    let expected = "bounds checks: off in native, on in page";
+    refused(&base, &page, Alike::AllButDevice, &[expected]);
+    page.records[0].tool.client = Client::Browser;
+    let comparison = compare(&base, &[page.clone()], Alike::AllButDevice).unwrap();
+    assert!(comparison.notes.iter().any(|note| note == expected), "{:?}", comparison.notes);
+    refused(&base, &page, Alike::All, &[expected]);
 }
 
 #[test]

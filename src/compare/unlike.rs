@@ -46,7 +46,9 @@ fn pair(ours: (&str, &Record), theirs: (&str, &Record), alike: Alike) -> Vec<Str
     if alike != Alike::AllButOptions {
         differences.extend([
             of("fusion", &|r| on_off(r.config.fuse)),
-            of("bounds checks", &|r| r.config.checks.to_string()),
+            // A page cannot switch them off: beside other devices its records may stand, with a remark.
+            of("bounds checks", &|r| r.config.checks.to_string())
+                .filter(|_| alike != Alike::AllButDevice || is_native(ours) && is_native(theirs)),
             of("forced variants", &|r| forced(r)),
             of("used of the device", &|r| r.config.restriction.to_string()),
             of("kernels", &|r| r.config.shaders.to_string()),
@@ -66,6 +68,10 @@ fn pair(ours: (&str, &Record), theirs: (&str, &Record), alike: Alike) -> Vec<Str
         }
     }
     differences.into_iter().flatten().collect()
+}
+
+fn is_native(record: &Record) -> bool {
+    record.tool.client.is_native()
 }
 
 /// The variants that ops were made to run.

@@ -88,9 +88,9 @@ impl Gpu {
             pipelines.checks
         };
         let start = Instant::now();
-        let made = side_by_side(&missing, |(key, shader, label)| {
-            self.create(key, shader, label, checks).map(Arc::new)
-        })?;
+        let made =
+            await_each(&missing, |(key, shader, label)| self.begin(key, shader, label, checks))?;
+        let made = made.into_iter().map(Arc::new);
         let mut pipelines = self.made()?;
         pipelines.spent += start.elapsed();
         pipelines.made.extend(missing.into_iter().map(|(key, ..)| key.clone()).zip(made));
@@ -102,13 +102,14 @@ impl Gpu {
         self.pipelines.lock().map_err(panicked)
     }
 
-    fn create(
+    /// Has a pipeline made; whether that went well is known later.
+    fn begin(
         &self,
         (text, entry, access): &Key,
         shader: &str,
         label: &str,
         checks: Checks,
-    ) -> Result<Pipeline> {
+    ) -> impl Future<Output = Result<Pipeline>> + use<> {
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let module = self.module(text, label, checks);
         let entries: Vec<_> = (0u32..)
@@ -146,10 +147,14 @@ impl Gpu {
             },
             cache: None,
         });
-        if let Some(error) = host::block_on(scope.pop()) {
-            return Err(Error::Internal(format!("shaders/{shader}.wgsl as {label}: {error}")));
+        let (outcome, place) = (scope.pop(), format!("shaders/{shader}.wgsl as {label}"));
+        let pipeline = Pipeline { raw, storage_layout, text: text.clone() };
+        async move {
+            match outcome.await {
+                Some(error) => Err(Error::Internal(format!("{place}: {error}"))),
+                None => Ok(pipeline),
+            }
         }
-        Ok(Pipeline { raw, storage_layout, text: text.clone() })
     }
 
     #[allow(unsafe_code, reason = "runtime checks can only be switched off in unsafe code")]
@@ -187,6 +192,25 @@ pub(crate) fn side_by_side<T: Sync, U: Send>(
     use crate::host::parallel::*;
 
     items.par_iter().map(make).collect()
+}
+
+/// Begins something with each on all of the machine's threads, and waits for it there.
+#[cfg(not(target_arch = "wasm32"))]
+fn await_each<T: Sync, U: Send, F: Future<Output = Result<U>>>(
+    items: &[T],
+    begin: impl Fn(&T) -> F + Sync + Send,
+) -> Result<Vec<U>> {
+    side_by_side(items, |item| host::block_on(begin(item)))
+}
+
+/// Begins something with each, and then waits for all: the browser does what it can of it side by side.
+#[cfg(target_arch = "wasm32")]
+fn await_each<T, U, F: Future<Output = Result<U>>>(
+    items: &[T],
+    begin: impl Fn(&T) -> F,
+) -> Result<Vec<U>> {
+    let begun: Vec<F> = items.iter().map(begin).collect();
+    begun.into_iter().map(host::block_on).collect()
 }
 
 /// Makes something of each: a page's device belongs to the one thread that opened it.

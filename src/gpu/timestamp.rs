@@ -11,6 +11,12 @@ use super::Gpu;
 /// Timestamps that one query set may hold.
 const SET: u32 = 4096;
 
+/// Readings by which rounding is found: multiples of a step that have another divisor in common are rare among so many.
+const READINGS: usize = 12;
+
+/// Nanoseconds from which on a step of the clock is called rounding.
+const ROUNDED: f64 = 1e3;
+
 /// Start and end of one pass, in ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
@@ -124,6 +130,33 @@ impl Injected {
         if let (Self::MissingLast, Some(last)) = (self, stamps.last_mut()) {
             last.end = 0;
         }
+    }
+}
+
+impl Gpu {
+    /// Finds out to what timestamps are rounded: browsers round them, so that no page can tell others' work by them.
+    ///
+    /// # Errors
+    /// As [`Timer::new`] and [`Timer::read`].
+    pub fn find_resolution(&mut self) -> Result<()> {
+        let Some(timer) = Timer::new(self, 1)? else {
+            return Ok(());
+        };
+        let mut step = 0;
+        for _ in 0..READINGS {
+            let mut encoder = self.device.create_command_encoder(&Default::default());
+            drop(encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: Some("timestamps"),
+                timestamp_writes: Some(timer.writes(0)),
+            }));
+            timer.resolve(&mut encoder);
+            self.submit([encoder.finish()]);
+            let stamps = timer.read(self)?;
+            step = stamps.iter().flat_map(|s| [s.start, s.end]).fold(step, gcd);
+        }
+        let resolution = step as f64 * self.timestamp_period;
+        self.timestamp_resolution = Some(resolution).filter(|ns| *ns >= ROUNDED);
+        Ok(())
     }
 }
 

@@ -1,11 +1,9 @@
 //! What a record says besides its runs: the program, the machine, the device.
 
-use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
-
 use crate::gpu::Gpu;
 use crate::host;
 use crate::record::{
-    BuildProfile, Config, Device, Host, Integrity, Limits, Peaks, Record, SCHEMA, Tool,
+    BuildProfile, Client, Config, Device, Host, Integrity, Limits, Peaks, Record, SCHEMA, Tool,
 };
 
 /// A record of no run yet.
@@ -35,11 +33,15 @@ fn tool() -> Tool {
         profile: if release { BuildProfile::Release } else { BuildProfile::Debug },
         wgpu: env!("FATHOM_WGPU").into(),
         argv: std::env::args().collect(),
+        client: if cfg!(target_arch = "wasm32") { Client::Browser } else { Client::Native },
     }
 }
 
 /// Asks the system; never fails, since a record without host facts is still a record.
+#[cfg(feature = "cli")]
 fn machine() -> Host {
+    use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
+
     let wanted = RefreshKind::nothing()
         .with_cpu(CpuRefreshKind::nothing())
         .with_memory(MemoryRefreshKind::nothing().with_ram());
@@ -52,6 +54,20 @@ fn machine() -> Host {
         logical_cores: Some(cpus.len()).filter(|&n| n > 0),
         ram_bytes: system.map(|s| s.total_memory()).filter(|&n| n > 0),
         threads: None,
+        browser: None,
+    }
+}
+
+/// What is known without asking a system: the page's front knows more.
+#[cfg(not(feature = "cli"))]
+fn machine() -> Host {
+    Host {
+        os: std::env::consts::OS.to_owned(),
+        cpu: None,
+        logical_cores: None,
+        ram_bytes: None,
+        threads: None,
+        browser: None,
     }
 }
 
@@ -78,11 +94,12 @@ fn device(gpu: &Gpu) -> Device {
             max_invocations: caps.max_invocations,
             timestamps: caps.timestamps,
             timestamp_period_ns: gpu.timestamp_period,
+            timestamp_resolution_ns: gpu.timestamp_resolution,
         },
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 mod tests {
     use super::*;
 

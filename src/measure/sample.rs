@@ -165,6 +165,12 @@ fn doubts(timing: &Timing, faults: Vec<FaultCount>, budget: &Budget) -> Vec<Doub
     doubts
 }
 
+/// Nanoseconds that a submission should take at least: a clock that is rounded must tell a half per cent of it.
+fn shortest(gpu: &Gpu) -> f64 {
+    let usual = SUBMIT.0.as_nanos() as f64 * 4.0;
+    gpu.timestamp_resolution.map_or(usual, |ns| usual.max(200.0 * ns))
+}
+
 /// Runs the program until two submissions in a row agree within 5 %, for at least a tenth and at most
 /// half of the budget, and chooses how many steps a submission takes.
 fn warm_up(gpu: &Gpu, program: &Program, budget: &Budget) -> Result<usize> {
@@ -176,7 +182,7 @@ fn warm_up(gpu: &Gpu, program: &Program, budget: &Budget) -> Result<usize> {
         let wall = submit(gpu, program, steps, None)?.wall;
         let stable = (wall - before).abs() <= 0.05 * wall;
         before = wall;
-        let fitting = SUBMIT.0.as_nanos() as f64 * 4.0 / wall;
+        let fitting = shortest(gpu) / wall;
         let most = SUBMIT.1.as_nanos() as f64 / wall;
         steps = (fitting.ceil() as usize).min(most as usize).clamp(1, MOST_STEPS);
         let spent = start.elapsed();

@@ -58,6 +58,8 @@ struct Answered {
 /// What the template is filled with.
 #[derive(Serialize)]
 struct Page {
+    /// A document of its own, or the sections alone.
+    whole: bool,
     style: &'static str,
     script: &'static str,
     version: &'static str,
@@ -74,6 +76,24 @@ struct Page {
 /// # Errors
 /// [`Error::Internal`] where the template is at fault.
 pub fn page(sources: &[NamedRecord]) -> Result<String> {
+    rendered(sources, true)
+}
+
+/// The sections of that page alone, for a document that has its [`STYLE`] and its [`SCRIPT`].
+///
+/// # Errors
+/// As [`page`].
+pub fn sections(sources: &[NamedRecord]) -> Result<String> {
+    rendered(sources, false)
+}
+
+/// How the page looks.
+pub const STYLE: &str = include_str!("html/page.css");
+
+/// What its buttons do.
+pub const SCRIPT: &str = include_str!("html/page.js");
+
+fn rendered(sources: &[NamedRecord], whole: bool) -> Result<String> {
     let records: Vec<Record> = sources.iter().map(|s| s.record.clone()).collect();
     let fault = |e: minijinja::Error| Error::Internal(format!("the report's template: {e:#}"));
     let mut templates = Environment::new();
@@ -84,8 +104,9 @@ pub fn page(sources: &[NamedRecord]) -> Result<String> {
     });
     let page = templates.get_template("page.html").map_err(fault)?;
     let filled = Page {
-        style: include_str!("html/page.css"),
-        script: include_str!("html/page.js"),
+        whole,
+        style: STYLE,
+        script: SCRIPT,
         version: env!("CARGO_PKG_VERSION"),
         legend: Class::ALL.map(|class| (class.letter(), class.title())).into(),
         devices: device::devices(&records),

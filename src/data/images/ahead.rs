@@ -7,8 +7,8 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 use crate::error::{Error, Result};
 
-/// How many batches may wait: enough to ride out an uneven one.
-const WAITING: usize = 4;
+/// How many batches may wait: enough to ride out an uneven one. A page has no other thread that could make them.
+const WAITING: usize = if cfg!(target_arch = "wasm32") { 0 } else { 4 };
 
 type Make<T> = dyn Fn(u64) -> Result<T> + Send + Sync;
 
@@ -39,7 +39,7 @@ impl<T: Send + 'static> Ahead<T> {
         for step in at + have..=at + WAITING as u64 {
             let (send, receive) = sync_channel(1);
             let make = Arc::clone(&self.make);
-            rayon::spawn(move || {
+            aside(move || {
                 // Nobody waits any more where this fails.
                 let _ = send.send(make(step));
             });
@@ -49,4 +49,9 @@ impl<T: Send + 'static> Ahead<T> {
         let (_, first) = self.waiting.pop_front().ok_or_else(ended)?;
         first.recv().map_err(|_| ended())?
     }
+}
+
+/// Has something done on another thread, where there are any.
+fn aside(work: impl FnOnce() + Send + 'static) {
+    if cfg!(target_arch = "wasm32") { work() } else { rayon::spawn(work) }
 }

@@ -86,9 +86,10 @@ const unfoldAll = () => Promise.all([...document.querySelectorAll("details")].ma
   details.open = true;
   return unfold(details);
 }));
-for (const details of document.querySelectorAll("details")) {
-  details.addEventListener("toggle", () => unfold(details));
-}
+// It does not bubble. Sections may come later, in a page that measures.
+document.addEventListener("toggle", (event) => {
+  if (event.target instanceof HTMLDetailsElement) unfold(event.target);
+}, true);
 
 const download = async (button) => {
   const link = document.createElement("a");
