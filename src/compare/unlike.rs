@@ -47,8 +47,9 @@ fn pair(ours: (&str, &Record), theirs: (&str, &Record), alike: Alike) -> Vec<Str
         differences.extend([
             of("fusion", &|r| on_off(r.config.fuse)),
             // A page cannot switch them off: beside other devices its records may stand, with a remark.
-            of("bounds checks", &|r| r.config.checks.to_string())
-                .filter(|_| alike != Alike::AllButDevice || is_native(ours) && is_native(theirs)),
+            of("bounds checks", &|r| r.config.checks.to_string()).filter(|_| {
+                alike != Alike::AllButDevice || is_native(ours.1) && is_native(theirs.1)
+            }),
             of("forced variants", &|r| forced(r)),
             of("used of the device", &|r| r.config.restriction.to_string()),
             of("kernels", &|r| r.config.shaders.to_string()),

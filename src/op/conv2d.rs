@@ -78,7 +78,7 @@ pub struct Conv2d {
     pub pass: Pass,
     /// Applied to each value as it is stored; its other inputs follow the operands.
     pub epilogue: Option<Chain>,
-    /// A second output of the gradient in w, [N]: the sums of dy's channels, which are the gradient of a bias.
+    /// A second output of the gradient in w, `[N]`: the sums of dy's channels, which are the gradient of a bias.
     pub sums: bool,
 }
 

@@ -28,7 +28,7 @@ pub struct MatMul {
     pub transpose_b: bool,
     /// Applied to each value of C as it is stored; its other inputs follow A and B.
     pub epilogue: Option<Chain>,
-    /// A second output, [N] or [G, N]: the sums of B's columns. Where B is the gradient of a layer's result, C is
+    /// A second output, `[N]` or [G, N]: the sums of B's columns. Where B is the gradient of a layer's result, C is
     /// that of its weight and these are that of its bias.
     pub sums: bool,
 }

@@ -49,6 +49,6 @@ mod tests {
     #[test]
     fn few_dispatches_stay_in_one_pass() {
         assert_eq!(deal(&[0..31, 0..31], 16).len(), 1);
-        assert_eq!(deal(&[0..2 * LEAST], 16).len(), 2);
+        assert_eq!(deal(&[0..LEAST, 0..LEAST], 16).len(), 2);
     }
 }
