@@ -25,6 +25,7 @@ pub mod report;
 pub mod run;
 pub mod score;
 pub mod show;
+pub mod site;
 pub mod snapshot;
 pub mod trace;
 pub mod train;
@@ -106,6 +107,8 @@ pub enum Command {
     Score(score::ScoreArgs),
     /// Write records as one self-contained HTML page with charts
     Report(report::ReportArgs),
+    /// Write records of many devices as a site that compares them
+    Site(site::SiteArgs),
     /// Write the timeline of one step for Perfetto
     Trace(trace::TraceArgs),
     /// Print shell completions
@@ -141,6 +144,7 @@ impl Cli {
             Some(Command::Ab(args)) => &args.out,
             Some(Command::Score(args)) => &args.out,
             Some(Command::Report(args)) => &args.voice,
+            Some(Command::Site(args)) => &args.voice,
             Some(Command::Trace(args)) => &args.voice,
             Some(Command::Completions { .. } | Command::Help { .. }) => &self.run.out,
         }
@@ -169,6 +173,7 @@ pub fn execute(cli: Cli) -> Result<()> {
         Command::Ab(args) => ab::execute(&args),
         Command::Score(args) => score::execute(&args),
         Command::Report(args) => report::execute(&args),
+        Command::Site(args) => site::execute(&args),
         Command::Trace(args) => trace::execute(&args),
         Command::Completions { shell } => help::completions(shell),
         Command::Help { topic } => help::explain(topic.as_deref()),

@@ -27,6 +27,9 @@ pub enum Error {
     /// The device was lost.
     #[error("{0}")]
     Gpu(String),
+    /// The device does not end what it was given: nothing can be asked of it any more.
+    #[error("{0}")]
+    Hung(String),
     /// The device has no room for a buffer, or does not allow one so large.
     #[error("out of memory: {0}")]
     OutOfMemory(String),
@@ -82,6 +85,7 @@ impl Error {
     pub fn during(self, what: impl fmt::Display) -> Self {
         match self {
             Self::Gpu(_) | Self::OutOfMemory(_) => Self::Gpu(format!("{what}: {self}")),
+            Self::Hung(_) => Self::Hung(format!("{what}: {self}")),
             other => other,
         }
     }
@@ -94,7 +98,7 @@ impl Error {
             Self::Device(_) => 3,
             Self::NothingSelected(_) => 4,
             Self::Verification(_) => 5,
-            Self::Gpu(_) | Self::OutOfMemory(_) => 6,
+            Self::Gpu(_) | Self::Hung(_) | Self::OutOfMemory(_) => 6,
             Self::Regression(_) => 8,
             Self::Incomparable(_) => 9,
             Self::Data { .. } | Self::Io { .. } => 10,
@@ -111,7 +115,7 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
     (3, "no usable device, or an ambiguous --device"),
     (4, "nothing selected"),
     (5, "verification failed: a kernel disagrees with its reference"),
-    (6, "device lost, or out of memory (whatever was measured is kept)"),
+    (6, "device lost, hung, or out of memory (whatever was measured is kept)"),
     (7, "reserved: measurement too noisy"),
     (8, "regression: slower than `compare --fail-on` allows"),
     (9, "records not comparable, or score incomplete"),

@@ -45,6 +45,10 @@ pub struct Gpu {
     allocations: buffer::Allocations,
     /// How long the device may work on one submission; nothing where it may take its time, as software does.
     pub(crate) longest_submission: Option<Duration>,
+    /// What a step is cut into submissions by: measured, else that of the slowest of its kind.
+    pub(crate) pace: Speeds,
+    /// How long it may take to end what it was given before it counts as hung.
+    wait_limit: Duration,
     submissions: Submissions,
     injected: Option<timestamp::Injected>,
 }
@@ -52,11 +56,19 @@ pub struct Gpu {
 /// A quarter of what Windows allows before it resets a device.
 const LONGEST_SUBMISSION: Duration = Duration::from_millis(500);
 
+/// Longest wait for a GPU, whose submissions are cut to a fraction of a second each, and for software, which may
+/// compile a kernel for minutes when it is first dispatched.
+const WAIT_LIMIT: (Duration, Duration) = (Duration::from_secs(120), Duration::from_secs(3600));
+
 /// What a device was given to do.
 #[derive(Debug, Default)]
 struct Submissions {
     /// A test has the device lost before the one that fails.
     calls: Counter,
+    /// A test has the one that fails never end.
+    endless: Counter,
+    /// Whether one did not end.
+    hung: AtomicBool,
     /// Whether the device is gone for good.
     gone: Arc<AtomicBool>,
 }
@@ -100,6 +112,16 @@ impl Gpu {
         let caps = Caps { software, speeds, ..self.caps };
         let longest_submission = (!software).then_some(LONGEST_SUBMISSION);
         Self { summary, caps, longest_submission, ..self }
+    }
+
+    /// Has steps be cut into submissions by what was measured of the device, in place of the slowest there is.
+    pub fn set_pace(&mut self, measured: Speeds) {
+        self.pace = measured;
+    }
+
+    /// The same device, called hung where it does not end what it was given within so long.
+    pub fn with_wait_limit(self, time: Duration) -> Self {
+        Self { wait_limit: time, ..self }
     }
 
     /// Opens the adapter that `selector` names, or the best there is.
@@ -187,6 +209,8 @@ impl Gpu {
             injected: None,
             allocations: buffer::Allocations::default(),
             longest_submission: (!software).then_some(LONGEST_SUBMISSION),
+            pace: if software { Speeds::SOFTWARE } else { Speeds::SLOWEST_GPU },
+            wait_limit: if software { WAIT_LIMIT.1 } else { WAIT_LIMIT.0 },
             submissions,
             pipelines: Mutex::new(Pipelines::new(checks)),
             device,
@@ -205,6 +229,9 @@ impl Gpu {
         if self.submissions.calls.next_fails() {
             self.device.destroy();
         }
+        if self.submissions.endless.next_fails() {
+            self.submissions.hung.store(true, Ordering::Release);
+        }
         self.queue.submit(commands);
     }
 
@@ -212,6 +239,12 @@ impl Gpu {
     /// show by it what is kept.
     pub fn lose_device(&self, nth: u64) {
         self.submissions.calls.fail(nth);
+    }
+
+    /// Has the `nth` submission from now on never end, counted from 1, as when a driver hangs: tests show by it what is
+    /// kept.
+    pub fn hang(&self, nth: u64) {
+        self.submissions.endless.fail(nth);
     }
 
     /// How much the device was given to do so far.
@@ -227,9 +260,12 @@ impl Gpu {
     /// Waits until all submitted work is done.
     ///
     /// # Errors
-    /// [`Error::Gpu`] where the device was lost or an earlier call failed.
+    /// [`Error::Gpu`] where the device was lost or an earlier call failed, [`Error::Hung`] where the work does not end.
     pub fn wait(&self) -> Result<()> {
-        let polled = self.device.poll(wgpu::PollType::wait_indefinitely());
+        let polled = self.polled();
+        if matches!(polled, Err(wgpu::PollError::Timeout)) {
+            return Err(self.given_up());
+        }
         // A page has nothing to poll: the browser says when the work is done, and maps buffers before that.
         #[cfg(target_arch = "wasm32")]
         host::block_on(self.submitted());
@@ -237,6 +273,29 @@ impl Gpu {
         polled.map(|_| ()).map_err(|e| {
             Error::Gpu(format!("{}: waiting for the device failed: {e}", self.summary.name))
         })
+    }
+
+    /// Waits as long as the limit says; not at all for what is known never to end.
+    fn polled(&self) -> std::result::Result<wgpu::PollStatus, wgpu::PollError> {
+        if self.submissions.hung.load(Ordering::Acquire) {
+            return Err(wgpu::PollError::Timeout);
+        }
+        let timeout = Some(self.wait_limit);
+        self.device.poll(wgpu::PollType::Wait { submission_index: None, timeout })
+    }
+
+    /// What is said of a device that does not end its work. From here on nothing waits for it, not even its end, which
+    /// would wait for its work.
+    fn given_up(&self) -> Error {
+        self.submissions.hung.store(true, Ordering::Release);
+        self.submissions.gone.store(true, Ordering::Release);
+        std::mem::forget((self.device.clone(), self.queue.clone()));
+        Error::Hung(format!(
+            "{} did not end its work within {:?}: it or its driver hangs, so nothing more is asked of it\n\
+             update its driver, or restart the machine if it stays so; if it is only slow, give it longer with \
+             --wait-limit",
+            self.summary.name, self.wait_limit
+        ))
     }
 
     /// Has the device do all that it was asked for and give back what nothing needs any more: what was written and not

@@ -32,6 +32,9 @@ fn main() -> ExitCode {
                 other => format!("{style}error:{style:#} {other}"),
             };
             let _closed = writeln!(anstream::stderr().lock(), "{text}");
+            if matches!(error, Error::Hung(_)) {
+                interrupt::exit_now(error.exit_code().into());
+            }
             ExitCode::from(error.exit_code())
         }
     }

@@ -97,7 +97,7 @@ impl Program {
             watch((i * TOGETHER + ops.len()) as f64 / schedule.ops.len() as f64)?;
         }
         let (dispatches, params, hash) = binder.finish()?;
-        let parts = parts::parts(&schedule.ops, &gpu.caps.speeds, gpu.longest_submission);
+        let parts = parts::parts(&schedule.ops, &gpu.pace, gpu.longest_submission);
         Ok(Self { schedule, hash, parts, dispatches, params, buffers })
     }
 

@@ -6,6 +6,7 @@ pub mod field;
 pub mod html;
 pub mod number;
 pub mod section;
+pub mod site;
 pub mod table;
 pub mod trace;
 

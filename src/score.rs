@@ -23,6 +23,8 @@ pub const UNIT: f64 = 1000.0;
 /// runs is known four times as well. The reference was taken on a busy machine, and its worst run is known to 11.6 %.
 pub const SETTLED: f64 = 0.12;
 
+pub mod fitness;
+
 include!(concat!(env!("OUT_DIR"), "/reference.rs"));
 
 /// A run's score.
@@ -94,6 +96,7 @@ pub fn committed(preset: Preset) -> Result<Record> {
 /// [`Error::Incomparable`], which names all of them.
 pub fn check_reference(reference: &Side, workloads: &[&str]) -> Result<()> {
     let mut wrong = settings(reference);
+    wrong.extend(unsound(reference));
     wrong.extend(unlike::within(reference));
     for (workload, mode) in suite(workloads) {
         match keys_of(reference, workload, mode).as_slice() {
@@ -119,6 +122,7 @@ pub fn check_reference(reference: &Side, workloads: &[&str]) -> Result<()> {
 /// Scores a side against a reference that [`check_reference`] let pass.
 pub fn score(side: &Side, reference: &Side, workloads: &[&str]) -> Score {
     let mut missing = settings(side);
+    missing.extend(unsound(side));
     missing.extend(unlike::within(side));
     missing.extend(unlike::records(reference, side, Alike::AllButDevice));
     let whole = missing.is_empty();
@@ -167,7 +171,13 @@ fn keys_of(side: &Side, workload: &str, mode: Mode) -> Vec<RunKey> {
 
 /// Runs that are no measurement, or one that is not precise enough, and why.
 fn not_counted(side: &Side, key: &RunKey) -> Vec<String> {
-    let reasons = |run: &Run| match (run.why_not_counted(), run.noise()) {
+    let reasons = runs(side, key).into_iter().filter_map(why_not_scored);
+    reasons.map(|why| format!("{key}: {why} in {}", side.name)).collect()
+}
+
+/// Why a run is no measurement, or one that is not precise enough; nothing where it counts.
+pub fn why_not_scored(run: &Run) -> Option<String> {
+    match (run.why_not_counted(), run.noise()) {
         (Some(why), _) => Some(why.to_string()),
         (None, Some(noise)) if noise <= SETTLED => None,
         (None, noise) => Some(format!(
@@ -175,9 +185,7 @@ fn not_counted(side: &Side, key: &RunKey) -> Vec<String> {
             100.0 * noise.unwrap_or(f64::NAN),
             100.0 * SETTLED
         )),
-    };
-    let reasons = runs(side, key).into_iter().filter_map(reasons);
-    reasons.map(|why| format!("{key}: {why} in {}", side.name)).collect()
+    }
 }
 
 /// What a score asks of every record.
@@ -196,12 +204,15 @@ fn settings(side: &Side) -> Vec<String> {
         needs("kernels", config.shaders.name(), ShaderSource::BuiltIn.name()),
         needs("used of the device", &used, &Restriction::default().to_string()),
     ];
-    let records = side.records.iter();
-    let unsound = records.filter_map(|record| {
+    settings.into_iter().flatten().collect()
+}
+
+/// Records of which no figure can be believed.
+fn unsound(side: &Side) -> impl Iterator<Item = String> + '_ {
+    side.records.iter().filter_map(|record| {
         let why = record.integrity.warning()?;
         Some(format!("{}: {why}; repeat the run to have it scored", side.name))
-    });
-    settings.into_iter().flatten().chain(unsound).collect()
+    })
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use fathom::pass::{Options, Schedule, compile};
 use fathom::random::Rng;
 use fathom::session::{Session, schedule};
 use fathom::tensor::{Array, DType, HostTensor, TensorSpec};
-use fathom::terms::{Feature, LimitSet, Mode, Preset, Restriction};
+use fathom::terms::{Feature, LimitSet, Mode, Preset, Restriction, Speeds};
 use fathom::workload::{self, DataSource, Split, WORKLOADS, Workload, step};
 
 mod common;
@@ -361,4 +361,50 @@ fn a_step_that_is_too_long_for_one_submission_is_submitted_in_parts() {
     let (found, many) = losses(&hasty);
     assert_eq!(found, expected);
     assert!(many > few + 20, "{many} submissions, {few} where nothing is cut");
+}
+
+/// Whatever was not measured of a device, no part of a step is too long for a slow one: estimates go by its pace.
+#[test]
+fn the_slower_a_device_the_more_parts_its_steps_have() {
+    let submissions = |pace| {
+        let gpu = common::open(Restriction::default()).unwrap();
+        let mut gpu = gpu.with_longest_submission(Duration::from_micros(50));
+        gpu.set_pace(pace);
+        let model = model("autoenc", Preset::Tiny, Some(4));
+        let mut session = Session::new(&gpu, 1);
+        let program = session.compile(model.as_ref(), Mode::Train, &Options::default()).unwrap();
+        let before = gpu.submitted_so_far();
+        session.run(&program, 1).unwrap();
+        gpu.submitted_so_far() - before
+    };
+    let [slow, fast] = [Speeds::SLOWEST_GPU, Speeds::GPU].map(submissions);
+    assert!(slow > 2 * fast, "{slow} on a slow device, {fast} on a fast one");
+}
+
+/// A device that does not end its work within the limit, truly and by a test's word, is given up: nothing waits for it.
+#[test]
+fn a_device_that_does_not_end_its_work_in_time_is_called_hung() {
+    let run = |gpu: &Gpu| {
+        let model = model("residual", Preset::Tiny, None);
+        let mut session = Session::new(gpu, 1);
+        let program = session.compile(model.as_ref(), Mode::Train, &Options::default())?;
+        session.run(&program, 1)?;
+        gpu.wait()
+    };
+    let slow = common::open(Restriction::default()).unwrap();
+    // The driver compiles the step's kernels for seconds.
+    let slow = slow.with_wait_limit(Duration::from_millis(1));
+    let stuck = common::open(Restriction::default()).unwrap();
+    stuck.hang(1);
+    for gpu in [slow, stuck] {
+        let error = run(&gpu).unwrap_err();
+        assert!(matches!(error, Error::Hung(_)), "{error:?}");
+        assert_eq!(error.exit_code(), 6);
+        assert!(error.to_string().contains("did not end its work within"), "{error}");
+        assert!(gpu.is_lost());
+        let begun = std::time::Instant::now();
+        assert!(gpu.wait().is_err());
+        drop(gpu);
+        assert!(begun.elapsed() < Duration::from_millis(100), "something waited");
+    }
 }

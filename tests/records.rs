@@ -345,3 +345,25 @@ fn a_lost_device_costs_one_run_at_most() {
     let (code, ran, _, messages) = run("stop");
     assert_eq!((code, &ran[..]), (Some(6), &["memnet".to_string()][..]), "{messages}");
 }
+
+/// A device that never ends a submission of the second run of three: the first is kept, and nothing waits for it.
+#[cfg(debug_assertions)]
+#[test]
+fn a_device_that_hangs_ends_the_session_and_what_was_measured_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = ["-w", "memnet,autoenc,deepq", "-m", "infer", "--wait-limit", "600"];
+    let mut hung = fathom(folder.path(), &[&runs, &QUICK[4..]].concat());
+    let (table, messages) = told_by(hung.env("FATHOM_HANG_DEVICE", "autoenc"), 6);
+    assert!(table.contains("memnet"), "{table}");
+    for expected in ["autoenc infer", "did not end its work within 600s", "--wait-limit"] {
+        assert!(messages.contains(expected), "no {expected} in {messages}");
+    }
+    let kept = fathom::record::store::files(folder.path()).unwrap();
+    let record = Record::load(kept.last().unwrap()).unwrap();
+    assert_eq!(record.runs.len(), 1);
+    assert!(
+        record.notes.iter().any(|note| note.starts_with("failed: autoenc infer")),
+        "{record:?}"
+    );
+    assert!(record.notes.iter().any(|note| note == "cut short: 1 of 3 runs were measured"));
+}

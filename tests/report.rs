@@ -1,22 +1,20 @@
 //! The report in a real browser: it renders without an error, sorts, changes its theme, and nothing is wider
 //! than a phone or a desk. Skipped, and said so, where there is no Chromium.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
+use browser::{BEFORE, chromium};
 use fathom::record::Record;
 use fathom::report::html::{NamedRecord, page};
 
-/// Runs before anything of the page: errors of any kind are collected.
-const BEFORE: &str = "<script>
-window.faults = [];
-addEventListener('error', (e) => window.faults.push(String(e.message || (e.target && e.target.outerHTML))), true);
-addEventListener('unhandledrejection', (e) => window.faults.push(String(e.reason)));
-for (const level of ['error', 'warn']) {
-  const before = console[level];
-  console[level] = (...words) => { window.faults.push(words.join(' ')); before(...words); };
+#[path = "common/browser.rs"]
+mod browser;
+
+/// Shows the page's text.
+fn look(browser: &Path, page: &str, width: u32) -> serde_json::Value {
+    let page = page.replace('&', "&amp;").replace('"', "&quot;");
+    browser::look(browser, &format!("srcdoc=\"{page}\""), width)
 }
-</script>";
 
 /// Uses the page as a reader would, and leaves what it found in the document around it.
 const AFTER: &str = r##"<script>
@@ -60,14 +58,6 @@ parent.document.getElementById("found").textContent = JSON.stringify(found);
 })();
 </script>"##;
 
-fn chromium() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let names = ["chromium", "chromium-browser", "google-chrome"];
-    std::env::split_paths(&path)
-        .flat_map(|folder| names.map(|name| folder.join(name)))
-        .find(|file| file.is_file())
-}
-
 /// Two devices with training and inference of two workloads, over two batches: every part of the page.
 fn sources() -> Vec<NamedRecord> {
     let text = include_str!("../assets/reference-tiny.json");
@@ -92,56 +82,14 @@ fn sources() -> Vec<NamedRecord> {
     [first, second, larger].into_iter().enumerate().map(named).collect()
 }
 
-/// The document that a browser makes of a file.
-fn dom(browser: &Path, file: &Path) -> (String, String) {
-    let profile = tempfile::tempdir().unwrap();
-    let output = Command::new(browser)
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
-        .args(["--hide-scrollbars", "--window-size=2000,1000", "--dump-dom"])
-        // Unpacking goes on after the page has been loaded.
-        .arg("--virtual-time-budget=20000")
-        .arg(format!("--user-data-dir={}", profile.path().display()))
-        .arg(format!("file://{}", file.display()))
-        .output()
-        .unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (text(&output.stdout), text(&output.stderr))
-}
-
-/// Whether it runs at all: a machine may lack what it needs.
-fn works(browser: &Path) -> bool {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("blank.html");
-    std::fs::write(&file, "<!doctype html><p>it works</p>").unwrap();
-    dom(browser, &file).0.contains("it works")
-}
-
-/// Shows the page in a frame, since a browser's window has a least width that is wider than a phone.
-fn look(browser: &Path, page: &str, width: u32) -> serde_json::Value {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("frame.html");
-    let page = page.replace('&', "&amp;").replace('"', "&quot;");
-    let frame = format!(
-        "<!doctype html><body><script type=\"application/json\" id=\"found\"></script>\
-         <iframe style=\"width:{width}px;height:900px;border:0\" srcdoc=\"{page}\"></iframe></body>"
-    );
-    std::fs::write(&file, frame).unwrap();
-    let (dom, messages) = dom(browser, &file);
-    let found = dom.split("id=\"found\">").nth(1);
-    let found =
-        found.and_then(|rest| rest.split("</script>").next()).filter(|found| !found.is_empty());
-    let found = found.unwrap_or_else(|| panic!("the page's test did not end: {messages}"));
-    serde_json::from_str(found).unwrap()
-}
-
 #[test]
 #[expect(clippy::print_stderr, reason = "a test that is skipped has to say so")]
 fn a_reader_can_use_the_report_on_a_phone_and_on_a_desk() {
-    let Some(browser) = chromium().filter(|browser| works(browser)) else {
+    let Some(browser) = chromium() else {
         eprintln!("SKIPPED: there is no Chromium here that runs (apt install chromium)");
         return;
     };
-    let whole = page(&sources()).unwrap();
+    let whole = page(&sources(), None).unwrap();
     assert!(whole.contains("id=\"scaling\"") && whole.contains("id=\"similarity\""));
     let tested = whole.replacen("<head>", &format!("<head>{BEFORE}"), 1).replacen(
         "</body>",
@@ -198,11 +146,11 @@ parent.document.getElementById("found").textContent = JSON.stringify(found);
 #[test]
 #[expect(clippy::print_stderr, reason = "a test that is skipped has to say so")]
 fn on_paper_headings_stay_and_what_needs_a_screen_goes() {
-    let Some(browser) = chromium().filter(|browser| works(browser)) else {
+    let Some(browser) = chromium() else {
         eprintln!("SKIPPED: there is no Chromium here that runs (apt install chromium)");
         return;
     };
-    let page = page(&sources()).unwrap();
+    let page = page(&sources(), None).unwrap();
     let printed = page.replacen("@media print", "@media all", 1).replacen(
         "</body>",
         &format!("{ON_PAPER}</body>"),

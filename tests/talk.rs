@@ -98,8 +98,8 @@ fn a_row_appears_when_its_run_ends_in_every_form_that_has_rows() {
 }
 
 #[test]
-fn ctrl_c_and_sigterm_end_a_run_within_a_second_and_keep_the_finished_cells() {
-    for (signal, form) in [("-INT", "table"), ("-TERM", "csv")] {
+fn ctrl_c_sigterm_and_sighup_end_a_run_within_a_second_and_keep_the_finished_cells() {
+    for (signal, form) in [("-INT", "table"), ("-TERM", "csv"), ("-HUP", "csv")] {
         let folder = tempfile::tempdir().unwrap();
         // The driver compiles residual's kernels for many seconds: nobody can tell it to stop.
         let what = ["-w", "autoenc,residual", "-m", "infer", "-o", form];

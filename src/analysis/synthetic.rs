@@ -107,6 +107,7 @@ fn run((workload, mode, ops): &Planted) -> Run {
             passed: 1,
             reduced: 0,
             worst: None,
+            program: None,
         },
         doubts: Vec::new(),
         timing: Some(timing(ops_ns, 0.01)),

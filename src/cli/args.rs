@@ -1,5 +1,7 @@
 //! Groups of arguments shared by several commands.
 
+use std::time::Duration;
+
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
@@ -89,6 +91,12 @@ pub struct DeviceArgs {
     #[arg(long, value_name = "ON|OFF", default_value = "off", hide_possible_values = true)]
     pub checks: Checks,
 
+    /// Call the device hung after so long a wait for one submission
+    ///
+    /// [default: 120; 3600 for an adapter that runs on the CPU, which may compile a kernel for minutes]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub wait_limit: Option<f64>,
+
     /// What of it is not used.
     #[command(flatten)]
     pub restriction: RestrictionArgs,
@@ -107,7 +115,10 @@ impl DeviceArgs {
             noncompliant: self.allow_noncompliant,
             restriction: self.restriction.restriction(),
         };
-        let gpu = Gpu::open(&selector, self.checks)?;
+        let mut gpu = Gpu::open(&selector, self.checks)?;
+        if let Some(limit) = self.wait_limit {
+            gpu = gpu.with_wait_limit(Duration::from_secs_f64(limit));
+        }
         #[cfg(debug_assertions)]
         provoke(&gpu);
         Ok(gpu)

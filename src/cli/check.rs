@@ -9,6 +9,7 @@ use crate::record::consistency::contradictions;
 use crate::record::store::{self, Loaded};
 use crate::report::Format;
 use crate::report::section::records::{Checked, checked};
+use crate::score::fitness;
 
 use super::{OutputArgs, output};
 
@@ -18,6 +19,12 @@ pub struct CheckArgs {
     /// Record files, or folders of them
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
+
+    /// Also ask what `results/` asks: complete, verified, settled
+    ///
+    /// By a release build of a commit, with the kernels, data and settings of the program.
+    #[arg(long)]
+    pub publish: bool,
 
     /// Form and amount of output.
     #[command(flatten)]
@@ -31,9 +38,13 @@ pub struct CheckArgs {
 pub fn execute(args: &CheckArgs) -> Result<()> {
     let mut files = Vec::new();
     for path in &args.files {
-        files.extend(if path.is_dir() { store::files(path)? } else { vec![path.clone()] });
+        let inside = if path.is_dir() { store::tree(path)? } else { vec![path.clone()] };
+        if inside.is_empty() {
+            return Err(Error::Usage(format!("{}: no records in this folder", path.display())));
+        }
+        files.extend(inside);
     }
-    let checks: Vec<Checked> = files.iter().map(|path| check(path)).collect();
+    let checks: Vec<Checked> = files.iter().map(|path| check(path, args.publish)).collect();
     output::emit(&args.out, |form| {
         let mut text = checked(&checks).render(form)?;
         if matches!(form, Format::Table | Format::Md) {
@@ -52,15 +63,20 @@ pub fn execute(args: &CheckArgs) -> Result<()> {
     let Some((first, fault)) = faults.first() else {
         return Ok(());
     };
-    let count = format!("{} of {} files are no sound record", faults.len(), checks.len());
+    let sort = if args.publish { "fit to be published" } else { "sound" };
+    let count = format!("{} of {} files are no record that is {sort}", faults.len(), checks.len());
     Err(Error::data(&first.file, "check", format!("{fault}\n{count}")))
 }
 
-fn check(path: &Path) -> Checked {
+fn check(path: &Path, publish: bool) -> Checked {
     let content = Loaded::read(path.to_path_buf()).map_err(|error| error.to_string());
     let content = content.map(|loaded| {
         let found = contradictions(&loaded.record);
         (loaded.record, found)
     });
-    Checked { file: path.display().to_string(), content }
+    let lacks = match &content {
+        Ok((record, _)) if publish => fitness::lacks(record),
+        _ => Vec::new(),
+    };
+    Checked { file: path.display().to_string(), content, lacks }
 }

@@ -86,7 +86,11 @@ pub(super) const OF_COMMANDS: &[(&str, &str)] = &[
   fathom train -w memnet --preset tiny --show 3",
     ),
     ("snapshot", "  fathom snapshot -w speech --save speech.safetensors"),
-    ("check", "  fathom check results/*.json"),
+    (
+        "check",
+        "  fathom check a.json b.json              are they as they were measured?
+  fathom check --publish results/         may these stand beside others?",
+    ),
     (
         "compare",
         "  fathom compare @last~1 @last            the last run against the one before
@@ -104,6 +108,11 @@ pub(super) const OF_COMMANDS: &[(&str, &str)] = &[
         "  fathom report                           the last run, as report.html
   fathom report a.json b.json --save both.html",
     ),
+    (
+        "site",
+        "  fathom site results/ -o public          pages for any host, or a disk
+  fathom site results/ -o public --page web/dist    and the page that runs it",
+    ),
     ("trace", "  fathom trace speech --save trace.json   for ui.perfetto.dev"),
     (
         "completions",
@@ -117,7 +126,7 @@ pub(super) const OF_COMMANDS: &[(&str, &str)] = &[
 ];
 
 /// Options that the short help leaves to the long one.
-const RARE: [&str; 14] = [
+const RARE: [&str; 15] = [
     "allow-noncompliant",
     "backend",
     "checks",
@@ -131,6 +140,7 @@ const RARE: [&str; 14] = [
     "skip-bad",
     "tune",
     "variant",
+    "wait-limit",
     "without",
 ];
 

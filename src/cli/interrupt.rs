@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: work ends by itself where it can, within a second where it cannot, and at once the second time.
+//! Ctrl-C, SIGTERM and SIGHUP: work ends by itself where it can, within a second where it cannot, and at once the second time.
 //!
 //! What runs in a driver or reads a file cannot be told to stop: a kernel's compilation may take a minute. So the
 //! process ends without it. What was measured is on the disk by then, and what is still to be printed has been left
@@ -37,7 +37,7 @@ pub(super) fn speak<T>(words: impl FnOnce() -> T) -> T {
     words()
 }
 
-/// Listens for Ctrl-C and SIGTERM from here on.
+/// Listens for Ctrl-C, SIGTERM and SIGHUP, which a terminal sends that is closed, from here on.
 ///
 /// # Errors
 /// The system's, where it has no such signals to give.
@@ -67,9 +67,9 @@ pub fn stopped() -> String {
 
 #[cfg(unix)]
 fn on_signal(mut heard: impl FnMut() + Send + 'static) -> std::io::Result<()> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+    let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     thread::spawn(move || {
         for _signal in signals.forever() {
             heard();
@@ -83,8 +83,9 @@ fn on_signal(heard: impl FnMut() + Send + 'static) -> std::io::Result<()> {
     ctrlc::set_handler(heard).map_err(std::io::Error::other)
 }
 
-/// Ends the process without the exit handlers of libraries: a driver's would wait for the compilation that is cut off.
-fn exit_now(code: i32) -> ! {
+/// Ends the process without the exit handlers of libraries: a driver's would wait for the compilation that is cut off,
+/// or for a device that hangs.
+pub fn exit_now(code: i32) -> ! {
     #[allow(unsafe_code, reason = "declaring an import is unsafe; this one takes any number")]
     unsafe extern "C" {
         /// Of the C library, on Windows too.

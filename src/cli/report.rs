@@ -44,7 +44,7 @@ pub fn execute(args: &ReportArgs) -> Result<()> {
         }
         sources.push(NamedRecord { name, text, record });
     }
-    write_atomically(&args.save, html::page(&sources)?.as_bytes())?;
+    write_atomically(&args.save, html::page(&sources, None)?.as_bytes())?;
     let of =
         if sources.len() == 1 { "1 record".into() } else { format!("{} records", sources.len()) };
     let note = format!("report  {} ({of}): open it in a browser", args.save.display());

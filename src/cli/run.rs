@@ -246,6 +246,7 @@ fn measured(args: &RunArgs, show: bool) -> Result<(Record, Result<()>)> {
     let progress = Progress::new(&args.out, "measuring the device's ceilings");
     let mut ceilings = peak::measure(&selection.gpu, CEILINGS, &|share| progress.set(share))?;
     selection.plan.rule = Some(Arc::new(ceilings.rule(&selection.gpu)?));
+    selection.gpu.set_pace(ceilings.pace());
     drop(progress);
     let tuning = tune(args, &mut selection, &mut samples)?;
     let config = config(args, selection.preset);

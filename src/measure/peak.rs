@@ -14,6 +14,7 @@ use crate::program::check::check_variant;
 use crate::record::{Peaks, Reading, Run};
 use crate::stats::{median, quantile};
 use crate::tensor::TensorSpec;
+use crate::terms::Speeds;
 
 use super::kernel::{program_of, time_variant};
 use super::sample::{Budget, sample};
@@ -124,6 +125,19 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceil
 }
 
 impl Ceilings {
+    /// The device's speeds, as far as a step is cut into submissions by them.
+    pub fn pace(&self) -> Speeds {
+        let peaks = &self.peaks;
+        let whole = |x: f64| x.round().clamp(1.0, 4e9) as u32;
+        Speeds {
+            processors: 1,
+            busy: 1,
+            products_per_us: whole(peaks.fma_f32_flop_per_s / 2e6),
+            bytes_per_us: whole(peaks.copy_bytes_per_s / 1e6),
+            dispatch_ns: whole(peaks.launch_ns),
+        }
+    }
+
     /// Measures the best shapes once more, as at the end of a run; the better figure of each is kept.
     ///
     /// # Errors

@@ -123,7 +123,7 @@ pub fn measure(
         ops: program.schedule.ops.iter().map(op).collect(),
     };
     if plan.verify {
-        run.verified = verify(gpu, &program.schedule, &|s| progress("verifying", s))?;
+        run.verified = verify(gpu, &program, &|s| progress("verifying", s))?;
     }
     match run.verified.status {
         Status::Passed => {}

@@ -7,17 +7,18 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::op::Distribution;
 use crate::pass::{OpInstance, Schedule};
+use crate::program::Program;
 use crate::program::check::{Verdict, check_variant};
 use crate::record::{Status, Verified, Worst};
 
 use super::sample::going_on;
 
-/// Checks each distinct problem and variant of a program once.
+/// Checks each distinct problem and variant of a program once; the record has which program it was.
 ///
 /// # Errors
 /// [`Error::Gpu`] where the device fails, [`Error::Interrupted`]; a wrong result is a verdict, not an error.
-pub fn verify(gpu: &Gpu, schedule: &Schedule, progress: &dyn Fn(f64)) -> Result<Verified> {
-    let distinct: Vec<_> = distinct(schedule).collect();
+pub fn verify(gpu: &Gpu, program: &Program, progress: &dyn Fn(f64)) -> Result<Verified> {
+    let distinct: Vec<_> = distinct(&program.schedule).collect();
     let (mut verdicts, mut reduced_problems) = (Vec::new(), 0);
     for (i, op) in distinct.iter().enumerate() {
         let reduced = op.problem.reduced_problem();
@@ -30,7 +31,8 @@ pub fn verify(gpu: &Gpu, schedule: &Schedule, progress: &dyn Fn(f64)) -> Result<
         progress((i + 1) as f64 / distinct.len() as f64);
         going_on()?;
     }
-    Ok(verified(&verdicts, reduced_problems))
+    let program = Some(program.hash.clone());
+    Ok(Verified { program, ..verified(&verdicts, reduced_problems) })
 }
 
 /// The ops that are checked: one of each problem and variant.
@@ -69,6 +71,7 @@ fn verified(verdicts: &[Verdict], reduced: usize) -> Verified {
             error: verdict.error.is_finite().then_some(verdict.error),
             detail: (!verdict.passed()).then(|| verdict.detail.clone()),
         }),
+        program: None,
     }
 }
 

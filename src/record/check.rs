@@ -54,6 +54,13 @@ fn of_run(run: &Run) -> Option<Impossible> {
     if run.batch == 0 {
         return Some(("batch".into(), "the batch is 0".into()));
     }
+    if let Some(verified) = run.verified.program.as_ref().filter(|hash| **hash != run.program) {
+        let what = format!(
+            "{verified}, but the program that was timed is {}: no figure of the run is of verified kernels",
+            run.program
+        );
+        return Some(("verified.program".into(), what));
+    }
     if run.timing.as_ref().is_some_and(|timing| timing.step_ns.is_empty()) {
         return Some(("timing.step_ns".into(), "there are no samples".into()));
     }
@@ -157,6 +164,8 @@ mod tests {
         assert_eq!(place(|r| r.peaks.copy_bytes_per_s = f64::INFINITY), "peaks.copy_bytes_per_s");
         assert_eq!(place(|r| r.peaks.launch_ns = -1.0), "peaks.launch_ns");
         assert_eq!(place(|r| r.runs[0].batch = 0), "runs[0].batch");
+        let other = place(|r| r.runs[0].verified.program = Some("sha256:another".into()));
+        assert_eq!(other, "runs[0].verified.program");
         assert_eq!(place(|r| r.runs[0].build_ns = -1.0), "runs[0].build_ns");
         let wall = place(|r| r.runs[0].timing.as_mut().unwrap().wall_ns[1] = -1.0);
         assert_eq!(wall, "runs[0].timing.wall_ns[1]");

@@ -130,6 +130,10 @@ pub struct Verified {
     pub reduced: usize,
     /// The kernel nearest to its bound, or furthest beyond.
     pub worst: Option<Worst>,
+    /// `sha256:` of the program whose kernels were checked, which has to be the one that was timed; nothing where none
+    /// were, and in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
 }
 
 /// The worst of a verification.
@@ -400,7 +404,14 @@ impl OpTime {
 impl Verified {
     /// Where verification was switched off.
     pub fn nothing() -> Self {
-        Self { status: Status::Unverified, checked: 0, passed: 0, reduced: 0, worst: None }
+        Self {
+            status: Status::Unverified,
+            checked: 0,
+            passed: 0,
+            reduced: 0,
+            worst: None,
+            program: None,
+        }
     }
 
     /// The kernel furthest beyond its bound, where one is.

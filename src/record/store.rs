@@ -223,6 +223,29 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// Folders in folders that records are looked for in.
+const DEPTH: usize = 4;
+
+/// The records of a folder and of the folders in it, by name; hidden ones are passed over.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn tree(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = files(folder)?;
+    let mut open = vec![(folder.to_path_buf(), 0)];
+    while let Some((folder, depth)) = open.pop() {
+        let is_hidden =
+            |path: &Path| path.file_name().is_none_or(|n| n.as_encoded_bytes()[0] == b'.');
+        let inside = list_folder(&folder)?.into_iter();
+        for path in inside.filter(|path| path.is_dir() && !is_hidden(path) && depth < DEPTH) {
+            found.extend(files(&path)?);
+            open.push((path, depth + 1));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
 fn last(word: &str, files: &[PathBuf]) -> std::result::Result<PathBuf, String> {
     let back = match word.strip_prefix("@last") {
         Some("") => Some(0),

@@ -1,8 +1,8 @@
 //! One self-contained page of records: the analyses as charts and tables, with the records themselves
 //! embedded. No network, no script from elsewhere.
 //!
-//! The template lays out what the sections hold; the page's script sorts and copies tables, shows exact
-//! figures, changes the theme and hands out the records.
+//! The template lays out what the sections hold; the page's scripts sort and copy tables, show exact figures, change
+//! the theme and hand out the records.
 
 use minijinja::Environment;
 use minijinja::ErrorKind::InvalidOperation;
@@ -55,13 +55,25 @@ struct Answered {
     parts: Vec<Part>,
 }
 
+/// How pages look, on a screen and on paper.
+pub(super) const STYLE: &str = include_str!("html/page.css");
+
+/// What every page does: its theme, its tables, its charts' exact figures.
+pub(super) const SCRIPT: &str = concat!(
+    include_str!("html/theme.js"),
+    include_str!("html/tables.js"),
+    include_str!("html/tip.js")
+);
+
 /// What the template is filled with.
 #[derive(Serialize)]
-struct Page {
+struct Page<'a> {
     /// A document of its own, or the sections alone.
     whole: bool,
     style: &'static str,
-    script: &'static str,
+    scripts: [&'static str; 2],
+    /// The page that leads to this one.
+    home: Option<&'a str>,
     version: &'static str,
     legend: Vec<(char, &'static str)>,
     devices: Vec<Device>,
@@ -71,29 +83,23 @@ struct Page {
     records: Vec<Embedded>,
 }
 
-/// The page of some records, one at least.
+/// The page of some records, one at least, with a link back to `home` where it is one of several.
 ///
 /// # Errors
 /// [`Error::Internal`] where the template is at fault.
-pub fn page(sources: &[NamedRecord]) -> Result<String> {
-    rendered(sources, true)
+pub fn page(sources: &[NamedRecord], home: Option<&str>) -> Result<String> {
+    rendered(sources, home, true)
 }
 
-/// The sections of that page alone, for a document that has its [`STYLE`] and its [`SCRIPT`].
+/// The sections of that page alone, for a document that has its style and its scripts.
 ///
 /// # Errors
 /// As [`page`].
 pub fn sections(sources: &[NamedRecord]) -> Result<String> {
-    rendered(sources, false)
+    rendered(sources, None, false)
 }
 
-/// How the page looks.
-pub const STYLE: &str = include_str!("html/page.css");
-
-/// What its buttons do.
-pub const SCRIPT: &str = include_str!("html/page.js");
-
-fn rendered(sources: &[NamedRecord], whole: bool) -> Result<String> {
+fn rendered(sources: &[NamedRecord], home: Option<&str>, whole: bool) -> Result<String> {
     let records: Vec<Record> = sources.iter().map(|s| s.record.clone()).collect();
     let fault = |e: minijinja::Error| Error::Internal(format!("the report's template: {e:#}"));
     let mut templates = Environment::new();
@@ -106,7 +112,8 @@ fn rendered(sources: &[NamedRecord], whole: bool) -> Result<String> {
     let filled = Page {
         whole,
         style: STYLE,
-        script: SCRIPT,
+        scripts: [SCRIPT, include_str!("html/page.js")],
+        home,
         version: env!("CARGO_PKG_VERSION"),
         legend: Class::ALL.map(|class| (class.letter(), class.title())).into(),
         devices: device::devices(&records),

@@ -29,6 +29,16 @@ impl Speeds {
         dispatch_ns: 1_800,
     };
 
+    /// The slowest GPU that is to be reckoned with, part of a small processor: 0.4 TFLOP/s, 15 GB/s. Where a step is cut
+    /// by it, no part is too long for any.
+    pub const SLOWEST_GPU: Self = Self {
+        processors: 4,
+        busy: 64,
+        products_per_us: 200_000,
+        bytes_per_us: 15_000,
+        dispatch_ns: 20_000,
+    };
+
     /// A software driver on two cores.
     pub const SOFTWARE: Self = Self {
         processors: 2,

@@ -12,7 +12,7 @@ use crate::measure::peak::Ceilings;
 use crate::measure::run as cell;
 use crate::measure::sample::going_on;
 use crate::measure::verify;
-use crate::record::{Record, Run};
+use crate::record::{CUT_SHORT, FAILED, Record, Run};
 use crate::report::number;
 use crate::report::section::headline;
 use crate::terms::OnFailure;
@@ -22,12 +22,6 @@ use super::super::progress::Progress;
 use super::super::{interrupt, output, records};
 use super::choose::Selection;
 use super::{RunArgs, close, keep};
-
-/// A remark of this beginning stands in a record until all that was to be run has been.
-const CUT_SHORT: &str = "cut short: ";
-
-/// What a note begins with that says why a run is missing.
-const FAILED: &str = "failed: ";
 
 /// Measures all that is chosen into the record; what the device failed in, as said of each.
 pub(super) fn measure(
@@ -61,11 +55,16 @@ pub(super) fn measure(
             }
             Err(Error::Gpu(why)) if args.on_failure != OnFailure::Stop => {
                 output::note(&args.out, &format!("warning: {why}"));
-                record.notes.push(format!("{FAILED}{}", why.lines().next().unwrap_or_default()));
+                record.notes.push(failure(&why));
                 failed.push(why);
                 revive(args, selection, ceilings)?;
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                if let Error::Hung(why) = &error {
+                    record.notes.push(failure(why));
+                }
+                return Err(error);
+            }
         }
         mark(record, planned);
         // Written after each run, so that nothing measured is lost; the final write, in `keep`, reports failure.
@@ -77,6 +76,11 @@ pub(super) fn measure(
     }
     verify::all_agree(&selection.gpu, &wrong)?;
     Ok(failed)
+}
+
+/// The note of a run that failed: the first line of why.
+fn failure(why: &str) -> String {
+    format!("{FAILED}{}", why.lines().next().unwrap_or_default())
 }
 
 /// Fails where runs are missing.
@@ -126,13 +130,16 @@ fn attempt(
     outcome.map_err(|error| error.during(&key))
 }
 
-/// So that a whole process can be seen to lose its device, once, while it measures a workload; released programs know
-/// nothing of it.
+/// So that a whole process can be seen to lose its device, or to wait for one that hangs, once, while it measures a
+/// workload; released programs know nothing of it.
 #[cfg(debug_assertions)]
 fn provoke(gpu: &Gpu, workload: &str) {
     static LOST: std::sync::Once = std::sync::Once::new();
     if std::env::var("FATHOM_LOSE_DEVICE").is_ok_and(|named| named == workload) {
         LOST.call_once(|| gpu.lose_device(5));
+    }
+    if std::env::var("FATHOM_HANG_DEVICE").is_ok_and(|named| named == workload) {
+        gpu.hang(5);
     }
 }
 
@@ -141,9 +148,10 @@ fn revive(args: &RunArgs, selection: &mut Selection, ceilings: &Ceilings) -> Res
     if !selection.gpu.is_lost() {
         return Ok(());
     }
-    let speeds = selection.gpu.caps.speeds;
+    let (speeds, pace) = (selection.gpu.caps.speeds, selection.gpu.pace);
     selection.gpu = args.device.open()?;
     selection.gpu.caps.speeds = speeds;
+    selection.gpu.set_pace(pace);
     selection.plan.rule = Some(Arc::new(ceilings.rule(&selection.gpu)?));
     Ok(())
 }

@@ -65,6 +65,7 @@ impl Tables {
             }
         };
         gpu.caps.speeds = table.speeds;
+        gpu.set_pace(table.speeds);
         selection.plan_again()?;
         Ok(Self { effort, table, kept, path, measured: 0, changed: 0 })
     }

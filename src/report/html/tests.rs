@@ -15,7 +15,7 @@ fn a_page_stands_alone_and_holds_its_records() {
     // As it lies on the disk, whatever this version would write.
     let text = serde_json::to_string(&record).unwrap() + "\r\n \n";
     let source = NamedRecord { name: "a \"b\".json".into(), text: text.clone(), record };
-    let page = page(&[source]).unwrap();
+    let page = page(&[source], None).unwrap();
     // What a name holds is text, in the page as in the embedded record.
     assert!(!page.contains("<b>made up"), "a name became an element");
     let details = page.matches("class=\"packed\"").count();
@@ -36,10 +36,10 @@ fn a_page_stands_alone_and_holds_its_records() {
 #[test]
 fn an_edited_record_is_called_that_before_any_figure() {
     let mut record = synthetic::record(&[("speech", Mode::Train, &[("matmul", 5.0)])]);
-    let intact = page(&[named("a.json", &record)]).unwrap();
+    let intact = page(&[named("a.json", &record)], None).unwrap();
     assert!(!intact.contains("class=\"warning\""));
     record.integrity = Integrity::Edited;
-    let edited = page(&[named("a.json", &record)]).unwrap();
+    let edited = page(&[named("a.json", &record)], None).unwrap();
     let warning = edited.find("a.json: EDITED").unwrap();
     assert!(warning < edited.find("<table").unwrap());
 }
@@ -51,7 +51,7 @@ fn named(name: &str, record: &Record) -> NamedRecord {
 #[test]
 fn every_picture_says_what_it_shows() {
     let record = synthetic::record(&[("speech", Mode::Train, &[("matmul", 5.0)])]);
-    let page = page(&[named("a.json", &record)]).unwrap();
+    let page = page(&[named("a.json", &record)], None).unwrap();
     let pictures = page.matches("<svg").count();
     let described = page.matches("role=\"img\" aria-label=\"").count()
         + page.matches("aria-hidden=\"true\"").count();
@@ -68,7 +68,7 @@ fn eight_records_of_the_whole_suite_take_less_than_5_megabytes() {
         record.device.name = format!("device {i}");
         named(&format!("{i}.json"), &record)
     };
-    let page = page(&(0..8).map(source).collect::<Vec<_>>()).unwrap();
+    let page = page(&(0..8).map(source).collect::<Vec<_>>(), None).unwrap();
     assert!(page.len() < 5_000_000, "{} bytes", page.len());
     assert!(page.find("Verified and doubted") < page.find("class=\"cards\""));
     assert!(page.contains("class=\"device-5\""), "a colour a device");

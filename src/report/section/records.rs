@@ -74,6 +74,8 @@ pub struct Checked {
     pub file: String,
     /// What it holds, or why that cannot be read.
     pub content: Result<(Record, Vec<Contradiction>), String>,
+    /// What it lacks of what was asked for besides, in sentences.
+    pub lacks: Vec<String>,
 }
 
 impl Checked {
@@ -84,7 +86,7 @@ impl Checked {
             Ok((record, contradictions)) => {
                 let warning = record.integrity.warning().map(String::from);
                 let lines = contradictions.iter().map(|c| format!("{}: {}", c.place, c.what));
-                warning.into_iter().chain(lines).collect()
+                warning.into_iter().chain(lines).chain(self.lacks.iter().cloned()).collect()
             }
         }
     }
@@ -128,6 +130,7 @@ fn verdict(file: &Checked) -> &'static str {
         Ok((record, _)) if record.integrity == Integrity::Edited => "EDITED",
         Ok((_, contradictions)) if !contradictions.is_empty() => "CONTRADICTS ITSELF",
         Ok((record, _)) if record.integrity == Integrity::Unproven => "UNPROVEN",
+        Ok(_) if !file.lacks.is_empty() => "INCOMPLETE",
         Ok(_) => "sound",
     }
 }
@@ -144,14 +147,16 @@ mod tests {
             let contradiction = Contradiction { place: "runs[0].flops".into(), what: "x".into() };
             let record = Record { integrity, ..example::record(&[]) };
             let content = Ok((record, vec![contradiction; contradictions]));
-            Checked { file: "r.json".into(), content }
+            Checked { file: "r.json".into(), content, lacks: Vec::new() }
         };
+        let unfit = |lacks: &str| Checked { lacks: vec![lacks.into()], ..of(Integrity::Intact, 0) };
         let verdicts = [
+            (unfit("speech train: unverified"), "INCOMPLETE", 1),
             (of(Integrity::Intact, 0), "sound", 0),
             (of(Integrity::Unproven, 0), "UNPROVEN", 1),
             (of(Integrity::Intact, 2), "CONTRADICTS ITSELF", 2),
             (of(Integrity::Edited, 2), "EDITED", 3),
-            (Checked { file: "r.json".into(), content: Err("no".into()) }, "UNREADABLE", 1),
+            (Checked { content: Err("no".into()), ..of(Integrity::Intact, 0) }, "UNREADABLE", 1),
         ];
         for (file, expected, faults) in verdicts {
             assert_eq!((verdict(&file), file.faults().len()), (expected, faults));

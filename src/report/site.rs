@@ -1,0 +1,187 @@
+//! A static site of records of many devices: how fast each runs every workload, how many times as fast it is as any
+//! other, and a page with the report of each. Files that any host can serve, and that open from a disk as well.
+//!
+//! Records of one device by different drivers, versions or settings stand apart; what was repeated stands together.
+//! The speed-ups are those of [`crate::compare`], a file for each device that may be chosen: a page loads one of them.
+
+use minijinja::Environment;
+use minijinja::value::{Serde, Value};
+use serde::Serialize;
+
+use crate::compare::Side;
+use crate::error::{Error, Result};
+use crate::score;
+use crate::terms::{Mode, Preset};
+
+use super::chart::Chart;
+use super::chart::bars::{Bar, bars};
+use super::html::{self, NamedRecord};
+use super::section::score as section;
+
+mod cell;
+mod entry;
+mod speedups;
+mod vendor;
+
+use cell::Column;
+use entry::{Entry, Row};
+
+/// A file that is not on the site, and why.
+#[derive(Debug, Clone, Serialize)]
+pub struct LeftOut {
+    /// Its name.
+    pub file: String,
+    /// `EDITED: ...`.
+    pub why: String,
+}
+
+/// What a site is made of.
+#[derive(Debug, Default)]
+pub struct Content<'a> {
+    /// The records.
+    pub sources: Vec<NamedRecord>,
+    /// Files of which nothing is shown.
+    pub left_out: Vec<LeftOut>,
+    /// The suite's workloads, in the order of the columns.
+    pub workloads: Vec<&'a str>,
+    /// Where on the site the benchmark runs in the browser, if it does.
+    pub runs_at: Option<&'a str>,
+}
+
+/// A file of the site.
+#[derive(Debug)]
+pub struct File {
+    /// Its path below the site's folder, with `/`.
+    pub path: String,
+    /// What it holds.
+    pub text: String,
+}
+
+/// A preset's part of the front page.
+#[derive(Debug, Serialize)]
+struct Part {
+    preset: Preset,
+    /// What scores a thousand, or why nothing does.
+    unit: String,
+    columns: Vec<Column>,
+    ranked: Vec<Row>,
+    unranked: Vec<Row>,
+    chart: Option<Chart>,
+}
+
+/// What the template is filled with.
+#[derive(Debug, Serialize)]
+struct Front<'a> {
+    style: [&'static str; 2],
+    scripts: [&'static str; 2],
+    version: &'static str,
+    parts: Vec<Part>,
+    vendors: Vec<String>,
+    backends: Vec<String>,
+    left_out: &'a [LeftOut],
+    runs_at: Option<&'a str>,
+}
+
+/// The files of the site.
+///
+/// # Errors
+/// [`Error::Internal`] where a template is at fault.
+pub fn site(content: Content<'_>) -> Result<Vec<File>> {
+    let Content { sources, left_out, workloads, runs_at } = content;
+    let entries = entry::entries(sources);
+    let mut files = Vec::new();
+    for entry in &entries {
+        let text = html::page(&entry.sources, Some("../index.html"))?;
+        files.push(File { path: entry.page(), text });
+    }
+    files.extend(speedups::files(&entries)?);
+    let parts = [Preset::Full, Preset::Tiny].into_iter();
+    let parts: Vec<Part> = parts.filter_map(|preset| part(preset, &entries, &workloads)).collect();
+    let rows = || parts.iter().flat_map(|part| part.ranked.iter().chain(&part.unranked));
+    let front = Front {
+        style: [html::STYLE, include_str!("site/site.css")],
+        scripts: [html::SCRIPT, include_str!("site/site.js")],
+        version: env!("CARGO_PKG_VERSION"),
+        vendors: distinct(rows().map(|row| row.vendor.clone())),
+        backends: distinct(rows().map(|row| row.backend.to_string())),
+        parts,
+        left_out: &left_out,
+        runs_at,
+    };
+    files.push(File { path: "index.html".into(), text: rendered(&front)? });
+    Ok(files)
+}
+
+fn rendered(front: &Front<'_>) -> Result<String> {
+    let fault = |e: minijinja::Error| Error::Internal(format!("the site's template: {e:#}"));
+    let mut templates = Environment::new();
+    templates.add_template("index.html", include_str!("site/index.html")).map_err(fault)?;
+    let page = templates.get_template("index.html").map_err(fault)?;
+    page.render(Value::from(Serde(front))).map_err(fault)
+}
+
+/// The devices of a preset; nothing where it has none.
+fn part(preset: Preset, entries: &[Entry], workloads: &[&str]) -> Option<Part> {
+    let of_preset: Vec<_> = entries.iter().filter(|entry| entry.preset() == preset).collect();
+    if of_preset.is_empty() {
+        return None;
+    }
+    let reference = score::committed(preset).map(|record| Side {
+        name: format!("the reference for preset {preset}"),
+        records: vec![record],
+    });
+    let unit = match &reference {
+        Ok(reference) => section::reference(reference),
+        Err(why) => why.to_string(),
+    };
+    let reference = reference.ok();
+    let columns = cell::columns(workloads);
+    let row = |entry: &&Entry| entry.row(reference.as_ref(), workloads, &columns);
+    let mut rows: Vec<Row> = of_preset.iter().map(row).collect();
+    // The fastest first; what has no score follows by name.
+    rows.sort_by(|a, b| {
+        let score = |row: &Row| row.score.as_ref().map_or(f64::NEG_INFINITY, |score| score.value);
+        score(b).total_cmp(&score(a)).then_with(|| a.name.cmp(&b.name))
+    });
+    let chart = chart(preset, &rows);
+    let (unranked, mut ranked): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.software);
+    let scored = ranked.iter_mut().filter(|row| row.score.is_some());
+    scored.zip(1..).for_each(|(row, rank)| row.rank = Some(rank));
+    Some(Part { preset, unit, columns, ranked, unranked, chart })
+}
+
+/// The scores of a preset, where there are several.
+fn chart(preset: Preset, rows: &[Row]) -> Option<Chart> {
+    let bar = |row: &Row| {
+        let score = row.score.as_ref()?;
+        let style = if row.software { "bar other" } else { "bar" };
+        Some(Bar {
+            label: format!("{}, {}, {}", row.name, row.backend, row.driver),
+            value: score.value,
+            interval: Some(score.interval),
+            style: style.into(),
+            shown: score.text.clone(),
+        })
+    };
+    let scored: Vec<Bar> = rows.iter().filter_map(bar).collect();
+    let title =
+        format!("Scores of preset {preset}: how many times a thousandth of the reference's speed");
+    let note = "the line is the 95 % interval; hatched: runs on the CPU, and has no rank";
+    (scored.len() > 1).then(|| Chart::new(&title, bars(&title, &scored)).note(note))
+}
+
+/// Each once, in order.
+fn distinct(words: impl Iterator<Item = String>) -> Vec<String> {
+    let mut words: Vec<String> = words.collect();
+    words.sort();
+    words.dedup();
+    words
+}
+
+/// `speech train`: how a cell is called in the page and in the files of speed-ups.
+fn cell_name(workload: &str, mode: Mode) -> String {
+    format!("{workload} {mode}")
+}
+
+#[cfg(test)]
+mod tests;

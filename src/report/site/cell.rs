@@ -1,0 +1,104 @@
+//! One workload in one mode on one device, as the front page shows it.
+
+use serde::Serialize;
+
+use crate::compare::{Side, keys, runs, step_ns};
+use crate::record::{Run, RunKey, Status};
+use crate::report::number::{duration_ns, percent};
+use crate::score::{SETTLED, why_not_scored};
+use crate::terms::Mode;
+
+use super::cell_name;
+
+/// A column of the front page.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Column {
+    /// `speech train`.
+    pub(super) name: String,
+    pub(super) workload: String,
+    pub(super) mode: Mode,
+}
+
+/// Every workload in both modes.
+pub(super) fn columns(workloads: &[&str]) -> Vec<Column> {
+    let both = |workload: &&str| {
+        let workload = (*workload).to_string();
+        Mode::ALL.map(|mode| Column {
+            name: cell_name(&workload, mode),
+            workload: workload.clone(),
+            mode,
+        })
+    };
+    workloads.iter().flat_map(both).collect()
+}
+
+/// What stands in a cell.
+#[derive(Debug, Serialize)]
+pub(super) struct Cell {
+    /// `1.234 ms`, or the word for what it is instead.
+    pub(super) text: String,
+    /// `± 0.5 %`.
+    pub(super) small: String,
+    /// What must be known of it.
+    pub(super) tip: String,
+    /// The step in nanoseconds, where it counts.
+    pub(super) sort: Option<f64>,
+    /// Whether it is to be doubted or is no figure.
+    pub(super) doubted: bool,
+}
+
+/// A side's cell: of the batch that `reference` has, else of the first it was run at.
+pub(super) fn cell(side: &Side, column: &Column, reference: Option<&Side>) -> Cell {
+    let of = |side: &Side| -> Vec<RunKey> {
+        let keys = keys(side).into_iter();
+        keys.filter(|key| key.workload == column.workload && key.mode == column.mode).collect()
+    };
+    let ours = of(side);
+    let wanted = reference.map(of).unwrap_or_default();
+    let Some(key) = ours.iter().find(|key| wanted.contains(key)).or(ours.first()) else {
+        return Cell::word("-", "not measured");
+    };
+    let all = runs(side, key);
+    let counted: Vec<&Run> =
+        all.iter().copied().filter(|r| r.why_not_counted().is_none()).collect();
+    if counted.is_empty() {
+        let word = match all[0].verified.status {
+            Status::Unverified => "UNVERIFIED",
+            Status::Failed => "WRONG",
+            Status::Passed => "not timed",
+        };
+        let worst = all[0].verified.wrong().map(ToString::to_string);
+        return Cell::word(word, &worst.unwrap_or_else(|| "this is no measurement".into()));
+    }
+    let step = step_ns(&counted);
+    let noise = noise(&counted, step);
+    let unsettled = counted.iter().find_map(|run| why_not_scored(run));
+    let batch = format!("batch {}", key.batch);
+    Cell {
+        text: duration_ns(step),
+        small: format!("± {}", percent(noise)),
+        tip: unsettled.clone().map_or(batch.clone(), |why| format!("{batch}; {why}")),
+        sort: Some(step),
+        doubted: unsettled.is_some() || noise > SETTLED,
+    }
+}
+
+impl Cell {
+    fn word(text: &str, tip: &str) -> Self {
+        Self {
+            text: text.into(),
+            small: String::new(),
+            tip: tip.into(),
+            sort: None,
+            doubted: text != "-",
+        }
+    }
+}
+
+/// What the step is known to: the widest interval of its runs, or how far those lie apart where that is more.
+fn noise(runs: &[&Run], step: f64) -> f64 {
+    let widest = runs.iter().filter_map(|run| run.noise()).fold(0.0, f64::max);
+    let steps = || runs.iter().filter_map(|run| run.step_ns());
+    let apart = steps().fold(0.0, f64::max) - steps().fold(f64::MAX, f64::min);
+    widest.max(apart / 2.0 / step)
+}

@@ -1,0 +1,163 @@
+//! What stands together on the site: records of one device by one driver, one version of the program and the same
+//! settings.
+
+use serde::Serialize;
+
+use crate::compare::{Side, unlike};
+use crate::record::{BuildProfile, Record, id};
+use crate::report::html::NamedRecord;
+use crate::report::number::digits;
+use crate::score;
+use crate::terms::{Backend, Preset};
+
+use super::cell::{Cell, Column, cell};
+use super::vendor::vendor;
+
+/// Records of the same thing.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) sources: Vec<NamedRecord>,
+}
+
+/// How fast a device is on the whole.
+#[derive(Debug, Serialize)]
+pub(super) struct Score {
+    pub(super) value: f64,
+    pub(super) interval: (f64, f64),
+    /// `1843`.
+    pub(super) text: String,
+    /// `1830 to 1856`.
+    pub(super) small: String,
+}
+
+/// An entry as the front page shows it.
+#[derive(Debug, Serialize)]
+pub(super) struct Row {
+    /// Its place among the scored devices that do not run on the CPU.
+    pub(super) rank: Option<usize>,
+    pub(super) name: String,
+    /// What its files are called.
+    pub(super) slug: String,
+    pub(super) page: String,
+    pub(super) vendor: String,
+    pub(super) backend: Backend,
+    pub(super) driver: String,
+    /// `fathom 0.1.0 (3f2a91c0)`.
+    pub(super) tool: String,
+    pub(super) date: String,
+    pub(super) software: bool,
+    /// What must be known of it before its figures are believed, in a few words each.
+    pub(super) marks: Vec<String>,
+    pub(super) score: Option<Score>,
+    /// Why it has none.
+    pub(super) unscored: String,
+    pub(super) cells: Vec<Cell>,
+}
+
+/// The records by what they are of.
+pub(super) fn entries(sources: Vec<NamedRecord>) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = Vec::new();
+    for source in sources {
+        match entries.iter_mut().find(|entry| entry.is_of_the_same(&source.record)) {
+            Some(entry) => entry.sources.push(source),
+            None => entries.push(Entry { sources: vec![source] }),
+        }
+    }
+    for entry in &mut entries {
+        entry.sources.sort_by(|a, b| b.record.created.cmp(&a.record.created));
+    }
+    entries
+}
+
+impl Entry {
+    /// Whether a record is of the same device, driver, program and settings.
+    fn is_of_the_same(&self, record: &Record) -> bool {
+        let first = self.newest();
+        let pair = Side { name: String::new(), records: vec![first.clone(), record.clone()] };
+        let program = |r: &Record| (r.tool.version.clone(), r.tool.commit(), r.tool.profile);
+        program(first) == program(record) && unlike::within(&pair).is_empty()
+    }
+
+    /// The latest of its records.
+    fn newest(&self) -> &Record {
+        &self.sources[0].record
+    }
+
+    pub(super) fn preset(&self) -> Preset {
+        self.newest().config.preset
+    }
+
+    /// `nvidia-geforce-rtx-4090-3f2a91c0b1d2`: no two entries have a record in common.
+    pub(super) fn slug(&self) -> String {
+        let record = self.newest();
+        let words = record.device.name.split(|c: char| !c.is_ascii_alphanumeric());
+        let words: Vec<_> = words.filter(|word| !word.is_empty()).take(6).collect();
+        format!("{}-{}", words.join("-").to_lowercase(), id::short(&record.id))
+    }
+
+    /// Where its report is.
+    pub(super) fn page(&self) -> String {
+        format!("devices/{}.html", self.slug())
+    }
+
+    /// Its records as one side of a comparison.
+    pub(super) fn side(&self) -> Side {
+        let records = self.sources.iter().map(|source| source.record.clone()).collect();
+        Side { name: self.newest().device.name.clone(), records }
+    }
+
+    pub(super) fn row(
+        &self,
+        reference: Option<&Side>,
+        workloads: &[&str],
+        columns: &[Column],
+    ) -> Row {
+        let (record, side) = (self.newest(), self.side());
+        let device = &record.device;
+        let scored = reference.map(|reference| score::score(&side, reference, workloads));
+        let missing = scored.iter().flat_map(|scored| scored.missing.first().cloned()).next();
+        let score = scored.and_then(|scored| Some((scored.overall()?, scored.ci95()?)));
+        Row {
+            rank: None,
+            name: device.name.clone(),
+            slug: self.slug(),
+            page: self.page(),
+            vendor: vendor(device),
+            backend: device.backend,
+            driver: device.driver.clone(),
+            tool: format!("fathom {} ({})", record.tool.version, record.tool.commit()),
+            date: record.created.split('T').next().unwrap_or_default().into(),
+            software: device.software,
+            marks: self.marks(),
+            score: score.map(|(value, interval)| Score {
+                value,
+                interval,
+                text: digits(value),
+                small: format!("{} to {}", digits(interval.0), digits(interval.1)),
+            }),
+            unscored: missing.unwrap_or_else(|| "there is no reference".into()),
+            cells: columns.iter().map(|column| cell(&side, column, reference)).collect(),
+        }
+    }
+
+    fn marks(&self) -> Vec<String> {
+        let record = self.newest();
+        let config = &record.config;
+        let mut marks = Vec::new();
+        let mut mark = |is_so: bool, words: String| marks.extend(is_so.then_some(words));
+        mark(record.device.software, "runs on the CPU".into());
+        mark(self.sources.len() > 1, format!("{} records", self.sources.len()));
+        for source in &self.sources {
+            let lacks = source.record.lacks();
+            mark(lacks.is_some(), lacks.unwrap_or_default().to_string());
+        }
+        mark(record.tool.profile == BuildProfile::Debug, "debug build".into());
+        mark(!config.fuse, "not fused".into());
+        mark(!config.restriction.is_none(), config.restriction.to_string());
+        mark(!config.shaders.is_built_in(), format!("kernels {}", config.shaders));
+        mark(config.data.is_some(), "data of its own".into());
+        let forced = record.tuning.as_ref().is_some_and(|tuning| !tuning.forced.is_empty());
+        mark(forced, "forced variants".into());
+        marks
+    }
+}

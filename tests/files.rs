@@ -1,0 +1,163 @@
+//! What the system may do to files and processes: disks that are full or read-only, paths that are missing, folders or no
+//! UTF-8, two runs at once, a clock that steps back. What the user sees, and what is kept.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use fathom::record::{Record, store};
+use program::{fathom, told_by};
+
+#[path = "common/program.rs"]
+mod program;
+
+const REFERENCE: &str = include_str!("../assets/reference-tiny.json");
+
+/// A run of a second.
+const QUICK: &[&str] = &[
+    "-w",
+    "memnet",
+    "-m",
+    "infer",
+    "--time",
+    "0.05",
+    "--min-samples",
+    "3",
+    "--no-verify",
+    "--no-profile",
+];
+
+/// Holds what a command says against what is expected.
+#[track_caller]
+fn says(records: &Path, arguments: &[&str], code: i32, expected: &[&str]) {
+    let (data, messages) = told_by(&mut fathom(records, arguments), code);
+    let said = data + &messages;
+    for word in expected {
+        assert!(said.contains(word), "{arguments:?}: no {word} in {said}");
+    }
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_refused_before_anything_is_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::create_dir(at("folder.json")).unwrap();
+    for (place, expected) in [
+        (at("none/r.json"), "no such folder"),
+        (at("folder.json"), "it is a folder: name a file"),
+        (at("r.txt"), "the extension must name a format"),
+    ] {
+        says(folder.path(), &["run", "--save", &place], 2, &[expected]);
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing was written");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_read_only_place_and_a_full_disk_are_told_and_no_half_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = folder.path().join("r.json");
+    std::fs::write(&record, REFERENCE).unwrap();
+    let record = record.to_str().unwrap();
+    // Nobody may make files there, not even root.
+    says(folder.path(), &["run", "--save", "/proc/r.json"], 2, &["cannot create a file in /proc"]);
+    let page = ["report", record, "--save", "/proc/r.html"];
+    says(folder.path(), &page, 10, &["cannot write /proc/r.html"]);
+    says(
+        folder.path(),
+        &["site", folder.path().to_str().unwrap(), "-o", "/proc/site"],
+        10,
+        &["cannot create /proc/site"],
+    );
+    let full = ["report", record, "--save", "/dev/full"];
+    says(folder.path(), &full, 10, &["cannot write /dev/full", "No space left"]);
+    // The screen's place is full: what was to be printed is lost, and that is said.
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = fathom(folder.path(), &["show", record]).stdout(full).output().unwrap();
+    let messages = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(10), "{messages}");
+    assert!(messages.contains("cannot write standard output"), "{messages}");
+    let files = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(files, 1, "temporary files are left");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_whose_records_have_no_place_is_printed_and_the_loss_is_said() {
+    let folder = Path::new("/proc/none");
+    let (table, messages) = told_by(&mut fathom(folder, QUICK), 0);
+    assert!(table.contains("memnet"), "{table}");
+    assert!(messages.contains("the record is not kept there"), "{messages}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_that_are_no_utf_8_are_read_written_and_shown_as_far_as_they_can_be() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let odd = folder.path().join(OsStr::from_bytes(b"caf\xe9\x1b[31m"));
+    std::fs::create_dir(&odd).unwrap();
+    let record = odd.join("r.json");
+    std::fs::write(&record, REFERENCE).unwrap();
+    let (listed, messages) = told_by(&mut fathom(&odd, &["list", "records"]), 0);
+    assert!(listed.contains("llvmpipe") && messages.contains("1 record"), "{listed}{messages}");
+    for said in [&listed, &messages] {
+        assert!(!said.contains('\u{1b}'), "a name acts on the terminal: {said:?}");
+    }
+    let mut check = fathom(folder.path(), &["check"]);
+    let (checked, _) = told_by(check.arg(&record), 0);
+    assert!(checked.contains("sound") && !checked.contains('\u{1b}'), "{checked:?}");
+    let page = odd.join("r.html");
+    told_by(fathom(&odd, &["report", "@last", "--save"]).arg(&page), 0);
+    assert!(page.exists());
+    let out = odd.join("site");
+    told_by(fathom(&odd, &["site"]).arg(&odd).arg("-o").arg(&out), 0);
+    assert!(out.join("index.html").exists());
+    // A record is named by a word, which may be an id: of a file that is no UTF-8 its folder has to be named.
+    let mut show = fathom(folder.path(), &["show"]);
+    let (_, messages) = told_by(show.arg(&record), 2);
+    assert!(messages.contains("UTF-8"), "{messages}");
+}
+
+#[test]
+fn two_runs_at_once_keep_a_record_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = || {
+        fathom(folder.path(), QUICK).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let runs = [start(), start(), start()];
+    for mut run in runs {
+        assert_eq!(run.wait().unwrap().code(), Some(0));
+    }
+    let files = store::files(folder.path()).unwrap();
+    assert_eq!(files.len(), 3, "{files:?}");
+    for file in files {
+        assert_eq!(Record::load(&file).unwrap().runs.len(), 1);
+    }
+    let all = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(all, 3, "temporary files are left");
+}
+
+#[test]
+fn a_clock_that_steps_back_overwrites_nothing_and_names_go_by_what_it_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Record::parse(REFERENCE, Path::new("assets/reference-tiny.json")).unwrap();
+    let kept = |created: &str, seed| {
+        let mut record = first.clone();
+        record.created = created.into();
+        record.config.seed = seed;
+        store::keep(&record, folder.path()).unwrap()
+    };
+    let noon = kept("2026-11-26T12:00:00.5Z", 1);
+    let before = kept("2026-11-26T11:00:00.5Z", 2);
+    // Set back to the very moment: another run all the same.
+    let mut again = first.clone();
+    again.created = "2026-11-26T12:00:00.5Z".into();
+    again.tool.argv = vec!["fathom".into(), "another".into()];
+    let again = store::keep(&again, folder.path()).unwrap();
+    assert!(noon != before && noon != again, "{noon:?} {before:?} {again:?}");
+    assert_eq!(store::files(folder.path()).unwrap().len(), 3);
+    let (shown, _) = told_by(&mut fathom(folder.path(), &["show", "@last~2", "-o", "json"]), 0);
+    assert!(shown.contains("2026-11-26T11:00:00.5Z"), "the earliest by its own word");
+}
