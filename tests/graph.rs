@@ -10,9 +10,8 @@ use fathom::graph::{Builder, Graph, Init, NodeKind, Tensor};
 use fathom::kernel::{Binding, Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch};
 use fathom::measure::verify::verify;
 use fathom::op::LIST;
-use fathom::pass::fuse::fuse;
 use fathom::pass::plan::plan;
-use fathom::pass::{OpInstance, Options, compile_op};
+use fathom::pass::{OpInstance, Options, compile_op, fused};
 use fathom::program::check::check_variant;
 use fathom::random::Rng;
 use fathom::session::{Session, schedule};
@@ -28,7 +27,7 @@ fn gpu() -> Gpu {
     Gpu::open(&selector, Checks::Off).unwrap()
 }
 
-/// A graph of elementwise ops, products and sums over 6 x 6 matrices, chosen by `seed`.
+/// A graph of elementwise ops, products, sums, slices and pads over 6 x 6 matrices, chosen by `seed`.
 fn random_graph(seed: u64, ops: usize) -> Graph {
     let mut rng = Rng::new(seed);
     let g = Builder::new();
@@ -41,12 +40,18 @@ fn random_graph(seed: u64, ops: usize) -> Graph {
         let x = values[rng.below(2.max(values.len() - 1))];
         let y = values[rng.below(values.len())];
         let wide = |t: Tensor| t.spec().shape.rank() == 2;
-        let value = match rng.below(6) {
+        let value = match rng.below(9) {
             0 if wide(x) && wide(y) => x.matmul(y).scale(0.3),
             1 => x.tanh(),
             2 => x * y,
             3 => (x + y).relu(),
             4 if wide(x) => x.sum_to(&[6].into()).scale(0.2),
+            5 if wide(x) && wide(y) => x.matmul(y).reshape([36]).tanh().reshape([6, 6]),
+            6 if wide(x) => x.slice(0, 1, 4).slice(1, 2, 3).pad(0, 2, 0).pad(1, 1, 2),
+            7 if wide(x) && wide(y) => {
+                x.slice(0, 0, 2).pad(0, 0, 4)
+                    + y.pad(1, 2, 0).slice(1, 0, 6).slice(0, 1, 3).pad(0, 3, 0)
+            }
             _ => x - y.scale(0.5),
         };
         values.push(value);
@@ -112,13 +117,13 @@ proptest! {
     fn plans_share_no_live_memory(seed in any::<u64>(), ops in 1usize..40) {
         let nodes = random_graph(seed, ops);
         assert_no_live_value_is_shared(&nodes);
-        assert_no_live_value_is_shared(&fuse(nodes.clone()));
+        assert_no_live_value_is_shared(&fused(nodes.clone()));
     }
 
     #[test]
     fn fusion_keeps_the_meaning(seed in any::<u64>(), ops in 1usize..25) {
         let nodes = random_graph(seed, ops);
-        let (plain, fused) = (nodes.evaluate(&feed), fuse(nodes.clone()).evaluate(&feed));
+        let (plain, fused) = (nodes.evaluate(&feed), fused(nodes.clone()).evaluate(&feed));
         for (_, output) in &nodes.outputs {
             let (a, b) = (plain[output.0].as_ref().unwrap(), fused[output.0].as_ref().unwrap());
             for (x, y) in a.data.iter().zip(&b.data) {
@@ -187,7 +192,7 @@ fn an_intermediate_that_is_an_output_is_not_fused_away() {
     let middle = x.scale(2.0);
     g.output("middle", middle);
     g.output("last", middle.tanh());
-    let fused = fuse(g.finish().unwrap());
+    let fused = fused(g.finish().unwrap());
     let values = fused.evaluate(&feed);
     assert!(fused.outputs.iter().all(|(_, v)| values[v.0].is_some()));
 }

@@ -291,6 +291,12 @@ pub trait Op: fmt::Debug + Any + Send + Sync {
         None
     }
 
+    /// The op with a second output, the sums of its second operand's columns, or `None` where it reads no such
+    /// operand whole. A weight's gradient reads all of its layer's `dy`, whose columns' sums are the bias's.
+    fn with_column_sums(&self) -> Option<Arc<dyn Op>> {
+        None
+    }
+
     /// The kinds inside: more than one after fusion.
     fn kinds(&self) -> Vec<Kind> {
         let fused = self.epilogue().into_iter().flat_map(Chain::kinds);

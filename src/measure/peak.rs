@@ -18,6 +18,7 @@ use crate::terms::Speeds;
 
 use super::kernel::{program_of, program_over_any, time_variant};
 use super::sample::{Budget, sample};
+use super::submission::encoding;
 use super::yardstick::{Part, REPETITION, Rule};
 
 mod ops;
@@ -135,7 +136,7 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceil
         shared_bytes_per_s: Some(shared.rate),
         upload_bytes_per_s: Some(upload),
         download_bytes_per_s: Some(download),
-        encode_ns: Some(ops::encoding(gpu, &launching, LAUNCHES)),
+        encode_ns: Some(encoding(gpu, &launching, 1)?),
         fma: vec![fma_reading],
         copy: vec![copy_reading],
         raised_by: None,

@@ -8,9 +8,7 @@ use crate::gpu::Gpu;
 use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::host::{self, Instant};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::program::Program;
 use crate::random::Rng;
-use crate::stats::median;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -357,18 +355,6 @@ impl Problem for EmptyProblem {
     fn reference(&self, _inputs: &[&Array]) -> Vec<Array> {
         vec![Array::f32([1], vec![1.0])]
     }
-}
-
-/// Nanoseconds of the host to encode a dispatch, from the commands' beginning to their end.
-pub(super) fn encoding(gpu: &Gpu, program: &Program, dispatches: usize) -> f64 {
-    let times: Vec<f64> = (0..20)
-        .map(|_| {
-            let begun = Instant::now();
-            drop(program.encoded(gpu, 1, None));
-            begun.elapsed().as_nanos() as f64 / dispatches as f64
-        })
-        .collect();
-    median(&times)
 }
 
 /// Bytes a second from the host to the device, and back.

@@ -57,6 +57,16 @@ impl MatMulProblem {
         })
     }
 
+    /// The sums of B's columns, matrix by matrix.
+    pub(super) fn column_sums_in_f64(&self, b: &Array) -> Vec<f64> {
+        let Sizes { batch, n, k, .. } = self.sizes;
+        let at = |i: usize, row: usize| {
+            let inside = if self.transpose_b { i % n * k + row } else { row * n + i % n };
+            i / n * n * k + inside
+        };
+        (0..batch * n).map(|i| (0..k).map(|row| b.data[at(i, row)]).sum()).collect()
+    }
+
     /// Inputs of a problem that takes every variant through the same text: each length that spans several
     /// tiles is cut by whole tiles, so that remainders and vec4 alignment stay, and k likewise.
     ///
