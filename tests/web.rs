@@ -115,11 +115,11 @@ fn visit(name: &str, flags: &[&str], longest: Duration) -> Option<Value> {
     let _browser = Browser(child);
     let begun = Instant::now();
     while begun.elapsed() < longest {
-        if let Ok((stream, _)) = answers.accept() {
-            if let Some(mut told) = posted(stream) {
-                assert_eq!(told["error"], Value::Null, "{name}");
-                return Some(told["seen"].take());
-            }
+        if let Ok((stream, _)) = answers.accept()
+            && let Some(mut told) = posted(stream)
+        {
+            assert_eq!(told["error"], Value::Null, "{name}");
+            return Some(told["seen"].take());
         }
         std::thread::sleep(Duration::from_millis(50));
     }
