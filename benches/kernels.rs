@@ -3,6 +3,7 @@
 //! Shapes come from the models' own steps, training and inference; of each workload the heaviest problem of
 //! each op is taken, in every variant. `FATHOM_PRESET=full|tiny` chooses the models' size: full, on software
 //! adapters tiny. The time comes from the GPU's timestamps, or the wall clock where there are none.
+//! `cargo bench -- encode` takes the host's time to encode a dispatch of each workload's training step.
 //! Throughput is in operations where a kernel is bound by arithmetic, in bytes where it is bound by memory.
 
 use std::collections::BTreeMap;
@@ -12,10 +13,11 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fathom::gpu::{Gpu, Selector};
 use fathom::graph::op::{Cost, Op, Problem};
+use fathom::measure::encoding;
 use fathom::measure::kernel::program_of;
 use fathom::measure::sample::{Budget, sample};
 use fathom::pass::Options;
-use fathom::session::schedule;
+use fathom::session::{Session, schedule};
 use fathom::tensor::TensorSpec;
 use fathom::terms::Checks;
 use fathom::terms::{Mode, Preset};
@@ -67,7 +69,8 @@ fn problems(gpu: &Gpu, preset: Preset) -> BTreeMap<&'static str, Vec<Use>> {
     all
 }
 
-fn kernels(criterion: &mut Criterion) {
+/// The device that is asked for, and the models' size on it.
+fn device() -> (Gpu, Preset) {
     let selector = Selector { device: std::env::var("FATHOM_DEVICE").ok(), ..Selector::default() };
     let gpu = Gpu::open(&selector, Checks::Off).unwrap_or_else(|error| panic!("{error}"));
     let preset = match std::env::var("FATHOM_PRESET").as_deref() {
@@ -77,6 +80,11 @@ fn kernels(criterion: &mut Criterion) {
         Err(_) if gpu.caps.software => Preset::Tiny,
         Err(_) => Preset::Full,
     };
+    (gpu, preset)
+}
+
+fn kernels(criterion: &mut Criterion) {
+    let (gpu, preset) = device();
     for (op, problems) in problems(&gpu, preset) {
         let mut group = criterion.benchmark_group(op);
         group
@@ -110,5 +118,30 @@ fn kernels(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, kernels);
+/// The host's time to encode a dispatch of each workload's training step: one step a submission, and eight.
+fn encode(criterion: &mut Criterion) {
+    let (gpu, preset) = device();
+    let mut group = criterion.benchmark_group("encode");
+    group.sample_size(10).warm_up_time(Duration::from_millis(50));
+    for entry in WORKLOADS {
+        let model = (entry.configure)(preset, None);
+        let mut session = Session::new(&gpu, 0);
+        let program = session
+            .compile(model.as_ref(), Mode::Train, &Options::default())
+            .unwrap_or_else(|error| panic!("{error}"));
+        for steps in [1, 8] {
+            let id = BenchmarkId::new(entry.name, format!("{steps} steps, a dispatch"));
+            group.bench_function(id, |bencher| {
+                bencher.iter_custom(|iterations| {
+                    let ns =
+                        encoding(&gpu, &program, steps).unwrap_or_else(|error| panic!("{error}"));
+                    Duration::from_nanos((ns * iterations as f64) as u64)
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, encode, kernels);
 criterion_main!(benches);

@@ -50,7 +50,7 @@ use output::{OutputArgs, VoiceArgs};
     max_term_width = 80,
     override_usage = "fathom [OPTIONS] | fathom <COMMAND>",
     // Without clap's line between what it is and how it is used, the short help is one screen.
-    help_template = "{about-with-newline}{usage-heading} {usage}\n\n{all-args}{after-help}",
+    help_template = "{about-with-newline}{usage-heading} {usage}\n{all-args}{after-help}",
     after_help = help::MORE,
     after_long_help = help::EXAMPLES
 )]

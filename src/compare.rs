@@ -6,7 +6,7 @@
 use std::fmt;
 
 use crate::error::{Error, Result};
-use crate::record::{Record, Run, RunKey};
+use crate::record::{Clock, Record, Run, RunKey};
 use crate::stats::median;
 
 pub mod advice;
@@ -28,6 +28,13 @@ pub struct Side {
     pub name: String,
     /// At least one.
     pub records: Vec<Record>,
+}
+
+impl Side {
+    /// Whether another framework than fathom was measured.
+    pub fn is_peer(&self) -> bool {
+        self.records.iter().any(|record| record.tool.peer.is_some())
+    }
 }
 
 /// Runs of one side held against those of the base that have the same key.
@@ -208,14 +215,32 @@ pub fn runs<'a>(side: &'a Side, key: &RunKey) -> Vec<&'a Run> {
 
 /// Median of the runs' medians; NaN where none was timed.
 pub fn step_ns(runs: &[&Run]) -> f64 {
-    let medians: Vec<f64> = samples(runs).into_iter().map(median).collect();
-    median(&medians)
+    median_of_medians(&samples(runs))
+}
+
+fn median_of_medians(samples: &[&[f64]]) -> f64 {
+    median(&samples.iter().map(|run| median(run)).collect::<Vec<_>>())
 }
 
 /// The step times of those that were timed, in order.
 pub fn samples<'a>(runs: &[&'a Run]) -> Vec<&'a [f64]> {
     let timings = runs.iter().filter_map(|run| run.timing.as_ref());
     timings.map(|timing| timing.step_ns.as_slice()).collect()
+}
+
+/// The step times of two sides; those of the wall clock, which every run has, where a run of either has no other and
+/// the rest do.
+fn by_one_clock<'a>(ours: &[&'a Run], theirs: &[&'a Run]) -> (Vec<&'a [f64]>, Vec<&'a [f64]>) {
+    let mut clocks = ours.iter().chain(theirs).filter_map(|run| run.timing.as_ref()?.clock.into());
+    let first: Option<Clock> = clocks.next();
+    if clocks.all(|clock| Some(clock) == first) {
+        return (samples(ours), samples(theirs));
+    }
+    let of = |runs: &[&'a Run]| {
+        let timings = runs.iter().filter_map(|run| run.timing.as_ref());
+        timings.map(|timing| timing.wall_ns.as_slice()).collect()
+    };
+    (of(ours), of(theirs))
 }
 
 fn row(key: RunKey, side: usize, (ours, theirs): (&[&Run], &[&Run]), alike: Alike) -> Row {
@@ -225,12 +250,13 @@ fn row(key: RunKey, side: usize, (ours, theirs): (&[&Run], &[&Run]), alike: Alik
         Alike::AllButDevice => Vec::new(),
         _ => machine::evidence(ours, theirs),
     };
+    let (base, other) = by_one_clock(ours, theirs);
     Row {
         key,
         side,
-        base_ns: step_ns(ours),
-        other_ns: step_ns(theirs),
-        finding: verdict::judge(&samples(ours), &samples(theirs), &evidence),
+        base_ns: median_of_medians(&base),
+        other_ns: median_of_medians(&other),
+        finding: verdict::judge(&base, &other, &evidence),
         agreement: agreement::agreement(ours[0], theirs[0]),
         same_program: ours.iter().chain(theirs).all(|r| r.program == *program),
     }

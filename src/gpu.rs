@@ -60,6 +60,15 @@ const LONGEST_SUBMISSION: Duration = Duration::from_millis(500);
 /// compile a kernel for minutes when it is first dispatched.
 const WAIT_LIMIT: (Duration, Duration) = (Duration::from_secs(120), Duration::from_secs(3600));
 
+fn wait_limit(software: bool) -> Duration {
+    if software { WAIT_LIMIT.1 } else { WAIT_LIMIT.0 }
+}
+
+/// What steps are cut by until the device's speeds are measured.
+fn pace(software: bool) -> Speeds {
+    if software { Speeds::SOFTWARE } else { Speeds::SLOWEST_GPU }
+}
+
 /// What a device was given to do.
 #[derive(Debug, Default)]
 struct Submissions {
@@ -105,15 +114,6 @@ impl Gpu {
         Self { longest_submission: Some(time), ..self }
     }
 
-    /// The same device under another summary: a page knows more of its adapter than wgpu passes on.
-    pub fn described(self, summary: AdapterSummary) -> Self {
-        let software = summary.software;
-        let speeds = if software { Speeds::SOFTWARE } else { Speeds::GPU };
-        let caps = Caps { software, speeds, ..self.caps };
-        let longest_submission = (!software).then_some(LONGEST_SUBMISSION);
-        Self { summary, caps, longest_submission, ..self }
-    }
-
     /// Has steps be cut into submissions by what was measured of the device, in place of the slowest there is.
     pub fn set_pace(&mut self, measured: Speeds) {
         self.pace = measured;
@@ -122,6 +122,16 @@ impl Gpu {
     /// The same device, called hung where it does not end what it was given within so long.
     pub fn with_wait_limit(self, time: Duration) -> Self {
         Self { wait_limit: time, ..self }
+    }
+
+    /// The same device under another summary: a page knows more of its adapter than wgpu passes on.
+    pub fn described(self, summary: AdapterSummary) -> Self {
+        let software = summary.software;
+        let speeds = if software { Speeds::SOFTWARE } else { Speeds::GPU };
+        let caps = Caps { software, speeds, ..self.caps };
+        let longest_submission = (!software).then_some(LONGEST_SUBMISSION);
+        let (pace, wait_limit) = (pace(software), wait_limit(software));
+        Self { summary, caps, longest_submission, pace, wait_limit, ..self }
     }
 
     /// Opens the adapter that `selector` names, or the best there is.
@@ -209,8 +219,8 @@ impl Gpu {
             injected: None,
             allocations: buffer::Allocations::default(),
             longest_submission: (!software).then_some(LONGEST_SUBMISSION),
-            pace: if software { Speeds::SOFTWARE } else { Speeds::SLOWEST_GPU },
-            wait_limit: if software { WAIT_LIMIT.1 } else { WAIT_LIMIT.0 },
+            pace: pace(software),
+            wait_limit: wait_limit(software),
             submissions,
             pipelines: Mutex::new(Pipelines::new(checks)),
             device,

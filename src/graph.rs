@@ -55,8 +55,11 @@ pub enum Init {
     Values(Arc<Vec<f32>>),
     /// Step 0 and the seed: the one place where it lives on the device.
     Clock,
-    /// The loss's gradient by itself: 1 everywhere, for ever.
-    LossGradient,
+    /// The loss's gradient by itself: 1 everywhere, for ever, times a factor.
+    LossGradient {
+        /// What a layer's rule multiplied it by, such as 1/n where the loss is a mean.
+        factor: f32,
+    },
 }
 
 /// What a node is.

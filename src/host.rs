@@ -94,6 +94,17 @@ pub fn other_threads() -> Option<u32> {
     running.trim().parse::<u32>().ok().map(|running| running.saturating_sub(1))
 }
 
+/// How long all threads of this program have computed so far, where the system tells.
+pub fn cpu_time() -> Option<std::time::Duration> {
+    #[cfg(all(unix, feature = "cli"))]
+    {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        std::time::Duration::try_from(time).ok()
+    }
+    #[cfg(not(all(unix, feature = "cli")))]
+    None
+}
+
 /// Processors that threads of this program may use.
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)

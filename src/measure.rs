@@ -16,3 +16,5 @@ mod submission;
 pub mod tune;
 pub mod verify;
 pub mod yardstick;
+
+pub use submission::encoding;

@@ -46,6 +46,7 @@ pub mod slice;
 pub mod softmax;
 pub mod sparse;
 pub mod transpose;
+pub mod window;
 
 /// Every op family there is.
 pub const LIST: &[&dyn Family] = &[
@@ -73,6 +74,7 @@ pub const LIST: &[&dyn Family] = &[
     &gather::Family,
     &slice::Family,
     &pad::Family,
+    &window::Family,
     &ctc::Family,
     &embedding_bag::Family,
     &memory_hops::Family,

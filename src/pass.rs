@@ -1,4 +1,4 @@
-//! From a model's graph to a schedule: five short passes, each graph to graph or graph to data.
+//! From a model's graph to a schedule: seven short passes, each graph to graph or graph to data.
 //!
 //! [`grad`] comes before them: a training step's graph already holds its backward pass.
 
@@ -17,6 +17,8 @@ pub mod pack;
 pub mod plan;
 pub mod schedule;
 pub mod split;
+pub mod sums;
+pub mod windows;
 
 use choose::{Choice, choose, instance};
 use fuse::fuse;
@@ -24,6 +26,8 @@ use pack::pack;
 use plan::plan;
 pub use schedule::{OpInstance, Schedule, problem_key};
 use split::split;
+use sums::sums;
+use windows::windows;
 
 /// Options of compilation.
 #[derive(Debug, Clone)]
@@ -48,11 +52,16 @@ impl Default for Options {
 /// [`crate::error::Error::Usage`] for a forced variant that cannot run,
 /// [`crate::error::Error::Internal`] for state that is read after it was updated.
 pub fn compile(graph: Graph, caps: &Caps, options: &Options) -> Result<Schedule> {
-    let graph = if options.fuse { fuse(graph) } else { graph };
+    let graph = if options.fuse { fused(graph) } else { graph };
     let graph = pack(split(graph, caps)?)?;
     let ops = choose(&graph, caps, &options.choice)?;
     let memory = plan(&graph, &ops, options.guarded)?;
     Ok(Schedule { graph, ops, memory })
+}
+
+/// The graph with ops merged, so that fewer dispatches move fewer bytes. Values keep their ids.
+pub fn fused(graph: Graph) -> Graph {
+    sums(fuse(windows(graph)))
 }
 
 /// One op alone under a variant, its inputs named `input0`, `input1` and so on, its outputs likewise. The variant

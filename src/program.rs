@@ -10,9 +10,10 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::gpu::pipeline::{PARAMS_WINDOW, Pipeline};
+use crate::gpu::pipeline::{PARAMS_WINDOW, Pipeline, side_by_side};
 use crate::gpu::timestamp::Timer;
 use crate::graph::ValueId;
+use crate::host;
 use crate::kernel::Dispatch;
 use crate::pass::plan::Role;
 use crate::pass::{OpInstance, Schedule};
@@ -20,9 +21,11 @@ use crate::tensor::{Array, HostTensor};
 use crate::terms::hex;
 
 pub mod check;
+mod deal;
 mod parts;
 pub mod state;
 
+use deal::deal;
 pub use state::State;
 
 /// Ops whose pipelines are made side by side, between two looks at whether to go on.
@@ -98,21 +101,29 @@ impl Program {
         Ok(Self { schedule, hash, parts, dispatches, params, buffers })
     }
 
-    /// Encodes some of its dispatches.
+    /// Encodes some of its dispatches. What the one before has set stays: each call is checked and kept by wgpu.
     pub(crate) fn encode_range(&self, pass: &mut wgpu::ComputePass<'_>, range: Range<usize>) {
+        let mut before: Option<&BoundDispatch> = None;
         for dispatch in &self.dispatches[range] {
-            pass.set_pipeline(&dispatch.pipeline.raw);
-            pass.set_bind_group(0, &dispatch.bind_group, &[]);
-            pass.set_bind_group(1, &self.params, &[dispatch.params_offset]);
+            if before.is_none_or(|before| !Arc::ptr_eq(&before.pipeline, &dispatch.pipeline)) {
+                pass.set_pipeline(&dispatch.pipeline.raw);
+            }
+            if before.is_none_or(|before| before.bind_group != dispatch.bind_group) {
+                pass.set_bind_group(0, &dispatch.bind_group, &[]);
+            }
+            if before.is_none_or(|before| before.params_offset != dispatch.params_offset) {
+                pass.set_bind_group(1, &self.params, &[dispatch.params_offset]);
+            }
             let [x, y, z] = dispatch.grid;
             pass.dispatch_workgroups(x, y, z);
+            before = Some(dispatch);
         }
     }
 
     /// Runs `count` steps, in one submission unless a step is too long for that.
     pub(crate) fn run(&self, gpu: &Gpu, count: usize) -> Result<()> {
-        for commands in self.encoded(gpu, count, None) {
-            gpu.submit([commands]);
+        for commands in self.encoded(gpu, count, None)? {
+            gpu.submit(commands);
         }
         gpu.check()
     }
@@ -127,37 +138,44 @@ impl Program {
         gpu.wait()
     }
 
-    /// The commands of `count` steps, each to be submitted alone; `timer`'s first pair says when they begin and end.
+    /// The commands of `count` steps, each submission's together; `timer`'s first pair says when they begin and end.
+    ///
+    /// # Errors
+    /// None that a later call on the device does not tell.
     pub(crate) fn encoded(
         &self,
         gpu: &Gpu,
         count: usize,
         timer: Option<&Timer>,
-    ) -> Vec<wgpu::CommandBuffer> {
-        // One pass for all steps where one submission holds them: within it wgpu sets a barrier wherever a dispatch
-        // needs what one before it wrote.
-        let passes: Vec<Vec<Range<usize>>> = match &self.parts[..] {
+    ) -> Result<Vec<Vec<wgpu::CommandBuffer>>> {
+        // As few passes as possible: within one wgpu sets a barrier wherever a dispatch needs what one before it wrote.
+        let submissions: Vec<Vec<Range<usize>>> = match &self.parts[..] {
             [whole] => vec![vec![self.dispatches_of(whole); count]],
             parts => {
                 let step = parts.iter().map(|part| vec![self.dispatches_of(part)]);
                 std::iter::repeat_n(step, count).flatten().collect()
             }
         };
+        let dealt = submissions.into_iter().map(|ranges| deal(&ranges, host::cores()));
+        let dealt: Vec<_> = dealt.collect();
+        let lengths: Vec<usize> = dealt.iter().map(Vec::len).collect();
+        let passes: Vec<_> = dealt.into_iter().flatten().enumerate().collect();
         let last = passes.len().saturating_sub(1);
-        let encode = |(at, ranges): (usize, Vec<Range<usize>>)| {
+        let encode = |(at, ranges): &(usize, Vec<Range<usize>>)| {
             let mut encoder = gpu.device.create_command_encoder(&Default::default());
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
                 label: Some("steps"),
-                timestamp_writes: timer.and_then(|timer| timer.around(at == 0, at == last)),
+                timestamp_writes: timer.and_then(|timer| timer.around(*at == 0, *at == last)),
             });
-            ranges.into_iter().for_each(|range| self.encode_range(&mut pass, range));
+            ranges.iter().for_each(|range| self.encode_range(&mut pass, range.clone()));
             drop(pass);
-            if let Some(timer) = timer.filter(|_| at == last) {
+            if let Some(timer) = timer.filter(|_| *at == last) {
                 timer.resolve(&mut encoder);
             }
-            encoder.finish()
+            Ok(encoder.finish())
         };
-        passes.into_iter().enumerate().map(encode).collect()
+        let mut buffers = side_by_side(&passes, encode)?.into_iter();
+        Ok(lengths.into_iter().map(|length| buffers.by_ref().take(length).collect()).collect())
     }
 
     /// The dispatches of neighbouring ops.
@@ -198,6 +216,18 @@ impl Program {
             Some((_, value)) => Ok(self.read_values(gpu, &[*value])?.swap_remove(0)),
             None => Err(Error::Internal(format!("there is no output {name}"))),
         }
+    }
+
+    /// Reads single f32 of a value.
+    fn read_places(&self, gpu: &Gpu, value: ValueId, places: &[usize]) -> Result<Vec<f64>> {
+        let at = self.schedule.memory.locations[value.0]
+            .ok_or_else(|| Error::Internal("the plan has no memory for a value".into()))?;
+        let range = |place: &usize| (&self.buffers[at.buffer], at.offset + 4 * *place as u64, 4);
+        let read = gpu.read_ranges(&places.iter().map(range).collect::<Vec<_>>())?;
+        let number = |bytes: Vec<u8>| {
+            bytes.try_into().map_or(f64::NAN, |b| f64::from(f32::from_le_bytes(b)))
+        };
+        Ok(read.into_iter().map(number).collect())
     }
 
     /// Reads values in one go.

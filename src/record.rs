@@ -89,9 +89,24 @@ pub struct Tool {
     pub wgpu: String,
     /// The command line.
     pub argv: Vec<String>,
+    /// The framework that was measured instead of fathom's own kernels; nothing where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<Peer>,
     /// As what it ran.
     #[serde(default, skip_serializing_if = "Client::is_native")]
     pub client: Client,
+}
+
+/// Another framework that ran the same model: what of a record describes fathom's kernels (dispatches, bytes, memory
+/// that it does not tell, ceilings) is then 0.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Peer {
+    /// `PyTorch`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// How it ran the model: `eager, 1 thread`.
+    pub how: String,
 }
 
 words! {
@@ -309,6 +324,11 @@ pub struct Peaks {
 }
 
 impl Peaks {
+    /// A rate as a share of the ceiling of arithmetic; nothing where that was not measured, as of a peer.
+    pub fn share(&self, flop_per_s: f64) -> Option<f64> {
+        Some(flop_per_s / self.fma_f32_flop_per_s).filter(|share| share.is_finite())
+    }
+
     /// By how much the ceilings moved between the beginning and the end of the run, as a share: the larger of the
     /// two. Nothing where they were measured once.
     pub fn moved(&self) -> Option<f64> {
@@ -322,6 +342,14 @@ impl Peaks {
 }
 
 impl Tool {
+    /// What was measured: fathom, or a peer with how it ran.
+    pub fn measured(&self) -> String {
+        match &self.peer {
+            Some(peer) => format!("{} {} ({})", peer.name, peer.version, peer.how),
+            None => format!("fathom {}", self.version),
+        }
+    }
+
     /// The commit it was built from, marked where the checkout had changes.
     pub fn commit(&self) -> String {
         if self.dirty { format!("{}-dirty", self.git) } else { self.git.clone() }

@@ -140,6 +140,7 @@ pub fn score(side: &Side, reference: &Side, workloads: &[&str]) -> Score {
             for run in &theirs {
                 let (base, other) = ((&*reference.name, ours[0]), (&*side.name, *run));
                 wrong.extend(unlike::settings(&key, base, other));
+                wrong.extend(unlike::clocks(&key, base, other));
             }
             // Where the records as a whole differ, no run of theirs has a score.
             if wrong.is_empty() && whole {
@@ -196,7 +197,9 @@ fn settings(side: &Side) -> Vec<String> {
         (found != wanted).then_some(text)
     };
     let used = config.restriction.to_string();
+    let peer = side.records[0].tool.peer.as_ref();
     let settings = [
+        needs("program", peer.map_or("fathom", |peer| peer.name.as_str()), "fathom"),
         needs("precision", config.precision.name(), Precision::F32.name()),
         // A page cannot switch them off.
         needs("bounds checks", config.checks.name(), Checks::Off.name())
@@ -286,6 +289,17 @@ mod tests {
             assert!(score.missing[0].contains(integrity.warning().unwrap()), "{score:?}");
             assert_eq!(check_reference(&bent, &WORKLOADS).unwrap_err().exit_code(), 9);
         }
+    }
+
+    #[test]
+    fn another_framework_has_no_score() {
+        let reference = side(100.0);
+        let mut peer = side(50.0);
+        let (name, version, how) = ("PyTorch".into(), "2.9".into(), "eager".into());
+        peer.records[0].tool.peer = Some(crate::record::Peer { name, version, how });
+        let score = score(&peer, &reference, &WORKLOADS);
+        assert_eq!(score.overall(), None);
+        assert!(score.missing[0].starts_with("program: PyTorch in made up"), "{score:?}");
     }
 
     #[test]

@@ -155,6 +155,8 @@ words! {
         WebGpu = "webgpu",
         /// Computes nothing.
         Noop = "noop",
+        /// A framework's own, which its record names: fathom runs nothing on it.
+        Own = "own",
     }
 }
 

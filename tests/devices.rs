@@ -385,7 +385,7 @@ fn the_slower_a_device_the_more_parts_its_steps_have() {
 #[test]
 fn a_device_that_does_not_end_its_work_in_time_is_called_hung() {
     let run = |gpu: &Gpu| {
-        let model = model("residual", Preset::Tiny, None);
+        let model = model("autoenc", Preset::Tiny, None);
         let mut session = Session::new(gpu, 1);
         let program = session.compile(model.as_ref(), Mode::Train, &Options::default())?;
         session.run(&program, 1)?;

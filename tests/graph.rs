@@ -8,9 +8,10 @@ use fathom::gpu::{Gpu, Selector};
 use fathom::graph::op::{Cost, Distribution, Facts, Kind, Op, Problem, Tolerance};
 use fathom::graph::{Builder, Graph, Init, NodeKind, Tensor};
 use fathom::kernel::{Binding, Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch};
-use fathom::pass::fuse::fuse;
+use fathom::measure::verify::verify;
+use fathom::op::LIST;
 use fathom::pass::plan::plan;
-use fathom::pass::{OpInstance, Options, compile_op};
+use fathom::pass::{OpInstance, Options, compile_op, fused};
 use fathom::program::check::check_variant;
 use fathom::random::Rng;
 use fathom::session::{Session, schedule};
@@ -26,7 +27,7 @@ fn gpu() -> Gpu {
     Gpu::open(&selector, Checks::Off).unwrap()
 }
 
-/// A graph of elementwise ops, products and sums over 6 x 6 matrices, chosen by `seed`.
+/// A graph of elementwise ops, products, sums, slices and pads over 6 x 6 matrices, chosen by `seed`.
 fn random_graph(seed: u64, ops: usize) -> Graph {
     let mut rng = Rng::new(seed);
     let g = Builder::new();
@@ -39,12 +40,18 @@ fn random_graph(seed: u64, ops: usize) -> Graph {
         let x = values[rng.below(2.max(values.len() - 1))];
         let y = values[rng.below(values.len())];
         let wide = |t: Tensor| t.spec().shape.rank() == 2;
-        let value = match rng.below(6) {
+        let value = match rng.below(9) {
             0 if wide(x) && wide(y) => x.matmul(y).scale(0.3),
             1 => x.tanh(),
             2 => x * y,
             3 => (x + y).relu(),
             4 if wide(x) => x.sum_to(&[6].into()).scale(0.2),
+            5 if wide(x) && wide(y) => x.matmul(y).reshape([36]).tanh().reshape([6, 6]),
+            6 if wide(x) => x.slice(0, 1, 4).slice(1, 2, 3).pad(0, 2, 0).pad(1, 1, 2),
+            7 if wide(x) && wide(y) => {
+                x.slice(0, 0, 2).pad(0, 0, 4)
+                    + y.pad(1, 2, 0).slice(1, 0, 6).slice(0, 1, 3).pad(0, 3, 0)
+            }
             _ => x - y.scale(0.5),
         };
         values.push(value);
@@ -110,13 +117,13 @@ proptest! {
     fn plans_share_no_live_memory(seed in any::<u64>(), ops in 1usize..40) {
         let nodes = random_graph(seed, ops);
         assert_no_live_value_is_shared(&nodes);
-        assert_no_live_value_is_shared(&fuse(nodes.clone()));
+        assert_no_live_value_is_shared(&fused(nodes.clone()));
     }
 
     #[test]
     fn fusion_keeps_the_meaning(seed in any::<u64>(), ops in 1usize..25) {
         let nodes = random_graph(seed, ops);
-        let (plain, fused) = (nodes.evaluate(&feed), fuse(nodes.clone()).evaluate(&feed));
+        let (plain, fused) = (nodes.evaluate(&feed), fused(nodes.clone()).evaluate(&feed));
         for (_, output) in &nodes.outputs {
             let (a, b) = (plain[output.0].as_ref().unwrap(), fused[output.0].as_ref().unwrap());
             for (x, y) in a.data.iter().zip(&b.data) {
@@ -185,7 +192,7 @@ fn an_intermediate_that_is_an_output_is_not_fused_away() {
     let middle = x.scale(2.0);
     g.output("middle", middle);
     g.output("last", middle.tanh());
-    let fused = fuse(g.finish().unwrap());
+    let fused = fused(g.finish().unwrap());
     let values = fused.evaluate(&feed);
     assert!(fused.outputs.iter().all(|(_, v)| values[v.0].is_some()));
 }
@@ -344,4 +351,53 @@ fn a_reduced_problem_runs_kernels_of_the_whole_one() {
         }
     }
     assert!(reduced > 0);
+}
+
+/// What stands for a whole reference at some places is that reference there, in every case that has it.
+#[test]
+fn sampled_values_of_a_reference_are_its_values() {
+    let mut checked = BTreeSet::new();
+    for family in LIST {
+        for case in family.cases() {
+            let problem = case.problem();
+            if problem.reference_at(&[], &[]).is_none() || problem.cost().flops > 1 << 22 {
+                continue;
+            }
+            let distribution = Distribution::Uniform;
+            let inputs = problem.sample(&case.inputs, distribution, &mut Rng::new(3));
+            let inputs: Vec<_> = inputs.iter().collect();
+            let whole = &problem.reference(&inputs)[0].data;
+            let places: Vec<usize> = (0..whole.len()).collect();
+            let sampled = problem.reference_at(&inputs, &places).unwrap();
+            for (place, (value, expected)) in sampled.iter().zip(whole).enumerate() {
+                // The reference is rounded to what an f32 tensor holds nowhere: only the order of sums differs.
+                let near = (value.value - expected).abs() <= 1e-9 * expected.abs().max(value.scale);
+                assert!(near, "{} {place}: {value:?}, {expected}", case.name);
+            }
+            checked.insert(family.name());
+        }
+    }
+    assert_eq!(checked.into_iter().collect::<Vec<_>>(), ["conv2d", "matmul"]);
+}
+
+/// A product whose reference would take too long is checked in small, and at its real shape at some values.
+#[test]
+fn what_is_checked_in_small_is_sampled_at_its_real_shape() {
+    let gpu = gpu();
+    let g = Builder::new();
+    let a = g.input("a", [2048, 64], DType::F32);
+    let b = g.input("b", [64, 2048], DType::F32);
+    let c = a.matmul(b).relu();
+    g.output("c", c);
+    let mut session = Session::new(&gpu, 1);
+    let program = session.compile_graph(g.finish().unwrap(), &Options::default()).unwrap();
+    let values = |specs: [usize; 2], seed| {
+        let spec = TensorSpec::f32(specs);
+        HostTensor::from(&Distribution::Uniform.array(&spec, 1, &mut Rng::new(seed)))
+    };
+    let batch = [("a", values([2048, 64], 1)), ("b", values([64, 2048], 2))];
+    session.feed(&program, &batch).unwrap();
+    let verified = verify(&gpu, &program, &|_| {}).unwrap();
+    assert_eq!((verified.checked, verified.reduced, verified.sampled), (1, 1, Some(1)));
+    assert_eq!((verified.passed, verified.program.as_ref()), (1, Some(&program.hash)));
 }

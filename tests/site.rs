@@ -2,6 +2,7 @@
 //! can use it on a phone and on a desk. And the records of `results/`, which have to be fit to be on it.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use browser::{BEFORE, chromium};
 use fathom::record::{Record, Statistics, Status};
@@ -86,6 +87,17 @@ fn results(folder: &Path) {
     }
 }
 
+/// The site of the twenty devices, which takes a while: made once.
+fn site_of_twenty() -> &'static (tempfile::TempDir, String, String) {
+    static SITE: OnceLock<(tempfile::TempDir, String, String)> = OnceLock::new();
+    SITE.get_or_init(|| {
+        let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        results(folder.path());
+        let (front, messages) = made(folder.path(), out.path(), &[]);
+        (out, front, messages)
+    })
+}
+
 /// Makes the site, and gives the front page's text and what was said.
 #[track_caller]
 fn made(records: &Path, out: &Path, more: &[&str]) -> (String, String) {
@@ -97,11 +109,11 @@ fn made(records: &Path, out: &Path, more: &[&str]) -> (String, String) {
 
 #[test]
 fn twenty_devices_are_sound_and_each_has_a_row_a_report_and_speed_ups_to_the_others() {
-    let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let folder = tempfile::tempdir().unwrap();
     results(folder.path());
     let records = folder.path().to_str().unwrap();
-    told_by(&mut fathom(out.path(), &["check", "--publish", records]), 0);
-    let (front, messages) = made(folder.path(), out.path(), &[]);
+    told_by(&mut fathom(folder.path(), &["check", "--publish", records]), 0);
+    let (out, front, messages) = site_of_twenty();
     assert!(messages.contains("20 records") && !messages.contains("warning"), "{messages}");
     assert_eq!(front.matches("<tr data-slug").count(), 20);
     assert_eq!(
@@ -134,7 +146,8 @@ fn what_cannot_be_believed_is_left_out_and_what_is_unfinished_is_marked_and_refu
     add(folder.path(), "good", "twin.json", &text);
     add(folder.path(), "bad", "edited.json", &text.replace("llvmpipe", "A faster one"));
     add(folder.path(), "bad", "no-record.json", "{}");
-    let spoils: [(&str, fn(&mut Record)); 6] = [
+    type Spoil = fn(&mut Record);
+    let spoils: [(&str, Spoil); 6] = [
         ("another-program", |r| r.runs[0].verified.program = Some("sha256:another".into())),
         ("contradiction", |r| r.runs[0].flops += 1),
         ("cut-short", |r| {
@@ -306,9 +319,7 @@ fn a_reader_compares_filters_and_sorts_devices_on_a_phone_and_on_a_desk() {
         eprintln!("SKIPPED: there is no Chromium here that runs (apt install chromium)");
         return;
     };
-    let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    results(folder.path());
-    let (front, _) = made(folder.path(), out.path(), &[]);
+    let (out, front, _) = site_of_twenty();
     let tested = front.replacen("<head>", &format!("<head>{BEFORE}"), 1).replacen(
         "</body>",
         &format!("{AFTER}</body>"),

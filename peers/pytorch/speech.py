@@ -125,7 +125,7 @@ def discrete(outputs: dict[str, Tensor], inputs: dict[str, Tensor]) -> dict[str,
     before = F.pad(best, (1, 0), value=-1)[:, :-1]
     inside = torch.arange(time, device=best.device) < inputs["frames"][:, None]
     kept = inside & (best != before) & (best != classes - 1)
-    place = torch.where(kept, kept.cumsum(1) - 1, time)  # the rest goes into a column behind the last
+    place = torch.where(kept, kept.long().cumsum(1) - 1, time)  # the rest goes into a column behind the last
     decoded = torch.full((batch, time + 1), -1, dtype=torch.int64, device=best.device)
     return {"decoded": decoded.scatter(1, place, best)[:, :time].int()}
 

@@ -17,6 +17,7 @@ A model is a module with
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
 
 import torch
@@ -72,13 +73,15 @@ def inputs_of(snapshot: Snapshot, specs: dict[str, Spec], sizes: Sizes) -> dict[
 
 
 def evaluate(
-    model: ModuleType, params: dict[str, Tensor], inputs: dict[str, Tensor], draws: dict[str, Tensor], mode: str
+    model: ModuleType, params: dict[str, Tensor], inputs: dict[str, Tensor], draws: dict[str, Tensor], mode: str,
+    forward: Callable[..., dict[str, Tensor]] | None = None,
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The outputs, and in training the gradients, before clipping and weight decay."""
+    """The outputs, and in training the gradients, before clipping and weight decay, by the model's forward pass or another
+    form of it."""
     specs = model.names(mode)
     trained = [name for name in params if mode == "train" and specs[f"param/{name}"].trained]
     leaves = {name: w.detach().clone().requires_grad_(name in trained) for name, w in params.items()}
-    outputs = model.forward(leaves, inputs, draws, mode)
+    outputs = (forward or model.forward)(leaves, inputs, draws, mode)
     gradients = {}
     if mode == "train":
         gradients = dict(zip(trained, torch.autograd.grad(outputs["loss"], [leaves[name] for name in trained])))

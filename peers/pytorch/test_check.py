@@ -564,7 +564,8 @@ def test_rounding_excuses_no_wrong_gradient():
 
 def test_steps_are_timed():
     for workload, mode in itertools.product(SMALL, ("train", "infer")):
-        step = bench.stepper(MODELS[workload], SMALL[workload], mode, torch.device("cpu"))
+        start = bench.start(MODELS[workload], SMALL[workload], mode, torch.device("cpu"))
+        step = bench.stepper(MODELS[workload], mode, *start, torch.device("cpu"))
         assert len(bench.measure(step, torch.device("cpu"), 1, 2)) == 2
 
 

@@ -15,6 +15,7 @@ const S: u32 = 3u;
 const STRIDE: u32 = 1u;
 const PAD: u32 = 1u;
 const GROUPS: u32 = 1u;
+const SUMS: bool = false; // in PASS 2 the channels of dy are summed as well, by invocations behind those of dw
 const CG: u32 = C / GROUPS;
 const NG: u32 = N / GROUPS;
 
@@ -26,6 +27,10 @@ fn a1(i: u32) -> f32 { return a[i]; }
 @group(0) @binding(1) var<storage, read> b: array<f32>;
 @group(0) @binding(2) var<storage, read_write> c: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
+
+// hook: sums
+fn store_sum(i: u32, x: f32) {}
+// end
 
 // hook: epilogue
 fn epilogue(x: f32, i: u32) -> f32 { return x; }
@@ -83,10 +88,21 @@ fn grad_weight(r: u32, s: u32, e: u32, n: u32) -> f32 {
     return sum;
 }
 
+// The sum of channel n of dy.
+fn sum_of_channel(n: u32) -> f32 {
+    var sum = 0.0;
+    for (var pixel = 0u; pixel < params.batch * P * Q; pixel++) { sum += b[pixel * N + n]; }
+    return sum;
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lid: u32) {
     let i = (wid.y * groups.x + wid.x) * 64u + lid;
+    if SUMS && i >= params.count {
+        if i - params.count < N { store_sum(i - params.count, sum_of_channel(i - params.count)); }
+        return;
+    }
     if i >= params.count { return; }
     var x: f32;
     if PASS == 0u {

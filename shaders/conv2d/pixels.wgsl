@@ -53,12 +53,19 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     var acc: array<vec4<f32>, TM * GROUPS_N>;
     // unroll
     for (var i = 0u; i < TM * GROUPS_N; i++) { acc[i] = vec4<f32>(0.0); }
+    // In PASS 2, where a lane's share of the channels lies along them.
+    let sums_columns = SUMS && tile.n == 0u;
+    var sums: array<vec4<f32>, LOADS>;
 
     let end = min((tile.s + 1u) * params.span, depth(g));
     for (var k = tile.s * params.span; k < end; k += 4u) {
         var own: array<vec4<f32>, LOADS>;
         // unroll
         for (var q = 0u; q < LOADS; q++) { own[q] = share(g, tile.m, k, q * W + lane); }
+        if sums_columns {
+            // unroll
+            for (var q = 0u; q < LOADS; q++) { sums[q] += own[q]; }
+        }
         var x: array<mat4x4<f32>, GROUPS_N>;
         if PASS == 2u {
             // unroll
@@ -116,6 +123,17 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
                     store(row + col, x, params.M - col);
                 }
             }
+        }
+    }
+    if sums_columns {
+        // unroll
+        for (var h = 0u; h < GROUPS_M; h++) {
+            var sum: vec4<f32>;
+            // unroll
+            for (var q = 0u; q < 4u; q++) {
+                sum += subgroupBroadcast(sums[(q * GROUPS_M + h) / W], (q * GROUPS_M + h) % W);
+            }
+            if lane == 0u { store_sums(tile, tile.m + h * 4u, params.M, sum); }
         }
     }
 }

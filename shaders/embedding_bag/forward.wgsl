@@ -3,8 +3,13 @@
 //   memories[k, b, i, n] = sum over j of l(j, n) E[k][story[b, i, j], n] + T[k][i, n]
 //   asked[b, n]          = sum over j of l(j, n) E[0][question[b, j], n]
 // with l(j, n) = (1 - j/S) - (n/d)(1 - 2j/S), j and n from 1. Word 0 is padding.
-// Grid: one invocation for each n of each sentence, the question of a story after its M sentences; 64 a
-// workgroup, folded into two dimensions.
+// Also where each word occurs, for the backward pass, unless the hook `index` is left empty: index[w, q] has bit e
+// set if place 32 q + e holds w, places in questions behind those in stories. Where there are more than BUCKETS
+// words, a row is that of all words of one rest.
+// Grid: one invocation for each n of each sentence, the question of a story after its M sentences, 64 a
+// workgroup; then a workgroup for each COLUMNS columns of the index, of which an invocation fills
+// one, word by word, so that no two write the same; folded into two dimensions.
+// Shared: 4 BUCKETS COLUMNS bytes.
 
 const D: u32 = 20u; // d
 const BATCH: u32 = 32u; // B
@@ -13,6 +18,12 @@ const WORDS: u32 = 6u; // S
 const STRIDE_E: u32 = 448u; // elements from one table to the next
 const STRIDE_T: u32 = 256u; // the same for the temporal rows
 const TABLES: u32 = 4u;
+const BUCKETS: u32 = 22u; // rows of the index
+const COLUMNS: u32 = 8u; // columns of the index that a workgroup fills
+const IN_STORIES: u32 = BATCH * MEMORIES * WORDS;
+const PLACES: u32 = IN_STORIES + BATCH * WORDS;
+const MASKS: u32 = (PLACES + 31u) / 32u; // columns of the index
+const BAGS: u32 = (BATCH * (MEMORIES + 1u) * D + 63u) / 64u; // workgroups before those of the index
 
 @group(0) @binding(0) var<storage, read> story: array<u32>;
 @group(0) @binding(1) var<storage, read> question: array<u32>;
@@ -20,11 +31,41 @@ const TABLES: u32 = 4u;
 @group(0) @binding(3) var<storage, read> temporal: array<f32>;
 @group(0) @binding(4) var<storage, read_write> memories: array<f32>;
 @group(0) @binding(5) var<storage, read_write> asked: array<f32>;
+// hook: index
+@group(0) @binding(6) var<storage, read_write> index: array<u32>;
+
+var<workgroup> masks: array<u32, BUCKETS * COLUMNS>;
+
+// Some columns of the index.
+fn find(first: u32, lid: u32) {
+    for (var i = lid; i < BUCKETS * COLUMNS; i += 64u) { masks[i] = 0u; }
+    workgroupBarrier();
+    let column = first + lid;
+    if lid < COLUMNS {
+        for (var e = 0u; e < min(32u, PLACES - min(column * 32u, PLACES)); e++) {
+            let place = column * 32u + e;
+            var word: u32;
+            if place < IN_STORIES { word = story[place]; } else { word = question[place - IN_STORIES]; }
+            masks[word % BUCKETS * COLUMNS + lid] |= 1u << e;
+        }
+    }
+    workgroupBarrier();
+    for (var i = lid; i < BUCKETS * COLUMNS; i += 64u) {
+        let q = first + i % COLUMNS;
+        if q < MASKS { index[i / COLUMNS * MASKS + q] = masks[i]; }
+    }
+}
+// end
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lid: u32) {
-    let at = (wid.y * groups.x + wid.x) * 64u + lid;
+    let own = wid.y * groups.x + wid.x;
+    if own >= BAGS {
+        find((own - BAGS) * COLUMNS, lid);
+        return;
+    }
+    let at = own * 64u + lid;
     let n = at % D;
     let i = at / D % (MEMORIES + 1u);
     let b = at / (D * (MEMORIES + 1u));

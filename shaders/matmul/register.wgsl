@@ -34,12 +34,18 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     var acc: array<vec4<f32>, TM * GROUPS_N>;
     // unroll
     for (var i = 0u; i < TM * GROUPS_N; i++) { acc[i] = vec4<f32>(0.0); }
+    let sums_columns = SUMS && tile.m == 0u && lid < 8u;
+    var sums: array<vec4<f32>, GROUPS_N>;
 
     let end = min((tile.s + 1u) * params.span, depth(tile.g));
     for (var k = tile.s * params.span; k < end; k += 4u) {
         var x: array<mat4x4<f32>, GROUPS_N>;
         // unroll
         for (var j = 0u; j < GROUPS_N; j++) { x[j] = block_b(tile.g, n + j * 32u, k); }
+        if sums_columns {
+            // unroll
+            for (var j = 0u; j < GROUPS_N; j++) { sums[j] += x[j][0] + x[j][1] + x[j][2] + x[j][3]; }
+        }
         // unroll
         for (var h = 0u; h < GROUPS_M; h++) {
             let y = block_a(tile.g, m + h * 4u, k);
@@ -66,5 +72,9 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
                 store(row + col, acc[i * GROUPS_N + j], params.N - col);
             }
         }
+    }
+    if sums_columns {
+        // unroll
+        for (var j = 0u; j < GROUPS_N; j++) { store_sums(tile, n + j * 32u, params.N, sums[j]); }
     }
 }

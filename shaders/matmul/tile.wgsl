@@ -3,8 +3,10 @@
 // in CUTLASS): an invocation's rows are TM / 4 groups BM / (TM / 4) apart, its columns likewise, so that
 // neighbours read neighbouring vec4s. Both operands lie in workgroup memory as [BK][BM] and [BK][BN].
 // The next step's blocks are fetched into registers before this step's products.
+// Where there are few tiles a workgroup is SLICES times as many invocations: each slice takes every SLICES-th step, and
+// their results are added up in order through workgroup memory. Split-K does that in a second dispatch.
 // Grid: one workgroup per tile of BM x BN, batch matrix and split.
-// Shared: 4 BUFFERS BK (BM + BN) bytes. With two buffers a step needs one barrier, with one it needs two.
+// Shared: 4 SLICES BUFFERS BK (BM + BN) bytes. With two buffers a step needs one barrier, with one it needs two.
 
 // hook: operands
 // use: matmul/operands
@@ -15,15 +17,17 @@ const BK: u32 = 16u;
 const TM: u32 = 8u;
 const TN: u32 = 8u;
 const BUFFERS: u32 = 2u;
+const SLICES: u32 = 1u;
 
 const THREADS_M: u32 = BM / TM;
 const THREADS_N: u32 = BN / TN;
-const THREADS: u32 = THREADS_M * THREADS_N;
+const THREADS: u32 = THREADS_M * THREADS_N; // of a slice
 const GROUPS_N: u32 = TN / 4u;
 const STEPS: u32 = BK / 4u; // vec4s in a step of k
 const BLOCKS_A: u32 = BM / 4u * STEPS;
 const BLOCKS: u32 = BLOCKS_A + BN / 4u * STEPS;
 const PASSES: u32 = 2u; // blocks that an invocation fetches in a step: BLOCKS / THREADS, rounded up
+const EXCHANGED: u32 = 2u; // results of an invocation that B's tiles hold at once, as vec4s
 
 // hook: epilogue
 fn epilogue(x: f32, i: u32) -> f32 { return x; }
@@ -37,8 +41,8 @@ fn store(i: u32, x: vec4<f32>, left: u32) {
 }
 // end
 
-var<workgroup> tile_a: array<vec4<f32>, BUFFERS * BK * BM / 4u>;
-var<workgroup> tile_b: array<vec4<f32>, BUFFERS * BK * BN / 4u>;
+var<workgroup> tile_a: array<vec4<f32>, SLICES * BUFFERS * BK * BM / 4u>;
+var<workgroup> tile_b: array<vec4<f32>, SLICES * BUFFERS * BK * BN / 4u>;
 
 // Block p of a step lies at this k (in vec4s) and row or column (in vec4s) of a tile `width` vec4s wide.
 // Along the stored rows neighbours come first: loads are coalesced.
@@ -57,19 +61,19 @@ fn fetch(p: u32, tile: Tile, k: u32) -> mat4x4<f32> {
 }
 
 // A row's vec4s are permuted by k, so that invocations that write along k meet different banks.
-fn turn(column: u32, step: u32) -> u32 { return column ^ (step * 8u / STEPS); }
+fn turn(column: u32, step: u32, width: u32) -> u32 { return column ^ (step * min(8u, width) / STEPS); }
 
 fn put(p: u32, buffer: u32, x: mat4x4<f32>) {
     if p < BLOCKS_A {
         let at = place(p, BM / 4u, !TRANSPOSE_A);
-        let i = (buffer * BK + at.x * 4u) * (BM / 4u) + turn(at.y, at.x);
+        let i = (buffer * BK + at.x * 4u) * (BM / 4u) + turn(at.y, at.x, BM / 4u);
         tile_a[i] = x[0];
         tile_a[i + BM / 4u] = x[1];
         tile_a[i + BM / 2u] = x[2];
         tile_a[i + BM * 3u / 4u] = x[3];
     } else {
         let at = place(p - BLOCKS_A, BN / 4u, TRANSPOSE_B);
-        let i = (buffer * BK + at.x * 4u) * (BN / 4u) + turn(at.y, at.x);
+        let i = (buffer * BK + at.x * 4u) * (BN / 4u) + turn(at.y, at.x, BN / 4u);
         tile_b[i] = x[0];
         tile_b[i + BN / 4u] = x[1];
         tile_b[i + BN / 2u] = x[2];
@@ -77,9 +81,19 @@ fn put(p: u32, buffer: u32, x: mat4x4<f32>) {
     }
 }
 
-@compute @workgroup_size(THREADS)
+// Stores the i-th of the results that an invocation has as vec4s.
+fn store_group(tile: Tile, tx: u32, ty: u32, i: u32, x: vec4<f32>) {
+    let m = i / GROUPS_N;
+    let row = row_of(tile, tile.m + m / 4u * 4u * THREADS_M + ty * 4u + m % 4u);
+    let col = tile.n + (i % GROUPS_N * THREADS_N + tx) * 4u;
+    if !EDGE || (row != NOWHERE && col < params.N) { store(row + col, x, params.N - col); }
+}
+
+@compute @workgroup_size(THREADS * SLICES)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-        @builtin(local_invocation_index) lid: u32) {
+        @builtin(local_invocation_index) index: u32) {
+    let slice = index / THREADS;
+    let lid = index % THREADS;
     let tile = tile_of(wid.y * groups.x + wid.x, BM, BN);
     if tile.s >= params.splits { return; }
     // 32 neighbours are 8 columns x 4 rows: fewest distinct vec4s a read.
@@ -89,6 +103,8 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     var acc: array<vec4<f32>, TM * GROUPS_N>;
     // unroll
     for (var i = 0u; i < TM * GROUPS_N; i++) { acc[i] = vec4<f32>(0.0); }
+    let sums_columns = SUMS && tile.m == 0u;
+    var sums: array<vec4<f32>, PASSES>; // of the columns of the blocks of B that this invocation fetches
 
     var k = tile.s * params.span;
     let end = min(k + params.span, depth(tile.g));
@@ -96,27 +112,31 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     if k < end {
         // unroll
         for (var p = 0u; p < PASSES; p++) {
-            if p * THREADS + lid < BLOCKS { next[p] = fetch(p * THREADS + lid, tile, k); }
+            if p * THREADS + lid < BLOCKS { next[p] = fetch(p * THREADS + lid, tile, k + slice * BK); }
         }
     }
-    var buffer = 0u;
+    var buffer = slice * BUFFERS;
     while k < end {
         // unroll
         for (var p = 0u; p < PASSES; p++) {
             if p * THREADS + lid < BLOCKS { put(p * THREADS + lid, buffer, next[p]); }
         }
+        if sums_columns {
+            // unroll
+            for (var p = 0u; p < PASSES; p++) { sums[p] += next[p][0] + next[p][1] + next[p][2] + next[p][3]; }
+        }
         workgroupBarrier();
-        k += BK;
+        k += BK * SLICES;
         if k < end {
             // unroll
             for (var p = 0u; p < PASSES; p++) {
-                if p * THREADS + lid < BLOCKS { next[p] = fetch(p * THREADS + lid, tile, k); }
+                if p * THREADS + lid < BLOCKS { next[p] = fetch(p * THREADS + lid, tile, k + slice * BK); }
             }
         }
         // unroll
         for (var q = 0u; q < STEPS; q++) {
-            let at_a = buffer * BK * BM / 4u + turn(ty, q);
-            let at_b = buffer * BK * BN / 4u + turn(tx, q);
+            let at_a = buffer * BK * BM / 4u + turn(ty, q, BM / 4u);
+            let at_b = buffer * BK * BN / 4u + turn(tx, q, BN / 4u);
             // unroll
             for (var j = q * 4u; j < q * 4u + 4u; j++) {
                 var x: array<vec4<f32>, GROUPS_N>;
@@ -135,18 +155,45 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
                 }
             }
         }
-        if BUFFERS == 1u { workgroupBarrier(); } else { buffer = 1u - buffer; }
+        if BUFFERS == 1u { workgroupBarrier(); } else { buffer = 2u * slice * BUFFERS + 1u - buffer; }
     }
 
-    // unroll
-    for (var i = 0u; i < TM; i++) {
-        let row = row_of(tile, tile.m + i / 4u * 4u * THREADS_M + ty * 4u + i % 4u);
+    if SLICES == 1u {
         // unroll
-        for (var n = 0u; n < GROUPS_N; n++) {
-            let col = tile.n + (n * THREADS_N + tx) * 4u;
-            if !EDGE || (row != NOWHERE && col < params.N) {
-                store(row + col, acc[i * GROUPS_N + n], params.N - col);
+        for (var i = 0u; i < TM * GROUPS_N; i++) { store_group(tile, tx, ty, i, acc[i]); }
+    } else {
+        if BUFFERS == 2u { workgroupBarrier(); }
+        // unroll
+        for (var r = 0u; r < TM * GROUPS_N / EXCHANGED; r++) {
+            // unroll
+            for (var e = 0u; e < EXCHANGED; e++) {
+                tile_b[(e * SLICES + slice) * THREADS + lid] = acc[r * EXCHANGED + e];
             }
+            workgroupBarrier();
+            if slice < EXCHANGED {
+                var sum = tile_b[slice * SLICES * THREADS + lid];
+                // unroll
+                for (var q = 1u; q < SLICES; q++) { sum += tile_b[(slice * SLICES + q) * THREADS + lid]; }
+                store_group(tile, tx, ty, r * EXCHANGED + slice, sum);
+            }
+            workgroupBarrier();
         }
     }
+    if !sums_columns { return; }
+    // The blocks of a step that lie at the same columns are added up, and those of the slices.
+    workgroupBarrier();
+    // unroll
+    for (var p = 0u; p < PASSES; p++) {
+        let block = p * THREADS + lid;
+        if block >= BLOCKS_A && block < BLOCKS {
+            let at = place(block - BLOCKS_A, BN / 4u, TRANSPOSE_B);
+            tile_b[(slice * STEPS + at.x) * (BN / 4u) + at.y] = sums[p];
+        }
+    }
+    workgroupBarrier();
+    if index >= BN / 4u { return; }
+    var sum = tile_b[index];
+    // unroll
+    for (var q = 1u; q < SLICES * STEPS; q++) { sum += tile_b[q * (BN / 4u) + index]; }
+    store_sums(tile, tile.n + index * 4u, params.N, sum);
 }

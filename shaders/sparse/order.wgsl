@@ -1,22 +1,33 @@
 // order = the positions of ids sorted by (id, position): a position's place is the number of those before it,
 // counted. A stable sort without atomics, for the few thousand rows that a step touches.
-// Grid: one invocation per position, 64 per workgroup.
+// Grid: a workgroup for LANES positions, each counted by SLICES invocations, every SLICES-th id by one; folded into
+// two dimensions. Shared: 256 bytes.
 
 const COUNT: u32 = 72u; // N
+const SLICES: u32 = 1u;
+const LANES: u32 = 64u / SLICES;
 
 @group(0) @binding(0) var<storage, read> ids: array<u32>;
 @group(0) @binding(1) var<storage, read_write> order: array<u32>;
 
+var<workgroup> counts: array<u32, 64>;
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lid: u32) {
-    let i = (wid.y * groups.x + wid.x) * 64u + lid;
-    if i >= COUNT { return; }
-    let own = ids[i];
+    let i = (wid.y * groups.x + wid.x) * LANES + lid % LANES;
+    let own = ids[min(i, COUNT - 1u)];
     var place = 0u;
-    for (var j = 0u; j < COUNT; j++) {
+    for (var j = lid / LANES; j < COUNT; j += SLICES) {
         let other = ids[j];
         place += select(0u, 1u, (other < own) | ((other == own) & (j < i)));
     }
-    order[place] = i;
+    if SLICES > 1u {
+        counts[lid] = place;
+        workgroupBarrier();
+        if lid < LANES {
+            for (var s = 1u; s < SLICES; s++) { place += counts[s * LANES + lid]; }
+        }
+    }
+    if lid < LANES && i < COUNT { order[place] = i; }
 }

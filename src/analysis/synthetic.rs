@@ -35,6 +35,7 @@ pub(crate) fn record(runs: &[Planted]) -> Record {
             profile: BuildProfile::Release,
             wgpu: String::new(),
             argv: Vec::new(),
+            peer: None,
             client: Client::Native,
         },
         host: Host {
@@ -106,6 +107,7 @@ fn run((workload, mode, ops): &Planted) -> Run {
             checked: 1,
             passed: 1,
             reduced: 0,
+            sampled: None,
             worst: None,
             program: None,
         },
@@ -155,6 +157,7 @@ pub(crate) fn timing(median_ns: f64, noise: f64) -> Timing {
         wall_median_ns: median_ns,
         encode_ns: 1.0,
         overlapped_ns: None,
+        cpu_ns: None,
         yardstick: None,
         settled: true,
     }

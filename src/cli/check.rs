@@ -65,7 +65,7 @@ pub fn execute(args: &CheckArgs) -> Result<()> {
     };
     let sort = if args.publish { "fit to be published" } else { "sound" };
     let count = format!("{} of {} files are no record that is {sort}", faults.len(), checks.len());
-    Err(Error::data(&first.file, "check", format!("{fault}\n{count}")))
+    Err(Error::data(&first.file, "check", format!("{fault}; {count}")))
 }
 
 fn check(path: &Path, publish: bool) -> Checked {

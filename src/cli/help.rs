@@ -111,7 +111,7 @@ pub(super) const OF_COMMANDS: &[(&str, &str)] = &[
     (
         "site",
         "  fathom site results/ -o public          pages for any host, or a disk
-  fathom site results/ -o public --page web/dist    and the page that runs it",
+  fathom site results/ -o public --page page/  with the page that runs it",
     ),
     ("trace", "  fathom trace speech --save trace.json   for ui.perfetto.dev"),
     (

@@ -15,6 +15,8 @@ pub(super) fn remarks(base: &Side, others: &[Side]) -> Vec<String> {
             line(what, (&base.name, get(ours)), (&other.name, get(theirs)))
         };
         let differences = [
+            of("program", &|r| r.tool.measured()).filter(|_| base.is_peer() || other.is_peer()),
+            of("clock", &clocks).map(|text| text + ": where they differ, by the wall clock"),
             of("seed", &|r| r.config.seed.to_string()),
             of("build", &|r| r.tool.profile.to_string()),
             of("version", &|r| r.tool.version.clone()),
@@ -41,6 +43,15 @@ pub(super) fn remarks(base: &Side, others: &[Side]) -> Vec<String> {
     remarks.extend(sides().flat_map(unsound));
     remarks.extend(sides().flat_map(doubts));
     remarks
+}
+
+/// Where the step times of a record come from.
+fn clocks(record: &Record) -> String {
+    let timings = record.runs.iter().filter_map(|run| run.timing.as_ref());
+    let mut clocks: Vec<&str> = timings.map(|timing| timing.clock.name()).collect();
+    clocks.sort_unstable();
+    clocks.dedup();
+    clocks.join(" and ")
 }
 
 /// The table that kernels were chosen by.

@@ -1,4 +1,6 @@
-use crate::record::{Client, Clock, Integrity, Precision, ShaderSource, Status, example};
+use crate::record::{
+    Client, Clock, Integrity, Peer, Precision, ShaderSource, Status, consistency, example,
+};
 use crate::terms::{Checks, Feature, LimitSet, Mode, Preset, Restriction};
 
 use super::*;
@@ -221,4 +223,52 @@ fn options_may_differ_where_they_are_what_is_compared() {
     let comparison = compare(&base, std::slice::from_ref(&other), Alike::AllButOptions).unwrap();
     assert!(comparison.notes.iter().any(|note| note.starts_with("fusion: on in fused, off")));
     refused(&base, &other, Alike::All, &["fusion: on in fused, off in not fused"]);
+}
+
+#[test]
+fn a_peer_that_knows_the_wall_clock_only_is_compared_by_it() {
+    let base = side("ours", &both());
+    let mut other = side("theirs", &both());
+    for timing in other.records[0].runs.iter_mut().filter_map(|run| run.timing.as_mut()) {
+        timing.clock = Clock::Wall;
+        timing.wall_ns = times(3.0);
+        timing.step_ns = times(3.0);
+    }
+    refused(
+        &base,
+        &other,
+        Alike::AllButDevice,
+        &["train batch 128: clock", "infer batch 128: clock"],
+    );
+    let (name, version, how) = ("PyTorch".into(), "2.9".into(), "eager, 1 thread".into());
+    other.records[0].tool.peer = Some(Peer { name, version, how });
+    let mut base = base;
+    for timing in base.records[0].runs.iter_mut().filter_map(|run| run.timing.as_mut()) {
+        timing.wall_ns = times(2.0);
+    }
+    let comparison = compare(&base, std::slice::from_ref(&other), Alike::AllButDevice).unwrap();
+    assert!((comparison.rows[0].finding.ratio - 1.5).abs() < 1e-9, "{comparison:?}");
+    assert!((comparison.rows[0].base_ns - 200.0).abs() < 1e-9, "{comparison:?}");
+    let notes = comparison.notes.join("\n");
+    assert!(
+        notes.contains("program: fathom 0.1.0 in ours, PyTorch 2.9 (eager, 1 thread) in theirs"),
+        "{notes}"
+    );
+    assert!(notes.contains("by the wall clock"), "{notes}");
+}
+
+/// `peers/test_peers.py` holds the file against what `peers/record.py` writes.
+#[test]
+fn the_record_of_a_peer_is_sound_and_compared_across() {
+    let read = |text, name: &str| Record::parse(text, std::path::Path::new(name)).unwrap();
+    let ours = read(include_str!("../../tests/cli/record.json"), "record.json");
+    let peer = read(include_str!("../../tests/cli/peer.json"), "peer.json");
+    assert_eq!(peer.integrity, Integrity::Intact);
+    assert_eq!(consistency::contradictions(&peer), []);
+    assert_eq!(peer.tool.measured(), "PyTorch 2.9.0 (eager, 1 thread)");
+    let [ours, peer] = [("ours", ours), ("peer", peer)]
+        .map(|(name, record)| Side { name: name.into(), records: vec![record] });
+    refused(&ours, &peer, Alike::All, &["device", "backend", "driver"]);
+    let comparison = compare(&ours, std::slice::from_ref(&peer), Alike::AllButDevice).unwrap();
+    assert_eq!((comparison.rows.len(), comparison.rows[0].other_ns), (1, 3e6));
 }

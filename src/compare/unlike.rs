@@ -112,18 +112,28 @@ pub fn batches(base: &Side, other: &Side, key: &RunKey) -> Option<String> {
 pub(super) fn runs(ours: (&Side, &[&Run]), theirs: (&Side, &[&Run]), key: &RunKey) -> Vec<String> {
     let mut differences = Vec::new();
     let first = ours.1[0];
+    // A peer may know the wall clock only, which the other side has as well: then both are compared by it.
+    let with_peer = [ours.0, theirs.0].into_iter().any(Side::is_peer);
     for (side, runs) in [ours, theirs] {
         for run in runs {
             let called = &side.name;
             let why = run.why_not_counted();
             differences.extend(why.map(|why| format!("{key}: {why} in {called}")));
-            differences.extend(settings(key, (&ours.0.name, first), (called, run)));
+            let pair = ((ours.0.name.as_str(), first), (called.as_str(), *run));
+            differences.extend(settings(key, pair.0, pair.1));
+            differences.extend(clocks(key, pair.0, pair.1).filter(|_| !with_peer));
         }
     }
     differences
 }
 
-/// Differences between two runs' models and samples, and in where their times come from.
+/// A difference in where two runs' times come from; nothing of a run that was not timed.
+pub fn clocks(key: &RunKey, ours: (&str, &Run), theirs: (&str, &Run)) -> Option<String> {
+    let (a, b) = (ours.1.timing.as_ref()?, theirs.1.timing.as_ref()?);
+    line(&format!("{key}: clock"), (ours.0, a.clock), (theirs.0, b.clock))
+}
+
+/// Differences between two runs' models and samples.
 pub fn settings(key: &RunKey, ours: (&str, &Run), theirs: (&str, &Run)) -> Vec<String> {
     let of = |what: &str, get: &dyn Fn(&Run) -> String| {
         let what = format!("{key}: {what}");
@@ -131,10 +141,6 @@ pub fn settings(key: &RunKey, ours: (&str, &Run), theirs: (&str, &Run)) -> Vec<S
     };
     let mut differences =
         vec![of("preset", &|r| r.preset.to_string()), of("data", &|r| r.data.clone())];
-    if let (Some(a), Some(b)) = (&ours.1.timing, &theirs.1.timing) {
-        let what = format!("{key}: clock");
-        differences.push(line(&what, (ours.0, a.clock), (theirs.0, b.clock)));
-    }
     let parameters = ours.1.model.keys();
     let more = theirs.1.model.keys().filter(|k| !ours.1.model.contains_key(*k));
     for parameter in parameters.chain(more) {

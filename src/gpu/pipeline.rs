@@ -185,7 +185,7 @@ fn key(dispatch: &Dispatch) -> Result<Key> {
 
 /// Makes something of each on all of the machine's threads.
 #[cfg(not(target_arch = "wasm32"))]
-fn side_by_side<T: Sync, U: Send>(
+pub(crate) fn side_by_side<T: Sync, U: Send>(
     items: &[T],
     make: impl Fn(&T) -> Result<U> + Sync + Send,
 ) -> Result<Vec<U>> {
@@ -215,6 +215,6 @@ fn await_each<T, U, F: Future<Output = Result<U>>>(
 
 /// Makes something of each: a page's device belongs to the one thread that opened it.
 #[cfg(target_arch = "wasm32")]
-fn side_by_side<T, U>(items: &[T], make: impl Fn(&T) -> Result<U>) -> Result<Vec<U>> {
+pub(crate) fn side_by_side<T, U>(items: &[T], make: impl Fn(&T) -> Result<U>) -> Result<Vec<U>> {
     items.iter().map(make).collect()
 }

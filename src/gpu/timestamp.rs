@@ -137,7 +137,7 @@ impl Gpu {
     /// Finds out to what timestamps are rounded: browsers round them, so that no page can tell others' work by them.
     ///
     /// # Errors
-    /// As [`Timer::new`] and [`Timer::read`].
+    /// [`crate::error::Error::Gpu`] where the device was lost, [`crate::error::Error::OutOfMemory`] where it has no room.
     pub fn find_resolution(&mut self) -> Result<()> {
         let Some(timer) = Timer::new(self, 1)? else {
             return Ok(());

@@ -98,20 +98,27 @@ impl Builder {
         self.add(NodeKind::Variable { name, init }, &[], vec![spec])[0]
     }
 
-    /// `x` with `shape`, where it is the loss's own gradient, under whatever shape: the same number, as
-    /// another constant, costs no dispatch.
-    pub(crate) fn repeated(&self, x: Tensor<'_>, shape: &Shape) -> Option<Tensor<'_>> {
-        let is_loss_gradient = self.with_graph(|graph| {
+    /// The gradient of a loss with respect to itself, times `factor`, of any shape.
+    pub(crate) fn loss_gradient(&self, spec: TensorSpec, factor: f32) -> Tensor<'_> {
+        // State is known by its name: one for each length and factor.
+        let name = format!("one.{}.{factor}", spec.len());
+        self.variable(&name, spec, Init::LossGradient { factor })
+    }
+
+    /// `x` with `shape` and times `factor`, where it is the loss's own gradient, under whatever shape: the same
+    /// number, as another constant, costs no dispatch.
+    pub(crate) fn constant(&self, x: Tensor<'_>, shape: &Shape, factor: f32) -> Option<Tensor<'_>> {
+        let before = self.with_graph(|graph| {
             let mut node = &graph.nodes[graph.makers[x.id.0]];
             while matches!(node.kind, NodeKind::Reshape) {
                 node = &graph.nodes[graph.makers[node.inputs[0].0]];
             }
-            matches!(node.kind, NodeKind::Variable { init: Init::LossGradient, .. })
-        });
-        let spec = TensorSpec::f32(shape.clone());
-        // State is known by its name: one for each length.
-        let name = format!("one.{}", spec.len());
-        is_loss_gradient.then(|| self.variable(&name, spec, Init::LossGradient))
+            match node.kind {
+                NodeKind::Variable { init: Init::LossGradient { factor }, .. } => Some(factor),
+                _ => None,
+            }
+        })?;
+        Some(self.loss_gradient(TensorSpec::f32(shape.clone()), before * factor))
     }
 
     /// The step's clock, u32 `[4]`: step, seed low, seed high, unused. Random ops read it.

@@ -138,6 +138,15 @@ impl Chain {
         Array::f32(shape.clone(), data)
     }
 
+    /// The same at one element, where the first input is `value` there; of a chain without a clock.
+    pub fn apply_at(&self, shape: &Shape, value: f64, others: &[&Array], element: usize) -> f64 {
+        let other = |array: &&Array| {
+            array.data[offset(element, shape, &broadcast_strides(&array.spec.shape, shape))]
+        };
+        let values: Vec<f64> = std::iter::once(value).chain(others.iter().map(other)).collect();
+        self.evaluate(&values, &[], self.first + element)
+    }
+
     /// The output's shape.
     pub fn shape(&self, inputs: &[TensorSpec]) -> Result<Shape, String> {
         let mut shape = self.expand.clone().unwrap_or_default();

@@ -53,6 +53,30 @@ impl Tolerance {
     }
 }
 
+/// One value of a reference that is a sum, with what rounding goes by.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct ValueAt {
+    /// The value.
+    pub value: f64,
+    /// The size of its terms: errors of an order of summation are a share of it, however the terms cancel.
+    pub scale: f64,
+}
+
+impl ValueAt {
+    /// Of the sum of some terms: they walk at random, or for long stretches one way, as neighbouring pixels do.
+    pub fn sum(terms: impl IntoIterator<Item = f64>) -> Self {
+        /// Share of the sum of all terms' sizes that a stretch one way comes to.
+        const STRETCH: f64 = 1.0 / 16.0;
+        let (mut value, mut squares, mut sizes) = (0.0, 0.0, 0.0);
+        for term in terms {
+            value += term;
+            squares += term * term;
+            sizes += term.abs();
+        }
+        Self { value, scale: f64::sqrt(squares).max(STRETCH * sizes) }
+    }
+}
+
 /// What values a test or verification feeds an op.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Distribution {
@@ -267,6 +291,12 @@ pub trait Op: fmt::Debug + Any + Send + Sync {
         None
     }
 
+    /// The op with a second output, the sums of its second operand's columns, or `None` where it reads no such
+    /// operand whole. A weight's gradient reads all of its layer's `dy`, whose columns' sums are the bias's.
+    fn with_column_sums(&self) -> Option<Arc<dyn Op>> {
+        None
+    }
+
     /// The kinds inside: more than one after fusion.
     fn kinds(&self) -> Vec<Kind> {
         let fused = self.epilogue().into_iter().flat_map(Chain::kinds);
@@ -293,6 +323,13 @@ pub trait Problem: fmt::Debug + Send + Sync {
 
     /// The same in f64, written like the formula.
     fn reference(&self, inputs: &[&Array]) -> Vec<Array>;
+
+    /// The values of its only output at some places, in f64: what stands for [`Problem::reference`] where that would run
+    /// for minutes. `None` where a value takes the whole; `Some` without reading the inputs where no place is asked for.
+    fn reference_at(&self, inputs: &[&Array], places: &[usize]) -> Option<Vec<ValueAt>> {
+        let _ = (inputs, places);
+        None
+    }
 
     /// Inputs for a test; ops with integer or otherwise constrained inputs write their own.
     fn sample(

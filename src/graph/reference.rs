@@ -79,9 +79,9 @@ impl Graph {
         for node in &self.nodes {
             let inputs: Option<Vec<_>> = node.inputs.iter().map(|v| values[v.0].as_ref()).collect();
             let outputs = match (&node.kind, inputs) {
-                (NodeKind::Variable { init: Init::LossGradient, .. }, _) => {
+                (NodeKind::Variable { init: Init::LossGradient { factor }, .. }, _) => {
                     let spec = self.values[node.outputs[0].0].clone();
-                    let ones = vec![1.0; spec.len()];
+                    let ones = vec![f64::from(*factor); spec.len()];
                     vec![Array::new(spec, ones)]
                 }
                 (NodeKind::Input { name } | NodeKind::Variable { name, .. }, _) => vec![feed(name)],

@@ -33,6 +33,7 @@ fn tool() -> Tool {
         profile: if release { BuildProfile::Release } else { BuildProfile::Debug },
         wgpu: env!("FATHOM_WGPU").into(),
         argv: std::env::args().collect(),
+        peer: None,
         client: if cfg!(target_arch = "wasm32") { Client::Browser } else { Client::Native },
     }
 }

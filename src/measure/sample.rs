@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::gpu::timestamp::{Timer, faults};
-use crate::host::Instant;
+use crate::host::{Instant, cpu_time};
 use crate::program::Program;
 use crate::record::{Clock, Doubt, Statistics, Timing};
 use crate::stats::{Summary, drift, median};
@@ -31,6 +31,9 @@ const OVERLAPPED: usize = 8;
 
 /// A drift of the step times below this share is not pointed out.
 const DRIFT: f64 = 0.02;
+
+/// Time after which a CPU adapter is warm.
+const WARM_PROCESSOR: Duration = Duration::from_millis(50);
 
 /// When to stop.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -90,6 +93,7 @@ pub fn sample(
     let steps = warm_up(gpu, program, budget)?;
     let (mut spans, mut walls, mut encodes) = (Vec::new(), Vec::new(), Vec::new());
     let mut stamps = Vec::new();
+    let mut computed = Some(Duration::ZERO);
     let mut readings = rule.map(|rule| Readings::begin(gpu, rule)).transpose()?;
     let start = Instant::now();
     let mut settled = false;
@@ -97,7 +101,9 @@ pub fn sample(
         if let Some(readings) = &mut readings {
             readings.between(walls.len())?;
         }
+        let before = cpu_time();
         let submission = submit(gpu, program, steps, timer.as_ref())?;
+        computed = cpu_time().zip(before).zip(computed).map(|((now, then), sum)| sum + now - then);
         walls.push(submission.wall);
         encodes.push(submission.encode);
         if let Some(stamp) = submission.stamp {
@@ -130,6 +136,8 @@ pub fn sample(
     let believed =
         timer.is_some() && faults.is_empty() && median(&spans) <= PLAUSIBLE * median(&walls);
     let step_ns = if believed { spans } else { walls.clone() };
+    let timed_steps = (walls.len() * steps) as f64;
+    let cpu_ns = computed.map(|time| time.as_nanos() as f64 / timed_steps);
     let timing = Timing {
         clock: if believed { Clock::Timestamps } else { Clock::Wall },
         steps_per_submit: steps,
@@ -139,6 +147,7 @@ pub fn sample(
         wall_ns: walls,
         encode_ns: median(&encodes),
         overlapped_ns,
+        cpu_ns,
         settled,
         yardstick,
     };
@@ -172,10 +181,13 @@ fn long_enough(gpu: &Gpu, wall: f64, least: f64) -> f64 {
     gpu.timestamp_resolution.map_or(usual, |ns| usual.max(400.0 * ns / least))
 }
 
-/// Runs the program until two submissions in a row agree within 5 %, for at least a tenth and at most
-/// half of the budget, and chooses how many steps a submission takes.
+/// Runs the program until two submissions in a row agree within 5 %, for at least a tenth, or [`WARM_PROCESSOR`] on
+/// a CPU adapter, and at most half of the budget, and chooses how many steps a submission takes.
 fn warm_up(gpu: &Gpu, program: &Program, budget: &Budget) -> Result<usize> {
     let start = Instant::now();
+    // A GPU's clocks take their time to rise; a processor's do not.
+    let tenth = budget.time / 10;
+    let least = if gpu.caps.software { tenth.min(WARM_PROCESSOR) } else { tenth };
     let mut steps = 1;
     let (mut before, mut least) = (f64::INFINITY, f64::INFINITY);
     loop {
@@ -188,7 +200,7 @@ fn warm_up(gpu: &Gpu, program: &Program, budget: &Budget) -> Result<usize> {
         let most = SUBMIT.1.as_nanos() as f64 / wall;
         steps = (fitting.ceil() as usize).min(most as usize).clamp(1, MOST_STEPS);
         let spent = start.elapsed();
-        if interrupted() || spent >= budget.time / 2 || (stable && spent >= budget.time / 10) {
+        if interrupted() || spent >= budget.time / 2 || (stable && spent >= least) {
             return Ok(steps);
         }
     }

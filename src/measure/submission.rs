@@ -5,6 +5,7 @@ use crate::gpu::Gpu;
 use crate::gpu::timestamp::{Stamp, Timer};
 use crate::host::Instant;
 use crate::program::Program;
+use crate::stats::median;
 
 /// One submission's times, in nanoseconds a step.
 #[derive(Debug)]
@@ -29,6 +30,21 @@ impl Submission {
     }
 }
 
+/// Nanoseconds of the host to encode a dispatch, from the beginning of the commands of `steps` steps to their end: the
+/// median of twenty times.
+///
+/// # Errors
+/// [`crate::error::Error::Gpu`] where the device fails.
+pub fn encoding(gpu: &Gpu, program: &Program, steps: usize) -> Result<f64> {
+    let dispatches = (steps * program.schedule.dispatches()).max(1) as f64;
+    let times = (0..20).map(|_| {
+        let begun = Instant::now();
+        drop(program.encoded(gpu, steps, None)?);
+        Ok(begun.elapsed().as_nanos() as f64 / dispatches)
+    });
+    Ok(median(&times.collect::<Result<Vec<f64>>>()?))
+}
+
 /// Submits `steps` steps and waits for them.
 pub(super) fn submit(
     gpu: &Gpu,
@@ -37,11 +53,11 @@ pub(super) fn submit(
     timer: Option<&Timer>,
 ) -> Result<Submission> {
     let begun = Instant::now();
-    let commands = program.encoded(gpu, steps, timer);
+    let commands = program.encoded(gpu, steps, timer)?;
     let encode = begun.elapsed().as_nanos() as f64 / steps as f64;
     let submitted = Instant::now();
     for part in commands {
-        gpu.submit([part]);
+        gpu.submit(part);
     }
     gpu.wait()?;
     let wall = submitted.elapsed().as_nanos() as f64 / steps as f64;

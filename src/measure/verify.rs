@@ -1,5 +1,6 @@
-//! Before a program is timed, every kernel variant in it runs against its f64 reference on the same
-//! device, at the program's own shapes.
+//! Before a program is timed, every kernel variant in it runs against its f64 reference on the same device, at the
+//! program's own shapes. Where that reference would run for minutes, smaller shapes take its place, and some values of the
+//! real ones are checked as well, in the program itself.
 
 use std::collections::HashSet;
 
@@ -19,10 +20,15 @@ use super::sample::going_on;
 /// [`Error::Gpu`] where the device fails, [`Error::Interrupted`]; a wrong result is a verdict, not an error.
 pub fn verify(gpu: &Gpu, program: &Program, progress: &dyn Fn(f64)) -> Result<Verified> {
     let distinct: Vec<_> = distinct(&program.schedule).collect();
-    let (mut verdicts, mut reduced_problems) = (Vec::new(), 0);
+    let mut verdicts = Vec::new();
+    // What is checked at smaller sizes: its place in the schedule, and that of its verdict.
+    let mut reduced_ops = Vec::new();
     for (i, op) in distinct.iter().enumerate() {
         let reduced = op.problem.reduced_problem();
-        reduced_problems += usize::from(reduced.is_some());
+        if reduced.is_some() {
+            let at = program.schedule.ops.iter().position(|one| std::ptr::eq(one, *op));
+            reduced_ops.extend(at.map(|at| (at, verdicts.len())));
+        }
         let inputs = reduced.unwrap_or_else(|| op.inputs.clone());
         let uniform = [Distribution::Uniform];
         let checked = check_variant(gpu, &op.op, &inputs, &op.variant, &uniform)?;
@@ -31,8 +37,17 @@ pub fn verify(gpu: &Gpu, program: &Program, progress: &dyn Fn(f64)) -> Result<Ve
         progress((i + 1) as f64 / distinct.len() as f64);
         going_on()?;
     }
-    let program = Some(program.hash.clone());
-    Ok(Verified { program, ..verified(&verdicts, reduced_problems) })
+    let ops: Vec<usize> = reduced_ops.iter().map(|(at, _)| *at).collect();
+    let sampled = program.check_sampled(gpu, &ops)?;
+    for (at, real) in &sampled {
+        let small = reduced_ops.iter().find(|(op, _)| op == at).map(|(_, place)| *place);
+        // A kernel is as good as the worse of its two checks.
+        if let Some(small) = small.filter(|small| verdicts[*small].error < real.error) {
+            verdicts[small] = real.clone();
+        }
+    }
+    let (program, sampled) = (Some(program.hash.clone()), Some(sampled.len()));
+    Ok(Verified { program, sampled, ..verified(&verdicts, reduced_ops.len()) })
 }
 
 /// The ops that are checked: one of each problem and variant.
@@ -71,6 +86,7 @@ fn verified(verdicts: &[Verdict], reduced: usize) -> Verified {
             error: verdict.error.is_finite().then_some(verdict.error),
             detail: (!verdict.passed()).then(|| verdict.detail.clone()),
         }),
+        sampled: None,
         program: None,
     }
 }

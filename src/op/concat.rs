@@ -7,7 +7,7 @@ use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
-use super::copy_columns::{self, CopyColumns, Copying, Piece};
+use super::copy_columns::{self, CopyColumns, Copying, Piece, Stripe};
 
 /// Most inputs.
 pub(crate) const MOST_INPUTS: usize = copy_columns::NAMES.len();
@@ -39,11 +39,12 @@ impl Op for Concat {
                 return Err(format!("{} and {spec} differ in more than axis {axis}", inputs[0]));
             }
             let len = spec.dims()[axis] * each;
-            pieces.push(Piece { to: length * each, len, from: 0, columns: len });
+            let stripe = Stripe::ALL;
+            pieces.push(Piece { to: length * each, len, from: 0, columns: len, stripe });
             length += spec.dims()[axis];
         }
         let y = copy_columns::resized(&inputs[0], axis, length);
-        let columns = CopyColumns { rows, columns: length * each, pieces };
+        let columns = CopyColumns { rows, height: None, columns: length * each, pieces };
         Ok(Copying::new(*self, columns, y))
     }
 

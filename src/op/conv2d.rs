@@ -6,9 +6,9 @@ use std::sync::Arc;
 use crate::graph::Tensor;
 use crate::graph::by_rows::{ByRows, Joined};
 use crate::graph::chain::{Chain, Epilogue};
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance, ValueAt};
 use crate::kernel::{Caps, Lowered, Variant};
-use crate::op::matmul::plan;
+use crate::op::matmul::{COLUMN_SUMS, plan};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
@@ -78,6 +78,8 @@ pub struct Conv2d {
     pub pass: Pass,
     /// Applied to each value as it is stored; its other inputs follow the operands.
     pub epilogue: Option<Chain>,
+    /// A second output of the gradient in w, `[N]`: the sums of dy's channels, which are the gradient of a bias.
+    pub sums: bool,
 }
 
 /// All lengths of a problem, as the papers name them.
@@ -143,7 +145,7 @@ impl Geometry {
 
 impl Conv2d {
     fn new(conv: Conv, pass: Pass) -> Self {
-        Self { conv, pass, epilogue: None }
+        Self { conv, pass, epilogue: None, sums: false }
     }
 
     fn geometry(&self, inputs: &[TensorSpec]) -> Result<Geometry, String> {
@@ -219,13 +221,17 @@ impl Op for Conv2d {
         let stored = epilogue.flops() * product.len() as u64;
         let flops = 2 * geometry.products() as u64 + stored;
         let tolerance = Tolerance::sum(geometry.summed(self.pass) + 16 * epilogue.depth());
+        let sums = self.sums.then(|| TensorSpec::f32([geometry.n]));
+        let added = if self.sums { inputs[1].len() as u64 } else { 0 };
+        let outputs = std::iter::once(product).chain(sums);
         Ok(Box::new(Conv2dProblem {
             pass: self.pass,
             geometry,
             bytes: inputs[0].dtype == DType::U8,
             epilogue,
             inputs: inputs.to_vec(),
-            facts: Facts::moving(flops, inputs, [product], tolerance),
+            sums: self.sums,
+            facts: Facts::moving(flops + added, inputs, outputs, tolerance),
         }))
     }
 
@@ -262,7 +268,8 @@ impl Op for Conv2d {
                 ByRows::with_operands(&[true, false], inputs, &result[0])
             }
             Pass::Weight { .. } => {
-                Some(ByRows { outputs: vec![Joined::Sum], ..ByRows::all(inputs, 1)? })
+                let outputs = vec![Joined::Sum; 1 + usize::from(self.sums)];
+                Some(ByRows { outputs, ..ByRows::all(inputs, 1)? })
             }
         }
     }
@@ -279,6 +286,17 @@ impl Op for Conv2d {
     fn epilogue(&self) -> Option<&Chain> {
         self.epilogue.as_ref()
     }
+
+    fn with_column_sums(&self) -> Option<Arc<dyn Op>> {
+        let weight = matches!(self.pass, Pass::Weight { .. });
+        weight.then(|| Arc::new(Self { sums: true, ..self.clone() }) as Arc<dyn Op>)
+    }
+
+    fn kinds(&self) -> Vec<Kind> {
+        let sums = self.sums.then_some(COLUMN_SUMS);
+        let fused = self.epilogue.iter().flat_map(Chain::kinds);
+        std::iter::once(self.kind()).chain(sums).chain(fused).collect()
+    }
 }
 
 /// [`Conv2d`] at given sizes.
@@ -288,6 +306,7 @@ struct Conv2dProblem {
     geometry: Geometry,
     /// The first operand is bytes.
     bytes: bool,
+    sums: bool,
     epilogue: Epilogue,
     inputs: Vec<TensorSpec>,
     facts: Facts,
@@ -313,7 +332,12 @@ impl Problem for Conv2dProblem {
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let data = reference::product(self.pass, &self.geometry, inputs[0], inputs[1]);
         let product = Array::new(self.facts.spec().clone(), data);
-        vec![self.epilogue.apply(product, inputs)]
+        let product = self.epilogue.apply(product, inputs);
+        let sums = self.facts.outputs.get(1).map(|sums| {
+            let channel = |n: usize| inputs[1].data.iter().skip(n).step_by(self.geometry.n).sum();
+            Array::new(sums.spec.clone(), (0..self.geometry.n).map(channel).collect())
+        });
+        std::iter::once(product).chain(sums).collect()
     }
 
     fn sample(
@@ -329,6 +353,19 @@ impl Problem for Conv2dProblem {
         };
         let draw = |spec: &TensorSpec| distribution.array(spec, 256, rng);
         inputs.iter().map(draw).collect()
+    }
+
+    fn reference_at(&self, inputs: &[&Array], places: &[usize]) -> Option<Vec<ValueAt>> {
+        let value = |&place: &usize| {
+            let terms = reference::terms_at(self.pass, &self.geometry, inputs[0], inputs[1], place);
+            self.epilogue.apply_at(ValueAt::sum(terms), inputs, place)
+        };
+        Some(places.iter().map(value).collect())
+    }
+
+    fn distributions(&self) -> &'static [Distribution] {
+        // A device may take each of a channel's denormal values for 0.
+        if self.sums { Distribution::WITHOUT_TINY } else { &Distribution::ALL }
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {

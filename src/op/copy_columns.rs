@@ -21,12 +21,34 @@ pub(super) struct Piece {
     pub(super) from: usize,
     /// Columns the input has.
     pub(super) columns: usize,
+    /// The rows it fills.
+    pub(super) stripe: Stripe,
 }
 
-/// A matrix of `rows` x `columns` of 32-bit words; pieces are in order and apart.
+/// Which rows of each of the result's matrices a piece fills, and with which of its input's.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stripe {
+    /// First row it fills.
+    pub(super) to: usize,
+    /// How many.
+    pub(super) len: usize,
+    /// First row of the input it takes.
+    pub(super) from: usize,
+    /// Rows that a matrix of the input has.
+    pub(super) rows: usize,
+}
+
+impl Stripe {
+    /// All rows of matrices of one row: rows that know nothing of each other.
+    pub(super) const ALL: Self = Self { to: 0, len: 1, from: 0, rows: 1 };
+}
+
+/// A matrix of `rows` x `columns` of 32-bit words; pieces are apart, and in order where they know nothing of rows.
 #[derive(Debug)]
 pub(super) struct CopyColumns {
     pub(super) rows: usize,
+    /// Rows that are one matrix, where pieces are of some of its rows only.
+    pub(super) height: Option<usize>,
     pub(super) columns: usize,
     pub(super) pieces: Vec<Piece>,
 }
@@ -71,7 +93,9 @@ pub(super) struct Copying<R> {
 impl<R: Reference> Copying<R> {
     /// `op` puts `y` together from `columns`. What is not taken need not be read.
     pub(super) fn new(op: R, columns: CopyColumns, y: TensorSpec) -> Box<Self> {
-        let taken: usize = columns.pieces.iter().map(|piece| columns.rows * piece.len).sum();
+        let matrices = columns.rows / columns.height.unwrap_or(1);
+        let elements = |piece: &Piece| matrices * piece.stripe.len * piece.len;
+        let taken: usize = columns.pieces.iter().map(elements).sum();
         let cost = Cost { flops: 0, bytes: 4 * taken as u64 + y.bytes() };
         Box::new(Self { op, columns, facts: Facts::new([y], cost, Tolerance::EXACT) })
     }
@@ -130,12 +154,43 @@ impl CopyColumns {
         Lowered::one(dispatch)
     }
 
+    /// `fn load` of matrices of several rows.
+    fn load_blocks(&self, width: usize, height: usize) -> String {
+        let (mut declarations, mut body) = (String::new(), String::new());
+        for (n, piece) in self.pieces.iter().enumerate() {
+            let Piece { to, len, from, columns, stripe } = *piece;
+            declarations +=
+                &format!("@group(0) @binding({}) var<storage, read> in{n}: array<T>;\n", n + 1);
+            // Below the first row or column a difference wraps, and is no less than any length.
+            body += &format!(
+                "    if row % {all}u - {to_row}u < {rows}u && column - {to}u < {len}u {{\n        \
+                     return in{n}[(row / {all}u * {input}u + row % {all}u - {to_row}u + {from_row}u) * {columns}u \
+                     + column - {to}u + {from}u];\n    }}\n",
+                all = height,
+                to_row = stripe.to,
+                rows = stripe.len,
+                input = stripe.rows,
+                from_row = stripe.from,
+                to = to / width,
+                len = len / width,
+                columns = columns / width,
+                from = from / width,
+            );
+        }
+        format!(
+            "{declarations}fn load(row: u32, column: u32) -> T {{\n{body}    return T(0u);\n}}\n"
+        )
+    }
+
     /// `fn load`, in groups of `width` words.
     fn load(&self, width: usize) -> String {
+        if let Some(height) = self.height {
+            return self.load_blocks(width, height);
+        }
         let (mut declarations, mut body) = (String::new(), String::new());
         let mut done = 0;
         for (n, piece) in self.pieces.iter().enumerate() {
-            let Piece { to, len, from, columns } = *piece;
+            let Piece { to, len, from, columns, .. } = *piece;
             declarations +=
                 &format!("@group(0) @binding({}) var<storage, read> in{n}: array<T>;\n", n + 1);
             if to > done {

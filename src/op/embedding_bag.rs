@@ -2,7 +2,7 @@
 
 use crate::graph::Tensor;
 use crate::graph::chain::Chain;
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
@@ -26,7 +26,18 @@ pub struct Tables {
 /// Inputs: story u32 [B, M, S], question u32 [B, S], embeddings [K, V d and a gap], temporal rows [K, M d and
 /// a gap]. Outputs: memories [K, B, M, d] and the question under the first table [B, d]. Word 0 is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EmbeddingBag(pub Tables);
+pub struct EmbeddingBag {
+    /// Sizes.
+    pub tables: Tables,
+    /// Whether a third output says where each word occurs, which its gradient needs: u32, a row of bits a word.
+    pub indexed: bool,
+}
+
+/// Most rows of the index: words of the same rest share one beyond it. Eight columns of it are 8 KiB.
+const MOST_BUCKETS: usize = 256;
+
+/// Columns of the index that a workgroup fills.
+const COLUMNS: usize = 8;
 
 /// The lengths of one problem.
 #[derive(Debug, Clone, Copy)]
@@ -84,6 +95,32 @@ impl Sizes {
         [TensorSpec::f32([tables, batch, memories, dimension]), TensorSpec::f32([batch, dimension])]
     }
 
+    /// Rows of the index of so many words.
+    fn buckets(vocabulary: usize) -> usize {
+        vocabulary.min(MOST_BUCKETS)
+    }
+
+    /// Places of words in stories and questions.
+    fn places(&self) -> usize {
+        self.batch * (self.memories + 1) * self.words
+    }
+
+    /// A bit for each place in each row.
+    fn index(&self, vocabulary: usize) -> TensorSpec {
+        TensorSpec::u32([Self::buckets(vocabulary), self.places().div_ceil(32)])
+    }
+
+    /// Where each word occurs.
+    fn index_of(&self, story: &Array, question: &Array, vocabulary: usize) -> Array {
+        let mut index = Array::zeros(self.index(vocabulary));
+        let (buckets, masks) = (Self::buckets(vocabulary), self.places().div_ceil(32));
+        for (place, word) in story.data.iter().chain(&question.data).enumerate() {
+            let row = *word as usize % buckets;
+            index.data[row * masks + place / 32] += f64::from(1u32 << (place % 32));
+        }
+        index
+    }
+
     /// Multiply-adds of all sentences under all tables.
     fn flops(&self) -> u64 {
         let sentences = self.batch * (self.memories * self.tables + 1);
@@ -105,7 +142,7 @@ impl Op for EmbeddingBag {
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
-        let Tables { dimension, vocabulary } = self.0;
+        let Tables { dimension, vocabulary } = self.tables;
         let (tables, stride) = tables_of(&inputs[2], dimension * vocabulary)?;
         let mut sizes = Sizes::of(&inputs[0], &inputs[1], tables, dimension, [stride, 0])?;
         let (temporal_tables, stride) = tables_of(&inputs[3], dimension * sizes.memories)?;
@@ -114,8 +151,10 @@ impl Op for EmbeddingBag {
         }
         sizes.strides[1] = stride;
         let tolerance = Tolerance::sum(2 * sizes.words);
-        let facts = Facts::moving(sizes.flops(), inputs, sizes.memories_and_question(), tolerance);
-        Ok(Box::new(EmbeddingBagProblem { sizes, vocabulary, facts }))
+        let mut outputs = sizes.memories_and_question().map(Output::new).to_vec();
+        outputs.extend(self.indexed.then(|| Output::saved(sizes.index(vocabulary))));
+        let facts = Facts::moving(sizes.flops(), inputs, outputs, tolerance);
+        Ok(Box::new(EmbeddingBagProblem { sizes, vocabulary, indexed: self.indexed, facts }))
     }
 
     fn gradient<'g>(
@@ -124,11 +163,14 @@ impl Op for EmbeddingBag {
         y: &[Tensor<'g>],
         dy: &[Option<Tensor<'g>>],
     ) -> Vec<Option<Tensor<'g>>> {
+        let Some(&index) = y.get(2) else {
+            return vec![None; x.len()];
+        };
         // Values are finite, so that 0 times them is 0.
         let d = |i: usize| dy[i].unwrap_or_else(|| y[i].scale(0.0));
         let strides = [x[2].spec().shape.last(), x[3].spec().shape.last()];
-        let op = EmbeddingBagGrad { tables: self.0, strides, epilogue: None };
-        let grads = x[0].graph().apply(op, &[x[0], x[1], d(0), d(1)]);
+        let op = EmbeddingBagGrad { tables: self.tables, strides, epilogue: None };
+        let grads = x[0].graph().apply(op, &[x[0], x[1], d(0), d(1), index]);
         vec![None, None, Some(grads[0]), Some(grads[1])]
     }
 }
@@ -137,7 +179,8 @@ impl Op for EmbeddingBag {
 struct EmbeddingBagProblem {
     sizes: Sizes,
     vocabulary: usize,
-    /// Outputs: memories and the question.
+    indexed: bool,
+    /// Outputs: memories and the question, and the index if it is wanted.
     facts: Facts,
 }
 
@@ -152,22 +195,33 @@ impl Problem for EmbeddingBagProblem {
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let Sizes { batch, memories, dimension, .. } = self.sizes;
-        let invocations = batch * (memories + 1) * dimension;
-        let grid = grid(invocations.div_ceil(64), caps);
-        let dispatch = Dispatch::new(self.sizes.kernel(variant), grid)
+        let bags = (batch * (memories + 1) * dimension).div_ceil(64);
+        let masks = self.sizes.places().div_ceil(32);
+        let of_index = if self.indexed { masks.div_ceil(COLUMNS) } else { 0 };
+        let mut kernel = self
+            .sizes
+            .kernel(variant)
+            .with_consts(&[("BUCKETS", Sizes::buckets(self.vocabulary)), ("COLUMNS", COLUMNS)]);
+        if !self.indexed {
+            kernel = kernel.with_hook("index", "fn find(first: u32, lid: u32) {}");
+        }
+        let mut dispatch = Dispatch::new(kernel, grid(bags + of_index, caps))
             .bind("story", input(0))
             .bind("question", input(1))
             .bind("embedding", input(2))
             .bind("temporal", input(3))
             .bind("memories", output(0))
             .bind("asked", output(1));
+        if self.indexed {
+            dispatch = dispatch.bind("index", output(2));
+        }
         Lowered::one(dispatch)
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let sizes = self.sizes;
         let (d, [stride_e, stride_t]) = (sizes.dimension, sizes.strides);
-        let [mut memories, mut asked] = self.facts.zeros();
+        let [mut memories, mut asked] = sizes.memories_and_question().map(Array::zeros);
         let bag = |words: &[f64], table: usize, n: usize| -> f64 {
             let word = |(j, &id): (usize, &f64)| {
                 let value = inputs[2].data[table * stride_e + id as usize * d + n];
@@ -190,7 +244,11 @@ impl Problem for EmbeddingBagProblem {
                 *value = bag(words, 0, n);
             }
         }
-        vec![memories, asked]
+        let mut made = vec![memories, asked];
+        if self.indexed {
+            made.push(sizes.index_of(inputs[0], inputs[1], self.vocabulary));
+        }
+        made
     }
 
     fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
@@ -205,16 +263,17 @@ impl Problem for EmbeddingBagProblem {
 impl<'g> Tensor<'g> {
     /// The sentences of `self`, a story u32 [B, M, S], under each of K tables as memories [K, B, M, d], and
     /// `question` u32 [B, S] under the first as [B, d] (Sukhbaatar 2015, sections 2.1 and 4.1). `embeddings`
-    /// and `temporal` are stacks of K parameters.
+    /// and `temporal` are stacks of K parameters. Only where `indexed` are there gradients.
     pub fn embedding_bag(
         self,
         question: Tensor<'g>,
         embeddings: Tensor<'g>,
         temporal: Tensor<'g>,
         tables: Tables,
+        indexed: bool,
     ) -> (Tensor<'g>, Tensor<'g>) {
         let inputs = [self, question, embeddings, temporal];
-        let outputs = self.graph().apply(EmbeddingBag(tables), &inputs);
+        let outputs = self.graph().apply(EmbeddingBag { tables, indexed }, &inputs);
         (outputs[0], outputs[1])
     }
 }
@@ -237,6 +296,7 @@ impl super::Family for Family {
             (3, 2, 50, 11, 50, 181),
             (4, 8, 50, 11, 50, 180),
             (2, 4, 300, 5, 7, 3),
+            (2, 3, 20, 8, 6, 1000),
         ] {
             let tables = Tables { dimension, vocabulary };
             let strides =
@@ -245,10 +305,15 @@ impl super::Family for Family {
                 [TensorSpec::u32([batch, memories, words]), TensorSpec::u32([batch, words])];
             let name = format!("k{k}_b{batch}_m{memories}_s{words}_d{dimension}_v{vocabulary}");
             let stacks = strides.map(|n| TensorSpec::f32([k, n]));
-            cases.push(Case::new(&*name, EmbeddingBag(tables), [&story[..], &stacks].concat()));
+            let inputs = [&story[..], &stacks].concat();
+            let bag = |indexed| EmbeddingBag { tables, indexed };
+            cases.push(Case::new(&*name, bag(true), inputs.clone()));
+            cases.push(Case::new(format!("{name}_alone"), bag(false), inputs));
+            let sizes = Sizes { batch, memories, words, tables: k, dimension, strides };
             let grads = [
                 TensorSpec::f32([k, batch, memories, dimension]),
                 TensorSpec::f32([batch, dimension]),
+                sizes.index(vocabulary),
             ];
             let grad = EmbeddingBagGrad { tables, strides, epilogue: None };
             let inputs = [&story[..], &grads].concat();

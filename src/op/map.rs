@@ -181,7 +181,9 @@ impl<'g> Tensor<'g> {
 
     /// `self * factor`.
     pub fn scale(self, factor: f32) -> Tensor<'g> {
-        self.map(Function::Scale(factor), &[])
+        let shape = self.spec().shape;
+        let constant = self.graph().constant(self, &shape, factor);
+        constant.unwrap_or_else(|| self.map(Function::Scale(factor), &[]))
     }
 
     /// `self + constant`.
@@ -194,7 +196,7 @@ impl<'g> Tensor<'g> {
         if self.spec().shape == *shape {
             return self;
         }
-        if let Some(same) = self.graph().repeated(self, shape) {
+        if let Some(same) = self.graph().constant(self, shape, 1.0) {
             return same;
         }
         let copy = Chain { expand: Some(shape.clone()), ..Chain::one(Function::Copy) };

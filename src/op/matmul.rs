@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::graph::Tensor;
 use crate::graph::by_rows::{ByRows, Joined};
 use crate::graph::chain::{Chain, Epilogue};
-use crate::graph::op::{Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance, ValueAt};
 use crate::kernel::{Binding, Caps, Dispatch, Lowered, Operand, Variant};
 use crate::tensor::{Array, Shape, TensorSpec};
 use crate::terms::Class;
@@ -28,6 +28,9 @@ pub struct MatMul {
     pub transpose_b: bool,
     /// Applied to each value of C as it is stored; its other inputs follow A and B.
     pub epilogue: Option<Chain>,
+    /// A second output, `[N]` or [G, N]: the sums of B's columns. Where B is the gradient of a layer's result, C is
+    /// that of its weight and these are that of its bias.
+    pub sums: bool,
 }
 
 impl MatMul {
@@ -78,13 +81,16 @@ impl Op for MatMul {
         }
         shape.push(sizes.n);
         let product = TensorSpec::f32(shape);
+        let columns = if sizes.batch == 1 { vec![sizes.n] } else { vec![sizes.batch, sizes.n] };
+        let columns = self.sums.then(|| TensorSpec::f32(columns));
         let epilogue = Epilogue::new(self.epilogue.as_ref(), &product, inputs, 2)?;
         Ok(Box::new(MatMulProblem {
             transpose_a: self.transpose_a,
             transpose_b: self.transpose_b,
             b_serves_all: self.b_serves_all(a, b),
             sizes,
-            facts: facts(sizes, &epilogue, inputs, product),
+            sums: self.sums,
+            facts: facts(sizes, &epilogue, inputs, product, columns),
             epilogue,
             inputs: inputs.to_vec(),
         }))
@@ -97,8 +103,8 @@ impl Op for MatMul {
         _y: &[Tensor<'g>],
         dy: &[Option<Tensor<'g>>],
     ) -> Vec<Option<Tensor<'g>>> {
-        // Epilogues are made after differentiation.
-        let (Some(dc), None) = (dy[0], &self.epilogue) else {
+        // Epilogues and sums are made after differentiation.
+        let (Some(dc), None, false) = (dy[0], &self.epilogue, self.sums) else {
             return vec![None; x.len()];
         };
         let (a, b) = (x[0], x[1]);
@@ -123,13 +129,13 @@ impl Op for MatMul {
         let (a, b) = (&inputs[0].shape, &inputs[1].shape);
         if self.transpose_a && a.rank() == 2 {
             let summed = !self.transpose_b && self.epilogue.is_none();
-            let sum = vec![Joined::Sum];
+            let sum = vec![Joined::Sum; 1 + usize::from(self.sums)];
             return summed
                 .then(|| ByRows::all(inputs, 1))
                 .flatten()
                 .map(|rows| ByRows { outputs: sum, ..rows });
         }
-        let result = self.problem(inputs).ok()?.output_specs();
+        let result = self.problem(inputs).ok().filter(|_| !self.sums)?.output_specs();
         ByRows::with_operands(&[true, b.rank() == 3], inputs, &result[0])
     }
 
@@ -146,7 +152,20 @@ impl Op for MatMul {
     fn epilogue(&self) -> Option<&Chain> {
         self.epilogue.as_ref()
     }
+
+    fn with_column_sums(&self) -> Option<Arc<dyn Op>> {
+        Some(Arc::new(Self { sums: true, ..self.clone() }))
+    }
+
+    fn kinds(&self) -> Vec<Kind> {
+        let sums = self.sums.then_some(COLUMN_SUMS);
+        let fused = self.epilogue.iter().flat_map(Chain::kinds);
+        std::iter::once(self.kind()).chain(sums).chain(fused).collect()
+    }
 }
+
+/// What [`Op::with_column_sums`] adds to an op's kinds.
+pub(in crate::op) const COLUMN_SUMS: Kind = Kind::new("sum", Class::Reduction);
 
 /// [`MatMul`] at given sizes.
 #[derive(Debug)]
@@ -156,6 +175,7 @@ struct MatMulProblem {
     /// One matrix B serves all of A, whose leading axes are rows.
     b_serves_all: bool,
     sizes: Sizes,
+    sums: bool,
     epilogue: Epilogue,
     inputs: Vec<TensorSpec>,
     facts: Facts,
@@ -167,11 +187,11 @@ impl Problem for MatMulProblem {
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        plan::variants(plan::plan(self.sizes, caps))
+        plan::variants(self.planned(caps))
     }
 
     fn candidates(&self, caps: &Caps) -> Vec<Variant> {
-        plan::near(plan::plan(self.sizes, caps))
+        plan::near(self.planned(caps))
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
@@ -184,7 +204,26 @@ impl Problem for MatMulProblem {
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let data = self.product_in_f64(inputs[0], inputs[1]);
         let product = Array::new(self.facts.spec().clone(), data);
-        vec![self.epilogue.apply(product, inputs)]
+        let product = self.epilogue.apply(product, inputs);
+        let sums = self
+            .facts
+            .outputs
+            .get(1)
+            .map(|sums| Array::new(sums.spec.clone(), self.column_sums_in_f64(inputs[1])));
+        std::iter::once(product).chain(sums).collect()
+    }
+
+    fn distributions(&self) -> &'static [Distribution] {
+        // A device may take each of a column's denormal values for 0.
+        if self.sums { Distribution::WITHOUT_TINY } else { &Distribution::ALL }
+    }
+
+    fn reference_at(&self, inputs: &[&Array], places: &[usize]) -> Option<Vec<ValueAt>> {
+        let value = |&place: &usize| {
+            let sum = ValueAt::sum(self.terms_at(inputs[0], inputs[1], place));
+            self.epilogue.apply_at(sum, inputs, place)
+        };
+        Some(places.iter().map(value).collect())
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
@@ -192,11 +231,27 @@ impl Problem for MatMulProblem {
     }
 }
 
-/// What a product of `sizes` costs and how exact it is.
-fn facts(sizes: Sizes, epilogue: &Epilogue, inputs: &[TensorSpec], product: TensorSpec) -> Facts {
+impl MatMulProblem {
+    /// Every variant; the kernel of a few vectors does not sum columns.
+    fn planned(&self, caps: &Caps) -> Vec<plan::Planned> {
+        let planned = plan::plan(self.sizes, caps).into_iter();
+        planned.filter(|one| !self.sums || one.variant.name != "vector").collect()
+    }
+}
+
+/// What a product of `sizes` costs and how exact it is; `columns` are the sums of B's.
+fn facts(
+    sizes: Sizes,
+    epilogue: &Epilogue,
+    inputs: &[TensorSpec],
+    product: TensorSpec,
+    columns: Option<TensorSpec>,
+) -> Facts {
     let each = 2 * sizes.k as u64 + epilogue.flops();
     let tolerance = Tolerance::sum(sizes.k + 16 * epilogue.depth());
-    Facts::moving(sizes.outputs() as u64 * each, inputs, [product], tolerance)
+    let added = columns.as_ref().map_or(0, |columns| columns.len() * sizes.k) as u64;
+    let outputs = std::iter::once(product).chain(columns);
+    Facts::moving(sizes.outputs() as u64 * each + added, inputs, outputs, tolerance)
 }
 
 /// The dispatch of A [M, K] times B [K, N] to C, sizes as [M, N, K], for ops that have a product inside.
@@ -213,8 +268,9 @@ pub(in crate::op) fn product_into(
         transpose_b: false,
         b_serves_all: false,
         sizes,
+        sums: false,
         epilogue: Epilogue::none(),
-        facts: facts(sizes, &Epilogue::none(), &inputs, TensorSpec::f32([m, n])),
+        facts: facts(sizes, &Epilogue::none(), &inputs, TensorSpec::f32([m, n]), None),
         inputs: inputs.to_vec(),
     };
     // One dispatch, so that no scratch is needed; there always is a naive variant.
@@ -241,7 +297,7 @@ impl<'g> Tensor<'g> {
 
     /// A product of stored transposes.
     pub fn product(self, other: Tensor<'g>, transpose_a: bool, transpose_b: bool) -> Tensor<'g> {
-        let op = MatMul { transpose_a, transpose_b, epilogue: None };
+        let op = MatMul { transpose_a, transpose_b, ..MatMul::default() };
         self.graph().apply1(op, &[self, other])
     }
 }

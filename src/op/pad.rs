@@ -6,7 +6,7 @@ use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
-use super::copy_columns::{self, CopyColumns, Copying, Piece};
+use super::copy_columns::{self, CopyColumns, Copying, Piece, Stripe};
 
 /// `before` zeros, the input, `after` zeros along `axis`. Any 32-bit type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +30,9 @@ impl Op for Pad {
         let (rows, each) = copy_columns::split(&x.shape, axis);
         let length = before + x.dims()[axis] + after;
         let len = x.dims()[axis] * each;
-        let piece = Piece { to: before * each, len, from: 0, columns: len };
-        let columns = CopyColumns { rows, columns: length * each, pieces: vec![piece] };
+        let piece = Piece { to: before * each, len, from: 0, columns: len, stripe: Stripe::ALL };
+        let columns =
+            CopyColumns { rows, height: None, columns: length * each, pieces: vec![piece] };
         let y = copy_columns::resized(x, axis, length);
         Ok(Copying::new(*self, columns, y))
     }

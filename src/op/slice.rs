@@ -7,7 +7,7 @@ use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
-use super::copy_columns::{self, CopyColumns, Copying, Piece};
+use super::copy_columns::{self, CopyColumns, Copying, Piece, Stripe};
 
 /// Indices `start .. start + len` along `axis`. Any 32-bit type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,9 +33,14 @@ impl Op for Slice {
             return Err(format!("{x} has no indices {start}..{end} along axis {axis}"));
         }
         let (rows, each) = copy_columns::split(&x.shape, axis);
-        let piece =
-            Piece { to: 0, len: len * each, from: start * each, columns: x.dims()[axis] * each };
-        let columns = CopyColumns { rows, columns: piece.len, pieces: vec![piece] };
+        let piece = Piece {
+            to: 0,
+            len: len * each,
+            from: start * each,
+            columns: x.dims()[axis] * each,
+            stripe: Stripe::ALL,
+        };
+        let columns = CopyColumns { rows, height: None, columns: piece.len, pieces: vec![piece] };
         let y = copy_columns::resized(x, axis, len);
         Ok(Copying::new(*self, columns, y))
     }

@@ -10,6 +10,15 @@ use crate::terms::Class;
 
 use super::Case;
 
+/// Most turns of a loop over ids: where there are more, invocations share them.
+const WALK: usize = 256;
+
+/// Places of a table's sum in which it is made in parts, where there are more than [`WALK`].
+const PART: usize = 64;
+
+/// Most invocations that count for one id.
+const MOST_SLICES: usize = 16;
+
 /// ids u32 `[N]` to their positions sorted by (id, position), u32 `[N]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SortIds;
@@ -76,6 +85,10 @@ fn sample(
 ) -> Vec<Array> {
     let draw = |spec: &TensorSpec| distribution.array(spec, limit, rng);
     let mut arrays: Vec<_> = inputs.iter().map(draw).collect();
+    // As padding does: one id in the middle has nearly half of all places.
+    let often = (limit / 2) as f64;
+    arrays[ids].data.iter_mut().step_by(3).for_each(|id| *id = often);
+    arrays[ids].data.iter_mut().step_by(7).for_each(|id| *id = often);
     let places = sorted(&arrays[ids].data);
     arrays[order].data = places.into_iter().map(|p| p as f64).collect();
     arrays
@@ -114,9 +127,11 @@ impl Problem for Sorting {
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
-        let kernel = Kernel::of("sparse", variant).with_consts(&[("COUNT", self.count as u32)]);
+        let slices = self.count.div_ceil(WALK).next_power_of_two().min(MOST_SLICES);
+        let kernel =
+            Kernel::of("sparse", variant).with_consts(&[("COUNT", self.count), ("SLICES", slices)]);
         Lowered::one(
-            Dispatch::new(kernel, grid(self.count.div_ceil(64), caps))
+            Dispatch::new(kernel, grid(self.count.div_ceil(64 / slices), caps))
                 .bind("ids", input(0))
                 .bind("order", output(0)),
         )
@@ -170,17 +185,23 @@ impl Problem for Sums {
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let width = variant.get("WIDTH") as usize;
         let length = self.width / width;
+        let part = if self.count > WALK { PART } else { self.count };
         let kernel = Kernel::new("sparse/sums")
             .with_text("T", element(width))
-            .with_consts(&[("COUNT", self.count as u32)]);
-        Lowered::one(
-            Dispatch::new(kernel, grid((self.count * length).div_ceil(64), caps))
+            .with_consts(&[("COUNT", self.count), ("PART", part)]);
+        let over = |rows: usize, kernel| {
+            Dispatch::new(kernel, grid((rows * length).div_ceil(64), caps))
                 .bind("ids", input(0))
                 .bind("order", input(1))
                 .bind("rows", input(2))
                 .bind("sums", output(0))
-                .param("length", length),
-        )
+                .param("length", length)
+        };
+        let mut dispatches = vec![over(self.count, kernel.clone())];
+        if part < self.count {
+            dispatches.push(over((self.count - 1) / part, kernel.entry("join")));
+        }
+        Lowered { dispatches, scratch: Vec::new() }
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {

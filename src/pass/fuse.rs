@@ -2,21 +2,28 @@
 //!
 //! The table has two rows: an op with an epilogue absorbs the elementwise op after it, and an elementwise
 //! op absorbs the one after it. Both only where the intermediate value has no other reader and is not an
-//! output.
+//! output; or, of the second row, where all that read it are elementwise ops that can compute it again for less
+//! than it takes to store and load. Neither looks at shapes that a reshape between the two gives the same values.
 
 use std::any::Any;
 use std::sync::Arc;
 
 use crate::graph::chain::Chain;
 use crate::graph::op::Op;
-use crate::graph::{Graph, NodeKind, ValueId};
+use crate::graph::{Graph, Node, NodeKind, ValueId};
+use crate::tensor::TensorSpec;
 
 /// Storage bindings every WebGPU device has in a stage; the output and a kernel's own take their share.
 const MAX_INPUTS: usize = 7;
 
+/// Elements up to which a value is better computed again from several others than stored: a dispatch takes longer
+/// than reading so many.
+const FEW: usize = 1 << 14;
+
 /// The fused graph. Values keep their ids.
-pub fn fuse(mut graph: Graph) -> Graph {
+pub fn fuse(graph: Graph) -> Graph {
     let before = graph.nodes.len();
+    let mut graph = sink_reshapes(graph);
     let mut at = 0;
     while at < graph.nodes.len() {
         // A node may take several producers, one after the other.
@@ -49,7 +56,10 @@ fn fuse_producer(graph: &mut Graph, at: usize) -> bool {
             continue;
         }
         let spec = &graph.values[value.0];
-        if uses[value.0] != 1 || *spec != graph.values[graph.nodes[at].outputs[0].0] {
+        let alone = uses[value.0] == 1;
+        if *spec != graph.values[graph.nodes[at].outputs[0].0]
+            || !(alone || is_computed_again(graph, value, producer))
+        {
             continue;
         }
         let outer = &graph.nodes[at].inputs;
@@ -76,6 +86,9 @@ fn fuse_producer(graph: &mut Graph, at: usize) -> bool {
         if let Some((kind, inputs)) = merged {
             graph.nodes[at].kind = kind;
             graph.nodes[at].inputs = inputs;
+            if !alone {
+                return true;
+            }
             // Named after the layer that does the work.
             graph.nodes[at].scope = graph.nodes[producer].scope.clone();
             graph.nodes[at].outputs.extend(others);
@@ -85,6 +98,73 @@ fn fuse_producer(graph: &mut Graph, at: usize) -> bool {
         }
     }
     false
+}
+
+/// Whether every reader of a value that elementwise node `producer` makes computes it itself: from one other value of
+/// its size, so that no more is read, or from several small ones.
+fn is_computed_again(graph: &Graph, value: ValueId, producer: usize) -> bool {
+    let node = &graph.nodes[producer];
+    let cheap = |chain: &Chain| {
+        let whole =
+            node.inputs.iter().all(|v| graph.values[v.0].len() == graph.values[value.0].len());
+        !chain.is_random() && (whole && chain.inputs == 1 || graph.values[value.0].len() <= FEW)
+    };
+    let mut readers = graph.nodes.iter().filter(|node| node.inputs.contains(&value));
+    as_map(&node.kind).is_some_and(cheap)
+        && graph.outputs.iter().all(|(_, output)| *output != value)
+        && readers.all(|reader| {
+            as_map(&reader.kind).is_some()
+                && reader.outputs.iter().all(|v| graph.values[v.0] == graph.values[value.0])
+        })
+}
+
+/// The same graph in which an elementwise op over the reshaped result of another op comes before the reshape, where
+/// nothing else reads that result and all its operands have one shape.
+fn sink_reshapes(graph: Graph) -> Graph {
+    let uses = graph.uses();
+    let mut out = Graph { nodes: Vec::new(), ..graph.clone() };
+    for node in &graph.nodes {
+        let whole = |v: &ValueId| graph.values[v.0] == graph.values[node.outputs[0].0];
+        let reshaped = |v: &ValueId| {
+            let maker = &graph.nodes[graph.makers[v.0]];
+            let from = *maker.inputs.first().filter(|_| matches!(maker.kind, NodeKind::Reshape))?;
+            let computed = matches!(graph.nodes[graph.makers[from.0]].kind, NodeKind::Op { .. });
+            (computed && uses[v.0] == 1 && uses[from.0] == 1).then_some((*v, from))
+        };
+        let chain =
+            as_map(&node.kind).filter(|c| c.expand.is_none() && node.inputs.iter().all(whole));
+        let Some((value, from)) = chain.and_then(|_| node.inputs.iter().find_map(reshaped)) else {
+            out.nodes.push(node.clone());
+            continue;
+        };
+        let spec = graph.values[from.0].clone();
+        let (scope, phase) = (&node.scope, node.phase);
+        let mut inputs = Vec::new();
+        for &input in &node.inputs {
+            inputs.push(match input == value {
+                true => from,
+                false => {
+                    out.push(NodeKind::Reshape, vec![input], vec![spec.clone()], scope, phase)[0]
+                }
+            });
+        }
+        let Some(problem) = node_problem(&node.kind, &out.specs(&inputs)) else {
+            out.nodes.push(node.clone());
+            continue;
+        };
+        let result = out.push(problem, inputs, vec![spec], scope, phase);
+        out.nodes.push(Node { kind: NodeKind::Reshape, inputs: result, ..node.clone() });
+    }
+    out.index_makers();
+    out.pruned()
+}
+
+/// An op's kind over other inputs, where it takes them.
+fn node_problem(kind: &NodeKind, inputs: &[TensorSpec]) -> Option<NodeKind> {
+    let NodeKind::Op { op, .. } = kind else {
+        return None;
+    };
+    Some(NodeKind::Op { op: Arc::clone(op), problem: Arc::from(op.problem(inputs).ok()?) })
 }
 
 fn as_map(kind: &NodeKind) -> Option<&Chain> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::graph::{Builder, Init, Node, NodeKind, Tensor, ValueId};
+use crate::graph::{Builder, Node, NodeKind, Tensor, ValueId};
 use crate::terms::Phase;
 
 impl Builder {
@@ -14,7 +14,7 @@ impl Builder {
         let nodes = self.with_graph(|graph| graph.nodes.clone());
         let wanted = self.reaching(&nodes, targets);
         let mut gradients: HashMap<ValueId, Tensor<'g>> = HashMap::new();
-        let dloss = self.scoped("loss", || self.variable("one", loss.spec(), Init::LossGradient));
+        let dloss = self.scoped("loss", || self.loss_gradient(loss.spec(), 1.0));
         gradients.insert(loss.id, dloss);
         // Backwards, so that all uses of a value have added to its gradient before its maker asks for it.
         for node in nodes.iter().rev() {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::graph::op::{Distribution, Op, Tolerance};
+use crate::graph::op::{Distribution, Op, Tolerance, ValueAt};
 use crate::kernel::{Caps, Variant};
 use crate::pass::plan::Role;
 use crate::pass::{OpInstance, compile_op};
@@ -58,6 +58,49 @@ pub fn compare(label: &str, got: &[Array], wanted: &[Array], tolerance: Toleranc
         }
     }
     verdict
+}
+
+/// The same of single values, each held to its own size and that of its terms.
+fn compare_at(
+    label: &str,
+    places: &[usize],
+    got: &[f64],
+    wanted: &[ValueAt],
+    tolerance: Tolerance,
+) -> Verdict {
+    let mut verdict = Verdict { label: label.to_string(), error: 0.0, detail: String::new() };
+    for ((place, &got), wanted) in places.iter().zip(got).zip(wanted) {
+        let ValueAt { value, scale } = *wanted;
+        let bound = tolerance.0 * value.abs().max(scale) + 4.0 * f64::from(f32::MIN_POSITIVE);
+        let same = got == value || (got.is_nan() && value.is_nan());
+        let error = match (got - value).abs() / bound {
+            _ if same => 0.0,
+            error if error.is_finite() => error,
+            _ => f64::INFINITY,
+        };
+        if error > verdict.error {
+            verdict.error = error;
+            verdict.detail =
+                format!("at its real shape output 0[{place}] is {got:e}, reference {value:e}");
+        }
+    }
+    verdict
+}
+
+/// Values of an output that are held against the reference where the whole is too much.
+const SAMPLED: usize = 64;
+
+/// Values of all inputs up to which they are read back for it: a GiB in f64.
+const MOST_READ: usize = 1 << 27;
+
+/// Places in an output of `length` values: the first, the last, and others all over it.
+fn sampled_places(length: usize) -> Vec<usize> {
+    let mut rng = Rng::new(0x9a3b);
+    let inner = (2..SAMPLED).map(|_| rng.below(length));
+    let mut places: Vec<usize> = [0, length - 1].into_iter().chain(inner).collect();
+    places.sort_unstable();
+    places.dedup();
+    places
 }
 
 /// Runs one variant of one op on inputs drawn from each distribution, as a guarded program of the kind that is
@@ -117,6 +160,44 @@ impl Program {
         self.schedule.ops.iter().map(|op| self.check_op(gpu, op)).collect()
     }
 
+    /// Runs one step op by op, and holds some values of those that are named by their place in the schedule against
+    /// their references, at their real shapes and on the inputs that the device really had: a verdict for each that has
+    /// such a reference, and whose inputs can be read back.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Gpu`] where the device fails.
+    pub(crate) fn check_sampled(&self, gpu: &Gpu, ops: &[usize]) -> Result<Vec<(usize, Verdict)>> {
+        let mut verdicts = Vec::new();
+        // Nothing behind the last of them needs to run.
+        let behind = ops.iter().max().map_or(0, |last| last + 1);
+        for (at, op) in self.schedule.ops[..behind].iter().enumerate() {
+            let checked = ops.contains(&at) && op.problem.reference_at(&[], &[]).is_some();
+            match checked.then(|| self.check_op_sampled(gpu, op)).transpose()?.flatten() {
+                Some(verdict) => verdicts.push((at, verdict)),
+                None => self.run_op(gpu, op)?,
+            }
+        }
+        Ok(verdicts)
+    }
+
+    /// Runs an op and checks some of its values; nothing, and it was not run, where its inputs are too much to read.
+    fn check_op_sampled(&self, gpu: &Gpu, op: &OpInstance) -> Result<Option<Verdict>> {
+        let node = &self.schedule.graph.nodes[op.node];
+        if op.inputs.iter().map(TensorSpec::len).sum::<usize>() > MOST_READ {
+            return Ok(None);
+        }
+        let inputs = match self.read_values(gpu, &node.inputs) {
+            Err(Error::OutOfMemory(_)) => return Ok(None),
+            read => read?,
+        };
+        self.run_op(gpu, op)?;
+        let places = sampled_places(op.outputs[0].len());
+        let got = self.read_places(gpu, node.outputs[0], &places)?;
+        let wanted = op.problem.reference_at(&inputs.iter().collect::<Vec<_>>(), &places);
+        let tolerance = op.problem.tolerance();
+        Ok(wanted.map(|wanted| compare_at(&op.label, &places, &got, &wanted, tolerance)))
+    }
+
     fn check_op(&self, gpu: &Gpu, op: &OpInstance) -> Result<Verdict> {
         let node = &self.schedule.graph.nodes[op.node];
         let inputs = self.read_values(gpu, &node.inputs)?;
@@ -168,5 +249,37 @@ impl Program {
         let damaged = |words: &Vec<u8>| words.chunks_exact(4).any(|word| word != POISON);
         let mut places = guarded.into_iter().zip(&words);
         Ok(places.find(|(_, words)| damaged(words)).map(|((place, _), _)| place))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sampled_value_is_held_to_the_size_of_its_terms() {
+        let terms = [1.0, -1.0, 0.5, -0.5];
+        let wanted = [ValueAt::sum(terms)];
+        let of = |got: f64| compare_at("m", &[7], &[got], &wanted, Tolerance::sum(4)).error;
+        assert_eq!((wanted[0].value, of(0.0)), (0.0, 0.0));
+        assert!(of(1e-7) < 1.0, "what rounding leaves of a sum that cancels: {}", of(1e-7));
+        assert!(of(0.5) > 1e4, "a term is missing: {}", of(0.5));
+        assert_eq!((of(f64::NAN), of(f64::INFINITY)), (f64::INFINITY, f64::INFINITY));
+        let verdict = compare_at("m", &[7], &[0.5], &wanted, Tolerance::sum(4));
+        assert!(
+            verdict.detail.contains("output 0[7] is 5e-1, reference 0e0"),
+            "{}",
+            verdict.detail
+        );
+    }
+
+    #[test]
+    fn places_reach_from_the_first_value_to_the_last() {
+        for length in [1, 2, 65, 1 << 28] {
+            let places = sampled_places(length);
+            assert_eq!((places[0], *places.last().unwrap()), (0, length - 1));
+            assert!(places.is_sorted() && places.len() <= SAMPLED);
+        }
+        assert_eq!(sampled_places(1 << 28).len(), SAMPLED);
     }
 }

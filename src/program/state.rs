@@ -160,7 +160,7 @@ fn initial(name: &str, slot: &Slot, seed: u64) -> Vec<u8> {
     let data = match &slot.init {
         Init::Clock => vec![0.0, f64::from(seed as u32), f64::from((seed >> 32) as u32), 0.0],
         Init::Constant(value) => vec![f64::from(*value); n],
-        Init::LossGradient => vec![1.0; n],
+        Init::LossGradient { factor } => vec![f64::from(*factor); n],
         Init::Normal { std } => each(&|i| f64::from(*std) * stream.normal(i)),
         Init::Embedding { std, zeros } => each(&|i| {
             if i < *zeros { 0.0 } else { f64::from(*std) * stream.normal(i) }

@@ -128,6 +128,9 @@ pub struct Verified {
     pub passed: usize,
     /// Kernels checked at smaller sizes.
     pub reduced: usize,
+    /// Of the reduced, those checked at their real sizes as well, at sampled values; nothing in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampled: Option<usize>,
     /// The kernel nearest to its bound, or furthest beyond.
     pub worst: Option<Worst>,
     /// `sha256:` of the program whose kernels were checked, which has to be the one that was timed; nothing where none
@@ -180,6 +183,11 @@ pub struct Timing {
     /// the wall clock over several submissions, encoding included. Nothing in older records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overlapped_ns: Option<f64>,
+    /// What a step costs the host's processors: the time that all threads of the program computed, encoding included,
+    /// over the samples' steps. On an adapter that computes on the CPU it is nearly the same however busy the machine is.
+    /// Nothing where the system does not tell, and in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_ns: Option<f64>,
     /// What else the machine did meanwhile; nothing in older records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub yardstick: Option<Yardstick>,
@@ -409,6 +417,7 @@ impl Verified {
             checked: 0,
             passed: 0,
             reduced: 0,
+            sampled: None,
             worst: None,
             program: None,
         }

@@ -126,7 +126,8 @@ impl Model for Memnet {
         let temporal = g.parameter_stack(&names("temporal"), [memory, dimension], places, false);
 
         let tables = Tables { dimension, vocabulary };
-        let (memories, u) = story.embedding_bag(question, embeddings, temporal, tables);
+        let learning = mode == Mode::Train;
+        let (memories, u) = story.embedding_bag(question, embeddings, temporal, tables, learning);
         let answer = u.memory_hops(
             memories,
             embeddings,

@@ -10,7 +10,7 @@ fn product(m: usize, n: usize, k: usize, transpose_a: bool, transpose_b: bool) -
     let stored = |rows: usize, columns: usize, turned: bool| {
         TensorSpec::f32(if turned { [columns, rows] } else { [rows, columns] })
     };
-    let op = MatMul { transpose_a, transpose_b, epilogue: None };
+    let op = MatMul { transpose_a, transpose_b, ..MatMul::default() };
     let inputs = [stored(m, k, transpose_a), stored(k, n, transpose_b)];
     Case::new(format!("awkward_m{m}_n{n}_k{k}"), op, inputs)
 }
@@ -24,7 +24,11 @@ fn convolutions([b, h, w, c]: [usize; 4], n: usize, conv: Conv) -> [Case; 3] {
     let y = TensorSpec::f32([b, windows(h), windows(w), n]);
     let case = |pass: Pass, inputs: [&TensorSpec; 2]| {
         let name = format!("awkward_b{b}_h{h}_w{w}_c{c}_n{n}_stride{}", conv.stride);
-        Case::new(name, Conv2d { conv, pass, epilogue: None }, inputs.map(Clone::clone))
+        Case::new(
+            name,
+            Conv2d { conv, pass, epilogue: None, sums: false },
+            inputs.map(Clone::clone),
+        )
     };
     [
         case(Pass::Forward, [&x, &filter]),
@@ -40,5 +44,11 @@ pub(crate) fn cases() -> Vec<Case> {
         vec![product(300, 268, 1100, true, false), product(261, 263, 1031, false, true)];
     cases.extend(convolutions([2, 13, 12, 132], 268, plain));
     cases.extend(convolutions([3, 19, 21, 67], 131, strided));
+    let summed = |case: &Case| {
+        let op = case.op.with_column_sums()?;
+        Some(Case { name: format!("sums_{}", case.name), op, inputs: case.inputs.clone() })
+    };
+    let summed: Vec<_> = cases.iter().filter_map(summed).collect();
+    cases.extend(summed);
     cases
 }

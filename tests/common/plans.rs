@@ -8,7 +8,7 @@ use fathom::graph::op::Problem;
 use fathom::graph::{Graph, NodeKind};
 use fathom::kernel::{Caps, Variant};
 use fathom::pass::choose::Choice;
-use fathom::pass::fuse::fuse;
+use fathom::pass::fused;
 use fathom::pass::pack::pack;
 use fathom::pass::split::split;
 use fathom::terms::{Mode, Preset};
@@ -52,7 +52,7 @@ pub(crate) fn of_plans<T: Eq + Hash + Clone + Send>(
         let models = buckets.iter().map(|bucket| bucket.as_ref() as &dyn Model);
         for model in std::iter::once(workload.as_ref() as &dyn Model).chain(models) {
             let graph = step::graph(model, mode, &gpus[0], false).unwrap();
-            let graph = pack(split(fuse(graph), &gpus[0]).unwrap()).unwrap();
+            let graph = pack(split(fused(graph), &gpus[0]).unwrap()).unwrap();
             let answers: HashSet<T> = chosen(&graph, &gpus, &of);
             found.lock().unwrap().extend(answers);
         }

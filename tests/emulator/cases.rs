@@ -164,6 +164,30 @@ impl Unit {
     }
 }
 
+/// Turns of all loops together that an invocation of a case's first variant on a device makes at most.
+pub(crate) fn longest_walk(
+    case: &Case,
+    inputs: &[Array],
+    device: &Caps,
+    compiler: &Compiler,
+) -> Result<u32> {
+    let problem = case.problem();
+    let variant = problem.variants(device).swap_remove(0);
+    let lowered = problem.lower(&variant, device);
+    let subgroup = device.subgroup.unwrap_or(32);
+    let chosen = Run { case: Arc::new(case.clone()), variant, lowered, subgroup };
+    let mut kernels = Kernels::default();
+    let numbers = chosen.lowered.dispatches.iter().map(|d| kernels.number(&d.kernel));
+    let numbers = numbers.collect::<Result<Vec<_>>>()?;
+    let name = format!("walk-{}", chosen.lowered.dispatches[0].kernel.shader.replace('/', "-"));
+    let name = format!("{name}-{}-{}", device.software, case.inputs[0].len());
+    let program = compiler.build(&name, &kernels.sources)?;
+    let outcome = run(&program, &kernels.sources, &[chosen.job(inputs, &numbers)])?.swap_remove(0);
+    let walk = outcome.longest_walk;
+    let complaints = chosen.complaints(inputs, outcome);
+    if complaints.is_empty() { Ok(walk) } else { Err(complaints.join("\n")) }
+}
+
 /// The kernels of a program.
 #[derive(Default)]
 struct Kernels {

@@ -23,7 +23,7 @@ static const u32 POISON = 0xffffdead; // a NaN, and an integer that no kernel wr
 enum State { READY, AT_BARRIER, AT_EXCHANGE, DONE };
 struct Fibre {
     State state;
-    u32 index, kinds, site, line, path, exchanges;
+    u32 index, kinds, site, line, path, exchanges, turns;
     bool begun;
     jmp_buf place;
     ucontext_t start;
@@ -162,6 +162,9 @@ void store_words(Place p, u32 count, const void* from, u32 line) {
 
 u32 local_index() { return current->index; }
 
+static u32 longest; // turns of all loops that an invocation of the job made at most
+void turn() { if (++current->turns > longest) longest = current->turns; }
+
 static void fibre_main() {
     for (;;) {
         running->entry();
@@ -253,7 +256,7 @@ static void run_workgroup(const Kernel& kernel) {
         Fibre& f = fibres[i];
         f.state = READY;
         f.index = i;
-        f.path = f.exchanges = 0;
+        f.path = f.exchanges = f.turns = 0;
         order[i] = i;
     }
     do {
@@ -285,6 +288,7 @@ struct Buffer { std::vector<u32> words; std::vector<Shadow> shadows; std::vector
 static const u32* run_job(const u32* in, FILE* out) {
     faults.clear();
     known.clear();
+    longest = 0;
     abandoned = false;
     random_state = 0x9E3779B97F4A7C15ull + *in++;
     std::vector<Buffer> buffers(*in++);
@@ -318,6 +322,7 @@ static const u32* run_job(const u32* in, FILE* out) {
     text.resize((length + 3) / 4 * 4);
     fwrite(&length, 4, 1, out);
     fwrite(text.data(), 1, text.size(), out);
+    fwrite(&longest, 4, 1, out);
     for (u32 outputs = *in++; outputs > 0; outputs--) {
         Buffer& b = buffers[*in++];
         fwrite(b.words.data(), 4, b.words.size(), out);

@@ -48,6 +48,8 @@ pub(crate) struct Outcome {
     pub(crate) faults: Vec<String>,
     /// The words of the outputs.
     pub(crate) outputs: Vec<Vec<u32>>,
+    /// Turns of all loops together that an invocation made at most.
+    pub(crate) longest_walk: u32,
 }
 
 impl Buffer {
@@ -91,12 +93,13 @@ impl Job {
         let (text, rest) = bytes.split_at_checked(length)?;
         let faults = String::from_utf8_lossy(text).lines().map(str::to_string).collect();
         *bytes = rest.split_at_checked(length.next_multiple_of(4) - length)?.1;
+        let longest_walk = take(bytes, 1)?[0];
         let outputs = self
             .outputs
             .iter()
             .map(|&at| take(bytes, self.buffers[at].words()))
             .collect::<Option<_>>()?;
-        Some(Outcome { faults, outputs })
+        Some(Outcome { faults, outputs, longest_walk })
     }
 }
 

@@ -20,6 +20,7 @@ mod compiler;
 mod machine;
 mod planted;
 mod translate;
+mod walks;
 
 fn planted_faults() -> Vec<Trial> {
     let outcomes = Arc::new(OnceLock::new());
@@ -45,10 +46,22 @@ fn kernels() -> Vec<Trial> {
     units.into_iter().map(trial).collect()
 }
 
+/// Models whose steps go by ids.
+const WITH_IDS: [&str; 2] = ["memnet", "seq2seq"];
+
+fn walks_over_ids() -> Vec<Trial> {
+    let trial = |model: &'static str| {
+        let name = format!("no_invocation_of_{model}_walks_far_over_ids");
+        Trial::test(name, move || walks::check(model, compiler()?).map_err(Failed::from))
+    };
+    WITH_IDS.map(trial).into()
+}
+
 fn main() {
     let arguments = Arguments::from_args();
     let mut trials = planted_faults();
     trials.extend(kernels());
+    trials.extend(walks_over_ids());
     if let Err(why) = compiler() {
         let _ = writeln!(std::io::stderr(), "SKIPPED, for want of a C++ compiler: {why}");
         trials = trials.into_iter().map(|trial| trial.with_ignored_flag(true)).collect();

@@ -170,6 +170,7 @@ template <class T> static inline T gather(const T& mine, u32 lane, u32 site, u32
 struct Builtins { vec<u32, 3> workgroup, workgroups; u32 subgroup; };
 extern Builtins builtins;
 u32 local_index();
+void turn(); // of a loop
 
 struct Kernel { void (*entry)(); void (*name_bindings)(); u32 size; };
 extern const Kernel kernels[];

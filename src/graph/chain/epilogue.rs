@@ -1,5 +1,6 @@
 //! A chain that an op applies to each value of its first output as it is stored.
 
+use crate::graph::op::ValueAt;
 use crate::kernel::{Dispatch, input};
 use crate::tensor::{Array, TensorSpec};
 
@@ -91,6 +92,20 @@ impl Epilogue {
             TensorSpec::new(dims.collect::<Vec<_>>(), spec.dtype)
         };
         inputs.iter().enumerate().map(resized).collect()
+    }
+
+    /// The f64 reference of one value, as [`Self::apply`] has it for all; its scale grows as steeply as the chain.
+    pub(crate) fn apply_at(&self, sum: ValueAt, inputs: &[&Array], place: usize) -> ValueAt {
+        let Some(chain) = &self.chain else {
+            return sum;
+        };
+        let at = |value: f64| {
+            chain.apply_at(&self.operands[0].shape, value, &inputs[self.first..], place)
+        };
+        let value = at(sum.value);
+        let step = 1e-3 * sum.scale;
+        let steepness = if step > 0.0 { (at(sum.value + step) - value).abs() / step } else { 1.0 };
+        ValueAt { value, scale: sum.scale * steepness.max(1.0) }
     }
 
     /// The f64 reference, where `inputs` are the op's.

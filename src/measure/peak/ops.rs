@@ -8,9 +8,7 @@ use crate::gpu::Gpu;
 use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::host::{self, Instant};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::program::Program;
 use crate::random::Rng;
-use crate::stats::median;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -359,24 +357,12 @@ impl Problem for EmptyProblem {
     }
 }
 
-/// Nanoseconds of the host to encode a dispatch, from the commands' beginning to their end.
-pub(super) fn encoding(gpu: &Gpu, program: &Program, dispatches: usize) -> f64 {
-    let times: Vec<f64> = (0..20)
-        .map(|_| {
-            let begun = Instant::now();
-            drop(program.encoded(gpu, 1, None));
-            begun.elapsed().as_nanos() as f64 / dispatches as f64
-        })
-        .collect();
-    median(&times)
-}
-
 /// Bytes a second from the host to the device, and back.
 pub(super) fn transfers(gpu: &Gpu, bytes: u64) -> Result<[f64; 2]> {
     let buffer = gpu.storage("transfer", bytes)?;
     let data = vec![1; bytes as usize];
     let mut best = [f64::MAX; 2];
-    for _ in 0..5 {
+    for _ in 0..3 {
         let begun = Instant::now();
         gpu.write(&buffer, 0, &data);
         gpu.submit([]);

@@ -22,6 +22,9 @@ fn given(at: u32) -> T { return dy[at]; }
 /// Elements below which a second dispatch costs more than it saves.
 const CHUNKS_FROM: usize = 1 << 15;
 
+/// Most invocations that fold the chunks of a channel.
+const MOST_TEAM: usize = 16;
+
 /// Workgroups that fill a large GPU.
 const GPU_WORKGROUPS: usize = 512;
 
@@ -128,8 +131,13 @@ impl Channels {
         if chunks == 1 {
             return Lowered::one(sums.bind("first", first).bind("second", second));
         }
-        let kernel = Kernel::new("batch_norm/combine").with_text("GRAD", grad.to_string());
-        let combine = Dispatch::new(kernel, grid(self.channels.div_ceil(64), caps))
+        // On a CPU adapter a barrier costs more than a walk over its few chunks.
+        let team =
+            if caps.software { 1 } else { (1usize << (chunks.ilog2() / 2 + 1)).min(MOST_TEAM) };
+        let kernel = Kernel::new("batch_norm/combine")
+            .with_text("GRAD", grad.to_string())
+            .with_consts(&[("TEAM", team)]);
+        let combine = Dispatch::new(kernel, grid(self.channels.div_ceil(64 / team), caps))
             .bind("firsts", scratch(0).read())
             .bind("seconds", scratch(1).read())
             .bind("first", first)

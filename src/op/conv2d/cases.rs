@@ -99,6 +99,13 @@ impl op::Family for Family {
         cases.extend(fused(again, "bias_residual_relu", &bias_add_relu, &[bias, residual]));
         let add = Chain::one(Function::Add);
         cases.extend(fused(input, "add", &add, &[TensorSpec::f32([1, 6, 5, 8])]));
+        // With the gradient of the bias.
+        for sizes in [SIZES[1], SIZES[4], SIZES[8], SIZES[10], SIZES[12]] {
+            let [_, _, Case { name, op, inputs }] = passes(&name(sizes), sizes);
+            let summed =
+                op.with_column_sums().map(|op| Case { name: format!("sums_{name}"), op, inputs });
+            cases.extend(summed);
+        }
         // Frames of bytes.
         for case in passes("bytes_b2_h12_w12_c4", ([2, 12, 12, 4], [4, 4, 8], conv(2, 0, 1))) {
             if !case.name.ends_with("dx") {

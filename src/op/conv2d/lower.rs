@@ -1,7 +1,7 @@
 //! Convolutions as dispatches: the matrix product's kernels with gathered operands, or the plain loops.
 
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::op::matmul::lower::{NARROW_STORE, Tiling, sum_of_parts};
+use crate::op::matmul::lower::{NARROW_STORE, Parts, Tiling, stored, sum_of_parts};
 use crate::op::matmul::plan::{self, Block, Planned, Sizes, plan};
 
 use super::{Conv2dProblem, Geometry, Pass};
@@ -99,7 +99,7 @@ fn pixels(p: Sizes, caps: &Caps) -> Option<Planned> {
     // As many columns as the narrowest tile of `subgroup` has, and as many pixels as a tile of this one.
     let suits = rows <= 16 && p.m >= 2 * 8 * width as usize;
     let share = if rows <= 8 { PIXELS[0] } else { PIXELS[1] };
-    let block = Block { rows, cols: 8 * width, results: 8 * rows, share };
+    let block = Block { rows, cols: 8 * width, results: 8 * rows, slices: 1, share };
     let swapped = Sizes { m: p.n, n: p.m, ..p };
     suits.then(|| block.planned(swapped, caps, Variant::new("pixels", consts)))
 }
@@ -108,15 +108,20 @@ impl Conv2dProblem {
     pub(super) fn dispatches(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let (g, count) = (&self.geometry, self.facts.spec().len());
         let shape = shape(self.pass, g);
+        let columns = self.sums.then_some(g.n);
+        let one = |product| {
+            let product = stored(product, output(0), columns.map(|_| output(1)));
+            Lowered::one(self.epilogue.attach(product))
+        };
         if variant.name == "direct" {
             let kernel = geometry(Kernel::new("conv2d/direct"), &shape, g);
-            let product = Dispatch::new(self.with_pixels(kernel), grid(count.div_ceil(64), caps))
+            let results = count + columns.unwrap_or(0);
+            let product = Dispatch::new(self.with_pixels(kernel), grid(results.div_ceil(64), caps))
                 .bind("a", input(0))
                 .bind("b", input(1))
-                .bind("c", output(0))
                 .param("batch", g.batch)
                 .param("count", count);
-            return Lowered::one(self.epilogue.attach(product));
+            return one(product);
         }
         let mut p = shape.sizes;
         if variant.name == "pixels" {
@@ -127,9 +132,9 @@ impl Conv2dProblem {
         let kernel = self.with_pixels(operands(variant, &tiling, p, self.pass, &shape, g));
         let product = tiling.dispatch(kernel, p, splits, caps);
         if splits == 1 {
-            Lowered::one(self.epilogue.attach(product.bind("c", output(0))))
+            one(product)
         } else {
-            sum_of_parts(product, count, splits, &self.epilogue, caps)
+            sum_of_parts(product, Parts { count, columns, splits }, &self.epilogue, caps)
         }
     }
 

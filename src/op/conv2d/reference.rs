@@ -66,6 +66,86 @@ pub(super) fn product(pass: Pass, g: &Geometry, a: &Array, b: &Array) -> Vec<f64
     }
 }
 
+/// The terms of one value of a pass's result.
+pub(super) fn terms_at(pass: Pass, g: &Geometry, a: &Array, b: &Array, place: usize) -> Vec<f64> {
+    let unit = if a.spec.dtype == DType::U8 { 1.0 / 255.0 } else { 1.0 };
+    let (cg, ng) = (g.c / g.conv.groups, g.n / g.conv.groups);
+    let mut terms = Vec::new();
+    match pass {
+        Pass::Forward => {
+            let [image, p, q, n] = axes_of(place, [g.p, g.q, g.n]);
+            for (r, s) in g.taps() {
+                let Some((h, w)) = g.pixel((p, q), (r, s)) else { continue };
+                for c in n / ng * cg..(n / ng + 1) * cg {
+                    let x = place_of([image, h, w, c], [g.h, g.w, g.c]);
+                    terms.push(unit * a.data[x] * b.data[g.weight(r, s, c, n)]);
+                }
+            }
+        }
+        Pass::Input { .. } => {
+            let [image, h, w, c] = axes_of(place, [g.h, g.w, g.c]);
+            for (r, s) in g.taps() {
+                let Some((p, q)) = g.window((h, w), (r, s)) else { continue };
+                for n in c / cg * ng..(c / cg + 1) * ng {
+                    let y = place_of([image, p, q, n], [g.p, g.q, g.n]);
+                    terms.push(a.data[y] * b.data[g.weight(r, s, c, n)]);
+                }
+            }
+        }
+        Pass::Weight { .. } => {
+            let [r, s, c, n] = axes_of(place, [g.s, cg, g.n]);
+            let c = n / ng * cg + c;
+            for window in 0..g.batch * g.p * g.q {
+                let [_, image, p, q] = axes_of(window, [g.batch, g.p, g.q]);
+                let Some((h, w)) = g.pixel((p, q), (r, s)) else { continue };
+                let x = place_of([image, h, w, c], [g.h, g.w, g.c]);
+                terms.push(unit * a.data[x] * b.data[window * g.n + n]);
+            }
+        }
+    }
+    terms
+}
+
+/// The place of a value along each of four axes, of which the last three have these lengths.
+fn axes_of(place: usize, [second, third, fourth]: [usize; 3]) -> [usize; 4] {
+    let (rows, last) = (place / fourth, place % fourth);
+    [rows / third / second, rows / third % second, rows % third, last]
+}
+
+/// The inverse.
+fn place_of([a, b, c, d]: [usize; 4], [second, third, fourth]: [usize; 3]) -> usize {
+    ((a * second + b) * third + c) * fourth + d
+}
+
+impl Geometry {
+    /// The filter's rows and columns.
+    fn taps(self) -> impl Iterator<Item = (usize, usize)> {
+        (0..self.r).flat_map(move |r| (0..self.s).map(move |s| (r, s)))
+    }
+
+    /// The pixel of x that a window sees with a tap of the filter; nothing in the padding.
+    fn pixel(self, window: (usize, usize), tap: (usize, usize)) -> Option<(usize, usize)> {
+        let h = (window.0 * self.conv.stride + tap.0).checked_sub(self.conv.pad)?;
+        let w = (window.1 * self.conv.stride + tap.1).checked_sub(self.conv.pad)?;
+        (h < self.h && w < self.w).then_some((h, w))
+    }
+
+    /// The window that sees a pixel with a tap, where there is one.
+    fn window(self, pixel: (usize, usize), tap: (usize, usize)) -> Option<(usize, usize)> {
+        let h = (pixel.0 + self.conv.pad).checked_sub(tap.0)?;
+        let w = (pixel.1 + self.conv.pad).checked_sub(tap.1)?;
+        let is_whole = h.is_multiple_of(self.conv.stride) && w.is_multiple_of(self.conv.stride);
+        let (p, q) = (h / self.conv.stride, w / self.conv.stride);
+        (is_whole && p < self.p && q < self.q).then_some((p, q))
+    }
+
+    /// The place of the weight that joins channel `c` of x with channel `n` of y, which are of one group.
+    fn weight(self, r: usize, s: usize, c: usize, n: usize) -> usize {
+        let channels = self.c / self.conv.groups;
+        ((r * self.s + s) * channels + c % channels) * self.n + n
+    }
+}
+
 impl Conv2dProblem {
     /// Inputs of one image or two with fewer windows, where the problem is large: the same channels,
     /// filter, borders and kernels.

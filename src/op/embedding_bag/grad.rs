@@ -11,15 +11,12 @@ use crate::terms::Class;
 
 use super::{Sizes, Tables};
 
-/// Words an invocation looks at between two gatherings.
-const EACH: u32 = 16;
+/// Most other inputs of the epilogue: seven of the eight bindings that every device has are taken.
+const MOST_EPILOGUE_INPUTS: usize = 1;
 
-/// Most other inputs of the epilogue: six of the eight bindings that every device has are taken.
-const MOST_EPILOGUE_INPUTS: usize = 2;
-
-/// The gradient of [`EmbeddingBag`](super::EmbeddingBag) with respect to the tables: story, question,
-/// dmemories [K, B, M, d] and dasked [B, d] to the embeddings' and the temporal rows' gradients, gaps and word
-/// 0 being 0.
+/// The gradient of [`EmbeddingBag`](super::EmbeddingBag) with respect to the tables: story, question, dmemories
+/// [K, B, M, d], dasked [B, d] and the index to the embeddings' and the temporal rows' gradients, gaps and word 0
+/// being 0.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EmbeddingBagGrad {
     /// Sizes.
@@ -42,8 +39,11 @@ impl Op for EmbeddingBagGrad {
         if inputs[2..4] != sizes.memories_and_question() {
             return Err(format!("{} and {} are not the gradients of a bag", inputs[2], inputs[3]));
         }
+        if inputs[4] != sizes.index(self.tables.vocabulary) {
+            return Err(format!("{} is not the index of {}", inputs[4], inputs[0]));
+        }
         let outputs = self.strides.map(|stride| TensorSpec::f32([tables, stride]));
-        let epilogue = Epilogue::new(self.epilogue.as_ref(), &outputs[0], inputs, 4)?;
+        let epilogue = Epilogue::new(self.epilogue.as_ref(), &outputs[0], inputs, 5)?;
         let flops = sizes.flops() + epilogue.flops() * outputs[0].len() as u64;
         // A word may be most of all there are.
         let occurrences = sizes.batch * sizes.memories * sizes.words;
@@ -79,24 +79,26 @@ impl Problem for EmbeddingBagGradProblem {
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
         let columns = (self.sizes.tables * self.sizes.dimension) as u32;
-        // A CPU's invocations are lanes of a loop: more of them gain nothing.
-        let lanes: [u32; 2] = if caps.software { [32, 64] } else { [64, 32] };
-        lanes
-            .map(|lanes| {
-                let held = columns.div_ceil(lanes);
-                Variant::new("backward", [("LANES", lanes), ("HELD", held), ("EACH", EACH)])
-            })
-            .to_vec()
+        // A CPU's invocations are lanes of a loop, and its workgroups few at a time: there one subgroup takes a word.
+        let [gpu, cpu] = [(32, 8), (8, 1)].map(|(lanes, slices)| {
+            let held = columns.div_ceil(lanes);
+            Variant::new("backward", [("LANES", lanes), ("HELD", held), ("SLICES", slices)])
+        });
+        if caps.software { vec![cpu, gpu] } else { vec![gpu, cpu] }
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
-        let kernel = self.sizes.kernel(variant).with_consts(&[("VOCABULARY", self.vocabulary)]);
+        let kernel = self.sizes.kernel(variant).with_consts(&[
+            ("VOCABULARY", self.vocabulary),
+            ("BUCKETS", Sizes::buckets(self.vocabulary)),
+        ]);
         let grid = grid(self.vocabulary + self.sizes.memories + 1, caps);
         let dispatch = Dispatch::new(kernel, grid)
             .bind("story", input(0))
             .bind("question", input(1))
             .bind("d_memories", input(2))
             .bind("d_asked", input(3))
+            .bind("index", input(4))
             .bind("d_embedding", output(0))
             .bind("d_temporal", output(1));
         Lowered::one(self.epilogue.attach_wide(dispatch, 1))
@@ -132,7 +134,10 @@ impl Problem for EmbeddingBagGradProblem {
     }
 
     fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        x.iter().map(|spec| distribution.array(spec, self.vocabulary, rng)).collect()
+        let draw = |spec: &TensorSpec| distribution.array(spec, self.vocabulary, rng);
+        let mut arrays: Vec<_> = x.iter().map(draw).collect();
+        arrays[4] = self.sizes.index_of(&arrays[0], &arrays[1], self.vocabulary);
+        arrays
     }
 
     fn distributions(&self) -> &'static [Distribution] {

@@ -47,7 +47,7 @@ fn case([batch, m, n, k]: [usize; 4], (ta, tb): (bool, bool)) -> Case {
         let (r, c) = if turned { (c, r) } else { (r, c) };
         if batch == 1 { TensorSpec::f32([r, c]) } else { TensorSpec::f32([batch, r, c]) }
     };
-    let op = MatMul { transpose_a: ta, transpose_b: tb, epilogue: None };
+    let op = MatMul { transpose_a: ta, transpose_b: tb, ..MatMul::default() };
     let letter = |t: bool| if t { 't' } else { 'n' };
     let name = format!("g{batch}_m{m}_n{n}_k{k}_{}{}", letter(ta), letter(tb));
     Case::new(name, op, [spec(m, k, ta), spec(k, n, tb)])
@@ -76,6 +76,17 @@ impl op::Family for Family {
         let add = Chain::one(Function::Add);
         let whole = TensorSpec::f32([20, 36]);
         cases.push(fused("residual", [20, 36, 256], add, &[whole]));
+        let summed = [
+            ([1, 3, 5, 7], TN),
+            ([3, 9, 12, 20], TT),
+            ([1, 132, 68, 36], TN),
+            ([1, 65, 129, 17], NN),
+            ([2, 20, 36, 1001], TN),
+        ];
+        cases.extend(summed.map(|(sizes, storage)| {
+            let Case { name, op, inputs } = case(sizes, storage);
+            Case { name: format!("sums_{name}"), op: op.with_column_sums().unwrap_or(op), inputs }
+        }));
         for (name, batch) in [("rows_2x5_n6_k7", [2, 5]), ("rows_4x64_n64_k64", [4, 64])] {
             let k = if batch[1] == 5 { 7 } else { 64 };
             let inputs =

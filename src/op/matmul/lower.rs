@@ -2,7 +2,9 @@
 //! sizes, parameters, grids.
 
 use crate::graph::chain::Epilogue;
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch};
+use crate::kernel::{
+    Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch,
+};
 use crate::tensor::TensorSpec;
 
 use super::MatMulProblem;
@@ -17,6 +19,20 @@ fn store(i: u32, x: vec4<f32>, left: u32) {
     if left > 2u { c[i + 2u] = epilogue(x.z, i + 2u); }
     if left > 3u { c[i + 3u] = epilogue(x.w, i + 3u); }
 }
+";
+
+/// `store_sum` of a product that is stored in the third binding.
+const SUMS: &str = "\
+@group(0) @binding(3) var<storage, read_write> sums: array<f32>;
+fn store_sum(i: u32, x: f32) { sums[i] = x; }
+";
+
+/// The same where parts of them are summed.
+const SUMS_OF_PARTS: &str = "\
+@group(0) @binding(2) var<storage, read> partial_sums: array<f32>;
+@group(0) @binding(3) var<storage, read_write> sums: array<f32>;
+fn partial_sum(i: u32) -> f32 { return partial_sums[i]; }
+fn store_sum(i: u32, x: f32) { sums[i] = x; }
 ";
 
 /// Workgroup memory every device has, in bytes.
@@ -37,16 +53,22 @@ impl MatMulProblem {
         let product = match variant.name {
             "naive" => self.naive(caps),
             "vector" => self.vector(variant, caps),
-            _ => self.tiled(variant, caps).bind("c", output(0)),
+            _ => self.tiled(variant, caps),
         };
-        self.epilogue.attach(product)
+        self.epilogue.attach(stored(product, output(0), self.columns().map(|_| output(1))))
+    }
+
+    /// How many columns of B are summed.
+    pub(super) fn columns(&self) -> Option<usize> {
+        self.sums.then_some(self.sizes.batch * self.sizes.n)
     }
 
     /// Partial products to scratch, then their sum with the epilogue.
     pub(super) fn split(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let splits = variant.get("SPLITS") as usize;
         let parts = self.tiled(variant, caps);
-        sum_of_parts(parts, self.sizes.outputs(), splits, &self.epilogue, caps)
+        let count = self.sizes.outputs();
+        sum_of_parts(parts, Parts { count, columns: self.columns(), splits }, &self.epilogue, caps)
     }
 
     fn naive(&self, caps: &Caps) -> Dispatch {
@@ -54,10 +76,10 @@ impl MatMulProblem {
         let kernel = Kernel::new("matmul/naive")
             .with_text("TRANSPOSE_A", self.transpose_a.to_string())
             .with_text("TRANSPOSE_B", self.transpose_b.to_string());
-        Dispatch::new(kernel, grid(self.sizes.outputs().div_ceil(64), caps))
+        let results = self.sizes.outputs() + self.columns().unwrap_or(0);
+        Dispatch::new(kernel, grid(results.div_ceil(64), caps))
             .bind("a", input(0))
             .bind("b", input(1))
-            .bind("c", output(0))
             .param("M", m)
             .param("N", n)
             .param("K", k)
@@ -90,7 +112,6 @@ impl MatMulProblem {
         Dispatch::new(kernel, grid(long.div_ceil(height) * batch, caps))
             .bind("x", x)
             .bind("y", y)
-            .bind("c", output(0))
             .param("R", long)
             .param("S", few)
             .param("K", k)
@@ -123,22 +144,51 @@ impl MatMulProblem {
     }
 }
 
-/// `parts`, which makes `splits` partial results of `count` values in scratch, and their sum with the epilogue.
+/// The product `dispatch` with its results bound: C, and the sums of B's columns where they are asked for.
+pub(in crate::op) fn stored(dispatch: Dispatch, c: Binding, sums: Option<Binding>) -> Dispatch {
+    let mut dispatch = dispatch.bind("c", c);
+    let Some(sums) = sums else {
+        return dispatch;
+    };
+    dispatch.kernel = dispatch.kernel.with_text("SUMS", "true").with_hook("sums", SUMS);
+    dispatch.bind("sums", sums)
+}
+
+/// Partial results.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::op) struct Parts {
+    /// Values of C.
+    pub(in crate::op) count: usize,
+    /// Columns of B that are summed, if they are.
+    pub(in crate::op) columns: Option<usize>,
+    /// Of how many parts.
+    pub(in crate::op) splits: usize,
+}
+
+/// `product`, which makes partial results in scratch, and their sum with the epilogue.
 pub(in crate::op) fn sum_of_parts(
-    parts: Dispatch,
-    count: usize,
-    splits: usize,
+    product: Dispatch,
+    Parts { count, columns, splits }: Parts,
     epilogue: &Epilogue,
     caps: &Caps,
 ) -> Lowered {
-    let sum = Dispatch::new(Kernel::new("matmul/split_k"), grid(count.div_ceil(64), caps))
+    let results = count + columns.unwrap_or(0);
+    let mut sum = Dispatch::new(Kernel::new("matmul/split_k"), grid(results.div_ceil(64), caps))
         .bind("partial", scratch(0).read())
         .bind("c", output(0))
         .param("count", count)
-        .param("splits", splits);
+        .param("splits", splits)
+        .param("columns", columns.unwrap_or(0));
+    let mut lengths = vec![count];
+    if let Some(columns) = columns {
+        sum.kernel = sum.kernel.with_text("SUMS", "true").with_hook("sums", SUMS_OF_PARTS);
+        sum = sum.bind("partial_sums", scratch(1).read()).bind("sums", output(1));
+        lengths.push(columns);
+    }
+    let product = stored(product, scratch(0), columns.map(|_| scratch(1)));
     Lowered {
-        dispatches: vec![parts.bind("c", scratch(0)), epilogue.attach(sum)],
-        scratch: vec![TensorSpec::f32([splits, count])],
+        dispatches: vec![product, epilogue.attach(sum)],
+        scratch: lengths.into_iter().map(|length| TensorSpec::f32([splits, length])).collect(),
     }
 }
 
@@ -151,10 +201,12 @@ pub(in crate::op) struct Tiling<'a> {
     rows: usize,
     /// Columns of a tile.
     cols: usize,
-    /// How much of the sum a step takes.
+    /// How much of the sum a step of all slices takes.
     pub(in crate::op) step: usize,
     /// Parts the sum is split into.
     pub(in crate::op) splits: usize,
+    /// Parts of a workgroup that take their own steps.
+    slices: usize,
 }
 
 impl<'a> Tiling<'a> {
@@ -164,10 +216,12 @@ impl<'a> Tiling<'a> {
             "register" => ("matmul/register", 8 * get("TM"), 8 * get("TN"), 4),
             // Also a convolution's `pixels`, which has a kernel of its own.
             "subgroup" | "pixels" => ("matmul/subgroup", get("TM"), get("W") * get("TN"), 4),
+            "sliced" => ("matmul/tile", get("BM"), get("BN"), get("BK") * get("SLICES")),
             _ => ("matmul/tile", get("BM"), get("BN"), get("BK")),
         };
+        let slices = if variant.name == "sliced" { get("SLICES") } else { 1 };
         let splits = if variant.name == "split_k" { get("SPLITS") } else { 1 };
-        Self { variant, shader, rows, cols, step, splits }
+        Self { variant, shader, rows, cols, step, splits, slices }
     }
 
     /// The kernel with the constants that do not depend on the operands.
@@ -181,8 +235,8 @@ impl<'a> Tiling<'a> {
         let bytes = 4 * self.step * (self.rows + self.cols);
         let results = (self.variant.get("TM") * self.variant.get("TN")) as usize;
         let invocations = self.rows * self.cols / results;
-        // Blocks of 4 x 4 that are fetched in a step.
-        let blocks = (self.rows + self.cols) * self.step / 16;
+        // Blocks of 4 x 4 that a slice fetches in a step.
+        let blocks = (self.rows + self.cols) * self.step / self.slices / 16;
         let buffers = if 2 * bytes <= SHARED { 2 } else { 1 };
         kernel.with_consts(&[("BUFFERS", buffers), ("PASSES", blocks.div_ceil(invocations) as u32)])
     }

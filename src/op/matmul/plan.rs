@@ -48,6 +48,17 @@ const TILES: [Tile; 6] = [
     tile(64, 64, 16, 4, 0.6),
 ];
 
+/// The same tiles in slices: rows, columns, step, rows and columns of an invocation, slices, share of a GPU's peak.
+const SLICED: [([u32; 6], f64); 4] = [
+    ([16, 32, 8, 4, 4, 8], 0.4),
+    ([32, 32, 16, 4, 4, 4], 0.5),
+    ([32, 64, 8, 4, 8, 4], 0.65),
+    ([64, 64, 8, 8, 8, 4], 0.8),
+];
+
+/// What a GPU takes for the slices' results to be added up, in nanoseconds.
+const GPU_EXCHANGE: f64 = 300.0;
+
 /// How many of them a CPU adapter is offered. There tiles lose anyway, and each costs seconds to compile.
 const CPU_TILES: usize = 4;
 
@@ -88,6 +99,7 @@ const NEAR: f64 = 1.6;
 pub(in crate::op) fn plan(p: Sizes, caps: &Caps) -> Vec<Planned> {
     let mut planned = Planner { p, caps, planned: Vec::new() };
     planned.tiles();
+    planned.sliced();
     planned.registers();
     planned.subgroups();
     planned.vector();
@@ -171,7 +183,7 @@ impl Tile {
         // Workgroup memory of a CPU is ordinary memory: the more results an invocation has the fewer reads.
         let cpu = (f64::from(self.side) + self.share) / 135.0;
         let share = if software { cpu } else { self.share };
-        Block { rows: self.bm, cols: self.bn, results: self.side * self.side, share }
+        Block { rows: self.bm, cols: self.bn, results: self.side * self.side, slices: 1, share }
     }
 }
 
@@ -182,13 +194,15 @@ pub(in crate::op) struct Block {
     pub(in crate::op) cols: u32,
     /// Results of an invocation.
     pub(in crate::op) results: u32,
+    /// Groups of invocations that each have a part of the sum.
+    pub(in crate::op) slices: u32,
     /// Of the device's peak, where all of it is busy.
     pub(in crate::op) share: f64,
 }
 
 impl Block {
     fn invocations(&self) -> u32 {
-        self.rows * self.cols / self.results
+        self.rows * self.cols / self.results * self.slices
     }
 
     /// How many of them a processor of a GPU holds: 157 registers are an invocation's of 8 x 8 results, by sm_90 code
@@ -257,11 +271,33 @@ impl Planner<'_> {
         }
     }
 
+    /// Tiles in slices, for GPUs: on a CPU adapter the barriers of larger workgroups cost more than a dispatch.
+    fn sliced(&mut self) {
+        let (p, caps) = (self.p, self.caps);
+        let suits = |[rows, cols, ..]: &[u32; 6]| !caps.software && p.fits(*rows, *cols);
+        for ([rows, cols, bk, tm, tn, slices], share) in
+            SLICED.into_iter().filter(|(s, _)| suits(s))
+        {
+            let block = Block { rows, cols, results: tm * tn, slices, share };
+            let depth = p.k.next_multiple_of((bk * slices) as usize);
+            let ns = block.ns(p.tiles(rows, cols), depth, caps) + GPU_EXCHANGE;
+            let consts = [
+                ("BM", rows),
+                ("BN", cols),
+                ("BK", bk),
+                ("TM", tm),
+                ("TN", tn),
+                ("SLICES", slices),
+            ];
+            self.add(ns, 1, Variant::new("sliced", consts));
+        }
+    }
+
     fn registers(&mut self) {
         for (tm, tn, on_gpu, on_cpu) in REGISTERS {
             let (rows, cols) = (8 * tm, 8 * tn);
             let share = if self.caps.software { on_cpu } else { on_gpu };
-            let block = Block { rows, cols, results: tm * tn, share };
+            let block = Block { rows, cols, results: tm * tn, slices: 1, share };
             self.block(block, Variant::new("register", [("TM", tm), ("TN", tn)]));
         }
     }
@@ -270,7 +306,7 @@ impl Planner<'_> {
     fn subgroups(&mut self) {
         let Some(width) = subgroup(self.caps) else { return };
         for (tm, tn, share) in SUBGROUPS.into_iter().filter(|(tm, ..)| *tm >= width) {
-            let block = Block { rows: tm, cols: width * tn, results: tm * tn, share };
+            let block = Block { rows: tm, cols: width * tn, results: tm * tn, slices: 1, share };
             let consts = [("W", width), ("TM", tm), ("TN", tn)];
             self.block(block, Variant::new("subgroup", consts));
         }
@@ -305,7 +341,7 @@ impl Planner<'_> {
 /// A variant without tiles, an invocation a result.
 pub(in crate::op) fn one_by_one(p: Sizes, caps: &Caps, name: &'static str) -> Planned {
     let share = NAIVE[usize::from(caps.software)];
-    let block = Block { rows: 64, cols: 1, results: 1, share };
+    let block = Block { rows: 64, cols: 1, results: 1, slices: 1, share };
     let flat = Sizes { batch: 1, m: p.outputs(), n: 1, k: p.k };
     block.planned(flat, caps, Variant::new(name, []))
 }
@@ -345,6 +381,17 @@ mod tests {
         let wave = 128.0 * 128.0 * 6272.0 / (33.5e12 / 132.0) * 1e9;
         assert!((whole.ns - 2.0 * wave - 1800.0).abs() < 1.0, "{whole:?}, a wave is {wave}");
         assert!(best.ns < 0.65 * whole.ns, "{best:?} against {whole:?}");
+    }
+
+    #[test]
+    fn a_small_product_is_summed_in_slices_of_a_workgroup_and_needs_no_second_dispatch() {
+        // The layers of autoenc at batch 128, forward and both gradients.
+        for (m, n, k) in [(128, 500, 784), (128, 20, 500), (128, 784, 500), (500, 20, 128)] {
+            let p = Sizes { batch: 1, m, n, k };
+            assert_eq!(plan(p, &Caps::portable())[0].variant.name, "sliced", "{p:?}");
+            let cpu = plan(p, &Caps::portable_software());
+            assert!(cpu.iter().all(|planned| planned.variant.name != "sliced"));
+        }
     }
 
     #[test]

@@ -38,11 +38,40 @@ impl MatMulProblem {
         c
     }
 
+    /// The terms of one value of C, without the epilogue.
+    pub(super) fn terms_at<'a>(
+        &self,
+        a: &'a Array,
+        b: &'a Array,
+        place: usize,
+    ) -> impl Iterator<Item = f64> + 'a {
+        let Sizes { m, n, k, .. } = self.sizes;
+        let (matrix, row, column) = (place / n / m, place / n % m, place % n);
+        let a = &a.data[matrix * m * k..][..m * k];
+        let b = &b.data[matrix * k * n..][..k * n];
+        let (turned_a, turned_b) = (self.transpose_a, self.transpose_b);
+        (0..k).map(move |at| {
+            let a = if turned_a { a[at * m + row] } else { a[row * k + at] };
+            let b = if turned_b { b[column * k + at] } else { b[at * n + column] };
+            a * b
+        })
+    }
+
+    /// The sums of B's columns, matrix by matrix.
+    pub(super) fn column_sums_in_f64(&self, b: &Array) -> Vec<f64> {
+        let Sizes { batch, n, k, .. } = self.sizes;
+        let at = |i: usize, row: usize| {
+            let inside = if self.transpose_b { i % n * k + row } else { row * n + i % n };
+            i / n * n * k + inside
+        };
+        (0..batch * n).map(|i| (0..k).map(|row| b.data[at(i, row)]).sum()).collect()
+    }
+
     /// Inputs of a problem that takes every variant through the same text: each length that spans several
     /// tiles is cut by whole tiles, so that remainders and vec4 alignment stay, and k likewise.
     ///
-    /// What it leaves out: grids folded into two dimensions, and rounding over a longer k. An epilogue
-    /// with a shape of its own keeps M and N.
+    /// What it leaves out, grids folded into two dimensions and rounding over a longer k, is seen at sampled places of
+    /// the whole. An epilogue with a shape of its own keeps M and N.
     pub(super) fn cut(&self) -> Option<Vec<TensorSpec>> {
         let p = self.sizes;
         if p.outputs() * p.k <= MOST_WORK {

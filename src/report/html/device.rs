@@ -74,10 +74,13 @@ fn device(record: &Record) -> Device {
             ),
             (
                 "by",
-                format!(
-                    "fathom {} ({}), wgpu {}",
-                    record.tool.version, record.tool.git, record.tool.wgpu
-                ),
+                match &record.tool.peer {
+                    Some(_) => record.tool.measured(),
+                    None => format!(
+                        "fathom {} ({}), wgpu {}",
+                        record.tool.version, record.tool.git, record.tool.wgpu
+                    ),
+                },
             ),
         ],
     }

@@ -195,7 +195,7 @@ pub fn runs(records: &[Record]) -> Table {
                 run.noise(),
                 run.samples_per_s(),
                 rate,
-                rate.map(|rate| rate / record.peaks.fma_f32_flop_per_s),
+                rate.and_then(|rate| record.peaks.share(rate)),
                 timing.map(|t| t.step.median_ns / t.wall_median_ns),
                 timing.map(|t| t.wall_median_ns),
                 timing.map(|t| t.encode_ns),
@@ -225,22 +225,26 @@ pub fn runs(records: &[Record]) -> Table {
 fn head(record: &Record, format: Format) -> String {
     let (config, device) = (&record.config, &record.device);
     let what = format!(
-        "fathom {} - {} ({}, {})",
-        record.tool.version, device.name, device.backend, device.driver
+        "{} - {} ({}, {})",
+        record.tool.measured(),
+        device.name,
+        device.backend,
+        device.driver
     );
     let used = &config.restriction;
     let mut used = if used.is_none() { String::new() } else { format!(", {used}") };
     if !config.shaders.is_built_in() {
         used += &format!(", kernels {}", config.shaders);
     }
+    let (fma, copy) = (record.peaks.fma_f32_flop_per_s, record.peaks.copy_bytes_per_s);
+    let ceilings = format!("; ceilings measured: {}, {}", flop_rate(fma), byte_rate(copy));
+    let ceilings = if record.tool.peer.is_none() { &ceilings } else { "" };
     let how = format!(
-        "preset {}, {}, seed {}, {}{used}; ceilings measured: {}, {}",
+        "preset {}, {}, seed {}, {}{used}{ceilings}",
         config.preset,
         config.precision,
         config.seed,
         if config.fuse { "fused" } else { "not fused" },
-        flop_rate(record.peaks.fma_f32_flop_per_s),
-        byte_rate(record.peaks.copy_bytes_per_s),
     );
     if format == Format::Md {
         format!("## {what}\n\n{how}\n\n")

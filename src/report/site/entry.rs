@@ -74,7 +74,8 @@ impl Entry {
     fn is_of_the_same(&self, record: &Record) -> bool {
         let first = self.newest();
         let pair = Side { name: String::new(), records: vec![first.clone(), record.clone()] };
-        let program = |r: &Record| (r.tool.version.clone(), r.tool.commit(), r.tool.profile);
+        let program =
+            |r: &Record| (r.tool.version.clone(), r.tool.commit(), r.tool.profile, r.tool.client);
         program(first) == program(record) && unlike::within(&pair).is_empty()
     }
 
@@ -146,6 +147,7 @@ impl Entry {
         let mut marks = Vec::new();
         let mut mark = |is_so: bool, words: String| marks.extend(is_so.then_some(words));
         mark(record.device.software, "runs on the CPU".into());
+        mark(!record.tool.client.is_native(), "in a browser".into());
         mark(self.sources.len() > 1, format!("{} records", self.sources.len()));
         for source in &self.sources {
             let lacks = source.record.lacks();

@@ -9,10 +9,17 @@ use crate::host::parallel::*;
 use super::entry::Entry;
 use super::{File, cell_name};
 
-/// The speed of an entry over that of another, `[value, low, high]`, on the whole and cell by cell.
-type Speeds = (Option<[f64; 3]>, Vec<(String, [f64; 3])>);
+/// How many times as fast the second of two entries is as the first, with the ends of its interval.
+type Speed = [f64; 3];
 
-/// What a comparison of two entries came to; or why they cannot be compared.
+/// The speeds of two entries.
+struct Speeds {
+    whole: Option<Speed>,
+    /// By `speech train`.
+    cells: Vec<(String, Speed)>,
+}
+
+/// What a comparison came to, or why there is none.
 type Pair = std::result::Result<Speeds, String>;
 
 /// A script for each entry: it hands the page an object with the speed-ups of all others of its preset. A script and no
@@ -63,18 +70,18 @@ fn speeds(comparison: &Comparison) -> Speeds {
         let name = cell_name(&row.key.workload, row.key.mode);
         (name, speed(row.finding.ratio, row.finding.ci95))
     });
-    (whole, cells.collect())
+    Speeds { whole, cells: cells.collect() }
 }
 
-fn inverse([value, low, high]: [f64; 3]) -> [f64; 3] {
+fn inverse([value, low, high]: Speed) -> Speed {
     [1.0 / value, 1.0 / high, 1.0 / low]
 }
 
-fn object(pair: &Pair, turn: fn([f64; 3]) -> [f64; 3]) -> Value {
+fn object(pair: &Pair, turn: fn(Speed) -> Speed) -> Value {
     // Five digits: an interval has no more.
-    let figures = |speed: [f64; 3]| turn(speed).map(|x| format!("{x:.5e}").parse::<f64>().ok());
+    let figures = |speed: Speed| turn(speed).map(|x| format!("{x:.5e}").parse::<f64>().ok());
     match pair {
-        Ok((whole, cells)) => {
+        Ok(Speeds { whole, cells }) => {
             let cells: Map<String, Value> =
                 cells.iter().map(|(name, speed)| (name.clone(), json!(figures(*speed)))).collect();
             json!({ "whole": whole.map(figures), "cells": cells })

@@ -181,7 +181,7 @@ impl Body<'_> {
     ) -> Result<()> {
         let label = self.site();
         self.continues.push(label);
-        self.push("for (;;) {\n{");
+        self.push("for (;;) {\nturn();\n{");
         self.block(body)?;
         self.push(&format!("}}\nnext{label}:;"));
         self.continues.pop();

@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+"""The tests of what the peers share: ratios, records, turns. They need nothing but Python.
+
+Each function whose name begins with `test` is run.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import figures
+import record
+import run
+import serve
+
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = json.loads((ROOT / "assets/reference-tiny.json").read_text())
+OURS = json.loads((ROOT / "tests/cli/record.json").read_text())
+PEER = json.loads((ROOT / "tests/cli/peer.json").read_text())
+ABOUT = {
+    "framework": "PyTorch", "version": "2.9.0", "how": "eager, 1 thread", "clock": "wall", "threads": 1,
+    "device": {"name": "A processor", "type": "cpu", "driver": "ATen"}, "build_ns": 7, "batch": 4, "parameters": 80712,
+    "checked": {"rows": 24, "reduced": 0, "worst": "grad/w", "error": 2e-6},
+}
+TURN = {
+    "time_s": 1.0, "steps_per_submit": 7, "step_ns": [3e6, 3.1e6, 2.9e6, 3e6, 3.05e6, 2.95e6, 9e6, 3e6],
+    "wall_ns": [3e6, 3.1e6, 2.9e6, 3e6, 3.05e6, 2.95e6, 9e6, 3e6], "cpu_ns": 2.9e6,
+}
+
+
+def close(a: object, b: object) -> bool:
+    """Equal but for the last digits."""
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(close, a, b))
+    return a == b or (None not in (a, b) and math.isclose(a, b, rel_tol=1e-9))
+
+
+def cell_of_ours() -> dict:
+    """The fixture with its first run alone, as a turn of fathom has it."""
+    return OURS | {"runs": OURS["runs"][:1]}
+
+
+def test_the_id_is_the_one_that_fathom_gives():
+    assert record.content_id(REFERENCE) == REFERENCE["id"]
+
+
+def test_numbers_are_laid_out_as_rfc_8785_says():
+    wanted = {
+        1000.0: "1000", -0.0: "0", 1e21: "1e+21", 95.976837158203125: "95.97683715820312", 1e-6: "0.000001",
+        1.5e-7: "1.5e-7", -0.00123: "-0.00123", 123456789012345680000.0: "123456789012345680000", 5e-324: "5e-324",
+        333333333.33333329: "333333333.3333333", 4.5: "4.5", 100.0: "100",
+    }
+    assert {record.number(figure) for figure in wanted} == set(wanted.values())
+    assert record.canonical({"é": [True, None, "\n"], "a": 2**60}) == '{"a":1152921504606846976,"é":[true,null,"\\n"]}'
+
+
+def test_summaries_are_those_of_fathom_to_the_digit():
+    for cell in REFERENCE["runs"]:
+        timing = cell["timing"]
+        made = figures.summary(timing["step_ns"])
+        for name, figure in timing["step"].items():
+            assert close(figure, made[name]), (cell["workload"], cell["mode"], name, figure, made[name])
+        assert close(timing["wall_median_ns"], figures.median(timing["wall_ns"]))
+
+
+def test_a_ratio_is_the_median_over_the_turns_and_not_the_ratio_of_medians():
+    # The machine was twice as slow in the second turn, for both.
+    assert figures.ratio([1.0, 2.0, 1.0], [3.0, 6.0, 3.0]) == (3.0, 3.0, 3.0)
+    assert figures.ratio([1.0, 1.0, 1.0], [2.0, 8.0, 4.0]) == (4.0, 2.0, 8.0)
+    nine = figures.ratio([1.0] * 9, [5.0, 1.0, 9.0, 2.0, 8.0, 3.0, 7.0, 4.0, 6.0])
+    assert nine == (5.0, 2.0, 8.0), nine  # 95 % from six turns on: the second from either end of nine
+    try:
+        figures.ratio([1.0], [1.0, 2.0])
+    except ValueError as error:
+        assert "1 turns of ours and 2" in str(error)
+    else:
+        raise AssertionError("turns that have no partner were compared")
+
+
+def test_a_program_waits_for_encoding_as_well_and_no_clock_is_compared_with_another():
+    def turn(source: str, step: float, wall: float, encode: float, cpu: float | None) -> dict:
+        timing = {"source": source, "step": {"median_ns": step}, "wall_median_ns": wall, "encode_ns": encode}
+        return {"runs": [{"timing": timing | ({"cpu_ns": cpu} if cpu else {})}]}
+
+    ours = [turn("timestamps", 9.0, 10.0, 2.0, 20.0)]
+    of_the_wall = run.ratios(ours, [turn("wall", 24.0, 24.0, 0.0, 30.0)])
+    assert of_the_wall.keys() == {"wall", "cpu"}
+    assert (of_the_wall["wall"].middle, of_the_wall["cpu"].middle) == (2.0, 1.5)
+    of_the_device = run.ratios(ours, [turn("timestamps", 18.0, 24.0, 0.0, None)])
+    assert of_the_device.keys() == {"wall", "device"} and of_the_device["device"].middle == 2.0
+
+
+def test_a_peer_is_written_as_the_record_that_the_tests_of_fathom_read():
+    made = record.record(cell_of_ours(), ABOUT, TURN, ["peers/run.py"])
+    assert made["id"] == record.content_id(made)
+    date = {"created": PEER["created"]}
+    assert made | date | {"id": record.content_id(made | date)} == PEER, "tests/cli/peer.json is of another writer"
+
+
+def test_every_figure_of_a_record_is_the_peers_or_the_cells():
+    made = record.record(cell_of_ours(), ABOUT, TURN, [])
+    cell, timing = made["runs"][0], made["runs"][0]["timing"]
+    assert cell["flops"] == OURS["runs"][0]["flops"] and (cell["dispatches"], cell["ops"]) == (0, [])
+    assert (timing["step"]["median_ns"], timing["cpu_ns"], timing["source"]) == (3e6, 2.9e6, "wall")
+    assert made["tool"]["peer"] == {"name": "PyTorch", "version": "2.9.0", "how": "eager, 1 thread"}
+    assert cell["validity"][0].startswith("no usable timestamps") and len(cell["validity"]) == len(cell["doubts"])
+    reduced = ABOUT | {"checked": ABOUT["checked"] | {"reduced": 24}}
+    assert "checked at preset tiny" in record.record(cell_of_ours(), reduced, TURN, [])["notes"][-1]
+
+
+def test_a_peer_that_ran_another_model_is_refused():
+    class Running:
+        name = "pytorch"
+        about = ABOUT | {"batch": OURS["runs"][0]["batch"], "parameters": OURS["runs"][0]["parameters"]}
+
+    cell = run.Cell("speech", "train")
+    assert run.agreed(cell, Running, cell_of_ours(), True, ABOUT["checked"])["checked"]["reduced"] == 24
+    for what in ("parameters", "batch"):
+        other = type("Other", (Running,), {"about": Running.about | {what: 3}})
+        try:
+            run.agreed(cell, other, cell_of_ours(), False, ABOUT["checked"])
+        except run.Refused as why:
+            assert str(why).startswith(f"{what}: "), why
+        else:
+            raise AssertionError(f"{what} differ, and they were compared")
+
+
+def test_a_turn_is_as_long_as_asked_and_divides_by_its_steps():
+    count = 0
+
+    def step() -> None:
+        nonlocal count
+        count += 1
+        time.sleep(0.001)
+
+    begun = time.perf_counter()
+    taken = serve.turn(step, 0.2)
+    assert 0.2 <= time.perf_counter() - begun < 2
+    assert taken["steps_per_submit"] > 1 and len(taken["step_ns"]) == len(taken["wall_ns"])
+    assert 1e6 <= figures.median(taken["wall_ns"]) < 5e6, taken
+    assert taken["cpu_ns"] < 1e6, "sleeping is no computing"
+    assert count > len(taken["step_ns"]) * taken["steps_per_submit"], "nothing was left unmeasured at the start"
+
+
+def test_what_a_framework_cannot_do_is_an_answer():
+    program = "import serve\ndef prepare():\n    print('noise')\n    raise ValueError('no such op')\nserve.serve(prepare)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT / "peers", capture_output=True, text=True, input="")
+    assert json.loads(done.stdout) == {"error": "ValueError: no such op"} and done.returncode == 1
+
+
+def test_the_command_line_names_what_it_does_not_know():
+    arguments = run.parse(["-w", "vgg,speech", "-m", "train", "--option", "pytorch:--how compile"])
+    assert arguments.workload == ["vgg", "speech"] and arguments.option == {"pytorch": ["--how", "compile"]}
+    for words in (["-w", "speach"], ["--peer", "torch"], ["--option", "torch:-x"], ["--rounds", "0"]):
+        try:
+            with tempfile.TemporaryFile("w") as nowhere:
+                sys.stderr, kept = nowhere, sys.stderr
+                try:
+                    run.parse(words)
+                finally:
+                    sys.stderr = kept
+        except SystemExit as end:
+            assert end.code == 2
+        else:
+            raise AssertionError(f"{words} was taken")
+
+
+def main() -> int:
+    failed = 0
+    tests = [(name, test) for name, test in globals().items() if name.startswith("test_")]
+    for name, test in tests:
+        try:
+            test()
+            print(f"ok    {name}")
+        except AssertionError as error:
+            failed += 1
+            line = error.__traceback__
+            while line.tb_next:
+                line = line.tb_next
+            print(f"FAIL  {name}, line {line.tb_lineno}: {error}")
+    print(f"{len(tests) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+//! How many dispatches a full step takes on a GPU, and how many bytes these move: no more than this table says.
+
+use fathom::kernel::Caps;
+use fathom::pass::Options;
+use fathom::session::schedule;
+use fathom::terms::{Mode, Preset};
+use fathom::workload;
+
+/// Workload; dispatches and megabytes of a training step and of one of inference, on the least a GPU may be; and the
+/// dispatches of both on one whose bindings are as long as buffers are.
+const MOST: [(&str, [(usize, u64); 2], [usize; 2]); 8] = [
+    ("alexnet", [(67, 4222), (22, 934)], [58, 18]),
+    ("autoenc", [(26, 40), (8, 6)], [26, 8]),
+    ("deepq", [(36, 101), (9, 14)], [36, 9]),
+    ("memnet", [(12, 9), (3, 4)], [12, 3]),
+    ("residual", [(403, 3926), (58, 701)], [403, 58]),
+    ("seq2seq", [(841, 1210), (798, 4065)], [841, 798]),
+    ("speech", [(3236, 16_759), (1590, 3681)], [1610, 794]),
+    ("vgg", [(131, 8525), (40, 1631)], [112, 33]),
+];
+
+#[test]
+fn full_steps_take_no_more_dispatches_and_bytes_than_the_table_says() {
+    let least = Caps::portable();
+    let large = Caps {
+        subgroup: Some(32),
+        max_binding: 2 << 30,
+        max_buffer: 4 << 30,
+        max_bindings: 32,
+        max_invocations: 1024,
+        max_shared: 48 << 10,
+        ..Caps::portable()
+    };
+    let mut over = Vec::new();
+    for (name, most, most_of_large) in MOST {
+        let model = (workload::find(name).unwrap().configure)(Preset::Full, None);
+        for (at, mode) in Mode::ALL.into_iter().enumerate() {
+            let of =
+                |caps: &Caps| schedule(model.as_ref(), mode, caps, &Options::default()).unwrap();
+            let (step, on_large) = (of(&least), of(&large).dispatches());
+            let found = (step.dispatches(), step.cost().bytes.div_ceil(1_000_000));
+            let (dispatches, megabytes) = most[at];
+            if found.0 > dispatches || found.1 > megabytes || on_large > most_of_large[at] {
+                let table = (most[at], most_of_large[at]);
+                over.push(format!("{name} {mode}: {found:?} and {on_large}, not {table:?}"));
+            }
+        }
+    }
+    assert!(over.is_empty(), "dispatches and megabytes:\n{}", over.join("\n"));
+}
