@@ -6,9 +6,12 @@ use fathom::session::schedule;
 use fathom::terms::{Mode, Preset};
 use fathom::workload;
 
+/// A line of [`MOST`].
+type Most = (&'static str, [(usize, u64); 2], [usize; 2]);
+
 /// Workload; dispatches and megabytes of a training step and of one of inference, on the least a GPU may be; and the
 /// dispatches of both on one whose bindings are as long as buffers are.
-const MOST: [(&str, [(usize, u64); 2], [usize; 2]); 8] = [
+const MOST: [Most; 8] = [
     ("alexnet", [(67, 4222), (22, 934)], [58, 18]),
     ("autoenc", [(26, 40), (8, 6)], [26, 8]),
     ("deepq", [(36, 101), (9, 14)], [36, 9]),

@@ -174,10 +174,11 @@ fn doubts(timing: &Timing, faults: Vec<FaultCount>, budget: &Budget) -> Vec<Doub
     doubts
 }
 
-/// Nanoseconds that a submission should take at least: a clock that is rounded must tell a half per cent of it.
-fn shortest(gpu: &Gpu) -> f64 {
-    let usual = SUBMIT.0.as_nanos() as f64 * 4.0;
-    gpu.timestamp_resolution.map_or(usual, |ns| usual.max(200.0 * ns))
+/// Steps that make a submission long enough: by the last step's wall time, or, where the clock is rounded and must tell a
+/// half per cent, by the least that a step took.
+fn long_enough(gpu: &Gpu, wall: f64, fastest: f64) -> f64 {
+    let usual = SUBMIT.0.as_nanos() as f64 * 4.0 / wall;
+    gpu.timestamp_resolution.map_or(usual, |ns| usual.max(400.0 * ns / fastest))
 }
 
 /// Runs the program until two submissions in a row agree within 5 %, for at least a tenth, or [`WARM_PROCESSOR`] on
@@ -188,13 +189,14 @@ fn warm_up(gpu: &Gpu, program: &Program, budget: &Budget) -> Result<usize> {
     let tenth = budget.time / 10;
     let least = if gpu.caps.software { tenth.min(WARM_PROCESSOR) } else { tenth };
     let mut steps = 1;
-    let mut before = f64::INFINITY;
+    let (mut before, mut fastest) = (f64::INFINITY, f64::INFINITY);
     loop {
         // Without timestamps: here only the length of a submission is chosen.
         let wall = submit(gpu, program, steps, None)?.wall;
         let stable = (wall - before).abs() <= 0.05 * wall;
         before = wall;
-        let fitting = shortest(gpu) / wall;
+        fastest = fastest.min(wall);
+        let fitting = long_enough(gpu, wall, fastest);
         let most = SUBMIT.1.as_nanos() as f64 / wall;
         steps = (fitting.ceil() as usize).min(most as usize).clamp(1, MOST_STEPS);
         let spent = start.elapsed();
