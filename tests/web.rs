@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fathom::compare::{Alike, Side, compare};
 use fathom::gpu::shader;
@@ -89,7 +89,7 @@ fn site() -> Option<&'static Site> {
 
 /// What a visit saw; nothing where there can be none.
 #[expect(clippy::print_stderr, reason = "a test that is skipped has to say so")]
-fn visit(name: &str, flags: &[&str], longest: Duration) -> Option<Value> {
+fn visit(name: &str, flags: &[&str]) -> Option<Value> {
     let (Some(browser), Some(site)) = (chromium(), site()) else {
         eprintln!("SKIPPED: no Chromium here, or no page (./scripts/web --build)");
         return None;
@@ -112,9 +112,9 @@ fn visit(name: &str, flags: &[&str], longest: Duration) -> Option<Value> {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let _browser = Browser(child);
-    let begun = Instant::now();
-    while begun.elapsed() < longest {
+    let mut browser = Browser(child);
+    // As long as it takes: a machine with much else to do is no fault of the page.
+    while browser.0.try_wait().unwrap().is_none() {
         if let Ok((stream, _)) = answers.accept()
             && let Some(mut told) = posted(stream)
         {
@@ -123,7 +123,7 @@ fn visit(name: &str, flags: &[&str], longest: Duration) -> Option<Value> {
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    panic!("{name}: the visit did not end within {longest:?}");
+    panic!("{name}: the browser ended before the visit did");
 }
 
 /// The JSON of a request.
@@ -167,7 +167,7 @@ fn words(list: &Value) -> Vec<&str> {
 
 #[test]
 fn all_eight_models_train_and_run_in_a_page_verified_and_as_they_do_natively() {
-    let Some(seen) = visit("all", SWIFTSHADER, Duration::from_secs(1600)) else { return };
+    let Some(seen) = visit("all", SWIFTSHADER) else { return };
     let verified = column(&seen["rows"], 7);
     assert_eq!(verified.len(), 2 * WORKLOADS.len(), "{}", seen["rows"]);
     let (page, text) = record(&seen["record"]);
@@ -225,7 +225,7 @@ fn all_eight_models_train_and_run_in_a_page_verified_and_as_they_do_natively() {
 
 #[test]
 fn a_lost_device_is_a_row_a_stop_is_at_once_and_a_page_measures_again() {
-    let Some(seen) = visit("mishaps", SWIFTSHADER, Duration::from_secs(580)) else { return };
+    let Some(seen) = visit("mishaps", SWIFTSHADER) else { return };
     let lost = &seen["lost"];
     assert!(column(&lost["rows"], 3)[0].contains("memnet infer batch"), "{lost}");
     assert_eq!(column(&lost["rows"], 7).len(), 2);
@@ -255,7 +255,7 @@ fn a_lost_device_is_a_row_a_stop_is_at_once_and_a_page_measures_again() {
 
 #[test]
 fn the_page_fits_a_phone_and_a_desk_in_the_light_and_in_the_dark() {
-    let Some(seen) = visit("looks", SWIFTSHADER, Duration::from_secs(120)) else { return };
+    let Some(seen) = visit("looks", SWIFTSHADER) else { return };
     for look in seen.as_array().unwrap() {
         assert_eq!(look["over"], serde_json::json!([]), "at {} pixels", look["width"]);
         assert_eq!(look["unnamed"], serde_json::json!([]));
@@ -268,7 +268,7 @@ fn the_page_fits_a_phone_and_a_desk_in_the_light_and_in_the_dark() {
 fn a_browser_without_webgpu_or_without_a_gpu_is_told_what_to_do() {
     // Not even a software adapter.
     let none = ["--use-webgpu-adapter=none"];
-    let Some(seen) = visit("lacking", &none, Duration::from_secs(60)) else { return };
+    let Some(seen) = visit("lacking", &none) else { return };
     let says = |what: &str, part: &str| {
         let text = seen[what].as_str().unwrap_or_default();
         assert!(text.contains(part), "{what}: {seen}");
@@ -285,7 +285,7 @@ fn a_browser_without_webgpu_or_without_a_gpu_is_told_what_to_do() {
 fn the_browsers_own_compiler_takes_every_kernel_that_a_page_would_run_without_a_word() {
     let Some(site) = site() else {
         // Said by `visit`.
-        let none = visit("kernels", SWIFTSHADER, Duration::ZERO);
+        let none = visit("kernels", SWIFTSHADER);
         return assert_eq!(none, None);
     };
     let kernels = of_plans(|_, problem, variant, caps| {
@@ -300,7 +300,7 @@ fn the_browsers_own_compiler_takes_every_kernel_that_a_page_would_run_without_a_
         .collect();
     let json = serde_json::to_string(&texts).unwrap();
     std::fs::write(site.folder.join("kernels.json"), json).unwrap();
-    let Some(seen) = visit("kernels", SWIFTSHADER, Duration::from_secs(300)) else { return };
+    let Some(seen) = visit("kernels", SWIFTSHADER) else { return };
     assert_eq!(seen["read"], texts.len());
     assert!(texts.len() > 200, "few kernels: {}", texts.len());
     assert_eq!(seen["said"], serde_json::json!([]));

@@ -160,10 +160,10 @@ fn scatter(records: &[Record], title: &str) -> Chart {
 fn surroundings(records: &[Record]) -> Section {
     let figures = [
         number("build", "build_ns", Duration),
-        number("a batch of data", "data_ns", Duration),
+        number("batch data", "data_ns", Duration),
         number("upload", "upload_ns", Duration),
-        number("encode a step", "encode_ns", Duration),
-        number("overlapped step", "overlapped_ns", Duration),
+        number("encode", "encode_ns", Duration),
+        number("overlapped", "overlapped_ns", Duration),
         number("profiled/timed", "profiled_over_timed", Digits),
         number("gpu/wall", "gpu_share", Percent),
         number("gaps", "gap_share", Percent),
