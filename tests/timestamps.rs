@@ -1,10 +1,11 @@
 //! Faulty timestamps, injected into every reading of a real device: each is seen, and a figure is either the
 //! wall clock's or marked, never silently wrong.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fathom::gpu::timestamp::Injected;
-use fathom::gpu::{Gpu, Selector};
+use fathom::gpu::{AdapterSummary, Gpu, Selector};
+use fathom::measure::peak;
 use fathom::measure::profile::{Profiled, one_step, profile};
 use fathom::measure::sample::{Budget, Sampled, sample};
 use fathom::pass::Options;
@@ -117,4 +118,26 @@ fn what_a_clock_is_rounded_to_is_found_and_submissions_are_long_enough_for_it() 
     assert_eq!((timing.clock, kinds(&sampled.doubts)), (Clock::Timestamps, vec![]));
     let submission = timing.step.min_ns * timing.steps_per_submit as f64;
     assert!(submission >= 100.0 * step, "{submission} ns on a clock of {step} ns");
+}
+
+/// As a GPU, whose clocks are taken to be low as long as known work is slower than it was.
+#[test]
+fn a_gpu_is_kept_at_work_until_its_clocks_have_risen() {
+    let processor = gpu(None);
+    let mut ceilings = peak::measure(&processor, Duration::from_millis(50), &|_| {}).unwrap();
+    let summary = AdapterSummary { software: false, ..processor.summary.clone() };
+    let gpu = processor.described(summary);
+    let program = program(&gpu);
+    let budget = Budget { time: Duration::from_millis(50), noise: 1.0, min_samples: 1 };
+    let mut took = |factor: f64| {
+        ceilings.peaks.fma_f32_flop_per_s *= factor;
+        let rule = ceilings.rule(&gpu).unwrap();
+        let begun = Instant::now();
+        sample(&gpu, &program, &budget, Some(&rule), &|_| {}).unwrap();
+        begun.elapsed()
+    };
+    let asleep = took(2.0);
+    let awake = took(0.05);
+    assert!(asleep >= Duration::from_secs(2), "{asleep:?}");
+    assert!(awake < asleep, "{awake:?}, and {asleep:?} where its clocks never rose");
 }

@@ -49,7 +49,8 @@ def strict(device: torch.device) -> None:
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = True
     if device.type == "cuda":
-        torch.cuda.set_device(device)
+        # By its number: the name alone is refused.
+        torch.cuda.set_device(device.index or 0)
 
 
 def start(model, sizes: dict[str, int], mode: str, device: torch.device) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

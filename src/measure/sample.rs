@@ -35,6 +35,9 @@ const DRIFT: f64 = 0.02;
 /// Time after which a CPU adapter is warm.
 const WARM_PROCESSOR: Duration = Duration::from_millis(50);
 
+/// Time after which a GPU is taken as it is, whatever its clocks.
+const WARM_GPU: Duration = Duration::from_secs(2);
+
 /// When to stop.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Budget {
@@ -90,7 +93,7 @@ pub fn sample(
     progress: &dyn Fn(f64),
 ) -> Result<Sampled> {
     let timer = Timer::new(gpu, 1)?;
-    let steps = warm_up(gpu, program, budget)?;
+    let steps = warm_up(gpu, program, budget, rule)?;
     let (mut spans, mut walls, mut encodes) = (Vec::new(), Vec::new(), Vec::new());
     let mut stamps = Vec::new();
     let mut computed = Some(Duration::ZERO);
@@ -182,12 +185,16 @@ fn long_enough(gpu: &Gpu, wall: f64, fastest: f64) -> f64 {
 }
 
 /// Runs the program until two submissions in a row agree within 5 %, for at least a tenth, or [`WARM_PROCESSOR`] on
-/// a CPU adapter, and at most half of the budget, and chooses how many steps a submission takes.
-fn warm_up(gpu: &Gpu, program: &Program, budget: &Budget) -> Result<usize> {
+/// a CPU adapter, and at most half of the budget, and chooses how many steps a submission takes. A GPU is kept at it
+/// until known work runs as fast as it did when the ceilings were measured, or for [`WARM_GPU`] at most.
+fn warm_up(gpu: &Gpu, program: &Program, budget: &Budget, rule: Option<&Rule>) -> Result<usize> {
     let start = Instant::now();
     // A GPU's clocks take their time to rise; a processor's do not.
-    let tenth = budget.time / 10;
-    let least = if gpu.caps.software { tenth.min(WARM_PROCESSOR) } else { tenth };
+    let (tenth, half) = (budget.time / 10, budget.time / 2);
+    let software = gpu.caps.software;
+    let least = if software { tenth.min(WARM_PROCESSOR) } else { tenth };
+    let clocks = rule.filter(|_| !software);
+    let most_time = if clocks.is_some() { half.max(WARM_GPU) } else { half };
     let mut steps = 1;
     let (mut before, mut fastest) = (f64::INFINITY, f64::INFINITY);
     loop {
@@ -200,7 +207,10 @@ fn warm_up(gpu: &Gpu, program: &Program, budget: &Budget) -> Result<usize> {
         let most = SUBMIT.1.as_nanos() as f64 / wall;
         steps = (fitting.ceil() as usize).min(most as usize).clamp(1, MOST_STEPS);
         let spent = start.elapsed();
-        if interrupted() || spent >= budget.time / 2 || (stable && spent >= least) {
+        if interrupted() || spent >= most_time {
+            return Ok(steps);
+        }
+        if stable && spent >= least && clocks.map_or(Ok(true), |rule| rule.is_awake(gpu))? {
             return Ok(steps);
         }
     }

@@ -25,6 +25,9 @@ const APART: Duration = Duration::from_secs(1);
 /// Rates that move by more than this share are pointed out.
 const MOVED: f64 = 0.1;
 
+/// Share of the rate that the ceilings were measured at from which on a device's clocks count as risen.
+const RISEN: f64 = 1.0 - MOVED;
+
 /// The programs of the known work, ready to be timed.
 #[derive(Debug)]
 pub struct Rule {
@@ -36,6 +39,16 @@ pub struct Rule {
     pub(super) launch: Part,
 }
 
+impl Rule {
+    /// Whether the device computes as fast as when its ceilings were measured: an idle GPU lowers its clocks, to a sixth
+    /// of what they are under load, and takes a third of a second to raise them.
+    pub(super) fn is_awake(&self, gpu: &Gpu) -> Result<bool> {
+        let timer = Timer::new(gpu, 1)?;
+        let reading = self.fma.read(gpu, timer.as_ref())?;
+        Ok(reading.rate >= RISEN * self.fma.rate)
+    }
+}
+
 /// One kind of known work.
 #[derive(Debug)]
 pub(super) struct Part {
@@ -44,13 +57,15 @@ pub(super) struct Part {
     steps: usize,
     /// Operations, bytes or dispatches of one run.
     work: f64,
+    /// How many of them a second are expected.
+    rate: f64,
 }
 
 impl Part {
     /// As many runs as make a repetition, by the rate that is expected.
     pub(super) fn new(program: Program, work: f64, rate: f64) -> Self {
         let ns = work / rate * 1e9;
-        Self { program, work, steps: (REPETITION / ns).clamp(1.0, 64.0) as usize }
+        Self { program, work, rate, steps: (REPETITION / ns).clamp(1.0, 64.0) as usize }
     }
 
     fn read(&self, gpu: &Gpu, timer: Option<&Timer>) -> Result<Reading> {
