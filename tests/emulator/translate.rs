@@ -67,7 +67,7 @@ impl Kernel<'_> {
                 .collect();
             let body = self.body(function, &self.info[handle], &mut sites)?;
             let (arguments, name) = (arguments?.join(", "), handle.index());
-            let _ = writeln!(text, "static {result} f{name}({arguments}) {{\n{body}}}");
+            let _ = writeln!(text, "static {result} function{name}({arguments}) {{\n{body}}}");
         }
         let at = self.module.entry_points.iter().position(|point| point.name == entry);
         let at = at.ok_or_else(|| format!("no entry point {entry}"))?;

@@ -139,7 +139,8 @@ impl Body<'_> {
         result: Option<Handle<Expression>>,
     ) -> Result<()> {
         let arguments: Result<Vec<_>> = arguments.iter().map(|&a| self.value(a)).collect();
-        let call = format!("f{}({})", function.index(), arguments?.join(", "));
+        // Spelt out: the 33rd would be the type f32.
+        let call = format!("function{}({})", function.index(), arguments?.join(", "));
         let site = self.site();
         let waits = self.kernel.waits.contains(&function);
         if waits {
