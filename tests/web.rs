@@ -195,7 +195,6 @@ fn all_eight_models_train_and_run_in_a_page_verified_and_as_they_do_natively() {
         "--time",
         "0.05",
         "--no-profile",
-        "--no-verify",
         "--checks",
         "on",
         "--without",

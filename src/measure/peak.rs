@@ -44,6 +44,9 @@ fn kernel_ns(gpu: &Gpu) -> f64 {
     if gpu.caps.software { 4e6 } else { 20e6 }
 }
 
+/// Turns of the multiply-adds at least: of four halvings each, so that all chains have come to their limit.
+const LEAST_TURNS: u32 = 16;
+
 /// What the ceilings at both ends of a run take, with the kernels' making: told before it begins.
 pub const ABOUT: Duration = Duration::from_secs(6);
 
@@ -82,11 +85,11 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceil
             Some(work) => work,
             None => {
                 let of = |loops| Fma { loops, ..fma }.shared();
-                let loops = long_enough(gpu, of, &variant, &brief, (16, 16))?;
+                let loops = long_enough(gpu, of, &variant, &brief, (LEAST_TURNS, 16))?;
                 *turns.insert(u64::from(loops) * fma.flops(&variant))
             }
         };
-        fma.loops = (work / fma.flops(&variant)).max(1) as u32;
+        fma.loops = (work / fma.flops(&variant)).max(LEAST_TURNS.into()) as u32;
         let reading = fma_rate(gpu, &fma, &variant, &brief)?;
         tried(&variant, reading);
         keep(&mut best_fma, (variant, fma), reading);
@@ -184,7 +187,7 @@ impl Ceilings {
         let [fma_shape, copy_shape] = &self.shapes;
         let mut fma = Fma::on(gpu);
         let turns = REPETITION * 1e-9 * peaks.fma_f32_flop_per_s / fma.flops(fma_shape) as f64;
-        fma.loops = turns.ceil() as u32;
+        fma.loops = (turns.ceil() as u32).max(LEAST_TURNS);
         let work = fma.flops(fma_shape) as f64;
         let program = program_of(gpu, &fma.shared(), &[], fma_shape)?;
         let fma = Part::new(program, work, peaks.fma_f32_flop_per_s);
