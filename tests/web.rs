@@ -171,7 +171,7 @@ fn all_eight_models_train_and_run_in_a_page_verified_and_as_they_do_natively() {
     let verified = column(&seen["rows"], 7);
     assert_eq!(verified.len(), 2 * WORKLOADS.len(), "{}", seen["rows"]);
     let (page, text) = record(&seen["record"]);
-    assert_eq!(page.notes, Vec::<String>::new(), "cut short or failed");
+    assert_eq!(page.notes, Vec::<String>::new(), "cut short or failed: {}", seen["rows"]);
     assert!(page.runs.iter().all(|run| run.verified.status == Status::Passed), "{verified:?}");
     let schema: Value = serde_json::from_str(include_str!("../assets/record.schema.json")).unwrap();
     jsonschema::validate(&schema, &serde_json::from_str(&text).unwrap()).unwrap();

@@ -5,7 +5,8 @@ const frame = document.querySelector("iframe");
 const inside = () => frame.contentDocument;
 const by = (id) => inside().getElementById(id);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const until = async (what, seconds = 30) => {
+// Long enough for any machine: what takes too long is a matter for a benchmark.
+const until = async (what, seconds = 3600) => {
   for (const end = performance.now() + 1000 * seconds; performance.now() < end; await pause(50)) if (what()) return;
   throw new Error(`waited ${seconds} seconds for ${what}; the page says: ${by("status")?.textContent} ${by("problem")?.textContent}`);
 };
@@ -19,7 +20,7 @@ const isDone = () => by("stop").hidden && !by("results").hidden;
 const rows = () => [...by("rows").rows].filter((row) => row.cells.length > 1).map((row) => [...row.cells].map((cell) => cell.textContent));
 // The report comes last, with the record in it.
 const recordText = async () => {
-  await until(() => by("record-0"), 60);
+  await until(() => by("record-0"));
   return by("record-0").textContent;
 };
 const fits = () => {
@@ -34,7 +35,7 @@ const visits = {
     await load("preset=tiny&time=0.05");
     await until(isReady);
     by("start").click();
-    await until(isDone, 1500);
+    await until(isDone);
     return { rows: rows(), record: await recordText(), sections: [...inside().querySelectorAll("#report section")].map((one) => one.id), over: fits() };
   },
   // A device that is lost, work that is stopped, and a second run in the same page.
@@ -43,7 +44,7 @@ const visits = {
     await load("preset=tiny&time=0.05&workloads=memnet,autoenc&modes=infer&lose=memnet-infer");
     await until(isReady);
     by("start").click();
-    await until(isDone, 200);
+    await until(isDone);
     seen.lost = { rows: rows(), record: await recordText() };
     await until(isReady);
     by("start").click();
@@ -57,7 +58,7 @@ const visits = {
       await until(isReady);
       by("start").click();
       await until(() => !by("stop").hidden);
-      await until(isDone, 100);
+      await until(isDone);
       seen[name] = { rows: rows(), record: await recordText() };
     }
     by("copy").click();
