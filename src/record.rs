@@ -15,6 +15,7 @@ pub mod doubt;
 #[cfg(test)]
 pub(crate) mod example;
 pub mod id;
+mod missing;
 mod outcome;
 mod run;
 pub mod schema;
@@ -34,12 +35,6 @@ pub use yardstick::{Reading, Sensors, Yardstick};
 
 /// The schema this crate writes.
 pub const SCHEMA: &str = "fathom.record/1";
-
-/// A remark of this beginning stands in a record until all that was to be run has been.
-pub const CUT_SHORT: &str = "cut short: ";
-
-/// What a note begins with that says why a run is missing.
-pub const FAILED: &str = "failed: ";
 
 /// One run of the program.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -367,12 +362,6 @@ impl Device {
 }
 
 impl Record {
-    /// Why runs that were to be measured are missing, as its notes have it; nothing where none are.
-    pub fn lacks(&self) -> Option<&str> {
-        let says = |note: &&String| note.starts_with(CUT_SHORT) || note.starts_with(FAILED);
-        self.notes.iter().find(says).map(String::as_str)
-    }
-
     /// The JSON text of the record as [`Self::sealed`], so that nothing edited is given a good id by being written
     /// again.
     ///

@@ -33,9 +33,6 @@ const MIN_SAMPLES: usize = 10;
 /// Time for the ceilings, at each end.
 const CEILINGS: Duration = Duration::from_secs(1);
 
-/// What a note begins with that says why runs are missing.
-const CUT_SHORT: &str = "cut short: ";
-
 /// All that the page's worker holds.
 #[derive(Default)]
 pub(crate) struct Bench {
@@ -207,8 +204,7 @@ impl Bench {
             }
             Err(error) => {
                 let why = for_page(&error.to_string());
-                let first = why.lines().next().unwrap_or_default();
-                begun.record.notes.push(format!("failed: {first}"));
+                begun.record.note_failure(&why);
                 Ok(Answer::Missed { record: begun.text()?, why })
             }
         }
@@ -248,11 +244,7 @@ impl Bench {
 impl Begun {
     /// The record so far, which says whether all that was to be run has been.
     fn text(&mut self) -> Result<String> {
-        self.record.notes.retain(|note| !note.starts_with(CUT_SHORT));
-        let (done, planned) = (self.record.runs.len(), self.runs.len());
-        if done < planned {
-            self.record.notes.push(format!("{CUT_SHORT}{done} of {planned} runs were measured"));
-        }
+        self.record.note_progress(self.runs.len());
         self.record.to_json()
     }
 }

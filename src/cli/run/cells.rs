@@ -12,7 +12,7 @@ use crate::measure::peak::Ceilings;
 use crate::measure::run as cell;
 use crate::measure::sample::going_on;
 use crate::measure::verify;
-use crate::record::{CUT_SHORT, FAILED, Record, Run};
+use crate::record::{Record, Run};
 use crate::report::number;
 use crate::report::section::headline;
 use crate::terms::OnFailure;
@@ -55,18 +55,18 @@ pub(super) fn measure(
             }
             Err(Error::Gpu(why)) if args.on_failure != OnFailure::Stop => {
                 output::note(&args.out, &format!("warning: {why}"));
-                record.notes.push(failure(&why));
+                record.note_failure(&why);
                 failed.push(why);
                 revive(args, selection, ceilings)?;
             }
             Err(error) => {
                 if let Error::Hung(why) = &error {
-                    record.notes.push(failure(why));
+                    record.note_failure(why);
                 }
                 return Err(error);
             }
         }
-        mark(record, planned);
+        record.note_progress(planned);
         // Written after each run, so that nothing measured is lost; the final write, in `keep`, reports failure.
         if let Err(error) = records::write(&args.out, record) {
             output::note(&args.out, &format!("warning: {error}"));
@@ -76,11 +76,6 @@ pub(super) fn measure(
     }
     verify::all_agree(&selection.gpu, &wrong)?;
     Ok(failed)
-}
-
-/// The note of a run that failed: the first line of why.
-fn failure(why: &str) -> String {
-    format!("{FAILED}{}", why.lines().next().unwrap_or_default())
 }
 
 /// Fails where runs are missing.
@@ -156,15 +151,6 @@ fn revive(args: &RunArgs, selection: &mut Selection, ceilings: &Ceilings) -> Res
     Ok(())
 }
 
-/// Says in the record whether all that was to be run has been: it may be the last that is heard of it.
-fn mark(record: &mut Record, planned: usize) {
-    record.notes.retain(|note| !note.starts_with(CUT_SHORT));
-    let done = record.runs.len();
-    if done < planned {
-        record.notes.push(format!("{CUT_SHORT}{done} of {planned} runs were measured"));
-    }
-}
-
 /// What is printed and kept should the next run not come to its end.
 fn leave(args: &RunArgs, show: bool, record: &Record) {
     let (args, record) = (args.clone(), record.clone());
@@ -179,21 +165,6 @@ fn leave(args: &RunArgs, show: bool, record: &Record) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Record;
-
-    #[test]
-    fn a_record_says_that_it_was_cut_short_until_all_is_measured() {
-        let text = include_str!("../../../tests/cli/record.json");
-        let mut record: Record = serde_json::from_str(text).unwrap();
-        record.notes = vec!["by hand".into()];
-        let done = record.runs.len();
-        mark(&mut record, done + 2);
-        mark(&mut record, done + 2);
-        let cut = format!("cut short: {done} of {} runs were measured", done + 2);
-        assert_eq!(record.notes, ["by hand".to_string(), cut]);
-        mark(&mut record, done);
-        assert_eq!(record.notes, ["by hand"]);
-    }
 
     #[test]
     fn runs_that_failed_are_counted_and_the_first_is_told() {
