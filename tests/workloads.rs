@@ -100,8 +100,14 @@ fn a_loss_that_is_no_number_stops_training_with_step_and_tensor() {
 
 fn snapshot(name: &str, mode: Mode, seed: u64, skip: u64) -> Snapshot {
     let entry = workload::find(name).unwrap();
-    let request =
-        Request { workload: entry.name, preset: Preset::Tiny, mode, source: source(seed), skip };
+    let request = Request {
+        workload: entry.name,
+        preset: Preset::Tiny,
+        mode,
+        source: source(seed),
+        skip,
+        forced: Vec::new(),
+    };
     take(gpu(name), tiny(name, Some(2)).as_ref(), &request).unwrap()
 }
 
@@ -152,6 +158,7 @@ fn agrees_with(golden: &Snapshot, path: &Path, workload: &'static str) {
         mode: if golden.config["mode"] == "train" { Mode::Train } else { Mode::Infer },
         source: source(number("seed")),
         skip: number("skip"),
+        forced: Vec::new(),
     };
     let ours = take(gpu(workload), model.as_ref(), &request).unwrap();
     for (name, wanted) in &golden.tensors {
