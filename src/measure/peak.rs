@@ -313,3 +313,28 @@ fn submission(gpu: &Gpu) -> Result<f64> {
     }
     Ok(median(&times))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Record;
+
+    #[test]
+    fn a_kernel_that_does_less_than_its_op_is_counted_raises_no_ceiling() {
+        let text = include_str!("../../assets/reference-tiny.json");
+        let record: Record = serde_json::from_str(text).unwrap();
+        let run = record.runs.iter().find(|run| run.workload == "vgg").unwrap();
+        let raised = |variant: &str| {
+            let mut run = run.clone();
+            run.ops.retain(|op| op.time_ns().is_some_and(|ns| ns >= SHORTEST));
+            run.ops.truncate(1);
+            run.ops[0].label = format!("conv1_1.conv2d/{variant}[TM=4,TN=4]");
+            run.ops[0].flops = 1 << 60;
+            let mut peaks = record.peaks.clone();
+            raise(&mut peaks, &run);
+            peaks != record.peaks
+        };
+        assert!(raised("register"), "a rate beyond the ceiling");
+        assert!(!raised(WINOGRAD), "a rate of what was not computed");
+    }
+}
