@@ -257,7 +257,7 @@ fn tiles_of_a_convolution_in_chunks_are_the_whole() {
         let variants = problem.variants(&caps).into_iter();
         for variant in variants.filter(|variant| variant.name == WINOGRAD).take(1) {
             let dispatches = problem.lower(&variant, &caps).dispatches.len();
-            assert!(dispatches >= 1 + 3 * 2, "{}: {dispatches} dispatches", case.name);
+            assert!(dispatches > 3 * 2, "{}: {dispatches} dispatches", case.name);
             let uniform = [Distribution::Uniform];
             let verdicts =
                 check_variant_for(gpu, &caps, &case.op, &case.inputs, &variant, &uniform).unwrap();
