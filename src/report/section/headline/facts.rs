@@ -62,3 +62,27 @@ pub(in crate::report) fn play(playing: &Playing, step_ns: f64) -> String {
         duration_ns(step_ns),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::example;
+    use crate::terms::Mode;
+
+    #[test]
+    fn throughput_stands_beside_latency_where_steps_had_samples_of_their_own() {
+        let mut run = example::run("memnet", Mode::Train, &[1e6, 1e6, 1e6]);
+        run.batch = 32;
+        let timing = run.timing.as_mut().unwrap();
+        timing.overlapped_ns = Some(2e6);
+        assert!(
+            facts(&run).contains("encoding included, a step takes 2.000 ms"),
+            "an older record"
+        );
+        assert_eq!(run.throughput(), None);
+        let timing = run.timing.as_mut().unwrap();
+        (timing.queue_depth, timing.latency_ns) = (Some(4), Some(5e6));
+        let told = "a step takes 2.000 ms with up to 4 in flight (16000 samples/s), and 5.000 ms by itself";
+        assert!(facts(&run).contains(told), "{}", facts(&run));
+    }
+}
