@@ -55,7 +55,6 @@ pub struct Gpu {
 
 /// A submission that can be waited for.
 pub(crate) struct Mark {
-    #[cfg(not(target_arch = "wasm32"))]
     index: wgpu::SubmissionIndex,
     #[cfg(target_arch = "wasm32")]
     done: std::pin::Pin<Box<dyn Future<Output = ()>>>,
@@ -252,10 +251,8 @@ impl Gpu {
         &self,
         commands: impl IntoIterator<Item = wgpu::CommandBuffer>,
     ) -> Mark {
-        let _index = self.submitted(commands);
         Mark {
-            #[cfg(not(target_arch = "wasm32"))]
-            index: _index,
+            index: self.submitted(commands),
             #[cfg(target_arch = "wasm32")]
             done: Box::pin(self.done()),
         }
@@ -315,10 +312,7 @@ impl Gpu {
     /// # Errors
     /// As [`Gpu::wait`].
     pub(crate) fn wait_for(&self, mark: Mark) -> Result<()> {
-        #[cfg(not(target_arch = "wasm32"))]
         let polled = self.polled(Some(mark.index));
-        #[cfg(target_arch = "wasm32")]
-        let polled = self.polled(None);
         #[cfg(target_arch = "wasm32")]
         if polled.is_ok() {
             host::block_on(mark.done);
@@ -386,7 +380,7 @@ impl Gpu {
             state.0 = true;
             state.1.take().into_iter().for_each(Waker::wake);
         });
-        std::future::poll_fn(|context| {
+        std::future::poll_fn(move |context| {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
             state.1 = Some(context.waker().clone());
             if state.0 { Poll::Ready(()) } else { Poll::Pending }

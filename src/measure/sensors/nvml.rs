@@ -36,7 +36,8 @@ fn of(nvml: &Nvml, pci: &str) -> Option<Sensors> {
     (sensors != Sensors::default()).then_some(sensors)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::process::Command;
 
