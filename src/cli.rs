@@ -159,11 +159,11 @@ pub fn execute(cli: Cli) -> Result<()> {
     match cli.command.unwrap_or(Command::Run(cli.run)) {
         Command::Run(args) => repeat::execute(&args),
         Command::Analyze(args) => analyze::execute(&args),
-        Command::List(args) => list::execute(args.what, &args.restriction.restriction(), &args.out),
+        Command::List(args) => list::execute(&args),
         Command::Show(args) => show::execute(&args),
         Command::Verify(args) => verify::execute(&args),
         Command::Bench(args) => bench::execute(&args),
-        Command::Devices(out) => list::execute(list::What::Devices, &Restriction::default(), &out),
+        Command::Devices(out) => list::devices(&Restriction::default(), &out),
         Command::Peak(args) => peak::execute(&args),
         Command::Tune(args) => tune::execute(&args),
         Command::Train(args) => train::execute(&args),

@@ -53,6 +53,13 @@ pub struct Gpu {
     injected: Option<timestamp::Injected>,
 }
 
+/// A submission that can be waited for.
+pub(crate) struct Mark {
+    index: wgpu::SubmissionIndex,
+    #[cfg(target_arch = "wasm32")]
+    done: std::pin::Pin<Box<dyn Future<Output = ()>>>,
+}
+
 /// A quarter of what Windows allows before it resets a device.
 const LONGEST_SUBMISSION: Duration = Duration::from_millis(500);
 
@@ -236,13 +243,32 @@ impl Gpu {
 
     /// Gives the device something to do.
     pub(crate) fn submit(&self, commands: impl IntoIterator<Item = wgpu::CommandBuffer>) {
+        self.submitted(commands);
+    }
+
+    /// The same, to be waited for by itself.
+    pub(crate) fn submit_marked(
+        &self,
+        commands: impl IntoIterator<Item = wgpu::CommandBuffer>,
+    ) -> Mark {
+        Mark {
+            index: self.submitted(commands),
+            #[cfg(target_arch = "wasm32")]
+            done: Box::pin(self.done()),
+        }
+    }
+
+    fn submitted(
+        &self,
+        commands: impl IntoIterator<Item = wgpu::CommandBuffer>,
+    ) -> wgpu::SubmissionIndex {
         if self.submissions.calls.next_fails() {
             self.device.destroy();
         }
         if self.submissions.endless.next_fails() {
             self.submissions.hung.store(true, Ordering::Release);
         }
-        self.queue.submit(commands);
+        self.queue.submit(commands)
     }
 
     /// Has the device lost before the `nth` submission from now on, counted from 1, as when its driver resets it: tests
@@ -272,26 +298,48 @@ impl Gpu {
     /// # Errors
     /// [`Error::Gpu`] where the device was lost or an earlier call failed, [`Error::Hung`] where the work does not end.
     pub fn wait(&self) -> Result<()> {
-        let polled = self.polled();
+        let polled = self.polled(None);
+        // A page has nothing to poll: the browser says when the work is done, and maps buffers before that.
+        #[cfg(target_arch = "wasm32")]
+        if polled.is_ok() {
+            host::block_on(self.done());
+        }
+        self.waited(polled)
+    }
+
+    /// Waits until one submission and those before it are done.
+    ///
+    /// # Errors
+    /// As [`Gpu::wait`].
+    pub(crate) fn wait_for(&self, mark: Mark) -> Result<()> {
+        let polled = self.polled(Some(mark.index));
+        #[cfg(target_arch = "wasm32")]
+        if polled.is_ok() {
+            host::block_on(mark.done);
+        }
+        self.waited(polled)
+    }
+
+    fn waited(&self, polled: std::result::Result<wgpu::PollStatus, wgpu::PollError>) -> Result<()> {
         if matches!(polled, Err(wgpu::PollError::Timeout)) {
             return Err(self.given_up());
         }
-        // A page has nothing to poll: the browser says when the work is done, and maps buffers before that.
-        #[cfg(target_arch = "wasm32")]
-        host::block_on(self.submitted());
         self.check()?;
         polled.map(|_| ()).map_err(|e| {
             Error::Gpu(format!("{}: waiting for the device failed: {e}", self.summary.name))
         })
     }
 
-    /// Waits as long as the limit says; not at all for what is known never to end.
-    fn polled(&self) -> std::result::Result<wgpu::PollStatus, wgpu::PollError> {
+    /// Waits as long as the limit says, for one submission or all; not at all for what is known never to end.
+    fn polled(
+        &self,
+        submission_index: Option<wgpu::SubmissionIndex>,
+    ) -> std::result::Result<wgpu::PollStatus, wgpu::PollError> {
         if self.submissions.hung.load(Ordering::Acquire) {
             return Err(wgpu::PollError::Timeout);
         }
         let timeout = Some(self.wait_limit);
-        self.device.poll(wgpu::PollType::Wait { submission_index: None, timeout })
+        self.device.poll(wgpu::PollType::Wait { submission_index, timeout })
     }
 
     /// What is said of a device that does not end its work. From here on nothing waits for it, not even its end, which
@@ -318,9 +366,9 @@ impl Gpu {
         self.wait()
     }
 
-    /// Ends when the browser has done all submitted work.
+    /// Ends when the browser has done all work submitted so far.
     #[cfg(target_arch = "wasm32")]
-    async fn submitted(&self) {
+    fn done(&self) -> impl Future<Output = ()> + use<> {
         use std::sync::PoisonError;
         use std::task::{Poll, Waker};
 
@@ -332,12 +380,11 @@ impl Gpu {
             state.0 = true;
             state.1.take().into_iter().for_each(Waker::wake);
         });
-        std::future::poll_fn(|context| {
+        std::future::poll_fn(move |context| {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
             state.1 = Some(context.waker().clone());
             if state.0 { Poll::Ready(()) } else { Poll::Pending }
         })
-        .await;
     }
 
     /// Fails where the device was lost or any call on it failed.

@@ -123,6 +123,8 @@ pub struct Kernel {
     pub consts: Vec<(&'static str, String)>,
     /// Marked blocks that are replaced (`// hook: NAME` to `// end`).
     pub hooks: Vec<(&'static str, String)>,
+    /// Storage variables that it only reads and that are declared `read_write` all the same.
+    pub writable: Vec<&'static str>,
 }
 
 impl Kernel {
@@ -133,7 +135,13 @@ impl Kernel {
 
     /// Entry `main` of `shader`.
     pub fn new(shader: impl Into<String>) -> Self {
-        Self { shader: shader.into(), entry: "main", consts: Vec::new(), hooks: Vec::new() }
+        Self {
+            shader: shader.into(),
+            entry: "main",
+            consts: Vec::new(),
+            hooks: Vec::new(),
+            writable: Vec::new(),
+        }
     }
 
     /// Another entry point.
@@ -303,6 +311,16 @@ impl Dispatch {
     pub fn param(mut self, name: &'static str, word: impl Into<Word>) -> Self {
         self.params.push(Param { name, word: word.into() });
         self
+    }
+
+    /// Declares a binding `read_write` that the kernel only reads: a device allows one dispatch no reading of one range
+    /// of a buffer and writing of another, but writing of both.
+    pub fn make_writable(&mut self, binding: usize) {
+        let binding = &mut self.bindings[binding];
+        if !binding.write {
+            binding.write = true;
+            self.kernel.writable.push(binding.name);
+        }
     }
 
     /// The parameters as they lie in the uniform buffer.

@@ -1,6 +1,7 @@
 //! Measuring: a run from verification to profile, the device's ceilings, and a record's provenance.
 
 pub mod estimate;
+pub mod flight;
 pub mod kernel;
 pub mod kernels;
 pub mod largest_batch;
@@ -18,4 +19,5 @@ pub mod tune;
 pub mod verify;
 pub mod yardstick;
 
+pub use flight::QUEUE_DEPTH;
 pub use submission::encoding;

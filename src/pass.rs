@@ -1,4 +1,4 @@
-//! From a model's graph to a schedule: seven short passes, each graph to graph or graph to data.
+//! From a model's graph to a schedule: eight short passes, each graph to graph or graph to data.
 //!
 //! [`grad`] comes before them: a training step's graph already holds its backward pass.
 
@@ -16,6 +16,7 @@ pub mod grad;
 pub mod pack;
 pub mod plan;
 pub mod schedule;
+pub mod shared;
 pub mod split;
 pub mod sums;
 pub mod windows;
@@ -25,6 +26,7 @@ use fuse::fuse;
 use pack::pack;
 use plan::plan;
 pub use schedule::{OpInstance, Schedule, problem_key};
+use shared::shared;
 use split::split;
 use sums::sums;
 use windows::windows;
@@ -55,8 +57,8 @@ pub fn compile(graph: Graph, caps: &Caps, options: &Options) -> Result<Schedule>
     let graph = if options.fuse { fused(graph) } else { graph };
     let graph = pack(split(graph, caps)?)?;
     let ops = choose(&graph, caps, &options.choice)?;
-    let memory = plan(&graph, &ops, options.guarded)?;
-    Ok(Schedule { graph, ops, memory })
+    let memory = plan(&graph, &ops, caps.max_buffer, options.guarded)?;
+    shared(Schedule { graph, ops, memory })
 }
 
 /// The graph with ops merged, so that fewer dispatches move fewer bytes. Values keep their ids.
@@ -90,6 +92,6 @@ pub fn compile_op(
     let nodes = 0..graph.nodes.len();
     let ops: Vec<_> =
         nodes.filter_map(|at| instance(&graph, at, variant.clone(), caps, 0)).collect();
-    let memory = plan(&graph, &ops, guarded)?;
-    Ok(Schedule { graph, ops, memory })
+    let memory = plan(&graph, &ops, caps.max_buffer, guarded)?;
+    shared(Schedule { graph, ops, memory })
 }

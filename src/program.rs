@@ -36,7 +36,6 @@ const TOGETHER: usize = 32;
 pub(crate) struct BoundDispatch {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) bind_group: wgpu::BindGroup,
-    pub(crate) params_offset: u32,
     pub(crate) grid: [u32; 3],
 }
 
@@ -50,7 +49,6 @@ pub struct Program {
     /// Indices of the ops that are submitted together.
     pub(crate) parts: Vec<Range<usize>>,
     dispatches: Vec<BoundDispatch>,
-    params: wgpu::BindGroup,
     buffers: Vec<wgpu::Buffer>,
 }
 
@@ -81,7 +79,6 @@ impl Program {
             schedule: &schedule,
             buffers: &buffers,
             dispatches: Vec::new(),
-            groups: HashMap::new(),
             params: Vec::new(),
             param_offsets: HashMap::new(),
             hash: Sha256::new(),
@@ -96,9 +93,9 @@ impl Program {
             }
             watch((i * TOGETHER + ops.len()) as f64 / schedule.ops.len() as f64)?;
         }
-        let (dispatches, params, hash) = binder.finish()?;
+        let (dispatches, hash) = binder.finish()?;
         let parts = parts::parts(&schedule.ops, &gpu.pace, gpu.longest_submission);
-        Ok(Self { schedule, hash, parts, dispatches, params, buffers })
+        Ok(Self { schedule, hash, parts, dispatches, buffers })
     }
 
     /// Encodes some of its dispatches. What the one before has set stays: each call is checked and kept by wgpu.
@@ -110,9 +107,6 @@ impl Program {
             }
             if before.is_none_or(|before| before.bind_group != dispatch.bind_group) {
                 pass.set_bind_group(0, &dispatch.bind_group, &[]);
-            }
-            if before.is_none_or(|before| before.params_offset != dispatch.params_offset) {
-                pass.set_bind_group(1, &self.params, &[dispatch.params_offset]);
             }
             let [x, y, z] = dispatch.grid;
             pass.dispatch_workgroups(x, y, z);
@@ -260,21 +254,31 @@ struct Bound {
     write: bool,
 }
 
+/// What a dispatch is bound to: its ranges, and where its parameters begin.
+type Bindings = (Vec<Bound>, u32);
+
+/// A dispatch whose parameters are not on the device yet.
+struct Unbound<'a> {
+    label: &'a str,
+    pipeline: Arc<Pipeline>,
+    bindings: Bindings,
+    grid: [u32; 3],
+}
+
 struct Binder<'a> {
     gpu: &'a Gpu,
     schedule: &'a Schedule,
     buffers: &'a [wgpu::Buffer],
-    dispatches: Vec<BoundDispatch>,
-    groups: HashMap<Vec<Bound>, wgpu::BindGroup>,
+    dispatches: Vec<Unbound<'a>>,
     params: Vec<u8>,
     param_offsets: HashMap<Vec<u32>, u32>,
     hash: Sha256,
 }
 
-impl Binder<'_> {
+impl<'a> Binder<'a> {
     fn bind(
         &mut self,
-        op: &OpInstance,
+        op: &'a OpInstance,
         dispatch: &Dispatch,
         pipeline: Arc<Pipeline>,
     ) -> Result<()> {
@@ -282,25 +286,9 @@ impl Binder<'_> {
         // Labels stay out: the same kernels on the same ranges are the same work, whatever its layers are called.
         self.hash.update(&pipeline.text);
         self.hash.update(format!("{:?}{:?}{bound:?}", dispatch.grid, dispatch.words()));
-        let (buffers, device) = (self.buffers, &self.gpu.device);
-        let make =
-            |bound: &Vec<Bound>| group(device, &pipeline.storage_layout, &op.label, bound, buffers);
-        // Access is part of a range, so dispatches over the same ranges agree in their layout too.
-        let bind_group = match self.groups.get(&bound) {
-            Some(group) => group.clone(),
-            None => {
-                let group = make(&bound);
-                self.groups.insert(bound, group.clone());
-                group
-            }
-        };
-        let params_offset = self.params(&dispatch.words());
-        self.dispatches.push(BoundDispatch {
-            pipeline,
-            bind_group,
-            params_offset,
-            grid: dispatch.grid,
-        });
+        let params = self.params(&dispatch.words());
+        let (label, bindings, grid) = (op.label.as_str(), (bound, params), dispatch.grid);
+        self.dispatches.push(Unbound { label, pipeline, bindings, grid });
         Ok(())
     }
 
@@ -335,52 +323,56 @@ impl Binder<'_> {
         bound.collect()
     }
 
-    fn finish(self) -> Result<(Vec<BoundDispatch>, wgpu::BindGroup, String)> {
+    /// The dispatches with their bind groups, of which those that show the same share one: access is part of a range, so
+    /// that they agree in their layout too.
+    fn finish(self) -> Result<(Vec<BoundDispatch>, String)> {
         let bytes =
             if self.params.is_empty() { vec![0; PARAMS_WINDOW as usize] } else { self.params };
-        let device = &self.gpu.device;
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-        let buffer = self.gpu.buffer("params", bytes.len() as u64, usage)?;
-        self.gpu.write(&buffer, 0, &bytes);
-        let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some("params"),
-            layout: &self.gpu.params_layout(),
-            entries: &[wgpu::BindGroupEntry {
-                binding: 0,
-                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                    buffer: &buffer,
-                    offset: 0,
-                    size: std::num::NonZeroU64::new(PARAMS_WINDOW),
-                }),
-            }],
-        });
+        let params = self.gpu.buffer("params", bytes.len() as u64, usage)?;
+        self.gpu.write(&params, 0, &bytes);
+        let mut groups: HashMap<Bindings, wgpu::BindGroup> = HashMap::new();
+        let mut dispatches = Vec::new();
+        for dispatch in self.dispatches {
+            let bind_group = match groups.get(&dispatch.bindings) {
+                Some(group) => group.clone(),
+                None => {
+                    let group = group(self.gpu, &dispatch, self.buffers, &params);
+                    groups.insert(dispatch.bindings, group.clone());
+                    group
+                }
+            };
+            let (pipeline, grid) = (dispatch.pipeline, dispatch.grid);
+            dispatches.push(BoundDispatch { pipeline, bind_group, grid });
+        }
         self.gpu.check()?;
-        let hash = format!("sha256:{}", hex(&self.hash.finalize()));
-        Ok((self.dispatches, group, hash))
+        Ok((dispatches, format!("sha256:{}", hex(&self.hash.finalize()))))
     }
 }
 
 fn group(
-    device: &wgpu::Device,
-    layout: &wgpu::BindGroupLayout,
-    label: &str,
-    bound: &[Bound],
+    gpu: &Gpu,
+    dispatch: &Unbound<'_>,
     buffers: &[wgpu::Buffer],
+    params: &wgpu::Buffer,
 ) -> wgpu::BindGroup {
+    let (bound, first) = &dispatch.bindings;
+    let storage = bound.iter().map(|b| (&buffers[b.buffer], b.offset, b.bytes));
+    let ranges = storage.chain([(params, u64::from(*first), PARAMS_WINDOW)]);
     let entries: Vec<_> = (0u32..)
-        .zip(bound)
-        .map(|(binding, b)| wgpu::BindGroupEntry {
+        .zip(ranges)
+        .map(|(binding, (buffer, offset, bytes))| wgpu::BindGroupEntry {
             binding,
             resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                buffer: &buffers[b.buffer],
-                offset: b.offset,
-                size: std::num::NonZeroU64::new(b.bytes),
+                buffer,
+                offset,
+                size: std::num::NonZeroU64::new(bytes),
             }),
         })
         .collect();
-    device.create_bind_group(&wgpu::BindGroupDescriptor {
-        label: Some(label),
-        layout,
+    gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: Some(dispatch.label),
+        layout: &dispatch.pipeline.layout,
         entries: &entries,
     })
 }

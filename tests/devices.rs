@@ -11,6 +11,7 @@ use fathom::graph::group::numbered;
 use fathom::graph::op::Distribution;
 use fathom::graph::{Builder, Init, NodeKind, PARAMETERS, ValueId};
 use fathom::kernel::Caps;
+use fathom::measure::flight::Fed;
 use fathom::measure::run::measure;
 use fathom::op::LIST;
 use fathom::op::conv2d::WINOGRAD;
@@ -432,5 +433,26 @@ fn a_device_that_does_not_end_its_work_in_time_is_called_hung() {
         assert!(gpu.wait().is_err());
         drop(gpu);
         assert!(begun.elapsed() < Duration::from_millis(100), "something waited");
+    }
+}
+
+/// A hang is found out by the first wait, and nothing is waited for before the queue is full.
+#[test]
+fn no_more_steps_are_in_flight_than_the_queue_is_deep() {
+    let model = model("memnet", Preset::Tiny, Some(4));
+    let mut samples = model.samples(&DataSource { seed: 1, ..DataSource::default() }).unwrap();
+    let batch = samples.batch(Split::Train, 0).unwrap().tensors();
+    for depth in [1, 3, 8] {
+        let gpu = common::open(Restriction::default()).unwrap();
+        let mut session = Session::new(&gpu, 1);
+        let program = session.compile(model.as_ref(), Mode::Infer, &Options::default()).unwrap();
+        let fed = Fed { gpu: &gpu, session: &session, program: &program, batch: &batch };
+        let steps = || fed.flight(depth, Duration::from_millis(1), 1e6, None);
+        let flight = steps().unwrap();
+        assert!(flight.overlapped > 0.0 && flight.latency > 0.0, "{flight:?}");
+        let before = gpu.submitted_so_far();
+        gpu.hang(1);
+        assert!(matches!(steps(), Err(Error::Hung(_))));
+        assert_eq!(gpu.submitted_so_far() - before, depth as u64);
     }
 }

@@ -113,6 +113,7 @@ fn training_that_is_timed_for_long_stays_among_the_numbers() {
         profile: false,
         budget: Budget { time: Duration::from_millis(1), noise: 0.0, min_samples: 110 },
         seed: 3,
+        queue_depth: fathom::measure::QUEUE_DEPTH,
         rule: None,
     };
     let (gpu, data) = (gpu("alexnet"), data.as_mut());

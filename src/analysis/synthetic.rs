@@ -157,6 +157,8 @@ pub(crate) fn timing(median_ns: f64, noise: f64) -> Timing {
         wall_median_ns: median_ns,
         encode_ns: 1.0,
         overlapped_ns: None,
+        queue_depth: None,
+        latency_ns: None,
         cpu_ns: None,
         yardstick: None,
         settled: true,

@@ -5,11 +5,9 @@ use clap::{Args, ValueEnum};
 use crate::error::Result;
 use crate::gpu::adapter;
 use crate::listing::{kernels, suite};
-use crate::report::table::Table;
 use crate::terms::Restriction;
 
-use super::args::RestrictionArgs;
-use super::{OutputArgs, output, records};
+use super::{DeviceArgs, OutputArgs, output, records};
 
 /// What to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -35,9 +33,9 @@ pub struct ListArgs {
     #[arg(default_value = "workloads", hide_default_value = true)]
     pub what: What,
 
-    /// What of the devices is not used.
+    /// Whose kernels and limits the workloads are planned for, and what of all devices is not used.
     #[command(flatten)]
-    pub restriction: RestrictionArgs,
+    pub device: DeviceArgs,
 
     /// Form and amount of output.
     #[command(flatten)]
@@ -48,11 +46,16 @@ pub struct ListArgs {
 ///
 /// # Errors
 /// As [`output::emit`]; [`crate::error::Error::Device`] where devices are to be listed and there are none.
-pub fn execute(what: What, restriction: &Restriction, out: &OutputArgs) -> Result<()> {
-    let table = match what {
-        What::Workloads => suite::workloads()?,
+pub fn execute(args: &ListArgs) -> Result<()> {
+    let out = &args.out;
+    let table = match args.what {
+        What::Workloads => {
+            // As `show` plans them, so that both say the same sizes.
+            let gpu = args.device.open().ok();
+            suite::workloads(&args.device.caps(gpu.as_ref()))?
+        }
         What::Kernels => kernels::ops(),
-        What::Devices => devices(restriction, out)?,
+        What::Devices => return devices(&args.device.restriction.restriction(), out),
         What::Presets => suite::presets(),
         What::Games => suite::games(),
         What::Records => records::kept(out)?,
@@ -61,11 +64,14 @@ pub fn execute(what: What, restriction: &Restriction, out: &OutputArgs) -> Resul
 }
 
 /// The devices there are; what keeps others away is told as notes.
-fn devices(restriction: &Restriction, out: &OutputArgs) -> Result<Table> {
+///
+/// # Errors
+/// [`crate::error::Error::Device`] where there are none.
+pub fn devices(restriction: &Restriction, out: &OutputArgs) -> Result<()> {
     let devices = adapter::list(None, restriction)?;
     let table = suite::devices(&devices)?;
     for finding in adapter::findings(&devices) {
         output::note(out, &format!("note: {finding}"));
     }
-    Ok(table)
+    output::emit(out, |form| table.render(form))
 }

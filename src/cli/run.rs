@@ -8,7 +8,7 @@ use clap::Args;
 use crate::error::Result;
 use crate::gpu::shader;
 use crate::measure::estimate::{Pace, Rates};
-use crate::measure::{peak, provenance};
+use crate::measure::{QUEUE_DEPTH, peak, provenance};
 use crate::record::{Config, Precision, Record, ShaderSource, Tuning, store};
 use crate::report::section::headline;
 use crate::report::{Format, number};
@@ -105,6 +105,14 @@ pub struct RunArgs {
     /// Minimum number of samples
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000), help_heading = "How")]
     pub min_samples: u32,
+
+    /// Steps in flight when their throughput is taken
+    ///
+    /// Each has samples of its own, uploaded and encoded while the device works on the steps before. 1 waits for each before
+    /// the next is submitted. The time of a step by itself is told beside it, and the headline is neither: its samples
+    /// are there before.
+    #[arg(long, value_name = "N", default_value_t = QUEUE_DEPTH as u32, value_parser = clap::value_parser!(u32).range(1..=64), help_heading = "How")]
+    pub queue_depth: u32,
 
     /// Don't time the individual ops
     #[arg(long, help_heading = "How")]

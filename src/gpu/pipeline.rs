@@ -1,9 +1,10 @@
 //! Compute pipelines, each created once.
 //!
-//! Group 0 holds an op's storage bindings. Group 1 holds `params`, one uniform at a dynamic offset, so
-//! that the many dispatches of a recurrent op share one bind group.
+//! Shaders have their parameters in a group of their own, so that a file is valid by itself. In a pipeline they are the last
+//! binding of group 0: wgpu goes through every group of each dispatch.
 
 use std::collections::{HashMap, HashSet};
+use std::num::NonZeroU64;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
@@ -17,11 +18,18 @@ use crate::terms::Checks;
 /// Bytes of one window into the parameter buffer: the largest alignment any device asks of offsets.
 pub(crate) const PARAMS_WINDOW: u64 = 256;
 
+/// The least bytes of a storage binding: a vec4. What a layout says of sizes wgpu does not check at each dispatch.
+const LEAST_BINDING: u64 = 16;
+
+/// Where shaders have their parameters.
+const PARAMS: &str = "@group(1) @binding(0) var<uniform> params";
+
 /// A pipeline with what is needed to bind to it.
 #[derive(Debug)]
 pub(crate) struct Pipeline {
     pub(crate) raw: wgpu::ComputePipeline,
-    pub(crate) storage_layout: wgpu::BindGroupLayout,
+    /// Its storage bindings, then its parameters.
+    pub(crate) layout: wgpu::BindGroupLayout,
     /// The WGSL that reached the driver.
     pub(crate) text: String,
 }
@@ -50,23 +58,6 @@ impl Pipelines {
 }
 
 impl Gpu {
-    /// The layout of group 1.
-    pub(crate) fn params_layout(&self) -> wgpu::BindGroupLayout {
-        self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-            label: Some("params"),
-            entries: &[wgpu::BindGroupLayoutEntry {
-                binding: 0,
-                visibility: wgpu::ShaderStages::COMPUTE,
-                ty: wgpu::BindingType::Buffer {
-                    ty: wgpu::BufferBindingType::Uniform,
-                    has_dynamic_offset: true,
-                    min_binding_size: None,
-                },
-                count: None,
-            }],
-        })
-    }
-
     /// The pipelines of labelled dispatches, found or made. Those that are missing are made side by side: a driver
     /// compiles each on the thread that asks for it.
     ///
@@ -112,27 +103,30 @@ impl Gpu {
     ) -> impl Future<Output = Result<Pipeline>> + use<> {
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let module = self.module(text, label, checks);
+        let storage = access
+            .iter()
+            .map(|&write| (wgpu::BufferBindingType::Storage { read_only: !write }, LEAST_BINDING));
+        let types = storage.chain([(wgpu::BufferBindingType::Uniform, PARAMS_WINDOW)]);
         let entries: Vec<_> = (0u32..)
-            .zip(access)
-            .map(|(binding, &write)| wgpu::BindGroupLayoutEntry {
+            .zip(types)
+            .map(|(binding, (ty, least))| wgpu::BindGroupLayoutEntry {
                 binding,
                 visibility: wgpu::ShaderStages::COMPUTE,
                 ty: wgpu::BindingType::Buffer {
-                    ty: wgpu::BufferBindingType::Storage { read_only: !write },
+                    ty,
                     has_dynamic_offset: false,
-                    min_binding_size: None,
+                    min_binding_size: NonZeroU64::new(least),
                 },
                 count: None,
             })
             .collect();
-        let storage_layout =
-            self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-                label: Some(label),
-                entries: &entries,
-            });
+        let bindings = self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some(label),
+            entries: &entries,
+        });
         let layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some(label),
-            bind_group_layouts: &[Some(&storage_layout), Some(&self.params_layout())],
+            bind_group_layouts: &[Some(&bindings)],
             immediate_size: 0,
         });
         let raw = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
@@ -148,7 +142,7 @@ impl Gpu {
             cache: None,
         });
         let (outcome, place) = (scope.pop(), format!("shaders/{shader}.wgsl as {label}"));
-        let pipeline = Pipeline { raw, storage_layout, text: text.clone() };
+        let pipeline = Pipeline { raw, layout: bindings, text: text.clone() };
         async move {
             match outcome.await {
                 Some(error) => Err(Error::Internal(format!("{place}: {error}"))),
@@ -178,7 +172,8 @@ impl Gpu {
 }
 
 fn key(dispatch: &Dispatch) -> Result<Key> {
-    let text = shader::assemble(&dispatch.kernel)?;
+    let last = format!("@group(0) @binding({}) var<uniform> params", dispatch.bindings.len());
+    let text = shader::assemble(&dispatch.kernel)?.replace(PARAMS, &last);
     let access = dispatch.bindings.iter().map(|binding| binding.write).collect();
     Ok((text, dispatch.kernel.entry, access))
 }

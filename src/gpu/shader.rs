@@ -5,6 +5,7 @@
 //! - `const NAME ... = value;` and `alias NAME = type;` at the top level, those of shared files included,
 //!   get another right-hand side;
 //! - a `// hook: NAME` ... `// end` block is replaced as a whole;
+//! - `var<storage, read> NAME:` becomes `read_write`, where its buffer is written as well;
 //! - a `for` loop with constant bounds under `// unroll` is repeated as text, since naga passes loops to
 //!   drivers as they are and not all of them unroll: an array indexed by the loop variable then leaves the
 //!   registers.
@@ -72,6 +73,13 @@ pub fn assemble(kernel: &Kernel) -> Result<String> {
     for (name, value) in &kernel.consts {
         text = replace_declaration(&text, name, value)
             .ok_or_else(|| fault(format!("no top-level const or alias {name}")))?;
+    }
+    for name in &kernel.writable {
+        let declared = format!("var<storage, read> {name}:");
+        if !text.contains(&declared) {
+            return Err(fault(format!("no `{declared}`")));
+        }
+        text = text.replace(&declared, &format!("var<storage, read_write> {name}:"));
     }
     unroll::unroll(&text).map_err(fault)
 }

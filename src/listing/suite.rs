@@ -13,11 +13,11 @@ use crate::session::schedule;
 use crate::terms::{Mode, Preset};
 use crate::workload::WORKLOADS;
 
-/// Models with parameters, work, memory and data, a row a preset.
+/// Models with parameters, work, memory and data, a row a preset, as they are planned for a device.
 ///
 /// # Errors
 /// As [`schedule`].
-pub fn workloads() -> Result<Table> {
+pub fn workloads(caps: &Caps) -> Result<Table> {
     let mut table = Table::new([
         text("workload"),
         text("preset"),
@@ -33,8 +33,7 @@ pub fn workloads() -> Result<Table> {
     for workload in WORKLOADS {
         for preset in Preset::ALL {
             let model = (workload.configure)(preset, None);
-            let step =
-                |mode| schedule(model.as_ref(), mode, &Caps::portable(), &Options::default());
+            let step = |mode| schedule(model.as_ref(), mode, caps, &Options::default());
             let (train, infer) = (step(Mode::Train)?, step(Mode::Infer)?);
             let [forward, training] =
                 [&infer, &train].map(|s| s.cost().flops as f64 / model.batch() as f64);

@@ -174,6 +174,7 @@ mod tests {
             profile: true,
             budget: Budget::default(),
             seed: 1,
+            queue_depth: 1,
             rule: None,
         }
     }

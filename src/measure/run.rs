@@ -12,6 +12,7 @@ use crate::session::{Session, schedule};
 use crate::terms::{Mode, Preset};
 use crate::workload::{Feed, Samples, Split, Workload, step};
 
+use super::flight::Fed;
 use super::outcome::outcome;
 use super::profile::profile;
 use super::restart::Restart;
@@ -32,6 +33,8 @@ pub struct Plan {
     pub profile: bool,
     /// When sampling ends.
     pub budget: Budget,
+    /// Steps in flight where their throughput is taken.
+    pub queue_depth: usize,
     /// Of parameters and every random draw.
     pub seed: u64,
     /// Known work to time beside the steps.
@@ -142,8 +145,17 @@ pub fn measure(
     // The first step did a step's work as well.
     run.first_step_ns = run.first_step_ns.map(|ns| (ns - sampled.timing.wall_median_ns).max(0.0));
     run.build_ns = nanoseconds(build) + run.first_step_ns.unwrap_or(0.0);
-    run.timing = Some(sampled.timing);
+    let mut timing = sampled.timing;
     run.doubts.extend(sampled.doubts);
+    if !interrupted() {
+        let fed = Fed { gpu, session: &session, program: &program, batch: &batch };
+        let (time, step) = (plan.budget.time / 5, timing.wall_median_ns);
+        let flight = fed.flight(plan.queue_depth, time, step, restart.as_ref())?;
+        timing.queue_depth = Some(plan.queue_depth);
+        timing.overlapped_ns = Some(flight.overlapped);
+        timing.latency_ns = Some(flight.latency);
+    }
+    run.timing = Some(timing);
     if let (Some(environment), Mode::Train) = (data.environment(), mode) {
         progress("choosing actions", 0.0);
         let action = acting(&mut session, model, plan, &batch)?;

@@ -14,7 +14,7 @@ use crate::stats::{Summary, drift, median};
 use crate::terms::FaultCount;
 
 use super::restart::{self, Restart};
-use super::submission::{overlapped, submit};
+use super::submission::submit;
 use super::yardstick::{self, Readings, Rule};
 
 /// Shortest and longest submission aimed at: long enough that its ends don't count, short enough that
@@ -26,9 +26,6 @@ const MOST_STEPS: usize = 256;
 
 /// How far GPU span and wall time may disagree before the timestamps are not believed.
 const PLAUSIBLE: f64 = 1.03;
-
-/// Submissions of the overlapped steps: the first waits for nothing, so that several are needed.
-const OVERLAPPED: usize = 8;
 
 /// A drift of the step times below this share is not pointed out.
 const DRIFT: f64 = 0.02;
@@ -130,14 +127,6 @@ pub fn sample(
         return Err(Error::Interrupted);
     }
     let yardstick = readings.map(|readings| readings.end(walls.len())).transpose()?;
-    let overlapped_ns = match rule {
-        Some(_) => {
-            restart.map_or(Ok(()), |restart| restart.before(restart::STEPS))?;
-            let fitting = budget.time.as_nanos() as f64 / 5.0 / (median(&walls) * steps as f64);
-            Some(overlapped(gpu, program, steps, (fitting as usize).clamp(2, OVERLAPPED))?)
-        }
-        None => None,
-    };
     let faults = faults(&stamps);
     // A span lies within the wall time around it: one that is longer by more than rounding was not measured.
     let believed =
@@ -153,7 +142,9 @@ pub fn sample(
         wall_median_ns: median(&walls),
         wall_ns: walls,
         encode_ns: median(&encodes),
-        overlapped_ns,
+        overlapped_ns: None,
+        queue_depth: None,
+        latency_ns: None,
         cpu_ns,
         settled,
         yardstick,

@@ -67,19 +67,3 @@ pub(super) fn submit(
     };
     Ok(Submission { wall, encode, stamp })
 }
-
-/// Nanoseconds a step where the host encodes the next submission while the device works on this one: the wall
-/// clock over `submissions` of `steps`, encoding included.
-pub(super) fn overlapped(
-    gpu: &Gpu,
-    program: &Program,
-    steps: usize,
-    submissions: usize,
-) -> Result<f64> {
-    let begun = Instant::now();
-    for _ in 0..submissions {
-        program.run(gpu, steps)?;
-    }
-    gpu.wait()?;
-    Ok(begun.elapsed().as_nanos() as f64 / (steps * submissions) as f64)
-}

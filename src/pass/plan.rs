@@ -1,16 +1,20 @@
 //! Assigns memory to every value.
 //!
-//! A slot is one buffer, since devices track hazards by whole buffer; two values share a slot only when
-//! they are never alive together. Inputs, outputs and state have buffers of their own, the members of a
-//! group and the inputs of a pack are ranges of one.
+//! A slot is one buffer that temporary values lie in ([`slots`]). Inputs, outputs and state have buffers of their own,
+//! the members of a group and the inputs of a pack are ranges of one.
 
 use std::collections::HashMap;
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeKind, ValueId};
-use crate::tensor::TensorSpec;
 
 use super::OpInstance;
+
+mod slots;
+mod temporaries;
+
+use slots::Layout;
+use temporaries::{Owner, most_alive, temporaries};
 
 /// Bytes of guard words behind a value in a guarded plan.
 pub const GUARD: u64 = 256;
@@ -18,7 +22,7 @@ pub const GUARD: u64 = 256;
 /// What a buffer is for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// Shared by values that are never alive together.
+    /// Shared by values: those that are alive together lie beside each other.
     Slot,
     /// An input, written from outside.
     Input(String),
@@ -67,8 +71,8 @@ pub struct Plan {
     pub buffers: Vec<Buffer>,
     /// For each value its place; `None` for values nobody makes.
     pub locations: Vec<Option<Location>>,
-    /// For each node its scratch buffers.
-    pub scratch: Vec<Vec<usize>>,
+    /// For each node where its scratch tensors lie.
+    pub scratch: Vec<Vec<Location>>,
     /// The most bytes of temporary values alive at once: no plan can take less for them.
     pub live_bytes: u64,
     /// Whether no two values share memory and each has guard words behind it.
@@ -97,15 +101,12 @@ impl Plan {
     }
 }
 
-/// Plans the memory of `graph`, whose `ops` say what scratch they need. A guarded plan is for verification.
+/// Plans the memory of `graph`, whose `ops` say what scratch they need and what they read and write, on a device that
+/// allows buffers of `max_buffer` bytes. A guarded plan is for verification.
 ///
 /// # Errors
 /// [`Error::Internal`] where state is read after the op that updates it.
-pub fn plan(graph: &Graph, ops: &[OpInstance], guarded: bool) -> Result<Plan> {
-    let mut scratch: Vec<&[TensorSpec]> = vec![&[]; graph.nodes.len()];
-    for op in ops {
-        scratch[op.node] = &op.lowered.scratch;
-    }
+pub fn plan(graph: &Graph, ops: &[OpInstance], max_buffer: u64, guarded: bool) -> Result<Plan> {
     let roots = roots(graph);
     let mut plan = Plan {
         locations: vec![None; graph.values.len()],
@@ -115,11 +116,11 @@ pub fn plan(graph: &Graph, ops: &[OpInstance], guarded: bool) -> Result<Plan> {
     };
     place_fixed(graph, &roots, &mut plan);
     check_state(graph, &roots)?;
-    place_slots(graph, &roots, &scratch, &mut plan);
+    place_slots(graph, ops, &roots, max_buffer, &mut plan);
     for (value, root) in roots.iter().enumerate() {
         plan.locations[value] = plan.locations[root.0];
     }
-    // Last, since slots are chosen by the size of their values alone.
+    // Last, since values are placed by their size alone.
     for buffer in 0..plan.buffers.len() {
         plan.buffers[buffer].bytes += plan.guard(buffer);
     }
@@ -222,54 +223,31 @@ fn check_state(graph: &Graph, roots: &[ValueId]) -> Result<()> {
     Ok(())
 }
 
-/// Greedy best fit in program order: the smallest free slot that is large enough, else the largest free
-/// one, grown, else a new one.
-fn place_slots(graph: &Graph, roots: &[ValueId], scratch: &[&[TensorSpec]], plan: &mut Plan) {
-    let mut last_use: HashMap<ValueId, usize> = HashMap::new();
-    for (at, node) in graph.nodes.iter().enumerate() {
-        for value in node.inputs.iter().chain(&node.outputs) {
-            last_use.insert(roots[value.0], at);
-        }
-    }
-    let mut free: Vec<usize> = Vec::new();
-    let mut busy: Vec<(usize, usize, u64)> = Vec::new(); // last use, slot, bytes
-    let take = |plan: &mut Plan, free: &mut Vec<usize>, bytes: u64| {
-        let size = |slot: &usize| plan.buffers[*slot].bytes;
-        let fitting = free.iter().filter(|s| size(s) >= bytes).min_by_key(|s| size(s));
-        let chosen = fitting.or_else(|| free.iter().max_by_key(|s| size(s))).copied();
-        match chosen {
-            Some(slot) => {
-                free.retain(|s| *s != slot);
-                plan.buffers[slot].bytes = plan.buffers[slot].bytes.max(bytes);
-                slot
-            }
-            None => add(plan, Role::Slot, bytes),
-        }
+/// Places the values between ops, and scratch. In a guarded plan no two of them share memory, so that what is left of
+/// a value stays poison.
+fn place_slots(
+    graph: &Graph,
+    ops: &[OpInstance],
+    roots: &[ValueId],
+    max_buffer: u64,
+    plan: &mut Plan,
+) {
+    let (owners, temporaries) = temporaries(graph, ops, roots, plan);
+    plan.live_bytes = most_alive(&temporaries);
+    let layout = if plan.guarded {
+        Layout::apart(&temporaries)
+    } else {
+        slots::place(&temporaries, plan.live_bytes, max_buffer)
     };
-    for (at, node) in graph.nodes.iter().enumerate() {
-        // What this op is the last to read stays busy: an op must not write over its own inputs.
-        busy.retain(|&(last, slot, _)| {
-            let over = last < at;
-            // In a guarded plan a slot is used once, so that what is left of a value stays poison.
-            if over && !plan.guarded {
-                free.push(slot);
-            }
-            !over
-        });
-        for value in &node.outputs {
-            if roots[value.0] == *value && plan.locations[value.0].is_none() {
-                let bytes = graph.values[value.0].bytes();
-                let slot = take(plan, &mut free, bytes);
-                plan.locations[value.0] = Some(Location { buffer: slot, offset: 0 });
-                busy.push((last_use.get(value).copied().unwrap_or(at), slot, bytes));
-            }
+    let before = plan.buffers.len();
+    for bytes in layout.buffers {
+        add(plan, Role::Slot, bytes);
+    }
+    for (owner, place) in owners.into_iter().zip(layout.places) {
+        let place = Location { buffer: before + place.buffer, ..place };
+        match owner {
+            Owner::Value(value) => plan.locations[value.0] = Some(place),
+            Owner::Scratch(node, _) => plan.scratch[node].push(place),
         }
-        for spec in scratch[at] {
-            let slot = take(plan, &mut free, spec.bytes());
-            plan.scratch[at].push(slot);
-            busy.push((at, slot, spec.bytes()));
-        }
-        let live = busy.iter().map(|(_, _, bytes)| bytes).sum();
-        plan.live_bytes = plan.live_bytes.max(live);
     }
 }

@@ -136,12 +136,7 @@ impl Schedule {
         let (place, spec) = match binding.operand {
             Operand::Input(n) => value(node.inputs[n])?,
             Operand::Output(n) => value(node.outputs[n])?,
-            Operand::Scratch(n) => {
-                let buffer = self.memory.scratch[op.node][n];
-                let bytes = self.memory.buffers[buffer].bytes - self.memory.guard(buffer);
-                let words = bytes as usize / 4;
-                (Location { buffer, offset: 0 }, TensorSpec::u32([words]))
-            }
+            Operand::Scratch(n) => (self.memory.scratch[op.node][n], op.lowered.scratch[n].clone()),
         };
         let size = spec.dtype.size() as u64;
         let bytes = match binding.len {

@@ -236,7 +236,7 @@ impl Program {
             memory.locations[value.0].map(|at| (format!("output {i}"), at.buffer))
         });
         let scratch = memory.scratch[op.node].iter().enumerate();
-        let scratch = scratch.map(|(i, &buffer)| (format!("scratch {i}"), buffer));
+        let scratch = scratch.map(|(i, at)| (format!("scratch {i}"), at.buffer));
         let guarded: Vec<_> =
             outputs.chain(scratch).filter(|(_, buffer)| memory.guard(*buffer) > 0).collect();
         let guard = |&(_, at): &(String, usize)| {

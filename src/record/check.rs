@@ -81,6 +81,7 @@ fn times(run: &Run) -> Vec<(String, f64)> {
         ("upload_ns", Some(run.upload_ns)),
         ("first_step_ns", run.first_step_ns),
         ("timing.overlapped_ns", run.timing.as_ref().and_then(|timing| timing.overlapped_ns)),
+        ("timing.latency_ns", run.timing.as_ref().and_then(|timing| timing.latency_ns)),
         ("timing.cpu_ns", run.timing.as_ref().and_then(|timing| timing.cpu_ns)),
         ("timing.encode_ns", run.timing.as_ref().map(|timing| timing.encode_ns)),
         ("playing.environment_ns", run.playing.as_ref().map(|playing| playing.environment_ns)),

@@ -179,10 +179,18 @@ pub struct Timing {
     pub wall_median_ns: f64,
     /// Encoding a step on the host: outside `step_ns` and `wall_ns`.
     pub encode_ns: f64,
-    /// A step where the host encodes the next submission while the device works on this one, as programs do:
-    /// the wall clock over several submissions, encoding included. Nothing in older records.
+    /// A step with several in flight, as programs take them: each is a submission with samples of its own, which are
+    /// uploaded and encoded while the device works on the steps before. The wall clock over all of them; the batch over
+    /// it is the throughput. Nothing in older records, and without uploads where there is no `queue_depth`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overlapped_ns: Option<f64>,
+    /// How many were in flight at most. Nothing in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_depth: Option<usize>,
+    /// A step by itself, from the upload of its samples until it is done: the median of several, each waited for.
+    /// Nothing in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ns: Option<f64>,
     /// What a step costs the host's processors: the time that all threads of the program computed, encoding included,
     /// over the samples' steps. On an adapter that computes on the CPU it is nearly the same however busy the machine is.
     /// Nothing where the system does not tell, and in older records.
@@ -329,6 +337,13 @@ impl Run {
     /// Samples trained with or inferred from in a second.
     pub fn samples_per_s(&self) -> Option<f64> {
         self.step_ns().map(|ns| self.batch as f64 / ns * 1e9)
+    }
+
+    /// The same with several steps in flight, each with samples of its own; nothing in older records.
+    pub fn throughput(&self) -> Option<f64> {
+        let timing = self.timing.as_ref()?;
+        timing.queue_depth?;
+        timing.overlapped_ns.map(|ns| self.batch as f64 / ns * 1e9)
     }
 
     /// Operations a second.

@@ -16,6 +16,7 @@ pub(crate) fn plan(verify: bool) -> Plan {
         profile: true,
         budget: Budget { time: Duration::from_micros(1), noise: 0.01, min_samples: 2 },
         seed: 1,
+        queue_depth: fathom::measure::QUEUE_DEPTH,
         rule: None,
     }
 }

@@ -281,6 +281,7 @@ fn plan(chosen: &Chosen) -> Plan {
             min_samples: MIN_SAMPLES,
         },
         seed: SEED,
+        queue_depth: fathom::measure::QUEUE_DEPTH,
         rule: None,
     }
 }

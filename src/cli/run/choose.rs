@@ -176,6 +176,7 @@ pub(super) fn plan(args: &RunArgs, preset: Preset) -> Plan {
             min_samples: args.min_samples as usize,
         },
         seed: args.seed,
+        queue_depth: args.queue_depth as usize,
         rule: None,
     }
 }

@@ -36,7 +36,8 @@ fn of(nvml: &Nvml, pci: &str) -> Option<Sensors> {
     (sensors != Sensors::default()).then_some(sensors)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::process::Command;
 
@@ -65,6 +66,7 @@ mod tests {
     "#;
 
     #[test]
+    #[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
     fn a_driver_s_figures_are_read_in_its_units_and_what_it_does_not_tell_is_left_out() {
         let folder = tempfile::tempdir().unwrap();
         let (source, driver) = (folder.path().join("driver.c"), folder.path().join("driver.so"));

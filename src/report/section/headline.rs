@@ -9,12 +9,17 @@ use serde_json::Value;
 use crate::analysis::profile;
 use crate::error::{Error, Result};
 use crate::fields;
-use crate::record::{BuildProfile, Doubt, Playing, Record, Run, Status, doubt};
+use crate::record::{BuildProfile, Doubt, Record, Run, Status, doubt};
 use crate::report::Format;
 use crate::report::column::Kind::{Bytes, Digits, Duration, FlopRate, Giga, Grouped, Percent};
 use crate::report::column::{count, number, text};
-use crate::report::number::{byte_rate, duration_ns, flop_rate, flops, grouped, percent};
+use crate::report::number::{byte_rate, duration_ns, flop_rate, percent};
 use crate::report::table::{Table, paragraph};
+
+mod facts;
+
+use facts::facts;
+pub(super) use facts::play;
 
 /// Kinds of doubt that are printed; the rest are counted.
 const MOST_DOUBTS: usize = 3;
@@ -143,6 +148,9 @@ pub fn runs(records: &[Record]) -> Table {
         number("wall", "wall_ns", Duration).programs(),
         number("encode", "encode_ns", Duration).programs(),
         number("overlapped", "overlapped_ns", Duration).programs(),
+        number("in flight/s", "throughput", Digits).width(11).spare(8),
+        number("latency", "latency_ns", Duration).width(8).spare(7),
+        count("queue_depth").programs(),
         number("build", "build_ns", Duration).programs(),
         number("gaps", "gap_share", Percent).width(6).spare(4),
         number("profiled/timed", "profiled_over_timed", Digits).wide(),
@@ -200,6 +208,9 @@ pub fn runs(records: &[Record]) -> Table {
                 timing.map(|t| t.wall_median_ns),
                 timing.map(|t| t.encode_ns),
                 timing.and_then(|t| t.overlapped_ns),
+                run.throughput(),
+                timing.and_then(|t| t.latency_ns),
+                timing.and_then(|t| t.queue_depth),
                 run.build_ns,
                 run.gap_share(),
                 run.profiled_over_timed(),
@@ -284,50 +295,6 @@ const MOVED: f64 = 0.1;
 /// `, 1.04 times the timed one`.
 pub(super) fn over_timed(ratio: Option<f64>) -> String {
     ratio.map_or(String::new(), |ratio| format!(", {ratio:.2} times the timed one"))
-}
-
-/// What a run is, in a line, and what its host does in another; of a player its parts in a third.
-fn facts(run: &Run) -> String {
-    let pipelines = match run.pipelines {
-        1 => "1 pipeline".into(),
-        n => format!("{n} pipelines"),
-    };
-    let first = run.first_step_ns.map_or(String::new(), |ns| {
-        format!(" and {} for the first step, where drivers compile", duration_ns(ns))
-    });
-    let mut text = format!(
-        "{} parameters, {} per step, {} ops in {} dispatches; built in {}, of which {} for {pipelines}{first}\n",
-        grouped(run.parameters),
-        flops(run.flops as f64),
-        run.ops.len(),
-        run.dispatches,
-        duration_ns(run.build_ns),
-        duration_ns(run.pipelines_ns),
-    );
-    let Some(timing) = &run.timing else { return text };
-    if let Some(overlapped) = timing.overlapped_ns {
-        text += &format!(
-            "encoding a step takes the host {}, which the step's time leaves out; overlapped with the device's work, \
-             encoding included, a step takes {}\n",
-            duration_ns(timing.encode_ns),
-            duration_ns(overlapped),
-        );
-    }
-    if let Some(playing) = &run.playing {
-        text += &play(playing, timing.step.median_ns);
-        text += "\n";
-    }
-    text
-}
-
-/// What playing takes beside an update, which is the timed step.
-pub(super) fn play(playing: &Playing, step_ns: f64) -> String {
-    format!(
-        "a step of the game takes {}, choosing the actions of a batch {}, an update {}",
-        duration_ns(playing.environment_ns),
-        duration_ns(playing.action_ns),
-        duration_ns(step_ns),
-    )
 }
 
 /// A run's op types, those under 1 % in one row.
