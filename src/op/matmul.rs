@@ -254,18 +254,21 @@ fn facts(
     Facts::moving(sizes.outputs() as u64 * each + added, inputs, outputs, tolerance)
 }
 
-/// The dispatch of A [M, K] times B [K, N] to C, sizes as [M, N, K], for ops that have a product inside.
+/// The dispatch of A [M, K] times B [K, N], or B stored transposed, to C, sizes as [M, N, K], for ops that have a product
+/// inside.
 pub(in crate::op) fn product_into(
     [m, n, k]: [usize; 3],
     [a, b]: [Binding; 2],
+    transpose_b: bool,
     c: Binding,
     caps: &Caps,
 ) -> Dispatch {
     let sizes = Sizes { batch: 1, m, n, k };
-    let inputs = [TensorSpec::f32([m, k]), TensorSpec::f32([k, n])];
+    let stored = if transpose_b { [n, k] } else { [k, n] };
+    let inputs = [TensorSpec::f32([m, k]), TensorSpec::f32(stored)];
     let product = MatMulProblem {
         transpose_a: false,
-        transpose_b: false,
+        transpose_b,
         b_serves_all: false,
         sizes,
         sums: false,
