@@ -106,7 +106,7 @@ fn kernels(criterion: &mut Criterion) {
                     bencher.iter_custom(|iterations| {
                         let budget =
                             Budget { time: Duration::from_millis(1), noise: 1.0, min_samples: 1 };
-                        let sampled = sample(&gpu, &program, &budget, None, &|_| {})
+                        let sampled = sample(&gpu, &program, &budget, None, None, &|_| {})
                             .unwrap_or_else(|error| panic!("{error}"));
                         let ns = sampled.timing.step.median_ns.max(1.0);
                         Duration::from_nanos((ns * iterations as f64) as u64)

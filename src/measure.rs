@@ -9,6 +9,7 @@ pub mod peak;
 pub mod probe;
 pub mod profile;
 pub mod provenance;
+pub mod restart;
 pub mod run;
 pub mod sample;
 mod sensors;

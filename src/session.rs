@@ -106,6 +106,16 @@ impl<'a> Session<'a> {
         self.state.read(self.gpu, name)
     }
 
+    /// Sets all state to its start, and waits until the device has it.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] where the device fails.
+    pub fn restart(&self) -> Result<()> {
+        self.state.restart(self.gpu);
+        self.gpu.submit([]);
+        self.gpu.wait()
+    }
+
     /// The state that its programs brought.
     pub fn state(&self) -> &State {
         &self.state

@@ -38,8 +38,8 @@ fn program(gpu: &Gpu) -> Program {
 
 fn measured(gpu: &Gpu, program: &Program) -> (Sampled, Profiled) {
     let budget = Budget { time: Duration::from_millis(100), noise: 1.0, min_samples: 6 };
-    let samples = sample(gpu, program, &budget, None, &|_| {}).unwrap();
-    let taken = profile(gpu, program, Duration::from_millis(1), 5, None, &|_| {}).unwrap();
+    let samples = sample(gpu, program, &budget, None, None, &|_| {}).unwrap();
+    let taken = profile(gpu, program, Duration::from_millis(1), 5, None, None, &|_| {}).unwrap();
     (samples, taken.unwrap())
 }
 
@@ -133,7 +133,7 @@ fn a_gpu_is_kept_at_work_until_its_clocks_have_risen() {
         ceilings.peaks.fma_f32_flop_per_s *= factor;
         let rule = ceilings.rule(&gpu).unwrap();
         let begun = Instant::now();
-        sample(&gpu, &program, &budget, Some(&rule), &|_| {}).unwrap();
+        sample(&gpu, &program, &budget, Some(&rule), None, &|_| {}).unwrap();
         begun.elapsed()
     };
     let asleep = took(2.0);

@@ -2,10 +2,13 @@
 //! the same bits twice, and training that learns.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use fathom::game;
 use fathom::gpu::Gpu;
 use fathom::kernel::Caps;
+use fathom::measure::run::{Plan, measure};
+use fathom::measure::sample::Budget;
 use fathom::pass::Options;
 use fathom::program::Program;
 use fathom::program::check::Verdict;
@@ -96,6 +99,25 @@ fn a_loss_that_is_no_number_stops_training_with_step_and_tensor() {
     let said = trainer.step().unwrap_err().to_string();
     assert!(said.contains("the loss is NaN at step 2"), "{said}");
     assert!(said.contains(&format!("{name} holds NaN")), "{said}");
+}
+
+/// A hundred steps on the same four images lead alexnet out of the numbers, so timed training starts again before.
+#[test]
+fn training_that_is_timed_for_long_stays_among_the_numbers() {
+    let model = tiny("alexnet", None);
+    let mut data = model.samples(&source(3)).unwrap();
+    let plan = Plan {
+        preset: Preset::Tiny,
+        options: Options::default(),
+        verify: false,
+        profile: false,
+        budget: Budget { time: Duration::from_millis(1), noise: 0.0, min_samples: 110 },
+        seed: 3,
+        rule: None,
+    };
+    let (gpu, data) = (gpu("alexnet"), data.as_mut());
+    let run = measure(gpu, model.as_ref(), Mode::Train, &plan, data, &|_, _| {}).unwrap();
+    assert!(run.loss.is_some_and(|loss| loss < 10.0), "{:?}", run.loss);
 }
 
 fn snapshot(name: &str, mode: Mode, seed: u64, skip: u64) -> Snapshot {

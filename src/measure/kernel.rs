@@ -80,5 +80,5 @@ pub fn time_variant(
     budget: &Budget,
 ) -> Result<Vec<f64>> {
     let program = program_of(gpu, op, inputs, variant)?;
-    Ok(sample(gpu, &program, budget, None, &|_| {})?.timing.step_ns)
+    Ok(sample(gpu, &program, budget, None, None, &|_| {})?.timing.step_ns)
 }

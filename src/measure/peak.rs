@@ -126,7 +126,7 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceil
     // Many launches in one submission, so that its own cost hardly counts.
     let launches = Empty { dispatches: LAUNCHES }.shared();
     let launching = program_of(gpu, &launches, &[], &Empty::variant())?;
-    let launch = sample(gpu, &launching, &brief, None, &|_| {})?.timing.step_ns;
+    let launch = sample(gpu, &launching, &brief, None, None, &|_| {})?.timing.step_ns;
     let bytes = if gpu.caps.software { 16 << 20 } else { 128 << 20 };
     let [upload, download] = ops::transfers(gpu, bytes.min(gpu.caps.max_buffer))?;
     let peaks = Peaks {
@@ -292,7 +292,7 @@ fn rate(
         )));
     }
     let program = program_over_any(gpu, op, inputs, variant)?;
-    let times = sample(gpu, &program, budget, None, &|_| {})?.timing.step_ns;
+    let times = sample(gpu, &program, budget, None, None, &|_| {})?.timing.step_ns;
     let rates: Vec<f64> = times.iter().map(|ns| work / ns * 1e9).collect();
     // A ceiling is what can be reached.
     Ok(Reading { rate: quantile(&rates, 1.0), ..Reading::of(&rates) })

@@ -12,6 +12,7 @@ use crate::record::{Doubt, Method, OpTime, Profile};
 use crate::stats::mean;
 use crate::terms::{ClockFault, FaultCount};
 
+use super::restart::Restart;
 use super::sample::interrupted;
 
 /// Steps after which more tell nothing new: stationarity wants 100, and every sample goes to the record.
@@ -111,7 +112,7 @@ impl OpClock {
 }
 
 /// Profiles steps of `program` for `time`, at least `min_steps`, beside the time of a step that was timed whole.
-/// `None` where the device has no timestamps.
+/// Training is started again by `restart` in time. `None` where the device has no timestamps.
 ///
 /// # Errors
 /// [`crate::error::Error::Gpu`] where the device fails.
@@ -121,6 +122,7 @@ pub fn profile(
     time: Duration,
     min_steps: usize,
     timed_ns: Option<f64>,
+    restart: Option<&Restart<'_>>,
     progress: &dyn Fn(f64),
 ) -> Result<Option<Profiled>> {
     let Some(timer) = timer(gpu, program)? else {
@@ -132,6 +134,7 @@ pub fn profile(
     // The first profiled step pays for what the timed steps had warm.
     run(gpu, program, &timer)?;
     loop {
+        restart.map_or(Ok(()), |restart| restart.before(1))?;
         let stamps = run(gpu, program, &timer)?;
         add(&mut steps, &stamps, gpu.timestamp_period);
         stamps_of_steps.extend(stamps);

@@ -14,6 +14,7 @@ use crate::workload::{Feed, Samples, Split, Workload, step};
 
 use super::outcome::outcome;
 use super::profile::profile;
+use super::restart::Restart;
 use super::sample::{Budget, going_on, interrupted, sample};
 use super::verify::verify;
 use super::yardstick::Rule;
@@ -135,7 +136,9 @@ pub fn measure(
         }
     }
     let rule = plan.rule.as_deref();
-    let sampled = sample(gpu, &program, &plan.budget, rule, &|s| progress("timing", s))?;
+    let restart = (mode == Mode::Train).then(|| Restart::new(&session));
+    let report = |s: f64| progress("timing", s);
+    let sampled = sample(gpu, &program, &plan.budget, rule, restart.as_ref(), &report)?;
     // The first step did a step's work as well.
     run.first_step_ns = run.first_step_ns.map(|ns| (ns - sampled.timing.wall_median_ns).max(0.0));
     run.build_ns = nanoseconds(build) + run.first_step_ns.unwrap_or(0.0);
@@ -161,7 +164,9 @@ pub fn measure(
         let time = plan.budget.time / 5;
         let report = |s: f64| progress("profiling", s);
         let (steps, timed) = (plan.budget.min_samples, run.step_ns());
-        if let Some(profiled) = profile(gpu, &program, time, steps, timed, &report)? {
+        let restart = (mode == Mode::Train).then(|| Restart::new(&session));
+        let profiled = profile(gpu, &program, time, steps, timed, restart.as_ref(), &report)?;
+        if let Some(profiled) = profiled {
             run.profile = profiled.profile;
             run.doubts.extend(profiled.doubts);
             for (op, time) in run.ops.iter_mut().zip(profiled.ops) {

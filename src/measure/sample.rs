@@ -13,6 +13,7 @@ use crate::record::{Clock, Doubt, Statistics, Timing};
 use crate::stats::{Summary, drift, median};
 use crate::terms::FaultCount;
 
+use super::restart::{self, Restart};
 use super::submission::{overlapped, submit};
 use super::yardstick::{self, Readings, Rule};
 
@@ -81,7 +82,7 @@ pub struct Sampled {
 }
 
 /// Times `program`, and known work beside it where there is a `rule`; `progress` is told how much of the budget is
-/// spent, 0 to 1.
+/// spent, 0 to 1. Training is started again by `restart` in time.
 ///
 /// # Errors
 /// [`Error::Gpu`] where the device fails, [`Error::Interrupted`] where Ctrl-C came before any sample.
@@ -90,10 +91,11 @@ pub fn sample(
     program: &Program,
     budget: &Budget,
     rule: Option<&Rule>,
+    restart: Option<&Restart<'_>>,
     progress: &dyn Fn(f64),
 ) -> Result<Sampled> {
     let timer = Timer::new(gpu, 1)?;
-    let steps = warm_up(gpu, program, budget, rule)?;
+    let steps = warm_up(gpu, program, budget, rule, restart)?;
     let (mut spans, mut walls, mut encodes) = (Vec::new(), Vec::new(), Vec::new());
     let mut stamps = Vec::new();
     let mut computed = Some(Duration::ZERO);
@@ -104,6 +106,7 @@ pub fn sample(
         if let Some(readings) = &mut readings {
             readings.between(walls.len())?;
         }
+        restart.map_or(Ok(()), |restart| restart.before(steps))?;
         let before = cpu_time();
         let submission = submit(gpu, program, steps, timer.as_ref())?;
         computed = cpu_time().zip(before).zip(computed).map(|((now, then), sum)| sum + now - then);
@@ -129,6 +132,7 @@ pub fn sample(
     let yardstick = readings.map(|readings| readings.end(walls.len())).transpose()?;
     let overlapped_ns = match rule {
         Some(_) => {
+            restart.map_or(Ok(()), |restart| restart.before(restart::STEPS))?;
             let fitting = budget.time.as_nanos() as f64 / 5.0 / (median(&walls) * steps as f64);
             Some(overlapped(gpu, program, steps, (fitting as usize).clamp(2, OVERLAPPED))?)
         }
@@ -187,7 +191,14 @@ fn long_enough(gpu: &Gpu, wall: f64, fastest: f64) -> f64 {
 /// Runs the program until two submissions in a row agree within 5 %, for at least a tenth, or [`WARM_PROCESSOR`] on
 /// a CPU adapter, and at most half of the budget, and chooses how many steps a submission takes. A GPU is kept at it
 /// until known work runs as fast as it did when the ceilings were measured, or for [`WARM_GPU`] at most.
-fn warm_up(gpu: &Gpu, program: &Program, budget: &Budget, rule: Option<&Rule>) -> Result<usize> {
+fn warm_up(
+    gpu: &Gpu,
+    program: &Program,
+    budget: &Budget,
+    rule: Option<&Rule>,
+    restart: Option<&Restart<'_>>,
+) -> Result<usize> {
+    let most_steps = if restart.is_some() { restart::STEPS } else { MOST_STEPS };
     let start = Instant::now();
     // A GPU's clocks take their time to rise; a processor's do not.
     let (tenth, half) = (budget.time / 10, budget.time / 2);
@@ -198,6 +209,7 @@ fn warm_up(gpu: &Gpu, program: &Program, budget: &Budget, rule: Option<&Rule>) -
     let mut steps = 1;
     let (mut before, mut fastest) = (f64::INFINITY, f64::INFINITY);
     loop {
+        restart.map_or(Ok(()), |restart| restart.before(steps))?;
         // Without timestamps: here only the length of a submission is chosen.
         let wall = submit(gpu, program, steps, None)?.wall;
         let stable = (wall - before).abs() <= 0.05 * wall;
@@ -205,7 +217,7 @@ fn warm_up(gpu: &Gpu, program: &Program, budget: &Budget, rule: Option<&Rule>) -
         fastest = fastest.min(wall);
         let fitting = long_enough(gpu, wall, fastest);
         let most = SUBMIT.1.as_nanos() as f64 / wall;
-        steps = (fitting.ceil() as usize).min(most as usize).clamp(1, MOST_STEPS);
+        steps = (fitting.ceil() as usize).min(most as usize).clamp(1, most_steps);
         let spent = start.elapsed();
         if interrupted() || spent >= most_time {
             return Ok(steps);

@@ -1,5 +1,8 @@
 //! What the system says of a device's clock, power and temperature: informative only, where Linux has it (amdgpu,
-//! i915, xe and nouveau under `/sys`). No figure depends on it.
+//! i915, xe and nouveau under `/sys`) or NVIDIA's driver. No figure depends on it.
+
+#[cfg(all(feature = "cli", any(target_os = "linux", target_os = "windows")))]
+mod nvml;
 
 use std::path::Path;
 
@@ -8,7 +11,10 @@ use crate::record::Sensors;
 
 /// The sensors of the device at a place on the bus, `0000:01:00.0`; nothing where it has none that can be read.
 pub(super) fn read(pci: &str) -> Option<Sensors> {
-    under(&Path::new("/sys/bus/pci/devices").join(pci))
+    let of_system = under(&Path::new("/sys/bus/pci/devices").join(pci));
+    #[cfg(all(feature = "cli", any(target_os = "linux", target_os = "windows")))]
+    let of_system = of_system.or_else(|| nvml::read(pci));
+    of_system
 }
 
 fn under(device: &Path) -> Option<Sensors> {

@@ -66,11 +66,10 @@ impl State {
         Ok(buffer)
     }
 
-    /// Sets everything to its start under another seed.
-    pub fn reset(&mut self, gpu: &Gpu, seed: u64) {
-        self.seed = seed;
+    /// Sets everything to its start again.
+    pub fn restart(&self, gpu: &Gpu) {
         for (name, slot) in &self.values {
-            let start = initial(name, slot, seed);
+            let start = initial(name, slot, self.seed);
             gpu.write(&self.buffers[&slot.buffer], slot.offset, &start);
         }
     }
