@@ -47,9 +47,12 @@ fn ask(first: u32, t: u32, lid: u32) {
         }
         // unroll
         for (var q = 0u; q < QUERIES; q++) {
-            var total = in_all(sum[q], lid);
-            if FIRST > 0u { total += context[row_of(first, q, t) + own]; }
-            if lid < COLUMNS_EACH && n < COLUMNS { asked[q * COLUMNS + n] = total; }
+            let total = in_all(sum[q], lid);
+            // Each column by the invocation that will store the context there.
+            if lid < COLUMNS_EACH && n < COLUMNS {
+                asked[q * COLUMNS + n] = total;
+                if FIRST > 0u { asked[q * COLUMNS + n] += context[row_of(first, q, t) + n]; }
+            }
         }
     }
     workgroupBarrier();
