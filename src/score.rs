@@ -4,17 +4,12 @@
 //! a device the geometric mean over all of them; a device that lacks one has none. Only settled runs count, of the
 //! device and of the reference: a score is no better known than the steps it is made of, and says how well.
 
-use std::io::Read;
-use std::path::Path;
-
-use flate2::read::GzDecoder;
-
 use crate::compare::verdict::{BLOCKS, SEED};
 use crate::compare::{Alike, Side, keys, runs, samples, step_ns, unlike};
 use crate::error::{Error, Result};
-use crate::record::{Precision, Record, Run, RunKey, ShaderSource};
+use crate::record::{Precision, Run, RunKey, ShaderSource};
 use crate::stats::{geometric_mean, ratio_of_medians};
-use crate::terms::{Checks, Mode, Preset, Restriction};
+use crate::terms::{Checks, Mode, Restriction};
 
 /// What the reference scores.
 pub const UNIT: f64 = 1000.0;
@@ -24,8 +19,11 @@ pub const UNIT: f64 = 1000.0;
 pub const SETTLED: f64 = 0.12;
 
 pub mod fitness;
+mod reference;
 
-include!(concat!(env!("OUT_DIR"), "/reference.rs"));
+#[cfg(target_arch = "wasm32")]
+pub use reference::give;
+pub use reference::{PRESETS, committed};
 
 /// A run's score.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,25 +66,6 @@ impl Score {
         let reach = (squares.sqrt() / self.runs.len() as f64).exp();
         Some((overall / reach, overall * reach))
     }
-}
-
-/// The reference for a preset that this program was built with.
-///
-/// # Errors
-/// [`Error::Incomparable`] where there is none yet.
-pub fn committed(preset: Preset) -> Result<Record> {
-    let Some((_, packed)) = COMMITTED.iter().find(|(known, _)| *known == preset.name()) else {
-        let known: Vec<_> = COMMITTED.iter().map(|(known, _)| *known).collect();
-        return Err(Error::Incomparable(format!(
-            "fathom comes with no reference for preset {preset} (only for {}): name a complete record \
-             of that preset with --reference",
-            known.join(", ")
-        )));
-    };
-    let path = format!("assets/reference-{preset}.json");
-    let mut text = String::new();
-    GzDecoder::new(*packed).read_to_string(&mut text).map_err(Error::io("read", &path))?;
-    Record::parse(&text, Path::new(&path))
 }
 
 /// Refuses a reference that lacks a run of the suite (these workloads in both modes) or holds one that does not
@@ -222,6 +201,7 @@ fn unsound(side: &Side) -> impl Iterator<Item = String> + '_ {
 mod tests {
     use super::*;
     use crate::record::{Integrity, Status, example};
+    use crate::terms::Preset;
 
     const WORKLOADS: [&str; 8] =
         ["seq2seq", "memnet", "speech", "autoenc", "residual", "vgg", "alexnet", "deepq"];

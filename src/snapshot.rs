@@ -17,6 +17,7 @@ use crate::gpu::Gpu;
 use crate::graph::group::numbered;
 use crate::graph::{CLOCK, Member, PARAMETERS, ParamGroup};
 use crate::pass::Options;
+use crate::pass::choose::Choice;
 use crate::session::Session;
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::{Mode, Preset};
@@ -38,6 +39,8 @@ pub struct Request {
     pub source: DataSource,
     /// Steps run before the one that is written.
     pub skip: u64,
+    /// Variants that are forced, by label.
+    pub forced: Vec<String>,
 }
 
 /// The numbers of a step.
@@ -69,7 +72,8 @@ pub fn take_on(
 ) -> Result<Snapshot> {
     let graph = step::graph(model, request.mode, &gpu.caps, true)?;
     let mut session = Session::new(gpu, request.source.seed);
-    let program = session.compile_graph(graph, &Options::default())?;
+    let choice = Choice { forced: request.forced.clone(), ..Choice::default() };
+    let program = session.compile_graph(graph, &Options { choice, ..Options::default() })?;
     let mut tensors = Vec::new();
     for at in 0..request.skip {
         session.feed(&program, &data.batch(Split::Train, at)?.tensors())?;

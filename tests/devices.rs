@@ -13,8 +13,10 @@ use fathom::graph::{Builder, Init, NodeKind, PARAMETERS, ValueId};
 use fathom::kernel::Caps;
 use fathom::measure::run::measure;
 use fathom::op::LIST;
+use fathom::op::conv2d::WINOGRAD;
 use fathom::pass::choose::Choice;
 use fathom::pass::{Options, Schedule, compile};
+use fathom::program::check::check_variant_for;
 use fathom::random::Rng;
 use fathom::session::{Session, schedule};
 use fathom::tensor::{Array, DType, HostTensor, TensorSpec};
@@ -240,6 +242,30 @@ fn a_restricted_device_has_just_what_is_left() {
         let inside = gpu.timestamps_in_passes;
         assert!(!(inside && restriction.lacks(Feature::TimestampsInsidePasses)), "{feature}");
     }
+}
+
+/// Where a binding shows a few tiles of a layer, chunk after chunk of them takes the same scratch.
+#[test]
+fn tiles_of_a_convolution_in_chunks_are_the_whole() {
+    let gpu = common::gpu("chunks").unwrap();
+    let caps = Caps { max_binding: 64 << 10, ..gpu.caps.clone() };
+    let cases = LIST.iter().flat_map(|family| family.cases());
+    let cases = cases.filter(|case| case.name.starts_with("b3_h9_w11_c20_r3_s3_n36"));
+    let mut chunked = 0;
+    for case in cases {
+        let problem = case.problem();
+        let variants = problem.variants(&caps).into_iter();
+        for variant in variants.filter(|variant| variant.name == WINOGRAD).take(1) {
+            let dispatches = problem.lower(&variant, &caps).dispatches.len();
+            assert!(dispatches > 3 * 2, "{}: {dispatches} dispatches", case.name);
+            let uniform = [Distribution::Uniform];
+            let verdicts =
+                check_variant_for(gpu, &caps, &case.op, &case.inputs, &variant, &uniform).unwrap();
+            assert!(verdicts[0].passed(), "{}: {}", case.name, verdicts[0].detail);
+            chunked += 1;
+        }
+    }
+    assert_eq!(chunked, 2, "the convolution and its gradient in x");
 }
 
 /// Every op that says it can be computed by rows, on each of its cases: the parts joined are the whole.

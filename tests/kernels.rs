@@ -8,6 +8,7 @@ use fathom::gpu::shader;
 use fathom::graph::op::Distribution;
 use fathom::graph::reference::{finite_differences, rule_in_f64};
 use fathom::kernel::{Caps, Variant};
+use fathom::op::conv2d::WINOGRAD;
 use fathom::op::{Case, LIST};
 use fathom::program::check::{check_variant, check_variant_for};
 use fathom::random::Rng;
@@ -110,10 +111,15 @@ fn of_gpus(adapter: &Caps) -> Vec<Trial> {
     }
     for case in awkward::cases().into_iter().map(Arc::new) {
         let kind = case.op.kind().name;
-        for variant in case.problem().variants(&of_gpu()) {
-            if is_chosen(&case, &variant) {
-                add(kind, &case, variant);
-            }
+        let mut variants = case.problem().variants(&of_gpu());
+        // Two products are offered to go inside Winograd's variants, by the sizes; each can take any.
+        if variants.iter().any(|variant| variant.name == WINOGRAD) {
+            let inside = chosen.iter().filter(|(of, v)| *of == kind && v.name == WINOGRAD);
+            variants.retain(|variant| variant.name != WINOGRAD);
+            variants.extend(inside.map(|(_, variant)| variant.clone()));
+        }
+        for variant in variants.into_iter().filter(|variant| is_chosen(&case, variant)) {
+            add(kind, &case, variant);
         }
     }
     trials

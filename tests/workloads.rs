@@ -122,8 +122,14 @@ fn training_that_is_timed_for_long_stays_among_the_numbers() {
 
 fn snapshot(name: &str, mode: Mode, seed: u64, skip: u64) -> Snapshot {
     let entry = workload::find(name).unwrap();
-    let request =
-        Request { workload: entry.name, preset: Preset::Tiny, mode, source: source(seed), skip };
+    let request = Request {
+        workload: entry.name,
+        preset: Preset::Tiny,
+        mode,
+        source: source(seed),
+        skip,
+        forced: Vec::new(),
+    };
     take(gpu(name), tiny(name, Some(2)).as_ref(), &request).unwrap()
 }
 
@@ -174,6 +180,7 @@ fn agrees_with(golden: &Snapshot, path: &Path, workload: &'static str) {
         mode: if golden.config["mode"] == "train" { Mode::Train } else { Mode::Infer },
         source: source(number("seed")),
         skip: number("skip"),
+        forced: Vec::new(),
     };
     let ours = take(gpu(workload), model.as_ref(), &request).unwrap();
     for (name, wanted) in &golden.tensors {

@@ -27,6 +27,10 @@ pub struct SnapshotArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     skip: u64,
 
+    /// Run this variant of an op, as in `matmul/register`; may be repeated
+    #[arg(long, value_name = "LABEL")]
+    variant: Vec<String>,
+
     /// File to write
     #[arg(short, long, value_name = "F.safetensors", alias = "out")]
     save: PathBuf,
@@ -57,6 +61,7 @@ pub fn execute(args: &SnapshotArgs) -> Result<()> {
         mode: args.mode,
         source: args.data.source(workload, args.model.seed)?,
         skip: args.skip,
+        forced: args.variant.clone(),
     };
     let mut samples = Opened::one(&args.data, &args.output, args.model.seed, model.as_ref())?;
     let snapshot = take_on(&gpu, model.as_ref(), &request, samples.of(model.as_ref())?);

@@ -318,6 +318,13 @@ pub trait Problem: fmt::Debug + Send + Sync {
         self.variants(caps)
     }
 
+    /// How far a variant may lie from [`Problem::reference`]: another order of summation has its own rounding within the
+    /// op's, another algorithm a bound of its own.
+    fn tolerance(&self, variant: &Variant) -> Tolerance {
+        let _ = variant;
+        self.facts().tolerance
+    }
+
     /// The dispatches of one variant, their bindings and parameters under the shader's names.
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered;
 
@@ -362,11 +369,6 @@ impl dyn Problem + '_ {
     /// Least work.
     pub fn cost(&self) -> Cost {
         self.facts().cost
-    }
-
-    /// How far the GPU may lie from [`Problem::reference`].
-    pub fn tolerance(&self) -> Tolerance {
-        self.facts().tolerance
     }
 
     /// Shapes and types of the outputs.

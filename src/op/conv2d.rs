@@ -16,8 +16,13 @@ use crate::terms::Class;
 mod cases;
 mod lower;
 mod reference;
+mod winograd;
 
 pub use cases::Family;
+use winograd::Tiles;
+
+/// Name of the variants that take fewer multiply-adds than the definition, which is what their op is counted.
+pub const WINOGRAD: &str = "winograd";
 
 /// Settings of a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -318,15 +323,25 @@ impl Problem for Conv2dProblem {
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        plan::variants(lower::planned(self.pass, &self.geometry, caps))
+        plan::variants(self.planned(caps))
     }
 
     fn candidates(&self, caps: &Caps) -> Vec<Variant> {
-        plan::near(lower::planned(self.pass, &self.geometry, caps))
+        plan::near(self.planned(caps))
+    }
+
+    fn tolerance(&self, variant: &Variant) -> Tolerance {
+        match self.tiles().filter(|_| variant.name == WINOGRAD) {
+            Some(tiles) => winograd::tolerance(tiles.channels()[0], self.epilogue.depth()),
+            None => self.facts.tolerance,
+        }
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
-        self.dispatches(variant, caps)
+        match self.tiles().filter(|_| variant.name == WINOGRAD) {
+            Some(tiles) => tiles.lower(variant, &self.epilogue, caps),
+            None => self.dispatches(variant, caps),
+        }
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
@@ -370,6 +385,20 @@ impl Problem for Conv2dProblem {
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
         self.smaller()
+    }
+}
+
+impl Conv2dProblem {
+    /// In tiles, for Winograd's kernels; these do not take bytes.
+    fn tiles(&self) -> Option<Tiles> {
+        Tiles::of(self.pass, &self.geometry).filter(|_| !self.bytes)
+    }
+
+    /// Every variant, the most promising first.
+    fn planned(&self, caps: &Caps) -> Vec<plan::Planned> {
+        let direct = lower::planned(self.pass, &self.geometry, caps).into_iter();
+        let in_tiles = self.tiles().map_or(Vec::new(), |tiles| tiles.planned(caps));
+        plan::sorted(direct.chain(in_tiles).collect())
     }
 }
 

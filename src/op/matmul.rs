@@ -237,6 +237,38 @@ impl MatMulProblem {
         let planned = plan::plan(self.sizes, caps).into_iter();
         planned.filter(|one| !self.sums || one.variant.name != "vector").collect()
     }
+
+    /// Products and nothing else.
+    fn plain(sizes: Sizes, transpose_b: bool) -> Self {
+        let Sizes { batch, m, n, k } = sizes;
+        let b = if transpose_b { [batch, n, k] } else { [batch, k, n] };
+        let inputs = [TensorSpec::f32([batch, m, k]), TensorSpec::f32(b)];
+        let product = TensorSpec::f32([batch, m, n]);
+        Self {
+            transpose_a: false,
+            transpose_b,
+            b_serves_all: false,
+            sizes,
+            sums: false,
+            epilogue: Epilogue::none(),
+            facts: facts(sizes, &Epilogue::none(), &inputs, product, None),
+            inputs: inputs.to_vec(),
+        }
+    }
+
+    /// The one dispatch of a variant with other bindings for A, B and C.
+    fn over(&self, variant: &Variant, [a, b, c]: [Binding; 3], caps: &Caps) -> Dispatch {
+        let mut dispatch = self.single(variant, caps);
+        for binding in &mut dispatch.bindings {
+            let operand = match binding.operand {
+                Operand::Input(0) => a,
+                Operand::Input(_) => b,
+                _ => c,
+            };
+            *binding = operand.named(binding.name);
+        }
+        dispatch
+    }
 }
 
 /// What a product of `sizes` costs and how exact it is; `columns` are the sums of B's.
@@ -263,33 +295,23 @@ pub(in crate::op) fn product_into(
     c: Binding,
     caps: &Caps,
 ) -> Dispatch {
-    let sizes = Sizes { batch: 1, m, n, k };
-    let stored = if transpose_b { [n, k] } else { [k, n] };
-    let inputs = [TensorSpec::f32([m, k]), TensorSpec::f32(stored)];
-    let product = MatMulProblem {
-        transpose_a: false,
-        transpose_b,
-        b_serves_all: false,
-        sizes,
-        sums: false,
-        epilogue: Epilogue::none(),
-        facts: facts(sizes, &Epilogue::none(), &inputs, TensorSpec::f32([m, n]), None),
-        inputs: inputs.to_vec(),
-    };
+    let product = MatMulProblem::plain(Sizes { batch: 1, m, n, k }, transpose_b);
     // One dispatch, so that no scratch is needed; there always is a naive variant.
     let mut variants = product.variants(caps).into_iter();
     let variant = variants.find(|v| v.name != "split_k");
     let variant = variant.unwrap_or_else(|| Variant::new("naive", []));
-    let mut dispatch = product.single(&variant, caps);
-    for binding in &mut dispatch.bindings {
-        let operand = match binding.operand {
-            Operand::Input(0) => a,
-            Operand::Input(_) => b,
-            _ => c,
-        };
-        *binding = operand.named(binding.name);
-    }
-    dispatch
+    product.over(&variant, [a, b, c], caps)
+}
+
+/// The dispatch of a batch of products by a variant without a second dispatch; the B of each is stored transposed or not.
+pub(in crate::op) fn product_by(
+    variant: &Variant,
+    sizes: Sizes,
+    transpose_b: bool,
+    operands: [Binding; 3],
+    caps: &Caps,
+) -> Dispatch {
+    MatMulProblem::plain(sizes, transpose_b).over(variant, operands, caps)
 }
 
 impl<'g> Tensor<'g> {

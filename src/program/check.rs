@@ -194,7 +194,7 @@ impl Program {
         let places = sampled_places(op.outputs[0].len());
         let got = self.read_places(gpu, node.outputs[0], &places)?;
         let wanted = op.problem.reference_at(&inputs.iter().collect::<Vec<_>>(), &places);
-        let tolerance = op.problem.tolerance();
+        let tolerance = op.problem.tolerance(&op.variant);
         Ok(wanted.map(|wanted| compare_at(&op.label, &places, &got, &wanted, tolerance)))
     }
 
@@ -205,7 +205,8 @@ impl Program {
         let outputs = self.read_values(gpu, &node.outputs)?;
         // From the inputs that the device had, so that the errors of ops before this one do not add to its own.
         let wanted = op.problem.reference(&inputs.iter().collect::<Vec<_>>());
-        let mut verdict = compare(&op.label, &outputs, &wanted, op.problem.tolerance());
+        let tolerance = op.problem.tolerance(&op.variant);
+        let mut verdict = compare(&op.label, &outputs, &wanted, tolerance);
         if let Some(place) = self.overrun(gpu, op)? {
             verdict.error = f64::INFINITY;
             verdict.detail = format!("wrote past the end of {place}");

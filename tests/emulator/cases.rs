@@ -281,7 +281,8 @@ impl Run {
             let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
             Array::from_bytes(spec, &bytes)
         });
-        let verdict = compare("", &got.collect::<Vec<_>>(), &wanted, problem.tolerance());
+        let tolerance = problem.tolerance(&self.variant);
+        let verdict = compare("", &got.collect::<Vec<_>>(), &wanted, tolerance);
         let mut complaints = outcome.faults;
         if !verdict.passed() {
             complaints.push(format!("{} times the bound: {}", verdict.error, verdict.detail));

@@ -56,6 +56,18 @@ pub fn answer() {
     ANSWER.with(|slot| slot.replace(text));
 }
 
+/// The presets whose reference, a record that scores are measured against, lies beside the page.
+#[wasm_bindgen]
+pub fn references() -> Vec<String> {
+    fathom::score::PRESETS.iter().map(|preset| (*preset).to_string()).collect()
+}
+
+/// Gives the reference of a preset.
+#[wasm_bindgen]
+pub fn give_reference(preset: String, text: String) {
+    fathom::score::give(preset, text);
+}
+
 /// What the answer was.
 #[wasm_bindgen]
 pub fn answered() -> String {

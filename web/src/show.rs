@@ -66,8 +66,13 @@ pub(crate) fn markdown(text: &str) -> Result<Answer> {
 /// Its score, or what it lacks for one.
 fn score(record: &Record) -> String {
     let side = |name: &str, record: Record| Side { name: name.into(), records: vec![record] };
-    let Ok(reference) = score::committed(record.config.preset) else {
-        return format!("No score: preset {} has no reference yet", record.config.preset);
+    let preset = record.config.preset;
+    let reference = match score::committed(preset) {
+        Ok(reference) => reference,
+        Err(error) if score::PRESETS.contains(&preset.name()) => {
+            return format!("No score: {error}");
+        }
+        Err(_) => return format!("No score: preset {preset} has no reference yet"),
     };
     let workloads: Vec<_> = WORKLOADS.iter().map(|w| w.name).collect();
     let reference = side("the reference", reference);

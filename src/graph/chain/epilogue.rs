@@ -5,7 +5,7 @@ use crate::kernel::{Dispatch, input};
 use crate::tensor::{Array, TensorSpec};
 
 use super::Chain;
-use super::text::{epilogue_of, operand_name};
+use super::text::{Place, epilogue_of, operand_name};
 
 /// An op's epilogue at given sizes, or none.
 #[derive(Debug)]
@@ -48,6 +48,15 @@ impl Epilogue {
     /// Rounding steps, for tolerances.
     pub(crate) fn depth(&self) -> usize {
         self.chain.as_ref().map_or(0, Chain::depth)
+    }
+
+    /// Whether it can be applied to groups of four values: its operands are then read in such groups.
+    pub(crate) fn allows_vec4(&self) -> bool {
+        let result = self.operands.first();
+        let allows = |other: &TensorSpec| {
+            result.is_some_and(|result| Place::of(&other.shape, &result.shape).allows_vec4())
+        };
+        self.operands.iter().skip(1).all(allows)
     }
 
     /// A dispatch that stores the result value by value, with the epilogue in its hook and its operands

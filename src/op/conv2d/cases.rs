@@ -19,12 +19,15 @@ const fn conv(stride: usize, pad: usize, groups: usize) -> Conv {
 type Sizes = ([usize; 4], [usize; 3], Conv);
 
 /// x [B, H, W, C]; R, S, N; settings.
-const SIZES: [Sizes; 13] = [
+const SIZES: [Sizes; 15] = [
     ([1, 1, 1, 1], [1, 1, 1], PLAIN),
     ([1, 5, 4, 3], [3, 2, 5], PLAIN),
     ([2, 7, 6, 4], [3, 3, 8], conv(1, 1, 1)),
     // Padding wider than the filter's half; more than the image.
     ([1, 3, 3, 2], [5, 5, 3], conv(1, 4, 1)),
+    // More of a filter that Winograd's kernels take; no padding, and rows of no whole vec4s.
+    ([1, 1, 1, 6], [3, 3, 5], conv(1, 3, 1)),
+    ([2, 5, 4, 6], [3, 3, 5], PLAIN),
     // Strides with and without a rest, filters smaller than the stride.
     ([2, 9, 8, 8], [3, 3, 12], conv(2, 1, 1)),
     ([1, 8, 9, 4], [1, 1, 8], conv(2, 0, 1)),
@@ -100,7 +103,7 @@ impl op::Family for Family {
         let add = Chain::one(Function::Add);
         cases.extend(fused(input, "add", &add, &[TensorSpec::f32([1, 6, 5, 8])]));
         // With the gradient of the bias.
-        for sizes in [SIZES[1], SIZES[4], SIZES[8], SIZES[10], SIZES[12]] {
+        for sizes in [SIZES[1], SIZES[6], SIZES[10], SIZES[12], SIZES[14]] {
             let [_, _, Case { name, op, inputs }] = passes(&name(sizes), sizes);
             let summed =
                 op.with_column_sums().map(|op| Case { name: format!("sums_{name}"), op, inputs });

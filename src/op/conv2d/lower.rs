@@ -8,7 +8,7 @@ use super::{Conv2dProblem, Geometry, Pass};
 
 /// The longest sum that one invocation takes. A loop of lavapipe's ends silently after 65,535 turns, and a
 /// step is at least 4 of the sum.
-const LONGEST: usize = 1 << 17;
+pub(super) const LONGEST: usize = 1 << 17;
 
 /// The longest sum of `direct`, whose turns are 1 of the sum, on a CPU adapter.
 const LONGEST_DIRECT: usize = 60_000;

@@ -93,7 +93,7 @@ const MOST_SPLITS: usize = 64;
 const SHORTEST_PART: usize = 64;
 
 /// Candidates for tuning: at most this many times as slow as the first, by the estimates.
-const NEAR: f64 = 1.6;
+pub(in crate::op) const NEAR: f64 = 1.6;
 
 /// Every variant for a problem, the most promising first.
 pub(in crate::op) fn plan(p: Sizes, caps: &Caps) -> Vec<Planned> {

@@ -196,7 +196,8 @@ fn above_roof(profile: &RunProfile) -> Option<String> {
     (memory + compute > 0).then(|| {
         format!(
             "above 100 % of the roof: {memory} ops held by memory, whose operands lay in a cache, and {compute} held by \
-             arithmetic, which were too short to be timed well or ran faster than the probe"
+             arithmetic, which were too short to be timed well, ran faster than the probe or took fewer multiply-adds \
+             than the definition ('winograd')"
         )
     })
 }
