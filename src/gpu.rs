@@ -312,7 +312,11 @@ impl Gpu {
     /// # Errors
     /// As [`Gpu::wait`].
     pub(crate) fn wait_for(&self, mark: Mark) -> Result<()> {
-        let polled = self.polled(Some(mark.index));
+        let polled = match self.polled(Some(mark.index)) {
+            // A device that is lost took nothing: only waiting for all of it tells that.
+            Err(wgpu::PollError::WrongSubmissionIndex(..)) => self.polled(None),
+            polled => polled,
+        };
         #[cfg(target_arch = "wasm32")]
         if polled.is_ok() {
             host::block_on(mark.done);
