@@ -1,6 +1,6 @@
 //! Assigns memory to every value.
 //!
-//! A slot is one buffer that temporary values lie in ([`slots`]). Inputs, outputs and state have buffers of their own,
+//! A slot is one buffer that temporary values lie in (`plan::slots`). Inputs, outputs and state have buffers of their own,
 //! the members of a group and the inputs of a pack are ranges of one.
 
 use std::collections::HashMap;

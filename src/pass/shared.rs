@@ -6,7 +6,7 @@ use super::Schedule;
 
 /// The same schedule in which each dispatch binds a buffer for writing alone or for reading alone: what it reads from a
 /// buffer that it writes elsewhere is declared writable, since devices refuse a buffer that is used both ways. The plan
-/// of memory does without where it can ([`super::plan`]).
+/// of memory does without where it can ([`mod@super::plan`]).
 ///
 /// # Errors
 /// As [`Schedule::extent`].
