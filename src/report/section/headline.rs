@@ -389,7 +389,7 @@ mod tests {
         let row: Vec<_> = lines.next().unwrap().split(',').collect();
         let of = |name: &str| row[head.iter().position(|h| *h == name).unwrap()];
         assert_eq!((of("step_ns"), of("ci95_low_ns"), of("passed")), ("7.0", "6.93", "1"));
-        assert_eq!((head[0], head[head.len() - 1], head.len()), ("record", "program", 39));
+        assert_eq!((head[0], head[head.len() - 1], head.len()), ("record", "program", 42));
         for name in ["created", "version", "commit", "os", "device_id", "clock"] {
             assert!(head.contains(&name), "no {name} in {head:?}");
         }
