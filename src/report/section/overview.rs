@@ -8,7 +8,7 @@ use crate::record::{Doubt, Record, Run, RunKey, Status, doubt};
 use crate::report::chart::Chart;
 use crate::report::chart::speeds::{Line, speeds};
 use crate::report::chart::spread::{QUANTILES, Spread, spread};
-use crate::report::column::Kind::{Bytes, Digits, Duration, FlopRate, Grouped, Percent, Times};
+use crate::report::column::Kind::{Bytes, Digits, Duration, Giga, Grouped, Percent, Times};
 use crate::report::column::{Column, count, number, text};
 use crate::report::field::Field;
 use crate::report::table::Table;
@@ -168,7 +168,7 @@ fn surroundings(records: &[Record]) -> Section {
         number("profiled/timed", "profiled_over_timed", Digits),
         number("gpu/wall", "gpu_share", Percent),
         number("gaps", "gap_share", Percent),
-        number("rate", "flop_per_s", FlopRate),
+        number("GFLOP/s", "flop_per_s", Giga),
         number("parameters", "parameters", Grouped),
         count("dispatches"),
     ];
