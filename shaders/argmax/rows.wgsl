@@ -1,4 +1,4 @@
-// y[r] = the c with the largest x[r, c], the first of several.
+// y[r, place] = the c with the largest x[r, c], the first of several; y's rows lie `pitch` apart.
 // LANES_PER_ROW invocations share a row: each keeps the best of every LANES_PER_ROW-th vector, then they
 // agree on the value, and after that on the lowest index that has it.
 // Grid: WORKGROUP / LANES_PER_ROW rows per workgroup, folded into two dimensions. Shared: 2 KiB + 4 * WORKGROUP bytes.
@@ -11,7 +11,7 @@ const LANES_PER_ROW: u32 = 256u; // a power of two
 // use: common/lanes1
 // end
 
-struct Params { rows: u32, length: u32 } // length of a row in vectors
+struct Params { rows: u32, length: u32, pitch: u32, place: u32 } // length of a row in vectors
 @group(0) @binding(0) var<storage, read> x: array<T>;
 @group(0) @binding(1) var<storage, read_write> y: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
@@ -46,5 +46,5 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let highest = max_over_lanes(top(best), lid, LANES_PER_ROW);
     let last = params.length * WIDTH - 1u; // where NaN equals nothing, still a place
     let first = min_over_lanes(lowest(select(U(last), place, best == T(highest))), lid);
-    if lid % LANES_PER_ROW == 0u && own < params.rows { y[row] = first; }
+    if lid % LANES_PER_ROW == 0u && own < params.rows { y[row * params.pitch + params.place] = first; }
 }

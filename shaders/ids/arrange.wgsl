@@ -1,10 +1,10 @@
 // Ids rearranged. KIND 0: each row of LENGTH reversed. 1: each row shifted one place to the front, the
-// last place 0. 2: `a`, then `b`. 3: `a` as column COLUMN of y's rows, the other columns left alone.
+// last place 0. 2: `a`, then `b`.
 // Grid: one invocation per id, 64 per workgroup, folded into two dimensions.
 
 const KIND: u32 = 0u;
 
-// total: ids to write; length: of a row; split: ids of `a`, or the column
+// total: ids to write; length: of a row; split: ids of `a`
 struct Params { total: u32, length: u32, split: u32 }
 @group(0) @binding(0) var<storage, read> a: array<u32>;
 @group(0) @binding(1) var<storage, read> b: array<u32>;
@@ -23,9 +23,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         var id = 0u;
         if t + 1u < params.length { id = a[i + 1u]; }
         y[i] = id;
-    } else if KIND == 2u {
-        if i < params.split { y[i] = a[i]; } else { y[i] = b[i - params.split]; }
     } else {
-        y[i * params.length + params.split] = a[i];
+        if i < params.split { y[i] = a[i]; } else { y[i] = b[i - params.split]; }
     }
 }

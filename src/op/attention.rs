@@ -79,13 +79,13 @@ impl Problem for AttentionProblem {
         let Self { attended, .. } = self;
         let (lanes, queries) = (Lanes::of(variant), 0..attended.queries);
         let dispatch = attended
-            .dispatch("forward", lanes, attended.context_rows(), queries)
-            .bind("query", input(0))
+            .storing("attention/forward", lanes, attended.context_rows(), queries)
             .bind("keys", input(1))
             .bind("memory", input(2))
             .bind("v", input(3))
-            .bind("shares", output(1))
-            .bind("context", output(0));
+            .bind("context", output(0))
+            .bind("query", input(0))
+            .bind("shares", output(1));
         Lowered::one(dispatch)
     }
 

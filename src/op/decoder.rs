@@ -1,14 +1,15 @@
 //! A decoder with attention over a whole target sequence (Sutskever 2014 with Bahdanau 2015, as in TensorFlow's
 //! translate tutorial): a stack of LSTM cells whose input holds the context of the step before.
 //!
-//! The steps are sequential, so each takes a few dispatches: the input, one per layer, the query, the
-//! attention. What does not depend on the step before is computed for all steps at once, outside or afterwards:
-//! the tokens' share of the input, the outputs, every weight's gradient.
+//! The steps are sequential, and no kernel can wait for another's results: each takes a dispatch for every layer, and one
+//! for the attention. The context passes the input's weight and the first cell's at once, by the product of the two. What
+//! does not depend on the step before is computed for all steps at once: what the tokens give to the first cell, the
+//! outputs, every weight's gradient.
 
 use crate::graph::Tensor;
 use crate::graph::op::{Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
 use crate::host::parallel::*;
-use crate::kernel::{Caps, Lowered, Variant, input, output};
+use crate::kernel::{Binding, Caps, Dispatch, Lowered, Variant, input, output, scratch};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
@@ -16,29 +17,33 @@ use crate::terms::Class;
 use super::Case;
 use super::attention::{Attended, ContextRows, Lanes, attend, sequence, sum_over_queries};
 use super::lstm::{
-    Linear, Rows, Stack, Start, Step, WELL_CONDITIONED, add_product, copy_rows,
-    sample_well_conditioned, transpose_weights, weight_gradients,
+    Stack, Step, WELL_CONDITIONED, add_product, copy_rows, sample_well_conditioned,
+    transpose_weights, weight_gradients,
 };
+use super::matmul::product_into;
 
 mod grad;
+mod step;
 
 pub use grad::DecoderGrad;
+pub use step::{DecoderStep, StepParameters};
 
 /// Inputs:
 /// 0. tokens [B, T, H]: the tokens' share of each step's input, bias and all
 /// 1. start [B, U H]: c and h of each of L layers, then the context, U = 2L + 1
 /// 2. context's share of the input's weight [H, H]
 /// 3. weights [L, 2H 4H] and 4. biases [L, 4H] of the cells
-/// 5. the query's weight [2L H, H] over all c and h, and 6. bias `[H]`
-/// 7. keys and 8. memory [B, S, H], and 9. v `[H]` of the attention
+/// 5. the query's weight [2L H, H] over all c and h; its bias is the keys'
+/// 6. keys and 7. memory [B, S, H], and 8. v `[H]` of the attention
 ///
-/// Outputs: states [B, T + 1, U H], row 0 being the start; and for the backward pass gates [L, B, T, 4H], the
-/// inputs x [B, T, H], the queries [B, T, H] and the attention's shares [B, T, S].
+/// Outputs: h of the last layer and the context after each step [B, T, 2H]; and for the backward pass the states
+/// [B, T + 1, U H], row 0 being the start, the gates [L, B, T, 4H], the queries [B, T, H] and the attention's shares
+/// [B, T, S].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decoder;
 
 /// All inputs, in order.
-fn input_specs(stack: Stack, attended: &Attended) -> [TensorSpec; 10] {
+fn input_specs(stack: Stack, attended: &Attended) -> [TensorSpec; 9] {
     let Stack { batch, hidden, layers, .. } = stack;
     let memory = TensorSpec::f32([batch, attended.positions, hidden]);
     [
@@ -48,11 +53,15 @@ fn input_specs(stack: Stack, attended: &Attended) -> [TensorSpec; 10] {
         stack.weights(),
         stack.biases(),
         TensorSpec::f32([2 * layers * hidden, hidden]),
-        TensorSpec::f32([hidden]),
         memory.clone(),
         memory,
         TensorSpec::f32([hidden]),
     ]
+}
+
+/// What is seen from outside, [B, T, 2H].
+fn seen_spec(stack: Stack) -> TensorSpec {
+    TensorSpec::f32([stack.batch, stack.steps, 2 * stack.hidden])
 }
 
 /// Where the contexts lie among the states.
@@ -65,6 +74,42 @@ fn context_rows(stack: Stack) -> ContextRows {
 /// The attention's lanes: where a step shares its sums, the attention shares its scores.
 fn attention_lanes(variant: &Variant) -> Lanes {
     if variant.get("SLICES") > 1 { Lanes::SHARED } else { Lanes::ALONE }
+}
+
+/// The dispatch of what ends a step, nothing bound yet.
+fn attention(
+    attended: &Attended,
+    stack: Stack,
+    variant: &Variant,
+    shader: &str,
+    t: usize,
+) -> Dispatch {
+    let lanes = attention_lanes(variant);
+    // On a CPU four sequences read the weights together, where their queries leave room in 16 KiB.
+    let queries = if lanes == Lanes::ALONE && stack.hidden <= 512 { 4 } else { 1 };
+    let mut dispatch = attended.storing(shader, lanes, context_rows(stack), t..t + 1);
+    dispatch.grid[0] = stack.batch.div_ceil(queries) as u32;
+    let split = lanes.split(stack.hidden / 4) as usize;
+    let first = (2 * stack.layers - 2) * stack.hidden;
+    dispatch.kernel = dispatch.kernel.with_consts(&[
+        ("SPLIT", split),
+        ("FIRST", first),
+        ("QUERIES", queries),
+        ("BATCH", stack.batch),
+    ]);
+    dispatch
+}
+
+/// The context's share of the input's weight times the cells', of which the input's of the first is used: [H, 4H].
+fn folded_weight(hidden: usize, operands: [Binding; 2], folded: Binding, caps: &Caps) -> Dispatch {
+    let [context, weights] = operands;
+    let operands = [context, weights.range(0, 4 * hidden * hidden)];
+    product_into([hidden, 4 * hidden, hidden], operands, false, folded, caps)
+}
+
+/// [H, 4H].
+fn folded_spec(hidden: usize) -> TensorSpec {
+    TensorSpec::f32([hidden, 4 * hidden])
 }
 
 /// Operations of cells, input, query and attention.
@@ -81,7 +126,7 @@ impl Op for Decoder {
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let stack = Stack::of(&inputs[0], &inputs[3], &inputs[4], 1)?;
-        let attended = Attended::of(&inputs[0], &inputs[7], &inputs[9])?;
+        let attended = Attended::of(&inputs[0], &inputs[6], &inputs[8])?;
         if *inputs != input_specs(stack, &attended) {
             return Err(format!(
                 "{} and {} do not fit a decoder over {}",
@@ -89,9 +134,9 @@ impl Op for Decoder {
             ));
         }
         let outputs = [
-            Output::new(stack.states()),
+            Output::new(seen_spec(stack)),
+            Output::saved(stack.states()),
             Output::saved(stack.gates()),
-            Output::saved(stack.x()),
             Output::saved(stack.x()),
             Output::saved(attended.shares()),
         ];
@@ -106,10 +151,10 @@ impl Op for Decoder {
         y: &[Tensor<'g>],
         dy: &[Option<Tensor<'g>>],
     ) -> Vec<Option<Tensor<'g>>> {
-        let Some(d_states) = dy[0] else {
+        let Some(d_seen) = dy[0] else {
             return vec![None; x.len()];
         };
-        let [states, gates, xs, queries, shares] = [y[0], y[1], y[2], y[3], y[4]];
+        let [states, gates, queries, shares] = [y[1], y[2], y[3], y[4]];
         let (tokens, layers) = (x[0].spec(), x[3].spec().dims()[0]);
         let (steps, hidden) = (tokens.dims()[1], tokens.shape.last());
         let (rows, cells) = (tokens.shape.rows(), 2 * layers * hidden);
@@ -117,37 +162,37 @@ impl Op for Decoder {
             let width = sequences.spec().shape.last();
             sequences.reshape([rows, width])
         };
+        let contexts_before = flat(states.slice(1, 0, steps).slice(2, cells, hidden));
+        let xs = flat(x[0]) + contexts_before.matmul(x[2]);
         let operands = [
-            d_states,
+            d_seen,
             states,
             gates,
-            xs,
+            xs.reshape(tokens.shape),
             queries,
             shares,
             transpose_weights(x[3], hidden),
-            x[2].transpose(&[1, 0]),
+            x[2],
             x[5].transpose(&[1, 0]),
+            x[6],
             x[7],
             x[8],
-            x[9],
+            x[3],
         ];
-        let grads = d_states.graph().apply(DecoderGrad { layers }, &operands);
-        let [d_states, d_gates, dx, d_query, d_score, cell_inputs] =
-            [grads[0], grads[1], grads[2], grads[3], grads[4], grads[5]];
-        let contexts_before = flat(states.slice(1, 0, steps).slice(2, cells, hidden));
+        let grads = d_seen.graph().apply(DecoderGrad { layers }, &operands);
+        let [d_start, d_gates, dx, d_query] = [grads[0], grads[1], grads[2], grads[3]];
+        let [d_score, cell_inputs, d_contexts] = [grads[4], grads[5], grads[6]];
         let cells_after = flat(states.slice(1, 1, steps).slice(2, 0, cells));
         let [d_weights, d_biases] = weight_gradients(d_gates, cell_inputs, layers, hidden);
-        let d_context = d_states.slice(1, 1, steps).slice(2, cells, hidden);
         let [d_keys, d_memory, d_v] =
-            sum_over_queries(d_score, shares, d_context, queries, x[7], x[9]);
+            sum_over_queries(d_score, shares, d_contexts, queries, x[6], x[8]);
         vec![
             Some(dx),
-            Some(d_states.slice(1, 0, 1).reshape(x[1].spec().shape)),
+            Some(d_start),
             Some(contexts_before.product(flat(dx), true, false)),
             Some(d_weights),
             Some(d_biases),
             Some(cells_after.product(flat(d_query), true, false)),
-            Some(flat(d_query).sum(0)),
             Some(d_keys),
             Some(d_memory),
             Some(d_v),
@@ -159,7 +204,7 @@ impl Op for Decoder {
 struct DecoderProblem {
     stack: Stack,
     attended: Attended,
-    /// Outputs: states, gates, x, queries and shares.
+    /// Outputs: what is seen, states, gates, queries and shares.
     facts: Facts,
 }
 
@@ -169,61 +214,58 @@ impl Problem for DecoderProblem {
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        Step::variants(self.stack.hidden, caps)
+        Step::variants(self.stack, caps)
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let stack = self.stack;
-        let Stack { batch, steps, layers, .. } = stack;
-        let columns = stack.hidden / 4;
-        let cells = 2 * layers * columns;
-        let [states, gates, xs, queries, shares] = [0, 1, 2, 3, 4].map(output);
-        let step = Step::forward(variant, stack, false);
+        let Stack { batch, steps, hidden, layers, .. } = stack;
+        let rows = batch * steps;
+        let first_weight = input(3).range(0, 4 * hidden * hidden);
+        let [folded, tokens] = [scratch(0), scratch(1)];
+        let [states, gates] = [output(1), output(2)];
         let sequence_len = (steps + 1) * stack.row_len();
-        let start = copy_rows(input(1), states, batch, stack.row_len(), sequence_len, caps);
-        let mut dispatches = vec![start];
+        let mut dispatches = vec![
+            copy_rows(input(1), states, batch, stack.row_len(), sequence_len, caps),
+            folded_weight(hidden, [input(2), input(3)], folded, caps),
+            product_into([rows, 4 * hidden, hidden], [input(0), first_weight], false, tokens, caps),
+        ];
+        let first = Step::cells(variant, stack, "decoder/first");
+        let above = Step::cells(variant, stack, "decoder/above");
         for t in 0..steps {
-            // x = tokens' share + context before, by its share of the weight
-            let x = Linear {
-                weights: input(2),
-                pitch: columns,
-                depth: columns,
-                columns,
-                a: stack.state_rows(states.read(), t, cells),
-                y: stack.step_rows(xs, t, columns),
-                start: Start::Rows(stack.step_rows(input(0), t, columns)),
-            };
-            dispatches.push(x.dispatch(variant, stack));
-            dispatches.extend((0..layers).map(|l| {
-                step.cell(t, Some(l))
+            dispatches.push(
+                first
+                    .at(t, 1)
                     .bind("weights", input(3))
                     .bind("biases", input(4))
-                    .bind("below", xs.read())
+                    .bind("folded", folded.read())
+                    .bind("tokens", tokens.read())
+                    .bind("states", states)
+                    .bind("gates", gates),
+            );
+            dispatches.extend((1..layers).map(|l| {
+                above
+                    .at(t, 2)
+                    .param("layer", l)
+                    .bind("weights", input(3))
+                    .bind("biases", input(4))
+                    .bind("query_weights", input(5))
                     .bind("states", states)
                     .bind("gates", gates)
             }));
-            let query = Linear {
-                weights: input(5),
-                pitch: columns,
-                depth: cells,
-                columns,
-                a: stack.state_rows(states.read(), t + 1, 0),
-                y: stack.step_rows(queries, t, columns),
-                start: Start::Rows(Rows { tensor: input(6), first: 0, apart: 0 }),
-            };
-            dispatches.push(query.dispatch(variant, stack));
-            let attention = self
-                .attended
-                .dispatch("forward", attention_lanes(variant), context_rows(stack), t..t + 1)
-                .bind("query", queries.read())
-                .bind("keys", input(7))
-                .bind("memory", input(8))
-                .bind("v", input(9))
-                .bind("shares", shares)
-                .bind("context", states);
+            let attention = attention(&self.attended, stack, variant, "decoder/attend", t)
+                .bind("keys", input(6))
+                .bind("memory", input(7))
+                .bind("v", input(8))
+                .bind("context", states)
+                .bind("query_weights", input(5))
+                .bind("queries", output(3))
+                .bind("shares", output(4))
+                .bind("seen", output(0));
             dispatches.push(attention);
         }
-        Lowered { dispatches, scratch: Vec::new() }
+        let scratch = vec![folded_spec(hidden), TensorSpec::f32([rows, 4 * hidden])];
+        Lowered { dispatches, scratch }
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
@@ -236,26 +278,27 @@ impl Problem for DecoderProblem {
                 let mut x = tokens.to_vec();
                 add_product(&mut x, &row[cells..], &inputs[2].data);
                 let gates = stack.forward(&mut row, &x, &inputs[3].data, &inputs[4].data);
-                let mut query = inputs[6].data.clone();
+                let mut query = vec![0.0; hidden];
                 add_product(&mut query, &row[..cells], &inputs[5].data);
-                let (keys, memory) = (sequence(inputs[7], b), sequence(inputs[8], b));
-                let (shares, context) = attend(&query, keys, memory, &inputs[9].data);
+                let (keys, memory) = (sequence(inputs[6], b), sequence(inputs[7], b));
+                let (shares, context) = attend(&query, keys, memory, &inputs[8].data);
                 row[cells..].copy_from_slice(&context);
-                (row.clone(), gates, x, query, shares)
+                (row.clone(), gates, query, shares)
             };
             (0..stack.steps).map(step).collect::<Vec<_>>()
         };
         let sequences: Vec<_> = (0..stack.batch).into_par_iter().map(decode).collect();
         let mut outputs = self.facts.zeros();
-        let [states, all_gates, xs, queries, all_shares] = &mut outputs;
+        let [seen, states, all_gates, queries, all_shares] = &mut outputs;
         for (b, steps) in sequences.into_iter().enumerate() {
             let start = sequence(inputs[1], b);
             states.data[stack.row(b, 0)..][..start.len()].copy_from_slice(start);
-            for (t, (row, gates, x, query, shares)) in steps.into_iter().enumerate() {
+            for (t, (row, gates, query, shares)) in steps.into_iter().enumerate() {
                 states.data[stack.row(b, t + 1)..][..row.len()].copy_from_slice(&row);
                 stack.store_gates(all_gates, b, t, &gates);
                 let bt = b * stack.steps + t;
-                xs.data[bt * hidden..][..hidden].copy_from_slice(&x);
+                let last = &row[cells - hidden..];
+                seen.data[bt * 2 * hidden..][..2 * hidden].copy_from_slice(last);
                 queries.data[bt * hidden..][..hidden].copy_from_slice(&query);
                 all_shares.data[bt * shares.len()..][..shares.len()].copy_from_slice(&shares);
             }
@@ -280,7 +323,7 @@ impl Problem for DecoderProblem {
 /// What attention needs: keys and memory [B, S, H] and v `[H]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Memory<'g> {
-    /// W_h h of each position.
+    /// W_h h of each position, and the query's bias, which is added to them anyway.
     pub keys: Tensor<'g>,
     /// h of each position.
     pub values: Tensor<'g>,
@@ -299,13 +342,11 @@ pub struct Parameters<'g> {
     pub biases: Tensor<'g>,
     /// Of the query, [2L H, H].
     pub query: Tensor<'g>,
-    /// Of the query, `[H]`.
-    pub query_bias: Tensor<'g>,
 }
 
 impl<'g> Tensor<'g> {
-    /// The states [B, T + 1, (2L + 1) H] of a decoder over `self`, the tokens' share of each step's input
-    /// [B, T, H], from `start` [B, (2L + 1) H] on. A row is c and h of each layer and the context.
+    /// h of the last layer and the context after each step [B, T, 2H] of a decoder over `self`, the tokens' share of each
+    /// step's input [B, T, H], from `start` [B, (2L + 1) H] on: c and h of each layer and the context.
     pub fn decoder(
         self,
         start: Tensor<'g>,
@@ -319,7 +360,6 @@ impl<'g> Tensor<'g> {
             parameters.weights,
             parameters.biases,
             parameters.query,
-            parameters.query_bias,
             memory.keys,
             memory.values,
             memory.v,
@@ -328,7 +368,7 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`Decoder`] and [`DecoderGrad`].
+/// Cases of [`Decoder`], [`DecoderGrad`] and [`DecoderStep`].
 #[derive(Debug)]
 pub struct Family;
 
@@ -343,7 +383,7 @@ impl super::Family for Family {
             (1usize, 1usize, 1usize, 1usize, 4usize),
             (1, 2, 2, 3, 4),
             (2, 3, 2, 2, 12),
-            (3, 4, 10, 5, 32),
+            (3, 9, 4, 5, 32),
             (3, 5, 1, 7, 36),
             (3, 3, 2, 40, 256),
         ] {
@@ -353,6 +393,11 @@ impl super::Family for Family {
             cases.push(Case::new(&*name, Decoder, input_specs(stack, &attended)));
             let inputs = grad::input_specs(stack, &attended);
             cases.push(Case::new(format!("{name}_back"), DecoderGrad { layers }, inputs));
+            let stack = Stack { steps: 1, ..stack };
+            let earlier = 1 + steps % 2;
+            let sizes = step::Sizes { stack, positions, earlier, ids: steps, vocabulary: 7 };
+            let op = DecoderStep { id: steps / 2 };
+            cases.push(Case::new(format!("{name}_step"), op, sizes.inputs()));
         }
         cases
     }

@@ -18,8 +18,6 @@ pub enum Ids {
     Next,
     /// Two tensors, one behind the other, as `[N]`.
     Joined,
-    /// ids `[B]` and a tensor [B, T], whose column they become, in place.
-    Column(usize),
 }
 
 impl Op for Ids {
@@ -28,7 +26,6 @@ impl Op for Ids {
             Self::Reversed => "ids_reversed",
             Self::Next => "ids_next",
             Self::Joined => "ids_joined",
-            Self::Column(_) => "ids_column",
         };
         Kind::new(name, Class::Movement)
     }
@@ -46,17 +43,8 @@ impl Op for Ids {
                 let total = first.len() + inputs[1].len();
                 (total, 1, Output::new(TensorSpec::u32([total])))
             }
-            Self::Column(at) => match (first.dims(), inputs[1].dims()) {
-                (&[batch], &[rows, length]) if batch == rows && at < length => {
-                    (batch, length, Output::in_place(inputs[1].clone(), 1))
-                }
-                _ => return Err(format!("{first} does not fit column {at} of {}", inputs[1])),
-            },
         };
-        let cost = match self {
-            Self::Column(_) => Cost::new(0, &inputs[..1], &inputs[..1]),
-            _ => Cost::new(0, inputs, std::slice::from_ref(&output.spec)),
-        };
+        let cost = Cost::new(0, inputs, std::slice::from_ref(&output.spec));
         let facts = Facts::new([output], cost, Tolerance::EXACT);
         let (ids, joined_at) = (*self, first.len());
         Ok(Box::new(Arranged { ids, total, length, joined_at, facts }))
@@ -89,7 +77,6 @@ impl Problem for Arranged {
             Ids::Reversed => (0, input(0), 0),
             Ids::Next => (1, input(0), 0),
             Ids::Joined => (2, input(1), self.joined_at),
-            Ids::Column(at) => (3, input(0), at),
         };
         let kernel = Kernel::of("ids", variant).with_consts(&[("KIND", kind)]);
         Lowered::one(
@@ -110,12 +97,6 @@ impl Problem for Arranged {
             Ids::Reversed => rows().flat_map(|row| row.iter().rev()).copied().collect(),
             Ids::Next => rows().flat_map(|row| row[1..].iter().copied().chain([0.0])).collect(),
             Ids::Joined => [&first[..], &inputs[1].data].concat(),
-            Ids::Column(at) => {
-                let mut table = inputs[1].data.clone();
-                let rows = table.chunks_mut(self.length);
-                rows.zip(first).for_each(|(row, id)| row[at] = *id);
-                table
-            }
         };
         self.facts.result(data)
     }
@@ -144,11 +125,6 @@ impl<'g> Tensor<'g> {
     pub fn joined(self, other: Tensor<'g>) -> Tensor<'g> {
         self.graph().apply1(Ids::Joined, &[self, other])
     }
-
-    /// Ids `[B]` as column `at` of `rows` [B, T], in place.
-    pub fn as_column(self, rows: Tensor<'g>, at: usize) -> Tensor<'g> {
-        self.graph().apply1(Ids::Column(at), &[self, rows])
-    }
 }
 
 /// Cases of [`Ids`].
@@ -168,8 +144,7 @@ impl super::Family for Family {
             let name = |what: &str| format!("{what}_{rows}x{length}");
             cases.push(Case::new(name("reversed"), Ids::Reversed, [ids.clone()]));
             cases.push(Case::new(name("next"), Ids::Next, [ids.clone()]));
-            cases.push(Case::new(name("joined"), Ids::Joined, [ids.clone(), column.clone()]));
-            cases.push(Case::new(name("column"), Ids::Column(length / 2), [column, ids]));
+            cases.push(Case::new(name("joined"), Ids::Joined, [ids, column]));
         }
         cases
     }

@@ -23,13 +23,14 @@ mod step;
 
 pub use grad::LstmGrad;
 pub(in crate::op) use grad::squash_gates;
-pub(in crate::op) use reference::{add_product, add_product_transposed};
+pub(in crate::op) use reference::{add_product, add_product_transposed, cell_forward};
 pub(in crate::op) use stack::Stack;
-pub(in crate::op) use step::{Linear, Rows, Start, Step, cell_inputs, copy_rows};
+pub(in crate::op) use step::{Step, cell_inputs, copy_rows};
 
 /// Inputs: x [B, T, H], weights [L, 2H 4H] with rows of the input before those of h, biases [L, 4H], gates
-/// in the order i, f, g, o. Outputs: states [B, T + 1, 2L H], a row being c and h of each layer and row 0 the
-/// start, and for the backward pass the gates [L, B, T, 4H]. H is a multiple of 4.
+/// in the order i, f, g, o. Outputs: h of the last layer [B, T, H] and the last state [B, 2L H], c and h of each layer;
+/// and for the backward pass the states [B, T + 1, 2L H], row 0 being the start, and the gates [L, B, T, 4H]. H is a
+/// multiple of 4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lstm;
 
@@ -40,7 +41,12 @@ impl Op for Lstm {
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let stack = Stack::of(&inputs[0], &inputs[1], &inputs[2], 0)?;
-        let outputs = [Output::new(stack.states()), Output::saved(stack.gates())];
+        let outputs = [
+            Output::new(stack.x()),
+            Output::new(stack.last()),
+            Output::saved(stack.states()),
+            Output::saved(stack.gates()),
+        ];
         let tolerance = Tolerance::sum(16 * stack.hidden);
         let facts = Facts::moving(stack.flops(), inputs, outputs, tolerance);
         Ok(Box::new(LstmProblem { stack, facts }))
@@ -52,21 +58,17 @@ impl Op for Lstm {
         y: &[Tensor<'g>],
         dy: &[Option<Tensor<'g>>],
     ) -> Vec<Option<Tensor<'g>>> {
-        let Some(d_states) = dy[0] else {
+        if dy.iter().all(Option::is_none) {
             return vec![None; x.len()];
-        };
-        let (below, weights) = (x[0].spec(), x[1]);
-        let (hidden, layers) = (below.shape.last(), weights.spec().dims()[0]);
-        let transposed = transpose_weights(weights, hidden);
-        let operands = [transposed, x[0], y[0], y[1], d_states];
-        let grads = d_states.graph().apply(LstmGrad { layers }, &operands);
-        let (d_gates, cell_inputs) = (grads[0], grads[1]);
-        // What reaches x passed the first layer's input weight.
-        let first = transposed.slice(0, 0, 1).slice(2, 0, hidden).reshape([4 * hidden, hidden]);
-        let rows = below.shape.rows();
-        let dx = d_gates.slice(0, 0, 1).reshape([rows, 4 * hidden]).matmul(first);
-        let [d_weights, d_biases] = weight_gradients(d_gates, cell_inputs, layers, hidden);
-        vec![Some(dx.reshape(below.shape)), Some(d_weights), Some(d_biases)]
+        }
+        let d = |i: usize| dy[i].unwrap_or_else(|| y[i].scale(0.0));
+        let (d_top, d_last) = (d(0), d(1));
+        let (hidden, layers) = (x[0].spec().shape.last(), x[1].spec().dims()[0]);
+        let transposed = transpose_weights(x[1], hidden);
+        let operands = [transposed, x[0], y[2], y[3], d_top, d_last, x[1]];
+        let grads = d_top.graph().apply(LstmGrad { layers }, &operands);
+        let [d_weights, d_biases] = weight_gradients(grads[0], grads[1], layers, hidden);
+        vec![Some(grads[2]), Some(d_weights), Some(d_biases)]
     }
 }
 
@@ -93,7 +95,7 @@ pub(in crate::op) fn weight_gradients<'g>(
 #[derive(Debug)]
 struct LstmProblem {
     stack: Stack,
-    /// Outputs: states and gates.
+    /// Outputs: h of the last layer, the last state, states and gates.
     facts: Facts,
 }
 
@@ -103,7 +105,7 @@ impl Problem for LstmProblem {
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        Step::variants(self.stack.hidden, caps)
+        Step::variants(self.stack, caps)
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
@@ -111,15 +113,17 @@ impl Problem for LstmProblem {
         let rows = batch * steps;
         let first_weight = input(1).range(0, 4 * hidden * hidden);
         let product = [rows, 4 * hidden, hidden];
-        let products = product_into(product, [input(0), first_weight], scratch(0), caps);
-        let step = Step::forward(variant, self.stack, true);
+        let products = product_into(product, [input(0), first_weight], false, scratch(0), caps);
+        let step = Step::forward(variant, self.stack);
         let waves = (0..steps + layers - 1).map(|wave| {
-            step.cell(wave, None)
+            step.wave(wave)
                 .bind("weights", input(1))
                 .bind("biases", input(2))
                 .bind("below", scratch(0).read())
-                .bind("states", output(0))
-                .bind("gates", output(1))
+                .bind("states", output(2))
+                .bind("gates", output(3))
+                .bind("top", output(0))
+                .bind("last", output(1))
         });
         Lowered {
             dispatches: std::iter::once(products).chain(waves).collect(),
@@ -130,7 +134,7 @@ impl Problem for LstmProblem {
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let stack = self.stack;
         let Stack { batch, steps, hidden, .. } = stack;
-        let [mut states, mut gates] = [stack.states(), stack.gates()].map(Array::zeros);
+        let [mut top, mut last, mut states, mut gates] = self.facts.zeros();
         let sequence = |b: usize| {
             let mut row = vec![0.0; stack.row_len()];
             let step = |t: usize| {
@@ -145,9 +149,12 @@ impl Problem for LstmProblem {
             for (t, (row, gates_at_step)) in sequence.into_iter().enumerate() {
                 states.data[stack.row(b, t + 1)..][..row.len()].copy_from_slice(&row);
                 stack.store_gates(&mut gates, b, t, &gates_at_step);
+                let h = &row[row.len() - hidden..];
+                top.data[(b * steps + t) * hidden..][..hidden].copy_from_slice(h);
+                last.data[b * row.len()..][..row.len()].copy_from_slice(&row);
             }
         }
-        vec![states, gates]
+        vec![top, last, states, gates]
     }
 
     fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
@@ -187,10 +194,11 @@ pub(in crate::op) fn sample_well_conditioned(
 }
 
 impl<'g> Tensor<'g> {
-    /// The states [B, T + 1, 2L H] of a stack of LSTM layers over `self` [B, T, H] from a start of zeros: row 0
-    /// is the start, and a row is c and h of each layer.
-    pub fn lstm(self, weights: Tensor<'g>, biases: Tensor<'g>) -> Tensor<'g> {
-        self.graph().apply(Lstm, &[self, weights, biases])[0]
+    /// A stack of LSTM layers over `self` [B, T, H] from a start of zeros: h of the last layer [B, T, H], and the last
+    /// state [B, 2L H], c and h of each layer.
+    pub fn lstm(self, weights: Tensor<'g>, biases: Tensor<'g>) -> [Tensor<'g>; 2] {
+        let made = self.graph().apply(Lstm, &[self, weights, biases]);
+        [made[0], made[1]]
     }
 }
 
@@ -211,7 +219,7 @@ impl super::Family for Family {
             (3, 3, 2, 12),
             (3, 4, 5, 32),
             (2, 9, 4, 36),
-            (3, 5, 3, 64),
+            (3, 9, 3, 64),
             (3, 3, 2, 256),
         ] {
             let stack = Stack { batch, steps, hidden, layers, units: 2 * layers };

@@ -286,14 +286,16 @@ fn facts(
     Facts::moving(sizes.outputs() as u64 * each + added, inputs, outputs, tolerance)
 }
 
-/// The dispatch of A [M, K] times B [K, N] to C, sizes as [M, N, K], for ops that have a product inside.
+/// The dispatch of A [M, K] times B [K, N], or B stored transposed, to C, sizes as [M, N, K], for ops that have a product
+/// inside.
 pub(in crate::op) fn product_into(
     [m, n, k]: [usize; 3],
     [a, b]: [Binding; 2],
+    transpose_b: bool,
     c: Binding,
     caps: &Caps,
 ) -> Dispatch {
-    let product = MatMulProblem::plain(Sizes { batch: 1, m, n, k }, false);
+    let product = MatMulProblem::plain(Sizes { batch: 1, m, n, k }, transpose_b);
     // One dispatch, so that no scratch is needed; there always is a naive variant.
     let mut variants = product.variants(caps).into_iter();
     let variant = variants.find(|v| v.name != "split_k");

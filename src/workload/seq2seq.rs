@@ -121,8 +121,8 @@ impl Model for Seq2seq {
         let (batch, width) = (self.batch, self.hidden);
         let (source_length, target_length) = self.lengths();
         let source = g.input("source", [batch, source_length], DType::U32);
-        let encoder = encode(source, self.source_vocabulary, width);
-        let decoder = Decoder::new(encoder, self.target_vocabulary, width);
+        let encoded = encode(source, self.source_vocabulary, width);
+        let decoder = Decoder::new(encoded, self.target_vocabulary, width);
         let projection = Projection::new(g, self.target_vocabulary, width);
         if mode == Mode::Infer {
             g.output("tokens", decoder.translate(&projection, target_length));

@@ -45,6 +45,12 @@ impl Lanes {
         lanes.map(|lanes| Variant::new(name, lanes.consts())).to_vec()
     }
 
+    /// How many share a column of a row product, where a row has `columns` of them.
+    pub(in crate::op) fn split(self, columns: usize) -> u32 {
+        let each = (self.workgroup / columns as u32).max(1);
+        if self.lanes_per_row > 1 { 1 << each.ilog2() } else { 1 }
+    }
+
     fn consts(self) -> [(&'static str, u32); 2] {
         [("LANES", self.workgroup), ("LANES_PER_ROW", self.lanes_per_row)]
     }
@@ -85,25 +91,37 @@ impl Attended {
         (6 * self.batch * self.queries * self.positions * self.hidden) as u64
     }
 
-    /// The kernel `forward` or `backward` of some of the queries, nothing bound yet.
+    /// A kernel over some of the queries, nothing bound yet.
     pub(in crate::op) fn dispatch(
+        &self,
+        shader: &str,
+        lanes: Lanes,
+        queries: std::ops::Range<usize>,
+    ) -> Dispatch {
+        let grid = [self.batch as u32, queries.len() as u32, 1];
+        Dispatch::new(self.kernel(shader, lanes), grid).param("step", queries.start)
+    }
+
+    /// The same where it stores contexts.
+    pub(in crate::op) fn storing(
         &self,
         shader: &str,
         lanes: Lanes,
         context: ContextRows,
         queries: std::ops::Range<usize>,
     ) -> Dispatch {
-        let kernel = Kernel::new(format!("attention/{shader}"))
-            .with_consts(&[
-                ("COLUMNS", self.hidden / 4),
-                ("S", self.positions),
-                ("T", self.queries),
-                ("CONTEXT", context.first / 4),
-                ("ROWS", context.rows),
-                ("PITCH", context.pitch / 4),
-            ])
-            .with_consts(&lanes.consts());
-        let grid = [self.batch as u32, queries.len() as u32, 1];
-        Dispatch::new(kernel, grid).param("step", queries.start)
+        let mut dispatch = self.dispatch(shader, lanes, queries);
+        dispatch.kernel = dispatch.kernel.with_consts(&[
+            ("CONTEXT", context.first / 4),
+            ("ROWS", context.rows),
+            ("PITCH", context.pitch / 4),
+        ]);
+        dispatch
+    }
+
+    /// A kernel with its lengths.
+    pub(in crate::op) fn kernel(&self, shader: &str, lanes: Lanes) -> Kernel {
+        let consts = [("COLUMNS", self.hidden / 4), ("S", self.positions), ("T", self.queries)];
+        Kernel::new(shader).with_consts(&consts).with_consts(&lanes.consts())
     }
 }

@@ -2,24 +2,25 @@
 
 use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::host::parallel::*;
-use crate::kernel::{Caps, Dispatch, Lowered, Variant, input, output};
-use crate::op::attention::{Attended, attend_backward, sequence};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch};
+use crate::op::attention::{Attended, Lanes, attend_backward, sequence};
 use crate::op::lstm::{
-    Linear, Stack, Start, Step, WELL_CONDITIONED, add_product, add_product_transposed, cell_inputs,
-    copy_rows, sample_well_conditioned, squash_gates,
+    Stack, Step, WELL_CONDITIONED, add_product, add_product_transposed, cell_inputs,
+    sample_well_conditioned, squash_gates,
 };
+use crate::op::matmul::product_into;
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
-use super::{attention_lanes, context_rows, flops};
+use super::{attention_lanes, flops, folded_spec, folded_weight, seen_spec};
 
-/// Inputs: dstates and states [B, T + 1, U H], gates [L, B, T, 4H], x and queries [B, T, H], shares [B, T, S];
-/// transposed, the cells' weights [L, 4H, 2H], the context's share of the input's [H, H] and the query's
-/// [H, 2L H]; keys, memory [B, S, H] and v `[H]`.
+/// Inputs: dseen [B, T, 2H], states [B, T + 1, U H], gates [L, B, T, 4H], x and queries [B, T, H], shares [B, T, S]; the
+/// cells' weights transposed [L, 4H, 2H], the context's share of the input's [H, H], the query's transposed [H, 2L H];
+/// keys, memory [B, S, H] and v `[H]`; and the cells' weights as they are [L, 2H 4H].
 ///
-/// Outputs: the whole gradient of the states, row 0 being the start's; the gates' before squashing; dx and
-/// dquery [B, T, H]; dscore [B, T, S]; and what each cell multiplied by its weight [L, B, T, 2H].
+/// Outputs: the gradient of the start [B, U H]; the gates' before squashing; dx and dquery [B, T, H]; dscore [B, T, S];
+/// what each cell multiplied by its weight [L, B, T, 2H]; and the whole gradient of the contexts [B, T, H].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DecoderGrad {
     /// L.
@@ -27,12 +28,12 @@ pub struct DecoderGrad {
 }
 
 /// All inputs, in order.
-pub(super) fn input_specs(stack: Stack, attended: &Attended) -> [TensorSpec; 12] {
+pub(super) fn input_specs(stack: Stack, attended: &Attended) -> [TensorSpec; 13] {
     let Stack { batch, hidden, layers, .. } = stack;
     let memory = TensorSpec::f32([batch, attended.positions, hidden]);
     let shares = TensorSpec::f32([batch, stack.steps, attended.positions]);
     [
-        stack.states(),
+        seen_spec(stack),
         stack.states(),
         stack.gates(),
         stack.x(),
@@ -44,6 +45,7 @@ pub(super) fn input_specs(stack: Stack, attended: &Attended) -> [TensorSpec; 12]
         memory.clone(),
         memory,
         TensorSpec::f32([hidden]),
+        stack.weights(),
     ]
 }
 
@@ -61,15 +63,18 @@ impl Op for DecoderGrad {
             return Err(format!("{} and {} differ", inputs[0], inputs[2]));
         }
         let outputs = [
-            stack.states(),
+            TensorSpec::f32([batch, stack.row_len()]),
             stack.gates(),
             stack.x(),
             stack.x(),
             attended.shares(),
             stack.cell_inputs(),
+            stack.x(),
         ];
         let tolerance = Tolerance::sum(64 * stack.hidden);
-        let facts = Facts::moving(flops(stack, &attended), inputs, outputs, tolerance);
+        // Of the weights as they are, the input's of the first layer alone is read.
+        let read = [&inputs[..12], &[TensorSpec::f32([hidden, 4 * hidden])]].concat();
+        let facts = Facts::moving(flops(stack, &attended), &read, outputs, tolerance);
         Ok(Box::new(DecoderGradProblem { stack, attended, facts }))
     }
 }
@@ -78,18 +83,69 @@ impl Op for DecoderGrad {
 struct DecoderGradProblem {
     stack: Stack,
     attended: Attended,
-    /// Outputs: dstates, dgates, dx, dquery, dscore and what each cell multiplied.
+    /// Outputs: dstart, dgates, dx, dquery, dscore, what each cell multiplied and dcontexts.
     facts: Facts,
 }
 
 /// The operands of the cells' kernel.
-fn bind_cell(dispatch: Dispatch) -> Dispatch {
+fn bind_cell(dispatch: Dispatch, layer: usize) -> Dispatch {
     dispatch
+        .param("layer", layer)
         .bind("turned", input(6))
+        .bind("turned_query", input(8))
         .bind("gates", input(2))
         .bind("states", input(1))
-        .bind("d_states", output(0))
+        .bind("d_query", output(3).read())
+        .bind("d_seen", input(0))
+        .bind("d_start", output(0))
         .bind("d_gates", output(1))
+}
+
+impl DecoderGradProblem {
+    /// What comes before the steps: the scores' gradients as far as they come from outside, and the memory's differences
+    /// after the product of two weights, by which they come from the first cell.
+    fn before(&self, lanes: Lanes, caps: &Caps) -> [Dispatch; 3] {
+        let Attended { batch, queries, positions, hidden } = self.attended;
+        let [folded, differences, projected] = [0, 1, 2].map(scratch);
+        let kernel = self.attended.kernel("decoder/outside", lanes);
+        let outside = Dispatch::new(kernel, [batch as u32, queries as u32, 1])
+            .bind("memory", input(10))
+            .bind("d_seen", input(0))
+            .bind("d_score", output(4))
+            .bind("differences", differences);
+        let operands = [differences.read(), folded.read()];
+        let product = [batch * positions, 4 * hidden, hidden];
+        [
+            folded_weight(hidden, [input(7), input(12)], folded, caps),
+            outside,
+            product_into(product, operands, false, projected, caps),
+        ]
+    }
+
+    /// What comes after: the gradients of x and of the contexts before, of all steps at once.
+    fn after(&self, caps: &Caps) -> [Dispatch; 3] {
+        let Stack { batch, steps, hidden, units, .. } = self.stack;
+        let rows = batch * steps;
+        let [d_start, d_gates, dx, d_before] = [output(0), output(1), output(2), scratch(3)];
+        let first_weight = input(12).range(0, 4 * hidden * hidden);
+        let d_first = d_gates.read().range(0, rows * 4 * hidden);
+        let kernel = Kernel::new("decoder/contexts").with_consts(&[
+            ("COLUMNS", hidden / 4),
+            ("BATCH", batch),
+            ("STEPS", steps),
+            ("UNITS", units),
+        ]);
+        let contexts = Dispatch::new(kernel, grid((rows * hidden / 4).div_ceil(64), caps))
+            .bind("d_seen", input(0))
+            .bind("d_before", d_before.read())
+            .bind("d_start", d_start)
+            .bind("d_contexts", output(6));
+        [
+            product_into([rows, hidden, 4 * hidden], [d_first, first_weight], true, dx, caps),
+            product_into([rows, hidden, hidden], [dx.read(), input(7)], true, d_before, caps),
+            contexts,
+        ]
+    }
 }
 
 impl Problem for DecoderGradProblem {
@@ -98,68 +154,36 @@ impl Problem for DecoderGradProblem {
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        Step::variants(self.stack.hidden, caps)
+        Step::variants(self.stack, caps)
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
-        let stack = self.stack;
-        let Stack { hidden, layers, .. } = stack;
-        let columns = hidden / 4;
-        let cells = 2 * layers * columns;
-        let [d_states, d_gates, dx, d_query, d_score] = [0, 1, 2, 3, 4].map(output);
-        let states_len = stack.states().len();
-        let mut dispatches = vec![copy_rows(input(0), d_states, 1, states_len, states_len, caps)];
-        let step = Step::backward(variant, stack, false, false);
-        for t in (0..stack.steps).rev() {
-            let attention = self
-                .attended
-                .dispatch("backward", attention_lanes(variant), context_rows(stack), t..t + 1)
+        let Self { stack, attended, .. } = self;
+        let &Stack { batch, steps, hidden, layers, .. } = stack;
+        let lanes = attention_lanes(variant);
+        let mut dispatches = self.before(lanes, caps).to_vec();
+        let cells = Step::cells_below(variant, *stack, "decoder/backward");
+        for t in (0..steps).rev() {
+            let attention = attended
+                .dispatch("decoder/unattend", lanes, t..t + 1)
                 .bind("query", input(4))
                 .bind("keys", input(9))
-                .bind("memory", input(10))
                 .bind("v", input(11))
                 .bind("shares", input(5))
-                .bind("d_context", d_states.read())
-                .bind("d_query", d_query)
-                .bind("d_score", d_score);
+                .bind("d_query", output(3))
+                .bind("d_score", output(4))
+                .bind("projected", scratch(2).read())
+                .bind("d_gates", output(1).read());
             dispatches.push(attention);
-            // The query saw all c and h.
-            let query = Linear {
-                weights: input(8),
-                pitch: cells,
-                depth: columns,
-                columns: cells,
-                a: stack.step_rows(d_query.read(), t, columns),
-                y: stack.state_rows(d_states, t + 1, 0),
-                start: Start::Result,
-            };
-            dispatches.push(query.dispatch(variant, stack));
-            dispatches.extend((0..layers).rev().map(|l| bind_cell(step.cell(t, Some(l)))));
-            // The first layer saw x, and x the context before.
-            let x = Linear {
-                weights: input(6),
-                pitch: 2 * columns,
-                depth: hidden,
-                columns,
-                a: stack.step_rows(d_gates.read(), t, hidden),
-                y: stack.step_rows(dx, t, columns),
-                start: Start::None,
-            };
-            dispatches.push(x.dispatch(variant, stack));
-            let context = Linear {
-                weights: input(7),
-                pitch: columns,
-                depth: columns,
-                columns,
-                a: stack.step_rows(dx.read(), t, columns),
-                y: stack.state_rows(d_states, t, cells),
-                start: Start::Result,
-            };
-            dispatches.push(context.dispatch(variant, stack));
+            dispatches.extend((0..layers).rev().map(|l| bind_cell(cells.at(t, 1), l)));
         }
-        dispatches.push(bind_cell(Step::backward(variant, stack, false, true).cell(0, None)));
-        dispatches.push(cell_inputs(input(3), input(1), output(5), stack, caps));
-        Lowered { dispatches, scratch: Vec::new() }
+        dispatches.push(bind_cell(cells.with("START").at(0, layers), 0));
+        dispatches.push(cell_inputs(input(3), input(1), output(5), *stack, caps));
+        dispatches.extend(self.after(caps));
+        let projected = TensorSpec::f32([batch, attended.positions, 4 * hidden]);
+        let differences = TensorSpec::f32([batch, attended.positions, hidden]);
+        let scratch = vec![folded_spec(hidden), differences, projected, stack.x()];
+        Lowered { dispatches, scratch }
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
@@ -167,8 +191,14 @@ impl Problem for DecoderGradProblem {
         let Stack { hidden, layers, .. } = stack;
         let (cells, row_len) = (2 * layers * hidden, stack.row_len());
         let transposed = &inputs[6].data;
+        let context_turned: Vec<_> = (0..hidden * hidden)
+            .map(|at| inputs[7].data[at % hidden * hidden + at / hidden])
+            .collect();
         let decode_backward = |b: usize| {
-            let mut d_rows = sequence(inputs[0], b).to_vec();
+            let mut d_rows = vec![0.0; (stack.steps + 1) * row_len];
+            for (t, seen) in sequence(inputs[0], b).chunks(2 * hidden).enumerate() {
+                d_rows[(t + 2) * row_len - 2 * hidden..][..2 * hidden].copy_from_slice(seen);
+            }
             let mut d_gates = vec![vec![0.0; 4 * hidden]; layers];
             let mut steps = Vec::new();
             for t in (0..stack.steps).rev() {
@@ -188,7 +218,7 @@ impl Problem for DecoderGradProblem {
                 let mut dx = vec![0.0; hidden];
                 add_product_transposed(&mut dx, &d_gates[0], transposed, 0);
                 let d_context = &mut d_rows[t * row_len + cells..][..hidden];
-                add_product(d_context, &dx, &inputs[7].data);
+                add_product(d_context, &dx, &context_turned);
                 steps.push((t, d_gates.clone(), dx, d_query, d_score));
             }
             for (l, d_cell_gates) in d_gates.iter().enumerate() {
@@ -200,12 +230,15 @@ impl Problem for DecoderGradProblem {
         };
         let sequences: Vec<_> = (0..stack.batch).into_par_iter().map(decode_backward).collect();
         let mut outputs = self.facts.zeros();
-        let [d_states, all_d_gates, dxs, d_queries, d_scores, cell_inputs] = &mut outputs;
+        let [d_start, all_d_gates, dxs, d_queries, d_scores, cell_inputs, d_contexts] =
+            &mut outputs;
         for (b, (d_rows, steps)) in sequences.into_iter().enumerate() {
-            d_states.data[stack.row(b, 0)..][..d_rows.len()].copy_from_slice(&d_rows);
+            d_start.data[b * row_len..][..row_len].copy_from_slice(&d_rows[..row_len]);
             for (t, d_gates, dx, d_query, d_score) in steps {
                 stack.store_gates(all_d_gates, b, t, &d_gates);
                 let bt = b * stack.steps + t;
+                let d_context = &d_rows[(t + 1) * row_len + cells..][..hidden];
+                d_contexts.data[bt * hidden..][..hidden].copy_from_slice(d_context);
                 dxs.data[bt * hidden..][..hidden].copy_from_slice(&dx);
                 d_queries.data[bt * hidden..][..hidden].copy_from_slice(&d_query);
                 d_scores.data[bt * positions..][..positions].copy_from_slice(&d_score);
@@ -226,6 +259,7 @@ impl Problem for DecoderGradProblem {
             let scale = 1.0 / (x[weight].shape.last() as f64).sqrt();
             arrays[weight].data.iter_mut().for_each(|x| *x *= scale);
         }
+        arrays[12] = self.stack.untransposed(&arrays[6]);
         arrays.iter().map(Array::rounded).collect()
     }
 

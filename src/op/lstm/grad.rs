@@ -7,11 +7,14 @@ use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
-use super::{Stack, Step, WELL_CONDITIONED, cell_inputs, copy_rows, sample_well_conditioned};
+use super::{
+    Stack, Step, WELL_CONDITIONED, add_product_transposed, cell_inputs, product_into,
+    sample_well_conditioned,
+};
 
-/// Inputs: the weights transposed [L, 4H, 2H], x [B, T, H], states [B, T + 1, 2L H], gates [L, B, T, 4H] and
-/// dstates. Outputs: the gates' gradients before squashing [L, B, T, 4H], and what each cell multiplied by
-/// its weight, [L, B, T, 2H].
+/// Inputs: the weights transposed [L, 4H, 2H], x [B, T, H], states [B, T + 1, 2L H], gates [L, B, T, 4H], dtop
+/// [B, T, H], dlast [B, 2L H] and the weights as they are. Outputs: the gates' gradients before squashing [L, B, T, 4H],
+/// what each cell multiplied by its weight, [L, B, T, 2H], and dx.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LstmGrad {
     /// L.
@@ -32,22 +35,33 @@ impl Op for LstmGrad {
         if *inputs != input_specs(stack) {
             return Err(format!("{} and {} differ", inputs[0], inputs[2]));
         }
-        let outputs = [stack.gates(), stack.cell_inputs()];
+        let outputs = [stack.gates(), stack.cell_inputs(), stack.x()];
         let tolerance = Tolerance::sum(16 * 2 * stack.hidden);
-        let facts = Facts::moving(stack.flops(), inputs, outputs, tolerance);
+        // Of the weights as they are, the input's of the first layer alone is read.
+        let read = [&inputs[..6], &[TensorSpec::f32([hidden, 4 * hidden])]].concat();
+        let flops = stack.flops() + 2 * (batch * steps * 4 * hidden * hidden) as u64;
+        let facts = Facts::moving(flops, &read, outputs, tolerance);
         Ok(Box::new(LstmGradProblem { stack, facts }))
     }
 }
 
-/// Weights transposed, x, states, gates and dstates.
-pub(super) fn input_specs(stack: Stack) -> [TensorSpec; 5] {
-    [stack.transposed_weights(), stack.x(), stack.states(), stack.gates(), stack.states()]
+/// All inputs, in order.
+pub(super) fn input_specs(stack: Stack) -> [TensorSpec; 7] {
+    [
+        stack.transposed_weights(),
+        stack.x(),
+        stack.states(),
+        stack.gates(),
+        stack.x(),
+        stack.last(),
+        stack.weights(),
+    ]
 }
 
 #[derive(Debug)]
 struct LstmGradProblem {
     stack: Stack,
-    /// Outputs: dgates and what each cell multiplied.
+    /// Outputs: dgates, what each cell multiplied and dx.
     facts: Facts,
 }
 
@@ -57,50 +71,70 @@ impl Problem for LstmGradProblem {
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        Step::variants(self.stack.hidden, caps)
+        Step::variants(self.stack, caps)
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let stack = self.stack;
-        let states_len = stack.states().len();
-        let copy = copy_rows(input(4), scratch(0), 1, states_len, states_len, caps);
-        let step = Step::backward(variant, stack, true, false);
-        let waves = (0..stack.steps + stack.layers - 1).map(|wave| {
-            step.cell(wave, None)
+        let Stack { batch, steps, hidden, layers, .. } = stack;
+        let step = Step::backward(variant, stack);
+        let waves = (0..steps + layers - 1).map(|wave| {
+            step.wave(wave)
                 .bind("turned", input(0))
                 .bind("gates", input(3))
                 .bind("states", input(2))
-                .bind("d_states", scratch(0))
+                .bind("d_top", input(4))
+                .bind("d_last", input(5))
+                .bind("carried", scratch(0))
                 .bind("d_gates", output(0))
         });
-        let cell_inputs = cell_inputs(input(1), input(2), output(1), stack, caps);
+        let rows = batch * steps;
+        // What reaches x passed the first layer's input weight.
+        let first_weight = input(6).range(0, 4 * hidden * hidden);
+        let d_first = output(0).read().range(0, rows * 4 * hidden);
+        let product = [rows, hidden, 4 * hidden];
+        let after = [
+            cell_inputs(input(1), input(2), output(1), stack, caps),
+            product_into(product, [d_first, first_weight], true, output(2), caps),
+        ];
         Lowered {
-            dispatches: std::iter::once(copy).chain(waves).chain([cell_inputs]).collect(),
-            scratch: vec![stack.states()],
+            dispatches: waves.chain(after).collect(),
+            scratch: vec![TensorSpec::f32([batch, layers * hidden])],
         }
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let stack = self.stack;
-        let [transposed, x, states, gates, d_states] = [0, 1, 2, 3, 4].map(|i| inputs[i]);
+        let (hidden, row_len) = (stack.hidden, stack.row_len());
+        let [transposed, x, states, gates] = [0, 1, 2, 3].map(|i| inputs[i]);
         let sequence = |b: usize| {
-            let mut d_rows = d_states.data[stack.row(b, 0)..stack.row(b + 1, 0)].to_vec();
-            let mut d_gates = vec![vec![0.0; 4 * stack.hidden]; stack.layers];
+            let mut d_rows = vec![0.0; (stack.steps + 1) * row_len];
+            let d_tops = inputs[4].data[b * stack.steps * hidden..].chunks(hidden);
+            for (row, d_top) in d_rows.chunks_mut(row_len).skip(1).zip(d_tops) {
+                row[row_len - hidden..].copy_from_slice(d_top);
+            }
+            let last = d_rows[stack.steps * row_len..].iter_mut();
+            last.zip(&inputs[5].data[b * row_len..]).for_each(|(d, d_last)| *d += d_last);
+            let mut d_gates = vec![vec![0.0; 4 * hidden]; stack.layers];
             let step = |t: usize| {
                 let (transposed, gates, states) = (&transposed.data, &gates.data, &states.data);
                 d_gates = stack.backward(&mut d_rows, &d_gates, transposed, gates, states, b, t);
-                (t, d_gates.clone())
+                let mut dx = vec![0.0; hidden];
+                add_product_transposed(&mut dx, &d_gates[0], transposed, 0);
+                (t, d_gates.clone(), dx)
             };
             (0..stack.steps).rev().map(step).collect::<Vec<_>>()
         };
         let sequences: Vec<_> = (0..stack.batch).into_par_iter().map(sequence).collect();
-        let mut d_gates = Array::zeros(stack.gates());
+        let [mut d_gates, mut cell_inputs, mut dxs] = self.facts.zeros();
+        cell_inputs.data = stack.gather_cell_inputs(x, states).data;
         for (b, sequence) in sequences.into_iter().enumerate() {
-            for (t, layers) in sequence {
+            for (t, layers, dx) in sequence {
                 stack.store_gates(&mut d_gates, b, t, &layers);
+                dxs.data[(b * stack.steps + t) * hidden..][..hidden].copy_from_slice(&dx);
             }
         }
-        vec![d_gates, stack.gather_cell_inputs(x, states)]
+        vec![d_gates, cell_inputs, dxs]
     }
 
     /// Gates within (0, 1), or (-1, 1).
@@ -110,6 +144,7 @@ impl Problem for LstmGradProblem {
         let scale = 1.0 / (2.0 * self.stack.hidden as f64).sqrt();
         arrays[0].data.iter_mut().for_each(|x| *x *= scale);
         arrays[0] = arrays[0].rounded();
+        arrays[6] = self.stack.untransposed(&arrays[0]);
         arrays
     }
 

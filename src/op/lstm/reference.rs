@@ -30,13 +30,19 @@ pub(in crate::op) fn add_product_transposed(
     }
 }
 
-/// A step of a cell with weight [2H, 4H] and bias `[4H]` over x, from h and c: gates i, f, g, o after
+/// A step of a cell with weight [X + H, 4H] and bias `[4H]` over x, from h and c: gates i, f, g, o after
 /// squashing, and c and h after.
-fn cell_forward(w: &[f64], bias: &[f64], x: &[f64], h: &[f64], c: &[f64]) -> [Vec<f64>; 3] {
+pub(in crate::op) fn cell_forward(
+    w: &[f64],
+    bias: &[f64],
+    x: &[f64],
+    h: &[f64],
+    c: &[f64],
+) -> [Vec<f64>; 3] {
     let hidden = h.len();
     let mut gates = bias[..4 * hidden].to_vec();
     add_product(&mut gates, x, w);
-    add_product(&mut gates, h, &w[4 * hidden * hidden..]);
+    add_product(&mut gates, h, &w[4 * hidden * x.len()..]);
     for (n, gate) in gates.iter_mut().enumerate() {
         *gate = if n / hidden == 2 { gate.tanh() } else { sigmoid(*gate) };
     }
@@ -130,6 +136,16 @@ impl Stack {
             d_gates[l] = d_cell_gates;
         }
         d_gates
+    }
+
+    /// Weights [L, 2H 4H] of what they are transposed, [L, 4H, 2H].
+    pub(in crate::op) fn untransposed(self, transposed: &Array) -> Array {
+        let (gates, inputs) = (4 * self.hidden, 2 * self.hidden);
+        let weight = |at: usize| {
+            let (layer, from, gate) = (at / gates / inputs, at / gates % inputs, at % gates);
+            transposed.data[(layer * gates + gate) * inputs + from]
+        };
+        Array::new(self.weights(), (0..transposed.data.len()).map(weight).collect())
     }
 
     /// What each cell multiplied by its weight, [L, B, T, 2H].

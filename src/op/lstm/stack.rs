@@ -59,6 +59,11 @@ impl Stack {
         TensorSpec::f32([self.batch, self.steps + 1, self.row_len()])
     }
 
+    /// [B, UNITS H].
+    pub(in crate::op) fn last(self) -> TensorSpec {
+        TensorSpec::f32([self.batch, self.row_len()])
+    }
+
     /// [L, B, T, 4H].
     pub(in crate::op) fn gates(self) -> TensorSpec {
         TensorSpec::f32([self.layers, self.batch, self.steps, 4 * self.hidden])

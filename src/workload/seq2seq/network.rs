@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::data::translation::GO;
 use crate::graph::{Builder, Init, Tensor};
 use crate::nn::{Start::HeNormal, lookup, table};
-use crate::op::decoder::{Memory, Parameters};
+use crate::op::decoder::{Memory, Parameters, StepParameters};
 use crate::tensor::TensorSpec;
 
 /// Layers of encoder and decoder.
@@ -32,14 +32,24 @@ fn layer<'g>(g: &'g Builder, name: &str, rows: usize, width: usize) -> (Tensor<'
     })
 }
 
-/// The encoder: the states [B, S + 1, 6H] of its LSTM layers, the first being zero, over `source` [B, S],
-/// which is read backwards (Sutskever 2014, section 3.3).
-pub(super) fn encode<'g>(source: Tensor<'g>, vocabulary: usize, width: usize) -> Tensor<'g> {
+/// What an encoder leaves to the decoder.
+#[derive(Clone, Copy)]
+pub(super) struct Encoded<'g> {
+    /// h of the top layer after each word [B, S, H].
+    top: Tensor<'g>,
+    /// The last state, c and h of each layer [B, 6H].
+    last: Tensor<'g>,
+}
+
+/// The encoder: LSTM layers from a state of zeros over `source` [B, S], which is read backwards (Sutskever 2014, section
+/// 3.3).
+pub(super) fn encode<'g>(source: Tensor<'g>, vocabulary: usize, width: usize) -> Encoded<'g> {
     let g = source.graph();
     g.scoped("encoder", || {
         let table = table(g, "embedding", &[vocabulary, width], WORDS);
         let (weights, biases) = cells(g, width);
-        lookup(table, source.reversed()).lstm(weights, biases)
+        let [top, last] = lookup(table, source.reversed()).lstm(weights, biases);
+        Encoded { top, last }
     })
 }
 
@@ -58,9 +68,9 @@ pub(super) struct Decoder<'g> {
 }
 
 impl<'g> Decoder<'g> {
-    /// A decoder of `vocabulary` words that attends to the encoder's states [B, S + 1, 6H].
-    pub(super) fn new(encoder: Tensor<'g>, vocabulary: usize, width: usize) -> Self {
-        let g = encoder.graph();
+    /// A decoder of `vocabulary` words that attends to what was encoded.
+    pub(super) fn new(encoded: Encoded<'g>, vocabulary: usize, width: usize) -> Self {
+        let g = encoded.top.graph();
         let embedding = g.scoped("decoder", || table(g, "embedding", &[vocabulary, width], WORDS));
         let (token, context, token_bias) = g.scoped("decoder.input", || {
             let start = HeNormal.init(2 * width, width);
@@ -69,76 +79,73 @@ impl<'g> Decoder<'g> {
         });
         let (weights, biases) = g.scoped("decoder", || cells(g, width));
         let (output, output_bias) = layer(g, "decoder.output", 2 * width, width);
-        let (memory, (query, query_bias)) = g.scoped("attention", || {
-            (remember(encoder, width), layer(g, "query", 2 * LAYERS * width, width))
-        });
+        let (memory, query) = g.scoped("attention", || remember(encoded.top, width));
         Self {
             embedding,
             token,
             token_bias,
-            parameters: Parameters { context, weights, biases, query, query_bias },
+            parameters: Parameters { context, weights, biases, query },
             memory,
             output,
             output_bias,
-            start: last_state(encoder, width),
+            // Where the encoder ended (Sutskever 2014, section 2), the first context being zero.
+            start: encoded.last.pad(1, 0, width),
         }
     }
 
     /// out = W_o [h3; context] + b_o [B, T, H] after each of the tokens [B, T], with the true ones before it.
     pub(super) fn over(&self, tokens: Tensor<'g>) -> Tensor<'g> {
-        self.out(self.run(lookup(self.embedding, tokens), self.start))
-    }
-
-    /// States [B, T + 1, 7H] over embedded tokens [B, T, H].
-    fn run(&self, tokens: Tensor<'g>, start: Tensor<'g>) -> Tensor<'g> {
-        let shares = tokens.matmul(self.token) + self.token_bias;
-        shares.decoder(start, self.parameters, self.memory)
-    }
-
-    /// The output of each step but the start: [B, T, H].
-    fn out(&self, states: Tensor<'g>) -> Tensor<'g> {
-        let width = self.output_bias.spec().len();
-        let steps = states.spec().dims()[1] - 1;
-        let seen = states.slice(1, 1, steps).slice(2, (2 * LAYERS - 1) * width, 2 * width);
+        let shares = lookup(self.embedding, tokens).matmul(self.token) + self.token_bias;
+        let seen = shares.decoder(self.start, self.parameters, self.memory);
         seen.matmul(self.output) + self.output_bias
     }
 
     /// The greedy translation [B, length]: the likeliest word of all is fed back.
     pub(super) fn translate(&self, words: &Projection<'g>, length: usize) -> Tensor<'g> {
         let g = self.start.graph();
-        let [batch, state_width] = [0, 1].map(|axis| self.start.spec().dims()[axis]);
-        let width = self.output_bias.spec().len();
+        let [batch, row] = [0, 1].map(|axis| self.start.spec().dims()[axis]);
+        let parameters = self.step_parameters();
         // The buckets share their state but for this.
         let spec = TensorSpec::u32([batch, length]);
         let mut tokens = g.variable(&format!("tokens.{length}"), spec, Init::Constant(0.0));
-        let mut token = g.variable("go", TensorSpec::u32([batch]), Init::Constant(GO as f32));
-        let mut state = self.start;
+        let go = g.variable("go", TensorSpec::u32([batch]), Init::Constant(GO as f32));
+        let mut states = self.start.reshape([batch, 1, row]);
+        let mut out;
         for t in 0..length {
-            let embedded = self.embedding.embedding(token).reshape([batch, 1, width]);
-            let states = self.run(embedded, state);
-            state = states.slice(1, 1, 1).reshape([batch, state_width]);
-            token = words.logits(self.out(states).reshape([batch, width])).argmax();
-            tokens = token.as_column(tokens, t);
+            let (ids, id) = if t == 0 { (go.reshape([batch, 1]), 0) } else { (tokens, t - 1) };
+            [states, out] = states.decoder_step(ids, id, parameters, self.memory);
+            tokens = words.logits(out).argmax_into(tokens, t);
         }
         tokens
     }
+
+    /// What a word, the context and the bias give to the first cell is one product for all steps.
+    fn step_parameters(&self) -> StepParameters<'g> {
+        let Parameters { context, weights, biases, query } = self.parameters;
+        let width = self.output_bias.spec().len();
+        let cell = weights.slice(0, 0, 1).slice(1, 0, 4 * width * width);
+        let parts = [self.token, context, self.token_bias.reshape([1, width])];
+        let input = weights.graph().concat(&parts, 0);
+        StepParameters {
+            embedding: self.embedding,
+            first: input.matmul(cell.reshape([width, 4 * width])),
+            weights,
+            biases,
+            query,
+            output: self.output,
+            output_bias: self.output_bias,
+        }
+    }
 }
 
-/// What is attended to: each step of the top layer, with its key W_h h (Bahdanau 2015, appendix A.1.2).
-fn remember(encoder: Tensor<'_>, width: usize) -> Memory<'_> {
-    let g = encoder.graph();
-    let length = encoder.spec().dims()[1] - 1;
-    let values = encoder.slice(1, 1, length).slice(2, (2 * LAYERS - 1) * width, width);
-    let keys = values.matmul(g.parameter("memory", [width, width], HeNormal.init(width, width)));
+/// What is attended to: each step of the top layer, with its key W_h h and the query's bias (Bahdanau 2015, appendix
+/// A.1.2); and the query's weight.
+fn remember(values: Tensor<'_>, width: usize) -> (Memory<'_>, Tensor<'_>) {
+    let g = values.graph();
+    let key = g.parameter("memory", [width, width], HeNormal.init(width, width));
     let v = g.parameter("v", [width], HeNormal.init(width, 1));
-    Memory { keys, values, v }
-}
-
-/// The decoder starts where the encoder ended (Sutskever 2014, section 2), its first context being zero.
-fn last_state(encoder: Tensor<'_>, width: usize) -> Tensor<'_> {
-    let [batch, steps] = [0, 1].map(|axis| encoder.spec().dims()[axis]);
-    let last = encoder.slice(1, steps - 1, 1).pad(2, 0, width);
-    last.reshape([batch, (2 * LAYERS + 1) * width])
+    let (query, query_bias) = layer(g, "query", 2 * LAYERS * width, width);
+    (Memory { keys: values.matmul(key) + query_bias, values, v }, query)
 }
 
 /// From the decoder's output to the words of the target language.

@@ -1,0 +1,53 @@
+// The first cell of a decoder's step, forward: over the context before, by the product of its share of the input's
+// weight and of the cell's, and over its own h. What the tokens give is there already, for all steps.
+// states [B, T + 1, UNITS H]: a row holds c and h of each layer and the context, row 0 is the start.
+// use: lstm/cell
+
+const GATES: u32 = 4u;
+const SOURCES: u32 = 2u;
+const COLUMNS: u32 = 8u; // H / 4
+const BATCH: u32 = 4u;
+const STEPS: u32 = 5u;
+const UNITS: u32 = 7u;
+
+struct Params { step: u32 }
+@group(0) @binding(0) var<storage, read> weights: array<vec4<f32>>; // [L, 2H, 4H]
+@group(0) @binding(1) var<storage, read> biases: array<vec4<f32>>;  // [L, 4H]
+@group(0) @binding(2) var<storage, read> folded: array<vec4<f32>>;  // [H, 4H]
+@group(0) @binding(3) var<storage, read> tokens: array<vec4<f32>>;  // [B, T, 4H]
+@group(0) @binding(4) var<storage, read_write> states: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> gates: array<vec4<f32>>; // [L, B, T, 4H]
+@group(1) @binding(0) var<uniform> params: Params;
+
+fn row(b: u32, t: u32) -> u32 { return (b * (STEPS + 1u) + t) * UNITS * COLUMNS; }
+
+fn is_active(z: u32, first: u32) -> bool { return true; }
+
+fn depth(s: u32) -> u32 { return COLUMNS; }
+
+fn takes(s: u32, z: u32) -> bool { return true; }
+
+fn feeds(s: u32, g: u32) -> bool { return true; }
+
+fn operand(s: u32, z: u32, b: u32, k: u32) -> vec4<f32> {
+    return states[row(b, params.step) + select(1u, UNITS - 1u, s == 0u) * COLUMNS + k];
+}
+
+fn weight(s: u32, z: u32, k: u32, g: u32, column: u32) -> vec4<f32> {
+    if s == 0u { return folded[(k * 4u + g) * COLUMNS + column]; }
+    return weights[((4u * COLUMNS + k) * 4u + g) * COLUMNS + column];
+}
+
+fn finish(z: u32, b: u32, column: u32, sum: array<vec4<f32>, GATES>) {
+    let t = params.step;
+    let at = (b * STEPS + t) * 4u * COLUMNS + column;
+    var in_all: array<vec4<f32>, GATES>;
+    // unroll
+    for (var g = 0u; g < GATES; g++) { in_all[g] = sum[g] + biases[g * COLUMNS + column] + tokens[at + g * COLUMNS]; }
+    let cell = cell_forward(in_all, states[row(b, t) + column]);
+    let after = row(b, t + 1u) + column;
+    states[after] = cell.c;
+    states[after + COLUMNS] = cell.h;
+    // unroll
+    for (var g = 0u; g < GATES; g++) { gates[at + g * COLUMNS] = cell.gates[g]; }
+}
