@@ -21,7 +21,7 @@ struct Params { step: u32, layer: u32 }
 
 fn row(b: u32, t: u32) -> u32 { return (b * (STEPS + 1u) + t) * UNITS * COLUMNS; }
 
-fn is_active(z: u32, first: u32) -> bool { return z == 0u | first < QUARTER; }
+fn is_active(z: u32, first: u32) -> bool { return z == 0u || first < QUARTER; }
 
 fn depth(s: u32) -> u32 { return COLUMNS; }
 

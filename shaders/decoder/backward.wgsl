@@ -37,10 +37,10 @@ fn depth(s: u32) -> u32 { return select(4u * COLUMNS, COLUMNS, s == 2u); }
 fn takes(s: u32, z: u32) -> bool {
     if START { return s == 0u; }
     if s == 0u { return params.step + 1u < STEPS; }
-    return s == 2u | layer_of(z) + 1u < LAYERS;
+    return s == 2u || layer_of(z) + 1u < LAYERS;
 }
 
-fn feeds(s: u32, g: u32) -> bool { return s == 2u | g == 0u; }
+fn feeds(s: u32, g: u32) -> bool { return s == 2u || g == 0u; }
 
 fn operand(s: u32, z: u32, b: u32, k: u32) -> vec4<f32> {
     let l = layer_of(z);

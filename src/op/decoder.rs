@@ -9,7 +9,9 @@
 use crate::graph::Tensor;
 use crate::graph::op::{Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
 use crate::host::parallel::*;
-use crate::kernel::{Binding, Caps, Dispatch, Lowered, Variant, input, output, scratch};
+use crate::kernel::{
+    Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch,
+};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
@@ -33,17 +35,19 @@ pub use step::{DecoderStep, StepParameters};
 /// 1. start [B, U H]: c and h of each of L layers, then the context, U = 2L + 1
 /// 2. context's share of the input's weight [H, H]
 /// 3. weights [L, 2H 4H] and 4. biases [L, 4H] of the cells
-/// 5. the query's weight [2L H, H] over all c and h; its bias is the keys'
+/// 5. the query's weight [2L H, H] over all c and h
 /// 6. keys and 7. memory [B, S, H], and 8. v `[H]` of the attention
+/// 9. the query's bias `[H]`
 ///
 /// Outputs: h of the last layer and the context after each step [B, T, 2H]; and for the backward pass the states
-/// [B, T + 1, U H], row 0 being the start, the gates [L, B, T, 4H], the queries [B, T, H] and the attention's shares
-/// [B, T, S].
+/// [B, T + 1, U H], row 0 being the start, the gates [L, B, T, 4H], the queries [B, T, H] without their bias, the attention's
+/// shares [B, T, S], and the keys with it [B, S, H]. The bias's gradient is the queries': summed over the keys, where each
+/// row's scores cancel, f32 would lose it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decoder;
 
 /// All inputs, in order.
-fn input_specs(stack: Stack, attended: &Attended) -> [TensorSpec; 9] {
+fn input_specs(stack: Stack, attended: &Attended) -> [TensorSpec; 10] {
     let Stack { batch, hidden, layers, .. } = stack;
     let memory = TensorSpec::f32([batch, attended.positions, hidden]);
     [
@@ -55,6 +59,7 @@ fn input_specs(stack: Stack, attended: &Attended) -> [TensorSpec; 9] {
         TensorSpec::f32([2 * layers * hidden, hidden]),
         memory.clone(),
         memory,
+        TensorSpec::f32([hidden]),
         TensorSpec::f32([hidden]),
     ]
 }
@@ -107,6 +112,17 @@ fn folded_weight(hidden: usize, operands: [Binding; 2], folded: Binding, caps: &
     product_into([hidden, 4 * hidden, hidden], operands, false, folded, caps)
 }
 
+/// So many keys with the query's bias.
+fn biased_keys(rows: usize, hidden: usize, caps: &Caps) -> Dispatch {
+    let count = rows * hidden / 4;
+    let kernel =
+        Kernel::new("decoder/keys").with_consts(&[("COLUMNS", hidden / 4), ("COUNT", count)]);
+    Dispatch::new(kernel, grid(count.div_ceil(64), caps))
+        .bind("keys", input(6))
+        .bind("bias", input(9))
+        .bind("biased", output(5))
+}
+
 /// [H, 4H].
 fn folded_spec(hidden: usize) -> TensorSpec {
     TensorSpec::f32([hidden, 4 * hidden])
@@ -139,6 +155,7 @@ impl Op for Decoder {
             Output::saved(stack.gates()),
             Output::saved(stack.x()),
             Output::saved(attended.shares()),
+            Output::saved(inputs[6].clone()),
         ];
         let tolerance = Tolerance::sum(64 * stack.hidden);
         let facts = Facts::moving(flops(stack, &attended), inputs, outputs, tolerance);
@@ -154,7 +171,7 @@ impl Op for Decoder {
         let Some(d_seen) = dy[0] else {
             return vec![None; x.len()];
         };
-        let [states, gates, queries, shares] = [y[1], y[2], y[3], y[4]];
+        let [states, gates, queries, shares, keys] = [1, 2, 3, 4, 5].map(|at: usize| y[at]);
         let (tokens, layers) = (x[0].spec(), x[3].spec().dims()[0]);
         let (steps, hidden) = (tokens.dims()[1], tokens.shape.last());
         let (rows, cells) = (tokens.shape.rows(), 2 * layers * hidden);
@@ -174,7 +191,7 @@ impl Op for Decoder {
             transpose_weights(x[3], hidden),
             x[2],
             x[5].transpose(&[1, 0]),
-            x[6],
+            keys,
             x[7],
             x[8],
             x[3],
@@ -185,7 +202,7 @@ impl Op for Decoder {
         let cells_after = flat(states.slice(1, 1, steps).slice(2, 0, cells));
         let [d_weights, d_biases] = weight_gradients(d_gates, cell_inputs, layers, hidden);
         let [d_keys, d_memory, d_v] =
-            sum_over_queries(d_score, shares, d_contexts, queries, x[6], x[8]);
+            sum_over_queries(d_score, shares, d_contexts, queries, keys, x[8]);
         vec![
             Some(dx),
             Some(d_start),
@@ -196,6 +213,7 @@ impl Op for Decoder {
             Some(d_keys),
             Some(d_memory),
             Some(d_v),
+            Some(flat(d_query).sum(0)),
         ]
     }
 }
@@ -204,7 +222,7 @@ impl Op for Decoder {
 struct DecoderProblem {
     stack: Stack,
     attended: Attended,
-    /// Outputs: what is seen, states, gates, queries and shares.
+    /// Outputs: what is seen, states, gates, queries, shares and the keys with the query's bias.
     facts: Facts,
 }
 
@@ -226,6 +244,7 @@ impl Problem for DecoderProblem {
         let [states, gates] = [output(1), output(2)];
         let sequence_len = (steps + 1) * stack.row_len();
         let mut dispatches = vec![
+            biased_keys(batch * self.attended.positions, hidden, caps),
             copy_rows(input(1), states, batch, stack.row_len(), sequence_len, caps),
             folded_weight(hidden, [input(2), input(3)], folded, caps),
             product_into([rows, 4 * hidden, hidden], [input(0), first_weight], false, tokens, caps),
@@ -254,7 +273,7 @@ impl Problem for DecoderProblem {
                     .bind("gates", gates)
             }));
             let attention = attention(&self.attended, stack, variant, "decoder/attend", t)
-                .bind("keys", input(6))
+                .bind("keys", output(5).read())
                 .bind("memory", input(7))
                 .bind("v", input(8))
                 .bind("context", states)
@@ -271,6 +290,9 @@ impl Problem for DecoderProblem {
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let stack = self.stack;
         let (hidden, cells) = (stack.hidden, 2 * stack.layers * stack.hidden);
+        let keys_len = self.attended.positions * hidden;
+        let keys = inputs[6].data.iter().zip(inputs[9].data.iter().cycle());
+        let biased: Vec<f64> = keys.map(|(key, bias)| key + bias).collect();
         let decode = |b: usize| {
             let mut row = sequence(inputs[1], b).to_vec();
             let step = |t: usize| {
@@ -280,8 +302,12 @@ impl Problem for DecoderProblem {
                 let gates = stack.forward(&mut row, &x, &inputs[3].data, &inputs[4].data);
                 let mut query = vec![0.0; hidden];
                 add_product(&mut query, &row[..cells], &inputs[5].data);
-                let (keys, memory) = (sequence(inputs[6], b), sequence(inputs[7], b));
-                let (shares, context) = attend(&query, keys, memory, &inputs[8].data);
+                let (shares, context) = attend(
+                    &query,
+                    &biased[b * keys_len..][..keys_len],
+                    sequence(inputs[7], b),
+                    &inputs[8].data,
+                );
                 row[cells..].copy_from_slice(&context);
                 (row.clone(), gates, query, shares)
             };
@@ -289,7 +315,8 @@ impl Problem for DecoderProblem {
         };
         let sequences: Vec<_> = (0..stack.batch).into_par_iter().map(decode).collect();
         let mut outputs = self.facts.zeros();
-        let [seen, states, all_gates, queries, all_shares] = &mut outputs;
+        let [seen, states, all_gates, queries, all_shares, all_keys] = &mut outputs;
+        all_keys.data.clone_from(&biased);
         for (b, steps) in sequences.into_iter().enumerate() {
             let start = sequence(inputs[1], b);
             states.data[stack.row(b, 0)..][..start.len()].copy_from_slice(start);
@@ -323,7 +350,7 @@ impl Problem for DecoderProblem {
 /// What attention needs: keys and memory [B, S, H] and v `[H]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Memory<'g> {
-    /// W_h h of each position, and the query's bias, which is added to them anyway.
+    /// W_h h of each position; where a decoder goes on from words, with the query's bias.
     pub keys: Tensor<'g>,
     /// h of each position.
     pub values: Tensor<'g>,
@@ -342,6 +369,8 @@ pub struct Parameters<'g> {
     pub biases: Tensor<'g>,
     /// Of the query, [2L H, H].
     pub query: Tensor<'g>,
+    /// Of the query, `[H]`.
+    pub query_bias: Tensor<'g>,
 }
 
 impl<'g> Tensor<'g> {
@@ -363,6 +392,7 @@ impl<'g> Tensor<'g> {
             memory.keys,
             memory.values,
             memory.v,
+            parameters.query_bias,
         ];
         self.graph().apply(Decoder, &inputs)[0]
     }

@@ -72,7 +72,7 @@ impl Sizes {
     /// Operations of cells, query, attention and output.
     fn flops(&self) -> u64 {
         let Stack { batch, hidden, layers, .. } = self.stack;
-        let linear = 2 * batch * hidden * hidden * (4 + 2 * layers + 2);
+        let linear = 2 * batch * hidden * hidden * (2 + 2 * layers + 2);
         self.stack.flops() + linear as u64 + self.attended().flops()
     }
 }

@@ -79,12 +79,12 @@ impl<'g> Decoder<'g> {
         });
         let (weights, biases) = g.scoped("decoder", || cells(g, width));
         let (output, output_bias) = layer(g, "decoder.output", 2 * width, width);
-        let (memory, query) = g.scoped("attention", || remember(encoded.top, width));
+        let (memory, query, query_bias) = g.scoped("attention", || remember(encoded.top, width));
         Self {
             embedding,
             token,
             token_bias,
-            parameters: Parameters { context, weights, biases, query },
+            parameters: Parameters { context, weights, biases, query, query_bias },
             memory,
             output,
             output_bias,
@@ -110,10 +110,12 @@ impl<'g> Decoder<'g> {
         let mut tokens = g.variable(&format!("tokens.{length}"), spec, Init::Constant(0.0));
         let go = g.variable("go", TensorSpec::u32([batch]), Init::Constant(GO as f32));
         let mut states = self.start.reshape([batch, 1, row]);
+        let keys = self.memory.keys + self.parameters.query_bias;
+        let memory = Memory { keys, ..self.memory };
         let mut out;
         for t in 0..length {
             let (ids, id) = if t == 0 { (go.reshape([batch, 1]), 0) } else { (tokens, t - 1) };
-            [states, out] = states.decoder_step(ids, id, parameters, self.memory);
+            [states, out] = states.decoder_step(ids, id, parameters, memory);
             tokens = words.logits(out).argmax_into(tokens, t);
         }
         tokens
@@ -121,7 +123,7 @@ impl<'g> Decoder<'g> {
 
     /// What a word, the context and the bias give to the first cell is one product for all steps.
     fn step_parameters(&self) -> StepParameters<'g> {
-        let Parameters { context, weights, biases, query } = self.parameters;
+        let Parameters { context, weights, biases, query, .. } = self.parameters;
         let width = self.output_bias.spec().len();
         let cell = weights.slice(0, 0, 1).slice(1, 0, 4 * width * width);
         let parts = [self.token, context, self.token_bias.reshape([1, width])];
@@ -138,14 +140,14 @@ impl<'g> Decoder<'g> {
     }
 }
 
-/// What is attended to: each step of the top layer, with its key W_h h and the query's bias (Bahdanau 2015, appendix
-/// A.1.2); and the query's weight.
-fn remember(values: Tensor<'_>, width: usize) -> (Memory<'_>, Tensor<'_>) {
+/// What is attended to: each step of the top layer, with its key W_h h (Bahdanau 2015, appendix A.1.2); and the query's
+/// weight and bias.
+fn remember<'g>(values: Tensor<'g>, width: usize) -> (Memory<'g>, Tensor<'g>, Tensor<'g>) {
     let g = values.graph();
     let key = g.parameter("memory", [width, width], HeNormal.init(width, width));
     let v = g.parameter("v", [width], HeNormal.init(width, 1));
     let (query, query_bias) = layer(g, "query", 2 * LAYERS * width, width);
-    (Memory { keys: values.matmul(key) + query_bias, values, v }, query)
+    (Memory { keys: values.matmul(key), values, v }, query, query_bias)
 }
 
 /// From the decoder's output to the words of the target language.
