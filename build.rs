@@ -33,9 +33,11 @@ fn main() {
         let reference = root.join(format!("assets/reference-{preset}.json"));
         if reference.exists() {
             presets.push(preset);
-            let packed = out.join(format!("reference-{preset}.json.gz"));
-            pack(&reference, &packed).expect("the build folder can be written");
-            table += &format!("    include_bytes!({:?}),\n", packed.display());
+            if packed_in {
+                let packed = out.join(format!("reference-{preset}.json.gz"));
+                pack(&reference, &packed).expect("the build folder can be written");
+                table += &format!("    include_bytes!({:?}),\n", packed.display());
+            }
         }
     }
     let mut references =

@@ -112,8 +112,7 @@ impl<'a> Session<'a> {
     /// [`Error::Gpu`] where the device fails.
     pub fn restart(&self) -> Result<()> {
         self.state.restart(self.gpu);
-        self.gpu.submit([]);
-        self.gpu.wait()
+        self.gpu.settle()
     }
 
     /// The state that its programs brought.

@@ -6,13 +6,16 @@ use fathom::session::schedule;
 use fathom::terms::{Mode, Preset};
 use fathom::workload;
 
+#[path = "common/caps.rs"]
+mod caps;
+
 /// A line of [`MOST`].
 type Most = (&'static str, [(usize, u64); 2], [usize; 2]);
 
-/// Winograd's products take four dispatches where the definition takes one or two.
-///
 /// Workload; dispatches and megabytes of a training step and of one of inference, on the least a GPU may be; and the
 /// dispatches of both on one whose bindings are as long as buffers are.
+///
+/// Winograd's products take four dispatches where the definition takes one or two.
 const MOST: [Most; 8] = [
     ("alexnet", [(72, 4222), (25, 934)], [63, 21]),
     ("autoenc", [(26, 40), (8, 6)], [26, 8]),
@@ -27,15 +30,7 @@ const MOST: [Most; 8] = [
 #[test]
 fn full_steps_take_no_more_dispatches_and_bytes_than_the_table_says() {
     let least = Caps::portable();
-    let large = Caps {
-        subgroup: Some(32),
-        max_binding: 2 << 30,
-        max_buffer: 4 << 30,
-        max_bindings: 32,
-        max_invocations: 1024,
-        max_shared: 48 << 10,
-        ..Caps::portable()
-    };
+    let large = caps::large();
     let mut over = Vec::new();
     for (name, most, most_of_large) in MOST {
         let model = (workload::find(name).unwrap().configure)(Preset::Full, None);

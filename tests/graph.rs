@@ -20,6 +20,8 @@ use fathom::terms::{Class, Mode, Preset};
 use fathom::workload::WORKLOADS;
 use proptest::prelude::*;
 
+#[path = "common/caps.rs"]
+mod caps;
 #[path = "common/memory.rs"]
 mod memory;
 

@@ -41,7 +41,7 @@ pub struct Flight {
 
 impl Fed<'_> {
     /// Takes steps for about `time`, of which one takes `step` nanoseconds, half of it with up to `depth` in flight, and
-    /// half of it one at a time. Training is started again before by `restart`.
+    /// half of it one at a time. Training is started again by `restart` in time.
     ///
     /// # Errors
     /// [`crate::error::Error::Gpu`] where the device fails.
@@ -53,12 +53,13 @@ impl Fed<'_> {
         restart: Option<&Restart<'_>>,
     ) -> Result<Flight> {
         let most = (time.as_nanos() as f64 / 2.0 / step) as usize;
-        restart.map_or(Ok(()), |restart| restart.before(STEPS))?;
         // Few steps would only fill the queue.
-        let overlapped = self.overlapped(depth, most.clamp((2 * depth).min(STEPS), STEPS))?;
-        restart.map_or(Ok(()), |restart| restart.before(STEPS))?;
-        let latency = self.latency(most.clamp(3, STEPS))?;
-        Ok(Flight { overlapped, latency })
+        let several = most.clamp((2 * depth).min(STEPS), STEPS);
+        restart.map_or(Ok(()), |restart| restart.before(several))?;
+        let overlapped = self.overlapped(depth, several)?;
+        let single = most.clamp(3, STEPS);
+        restart.map_or(Ok(()), |restart| restart.before(single))?;
+        Ok(Flight { overlapped, latency: self.latency(single)? })
     }
 
     /// The wall clock over `steps`, by step. Uploads and encoding wait for nothing, a submission for the one `depth`

@@ -331,14 +331,14 @@ impl Problem for Conv2dProblem {
     }
 
     fn tolerance(&self, variant: &Variant) -> Tolerance {
-        match self.tiles().filter(|_| variant.name == WINOGRAD) {
+        match self.tiles_of(variant) {
             Some(tiles) => winograd::tolerance(tiles.channels()[0], self.epilogue.depth()),
             None => self.facts.tolerance,
         }
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
-        match self.tiles().filter(|_| variant.name == WINOGRAD) {
+        match self.tiles_of(variant) {
             Some(tiles) => tiles.lower(variant, &self.epilogue, caps),
             None => self.dispatches(variant, caps),
         }
@@ -392,6 +392,11 @@ impl Conv2dProblem {
     /// In tiles, for Winograd's kernels; these do not take bytes.
     fn tiles(&self) -> Option<Tiles> {
         Tiles::of(self.pass, &self.geometry).filter(|_| !self.bytes)
+    }
+
+    /// The same where a variant is one of these.
+    fn tiles_of(&self, variant: &Variant) -> Option<Tiles> {
+        self.tiles().filter(|_| variant.name == WINOGRAD)
     }
 
     /// Every variant, the most promising first.

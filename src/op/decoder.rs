@@ -112,6 +112,23 @@ fn folded_weight(hidden: usize, operands: [Binding; 2], folded: Binding, caps: &
     product_into([hidden, 4 * hidden, hidden], operands, false, folded, caps)
 }
 
+/// The operands of a cell above the first: the inputs that are the cells' weights, their biases and the query's weights,
+/// and the states and gates.
+fn bind_above(
+    dispatch: Dispatch,
+    layer: usize,
+    [weights, biases, query]: [usize; 3],
+    [states, gates]: [Binding; 2],
+) -> Dispatch {
+    dispatch
+        .param("layer", layer)
+        .bind("weights", input(weights))
+        .bind("biases", input(biases))
+        .bind("query_weights", input(query))
+        .bind("states", states)
+        .bind("gates", gates)
+}
+
 /// So many keys with the query's bias.
 fn biased_keys(rows: usize, hidden: usize, caps: &Caps) -> Dispatch {
     let count = rows * hidden / 4;
@@ -262,16 +279,9 @@ impl Problem for DecoderProblem {
                     .bind("states", states)
                     .bind("gates", gates),
             );
-            dispatches.extend((1..layers).map(|l| {
-                above
-                    .at(t, 2)
-                    .param("layer", l)
-                    .bind("weights", input(3))
-                    .bind("biases", input(4))
-                    .bind("query_weights", input(5))
-                    .bind("states", states)
-                    .bind("gates", gates)
-            }));
+            let above =
+                (1..layers).map(|l| bind_above(above.at(t, 2), l, [3, 4, 5], [states, gates]));
+            dispatches.extend(above);
             let attention = attention(&self.attended, stack, variant, "decoder/attend", t)
                 .bind("keys", output(5).read())
                 .bind("memory", input(7))

@@ -114,9 +114,9 @@ impl Problem for LstmProblem {
         let first_weight = input(1).range(0, 4 * hidden * hidden);
         let product = [rows, 4 * hidden, hidden];
         let products = product_into(product, [input(0), first_weight], false, scratch(0), caps);
-        let step = Step::forward(variant, self.stack);
+        let step = Step::cells(variant, self.stack, "lstm/forward");
         let waves = (0..steps + layers - 1).map(|wave| {
-            step.wave(wave)
+            step.at(wave, layers)
                 .bind("weights", input(1))
                 .bind("biases", input(2))
                 .bind("below", scratch(0).read())

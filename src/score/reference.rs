@@ -16,32 +16,25 @@ include!(concat!(env!("OUT_DIR"), "/reference.rs"));
 /// # Errors
 /// [`Error::Incomparable`] where there is none yet, or a page has not been given it.
 pub fn committed(preset: Preset) -> Result<Record> {
-    let Some(text) = text(preset)? else {
+    let Some(at) = PRESETS.iter().position(|known| *known == preset.name()) else {
         return Err(Error::Incomparable(format!(
             "fathom comes with no reference for preset {preset} (only for {}): name a complete record \
              of that preset with --reference",
             PRESETS.join(", ")
         )));
     };
-    Record::parse(&text, Path::new(&file(preset)))
-}
-
-/// What the reference of a preset is called.
-fn file(preset: Preset) -> String {
-    format!("assets/reference-{preset}.json")
+    let path = format!("assets/reference-{preset}.json");
+    Record::parse(&text(at, &path)?, Path::new(&path))
 }
 
 #[cfg(not(target_arch = "wasm32"))]
-fn text(preset: Preset) -> Result<Option<String>> {
+fn text(at: usize, path: &str) -> Result<String> {
     use std::io::Read;
 
-    let Some(at) = PRESETS.iter().position(|known| *known == preset.name()) else {
-        return Ok(None);
-    };
     let mut text = String::new();
     let read = flate2::read::GzDecoder::new(PACKED[at]).read_to_string(&mut text);
-    read.map_err(Error::io("read", file(preset)))?;
-    Ok(Some(text))
+    read.map_err(Error::io("read", path))?;
+    Ok(text)
 }
 
 #[cfg(target_arch = "wasm32")]
@@ -53,9 +46,10 @@ use given::text;
 mod given {
     use std::sync::Mutex;
 
+    use super::PRESETS;
     use crate::error::{Error, Result};
-    use crate::terms::Preset;
 
+    /// Presets with the texts of their references.
     static GIVEN: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
 
     /// Gives the text of a preset's reference.
@@ -65,16 +59,15 @@ mod given {
         }
     }
 
-    pub(super) fn text(preset: Preset) -> Result<Option<String>> {
+    pub(super) fn text(at: usize, path: &str) -> Result<String> {
         let given = GIVEN.lock().ok();
         let found = given.and_then(|given| {
-            given.iter().find(|(known, _)| known == preset.name()).map(|(_, text)| text.clone())
+            given.iter().find(|(preset, _)| preset == PRESETS[at]).map(|(_, text)| text.clone())
         });
-        match found {
-            None if super::PRESETS.contains(&preset.name()) => Err(Error::Incomparable(format!(
-                "the reference of preset {preset} could not be loaded: try again when the page's host answers"
-            ))),
-            found => Ok(found),
-        }
+        found.ok_or_else(|| {
+            Error::Incomparable(format!(
+                "{path} could not be loaded: try again when the page's host answers"
+            ))
+        })
     }
 }

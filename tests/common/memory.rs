@@ -6,6 +6,8 @@ use fathom::graph::NodeKind;
 use fathom::kernel::Caps;
 use fathom::pass::Schedule;
 
+use crate::caps::large;
+
 /// What lies in a buffer for a while.
 struct Kept {
     what: String,
@@ -82,14 +84,5 @@ pub(crate) fn assert_memory_is_sound(schedule: &Schedule) {
 
 /// The least that WebGPU promises, on a GPU and on a processor, and a GPU that allows more.
 pub(crate) fn devices() -> [Caps; 3] {
-    let large = Caps {
-        subgroup: Some(32),
-        max_binding: 2 << 30,
-        max_buffer: 4 << 30,
-        max_bindings: 32,
-        max_invocations: 1024,
-        max_shared: 48 << 10,
-        ..Caps::portable()
-    };
-    [Caps::portable(), Caps::portable_software(), large]
+    [Caps::portable(), Caps::portable_software(), large()]
 }

@@ -42,19 +42,22 @@ const surroundings = async () => {
 
 // What a score is measured against, fetched when one is first asked for.
 const scored = ["report", "markdown"];
-let reference = null;
-const fetchReference = () => Promise.all(references().map(async (preset) => {
+const fetched = new Set();
+const fetchReferences = () => Promise.all(references().map(async (preset) => {
+  if (fetched.has(preset)) return;
   try {
     const response = await fetch(new URL(`reference-${preset}.json`, import.meta.url));
-    if (response.ok) give_reference(preset, await response.text());
+    if (!response.ok) return;
+    give_reference(preset, await response.text());
+    fetched.add(preset);
   } catch {
-    // Without it there is no score, which the report says.
+    // Without it there is no score, which the report says; the next question asks again.
   }
 }));
 
 const answer = async (question) => {
   const { answer } = await program;
-  if (scored.includes(question.ask)) await (reference ??= fetchReference());
+  if (scored.includes(question.ask)) await fetchReferences();
   const whole = question.ask === "open" ? { ...question, ...(await surroundings()) } : question;
   ask(JSON.stringify(whole));
   await WebAssembly.promising(answer)();

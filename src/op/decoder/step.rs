@@ -12,7 +12,7 @@ use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
-use super::{Memory, attention};
+use super::{Memory, attention, bind_above};
 
 /// Inputs:
 /// 0. earlier [B, R, U H], whose last row is the state before: c and h of each of L layers, then the context
@@ -125,7 +125,10 @@ impl Problem for StepProblem {
     fn lower(&self, variant: &Variant, _caps: &Caps) -> Lowered {
         let Sizes { stack, earlier, ids, vocabulary, .. } = self.sizes;
         let [states, gates] = [output(0), scratch(0)];
-        let word = Step::from_word(variant, stack, [earlier, ids, vocabulary])
+        let lengths = [("EARLIER", earlier), ("IDS", ids), ("VOCABULARY", vocabulary)];
+        let word = Step::new(variant, stack, "decoder/token")
+            .with_consts(&lengths)
+            .dispatch(1)
             .param("id", self.id)
             .bind("weights", input(4))
             .bind("biases", input(5))
@@ -136,16 +139,7 @@ impl Problem for StepProblem {
             .bind("states", states)
             .bind("gates", gates);
         let above = Step::cells(variant, stack, "decoder/above");
-        let cell = |l: usize| {
-            above
-                .at(0, 2)
-                .param("layer", l)
-                .bind("weights", input(4))
-                .bind("biases", input(5))
-                .bind("query_weights", input(6))
-                .bind("states", states)
-                .bind("gates", gates)
-        };
+        let cell = |l| bind_above(above.at(0, 2), l, [4, 5, 6], [states, gates]);
         let answer = attention(&self.sizes.attended(), stack, variant, "decoder/answer", 0)
             .bind("keys", input(7))
             .bind("memory", input(8))

@@ -77,9 +77,9 @@ impl Problem for LstmGradProblem {
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let stack = self.stack;
         let Stack { batch, steps, hidden, layers, .. } = stack;
-        let step = Step::backward(variant, stack);
+        let step = Step::cells_below(variant, stack, "lstm/backward");
         let waves = (0..steps + layers - 1).map(|wave| {
-            step.wave(wave)
+            step.at(wave, layers)
                 .bind("turned", input(0))
                 .bind("gates", input(3))
                 .bind("states", input(2))

@@ -33,57 +33,33 @@ impl Step {
     }
 
     /// `problem` is a file that `lstm/step.wgsl` takes in.
-    fn new(variant: &Variant, stack: Stack, problem: &str) -> Self {
+    pub(in crate::op) fn new(variant: &Variant, stack: Stack, problem: &str) -> Self {
         let kernel = Kernel::new("lstm/step")
             .with_hook("problem", format!("// use: {problem}\n"))
             .with_consts(&variant.consts)
-            .with_consts(&[("BATCH", stack.batch)]);
+            .with_consts(&[
+                ("BATCH", stack.batch),
+                ("COLUMNS", stack.hidden / 4),
+                ("UNITS", stack.units),
+            ]);
         let (rows, lanes) = (variant.get("ROWS") as usize, variant.get("LANES") as usize);
         Self { kernel, rows, lanes, stack }
     }
 
     /// Cells, whichever way.
     pub(in crate::op) fn cells(variant: &Variant, stack: Stack, problem: &str) -> Self {
-        let mut step = Self::new(variant, stack, problem);
-        let columns = stack.hidden / 4;
-        let consts = [("COLUMNS", columns), ("STEPS", stack.steps), ("UNITS", stack.units)];
-        step.kernel = step.kernel.with_consts(&consts);
-        step
+        Self::new(variant, stack, problem).with_consts(&[("STEPS", stack.steps)])
     }
 
     /// The same backward, where a layer asks for what is above it.
     pub(in crate::op) fn cells_below(variant: &Variant, stack: Stack, problem: &str) -> Self {
-        let mut step = Self::cells(variant, stack, problem);
-        step.kernel = step.kernel.with_consts(&[("LAYERS", stack.layers)]);
-        step
+        Self::cells(variant, stack, problem).with_consts(&[("LAYERS", stack.layers)])
     }
 
-    /// The first cell of a step that goes on from a word, nothing bound yet: of rows of states before, ids of a row and
-    /// words.
-    pub(in crate::op) fn from_word(
-        variant: &Variant,
-        stack: Stack,
-        [earlier, ids, vocabulary]: [usize; 3],
-    ) -> Dispatch {
-        let mut step = Self::new(variant, stack, "decoder/token");
-        step.kernel = step.kernel.with_consts(&[
-            ("COLUMNS", stack.hidden / 4),
-            ("UNITS", stack.units),
-            ("EARLIER", earlier),
-            ("IDS", ids),
-            ("VOCABULARY", vocabulary),
-        ]);
-        step.dispatch(stack.hidden / 4, 1)
-    }
-
-    /// All layers forward at once, from zeros.
-    pub(super) fn forward(variant: &Variant, stack: Stack) -> Self {
-        Self::cells(variant, stack, "lstm/forward")
-    }
-
-    /// All layers backward at once.
-    pub(super) fn backward(variant: &Variant, stack: Stack) -> Self {
-        Self::cells_below(variant, stack, "lstm/backward")
+    /// With further lengths of the problem.
+    pub(in crate::op) fn with_consts(mut self, consts: &[(&'static str, usize)]) -> Self {
+        self.kernel = self.kernel.with_consts(consts);
+        self
     }
 
     /// With a switch of the problem on.
@@ -92,20 +68,16 @@ impl Step {
         self
     }
 
-    /// The dispatch of a step of all layers, nothing bound yet.
-    pub(super) fn wave(&self, step: usize) -> Dispatch {
-        self.at(step, self.stack.layers)
-    }
-
     /// The dispatch of a step of `cells` at once, nothing bound yet.
     pub(in crate::op) fn at(&self, step: usize, cells: usize) -> Dispatch {
-        self.dispatch(self.stack.hidden / 4, cells).param("step", step)
+        self.dispatch(cells).param("step", step)
     }
 
-    fn dispatch(&self, columns: usize, layers: usize) -> Dispatch {
-        let across = columns.div_ceil(self.lanes) as u32;
+    /// The same where the problem has one step alone.
+    pub(in crate::op) fn dispatch(&self, cells: usize) -> Dispatch {
+        let across = (self.stack.hidden / 4).div_ceil(self.lanes) as u32;
         let down = self.stack.batch.div_ceil(self.rows) as u32;
-        Dispatch::new(self.kernel.clone(), [across, down, layers as u32])
+        Dispatch::new(self.kernel.clone(), [across, down, cells as u32])
     }
 }
 
