@@ -104,24 +104,15 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`Argmax`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "argmax"
-    }
-
-    fn cases(&self) -> Vec<Case> {
-        let op = Argmax { column: None };
-        let case = |dims: &&[usize]| Case::new(size(dims), op, [TensorSpec::f32(*dims)]);
-        let columns = [(1, 3, 1, 0), (5, 67, 3, 1), (64, 40, 50, 49)];
-        let into = columns.map(|(rows, length, pitch, at)| {
-            let op = Argmax { column: Some(at) };
-            let inputs = [TensorSpec::f32([rows, length]), TensorSpec::u32([rows, pitch])];
-            Case::new(format!("{rows}x{length}_column{at}"), op, inputs)
-        });
-        SHAPES.iter().chain([&MANY_ROWS]).map(case).chain(into).collect()
-    }
+/// Awkward cases of [`Argmax`].
+pub(super) fn cases() -> Vec<Case> {
+    let op = Argmax { column: None };
+    let case = |dims: &&[usize]| Case::new(size(dims), op, [TensorSpec::f32(*dims)]);
+    let columns = [(1, 3, 1, 0), (5, 67, 3, 1), (64, 40, 50, 49)];
+    let into = columns.map(|(rows, length, pitch, at)| {
+        let op = Argmax { column: Some(at) };
+        let inputs = [TensorSpec::f32([rows, length]), TensorSpec::u32([rows, pitch])];
+        Case::new(format!("{rows}x{length}_column{at}"), op, inputs)
+    });
+    SHAPES.iter().chain([&MANY_ROWS]).map(case).chain(into).collect()
 }

@@ -155,37 +155,23 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`Attention`], [`AttentionGrad`] and [`AttentionSums`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "attention"
+/// Awkward cases of [`Attention`], [`AttentionGrad`] and [`AttentionSums`].
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (batch, queries, positions, width) in
+        [(1, 1, 1, 4), (2, 3, 2, 8), (3, 2, 7, 12), (4, 10, 5, 32), (2, 5, 67, 36), (3, 4, 40, 256)]
+    {
+        let query = TensorSpec::f32([batch, queries, width]);
+        let keys = TensorSpec::f32([batch, positions, width]);
+        let v = TensorSpec::f32([width]);
+        let shares = TensorSpec::f32([batch, queries, positions]);
+        let name = format!("b{batch}_t{queries}_s{positions}_h{width}");
+        let inputs = [query.clone(), keys.clone(), keys.clone(), v.clone()];
+        cases.push(Case::new(&*name, Attention, inputs.clone()));
+        let back = [&inputs[..], &[shares.clone(), query.clone()]].concat();
+        cases.push(Case::new(format!("{name}_back"), AttentionGrad, back));
+        let sums = [shares, query, keys, v];
+        cases.push(Case::new(format!("{name}_sums"), AttentionSums, sums));
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let mut cases = Vec::new();
-        for (batch, queries, positions, width) in [
-            (1, 1, 1, 4),
-            (2, 3, 2, 8),
-            (3, 2, 7, 12),
-            (4, 10, 5, 32),
-            (2, 5, 67, 36),
-            (3, 4, 40, 256),
-        ] {
-            let query = TensorSpec::f32([batch, queries, width]);
-            let keys = TensorSpec::f32([batch, positions, width]);
-            let v = TensorSpec::f32([width]);
-            let shares = TensorSpec::f32([batch, queries, positions]);
-            let name = format!("b{batch}_t{queries}_s{positions}_h{width}");
-            let inputs = [query.clone(), keys.clone(), keys.clone(), v.clone()];
-            cases.push(Case::new(&*name, Attention, inputs.clone()));
-            let back = [&inputs[..], &[shares.clone(), query.clone()]].concat();
-            cases.push(Case::new(format!("{name}_back"), AttentionGrad, back));
-            let sums = [shares, query, keys, v];
-            cases.push(Case::new(format!("{name}_sums"), AttentionSums, sums));
-        }
-        cases
-    }
+    cases
 }

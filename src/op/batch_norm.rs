@@ -14,7 +14,7 @@ mod cases;
 mod grad;
 mod sums;
 
-pub use cases::Family;
+pub(super) use cases::cases;
 pub use grad::BatchNormGrad;
 use sums::{Channels, Sums};
 

@@ -179,25 +179,16 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`BernoulliCrossEntropy`] and [`BernoulliCrossEntropyGrad`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "bernoulli_cross_entropy"
+/// Awkward cases of [`BernoulliCrossEntropy`] and [`BernoulliCrossEntropyGrad`].
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for dims in SHAPES {
+        let x = TensorSpec::f32(*dims);
+        let per_row = [outer(&x), &[1]].concat();
+        let specs = [x.clone(), x, TensorSpec::f32(per_row)];
+        let name = size(dims);
+        cases.push(Case::new(name.clone(), BernoulliCrossEntropy, &specs[..2]));
+        cases.push(Case::new(name + "_grad", BernoulliCrossEntropyGrad, specs));
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let mut cases = Vec::new();
-        for dims in SHAPES {
-            let x = TensorSpec::f32(*dims);
-            let per_row = [outer(&x), &[1]].concat();
-            let specs = [x.clone(), x, TensorSpec::f32(per_row)];
-            let name = size(dims);
-            cases.push(Case::new(name.clone(), BernoulliCrossEntropy, &specs[..2]));
-            cases.push(Case::new(name + "_grad", BernoulliCrossEntropyGrad, specs));
-        }
-        cases
-    }
+    cases
 }

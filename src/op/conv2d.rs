@@ -18,7 +18,7 @@ mod lower;
 mod reference;
 mod winograd;
 
-pub use cases::Family;
+pub(super) use cases::{benches, cases};
 use winograd::Tiles;
 
 /// Name of the variants that take fewer multiply-adds than the definition, which is what their op is counted.

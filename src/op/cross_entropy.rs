@@ -189,27 +189,18 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`CrossEntropy`] and [`CrossEntropyGrad`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "cross_entropy"
+/// Awkward cases of [`CrossEntropy`] and [`CrossEntropyGrad`].
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for dims in SHAPES {
+        let rows = &dims[..dims.len() - 1];
+        let specs = [TensorSpec::f32(*dims), TensorSpec::u32(rows), TensorSpec::f32(rows)];
+        let name = size(dims);
+        cases.push(Case::new(name.clone(), CrossEntropy, &specs[..2]));
+        cases.push(Case::new(name + "_grad", CrossEntropyGrad, specs));
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let mut cases = Vec::new();
-        for dims in SHAPES {
-            let rows = &dims[..dims.len() - 1];
-            let specs = [TensorSpec::f32(*dims), TensorSpec::u32(rows), TensorSpec::f32(rows)];
-            let name = size(dims);
-            cases.push(Case::new(name.clone(), CrossEntropy, &specs[..2]));
-            cases.push(Case::new(name + "_grad", CrossEntropyGrad, specs));
-        }
-        let rows = &MANY_ROWS[..1];
-        let many = [TensorSpec::f32(MANY_ROWS), TensorSpec::u32(rows)];
-        cases.push(Case::new(size(MANY_ROWS), CrossEntropy, many));
-        cases
-    }
+    let rows = &MANY_ROWS[..1];
+    let many = [TensorSpec::f32(MANY_ROWS), TensorSpec::u32(rows)];
+    cases.push(Case::new(size(MANY_ROWS), CrossEntropy, many));
+    cases
 }

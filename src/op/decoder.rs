@@ -408,37 +408,28 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`Decoder`], [`DecoderGrad`] and [`DecoderStep`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "decoder"
+/// Awkward cases of [`Decoder`], [`DecoderGrad`] and [`DecoderStep`].
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (layers, batch, steps, positions, hidden) in [
+        (1usize, 1usize, 1usize, 1usize, 4usize),
+        (1, 2, 2, 3, 4),
+        (2, 3, 2, 2, 12),
+        (3, 9, 4, 5, 32),
+        (3, 5, 1, 7, 36),
+        (3, 3, 2, 40, 256),
+    ] {
+        let stack = Stack { batch, steps, hidden, layers, units: 2 * layers + 1 };
+        let attended = Attended { batch, queries: steps, positions, hidden };
+        let name = format!("l{layers}_b{batch}_t{steps}_s{positions}_h{hidden}");
+        cases.push(Case::new(&*name, Decoder, input_specs(stack, &attended)));
+        let inputs = grad::input_specs(stack, &attended);
+        cases.push(Case::new(format!("{name}_back"), DecoderGrad { layers }, inputs));
+        let stack = Stack { steps: 1, ..stack };
+        let earlier = 1 + steps % 2;
+        let sizes = step::Sizes { stack, positions, earlier, ids: steps, vocabulary: 7 };
+        let op = DecoderStep { id: steps / 2 };
+        cases.push(Case::new(format!("{name}_step"), op, sizes.inputs()));
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let mut cases = Vec::new();
-        for (layers, batch, steps, positions, hidden) in [
-            (1usize, 1usize, 1usize, 1usize, 4usize),
-            (1, 2, 2, 3, 4),
-            (2, 3, 2, 2, 12),
-            (3, 9, 4, 5, 32),
-            (3, 5, 1, 7, 36),
-            (3, 3, 2, 40, 256),
-        ] {
-            let stack = Stack { batch, steps, hidden, layers, units: 2 * layers + 1 };
-            let attended = Attended { batch, queries: steps, positions, hidden };
-            let name = format!("l{layers}_b{batch}_t{steps}_s{positions}_h{hidden}");
-            cases.push(Case::new(&*name, Decoder, input_specs(stack, &attended)));
-            let inputs = grad::input_specs(stack, &attended);
-            cases.push(Case::new(format!("{name}_back"), DecoderGrad { layers }, inputs));
-            let stack = Stack { steps: 1, ..stack };
-            let earlier = 1 + steps % 2;
-            let sizes = step::Sizes { stack, positions, earlier, ids: steps, vocabulary: 7 };
-            let op = DecoderStep { id: steps / 2 };
-            cases.push(Case::new(format!("{name}_step"), op, sizes.inputs()));
-        }
-        cases
-    }
+    cases
 }

@@ -93,27 +93,18 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`Embedding`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "embedding"
-    }
-
-    fn cases(&self) -> Vec<Case> {
-        let cases: [(usize, usize, &[usize]); 5] = [
-            (1, 1, &[1]),
-            (7, 3, &[2, 5]),
-            (200, 32, &[4, 10]),
-            (1009, 64, &[333]),
-            (40_000, 256, &[64, 3]),
-        ];
-        let case = |(v, h, ids): (usize, usize, &[usize])| {
-            let name = format!("v{v}_h{h}_{}", super::rows::size(ids));
-            Case::new(name, Embedding, [TensorSpec::f32([v, h]), TensorSpec::u32(ids)])
-        };
-        cases.map(case).into()
-    }
+/// Awkward cases of [`Embedding`].
+pub(super) fn cases() -> Vec<Case> {
+    let cases: [(usize, usize, &[usize]); 5] = [
+        (1, 1, &[1]),
+        (7, 3, &[2, 5]),
+        (200, 32, &[4, 10]),
+        (1009, 64, &[333]),
+        (40_000, 256, &[64, 3]),
+    ];
+    let case = |(v, h, ids): (usize, usize, &[usize])| {
+        let name = format!("v{v}_h{h}_{}", super::rows::size(ids));
+        Case::new(name, Embedding, [TensorSpec::f32([v, h]), TensorSpec::u32(ids)])
+    };
+    cases.map(case).into()
 }

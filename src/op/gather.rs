@@ -130,26 +130,17 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`Gather`] and [`Scatter`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "gather"
-    }
-
-    fn cases(&self) -> Vec<Case> {
-        const SHAPES: [&[usize]; 4] = [&[1, 1], &[7, 5], &[2, 33, 4], &[70_001, 3]];
-        let gather = SHAPES.map(|dims| {
-            let inputs = [TensorSpec::f32(dims), TensorSpec::u32(&dims[..dims.len() - 1])];
-            Case::new(size(dims), Gather, inputs)
-        });
-        let scatter = SHAPES.map(|dims| {
-            let (length, rows) = (dims[dims.len() - 1], &dims[..dims.len() - 1]);
-            let inputs = [TensorSpec::u32(rows), TensorSpec::f32(rows)];
-            Case::new(format!("{}_back", size(dims)), Scatter { length }, inputs)
-        });
-        gather.into_iter().chain(scatter).collect()
-    }
+/// Awkward cases of [`Gather`] and [`Scatter`].
+pub(super) fn cases() -> Vec<Case> {
+    const SHAPES: [&[usize]; 4] = [&[1, 1], &[7, 5], &[2, 33, 4], &[70_001, 3]];
+    let gather = SHAPES.map(|dims| {
+        let inputs = [TensorSpec::f32(dims), TensorSpec::u32(&dims[..dims.len() - 1])];
+        Case::new(size(dims), Gather, inputs)
+    });
+    let scatter = SHAPES.map(|dims| {
+        let (length, rows) = (dims[dims.len() - 1], &dims[..dims.len() - 1]);
+        let inputs = [TensorSpec::u32(rows), TensorSpec::f32(rows)];
+        Case::new(format!("{}_back", size(dims)), Scatter { length }, inputs)
+    });
+    gather.into_iter().chain(scatter).collect()
 }

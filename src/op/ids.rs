@@ -127,25 +127,16 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`Ids`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "ids"
+/// Awkward cases of [`Ids`].
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (rows, length) in [(1, 1), (3, 5), (64, 40), (1000, 67)] {
+        let ids = TensorSpec::u32([rows, length]);
+        let column = TensorSpec::u32([rows]);
+        let name = |what: &str| format!("{what}_{rows}x{length}");
+        cases.push(Case::new(name("reversed"), Ids::Reversed, [ids.clone()]));
+        cases.push(Case::new(name("next"), Ids::Next, [ids.clone()]));
+        cases.push(Case::new(name("joined"), Ids::Joined, [ids, column]));
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let mut cases = Vec::new();
-        for (rows, length) in [(1, 1), (3, 5), (64, 40), (1000, 67)] {
-            let ids = TensorSpec::u32([rows, length]);
-            let column = TensorSpec::u32([rows]);
-            let name = |what: &str| format!("{what}_{rows}x{length}");
-            cases.push(Case::new(name("reversed"), Ids::Reversed, [ids.clone()]));
-            cases.push(Case::new(name("next"), Ids::Next, [ids.clone()]));
-            cases.push(Case::new(name("joined"), Ids::Joined, [ids, column]));
-        }
-        cases
-    }
+    cases
 }

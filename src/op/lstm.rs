@@ -202,33 +202,24 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`Lstm`] and [`LstmGrad`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "lstm"
+/// Awkward cases of [`Lstm`] and [`LstmGrad`].
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (layers, batch, steps, hidden) in [
+        (1usize, 1usize, 1usize, 4usize),
+        (2, 2, 3, 4),
+        (3, 3, 2, 12),
+        (3, 4, 5, 32),
+        (2, 9, 4, 36),
+        (3, 9, 3, 64),
+        (3, 3, 2, 256),
+    ] {
+        let stack = Stack { batch, steps, hidden, layers, units: 2 * layers };
+        let name = format!("l{layers}_b{batch}_t{steps}_h{hidden}");
+        let inputs = [stack.x(), stack.weights(), stack.biases()];
+        cases.push(Case::new(&*name, Lstm, inputs));
+        let inputs = grad::input_specs(stack);
+        cases.push(Case::new(format!("{name}_back"), LstmGrad { layers }, inputs));
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let mut cases = Vec::new();
-        for (layers, batch, steps, hidden) in [
-            (1usize, 1usize, 1usize, 4usize),
-            (2, 2, 3, 4),
-            (3, 3, 2, 12),
-            (3, 4, 5, 32),
-            (2, 9, 4, 36),
-            (3, 9, 3, 64),
-            (3, 3, 2, 256),
-        ] {
-            let stack = Stack { batch, steps, hidden, layers, units: 2 * layers };
-            let name = format!("l{layers}_b{batch}_t{steps}_h{hidden}");
-            let inputs = [stack.x(), stack.weights(), stack.biases()];
-            cases.push(Case::new(&*name, Lstm, inputs));
-            let inputs = grad::input_specs(stack);
-            cases.push(Case::new(format!("{name}_back"), LstmGrad { layers }, inputs));
-        }
-        cases
-    }
+    cases
 }

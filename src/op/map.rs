@@ -278,48 +278,39 @@ impl<'g> std::ops::Neg for Tensor<'g> {
     }
 }
 
-/// Cases of elementwise functions.
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "map"
+/// Awkward cases of elementwise functions.
+pub(super) fn cases() -> Vec<Case> {
+    let f = |dims: &[usize]| TensorSpec::f32(dims);
+    let mut cases: Vec<Case> = Function::EXAMPLES
+        .iter()
+        .map(|&function| {
+            let map = Chain::one(function);
+            let specs: Vec<_> = (0..map.inputs)
+                .map(|i| if map.is_clock(i) { TensorSpec::u32([4]) } else { f(&[5, 12]) })
+                .collect();
+            Case::new(format!("{}_5x12", function.name()), map, specs)
+        })
+        .collect();
+    let add = || Chain::one(Function::Add);
+    let shapes: [(&str, &[usize], &[usize]); 9] = [
+        ("one", &[1], &[1]),
+        ("prime", &[101], &[101]),
+        ("scalar", &[6, 8], &[]),
+        ("row", &[6, 8], &[8]),
+        ("row_odd", &[6, 7], &[7]),
+        ("column", &[6, 8], &[6, 1]),
+        ("middle", &[3, 5, 4], &[3, 1, 4]),
+        ("outer", &[3, 1], &[1, 5]),
+        ("long", &[70_000, 64], &[64]),
+    ];
+    for (name, a, b) in shapes {
+        cases.push(Case::new(format!("add_{name}"), add(), [f(a), f(b)]));
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let f = |dims: &[usize]| TensorSpec::f32(dims);
-        let mut cases: Vec<Case> = Function::EXAMPLES
-            .iter()
-            .map(|&function| {
-                let map = Chain::one(function);
-                let specs: Vec<_> = (0..map.inputs)
-                    .map(|i| if map.is_clock(i) { TensorSpec::u32([4]) } else { f(&[5, 12]) })
-                    .collect();
-                Case::new(format!("{}_5x12", function.name()), map, specs)
-            })
-            .collect();
-        let add = || Chain::one(Function::Add);
-        let shapes: [(&str, &[usize], &[usize]); 9] = [
-            ("one", &[1], &[1]),
-            ("prime", &[101], &[101]),
-            ("scalar", &[6, 8], &[]),
-            ("row", &[6, 8], &[8]),
-            ("row_odd", &[6, 7], &[7]),
-            ("column", &[6, 8], &[6, 1]),
-            ("middle", &[3, 5, 4], &[3, 1, 4]),
-            ("outer", &[3, 1], &[1, 5]),
-            ("long", &[70_000, 64], &[64]),
-        ];
-        for (name, a, b) in shapes {
-            cases.push(Case::new(format!("add_{name}"), add(), [f(a), f(b)]));
-        }
-        let chain =
-            Chain::one(Function::Tanh).after(&add(), 0).after(&Chain::one(Function::Scale(0.5)), 1);
-        cases.push(Case::new("chain_tanh_add_scale", chain, [f(&[9, 8]), f(&[8])]));
-        let dropout = Function::Dropout { rate: 0.5, stream: 9 };
-        let clock = TensorSpec::u32([4]);
-        cases.push(Case::new("dropout_odd", Chain::one(dropout), [f(&[37]), clock]));
-        cases
-    }
+    let chain =
+        Chain::one(Function::Tanh).after(&add(), 0).after(&Chain::one(Function::Scale(0.5)), 1);
+    cases.push(Case::new("chain_tanh_add_scale", chain, [f(&[9, 8]), f(&[8])]));
+    let dropout = Function::Dropout { rate: 0.5, stream: 9 };
+    let clock = TensorSpec::u32([4]);
+    cases.push(Case::new("dropout_odd", Chain::one(dropout), [f(&[37]), clock]));
+    cases
 }

@@ -15,7 +15,7 @@ pub(in crate::op) mod lower;
 pub(in crate::op) mod plan;
 mod reference;
 
-pub use cases::Family;
+pub(super) use cases::cases;
 use plan::Sizes;
 
 /// A [G, M, K] (or [G, K, M] transposed) times B [G, K, N] (or [G, N, K]) to C [G, M, N]. Without a

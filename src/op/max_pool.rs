@@ -210,44 +210,35 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`MaxPool`] and [`MaxPoolGrad`].
-#[derive(Debug)]
-pub struct Family;
-
 const fn pool(window: usize, stride: usize, pad: usize) -> MaxPool {
     MaxPool { window, stride, pad }
 }
 
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "max_pool"
+/// Awkward cases of [`MaxPool`] and [`MaxPoolGrad`].
+pub(super) fn cases() -> Vec<Case> {
+    let sizes = [
+        ([1, 1, 1, 1], pool(1, 1, 0)),
+        ([1, 2, 2, 4], pool(2, 2, 0)),
+        ([2, 7, 5, 3], pool(2, 2, 0)),
+        ([2, 7, 9, 8], pool(3, 2, 0)),
+        ([1, 8, 7, 5], pool(3, 2, 1)),
+        ([2, 6, 6, 12], pool(3, 2, 1)),
+        ([1, 5, 5, 4], pool(3, 1, 1)),
+        ([1, 9, 9, 2], pool(2, 3, 0)),
+        ([3, 56, 56, 64], pool(2, 2, 0)),
+        ([33, 129, 65, 20], pool(3, 2, 1)),
+    ];
+    let mut cases = Vec::new();
+    for (dims, pool) in sizes {
+        let [b, h, w, c] = dims;
+        let MaxPool { window, stride, pad } = pool;
+        let x = TensorSpec::f32(dims);
+        let name = format!("b{b}_h{h}_w{w}_c{c}_window{window}_stride{stride}_pad{pad}");
+        let forward = Case::new(name.as_str(), pool, [x.clone()]);
+        let y = forward.problem().facts().spec().clone();
+        let backward = [x, y.clone(), y];
+        cases.push(Case::new(format!("{name}_dx"), MaxPoolGrad(pool), backward));
+        cases.push(forward);
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let sizes = [
-            ([1, 1, 1, 1], pool(1, 1, 0)),
-            ([1, 2, 2, 4], pool(2, 2, 0)),
-            ([2, 7, 5, 3], pool(2, 2, 0)),
-            ([2, 7, 9, 8], pool(3, 2, 0)),
-            ([1, 8, 7, 5], pool(3, 2, 1)),
-            ([2, 6, 6, 12], pool(3, 2, 1)),
-            ([1, 5, 5, 4], pool(3, 1, 1)),
-            ([1, 9, 9, 2], pool(2, 3, 0)),
-            ([3, 56, 56, 64], pool(2, 2, 0)),
-            ([33, 129, 65, 20], pool(3, 2, 1)),
-        ];
-        let mut cases = Vec::new();
-        for (dims, pool) in sizes {
-            let [b, h, w, c] = dims;
-            let MaxPool { window, stride, pad } = pool;
-            let x = TensorSpec::f32(dims);
-            let name = format!("b{b}_h{h}_w{w}_c{c}_window{window}_stride{stride}_pad{pad}");
-            let forward = Case::new(name.as_str(), pool, [x.clone()]);
-            let y = forward.problem().facts().spec().clone();
-            let backward = [x, y.clone(), y];
-            cases.push(Case::new(format!("{name}_dx"), MaxPoolGrad(pool), backward));
-            cases.push(forward);
-        }
-        cases
-    }
+    cases
 }

@@ -261,43 +261,33 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`MemoryHops`], [`MemoryHopsGrad`] and [`AnswerGrad`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "memory_hops"
+/// Awkward cases of [`MemoryHops`], [`MemoryHopsGrad`] and [`AnswerGrad`].
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (tables, batch, memories, dimension, vocabulary, linear) in [
+        (2usize, 1usize, 1usize, 1usize, 1usize, false),
+        (2, 2, 3, 4, 5, false),
+        (3, 2, 3, 4, 5, true),
+        (4, 3, 5, 3, 4, false),
+        (4, 32, 10, 20, 22, false),
+        (4, 32, 10, 20, 22, true),
+        (4, 5, 50, 50, 180, false),
+        (5, 7, 67, 33, 129, false),
+    ] {
+        let stride = (vocabulary * dimension).next_multiple_of(64);
+        let op = MemoryHops { vocabulary, linear };
+        let network = Network { batch, memories, dimension, hops: tables - 1, stride, op };
+        let linear = if linear { "_linear" } else { "" };
+        let name = format!("k{tables}_b{batch}_m{memories}_d{dimension}_v{vocabulary}{linear}");
+        let embeddings = TensorSpec::f32([tables, stride]);
+        let inputs = [network.question(), network.memories(), embeddings.clone()];
+        cases.push(Case::new(&*name, op, inputs));
+        let [states, attention] = network.saved();
+        let logits = network.logits();
+        let inputs = [logits.clone(), network.memories(), embeddings, states.clone(), attention];
+        cases.push(Case::new(format!("{name}_back"), MemoryHopsGrad(op), inputs));
+        let answer = AnswerGrad { stride };
+        cases.push(Case::new(format!("{name}_answer"), answer, [logits, states]));
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let mut cases = Vec::new();
-        for (tables, batch, memories, dimension, vocabulary, linear) in [
-            (2usize, 1usize, 1usize, 1usize, 1usize, false),
-            (2, 2, 3, 4, 5, false),
-            (3, 2, 3, 4, 5, true),
-            (4, 3, 5, 3, 4, false),
-            (4, 32, 10, 20, 22, false),
-            (4, 32, 10, 20, 22, true),
-            (4, 5, 50, 50, 180, false),
-            (5, 7, 67, 33, 129, false),
-        ] {
-            let stride = (vocabulary * dimension).next_multiple_of(64);
-            let op = MemoryHops { vocabulary, linear };
-            let network = Network { batch, memories, dimension, hops: tables - 1, stride, op };
-            let linear = if linear { "_linear" } else { "" };
-            let name = format!("k{tables}_b{batch}_m{memories}_d{dimension}_v{vocabulary}{linear}");
-            let embeddings = TensorSpec::f32([tables, stride]);
-            let inputs = [network.question(), network.memories(), embeddings.clone()];
-            cases.push(Case::new(&*name, op, inputs));
-            let [states, attention] = network.saved();
-            let logits = network.logits();
-            let inputs =
-                [logits.clone(), network.memories(), embeddings, states.clone(), attention];
-            cases.push(Case::new(format!("{name}_back"), MemoryHopsGrad(op), inputs));
-            let answer = AnswerGrad { stride };
-            cases.push(Case::new(format!("{name}_answer"), answer, [logits, states]));
-        }
-        cases
-    }
+    cases
 }

@@ -287,32 +287,23 @@ impl Problem for Update {
     }
 }
 
-/// Cases of [`Optimizer`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "optimizer"
-    }
-
-    fn cases(&self) -> Vec<Case> {
-        let (momentum, decay) = (0.9, 5e-4);
-        let rules = [
-            ("sgd", Rule::Sgd { rate: 0.5 }),
-            ("momentum", Rule::Momentum { rate: 0.1, momentum, decay }),
-            ("nesterov", Rule::Nesterov { rate: 0.1, momentum, decay }),
-            ("adam", Rule::Adam { rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }),
-            ("rmsprop", Rule::RmsProp { rate: 2.5e-4, decay: 0.95, epsilon: 0.01 }),
-        ];
-        let rules_at_sizes = rules.iter().flat_map(|r| [64, 4160, 100_032].map(|n| (*r, n)));
-        let case = |((name, rule), n): ((&str, Rule), usize)| {
-            let flat = TensorSpec::f32([n]);
-            let mut inputs = vec![TensorSpec::u32([4]), TensorSpec::f32([])];
-            inputs.extend(vec![flat; 2 + rule.state().len()]);
-            let decayed = n / 128 * 64;
-            Case::new(format!("{name}_{n}"), Optimizer { rule, decayed }, inputs)
-        };
-        rules_at_sizes.map(case).collect()
-    }
+/// Awkward cases of [`Optimizer`].
+pub(super) fn cases() -> Vec<Case> {
+    let (momentum, decay) = (0.9, 5e-4);
+    let rules = [
+        ("sgd", Rule::Sgd { rate: 0.5 }),
+        ("momentum", Rule::Momentum { rate: 0.1, momentum, decay }),
+        ("nesterov", Rule::Nesterov { rate: 0.1, momentum, decay }),
+        ("adam", Rule::Adam { rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }),
+        ("rmsprop", Rule::RmsProp { rate: 2.5e-4, decay: 0.95, epsilon: 0.01 }),
+    ];
+    let rules_at_sizes = rules.iter().flat_map(|r| [64, 4160, 100_032].map(|n| (*r, n)));
+    let case = |((name, rule), n): ((&str, Rule), usize)| {
+        let flat = TensorSpec::f32([n]);
+        let mut inputs = vec![TensorSpec::u32([4]), TensorSpec::f32([])];
+        inputs.extend(vec![flat; 2 + rule.state().len()]);
+        let decayed = n / 128 * 64;
+        Case::new(format!("{name}_{n}"), Optimizer { rule, decayed }, inputs)
+    };
+    rules_at_sizes.map(case).collect()
 }

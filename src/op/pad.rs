@@ -74,27 +74,18 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`Pad`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "pad"
-    }
-
-    fn cases(&self) -> Vec<Case> {
-        let pad = |axis, before, after| Pad { axis, before, after };
-        let case = |name: &str, dims: &[usize], op| Case::new(name, op, [TensorSpec::f32(dims)]);
-        let words = TensorSpec::new([4, 3], DType::U32);
-        vec![
-            case("one", &[1], pad(0, 1, 1)),
-            case("before", &[3, 5], pad(1, 2, 0)),
-            case("after", &[3, 5], pad(0, 0, 4)),
-            case("both_vec4", &[3, 4, 8], pad(1, 3, 2)),
-            case("misaligned", &[5, 12], pad(1, 1, 3)),
-            case("many_workgroups", &[70_000, 33], pad(1, 30, 1)),
-            Case::new("u32", pad(1, 2, 1), [words]),
-        ]
-    }
+/// Awkward cases of [`Pad`].
+pub(super) fn cases() -> Vec<Case> {
+    let pad = |axis, before, after| Pad { axis, before, after };
+    let case = |name: &str, dims: &[usize], op| Case::new(name, op, [TensorSpec::f32(dims)]);
+    let words = TensorSpec::new([4, 3], DType::U32);
+    vec![
+        case("one", &[1], pad(0, 1, 1)),
+        case("before", &[3, 5], pad(1, 2, 0)),
+        case("after", &[3, 5], pad(0, 0, 4)),
+        case("both_vec4", &[3, 4, 8], pad(1, 3, 2)),
+        case("misaligned", &[5, 12], pad(1, 1, 3)),
+        case("many_workgroups", &[70_000, 33], pad(1, 30, 1)),
+        Case::new("u32", pad(1, 2, 1), [words]),
+    ]
 }

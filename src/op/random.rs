@@ -137,24 +137,14 @@ impl Builder {
     }
 }
 
-/// Cases of [`Random`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "random"
-    }
-
-    fn cases(&self) -> Vec<Case> {
-        let draws =
-            [("uniform", Draw::Uniform), ("normal", Draw::Normal), ("mask", Draw::Mask(0.3))];
-        let lengths = [1, 5, 257, 100_003];
-        let draws_at_lengths = draws.iter().flat_map(|d| lengths.map(|n| (*d, n)));
-        let case = |((name, draw), n): ((&str, Draw), usize)| {
-            let op = Random { draw, shape: [n].into(), stream: 77 };
-            Case::new(format!("{name}_{n}"), op, [TensorSpec::u32([4])])
-        };
-        draws_at_lengths.map(case).collect()
-    }
+/// Awkward cases of [`Random`].
+pub(super) fn cases() -> Vec<Case> {
+    let draws = [("uniform", Draw::Uniform), ("normal", Draw::Normal), ("mask", Draw::Mask(0.3))];
+    let lengths = [1, 5, 257, 100_003];
+    let draws_at_lengths = draws.iter().flat_map(|d| lengths.map(|n| (*d, n)));
+    let case = |((name, draw), n): ((&str, Draw), usize)| {
+        let op = Random { draw, shape: [n].into(), stream: 77 };
+        Case::new(format!("{name}_{n}"), op, [TensorSpec::u32([4])])
+    };
+    draws_at_lengths.map(case).collect()
 }

@@ -194,39 +194,30 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`Recurrent`] and [`RecurrentGrad`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "recurrent"
+/// Awkward cases of [`Recurrent`] and [`RecurrentGrad`].
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    // The limit of the models is never reached by small inputs: most cases clip earlier.
+    for (batch, steps, hidden, limit) in [
+        (1, 1, 1, 20.0),
+        (1, 3, 1, 0.5),
+        (2, 4, 4, 0.5),
+        (3, 5, 7, 0.5),
+        (9, 3, 20, 0.5),
+        (1, 6, 36, 20.0),
+        (5, 2, 132, 1.0),
+        (17, 3, 65, 1.0),
+        (33, 3, 260, 1.0),
+        (4, 64, 64, 20.0),
+        (32, 3, 512, 20.0),
+    ] {
+        let sizes = Sizes { batch, steps, hidden };
+        let name = format!("b{batch}_t{steps}_h{hidden}");
+        cases.push(Case::new(&*name, Recurrent { limit }, input_specs(sizes)));
+        let inputs = grad::input_specs(sizes);
+        cases.push(Case::new(format!("grad_{name}"), RecurrentGrad { limit }, inputs));
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let mut cases = Vec::new();
-        // The limit of the models is never reached by small inputs: most cases clip earlier.
-        for (batch, steps, hidden, limit) in [
-            (1, 1, 1, 20.0),
-            (1, 3, 1, 0.5),
-            (2, 4, 4, 0.5),
-            (3, 5, 7, 0.5),
-            (9, 3, 20, 0.5),
-            (1, 6, 36, 20.0),
-            (5, 2, 132, 1.0),
-            (17, 3, 65, 1.0),
-            (33, 3, 260, 1.0),
-            (4, 64, 64, 20.0),
-            (32, 3, 512, 20.0),
-        ] {
-            let sizes = Sizes { batch, steps, hidden };
-            let name = format!("b{batch}_t{steps}_h{hidden}");
-            cases.push(Case::new(&*name, Recurrent { limit }, input_specs(sizes)));
-            let inputs = grad::input_specs(sizes);
-            cases.push(Case::new(format!("grad_{name}"), RecurrentGrad { limit }, inputs));
-        }
-        cases
-    }
+    cases
 }
 
 #[cfg(test)]

@@ -194,33 +194,24 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`SampledSoftmax`] and [`SampledSoftmaxGrad`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "sampled_softmax"
+/// Awkward cases of [`SampledSoftmax`] and [`SampledSoftmaxGrad`].
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (n, k, classes) in
+        [(1, 1, 2), (3, 5, 7), (40, 32, 200), (67, 129, 40_000), (50, 512, 40_000)]
+    {
+        let rows = TensorSpec::f32([n]);
+        let inputs = [
+            TensorSpec::f32([n, k]),
+            TensorSpec::f32([k]),
+            rows.clone(),
+            TensorSpec::u32([n]),
+            TensorSpec::u32([k]),
+        ];
+        let (name, op) = (format!("n{n}_k{k}_v{classes}"), SampledSoftmax { classes });
+        cases.push(Case::new(&*name, op, inputs.clone()));
+        let inputs = [&inputs[..], &[rows]].concat();
+        cases.push(Case::new(format!("{name}_back"), SampledSoftmaxGrad(op), inputs));
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let mut cases = Vec::new();
-        for (n, k, classes) in
-            [(1, 1, 2), (3, 5, 7), (40, 32, 200), (67, 129, 40_000), (50, 512, 40_000)]
-        {
-            let rows = TensorSpec::f32([n]);
-            let inputs = [
-                TensorSpec::f32([n, k]),
-                TensorSpec::f32([k]),
-                rows.clone(),
-                TensorSpec::u32([n]),
-                TensorSpec::u32([k]),
-            ];
-            let (name, op) = (format!("n{n}_k{k}_v{classes}"), SampledSoftmax { classes });
-            cases.push(Case::new(&*name, op, inputs.clone()));
-            let inputs = [&inputs[..], &[rows]].concat();
-            cases.push(Case::new(format!("{name}_back"), SampledSoftmaxGrad(op), inputs));
-        }
-        cases
-    }
+    cases
 }

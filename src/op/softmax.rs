@@ -218,30 +218,21 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`Softmax`] and [`SoftmaxGrad`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "softmax"
-    }
-
-    fn cases(&self) -> Vec<Case> {
-        let mut cases = Vec::new();
-        for log in [false, true] {
-            let prefix = if log { "log_" } else { "" };
-            for dims in SHAPES {
-                let spec = || TensorSpec::f32(*dims);
-                let name = format!("{prefix}{}", size(dims));
-                cases.push(Case::new(name.clone(), Softmax { log }, [spec()]));
-                cases.push(Case::new(name + "_grad", SoftmaxGrad { log }, [spec(), spec()]));
-            }
+/// Awkward cases of [`Softmax`] and [`SoftmaxGrad`].
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for log in [false, true] {
+        let prefix = if log { "log_" } else { "" };
+        for dims in SHAPES {
+            let spec = || TensorSpec::f32(*dims);
+            let name = format!("{prefix}{}", size(dims));
+            cases.push(Case::new(name.clone(), Softmax { log }, [spec()]));
+            cases.push(Case::new(name + "_grad", SoftmaxGrad { log }, [spec(), spec()]));
         }
-        let many = TensorSpec::f32(MANY_ROWS);
-        cases.push(Case::new(size(MANY_ROWS), Softmax { log: true }, [many]));
-        cases
     }
+    let many = TensorSpec::f32(MANY_ROWS);
+    cases.push(Case::new(size(MANY_ROWS), Softmax { log: true }, [many]));
+    cases
 }
 
 #[cfg(test)]

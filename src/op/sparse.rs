@@ -420,37 +420,28 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of the sparse ops.
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "sparse"
+/// Awkward cases of the sparse ops.
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (n, width, table) in [
+        (1, 1, 1),
+        (5, 3, 4),
+        (64, 4, 7),
+        (72, 32, 200),
+        (333, 1, 97),
+        (1025, 20, 2000),
+        (3712, 64, 40_000),
+    ] {
+        let ids = TensorSpec::u32([n]);
+        let rows = TensorSpec::f32([n, width]);
+        let name = |what: &str| format!("{what}_n{n}_h{width}_v{table}");
+        cases.push(Case::new(name("sort"), SortIds, [ids.clone()]));
+        let inputs = [ids.clone(), ids.clone(), rows.clone()];
+        cases.push(Case::new(name("sum"), SumRows, inputs.clone()));
+        cases.push(Case::new(name("dense"), DenseRows { rows: table }, inputs));
+        let table = TensorSpec::f32([table, width]);
+        let inputs = [TensorSpec::f32([]), ids.clone(), ids, rows, table];
+        cases.push(Case::new(name("update"), SparseSgd { rate: 0.5 }, inputs));
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let mut cases = Vec::new();
-        for (n, width, table) in [
-            (1, 1, 1),
-            (5, 3, 4),
-            (64, 4, 7),
-            (72, 32, 200),
-            (333, 1, 97),
-            (1025, 20, 2000),
-            (3712, 64, 40_000),
-        ] {
-            let ids = TensorSpec::u32([n]);
-            let rows = TensorSpec::f32([n, width]);
-            let name = |what: &str| format!("{what}_n{n}_h{width}_v{table}");
-            cases.push(Case::new(name("sort"), SortIds, [ids.clone()]));
-            let inputs = [ids.clone(), ids.clone(), rows.clone()];
-            cases.push(Case::new(name("sum"), SumRows, inputs.clone()));
-            cases.push(Case::new(name("dense"), DenseRows { rows: table }, inputs));
-            let table = TensorSpec::f32([table, width]);
-            let inputs = [TensorSpec::f32([]), ids.clone(), ids, rows, table];
-            cases.push(Case::new(name("update"), SparseSgd { rate: 0.5 }, inputs));
-        }
-        cases
-    }
+    cases
 }

@@ -242,47 +242,38 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`Transpose`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "transpose"
-    }
-
-    fn cases(&self) -> Vec<Case> {
-        let shapes: [(&[usize], &[usize]); 16] = [
-            (&[1], &[0]),
-            (&[7], &[0]),
-            (&[5, 3], &[1, 0]),
-            (&[33, 65], &[1, 0]),
-            (&[64, 32], &[1, 0]),
-            (&[1, 31, 1, 9], &[3, 2, 1, 0]),
-            (&[3, 4, 5], &[1, 0, 2]),
-            (&[3, 5, 8], &[1, 0, 2]),
-            (&[3, 34, 37], &[0, 2, 1]),
-            (&[4, 5, 6], &[2, 1, 0]),
-            (&[2, 3, 4, 5], &[0, 3, 1, 2]),
-            (&[2, 3, 4, 5], &[3, 0, 2, 1]),
-            (&[2, 3, 2, 5, 3], &[4, 2, 0, 3, 1]),
-            (&[2, 3, 2, 3, 8], &[3, 2, 1, 0, 4]),
-            (&[66_000, 2, 9], &[0, 2, 1]),
-            (&[2, 33_000, 64], &[1, 0, 2]),
-        ];
-        let text = |numbers: &[usize], dot: &str| {
-            let each: Vec<_> = numbers.iter().map(ToString::to_string).collect();
-            each.join(dot)
-        };
-        let case = |(dims, axes): (&[usize], &[usize]), dtype, suffix: &str| {
-            let op = Transpose { axes: axes.to_vec() };
-            let name = format!("{}_to_{}{suffix}", text(dims, "x"), text(axes, ""));
-            Case::new(name, op, [TensorSpec::new(dims, dtype)])
-        };
-        let mut cases: Vec<_> = shapes.into_iter().map(|s| case(s, DType::F32, "")).collect();
-        cases.push(case((&[6, 9], &[1, 0]), DType::U32, "_u32"));
-        cases
-    }
+/// Awkward cases of [`Transpose`].
+pub(super) fn cases() -> Vec<Case> {
+    let shapes: [(&[usize], &[usize]); 16] = [
+        (&[1], &[0]),
+        (&[7], &[0]),
+        (&[5, 3], &[1, 0]),
+        (&[33, 65], &[1, 0]),
+        (&[64, 32], &[1, 0]),
+        (&[1, 31, 1, 9], &[3, 2, 1, 0]),
+        (&[3, 4, 5], &[1, 0, 2]),
+        (&[3, 5, 8], &[1, 0, 2]),
+        (&[3, 34, 37], &[0, 2, 1]),
+        (&[4, 5, 6], &[2, 1, 0]),
+        (&[2, 3, 4, 5], &[0, 3, 1, 2]),
+        (&[2, 3, 4, 5], &[3, 0, 2, 1]),
+        (&[2, 3, 2, 5, 3], &[4, 2, 0, 3, 1]),
+        (&[2, 3, 2, 3, 8], &[3, 2, 1, 0, 4]),
+        (&[66_000, 2, 9], &[0, 2, 1]),
+        (&[2, 33_000, 64], &[1, 0, 2]),
+    ];
+    let text = |numbers: &[usize], dot: &str| {
+        let each: Vec<_> = numbers.iter().map(ToString::to_string).collect();
+        each.join(dot)
+    };
+    let case = |(dims, axes): (&[usize], &[usize]), dtype, suffix: &str| {
+        let op = Transpose { axes: axes.to_vec() };
+        let name = format!("{}_to_{}{suffix}", text(dims, "x"), text(axes, ""));
+        Case::new(name, op, [TensorSpec::new(dims, dtype)])
+    };
+    let mut cases: Vec<_> = shapes.into_iter().map(|s| case(s, DType::F32, "")).collect();
+    cases.push(case((&[6, 9], &[1, 0]), DType::U32, "_u32"));
+    cases
 }
 
 #[cfg(test)]
