@@ -8,7 +8,7 @@ use fathom::error::Error;
 use fathom::gpu::Gpu;
 use fathom::graph::by_rows::Joined;
 use fathom::graph::group::numbered;
-use fathom::graph::op::Distribution;
+use fathom::graph::op::{Distribution, Sampler};
 use fathom::graph::{Builder, Init, NodeKind, PARAMETERS, ValueId};
 use fathom::kernel::Caps;
 use fathom::measure::flight::Fed;
@@ -18,7 +18,6 @@ use fathom::op::conv2d::WINOGRAD;
 use fathom::pass::choose::Choice;
 use fathom::pass::{Options, Schedule, compile};
 use fathom::program::check::check_variant_for;
-use fathom::random::Rng;
 use fathom::session::{Session, schedule};
 use fathom::tensor::{Array, DType, HostTensor, TensorSpec};
 use fathom::terms::{Feature, LimitSet, Mode, Preset, Restriction, Speeds};
@@ -280,7 +279,7 @@ fn parts_of_an_op_joined_are_the_whole() {
             continue;
         }
         let problem = case.op.problem(&case.inputs).unwrap();
-        let inputs = problem.sample(&case.inputs, Distribution::Uniform, &mut Rng::new(5));
+        let inputs = problem.sample(&case.inputs, &mut Sampler::new(Distribution::Uniform, 5));
         let whole = problem.reference(&inputs.iter().collect::<Vec<_>>());
         let mut joined: Vec<Vec<f64>> = vec![Vec::new(); whole.len()];
         // A larger part and a smaller one.

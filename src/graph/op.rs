@@ -130,6 +130,32 @@ impl Distribution {
     }
 }
 
+/// Where [`Problem::sample`] takes its values from.
+#[derive(Debug, Clone)]
+pub struct Sampler {
+    /// How they are distributed.
+    pub distribution: Distribution,
+    /// The same numbers for the same seed.
+    pub rng: Rng,
+}
+
+impl Sampler {
+    /// Values of a distribution, by a seed.
+    pub fn new(distribution: Distribution, seed: u64) -> Self {
+        Self { distribution, rng: Rng::new(seed) }
+    }
+
+    /// A tensor of values; integers are below `limit`.
+    pub fn array(&mut self, spec: &TensorSpec, limit: usize) -> Array {
+        self.distribution.array(spec, limit, &mut self.rng)
+    }
+
+    /// One for each of `specs`.
+    pub fn arrays(&mut self, specs: &[TensorSpec], limit: usize) -> Vec<Array> {
+        specs.iter().map(|spec| self.array(spec, limit)).collect()
+    }
+}
+
 /// What an op is called and which of the paper's classes it belongs to: once, for every table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Kind {
@@ -243,6 +269,17 @@ impl Facts {
     }
 }
 
+/// What the rule of a gradient is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Backward<'a, 'g> {
+    /// The op's inputs.
+    pub x: &'a [Tensor<'g>],
+    /// Its outputs.
+    pub y: &'a [Tensor<'g>],
+    /// The gradients of these: `None` where the loss does not depend on one, which is not so of all.
+    pub dy: &'a [Option<Tensor<'g>>],
+}
+
 /// What an operation is, whatever the sizes.
 pub trait Op: fmt::Debug + Any + Send + Sync {
     /// Name and class.
@@ -252,17 +289,11 @@ pub trait Op: fmt::Debug + Any + Send + Sync {
     /// error names the shapes; the graph adds the place.
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String>;
 
-    /// The gradients of the inputs, from those of the outputs (`None`: that output is unused).
+    /// The gradients of the inputs. `None` marks an input that has none.
     ///
     /// CONTRACT: every rule multiplies by `dy` and never assumes that it is 1; what it needs of the
-    /// forward pass it takes from `x` and `y`. `None` marks an input that has no gradient.
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
-        let _ = (y, dy);
+    /// forward pass it takes from `x` and `y`.
+    fn gradient<'g>(&self, Backward { x, .. }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         vec![None; x.len()]
     }
 
@@ -339,13 +370,8 @@ pub trait Problem: fmt::Debug + Send + Sync {
     }
 
     /// Inputs for a test; ops with integer or otherwise constrained inputs write their own.
-    fn sample(
-        &self,
-        inputs: &[TensorSpec],
-        distribution: Distribution,
-        rng: &mut Rng,
-    ) -> Vec<Array> {
-        inputs.iter().map(|spec| distribution.array(spec, 4, rng)).collect()
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        sampler.arrays(inputs, 4)
     }
 
     /// The distributions its tolerance holds for.

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::gpu::Gpu;
-use crate::graph::op::{Distribution, Op, Problem};
+use crate::graph::op::{Distribution, Op, Problem, Sampler};
 use crate::kernel::Variant;
 use crate::pass::compile_op;
 use crate::program::Program;
-use crate::random::Rng;
 use crate::session::Session;
 use crate::tensor::{HostTensor, TensorSpec};
 
@@ -25,7 +24,7 @@ pub fn program_of(
     variant: &Variant,
 ) -> Result<Program> {
     program_over(gpu, op, inputs, variant, &|problem| {
-        let values = problem.sample(inputs, Distribution::Uniform, &mut Rng::new(1));
+        let values = problem.sample(inputs, &mut Sampler::new(Distribution::Uniform, 1));
         values.iter().map(HostTensor::from).collect()
     })
 }

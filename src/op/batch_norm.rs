@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use crate::graph::Tensor;
 use crate::graph::chain::{Chain, Epilogue};
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Kernel, Lowered, Variant, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -81,12 +80,7 @@ impl Op for BatchNorm {
         Ok(Box::new(BatchNormProblem { epsilon, channels, epilogue, inputs, facts }))
     }
 
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, y, dy }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         // Epilogues are made after differentiation.
         if self.epilogue.is_some() {
             return vec![None; x.len()];
@@ -175,14 +169,8 @@ impl Problem for BatchNormProblem {
         vec![y, Array::f32([channels], mean), Array::f32([channels], variance)]
     }
 
-    fn sample(
-        &self,
-        inputs: &[TensorSpec],
-        distribution: Distribution,
-        rng: &mut Rng,
-    ) -> Vec<Array> {
-        let draw = |spec: &TensorSpec| distribution.array(spec, 4, rng);
-        let mut arrays: Vec<_> = inputs.iter().map(draw).collect();
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        let mut arrays = sampler.arrays(inputs, 4);
         spread(&mut arrays[0]);
         arrays
     }

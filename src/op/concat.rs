@@ -1,7 +1,7 @@
 //! Concatenation along an axis.
 
 use crate::graph::by_rows::ByRows;
-use crate::graph::op::{Kind, Op, Problem};
+use crate::graph::op::{Backward, Kind, Op, Problem};
 use crate::graph::{Builder, Tensor};
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
@@ -53,12 +53,7 @@ impl Op for Concat {
     }
 
     /// To each input its slice of dy.
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        _y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, dy, .. }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let Some(dy) = dy[0] else {
             return vec![None; x.len()];
         };

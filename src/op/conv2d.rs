@@ -6,10 +6,11 @@ use std::sync::Arc;
 use crate::graph::Tensor;
 use crate::graph::by_rows::{ByRows, Joined};
 use crate::graph::chain::{Chain, Epilogue};
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance, ValueAt};
+use crate::graph::op::{
+    Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance, ValueAt,
+};
 use crate::kernel::{Caps, Lowered, Variant};
 use crate::op::matmul::{COLUMN_SUMS, plan};
-use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
@@ -241,12 +242,7 @@ impl Op for Conv2d {
     }
 
     /// dx = the product over the windows that saw each pixel, dw = that over all pixels.
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        _y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, dy, .. }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let specs: Vec<_> = x.iter().map(Tensor::spec).collect();
         // Epilogues are made after differentiation, and no model needs second derivatives.
         let (Some(dy), None, Pass::Forward, Ok(g)) =
@@ -355,18 +351,13 @@ impl Problem for Conv2dProblem {
         std::iter::once(product).chain(sums).collect()
     }
 
-    fn sample(
-        &self,
-        inputs: &[TensorSpec],
-        distribution: Distribution,
-        rng: &mut Rng,
-    ) -> Vec<Array> {
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
         // Bytes times values near 1e-38 are denormal, which a device may flush.
-        let distribution = match distribution {
+        let distribution = match sampler.distribution {
             Distribution::Tiny if self.bytes => Distribution::Uniform,
             other => other,
         };
-        let draw = |spec: &TensorSpec| distribution.array(spec, 256, rng);
+        let draw = |spec: &TensorSpec| distribution.array(spec, 256, &mut sampler.rng);
         inputs.iter().map(draw).collect()
     }
 

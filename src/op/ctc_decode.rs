@@ -1,9 +1,8 @@
 //! Greedy CTC decoding: the best path with repeats merged and blanks dropped (Graves 2006, section 3.2).
 
 use crate::graph::Tensor;
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch};
-use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
@@ -81,9 +80,9 @@ impl Problem for DecodeProblem {
         vec![decoded]
     }
 
-    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        let log_probs = distribution.array(&x[0], 1, rng);
-        vec![log_probs, distribution.array(&x[1], self.steps + 1, rng)]
+    fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        let log_probs = sampler.array(&x[0], 1);
+        vec![log_probs, sampler.array(&x[1], self.steps + 1)]
     }
 
     fn distributions(&self) -> &'static [Distribution] {

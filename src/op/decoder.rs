@@ -7,12 +7,13 @@
 //! outputs, every weight's gradient.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{
+    Backward, Distribution, Facts, Kind, Op, Output, Problem, Sampler, Tolerance,
+};
 use crate::host::parallel::*;
 use crate::kernel::{
     Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch,
 };
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -179,12 +180,7 @@ impl Op for Decoder {
         Ok(Box::new(DecoderProblem { stack, attended, facts }))
     }
 
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, y, dy }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let Some(d_seen) = dy[0] else {
             return vec![None; x.len()];
         };
@@ -343,8 +339,8 @@ impl Problem for DecoderProblem {
         outputs.into()
     }
 
-    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        sample_well_conditioned(x, distribution, rng)
+    fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        sample_well_conditioned(x, sampler)
     }
 
     fn distributions(&self) -> &'static [Distribution] {

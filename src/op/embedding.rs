@@ -2,9 +2,8 @@
 
 use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
-use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Cost, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
@@ -80,9 +79,9 @@ impl Problem for Lookup {
         self.facts.result(data)
     }
 
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
         // Some ids lie past the table.
-        i.iter().map(|spec| distribution.array(spec, self.rows + 1, rng)).collect()
+        sampler.arrays(inputs, self.rows + 1)
     }
 }
 

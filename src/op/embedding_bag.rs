@@ -2,9 +2,10 @@
 
 use crate::graph::Tensor;
 use crate::graph::chain::Chain;
-use crate::graph::op::{Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{
+    Backward, Distribution, Facts, Kind, Op, Output, Problem, Sampler, Tolerance,
+};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
@@ -157,12 +158,7 @@ impl Op for EmbeddingBag {
         Ok(Box::new(EmbeddingBagProblem { sizes, vocabulary, indexed: self.indexed, facts }))
     }
 
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, y, dy }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let Some(&index) = y.get(2) else {
             return vec![None; x.len()];
         };
@@ -251,8 +247,8 @@ impl Problem for EmbeddingBagProblem {
         made
     }
 
-    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        x.iter().map(|spec| distribution.array(spec, self.vocabulary, rng)).collect()
+    fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        sampler.arrays(x, self.vocabulary)
     }
 
     fn distributions(&self) -> &'static [Distribution] {

@@ -1,9 +1,8 @@
 //! One value of each row, by its index: Q(s, a) of the action taken.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Backward, Cost, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -40,12 +39,7 @@ impl Op for Gather {
         Ok(Box::new(Indexed { backward, rows, length, facts }))
     }
 
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        _y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, dy, .. }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let length = x[0].spec().shape.last();
         let dx = dy[0].map(|dy| dy.graph().apply1(Scatter { length }, &[x[1], dy]));
         vec![dx, None]
@@ -118,8 +112,8 @@ impl Problem for Indexed {
         vec![result]
     }
 
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        i.iter().map(|spec| distribution.array(spec, self.length, rng)).collect()
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        sampler.arrays(inputs, self.length)
     }
 }
 

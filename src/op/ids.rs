@@ -1,9 +1,8 @@
 //! Rearranges ids: what sequences of words need besides their embeddings.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Output, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
@@ -101,8 +100,8 @@ impl Problem for Arranged {
         self.facts.result(data)
     }
 
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        i.iter().map(|spec| distribution.array(spec, 40_000, rng)).collect()
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        sampler.arrays(inputs, 40_000)
     }
 
     fn distributions(&self) -> &'static [Distribution] {

@@ -1,10 +1,10 @@
 //! Classes drawn from the log-uniform distribution, which approximates how often the words of a vocabulary
 //! sorted by frequency occur (Zipf).
 
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::graph::{Builder, Init, Tensor};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::random::{Rng, Stream, stream_id};
+use crate::random::{Stream, stream_id};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -87,10 +87,10 @@ impl Problem for Draws {
         self.facts.result(ids)
     }
 
-    fn sample(&self, inputs: &[TensorSpec], _: Distribution, rng: &mut Rng) -> Vec<Array> {
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
         let limits = limits(self.classes).into_iter().map(f64::from).collect();
         vec![
-            Distribution::Uniform.array(&inputs[0], 1 << 31, rng),
+            Distribution::Uniform.array(&inputs[0], 1 << 31, &mut sampler.rng),
             Array::new(inputs[1].clone(), limits),
         ]
     }
@@ -132,7 +132,7 @@ mod tests {
     fn classes_are_drawn_as_often_as_the_law_says() {
         let specs = [TensorSpec::u32([4]), TensorSpec::f32([50])];
         let problem = LogUniform { count: 200_000, stream: 3 }.problem(&specs).unwrap();
-        let inputs = problem.sample(&specs, Distribution::Uniform, &mut Rng::new(5));
+        let inputs = problem.sample(&specs, &mut Sampler::new(Distribution::Uniform, 5));
         let drawn = problem.reference(&[&inputs[0], &inputs[1]]).remove(0);
         let whole: f64 = (0..50).map(|c| probability(c, 50)).sum();
         assert!((whole - 1.0).abs() < 1e-12);

@@ -9,9 +9,8 @@ use std::sync::Arc;
 use crate::graph::Tensor;
 use crate::graph::by_rows::{ByRows, lies_along};
 use crate::graph::chain::{Chain, Function, Place, operand_name, text_apply, vector};
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, DType, Shape, TensorSpec};
 use crate::terms::Class;
 
@@ -57,12 +56,7 @@ impl Op for Chain {
         Some(Arc::new(Self { expand, first, ..self.clone() }))
     }
 
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, y, dy }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let (Some(dy), [only]) = (dy[0], &self.code[..]) else {
             // Chains are made after differentiation.
             return vec![None; x.len()];
@@ -131,12 +125,7 @@ impl Problem for ChainProblem {
         vec![self.chain.apply(self.shape(), inputs)]
     }
 
-    fn sample(
-        &self,
-        inputs: &[TensorSpec],
-        distribution: Distribution,
-        rng: &mut Rng,
-    ) -> Vec<Array> {
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
         let positive = |i: usize| {
             self.chain
                 .code
@@ -147,7 +136,7 @@ impl Problem for ChainProblem {
             .iter()
             .enumerate()
             .map(|(i, spec)| {
-                let mut array = distribution.array(spec, 4, rng);
+                let mut array = sampler.array(spec, 4);
                 if spec.dtype == DType::F32 && positive(i) {
                     array.data.iter_mut().for_each(|x| *x = f64::from(x.abs() as f32 + 0.5));
                 }

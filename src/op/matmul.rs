@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::graph::Tensor;
 use crate::graph::by_rows::{ByRows, Joined};
 use crate::graph::chain::{Chain, Epilogue};
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance, ValueAt};
+use crate::graph::op::{Backward, Distribution, Facts, Kind, Op, Problem, Tolerance, ValueAt};
 use crate::kernel::{Binding, Caps, Dispatch, Lowered, Operand, Variant};
 use crate::tensor::{Array, Shape, TensorSpec};
 use crate::terms::Class;
@@ -97,12 +97,7 @@ impl Op for MatMul {
     }
 
     /// C = A B gives dA = dC B^T and dB = A^T dC (for stored transposes, the transposes of these).
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        _y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, dy, .. }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         // Epilogues and sums are made after differentiation.
         let (Some(dc), None, false) = (dy[0], &self.epilogue, self.sums) else {
             return vec![None; x.len()];

@@ -1,9 +1,10 @@
 //! The hops of an end-to-end memory network, and its answer's logits (Sukhbaatar 2015, section 2).
 
 use crate::graph::Tensor;
-use crate::graph::op::{Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{
+    Backward, Distribution, Facts, Kind, Op, Output, Problem, Sampler, Tolerance,
+};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -43,12 +44,7 @@ impl Op for MemoryHops {
         Ok(Box::new(MemoryHopsProblem { network, facts }))
     }
 
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, y, dy }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let Some(d_logits) = dy[0] else {
             return vec![None; x.len()];
         };
@@ -147,8 +143,8 @@ impl Network {
     }
 
     /// A draw with scores where neighbouring memories share the attention, as in models.
-    fn sample(&self, spec: &TensorSpec, distribution: Distribution, rng: &mut Rng) -> Array {
-        let mut array = distribution.array(spec, 4, rng);
+    fn sample(&self, spec: &TensorSpec, sampler: &mut Sampler) -> Array {
+        let mut array = sampler.array(spec, 4);
         let scale = 1.0 / (self.dimension as f64).sqrt();
         array.data.iter_mut().for_each(|x| *x *= scale);
         array.rounded()
@@ -229,8 +225,8 @@ impl Problem for MemoryHopsProblem {
         self.network.forward(inputs)
     }
 
-    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        x.iter().map(|spec| self.network.sample(spec, distribution, rng)).collect()
+    fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        x.iter().map(|spec| self.network.sample(spec, sampler)).collect()
     }
 
     fn distributions(&self) -> &'static [Distribution] {

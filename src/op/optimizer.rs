@@ -1,11 +1,10 @@
 //! Updates of all parameters at once: each rule is one kernel over the flat parameters, their flat
 //! gradients and flat state, split into several dispatches only where a binding may not be that long.
 
-use crate::graph::op::{Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Output, Problem, Sampler, Tolerance};
 use crate::kernel::{
     Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch,
 };
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -257,8 +256,8 @@ impl Problem for Update {
         outputs
     }
 
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        let mut arrays: Vec<_> = i.iter().map(|s| distribution.array(s, 1000, rng)).collect();
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        let mut arrays = sampler.arrays(inputs, 1000);
         arrays[1].data[0] = 0.5;
         let count = arrays.len();
         match self.rule {

@@ -1,7 +1,7 @@
 //! Zeros around a tensor along an axis: the gradient of a slice.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Kind, Op, Problem};
+use crate::graph::op::{Backward, Kind, Op, Problem};
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
@@ -38,12 +38,7 @@ impl Op for Pad {
     }
 
     /// dy without what lies over the zeros.
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        _y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, dy, .. }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let len = x[0].spec().dims()[self.axis];
         vec![dy[0].map(|dy| dy.slice(self.axis, self.before, len))]
     }

@@ -1,9 +1,9 @@
 //! Random tensors: uniform, normal, and the masks of dropout.
 
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::graph::{Builder, Tensor};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::random::{Rng, Stream, drop_threshold, stream_id};
+use crate::random::{Stream, drop_threshold, stream_id};
 use crate::tensor::{Array, Shape, TensorSpec};
 use crate::terms::Class;
 
@@ -102,8 +102,8 @@ impl Problem for Draws {
         self.facts.result(data)
     }
 
-    fn sample(&self, inputs: &[TensorSpec], _: Distribution, rng: &mut Rng) -> Vec<Array> {
-        vec![Distribution::Uniform.array(&inputs[0], 1 << 31, rng)]
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        vec![Distribution::Uniform.array(&inputs[0], 1 << 31, &mut sampler.rng)]
     }
 
     fn distributions(&self) -> &'static [Distribution] {

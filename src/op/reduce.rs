@@ -4,9 +4,8 @@ use std::ops::Range;
 
 use crate::graph::Tensor;
 use crate::graph::by_rows::{ByRows, Joined};
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant};
-use crate::random::Rng;
 use crate::tensor::{Array, DType, Shape, TensorSpec};
 use crate::terms::Class;
 
@@ -115,12 +114,7 @@ impl Op for Reduce {
         }
     }
 
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, y, dy }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let (Some(dy), Ok(sized)) = (dy[0], self.sized(&[x[0].spec()])) else {
             return vec![None]; // unused, or an impossible op, which the graph has told already
         };
@@ -207,14 +201,9 @@ impl Problem for ReduceProblem {
 
     /// Tiny values are positive and not denormal: a device may take denormal terms and partial sums for 0,
     /// and a long sum would be off by all of them.
-    fn sample(
-        &self,
-        inputs: &[TensorSpec],
-        distribution: Distribution,
-        rng: &mut Rng,
-    ) -> Vec<Array> {
-        let mut x = distribution.array(&inputs[0], 1, rng);
-        if distribution == Distribution::Tiny {
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        let mut x = sampler.array(&inputs[0], 1);
+        if sampler.distribution == Distribution::Tiny {
             let normal = |x: &mut f64| *x = x.abs().max(f64::from(f32::MIN_POSITIVE));
             x.data.iter_mut().for_each(normal);
         }

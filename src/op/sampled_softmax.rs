@@ -1,9 +1,8 @@
 //! Cross-entropy against a few sampled classes instead of all (Jean 2015, section 3).
 
 use crate::graph::Tensor;
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
@@ -57,12 +56,7 @@ impl Op for SampledSoftmax {
         self.sampled(inputs, false)
     }
 
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        _y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, dy, .. }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let Some(dloss) = dy[0] else {
             return vec![None; x.len()];
         };
@@ -167,10 +161,10 @@ impl Problem for Sampled {
         specs.zip(data).map(|(spec, data)| Array::new(spec, data)).collect()
     }
 
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
         // Few classes, so that hits happen.
         let limit = self.classes.min(2 * self.samples + 1);
-        i.iter().map(|spec| distribution.array(spec, limit, rng)).collect()
+        sampler.arrays(inputs, limit)
     }
 
     fn distributions(&self) -> &'static [Distribution] {

@@ -2,7 +2,7 @@
 
 use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
-use crate::graph::op::{Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Backward, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
@@ -51,12 +51,7 @@ impl Op for Shift {
     }
 
     /// Moves the gradient back.
-    fn gradient<'g>(
-        &self,
-        _x: &[Tensor<'g>],
-        _y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { dy, .. }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         vec![dy[0].map(|dy| dy.shift(self.0.reversed()))]
     }
 }

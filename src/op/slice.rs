@@ -2,7 +2,7 @@
 
 use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
-use crate::graph::op::{Kind, Op, Problem};
+use crate::graph::op::{Backward, Kind, Op, Problem};
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
@@ -50,12 +50,7 @@ impl Op for Slice {
     }
 
     /// dy with zeros where nothing was taken.
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        _y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, dy, .. }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let after = x[0].spec().dims()[self.axis] - self.start - self.len;
         vec![dy[0].map(|dy| dy.pad(self.axis, self.start, after))]
     }

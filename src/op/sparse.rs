@@ -1,10 +1,9 @@
 //! Gradients of tables as only the rows that a step touched: sorted by id, summed, and applied to the table. No
 //! atomics, so the same step always gives the same bits.
 
-use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Output, Problem, Sampler, Tolerance};
 use crate::graph::{Builder, Tensor};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -80,11 +79,9 @@ fn sample(
     inputs: &[TensorSpec],
     [ids, order]: [usize; 2],
     limit: usize,
-    distribution: Distribution,
-    rng: &mut Rng,
+    sampler: &mut Sampler,
 ) -> Vec<Array> {
-    let draw = |spec: &TensorSpec| distribution.array(spec, limit, rng);
-    let mut arrays: Vec<_> = inputs.iter().map(draw).collect();
+    let mut arrays = sampler.arrays(inputs, limit);
     // As padding does: one id in the middle has nearly half of all places.
     let often = (limit / 2) as f64;
     arrays[ids].data.iter_mut().step_by(3).for_each(|id| *id = often);
@@ -142,8 +139,8 @@ impl Problem for Sorting {
         vec![Array::new(inputs[0].spec.clone(), order.collect())]
     }
 
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        vec![distribution.array(&i[0], self.count / 2 + 1, rng)]
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        vec![sampler.array(&inputs[0], self.count / 2 + 1)]
     }
 
     fn distributions(&self) -> &'static [Distribution] {
@@ -219,8 +216,8 @@ impl Problem for Sums {
         vec![sums]
     }
 
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        sample(i, [0, 1], self.count / 2 + 1, distribution, rng)
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        sample(inputs, [0, 1], self.count / 2 + 1, sampler)
     }
 
     fn distributions(&self) -> &'static [Distribution] {
@@ -300,8 +297,8 @@ impl Problem for Update {
         vec![table]
     }
 
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        sample(i, [1, 2], self.rows, distribution, rng)
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        sample(inputs, [1, 2], self.rows, sampler)
     }
 
     fn distributions(&self) -> &'static [Distribution] {
@@ -364,8 +361,8 @@ impl Problem for Dense {
         vec![dense]
     }
 
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        sample(i, [0, 1], self.rows, distribution, rng)
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        sample(inputs, [0, 1], self.rows, sampler)
     }
 }
 

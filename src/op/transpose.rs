@@ -1,7 +1,7 @@
 //! Transposition: another order of axes.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Backward, Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
@@ -99,12 +99,7 @@ impl Op for Transpose {
         Ok(Box::new(Permuted { merged, from, facts }))
     }
 
-    fn gradient<'g>(
-        &self,
-        _x: &[Tensor<'g>],
-        _y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { dy, .. }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         vec![dy[0].map(|dy| dy.transpose(&self.inverse()))]
     }
 }

@@ -5,10 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::error::Result;
 use crate::gpu::Gpu;
-use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::host::{self, Instant};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -174,7 +173,7 @@ impl Problem for CopyProblem {
         vec![inputs[0].clone()]
     }
 
-    fn sample(&self, inputs: &[TensorSpec], _: Distribution, _: &mut Rng) -> Vec<Array> {
+    fn sample(&self, inputs: &[TensorSpec], _: &mut Sampler) -> Vec<Array> {
         vec![ramp(&inputs[0])]
     }
 }
@@ -237,7 +236,7 @@ impl Problem for ReadProblem {
         vec![Array::new(self.facts.spec().clone(), (0..sums).map(sum).collect())]
     }
 
-    fn sample(&self, inputs: &[TensorSpec], _: Distribution, _: &mut Rng) -> Vec<Array> {
+    fn sample(&self, inputs: &[TensorSpec], _: &mut Sampler) -> Vec<Array> {
         vec![ramp(&inputs[0])]
     }
 }

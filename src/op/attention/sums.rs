@@ -1,11 +1,10 @@
 //! The part of the gradient that is summed over queries.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::host::parallel::*;
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::op::lstm::{WELL_CONDITIONED, sample_well_conditioned};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -105,8 +104,8 @@ impl Problem for AttentionSumsProblem {
         vec![d_keys, d_v]
     }
 
-    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        sample_well_conditioned(x, distribution, rng)
+    fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        sample_well_conditioned(x, sampler)
     }
 
     fn distributions(&self) -> &'static [Distribution] {

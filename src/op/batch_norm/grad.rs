@@ -1,8 +1,7 @@
 //! The gradient of batch normalisation.
 
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Kernel, Lowered, Variant, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -103,14 +102,8 @@ impl Problem for BatchNormGradProblem {
     }
 
     /// The statistics are those of x.
-    fn sample(
-        &self,
-        inputs: &[TensorSpec],
-        distribution: Distribution,
-        rng: &mut Rng,
-    ) -> Vec<Array> {
-        let draw = |spec: &TensorSpec| distribution.array(spec, 4, rng);
-        let mut arrays: Vec<_> = inputs.iter().map(draw).collect();
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        let mut arrays = sampler.arrays(inputs, 4);
         spread(&mut arrays[0]);
         let n = self.channels.rows as f64;
         let (mean, squares) = moments(&arrays[0]);

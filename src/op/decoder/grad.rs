@@ -1,6 +1,6 @@
 //! The decoder's backward pass, from the last step to the first.
 
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::host::parallel::*;
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch};
 use crate::op::attention::{Attended, Lanes, attend_backward, sequence};
@@ -9,7 +9,6 @@ use crate::op::lstm::{
     sample_well_conditioned, squash_gates,
 };
 use crate::op::matmul::product_into;
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -249,8 +248,8 @@ impl Problem for DecoderGradProblem {
     }
 
     /// Gates and shares within what they can be, weights that neither grow nor vanish.
-    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        let mut arrays = sample_well_conditioned(x, distribution, rng);
+    fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        let mut arrays = sample_well_conditioned(x, sampler);
         squash_gates(&mut arrays[2]);
         for share in &mut arrays[5].data {
             *share = (0.5 + 0.5 * *share) / self.attended.positions as f64;

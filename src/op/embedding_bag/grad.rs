@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use crate::graph::chain::{Chain, Epilogue};
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Dispatch, Lowered, Variant, grid, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -133,9 +132,8 @@ impl Problem for EmbeddingBagGradProblem {
         vec![self.epilogue.apply(d_embedding, inputs), d_temporal]
     }
 
-    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        let draw = |spec: &TensorSpec| distribution.array(spec, self.vocabulary, rng);
-        let mut arrays: Vec<_> = x.iter().map(draw).collect();
+    fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        let mut arrays = sampler.arrays(x, self.vocabulary);
         arrays[4] = self.sizes.index_of(&arrays[0], &arrays[1], self.vocabulary);
         arrays
     }

@@ -1,9 +1,8 @@
 //! The backward pass of a stack of LSTM layers: waves from the last step of the last layer.
 
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::host::parallel::*;
 use crate::kernel::{Caps, Lowered, Variant, input, output, scratch};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -138,8 +137,8 @@ impl Problem for LstmGradProblem {
     }
 
     /// Gates within (0, 1), or (-1, 1).
-    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        let mut arrays = sample_well_conditioned(x, distribution, rng);
+    fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        let mut arrays = sample_well_conditioned(x, sampler);
         squash_gates(&mut arrays[3]);
         let scale = 1.0 / (2.0 * self.stack.hidden as f64).sqrt();
         arrays[0].data.iter_mut().for_each(|x| *x *= scale);

@@ -1,8 +1,7 @@
 //! The backward pass of the hops, except for the answer's weight.
 
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler};
 use crate::kernel::{Caps, Lowered, Variant, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -96,8 +95,8 @@ impl Problem for MemoryHopsGradProblem {
     }
 
     /// States and attention that belong to the memories.
-    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        let draw = |spec| self.network.sample(spec, distribution, rng);
+    fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        let draw = |spec| self.network.sample(spec, sampler);
         let mut arrays: Vec<_> = x.iter().chain([&self.network.question()]).map(draw).collect();
         let question = arrays.remove(x.len());
         let forward = self.network.forward(&[&question, &arrays[1], &arrays[2]]);

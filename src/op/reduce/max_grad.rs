@@ -1,8 +1,7 @@
 //! The gradient of a maximum.
 
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -88,13 +87,8 @@ impl Problem for MaxGradProblem {
     }
 
     /// y is the maximum of x.
-    fn sample(
-        &self,
-        inputs: &[TensorSpec],
-        distribution: Distribution,
-        rng: &mut Rng,
-    ) -> Vec<Array> {
-        let [x, dy] = [0, 2].map(|i: usize| distribution.array(&inputs[i], 1, rng));
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        let [x, dy] = [0, 2].map(|i: usize| sampler.array(&inputs[i], 1));
         let y = self.max.in_f64(&x);
         vec![x, y, dy]
     }
