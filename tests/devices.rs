@@ -12,6 +12,7 @@ use fathom::graph::op::{Distribution, Sampler};
 use fathom::graph::{Builder, Init, NodeKind, PARAMETERS, ValueId};
 use fathom::kernel::Caps;
 use fathom::measure::flight::Fed;
+use fathom::measure::restart::Restart;
 use fathom::measure::run::measure;
 use fathom::op::LIST;
 use fathom::op::conv2d::WINOGRAD;
@@ -446,7 +447,7 @@ fn no_more_steps_are_in_flight_than_the_queue_is_deep() {
         let mut session = Session::new(&gpu, 1);
         let program = session.compile(model.as_ref(), Mode::Infer, &Options::default()).unwrap();
         let fed = Fed { gpu: &gpu, session: &session, program: &program, batch: &batch };
-        let steps = || fed.flight(depth, Duration::from_millis(1), 1e6, None);
+        let steps = || fed.flight(depth, Duration::from_millis(1), 1e6, &Restart::never());
         let flight = steps().unwrap();
         assert!(flight.overlapped > 0.0 && flight.latency > 0.0, "{flight:?}");
         let before = gpu.submitted_so_far();

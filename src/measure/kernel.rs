@@ -11,7 +11,7 @@ use crate::program::Program;
 use crate::session::Session;
 use crate::tensor::{HostTensor, TensorSpec};
 
-use super::sample::{Budget, sample};
+use super::sample::{Budget, step_times};
 
 /// A program of one op, its inputs filled with values the op accepts.
 ///
@@ -70,7 +70,7 @@ fn program_over(
 /// Nanoseconds of one run of a variant, one value a submission.
 ///
 /// # Errors
-/// As [`program_of`] and [`sample`].
+/// As [`program_of`] and [`step_times`].
 pub fn time_variant(
     gpu: &Gpu,
     op: &Arc<dyn Op>,
@@ -79,5 +79,5 @@ pub fn time_variant(
     budget: &Budget,
 ) -> Result<Vec<f64>> {
     let program = program_of(gpu, op, inputs, variant)?;
-    Ok(sample(gpu, &program, budget, None, None, &|_| {})?.timing.step_ns)
+    step_times(gpu, &program, budget)
 }

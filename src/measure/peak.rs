@@ -18,7 +18,7 @@ use crate::tensor::TensorSpec;
 use crate::terms::Speeds;
 
 use super::kernel::{program_of, program_over_any, time_variant};
-use super::sample::{Budget, sample};
+use super::sample::{Budget, step_times};
 use super::submission::encoding;
 use super::yardstick::{Part, REPETITION, Rule};
 
@@ -127,7 +127,7 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceil
     // Many launches in one submission, so that its own cost hardly counts.
     let launches = Empty { dispatches: LAUNCHES }.shared();
     let launching = program_of(gpu, &launches, &[], &Empty::variant())?;
-    let launch = sample(gpu, &launching, &brief, None, None, &|_| {})?.timing.step_ns;
+    let launch = step_times(gpu, &launching, &brief)?;
     let bytes = if gpu.caps.software { 16 << 20 } else { 128 << 20 };
     let [upload, download] = ops::transfers(gpu, bytes.min(gpu.caps.max_buffer))?;
     let peaks = Peaks {
@@ -295,7 +295,7 @@ fn rate(
         )));
     }
     let program = program_over_any(gpu, op, inputs, variant)?;
-    let times = sample(gpu, &program, budget, None, None, &|_| {})?.timing.step_ns;
+    let times = step_times(gpu, &program, budget)?;
     let rates: Vec<f64> = times.iter().map(|ns| work / ns * 1e9).collect();
     // A ceiling is what can be reached.
     Ok(Reading { rate: quantile(&rates, 1.0), ..Reading::of(&rates) })
