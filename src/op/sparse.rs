@@ -1,7 +1,7 @@
 //! Gradients of tables as only the rows that a step touched: sorted by id, summed, and applied to the table. No
 //! atomics, so the same step always gives the same bits.
 
-use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Output, Problem, Sampler, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::graph::{Builder, Tensor};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, TensorSpec};
@@ -9,11 +9,14 @@ use crate::terms::Class;
 
 use super::Case;
 
+mod sums;
+mod table;
+
+pub use sums::SumRows;
+pub use table::{DenseRows, SparseSgd};
+
 /// Most turns of a loop over ids: where there are more, invocations share them.
 const WALK: usize = 256;
-
-/// Places of a table's sum in which it is made in parts, where there are more than [`WALK`].
-const PART: usize = 64;
 
 /// Most invocations that count for one id.
 const MOST_SLICES: usize = 16;
@@ -21,26 +24,6 @@ const MOST_SLICES: usize = 16;
 /// ids u32 `[N]` to their positions sorted by (id, position), u32 `[N]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SortIds;
-
-/// ids `[N]`, order `[N]` and rows [N, H] to [N, H]: at the first sorted place of each id the sum of its rows,
-/// 0 elsewhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SumRows;
-
-/// The rows that a table's update needs: scale [], ids `[N]`, order `[N]`, sums [N, H] and the table [V, H],
-/// which becomes table - rate scale sums at these rows, in place.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SparseSgd {
-    /// Learning rate.
-    pub rate: f32,
-}
-
-/// ids `[N]`, order `[N]` and sums [N, H] to the dense gradient [V, H], for snapshots.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DenseRows {
-    /// V.
-    pub rows: usize,
-}
 
 /// `f32` or `vec4<f32>`.
 pub(super) fn element(width: usize) -> &'static str {
@@ -146,223 +129,6 @@ impl Problem for Sorting {
     fn distributions(&self) -> &'static [Distribution] {
         // Ids have no distribution of values.
         &[Distribution::Uniform]
-    }
-}
-
-impl Op for SumRows {
-    fn kind(&self) -> Kind {
-        Kind::new("sum_rows", Class::Movement)
-    }
-
-    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
-        let (count, width) = rows(&inputs[0], &inputs[1], &inputs[2])?;
-        let (flops, sums) = ((count * width) as u64, inputs[2].clone());
-        // An id may have every row.
-        let facts = Facts::moving(flops, inputs, [sums], Tolerance::sum(count.max(16)));
-        Ok(Box::new(Sums { count, width, facts }))
-    }
-}
-
-#[derive(Debug)]
-struct Sums {
-    count: usize,
-    width: usize,
-    facts: Facts,
-}
-
-impl Problem for Sums {
-    fn facts(&self) -> &Facts {
-        &self.facts
-    }
-
-    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        widths("sums", self.width)
-    }
-
-    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
-        let width = variant.get("WIDTH") as usize;
-        let length = self.width / width;
-        let part = if self.count > WALK { PART } else { self.count };
-        let kernel = Kernel::new("sparse/sums")
-            .with_text("T", element(width))
-            .with_consts(&[("COUNT", self.count), ("PART", part)]);
-        let over = |rows: usize, kernel| {
-            Dispatch::new(kernel, grid((rows * length).div_ceil(64), caps))
-                .bind("ids", input(0))
-                .bind("order", input(1))
-                .bind("rows", input(2))
-                .bind("sums", output(0))
-                .param("length", length)
-        };
-        let mut dispatches = vec![over(self.count, kernel.clone())];
-        if part < self.count {
-            dispatches.push(over((self.count - 1) / part, kernel.entry("join")));
-        }
-        Lowered { dispatches, scratch: Vec::new() }
-    }
-
-    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let [ids, order, rows] = [inputs[0], inputs[1], inputs[2]];
-        let mut sums = Array::zeros(rows.spec.clone());
-        let starts = firsts(ids, order);
-        let ends = starts.iter().skip(1).map(|(p, _)| *p).chain([self.count]);
-        for (&(first, _), end) in starts.iter().zip(ends) {
-            for &at in &order.data[first..end] {
-                for n in 0..self.width {
-                    sums.data[first * self.width + n] += rows.data[at as usize * self.width + n];
-                }
-            }
-        }
-        vec![sums]
-    }
-
-    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
-        sample(inputs, [0, 1], self.count / 2 + 1, sampler)
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        Distribution::WITHOUT_TINY
-    }
-}
-
-impl Op for SparseSgd {
-    fn kind(&self) -> Kind {
-        Kind::new("sparse_sgd", Class::Optimisation)
-    }
-
-    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
-        let (sums, table) = (&inputs[3], &inputs[4]);
-        let (count, width) = rows(&inputs[1], &inputs[2], sums)?;
-        match *table.dims() {
-            [rows, same] if same == width && inputs[0] == TensorSpec::f32([]) => {
-                // Of the table only the rows there are, read and written.
-                let touched = [sums.clone(), sums.clone()];
-                let cost = Cost::new(3 * sums.len() as u64, &inputs[..4], &touched);
-                let outputs = [Output::in_place(table.clone(), 4)];
-                let facts = Facts::new(outputs, cost, Tolerance::sum(16));
-                Ok(Box::new(Update { rate: self.rate, count, width, rows, facts }))
-            }
-            _ => Err(format!("{table} has no rows like those of {sums}")),
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Update {
-    rate: f32,
-    count: usize,
-    width: usize,
-    rows: usize,
-    facts: Facts,
-}
-
-impl Problem for Update {
-    fn facts(&self) -> &Facts {
-        &self.facts
-    }
-
-    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        widths("update", self.width)
-    }
-
-    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
-        let width = variant.get("WIDTH") as usize;
-        let total = self.count * self.width / width;
-        let kernel = Kernel::new("sparse/update").with_text("T", element(width));
-        Lowered::one(
-            Dispatch::new(kernel, grid(total.div_ceil(64), caps))
-                .bind("scale", input(0))
-                .bind("ids", input(1))
-                .bind("order", input(2))
-                .bind("sums", input(3))
-                .bind("table", output(0))
-                .param("total", total)
-                .param("length", self.width / width)
-                .param("rows", self.rows)
-                .param("rate", self.rate),
-        )
-    }
-
-    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let (scale, sums) = (inputs[0].data[0], inputs[3]);
-        let mut table = inputs[4].clone();
-        for (first, id) in firsts(inputs[1], inputs[2]) {
-            if id < self.rows {
-                for n in 0..self.width {
-                    let step = f64::from(self.rate) * scale * sums.data[first * self.width + n];
-                    table.data[id * self.width + n] -= step;
-                }
-            }
-        }
-        vec![table]
-    }
-
-    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
-        sample(inputs, [1, 2], self.rows, sampler)
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        Distribution::WITHOUT_TINY
-    }
-}
-
-impl Op for DenseRows {
-    fn kind(&self) -> Kind {
-        Kind::new("dense_rows", Class::Movement)
-    }
-
-    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
-        let (count, width) = rows(&inputs[0], &inputs[1], &inputs[2])?;
-        let dense = TensorSpec::f32([self.rows, width]);
-        let facts = Facts::moving(0, inputs, [dense], Tolerance::EXACT);
-        Ok(Box::new(Dense { rows: self.rows, count, width, facts }))
-    }
-}
-
-#[derive(Debug)]
-struct Dense {
-    rows: usize,
-    count: usize,
-    width: usize,
-    facts: Facts,
-}
-
-impl Problem for Dense {
-    fn facts(&self) -> &Facts {
-        &self.facts
-    }
-
-    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::new("dense", [])]
-    }
-
-    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
-        let total = self.rows * self.width;
-        let kernel = Kernel::of("sparse", variant).with_consts(&[("COUNT", self.count as u32)]);
-        Lowered::one(
-            Dispatch::new(kernel, grid(total.div_ceil(64), caps))
-                .bind("ids", input(0))
-                .bind("order", input(1))
-                .bind("sums", input(2))
-                .bind("dense", output(0))
-                .param("total", total)
-                .param("length", self.width),
-        )
-    }
-
-    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let [mut dense] = self.facts.zeros();
-        for (first, id) in firsts(inputs[0], inputs[1]) {
-            if id < self.rows {
-                let row = &inputs[2].data[first * self.width..][..self.width];
-                dense.data[id * self.width..][..self.width].copy_from_slice(row);
-            }
-        }
-        vec![dense]
-    }
-
-    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
-        sample(inputs, [0, 1], self.rows, sampler)
     }
 }
 
