@@ -104,7 +104,7 @@ impl Gpu {
         Self { injected, ..self }
     }
 
-    /// The same device, given a step in parts of at most so long.
+    /// The same device, given a step in parts that take at most `time` each.
     pub fn with_longest_submission(self, time: Duration) -> Self {
         Self { longest_submission: Some(time), ..self }
     }
@@ -114,7 +114,7 @@ impl Gpu {
         self.pace = measured;
     }
 
-    /// The same device, called hung where it does not end what it was given within so long.
+    /// The same device, considered hung where it does not finish its work within `time`.
     pub fn with_wait_limit(self, time: Duration) -> Self {
         Self { wait_limit: time, ..self }
     }

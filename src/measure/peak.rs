@@ -48,7 +48,7 @@ fn kernel_ns(gpu: &Gpu) -> f64 {
 /// Turns of the multiply-adds at least: of four halvings each, so that all chains have come to their limit.
 const LEAST_TURNS: u32 = 16;
 
-/// What the ceilings at both ends of a run take, with the kernels' making: told before it begins.
+/// What the ceilings at both ends of a run take, with making the kernels: announced before it begins.
 pub const ABOUT: Duration = Duration::from_secs(6);
 
 /// Dispatches of the launch measurement.
@@ -231,8 +231,8 @@ fn keep<T>(best: &mut Option<(T, Reading)>, shape: T, reading: Reading) {
     }
 }
 
-/// Turns of a kernel that take about [`kernel_ns`]: from `loops` on in at most so many `attempts` that can't overshoot
-/// far.
+/// Turns of a kernel that take about [`kernel_ns`]: from `loops` on, in at most `attempts` attempts that can't
+/// overshoot far.
 fn long_enough(
     gpu: &Gpu,
     of: impl Fn(u32) -> Arc<dyn Op>,

@@ -130,7 +130,7 @@ fn bind_above(
         .bind("gates", gates)
 }
 
-/// So many keys with the query's bias.
+/// The keys, `rows` of them, with the query's bias added.
 fn biased_keys(rows: usize, hidden: usize, caps: &Caps) -> Dispatch {
     let count = rows * hidden / 4;
     let kernel =

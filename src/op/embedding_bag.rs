@@ -96,7 +96,7 @@ impl Sizes {
         [TensorSpec::f32([tables, batch, memories, dimension]), TensorSpec::f32([batch, dimension])]
     }
 
-    /// Rows of the index of so many words.
+    /// Rows of the index of some words.
     fn buckets(vocabulary: usize) -> usize {
         vocabulary.min(MOST_BUCKETS)
     }

@@ -76,7 +76,7 @@ impl Rule {
 pub struct Optimizer {
     /// The rule.
     pub rule: Rule,
-    /// Weight decay applies to so many elements, the first.
+    /// Weight decay applies to this many elements, counted from the first.
     pub decayed: usize,
 }
 

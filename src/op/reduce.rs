@@ -116,7 +116,7 @@ impl Op for Reduce {
 
     fn gradient<'g>(&self, Backward { x, y, dy }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let (Some(dy), Ok(sized)) = (dy[0], self.sized(&[x[0].spec()])) else {
-            return vec![None]; // unused, or an impossible op, which the graph has told already
+            return vec![None]; // unused, or an impossible op, which the graph has reported already
         };
         let shape = x[0].spec().shape;
         let mut kept = shape.dims().to_vec();

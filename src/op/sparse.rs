@@ -144,7 +144,7 @@ pub struct Touched<'g> {
 }
 
 impl<'g> Touched<'g> {
-    /// The dense gradient of a table of so many rows.
+    /// The dense gradient of a table of `rows` rows.
     pub fn dense(self, rows: usize) -> Tensor<'g> {
         let inputs = [self.ids, self.order, self.sums];
         self.ids.graph().apply1(DenseRows { rows }, &inputs)

@@ -101,7 +101,7 @@ impl Table {
         }
     }
 
-    /// The same where there is room for so many characters.
+    /// The same in `room` characters.
     pub(super) fn fitted(&self, room: Option<usize>) -> String {
         let strips = self.strips();
         let widths = layout::widths(&strips, room);
