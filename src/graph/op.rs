@@ -104,6 +104,11 @@ impl Distribution {
     pub const WITHOUT_TINY: &'static [Self] =
         &[Self::Uniform, Self::Offset, Self::Ties, Self::Zeros, Self::Extreme];
 
+    /// All, or [`Self::WITHOUT_TINY`] where a problem is `sensitive` to denormal values.
+    pub fn without_tiny_if(sensitive: bool) -> &'static [Self] {
+        if sensitive { Self::WITHOUT_TINY } else { &Self::ALL }
+    }
+
     /// One f32 value.
     pub fn draw(self, rng: &mut Rng) -> f64 {
         let u = 2.0 * rng.uniform() - 1.0;
@@ -229,6 +234,8 @@ pub struct Facts {
     pub cost: Cost,
     /// How far the GPU may lie from [`Problem::reference`].
     pub tolerance: Tolerance,
+    /// The distributions of inputs that this holds for.
+    pub distributions: &'static [Distribution],
 }
 
 impl Facts {
@@ -238,7 +245,8 @@ impl Facts {
         cost: Cost,
         tolerance: Tolerance,
     ) -> Self {
-        Self { outputs: outputs.into_iter().map(Into::into).collect(), cost, tolerance }
+        let outputs = outputs.into_iter().map(Into::into).collect();
+        Self { outputs, cost, tolerance, distributions: &Distribution::ALL }
     }
 
     /// Of an op that reads and writes every operand once.
@@ -251,6 +259,11 @@ impl Facts {
         let mut facts = Self::new(outputs, Cost::new(flops, inputs, &[]), tolerance);
         facts.cost.bytes += facts.outputs.iter().map(|output| output.spec.bytes()).sum::<u64>();
         facts
+    }
+
+    /// The same with a tolerance that holds for inputs of these distributions alone.
+    pub fn drawn_from(self, distributions: &'static [Distribution]) -> Self {
+        Self { distributions, ..self }
     }
 
     /// Shape and type of the first output.
@@ -374,11 +387,6 @@ pub trait Problem: fmt::Debug + Send + Sync {
         sampler.arrays(inputs, 4)
     }
 
-    /// The distributions its tolerance holds for.
-    fn distributions(&self) -> &'static [Distribution] {
-        &Distribution::ALL
-    }
-
     /// Smaller inputs that take the same variants through the same code, for ops whose reference would
     /// run for minutes at the real size. Verification says so where it uses them.
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
@@ -395,6 +403,11 @@ impl dyn Problem + '_ {
     /// Least work.
     pub fn cost(&self) -> Cost {
         self.facts().cost
+    }
+
+    /// The distributions of inputs that its tolerance holds for.
+    pub fn distributions(&self) -> &'static [Distribution] {
+        self.facts().distributions
     }
 
     /// Shapes and types of the outputs.

@@ -1,9 +1,7 @@
 //! Additive attention of queries over a sequence (Bahdanau 2015, appendix A.1.2).
 
 use crate::graph::Tensor;
-use crate::graph::op::{
-    Backward, Distribution, Facts, Kind, Op, Output, Problem, Sampler, Tolerance,
-};
+use crate::graph::op::{Backward, Facts, Kind, Op, Output, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
@@ -39,7 +37,8 @@ impl Op for Attention {
         }
         let outputs = [Output::new(inputs[0].clone()), Output::saved(attended.shares())];
         let tolerance = Tolerance::sum(16 * attended.hidden + attended.positions);
-        let facts = Facts::moving(attended.flops(), inputs, outputs, tolerance);
+        let facts = Facts::moving(attended.flops(), inputs, outputs, tolerance)
+            .drawn_from(WELL_CONDITIONED);
         Ok(Box::new(AttentionProblem { attended, facts }))
     }
 
@@ -91,10 +90,6 @@ impl Problem for AttentionProblem {
 
     fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
         sample_well_conditioned(x, sampler)
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        WELL_CONDITIONED
     }
 }
 

@@ -75,7 +75,8 @@ impl Op for BatchNorm {
         // Two passes' worth of arithmetic; x once in, y once out.
         let flops = channels.elements() as u64 * (7 + epilogue.flops());
         let tolerance = Tolerance::sum(channels.rows.max(16) + 16 * epilogue.depth());
-        let facts = Facts::moving(flops, inputs, inputs[..3].to_vec(), tolerance);
+        let facts =
+            Facts::moving(flops, inputs, inputs[..3].to_vec(), tolerance).drawn_from(DISTRIBUTIONS);
         let (epsilon, inputs) = (self.epsilon, inputs.to_vec());
         Ok(Box::new(BatchNormProblem { epsilon, channels, epilogue, inputs, facts }))
     }
@@ -173,10 +174,6 @@ impl Problem for BatchNormProblem {
         let mut arrays = sampler.arrays(inputs, 4);
         spread(&mut arrays[0]);
         arrays
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        DISTRIBUTIONS
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {

@@ -230,6 +230,9 @@ impl Op for Conv2d {
         let sums = self.sums.then(|| TensorSpec::f32([geometry.n]));
         let added = if self.sums { inputs[1].len() as u64 } else { 0 };
         let outputs = std::iter::once(product).chain(sums);
+        // Of sums: a device may take each of a channel's denormal values for 0.
+        let facts = Facts::moving(flops + added, inputs, outputs, tolerance)
+            .drawn_from(Distribution::without_tiny_if(self.sums));
         Ok(Box::new(Conv2dProblem {
             pass: self.pass,
             geometry,
@@ -237,7 +240,7 @@ impl Op for Conv2d {
             epilogue,
             inputs: inputs.to_vec(),
             sums: self.sums,
-            facts: Facts::moving(flops + added, inputs, outputs, tolerance),
+            facts,
         }))
     }
 
@@ -367,11 +370,6 @@ impl Problem for Conv2dProblem {
             self.epilogue.apply_at(ValueAt::sum(terms), inputs, place)
         };
         Some(places.iter().map(value).collect())
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        // A device may take each of a channel's denormal values for 0.
-        if self.sums { Distribution::WITHOUT_TINY } else { &Distribution::ALL }
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {

@@ -7,9 +7,7 @@
 //! outputs, every weight's gradient.
 
 use crate::graph::Tensor;
-use crate::graph::op::{
-    Backward, Distribution, Facts, Kind, Op, Output, Problem, Sampler, Tolerance,
-};
+use crate::graph::op::{Backward, Facts, Kind, Op, Output, Problem, Sampler, Tolerance};
 use crate::host::parallel::*;
 use crate::kernel::{
     Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch,
@@ -176,7 +174,8 @@ impl Op for Decoder {
             Output::saved(inputs[6].clone()),
         ];
         let tolerance = Tolerance::sum(64 * stack.hidden);
-        let facts = Facts::moving(flops(stack, &attended), inputs, outputs, tolerance);
+        let facts = Facts::moving(flops(stack, &attended), inputs, outputs, tolerance)
+            .drawn_from(WELL_CONDITIONED);
         Ok(Box::new(DecoderProblem { stack, attended, facts }))
     }
 
@@ -341,10 +340,6 @@ impl Problem for DecoderProblem {
 
     fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
         sample_well_conditioned(x, sampler)
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        WELL_CONDITIONED
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {

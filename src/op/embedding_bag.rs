@@ -154,7 +154,8 @@ impl Op for EmbeddingBag {
         let tolerance = Tolerance::sum(2 * sizes.words);
         let mut outputs = sizes.memories_and_question().map(Output::new).to_vec();
         outputs.extend(self.indexed.then(|| Output::saved(sizes.index(vocabulary))));
-        let facts = Facts::moving(sizes.flops(), inputs, outputs, tolerance);
+        let facts = Facts::moving(sizes.flops(), inputs, outputs, tolerance)
+            .drawn_from(Distribution::WITHOUT_TINY);
         Ok(Box::new(EmbeddingBagProblem { sizes, vocabulary, indexed: self.indexed, facts }))
     }
 
@@ -249,10 +250,6 @@ impl Problem for EmbeddingBagProblem {
 
     fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
         sampler.arrays(x, self.vocabulary)
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        Distribution::WITHOUT_TINY
     }
 }
 

@@ -44,7 +44,8 @@ impl Op for Ids {
             }
         };
         let cost = Cost::new(0, inputs, std::slice::from_ref(&output.spec));
-        let facts = Facts::new([output], cost, Tolerance::EXACT);
+        let facts =
+            Facts::new([output], cost, Tolerance::EXACT).drawn_from(&[Distribution::Uniform]);
         let (ids, joined_at) = (*self, first.len());
         Ok(Box::new(Arranged { ids, total, length, joined_at, facts }))
     }
@@ -102,10 +103,6 @@ impl Problem for Arranged {
 
     fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
         sampler.arrays(inputs, 40_000)
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        &[Distribution::Uniform]
     }
 }
 

@@ -42,7 +42,8 @@ impl Op for LogUniform {
             return Err(format!("takes a clock and f32 [V], not {} and {}", inputs[0], inputs[1]));
         }
         let drawn = TensorSpec::u32([self.count]);
-        let facts = Facts::moving(0, inputs, [drawn], Tolerance::EXACT);
+        let facts = Facts::moving(0, inputs, [drawn], Tolerance::EXACT)
+            .drawn_from(&[Distribution::Uniform]);
         Ok(Box::new(Draws { op: *self, classes, facts }))
     }
 }
@@ -93,10 +94,6 @@ impl Problem for Draws {
             Distribution::Uniform.array(&inputs[0], 1 << 31, &mut sampler.rng),
             Array::new(inputs[1].clone(), limits),
         ]
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        &[Distribution::Uniform]
     }
 }
 

@@ -49,7 +49,8 @@ impl Op for Lstm {
             Output::saved(stack.gates()),
         ];
         let tolerance = Tolerance::sum(16 * stack.hidden);
-        let facts = Facts::moving(stack.flops(), inputs, outputs, tolerance);
+        let facts =
+            Facts::moving(stack.flops(), inputs, outputs, tolerance).drawn_from(WELL_CONDITIONED);
         Ok(Box::new(LstmProblem { stack, facts }))
     }
 
@@ -152,10 +153,6 @@ impl Problem for LstmProblem {
 
     fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
         sample_well_conditioned(x, sampler)
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        WELL_CONDITIONED
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {

@@ -82,7 +82,15 @@ impl ChainProblem {
     pub(super) fn new(chain: &Chain, inputs: &[TensorSpec]) -> Result<Self, String> {
         let y = TensorSpec::f32(chain.shape(inputs)?);
         let flops = chain.flops() * y.len() as u64;
-        let facts = Facts::moving(flops, inputs, [y], Tolerance::sum(16 * chain.depth()));
+        // exp(1000) is infinite, and so are products of such values.
+        let facts = Facts::moving(flops, inputs, [y], Tolerance::sum(16 * chain.depth()))
+            .drawn_from(&[
+                Distribution::Uniform,
+                Distribution::Ties,
+                Distribution::Zeros,
+                Distribution::Tiny,
+                Distribution::Extreme,
+            ]);
         Ok(Self { chain: chain.clone(), inputs: inputs.to_vec(), facts })
     }
 
@@ -143,17 +151,6 @@ impl Problem for ChainProblem {
                 array
             })
             .collect()
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        // exp(1000) is infinite, and so are products of such values.
-        &[
-            Distribution::Uniform,
-            Distribution::Ties,
-            Distribution::Zeros,
-            Distribution::Tiny,
-            Distribution::Extreme,
-        ]
     }
 }
 

@@ -208,11 +208,6 @@ impl Problem for MatMulProblem {
         std::iter::once(product).chain(sums).collect()
     }
 
-    fn distributions(&self) -> &'static [Distribution] {
-        // A device may take each of a column's denormal values for 0.
-        if self.sums { Distribution::WITHOUT_TINY } else { &Distribution::ALL }
-    }
-
     fn reference_at(&self, inputs: &[&Array], places: &[usize]) -> Option<Vec<ValueAt>> {
         let value = |&place: &usize| {
             let sum = ValueAt::sum(self.terms_at(inputs[0], inputs[1], place));
@@ -277,8 +272,11 @@ fn facts(
     let each = 2 * sizes.k as u64 + epilogue.flops();
     let tolerance = Tolerance::sum(sizes.k + 16 * epilogue.depth());
     let added = columns.as_ref().map_or(0, |columns| columns.len() * sizes.k) as u64;
+    // Of sums: a device may take each of a column's denormal values for 0.
+    let distributions = Distribution::without_tiny_if(columns.is_some());
     let outputs = std::iter::once(product).chain(columns);
     Facts::moving(sizes.outputs() as u64 * each + added, inputs, outputs, tolerance)
+        .drawn_from(distributions)
 }
 
 /// The dispatch of A [M, K] times B [K, N], or B stored transposed, to C, sizes as [M, N, K], for ops that have a product

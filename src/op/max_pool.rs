@@ -54,7 +54,9 @@ impl MaxPool {
             true => Tolerance::sum(self.window.div_ceil(self.stride).pow(2)),
             false => Tolerance::EXACT,
         };
-        let facts = Facts::moving(compared, inputs, [result], tolerance);
+        // The gradient leaves Tiny out: where denormals are flushed, different values are equal.
+        let facts = Facts::moving(compared, inputs, [result], tolerance)
+            .drawn_from(Distribution::without_tiny_if(backward));
         Ok(Pooling { pool: self, backward, b, h, w, c, p, q, facts })
     }
 }
@@ -189,11 +191,6 @@ impl Problem for Pooling {
             arrays[1].data = self.largest(&arrays[0]);
         }
         arrays
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        // The gradient leaves Tiny out: where denormals are flushed, different values are equal.
-        if self.backward { Distribution::WITHOUT_TINY } else { &Distribution::ALL }
     }
 }
 

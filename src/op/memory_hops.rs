@@ -40,7 +40,8 @@ impl Op for MemoryHops {
         }
         let [states, attention] = network.saved().map(Output::saved);
         let outputs = [Output::new(network.logits()), states, attention];
-        let facts = Facts::moving(network.flops(1), inputs, outputs, network.tolerance());
+        let facts = Facts::moving(network.flops(1), inputs, outputs, network.tolerance())
+            .drawn_from(WELL_CONDITIONED);
         Ok(Box::new(MemoryHopsProblem { network, facts }))
     }
 
@@ -227,10 +228,6 @@ impl Problem for MemoryHopsProblem {
 
     fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
         x.iter().map(|spec| self.network.sample(spec, sampler)).collect()
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        WELL_CONDITIONED
     }
 }
 

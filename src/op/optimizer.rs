@@ -115,8 +115,14 @@ impl Op for Optimizer {
             Rule::RmsProp { .. } => 12,
         };
         let outputs = (BEFORE..inputs.len()).map(|i| Output::in_place(flat.clone(), i));
+        // Gradients of 1000 with a variance of 0 make s - a^2 a difference of large equal numbers. Adam
+        // divides by epsilon what a device may have flushed to 0, so Tiny says nothing of it.
+        const COMMON: &[Distribution] =
+            &[Distribution::Uniform, Distribution::Ties, Distribution::Zeros, Distribution::Tiny];
+        let is_adam = matches!(self.rule, Rule::Adam { .. });
         // A division and a root among a dozen roundings.
-        let facts = Facts::moving(flops * n as u64, inputs, outputs, Tolerance::sum(16));
+        let facts = Facts::moving(flops * n as u64, inputs, outputs, Tolerance::sum(16))
+            .drawn_from(if is_adam { &COMMON[..3] } else { COMMON });
         Ok(Box::new(Update { rule: self.rule, decayed: self.decayed, n, facts }))
     }
 }
@@ -272,17 +278,6 @@ impl Problem for Update {
             _ => {}
         }
         arrays
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        // Gradients of 1000 with a variance of 0 make s - a^2 a difference of large equal numbers. Adam
-        // divides by epsilon what a device may have flushed to 0, so Tiny says nothing of it.
-        const COMMON: &[Distribution] =
-            &[Distribution::Uniform, Distribution::Ties, Distribution::Zeros, Distribution::Tiny];
-        match self.rule {
-            Rule::Adam { .. } => &COMMON[..3],
-            _ => COMMON,
-        }
     }
 }
 

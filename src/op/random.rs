@@ -52,7 +52,8 @@ impl Op for Random {
             Draw::Normal => Tolerance::sum(4),
             Draw::Uniform | Draw::Mask(_) => Tolerance::EXACT,
         };
-        let facts = Facts::moving(0, inputs, [y], tolerance);
+        // The only input is the clock.
+        let facts = Facts::moving(0, inputs, [y], tolerance).drawn_from(&[Distribution::Uniform]);
         Ok(Box::new(Draws { draw, stream, len, facts }))
     }
 }
@@ -104,11 +105,6 @@ impl Problem for Draws {
 
     fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
         vec![Distribution::Uniform.array(&inputs[0], 1 << 31, &mut sampler.rng)]
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        // The only input is the clock.
-        &[Distribution::Uniform]
     }
 }
 

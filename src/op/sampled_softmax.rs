@@ -38,7 +38,12 @@ impl SampledSoftmax {
                 let flops = (if backward { 8 } else { 5 }) * (rows * samples) as u64;
                 let steps = if backward { 64 } else { 16 };
                 let tolerance = Tolerance::sum(steps * samples.max(16));
-                let facts = Facts::moving(flops, inputs, specs, tolerance);
+                let facts = Facts::moving(flops, inputs, specs, tolerance).drawn_from(&[
+                    Distribution::Uniform,
+                    Distribution::Ties,
+                    Distribution::Zeros,
+                    Distribution::Extreme,
+                ]);
                 let classes = self.classes;
                 Ok(Box::new(Sampled { backward, classes, rows, samples, facts }))
             }
@@ -165,10 +170,6 @@ impl Problem for Sampled {
         // Few classes, so that hits happen.
         let limit = self.classes.min(2 * self.samples + 1);
         sampler.arrays(inputs, limit)
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        &[Distribution::Uniform, Distribution::Ties, Distribution::Zeros, Distribution::Extreme]
     }
 }
 

@@ -83,7 +83,9 @@ impl Op for SortIds {
         let ids = &inputs[0];
         match *ids == TensorSpec::u32([ids.len()]) {
             true => {
-                let facts = Facts::moving(0, inputs, [ids.clone()], Tolerance::EXACT);
+                // Ids have no distribution of values.
+                let facts = Facts::moving(0, inputs, [ids.clone()], Tolerance::EXACT)
+                    .drawn_from(&[Distribution::Uniform]);
                 Ok(Box::new(Sorting { count: ids.len(), facts }))
             }
             false => Err(format!("takes ids u32 [N], not {ids}")),
@@ -124,11 +126,6 @@ impl Problem for Sorting {
 
     fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
         vec![sampler.array(&inputs[0], self.count / 2 + 1)]
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        // Ids have no distribution of values.
-        &[Distribution::Uniform]
     }
 }
 

@@ -95,7 +95,9 @@ impl Op for Transpose {
         let from = steps(spec.dims());
         let from = self.axes.iter().map(|&axis| from[axis]).collect();
         let y = TensorSpec::new(self.permuted(spec.dims()), spec.dtype);
-        let facts = Facts::moving(0, inputs, [y], Tolerance::EXACT);
+        // Words are moved whatever they hold.
+        let facts =
+            Facts::moving(0, inputs, [y], Tolerance::EXACT).drawn_from(&[Distribution::Uniform]);
         Ok(Box::new(Permuted { merged, from, facts }))
     }
 
@@ -221,11 +223,6 @@ impl Problem for Permuted {
             }
         }
         vec![Array::new(spec.clone(), data)]
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        // Words are moved whatever they hold.
-        &[Distribution::Uniform]
     }
 }
 

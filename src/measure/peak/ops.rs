@@ -76,7 +76,8 @@ impl Op for Fma {
 
     fn problem(&self, _inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let totals = TensorSpec::f32([self.invocations]);
-        let facts = Facts::new([totals], Cost::default(), Tolerance::sum(64));
+        let facts = Facts::new([totals], Cost::default(), Tolerance::sum(64))
+            .drawn_from(&[Distribution::Uniform]);
         Ok(Box::new(FmaProblem { fma: *self, facts }))
     }
 }
@@ -123,10 +124,6 @@ impl Problem for FmaProblem {
         // divides by it.
         let n = self.fma.invocations;
         vec![Array::f32([n], vec![1.0; n])]
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        &[Distribution::Uniform]
     }
 }
 
@@ -264,7 +261,8 @@ impl Op for Shared {
 
     fn problem(&self, _inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let facts =
-            Facts::new([TensorSpec::f32([self.invocations])], Cost::default(), Tolerance::sum(64));
+            Facts::new([TensorSpec::f32([self.invocations])], Cost::default(), Tolerance::sum(64))
+                .drawn_from(&[Distribution::Uniform]);
         Ok(Box::new(SharedProblem { shared: *self, facts }))
     }
 }
@@ -301,10 +299,6 @@ impl Problem for SharedProblem {
             (0..64).map(|lane| (0..4).map(|c| 4.0 * chain(lane, c)).sum()).collect();
         let sums = (0..self.shared.invocations).map(|i| lanes[i % 64]).collect();
         vec![Array::new(self.facts.spec().clone(), sums)]
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        &[Distribution::Uniform]
     }
 }
 

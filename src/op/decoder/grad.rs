@@ -1,6 +1,6 @@
 //! The decoder's backward pass, from the last step to the first.
 
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
+use crate::graph::op::{Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::host::parallel::*;
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch};
 use crate::op::attention::{Attended, Lanes, attend_backward, sequence};
@@ -73,7 +73,8 @@ impl Op for DecoderGrad {
         let tolerance = Tolerance::sum(64 * stack.hidden);
         // Of the weights as they are, the input's of the first layer alone is read.
         let read = [&inputs[..12], &[TensorSpec::f32([hidden, 4 * hidden])]].concat();
-        let facts = Facts::moving(flops(stack, &attended), &read, outputs, tolerance);
+        let facts = Facts::moving(flops(stack, &attended), &read, outputs, tolerance)
+            .drawn_from(WELL_CONDITIONED);
         Ok(Box::new(DecoderGradProblem { stack, attended, facts }))
     }
 }
@@ -260,10 +261,6 @@ impl Problem for DecoderGradProblem {
         }
         arrays[12] = self.stack.untransposed(&arrays[6]);
         arrays.iter().map(Array::rounded).collect()
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        WELL_CONDITIONED
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {

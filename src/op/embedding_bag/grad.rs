@@ -46,7 +46,8 @@ impl Op for EmbeddingBagGrad {
         let flops = sizes.flops() + epilogue.flops() * outputs[0].len() as u64;
         // A word may be most of all there are.
         let occurrences = sizes.batch * sizes.memories * sizes.words;
-        let facts = Facts::moving(flops, inputs, outputs, Tolerance::sum(occurrences.max(16)));
+        let facts = Facts::moving(flops, inputs, outputs, Tolerance::sum(occurrences.max(16)))
+            .drawn_from(Distribution::WITHOUT_TINY);
         let vocabulary = self.tables.vocabulary;
         Ok(Box::new(EmbeddingBagGradProblem { sizes, vocabulary, epilogue, facts }))
     }
@@ -136,9 +137,5 @@ impl Problem for EmbeddingBagGradProblem {
         let mut arrays = sampler.arrays(x, self.vocabulary);
         arrays[4] = self.sizes.index_of(&arrays[0], &arrays[1], self.vocabulary);
         arrays
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        Distribution::WITHOUT_TINY
     }
 }

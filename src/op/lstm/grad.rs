@@ -1,6 +1,6 @@
 //! The backward pass of a stack of LSTM layers: waves from the last step of the last layer.
 
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
+use crate::graph::op::{Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::host::parallel::*;
 use crate::kernel::{Caps, Lowered, Variant, input, output, scratch};
 use crate::tensor::{Array, TensorSpec};
@@ -39,7 +39,7 @@ impl Op for LstmGrad {
         // Of the weights as they are, the input's of the first layer alone is read.
         let read = [&inputs[..6], &[TensorSpec::f32([hidden, 4 * hidden])]].concat();
         let flops = stack.flops() + 2 * (batch * steps * 4 * hidden * hidden) as u64;
-        let facts = Facts::moving(flops, &read, outputs, tolerance);
+        let facts = Facts::moving(flops, &read, outputs, tolerance).drawn_from(WELL_CONDITIONED);
         Ok(Box::new(LstmGradProblem { stack, facts }))
     }
 }
@@ -145,10 +145,6 @@ impl Problem for LstmGradProblem {
         arrays[0] = arrays[0].rounded();
         arrays[6] = self.stack.untransposed(&arrays[0]);
         arrays
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        WELL_CONDITIONED
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {

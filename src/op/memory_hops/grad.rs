@@ -1,6 +1,6 @@
 //! The backward pass of the hops, except for the answer's weight.
 
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler};
+use crate::graph::op::{Facts, Kind, Op, Problem, Sampler};
 use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
@@ -26,7 +26,8 @@ impl Op for MemoryHopsGrad {
             ));
         }
         let outputs = [network.question(), network.memories()];
-        let facts = Facts::moving(network.flops(2), inputs, outputs, network.tolerance());
+        let facts = Facts::moving(network.flops(2), inputs, outputs, network.tolerance())
+            .drawn_from(WELL_CONDITIONED);
         Ok(Box::new(MemoryHopsGradProblem { network, facts }))
     }
 }
@@ -104,9 +105,5 @@ impl Problem for MemoryHopsGradProblem {
             *array = saved.rounded();
         }
         arrays
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        WELL_CONDITIONED
     }
 }

@@ -24,7 +24,8 @@ impl Op for SumRows {
         let (count, width) = rows(&inputs[0], &inputs[1], &inputs[2])?;
         let (flops, sums) = ((count * width) as u64, inputs[2].clone());
         // An id may have every row.
-        let facts = Facts::moving(flops, inputs, [sums], Tolerance::sum(count.max(16)));
+        let facts = Facts::moving(flops, inputs, [sums], Tolerance::sum(count.max(16)))
+            .drawn_from(Distribution::WITHOUT_TINY);
         Ok(Box::new(Sums { count, width, facts }))
     }
 }
@@ -84,9 +85,5 @@ impl Problem for Sums {
 
     fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
         sample(inputs, [0, 1], self.count / 2 + 1, sampler)
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        Distribution::WITHOUT_TINY
     }
 }

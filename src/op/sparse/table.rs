@@ -29,7 +29,8 @@ impl Op for SparseSgd {
                 let touched = [sums.clone(), sums.clone()];
                 let cost = Cost::new(3 * sums.len() as u64, &inputs[..4], &touched);
                 let outputs = [Output::in_place(table.clone(), 4)];
-                let facts = Facts::new(outputs, cost, Tolerance::sum(16));
+                let facts = Facts::new(outputs, cost, Tolerance::sum(16))
+                    .drawn_from(Distribution::WITHOUT_TINY);
                 Ok(Box::new(Update { rate: self.rate, count, width, rows, facts }))
             }
             _ => Err(format!("{table} has no rows like those of {sums}")),
@@ -89,10 +90,6 @@ impl Problem for Update {
 
     fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
         sample(inputs, [1, 2], self.rows, sampler)
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        Distribution::WITHOUT_TINY
     }
 }
 
