@@ -71,7 +71,7 @@ impl Table {
         rows: impl IntoIterator<Item = R>,
     ) -> Self {
         let (columns, fields): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
-        let shown = |row: R| fields.iter().map(|field| field(&row)).collect();
+        let shown = |row: R| fields.iter().map(|field| field(&row)).collect::<Vec<_>>();
         Self { columns, rows: rows.into_iter().map(shown).collect() }
     }
 

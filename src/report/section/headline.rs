@@ -116,26 +116,37 @@ fn value(part: &impl Serialize) -> Result<Value> {
     serde_json::to_value(part).map_err(|e| Error::Internal(format!("a run as JSON: {e}")))
 }
 
-/// A run as the columns of [`runs`] see it.
-struct Measured<'a> {
+/// A run as the columns of tables see it.
+pub(super) struct Measured<'a> {
     record: &'a Record,
-    run: &'a Run,
-    timing: Option<&'a Timing>,
+    pub(super) run: &'a Run,
+    pub(super) timing: Option<&'a Timing>,
     doubts: String,
 }
 
 impl<'a> Measured<'a> {
-    fn new(record: &'a Record, run: &'a Run) -> Self {
+    pub(super) fn new(record: &'a Record, run: &'a Run) -> Self {
         let doubts = run.doubts.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         Self { record, run, timing: run.timing.as_ref(), doubts }
     }
 
-    fn verified(&self) -> String {
+    /// `31/31`: kernels that passed, of those that were checked.
+    pub(super) fn verified(&self) -> String {
         let verified = &self.run.verified;
         match verified.status {
             Status::Unverified => "UNVERIFIED".to_string(),
             _ => format!("{}/{}", verified.passed, verified.checked),
         }
+    }
+
+    /// Its rate as a share of the ceiling.
+    pub(super) fn of_peak(&self) -> Option<f64> {
+        self.run.flop_per_s().and_then(|rate| self.record.peaks.share(rate))
+    }
+
+    /// The share of the wall time in which the device was busy.
+    pub(super) fn gpu_share(&self) -> Option<f64> {
+        self.timing.map(|timing| timing.step.median_ns / timing.wall_median_ns)
     }
 }
 
@@ -166,10 +177,8 @@ pub fn runs(records: &[Record]) -> Table {
         number("±", "noise", Percent).width(6) => m.run.noise(),
         number("samples/s", "samples_per_s", Digits).programs() => m.run.samples_per_s(),
         number("rate", "flop_per_s", FlopRate).width(13).spare(6) => m.run.flop_per_s(),
-        number("of peak", "of_peak", Percent).width(7).spare(2)
-            => m.run.flop_per_s().and_then(|rate| m.record.peaks.share(rate)),
-        number("gpu/wall", "gpu_share", Percent).people().width(8).spare(5)
-            => m.timing.map(|t| t.step.median_ns / t.wall_median_ns),
+        number("of peak", "of_peak", Percent).width(7).spare(2) => m.of_peak(),
+        number("gpu/wall", "gpu_share", Percent).people().width(8).spare(5) => m.gpu_share(),
         number("wall", "wall_ns", Duration).programs() => m.timing.map(|t| t.wall_median_ns),
         number("encode", "encode_ns", Duration).programs() => m.timing.map(|t| t.encode_ns),
         number("overlapped", "overlapped_ns", Duration).programs()
