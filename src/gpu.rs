@@ -15,13 +15,15 @@ pub mod buffer;
 mod counter;
 pub mod driver;
 pub mod pipeline;
+mod selector;
 pub mod shader;
 mod submission;
 pub mod timestamp;
 
 use crate::terms::{Checks, Feature, LimitSet, Restriction, Speeds};
-pub use adapter::{AdapterSummary, Selector};
+pub use adapter::AdapterSummary;
 use pipeline::Pipelines;
+pub use selector::Selector;
 use submission::{Failure, Submissions};
 
 /// An open device with its caches.
@@ -131,7 +133,7 @@ impl Gpu {
     /// # Errors
     /// [`Error::Device`] where none or several fit, or the driver refuses.
     pub fn open(selector: &Selector, checks: Checks) -> Result<Self> {
-        let adapter = adapter::choose(selector)?;
+        let adapter = selector::choose(selector)?;
         host::block_on(Self::open_adapter(adapter, checks, &selector.restriction))
     }
 
