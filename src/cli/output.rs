@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, lines};
 use crate::host::write_atomically;
 use crate::report::Format;
 use crate::report::field::Field;
@@ -236,7 +236,7 @@ pub(super) fn writable(path: &Path) -> std::result::Result<(), String> {
 pub fn note(args: &VoiceArgs, text: &str) {
     if !args.quiet {
         // Where stderr is closed nobody reads the note.
-        let _closed = progress::apart(|| writeln!(anstream::stderr().lock(), "{text}"));
+        let _closed = progress::apart(|| writeln!(anstream::stderr().lock(), "{}", lines(text)));
     }
 }
 

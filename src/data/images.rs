@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use crate::data::Split;
 use crate::data::listing::Listing;
 use crate::data::order::{mix, shuffled};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 use crate::terms::Reason;
 
 mod ahead;
@@ -164,7 +164,9 @@ impl Images {
         let what = match &self.set.origin {
             Origin::Drawn => format!("procedural images of {} classes", self.set.options.classes),
             Origin::Stored { path, classes, .. } => {
-                format!("images of {classes} classes in {}", path.display())
+                let classes =
+                    if *classes == 1 { "1 class".into() } else { format!("{classes} classes") };
+                format!("images of {classes} in {}", plain(path.display()))
             }
         };
         format!("{train} + {test} {what}")

@@ -105,7 +105,7 @@ impl Stored {
             return bounded::read(file, MOST_BYTES);
         };
         if length > MOST_BYTES {
-            return Err(bounded::too_long(file, MOST_BYTES));
+            return Err(self.fault(format!("longer than {} MiB", MOST_BYTES >> 20)));
         }
         let mut archive = File::open(file).map_err(Error::io("open", file))?;
         let mut bytes = vec![0; length as usize];

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::data::bounded;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 
 use super::phones::label;
 
@@ -40,10 +40,10 @@ pub fn read(path: &Path) -> Result<Vec<Segment>> {
             }
             _ => None,
         };
-        let (start, end, name) = parsed
-            .ok_or_else(|| bad(format!("'{}': expected `start end phone`", start_of(line))))?;
+        let (start, end, name) =
+            parsed.ok_or_else(|| bad(format!("'{}': expected `start end phone`", quoted(line))))?;
         let phone = label(name)
-            .ok_or_else(|| bad(format!("'{}' is not one of TIMIT's 61 phones", start_of(name))))?;
+            .ok_or_else(|| bad(format!("'{}' is not one of TIMIT's 61 phones", quoted(name))))?;
         if start >= end || segments.last().is_some_and(|before| start < before.end) {
             return Err(bad(format!(
                 "{start} to {end}: phones must be in order, and none may be empty"
@@ -55,11 +55,6 @@ pub fn read(path: &Path) -> Result<Vec<Segment>> {
         return Err(Error::data(path, "line 1", "no phones"));
     }
     Ok(segments)
-}
-
-/// Enough of a text to know it by.
-fn start_of(text: &str) -> String {
-    text.chars().take(40).collect()
 }
 
 /// Writes a file.

@@ -79,6 +79,22 @@ fn a_thumbnails_end_mark_is_not_the_images() {
 }
 
 #[test]
+fn a_second_header_promises_nothing() {
+    for bytes in each_kind() {
+        let mut frame = bytes[segment_of_frame(&bytes)..].to_vec();
+        frame.truncate(2 + usize::from(u16::from_be_bytes([frame[2], frame[3]])));
+        frame[5..9].fill(0xff);
+        let twice = [&bytes[..bytes.len() - 2], &frame, &bytes[bytes.len() - 2..]].concat();
+        assert!(fault(&twice).contains("its data are damaged"), "{}", fault(&twice));
+    }
+}
+
+/// Where the header starts, that of sizes and colours.
+fn segment_of_frame(bytes: &[u8]) -> usize {
+    bytes.windows(2).position(|pair| pair[0] == 0xff && matches!(pair[1], 0xc0..=0xc2)).unwrap()
+}
+
+#[test]
 fn holes_are_found() {
     for bytes in each_kind() {
         let (from, to) = (data(&bytes) + 20, bytes.len() - 2);
