@@ -150,7 +150,7 @@ pub(crate) fn quoted(text: &str) -> String {
     plain(first(text, QUOTED))
 }
 
-/// So many characters of a text, and dots where there are more.
+/// The first `most` characters of a text, and dots where there are more.
 fn first(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}..", &text[..end]),

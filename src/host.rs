@@ -1,4 +1,4 @@
-//! The one door to the machine outside: its clock, its threads, its files, and waiting for the device.
+//! The one door to the machine outside: what it is, its clock, its threads, its files, and waiting for the device.
 //!
 //! All of it works natively and in a web page, except files, which a page does not have. The code above is plain,
 //! not async: waiting for the device happens in `block_on`, and nowhere else. A page cannot block, but it can
@@ -13,6 +13,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::error::{Error, Result};
 
+mod machine;
+
+pub use machine::{Machine, machine};
 /// Parallel iterators over the machine's threads; a page without threads runs them on the one it has.
 pub use rayon::prelude as parallel;
 /// A moment on the machine's steady clock.

@@ -143,13 +143,13 @@ impl Tape<'_> {
 
     /// The error of a member whose name an earlier one has.
     fn again(&self, member: &Member) -> Error {
-        let what = "a second member of this name, as where an archive was added to: which one is meant cannot be \
-                    known. Pack it anew, or take the first with --skip-bad";
+        let what = "a second member of this name, as where an archive was added to: which one is meant is \
+                    unknown. Pack it anew, or take the first with --skip-bad";
         let place = format!("{} in {}, byte {}", member.name, self.name, member.start);
         Error::data(self.path, place, what)
     }
 
-    /// Refuses bytes after the end: what they belong to cannot be told.
+    /// Refuses bytes after the end: what they belong to is unknown.
     fn nothing_after(&self, file: &mut File, end: u64) -> Result<()> {
         if self.len - end > MOST_PADDING {
             let what = format!(
