@@ -79,6 +79,24 @@ fn a_thumbnails_end_mark_is_not_the_images() {
 }
 
 #[test]
+fn a_profile_that_unpacks_to_a_thousand_times_its_length_is_refused() {
+    use std::io::Write;
+    let png = encode(&picture(0, 0, 9, 9), ImageFormat::Png);
+    let with_profile = |length: usize| {
+        let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(&vec![0; length]).unwrap();
+        let chunk = [b"iCCPx\0\0", &packed.finish().unwrap()[..]].concat();
+        let mut sum = flate2::Crc::new();
+        sum.update(&chunk);
+        let length = (chunk.len() as u32 - 4).to_be_bytes();
+        // After the signature and the header.
+        [&png[..33], &length, &chunk, &sum.sum().to_be_bytes(), &png[33..]].concat()
+    };
+    assert_eq!(decode(&with_profile(1 << 20)).unwrap(), decode(&png).unwrap());
+    assert!(fault(&with_profile(1 << 26)).contains("limit"), "{}", fault(&with_profile(1 << 26)));
+}
+
+#[test]
 fn a_second_header_promises_nothing() {
     for bytes in each_kind() {
         let mut frame = bytes[segment_of_frame(&bytes)..].to_vec();
