@@ -60,7 +60,16 @@ impl DataPaths {
             return Err("it is empty: name a file or a folder".into());
         }
         let path = PathBuf::from(&text);
-        let Some(text) = text.to_str().filter(|_| !path.exists()) else {
+        if path.exists() {
+            return Ok(Self::All(path));
+        }
+        let Some(text) = text.to_str() else {
+            let shown = text.to_string_lossy();
+            let name = shown.split_once('=').map_or("", |(name, _)| name);
+            if WORKLOADS.iter().any(|workload| workload.name == name) {
+                let what = "a path that is not UTF-8 cannot be named for some workloads alone";
+                return Err(format!("{what}: run {name} by itself, with --data PATH"));
+            }
             return Ok(Self::All(path));
         };
         let named = |part: &str| {

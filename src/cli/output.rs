@@ -240,6 +240,12 @@ pub fn note(args: &VoiceArgs, text: &str) {
     }
 }
 
+/// Writes a warning of a loss to stderr, `--quiet` or not.
+pub(super) fn warn(text: &str) {
+    let line = format!("warning: {}", lines(text));
+    let _closed = progress::apart(|| writeln!(anstream::stderr().lock(), "{line}"));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -31,7 +31,7 @@ pub(super) fn too_long(path: &Path, most: u64) -> Error {
         0 => format!("longer than {most} bytes"),
         mebibytes => format!("longer than {mebibytes} MiB"),
     };
-    Error::data(path, "length", format!("{what}: no such file of a data set is"))
+    Error::data(path, "length", format!("{what}: no file of a data set is as long"))
 }
 
 /// A text without the mark that some editors put before it.
@@ -39,7 +39,7 @@ pub(super) fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
-/// The text of a line.
+/// The text of a line or of a file.
 ///
 /// # Errors
 /// What it is instead, in words: bytes of zero are in no text, but in one that is written in 16 bits a letter.

@@ -28,7 +28,8 @@ pub struct Segment {
 /// [`Error::Data`] with the line, [`Error::Io`].
 pub fn read(path: &Path) -> Result<Vec<Segment>> {
     let bytes = bounded::read(path, MOST_BYTES)?;
-    let text = String::from_utf8_lossy(bounded::without_mark(&bytes));
+    let text = bounded::text(bounded::without_mark(&bytes));
+    let text = text.map_err(|what| Error::data(path, "text", what))?;
     let mut segments: Vec<Segment> = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let bad = |what: String| Error::data(path, format!("line {}", number + 1), what);
