@@ -142,7 +142,7 @@ pub(crate) fn plain(text: impl fmt::Display) -> String {
 
 /// The same of a text in several lines, whatever its length.
 pub(crate) fn lines(text: &str) -> String {
-    text.replace(|c| c != '\n' && acts(c), "\u{fffd}")
+    text.replace(|c| !matches!(c, '\n' | '\t') && acts(c), "\u{fffd}")
 }
 
 /// Enough of a line or a word from outside to know it by.

@@ -93,6 +93,28 @@ fn a_run_whose_records_have_no_place_is_printed_and_the_loss_is_said() {
     assert!(messages.contains("the record is not kept there"), "{messages}");
 }
 
+#[test]
+fn a_record_does_nothing_to_a_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = folder.path().join("r.json");
+    let name = "\"llvmpipe\\u001b]0;title\\u0007\\u001b[31m ";
+    std::fs::write(&record, REFERENCE.replace("\"llvmpipe ", name)).unwrap();
+    let record = record.to_str().unwrap();
+    for command in ["show", "analyze", "compare", "check"] {
+        let arguments = match command {
+            "compare" => vec![command, record, record],
+            _ => vec![command, record],
+        };
+        let colours = ["--color", "always"];
+        let output = fathom(folder.path(), &[&arguments[..], &colours].concat()).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        let acts = said.contains("\u{1b}]") || said.contains("\u{7}");
+        assert!(said.contains("llvmpipe") || command == "check", "{command}: {said}");
+        assert!(!acts, "{command}: {said:?}");
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_record_without_end_is_refused() {

@@ -97,14 +97,15 @@ pub fn set_up(args: &VoiceArgs) {
     }
 }
 
-/// Writes data to stdout. A reader that has gone away is not an error.
+/// Writes data to stdout, without what a terminal would act on: a record may come from anywhere. A reader that has gone
+/// away is not an error.
 ///
 /// # Errors
 /// [`Error::Io`] where stdout cannot be written: a full disk, say.
 pub fn data(text: &str) -> Result<()> {
     let print = || {
         let mut out = anstream::stdout().lock();
-        out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        out.write_all(lines(text).as_bytes()).and_then(|()| out.flush())
     };
     match progress::apart(print) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
