@@ -139,31 +139,9 @@ impl Comparison {
 /// [`Error::Incomparable`], which names every difference, or says that there is no run in common.
 pub fn compare(base: &Side, others: &[Side], alike: Alike) -> Result<Comparison> {
     let mut differences = unlike::within(base);
-    let notes = remarks::remarks(base, others);
-    let (mut rows, mut missing) = (Vec::new(), Vec::new());
-    for (side, other) in others.iter().enumerate() {
+    for other in others {
         differences.extend(unlike::within(other));
-        differences.extend(unlike::records(base, other, alike));
-        for key in keys(base) {
-            let (ours, theirs) = (runs(base, &key), runs(other, &key));
-            if theirs.is_empty() {
-                match unlike::batches(base, other, &key) {
-                    Some(difference) => differences.push(difference),
-                    None => missing.push(Missing::of(key, other, base)),
-                }
-                continue;
-            }
-            let unlike_runs = unlike::runs((base, &ours), (other, &theirs), &key);
-            if unlike_runs.is_empty() {
-                rows.push(row(key, side, (&ours, &theirs), alike));
-            }
-            differences.extend(unlike_runs);
-        }
-        for key in keys(other) {
-            if runs(base, &key).is_empty() && unlike::batches(base, other, &key).is_none() {
-                missing.push(Missing::of(key, base, other));
-            }
-        }
+        differences.extend(unlike::sides(base, other, alike));
     }
     // What two records differ in may be met on every side: it is said once.
     let mut seen = Vec::new();
@@ -178,10 +156,23 @@ pub fn compare(base: &Side, others: &[Side], alike: Alike) -> Result<Comparison>
             differences.join("\n  ")
         )));
     }
+    let (mut rows, mut missing) = (Vec::new(), Vec::new());
+    for (side, other) in others.iter().enumerate() {
+        for key in keys(base) {
+            let (ours, theirs) = (runs(base, &key), runs(other, &key));
+            if theirs.is_empty() {
+                missing.push(Missing::of(key, other, base));
+            } else {
+                rows.push(row(key, side, (&ours, &theirs), alike));
+            }
+        }
+        let lacking = keys(other).into_iter().filter(|key| runs(base, key).is_empty());
+        missing.extend(lacking.map(|key| Missing::of(key, base, other)));
+    }
     if rows.is_empty() {
         return Err(Error::Incomparable("the records have no workload and mode in common".into()));
     }
-    Ok(Comparison { rows, missing, notes })
+    Ok(Comparison { rows, missing, notes: remarks::remarks(base, others) })
 }
 
 impl Missing {

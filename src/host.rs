@@ -14,9 +14,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::error::{Error, Result};
 
 mod machine;
+/// What is written as parallel, on the one thread that a page has.
+#[cfg(target_arch = "wasm32")]
+pub mod parallel;
 
 pub use machine::{Machine, machine};
-/// Parallel iterators over the machine's threads; a page without threads runs them on the one it has.
+/// Parallel iterators over the machine's threads.
+#[cfg(not(target_arch = "wasm32"))]
 pub use rayon::prelude as parallel;
 /// A moment on the machine's steady clock.
 #[cfg(not(target_arch = "wasm32"))]
@@ -113,9 +117,43 @@ pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
+/// Has something done on another thread, where there are any.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn aside(work: impl FnOnce() + Send + 'static) {
+    rayon::spawn(work);
+}
+
+/// Has something done at once: a page has no other thread.
+#[cfg(target_arch = "wasm32")]
+pub fn aside(work: impl FnOnce() + Send + 'static) {
+    work();
+}
+
 /// The time of day, RFC 3339 in UTC.
+#[cfg(not(target_arch = "wasm32"))]
 pub fn now() -> String {
     jiff::Timestamp::now().to_string()
+}
+
+/// The time of day, RFC 3339 in UTC.
+#[cfg(target_arch = "wasm32")]
+pub fn now() -> String {
+    js_sys::Date::new_0().to_iso_string().into()
+}
+
+/// Whether a text is a date and time of RFC 3339.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn is_time(text: &str) -> bool {
+    text.parse::<jiff::Timestamp>().is_ok()
+}
+
+/// Whether a text is a date and time of RFC 3339: the browser reads others as well, without a time or a zone.
+#[cfg(target_arch = "wasm32")]
+pub fn is_time(text: &str) -> bool {
+    let zone =
+        text.ends_with(['Z', 'z']) || text.get(19..).is_some_and(|zone| zone.contains(['+', '-']));
+    zone && text.get(10..11).is_some_and(|t| t.eq_ignore_ascii_case("t"))
+        && !js_sys::Date::parse(text).is_nan()
 }
 
 /// Reads a whole file.

@@ -22,7 +22,7 @@ const LEAVES: &[(&str, &[&str])] = &[
         "report",
         &["error", "host", "terms", "record", "stats", "analysis", "compare", "score", "report"],
     ),
-    ("data", &["error", "terms", "random", "data"]),
+    ("data", &["error", "host", "terms", "random", "data"]),
     ("game", &["error", "random", "game"]),
 ];
 

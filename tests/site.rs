@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use browser::{BEFORE, chromium};
+use fathom::compare::{Alike, Side, compare};
 use fathom::record::{Record, Statistics, Status};
 use fathom::stats::median;
 use fathom::terms::{Backend, DeviceKind, Preset};
@@ -130,10 +131,13 @@ fn twenty_devices_are_sound_and_each_has_a_row_a_report_and_speed_ups_to_the_oth
     for page in pages {
         let report = std::fs::read_to_string(out.path().join("devices").join(page)).unwrap();
         assert!(report.contains("../index.html") && report.contains("id=\"profile\""), "{page}");
-        let speedups = page.replace(".html", ".js");
-        let speedups = std::fs::read_to_string(out.path().join("against").join(speedups)).unwrap();
-        let others = speedups.matches("\"whole\"").count();
-        assert!(others == 13 || others == 5, "{others} others: presets are not compared");
+    }
+    for (preset, count) in [("tiny", 14), ("full", 6)] {
+        let steps = front.split(&format!("id=\"steps-{preset}\">")).nth(1).unwrap();
+        let steps = steps.split("</script>").next().unwrap();
+        let steps: serde_json::Value = serde_json::from_str(steps).unwrap();
+        assert_eq!(steps["devices"].as_object().unwrap().len(), count, "presets stand apart");
+        assert_eq!(steps["unlike"], serde_json::json!([[null]]), "all of {preset} compare");
     }
 }
 
@@ -276,6 +280,8 @@ const select = part.querySelector(".against select");
 change(select, part.querySelector("tbody tr[data-slug]").dataset.slug);
 for (let i = 0; i < 200 && !part.querySelector("tr.base"); i++) await new Promise((go) => setTimeout(go, 20));
 found.speeds = rows().map((row) => [row.querySelector("td.whole").firstChild.data, row.querySelectorAll("td.cell small").length]);
+const figures = (cell) => [cell.firstChild.data, cell.querySelector("small")?.textContent ?? ""];
+found.compared = rows().map((row) => [row.querySelector("a").textContent, ...figures(row.querySelector("td.whole")), ...figures(row.querySelector("td.cell"))]);
 found.address = location.hash;
 change(select, "");
 found.after = names();
@@ -312,6 +318,38 @@ parent.postMessage(JSON.stringify(found), "*");
 })();
 </script>"##;
 
+/// Whether the page's speed-ups over its first device are those of `fathom compare --across`.
+fn as_compare_has_it(compared: &serde_json::Value) {
+    let records = twenty();
+    let side = |name: &serde_json::Value| {
+        let of = |record: &&Record| {
+            record.config.preset == Preset::Tiny && record.device.name == name.as_str().unwrap()
+        };
+        Side { name: name.to_string(), records: vec![records.iter().find(of).unwrap().clone()] }
+    };
+    let rows = compared.as_array().unwrap();
+    let base = side(&rows[0][0]);
+    for row in &rows[1..] {
+        let found = compare(&base, &[side(&row[0])], Alike::AllButDevice).unwrap();
+        let (whole, cell) = (found.overall(0).unwrap(), found.rows[0].finding);
+        for (shown, interval, ratio, ci95) in
+            [(&row[1], &row[2], whole.ratio, whole.ci95), (&row[3], &row[4], cell.ratio, cell.ci95)]
+        {
+            let (shown, interval) = (shown.as_str().unwrap(), interval.as_str().unwrap());
+            let (low, high) = interval.split_once(" to ").unwrap();
+            // Of a ratio of times; and three digits are shown.
+            let near = |text: &str, expected: f64, tolerance: f64| {
+                let shown: f64 = text.trim_end_matches('x').parse().unwrap();
+                assert!((shown * expected - 1.0).abs() < tolerance, "{row}: {text}, {expected}");
+            };
+            let width = ci95.1 / ci95.0 - 1.0;
+            near(shown, ratio, 0.006);
+            near(low, ci95.1, 0.006 + width / 3.0);
+            near(high, ci95.0, 0.006 + width / 3.0);
+        }
+    }
+}
+
 #[test]
 #[expect(clippy::print_stderr, reason = "a test that is skipped has to say so")]
 fn a_reader_compares_filters_and_sorts_devices_on_a_phone_and_on_a_desk() {
@@ -343,6 +381,8 @@ fn a_reader_compares_filters_and_sorts_devices_on_a_phone_and_on_a_desk() {
         assert_eq!(speeds[0], serde_json::json!(["1", 16]), "the base keeps its times: {found}");
         assert!(speeds[1..].iter().all(|row| row[0].as_str().unwrap().ends_with('x')), "{found}");
         assert!(speeds[1..].iter().all(|row| row[1] == 16), "an interval each: {found}");
+        assert_eq!(found["compared"].as_array().unwrap().len(), 14);
+        as_compare_has_it(&found["compared"]);
         assert!(found["address"].as_str().unwrap().contains("against-tiny="), "{found}");
         let counts = ["columns", "wide", "hardware"].map(|count| &found[count]);
         assert_eq!(counts, [10, 18, 12], "of a mode, of both, without software: {found}");

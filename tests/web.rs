@@ -23,6 +23,8 @@ use serde_json::Value;
 mod plans;
 #[path = "common/program.rs"]
 mod program;
+#[path = "web/ratio.rs"]
+mod ratio;
 #[path = "../web/src/serve.rs"]
 mod serve;
 
@@ -231,13 +233,21 @@ fn a_lost_device_is_a_row_a_stop_is_at_once_and_a_page_measures_again() {
     let (after_loss, _) = record(&lost["record"]);
     assert_eq!(after_loss.runs.len(), 1, "the other went on");
     assert_eq!(after_loss.runs[0].workload, "autoenc");
-    assert!(after_loss.notes.iter().any(|note| note.starts_with("failed: memnet infer")));
+    let failed = after_loss.notes.iter().filter(|note| note.starts_with("failed: "));
+    let failed: Vec<_> = failed.collect();
+    assert!(
+        failed.len() == 1 && failed[0].contains("memnet infer"),
+        "{failed:?}: of the ceilings, none"
+    );
     assert!(after_loss.notes.iter().any(|note| note.starts_with("cut short: 1 of 2")));
     let stopped = &seen["stopped"];
     assert!(stopped["ms"].as_f64().unwrap() < 2000.0, "{stopped}");
     assert!(stopped["status"].as_str().unwrap().starts_with("Stopped"));
     assert!(column(&stopped["rows"], 3).contains(&"stopped"), "{stopped}");
-    let runs = ["first", "second"].map(|name| record(&seen[name]["record"]).0.runs.remove(0));
+    let [mut first, mut second] = ["first", "second"].map(|name| record(&seen[name]["record"]).0);
+    assert_eq!(first.notes, Vec::<String>::new());
+    assert!(second.notes[0].contains("in the background"), "{:?}", second.notes);
+    let runs = [first.runs.remove(0), second.runs.remove(0)];
     assert_eq!(runs[0].program, runs[1].program);
     assert_eq!(runs[0].outcome, runs[1].outcome, "the same bits twice");
     let markdown = seen["markdown"].as_str().unwrap();

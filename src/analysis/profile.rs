@@ -147,7 +147,20 @@ impl Roofline {
             of_roof: over_time(arithmetic_ns.max(memory_ns)),
         }
     }
+
+    /// Without rates, where a clock that rounds to `finest` hardly saw the work.
+    fn seen(self, ns: f64, finest: Option<f64>) -> Self {
+        match finest {
+            Some(finest) if ns < ROUNDINGS * finest => {
+                Self { flop_per_s: None, bytes_per_s: None, of_roof: None, ..self }
+            }
+            _ => self,
+        }
+    }
 }
+
+/// Roundings of the clock that a time has to have before a rate is made of it: two digits.
+const ROUNDINGS: f64 = 10.0;
 
 /// Every profiled run of a record; runs without a profile are left out.
 pub fn profile(record: &Record) -> Vec<RunProfile> {
@@ -158,7 +171,11 @@ pub fn profile(record: &Record) -> Vec<RunProfile> {
 fn of_run(record: &Record, run: &Run) -> Option<RunProfile> {
     let profile = run.profile.as_ref()?;
     let ops_ns = run.ops_ns();
-    let types = types(run, &record.peaks);
+    let finest = record.device.limits.timestamp_resolution_ns;
+    let mut types = types(run, &record.peaks);
+    for kind in &mut types {
+        kind.roofline = kind.roofline.clone().seen(kind.ns, finest);
+    }
     let reached = types.iter().position(|t| t.cumulative >= DOMINANCE - 1e-9);
     let place = |op: &crate::record::Op| OpPlace {
         label: op.label.clone(),
@@ -169,7 +186,7 @@ fn of_run(record: &Record, run: &Run) -> Option<RunProfile> {
         ns: time(op),
         middle_ns: op.ns.as_ref().map(|ns| (ns.p05, ns.p95)),
         share: share(time(op), ops_ns),
-        roofline: Roofline::of(op.flops, op.bytes, time(op), &record.peaks),
+        roofline: Roofline::of(op.flops, op.bytes, time(op), &record.peaks).seen(time(op), finest),
     };
     let memory = &run.memory;
     Some(RunProfile {
@@ -323,6 +340,21 @@ mod tests {
         assert!((memory.of_roof.unwrap() - 0.5).abs() < 1e-12);
         let unseen = Roofline::of(100, 0, 0.0, &peaks);
         assert_eq!((unseen.intensity, unseen.of_roof, unseen.flop_per_s), (None, None, None));
+    }
+
+    #[test]
+    fn no_rate_is_made_of_a_time_that_a_rounded_clock_hardly_saw() {
+        let ops = [("matmul", 5_000_000.0), ("add", 300_000.0)];
+        let mut record = synthetic::record(&[("w", Mode::Train, &ops)]);
+        let told = |record: &Record| {
+            let profile = profile(record).remove(0);
+            let types = profile.types.iter().map(|t| t.roofline.bytes_per_s.is_some());
+            let ops = profile.ops.iter().map(|op| op.roofline.bytes_per_s.is_some());
+            types.chain(ops).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&record), [true; 4]);
+        record.device.limits.timestamp_resolution_ns = Some(100_000.0);
+        assert_eq!(told(&record), [true, false, true, false]);
     }
 
     #[test]

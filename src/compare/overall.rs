@@ -23,7 +23,7 @@ pub struct Overall {
 }
 
 /// Standard deviations of a 95 % interval.
-const NORMAL_95: f64 = 1.96;
+pub const NORMAL_95: f64 = 1.96;
 
 /// Over some cells; nothing without any.
 ///

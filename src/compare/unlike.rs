@@ -28,7 +28,26 @@ pub fn within(side: &Side) -> Vec<String> {
         .collect()
 }
 
-/// Differences between two sides.
+/// Whether a record counts as the same thing run again.
+pub fn is_again(first: &Record, record: &Record) -> bool {
+    pair(("", first), ("", record), Alike::All).is_empty()
+}
+
+/// Every difference between two sides, in the records and in the runs that both have, that rules a comparison out.
+pub fn sides(base: &Side, other: &Side, alike: Alike) -> Vec<String> {
+    let mut differences = records(base, other, alike);
+    for key in super::keys(base) {
+        let (ours, theirs) = (super::runs(base, &key), super::runs(other, &key));
+        if theirs.is_empty() {
+            differences.extend(batches(base, other, &key));
+        } else {
+            differences.extend(runs((base, &ours), (other, &theirs), &key));
+        }
+    }
+    differences
+}
+
+/// Differences between two records.
 pub fn records(base: &Side, other: &Side, alike: Alike) -> Vec<String> {
     let (ours, theirs) = (&base.records[0], &other.records[0]);
     pair((&base.name, ours), (&other.name, theirs), alike)
@@ -109,7 +128,7 @@ pub fn batches(base: &Side, other: &Side, key: &RunKey) -> Option<String> {
 }
 
 /// Differences between runs of the same key, and whatever makes one of them no measurement.
-pub(super) fn runs(ours: (&Side, &[&Run]), theirs: (&Side, &[&Run]), key: &RunKey) -> Vec<String> {
+fn runs(ours: (&Side, &[&Run]), theirs: (&Side, &[&Run]), key: &RunKey) -> Vec<String> {
     let mut differences = Vec::new();
     let first = ours.1[0];
     // A peer may know the wall clock only, which the other side has as well: then both are compared by it.

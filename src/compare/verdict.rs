@@ -175,9 +175,31 @@ fn by_times(base: &[&[f64]], other: &[&[f64]]) -> Finding {
     }
 }
 
+/// What a side's runs of a cell say by themselves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Alone {
+    /// Their median.
+    pub step_ns: f64,
+    /// 95 % interval of it.
+    pub ci95: (f64, f64),
+    /// Of the side's part in a noise floor: [`DEVIATIONS`] times the root of both sides' sum.
+    pub variance: f64,
+}
+
+/// A side's runs by themselves: what a ratio with any other side can be made of.
+pub fn alone(runs: &[&[f64]]) -> Alone {
+    // Over a step that is known exactly.
+    let step = ratio_of_medians(runs, &[&[1.0]], BLOCKS, SEED);
+    Alone { step_ns: step.ratio, ci95: step.ci95, variance: variance(runs) }
+}
+
+/// Of a side's median.
+fn variance(runs: &[&[f64]]) -> f64 {
+    noise(runs).powi(2) / runs.len() as f64
+}
+
 /// [`DEVIATIONS`] of the difference of two sides' medians, as a share.
 fn floor(base: &[&[f64]], other: &[&[f64]]) -> f64 {
-    let variance = |runs: &[&[f64]]| noise(runs).powi(2) / runs.len() as f64;
     let measured = DEVIATIONS * (variance(base) + variance(other)).sqrt();
     let least =
         if base.len().min(other.len()) >= REPEATED { LEAST_FLOOR_REPEATED } else { LEAST_FLOOR };

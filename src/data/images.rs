@@ -7,12 +7,11 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rayon::prelude::*;
-
 use crate::data::Split;
 use crate::data::listing::Listing;
 use crate::data::order::{mix, shuffled};
 use crate::error::{Error, Result, plain};
+use crate::host::parallel::*;
 use crate::terms::Reason;
 
 mod ahead;

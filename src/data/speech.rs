@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use rayon::prelude::*;
-
 use crate::data::Split;
 use crate::data::listing::Listing;
 use crate::error::{Error, Result};
+use crate::host::parallel::*;
 use crate::random::Rng;
 use crate::terms::Reason;
 

@@ -37,6 +37,8 @@ pub struct Ceilings {
     pub(super) shapes: [Variant; 2],
     /// Turns of the multiply-adds that take [`kernel_ns`].
     fma: Fma,
+    /// Elements of the copy.
+    elements: usize,
 }
 
 /// Nanoseconds that a kernel of a ceiling should take: long enough for any clock, short for any watchdog. A CPU's clock
@@ -44,6 +46,9 @@ pub struct Ceilings {
 fn kernel_ns(gpu: &Gpu) -> f64 {
     if gpu.caps.software { 4e6 } else { 20e6 }
 }
+
+/// Nanoseconds that a copy takes at least on an adapter that computes on the CPU, unless it is over all that memory has.
+const COPY_NS: f64 = 10e6;
 
 /// Turns of the multiply-adds at least: of four halvings each, so that all chains have come to their limit.
 const LEAST_TURNS: u32 = 16;
@@ -95,9 +100,10 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceil
         tried(&variant, reading);
         keep(&mut best_fma, (variant, fma), reading);
     }
+    let elements = elements(gpu, &brief)?;
     for &(width, steps) in ops::COPY_SHAPES {
         let variant = Variant::new("copy", [("WIDTH", width), ("STEPS", steps)]);
-        let reading = copy_rate(gpu, &variant, &brief)?;
+        let reading = copy_rate(gpu, elements, &variant, &brief)?;
         tried(&variant, reading);
         keep(&mut best_copy, variant, reading);
     }
@@ -109,14 +115,14 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceil
     let mut fma_reading = fma_rate(gpu, &fma, &fma_shape, &budget)?;
     fma_reading.rate = fma_reading.rate.max(tried_fma.rate);
     tried(&fma_shape, fma_reading);
-    let mut copy_reading = copy_rate(gpu, &copy_shape, &budget)?;
+    let mut copy_reading = copy_rate(gpu, elements, &copy_shape, &budget)?;
     copy_reading.rate = copy_reading.rate.max(tried_copy.rate);
     tried(&copy_shape, copy_reading);
 
     let mut read: f64 = 0.0;
     for &steps in ops::READ_STEPS {
         let op = Read { steps };
-        let (inputs, bytes) = ([TensorSpec::f32([elements(gpu)])], 4.0 * elements(gpu) as f64);
+        let (inputs, bytes) = ([TensorSpec::f32([elements])], 4.0 * elements as f64);
         let reading = rate(gpu, &op.shared(), &inputs, &op.variant(), &brief, bytes)?;
         tried(&op.variant(), reading);
         read = read.max(reading.rate);
@@ -146,7 +152,7 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceil
         raised_by: None,
     };
     progress(1.0);
-    Ok(Ceilings { peaks, candidates, shapes: [fma_shape, copy_shape], fma })
+    Ok(Ceilings { peaks, candidates, shapes: [fma_shape, copy_shape], fma, elements })
 }
 
 impl Ceilings {
@@ -170,7 +176,7 @@ impl Ceilings {
     pub fn again(&mut self, gpu: &Gpu, time: Duration) -> Result<()> {
         let budget = Budget { time: time / 2, noise: 0.01, min_samples: 3 };
         let fma = fma_rate(gpu, &self.fma, &self.shapes[0], &budget)?;
-        let copy = copy_rate(gpu, &self.shapes[1], &budget)?;
+        let copy = copy_rate(gpu, self.elements, &self.shapes[1], &budget)?;
         let peaks = &mut self.peaks;
         peaks.fma_f32_flop_per_s = peaks.fma_f32_flop_per_s.max(fma.rate);
         peaks.copy_bytes_per_s = peaks.copy_bytes_per_s.max(copy.rate);
@@ -257,8 +263,7 @@ fn fma_rate(gpu: &Gpu, fma: &Fma, variant: &Variant, budget: &Budget) -> Result<
     rate(gpu, &fma.shared(), &[], variant, budget, fma.flops(variant) as f64)
 }
 
-fn copy_rate(gpu: &Gpu, variant: &Variant, budget: &Budget) -> Result<Reading> {
-    let elements = elements(gpu);
+fn copy_rate(gpu: &Gpu, elements: usize, variant: &Variant, budget: &Budget) -> Result<Reading> {
     // Four bytes read and four written for each element.
     let bytes = 8.0 * elements as f64;
     rate(gpu, &Copy.shared(), &[TensorSpec::f32([elements])], variant, budget, bytes)
@@ -271,10 +276,23 @@ fn shared_rate(gpu: &Gpu, budget: &Budget) -> Result<Reading> {
     rate(gpu, &of(loops).shared(), &[], &variant, budget, of(loops).bytes())
 }
 
-/// Elements of the copy: beyond the caches of a GPU, a little on a CPU adapter.
-fn elements(gpu: &Gpu) -> usize {
+/// Elements of the copy: beyond the caches of a GPU, a little on a CPU adapter. One that is slower than memory is so over
+/// less of it as well, and there are ten such copies before the first run.
+fn elements(gpu: &Gpu, budget: &Budget) -> Result<usize> {
     let wanted: u64 = if gpu.caps.software { 32 << 20 } else { 512 << 20 };
-    (wanted.min(gpu.caps.max_binding).min(gpu.caps.max_buffer) / 4 / 1024 * 1024) as usize
+    let most =
+        (wanted.min(gpu.caps.max_binding).min(gpu.caps.max_buffer) / 4 / 1024 * 1024) as usize;
+    if !gpu.caps.software {
+        return Ok(most);
+    }
+    let few = most.min(1 << 20);
+    let (width, steps) = ops::COPY_SHAPES[0];
+    let variant = Variant::new("copy", [("WIDTH", width), ("STEPS", steps)]);
+    let program = program_over_any(gpu, &Copy.shared(), &[TensorSpec::f32([few])], &variant)?;
+    let quick = Budget { time: Duration::from_millis(1), min_samples: 1, ..*budget };
+    let ns = quantile(&step_times(gpu, &program, &quick)?, 0.0);
+    let enough = (few as f64 * COPY_NS / ns) as usize / 1024 * 1024;
+    Ok(enough.clamp(few, most))
 }
 
 /// Work a second of a variant whose result was checked: the best of its runs, with their spread.

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::Display;
 
+use crate::host;
 use crate::stats::{median, quantile};
 
 use super::{Op, Record, Run, Statistics, Status};
@@ -22,7 +23,7 @@ const ROUNDING: f64 = 1e-9;
 /// Every contradiction of a record.
 pub fn contradictions(record: &Record) -> Vec<Contradiction> {
     let mut found = Found::default();
-    if record.created.parse::<jiff::Timestamp>().is_err() {
+    if !host::is_time(&record.created) {
         found.add("created", format!("'{}' is not a date and time of RFC 3339", record.created));
     }
     let mut keys = HashSet::new();

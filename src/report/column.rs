@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::number::{
-    byte_rate, bytes, digits, duration_ns, flop_rate, flops, grouped, percent, signed_percent, span,
+    byte_rate, bytes, digits, duration_ns, flop_rate, flops, grouped, percent, rounded_ns,
+    signed_percent, span,
 };
 
 /// What figures are of: how people see them.
@@ -23,6 +24,8 @@ pub enum Kind {
     Signed(usize),
     /// Nanoseconds.
     Duration,
+    /// Nanoseconds by a clock that rounds to so many.
+    RoundedDuration(u64),
     /// Seconds that somebody waits.
     Wait,
     /// Bytes.
@@ -55,6 +58,7 @@ impl Kind {
             Self::Fixed(decimals) => format!("{value:.decimals$}"),
             Self::Signed(decimals) => format!("{value:+.decimals$}"),
             Self::Duration => duration_ns(value),
+            Self::RoundedDuration(finest) => rounded_ns(value, finest as f64),
             Self::Wait => span(value),
             Self::Bytes => bytes(value),
             Self::ByteRate => byte_rate(value),

@@ -4,9 +4,9 @@
 //! The template lays out what the sections hold; the page's scripts sort and copy tables, show exact figures, change
 //! the theme and hand out the records.
 
-use minijinja::Environment;
 use minijinja::ErrorKind::InvalidOperation;
 use minijinja::value::{Serde, Value};
+use minijinja::{AutoEscape, Environment, filters};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -65,12 +65,23 @@ pub(super) const SCRIPT: &str = concat!(
     include_str!("html/tip.js")
 );
 
+/// A template with the pieces that every page has before it.
+macro_rules! framed {
+    ($template:literal) => {
+        concat!(
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/report/html/frame.html")),
+            include_str!($template)
+        )
+    };
+}
+pub(super) use framed;
+
 /// What the template is filled with.
 #[derive(Serialize)]
 struct Page<'a> {
     /// A document of its own, or the sections alone.
     whole: bool,
-    style: &'static str,
+    style: [&'static str; 1],
     scripts: [&'static str; 2],
     /// The page that leads to this one.
     home: Option<&'a str>,
@@ -101,17 +112,14 @@ pub fn sections(sources: &[NamedRecord]) -> Result<String> {
 
 fn rendered(sources: &[NamedRecord], home: Option<&str>, whole: bool) -> Result<String> {
     let records: Vec<Record> = sources.iter().map(|s| s.record.clone()).collect();
-    let fault = |e: minijinja::Error| Error::Internal(format!("the report's template: {e:#}"));
-    let mut templates = Environment::new();
-    templates.add_template("page.html", include_str!("html/page.html")).map_err(fault)?;
+    let mut templates = environment();
     templates.add_filter("pack", |html: &str| {
         let refused = |e: Error| minijinja::Error::new(InvalidOperation, e.to_string());
         packed::pack(html).map_err(refused)
     });
-    let page = templates.get_template("page.html").map_err(fault)?;
     let filled = Page {
         whole,
-        style: STYLE,
+        style: [STYLE],
         scripts: [SCRIPT, include_str!("html/page.js")],
         home,
         version: env!("CARGO_PKG_VERSION"),
@@ -122,7 +130,30 @@ fn rendered(sources: &[NamedRecord], home: Option<&str>, whole: bool) -> Result<
         warnings: warnings(sources),
         records: sources.iter().map(embed).collect::<Result<_>>()?,
     };
-    page.render(Value::from(Serde(&filled))).map_err(fault)
+    render(&templates, framed!("html/page.html"), &filled)
+}
+
+/// What templates may use. No more is compiled into the page that runs in a browser.
+pub(super) fn environment() -> Environment<'static> {
+    let mut templates = Environment::empty();
+    templates.set_auto_escape_callback(|_| AutoEscape::Html);
+    templates.add_filter("safe", filters::safe);
+    templates.add_filter("length", filters::length);
+    templates.add_test("none", minijinja::tests::is_none);
+    templates
+}
+
+/// A template filled in.
+///
+/// # Errors
+/// [`Error::Internal`] where the template is at fault.
+pub(super) fn render(
+    templates: &Environment<'_>,
+    template: &str,
+    filled: &impl Serialize,
+) -> Result<String> {
+    let rendered = templates.render_named_str("page.html", template, Value::from(Serde(filled)));
+    rendered.map_err(|e| Error::Internal(format!("the page's template: {e:#}")))
 }
 
 /// Records whose ops have room on a page one by one; of more it has the op types.

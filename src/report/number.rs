@@ -25,6 +25,27 @@ pub fn duration_ns(ns: f64) -> String {
     scaled(ns, 1000.0, &["ns", "µs", "ms", "s"])
 }
 
+/// A time in nanoseconds by a clock that rounds to `finest`: in no more digits than it has.
+pub fn rounded_ns(ns: f64, finest: f64) -> String {
+    if ns < finest {
+        return format!("< {}", bare(finest));
+    }
+    let digits = ((ns / finest).log10().floor() as i32 + 1).clamp(1, 4);
+    let unit = 10_f64.powi(ns.log10().floor() as i32 + 1 - digits);
+    bare((ns / unit).round() * unit)
+}
+
+/// `100 µs`: without zeros that say how well it is known.
+fn bare(ns: f64) -> String {
+    let text = duration_ns(ns);
+    match text.split_once(' ') {
+        Some((value, unit)) if value.contains('.') => {
+            format!("{} {unit}", value.trim_end_matches('0').trim_end_matches('.'))
+        }
+        _ => text,
+    }
+}
+
 /// A time that somebody waits, in seconds: `45 s`, `4 min`, `1 h 10 min`. No figure to be relied on.
 pub fn span(seconds: f64) -> String {
     let minutes = (seconds / 60.0).round() as u64;
@@ -91,6 +112,26 @@ mod tests {
     fn a_wait_is_told_in_whole_units() {
         let spans = [0.2, 45.4, 99.0, 240.0, 4200.0, 7000.0].map(span);
         assert_eq!(spans, ["1 s", "45 s", "99 s", "4 min", "70 min", "1 h 57 min"]);
+    }
+
+    #[test]
+    fn a_time_by_a_rounded_clock_has_no_more_digits_than_the_clock() {
+        let shown = [0.0, 99e3, 100e3, 333e3, 1.27e6, 2e6, 12.34e6, 123.456e6, 9.8765e9];
+        assert_eq!(
+            shown.map(|ns| rounded_ns(ns, 100e3)),
+            [
+                "< 100 µs",
+                "< 100 µs",
+                "100 µs",
+                "300 µs",
+                "1.3 ms",
+                "2 ms",
+                "12.3 ms",
+                "123.5 ms",
+                "9.877 s"
+            ]
+        );
+        assert_eq!(rounded_ns(65_000.0, 5000.0), "65 µs");
     }
 
     #[test]

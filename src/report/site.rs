@@ -2,14 +2,14 @@
 //! other, and a page with the report of each. Files that any host can serve, and that open from a disk as well.
 //!
 //! Records of one device by different drivers, versions or settings stand apart; what was repeated stands together.
-//! The speed-ups are those of [`crate::compare`], a file for each device that may be chosen: a page loads one of them.
+//! The page computes speed-ups from the devices' steps by the rules of [`crate::compare`], so that a site is of the size of
+//! its devices and not of their pairs.
 
-use minijinja::Environment;
-use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
 use crate::compare::Side;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::host::parallel::*;
 use crate::score;
 use crate::terms::{Mode, Preset};
 
@@ -20,7 +20,7 @@ use super::section::score as section;
 
 mod cell;
 mod entry;
-mod speedups;
+mod steps;
 mod vendor;
 
 use cell::Column;
@@ -67,6 +67,8 @@ struct Part {
     ranked: Vec<Row>,
     unranked: Vec<Row>,
     chart: Option<Chart>,
+    /// What speed-ups are computed from, as JSON.
+    steps: String,
 }
 
 /// What the template is filled with.
@@ -89,14 +91,18 @@ struct Front<'a> {
 pub fn site(content: Content<'_>) -> Result<Vec<File>> {
     let Content { sources, left_out, workloads, runs_at } = content;
     let entries = entry::entries(sources);
-    let mut files = Vec::new();
-    for entry in &entries {
+    let page = |entry: &Entry| {
         let text = html::page(&entry.sources, Some("../index.html"))?;
-        files.push(File { path: entry.page(), text });
+        Ok(File { path: entry.page(), text })
+    };
+    let mut files = entries.par_iter().map(page).collect::<Result<Vec<_>>>()?;
+    let mut parts = Vec::new();
+    for preset in [Preset::Full, Preset::Tiny] {
+        let of_preset: Vec<_> = entries.iter().filter(|entry| entry.preset() == preset).collect();
+        if !of_preset.is_empty() {
+            parts.push(part(preset, &of_preset, &workloads)?);
+        }
     }
-    files.extend(speedups::files(&entries)?);
-    let parts = [Preset::Full, Preset::Tiny].into_iter();
-    let parts: Vec<Part> = parts.filter_map(|preset| part(preset, &entries, &workloads)).collect();
     let rows = || parts.iter().flat_map(|part| part.ranked.iter().chain(&part.unranked));
     let front = Front {
         style: [html::STYLE, include_str!("site/site.css")],
@@ -108,24 +114,15 @@ pub fn site(content: Content<'_>) -> Result<Vec<File>> {
         left_out: &left_out,
         runs_at,
     };
-    files.push(File { path: "index.html".into(), text: rendered(&front)? });
+    files.push(File {
+        path: "index.html".into(),
+        text: html::render(&html::environment(), html::framed!("site/index.html"), &front)?,
+    });
     Ok(files)
 }
 
-fn rendered(front: &Front<'_>) -> Result<String> {
-    let fault = |e: minijinja::Error| Error::Internal(format!("the site's template: {e:#}"));
-    let mut templates = Environment::new();
-    templates.add_template("index.html", include_str!("site/index.html")).map_err(fault)?;
-    let page = templates.get_template("index.html").map_err(fault)?;
-    page.render(Value::from(Serde(front))).map_err(fault)
-}
-
-/// The devices of a preset; nothing where it has none.
-fn part(preset: Preset, entries: &[Entry], workloads: &[&str]) -> Option<Part> {
-    let of_preset: Vec<_> = entries.iter().filter(|entry| entry.preset() == preset).collect();
-    if of_preset.is_empty() {
-        return None;
-    }
+/// The devices of a preset.
+fn part(preset: Preset, entries: &[&Entry], workloads: &[&str]) -> Result<Part> {
     let reference = score::committed(preset).map(|record| Side {
         name: format!("the reference for preset {preset}"),
         records: vec![record],
@@ -137,7 +134,7 @@ fn part(preset: Preset, entries: &[Entry], workloads: &[&str]) -> Option<Part> {
     let reference = reference.ok();
     let columns = cell::columns(workloads);
     let row = |entry: &&Entry| entry.row(reference.as_ref(), workloads, &columns);
-    let mut rows: Vec<Row> = of_preset.iter().map(row).collect();
+    let mut rows: Vec<Row> = entries.par_iter().map(row).collect();
     // The fastest first; what has no score follows by name.
     rows.sort_by(|a, b| {
         let score = |row: &Row| row.score.as_ref().map_or(f64::NEG_INFINITY, |score| score.value);
@@ -147,7 +144,8 @@ fn part(preset: Preset, entries: &[Entry], workloads: &[&str]) -> Option<Part> {
     let (unranked, mut ranked): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.software);
     let scored = ranked.iter_mut().filter(|row| row.score.is_some());
     scored.zip(1..).for_each(|(row, rank)| row.rank = Some(rank));
-    Some(Part { preset, unit, columns, ranked, unranked, chart })
+    let steps = steps::steps(entries)?;
+    Ok(Part { preset, unit, columns, ranked, unranked, chart, steps })
 }
 
 /// The scores of a preset, where there are several.
@@ -178,7 +176,7 @@ fn distinct(words: impl Iterator<Item = String>) -> Vec<String> {
     words
 }
 
-/// `speech train`: how a cell is called in the page and in the files of speed-ups.
+/// `speech train`: how a cell is called in the page and among its steps.
 fn cell_name(workload: &str, mode: Mode) -> String {
     format!("{workload} {mode}")
 }

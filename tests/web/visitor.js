@@ -41,7 +41,7 @@ const visits = {
   // A device that is lost, work that is stopped, and a second run in the same page.
   async mishaps() {
     const seen = {};
-    await load("preset=tiny&time=0.05&workloads=memnet,autoenc&modes=infer&lose=memnet-infer");
+    await load("preset=tiny&time=0.05&workloads=memnet,autoenc&modes=infer&lose=ceilings,memnet-infer");
     await until(isReady);
     by("start").click();
     await until(isDone);
@@ -56,6 +56,8 @@ const visits = {
     await load("preset=tiny&time=0.05&workloads=memnet&modes=infer");
     for (const name of ["first", "second"]) {
       await until(isReady);
+      // The second as where a visitor turns to another tab.
+      if (name === "second") Object.defineProperty(inside(), "hidden", { value: true });
       by("start").click();
       await until(() => !by("stop").hidden);
       await until(isDone);
@@ -77,6 +79,17 @@ const visits = {
     await until(() => inside().querySelectorAll(".cards .card").length === 2, 60);
     seen.beside = [...inside().querySelectorAll(".cards h3")].map((one) => one.textContent);
     return seen;
+  },
+  // One run by itself, and how long after the button its row came.
+  async timed(query) {
+    await load(query);
+    await until(isReady);
+    const before = performance.now();
+    by("start").click();
+    await until(() => rows()[0]?.length > 4 || isDone());
+    const ms = performance.now() - before;
+    await until(isDone);
+    return { ms, rows: rows(), record: await recordText() };
   },
   // What a phone, a desk and a dark room show, before anything is measured.
   async looks() {
@@ -119,6 +132,6 @@ const visits = {
   },
 };
 
-const [, port, visit] = location.hash.match(/^#(\d+)-(\w+)$/);
+const [, port, visit, query] = location.hash.match(/^#(\d+)-(\w+)-?(.*)$/);
 const tell = (what) => fetch(`http://127.0.0.1:${port}/`, { method: "POST", mode: "no-cors", body: JSON.stringify(what) });
-visits[visit]().then((seen) => tell({ seen }), (error) => tell({ error: String(error) }));
+visits[visit](query).then((seen) => tell({ seen }), (error) => tell({ error: String(error) }));

@@ -129,7 +129,25 @@ const measure = async () => {
   by("rows").replaceChildren();
   const rows = queue.map((run) => rowOf(run));
   let begun = false;
-  const begin = { ask: "begin", ...wanted };
+  let failures = []; // of runs that ended their worker: the record has not been told yet
+  const lost = asked.get("lose")?.split(",") ?? [];
+  /** A worker with a device and the record so far. A device that is lost over the ceilings is opened once more. */
+  const begin = async (isLast = false) => {
+    try {
+      if (!engine || engine.ended) await open();
+      // Stopped while it was opened.
+      if (!running) return;
+      status("measuring the device's ceilings");
+      const lose = lost.includes("ceilings") && !isLast;
+      record = (await engine.ask({ ask: "begin", ...wanted, earlier: record, failures, lose })).record;
+      [begun, failures] = [true, []];
+    } catch (error) {
+      if (!running) return;
+      engine?.end("a new one is begun");
+      if (isLast) throw new Error(`The device's ceilings could not be measured: ${error.message}`);
+      await begin(true);
+    }
+  };
   for (let at = 0; at < queue.length && running; at++) {
     const row = rows[at];
     if (queue[at].unfit) {
@@ -144,14 +162,15 @@ const measure = async () => {
       by("progress").value = (at + (begun ? share * 0.5 : 0)) / queue.length;
     };
     try {
-      if (!engine || engine.ended) await open();
-      if (!begun) {
-        status("measuring the device's ceilings");
-        record = (await engine.ask({ ...begin, earlier: record })).record;
-        begun = true;
-      }
+      if (!begun) await begin();
+    } catch (error) {
+      for (const left of rows.slice(at)) tell(left, "not measured");
+      throw error;
+    }
+    if (!running) break;
+    try {
       wasHidden = document.hidden;
-      const lose = asked.get("lose") === name.replace(" ", "-");
+      const lose = lost.includes(name.replace(" ", "-"));
       const answer = await engine.ask({ ask: "run", at, lose });
       record = answer.record;
       if (answer.answer === "ran") fill(row, answer.row);
@@ -165,6 +184,7 @@ const measure = async () => {
       if (!running) break;
       tell(row, error.message, "failed");
       // The worker is gone or has no device: the next run begins in a new one, with the record so far.
+      failures.push(`${name} batch ${queue[at].batch}: ${error.message}`);
       engine?.end("a new one is begun");
       begun = false;
     }
@@ -177,6 +197,7 @@ const measure = async () => {
   }
   try {
     onNews = ({ part }) => status(part);
+    if (!begun && failures.length) await begin();
     if (begun) record = (await engine.ask({ ask: "end" })).record;
     status("Done.");
   } catch (error) {
@@ -325,6 +346,6 @@ if (why) {
     await plan();
     if (asked.has("start")) start();
   } catch (error) {
-    problem(`${error.message}. The browser may have switched off WebGPU for this GPU or its driver: chrome://gpu and about:support say why.`);
+    problem(`Nothing can be measured here: ${error.message}. The browser may have switched off WebGPU for this GPU or its driver: chrome://gpu and about:support say why.`);
   }
 }

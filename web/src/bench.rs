@@ -149,6 +149,9 @@ impl Bench {
         let gpu = self.gpu()?;
         let tell = |share| say("measuring the device's ceilings", share);
         tell(0.0);
+        if chosen.lose {
+            gpu.lose_device(5);
+        }
         let ceilings = peak::measure(gpu, CEILINGS, &tell)?;
         let mut plan = plan(chosen);
         plan.rule = Some(Arc::new(ceilings.rule(gpu)?));
@@ -172,9 +175,10 @@ impl Bench {
             record.runs = earlier.runs;
             record.notes = earlier.notes;
         }
-        let runs = chosen_runs(chosen)?;
-        let answer = Answer::Begun { runs: runs.len(), record: record.to_json()? };
-        self.begun = Some(Begun { runs, plan, ceilings, record });
+        chosen.failures.iter().for_each(|why| record.note_failure(&for_page(why)));
+        let mut begun = Begun { runs: chosen_runs(chosen)?, plan, ceilings, record };
+        let answer = Answer::Begun { runs: begun.runs.len(), record: begun.text()? };
+        self.begun = Some(begun);
         Ok(answer)
     }
 

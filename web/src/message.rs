@@ -77,6 +77,12 @@ pub(crate) struct Chosen {
     /// The record of an earlier worker that ended: its runs are kept.
     #[serde(default)]
     pub(crate) earlier: Option<String>,
+    /// The runs that ended it, each with why.
+    #[serde(default)]
+    pub(crate) failures: Vec<String>,
+    /// Has the device lost over the ceilings: a test asks for that.
+    #[serde(default)]
+    pub(crate) lose: bool,
 }
 
 /// A record with its file's name.

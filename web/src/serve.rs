@@ -19,22 +19,25 @@ pub(crate) fn serve(listener: TcpListener, folder: PathBuf) -> io::Result<()> {
 fn answer(mut stream: TcpStream, folder: &Path) -> io::Result<()> {
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     let request = lines.next().transpose()?.unwrap_or_default();
+    let mut taken = String::new();
     for line in lines {
-        if line?.is_empty() {
+        let line = line?.to_lowercase();
+        if line.is_empty() {
             break;
+        }
+        if let Some(codings) = line.strip_prefix("accept-encoding:") {
+            taken = codings.into();
         }
     }
     let target = request.split(' ').nth(1).unwrap_or_default();
-    let (status, kind, body) = match file(folder, target) {
-        Some(file) => match fs::read(&file) {
-            Ok(bytes) => ("200 OK", kind(&file), bytes),
-            Err(_) => missing(),
-        },
-        None => missing(),
+    let found = file(folder, target).and_then(|file| Some((kind(&file), kept(&file, &taken)?)));
+    let (status, kind, (coding, body)) = match found {
+        Some((kind, kept)) => ("200 OK", kind, kept),
+        None => ("404 Not Found", "text/plain", ("", b"there is no such file\n".to_vec())),
     };
     // Isolated from other sites, a page has a finer clock.
     let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nCache-Control: no-cache\r\n\
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n{coding}Cache-Control: no-cache\r\n\
          Cross-Origin-Opener-Policy: same-origin\r\nCross-Origin-Embedder-Policy: require-corp\r\n\
          Connection: close\r\n\r\n",
         body.len()
@@ -43,8 +46,16 @@ fn answer(mut stream: TcpStream, folder: &Path) -> io::Result<()> {
     stream.write_all(&body)
 }
 
-fn missing() -> (&'static str, &'static str, Vec<u8>) {
-    ("404 Not Found", "text/plain", b"there is no such file\n".to_vec())
+/// A file with the header that tells how it is compressed: by a coding that is taken, where it lies beside the file.
+fn kept(file: &Path, taken: &str) -> Option<(&'static str, Vec<u8>)> {
+    let codings =
+        [("br", "br", "Content-Encoding: br\r\n"), ("gzip", "gz", "Content-Encoding: gzip\r\n")];
+    let compressed = codings.into_iter().find_map(|(coding, ending, header)| {
+        let is_taken = taken.split([',', ';']).any(|one| one.trim() == coding);
+        let beside = format!("{}.{ending}", file.display());
+        is_taken.then(|| fs::read(beside).ok()).flatten().map(|bytes| (header, bytes))
+    });
+    compressed.or_else(|| fs::read(file).ok().map(|bytes| ("", bytes)))
 }
 
 /// The file that a request names, inside the folder only.

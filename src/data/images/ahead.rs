@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use crate::error::{Error, Result};
+use crate::host::aside;
 
 /// How many batches may wait: enough to ride out an uneven one. A page has no other thread that could make them.
 const WAITING: usize = if cfg!(target_arch = "wasm32") { 0 } else { 4 };
@@ -49,9 +50,4 @@ impl<T: Send + 'static> Ahead<T> {
         let (_, first) = self.waiting.pop_front().ok_or_else(ended)?;
         first.recv().map_err(|_| ended())?
     }
-}
-
-/// Has something done on another thread, where there are any.
-fn aside(work: impl FnOnce() + Send + 'static) {
-    if cfg!(target_arch = "wasm32") { work() } else { rayon::spawn(work) }
 }

@@ -2,13 +2,13 @@
 
 use crate::analysis::profile::{self, Bound, Roofline, RunProfile};
 use crate::fields;
-use crate::record::{Peaks, Record};
+use crate::record::Record;
 use crate::report::chart::bars::{Bar, bars, classes};
 use crate::report::chart::{Chart, profile as chart};
-use crate::report::column::Kind::{ByteRate, Bytes, Digits, Duration, FlopRate, Percent};
+use crate::report::column::Kind::{self, ByteRate, Bytes, Digits, Duration, FlopRate, Percent};
 use crate::report::column::{Column, count, number, text};
 use crate::report::field::Field;
-use crate::report::number::{byte_rate, digits, duration_ns, flop_rate, percent};
+use crate::report::number::{byte_rate, digits, flop_rate, percent};
 use crate::terms::Class;
 
 use super::headline::over_timed;
@@ -41,9 +41,9 @@ fn sections(records: &[Record], options: &Options) -> Vec<Section> {
         return Vec::new();
     }
     let mut sections = vec![all_runs(&profiles)];
-    sections.extend(profiles.iter().map(|(record, profile)| types(profile, &record.peaks)));
+    sections.extend(profiles.iter().map(|(record, profile)| types(profile, record)));
     if options.ops {
-        sections.extend(profiles.iter().map(|(_, profile)| ops(profile)));
+        sections.extend(profiles.iter().map(|(record, profile)| ops(profile, record)));
     }
     sections
 }
@@ -125,13 +125,32 @@ fn roofline_fields(roofline: &Roofline) -> [Field; 6] {
     ]
 }
 
-fn types(profile: &RunProfile, peaks: &Peaks) -> Section {
+/// The ops' clock: what it is rounded to where a browser rounds it.
+#[derive(Clone, Copy)]
+struct OpClock(Option<f64>);
+
+impl OpClock {
+    fn of(record: &Record) -> Self {
+        Self(record.device.limits.timestamp_resolution_ns)
+    }
+
+    fn kind(self) -> Kind {
+        self.0.map_or(Duration, |finest| Kind::RoundedDuration(finest as u64))
+    }
+
+    fn show(self, ns: f64) -> String {
+        self.kind().show(ns)
+    }
+}
+
+fn types(profile: &RunProfile, record: &Record) -> Section {
+    let (peaks, clock) = (&record.peaks, OpClock::of(record));
     let columns = [
         text("type"),
         text("class"),
         count("calls"),
         count("fused").named("fused_calls").spare(7),
-        number("time", "time_ns", Duration),
+        number("time", "time_ns", clock.kind()),
         number("share", "share", Percent),
         number("sum", "cumulative", Percent).spare(4),
     ];
@@ -158,7 +177,7 @@ fn types(profile: &RunProfile, peaks: &Peaks) -> Section {
         .detail()
         .chart(Chart::new(
             "The longest ops: bars are medians, whiskers span the 5th to the 95th percentile of the steps",
-            longest(profile),
+            longest(profile, clock),
         ))
         .chart(Chart::new(
             "Dominance: cumulative share of time of the longest op types; the line marks 90 %",
@@ -174,10 +193,10 @@ fn types(profile: &RunProfile, peaks: &Peaks) -> Section {
         .note(format!(
             "ops {} + gaps {} ({}) = a profiled step of {}{}; {} steps profiled; ceilings {} and {}, so memory binds \
              below {} FLOP/byte",
-            duration_ns(profile.ops_ns),
-            duration_ns(profile.gaps_ns),
+            clock.show(profile.ops_ns),
+            clock.show(profile.gaps_ns),
             percent(profile.gap_share),
-            duration_ns(profile.span_ns),
+            clock.show(profile.span_ns),
             over_timed(profile.over_timed),
             profile.steps,
             flop_rate(peaks.fma_f32_flop_per_s),
@@ -202,7 +221,7 @@ fn above_roof(profile: &RunProfile) -> Option<String> {
     })
 }
 
-fn longest(profile: &RunProfile) -> String {
+fn longest(profile: &RunProfile, clock: OpClock) -> String {
     let mut ops: Vec<_> = profile.ops.iter().filter(|op| op.middle_ns.is_some()).collect();
     ops.sort_by(|a, b| b.ns.total_cmp(&a.ns));
     let bar = |op: &&profile::OpPlace| Bar {
@@ -210,22 +229,23 @@ fn longest(profile: &RunProfile) -> String {
         value: op.ns,
         interval: op.middle_ns,
         style: format!("class-{}", op.class),
-        shown: duration_ns(op.ns),
+        shown: clock.show(op.ns),
     };
     let chosen: Vec<Bar> = ops.iter().take(LONGEST).map(bar).collect();
     bars("The longest ops: median time, with the 5th to the 95th percentile of the steps", &chosen)
 }
 
-fn ops(profile: &RunProfile) -> Section {
+fn ops(profile: &RunProfile, record: &Record) -> Section {
+    let clock = OpClock::of(record);
     let columns = [
         count("#").page(),
         text("op"),
         text("type").spare(2),
         text("class"),
         text("phase").spare(8),
-        number("time", "time_ns", Duration),
-        number("5 %", "p05_ns", Duration).wide(),
-        number("95 %", "p95_ns", Duration).wide(),
+        number("time", "time_ns", clock.kind()),
+        number("5 %", "p05_ns", clock.kind()).wide(),
+        number("95 %", "p95_ns", clock.kind()).wide(),
         number("share", "share", Percent),
     ];
     let mut table = with_context(columns.into_iter().chain(roofline_columns()));

@@ -73,10 +73,9 @@ impl Entry {
     /// Whether a record is of the same device, driver, program and settings.
     fn is_of_the_same(&self, record: &Record) -> bool {
         let first = self.newest();
-        let pair = Side { name: String::new(), records: vec![first.clone(), record.clone()] };
         let program =
             |r: &Record| (r.tool.version.clone(), r.tool.commit(), r.tool.profile, r.tool.client);
-        program(first) == program(record) && unlike::within(&pair).is_empty()
+        program(first) == program(record) && unlike::is_again(first, record)
     }
 
     /// The latest of its records.

@@ -30,21 +30,41 @@ for (const part of parts) {
 }
 const order = new Map(parts.map((part) => [part, devices(part).map((row) => [row.parentElement, row])]));
 
-const loaded = new Map();
-const waiting = new Map();
-// Called by the file of a device.
-const against = (slug, others) => waiting.get(slug)(others);
-const load = (slug) => {
-  if (!loaded.has(slug)) {
-    loaded.set(slug, new Promise((resolve, reject) => {
-      waiting.set(slug, resolve);
-      const script = document.createElement("script");
-      script.setAttribute("src", `against/${slug}.js`);
-      script.onerror = () => reject(new Error(`against/${slug}.js is missing`));
-      document.head.append(script);
-    }));
+// The steps of a part's devices, and the rules by which they are compared.
+const steps = new Map(parts.map((part) => [part, JSON.parse(document.getElementById(`steps-${part.dataset.preset}`).textContent)]));
+
+// How many times as fast a device is in a cell, and the ends of the interval: those of the two steps, which are known
+// apart from each other, taken together (their logarithms' squares add up).
+const ratio = ([base, baseLow, baseHigh], [other, low, high]) => {
+  const value = base / other;
+  const apart = (...shares) => Math.exp(Math.hypot(...shares.map(Math.log)));
+  return [value, value / apart(base / baseLow, high / other), value * apart(baseHigh / base, other / low)];
+};
+// How wide a cell's part in the whole is: by its interval, or by the noise between runs where that is more.
+const deviation = ({ least, deviations, normal95 }, base, other, [, low, high]) => {
+  const floor = Math.max(least[base.repeated && other.repeated ? 1 : 0], deviations * Math.sqrt((base.variance ?? NaN) + (other.variance ?? NaN)));
+  return Math.max(floor / deviations, Math.log(high / low) / (2 * normal95));
+};
+/** The speed of one device over another: in each cell that both have run, and on the whole. */
+const speeds = ({ rules, devices, unlike }, chosen, slug) => {
+  const [base, other] = [devices[chosen], devices[slug]];
+  const why = unlike[base.kind][other.kind];
+  if (why) return { why };
+  const cells = {};
+  const [logs, squares] = [[], []];
+  for (const step of other.cells) {
+    const same = base.cells.find(({ cell, batch }) => cell === step.cell && batch === step.batch);
+    if (!same) continue;
+    const speed = ratio(same.ns, step.ns);
+    cells[step.cell] ??= speed;
+    logs.push(Math.log(speed[0]));
+    squares.push(deviation(rules, same, step, speed) ** 2);
   }
-  return loaded.get(slug);
+  if (!logs.length) return { why: "the two have no run in common" };
+  const sum = (all) => all.reduce((a, b) => a + b, 0);
+  const whole = Math.exp(sum(logs) / logs.length);
+  const reach = Math.exp(rules.normal95 * Math.sqrt(sum(squares)) / logs.length);
+  return { cells, whole: [whole, whole / reach, whole * reach] };
 };
 
 const put = (cell, text, small, tip, sort) => {
@@ -59,7 +79,8 @@ const digits = (x) => (x >= 99.5 ? x.toFixed(0) : x.toPrecision(3));
 const speedUp = (cell, speed, name) => {
   if (!speed) return put(cell, "-", "", `${name}: not measured on both`);
   const [value, low, high] = speed;
-  const [shown, interval] = [`${digits(value)}x`, `${digits(low)} to ${digits(high)}`];
+  const isKnown = Number.isFinite(low) && Number.isFinite(high);
+  const [shown, interval] = [`${digits(value)}x`, isKnown ? `${digits(low)} to ${digits(high)}` : "too few steps for an interval"];
   return put(cell, shown, interval, `${name}: ${shown} as fast, ${interval}`, value);
 };
 const restore = (part) => {
@@ -78,25 +99,14 @@ const restore = (part) => {
   }
   for (const [body, row] of order.get(part)) body.append(row);
 };
-const show = async (part) => {
+const show = (part) => {
   const slug = chosen(part).value;
-  const status = part.querySelector("[role=status]");
   const heading = part.querySelector("th.whole .sort");
-  status.textContent = "";
   if (slug === "") {
     restore(part);
     heading.textContent = "score";
     return;
   }
-  let others;
-  try {
-    others = await load(slug);
-  } catch (why) {
-    status.textContent = why.message;
-    return;
-  }
-  // Another may have been chosen meanwhile.
-  if (chosen(part).value !== slug) return;
   restore(part);
   part.classList.add("compared");
   heading.textContent = "speed-up";
@@ -110,10 +120,11 @@ const show = async (part) => {
       put(whole, "1", "", `${name}: what the others are compared with`, 1);
       continue;
     }
-    const found = others[row.dataset.slug];
-    if (!found || found.why) {
-      for (const cell of [whole, ...cells]) put(cell, "-", "", `${name} cannot be compared: ${found?.why ?? "nothing is known"}`);
-      put(whole, "unlike", "", `${name} cannot be compared: ${found?.why ?? "nothing is known"}`);
+    const found = speeds(steps.get(part), slug, row.dataset.slug);
+    if (found.why) {
+      const why = `${name} cannot be compared: ${found.why}`;
+      for (const cell of cells) put(cell, "-", "", why);
+      put(whole, "unlike", "", why);
       continue;
     }
     speedUp(whole, found.whole, `${name}, on the whole`);

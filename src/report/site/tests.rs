@@ -48,27 +48,46 @@ fn drivers_and_versions_stand_apart_and_what_was_repeated_stands_together() {
     assert!(front.contains("101.1 ns"), "the middle of two runs");
 }
 
+/// What the page computes speed-ups from.
+fn steps(files: &[File]) -> serde_json::Value {
+    let text = front(files).split("id=\"steps-full\">").nth(1).unwrap();
+    serde_json::from_str(text.split("</script>").next().unwrap()).unwrap()
+}
+
+fn of_device<'a>(steps: &'a serde_json::Value, name: &str) -> &'a serde_json::Value {
+    let devices = steps["devices"].as_object().unwrap();
+    devices.iter().find(|(slug, _)| slug.starts_with(&format!("{name}-"))).unwrap().1
+}
+
 #[test]
-fn a_speed_up_is_what_compare_finds_either_way() {
-    let (slow, fast) = (device("slow", 100.0), device("fast", 50.0));
-    let files = files(&[slow, fast]);
-    let speeds = |device: &str| -> serde_json::Value {
-        let path = format!("against/{device}-");
-        let file = files.iter().find(|file| file.path.starts_with(&path)).unwrap();
-        let text = file.text.strip_prefix("against(\"").unwrap().strip_suffix(");\n").unwrap();
-        let others: serde_json::Map<_, _> =
-            serde_json::from_str(text.split_once(", ").unwrap().1).unwrap();
-        assert_eq!(others.len(), 1);
-        others.into_iter().next().unwrap().1
+fn the_page_has_each_step_with_its_interval_once() {
+    let steps = steps(&files(&[device("slow", 100.0), device("fast", 50.0)]));
+    let [slow, fast] = ["slow", "fast"].map(|name| of_device(&steps, name));
+    for cell in 0..2 {
+        let ns = |device: &serde_json::Value, at: usize| {
+            device["cells"][cell]["ns"][at].as_f64().unwrap()
+        };
+        assert!((ns(slow, 0) / ns(fast, 0) / 2.0 - 1.0).abs() < 1e-4);
+        assert!(ns(slow, 1) <= ns(slow, 0) && ns(slow, 0) <= ns(slow, 2));
+        assert!(slow["cells"][cell]["variance"].is_number());
+    }
+    assert_eq!((&slow["kind"], &fast["kind"]), (&0.into(), &0.into()));
+    assert_eq!(steps["unlike"], serde_json::json!([[null]]));
+}
+
+#[test]
+fn a_site_of_twice_the_devices_is_twice_as_large() {
+    let size = |count: usize| {
+        let devices: Vec<_> =
+            (0..count).map(|i| device(&format!("device {i:02}"), 100.0 + i as f64)).collect();
+        let files = files(&devices);
+        assert_eq!(files.len(), count + 1, "a page each, and the front page");
+        front(&files).len()
     };
-    let near = |value: &serde_json::Value, expected: f64| {
-        assert!((value.as_f64().unwrap() / expected - 1.0).abs() < 1e-4, "{value} {expected}");
-    };
-    let (of_fast, of_slow) = (speeds("slow"), speeds("fast"));
-    near(&of_fast["whole"][0], 2.0);
-    near(&of_slow["cells"]["vgg train"][0], 0.5);
-    let low = of_fast["cells"]["vgg train"][1].as_f64().unwrap();
-    near(&of_slow["cells"]["vgg train"][2], 1.0 / low);
+    let [few, many, more] = [10, 20, 30].map(size);
+    let (grown, again) = (many - few, more - many);
+    assert!(again.abs_diff(grown) * 20 < grown, "{few}, {many} and {more} bytes");
+    assert!(grown < 10 * 20_000, "{grown} bytes for ten devices");
 }
 
 #[test]
@@ -82,11 +101,19 @@ fn what_is_no_measurement_is_a_word_and_what_is_unlike_says_why() {
     let front = front(&files);
     assert!(front.contains("UNVERIFIED") && front.contains("cut short: 2 of 16"), "{front}");
     assert!(!front.contains("<b>,"), "a name became an element");
-    let refused = files.iter().filter(|f| f.text.contains("model parameter hidden")).count();
-    assert_eq!(refused, 3, "the two that can be compared refuse the third, and it both");
+    let steps = steps(&files);
+    let kind = |name: &str| of_device(&steps, name)["kind"].as_u64().unwrap() as usize;
+    let refusal = |a: &str, b: &str| steps["unlike"][kind(a)][kind(b)].as_str();
+    for (a, b) in [("bad", "other"), ("other", "bad"), ("script-b", "other")] {
+        let why = refusal(a, b).unwrap();
+        assert!(why.contains("model parameter hidden"), "{why}");
+        assert!(why.contains("in the chosen one") && why.contains("in this one"), "{why}");
+    }
+    assert_eq!(refusal("bad", "script-b"), None);
     // Of the unverified run there is no figure.
-    let against = files.iter().find(|f| f.path.starts_with("against/bad-")).unwrap();
-    assert!(!against.text.contains("speech train\":["), "{}", against.text);
+    let cells = of_device(&steps, "bad")["cells"].as_array().unwrap();
+    assert_eq!(cells.len(), 1, "{cells:?}");
+    assert_eq!(cells[0]["cell"], "vgg train");
 }
 
 #[test]
