@@ -92,7 +92,7 @@ pub fn site(content: Content<'_>) -> Result<Vec<File>> {
     let Content { sources, left_out, workloads, runs_at } = content;
     let entries = entry::entries(sources);
     let page = |entry: &Entry| {
-        let text = html::page(&entry.sources, Some("../index.html"))?;
+        let text = html::page(entry.newest_sources(), Some("../index.html"))?;
         Ok(File { path: entry.page(), text })
     };
     let mut files = entries.par_iter().map(page).collect::<Result<Vec<_>>>()?;
