@@ -15,9 +15,10 @@ use fathom::gpu::{Gpu, Selector};
 use fathom::graph::op::{Cost, Op, Problem};
 use fathom::measure::encoding;
 use fathom::measure::kernel::program_of;
-use fathom::measure::sample::{Budget, sample};
+use fathom::measure::sample::{Budget, step_times};
 use fathom::pass::Options;
 use fathom::session::{Session, schedule};
+use fathom::stats::median;
 use fathom::tensor::TensorSpec;
 use fathom::terms::Checks;
 use fathom::terms::{Mode, Preset};
@@ -106,9 +107,9 @@ fn kernels(criterion: &mut Criterion) {
                     bencher.iter_custom(|iterations| {
                         let budget =
                             Budget { time: Duration::from_millis(1), noise: 1.0, min_samples: 1 };
-                        let sampled = sample(&gpu, &program, &budget, None, None, &|_| {})
+                        let times = step_times(&gpu, &program, &budget)
                             .unwrap_or_else(|error| panic!("{error}"));
-                        let ns = sampled.timing.step.median_ns.max(1.0);
+                        let ns = median(&times).max(1.0);
                         Duration::from_nanos((ns * iterations as f64) as u64)
                     });
                 });

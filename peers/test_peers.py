@@ -1,8 +1,5 @@
 #!/usr/bin/env python3
-"""The tests of what the peers share: ratios, records, turns. They need nothing but Python.
-
-Each function whose name begins with `test` is run.
-"""
+"""The tests of what the peers share: ratios, records, turns. They need nothing but Python."""
 
 from __future__ import annotations
 
@@ -18,6 +15,7 @@ import figures
 import record
 import run
 import serve
+from runner import run_tests
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = json.loads((ROOT / "assets/reference-tiny.json").read_text())
@@ -171,22 +169,5 @@ def test_the_command_line_names_what_it_does_not_know():
             raise AssertionError(f"{words} was taken")
 
 
-def main() -> int:
-    failed = 0
-    tests = [(name, test) for name, test in globals().items() if name.startswith("test_")]
-    for name, test in tests:
-        try:
-            test()
-            print(f"ok    {name}")
-        except AssertionError as error:
-            failed += 1
-            line = error.__traceback__
-            while line.tb_next:
-                line = line.tb_next
-            print(f"FAIL  {name}, line {line.tb_lineno}: {error}")
-    print(f"{len(tests) - failed} passed, {failed} failed")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_tests(globals()))

@@ -2,7 +2,7 @@
 //!
 //! `wgpu` is used here and in [`crate::program`] only.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,13 +15,16 @@ pub mod buffer;
 mod counter;
 pub mod driver;
 pub mod pipeline;
+mod selector;
 pub mod shader;
+mod submission;
 pub mod timestamp;
 
 use crate::terms::{Checks, Feature, LimitSet, Restriction, Speeds};
-pub use adapter::{AdapterSummary, Selector};
-use counter::Counter;
+pub use adapter::AdapterSummary;
 use pipeline::Pipelines;
+pub use selector::Selector;
+use submission::{Failure, Submissions};
 
 /// An open device with its caches.
 #[derive(Debug)]
@@ -53,49 +56,36 @@ pub struct Gpu {
     injected: Option<timestamp::Injected>,
 }
 
-/// A submission that can be waited for.
-pub(crate) struct Mark {
-    index: wgpu::SubmissionIndex,
-    #[cfg(target_arch = "wasm32")]
-    done: std::pin::Pin<Box<dyn Future<Output = ()>>>,
+/// How a device is treated by its kind, until it is measured or a test says otherwise.
+struct Treatment {
+    /// What kernels are chosen by.
+    speeds: Speeds,
+    /// What steps are cut by.
+    pace: Speeds,
+    longest_submission: Option<Duration>,
+    wait_limit: Duration,
 }
 
-/// A quarter of what Windows allows before it resets a device.
-const LONGEST_SUBMISSION: Duration = Duration::from_millis(500);
+/// Submissions of a quarter of what Windows allows before it resets a device; a wait of many of them.
+const GPU: Treatment = Treatment {
+    speeds: Speeds::GPU,
+    pace: Speeds::SLOWEST_GPU,
+    longest_submission: Some(Duration::from_millis(500)),
+    wait_limit: Duration::from_secs(120),
+};
 
-/// Longest wait for a GPU, whose submissions are cut to a fraction of a second each, and for software, which may
-/// compile a kernel for minutes when it is first dispatched.
-const WAIT_LIMIT: (Duration, Duration) = (Duration::from_secs(120), Duration::from_secs(3600));
+/// Software may compile a kernel for minutes when it is first dispatched.
+const SOFTWARE: Treatment = Treatment {
+    speeds: Speeds::SOFTWARE,
+    pace: Speeds::SOFTWARE,
+    longest_submission: None,
+    wait_limit: Duration::from_secs(3600),
+};
 
-fn wait_limit(software: bool) -> Duration {
-    if software { WAIT_LIMIT.1 } else { WAIT_LIMIT.0 }
-}
-
-/// What steps are cut by until the device's speeds are measured.
-fn pace(software: bool) -> Speeds {
-    if software { Speeds::SOFTWARE } else { Speeds::SLOWEST_GPU }
-}
-
-/// What a device was given to do.
-#[derive(Debug, Default)]
-struct Submissions {
-    /// A test has the device lost before the one that fails.
-    calls: Counter,
-    /// A test has the one that fails never end.
-    endless: Counter,
-    /// Whether one did not end.
-    hung: AtomicBool,
-    /// Whether the device is gone for good.
-    gone: Arc<AtomicBool>,
-}
-
-/// What a device failed with at some time.
-#[derive(Debug)]
-struct Failure {
-    /// It had no room.
-    no_memory: bool,
-    /// In its own words.
-    why: String,
+impl Treatment {
+    fn of(adapter: &AdapterSummary) -> Self {
+        if adapter.software { SOFTWARE } else { GPU }
+    }
 }
 
 /// The optional features that are asked for.
@@ -116,7 +106,7 @@ impl Gpu {
         Self { injected, ..self }
     }
 
-    /// The same device, given a step in parts of at most so long.
+    /// The same device, given a step in parts that take at most `time` each.
     pub fn with_longest_submission(self, time: Duration) -> Self {
         Self { longest_submission: Some(time), ..self }
     }
@@ -126,18 +116,15 @@ impl Gpu {
         self.pace = measured;
     }
 
-    /// The same device, called hung where it does not end what it was given within so long.
+    /// The same device, considered hung where it does not finish its work within `time`.
     pub fn with_wait_limit(self, time: Duration) -> Self {
         Self { wait_limit: time, ..self }
     }
 
     /// The same device under another summary: a page knows more of its adapter than wgpu passes on.
     pub fn described(self, summary: AdapterSummary) -> Self {
-        let software = summary.software;
-        let speeds = if software { Speeds::SOFTWARE } else { Speeds::GPU };
-        let caps = Caps { software, speeds, ..self.caps };
-        let longest_submission = (!software).then_some(LONGEST_SUBMISSION);
-        let (pace, wait_limit) = (pace(software), wait_limit(software));
+        let Treatment { speeds, pace, longest_submission, wait_limit } = Treatment::of(&summary);
+        let caps = Caps { software: summary.software, speeds, ..self.caps };
         Self { summary, caps, longest_submission, pace, wait_limit, ..self }
     }
 
@@ -146,7 +133,7 @@ impl Gpu {
     /// # Errors
     /// [`Error::Device`] where none or several fit, or the driver refuses.
     pub fn open(selector: &Selector, checks: Checks) -> Result<Self> {
-        let adapter = adapter::choose(selector)?;
+        let adapter = selector::choose(selector)?;
         host::block_on(Self::open_adapter(adapter, checks, &selector.restriction))
     }
 
@@ -202,9 +189,9 @@ impl Gpu {
         let info = adapter.get_info();
         // A kernel is laid out for one subgroup size: where a driver may choose another, there is none to rely on.
         let one_size = info.subgroup_min_size == info.subgroup_max_size;
-        let software = summary.software;
+        let Treatment { speeds, pace, longest_submission, wait_limit } = Treatment::of(&summary);
         let caps = Caps {
-            software,
+            software: summary.software,
             subgroup: (one_size && features.contains(wgpu::Features::SUBGROUP))
                 .then_some(info.subgroup_min_size),
             max_binding: limits.max_storage_buffer_binding_size,
@@ -214,7 +201,7 @@ impl Gpu {
             max_invocations: limits.max_compute_invocations_per_workgroup,
             max_shared: limits.max_compute_workgroup_storage_size,
             timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
-            speeds: if software { Speeds::SOFTWARE } else { Speeds::GPU },
+            speeds,
         };
         Ok(Self {
             summary,
@@ -225,9 +212,9 @@ impl Gpu {
             timestamps_in_passes: features.contains(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES),
             injected: None,
             allocations: buffer::Allocations::default(),
-            longest_submission: (!software).then_some(LONGEST_SUBMISSION),
-            pace: pace(software),
-            wait_limit: wait_limit(software),
+            longest_submission,
+            pace,
+            wait_limit,
             submissions,
             pipelines: Mutex::new(Pipelines::new(checks)),
             device,
@@ -239,171 +226,5 @@ impl Gpu {
     /// How many pipelines have been made, and the time it took.
     pub fn pipelines_made(&self) -> (usize, Duration) {
         self.pipelines.lock().map(|p| p.made()).unwrap_or_default()
-    }
-
-    /// Gives the device something to do.
-    pub(crate) fn submit(&self, commands: impl IntoIterator<Item = wgpu::CommandBuffer>) {
-        self.submitted(commands);
-    }
-
-    /// The same, to be waited for by itself.
-    pub(crate) fn submit_marked(
-        &self,
-        commands: impl IntoIterator<Item = wgpu::CommandBuffer>,
-    ) -> Mark {
-        Mark {
-            index: self.submitted(commands),
-            #[cfg(target_arch = "wasm32")]
-            done: Box::pin(self.done()),
-        }
-    }
-
-    fn submitted(
-        &self,
-        commands: impl IntoIterator<Item = wgpu::CommandBuffer>,
-    ) -> wgpu::SubmissionIndex {
-        if self.submissions.calls.next_fails() {
-            self.device.destroy();
-        }
-        if self.submissions.endless.next_fails() {
-            self.submissions.hung.store(true, Ordering::Release);
-        }
-        self.queue.submit(commands)
-    }
-
-    /// Has the device lost before the `nth` submission from now on, counted from 1, as when its driver resets it: tests
-    /// show by it what is kept.
-    pub fn lose_device(&self, nth: u64) {
-        self.submissions.calls.fail(nth);
-    }
-
-    /// Has the `nth` submission from now on never end, counted from 1, as when a driver hangs: tests show by it what is
-    /// kept.
-    pub fn hang(&self, nth: u64) {
-        self.submissions.endless.fail(nth);
-    }
-
-    /// How much the device was given to do so far.
-    pub fn submitted_so_far(&self) -> u64 {
-        self.submissions.calls.so_far()
-    }
-
-    /// Whether the device is gone for good: nothing runs on it any more, and it has to be opened anew.
-    pub fn is_lost(&self) -> bool {
-        self.submissions.gone.load(Ordering::Acquire)
-    }
-
-    /// Waits until all submitted work is done.
-    ///
-    /// # Errors
-    /// [`Error::Gpu`] where the device was lost or an earlier call failed, [`Error::Hung`] where the work does not end.
-    pub fn wait(&self) -> Result<()> {
-        let polled = self.polled(None);
-        // A page has nothing to poll: the browser says when the work is done, and maps buffers before that.
-        #[cfg(target_arch = "wasm32")]
-        if polled.is_ok() {
-            host::block_on(self.done());
-        }
-        self.waited(polled)
-    }
-
-    /// Waits until one submission and those before it are done.
-    ///
-    /// # Errors
-    /// As [`Gpu::wait`].
-    pub(crate) fn wait_for(&self, mark: Mark) -> Result<()> {
-        let polled = match self.polled(Some(mark.index)) {
-            // A device that is lost took nothing: only waiting for all of it tells that.
-            Err(wgpu::PollError::WrongSubmissionIndex(..)) => self.polled(None),
-            polled => polled,
-        };
-        #[cfg(target_arch = "wasm32")]
-        if polled.is_ok() {
-            host::block_on(mark.done);
-        }
-        self.waited(polled)
-    }
-
-    fn waited(&self, polled: std::result::Result<wgpu::PollStatus, wgpu::PollError>) -> Result<()> {
-        if matches!(polled, Err(wgpu::PollError::Timeout)) {
-            return Err(self.given_up());
-        }
-        self.check()?;
-        polled.map(|_| ()).map_err(|e| {
-            Error::Gpu(format!("{}: waiting for the device failed: {e}", self.summary.name))
-        })
-    }
-
-    /// Waits as long as the limit says, for one submission or all; not at all for what is known never to end.
-    fn polled(
-        &self,
-        submission_index: Option<wgpu::SubmissionIndex>,
-    ) -> std::result::Result<wgpu::PollStatus, wgpu::PollError> {
-        if self.submissions.hung.load(Ordering::Acquire) {
-            return Err(wgpu::PollError::Timeout);
-        }
-        let timeout = Some(self.wait_limit);
-        self.device.poll(wgpu::PollType::Wait { submission_index, timeout })
-    }
-
-    /// What is said of a device that does not end its work. From here on nothing waits for it, not even its end, which
-    /// would wait for its work.
-    fn given_up(&self) -> Error {
-        self.submissions.hung.store(true, Ordering::Release);
-        self.submissions.gone.store(true, Ordering::Release);
-        std::mem::forget((self.device.clone(), self.queue.clone()));
-        Error::Hung(format!(
-            "{} did not end its work within {:?}: it or its driver hangs, so nothing more is asked of it\n\
-             update its driver, or restart the machine if it stays so; if it is only slow, give it longer with \
-             --wait-limit",
-            self.summary.name, self.wait_limit
-        ))
-    }
-
-    /// Has the device do all that it was asked for and give back what nothing needs any more: what was written and not
-    /// yet followed by a submission holds its buffers.
-    ///
-    /// # Errors
-    /// As [`Gpu::wait`].
-    pub fn settle(&self) -> Result<()> {
-        self.submit([]);
-        self.wait()
-    }
-
-    /// Ends when the browser has done all work submitted so far.
-    #[cfg(target_arch = "wasm32")]
-    fn done(&self) -> impl Future<Output = ()> + use<> {
-        use std::sync::PoisonError;
-        use std::task::{Poll, Waker};
-
-        // Whether it is done, and who waits for it.
-        let state = Arc::new(Mutex::new((false, None::<Waker>)));
-        let seen = Arc::clone(&state);
-        self.queue.on_submitted_work_done(move || {
-            let mut state = seen.lock().unwrap_or_else(PoisonError::into_inner);
-            state.0 = true;
-            state.1.take().into_iter().for_each(Waker::wake);
-        });
-        std::future::poll_fn(move |context| {
-            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.1 = Some(context.waker().clone());
-            if state.0 { Poll::Ready(()) } else { Poll::Pending }
-        })
-    }
-
-    /// Fails where the device was lost or any call on it failed.
-    pub fn check(&self) -> Result<()> {
-        let lost = self.lost.lock().ok().and_then(|mut slot| slot.take());
-        match lost {
-            None => Ok(()),
-            Some(Failure { no_memory: true, why }) => {
-                Err(Error::OutOfMemory(format!("{}: {why}", self.summary.name)))
-            }
-            Some(Failure { why, .. }) => Err(Error::Gpu(format!(
-                "{}: {why}\nif it ran out of memory, choose a smaller --batch; if the driver reset it, \
-                 a watchdog or another program may be the cause",
-                self.summary.name
-            ))),
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! The one door to the machine outside: its clock, its threads, its files, and waiting for the device.
+//! The one door to the machine outside: what it is, its clock, its threads, its files, and waiting for the device.
 //!
 //! All of it works natively and in a web page, except files, which a page does not have. The code above is plain,
 //! not async: waiting for the device happens in `block_on`, and nowhere else. A page cannot block, but it can
@@ -13,10 +13,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::error::{Error, Result};
 
+mod machine;
 /// What is written as parallel, on the one thread that a page has.
 #[cfg(target_arch = "wasm32")]
 pub mod parallel;
 
+pub use machine::{Machine, machine};
 /// Parallel iterators over the machine's threads.
 #[cfg(not(target_arch = "wasm32"))]
 pub use rayon::prelude as parallel;

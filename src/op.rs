@@ -49,55 +49,77 @@ pub mod transpose;
 pub mod window;
 
 /// Every op family there is.
-pub const LIST: &[&dyn Family] = &[
-    &matmul::Family,
-    &conv2d::Family,
-    &batch_norm::Family,
-    &max_pool::Family,
-    &lrn::Family,
-    &map::Family,
-    &reduce::Family,
-    &argmax::Family,
-    &cross_entropy::Family,
-    &bernoulli_cross_entropy::Family,
-    &random::Family,
-    &ctc_decode::Family,
-    &optimizer::Family,
-    &clip::Family,
-    &ema::Family,
-    &softmax::Family,
-    &advance_step::Family,
-    &recurrent::Family,
-    &shift::Family,
-    &transpose::Family,
-    &concat::Family,
-    &gather::Family,
-    &slice::Family,
-    &pad::Family,
-    &window::Family,
-    &ctc::Family,
-    &embedding_bag::Family,
-    &memory_hops::Family,
-    &lstm::Family,
-    &attention::Family,
-    &decoder::Family,
-    &embedding::Family,
-    &sparse::Family,
-    &ids::Family,
-    &log_uniform::Family,
-    &sampled_softmax::Family,
+pub const LIST: &[Family] = &[
+    Family::new("matmul", matmul::cases),
+    Family::new("conv2d", conv2d::cases).with_benches(conv2d::benches),
+    Family::new("batch_norm", batch_norm::cases),
+    Family::new("max_pool", max_pool::cases),
+    Family::new("lrn", lrn::cases),
+    Family::new("map", map::cases),
+    Family::new("reduce", reduce::cases),
+    Family::new("argmax", argmax::cases),
+    Family::new("cross_entropy", cross_entropy::cases),
+    Family::new("bernoulli_cross_entropy", bernoulli_cross_entropy::cases),
+    Family::new("random", random::cases),
+    Family::new("ctc_decode", ctc_decode::cases),
+    Family::new("optimizer", optimizer::cases),
+    Family::new("clip", clip::cases),
+    Family::new("ema", ema::cases),
+    Family::new("softmax", softmax::cases),
+    Family::new("advance_step", advance_step::cases),
+    Family::new("recurrent", recurrent::cases),
+    Family::new("shift", shift::cases),
+    Family::new("transpose", transpose::cases),
+    Family::new("concat", concat::cases),
+    Family::new("gather", gather::cases),
+    Family::new("slice", slice::cases),
+    Family::new("pad", pad::cases),
+    Family::new("window", window::cases),
+    Family::new("ctc", ctc::cases),
+    Family::new("embedding_bag", embedding_bag::cases),
+    Family::new("memory_hops", memory_hops::cases),
+    Family::new("lstm", lstm::cases),
+    Family::new("attention", attention::cases),
+    Family::new("decoder", decoder::cases),
+    Family::new("embedding", embedding::cases),
+    Family::new("sparse", sparse::cases),
+    Family::new("ids", ids::cases),
+    Family::new("log_uniform", log_uniform::cases),
+    Family::new("sampled_softmax", sampled_softmax::cases),
 ];
 
 /// An op family: what only testing needs.
-pub trait Family: Sync {
+#[derive(Debug, Clone, Copy)]
+pub struct Family {
+    name: &'static str,
+    cases: fn() -> Vec<Case>,
+    benches: Option<fn() -> Vec<Case>>,
+}
+
+impl Family {
+    const fn new(name: &'static str, cases: fn() -> Vec<Case>) -> Self {
+        Self { name, cases, benches: None }
+    }
+
+    const fn with_benches(self, benches: fn() -> Vec<Case>) -> Self {
+        Self { benches: Some(benches), ..self }
+    }
+
     /// Name of its module: `matmul`.
-    fn name(&self) -> &'static str;
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
 
     /// Named problems: tiny, prime-sized, non-square, just over a tile, more than 65,535 workgroups.
-    fn cases(&self) -> Vec<Case>;
+    pub fn cases(&self) -> Vec<Case> {
+        (self.cases)()
+    }
 
-    /// Problems worth timing: the cases that move or compute the most.
-    fn benches(&self) -> Vec<Case> {
+    /// Problems worth timing: its own, or the cases that move or compute the most.
+    pub fn benches(&self) -> Vec<Case> {
+        if let Some(benches) = self.benches {
+            return benches();
+        }
         let mut cases = self.cases();
         let work = |case: &Case| {
             let cost = case.problem().cost();

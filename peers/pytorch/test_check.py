@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The tests of the oracle: it is right by other means, passes what is right, and names what is wrong.
 
-Each function whose name begins with `test` is run. Goldens in assets/golden are checked as well.
+Goldens in assets/golden are checked as well.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import itertools
 import math
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import torch
@@ -569,23 +568,9 @@ def test_steps_are_timed():
         assert len(bench.measure(step, torch.device("cpu"), 1, 2)) == 2
 
 
-def main() -> int:
-    torch.set_num_threads(1)  # the tensors are too small for more
-    failed = 0
-    for name, test in [(n, t) for n, t in globals().items() if n.startswith("test_")]:
-        begun = time.perf_counter()
-        try:
-            test()
-            print(f"ok    {time.perf_counter() - begun:5.1f} s  {name}")
-        except AssertionError as error:
-            failed += 1
-            line = error.__traceback__
-            while line.tb_next:
-                line = line.tb_next
-            print(f"FAIL  {name}, line {line.tb_lineno}: {error}")
-    print(f"{failed} failed" if failed else "all pass")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    torch.set_num_threads(1)  # the tensors are too small for more
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    from runner import run_tests
+
+    sys.exit(run_tests(globals()))

@@ -91,7 +91,7 @@ pub struct DeviceArgs {
     #[arg(long, value_name = "ON|OFF", default_value = "off", hide_possible_values = true)]
     pub checks: Checks,
 
-    /// Call the device hung after so long a wait for one submission
+    /// Consider the device hung after waiting this long for one submission
     ///
     /// [default: 120; 3600 for an adapter that runs on the CPU, which may compile a kernel for minutes]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
@@ -223,7 +223,7 @@ pub(super) fn modes(asked: &[Mode]) -> &[Mode] {
     if asked.is_empty() { &Mode::ALL } else { asked }
 }
 
-/// So that a whole process can be seen without room; released programs know nothing of it.
+/// Lets a test see a whole process without memory; release builds do not have it.
 #[cfg(debug_assertions)]
 fn provoke(gpu: &Gpu) {
     if let Some(nth) = std::env::var("FATHOM_REFUSE_ALLOCATION").ok().and_then(|n| n.parse().ok()) {

@@ -9,6 +9,7 @@ use crate::gpu::Gpu;
 use crate::listing;
 use crate::measure::sample::Budget;
 use crate::measure::{kernels, peak, run};
+use crate::op::Family;
 use crate::pass::{Options, Schedule};
 use crate::session::schedule;
 use crate::terms::Mode;
@@ -67,9 +68,9 @@ pub fn execute(args: &BenchArgs) -> Result<()> {
     let chosen = if !args.workload.is_empty() {
         kernels::of_steps(&gpu.caps, filter, &steps(args, &gpu)?)
     } else if args.all {
-        kernels::choose(&gpu.caps, filter, |family| family.cases())
+        kernels::choose(&gpu.caps, filter, Family::cases)
     } else {
-        kernels::choose(&gpu.caps, filter, |family| family.benches())
+        kernels::choose(&gpu.caps, filter, Family::benches)
     }?;
     let progress = Progress::new(&args.out, "measuring the device's ceilings");
     let peaks = peak::measure(&gpu, Duration::from_secs(1), &|share| progress.set(share))?.peaks;

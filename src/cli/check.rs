@@ -34,7 +34,7 @@ pub struct CheckArgs {
 /// Checks and prints: schema, id, summaries against samples.
 ///
 /// # Errors
-/// [`Error::Data`] where a file is no sound record, after all of them have been told.
+/// [`Error::Data`] where a file is no sound record, after all of them have been reported.
 pub fn execute(args: &CheckArgs) -> Result<()> {
     let mut files = Vec::new();
     for path in &args.files {

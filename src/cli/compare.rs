@@ -36,7 +36,7 @@ pub struct CompareArgs {
     pub out: OutputArgs,
 }
 
-/// What is told of verdicts, and what of them is a failure.
+/// What is said of verdicts, and which of them are failures.
 #[derive(Debug, Clone, Args)]
 pub struct JudgeArgs {
     /// Give the reason for each verdict, and the next step to take

@@ -249,7 +249,7 @@ impl<'a> Opened<'a> {
 fn for_workload(error: Error, info: &WorkloadInfo, real: bool) -> Error {
     match error {
         Error::Data { file, place, what } if real => {
-            let what = format!("{what} ({} takes {})", info.name, info.data.1);
+            let what = format!("{what} ({} takes {})", info.name, info.real_data);
             Error::Data { file, place, what }
         }
         other => other,

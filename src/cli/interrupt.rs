@@ -1,6 +1,6 @@
 //! Ctrl-C, SIGTERM and SIGHUP: work ends by itself where it can, within a second where it cannot, and at once the second time.
 //!
-//! What runs in a driver or reads a file cannot be told to stop: a kernel's compilation may take a minute. So the
+//! What runs in a driver or reads a file cannot be made to stop: a kernel's compilation may take a minute. So the
 //! process ends without it. What was measured is on the disk by then, and what is still to be printed has been left
 //! here as the last words, which either the command speaks or, where that is stuck, the one who listens.
 

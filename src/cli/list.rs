@@ -63,7 +63,7 @@ pub fn execute(args: &ListArgs) -> Result<()> {
     output::emit(out, |form| table.render(form))
 }
 
-/// The devices there are; what keeps others away is told as notes.
+/// The devices there are; what keeps others away is printed as notes.
 ///
 /// # Errors
 /// [`crate::error::Error::Device`] where there are none.

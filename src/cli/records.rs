@@ -50,7 +50,7 @@ pub(super) fn side(word: &str) -> Result<Side> {
     Ok(Side { name, records: records.into_iter().map(|loaded| loaded.record).collect() })
 }
 
-/// What is kept, a row a record; a file that is none is told in a note.
+/// What is kept, a row a record; a file that is none is named in a note.
 ///
 /// # Errors
 /// [`Error::Usage`] where there is no folder for records, [`Error::Io`] where it cannot be read.
@@ -88,7 +88,7 @@ fn overall(record: &Record) -> Option<f64> {
     score::score(&side(record), &side(&reference), &workloads).overall()
 }
 
-/// Keeps the record, under a baseline's name as well if there is one, and tells where and by which id.
+/// Keeps the record, under a baseline's name as well if there is one, and says where and under which id.
 ///
 /// # Errors
 /// As [`write`]; [`Error::Usage`] for a baseline where there is no folder for it.

@@ -109,8 +109,8 @@ pub struct RunArgs {
     /// Steps in flight when their throughput is taken
     ///
     /// Each has samples of its own, uploaded and encoded while the device works on the steps before. 1 waits for each before
-    /// the next is submitted. The time of a step by itself is told beside it, and the headline is neither: its samples
-    /// are there before.
+    /// the next is submitted. The time of a single step is reported beside it. The headline is neither: its samples are on the
+    /// device beforehand.
     #[arg(long, value_name = "N", default_value_t = QUEUE_DEPTH as u32, value_parser = clap::value_parser!(u32).range(1..=64), help_heading = "How")]
     pub queue_depth: u32,
 

@@ -5,6 +5,7 @@ use clap::Args;
 use crate::error::{Error, Result};
 use crate::listing;
 use crate::measure::kernels;
+use crate::op::Family;
 
 use super::{DeviceArgs, OutputArgs, output, progress};
 
@@ -29,7 +30,7 @@ pub struct VerifyArgs {
 pub fn execute(args: &VerifyArgs) -> Result<()> {
     let gpu = args.device.open()?;
     let filter = args.filter.as_deref().unwrap_or("");
-    let chosen = kernels::choose(&gpu.caps, filter, |family| family.cases())?;
+    let chosen = kernels::choose(&gpu.caps, filter, Family::cases)?;
     let progress = progress::Progress::new(&args.out, "verifying");
     let checked = kernels::verify(&gpu, &chosen, &|share| progress.set(share))?;
     drop(progress);

@@ -59,7 +59,7 @@ fn tuning(record: &Record) -> String {
     record.tuning.as_ref().map_or("no table".into(), Tuning::called)
 }
 
-/// Threads that run kernels on a software adapter: as it was told, else one a core.
+/// Threads that run kernels on a software adapter: what its environment says, else one a core.
 fn threads(record: &Record) -> String {
     let cores = || record.host.logical_cores.filter(|_| record.device.software);
     record.host.threads.or_else(cores).map_or("the device's".into(), |n| n.to_string())

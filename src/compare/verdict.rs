@@ -26,7 +26,7 @@ pub const LEAST_FLOOR_REPEATED: f64 = 0.01;
 /// since a deviation from eight parts is itself a rough figure.
 pub const DEVIATIONS: f64 = 2.5;
 
-/// The same means: not apart by this much. With a floor above it, nothing small can be told.
+/// SAME means: not this far apart. With a floor above it, nothing small can be seen.
 pub const RESOLUTION: f64 = 0.05;
 
 /// How many times as much as known work a step may slow down with the machine.

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 
 use files::Half;
 
-/// Where no file is held out, one image in so many is, and the last.
+/// Where no file is held out, one image in this many is, and the last.
 const HELD_OUT: usize = 10;
 
 /// Images of digits, at least one, with their labels where the source has them.

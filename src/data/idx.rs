@@ -29,7 +29,7 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// Samples of a file at most, whatever its header says: EMNIST has 814,255.
 const MOST: u32 = 1 << 20;
 
-/// Reads the images of a file, at least one; gzip is told by its first bytes, not by the name.
+/// Reads the images of a file, at least one; gzip is recognised by its first bytes, not by the name.
 ///
 /// # Errors
 /// As [`parse_images`], and if the file is missing or cannot be read.

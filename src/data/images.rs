@@ -31,7 +31,7 @@ use file::Stored;
 /// regularisation don't learn them by heart.
 const DRAWN: [u64; 2] = [50_000, 500];
 
-/// Of a set with no split of its own, one sample in so many is held out.
+/// Of a set with no split of its own, one sample in this many is held out.
 const HELD_OUT: usize = 10;
 
 /// What a model asks of its images.

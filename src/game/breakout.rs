@@ -40,7 +40,7 @@ const LOST: f32 = 208.0;
 const LIVES: u8 = 5;
 const WALLS: u8 = 2;
 
-/// Pixels a frame of the paddle, and of the ball downwards after so many hits by the paddle.
+/// Pixels a frame of the paddle, and of the ball downwards after a number of hits by the paddle.
 const MOVE: f32 = 4.0;
 const SPEEDS: [(u32, f32); 3] = [(12, 3.0), (4, 2.5), (0, 2.0)];
 /// The ball's sideways speed, as a share, by the sixth of the paddle that it hits.

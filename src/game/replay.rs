@@ -31,7 +31,7 @@ pub struct Transitions {
     pub next_state: Vec<u8>,
 }
 
-/// The last so many steps.
+/// The most recent steps.
 #[derive(Debug, Clone)]
 pub struct Replay {
     capacity: usize,

@@ -48,7 +48,7 @@ impl Gpu {
         self.allocate(label, bytes, || self.device.create_buffer(&descriptor))
     }
 
-    /// What `create` makes, which takes about so many bytes of the device's memory.
+    /// What `create` makes, which takes about `bytes` of the device's memory.
     ///
     /// # Errors
     /// As [`Gpu::storage`].

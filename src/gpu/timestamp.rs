@@ -11,7 +11,7 @@ use super::Gpu;
 /// Timestamps that one query set may hold.
 const SET: u32 = 4096;
 
-/// Readings by which rounding is found: multiples of a step that have another divisor in common are rare among so many.
+/// Readings by which rounding is found: multiples of a step that have another divisor in common are rare among this many.
 const READINGS: usize = 12;
 
 /// Nanoseconds from which on a step of the clock is called rounding.
@@ -102,7 +102,7 @@ pub enum Injected {
     Equal,
     /// A counter of so few bits that it wraps within the reading.
     Wrapped,
-    /// Multiples of so many ticks.
+    /// Rounded to multiples of this many ticks.
     Rounded(u64),
     /// The last slot was never written.
     MissingLast,

@@ -78,7 +78,7 @@ pub struct ParamGroup {
 pub struct Layout {
     /// First element of each member, in order of declaration.
     pub offsets: Vec<usize>,
-    /// Elements that weight decay applies to: the first so many.
+    /// Elements that weight decay applies to, counted from the first.
     pub decayed: usize,
     /// Elements in all, gaps included.
     pub len: usize,
@@ -176,7 +176,7 @@ impl Builder {
         self.parts(set, member, rows)[0]
     }
 
-    /// Declares a variable, and makes a node for each part of so many rows. A part lies in one group.
+    /// Declares a variable, and makes a node for each part of `rows` rows. A part lies in one group.
     fn parts(&self, set: &str, member: Member, rows: usize) -> Vec<Tensor<'_>> {
         let row = member.row();
         let mut known: Option<(usize, usize)> = None; // group, member

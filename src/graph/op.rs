@@ -104,6 +104,11 @@ impl Distribution {
     pub const WITHOUT_TINY: &'static [Self] =
         &[Self::Uniform, Self::Offset, Self::Ties, Self::Zeros, Self::Extreme];
 
+    /// All, or [`Self::WITHOUT_TINY`] where a problem is `sensitive` to denormal values.
+    pub fn without_tiny_if(sensitive: bool) -> &'static [Self] {
+        if sensitive { Self::WITHOUT_TINY } else { &Self::ALL }
+    }
+
     /// One f32 value.
     pub fn draw(self, rng: &mut Rng) -> f64 {
         let u = 2.0 * rng.uniform() - 1.0;
@@ -127,6 +132,32 @@ impl Distribution {
             })
             .collect();
         Array::new(spec.clone(), data)
+    }
+}
+
+/// Where [`Problem::sample`] takes its values from.
+#[derive(Debug, Clone)]
+pub struct Sampler {
+    /// How they are distributed.
+    pub distribution: Distribution,
+    /// The same numbers for the same seed.
+    pub rng: Rng,
+}
+
+impl Sampler {
+    /// Values of a distribution, by a seed.
+    pub fn new(distribution: Distribution, seed: u64) -> Self {
+        Self { distribution, rng: Rng::new(seed) }
+    }
+
+    /// A tensor of values; integers are below `limit`.
+    pub fn array(&mut self, spec: &TensorSpec, limit: usize) -> Array {
+        self.distribution.array(spec, limit, &mut self.rng)
+    }
+
+    /// One for each of `specs`.
+    pub fn arrays(&mut self, specs: &[TensorSpec], limit: usize) -> Vec<Array> {
+        specs.iter().map(|spec| self.array(spec, limit)).collect()
     }
 }
 
@@ -203,6 +234,8 @@ pub struct Facts {
     pub cost: Cost,
     /// How far the GPU may lie from [`Problem::reference`].
     pub tolerance: Tolerance,
+    /// The distributions of inputs that this holds for.
+    pub distributions: &'static [Distribution],
 }
 
 impl Facts {
@@ -212,7 +245,8 @@ impl Facts {
         cost: Cost,
         tolerance: Tolerance,
     ) -> Self {
-        Self { outputs: outputs.into_iter().map(Into::into).collect(), cost, tolerance }
+        let outputs = outputs.into_iter().map(Into::into).collect();
+        Self { outputs, cost, tolerance, distributions: &Distribution::ALL }
     }
 
     /// Of an op that reads and writes every operand once.
@@ -225,6 +259,11 @@ impl Facts {
         let mut facts = Self::new(outputs, Cost::new(flops, inputs, &[]), tolerance);
         facts.cost.bytes += facts.outputs.iter().map(|output| output.spec.bytes()).sum::<u64>();
         facts
+    }
+
+    /// The same with a tolerance that holds for inputs of these distributions alone.
+    pub fn drawn_from(self, distributions: &'static [Distribution]) -> Self {
+        Self { distributions, ..self }
     }
 
     /// Shape and type of the first output.
@@ -243,6 +282,17 @@ impl Facts {
     }
 }
 
+/// What the rule of a gradient is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Backward<'a, 'g> {
+    /// The op's inputs.
+    pub x: &'a [Tensor<'g>],
+    /// Its outputs.
+    pub y: &'a [Tensor<'g>],
+    /// The gradients of these: `None` where the loss does not depend on one, which is not so of all.
+    pub dy: &'a [Option<Tensor<'g>>],
+}
+
 /// What an operation is, whatever the sizes.
 pub trait Op: fmt::Debug + Any + Send + Sync {
     /// Name and class.
@@ -252,17 +302,11 @@ pub trait Op: fmt::Debug + Any + Send + Sync {
     /// error names the shapes; the graph adds the place.
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String>;
 
-    /// The gradients of the inputs, from those of the outputs (`None`: that output is unused).
+    /// The gradients of the inputs. `None` marks an input that has none.
     ///
     /// CONTRACT: every rule multiplies by `dy` and never assumes that it is 1; what it needs of the
-    /// forward pass it takes from `x` and `y`. `None` marks an input that has no gradient.
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
-        let _ = (y, dy);
+    /// forward pass it takes from `x` and `y`.
+    fn gradient<'g>(&self, Backward { x, .. }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         vec![None; x.len()]
     }
 
@@ -339,18 +383,8 @@ pub trait Problem: fmt::Debug + Send + Sync {
     }
 
     /// Inputs for a test; ops with integer or otherwise constrained inputs write their own.
-    fn sample(
-        &self,
-        inputs: &[TensorSpec],
-        distribution: Distribution,
-        rng: &mut Rng,
-    ) -> Vec<Array> {
-        inputs.iter().map(|spec| distribution.array(spec, 4, rng)).collect()
-    }
-
-    /// The distributions its tolerance holds for.
-    fn distributions(&self) -> &'static [Distribution] {
-        &Distribution::ALL
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        sampler.arrays(inputs, 4)
     }
 
     /// Smaller inputs that take the same variants through the same code, for ops whose reference would
@@ -369,6 +403,11 @@ impl dyn Problem + '_ {
     /// Least work.
     pub fn cost(&self) -> Cost {
         self.facts().cost
+    }
+
+    /// The distributions of inputs that its tolerance holds for.
+    pub fn distributions(&self) -> &'static [Distribution] {
+        self.facts().distributions
     }
 
     /// Shapes and types of the outputs.

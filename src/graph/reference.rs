@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::tensor::{Array, TensorSpec};
 
-use super::op::{Op, Problem};
+use super::op::{Backward, Op, Problem};
 use super::{Builder, Graph, Init, NodeKind};
 
 /// The gradient of every input of one op in f64 by central differences of its reference, for the sum
@@ -56,7 +56,7 @@ pub fn rule_in_f64(
     let y = builder.apply_shared(Arc::clone(&op), &x);
     let w: Vec<_> = weights.iter().enumerate().map(|(i, a)| leaf("w", i, &a.spec)).collect();
     let dy: Vec<_> = w.iter().map(|w| Some(*w)).collect();
-    let dx = op.gradient(&x, &y, &dy);
+    let dx = op.gradient(Backward { x: &x, y: &y, dy: &dy });
     let ids: Vec<_> = dx.iter().map(|d| d.map(|d| d.id)).collect();
     for id in ids.iter().flatten() {
         builder.output("gradient", builder.tensor(*id));

@@ -1,17 +1,17 @@
 //! Workloads, presets, games, devices.
 
 use crate::error::Result;
-use crate::fields;
 use crate::game::GAMES;
 use crate::gpu::adapter::{self, AdapterSummary};
 use crate::kernel::Caps;
 use crate::pass::Options;
 use crate::report::column::Kind::{Bytes, Flops, Grouped};
 use crate::report::column::{count, number, text};
-use crate::report::table::Table;
+use crate::report::table::{ColumnOf, Table};
 use crate::session::schedule;
 use crate::terms::{Mode, Preset};
 use crate::workload::WORKLOADS;
+use crate::{columns, fields};
 
 /// Models with parameters, work, memory and data, a row a preset, as they are planned for a device.
 ///
@@ -39,7 +39,7 @@ pub fn workloads(caps: &Caps) -> Result<Table> {
                 [&infer, &train].map(|s| s.cost().flops as f64 / model.batch() as f64);
             // Said once: it holds for both presets.
             let about = if preset == Preset::Full {
-                [workload.about, workload.data.0, workload.data.1]
+                [workload.about, workload.built_in_data, workload.real_data]
             } else {
                 [""; 3]
             };
@@ -66,54 +66,44 @@ pub fn workloads(caps: &Caps) -> Result<Table> {
 /// # Errors
 /// [`crate::error::Error::Device`] where there are none.
 pub fn devices(devices: &[AdapterSummary]) -> Result<Table> {
-    let mut table = Table::new([
-        count("index"),
-        text("name"),
-        text("backend"),
-        text("driver"),
-        text("type"),
-        text("software").programs(),
-        text("device").named("id"),
-        text("pci").programs(),
-        count("vendor").programs(),
-        count("device").named("device").programs(),
-        count("subgroup_min").programs(),
-        count("subgroup_max").programs(),
-        number("memory", "memory_bytes", Bytes),
-        text("missing"),
-        text("switch").programs(),
-    ]);
     if devices.is_empty() {
         return Err(adapter::none_found());
     }
-    for device in devices {
-        let switch = device.noncompliant.then_some(ALLOW);
-        let hidden = switch.map(|switch| format!("hidden without {switch}"));
-        let lacks = device.missing.iter().map(ToString::to_string).chain(hidden);
-        let missing = lacks.collect::<Vec<_>>().join(", ");
-        table.row(fields![
-            device.index,
-            &device.name,
-            device.backend,
-            &device.driver,
-            device.kind,
-            device.software,
-            device.id(),
-            device.pci.as_ref(),
-            device.vendor,
-            device.device,
-            device.subgroups.0,
-            device.subgroups.1,
-            device.memory,
-            Some(missing).filter(|missing| !missing.is_empty()),
-            switch
-        ]);
-    }
-    Ok(table)
+    let columns: [ColumnOf<&AdapterSummary>; 15] = columns![device:
+        count("index") => device.index,
+        text("name") => &device.name,
+        text("backend") => device.backend,
+        text("driver") => &device.driver,
+        text("type") => device.kind,
+        text("software").programs() => device.software,
+        text("device").named("id") => device.id(),
+        text("pci").programs() => device.pci.as_ref(),
+        count("vendor").programs() => device.vendor,
+        count("device").named("device").programs() => device.device,
+        count("subgroup_min").programs() => device.subgroups.0,
+        count("subgroup_max").programs() => device.subgroups.1,
+        number("memory", "memory_bytes", Bytes) => device.memory,
+        text("missing") => lacks(device),
+        text("switch").programs() => switch(device),
+    ];
+    Ok(Table::of(columns, devices.iter()))
 }
 
 /// What admits a device whose driver does not conform to its standard.
 const ALLOW: &str = "--allow-noncompliant";
+
+/// How a device is admitted that is hidden otherwise.
+fn switch(device: &AdapterSummary) -> Option<&'static str> {
+    device.noncompliant.then_some(ALLOW)
+}
+
+/// What a device lacks, in words; nothing where it has everything.
+fn lacks(device: &AdapterSummary) -> Option<String> {
+    let hidden = switch(device).map(|switch| format!("hidden without {switch}"));
+    let lacks = device.missing.iter().map(ToString::to_string).chain(hidden);
+    let lacks = lacks.collect::<Vec<_>>().join(", ");
+    (!lacks.is_empty()).then_some(lacks)
+}
 
 /// Sizes of a model.
 pub fn presets() -> Table {

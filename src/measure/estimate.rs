@@ -1,4 +1,4 @@
-//! How long runs will take, told before they start: arithmetic on their schedules, with rates that are guessed by
+//! How long runs will take, said before they start: arithmetic on their schedules, with rates that are guessed by
 //! the kind of device or follow from its ceilings.
 //!
 //! An estimate is for planning a day, not for comparing devices: it may well be off by a factor of two.

@@ -50,15 +50,15 @@ impl Fed<'_> {
         depth: usize,
         time: Duration,
         step: f64,
-        restart: Option<&Restart<'_>>,
+        restart: &Restart<'_>,
     ) -> Result<Flight> {
         let most = (time.as_nanos() as f64 / 2.0 / step) as usize;
         // Few steps would only fill the queue.
         let several = most.clamp((2 * depth).min(STEPS), STEPS);
-        restart.map_or(Ok(()), |restart| restart.before(several))?;
+        restart.before(several)?;
         let overlapped = self.overlapped(depth, several)?;
         let single = most.clamp(3, STEPS);
-        restart.map_or(Ok(()), |restart| restart.before(single))?;
+        restart.before(single)?;
         Ok(Flight { overlapped, latency: self.latency(single)? })
     }
 

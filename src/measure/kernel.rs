@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::gpu::Gpu;
-use crate::graph::op::{Distribution, Op, Problem};
+use crate::graph::op::{Distribution, Op, Problem, Sampler};
 use crate::kernel::Variant;
 use crate::pass::compile_op;
 use crate::program::Program;
-use crate::random::Rng;
 use crate::session::Session;
 use crate::tensor::{HostTensor, TensorSpec};
 
-use super::sample::{Budget, sample};
+use super::sample::{Budget, step_times};
 
 /// A program of one op, its inputs filled with values the op accepts.
 ///
@@ -25,7 +24,7 @@ pub fn program_of(
     variant: &Variant,
 ) -> Result<Program> {
     program_over(gpu, op, inputs, variant, &|problem| {
-        let values = problem.sample(inputs, Distribution::Uniform, &mut Rng::new(1));
+        let values = problem.sample(inputs, &mut Sampler::new(Distribution::Uniform, 1));
         values.iter().map(HostTensor::from).collect()
     })
 }
@@ -71,7 +70,7 @@ fn program_over(
 /// Nanoseconds of one run of a variant, one value a submission.
 ///
 /// # Errors
-/// As [`program_of`] and [`sample`].
+/// As [`program_of`] and [`step_times`].
 pub fn time_variant(
     gpu: &Gpu,
     op: &Arc<dyn Op>,
@@ -80,5 +79,5 @@ pub fn time_variant(
     budget: &Budget,
 ) -> Result<Vec<f64>> {
     let program = program_of(gpu, op, inputs, variant)?;
-    Ok(sample(gpu, &program, budget, None, None, &|_| {})?.timing.step_ns)
+    step_times(gpu, &program, budget)
 }

@@ -56,14 +56,10 @@ pub struct Timed {
 ///
 /// # Errors
 /// [`Error::NothingSelected`] where it is none.
-pub fn choose(
-    caps: &Caps,
-    filter: &str,
-    cases: fn(&dyn Family) -> Vec<Case>,
-) -> Result<Vec<Kernel>> {
+pub fn choose(caps: &Caps, filter: &str, cases: fn(&Family) -> Vec<Case>) -> Result<Vec<Kernel>> {
     let mut kernels = Vec::new();
     for family in LIST {
-        for case in cases(*family) {
+        for case in cases(family) {
             for variant in case.problem().variants(caps) {
                 let label = format!("{}/{variant}", family.name());
                 if label.contains(filter) {

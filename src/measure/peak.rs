@@ -18,7 +18,7 @@ use crate::tensor::TensorSpec;
 use crate::terms::Speeds;
 
 use super::kernel::{program_of, program_over_any, time_variant};
-use super::sample::{Budget, sample};
+use super::sample::{Budget, step_times};
 use super::submission::encoding;
 use super::yardstick::{Part, REPETITION, Rule};
 
@@ -53,7 +53,7 @@ const COPY_NS: f64 = 10e6;
 /// Turns of the multiply-adds at least: of four halvings each, so that all chains have come to their limit.
 const LEAST_TURNS: u32 = 16;
 
-/// What the ceilings at both ends of a run take, with the kernels' making: told before it begins.
+/// What the ceilings at both ends of a run take, with making the kernels: announced before it begins.
 pub const ABOUT: Duration = Duration::from_secs(6);
 
 /// Dispatches of the launch measurement.
@@ -133,7 +133,7 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceil
     // Many launches in one submission, so that its own cost hardly counts.
     let launches = Empty { dispatches: LAUNCHES }.shared();
     let launching = program_of(gpu, &launches, &[], &Empty::variant())?;
-    let launch = sample(gpu, &launching, &brief, None, None, &|_| {})?.timing.step_ns;
+    let launch = step_times(gpu, &launching, &brief)?;
     let bytes = if gpu.caps.software { 16 << 20 } else { 128 << 20 };
     let [upload, download] = ops::transfers(gpu, bytes.min(gpu.caps.max_buffer))?;
     let peaks = Peaks {
@@ -237,8 +237,8 @@ fn keep<T>(best: &mut Option<(T, Reading)>, shape: T, reading: Reading) {
     }
 }
 
-/// Turns of a kernel that take about [`kernel_ns`]: from `loops` on in at most so many `attempts` that can't overshoot
-/// far.
+/// Turns of a kernel that take about [`kernel_ns`]: from `loops` on, in at most `attempts` attempts that can't
+/// overshoot far.
 fn long_enough(
     gpu: &Gpu,
     of: impl Fn(u32) -> Arc<dyn Op>,
@@ -290,7 +290,7 @@ fn elements(gpu: &Gpu, budget: &Budget) -> Result<usize> {
     let variant = Variant::new("copy", [("WIDTH", width), ("STEPS", steps)]);
     let program = program_over_any(gpu, &Copy.shared(), &[TensorSpec::f32([few])], &variant)?;
     let quick = Budget { time: Duration::from_millis(1), min_samples: 1, ..*budget };
-    let ns = quantile(&sample(gpu, &program, &quick, None, None, &|_| {})?.timing.step_ns, 0.0);
+    let ns = quantile(&step_times(gpu, &program, &quick)?, 0.0);
     let enough = (few as f64 * COPY_NS / ns) as usize / 1024 * 1024;
     Ok(enough.clamp(few, most))
 }
@@ -313,7 +313,7 @@ fn rate(
         )));
     }
     let program = program_over_any(gpu, op, inputs, variant)?;
-    let times = sample(gpu, &program, budget, None, None, &|_| {})?.timing.step_ns;
+    let times = step_times(gpu, &program, budget)?;
     let rates: Vec<f64> = times.iter().map(|ns| work / ns * 1e9).collect();
     // A ceiling is what can be reached.
     Ok(Reading { rate: quantile(&rates, 1.0), ..Reading::of(&rates) })

@@ -122,7 +122,7 @@ pub fn profile(
     time: Duration,
     min_steps: usize,
     timed_ns: Option<f64>,
-    restart: Option<&Restart<'_>>,
+    restart: &Restart<'_>,
     progress: &dyn Fn(f64),
 ) -> Result<Option<Profiled>> {
     let Some(timer) = timer(gpu, program)? else {
@@ -134,7 +134,7 @@ pub fn profile(
     // The first profiled step pays for what the timed steps had warm.
     run(gpu, program, &timer)?;
     loop {
-        restart.map_or(Ok(()), |restart| restart.before(1))?;
+        restart.before(1)?;
         let stamps = run(gpu, program, &timer)?;
         add(&mut steps, &stamps, gpu.timestamp_period);
         stamps_of_steps.extend(stamps);

@@ -1,7 +1,7 @@
 //! What a record says besides its runs: the program, the machine, the device.
 
 use crate::gpu::Gpu;
-use crate::host;
+use crate::host::{self, Machine};
 use crate::record::{
     BuildProfile, Client, Config, Device, Host, Integrity, Limits, Peaks, Record, SCHEMA, Tool,
 };
@@ -13,7 +13,7 @@ pub fn record(gpu: &Gpu, config: Config, peaks: Peaks) -> Record {
         id: String::new(),
         created: host::now(),
         tool: tool(),
-        host: Host { threads: gpu.summary.threads(), ..machine() },
+        host: machine(gpu),
         device: device(gpu),
         config,
         peaks,
@@ -38,38 +38,9 @@ fn tool() -> Tool {
     }
 }
 
-/// Asks the system; never fails, since a record without host facts is still a record.
-#[cfg(feature = "cli")]
-fn machine() -> Host {
-    use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
-
-    let wanted = RefreshKind::nothing()
-        .with_cpu(CpuRefreshKind::nothing())
-        .with_memory(MemoryRefreshKind::nothing().with_ram());
-    let system = System::new_with_specifics(wanted).ok();
-    let cpus = system.as_ref().map_or(&[][..], System::cpus);
-    let brand = cpus.first().map(|cpu| cpu.brand().trim());
-    Host {
-        os: System::long_os_version().unwrap_or_else(|_| std::env::consts::OS.to_owned()),
-        cpu: brand.filter(|brand| !brand.is_empty()).map(str::to_owned),
-        logical_cores: Some(cpus.len()).filter(|&n| n > 0),
-        ram_bytes: system.map(|s| s.total_memory()).filter(|&n| n > 0),
-        threads: None,
-        browser: None,
-    }
-}
-
-/// What is known without asking a system: the page's front knows more.
-#[cfg(not(feature = "cli"))]
-fn machine() -> Host {
-    Host {
-        os: std::env::consts::OS.to_owned(),
-        cpu: None,
-        logical_cores: None,
-        ram_bytes: None,
-        threads: None,
-        browser: None,
-    }
+fn machine(gpu: &Gpu) -> Host {
+    let Machine { os, cpu, logical_cores, ram_bytes } = host::machine();
+    Host { os, cpu, logical_cores, ram_bytes, threads: gpu.summary.threads(), browser: None }
 }
 
 fn device(gpu: &Gpu) -> Device {
@@ -97,18 +68,5 @@ fn device(gpu: &Gpu) -> Device {
             timestamp_period_ns: gpu.timestamp_period,
             timestamp_resolution_ns: gpu.timestamp_resolution,
         },
-    }
-}
-
-#[cfg(all(test, feature = "cli"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn this_host_has_facts() {
-        let host = machine();
-        assert!(!host.os.is_empty());
-        assert!(host.logical_cores.is_none_or(|n| (1..100_000).contains(&n)), "{host:?}");
-        assert!(host.ram_bytes.is_none_or(|n| n > 1 << 20), "{host:?}");
     }
 }

@@ -139,9 +139,9 @@ pub fn measure(
         }
     }
     let rule = plan.rule.as_deref();
-    let restart = (mode == Mode::Train).then(|| Restart::new(&session));
+    let restart = Restart::new(&session, mode);
     let report = |s: f64| progress("timing", s);
-    let sampled = sample(gpu, &program, &plan.budget, rule, restart.as_ref(), &report)?;
+    let sampled = sample(gpu, &program, &plan.budget, rule, &restart, &report)?;
     // The first step did a step's work as well.
     run.first_step_ns = run.first_step_ns.map(|ns| (ns - sampled.timing.wall_median_ns).max(0.0));
     run.build_ns = nanoseconds(build) + run.first_step_ns.unwrap_or(0.0);
@@ -150,7 +150,7 @@ pub fn measure(
     if !interrupted() {
         let fed = Fed { gpu, session: &session, program: &program, batch: &batch };
         let (time, step) = (plan.budget.time / 5, timing.wall_median_ns);
-        let flight = fed.flight(plan.queue_depth, time, step, restart.as_ref())?;
+        let flight = fed.flight(plan.queue_depth, time, step, &restart)?;
         timing.queue_depth = Some(plan.queue_depth);
         timing.overlapped_ns = Some(flight.overlapped);
         timing.latency_ns = Some(flight.latency);
@@ -176,8 +176,8 @@ pub fn measure(
         let time = plan.budget.time / 5;
         let report = |s: f64| progress("profiling", s);
         let (steps, timed) = (plan.budget.min_samples, run.step_ns());
-        let restart = (mode == Mode::Train).then(|| Restart::new(&session));
-        let profiled = profile(gpu, &program, time, steps, timed, restart.as_ref(), &report)?;
+        let restart = Restart::new(&session, mode);
+        let profiled = profile(gpu, &program, time, steps, timed, &restart, &report)?;
         if let Some(profiled) = profiled {
             run.profile = profiled.profile;
             run.doubts.extend(profiled.doubts);

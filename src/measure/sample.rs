@@ -13,7 +13,7 @@ use crate::record::{Clock, Doubt, Statistics, Timing};
 use crate::stats::{Summary, drift, median};
 use crate::terms::FaultCount;
 
-use super::restart::{self, Restart};
+use super::restart::Restart;
 use super::submission::submit;
 use super::yardstick::{self, Readings, Rule};
 
@@ -78,6 +78,14 @@ pub struct Sampled {
     pub doubts: Vec<Doubt>,
 }
 
+/// The times of a program's step, for one that no steps change: a kernel by itself.
+///
+/// # Errors
+/// As [`sample`].
+pub fn step_times(gpu: &Gpu, program: &Program, budget: &Budget) -> Result<Vec<f64>> {
+    Ok(sample(gpu, program, budget, None, &Restart::never(), &|_| {})?.timing.step_ns)
+}
+
 /// Times `program`, and known work beside it where there is a `rule`; `progress` is told how much of the budget is
 /// spent, 0 to 1. Training is started again by `restart` in time.
 ///
@@ -88,7 +96,7 @@ pub fn sample(
     program: &Program,
     budget: &Budget,
     rule: Option<&Rule>,
-    restart: Option<&Restart<'_>>,
+    restart: &Restart<'_>,
     progress: &dyn Fn(f64),
 ) -> Result<Sampled> {
     let timer = Timer::new(gpu, 1)?;
@@ -103,7 +111,7 @@ pub fn sample(
         if let Some(readings) = &mut readings {
             readings.between(walls.len())?;
         }
-        restart.map_or(Ok(()), |restart| restart.before(steps))?;
+        restart.before(steps)?;
         let before = cpu_time();
         let submission = submit(gpu, program, steps, timer.as_ref())?;
         computed = cpu_time().zip(before).zip(computed).map(|((now, then), sum)| sum + now - then);
@@ -187,9 +195,9 @@ fn warm_up(
     program: &Program,
     budget: &Budget,
     rule: Option<&Rule>,
-    restart: Option<&Restart<'_>>,
+    restart: &Restart<'_>,
 ) -> Result<usize> {
-    let most_steps = if restart.is_some() { restart::STEPS } else { MOST_STEPS };
+    let most_steps = restart.most_steps().min(MOST_STEPS);
     let start = Instant::now();
     // A GPU's clocks take their time to rise; a processor's do not.
     let (tenth, half) = (budget.time / 10, budget.time / 2);
@@ -200,7 +208,7 @@ fn warm_up(
     let mut steps = 1;
     let (mut before, mut fastest) = (f64::INFINITY, f64::INFINITY);
     loop {
-        restart.map_or(Ok(()), |restart| restart.before(steps))?;
+        restart.before(steps)?;
         // Without timestamps: here only the length of a submission is chosen.
         let wall = submit(gpu, program, steps, None)?.wall;
         let stable = (wall - before).abs() <= 0.05 * wall;

@@ -1,6 +1,6 @@
 //! Tuning: which kernel of each op is the fastest on a device, measured where it will run.
 //!
-//! Program j of a step runs the j-th candidate of every op that has so many, among the real neighbours, with the real
+//! Program j of a step runs the j-th candidate of every op that has that many, among the real neighbours, with the real
 //! shapes and buffers. It is profiled in turns with the first, so that a machine that slows down slows both.
 
 use std::collections::HashMap;

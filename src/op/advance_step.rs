@@ -61,15 +61,6 @@ impl Builder {
 }
 
 /// The case of [`AdvanceStep`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "advance_step"
-    }
-
-    fn cases(&self) -> Vec<Case> {
-        vec![Case::new("clock", AdvanceStep, [TensorSpec::u32([4])])]
-    }
+pub(super) fn cases() -> Vec<Case> {
+    vec![Case::new("clock", AdvanceStep, [TensorSpec::u32([4])])]
 }

@@ -1,9 +1,8 @@
 //! Additive attention of queries over a sequence (Bahdanau 2015, appendix A.1.2).
 
 use crate::graph::Tensor;
-use crate::graph::op::{Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Backward, Facts, Kind, Op, Output, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -38,16 +37,12 @@ impl Op for Attention {
         }
         let outputs = [Output::new(inputs[0].clone()), Output::saved(attended.shares())];
         let tolerance = Tolerance::sum(16 * attended.hidden + attended.positions);
-        let facts = Facts::moving(attended.flops(), inputs, outputs, tolerance);
+        let facts = Facts::moving(attended.flops(), inputs, outputs, tolerance)
+            .drawn_from(WELL_CONDITIONED);
         Ok(Box::new(AttentionProblem { attended, facts }))
     }
 
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, y, dy }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let Some(d_context) = dy[0] else {
             return vec![None; x.len()];
         };
@@ -93,12 +88,8 @@ impl Problem for AttentionProblem {
         contexts_and_shares(&self.attended, inputs)
     }
 
-    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        sample_well_conditioned(x, distribution, rng)
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        WELL_CONDITIONED
+    fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        sample_well_conditioned(x, sampler)
     }
 }
 
@@ -155,37 +146,23 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`Attention`], [`AttentionGrad`] and [`AttentionSums`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "attention"
+/// Awkward cases of [`Attention`], [`AttentionGrad`] and [`AttentionSums`].
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (batch, queries, positions, width) in
+        [(1, 1, 1, 4), (2, 3, 2, 8), (3, 2, 7, 12), (4, 10, 5, 32), (2, 5, 67, 36), (3, 4, 40, 256)]
+    {
+        let query = TensorSpec::f32([batch, queries, width]);
+        let keys = TensorSpec::f32([batch, positions, width]);
+        let v = TensorSpec::f32([width]);
+        let shares = TensorSpec::f32([batch, queries, positions]);
+        let name = format!("b{batch}_t{queries}_s{positions}_h{width}");
+        let inputs = [query.clone(), keys.clone(), keys.clone(), v.clone()];
+        cases.push(Case::new(&*name, Attention, inputs.clone()));
+        let back = [&inputs[..], &[shares.clone(), query.clone()]].concat();
+        cases.push(Case::new(format!("{name}_back"), AttentionGrad, back));
+        let sums = [shares, query, keys, v];
+        cases.push(Case::new(format!("{name}_sums"), AttentionSums, sums));
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let mut cases = Vec::new();
-        for (batch, queries, positions, width) in [
-            (1, 1, 1, 4),
-            (2, 3, 2, 8),
-            (3, 2, 7, 12),
-            (4, 10, 5, 32),
-            (2, 5, 67, 36),
-            (3, 4, 40, 256),
-        ] {
-            let query = TensorSpec::f32([batch, queries, width]);
-            let keys = TensorSpec::f32([batch, positions, width]);
-            let v = TensorSpec::f32([width]);
-            let shares = TensorSpec::f32([batch, queries, positions]);
-            let name = format!("b{batch}_t{queries}_s{positions}_h{width}");
-            let inputs = [query.clone(), keys.clone(), keys.clone(), v.clone()];
-            cases.push(Case::new(&*name, Attention, inputs.clone()));
-            let back = [&inputs[..], &[shares.clone(), query.clone()]].concat();
-            cases.push(Case::new(format!("{name}_back"), AttentionGrad, back));
-            let sums = [shares, query, keys, v];
-            cases.push(Case::new(format!("{name}_sums"), AttentionSums, sums));
-        }
-        cases
-    }
+    cases
 }

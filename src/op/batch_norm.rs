@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use crate::graph::Tensor;
 use crate::graph::chain::{Chain, Epilogue};
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Kernel, Lowered, Variant, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -14,7 +13,7 @@ mod cases;
 mod grad;
 mod sums;
 
-pub use cases::Family;
+pub(super) use cases::cases;
 pub use grad::BatchNormGrad;
 use sums::{Channels, Sums};
 
@@ -76,17 +75,13 @@ impl Op for BatchNorm {
         // Two passes' worth of arithmetic; x once in, y once out.
         let flops = channels.elements() as u64 * (7 + epilogue.flops());
         let tolerance = Tolerance::sum(channels.rows.max(16) + 16 * epilogue.depth());
-        let facts = Facts::moving(flops, inputs, inputs[..3].to_vec(), tolerance);
+        let facts =
+            Facts::moving(flops, inputs, inputs[..3].to_vec(), tolerance).drawn_from(DISTRIBUTIONS);
         let (epsilon, inputs) = (self.epsilon, inputs.to_vec());
         Ok(Box::new(BatchNormProblem { epsilon, channels, epilogue, inputs, facts }))
     }
 
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, y, dy }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         // Epilogues are made after differentiation.
         if self.epilogue.is_some() {
             return vec![None; x.len()];
@@ -175,20 +170,10 @@ impl Problem for BatchNormProblem {
         vec![y, Array::f32([channels], mean), Array::f32([channels], variance)]
     }
 
-    fn sample(
-        &self,
-        inputs: &[TensorSpec],
-        distribution: Distribution,
-        rng: &mut Rng,
-    ) -> Vec<Array> {
-        let draw = |spec: &TensorSpec| distribution.array(spec, 4, rng);
-        let mut arrays: Vec<_> = inputs.iter().map(draw).collect();
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        let mut arrays = sampler.arrays(inputs, 4);
         spread(&mut arrays[0]);
         arrays
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        DISTRIBUTIONS
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {

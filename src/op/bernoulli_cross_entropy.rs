@@ -3,9 +3,8 @@
 
 use crate::graph::Tensor;
 use crate::graph::chain::{Chain, Function};
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Backward, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -44,11 +43,11 @@ fn logistic(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// Targets in [0, 1], some of them 0 and 1; all else from `distribution`.
-fn sample(inputs: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-    let mut arrays: Vec<_> = inputs.iter().map(|spec| distribution.array(spec, 1, rng)).collect();
+/// Targets in [0, 1], some of them 0 and 1; all else from the distribution.
+fn sample(inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+    let mut arrays = sampler.arrays(inputs, 1);
     for t in &mut arrays[1].data {
-        *t = f64::from((1.5 * rng.uniform() - 0.25).clamp(0.0, 1.0) as f32);
+        *t = f64::from((1.5 * sampler.rng.uniform() - 0.25).clamp(0.0, 1.0) as f32);
     }
     arrays
 }
@@ -73,12 +72,7 @@ impl Op for BernoulliCrossEntropy {
         Ok(RowsProblem::new(*self, rows, inputs, losses, 8, tolerance))
     }
 
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        _y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, dy, .. }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let Some(dy) = dy[0] else {
             return vec![None, None];
         };
@@ -110,8 +104,8 @@ impl Problem for RowsProblem<BernoulliCrossEntropy> {
         self.facts.result(data)
     }
 
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        sample(i, distribution, rng)
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        sample(inputs, sampler)
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
@@ -162,8 +156,8 @@ impl Problem for GradProblem {
         vec![Array::new(inputs[0].spec.clone(), data)]
     }
 
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        sample(i, distribution, rng)
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        sample(inputs, sampler)
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
@@ -179,25 +173,16 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`BernoulliCrossEntropy`] and [`BernoulliCrossEntropyGrad`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "bernoulli_cross_entropy"
+/// Awkward cases of [`BernoulliCrossEntropy`] and [`BernoulliCrossEntropyGrad`].
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for dims in SHAPES {
+        let x = TensorSpec::f32(*dims);
+        let per_row = [outer(&x), &[1]].concat();
+        let specs = [x.clone(), x, TensorSpec::f32(per_row)];
+        let name = size(dims);
+        cases.push(Case::new(name.clone(), BernoulliCrossEntropy, &specs[..2]));
+        cases.push(Case::new(name + "_grad", BernoulliCrossEntropyGrad, specs));
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let mut cases = Vec::new();
-        for dims in SHAPES {
-            let x = TensorSpec::f32(*dims);
-            let per_row = [outer(&x), &[1]].concat();
-            let specs = [x.clone(), x, TensorSpec::f32(per_row)];
-            let name = size(dims);
-            cases.push(Case::new(name.clone(), BernoulliCrossEntropy, &specs[..2]));
-            cases.push(Case::new(name + "_grad", BernoulliCrossEntropyGrad, specs));
-        }
-        cases
-    }
+    cases
 }

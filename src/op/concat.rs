@@ -1,7 +1,7 @@
 //! Concatenation along an axis.
 
 use crate::graph::by_rows::ByRows;
-use crate::graph::op::{Kind, Op, Problem};
+use crate::graph::op::{Backward, Kind, Op, Problem};
 use crate::graph::{Builder, Tensor};
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
@@ -53,12 +53,7 @@ impl Op for Concat {
     }
 
     /// To each input its slice of dy.
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        _y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, dy, .. }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let Some(dy) = dy[0] else {
             return vec![None; x.len()];
         };
@@ -93,30 +88,21 @@ impl Builder {
     }
 }
 
-/// Cases of [`Concat`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "concat"
-    }
-
-    fn cases(&self) -> Vec<Case> {
-        let case = |name: &str, axis, dims: &[&[usize]]| {
-            let specs: Vec<_> = dims.iter().map(|d| TensorSpec::f32(*d)).collect();
-            Case::new(name, Concat { axis }, specs)
-        };
-        let words = [[3, 5], [3, 2]].map(|d| TensorSpec::new(d, DType::U32));
-        vec![
-            case("single", 0, &[&[1]]),
-            case("rows", 0, &[&[3, 5], &[1, 5], &[2, 5]]),
-            case("columns", 1, &[&[7, 3], &[7, 1], &[7, 13]]),
-            case("columns_vec4", 1, &[&[5, 8], &[5, 4], &[5, 12]]),
-            case("middle", 1, &[&[2, 3, 5], &[2, 1, 5]]),
-            case("six", 2, &[&[2, 2, 4][..]; 6]),
-            case("many_workgroups", 1, &[&[70_000, 33], &[70_000, 31]]),
-            Case::new("u32", Concat { axis: 1 }, words),
-        ]
-    }
+/// Awkward cases of [`Concat`].
+pub(super) fn cases() -> Vec<Case> {
+    let case = |name: &str, axis, dims: &[&[usize]]| {
+        let specs: Vec<_> = dims.iter().map(|d| TensorSpec::f32(*d)).collect();
+        Case::new(name, Concat { axis }, specs)
+    };
+    let words = [[3, 5], [3, 2]].map(|d| TensorSpec::new(d, DType::U32));
+    vec![
+        case("single", 0, &[&[1]]),
+        case("rows", 0, &[&[3, 5], &[1, 5], &[2, 5]]),
+        case("columns", 1, &[&[7, 3], &[7, 1], &[7, 13]]),
+        case("columns_vec4", 1, &[&[5, 8], &[5, 4], &[5, 12]]),
+        case("middle", 1, &[&[2, 3, 5], &[2, 1, 5]]),
+        case("six", 2, &[&[2, 2, 4][..]; 6]),
+        case("many_workgroups", 1, &[&[70_000, 33], &[70_000, 31]]),
+        Case::new("u32", Concat { axis: 1 }, words),
+    ]
 }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use crate::graph::Tensor;
 use crate::graph::by_rows::{ByRows, Joined};
 use crate::graph::chain::{Chain, Epilogue};
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance, ValueAt};
+use crate::graph::op::{
+    Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance, ValueAt,
+};
 use crate::kernel::{Caps, Lowered, Variant};
 use crate::op::matmul::{COLUMN_SUMS, plan};
-use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
@@ -18,7 +19,7 @@ mod lower;
 mod reference;
 mod winograd;
 
-pub use cases::Family;
+pub(super) use cases::{benches, cases};
 use winograd::Tiles;
 
 /// Name of the variants that take fewer multiply-adds than the definition, which is what their op is counted.
@@ -229,6 +230,9 @@ impl Op for Conv2d {
         let sums = self.sums.then(|| TensorSpec::f32([geometry.n]));
         let added = if self.sums { inputs[1].len() as u64 } else { 0 };
         let outputs = std::iter::once(product).chain(sums);
+        // Of sums: a device may take each of a channel's denormal values for 0.
+        let facts = Facts::moving(flops + added, inputs, outputs, tolerance)
+            .drawn_from(Distribution::without_tiny_if(self.sums));
         Ok(Box::new(Conv2dProblem {
             pass: self.pass,
             geometry,
@@ -236,17 +240,12 @@ impl Op for Conv2d {
             epilogue,
             inputs: inputs.to_vec(),
             sums: self.sums,
-            facts: Facts::moving(flops + added, inputs, outputs, tolerance),
+            facts,
         }))
     }
 
     /// dx = the product over the windows that saw each pixel, dw = that over all pixels.
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        _y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, dy, .. }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let specs: Vec<_> = x.iter().map(Tensor::spec).collect();
         // Epilogues are made after differentiation, and no model needs second derivatives.
         let (Some(dy), None, Pass::Forward, Ok(g)) =
@@ -355,18 +354,13 @@ impl Problem for Conv2dProblem {
         std::iter::once(product).chain(sums).collect()
     }
 
-    fn sample(
-        &self,
-        inputs: &[TensorSpec],
-        distribution: Distribution,
-        rng: &mut Rng,
-    ) -> Vec<Array> {
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
         // Bytes times values near 1e-38 are denormal, which a device may flush.
-        let distribution = match distribution {
+        let distribution = match sampler.distribution {
             Distribution::Tiny if self.bytes => Distribution::Uniform,
             other => other,
         };
-        let draw = |spec: &TensorSpec| distribution.array(spec, 256, rng);
+        let draw = |spec: &TensorSpec| distribution.array(spec, 256, &mut sampler.rng);
         inputs.iter().map(draw).collect()
     }
 
@@ -376,11 +370,6 @@ impl Problem for Conv2dProblem {
             self.epilogue.apply_at(ValueAt::sum(terms), inputs, place)
         };
         Some(places.iter().map(value).collect())
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        // A device may take each of a channel's denormal values for 0.
-        if self.sums { Distribution::WITHOUT_TINY } else { &Distribution::ALL }
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {

@@ -97,7 +97,9 @@ impl<R: Reference> Copying<R> {
         let elements = |piece: &Piece| matrices * piece.stripe.len * piece.len;
         let taken: usize = columns.pieces.iter().map(elements).sum();
         let cost = Cost { flops: 0, bytes: 4 * taken as u64 + y.bytes() };
-        Box::new(Self { op, columns, facts: Facts::new([y], cost, Tolerance::EXACT) })
+        // Words are moved whatever they hold.
+        let facts = Facts::new([y], cost, Tolerance::EXACT).drawn_from(&[Distribution::Uniform]);
+        Box::new(Self { op, columns, facts })
     }
 }
 
@@ -116,11 +118,6 @@ impl<R: Reference> Problem for Copying<R> {
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         vec![Array::new(self.facts.spec().clone(), self.op.copied(inputs))]
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        // Words are moved whatever they hold.
-        &[Distribution::Uniform]
     }
 }
 

@@ -2,9 +2,8 @@
 
 use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem};
+use crate::graph::op::{Backward, Facts, Kind, Op, Problem, Sampler};
 use crate::kernel::{Caps, Lowered, Variant, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -47,10 +46,9 @@ fn rows_of(inputs: &[TensorSpec]) -> Result<Rows, String> {
 
 /// Labels that are classes, the first row's its least likely one: the bound is a share of the losses' root
 /// mean square, and where every label is certain all that is left of a loss is the rounding of 1.
-fn sample(inputs: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
+fn sample(inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
     let classes = inputs[0].shape.last();
-    let draw = |spec: &TensorSpec| distribution.array(spec, classes, rng);
-    let mut arrays: Vec<_> = inputs.iter().map(draw).collect();
+    let mut arrays = sampler.arrays(inputs, classes);
     let first = arrays[0].data[..classes].iter().enumerate();
     if let Some((least, _)) = first.min_by(|a, b| a.1.total_cmp(b.1)) {
         arrays[1].data[0] = least as f64;
@@ -79,12 +77,7 @@ impl Op for CrossEntropy {
         ByRows::of_rows(inputs)
     }
 
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        _y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, dy, .. }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let grad = |dy| x[0].graph().apply1(CrossEntropyGrad, &[x[0], x[1], dy]);
         vec![dy[0].map(grad), None]
     }
@@ -114,8 +107,8 @@ impl Problem for RowsProblem<CrossEntropy> {
         self.facts.result(data)
     }
 
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        sample(i, distribution, rng)
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        sample(inputs, sampler)
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
@@ -172,8 +165,8 @@ impl Problem for RowsProblem<CrossEntropyGrad> {
         vec![Array::new(self.facts.spec().clone(), data.collect())]
     }
 
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        sample(i, distribution, rng)
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        sample(inputs, sampler)
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
@@ -189,27 +182,18 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`CrossEntropy`] and [`CrossEntropyGrad`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "cross_entropy"
+/// Awkward cases of [`CrossEntropy`] and [`CrossEntropyGrad`].
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for dims in SHAPES {
+        let rows = &dims[..dims.len() - 1];
+        let specs = [TensorSpec::f32(*dims), TensorSpec::u32(rows), TensorSpec::f32(rows)];
+        let name = size(dims);
+        cases.push(Case::new(name.clone(), CrossEntropy, &specs[..2]));
+        cases.push(Case::new(name + "_grad", CrossEntropyGrad, specs));
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let mut cases = Vec::new();
-        for dims in SHAPES {
-            let rows = &dims[..dims.len() - 1];
-            let specs = [TensorSpec::f32(*dims), TensorSpec::u32(rows), TensorSpec::f32(rows)];
-            let name = size(dims);
-            cases.push(Case::new(name.clone(), CrossEntropy, &specs[..2]));
-            cases.push(Case::new(name + "_grad", CrossEntropyGrad, specs));
-        }
-        let rows = &MANY_ROWS[..1];
-        let many = [TensorSpec::f32(MANY_ROWS), TensorSpec::u32(rows)];
-        cases.push(Case::new(size(MANY_ROWS), CrossEntropy, many));
-        cases
-    }
+    let rows = &MANY_ROWS[..1];
+    let many = [TensorSpec::f32(MANY_ROWS), TensorSpec::u32(rows)];
+    cases.push(Case::new(size(MANY_ROWS), CrossEntropy, many));
+    cases
 }

@@ -2,9 +2,8 @@
 //! its gradient, by the forward-backward algorithm.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch};
-use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
@@ -74,12 +73,7 @@ impl Op for Ctc {
     }
 
     /// The gradient was made with the loss; a gradient of it there is not.
-    fn gradient<'g>(
-        &self,
-        _x: &[Tensor<'g>],
-        y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { y, dy, .. }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let d_log_probs = match dy {
             [Some(d_loss), None] => Some(d_loss.reshape([d_loss.spec().len(), 1, 1]) * y[1]),
             _ => None,
@@ -172,26 +166,26 @@ impl Problem for CtcProblem {
     /// Rows that are log-softmaxes, as they are in models; one utterance with all frames, the others
     /// with any number; labels that mostly fit, with repeats. Where ties are asked for, some classes
     /// are ruled out by a logarithm of minus infinity.
-    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        let mut log_probs = distribution.array(&x[0], 1, rng);
+    fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        let mut log_probs = sampler.array(&x[0], 1);
         for row in log_probs.data.chunks_mut(self.classes) {
             let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let sum: f64 = row.iter().map(|x| (x - largest).exp()).sum();
             row.iter_mut().for_each(|x| *x -= largest + sum.ln());
-            if distribution == Distribution::Ties && rng.uniform() < 0.1 {
-                row[rng.below(self.classes)] = f64::NEG_INFINITY;
+            if sampler.distribution == Distribution::Ties && sampler.rng.uniform() < 0.1 {
+                row[sampler.rng.below(self.classes)] = f64::NEG_INFINITY;
             }
         }
         let (mut frames, mut labels, mut label_lengths) = (vec![], vec![], vec![]);
         for b in 0..self.batch {
-            let length = if b == 0 { self.steps } else { rng.below(self.steps + 1) };
+            let length = if b == 0 { self.steps } else { sampler.rng.below(self.steps + 1) };
             frames.push(length as f64);
             // Repeats make some of the longest impossible.
-            label_lengths.push(rng.below(self.most_labels.min(length) + 1) as f64);
+            label_lengths.push(sampler.rng.below(self.most_labels.min(length) + 1) as f64);
             let mut label = 0;
             for _ in 0..self.most_labels {
-                if rng.uniform() > 0.2 {
-                    label = rng.below(self.classes - 1);
+                if sampler.rng.uniform() > 0.2 {
+                    label = sampler.rng.below(self.classes - 1);
                 }
                 labels.push(label as f64);
             }
@@ -224,32 +218,23 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`Ctc`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "ctc"
-    }
-
-    fn cases(&self) -> Vec<Case> {
-        let case = |(batch, steps, classes, labels): (usize, usize, usize, usize)| {
-            let inputs = input_specs(batch, steps, classes, labels);
-            Case::new(format!("b{batch}_t{steps}_c{classes}_l{labels}"), Ctc, inputs)
-        };
-        let sizes = [
-            (1, 1, 2, 1),
-            (3, 1, 3, 2),
-            (5, 2, 2, 1),
-            (7, 9, 4, 5),
-            (4, 64, 62, 12),
-            (3, 40, 7, 33),
-            (2, 300, 5, 131),
-            (2, 783, 62, 75),
-            (1, 1100, 9, 1030),
-            (66_000, 2, 3, 1),
-        ];
-        sizes.map(case).into()
-    }
+/// Awkward cases of [`Ctc`].
+pub(super) fn cases() -> Vec<Case> {
+    let case = |(batch, steps, classes, labels): (usize, usize, usize, usize)| {
+        let inputs = input_specs(batch, steps, classes, labels);
+        Case::new(format!("b{batch}_t{steps}_c{classes}_l{labels}"), Ctc, inputs)
+    };
+    let sizes = [
+        (1, 1, 2, 1),
+        (3, 1, 3, 2),
+        (5, 2, 2, 1),
+        (7, 9, 4, 5),
+        (4, 64, 62, 12),
+        (3, 40, 7, 33),
+        (2, 300, 5, 131),
+        (2, 783, 62, 75),
+        (1, 1100, 9, 1030),
+        (66_000, 2, 3, 1),
+    ];
+    sizes.map(case).into()
 }

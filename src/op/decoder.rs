@@ -7,12 +7,11 @@
 //! outputs, every weight's gradient.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Backward, Facts, Kind, Op, Output, Problem, Sampler, Tolerance};
 use crate::host::parallel::*;
 use crate::kernel::{
     Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch,
 };
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -129,7 +128,7 @@ fn bind_above(
         .bind("gates", gates)
 }
 
-/// So many keys with the query's bias.
+/// The keys, `rows` of them, with the query's bias added.
 fn biased_keys(rows: usize, hidden: usize, caps: &Caps) -> Dispatch {
     let count = rows * hidden / 4;
     let kernel =
@@ -175,16 +174,12 @@ impl Op for Decoder {
             Output::saved(inputs[6].clone()),
         ];
         let tolerance = Tolerance::sum(64 * stack.hidden);
-        let facts = Facts::moving(flops(stack, &attended), inputs, outputs, tolerance);
+        let facts = Facts::moving(flops(stack, &attended), inputs, outputs, tolerance)
+            .drawn_from(WELL_CONDITIONED);
         Ok(Box::new(DecoderProblem { stack, attended, facts }))
     }
 
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, y, dy }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let Some(d_seen) = dy[0] else {
             return vec![None; x.len()];
         };
@@ -343,12 +338,8 @@ impl Problem for DecoderProblem {
         outputs.into()
     }
 
-    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        sample_well_conditioned(x, distribution, rng)
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        WELL_CONDITIONED
+    fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        sample_well_conditioned(x, sampler)
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
@@ -408,37 +399,28 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`Decoder`], [`DecoderGrad`] and [`DecoderStep`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "decoder"
+/// Awkward cases of [`Decoder`], [`DecoderGrad`] and [`DecoderStep`].
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (layers, batch, steps, positions, hidden) in [
+        (1usize, 1usize, 1usize, 1usize, 4usize),
+        (1, 2, 2, 3, 4),
+        (2, 3, 2, 2, 12),
+        (3, 9, 4, 5, 32),
+        (3, 5, 1, 7, 36),
+        (3, 3, 2, 40, 256),
+    ] {
+        let stack = Stack { batch, steps, hidden, layers, units: 2 * layers + 1 };
+        let attended = Attended { batch, queries: steps, positions, hidden };
+        let name = format!("l{layers}_b{batch}_t{steps}_s{positions}_h{hidden}");
+        cases.push(Case::new(&*name, Decoder, input_specs(stack, &attended)));
+        let inputs = grad::input_specs(stack, &attended);
+        cases.push(Case::new(format!("{name}_back"), DecoderGrad { layers }, inputs));
+        let stack = Stack { steps: 1, ..stack };
+        let earlier = 1 + steps % 2;
+        let sizes = step::Sizes { stack, positions, earlier, ids: steps, vocabulary: 7 };
+        let op = DecoderStep { id: steps / 2 };
+        cases.push(Case::new(format!("{name}_step"), op, sizes.inputs()));
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let mut cases = Vec::new();
-        for (layers, batch, steps, positions, hidden) in [
-            (1usize, 1usize, 1usize, 1usize, 4usize),
-            (1, 2, 2, 3, 4),
-            (2, 3, 2, 2, 12),
-            (3, 9, 4, 5, 32),
-            (3, 5, 1, 7, 36),
-            (3, 3, 2, 40, 256),
-        ] {
-            let stack = Stack { batch, steps, hidden, layers, units: 2 * layers + 1 };
-            let attended = Attended { batch, queries: steps, positions, hidden };
-            let name = format!("l{layers}_b{batch}_t{steps}_s{positions}_h{hidden}");
-            cases.push(Case::new(&*name, Decoder, input_specs(stack, &attended)));
-            let inputs = grad::input_specs(stack, &attended);
-            cases.push(Case::new(format!("{name}_back"), DecoderGrad { layers }, inputs));
-            let stack = Stack { steps: 1, ..stack };
-            let earlier = 1 + steps % 2;
-            let sizes = step::Sizes { stack, positions, earlier, ids: steps, vocabulary: 7 };
-            let op = DecoderStep { id: steps / 2 };
-            cases.push(Case::new(format!("{name}_step"), op, sizes.inputs()));
-        }
-        cases
-    }
+    cases
 }

@@ -1,9 +1,8 @@
 //! State that tracks other values: running statistics, and the copies of the target network.
 
-use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Output, Problem, Sampler, Tolerance};
 use crate::graph::{Builder, Tensor};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -91,11 +90,11 @@ impl Problem for Following {
         vec![target]
     }
 
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        let mut arrays: Vec<_> = i.iter().map(|s| distribution.array(s, 1000, rng)).collect();
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        let mut arrays = sampler.arrays(inputs, 1000);
         // A step at which it is due, or the one after.
         let due = f64::from(self.ema.period - 1);
-        arrays[0].data[0] = due + f64::from(u8::from(distribution == Distribution::Ties));
+        arrays[0].data[0] = due + f64::from(u8::from(sampler.distribution == Distribution::Ties));
         arrays
     }
 }
@@ -107,27 +106,18 @@ impl Builder {
     }
 }
 
-/// Cases of [`Ema`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "ema"
-    }
-
-    fn cases(&self) -> Vec<Case> {
-        let case = |(name, rate, period, n): (&str, f32, u32, usize)| {
-            let flat = TensorSpec::f32([n]);
-            let inputs = [TensorSpec::u32([4]), flat.clone(), flat];
-            Case::new(format!("{name}_{n}"), Ema { rate, period }, inputs)
-        };
-        let cases = [
-            ("average", 0.1, 1, 64),
-            ("average", 0.1, 1, 4160),
-            ("copy", 1.0, 10_000, 64),
-            ("copy", 1.0, 3, 100_032),
-        ];
-        cases.map(case).into()
-    }
+/// Awkward cases of [`Ema`].
+pub(super) fn cases() -> Vec<Case> {
+    let case = |(name, rate, period, n): (&str, f32, u32, usize)| {
+        let flat = TensorSpec::f32([n]);
+        let inputs = [TensorSpec::u32([4]), flat.clone(), flat];
+        Case::new(format!("{name}_{n}"), Ema { rate, period }, inputs)
+    };
+    let cases = [
+        ("average", 0.1, 1, 64),
+        ("average", 0.1, 1, 4160),
+        ("copy", 1.0, 10_000, 64),
+        ("copy", 1.0, 3, 100_032),
+    ];
+    cases.map(case).into()
 }

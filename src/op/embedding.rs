@@ -2,9 +2,8 @@
 
 use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
-use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Cost, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
@@ -80,9 +79,9 @@ impl Problem for Lookup {
         self.facts.result(data)
     }
 
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
         // Some ids lie past the table.
-        i.iter().map(|spec| distribution.array(spec, self.rows + 1, rng)).collect()
+        sampler.arrays(inputs, self.rows + 1)
     }
 }
 
@@ -93,27 +92,18 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`Embedding`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "embedding"
-    }
-
-    fn cases(&self) -> Vec<Case> {
-        let cases: [(usize, usize, &[usize]); 5] = [
-            (1, 1, &[1]),
-            (7, 3, &[2, 5]),
-            (200, 32, &[4, 10]),
-            (1009, 64, &[333]),
-            (40_000, 256, &[64, 3]),
-        ];
-        let case = |(v, h, ids): (usize, usize, &[usize])| {
-            let name = format!("v{v}_h{h}_{}", super::rows::size(ids));
-            Case::new(name, Embedding, [TensorSpec::f32([v, h]), TensorSpec::u32(ids)])
-        };
-        cases.map(case).into()
-    }
+/// Awkward cases of [`Embedding`].
+pub(super) fn cases() -> Vec<Case> {
+    let cases: [(usize, usize, &[usize]); 5] = [
+        (1, 1, &[1]),
+        (7, 3, &[2, 5]),
+        (200, 32, &[4, 10]),
+        (1009, 64, &[333]),
+        (40_000, 256, &[64, 3]),
+    ];
+    let case = |(v, h, ids): (usize, usize, &[usize])| {
+        let name = format!("v{v}_h{h}_{}", super::rows::size(ids));
+        Case::new(name, Embedding, [TensorSpec::f32([v, h]), TensorSpec::u32(ids)])
+    };
+    cases.map(case).into()
 }

@@ -2,9 +2,10 @@
 
 use crate::graph::Tensor;
 use crate::graph::chain::Chain;
-use crate::graph::op::{Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{
+    Backward, Distribution, Facts, Kind, Op, Output, Problem, Sampler, Tolerance,
+};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
@@ -95,7 +96,7 @@ impl Sizes {
         [TensorSpec::f32([tables, batch, memories, dimension]), TensorSpec::f32([batch, dimension])]
     }
 
-    /// Rows of the index of so many words.
+    /// Rows of the index of some words.
     fn buckets(vocabulary: usize) -> usize {
         vocabulary.min(MOST_BUCKETS)
     }
@@ -153,16 +154,12 @@ impl Op for EmbeddingBag {
         let tolerance = Tolerance::sum(2 * sizes.words);
         let mut outputs = sizes.memories_and_question().map(Output::new).to_vec();
         outputs.extend(self.indexed.then(|| Output::saved(sizes.index(vocabulary))));
-        let facts = Facts::moving(sizes.flops(), inputs, outputs, tolerance);
+        let facts = Facts::moving(sizes.flops(), inputs, outputs, tolerance)
+            .drawn_from(Distribution::WITHOUT_TINY);
         Ok(Box::new(EmbeddingBagProblem { sizes, vocabulary, indexed: self.indexed, facts }))
     }
 
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, y, dy }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let Some(&index) = y.get(2) else {
             return vec![None; x.len()];
         };
@@ -251,12 +248,8 @@ impl Problem for EmbeddingBagProblem {
         made
     }
 
-    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        x.iter().map(|spec| distribution.array(spec, self.vocabulary, rng)).collect()
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        Distribution::WITHOUT_TINY
+    fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        sampler.arrays(x, self.vocabulary)
     }
 }
 
@@ -278,51 +271,41 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`EmbeddingBag`] and [`EmbeddingBagGrad`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "embedding_bag"
+/// Awkward cases of [`EmbeddingBag`] and [`EmbeddingBagGrad`].
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (k, batch, memories, words, dimension, vocabulary) in [
+        (1, 1, 1, 1, 1, 2),
+        (2, 3, 2, 3, 5, 4),
+        (4, 7, 10, 6, 20, 22),
+        (3, 2, 50, 11, 50, 181),
+        (4, 8, 50, 11, 50, 180),
+        (2, 4, 300, 5, 7, 3),
+        (2, 3, 20, 8, 6, 1000),
+    ] {
+        let tables = Tables { dimension, vocabulary };
+        let strides =
+            [vocabulary * dimension, memories * dimension].map(|n| n.next_multiple_of(64));
+        let story = [TensorSpec::u32([batch, memories, words]), TensorSpec::u32([batch, words])];
+        let name = format!("k{k}_b{batch}_m{memories}_s{words}_d{dimension}_v{vocabulary}");
+        let stacks = strides.map(|n| TensorSpec::f32([k, n]));
+        let inputs = [&story[..], &stacks].concat();
+        let bag = |indexed| EmbeddingBag { tables, indexed };
+        cases.push(Case::new(&*name, bag(true), inputs.clone()));
+        cases.push(Case::new(format!("{name}_alone"), bag(false), inputs));
+        let sizes = Sizes { batch, memories, words, tables: k, dimension, strides };
+        let grads = [
+            TensorSpec::f32([k, batch, memories, dimension]),
+            TensorSpec::f32([batch, dimension]),
+            sizes.index(vocabulary),
+        ];
+        let grad = EmbeddingBagGrad { tables, strides, epilogue: None };
+        let inputs = [&story[..], &grads].concat();
+        cases.push(Case::new(format!("{name}_back"), grad.clone(), inputs.clone()));
+        let sum = Some(Chain::one(crate::graph::chain::Function::Add));
+        let added = EmbeddingBagGrad { epilogue: sum, ..grad };
+        let inputs = [&inputs[..], &stacks[..1]].concat();
+        cases.push(Case::new(format!("{name}_back_add"), added, inputs));
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let mut cases = Vec::new();
-        for (k, batch, memories, words, dimension, vocabulary) in [
-            (1, 1, 1, 1, 1, 2),
-            (2, 3, 2, 3, 5, 4),
-            (4, 7, 10, 6, 20, 22),
-            (3, 2, 50, 11, 50, 181),
-            (4, 8, 50, 11, 50, 180),
-            (2, 4, 300, 5, 7, 3),
-            (2, 3, 20, 8, 6, 1000),
-        ] {
-            let tables = Tables { dimension, vocabulary };
-            let strides =
-                [vocabulary * dimension, memories * dimension].map(|n| n.next_multiple_of(64));
-            let story =
-                [TensorSpec::u32([batch, memories, words]), TensorSpec::u32([batch, words])];
-            let name = format!("k{k}_b{batch}_m{memories}_s{words}_d{dimension}_v{vocabulary}");
-            let stacks = strides.map(|n| TensorSpec::f32([k, n]));
-            let inputs = [&story[..], &stacks].concat();
-            let bag = |indexed| EmbeddingBag { tables, indexed };
-            cases.push(Case::new(&*name, bag(true), inputs.clone()));
-            cases.push(Case::new(format!("{name}_alone"), bag(false), inputs));
-            let sizes = Sizes { batch, memories, words, tables: k, dimension, strides };
-            let grads = [
-                TensorSpec::f32([k, batch, memories, dimension]),
-                TensorSpec::f32([batch, dimension]),
-                sizes.index(vocabulary),
-            ];
-            let grad = EmbeddingBagGrad { tables, strides, epilogue: None };
-            let inputs = [&story[..], &grads].concat();
-            cases.push(Case::new(format!("{name}_back"), grad.clone(), inputs.clone()));
-            let sum = Some(Chain::one(crate::graph::chain::Function::Add));
-            let added = EmbeddingBagGrad { epilogue: sum, ..grad };
-            let inputs = [&inputs[..], &stacks[..1]].concat();
-            cases.push(Case::new(format!("{name}_back_add"), added, inputs));
-        }
-        cases
-    }
+    cases
 }

@@ -1,9 +1,8 @@
 //! One value of each row, by its index: Q(s, a) of the action taken.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Backward, Cost, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -40,12 +39,7 @@ impl Op for Gather {
         Ok(Box::new(Indexed { backward, rows, length, facts }))
     }
 
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        _y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, dy, .. }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let length = x[0].spec().shape.last();
         let dx = dy[0].map(|dy| dy.graph().apply1(Scatter { length }, &[x[1], dy]));
         vec![dx, None]
@@ -118,8 +112,8 @@ impl Problem for Indexed {
         vec![result]
     }
 
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        i.iter().map(|spec| distribution.array(spec, self.length, rng)).collect()
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        sampler.arrays(inputs, self.length)
     }
 }
 
@@ -130,26 +124,17 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`Gather`] and [`Scatter`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "gather"
-    }
-
-    fn cases(&self) -> Vec<Case> {
-        const SHAPES: [&[usize]; 4] = [&[1, 1], &[7, 5], &[2, 33, 4], &[70_001, 3]];
-        let gather = SHAPES.map(|dims| {
-            let inputs = [TensorSpec::f32(dims), TensorSpec::u32(&dims[..dims.len() - 1])];
-            Case::new(size(dims), Gather, inputs)
-        });
-        let scatter = SHAPES.map(|dims| {
-            let (length, rows) = (dims[dims.len() - 1], &dims[..dims.len() - 1]);
-            let inputs = [TensorSpec::u32(rows), TensorSpec::f32(rows)];
-            Case::new(format!("{}_back", size(dims)), Scatter { length }, inputs)
-        });
-        gather.into_iter().chain(scatter).collect()
-    }
+/// Awkward cases of [`Gather`] and [`Scatter`].
+pub(super) fn cases() -> Vec<Case> {
+    const SHAPES: [&[usize]; 4] = [&[1, 1], &[7, 5], &[2, 33, 4], &[70_001, 3]];
+    let gather = SHAPES.map(|dims| {
+        let inputs = [TensorSpec::f32(dims), TensorSpec::u32(&dims[..dims.len() - 1])];
+        Case::new(size(dims), Gather, inputs)
+    });
+    let scatter = SHAPES.map(|dims| {
+        let (length, rows) = (dims[dims.len() - 1], &dims[..dims.len() - 1]);
+        let inputs = [TensorSpec::u32(rows), TensorSpec::f32(rows)];
+        Case::new(format!("{}_back", size(dims)), Scatter { length }, inputs)
+    });
+    gather.into_iter().chain(scatter).collect()
 }

@@ -1,9 +1,8 @@
 //! Rearranges ids: what sequences of words need besides their embeddings.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Output, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
@@ -45,7 +44,8 @@ impl Op for Ids {
             }
         };
         let cost = Cost::new(0, inputs, std::slice::from_ref(&output.spec));
-        let facts = Facts::new([output], cost, Tolerance::EXACT);
+        let facts =
+            Facts::new([output], cost, Tolerance::EXACT).drawn_from(&[Distribution::Uniform]);
         let (ids, joined_at) = (*self, first.len());
         Ok(Box::new(Arranged { ids, total, length, joined_at, facts }))
     }
@@ -101,12 +101,8 @@ impl Problem for Arranged {
         self.facts.result(data)
     }
 
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        i.iter().map(|spec| distribution.array(spec, 40_000, rng)).collect()
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        &[Distribution::Uniform]
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        sampler.arrays(inputs, 40_000)
     }
 }
 
@@ -127,25 +123,16 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`Ids`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "ids"
+/// Awkward cases of [`Ids`].
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (rows, length) in [(1, 1), (3, 5), (64, 40), (1000, 67)] {
+        let ids = TensorSpec::u32([rows, length]);
+        let column = TensorSpec::u32([rows]);
+        let name = |what: &str| format!("{what}_{rows}x{length}");
+        cases.push(Case::new(name("reversed"), Ids::Reversed, [ids.clone()]));
+        cases.push(Case::new(name("next"), Ids::Next, [ids.clone()]));
+        cases.push(Case::new(name("joined"), Ids::Joined, [ids, column]));
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let mut cases = Vec::new();
-        for (rows, length) in [(1, 1), (3, 5), (64, 40), (1000, 67)] {
-            let ids = TensorSpec::u32([rows, length]);
-            let column = TensorSpec::u32([rows]);
-            let name = |what: &str| format!("{what}_{rows}x{length}");
-            cases.push(Case::new(name("reversed"), Ids::Reversed, [ids.clone()]));
-            cases.push(Case::new(name("next"), Ids::Next, [ids.clone()]));
-            cases.push(Case::new(name("joined"), Ids::Joined, [ids, column]));
-        }
-        cases
-    }
+    cases
 }

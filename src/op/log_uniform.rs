@@ -1,10 +1,10 @@
 //! Classes drawn from the log-uniform distribution, which approximates how often the words of a vocabulary
 //! sorted by frequency occur (Zipf).
 
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::graph::{Builder, Init, Tensor};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::random::{Rng, Stream, stream_id};
+use crate::random::{Stream, stream_id};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -42,7 +42,8 @@ impl Op for LogUniform {
             return Err(format!("takes a clock and f32 [V], not {} and {}", inputs[0], inputs[1]));
         }
         let drawn = TensorSpec::u32([self.count]);
-        let facts = Facts::moving(0, inputs, [drawn], Tolerance::EXACT);
+        let facts = Facts::moving(0, inputs, [drawn], Tolerance::EXACT)
+            .drawn_from(&[Distribution::Uniform]);
         Ok(Box::new(Draws { op: *self, classes, facts }))
     }
 }
@@ -87,16 +88,12 @@ impl Problem for Draws {
         self.facts.result(ids)
     }
 
-    fn sample(&self, inputs: &[TensorSpec], _: Distribution, rng: &mut Rng) -> Vec<Array> {
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
         let limits = limits(self.classes).into_iter().map(f64::from).collect();
         vec![
-            Distribution::Uniform.array(&inputs[0], 1 << 31, rng),
+            Distribution::Uniform.array(&inputs[0], 1 << 31, &mut sampler.rng),
             Array::new(inputs[1].clone(), limits),
         ]
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        &[Distribution::Uniform]
     }
 }
 
@@ -115,22 +112,13 @@ impl Builder {
     }
 }
 
-/// Cases of [`LogUniform`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "log_uniform"
-    }
-
-    fn cases(&self) -> Vec<Case> {
-        let case = |(count, classes): (usize, usize)| {
-            let inputs = [TensorSpec::u32([4]), TensorSpec::f32([classes])];
-            Case::new(format!("k{count}_v{classes}"), LogUniform { count, stream: 77 }, inputs)
-        };
-        [(1, 1), (5, 2), (32, 200), (512, 40_000), (4099, 1009)].map(case).into()
-    }
+/// Awkward cases of [`LogUniform`].
+pub(super) fn cases() -> Vec<Case> {
+    let case = |(count, classes): (usize, usize)| {
+        let inputs = [TensorSpec::u32([4]), TensorSpec::f32([classes])];
+        Case::new(format!("k{count}_v{classes}"), LogUniform { count, stream: 77 }, inputs)
+    };
+    [(1, 1), (5, 2), (32, 200), (512, 40_000), (4099, 1009)].map(case).into()
 }
 
 #[cfg(test)]
@@ -141,7 +129,7 @@ mod tests {
     fn classes_are_drawn_as_often_as_the_law_says() {
         let specs = [TensorSpec::u32([4]), TensorSpec::f32([50])];
         let problem = LogUniform { count: 200_000, stream: 3 }.problem(&specs).unwrap();
-        let inputs = problem.sample(&specs, Distribution::Uniform, &mut Rng::new(5));
+        let inputs = problem.sample(&specs, &mut Sampler::new(Distribution::Uniform, 5));
         let drawn = problem.reference(&[&inputs[0], &inputs[1]]).remove(0);
         let whole: f64 = (0..50).map(|c| probability(c, 50)).sum();
         assert!((whole - 1.0).abs() < 1e-12);

@@ -2,7 +2,7 @@
 
 use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
-use crate::graph::op::{Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Backward, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
@@ -61,12 +61,7 @@ impl Op for Lrn {
         ByRows::of_rows(inputs)
     }
 
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        _y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, dy, .. }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         vec![dy[0].map(|dy| dy.graph().apply1(LrnGrad(*self), &[x[0], dy]))]
     }
 }
@@ -164,33 +159,24 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`Lrn`] and [`LrnGrad`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "lrn"
+/// Awkward cases of [`Lrn`] and [`LrnGrad`].
+pub(super) fn cases() -> Vec<Case> {
+    let lrn = |half: usize, alpha: f32| Lrn { half, k: 2.0, alpha };
+    let sizes: [(&[usize], Lrn); 7] = [
+        (&[1, 1], lrn(2, 1e-4)),
+        (&[3, 5], lrn(2, 0.5)),
+        (&[2, 3, 7], lrn(1, 0.5)),
+        (&[2, 2, 3, 12], lrn(2, 0.5)),
+        (&[5, 4], lrn(0, 0.5)),
+        (&[4, 27, 27, 96], lrn(2, 1e-4)),
+        (&[1_100_000, 4], lrn(2, 1e-4)),
+    ];
+    let mut cases = Vec::new();
+    for (dims, lrn) in sizes {
+        let x = TensorSpec::f32(dims);
+        let name = format!("{}_half{}", super::rows::size(dims), lrn.half);
+        cases.push(Case::new(format!("{name}_dx"), LrnGrad(lrn), [x.clone(), x.clone()]));
+        cases.push(Case::new(name, lrn, [x]));
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let lrn = |half: usize, alpha: f32| Lrn { half, k: 2.0, alpha };
-        let sizes: [(&[usize], Lrn); 7] = [
-            (&[1, 1], lrn(2, 1e-4)),
-            (&[3, 5], lrn(2, 0.5)),
-            (&[2, 3, 7], lrn(1, 0.5)),
-            (&[2, 2, 3, 12], lrn(2, 0.5)),
-            (&[5, 4], lrn(0, 0.5)),
-            (&[4, 27, 27, 96], lrn(2, 1e-4)),
-            (&[1_100_000, 4], lrn(2, 1e-4)),
-        ];
-        let mut cases = Vec::new();
-        for (dims, lrn) in sizes {
-            let x = TensorSpec::f32(dims);
-            let name = format!("{}_half{}", super::rows::size(dims), lrn.half);
-            cases.push(Case::new(format!("{name}_dx"), LrnGrad(lrn), [x.clone(), x.clone()]));
-            cases.push(Case::new(name, lrn, [x]));
-        }
-        cases
-    }
+    cases
 }

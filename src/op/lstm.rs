@@ -6,10 +6,11 @@
 //! are one batched product afterwards.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{
+    Backward, Distribution, Facts, Kind, Op, Output, Problem, Sampler, Tolerance,
+};
 use crate::host::parallel::*;
 use crate::kernel::{Caps, Lowered, Variant, input, output, scratch};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -48,19 +49,12 @@ impl Op for Lstm {
             Output::saved(stack.gates()),
         ];
         let tolerance = Tolerance::sum(16 * stack.hidden);
-        let facts = Facts::moving(stack.flops(), inputs, outputs, tolerance);
+        let facts =
+            Facts::moving(stack.flops(), inputs, outputs, tolerance).drawn_from(WELL_CONDITIONED);
         Ok(Box::new(LstmProblem { stack, facts }))
     }
 
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
-        if dy.iter().all(Option::is_none) {
-            return vec![None; x.len()];
-        }
+    fn gradient<'g>(&self, Backward { x, y, dy }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let d = |i: usize| dy[i].unwrap_or_else(|| y[i].scale(0.0));
         let (d_top, d_last) = (d(0), d(1));
         let (hidden, layers) = (x[0].spec().shape.last(), x[1].spec().dims()[0]);
@@ -157,12 +151,8 @@ impl Problem for LstmProblem {
         vec![top, last, states, gates]
     }
 
-    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        sample_well_conditioned(x, distribution, rng)
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        WELL_CONDITIONED
+    fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        sample_well_conditioned(x, sampler)
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
@@ -179,11 +169,10 @@ pub(in crate::op) const WELL_CONDITIONED: &[Distribution] =
 /// Draws; weights of more than one row of inputs are scaled down.
 pub(in crate::op) fn sample_well_conditioned(
     inputs: &[TensorSpec],
-    distribution: Distribution,
-    rng: &mut Rng,
+    sampler: &mut Sampler,
 ) -> Vec<Array> {
     let draw = |spec: &TensorSpec| {
-        let mut array = distribution.array(spec, 4, rng);
+        let mut array = sampler.array(spec, 4);
         if spec.shape.rank() == 2 {
             let scale = 1.0 / (spec.len() as f64 / spec.dims()[0] as f64).powf(0.25);
             array.data.iter_mut().for_each(|x| *x *= scale);
@@ -202,33 +191,24 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`Lstm`] and [`LstmGrad`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "lstm"
+/// Awkward cases of [`Lstm`] and [`LstmGrad`].
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (layers, batch, steps, hidden) in [
+        (1usize, 1usize, 1usize, 4usize),
+        (2, 2, 3, 4),
+        (3, 3, 2, 12),
+        (3, 4, 5, 32),
+        (2, 9, 4, 36),
+        (3, 9, 3, 64),
+        (3, 3, 2, 256),
+    ] {
+        let stack = Stack { batch, steps, hidden, layers, units: 2 * layers };
+        let name = format!("l{layers}_b{batch}_t{steps}_h{hidden}");
+        let inputs = [stack.x(), stack.weights(), stack.biases()];
+        cases.push(Case::new(&*name, Lstm, inputs));
+        let inputs = grad::input_specs(stack);
+        cases.push(Case::new(format!("{name}_back"), LstmGrad { layers }, inputs));
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let mut cases = Vec::new();
-        for (layers, batch, steps, hidden) in [
-            (1usize, 1usize, 1usize, 4usize),
-            (2, 2, 3, 4),
-            (3, 3, 2, 12),
-            (3, 4, 5, 32),
-            (2, 9, 4, 36),
-            (3, 9, 3, 64),
-            (3, 3, 2, 256),
-        ] {
-            let stack = Stack { batch, steps, hidden, layers, units: 2 * layers };
-            let name = format!("l{layers}_b{batch}_t{steps}_h{hidden}");
-            let inputs = [stack.x(), stack.weights(), stack.biases()];
-            cases.push(Case::new(&*name, Lstm, inputs));
-            let inputs = grad::input_specs(stack);
-            cases.push(Case::new(format!("{name}_back"), LstmGrad { layers }, inputs));
-        }
-        cases
-    }
+    cases
 }

@@ -9,9 +9,8 @@ use std::sync::Arc;
 use crate::graph::Tensor;
 use crate::graph::by_rows::{ByRows, lies_along};
 use crate::graph::chain::{Chain, Function, Place, operand_name, text_apply, vector};
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, DType, Shape, TensorSpec};
 use crate::terms::Class;
 
@@ -57,12 +56,7 @@ impl Op for Chain {
         Some(Arc::new(Self { expand, first, ..self.clone() }))
     }
 
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, y, dy }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let (Some(dy), [only]) = (dy[0], &self.code[..]) else {
             // Chains are made after differentiation.
             return vec![None; x.len()];
@@ -88,7 +82,15 @@ impl ChainProblem {
     pub(super) fn new(chain: &Chain, inputs: &[TensorSpec]) -> Result<Self, String> {
         let y = TensorSpec::f32(chain.shape(inputs)?);
         let flops = chain.flops() * y.len() as u64;
-        let facts = Facts::moving(flops, inputs, [y], Tolerance::sum(16 * chain.depth()));
+        // exp(1000) is infinite, and so are products of such values.
+        let facts = Facts::moving(flops, inputs, [y], Tolerance::sum(16 * chain.depth()))
+            .drawn_from(&[
+                Distribution::Uniform,
+                Distribution::Ties,
+                Distribution::Zeros,
+                Distribution::Tiny,
+                Distribution::Extreme,
+            ]);
         Ok(Self { chain: chain.clone(), inputs: inputs.to_vec(), facts })
     }
 
@@ -131,12 +133,7 @@ impl Problem for ChainProblem {
         vec![self.chain.apply(self.shape(), inputs)]
     }
 
-    fn sample(
-        &self,
-        inputs: &[TensorSpec],
-        distribution: Distribution,
-        rng: &mut Rng,
-    ) -> Vec<Array> {
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
         let positive = |i: usize| {
             self.chain
                 .code
@@ -147,24 +144,13 @@ impl Problem for ChainProblem {
             .iter()
             .enumerate()
             .map(|(i, spec)| {
-                let mut array = distribution.array(spec, 4, rng);
+                let mut array = sampler.array(spec, 4);
                 if spec.dtype == DType::F32 && positive(i) {
                     array.data.iter_mut().for_each(|x| *x = f64::from(x.abs() as f32 + 0.5));
                 }
                 array
             })
             .collect()
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        // exp(1000) is infinite, and so are products of such values.
-        &[
-            Distribution::Uniform,
-            Distribution::Ties,
-            Distribution::Zeros,
-            Distribution::Tiny,
-            Distribution::Extreme,
-        ]
     }
 }
 
@@ -278,48 +264,39 @@ impl<'g> std::ops::Neg for Tensor<'g> {
     }
 }
 
-/// Cases of elementwise functions.
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "map"
+/// Awkward cases of elementwise functions.
+pub(super) fn cases() -> Vec<Case> {
+    let f = |dims: &[usize]| TensorSpec::f32(dims);
+    let mut cases: Vec<Case> = Function::EXAMPLES
+        .iter()
+        .map(|&function| {
+            let map = Chain::one(function);
+            let specs: Vec<_> = (0..map.inputs)
+                .map(|i| if map.is_clock(i) { TensorSpec::u32([4]) } else { f(&[5, 12]) })
+                .collect();
+            Case::new(format!("{}_5x12", function.name()), map, specs)
+        })
+        .collect();
+    let add = || Chain::one(Function::Add);
+    let shapes: [(&str, &[usize], &[usize]); 9] = [
+        ("one", &[1], &[1]),
+        ("prime", &[101], &[101]),
+        ("scalar", &[6, 8], &[]),
+        ("row", &[6, 8], &[8]),
+        ("row_odd", &[6, 7], &[7]),
+        ("column", &[6, 8], &[6, 1]),
+        ("middle", &[3, 5, 4], &[3, 1, 4]),
+        ("outer", &[3, 1], &[1, 5]),
+        ("long", &[70_000, 64], &[64]),
+    ];
+    for (name, a, b) in shapes {
+        cases.push(Case::new(format!("add_{name}"), add(), [f(a), f(b)]));
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let f = |dims: &[usize]| TensorSpec::f32(dims);
-        let mut cases: Vec<Case> = Function::EXAMPLES
-            .iter()
-            .map(|&function| {
-                let map = Chain::one(function);
-                let specs: Vec<_> = (0..map.inputs)
-                    .map(|i| if map.is_clock(i) { TensorSpec::u32([4]) } else { f(&[5, 12]) })
-                    .collect();
-                Case::new(format!("{}_5x12", function.name()), map, specs)
-            })
-            .collect();
-        let add = || Chain::one(Function::Add);
-        let shapes: [(&str, &[usize], &[usize]); 9] = [
-            ("one", &[1], &[1]),
-            ("prime", &[101], &[101]),
-            ("scalar", &[6, 8], &[]),
-            ("row", &[6, 8], &[8]),
-            ("row_odd", &[6, 7], &[7]),
-            ("column", &[6, 8], &[6, 1]),
-            ("middle", &[3, 5, 4], &[3, 1, 4]),
-            ("outer", &[3, 1], &[1, 5]),
-            ("long", &[70_000, 64], &[64]),
-        ];
-        for (name, a, b) in shapes {
-            cases.push(Case::new(format!("add_{name}"), add(), [f(a), f(b)]));
-        }
-        let chain =
-            Chain::one(Function::Tanh).after(&add(), 0).after(&Chain::one(Function::Scale(0.5)), 1);
-        cases.push(Case::new("chain_tanh_add_scale", chain, [f(&[9, 8]), f(&[8])]));
-        let dropout = Function::Dropout { rate: 0.5, stream: 9 };
-        let clock = TensorSpec::u32([4]);
-        cases.push(Case::new("dropout_odd", Chain::one(dropout), [f(&[37]), clock]));
-        cases
-    }
+    let chain =
+        Chain::one(Function::Tanh).after(&add(), 0).after(&Chain::one(Function::Scale(0.5)), 1);
+    cases.push(Case::new("chain_tanh_add_scale", chain, [f(&[9, 8]), f(&[8])]));
+    let dropout = Function::Dropout { rate: 0.5, stream: 9 };
+    let clock = TensorSpec::u32([4]);
+    cases.push(Case::new("dropout_odd", Chain::one(dropout), [f(&[37]), clock]));
+    cases
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::graph::Tensor;
 use crate::graph::by_rows::{ByRows, Joined};
 use crate::graph::chain::{Chain, Epilogue};
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance, ValueAt};
+use crate::graph::op::{Backward, Distribution, Facts, Kind, Op, Problem, Tolerance, ValueAt};
 use crate::kernel::{Binding, Caps, Dispatch, Lowered, Operand, Variant};
 use crate::tensor::{Array, Shape, TensorSpec};
 use crate::terms::Class;
@@ -15,7 +15,7 @@ pub(in crate::op) mod lower;
 pub(in crate::op) mod plan;
 mod reference;
 
-pub use cases::Family;
+pub(super) use cases::cases;
 use plan::Sizes;
 
 /// A [G, M, K] (or [G, K, M] transposed) times B [G, K, N] (or [G, N, K]) to C [G, M, N]. Without a
@@ -97,12 +97,7 @@ impl Op for MatMul {
     }
 
     /// C = A B gives dA = dC B^T and dB = A^T dC (for stored transposes, the transposes of these).
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        _y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, dy, .. }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         // Epilogues and sums are made after differentiation.
         let (Some(dc), None, false) = (dy[0], &self.epilogue, self.sums) else {
             return vec![None; x.len()];
@@ -213,11 +208,6 @@ impl Problem for MatMulProblem {
         std::iter::once(product).chain(sums).collect()
     }
 
-    fn distributions(&self) -> &'static [Distribution] {
-        // A device may take each of a column's denormal values for 0.
-        if self.sums { Distribution::WITHOUT_TINY } else { &Distribution::ALL }
-    }
-
     fn reference_at(&self, inputs: &[&Array], places: &[usize]) -> Option<Vec<ValueAt>> {
         let value = |&place: &usize| {
             let sum = ValueAt::sum(self.terms_at(inputs[0], inputs[1], place));
@@ -282,8 +272,11 @@ fn facts(
     let each = 2 * sizes.k as u64 + epilogue.flops();
     let tolerance = Tolerance::sum(sizes.k + 16 * epilogue.depth());
     let added = columns.as_ref().map_or(0, |columns| columns.len() * sizes.k) as u64;
+    // Of sums: a device may take each of a column's denormal values for 0.
+    let distributions = Distribution::without_tiny_if(columns.is_some());
     let outputs = std::iter::once(product).chain(columns);
     Facts::moving(sizes.outputs() as u64 * each + added, inputs, outputs, tolerance)
+        .drawn_from(distributions)
 }
 
 /// The dispatch of A [M, K] times B [K, N], or B stored transposed, to C, sizes as [M, N, K], for ops that have a product

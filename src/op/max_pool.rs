@@ -2,9 +2,8 @@
 
 use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -55,7 +54,9 @@ impl MaxPool {
             true => Tolerance::sum(self.window.div_ceil(self.stride).pow(2)),
             false => Tolerance::EXACT,
         };
-        let facts = Facts::moving(compared, inputs, [result], tolerance);
+        // The gradient leaves Tiny out: where denormals are flushed, different values are equal.
+        let facts = Facts::moving(compared, inputs, [result], tolerance)
+            .drawn_from(Distribution::without_tiny_if(backward));
         Ok(Pooling { pool: self, backward, b, h, w, c, p, q, facts })
     }
 }
@@ -73,12 +74,7 @@ impl Op for MaxPool {
         ByRows::all(inputs, 1)
     }
 
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, y, dy }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let grad = |dy: Tensor<'g>| dy.graph().apply1(MaxPoolGrad(*self), &[x[0], y[0], dy]);
         vec![dy[0].map(grad)]
     }
@@ -188,18 +184,13 @@ impl Problem for Pooling {
         vec![result]
     }
 
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        let mut arrays: Vec<_> = i.iter().map(|spec| distribution.array(spec, 4, rng)).collect();
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        let mut arrays = sampler.arrays(inputs, 4);
         if self.backward {
             // What the forward pass made of x.
             arrays[1].data = self.largest(&arrays[0]);
         }
         arrays
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        // The gradient leaves Tiny out: where denormals are flushed, different values are equal.
-        if self.backward { Distribution::WITHOUT_TINY } else { &Distribution::ALL }
     }
 }
 
@@ -210,44 +201,35 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`MaxPool`] and [`MaxPoolGrad`].
-#[derive(Debug)]
-pub struct Family;
-
 const fn pool(window: usize, stride: usize, pad: usize) -> MaxPool {
     MaxPool { window, stride, pad }
 }
 
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "max_pool"
+/// Awkward cases of [`MaxPool`] and [`MaxPoolGrad`].
+pub(super) fn cases() -> Vec<Case> {
+    let sizes = [
+        ([1, 1, 1, 1], pool(1, 1, 0)),
+        ([1, 2, 2, 4], pool(2, 2, 0)),
+        ([2, 7, 5, 3], pool(2, 2, 0)),
+        ([2, 7, 9, 8], pool(3, 2, 0)),
+        ([1, 8, 7, 5], pool(3, 2, 1)),
+        ([2, 6, 6, 12], pool(3, 2, 1)),
+        ([1, 5, 5, 4], pool(3, 1, 1)),
+        ([1, 9, 9, 2], pool(2, 3, 0)),
+        ([3, 56, 56, 64], pool(2, 2, 0)),
+        ([33, 129, 65, 20], pool(3, 2, 1)),
+    ];
+    let mut cases = Vec::new();
+    for (dims, pool) in sizes {
+        let [b, h, w, c] = dims;
+        let MaxPool { window, stride, pad } = pool;
+        let x = TensorSpec::f32(dims);
+        let name = format!("b{b}_h{h}_w{w}_c{c}_window{window}_stride{stride}_pad{pad}");
+        let forward = Case::new(name.as_str(), pool, [x.clone()]);
+        let y = forward.problem().facts().spec().clone();
+        let backward = [x, y.clone(), y];
+        cases.push(Case::new(format!("{name}_dx"), MaxPoolGrad(pool), backward));
+        cases.push(forward);
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let sizes = [
-            ([1, 1, 1, 1], pool(1, 1, 0)),
-            ([1, 2, 2, 4], pool(2, 2, 0)),
-            ([2, 7, 5, 3], pool(2, 2, 0)),
-            ([2, 7, 9, 8], pool(3, 2, 0)),
-            ([1, 8, 7, 5], pool(3, 2, 1)),
-            ([2, 6, 6, 12], pool(3, 2, 1)),
-            ([1, 5, 5, 4], pool(3, 1, 1)),
-            ([1, 9, 9, 2], pool(2, 3, 0)),
-            ([3, 56, 56, 64], pool(2, 2, 0)),
-            ([33, 129, 65, 20], pool(3, 2, 1)),
-        ];
-        let mut cases = Vec::new();
-        for (dims, pool) in sizes {
-            let [b, h, w, c] = dims;
-            let MaxPool { window, stride, pad } = pool;
-            let x = TensorSpec::f32(dims);
-            let name = format!("b{b}_h{h}_w{w}_c{c}_window{window}_stride{stride}_pad{pad}");
-            let forward = Case::new(name.as_str(), pool, [x.clone()]);
-            let y = forward.problem().facts().spec().clone();
-            let backward = [x, y.clone(), y];
-            cases.push(Case::new(format!("{name}_dx"), MaxPoolGrad(pool), backward));
-            cases.push(forward);
-        }
-        cases
-    }
+    cases
 }

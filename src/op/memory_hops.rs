@@ -1,9 +1,10 @@
 //! The hops of an end-to-end memory network, and its answer's logits (Sukhbaatar 2015, section 2).
 
 use crate::graph::Tensor;
-use crate::graph::op::{Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{
+    Backward, Distribution, Facts, Kind, Op, Output, Problem, Sampler, Tolerance,
+};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -39,16 +40,12 @@ impl Op for MemoryHops {
         }
         let [states, attention] = network.saved().map(Output::saved);
         let outputs = [Output::new(network.logits()), states, attention];
-        let facts = Facts::moving(network.flops(1), inputs, outputs, network.tolerance());
+        let facts = Facts::moving(network.flops(1), inputs, outputs, network.tolerance())
+            .drawn_from(WELL_CONDITIONED);
         Ok(Box::new(MemoryHopsProblem { network, facts }))
     }
 
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, y, dy }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let Some(d_logits) = dy[0] else {
             return vec![None; x.len()];
         };
@@ -147,8 +144,8 @@ impl Network {
     }
 
     /// A draw with scores where neighbouring memories share the attention, as in models.
-    fn sample(&self, spec: &TensorSpec, distribution: Distribution, rng: &mut Rng) -> Array {
-        let mut array = distribution.array(spec, 4, rng);
+    fn sample(&self, spec: &TensorSpec, sampler: &mut Sampler) -> Array {
+        let mut array = sampler.array(spec, 4);
         let scale = 1.0 / (self.dimension as f64).sqrt();
         array.data.iter_mut().for_each(|x| *x *= scale);
         array.rounded()
@@ -229,12 +226,8 @@ impl Problem for MemoryHopsProblem {
         self.network.forward(inputs)
     }
 
-    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        x.iter().map(|spec| self.network.sample(spec, distribution, rng)).collect()
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        WELL_CONDITIONED
+    fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        x.iter().map(|spec| self.network.sample(spec, sampler)).collect()
     }
 }
 
@@ -261,43 +254,33 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`MemoryHops`], [`MemoryHopsGrad`] and [`AnswerGrad`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "memory_hops"
+/// Awkward cases of [`MemoryHops`], [`MemoryHopsGrad`] and [`AnswerGrad`].
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (tables, batch, memories, dimension, vocabulary, linear) in [
+        (2usize, 1usize, 1usize, 1usize, 1usize, false),
+        (2, 2, 3, 4, 5, false),
+        (3, 2, 3, 4, 5, true),
+        (4, 3, 5, 3, 4, false),
+        (4, 32, 10, 20, 22, false),
+        (4, 32, 10, 20, 22, true),
+        (4, 5, 50, 50, 180, false),
+        (5, 7, 67, 33, 129, false),
+    ] {
+        let stride = (vocabulary * dimension).next_multiple_of(64);
+        let op = MemoryHops { vocabulary, linear };
+        let network = Network { batch, memories, dimension, hops: tables - 1, stride, op };
+        let linear = if linear { "_linear" } else { "" };
+        let name = format!("k{tables}_b{batch}_m{memories}_d{dimension}_v{vocabulary}{linear}");
+        let embeddings = TensorSpec::f32([tables, stride]);
+        let inputs = [network.question(), network.memories(), embeddings.clone()];
+        cases.push(Case::new(&*name, op, inputs));
+        let [states, attention] = network.saved();
+        let logits = network.logits();
+        let inputs = [logits.clone(), network.memories(), embeddings, states.clone(), attention];
+        cases.push(Case::new(format!("{name}_back"), MemoryHopsGrad(op), inputs));
+        let answer = AnswerGrad { stride };
+        cases.push(Case::new(format!("{name}_answer"), answer, [logits, states]));
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let mut cases = Vec::new();
-        for (tables, batch, memories, dimension, vocabulary, linear) in [
-            (2usize, 1usize, 1usize, 1usize, 1usize, false),
-            (2, 2, 3, 4, 5, false),
-            (3, 2, 3, 4, 5, true),
-            (4, 3, 5, 3, 4, false),
-            (4, 32, 10, 20, 22, false),
-            (4, 32, 10, 20, 22, true),
-            (4, 5, 50, 50, 180, false),
-            (5, 7, 67, 33, 129, false),
-        ] {
-            let stride = (vocabulary * dimension).next_multiple_of(64);
-            let op = MemoryHops { vocabulary, linear };
-            let network = Network { batch, memories, dimension, hops: tables - 1, stride, op };
-            let linear = if linear { "_linear" } else { "" };
-            let name = format!("k{tables}_b{batch}_m{memories}_d{dimension}_v{vocabulary}{linear}");
-            let embeddings = TensorSpec::f32([tables, stride]);
-            let inputs = [network.question(), network.memories(), embeddings.clone()];
-            cases.push(Case::new(&*name, op, inputs));
-            let [states, attention] = network.saved();
-            let logits = network.logits();
-            let inputs =
-                [logits.clone(), network.memories(), embeddings, states.clone(), attention];
-            cases.push(Case::new(format!("{name}_back"), MemoryHopsGrad(op), inputs));
-            let answer = AnswerGrad { stride };
-            cases.push(Case::new(format!("{name}_answer"), answer, [logits, states]));
-        }
-        cases
-    }
+    cases
 }

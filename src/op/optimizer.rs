@@ -1,11 +1,10 @@
 //! Updates of all parameters at once: each rule is one kernel over the flat parameters, their flat
 //! gradients and flat state, split into several dispatches only where a binding may not be that long.
 
-use crate::graph::op::{Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Output, Problem, Sampler, Tolerance};
 use crate::kernel::{
     Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch,
 };
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -77,7 +76,7 @@ impl Rule {
 pub struct Optimizer {
     /// The rule.
     pub rule: Rule,
-    /// Weight decay applies to so many elements, the first.
+    /// Weight decay applies to this many elements, counted from the first.
     pub decayed: usize,
 }
 
@@ -116,8 +115,14 @@ impl Op for Optimizer {
             Rule::RmsProp { .. } => 12,
         };
         let outputs = (BEFORE..inputs.len()).map(|i| Output::in_place(flat.clone(), i));
+        // Gradients of 1000 with a variance of 0 make s - a^2 a difference of large equal numbers. Adam
+        // divides by epsilon what a device may have flushed to 0, so Tiny says nothing of it.
+        const COMMON: &[Distribution] =
+            &[Distribution::Uniform, Distribution::Ties, Distribution::Zeros, Distribution::Tiny];
+        let is_adam = matches!(self.rule, Rule::Adam { .. });
         // A division and a root among a dozen roundings.
-        let facts = Facts::moving(flops * n as u64, inputs, outputs, Tolerance::sum(16));
+        let facts = Facts::moving(flops * n as u64, inputs, outputs, Tolerance::sum(16))
+            .drawn_from(if is_adam { &COMMON[..3] } else { COMMON });
         Ok(Box::new(Update { rule: self.rule, decayed: self.decayed, n, facts }))
     }
 }
@@ -257,8 +262,8 @@ impl Problem for Update {
         outputs
     }
 
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        let mut arrays: Vec<_> = i.iter().map(|s| distribution.array(s, 1000, rng)).collect();
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        let mut arrays = sampler.arrays(inputs, 1000);
         arrays[1].data[0] = 0.5;
         let count = arrays.len();
         match self.rule {
@@ -274,45 +279,25 @@ impl Problem for Update {
         }
         arrays
     }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        // Gradients of 1000 with a variance of 0 make s - a^2 a difference of large equal numbers. Adam
-        // divides by epsilon what a device may have flushed to 0, so Tiny says nothing of it.
-        const COMMON: &[Distribution] =
-            &[Distribution::Uniform, Distribution::Ties, Distribution::Zeros, Distribution::Tiny];
-        match self.rule {
-            Rule::Adam { .. } => &COMMON[..3],
-            _ => COMMON,
-        }
-    }
 }
 
-/// Cases of [`Optimizer`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "optimizer"
-    }
-
-    fn cases(&self) -> Vec<Case> {
-        let (momentum, decay) = (0.9, 5e-4);
-        let rules = [
-            ("sgd", Rule::Sgd { rate: 0.5 }),
-            ("momentum", Rule::Momentum { rate: 0.1, momentum, decay }),
-            ("nesterov", Rule::Nesterov { rate: 0.1, momentum, decay }),
-            ("adam", Rule::Adam { rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }),
-            ("rmsprop", Rule::RmsProp { rate: 2.5e-4, decay: 0.95, epsilon: 0.01 }),
-        ];
-        let rules_at_sizes = rules.iter().flat_map(|r| [64, 4160, 100_032].map(|n| (*r, n)));
-        let case = |((name, rule), n): ((&str, Rule), usize)| {
-            let flat = TensorSpec::f32([n]);
-            let mut inputs = vec![TensorSpec::u32([4]), TensorSpec::f32([])];
-            inputs.extend(vec![flat; 2 + rule.state().len()]);
-            let decayed = n / 128 * 64;
-            Case::new(format!("{name}_{n}"), Optimizer { rule, decayed }, inputs)
-        };
-        rules_at_sizes.map(case).collect()
-    }
+/// Awkward cases of [`Optimizer`].
+pub(super) fn cases() -> Vec<Case> {
+    let (momentum, decay) = (0.9, 5e-4);
+    let rules = [
+        ("sgd", Rule::Sgd { rate: 0.5 }),
+        ("momentum", Rule::Momentum { rate: 0.1, momentum, decay }),
+        ("nesterov", Rule::Nesterov { rate: 0.1, momentum, decay }),
+        ("adam", Rule::Adam { rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }),
+        ("rmsprop", Rule::RmsProp { rate: 2.5e-4, decay: 0.95, epsilon: 0.01 }),
+    ];
+    let rules_at_sizes = rules.iter().flat_map(|r| [64, 4160, 100_032].map(|n| (*r, n)));
+    let case = |((name, rule), n): ((&str, Rule), usize)| {
+        let flat = TensorSpec::f32([n]);
+        let mut inputs = vec![TensorSpec::u32([4]), TensorSpec::f32([])];
+        inputs.extend(vec![flat; 2 + rule.state().len()]);
+        let decayed = n / 128 * 64;
+        Case::new(format!("{name}_{n}"), Optimizer { rule, decayed }, inputs)
+    };
+    rules_at_sizes.map(case).collect()
 }

@@ -1,7 +1,7 @@
 //! Zeros around a tensor along an axis: the gradient of a slice.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Kind, Op, Problem};
+use crate::graph::op::{Backward, Kind, Op, Problem};
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
@@ -38,12 +38,7 @@ impl Op for Pad {
     }
 
     /// dy without what lies over the zeros.
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        _y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, dy, .. }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let len = x[0].spec().dims()[self.axis];
         vec![dy[0].map(|dy| dy.slice(self.axis, self.before, len))]
     }
@@ -74,27 +69,18 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`Pad`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "pad"
-    }
-
-    fn cases(&self) -> Vec<Case> {
-        let pad = |axis, before, after| Pad { axis, before, after };
-        let case = |name: &str, dims: &[usize], op| Case::new(name, op, [TensorSpec::f32(dims)]);
-        let words = TensorSpec::new([4, 3], DType::U32);
-        vec![
-            case("one", &[1], pad(0, 1, 1)),
-            case("before", &[3, 5], pad(1, 2, 0)),
-            case("after", &[3, 5], pad(0, 0, 4)),
-            case("both_vec4", &[3, 4, 8], pad(1, 3, 2)),
-            case("misaligned", &[5, 12], pad(1, 1, 3)),
-            case("many_workgroups", &[70_000, 33], pad(1, 30, 1)),
-            Case::new("u32", pad(1, 2, 1), [words]),
-        ]
-    }
+/// Awkward cases of [`Pad`].
+pub(super) fn cases() -> Vec<Case> {
+    let pad = |axis, before, after| Pad { axis, before, after };
+    let case = |name: &str, dims: &[usize], op| Case::new(name, op, [TensorSpec::f32(dims)]);
+    let words = TensorSpec::new([4, 3], DType::U32);
+    vec![
+        case("one", &[1], pad(0, 1, 1)),
+        case("before", &[3, 5], pad(1, 2, 0)),
+        case("after", &[3, 5], pad(0, 0, 4)),
+        case("both_vec4", &[3, 4, 8], pad(1, 3, 2)),
+        case("misaligned", &[5, 12], pad(1, 1, 3)),
+        case("many_workgroups", &[70_000, 33], pad(1, 30, 1)),
+        Case::new("u32", pad(1, 2, 1), [words]),
+    ]
 }

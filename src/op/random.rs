@@ -1,9 +1,9 @@
 //! Random tensors: uniform, normal, and the masks of dropout.
 
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::graph::{Builder, Tensor};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::random::{Rng, Stream, drop_threshold, stream_id};
+use crate::random::{Stream, drop_threshold, stream_id};
 use crate::tensor::{Array, Shape, TensorSpec};
 use crate::terms::Class;
 
@@ -52,7 +52,8 @@ impl Op for Random {
             Draw::Normal => Tolerance::sum(4),
             Draw::Uniform | Draw::Mask(_) => Tolerance::EXACT,
         };
-        let facts = Facts::moving(0, inputs, [y], tolerance);
+        // The only input is the clock.
+        let facts = Facts::moving(0, inputs, [y], tolerance).drawn_from(&[Distribution::Uniform]);
         Ok(Box::new(Draws { draw, stream, len, facts }))
     }
 }
@@ -102,13 +103,8 @@ impl Problem for Draws {
         self.facts.result(data)
     }
 
-    fn sample(&self, inputs: &[TensorSpec], _: Distribution, rng: &mut Rng) -> Vec<Array> {
-        vec![Distribution::Uniform.array(&inputs[0], 1 << 31, rng)]
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        // The only input is the clock.
-        &[Distribution::Uniform]
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        vec![Distribution::Uniform.array(&inputs[0], 1 << 31, &mut sampler.rng)]
     }
 }
 
@@ -137,24 +133,14 @@ impl Builder {
     }
 }
 
-/// Cases of [`Random`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "random"
-    }
-
-    fn cases(&self) -> Vec<Case> {
-        let draws =
-            [("uniform", Draw::Uniform), ("normal", Draw::Normal), ("mask", Draw::Mask(0.3))];
-        let lengths = [1, 5, 257, 100_003];
-        let draws_at_lengths = draws.iter().flat_map(|d| lengths.map(|n| (*d, n)));
-        let case = |((name, draw), n): ((&str, Draw), usize)| {
-            let op = Random { draw, shape: [n].into(), stream: 77 };
-            Case::new(format!("{name}_{n}"), op, [TensorSpec::u32([4])])
-        };
-        draws_at_lengths.map(case).collect()
-    }
+/// Awkward cases of [`Random`].
+pub(super) fn cases() -> Vec<Case> {
+    let draws = [("uniform", Draw::Uniform), ("normal", Draw::Normal), ("mask", Draw::Mask(0.3))];
+    let lengths = [1, 5, 257, 100_003];
+    let draws_at_lengths = draws.iter().flat_map(|d| lengths.map(|n| (*d, n)));
+    let case = |((name, draw), n): ((&str, Draw), usize)| {
+        let op = Random { draw, shape: [n].into(), stream: 77 };
+        Case::new(format!("{name}_{n}"), op, [TensorSpec::u32([4])])
+    };
+    draws_at_lengths.map(case).collect()
 }

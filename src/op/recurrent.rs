@@ -6,10 +6,9 @@
 
 use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::host::parallel::*;
 use crate::kernel::{Caps, Lowered, Variant, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -60,12 +59,7 @@ impl Op for Recurrent {
     /// one product over all rows. The shifted copy of h costs a few per cent of that product; a view
     /// that starts a row later would save it, but would pair the last frame of one utterance with the
     /// first of the next.
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, y, dy }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         // States are finite, so that 0 times them is 0.
         let d = |i: usize| dy[i].unwrap_or_else(|| y[i].scale(0.0));
         let op = RecurrentGrad { limit: self.limit };
@@ -141,18 +135,18 @@ impl Problem for RecurrentProblem {
     }
 
     /// One utterance has all frames, one fewer, the others any number.
-    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
+    fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
         let Sizes { batch, steps, .. } = self.sizes;
         let frames = (0..batch).map(|b| match b {
             0 => steps,
-            1 => rng.below(steps),
-            _ => rng.below(steps + 1),
+            1 => sampler.rng.below(steps),
+            _ => sampler.rng.below(steps + 1),
         } as f64);
         let frames = Array::new(x[3].clone(), frames.collect());
         vec![
-            distribution.array(&x[0], 1, rng),
-            sample_weight(&x[1], distribution, rng),
-            sample_weight(&x[2], distribution, rng),
+            sampler.array(&x[0], 1),
+            sample_weight(&x[1], sampler),
+            sample_weight(&x[2], sampler),
             frames,
         ]
     }
@@ -166,12 +160,12 @@ impl Problem for RecurrentProblem {
 /// Recurrent weights of the size that models have, about 1 / sqrt(H): the recurrence then shrinks a
 /// rounding error. Larger ones would make it chaotic, and no tolerance could hold: where the
 /// distribution is of large values, only the other inputs are.
-fn sample_weight(spec: &TensorSpec, distribution: Distribution, rng: &mut Rng) -> Array {
-    let values = match distribution {
+fn sample_weight(spec: &TensorSpec, sampler: &mut Sampler) -> Array {
+    let values = match sampler.distribution {
         Distribution::Offset | Distribution::Extreme => Distribution::Uniform,
         other => other,
     };
-    let mut array = values.array(spec, 1, rng);
+    let mut array = values.array(spec, 1, &mut sampler.rng);
     let scale = 1.0 / (spec.shape.last() as f64).sqrt();
     array.data.iter_mut().for_each(|x| *x *= scale);
     array
@@ -194,39 +188,30 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`Recurrent`] and [`RecurrentGrad`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "recurrent"
+/// Awkward cases of [`Recurrent`] and [`RecurrentGrad`].
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    // The limit of the models is never reached by small inputs: most cases clip earlier.
+    for (batch, steps, hidden, limit) in [
+        (1, 1, 1, 20.0),
+        (1, 3, 1, 0.5),
+        (2, 4, 4, 0.5),
+        (3, 5, 7, 0.5),
+        (9, 3, 20, 0.5),
+        (1, 6, 36, 20.0),
+        (5, 2, 132, 1.0),
+        (17, 3, 65, 1.0),
+        (33, 3, 260, 1.0),
+        (4, 64, 64, 20.0),
+        (32, 3, 512, 20.0),
+    ] {
+        let sizes = Sizes { batch, steps, hidden };
+        let name = format!("b{batch}_t{steps}_h{hidden}");
+        cases.push(Case::new(&*name, Recurrent { limit }, input_specs(sizes)));
+        let inputs = grad::input_specs(sizes);
+        cases.push(Case::new(format!("grad_{name}"), RecurrentGrad { limit }, inputs));
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let mut cases = Vec::new();
-        // The limit of the models is never reached by small inputs: most cases clip earlier.
-        for (batch, steps, hidden, limit) in [
-            (1, 1, 1, 20.0),
-            (1, 3, 1, 0.5),
-            (2, 4, 4, 0.5),
-            (3, 5, 7, 0.5),
-            (9, 3, 20, 0.5),
-            (1, 6, 36, 20.0),
-            (5, 2, 132, 1.0),
-            (17, 3, 65, 1.0),
-            (33, 3, 260, 1.0),
-            (4, 64, 64, 20.0),
-            (32, 3, 512, 20.0),
-        ] {
-            let sizes = Sizes { batch, steps, hidden };
-            let name = format!("b{batch}_t{steps}_h{hidden}");
-            cases.push(Case::new(&*name, Recurrent { limit }, input_specs(sizes)));
-            let inputs = grad::input_specs(sizes);
-            cases.push(Case::new(format!("grad_{name}"), RecurrentGrad { limit }, inputs));
-        }
-        cases
-    }
+    cases
 }
 
 #[cfg(test)]
@@ -241,7 +226,7 @@ mod tests {
         let op = Recurrent { limit: 0.5 };
         let specs = input_specs(Sizes { batch: 2, steps: 4, hidden: 3 });
         let problem = op.problem(&specs).unwrap();
-        let inputs = problem.sample(&specs, Distribution::Uniform, &mut Rng::new(1));
+        let inputs = problem.sample(&specs, &mut Sampler::new(Distribution::Uniform, 1));
         let graph = Builder::new();
         let leaf = |i: usize| graph.input(&format!("x{i}"), specs[i].shape.clone(), specs[i].dtype);
         let (x, forward, backward, frames) = (leaf(0), leaf(1), leaf(2), leaf(3));

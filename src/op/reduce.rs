@@ -4,9 +4,8 @@ use std::ops::Range;
 
 use crate::graph::Tensor;
 use crate::graph::by_rows::{ByRows, Joined};
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant};
-use crate::random::Rng;
 use crate::tensor::{Array, DType, Shape, TensorSpec};
 use crate::terms::Class;
 
@@ -115,14 +114,9 @@ impl Op for Reduce {
         }
     }
 
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, y, dy }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let (Some(dy), Ok(sized)) = (dy[0], self.sized(&[x[0].spec()])) else {
-            return vec![None]; // unused, or an impossible op, which the graph has told already
+            return vec![None]; // unused, or an impossible op, which the graph has reported already
         };
         let shape = x[0].spec().shape;
         let mut kept = shape.dims().to_vec();
@@ -207,14 +201,9 @@ impl Problem for ReduceProblem {
 
     /// Tiny values are positive and not denormal: a device may take denormal terms and partial sums for 0,
     /// and a long sum would be off by all of them.
-    fn sample(
-        &self,
-        inputs: &[TensorSpec],
-        distribution: Distribution,
-        rng: &mut Rng,
-    ) -> Vec<Array> {
-        let mut x = distribution.array(&inputs[0], 1, rng);
-        if distribution == Distribution::Tiny {
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        let mut x = sampler.array(&inputs[0], 1);
+        if sampler.distribution == Distribution::Tiny {
             let normal = |x: &mut f64| *x = x.abs().max(f64::from(f32::MIN_POSITIVE));
             x.data.iter_mut().for_each(normal);
         }
@@ -284,56 +273,46 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`Reduce`] and [`MaxGrad`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "reduce"
-    }
-
-    fn cases(&self) -> Vec<Case> {
-        let shapes: [(&[usize], Axes); 17] = [
-            (&[1], 0.into()),
-            (&[4, 1], 1.into()),
-            (&[1, 31], 1.into()),
-            (&[7, 300], 1.into()),
-            (&[33, 62], 1.into()),
-            (&[5, 1021], 1.into()),
-            (&[66_000, 3], 1.into()),
-            (&[3, 40_000], 1.into()),
-            (&[19, 101, 103], (0..3).into()), // one value: split
-            (&[300, 7], 0.into()),
-            (&[3, 5, 4], 1.into()),
-            (&[2, 3, 5, 7], (1..3).into()),
-            (&[6, 49, 12], 1.into()),
-            (&[2502, 62], 0.into()), // split, two rows side by side
-            (&[2111, 64], 0.into()),
-            (&[65_537, 3], 0.into()), // split, single columns
-            (&[2, 3, 70_001], 1.into()),
-        ];
-        let reductions =
-            [("sum", Reduction::Sum), ("mean", Reduction::Mean), ("max", Reduction::Max)];
-        let mut cases = Vec::new();
-        for (prefix, reduction) in reductions {
-            for (dims, axes) in shapes {
-                let op = Reduce { reduction, axes };
-                let x = TensorSpec::f32(dims);
-                let name = format!("{prefix}_{}_axis{}", size(dims), axes.first);
-                if reduction == Reduction::Max {
-                    let inputs = [x.clone(), op.kept(dims), op.kept(dims)];
-                    cases.push(Case::new(format!("{name}_grad"), MaxGrad { max: op }, inputs));
-                }
-                cases.push(Case::new(name, op, [x]));
+/// Awkward cases of [`Reduce`] and [`MaxGrad`].
+pub(super) fn cases() -> Vec<Case> {
+    let shapes: [(&[usize], Axes); 17] = [
+        (&[1], 0.into()),
+        (&[4, 1], 1.into()),
+        (&[1, 31], 1.into()),
+        (&[7, 300], 1.into()),
+        (&[33, 62], 1.into()),
+        (&[5, 1021], 1.into()),
+        (&[66_000, 3], 1.into()),
+        (&[3, 40_000], 1.into()),
+        (&[19, 101, 103], (0..3).into()), // one value: split
+        (&[300, 7], 0.into()),
+        (&[3, 5, 4], 1.into()),
+        (&[2, 3, 5, 7], (1..3).into()),
+        (&[6, 49, 12], 1.into()),
+        (&[2502, 62], 0.into()), // split, two rows side by side
+        (&[2111, 64], 0.into()),
+        (&[65_537, 3], 0.into()), // split, single columns
+        (&[2, 3, 70_001], 1.into()),
+    ];
+    let reductions = [("sum", Reduction::Sum), ("mean", Reduction::Mean), ("max", Reduction::Max)];
+    let mut cases = Vec::new();
+    for (prefix, reduction) in reductions {
+        for (dims, axes) in shapes {
+            let op = Reduce { reduction, axes };
+            let x = TensorSpec::f32(dims);
+            let name = format!("{prefix}_{}_axis{}", size(dims), axes.first);
+            if reduction == Reduction::Max {
+                let inputs = [x.clone(), op.kept(dims), op.kept(dims)];
+                cases.push(Case::new(format!("{name}_grad"), MaxGrad { max: op }, inputs));
             }
+            cases.push(Case::new(name, op, [x]));
         }
-        // More than 65,535 workgroups, where one has 16 rows or 16 columns.
-        for (dims, axes) in [(MANY_ROWS, Axes::from(1)), (&[2, 1_050_001], Axes::from(0))] {
-            let op = Reduce { reduction: Reduction::Sum, axes };
-            let name = format!("sum_{}_axis{}", size(dims), axes.first);
-            cases.push(Case::new(name, op, [TensorSpec::f32(dims)]));
-        }
-        cases
     }
+    // More than 65,535 workgroups, where one has 16 rows or 16 columns.
+    for (dims, axes) in [(MANY_ROWS, Axes::from(1)), (&[2, 1_050_001], Axes::from(0))] {
+        let op = Reduce { reduction: Reduction::Sum, axes };
+        let name = format!("sum_{}_axis{}", size(dims), axes.first);
+        cases.push(Case::new(name, op, [TensorSpec::f32(dims)]));
+    }
+    cases
 }

@@ -107,7 +107,7 @@ pub(crate) struct RowsProblem<T> {
 }
 
 impl<T> RowsProblem<T> {
-    /// The op over `rows` of its inputs, with so much arithmetic for each element of the rows.
+    /// The op over `rows` of its inputs, with this much arithmetic for each element of the rows.
     pub(crate) fn new(
         op: T,
         rows: Rows,

@@ -1,9 +1,8 @@
 //! Cross-entropy against a few sampled classes instead of all (Jean 2015, section 3).
 
 use crate::graph::Tensor;
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
@@ -39,7 +38,12 @@ impl SampledSoftmax {
                 let flops = (if backward { 8 } else { 5 }) * (rows * samples) as u64;
                 let steps = if backward { 64 } else { 16 };
                 let tolerance = Tolerance::sum(steps * samples.max(16));
-                let facts = Facts::moving(flops, inputs, specs, tolerance);
+                let facts = Facts::moving(flops, inputs, specs, tolerance).drawn_from(&[
+                    Distribution::Uniform,
+                    Distribution::Ties,
+                    Distribution::Zeros,
+                    Distribution::Extreme,
+                ]);
                 let classes = self.classes;
                 Ok(Box::new(Sampled { backward, classes, rows, samples, facts }))
             }
@@ -57,12 +61,7 @@ impl Op for SampledSoftmax {
         self.sampled(inputs, false)
     }
 
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        _y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, dy, .. }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let Some(dloss) = dy[0] else {
             return vec![None; x.len()];
         };
@@ -167,14 +166,10 @@ impl Problem for Sampled {
         specs.zip(data).map(|(spec, data)| Array::new(spec, data)).collect()
     }
 
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
         // Few classes, so that hits happen.
         let limit = self.classes.min(2 * self.samples + 1);
-        i.iter().map(|spec| distribution.array(spec, limit, rng)).collect()
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        &[Distribution::Uniform, Distribution::Ties, Distribution::Zeros, Distribution::Extreme]
+        sampler.arrays(inputs, limit)
     }
 }
 
@@ -194,33 +189,24 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`SampledSoftmax`] and [`SampledSoftmaxGrad`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "sampled_softmax"
+/// Awkward cases of [`SampledSoftmax`] and [`SampledSoftmaxGrad`].
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (n, k, classes) in
+        [(1, 1, 2), (3, 5, 7), (40, 32, 200), (67, 129, 40_000), (50, 512, 40_000)]
+    {
+        let rows = TensorSpec::f32([n]);
+        let inputs = [
+            TensorSpec::f32([n, k]),
+            TensorSpec::f32([k]),
+            rows.clone(),
+            TensorSpec::u32([n]),
+            TensorSpec::u32([k]),
+        ];
+        let (name, op) = (format!("n{n}_k{k}_v{classes}"), SampledSoftmax { classes });
+        cases.push(Case::new(&*name, op, inputs.clone()));
+        let inputs = [&inputs[..], &[rows]].concat();
+        cases.push(Case::new(format!("{name}_back"), SampledSoftmaxGrad(op), inputs));
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let mut cases = Vec::new();
-        for (n, k, classes) in
-            [(1, 1, 2), (3, 5, 7), (40, 32, 200), (67, 129, 40_000), (50, 512, 40_000)]
-        {
-            let rows = TensorSpec::f32([n]);
-            let inputs = [
-                TensorSpec::f32([n, k]),
-                TensorSpec::f32([k]),
-                rows.clone(),
-                TensorSpec::u32([n]),
-                TensorSpec::u32([k]),
-            ];
-            let (name, op) = (format!("n{n}_k{k}_v{classes}"), SampledSoftmax { classes });
-            cases.push(Case::new(&*name, op, inputs.clone()));
-            let inputs = [&inputs[..], &[rows]].concat();
-            cases.push(Case::new(format!("{name}_back"), SampledSoftmaxGrad(op), inputs));
-        }
-        cases
-    }
+    cases
 }

@@ -2,7 +2,7 @@
 
 use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
-use crate::graph::op::{Kind, Op, Problem};
+use crate::graph::op::{Backward, Kind, Op, Problem};
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
@@ -50,12 +50,7 @@ impl Op for Slice {
     }
 
     /// dy with zeros where nothing was taken.
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        _y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, dy, .. }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let after = x[0].spec().dims()[self.axis] - self.start - self.len;
         vec![dy[0].map(|dy| dy.pad(self.axis, self.start, after))]
     }
@@ -82,30 +77,21 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`Slice`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "slice"
-    }
-
-    fn cases(&self) -> Vec<Case> {
-        let case = |name: &str, dims: &[usize], (axis, start, len)| {
-            Case::new(name, Slice { axis, start, len }, [TensorSpec::f32(dims)])
-        };
-        let words = TensorSpec::new([4, 7], DType::U32);
-        let middle = Slice { axis: 1, start: 2, len: 3 };
-        vec![
-            case("all", &[1], (0, 0, 1)),
-            case("rows", &[7, 5], (0, 2, 3)),
-            case("last_column", &[7, 13], (1, 12, 1)),
-            case("columns_vec4", &[7, 20], (1, 8, 12)),
-            case("misaligned", &[7, 20], (1, 3, 12)),
-            case("middle", &[3, 11, 2], (1, 5, 6)),
-            case("many_workgroups", &[70_000, 65], (1, 1, 63)),
-            Case::new("u32", middle, [words]),
-        ]
-    }
+/// Awkward cases of [`Slice`].
+pub(super) fn cases() -> Vec<Case> {
+    let case = |name: &str, dims: &[usize], (axis, start, len)| {
+        Case::new(name, Slice { axis, start, len }, [TensorSpec::f32(dims)])
+    };
+    let words = TensorSpec::new([4, 7], DType::U32);
+    let middle = Slice { axis: 1, start: 2, len: 3 };
+    vec![
+        case("all", &[1], (0, 0, 1)),
+        case("rows", &[7, 5], (0, 2, 3)),
+        case("last_column", &[7, 13], (1, 12, 1)),
+        case("columns_vec4", &[7, 20], (1, 8, 12)),
+        case("misaligned", &[7, 20], (1, 3, 12)),
+        case("middle", &[3, 11, 2], (1, 5, 6)),
+        case("many_workgroups", &[70_000, 65], (1, 1, 63)),
+        Case::new("u32", middle, [words]),
+    ]
 }

@@ -2,9 +2,8 @@
 
 use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -95,12 +94,7 @@ impl Op for Softmax {
         ByRows::of_rows(inputs)
     }
 
-    fn gradient<'g>(
-        &self,
-        x: &[Tensor<'g>],
-        y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, y, dy }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let op = SoftmaxGrad { log: self.log };
         vec![dy[0].map(|dy| x[0].graph().apply1(op, &[y[0], dy]))]
     }
@@ -182,22 +176,17 @@ impl Problem for RowsProblem<SoftmaxGrad> {
         vec![Array::new(self.facts.spec().clone(), rows.flat_map(row).collect())]
     }
 
-    /// y as a softmax makes it of logits from `distribution`. Softmax's dy - sum of dy y cancels, whatever
+    /// y as a softmax makes it of logits from the distribution. Softmax's dy - sum of dy y cancels, whatever
     /// the kernel does, where all dy are about 1000 and where a row is saturated, and the bound is a share
     /// of what is left: there both stay moderate.
-    fn sample(
-        &self,
-        inputs: &[TensorSpec],
-        distribution: Distribution,
-        rng: &mut Rng,
-    ) -> Vec<Array> {
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
         let log = self.op.log;
-        let moderate = |extreme: Distribution| match distribution {
+        let moderate = |extreme: Distribution| match sampler.distribution {
             drawn if drawn == extreme && !log => Distribution::Uniform,
             other => other,
         };
-        let x = moderate(Distribution::Extreme).array(&inputs[0], 1, rng);
-        let dy = moderate(Distribution::Offset).array(&inputs[1], 1, rng);
+        let x = moderate(Distribution::Extreme).array(&inputs[0], 1, &mut sampler.rng);
+        let dy = moderate(Distribution::Offset).array(&inputs[1], 1, &mut sampler.rng);
         vec![Softmax { log }.in_f64(&x), dy]
     }
 
@@ -218,30 +207,21 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`Softmax`] and [`SoftmaxGrad`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "softmax"
-    }
-
-    fn cases(&self) -> Vec<Case> {
-        let mut cases = Vec::new();
-        for log in [false, true] {
-            let prefix = if log { "log_" } else { "" };
-            for dims in SHAPES {
-                let spec = || TensorSpec::f32(*dims);
-                let name = format!("{prefix}{}", size(dims));
-                cases.push(Case::new(name.clone(), Softmax { log }, [spec()]));
-                cases.push(Case::new(name + "_grad", SoftmaxGrad { log }, [spec(), spec()]));
-            }
+/// Awkward cases of [`Softmax`] and [`SoftmaxGrad`].
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for log in [false, true] {
+        let prefix = if log { "log_" } else { "" };
+        for dims in SHAPES {
+            let spec = || TensorSpec::f32(*dims);
+            let name = format!("{prefix}{}", size(dims));
+            cases.push(Case::new(name.clone(), Softmax { log }, [spec()]));
+            cases.push(Case::new(name + "_grad", SoftmaxGrad { log }, [spec(), spec()]));
         }
-        let many = TensorSpec::f32(MANY_ROWS);
-        cases.push(Case::new(size(MANY_ROWS), Softmax { log: true }, [many]));
-        cases
     }
+    let many = TensorSpec::f32(MANY_ROWS);
+    cases.push(Case::new(size(MANY_ROWS), Softmax { log: true }, [many]));
+    cases
 }
 
 #[cfg(test)]

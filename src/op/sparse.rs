@@ -1,20 +1,22 @@
 //! Gradients of tables as only the rows that a step touched: sorted by id, summed, and applied to the table. No
 //! atomics, so the same step always gives the same bits.
 
-use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::graph::{Builder, Tensor};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
 
+mod sums;
+mod table;
+
+pub use sums::SumRows;
+pub use table::{DenseRows, SparseSgd};
+
 /// Most turns of a loop over ids: where there are more, invocations share them.
 const WALK: usize = 256;
-
-/// Places of a table's sum in which it is made in parts, where there are more than [`WALK`].
-const PART: usize = 64;
 
 /// Most invocations that count for one id.
 const MOST_SLICES: usize = 16;
@@ -22,26 +24,6 @@ const MOST_SLICES: usize = 16;
 /// ids u32 `[N]` to their positions sorted by (id, position), u32 `[N]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SortIds;
-
-/// ids `[N]`, order `[N]` and rows [N, H] to [N, H]: at the first sorted place of each id the sum of its rows,
-/// 0 elsewhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SumRows;
-
-/// The rows that a table's update needs: scale [], ids `[N]`, order `[N]`, sums [N, H] and the table [V, H],
-/// which becomes table - rate scale sums at these rows, in place.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SparseSgd {
-    /// Learning rate.
-    pub rate: f32,
-}
-
-/// ids `[N]`, order `[N]` and sums [N, H] to the dense gradient [V, H], for snapshots.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DenseRows {
-    /// V.
-    pub rows: usize,
-}
 
 /// `f32` or `vec4<f32>`.
 pub(super) fn element(width: usize) -> &'static str {
@@ -80,11 +62,9 @@ fn sample(
     inputs: &[TensorSpec],
     [ids, order]: [usize; 2],
     limit: usize,
-    distribution: Distribution,
-    rng: &mut Rng,
+    sampler: &mut Sampler,
 ) -> Vec<Array> {
-    let draw = |spec: &TensorSpec| distribution.array(spec, limit, rng);
-    let mut arrays: Vec<_> = inputs.iter().map(draw).collect();
+    let mut arrays = sampler.arrays(inputs, limit);
     // As padding does: one id in the middle has nearly half of all places.
     let often = (limit / 2) as f64;
     arrays[ids].data.iter_mut().step_by(3).for_each(|id| *id = often);
@@ -103,7 +83,9 @@ impl Op for SortIds {
         let ids = &inputs[0];
         match *ids == TensorSpec::u32([ids.len()]) {
             true => {
-                let facts = Facts::moving(0, inputs, [ids.clone()], Tolerance::EXACT);
+                // Ids have no distribution of values.
+                let facts = Facts::moving(0, inputs, [ids.clone()], Tolerance::EXACT)
+                    .drawn_from(&[Distribution::Uniform]);
                 Ok(Box::new(Sorting { count: ids.len(), facts }))
             }
             false => Err(format!("takes ids u32 [N], not {ids}")),
@@ -142,230 +124,8 @@ impl Problem for Sorting {
         vec![Array::new(inputs[0].spec.clone(), order.collect())]
     }
 
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        vec![distribution.array(&i[0], self.count / 2 + 1, rng)]
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        // Ids have no distribution of values.
-        &[Distribution::Uniform]
-    }
-}
-
-impl Op for SumRows {
-    fn kind(&self) -> Kind {
-        Kind::new("sum_rows", Class::Movement)
-    }
-
-    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
-        let (count, width) = rows(&inputs[0], &inputs[1], &inputs[2])?;
-        let (flops, sums) = ((count * width) as u64, inputs[2].clone());
-        // An id may have every row.
-        let facts = Facts::moving(flops, inputs, [sums], Tolerance::sum(count.max(16)));
-        Ok(Box::new(Sums { count, width, facts }))
-    }
-}
-
-#[derive(Debug)]
-struct Sums {
-    count: usize,
-    width: usize,
-    facts: Facts,
-}
-
-impl Problem for Sums {
-    fn facts(&self) -> &Facts {
-        &self.facts
-    }
-
-    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        widths("sums", self.width)
-    }
-
-    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
-        let width = variant.get("WIDTH") as usize;
-        let length = self.width / width;
-        let part = if self.count > WALK { PART } else { self.count };
-        let kernel = Kernel::new("sparse/sums")
-            .with_text("T", element(width))
-            .with_consts(&[("COUNT", self.count), ("PART", part)]);
-        let over = |rows: usize, kernel| {
-            Dispatch::new(kernel, grid((rows * length).div_ceil(64), caps))
-                .bind("ids", input(0))
-                .bind("order", input(1))
-                .bind("rows", input(2))
-                .bind("sums", output(0))
-                .param("length", length)
-        };
-        let mut dispatches = vec![over(self.count, kernel.clone())];
-        if part < self.count {
-            dispatches.push(over((self.count - 1) / part, kernel.entry("join")));
-        }
-        Lowered { dispatches, scratch: Vec::new() }
-    }
-
-    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let [ids, order, rows] = [inputs[0], inputs[1], inputs[2]];
-        let mut sums = Array::zeros(rows.spec.clone());
-        let starts = firsts(ids, order);
-        let ends = starts.iter().skip(1).map(|(p, _)| *p).chain([self.count]);
-        for (&(first, _), end) in starts.iter().zip(ends) {
-            for &at in &order.data[first..end] {
-                for n in 0..self.width {
-                    sums.data[first * self.width + n] += rows.data[at as usize * self.width + n];
-                }
-            }
-        }
-        vec![sums]
-    }
-
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        sample(i, [0, 1], self.count / 2 + 1, distribution, rng)
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        Distribution::WITHOUT_TINY
-    }
-}
-
-impl Op for SparseSgd {
-    fn kind(&self) -> Kind {
-        Kind::new("sparse_sgd", Class::Optimisation)
-    }
-
-    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
-        let (sums, table) = (&inputs[3], &inputs[4]);
-        let (count, width) = rows(&inputs[1], &inputs[2], sums)?;
-        match *table.dims() {
-            [rows, same] if same == width && inputs[0] == TensorSpec::f32([]) => {
-                // Of the table only the rows there are, read and written.
-                let touched = [sums.clone(), sums.clone()];
-                let cost = Cost::new(3 * sums.len() as u64, &inputs[..4], &touched);
-                let outputs = [Output::in_place(table.clone(), 4)];
-                let facts = Facts::new(outputs, cost, Tolerance::sum(16));
-                Ok(Box::new(Update { rate: self.rate, count, width, rows, facts }))
-            }
-            _ => Err(format!("{table} has no rows like those of {sums}")),
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Update {
-    rate: f32,
-    count: usize,
-    width: usize,
-    rows: usize,
-    facts: Facts,
-}
-
-impl Problem for Update {
-    fn facts(&self) -> &Facts {
-        &self.facts
-    }
-
-    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        widths("update", self.width)
-    }
-
-    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
-        let width = variant.get("WIDTH") as usize;
-        let total = self.count * self.width / width;
-        let kernel = Kernel::new("sparse/update").with_text("T", element(width));
-        Lowered::one(
-            Dispatch::new(kernel, grid(total.div_ceil(64), caps))
-                .bind("scale", input(0))
-                .bind("ids", input(1))
-                .bind("order", input(2))
-                .bind("sums", input(3))
-                .bind("table", output(0))
-                .param("total", total)
-                .param("length", self.width / width)
-                .param("rows", self.rows)
-                .param("rate", self.rate),
-        )
-    }
-
-    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let (scale, sums) = (inputs[0].data[0], inputs[3]);
-        let mut table = inputs[4].clone();
-        for (first, id) in firsts(inputs[1], inputs[2]) {
-            if id < self.rows {
-                for n in 0..self.width {
-                    let step = f64::from(self.rate) * scale * sums.data[first * self.width + n];
-                    table.data[id * self.width + n] -= step;
-                }
-            }
-        }
-        vec![table]
-    }
-
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        sample(i, [1, 2], self.rows, distribution, rng)
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        Distribution::WITHOUT_TINY
-    }
-}
-
-impl Op for DenseRows {
-    fn kind(&self) -> Kind {
-        Kind::new("dense_rows", Class::Movement)
-    }
-
-    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
-        let (count, width) = rows(&inputs[0], &inputs[1], &inputs[2])?;
-        let dense = TensorSpec::f32([self.rows, width]);
-        let facts = Facts::moving(0, inputs, [dense], Tolerance::EXACT);
-        Ok(Box::new(Dense { rows: self.rows, count, width, facts }))
-    }
-}
-
-#[derive(Debug)]
-struct Dense {
-    rows: usize,
-    count: usize,
-    width: usize,
-    facts: Facts,
-}
-
-impl Problem for Dense {
-    fn facts(&self) -> &Facts {
-        &self.facts
-    }
-
-    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::new("dense", [])]
-    }
-
-    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
-        let total = self.rows * self.width;
-        let kernel = Kernel::of("sparse", variant).with_consts(&[("COUNT", self.count as u32)]);
-        Lowered::one(
-            Dispatch::new(kernel, grid(total.div_ceil(64), caps))
-                .bind("ids", input(0))
-                .bind("order", input(1))
-                .bind("sums", input(2))
-                .bind("dense", output(0))
-                .param("total", total)
-                .param("length", self.width),
-        )
-    }
-
-    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let [mut dense] = self.facts.zeros();
-        for (first, id) in firsts(inputs[0], inputs[1]) {
-            if id < self.rows {
-                let row = &inputs[2].data[first * self.width..][..self.width];
-                dense.data[id * self.width..][..self.width].copy_from_slice(row);
-            }
-        }
-        vec![dense]
-    }
-
-    fn sample(&self, i: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        sample(i, [0, 1], self.rows, distribution, rng)
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        vec![sampler.array(&inputs[0], self.count / 2 + 1)]
     }
 }
 
@@ -381,7 +141,7 @@ pub struct Touched<'g> {
 }
 
 impl<'g> Touched<'g> {
-    /// The dense gradient of a table of so many rows.
+    /// The dense gradient of a table of `rows` rows.
     pub fn dense(self, rows: usize) -> Tensor<'g> {
         let inputs = [self.ids, self.order, self.sums];
         self.ids.graph().apply1(DenseRows { rows }, &inputs)
@@ -420,37 +180,28 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of the sparse ops.
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "sparse"
+/// Awkward cases of the sparse ops.
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (n, width, table) in [
+        (1, 1, 1),
+        (5, 3, 4),
+        (64, 4, 7),
+        (72, 32, 200),
+        (333, 1, 97),
+        (1025, 20, 2000),
+        (3712, 64, 40_000),
+    ] {
+        let ids = TensorSpec::u32([n]);
+        let rows = TensorSpec::f32([n, width]);
+        let name = |what: &str| format!("{what}_n{n}_h{width}_v{table}");
+        cases.push(Case::new(name("sort"), SortIds, [ids.clone()]));
+        let inputs = [ids.clone(), ids.clone(), rows.clone()];
+        cases.push(Case::new(name("sum"), SumRows, inputs.clone()));
+        cases.push(Case::new(name("dense"), DenseRows { rows: table }, inputs));
+        let table = TensorSpec::f32([table, width]);
+        let inputs = [TensorSpec::f32([]), ids.clone(), ids, rows, table];
+        cases.push(Case::new(name("update"), SparseSgd { rate: 0.5 }, inputs));
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let mut cases = Vec::new();
-        for (n, width, table) in [
-            (1, 1, 1),
-            (5, 3, 4),
-            (64, 4, 7),
-            (72, 32, 200),
-            (333, 1, 97),
-            (1025, 20, 2000),
-            (3712, 64, 40_000),
-        ] {
-            let ids = TensorSpec::u32([n]);
-            let rows = TensorSpec::f32([n, width]);
-            let name = |what: &str| format!("{what}_n{n}_h{width}_v{table}");
-            cases.push(Case::new(name("sort"), SortIds, [ids.clone()]));
-            let inputs = [ids.clone(), ids.clone(), rows.clone()];
-            cases.push(Case::new(name("sum"), SumRows, inputs.clone()));
-            cases.push(Case::new(name("dense"), DenseRows { rows: table }, inputs));
-            let table = TensorSpec::f32([table, width]);
-            let inputs = [TensorSpec::f32([]), ids.clone(), ids, rows, table];
-            cases.push(Case::new(name("update"), SparseSgd { rate: 0.5 }, inputs));
-        }
-        cases
-    }
+    cases
 }

@@ -1,7 +1,7 @@
 //! Transposition: another order of axes.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Backward, Distribution, Facts, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
@@ -95,16 +95,13 @@ impl Op for Transpose {
         let from = steps(spec.dims());
         let from = self.axes.iter().map(|&axis| from[axis]).collect();
         let y = TensorSpec::new(self.permuted(spec.dims()), spec.dtype);
-        let facts = Facts::moving(0, inputs, [y], Tolerance::EXACT);
+        // Words are moved whatever they hold.
+        let facts =
+            Facts::moving(0, inputs, [y], Tolerance::EXACT).drawn_from(&[Distribution::Uniform]);
         Ok(Box::new(Permuted { merged, from, facts }))
     }
 
-    fn gradient<'g>(
-        &self,
-        _x: &[Tensor<'g>],
-        _y: &[Tensor<'g>],
-        dy: &[Option<Tensor<'g>>],
-    ) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { dy, .. }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         vec![dy[0].map(|dy| dy.transpose(&self.inverse()))]
     }
 }
@@ -227,11 +224,6 @@ impl Problem for Permuted {
         }
         vec![Array::new(spec.clone(), data)]
     }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        // Words are moved whatever they hold.
-        &[Distribution::Uniform]
-    }
 }
 
 impl<'g> Tensor<'g> {
@@ -242,47 +234,38 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Cases of [`Transpose`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "transpose"
-    }
-
-    fn cases(&self) -> Vec<Case> {
-        let shapes: [(&[usize], &[usize]); 16] = [
-            (&[1], &[0]),
-            (&[7], &[0]),
-            (&[5, 3], &[1, 0]),
-            (&[33, 65], &[1, 0]),
-            (&[64, 32], &[1, 0]),
-            (&[1, 31, 1, 9], &[3, 2, 1, 0]),
-            (&[3, 4, 5], &[1, 0, 2]),
-            (&[3, 5, 8], &[1, 0, 2]),
-            (&[3, 34, 37], &[0, 2, 1]),
-            (&[4, 5, 6], &[2, 1, 0]),
-            (&[2, 3, 4, 5], &[0, 3, 1, 2]),
-            (&[2, 3, 4, 5], &[3, 0, 2, 1]),
-            (&[2, 3, 2, 5, 3], &[4, 2, 0, 3, 1]),
-            (&[2, 3, 2, 3, 8], &[3, 2, 1, 0, 4]),
-            (&[66_000, 2, 9], &[0, 2, 1]),
-            (&[2, 33_000, 64], &[1, 0, 2]),
-        ];
-        let text = |numbers: &[usize], dot: &str| {
-            let each: Vec<_> = numbers.iter().map(ToString::to_string).collect();
-            each.join(dot)
-        };
-        let case = |(dims, axes): (&[usize], &[usize]), dtype, suffix: &str| {
-            let op = Transpose { axes: axes.to_vec() };
-            let name = format!("{}_to_{}{suffix}", text(dims, "x"), text(axes, ""));
-            Case::new(name, op, [TensorSpec::new(dims, dtype)])
-        };
-        let mut cases: Vec<_> = shapes.into_iter().map(|s| case(s, DType::F32, "")).collect();
-        cases.push(case((&[6, 9], &[1, 0]), DType::U32, "_u32"));
-        cases
-    }
+/// Awkward cases of [`Transpose`].
+pub(super) fn cases() -> Vec<Case> {
+    let shapes: [(&[usize], &[usize]); 16] = [
+        (&[1], &[0]),
+        (&[7], &[0]),
+        (&[5, 3], &[1, 0]),
+        (&[33, 65], &[1, 0]),
+        (&[64, 32], &[1, 0]),
+        (&[1, 31, 1, 9], &[3, 2, 1, 0]),
+        (&[3, 4, 5], &[1, 0, 2]),
+        (&[3, 5, 8], &[1, 0, 2]),
+        (&[3, 34, 37], &[0, 2, 1]),
+        (&[4, 5, 6], &[2, 1, 0]),
+        (&[2, 3, 4, 5], &[0, 3, 1, 2]),
+        (&[2, 3, 4, 5], &[3, 0, 2, 1]),
+        (&[2, 3, 2, 5, 3], &[4, 2, 0, 3, 1]),
+        (&[2, 3, 2, 3, 8], &[3, 2, 1, 0, 4]),
+        (&[66_000, 2, 9], &[0, 2, 1]),
+        (&[2, 33_000, 64], &[1, 0, 2]),
+    ];
+    let text = |numbers: &[usize], dot: &str| {
+        let each: Vec<_> = numbers.iter().map(ToString::to_string).collect();
+        each.join(dot)
+    };
+    let case = |(dims, axes): (&[usize], &[usize]), dtype, suffix: &str| {
+        let op = Transpose { axes: axes.to_vec() };
+        let name = format!("{}_to_{}{suffix}", text(dims, "x"), text(axes, ""));
+        Case::new(name, op, [TensorSpec::new(dims, dtype)])
+    };
+    let mut cases: Vec<_> = shapes.into_iter().map(|s| case(s, DType::F32, "")).collect();
+    cases.push(case((&[6, 9], &[1, 0]), DType::U32, "_u32"));
+    cases
 }
 
 #[cfg(test)]

@@ -122,39 +122,30 @@ impl copy_columns::Reference for Window {
     }
 }
 
-/// Cases of [`Window`].
-#[derive(Debug)]
-pub struct Family;
-
-impl super::Family for Family {
-    fn name(&self) -> &'static str {
-        "window"
-    }
-
-    fn cases(&self) -> Vec<Case> {
-        let block = |to, from, size| Block { to, from, size };
-        let case = |name: &str, size, blocks: &[Block], inputs: &[&[usize]], dtype| {
-            let inputs: Vec<_> = inputs.iter().map(|dims| TensorSpec::new(*dims, dtype)).collect();
-            Case::new(name, Window { size, blocks: blocks.to_vec() }, inputs)
-        };
-        let all = block([0, 0], [0, 0], [1, 1]);
-        let inside = block([0, 0], [1, 8], [4, 12]);
-        let around = block([1, 3], [0, 0], [3, 5]);
-        let corner = block([5, 8], [2, 0], [2, 4]);
-        let many = block([1, 0], [0, 1], [2, 63]);
-        vec![
-            case("all", [1, 1], &[all], &[&[1, 1]], DType::F32),
-            case("inside", [4, 12], &[inside], &[&[3, 6, 24]], DType::F32),
-            case("around", [5, 11], &[around], &[&[2, 3, 5]], DType::F32),
-            case(
-                "two",
-                [7, 12],
-                &[block([0, 4], [1, 8], [4, 8]), corner],
-                &[&[3, 6, 24], &[3, 4, 4]],
-                DType::F32,
-            ),
-            case("matrices_of_matrices", [5, 11], &[around], &[&[2, 3, 3, 5]], DType::U32),
-            case("many_workgroups", [3, 64], &[many], &[&[25_000, 2, 64]], DType::F32),
-        ]
-    }
+/// Awkward cases of [`Window`].
+pub(super) fn cases() -> Vec<Case> {
+    let block = |to, from, size| Block { to, from, size };
+    let case = |name: &str, size, blocks: &[Block], inputs: &[&[usize]], dtype| {
+        let inputs: Vec<_> = inputs.iter().map(|dims| TensorSpec::new(*dims, dtype)).collect();
+        Case::new(name, Window { size, blocks: blocks.to_vec() }, inputs)
+    };
+    let all = block([0, 0], [0, 0], [1, 1]);
+    let inside = block([0, 0], [1, 8], [4, 12]);
+    let around = block([1, 3], [0, 0], [3, 5]);
+    let corner = block([5, 8], [2, 0], [2, 4]);
+    let many = block([1, 0], [0, 1], [2, 63]);
+    vec![
+        case("all", [1, 1], &[all], &[&[1, 1]], DType::F32),
+        case("inside", [4, 12], &[inside], &[&[3, 6, 24]], DType::F32),
+        case("around", [5, 11], &[around], &[&[2, 3, 5]], DType::F32),
+        case(
+            "two",
+            [7, 12],
+            &[block([0, 4], [1, 8], [4, 8]), corner],
+            &[&[3, 6, 24], &[3, 4, 4]],
+            DType::F32,
+        ),
+        case("matrices_of_matrices", [5, 11], &[around], &[&[2, 3, 3, 5]], DType::U32),
+        case("many_workgroups", [3, 64], &[many], &[&[25_000, 2, 64]], DType::F32),
+    ]
 }

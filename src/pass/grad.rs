@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::graph::op::Backward;
 use crate::graph::{Builder, Node, NodeKind, Tensor, ValueId};
 use crate::terms::Phase;
 
@@ -26,7 +27,7 @@ impl Builder {
             let x: Vec<_> = node.inputs.iter().map(|&v| self.tensor(v)).collect();
             let y: Vec<_> = node.outputs.iter().map(|&v| self.tensor(v)).collect();
             let dx = self.scoped(&node.scope, || match &node.kind {
-                NodeKind::Op { op, .. } => op.gradient(&x, &y, &dy),
+                NodeKind::Op { op, .. } => op.gradient(Backward { x: &x, y: &y, dy: &dy }),
                 NodeKind::Reshape => vec![dy[0].map(|d| d.reshape(x[0].spec().shape))],
                 _ => vec![None; x.len()],
             });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::graph::op::{Distribution, Op, Tolerance, ValueAt};
+use crate::graph::op::{Distribution, Op, Sampler, Tolerance, ValueAt};
 use crate::kernel::{Caps, Variant};
 use crate::pass::plan::Role;
 use crate::pass::{OpInstance, compile_op};
@@ -135,7 +135,7 @@ pub fn check_variant_for(
     let problem = &program.schedule.ops[0].problem;
     let mut verdicts = Vec::new();
     for &distribution in distributions {
-        let samples = problem.sample(inputs, distribution, &mut Rng::new(0x5eed));
+        let samples = problem.sample(inputs, &mut Sampler::new(distribution, 0x5eed));
         for (i, sample) in samples.into_iter().enumerate() {
             program.write(gpu, &format!("input{i}"), &HostTensor::from(&sample))?;
         }

@@ -5,7 +5,7 @@ use std::ops::Range;
 /// Dispatches for which a further thread is worth a further pass: encoding them takes about a millisecond.
 const LEAST: usize = 1024;
 
-/// The dispatches of `ranges`, in order, in at most so many parts of about one length.
+/// The dispatches of `ranges`, in order, in at most `threads` parts of about equal length.
 pub(super) fn deal(ranges: &[Range<usize>], threads: usize) -> Vec<Vec<Range<usize>>> {
     let total: usize = ranges.iter().map(Range::len).sum();
     let each = total.div_ceil((total / LEAST).clamp(1, threads.max(1)));

@@ -46,7 +46,7 @@ impl Integrity {
         }
     }
 
-    /// What readers must be told; nothing of an intact record.
+    /// What readers must know; nothing of an intact record.
     pub fn warning(self) -> Option<&'static str> {
         match self {
             Self::Intact => None,

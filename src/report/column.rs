@@ -18,9 +18,9 @@ pub enum Kind {
     Grouped,
     /// Four significant digits.
     Digits,
-    /// So many decimals.
+    /// This many decimals.
     Fixed(usize),
-    /// So many decimals, with the sign.
+    /// This many decimals, with the sign.
     Signed(usize),
     /// Nanoseconds.
     Duration,

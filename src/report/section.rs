@@ -89,7 +89,7 @@ pub struct Analysis {
 pub enum Sample {
     /// Timed runs.
     Timed,
-    /// Runs with a profile of so many steps at least.
+    /// Runs with a profile of at least this many steps.
     Profiled(usize),
     /// Runs with a profile over several thread counts and batches.
     Varied,

@@ -23,6 +23,17 @@ pub struct Table {
     rows: Vec<Vec<Field>>,
 }
 
+/// A column with what it shows of an `R`, for tables whose columns are many: see [`columns!`](crate::columns).
+pub type ColumnOf<R> = (Column, fn(&R) -> Field);
+
+/// Columns, each with what it shows of a row.
+#[macro_export]
+macro_rules! columns {
+    ($row:ident: $($column:expr => $field:expr),* $(,)?) => {
+        [$(($column, |$row| $crate::report::field::Field::from($field))),*]
+    };
+}
+
 /// A table as the page's template takes it: a figure is sorted by its value, whatever its text.
 #[derive(Debug, Serialize)]
 pub(super) struct Grid {
@@ -54,6 +65,16 @@ impl Table {
         Self { columns: columns.into_iter().collect(), rows: Vec::new() }
     }
 
+    /// A row for each of some things.
+    pub fn of<R, const N: usize>(
+        columns: [ColumnOf<R>; N],
+        rows: impl IntoIterator<Item = R>,
+    ) -> Self {
+        let (columns, fields): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+        let shown = |row: R| fields.iter().map(|field| field(&row)).collect::<Vec<_>>();
+        Self { columns, rows: rows.into_iter().map(shown).collect() }
+    }
+
     /// Adds a row, a field for each column.
     pub fn row(&mut self, fields: impl IntoIterator<Item = Field>) {
         self.rows.push(fields.into_iter().collect());
@@ -80,7 +101,7 @@ impl Table {
         }
     }
 
-    /// The same where there is room for so many characters.
+    /// The same in `room` characters.
     pub(super) fn fitted(&self, room: Option<usize>) -> String {
         let strips = self.strips();
         let widths = layout::widths(&strips, room);

@@ -48,24 +48,24 @@ impl Speeds {
         dispatch_ns: 13_000,
     };
 
-    /// Nanoseconds of so many multiply-adds on one processor at its peak.
+    /// Nanoseconds that multiply-adds take on one processor at its peak.
     pub fn products_ns(&self, products: f64) -> f64 {
         let one = f64::from(self.products_per_us) / f64::from(self.processors);
         1e3 * products / one
     }
 
-    /// Nanoseconds of so many bytes.
+    /// Nanoseconds to move some bytes.
     pub fn bytes_ns(&self, bytes: f64) -> f64 {
         1e3 * bytes / f64::from(self.bytes_per_us)
     }
 
-    /// Nanoseconds of so many dispatches.
+    /// Nanoseconds to launch some dispatches.
     pub fn dispatches_ns(&self, dispatches: usize) -> f64 {
         dispatches as f64 * f64::from(self.dispatch_ns)
     }
 
     /// Nanoseconds of `workgroups` in waves: each processor holds `resident` of them at once, and `together` tells
-    /// how long so many take that share one. The last wave is as long as its fullest processor's share.
+    /// how long that many take that share one. The last wave is as long as its fullest processor's share.
     pub fn waves_ns(
         &self,
         workgroups: usize,

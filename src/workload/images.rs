@@ -11,11 +11,12 @@ use crate::terms::Mode;
 use super::samples::{Batch, DataSource, Feed, Samples};
 use super::score::{Metric, Outputs, Ratio, Score, likeliest};
 
-/// The built-in samples and the real ones.
-pub(super) const DATA: (&str, &str) = (
-    "procedural images: shape x texture x colour",
-    "one folder of JPEG/PNG files per class, or the ILSVRC tar of tars",
-);
+/// The built-in samples.
+pub(super) const BUILT_IN_DATA: &str = "procedural images: shape x texture x colour";
+
+/// The real ones.
+pub(super) const REAL_DATA: &str =
+    "one folder of JPEG/PNG files per class, or the ILSVRC tar of tars";
 
 /// Top-1 accuracy.
 pub(super) const METRIC: Metric = Metric { name: "held-out accuracy", unit: "%", factor: 100.0 };

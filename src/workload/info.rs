@@ -37,8 +37,10 @@ pub struct WorkloadInfo {
     pub about: &'static str,
     /// The seminal paper.
     pub paper: &'static str,
-    /// The built-in samples, and the real ones that `--data` takes.
-    pub data: (&'static str, &'static str),
+    /// The samples it generates.
+    pub built_in_data: &'static str,
+    /// The real ones that `--data` takes.
+    pub real_data: &'static str,
     /// What its score measures.
     pub metric: Metric,
     /// Whether it learns by playing a game instead of from samples.

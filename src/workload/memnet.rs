@@ -33,10 +33,8 @@ pub const INFO: WorkloadInfo = WorkloadInfo {
     name: "memnet",
     about: "end-to-end memory network: 3 hops over the sentences of a story, then the word of the answer",
     paper: "Sukhbaatar et al. 2015, End-to-end memory networks",
-    data: (
-        "a small simulated world that generates all 20 bAbI tasks",
-        "a folder of qaN_*_train.txt and qaN_*_test.txt",
-    ),
+    built_in_data: "a small simulated world that generates all 20 bAbI tasks",
+    real_data: "a folder of qaN_*_train.txt and qaN_*_test.txt",
     metric: Metric { name: "held-out accuracy", unit: "%", factor: 100.0 },
     plays: false,
     shows: true,

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use fathom::gpu::shader;
-use fathom::graph::op::Distribution;
+use fathom::graph::op::{Distribution, Sampler};
 use fathom::kernel::{Caps, Kernel, Lowered, Operand, Variant};
 use fathom::op::{Case, LIST};
 use fathom::program::check::compare;
-use fathom::random::Rng;
 use fathom::tensor::{Array, TensorSpec};
 
 use super::compiler::{Compiler, Source};
@@ -225,8 +224,8 @@ impl Run {
     }
 
     fn sample(&self) -> Vec<Array> {
-        let mut rng = Rng::new(0x5eed);
-        self.case.problem().sample(&self.case.inputs, Distribution::Uniform, &mut rng)
+        let mut sampler = Sampler::new(Distribution::Uniform, 0x5eed);
+        self.case.problem().sample(&self.case.inputs, &mut sampler)
     }
 
     /// Inputs, then outputs of their own, then scratch.

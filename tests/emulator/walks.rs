@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use fathom::graph::op::Distribution;
+use fathom::graph::op::{Distribution, Sampler};
 use fathom::kernel::Caps;
 use fathom::op::Case;
 use fathom::op::embedding_bag::{EmbeddingBag, Tables};
@@ -67,7 +67,7 @@ fn cases(model: &str, device: &Caps) -> Result<Vec<(Case, Vec<Array>)>> {
 /// Values of no consequence, and the ids of a batch.
 fn inputs_of(case: &Case, batch: &HashMap<&str, HostTensor>) -> Vec<Array> {
     let problem = case.problem();
-    let mut inputs = problem.sample(&case.inputs, Distribution::Uniform, &mut Rng::new(1));
+    let mut inputs = problem.sample(&case.inputs, &mut Sampler::new(Distribution::Uniform, 1));
     let given = |name: &str| Array::from_bytes(batch[name].spec.clone(), &batch[name].bytes);
     let kind = case.op.kind().name;
     if kind.starts_with("embedding_bag") {

@@ -129,7 +129,7 @@ impl Tape<'_> {
         Ok(false)
     }
 
-    /// Refuses bytes after the end: what they belong to cannot be told.
+    /// Refuses bytes after the end: what they belong to is unknown.
     fn nothing_after(&self, file: &mut File, end: u64) -> Result<()> {
         let step = 1 << 16;
         for at in (end..self.len).step_by(step) {

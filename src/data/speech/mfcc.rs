@@ -23,7 +23,7 @@ const FILTERS: usize = 26;
 const CEPSTRA: usize = 13;
 const PRE_EMPHASIS: f64 = 0.97;
 
-/// Frames of so many samples; 0 where not even one window fits.
+/// Frames of this many samples; 0 where not even one window fits.
 pub fn frames(samples: usize) -> usize {
     samples.checked_sub(WINDOW).map_or(0, |rest| 1 + rest / HOP)
 }

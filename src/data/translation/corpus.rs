@@ -12,7 +12,7 @@ use super::text::{Text, check};
 use super::vocabulary::{EOS, GO, PAD, Vocabulary, Words};
 use super::{generated, read};
 
-/// Where a folder has no held-out files, one pair in so many is held out.
+/// Where a folder has no held-out files, one pair in this many is held out.
 const HELD_OUT: usize = 20;
 
 /// Pairs by split and bucket, with the vocabularies of both languages.

@@ -14,7 +14,7 @@ use super::vocabulary::Words;
 /// How a real corpus fills the buckets, roughly.
 const SHARES: [f64; BUCKETS.len()] = [0.15, 0.25, 0.35, 0.25];
 
-/// Of all sentences, one in so many is held out.
+/// Of all sentences, one in this many is held out.
 const HELD_OUT: u64 = 8;
 
 /// Draws of a pair before its bucket counts as too narrow: one in [`HELD_OUT`] is of the right split.

@@ -158,7 +158,7 @@ pub(super) fn pairs(
     }
 }
 
-/// The lines of a file. Gzip is told by its first bytes, not by the name.
+/// The lines of a file. Gzip is recognised by its first bytes, not by the name.
 struct Lines<'a> {
     input: Box<dyn BufRead>,
     file: &'a Path,
@@ -199,7 +199,7 @@ impl<'a> Lines<'a> {
         Ok(length > 0)
     }
 
-    /// Appends what comes up to the end of the line, at most so many bytes.
+    /// Appends what comes up to the end of the line, at most `most` bytes.
     fn read(&mut self, most: u64) -> Result<usize> {
         use ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
         let read = self.input.by_ref().take(most).read_until(b'\n', &mut self.bytes);

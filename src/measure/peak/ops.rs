@@ -5,10 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::error::Result;
 use crate::gpu::Gpu;
-use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::host::{self, Instant};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -77,7 +76,8 @@ impl Op for Fma {
 
     fn problem(&self, _inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let totals = TensorSpec::f32([self.invocations]);
-        let facts = Facts::new([totals], Cost::default(), Tolerance::sum(64));
+        let facts = Facts::new([totals], Cost::default(), Tolerance::sum(64))
+            .drawn_from(&[Distribution::Uniform]);
         Ok(Box::new(FmaProblem { fma: *self, facts }))
     }
 }
@@ -125,10 +125,6 @@ impl Problem for FmaProblem {
         let n = self.fma.invocations;
         vec![Array::f32([n], vec![1.0; n])]
     }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        &[Distribution::Uniform]
-    }
 }
 
 /// A copy of one flat tensor.
@@ -174,7 +170,7 @@ impl Problem for CopyProblem {
         vec![inputs[0].clone()]
     }
 
-    fn sample(&self, inputs: &[TensorSpec], _: Distribution, _: &mut Rng) -> Vec<Array> {
+    fn sample(&self, inputs: &[TensorSpec], _: &mut Sampler) -> Vec<Array> {
         vec![ramp(&inputs[0])]
     }
 }
@@ -237,7 +233,7 @@ impl Problem for ReadProblem {
         vec![Array::new(self.facts.spec().clone(), (0..sums).map(sum).collect())]
     }
 
-    fn sample(&self, inputs: &[TensorSpec], _: Distribution, _: &mut Rng) -> Vec<Array> {
+    fn sample(&self, inputs: &[TensorSpec], _: &mut Sampler) -> Vec<Array> {
         vec![ramp(&inputs[0])]
     }
 }
@@ -265,7 +261,8 @@ impl Op for Shared {
 
     fn problem(&self, _inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let facts =
-            Facts::new([TensorSpec::f32([self.invocations])], Cost::default(), Tolerance::sum(64));
+            Facts::new([TensorSpec::f32([self.invocations])], Cost::default(), Tolerance::sum(64))
+                .drawn_from(&[Distribution::Uniform]);
         Ok(Box::new(SharedProblem { shared: *self, facts }))
     }
 }
@@ -302,10 +299,6 @@ impl Problem for SharedProblem {
             (0..64).map(|lane| (0..4).map(|c| 4.0 * chain(lane, c)).sum()).collect();
         let sums = (0..self.shared.invocations).map(|i| lanes[i % 64]).collect();
         vec![Array::new(self.facts.spec().clone(), sums)]
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        &[Distribution::Uniform]
     }
 }
 

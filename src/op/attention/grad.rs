@@ -1,9 +1,8 @@
 //! The part of the gradient that each query has to itself.
 
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::op::lstm::{WELL_CONDITIONED, sample_well_conditioned};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -28,7 +27,8 @@ impl Op for AttentionGrad {
         let outputs = [inputs[0].clone(), shares];
         // da minus its mean cancels.
         let tolerance = Tolerance::sum(64 * attended.hidden + attended.positions);
-        let facts = Facts::moving(attended.flops(), inputs, outputs, tolerance);
+        let facts = Facts::moving(attended.flops(), inputs, outputs, tolerance)
+            .drawn_from(WELL_CONDITIONED);
         Ok(Box::new(AttentionGradProblem { attended, facts }))
     }
 }
@@ -86,15 +86,11 @@ impl Problem for AttentionGradProblem {
     }
 
     /// Shares that belong to the queries and keys.
-    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        let mut arrays = sample_well_conditioned(x, distribution, rng);
+    fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        let mut arrays = sample_well_conditioned(x, sampler);
         let forward_inputs = [&arrays[0], &arrays[1], &arrays[2], &arrays[3]];
         arrays[4] = contexts_and_shares(&self.attended, &forward_inputs)[1].rounded();
         arrays
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        WELL_CONDITIONED
     }
 }
 

@@ -1,11 +1,10 @@
 //! The part of the gradient that is summed over queries.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::host::parallel::*;
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::op::lstm::{WELL_CONDITIONED, sample_well_conditioned};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -44,7 +43,8 @@ impl Op for AttentionSums {
         }
         let outputs = [inputs[2].clone(), inputs[2].clone()];
         let tolerance = Tolerance::sum(64 * attended.queries);
-        let facts = Facts::moving(attended.flops(), inputs, outputs, tolerance);
+        let facts = Facts::moving(attended.flops(), inputs, outputs, tolerance)
+            .drawn_from(WELL_CONDITIONED);
         Ok(Box::new(AttentionSumsProblem { attended, facts }))
     }
 }
@@ -105,11 +105,7 @@ impl Problem for AttentionSumsProblem {
         vec![d_keys, d_v]
     }
 
-    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        sample_well_conditioned(x, distribution, rng)
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        WELL_CONDITIONED
+    fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        sample_well_conditioned(x, sampler)
     }
 }

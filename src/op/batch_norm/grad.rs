@@ -1,8 +1,7 @@
 //! The gradient of batch normalisation.
 
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Kernel, Lowered, Variant, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -29,7 +28,14 @@ impl Op for BatchNormGrad {
         }
         let outputs = [0, 1, 1].map(|at: usize| inputs[at].clone());
         let tolerance = Tolerance::sum(channels.rows.max(64));
-        let facts = Facts::moving(11 * channels.elements() as u64, inputs, outputs, tolerance);
+        // Tiny is left out as well: a sum over thousands of values that a device may flush to 0.
+        let facts = Facts::moving(11 * channels.elements() as u64, inputs, outputs, tolerance)
+            .drawn_from(&[
+                Distribution::Uniform,
+                Distribution::Ties,
+                Distribution::Zeros,
+                Distribution::Extreme,
+            ]);
         let (epsilon, inputs) = (self.epsilon, inputs.to_vec());
         Ok(Box::new(BatchNormGradProblem { epsilon, channels, inputs, facts }))
     }
@@ -103,25 +109,14 @@ impl Problem for BatchNormGradProblem {
     }
 
     /// The statistics are those of x.
-    fn sample(
-        &self,
-        inputs: &[TensorSpec],
-        distribution: Distribution,
-        rng: &mut Rng,
-    ) -> Vec<Array> {
-        let draw = |spec: &TensorSpec| distribution.array(spec, 4, rng);
-        let mut arrays: Vec<_> = inputs.iter().map(draw).collect();
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        let mut arrays = sampler.arrays(inputs, 4);
         spread(&mut arrays[0]);
         let n = self.channels.rows as f64;
         let (mean, squares) = moments(&arrays[0]);
         arrays[2].data = mean;
         arrays[3].data = squares.iter().map(|s| s / (n - 1.0).max(1.0)).collect();
         arrays.iter().map(Array::rounded).collect()
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        // Tiny is left out as well: a sum over thousands of values that a device may flush to 0.
-        &[Distribution::Uniform, Distribution::Ties, Distribution::Zeros, Distribution::Extreme]
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {

@@ -1,14 +1,10 @@
 //! Awkward convolutions for the tests, and real layers for the benches.
 
 use crate::graph::chain::{Chain, Function};
-use crate::op::{self, Case};
+use crate::op::Case;
 use crate::tensor::TensorSpec;
 
 use super::{Conv, Conv2d, Pass};
-
-/// Cases of [`Conv2d`].
-#[derive(Debug)]
-pub struct Family;
 
 const PLAIN: Conv = Conv { stride: 1, pad: 0, groups: 1 };
 
@@ -82,46 +78,42 @@ fn fused(case: Case, name: &str, chain: &Chain, extras: &[TensorSpec]) -> Option
     Some(Case { name: format!("{name}_{}", case.name), op, inputs: inputs.collect() })
 }
 
-impl op::Family for Family {
-    fn name(&self) -> &'static str {
-        "conv2d"
+/// Awkward cases of [`Conv2d`].
+pub(in crate::op) fn cases() -> Vec<Case> {
+    let mut cases: Vec<Case> = SIZES.into_iter().flat_map(|s| passes(&name(s), s)).collect();
+    // Bias, activation and residual, as layers have them.
+    let sizes = ([1, 6, 5, 8], [3, 3, 12], conv(1, 1, 1));
+    let [forward, input, _] = passes("b1_h6_w5_c8_n12", sizes);
+    let relu = Chain::one(Function::Relu);
+    let bias_relu = relu.after(&Chain::one(Function::Add), 0);
+    let bias_add_relu =
+        relu.after(&Chain::one(Function::Add), 0).after(&Chain::one(Function::Add), 0);
+    let (bias, residual) = (TensorSpec::f32([12]), TensorSpec::f32([1, 6, 5, 12]));
+    let [again, ..] = passes("b1_h6_w5_c8_n12", sizes);
+    cases.extend(fused(forward, "bias_relu", &bias_relu, std::slice::from_ref(&bias)));
+    cases.extend(fused(again, "bias_residual_relu", &bias_add_relu, &[bias, residual]));
+    let add = Chain::one(Function::Add);
+    cases.extend(fused(input, "add", &add, &[TensorSpec::f32([1, 6, 5, 8])]));
+    // With the gradient of the bias.
+    for sizes in [SIZES[1], SIZES[6], SIZES[10], SIZES[12], SIZES[14]] {
+        let [_, _, Case { name, op, inputs }] = passes(&name(sizes), sizes);
+        let summed =
+            op.with_column_sums().map(|op| Case { name: format!("sums_{name}"), op, inputs });
+        cases.extend(summed);
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let mut cases: Vec<Case> = SIZES.into_iter().flat_map(|s| passes(&name(s), s)).collect();
-        // Bias, activation and residual, as layers have them.
-        let sizes = ([1, 6, 5, 8], [3, 3, 12], conv(1, 1, 1));
-        let [forward, input, _] = passes("b1_h6_w5_c8_n12", sizes);
-        let relu = Chain::one(Function::Relu);
-        let bias_relu = relu.after(&Chain::one(Function::Add), 0);
-        let bias_add_relu =
-            relu.after(&Chain::one(Function::Add), 0).after(&Chain::one(Function::Add), 0);
-        let (bias, residual) = (TensorSpec::f32([12]), TensorSpec::f32([1, 6, 5, 12]));
-        let [again, ..] = passes("b1_h6_w5_c8_n12", sizes);
-        cases.extend(fused(forward, "bias_relu", &bias_relu, std::slice::from_ref(&bias)));
-        cases.extend(fused(again, "bias_residual_relu", &bias_add_relu, &[bias, residual]));
-        let add = Chain::one(Function::Add);
-        cases.extend(fused(input, "add", &add, &[TensorSpec::f32([1, 6, 5, 8])]));
-        // With the gradient of the bias.
-        for sizes in [SIZES[1], SIZES[6], SIZES[10], SIZES[12], SIZES[14]] {
-            let [_, _, Case { name, op, inputs }] = passes(&name(sizes), sizes);
-            let summed =
-                op.with_column_sums().map(|op| Case { name: format!("sums_{name}"), op, inputs });
-            cases.extend(summed);
+    // Frames of bytes.
+    for case in passes("bytes_b2_h12_w12_c4", ([2, 12, 12, 4], [4, 4, 8], conv(2, 0, 1))) {
+        if !case.name.ends_with("dx") {
+            let mut case = case;
+            case.inputs[0] =
+                TensorSpec::new(case.inputs[0].shape.clone(), crate::tensor::DType::U8);
+            cases.push(case);
         }
-        // Frames of bytes.
-        for case in passes("bytes_b2_h12_w12_c4", ([2, 12, 12, 4], [4, 4, 8], conv(2, 0, 1))) {
-            if !case.name.ends_with("dx") {
-                let mut case = case;
-                case.inputs[0] =
-                    TensorSpec::new(case.inputs[0].shape.clone(), crate::tensor::DType::U8);
-                cases.push(case);
-            }
-        }
-        cases
     }
+    cases
+}
 
-    fn benches(&self) -> Vec<Case> {
-        LAYERS.into_iter().flat_map(|(name, sizes)| passes(name, sizes)).collect()
-    }
+/// Layers of the models at their real size, to be timed.
+pub(in crate::op) fn benches() -> Vec<Case> {
+    LAYERS.into_iter().flat_map(|(name, sizes)| passes(name, sizes)).collect()
 }

@@ -47,13 +47,13 @@ const ROUNDINGS: usize = 11;
 /// Root mean square of the products against that of the results, at most: 2 + sqrt(2).
 const AMPLIFICATION: f64 = 2.0 + std::f64::consts::SQRT_2;
 
-/// Times as long as reckoned: the estimates put it first only where it is ahead by a good part.
+/// Times as long as estimated: the estimates put it first only where it is ahead by a good part.
 const MARGIN: f64 = 1.2;
 
 /// The share of the memory's rate that the transforms reach.
 const COPY: f64 = 0.85;
 
-/// How far results may lie from the f64 reference, of `channels` summed and an epilogue of so many steps.
+/// How far results may lie from the f64 reference, of `channels` summed and an epilogue of `depth` steps.
 pub(super) fn tolerance(channels: usize, depth: usize) -> Tolerance {
     Tolerance(AMPLIFICATION * Tolerance::sum(channels + ROUNDINGS + 16 * depth).0)
 }
@@ -110,7 +110,7 @@ impl Tiles {
         (bytes(from * to) <= caps.max_binding).then(|| self.count().div_ceil(chunks))
     }
 
-    /// The 16 products of so many tiles.
+    /// The 16 products of some tiles.
     fn products(&self, tiles: usize) -> Sizes {
         let [k, n] = self.channels();
         Sizes { batch: PRODUCTS, m: tiles, n, k }

@@ -14,7 +14,7 @@ fn problem(
 ) -> (Box<dyn Problem>, Vec<Array>) {
     let specs = input_specs(1, steps, classes, labels.len().max(1));
     let problem = Ctc.problem(&specs).unwrap();
-    let mut inputs = problem.sample(&specs, Distribution::Uniform, &mut Rng::new(seed));
+    let mut inputs = problem.sample(&specs, &mut Sampler::new(Distribution::Uniform, seed));
     inputs[1].data[0] = steps as f64;
     inputs[2].data[..labels.len()]
         .copy_from_slice(&labels.iter().map(|&l| l as f64).collect::<Vec<_>>());
@@ -66,7 +66,7 @@ fn reference_is_the_sum_over_all_paths() {
 fn gradient_rule_agrees_with_finite_differences() {
     let specs = input_specs(3, 7, 4, 3);
     let problem = Ctc.problem(&specs).unwrap();
-    let mut inputs = problem.sample(&specs, Distribution::Uniform, &mut Rng::new(3));
+    let mut inputs = problem.sample(&specs, &mut Sampler::new(Distribution::Uniform, 3));
     inputs[1].data = vec![7.0, 5.0, 0.0];
     inputs[2].data = vec![0.0, 0.0, 2.0, 1.0, 0.0, 0.0, 2.0, 2.0, 2.0];
     inputs[3].data = vec![3.0, 1.0, 0.0];

@@ -1,6 +1,6 @@
 //! The decoder's backward pass, from the last step to the first.
 
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::host::parallel::*;
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch};
 use crate::op::attention::{Attended, Lanes, attend_backward, sequence};
@@ -9,7 +9,6 @@ use crate::op::lstm::{
     sample_well_conditioned, squash_gates,
 };
 use crate::op::matmul::product_into;
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -74,7 +73,8 @@ impl Op for DecoderGrad {
         let tolerance = Tolerance::sum(64 * stack.hidden);
         // Of the weights as they are, the input's of the first layer alone is read.
         let read = [&inputs[..12], &[TensorSpec::f32([hidden, 4 * hidden])]].concat();
-        let facts = Facts::moving(flops(stack, &attended), &read, outputs, tolerance);
+        let facts = Facts::moving(flops(stack, &attended), &read, outputs, tolerance)
+            .drawn_from(WELL_CONDITIONED);
         Ok(Box::new(DecoderGradProblem { stack, attended, facts }))
     }
 }
@@ -249,8 +249,8 @@ impl Problem for DecoderGradProblem {
     }
 
     /// Gates and shares within what they can be, weights that neither grow nor vanish.
-    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        let mut arrays = sample_well_conditioned(x, distribution, rng);
+    fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        let mut arrays = sample_well_conditioned(x, sampler);
         squash_gates(&mut arrays[2]);
         for share in &mut arrays[5].data {
             *share = (0.5 + 0.5 * *share) / self.attended.positions as f64;
@@ -261,10 +261,6 @@ impl Problem for DecoderGradProblem {
         }
         arrays[12] = self.stack.untransposed(&arrays[6]);
         arrays.iter().map(Array::rounded).collect()
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        WELL_CONDITIONED
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {

@@ -1,14 +1,13 @@
 //! A step of the decoder that goes on from a word: what translation consists of.
 
 use crate::graph::Tensor;
-use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Output, Problem, Tolerance};
+use crate::graph::op::{Cost, Facts, Kind, Op, Output, Problem, Sampler, Tolerance};
 use crate::host::parallel::*;
 use crate::kernel::{Caps, Lowered, Variant, input, output, scratch};
 use crate::op::attention::{Attended, attend, sequence};
 use crate::op::lstm::{
     Stack, Step, WELL_CONDITIONED, add_product, cell_forward, sample_well_conditioned,
 };
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -100,7 +99,8 @@ impl Op for DecoderStep {
         // Of the table the words' rows are read, of what was before the last row.
         let read = [&[row], &words[..], &inputs[3..]].concat();
         let cost = Cost::new(sizes.flops(), &read, &outputs);
-        let facts = Facts::new(outputs.map(Output::new), cost, Tolerance::sum(64 * hidden));
+        let facts = Facts::new(outputs.map(Output::new), cost, Tolerance::sum(64 * hidden))
+            .drawn_from(WELL_CONDITIONED);
         Ok(Box::new(StepProblem { id: self.id, sizes, facts }))
     }
 }
@@ -194,15 +194,11 @@ impl Problem for StepProblem {
         vec![states, out]
     }
 
-    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        let mut arrays = sample_well_conditioned(x, distribution, rng);
+    fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        let mut arrays = sample_well_conditioned(x, sampler);
         // Some ids lie past the table.
-        arrays[1] = distribution.array(&x[1], self.sizes.vocabulary + 1, rng);
+        arrays[1] = sampler.array(&x[1], self.sizes.vocabulary + 1);
         arrays
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        WELL_CONDITIONED
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {

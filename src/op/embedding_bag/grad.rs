@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use crate::graph::chain::{Chain, Epilogue};
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Dispatch, Lowered, Variant, grid, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -47,7 +46,8 @@ impl Op for EmbeddingBagGrad {
         let flops = sizes.flops() + epilogue.flops() * outputs[0].len() as u64;
         // A word may be most of all there are.
         let occurrences = sizes.batch * sizes.memories * sizes.words;
-        let facts = Facts::moving(flops, inputs, outputs, Tolerance::sum(occurrences.max(16)));
+        let facts = Facts::moving(flops, inputs, outputs, Tolerance::sum(occurrences.max(16)))
+            .drawn_from(Distribution::WITHOUT_TINY);
         let vocabulary = self.tables.vocabulary;
         Ok(Box::new(EmbeddingBagGradProblem { sizes, vocabulary, epilogue, facts }))
     }
@@ -133,14 +133,9 @@ impl Problem for EmbeddingBagGradProblem {
         vec![self.epilogue.apply(d_embedding, inputs), d_temporal]
     }
 
-    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        let draw = |spec: &TensorSpec| distribution.array(spec, self.vocabulary, rng);
-        let mut arrays: Vec<_> = x.iter().map(draw).collect();
+    fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        let mut arrays = sampler.arrays(x, self.vocabulary);
         arrays[4] = self.sizes.index_of(&arrays[0], &arrays[1], self.vocabulary);
         arrays
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        Distribution::WITHOUT_TINY
     }
 }

@@ -1,9 +1,8 @@
 //! The backward pass of a stack of LSTM layers: waves from the last step of the last layer.
 
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::host::parallel::*;
 use crate::kernel::{Caps, Lowered, Variant, input, output, scratch};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -40,7 +39,7 @@ impl Op for LstmGrad {
         // Of the weights as they are, the input's of the first layer alone is read.
         let read = [&inputs[..6], &[TensorSpec::f32([hidden, 4 * hidden])]].concat();
         let flops = stack.flops() + 2 * (batch * steps * 4 * hidden * hidden) as u64;
-        let facts = Facts::moving(flops, &read, outputs, tolerance);
+        let facts = Facts::moving(flops, &read, outputs, tolerance).drawn_from(WELL_CONDITIONED);
         Ok(Box::new(LstmGradProblem { stack, facts }))
     }
 }
@@ -138,18 +137,14 @@ impl Problem for LstmGradProblem {
     }
 
     /// Gates within (0, 1), or (-1, 1).
-    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        let mut arrays = sample_well_conditioned(x, distribution, rng);
+    fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        let mut arrays = sample_well_conditioned(x, sampler);
         squash_gates(&mut arrays[3]);
         let scale = 1.0 / (2.0 * self.stack.hidden as f64).sqrt();
         arrays[0].data.iter_mut().for_each(|x| *x *= scale);
         arrays[0] = arrays[0].rounded();
         arrays[6] = self.stack.untransposed(&arrays[0]);
         arrays
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        WELL_CONDITIONED
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {

@@ -1,14 +1,10 @@
 //! Awkward products for the tests.
 
 use crate::graph::chain::{Chain, Function};
-use crate::op::{self, Case};
+use crate::op::Case;
 use crate::tensor::TensorSpec;
 
 use super::MatMul;
-
-/// Cases of [`MatMul`].
-#[derive(Debug)]
-pub struct Family;
 
 const NN: (bool, bool) = (false, false);
 const TN: (bool, bool) = (true, false);
@@ -61,38 +57,31 @@ fn fused(name: &str, [m, n, k]: [usize; 3], chain: Chain, extras: &[TensorSpec])
     Case::new(format!("{name}_m{m}_n{n}_k{k}"), op, inputs)
 }
 
-impl op::Family for Family {
-    fn name(&self) -> &'static str {
-        "matmul"
+/// Awkward cases of [`MatMul`].
+pub(in crate::op) fn cases() -> Vec<Case> {
+    let mut cases: Vec<Case> = SIZES.iter().map(|&(sizes, storage)| case(sizes, storage)).collect();
+    let bias_relu = Chain::one(Function::Relu).after(&Chain::one(Function::Add), 0);
+    let bias = |n: usize| TensorSpec::f32([n]);
+    cases.push(fused("bias_relu", [9, 20, 8], bias_relu.clone(), &[bias(20)]));
+    cases.push(fused("bias_relu", [33, 70, 20], bias_relu, &[bias(70)]));
+    let add = Chain::one(Function::Add);
+    let whole = TensorSpec::f32([20, 36]);
+    cases.push(fused("residual", [20, 36, 256], add, &[whole]));
+    let summed = [
+        ([1, 3, 5, 7], TN),
+        ([3, 9, 12, 20], TT),
+        ([1, 132, 68, 36], TN),
+        ([1, 65, 129, 17], NN),
+        ([2, 20, 36, 1001], TN),
+    ];
+    cases.extend(summed.map(|(sizes, storage)| {
+        let Case { name, op, inputs } = case(sizes, storage);
+        Case { name: format!("sums_{name}"), op: op.with_column_sums().unwrap_or(op), inputs }
+    }));
+    for (name, batch) in [("rows_2x5_n6_k7", [2, 5]), ("rows_4x64_n64_k64", [4, 64])] {
+        let k = if batch[1] == 5 { 7 } else { 64 };
+        let inputs = [TensorSpec::f32([batch[0], batch[1], k]), TensorSpec::f32([k, batch[1] + 1])];
+        cases.push(Case::new(name, MatMul::default(), inputs));
     }
-
-    fn cases(&self) -> Vec<Case> {
-        let mut cases: Vec<Case> =
-            SIZES.iter().map(|&(sizes, storage)| case(sizes, storage)).collect();
-        let bias_relu = Chain::one(Function::Relu).after(&Chain::one(Function::Add), 0);
-        let bias = |n: usize| TensorSpec::f32([n]);
-        cases.push(fused("bias_relu", [9, 20, 8], bias_relu.clone(), &[bias(20)]));
-        cases.push(fused("bias_relu", [33, 70, 20], bias_relu, &[bias(70)]));
-        let add = Chain::one(Function::Add);
-        let whole = TensorSpec::f32([20, 36]);
-        cases.push(fused("residual", [20, 36, 256], add, &[whole]));
-        let summed = [
-            ([1, 3, 5, 7], TN),
-            ([3, 9, 12, 20], TT),
-            ([1, 132, 68, 36], TN),
-            ([1, 65, 129, 17], NN),
-            ([2, 20, 36, 1001], TN),
-        ];
-        cases.extend(summed.map(|(sizes, storage)| {
-            let Case { name, op, inputs } = case(sizes, storage);
-            Case { name: format!("sums_{name}"), op: op.with_column_sums().unwrap_or(op), inputs }
-        }));
-        for (name, batch) in [("rows_2x5_n6_k7", [2, 5]), ("rows_4x64_n64_k64", [4, 64])] {
-            let k = if batch[1] == 5 { 7 } else { 64 };
-            let inputs =
-                [TensorSpec::f32([batch[0], batch[1], k]), TensorSpec::f32([k, batch[1] + 1])];
-            cases.push(Case::new(name, MatMul::default(), inputs));
-        }
-        cases
-    }
+    cases
 }

@@ -157,7 +157,7 @@ impl Sizes {
         (2..=most).filter(move |&splits| self.k.div_ceil(self.span(splits, bk)) == splits)
     }
 
-    /// What of k a part of so many has.
+    /// The length along k of one of `splits` parts.
     fn span(&self, splits: usize, bk: u32) -> usize {
         self.k.div_ceil(splits).next_multiple_of(bk as usize)
     }
@@ -220,7 +220,7 @@ impl Block {
         Planned { ns, variant }
     }
 
-    /// Nanoseconds of `workgroups`, each over so much of the sum.
+    /// Nanoseconds of `workgroups`, each over `k` terms of the sum.
     fn ns(&self, workgroups: usize, k: usize, caps: &Caps) -> f64 {
         let (results, speeds) = (f64::from(self.rows * self.cols), &caps.speeds);
         let alone = speeds.products_ns(results * k as f64) / self.share;
@@ -245,7 +245,7 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// Adds a variant whose dispatches take so long beside their launching.
+    /// Adds a variant whose dispatches take `ns`, launching not counted.
     fn add(&mut self, ns: f64, dispatches: usize, variant: Variant) {
         let ns = ns + self.caps.speeds.dispatches_ns(dispatches);
         self.planned.push(Planned { ns, variant });

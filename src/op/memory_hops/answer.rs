@@ -28,7 +28,8 @@ impl Op for AnswerGrad {
                 let flops = (2 * batch * vocabulary * dimension) as u64;
                 // Gaps and other tables make the root mean square small beside a value.
                 let tolerance = Tolerance::sum(batch.max(16));
-                let facts = Facts::moving(flops, inputs, d_embeddings, tolerance);
+                let facts = Facts::moving(flops, inputs, d_embeddings, tolerance)
+                    .drawn_from(Distribution::WITHOUT_TINY);
                 let last = (tables - 1) * self.stride;
                 Ok(Box::new(AnswerGradProblem {
                     batch,
@@ -93,9 +94,5 @@ impl Problem for AnswerGradProblem {
             }
         });
         vec![d_embeddings]
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        Distribution::WITHOUT_TINY
     }
 }

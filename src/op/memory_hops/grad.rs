@@ -1,8 +1,7 @@
 //! The backward pass of the hops, except for the answer's weight.
 
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem};
+use crate::graph::op::{Facts, Kind, Op, Problem, Sampler};
 use crate::kernel::{Caps, Lowered, Variant, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -27,7 +26,8 @@ impl Op for MemoryHopsGrad {
             ));
         }
         let outputs = [network.question(), network.memories()];
-        let facts = Facts::moving(network.flops(2), inputs, outputs, network.tolerance());
+        let facts = Facts::moving(network.flops(2), inputs, outputs, network.tolerance())
+            .drawn_from(WELL_CONDITIONED);
         Ok(Box::new(MemoryHopsGradProblem { network, facts }))
     }
 }
@@ -96,8 +96,8 @@ impl Problem for MemoryHopsGradProblem {
     }
 
     /// States and attention that belong to the memories.
-    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
-        let draw = |spec| self.network.sample(spec, distribution, rng);
+    fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        let draw = |spec| self.network.sample(spec, sampler);
         let mut arrays: Vec<_> = x.iter().chain([&self.network.question()]).map(draw).collect();
         let question = arrays.remove(x.len());
         let forward = self.network.forward(&[&question, &arrays[1], &arrays[2]]);
@@ -105,9 +105,5 @@ impl Problem for MemoryHopsGradProblem {
             *array = saved.rounded();
         }
         arrays
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        WELL_CONDITIONED
     }
 }

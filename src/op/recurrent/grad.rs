@@ -1,10 +1,9 @@
 //! The backward pass of the recurrence: gradients before the activation, time step by time step.
 
 use crate::graph::by_rows::ByRows;
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::host::parallel::*;
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -138,15 +137,15 @@ impl Problem for RecurrentGradProblem {
     }
 
     /// States as the forward pass leaves them: a third at 0, some at the limit.
-    fn sample(&self, x: &[TensorSpec], distribution: Distribution, rng: &mut Rng) -> Vec<Array> {
+    fn sample(&self, x: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
         let limit = f64::from(self.limit);
         let draw = |(at, spec): (usize, &TensorSpec)| match at {
-            0 | 1 => sample_weight(spec, distribution, rng),
+            0 | 1 => sample_weight(spec, sampler),
             2 | 3 => {
-                let value = |_| (limit * rng.range(-0.5, 1.2)).clamp(0.0, limit);
+                let value = |_| (limit * sampler.rng.range(-0.5, 1.2)).clamp(0.0, limit);
                 Array::new(spec.clone(), (0..spec.len()).map(value).collect())
             }
-            _ => distribution.array(spec, 1, rng),
+            _ => sampler.array(spec, 1),
         };
         x.iter().enumerate().map(draw).collect()
     }

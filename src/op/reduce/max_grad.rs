@@ -1,8 +1,7 @@
 //! The gradient of a maximum.
 
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -31,7 +30,9 @@ impl Op for MaxGrad {
             Some(other) => Err(format!("takes the maximum {kept}, not {other}")),
             None => {
                 let flops = max.x.len() as u64;
-                let facts = Facts::moving(flops, inputs, [inputs[0].clone()], Tolerance::EXACT);
+                // Tiny is left out: where denormals are flushed, different values are equal.
+                let facts = Facts::moving(flops, inputs, [inputs[0].clone()], Tolerance::EXACT)
+                    .drawn_from(Distribution::WITHOUT_TINY);
                 Ok(Box::new(MaxGradProblem { max, facts }))
             }
         }
@@ -88,20 +89,10 @@ impl Problem for MaxGradProblem {
     }
 
     /// y is the maximum of x.
-    fn sample(
-        &self,
-        inputs: &[TensorSpec],
-        distribution: Distribution,
-        rng: &mut Rng,
-    ) -> Vec<Array> {
-        let [x, dy] = [0, 2].map(|i: usize| distribution.array(&inputs[i], 1, rng));
+    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
+        let [x, dy] = [0, 2].map(|i: usize| sampler.array(&inputs[i], 1));
         let y = self.max.in_f64(&x);
         vec![x, y, dy]
-    }
-
-    fn distributions(&self) -> &'static [Distribution] {
-        // Tiny is left out: where denormals are flushed, different values are equal.
-        Distribution::WITHOUT_TINY
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {

@@ -196,7 +196,7 @@ impl Layout {
 mod tests {
     use super::*;
 
-    /// Values of so many kilobytes, with the nodes they live in.
+    /// Values of these sizes in kilobytes, with the nodes they live in.
     fn values(of: &[(u64, [usize; 2])], apart: &[[usize; 2]]) -> Vec<Temporary> {
         let value = |(at, &(bytes, life)): (usize, &(u64, [usize; 2]))| {
             let pairs = apart.iter().filter(|pair| pair.contains(&at));

@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use crate::analysis::profile;
 use crate::error::{Error, Result};
-use crate::fields;
-use crate::record::{BuildProfile, Doubt, Record, Run, Status, doubt};
+use crate::record::{BuildProfile, Doubt, Record, Run, Status, Timing, doubt};
 use crate::report::Format;
 use crate::report::column::Kind::{Bytes, Digits, Duration, FlopRate, Giga, Grouped, Percent};
 use crate::report::column::{count, number, text};
 use crate::report::number::{byte_rate, duration_ns, flop_rate, percent};
-use crate::report::table::{Table, paragraph};
+use crate::report::table::{ColumnOf, Table, paragraph};
+use crate::{columns, fields};
 
 mod facts;
 
@@ -116,120 +116,96 @@ fn value(part: &impl Serialize) -> Result<Value> {
     serde_json::to_value(part).map_err(|e| Error::Internal(format!("a run as JSON: {e}")))
 }
 
-/// Every run of some records in a row.
-pub fn runs(records: &[Record]) -> Table {
-    let mut table = Table::new([
-        text("record").programs(),
-        text("integrity").programs(),
-        text("created").programs(),
-        text("version").programs(),
-        text("commit").programs(),
-        text("os").programs(),
-        text("device").wide(),
-        text("device_id").programs(),
-        text("backend").programs(),
-        text("driver").programs(),
-        text("preset").wide(),
-        text("workload").width(8),
-        text("mode").width(5),
-        count("batch").width(5),
-        text("precision").programs(),
-        count("seed").programs(),
-        number("samples/s", "samples_per_s", Digits).people().width(9),
-        text("clock").programs(),
-        number("step", "step_ns", Duration).width(8),
-        number("95 % from", "ci95_low_ns", Duration).wide(),
-        number("to", "ci95_high_ns", Duration).wide(),
-        number("±", "noise", Percent).width(6),
-        number("samples/s", "samples_per_s", Digits).programs(),
-        number("rate", "flop_per_s", FlopRate).width(13).spare(6),
-        number("of peak", "of_peak", Percent).width(7).spare(2),
-        number("gpu/wall", "gpu_share", Percent).people().width(8).spare(5),
-        number("wall", "wall_ns", Duration).programs(),
-        number("encode", "encode_ns", Duration).programs(),
-        number("overlapped", "overlapped_ns", Duration).programs(),
-        number("in flight/s", "throughput", Digits).width(11).spare(8),
-        number("latency", "latency_ns", Duration).width(8).spare(7),
-        count("queue_depth").programs(),
-        number("build", "build_ns", Duration).programs(),
-        number("gaps", "gap_share", Percent).width(6).spare(4),
-        number("profiled/timed", "profiled_over_timed", Digits).wide(),
-        number("memory", "memory_bytes", Bytes).width(9).spare(3),
-        number("parameters", "parameters", Grouped).wide(),
-        count("flops").programs(),
-        count("dispatches").wide(),
-        text("verified").people().right().width(10),
-        count("doubts").people().width(6).spare(1),
-        text("verified").programs(),
-        count("checked").programs(),
-        count("passed").programs(),
-        text("remarks").page(),
-        text("validity").programs(),
-        text("program").programs(),
-    ]);
-    for record in records {
-        for run in &record.runs {
-            let (device, config) = (&record.device, &record.config);
-            let timing = run.timing.as_ref();
-            let step = timing.map(|t| &t.step);
-            let rate = run.flop_per_s();
-            let doubts = run.doubts.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            let verified = match run.verified.status {
-                Status::Unverified => "UNVERIFIED".to_string(),
-                _ => format!("{}/{}", run.verified.passed, run.verified.checked),
-            };
-            table.row(fields![
-                &record.id,
-                record.integrity,
-                &record.created,
-                &record.tool.version,
-                record.tool.commit(),
-                &record.host.os,
-                &device.name,
-                device.id(),
-                device.backend,
-                &device.driver,
-                run.preset,
-                &run.workload,
-                run.mode,
-                run.batch,
-                config.precision,
-                config.seed,
-                run.samples_per_s(),
-                timing.map(|t| t.clock),
-                run.step_ns(),
-                step.map(|s| s.ci95_ns.0),
-                step.map(|s| s.ci95_ns.1),
-                run.noise(),
-                run.samples_per_s(),
-                rate,
-                rate.and_then(|rate| record.peaks.share(rate)),
-                timing.map(|t| t.step.median_ns / t.wall_median_ns),
-                timing.map(|t| t.wall_median_ns),
-                timing.map(|t| t.encode_ns),
-                timing.and_then(|t| t.overlapped_ns),
-                run.throughput(),
-                timing.and_then(|t| t.latency_ns),
-                timing.and_then(|t| t.queue_depth),
-                run.build_ns,
-                run.gap_share(),
-                run.profiled_over_timed(),
-                run.memory.planned_bytes,
-                run.parameters,
-                run.flops,
-                run.dispatches,
-                verified,
-                run.doubts.len(),
-                run.verified.status,
-                run.verified.checked,
-                run.verified.passed,
-                &doubts,
-                if doubts.is_empty() { "ok" } else { doubts.as_str() },
-                &run.program
-            ]);
+/// A run as the columns of tables see it.
+pub(super) struct Measured<'a> {
+    record: &'a Record,
+    pub(super) run: &'a Run,
+    pub(super) timing: Option<&'a Timing>,
+    doubts: String,
+}
+
+impl<'a> Measured<'a> {
+    pub(super) fn new(record: &'a Record, run: &'a Run) -> Self {
+        let doubts = run.doubts.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        Self { record, run, timing: run.timing.as_ref(), doubts }
+    }
+
+    /// `31/31`: kernels that passed, of those that were checked.
+    pub(super) fn verified(&self) -> String {
+        let verified = &self.run.verified;
+        match verified.status {
+            Status::Unverified => "UNVERIFIED".to_string(),
+            _ => format!("{}/{}", verified.passed, verified.checked),
         }
     }
-    table
+
+    /// Its rate as a share of the ceiling.
+    pub(super) fn of_peak(&self) -> Option<f64> {
+        self.run.flop_per_s().and_then(|rate| self.record.peaks.share(rate))
+    }
+
+    /// The share of the wall time in which the device was busy.
+    pub(super) fn gpu_share(&self) -> Option<f64> {
+        self.timing.map(|timing| timing.step.median_ns / timing.wall_median_ns)
+    }
+}
+
+/// Every run of some records in a row.
+pub fn runs(records: &[Record]) -> Table {
+    let columns: [ColumnOf<Measured<'_>>; 47] = columns![m:
+        text("record").programs() => &m.record.id,
+        text("integrity").programs() => m.record.integrity,
+        text("created").programs() => &m.record.created,
+        text("version").programs() => &m.record.tool.version,
+        text("commit").programs() => m.record.tool.commit(),
+        text("os").programs() => &m.record.host.os,
+        text("device").wide() => &m.record.device.name,
+        text("device_id").programs() => m.record.device.id(),
+        text("backend").programs() => m.record.device.backend,
+        text("driver").programs() => &m.record.device.driver,
+        text("preset").wide() => m.run.preset,
+        text("workload").width(8) => &m.run.workload,
+        text("mode").width(5) => m.run.mode,
+        count("batch").width(5) => m.run.batch,
+        text("precision").programs() => m.record.config.precision,
+        count("seed").programs() => m.record.config.seed,
+        number("samples/s", "samples_per_s", Digits).people().width(9) => m.run.samples_per_s(),
+        text("clock").programs() => m.timing.map(|t| t.clock),
+        number("step", "step_ns", Duration).width(8) => m.run.step_ns(),
+        number("95 % from", "ci95_low_ns", Duration).wide() => m.timing.map(|t| t.step.ci95_ns.0),
+        number("to", "ci95_high_ns", Duration).wide() => m.timing.map(|t| t.step.ci95_ns.1),
+        number("±", "noise", Percent).width(6) => m.run.noise(),
+        number("samples/s", "samples_per_s", Digits).programs() => m.run.samples_per_s(),
+        number("rate", "flop_per_s", FlopRate).width(13).spare(6) => m.run.flop_per_s(),
+        number("of peak", "of_peak", Percent).width(7).spare(2) => m.of_peak(),
+        number("gpu/wall", "gpu_share", Percent).people().width(8).spare(5) => m.gpu_share(),
+        number("wall", "wall_ns", Duration).programs() => m.timing.map(|t| t.wall_median_ns),
+        number("encode", "encode_ns", Duration).programs() => m.timing.map(|t| t.encode_ns),
+        number("overlapped", "overlapped_ns", Duration).programs()
+            => m.timing.and_then(|t| t.overlapped_ns),
+        number("in flight/s", "throughput", Digits).width(11).spare(8) => m.run.throughput(),
+        number("latency", "latency_ns", Duration).width(8).spare(7) => m.timing.and_then(|t| t.latency_ns),
+        count("queue_depth").programs() => m.timing.and_then(|t| t.queue_depth),
+        number("build", "build_ns", Duration).programs() => m.run.build_ns,
+        number("gaps", "gap_share", Percent).width(6).spare(4) => m.run.gap_share(),
+        number("profiled/timed", "profiled_over_timed", Digits).wide() => m.run.profiled_over_timed(),
+        number("memory", "memory_bytes", Bytes).width(9).spare(3) => m.run.memory.planned_bytes,
+        number("parameters", "parameters", Grouped).wide() => m.run.parameters,
+        count("flops").programs() => m.run.flops,
+        count("dispatches").wide() => m.run.dispatches,
+        text("verified").people().right().width(10) => m.verified(),
+        count("doubts").people().width(6).spare(1) => m.run.doubts.len(),
+        text("verified").programs() => m.run.verified.status,
+        count("checked").programs() => m.run.verified.checked,
+        count("passed").programs() => m.run.verified.passed,
+        text("remarks").page() => &m.doubts,
+        text("validity").programs() => if m.doubts.is_empty() { "ok" } else { m.doubts.as_str() },
+        text("program").programs() => &m.run.program,
+    ];
+    let runs = records
+        .iter()
+        .flat_map(|record| record.runs.iter().map(move |run| Measured::new(record, run)));
+    Table::of(columns, runs)
 }
 
 /// What was run on which device.

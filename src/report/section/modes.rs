@@ -1,7 +1,7 @@
 //! Training against inference: one table for all adapters, one chart per workload.
 
 use crate::analysis::modes::{self, Interval, ModeRow, Modes};
-use crate::fields;
+use crate::columns;
 use crate::record::Record;
 use crate::report::chart::Chart;
 use crate::report::chart::bars::{Bar, bars};
@@ -9,7 +9,7 @@ use crate::report::column::Kind::{Digits, Duration};
 use crate::report::column::{count, number, text};
 use crate::report::field::Field;
 use crate::report::number::duration_ns;
-use crate::report::table::Table;
+use crate::report::table::{ColumnOf, Table};
 
 use super::{Analysis, Options, Sample, Section};
 
@@ -28,35 +28,23 @@ fn sections(records: &[Record], _: &Options) -> Vec<Section> {
 }
 
 fn section(modes: &Modes) -> Section {
-    let mut table = Table::new([
-        text("device").spare(3),
-        text("backend").programs(),
-        text("workload"),
-        text("preset").wide(),
-        count("batch"),
-        text("fused").programs(),
-        number("train", "train_ns", Duration).half_width(),
-        number("infer", "infer_ns", Duration).half_width(),
-        number("infer / train", "infer_over_train", Digits).ends(),
-        number("train, normalised", "train_normalised", Digits).ends().spare(2),
-        number("infer, normalised", "infer_normalised", Digits).ends().spare(1),
-    ]);
-    for row in &modes.rows {
-        table.row(fields![
-            &row.device,
-            row.backend,
-            &row.workload,
-            row.preset,
-            row.batch,
-            row.fused,
-            row.train_ns,
-            row.infer_ns,
-            row.infer_over_train,
-            row.train_normalised,
-            row.infer_normalised
-        ]);
-    }
+    let columns: [ColumnOf<&ModeRow>; 11] = columns![row:
+        text("device").spare(3) => &row.device,
+        text("backend").programs() => row.backend,
+        text("workload") => &row.workload,
+        text("preset").wide() => row.preset,
+        count("batch") => row.batch,
+        text("fused").programs() => row.fused,
+        number("train", "train_ns", Duration).half_width() => row.train_ns,
+        number("infer", "infer_ns", Duration).half_width() => row.infer_ns,
+        number("infer / train", "infer_over_train", Digits).ends() => row.infer_over_train,
+        number("train, normalised", "train_normalised", Digits).ends().spare(2)
+            => row.train_normalised,
+        number("infer, normalised", "infer_normalised", Digits).ends().spare(1)
+            => row.infer_normalised,
+    ];
     let heading = "Training against inference, per step";
+    let table = Table::of(columns, &modes.rows);
     let section = Section::new("modes", heading, table).note(format!(
         "normalised: divided by the workload's training time on {}, as in the paper's figure; times have their 95 % \
          interval, ratios [from .. to] cover 90 % or more",

@@ -3,7 +3,6 @@
 
 use crate::compare::{self, Alike, Cell, Comparison, Side};
 use crate::error::Error;
-use crate::fields;
 use crate::record::{Doubt, Record, Run, RunKey, Status, doubt};
 use crate::report::chart::Chart;
 use crate::report::chart::speeds::{Line, speeds};
@@ -11,12 +10,13 @@ use crate::report::chart::spread::{QUANTILES, Spread, spread};
 use crate::report::column::Kind::{Bytes, Digits, Duration, Giga, Grouped, Percent, Times};
 use crate::report::column::{Column, count, number, text};
 use crate::report::field::Field;
-use crate::report::table::Table;
+use crate::report::table::{ColumnOf, Table};
 use crate::stats;
+use crate::{columns, fields};
 
 use super::Section;
 use super::compare::disagreements;
-use super::headline::play;
+use super::headline::{Measured, play};
 
 /// Runs that are named beside a kind of doubt.
 const NAMED: usize = 4;
@@ -41,14 +41,16 @@ fn columns(records: &[Record]) -> Vec<Column> {
 }
 
 /// A table with a row for each run.
-fn a_row_a_run(
-    records: &[Record],
-    figures: impl IntoIterator<Item = Column>,
-    of: impl Fn(&Record, &Run) -> Vec<Field>,
+fn a_row_a_run<'a, const N: usize>(
+    records: &'a [Record],
+    figures: [ColumnOf<Measured<'a>>; N],
 ) -> Table {
+    let (figures, shown): (Vec<_>, Vec<_>) = figures.into_iter().unzip();
     let mut table = Table::new(columns(records).into_iter().chain(figures));
     for (record, run) in all(records) {
-        table.row(fields_of(records, record, run).into_iter().chain(of(record, run)));
+        let measured = Measured::new(record, run);
+        let figures = shown.iter().map(|of| of(&measured));
+        table.row(fields_of(records, record, run).into_iter().chain(figures));
     }
     table
 }
@@ -101,30 +103,16 @@ fn doubts(records: &[Record]) -> Option<Section> {
 
 /// The figures that everybody looks for.
 fn runs(records: &[Record]) -> Section {
-    let figures = [
-        number("step", "step_ns", Duration),
-        number("±", "noise", Percent),
-        number("samples/s", "samples_per_s", Digits),
-        number("of peak", "of_peak", Percent),
-        number("memory", "memory_bytes", Bytes),
-        text("verified").right(),
-        count("doubts"),
+    let figures: [ColumnOf<Measured<'_>>; 7] = columns![m:
+        number("step", "step_ns", Duration) => m.run.step_ns(),
+        number("±", "noise", Percent) => m.run.noise(),
+        number("samples/s", "samples_per_s", Digits) => m.run.samples_per_s(),
+        number("of peak", "of_peak", Percent) => m.of_peak(),
+        number("memory", "memory_bytes", Bytes) => m.run.memory.planned_bytes,
+        text("verified").right() => m.verified(),
+        count("doubts") => m.run.doubts.len(),
     ];
-    let table = a_row_a_run(records, figures, |record, run| {
-        let verified = match run.verified.status {
-            Status::Unverified => "UNVERIFIED".to_string(),
-            _ => format!("{}/{}", run.verified.passed, run.verified.checked),
-        };
-        Vec::from(fields![
-            run.step_ns(),
-            run.noise(),
-            run.samples_per_s(),
-            run.flop_per_s().map(|rate| rate / record.peaks.fma_f32_flop_per_s),
-            run.memory.planned_bytes,
-            verified,
-            run.doubts.len()
-        ])
-    });
+    let table = a_row_a_run(records, figures);
     let title = "How steps scatter: their times over the run's median";
     Section::new("runs", "Every run: the median step with its 95 % interval", table)
         .chart(scatter(records, title))
@@ -158,37 +146,21 @@ fn scatter(records: &[Record], title: &str) -> Chart {
 
 /// What a step's time does not hold.
 fn surroundings(records: &[Record]) -> Section {
-    let figures = [
-        number("build", "build_ns", Duration),
-        number("batch data", "data_ns", Duration),
-        number("upload", "upload_ns", Duration),
-        number("encode", "encode_ns", Duration),
-        number("in flight", "overlapped_ns", Duration),
-        number("latency", "latency_ns", Duration),
-        number("profiled/timed", "profiled_over_timed", Digits),
-        number("gpu/wall", "gpu_share", Percent),
-        number("gaps", "gap_share", Percent),
-        number("GFLOP/s", "flop_per_s", Giga),
-        number("parameters", "parameters", Grouped),
-        count("dispatches"),
+    let figures: [ColumnOf<Measured<'_>>; 12] = columns![m:
+        number("build", "build_ns", Duration) => m.run.build_ns,
+        number("batch data", "data_ns", Duration) => m.run.data_ns,
+        number("upload", "upload_ns", Duration) => m.run.upload_ns,
+        number("encode", "encode_ns", Duration) => m.timing.map(|t| t.encode_ns),
+        number("in flight", "overlapped_ns", Duration) => m.timing.and_then(|t| t.overlapped_ns),
+        number("latency", "latency_ns", Duration) => m.timing.and_then(|t| t.latency_ns),
+        number("profiled/timed", "profiled_over_timed", Digits) => m.run.profiled_over_timed(),
+        number("gpu/wall", "gpu_share", Percent) => m.gpu_share(),
+        number("gaps", "gap_share", Percent) => m.run.gap_share(),
+        number("GFLOP/s", "flop_per_s", Giga) => m.run.flop_per_s(),
+        number("parameters", "parameters", Grouped) => m.run.parameters,
+        count("dispatches") => m.run.dispatches,
     ];
-    let table = a_row_a_run(records, figures, |_, run| {
-        let timing = run.timing.as_ref();
-        Vec::from(fields![
-            run.build_ns,
-            run.data_ns,
-            run.upload_ns,
-            timing.map(|t| t.encode_ns),
-            timing.and_then(|t| t.overlapped_ns),
-            timing.and_then(|t| t.latency_ns),
-            run.profiled_over_timed(),
-            timing.map(|t| t.step.median_ns / t.wall_median_ns),
-            run.gap_share(),
-            run.flop_per_s(),
-            run.parameters,
-            run.dispatches
-        ])
-    });
+    let table = a_row_a_run(records, figures);
     let mut section = Section::new("surroundings", "Around the steps", table);
     for (record, run) in all(records) {
         if let (Some(playing), Some(step)) = (&run.playing, run.step_ns()) {

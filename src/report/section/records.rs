@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use crate::fields;
 use crate::record::consistency::Contradiction;
 use crate::record::{Integrity, Record, id};
 use crate::report::column::Kind::Digits;
 use crate::report::column::{count, number, text};
-use crate::report::table::Table;
+use crate::report::table::{ColumnOf, Table};
+use crate::{columns, fields};
 
 /// A kept record.
 #[derive(Debug)]
@@ -24,42 +24,23 @@ pub struct Kept<'a> {
 
 /// A row for each kept record.
 pub fn kept(records: &[Kept]) -> Table {
-    let mut table = Table::new([
-        text("id").people(),
-        text("id").programs(),
-        text("date").people(),
-        text("created").programs(),
-        text("device"),
-        text("device_id").programs(),
-        text("backend").programs(),
-        text("driver").programs(),
-        text("preset"),
-        count("cells"),
-        number("score", "score", Digits),
-        text("integrity"),
-        text("baseline"),
-        text("file").programs(),
-    ]);
-    for Kept { path, record, baselines, score } in records {
-        let device = &record.device;
-        table.row(fields![
-            id::short(&record.id),
-            &record.id,
-            date(&record.created),
-            &record.created,
-            &device.name,
-            device.id(),
-            device.backend,
-            &device.driver,
-            record.config.preset,
-            record.runs.len(),
-            *score,
-            record.integrity,
-            baselines.join(", "),
-            path.display().to_string()
-        ]);
-    }
-    table
+    let columns: [ColumnOf<&Kept<'_>>; 14] = columns![kept:
+        text("id").people() => id::short(&kept.record.id),
+        text("id").programs() => &kept.record.id,
+        text("date").people() => date(&kept.record.created),
+        text("created").programs() => &kept.record.created,
+        text("device") => &kept.record.device.name,
+        text("device_id").programs() => kept.record.device.id(),
+        text("backend").programs() => kept.record.device.backend,
+        text("driver").programs() => &kept.record.device.driver,
+        text("preset") => kept.record.config.preset,
+        count("cells") => kept.record.runs.len(),
+        number("score", "score", Digits) => kept.score,
+        text("integrity") => kept.record.integrity,
+        text("baseline") => kept.baselines.join(", "),
+        text("file").programs() => kept.path.display().to_string(),
+    ];
+    Table::of(columns, records.iter())
 }
 
 /// `2026-11-26 02:15:30`, in UTC as in the record.

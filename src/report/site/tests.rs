@@ -10,7 +10,7 @@ fn named(name: &str, record: &Record) -> NamedRecord {
     }
 }
 
-/// A device that runs two workloads in so many nanoseconds.
+/// A device that runs two workloads in `ns` nanoseconds.
 fn device(name: &str, ns: f64) -> Record {
     let steps: Vec<f64> = (0..12).map(|i| ns * (1.0 + 0.001 * f64::from(i % 3))).collect();
     let run = |workload| example::run(workload, Mode::Train, &steps);

