@@ -92,7 +92,7 @@ pub fn site(content: Content<'_>) -> Result<Vec<File>> {
     let Content { sources, left_out, workloads, runs_at } = content;
     let entries = entry::entries(sources);
     let page = |entry: &Entry| {
-        let text = html::page(&entry.sources, Some("../index.html"))?;
+        let text = html::page(entry.newest_sources(), Some("../index.html"))?;
         Ok(File { path: entry.page(), text })
     };
     let mut files = entries.par_iter().map(page).collect::<Result<Vec<_>>>()?;
@@ -154,7 +154,7 @@ fn chart(preset: Preset, rows: &[Row]) -> Option<Chart> {
         let score = row.score.as_ref()?;
         let style = if row.software { "bar other" } else { "bar" };
         Some(Bar {
-            label: format!("{}, {}, {}", row.name, row.backend, row.driver),
+            label: short(&format!("{}, {}, {}", row.name, row.backend, row.driver)),
             value: score.value,
             interval: Some(score.interval),
             style: style.into(),
@@ -166,6 +166,15 @@ fn chart(preset: Preset, rows: &[Row]) -> Option<Chart> {
         format!("Scores of preset {preset}: how many times a thousandth of the reference's speed");
     let note = "the line is the 95 % interval; hatched: runs on the CPU, and has no rank";
     (scored.len() > 1).then(|| Chart::new(&title, bars(&title, &scored)).note(note))
+}
+
+/// A label that leaves room for the figure beside it.
+fn short(label: &str) -> String {
+    const MOST: usize = 64;
+    match label.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}...", label[..end].trim_end()),
+        None => label.into(),
+    }
 }
 
 /// Each once, in order.

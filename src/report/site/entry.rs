@@ -13,6 +13,9 @@ use crate::terms::{Backend, Preset};
 use super::cell::{Cell, Column, cell};
 use super::vendor::vendor;
 
+/// Records of one thing that its page holds, the newest: eight of the whole suite take less than 5 megabytes.
+const ON_A_PAGE: usize = 8;
+
 /// Records of the same thing.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -95,6 +98,11 @@ impl Entry {
         format!("{}-{}", words.join("-").to_lowercase(), id::short(&record.id))
     }
 
+    /// What its page is made of.
+    pub(super) fn newest_sources(&self) -> &[NamedRecord] {
+        &self.sources[..self.sources.len().min(ON_A_PAGE)]
+    }
+
     /// Where its report is.
     pub(super) fn page(&self) -> String {
         format!("devices/{}.html", self.slug())
@@ -147,7 +155,10 @@ impl Entry {
         let mut mark = |is_so: bool, words: String| marks.extend(is_so.then_some(words));
         mark(record.device.software, "runs on the CPU".into());
         mark(!record.tool.client.is_native(), "in a browser".into());
-        mark(self.sources.len() > 1, format!("{} records", self.sources.len()));
+        let records = self.sources.len();
+        let on_its_page = format!("{records} records, the newest {ON_A_PAGE} on its page");
+        mark((2..=ON_A_PAGE).contains(&records), format!("{records} records"));
+        mark(records > ON_A_PAGE, on_its_page);
         for source in &self.sources {
             let lacks = source.record.lacks();
             mark(lacks.is_some(), lacks.unwrap_or_default().to_string());

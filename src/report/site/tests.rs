@@ -117,6 +117,20 @@ fn what_is_no_measurement_is_a_word_and_what_is_unlike_says_why() {
 }
 
 #[test]
+fn a_page_holds_no_more_records_than_it_has_room_for() {
+    let again = |i: u32| {
+        let mut record = device("a", 100.0);
+        record.created = format!("2026-11-{:02}T10:00:00Z", i + 1);
+        record
+    };
+    let files = files(&(0..10).map(again).collect::<Vec<_>>());
+    let page = files.iter().find(|file| file.path.starts_with("devices/")).unwrap();
+    assert_eq!(page.text.matches("class=\"record\"").count(), 8);
+    assert!(page.text.contains("2026-11-10T10") && !page.text.contains("2026-11-02T10"));
+    assert!(front(&files).contains("10 records, the newest 8 on its page"));
+}
+
+#[test]
 fn software_has_no_rank_and_comes_last() {
     let mut software = device("aa", 1.0);
     software.device.software = true;
