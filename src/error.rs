@@ -13,22 +13,22 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The command line or the environment asks for something that does not exist.
-    #[error("{0}")]
+    #[error("{}", lines(.0))]
     Usage(String),
     /// No adapter matches, or several do.
-    #[error("{0}")]
+    #[error("{}", lines(.0))]
     Device(String),
     /// The selection is empty.
-    #[error("{0}")]
+    #[error("{}", lines(.0))]
     NothingSelected(String),
     /// A kernel disagrees with its CPU reference on this device.
     #[error("verification failed: {0}")]
     Verification(String),
     /// The device was lost.
-    #[error("{0}")]
+    #[error("{}", lines(.0))]
     Gpu(String),
     /// The device does not end what it was given: nothing can be asked of it any more.
-    #[error("{0}")]
+    #[error("{}", lines(.0))]
     Hung(String),
     /// The device has no room for a buffer, or does not allow one so large.
     #[error("out of memory: {0}")]
@@ -37,7 +37,7 @@ pub enum Error {
     #[error("regression: {0}")]
     Regression(String),
     /// Records differ in more than what is being compared, or lack what a comparison needs.
-    #[error("not comparable: {0}")]
+    #[error("not comparable: {}", lines(.0))]
     Incomparable(String),
     /// A data file cannot be used.
     #[error("{}: {}: {}", plain(file.display()), plain(place), plain(what))]
@@ -123,14 +123,39 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
     (130, "interrupted (whatever was measured is kept)"),
 ];
 
-/// A text from outside without what a terminal would act on: control characters, and those that change the
-/// direction of writing.
+/// Characters of a text from outside that are shown: a path may have four thousand.
+const SHOWN: usize = 4096;
+
+/// Characters of a line or a word from outside that are quoted in a message.
+const QUOTED: usize = 40;
+
+/// Whether a terminal acts on it: control characters, and those that change the direction of writing.
+fn acts(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A text from outside without what a terminal would act on, and no longer than can be read.
 pub(crate) fn plain(text: impl fmt::Display) -> String {
-    let acts = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.to_string().replace(acts, "\u{fffd}")
+    first(&text.to_string(), SHOWN).replace(acts, "\u{fffd}")
+}
+
+/// The same of a text in several lines, whatever its length.
+pub(crate) fn lines(text: &str) -> String {
+    text.replace(|c| !matches!(c, '\n' | '\t') && acts(c), "\u{fffd}")
+}
+
+/// Enough of a line or a word from outside to know it by.
+pub(crate) fn quoted(text: &str) -> String {
+    plain(first(text, QUOTED))
+}
+
+/// The first `most` characters of a text, and dots where there are more.
+fn first(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}..", &text[..end]),
+        None => text.to_string(),
+    }
 }
 
 /// Bytes for people, with the exact count: `784.0 MiB (822083584 bytes)`.
@@ -141,6 +166,16 @@ pub(crate) fn mebibytes(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_quoted_can_be_read_whatever_its_length() {
+        assert_eq!(quoted("é\u{1b}[2J"), "é\u{fffd}[2J");
+        assert_eq!(quoted(&"é".repeat(1 << 20)), "é".repeat(QUOTED) + "..");
+        let error = Error::data("a", "b", "c".repeat(1 << 20)).to_string();
+        assert_eq!(error.len(), "a: b: ".len() + SHOWN + 2);
+        let error = Error::Usage("one\ntwo\u{1b}]0;x\u{7}".into());
+        assert_eq!(error.to_string(), "one\ntwo\u{fffd}]0;x\u{fffd}");
+    }
 
     #[test]
     fn names_from_outside_cannot_act_on_a_terminal() {

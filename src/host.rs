@@ -7,7 +7,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -159,17 +159,36 @@ pub fn is_time(text: &str) -> bool {
 /// Reads a whole file.
 ///
 /// # Errors
-/// [`Error::Io`].
+/// [`Error::Io`]; [`Error::Data`] for what is not a file, whose end may never come.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(Error::io("read", path))
+    let failed = || Error::io("read", path);
+    if !fs::metadata(path).map_err(failed())?.is_file() {
+        return Err(Error::data(path, "path", "not a file"));
+    }
+    fs::read(path).map_err(failed())
 }
 
-/// Reads a whole file of UTF-8.
+/// Bytes of a text at most: a record of all runs has some hundred kB.
+const LONGEST_TEXT: u64 = 1 << 28;
+
+/// Reads a whole text in UTF-8, from a pipe too.
 ///
 /// # Errors
-/// [`Error::Io`].
+/// [`Error::Io`]; [`Error::Data`] for a longer one than any that is read here.
 pub fn read_text(path: &Path) -> Result<String> {
-    fs::read_to_string(path).map_err(Error::io("read", path))
+    read_up_to(path, LONGEST_TEXT)
+}
+
+fn read_up_to(path: &Path, most: u64) -> Result<String> {
+    let failed = || Error::io("read", path);
+    let mut text = String::new();
+    let file = fs::File::open(path).map_err(failed())?;
+    // What has no end is no text either; a file may be longer than its length on record.
+    let read = file.take(most + 1).read_to_string(&mut text);
+    if read.map_err(failed())? as u64 > most {
+        return Err(Error::data(path, "length", format!("longer than {most} bytes")));
+    }
+    Ok(text)
 }
 
 /// Makes a folder and those above it, where they are missing.
@@ -236,4 +255,25 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         let _left = fs::remove_file(&temporary);
         failed(error)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_without_end_costs_no_more_than_the_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r.json");
+        fs::write(&path, "12345").unwrap();
+        assert_eq!(read_up_to(&path, 5).unwrap(), "12345");
+        let error = read_up_to(&path, 4).unwrap_err().to_string();
+        assert!(error.ends_with("r.json: length: longer than 4 bytes"), "{error}");
+        #[cfg(unix)]
+        {
+            let endless = Path::new("/dev/zero");
+            assert!(read_up_to(endless, 1 << 20).unwrap_err().to_string().contains("longer than"));
+            assert!(read(endless).unwrap_err().to_string().contains("not a file"));
+        }
+    }
 }

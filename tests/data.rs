@@ -98,7 +98,7 @@ fn a_class_folder_that_cannot_be_named_is_not_lost() {
     let error = refusal("alexnet", &set, false);
     assert!(error.contains("the name of this class is not UTF-8"), "{error}");
     let samples = open("alexnet", &set, true).unwrap();
-    assert!(samples.describe().contains("of 1 classes"), "{}", samples.describe());
+    assert!(samples.describe().contains("of 1 class in"), "{}", samples.describe());
     let line = samples.listing().unwrap().line().unwrap();
     assert_eq!(line, "passed over: 1 name that is not UTF-8");
 }
@@ -189,5 +189,5 @@ fn links_that_lead_back_into_a_tree_add_nothing() {
     }
     let (train, held_out, line) = accepted("speech", folder.path());
     assert_eq!((train, held_out), (1, 1));
-    assert!(line.contains("2 links to folders listed already"), "{line}");
+    assert!(line.contains("2 links to what is listed already"), "{line}");
 }

@@ -87,6 +87,39 @@ fn a_run_whose_records_have_no_place_is_printed_and_the_loss_is_said() {
     let (table, messages) = told_by(&mut fathom(folder, QUICK), 0);
     assert!(table.contains("memnet"), "{table}");
     assert!(messages.contains("the record is not kept there"), "{messages}");
+    assert!(!table.contains("@last"), "there is no such record: {table}");
+    let quiet = [QUICK, &["--quiet"]].concat();
+    let (_, messages) = told_by(&mut fathom(folder, &quiet), 0);
+    assert!(messages.contains("the record is not kept there"), "{messages}");
+}
+
+#[test]
+fn a_record_does_nothing_to_a_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = folder.path().join("r.json");
+    let name = "\"llvmpipe\\u001b]0;title\\u0007\\u001b[31m ";
+    std::fs::write(&record, REFERENCE.replace("\"llvmpipe ", name)).unwrap();
+    let record = record.to_str().unwrap();
+    for command in ["show", "analyze", "compare", "check"] {
+        let arguments = match command {
+            "compare" => vec![command, record, record],
+            _ => vec![command, record],
+        };
+        let colours = ["--color", "always"];
+        let output = fathom(folder.path(), &[&arguments[..], &colours].concat()).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        let acts = said.contains("\u{1b}]") || said.contains("\u{7}");
+        assert!(said.contains("llvmpipe") || command == "check", "{command}: {said}");
+        assert!(!acts, "{command}: {said:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_record_without_end_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    says(folder.path(), &["show", "/dev/zero"], 10, &["/dev/zero: length: longer than"]);
 }
 
 #[cfg(target_os = "linux")]
@@ -105,6 +138,10 @@ fn names_that_are_no_utf_8_are_read_written_and_shown_as_far_as_they_can_be() {
     for said in [&listed, &messages] {
         assert!(!said.contains('\u{1b}'), "a name acts on the terminal: {said:?}");
     }
+    // Where there are colours, codes are not taken out at the end.
+    let (listed, messages) =
+        told_by(&mut fathom(&odd, &["list", "records", "--color", "always"]), 0);
+    assert!(!(listed + &messages).contains("\u{1b}[31m"), "a name acts on the terminal");
     let mut check = fathom(folder.path(), &["check"]);
     let (checked, _) = told_by(check.arg(&record), 0);
     assert!(checked.contains("sound") && !checked.contains('\u{1b}'), "{checked:?}");

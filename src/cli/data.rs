@@ -56,8 +56,20 @@ impl DataPaths {
     /// # Errors
     /// A workload that is not known, or is named twice.
     fn parse(text: OsString) -> std::result::Result<Self, String> {
+        if text.is_empty() {
+            return Err("it is empty: name a file or a folder".into());
+        }
         let path = PathBuf::from(&text);
-        let Some(text) = text.to_str().filter(|_| !path.exists()) else {
+        if path.exists() {
+            return Ok(Self::All(path));
+        }
+        let Some(text) = text.to_str() else {
+            let shown = text.to_string_lossy();
+            let name = shown.split_once('=').map_or("", |(name, _)| name);
+            if WORKLOADS.iter().any(|workload| workload.name == name) {
+                let what = "a path that is not UTF-8 cannot be named for some workloads alone";
+                return Err(format!("{what}: run {name} by itself, with --data PATH"));
+            }
             return Ok(Self::All(path));
         };
         let named = |part: &str| {
@@ -80,6 +92,9 @@ impl DataPaths {
                     };
                 }
             }
+        }
+        if let Some((name, _)) = parts.iter().find(|(_, path)| path.is_empty()) {
+            return Err(format!("{name} has no path: write {name}=PATH"));
         }
         let mut names: Vec<_> = parts.iter().map(|(name, _)| *name).collect();
         names.sort_unstable();
@@ -288,6 +303,8 @@ mod tests {
         assert_eq!(each.to_string(), "speech=/a,b/x=y,memnet=c");
         assert_eq!((each.of("memnet"), each.of("vgg")), (Some(Path::new("c")), None));
         assert!(parse("speech=a,speech=b").unwrap_err().contains("named twice"));
+        assert!(parse("").unwrap_err().contains("empty"));
+        assert!(parse("memnet=a,speech=").unwrap_err().contains("speech has no path"));
         assert!(parse("speach=a").unwrap_err().contains("did you mean 'speech'"));
         assert_eq!(parse("/a/x=y").unwrap(), DataPaths::All("/a/x=y".into()));
     }

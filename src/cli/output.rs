@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, lines};
 use crate::host::write_atomically;
 use crate::report::Format;
 use crate::report::field::Field;
@@ -97,14 +97,15 @@ pub fn set_up(args: &VoiceArgs) {
     }
 }
 
-/// Writes data to stdout. A reader that has gone away is not an error.
+/// Writes data to stdout, without what a terminal would act on: a record may come from anywhere. A reader that has gone
+/// away is not an error.
 ///
 /// # Errors
 /// [`Error::Io`] where stdout cannot be written: a full disk, say.
 pub fn data(text: &str) -> Result<()> {
     let print = || {
         let mut out = anstream::stdout().lock();
-        out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        out.write_all(lines(text).as_bytes()).and_then(|()| out.flush())
     };
     match progress::apart(print) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
@@ -236,8 +237,14 @@ pub(super) fn writable(path: &Path) -> std::result::Result<(), String> {
 pub fn note(args: &VoiceArgs, text: &str) {
     if !args.quiet {
         // Where stderr is closed nobody reads the note.
-        let _closed = progress::apart(|| writeln!(anstream::stderr().lock(), "{text}"));
+        let _closed = progress::apart(|| writeln!(anstream::stderr().lock(), "{}", lines(text)));
     }
+}
+
+/// Writes a warning of a loss to stderr, `--quiet` or not.
+pub(super) fn warn(text: &str) {
+    let line = format!("warning: {}", lines(text));
+    let _closed = progress::apart(|| writeln!(anstream::stderr().lock(), "{line}"));
 }
 
 #[cfg(test)]

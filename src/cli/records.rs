@@ -112,6 +112,13 @@ pub(super) fn keep(out: &OutputArgs, record: &Record, baseline: Option<&str>) ->
     Ok(())
 }
 
+/// Whether `@last` is this record.
+pub(super) fn is_last(record: &Record) -> bool {
+    let last = store::find("@last").ok().and_then(|found| found.into_iter().next());
+    let sealed = record.sealed().ok();
+    sealed.zip(last).is_some_and(|(record, last)| record.id == last.record.id)
+}
+
 /// Writes the record to every place it is kept, and returns the place to show. Places asked for must
 /// work; the user's own folder may fail, with a warning.
 ///
@@ -122,7 +129,7 @@ pub(super) fn write(out: &OutputArgs, record: &Record) -> Result<Option<PathBuf>
     let asked = out.save.first().map(|target| target.path.clone());
     let kept = store::folder().map(|folder| store::keep(record, &folder));
     let kept = kept.transpose().unwrap_or_else(|error| {
-        output::note(out, &format!("warning: {error}: the record is not kept there"));
+        output::warn(&format!("{error}: the record is not kept there"));
         None
     });
     Ok(asked.or(kept))

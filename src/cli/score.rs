@@ -55,8 +55,9 @@ pub fn execute(args: &ScoreArgs) -> Result<()> {
     if lacking.is_empty() { Ok(()) } else { Err(Error::Incomparable(lacking.join("\n"))) }
 }
 
-/// A run's last line: its score, or what it lacks for one.
-pub(super) fn line(record: &Record) -> String {
+/// A run's last line: its score, or what it lacks for one, and where that is explained if the record is kept as the
+/// last one.
+pub(super) fn line(record: &Record, is_last: bool) -> String {
     let workloads: Vec<_> = WORKLOADS.iter().map(|w| w.name).collect();
     let side = |name: &str, record: Record| Side { name: name.into(), records: vec![record] };
     let reference = match score::committed(record.config.preset) {
@@ -66,10 +67,10 @@ pub(super) fn line(record: &Record) -> String {
     let score = score::score(&side("this run", record.clone()), &reference, &workloads);
     match score.overall() {
         Some(overall) => format!("score {}", number::digits(overall)),
-        None => format!(
-            "no score: {} of the {} runs it is made of count (`fathom score @last` says why)",
-            score.runs.len(),
-            score.needed
-        ),
+        None => {
+            let why = if is_last { " (`fathom score @last` says why)" } else { "" };
+            let (count, needed) = (score.runs.len(), score.needed);
+            format!("no score: {count} of the {needed} runs it is made of count{why}")
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::data::listing::Listing;
 use crate::data::{Split, bounded};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 use crate::terms::Reason;
 
 mod files;
@@ -23,6 +23,12 @@ pub const TASKS: usize = 20;
 
 /// Bytes of a file at most: the longest of bAbI's 10k files have 15 MiB.
 const MOST_BYTES: u64 = 1 << 26;
+
+/// Bytes of a line at most: no sentence is as long.
+const LONGEST_LINE: usize = 1 << 16;
+
+/// Words of a file at most: bAbI's longest has three million.
+const MOST_WORDS: usize = 1 << 22;
 
 /// Sentences of a story at most: bAbI's longest has 320.
 const LONGEST_STORY: usize = 4096;
@@ -122,12 +128,15 @@ struct Reader<'a> {
     last: usize,
     /// Sentences that all questions refer to.
     referred: usize,
+    /// Words so far.
+    words: usize,
 }
 
 impl<'a> Reader<'a> {
     fn new(file: &'a Path, task: usize) -> Self {
-        let (line, before, last, referred) = (0, 0, 0, 0);
-        Self { file, task, line, questions: Vec::new(), before, story: Vec::new(), last, referred }
+        let (questions, story) = (Vec::new(), Vec::new());
+        let [line, before, last, referred, words] = [0; 5];
+        Self { file, task, line, questions, before, story, last, referred, words }
     }
 
     fn bad(&self, what: impl Into<String>) -> Error {
@@ -141,7 +150,10 @@ impl<'a> Reader<'a> {
     }
 
     fn read(&mut self, line: &[u8]) -> Result<()> {
-        let line = std::str::from_utf8(line).map_err(|_| self.bad("not UTF-8"))?;
+        if line.len() > LONGEST_LINE {
+            return Err(self.bad(format!("longer than {} KiB: no sentence is", LONGEST_LINE >> 10)));
+        }
+        let line = bounded::text(line).map_err(|what| self.bad(what))?;
         let line = line.trim_end();
         if line.is_empty() {
             return Ok(());
@@ -168,8 +180,18 @@ impl<'a> Reader<'a> {
                 "a question and more without a tab between them: expected question, tab, answer, tab, line \
                  numbers; tabs may have become spaces",
             )),
-            _ => Err(self.bad(format!("the question '{}' has no answer", text.trim()))),
+            _ => Err(self.bad(format!("the question '{}' has no answer", quoted(text.trim())))),
         }
+    }
+
+    /// The words of a sentence, counted.
+    fn words(&mut self, text: &str) -> Result<Sentence> {
+        let words = words(text);
+        self.words += words.len();
+        if self.words > MOST_WORDS {
+            return Err(self.bad("more words than a bAbI file has"));
+        }
+        Ok(words)
     }
 
     fn sentence(&mut self, text: &str) -> Result<()> {
@@ -178,7 +200,8 @@ impl<'a> Reader<'a> {
                 format!("a story of more than {LONGEST_STORY} sentences: no bAbI story is as long");
             return Err(self.bad(what));
         }
-        self.story.push(words(text));
+        let words = self.words(text)?;
+        self.story.push(words);
         Ok(())
     }
 
@@ -190,10 +213,11 @@ impl<'a> Reader<'a> {
         if self.referred > MOST_REFERRED {
             return Err(self.bad("more questions than a bAbI file has"));
         }
+        let question = self.words(text)?;
         self.questions.push(Question {
             task: self.task,
             story: self.story.clone(),
-            question: words(text),
+            question,
             answer: answer.to_lowercase(),
         });
         Ok(())
@@ -262,6 +286,19 @@ mod tests {
             let error = parsed(text).unwrap_err().to_string();
             assert!(error.contains(place) && error.contains(what), "{error}");
         }
+        for (text, what) in [
+            (&b"\xff\xfe1\0 \0M\0"[..], "UTF-16"),
+            (b"1 Mary \0 went.\n", "bytes of zero"),
+            (&[b"1 ", &b"a ".repeat(1 << 16)[..]].concat(), "longer than 64 KiB"),
+        ] {
+            let error = parsed(text).unwrap_err().to_string();
+            assert!(error.contains(what) && error.len() < 200, "{error}");
+        }
+        let long = [b"1 a.\n2 ", &b"a".repeat(1 << 15)[..], b"?\n"].concat();
+        let error = parsed(&long).unwrap_err().to_string();
+        assert!(error.contains("aaa..' has no answer"), "{error}");
+        let words = [b"1 ", &b"a ".repeat(1 << 14)[..], b"\n"].concat().repeat(1 << 9);
+        assert!(parsed(&words).unwrap_err().to_string().contains("more words than a bAbI file"));
         assert!(parsed(b"1 Mary went home.\n").unwrap_err().to_string().contains("no questions"));
     }
 }

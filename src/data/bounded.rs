@@ -31,7 +31,7 @@ pub(super) fn too_long(path: &Path, most: u64) -> Error {
         0 => format!("longer than {most} bytes"),
         mebibytes => format!("longer than {mebibytes} MiB"),
     };
-    Error::data(path, "length", format!("{what}: no such file of a data set is"))
+    Error::data(path, "length", format!("{what}: no file of a data set is as long"))
 }
 
 /// A text without the mark that some editors put before it.
@@ -39,9 +39,35 @@ pub(super) fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
+/// The text of a line or of a file.
+///
+/// # Errors
+/// What it is instead, in words: bytes of zero are in no text, but in one that is written in 16 bits a letter.
+pub(super) fn text(line: &[u8]) -> Result<&str, &'static str> {
+    let wide = "not UTF-8 but, as it seems, UTF-16: convert it first, for example with `iconv -f UTF-16 -t UTF-8`";
+    match std::str::from_utf8(line) {
+        _ if line.starts_with(b"\xff\xfe") || line.starts_with(b"\xfe\xff") => Err(wide),
+        _ if line.contains(&0) => {
+            Err("bytes of zero: not a text, or one in UTF-16, which has to be converted to \
+                                       UTF-8 first")
+        }
+        Ok(text) => Ok(text),
+        Err(_) => Err("not UTF-8"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_in_another_coding_is_called_so() {
+        assert_eq!(text("né".as_bytes()), Ok("né"));
+        assert_eq!(text(b"n\xe9"), Err("not UTF-8"));
+        for line in [&b"\xff\xfea\0"[..], b"a\0b\0", b"\0"] {
+            assert!(text(line).unwrap_err().contains("UTF-16"));
+        }
+    }
 
     #[test]
     fn a_file_of_any_length_costs_no_more_than_the_bound() {

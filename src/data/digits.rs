@@ -83,14 +83,16 @@ impl Digits {
 
     /// Every tenth image apart from the others.
     fn hold_out(self) -> [Self; 2] {
-        let apart = |at: usize| at % HELD_OUT == HELD_OUT - 1 || at + 1 == self.images.len();
-        [false, true].map(|held_out| {
-            let part = |at: &usize| apart(*at) == held_out;
-            let images = (0..self.images.len()).filter(part).map(|at| self.images[at]).collect();
-            let labels = self.labels.as_ref();
-            let labels = labels.map(|all| (0..all.len()).filter(part).map(|at| all[at]).collect());
-            Self { images, labels, seed: self.seed }
-        })
+        let Self { mut images, labels, seed } = self;
+        let (held_out, held_out_labels) = (
+            take_apart(&mut images),
+            labels.map(|mut labels| {
+                let apart = take_apart(&mut labels);
+                (labels, apart)
+            }),
+        );
+        let (labels, test) = held_out_labels.unzip();
+        [Self { images, labels, seed }, Self { images: held_out, labels: test, seed }]
     }
 
     /// All images, in the order of the source.
@@ -117,6 +119,16 @@ impl Digits {
         }
         pixels
     }
+}
+
+/// Takes every tenth of them out, and the last.
+fn take_apart<T: Copy>(all: &mut Vec<T>) -> Vec<T> {
+    let count = all.len();
+    let is_apart = |at: usize| at % HELD_OUT == HELD_OUT - 1 || at + 1 == count;
+    let apart = (0..count).filter(|&at| is_apart(at)).map(|at| all[at]).collect();
+    let mut places = 0..;
+    all.retain(|_| !places.next().is_some_and(is_apart));
+    apart
 }
 
 /// The IDX files (images, labels) of the digits that [`Digits::synthetic`] draws.

@@ -2,6 +2,10 @@
 
 use std::collections::HashSet;
 use std::fs;
+#[cfg(not(unix))]
+use std::hash::{Hash, Hasher};
+#[cfg(unix)]
+use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -33,6 +37,9 @@ pub(super) struct Entry {
     pub(super) kind: Kind,
     /// Whether it is a link to that.
     pub(super) link: bool,
+    /// A number that all names of a file share, links among them. It costs nothing to have, and other files may have
+    /// it as well: [`Identity`] decides.
+    pub(super) hint: u64,
 }
 
 impl Entry {
@@ -48,6 +55,8 @@ impl Entry {
 /// [`Error::Io`], [`Error::Data`] for more entries than a data set has.
 pub(super) fn entries(folder: &Path, listing: &mut Listing) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
+    #[cfg(not(unix))]
+    let whole = real(folder)?;
     for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
         let entry = entry.map_err(Error::io("read", folder))?;
         let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
@@ -57,14 +66,23 @@ pub(super) fn entries(folder: &Path, listing: &mut Listing) -> Result<Vec<Entry>
         }
         let itself = entry.file_type().map_err(Error::io("read", &path))?;
         let link = itself.is_symlink();
-        let target =
-            if link { fs::metadata(&path).ok().map(|m| m.file_type()) } else { Some(itself) };
-        let kind = match target {
+        let target = if link { fs::metadata(&path).ok() } else { None };
+        let target_type =
+            if link { target.as_ref().map(fs::Metadata::file_type) } else { Some(itself) };
+        let kind = match target_type {
             Some(kind) if kind.is_dir() => Kind::Folder,
             Some(kind) if kind.is_file() => Kind::File,
             _ => Kind::Other,
         };
-        entries.push(Entry { name, path, kind, link });
+        #[cfg(unix)]
+        let hint = target.map_or_else(|| entry.ino(), |target| target.ino());
+        #[cfg(not(unix))]
+        let hint = of_path(&if link {
+            real(&path).unwrap_or_default()
+        } else {
+            whole.join(entry.file_name())
+        });
+        entries.push(Entry { name, path, kind, link, hint });
         if entries.len() > MOST {
             return Err(Error::data(folder, "folder", format!("more than {MOST} entries")));
         }
@@ -99,8 +117,8 @@ pub(super) fn walk(root: &Path, listing: &mut Listing) -> Result<Vec<PathBuf>> {
                 Kind::Other => listing.pass(Reason::Special, entry.path.display()),
             }
         }
-        if files.len() > MOST {
-            return Err(Error::data(root, "folder", format!("more than {MOST} files")));
+        if files.len() > MOST || visited.len() + folders.len() + links.len() > MOST {
+            return Err(Error::data(root, "folder", format!("more than {MOST} files or folders")));
         }
     }
     Ok(files)
@@ -114,15 +132,49 @@ pub(super) fn real(path: &Path) -> Result<PathBuf> {
     fs::canonicalize(path).map_err(Error::io("read", path))
 }
 
+#[cfg(not(unix))]
+fn of_path(path: &Path) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    path.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What a file is, whatever it is called: equal for two paths that lead to one file.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Identity {
+    /// Device and number on it: links of both kinds share them.
+    #[cfg(unix)]
+    place: (u64, u64),
+    #[cfg(not(unix))]
+    place: PathBuf,
+}
+
+impl Identity {
+    /// Of the file that a path leads to.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(super) fn of(path: &Path) -> Result<Self> {
+        #[cfg(unix)]
+        let place = {
+            let known = fs::metadata(path).map_err(Error::io("read", path))?;
+            (known.dev(), known.ino())
+        };
+        #[cfg(not(unix))]
+        let place = real(path)?;
+        Ok(Self { place })
+    }
+}
+
 /// Refuses files that are to be learned from and held out as well, through a link or by name.
 ///
 /// # Errors
 /// [`Error::Data`] with the first of them; [`Error::Io`].
 pub(super) fn disjoint<P: AsRef<Path>>(train: &[P], held_out: &[P]) -> Result<()> {
-    let train: Result<HashSet<_>> = train.iter().map(|path| real(path.as_ref())).collect();
+    let train: Result<HashSet<_>> = train.iter().map(|path| Identity::of(path.as_ref())).collect();
     let train = train?;
     for path in held_out {
-        if train.contains(&real(path.as_ref())?) {
+        if train.contains(&Identity::of(path.as_ref())?) {
             return Err(in_both(path.as_ref()));
         }
     }
@@ -154,7 +206,7 @@ mod tests {
         let mut listing = Listing::new(false);
         assert_eq!(walk(root.path(), &mut listing).unwrap(), [inner.join("f")]);
         let line = listing.line().unwrap();
-        for expected in ["1 hidden file", "1 entry that is no file", "2 links to folders"] {
+        for expected in ["1 hidden file", "1 entry that is no file", "2 links to what is listed"] {
             assert!(line.contains(expected), "{line}");
         }
     }

@@ -60,8 +60,7 @@ pub fn parse_images(input: impl Read, file: &Path) -> Result<Vec<Image>> {
             return Err(source.fault(format!("header, byte {at} ({name})"), what));
         }
     }
-    let body = source.elements(count, PIXELS)?;
-    Ok(body.as_chunks().0.to_vec())
+    source.elements(count)
 }
 
 /// Reads labels from a stream that errors call `file`.
@@ -71,7 +70,7 @@ pub fn parse_images(input: impl Read, file: &Path) -> Result<Vec<Image>> {
 pub fn parse_labels(input: impl Read, file: &Path) -> Result<Vec<u8>> {
     let mut source = Source::new(input, file)?;
     let [count] = source.header(LABELS)?;
-    source.elements(count, 1)
+    Ok(source.elements::<1>(count)?.into_flattened())
 }
 
 /// Writes images as IDX; for a `.gz` file, let `out` be a gzip encoder.
@@ -102,11 +101,18 @@ fn write(mut out: impl Write, magic: u32, dims: &[usize], body: &[u8]) -> io::Re
 
 fn open(file: &Path) -> Result<File> {
     let what = "no such file, expected an MNIST IDX file, plain or gz";
+    // The writer of a pipe may never come.
+    if std::fs::metadata(file).is_ok_and(|known| !known.is_file()) {
+        return Err(Error::data(file, "path", "not a file"));
+    }
     File::open(file).map_err(|e| match e.kind() {
         io::ErrorKind::NotFound => Error::data(file, "path", what),
         _ => Error::io("read", file)(e),
     })
 }
+
+/// Samples that are read at once.
+const PIECE: usize = 1024;
 
 /// The unpacked bytes of a file, and how many of them were read.
 struct Source<'a> {
@@ -156,8 +162,9 @@ impl<'a> Source<'a> {
         Ok(std::array::from_fn(|_| words.next().unwrap_or(0)))
     }
 
-    /// All that is left: `count` elements of `size` bytes, no more and no fewer.
-    fn elements(&mut self, count: u32, size: usize) -> Result<Vec<u8>> {
+    /// All that is left: `count` elements of SIZE bytes, no more and no fewer. Memory follows what is really there,
+    /// so that a header with an absurd count costs nothing, and holds it once.
+    fn elements<const SIZE: usize>(&mut self, count: u32) -> Result<Vec<[u8; SIZE]>> {
         if count == 0 {
             let what = "0 samples, expected at least 1";
             return Err(self.fault("header, byte 4 (count)", what));
@@ -167,22 +174,33 @@ impl<'a> Source<'a> {
             return Err(self.fault("header, byte 4 (count)", what));
         }
         let start = self.at;
-        let promised = u64::from(count) * size as u64;
-        // One byte more than promised shows an over-long file, and makes gzip check its sum.
-        let body = self.up_to(promised + 1)?;
-        let length = body.len() as u64;
+        let promised = u64::from(count) * SIZE as u64;
+        let mut elements = Vec::new();
+        while elements.len() < count as usize {
+            let asked = (count as usize - elements.len()).min(PIECE) * SIZE;
+            let piece = self.up_to(asked as u64)?;
+            elements.extend_from_slice(piece.as_chunks().0);
+            if piece.len() < asked {
+                break;
+            }
+        }
+        if self.at == start + promised {
+            // One byte more than promised shows an over-long file, and makes gzip check its sum.
+            self.up_to(1)?;
+        }
+        let length = self.at - start;
         if length == promised {
-            return Ok(body);
+            return Ok(elements);
         }
         let unpacked = if self.packed { " when unpacked" } else { "" };
         let needs = format!(
-            "the header promises {count} samples of {size} bytes: {} bytes in total{unpacked}",
+            "the header promises {count} samples of {SIZE} bytes: {} bytes in total{unpacked}",
             start + promised
         );
         Err(if length < promised {
             let what = format!(
                 "the file ends inside sample {} of {count}; {needs}",
-                length / size as u64 + 1
+                length / SIZE as u64 + 1
             );
             self.fault(format!("byte {}", start + length), what)
         } else {
@@ -191,8 +209,7 @@ impl<'a> Source<'a> {
         })
     }
 
-    /// The next `n` bytes, or all that are left where those are fewer. Memory follows what is
-    /// really there, so that a header with an absurd count costs nothing.
+    /// The next `n` bytes, or all that are left where those are fewer.
     fn up_to(&mut self, n: u64) -> Result<Vec<u8>> {
         use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
         let mut bytes = Vec::new();
@@ -220,6 +237,13 @@ impl<'a> Source<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn what_is_no_file_is_not_waited_for() {
+        let error = read_images(Path::new("/dev/zero")).unwrap_err().to_string();
+        assert_eq!(error, "/dev/zero: path: not a file");
+    }
     use flate2::{Compression, write::GzEncoder};
 
     fn images(count: usize) -> Vec<Image> {

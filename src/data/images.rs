@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::data::Split;
 use crate::data::listing::Listing;
 use crate::data::order::{mix, shuffled};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 use crate::host::parallel::*;
 use crate::terms::Reason;
 
@@ -163,7 +163,9 @@ impl Images {
         let what = match &self.set.origin {
             Origin::Drawn => format!("procedural images of {} classes", self.set.options.classes),
             Origin::Stored { path, classes, .. } => {
-                format!("images of {classes} classes in {}", path.display())
+                let classes =
+                    if *classes == 1 { "1 class".into() } else { format!("{classes} classes") };
+                format!("images of {classes} in {}", plain(path.display()))
             }
         };
         format!("{train} + {test} {what}")

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::error::plain;
 use crate::record::{Clock, Integrity, Precision, Status};
 use crate::terms::{Backend, Class, DeviceKind, Mode, Phase, Preset};
 
@@ -43,7 +44,7 @@ impl Field {
     /// For people.
     pub(super) fn shown(&self, column: &Column) -> String {
         match self {
-            Self::Text(text) => text.clone(),
+            Self::Text(text) => plain(text),
             Self::Flag(holds) => if *holds { "yes" } else { "no" }.into(),
             Self::Interval { value, low, high } => column.show_interval(*value, *low, *high),
             Self::Figure(value, kind) => kind.show(*value),

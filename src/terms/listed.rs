@@ -18,7 +18,7 @@ words! {
         SecondForm = "second-form",
         /// Neither a file nor a folder: a broken link, a pipe.
         Special = "special",
-        /// A link to a folder that is listed anyway.
+        /// A link to a file or a folder that is listed anyway.
         SeenBefore = "seen-before",
         /// A name that is not UTF-8.
         Name = "name",
@@ -61,7 +61,7 @@ impl Reason {
             Self::SecondForm => ["second form of a file", "second forms of files"],
             Self::Special => ["entry that is no file", "entries that are no files"],
             Self::SeenBefore => {
-                ["link to a folder listed already", "links to folders listed already"]
+                ["link to what is listed already", "links to what is listed already"]
             }
             Self::Name => ["name that is not UTF-8", "names that are not UTF-8"],
             Self::EmptyClass => ["class without images", "classes without images"],

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use fathom::cli::range::{self, Range};
 use fathom::data::images::{self, ImageOptions};
 use fathom::data::listing::Listing;
 use fathom::data::speech::{audio, phn};
@@ -18,7 +19,7 @@ use fathom::terms::{Backend, Checks, Restriction};
 pub(crate) type Parser = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const PARSERS: [Parser; 11] = [
+pub(crate) const PARSERS: [Parser; 12] = [
     ("audio", audio),
     ("babi", babi),
     ("digits", digits),
@@ -26,6 +27,7 @@ pub(crate) const PARSERS: [Parser; 11] = [
     ("image", image),
     ("parallel_text", parallel_text),
     ("phones", phones),
+    ("ranges", ranges),
     ("record", record),
     ("snapshot", snapshot),
     ("tar", tar),
@@ -63,6 +65,14 @@ fn audio(bytes: &[u8]) {
 
 fn phones(bytes: &[u8]) {
     with_file("a.phn", bytes, phn::read);
+}
+
+/// As `--batch` takes them: separated by commas.
+fn ranges(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let known: Vec<Range> = text.split(',').filter_map(|part| part.parse().ok()).collect();
+        let _ = range::values(&known);
+    }
 }
 
 fn babi(bytes: &[u8]) {

@@ -43,7 +43,10 @@ pub(super) fn execute(args: &RunArgs) -> Result<()> {
         let fitting = |batch| choose::configure(args, model.info(), preset, Some(batch));
         let outcome = step.advise(step.check(schedule), &fitting);
         let fits = outcome.is_ok();
-        too_large.extend(outcome.err().map(|error| format!("{key}: {error}")));
+        too_large.extend(outcome.err().map(|error| match error {
+            Error::OutOfMemory(why) => format!("{key}: {why}"),
+            other => format!("{key}: {other}"),
+        }));
         planned.push(Planned { key, schedule, estimate, fits });
     }
     let table = table(&planned, preset);

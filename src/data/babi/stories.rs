@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::data::Split;
 use crate::data::listing::Listing;
 use crate::data::order::{mix, shuffled};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 
 use super::{Question, TASKS, generated, read};
 
@@ -118,7 +118,7 @@ impl Stories {
                     "task {}: '{}' has {} words, but the model's sentences hold {}: choose \
                      --set sentence={}",
                     question.task,
-                    long.join(" "),
+                    quoted(&long.join(" ")),
                     long.len(),
                     limits.words,
                     long.len()

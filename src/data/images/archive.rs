@@ -28,7 +28,7 @@ pub(super) fn list(path: &Path, listing: &mut Listing) -> Result<ImageList> {
     for class in &outer {
         let place = format!("{}, byte {}", class.name, class.start);
         if !class.name.ends_with(".tar") {
-            let what = "not a tar: expected one tar per class";
+            let what = "not a tar: expected one tar per class; of an archive of folders unpack it, and name the folder";
             listing.doubt(Reason::Foreign, Error::data(path, place, what))?;
             continue;
         }

@@ -23,9 +23,13 @@ const MOST_BYTES: u64 = 1 << 26;
 /// What decoding takes for each pixel: three colours of eight bytes, or coefficients, and the result.
 const PER_PIXEL: u64 = 12;
 
-/// Encoded images in memory at once, and what decoding takes. Whoever waits at the second holds a pass of the
-/// first and never the other way round, so that nobody waits in a circle.
+/// Bytes that a PNG's profile and texts take when they are unpacked, besides three times the file's length.
+const MOST_NOTES: u64 = 1 << 21;
+
+/// Encoded images in memory at once, what is said in them besides pixels, and what decoding takes. Whoever waits at
+/// one holds passes of those before it alone, so that nobody waits in a circle.
 static ENCODED: Gate = Gate::new(1 << 28);
+static NOTES: Gate = Gate::new(1 << 28);
 static DECODED: Gate = Gate::new(1 << 30);
 
 /// What a set holds.
@@ -79,7 +83,9 @@ impl Stored {
         // Limits first: what a header promises costs nothing before it is decoded.
         let mut reader = ImageReader::with_format(Cursor::new(&bytes), format);
         let mut limits = Limits::no_limits();
-        limits.max_alloc = Some(MOST_PIXELS * PER_PIXEL);
+        let notes = MOST_NOTES + 3 * bytes.len() as u64;
+        limits.max_alloc = Some(notes);
+        let _notes = (format == ImageFormat::Png).then(|| NOTES.enter(notes));
         reader.limits(limits);
         let decoder = reader.into_decoder().map_err(|e| self.fault(e))?;
         let (width, height) = decoder.dimensions();
@@ -105,7 +111,7 @@ impl Stored {
             return bounded::read(file, MOST_BYTES);
         };
         if length > MOST_BYTES {
-            return Err(bounded::too_long(file, MOST_BYTES));
+            return Err(self.fault(format!("longer than {} MiB", MOST_BYTES >> 20)));
         }
         let mut archive = File::open(file).map_err(Error::io("open", file))?;
         let mut bytes = vec![0; length as usize];

@@ -1,10 +1,10 @@
 //! One folder per class, with JPEG and PNG files in it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::data::folder::{Entry, Kind, entries, in_both, real};
+use crate::data::folder::{Entry, Identity, Kind, entries, in_both, real};
 use crate::data::listing::Listing;
 use crate::error::{Error, Result};
 use crate::terms::Reason;
@@ -40,6 +40,16 @@ pub(super) fn list(path: &Path, listing: &mut Listing) -> Result<ImageList> {
         None => None,
     };
     let Some(train) = train else {
+        // Halves by their names, and no classes in the one to learn from.
+        if let (Some(train), Some(test)) = (named(TRAIN), TEST.iter().find_map(|name| named(name)))
+        {
+            let what = format!(
+                "it has no class folders, and {} is beside it, so that the classes of its images are unknown: sort \
+                 them into folders, one for each class",
+                test.name
+            );
+            return Err(Error::data(&train.path, "folder", what));
+        }
         let classes = classes(top, listing)?;
         return halves(path, classes, Vec::new(), listing);
     };
@@ -93,6 +103,9 @@ fn halves(
             let error = Error::data(other.path, "file name", format!("{what}: {ADVICE}"));
             listing.doubt(Reason::Foreign, error)?;
         }
+    }
+    for half in [&mut train, &mut test] {
+        leave_out_seconds(half, listing)?;
     }
     for class in train.iter().filter(|class| class.images.is_empty()) {
         let what =
@@ -179,29 +192,51 @@ fn no_images(path: &Path, classes: &[Class]) -> Error {
     Error::data(path, "folder", what)
 }
 
-/// Refuses images that are in both halves: a class folder that is the same, or a link from one into the other.
-fn check_apart(train: &[Class], test: &[Class]) -> Result<()> {
-    let mut learned: HashSet<PathBuf> = HashSet::new();
-    let mut learned_files: HashSet<PathBuf> = HashSet::new();
-    for class in train {
-        learned.insert(real(&class.folder)?);
-        for image in class.images.iter().filter(|image| image.link) {
-            learned_files.insert(real(&image.path)?);
-        }
+/// Passes over links to images that the class has already. One image in two classes has no label.
+fn leave_out_seconds(classes: &mut [Class], listing: &mut Listing) -> Result<()> {
+    let mut named: Vec<(u64, bool, usize, usize)> = Vec::new();
+    for (class, known) in classes.iter().enumerate() {
+        let images = known.images.iter().enumerate();
+        // Links come after what they lead to.
+        named.extend(images.map(|(at, image)| (image.hint, image.link, class, at)));
     }
-    for class in test {
-        let folder = real(&class.folder)?;
-        if learned.contains(&folder) {
-            return Err(in_both(&class.folder));
+    named.sort_unstable();
+    let mut seconds = BTreeSet::new();
+    for pair in named.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
+        let [(.., class, at), (.., other, second)] = [pair[0], pair[1]];
+        let (first, image) = (&classes[class].images[at], &classes[other].images[second]);
+        if Identity::of(&first.path)? != Identity::of(&image.path)? {
+            continue;
         }
-        for image in &class.images {
-            // A path of its own folder has no links in it.
-            let file = match (image.link, image.path.file_name()) {
-                (false, Some(name)) => folder.join(name),
-                _ => real(&image.path)?,
-            };
-            let inside = image.link && file.parent().is_some_and(|f| learned.contains(f));
-            if inside || learned_files.contains(&file) {
+        seconds.insert((other, second));
+        if class == other {
+            listing.pass(Reason::SeenBefore, image.path.display());
+            continue;
+        }
+        let what = format!(
+            "the same image as {}, in another class: remove one of them, or pass such over with --skip-bad",
+            first.path.display()
+        );
+        listing.doubt(Reason::SeenBefore, Error::data(&image.path, "file", what))?;
+    }
+    for (class, at) in seconds.into_iter().rev() {
+        classes[class].images.remove(at);
+    }
+    Ok(())
+}
+
+/// Refuses images that are in both halves, through links of either kind.
+fn check_apart(train: &[Class], test: &[Class]) -> Result<()> {
+    let mut learned: Vec<(u64, &Path)> = Vec::new();
+    for class in train {
+        learned.extend(class.images.iter().map(|image| (image.hint, image.path.as_path())));
+    }
+    learned.sort_unstable();
+    for image in test.iter().flat_map(|class| &class.images) {
+        let first = learned.partition_point(|(hint, _)| *hint < image.hint);
+        let alike = learned[first..].iter().take_while(|(hint, _)| *hint == image.hint);
+        for (_, path) in alike {
+            if Identity::of(path)? == Identity::of(&image.path)? {
                 return Err(in_both(&image.path));
             }
         }

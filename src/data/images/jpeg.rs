@@ -13,6 +13,9 @@ use bits::{Bits, Code, Fault};
 /// Markers without a length.
 const STANDALONE: [u8; 10] = [0x01, 0xd0, 0xd1, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, 0xd8];
 
+/// Colours of an image at most: four, as printers have.
+const MOST_COLOURS: usize = 4;
+
 /// Scans of an image at most: one for each bit of each coefficient would not be as many.
 const MOST_SCANS: usize = 1000;
 
@@ -151,7 +154,11 @@ impl<'a> Walk<'a> {
         segment.ok_or(Fault::Truncated)
     }
 
+    /// The header: sizes and colours. There is one; what a second one would promise is never decoded.
     fn frame(&mut self, segment: &[u8], progressive: bool) -> Result<(), Fault> {
+        if !self.frame.components.is_empty() {
+            return Err(Fault::Code(self.at));
+        }
         let (height, width) = (usize::from(word(segment, 1)?), usize::from(word(segment, 3)?));
         let colours = segment.get(6..).unwrap_or_default().chunks_exact(3);
         let mut components: Vec<Component> = colours
@@ -164,10 +171,14 @@ impl<'a> Walk<'a> {
         let most = |axis: usize| components.iter().map(|c| c.sampling[axis]).max().unwrap_or(0);
         let (across, down) = (most(0), most(1));
         let valid = components.iter().all(|c| c.sampling.iter().all(|s| (1..=4).contains(s)));
-        if height == 0 || width == 0 || components.is_empty() || !valid {
+        if height == 0 || width == 0 || !(1..=MOST_COLOURS).contains(&components.len()) || !valid {
             return Err(Fault::Foreign);
         }
         let mcus = [height.div_ceil(8 * down), width.div_ceil(8 * across)];
+        let blocks: usize = components.iter().map(|c| c.sampling[0] * c.sampling[1]).sum();
+        if (mcus[0] * mcus[1] * blocks) as u64 > MOST_BLOCKS {
+            return Err(Fault::Absurd);
+        }
         for component in &mut components {
             let [h, v] = component.sampling;
             component.own = [(height * v).div_ceil(8 * down), (width * h).div_ceil(8 * across)];

@@ -4,6 +4,7 @@
 //! steps over: where the archive ends, what follows, and members that hold no plain file.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -22,6 +23,9 @@ const LONGEST: u64 = 1 << 20;
 
 /// Most members of an archive.
 const MOST: usize = 1 << 24;
+
+/// Zeros that may follow the end of an archive: programs fill a last record up, of some MiB at most.
+const MOST_PADDING: u64 = 1 << 30;
 
 /// A file in a tar: name, first byte in the whole file, length.
 #[derive(Debug)]
@@ -51,6 +55,7 @@ impl Tape<'_> {
     pub(super) fn members(&self, listing: &mut Listing) -> Result<Vec<Member>> {
         let mut file = File::open(self.path).map_err(Error::io("open", self.path))?;
         let mut members = Vec::new();
+        let mut names = HashSet::new();
         let mut long = Long::default();
         let mut at = 0;
         while at < self.len {
@@ -63,8 +68,8 @@ impl Tape<'_> {
             self.check_sum(at, header)?;
             let kind = header.entry_type();
             let data = at + BLOCK;
-            let size = long.size.map_or_else(|| header.entry_size(), Ok);
-            let size = size.map_err(|_| self.fault(at, "a size that is not a number"))?;
+            let size = long.size.unwrap_or_else(|| header.entry_size().ok());
+            let size = size.ok_or_else(|| self.fault(at, "a size that is not a number"))?;
             let end = data.checked_add(size).filter(|end| *end <= self.len);
             let Some(end) = end else {
                 let name = long.name.unwrap_or_else(|| text(&header.path_bytes()));
@@ -77,14 +82,21 @@ impl Tape<'_> {
             at = end.next_multiple_of(BLOCK);
             match kind {
                 EntryType::GNULongName => long.name = Some(self.long_name(&mut file, data, size)?),
-                EntryType::XHeader => long.read(&self.record(&mut file, data, size)?),
+                EntryType::XHeader => {
+                    let record = self.record(&mut file, data, size)?;
+                    long.read(&record).map_err(|_| self.fault(data, "a damaged record"))?;
+                }
                 EntryType::GNULongLink | EntryType::XGlobalHeader => {}
                 _ => {
                     let Long { name, sparse, .. } = std::mem::take(&mut long);
                     let name = name.unwrap_or_else(|| text(&header.path_bytes()));
                     let member = Member { name, start: self.start + data, len: size };
                     if self.is_file(kind, sparse, &member, listing)? {
-                        members.push(member);
+                        if names.insert(member.name.clone()) {
+                            members.push(member);
+                        } else {
+                            listing.doubt(Reason::SecondForm, self.again(&member))?;
+                        }
                     }
                 }
             }
@@ -129,8 +141,24 @@ impl Tape<'_> {
         Ok(false)
     }
 
+    /// The error of a member whose name an earlier one has.
+    fn again(&self, member: &Member) -> Error {
+        let what = "a second member of this name, as where an archive was added to: which one is meant is \
+                    unknown. Pack it anew, or take the first with --skip-bad";
+        let place = format!("{} in {}, byte {}", member.name, self.name, member.start);
+        Error::data(self.path, place, what)
+    }
+
     /// Refuses bytes after the end: what they belong to is unknown.
     fn nothing_after(&self, file: &mut File, end: u64) -> Result<()> {
+        if self.len - end > MOST_PADDING {
+            let what = format!(
+                "the archive ends at byte {}, but {} bytes follow: it is no archive, or a part of it is missing",
+                self.start + end,
+                self.len - end
+            );
+            return Err(self.fault(end, &what));
+        }
         let step = 1 << 16;
         for at in (end..self.len).step_by(step) {
             let rest = self.read(file, at, (self.len - at).min(step as u64))?;
@@ -201,19 +229,22 @@ impl Tape<'_> {
 #[derive(Debug, Default)]
 struct Long {
     name: Option<String>,
-    size: Option<u64>,
+    /// Nothing inside where it is no number.
+    size: Option<Option<u64>>,
     sparse: bool,
 }
 
 impl Long {
-    fn read(&mut self, record: &[u8]) {
-        for field in PaxExtensions::new(record).flatten() {
+    fn read(&mut self, record: &[u8]) -> std::io::Result<()> {
+        for field in PaxExtensions::new(record) {
+            let field = field?;
             match field.key_bytes() {
                 b"path" => self.name = Some(text(field.value_bytes())),
-                b"size" => self.size = field.value().ok().and_then(|size| size.parse().ok()),
+                b"size" => self.size = Some(field.value().ok().and_then(|size| size.parse().ok())),
                 key => self.sparse |= key.starts_with(b"GNU.sparse."),
             }
         }
+        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use crate::data::bounded;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 
 mod riff;
 
@@ -75,7 +75,7 @@ impl<'a> SphereHeader<'a> {
         let value = self.field(name);
         let number = value.and_then(|value| value.parse().ok());
         number.ok_or_else(|| {
-            let found = value.map_or("missing".to_string(), |value| format!("'{value}'"));
+            let found = value.map_or("missing".to_string(), |value| format!("'{}'", quoted(value)));
             self.error(format!("{name} is {found}: expected a number"))
         })
     }
@@ -85,8 +85,9 @@ fn sphere(path: &Path, bytes: &[u8]) -> Result<Vec<i16>> {
     let header = SphereHeader::read(path, bytes)?;
     if let Some(coding) = header.field("sample_coding").filter(|coding| *coding != "pcm") {
         return Err(header.error(format!(
-            "sample_coding is '{coding}': a compressed SPHERE file; decompress it first, for example with \
-             `sph2pipe -p -f wav`"
+            "sample_coding is '{}': a compressed SPHERE file; decompress it first, for example with \
+             `sph2pipe -p -f wav`",
+            quoted(coding)
         )));
     }
     let count = header.number("sample_count")?;
@@ -107,6 +108,7 @@ fn sphere(path: &Path, bytes: &[u8]) -> Result<Vec<i16>> {
         Some("10") => i16::from_be_bytes,
         Some("01") | None => i16::from_le_bytes,
         Some(other) => {
+            let other = quoted(other);
             return Err(header.error(format!("sample_byte_format is '{other}': expected 01 or 10")));
         }
     };

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::data::bounded;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 
 use super::phones::label;
 
@@ -28,7 +28,8 @@ pub struct Segment {
 /// [`Error::Data`] with the line, [`Error::Io`].
 pub fn read(path: &Path) -> Result<Vec<Segment>> {
     let bytes = bounded::read(path, MOST_BYTES)?;
-    let text = String::from_utf8_lossy(bounded::without_mark(&bytes));
+    let text = bounded::text(bounded::without_mark(&bytes));
+    let text = text.map_err(|what| Error::data(path, "text", what))?;
     let mut segments: Vec<Segment> = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let bad = |what: String| Error::data(path, format!("line {}", number + 1), what);
@@ -40,10 +41,10 @@ pub fn read(path: &Path) -> Result<Vec<Segment>> {
             }
             _ => None,
         };
-        let (start, end, name) = parsed
-            .ok_or_else(|| bad(format!("'{}': expected `start end phone`", start_of(line))))?;
+        let (start, end, name) =
+            parsed.ok_or_else(|| bad(format!("'{}': expected `start end phone`", quoted(line))))?;
         let phone = label(name)
-            .ok_or_else(|| bad(format!("'{}' is not one of TIMIT's 61 phones", start_of(name))))?;
+            .ok_or_else(|| bad(format!("'{}' is not one of TIMIT's 61 phones", quoted(name))))?;
         if start >= end || segments.last().is_some_and(|before| start < before.end) {
             return Err(bad(format!(
                 "{start} to {end}: phones must be in order, and none may be empty"
@@ -55,11 +56,6 @@ pub fn read(path: &Path) -> Result<Vec<Segment>> {
         return Err(Error::data(path, "line 1", "no phones"));
     }
     Ok(segments)
-}
-
-/// Enough of a text to know it by.
-fn start_of(text: &str) -> String {
-    text.chars().take(40).collect()
 }
 
 /// Writes a file.

@@ -225,7 +225,7 @@ mod tests {
         }
         let ([files, _], listing) = listed(root.path()).unwrap();
         assert_eq!(files.len(), 9);
-        assert!(listing.line().unwrap().contains("3 links to folders"));
+        assert!(listing.line().unwrap().contains("3 links to what is listed"));
         fs::remove_dir_all(root.path().join("TEST")).unwrap();
         symlink("TRAIN", root.path().join("TEST")).unwrap();
         let error = listed(root.path()).unwrap_err().to_string();

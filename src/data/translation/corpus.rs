@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::data::Split;
 use crate::data::listing::Listing;
-use crate::error::Result;
+use crate::error::{Result, plain};
 use crate::terms::Reason;
 
 use super::pair::{BUCKETS, Pair, Side, TextOptions};
@@ -178,7 +178,7 @@ impl Corpus {
         let (kind, place) = match &self.origin {
             Origin::Generated => ("built-in".into(), String::new()),
             Origin::Folder { path, languages, .. } => {
-                (languages.join("-"), format!(" in {}", path.display()))
+                (plain(languages.join("-")), format!(" in {}", plain(path.display())))
             }
         };
         let mut text = format!(

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
-use crate::data::folder::{Kind, disjoint, entries};
+use crate::data::bounded;
+use crate::data::folder::{Identity, Kind, disjoint, entries};
 use crate::data::listing::Listing;
 use crate::error::{Error, Result};
 use crate::terms::Reason;
@@ -74,6 +75,13 @@ pub(super) fn find(folder: &Path, listing: &mut Listing) -> Result<Files> {
         })
     });
     let test = test.transpose()?;
+    for [first, second] in [Some(&train), test.as_ref()].into_iter().flatten() {
+        if Identity::of(first)? == Identity::of(second)? {
+            let what =
+                format!("the same file as {}: a text is no translation of itself", first.display());
+            return Err(Error::data(second, "file", what));
+        }
+    }
     for (name, part) in &parts {
         part.keys().for_each(|language| listing.pass(Reason::Unused, format!("{name}.{language}")));
     }
@@ -216,7 +224,7 @@ impl<'a> Lines<'a> {
             let mebibytes = LONGEST_LINE >> 20;
             return Err(self.fault(format!("longer than {mebibytes} MiB: no sentence is")));
         }
-        let text = std::str::from_utf8(&self.bytes).map_err(|_| self.fault("not UTF-8".into()))?;
+        let text = bounded::text(&self.bytes).map_err(|what| self.fault(what.into()))?;
         let mark = if self.line == 1 { "\u{feff}" } else { "" };
         Ok(text.strip_prefix(mark).unwrap_or(text).trim())
     }

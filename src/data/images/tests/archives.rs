@@ -124,6 +124,52 @@ fn sizes_that_wrap_and_names_without_end_are_refused() {
 }
 
 #[test]
+fn a_name_that_is_there_twice_is_refused_or_taken_once() {
+    let image = |n| encode(&picture(0, n, 20, 20), ImageFormat::Png);
+    let inner = tar_of(&[
+        ("0.png".into(), image(0)),
+        ("1.png".into(), image(1)),
+        ("0.png".into(), image(2)),
+    ]);
+    let twice_inside = tar_of(&[("n00.tar".into(), inner.clone())]);
+    let class = tar_of(&[("0.png".into(), image(0)), ("1.png".into(), image(1))]);
+    let twice = tar_of(&[("n00.tar".into(), class.clone()), ("n00.tar".into(), class)]);
+    for bytes in [&twice_inside, &twice] {
+        let error = open_bytes(bytes, false).unwrap_err().to_string();
+        assert!(error.contains("a second member of this name"), "{error}");
+        let images = open_bytes(bytes, true).unwrap();
+        let listed = images.listing().unwrap().listed();
+        assert_eq!(listed.train + listed.held_out, 2);
+        assert!(images.describe().contains("of 1 class in"), "{}", images.describe());
+    }
+}
+
+#[test]
+fn records_that_cannot_be_read_and_archives_of_nothing_are_refused() {
+    let (whole, end) = small();
+    let with_record = |record: &[u8]| {
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(tar::EntryType::XHeader);
+        header.set_size(record.len() as u64);
+        header.set_cksum();
+        let mut bytes = [&header.as_bytes()[..], record].concat();
+        bytes.resize(1024, 0);
+        [bytes, whole.clone()].concat()
+    };
+    open_bytes(&with_record(b"18 path=class.tar\n"), false).unwrap();
+    let wrapping = fault(&with_record(b"32 size=99999999999999999999999\n"));
+    assert!(wrapping.contains("a size that is not a number"), "{wrapping}");
+    assert!(fault(&with_record(b"99 path=x\n")).contains("a damaged record"));
+    // A file of nothing costs no room, and takes minutes to look through.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("set.tar");
+    std::fs::write(&file, &whole[..end]).unwrap();
+    std::fs::File::options().write(true).open(&file).unwrap().set_len(1 << 40).unwrap();
+    let error = open(&options(Some(&file))).unwrap_err().to_string();
+    assert!(error.contains("bytes follow: it is no archive"), "{error}");
+}
+
+#[test]
 fn long_names_are_read() {
     let name = format!("{}/0.png", "deep/".repeat(40));
     let image = encode(&picture(0, 0, 20, 20), ImageFormat::Png);
@@ -141,7 +187,7 @@ fn a_class_without_images_is_refused_or_left_out() {
     let error = open_bytes(&bytes, false).unwrap_err().to_string();
     assert!(error.contains("a.tar") && error.contains("a class without images"), "{error}");
     let images = open_bytes(&bytes, true).unwrap();
-    assert!(images.describe().contains("of 1 classes"), "{}", images.describe());
+    assert!(images.describe().contains("of 1 class in"), "{}", images.describe());
     assert_eq!(images.listing().unwrap().line().unwrap(), "passed over: 1 class without images");
 }
 

@@ -79,6 +79,40 @@ fn a_thumbnails_end_mark_is_not_the_images() {
 }
 
 #[test]
+fn a_profile_that_unpacks_to_a_thousand_times_its_length_is_refused() {
+    use std::io::Write;
+    let png = encode(&picture(0, 0, 9, 9), ImageFormat::Png);
+    let with_profile = |length: usize| {
+        let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(&vec![0; length]).unwrap();
+        let chunk = [b"iCCPx\0\0", &packed.finish().unwrap()[..]].concat();
+        let mut sum = flate2::Crc::new();
+        sum.update(&chunk);
+        let length = (chunk.len() as u32 - 4).to_be_bytes();
+        // After the signature and the header.
+        [&png[..33], &length, &chunk, &sum.sum().to_be_bytes(), &png[33..]].concat()
+    };
+    assert_eq!(decode(&with_profile(1 << 20)).unwrap(), decode(&png).unwrap());
+    assert!(fault(&with_profile(1 << 26)).contains("limit"), "{}", fault(&with_profile(1 << 26)));
+}
+
+#[test]
+fn a_second_header_promises_nothing() {
+    for bytes in each_kind() {
+        let mut frame = bytes[segment_of_frame(&bytes)..].to_vec();
+        frame.truncate(2 + usize::from(u16::from_be_bytes([frame[2], frame[3]])));
+        frame[5..9].fill(0xff);
+        let twice = [&bytes[..bytes.len() - 2], &frame, &bytes[bytes.len() - 2..]].concat();
+        assert!(fault(&twice).contains("its data are damaged"), "{}", fault(&twice));
+    }
+}
+
+/// Where the header starts, that of sizes and colours.
+fn segment_of_frame(bytes: &[u8]) -> usize {
+    bytes.windows(2).position(|pair| pair[0] == 0xff && matches!(pair[1], 0xc0..=0xc2)).unwrap()
+}
+
+#[test]
 fn holes_are_found() {
     for bytes in each_kind() {
         let (from, to) = (data(&bytes) + 20, bytes.len() - 2);

@@ -127,6 +127,49 @@ fn no_image_is_both_learned_from_and_held_out() {
 }
 
 #[test]
+#[cfg(unix)]
+fn another_name_of_an_image_is_found_in_either_half_and_in_any_class() {
+    use std::fs::hard_link;
+    use std::os::unix::fs::symlink;
+    let set = tree_in("train");
+    let (train, val) = (set.path().join("train"), set.path().join("val"));
+    std::fs::create_dir_all(val.join("class0")).unwrap();
+    hard_link(train.join("class1/1.png"), val.join("class0/0.png")).unwrap();
+    let error = fault(set.path());
+    assert!(error.contains("class0/0.png") && error.contains("learned from as well"), "{error}");
+    // In its own class it is the same image once more, which may be learned from and held out.
+    for at in 0..10 {
+        symlink(format!("{}.png", 2 * at + 1), train.join(format!("class0/a{at}.png"))).unwrap();
+    }
+    let images = open_folder(&train, false).unwrap();
+    let listed = images.listing().unwrap().listed();
+    assert_eq!(listed.train + listed.held_out, 60);
+    assert_eq!(line(&images), "passed over: 10 links to what is listed already");
+    hard_link(train.join("class1/1.png"), train.join("class2/z.png")).unwrap();
+    let error = fault(&train);
+    assert!(error.contains("z.png") && error.contains("in another class"), "{error}");
+    let listed = open_folder(&train, true).unwrap().listing().unwrap().listed();
+    assert_eq!(listed.train + listed.held_out, 60);
+}
+
+#[test]
+fn halves_without_classes_are_not_taken_for_two_classes() {
+    let set = tree_in("train");
+    std::fs::rename(set.path().join("train/class0"), set.path().join("val")).unwrap();
+    std::fs::rename(set.path().join("train/class1"), set.path().join("flat")).unwrap();
+    std::fs::remove_dir_all(set.path().join("train")).unwrap();
+    std::fs::rename(set.path().join("flat"), set.path().join("train")).unwrap();
+    let error = fault(set.path());
+    assert!(error.contains("train") && error.contains("it has no class folders"), "{error}");
+    std::fs::create_dir(set.path().join("val/class0")).unwrap();
+    assert!(fault(set.path()).contains("sort them into folders, one for each class"));
+    // Without a second half it is a class of that name.
+    std::fs::rename(set.path().join("val"), set.path().join("plane")).unwrap();
+    std::fs::remove_dir(set.path().join("plane/class0")).unwrap();
+    open_folder(set.path(), false).unwrap();
+}
+
+#[test]
 fn one_held_out_image_that_cannot_be_read_is_named() {
     let set = tree_in("train");
     std::fs::create_dir_all(set.path().join("val/class0")).unwrap();

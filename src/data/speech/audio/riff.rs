@@ -93,8 +93,9 @@ fn check(format: &[u8]) -> Result<(), String> {
         return Ok(());
     }
     let coding = if kind == 1 { "PCM" } else { "another coding than PCM" };
+    let plural = if channels == 1 { "" } else { "s" };
     Err(format!(
-        "{channels} channels, {rate} Hz, {bits} bits, {coding}: expected 1 channel of 16-bit PCM at {RATE} Hz"
+        "{channels} channel{plural}, {rate} Hz, {bits} bits, {coding}: expected 1 channel of 16-bit PCM at {RATE} Hz"
     ))
 }
 

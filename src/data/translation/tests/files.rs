@@ -67,7 +67,9 @@ fn what_is_wrong_with_a_file_is_said_with_its_line() {
     let cut = &packed[..packed.len() - 4];
     let long = b"one\n".repeat(5000);
     let endless = [b"x".repeat(3 << 20), b"\nb\n".to_vec()].concat();
-    let cases: [([&[u8]; 2], &str); 7] = [
+    let cases: [([&[u8]; 2], &str); 9] = [
+        ([b"a\nb\0", b"x\ny"], "train.en: line 2: bytes of zero: not a text, or one in UTF-16"),
+        ([b"a\nb", b"\xff\xfex\0\n\0"], "train.fr: line 1: not UTF-8 but, as it seems, UTF-16"),
         (
             [b"a\nb\nc\nd", b"x\ny"],
             "train.en: line 3: a sentence without its translation: 4 lines here, but 2 in ",
@@ -170,6 +172,15 @@ fn held_out_pairs_are_there_and_their_own() {
     assert_eq!((listing.listed().train, listing.listed().held_out), (1, 1));
     assert_eq!(listing.line().unwrap(), "passed over: 2 pairs of smaller buckets");
     assert!(corpus.describe().starts_with("1 + 1 de-en sentence pairs"), "{}", corpus.describe());
+}
+
+#[test]
+#[cfg(unix)]
+fn a_text_is_no_translation_of_itself() {
+    let folder = folder(&[("train.de", b"a\nb\n")]);
+    std::os::unix::fs::symlink("train.de", folder.path().join("train.en")).unwrap();
+    let error = Corpus::open(folder.path(), &options(100, &BUCKETS)).unwrap_err().to_string();
+    assert!(error.contains("train.en: file: the same file as"), "{error}");
 }
 
 #[test]
