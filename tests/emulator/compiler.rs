@@ -13,9 +13,8 @@ const SHIM: &str = include_str!("shim.hpp");
 const MACHINE: &str = include_str!("machine.cpp");
 const NAMES: [&str; 3] = ["c++", "g++", "clang++"];
 /// Arithmetic as WGSL has it: integers wrap, and nothing is rearranged.
-const FLAGS: [&str; 7] = [
+const FLAGS: [&str; 6] = [
     "-std=c++17",
-    "-Og",
     "-w",
     "-fwrapv",
     "-ffp-contract=off",
@@ -25,6 +24,9 @@ const FLAGS: [&str; 7] = [
 
 /// And as Metal's compiler has it unless told otherwise: sums in any order, no NaN and no infinity.
 const FAST_MATHS: [&str; 3] = ["-O2", "-ffast-math", "-ffp-contract=fast"];
+
+/// Bytes of a text above which optimising it takes longer than is saved when it runs once.
+const LARGE: usize = 512 << 10;
 
 /// The flags: `FATHOM_FAST_MATHS=1` shows which kernels fast maths breaks.
 fn flags() -> Vec<&'static str> {
@@ -64,7 +66,8 @@ impl Compiler {
         fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
         fs::write(folder.join("shim.hpp"), SHIM).map_err(|e| e.to_string())?;
         let mut compiler = Self { command, folder, machine: PathBuf::new() };
-        compiler.machine = compiler.make("machine", MACHINE, &["-c"])?;
+        // All programs run it.
+        compiler.machine = compiler.make("machine", MACHINE, "-O2", &["-c"])?;
         Ok(compiler)
     }
 
@@ -79,13 +82,14 @@ impl Compiler {
         }
         text += &format!("{table}}};\n");
         let machine = self.machine.to_string_lossy();
-        self.make(name, &text, &[&machine])
+        let level = if text.len() > LARGE { "-O0" } else { "-Og" };
+        self.make(name, &text, level, &[&machine])
     }
 
-    /// Compiles a text, unless that was done before.
-    fn make(&self, name: &str, text: &str, options: &[&str]) -> Result<PathBuf> {
+    /// Compiles a text at this level of optimisation, or at that of fast maths, unless that was done before.
+    fn make(&self, name: &str, text: &str, level: &str, options: &[&str]) -> Result<PathBuf> {
         let mut hasher = DefaultHasher::new();
-        (self.command, flags(), SHIM, MACHINE, text).hash(&mut hasher);
+        (self.command, level, flags(), SHIM, MACHINE, text).hash(&mut hasher);
         let stem = format!("{name}-{:016x}", hasher.finish());
         let made = self.folder.join(&stem);
         if made.exists() {
@@ -96,6 +100,7 @@ impl Compiler {
             (self.folder.join(format!("{stem}.cpp")), self.folder.join(format!("{stem}.part")));
         fs::write(&source, text).map_err(|e| e.to_string())?;
         let output = Command::new(self.command)
+            .arg(level)
             .args(flags())
             .arg("-I")
             .arg(&self.folder)
