@@ -79,7 +79,7 @@ fn a_thumbnails_end_mark_is_not_the_images() {
 }
 
 #[test]
-fn a_profile_that_unpacks_to_a_thousand_times_its_length_is_refused() {
+fn an_image_is_read_whatever_its_profile_would_unpack_to() {
     use std::io::Write;
     let png = encode(&picture(0, 0, 9, 9), ImageFormat::Png);
     let with_profile = |length: usize| {
@@ -92,8 +92,10 @@ fn a_profile_that_unpacks_to_a_thousand_times_its_length_is_refused() {
         // After the signature and the header.
         [&png[..33], &length, &chunk, &sum.sum().to_be_bytes(), &png[33..]].concat()
     };
-    assert_eq!(decode(&with_profile(1 << 20)).unwrap(), decode(&png).unwrap());
-    assert!(fault(&with_profile(1 << 26)).contains("limit"), "{}", fault(&with_profile(1 << 26)));
+    // What is beyond the bound is not unpacked, and nothing here needs it.
+    for length in [1 << 20, 1 << 26] {
+        assert_eq!(decode(&with_profile(length)).unwrap(), decode(&png).unwrap());
+    }
 }
 
 #[test]
