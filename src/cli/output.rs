@@ -1,7 +1,9 @@
 //! Where output goes: data to stdout and to files, everything else to stderr, progress only to a terminal.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use clap::{Args, ValueEnum};
 
@@ -241,8 +243,12 @@ pub fn note(args: &VoiceArgs, text: &str) {
     }
 }
 
-/// Writes a warning of a loss to stderr, `--quiet` or not.
+/// Writes a warning of a loss to stderr, `--quiet` or not; once, however often it happens.
 pub(super) fn warn(text: &str) {
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    if !SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(text.into()) {
+        return;
+    }
     let line = format!("warning: {}", lines(text));
     let _closed = progress::apart(|| writeln!(anstream::stderr().lock(), "{line}"));
 }

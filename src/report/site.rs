@@ -87,7 +87,7 @@ struct Front<'a> {
 /// The files of the site.
 ///
 /// # Errors
-/// [`Error::Internal`] where a template is at fault.
+/// [`crate::error::Error::Internal`] where a template is at fault.
 pub fn site(content: Content<'_>) -> Result<Vec<File>> {
     let Content { sources, left_out, workloads, runs_at } = content;
     let entries = entry::entries(sources);

@@ -67,9 +67,9 @@ pub(super) fn measure(
             }
         }
         record.note_progress(planned);
-        // Written after each run, so that nothing measured is lost; the final write, in `keep`, reports failure.
+        // Written after each run, so that nothing measured is lost; the final write, in `keep`, fails where this does.
         if let Err(error) = records::write(&args.out, record) {
-            output::note(&args.out, &format!("warning: {error}"));
+            output::warn(&error.to_string());
         }
         leave(args, show, record);
         going_on()?;
