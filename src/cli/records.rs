@@ -112,11 +112,12 @@ pub(super) fn keep(out: &OutputArgs, record: &Record, baseline: Option<&str>) ->
     Ok(())
 }
 
-/// Whether `@last` is this record.
+/// Whether `@last` is this record, or what was kept of the same run before.
 pub(super) fn is_last(record: &Record) -> bool {
     let last = store::find("@last").ok().and_then(|found| found.into_iter().next());
-    let sealed = record.sealed().ok();
-    sealed.zip(last).is_some_and(|(record, last)| record.id == last.record.id)
+    last.is_some_and(|Loaded { record: last, .. }| {
+        (&last.created, &last.tool, &last.device) == (&record.created, &record.tool, &record.device)
+    })
 }
 
 /// Writes the record to every place it is kept, and returns the place to show. Places asked for must

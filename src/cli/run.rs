@@ -228,7 +228,8 @@ pub(super) fn record(args: &RunArgs) -> Result<(Record, Result<()>)> {
 /// Prints what follows the rows, keeps the record, and ends with the score.
 fn close(args: &RunArgs, record: &Record) -> Result<()> {
     let format = args.out.output;
-    output::data(&headline::closing(record, format, args.ops)?)?;
+    let is_last = records::is_last(record);
+    output::data(&headline::closing(record, format, args.ops, is_last)?)?;
     // The rows stand by now: figures on the screen survive a full disk.
     let kept = keep(args, record);
     if matches!(format, Format::Table | Format::Md) {

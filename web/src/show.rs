@@ -47,7 +47,7 @@ pub(crate) fn markdown(text: &str) -> Result<Answer> {
         until.runs.truncate(ended);
         block += &headline::row(&until, Format::Md)?;
     }
-    block += &headline::closing(&record, Format::Md, false)?;
+    block += &headline::closing(&record, Format::Md, false, false)?;
     let user_agent = record.host.browser.as_ref().map(|b| b.user_agent.as_str());
     block += &format!(
         "\n{}\n\nMeasured {} by fathom {} ({}) in {} on {} ({}); record {}\n",

@@ -67,12 +67,13 @@ pub fn row(record: &Record, format: Format) -> Result<String> {
     }
 }
 
-/// What follows the rows: op types with `ops`, doubts, remarks; or the record as JSON.
+/// What follows the rows: op types with `ops`, doubts, remarks; or the record as JSON. Of a record that `@last` names
+/// only the gravest doubts are told; of one that is not kept all, since nothing tells the others later.
 ///
 /// # Errors
 /// As [`Record::to_json`].
-pub fn closing(record: &Record, format: Format, ops: bool) -> Result<String> {
-    following(record, format, ops, MOST_DOUBTS)
+pub fn closing(record: &Record, format: Format, ops: bool, is_last: bool) -> Result<String> {
+    following(record, format, ops, if is_last { MOST_DOUBTS } else { usize::MAX })
 }
 
 fn following(record: &Record, format: Format, ops: bool, most: usize) -> Result<String> {
@@ -391,8 +392,11 @@ mod tests {
         record.runs[0].doubts = vec![wall, drift(0.1), Doubt::Gaps { share: 0.1 }, unsettled];
         record.runs[1].doubts = vec![drift(0.2), Doubt::Loss];
         record.tool.profile = BuildProfile::Debug;
-        let text = closing(&record, Format::Table, false).unwrap();
+        let text = closing(&record, Format::Table, false, true).unwrap();
         assert!(!render(&record, Format::Table).unwrap().contains("more doubts"));
+        let not_kept = closing(&record, Format::Table, false, false).unwrap();
+        assert_eq!(not_kept.matches("doubt: ").count(), 5, "{not_kept}");
+        assert!(!not_kept.contains("@last"), "{not_kept}");
         let lines: Vec<_> = text.lines().skip(1).collect();
         assert_eq!(lines[0], "doubt: the loss is not a number (vgg train batch 4)");
         assert_eq!(lines[1], "doubt: step times drifted (2 of 2 runs)");
@@ -416,7 +420,7 @@ mod tests {
                 growing.runs.push(run.clone());
                 text += &row(&growing, format).unwrap();
             }
-            text += &closing(&growing, format, false).unwrap();
+            text += &closing(&growing, format, false, true).unwrap();
             match format {
                 Format::Json => assert_eq!(text, render(&growing, format).unwrap()),
                 Format::Csv => assert_eq!(text, runs(&[growing.clone()]).render(format).unwrap()),
