@@ -156,16 +156,24 @@ pub fn is_time(text: &str) -> bool {
         && !js_sys::Date::parse(text).is_nan()
 }
 
+/// Refuses what is not a file: its end may never come, nor whoever writes to it.
+///
+/// # Errors
+/// [`Error::Data`]; [`Error::Io`] where there is nothing.
+pub fn check_file(path: &Path) -> Result<()> {
+    match fs::metadata(path).map_err(Error::io("read", path))?.is_file() {
+        true => Ok(()),
+        false => Err(Error::data(path, "path", "not a file")),
+    }
+}
+
 /// Reads a whole file.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Data`] for what is not a file, whose end may never come.
+/// [`Error::Io`]; [`Error::Data`] for what is not a file.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    let failed = || Error::io("read", path);
-    if !fs::metadata(path).map_err(failed())?.is_file() {
-        return Err(Error::data(path, "path", "not a file"));
-    }
-    fs::read(path).map_err(failed())
+    check_file(path)?;
+    fs::read(path).map_err(Error::io("read", path))
 }
 
 /// Bytes of a text at most: a record of all runs has some hundred kB.

@@ -172,10 +172,7 @@ fn of_run(record: &Record, run: &Run) -> Option<RunProfile> {
     let profile = run.profile.as_ref()?;
     let ops_ns = run.ops_ns();
     let finest = record.device.limits.timestamp_resolution_ns;
-    let mut types = types(run, &record.peaks);
-    for kind in &mut types {
-        kind.roofline = kind.roofline.clone().seen(kind.ns, finest);
-    }
+    let types = types(record, run);
     let reached = types.iter().position(|t| t.cumulative >= DOMINANCE - 1e-9);
     let place = |op: &crate::record::Op| OpPlace {
         label: op.label.clone(),
@@ -212,8 +209,8 @@ fn time(op: &crate::record::Op) -> f64 {
 }
 
 /// A run's ops by type, the longest first. Without a profile all times are 0.
-pub fn types(run: &Run, peaks: &Peaks) -> Vec<TypeTime> {
-    let total = run.ops_ns();
+pub fn types(record: &Record, run: &Run) -> Vec<TypeTime> {
+    let (total, finest) = (run.ops_ns(), record.device.limits.timestamp_resolution_ns);
     let row = |(name, ns): (&str, f64)| {
         let ops: Vec<_> = run.ops.iter().filter(|op| op.op == name).collect();
         let flops = ops.iter().map(|op| op.flops).sum();
@@ -226,7 +223,7 @@ pub fn types(run: &Run, peaks: &Peaks) -> Vec<TypeTime> {
             ns,
             share: share(ns, total),
             cumulative: 0.0,
-            roofline: Roofline::of(flops, bytes, ns, peaks),
+            roofline: Roofline::of(flops, bytes, ns, &record.peaks).seen(ns, finest),
         }
     };
     let mut rows: Vec<_> = times(run).into_iter().map(row).collect();
@@ -363,6 +360,6 @@ mod tests {
         record.runs[0].profile = None;
         record.runs[0].ops[0].ns = None;
         assert!(profile(&record).is_empty());
-        assert_eq!(types(&record.runs[0], &record.peaks)[0].share, 0.0);
+        assert_eq!(types(&record, &record.runs[0])[0].share, 0.0);
     }
 }

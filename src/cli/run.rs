@@ -233,7 +233,7 @@ fn close(args: &RunArgs, record: &Record) -> Result<()> {
     // The rows stand by now: figures on the screen survive a full disk.
     let kept = keep(args, record);
     if matches!(format, Format::Table | Format::Md) {
-        output::data(&format!("\n{}\n", score::line(record, records::is_last(record))))?;
+        output::data(&format!("\n{}\n", score::line(record, is_last)))?;
     }
     kept
 }

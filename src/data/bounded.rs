@@ -5,16 +5,14 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::host;
 
 /// Reads a file of at most `most` bytes.
 ///
 /// # Errors
-/// [`Error::Data`] for a longer one, and for what is not a file, whose end may never come; [`Error::Io`].
+/// [`Error::Data`] for a longer one, and for what is not a file; [`Error::Io`].
 pub(super) fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
-    let known = std::fs::metadata(path).map_err(Error::io("read", path))?;
-    if !known.is_file() {
-        return Err(Error::data(path, "path", "not a file"));
-    }
+    host::check_file(path)?;
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(Error::io("open", path))?;
     // The length on record may be wrong, or grow meanwhile.
@@ -44,16 +42,17 @@ pub(super) fn without_mark(bytes: &[u8]) -> &[u8] {
 /// # Errors
 /// What it is instead, in words: bytes of zero are in no text, but in one that is written in 16 bits a letter.
 pub(super) fn text(line: &[u8]) -> Result<&str, &'static str> {
-    let wide = "not UTF-8 but, as it seems, UTF-16: convert it first, for example with `iconv -f UTF-16 -t UTF-8`";
-    match std::str::from_utf8(line) {
-        _ if line.starts_with(b"\xff\xfe") || line.starts_with(b"\xfe\xff") => Err(wide),
-        _ if line.contains(&0) => {
-            Err("bytes of zero: not a text, or one in UTF-16, which has to be converted to \
-                                       UTF-8 first")
-        }
-        Ok(text) => Ok(text),
-        Err(_) => Err("not UTF-8"),
+    if line.starts_with(b"\xff\xfe") || line.starts_with(b"\xfe\xff") {
+        return Err(
+            "not UTF-8 but, as it seems, UTF-16: convert it first, for example with `iconv -f UTF-16 -t UTF-8`",
+        );
     }
+    if line.contains(&0) {
+        return Err(
+            "bytes of zero: not a text, or one in UTF-16, which has to be converted to UTF-8 first",
+        );
+    }
+    std::str::from_utf8(line).map_err(|_| "not UTF-8")
 }
 
 #[cfg(test)]

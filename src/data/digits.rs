@@ -83,16 +83,10 @@ impl Digits {
 
     /// Every tenth image apart from the others.
     fn hold_out(self) -> [Self; 2] {
-        let Self { mut images, labels, seed } = self;
-        let (held_out, held_out_labels) = (
-            take_apart(&mut images),
-            labels.map(|mut labels| {
-                let apart = take_apart(&mut labels);
-                (labels, apart)
-            }),
-        );
-        let (labels, test) = held_out_labels.unzip();
-        [Self { images, labels, seed }, Self { images: held_out, labels: test, seed }]
+        let Self { mut images, mut labels, seed } = self;
+        let held_out =
+            Self { images: take_apart(&mut images), labels: labels.as_mut().map(take_apart), seed };
+        [Self { images, labels, seed }, held_out]
     }
 
     /// All images, in the order of the source.

@@ -14,6 +14,7 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 
 use crate::error::{Error, Result};
+use crate::host::check_file;
 
 /// Height and width of an image, in pixels.
 pub const SIDE: usize = 28;
@@ -101,13 +102,12 @@ fn write(mut out: impl Write, magic: u32, dims: &[usize], body: &[u8]) -> io::Re
 
 fn open(file: &Path) -> Result<File> {
     let what = "no such file, expected an MNIST IDX file, plain or gz";
-    // The writer of a pipe may never come.
-    if std::fs::metadata(file).is_ok_and(|known| !known.is_file()) {
-        return Err(Error::data(file, "path", "not a file"));
-    }
-    File::open(file).map_err(|e| match e.kind() {
-        io::ErrorKind::NotFound => Error::data(file, "path", what),
-        _ => Error::io("read", file)(e),
+    let opened = check_file(file).and_then(|()| File::open(file).map_err(Error::io("read", file)));
+    opened.map_err(|error| match error {
+        Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            Error::data(file, "path", what)
+        }
+        other => other,
     })
 }
 

@@ -101,8 +101,7 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceil
         keep(&mut best_fma, (variant, fma), reading);
     }
     let elements = elements(gpu, &brief)?;
-    for &(width, steps) in ops::COPY_SHAPES {
-        let variant = Variant::new("copy", [("WIDTH", width), ("STEPS", steps)]);
+    for variant in ops::COPY_SHAPES.iter().copied().map(Copy::variant) {
         let reading = copy_rate(gpu, elements, &variant, &brief)?;
         tried(&variant, reading);
         keep(&mut best_copy, variant, reading);
@@ -286,8 +285,7 @@ fn elements(gpu: &Gpu, budget: &Budget) -> Result<usize> {
         return Ok(most);
     }
     let few = most.min(1 << 20);
-    let (width, steps) = ops::COPY_SHAPES[0];
-    let variant = Variant::new("copy", [("WIDTH", width), ("STEPS", steps)]);
+    let variant = Copy::variant(ops::COPY_SHAPES[0]);
     let program = program_over_any(gpu, &Copy.shared(), &[TensorSpec::f32([few])], &variant)?;
     let quick = Budget { time: Duration::from_millis(1), min_samples: 1, ..*budget };
     let ns = quantile(&step_times(gpu, &program, &quick)?, 0.0);

@@ -1,11 +1,17 @@
 //! The program as a user runs it, with a folder for records.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 
 /// The program, which does not tune: that takes seconds, and has tests of its own.
 pub(crate) fn fathom(records: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fathom"));
+    build(env!("CARGO_BIN_EXE_fathom").as_ref(), records, arguments)
+}
+
+/// The same by another build of it.
+pub(crate) fn build(program: &OsStr, records: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
     command.args(arguments).env("FATHOM_RECORDS", records).env("FATHOM_TUNE", "off");
     command
 }

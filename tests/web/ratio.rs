@@ -8,7 +8,7 @@ use fathom::stats::{Ratio, median, quantile, ratio_of_medians};
 use fathom::terms::Mode;
 use fathom::workload::WORKLOADS;
 
-use super::program::{fathom, told_by};
+use super::program::{build, fathom, told_by};
 use super::{DRIVER, SWIFTSHADER, column, record, visit};
 
 /// What a page's step may take of the program's.
@@ -46,13 +46,11 @@ impl Side {
 
 /// A cell by the program: the kernels that a page runs, on the page's driver.
 fn natively(workload: &str, mode: Mode, folder: &Path) -> Record {
-    let mut native = fathom(folder, &["run"]);
     // Another build of the same commit, such as one for release.
-    if let Some(program) = std::env::var_os("FATHOM_PROGRAM") {
-        let mut other = std::process::Command::new(program);
-        other.arg("run").env("FATHOM_RECORDS", folder).env("FATHOM_TUNE", "off");
-        native = other;
-    }
+    let mut native = match std::env::var_os("FATHOM_PROGRAM") {
+        Some(program) => build(&program, folder, &["run"]),
+        None => fathom(folder, &["run"]),
+    };
     let file: PathBuf = folder.join("native.json");
     let mode = mode.to_string();
     native.args(["--workload", workload, "--mode", &mode, "--preset", "tiny", "--time", TIME]);

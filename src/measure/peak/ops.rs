@@ -131,6 +131,12 @@ impl Problem for FmaProblem {
 #[derive(Debug, Clone, Copy)]
 pub struct Copy;
 
+impl Copy {
+    pub(super) fn variant((width, steps): (u32, u32)) -> Variant {
+        Variant::new("copy", [("WIDTH", width), ("STEPS", steps)])
+    }
+}
+
 impl Op for Copy {
     fn kind(&self) -> Kind {
         Kind::new("peak", Class::Movement)
@@ -154,8 +160,7 @@ impl Problem for CopyProblem {
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        let shape = |&(w, s): &(u32, u32)| Variant::new("copy", [("WIDTH", w), ("STEPS", s)]);
-        COPY_SHAPES.iter().map(shape).collect()
+        COPY_SHAPES.iter().copied().map(Copy::variant).collect()
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {

@@ -285,7 +285,7 @@ fn types(record: &Record, run: &Run) -> Table {
         number("GFLOP/s", "flop_per_s", Giga),
         number("GB/s", "bytes_per_s", Giga),
     ]);
-    let types = profile::types(run, &record.peaks);
+    let types = profile::types(record, run);
     for kind in profile::gathered(&types, &record.peaks) {
         let roofline = &kind.roofline;
         table.row(fields![
