@@ -107,7 +107,7 @@ fn kernels(criterion: &mut Criterion) {
                     bencher.iter_custom(|iterations| {
                         let budget =
                             Budget { time: Duration::from_millis(1), noise: 1.0, min_samples: 1 };
-                        let times = step_times(&gpu, &program, &budget)
+                        let times = step_times(&gpu, &program, &budget, None)
                             .unwrap_or_else(|error| panic!("{error}"));
                         let ns = median(&times).max(1.0);
                         Duration::from_nanos((ns * iterations as f64) as u64)

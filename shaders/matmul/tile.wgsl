@@ -2,7 +2,7 @@
 // Block tile in workgroup memory, register tile as groups of 4 x 4 (Volkov & Demmel 2008; the groups as
 // in CUTLASS): an invocation's rows are TM / 4 groups BM / (TM / 4) apart, its columns likewise, so that
 // neighbours read neighbouring vec4s. Both operands lie in workgroup memory as [BK][BM] and [BK][BN].
-// The next step's blocks are fetched into registers before this step's products.
+// The next step's blocks are fetched into registers before this step's products, and put after them.
 // Where there are few tiles a workgroup is SLICES times as many invocations: each slice takes every SLICES-th step, and
 // their results are added up in order through workgroup memory. Split-K does that in a second dispatch.
 // Grid: one workgroup per tile of BM x BN, batch matrix and split.
@@ -96,42 +96,40 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let lid = index % THREADS;
     let tile = tile_of(wid.y * groups.x + wid.x, BM, BN);
     if tile.s >= params.splits { return; }
-    // 32 neighbours are 8 columns x 4 rows: fewest distinct vec4s a read.
+    // 32 neighbours are 8 columns x 4 rows: fewest distinct vec4s a read. Among 16 of them each row and each column is
+    // read by two whose numbers differ in one low bit: NVIDIA's workgroup memory serves such 16 vec4s at once.
     let warp = lid / 32u;
-    let tx = lid % 8u + 8u * (warp % (THREADS_N / 8u));
-    let ty = lid / 8u % 4u + 4u * (warp / (THREADS_N / 8u));
+    let tx = lid / 2u % 8u + 8u * (warp % (THREADS_N / 8u));
+    let ty = lid % 2u + lid / 16u % 2u * 2u + 4u * (warp / (THREADS_N / 8u));
     var acc: array<vec4<f32>, TM * GROUPS_N>;
     // unroll
     for (var i = 0u; i < TM * GROUPS_N; i++) { acc[i] = vec4<f32>(0.0); }
     let sums_columns = SUMS && tile.m == 0u;
     var sums: array<vec4<f32>, PASSES>; // of the columns of the blocks of B that this invocation fetches
 
-    var k = tile.s * params.span;
-    let end = min(k + params.span, depth(tile.g));
-    var next: array<mat4x4<f32>, PASSES>;
+    let begin = tile.s * params.span;
+    let end = min(begin + params.span, depth(tile.g));
+    var k = begin;
+    var buffer = slice * BUFFERS;
     if k < end {
         // unroll
         for (var p = 0u; p < PASSES; p++) {
-            if p * THREADS + lid < BLOCKS { next[p] = fetch(p * THREADS + lid, tile, k + slice * BK); }
-        }
-    }
-    var buffer = slice * BUFFERS;
-    while k < end {
-        // unroll
-        for (var p = 0u; p < PASSES; p++) {
-            if p * THREADS + lid < BLOCKS { put(p * THREADS + lid, buffer, next[p]); }
-        }
-        if sums_columns {
-            // unroll
-            for (var p = 0u; p < PASSES; p++) { sums[p] += next[p][0] + next[p][1] + next[p][2] + next[p][3]; }
+            let block = p * THREADS + lid;
+            let x = fetch(min(block, BLOCKS - 1u), tile, k + slice * BK);
+            if block < BLOCKS { put(block, buffer, x); }
+            if sums_columns { sums[p] += x[0] + x[1] + x[2] + x[3]; }
         }
         workgroupBarrier();
+    }
+    while k < end {
         k += BK * SLICES;
-        if k < end {
-            // unroll
-            for (var p = 0u; p < PASSES; p++) {
-                if p * THREADS + lid < BLOCKS { next[p] = fetch(p * THREADS + lid, tile, k + slice * BK); }
-            }
+        // The next step's blocks are on their way while this one's products are computed. Every invocation fetches in
+        // every step, after the last one the first again: where a branch might leave a block as it was, NVIDIA's compiler
+        // copies it, and so waits for it before the products.
+        var next: array<mat4x4<f32>, PASSES>;
+        // unroll
+        for (var p = 0u; p < PASSES; p++) {
+            next[p] = fetch(min(p * THREADS + lid, BLOCKS - 1u), tile, select(begin, k, k < end) + slice * BK);
         }
         // unroll
         for (var q = 0u; q < STEPS; q++) {
@@ -155,14 +153,23 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
                 }
             }
         }
-        if BUFFERS == 1u { workgroupBarrier(); } else { buffer = 2u * slice * BUFFERS + 1u - buffer; }
+        if k < end {
+            if BUFFERS == 1u { workgroupBarrier(); } else { buffer = 2u * slice * BUFFERS + 1u - buffer; }
+            // unroll
+            for (var p = 0u; p < PASSES; p++) {
+                let block = p * THREADS + lid;
+                if block < BLOCKS { put(block, buffer, next[p]); }
+                if sums_columns { sums[p] += next[p][0] + next[p][1] + next[p][2] + next[p][3]; }
+            }
+            workgroupBarrier();
+        }
     }
 
     if SLICES == 1u {
         // unroll
         for (var i = 0u; i < TM * GROUPS_N; i++) { store_group(tile, tx, ty, i, acc[i]); }
     } else {
-        if BUFFERS == 2u { workgroupBarrier(); }
+        workgroupBarrier();
         // unroll
         for (var r = 0u; r < TM * GROUPS_N / EXCHANGED; r++) {
             // unroll

@@ -73,7 +73,8 @@ pub fn execute(args: &BenchArgs) -> Result<()> {
         kernels::choose(&gpu.caps, filter, Family::benches)
     }?;
     let progress = Progress::new(&args.out, "measuring the device's ceilings");
-    let peaks = peak::measure(&gpu, Duration::from_secs(1), &|share| progress.set(share))?.peaks;
+    let ceilings = peak::measure(&gpu, Duration::from_secs(1), &|share| progress.set(share))?;
+    let rule = ceilings.rule(&gpu)?;
     let time = Duration::from_secs_f64(args.time.clamp(0.01, 600.0));
     let budget = Budget { time, ..Budget::default() };
     let show = |label: &str, share: f64| {
@@ -81,8 +82,8 @@ pub fn execute(args: &BenchArgs) -> Result<()> {
         progress.set(share);
     };
     let mut live = output::Live::new(&args.out, listing::kernels::timings(&chosen))?;
-    let outcome = kernels::time(&gpu, &chosen, &budget, &show, &mut |timed| {
-        live.row(listing::kernels::timing(&timed, &peaks))
+    let outcome = kernels::time(&gpu, &chosen, &budget, &rule, &show, &mut |timed| {
+        live.row(listing::kernels::timing(&timed, &ceilings.peaks))
     });
     drop(progress);
     live.finish()?;

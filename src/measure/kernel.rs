@@ -12,6 +12,7 @@ use crate::session::Session;
 use crate::tensor::{HostTensor, TensorSpec};
 
 use super::sample::{Budget, step_times};
+use super::yardstick::Rule;
 
 /// A program of one op, its inputs filled with values the op accepts.
 ///
@@ -67,7 +68,7 @@ fn program_over(
     Ok(program)
 }
 
-/// Nanoseconds of one run of a variant, one value a submission.
+/// Nanoseconds of one run of a variant, one value a submission, once a GPU's clocks have risen by the `rule`.
 ///
 /// # Errors
 /// As [`program_of`] and [`step_times`].
@@ -77,7 +78,8 @@ pub fn time_variant(
     inputs: &[TensorSpec],
     variant: &Variant,
     budget: &Budget,
+    rule: Option<&Rule>,
 ) -> Result<Vec<f64>> {
     let program = program_of(gpu, op, inputs, variant)?;
-    step_times(gpu, &program, budget)
+    step_times(gpu, &program, budget, rule)
 }

@@ -14,6 +14,7 @@ use crate::stats::median;
 
 use super::kernel::time_variant;
 use super::sample::{Budget, going_on};
+use super::yardstick::Rule;
 
 /// A variant of an op at a case's sizes.
 #[derive(Debug)]
@@ -140,7 +141,8 @@ pub fn verify(gpu: &Gpu, kernels: &[Kernel], progress: &dyn Fn(f64)) -> Result<V
     Ok(checked)
 }
 
-/// Times each kernel, and hands each time out as it is known. `progress` is told the kernel and the share done.
+/// Times each kernel, and hands each time out as it is known. A GPU idles while a kernel's inputs are made: its clocks rise
+/// again before each. `progress` is told the kernel and the share done.
 ///
 /// # Errors
 /// [`Error::Gpu`] where the device fails, [`Error::Interrupted`], and those of `timed`, which end it.
@@ -148,12 +150,13 @@ pub fn time(
     gpu: &Gpu,
     kernels: &[Kernel],
     budget: &Budget,
+    rule: &Rule,
     progress: &dyn Fn(&str, f64),
     timed: &mut dyn FnMut(Timed) -> Result<()>,
 ) -> Result<()> {
     for (i, Kernel { label, case, variant }) in kernels.iter().enumerate() {
         progress(label, i as f64 / kernels.len() as f64);
-        let ns = median(&time_variant(gpu, &case.op, &case.inputs, variant, budget)?);
+        let ns = median(&time_variant(gpu, &case.op, &case.inputs, variant, budget, Some(rule))?);
         let cost = case.problem().cost();
         timed(Timed { label: label.clone(), case: case.name.clone(), ns, cost })?;
         going_on()?;

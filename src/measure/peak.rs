@@ -132,7 +132,7 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceil
     // Many launches in one submission, so that its own cost hardly counts.
     let launches = Empty { dispatches: LAUNCHES }.shared();
     let launching = program_of(gpu, &launches, &[], &Empty::variant())?;
-    let launch = step_times(gpu, &launching, &brief)?;
+    let launch = step_times(gpu, &launching, &brief, None)?;
     let bytes = if gpu.caps.software { 16 << 20 } else { 128 << 20 };
     let [upload, download] = ops::transfers(gpu, bytes.min(gpu.caps.max_buffer))?;
     let peaks = Peaks {
@@ -247,7 +247,7 @@ fn long_enough(
 ) -> Result<u32> {
     let quick = Budget { time: Duration::from_millis(1), min_samples: 1, ..*budget };
     for _ in 0..attempts {
-        let ns = quantile(&time_variant(gpu, &of(loops), &[], variant, &quick)?, 0.0);
+        let ns = quantile(&time_variant(gpu, &of(loops), &[], variant, &quick, None)?, 0.0);
         let short = kernel_ns(gpu) / ns;
         // Another number of turns may be another kernel to the driver: near enough is good enough.
         if short < 2.0 {
@@ -288,7 +288,7 @@ fn elements(gpu: &Gpu, budget: &Budget) -> Result<usize> {
     let variant = Copy::variant(ops::COPY_SHAPES[0]);
     let program = program_over_any(gpu, &Copy.shared(), &[TensorSpec::f32([few])], &variant)?;
     let quick = Budget { time: Duration::from_millis(1), min_samples: 1, ..*budget };
-    let ns = quantile(&step_times(gpu, &program, &quick)?, 0.0);
+    let ns = quantile(&step_times(gpu, &program, &quick, None)?, 0.0);
     let enough = (few as f64 * COPY_NS / ns) as usize / 1024 * 1024;
     Ok(enough.clamp(few, most))
 }
@@ -311,7 +311,7 @@ fn rate(
         )));
     }
     let program = program_over_any(gpu, op, inputs, variant)?;
-    let times = step_times(gpu, &program, budget)?;
+    let times = step_times(gpu, &program, budget, None)?;
     let rates: Vec<f64> = times.iter().map(|ns| work / ns * 1e9).collect();
     // A ceiling is what can be reached.
     Ok(Reading { rate: quantile(&rates, 1.0), ..Reading::of(&rates) })

@@ -82,8 +82,13 @@ pub struct Sampled {
 ///
 /// # Errors
 /// As [`sample`].
-pub fn step_times(gpu: &Gpu, program: &Program, budget: &Budget) -> Result<Vec<f64>> {
-    Ok(sample(gpu, program, budget, None, &Restart::never(), &|_| {})?.timing.step_ns)
+pub fn step_times(
+    gpu: &Gpu,
+    program: &Program,
+    budget: &Budget,
+    rule: Option<&Rule>,
+) -> Result<Vec<f64>> {
+    Ok(sample(gpu, program, budget, rule, &Restart::never(), &|_| {})?.timing.step_ns)
 }
 
 /// Times `program`, and known work beside it where there is a `rule`; `progress` is told how much of the budget is
