@@ -415,7 +415,7 @@ fn what_is_checked_in_small_is_sampled_at_its_real_shape() {
     };
     let batch = [("a", values([2048, 64], 1)), ("b", values([64, 2048], 2))];
     session.feed(&program, &batch).unwrap();
-    let verified = verify(&gpu, &program, &|_| {}).unwrap();
+    let verified = verify(&gpu, &program, &|_, _| {}).unwrap();
     assert_eq!((verified.checked, verified.reduced, verified.sampled), (1, 1, Some(1)));
     assert_eq!((verified.passed, verified.program.as_ref()), (1, Some(&program.hash)));
 }
