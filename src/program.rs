@@ -251,8 +251,7 @@ impl Program {
             ranges.push((&self.buffers[at.buffer], offset, spec.bytes()));
             specs.push(spec);
         }
-        let read = specs.into_iter().zip(gpu.read_ranges(&ranges)?);
-        Ok(read.map(|(spec, bytes)| Array::from_bytes(spec, &bytes)).collect())
+        gpu.read_as(&ranges, |at, bytes| Array::from_bytes(specs[at].clone(), bytes))
     }
 
     /// The assembled WGSL of an op's dispatches.
