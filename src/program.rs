@@ -17,12 +17,13 @@ use crate::host;
 use crate::kernel::Dispatch;
 use crate::pass::plan::Role;
 use crate::pass::{OpInstance, Schedule};
-use crate::tensor::{Array, HostTensor};
+use crate::tensor::{Array, HostTensor, TensorSpec};
 use crate::terms::hex;
 
 pub mod check;
 mod deal;
 mod parts;
+mod sampled;
 pub mod state;
 
 use deal::deal;
@@ -226,16 +227,31 @@ impl Program {
 
     /// Reads values in one go.
     fn read_values(&self, gpu: &Gpu, values: &[ValueId]) -> Result<Vec<Array>> {
-        let range = |value: &ValueId| {
+        self.read_rows(gpu, values, &vec![None; values.len()])
+    }
+
+    /// Reads values in one go, of each some rows or all that there are. Rows are whole words.
+    fn read_rows(
+        &self,
+        gpu: &Gpu,
+        values: &[ValueId],
+        rows: &[Option<Range<usize>>],
+    ) -> Result<Vec<Array>> {
+        let (mut specs, mut ranges) = (Vec::new(), Vec::new());
+        for (value, rows) in values.iter().zip(rows) {
             let at = self.schedule.memory.locations[value.0]
                 .ok_or_else(|| Error::Internal("the plan has no memory for a value".into()))?;
-            let bytes = self.schedule.graph.values[value.0].bytes();
-            Ok((&self.buffers[at.buffer], at.offset, bytes))
-        };
-        let ranges = values.iter().map(range).collect::<Result<Vec<_>>>()?;
-        let specs = self.schedule.graph.specs(values);
-        let read = specs.into_iter().zip(gpu.read_ranges(&ranges)?);
-        Ok(read.map(|(spec, bytes)| Array::from_bytes(spec, &bytes)).collect())
+            let (mut spec, mut offset) = (self.schedule.graph.values[value.0].clone(), at.offset);
+            if let Some(rows) = rows {
+                let mut dims = spec.dims().to_vec();
+                offset += spec.bytes() / dims[0] as u64 * rows.start as u64;
+                dims[0] = rows.len();
+                spec = TensorSpec::new(dims, spec.dtype);
+            }
+            ranges.push((&self.buffers[at.buffer], offset, spec.bytes()));
+            specs.push(spec);
+        }
+        gpu.read_as(&ranges, |at, bytes| Array::from_bytes(specs[at].clone(), bytes))
     }
 
     /// The assembled WGSL of an op's dispatches.

@@ -6,6 +6,8 @@
 
 use std::f64::consts::TAU;
 
+use crate::host::parallel::*;
+
 /// Ten rounds on `counter` under `key`.
 pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     for round in 0..10 {
@@ -66,7 +68,19 @@ impl Stream {
     }
 
     fn uniform_at(&self, element: u64) -> f64 {
-        f64::from(self.bits_at(element) >> 8) / f64::from(1u32 << 24)
+        unit(self.bits_at(element))
+    }
+
+    /// The uniform draws of `values.len()` elements from `first` on: a block's four are made at once.
+    fn fill_uniform(&self, first: u64, values: &mut [f64]) {
+        let key = [self.seed as u32, (self.seed >> 32) as u32];
+        let mut words = [0; 4];
+        for (i, (element, value)) in (first..).zip(values).enumerate() {
+            if i == 0 || element % 4 == 0 {
+                words = philox([(element / 4) as u32, self.step, self.id, 0], key);
+            }
+            *value = unit(words[(element % 4) as usize]);
+        }
     }
 
     fn normal_at(&self, element: u64) -> f64 {
@@ -82,6 +96,14 @@ impl Stream {
         self.bits(element) >= drop_threshold(rate)
     }
 }
+
+/// [0, 1) of 32 random bits: the top 24, so that every value is an f32.
+fn unit(bits: u32) -> f64 {
+    f64::from(bits >> 8) / f64::from(1u32 << 24)
+}
+
+/// Draws of a step, after which a sequence moves on to the next.
+const LAST: u64 = 1 << 33;
 
 /// A sequence of draws for the host: data generators, test inputs, shuffling.
 #[derive(Debug, Clone)]
@@ -100,7 +122,7 @@ impl Rng {
 
     fn take(&mut self, count: u64) -> u64 {
         // A block holds 4 elements and a 32-bit counter of blocks: move on to the next step after it.
-        if self.next >= 1 << 33 {
+        if self.next >= LAST {
             self.next = 0;
             self.stream.step += 1;
         }
@@ -112,6 +134,21 @@ impl Rng {
     pub fn uniform(&mut self) -> f64 {
         let element = self.take(1);
         self.stream.uniform_at(element)
+    }
+
+    /// The next `count` of [`Rng::uniform`], on all of the machine's threads.
+    pub fn uniforms(&mut self, count: usize) -> Vec<f64> {
+        const PART: usize = 1 << 14;
+        let first = self.next;
+        if first + count as u64 > LAST {
+            return (0..count).map(|_| self.uniform()).collect();
+        }
+        self.next += count as u64;
+        let stream = self.stream;
+        let mut values = vec![0.0; count];
+        let parts = values.par_chunks_mut(PART).enumerate();
+        parts.for_each(|(part, values)| stream.fill_uniform(first + (part * PART) as u64, values));
+        values
     }
 
     /// Uniform in [low, high).
@@ -169,6 +206,19 @@ mod tests {
         ];
         for (counter, key, expected) in cases {
             assert_eq!(philox(counter, key), expected);
+        }
+    }
+
+    #[test]
+    fn many_draws_at_once_are_those_one_after_the_other() {
+        // From within a block, over several parts, and across the end of a step.
+        for (before, next) in [(3, 0), (0, 0), (1, LAST - 70_000), (0, LAST - 5), (2, LAST)] {
+            let mut one = Rng { next, ..Rng::new(11) };
+            (0..before).for_each(|_| assert!(one.uniform() < 1.0));
+            let mut many = one.clone();
+            let expected: Vec<f64> = (0..40_001).map(|_| one.uniform()).collect();
+            assert_eq!(many.uniforms(40_001), expected);
+            assert_eq!(many.below(1 << 40), one.below(1 << 40), "both go on from the same place");
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::host::parallel::*;
+
 /// Element type of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DType {
@@ -168,6 +170,9 @@ impl fmt::Display for TensorSpec {
     }
 }
 
+/// Elements that a thread converts in a row.
+const PART: usize = 1 << 16;
+
 /// A tensor's values on the host as f64, which holds every f32 and u32 exactly.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Array {
@@ -205,25 +210,37 @@ impl Array {
 
     /// The bytes the GPU holds for these values.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes: Vec<u8> = match self.spec.dtype {
-            DType::F32 => self.data.iter().flat_map(|&x| (x as f32).to_le_bytes()).collect(),
-            DType::U32 => self.data.iter().flat_map(|&x| (x as u32).to_le_bytes()).collect(),
-            DType::I32 => self.data.iter().flat_map(|&x| (x as i32).to_le_bytes()).collect(),
+        let mut bytes = match self.spec.dtype {
+            DType::F32 => self.to_words(|x| (x as f32).to_le_bytes()),
+            DType::U32 => self.to_words(|x| (x as u32).to_le_bytes()),
+            DType::I32 => self.to_words(|x| (x as i32).to_le_bytes()),
             DType::U8 => self.data.iter().map(|&x| x as u8).collect(),
         };
         bytes.resize(self.spec.bytes() as usize, 0);
         bytes
     }
 
+    fn to_words(&self, word: impl Fn(f64) -> [u8; 4] + Sync) -> Vec<u8> {
+        let mut bytes = vec![0; 4 * self.data.len()];
+        bytes.par_chunks_mut(4 * PART).enumerate().for_each(|(part, bytes)| {
+            for (bytes, &value) in bytes.chunks_exact_mut(4).zip(&self.data[part * PART..]) {
+                bytes.copy_from_slice(&word(value));
+            }
+        });
+        bytes
+    }
+
     /// The values that `bytes`, read from the GPU, hold.
+    ///
+    /// # Panics
+    /// If there are too few.
     pub fn from_bytes(spec: TensorSpec, bytes: &[u8]) -> Self {
-        let word = |c: &[u8]| [c[0], c[1], c[2], c[3]];
-        let words = bytes.chunks_exact(4).take(spec.len());
+        let count = spec.len();
         let data = match spec.dtype {
-            DType::F32 => words.map(|c| f32::from_le_bytes(word(c)) as f64).collect(),
-            DType::U32 => words.map(|c| u32::from_le_bytes(word(c)) as f64).collect(),
-            DType::I32 => words.map(|c| i32::from_le_bytes(word(c)) as f64).collect(),
-            DType::U8 => bytes[..spec.len()].iter().map(|&b| b as f64).collect(),
+            DType::F32 => of_words(bytes, count, |word| f32::from_le_bytes(word) as f64),
+            DType::U32 => of_words(bytes, count, |word| u32::from_le_bytes(word) as f64),
+            DType::I32 => of_words(bytes, count, |word| i32::from_le_bytes(word) as f64),
+            DType::U8 => bytes[..count].iter().map(|&b| b as f64).collect(),
         };
         Self::new(spec, data)
     }
@@ -232,6 +249,18 @@ impl Array {
     pub fn rounded(&self) -> Self {
         Self::from_bytes(self.spec.clone(), &self.to_bytes())
     }
+}
+
+/// The first `count` words as numbers.
+fn of_words(bytes: &[u8], count: usize, number: impl Fn([u8; 4]) -> f64 + Sync) -> Vec<f64> {
+    let bytes = &bytes[..4 * count];
+    let mut data = vec![0.0; count];
+    data.par_chunks_mut(PART).enumerate().for_each(|(part, data)| {
+        for (value, word) in data.iter_mut().zip(bytes[4 * part * PART..].chunks_exact(4)) {
+            *value = number([word[0], word[1], word[2], word[3]]);
+        }
+    });
+    data
 }
 
 /// A tensor's bytes as the GPU takes them: what data loaders hand over.

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use fathom::gpu::{Gpu, Selector};
+use fathom::graph::by_rows::ByRows;
+use fathom::graph::chain::{Chain, Function};
 use fathom::graph::op::{Cost, Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use fathom::graph::{Builder, Graph, Init, Tensor};
 use fathom::kernel::{Binding, Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch};
@@ -13,6 +15,7 @@ use fathom::op::LIST;
 use fathom::pass::{OpInstance, Options, compile, compile_op, fused};
 use fathom::program::check::check_variant;
 use fathom::random::Rng;
+use fathom::record::Verified;
 use fathom::session::{Session, schedule};
 use fathom::tensor::{Array, DType, HostTensor, TensorSpec};
 use fathom::terms::Checks;
@@ -415,7 +418,79 @@ fn what_is_checked_in_small_is_sampled_at_its_real_shape() {
     };
     let batch = [("a", values([2048, 64], 1)), ("b", values([64, 2048], 2))];
     session.feed(&program, &batch).unwrap();
-    let verified = verify(&gpu, &program, &|_| {}).unwrap();
+    let verified = verify(&gpu, &program, &|_, _| {}).unwrap();
     assert_eq!((verified.checked, verified.reduced, verified.sampled), (1, 1, Some(1)));
     assert_eq!((verified.passed, verified.program.as_ref()), (1, Some(&program.hash)));
+}
+
+/// Two of its rows are copied as they should be, of more only the first 128 values.
+#[derive(Debug)]
+struct CopiesTooLittle;
+
+impl Op for CopiesTooLittle {
+    fn kind(&self) -> Kind {
+        Kind::new("faulty", Class::Movement)
+    }
+
+    fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        let facts = Facts::new(inputs.to_vec(), Cost::default(), Tolerance::EXACT);
+        Ok(Box::new(CopyOfRows { facts }))
+    }
+
+    fn by_rows(&self, inputs: &[TensorSpec]) -> Option<ByRows> {
+        ByRows::all(inputs, 1)
+    }
+}
+
+#[derive(Debug)]
+struct CopyOfRows {
+    facts: Facts,
+}
+
+impl Problem for CopyOfRows {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn variants(&self, _: &Caps) -> Vec<Variant> {
+        vec![Variant::new("copy", [])]
+    }
+
+    fn lower(&self, _: &Variant, _: &Caps) -> Lowered {
+        let kernel = Kernel::new("peak/copy").with_text("T", "f32");
+        let dispatch = Dispatch::new(kernel, [2, 1, 1]).bind("x", input(0)).bind("y", output(0));
+        Lowered::one(dispatch.param("groups", self.facts.spec().len().min(128)))
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
+        vec![inputs[0].clone()]
+    }
+
+    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
+        Some(vec![TensorSpec::f32([2, 32])])
+    }
+}
+
+/// A graph over one tensor, verified on the device with values in it.
+fn verified(shape: [usize; 2], op: Arc<dyn Op>) -> Verified {
+    let gpu = gpu();
+    let g = Builder::new();
+    let x = g.input("x", shape, DType::F32);
+    g.output("y", g.apply_shared(op, &[x])[0]);
+    let mut session = Session::new(&gpu, 1);
+    let program = session.compile_graph(g.finish().unwrap(), &Options::default()).unwrap();
+    let x = Distribution::Uniform.array(&TensorSpec::f32(shape), 1, &mut Rng::new(1));
+    session.feed(&program, &[("x", HostTensor::from(&x))]).unwrap();
+    verify(&gpu, &program, &|_, _| {}).unwrap()
+}
+
+#[test]
+fn what_goes_row_by_row_is_checked_in_small_and_in_rows_of_its_real_shape() {
+    let tanh = verified([3, 1_500_000], Arc::new(Chain::one(Function::Tanh)));
+    assert_eq!((tanh.reduced, tanh.sampled, tanh.passed), (1, Some(1), 1));
+    // Right in small, and wrong only where the real shape goes on.
+    let faulty = verified([8, 32], Arc::new(CopiesTooLittle));
+    assert_eq!((faulty.reduced, faulty.sampled, faulty.passed), (1, Some(1), 0));
+    let wrong = faulty.wrong().unwrap().to_string();
+    assert!(wrong.contains("in rows 0 to 8 of its real shape output 0["), "{wrong}");
 }

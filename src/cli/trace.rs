@@ -103,7 +103,7 @@ fn take(args: &TraceArgs, gpu: &Gpu) -> Result<TracedStep> {
     let program = session.compile(model.as_ref(), mode, &options)?;
     if !args.no_verify {
         let progress = progress::Progress::new(&args.voice, "verifying");
-        let verified = verify(gpu, &program, &|share| progress.set(share))?;
+        let verified = verify(gpu, &program, &|_, share| progress.set(share))?;
         if let Some(wrong) = verified.wrong() {
             return Err(Error::Verification(format!("{wrong}; the step was not timed")));
         }

@@ -108,6 +108,18 @@ impl Gpu {
     /// # Errors
     /// As [`Gpu::read`].
     pub(crate) fn read_ranges(&self, ranges: &[(&wgpu::Buffer, u64, u64)]) -> Result<Vec<Vec<u8>>> {
+        self.read_as(ranges, |_, bytes| bytes.to_vec())
+    }
+
+    /// What `take` makes of the bytes of several ranges, each with its index, where they lie: large ones are not copied.
+    ///
+    /// # Errors
+    /// As [`Gpu::read`].
+    pub(crate) fn read_as<T>(
+        &self,
+        ranges: &[(&wgpu::Buffer, u64, u64)],
+        take: impl Fn(usize, &[u8]) -> T,
+    ) -> Result<Vec<T>> {
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         // A buffer of no bytes is never mapped: a value may be empty.
         let staging = |&(_, _, bytes): &(&wgpu::Buffer, u64, u64)| {
@@ -127,12 +139,13 @@ impl Gpu {
             });
         }
         self.wait()?;
-        let read = |((_, _, bytes), staging): (&(&wgpu::Buffer, u64, u64), &wgpu::Buffer)| {
+        let mut taken = Vec::new();
+        for (at, ((_, _, bytes), staging)) in ranges.iter().zip(&stagings).enumerate() {
             let view = staging.slice(..).get_mapped_range().map_err(|e| {
                 Error::Gpu(format!("cannot read back from {}: {e}", self.summary.name))
             })?;
-            Ok(view[..*bytes as usize].to_vec())
-        };
-        ranges.iter().zip(&stagings).map(read).collect()
+            taken.push(take(at, &view[..*bytes as usize]));
+        }
+        Ok(taken)
     }
 }

@@ -3,6 +3,7 @@
 //! A chain is straight-line code over its inputs. As an op of its own it is `shaders/map/map.wgsl` with
 //! the chain's text in its hook; as an epilogue it runs on another op's values as they are stored.
 
+use crate::host::parallel::*;
 use crate::random::{Stream, drop_threshold};
 use crate::tensor::{Array, DType, Shape, TensorSpec};
 
@@ -13,6 +14,9 @@ mod text;
 pub(crate) use epilogue::Epilogue;
 pub use function::Function;
 pub(crate) use text::{Place, apply as text_apply, operand_name, vector};
+
+/// Elements of a reference that a thread computes in a row.
+const PART: usize = 1 << 14;
 
 /// One step of a chain.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,9 +116,20 @@ impl Chain {
     /// function reads.
     pub fn evaluate(&self, values: &[f64], clock: &[f64], element: usize) -> f64 {
         let mut results = values.to_vec();
+        self.evaluate_in(&mut results, clock, element)
+    }
+
+    /// The same in a room that serves many elements: the inputs' values in front, and behind them whatever was left
+    /// there before.
+    fn evaluate_in(&self, results: &mut Vec<f64>, clock: &[f64], element: usize) -> f64 {
+        results.truncate(self.inputs);
         for step in &self.code {
-            let arguments: Vec<f64> = step.arguments.iter().map(|&a| results[a]).collect();
-            results.push(step.function.evaluate(&arguments, clock, element));
+            let mut arguments = [0.0; Function::MOST_ARGUMENTS];
+            for (value, &at) in arguments.iter_mut().zip(&step.arguments) {
+                *value = results[at];
+            }
+            let arguments = &arguments[..step.arguments.len()];
+            results.push(step.function.evaluate(arguments, clock, element));
         }
         results.last().copied().unwrap_or(0.0)
     }
@@ -123,18 +138,25 @@ impl Chain {
     pub fn apply(&self, shape: &Shape, inputs: &[&Array]) -> Array {
         let clock = (0..self.inputs).find(|&i| self.is_clock(i));
         let clock = clock.map_or(&[][..], |i| &inputs[i].data);
-        let strides: Vec<Vec<usize>> =
-            inputs.iter().map(|a| broadcast_strides(&a.spec.shape, shape)).collect();
-        let mut values = vec![0.0; self.inputs];
-        let data = (0..shape.len()).map(|element| {
-            for (i, array) in inputs.iter().enumerate() {
-                if !self.is_clock(i) {
-                    values[i] = array.data[offset(element, shape, &strides[i])];
+        let read = inputs.iter().enumerate().filter(|(i, _)| !self.is_clock(*i));
+        let read: Vec<_> = read
+            .map(|(i, array)| {
+                // What is as long as the result is not broadcast: its elements lie as the result's do.
+                let whole = array.data.len() == shape.len();
+                (i, array, (!whole).then(|| broadcast_strides(&array.spec.shape, shape)))
+            })
+            .collect();
+        let mut data = vec![0.0; shape.len()];
+        data.par_chunks_mut(PART).enumerate().for_each(|(part, data)| {
+            let mut results = vec![0.0; self.inputs];
+            for (element, value) in (part * PART..).zip(data) {
+                for (i, array, strides) in &read {
+                    let at = strides.as_ref().map(|strides| offset(element, shape, strides));
+                    results[*i] = array.data[at.unwrap_or(element)];
                 }
+                *value = self.evaluate_in(&mut results, clock, self.first + element);
             }
-            self.evaluate(&values, clock, self.first + element)
         });
-        let data = data.collect();
         Array::f32(shape.clone(), data)
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
 use crate::graph::chain::{Chain, Function, Instruction};
+use crate::host::parallel::*;
 use crate::kernel::{Caps, Lowered, Variant};
 use crate::random::Rng;
 use crate::tensor::{Array, DType, TensorSpec};
@@ -111,7 +112,12 @@ impl Distribution {
 
     /// One f32 value.
     pub fn draw(self, rng: &mut Rng) -> f64 {
-        let u = 2.0 * rng.uniform() - 1.0;
+        self.of(rng.uniform())
+    }
+
+    /// The f32 value that a draw from [0, 1) stands for.
+    fn of(self, uniform: f64) -> f64 {
+        let u = 2.0 * uniform - 1.0;
         let value = match self {
             Self::Uniform => u,
             Self::Offset => 1000.0 + u,
@@ -125,12 +131,14 @@ impl Distribution {
 
     /// A tensor of values; integers are below `limit`.
     pub fn array(self, spec: &TensorSpec, limit: usize, rng: &mut Rng) -> Array {
-        let data = (0..spec.len())
-            .map(|_| match spec.dtype {
-                DType::F32 => self.draw(rng),
-                _ => rng.below(limit) as f64,
-            })
-            .collect();
+        let data = match spec.dtype {
+            DType::F32 => {
+                let mut data = rng.uniforms(spec.len());
+                data.par_iter_mut().for_each(|value| *value = self.of(*value));
+                data
+            }
+            _ => (0..spec.len()).map(|_| rng.below(limit) as f64).collect(),
+        };
         Array::new(spec.clone(), data)
     }
 }

@@ -127,7 +127,10 @@ pub fn measure(
         ops: program.schedule.ops.iter().map(op).collect(),
     };
     if plan.verify {
-        run.verified = verify(gpu, &program, &|s| progress("verifying", s))?;
+        run.verified = verify(gpu, &program, &|op, share| {
+            log::debug!("verifying {op}");
+            progress("verifying", share);
+        })?;
     }
     match run.verified.status {
         Status::Passed => {}

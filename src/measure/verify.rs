@@ -1,6 +1,6 @@
 //! Before a program is timed, every kernel variant in it runs against its f64 reference on the same device, at the
-//! program's own shapes. Where that reference would run for minutes, smaller shapes take its place, and some values of the
-//! real ones are checked as well, in the program itself.
+//! program's own shapes. Where that reference would run for minutes, smaller shapes take its place, and some values or rows
+//! of the real ones are checked as well, in the program itself.
 
 use std::collections::HashSet;
 
@@ -14,16 +14,18 @@ use crate::record::{Status, Verified, Worst};
 
 use super::sample::going_on;
 
-/// Checks each distinct problem and variant of a program once; the record has which program it was.
+/// Checks each distinct problem and variant of a program once; the record has which program it was. `progress` is told
+/// the op that comes next and the share done.
 ///
 /// # Errors
 /// [`Error::Gpu`] where the device fails, [`Error::Interrupted`]; a wrong result is a verdict, not an error.
-pub fn verify(gpu: &Gpu, program: &Program, progress: &dyn Fn(f64)) -> Result<Verified> {
+pub fn verify(gpu: &Gpu, program: &Program, progress: &dyn Fn(&str, f64)) -> Result<Verified> {
     let distinct: Vec<_> = distinct(&program.schedule).collect();
     let mut verdicts = Vec::new();
     // What is checked at smaller sizes: its place in the schedule, and that of its verdict.
     let mut reduced_ops = Vec::new();
     for (i, op) in distinct.iter().enumerate() {
+        progress(&op.label, i as f64 / distinct.len() as f64);
         let reduced = op.problem.reduced_problem();
         if reduced.is_some() {
             let at = program.schedule.ops.iter().position(|one| std::ptr::eq(one, *op));
@@ -34,11 +36,13 @@ pub fn verify(gpu: &Gpu, program: &Program, progress: &dyn Fn(f64)) -> Result<Ve
         let checked = check_variant(gpu, &op.op, &inputs, &op.variant, &uniform)?;
         let labelled = |verdict| Verdict { label: op.label.clone(), ..verdict };
         verdicts.extend(checked.into_iter().map(labelled));
-        progress((i + 1) as f64 / distinct.len() as f64);
         going_on()?;
     }
     let ops: Vec<usize> = reduced_ops.iter().map(|(at, _)| *at).collect();
-    let sampled = program.check_sampled(gpu, &ops)?;
+    let sampled = program.check_sampled(gpu, &ops, &|label| {
+        progress(label, 1.0);
+        going_on()
+    })?;
     for (at, real) in &sampled {
         let small = reduced_ops.iter().find(|(op, _)| op == at).map(|(_, place)| *place);
         // A kernel is as good as the worse of its two checks.

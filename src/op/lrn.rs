@@ -8,6 +8,7 @@ use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
+use super::rows::fewer_rows;
 
 /// y = x / d^(3/4), d = k + alpha * the sum of x^2 over the `2 half + 1` neighbouring channels, over the
 /// last axis of x [.., C]. The window is cut at the first and the last channel.
@@ -149,6 +150,12 @@ impl Problem for Normalising {
             }
         }
         vec![Array::new(inputs[0].spec.clone(), data)]
+    }
+
+    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
+        let x = self.facts.spec();
+        let inputs = vec![x.clone(); if self.backward { 2 } else { 1 }];
+        (x.shape.rank() > 1).then(|| fewer_rows(&inputs)).flatten()
     }
 }
 

@@ -8,6 +8,7 @@ use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
+use super::rows::fewer_rows;
 
 /// x [B, H, W, C] to [B, P, Q, C], P = floor((H + 2 pad - window) / stride) + 1. Padding never wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,6 +192,12 @@ impl Problem for Pooling {
             arrays[1].data = self.largest(&arrays[0]);
         }
         arrays
+    }
+
+    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
+        let Self { b, h, w, c, p, q, .. } = *self;
+        let (x, y) = (TensorSpec::f32([b, h, w, c]), TensorSpec::f32([b, p, q, c]));
+        fewer_rows(&if self.backward { vec![x, y.clone(), y] } else { vec![x] })
     }
 }
 

@@ -2,6 +2,7 @@
 //! gradients and flat state, split into several dispatches only where a binding may not be that long.
 
 use crate::graph::op::{Distribution, Facts, Kind, Op, Output, Problem, Sampler, Tolerance};
+use crate::host::parallel::*;
 use crate::kernel::{
     Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch,
 };
@@ -221,45 +222,48 @@ impl Problem for Update {
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let mut outputs: Vec<Array> = inputs[BEFORE..].iter().map(|a| (*a).clone()).collect();
         let t = inputs[0].data[0] + 1.0;
-        for i in 0..self.n {
+        // The parameter, then its state.
+        let next = |i: usize| -> [f64; 3] {
             let g = inputs[1].data[0] * inputs[2].data[i];
             let w = inputs[BEFORE].data[i];
             let state = |n: usize| inputs[BEFORE + 1 + n].data[i];
             let decayed = |decay: f32| {
                 if i < self.decayed { g + f64::from(decay) * w } else { g }
             };
-            let next: Vec<f64> = match self.rule {
-                Rule::Sgd { rate } => vec![w - f64::from(rate) * g],
+            match self.rule {
+                Rule::Sgd { rate } => [w - f64::from(rate) * g, 0.0, 0.0],
                 Rule::Momentum { rate, momentum, decay } => {
                     let v = f64::from(momentum) * state(0) + decayed(decay);
-                    vec![w - f64::from(rate) * v, v]
+                    [w - f64::from(rate) * v, v, 0.0]
                 }
                 Rule::Nesterov { rate, momentum, decay } => {
                     let (mu, g) = (f64::from(momentum), decayed(decay));
                     let v = mu * state(0) + g;
-                    vec![w - f64::from(rate) * (g + mu * v), v]
+                    [w - f64::from(rate) * (g + mu * v), v, 0.0]
                 }
                 Rule::Adam { rate, beta1, beta2, epsilon } => {
                     let (b1, b2) = (f64::from(beta1), f64::from(beta2));
                     let m = b1 * state(0) + (1.0 - b1) * g;
                     let v = b2 * state(1) + (1.0 - b2) * g * g;
                     let (m_hat, v_hat) = (m / (1.0 - b1.powf(t)), v / (1.0 - b2.powf(t)));
-                    vec![w - f64::from(rate) * m_hat / (v_hat.sqrt() + f64::from(epsilon)), m, v]
+                    [w - f64::from(rate) * m_hat / (v_hat.sqrt() + f64::from(epsilon)), m, v]
                 }
                 Rule::RmsProp { rate, decay, epsilon } => {
                     let r = f64::from(decay);
                     let a = r * state(0) + (1.0 - r) * g;
                     let s = r * state(1) + (1.0 - r) * g * g;
-                    vec![w - f64::from(rate) * g / (s - a * a + f64::from(epsilon)).sqrt(), a, s]
+                    [w - f64::from(rate) * g / (s - a * a + f64::from(epsilon)).sqrt(), a, s]
                 }
-            };
-            for (output, value) in outputs.iter_mut().zip(next) {
-                output.data[i] = value;
             }
-        }
-        outputs
+        };
+        let output = |at: usize| {
+            let mut output = Array::zeros(inputs[BEFORE + at].spec.clone());
+            let values = output.data.par_iter_mut().enumerate();
+            values.for_each(|(i, value)| *value = next(i)[at]);
+            output
+        };
+        (0..inputs.len() - BEFORE).map(output).collect()
     }
 
     fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {

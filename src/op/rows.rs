@@ -147,20 +147,28 @@ pub(crate) const REFERENCE_ELEMENTS: usize = 1 << 22;
 /// [`REFERENCE_ELEMENTS`], or `None` where they have no more. Where that leaves many rows, the last workgroup
 /// is as full as it was.
 pub(crate) fn fewer_rows(inputs: &[TensorSpec]) -> Option<Vec<TensorSpec>> {
-    const FULL: usize = 256; // a multiple of every workgroup's rows
-    let rows = inputs[0].dims().first().copied().unwrap_or(1).max(1);
+    let rows = inputs[0].dims().first().copied().unwrap_or(1);
     let largest = inputs.iter().map(TensorSpec::len).max().unwrap_or(0);
-    let kept = (REFERENCE_ELEMENTS / (largest / rows).max(1)).max(1);
-    if kept >= rows {
-        return None;
+    let kept = fewer(rows, largest)?;
+    Some(inputs.iter().map(|spec| with_rows(spec, kept)).collect())
+}
+
+/// How many of the rows of a tensor of `elements` [`fewer_rows`] leaves; `None` for all.
+pub(crate) fn fewer(rows: usize, elements: usize) -> Option<usize> {
+    const FULL: usize = 256; // a multiple of every workgroup's rows
+    let rows = rows.max(1);
+    let kept = (REFERENCE_ELEMENTS / (elements / rows).max(1)).max(1);
+    let whole = if kept >= 2 * FULL { kept / FULL * FULL - FULL + rows % FULL } else { kept };
+    (kept < rows).then_some(whole)
+}
+
+/// The same tensor with so many rows.
+pub(crate) fn with_rows(spec: &TensorSpec, rows: usize) -> TensorSpec {
+    let mut dims = spec.dims().to_vec();
+    if let Some(first) = dims.first_mut() {
+        *first = rows;
     }
-    let kept = if kept >= 2 * FULL { kept / FULL * FULL - FULL + rows % FULL } else { kept };
-    let fewer = |spec: &TensorSpec| {
-        let mut dims = spec.dims().to_vec();
-        dims[0] = kept;
-        TensorSpec::new(dims, spec.dtype)
-    };
-    Some(inputs.iter().map(fewer).collect())
+    TensorSpec::new(dims, spec.dtype)
 }
 
 /// More rows than 65,535 workgroups of a CPU's 16.

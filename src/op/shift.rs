@@ -8,6 +8,7 @@ use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
+use super::rows::fewer_rows;
 
 /// Which way a sequence moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +107,10 @@ impl Problem for ShiftProblem {
             }
         }
         vec![y]
+    }
+
+    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
+        fewer_rows(&[self.facts.spec().clone()])
     }
 }
 

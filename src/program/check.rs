@@ -1,14 +1,15 @@
 //! Checks what the device computed against the f64 references.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gpu::Gpu;
-use crate::graph::op::{Distribution, Op, Sampler, Tolerance, ValueAt};
+use crate::graph::op::{Distribution, Op, Sampler, Tolerance};
+use crate::host::parallel::*;
 use crate::kernel::{Caps, Variant};
 use crate::pass::plan::Role;
 use crate::pass::{OpInstance, compile_op};
-use crate::random::Rng;
 use crate::tensor::{Array, HostTensor, TensorSpec};
 
 use super::{Program, State};
@@ -36,22 +37,30 @@ impl Verdict {
 pub fn compare(label: &str, got: &[Array], wanted: &[Array], tolerance: Tolerance) -> Verdict {
     let mut verdict = Verdict { label: label.to_string(), error: 0.0, detail: String::new() };
     for (output, (got, wanted)) in got.iter().zip(wanted).enumerate() {
-        let finite = wanted.data.iter().filter(|x| x.is_finite());
-        let squares: f64 = finite.clone().map(|x| x * x).sum();
         // The size of a typical value: sums that cancel to nearly 0 are not held to their own size.
-        let rms = (squares / finite.count().max(1) as f64).sqrt();
-        for (i, (&g, &w)) in got.data.iter().zip(&wanted.data).enumerate() {
-            let same = g == w || (g.is_nan() && w.is_nan());
-            let error = if same {
+        let rms = root_mean_square(&wanted.data);
+        let exact = wanted.spec.dtype.is_integer();
+        let error = |i: usize| {
+            let (g, w) = (got.data[i], wanted.data[i]);
+            if g == w || (g.is_nan() && w.is_nan()) {
                 0.0
-            } else if wanted.spec.dtype.is_integer() || !w.is_finite() || !g.is_finite() {
+            } else if exact || !w.is_finite() || !g.is_finite() {
                 f64::INFINITY
             } else {
                 // Values that f32 holds only as denormals may be flushed to 0.
                 let bound = tolerance.0 * w.abs().max(rms) + 4.0 * f64::from(f32::MIN_POSITIVE);
                 (g - w).abs() / bound
-            };
+            }
+        };
+        let worst = |places: Range<usize>| {
+            let errors = places.map(|i| (error(i), i));
+            // The first of several.
+            errors.fold((0.0, 0), |worst, one| if one.0 > worst.0 { one } else { worst })
+        };
+        let parts = parts(got.data.len().min(wanted.data.len()));
+        for (error, i) in parts.into_par_iter().map(worst).collect::<Vec<_>>() {
             if error > verdict.error {
+                let (g, w) = (got.data[i], wanted.data[i]);
                 verdict.error = error;
                 verdict.detail = format!("output {output}[{i}] is {g:e}, reference {w:e}");
             }
@@ -60,47 +69,22 @@ pub fn compare(label: &str, got: &[Array], wanted: &[Array], tolerance: Toleranc
     verdict
 }
 
-/// The same of single values, each held to its own size and that of its terms.
-fn compare_at(
-    label: &str,
-    places: &[usize],
-    got: &[f64],
-    wanted: &[ValueAt],
-    tolerance: Tolerance,
-) -> Verdict {
-    let mut verdict = Verdict { label: label.to_string(), error: 0.0, detail: String::new() };
-    for ((place, &got), wanted) in places.iter().zip(got).zip(wanted) {
-        let ValueAt { value, scale } = *wanted;
-        let bound = tolerance.0 * value.abs().max(scale) + 4.0 * f64::from(f32::MIN_POSITIVE);
-        let same = got == value || (got.is_nan() && value.is_nan());
-        let error = match (got - value).abs() / bound {
-            _ if same => 0.0,
-            error if error.is_finite() => error,
-            _ => f64::INFINITY,
-        };
-        if error > verdict.error {
-            verdict.error = error;
-            verdict.detail =
-                format!("at its real shape output 0[{place}] is {got:e}, reference {value:e}");
-        }
-    }
-    verdict
+/// Of what is finite of them.
+fn root_mean_square(values: &[f64]) -> f64 {
+    let sum = |places: Range<usize>| {
+        let finite = values[places].iter().filter(|x| x.is_finite());
+        finite.fold((0.0, 0), |(squares, count), x| (squares + x * x, count + 1))
+    };
+    let sums = parts(values.len()).into_par_iter().map(sum).collect::<Vec<(f64, usize)>>();
+    let squares: f64 = sums.iter().map(|(squares, _)| squares).sum();
+    let count: usize = sums.iter().map(|(_, count)| count).sum();
+    (squares / count.max(1) as f64).sqrt()
 }
 
-/// Values of an output that are held against the reference where the whole is too much.
-const SAMPLED: usize = 64;
-
-/// Values of all inputs up to which they are read back for it: a GiB in f64.
-const MOST_READ: usize = 1 << 27;
-
-/// Places in an output of `length` values: the first, the last, and others all over it.
-fn sampled_places(length: usize) -> Vec<usize> {
-    let mut rng = Rng::new(0x9a3b);
-    let inner = (2..SAMPLED).map(|_| rng.below(length));
-    let mut places: Vec<usize> = [0, length - 1].into_iter().chain(inner).collect();
-    places.sort_unstable();
-    places.dedup();
-    places
+/// `length` places in parts that a thread each goes through.
+fn parts(length: usize) -> Vec<Range<usize>> {
+    const PART: usize = 1 << 16;
+    (0..length).step_by(PART).map(|first| first..(first + PART).min(length)).collect()
 }
 
 /// Runs one variant of one op on inputs drawn from each distribution, as a guarded program of the kind that is
@@ -160,44 +144,6 @@ impl Program {
         self.schedule.ops.iter().map(|op| self.check_op(gpu, op)).collect()
     }
 
-    /// Runs one step op by op, and holds some values of those that are named by their place in the schedule against
-    /// their references, at their real shapes and on the inputs that the device really had: a verdict for each that has
-    /// such a reference, and whose inputs can be read back.
-    ///
-    /// # Errors
-    /// [`crate::error::Error::Gpu`] where the device fails.
-    pub(crate) fn check_sampled(&self, gpu: &Gpu, ops: &[usize]) -> Result<Vec<(usize, Verdict)>> {
-        let mut verdicts = Vec::new();
-        // Nothing behind the last of them needs to run.
-        let behind = ops.iter().max().map_or(0, |last| last + 1);
-        for (at, op) in self.schedule.ops[..behind].iter().enumerate() {
-            let checked = ops.contains(&at) && op.problem.reference_at(&[], &[]).is_some();
-            match checked.then(|| self.check_op_sampled(gpu, op)).transpose()?.flatten() {
-                Some(verdict) => verdicts.push((at, verdict)),
-                None => self.run_op(gpu, op)?,
-            }
-        }
-        Ok(verdicts)
-    }
-
-    /// Runs an op and checks some of its values; nothing, and it was not run, where its inputs are too much to read.
-    fn check_op_sampled(&self, gpu: &Gpu, op: &OpInstance) -> Result<Option<Verdict>> {
-        let node = &self.schedule.graph.nodes[op.node];
-        if op.inputs.iter().map(TensorSpec::len).sum::<usize>() > MOST_READ {
-            return Ok(None);
-        }
-        let inputs = match self.read_values(gpu, &node.inputs) {
-            Err(Error::OutOfMemory(_)) => return Ok(None),
-            read => read?,
-        };
-        self.run_op(gpu, op)?;
-        let places = sampled_places(op.outputs[0].len());
-        let got = self.read_places(gpu, node.outputs[0], &places)?;
-        let wanted = op.problem.reference_at(&inputs.iter().collect::<Vec<_>>(), &places);
-        let tolerance = op.problem.tolerance(&op.variant);
-        Ok(wanted.map(|wanted| compare_at(&op.label, &places, &got, &wanted, tolerance)))
-    }
-
     fn check_op(&self, gpu: &Gpu, op: &OpInstance) -> Result<Verdict> {
         let node = &self.schedule.graph.nodes[op.node];
         let inputs = self.read_values(gpu, &node.inputs)?;
@@ -250,37 +196,5 @@ impl Program {
         let damaged = |words: &Vec<u8>| words.chunks_exact(4).any(|word| word != POISON);
         let mut places = guarded.into_iter().zip(&words);
         Ok(places.find(|(_, words)| damaged(words)).map(|((place, _), _)| place))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sampled_value_is_held_to_the_size_of_its_terms() {
-        let terms = [1.0, -1.0, 0.5, -0.5];
-        let wanted = [ValueAt::sum(terms)];
-        let of = |got: f64| compare_at("m", &[7], &[got], &wanted, Tolerance::sum(4)).error;
-        assert_eq!((wanted[0].value, of(0.0)), (0.0, 0.0));
-        assert!(of(1e-7) < 1.0, "what rounding leaves of a sum that cancels: {}", of(1e-7));
-        assert!(of(0.5) > 1e4, "a term is missing: {}", of(0.5));
-        assert_eq!((of(f64::NAN), of(f64::INFINITY)), (f64::INFINITY, f64::INFINITY));
-        let verdict = compare_at("m", &[7], &[0.5], &wanted, Tolerance::sum(4));
-        assert!(
-            verdict.detail.contains("output 0[7] is 5e-1, reference 0e0"),
-            "{}",
-            verdict.detail
-        );
-    }
-
-    #[test]
-    fn places_reach_from_the_first_value_to_the_last() {
-        for length in [1, 2, 65, 1 << 28] {
-            let places = sampled_places(length);
-            assert_eq!((places[0], *places.last().unwrap()), (0, length - 1));
-            assert!(places.is_sorted() && places.len() <= SAMPLED);
-        }
-        assert_eq!(sampled_places(1 << 28).len(), SAMPLED);
     }
 }

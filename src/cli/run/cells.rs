@@ -1,5 +1,6 @@
 //! One run after the other, each kept before the next begins, whatever the device does meanwhile.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -108,7 +109,12 @@ fn attempt(
     let (model, mode) = &chosen[at];
     let key = cell::key(model.as_ref(), *mode);
     let progress = Progress::new(&args.out, &key.to_string());
+    let present = RefCell::new(String::new());
     let watch = |part: &str, share: f64| {
+        if present.borrow().as_str() != part {
+            log::info!("{key}: {part}");
+            part.clone_into(&mut present.borrow_mut());
+        }
         let what = format!("{} {mode} {}: {part}", key.workload, key.batch);
         let percent = number::percent_whole(share);
         progress.say(&format!("[{}/{}] {what}{percent}", at + 1, chosen.len()));

@@ -120,6 +120,9 @@ impl Function {
         }
     }
 
+    /// What none takes more arguments than.
+    pub(super) const MOST_ARGUMENTS: usize = 3;
+
     /// How many arguments it takes.
     pub fn arity(&self) -> usize {
         match self {
