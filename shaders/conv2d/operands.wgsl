@@ -69,16 +69,28 @@ struct Origin { row: i32, at: i32, image: u32 }
 // Four neighbours of a window, as seen from its beginning; `e` is their place in their run.
 struct Part { row: i32, at: i32, e: u32 }
 
-fn origin(g: u32, pixel: u32) -> Origin {
+fn origin(g: u32, pixel: u32) -> Origin { return origin_of(g, place_of(pixel)); }
+
+// A pixel's image, row and column.
+fn place_of(pixel: u32) -> vec3<u32> {
     let size = pixels();
-    let image = pixel / (size.x * size.y);
-    let i = pixel / size.y % size.x;
-    let j = pixel % size.y;
+    return vec3<u32>(pixel / (size.x * size.y), pixel / size.y % size.x, pixel % size.y);
+}
+
+// The place of the pixel after this one: without a division.
+fn after(place: vec3<u32>) -> vec3<u32> {
+    let size = pixels();
+    let column = select(place.z + 1u, 0u, place.z + 1u == size.y);
+    let row = place.y + u32(column == 0u);
+    return vec3<u32>(place.x + u32(row == size.x), select(row, 0u, row == size.x), column);
+}
+
+fn origin_of(g: u32, place: vec3<u32>) -> Origin {
     if PASS == 1u {
         let start = phase(g) / STRIDE;
-        return Origin(i32(i + start.x), i32((j + start.y) * N + g / PHASES * NG), image * P);
+        return Origin(i32(place.y + start.x), i32((place.z + start.y) * N + g / PHASES * NG), place.x * P);
     }
-    return Origin(i32(i * STRIDE) - i32(PAD), (i32(j * STRIDE) - i32(PAD)) * i32(C) + i32(g * CG), image * HEIGHT);
+    return Origin(i32(place.y * STRIDE) - i32(PAD), (i32(place.z * STRIDE) - i32(PAD)) * i32(C) + i32(g * CG), place.x * HEIGHT);
 }
 
 // Elements k .. k + 4, k a multiple of 4.
@@ -92,9 +104,18 @@ fn part(g: u32, k: u32) -> Part {
     return Part(i32(tap / ACROSS), i32(tap % ACROSS * C + e), e);
 }
 
-// These elements; zeros outside the tensor. Conditions are joined by &, not &&: unrolled, a branch for each takes
+// Four neighbours as they were loaded. What is not inside becomes 0 in `kept`, when it is needed: a value that is looked
+// at is waited for. Where they are one vec4 bit 0 tells of all four, else bit q of each.
+struct Loaded { x: vec4<f32>, inside: u32 }
+
+fn kept(loaded: Loaded, wide: bool) -> vec4<f32> {
+    if wide { return select(vec4<f32>(0.0), loaded.x, loaded.inside != 0u); }
+    return select(vec4<f32>(0.0), loaded.x, (vec4<u32>(loaded.inside) & vec4<u32>(1u, 2u, 4u, 8u)) != vec4<u32>(0u));
+}
+
+// These elements, none of them where `valid` is false. Conditions are joined by &, not &&: unrolled, a branch for each takes
 // SwiftShader minutes and gigabytes to compile.
-fn sight(origin: Origin, part: Part) -> vec4<f32> {
+fn load(origin: Origin, part: Part, valid: bool) -> Loaded {
     var rows = HEIGHT;
     var line = WIDTH * C;
     if PASS == 1u {
@@ -105,17 +126,21 @@ fn sight(origin: Origin, part: Part) -> vec4<f32> {
     let at = origin.at + part.at;
     let begin = (origin.image + row) * line;
     if WIDE_A {
-        let ok = (row < rows) & (u32(at) < line);
-        return select(vec4<f32>(0.0), a4(select(0u, begin + u32(at), ok)), ok);
+        let ok = valid & (row < rows) & (u32(at) < line);
+        return Loaded(a4(select(0u, begin + u32(at), ok)), u32(ok));
     }
-    var x: vec4<f32>;
+    var loaded: Loaded;
     // unroll
     for (var q = 0u; q < 4u; q++) {
-        let ok = (row < rows) & (u32(at + i32(q)) < line) & (part.e + q < RUN);
-        x[q] = select(0.0, a1(select(0u, begin + u32(at + i32(q)), ok)), ok);
+        let ok = valid & (row < rows) & (u32(at + i32(q)) < line) & (part.e + q < RUN);
+        loaded.x[q] = a1(select(0u, begin + u32(at + i32(q)), ok));
+        loaded.inside |= u32(ok) << q;
     }
-    return x;
+    return loaded;
 }
+
+// These elements; zeros outside the tensor.
+fn sight(origin: Origin, part: Part) -> vec4<f32> { return kept(load(origin, part, true), WIDE_A); }
 
 // The end of the sum over k in product g.
 fn depth(g: u32) -> u32 {
@@ -126,67 +151,120 @@ fn depth(g: u32) -> u32 {
     return params.K;
 }
 
+// What four stored rows of A have in common from step to step: where the windows of four pixels begin, or in PASS 2 the
+// place of four window elements.
+struct Rows { origins: array<Origin, 4>, part: Part }
+
+fn rows_a(g: u32, m: u32) -> Rows {
+    var rows: Rows;
+    if TRANSPOSE_A {
+        rows.part = part(g, select(m, min(m, params.M - 4u), EDGE));
+        return rows;
+    }
+    // unroll
+    for (var i = 0u; i < 4u; i++) { rows.origins[i] = origin(g, select(m + i, min(m + i, params.M - 1u), EDGE)); }
+    return rows;
+}
+
 // Four stored neighbours of A, zero beyond the sum: [k, m .. m + 4] in PASS 2, else [m, k .. k + 4].
 fn row_a(g: u32, m: u32, k: u32) -> vec4<f32> {
-    let inside = !TAIL | (k < depth(g));
-    if TRANSPOSE_A {
-        let x = sight(origin(g, select(0u, k, inside)), part(g, select(m, min(m, params.M - 4u), EDGE)));
-        return select(vec4<f32>(0.0), x, inside);
-    }
-    let x = sight(origin(g, select(m, min(m, params.M - 1u), EDGE)), part(g, select(0u, k, inside)));
-    return select(vec4<f32>(0.0), x, inside);
+    let valid = !TAIL | (k < depth(g));
+    if TRANSPOSE_A { return kept(load(origin(g, select(0u, k, valid)), rows_a(g, m).part, valid), WIDE_A); }
+    let at = origin(g, select(m, min(m, params.M - 1u), EDGE));
+    return kept(load(at, part(g, select(0u, k, valid)), valid), WIDE_A);
 }
 
-// Four stored neighbours of B at element i, of which the first `valid` count.
-fn neighbours(i: u32, valid: u32) -> vec4<f32> {
-    if WIDE_B { return b4(i); }
-    var x: vec4<f32>;
+// Four stored neighbours of B at element i, of which the first `count` count, and none where `valid` is false.
+fn neighbours(i: u32, count: u32, valid: bool) -> Loaded {
+    if WIDE_B { return Loaded(b4(i), u32(valid)); }
+    var loaded: Loaded;
     // unroll
-    for (var q = 0u; q < 4u; q++) { x[q] = select(0.0, b1(select(i, i + q, q < valid)), q < valid); }
-    return x;
+    for (var q = 0u; q < 4u; q++) {
+        loaded.x[q] = b1(select(i, i + q, q < count));
+        loaded.inside |= u32(valid & (q < count)) << q;
+    }
+    return loaded;
 }
 
-// Four stored neighbours of B, zero beyond the sum: [n, k .. k + 4] in PASS 1, else [k, n .. n + 4].
-fn row_b(g: u32, n: u32, k: u32) -> vec4<f32> {
+// Four stored neighbours of B: [n, k .. k + 4] in PASS 1, else [k, n .. n + 4].
+fn load_row_b(g: u32, n: u32, k: u32) -> Loaded {
     let most = select(N, C, PASS == 1u) / GROUPS;
     let col = select(n, min(n, most - select(1u, 4u, WIDE_B && !TRANSPOSE_B)), EDGE);
     if PASS == 2u {
-        let inside = !TAIL | (k < params.K);
-        let x = neighbours(select(0u, k, inside) * N + g * NG + col, NG - col);
-        return select(vec4<f32>(0.0), x, inside);
+        let valid = !TAIL | (k < params.K);
+        return neighbours(select(0u, k, valid) * N + g * NG + col, NG - col, valid);
     }
     let tap = k / RUN4;
     let e = k % RUN4;
     if PASS == 1u {
-        let inside = !TAIL | (k < depth(g));
+        let valid = !TAIL | (k < depth(g));
         let start = phase(g);
         let across = max(reach(start).y, 1u);
         let r = start.x % STRIDE + STRIDE * (tap / across);
         let s = start.y % STRIDE + STRIDE * (tap % across);
-        let weights = select(0u, (r * S + s) * CG + col, inside);
-        let x = neighbours(weights * N + g / PHASES * NG + e, NG - e);
-        return select(vec4<f32>(0.0), x, inside);
+        let weights = select(0u, (r * S + s) * CG + col, valid);
+        return neighbours(weights * N + g / PHASES * NG + e, NG - e, valid);
     }
-    let inside = (!TAIL | (k < params.K)) & (e < RUN);
-    let x = neighbours(select(0u, tap * RUN + e, inside) * N + g * NG + col, NG - col);
-    return select(vec4<f32>(0.0), x, inside);
+    let valid = (!TAIL | (k < params.K)) & (e < RUN);
+    return neighbours(select(0u, tap * RUN + e, valid) * N + g * NG + col, NG - col, valid);
+}
+
+// The same, zero beyond the sum.
+fn row_b(g: u32, n: u32, k: u32) -> vec4<f32> { return kept(load_row_b(g, n, k), WIDE_B); }
+
+// A block of 4 x 4 as it was loaded, by stored rows.
+struct Block { rows: array<Loaded, 4> }
+
+fn load_a(g: u32, rows: Rows, k: u32) -> Block {
+    var block: Block;
+    let valid = !TAIL | (k < depth(g));
+    if TRANSPOSE_A {
+        var place = place_of(select(0u, k, valid));
+        // unroll
+        for (var i = 0u; i < 4u; i++) {
+            block.rows[i] = load(origin_of(g, place), rows.part, !TAIL | (k + i < depth(g)));
+            place = after(place);
+        }
+        return block;
+    }
+    let here = part(g, select(0u, k, valid));
+    // unroll
+    for (var i = 0u; i < 4u; i++) { block.rows[i] = load(rows.origins[i], here, valid); }
+    return block;
+}
+
+fn load_b(g: u32, n: u32, k: u32) -> Block {
+    var block: Block;
+    // unroll
+    for (var i = 0u; i < 4u; i++) {
+        block.rows[i] = load_row_b(g, select(n, n + i, TRANSPOSE_B), select(k + i, k, TRANSPOSE_B));
+    }
+    return block;
+}
+
+fn kept_rows(block: Block, wide: bool) -> mat4x4<f32> {
+    return mat4x4<f32>(kept(block.rows[0], wide), kept(block.rows[1], wide),
+                       kept(block.rows[2], wide), kept(block.rows[3], wide));
+}
+
+// Row j of what was loaded at k is k + j.
+fn kept_a(block: Block) -> mat4x4<f32> {
+    let x = kept_rows(block, WIDE_A);
+    if TRANSPOSE_A { return x; }
+    return transpose(x);
+}
+
+fn kept_b(block: Block) -> mat4x4<f32> {
+    let x = kept_rows(block, WIDE_B);
+    if TRANSPOSE_B { return transpose(x); }
+    return x;
 }
 
 // A[g, m .. m + 4, k .. k + 4], row j at k + j.
-fn block_a(g: u32, m: u32, k: u32) -> mat4x4<f32> {
-    if TRANSPOSE_A {
-        return mat4x4<f32>(row_a(g, m, k), row_a(g, m, k + 1u), row_a(g, m, k + 2u), row_a(g, m, k + 3u));
-    }
-    return transpose(mat4x4<f32>(row_a(g, m, k), row_a(g, m + 1u, k), row_a(g, m + 2u, k), row_a(g, m + 3u, k)));
-}
+fn block_a(g: u32, m: u32, k: u32) -> mat4x4<f32> { return kept_a(load_a(g, rows_a(g, m), k)); }
 
 // B[g, k .. k + 4, n .. n + 4].
-fn block_b(g: u32, n: u32, k: u32) -> mat4x4<f32> {
-    if TRANSPOSE_B {
-        return transpose(mat4x4<f32>(row_b(g, n, k), row_b(g, n + 1u, k), row_b(g, n + 2u, k), row_b(g, n + 3u, k)));
-    }
-    return mat4x4<f32>(row_b(g, n, k), row_b(g, n, k + 1u), row_b(g, n, k + 2u), row_b(g, n, k + 3u));
-}
+fn block_b(g: u32, n: u32, k: u32) -> mat4x4<f32> { return kept_b(load_b(g, n, k)); }
 
 // Where row m of a tile's result begins, or NOWHERE.
 fn row_of(tile: Tile, m: u32) -> u32 {

@@ -51,20 +51,23 @@ fn place(p: u32, width: u32, along_k: bool) -> vec2<u32> {
     return vec2<u32>(p / width, p % width);
 }
 
-fn fetch(p: u32, tile: Tile, k: u32) -> mat4x4<f32> {
-    if p < BLOCKS_A {
-        let at = place(p, BM / 4u, !TRANSPOSE_A);
-        return block_a(tile.g, tile.m + at.y * 4u, k + at.x * 4u);
-    }
+// What block p, if it is of A, has in common from step to step.
+fn rows_of_block(p: u32, tile: Tile) -> Rows {
+    return rows_a(tile.g, tile.m + place(p, BM / 4u, !TRANSPOSE_A).y * 4u);
+}
+
+fn fetch(p: u32, tile: Tile, rows: Rows, k: u32) -> Block {
+    if p < BLOCKS_A { return load_a(tile.g, rows, k + place(p, BM / 4u, !TRANSPOSE_A).x * 4u); }
     let at = place(p - BLOCKS_A, BN / 4u, TRANSPOSE_B);
-    return block_b(tile.g, tile.n + at.y * 4u, k + at.x * 4u);
+    return load_b(tile.g, tile.n + at.y * 4u, k + at.x * 4u);
 }
 
 // A row's vec4s are permuted by k, so that invocations that write along k meet different banks.
 fn turn(column: u32, step: u32, width: u32) -> u32 { return column ^ (step * min(8u, width) / STEPS); }
 
-fn put(p: u32, buffer: u32, x: mat4x4<f32>) {
+fn put(p: u32, buffer: u32, block: Block) {
     if p < BLOCKS_A {
+        let x = kept_a(block);
         let at = place(p, BM / 4u, !TRANSPOSE_A);
         let i = (buffer * BK + at.x * 4u) * (BM / 4u) + turn(at.y, at.x, BM / 4u);
         tile_a[i] = x[0];
@@ -72,6 +75,7 @@ fn put(p: u32, buffer: u32, x: mat4x4<f32>) {
         tile_a[i + BM / 2u] = x[2];
         tile_a[i + BM * 3u / 4u] = x[3];
     } else {
+        let x = kept_b(block);
         let at = place(p - BLOCKS_A, BN / 4u, TRANSPOSE_B);
         let i = (buffer * BK + at.x * 4u) * (BN / 4u) + turn(at.y, at.x, BN / 4u);
         tile_b[i] = x[0];
@@ -79,6 +83,12 @@ fn put(p: u32, buffer: u32, x: mat4x4<f32>) {
         tile_b[i + BN / 2u] = x[2];
         tile_b[i + BN * 3u / 4u] = x[3];
     }
+}
+
+// Of a block of B.
+fn column_sums(block: Block) -> vec4<f32> {
+    let x = kept_b(block);
+    return x[0] + x[1] + x[2] + x[3];
 }
 
 // Stores the i-th of the results that an invocation has as vec4s.
@@ -111,13 +121,15 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let end = min(begin + params.span, depth(tile.g));
     var k = begin;
     var buffer = slice * BUFFERS;
+    var rows: array<Rows, PASSES>;
     if k < end {
         // unroll
         for (var p = 0u; p < PASSES; p++) {
-            let block = p * THREADS + lid;
-            let x = fetch(min(block, BLOCKS - 1u), tile, k + slice * BK);
-            if block < BLOCKS { put(block, buffer, x); }
-            if sums_columns { sums[p] += x[0] + x[1] + x[2] + x[3]; }
+            let number = min(p * THREADS + lid, BLOCKS - 1u);
+            rows[p] = rows_of_block(number, tile);
+            let block = fetch(number, tile, rows[p], k + slice * BK);
+            if p * THREADS + lid < BLOCKS { put(number, buffer, block); }
+            if sums_columns { sums[p] += column_sums(block); }
         }
         workgroupBarrier();
     }
@@ -126,10 +138,11 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         // The next step's blocks are on their way while this one's products are computed. Every invocation fetches in
         // every step, after the last one the first again: where a branch might leave a block as it was, NVIDIA's compiler
         // copies it, and so waits for it before the products.
-        var next: array<mat4x4<f32>, PASSES>;
+        var next: array<Block, PASSES>;
         // unroll
         for (var p = 0u; p < PASSES; p++) {
-            next[p] = fetch(min(p * THREADS + lid, BLOCKS - 1u), tile, select(begin, k, k < end) + slice * BK);
+            let number = min(p * THREADS + lid, BLOCKS - 1u);
+            next[p] = fetch(number, tile, rows[p], select(begin, k, k < end) + slice * BK);
         }
         // unroll
         for (var q = 0u; q < STEPS; q++) {
@@ -157,9 +170,8 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
             if BUFFERS == 1u { workgroupBarrier(); } else { buffer = 2u * slice * BUFFERS + 1u - buffer; }
             // unroll
             for (var p = 0u; p < PASSES; p++) {
-                let block = p * THREADS + lid;
-                if block < BLOCKS { put(block, buffer, next[p]); }
-                if sums_columns { sums[p] += next[p][0] + next[p][1] + next[p][2] + next[p][3]; }
+                if p * THREADS + lid < BLOCKS { put(p * THREADS + lid, buffer, next[p]); }
+                if sums_columns { sums[p] += column_sums(next[p]); }
             }
             workgroupBarrier();
         }

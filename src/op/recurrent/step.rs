@@ -96,6 +96,11 @@ impl Sizes {
             "broadcast" => (variant.get("ROWS"), variant.get("COLS") * variant.get("LANES") * 4),
             _ => (variant.get("ROWS"), variant.get("LANES") * variant.get("WIDTH")),
         };
+        if variant.name == "tile" {
+            // STAGED / LANES, slices and groups cancelled.
+            let pieces = (2 * variant.get("CHUNK")).div_ceil(variant.get("COLS"));
+            kernel = kernel.with_consts(&[("PIECES", pieces)]);
+        }
         if variant.name == "register" && variant.get("WIDTH") == 1 {
             let scalar = "fn component(v: f32, j: u32) -> f32 { return v; }\n";
             kernel = kernel.with_text("T", "f32").with_hook("component", scalar);
