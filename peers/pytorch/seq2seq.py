@@ -79,10 +79,13 @@ def forward(p: dict[str, Tensor], inputs: dict[str, Tensor], draws: dict[str, Te
 
 
 def gates(p: dict[str, Tensor], layer: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """A layer's weight and bias as torch has them: of the input, of the state; its gates too are i, f, g, o."""
+    """A layer's weight and bias as torch has them: of the input, of the state; its gates too are i, f, g, o.
+
+    In one piece each, since cuDNN refuses views that are transposed.
+    """
     weight, bias = p[f"{layer}.weight"], p[f"{layer}.bias"]
     of_input, of_state = weight.tensor_split([weight.shape[0] - bias.shape[0] // 4])
-    return of_input.T, of_state.T, bias, torch.zeros_like(bias)
+    return of_input.T.contiguous(), of_state.T.contiguous(), bias, torch.zeros_like(bias)
 
 
 def encode(p: dict[str, Tensor], source: Tensor) -> tuple[Tensor, list[Tensor], list[Tensor]]:

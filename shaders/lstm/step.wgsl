@@ -3,15 +3,14 @@
 // The problem says where A and W lie, how deep they are and what becomes of a sum: cells forward or backward.
 // A batch is far too small to fill a GPU with columns alone: there SLICES invocations share a sum, each a
 // slice of K, and one of them adds the slices up in a fixed order. With one slice nothing is shared, which
-// suits a CPU. The more rows, the less often the weights are read: GROUPS of invocations next to each other have rows of
-// their own and read the same weights at once. Rows are exchanged some at a time, so that more of them need no more memory.
-// Grid: [COLUMNS / LANES, B / (ROWS GROUPS), layers]; an invocation owns ROWS rows of one vec4 column of each set.
-// Shared: 16 SLICES GROUPS LANES EXCHANGED GATES bytes where SLICES > 1. All lengths are consts: see docs/kernels-log.md
+// suits a CPU. The more rows, the less often the weights are read: rows are exchanged some at a time, so that more of them
+// need no more memory, and neighbours side by side.
+// Grid: [COLUMNS / LANES, B / ROWS, layers]; an invocation owns ROWS rows of one vec4 column of each set.
+// Shared: 16 SLICES LANES EXCHANGED GATES bytes where SLICES > 1. All lengths are consts: see docs/kernels-log.md
 // on uniforms that bound loops.
 
 const ROWS: u32 = 4u;
 const LANES: u32 = 8u;
-const GROUPS: u32 = 1u;
 const SLICES: u32 = 1u; // a power of two that divides every source's depth
 const EXCHANGED: u32 = 2u; // rows at a time: divides ROWS where SLICES > 1
 
@@ -22,16 +21,15 @@ const EXCHANGED: u32 = 2u; // rows at a time: divides ROWS where SLICES > 1
 const HELD: u32 = ROWS * GATES;
 const EXCHANGES: u32 = ROWS / EXCHANGED;
 const TOGETHER: u32 = EXCHANGED * GATES;
-const ACROSS: u32 = LANES * GROUPS;
-const SHARED: u32 = select(1u, SLICES * ACROSS * TOGETHER, SLICES > 1u);
+const SHARED: u32 = select(1u, SLICES * LANES * TOGETHER, SLICES > 1u);
 var<workgroup> parts: array<vec4<f32>, SHARED>;
 
-@compute @workgroup_size(ACROSS, SLICES)
+@compute @workgroup_size(LANES, SLICES)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
     if !is_active(wid.z, wid.x * LANES) { return; }
-    let column = wid.x * LANES + lid.x % LANES;
+    let column = wid.x * LANES + lid.x;
     let own = min(column, COLUMNS - 1u);
-    let first = (wid.y * GROUPS + lid.x / LANES) * ROWS;
+    let first = wid.y * ROWS;
     var sum: array<vec4<f32>, HELD>;
     // unroll
     for (var i = 0u; i < HELD; i++) { sum[i] = vec4<f32>(0.0); }
@@ -64,7 +62,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid
             if e > 0u { workgroupBarrier(); }
             // unroll
             for (var i = 0u; i < TOGETHER; i++) {
-                parts[(i * SLICES + lid.y) * ACROSS + lid.x] = sum[e * TOGETHER + i];
+                parts[(i * SLICES + lid.y) * LANES + lid.x] = sum[e * TOGETHER + i];
             }
             workgroupBarrier();
             for (var r = lid.y; r < EXCHANGED; r += SLICES) {
@@ -73,7 +71,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid
                 // unroll
                 for (var g = 0u; g < GATES; g++) {
                     total[g] = vec4<f32>(0.0);
-                    for (var s = 0u; s < SLICES; s++) { total[g] += parts[((r * GATES + g) * SLICES + s) * ACROSS + lid.x]; }
+                    for (var s = 0u; s < SLICES; s++) { total[g] += parts[((r * GATES + g) * SLICES + s) * LANES + lid.x]; }
                 }
                 if column < COLUMNS && b < BATCH { finish(wid.z, b, column, total); }
             }

@@ -127,6 +127,10 @@ pub fn measure(
         ops: program.schedule.ops.iter().map(op).collect(),
     };
     if plan.verify {
+        if mode == Mode::Train {
+            // The steps before may have left the numbers, as vgg does on one batch: what is infinite proves nothing.
+            session.restart()?;
+        }
         run.verified = verify(gpu, &program, &|op, share| {
             log::debug!("verifying {op}");
             progress("verifying", share);

@@ -25,13 +25,10 @@ impl Step {
         let alone = [by(4, 1), by(1, 1)];
         let rows = if stack.batch < 8 { 2 } else { 4 };
         let shared = [by(rows, slices)].into_iter().filter(|_| slices > 1);
-        let grouped = grouped(stack, caps).into_iter();
         if caps.software {
-            alone.into_iter().chain(shared).chain(grouped).collect()
-        } else if stack.batch < 16 {
-            shared.chain(grouped).chain(alone).collect()
+            alone.into_iter().chain(shared).collect()
         } else {
-            grouped.chain(shared).chain(alone).collect()
+            shared.chain(alone).collect()
         }
     }
 
@@ -45,9 +42,7 @@ impl Step {
                 ("COLUMNS", stack.hidden / 4),
                 ("UNITS", stack.units),
             ]);
-        let groups = variant.consts.iter().find(|(name, _)| *name == "GROUPS").map_or(1, |c| c.1);
-        let rows = (variant.get("ROWS") * groups) as usize;
-        let lanes = variant.get("LANES") as usize;
+        let (rows, lanes) = (variant.get("ROWS") as usize, variant.get("LANES") as usize);
         Self { kernel, rows, lanes, stack }
     }
 
@@ -84,16 +79,6 @@ impl Step {
         let down = self.stack.batch.div_ceil(self.rows) as u32;
         Dispatch::new(self.kernel.clone(), [across, down, cells as u32])
     }
-}
-
-/// Four groups of four rows in a workgroup, where a batch has more than two: the weights are read a quarter as often.
-fn grouped(stack: Stack, caps: &Caps) -> Option<Variant> {
-    // Eight slices of four groups of a row of four gates are 16 KiB.
-    let exchanged = if caps.max_shared >= 32_768 { 2 } else { 1 };
-    let consts =
-        [("ROWS", 4), ("LANES", 8), ("GROUPS", 4), ("SLICES", 8), ("EXCHANGED", exchanged)];
-    let fits = stack.batch > 8 && stack.hidden.is_multiple_of(32);
-    fits.then(|| Variant::new("step", consts))
 }
 
 /// Copies x to the first row of each of y's batches of rows.
