@@ -8,11 +8,16 @@ use std::{env, fs};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+#[path = "src/gpu/shader/comments.rs"]
+mod comments;
+
 /// What the binary is made of: where one of these differs from the commit, the build is dirty.
 const BUILT_FROM: &[&str] = &["src", "shaders", "assets", "build.rs", "Cargo.toml", "Cargo.lock"];
 
 fn main() {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
+    let for_page = env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "wasm32");
     let mut files = Vec::new();
     wgsl_files(&root.join("shaders"), &mut files);
     files.sort();
@@ -20,20 +25,23 @@ fn main() {
     for file in &files {
         let name = file.strip_prefix(root.join("shaders")).expect("inside");
         let name = name.with_extension("").to_string_lossy().replace('\\', "/");
-        table += &format!("    ({name:?}, include_str!({:?})),\n", file.display());
+        if for_page {
+            let text = fs::read_to_string(file).expect("shaders/ is part of the source");
+            table += &format!("    ({name:?}, {:?}),\n", comments::without_comments(&text));
+        } else {
+            table += &format!("    ({name:?}, include_str!({:?})),\n", file.display());
+        }
     }
     table += "];\n";
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     fs::write(out.join("shaders.rs"), table).expect("the build folder can be written");
 
     // The score's units: a whole record of one device for each preset that has one. A page fetches them.
-    let packed_in = env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch != "wasm32");
     let (mut presets, mut table) = (Vec::new(), String::new());
     for preset in ["full", "tiny"] {
         let reference = root.join(format!("assets/reference-{preset}.json"));
         if reference.exists() {
             presets.push(preset);
-            if packed_in {
+            if !for_page {
                 let packed = out.join(format!("reference-{preset}.json.gz"));
                 pack(&reference, &packed).expect("the build folder can be written");
                 table += &format!("    include_bytes!({:?}),\n", packed.display());
@@ -42,7 +50,7 @@ fn main() {
     }
     let mut references =
         format!("/// The presets that have one.\npub const PRESETS: &[&str] = &{presets:?};\n");
-    if packed_in {
+    if !for_page {
         references += &format!("static PACKED: &[&[u8]] = &[\n{table}];\n");
     }
     fs::write(out.join("reference.rs"), references).expect("the build folder can be written");

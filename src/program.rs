@@ -45,7 +45,7 @@ pub(crate) struct BoundDispatch {
 pub struct Program {
     /// What it is.
     pub schedule: Schedule,
-    /// SHA-256 over every shader's text, grid, parameter and binding range.
+    /// SHA-256 over every shader's code, grid, parameter and binding range.
     pub hash: String,
     /// Indices of the ops that are submitted together.
     pub(crate) parts: Vec<Range<usize>>,
@@ -300,7 +300,7 @@ impl<'a> Binder<'a> {
     ) -> Result<()> {
         let bound = self.bound(op, dispatch)?;
         // Labels stay out: the same kernels on the same ranges are the same work, whatever its layers are called.
-        self.hash.update(&pipeline.text);
+        self.hash.update(pipeline.digest);
         self.hash.update(format!("{:?}{:?}{bound:?}", dispatch.grid, dispatch.words()));
         let params = self.params(&dispatch.words());
         let (label, bindings, grid) = (op.label.as_str(), (bound, params), dispatch.grid);

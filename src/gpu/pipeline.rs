@@ -8,6 +8,8 @@ use std::num::NonZeroU64;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
+
 use crate::error::{Error, Result};
 use crate::host::{self, Instant};
 use crate::kernel::Dispatch;
@@ -32,6 +34,8 @@ pub(crate) struct Pipeline {
     pub(crate) layout: wgpu::BindGroupLayout,
     /// The WGSL that reached the driver.
     pub(crate) text: String,
+    /// SHA-256 of the text without comments, which a page's shaders have none of.
+    pub(crate) digest: [u8; 32],
 }
 
 /// Text, entry point, and which bindings are written: what tells pipelines apart.
@@ -142,7 +146,8 @@ impl Gpu {
             cache: None,
         });
         let (outcome, place) = (scope.pop(), format!("shaders/{shader}.wgsl as {label}"));
-        let pipeline = Pipeline { raw, layout: bindings, text: text.clone() };
+        let digest = Sha256::digest(shader::without_comments(text)).into();
+        let pipeline = Pipeline { raw, layout: bindings, text: text.clone(), digest };
         async move {
             match outcome.await {
                 Some(error) => Err(Error::Internal(format!("{place}: {error}"))),

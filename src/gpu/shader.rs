@@ -17,7 +17,10 @@ use crate::error::{Error, Result};
 use crate::host;
 use crate::kernel::Kernel;
 
+mod comments;
 mod unroll;
+
+pub(crate) use comments::without_comments;
 
 include!(concat!(env!("OUT_DIR"), "/shaders.rs"));
 
@@ -129,6 +132,21 @@ fn replace_declaration(text: &str, name: &str, value: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shader_without_comments_keeps_its_code_and_the_marks_that_assembly_reads() {
+        let text = "// About it.\n// use: common/tiles\nconst A: u32 = 1u; // why\n\n    // unroll\n    for\n";
+        let code = "// use: common/tiles\nconst A: u32 = 1u;\n    // unroll\n    for\n";
+        assert_eq!(without_comments(text), code);
+        assert_eq!(without_comments(code), code);
+        for (name, text) in SHADERS {
+            let marks = |text: &str| {
+                text.matches("// unroll\n").count() + text.matches("// hook: ").count()
+            };
+            let code = without_comments(text);
+            assert!(marks(text) == marks(&code) && code.len() < text.len(), "{name}");
+        }
+    }
 
     #[test]
     fn constants_and_hooks_are_replaced() {
