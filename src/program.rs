@@ -17,7 +17,7 @@ use crate::host;
 use crate::kernel::Dispatch;
 use crate::pass::plan::Role;
 use crate::pass::{OpInstance, Schedule};
-use crate::tensor::{Array, HostTensor, TensorSpec};
+use crate::tensor::{Array, HostTensor};
 use crate::terms::hex;
 
 pub mod check;
@@ -243,10 +243,8 @@ impl Program {
                 .ok_or_else(|| Error::Internal("the plan has no memory for a value".into()))?;
             let (mut spec, mut offset) = (self.schedule.graph.values[value.0].clone(), at.offset);
             if let Some(rows) = rows {
-                let mut dims = spec.dims().to_vec();
-                offset += spec.bytes() / dims[0] as u64 * rows.start as u64;
-                dims[0] = rows.len();
-                spec = TensorSpec::new(dims, spec.dtype);
+                offset += spec.bytes() / spec.dims()[0] as u64 * rows.start as u64;
+                spec = spec.with_rows(rows.len());
             }
             ranges.push((&self.buffers[at.buffer], offset, spec.bytes()));
             specs.push(spec);

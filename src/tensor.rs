@@ -162,6 +162,15 @@ impl TensorSpec {
     pub fn dims(&self) -> &[usize] {
         self.shape.dims()
     }
+
+    /// The same tensor with so many rows: another length of its first axis, where it has one.
+    pub fn with_rows(&self, rows: usize) -> Self {
+        let mut dims = self.dims().to_vec();
+        if let Some(first) = dims.first_mut() {
+            *first = rows;
+        }
+        Self::new(dims, self.dtype)
+    }
 }
 
 impl fmt::Display for TensorSpec {

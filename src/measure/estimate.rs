@@ -15,7 +15,8 @@ use super::verify::distinct;
 /// Share of the ceilings that models reach on a usual device, for arithmetic and for bytes.
 const REACHED: [f64; 2] = [0.1, 0.5];
 
-/// Arithmetic a second of the f64 references, which are written like their formulas and mostly run on one core.
+/// Arithmetic a second of the f64 references, which are written like their formulas, on one core: those that run on all of
+/// them end sooner than this says.
 const REFERENCE_FLOP_PER_S: f64 = 2.5e8;
 
 /// Seconds of a check beside its reference: inputs, upload, reading back.

@@ -15,7 +15,7 @@ use crate::tensor::{Array, DType, Shape, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
-use super::rows::{fewer, with_rows};
+use super::rows::fewer;
 
 const WORKGROUP: usize = 64;
 
@@ -165,7 +165,7 @@ impl Problem for ChainProblem {
         }
         let cut = |(i, input): (usize, &TensorSpec)| {
             let along = !self.chain.is_clock(i) && lies_along(input, y);
-            if along { with_rows(input, rows) } else { input.clone() }
+            if along { input.with_rows(rows) } else { input.clone() }
         };
         Some(self.inputs.iter().enumerate().map(cut).collect())
     }

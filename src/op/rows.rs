@@ -150,7 +150,7 @@ pub(crate) fn fewer_rows(inputs: &[TensorSpec]) -> Option<Vec<TensorSpec>> {
     let rows = inputs[0].dims().first().copied().unwrap_or(1);
     let largest = inputs.iter().map(TensorSpec::len).max().unwrap_or(0);
     let kept = fewer(rows, largest)?;
-    Some(inputs.iter().map(|spec| with_rows(spec, kept)).collect())
+    Some(inputs.iter().map(|spec| spec.with_rows(kept)).collect())
 }
 
 /// How many of the rows of a tensor of `elements` [`fewer_rows`] leaves; `None` for all.
@@ -160,15 +160,6 @@ pub(crate) fn fewer(rows: usize, elements: usize) -> Option<usize> {
     let kept = (REFERENCE_ELEMENTS / (elements / rows).max(1)).max(1);
     let whole = if kept >= 2 * FULL { kept / FULL * FULL - FULL + rows % FULL } else { kept };
     (kept < rows).then_some(whole)
-}
-
-/// The same tensor with so many rows.
-pub(crate) fn with_rows(spec: &TensorSpec, rows: usize) -> TensorSpec {
-    let mut dims = spec.dims().to_vec();
-    if let Some(first) = dims.first_mut() {
-        *first = rows;
-    }
-    TensorSpec::new(dims, spec.dtype)
 }
 
 /// More rows than 65,535 workgroups of a CPU's 16.

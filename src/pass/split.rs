@@ -117,15 +117,6 @@ fn rows(spec: &TensorSpec) -> usize {
     spec.dims().first().copied().unwrap_or(1)
 }
 
-/// A tensor's spec with another number of rows.
-fn with_rows(spec: &TensorSpec, rows: usize) -> TensorSpec {
-    let mut dims = spec.dims().to_vec();
-    if let Some(first) = dims.first_mut() {
-        *first = rows;
-    }
-    TensorSpec::new(dims, spec.dtype)
-}
-
 /// The graph as it is rewritten.
 struct Splitting<'a> {
     graph: &'a Graph,
@@ -219,7 +210,7 @@ impl<'a> Splitting<'a> {
         let spec = &self.graph.values[to.0];
         let ranges: Vec<_> = self.cuts.ranges(rows(spec)).collect();
         let parts = self.parts[&from].clone().into_iter().zip(ranges).map(|(part, range)| {
-            let spec = with_rows(spec, range.len());
+            let spec = spec.with_rows(range.len());
             self.out.push(NodeKind::Reshape, vec![part], vec![spec], &node.scope, node.phase)[0]
         });
         let parts = parts.collect();

@@ -84,7 +84,7 @@ impl SampledRows {
             let range = first..first + count;
             let specs = op.inputs.iter().zip(&inputs);
             let specs =
-                specs.map(|(spec, cut)| if *cut { some_rows(spec, count) } else { spec.clone() });
+                specs.map(|(spec, cut)| if *cut { spec.with_rows(count) } else { spec.clone() });
             let specs: Vec<_> = specs.collect();
             let part = op.op.over_rows(&op.inputs, range.clone());
             let problem = part.as_ref().unwrap_or(&op.op).problem(&specs).ok()?;
@@ -93,12 +93,6 @@ impl SampledRows {
         let parts = [part(0)?, part((rows - count) / 2)?, part(rows - count)?];
         Some(Self { inputs, parts })
     }
-}
-
-/// So many rows of a tensor.
-fn some_rows(spec: &TensorSpec, rows: usize) -> TensorSpec {
-    let rest = spec.dims().get(1..).unwrap_or_default();
-    TensorSpec::new([&[rows], rest].concat(), spec.dtype)
 }
 
 impl Program {

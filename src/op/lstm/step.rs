@@ -24,7 +24,7 @@ impl Step {
         let slices = 1 << (stack.hidden as u32 / 4).trailing_zeros().min(4);
         let alone = [by(4, 1), by(1, 1)];
         let rows = if stack.batch < 8 { 2 } else { 4 };
-        let shared = [by(rows, slices)].into_iter().filter(|_| slices > 1);
+        let shared = (slices > 1).then(|| by(rows, slices)).into_iter();
         if caps.software {
             alone.into_iter().chain(shared).collect()
         } else {
