@@ -331,7 +331,7 @@ impl Problem for Conv2dProblem {
 
     fn tolerance(&self, variant: &Variant) -> Tolerance {
         match self.tiles_of(variant) {
-            Some(tiles) => winograd::tolerance(tiles.channels()[0], self.epilogue.depth()),
+            Some(tiles) => tiles.tolerance(self.epilogue.depth()),
             None => self.facts.tolerance,
         }
     }
@@ -380,7 +380,7 @@ impl Problem for Conv2dProblem {
 impl Conv2dProblem {
     /// In tiles, for Winograd's kernels; these do not take bytes.
     fn tiles(&self) -> Option<Tiles> {
-        Tiles::of(self.pass, &self.geometry).filter(|_| !self.bytes)
+        Tiles::of(self.pass, &self.geometry, self.sums).filter(|_| !self.bytes)
     }
 
     /// The same where a variant is one of these.

@@ -228,32 +228,33 @@ impl MatMulProblem {
         planned.filter(|one| !self.sums || one.variant.name != "vector").collect()
     }
 
-    /// Products and nothing else.
-    fn plain(sizes: Sizes, transpose_b: bool) -> Self {
+    /// Products, and B's sums where `op` has them, and nothing else.
+    fn plain(op: &MatMul, sizes: Sizes) -> Self {
         let Sizes { batch, m, n, k } = sizes;
-        let b = if transpose_b { [batch, n, k] } else { [batch, k, n] };
-        let inputs = [TensorSpec::f32([batch, m, k]), TensorSpec::f32(b)];
+        let a = if op.transpose_a { [batch, k, m] } else { [batch, m, k] };
+        let b = if op.transpose_b { [batch, n, k] } else { [batch, k, n] };
+        let inputs = [TensorSpec::f32(a), TensorSpec::f32(b)];
         let product = TensorSpec::f32([batch, m, n]);
+        let columns = op.sums.then(|| TensorSpec::f32([batch, n]));
         Self {
-            transpose_a: false,
-            transpose_b,
+            transpose_a: op.transpose_a,
+            transpose_b: op.transpose_b,
             b_serves_all: false,
             sizes,
-            sums: false,
+            sums: op.sums,
             epilogue: Epilogue::none(),
-            facts: facts(sizes, &Epilogue::none(), &inputs, product, None),
+            facts: facts(sizes, &Epilogue::none(), &inputs, product, columns),
             inputs: inputs.to_vec(),
         }
     }
 
-    /// The one dispatch of a variant with other bindings for A, B and C.
-    fn over(&self, variant: &Variant, [a, b, c]: [Binding; 3], caps: &Caps) -> Dispatch {
+    /// The one dispatch of a variant with other bindings for A, B, C and B's sums.
+    fn over(&self, variant: &Variant, operands: &[Binding], caps: &Caps) -> Dispatch {
         let mut dispatch = self.single(variant, caps);
         for binding in &mut dispatch.bindings {
             let operand = match binding.operand {
-                Operand::Input(0) => a,
-                Operand::Input(_) => b,
-                _ => c,
+                Operand::Input(at) => operands[at],
+                Operand::Output(at) | Operand::Scratch(at) => operands[2 + at],
             };
             *binding = operand.named(binding.name);
         }
@@ -288,23 +289,25 @@ pub(in crate::op) fn product_into(
     c: Binding,
     caps: &Caps,
 ) -> Dispatch {
-    let product = MatMulProblem::plain(Sizes { batch: 1, m, n, k }, transpose_b);
+    let op = MatMul { transpose_b, ..MatMul::default() };
+    let product = MatMulProblem::plain(&op, Sizes { batch: 1, m, n, k });
     // One dispatch, so that no scratch is needed; there always is a naive variant.
     let mut variants = product.variants(caps).into_iter();
     let variant = variants.find(|v| v.name != "split_k");
     let variant = variant.unwrap_or_else(|| Variant::new("naive", []));
-    product.over(&variant, [a, b, c], caps)
+    product.over(&variant, &[a, b, c], caps)
 }
 
-/// The dispatch of a batch of products by a variant without a second dispatch; the B of each is stored transposed or not.
+/// The one dispatch of a batch of products by a variant: A, B, C and, where `op` has them, B's sums are `operands`. A variant
+/// that splits the sum makes C and these in parts.
 pub(in crate::op) fn product_by(
     variant: &Variant,
+    op: &MatMul,
     sizes: Sizes,
-    transpose_b: bool,
-    operands: [Binding; 3],
+    operands: &[Binding],
     caps: &Caps,
 ) -> Dispatch {
-    MatMulProblem::plain(sizes, transpose_b).over(variant, operands, caps)
+    MatMulProblem::plain(op, sizes).over(variant, operands, caps)
 }
 
 impl<'g> Tensor<'g> {

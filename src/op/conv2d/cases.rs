@@ -95,7 +95,7 @@ pub(in crate::op) fn cases() -> Vec<Case> {
     let add = Chain::one(Function::Add);
     cases.extend(fused(input, "add", &add, &[TensorSpec::f32([1, 6, 5, 8])]));
     // With the gradient of the bias.
-    for sizes in [SIZES[1], SIZES[6], SIZES[10], SIZES[12], SIZES[14]] {
+    for sizes in [SIZES[1], SIZES[5], SIZES[6], SIZES[10], SIZES[12], SIZES[14]] {
         let [_, _, Case { name, op, inputs }] = passes(&name(sizes), sizes);
         let summed =
             op.with_column_sums().map(|op| Case { name: format!("sums_{name}"), op, inputs });

@@ -4,7 +4,8 @@
 //!
 //! The parts are dispatches of their own: the filters are transformed, then chunk by chunk the tiles; their channels are
 //! summed by 16 matrix products in one dispatch of `matmul`'s kernels, and these are transformed back with the epilogue.
-//! The gradient in x is the convolution of dy with the filter turned by half a turn, padded by 2 - pad.
+//! The gradient in x is the convolution of dy with the filter turned by half a turn, padded by 2 - pad. That in w has the
+//! same tiles of x: see [`weight`].
 //!
 //! # How exact it is
 //! A result's error is held against the root mean square of its own sum, as everywhere ([`Tolerance::sum`]).
@@ -26,11 +27,13 @@ use crate::kernel::{
     Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch,
 };
 use crate::op::matmul::plan::{NEAR, Planned, Sizes, plan};
-use crate::op::matmul::product_by;
+use crate::op::matmul::{MatMul, product_by};
 use crate::tensor::TensorSpec;
 
 use super::lower::LONGEST;
 use super::{Geometry, Pass, WINOGRAD};
+
+mod weight;
 
 /// Matrix products.
 const PRODUCTS: usize = 16;
@@ -54,40 +57,54 @@ const MARGIN: f64 = 1.2;
 const COPY: f64 = 0.85;
 
 /// How far results may lie from the f64 reference, of `channels` summed and an epilogue of `depth` steps.
-pub(super) fn tolerance(channels: usize, depth: usize) -> Tolerance {
+fn tolerance(channels: usize, depth: usize) -> Tolerance {
     Tolerance(AMPLIFICATION * Tolerance::sum(channels + ROUNDINGS + 16 * depth).0)
 }
 
-/// A convolution in tiles of 2 x 2 results.
+/// A convolution in tiles of 2 x 2 results, or its gradient in w.
 #[derive(Debug)]
 pub(super) struct Tiles {
     /// Images, rows, columns and channels of what is convolved.
     from: [usize; 4],
-    /// Those of the result.
+    /// Those of the result, or of its gradient.
     to: [usize; 4],
     /// Rows and columns of zeros before the first; fewer than none where the first are not seen.
     padding: isize,
-    /// The filter is turned, its channels exchanged.
-    turned: bool,
+    made: Made,
+}
+
+/// What is made of the tiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Made {
+    /// y, or dx, for which the filter is turned and its channels exchanged.
+    Results { turned: bool },
+    /// dw, and the sums of dy's channels where they are asked for.
+    Filter { sums: bool },
 }
 
 impl Tiles {
-    /// A pass in tiles, where it can be.
-    pub(super) fn of(pass: Pass, g: &Geometry) -> Option<Self> {
+    /// A pass in tiles, where it can be; `sums` asks for those of dy's channels as well.
+    pub(super) fn of(pass: Pass, g: &Geometry, sums: bool) -> Option<Self> {
         let suits = (g.r, g.s, g.conv.stride, g.conv.groups) == (3, 3, 1, 1);
         let padding = g.conv.pad as isize;
-        let tiles = match pass {
-            Pass::Forward => Self { from: g.x(), to: g.y(), padding, turned: false },
-            Pass::Input { .. } => {
-                Self { from: g.y(), to: g.x(), padding: 2 - padding, turned: true }
-            }
-            Pass::Weight { .. } => return None,
+        let (from, to, padding, made) = match pass {
+            Pass::Forward => (g.x(), g.y(), padding, Made::Results { turned: false }),
+            Pass::Input { .. } => (g.y(), g.x(), 2 - padding, Made::Results { turned: true }),
+            Pass::Weight { .. } => (g.x(), g.y(), padding, Made::Filter { sums }),
         };
-        (suits && tiles.channels()[0] <= LONGEST).then_some(tiles)
+        (suits && from[3] <= LONGEST).then_some(Self { from, to, padding, made })
     }
 
-    /// Channels summed over and channels of the result.
-    pub(super) fn channels(&self) -> [usize; 2] {
+    /// How far results may lie from the f64 reference, with an epilogue of `depth` steps.
+    pub(super) fn tolerance(&self, depth: usize) -> Tolerance {
+        match self.made {
+            Made::Results { .. } => tolerance(self.channels()[0], depth),
+            Made::Filter { .. } => weight::tolerance(self.count()),
+        }
+    }
+
+    /// Channels of what is convolved and channels of the result.
+    fn channels(&self) -> [usize; 2] {
         [self.from[3], self.to[3]]
     }
 
@@ -106,14 +123,19 @@ impl Tiles {
         let [from, to] = self.channels();
         let bytes = |values: usize| (4 * PRODUCTS * values) as u64;
         let most = caps.max_binding.min(CHUNK) / bytes(from.max(to));
-        let chunks = self.count().div_ceil(Some(most as usize).filter(|most| *most > 0)?);
+        // The gradient in w is a sum over them.
+        let most = (most as usize).min(LONGEST);
+        let chunks = self.count().div_ceil(Some(most).filter(|most| *most > 0)?);
         (bytes(from * to) <= caps.max_binding).then(|| self.count().div_ceil(chunks))
     }
 
     /// The 16 products of some tiles.
     fn products(&self, tiles: usize) -> Sizes {
-        let [k, n] = self.channels();
-        Sizes { batch: PRODUCTS, m: tiles, n, k }
+        let [from, n] = self.channels();
+        match self.made {
+            Made::Results { .. } => Sizes { batch: PRODUCTS, m: tiles, n, k: from },
+            Made::Filter { .. } => Sizes { batch: PRODUCTS, m: from, n, k: tiles },
+        }
     }
 
     /// The variants with their times.
@@ -126,8 +148,12 @@ impl Tiles {
             // Its constants tell which product is inside.
             variant: Variant::new(WINOGRAD, product.variant.consts),
         };
-        let suits =
-            |one: &Planned| matches!(one.variant.name, "tile" | "sliced" | "register" | "subgroup");
+        let suits = |one: &Planned| match one.variant.name {
+            "tile" | "sliced" | "register" | "subgroup" => true,
+            // The parts are added up where the filter is transformed back.
+            "split_k" => matches!(self.made, Made::Filter { .. }),
+            _ => false,
+        };
         let products: Vec<_> = plan(self.products(chunk), caps).into_iter().filter(suits).collect();
         let most = products.first().map_or(0.0, |first| NEAR * first.ns);
         let products = products.into_iter().take_while(|one| one.ns <= most);
@@ -139,45 +165,65 @@ impl Tiles {
         let ([from, to], speeds) = (self.channels(), &caps.speeds);
         let values =
             |[images, rows, columns, channels]: [usize; 4]| images * rows * columns * channels;
-        let filters = (9 + PRODUCTS) * from * to;
-        let tiles = PRODUCTS * self.count() * (from + to);
-        let moved = filters + tiles + values(self.from) + values(self.to);
-        // 28 sums and products for a filter, 32 for a tile of x, 24 for one of y.
-        let added = 28 * from * to + self.count() * (32 * from + 24 * to);
-        let chunks = self.chunk(caps).map_or(1, |chunk| self.count().div_ceil(chunk));
+        let (count, filters) = (self.count(), (9 + PRODUCTS) * from * to);
+        let chunks = self.chunk(caps).map_or(1, |chunk| count.div_ceil(chunk));
+        // Sums and products: 32 for a tile of x, 24 for one of y, 12 for one of dy, 28 for a filter, 42 for its gradient.
+        let (filters, added, dispatches) = match self.made {
+            Made::Results { .. } => (filters, 28 * from * to + 24 * count * to, 1 + 2 * chunks),
+            Made::Filter { .. } => {
+                (chunks * filters, chunks * 42 * from * to + 12 * count * to, 3 * chunks)
+            }
+        };
+        let added = added + 32 * count * from;
+        let moved = filters + PRODUCTS * count * (from + to) + values(self.from) + values(self.to);
         speeds.bytes_ns(4.0 * moved as f64) / COPY
             + speeds.products_ns(added as f64) / f64::from(speeds.processors)
-            + speeds.dispatches_ns(1 + 2 * chunks)
+            + speeds.dispatches_ns(dispatches)
     }
 
-    /// The dispatches of a variant: the filter's transform, and for each chunk the tiles', the products and the results'.
+    /// The dispatches of a variant.
     pub(super) fn lower(&self, variant: &Variant, epilogue: &Epilogue, caps: &Caps) -> Lowered {
+        match self.made {
+            Made::Results { turned } => self.results(variant, turned, epilogue, caps),
+            Made::Filter { sums } => self.filter_gradient(variant, sums, caps),
+        }
+    }
+
+    /// The filter's transform, and for each chunk the tiles', the products and the results'.
+    fn results(
+        &self,
+        variant: &Variant,
+        turned: bool,
+        epilogue: &Epilogue,
+        caps: &Caps,
+    ) -> Lowered {
         let [from, to] = self.channels();
         let chunk = self.chunk(caps).unwrap_or_else(|| self.count());
         let lengths = [from * to, chunk * from, chunk * to].map(|length| PRODUCTS * length);
         let [u, v, m] = [0, 1, 2].map(|at| move |length: usize| scratch(at).range(0, length));
-        let mut dispatches = vec![self.filter(u(lengths[0]), caps)];
+        // Turned filters lie as [c, n] all the same: the product reads them transposed.
+        let op = MatMul { transpose_b: turned, ..MatMul::default() };
+        let mut dispatches = vec![self.filter(u(lengths[0]), turned, caps)];
         for first in (0..self.count()).step_by(chunk) {
             let tiles = chunk.min(self.count() - first);
             let (v, m) = (v(PRODUCTS * tiles * from), m(PRODUCTS * tiles * to));
             dispatches.push(self.input(v, first, tiles, caps));
-            // Turned filters lie as [c, n] all the same: the product reads them transposed.
             let operands = [v.read(), u(lengths[0]).read(), m];
-            let sizes = self.products(tiles);
-            dispatches.push(product_by(&product(variant), sizes, self.turned, operands, caps));
+            let (product, sizes) = (product(variant), self.products(tiles));
+            dispatches.push(product_by(&product, &op, sizes, &operands, caps));
             dispatches.push(self.output(m.read(), first, tiles, epilogue, caps));
         }
         let scratch = lengths.iter().map(|length| TensorSpec::f32([*length])).collect();
         Lowered { dispatches, scratch }
     }
 
-    fn filter(&self, u: Binding, caps: &Caps) -> Dispatch {
+    fn filter(&self, u: Binding, turned: bool, caps: &Caps) -> Dispatch {
         let [from, to] = self.channels();
         let width = width(from * to);
         let count = from * to / width;
         let kernel = Kernel::new("conv2d/winograd_filter")
             .with_text("T", vector(width))
-            .with_text("TURNED", self.turned.to_string());
+            .with_text("TURNED", turned.to_string());
         Dispatch::new(kernel, grid(count.div_ceil(64), caps))
             .bind("w", input(1))
             .bind("u", u)
@@ -234,13 +280,9 @@ fn width(channels: usize) -> usize {
 
 /// The variant of the product inside.
 fn product(variant: &Variant) -> Variant {
-    let has = |name| variant.consts.iter().any(|(known, _)| *known == name);
-    let name = match (has("SLICES"), has("BM"), has("W")) {
-        (true, ..) => "sliced",
-        (_, true, _) => "tile",
-        (.., true) => "subgroup",
-        _ => "register",
-    };
+    let has = |name: &str| variant.consts.iter().any(|(known, _)| *known == name);
+    let known = [("SPLITS", "split_k"), ("SLICES", "sliced"), ("BM", "tile"), ("W", "subgroup")];
+    let name = known.into_iter().find(|(name, _)| has(name)).map_or("register", |(_, name)| name);
     Variant::new(name, variant.consts.clone())
 }
 

@@ -3,13 +3,14 @@ use crate::kernel::Word;
 use crate::op::conv2d::Conv;
 use crate::random::Rng;
 
-const B: [[f32; 4]; 4] =
+pub(super) const B: [[f32; 4]; 4] =
     [[1.0, 0.0, -1.0, 0.0], [0.0, 1.0, 1.0, 0.0], [0.0, -1.0, 1.0, 0.0], [0.0, 1.0, 0.0, -1.0]];
-const G: [[f32; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
-const A: [[f32; 4]; 2] = [[1.0, 1.0, 1.0, 0.0], [0.0, 1.0, -1.0, -1.0]];
+pub(super) const G: [[f32; 3]; 4] =
+    [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
+pub(super) const A: [[f32; 4]; 2] = [[1.0, 1.0, 1.0, 0.0], [0.0, 1.0, -1.0, -1.0]];
 
 /// L X L^T, each step rounded to f32.
-fn transformed<const M: usize, const N: usize>(
+pub(super) fn transformed<const M: usize, const N: usize>(
     l: &[[f32; N]; M],
     x: &[[f32; N]; N],
 ) -> [[f32; M]; M] {
@@ -129,46 +130,59 @@ fn layer([batch, side, c, n]: [usize; 4]) -> Geometry {
     Geometry { batch, h: side, w: side, c, p, q: p, n, r: 3, s: 3, conv }
 }
 
+const WEIGHT: Pass = Pass::Weight { filter: [3, 3] };
+
 #[test]
 fn chunks_take_every_tile_once_and_bind_no_more_than_is_allowed() {
-    let tiles = Tiles::of(Pass::Forward, &layer([3, 11, 20, 36])).unwrap();
     let variant = Variant::new(WINOGRAD, [("TM", 4), ("TN", 4)]);
-    for max_binding in [48 << 10, 64 << 10, 128 << 20] {
-        let caps = Caps { max_binding, ..Caps::portable() };
-        let lowered = tiles.lower(&variant, &Epilogue::none(), &caps);
-        let word = |dispatch: &Dispatch, name| {
-            let param = dispatch.params.iter().find(|param| param.name == name)?;
-            if let Word::U32(word) = param.word { Some(word as usize) } else { None }
-        };
-        for shader in ["conv2d/winograd_input", "conv2d/winograd_output"] {
-            let mut next = 0;
-            for part in lowered.dispatches.iter().filter(|part| part.kernel.shader == shader) {
-                assert_eq!(word(part, "first"), Some(next));
-                next += word(part, "tiles").unwrap();
+    let parts = [
+        (Pass::Forward, ["conv2d/winograd_input", "conv2d/winograd_output"]),
+        (WEIGHT, ["conv2d/winograd_input", "conv2d/winograd_dy"]),
+    ];
+    for (pass, shaders) in parts {
+        let tiles = Tiles::of(pass, &layer([3, 11, 20, 36]), true).unwrap();
+        for max_binding in [48 << 10, 64 << 10, 128 << 20] {
+            let caps = Caps { max_binding, ..Caps::portable() };
+            let lowered = tiles.lower(&variant, &Epilogue::none(), &caps);
+            let word = |dispatch: &Dispatch, name| {
+                let param = dispatch.params.iter().find(|param| param.name == name)?;
+                if let Word::U32(word) = param.word { Some(word as usize) } else { None }
+            };
+            for shader in shaders {
+                let mut next = 0;
+                for part in lowered.dispatches.iter().filter(|part| part.kernel.shader == shader) {
+                    assert_eq!(word(part, "first"), Some(next));
+                    next += word(part, "tiles").unwrap();
+                }
+                assert_eq!(next, 3 * 6 * 6, "{shader} with {max_binding}");
             }
-            assert_eq!(next, 3 * 6 * 6, "{shader} with {max_binding}");
+            assert!(lowered.scratch.iter().all(|spec| spec.bytes() <= max_binding));
+            let chunks = lowered.dispatches.len() / 3;
+            assert_eq!(chunks > 1, max_binding < 1 << 20, "{chunks} chunks with {max_binding}");
         }
-        assert!(lowered.scratch.iter().all(|spec| spec.bytes() <= max_binding));
-        let chunks = lowered.dispatches.len() / 3;
-        assert_eq!(chunks > 1, max_binding < 1 << 20, "{chunks} chunks with {max_binding}");
+        // Where the filters alone are too long it is not offered.
+        let caps = Caps { max_binding: 46_079, ..Caps::portable() };
+        assert_eq!(tiles.planned(&caps), []);
     }
-    // Where the filters alone are too long it is not offered.
-    let caps = Caps { max_binding: 46_079, ..Caps::portable() };
-    assert_eq!(tiles.planned(&caps), []);
+}
+
+/// How long a layer takes in tiles, by the estimates, of what it takes otherwise.
+fn in_tiles_of_direct(pass: Pass, sizes: [usize; 4]) -> f64 {
+    let geometry = layer(sizes);
+    let direct = super::super::lower::planned(pass, &geometry, &Caps::portable());
+    let tiles = Tiles::of(pass, &geometry, false).unwrap().planned(&Caps::portable());
+    tiles[0].ns / direct[0].ns
 }
 
 #[test]
 fn a_gpu_takes_wide_layers_in_tiles_and_measures_the_narrower() {
-    let problem = |sizes| {
-        let geometry = layer(sizes);
-        let direct = super::super::lower::planned(Pass::Forward, &geometry, &Caps::portable());
-        let tiles = Tiles::of(Pass::Forward, &geometry).unwrap().planned(&Caps::portable());
-        tiles[0].ns / direct[0].ns
-    };
-    // vgg's layers at batch 32, in parts where the whole is longer than a binding.
-    assert!(problem([32, 28, 512, 512]) < 1.0, "{}", problem([32, 28, 512, 512]));
-    assert!(problem([32, 14, 512, 512]) < 1.0, "{}", problem([32, 14, 512, 512]));
-    assert!(problem([32, 56, 256, 256]) < 1.0, "{}", problem([32, 56, 256, 256]));
-    assert!(problem([8, 224, 64, 64]) > 1.0, "{}", problem([8, 224, 64, 64]));
-    assert!(problem([32, 112, 3, 64]) > 1.6, "{}", problem([32, 112, 3, 64]));
+    for pass in [Pass::Forward, WEIGHT] {
+        let problem = |sizes| in_tiles_of_direct(pass, sizes);
+        // vgg's layers at batch 32, in parts where the whole is longer than a binding.
+        assert!(problem([32, 28, 512, 512]) < 1.0, "{}", problem([32, 28, 512, 512]));
+        assert!(problem([32, 14, 512, 512]) < 1.0, "{}", problem([32, 14, 512, 512]));
+        assert!(problem([32, 56, 256, 256]) < 1.0, "{}", problem([32, 56, 256, 256]));
+        assert!(problem([8, 224, 64, 64]) > 1.0, "{}", problem([8, 224, 64, 64]));
+        assert!(problem([32, 112, 3, 64]) > 1.6, "{}", problem([32, 112, 3, 64]));
+    }
 }
