@@ -142,10 +142,8 @@ fn products_are_as_much_larger_than_results_as_the_bound_has_it() {
                 (before + after) / weight(i)
             };
             let next: Vec<f64> = (0..=tiles).map(product).collect();
-            let size = |d: &[f64]| -> f64 {
-                d.iter().enumerate().map(|(i, d)| weight(i) * d * d).sum::<f64>().sqrt()
-            };
-            most = size(&next);
+            let squares: f64 = next.iter().enumerate().map(|(i, d)| weight(i) * d * d).sum();
+            most = squares.sqrt();
             d = next.iter().map(|d| d / most).collect();
         }
         assert!((most - AMPLIFICATION).abs() < 1e-3, "{tiles} tiles: {most}");
