@@ -13,6 +13,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
     let b = wid.x;
     let bt = b * T + params.step + wid.y;
     let first = b * S * COLUMNS;
+    take(bt, lid);
     for (var i = lid; i < S * LANES_PER_ROW; i += LANES) {
         let at = first + i / LANES_PER_ROW * COLUMNS;
         var sum = 0.0;

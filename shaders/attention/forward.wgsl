@@ -13,6 +13,6 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
     let bt = wid.x * T + t;
     for (var n = lid; n < COLUMNS; n += LANES) { asked[n] = query[bt * COLUMNS + n]; }
     workgroupBarrier();
-    let scale = weigh(wid.x, context_row(wid.x, t), 0u, lid);
-    for (var s = lid; s < S; s += LANES) { shares[bt * S + s] = share(s, scale); }
+    let total = weigh(wid.x, context_row(wid.x, t), lid);
+    for (var s = lid; s < S; s += LANES) { shares[bt * S + s] = share(s, total); }
 }

@@ -1,46 +1,36 @@
 // What a step that chooses a word ends with: its query, the context that it finds, and the output
-// [h of the last layer; context] W + bias.
-// Grid: [B / QUERIES].
+// [h of the last layer; context] W + bias. What h gives are parts of a sum, after the query's; what the context gives is a sum over
+// positions, as the context is, of the memory after its share of W: projected [B, S, H].
+// Grid: [B].
 // use: decoder/query
 
 struct Params { step: u32 }
-@group(0) @binding(5) var<storage, read> output_weights: array<vec4<f32>>; // [2H, H]
+@group(0) @binding(5) var<storage, read> projected: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read> output_bias: array<vec4<f32>>;
 @group(0) @binding(7) var<storage, read_write> out: array<vec4<f32>>; // [B, H]
 @group(1) @binding(0) var<uniform> params: Params;
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-    let first = wid.x * QUERIES;
-    let t = params.step;
-    ask(first, t, lid);
-    for (var q = 0u; q < QUERIES && first + q < BATCH; q++) {
-        weigh(first + q, context_row(first + q, t), q, lid);
-        workgroupBarrier();
-    }
-    storageBarrier();
-    for (var base = 0u; base < COLUMNS; base += COLUMNS_EACH) {
-        let n = base + lid % COLUMNS_EACH;
-        let own = min(n, COLUMNS - 1u);
-        var sum: array<vec4<f32>, QUERIES>;
-        // unroll
-        for (var q = 0u; q < QUERIES; q++) { sum[q] = vec4<f32>(0.0); }
-        for (var k = lid / COLUMNS_EACH; k < 2u * COLUMNS; k += SPLIT) {
-            let at = 4u * k * COLUMNS + own;
-            let w0 = output_weights[at]; let w1 = output_weights[at + COLUMNS];
-            let w2 = output_weights[at + 2u * COLUMNS]; let w3 = output_weights[at + 3u * COLUMNS];
+    let b = wid.x;
+    ask(b, lid);
+    let total = weigh(b, context_row(b, params.step), lid);
+    if GROUPS > 1u { workgroupBarrier(); }
+    for (var i = lid; i < GROUPS * COLUMNS; i += LANES) {
+        let n = i % COLUMNS;
+        var sum = vec4<f32>(0.0);
+        for (var first = i / COLUMNS; first < S; first += AHEAD * GROUPS) {
+            var value: array<vec4<f32>, AHEAD>;
             // unroll
-            for (var q = 0u; q < QUERIES; q++) {
-                let a = context[row_of(first, q, t) - COLUMNS + k];
-                sum[q] += a.x * w0 + a.y * w1 + a.z * w2 + a.w * w3;
-            }
+            for (var j = 0u; j < AHEAD; j++) { value[j] = projected[(b * S + min(first + j * GROUPS, S - 1u)) * COLUMNS + n]; }
+            // unroll
+            for (var j = 0u; j < AHEAD; j++) { sum += exponential(first + j * GROUPS) * value[j]; }
         }
-        // unroll
-        for (var q = 0u; q < QUERIES; q++) {
-            let total = in_all(sum[q], lid);
-            if lid < COLUMNS_EACH && n < COLUMNS && first + q < BATCH {
-                out[(first + q) * COLUMNS + n] = total + output_bias[own];
-            }
-        }
+        sum = sum / total + sum_of_parts(PARTS * BATCH + b, n, i / COLUMNS);
+        if GROUPS == 1u { out[b * COLUMNS + n] = sum + output_bias[n]; } else { partial[i] = sum; }
+    }
+    if GROUPS > 1u {
+        workgroupBarrier();
+        for (var n = lid; n < COLUMNS; n += LANES) { out[b * COLUMNS + n] = sum_of_groups(n) + output_bias[n]; }
     }
 }

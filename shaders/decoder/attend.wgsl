@@ -1,6 +1,6 @@
 // What a decoder's step ends with: its query, kept for the backward pass with the shares, and the context that it finds,
 // which is seen from outside beside h of the last layer.
-// Grid: [B / QUERIES].
+// Grid: [B].
 // use: decoder/query
 
 struct Params { step: u32 }
@@ -11,19 +11,16 @@ struct Params { step: u32 }
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-    let first = wid.x * QUERIES;
+    let b = wid.x;
     let t = params.step;
-    ask(first, t, lid);
-    for (var q = 0u; q < QUERIES && first + q < BATCH; q++) {
-        let bt = (first + q) * T + t;
-        let row = context_row(first + q, t);
-        let scale = weigh(first + q, row, q, lid);
-        for (var s = lid; s < S; s += LANES) { shares[bt * S + s] = share(s, scale); }
-        for (var n = lid; n < COLUMNS; n += LANES) {
-            queries[bt * COLUMNS + n] = asked[q * COLUMNS + n];
-            seen[bt * 2u * COLUMNS + n] = context[row - COLUMNS + n];
-            seen[(bt * 2u + 1u) * COLUMNS + n] = context[row + n]; // by the same invocation as before
-        }
-        workgroupBarrier();
+    let bt = b * T + t;
+    let row = context_row(b, t);
+    ask(b, lid);
+    for (var n = lid; n < COLUMNS; n += LANES) {
+        queries[bt * COLUMNS + n] = asked[n];
+        seen[bt * 2u * COLUMNS + n] = context[row - COLUMNS + n];
     }
+    let total = weigh(b, row, lid);
+    for (var s = lid; s < S; s += LANES) { shares[bt * S + s] = share(s, total); }
+    for (var n = lid; n < COLUMNS; n += LANES) { seen[(bt * 2u + 1u) * COLUMNS + n] = asked[n]; }
 }

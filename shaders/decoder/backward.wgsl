@@ -8,6 +8,9 @@
 
 const GATES: u32 = 2u; // of h and of c
 const SOURCES: u32 = 3u;
+const SEGMENTS: u32 = 9u; // H deep
+const PER_SOURCE: u32 = 4u;
+const AHEAD: u32 = 4u; // turns that are asked for before they are taken
 const COLUMNS: u32 = 8u; // H / 4
 const BATCH: u32 = 4u;
 const STEPS: u32 = 5u;
@@ -30,7 +33,7 @@ fn layer_of(z: u32) -> u32 { return select(params.layer, z, START); }
 fn row(b: u32, t: u32) -> u32 { return (b * (STEPS + 1u) + t) * UNITS * COLUMNS; }
 fn gate(l: u32, b: u32, t: u32) -> u32 { return ((l * BATCH + b) * STEPS + t) * 4u * COLUMNS; }
 
-fn is_active(z: u32, first: u32) -> bool { return true; }
+fn is_active(z: u32) -> bool { return true; }
 
 fn depth(s: u32) -> u32 { return select(4u * COLUMNS, COLUMNS, s == 2u); }
 

@@ -5,6 +5,9 @@
 
 const GATES: u32 = 4u;
 const SOURCES: u32 = 2u;
+const SEGMENTS: u32 = 2u;
+const PER_SOURCE: u32 = 1u;
+const AHEAD: u32 = 1u; // turns that are asked for before they are taken
 const COLUMNS: u32 = 8u; // H / 4
 const BATCH: u32 = 4u;
 const STEPS: u32 = 5u;
@@ -17,11 +20,17 @@ struct Params { step: u32 }
 @group(0) @binding(3) var<storage, read> tokens: array<vec4<f32>>;  // [B, T, 4H]
 @group(0) @binding(4) var<storage, read_write> states: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> gates: array<vec4<f32>>; // [L, B, T, 4H]
+@group(0) @binding(6) var<storage, read> query_weights: array<vec4<f32>>; // [2L H, H]
+@group(0) @binding(7) var<storage, read_write> asking: array<vec4<f32>>; // parts of the query
 @group(1) @binding(0) var<uniform> params: Params;
 
+fn layer() -> u32 { return 0u; }
 fn row(b: u32, t: u32) -> u32 { return (b * (STEPS + 1u) + t) * UNITS * COLUMNS; }
 
-fn is_active(z: u32, first: u32) -> bool { return true; }
+// Where c of this cell lies, and h after it.
+fn cell(b: u32) -> u32 { return row(b, params.step + 1u); }
+
+fn is_active(z: u32) -> bool { return true; }
 
 fn depth(s: u32) -> u32 { return COLUMNS; }
 
@@ -44,10 +53,9 @@ fn finish(z: u32, b: u32, column: u32, sum: array<vec4<f32>, GATES>) {
     var in_all: array<vec4<f32>, GATES>;
     // unroll
     for (var g = 0u; g < GATES; g++) { in_all[g] = sum[g] + biases[g * COLUMNS + column] + tokens[at + g * COLUMNS]; }
-    let cell = cell_forward(in_all, states[row(b, t) + column]);
-    let after = row(b, t + 1u) + column;
-    states[after] = cell.c;
-    states[after + COLUMNS] = cell.h;
+    let after = cell_forward(in_all, states[row(b, t) + column]);
+    states[cell(b) + column] = after.c;
+    states[cell(b) + COLUMNS + column] = after.h;
     // unroll
-    for (var g = 0u; g < GATES; g++) { gates[at + g * COLUMNS] = cell.gates[g]; }
+    for (var g = 0u; g < GATES; g++) { gates[at + g * COLUMNS] = after.gates[g]; }
 }

@@ -14,13 +14,23 @@ struct Params { step: u32 }
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
     let b = wid.x;
     let bt = b * T + params.step;
+    take(bt, lid);
     if params.step + 1u < T {
         let later = (bt + 1u) * 4u * COLUMNS;
         for (var i = lid; i < S * LANES_PER_ROW; i += LANES) {
             let at = (b * S + i / LANES_PER_ROW) * 4u * COLUMNS;
             var sum = 0.0;
-            for (var n = i % LANES_PER_ROW; n < 4u * COLUMNS; n += LANES_PER_ROW) {
-                sum += dot(d_gates[later + n], projected[at + n]);
+            for (var first = i % LANES_PER_ROW; first < 4u * COLUMNS; first += AHEAD * LANES_PER_ROW) {
+                var d: array<vec4<f32>, AHEAD>;
+                var x: array<vec4<f32>, AHEAD>;
+                // unroll
+                for (var j = 0u; j < AHEAD; j++) {
+                    let n = min(first + j * LANES_PER_ROW, 4u * COLUMNS - 1u);
+                    d[j] = d_gates[later + n];
+                    x[j] = projected[at + n];
+                }
+                // unroll
+                for (var j = 0u; j < AHEAD; j++) { sum += select(0.0, dot(d[j], x[j]), first + j * LANES_PER_ROW < 4u * COLUMNS); }
             }
             parts[i] = sum;
         }

@@ -7,6 +7,9 @@
 
 const GATES: u32 = 1u;
 const SOURCES: u32 = 2u;
+const SEGMENTS: u32 = 8u; // H deep
+const PER_SOURCE: u32 = 4u;
+const AHEAD: u32 = 4u; // turns that are asked for before they are taken
 const COLUMNS: u32 = 8u; // H / 4
 const BATCH: u32 = 4u;
 const STEPS: u32 = 5u;
@@ -28,7 +31,7 @@ fn step_of(z: u32) -> u32 { return STEPS - 1u - (params.step - z); }
 fn row(b: u32, t: u32) -> u32 { return (b * (STEPS + 1u) + t) * UNITS * COLUMNS; }
 fn gate(l: u32, b: u32, t: u32) -> u32 { return ((l * BATCH + b) * STEPS + t) * 4u * COLUMNS; }
 
-fn is_active(z: u32, first: u32) -> bool { return step_of(z) < STEPS; }
+fn is_active(z: u32) -> bool { return step_of(z) < STEPS; }
 
 fn depth(s: u32) -> u32 { return 4u * COLUMNS; }
 

@@ -6,6 +6,9 @@
 
 const GATES: u32 = 4u;
 const SOURCES: u32 = 2u;
+const SEGMENTS: u32 = 2u; // H deep
+const PER_SOURCE: u32 = 1u;
+const AHEAD: u32 = 1u; // turns that are asked for before they are taken
 const COLUMNS: u32 = 8u; // H / 4
 const BATCH: u32 = 4u;
 const STEPS: u32 = 5u;
@@ -25,7 +28,7 @@ fn step_of(l: u32) -> u32 { return params.step - l; }
 fn row(b: u32, t: u32) -> u32 { return (b * (STEPS + 1u) + t) * UNITS * COLUMNS; }
 
 // A layer that is not there yet is at a step below zero.
-fn is_active(l: u32, first: u32) -> bool { return step_of(l) < STEPS; }
+fn is_active(l: u32) -> bool { return step_of(l) < STEPS; }
 
 fn depth(s: u32) -> u32 { return COLUMNS; }
 

@@ -24,9 +24,17 @@ const TOGETHER: u32 = EXCHANGED * GATES;
 const SHARED: u32 = select(1u, SLICES * LANES * TOGETHER, SLICES > 1u);
 var<workgroup> parts: array<vec4<f32>, SHARED>;
 
+const TILE_ROWS: u32 = ROWS;
+const TILE_COLS: u32 = LANES;
+const TILE_LANES: u32 = LANES * SLICES;
+
+// hook: tail
+fn hand_on(top: u32, start: u32, lid: u32) {}
+// end
+
 @compute @workgroup_size(LANES, SLICES)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
-    if !is_active(wid.z, wid.x * LANES) { return; }
+    if !is_active(wid.z) { return; }
     let column = wid.x * LANES + lid.x;
     let own = min(column, COLUMNS - 1u);
     let first = wid.y * ROWS;
@@ -85,4 +93,5 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid
             if column < COLUMNS && first + r < BATCH { finish(wid.z, first + r, column, total); }
         }
     }
+    hand_on(first, wid.x * LANES, lid.y * LANES + lid.x);
 }

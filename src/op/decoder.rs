@@ -2,9 +2,10 @@
 //! translate tutorial): a stack of LSTM cells whose input holds the context of the step before.
 //!
 //! The steps are sequential, and no kernel can wait for another's results: each takes a dispatch for every layer, and one
-//! for the attention. The context passes the input's weight and the first cell's at once, by the product of the two. What
-//! does not depend on the step before is computed for all steps at once: what the tokens give to the first cell, the
-//! outputs, every weight's gradient.
+//! for the attention. The context passes the input's weight and the first cell's at once, by the product of the two, and the
+//! query is summed by the cells themselves, a part by each workgroup: what a workgroup that attends would read of weights, each
+//! of them would read whole. What does not depend on the step before is computed for all steps at once: what the tokens give to
+//! the first cell, the outputs, every weight's gradient.
 
 use crate::graph::Tensor;
 use crate::graph::op::{Backward, Facts, Kind, Op, Output, Problem, Sampler, Tolerance};
@@ -75,33 +76,38 @@ fn context_rows(stack: Stack) -> ContextRows {
     ContextRows { first, rows: stack.steps + 1, pitch }
 }
 
-/// The attention's lanes: where a step shares its sums, the attention shares its scores.
-fn attention_lanes(variant: &Variant) -> Lanes {
-    if variant.get("SLICES") > 1 { Lanes::SHARED } else { Lanes::ALONE }
+/// The attention's lanes: where a step shares its sums, the attention shares its scores; beside tiles by as many as may be.
+fn attention_lanes(attended: &Attended, variant: &Variant, caps: &Caps) -> Lanes {
+    match (variant.name, variant.get("SLICES")) {
+        ("tile", _) => attended.widest(caps),
+        (_, 1) => Lanes::ALONE,
+        _ => Lanes::SHARED,
+    }
 }
 
-/// The dispatch of what ends a step, nothing bound yet.
+/// The dispatch of what ends a step, nothing bound yet. The query comes in `parts`.
 fn attention(
     attended: &Attended,
     stack: Stack,
-    variant: &Variant,
+    lanes: Lanes,
     shader: &str,
-    t: usize,
+    (t, parts): (usize, usize),
 ) -> Dispatch {
-    let lanes = attention_lanes(variant);
-    // On a CPU four sequences read the weights together, where their queries leave room in 16 KiB.
-    let queries = if lanes == Lanes::ALONE && stack.hidden <= 512 { 4 } else { 1 };
     let mut dispatch = attended.storing(shader, lanes, context_rows(stack), t..t + 1);
-    dispatch.grid[0] = stack.batch.div_ceil(queries) as u32;
-    let split = lanes.split(stack.hidden / 4) as usize;
-    let first = (2 * stack.layers - 2) * stack.hidden;
-    dispatch.kernel = dispatch.kernel.with_consts(&[
-        ("SPLIT", split),
-        ("FIRST", first),
-        ("QUERIES", queries),
-        ("BATCH", stack.batch),
-    ]);
+    let consts = [("PARTS", parts), ("BATCH", stack.batch)];
+    dispatch.kernel = dispatch.kernel.with_consts(&consts);
     dispatch
+}
+
+/// A decoder's cells, which hand on what they have for the query.
+fn cells(variant: &Variant, stack: Stack, problem: &str) -> Step {
+    let cells = Step::new(variant, stack, problem);
+    cells.with_hook("tail", "// use: decoder/ask\n".into()).with_hook("cells", String::new())
+}
+
+/// What cells hand on: `sums` of H columns, in parts.
+fn asking_spec(stack: Stack, cells: &Step, sums: usize) -> TensorSpec {
+    TensorSpec::f32([sums, cells.across(), stack.batch, stack.hidden])
 }
 
 /// The context's share of the input's weight times the cells', of which the input's of the first is used: [H, 4H].
@@ -112,12 +118,12 @@ fn folded_weight(hidden: usize, operands: [Binding; 2], folded: Binding, caps: &
 }
 
 /// The operands of a cell above the first: the inputs that are the cells' weights, their biases and the query's weights,
-/// and the states and gates.
+/// and the states, the gates and what is handed on.
 fn bind_above(
     dispatch: Dispatch,
     layer: usize,
     [weights, biases, query]: [usize; 3],
-    [states, gates]: [Binding; 2],
+    [states, gates, asking]: [Binding; 3],
 ) -> Dispatch {
     dispatch
         .param("layer", layer)
@@ -126,6 +132,7 @@ fn bind_above(
         .bind("query_weights", input(query))
         .bind("states", states)
         .bind("gates", gates)
+        .bind("asking", asking)
 }
 
 /// The keys, `rows` of them, with the query's bias added.
@@ -244,7 +251,7 @@ impl Problem for DecoderProblem {
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        Step::variants(self.stack, caps)
+        Step::variants_of_a_layer(self.stack, 4, caps)
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
@@ -252,7 +259,7 @@ impl Problem for DecoderProblem {
         let Stack { batch, steps, hidden, layers, .. } = stack;
         let rows = batch * steps;
         let first_weight = input(3).range(0, 4 * hidden * hidden);
-        let [folded, tokens] = [scratch(0), scratch(1)];
+        let [folded, tokens, asking] = [scratch(0), scratch(1), scratch(2)];
         let [states, gates] = [output(1), output(2)];
         let sequence_len = (steps + 1) * stack.row_len();
         let mut dispatches = vec![
@@ -261,8 +268,9 @@ impl Problem for DecoderProblem {
             folded_weight(hidden, [input(2), input(3)], folded, caps),
             product_into([rows, 4 * hidden, hidden], [input(0), first_weight], false, tokens, caps),
         ];
-        let first = Step::cells(variant, stack, "decoder/first");
-        let above = Step::cells(variant, stack, "decoder/above");
+        let cells = |problem| cells(variant, stack, problem).with_consts(&[("STEPS", steps)]);
+        let (first, above) = (cells("decoder/first"), cells("decoder/above"));
+        let lanes = attention_lanes(&self.attended, variant, caps);
         for t in 0..steps {
             dispatches.push(
                 first
@@ -272,23 +280,27 @@ impl Problem for DecoderProblem {
                     .bind("folded", folded.read())
                     .bind("tokens", tokens.read())
                     .bind("states", states)
-                    .bind("gates", gates),
+                    .bind("gates", gates)
+                    .bind("query_weights", input(5))
+                    .bind("asking", asking),
             );
-            let above =
-                (1..layers).map(|l| bind_above(above.at(t, 2), l, [3, 4, 5], [states, gates]));
+            let above = (1..layers)
+                .map(|l| bind_above(above.at(t, 1), l, [3, 4, 5], [states, gates, asking]));
             dispatches.extend(above);
-            let attention = attention(&self.attended, stack, variant, "decoder/attend", t)
+            let at = (t, first.across());
+            let attention = attention(&self.attended, stack, lanes, "decoder/attend", at)
                 .bind("keys", output(5).read())
                 .bind("memory", input(7))
                 .bind("v", input(8))
                 .bind("context", states)
-                .bind("query_weights", input(5))
+                .bind("asking", asking.read())
                 .bind("queries", output(3))
                 .bind("shares", output(4))
                 .bind("seen", output(0));
             dispatches.push(attention);
         }
-        let scratch = vec![folded_spec(hidden), TensorSpec::f32([rows, 4 * hidden])];
+        let asking = asking_spec(stack, &first, 1);
+        let scratch = vec![folded_spec(hidden), TensorSpec::f32([rows, 4 * hidden]), asking];
         Lowered { dispatches, scratch }
     }
 
@@ -409,6 +421,7 @@ pub(super) fn cases() -> Vec<Case> {
         (3, 9, 4, 5, 32),
         (3, 5, 1, 7, 36),
         (3, 3, 2, 40, 256),
+        (2, 20, 2, 5, 96),
     ] {
         let stack = Stack { batch, steps, hidden, layers, units: 2 * layers + 1 };
         let attended = Attended { batch, queries: steps, positions, hidden };

@@ -32,6 +32,8 @@ impl Lanes {
     pub(in crate::op) const ALONE: Self = Self { workgroup: 8, lanes_per_row: 1 };
     /// Eight to a score.
     pub(in crate::op) const SHARED: Self = Self { workgroup: 256, lanes_per_row: 8 };
+    /// As many as most GPUs have in a workgroup: there are fewer sequences than processors.
+    const WIDE: Self = Self { workgroup: 1024, lanes_per_row: 16 };
 
     /// What a variant says.
     pub(super) fn of(variant: &Variant) -> Self {
@@ -45,10 +47,9 @@ impl Lanes {
         lanes.map(|lanes| Variant::new(name, lanes.consts())).to_vec()
     }
 
-    /// How many share a column of a row product, where a row has `columns` of them.
-    pub(in crate::op) fn split(self, columns: usize) -> u32 {
-        let each = (self.workgroup / columns as u32).max(1);
-        if self.lanes_per_row > 1 { 1 << each.ilog2() } else { 1 }
+    /// Loads of an invocation that are under way at once: on a CPU one, on a GPU few enough that registers hold them.
+    fn ahead(self) -> u32 {
+        if self.lanes_per_row == 1 { 1 } else { 64 / self.lanes_per_row }
     }
 
     fn consts(self) -> [(&'static str, u32); 2] {
@@ -91,6 +92,16 @@ impl Attended {
         (6 * self.batch * self.queries * self.positions * self.hidden) as u64
     }
 
+    /// The most invocations that may share a query on this device.
+    pub(in crate::op) fn widest(&self, caps: &Caps) -> Lanes {
+        let Lanes { workgroup, lanes_per_row } = Lanes::WIDE;
+        // Columns in parts, the query, and parts, scores and shares of the positions.
+        let positions = self.positions as u32 * (lanes_per_row + 2);
+        let shared = 16 * workgroup + 4 * (self.hidden as u32 + positions);
+        let fits = caps.max_invocations >= workgroup && caps.max_shared >= shared;
+        if fits { Lanes::WIDE } else { Lanes::SHARED }
+    }
+
     /// A kernel over some of the queries, nothing bound yet.
     pub(in crate::op) fn dispatch(
         &self,
@@ -99,7 +110,8 @@ impl Attended {
         queries: std::ops::Range<usize>,
     ) -> Dispatch {
         let grid = [self.batch as u32, queries.len() as u32, 1];
-        Dispatch::new(self.kernel(shader, lanes), grid).param("step", queries.start)
+        let kernel = self.kernel(shader, lanes).with_consts(&[("AHEAD", lanes.ahead())]);
+        Dispatch::new(kernel, grid).param("step", queries.start)
     }
 
     /// The same where it stores contexts.

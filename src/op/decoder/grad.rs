@@ -107,6 +107,8 @@ impl DecoderGradProblem {
     fn before(&self, lanes: Lanes, caps: &Caps) -> [Dispatch; 3] {
         let Attended { batch, queries, positions, hidden } = self.attended;
         let [folded, differences, projected] = [0, 1, 2].map(scratch);
+        // Of all steps at once there are workgroups enough.
+        let lanes = if lanes == Lanes::ALONE { lanes } else { Lanes::SHARED };
         let kernel = self.attended.kernel("decoder/outside", lanes);
         let outside = Dispatch::new(kernel, [batch as u32, queries as u32, 1])
             .bind("memory", input(10))
@@ -154,13 +156,13 @@ impl Problem for DecoderGradProblem {
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        Step::variants(self.stack, caps)
+        Step::variants_of_a_layer(self.stack, 2, caps)
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let Self { stack, attended, .. } = self;
         let &Stack { batch, steps, hidden, layers, .. } = stack;
-        let lanes = attention_lanes(variant);
+        let lanes = attention_lanes(attended, variant, caps);
         let mut dispatches = self.before(lanes, caps).to_vec();
         let cells = Step::cells_below(variant, *stack, "decoder/backward");
         for t in (0..steps).rev() {

@@ -3,7 +3,7 @@
 use crate::graph::Tensor;
 use crate::graph::op::{Cost, Facts, Kind, Op, Output, Problem, Sampler, Tolerance};
 use crate::host::parallel::*;
-use crate::kernel::{Caps, Lowered, Variant, input, output, scratch};
+use crate::kernel::{Caps, Dispatch, Lowered, Variant, input, output, scratch};
 use crate::op::attention::{Attended, attend, sequence};
 use crate::op::lstm::{
     Stack, Step, WELL_CONDITIONED, add_product, cell_forward, sample_well_conditioned,
@@ -11,16 +11,19 @@ use crate::op::lstm::{
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
-use super::{Memory, attention, bind_above};
+use super::{Memory, asking_spec, attention, attention_lanes, bind_above, cells};
 
 /// Inputs:
 /// 0. earlier [B, R, U H], whose last row is the state before: c and h of each of L layers, then the context
 /// 1. ids u32 [B, N], of which one column are the words before, and 2. the embedding [V, H]
-/// 3. what word, context and bias of the input give to the first cell, [2H + 1, 4H]: their weights times the cell's
-/// 4. weights [L, 2H 4H] and 5. biases [L, 4H] of the cells; of the first the rows of h alone are read
+/// 3. the first cell's weight over word, context, bias of the input, h and its own bias, [3H + 2, 4H]: what the input's weights
+///    give to it, after the product with the cell's, and the cell's own
+/// 4. weights [L, 2H 4H] and 5. biases [L, 4H] of the cells, of which the first's are not read
 /// 6. the query's weight [2L H, H]
 /// 7. keys and 8. memory [B, S, H], and 9. v `[H]` of the attention
-/// 10. the output's weight [2H, H] over h of the last layer and the context, and 11. bias `[H]`
+/// 10. the output's weight [2H, H] over h of the last layer and the context, of which the context's rows are not read, and
+///    11. bias `[H]`
+/// 12. the memory after the context's rows of the output's weight, [B, S, H]
 ///
 /// Outputs: the states before and after, [B, 2, U H], and the output [B, H].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +51,7 @@ impl Sizes {
     }
 
     /// All inputs, in order.
-    pub(super) fn inputs(&self) -> [TensorSpec; 12] {
+    pub(super) fn inputs(&self) -> [TensorSpec; 13] {
         let Self { stack, positions, earlier, ids, vocabulary } = *self;
         let Stack { batch, hidden, layers, .. } = stack;
         let memory = TensorSpec::f32([batch, positions, hidden]);
@@ -56,15 +59,16 @@ impl Sizes {
             TensorSpec::f32([batch, earlier, stack.row_len()]),
             TensorSpec::u32([batch, ids]),
             TensorSpec::f32([vocabulary, hidden]),
-            TensorSpec::f32([2 * hidden + 1, 4 * hidden]),
+            TensorSpec::f32([3 * hidden + 2, 4 * hidden]),
             stack.weights(),
             stack.biases(),
             TensorSpec::f32([2 * layers * hidden, hidden]),
             memory.clone(),
-            memory,
+            memory.clone(),
             TensorSpec::f32([hidden]),
             TensorSpec::f32([2 * hidden, hidden]),
             TensorSpec::f32([hidden]),
+            memory,
         ]
     }
 
@@ -96,8 +100,11 @@ impl Op for DecoderStep {
         let row = TensorSpec::f32([batch, stack.row_len()]);
         let words = [TensorSpec::u32([batch]), TensorSpec::f32([batch, hidden])];
         let outputs = [stack.states(), TensorSpec::f32([batch, hidden])];
-        // Of the table the words' rows are read, of what was before the last row.
-        let read = [&[row], &words[..], &inputs[3..]].concat();
+        // Of the table the words' rows are read, of what was before the last row, and of weights what is not in others.
+        let weights = TensorSpec::f32([layers - 1, 8 * hidden * hidden]);
+        let output = TensorSpec::f32([hidden, hidden]);
+        let (first, above, after) = (&inputs[3..4], &inputs[5..10], &inputs[11..]);
+        let read = [&[row], &words[..], first, &[weights], above, &[output], after].concat();
         let cost = Cost::new(sizes.flops(), &read, &outputs);
         let facts = Facts::new(outputs.map(Output::new), cost, Tolerance::sum(64 * hidden))
             .drawn_from(WELL_CONDITIONED);
@@ -119,38 +126,61 @@ impl Problem for StepProblem {
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        Step::variants(self.sizes.stack, caps)
+        Step::variants_of_a_layer(self.sizes.stack, 4, caps)
     }
 
-    fn lower(&self, variant: &Variant, _caps: &Caps) -> Lowered {
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let Sizes { stack, earlier, ids, vocabulary, .. } = self.sizes;
-        let [states, gates] = [output(0), scratch(0)];
+        let [states, gates, asking] = [output(0), scratch(0), scratch(1)];
         let lengths = [("EARLIER", earlier), ("IDS", ids), ("VOCABULARY", vocabulary)];
-        let word = Step::new(variant, stack, "decoder/token")
-            .with_consts(&lengths)
+        let last = |layer| layer + 1 == stack.layers;
+        // The last layer's h goes on to the output as well.
+        let handing_on = |cells: Step, layer, bindings: usize| {
+            if !last(layer) {
+                return cells;
+            }
+            let weight = format!(
+                "@group(0) @binding({bindings}) var<storage, read> output_weights: array<vec4<f32>>; // [2H, H]\n\
+                 const OUTPUT: bool = true;\n\
+                 fn output_weight(i: u32) -> vec4<f32> {{ return output_weights[i]; }}\n"
+            );
+            cells.with_hook("output", weight)
+        };
+        let with_output = |dispatch: Dispatch, layer| {
+            if last(layer) { dispatch.bind("output_weights", input(10)) } else { dispatch }
+        };
+        let word = cells(variant, stack, "decoder/token").with_consts(&lengths);
+        let parts = word.across();
+        let scratch = vec![stack.gates(), asking_spec(stack, &word, 2)];
+        let word = handing_on(word, 0, 7)
             .dispatch(1)
             .param("id", self.id)
-            .bind("weights", input(4))
-            .bind("biases", input(5))
-            .bind("folded", input(3))
+            .bind("first", input(3))
             .bind("ids", input(1))
             .bind("embedding", input(2))
             .bind("earlier", input(0))
+            .bind("query_weights", input(6))
             .bind("states", states)
-            .bind("gates", gates);
-        let above = Step::cells(variant, stack, "decoder/above");
-        let cell = |l| bind_above(above.at(0, 2), l, [4, 5, 6], [states, gates]);
-        let answer = attention(&self.sizes.attended(), stack, variant, "decoder/answer", 0)
+            .bind("asking", asking);
+        let above = cells(variant, stack, "decoder/above").with_consts(&[("STEPS", 1)]);
+        let cell = |l| {
+            let dispatch = handing_on(above.clone(), l, 6).at(0, 1);
+            with_output(bind_above(dispatch, l, [4, 5, 6], [states, gates, asking]), l)
+        };
+        let attended = self.sizes.attended();
+        let lanes = attention_lanes(&attended, variant, caps);
+        let answer = attention(&attended, stack, lanes, "decoder/answer", (0, parts))
             .bind("keys", input(7))
             .bind("memory", input(8))
             .bind("v", input(9))
             .bind("context", states)
-            .bind("query_weights", input(6))
-            .bind("output_weights", input(10))
+            .bind("asking", asking.read())
+            .bind("projected", input(12))
             .bind("output_bias", input(11))
             .bind("out", output(1));
-        let cells = std::iter::once(word).chain((1..stack.layers).map(cell));
-        Lowered { dispatches: cells.chain([answer]).collect(), scratch: vec![stack.gates()] }
+        let dispatches = std::iter::once(with_output(word, 0));
+        let dispatches = dispatches.chain((1..stack.layers).map(cell)).chain([answer]);
+        Lowered { dispatches: dispatches.collect(), scratch }
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
@@ -158,11 +188,11 @@ impl Problem for StepProblem {
         let Stack { batch, hidden, layers, .. } = stack;
         let (row_len, cells) = (stack.row_len(), 2 * layers * hidden);
         let weights = |l: usize| &inputs[4].data[l * 8 * hidden * hidden..][..8 * hidden * hidden];
-        let folded = &inputs[3].data;
-        let first_weight = [&folded[..8 * hidden * hidden], &weights(0)[4 * hidden * hidden..]];
-        let first_weight = first_weight.concat();
-        let shared = folded[8 * hidden * hidden..].iter();
-        let first_bias: Vec<_> = shared.zip(&inputs[5].data).map(|(a, b)| a + b).collect();
+        let first = &inputs[3].data;
+        let rows = |from: usize, count: usize| &first[from * 4 * hidden..][..count * 4 * hidden];
+        let first_weight = [rows(0, 2 * hidden), rows(2 * hidden + 1, hidden)].concat();
+        let biases = rows(2 * hidden, 1).iter().zip(rows(3 * hidden + 1, 1));
+        let first_bias: Vec<_> = biases.map(|(a, b)| a + b).collect();
         let step = |b: usize| {
             let before = &sequence(inputs[0], b)[(earlier - 1) * row_len..];
             let id = inputs[1].data[b * ids + self.id] as usize;
@@ -182,10 +212,11 @@ impl Problem for StepProblem {
             let mut query = vec![0.0; hidden];
             add_product(&mut query, &row[..cells], &inputs[6].data);
             let (keys, memory) = (sequence(inputs[7], b), sequence(inputs[8], b));
-            let (_, context) = attend(&query, keys, memory, &inputs[9].data);
+            let (shares, context) = attend(&query, keys, memory, &inputs[9].data);
             row[cells..].copy_from_slice(&context);
             let mut out = inputs[11].data.clone();
-            add_product(&mut out, &row[cells - hidden..], &inputs[10].data);
+            add_product(&mut out, &row[cells - hidden..cells], &inputs[10].data);
+            add_product(&mut out, &shares, sequence(inputs[12], b));
             ([before, &row].concat(), out)
         };
         let (rows, outs): (Vec<_>, Vec<_>) = (0..batch).into_par_iter().map(step).unzip();
@@ -212,7 +243,7 @@ impl Problem for StepProblem {
 pub struct StepParameters<'g> {
     /// Of the words, [V, H].
     pub embedding: Tensor<'g>,
-    /// What word, context and bias of the input give to the first cell, [2H + 1, 4H].
+    /// The first cell's weight over word, context, bias of the input, h and its own bias, [3H + 2, 4H].
     pub first: Tensor<'g>,
     /// Cells: [L, 2H 4H].
     pub weights: Tensor<'g>,
@@ -224,6 +255,8 @@ pub struct StepParameters<'g> {
     pub output: Tensor<'g>,
     /// Of the output, `[H]`.
     pub output_bias: Tensor<'g>,
+    /// The memory after the context's rows of the output's weight, [B, S, H].
+    pub projected: Tensor<'g>,
 }
 
 impl<'g> Tensor<'g> {
@@ -249,6 +282,7 @@ impl<'g> Tensor<'g> {
             memory.v,
             parameters.output,
             parameters.output_bias,
+            parameters.projected,
         ];
         let made = self.graph().apply(DecoderStep { id }, &inputs);
         [made[0], made[1]]

@@ -8,10 +8,18 @@ use super::Stack;
 #[derive(Debug, Clone)]
 pub(in crate::op) struct Step {
     kernel: Kernel,
+    /// Rows and vec4 columns of a workgroup.
     rows: usize,
-    lanes: usize,
+    cols: usize,
+    /// Whether the tiles lie along the first dimension of the grid alone.
+    in_line: bool,
     stack: Stack,
 }
+
+/// Invocations of a tile's workgroup at most, whose sums of a row of four gates are the 16 KiB that every device has, and how
+/// many of them share k.
+const LANES: u32 = 256;
+const PLACES: u32 = 8;
 
 impl Step {
     /// Ways to deal a step out: on a GPU several invocations share a sum, and the more rows a workgroup has, the less often
@@ -21,7 +29,7 @@ impl Step {
             Variant::new("step", [("ROWS", rows), ("LANES", 8), ("SLICES", slices)])
         };
         // Sixteen slices of two rows of four gates are the 16 KiB that every device has.
-        let slices = 1 << (stack.hidden as u32 / 4).trailing_zeros().min(4);
+        let slices = slices(stack).min(16);
         let alone = [by(4, 1), by(1, 1)];
         let rows = if stack.batch < 8 { 2 } else { 4 };
         let shared = (slices > 1).then(|| by(rows, slices)).into_iter();
@@ -32,18 +40,40 @@ impl Step {
         }
     }
 
-    /// `problem` is a file that `lstm/step.wgsl` takes in.
+    /// The same for one layer at a time: on a GPU in tiles first, whose workgroups are as large as may be, with `groups` of rows
+    /// at most where the batch has as many.
+    pub(in crate::op) fn variants_of_a_layer(
+        stack: Stack,
+        groups: u32,
+        caps: &Caps,
+    ) -> Vec<Variant> {
+        let (rows, groups) = match stack.batch as u32 {
+            ..8 => (2, 1),
+            batch => (4, groups.min(1 << (batch / 4).ilog2())),
+        };
+        let slices = slices(stack).min(LANES / PLACES);
+        let tile =
+            [("ROWS", rows), ("COLS", PLACES / groups), ("GROUPS", groups), ("SLICES", slices)];
+        let tiles = (slices >= rows).then(|| Variant::new("tile", tile)).into_iter();
+        let others = Self::variants(stack, caps).into_iter();
+        if caps.software { others.chain(tiles).collect() } else { tiles.chain(others).collect() }
+    }
+
+    /// `problem` is a file that the variant's kernel takes in.
     pub(in crate::op) fn new(variant: &Variant, stack: Stack, problem: &str) -> Self {
-        let kernel = Kernel::new("lstm/step")
+        let columns = stack.hidden / 4;
+        let kernel = Kernel::of("lstm", variant)
             .with_hook("problem", format!("// use: {problem}\n"))
-            .with_consts(&variant.consts)
-            .with_consts(&[
-                ("BATCH", stack.batch),
-                ("COLUMNS", stack.hidden / 4),
-                ("UNITS", stack.units),
-            ]);
-        let (rows, lanes) = (variant.get("ROWS") as usize, variant.get("LANES") as usize);
-        Self { kernel, rows, lanes, stack }
+            .with_consts(&[("BATCH", stack.batch), ("COLUMNS", columns), ("UNITS", stack.units)]);
+        let get = |name| variant.get(name) as usize;
+        if variant.name == "tile" {
+            // Two turns of a segment in the text, where there are two.
+            let each = 1 + usize::from((columns / get("SLICES")).is_multiple_of(2));
+            let kernel = kernel.with_consts(&[("EACH", each)]);
+            let rows = get("ROWS") * get("GROUPS");
+            return Self { kernel, rows, cols: get("COLS"), in_line: true, stack };
+        }
+        Self { kernel, rows: get("ROWS"), cols: get("LANES"), in_line: false, stack }
     }
 
     /// Cells, whichever way.
@@ -75,10 +105,27 @@ impl Step {
 
     /// The same where the problem has one step alone.
     pub(in crate::op) fn dispatch(&self, cells: usize) -> Dispatch {
-        let across = (self.stack.hidden / 4).div_ceil(self.lanes) as u32;
         let down = self.stack.batch.div_ceil(self.rows) as u32;
-        Dispatch::new(self.kernel.clone(), [across, down, cells as u32])
+        let (across, cells) = (self.across() as u32, cells as u32);
+        let grid = if self.in_line { [across * down, 1, cells] } else { [across, down, cells] };
+        Dispatch::new(self.kernel.clone(), grid)
     }
+
+    /// Workgroups that share a row.
+    pub(in crate::op) fn across(&self) -> usize {
+        (self.stack.hidden / 4).div_ceil(self.cols)
+    }
+
+    /// With text for one of the kernel's marked blocks.
+    pub(in crate::op) fn with_hook(mut self, name: &'static str, text: String) -> Self {
+        self.kernel = self.kernel.with_hook(name, text);
+        self
+    }
+}
+
+/// Most invocations that may share a sum: a power of two that divides H / 4.
+fn slices(stack: Stack) -> u32 {
+    1 << (stack.hidden as u32 / 4).trailing_zeros()
 }
 
 /// Copies x to the first row of each of y's batches of rows.

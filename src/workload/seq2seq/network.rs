@@ -121,21 +121,27 @@ impl<'g> Decoder<'g> {
         tokens
     }
 
-    /// What a word, the context and the bias give to the first cell is one product for all steps.
+    /// What a word, the context and the bias give to the first cell is one product for all steps, and so is what a context
+    /// gives to the output, of the memory that contexts are sums of.
     fn step_parameters(&self) -> StepParameters<'g> {
         let Parameters { context, weights, biases, query, .. } = self.parameters;
         let width = self.output_bias.spec().len();
-        let cell = weights.slice(0, 0, 1).slice(1, 0, 4 * width * width);
+        let cell = |from: usize| {
+            let rows = weights.slice(0, 0, 1).slice(1, from * 4 * width, 4 * width * width);
+            rows.reshape([width, 4 * width])
+        };
         let parts = [self.token, context, self.token_bias.reshape([1, width])];
-        let input = weights.graph().concat(&parts, 0);
+        let g = weights.graph();
+        let input = g.concat(&parts, 0).matmul(cell(0));
         StepParameters {
             embedding: self.embedding,
-            first: input.matmul(cell.reshape([width, 4 * width])),
+            first: g.concat(&[input, cell(width), biases.slice(0, 0, 1)], 0),
             weights,
             biases,
             query,
             output: self.output,
             output_bias: self.output_bias,
+            projected: self.memory.values.matmul(self.output.slice(0, width, width)),
         }
     }
 }
