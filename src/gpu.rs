@@ -94,6 +94,7 @@ fn wanted(restriction: &Restriction) -> wgpu::Features {
         (Feature::Timestamps, wgpu::Features::TIMESTAMP_QUERY),
         (Feature::TimestampsInsidePasses, wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES),
         (Feature::Subgroups, wgpu::Features::SUBGROUP),
+        (Feature::F16, wgpu::Features::SHADER_F16),
     ];
     let used = all.into_iter().filter(|(feature, _)| !restriction.lacks(*feature));
     used.fold(wgpu::Features::empty(), |features, (_, feature)| features | feature)
@@ -201,6 +202,7 @@ impl Gpu {
             max_invocations: limits.max_compute_invocations_per_workgroup,
             max_shared: limits.max_compute_workgroup_storage_size,
             timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
+            f16: features.contains(wgpu::Features::SHADER_F16),
             speeds,
         };
         Ok(Self {

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::tensor::TensorSpec;
+use crate::tensor::{DType, TensorSpec};
 use crate::terms::{Feature, LimitSet, Restriction, Speeds};
 
 /// What a device can do, as far as a kernel's choice depends on it.
@@ -28,6 +28,8 @@ pub struct Caps {
     pub max_shared: u32,
     /// Whether passes can carry timestamps.
     pub timestamps: bool,
+    /// Whether kernels may read and write f16.
+    pub f16: bool,
     /// How fast it is.
     pub speeds: Speeds,
 }
@@ -45,6 +47,7 @@ impl Caps {
             max_invocations: 256,
             max_shared: 16_384,
             timestamps: true,
+            f16: false,
             speeds: Speeds::GPU,
         }
     }
@@ -65,6 +68,7 @@ impl Caps {
             caps.subgroup = None;
         }
         caps.timestamps &= !restriction.lacks(Feature::Timestamps);
+        caps.f16 &= !restriction.lacks(Feature::F16);
         caps
     }
 
@@ -125,6 +129,8 @@ pub struct Kernel {
     pub hooks: Vec<(&'static str, String)>,
     /// Storage variables that it only reads and that are declared `read_write` all the same.
     pub writable: Vec<&'static str>,
+    /// Storage variables that hold f16, where the shader has f32.
+    pub halves: Vec<(&'static str, DType)>,
 }
 
 impl Kernel {
@@ -141,6 +147,7 @@ impl Kernel {
             consts: Vec::new(),
             hooks: Vec::new(),
             writable: Vec::new(),
+            halves: Vec::new(),
         }
     }
 
@@ -320,6 +327,13 @@ impl Dispatch {
         if !binding.write {
             binding.write = true;
             self.kernel.writable.push(binding.name);
+        }
+    }
+
+    /// Has a binding show f16 where the shader has f32; what is no f16 stays.
+    pub fn store_as(&mut self, binding: usize, dtype: DType) {
+        if dtype.is_half() {
+            self.kernel.halves.push((self.bindings[binding].name, dtype));
         }
     }
 

@@ -1,4 +1,4 @@
-//! From a model's graph to a schedule: eight short passes, each graph to graph or graph to data.
+//! From a model's graph to a schedule: nine short passes, each graph to graph or graph to data.
 //!
 //! [`grad`] comes before them: a training step's graph already holds its backward pass.
 
@@ -8,13 +8,15 @@ use crate::error::Result;
 use crate::graph::op::Op;
 use crate::graph::{Builder, Graph};
 use crate::kernel::{Caps, Variant};
-use crate::tensor::TensorSpec;
+use crate::tensor::{DType, TensorSpec};
+use crate::terms::Precision;
 
 pub mod choose;
 pub mod fuse;
 pub mod grad;
 pub mod pack;
 pub mod plan;
+pub mod precision;
 pub mod schedule;
 pub mod shared;
 pub mod split;
@@ -25,6 +27,7 @@ use choose::{Choice, choose, instance};
 use fuse::fuse;
 use pack::pack;
 use plan::plan;
+use precision::halved;
 pub use schedule::{OpInstance, Schedule, problem_key};
 use shared::shared;
 use split::split;
@@ -38,24 +41,29 @@ pub struct Options {
     pub fuse: bool,
     /// Forced variants.
     pub choice: Choice,
+    /// What the values between ops are stored as.
+    pub precision: Precision,
     /// For verification: no two values share memory, and words behind each show who writes too far.
     pub guarded: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { fuse: true, choice: Choice::default(), guarded: false }
+        Self { fuse: true, choice: Choice::default(), precision: Precision::F32, guarded: false }
     }
 }
 
 /// The order of the passes. No device is needed: what it can do is enough.
 ///
 /// # Errors
-/// [`crate::error::Error::Usage`] for a forced variant that cannot run,
+/// [`crate::error::Error::Usage`] for a forced variant that cannot run and for f16 where the device has none,
 /// [`crate::error::Error::Internal`] for state that is read after it was updated.
 pub fn compile(graph: Graph, caps: &Caps, options: &Options) -> Result<Schedule> {
     let graph = if options.fuse { fused(graph) } else { graph };
-    let graph = pack(split(graph, caps)?)?;
+    let mut graph = pack(split(graph, caps)?)?;
+    if options.precision == Precision::F16 {
+        graph = halved(graph, caps)?;
+    }
     let ops = choose(&graph, caps, &options.choice)?;
     let memory = plan(&graph, &ops, caps.max_buffer, options.guarded)?;
     shared(Schedule { graph, ops, memory })
@@ -68,13 +76,14 @@ pub fn fused(graph: Graph) -> Graph {
 
 /// One op alone under a variant, its inputs named `input0`, `input1` and so on, its outputs likewise. The variant
 /// need not be among those that the op would choose from at these sizes: a problem that stands for a larger one
-/// is checked under the larger one's.
+/// is checked under the larger one's. `stored` is what its outputs are stored as; where it ends, as the op has them.
 ///
 /// # Errors
 /// [`crate::error::Error::Internal`] for inputs that the op refuses.
 pub fn compile_op(
     op: &Arc<dyn Op>,
     inputs: &[TensorSpec],
+    stored: &[DType],
     variant: &Variant,
     caps: &Caps,
     guarded: bool,
@@ -88,7 +97,11 @@ pub fn compile_op(
     for (i, output) in outputs.into_iter().enumerate() {
         builder.output(&format!("output{i}"), output);
     }
-    let graph = builder.finish()?;
+    let mut graph = builder.finish()?;
+    for (i, dtype) in stored.iter().enumerate() {
+        let value = graph.outputs[i].1;
+        graph.values[value.0].dtype = *dtype;
+    }
     let nodes = 0..graph.nodes.len();
     let ops: Vec<_> =
         nodes.filter_map(|at| instance(&graph, at, variant.clone(), caps, 0)).collect();

@@ -17,7 +17,7 @@ use crate::host;
 use crate::kernel::Dispatch;
 use crate::pass::plan::Role;
 use crate::pass::{OpInstance, Schedule};
-use crate::tensor::{Array, HostTensor};
+use crate::tensor::{Array, HostTensor, TensorSpec};
 use crate::terms::hex;
 
 pub mod check;
@@ -213,16 +213,21 @@ impl Program {
         }
     }
 
-    /// Reads single f32 of a value.
+    /// Reads single floats of a value.
     fn read_places(&self, gpu: &Gpu, value: ValueId, places: &[usize]) -> Result<Vec<f64>> {
         let at = self.schedule.memory.locations[value.0]
             .ok_or_else(|| Error::Internal("the plan has no memory for a value".into()))?;
-        let range = |place: &usize| (&self.buffers[at.buffer], at.offset + 4 * *place as u64, 4);
+        // Devices copy whole words: of a half the one that it lies in.
+        let dtype = self.schedule.graph.values[value.0].dtype;
+        let each = 4 / dtype.size();
+        let range =
+            |place: &usize| (&self.buffers[at.buffer], at.offset + 4 * (*place / each) as u64, 4);
         let read = gpu.read_ranges(&places.iter().map(range).collect::<Vec<_>>())?;
-        let number = |bytes: Vec<u8>| {
-            bytes.try_into().map_or(f64::NAN, |b| f64::from(f32::from_le_bytes(b)))
+        let word = TensorSpec::new([each], dtype);
+        let number = |(bytes, place): (Vec<u8>, &usize)| {
+            Array::from_bytes(word.clone(), &bytes).data[place % each]
         };
-        Ok(read.into_iter().map(number).collect())
+        Ok(read.into_iter().zip(places).map(number).collect())
     }
 
     /// Reads values in one go.

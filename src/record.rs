@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::terms::{Backend, Checks, DeviceKind, Preset, Restriction, words};
+use crate::terms::{Backend, Checks, DeviceKind, Precision, Preset, Restriction, words};
 
 mod check;
 pub mod consistency;
@@ -266,16 +266,6 @@ impl ShaderSource {
     /// Whether the commit says what ran.
     pub fn is_built_in(&self) -> bool {
         *self == Self::BuiltIn
-    }
-}
-
-words! {
-    /// The type of the values that are computed with.
-    Precision {
-        /// Single.
-        F32 = "f32",
-        /// Half: no version runs it yet, so that only its records are told from others.
-        F16 = "f16",
     }
 }
 

@@ -7,9 +7,9 @@
 use crate::compare::verdict::{BLOCKS, SEED};
 use crate::compare::{Alike, Side, keys, runs, samples, step_ns, unlike};
 use crate::error::{Error, Result};
-use crate::record::{Precision, Run, RunKey, ShaderSource};
+use crate::record::{Run, RunKey, ShaderSource};
 use crate::stats::{geometric_mean, ratio_of_medians};
-use crate::terms::{Checks, Mode, Restriction};
+use crate::terms::{Checks, Mode, Precision, Restriction};
 
 /// What the reference scores.
 pub const UNIT: f64 = 1000.0;

@@ -189,6 +189,8 @@ impl Snapshot {
                     DType::F32 => Dtype::F32,
                     DType::U32 | DType::I32 => Dtype::I32,
                     DType::U8 => Dtype::U8,
+                    // Inside a step alone, if at all: what it reads and writes outside is f32.
+                    DType::F16 | DType::ScaledF16 => Dtype::F16,
                 };
                 // Bytes are padded to whole words for the device; the file has none of that.
                 let exact = &bytes[..array.spec.len() * array.spec.dtype.size()];

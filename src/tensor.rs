@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use half::f16;
+
 use crate::host::parallel::*;
 
 /// Element type of a tensor.
@@ -15,20 +17,48 @@ pub enum DType {
     I32,
     /// 8-bit unsigned integer, four to a 32-bit word on the GPU.
     U8,
+    /// 16-bit float.
+    F16,
+    /// 16-bit float that holds [`DType::SCALE`] times the value: gradients of losses that are means are small.
+    ScaledF16,
 }
 
 impl DType {
+    /// What a scaled f16 multiplies by: values of 6e-8 to 64 keep all bits, down to 6e-11 some.
+    pub const SCALE: f32 = 1024.0;
+
     /// Bytes an element takes.
     pub const fn size(self) -> usize {
         match self {
             Self::F32 | Self::U32 | Self::I32 => 4,
+            Self::F16 | Self::ScaledF16 => 2,
             Self::U8 => 1,
         }
     }
 
-    /// Whether results of this type must agree exactly.
-    pub const fn is_integer(self) -> bool {
-        !matches!(self, Self::F32)
+    /// Whether it is one of the floats.
+    pub const fn is_float(self) -> bool {
+        matches!(self, Self::F32 | Self::F16 | Self::ScaledF16)
+    }
+
+    /// Whether it is one of the 16-bit floats.
+    pub const fn is_half(self) -> bool {
+        matches!(self, Self::F16 | Self::ScaledF16)
+    }
+
+    /// What a value is multiplied by to become what is kept.
+    pub const fn scale(self) -> f32 {
+        if matches!(self, Self::ScaledF16) { Self::SCALE } else { 1.0 }
+    }
+
+    /// A value rounded to the nearest of this type.
+    pub fn rounded(self, value: f64) -> f64 {
+        let scale = f64::from(self.scale());
+        match self {
+            Self::F32 => f64::from(value as f32),
+            Self::F16 | Self::ScaledF16 => f16::from_f64(value * scale).to_f64() / scale,
+            Self::U32 | Self::I32 | Self::U8 => value,
+        }
     }
 }
 
@@ -39,6 +69,8 @@ impl fmt::Display for DType {
             Self::U32 => "u32",
             Self::I32 => "i32",
             Self::U8 => "u8",
+            Self::F16 => "f16",
+            Self::ScaledF16 => "scaled f16",
         })
     }
 }
@@ -163,6 +195,12 @@ impl TensorSpec {
         self.shape.dims()
     }
 
+    /// Whether they are the same but for how floats are stored.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let types = self.dtype == other.dtype || self.dtype.is_float() && other.dtype.is_float();
+        types && self.shape == other.shape
+    }
+
     /// The same tensor with so many rows: another length of its first axis, where it has one.
     pub fn with_rows(&self, rows: usize) -> Self {
         let mut dims = self.dims().to_vec();
@@ -224,15 +262,19 @@ impl Array {
             DType::U32 => self.to_words(|x| (x as u32).to_le_bytes()),
             DType::I32 => self.to_words(|x| (x as i32).to_le_bytes()),
             DType::U8 => self.data.iter().map(|&x| x as u8).collect(),
+            half @ (DType::F16 | DType::ScaledF16) => {
+                let scale = f64::from(half.scale());
+                self.to_words(|x| f16::from_f64(x * scale).to_le_bytes())
+            }
         };
         bytes.resize(self.spec.bytes() as usize, 0);
         bytes
     }
 
-    fn to_words(&self, word: impl Fn(f64) -> [u8; 4] + Sync) -> Vec<u8> {
-        let mut bytes = vec![0; 4 * self.data.len()];
-        bytes.par_chunks_mut(4 * PART).enumerate().for_each(|(part, bytes)| {
-            for (bytes, &value) in bytes.chunks_exact_mut(4).zip(&self.data[part * PART..]) {
+    fn to_words<const N: usize>(&self, word: impl Fn(f64) -> [u8; N] + Sync) -> Vec<u8> {
+        let mut bytes = vec![0; N * self.data.len()];
+        bytes.par_chunks_mut(N * PART).enumerate().for_each(|(part, bytes)| {
+            for (bytes, &value) in bytes.chunks_exact_mut(N).zip(&self.data[part * PART..]) {
                 bytes.copy_from_slice(&word(value));
             }
         });
@@ -250,6 +292,10 @@ impl Array {
             DType::U32 => of_words(bytes, count, |word| u32::from_le_bytes(word) as f64),
             DType::I32 => of_words(bytes, count, |word| i32::from_le_bytes(word) as f64),
             DType::U8 => bytes[..count].iter().map(|&b| b as f64).collect(),
+            half @ (DType::F16 | DType::ScaledF16) => {
+                let scale = f64::from(half.scale());
+                of_words(bytes, count, |word| f16::from_le_bytes(word).to_f64() / scale)
+            }
         };
         Self::new(spec, data)
     }
@@ -261,12 +307,16 @@ impl Array {
 }
 
 /// The first `count` words as numbers.
-fn of_words(bytes: &[u8], count: usize, number: impl Fn([u8; 4]) -> f64 + Sync) -> Vec<f64> {
-    let bytes = &bytes[..4 * count];
+fn of_words<const N: usize>(
+    bytes: &[u8],
+    count: usize,
+    number: impl Fn([u8; N]) -> f64 + Sync,
+) -> Vec<f64> {
+    let bytes = &bytes[..N * count];
     let mut data = vec![0.0; count];
     data.par_chunks_mut(PART).enumerate().for_each(|(part, data)| {
-        for (value, word) in data.iter_mut().zip(bytes[4 * part * PART..].chunks_exact(4)) {
-            *value = number([word[0], word[1], word[2], word[3]]);
+        for (value, word) in data.iter_mut().zip(bytes[N * part * PART..].as_chunks().0) {
+            *value = number(*word);
         }
     });
     data
@@ -330,9 +380,27 @@ mod tests {
     }
 
     #[test]
+    fn halves_keep_eleven_bits_of_what_lies_in_their_range() {
+        let third = 1.0 / 3.0;
+        for (dtype, least, most) in [(DType::F16, 6e-5, 65_504.0), (DType::ScaledF16, 6e-8, 63.9)] {
+            for value in [third * least * 10.0, third, third * most] {
+                let error = (dtype.rounded(value) - value).abs() / value;
+                assert!(error <= 2_f64.powi(-11) && error > 0.0, "{dtype} {value}: {error}");
+            }
+            assert_eq!(dtype.rounded(2.0 * most), f64::INFINITY);
+        }
+        let array = Array::new(TensorSpec::new([2], DType::ScaledF16), vec![third, -1e-7]);
+        assert_eq!(
+            array.rounded().data,
+            array.data.iter().map(|&x| DType::ScaledF16.rounded(x)).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
     fn bytes_round_trip_for_every_type() {
-        for dtype in [DType::F32, DType::U32, DType::I32, DType::U8] {
-            let array = Array::new(TensorSpec::new([3], dtype), vec![0.0, 7.0, 200.0]);
+        use DType::{F16, F32, I32, ScaledF16, U8, U32};
+        for dtype in [F32, U32, I32, U8, F16, ScaledF16] {
+            let array = Array::new(TensorSpec::new([3], dtype), vec![0.0, 7.0, 50.0]);
             assert_eq!(array.rounded(), array);
             assert_eq!(array.to_bytes().len() % 4, 0);
         }

@@ -65,6 +65,16 @@ words! {
 }
 
 words! {
+    /// The type that the values between ops are stored as; sums, states, losses and parameters are f32 in either.
+    Precision {
+        /// Single.
+        F32 = "f32",
+        /// Half, wherever the ops on both sides of a value take it.
+        F16 = "f16",
+    }
+}
+
+words! {
     /// What is done when the device fails during a run.
     OnFailure {
         /// The run is marked, and the others are measured, on the device opened anew if it was lost.

@@ -261,7 +261,8 @@ fn tiles_of_a_convolution_in_chunks_are_the_whole() {
             assert!(dispatches > 3 * 2, "{}: {dispatches} dispatches", case.name);
             let uniform = [Distribution::Uniform];
             let verdicts =
-                check_variant_for(gpu, &caps, &case.op, &case.inputs, &variant, &uniform).unwrap();
+                check_variant_for(gpu, &caps, &case.op, &case.inputs, &[], &variant, &uniform)
+                    .unwrap();
             assert!(verdicts[0].passed(), "{}: {}", case.name, verdicts[0].detail);
             chunked += 1;
         }

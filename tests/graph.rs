@@ -328,7 +328,7 @@ fn guard_words_and_poison_show_what_a_kernel_does_wrong() {
         // Twice: what one check leaves behind must not hide a fault from the next.
         let distributions = [Distribution::Uniform, Distribution::Uniform];
         let variant = Variant::new("copy", []);
-        let verdicts = check_variant(&gpu, &op, &inputs, &variant, &distributions).unwrap();
+        let verdicts = check_variant(&gpu, &op, &inputs, &[], &variant, &distributions).unwrap();
         assert_eq!(verdicts[0], verdicts[1], "{fault:?}");
         (verdicts[0].passed(), verdicts[0].detail.clone())
     };
@@ -363,7 +363,7 @@ fn a_reduced_problem_runs_kernels_of_the_whole_one() {
                     let Some(inputs) = op.problem.reduced_problem() else {
                         continue;
                     };
-                    let part = compile_op(&op.op, &inputs, &op.variant, &caps, true).unwrap();
+                    let part = compile_op(&op.op, &inputs, &[], &op.variant, &caps, true).unwrap();
                     let (part, whole) = (kernels(&part.ops[0]), kernels(op));
                     assert!(part.is_subset(&whole), "{}: {part:?} {whole:?}", op.label);
                     reduced += 1;

@@ -33,7 +33,7 @@ fn check(case: &Case, variant: &Variant) -> Result<(), Failed> {
     let text = text.transpose().map_err(|e| Failed::from(e.to_string()))?;
     let gpu = gpu(&text.unwrap_or_default())?;
     let distributions = problem.distributions();
-    let verdicts = check_variant(gpu, &case.op, &case.inputs, variant, distributions)
+    let verdicts = check_variant(gpu, &case.op, &case.inputs, &[], variant, distributions)
         .map_err(|e| Failed::from(e.to_string()))?;
     for (distribution, verdict) in distributions.iter().zip(verdicts) {
         if !verdict.passed() {
@@ -58,7 +58,7 @@ fn check_of_gpu(case: &Case, variant: &Variant) -> Result<(), Failed> {
     }
     let gpu = gpu(&subject)?;
     let uniform = [Distribution::Uniform];
-    let verdicts = check_variant_for(gpu, &caps, &case.op, &case.inputs, variant, &uniform)
+    let verdicts = check_variant_for(gpu, &caps, &case.op, &case.inputs, &[], variant, &uniform)
         .map_err(|e| Failed::from(e.to_string()))?;
     match verdicts.iter().find(|verdict| !verdict.passed()) {
         Some(verdict) => {

@@ -2,10 +2,11 @@
 
 use crate::record::{
     BuildProfile, Client, Clock, Config, Device, Host, Integrity, Limits, Memory, Op, OpTime,
-    Peaks, Precision, Profile, Record, Run, SCHEMA, ShaderSource, Statistics, Status, Timing, Tool,
-    Verified,
+    Peaks, Profile, Record, Run, SCHEMA, ShaderSource, Statistics, Status, Timing, Tool, Verified,
 };
-use crate::terms::{Backend, Checks, Class, DeviceKind, Mode, Phase, Preset, Restriction};
+use crate::terms::{
+    Backend, Checks, Class, DeviceKind, Mode, Phase, Precision, Preset, Restriction,
+};
 
 /// A workload, a mode, and its ops with their times in nanoseconds.
 pub(crate) type Planted<'a> = (&'a str, Mode, &'a [(&'a str, f64)]);

@@ -13,7 +13,9 @@ use crate::kernel::Caps;
 use crate::measure::largest_batch::TooLarge;
 use crate::pass::Options;
 use crate::report::Format;
-use crate::terms::{Checks, Effort, Feature, LimitSet, Mode, OnFailure, Preset, Restriction};
+use crate::terms::{
+    Checks, Effort, Feature, LimitSet, Mode, OnFailure, Precision, Preset, Restriction,
+};
 use crate::workload::{self, LARGEST, Workload, WorkloadInfo};
 
 /// Enums of the crate as argument values, by name.
@@ -31,7 +33,7 @@ macro_rules! value_enum {
     )*};
 }
 
-value_enum!(Checks, Effort, Mode, OnFailure, Preset, Format, Linkage, LimitSet, Feature);
+value_enum!(Checks, Effort, Mode, OnFailure, Precision, Preset, Format, Linkage, LimitSet, Feature);
 
 /// What a device must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -53,7 +55,7 @@ pub struct RestrictionArgs {
 
     /// Leave features unused: subgroups, f16, timestamps, timestamps-inside-passes, pipeline-cache
     ///
-    /// No kernel uses f16 yet, and no pipelines are cached on disk: these two change nothing.
+    /// No pipelines are cached on disk: the last changes nothing.
     #[arg(long, value_name = "FEATURE,..", value_delimiter = ',', hide_possible_values = true)]
     without: Vec<Feature>,
 }

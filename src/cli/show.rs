@@ -11,7 +11,7 @@ use crate::report::section::headline;
 use crate::report::table::paragraph;
 use crate::report::{Format, number};
 use crate::session::schedule;
-use crate::terms::Mode;
+use crate::terms::{Mode, Precision};
 use crate::workload::{self, WorkloadInfo};
 
 use super::{DeviceArgs, OutputArgs, SizeArgs, output};
@@ -46,6 +46,10 @@ pub struct ShowArgs {
     /// Don't fuse elementwise ops into their neighbours
     #[arg(long)]
     pub no_fuse: bool,
+
+    /// Store the values between ops as: f32, f16
+    #[arg(long, value_name = "TYPE", default_value = "f32", hide_possible_values = true)]
+    pub precision: Precision,
 
     #[command(flatten)]
     device: DeviceArgs,
@@ -101,7 +105,7 @@ fn model(args: &ShowArgs, workload: &WorkloadInfo) -> Result<()> {
     let gpu = args.device.open().ok();
     let caps = args.device.caps(gpu.as_ref());
     let (preset, model) = args.size.configure(workload, gpu.as_ref())?;
-    let options = Options { fuse: !args.no_fuse, ..Options::default() };
+    let options = Options { fuse: !args.no_fuse, precision: args.precision, ..Options::default() };
     let schedule = schedule(model.as_ref(), args.mode, &caps, &options)?;
     if let Some(label) = &args.kernel {
         let sources = sources(&schedule, label)?;

@@ -1,7 +1,5 @@
-use crate::record::{
-    Client, Clock, Integrity, Peer, Precision, ShaderSource, Status, consistency, example,
-};
-use crate::terms::{Checks, Feature, LimitSet, Mode, Preset, Restriction};
+use crate::record::{Client, Clock, Integrity, Peer, ShaderSource, Status, consistency, example};
+use crate::terms::{Checks, Feature, LimitSet, Mode, Precision, Preset, Restriction};
 
 use super::*;
 

@@ -6,6 +6,7 @@
 //!   get another right-hand side;
 //! - a `// hook: NAME` ... `// end` block is replaced as a whole;
 //! - `var<storage, read> NAME:` becomes `read_write`, where its buffer is written as well;
+//! - an array of f32 becomes one of f16, whose elements are converted as they are read and written;
 //! - a `for` loop with constant bounds under `// unroll` is repeated as text, since naga passes loops to
 //!   drivers as they are and not all of them unroll: an array indexed by the loop variable then leaves the
 //!   registers.
@@ -18,6 +19,7 @@ use crate::host;
 use crate::kernel::Kernel;
 
 mod comments;
+mod half;
 mod unroll;
 
 pub(crate) use comments::without_comments;
@@ -84,6 +86,7 @@ pub fn assemble(kernel: &Kernel) -> Result<String> {
         }
         text = text.replace(&declared, &format!("var<storage, read_write> {name}:"));
     }
+    text = half::store_halves(text, &kernel.halves).map_err(fault)?;
     unroll::unroll(&text).map_err(fault)
 }
 

@@ -5,7 +5,7 @@
 
 use crate::host::parallel::*;
 use crate::random::{Stream, drop_threshold};
-use crate::tensor::{Array, DType, Shape, TensorSpec};
+use crate::tensor::{Array, Shape, TensorSpec};
 
 mod epilogue;
 mod function;
@@ -179,8 +179,8 @@ impl Chain {
                 }
                 continue;
             }
-            if spec.dtype != DType::F32 {
-                return Err(format!("takes f32, not {spec}"));
+            if !spec.dtype.is_float() {
+                return Err(format!("takes floats, not {spec}"));
             }
             shape = shape
                 .broadcast(&spec.shape)

@@ -11,7 +11,7 @@ use crate::graph::chain::{Chain, Function, Instruction};
 use crate::host::parallel::*;
 use crate::kernel::{Caps, Lowered, Variant};
 use crate::random::Rng;
-use crate::tensor::{Array, DType, TensorSpec};
+use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
 /// The least work a problem needs: arithmetic, and each operand moved once.
@@ -132,9 +132,9 @@ impl Distribution {
     /// A tensor of values; integers are below `limit`.
     pub fn array(self, spec: &TensorSpec, limit: usize, rng: &mut Rng) -> Array {
         let data = match spec.dtype {
-            DType::F32 => {
+            dtype if dtype.is_float() => {
                 let mut data = rng.uniforms(spec.len());
-                data.par_iter_mut().for_each(|value| *value = self.of(*value));
+                data.par_iter_mut().for_each(|value| *value = dtype.rounded(self.of(*value)));
                 data
             }
             _ => (0..spec.len()).map(|_| rng.below(limit) as f64).collect(),
@@ -197,6 +197,17 @@ impl Chain {
         let kind = |step: &Instruction| Kind::new(step.function.name(), class(step.function));
         self.code.iter().map(kind).collect()
     }
+}
+
+/// Whether the values that an op reads and makes may lie in memory as f16; it computes in f32 all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Halves {
+    /// None of them, for a reason.
+    None(&'static str),
+    /// Those it reads; what it makes is f32.
+    Read,
+    /// Those it reads and makes. What it keeps for the backward pass alone is f32: statistics.
+    All,
 }
 
 /// One tensor that an op makes.
@@ -336,6 +347,11 @@ pub trait Op: fmt::Debug + Any + Send + Sync {
     fn with_epilogue(&self, chain: &Chain) -> Option<Arc<dyn Op>> {
         let _ = chain;
         None
+    }
+
+    /// Whether its values may be stored as f16.
+    fn halves(&self) -> Halves {
+        Halves::None("its states, sums or losses need f32")
     }
 
     /// What [`Op::with_epilogue`] gave it.

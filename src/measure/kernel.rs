@@ -60,7 +60,7 @@ fn program_over(
     values: &dyn Fn(&dyn Problem) -> Vec<HostTensor>,
 ) -> Result<Program> {
     let mut session = Session::new(gpu, 0);
-    let program = session.build(compile_op(op, inputs, variant, &gpu.caps, false)?)?;
+    let program = session.build(compile_op(op, inputs, &[], variant, &gpu.caps, false)?)?;
     let values = values(program.schedule.ops[0].problem.as_ref());
     let names: Vec<_> = (0..values.len()).map(|i| format!("input{i}")).collect();
     let batch = names.iter().map(String::as_str).zip(values);

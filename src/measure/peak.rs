@@ -303,7 +303,7 @@ fn rate(
     work: f64,
 ) -> Result<Reading> {
     let small: Vec<_> = inputs.iter().map(|_| TensorSpec::f32([4096])).collect();
-    let verdicts = check_variant(gpu, op, &small, variant, &[Distribution::Uniform])?;
+    let verdicts = check_variant(gpu, op, &small, &[], variant, &[Distribution::Uniform])?;
     if let Some(verdict) = verdicts.iter().find(|verdict| !verdict.passed()) {
         return Err(Error::Verification(format!(
             "{} is wrong ({}) on {}: the ceilings cannot be measured",

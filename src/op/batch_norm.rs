@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::graph::Tensor;
 use crate::graph::chain::{Chain, Epilogue};
-use crate::graph::op::{Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
+use crate::graph::op::{
+    Backward, Distribution, Facts, Halves, Kind, Op, Problem, Sampler, Tolerance,
+};
 use crate::kernel::{Caps, Kernel, Lowered, Variant, input, output};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
@@ -66,6 +68,10 @@ const DISTRIBUTIONS: &[Distribution] = &[
 impl Op for BatchNorm {
     fn kind(&self) -> Kind {
         Kind::new("batch_norm", Class::Reduction)
+    }
+
+    fn halves(&self) -> Halves {
+        Halves::All
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {

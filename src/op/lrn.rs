@@ -2,7 +2,7 @@
 
 use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
-use crate::graph::op::{Backward, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Backward, Facts, Halves, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
@@ -36,7 +36,7 @@ impl Lrn {
         if self.half > 2 || x.shape.rank() == 0 || x.shape.is_empty() {
             return Err(format!("{} neighbours in {x}", self.half));
         }
-        if backward && *x != inputs[1] {
+        if backward && !x.is_like(&inputs[1]) {
             return Err(format!("{x} and {} differ", inputs[1]));
         }
         let near = 2 * self.half + 1;
@@ -52,6 +52,10 @@ impl Lrn {
 impl Op for Lrn {
     fn kind(&self) -> Kind {
         Kind::new("lrn", Class::Reduction)
+    }
+
+    fn halves(&self) -> Halves {
+        Halves::All
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
@@ -70,6 +74,10 @@ impl Op for Lrn {
 impl Op for LrnGrad {
     fn kind(&self) -> Kind {
         Kind::new("lrn_grad", Class::Reduction)
+    }
+
+    fn halves(&self) -> Halves {
+        Halves::All
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use crate::graph::Tensor;
 use crate::graph::by_rows::{ByRows, lies_along};
 use crate::graph::chain::{Chain, Function, Place, operand_name, text_apply, vector};
-use crate::graph::op::{Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
+use crate::graph::op::{
+    Backward, Distribution, Facts, Halves, Kind, Op, Problem, Sampler, Tolerance,
+};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, DType, Shape, TensorSpec};
 use crate::terms::Class;
@@ -30,6 +32,10 @@ impl Op for Chain {
 
     fn kinds(&self) -> Vec<Kind> {
         Chain::kinds(self)
+    }
+
+    fn halves(&self) -> Halves {
+        Halves::All
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {

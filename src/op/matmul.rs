@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::graph::Tensor;
 use crate::graph::by_rows::{ByRows, Joined};
 use crate::graph::chain::{Chain, Epilogue};
-use crate::graph::op::{Backward, Distribution, Facts, Kind, Op, Problem, Tolerance, ValueAt};
+use crate::graph::op::{
+    Backward, Distribution, Facts, Halves, Kind, Op, Problem, Tolerance, ValueAt,
+};
 use crate::kernel::{Binding, Caps, Dispatch, Lowered, Operand, Variant};
 use crate::tensor::{Array, Shape, TensorSpec};
 use crate::terms::Class;
@@ -69,6 +71,10 @@ impl MatMul {
 impl Op for MatMul {
     fn kind(&self) -> Kind {
         Kind::new("matmul", Class::Matrix)
+    }
+
+    fn halves(&self) -> Halves {
+        Halves::All
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {

@@ -2,7 +2,9 @@
 
 use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
-use crate::graph::op::{Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
+use crate::graph::op::{
+    Backward, Distribution, Facts, Halves, Kind, Op, Problem, Sampler, Tolerance,
+};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
@@ -44,7 +46,7 @@ impl MaxPool {
             return Err(format!("a window of {} does not fit in {}", self.window, x.shape));
         };
         let y = TensorSpec::f32([b, p, q, c]);
-        if backward && (inputs[1] != y || inputs[2] != y) {
+        if backward && !(inputs[1].is_like(&y) && inputs[2].is_like(&y)) {
             return Err(format!("{} and {} are not {y}", inputs[1], inputs[2]));
         }
         let result = if backward { x.clone() } else { y };
@@ -67,6 +69,10 @@ impl Op for MaxPool {
         Kind::new("max_pool", Class::Reduction)
     }
 
+    fn halves(&self) -> Halves {
+        Halves::All
+    }
+
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         Ok(Box::new(self.pooling(inputs, false)?))
     }
@@ -84,6 +90,10 @@ impl Op for MaxPool {
 impl Op for MaxPoolGrad {
     fn kind(&self) -> Kind {
         Kind::new("max_pool_grad", Class::Reduction)
+    }
+
+    fn halves(&self) -> Halves {
+        Halves::All
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {

@@ -4,9 +4,11 @@ use std::ops::Range;
 
 use crate::graph::Tensor;
 use crate::graph::by_rows::{ByRows, Joined};
-use crate::graph::op::{Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
+use crate::graph::op::{
+    Backward, Distribution, Facts, Halves, Kind, Op, Problem, Sampler, Tolerance,
+};
 use crate::kernel::{Caps, Lowered, Variant};
-use crate::tensor::{Array, DType, Shape, TensorSpec};
+use crate::tensor::{Array, Shape, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
@@ -72,7 +74,7 @@ impl Reduce {
     fn sized(&self, inputs: &[TensorSpec]) -> Result<ReduceProblem, String> {
         let dims = inputs[0].dims();
         let (first, end) = (self.axes.first, self.end());
-        if inputs[0].dtype != DType::F32 || end > dims.len() {
+        if !inputs[0].dtype.is_float() || end > dims.len() {
             return Err(format!("takes axes {first}..{end} of f32, not {}", inputs[0]));
         }
         let length = |dims: &[usize]| dims.iter().product();
@@ -99,6 +101,10 @@ impl Op for Reduce {
             Reduction::Max => "max",
         };
         Kind::new(name, Class::Reduction)
+    }
+
+    fn halves(&self) -> Halves {
+        Halves::Read
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {

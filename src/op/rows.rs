@@ -3,7 +3,7 @@
 
 use crate::graph::op::{Facts, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Variant, grid};
-use crate::tensor::{DType, TensorSpec};
+use crate::tensor::TensorSpec;
 
 /// Invocations a workgroup has on a GPU: what every device allows.
 pub(crate) const GPU_WORKGROUP: usize = 256;
@@ -122,11 +122,11 @@ impl<T> RowsProblem<T> {
     }
 }
 
-/// The input of an op over rows, checked: f32 and at least one axis.
+/// The input of an op over rows, checked: floats and at least one axis.
 pub(crate) fn check(spec: &TensorSpec) -> Result<(), String> {
-    match (spec.dtype, spec.dims()) {
-        (DType::F32, [_, ..]) => Ok(()),
-        _ => Err(format!("takes f32 rows, not {spec}")),
+    match spec.dims() {
+        [_, ..] if spec.dtype.is_float() => Ok(()),
+        _ => Err(format!("takes rows of floats, not {spec}")),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
-use crate::graph::op::{Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
+use crate::graph::op::{
+    Backward, Distribution, Facts, Halves, Kind, Op, Problem, Sampler, Tolerance,
+};
 use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
@@ -61,7 +63,7 @@ pub(crate) fn log_sum_exp(row: &[f64]) -> f64 {
 fn rows_of(inputs: &[TensorSpec]) -> Result<Rows, String> {
     let first = &inputs[0];
     let rows = Rows::of(first)?;
-    match inputs.iter().find(|spec| *spec != first) {
+    match inputs.iter().find(|spec| !spec.is_like(first)) {
         Some(other) => Err(format!("takes two of the same shape, not {first} and {other}")),
         None => Ok(rows),
     }
@@ -82,6 +84,10 @@ impl Softmax {
 impl Op for Softmax {
     fn kind(&self) -> Kind {
         Kind::new(if self.log { "log_softmax" } else { "softmax" }, Class::Reduction)
+    }
+
+    fn halves(&self) -> Halves {
+        Halves::All
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
@@ -132,6 +138,10 @@ impl Problem for RowsProblem<Softmax> {
 impl Op for SoftmaxGrad {
     fn kind(&self) -> Kind {
         Kind::new(if self.log { "log_softmax_grad" } else { "softmax_grad" }, Class::Reduction)
+    }
+
+    fn halves(&self) -> Halves {
+        Halves::All
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {

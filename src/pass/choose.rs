@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::graph::op::{Op, Problem};
+use crate::graph::op::{Cost, Op, Problem};
 use crate::graph::{Graph, NodeKind};
-use crate::kernel::{Caps, Variant};
+use crate::kernel::{Caps, Operand, Variant};
 use crate::tensor::TensorSpec;
 
 use super::OpInstance;
@@ -54,7 +54,17 @@ pub(super) fn instance(
     let NodeKind::Op { op, problem } = &node.kind else {
         return None;
     };
-    let lowered = problem.lower(&variant, caps);
+    let (inputs, outputs) = (graph.specs(&node.inputs), graph.specs(&node.outputs));
+    let mut lowered = problem.lower(&variant, caps);
+    for dispatch in &mut lowered.dispatches {
+        for at in 0..dispatch.bindings.len() {
+            match dispatch.bindings[at].operand {
+                Operand::Input(n) => dispatch.store_as(at, inputs[n].dtype),
+                Operand::Output(n) => dispatch.store_as(at, outputs[n].dtype),
+                Operand::Scratch(_) => {}
+            }
+        }
+    }
     let dot = if node.scope.is_empty() { "" } else { "." };
     Some(OpInstance {
         label: format!("{}{dot}{}/{variant}", node.scope, op.kind().name),
@@ -63,13 +73,21 @@ pub(super) fn instance(
         problem: Arc::clone(problem),
         variant,
         phase: node.phase,
-        inputs: graph.specs(&node.inputs),
-        outputs: graph.specs(&node.outputs),
-        cost: problem.cost(),
+        cost: cost(problem.as_ref(), &outputs),
+        inputs,
+        outputs,
         dispatches: first..first + lowered.dispatches.len(),
         lowered,
         node: at,
     })
+}
+
+/// Its least work, with its outputs stored as they are.
+fn cost(problem: &dyn Problem, outputs: &[TensorSpec]) -> Cost {
+    let Cost { flops, bytes } = problem.cost();
+    let counted: u64 = problem.outputs().iter().map(|output| output.spec.bytes()).sum();
+    let stored: u64 = outputs.iter().map(TensorSpec::bytes).sum();
+    Cost { flops, bytes: (bytes + stored).saturating_sub(counted) }
 }
 
 impl Choice {

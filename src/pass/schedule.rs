@@ -7,7 +7,7 @@ use crate::error::{Error, Result, mebibytes};
 use crate::graph::op::{Cost, Op, Problem};
 use crate::graph::{Graph, NodeKind, PARAMETERS, ParamGroup, TABLES, ValueId};
 use crate::kernel::{Binding, Caps, Lowered, Operand, Variant};
-use crate::tensor::TensorSpec;
+use crate::tensor::{DType, TensorSpec};
 use crate::terms::Phase;
 
 use super::plan::{Location, Plan};
@@ -50,6 +50,11 @@ impl OpInstance {
     /// What is computed, whichever variant does it: the op with its settings, and its inputs' types and shapes.
     pub fn problem_key(&self) -> String {
         problem_key(self.op.as_ref(), &self.inputs)
+    }
+
+    /// What its outputs are stored as.
+    pub fn stored(&self) -> Vec<DType> {
+        self.outputs.iter().map(|output| output.dtype).collect()
     }
 
     /// What a binding shows, for messages: `its input f32[32, 783, 2048]`.

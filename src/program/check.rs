@@ -10,7 +10,7 @@ use crate::host::parallel::*;
 use crate::kernel::{Caps, Variant};
 use crate::pass::plan::Role;
 use crate::pass::{OpInstance, compile_op};
-use crate::tensor::{Array, HostTensor, TensorSpec};
+use crate::tensor::{Array, DType, HostTensor, TensorSpec};
 
 use super::{Program, State};
 
@@ -39,16 +39,15 @@ pub fn compare(label: &str, got: &[Array], wanted: &[Array], tolerance: Toleranc
     for (output, (got, wanted)) in got.iter().zip(wanted).enumerate() {
         // The size of a typical value: sums that cancel to nearly 0 are not held to their own size.
         let rms = root_mean_square(&wanted.data);
-        let exact = wanted.spec.dtype.is_integer();
+        let (dtype, exact) = (got.spec.dtype, !wanted.spec.dtype.is_float());
         let error = |i: usize| {
             let (g, w) = (got.data[i], wanted.data[i]);
-            if g == w || (g.is_nan() && w.is_nan()) {
+            if g == w || (g.is_nan() && w.is_nan()) || g == dtype.rounded(w) {
                 0.0
             } else if exact || !w.is_finite() || !g.is_finite() {
                 f64::INFINITY
             } else {
-                // Values that f32 holds only as denormals may be flushed to 0.
-                let bound = tolerance.0 * w.abs().max(rms) + 4.0 * f64::from(f32::MIN_POSITIVE);
+                let bound = tolerance.0 * w.abs().max(rms) + stored_within(dtype, w);
                 (g - w).abs() / bound
             }
         };
@@ -67,6 +66,18 @@ pub fn compare(label: &str, got: &[Array], wanted: &[Array], tolerance: Toleranc
         }
     }
     verdict
+}
+
+/// How far from a value that is right may lie what is stored of it.
+pub(super) fn stored_within(dtype: DType, value: f64) -> f64 {
+    // Values that f32 holds only as denormals may be flushed to 0, and so may those of f16. A device rounds to f16 up
+    // or down.
+    let least = 4.0 * f64::from(f32::MIN_POSITIVE);
+    let scale = f64::from(dtype.scale());
+    match dtype.is_half() {
+        true => 2_f64.powi(-10) * value.abs() + 2_f64.powi(-14) / scale + least,
+        false => least,
+    }
 }
 
 /// Of what is finite of them.
@@ -88,7 +99,7 @@ fn parts(length: usize) -> Vec<Range<usize>> {
 }
 
 /// Runs one variant of one op on inputs drawn from each distribution, as a guarded program of the kind that is
-/// timed, and compares it with the reference: a verdict each.
+/// timed, and compares it with the reference: a verdict each. `stored` as [`compile_op`] has it.
 ///
 /// # Errors
 /// [`crate::error::Error::Gpu`], [`crate::error::Error::Internal`] where it cannot run at all.
@@ -96,10 +107,11 @@ pub fn check_variant(
     gpu: &Gpu,
     op: &Arc<dyn Op>,
     inputs: &[TensorSpec],
+    stored: &[DType],
     variant: &Variant,
     distributions: &[Distribution],
 ) -> Result<Vec<Verdict>> {
-    check_variant_for(gpu, &gpu.caps, op, inputs, variant, distributions)
+    check_variant_for(gpu, &gpu.caps, op, inputs, stored, variant, distributions)
 }
 
 /// The same, as it would be on another device: grids, kernels and dispatches are those of `caps`.
@@ -111,10 +123,11 @@ pub fn check_variant_for(
     caps: &Caps,
     op: &Arc<dyn Op>,
     inputs: &[TensorSpec],
+    stored: &[DType],
     variant: &Variant,
     distributions: &[Distribution],
 ) -> Result<Vec<Verdict>> {
-    let schedule = compile_op(op, inputs, variant, caps, true)?;
+    let schedule = compile_op(op, inputs, stored, variant, caps, true)?;
     let program = Program::new(gpu, schedule, &mut State::new(0), &|_| Ok(()))?;
     let problem = &program.schedule.ops[0].problem;
     let mut verdicts = Vec::new();

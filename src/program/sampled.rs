@@ -8,24 +8,25 @@ use crate::graph::by_rows::{ByRows, Joined};
 use crate::graph::op::{Problem, Tolerance, ValueAt};
 use crate::pass::OpInstance;
 use crate::random::Rng;
-use crate::tensor::TensorSpec;
+use crate::tensor::{DType, TensorSpec};
 
 use super::Program;
-use super::check::{Verdict, compare};
+use super::check::{Verdict, compare, stored_within};
 
 /// Compares single values, each held to its own size and that of its terms.
 fn compare_at(
     label: &str,
     places: &[usize],
     got: &[f64],
+    dtype: DType,
     wanted: &[ValueAt],
     tolerance: Tolerance,
 ) -> Verdict {
     let mut verdict = Verdict { label: label.to_string(), error: 0.0, detail: String::new() };
     for ((place, &got), wanted) in places.iter().zip(got).zip(wanted) {
         let ValueAt { value, scale } = *wanted;
-        let bound = tolerance.0 * value.abs().max(scale) + 4.0 * f64::from(f32::MIN_POSITIVE);
-        let same = got == value || (got.is_nan() && value.is_nan());
+        let bound = tolerance.0 * value.abs().max(scale) + stored_within(dtype, value);
+        let same = got == value || (got.is_nan() && value.is_nan()) || got == dtype.rounded(value);
         let error = match (got - value).abs() / bound {
             _ if same => 0.0,
             error if error.is_finite() => error,
@@ -73,7 +74,8 @@ impl SampledRows {
     fn of(op: &OpInstance) -> Option<Self> {
         let ByRows { rows, inputs, outputs } = op.op.by_rows(&op.inputs)?;
         let cut = op.inputs.iter().zip(&inputs).filter(|(_, cut)| **cut).map(|(spec, _)| spec);
-        let words = cut.chain(&op.outputs).all(|spec| spec.dtype.size() == 4);
+        let words = cut.chain(&op.outputs);
+        let words = words.clone().all(|spec| spec.len() / rows * spec.dtype.size() % 4 == 0);
         if !words || outputs.contains(&Joined::Sum) || op.problem.in_place().next().is_some() {
             return None;
         }
@@ -141,7 +143,8 @@ impl Program {
         let got = self.read_places(gpu, node.outputs[0], &places)?;
         let wanted = op.problem.reference_at(&inputs.iter().collect::<Vec<_>>(), &places);
         let tolerance = op.problem.tolerance(&op.variant);
-        Ok(wanted.map(|wanted| compare_at(&op.label, &places, &got, &wanted, tolerance)))
+        let dtype = op.outputs[0].dtype;
+        Ok(wanted.map(|wanted| compare_at(&op.label, &places, &got, dtype, &wanted, tolerance)))
     }
 
     /// Runs an op and checks some of its rows; nothing, and it was not run, where it has none or they are too much.
@@ -185,12 +188,13 @@ mod tests {
     fn a_sampled_value_is_held_to_the_size_of_its_terms() {
         let terms = [1.0, -1.0, 0.5, -0.5];
         let wanted = [ValueAt::sum(terms)];
-        let of = |got: f64| compare_at("m", &[7], &[got], &wanted, Tolerance::sum(4)).error;
+        let of =
+            |got: f64| compare_at("m", &[7], &[got], DType::F32, &wanted, Tolerance::sum(4)).error;
         assert_eq!((wanted[0].value, of(0.0)), (0.0, 0.0));
         assert!(of(1e-7) < 1.0, "what rounding leaves of a sum that cancels: {}", of(1e-7));
         assert!(of(0.5) > 1e4, "a term is missing: {}", of(0.5));
         assert_eq!((of(f64::NAN), of(f64::INFINITY)), (f64::INFINITY, f64::INFINITY));
-        let verdict = compare_at("m", &[7], &[0.5], &wanted, Tolerance::sum(4));
+        let verdict = compare_at("m", &[7], &[0.5], DType::F32, &wanted, Tolerance::sum(4));
         assert!(
             verdict.detail.contains("output 0[7] is 5e-1, reference 0e0"),
             "{}",

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::error::plain;
-use crate::record::{Clock, Integrity, Precision, Status};
-use crate::terms::{Backend, Class, DeviceKind, Mode, Phase, Preset};
+use crate::record::{Clock, Integrity, Status};
+use crate::terms::{Backend, Class, DeviceKind, Mode, Phase, Precision, Preset};
 
 use super::column::{Column, Kind};
 

@@ -20,7 +20,7 @@ words! {
     Feature {
         /// Operations between the invocations of a subgroup.
         Subgroups = "subgroups",
-        /// Half precision: no kernel uses it yet.
+        /// Half precision, and with it matrices of it.
         F16 = "f16",
         /// Timestamps at the ends of passes.
         Timestamps = "timestamps",

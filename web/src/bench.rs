@@ -12,10 +12,10 @@ use fathom::measure::provenance;
 use fathom::measure::run::{self as cell, Plan};
 use fathom::measure::sample::Budget;
 use fathom::pass::{Options, Schedule};
-use fathom::record::{Browser, Config, Precision, Record, ShaderSource, Tuning};
+use fathom::record::{Browser, Config, Record, ShaderSource, Tuning};
 use fathom::report::number;
 use fathom::session::schedule;
-use fathom::terms::{Checks, Effort, Mode, Preset, Restriction};
+use fathom::terms::{Checks, Effort, Mode, Precision, Preset, Restriction};
 use fathom::workload::{self, DataSource, WORKLOADS, Workload};
 
 use crate::message::{Answer, Chosen, Listed, News, Planned, Question, Surroundings};

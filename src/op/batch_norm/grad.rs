@@ -1,6 +1,6 @@
 //! The gradient of batch normalisation.
 
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
+use crate::graph::op::{Distribution, Facts, Halves, Kind, Op, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Kernel, Lowered, Variant, input, output};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
@@ -20,10 +20,14 @@ impl Op for BatchNormGrad {
         Kind::new("batch_norm_grad", Class::Reduction)
     }
 
+    fn halves(&self) -> Halves {
+        Halves::All
+    }
+
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let (x, dy) = (&inputs[0], &inputs[4]);
         let channels = Channels::of(x, &inputs[1..4])?;
-        if dy != x {
+        if !dy.is_like(x) {
             return Err(format!("{dy} is not {x}"));
         }
         let outputs = [0, 1, 1].map(|at: usize| inputs[at].clone());

@@ -1,0 +1,134 @@
+//! Has the values between ops stored as f16, where those on both sides take it.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::graph::op::Halves;
+use crate::graph::{Graph, NodeKind, ValueId};
+use crate::kernel::Caps;
+use crate::tensor::{DType, TensorSpec};
+use crate::terms::Phase;
+
+use super::plan::roots;
+
+/// The same graph with f16 values wherever every op that touches one takes it ([`Halves`]): between the ops, since what
+/// is read or written from outside, state and gradients in a flat buffer stay f32. Values of the backward pass are
+/// kept scaled, each by itself, so that no loss has to be.
+///
+/// # Errors
+/// [`Error::Usage`] where the device has no f16.
+pub fn halved(mut graph: Graph, caps: &Caps) -> Result<Graph> {
+    if !caps.f16 {
+        return Err(Error::Usage(
+            "--precision f16: this device, or what is used of it, has no f16 in shaders; f32 runs everywhere"
+                .into(),
+        ));
+    }
+    let roots = roots(&graph);
+    let dtypes = dtypes(&graph, &roots);
+    for (value, root) in roots.iter().enumerate() {
+        if let Some(dtype) = dtypes[root.0] {
+            graph.values[value].dtype = dtype;
+        }
+    }
+    retyped(&mut graph)?;
+    let halves = |spec: &&TensorSpec| spec.dtype.is_half();
+    log::debug!("precision: {} values are f16", graph.values.iter().filter(halves).count());
+    Ok(graph)
+}
+
+/// For each value that memory is planned for its type, where that is f16.
+fn dtypes(graph: &Graph, roots: &[ValueId]) -> Vec<Option<DType>> {
+    let mut dtypes = vec![None; graph.values.len()];
+    let mut f32s: Vec<ValueId> = graph.outputs.iter().map(|(_, value)| *value).collect();
+    for node in &graph.nodes {
+        let NodeKind::Op { op, problem } = &node.kind else {
+            if !matches!(node.kind, NodeKind::Reshape) {
+                f32s.extend(node.inputs.iter().chain(&node.outputs));
+            }
+            continue;
+        };
+        let made = node.outputs.iter().zip(problem.outputs());
+        for (value, output) in made {
+            let kept = output.saved || output.in_place.is_some();
+            if kept || op.halves() != Halves::All || output.spec.dtype != DType::F32 {
+                f32s.push(*value);
+            } else {
+                let backward = node.phase == Phase::Backward;
+                dtypes[value.0] = Some(if backward { DType::ScaledF16 } else { DType::F16 });
+            }
+        }
+        if matches!(op.halves(), Halves::None(_)) {
+            f32s.extend(&node.inputs);
+        }
+    }
+    for value in f32s {
+        dtypes[roots[value.0].0] = None;
+    }
+    dtypes
+}
+
+/// Has the ops know the types of what they read.
+fn retyped(graph: &mut Graph) -> Result<()> {
+    let specs: Vec<_> = graph.nodes.iter().map(|node| graph.specs(&node.inputs)).collect();
+    for (node, inputs) in graph.nodes.iter_mut().zip(specs) {
+        let NodeKind::Op { op, problem } = &mut node.kind else { continue };
+        if inputs.iter().any(|input| input.dtype.is_half()) {
+            let place = |why| Error::Internal(format!("{}: {why}", node.scope));
+            *problem = Arc::from(op.problem(&inputs).map_err(place)?);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::Caps;
+    use crate::pass::{Options, compile};
+    use crate::session::schedule;
+    use crate::terms::{Mode, Precision, Preset};
+    use crate::workload;
+
+    fn caps() -> Caps {
+        Caps { f16: true, ..Caps::portable() }
+    }
+
+    #[test]
+    fn activations_and_their_gradients_are_halves_and_what_outlives_a_step_is_not() {
+        let model = (workload::find("residual").unwrap().configure)(Preset::Tiny, None);
+        let of = |precision| {
+            let options = Options { precision, ..Options::default() };
+            schedule(model.as_ref(), Mode::Train, &caps(), &options).unwrap()
+        };
+        let (single, half) = (of(Precision::F32), of(Precision::F16));
+        assert!(half.cost().bytes < single.cost().bytes * 3 / 4);
+        assert!(half.memory.slot_bytes() < single.memory.slot_bytes() * 3 / 4);
+        assert_eq!(half.dispatches(), single.dispatches());
+        for (node, op) in half.graph.nodes.iter().filter_map(|node| match &node.kind {
+            NodeKind::Op { op, .. } => Some((node, op)),
+            other => {
+                let specs = half.graph.specs(&node.outputs);
+                let fixed = !matches!(other, NodeKind::Reshape);
+                assert!(!fixed || specs.iter().all(|spec| !spec.dtype.is_half()), "{other:?}");
+                None
+            }
+        }) {
+            let scaled = if node.phase == Phase::Backward { DType::ScaledF16 } else { DType::F16 };
+            for spec in half.graph.specs(&node.outputs) {
+                assert!(!spec.dtype.is_half() || spec.dtype == scaled, "{} {spec}", node.scope);
+            }
+            if matches!(op.halves(), Halves::None(_)) {
+                let specs = half.graph.specs(&node.inputs);
+                assert!(specs.iter().all(|spec| !spec.dtype.is_half()), "{}", node.scope);
+            }
+        }
+    }
+
+    #[test]
+    fn a_device_without_f16_says_so() {
+        let options = Options { precision: Precision::F16, ..Options::default() };
+        let error = compile(Graph::default(), &Caps::portable(), &options).unwrap_err();
+        assert!(matches!(&error, Error::Usage(why) if why.contains("no f16")), "{error}");
+    }
+}
