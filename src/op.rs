@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::graph::op::{Op, Problem};
-use crate::tensor::TensorSpec;
+use crate::tensor::{DType, TensorSpec};
 
 pub mod advance_step;
 pub mod argmax;
@@ -140,12 +140,14 @@ pub struct Case {
     pub op: Arc<dyn Op>,
     /// Its inputs.
     pub inputs: Vec<TensorSpec>,
+    /// What its outputs are stored as; where it ends, as the op has them.
+    pub stored: Vec<DType>,
 }
 
 impl Case {
     /// A case.
     pub fn new(name: impl Into<String>, op: impl Op, inputs: impl Into<Vec<TensorSpec>>) -> Self {
-        Self { name: name.into(), op: Arc::new(op), inputs: inputs.into() }
+        Self { name: name.into(), op: Arc::new(op), inputs: inputs.into(), stored: Vec::new() }
     }
 
     /// The op at the case's inputs.

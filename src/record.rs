@@ -28,7 +28,7 @@ pub use id::Integrity;
 pub use outcome::{Outcome, Sketch};
 pub use run::{
     Clock, Memory, Method, Op, OpTime, Playing, Profile, Run, RunKey, Statistics, Status,
-    Steadiness, Timing, Verified, Worst,
+    StaysF32, Steadiness, Timing, Verified, Worst,
 };
 pub use tuning::Tuning;
 pub use yardstick::{Reading, Sensors, Yardstick};

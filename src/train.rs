@@ -8,7 +8,7 @@ use crate::pass::Options;
 use crate::program::Program;
 use crate::session::Session;
 use crate::tensor::DType;
-use crate::terms::Mode;
+use crate::terms::{Mode, Precision};
 use crate::workload::{Batch, DataSource, Model, Ratio, Samples, Split, Workload, step};
 
 pub mod play;
@@ -18,6 +18,7 @@ pub struct Trainer<'a> {
     session: Session<'a>,
     model: Box<dyn Workload>,
     data: Box<dyn Samples>,
+    options: Options,
     /// Training and inference of each bucket of the model.
     programs: Vec<[Program; 2]>,
     steps: u64,
@@ -41,15 +42,21 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// [`Error::Gpu`], [`Error::Data`].
-    pub fn new(gpu: &'a Gpu, mut model: Box<dyn Workload>, source: &DataSource) -> Result<Self> {
+    pub fn new(
+        gpu: &'a Gpu,
+        mut model: Box<dyn Workload>,
+        source: &DataSource,
+        precision: Precision,
+    ) -> Result<Self> {
         if let Some(curriculum) = model.curriculum() {
             curriculum.begin();
         }
         // Data come first: what is wrong with them should show before anything is compiled.
         let data = model.samples(source)?;
         let mut session = Session::new(gpu, source.seed);
-        let programs = programs_of(&mut session, model.as_ref())?;
-        Ok(Self { session, model, data, programs, steps: 0, news: Vec::new() })
+        let options = Options { precision, ..Options::default() };
+        let programs = programs_of(&mut session, model.as_ref(), &options)?;
+        Ok(Self { session, model, data, options, programs, steps: 0, news: Vec::new() })
     }
 
     /// The model, as far as training has changed it.
@@ -111,7 +118,7 @@ impl<'a> Trainer<'a> {
         let change = self.model.curriculum().and_then(|c| c.follow(epoch, judged.value()));
         if let Some(change) = change {
             // What changed is part of the graph, so it is compiled anew; its state and pipelines are kept.
-            self.programs = programs_of(&mut self.session, self.model.as_ref())?;
+            self.programs = programs_of(&mut self.session, self.model.as_ref(), &self.options)?;
             self.news.push(change);
         }
         Ok(())
@@ -198,10 +205,14 @@ fn first_not_finite(session: &Session<'_>) -> Result<Option<(String, f64)>> {
 }
 
 /// The programs of each bucket of a model over one state.
-fn programs_of(session: &mut Session<'_>, model: &dyn Model) -> Result<Vec<[Program; 2]>> {
+fn programs_of(
+    session: &mut Session<'_>,
+    model: &dyn Model,
+    options: &Options,
+) -> Result<Vec<[Program; 2]>> {
     // Over one state: inference sees the parameters as training leaves them.
     let mut both = |model: &dyn Model| {
-        let mut compile = |mode| session.compile(model, mode, &Options::default());
+        let mut compile = |mode| session.compile(model, mode, options);
         Ok([compile(Mode::Train)?, compile(Mode::Infer)?])
     };
     match model.buckets() {

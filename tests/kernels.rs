@@ -1,17 +1,18 @@
 //! Every variant of every kernel on every case against its f64 reference, on the device, those of GPUs
 //! included; and every gradient rule against finite differences. `cargo test --test kernels matmul` filters by name.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use common::gpu;
 use fathom::gpu::shader;
-use fathom::graph::op::{Distribution, Sampler};
+use fathom::graph::op::{Distribution, Storage, Sampler};
 use fathom::graph::reference::{finite_differences, rule_in_f64};
 use fathom::kernel::{Caps, Variant};
 use fathom::op::conv2d::WINOGRAD;
 use fathom::op::{Case, LIST};
 use fathom::program::check::{check_variant, check_variant_for};
-use fathom::tensor::{Array, DType};
+use fathom::tensor::{Array, DType, TensorSpec};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 #[path = "common/awkward.rs"]
@@ -33,7 +34,9 @@ fn check(case: &Case, variant: &Variant) -> Result<(), Failed> {
     let text = text.transpose().map_err(|e| Failed::from(e.to_string()))?;
     let gpu = gpu(&text.unwrap_or_default())?;
     let distributions = problem.distributions();
-    let verdicts = check_variant(gpu, &case.op, &case.inputs, &[], variant, distributions)
+    let Case { op, inputs, stored, .. } = case;
+    let distributions = if stored.is_empty() { distributions } else { &[Distribution::Uniform] };
+    let verdicts = check_variant(gpu, op, inputs, stored, variant, distributions)
         .map_err(|e| Failed::from(e.to_string()))?;
     for (distribution, verdict) in distributions.iter().zip(verdicts) {
         if !verdict.passed() {
@@ -132,6 +135,27 @@ fn alike(a: &Variant, b: &Variant) -> bool {
     a.name == b.name && consts(a) == consts(b)
 }
 
+/// The same case over halves, where the op takes them: those of gradients in every other operand.
+fn in_halves(case: &Case) -> Option<Case> {
+    let halves = case.op.storage();
+    if matches!(halves, Storage::F32(_)) {
+        return None;
+    }
+    let half = |(at, spec): (usize, &TensorSpec)| match spec.dtype {
+        DType::F32 if at % 2 == 0 => TensorSpec { dtype: DType::F16, ..spec.clone() },
+        DType::F32 => TensorSpec { dtype: DType::ScaledF16, ..spec.clone() },
+        _ => spec.clone(),
+    };
+    let problem = case.problem();
+    let stored = problem.outputs().iter().enumerate().map(|(at, output)| {
+        let kept = output.saved || halves != Storage::F16 || at > 0;
+        if output.spec.dtype == DType::F32 && !kept { DType::ScaledF16 } else { output.spec.dtype }
+    });
+    let (name, op) = (format!("{}_in_halves", case.name), Arc::clone(&case.op));
+    let inputs = case.inputs.iter().enumerate().map(half).collect();
+    Some(Case { name, op, inputs, stored: stored.collect() })
+}
+
 fn check_gradient(case: &Case) -> Result<(), Failed> {
     let mut sampler = Sampler::new(Distribution::Uniform, 11);
     let problem = case.problem();
@@ -175,7 +199,7 @@ fn check_gradient(case: &Case) -> Result<(), Failed> {
 
 fn main() {
     let arguments = Arguments::from_args();
-    let mut trials = Vec::new();
+    let (mut trials, mut halved) = (Vec::new(), HashSet::new());
     for family in LIST {
         for case in family.cases() {
             let case = Arc::new(case);
@@ -193,6 +217,16 @@ fn main() {
                     continue;
                 }
             };
+            if let Some(case) = in_halves(&case).map(Arc::new) {
+                // A shader each, whatever its constants, on the first case that it takes.
+                for variant in &variants {
+                    if halved.insert((case.op.kind().name, variant.name)) {
+                        let name = format!("{}/{variant}/{}", family.name(), case.name);
+                        let (case, variant) = (Arc::clone(&case), variant.clone());
+                        trials.push(Trial::test(name, move || check(&case, &variant)));
+                    }
+                }
+            }
             for variant in variants {
                 let name = format!("{}/{variant}/{}", family.name(), case.name);
                 let case = Arc::clone(&case);

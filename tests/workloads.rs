@@ -14,7 +14,7 @@ use fathom::program::Program;
 use fathom::program::check::Verdict;
 use fathom::session::{Session, schedule};
 use fathom::snapshot::{Request, Snapshot, take};
-use fathom::terms::{LimitSet, Mode, Preset, Restriction};
+use fathom::terms::{LimitSet, Mode, Precision, Preset, Restriction};
 use fathom::train::Trainer;
 use fathom::train::play::Learner;
 use fathom::workload::{self, DataSource, Split, WORKLOADS, Workload};
@@ -51,13 +51,15 @@ fn every_op_of_every_step_agrees_with_its_reference() {
     let restriction = Restriction::new(LimitSet::WebGpu, &[]);
     each_workload(|name| {
         let little = common::open(restriction.clone()).unwrap();
-        for (gpu, mode, batch, fuse) in [
-            (gpu(name), Mode::Train, Some(1), false),
-            (&little, Mode::Train, None, true),
-            (&little, Mode::Infer, Some(7), true),
+        for (gpu, mode, batch, fuse, precision) in [
+            (gpu(name), Mode::Train, Some(1), false, Precision::F32),
+            (&little, Mode::Train, None, true, Precision::F32),
+            (&little, Mode::Infer, Some(7), true, Precision::F32),
+            (gpu(name), Mode::Train, None, true, Precision::F16),
+            (gpu(name), Mode::Infer, Some(3), true, Precision::F16),
         ] {
             let model = tiny(name, batch);
-            let options = Options { fuse, guarded: true, ..Options::default() };
+            let options = Options { fuse, precision, guarded: true, ..Options::default() };
             let mut session = Session::new(gpu, 3);
             let before = little.allocated();
             let program = session.compile(model.as_ref(), mode, &options).unwrap();
@@ -70,7 +72,7 @@ fn every_op_of_every_step_agrees_with_its_reference() {
             let verdicts = session.check(&program).unwrap();
             let wrong: Vec<&Verdict> = verdicts.iter().filter(|v| !v.passed()).collect();
             let device = &gpu.restriction;
-            assert!(wrong.is_empty(), "{name} {mode} {fuse}, {device}: {wrong:#?}");
+            assert!(wrong.is_empty(), "{name} {mode} {fuse} {precision}, {device}: {wrong:#?}");
         }
     });
 }
@@ -88,7 +90,7 @@ fn assert_planned(program: &Program, before: (u64, u64), after: (u64, u64)) {
 #[test]
 fn a_loss_that_is_no_number_stops_training_with_step_and_tensor() {
     let gpu = gpu("memnet");
-    let mut trainer = Trainer::new(gpu, tiny("memnet", None), &source(1)).unwrap();
+    let mut trainer = trainer("memnet", None, Precision::F32);
     trainer.step().unwrap();
     let state = trainer.session().state();
     // The clock comes before the parameters, and is of whole numbers.
@@ -193,20 +195,47 @@ fn agrees_with(golden: &Snapshot, path: &Path, workload: &'static str) {
     }
 }
 
+fn trainer(name: &str, batch: Option<usize>, precision: Precision) -> Trainer<'static> {
+    Trainer::new(gpu(name), tiny(name, batch), &source(1), precision).unwrap()
+}
+
 /// Losses, and the metric before and after so many steps.
 fn train(name: &str, batch: Option<usize>, steps: u64) -> (Vec<f64>, f64, f64) {
-    let model = tiny(name, batch);
-    let mut trainer = Trainer::new(gpu(name), model, &source(1)).unwrap();
+    let mut trainer = trainer(name, batch, precision());
     let (untrained, _) = trainer.evaluate().unwrap();
     let losses = (0..steps).map(|_| trainer.step().unwrap()).collect();
     (losses, untrained, trainer.evaluate().unwrap().0)
+}
+
+/// What the tests of learning store values as: f32, or what FATHOM_TEST_PRECISION says.
+fn precision() -> Precision {
+    match std::env::var("FATHOM_TEST_PRECISION").as_deref() {
+        Ok("f16") => Precision::F16,
+        _ => Precision::F32,
+    }
+}
+
+/// Each loss of the first steps is the same to the bits that halves have, and the gradients that led to it were not lost.
+#[test]
+fn halves_train_as_singles_do() {
+    each_workload(|name| {
+        let losses = |precision| {
+            let mut trainer = trainer(name, None, precision);
+            (0..12).map(|_| trainer.step().unwrap()).collect::<Vec<f64>>()
+        };
+        let (single, half) = (losses(Precision::F32), losses(Precision::F16));
+        for (step, (single, half)) in single.iter().zip(&half).enumerate() {
+            let error = (half - single).abs() / single.abs();
+            assert!(error < 0.02, "{name} at step {step}: {half} for {single}");
+        }
+    });
 }
 
 /// Inference draws by a clock of its own.
 #[test]
 fn inference_between_steps_changes_nothing_of_training() {
     let losses = |asked: bool| {
-        let mut trainer = Trainer::new(gpu("autoenc"), tiny("autoenc", None), &source(1)).unwrap();
+        let mut trainer = trainer("autoenc", None, Precision::F32);
         let step = |_| {
             if asked {
                 trainer.evaluate().unwrap();
@@ -276,7 +305,8 @@ fn seq2seq_begins_to_translate_sentences_it_never_saw() {
 fn buckets_train_together() {
     let mut model = tiny("seq2seq", Some(8));
     assert!(model.set("bucket", 4), "mixed");
-    let mut trainer = Trainer::new(gpu("seq2seq"), model, &source(1)).unwrap();
+    let mut trainer =
+        Trainer::new(gpu("seq2seq"), model, &source(1), Precision::F32).unwrap();
     let losses: Vec<_> = (0..60).map(|_| trainer.step().unwrap()).collect();
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
     let (first, last) = (mean(&losses[..15]), mean(&losses[45..]));
@@ -302,7 +332,7 @@ fn deepq_gets_better_at_catch() {
         model
     };
     let (model, one) = (set(8), set(1));
-    let mut learner = Learner::new(gpu("deepq"), [model.as_ref(), one.as_ref()], game, 1).unwrap();
+    let mut learner = Learner::new(gpu("deepq"), [model.as_ref(), one.as_ref()], game, 1, precision()).unwrap();
     for _ in 0..3000 {
         learner.step().unwrap();
     }

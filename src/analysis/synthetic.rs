@@ -128,6 +128,7 @@ fn run((workload, mode, ops): &Planted) -> Run {
         data_ns: 1.0,
         upload_ns: 1.0,
         playing: None,
+        stays_f32: Vec::new(),
         profile: Some(Profile {
             steps: 100,
             span_ns: ops_ns / 0.98,

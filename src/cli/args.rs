@@ -67,6 +67,23 @@ impl RestrictionArgs {
     }
 }
 
+/// How values are stored.
+#[derive(Debug, Clone, Args)]
+pub struct PrecisionArgs {
+    /// Store the values between ops as: f32, f16
+    ///
+    /// f16 halves what is moved, and products of it go by a device's matrices where it has any. Sums, states, losses and
+    /// parameters stay f32; gradients are kept at 1,024 times their size.
+    #[arg(
+        long,
+        value_name = "TYPE",
+        default_value = "f32",
+        hide_possible_values = true,
+        help_heading = "How"
+    )]
+    pub precision: Precision,
+}
+
 /// Which device.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where")]

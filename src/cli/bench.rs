@@ -15,7 +15,7 @@ use crate::session::schedule;
 use crate::terms::Mode;
 
 use super::progress::Progress;
-use super::{DeviceArgs, OutputArgs, SizeArgs, args, output};
+use super::{DeviceArgs, OutputArgs, PrecisionArgs, SizeArgs, args, output};
 
 /// Options of `bench`.
 #[derive(Debug, Args)]
@@ -48,6 +48,9 @@ pub struct BenchArgs {
 
     #[command(flatten)]
     size: SizeArgs,
+
+    #[command(flatten)]
+    precision: PrecisionArgs,
 
     #[command(flatten)]
     device: DeviceArgs,
@@ -93,11 +96,12 @@ pub fn execute(args: &BenchArgs) -> Result<()> {
 /// The steps of the workloads asked for, by the names of their runs.
 fn steps(args: &BenchArgs, gpu: &Gpu) -> Result<Vec<(String, Schedule)>> {
     let modes = args::modes(&args.mode);
+    let options = Options { precision: args.precision.precision, ..Options::default() };
     let mut steps = Vec::new();
     for workload in args::workloads(&args.workload)? {
         let (_, model) = args.size.configure(workload, Some(gpu))?;
         for &mode in modes {
-            let step = schedule(model.as_ref(), mode, &gpu.caps, &Options::default())?;
+            let step = schedule(model.as_ref(), mode, &gpu.caps, &options)?;
             steps.push((run::key(model.as_ref(), mode).to_string(), step));
         }
     }

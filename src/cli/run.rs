@@ -12,12 +12,12 @@ use crate::measure::{QUEUE_DEPTH, peak, provenance};
 use crate::record::{Config, Record, ShaderSource, Tuning, store};
 use crate::report::section::headline;
 use crate::report::{Format, number};
-use crate::terms::{Effort, Mode, OnFailure, Precision, Preset};
+use crate::terms::{Effort, Mode, OnFailure, Preset};
 
 use super::data::Opened;
 use super::progress::Progress;
 use super::range::Range;
-use super::{DataArgs, DeviceArgs, OutputArgs, interrupt, output, records, score};
+use super::{DataArgs, DeviceArgs, OutputArgs, PrecisionArgs, interrupt, output, records, score};
 
 mod cells;
 pub(super) mod choose;
@@ -114,18 +114,9 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = QUEUE_DEPTH as u32, value_parser = clap::value_parser!(u32).range(1..=64), help_heading = "How")]
     pub queue_depth: u32,
 
-    /// Store the values between ops as: f32, f16
-    ///
-    /// f16 halves what these ops move, and lets their products go by a device's matrices; sums, states, losses and
-    /// parameters stay f32, gradients are kept at 1,024 times their size. Records of f16 and of f32 are not compared.
-    #[arg(
-        long,
-        value_name = "TYPE",
-        default_value = "f32",
-        hide_possible_values = true,
-        help_heading = "How"
-    )]
-    pub precision: Precision,
+    /// How values are stored.
+    #[command(flatten)]
+    pub precision: PrecisionArgs,
 
     /// Don't time the individual ops
     #[arg(long, help_heading = "How")]
@@ -306,7 +297,7 @@ fn tune(args: &RunArgs, selection: &mut Selection, samples: &mut Opened<'_>) -> 
 fn config(args: &RunArgs, preset: Preset) -> Config {
     Config {
         preset,
-        precision: args.precision,
+        precision: args.precision.precision,
         fuse: !args.no_fuse,
         checks: args.device.checks,
         restriction: args.device.restriction.restriction(),

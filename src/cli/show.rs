@@ -11,10 +11,10 @@ use crate::report::section::headline;
 use crate::report::table::paragraph;
 use crate::report::{Format, number};
 use crate::session::schedule;
-use crate::terms::{Mode, Precision};
+use crate::terms::Mode;
 use crate::workload::{self, WorkloadInfo};
 
-use super::{DeviceArgs, OutputArgs, SizeArgs, output};
+use super::{DeviceArgs, OutputArgs, PrecisionArgs, SizeArgs, output};
 
 /// Options of `show`.
 #[derive(Debug, Args)]
@@ -47,9 +47,8 @@ pub struct ShowArgs {
     #[arg(long)]
     pub no_fuse: bool,
 
-    /// Store the values between ops as: f32, f16
-    #[arg(long, value_name = "TYPE", default_value = "f32", hide_possible_values = true)]
-    pub precision: Precision,
+    #[command(flatten)]
+    precision: PrecisionArgs,
 
     #[command(flatten)]
     device: DeviceArgs,
@@ -105,7 +104,7 @@ fn model(args: &ShowArgs, workload: &WorkloadInfo) -> Result<()> {
     let gpu = args.device.open().ok();
     let caps = args.device.caps(gpu.as_ref());
     let (preset, model) = args.size.configure(workload, gpu.as_ref())?;
-    let options = Options { fuse: !args.no_fuse, precision: args.precision, ..Options::default() };
+    let options = Options { fuse: !args.no_fuse, precision: args.precision.precision, ..Options::default() };
     let schedule = schedule(model.as_ref(), args.mode, &caps, &options)?;
     if let Some(label) = &args.kernel {
         let sources = sources(&schedule, label)?;

@@ -12,12 +12,12 @@ use crate::measure::verify::verify;
 use crate::pass::{OpInstance, Options};
 use crate::report::trace::{self, Span, TracedStep};
 use crate::session::Session;
-use crate::terms::{Mode, Precision};
+use crate::terms::Mode;
 use crate::workload::{self, Split};
 
 use super::args::check_game;
 use super::data::Opened;
-use super::{DataArgs, DeviceArgs, SizeArgs, VoiceArgs, output, progress};
+use super::{DataArgs, DeviceArgs, PrecisionArgs, SizeArgs, VoiceArgs, output, progress};
 
 /// Steps profiled; the one with the median span is written.
 const STEPS: usize = 9;
@@ -47,9 +47,8 @@ pub struct TraceArgs {
     #[arg(long)]
     no_fuse: bool,
 
-    /// Store the values between ops as: f32, f16
-    #[arg(long, value_name = "TYPE", default_value = "f32", hide_possible_values = true)]
-    precision: Precision,
+    #[command(flatten)]
+    precision: PrecisionArgs,
 
     /// Don't check kernels against their references first; the trace says so
     #[arg(long)]
@@ -102,7 +101,7 @@ fn take(args: &TraceArgs, gpu: &Gpu) -> Result<TracedStep> {
     // Data come first: what is wrong with them should show before anything is compiled.
     let mut samples = Opened::one(&args.data, &args.voice, args.seed, model.as_ref())?;
     let mode = args.mode;
-    let options = Options { fuse: !args.no_fuse, precision: args.precision, ..Options::default() };
+    let options = Options { fuse: !args.no_fuse, precision: args.precision.precision, ..Options::default() };
     let mut session = Session::new(gpu, args.seed);
     let program = session.compile(model.as_ref(), mode, &options)?;
     if !args.no_verify {

@@ -16,7 +16,7 @@ use crate::train::Trainer;
 use crate::workload::{self, WORKLOADS, Workload};
 
 use super::args::check_game;
-use super::{DataArgs, DeviceArgs, ModelArgs, OutputArgs, data, output};
+use super::{DataArgs, DeviceArgs, ModelArgs, OutputArgs, PrecisionArgs, data, output};
 
 mod play;
 
@@ -37,6 +37,9 @@ pub struct TrainArgs {
     /// After training, print N held-out samples with the model's answers, for workloads that can show them
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "3", value_parser = clap::value_parser!(u32).range(1..=1000))]
     show: Option<u32>,
+
+    #[command(flatten)]
+    precision: PrecisionArgs,
 
     #[command(flatten)]
     data: DataArgs,
@@ -71,7 +74,7 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
 fn learn(args: &TrainArgs, gpu: &Gpu, preset: Preset, model: Box<dyn Workload>) -> Result<()> {
     let source = args.data.source(model.info(), args.model.seed)?;
     let (metric, batch) = (model.info().metric, model.batch());
-    let mut trainer = Trainer::new(gpu, model, &source)?;
+    let mut trainer = Trainer::new(gpu, model, &source, args.precision.precision)?;
     let note = format!(
         "{} {preset}, batch {}, seed {}, on {}\n{}",
         args.model.workload,

@@ -201,13 +201,13 @@ impl Chain {
 
 /// Whether the values that an op reads and makes may lie in memory as f16; it computes in f32 all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Halves {
+pub enum Storage {
     /// None of them, for a reason.
-    None(&'static str),
+    F32(&'static str),
     /// Those it reads; what it makes is f32.
-    Read,
+    F16Read,
     /// Those it reads and makes. What it keeps for the backward pass alone is f32: statistics.
-    All,
+    F16,
 }
 
 /// One tensor that an op makes.
@@ -350,8 +350,13 @@ pub trait Op: fmt::Debug + Any + Send + Sync {
     }
 
     /// Whether its values may be stored as f16.
-    fn halves(&self) -> Halves {
-        Halves::None("its states, sums or losses need f32")
+    fn storage(&self) -> Storage {
+        Storage::F32(match self.kind().class {
+            Class::Movement => "it moves whole words",
+            Class::Optimisation => "parameters and what is kept of them are f32",
+            Class::Random => "draws are f32",
+            _ => "a state, a sum or a loss needs f32",
+        })
     }
 
     /// What [`Op::with_epilogue`] gave it.

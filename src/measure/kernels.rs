@@ -12,7 +12,8 @@ use crate::pass::Schedule;
 use crate::program::check::{Verdict, check_variant};
 use crate::stats::median;
 
-use super::kernel::time_variant;
+use super::kernel::program_of_case;
+use super::sample::step_times;
 use super::sample::{Budget, going_on};
 use super::yardstick::Rule;
 
@@ -87,7 +88,8 @@ pub fn of_steps(
         for op in schedule.ops.iter().filter(|op| seen.insert(op.problem_key())) {
             let shapes: Vec<_> = op.inputs.iter().map(|spec| spec.shape.to_string()).collect();
             let name = format!("{step} {}", shapes.join(" "));
-            let case = Case { name, op: Arc::clone(&op.op), inputs: op.inputs.clone() };
+            let (inputs, stored) = (op.inputs.clone(), op.stored());
+            let case = Case { name, op: Arc::clone(&op.op), inputs, stored };
             for variant in op.problem.variants(caps) {
                 let label = format!("{}/{variant}", op.op.kind().name);
                 if label.contains(filter) {
@@ -117,7 +119,7 @@ pub fn verify(gpu: &Gpu, kernels: &[Kernel], progress: &dyn Fn(f64)) -> Result<V
     for (i, Kernel { label, case, variant }) in kernels.iter().enumerate() {
         let problem = case.problem();
         let distributions = problem.distributions();
-        let verdicts = check_variant(gpu, &case.op, &case.inputs, &[], variant, distributions)?;
+        let verdicts = check_variant(gpu, &case.op, &case.inputs, &case.stored, variant, distributions)?;
         for (distribution, mut verdict) in distributions.iter().zip(verdicts) {
             verdict.detail = format!("{}, {distribution:?}: {}", case.name, verdict.detail);
             let failed = usize::from(!verdict.passed());
@@ -156,7 +158,8 @@ pub fn time(
 ) -> Result<()> {
     for (i, Kernel { label, case, variant }) in kernels.iter().enumerate() {
         progress(label, i as f64 / kernels.len() as f64);
-        let ns = median(&time_variant(gpu, &case.op, &case.inputs, variant, budget, Some(rule))?);
+        let program = program_of_case(gpu, case, variant)?;
+        let ns = median(&step_times(gpu, &program, budget, Some(rule))?);
         let cost = case.problem().cost();
         timed(Timed { label: label.clone(), case: case.name.clone(), ns, cost })?;
         going_on()?;

@@ -6,10 +6,13 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::host::Instant;
-use crate::pass::{OpInstance, Options};
-use crate::record::{Doubt, Memory, Op, Playing, Run, RunKey, Status, Verified};
+use crate::graph::op::Storage;
+use crate::pass::{OpInstance, Options, Schedule};
+use crate::record::{
+    Doubt, Memory, Op, Playing, Run, RunKey, StaysF32, Status, Verified,
+};
 use crate::session::{Session, schedule};
-use crate::terms::{Mode, Preset};
+use crate::terms::{Mode, Precision, Preset};
 use crate::workload::{Feed, Samples, Split, Workload, step};
 
 use super::flight::Fed;
@@ -125,6 +128,7 @@ pub fn measure(
         playing: None,
         profile: None,
         ops: program.schedule.ops.iter().map(op).collect(),
+        stays_f32: stays_f32(&program.schedule, plan.options.precision),
     };
     if plan.verify {
         if mode == Mode::Train {
@@ -201,6 +205,21 @@ pub fn measure(
 
 fn nanoseconds(time: Duration) -> f64 {
     time.as_nanos() as f64
+}
+
+/// The ops of a step in f16 whose values are f32 all the same.
+fn stays_f32(schedule: &Schedule, precision: Precision) -> Vec<StaysF32> {
+    if precision == Precision::F32 {
+        return Vec::new();
+    }
+    let kept = |op: &OpInstance| match op.op.storage() {
+        Storage::F32(why) => Some(StaysF32 { op: op.op.kind().name.into(), why: why.into() }),
+        _ => None,
+    };
+    let mut kept: Vec<_> = schedule.ops.iter().filter_map(kept).collect();
+    kept.sort();
+    kept.dedup();
+    kept
 }
 
 /// An op of the step, before it is timed.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::graph::Tensor;
 use crate::graph::chain::{Chain, Epilogue};
 use crate::graph::op::{
-    Backward, Distribution, Facts, Halves, Kind, Op, Problem, Sampler, Tolerance,
+    Backward, Distribution, Facts, Storage, Kind, Op, Problem, Sampler, Tolerance,
 };
 use crate::kernel::{Caps, Kernel, Lowered, Variant, input, output};
 use crate::tensor::{Array, TensorSpec};
@@ -70,8 +70,8 @@ impl Op for BatchNorm {
         Kind::new("batch_norm", Class::Reduction)
     }
 
-    fn halves(&self) -> Halves {
-        Halves::All
+    fn storage(&self) -> Storage {
+        Storage::F16
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {

@@ -7,7 +7,7 @@ use crate::graph::Tensor;
 use crate::graph::by_rows::{ByRows, Joined};
 use crate::graph::chain::{Chain, Epilogue};
 use crate::graph::op::{
-    Backward, Distribution, Facts, Halves, Kind, Op, Problem, Sampler, Tolerance, ValueAt,
+    Backward, Distribution, Facts, Storage, Kind, Op, Problem, Sampler, Tolerance, ValueAt,
 };
 use crate::kernel::{Caps, Lowered, Variant};
 use crate::op::matmul::{COLUMN_SUMS, plan};
@@ -220,8 +220,8 @@ impl Op for Conv2d {
         Kind::new(name, Class::Convolution)
     }
 
-    fn halves(&self) -> Halves {
-        Halves::All
+    fn storage(&self) -> Storage {
+        Storage::F16
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {

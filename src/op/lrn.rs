@@ -2,7 +2,7 @@
 
 use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
-use crate::graph::op::{Backward, Facts, Halves, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Backward, Facts, Storage, Kind, Op, Problem, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
@@ -54,8 +54,8 @@ impl Op for Lrn {
         Kind::new("lrn", Class::Reduction)
     }
 
-    fn halves(&self) -> Halves {
-        Halves::All
+    fn storage(&self) -> Storage {
+        Storage::F16
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
@@ -76,8 +76,8 @@ impl Op for LrnGrad {
         Kind::new("lrn_grad", Class::Reduction)
     }
 
-    fn halves(&self) -> Halves {
-        Halves::All
+    fn storage(&self) -> Storage {
+        Storage::F16
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {

@@ -6,7 +6,7 @@ use crate::graph::Tensor;
 use crate::graph::by_rows::{ByRows, Joined};
 use crate::graph::chain::{Chain, Epilogue};
 use crate::graph::op::{
-    Backward, Distribution, Facts, Halves, Kind, Op, Problem, Tolerance, ValueAt,
+    Backward, Distribution, Facts, Storage, Kind, Op, Problem, Tolerance, ValueAt,
 };
 use crate::kernel::{Binding, Caps, Dispatch, Lowered, Operand, Variant};
 use crate::tensor::{Array, Shape, TensorSpec};
@@ -73,8 +73,8 @@ impl Op for MatMul {
         Kind::new("matmul", Class::Matrix)
     }
 
-    fn halves(&self) -> Halves {
-        Halves::All
+    fn storage(&self) -> Storage {
+        Storage::F16
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {

@@ -3,7 +3,7 @@
 use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
 use crate::graph::op::{
-    Backward, Distribution, Facts, Halves, Kind, Op, Problem, Sampler, Tolerance,
+    Backward, Distribution, Facts, Storage, Kind, Op, Problem, Sampler, Tolerance,
 };
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, TensorSpec};
@@ -69,8 +69,8 @@ impl Op for MaxPool {
         Kind::new("max_pool", Class::Reduction)
     }
 
-    fn halves(&self) -> Halves {
-        Halves::All
+    fn storage(&self) -> Storage {
+        Storage::F16
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
@@ -92,8 +92,8 @@ impl Op for MaxPoolGrad {
         Kind::new("max_pool_grad", Class::Reduction)
     }
 
-    fn halves(&self) -> Halves {
-        Halves::All
+    fn storage(&self) -> Storage {
+        Storage::F16
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {

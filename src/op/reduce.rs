@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::graph::Tensor;
 use crate::graph::by_rows::{ByRows, Joined};
 use crate::graph::op::{
-    Backward, Distribution, Facts, Halves, Kind, Op, Problem, Sampler, Tolerance,
+    Backward, Distribution, Facts, Storage, Kind, Op, Problem, Sampler, Tolerance,
 };
 use crate::kernel::{Caps, Lowered, Variant};
 use crate::tensor::{Array, Shape, TensorSpec};
@@ -103,8 +103,8 @@ impl Op for Reduce {
         Kind::new(name, Class::Reduction)
     }
 
-    fn halves(&self) -> Halves {
-        Halves::Read
+    fn storage(&self) -> Storage {
+        Storage::F16Read
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {

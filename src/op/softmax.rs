@@ -3,7 +3,7 @@
 use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
 use crate::graph::op::{
-    Backward, Distribution, Facts, Halves, Kind, Op, Problem, Sampler, Tolerance,
+    Backward, Distribution, Facts, Storage, Kind, Op, Problem, Sampler, Tolerance,
 };
 use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::tensor::{Array, TensorSpec};
@@ -86,8 +86,8 @@ impl Op for Softmax {
         Kind::new(if self.log { "log_softmax" } else { "softmax" }, Class::Reduction)
     }
 
-    fn halves(&self) -> Halves {
-        Halves::All
+    fn storage(&self) -> Storage {
+        Storage::F16
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
@@ -140,8 +140,8 @@ impl Op for SoftmaxGrad {
         Kind::new(if self.log { "log_softmax_grad" } else { "softmax_grad" }, Class::Reduction)
     }
 
-    fn halves(&self) -> Halves {
-        Halves::All
+    fn storage(&self) -> Storage {
+        Storage::F16
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {

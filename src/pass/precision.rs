@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::graph::op::Halves;
+use crate::graph::op::Storage;
 use crate::graph::{Graph, NodeKind, ValueId};
 use crate::kernel::Caps;
 use crate::tensor::{DType, TensorSpec};
@@ -11,7 +11,7 @@ use crate::terms::Phase;
 
 use super::plan::roots;
 
-/// The same graph with f16 values wherever every op that touches one takes it ([`Halves`]): between the ops, since what
+/// The same graph with f16 values wherever every op that touches one takes it ([`Storage`]): between the ops, since what
 /// is read or written from outside, state and gradients in a flat buffer stay f32. Values of the backward pass are
 /// kept scaled, each by itself, so that no loss has to be.
 ///
@@ -51,14 +51,14 @@ fn dtypes(graph: &Graph, roots: &[ValueId]) -> Vec<Option<DType>> {
         let made = node.outputs.iter().zip(problem.outputs());
         for (value, output) in made {
             let kept = output.saved || output.in_place.is_some();
-            if kept || op.halves() != Halves::All || output.spec.dtype != DType::F32 {
+            if kept || op.storage() != Storage::F16 || output.spec.dtype != DType::F32 {
                 f32s.push(*value);
             } else {
                 let backward = node.phase == Phase::Backward;
                 dtypes[value.0] = Some(if backward { DType::ScaledF16 } else { DType::F16 });
             }
         }
-        if matches!(op.halves(), Halves::None(_)) {
+        if matches!(op.storage(), Storage::F32(_)) {
             f32s.extend(&node.inputs);
         }
     }
@@ -118,7 +118,7 @@ mod tests {
             for spec in half.graph.specs(&node.outputs) {
                 assert!(!spec.dtype.is_half() || spec.dtype == scaled, "{} {spec}", node.scope);
             }
-            if matches!(op.halves(), Halves::None(_)) {
+            if matches!(op.storage(), Storage::F32(_)) {
                 let specs = half.graph.specs(&node.inputs);
                 assert!(specs.iter().all(|spec| !spec.dtype.is_half()), "{}", node.scope);
             }

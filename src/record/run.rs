@@ -94,6 +94,18 @@ pub struct Run {
     pub profile: Option<Profile>,
     /// The ops, in order of execution.
     pub ops: Vec<Op>,
+    /// Where values are stored as f16: the ops whose values are f32 all the same, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stays_f32: Vec<StaysF32>,
+}
+
+/// A type of op whose values stay f32.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct StaysF32 {
+    /// `lstm`.
+    pub op: String,
+    /// Why.
+    pub why: String,
 }
 
 /// What playing takes beside the updates, which are the timed steps.

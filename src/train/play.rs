@@ -12,7 +12,7 @@ use crate::pass::Options;
 use crate::program::Program;
 use crate::random::Rng;
 use crate::session::Session;
-use crate::terms::Mode;
+use crate::terms::{Mode, Precision};
 use crate::workload::{Batch, Workload, deepq, step};
 
 /// Exploration at its end, and while the player is judged.
@@ -66,10 +66,12 @@ impl<'a> Learner<'a> {
         [model, one]: [&dyn Workload; 2],
         game: &'static GameInfo,
         seed: u64,
+        precision: Precision,
     ) -> Result<Self> {
         let mut session = Session::new(gpu, seed);
-        let training = session.compile(model, Mode::Train, &Options::default())?;
-        let acting = session.compile(one, Mode::Infer, &Options::default())?;
+        let options = Options { precision, ..Options::default() };
+        let training = session.compile(model, Mode::Train, &options)?;
+        let acting = session.compile(one, Mode::Infer, &options)?;
         Ok(Self {
             session,
             game,

@@ -46,7 +46,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases.extend(convolutions([3, 19, 21, 67], 131, strided));
     let summed = |case: &Case| {
         let op = case.op.with_column_sums()?;
-        Some(Case { name: format!("sums_{}", case.name), op, inputs: case.inputs.clone() })
+        Some(Case { name: format!("sums_{}", case.name), op, ..case.clone() })
     };
     let summed: Vec<_> = cases.iter().filter_map(summed).collect();
     cases.extend(summed);

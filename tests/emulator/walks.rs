@@ -57,7 +57,8 @@ fn cases(model: &str, device: &Caps) -> Result<Vec<(Case, Vec<Array>)>> {
     let step = step.map_err(|e| e.to_string())?;
     let ops = step.ops.iter().filter(|op| KINDS.contains(&op.op.kind().name));
     let cases = ops.map(|op| {
-        let case = Case { name: op.label.clone(), op: op.op.clone(), inputs: op.inputs.clone() };
+        let (name, inputs, stored) = (op.label.clone(), op.inputs.clone(), op.stored());
+        let case = Case { name, op: op.op.clone(), inputs, stored };
         let inputs = inputs_of(&case, &batch);
         (case, inputs)
     });

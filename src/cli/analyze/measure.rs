@@ -180,6 +180,7 @@ fn options(args: &RunArgs) -> Vec<String> {
         ("--max-noise", Some(args.max_noise.to_string())),
         ("--min-samples", Some(args.min_samples.to_string())),
         ("--queue-depth", Some(args.queue_depth.to_string())),
+        ("--precision", Some(args.precision.precision.to_string())),
         ("--seed", Some(args.seed.to_string())),
         ("--output", Some("csv".to_string())),
     ];

@@ -166,7 +166,7 @@ pub(super) fn plan(args: &RunArgs, preset: Preset) -> Plan {
         options: Options {
             fuse: !args.no_fuse,
             choice: Choice { forced: args.variant.clone(), ..Choice::default() },
-            precision: args.precision,
+            precision: args.precision.precision,
             ..Options::default()
         },
         verify: !args.no_verify,

@@ -1,6 +1,6 @@
 //! The gradient of batch normalisation.
 
-use crate::graph::op::{Distribution, Facts, Halves, Kind, Op, Problem, Sampler, Tolerance};
+use crate::graph::op::{Distribution, Facts, Storage, Kind, Op, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Kernel, Lowered, Variant, input, output};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
@@ -20,8 +20,8 @@ impl Op for BatchNormGrad {
         Kind::new("batch_norm_grad", Class::Reduction)
     }
 
-    fn halves(&self) -> Halves {
-        Halves::All
+    fn storage(&self) -> Storage {
+        Storage::F16
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {

@@ -75,7 +75,7 @@ fn name(([b, h, w, c], [r, s, n], conv): Sizes) -> String {
 fn fused(case: Case, name: &str, chain: &Chain, extras: &[TensorSpec]) -> Option<Case> {
     let op = case.op.with_epilogue(chain)?;
     let inputs = case.inputs.into_iter().chain(extras.iter().cloned());
-    Some(Case { name: format!("{name}_{}", case.name), op, inputs: inputs.collect() })
+    Some(Case { name: format!("{name}_{}", case.name), op, inputs: inputs.collect(), ..case })
 }
 
 /// Awkward cases of [`Conv2d`].
@@ -96,9 +96,9 @@ pub(in crate::op) fn cases() -> Vec<Case> {
     cases.extend(fused(input, "add", &add, &[TensorSpec::f32([1, 6, 5, 8])]));
     // With the gradient of the bias.
     for sizes in [SIZES[1], SIZES[5], SIZES[6], SIZES[10], SIZES[12], SIZES[14]] {
-        let [_, _, Case { name, op, inputs }] = passes(&name(sizes), sizes);
+        let [_, _, case] = passes(&name(sizes), sizes);
         let summed =
-            op.with_column_sums().map(|op| Case { name: format!("sums_{name}"), op, inputs });
+            case.op.with_column_sums().map(|op| Case { name: format!("sums_{}", case.name), op, ..case });
         cases.extend(summed);
     }
     // Frames of bytes.

@@ -75,8 +75,9 @@ pub(in crate::op) fn cases() -> Vec<Case> {
         ([2, 20, 36, 1001], TN),
     ];
     cases.extend(summed.map(|(sizes, storage)| {
-        let Case { name, op, inputs } = case(sizes, storage);
-        Case { name: format!("sums_{name}"), op: op.with_column_sums().unwrap_or(op), inputs }
+        let Case { name, op, .. } = case(sizes, storage);
+        let (name, op) = (format!("sums_{name}"), op.with_column_sums().unwrap_or(op));
+        Case { name, op, ..case(sizes, storage) }
     }));
     for (name, batch) in [("rows_2x5_n6_k7", [2, 5]), ("rows_4x64_n64_k64", [4, 64])] {
         let k = if batch[1] == 5 { 7 } else { 64 };

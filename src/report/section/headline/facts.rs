@@ -1,6 +1,6 @@
 //! A run's facts as sentences.
 
-use crate::record::{Playing, Run};
+use crate::record::{Playing, Run, StaysF32};
 use crate::report::number::{digits, duration_ns, flops, grouped};
 
 /// What a run is, in a line, and what its host does in another; of a player its parts in a third.
@@ -21,6 +21,7 @@ pub(super) fn facts(run: &Run) -> String {
         duration_ns(run.build_ns),
         duration_ns(run.pipelines_ns),
     );
+    text += &stays_f32(run);
     let Some(timing) = &run.timing else { return text };
     if let Some(overlapped) = timing.overlapped_ns {
         let encode = duration_ns(timing.encode_ns);
@@ -40,6 +41,19 @@ pub(super) fn facts(run: &Run) -> String {
         text += "\n";
     }
     text
+}
+
+/// Which ops' values stay f32 where others are f16, a line for each reason.
+fn stays_f32(run: &Run) -> String {
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for StaysF32 { op, why } in &run.stays_f32 {
+        match reasons.iter_mut().find(|(known, _)| known == why) {
+            Some((_, ops)) => ops.push(op),
+            None => reasons.push((why, vec![op])),
+        }
+    }
+    let line = |(why, ops): &(&str, Vec<&str>)| format!("f32 all the same: {} ({why})\n", ops.join(", "));
+    reasons.iter().map(line).collect()
 }
 
 /// Throughput beside latency, of steps that upload samples of their own.
