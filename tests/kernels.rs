@@ -135,13 +135,15 @@ fn alike(a: &Variant, b: &Variant) -> bool {
     a.name == b.name && consts(a) == consts(b)
 }
 
-/// The same case over halves, where the op takes them: those of gradients in every other operand.
+/// The same case over halves, where the op takes them: those of gradients in every other operand. Vectors are
+/// parameters and statistics, which stay f32.
 fn in_halves(case: &Case) -> Option<Case> {
     let halves = case.op.storage();
     if matches!(halves, Storage::F32(_)) {
         return None;
     }
     let half = |(at, spec): (usize, &TensorSpec)| match spec.dtype {
+        _ if spec.shape.rank() < 2 => spec.clone(),
         DType::F32 if at % 2 == 0 => TensorSpec { dtype: DType::F16, ..spec.clone() },
         DType::F32 => TensorSpec { dtype: DType::ScaledF16, ..spec.clone() },
         _ => spec.clone(),

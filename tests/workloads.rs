@@ -215,19 +215,22 @@ fn precision() -> Precision {
     }
 }
 
-/// Each loss of the first steps is the same to the bits that halves have, and the gradients that led to it were not lost.
+/// The loss from the seed is the same to the bits that halves have, and so is the next, which the first gradients made.
+/// Later ones part ways as those of two kernels may: the tests of learning pass with FATHOM_TEST_PRECISION=f16 as well.
 #[test]
-fn halves_train_as_singles_do() {
+fn a_step_in_halves_leads_where_one_in_singles_does() {
     each_workload(|name| {
         let losses = |precision| {
             let mut trainer = trainer(name, None, precision);
-            (0..12).map(|_| trainer.step().unwrap()).collect::<Vec<f64>>()
+            [(); 2].map(|()| trainer.step().unwrap())
         };
         let (single, half) = (losses(Precision::F32), losses(Precision::F16));
-        for (step, (single, half)) in single.iter().zip(&half).enumerate() {
+        for (single, half) in single.iter().zip(&half) {
             let error = (half - single).abs() / single.abs();
-            assert!(error < 0.02, "{name} at step {step}: {half} for {single}");
+            assert!(error < 0.01, "{name}: {half:?} for {single:?}");
         }
+        // Embeddings and states alone leave nothing to store as halves.
+        assert!(["seq2seq", "memnet"].contains(&name) || single != half, "{name}: {half:?}");
     });
 }
 
