@@ -100,6 +100,25 @@ fn wanted(restriction: &Restriction) -> wgpu::Features {
     used.fold(wgpu::Features::empty(), |features, (_, feature)| features | feature)
 }
 
+/// Leave for features that wgpu calls experimental, of which cooperative matrices alone are asked for.
+#[allow(unsafe_code, reason = "wgpu has it confirmed that such a feature may be unsound")]
+fn experimental() -> wgpu::ExperimentalFeatures {
+    // SAFETY: kernels with matrices are checked like all others: bounds by the sizes they are made for, results against
+    // f64 references.
+    unsafe { wgpu::ExperimentalFeatures::enabled() }
+}
+
+/// Rows and columns of the largest square matrices of f16 whose products a subgroup adds up in f32.
+fn matrices(adapter: &wgpu::Adapter) -> Option<u32> {
+    let sides = adapter.cooperative_matrix_properties().into_iter().filter_map(|of| {
+        let square = of.m_size == of.n_size && of.n_size == of.k_size;
+        let types = (of.ab_type, of.cr_type);
+        let halves = types == (wgpu::CooperativeScalarType::F16, wgpu::CooperativeScalarType::F32);
+        (square && halves).then_some(of.k_size)
+    });
+    sides.max()
+}
+
 impl Gpu {
     /// The same device with faulty timestamps: tests show by it that no figure is silently wrong.
     pub fn with_fault(self, fault: timestamp::Injected) -> Self {
@@ -146,7 +165,15 @@ impl Gpu {
         restriction: &Restriction,
     ) -> Result<Self> {
         let summary = AdapterSummary::of(index, &adapter, restriction);
-        let features = adapter.features() & wanted(restriction);
+        let info = adapter.get_info();
+        // A kernel is laid out for one subgroup size: where a driver may choose another, there is none to rely on.
+        let one_size = info.subgroup_min_size == info.subgroup_max_size;
+        let mut features = adapter.features() & wanted(restriction);
+        let needed = wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16;
+        let matrices = matrices(&adapter).filter(|_| one_size && features.contains(needed));
+        if matrices.is_some() {
+            features |= wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
+        }
         let limits = match restriction.limits {
             // Not the defaults: those end at 128 MiB a binding, and a weight of vgg takes 392 MiB.
             LimitSet::Device => adapter.limits(),
@@ -158,6 +185,7 @@ impl Gpu {
                 required_features: features,
                 required_limits: limits.clone(),
                 memory_hints: wgpu::MemoryHints::Performance,
+                experimental_features: experimental(),
                 ..Default::default()
             })
             .await
@@ -187,9 +215,6 @@ impl Gpu {
                 slot.get_or_insert(Failure { no_memory, why: error.to_string() });
             }
         }));
-        let info = adapter.get_info();
-        // A kernel is laid out for one subgroup size: where a driver may choose another, there is none to rely on.
-        let one_size = info.subgroup_min_size == info.subgroup_max_size;
         let Treatment { speeds, pace, longest_submission, wait_limit } = Treatment::of(&summary);
         let caps = Caps {
             software: summary.software,
@@ -203,6 +228,7 @@ impl Gpu {
             max_shared: limits.max_compute_workgroup_storage_size,
             timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
             f16: features.contains(wgpu::Features::SHADER_F16),
+            matrices,
             speeds,
         };
         Ok(Self {

@@ -30,6 +30,8 @@ pub struct Caps {
     pub timestamps: bool,
     /// Whether kernels may read and write f16.
     pub f16: bool,
+    /// Rows and columns of the square matrices of f16 whose products a subgroup adds up in f32, where there are any.
+    pub matrices: Option<u32>,
     /// How fast it is.
     pub speeds: Speeds,
 }
@@ -48,6 +50,7 @@ impl Caps {
             max_shared: 16_384,
             timestamps: true,
             f16: false,
+            matrices: None,
             speeds: Speeds::GPU,
         }
     }
@@ -69,6 +72,7 @@ impl Caps {
         }
         caps.timestamps &= !restriction.lacks(Feature::Timestamps);
         caps.f16 &= !restriction.lacks(Feature::F16);
+        caps.matrices = caps.matrices.filter(|_| caps.f16 && caps.subgroup.is_some());
         caps
     }
 

@@ -6,12 +6,16 @@ use std::process::{Command, Stdio};
 
 use fathom::gpu::shader;
 use fathom::kernel::Kernel;
+use fathom::op::LIST;
+use halves::{in_halves, with_matrices};
 use naga::back::{hlsl, msl, spv};
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use plans::of_plans;
 use rayon::prelude::*;
 
+#[path = "common/halves.rs"]
+mod halves;
 #[path = "common/plans.rs"]
 mod plans;
 
@@ -113,4 +117,26 @@ fn every_kernel_that_a_gpu_would_run_becomes_every_backends_language() {
         })
         .collect();
     assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), kernels.len(), faults.join("\n"));
+}
+
+#[test]
+fn cooperative_matrices_become_vulkans_language() {
+    // Not the others': Direct3D has none, and Metal's are too small to be offered.
+    let caps = with_matrices();
+    let features = Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX;
+    let mut kernels = Vec::new();
+    for case in LIST.iter().flat_map(|family| family.cases()).filter_map(|case| in_halves(&case)) {
+        let problem = case.problem();
+        for variant in problem.variants(&caps).iter().filter(|v| v.name == "matrices") {
+            kernels.extend(problem.lower(variant, &caps).dispatches.into_iter().map(|d| d.kernel));
+        }
+    }
+    assert!(kernels.len() > 50, "{} kernels", kernels.len());
+    kernels.par_iter().for_each(|kernel| {
+        let text = shader::assemble(kernel).unwrap();
+        let module = naga::front::wgsl::parse_str(&text).unwrap();
+        let mut validator = Validator::new(ValidationFlags::all(), Capabilities::SUBGROUP | features);
+        let info = validator.validate(&module).unwrap();
+        vulkan(&module, &info).unwrap();
+    });
 }

@@ -12,12 +12,15 @@ use fathom::kernel::{Caps, Variant};
 use fathom::op::conv2d::WINOGRAD;
 use fathom::op::{Case, LIST};
 use fathom::program::check::{check_variant, check_variant_for};
-use fathom::tensor::{Array, DType, TensorSpec};
+use fathom::tensor::{Array, DType};
+use halves::in_halves;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 #[path = "common/awkward.rs"]
 mod awkward;
 mod common;
+#[path = "common/halves.rs"]
+mod halves;
 #[path = "common/plans.rs"]
 mod plans;
 
@@ -135,27 +138,20 @@ fn alike(a: &Variant, b: &Variant) -> bool {
     a.name == b.name && consts(a) == consts(b)
 }
 
-/// The same case over halves, where the op takes them: those of gradients in every other operand. Vectors are
-/// parameters and statistics, which stay f32.
-fn in_halves(case: &Case) -> Option<Case> {
-    let halves = case.op.storage();
-    if matches!(halves, Storage::F32(_)) {
-        return None;
+/// Cooperative matrices, on adapters that have them: every tile on every case over halves.
+fn of_matrices(adapter: &Caps) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for family in LIST {
+        for case in family.cases().iter().filter_map(in_halves).map(Arc::new) {
+            let variants = case.problem().variants(adapter).into_iter();
+            for variant in variants.filter(|variant| variant.name == "matrices") {
+                let name = format!("{}/{variant}/{}", family.name(), case.name);
+                let case = Arc::clone(&case);
+                trials.push(Trial::test(name, move || check(&case, &variant)));
+            }
+        }
     }
-    let half = |(at, spec): (usize, &TensorSpec)| match spec.dtype {
-        _ if spec.shape.rank() < 2 => spec.clone(),
-        DType::F32 if at % 2 == 0 => TensorSpec { dtype: DType::F16, ..spec.clone() },
-        DType::F32 => TensorSpec { dtype: DType::ScaledF16, ..spec.clone() },
-        _ => spec.clone(),
-    };
-    let problem = case.problem();
-    let stored = problem.outputs().iter().enumerate().map(|(at, output)| {
-        let kept = output.saved || halves != Storage::F16 || at > 0;
-        if output.spec.dtype == DType::F32 && !kept { DType::ScaledF16 } else { output.spec.dtype }
-    });
-    let (name, op) = (format!("{}_in_halves", case.name), Arc::clone(&case.op));
-    let inputs = case.inputs.iter().enumerate().map(half).collect();
-    Some(Case { name, op, inputs, stored: stored.collect() })
+    trials
 }
 
 fn check_gradient(case: &Case) -> Result<(), Failed> {
@@ -238,6 +234,7 @@ fn main() {
     }
     if let Ok(gpu) = gpu("") {
         trials.extend(of_gpus(&gpu.caps));
+        trials.extend(of_matrices(&gpu.caps));
     }
     libtest_mimic::run(&arguments, trials).exit();
 }

@@ -5,13 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fathom::gpu::shader;
 use fathom::kernel::{Caps, Dispatch, Kernel, Word};
-use fathom::op::LIST;
+use fathom::op::{Case, LIST};
+use halves::{in_halves, with_matrices};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
+
+#[path = "common/halves.rs"]
+mod halves;
 
 fn validate(text: &str, name: &str) -> naga::Module {
     let module = naga::front::wgsl::parse_str(text)
         .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(text)));
-    let capabilities = Capabilities::SUBGROUP;
+    let capabilities =
+        Capabilities::SUBGROUP | Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX;
     Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
         .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(text)));
@@ -101,11 +106,17 @@ fn check_dispatch(dispatch: &Dispatch, label: &str, caps: &Caps) {
 #[test]
 fn every_variant_assembles_to_what_its_lowering_says() {
     let mut used = BTreeSet::new();
-    for caps in [Caps::portable(), Caps::portable_software()] {
+    for caps in [Caps::portable(), Caps::portable_software(), with_matrices()] {
+        // Matrices are of halves, and what else computes these is the same as of singles.
+        let in_halves = |case: Case| in_halves(&case).filter(|_| caps.matrices.is_some());
         for family in LIST {
-            for case in family.cases() {
+            let singles = family.cases().into_iter().filter(|_| caps.matrices.is_none());
+            for case in singles.chain(family.cases().into_iter().filter_map(in_halves)) {
                 let problem = case.problem();
                 for variant in problem.variants(&caps) {
+                    if caps.matrices.is_some() && variant.name != "matrices" {
+                        continue;
+                    }
                     let label = format!("{}/{variant}/{}", family.name(), case.name);
                     for dispatch in problem.lower(&variant, &caps).dispatches {
                         check_dispatch(&dispatch, &label, &caps);

@@ -6,7 +6,7 @@
 const PASS: u32 = 0u;
 const HEIGHT: u32 = 8u; // of x, and
 const WIDTH: u32 = 8u;
-const C: u32 = 4u;
+const CHANNELS: u32 = 4u;
 const P: u32 = 8u; // of y
 const Q: u32 = 8u;
 const N: u32 = 4u;
@@ -16,7 +16,7 @@ const STRIDE: u32 = 1u;
 const PAD: u32 = 1u;
 const GROUPS: u32 = 1u;
 const SUMS: bool = false; // in PASS 2 the channels of dy are summed as well, by invocations behind those of dw
-const CG: u32 = C / GROUPS;
+const CG: u32 = CHANNELS / GROUPS;
 const NG: u32 = N / GROUPS;
 
 struct Params { batch: u32, count: u32 }
@@ -45,7 +45,7 @@ fn forward(image: u32, p: u32, q: u32, n: u32) -> f32 {
         for (var s = 0u; s < S; s++) {
             let w = q * STRIDE + s - PAD;
             if w >= WIDTH { continue; }
-            let x = ((image * HEIGHT + h) * WIDTH + w) * C + n / NG * CG;
+            let x = ((image * HEIGHT + h) * WIDTH + w) * CHANNELS + n / NG * CG;
             let f = (r * S + s) * CG * N + n;
             for (var e = 0u; e < CG; e++) { sum += a1(x + e) * b[f + e * N]; }
         }
@@ -81,7 +81,7 @@ fn grad_weight(r: u32, s: u32, e: u32, n: u32) -> f32 {
             for (var q = 0u; q < Q; q++) {
                 let w = q * STRIDE + s - PAD;
                 if w >= WIDTH { continue; }
-                sum += a1(((image * HEIGHT + h) * WIDTH + w) * C + n / NG * CG + e) * b[((image * P + p) * Q + q) * N + n];
+                sum += a1(((image * HEIGHT + h) * WIDTH + w) * CHANNELS + n / NG * CG + e) * b[((image * P + p) * Q + q) * N + n];
             }
         }
     }
@@ -108,7 +108,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     if PASS == 0u {
         x = forward(i / N / Q / P, i / N / Q % P, i / N % Q, i % N);
     } else if PASS == 1u {
-        x = grad_input(i / C / WIDTH / HEIGHT, i / C / WIDTH % HEIGHT, i / C % WIDTH, i % C);
+        x = grad_input(i / CHANNELS / WIDTH / HEIGHT, i / CHANNELS / WIDTH % HEIGHT, i / CHANNELS % WIDTH, i % CHANNELS);
     } else {
         x = grad_weight(i / N / CG / S, i / N / CG % S, i / N % CG, i % N);
     }

@@ -11,7 +11,7 @@
 const PASS: u32 = 0u;
 const HEIGHT: u32 = 8u; // of x, and
 const WIDTH: u32 = 8u;
-const C: u32 = 4u;
+const CHANNELS: u32 = 4u;
 const P: u32 = 8u; // of y
 const Q: u32 = 8u;
 const N: u32 = 4u;
@@ -32,10 +32,12 @@ const TRANSPOSE_B: bool = false;
 // M and N of the product are exchanged: `conv2d/pixels` lets lanes own what is gathered.
 const SWAP: bool = false;
 
-const CG: u32 = C / GROUPS;
+const CG: u32 = CHANNELS / GROUPS;
 const NG: u32 = N / GROUPS;
 const RUN4: u32 = (RUN + 3u) / 4u * 4u;
 const PHASES: u32 = STRIDE * STRIDE;
+alias Four = vec4<f32>; // vec4<f16> where operands stay as they are stored
+alias Sixteen = mat4x4<f32>;
 
 // hook: pixels
 @group(0) @binding(0) var<storage, read> a: array<vec4<f32>>;
@@ -90,7 +92,7 @@ fn origin_of(g: u32, place: vec3<u32>) -> Origin {
         let start = phase(g) / STRIDE;
         return Origin(i32(place.y + start.x), i32((place.z + start.y) * N + g / PHASES * NG), place.x * P);
     }
-    return Origin(i32(place.y * STRIDE) - i32(PAD), (i32(place.z * STRIDE) - i32(PAD)) * i32(C) + i32(g * CG), place.x * HEIGHT);
+    return Origin(i32(place.y * STRIDE) - i32(PAD), (i32(place.z * STRIDE) - i32(PAD)) * i32(CHANNELS) + i32(g * CG), place.x * HEIGHT);
 }
 
 // Elements k .. k + 4, k a multiple of 4.
@@ -101,23 +103,23 @@ fn part(g: u32, k: u32) -> Part {
         let across = max(reach(phase(g)).y, 1u);
         return Part(-i32(tap / across), i32(e) - i32(tap % across * N), e);
     }
-    return Part(i32(tap / ACROSS), i32(tap % ACROSS * C + e), e);
+    return Part(i32(tap / ACROSS), i32(tap % ACROSS * CHANNELS + e), e);
 }
 
 // Four neighbours as they were loaded. What is not inside becomes 0 in `kept`, when it is needed: a value that is looked
 // at is waited for. Where they are one vec4 bit 0 tells of all four, else bit q of each.
-struct Loaded { x: vec4<f32>, inside: u32 }
+struct Loaded { x: Four, inside: u32 }
 
-fn kept(loaded: Loaded, wide: bool) -> vec4<f32> {
-    if wide { return select(vec4<f32>(0.0), loaded.x, loaded.inside != 0u); }
-    return select(vec4<f32>(0.0), loaded.x, (vec4<u32>(loaded.inside) & vec4<u32>(1u, 2u, 4u, 8u)) != vec4<u32>(0u));
+fn kept(loaded: Loaded, wide: bool) -> Four {
+    if wide { return select(Four(), loaded.x, loaded.inside != 0u); }
+    return select(Four(), loaded.x, (vec4<u32>(loaded.inside) & vec4<u32>(1u, 2u, 4u, 8u)) != vec4<u32>(0u));
 }
 
 // These elements, none of them where `valid` is false. Conditions are joined by &, not &&: unrolled, a branch for each takes
 // SwiftShader minutes and gigabytes to compile.
 fn load(origin: Origin, part: Part, valid: bool) -> Loaded {
     var rows = HEIGHT;
-    var line = WIDTH * C;
+    var line = WIDTH * CHANNELS;
     if PASS == 1u {
         rows = P;
         line = Q * N;
@@ -140,7 +142,7 @@ fn load(origin: Origin, part: Part, valid: bool) -> Loaded {
 }
 
 // These elements; zeros outside the tensor.
-fn sight(origin: Origin, part: Part) -> vec4<f32> { return kept(load(origin, part, true), WIDE_A); }
+fn sight(origin: Origin, part: Part) -> Four { return kept(load(origin, part, true), WIDE_A); }
 
 // The end of the sum over k in product g.
 fn depth(g: u32) -> u32 {
@@ -167,7 +169,7 @@ fn rows_a(g: u32, m: u32) -> Rows {
 }
 
 // Four stored neighbours of A, zero beyond the sum: [k, m .. m + 4] in PASS 2, else [m, k .. k + 4].
-fn row_a(g: u32, m: u32, k: u32) -> vec4<f32> {
+fn row_a(g: u32, m: u32, k: u32) -> Four {
     let valid = !TAIL | (k < depth(g));
     if TRANSPOSE_A { return kept(load(origin(g, select(0u, k, valid)), rows_a(g, m).part, valid), WIDE_A); }
     let at = origin(g, select(m, min(m, params.M - 1u), EDGE));
@@ -188,7 +190,7 @@ fn neighbours(i: u32, count: u32, valid: bool) -> Loaded {
 
 // Four stored neighbours of B: [n, k .. k + 4] in PASS 1, else [k, n .. n + 4].
 fn load_row_b(g: u32, n: u32, k: u32) -> Loaded {
-    let most = select(N, C, PASS == 1u) / GROUPS;
+    let most = select(N, CHANNELS, PASS == 1u) / GROUPS;
     let col = select(n, min(n, most - select(1u, 4u, WIDE_B && !TRANSPOSE_B)), EDGE);
     if PASS == 2u {
         let valid = !TAIL | (k < params.K);
@@ -210,7 +212,7 @@ fn load_row_b(g: u32, n: u32, k: u32) -> Loaded {
 }
 
 // The same, zero beyond the sum.
-fn row_b(g: u32, n: u32, k: u32) -> vec4<f32> { return kept(load_row_b(g, n, k), WIDE_B); }
+fn row_b(g: u32, n: u32, k: u32) -> Four { return kept(load_row_b(g, n, k), WIDE_B); }
 
 // A block of 4 x 4 as it was loaded, by stored rows.
 struct Block { rows: array<Loaded, 4> }
@@ -242,29 +244,33 @@ fn load_b(g: u32, n: u32, k: u32) -> Block {
     return block;
 }
 
-fn kept_rows(block: Block, wide: bool) -> mat4x4<f32> {
-    return mat4x4<f32>(kept(block.rows[0], wide), kept(block.rows[1], wide),
+fn kept_rows(block: Block, wide: bool) -> Sixteen {
+    return Sixteen(kept(block.rows[0], wide), kept(block.rows[1], wide),
                        kept(block.rows[2], wide), kept(block.rows[3], wide));
 }
 
+// A block as it is stored, zeros beyond the sum.
+fn stored_a(block: Block) -> Sixteen { return kept_rows(block, WIDE_A); }
+fn stored_b(block: Block) -> Sixteen { return kept_rows(block, WIDE_B); }
+
 // Row j of what was loaded at k is k + j.
-fn kept_a(block: Block) -> mat4x4<f32> {
+fn kept_a(block: Block) -> Sixteen {
     let x = kept_rows(block, WIDE_A);
     if TRANSPOSE_A { return x; }
     return transpose(x);
 }
 
-fn kept_b(block: Block) -> mat4x4<f32> {
+fn kept_b(block: Block) -> Sixteen {
     let x = kept_rows(block, WIDE_B);
     if TRANSPOSE_B { return transpose(x); }
     return x;
 }
 
 // A[g, m .. m + 4, k .. k + 4], row j at k + j.
-fn block_a(g: u32, m: u32, k: u32) -> mat4x4<f32> { return kept_a(load_a(g, rows_a(g, m), k)); }
+fn block_a(g: u32, m: u32, k: u32) -> Sixteen { return kept_a(load_a(g, rows_a(g, m), k)); }
 
 // B[g, k .. k + 4, n .. n + 4].
-fn block_b(g: u32, n: u32, k: u32) -> mat4x4<f32> { return kept_b(load_b(g, n, k)); }
+fn block_b(g: u32, n: u32, k: u32) -> Sixteen { return kept_b(load_b(g, n, k)); }
 
 // Where row m of a tile's result begins, or NOWHERE.
 fn row_of(tile: Tile, m: u32) -> u32 {
@@ -278,7 +284,7 @@ fn row_of(tile: Tile, m: u32) -> u32 {
         let w = m % size.y * STRIDE + start.y;
         if h >= HEIGHT || w >= WIDTH { return NOWHERE; }
         let images = count / (size.x * size.y);
-        return (((tile.s * images + m / (size.x * size.y)) * HEIGHT + h) * WIDTH + w) * C + tile.g / PHASES * CG;
+        return (((tile.s * images + m / (size.x * size.y)) * HEIGHT + h) * WIDTH + w) * CHANNELS + tile.g / PHASES * CG;
     }
     let e = m % RUN4;
     if e >= RUN { return NOWHERE; }

@@ -126,7 +126,7 @@ pub(super) const OF_COMMANDS: &[(&str, &str)] = &[
 ];
 
 /// Options that the short help leaves to the long one.
-const RARE: [&str; 15] = [
+const RARE: [&str; 16] = [
     "allow-noncompliant",
     "backend",
     "checks",
@@ -134,6 +134,7 @@ const RARE: [&str; 15] = [
     "limits",
     "min-samples",
     "no-fuse",
+    "precision",
     "require",
     "save-baseline",
     "seed",

@@ -4,6 +4,7 @@
 //! - `// use: common/philox` lines name shared files, which are prepended, once each;
 //! - `const NAME ... = value;` and `alias NAME = type;` at the top level, those of shared files included,
 //!   get another right-hand side;
+//! - `enable` lines come first;
 //! - a `// hook: NAME` ... `// end` block is replaced as a whole;
 //! - `var<storage, read> NAME:` becomes `read_write`, where its buffer is written as well;
 //! - an array of f32 becomes one of f16, whose elements are converted as they are read and written;
@@ -71,6 +72,12 @@ pub fn assemble(kernel: &Kernel) -> Result<String> {
     let mut used = Vec::new();
     gather(&text, &mut used, &mut parts)?;
     text = parts + &text;
+    // Before all else, as the language has it.
+    let (enables, rest): (Vec<_>, Vec<_>) =
+        text.lines().partition(|line| line.starts_with("enable "));
+    if !enables.is_empty() {
+        text = [enables, rest].concat().join("\n") + "\n";
+    }
     for (name, body) in inner {
         text = replace_hook(&text, name, body)
             .ok_or_else(|| fault(format!("no block `// hook: {name}` ... `// end`")))?;

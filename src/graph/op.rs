@@ -359,6 +359,11 @@ pub trait Op: fmt::Debug + Any + Send + Sync {
         })
     }
 
+    /// How many of its inputs, the first, are factors of products that matrices of f16 may compute.
+    fn factors(&self) -> usize {
+        0
+    }
+
     /// What [`Op::with_epilogue`] gave it.
     fn epilogue(&self) -> Option<&Chain> {
         None

@@ -10,7 +10,7 @@ use crate::graph::op::{
     Backward, Distribution, Facts, Storage, Kind, Op, Problem, Sampler, Tolerance, ValueAt,
 };
 use crate::kernel::{Caps, Lowered, Variant};
-use crate::op::matmul::{COLUMN_SUMS, plan};
+use crate::op::matmul::{COLUMN_SUMS, matrices, plan};
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
@@ -224,6 +224,10 @@ impl Op for Conv2d {
         Storage::F16
     }
 
+    fn factors(&self) -> usize {
+        2
+    }
+
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let geometry = self.geometry(inputs)?;
         let product = TensorSpec::f32(geometry.result(self.pass));
@@ -336,7 +340,10 @@ impl Problem for Conv2dProblem {
     fn tolerance(&self, variant: &Variant) -> Tolerance {
         match self.tiles_of(variant) {
             Some(tiles) => tiles.tolerance(self.epilogue.depth()),
-            None => self.facts.tolerance,
+            None => {
+                let summed = self.geometry.summed(self.pass);
+                matrices::tolerance(variant, summed, self.facts.tolerance)
+            }
         }
     }
 
@@ -396,7 +403,8 @@ impl Conv2dProblem {
     fn planned(&self, caps: &Caps) -> Vec<plan::Planned> {
         let direct = lower::planned(self.pass, &self.geometry, caps).into_iter();
         let in_tiles = self.tiles().map_or(Vec::new(), |tiles| tiles.planned(caps));
-        plan::sorted(direct.chain(in_tiles).collect())
+        let matrices = lower::matrices(self.pass, &self.geometry, &self.inputs, caps);
+        plan::sorted(direct.chain(in_tiles).chain(matrices).collect())
     }
 }
 

@@ -14,10 +14,12 @@ use crate::terms::Class;
 
 mod cases;
 pub(in crate::op) mod lower;
+pub(in crate::op) mod matrices;
 pub(in crate::op) mod plan;
 mod reference;
 
 pub(super) use cases::cases;
+pub(crate) use matrices::MATRICES;
 use plan::Sizes;
 
 /// A [G, M, K] (or [G, K, M] transposed) times B [G, K, N] (or [G, N, K]) to C [G, M, N]. Without a
@@ -75,6 +77,10 @@ impl Op for MatMul {
 
     fn storage(&self) -> Storage {
         Storage::F16
+    }
+
+    fn factors(&self) -> usize {
+        2
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
@@ -195,9 +201,14 @@ impl Problem for MatMulProblem {
         plan::near(self.planned(caps))
     }
 
+    fn tolerance(&self, variant: &Variant) -> Tolerance {
+        matrices::tolerance(variant, self.sizes.k, self.facts.tolerance)
+    }
+
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         match variant.name {
             "split_k" => self.split(variant, caps),
+            MATRICES if variant.get("SPLITS") > 1 => self.split(variant, caps),
             _ => Lowered::one(self.single(variant, caps)),
         }
     }
@@ -231,7 +242,8 @@ impl MatMulProblem {
     /// Every variant; the kernel of a few vectors does not sum columns.
     fn planned(&self, caps: &Caps) -> Vec<plan::Planned> {
         let planned = plan::plan(self.sizes, caps).into_iter();
-        planned.filter(|one| !self.sums || one.variant.name != "vector").collect()
+        let planned = planned.filter(|one| !self.sums || one.variant.name != "vector");
+        plan::sorted(planned.chain(matrices::planned(self.sizes, &self.inputs, caps)).collect())
     }
 
     /// Products, and B's sums where `op` has them, and nothing else.

@@ -1,11 +1,14 @@
 //! Has the values between ops stored as f16, where those on both sides take it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::graph::op::Storage;
+use crate::graph::chain::{Chain, Function};
+use crate::graph::op::{Op, Storage};
 use crate::graph::{Graph, NodeKind, ValueId};
 use crate::kernel::Caps;
+use crate::op::matmul::MATRICES;
 use crate::tensor::{DType, TensorSpec};
 use crate::terms::Phase;
 
@@ -14,6 +17,9 @@ use super::plan::roots;
 /// The same graph with f16 values wherever every op that touches one takes it ([`Storage`]): between the ops, since what
 /// is read or written from outside, state and gradients in a flat buffer stay f32. Values of the backward pass are
 /// kept scaled, each by itself, so that no loss has to be.
+///
+/// A device that multiplies matrices of f16 gets the factors of its products as f16 too, where it is expected to multiply
+/// them so: a weight is rounded once a step.
 ///
 /// # Errors
 /// [`Error::Usage`] where the device has no f16.
@@ -32,6 +38,7 @@ pub fn halved(mut graph: Graph, caps: &Caps) -> Result<Graph> {
         }
     }
     retyped(&mut graph)?;
+    let graph = cast(&graph, &roots, caps)?;
     let halves = |spec: &&TensorSpec| spec.dtype.is_half();
     log::debug!("precision: {} values are f16", graph.values.iter().filter(halves).count());
     Ok(graph)
@@ -79,6 +86,71 @@ fn retyped(graph: &mut Graph) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The same graph in which products read f16 copies of factors that are f32, where `matrices` then comes first.
+fn cast(graph: &Graph, roots: &[ValueId], caps: &Caps) -> Result<Graph> {
+    let mut out = Graph { nodes: Vec::new(), ..graph.clone() };
+    let mut copies: HashMap<ValueId, ValueId> = HashMap::new();
+    for node in &graph.nodes {
+        let mut node = node.clone();
+        let factors = match &node.kind {
+            NodeKind::Op { op, .. } => op.factors(),
+            _ => 0,
+        };
+        let single = |value: &ValueId| graph.values[value.0].dtype == DType::F32;
+        if caps.matrices.is_none() || !node.inputs[..factors].iter().any(single) {
+            out.nodes.push(node);
+            continue;
+        }
+        let half = |value: ValueId| {
+            let maker = &graph.nodes[graph.makers[roots[value.0].0]];
+            let computed = matches!(maker.kind, NodeKind::Op { .. });
+            let backward = computed && maker.phase == Phase::Backward;
+            if backward { DType::ScaledF16 } else { DType::F16 }
+        };
+        let NodeKind::Op { op, problem } = &mut node.kind else { continue };
+        let mut inputs = graph.specs(&node.inputs);
+        for (spec, value) in inputs[..factors].iter_mut().zip(&node.inputs) {
+            if spec.dtype == DType::F32 {
+                spec.dtype = half(*value);
+            }
+        }
+        let of_halves = op.problem(&inputs).map_err(Error::Internal)?;
+        if of_halves.variants(caps).first().is_some_and(|first| first.name == MATRICES) {
+            *problem = Arc::from(of_halves);
+            for (spec, value) in inputs[..factors].iter().zip(&mut node.inputs) {
+                if graph.values[value.0].dtype != spec.dtype {
+                    *value = match copies.get(value) {
+                        Some(copy) => *copy,
+                        None => {
+                            let copied = copy(&mut out, *value, spec, &node.scope, node.phase)?;
+                            copies.insert(*value, copied);
+                            copied
+                        }
+                    };
+                }
+            }
+        }
+        out.nodes.push(node);
+    }
+    out.index_makers();
+    log::debug!("precision: {} factors are copied to f16", copies.len());
+    Ok(out)
+}
+
+/// Adds a copy of a value, stored as `spec` has it.
+fn copy(
+    graph: &mut Graph,
+    value: ValueId,
+    spec: &TensorSpec,
+    scope: &str,
+    phase: Phase,
+) -> Result<ValueId> {
+    let op = Arc::new(Chain::one(Function::Copy));
+    let problem = op.problem(&graph.specs(&[value])).map_err(Error::Internal)?;
+    let kind = NodeKind::Op { op, problem: Arc::from(problem) };
+    Ok(graph.push(kind, vec![value], vec![spec.clone()], scope, phase)[0])
 }
 
 #[cfg(test)]

@@ -12,7 +12,9 @@ pub(super) fn store_halves(
     halves: &[(&'static str, DType)],
 ) -> Result<String, String> {
     for &(name, dtype) in halves {
-        text = Variable::of(&text, name, dtype.scale())?.stored(&text)?;
+        if let Some(variable) = Variable::of(&text, name, dtype.scale())? {
+            text = variable.stored(&text)?;
+        }
     }
     Ok(if halves.is_empty() { text } else { format!("enable f16;\n{text}") })
 }
@@ -31,7 +33,8 @@ struct Variable<'a> {
 }
 
 impl<'a> Variable<'a> {
-    fn of(text: &str, name: &'a str, scale: f32) -> Result<Self, String> {
+    /// Nothing where the kernel takes f16 as they are.
+    fn of(text: &str, name: &'a str, scale: f32) -> Result<Option<Self>, String> {
         let begin = ["read", "read_write"].iter().find_map(|access| {
             let declaration = format!("var<storage, {access}> {name}: array<");
             text.find(&declaration).map(|at| at + declaration.len())
@@ -44,9 +47,10 @@ impl<'a> Variable<'a> {
         let kept = match aliased(text, &element) {
             "f32" => "f16",
             "vec4<f32>" => "vec4<f16>",
+            "f16" | "vec4<f16>" => return Ok(None),
             other => return Err(format!("{name} is an array of {other}, not of f32")),
         };
-        Ok(Self { name, scale, element, kept, at })
+        Ok(Some(Self { name, scale, element, kept, at }))
     }
 
     fn stored(&self, text: &str) -> Result<String, String> {

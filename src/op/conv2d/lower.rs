@@ -2,7 +2,9 @@
 
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::op::matmul::lower::{NARROW_STORE, Parts, Tiling, stored, sum_of_parts};
+use crate::op::matmul::matrices::{self, MATRICES};
 use crate::op::matmul::plan::{self, Block, Planned, Sizes, plan};
+use crate::tensor::TensorSpec;
 
 use super::{Conv2dProblem, Geometry, Pass};
 
@@ -23,7 +25,19 @@ fn a4(i: u32) -> vec4<f32> { return unpack4x8unorm(a[i / 4u]); }
 fn a1(i: u32) -> f32 { return unpack4x8unorm(a[i / 4u])[i % 4u]; }
 ";
 
-/// `a` and `b` where their rows are no whole vec4s.
+/// `a` and `b` where their rows are whole vec4s, as the shader has them.
+const WIDE_A: &str = "\
+@group(0) @binding(0) var<storage, read> a: array<vec4<f32>>;
+fn a4(i: u32) -> vec4<f32> { return a[i / 4u]; }
+fn a1(i: u32) -> f32 { return a[i / 4u].x; }
+";
+const WIDE_B: &str = "\
+@group(0) @binding(1) var<storage, read> b: array<vec4<f32>>;
+fn b4(i: u32) -> vec4<f32> { return b[i / 4u]; }
+fn b1(i: u32) -> f32 { return b[i / 4u].x; }
+";
+
+/// The same where they are not.
 const NARROW_A: &str = "\
 @group(0) @binding(0) var<storage, read> a: array<f32>;
 fn a4(i: u32) -> vec4<f32> { return vec4<f32>(a[i], a[i + 1u], a[i + 2u], a[i + 3u]); }
@@ -91,6 +105,16 @@ pub(super) fn planned(pass: Pass, g: &Geometry, caps: &Caps) -> Vec<Planned> {
     planned
 }
 
+/// With cooperative matrices, where the operands `inputs` are stored for them.
+pub(super) fn matrices(
+    pass: Pass,
+    g: &Geometry,
+    inputs: &[TensorSpec],
+    caps: &Caps,
+) -> Vec<Planned> {
+    matrices::planned(shape(pass, g).sizes, inputs, caps)
+}
+
 /// `pixels`, where a CPU adapter's subgroup would be wider than the result has channels.
 fn pixels(p: Sizes, caps: &Caps) -> Option<Planned> {
     let width = plan::subgroup(caps)?;
@@ -129,7 +153,11 @@ impl Conv2dProblem {
         }
         let tiling = Tiling::of(variant);
         let splits = tiling.splits.max(p.k.div_ceil(LONGEST));
-        let kernel = self.with_pixels(operands(variant, &tiling, p, self.pass, &shape, g));
+        let mut kernel = self.with_pixels(operands(variant, &tiling, p, self.pass, &shape, g));
+        if variant.name == MATRICES {
+            let transposed = [shape.pass == 2, shape.pass == 1];
+            kernel = matrices::with(kernel, variant, transposed, &self.inputs, caps);
+        }
         let product = tiling.dispatch(kernel, p, splits, caps);
         if splits == 1 {
             one(product)
@@ -149,7 +177,7 @@ fn geometry(kernel: Kernel, shape: &Shape, g: &Geometry) -> Kernel {
     let consts = [
         ("HEIGHT", g.h),
         ("WIDTH", g.w),
-        ("C", g.c),
+        ("CHANNELS", g.c),
         ("P", g.p),
         ("Q", g.q),
         ("N", g.n),
@@ -212,7 +240,15 @@ fn operands(
         .with_text("WIDE_B", wide_n.to_string())
         .with_text("EDGE", (gaps || !tiling.divides(p)).to_string())
         .with_text("TAIL", (!tail.is_multiple_of(tiling.step)).to_string());
-    let kernel = if wide_a { kernel } else { kernel.with_hook("pixels", NARROW_A) };
-    let kernel = if wide_n { kernel } else { kernel.with_hook("filters", NARROW_B) };
+    let hooks = [
+        ("pixels", if wide_a { WIDE_A } else { NARROW_A }),
+        ("filters", if wide_n { WIDE_B } else { NARROW_B }),
+    ];
+    let kernel = hooks.into_iter().fold(kernel, |kernel, (hook, text)| match variant.name {
+        // As they are stored.
+        MATRICES => kernel.with_hook(hook, text.replace("f32", "f16")),
+        _ if [WIDE_A, WIDE_B].contains(&text) => kernel,
+        _ => kernel.with_hook(hook, text),
+    });
     if wide_store { kernel } else { kernel.with_hook("store", NARROW_STORE) }
 }

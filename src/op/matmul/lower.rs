@@ -8,6 +8,7 @@ use crate::kernel::{
 use crate::tensor::TensorSpec;
 
 use super::MatMulProblem;
+use super::matrices::{self, MATRICES};
 use super::plan::Sizes;
 
 /// `store` where C's rows are no whole vec4s.
@@ -122,19 +123,26 @@ impl MatMulProblem {
             .param("c_s", c_s)
     }
 
-    /// What `tile.wgsl`, `register.wgsl` and `subgroup.wgsl` have in common; c is not bound yet.
+    /// What the kernels of tiles have in common; c is not bound yet.
     fn tiled(&self, variant: &Variant, caps: &Caps) -> Dispatch {
         let (p, tiling) = (self.sizes, Tiling::of(variant));
         let wide_a = wide(if self.transpose_a { p.m } else { p.k });
         let wide_b = wide(if self.transpose_b { p.k } else { p.n });
-        let mut kernel = tiling
-            .kernel()
+        let mut kernel = tiling.kernel();
+        let mut elements = [element(wide_a), element(wide_b)].map(String::from);
+        if variant.name == MATRICES {
+            let transposed = [self.transpose_a, self.transpose_b];
+            kernel = matrices::with(kernel, variant, transposed, &self.inputs, caps);
+            elements = elements.map(|element| element.replace("f32", "f16"));
+        }
+        let [element_a, element_b] = elements;
+        kernel = kernel
             .with_text("TRANSPOSE_A", self.transpose_a.to_string())
             .with_text("TRANSPOSE_B", self.transpose_b.to_string())
             .with_text("WIDE_A", wide_a.to_string())
             .with_text("WIDE_B", wide_b.to_string())
-            .with_text("ElementA", element(wide_a))
-            .with_text("ElementB", element(wide_b))
+            .with_text("ElementA", element_a)
+            .with_text("ElementB", element_b)
             .with_text("EDGE", (!tiling.divides(p)).to_string())
             .with_text("TAIL", (!p.k.is_multiple_of(tiling.step)).to_string());
         if !wide(p.n) {
@@ -217,10 +225,11 @@ impl<'a> Tiling<'a> {
             // Also a convolution's `pixels`, which has a kernel of its own.
             "subgroup" | "pixels" => ("matmul/subgroup", get("TM"), get("W") * get("TN"), 4),
             "sliced" => ("matmul/tile", get("BM"), get("BN"), get("BK") * get("SLICES")),
+            MATRICES => ("matmul/matrices", get("BM"), get("BN"), get("BK")),
             _ => ("matmul/tile", get("BM"), get("BN"), get("BK")),
         };
         let slices = if variant.name == "sliced" { get("SLICES") } else { 1 };
-        let splits = if variant.name == "split_k" { get("SPLITS") } else { 1 };
+        let splits = if matches!(variant.name, "split_k" | MATRICES) { get("SPLITS") } else { 1 };
         Self { variant, shader, rows, cols, step, splits, slices }
     }
 

@@ -127,13 +127,13 @@ pub(in crate::op) fn near(planned: Vec<Planned>) -> Vec<Variant> {
 
 impl Sizes {
     /// Tiles of this size.
-    fn tiles(&self, rows: u32, cols: u32) -> usize {
+    pub(super) fn tiles(&self, rows: u32, cols: u32) -> usize {
         self.m.div_ceil(rows as usize) * self.n.div_ceil(cols as usize) * self.batch
     }
 
     /// Whether a tile is no more than half outside in either direction, or the smallest kind. That one, in
     /// turn, is too large where less than 1 in 256 of it is inside.
-    fn fits(&self, rows: u32, cols: u32) -> bool {
+    pub(super) fn fits(&self, rows: u32, cols: u32) -> bool {
         let (rows, cols) = (rows as usize, cols as usize);
         let half = |length: usize, tile: usize| tile <= 32 || 2 * length > tile;
         let inside = self.m.min(rows) * self.n.min(cols);
@@ -152,14 +152,14 @@ impl Sizes {
     }
 
     /// Numbers of parts that a sum over k may be split into: none of them empty, each a good number of steps of `bk`.
-    fn splits(self, bk: u32, caps: &Caps) -> impl Iterator<Item = usize> {
+    pub(super) fn splits(self, bk: u32, caps: &Caps) -> impl Iterator<Item = usize> {
         let room = caps.max_binding / (4 * self.outputs() as u64).max(1);
         let most = (self.k / SHORTEST_PART).min(MOST_SPLITS).min(room as usize);
         (2..=most).filter(move |&splits| self.k.div_ceil(self.span(splits, bk)) == splits)
     }
 
     /// The length along k of one of `splits` parts.
-    fn span(&self, splits: usize, bk: u32) -> usize {
+    pub(super) fn span(&self, splits: usize, bk: u32) -> usize {
         self.k.div_ceil(splits).next_multiple_of(bk as usize)
     }
 }
