@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use fathom::gpu::shader;
 use fathom::kernel::Kernel;
 use fathom::op::LIST;
-use halves::{in_halves, with_matrices};
+use halves::in_halves;
+use matrices::with_matrices;
 use naga::back::{hlsl, msl, spv};
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
@@ -16,6 +17,8 @@ use rayon::prelude::*;
 
 #[path = "common/halves.rs"]
 mod halves;
+#[path = "common/matrices.rs"]
+mod matrices;
 #[path = "common/plans.rs"]
 mod plans;
 
@@ -135,7 +138,8 @@ fn cooperative_matrices_become_vulkans_language() {
     kernels.par_iter().for_each(|kernel| {
         let text = shader::assemble(kernel).unwrap();
         let module = naga::front::wgsl::parse_str(&text).unwrap();
-        let mut validator = Validator::new(ValidationFlags::all(), Capabilities::SUBGROUP | features);
+        let mut validator =
+            Validator::new(ValidationFlags::all(), Capabilities::SUBGROUP | features);
         let info = validator.validate(&module).unwrap();
         vulkan(&module, &info).unwrap();
     });

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use common::gpu;
 use fathom::gpu::shader;
-use fathom::graph::op::{Distribution, Storage, Sampler};
+use fathom::graph::op::{Distribution, Sampler};
 use fathom::graph::reference::{finite_differences, rule_in_f64};
 use fathom::kernel::{Caps, Variant};
 use fathom::op::conv2d::WINOGRAD;

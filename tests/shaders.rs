@@ -6,11 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use fathom::gpu::shader;
 use fathom::kernel::{Caps, Dispatch, Kernel, Word};
 use fathom::op::{Case, LIST};
-use halves::{in_halves, with_matrices};
+use halves::in_halves;
+use matrices::with_matrices;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
 #[path = "common/halves.rs"]
 mod halves;
+#[path = "common/matrices.rs"]
+mod matrices;
 
 fn validate(text: &str, name: &str) -> naga::Module {
     let module = naga::front::wgsl::parse_str(text)

@@ -3,20 +3,8 @@
 use std::sync::Arc;
 
 use fathom::graph::op::Storage;
-use fathom::kernel::Caps;
 use fathom::op::Case;
 use fathom::tensor::{DType, TensorSpec};
-
-/// A GPU with cooperative matrices.
-pub(crate) fn with_matrices() -> Caps {
-    Caps {
-        f16: true,
-        matrices: Some(16),
-        subgroup: Some(32),
-        max_shared: 48 << 10,
-        ..Caps::portable()
-    }
-}
 
 /// The same case over halves, where the op takes them: those of gradients in every other operand. Vectors are
 /// parameters and statistics, which stay f32.

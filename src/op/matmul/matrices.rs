@@ -80,7 +80,8 @@ impl Tile {
 
     /// Workgroup memory in bytes at most, however the operands are stored.
     fn shared(&self, side: u32) -> u32 {
-        let vec4s = |length| [false, true].map(|along_k| self.stored(length, along_k).iter().product());
+        let vec4s =
+            |length| [false, true].map(|along_k| self.stored(length, along_k).iter().product());
         let most = |length| vec4s(length).into_iter().max().unwrap_or(0u32);
         8 * (most(self.rows) + most(self.cols)) + 16 * self.stage(side)
     }
