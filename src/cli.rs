@@ -32,7 +32,9 @@ pub mod train;
 pub mod tune;
 pub mod verify;
 
-use args::{DeviceArgs, ModelArgs, PrecisionArgs, SizeArgs, advise, bucket, percent, seconds, setting};
+use args::{
+    DeviceArgs, ModelArgs, PrecisionArgs, SizeArgs, advise, bucket, percent, seconds, setting,
+};
 use data::DataArgs;
 use output::{OutputArgs, VoiceArgs};
 

@@ -27,8 +27,8 @@ pub use doubt::{Doubt, YardstickPart};
 pub use id::Integrity;
 pub use outcome::{Outcome, Sketch};
 pub use run::{
-    Clock, Memory, Method, Op, OpTime, Playing, Profile, Run, RunKey, Statistics, Status,
-    StaysF32, Steadiness, Timing, Verified, Worst,
+    Clock, Memory, Method, Op, OpTime, Playing, Profile, Run, RunKey, Statistics, Status, StaysF32,
+    Steadiness, Timing, Verified, Worst,
 };
 pub use tuning::Tuning;
 pub use yardstick::{Reading, Sensors, Yardstick};

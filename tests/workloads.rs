@@ -308,8 +308,7 @@ fn seq2seq_begins_to_translate_sentences_it_never_saw() {
 fn buckets_train_together() {
     let mut model = tiny("seq2seq", Some(8));
     assert!(model.set("bucket", 4), "mixed");
-    let mut trainer =
-        Trainer::new(gpu("seq2seq"), model, &source(1), Precision::F32).unwrap();
+    let mut trainer = Trainer::new(gpu("seq2seq"), model, &source(1), Precision::F32).unwrap();
     let losses: Vec<_> = (0..60).map(|_| trainer.step().unwrap()).collect();
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
     let (first, last) = (mean(&losses[..15]), mean(&losses[45..]));
@@ -335,7 +334,8 @@ fn deepq_gets_better_at_catch() {
         model
     };
     let (model, one) = (set(8), set(1));
-    let mut learner = Learner::new(gpu("deepq"), [model.as_ref(), one.as_ref()], game, 1, precision()).unwrap();
+    let mut learner =
+        Learner::new(gpu("deepq"), [model.as_ref(), one.as_ref()], game, 1, precision()).unwrap();
     for _ in 0..3000 {
         learner.step().unwrap();
     }

@@ -104,7 +104,8 @@ fn model(args: &ShowArgs, workload: &WorkloadInfo) -> Result<()> {
     let gpu = args.device.open().ok();
     let caps = args.device.caps(gpu.as_ref());
     let (preset, model) = args.size.configure(workload, gpu.as_ref())?;
-    let options = Options { fuse: !args.no_fuse, precision: args.precision.precision, ..Options::default() };
+    let options =
+        Options { fuse: !args.no_fuse, precision: args.precision.precision, ..Options::default() };
     let schedule = schedule(model.as_ref(), args.mode, &caps, &options)?;
     if let Some(label) = &args.kernel {
         let sources = sources(&schedule, label)?;

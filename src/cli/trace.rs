@@ -101,7 +101,8 @@ fn take(args: &TraceArgs, gpu: &Gpu) -> Result<TracedStep> {
     // Data come first: what is wrong with them should show before anything is compiled.
     let mut samples = Opened::one(&args.data, &args.voice, args.seed, model.as_ref())?;
     let mode = args.mode;
-    let options = Options { fuse: !args.no_fuse, precision: args.precision.precision, ..Options::default() };
+    let options =
+        Options { fuse: !args.no_fuse, precision: args.precision.precision, ..Options::default() };
     let mut session = Session::new(gpu, args.seed);
     let program = session.compile(model.as_ref(), mode, &options)?;
     if !args.no_verify {

@@ -6,10 +6,10 @@ use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::graph::op::{Distribution, Op, Problem, Sampler};
 use crate::kernel::Variant;
+use crate::op::Case;
 use crate::pass::compile_op;
 use crate::program::Program;
 use crate::session::Session;
-use crate::op::Case;
 use crate::tensor::{DType, HostTensor, TensorSpec};
 
 use super::sample::{Budget, step_times};

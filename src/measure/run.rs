@@ -5,12 +5,10 @@ use std::time::Duration;
 
 use crate::error::Result;
 use crate::gpu::Gpu;
-use crate::host::Instant;
 use crate::graph::op::Storage;
+use crate::host::Instant;
 use crate::pass::{OpInstance, Options, Schedule};
-use crate::record::{
-    Doubt, Memory, Op, Playing, Run, RunKey, StaysF32, Status, Verified,
-};
+use crate::record::{Doubt, Memory, Op, Playing, Run, RunKey, Status, StaysF32, Verified};
 use crate::session::{Session, schedule};
 use crate::terms::{Mode, Precision, Preset};
 use crate::workload::{Feed, Samples, Split, Workload, step};

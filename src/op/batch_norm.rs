@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::graph::Tensor;
 use crate::graph::chain::{Chain, Epilogue};
 use crate::graph::op::{
-    Backward, Distribution, Facts, Storage, Kind, Op, Problem, Sampler, Tolerance,
+    Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Storage, Tolerance,
 };
 use crate::kernel::{Caps, Kernel, Lowered, Variant, input, output};
 use crate::tensor::{Array, TensorSpec};

@@ -7,7 +7,7 @@ use crate::graph::Tensor;
 use crate::graph::by_rows::{ByRows, Joined};
 use crate::graph::chain::{Chain, Epilogue};
 use crate::graph::op::{
-    Backward, Distribution, Facts, Storage, Kind, Op, Problem, Sampler, Tolerance, ValueAt,
+    Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Storage, Tolerance, ValueAt,
 };
 use crate::kernel::{Caps, Lowered, Variant};
 use crate::op::matmul::{COLUMN_SUMS, matrices, plan};

@@ -2,7 +2,7 @@
 
 use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
-use crate::graph::op::{Backward, Facts, Storage, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Backward, Facts, Kind, Op, Problem, Storage, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;

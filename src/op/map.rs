@@ -10,7 +10,7 @@ use crate::graph::Tensor;
 use crate::graph::by_rows::{ByRows, lies_along};
 use crate::graph::chain::{Chain, Function, Place, operand_name, text_apply, vector};
 use crate::graph::op::{
-    Backward, Distribution, Facts, Storage, Kind, Op, Problem, Sampler, Tolerance,
+    Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Storage, Tolerance,
 };
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, DType, Shape, TensorSpec};

@@ -6,7 +6,7 @@ use crate::graph::Tensor;
 use crate::graph::by_rows::{ByRows, Joined};
 use crate::graph::chain::{Chain, Epilogue};
 use crate::graph::op::{
-    Backward, Distribution, Facts, Storage, Kind, Op, Problem, Tolerance, ValueAt,
+    Backward, Distribution, Facts, Kind, Op, Problem, Storage, Tolerance, ValueAt,
 };
 use crate::kernel::{Binding, Caps, Dispatch, Lowered, Operand, Variant};
 use crate::tensor::{Array, Shape, TensorSpec};

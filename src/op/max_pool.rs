@@ -3,7 +3,7 @@
 use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
 use crate::graph::op::{
-    Backward, Distribution, Facts, Storage, Kind, Op, Problem, Sampler, Tolerance,
+    Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Storage, Tolerance,
 };
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, TensorSpec};

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::graph::Tensor;
 use crate::graph::by_rows::{ByRows, Joined};
 use crate::graph::op::{
-    Backward, Distribution, Facts, Storage, Kind, Op, Problem, Sampler, Tolerance,
+    Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Storage, Tolerance,
 };
 use crate::kernel::{Caps, Lowered, Variant};
 use crate::tensor::{Array, Shape, TensorSpec};

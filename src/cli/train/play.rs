@@ -32,7 +32,8 @@ pub(super) fn execute(args: &TrainArgs, gpu: &Gpu) -> Result<()> {
     let (preset, model) = configure(args.model.size.batch)?;
     let (_, single) = configure(Some(1))?;
     let seed = args.model.seed;
-    let mut learner = Learner::new(gpu, [model.as_ref(), single.as_ref()], game, seed, args.precision.precision)?;
+    let mut learner =
+        Learner::new(gpu, [model.as_ref(), single.as_ref()], game, seed, args.precision.precision)?;
     let note = format!(
         "{} {preset}, batch {}, seed {seed}, on {}\nplays {}: {}",
         args.model.workload,

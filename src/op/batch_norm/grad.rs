@@ -1,6 +1,6 @@
 //! The gradient of batch normalisation.
 
-use crate::graph::op::{Distribution, Facts, Storage, Kind, Op, Problem, Sampler, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler, Storage, Tolerance};
 use crate::kernel::{Caps, Kernel, Lowered, Variant, input, output};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;

@@ -97,8 +97,11 @@ pub(in crate::op) fn cases() -> Vec<Case> {
     // With the gradient of the bias.
     for sizes in [SIZES[1], SIZES[5], SIZES[6], SIZES[10], SIZES[12], SIZES[14]] {
         let [_, _, case] = passes(&name(sizes), sizes);
-        let summed =
-            case.op.with_column_sums().map(|op| Case { name: format!("sums_{}", case.name), op, ..case });
+        let summed = case.op.with_column_sums().map(|op| Case {
+            name: format!("sums_{}", case.name),
+            op,
+            ..case
+        });
         cases.extend(summed);
     }
     // Frames of bytes.

@@ -52,7 +52,8 @@ fn stays_f32(run: &Run) -> String {
             None => reasons.push((why, vec![op])),
         }
     }
-    let line = |(why, ops): &(&str, Vec<&str>)| format!("f32 all the same: {} ({why})\n", ops.join(", "));
+    let line =
+        |(why, ops): &(&str, Vec<&str>)| format!("f32 all the same: {} ({why})\n", ops.join(", "));
     reasons.iter().map(line).collect()
 }
 
