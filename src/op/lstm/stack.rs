@@ -109,6 +109,6 @@ impl Stack {
 
     /// With as few sequences and steps as take the same variants through the same code.
     pub(in crate::op) fn reduced(self) -> Self {
-        Self { batch: self.batch.min(8), steps: self.steps.min(4), ..self }
+        Self { batch: self.batch.min(16), steps: self.steps.min(4), ..self }
     }
 }
