@@ -19,7 +19,7 @@ use fathom::record::Verified;
 use fathom::session::{Session, schedule};
 use fathom::tensor::{Array, DType, HostTensor, TensorSpec};
 use fathom::terms::Checks;
-use fathom::terms::{Class, Mode, Preset};
+use fathom::terms::{Class, Mode, Precision, Preset};
 use fathom::workload::WORKLOADS;
 use proptest::prelude::*;
 
@@ -353,17 +353,28 @@ fn a_reduced_problem_runs_kernels_of_the_whole_one() {
         let dispatches = op.lowered.dispatches.iter();
         dispatches.map(|d| (d.kernel.shader.clone(), d.kernel.entry)).collect::<BTreeSet<_>>()
     };
+    let matrices =
+        Caps { f16: true, matrices: Some(16), max_shared: 48 << 10, ..subgroups.clone() };
+    let devices = [
+        (Caps::portable(), Precision::F32),
+        (Caps::portable_software(), Precision::F32),
+        (subgroups, Precision::F32),
+        (matrices, Precision::F16),
+    ];
     let mut reduced = 0;
-    for caps in [Caps::portable(), Caps::portable_software(), subgroups] {
+    for (caps, precision) in devices {
         for entry in WORKLOADS {
             let model = (entry.configure)(Preset::Full, None);
             for mode in Mode::ALL {
-                let whole = schedule(model.as_ref(), mode, &caps, &Options::default()).unwrap();
+                let options = Options { precision, ..Options::default() };
+                let whole = schedule(model.as_ref(), mode, &caps, &options).unwrap();
                 for op in &whole.ops {
-                    let Some(inputs) = op.problem.reduced_problem() else {
+                    let Some(inputs) = op.reduced_inputs() else {
                         continue;
                     };
-                    let part = compile_op(&op.op, &inputs, &[], &op.variant, &caps, true).unwrap();
+                    let stored = op.stored();
+                    let part =
+                        compile_op(&op.op, &inputs, &stored, &op.variant, &caps, true).unwrap();
                     let (part, whole) = (kernels(&part.ops[0]), kernels(op));
                     assert!(part.is_subset(&whole), "{}: {part:?} {whole:?}", op.label);
                     reduced += 1;

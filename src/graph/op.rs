@@ -403,6 +403,13 @@ pub trait Problem: fmt::Debug + Send + Sync {
         self.facts().tolerance
     }
 
+    /// Whether a variant makes several values of the same products, so that each has the rounding of what the others are
+    /// the sums of, also where its own terms are all 0.
+    fn shares_products(&self, variant: &Variant) -> bool {
+        let _ = variant;
+        false
+    }
+
     /// The dispatches of one variant, their bindings and parameters under the shader's names.
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered;
 

@@ -116,7 +116,7 @@ pub fn estimates(schedules: &[Schedule], plan: &Plan, rates: &Rates) -> Vec<Esti
 
 /// Checking an op against its reference, at smaller sizes where it has them.
 fn checked(op: &OpInstance) -> f64 {
-    let reduced = op.problem.reduced_problem().and_then(|inputs| op.op.problem(&inputs).ok());
+    let reduced = op.reduced_inputs().and_then(|inputs| op.op.problem(&inputs).ok());
     let cost = reduced.map_or(op.cost, |problem| problem.cost());
     // A reference visits each value, even where it does no arithmetic with it.
     (cost.flops + cost.bytes / 4) as f64 / REFERENCE_FLOP_PER_S + CHECK_S

@@ -202,7 +202,7 @@ impl Tuner<'_> {
     }
 
     fn is_right(&self, op: &OpInstance, variant: &Variant) -> Result<bool> {
-        let inputs = op.problem.reduced_problem().unwrap_or_else(|| op.inputs.clone());
+        let inputs = op.reduced_inputs().unwrap_or_else(|| op.inputs.clone());
         let uniform = [Distribution::Uniform];
         let verdicts = check_variant(self.gpu, &op.op, &inputs, &op.stored(), variant, &uniform)?;
         Ok(verdicts.iter().all(|verdict| verdict.passed()))

@@ -26,7 +26,7 @@ pub fn verify(gpu: &Gpu, program: &Program, progress: &dyn Fn(&str, f64)) -> Res
     let mut reduced_ops = Vec::new();
     for (i, op) in distinct.iter().enumerate() {
         progress(&op.label, i as f64 / distinct.len() as f64);
-        let reduced = op.problem.reduced_problem();
+        let reduced = op.reduced_inputs();
         if reduced.is_some() {
             let at = program.schedule.ops.iter().position(|one| std::ptr::eq(one, *op));
             reduced_ops.extend(at.map(|at| (at, verdicts.len())));

@@ -347,6 +347,10 @@ impl Problem for Conv2dProblem {
         }
     }
 
+    fn shares_products(&self, variant: &Variant) -> bool {
+        self.tiles_of(variant).is_some()
+    }
+
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         match self.tiles_of(variant) {
             Some(tiles) => tiles.lower(variant, &self.epilogue, caps),

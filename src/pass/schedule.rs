@@ -52,6 +52,13 @@ impl OpInstance {
         problem_key(self.op.as_ref(), &self.inputs)
     }
 
+    /// Smaller inputs that stand for its own ([`Problem::reduced_problem`]), stored as these are.
+    pub fn reduced_inputs(&self) -> Option<Vec<TensorSpec>> {
+        let reduced = self.problem.reduced_problem()?.into_iter().zip(&self.inputs);
+        let stored = reduced.map(|(spec, own)| TensorSpec { dtype: own.dtype, ..spec });
+        Some(stored.collect::<Vec<_>>()).filter(|reduced| *reduced != self.inputs)
+    }
+
     /// What its outputs are stored as.
     pub fn stored(&self) -> Vec<DType> {
         self.outputs.iter().map(|output| output.dtype).collect()

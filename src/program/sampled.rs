@@ -13,7 +13,8 @@ use crate::tensor::{DType, TensorSpec};
 use super::Program;
 use super::check::{Verdict, compare, stored_within};
 
-/// Compares single values, each held to its own size and that of its terms.
+/// Compares single values, each held to its own size and that of its terms; to a typical value's as well where they are
+/// `shared`, made of the same products as others.
 fn compare_at(
     label: &str,
     places: &[usize],
@@ -21,11 +22,15 @@ fn compare_at(
     dtype: DType,
     wanted: &[ValueAt],
     tolerance: Tolerance,
+    shared: bool,
 ) -> Verdict {
     let mut verdict = Verdict { label: label.to_string(), error: 0.0, detail: String::new() };
+    let squares = wanted.iter().map(|at| at.scale * at.scale).filter(|square| square.is_finite());
+    let typical = (squares.sum::<f64>() / wanted.len().max(1) as f64).sqrt();
+    let least = if shared { typical } else { 0.0 };
     for ((place, &got), wanted) in places.iter().zip(got).zip(wanted) {
         let ValueAt { value, scale } = *wanted;
-        let bound = tolerance.0 * value.abs().max(scale) + stored_within(dtype, value);
+        let bound = tolerance.0 * value.abs().max(scale).max(least) + stored_within(dtype, value);
         let same = got == value || (got.is_nan() && value.is_nan()) || got == dtype.rounded(value);
         let error = match (got - value).abs() / bound {
             _ if same => 0.0,
@@ -144,7 +149,11 @@ impl Program {
         let wanted = op.problem.reference_at(&inputs.iter().collect::<Vec<_>>(), &places);
         let tolerance = op.problem.tolerance(&op.variant);
         let dtype = op.outputs[0].dtype;
-        Ok(wanted.map(|wanted| compare_at(&op.label, &places, &got, dtype, &wanted, tolerance)))
+        let shared = op.problem.shares_products(&op.variant);
+        let verdict = |wanted: Vec<_>| {
+            compare_at(&op.label, &places, &got, dtype, &wanted, tolerance, shared)
+        };
+        Ok(wanted.map(verdict))
     }
 
     /// Runs an op and checks some of its rows; nothing, and it was not run, where it has none or they are too much.
@@ -188,13 +197,21 @@ mod tests {
     fn a_sampled_value_is_held_to_the_size_of_its_terms() {
         let terms = [1.0, -1.0, 0.5, -0.5];
         let wanted = [ValueAt::sum(terms)];
-        let of =
-            |got: f64| compare_at("m", &[7], &[got], DType::F32, &wanted, Tolerance::sum(4)).error;
+        let compare = |got: &[f64], wanted: &[ValueAt], shared: bool| {
+            let places: Vec<usize> = (7..7 + got.len()).collect();
+            compare_at("m", &places, got, DType::F32, wanted, Tolerance::sum(4), shared)
+        };
+        let of = |got: f64| compare(&[got], &wanted, false).error;
         assert_eq!((wanted[0].value, of(0.0)), (0.0, 0.0));
         assert!(of(1e-7) < 1.0, "what rounding leaves of a sum that cancels: {}", of(1e-7));
         assert!(of(0.5) > 1e4, "a term is missing: {}", of(0.5));
         assert_eq!((of(f64::NAN), of(f64::INFINITY)), (f64::INFINITY, f64::INFINITY));
-        let verdict = compare_at("m", &[7], &[0.5], DType::F32, &wanted, Tolerance::sum(4));
+        // Beside others of the same products a value is no better known than these, even one whose terms are all 0.
+        let pair = [wanted[0], ValueAt::sum([0.0, 0.0])];
+        assert!(compare(&[0.0, 1e-7], &pair, true).passed());
+        assert!(!compare(&[0.0, 1e-7], &pair, false).passed());
+        assert!(!compare(&[0.0, 1e-4], &pair, true).passed());
+        let verdict = compare(&[0.5], &wanted, false);
         assert!(
             verdict.detail.contains("output 0[7] is 5e-1, reference 0e0"),
             "{}",

@@ -173,7 +173,8 @@ impl Channels {
         dims[0] = ROWS;
         dims[inputs[0].shape.rank() - 1] = self.channels;
         let fewer = |spec: &TensorSpec| {
-            if *spec == inputs[0] { TensorSpec::f32(dims.clone()) } else { spec.clone() }
+            let is_x = spec.is_like(&inputs[0]);
+            if is_x { TensorSpec::f32(dims.clone()) } else { spec.clone() }
         };
         Some(inputs.iter().map(fewer).collect())
     }
