@@ -28,11 +28,11 @@ const fn tile(rows: u32, cols: u32, step: u32, own: [u32; 2], share: f64) -> Til
 }
 
 const TILES: [Tile; 5] = [
-    tile(128, 128, 32, [64, 64], 3.0),
-    tile(128, 128, 64, [64, 32], 3.5),
-    tile(256, 128, 32, [64, 64], 3.5),
-    tile(128, 64, 64, [64, 32], 2.5),
-    tile(64, 64, 64, [32, 32], 2.3),
+    tile(128, 128, 32, [64, 64], 3.2),
+    tile(128, 128, 64, [64, 32], 2.8),
+    tile(256, 128, 32, [64, 64], 2.9),
+    tile(128, 64, 64, [64, 32], 1.45),
+    tile(64, 64, 64, [32, 32], 2.0),
 ];
 
 /// On a CPU, whose drivers take minutes to compile larger ones; of its peak.
