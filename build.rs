@@ -14,6 +14,9 @@ mod comments;
 /// What the binary is made of: where one of these differs from the commit, the build is dirty.
 const BUILT_FROM: &[&str] = &["src", "shaders", "assets", "build.rs", "Cargo.toml", "Cargo.lock"];
 
+/// Kernels for what no browser offers: a page does without them.
+const NATIVE: &[&str] = &["matmul/matrices"];
+
 fn main() {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
@@ -25,6 +28,9 @@ fn main() {
     for file in &files {
         let name = file.strip_prefix(root.join("shaders")).expect("inside");
         let name = name.with_extension("").to_string_lossy().replace('\\', "/");
+        if for_page && NATIVE.contains(&name.as_str()) {
+            continue;
+        }
         if for_page {
             let text = fs::read_to_string(file).expect("shaders/ is part of the source");
             table += &format!("    ({name:?}, {:?}),\n", comments::without_comments(&text));

@@ -7,6 +7,9 @@ use std::fmt;
 use crate::tensor::{DType, TensorSpec};
 use crate::terms::{Feature, LimitSet, Restriction, Speeds};
 
+/// Whether values can be stored as f16 at all: a page offers f32 alone, and its visitors need not load the rest.
+pub const HALVES: bool = cfg!(not(target_arch = "wasm32"));
+
 /// What a device can do, as far as a kernel's choice depends on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caps {
@@ -74,6 +77,12 @@ impl Caps {
         caps.f16 &= !restriction.lacks(Feature::F16);
         caps.matrices = caps.matrices.filter(|_| caps.f16 && caps.subgroup.is_some());
         caps
+    }
+
+    /// The same on a GPU that multiplies matrices of f16, with the workgroup memory that these take.
+    pub fn portable_matrices() -> Self {
+        let (subgroup, matrices, max_shared) = (Some(32), Some(16), 48 << 10);
+        Self { f16: true, subgroup, matrices, max_shared, ..Self::portable() }
     }
 
     /// The same on a CPU adapter with subgroups.

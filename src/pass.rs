@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::graph::op::Op;
 use crate::graph::{Builder, Graph};
-use crate::kernel::{Caps, Variant};
+use crate::kernel::{Caps, HALVES, Variant};
 use crate::tensor::{DType, TensorSpec};
 use crate::terms::Precision;
 
@@ -61,7 +61,7 @@ impl Default for Options {
 pub fn compile(graph: Graph, caps: &Caps, options: &Options) -> Result<Schedule> {
     let graph = if options.fuse { fused(graph) } else { graph };
     let mut graph = pack(split(graph, caps)?)?;
-    if options.precision == Precision::F16 {
+    if HALVES && options.precision == Precision::F16 {
         graph = halved(graph, caps)?;
     }
     let ops = choose(&graph, caps, &options.choice)?;

@@ -5,10 +5,10 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use fathom::gpu::shader;
+use fathom::kernel::Caps;
 use fathom::kernel::Kernel;
 use fathom::op::LIST;
 use halves::in_halves;
-use matrices::with_matrices;
 use naga::back::{hlsl, msl, spv};
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
@@ -17,8 +17,6 @@ use rayon::prelude::*;
 
 #[path = "common/halves.rs"]
 mod halves;
-#[path = "common/matrices.rs"]
-mod matrices;
 #[path = "common/plans.rs"]
 mod plans;
 
@@ -125,7 +123,7 @@ fn every_kernel_that_a_gpu_would_run_becomes_every_backends_language() {
 #[test]
 fn cooperative_matrices_become_vulkans_language() {
     // Not the others': Direct3D has none, and Metal's are too small to be offered.
-    let caps = with_matrices();
+    let caps = Caps::portable_matrices();
     let features = Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX;
     let mut kernels = Vec::new();
     for case in LIST.iter().flat_map(|family| family.cases()).filter_map(|case| in_halves(&case)) {

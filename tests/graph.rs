@@ -353,13 +353,11 @@ fn a_reduced_problem_runs_kernels_of_the_whole_one() {
         let dispatches = op.lowered.dispatches.iter();
         dispatches.map(|d| (d.kernel.shader.clone(), d.kernel.entry)).collect::<BTreeSet<_>>()
     };
-    let matrices =
-        Caps { f16: true, matrices: Some(16), max_shared: 48 << 10, ..subgroups.clone() };
     let devices = [
         (Caps::portable(), Precision::F32),
         (Caps::portable_software(), Precision::F32),
         (subgroups, Precision::F32),
-        (matrices, Precision::F16),
+        (Caps::portable_matrices(), Precision::F16),
     ];
     let mut reduced = 0;
     for (caps, precision) in devices {

@@ -7,13 +7,10 @@ use fathom::gpu::shader;
 use fathom::kernel::{Caps, Dispatch, Kernel, Word};
 use fathom::op::{Case, LIST};
 use halves::in_halves;
-use matrices::with_matrices;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
 #[path = "common/halves.rs"]
 mod halves;
-#[path = "common/matrices.rs"]
-mod matrices;
 
 fn validate(text: &str, name: &str) -> naga::Module {
     let module = naga::front::wgsl::parse_str(text)
@@ -109,7 +106,7 @@ fn check_dispatch(dispatch: &Dispatch, label: &str, caps: &Caps) {
 #[test]
 fn every_variant_assembles_to_what_its_lowering_says() {
     let mut used = BTreeSet::new();
-    for caps in [Caps::portable(), Caps::portable_software(), with_matrices()] {
+    for caps in [Caps::portable(), Caps::portable_software(), Caps::portable_matrices()] {
         // Matrices are of halves, and what else computes these is the same as of singles.
         let in_halves = |case: Case| in_halves(&case).filter(|_| caps.matrices.is_some());
         for family in LIST {

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use crate::error::{Error, Result};
 use crate::host;
-use crate::kernel::Kernel;
+use crate::kernel::{HALVES, Kernel};
 
 mod comments;
 mod half;
@@ -93,7 +93,9 @@ pub fn assemble(kernel: &Kernel) -> Result<String> {
         }
         text = text.replace(&declared, &format!("var<storage, read_write> {name}:"));
     }
-    text = half::store_halves(text, &kernel.halves).map_err(fault)?;
+    if HALVES {
+        text = half::store_halves(text, &kernel.halves).map_err(fault)?;
+    }
     unroll::unroll(&text).map_err(fault)
 }
 
@@ -146,7 +148,7 @@ mod tests {
     #[test]
     fn a_shader_without_comments_keeps_its_code_and_the_marks_that_assembly_reads() {
         let text = "// About it.\n// use: common/tiles\nconst A: u32 = 1u; // why\n\n    // unroll\n    for\n";
-        let code = "// use: common/tiles\nconst A: u32 = 1u;\n    // unroll\n    for\n";
+        let code = "// use: common/tiles\nconst A: u32 = 1u;\n// unroll\nfor\n";
         assert_eq!(without_comments(text), code);
         assert_eq!(without_comments(code), code);
         for (name, text) in SHADERS {
@@ -155,6 +157,12 @@ mod tests {
             };
             let code = without_comments(text);
             assert!(marks(text) == marks(&code) && code.len() < text.len(), "{name}");
+            // Assembly takes what begins a line for the top level's.
+            let inner = |line: &str| {
+                let code = line.trim_start();
+                code != line && (code.starts_with("const ") || code.starts_with("alias "))
+            };
+            assert!(!text.lines().any(inner), "{name}");
         }
     }
 

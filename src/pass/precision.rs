@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn products_by_matrices_read_weights_that_were_rounded_once() {
         let model = (workload::find("residual").unwrap().configure)(Preset::Full, None);
-        let caps = Caps { matrices: Some(16), subgroup: Some(32), max_shared: 48 << 10, ..caps() };
+        let caps = Caps::portable_matrices();
         let options = Options { precision: Precision::F16, ..Options::default() };
         let step = schedule(model.as_ref(), Mode::Train, &caps, &options).unwrap();
         let by_matrices = step.ops.iter().filter(|op| op.variant.name == MATRICES);

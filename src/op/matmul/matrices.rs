@@ -178,33 +178,24 @@ mod tests {
         dtypes.map(|dtype| TensorSpec::new([512, 512], dtype)).into()
     }
 
-    fn gpu() -> Caps {
-        Caps {
-            f16: true,
-            matrices: Some(16),
-            subgroup: Some(32),
-            max_shared: 48 << 10,
-            ..Caps::portable()
-        }
-    }
-
     #[test]
     fn only_halves_are_multiplied_and_only_where_a_device_has_the_matrices() {
         let p = Sizes { batch: 1, m: 512, n: 512, k: 512 };
         let count = |dtypes, caps: &Caps| planned(p, &operands(dtypes), caps).len();
         let halves = [DType::F16, DType::ScaledF16];
-        assert!(count(halves, &gpu()) > 0);
-        assert_eq!(count([DType::F16, DType::F32], &gpu()), 0);
-        assert_eq!(count(halves, &Caps { matrices: None, ..gpu() }), 0);
-        assert_eq!(count(halves, &Caps { subgroup: None, ..gpu() }), 0);
-        assert_eq!(count(halves, &Caps { max_shared: 4 << 10, ..gpu() }), 0);
+        assert!(count(halves, &Caps::portable_matrices()) > 0);
+        assert_eq!(count([DType::F16, DType::F32], &Caps::portable_matrices()), 0);
+        assert_eq!(count(halves, &Caps { matrices: None, ..Caps::portable_matrices() }), 0);
+        assert_eq!(count(halves, &Caps { subgroup: None, ..Caps::portable_matrices() }), 0);
+        assert_eq!(count(halves, &Caps { max_shared: 4 << 10, ..Caps::portable_matrices() }), 0);
     }
 
     #[test]
     fn a_long_sum_of_few_results_is_split() {
         // The filter gradient of 256 x 3 x 3 to 256 channels at 56 x 56, batch 8.
         let p = Sizes { batch: 1, m: 9 * 256, n: 256, k: 8 * 56 * 56 };
-        let planned = planned(p, &operands([DType::F16, DType::ScaledF16]), &gpu());
+        let planned =
+            planned(p, &operands([DType::F16, DType::ScaledF16]), &Caps::portable_matrices());
         let best = planned.iter().min_by(|x, y| x.ns.total_cmp(&y.ns)).unwrap();
         assert!(best.variant.get("SPLITS") > 1, "{best:?}");
     }
