@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use fathom::record::{Integrity, Record};
+use fathom::record::{Integrity, Record, Status};
+use fathom::terms::Precision;
 
 /// Runs the program. Every record it keeps is held against the published schema.
 fn fathom(arguments: &[&str]) -> Output {
@@ -75,7 +76,7 @@ fn transcripts() {
 #[test]
 fn every_failure_has_its_code_and_names_the_way_out() {
     let empty = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
-    let cases: [(&[&str], i32, &str); 32] = [
+    let cases: [(&[&str], i32, &str); 33] = [
         (&["--workload", "speach"], 2, "did you mean 'speech'"),
         (&["--workload", "nonsense"], 2, "fathom list workloads"),
         (&["--workload", ""], 4, "no workload selected"),
@@ -104,6 +105,7 @@ fn every_failure_has_its_code_and_names_the_way_out() {
         (&["-w", "memnet", "--set", "nothing=1"], 2, "task                      0   0 to 20"),
         (&["-w", "seq2seq", "--set", "hidden=20"], 2, "16 to 1048576, a multiple of 16"),
         (&["show", "autoenc", "--kernel", "nothing"], 2, "--program"),
+        (&["-w", "autoenc", "--precision", "f16", "--without", "f16"], 2, "has no f16 in shaders"),
         (&["verify", "no-such-kernel"], 4, "fathom list kernels"),
         (&["analyze", "profil"], 2, "profile, stationarity"),
         (&["analyze", "no-such.json"], 10, "cannot read no-such.json"),
@@ -146,6 +148,27 @@ fn a_run_prints_figures_and_keeps_a_record() {
         let median = |op: &fathom::record::Op| op.ns.as_ref().unwrap().median;
         assert!(run.ops.iter().all(|op| (0.0..profile.span_ns).contains(&median(op))));
     }
+}
+
+/// Values that are stored as halves are told from others, in the table and in the record, which has no score.
+#[test]
+fn a_run_in_halves_says_so_and_what_stays_f32() {
+    let folder = tempfile::tempdir().unwrap();
+    let saved = folder.path().join("r.json");
+    let save = saved.to_str().unwrap();
+    let precision = ["-w", "autoenc", "-m", "train", "--precision", "f16"];
+    let output = fathom(&[&precision[..], &["--ops", "--save", save], QUICK].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let table = text(&output.stdout);
+    assert!(table.contains("preset tiny, f16,") && table.contains("f32 all the same: "), "{table}");
+    let record = Record::load(&saved).unwrap();
+    assert_eq!(record.config.precision, Precision::F16);
+    assert!(record.runs[0].stays_f32.iter().any(|kept| kept.op == "adam"), "{record:?}");
+    let verified = &record.runs[0].verified;
+    assert_eq!((verified.status, verified.passed), (Status::Passed, verified.checked));
+    let scored = fathom(&["score", save]);
+    let refused = text(&scored.stderr);
+    assert!(scored.status.code() == Some(9) && refused.contains("precision: f16"), "{refused}");
 }
 
 #[test]

@@ -232,14 +232,15 @@ fn a_restricted_device_has_just_what_is_left() {
     let open = |restriction| common::open(restriction).unwrap();
     let web = open(Restriction::new(LimitSet::WebGpu, &[]));
     // These are the device's own, whatever is left of it.
-    let Caps { software, timestamps, speeds, .. } = web.caps;
-    assert_eq!(web.caps, Caps { software, timestamps, speeds, ..Caps::portable() });
+    let Caps { software, timestamps, f16, speeds, .. } = web.caps;
+    assert_eq!(web.caps, Caps { software, timestamps, f16, speeds, ..Caps::portable() });
     assert!(!web.timestamps_in_passes);
     let whole = common::gpu("restricted").unwrap();
     for feature in Feature::ALL {
         let restriction = Restriction::new(LimitSet::Device, &[feature]);
         let gpu = open(restriction.clone());
         assert_eq!(gpu.caps, whole.caps.clone().restricted(&restriction), "{feature}");
+        assert!(!(gpu.caps.f16 && restriction.lacks(Feature::F16)), "{feature}");
         let inside = gpu.timestamps_in_passes;
         assert!(!(inside && restriction.lacks(Feature::TimestampsInsidePasses)), "{feature}");
     }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::error::{Error, Result};
 use crate::host;
+use crate::kernel::HALVES;
 use crate::terms::{Backend, DeviceKind, Feature, Restriction};
 
 use super::driver;
@@ -214,6 +215,9 @@ fn missing(features: wgpu::Features, restriction: &Restriction) -> Vec<&'static 
     }
     if lacks(Feature::Subgroups, wgpu::Features::SUBGROUP) {
         missing.push("subgroups");
+    }
+    if HALVES && lacks(Feature::F16, wgpu::Features::SHADER_F16) {
+        missing.push("f16");
     }
     missing
 }
