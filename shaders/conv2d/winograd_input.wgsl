@@ -11,7 +11,7 @@ alias T = vec4<f32>;
 // x is [images, rows, columns, channels], channels counted in Ts; `tiles` tiles from number `first` on, of images that
 // have down x across each.
 struct Params {
-    rows: u32, columns: u32, channels: u32, padding: u32, down: u32, across: u32, first: u32, tiles: u32,
+    rows: u32, columns: u32, channels: u32, down: u32, across: u32, first: u32, tiles: u32, padding: u32,
 }
 @group(0) @binding(0) var<storage, read> x: array<T>;
 @group(0) @binding(1) var<storage, read_write> v: array<T>;

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::graph::chain::{Chain, Function};
 use crate::graph::op::Op;
 use crate::graph::{Graph, NodeKind, ValueId};
+use crate::tensor::TensorSpec;
 use crate::terms::Phase;
 
 use super::plan::roots;
@@ -44,15 +45,28 @@ pub fn pack(graph: Graph) -> Result<Graph> {
         for (_, i) in copies.iter().filter(|(pack, _)| *pack == at) {
             let from = node.inputs[*i];
             let spec = graph.values[from.0].clone();
-            let op = Arc::new(Chain::one(Function::Copy));
-            let problem = op.problem(std::slice::from_ref(&spec)).map_err(Error::Internal)?;
-            let kind = NodeKind::Op { op, problem: Arc::from(problem) };
-            let copy = out.push(kind, vec![from], vec![spec], &node.scope, Phase::Backward);
-            node.inputs[*i] = copy[0];
+            node.inputs[*i] = copy(&mut out, from, spec, &node.scope, Phase::Backward)?;
         }
         out.nodes.push(node);
     }
     out.index_makers();
     log::debug!("pack: {} copies into flat buffers", copies.len());
     Ok(out)
+}
+
+/// Adds a copy of a value, stored as `spec` has it.
+///
+/// # Errors
+/// [`Error::Internal`] where the value is no float.
+pub(super) fn copy(
+    graph: &mut Graph,
+    value: ValueId,
+    spec: TensorSpec,
+    scope: &str,
+    phase: Phase,
+) -> Result<ValueId> {
+    let op = Arc::new(Chain::one(Function::Copy));
+    let problem = op.problem(&graph.specs(&[value])).map_err(Error::Internal)?;
+    let kind = NodeKind::Op { op, problem: Arc::from(problem) };
+    Ok(graph.push(kind, vec![value], vec![spec], scope, phase)[0])
 }

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::graph::chain::{Chain, Function};
-use crate::graph::op::{Op, Storage};
-use crate::graph::{Graph, NodeKind, ValueId};
+use crate::graph::op::Storage;
+use crate::graph::{Graph, Node, NodeKind, ValueId};
 use crate::kernel::Caps;
 use crate::op::matmul::MATRICES;
 use crate::tensor::{DType, TensorSpec};
 use crate::terms::Phase;
 
+use super::pack::copy;
 use super::plan::roots;
 
 /// The same graph with f16 values wherever every op that touches one takes it ([`Storage`]): between the ops, since what
@@ -37,8 +37,10 @@ pub fn halved(mut graph: Graph, caps: &Caps) -> Result<Graph> {
             graph.values[value].dtype = dtype;
         }
     }
+    if caps.matrices.is_some() {
+        graph = cast(&graph, &roots, caps)?;
+    }
     retyped(&mut graph)?;
-    let graph = cast(&graph, &roots, caps)?;
     let halves = |spec: &&TensorSpec| spec.dtype.is_half();
     log::debug!("precision: {} values are f16", graph.values.iter().filter(halves).count());
     Ok(graph)
@@ -61,8 +63,7 @@ fn dtypes(graph: &Graph, roots: &[ValueId]) -> Vec<Option<DType>> {
             if kept || op.storage() != Storage::F16 || output.spec.dtype != DType::F32 {
                 f32s.push(*value);
             } else {
-                let backward = node.phase == Phase::Backward;
-                dtypes[value.0] = Some(if backward { DType::ScaledF16 } else { DType::F16 });
+                dtypes[value.0] = Some(half(node.phase));
             }
         }
         if matches!(op.storage(), Storage::F32(_)) {
@@ -94,43 +95,16 @@ fn cast(graph: &Graph, roots: &[ValueId], caps: &Caps) -> Result<Graph> {
     let mut copies: HashMap<ValueId, ValueId> = HashMap::new();
     for node in &graph.nodes {
         let mut node = node.clone();
-        let factors = match &node.kind {
-            NodeKind::Op { op, .. } => op.factors(),
-            _ => 0,
-        };
-        let single = |value: &ValueId| graph.values[value.0].dtype == DType::F32;
-        if caps.matrices.is_none() || !node.inputs[..factors].iter().any(single) {
-            out.nodes.push(node);
-            continue;
-        }
-        let half = |value: ValueId| {
-            let maker = &graph.nodes[graph.makers[roots[value.0].0]];
-            let computed = matches!(maker.kind, NodeKind::Op { .. });
-            let backward = computed && maker.phase == Phase::Backward;
-            if backward { DType::ScaledF16 } else { DType::F16 }
-        };
-        let NodeKind::Op { op, problem } = &mut node.kind else { continue };
-        let mut inputs = graph.specs(&node.inputs);
-        for (spec, value) in inputs[..factors].iter_mut().zip(&node.inputs) {
-            if spec.dtype == DType::F32 {
-                spec.dtype = half(*value);
+        for (spec, value) in
+            by_matrices(graph, roots, &node, caps)?.into_iter().zip(&mut node.inputs)
+        {
+            if spec == graph.values[value.0] {
+                continue;
             }
-        }
-        let of_halves = op.problem(&inputs).map_err(Error::Internal)?;
-        if of_halves.variants(caps).first().is_some_and(|first| first.name == MATRICES) {
-            *problem = Arc::from(of_halves);
-            for (spec, value) in inputs[..factors].iter().zip(&mut node.inputs) {
-                if graph.values[value.0].dtype != spec.dtype {
-                    *value = match copies.get(value) {
-                        Some(copy) => *copy,
-                        None => {
-                            let copied = copy(&mut out, *value, spec, &node.scope, node.phase)?;
-                            copies.insert(*value, copied);
-                            copied
-                        }
-                    };
-                }
+            if !copies.contains_key(value) {
+                copies.insert(*value, copy(&mut out, *value, spec, &node.scope, node.phase)?);
             }
+            *value = copies[value];
         }
         out.nodes.push(node);
     }
@@ -139,18 +113,36 @@ fn cast(graph: &Graph, roots: &[ValueId], caps: &Caps) -> Result<Graph> {
     Ok(out)
 }
 
-/// Adds a copy of a value, stored as `spec` has it.
-fn copy(
-    graph: &mut Graph,
-    value: ValueId,
-    spec: &TensorSpec,
-    scope: &str,
-    phase: Phase,
-) -> Result<ValueId> {
-    let op = Arc::new(Chain::one(Function::Copy));
-    let problem = op.problem(&graph.specs(&[value])).map_err(Error::Internal)?;
-    let kind = NodeKind::Op { op, problem: Arc::from(problem) };
-    Ok(graph.push(kind, vec![value], vec![spec.clone()], scope, phase)[0])
+/// The factors of a product as f16, if `matrices` would come first then; none of a product that reads them so already.
+fn by_matrices(
+    graph: &Graph,
+    roots: &[ValueId],
+    node: &Node,
+    caps: &Caps,
+) -> Result<Vec<TensorSpec>> {
+    let NodeKind::Op { op, .. } = &node.kind else { return Ok(Vec::new()) };
+    let mut inputs = graph.specs(&node.inputs);
+    let factors = op.factors();
+    if !inputs[..factors].iter().any(|spec| spec.dtype == DType::F32) {
+        return Ok(Vec::new());
+    }
+    for (spec, value) in inputs[..factors].iter_mut().zip(&node.inputs) {
+        if spec.dtype == DType::F32 {
+            let maker = &graph.nodes[graph.makers[roots[value.0].0]];
+            spec.dtype = match maker.kind {
+                NodeKind::Op { .. } => half(maker.phase),
+                _ => DType::F16,
+            };
+        }
+    }
+    let first = op.problem(&inputs).map_err(Error::Internal)?.variants(caps).into_iter().next();
+    inputs.truncate(if first.is_some_and(|first| first.name == MATRICES) { factors } else { 0 });
+    Ok(inputs)
+}
+
+/// What a value that is made in this part of a step is stored as.
+fn half(phase: Phase) -> DType {
+    if phase == Phase::Backward { DType::ScaledF16 } else { DType::F16 }
 }
 
 #[cfg(test)]

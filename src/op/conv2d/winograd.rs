@@ -21,6 +21,8 @@
 //! more than 2 + sqrt(2), which the bound has. Beside the definition's `sum(9 c)` that is 2.4 times as much for 3
 //! channels and 1.2 times for 64: more amplification, but shorter sums.
 
+use std::ops::Range;
+
 use crate::graph::chain::{Epilogue, vector};
 use crate::graph::op::Tolerance;
 use crate::kernel::{
@@ -231,21 +233,12 @@ impl Tiles {
     }
 
     fn input(&self, v: Binding, first: usize, tiles: usize, caps: &Caps) -> Dispatch {
-        let ([_, rows, columns, channels], [down, across]) = (self.from, self.sides());
-        let width = width(channels);
-        let kernel = Kernel::new("conv2d/winograd_input").with_text("T", vector(width));
-        Dispatch::new(kernel, grid((tiles * channels / width).div_ceil(64), caps))
+        let width = width(self.from[3]);
+        self.over("conv2d/winograd_input", (self.from, width), first..first + tiles, caps)
             .bind("x", input(0))
             .bind("v", v)
-            .param("rows", rows)
-            .param("columns", columns)
-            .param("channels", channels / width)
             // Fewer than none wrap, as places in the padding do.
             .param("padding", self.padding as u32)
-            .param("down", down)
-            .param("across", across)
-            .param("first", first)
-            .param("tiles", tiles)
     }
 
     fn output(
@@ -256,20 +249,32 @@ impl Tiles {
         epilogue: &Epilogue,
         caps: &Caps,
     ) -> Dispatch {
-        let ([_, rows, columns, channels], [down, across]) = (self.to, self.sides());
-        let width = if epilogue.allows_vec4() { width(channels) } else { 1 };
-        let kernel = Kernel::new("conv2d/winograd_output").with_text("T", vector(width));
-        let results = Dispatch::new(kernel, grid((tiles * channels / width).div_ceil(64), caps))
+        let width = if epilogue.allows_vec4() { width(self.to[3]) } else { 1 };
+        let results = self
+            .over("conv2d/winograd_output", (self.to, width), first..first + tiles, caps)
             .bind("m", m)
-            .bind("y", output(0))
+            .bind("y", output(0));
+        epilogue.attach_wide(results, width)
+    }
+
+    /// A kernel over some tiles of an image, whose channels are taken `width` at a time; nothing is bound yet.
+    fn over(
+        &self,
+        shader: &str,
+        ([_, rows, columns, channels], width): ([usize; 4], usize),
+        tiles: Range<usize>,
+        caps: &Caps,
+    ) -> Dispatch {
+        let [down, across] = self.sides();
+        let kernel = Kernel::new(shader).with_text("T", vector(width));
+        Dispatch::new(kernel, grid((tiles.len() * channels / width).div_ceil(64), caps))
             .param("rows", rows)
             .param("columns", columns)
             .param("channels", channels / width)
             .param("down", down)
             .param("across", across)
-            .param("first", first)
-            .param("tiles", tiles);
-        epilogue.attach_wide(results, width)
+            .param("first", tiles.start)
+            .param("tiles", tiles.len())
     }
 }
 

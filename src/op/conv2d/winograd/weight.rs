@@ -82,19 +82,10 @@ impl Tiles {
     }
 
     fn dy(&self, e: Binding, first: usize, tiles: usize, caps: &Caps) -> Dispatch {
-        let ([_, rows, columns, channels], [down, across]) = (self.to, self.sides());
-        let width = width(channels);
-        let kernel = Kernel::new("conv2d/winograd_dy").with_text("T", vector(width));
-        Dispatch::new(kernel, grid((tiles * channels / width).div_ceil(64), caps))
+        let width = width(self.to[3]);
+        self.over("conv2d/winograd_dy", (self.to, width), first..first + tiles, caps)
             .bind("dy", input(1))
             .bind("e", e)
-            .param("rows", rows)
-            .param("columns", columns)
-            .param("channels", channels / width)
-            .param("down", down)
-            .param("across", across)
-            .param("first", first)
-            .param("tiles", tiles)
     }
 
     /// Of sums in `splits` parts; `adds` to what there is.
