@@ -163,7 +163,8 @@ pub fn compare(base: &Side, others: &[Side], alike: Alike) -> Result<Comparison>
             if theirs.is_empty() {
                 missing.push(Missing::of(key, other, base));
             } else {
-                rows.push(row(key, side, (&ours, &theirs), alike));
+                let least = least_floor(base, ours.len()).max(least_floor(other, theirs.len()));
+                rows.push(row(key, side, (&ours, &theirs), alike, least));
             }
         }
         let lacking = keys(other).into_iter().filter(|key| runs(base, key).is_empty());
@@ -234,7 +235,17 @@ fn by_one_clock<'a>(ours: &[&'a Run], theirs: &[&'a Run]) -> (Vec<&'a [f64]>, Ve
     (of(ours), of(theirs))
 }
 
-fn row(key: RunKey, side: usize, (ours, theirs): (&[&Run], &[&Run]), alike: Alike) -> Row {
+fn least_floor(side: &Side, runs: usize) -> f64 {
+    verdict::least_floor(runs, side.records[0].device.software)
+}
+
+fn row(
+    key: RunKey,
+    side: usize,
+    (ours, theirs): (&[&Run], &[&Run]),
+    alike: Alike,
+    least: f64,
+) -> Row {
     let program = &ours[0].program;
     // Known work takes another time on another device: that says nothing of either's machine.
     let evidence = match alike {
@@ -247,7 +258,7 @@ fn row(key: RunKey, side: usize, (ours, theirs): (&[&Run], &[&Run]), alike: Alik
         side,
         base_ns: median_of_medians(&base),
         other_ns: median_of_medians(&other),
-        finding: verdict::judge(&base, &other, &evidence),
+        finding: verdict::judge(&base, &other, &evidence, least),
         agreement: agreement::agreement(ours[0], theirs[0]),
         same_program: ours.iter().chain(theirs).all(|r| r.program == *program),
     }

@@ -106,6 +106,7 @@ fn every_failure_has_its_code_and_names_the_way_out() {
         (&["-w", "seq2seq", "--set", "hidden=20"], 2, "16 to 1048576, a multiple of 16"),
         (&["show", "autoenc", "--kernel", "nothing"], 2, "--program"),
         (&["-w", "autoenc", "--precision", "f16", "--without", "f16"], 2, "has no f16 in shaders"),
+        (&["-w", "memnet", "--variant", "conv2d/direct", "--dry-run"], 2, "has such an op"),
         (&["verify", "no-such-kernel"], 4, "fathom list kernels"),
         (&["analyze", "profil"], 2, "profile, stationarity"),
         (&["analyze", "no-such.json"], 10, "cannot read no-such.json"),

@@ -40,10 +40,10 @@ fn runs_for(floor: f64, wanted: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::verdict::judge;
+    use crate::compare::verdict::{LEAST_FLOOR, judge};
 
     fn next(base: &[f64], other: &[f64]) -> String {
-        next_step(&judge(&[base], &[other], &[]))
+        next_step(&judge(&[base], &[other], &[], LEAST_FLOOR))
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What is worth saying of records that are compared, and no ground to refuse.
 
-use crate::record::{Doubt, Record, Tuning, doubt, id};
+use crate::record::{Doubt, Integrity, Record, Tuning, doubt, id};
 
 use super::Side;
 use super::unlike::{forced, line, on_off};
@@ -70,7 +70,10 @@ fn twins(base: &Side, others: &[Side]) -> Vec<String> {
     let mut seen: Vec<(&str, &str)> = Vec::new();
     let mut twins = Vec::new();
     for side in std::iter::once(base).chain(others) {
-        for record in side.records.iter().filter(|record| !record.id.is_empty()) {
+        // An edited record has the id of what it was before.
+        let is_known =
+            |record: &&Record| !record.id.is_empty() && record.integrity != Integrity::Edited;
+        for record in side.records.iter().filter(is_known) {
             match seen.iter().find(|(known, _)| *known == record.id) {
                 Some((_, name)) => twins.push(format!(
                     "{name} and {} are the same record, {}: it is compared with itself",

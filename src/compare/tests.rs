@@ -3,6 +3,8 @@ use crate::terms::{Checks, Feature, LimitSet, Mode, Precision, Preset, Restricti
 
 use super::*;
 
+mod real;
+
 const STEADY: [f64; 8] = [100.0, 100.2, 99.8, 100.1, 99.9, 100.0, 100.3, 99.7];
 
 fn times(factor: f64) -> Vec<f64> {
@@ -206,6 +208,10 @@ fn the_same_record_twice_is_said() {
     let other = Side { name: "new".into(), ..base.clone() };
     let notes = compare(&base, &[other], Alike::All).unwrap().notes;
     assert!(notes[0].starts_with("old and new are the same record"), "{notes:?}");
+    let mut edited = Side { name: "new".into(), ..base.clone() };
+    edited.records[0].integrity = Integrity::Edited;
+    let notes = compare(&base, &[edited], Alike::All).unwrap().notes;
+    assert!(!notes.iter().any(|note| note.contains("the same record")), "{notes:?}");
     let mut twice = base.clone();
     twice.records.push(base.records[0].clone());
     let fresh = side("new", &both());

@@ -12,6 +12,9 @@ pub(super) fn schema(name: Option<&str>) -> Result<(), String> {
             "'{other}' is not '{SCHEMA}': it was written by another version of fathom, a newer one: \
              update fathom to read it"
         )),
+        Some(other) if !other.starts_with("fathom.record/") => {
+            Err(format!("'{other}' is not '{SCHEMA}': this is not a fathom record"))
+        }
         Some(other) => Err(format!(
             "'{other}' is not '{SCHEMA}': it was written by another version of fathom: repeat the run \
              to get one that this version reads"

@@ -112,7 +112,10 @@ fn baseline(name: &str, folder: &Path) -> PathBuf {
 pub fn baseline_name(text: &str) -> std::result::Result<String, String> {
     let is_good = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if text.is_empty() || text.starts_with('.') || !text.chars().all(is_good) {
-        return Err("a name has letters, digits, - and _ only, as in main-2".into());
+        return Err(
+            "a name has letters, digits, -, _ and dots, none of them first, as in main-2 or v1.2"
+                .into(),
+        );
     }
     Ok(text.to_string())
 }
@@ -192,15 +195,20 @@ fn find_in(word: &str, kept: Option<&Path>) -> Result<Vec<Loaded>> {
         }
         return files.into_iter().map(Loaded::read).collect();
     }
+    if path.exists() {
+        return Ok(vec![Loaded::read(path.to_path_buf())?]);
+    }
+    let baseline = kept.map(|kept| of_baseline(word, kept)).transpose()?;
+    if let Some(files) = baseline.flatten() {
+        return files.into_iter().map(Loaded::read).collect();
+    }
+    // What has a dot and is no baseline was meant as a file.
     let is_name =
         word.starts_with('@') || baseline_name(id::digits(word)).is_ok_and(|n| !n.contains('.'));
-    if path.exists() || !is_name {
+    if !is_name {
         return Ok(vec![Loaded::read(path.to_path_buf())?]);
     }
     let kept = kept.ok_or_else(|| Error::Usage(format!("{word}: {NO_FOLDER}")))?;
-    if let Some(files) = of_baseline(word, kept)? {
-        return files.into_iter().map(Loaded::read).collect();
-    }
     let files = if kept.is_dir() { files(kept)? } else { Vec::new() };
     let file =
         if word.starts_with('@') { last(word, &files) } else { by_id(id::digits(word), &files) };
@@ -223,10 +231,14 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// The folder in that of the records where tables of tuning are kept.
+pub const TUNING: &str = "tuning";
+
 /// Folders in folders that records are looked for in.
 const DEPTH: usize = 4;
 
-/// The records of a folder and of the folders in it, by name; hidden ones are passed over.
+/// The records of a folder and of the folders in it, by name; hidden ones are passed over, and the tables of tuning
+/// that lie beside kept records.
 ///
 /// # Errors
 /// [`Error::Io`].
@@ -242,8 +254,20 @@ pub fn tree(folder: &Path) -> Result<Vec<PathBuf>> {
             open.push((path, depth + 1));
         }
     }
+    found.retain(|path| !is_tuning(path));
     found.sort();
     Ok(found)
+}
+
+/// Whether a file says that it is a table of tuning; what cannot be read says nothing.
+fn is_tuning(path: &Path) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        schema: String,
+    }
+    let is_beside = path.parent().is_some_and(|folder| folder.ends_with(TUNING));
+    let head = || serde_json::from_str::<Head>(&read_text(path).ok()?).ok();
+    is_beside && head().is_some_and(|head| head.schema.starts_with("fathom.tuning/"))
 }
 
 fn last(word: &str, files: &[PathBuf]) -> std::result::Result<PathBuf, String> {
@@ -301,6 +325,8 @@ mod tests {
         assert_eq!(path("@last").unwrap(), paths[1]);
         assert_eq!(path("@last~1").unwrap(), paths[0]);
         assert_eq!(path("cafe-1").unwrap(), named);
+        let dotted = keep_baseline(&made(dates[0], "dotted"), "v1.2", folder.path()).unwrap();
+        assert_eq!(path("v1.2").unwrap(), dotted);
         assert_eq!(path(paths[0].to_str().unwrap()).unwrap(), paths[0]);
         let records = find_in(folder.path().to_str().unwrap(), None).unwrap();
         assert_eq!(records.len(), 2, "a baseline is no record of its folder");
@@ -373,5 +399,22 @@ mod tests {
         for name in ["", "..", ".hidden", "a/b", "a b", "@last", "a\\b"] {
             assert!(baseline_name(name).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn tables_of_tuning_beside_records_are_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = keep(&made("2026-01-01T00:00:00Z", ""), folder.path()).unwrap();
+        let beside = folder.path().join(TUNING);
+        make_folder(&beside).unwrap();
+        write_atomically(&beside.join("device.json"), br#"{"schema": "fathom.tuning/1"}"#).unwrap();
+        assert_eq!(tree(folder.path()).unwrap(), [record.clone()]);
+        let other = beside.join("other.json");
+        write_atomically(&other, b"{}").unwrap();
+        assert_eq!(
+            tree(folder.path()).unwrap(),
+            [record, other],
+            "what else is there is not passed over"
+        );
     }
 }

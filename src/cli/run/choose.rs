@@ -1,5 +1,6 @@
 //! What is run: models, modes and batches, each option checked before any work.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -76,7 +77,7 @@ pub(in crate::cli) fn prepare(args: &RunArgs) -> Result<Selection> {
 }
 
 /// Refuses a forced variant of an op that no step has: it would change nothing.
-fn check_variants(labels: &[String], schedules: &[Schedule]) -> Result<()> {
+pub(super) fn check_variants(labels: &[String], schedules: &[Schedule]) -> Result<()> {
     let ops = || schedules.iter().flat_map(|schedule| &schedule.ops).map(|op| op.op.kind().name);
     let is_there = |label: &&String| {
         let op = label.split_once('/').map_or("", |(op, _)| op);
@@ -131,6 +132,9 @@ pub(super) fn choose(args: &RunArgs, preset: Preset) -> Result<Vec<Chosen>> {
             }
         }
     }
+    // Named twice is run once: a record has a row for each workload, mode and batch.
+    let mut seen = BTreeSet::new();
+    chosen.retain(|(model, mode)| seen.insert((model.info().name, *mode, model.batch())));
     Ok(chosen)
 }
 

@@ -28,6 +28,7 @@ pub(super) fn execute(args: &RunArgs) -> Result<()> {
     choose::open(args, &chosen)?.close();
     let plan = choose::plan(args, preset);
     let schedules = choose::schedules(&chosen, &caps, &plan.options)?;
+    choose::check_variants(&args.variant, &schedules)?;
     let estimates = estimates(&schedules, &plan, &Rates::guess(&caps));
     let mut planned = Vec::new();
     let mut too_large = Vec::new();

@@ -12,6 +12,7 @@ use crate::graph::op::Problem;
 use crate::host;
 use crate::kernel::{Caps, Variant};
 use crate::pass::Schedule;
+use crate::record::store::TUNING;
 use crate::stats::quantile;
 use crate::terms::{Backend, Checks, Effort, Restriction, Speeds, hex};
 
@@ -124,7 +125,7 @@ impl Table {
 
     /// Where the table of a device lies under the folder for records.
     pub fn path(folder: &Path, device: &Device) -> PathBuf {
-        folder.join("tuning").join(device.file())
+        folder.join(TUNING).join(device.file())
     }
 
     /// Reads the table of a device; nothing where there is none yet.

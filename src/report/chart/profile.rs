@@ -45,14 +45,24 @@ pub(in crate::report) fn dominance(types: &[TypeTime], to_dominance: usize) -> S
     svg.finish()
 }
 
+/// What has a place in a roofline: operations a byte and a second.
+const LEAST: f64 = 1e-6;
+const MOST: f64 = 1e18;
+
 /// Each op by arithmetic intensity and rate, under the ceilings (Williams, Waterman, Patterson 2009). The
-/// mark of an op is its class's letter. With how many ops have no place: no arithmetic, or no time seen.
+/// mark of an op is its class's letter. With how many ops have no place: no arithmetic, or no time seen. Without
+/// ceilings there is no picture, and none has a place.
 pub(in crate::report) fn roofline(ops: &[OpPlace], peaks: &Peaks) -> (String, usize) {
+    let ceilings = [peaks.fma_f32_flop_per_s, peaks.copy_bytes_per_s];
+    // A record may come from anywhere: a picture of a span without end would never be finished.
+    if !ceilings.iter().all(|rate| (1.0..MOST).contains(rate)) {
+        return (String::new(), ops.len());
+    }
     let placed: Vec<_> = ops
         .iter()
         .filter_map(|op| {
             let at = (op.roofline.intensity?, op.roofline.flop_per_s?);
-            (at.0 > 0.0 && at.1 > 0.0).then_some((op, at))
+            [at.0, at.1].iter().all(|figure| (LEAST..MOST).contains(figure)).then_some((op, at))
         })
         .collect();
     let ridge = peaks.fma_f32_flop_per_s / peaks.copy_bytes_per_s;
@@ -124,4 +134,20 @@ fn short(value: f64, unit: &str) -> String {
     let number = value / size;
     let number = if number >= 1.0 { format!("{number:.0}") } else { format!("{number}") };
     format!("{number} {prefix}{unit}").trim_end().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::example;
+
+    #[test]
+    fn without_ceilings_there_is_no_roofline() {
+        let mut peaks = example::record(&[]).peaks;
+        assert!(!roofline(&[], &peaks).0.is_empty());
+        for rate in [0.0, 1e-300, 1e300] {
+            peaks.copy_bytes_per_s = rate;
+            assert_eq!(roofline(&[], &peaks), (String::new(), 0), "{rate}");
+        }
+    }
 }

@@ -77,12 +77,12 @@ impl Checked {
 pub fn checked(files: &[Checked]) -> Table {
     let mut table = Table::new([
         text("file"),
-        text("schema"),
-        text("id").people(),
+        text("schema").spare(3),
+        text("id").people().spare(1),
         text("id").programs(),
-        text("integrity").named("integrity"),
-        count("cells"),
-        count("contradictions"),
+        text("integrity").named("integrity").spare(2),
+        count("cells").spare(4),
+        count("contradictions").spare(5),
         text("verdict"),
         text("faults").programs(),
     ]);

@@ -42,7 +42,7 @@ const ratio = ([base, baseLow, baseHigh], [other, low, high]) => {
 };
 // How wide a cell's part in the whole is: by its interval, or by the noise between runs where that is more.
 const deviation = ({ least, deviations, normal95 }, base, other, [, low, high]) => {
-  const floor = Math.max(least[base.repeated && other.repeated ? 1 : 0], deviations * Math.sqrt((base.variance ?? NaN) + (other.variance ?? NaN)));
+  const floor = Math.max(base.least, other.least, deviations * Math.sqrt((base.variance ?? NaN) + (other.variance ?? NaN)));
   return Math.max(floor / deviations, Math.log(high / low) / (2 * normal95));
 };
 /** The speed of one device over another: in each cell that both have run, and on the whole. */

@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::compare::verdict::{DEVIATIONS, LEAST_FLOOR, LEAST_FLOOR_REPEATED, alone};
-use crate::compare::{
-    Alike, Side, keys, machine::REPEATED, overall::NORMAL_95, runs, samples, unlike,
-};
+use crate::compare::verdict::{DEVIATIONS, alone, least_floor};
+use crate::compare::{Alike, Side, keys, overall::NORMAL_95, runs, samples, unlike};
 use crate::error::{Error, Result};
 use crate::host::parallel::*;
 
@@ -18,8 +16,6 @@ use super::entry::Entry;
 /// What [`crate::compare`] makes of steps: the page does the same with the figures of two devices.
 #[derive(Debug, Serialize)]
 struct Rules {
-    /// Least noise floor of single runs, and of repeated ones.
-    least: [f64; 2],
     deviations: f64,
     normal95: f64,
 }
@@ -51,8 +47,8 @@ struct Step {
     ns: [Option<f64>; 3],
     /// Of the noise between runs.
     variance: Option<f64>,
-    /// Whether there are runs enough to see that noise.
-    repeated: bool,
+    /// Its least noise floor: that of a pair is the higher of two.
+    least: f64,
 }
 
 /// The steps of a preset's devices, as JSON that may stand in a page.
@@ -68,18 +64,14 @@ pub(super) fn steps(entries: &[&Entry]) -> Result<String> {
                 batch: key.batch,
                 ns: [alone.step_ns, alone.ci95.0, alone.ci95.1].map(digits),
                 variance: digits(alone.variance),
-                repeated: runs.len() >= REPEATED,
+                least: least_floor(runs.len(), side.records[0].device.software),
             }
         });
         (entry.slug(), Device { kind, cells: cells.collect() })
     };
     let known: Vec<_> = entries.iter().zip(&sides).zip(kinds).collect();
     let steps = Steps {
-        rules: Rules {
-            least: [LEAST_FLOOR, LEAST_FLOOR_REPEATED],
-            deviations: DEVIATIONS,
-            normal95: NORMAL_95,
-        },
+        rules: Rules { deviations: DEVIATIONS, normal95: NORMAL_95 },
         devices: known.into_par_iter().map(device).collect(),
         unlike: refusals(&firsts),
     };
