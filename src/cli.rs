@@ -10,6 +10,7 @@ pub mod analyze;
 pub mod args;
 pub mod bench;
 pub mod check;
+mod child;
 pub mod compare;
 pub mod data;
 pub mod help;

@@ -76,7 +76,7 @@ fn transcripts() {
 #[test]
 fn every_failure_has_its_code_and_names_the_way_out() {
     let empty = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
-    let cases: [(&[&str], i32, &str); 33] = [
+    let cases: [(&[&str], i32, &str); 35] = [
         (&["--workload", "speach"], 2, "did you mean 'speech'"),
         (&["--workload", "nonsense"], 2, "fathom list workloads"),
         (&["--workload", ""], 4, "no workload selected"),
@@ -107,6 +107,7 @@ fn every_failure_has_its_code_and_names_the_way_out() {
         (&["show", "autoenc", "--kernel", "nothing"], 2, "--program"),
         (&["-w", "autoenc", "--precision", "f16", "--without", "f16"], 2, "has no f16 in shaders"),
         (&["-w", "memnet", "--variant", "conv2d/direct", "--dry-run"], 2, "has such an op"),
+        (&["-w", "memnet", "--repeat", "2", "-o", "json"], 2, "-o jsonl"),
         (&["verify", "no-such-kernel"], 4, "fathom list kernels"),
         (&["analyze", "profil"], 2, "profile, stationarity"),
         (&["analyze", "no-such.json"], 10, "cannot read no-such.json"),

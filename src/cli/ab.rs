@@ -11,7 +11,7 @@ use crate::host;
 use crate::record::store;
 
 use super::compare::{JudgeArgs, Layout, show};
-use super::{OutputArgs, output, progress, records};
+use super::{OutputArgs, child, output, progress, records};
 
 /// Options of `ab`.
 #[derive(Debug, Args)]
@@ -74,18 +74,20 @@ impl Program {
 
     /// Runs it once, its record kept in a folder.
     fn run(&self, both: &[String], folder: &Path) -> Result<()> {
-        let status = Command::new(&self.path)
+        let is_quiet = |word: &String| ["-q", "--quiet"].contains(&word.as_str());
+        let is_loud = !self.options.iter().chain(both).any(is_quiet);
+        let mut child = Command::new(&self.path)
             .arg("run")
             .args(&self.options)
             .args(both)
-            .arg("--quiet")
+            .args(is_loud.then_some("--quiet"))
             .env("FATHOM_RECORDS", folder)
             .envs(self.variables.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .status()
+            .spawn()
             .map_err(Error::io("run", &self.path))?;
-        match status.code() {
+        match child::wait(&mut child, &self.path)?.code() {
             Some(0) => Ok(()),
             Some(130) | None => Err(Error::Interrupted),
             Some(code) => Err(Error::Usage(format!(
@@ -117,6 +119,12 @@ pub fn execute(args: &AbArgs) -> Result<()> {
         .map(|(name, text)| Ok((folder.join(name), Program::parse(text, &this)?)));
     let [old, new] = sides;
     let sides = [old?, new?];
+    let words = || sides.iter().flat_map(|(_, program)| &program.options).chain(&args.both);
+    if words().any(|word| word == "--no-verify") {
+        return Err(Error::Usage(
+            "--no-verify: what is not verified is not compared; leave it out".into(),
+        ));
+    }
     for (folder, _) in &sides {
         if !kept(folder)?.is_empty() {
             return Err(Error::Usage(format!(
@@ -127,8 +135,11 @@ pub fn execute(args: &AbArgs) -> Result<()> {
     }
     let outcome = take_turns(args, &sides);
     // What was measured before an error counts, if both have a run.
-    if kept(&sides[1].0)?.is_empty() {
-        return outcome;
+    for ((folder, _), text) in sides.iter().zip([&args.old, &args.new]) {
+        if kept(folder)?.is_empty() {
+            outcome?;
+            return Err(Error::Usage(format!("{text} kept no record: is it a fathom?")));
+        }
     }
     let side = |(folder, name): (&PathBuf, &str)| -> Result<Side> {
         Ok(Side { name: name.into(), ..records::side(&folder.display().to_string())? })

@@ -143,6 +143,19 @@ impl DeviceArgs {
         Ok(gpu)
     }
 
+    /// Opens the device that is named, or any there is: what is only planned needs none.
+    ///
+    /// # Errors
+    /// As [`Gpu::open`] for one that is named.
+    pub fn open_if_any(&self) -> Result<Option<Gpu>> {
+        if self.is_named() { self.open().map(Some) } else { Ok(self.open().ok()) }
+    }
+
+    /// Whether not any device will do.
+    pub fn is_named(&self) -> bool {
+        self.device.is_some() || self.backend.is_some() || self.require.is_some()
+    }
+
     /// What an open device can do; without one, what every device can.
     pub fn caps(&self, gpu: Option<&Gpu>) -> Caps {
         let portable = || Caps::portable().restricted(&self.restriction.restriction());

@@ -84,7 +84,8 @@ pub fn execute(args: &BenchArgs) -> Result<()> {
         progress.say(label);
         progress.set(share);
     };
-    let mut live = output::Live::new(&args.out, listing::kernels::timings(&chosen))?;
+    let table = output::stamped(listing::kernels::timings(&chosen), &gpu);
+    let mut live = output::Live::new(&args.out, table)?;
     let outcome = kernels::time(&gpu, &chosen, &budget, &rule, &show, &mut |timed| {
         live.row(listing::kernels::timing(&timed, &ceilings.peaks))
     });

@@ -6,9 +6,9 @@
 
 use std::io::Write;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::measure::sample::INTERRUPTED;
 
@@ -16,6 +16,11 @@ use super::progress;
 
 /// How long work may take to end by itself; with the last words it is less than a second.
 const PATIENCE: Duration = Duration::from_millis(400);
+
+/// A signal that comes so soon after the first is the same one.
+const ECHO: Duration = Duration::from_millis(100);
+
+static FIRST: OnceLock<Instant> = OnceLock::new();
 
 /// The exit code.
 const CODE: i32 = 130;
@@ -43,8 +48,13 @@ pub(super) fn speak<T>(words: impl FnOnce() -> T) -> T {
 /// The system's, where it has no such signals to give.
 pub fn listen() -> std::io::Result<()> {
     on_signal(|| {
+        let first = *FIRST.get_or_init(Instant::now);
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
-            exit_now(CODE);
+            // `timeout` sends each signal to the process and then to its group.
+            if first.elapsed() > ECHO {
+                exit_now(CODE);
+            }
+            return;
         }
         thread::spawn(|| {
             thread::sleep(PATIENCE);

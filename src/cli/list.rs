@@ -51,11 +51,16 @@ pub fn execute(args: &ListArgs) -> Result<()> {
     let table = match args.what {
         What::Workloads => {
             // As `show` plans them, so that both say the same sizes.
-            let gpu = args.device.open().ok();
+            let gpu = args.device.open_if_any()?;
             suite::workloads(&args.device.caps(gpu.as_ref()))?
         }
         What::Kernels => kernels::ops(),
-        What::Devices => return devices(&args.device.restriction.restriction(), out),
+        What::Devices => {
+            if args.device.is_named() {
+                args.device.open()?;
+            }
+            return devices(&args.device.restriction.restriction(), out);
+        }
         What::Presets => suite::presets(),
         What::Games => suite::games(),
         What::Records => records::kept(out)?,

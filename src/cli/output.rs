@@ -8,9 +8,13 @@ use std::sync::{Mutex, PoisonError};
 use clap::{Args, ValueEnum};
 
 use crate::error::{Error, Result, lines};
-use crate::host::write_atomically;
+use crate::gpu::Gpu;
+use crate::host::{self, write_atomically};
+use crate::measure::provenance;
+use crate::record::Clock;
 use crate::report::Format;
 use crate::report::field::Field;
+use crate::report::section::origin::origin;
 use crate::report::table::Table;
 
 use super::{interrupt, progress};
@@ -125,6 +129,14 @@ pub fn emit(args: &OutputArgs, render: impl Fn(Format) -> Result<String>) -> Res
     // Printed first: figures on the screen survive a full disk.
     data(&render(args.output)?)?;
     save(args, render)
+}
+
+/// A table with what it was measured by, when, where and on what, for programs.
+pub(super) fn stamped(table: Table, gpu: &Gpu) -> Table {
+    let clock = if gpu.caps.timestamps { Clock::Timestamps } else { Clock::Wall };
+    let (tool, machine, device) =
+        (provenance::tool(), provenance::machine(gpu), provenance::device(gpu));
+    table.stamped(origin(&host::now(), &tool, &machine, &device, clock))
 }
 
 /// Writes each `--save` file whole in its own form.

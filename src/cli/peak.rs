@@ -41,6 +41,6 @@ pub fn execute(args: &PeakArgs) -> Result<()> {
     drop(progress);
     output::note(&args.out, &gpu.summary.to_string());
     let candidates = if args.all { measured.candidates.as_slice() } else { &[] };
-    let table = peaks::ceilings(&measured.peaks, candidates);
+    let table = output::stamped(peaks::ceilings(&measured.peaks, candidates), &gpu);
     output::emit(&args.out, |form| table.render(form))
 }

@@ -56,7 +56,7 @@ pub(super) fn side(word: &str) -> Result<Side> {
 /// [`Error::Usage`] where there is no folder for records, [`Error::Io`] where it cannot be read.
 pub(super) fn kept(out: &OutputArgs) -> Result<Table> {
     let folder = store::folder().ok_or_else(|| Error::Usage(store::NO_FOLDER.into()))?;
-    let files = if folder.is_dir() { store::files(&folder)? } else { Vec::new() };
+    let files = if folder.exists() { store::files(&folder)? } else { Vec::new() };
     let mut records = Vec::new();
     for file in files {
         match Loaded::read(file) {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::record::store;
+use crate::report::Format;
 
 use super::output;
 use super::run::{self, RunArgs};
@@ -21,8 +22,11 @@ pub fn execute(args: &RunArgs) -> Result<()> {
     if args.repeat <= 1 || args.dry_run {
         return run::execute(args);
     }
-    if let (Some(name), Some(folder)) = (&args.save_baseline, &folder) {
-        store::clear_baseline(name, folder)?;
+    if args.out.output == Format::Json {
+        return Err(Error::Usage(
+            "--repeat gives a record after the other, which is no JSON text: -o jsonl, or --save r.json for a file each"
+                .into(),
+        ));
     }
     for number in 1..=args.repeat {
         output::note(&args.out, &format!("run {number} of {}", args.repeat));
@@ -34,6 +38,7 @@ pub fn execute(args: &RunArgs) -> Result<()> {
 /// The same options, with the files to write numbered.
 fn numbered(args: &RunArgs, number: u32) -> RunArgs {
     let mut args = args.clone();
+    args.goes_on = number > 1;
     args.save_baseline = args.save_baseline.map(|name| format!("{name}/{number}"));
     for target in &mut args.out.save {
         // A pipe or a device takes them one after the other.

@@ -172,6 +172,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "How")]
     pub repeat: u32,
 
+    /// Whether it is a repetition, whose rows follow those of the runs before.
+    #[arg(skip)]
+    pub goes_on: bool,
+
     /// Keep the record under this name too
     ///
     /// For `fathom compare NAME`; an earlier one of that name is replaced.
@@ -265,7 +269,8 @@ fn measured(args: &RunArgs, show: bool) -> Result<(Record, Result<()>)> {
     let config = config(args, selection.preset);
     let mut record = provenance::record(&selection.gpu, config, ceilings.peaks.clone());
     record.tuning = Some(tuning);
-    if show {
+    // The rows of a run that is repeated go on under the first one's headings.
+    if show && !(args.goes_on && args.out.output == Format::Csv) {
         output::data(&headline::opening(&record, args.out.output)?)?;
     }
     let outcome = cells::measure(args, &mut selection, &mut samples, &ceilings, show, &mut record);

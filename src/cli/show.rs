@@ -101,7 +101,7 @@ fn kept(args: &ShowArgs, records: &[Loaded]) -> Result<()> {
 
 fn model(args: &ShowArgs, workload: &WorkloadInfo) -> Result<()> {
     // Variants depend on the device; without one, on what every device offers.
-    let gpu = args.device.open().ok();
+    let gpu = args.device.open_if_any()?;
     let caps = args.device.caps(gpu.as_ref());
     let (preset, model) = args.size.configure(workload, gpu.as_ref())?;
     let options =

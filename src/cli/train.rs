@@ -86,7 +86,8 @@ fn learn(args: &TrainArgs, gpu: &Gpu, preset: Preset, model: Box<dyn Workload>) 
     output::note(&args.output, &note);
     let every = args.every.unwrap_or(args.steps.div_ceil(10));
     let people = args.output.output == Format::Table;
-    let mut live = output::Live::new(&args.output, training::steps(metric.name, metric.unit))?;
+    let table = output::stamped(training::steps(metric.name, metric.unit), gpu);
+    let mut live = output::Live::new(&args.output, table)?;
     let start = Instant::now();
     let mut losses = Vec::new();
     let mut groups = Vec::new();

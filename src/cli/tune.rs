@@ -33,7 +33,7 @@ pub fn execute(args: &TuneArgs) -> Result<()> {
     let mut tables = Tables::open(args, &mut selection, effort)?;
     let outcome = tables.tune(args, &mut selection, &mut samples);
     samples.close();
-    let table = listing::kernels::tuned(tables.table());
+    let table = output::stamped(listing::kernels::tuned(tables.table()), &selection.gpu);
     output::emit(&args.out, |form| table.render(form))?;
     tables.summary().iter().for_each(|text| output::note(&args.out, text));
     outcome

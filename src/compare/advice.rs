@@ -3,6 +3,9 @@
 use super::machine::REPEATED;
 use super::verdict::{Finding, RESOLUTION, Reason};
 
+/// Runs a side that somebody would wait for.
+const WORTHWHILE: usize = 50;
+
 /// What to do after a verdict, in a sentence.
 pub fn next_step(finding: &Finding) -> String {
     match finding.reason {
@@ -19,6 +22,10 @@ pub fn next_step(finding: &Finding) -> String {
         }
         Reason::FloorTooHigh => {
             let runs = runs_for(finding.floor, RESOLUTION);
+            if runs > WORTHWHILE {
+                return "quiet the machine: as it is, no number of runs that is worth the time would tell these apart"
+                    .into();
+            }
             format!(
                 "quiet the machine, or take {runs} runs a side in turns: `fathom ab OLD NEW --repeat {runs}`"
             )
@@ -53,8 +60,10 @@ mod tests {
         assert!(next(&steady, &slower).contains("analyze profile"));
         assert!(next(&steady, &steady).contains("4 runs a side"), "{}", next(&steady, &steady));
         assert!(next(&steady[..3], &steady).contains("--min-samples"));
-        let noisy: Vec<f64> = (0..16).map(|i| 100.0 + f64::from(i / 2 % 2) * 40.0).collect();
-        let step = next(&noisy, &noisy);
+        let noisy =
+            |by: f64| -> Vec<f64> { (0..16).map(|i| 100.0 + f64::from(i / 2 % 2) * by).collect() };
+        assert!(next(&noisy(90.0), &noisy(90.0)).contains("no number of runs"));
+        let step = next(&noisy(20.0), &noisy(20.0));
         assert!(step.contains("fathom ab OLD NEW --repeat") && !step.contains("{0}"), "{step}");
     }
 

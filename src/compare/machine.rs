@@ -10,6 +10,9 @@ use crate::stats::{median, standard_deviation};
 /// Runs of a side from which the scatter between runs is known.
 pub const REPEATED: usize = 3;
 
+/// The scatter of rates up to which it may explain a difference, as a logarithm.
+const STEADY: f64 = 0.02;
+
 /// The rates of one part of the yardstick beside the steps of two sides, as logarithms: one a run, of its middle
 /// step.
 #[derive(Debug, Clone)]
@@ -24,13 +27,14 @@ pub struct Evidence {
 
 impl Evidence {
     /// By how much the machine differed between the sides, as a logarithm, beyond what the scatter of the runs
-    /// explains: twice the standard error, where there are enough runs to know it.
+    /// explains: twice the standard error, where there are runs enough to know it and it is small. What scatters by
+    /// more is no yardstick, and what it shows apart is taken as it stands.
     pub fn moved(&self) -> f64 {
         let apart = (median(&self.other) - median(&self.base)).abs();
         let variance = |rates: &[f64]| standard_deviation(rates).powi(2) / rates.len() as f64;
         let repeated = self.base.len().min(self.other.len()) >= REPEATED;
-        let error = (variance(&self.base) + variance(&self.other)).sqrt();
-        if repeated { (apart - 2.0 * error).max(0.0) } else { apart }
+        let error = 2.0 * (variance(&self.base) + variance(&self.other)).sqrt();
+        if repeated && error <= STEADY { (apart - error).max(0.0) } else { apart }
     }
 }
 

@@ -24,7 +24,8 @@ pub fn record(gpu: &Gpu, config: Config, peaks: Peaks) -> Record {
     }
 }
 
-fn tool() -> Tool {
+/// What measures.
+pub fn tool() -> Tool {
     let release = env!("FATHOM_PROFILE") == "release";
     Tool {
         version: env!("CARGO_PKG_VERSION").into(),
@@ -38,12 +39,14 @@ fn tool() -> Tool {
     }
 }
 
-fn machine(gpu: &Gpu) -> Host {
+/// Where.
+pub fn machine(gpu: &Gpu) -> Host {
     let Machine { os, cpu, logical_cores, ram_bytes } = host::machine();
     Host { os, cpu, logical_cores, ram_bytes, threads: gpu.summary.threads(), browser: None }
 }
 
-fn device(gpu: &Gpu) -> Device {
+/// On what.
+pub fn device(gpu: &Gpu) -> Device {
     let (summary, caps) = (&gpu.summary, &gpu.caps);
     Device {
         name: summary.name.clone(),

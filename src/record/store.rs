@@ -76,8 +76,11 @@ fn is_earlier_state(path: &Path, record: &Record) -> bool {
 /// # Errors
 /// [`Error::Io`].
 pub fn keep_baseline(record: &Record, name: &str, folder: &Path) -> Result<PathBuf> {
-    if !name.contains('/') {
-        clear_baseline(name, folder)?;
+    match name.split_once('/') {
+        None => clear_baseline(name, folder)?,
+        // What was there before goes when something takes its place.
+        Some((repeated, "1")) => clear_baseline(repeated, folder)?,
+        Some(_) => {}
     }
     let path = baseline(name, folder);
     make_folder(path.parent().unwrap_or(folder))?;
@@ -90,7 +93,7 @@ pub fn keep_baseline(record: &Record, name: &str, folder: &Path) -> Result<PathB
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn clear_baseline(name: &str, folder: &Path) -> Result<()> {
+fn clear_baseline(name: &str, folder: &Path) -> Result<()> {
     let repeated = baselines(folder).join(name);
     let mut old = if repeated.is_dir() { files(&repeated)? } else { Vec::new() };
     old.extend(Some(baseline(name, folder)).filter(|path| path.exists()));
@@ -277,8 +280,14 @@ fn last(word: &str, files: &[PathBuf]) -> std::result::Result<PathBuf, String> {
         None => None,
     };
     let back: usize = back.ok_or("expected @last or @last~N; those are looked up")?;
-    let file = files.iter().rev().nth(back);
-    file.cloned().ok_or_else(|| format!("there are only {} records", files.len()))
+    // What else lies there is named otherwise: kept records begin with their date.
+    let is_kept = |path: &&PathBuf| {
+        path.file_name().is_some_and(|name| name.as_encoded_bytes()[0].is_ascii_digit())
+    };
+    let kept: Vec<_> = files.iter().filter(is_kept).collect();
+    let file = kept.iter().rev().nth(back);
+    file.map(|path| path.to_path_buf())
+        .ok_or_else(|| format!("there are only {} records", kept.len()))
 }
 
 fn by_id(hex: &str, files: &[PathBuf]) -> std::result::Result<PathBuf, String> {

@@ -20,6 +20,7 @@ use super::table::{Grid, Table, paragraph};
 pub mod compare;
 pub mod headline;
 pub mod modes;
+pub mod origin;
 pub mod overview;
 pub mod peaks;
 pub mod profile;

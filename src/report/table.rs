@@ -21,6 +21,8 @@ use layout::{Strip, wrap};
 pub struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<Field>>,
+    /// What each row begins with.
+    stamp: Vec<Field>,
 }
 
 /// A column with what it shows of an `R`, for tables whose columns are many: see [`columns!`](crate::columns).
@@ -62,7 +64,7 @@ pub fn paragraph(text: &str) -> String {
 impl Table {
     /// No rows yet.
     pub fn new(columns: impl IntoIterator<Item = Column>) -> Self {
-        Self { columns: columns.into_iter().collect(), rows: Vec::new() }
+        Self { columns: columns.into_iter().collect(), ..Self::default() }
     }
 
     /// A row for each of some things.
@@ -72,12 +74,23 @@ impl Table {
     ) -> Self {
         let (columns, fields): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
         let shown = |row: R| fields.iter().map(|field| field(&row)).collect::<Vec<_>>();
-        Self { columns, rows: rows.into_iter().map(shown).collect() }
+        Self { columns, rows: rows.into_iter().map(shown).collect(), stamp: Vec::new() }
+    }
+
+    /// With columns in front that are the same in every row, in those there are and in those to come.
+    pub fn stamped(mut self, stamp: impl IntoIterator<Item = (Column, Field)>) -> Self {
+        let (columns, fields): (Vec<_>, Vec<_>) = stamp.into_iter().unzip();
+        self.columns.splice(0..0, columns);
+        for row in &mut self.rows {
+            row.splice(0..0, fields.iter().cloned());
+        }
+        self.stamp.splice(0..0, fields);
+        self
     }
 
     /// Adds a row, a field for each column.
     pub fn row(&mut self, fields: impl IntoIterator<Item = Field>) {
-        self.rows.push(fields.into_iter().collect());
+        self.rows.push(self.stamp.iter().cloned().chain(fields).collect());
     }
 
     /// The text in a form.
@@ -136,7 +149,7 @@ impl Table {
     /// # Errors
     /// As [`Table::render`].
     pub fn head(&self, format: Format) -> Result<String> {
-        let empty = Self { columns: self.columns.clone(), rows: Vec::new() };
+        let empty = Self { columns: self.columns.clone(), ..Self::default() };
         let strips = empty.strips();
         Ok(match format {
             Format::Table => {
@@ -161,7 +174,8 @@ impl Table {
         let Some(row) = self.rows.last() else {
             return Ok(String::new());
         };
-        let last = Self { columns: self.columns.clone(), rows: vec![row.clone()] };
+        let last =
+            Self { columns: self.columns.clone(), rows: vec![row.clone()], ..Self::default() };
         let strips = last.strips();
         Ok(match format {
             Format::Table => {

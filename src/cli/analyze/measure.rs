@@ -1,8 +1,6 @@
 //! Makes the records an analysis needs where none is named.
 
 use std::process::{Command, Stdio};
-use std::thread;
-use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::measure::sample::interrupted;
@@ -13,7 +11,7 @@ use crate::workload::WORKLOADS;
 
 use super::super::range::values;
 use super::super::run::{self, RunArgs};
-use super::super::{output, progress};
+use super::super::{child, output, progress};
 use super::AnalyzeArgs;
 
 /// Records for an analysis, or for all, and how the last run ended: what was measured before is analyzed
@@ -119,7 +117,7 @@ fn with_threads(args: &RunArgs, threads: usize) -> Result<Record> {
     let program = std::env::current_exe().map_err(Error::io("read", "the program's own path"))?;
     let folder = tempfile::tempdir().map_err(Error::io("create", std::env::temp_dir()))?;
     let saved = folder.path().join("record.json");
-    let mut command = Command::new(program);
+    let mut command = Command::new(&program);
     command
         .env("LP_NUM_THREADS", threads.to_string())
         .arg("run")
@@ -129,14 +127,7 @@ fn with_threads(args: &RunArgs, threads: usize) -> Result<Record> {
     let failed = || Error::io("run", "fathom itself");
     let mut child =
         command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().map_err(failed())?;
-    while child.try_wait().map_err(failed())?.is_none() {
-        thread::sleep(Duration::from_millis(50));
-        if interrupted() {
-            // It has heard of a Ctrl-C itself, but not of a signal to this process alone.
-            child.kill().map_err(failed())?;
-            return Err(Error::Interrupted);
-        }
-    }
+    child::wait(&mut child, &program)?;
     let done = child.wait_with_output().map_err(failed())?;
     let stderr = String::from_utf8_lossy(&done.stderr);
     let why = format!("with {threads} threads: {}", stderr.trim().trim_start_matches("error: "));

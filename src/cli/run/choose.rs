@@ -27,7 +27,7 @@ pub(in crate::cli) type Chosen = (Box<dyn Workload>, Mode);
 /// All that is run, on which device, and how.
 #[derive(Debug)]
 pub(in crate::cli) struct Selection {
-    pub(super) gpu: Gpu,
+    pub(in crate::cli) gpu: Gpu,
     pub(super) preset: Preset,
     pub(in crate::cli) chosen: Vec<Chosen>,
     pub(super) plan: Plan,

@@ -54,7 +54,7 @@ pub(super) fn execute(args: &RunArgs) -> Result<()> {
     let device = gpu.map_or_else(|| NO_DEVICE.to_string(), |gpu| gpu.summary.to_string());
     output::note(&args.out, &format!("{device}: dry run, nothing is measured"));
     output::emit(&args.out, |form| table.render(form))?;
-    output::note(&args.out, &whole(&estimates));
+    output::note(&args.out, &whole(&estimates, args.repeat));
     if too_large.is_empty() { Ok(()) } else { Err(Error::OutOfMemory(too_large.join("\n"))) }
 }
 
@@ -71,7 +71,7 @@ fn open(args: &RunArgs) -> Result<Option<Gpu>> {
 }
 
 /// `in all up to about 4 min: ceilings 4 s, building 20 s, verifying 40 s, timing 2 min, profiling 16 s`.
-fn whole(estimates: &[Estimate]) -> String {
+fn whole(estimates: &[Estimate], repeat: u32) -> String {
     let ceilings = peak::ABOUT.as_secs_f64();
     let mut parts = vec![("ceilings", ceilings)];
     parts.extend(Estimate::sum(estimates).parts);
@@ -81,5 +81,13 @@ fn whole(estimates: &[Estimate]) -> String {
         .map(|(part, seconds)| format!("{part} {}", number::span(seconds)))
         .collect();
     let all = ceilings + Pace::new(estimates.to_vec()).total();
-    format!("in all up to about {}: {}", number::span(all), parts.join(", "))
+    let parts = parts.join(", ");
+    match repeat {
+        1 => format!("in all up to about {}: {parts}", number::span(all)),
+        n => format!(
+            "in all up to about {}: {n} times {}, which is {parts}",
+            number::span(f64::from(n) * all),
+            number::span(all)
+        ),
+    }
 }

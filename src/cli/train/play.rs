@@ -43,7 +43,8 @@ pub(super) fn execute(args: &TrainArgs, gpu: &Gpu) -> Result<()> {
         game.about
     );
     output::note(&args.output, &note);
-    let mut live = output::Live::new(&args.output, training::plays())?;
+    let table = output::stamped(training::plays(), gpu);
+    let mut live = output::Live::new(&args.output, table)?;
     let every = args.every.unwrap_or(args.steps.div_ceil(10));
     let mut losses = Vec::new();
     for step in 1..=args.steps {
