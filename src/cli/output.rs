@@ -8,10 +8,10 @@ use std::sync::{Mutex, PoisonError};
 use clap::{Args, ValueEnum};
 
 use crate::error::{Error, Result, lines};
-use crate::host::write_atomically;
+use crate::host::{message_width, write_atomically};
 use crate::report::Format;
 use crate::report::field::Field;
-use crate::report::table::Table;
+use crate::report::table::{Table, prose};
 
 use super::{interrupt, progress};
 
@@ -238,9 +238,15 @@ pub(super) fn writable(path: &Path) -> std::result::Result<(), String> {
 /// Writes a line to stderr, unless `--quiet`.
 pub fn note(args: &VoiceArgs, text: &str) {
     if !args.quiet {
-        // Where stderr is closed nobody reads the note.
-        let _closed = progress::apart(|| writeln!(anstream::stderr().lock(), "{}", lines(text)));
+        say(text);
     }
+}
+
+/// Writes to stderr, within the width of its terminal and without what that would act on.
+fn say(text: &str) {
+    let text = prose(&lines(text), message_width());
+    // Where stderr is closed nobody reads it.
+    let _closed = progress::apart(|| writeln!(anstream::stderr().lock(), "{text}"));
 }
 
 /// Writes a warning of a loss to stderr, `--quiet` or not; once, however often it happens.
@@ -249,8 +255,7 @@ pub(super) fn warn(text: &str) {
     if !SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(text.into()) {
         return;
     }
-    let line = format!("warning: {}", lines(text));
-    let _closed = progress::apart(|| writeln!(anstream::stderr().lock(), "{line}"));
+    say(&format!("warning: {text}"));
 }
 
 #[cfg(test)]
