@@ -27,7 +27,7 @@ pub struct RunContext {
     pub record: String,
     /// When the record began, RFC 3339.
     pub created: String,
-    /// The adapter's name.
+    /// The adapter's name, marked where the record was edited: such a run is comparable with no other of the adapter.
     pub device: String,
     /// The interface the adapter answers on.
     pub backend: Backend,
@@ -54,7 +54,7 @@ impl RunContext {
         Self {
             record: record.id.clone(),
             created: record.created.clone(),
-            device: record.device.name.clone(),
+            device: record.device_name(),
             backend: record.device.backend,
             software: record.device.software,
             threads: record.host.threads,

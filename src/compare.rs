@@ -6,7 +6,7 @@
 use std::fmt;
 
 use crate::error::{Error, Result};
-use crate::record::{Clock, Record, Run, RunKey};
+use crate::record::{Clock, Integrity, Record, Run, RunKey};
 use crate::stats::median;
 
 pub mod advice;
@@ -34,6 +34,11 @@ impl Side {
     /// Whether another framework than fathom was measured.
     pub fn is_peer(&self) -> bool {
         self.records.iter().any(|record| record.tool.peer.is_some())
+    }
+
+    /// That of its gravest record.
+    pub fn integrity(&self) -> Integrity {
+        self.records.iter().map(|record| record.integrity).max().unwrap_or_default()
     }
 }
 

@@ -81,16 +81,22 @@ const USUAL_WIDTH: usize = 80;
 /// Characters in a line of the terminal that standard output goes to; nothing where it goes elsewhere.
 pub fn terminal_width() -> Option<usize> {
     #[cfg(feature = "cli")]
-    {
-        use std::io::IsTerminal;
-
-        let output = std::io::stdout();
-        // Some terminals, serial lines and containers' among them, report 0 by 0.
-        let width = terminal_size::terminal_size_of(&output).map(|(width, _)| usize::from(width.0));
-        output.is_terminal().then(|| width.unwrap_or(USUAL_WIDTH))
-    }
+    return std::io::IsTerminal::is_terminal(&std::io::stdout()).then(columns);
     #[cfg(not(feature = "cli"))]
     None
+}
+
+/// The same of what messages go to.
+#[cfg(feature = "cli")]
+pub fn message_width() -> Option<usize> {
+    std::io::IsTerminal::is_terminal(&std::io::stderr()).then(columns)
+}
+
+/// Of whichever stream goes to a terminal: it is the same one.
+#[cfg(feature = "cli")]
+fn columns() -> usize {
+    // Some terminals, serial lines and containers' among them, report 0 by 0.
+    terminal_size::terminal_size().map_or(USUAL_WIDTH, |(width, _)| usize::from(width.0))
 }
 
 /// Threads of other programs that want a processor now, where the system tells.

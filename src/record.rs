@@ -352,6 +352,12 @@ impl Device {
 }
 
 impl Record {
+    /// What its device is called beside its figures: by a name of its own where the record was edited, so that they are
+    /// never taken for the device's.
+    pub fn device_name(&self) -> String {
+        self.integrity.mark(&self.device.name)
+    }
+
     /// The JSON text of the record as [`Self::sealed`], so that nothing edited is given a good id by being written
     /// again.
     ///

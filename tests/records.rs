@@ -80,8 +80,18 @@ fn an_edited_record_is_called_that_everywhere_and_has_no_score() {
         compared.contains("(EDITED) ran") && messages.contains("EDITED:"),
         "{compared}{messages}"
     );
+    assert!(compared.lines().next().unwrap().contains("(EDITED)"), "a heading: {compared}");
+    let (compared, _) = told(kept, &["compare", &good, &edited, "--across", "-q", "-o", "json"], 0);
+    let rows: Value = serde_json::from_str(&compared).unwrap();
+    let sides = rows[0].as_object().unwrap().iter().filter(|(name, _)| name.ends_with("integrity"));
+    let integrity: Vec<_> = sides.map(|(_, integrity)| integrity.as_str().unwrap()).collect();
+    assert_eq!(integrity, ["EDITED", "intact"], "{compared}");
     let (_, messages) = told(kept, &["analyze", "modes", &edited], 0);
     assert!(messages.contains("EDITED"), "{messages}");
+    for form in ["table", "md", "csv", "json", "jsonl"] {
+        let (analyzed, _) = told(kept, &["analyze", "profile", &edited, "-q", "-o", form], 0);
+        assert!(analyzed.contains("(EDITED)"), "{form}: {analyzed}");
+    }
     let (scored, messages) = told(kept, &["score", &edited], 9);
     assert!(!scored.contains("10000") && messages.contains("EDITED"), "{scored}{messages}");
     // Nor does its id help if it is of the kind that proves nothing, or missing.

@@ -268,8 +268,7 @@ fn what_does_not_apply_is_an_error_at_once_that_names_the_workload() {
 #[expect(clippy::print_stderr, reason = "a test that is skipped has to say so")]
 fn on_terminal(arguments: &str, columns: u32) -> Option<String> {
     let program = env!("CARGO_BIN_EXE_fathom");
-    // What goes wrong is told beside the tables, in sentences.
-    let line = format!("stty cols {columns} rows 0; {program} {arguments} 2> /dev/null");
+    let line = format!("stty cols {columns} rows 0; {program} {arguments}");
     let script = Command::new("script")
         .args(["-qec", &line, "/dev/null"])
         .env("FATHOM_RECORDS", "/nonexistent")
@@ -295,7 +294,7 @@ fn on_terminal(arguments: &str, columns: u32) -> Option<String> {
 const WHOLE: [&str; 4] = ["workload", "seq2seq", "residual", "infer"];
 
 #[test]
-fn every_table_fits_80_columns_and_a_terminal_that_does_not_know_its_size_has_80() {
+fn every_table_topic_and_note_fits_80_columns_and_a_terminal_that_does_not_know_its_size_has_80() {
     let record = "assets/reference-tiny.json";
     for command in [
         "list workloads".to_string(),
@@ -303,6 +302,8 @@ fn every_table_fits_80_columns_and_a_terminal_that_does_not_know_its_size_has_80
         "list games".to_string(),
         "show speech --preset tiny".to_string(),
         "show autoenc --preset tiny -m infer --memory".to_string(),
+        "help measuring".to_string(),
+        "help record".to_string(),
         format!("compare {record} {record}"),
         format!("compare {record} {record} --across"),
         format!("analyze {record}"),

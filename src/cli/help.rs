@@ -3,6 +3,8 @@
 use clap::{Arg, Command, CommandFactory};
 
 use crate::error::{EXIT_CODES, Error, Result};
+use crate::host::terminal_width;
+use crate::report::table::prose;
 use crate::workload::nearest;
 
 use super::{Cli, output};
@@ -180,8 +182,8 @@ pub fn explain(topic: Option<&str>) -> Result<()> {
     let mut command = command();
     match topic {
         None => output::data(&command.render_long_help().ansi().to_string()),
-        Some("measuring") => output::data(MEASURING),
-        Some("record") => output::data(RECORD),
+        Some("measuring") => output::data(&read(MEASURING, terminal_width())),
+        Some("record") => output::data(&read(RECORD, terminal_width())),
         Some("exit-codes") => {
             let line = |(code, meaning): &(u8, &str)| format!("{code:4}  {meaning}\n");
             output::data(&EXIT_CODES.iter().map(line).collect::<String>())
@@ -191,6 +193,31 @@ pub fn explain(topic: Option<&str>) -> Result<()> {
             None => Err(unknown(name, &command)),
         },
     }
+}
+
+/// A topic's Markdown as a terminal shows it: paragraphs and items in lines of its width, all else as it is.
+fn read(topic: &str, room: Option<usize>) -> String {
+    if room.is_none() {
+        return topic.into();
+    }
+    let mut blocks: Vec<String> = Vec::new();
+    for line in topic.lines() {
+        let begins = is_fixed(line) || line.trim_start().starts_with("- ");
+        match blocks.last_mut().filter(|block| !begins && !is_fixed(block)) {
+            Some(block) => *block += &format!(" {}", line.trim_start()),
+            None => blocks.push(line.into()),
+        }
+    }
+    let shown = |block: &String| match is_fixed(block) {
+        true => format!("{block}\n"),
+        false => prose(block, room) + "\n",
+    };
+    blocks.iter().map(shown).collect()
+}
+
+/// Whether a line of Markdown stands by itself: of a table, of code, a heading, an empty one.
+fn is_fixed(line: &str) -> bool {
+    line.is_empty() || line.starts_with(['#', '|']) || line.starts_with("    ")
 }
 
 /// The error for a word that is neither, with the one that may be meant.
@@ -239,6 +266,19 @@ mod tests {
                 let wide: Vec<_> = text.lines().filter(|l| l.chars().count() > 80).collect();
                 assert!(wide.is_empty(), "{}: {wide:#?}", command.get_name());
             }
+        }
+    }
+
+    #[test]
+    fn topics_are_folded_at_spaces_and_their_code_and_tables_are_not() {
+        let topic = "# A topic\n\nWords that go on\nin the next line.\n- an item that\n  goes on\n\n    code  that is wide\n| a | table that is wide |\n";
+        let folded = "# A topic\n\nWords that\ngo on in the\nnext line.\n- an item\n  that goes\n  on\n\n    code  that is wide\n| a | table that is wide |\n";
+        assert_eq!(read(topic, Some(12)), folded);
+        assert_eq!(read(topic, None), topic);
+        for topic in [MEASURING, RECORD] {
+            let folded = read(topic, Some(80));
+            assert!(folded.lines().all(|line| line.chars().count() <= 80), "{folded}");
+            assert!(folded.split_whitespace().eq(topic.split_whitespace()), "{folded}");
         }
     }
 

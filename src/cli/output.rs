@@ -9,13 +9,13 @@ use clap::{Args, ValueEnum};
 
 use crate::error::{Error, Result, lines};
 use crate::gpu::Gpu;
-use crate::host::{self, write_atomically};
+use crate::host::{self, message_width, write_atomically};
 use crate::measure::provenance;
 use crate::record::Clock;
 use crate::report::Format;
 use crate::report::field::Field;
 use crate::report::section::origin::origin;
-use crate::report::table::Table;
+use crate::report::table::{Table, prose};
 
 use super::{interrupt, progress};
 
@@ -250,9 +250,15 @@ pub(super) fn writable(path: &Path) -> std::result::Result<(), String> {
 /// Writes a line to stderr, unless `--quiet`.
 pub fn note(args: &VoiceArgs, text: &str) {
     if !args.quiet {
-        // Where stderr is closed nobody reads the note.
-        let _closed = progress::apart(|| writeln!(anstream::stderr().lock(), "{}", lines(text)));
+        say(text);
     }
+}
+
+/// Writes to stderr, within the width of its terminal and without what that would act on.
+fn say(text: &str) {
+    let text = prose(&lines(text), message_width());
+    // Where stderr is closed nobody reads it.
+    let _closed = progress::apart(|| writeln!(anstream::stderr().lock(), "{text}"));
 }
 
 /// Writes a warning of a loss to stderr, `--quiet` or not; once, however often it happens.
@@ -261,8 +267,7 @@ pub(super) fn warn(text: &str) {
     if !SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(text.into()) {
         return;
     }
-    let line = format!("warning: {}", lines(text));
-    let _closed = progress::apart(|| writeln!(anstream::stderr().lock(), "{line}"));
+    say(&format!("warning: {text}"));
 }
 
 #[cfg(test)]

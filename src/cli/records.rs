@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::compare::Side;
 use crate::error::{Error, Result};
 use crate::record::store::{self, Loaded};
-use crate::record::{Integrity, Record, id};
+use crate::record::{Record, id};
 use crate::report::section::headline;
 use crate::report::section::records::{self as section, Kept};
 use crate::report::table::Table;
@@ -39,15 +39,13 @@ pub(super) fn load(words: &[String]) -> Result<Vec<Loaded>> {
 pub(super) fn side(word: &str) -> Result<Side> {
     let records = store::find(word)?;
     let file = records[0].path.file_name().unwrap_or_default();
-    let mut name = if Path::new(word).exists() {
+    let name = if Path::new(word).exists() {
         word.into()
     } else {
         format!("{word} ({})", file.to_string_lossy())
     };
-    if records.iter().any(|loaded| loaded.record.integrity == Integrity::Edited) {
-        name = format!("{name} ({})", Integrity::Edited.name());
-    }
-    Ok(Side { name, records: records.into_iter().map(|loaded| loaded.record).collect() })
+    let side = Side { name, records: records.into_iter().map(|loaded| loaded.record).collect() };
+    Ok(Side { name: side.integrity().mark(&side.name), ..side })
 }
 
 /// What is kept, a row a record; a file that is none is named in a note.

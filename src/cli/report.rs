@@ -1,6 +1,6 @@
 //! `fathom report`: records as an HTML page.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -19,7 +19,7 @@ pub struct ReportArgs {
     pub records: Vec<String>,
 
     /// File to write
-    #[arg(short, long, value_name = "FILE.html", default_value = "report.html")]
+    #[arg(short, long, value_name = "FILE.html", default_value = "report.html", value_parser = page)]
     save: PathBuf,
 
     /// Amount of output.
@@ -50,4 +50,39 @@ pub fn execute(args: &ReportArgs) -> Result<()> {
     let note = format!("report  {} ({of}): open it in a browser", args.save.display());
     output::note(&args.voice, &note);
     Ok(())
+}
+
+/// Reads a `--save` argument: a page is HTML whatever it is called, so that it has to be called that. A pipe or a device
+/// has no extension to go by.
+fn page(text: &str) -> std::result::Result<PathBuf, String> {
+    let path = Path::new(text);
+    let is_html = path.extension().is_some_and(|e| e == "html" || e == "htm");
+    let is_stream = path.exists() && !path.is_file() && !path.is_dir();
+    if !is_html && !is_stream {
+        return Err("the extension must be .html or .htm: that is what is written".into());
+    }
+    output::writable(path)?;
+    Ok(path.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_saved_as_what_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        for name in ["a.html", "a.htm"] {
+            assert_eq!(page(&at(name)).unwrap(), folder.path().join(name));
+        }
+        for (name, expected) in
+            [("a.pdf", ".html"), ("a", ".html"), ("none/a.html", "no such folder")]
+        {
+            let error = page(&at(name)).unwrap_err();
+            assert!(error.contains(expected), "{name}: {error}");
+        }
+        #[cfg(unix)]
+        assert!(page("/dev/null").is_ok(), "a device has no extension");
+    }
 }

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::fields;
 use crate::gpu::shader;
+use crate::graph::Init;
 use crate::kernel::Kernel;
 use crate::measure::estimate::Estimate;
 use crate::pass::Schedule;
@@ -56,10 +57,23 @@ pub fn parameters(schedule: &Schedule) -> Table {
     let members = schedule.graph.groups.iter().flat_map(|group| &group.members);
     for member in members.filter(|member| member.begins()) {
         let shape = member.shape.to_string();
-        table.row(fields![&member.name, shape, member.shape.len(), format!("{:?}", member.init)]);
+        table.row(fields![&member.name, shape, member.shape.len(), start(&member.init)]);
     }
     table.row(fields!["total", "", schedule.parameters(), ""]);
     table
+}
+
+/// How a variable starts, in words.
+fn start(init: &Init) -> String {
+    match init {
+        Init::Constant(value) => format!("all {value}"),
+        Init::Normal { std } => format!("normal, deviation {std}"),
+        Init::Embedding { std, zeros } => format!("normal, deviation {std}, first {zeros} zero"),
+        Init::Uniform { limit } => format!("uniform from -{limit} to {limit}"),
+        Init::Values(values) => format!("{} given values", values.len()),
+        Init::Clock => "step 0 and the seed".into(),
+        Init::LossGradient { factor } => format!("all {factor}, for ever"),
+    }
 }
 
 /// The buffers, then what the plan takes and what the least would be.
@@ -194,4 +208,22 @@ pub fn source_table(sources: &[KernelText]) -> Table {
         table.row(fields![&source.label, &source.shader, &source.wgsl]);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_a_variable_starts_is_said_in_words() {
+        for (init, words) in [
+            (Init::Constant(0.0), "all 0"),
+            (Init::Normal { std: 0.1 }, "normal, deviation 0.1"),
+            (Init::Embedding { std: 0.1, zeros: 50 }, "normal, deviation 0.1, first 50 zero"),
+            (Init::Uniform { limit: 0.5 }, "uniform from -0.5 to 0.5"),
+            (Init::Values(vec![1.0; 3].into()), "3 given values"),
+        ] {
+            assert_eq!(start(&init), words);
+        }
+    }
 }

@@ -15,16 +15,16 @@ const KIND: &str = "jcs-sha256:";
 /// form can be held against.
 const OLDER_KIND: &str = "sha256:";
 
-/// Whether a record is as fathom wrote it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// Whether a record is as fathom wrote it; of several the greatest is the gravest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Integrity {
     /// The id is the hash of the content; or the record was measured in this process.
     #[default]
     Intact,
-    /// The id is not the hash of the content.
-    Edited,
     /// There is no id, or one of the older kind, which cannot be checked.
     Unproven,
+    /// The id is not the hash of the content.
+    Edited,
 }
 
 impl Integrity {
@@ -43,6 +43,14 @@ impl Integrity {
             Self::Intact => "intact",
             Self::Edited => "EDITED",
             Self::Unproven => "unproven",
+        }
+    }
+
+    /// A name that stands for figures of such a record: `llvmpipe (EDITED)` where they cannot be believed.
+    pub fn mark(self, name: &str) -> String {
+        match self {
+            Self::Edited => format!("{name} ({})", self.name()),
+            Self::Intact | Self::Unproven => name.into(),
         }
     }
 

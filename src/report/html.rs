@@ -9,7 +9,7 @@ use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, filters};
 use serde::Serialize;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, lines};
 use crate::record::Record;
 
 use crate::analysis::similarity::Linkage;
@@ -115,7 +115,7 @@ fn rendered(sources: &[NamedRecord], home: Option<&str>, whole: bool) -> Result<
     let mut templates = environment();
     templates.add_filter("pack", |html: &str| {
         let refused = |e: Error| minijinja::Error::new(InvalidOperation, e.to_string());
-        packed::pack(html).map_err(refused)
+        packed::pack(&lines(html)).map_err(refused)
     });
     let filled = Page {
         whole,
@@ -143,7 +143,7 @@ pub(super) fn environment() -> Environment<'static> {
     templates
 }
 
-/// A template filled in.
+/// A template filled in, without what would act on a reader: a record may come from anywhere.
 ///
 /// # Errors
 /// [`Error::Internal`] where the template is at fault.
@@ -153,7 +153,8 @@ pub(super) fn render(
     filled: &impl Serialize,
 ) -> Result<String> {
     let rendered = templates.render_named_str("page.html", template, Value::from(Serde(filled)));
-    rendered.map_err(|e| Error::Internal(format!("the page's template: {e:#}")))
+    let page = rendered.map_err(|e| Error::Internal(format!("the page's template: {e:#}")))?;
+    Ok(lines(&page))
 }
 
 /// Records whose ops have room on a page one by one; of more it has the op types.

@@ -14,7 +14,7 @@ use super::field::Field;
 
 mod layout;
 
-use layout::{Strip, wrap};
+use layout::{Strip, fold, wrap};
 
 /// Rows under typed columns.
 #[derive(Debug, Clone, Default)]
@@ -59,6 +59,11 @@ struct Shown {
 pub fn paragraph(text: &str) -> String {
     let lines = terminal_width().map_or_else(|| vec![text.to_string()], |room| wrap(text, room));
     lines.join("\n") + "\n"
+}
+
+/// Prose within the width of a terminal; as it is where there is none.
+pub fn prose(text: &str, room: Option<usize>) -> String {
+    room.map_or_else(|| text.to_string(), |room| fold(text, room).join("\n"))
 }
 
 impl Table {

@@ -19,8 +19,8 @@ pub(super) fn devices(records: &[Record]) -> Vec<Device> {
     let mut newest: Vec<&Record> = Vec::new();
     for record in records {
         let same = |known: &&mut &Record| {
-            (&known.device.name, &known.device.backend)
-                == (&record.device.name, &record.device.backend)
+            (known.device_name(), known.device.backend)
+                == (record.device_name(), record.device.backend)
         };
         match newest.iter_mut().find(same) {
             Some(known) if known.created < record.created => *known = record,
@@ -49,7 +49,7 @@ fn device(record: &Record) -> Device {
     let kind = if device.software { " (runs on the CPU)" } else { "" };
     let limits = &device.limits;
     Device {
-        name: device.name.clone(),
+        name: record.device_name(),
         rows: vec![
             ("driver", format!("{}, {}", device.driver, device.backend)),
             ("kind", format!("{}{kind}", device.kind)),

@@ -42,6 +42,40 @@ fn an_edited_record_is_called_that_before_any_figure() {
     let edited = page(&[named("a.json", &record)], None).unwrap();
     let warning = edited.find("a.json: EDITED").unwrap();
     assert!(warning < edited.find("<table").unwrap());
+    let device = format!("{} (EDITED)", record.device.name);
+    for marked in [format!("<h3>{device}</h3>"), format!("<h1>Fathom</h1>\n<p>How fast {device}")] {
+        assert!(edited.contains(&marked), "no {marked}");
+    }
+}
+
+#[test]
+fn what_an_edited_record_tells_of_a_device_stands_beside_it_under_its_own_name() {
+    let sound = synthetic::record(&[("speech", Mode::Train, &[("matmul", 5.0)])]);
+    let edited = Record { integrity: Integrity::Edited, ..sound.clone() };
+    let page = page(&[named("a.json", &sound), named("b.json", &edited)], None).unwrap();
+    assert!(page.contains("1 of 2 runs are verified"), "the edited one is counted");
+    assert!(page.contains("1 of 2 runs are of an EDITED record"));
+    let device = &sound.device.name;
+    for expected in [
+        format!("<h3>{device}</h3>"),
+        format!("<h3>{device} (EDITED)</h3>"),
+        format!(">{device} (EDITED)</text>"),
+        format!(">{device} (EDITED)</button>"),
+        format!("<td>{device} (EDITED)</td>"),
+        "<td class=\"number\">EDITED</td>".into(),
+    ] {
+        assert!(page.contains(&expected), "no {expected}");
+    }
+}
+
+#[test]
+fn what_acts_on_a_reader_is_taken_out_of_names() {
+    let mut record = synthetic::record(&[("speech", Mode::Train, &[("matmul", 5.0)])]);
+    record.device.name = "a\u{1b}[31m \u{202e}device".into();
+    let page = page(&[named("a\u{7}.json", &record)], None).unwrap();
+    let acts = |c: &char| (c.is_control() && *c != '\n') || *c == '\u{202e}';
+    assert_eq!(page.chars().find(acts), None);
+    assert!(page.contains("a\u{fffd}[31m \u{fffd}device"));
 }
 
 fn named(name: &str, record: &Record) -> NamedRecord {

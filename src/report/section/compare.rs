@@ -6,7 +6,6 @@ use crate::compare::overall::Overall;
 use crate::compare::verdict::Verdict;
 use crate::compare::{Cell, Comparison, Row, Side};
 use crate::fields;
-use crate::record::Integrity;
 use crate::report::column::Kind::{Duration, Fixed, Percent, Signed};
 use crate::report::column::{count, number, text};
 use crate::report::field::Field;
@@ -60,7 +59,7 @@ pub fn verdicts(comparison: &Comparison, base: &Side, others: &[Side], explain: 
                 if row.same_program { "the same program" } else { "the programs differ" };
             fields.extend(fields![code, format!("{why}; {programs}"), next_step(finding)]);
         }
-        fields.extend(fields![ids(base), ids(other), integrity(base, other)]);
+        fields.extend(fields![ids(base), ids(other), base.integrity().max(other.integrity())]);
         table.row(fields);
     }
     table
@@ -68,14 +67,6 @@ pub fn verdicts(comparison: &Comparison, base: &Side, others: &[Side], explain: 
 
 fn ids(side: &Side) -> String {
     side.records.iter().map(|record| record.id.as_str()).collect::<Vec<_>>().join(" ")
-}
-
-/// The worst of two sides.
-fn integrity(base: &Side, other: &Side) -> Integrity {
-    let records = base.records.iter().chain(&other.records);
-    let found: Vec<_> = records.map(|record| record.integrity).collect();
-    let worst = [Integrity::Edited, Integrity::Unproven].into_iter().find(|i| found.contains(i));
-    worst.unwrap_or_default()
 }
 
 /// The verdict on the whole, a line for each side.
@@ -158,11 +149,14 @@ pub fn unsure(comparison: &Comparison, others: &[Side]) -> Vec<String> {
 pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
     let mut columns = vec![text("workload"), text("mode"), count("batch")];
     let labels = labels(std::iter::once(base).chain(others));
-    let step = |label: &String| number(label, format!("{label} step_ns"), Duration);
-    columns.push(step(&labels[0]));
+    let side = |label: &String| {
+        let integrity = text("integrity").named(format!("{label} integrity")).programs();
+        [number(label, format!("{label} step_ns"), Duration), integrity]
+    };
+    columns.extend(side(&labels[0]));
     for label in &labels[1..] {
+        columns.extend(side(label));
         columns.extend([
-            step(label),
             number("ratio", format!("{label} ratio"), Fixed(3)).ends(),
             number("floor", format!("{label} floor"), Percent).spare(1),
             text("verdict").named(format!("{label} verdict")),
@@ -171,11 +165,13 @@ pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
     }
     let mut table = Table::new(columns);
     for Cell { key, base_ns, rows } in comparison.cells(base, others.len()) {
-        let mut fields = Vec::from(fields![&key.workload, key.mode, key.batch, base_ns]);
-        for row in rows {
+        let head = fields![&key.workload, key.mode, key.batch, base_ns, base.integrity()];
+        let mut fields = Vec::from(head);
+        for (row, other) in rows.into_iter().zip(others) {
             let finding = row.map(|r| &r.finding);
             fields.extend([
                 Field::from(row.map(|r| r.other_ns)),
+                Field::from(other.integrity()),
                 finding.map_or(Field::Missing, |f| interval(f.ratio, f.ci95)),
                 Field::from(finding.map(|f| f.floor)),
                 Field::from(finding.map(|f| f.verdict.name())),
@@ -184,11 +180,13 @@ pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
         }
         table.row(fields);
     }
-    let mut fields = Vec::from(fields!["geometric mean", "", None::<f64>, None::<f64>]);
-    for side in 0..others.len() {
-        let whole = comparison.overall(side);
+    let head = fields!["geometric mean", "", None::<f64>, None::<f64>, base.integrity()];
+    let mut fields = Vec::from(head);
+    for (i, other) in others.iter().enumerate() {
+        let whole = comparison.overall(i);
         fields.extend([
             Field::Missing,
+            Field::from(other.integrity()),
             whole.map_or(Field::Missing, |w| interval(w.ratio, w.ci95)),
             Field::from(whole.map(|w| w.floor)),
             Field::from(whole.map(|w| w.verdict.name())),
@@ -216,9 +214,11 @@ fn interval(value: f64, (low, high): (f64, f64)) -> Field {
     Field::Interval { value, low, high }
 }
 
-/// The devices' names, with the driver and then a number where that alone does not tell them apart.
+/// The devices' names, with the driver and then a number where that alone does not tell them apart, and a mark where
+/// a record was edited.
 fn labels<'a>(sides: impl Iterator<Item = &'a Side>) -> Vec<String> {
-    let devices: Vec<_> = sides.map(|side| &side.records[0].device).collect();
+    let sides: Vec<_> = sides.collect();
+    let devices: Vec<_> = sides.iter().map(|side| &side.records[0].device).collect();
     let same_name = |a: usize, b: usize| devices[a].name == devices[b].name;
     let same_driver =
         |a: usize, b: usize| same_name(a, b) && devices[a].driver == devices[b].driver;
@@ -232,7 +232,7 @@ fn labels<'a>(sides: impl Iterator<Item = &'a Side>) -> Vec<String> {
         if others.iter().any(|&k| same_driver(i, k)) {
             label += &format!(" #{}", i + 1);
         }
-        labels.push(label);
+        labels.push(sides[i].integrity().mark(&label));
     }
     labels
 }

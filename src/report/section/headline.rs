@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::analysis::profile;
 use crate::error::{Error, Result};
-use crate::record::{BuildProfile, Doubt, Record, Run, Status, Timing, doubt};
+use crate::record::{BuildProfile, Doubt, Integrity, Record, Run, Status, Timing, doubt};
 use crate::report::Format;
 use crate::report::column::Kind::{Bytes, Digits, Duration, FlopRate, Giga, Grouped, Percent};
 use crate::report::column::{count, number, text};
@@ -131,10 +131,11 @@ impl<'a> Measured<'a> {
         Self { record, run, timing: run.timing.as_ref(), doubts }
     }
 
-    /// `31/31`: kernels that passed, of those that were checked.
+    /// `31/31`: kernels that passed, of those that were checked; an edited record proves none.
     pub(super) fn verified(&self) -> String {
         let verified = &self.run.verified;
         match verified.status {
+            _ if self.record.integrity == Integrity::Edited => Integrity::Edited.name().to_string(),
             Status::Unverified => "UNVERIFIED".to_string(),
             _ => format!("{}/{}", verified.passed, verified.checked),
         }
@@ -160,7 +161,7 @@ pub fn runs(records: &[Record]) -> Table {
         text("version").programs() => &m.record.tool.version,
         text("commit").programs() => m.record.tool.commit(),
         text("os").programs() => &m.record.host.os,
-        text("device").wide() => &m.record.device.name,
+        text("device").wide() => m.record.device_name(),
         text("device_id").programs() => m.record.device.id(),
         text("backend").programs() => m.record.device.backend,
         text("driver").programs() => &m.record.device.driver,
@@ -215,7 +216,7 @@ fn head(record: &Record, format: Format) -> String {
     let what = format!(
         "{} - {} ({}, {})",
         record.tool.measured(),
-        device.name,
+        record.device_name(),
         device.backend,
         device.driver
     );

@@ -3,7 +3,7 @@
 
 use crate::compare::{self, Alike, Cell, Comparison, Side};
 use crate::error::Error;
-use crate::record::{Doubt, Record, Run, RunKey, Status, doubt};
+use crate::record::{Doubt, Integrity, Record, Run, RunKey, Status, doubt};
 use crate::report::chart::Chart;
 use crate::report::chart::speeds::{Line, speeds};
 use crate::report::chart::spread::{QUANTILES, Spread, spread};
@@ -58,7 +58,7 @@ fn a_row_a_run<'a, const N: usize>(
 fn fields_of(records: &[Record], record: &Record, run: &Run) -> Vec<Field> {
     let mut fields = Vec::from(fields![&run.workload, run.mode, run.batch]);
     if devices(records).len() > 1 {
-        fields.insert(0, Field::from(&record.device.name));
+        fields.insert(0, Field::from(record.device_name()));
     }
     fields
 }
@@ -71,8 +71,9 @@ fn all(records: &[Record]) -> impl Iterator<Item = (&Record, &Run)> {
 /// What was verified, and the kinds of doubt with the runs they concern.
 fn trust(records: &[Record]) -> Section {
     let runs = all(records).count();
-    let verified = all(records).filter(|(_, run)| run.verified.status == Status::Passed).count();
-    let checked: usize = all(records).map(|(_, run)| run.verified.passed).sum();
+    let sound = || all(records).filter(|(record, _)| record.integrity != Integrity::Edited);
+    let verified = sound().filter(|(_, run)| run.verified.status == Status::Passed).count();
+    let checked: usize = sound().map(|(_, run)| run.verified.passed).sum();
     let mut table = Table::new([text("doubt"), text("runs").right(), text("among them")]);
     let every = records.iter().flat_map(|record| &record.runs);
     for (kind, of) in doubt::by_kind(every, Doubt::brief) {
@@ -84,7 +85,11 @@ fn trust(records: &[Record]) -> Section {
     let said = format!(
         "{verified} of {runs} runs are verified: {checked} kernels were checked on the device before they were timed."
     );
-    let section = Section::new("trust", "Verified and doubted", table).note(said);
+    let edited = runs - sound().count();
+    let edited = (edited > 0).then(|| {
+        format!("{edited} of {runs} runs are of an EDITED record: nothing of them is verified.")
+    });
+    let section = Section::new("trust", "Verified and doubted", table).note(said).notes(edited);
     records.iter().flat_map(|record| &record.notes).fold(section, Section::note)
 }
 
@@ -132,7 +137,7 @@ fn scatter(records: &[Record], title: &str) -> Chart {
         });
         let quantiles =
             QUANTILES.map(|p| stats::quantile(&timing.step_ns, p) / timing.step.median_ns);
-        let device = names.iter().position(|name| *name == record.device.name);
+        let device = names.iter().position(|name| *name == record.device_name());
         // Of several records of a device, the last is shown.
         if let Some(device) = device {
             runs[at].1.devices[device] = Some(quantiles);
@@ -141,6 +146,7 @@ fn scatter(records: &[Record], title: &str) -> Chart {
     let runs: Vec<_> = runs.into_iter().map(|(_, spread)| spread).collect();
     let note =
         "a box holds half of the steps, the line nine in ten; a thin box at 1 is a steady device";
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
     Chart::new(title, spread(title, &names, &runs)).note(note)
 }
 
@@ -168,7 +174,7 @@ fn surroundings(records: &[Record]) -> Section {
             section = section.note(format!(
                 "{} on {}: {}",
                 run.key(),
-                record.device.name,
+                record.device_name(),
                 play(playing, step)
             ));
         }
@@ -176,12 +182,12 @@ fn surroundings(records: &[Record]) -> Section {
     section
 }
 
-/// The names of the devices, each once.
-fn devices(records: &[Record]) -> Vec<&str> {
-    let mut names: Vec<&str> = Vec::new();
-    for record in records {
-        if !names.contains(&record.device.name.as_str()) {
-            names.push(&record.device.name);
+/// The names of the devices, each once; what an edited record tells of one has a name of its own.
+fn devices(records: &[Record]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in records.iter().map(Record::device_name) {
+        if !names.contains(&name) {
+            names.push(name);
         }
     }
     names
@@ -193,9 +199,9 @@ fn across(records: &[Record]) -> Option<Section> {
     if names.len() < 2 {
         return None;
     }
-    let side = |name: &&str| Side {
-        name: (*name).to_string(),
-        records: records.iter().filter(|record| record.device.name == **name).cloned().collect(),
+    let side = |name: &String| Side {
+        name: name.clone(),
+        records: records.iter().filter(|record| record.device_name() == *name).cloned().collect(),
     };
     let sides: Vec<Side> = names.iter().map(side).collect();
     let (base, others) = sides.split_first()?;

@@ -21,11 +21,11 @@ pub fn scores(scores: &[(&Side, Score)]) -> Table {
         number("score", "score", Digits).ends(),
     ]);
     for (side, score) in scores {
-        let device = &side.records[0].device.name;
+        let device = side.integrity().mark(&side.records[0].device.name);
         for run in &score.runs {
             table.row(fields![
                 &side.name,
-                device,
+                &device,
                 &run.key.workload,
                 run.key.mode,
                 run.key.batch,
@@ -51,7 +51,7 @@ pub fn reference(reference: &Side) -> String {
     };
     format!(
         "1000 is {}{machine} ({}), preset {}, {}, fathom {} ({})",
-        record.device.name,
+        record.device_name(),
         record.device.driver,
         record.config.preset,
         record.created.split('T').next().unwrap_or_default(),

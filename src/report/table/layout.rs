@@ -126,16 +126,35 @@ pub(super) fn row<'a>(
 /// Text in lines of at most `width`, broken at spaces; a longer word goes on after its own punctuation, and
 /// sticks out where it has none.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
-    text.split('\n').flat_map(|paragraph| wrap_line(paragraph, width)).collect()
+    text.split('\n').flat_map(|line| wrap_line(line, width, pieces)).collect()
 }
 
-fn wrap_line(text: &str, width: usize) -> Vec<String> {
+/// Prose in lines of at most `width`, broken at spaces alone, so that a path or a command can be copied whole. Lines go on
+/// below the beginning of their text, be it set in or an item of a list.
+pub(super) fn fold(text: &str, width: usize) -> Vec<String> {
+    text.split('\n').flat_map(|line| fold_line(line, width)).collect()
+}
+
+fn fold_line(line: &str, width: usize) -> Vec<String> {
+    let text = line.trim_start_matches(' ');
+    let text = text.strip_prefix("- ").unwrap_or(text);
+    let (head, margin) = (&line[..line.len() - text.len()], line.len() - text.len());
+    let lines = wrap_line(text, width.saturating_sub(margin), |word| vec![word]);
+    let set_in = |(i, text): (usize, String)| {
+        let margin = if i == 0 { head.to_string() } else { " ".repeat(margin) };
+        (margin + &text).trim_end().to_string()
+    };
+    lines.into_iter().enumerate().map(set_in).collect()
+}
+
+/// A line in lines; `parts` are those of a word that is too long for one.
+fn wrap_line(text: &str, width: usize, parts: fn(&str) -> Vec<&str>) -> Vec<String> {
     if text.width() <= width {
         return vec![text.to_string()];
     }
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
-        let pieces = if word.width() <= width { vec![word] } else { pieces(word) };
+        let pieces = if word.width() <= width { vec![word] } else { parts(word) };
         for (i, piece) in pieces.into_iter().enumerate() {
             let last = lines.len() - 1;
             let line = &mut lines[last];
@@ -263,6 +282,15 @@ mod tests {
         let whole: String = text.lines().map(|l| l.split_whitespace().next().unwrap()).collect();
         assert_eq!(whole, label);
         assert!(text.lines().next().unwrap().ends_with("  1"), "{text}");
+    }
+
+    #[test]
+    fn prose_is_folded_at_spaces_and_goes_on_below_its_own_beginning() {
+        let text = "record  5b59  /home/somebody/records/one.json\n  - an item of a list\n";
+        let expected =
+            ["record  5b59", "/home/somebody/records/one.json", "  - an item of", "    a list", ""];
+        assert_eq!(fold(text, 14), expected);
+        assert_eq!(fold(text, 80).join("\n"), text);
     }
 
     #[test]
