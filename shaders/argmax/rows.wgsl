@@ -1,10 +1,9 @@
 // y[r, place] = the c with the largest x[r, c], the first of several; y's rows lie `pitch` apart.
 // LANES_PER_ROW invocations share a row: each keeps the best of every LANES_PER_ROW-th vector, then they
 // agree on the value, and after that on the lowest index that has it.
-// Grid: WORKGROUP / LANES_PER_ROW rows per workgroup, folded into two dimensions. Shared: 2 KiB + 4 * WORKGROUP bytes.
+// Grid: WORKGROUP / LANES_PER_ROW rows per workgroup, folded into two dimensions. Shared: 12 WORKGROUP bytes.
 // use: common/reduce
 
-const WORKGROUP: u32 = 256u;
 const LANES_PER_ROW: u32 = 256u; // a power of two
 
 // hook: lanes

@@ -2,12 +2,14 @@
 // most 256. Every invocation of the workgroup calls together, and each gets its own row's result. Up to 16 lanes
 // first fold every 16th value, then all fold what these have: two barriers instead of a tree's eight, and the order
 // is fixed, so that the same values always give the same bits. Calls may follow each other at once: each array's
-// readers are a barrier away from its next writers. Shared: 2 KiB.
+// readers are a barrier away from its next writers. The arrays are no longer than the workgroup: browsers clear them
+// in each. Shared: 8 WORKGROUP bytes.
 
+const WORKGROUP: u32 = 256u; // invocations
 const LOWEST: f32 = -3.4028234e38; // below every finite value: where a maximum starts
 
-var<workgroup> lane_values: array<f32, 256>;
-var<workgroup> lane_parts: array<f32, 256>;
+var<workgroup> lane_values: array<f32, WORKGROUP>;
+var<workgroup> lane_parts: array<f32, WORKGROUP>;
 
 fn sum_over_lanes(value: f32, lid: u32, lanes: u32) -> f32 {
     if lanes == 1u { return value; }

@@ -3,10 +3,9 @@
 // online (Milakov & Gimelshein 2018, algorithm 3). A label that is not a class has the logit LOWEST, so that
 // the loss is about 3e38 and can't go unnoticed.
 // LANES_PER_ROW invocations share a row.
-// Grid: WORKGROUP / LANES_PER_ROW rows per workgroup, folded into two dimensions. Shared: 2 KiB.
+// Grid: WORKGROUP / LANES_PER_ROW rows per workgroup, folded into two dimensions. Shared: 8 WORKGROUP bytes.
 // use: common/reduce
 
-const WORKGROUP: u32 = 256u;
 const LANES_PER_ROW: u32 = 256u; // a power of two
 
 // hook: lanes

@@ -7,7 +7,8 @@
 // The places of a word are the bits of its row of the index that forward.wgsl made, of whose columns a slice of the
 // workgroup reads every SLICES-th; the sums of the slices are added at the end.
 // Grid: V workgroups for words, then M for the rows of T, then one for the gaps; folded into two
-// dimensions. An invocation owns HELD columns, LANES apart, of the TABLES * D. Shared: 4 SLICES LANES HELD bytes.
+// dimensions. An invocation owns HELD columns, LANES apart, of the TABLES * D. Shared: 4 SLICES LANES HELD bytes, or
+// none to speak of where SLICES is 1.
 // Lengths are consts, not parameters: lavapipe 22.3 compiles a shader anew at each dispatch where a uniform bounds
 // some kinds of loop. A model has only one size of each anyway.
 
@@ -42,7 +43,7 @@ const MASKS: u32 = (PLACES + 31u) / 32u; // columns of the index
 fn epilogue(x: T, i: u32) -> T { return x; }
 // end
 
-var<workgroup> sums: array<f32, INVOCATIONS * HELD>;
+var<workgroup> sums: array<f32, select(1u, INVOCATIONS * HELD, SLICES > 1u)>;
 
 // The word at a place.
 fn word_at(place: u32) -> u32 {

@@ -7,9 +7,9 @@
 // set if place 32 q + e holds w, places in questions behind those in stories. Where there are more than BUCKETS
 // words, a row is that of all words of one rest.
 // Grid: one invocation for each n of each sentence, the question of a story after its M sentences, 64 a
-// workgroup; then a workgroup for each COLUMNS columns of the index, of which an invocation fills
-// one, word by word, so that no two write the same; folded into two dimensions.
-// Shared: 4 BUCKETS COLUMNS bytes.
+// workgroup; then one for each HELD rows of each column of the index, which goes through the column's places.
+// Without memory or barriers that a workgroup shares: every workgroup would pay for them, of whichever kind it is.
+// Folded into two dimensions.
 
 const D: u32 = 20u; // d
 const BATCH: u32 = 32u; // B
@@ -19,7 +19,8 @@ const STRIDE_E: u32 = 448u; // elements from one table to the next
 const STRIDE_T: u32 = 256u; // the same for the temporal rows
 const TABLES: u32 = 4u;
 const BUCKETS: u32 = 22u; // rows of the index
-const COLUMNS: u32 = 8u; // columns of the index that a workgroup fills
+const FOLDED: bool = true; // whether there are more words than rows
+const HELD: u32 = 4u; // rows of a column that an invocation fills
 const IN_STORIES: u32 = BATCH * MEMORIES * WORDS;
 const PLACES: u32 = IN_STORIES + BATCH * WORDS;
 const MASKS: u32 = (PLACES + 31u) / 32u; // columns of the index
@@ -34,25 +35,24 @@ const BAGS: u32 = (BATCH * (MEMORIES + 1u) * D + 63u) / 64u; // workgroups befor
 // hook: index
 @group(0) @binding(6) var<storage, read_write> index: array<u32>;
 
-var<workgroup> masks: array<u32, BUCKETS * COLUMNS>;
-
-// Some columns of the index.
-fn find(first: u32, lid: u32) {
-    for (var i = lid; i < BUCKETS * COLUMNS; i += 64u) { masks[i] = 0u; }
-    workgroupBarrier();
-    let column = first + lid;
-    if lid < COLUMNS {
-        for (var e = 0u; e < min(32u, PLACES - min(column * 32u, PLACES)); e++) {
-            let place = column * 32u + e;
-            var word: u32;
-            if place < IN_STORIES { word = story[place]; } else { word = question[place - IN_STORIES]; }
-            masks[word % BUCKETS * COLUMNS + lid] |= 1u << e;
-        }
+// Some rows of a column of the index.
+fn find(own: u32) {
+    let q = own % MASKS;
+    let first = own / MASKS * HELD;
+    var mask: array<u32, HELD>;
+    // unroll
+    for (var h = 0u; h < HELD; h++) { mask[h] = 0u; }
+    for (var e = 0u; e < min(32u, PLACES - q * 32u); e++) {
+        let place = q * 32u + e;
+        var row: u32;
+        if place < IN_STORIES { row = story[place]; } else { row = question[place - IN_STORIES]; }
+        if FOLDED { row %= BUCKETS; }
+        // unroll
+        for (var h = 0u; h < HELD; h++) { mask[h] |= select(0u, 1u << e, row == first + h); }
     }
-    workgroupBarrier();
-    for (var i = lid; i < BUCKETS * COLUMNS; i += 64u) {
-        let q = first + i % COLUMNS;
-        if q < MASKS { index[i / COLUMNS * MASKS + q] = masks[i]; }
+    // unroll
+    for (var h = 0u; h < HELD; h++) {
+        if first + h < BUCKETS { index[(first + h) * MASKS + q] = mask[h]; }
     }
 }
 // end
@@ -62,7 +62,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         @builtin(local_invocation_index) lid: u32) {
     let own = wid.y * groups.x + wid.x;
     if own >= BAGS {
-        find((own - BAGS) * COLUMNS, lid);
+        find((own - BAGS) * 64u + lid);
         return;
     }
     let at = own * 64u + lid;

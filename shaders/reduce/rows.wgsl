@@ -2,10 +2,9 @@
 // A row of `length` vectors is one chunk, or is cut into `chunks` whose results a second dispatch folds.
 // Each invocation folds every LANES_PER_ROW-th vector of its chunk into four results in turn: the loads overlap
 // and rounding errors grow like those of a quarter of the chain. Then the lanes fold theirs.
-// Grid: WORKGROUP / LANES_PER_ROW chunks per workgroup, folded into two dimensions. Shared: 2 KiB.
+// Grid: WORKGROUP / LANES_PER_ROW chunks per workgroup, folded into two dimensions. Shared: 8 WORKGROUP bytes.
 // use: common/reduce
 
-const WORKGROUP: u32 = 256u;
 const LANES_PER_ROW: u32 = 256u; // invocations a chunk, a power of two
 const AHEAD: u32 = 4u; // vectors read at once
 const MAX: bool = false; // the maximum rather than the sum

@@ -3,10 +3,9 @@
 //   log-softmax  dx[r, c] = dy[r, c] - exp(y[r, c]) sum over k of dy[r, k]
 // LANES_PER_ROW invocations share a row. Its first LANES_PER_ROW * KEEP vectors stay in registers and cross the
 // memory bus once; those beyond are read again.
-// Grid: WORKGROUP / LANES_PER_ROW rows per workgroup, folded into two dimensions. Shared: 2 KiB.
+// Grid: WORKGROUP / LANES_PER_ROW rows per workgroup, folded into two dimensions. Shared: 8 WORKGROUP bytes.
 // use: common/reduce
 
-const WORKGROUP: u32 = 256u;
 const LANES_PER_ROW: u32 = 256u; // a power of two
 const KEEP: u32 = 4u;
 const LOG: bool = false;

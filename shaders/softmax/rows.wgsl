@@ -3,10 +3,9 @@
 // The maximum is subtracted before exp, so that it can't overflow and an offset of all x changes nothing.
 // LANES_PER_ROW invocations share a row. Its first LANES_PER_ROW * KEEP vectors stay in registers and cross the
 // memory bus once; those beyond are summed online (Milakov & Gimelshein 2018, algorithm 3) and read again.
-// Grid: WORKGROUP / LANES_PER_ROW rows per workgroup, folded into two dimensions. Shared: 2 KiB.
+// Grid: WORKGROUP / LANES_PER_ROW rows per workgroup, folded into two dimensions. Shared: 8 WORKGROUP bytes.
 // use: common/reduce
 
-const WORKGROUP: u32 = 256u;
 const LANES_PER_ROW: u32 = 256u; // a power of two
 const KEEP: u32 = 4u;
 const LOG: bool = false; // finish takes d itself rather than exp(d)

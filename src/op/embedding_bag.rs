@@ -34,11 +34,11 @@ pub struct EmbeddingBag {
     pub indexed: bool,
 }
 
-/// Most rows of the index: words of the same rest share one beyond it. Eight columns of it are 8 KiB.
+/// Most rows of the index: words of the same rest share one beyond it.
 const MOST_BUCKETS: usize = 256;
 
-/// Columns of the index that a workgroup fills.
-const COLUMNS: usize = 8;
+/// Rows of a column of the index that an invocation fills.
+const HELD: usize = 4;
 
 /// The lengths of one problem.
 #[derive(Debug, Clone, Copy)]
@@ -194,13 +194,15 @@ impl Problem for EmbeddingBagProblem {
         let Sizes { batch, memories, dimension, .. } = self.sizes;
         let bags = (batch * (memories + 1) * dimension).div_ceil(64);
         let masks = self.sizes.places().div_ceil(32);
-        let of_index = if self.indexed { masks.div_ceil(COLUMNS) } else { 0 };
-        let mut kernel = self
-            .sizes
-            .kernel(variant)
-            .with_consts(&[("BUCKETS", Sizes::buckets(self.vocabulary)), ("COLUMNS", COLUMNS)]);
+        let buckets = Sizes::buckets(self.vocabulary);
+        let of_index = (masks * buckets.div_ceil(HELD)).div_ceil(64);
+        let of_index = if self.indexed { of_index } else { 0 };
+        let consts = [("BUCKETS", buckets), ("HELD", HELD)];
+        let folded = (self.vocabulary > buckets).to_string();
+        let kernel = self.sizes.kernel(variant).with_consts(&consts);
+        let mut kernel = kernel.with_text("FOLDED", folded);
         if !self.indexed {
-            kernel = kernel.with_hook("index", "fn find(first: u32, lid: u32) {}");
+            kernel = kernel.with_hook("index", "fn find(own: u32) {}");
         }
         let mut dispatch = Dispatch::new(kernel, grid(bags + of_index, caps))
             .bind("story", input(0))

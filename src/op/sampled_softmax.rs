@@ -128,7 +128,7 @@ impl Problem for Sampled {
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let number = |x: f64| format!("{:.9}", x as f32);
         let kernel = Kernel::of("sampled_softmax", variant)
-            .with_consts(&[("K", self.samples as u32)])
+            .with_consts(&[("K", self.samples as u32), ("WORKGROUP", variant.get("LANES"))])
             .with_text("LOG_CLASSES", number((self.classes as f64 + 1.0).ln()))
             .with_text("LOG_SAMPLES", number((self.samples as f64).ln()));
         let dispatch = Dispatch::new(kernel, grid(self.rows, caps))
