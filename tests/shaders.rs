@@ -1,13 +1,14 @@
 //! Every shader file is valid WGSL by itself, every variant of every case assembles to valid WGSL whose
 //! bindings and workgroup memory are what the lowering says, and no file is unused.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use fathom::gpu::shader;
 use fathom::kernel::{Caps, Dispatch, Kernel, Word};
 use fathom::op::{Case, LIST};
 use halves::in_halves;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
+use rayon::prelude::*;
 
 #[path = "common/halves.rs"]
 mod halves;
@@ -61,9 +62,10 @@ fn check_params(
     }
 }
 
-fn check_dispatch(dispatch: &Dispatch, label: &str, caps: &Caps) {
-    let text = shader::assemble(&dispatch.kernel).unwrap();
-    let module = validate(&text, label);
+/// A dispatch, what to call it in a complaint, and the device that it was lowered for.
+type Asked<'a> = (Dispatch, String, &'a Caps);
+
+fn check_dispatch(module: &naga::Module, (dispatch, label, caps): &Asked) {
     let mut declared = BTreeMap::new();
     let mut layouter = naga::proc::Layouter::default();
     layouter.update(module.to_ctx()).unwrap();
@@ -84,7 +86,7 @@ fn check_dispatch(dispatch: &Dispatch, label: &str, caps: &Caps) {
                     dispatch.params.len() * 4,
                     "{label}: struct Params and the lowering's words differ"
                 );
-                check_params(&module, variable.ty, dispatch, label);
+                check_params(module, variable.ty, dispatch, label);
             }
             (naga::AddressSpace::WorkGroup, _) => shared += size,
             _ => {}
@@ -106,29 +108,37 @@ fn check_dispatch(dispatch: &Dispatch, label: &str, caps: &Caps) {
 #[test]
 fn every_variant_assembles_to_what_its_lowering_says() {
     let mut used = BTreeSet::new();
-    for caps in [Caps::portable(), Caps::portable_software(), Caps::portable_matrices()] {
+    // By text: reading one takes longer than all else, and many cases and devices have it in common.
+    let mut kernels = HashMap::<String, Vec<Asked>>::new();
+    let devices = [Caps::portable(), Caps::portable_software(), Caps::portable_matrices()];
+    for caps in &devices {
         // Matrices are of halves, and what else computes these is the same as of singles.
         let in_halves = |case: Case| in_halves(&case).filter(|_| caps.matrices.is_some());
         for family in LIST {
             let singles = family.cases().into_iter().filter(|_| caps.matrices.is_none());
             for case in singles.chain(family.cases().into_iter().filter_map(in_halves)) {
                 let problem = case.problem();
-                for variant in problem.variants(&caps) {
+                for variant in problem.variants(caps) {
                     if caps.matrices.is_some() && variant.name != "matrices" {
                         continue;
                     }
                     let label = format!("{}/{variant}/{}", family.name(), case.name);
-                    for dispatch in problem.lower(&variant, &caps).dispatches {
-                        check_dispatch(&dispatch, &label, &caps);
+                    for dispatch in problem.lower(&variant, caps).dispatches {
                         let text = shader::assemble(&dispatch.kernel).unwrap();
                         let parts = text.lines().filter_map(|l| l.strip_prefix("// use: "));
                         used.extend(parts.map(|name| name.trim().to_string()));
                         used.insert(dispatch.kernel.shader.clone());
+                        let asked = (dispatch, label.clone(), caps);
+                        kernels.entry(text).or_default().push(asked);
                     }
                 }
             }
         }
     }
+    kernels.par_iter().for_each(|(text, asked)| {
+        let module = validate(text, &asked[0].1);
+        asked.iter().for_each(|asked| check_dispatch(&module, asked));
+    });
     let unused: Vec<_> = shader::names()
         .filter(|n| !n.starts_with("common/") && !n.starts_with("peak/"))
         .filter(|n| !n.ends_with("/operands") && !used.contains(*n))
