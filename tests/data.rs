@@ -71,7 +71,7 @@ fn copy(from: &Path, to: &Path) {
 
 #[test]
 fn a_mark_before_the_first_line_is_no_part_of_it() {
-    assert_eq!(accepted("memnet", &case("babi-bom/b")), (1, 1, String::new()));
+    assert_eq!(accepted("memnet", &case("babi-bom/b")), (2, 1, String::new()));
 }
 
 #[test]

@@ -87,13 +87,16 @@ pub fn read(folder: &Path, tasks: &[usize], listing: &mut Listing) -> Result<[Ve
 /// # Errors
 /// [`Error::Data`] with the line for bytes that are not UTF-8, a line without a number, a number that neither
 /// follows the last nor is 1, a question without an answer and an answer without a story, unless the story with
-/// the line is passed over.
+/// the line is passed over. For a file without a question, and one whose lines end in CR alone.
 pub fn parse(
     bytes: &[u8],
     file: &Path,
     task: usize,
     listing: &mut Listing,
 ) -> Result<Vec<Question>> {
+    if bounded::ends_in_returns(bytes) {
+        return Err(Error::data(file, "line 1", bounded::RETURNS));
+    }
     let mut reader = Reader::new(file, task);
     // Where a line is at fault its story is passed over, up to the next first sentence.
     let mut lost = false;
@@ -256,6 +259,13 @@ mod tests {
     fn marks_and_line_ends_of_other_systems_are_read() {
         let text = "\u{feff}1 Mary went home.\r\n2 Where is Mary? \thome\t1\r\n";
         assert_eq!(parsed(text.as_bytes()).unwrap()[0].story[0][..], ["mary", "went", "home"]);
+    }
+
+    #[test]
+    fn lines_that_end_in_cr_alone_are_called_so() {
+        let error = parsed(b"1 Mary went home.\r2 Where is Mary? \thome\t1\r").unwrap_err();
+        let end = "line 1: its lines end in CR alone, as on old Macs: convert it first, for example with `tr '\\r' '\\n'`";
+        assert!(error.to_string().ends_with(end), "{error}");
     }
 
     #[test]

@@ -37,6 +37,15 @@ pub(super) fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
+/// What to do about a file that [`ends_in_returns`].
+pub(super) const RETURNS: &str = "its lines end in CR alone, as on old Macs: convert it first, for example with \
+                                  `tr '\\r' '\\n'`";
+
+/// Whether what comes first in a file has no line ends but those of old Macs, which are not read.
+pub(super) fn ends_in_returns(start: &[u8]) -> bool {
+    start.trim_ascii_end().contains(&b'\r') && !start.contains(&b'\n')
+}
+
 /// The text of a line or of a file.
 ///
 /// # Errors
@@ -65,6 +74,14 @@ mod tests {
         assert_eq!(text(b"n\xe9"), Err("not UTF-8"));
         for line in [&b"\xff\xfea\0"[..], b"a\0b\0", b"\0"] {
             assert!(text(line).unwrap_err().contains("UTF-16"));
+        }
+    }
+
+    #[test]
+    fn line_ends_of_old_macs_are_told_from_others() {
+        assert!(ends_in_returns(b"a\rb\r") && ends_in_returns(b"a\rb"));
+        for other in [&b"a\r\nb\r\n"[..], b"a\nb\rc", b"a\r", b"a", b""] {
+            assert!(!ends_in_returns(other));
         }
     }
 

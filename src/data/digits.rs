@@ -9,7 +9,7 @@ mod files;
 use std::path::Path;
 
 use crate::data::Split;
-use crate::data::folder::disjoint;
+use crate::data::folder::{copied, disjoint};
 use crate::data::idx::{self, Image, PIXELS};
 use crate::data::listing::Listing;
 use crate::data::order::{mix, shuffled};
@@ -56,7 +56,12 @@ impl Digits {
         let halves = match &files.test {
             Some(test) => {
                 disjoint(&[&files.train.images], &[&test.images])?;
-                [train, Self::read(test, seed)?]
+                let held_out = Self::read(test, seed)?;
+                // As they are unpacked: one of the files may be packed.
+                if held_out.images == train.images {
+                    return Err(copied(&test.images, &files.train.images));
+                }
+                [train, held_out]
             }
             None => train.hold_out(),
         };
@@ -366,6 +371,25 @@ mod tests {
         std::os::unix::fs::symlink("train-images-idx3-ubyte", held_out).unwrap();
         let error = open(folder.path()).unwrap_err().to_string();
         assert!(error.contains("among what is learned from as well"), "{error}");
+    }
+
+    #[test]
+    fn a_copy_of_what_is_learned_from_is_not_held_out() {
+        let folder = tempfile::tempdir().unwrap();
+        write_set(folder.path(), NAMES[0], 4);
+        let (images, _) = synthetic_idx(1, Split::Train, 4).unwrap();
+        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+        std::io::Write::write_all(&mut packed, &images).unwrap();
+        // Plain as well as packed.
+        for bytes in [images.clone(), packed.finish().unwrap()] {
+            let held_out = folder.path().join(NAMES[0][2]);
+            fs::write(&held_out, bytes).unwrap();
+            let error = open(folder.path()).unwrap_err();
+            assert_eq!(error.exit_code(), 10);
+            let train = folder.path().join(NAMES[0][0]);
+            let start = format!("{}: file: a copy of {}", held_out.display(), train.display());
+            assert!(error.to_string().starts_with(&start), "{error}");
+        }
     }
 
     #[test]

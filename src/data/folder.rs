@@ -1,9 +1,10 @@
 //! What lies in a folder, and in all folders below one, each visited once.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
 #[cfg(not(unix))]
 use std::hash::{Hash, Hasher};
+use std::io::{BufRead, BufReader};
 #[cfg(unix)]
 use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -188,6 +189,45 @@ pub(super) fn in_both(path: &Path) -> Error {
     Error::data(path, "file", what)
 }
 
+/// The error of a held-out file that is a copy of one to learn from.
+pub(super) fn copied(held_out: &Path, train: &Path) -> Error {
+    let what = format!(
+        "a copy of {}: held out, and learned from as well: a metric on it would mean nothing",
+        train.display()
+    );
+    Error::data(held_out, "file", what)
+}
+
+/// Whether two files hold the same bytes, and any. Of files of different lengths nothing is read, of others as much
+/// as is alike.
+///
+/// # Errors
+/// [`Error::Io`].
+pub(super) fn same_content(first: &Path, second: &Path) -> Result<bool> {
+    let open = |path: &Path| -> std::io::Result<_> {
+        let file = File::open(path)?;
+        Ok((file.metadata()?.len(), BufReader::with_capacity(1 << 16, file)))
+    };
+    let (length, mut a) = open(first).map_err(Error::io("read", first))?;
+    let (other, mut b) = open(second).map_err(Error::io("read", second))?;
+    if length == 0 || length != other {
+        return Ok(false);
+    }
+    loop {
+        let left = a.fill_buf().map_err(Error::io("read", first))?;
+        let right = b.fill_buf().map_err(Error::io("read", second))?;
+        let count = left.len().min(right.len());
+        if left[..count] != right[..count] {
+            return Ok(false);
+        }
+        if count == 0 {
+            return Ok(true);
+        }
+        a.consume(count);
+        b.consume(count);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,6 +248,24 @@ mod tests {
         let line = listing.line().unwrap();
         for expected in ["1 hidden file", "1 entry that is no file", "2 links to what is listed"] {
             assert!(line.contains(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn contents_are_the_same_up_to_the_last_byte_or_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            fs::write(&path, bytes).unwrap();
+            path
+        };
+        let mut bytes = vec![7; 200_000];
+        let (a, b) = (write("a", &bytes), write("b", &bytes));
+        bytes[199_999] = 8;
+        let (c, empty) = (write("c", &bytes), [write("d", b""), write("e", b"")]);
+        assert!(same_content(&a, &b).unwrap());
+        for [x, y] in [[&a, &c], [&a, &empty[0]], [&empty[0], &empty[1]]] {
+            assert!(!same_content(x, y).unwrap());
         }
     }
 

@@ -16,6 +16,7 @@ use crate::terms::Reason;
 
 mod ahead;
 mod archive;
+mod copies;
 mod draw;
 mod file;
 mod folder;
@@ -109,7 +110,7 @@ pub fn open(options: &ImageOptions) -> Result<Images> {
 }
 
 fn stored(path: &Path, options: &ImageOptions, listing: &mut Listing) -> Result<Origin> {
-    let list =
+    let mut list =
         if path.is_dir() { folder::list(path, listing)? } else { archive::list(path, listing)? };
     let classes = list.classes.len();
     if classes > options.classes {
@@ -119,8 +120,13 @@ fn stored(path: &Path, options: &ImageOptions, listing: &mut Listing) -> Result<
         );
         return Err(Error::data(path, "classes", what));
     }
+    let is_split = !list.test.is_empty();
+    for images in [&mut list.train, &mut list.test] {
+        leave_out_empty(images, listing)?;
+    }
+    copies::leave_out(&mut list, listing)?;
     let (mut train, mut test) = (list.train, list.test);
-    if test.is_empty() {
+    if !is_split {
         // By a hash of the name, so that the split stays when files are added.
         let held_out = |image: &Stored| image.key().is_multiple_of(HELD_OUT as u64);
         (test, train) = train.into_iter().partition(held_out);
@@ -132,6 +138,15 @@ fn stored(path: &Path, options: &ImageOptions, listing: &mut Listing) -> Result<
     listing.take(Split::Test, test.len());
     listing.settle(path, "images")?;
     Ok(Origin::Stored { path: path.to_path_buf(), classes, train, test })
+}
+
+/// What else cannot be read is found when it is decoded.
+fn leave_out_empty(images: &mut Vec<Stored>, listing: &mut Listing) -> Result<()> {
+    for image in images.iter().filter(|image| image.length == 0) {
+        listing.doubt(Reason::Unreadable, image.fault("it is empty"))?;
+    }
+    images.retain(|image| image.length > 0);
+    Ok(())
 }
 
 impl Images {

@@ -20,6 +20,8 @@ words! {
         Special = "special",
         /// A link to a file or a folder that is listed anyway.
         SeenBefore = "seen-before",
+        /// A copy of an image that is in another class, or is learned from.
+        Duplicate = "duplicate",
         /// A name that is not UTF-8.
         Name = "name",
         /// A class without images.
@@ -40,6 +42,8 @@ words! {
         Unreadable = "unreadable",
         /// A sample that is longer than the model takes.
         TooLong = "too-long",
+        /// A sentence before a question that is older than the model remembers.
+        Forgotten = "forgotten",
         /// A pair that fits a smaller bucket, which is not trained.
         Shorter = "shorter",
         /// A line that is blank in both languages.
@@ -63,6 +67,10 @@ impl Reason {
             Self::SeenBefore => {
                 ["link to what is listed already", "links to what is listed already"]
             }
+            Self::Duplicate => [
+                "copy of an image in another class or half",
+                "copies of images in another class or half",
+            ],
             Self::Name => ["name that is not UTF-8", "names that are not UTF-8"],
             Self::EmptyClass => ["class without images", "classes without images"],
             Self::Foreign => ["file of another kind", "files of another kind"],
@@ -75,6 +83,10 @@ impl Reason {
             Self::Dialect => ["dialect sentence", "dialect sentences"],
             Self::Unreadable => ["unreadable sample", "unreadable samples"],
             Self::TooLong => ["sample too long for the model", "samples too long for the model"],
+            Self::Forgotten => [
+                "sentence older than the model remembers",
+                "sentences older than the model remembers",
+            ],
             Self::Shorter => ["pair of a smaller bucket", "pairs of smaller buckets"],
             Self::Blank => ["blank line", "blank lines"],
             Self::HalfBlank => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::data::Split;
-use crate::data::folder::{Kind, disjoint, entries};
+use crate::data::folder::{Kind, copied, disjoint, entries, same_content};
 use crate::data::listing::Listing;
 use crate::error::{Error, Result};
 use crate::terms::Reason;
@@ -53,6 +53,9 @@ pub(super) fn find(
         let [train, test] = ENDS;
         let pair = [file(train)?, file(test)?];
         disjoint(&[&pair[0]], &[&pair[1]])?;
+        if same_content(&pair[0], &pair[1])? {
+            return Err(copied(&pair[1], &pair[0]));
+        }
         found.push((task, pair));
     }
     Ok(found)
@@ -73,7 +76,7 @@ mod tests {
     #[test]
     fn each_task_has_its_two_files_and_the_rest_is_passed_over() {
         let folder = tempfile::tempdir().unwrap();
-        let write = |name: &str| std::fs::write(folder.path().join(name), "x").unwrap();
+        let write = |name: &str| std::fs::write(folder.path().join(name), name).unwrap();
         for name in ["qa1_x_train.txt", "qa1_x_test.txt", "qa11_x_train.txt", "._qa1_x_train.txt"] {
             write(name);
         }
@@ -87,5 +90,16 @@ mod tests {
         write("qa1_y_train.txt");
         let error = find(folder.path(), &[1], &mut listing).unwrap_err().to_string();
         assert!(error.contains("qa1_y_train.txt") && error.contains("qa1_x_train.txt"), "{error}");
+    }
+
+    #[test]
+    fn a_copy_of_what_is_learned_from_is_not_held_out() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["qa1_x_train.txt", "qa1_x_test.txt"] {
+            std::fs::write(folder.path().join(name), "x").unwrap();
+        }
+        let error = find(folder.path(), &[1], &mut Listing::new(true)).unwrap_err().to_string();
+        assert!(error.contains("qa1_x_test.txt: file: a copy of "), "{error}");
+        assert!(error.contains("qa1_x_train.txt: held out, and learned from"), "{error}");
     }
 }

@@ -7,6 +7,7 @@ use crate::data::Split;
 use crate::data::listing::Listing;
 use crate::data::order::{mix, shuffled};
 use crate::error::{Error, Result, quoted};
+use crate::terms::Reason;
 
 use super::{Question, TASKS, generated, read};
 
@@ -74,8 +75,8 @@ impl Stories {
     /// generated.
     ///
     /// # Errors
-    /// [`Error::Data`] naming file and line, [`Error::Io`]; [`Error::Usage`] where there are more words than
-    /// the limits say.
+    /// [`Error::Data`] naming file and line, and for a single question to learn from; [`Error::Io`];
+    /// [`Error::Usage`] where there are more words than the limits say.
     pub fn open(
         folder: Option<&Path>,
         task: Option<usize>,
@@ -88,6 +89,15 @@ impl Stories {
         let (mut learn, test) = match folder {
             Some(folder) => {
                 let [learn, test] = read(folder, &tasks, &mut listing)?;
+                if learn.len() == 1 {
+                    let what =
+                        "one to learn from, and none to steer training by: at least two are needed";
+                    return Err(Error::data(folder, "questions", what));
+                }
+                // Of each question, the same sentence before another one once more.
+                let lengths = learn.iter().chain(&test).map(|question| question.story.len());
+                let forgotten = lengths.map(|length| length.saturating_sub(limits.memories));
+                listing.pass_many(Reason::Forgotten, forgotten.sum());
                 (learn, test)
             }
             None => {
@@ -125,8 +135,8 @@ impl Stories {
                 )));
             }
         }
-        // Of fewer the last one; a single question is to learn from.
-        let few = (2..KEPT_APART).contains(&learn.len()).then(|| learn.len() - 1);
+        // Of fewer the last one.
+        let few = (learn.len() < KEPT_APART).then(|| learn.len() - 1);
         let apart = |at: usize| at % KEPT_APART == KEPT_APART - 1 || Some(at) == few;
         let validation = learn.iter().enumerate().filter(|(at, _)| apart(*at));
         let validation: Vec<_> = validation.map(|(_, question)| question.clone()).collect();
@@ -275,6 +285,46 @@ mod tests {
             .map(|s| stories.batch(Part::Test, s, 32).task.iter().filter(|&&t| t > 0).count())
             .sum();
         assert_eq!(counted, 200);
+    }
+
+    /// A folder of task 1, each half with a story of some sentences before one question, so many times.
+    fn folder(sentences: usize, [train, test]: [usize; 2]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |half: usize| if half == 0 { "home" } else { "out" };
+        for (half, (name, stories)) in [("train", train), ("test", test)].into_iter().enumerate() {
+            let mut story = String::new();
+            for at in 1..=sentences {
+                story += &format!("{at} Mary went {}.\n", place(half));
+            }
+            story += &format!("{} Where is Mary? \t{}\t1\n", sentences + 1, place(half));
+            let file = folder.path().join(format!("qa1_x_{name}.txt"));
+            std::fs::write(file, story.repeat(stories)).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn sentences_that_fall_out_of_the_memory_are_counted() {
+        for (sentences, line) in [
+            (LIMITS.memories, None),
+            (LIMITS.memories + 4, Some("passed over: 20 sentences older than the model remembers")),
+        ] {
+            let folder = folder(sentences, [3, 2]);
+            let stories = Stories::open(Some(folder.path()), Some(1), 1, LIMITS, false).unwrap();
+            assert_eq!(stories.listing().unwrap().line().as_deref(), line);
+        }
+    }
+
+    #[test]
+    fn there_is_a_question_to_steer_training_by() {
+        let one = folder(1, [1, 1]);
+        let error = Stories::open(Some(one.path()), Some(1), 1, LIMITS, false).unwrap_err();
+        assert_eq!(error.exit_code(), 10);
+        assert!(error.to_string().contains("none to steer training by"), "{error}");
+        let two = folder(1, [2, 1]);
+        let stories = Stories::open(Some(two.path()), Some(1), 1, LIMITS, false).unwrap();
+        let count = |part| stories.questions(part).len();
+        assert_eq!([Part::Train, Part::Validation, Part::Test].map(count), [1, 1, 1]);
     }
 
     #[test]

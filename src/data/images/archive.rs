@@ -43,7 +43,8 @@ pub(super) fn list(path: &Path, listing: &mut Listing) -> Result<ImageList> {
         list.classes.push(class.name.trim_end_matches(".tar").to_string());
         list.train.extend(images.into_iter().map(|image| Stored {
             file: Arc::clone(&file),
-            part: Some((image.start, image.len)),
+            start: Some(image.start),
+            length: image.len,
             name: image.name,
             label,
         }));

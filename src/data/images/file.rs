@@ -48,8 +48,10 @@ pub(super) struct ImageList {
 pub(super) struct Stored {
     /// The file.
     pub(super) file: Arc<PathBuf>,
-    /// First byte and length, where it is a member of an archive.
-    pub(super) part: Option<(u64, u64)>,
+    /// Its first byte, where it is a member of an archive.
+    pub(super) start: Option<u64>,
+    /// Bytes, as they were when it was listed.
+    pub(super) length: u64,
     /// For messages: the member of the archive.
     pub(super) name: String,
     /// Its class.
@@ -69,11 +71,7 @@ impl Stored {
     /// Its pixels as RGB. Grey, transparent and 16-bit images are converted; a camera's note on its
     /// orientation (EXIF) is not heeded.
     pub(super) fn decode(&self) -> Result<RgbImage> {
-        let length = match self.part {
-            Some((_, length)) => length,
-            None => std::fs::metadata(self.file.as_path()).map_or(0, |known| known.len()),
-        };
-        let _encoded = ENCODED.enter(length.min(MOST_BYTES));
+        let _encoded = ENCODED.enter(self.length.min(MOST_BYTES));
         let bytes = self.bytes()?;
         let format = image::guess_format(&bytes).ok();
         let format = format.filter(|f| matches!(f, ImageFormat::Jpeg | ImageFormat::Png));
@@ -105,16 +103,17 @@ impl Stored {
         Ok(image.into_rgb8())
     }
 
-    fn bytes(&self) -> Result<Vec<u8>> {
+    /// As they are stored.
+    pub(super) fn bytes(&self) -> Result<Vec<u8>> {
         let file = self.file.as_path();
-        let Some((start, length)) = self.part else {
+        let Some(start) = self.start else {
             return bounded::read(file, MOST_BYTES);
         };
-        if length > MOST_BYTES {
+        if self.length > MOST_BYTES {
             return Err(self.fault(format!("longer than {} MiB", MOST_BYTES >> 20)));
         }
         let mut archive = File::open(file).map_err(Error::io("open", file))?;
-        let mut bytes = vec![0; length as usize];
+        let mut bytes = vec![0; self.length as usize];
         archive
             .seek(SeekFrom::Start(start))
             .and_then(|_| archive.read_exact(&mut bytes))
@@ -122,11 +121,13 @@ impl Stored {
         Ok(bytes)
     }
 
-    fn fault(&self, what: impl std::fmt::Display) -> Error {
-        let place = match self.part {
-            Some((start, _)) => format!("{} at byte {start}", self.name),
-            None => "image data".into(),
-        };
+    pub(super) fn fault(&self, what: impl std::fmt::Display) -> Error {
+        let place = self.member().unwrap_or_else(|| "image data".into());
         Error::data(self.file.as_ref(), place, format!("{what}: {ADVICE}"))
+    }
+
+    /// Where it is in its archive, if it is in one.
+    pub(super) fn member(&self) -> Option<String> {
+        self.start.map(|start| format!("{} at byte {start}", self.name))
     }
 }

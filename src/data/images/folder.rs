@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::data::folder::{Entry, Identity, Kind, entries, in_both, real};
 use crate::data::listing::Listing;
 use crate::error::{Error, Result};
+use crate::host::parallel::*;
 use crate::terms::Reason;
 
 use super::file::{ImageList, Stored};
@@ -121,18 +122,24 @@ fn halves(
     let split = !by_name.is_empty();
     for (label, name) in (0..).zip(&names) {
         match by_name.remove(name).filter(|class| !class.images.is_empty()) {
-            Some(class) => held_out.extend(stored(class, label)),
+            Some(class) => held_out.extend(stored(class, label)?),
             None if split => listing.pass(Reason::EmptyClass, format!("held out of {name}")),
             None => {}
         }
     }
-    let train = (0..).zip(train).flat_map(|(label, class)| stored(class, label)).collect();
-    Ok(ImageList { classes: names, train, test: held_out })
+    let mut learned = Vec::new();
+    for (label, class) in (0..).zip(train) {
+        learned.extend(stored(class, label)?);
+    }
+    Ok(ImageList { classes: names, train: learned, test: held_out })
 }
 
-fn stored(class: Class, label: u32) -> impl Iterator<Item = Stored> {
-    let images = class.images.into_iter();
-    images.map(move |e| Stored { file: Arc::new(e.path), part: None, name: e.name, label })
+fn stored(class: Class, label: u32) -> Result<Vec<Stored>> {
+    let stored = |Entry { name, path, .. }| -> Result<Stored> {
+        let length = std::fs::metadata(&path).map_err(Error::io("read", &path))?.len();
+        Ok(Stored { file: Arc::new(path), start: None, length, name, label })
+    };
+    class.images.into_par_iter().map(stored).collect()
 }
 
 /// The folders in a folder. Files beside them are passed over.

@@ -35,12 +35,17 @@ fn encode(picture: &RgbImage, format: ImageFormat) -> Vec<u8> {
 
 /// Three classes of twenty images each, JPEG and PNG, of different sizes.
 fn tree() -> TempDir {
+    tree_from(0)
+}
+
+/// The same with other images, from sample `first` on.
+fn tree_from(first: u64) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for class in 0..3 {
         let class_folder = folder.path().join(format!("class{class}"));
         std::fs::create_dir(&class_folder).unwrap();
         for sample in 0..20 {
-            let picture = picture(class, sample, 40 + sample as u32, 33);
+            let picture = picture(class, first + sample, 40 + sample as u32, 33);
             let (format, extension) = if sample % 2 == 0 {
                 (ImageFormat::Jpeg, "JPEG")
             } else {

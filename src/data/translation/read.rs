@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use flate2::bufread::MultiGzDecoder;
 
 use crate::data::bounded;
-use crate::data::folder::{Identity, Kind, disjoint, entries};
+use crate::data::folder::{Identity, Kind, copied, disjoint, entries, same_content};
 use crate::data::listing::Listing;
 use crate::error::{Error, Result};
 use crate::terms::Reason;
@@ -81,12 +81,22 @@ pub(super) fn find(folder: &Path, listing: &mut Listing) -> Result<Files> {
                 format!("the same file as {}: a text is no translation of itself", first.display());
             return Err(Error::data(second, "file", what));
         }
+        if same_content(first, second)? {
+            let what = format!("a copy of {}: a text is no translation of itself", first.display());
+            return Err(Error::data(second, "file", what));
+        }
     }
     for (name, part) in &parts {
         part.keys().for_each(|language| listing.pass(Reason::Unused, format!("{name}.{language}")));
     }
     if let Some(test) = &test {
         disjoint(&train, test)?;
+        for (learned, held_out) in train.iter().flat_map(|file| test.iter().map(move |t| (file, t)))
+        {
+            if same_content(learned, held_out)? {
+                return Err(copied(held_out, learned));
+            }
+        }
     }
     Ok(Files { languages, train, test })
 }
@@ -220,6 +230,9 @@ impl<'a> Lines<'a> {
 
     /// The line without white space around it, nor the mark that some editors put before the first.
     fn text(&self) -> Result<&str> {
+        if self.line == 1 && bounded::ends_in_returns(&self.bytes) {
+            return Err(self.fault(bounded::RETURNS.into()));
+        }
         if self.cut {
             let mebibytes = LONGEST_LINE >> 20;
             return Err(self.fault(format!("longer than {mebibytes} MiB: no sentence is")));

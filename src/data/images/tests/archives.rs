@@ -55,6 +55,20 @@ fn an_archive_without_end_blocks_is_whole() {
 }
 
 #[test]
+fn a_copy_of_a_member_in_another_class_is_refused_or_left_out() {
+    let images: Vec<_> = (0..4)
+        .map(|i| (format!("{i}.png"), encode(&picture(0, i, 20, 20), ImageFormat::Png)))
+        .collect();
+    let other = [("4.png".into(), encode(&picture(1, 4, 20, 20), ImageFormat::Png))];
+    let second = [&images[1..2], &other].concat();
+    let bytes = tar_of(&[("n00.tar".into(), tar_of(&images)), ("n01.tar".into(), tar_of(&second))]);
+    let error = open_bytes(&bytes, false).unwrap_err().to_string();
+    assert!(error.contains("1.png at byte") && error.contains(", in another class"), "{error}");
+    let listed = open_bytes(&bytes, true).unwrap().listing().unwrap().listed();
+    assert_eq!(listed.train + listed.held_out, 5);
+}
+
+#[test]
 fn a_hole_and_a_second_archive_are_refused_whatever_is_asked_for() {
     let (whole, end) = small();
     let size = tar::Header::from_byte_slice(&whole[..512]).entry_size().unwrap() as usize;

@@ -9,7 +9,8 @@ fn decode(bytes: &[u8]) -> Result<RgbImage> {
     let file = folder.path().join("0.jpg");
     std::fs::write(&file, bytes).unwrap();
     let file = Arc::new(file);
-    Stored { file, part: None, name: "0.jpg".into(), label: 0 }.decode()
+    let length = bytes.len() as u64;
+    Stored { file, start: None, length, name: "0.jpg".into(), label: 0 }.decode()
 }
 
 fn fault(bytes: &[u8]) -> String {

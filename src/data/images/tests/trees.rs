@@ -45,9 +45,9 @@ fn a_tree_that_is_nested_or_half_there_is_explained() {
 #[test]
 fn a_set_that_is_split_keeps_its_split_and_says_what_is_not_used() {
     let set = tree_in("train");
-    let copy = tree();
-    std::fs::remove_dir_all(copy.path().join("class2")).unwrap();
-    std::fs::rename(copy.path(), set.path().join("val")).unwrap();
+    let held_out = tree_from(20);
+    std::fs::remove_dir_all(held_out.path().join("class2")).unwrap();
+    std::fs::rename(held_out.path(), set.path().join("val")).unwrap();
     std::fs::create_dir(set.path().join("test")).unwrap();
     for name in ["labels.csv", ".DS_Store", "train/notes.txt"] {
         std::fs::write(set.path().join(name), "x").unwrap();
@@ -115,7 +115,8 @@ fn no_image_is_both_learned_from_and_held_out() {
     assert!(fault(set.path()).contains("learned from as well"));
     std::fs::remove_file(&val).unwrap();
     std::fs::create_dir_all(val.join("class0")).unwrap();
-    std::fs::copy(train.join("class0/0.JPEG"), val.join("class0/other.jpg")).unwrap();
+    let other = encode(&picture(0, 20, 40, 33), ImageFormat::Png);
+    std::fs::write(val.join("class0/other.png"), other).unwrap();
     open_folder(set.path(), false).unwrap();
     symlink(train.join("class1/1.png"), val.join("class0/link.png")).unwrap();
     let error = fault(set.path());
@@ -150,6 +151,52 @@ fn another_name_of_an_image_is_found_in_either_half_and_in_any_class() {
     assert!(error.contains("z.png") && error.contains("in another class"), "{error}");
     let listed = open_folder(&train, true).unwrap().listing().unwrap().listed();
     assert_eq!(listed.train + listed.held_out, 60);
+}
+
+#[test]
+fn a_copy_of_an_image_is_found_in_the_other_half_and_in_another_class() {
+    let set = tree_in("train");
+    let (train, val) = (set.path().join("train"), set.path().join("val"));
+    std::fs::create_dir_all(val.join("class0")).unwrap();
+    let other = encode(&picture(0, 20, 40, 33), ImageFormat::Png);
+    std::fs::write(val.join("class0/other.png"), other).unwrap();
+    // Once more in its own class and half it contradicts nothing.
+    std::fs::copy(train.join("class0/0.JPEG"), train.join("class0/again.jpg")).unwrap();
+    let listed = open_folder(set.path(), false).unwrap().listing().unwrap().listed();
+    assert_eq!((listed.train, listed.held_out), (61, 1));
+    std::fs::copy(train.join("class0/0.JPEG"), val.join("class0/copy.jpg")).unwrap();
+    let error = fault(set.path());
+    let known = format!("a copy of {}, which is learned", train.join("class0/0.JPEG").display());
+    assert!(error.contains("copy.jpg: file: held out") && error.contains(&known), "{error}");
+    let images = open_folder(set.path(), true).unwrap();
+    assert_eq!(images.listing().unwrap().listed(), {
+        let passed_over = vec![crate::terms::PassedOver { reason: Reason::Duplicate, count: 1 }];
+        crate::terms::Listed { passed_over, ..listed }
+    });
+    std::fs::copy(train.join("class1/1.png"), train.join("class2/z.png")).unwrap();
+    let error = fault(&train);
+    assert!(error.contains("z.png") && error.contains("1.png, in another class"), "{error}");
+    assert_eq!(
+        line(&open_folder(&train, true).unwrap()),
+        "passed over: 1 copy of an image in another class or half"
+    );
+}
+
+#[test]
+fn an_empty_file_is_no_image() {
+    let set = tree_in("train");
+    std::fs::create_dir_all(set.path().join("val/class0")).unwrap();
+    std::fs::write(set.path().join("val/class0/0.png"), "").unwrap();
+    let error = fault(set.path());
+    assert!(error.contains("0.png: image data: it is empty: get it anew"), "{error}");
+    // Nothing of what is learned from takes its place.
+    let error = open_folder(set.path(), true).unwrap_err().to_string();
+    assert!(error.contains("none held out") && error.contains("1 unreadable sample"), "{error}");
+    std::fs::write(set.path().join("train/class0/a.png"), "").unwrap();
+    let images = open_folder(&set.path().join("train"), true).unwrap();
+    let listed = images.listing().unwrap().listed();
+    assert_eq!(listed.train + listed.held_out, 60);
+    assert_eq!(line(&images), "passed over: 1 unreadable sample");
 }
 
 #[test]

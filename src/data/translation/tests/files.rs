@@ -19,14 +19,18 @@ fn gz(bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn plain_and_packed_files_are_read_alike() {
     let packed = [gz(EN), gz(FR)];
+    // The same sentences to be held out, in files that are no copies.
+    let [french, english] = [FR, EN].map(|text| [b" ", text].concat());
+    let twin = [french, english.clone(), gz(&english)];
     let plain =
-        open(&[("train.fr", FR), ("train.en", EN), ("dev.fr", FR), ("dev.en", EN)]).unwrap();
+        open(&[("train.fr", FR), ("train.en", EN), ("dev.fr", &twin[0]), ("dev.en", &twin[1])])
+            .unwrap();
     let mixed = [
         ("train.fr.gz", &packed[1][..]),
         ("train.en", EN),
         ("train.tok.en", EN),
-        ("valid.en.gz", &packed[0]),
-        ("valid.fr", FR),
+        ("valid.en.gz", &twin[2]),
+        ("valid.fr", &twin[0]),
         ("dev.en", b"not read"),
     ];
     let mixed = open(&mixed).unwrap();
@@ -50,7 +54,8 @@ fn plain_and_packed_files_are_read_alike() {
 fn what_is_left_out_or_held_out_is_said() {
     let long = "w ".repeat(41);
     let lines = [vec!["w"; 44], vec![&long; 3]].concat().join("\n");
-    let corpus = open(&[("train.de", lines.as_bytes()), ("train.en", lines.as_bytes())]).unwrap();
+    let english = lines.replace('w', "v");
+    let corpus = open(&[("train.de", lines.as_bytes()), ("train.en", english.as_bytes())]).unwrap();
     // Of 47 pairs, 0, 20 and 40 are held out; the long ones are 44, 45 and 46.
     let text = corpus.describe();
     assert!(text.starts_with("41 + 3 de-en sentence pairs in "), "{text}");
@@ -67,7 +72,8 @@ fn what_is_wrong_with_a_file_is_said_with_its_line() {
     let cut = &packed[..packed.len() - 4];
     let long = b"one\n".repeat(5000);
     let endless = [b"x".repeat(3 << 20), b"\nb\n".to_vec()].concat();
-    let cases: [([&[u8]; 2], &str); 9] = [
+    let cases: [([&[u8]; 2], &str); 10] = [
+        ([b"a\nb", b"x\ry\r"], "train.fr: line 1: its lines end in CR alone, as on old Macs"),
         ([b"a\nb\0", b"x\ny"], "train.en: line 2: bytes of zero: not a text, or one in UTF-16"),
         ([b"a\nb", b"\xff\xfex\0\n\0"], "train.fr: line 1: not UTF-8 but, as it seems, UTF-16"),
         (
@@ -82,7 +88,7 @@ fn what_is_wrong_with_a_file_is_said_with_its_line() {
         ([&endless, b"x\ny"], "train.en: line 1: longer than 1 MiB: no sentence is"),
         ([b"", b"x"], "train.en: line 1: the file is empty"),
         (
-            [b"\n\n", b"\n\n"],
+            [b"\n\n", b"\n \n"],
             "it has no training pairs; nor does any other bucket; passed over: 2 blank lines",
         ),
         ([&long, cut], "line 5001: the gzip stream is truncated"),
@@ -155,18 +161,23 @@ fn what_cannot_be_read_is_passed_over_by_line_where_that_is_asked_for() {
 
 #[test]
 fn held_out_pairs_are_there_and_their_own() {
-    let short = b"a b\nc d\n";
-    let long = b"a b c d e f g h\n";
+    let [short, short_in_english] = [b"a b\nc d\n", b"e f\ng h\n"];
+    let [long, long_in_english] = [b"a b c d e f g h\n", b"i j k l m n o p\n"];
     let single = TextOptions { single: true, ..options(100, &BUCKETS[..1]) };
-    let files: [(&str, &[u8]); 4] =
-        [("train.de", short), ("train.en", short), ("test.de", long), ("test.en", long)];
+    let files: [(&str, &[u8]); 4] = [
+        ("train.de", short),
+        ("train.en", short_in_english),
+        ("test.de", long),
+        ("test.en", long_in_english),
+    ];
     let error = Corpus::open(folder(&files).path(), &single).unwrap_err().to_string();
     assert!(error.contains("bucket 0 (5, 10): it has no held-out pairs"), "{error}");
     assert!(error.contains("1 sample too long for the model"), "{error}");
     // Only the last of two buckets is used: the short pairs are of no use to it.
     let second = TextOptions { single: true, ..options(100, &BUCKETS[..2]) };
-    let both = [&short[..], &long[..], &long[..]].concat();
-    let files: [(&str, &[u8]); 2] = [("train.de", &both), ("train.en", &both)];
+    let both = [&short[..], long, long].concat();
+    let english = [&short_in_english[..], long_in_english, long_in_english].concat();
+    let files: [(&str, &[u8]); 2] = [("train.de", &both), ("train.en", &english)];
     let corpus = Corpus::open(folder(&files).path(), &second).unwrap();
     let listing = corpus.listing().unwrap();
     assert_eq!((listing.listed().train, listing.listed().held_out), (1, 1));
@@ -181,6 +192,34 @@ fn a_text_is_no_translation_of_itself() {
     std::os::unix::fs::symlink("train.de", folder.path().join("train.en")).unwrap();
     let error = Corpus::open(folder.path(), &options(100, &BUCKETS)).unwrap_err().to_string();
     assert!(error.contains("train.en: file: the same file as"), "{error}");
+}
+
+#[test]
+fn copies_are_refused_as_links_are() {
+    let (de, en): (&[u8], &[u8]) = (b"a\nb\n", b"x\ny\n");
+    for (files, place, first) in [
+        (
+            [("train.de", de), ("train.en", de), ("test.de", b"c\n"), ("test.en", b"z\n")],
+            "train.en",
+            "train.de: a text is",
+        ),
+        (
+            [("train.de", de), ("train.en", en), ("test.de", b"c\n"), ("test.en", b"c\n")],
+            "test.en",
+            "test.de: a text is",
+        ),
+        (
+            [("train.de", de), ("train.en", en), ("test.de", b"c\nd\n"), ("test.en", en)],
+            "test.en",
+            "train.en: held out, and",
+        ),
+    ] {
+        let error = open(&files).unwrap_err();
+        assert_eq!(error.exit_code(), 10);
+        let error = error.to_string();
+        assert!(error.contains(&format!("{place}: file: a copy of ")), "{error}");
+        assert!(error.contains(first), "{error}");
+    }
 }
 
 #[test]
