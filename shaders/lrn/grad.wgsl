@@ -1,5 +1,5 @@
-// dx[c] = dy[c] d[c]^(-3/4) - (3/2) ALPHA x[c] * the sum over |j - c| <= HALF of dy[j] x[j] d[j]^(-7/4), with
-// d as in the forward pass, recomputed.
+// dx[c] = epilogue(dy[c] d[c]^(-3/4) - (3/2) ALPHA x[c] * the sum over |j - c| <= HALF of dy[j] x[j] d[j]^(-7/4)),
+// with d as in the forward pass, recomputed.
 // Grid: one invocation per four channels of a pixel, 64 per workgroup, folded into two dimensions. An invocation
 // reads 4 channels more on both sides: HALF is 2 at most.
 
@@ -11,6 +11,10 @@ struct Params { pixels: u32, C: u32, k: f32, alpha: f32 }
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
 @group(0) @binding(2) var<storage, read_write> dx: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
+
+// hook: epilogue
+fn epilogue(x: f32, i: u32) -> f32 { return x; }
+// end
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -54,7 +58,8 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         // unroll
         for (var j = 0u; j < 2u * HALF + 1u; j++) { sum += term[c - HALF + j]; }
         if WIDE || first + c - 4u < params.C {
-            dx[row + first + c - 4u] = given[c] * power[c] - 1.5 * params.alpha * value[c] * sum;
+            let at = row + first + c - 4u;
+            dx[at] = epilogue(given[c] * power[c] - 1.5 * params.alpha * value[c] * sum, at);
         }
     }
 }

@@ -85,12 +85,15 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid
             }
         }
     } else {
-        // unroll
-        for (var r = 0u; r < ROWS; r++) {
+        for (var r = 0u; r < min(ROWS, BATCH - first); r++) {
             var total: array<vec4<f32>, GATES>;
             // unroll
-            for (var g = 0u; g < GATES; g++) { total[g] = sum[r * GATES + g]; }
-            if column < COLUMNS && first + r < BATCH { finish(wid.z, first + r, column, total); }
+            for (var g = 0u; g < GATES; g++) {
+                total[g] = sum[g];
+                // unroll
+                for (var i = 1u; i < ROWS; i++) { total[g] = select(total[g], sum[i * GATES + g], r == i); }
+            }
+            if column < COLUMNS { finish(wid.z, first + r, column, total); }
         }
     }
     hand_on(first, wid.x * LANES, lid.y * LANES + lid.x);

@@ -1,4 +1,4 @@
-// dx[b, h, w, c] = the sum of dy over the windows whose first largest element, in row-major order, is this
+// dx[b, h, w, c] = epilogue of the sum of dy over the windows whose first largest element, in row-major order, is this
 // one. Gathered, not scattered: each element looks at the windows that cover it, and where it equals a
 // window's maximum, at the elements before it.
 // Grid: one invocation per vector T of channels of x, 64 per workgroup, folded into two dimensions.
@@ -15,6 +15,10 @@ struct Params { H: u32, W: u32, C: u32, P: u32, Q: u32, count: u32 }
 @group(0) @binding(2) var<storage, read> dy: array<T>;
 @group(0) @binding(3) var<storage, read_write> dx: array<T>;
 @group(1) @binding(0) var<uniform> params: Params;
+
+// hook: epilogue
+fn epilogue(x: T, i: u32) -> T { return x; }
+// end
 
 // The first window that reaches position `at`.
 fn first(at: u32) -> u32 {
@@ -51,5 +55,5 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
             }
         }
     }
-    dx[i] = sum;
+    dx[i] = epilogue(sum, i);
 }

@@ -28,9 +28,12 @@ pub struct Instruction {
 }
 
 impl Instruction {
-    /// The same step over values of other numbers.
+    /// The same step over values of other numbers. Where their order makes no difference it is one, so that the text is.
     fn relabelled(&self, label: impl Fn(usize) -> usize) -> Self {
-        let arguments = self.arguments.iter().map(|&value| label(value)).collect();
+        let mut arguments: Vec<_> = self.arguments.iter().map(|&value| label(value)).collect();
+        if matches!(self.function, Function::Add | Function::Mul) {
+            arguments.sort_unstable();
+        }
         Self { function: self.function, arguments }
     }
 }

@@ -53,25 +53,23 @@ const COPY_NS: f64 = 10e6;
 /// Turns of the multiply-adds at least: of four halvings each, so that all chains have come to their limit.
 const LEAST_TURNS: u32 = 16;
 
+/// Shares of the time that a part takes, whichever are tried.
+const PARTS: u32 = 15;
+
 /// What the ceilings at both ends of a run take, with making the kernels: announced before it begins.
 pub const ABOUT: Duration = Duration::from_secs(6);
 
-/// Dispatches of the launch measurement.
-const LAUNCHES: usize = 256;
-
 /// Dispatches of the yardstick's launching part.
 const YARDSTICK_LAUNCHES: usize = 64;
-
-/// Parts among which the time is shared out: the shapes of multiply-adds and copies and the best of each once more,
-/// launching, reading, workgroup memory.
-const PARTS: usize = ops::FMA_SHAPES.len() + ops::COPY_SHAPES.len() + ops::READ_STEPS.len() + 4;
 
 /// Measures all ceilings in about `time`.
 ///
 /// # Errors
 /// [`Error::Gpu`] where the device fails, [`Error::Verification`] where a kernel computes nonsense.
 pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceilings> {
-    let budget = Budget { time: time / PARTS as u32, noise: 0.01, min_samples: 3 };
+    let shapes = ops::Shapes::of(&gpu.caps);
+    let parts = shapes.parts();
+    let budget = Budget { time: time / PARTS, noise: 0.01, min_samples: 3 };
     // A few runs tell which shapes are the fastest; only these are measured for long.
     let brief = Budget { time: budget.time / 8, min_samples: 2, ..budget };
     let mut candidates = Vec::new();
@@ -79,11 +77,11 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceil
     let mut tried = |variant: &Variant, reading: Reading| {
         candidates.push((format!("peak/{variant}"), reading.rate));
         done += 1;
-        progress(done as f64 / PARTS as f64);
+        progress(done as f64 / parts as f64);
     };
     let (mut best_fma, mut best_copy) = (None, None);
     let mut turns = None;
-    for &(chains, width) in ops::FMA_SHAPES {
+    for &(chains, width) in shapes.fma {
         let variant = Variant::new("fma", [("CHAINS", chains), ("WIDTH", width)]);
         let mut fma = Fma::on(gpu);
         // As much work for each: drivers that compile the turns in do so twice for the first shape, once for others.
@@ -100,8 +98,8 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceil
         tried(&variant, reading);
         keep(&mut best_fma, (variant, fma), reading);
     }
-    let elements = elements(gpu, &brief)?;
-    for variant in ops::COPY_SHAPES.iter().copied().map(Copy::variant) {
+    let elements = elements(gpu, Copy::variant(shapes.copy[0]), &brief)?;
+    for variant in shapes.copy.iter().copied().map(Copy::variant) {
         let reading = copy_rate(gpu, elements, &variant, &brief)?;
         tried(&variant, reading);
         keep(&mut best_copy, variant, reading);
@@ -119,7 +117,7 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceil
     tried(&copy_shape, copy_reading);
 
     let mut read: f64 = 0.0;
-    for &steps in ops::READ_STEPS {
+    for &steps in shapes.read {
         let op = Read { steps };
         let (inputs, bytes) = ([TensorSpec::f32([elements])], 4.0 * elements as f64);
         let reading = rate(gpu, &op.shared(), &inputs, &op.variant(), &brief, bytes)?;
@@ -130,15 +128,15 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceil
     tried(&Shared::variant(), shared);
 
     // Many launches in one submission, so that its own cost hardly counts.
-    let launches = Empty { dispatches: LAUNCHES }.shared();
+    let launches = Empty { dispatches: shapes.launches }.shared();
     let launching = program_of(gpu, &launches, &[], &Empty::variant())?;
     let launch = step_times(gpu, &launching, &brief, None)?;
-    let bytes = if gpu.caps.software { 16 << 20 } else { 128 << 20 };
-    let [upload, download] = ops::transfers(gpu, bytes.min(gpu.caps.max_buffer))?;
+    let transferred = shapes.transferred.min(gpu.caps.max_buffer);
+    let [upload, download] = ops::transfers(gpu, transferred)?;
     let peaks = Peaks {
         fma_f32_flop_per_s: fma_reading.rate,
         copy_bytes_per_s: copy_reading.rate,
-        launch_ns: median(&launch) / LAUNCHES as f64,
+        launch_ns: median(&launch) / shapes.launches as f64,
         submit_ns: submission(gpu)?,
         pipeline_ns: ops::pipeline_creation(gpu)?,
         read_bytes_per_s: Some(read),
@@ -271,13 +269,13 @@ fn copy_rate(gpu: &Gpu, elements: usize, variant: &Variant, budget: &Budget) -> 
 fn shared_rate(gpu: &Gpu, budget: &Budget) -> Result<Reading> {
     let (invocations, variant) = (Fma::on(gpu).invocations, Shared::variant());
     let of = |loops| Shared { invocations, loops };
-    let loops = long_enough(gpu, |loops| of(loops).shared(), &variant, budget, (256, 8))?;
+    let loops = long_enough(gpu, |loops| of(loops).shared(), &variant, budget, (64, 8))?;
     rate(gpu, &of(loops).shared(), &[], &variant, budget, of(loops).bytes())
 }
 
 /// Elements of the copy: beyond the caches of a GPU, a little on a CPU adapter. One that is slower than memory is so over
 /// less of it as well, and there are ten such copies before the first run.
-fn elements(gpu: &Gpu, budget: &Budget) -> Result<usize> {
+fn elements(gpu: &Gpu, variant: Variant, budget: &Budget) -> Result<usize> {
     let wanted: u64 = if gpu.caps.software { 32 << 20 } else { 512 << 20 };
     let most =
         (wanted.min(gpu.caps.max_binding).min(gpu.caps.max_buffer) / 4 / 1024 * 1024) as usize;
@@ -285,7 +283,6 @@ fn elements(gpu: &Gpu, budget: &Budget) -> Result<usize> {
         return Ok(most);
     }
     let few = most.min(1 << 20);
-    let variant = Copy::variant(ops::COPY_SHAPES[0]);
     let program = program_over_any(gpu, &Copy.shared(), &[TensorSpec::f32([few])], &variant)?;
     let quick = Budget { time: Duration::from_millis(1), min_samples: 1, ..*budget };
     let ns = quantile(&step_times(gpu, &program, &quick, None)?, 0.0);

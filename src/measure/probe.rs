@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::gpu::timestamp::Timer;
 use crate::graph::op::Op;
+use crate::host;
 use crate::kernel::Variant;
 use crate::tensor::TensorSpec;
 use crate::terms::Speeds;
@@ -46,8 +47,8 @@ pub fn probe(gpu: &Gpu) -> Result<Speeds> {
     let loops = (f64::from(FIRST_TURNS) * (WORKGROUP / tried).clamp(0.1, 50.0)) as u32;
     let (_, alone) = fma(1, LANES[0], loops)?;
     let (_, narrow) = fma(1, LANES[1], loops)?;
-    // Many waves, so that the last one's emptiness hardly counts.
-    let many: u32 = if gpu.caps.software { 64 } else { 8192 };
+    // Many waves, so that the last one's emptiness hardly counts. A CPU adapter has no more processors than there are.
+    let many: u32 = if gpu.caps.software { 8 * host::cores() as u32 } else { 8192 };
     let (all, full) = fma(many, LANES[0], loops)?;
     let share = (alone / narrow * f64::from(LANES[1]) / f64::from(LANES[0])).min(1.0);
 

@@ -30,6 +30,10 @@ use table::{Candidate, Entry, kernel_hash, sha256};
 /// Ops that take less than this share of a step keep the first.
 const SHARE: f64 = 0.005;
 
+/// The same of a quick tuning of a CPU adapter, which takes a good part of a second to compile a kernel: of a smaller op no
+/// candidate would save more than a hundredth of a step, as none is tried that is estimated 1.6 times as slow as the first.
+const CPU_SHARE: f64 = 0.03;
+
 /// Most candidates of an op that a quick tuning measures.
 const MOST: usize = 6;
 
@@ -270,7 +274,9 @@ impl Turns<'_> {
             fastest.iter_mut().zip(ns).for_each(|(best, ns)| *best = best.min(ns));
         }
         let step: f64 = fastest.iter().sum();
-        open.retain(|open| open.of(&fastest) >= SHARE * step);
+        let quick = self.tuner.effort == Effort::Quick;
+        let share = if quick && self.tuner.gpu.caps.software { CPU_SHARE } else { SHARE };
+        open.retain(|open| open.of(&fastest) >= share * step);
         open.sort_by(|a, b| b.of(&fastest).total_cmp(&a.of(&fastest)));
         Ok(())
     }

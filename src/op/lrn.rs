@@ -1,7 +1,10 @@
 //! Local response normalisation across channels (Krizhevsky 2012, section 3.3).
 
+use std::sync::Arc;
+
 use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
+use crate::graph::chain::{Chain, Epilogue, Function};
 use crate::graph::op::{Backward, Facts, Kind, Op, Problem, Storage, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, TensorSpec};
@@ -23,29 +26,37 @@ pub struct Lrn {
 }
 
 /// Its gradient: x, dy to dx.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct LrnGrad(pub Lrn);
+#[derive(Debug, Clone, PartialEq)]
+pub struct LrnGrad {
+    /// What it is the gradient of.
+    pub lrn: Lrn,
+    /// Applied to each value as it is stored; its other inputs come last and are like x.
+    pub epilogue: Option<Chain>,
+}
 
 impl Lrn {
     fn normalising(
         self,
         inputs: &[TensorSpec],
         backward: bool,
+        epilogue: Option<&Chain>,
     ) -> Result<Box<dyn Problem>, String> {
         let x = &inputs[0];
         if self.half > 2 || x.shape.rank() == 0 || x.shape.is_empty() {
             return Err(format!("{} neighbours in {x}", self.half));
         }
-        if backward && !x.is_like(&inputs[1]) {
-            return Err(format!("{x} and {} differ", inputs[1]));
+        if let Some(other) = inputs.iter().find(|other| !other.is_like(x)) {
+            return Err(format!("{x} and {other} differ"));
         }
+        let epilogue = Epilogue::new(epilogue, x, inputs, if backward { 2 } else { 1 })?;
         let near = 2 * self.half + 1;
         let each = if backward { 3 * near + 13 } else { 2 * near + 6 };
-        let flops = (x.len() * each) as u64;
-        let tolerance = Tolerance::sum(if backward { 4 * near } else { near });
+        let flops = x.len() as u64 * (each as u64 + epilogue.flops());
+        let tolerance = Tolerance::sum(if backward { 4 * near } else { near } + epilogue.depth());
         let facts = Facts::moving(flops, inputs, [x.clone()], tolerance);
         let (pixels, channels) = (x.shape.rows(), x.shape.last());
-        Ok(Box::new(Normalising { lrn: self, backward, pixels, channels, facts }))
+        let inputs = inputs.len();
+        Ok(Box::new(Normalising { lrn: self, backward, epilogue, inputs, pixels, channels, facts }))
     }
 }
 
@@ -59,7 +70,7 @@ impl Op for Lrn {
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
-        self.normalising(inputs, false)
+        self.normalising(inputs, false, None)
     }
 
     fn by_rows(&self, inputs: &[TensorSpec]) -> Option<ByRows> {
@@ -67,7 +78,9 @@ impl Op for Lrn {
     }
 
     fn gradient<'g>(&self, Backward { x, dy, .. }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
-        vec![dy[0].map(|dy| dy.graph().apply1(LrnGrad(*self), &[x[0], dy]))]
+        let grad =
+            |dy: Tensor<'g>| dy.graph().apply1(LrnGrad { lrn: *self, epilogue: None }, &[x[0], dy]);
+        vec![dy[0].map(grad)]
     }
 }
 
@@ -81,11 +94,20 @@ impl Op for LrnGrad {
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
-        self.0.normalising(inputs, true)
+        self.lrn.normalising(inputs, true, self.epilogue.as_ref())
     }
 
     fn by_rows(&self, inputs: &[TensorSpec]) -> Option<ByRows> {
         ByRows::of_rows(inputs)
+    }
+
+    fn with_epilogue(&self, chain: &Chain) -> Option<Arc<dyn Op>> {
+        let epilogue = Some(chain.behind(self.epilogue.as_ref()));
+        (!chain.is_random()).then(|| Arc::new(Self { epilogue, ..*self }) as Arc<dyn Op>)
+    }
+
+    fn epilogue(&self) -> Option<&Chain> {
+        self.epilogue.as_ref()
     }
 }
 
@@ -94,6 +116,9 @@ impl Op for LrnGrad {
 struct Normalising {
     lrn: Lrn,
     backward: bool,
+    epilogue: Epilogue,
+    /// How many there are, with the epilogue's.
+    inputs: usize,
     pixels: usize,
     channels: usize,
     facts: Facts,
@@ -132,13 +157,12 @@ impl Problem for Normalising {
             true => dispatch.bind("dy", input(1)).bind("dx", output(0)),
             false => dispatch.bind("y", output(0)),
         };
-        Lowered::one(
-            dispatch
-                .param("pixels", self.pixels)
-                .param("C", self.channels)
-                .param("k", self.lrn.k)
-                .param("alpha", self.lrn.alpha),
-        )
+        let dispatch = dispatch
+            .param("pixels", self.pixels)
+            .param("C", self.channels)
+            .param("k", self.lrn.k)
+            .param("alpha", self.lrn.alpha);
+        Lowered::one(self.epilogue.attach(dispatch))
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
@@ -157,12 +181,12 @@ impl Problem for Normalising {
                 data.extend(x.iter().zip(d).map(|(x, d)| x * d.powf(-0.75)));
             }
         }
-        vec![Array::new(inputs[0].spec.clone(), data)]
+        vec![self.epilogue.apply(Array::new(inputs[0].spec.clone(), data), inputs)]
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
         let x = self.facts.spec();
-        let inputs = vec![x.clone(); if self.backward { 2 } else { 1 }];
+        let inputs = vec![x.clone(); self.inputs];
         (x.shape.rank() > 1).then(|| fewer_rows(&inputs)).flatten()
     }
 }
@@ -190,7 +214,14 @@ pub(super) fn cases() -> Vec<Case> {
     for (dims, lrn) in sizes {
         let x = TensorSpec::f32(dims);
         let name = format!("{}_half{}", super::rows::size(dims), lrn.half);
-        cases.push(Case::new(format!("{name}_dx"), LrnGrad(lrn), [x.clone(), x.clone()]));
+        let grad = LrnGrad { lrn, epilogue: None };
+        // Behind the relu that made x.
+        let relu = Chain::one(Function::ReluGrad).with_first(1);
+        if let Some(op) = grad.with_epilogue(&relu).filter(|_| lrn.half == 2) {
+            let inputs = vec![x.clone(); 3];
+            cases.push(Case { op, ..Case::new(format!("{name}_dx_relu"), grad.clone(), inputs) });
+        }
+        cases.push(Case::new(format!("{name}_dx"), grad, [x.clone(), x.clone()]));
         cases.push(Case::new(name, lrn, [x]));
     }
     cases

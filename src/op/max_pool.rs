@@ -1,7 +1,10 @@
 //! Max pooling over square windows.
 
+use std::sync::Arc;
+
 use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
+use crate::graph::chain::{Chain, Epilogue, Function};
 use crate::graph::op::{
     Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Storage, Tolerance,
 };
@@ -24,8 +27,13 @@ pub struct MaxPool {
 }
 
 /// Its gradient: x, y, dy to dx. The first largest element of a window, in row-major order, takes all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MaxPoolGrad(pub MaxPool);
+#[derive(Debug, Clone, PartialEq)]
+pub struct MaxPoolGrad {
+    /// What it is the gradient of.
+    pub pool: MaxPool,
+    /// Applied to each value as it is stored; its other inputs come last and are like x.
+    pub epilogue: Option<Chain>,
+}
 
 impl MaxPool {
     /// P and Q.
@@ -37,7 +45,12 @@ impl MaxPool {
         Some((count(height)?, count(width)?))
     }
 
-    fn pooling(self, inputs: &[TensorSpec], backward: bool) -> Result<Pooling, String> {
+    fn pooling(
+        self,
+        inputs: &[TensorSpec],
+        backward: bool,
+        epilogue: Option<&Chain>,
+    ) -> Result<Pooling, String> {
         let x = &inputs[0];
         let &[b, h, w, c] = x.dims() else {
             return Err(format!("{} does not have four axes", x.shape));
@@ -49,18 +62,25 @@ impl MaxPool {
         if backward && !(inputs[1].is_like(&y) && inputs[2].is_like(&y)) {
             return Err(format!("{} and {} are not {y}", inputs[1], inputs[2]));
         }
+        let operands = if backward { 3 } else { 1 };
+        if let Some(other) = inputs[operands..].iter().find(|other| !other.is_like(x)) {
+            return Err(format!("{other} is not like {x}"));
+        }
         let result = if backward { x.clone() } else { y };
+        let epilogue = Epilogue::new(epilogue, &result, inputs, operands)?;
         // A comparison for each element of each window.
         let compared = (b * p * q * c * self.window * self.window) as u64;
+        let flops = compared + epilogue.flops() * result.len() as u64;
         let tolerance = match backward {
             // As many gradients as windows share an element.
-            true => Tolerance::sum(self.window.div_ceil(self.stride).pow(2)),
+            true => Tolerance::sum(self.window.div_ceil(self.stride).pow(2) + epilogue.depth()),
             false => Tolerance::EXACT,
         };
         // The gradient leaves Tiny out: where denormals are flushed, different values are equal.
-        let facts = Facts::moving(compared, inputs, [result], tolerance)
+        let facts = Facts::moving(flops, inputs, [result], tolerance)
             .drawn_from(Distribution::without_tiny_if(backward));
-        Ok(Pooling { pool: self, backward, b, h, w, c, p, q, facts })
+        let others = inputs.len() - operands;
+        Ok(Pooling { pool: self, backward, epilogue, others, b, h, w, c, p, q, facts })
     }
 }
 
@@ -74,7 +94,7 @@ impl Op for MaxPool {
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
-        Ok(Box::new(self.pooling(inputs, false)?))
+        Ok(Box::new(self.pooling(inputs, false, None)?))
     }
 
     fn by_rows(&self, inputs: &[TensorSpec]) -> Option<ByRows> {
@@ -82,7 +102,8 @@ impl Op for MaxPool {
     }
 
     fn gradient<'g>(&self, Backward { x, y, dy }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
-        let grad = |dy: Tensor<'g>| dy.graph().apply1(MaxPoolGrad(*self), &[x[0], y[0], dy]);
+        let op = |pool: MaxPool| MaxPoolGrad { pool, epilogue: None };
+        let grad = |dy: Tensor<'g>| dy.graph().apply1(op(*self), &[x[0], y[0], dy]);
         vec![dy[0].map(grad)]
     }
 }
@@ -97,11 +118,20 @@ impl Op for MaxPoolGrad {
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
-        Ok(Box::new(self.0.pooling(inputs, true)?))
+        Ok(Box::new(self.pool.pooling(inputs, true, self.epilogue.as_ref())?))
     }
 
     fn by_rows(&self, inputs: &[TensorSpec]) -> Option<ByRows> {
         ByRows::all(inputs, 1)
+    }
+
+    fn with_epilogue(&self, chain: &Chain) -> Option<Arc<dyn Op>> {
+        let epilogue = Some(chain.behind(self.epilogue.as_ref()));
+        (!chain.is_random()).then(|| Arc::new(Self { epilogue, ..*self }) as Arc<dyn Op>)
+    }
+
+    fn epilogue(&self) -> Option<&Chain> {
+        self.epilogue.as_ref()
     }
 }
 
@@ -110,6 +140,9 @@ impl Op for MaxPoolGrad {
 struct Pooling {
     pool: MaxPool,
     backward: bool,
+    epilogue: Epilogue,
+    /// Inputs of the epilogue.
+    others: usize,
     b: usize,
     h: usize,
     w: usize,
@@ -122,7 +155,7 @@ struct Pooling {
 impl Pooling {
     /// Calls `each(window, element of x)` in row-major order of windows and of their elements.
     fn walk(&self, mut each: impl FnMut(usize, usize)) {
-        let Self { pool, b, h, w, c, p, q, .. } = *self;
+        let &Self { pool, b, h, w, c, p, q, .. } = self;
         for i in 0..b * p * q * c {
             let (channel, qi, pi, image) = (i % c, i / c % q, i / c / q % p, i / c / q / p);
             for at in 0..pool.window * pool.window {
@@ -166,15 +199,14 @@ impl Problem for Pooling {
             true => dispatch.bind("y", input(1)).bind("dy", input(2)).bind("dx", output(0)),
             false => dispatch.bind("y", output(0)),
         };
-        Lowered::one(
-            dispatch
-                .param("H", self.h)
-                .param("W", self.w)
-                .param("C", self.c / width)
-                .param("P", self.p)
-                .param("Q", self.q)
-                .param("count", count),
-        )
+        let dispatch = dispatch
+            .param("H", self.h)
+            .param("W", self.w)
+            .param("C", self.c / width)
+            .param("P", self.p)
+            .param("Q", self.q)
+            .param("count", count);
+        Lowered::one(self.epilogue.attach_wide(dispatch, width))
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
@@ -192,7 +224,7 @@ impl Problem for Pooling {
         } else {
             result.data = self.largest(x);
         }
-        vec![result]
+        vec![self.epilogue.apply(result, inputs)]
     }
 
     fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
@@ -205,9 +237,11 @@ impl Problem for Pooling {
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
-        let Self { b, h, w, c, p, q, .. } = *self;
+        let &Self { b, h, w, c, p, q, .. } = self;
         let (x, y) = (TensorSpec::f32([b, h, w, c]), TensorSpec::f32([b, p, q, c]));
-        fewer_rows(&if self.backward { vec![x, y.clone(), y] } else { vec![x] })
+        let others = vec![x.clone(); self.others];
+        let inputs = if self.backward { vec![x, y.clone(), y] } else { vec![x] };
+        fewer_rows(&[inputs, others].concat())
     }
 }
 
@@ -244,8 +278,15 @@ pub(super) fn cases() -> Vec<Case> {
         let name = format!("b{b}_h{h}_w{w}_c{c}_window{window}_stride{stride}_pad{pad}");
         let forward = Case::new(name.as_str(), pool, [x.clone()]);
         let y = forward.problem().facts().spec().clone();
-        let backward = [x, y.clone(), y];
-        cases.push(Case::new(format!("{name}_dx"), MaxPoolGrad(pool), backward));
+        let grad = MaxPoolGrad { pool, epilogue: None };
+        let backward = [x.clone(), y.clone(), y];
+        // Behind the relu that made x.
+        let relu = Chain::one(Function::ReluGrad).with_first(1);
+        if let Some(op) = grad.with_epilogue(&relu).filter(|_| pool.stride == 2) {
+            let inputs = [&backward[..], &[x]].concat();
+            cases.push(Case { op, ..Case::new(format!("{name}_dx_relu"), grad.clone(), inputs) });
+        }
+        cases.push(Case::new(format!("{name}_dx"), grad, backward));
         cases.push(forward);
     }
     cases

@@ -70,6 +70,11 @@ impl Epilogue {
         self.attach_as("", dispatch, width)
     }
 
+    /// The same four by four in a kernel of tiles, which has no such alias.
+    pub(crate) fn attach_wide_to_tiles(&self, dispatch: Dispatch) -> Dispatch {
+        self.attach_as("alias T = vec4<f32>;\n", dispatch, 4)
+    }
+
     fn attach_as(&self, alias: &str, mut dispatch: Dispatch, width: usize) -> Dispatch {
         let Some(chain) = &self.chain else {
             return dispatch;

@@ -11,11 +11,51 @@ use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, outpu
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
-/// Chains and vector width of the FMA kernels tried.
-pub(super) const FMA_SHAPES: &[(u32, u32)] = &[(4, 4), (8, 4), (16, 1), (8, 1), (12, 4)];
+/// Chains and vector width of the FMA kernels.
+const FMA_SHAPES: &[(u32, u32)] = &[(4, 4), (8, 4), (12, 4), (16, 1), (8, 1)];
 
-/// Vector width and steps of the copies tried.
-pub(super) const COPY_SHAPES: &[(u32, u32)] = &[(4, 1), (4, 4), (1, 1), (1, 8)];
+/// Vector width and steps of the copies.
+const COPY_SHAPES: &[(u32, u32)] = &[(4, 1), (4, 4), (1, 1), (1, 8)];
+
+/// Vectors of four that an invocation reads, of the reads.
+const READ_STEPS: &[usize] = &[16, 4];
+
+/// Those that are tried on a device.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shapes {
+    pub(super) fma: &'static [(u32, u32)],
+    pub(super) copy: &'static [(u32, u32)],
+    pub(super) read: &'static [usize],
+    /// Dispatches of the launch measurement.
+    pub(super) launches: usize,
+    /// Bytes of a transfer.
+    pub(super) transferred: u64,
+}
+
+impl Shapes {
+    /// All of them; on a CPU adapter, which compiles each for longer than it runs, those in vectors: single words came to two
+    /// thirds in multiply-adds, and to a third in copies.
+    pub(super) fn of(caps: &Caps) -> Self {
+        let all = Self {
+            fma: FMA_SHAPES,
+            copy: COPY_SHAPES,
+            read: READ_STEPS,
+            launches: 256,
+            transferred: 128 << 20,
+        };
+        if !caps.software {
+            return all;
+        }
+        let (fma, copy, read) = (&all.fma[..3], &all.copy[..2], &all.read[..1]);
+        Self { fma, copy, read, launches: 64, transferred: 16 << 20 }
+    }
+
+    /// Measurements that the time is shared out among: each of these, the best of two once more, launching and workgroup
+    /// memory.
+    pub(super) fn parts(&self) -> usize {
+        self.fma.len() + self.copy.len() + self.read.len() + 4
+    }
+}
 
 /// The ops as the engine holds them, and the variant of those that have one.
 macro_rules! probes {
@@ -179,9 +219,6 @@ impl Problem for CopyProblem {
         vec![ramp(&inputs[0])]
     }
 }
-
-/// Vectors of four that an invocation reads, of the reads tried.
-pub(super) const READ_STEPS: &[usize] = &[16, 4];
 
 /// Sums of one flat tensor, a few values each.
 #[derive(Debug, Clone, Copy)]

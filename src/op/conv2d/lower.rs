@@ -1,7 +1,7 @@
 //! Convolutions as dispatches: the matrix product's kernels with gathered operands, or the plain loops.
 
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::op::matmul::lower::{NARROW_STORE, Parts, Tiling, stored, sum_of_parts};
+use crate::op::matmul::lower::{NARROW_STORE, Parts, Tiling, finished, stored, sum_of_parts};
 use crate::op::matmul::matrices::{self, MATRICES};
 use crate::op::matmul::plan::{self, Block, Planned, Sizes, plan};
 use crate::tensor::TensorSpec;
@@ -133,10 +133,7 @@ impl Conv2dProblem {
         let (g, count) = (&self.geometry, self.facts.spec().len());
         let shape = shape(self.pass, g);
         let columns = self.sums.then_some(g.n);
-        let one = |product| {
-            let product = stored(product, output(0), columns.map(|_| output(1)));
-            Lowered::one(self.epilogue.attach(product))
-        };
+        let store = |product| stored(product, output(0), columns.map(|_| output(1)));
         if variant.name == "direct" {
             let kernel = geometry(Kernel::new("conv2d/direct"), &shape, g);
             let results = count + columns.unwrap_or(0);
@@ -145,7 +142,7 @@ impl Conv2dProblem {
                 .bind("b", input(1))
                 .param("batch", g.batch)
                 .param("count", count);
-            return one(product);
+            return Lowered::one(self.epilogue.attach(store(product)));
         }
         let mut p = shape.sizes;
         if variant.name == "pixels" {
@@ -160,7 +157,7 @@ impl Conv2dProblem {
         }
         let product = tiling.dispatch(kernel, p, splits, caps);
         if splits == 1 {
-            one(product)
+            Lowered::one(finished(store(product), &self.epilogue, wide_store(self.pass, g)))
         } else {
             sum_of_parts(product, Parts { count, columns, splits }, &self.epilogue, caps)
         }
@@ -192,6 +189,18 @@ fn geometry(kernel: Kernel, shape: &Shape, g: &Geometry) -> Kernel {
         .with_consts(&[("PASS", shape.pass)])
 }
 
+/// Whether the channels of x, and those of y, are whole vec4s in each group.
+fn wide(g: &Geometry) -> [bool; 2] {
+    let wide = |channels: usize| (channels / g.conv.groups).is_multiple_of(4);
+    [g.c, g.n].map(|channels| channels.is_multiple_of(4) && wide(channels))
+}
+
+/// Whether those of a pass's result are.
+fn wide_store(pass: Pass, g: &Geometry) -> bool {
+    let [wide_c, wide_n] = wide(g);
+    if matches!(pass, Pass::Input { .. }) { wide_c } else { wide_n }
+}
+
 /// A product's kernel over the gathered operands.
 fn operands(
     variant: &Variant,
@@ -207,16 +216,8 @@ fn operands(
     } else {
         tiling.kernel().with_hook("operands", "// use: conv2d/operands\n")
     };
-    let groups = g.conv.groups;
-    let (cg, ng) = (g.c / groups, g.n / groups);
-    let wide =
-        |channels: usize, group: usize| channels.is_multiple_of(4) && group.is_multiple_of(4);
-    let wide_n = wide(g.n, ng);
-    let (wide_a, wide_store) = match pass {
-        Pass::Forward => (wide(g.c, cg), wide_n),
-        Pass::Input { .. } => (wide_n, wide(g.c, cg)),
-        Pass::Weight { .. } => (wide(g.c, cg), wide_n),
-    };
+    let [wide_c, wide_n] = wide(g);
+    let wide_a = if matches!(pass, Pass::Input { .. }) { wide_n } else { wide_c };
     let run4 = shape.run.next_multiple_of(4);
     // Whether rows of a tile may be no part of the result, or the step pass the sum's end.
     let gaps = match pass {
@@ -250,5 +251,5 @@ fn operands(
         _ if [WIDE_A, WIDE_B].contains(&text) => kernel,
         _ => kernel.with_hook(hook, text),
     });
-    if wide_store { kernel } else { kernel.with_hook("store", NARROW_STORE) }
+    if wide_store(pass, g) { kernel } else { kernel.with_hook("store", NARROW_STORE) }
 }

@@ -2,6 +2,9 @@
 
 use crate::tensor::{Array, TensorSpec};
 
+/// Operations of cells up to which their reference takes a fraction of a second.
+const QUICK: u64 = 1 << 26;
+
 /// B, T, H and L.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::op) struct Stack {
@@ -107,8 +110,12 @@ impl Stack {
         (2 * self.layers * self.batch * self.steps * 2 * self.hidden * 4 * self.hidden) as u64
     }
 
-    /// With as few sequences and steps as take the same variants through the same code.
+    /// With as few sequences and steps as take the same variants through the same code, where all would take long: other
+    /// lengths are other kernels, which are compiled for it.
     pub(in crate::op) fn reduced(self) -> Self {
+        if self.flops() <= QUICK {
+            return self;
+        }
         Self { batch: self.batch.min(16), steps: self.steps.min(4), ..self }
     }
 }

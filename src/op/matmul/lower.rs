@@ -22,6 +22,12 @@ fn store(i: u32, x: vec4<f32>, left: u32) {
 }
 ";
 
+/// `store` with an epilogue over four values at once.
+const WIDE_STORE: &str = "\
+@group(0) @binding(2) var<storage, read_write> c: array<vec4<f32>>;
+fn store(i: u32, x: vec4<f32>, left: u32) { c[i / 4u] = epilogue(x, i / 4u); }
+";
+
 /// `store_sum` of a product that is stored in the third binding.
 const SUMS: &str = "\
 @group(0) @binding(3) var<storage, read_write> sums: array<f32>;
@@ -51,12 +57,12 @@ fn element(wide: bool) -> &'static str {
 impl MatMulProblem {
     /// The one dispatch of a variant that splits no sum.
     pub(super) fn single(&self, variant: &Variant, caps: &Caps) -> Dispatch {
-        let product = match variant.name {
-            "naive" => self.naive(caps),
-            "vector" => self.vector(variant, caps),
-            _ => self.tiled(variant, caps),
-        };
-        self.epilogue.attach(stored(product, output(0), self.columns().map(|_| output(1))))
+        let store = |product| stored(product, output(0), self.columns().map(|_| output(1)));
+        match variant.name {
+            "naive" => self.epilogue.attach(store(self.naive(caps))),
+            "vector" => self.epilogue.attach(store(self.vector(variant, caps))),
+            _ => finished(store(self.tiled(variant, caps)), &self.epilogue, wide(self.sizes.n)),
+        }
     }
 
     /// How many columns of B are summed.
@@ -160,6 +166,15 @@ pub(in crate::op) fn stored(dispatch: Dispatch, c: Binding, sums: Option<Binding
     };
     dispatch.kernel = dispatch.kernel.with_text("SUMS", "true").with_hook("sums", SUMS);
     dispatch.bind("sums", sums)
+}
+
+/// A product in tiles with the epilogue: over whole vec4s where C's rows are `wide` and the other operands are read so.
+pub(in crate::op) fn finished(mut product: Dispatch, epilogue: &Epilogue, wide: bool) -> Dispatch {
+    if epilogue.chain.is_none() || !wide || !epilogue.allows_vec4() {
+        return epilogue.attach(product);
+    }
+    product.kernel = product.kernel.with_hook("store", WIDE_STORE);
+    epilogue.attach_wide_to_tiles(product)
 }
 
 /// Partial results.

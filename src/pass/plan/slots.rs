@@ -32,6 +32,9 @@ pub(super) struct Temporary {
     pub(super) life: [usize; 2],
     /// The values that some dispatch writes while it reads this one, or reads while it writes this one.
     pub(super) apart: HashSet<usize>,
+    /// Those of them with which it shares no buffer at all: a dispatch that is bound to a value twice cannot have both
+    /// bindings writable.
+    pub(super) never_with: HashSet<usize>,
 }
 
 impl Temporary {
@@ -154,6 +157,9 @@ impl Layout {
         let mut taken = Vec::new();
         let mut clashes = 0;
         for &member in members.iter().filter(|&&member| value.lives_with(&values[member])) {
+            if value.never_with.contains(&member) {
+                return None;
+            }
             clashes += usize::from(value.apart.contains(&member));
             let begin = self.places[member].offset;
             taken.push((begin, (begin + values[member].bytes).next_multiple_of(ALIGNMENT)));
@@ -201,7 +207,7 @@ mod tests {
         let value = |(at, &(bytes, life)): (usize, &(u64, [usize; 2]))| {
             let pairs = apart.iter().filter(|pair| pair.contains(&at));
             let apart = pairs.flatten().copied().filter(|&other| other != at).collect();
-            Temporary { bytes: 1024 * bytes, life, apart }
+            Temporary { bytes: 1024 * bytes, life, apart, ..Temporary::default() }
         };
         of.iter().enumerate().map(value).collect()
     }

@@ -63,7 +63,7 @@ fn keep_apart(
     let numbers: HashMap<Owner, usize> = owners.iter().enumerate().map(|(i, o)| (*o, i)).collect();
     for op in ops {
         let node = &graph.nodes[op.node];
-        let number = |binding: &Binding| {
+        let number = |binding: &Binding| -> Option<usize> {
             let owner = match binding.operand {
                 Operand::Input(n) => Owner::Value(roots[node.inputs[n].0]),
                 Operand::Output(n) => Owner::Value(roots[node.outputs[n].0]),
@@ -74,10 +74,15 @@ fn keep_apart(
         for dispatch in &op.lowered.dispatches {
             let (written, read): (Vec<_>, Vec<_>) =
                 dispatch.bindings.iter().partition(|binding| binding.write);
+            let read: Vec<usize> = read.into_iter().filter_map(number).collect();
             for written in written.into_iter().filter_map(number) {
-                for read in read.iter().filter_map(|binding| number(binding)) {
-                    temporaries[written].apart.insert(read);
-                    temporaries[read].apart.insert(written);
+                for &value in &read {
+                    temporaries[written].apart.insert(value);
+                    temporaries[value].apart.insert(written);
+                    if read.iter().filter(|other| **other == value).count() > 1 {
+                        temporaries[written].never_with.insert(value);
+                        temporaries[value].never_with.insert(written);
+                    }
                 }
             }
         }
