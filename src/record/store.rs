@@ -417,7 +417,7 @@ mod tests {
         let beside = folder.path().join(TUNING);
         make_folder(&beside).unwrap();
         write_atomically(&beside.join("device.json"), br#"{"schema": "fathom.tuning/1"}"#).unwrap();
-        assert_eq!(tree(folder.path()).unwrap(), [record.clone()]);
+        assert_eq!(tree(folder.path()).unwrap(), std::slice::from_ref(&record));
         let other = beside.join("other.json");
         write_atomically(&other, b"{}").unwrap();
         assert_eq!(

@@ -1,5 +1,7 @@
 //! Real runs of one program, held against each other: `scripts/aa` makes them and asks for this.
 
+#![allow(clippy::print_stdout, reason = "scripts/aa shows the table")]
+
 use std::path::Path;
 
 use crate::random::Rng;
