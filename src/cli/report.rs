@@ -1,8 +1,9 @@
 //! `fathom report`: records as an HTML page.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use crate::error::{Error, Result};
 use crate::host::write_atomically;
@@ -19,7 +20,7 @@ pub struct ReportArgs {
     pub records: Vec<String>,
 
     /// File to write
-    #[arg(short, long, value_name = "FILE.html", default_value = "report.html", value_parser = page)]
+    #[arg(short, long, value_name = "FILE.html", default_value = "report.html", value_parser = PathBufValueParser::new().try_map(page))]
     save: PathBuf,
 
     /// Amount of output.
@@ -54,15 +55,14 @@ pub fn execute(args: &ReportArgs) -> Result<()> {
 
 /// Reads a `--save` argument: a page is HTML whatever it is called, so that it has to be called that. A pipe or a device
 /// has no extension to go by.
-fn page(text: &str) -> std::result::Result<PathBuf, String> {
-    let path = Path::new(text);
+fn page(path: PathBuf) -> std::result::Result<PathBuf, String> {
     let is_html = path.extension().is_some_and(|e| e == "html" || e == "htm");
     let is_stream = path.exists() && !path.is_file() && !path.is_dir();
     if !is_html && !is_stream {
         return Err("the extension must be .html or .htm: that is what is written".into());
     }
-    output::writable(path)?;
-    Ok(path.into())
+    output::writable(&path)?;
+    Ok(path)
 }
 
 #[cfg(test)]
@@ -72,17 +72,17 @@ mod tests {
     #[test]
     fn a_page_is_saved_as_what_it_is() {
         let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name).display().to_string();
+        let at = |name: &str| folder.path().join(name);
         for name in ["a.html", "a.htm"] {
-            assert_eq!(page(&at(name)).unwrap(), folder.path().join(name));
+            assert_eq!(page(at(name)).unwrap(), folder.path().join(name));
         }
         for (name, expected) in
             [("a.pdf", ".html"), ("a", ".html"), ("none/a.html", "no such folder")]
         {
-            let error = page(&at(name)).unwrap_err();
+            let error = page(at(name)).unwrap_err();
             assert!(error.contains(expected), "{name}: {error}");
         }
         #[cfg(unix)]
-        assert!(page("/dev/null").is_ok(), "a device has no extension");
+        assert!(page("/dev/null".into()).is_ok(), "a device has no extension");
     }
 }

@@ -63,7 +63,7 @@ mod tests {
         let noisy =
             |by: f64| -> Vec<f64> { (0..16).map(|i| 100.0 + f64::from(i / 2 % 2) * by).collect() };
         assert!(next(&noisy(90.0), &noisy(90.0)).contains("no number of runs"));
-        let step = next(&noisy(20.0), &noisy(20.0));
+        let step = next(&noisy(8.0), &noisy(8.0));
         assert!(step.contains("fathom ab OLD NEW --repeat") && !step.contains("{0}"), "{step}");
     }
 

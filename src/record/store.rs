@@ -284,7 +284,10 @@ fn last(word: &str, files: &[PathBuf]) -> std::result::Result<PathBuf, String> {
     let is_kept = |path: &&PathBuf| {
         path.file_name().is_some_and(|name| name.as_encoded_bytes()[0].is_ascii_digit())
     };
-    let kept: Vec<_> = files.iter().filter(is_kept).collect();
+    let mut kept: Vec<_> = files.iter().filter(is_kept).collect();
+    if kept.is_empty() {
+        kept = files.iter().collect();
+    }
     let file = kept.iter().rev().nth(back);
     file.map(|path| path.to_path_buf())
         .ok_or_else(|| format!("there are only {} records", kept.len()))

@@ -225,7 +225,7 @@ fn copies_are_refused_as_links_are() {
 #[test]
 #[cfg(unix)]
 fn no_file_is_both_learned_from_and_held_out() {
-    let folder = folder(&[("train.de", b"a\nb\n"), ("train.en", b"a\nb\n"), ("test.de", b"c\n")]);
+    let folder = folder(&[("train.de", b"a\nb\n"), ("train.en", b"x\ny\n"), ("test.de", b"c\n")]);
     std::os::unix::fs::symlink("train.en", folder.path().join("test.en")).unwrap();
     let error = Corpus::open(folder.path(), &options(100, &BUCKETS)).unwrap_err().to_string();
     assert!(error.contains("test.en") && error.contains("learned from as well"), "{error}");
