@@ -111,7 +111,7 @@ fn part(g: u32, k: u32) -> Part {
 struct Loaded { x: Four, inside: u32 }
 
 fn kept(loaded: Loaded, wide: bool) -> Four {
-    if wide { return select(Four(), loaded.x, loaded.inside != 0u); }
+    if wide { return select(Four(), loaded.x, (loaded.inside & 1u) != 0u); }
     return select(Four(), loaded.x, (vec4<u32>(loaded.inside) & vec4<u32>(1u, 2u, 4u, 8u)) != vec4<u32>(0u));
 }
 
@@ -214,8 +214,9 @@ fn load_row_b(g: u32, n: u32, k: u32) -> Loaded {
 // The same, zero beyond the sum.
 fn row_b(g: u32, n: u32, k: u32) -> Four { return kept(load_row_b(g, n, k), WIDE_B); }
 
-// A block of 4 x 4 as it was loaded, by stored rows.
-struct Block { rows: array<Loaded, 4> }
+// A block of 4 x 4 as it was loaded, by stored rows. Bits 4 i .. 4 i + 4 tell what of row i is inside: a block that waits for
+// its products takes one register for that, not four.
+struct Block { x: Sixteen, inside: u32 }
 
 fn load_a(g: u32, rows: Rows, k: u32) -> Block {
     var block: Block;
@@ -224,14 +225,20 @@ fn load_a(g: u32, rows: Rows, k: u32) -> Block {
         var place = place_of(select(0u, k, valid));
         // unroll
         for (var i = 0u; i < 4u; i++) {
-            block.rows[i] = load(origin_of(g, place), rows.part, !TAIL | (k + i < depth(g)));
+            let row = load(origin_of(g, place), rows.part, !TAIL | (k + i < depth(g)));
+            block.x[i] = row.x;
+            block.inside |= row.inside << (4u * i);
             place = after(place);
         }
         return block;
     }
     let here = part(g, select(0u, k, valid));
     // unroll
-    for (var i = 0u; i < 4u; i++) { block.rows[i] = load(rows.origins[i], here, valid); }
+    for (var i = 0u; i < 4u; i++) {
+        let row = load(rows.origins[i], here, valid);
+        block.x[i] = row.x;
+        block.inside |= row.inside << (4u * i);
+    }
     return block;
 }
 
@@ -239,14 +246,17 @@ fn load_b(g: u32, n: u32, k: u32) -> Block {
     var block: Block;
     // unroll
     for (var i = 0u; i < 4u; i++) {
-        block.rows[i] = load_row_b(g, select(n, n + i, TRANSPOSE_B), select(k + i, k, TRANSPOSE_B));
+        let row = load_row_b(g, select(n, n + i, TRANSPOSE_B), select(k + i, k, TRANSPOSE_B));
+        block.x[i] = row.x;
+        block.inside |= row.inside << (4u * i);
     }
     return block;
 }
 
 fn kept_rows(block: Block, wide: bool) -> Sixteen {
-    return Sixteen(kept(block.rows[0], wide), kept(block.rows[1], wide),
-                       kept(block.rows[2], wide), kept(block.rows[3], wide));
+    let x = block.x; let inside = block.inside;
+    return Sixteen(kept(Loaded(x[0], inside), wide), kept(Loaded(x[1], inside >> 4u), wide),
+                       kept(Loaded(x[2], inside >> 8u), wide), kept(Loaded(x[3], inside >> 12u), wide));
 }
 
 // A block as it is stored, zeros beyond the sum.
