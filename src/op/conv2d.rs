@@ -337,6 +337,10 @@ impl Problem for Conv2dProblem {
         plan::near(self.planned(caps))
     }
 
+    fn estimated_ns(&self, caps: &Caps) -> Option<f64> {
+        self.planned(caps).first().map(|first| first.ns)
+    }
+
     fn tolerance(&self, variant: &Variant) -> Tolerance {
         match self.tiles_of(variant) {
             Some(tiles) => tiles.tolerance(self.epilogue.depth()),
