@@ -66,8 +66,8 @@ fn pixels() -> vec2<u32> {
     return vec2<u32>(P, Q);
 }
 
-// Where the window of a pixel begins: row, element in it, and the image's first row.
-struct Origin { row: i32, at: i32, image: u32 }
+// Where the window of a pixel begins: row, element in it, and its place in the tensor, which may lie before the first.
+struct Origin { row: i32, at: i32, first: i32 }
 // Four neighbours of a window, as seen from its beginning; `e` is their place in their run.
 struct Part { row: i32, at: i32, e: u32 }
 
@@ -90,9 +90,13 @@ fn after(place: vec3<u32>) -> vec3<u32> {
 fn origin_of(g: u32, place: vec3<u32>) -> Origin {
     if PASS == 1u {
         let start = phase(g) / STRIDE;
-        return Origin(i32(place.y + start.x), i32((place.z + start.y) * N + g / PHASES * NG), place.x * P);
+        let row = i32(place.y + start.x);
+        let at = i32((place.z + start.y) * N + g / PHASES * NG);
+        return Origin(row, at, (i32(place.x * P) + row) * i32(Q * N) + at);
     }
-    return Origin(i32(place.y * STRIDE) - i32(PAD), (i32(place.z * STRIDE) - i32(PAD)) * i32(CHANNELS) + i32(g * CG), place.x * HEIGHT);
+    let row = i32(place.y * STRIDE) - i32(PAD);
+    let at = (i32(place.z * STRIDE) - i32(PAD)) * i32(CHANNELS) + i32(g * CG);
+    return Origin(row, at, (i32(place.x * HEIGHT) + row) * i32(WIDTH * CHANNELS) + at);
 }
 
 // Elements k .. k + 4, k a multiple of 4.
@@ -126,16 +130,16 @@ fn load(origin: Origin, part: Part, valid: bool) -> Loaded {
     }
     let row = u32(origin.row + part.row);
     let at = origin.at + part.at;
-    let begin = (origin.image + row) * line;
+    let begin = u32(origin.first + part.row * i32(line) + part.at);
     if WIDE_A {
         let ok = valid & (row < rows) & (u32(at) < line);
-        return Loaded(a4(select(0u, begin + u32(at), ok)), u32(ok));
+        return Loaded(a4(select(0u, begin, ok)), u32(ok));
     }
     var loaded: Loaded;
     // unroll
     for (var q = 0u; q < 4u; q++) {
         let ok = valid & (row < rows) & (u32(at + i32(q)) < line) & (part.e + q < RUN);
-        loaded.x[q] = a1(select(0u, begin + u32(at + i32(q)), ok));
+        loaded.x[q] = a1(select(0u, begin + q, ok));
         loaded.inside |= u32(ok) << q;
     }
     return loaded;
@@ -207,8 +211,10 @@ fn load_row_b(g: u32, n: u32, k: u32) -> Loaded {
         let weights = select(0u, (r * S + s) * CG + col, valid);
         return neighbours(weights * N + g / PHASES * NG + e, NG - e, valid);
     }
-    let valid = (!TAIL | (k < params.K)) & (e < RUN);
-    return neighbours(select(0u, tap * RUN + e, valid) * N + g * NG + col, NG - col, valid);
+    // Without gaps between runs no division is needed.
+    let valid = (!TAIL | (k < params.K)) & ((RUN == RUN4) | (e < RUN));
+    let weights = select(tap * RUN + e, k, RUN == RUN4);
+    return neighbours(select(0u, weights, valid) * N + g * NG + col, NG - col, valid);
 }
 
 // The same, zero beyond the sum.
