@@ -121,9 +121,12 @@ impl Tile {
         let time = |splits: usize| {
             let terms = f64::from(self.rows * self.cols) * p.span(splits, self.step) as f64;
             let full = speeds.products_ns(terms) / rate.share;
+            // Behind a full wave a processor gets as many at once as it holds, while others get none.
+            let first = tiles * splits <= speeds.processors as usize * rate.resident;
+            let alone = if first { rate.alone } else { 1.0 / rate.resident as f64 };
             speeds.waves_ns(tiles * splits, rate.resident, |together| {
                 let together = together as f64;
-                full * together / (together * rate.alone).min(1.0)
+                full * together / (together * alone).min(1.0)
             })
         };
         let parts = |splits: usize| {
