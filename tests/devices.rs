@@ -250,25 +250,32 @@ fn a_restricted_device_has_just_what_is_left() {
 #[test]
 fn tiles_of_a_convolution_in_chunks_are_the_whole() {
     let gpu = common::gpu("chunks").unwrap();
-    let caps = Caps { max_binding: 64 << 10, ..gpu.caps.clone() };
-    let cases = LIST.iter().flat_map(|family| family.cases());
-    let cases = cases.filter(|case| case.name.contains("b3_h9_w11_c20_r3_s3_n36"));
+    let layers = [("b3_h9_w11_c20_r3_s3_n36", 128 << 10), ("b2_h3_w7_c6_r3_s3_n10", 5 << 10)];
     let mut chunked = 0;
-    for case in cases {
-        let problem = case.problem();
-        let variants = problem.variants(&caps).into_iter();
-        for variant in variants.filter(|variant| variant.name == WINOGRAD).take(1) {
-            let dispatches = problem.lower(&variant, &caps).dispatches.len();
-            assert!(dispatches > 3 * 2, "{}: {dispatches} dispatches", case.name);
-            let uniform = [Distribution::Uniform];
-            let verdicts =
-                check_variant_for(gpu, &caps, &case.op, &case.inputs, &[], &variant, &uniform)
-                    .unwrap();
-            assert!(verdicts[0].passed(), "{}: {}", case.name, verdicts[0].detail);
-            chunked += 1;
+    for (layer, max_binding) in layers {
+        let caps = Caps { max_binding, ..gpu.caps.clone() };
+        let cases = LIST.iter().flat_map(|family| family.cases());
+        for case in cases.filter(|case| case.name.contains(layer)) {
+            let problem = case.problem();
+            let mut sizes = HashSet::new();
+            let variants = problem.variants(&caps).into_iter().filter(|v| v.name == WINOGRAD);
+            for variant in variants.filter(|variant| sizes.insert(variant.consts[0])) {
+                let dispatches = problem.lower(&variant, &caps).dispatches.len();
+                assert!(dispatches > 3 * 2, "{}: {dispatches} dispatches", case.name);
+                let uniform = [Distribution::Uniform];
+                let verdicts =
+                    check_variant_for(gpu, &caps, &case.op, &case.inputs, &[], &variant, &uniform)
+                        .unwrap();
+                assert!(verdicts[0].passed(), "{}: {}", case.name, verdicts[0].detail);
+                chunked += 1;
+            }
         }
     }
-    assert_eq!(chunked, 4, "the convolution and its gradients, that in w with a bias's as well");
+    assert_eq!(
+        chunked,
+        2 * 2 * 4,
+        "two sizes of tiles, two layers: the convolution and its gradients, that in w with a bias's as well"
+    );
 }
 
 /// Every op that says it can be computed by rows, on each of its cases: the parts joined are the whole.

@@ -15,16 +15,17 @@ type Most = (&'static str, [(usize, u64); 2], [usize; 2]);
 /// Workload; dispatches and megabytes of a training step and of one of inference, on the least a GPU may be; and the
 /// dispatches of both on one whose bindings are as long as buffers are.
 ///
-/// Winograd's products take four dispatches where the definition takes one or two.
+/// Winograd's products take four dispatches where the definition takes one or two: in residual every layer of 3 x 3 with
+/// stride 1 has them, in alexnet the last three.
 const MOST: [Most; 8] = [
-    ("alexnet", [(72, 3956), (25, 934)], [63, 21]),
+    ("alexnet", [(87, 3956), (30, 934)], [78, 26]),
     ("autoenc", [(26, 40), (8, 6)], [26, 8]),
     ("deepq", [(36, 101), (9, 14)], [36, 9]),
     ("memnet", [(12, 10), (3, 4)], [12, 3]),
-    ("residual", [(560, 3823), (111, 701)], [560, 111]),
+    ("residual", [(608, 3823), (129, 701)], [608, 129]),
     ("seq2seq", [(591, 1004), (356, 4105)], [591, 356]),
     ("speech", [(3236, 16_759), (1590, 3681)], [1610, 794]),
-    ("vgg", [(242, 8133), (80, 1631)], [223, 73]),
+    ("vgg", [(240, 8133), (80, 1631)], [221, 73]),
 ];
 
 #[test]

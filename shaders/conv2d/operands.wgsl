@@ -66,8 +66,8 @@ fn pixels() -> vec2<u32> {
     return vec2<u32>(P, Q);
 }
 
-// Where the window of a pixel begins: row, element in it, and the image's first row.
-struct Origin { row: i32, at: i32, image: u32 }
+// Where the window of a pixel begins: row, element in it, and its place in the tensor, which may lie before the first.
+struct Origin { row: i32, at: i32, first: i32 }
 // Four neighbours of a window, as seen from its beginning; `e` is their place in their run.
 struct Part { row: i32, at: i32, e: u32 }
 
@@ -90,9 +90,13 @@ fn after(place: vec3<u32>) -> vec3<u32> {
 fn origin_of(g: u32, place: vec3<u32>) -> Origin {
     if PASS == 1u {
         let start = phase(g) / STRIDE;
-        return Origin(i32(place.y + start.x), i32((place.z + start.y) * N + g / PHASES * NG), place.x * P);
+        let row = i32(place.y + start.x);
+        let at = i32((place.z + start.y) * N + g / PHASES * NG);
+        return Origin(row, at, (i32(place.x * P) + row) * i32(Q * N) + at);
     }
-    return Origin(i32(place.y * STRIDE) - i32(PAD), (i32(place.z * STRIDE) - i32(PAD)) * i32(CHANNELS) + i32(g * CG), place.x * HEIGHT);
+    let row = i32(place.y * STRIDE) - i32(PAD);
+    let at = (i32(place.z * STRIDE) - i32(PAD)) * i32(CHANNELS) + i32(g * CG);
+    return Origin(row, at, (i32(place.x * HEIGHT) + row) * i32(WIDTH * CHANNELS) + at);
 }
 
 // Elements k .. k + 4, k a multiple of 4.
@@ -111,7 +115,7 @@ fn part(g: u32, k: u32) -> Part {
 struct Loaded { x: Four, inside: u32 }
 
 fn kept(loaded: Loaded, wide: bool) -> Four {
-    if wide { return select(Four(), loaded.x, loaded.inside != 0u); }
+    if wide { return select(Four(), loaded.x, (loaded.inside & 1u) != 0u); }
     return select(Four(), loaded.x, (vec4<u32>(loaded.inside) & vec4<u32>(1u, 2u, 4u, 8u)) != vec4<u32>(0u));
 }
 
@@ -126,16 +130,16 @@ fn load(origin: Origin, part: Part, valid: bool) -> Loaded {
     }
     let row = u32(origin.row + part.row);
     let at = origin.at + part.at;
-    let begin = (origin.image + row) * line;
+    let begin = u32(origin.first + part.row * i32(line) + part.at);
     if WIDE_A {
         let ok = valid & (row < rows) & (u32(at) < line);
-        return Loaded(a4(select(0u, begin + u32(at), ok)), u32(ok));
+        return Loaded(a4(select(0u, begin, ok)), u32(ok));
     }
     var loaded: Loaded;
     // unroll
     for (var q = 0u; q < 4u; q++) {
         let ok = valid & (row < rows) & (u32(at + i32(q)) < line) & (part.e + q < RUN);
-        loaded.x[q] = a1(select(0u, begin + u32(at + i32(q)), ok));
+        loaded.x[q] = a1(select(0u, begin + q, ok));
         loaded.inside |= u32(ok) << q;
     }
     return loaded;
@@ -207,15 +211,18 @@ fn load_row_b(g: u32, n: u32, k: u32) -> Loaded {
         let weights = select(0u, (r * S + s) * CG + col, valid);
         return neighbours(weights * N + g / PHASES * NG + e, NG - e, valid);
     }
-    let valid = (!TAIL | (k < params.K)) & (e < RUN);
-    return neighbours(select(0u, tap * RUN + e, valid) * N + g * NG + col, NG - col, valid);
+    // Without gaps between runs no division is needed.
+    let valid = (!TAIL | (k < params.K)) & ((RUN == RUN4) | (e < RUN));
+    let weights = select(tap * RUN + e, k, RUN == RUN4);
+    return neighbours(select(0u, weights, valid) * N + g * NG + col, NG - col, valid);
 }
 
 // The same, zero beyond the sum.
 fn row_b(g: u32, n: u32, k: u32) -> Four { return kept(load_row_b(g, n, k), WIDE_B); }
 
-// A block of 4 x 4 as it was loaded, by stored rows.
-struct Block { rows: array<Loaded, 4> }
+// A block of 4 x 4 as it was loaded, by stored rows. Bits 4 i .. 4 i + 4 tell what of row i is inside: a block that waits for
+// its products takes one register for that, not four.
+struct Block { x: Sixteen, inside: u32 }
 
 fn load_a(g: u32, rows: Rows, k: u32) -> Block {
     var block: Block;
@@ -224,14 +231,20 @@ fn load_a(g: u32, rows: Rows, k: u32) -> Block {
         var place = place_of(select(0u, k, valid));
         // unroll
         for (var i = 0u; i < 4u; i++) {
-            block.rows[i] = load(origin_of(g, place), rows.part, !TAIL | (k + i < depth(g)));
+            let row = load(origin_of(g, place), rows.part, !TAIL | (k + i < depth(g)));
+            block.x[i] = row.x;
+            block.inside |= row.inside << (4u * i);
             place = after(place);
         }
         return block;
     }
     let here = part(g, select(0u, k, valid));
     // unroll
-    for (var i = 0u; i < 4u; i++) { block.rows[i] = load(rows.origins[i], here, valid); }
+    for (var i = 0u; i < 4u; i++) {
+        let row = load(rows.origins[i], here, valid);
+        block.x[i] = row.x;
+        block.inside |= row.inside << (4u * i);
+    }
     return block;
 }
 
@@ -239,14 +252,17 @@ fn load_b(g: u32, n: u32, k: u32) -> Block {
     var block: Block;
     // unroll
     for (var i = 0u; i < 4u; i++) {
-        block.rows[i] = load_row_b(g, select(n, n + i, TRANSPOSE_B), select(k + i, k, TRANSPOSE_B));
+        let row = load_row_b(g, select(n, n + i, TRANSPOSE_B), select(k + i, k, TRANSPOSE_B));
+        block.x[i] = row.x;
+        block.inside |= row.inside << (4u * i);
     }
     return block;
 }
 
 fn kept_rows(block: Block, wide: bool) -> Sixteen {
-    return Sixteen(kept(block.rows[0], wide), kept(block.rows[1], wide),
-                       kept(block.rows[2], wide), kept(block.rows[3], wide));
+    let x = block.x; let inside = block.inside;
+    return Sixteen(kept(Loaded(x[0], inside), wide), kept(Loaded(x[1], inside >> 4u), wide),
+                       kept(Loaded(x[2], inside >> 8u), wide), kept(Loaded(x[3], inside >> 12u), wide));
 }
 
 // A block as it is stored, zeros beyond the sum.

@@ -1,18 +1,18 @@
-// dw[., ., c, n] = G^T M[., c, n] G, M[4 i + j, c, n] = sum over tiles of V[4 i + j, tile, c] E[4 i + j, tile, n]: the
-// gradient in w by Winograd's products, F(3 x 3, 2 x 2) (Lavin & Gray 2016, section 4.2). V is of conv2d/winograd_input,
-// E of conv2d/winograd_dy. M is here in parts of the sum, which are added in order.
-//         1  1/2  1/2  0
-//   G^T = 0  1/2 -1/2  0
-//         0  1/2  1/2  1
+// dw[., ., c, n] = G^T M[., c, n] G, M[POINTS i + j, group, c, n] = sum over tiles of V[., group, tile, c] E[., group, tile, n]:
+// the gradient in w by Winograd's products (Lavin & Gray 2016, section 4.2). V is of conv2d/winograd_input, E of
+// conv2d/winograd_dy. M is here in parts of the sum, which are added in order.
 // Grid: one invocation per vector T of M's plane, then one per vector of channels of dy's sums, 64 per workgroup, folded
 // into two dimensions.
 
 const ADDS: bool = false; // to what is there: an earlier chunk of the tiles
-const SUMS: bool = false; // the columns of E[5], which are dy's sums, were summed as well
-alias T = vec4<f32>;
+const SUMS: bool = false; // the columns of E were summed as well
 
-// Vectors of M's plane; parts of the sum; vectors of a row of M, where these are summed.
-struct Params { count: u32, splits: u32, columns: u32 }
+// hook: points
+// use: conv2d/points4
+// end
+// use: conv2d/grouped
+// Channels c of a group; Ts of the channels n, and of a group's; parts of the sum.
+struct Params { rows: u32, columns: u32, width: u32, splits: u32 }
 @group(0) @binding(0) var<storage, read> m: array<T>;
 @group(0) @binding(1) var<storage, read_write> dw: array<T>;
 @group(1) @binding(0) var<uniform> params: Params;
@@ -26,39 +26,52 @@ fn store(i: u32, x: T) {
     if ADDS { dw[i] += x; } else { dw[i] = x; }
 }
 
+fn sum_column(column: u32) {
+    var p: array<T, POINTS>;
+    // unroll
+    for (var s = 0u; s < POINTS; s++) {
+        var whole: array<T, POINTS>;
+        for (var part = 0u; part < params.splits; part++) {
+            // unroll
+            for (var r = 0u; r < POINTS; r++) {
+                whole[r] += partial_sum((POINTS * (POINTS * part + r) + s) * params.columns + column);
+            }
+        }
+        p[s] = sum_of(whole);
+    }
+    store_sum(column, sum_of(p));
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lid: u32) {
     let i = (wid.y * groups.x + wid.x) * 64u + lid;
-    if SUMS && i >= params.count {
-        let column = i - params.count;
-        if column >= params.columns { return; }
-        var sum = partial_sum(5u * params.columns + column);
-        for (var s = 1u; s < params.splits; s++) { sum += partial_sum((16u * s + 5u) * params.columns + column); }
-        store_sum(column, sum);
+    let plane = params.rows * params.columns;
+    if i >= plane {
+        if SUMS && i - plane < params.columns { sum_column(i - plane); }
         return;
     }
-    if i >= params.count { return; }
-    var whole: array<T, 16>;
-    // unroll
-    for (var q = 0u; q < 16u; q++) { whole[q] = m[q * params.count + i]; }
-    for (var s = 1u; s < params.splits; s++) {
+    let at = grouped(i, params.rows, params.columns, params.width);
+    var whole: array<array<T, POINTS>, POINTS>; // by columns
+    for (var part = 0u; part < params.splits; part++) {
         // unroll
-        for (var q = 0u; q < 16u; q++) { whole[q] += m[(16u * s + q) * params.count + i]; }
+        for (var s = 0u; s < POINTS; s++) {
+            // unroll
+            for (var r = 0u; r < POINTS; r++) {
+                whole[s][r] += m[(POINTS * (POINTS * part + r) + s) * plane + at];
+            }
+        }
     }
-    var wide: array<T, 12>; // G^T M, 3 x 4
+    var tall: array<array<T, 3>, POINTS>; // G^T M, by columns
     // unroll
-    for (var s = 0u; s < 4u; s++) {
-        let mean = 0.5 * (whole[4u + s] + whole[8u + s]);
-        wide[s] = whole[s] + mean;
-        wide[4u + s] = 0.5 * (whole[4u + s] - whole[8u + s]);
-        wide[8u + s] = mean + whole[12u + s];
-    }
+    for (var s = 0u; s < POINTS; s++) { tall[s] = to_taps(whole[s]); }
     // unroll
     for (var r = 0u; r < 3u; r++) {
-        let mean = 0.5 * (wide[4u * r + 1u] + wide[4u * r + 2u]);
-        store(3u * r * params.count + i, wide[4u * r] + mean);
-        store((3u * r + 1u) * params.count + i, 0.5 * (wide[4u * r + 1u] - wide[4u * r + 2u]));
-        store((3u * r + 2u) * params.count + i, mean + wide[4u * r + 3u]);
+        var p: array<T, POINTS>;
+        // unroll
+        for (var s = 0u; s < POINTS; s++) { p[s] = tall[s][r]; }
+        let line = to_taps(p);
+        // unroll
+        for (var s = 0u; s < 3u; s++) { store((3u * r + s) * plane + i, line[s]); }
     }
 }

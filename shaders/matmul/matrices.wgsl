@@ -5,9 +5,10 @@ enable wgpu_cooperative_matrix;
 // results as matrices of SIDE x SIDE (Markidis et al. 2018; the tiles as in CUTLASS).
 // Blocks of 4 x 4 go into workgroup memory in the order they are stored in: a matrix is loaded from there by rows or by
 // columns. Behind each row lie PAD more vec4s, so that the rows of a matrix meet different banks.
-// The next step's blocks are fetched into registers before this step's products, and put after them.
+// Blocks are fetched into registers AHEAD steps before their products: with one workgroup or two on a processor a load
+// takes longer than a step does.
 // Grid: one workgroup per tile of BM x BN, batch matrix and split.
-// Shared: 8 BUFFERS (ROWS_A ROW_A + ROWS_B ROW_B) + 16 STAGE bytes.
+// Shared: 8 (ROWS_A ROW_A + ROWS_B ROW_B) + 16 STAGE bytes.
 
 // hook: operands
 // use: matmul/operands
@@ -22,7 +23,7 @@ const BN: u32 = 128u;
 const BK: u32 = 32u;
 const WM: u32 = 64u;
 const WN: u32 = 64u;
-const BUFFERS: u32 = 1u;
+const AHEAD: u32 = 1u;
 const ROWS_A: u32 = 128u; // of a tile as it is stored, and their length with the padding in vec4s
 const ROW_A: u32 = 10u;
 const ROWS_B: u32 = 32u;
@@ -55,8 +56,8 @@ fn store(i: u32, x: vec4<f32>, left: u32) {
 }
 // end
 
-var<workgroup> tile_a: array<vec4<f16>, BUFFERS * ROWS_A * ROW_A>;
-var<workgroup> tile_b: array<vec4<f16>, BUFFERS * ROWS_B * ROW_B>;
+var<workgroup> tile_a: array<vec4<f16>, ROWS_A * ROW_A>;
+var<workgroup> tile_b: array<vec4<f16>, ROWS_B * ROW_B>;
 var<workgroup> stage: array<vec4<f32>, STAGE>;
 
 // Block p of a step lies at this k (in vec4s) and row or column (in vec4s) of a tile `width` vec4s wide.
@@ -76,37 +77,35 @@ fn fetch_b(p: u32, tile: Tile, k: u32) -> Block {
     return load_b(tile.g, tile.n + at.y * 4u, k + at.x * 4u);
 }
 
-fn put_a(p: u32, buffer: u32, block: Block) {
+fn put_a(p: u32, block: Block) {
     let x = stored_a(block);
     let at = place_a(p);
-    let i = (buffer * ROWS_A + select(at.y, at.x, TRANSPOSE_A) * 4u) * ROW_A + select(at.x, at.y, TRANSPOSE_A);
+    let i = select(at.y, at.x, TRANSPOSE_A) * 4u * ROW_A + select(at.x, at.y, TRANSPOSE_A);
     tile_a[i] = vec4<f16>(x[0]);
     tile_a[i + ROW_A] = vec4<f16>(x[1]);
     tile_a[i + 2u * ROW_A] = vec4<f16>(x[2]);
     tile_a[i + 3u * ROW_A] = vec4<f16>(x[3]);
 }
 
-fn put_b(p: u32, buffer: u32, block: Block) {
+fn put_b(p: u32, block: Block) {
     let x = stored_b(block);
     let at = place_b(p);
-    let i = (buffer * ROWS_B + select(at.x, at.y, TRANSPOSE_B) * 4u) * ROW_B + select(at.y, at.x, TRANSPOSE_B);
+    let i = select(at.x, at.y, TRANSPOSE_B) * 4u * ROW_B + select(at.y, at.x, TRANSPOSE_B);
     tile_b[i] = vec4<f16>(x[0]);
     tile_b[i + ROW_B] = vec4<f16>(x[1]);
     tile_b[i + 2u * ROW_B] = vec4<f16>(x[2]);
     tile_b[i + 3u * ROW_B] = vec4<f16>(x[3]);
 }
 
-// The matrix of A at row m and k of a buffer, both multiples of SIDE.
-fn matrix_a(buffer: u32, m: u32, k: u32) -> MatrixA {
-    let begin = buffer * ROWS_A * ROW_A;
-    if TRANSPOSE_A { return coopLoad<MatrixA>(&tile_a[begin + k * ROW_A + m / 4u], ROW_A); }
-    return coopLoadT<MatrixA>(&tile_a[begin + m * ROW_A + k / 4u], ROW_A);
+// The matrix of A at row m and k of a step, both multiples of SIDE.
+fn matrix_a(m: u32, k: u32) -> MatrixA {
+    if TRANSPOSE_A { return coopLoad<MatrixA>(&tile_a[k * ROW_A + m / 4u], ROW_A); }
+    return coopLoadT<MatrixA>(&tile_a[m * ROW_A + k / 4u], ROW_A);
 }
 
-fn matrix_b(buffer: u32, n: u32, k: u32) -> MatrixB {
-    let begin = buffer * ROWS_B * ROW_B;
-    if TRANSPOSE_B { return coopLoad<MatrixB>(&tile_b[begin + n * ROW_B + k / 4u], ROW_B); }
-    return coopLoadT<MatrixB>(&tile_b[begin + k * ROW_B + n / 4u], ROW_B);
+fn matrix_b(n: u32, k: u32) -> MatrixB {
+    if TRANSPOSE_B { return coopLoad<MatrixB>(&tile_b[n * ROW_B + k / 4u], ROW_B); }
+    return coopLoadT<MatrixB>(&tile_b[k * ROW_B + n / 4u], ROW_B);
 }
 
 // Of a block of B.
@@ -133,54 +132,71 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let begin = tile.s * params.span;
     let end = min(begin + params.span, depth(tile.g));
     var k = begin;
-    var buffer = 0u;
     var rows: array<Rows, PASSES_A>;
+    // The blocks of AHEAD steps, of which those of step i are the (i - 1) % AHEAD-th: nothing is copied from step to step.
+    var blocks_a: array<Block, AHEAD * PASSES_A>;
+    var blocks_b: array<Block, AHEAD * PASSES_B>;
     if k < end {
         // unroll
-        for (var p = 0u; p < PASSES_A; p++) {
-            rows[p] = rows_a(tile.g, tile.m + place_a(p * THREADS + lid).y * 4u);
-            put_a(p * THREADS + lid, 0u, fetch_a(p * THREADS + lid, tile, rows[p], k));
+        for (var p = 0u; p < PASSES_A; p++) { rows[p] = rows_a(tile.g, tile.m + place_a(p * THREADS + lid).y * 4u); }
+        // unroll
+        for (var i = 0u; i < AHEAD; i++) {
+            let step = select(begin, begin + i * BK, begin + i * BK < end);
+            // unroll
+            for (var p = 0u; p < PASSES_A; p++) {
+                blocks_a[(i + AHEAD - 1u) % AHEAD * PASSES_A + p] = fetch_a(p * THREADS + lid, tile, rows[p], step);
+            }
+            // unroll
+            for (var p = 0u; p < PASSES_B; p++) {
+                blocks_b[(i + AHEAD - 1u) % AHEAD * PASSES_B + p] = fetch_b(p * THREADS + lid, tile, step);
+            }
         }
         // unroll
+        for (var p = 0u; p < PASSES_A; p++) { put_a(p * THREADS + lid, blocks_a[(AHEAD - 1u) * PASSES_A + p]); }
+        // unroll
         for (var p = 0u; p < PASSES_B; p++) {
-            let block = fetch_b(p * THREADS + lid, tile, k);
-            put_b(p * THREADS + lid, 0u, block);
-            if sums_columns { sums[p] += column_sums(block); }
+            put_b(p * THREADS + lid, blocks_b[(AHEAD - 1u) * PASSES_B + p]);
+            if sums_columns { sums[p] += column_sums(blocks_b[(AHEAD - 1u) * PASSES_B + p]); }
         }
         workgroupBarrier();
     }
     while k < end {
-        k += BK;
-        // As in `tile`: every invocation fetches in every step, after the last one the first again.
-        let ahead = select(begin, k, k < end);
-        var next_a: array<Block, PASSES_A>;
-        var next_b: array<Block, PASSES_B>;
         // unroll
-        for (var p = 0u; p < PASSES_A; p++) { next_a[p] = fetch_a(p * THREADS + lid, tile, rows[p], ahead); }
-        // unroll
-        for (var p = 0u; p < PASSES_B; p++) { next_b[p] = fetch_b(p * THREADS + lid, tile, ahead); }
-        // unroll
-        for (var q = 0u; q < BK / SIDE; q++) {
-            var x: array<MatrixA, MATRICES_M>;
+        for (var turn = 0u; turn < AHEAD; turn++) {
+            k += BK;
+            // As in `tile`: every invocation fetches in every step, after the last one the first again.
+            let later = k + (AHEAD - 1u) * BK;
+            let ahead = select(begin, later, later < end);
             // unroll
-            for (var m = 0u; m < MATRICES_M; m++) { x[m] = matrix_a(buffer, own_m + m * SIDE, q * SIDE); }
-            // unroll
-            for (var n = 0u; n < MATRICES_N; n++) {
-                let y = matrix_b(buffer, own_n + n * SIDE, q * SIDE);
-                // unroll
-                for (var m = 0u; m < MATRICES_M; m++) {
-                    acc[m * MATRICES_N + n] = coopMultiplyAdd(x[m], y, acc[m * MATRICES_N + n]);
-                }
+            for (var p = 0u; p < PASSES_A; p++) {
+                blocks_a[(turn + AHEAD - 1u) % AHEAD * PASSES_A + p] = fetch_a(p * THREADS + lid, tile, rows[p], ahead);
             }
-        }
-        if k < end {
-            if BUFFERS == 1u { workgroupBarrier(); } else { buffer = 1u - buffer; }
-            // unroll
-            for (var p = 0u; p < PASSES_A; p++) { put_a(p * THREADS + lid, buffer, next_a[p]); }
             // unroll
             for (var p = 0u; p < PASSES_B; p++) {
-                put_b(p * THREADS + lid, buffer, next_b[p]);
-                if sums_columns { sums[p] += column_sums(next_b[p]); }
+                blocks_b[(turn + AHEAD - 1u) % AHEAD * PASSES_B + p] = fetch_b(p * THREADS + lid, tile, ahead);
+            }
+            // unroll
+            for (var q = 0u; q < BK / SIDE; q++) {
+                var x: array<MatrixA, MATRICES_M>;
+                // unroll
+                for (var m = 0u; m < MATRICES_M; m++) { x[m] = matrix_a(own_m + m * SIDE, q * SIDE); }
+                // unroll
+                for (var n = 0u; n < MATRICES_N; n++) {
+                    let y = matrix_b(own_n + n * SIDE, q * SIDE);
+                    // unroll
+                    for (var m = 0u; m < MATRICES_M; m++) {
+                        acc[m * MATRICES_N + n] = coopMultiplyAdd(x[m], y, acc[m * MATRICES_N + n]);
+                    }
+                }
+            }
+            if k >= end { break; }
+            workgroupBarrier();
+            // unroll
+            for (var p = 0u; p < PASSES_A; p++) { put_a(p * THREADS + lid, blocks_a[turn * PASSES_A + p]); }
+            // unroll
+            for (var p = 0u; p < PASSES_B; p++) {
+                put_b(p * THREADS + lid, blocks_b[turn * PASSES_B + p]);
+                if sums_columns { sums[p] += column_sums(blocks_b[turn * PASSES_B + p]); }
             }
             workgroupBarrier();
         }

@@ -7,7 +7,7 @@ const PAD: u32 = 0u;
 alias T = vec4<f32>;
 
 // C counts vectors; count = B P Q C
-struct Params { H: u32, W: u32, C: u32, P: u32, Q: u32, count: u32 }
+struct Params { count: u32, H: u32, W: u32, C: u32, P: u32, Q: u32 }
 @group(0) @binding(0) var<storage, read> x: array<T>;
 @group(0) @binding(1) var<storage, read_write> y: array<T>;
 @group(1) @binding(0) var<uniform> params: Params;

@@ -164,7 +164,8 @@ pub fn command() -> Command {
 /// An option as the short help has it; the variables that set it are listed once, under `fathom --help`.
 fn terse(argument: Arg) -> Arg {
     let is_rare = argument.get_long().is_some_and(|long| RARE.contains(&long));
-    let argument = argument.hide_env(true).hide_short_help(is_rare);
+    // `--time -1` is a value to refuse with its range, not an option that nobody has.
+    let argument = argument.hide_env(true).hide_short_help(is_rare).allow_negative_numbers(true);
     // Its help names them.
     if argument.get_id() == "what" { argument.hide_possible_values(true) } else { argument }
 }

@@ -115,10 +115,7 @@ fn model(args: &ShowArgs, workload: &WorkloadInfo) -> Result<()> {
         });
     }
     if args.program {
-        return output::emit(&args.out, |form| match form {
-            Format::Table => Ok(schedule.listing()),
-            _ => program(&schedule).render(form),
-        });
+        return output::emit(&args.out, |form| program(&schedule).render(form));
     }
     let table = if args.memory { memory(&schedule) } else { parameters(&schedule) };
     let cost = schedule.cost();

@@ -399,6 +399,12 @@ pub trait Problem: fmt::Debug + Send + Sync {
         variants
     }
 
+    /// Nanoseconds that the first of the variants is expected to take, of an op that estimates them.
+    fn estimated_ns(&self, caps: &Caps) -> Option<f64> {
+        let _ = caps;
+        None
+    }
+
     /// How far a variant may lie from [`Problem::reference`]: another order of summation has its own rounding within the
     /// op's, another algorithm a bound of its own.
     fn tolerance(&self, variant: &Variant) -> Tolerance {

@@ -27,8 +27,8 @@ pub fn program(schedule: &Schedule) -> Table {
         text("label"),
         text("phase"),
         count("dispatches"),
-        text("inputs"),
-        text("outputs"),
+        text("inputs").spare(2),
+        text("outputs").spare(1),
         grouped("flops"),
         grouped("bytes"),
     ]);

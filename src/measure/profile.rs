@@ -15,8 +15,8 @@ use crate::terms::{ClockFault, FaultCount};
 use super::restart::Restart;
 use super::sample::interrupted;
 
-/// Steps after which more tell nothing new: stationarity wants 100, and every sample goes to the record.
-const MOST_STEPS: usize = 200;
+/// Steps after which more tell nothing new: stationarity wants as many, and every sample goes to the record.
+const MOST_STEPS: usize = 100;
 
 /// Gaps above this share of a profiled step are pointed out.
 const GAPS: f64 = 0.03;

@@ -337,6 +337,10 @@ impl Problem for Conv2dProblem {
         plan::near(self.planned(caps))
     }
 
+    fn estimated_ns(&self, caps: &Caps) -> Option<f64> {
+        self.planned(caps).first().map(|first| first.ns)
+    }
+
     fn tolerance(&self, variant: &Variant) -> Tolerance {
         match self.tiles_of(variant) {
             Some(tiles) => tiles.tolerance(self.epilogue.depth()),
@@ -393,20 +397,20 @@ impl Problem for Conv2dProblem {
 }
 
 impl Conv2dProblem {
-    /// In tiles, for Winograd's kernels; these do not take bytes.
-    fn tiles(&self) -> Option<Tiles> {
-        Tiles::of(self.pass, &self.geometry, self.sums).filter(|_| !self.bytes)
+    /// In tiles of every size, for Winograd's kernels; these do not take bytes.
+    fn tiles(&self) -> impl Iterator<Item = Tiles> {
+        Tiles::all(self.pass, &self.geometry, self.sums).filter(|_| !self.bytes)
     }
 
-    /// The same where a variant is one of these.
+    /// Those of a variant where it is one of these.
     fn tiles_of(&self, variant: &Variant) -> Option<Tiles> {
-        self.tiles().filter(|_| variant.name == WINOGRAD)
+        self.tiles().find(|tiles| tiles.makes(variant))
     }
 
     /// Every variant, the most promising first.
     fn planned(&self, caps: &Caps) -> Vec<plan::Planned> {
         let direct = lower::planned(self.pass, &self.geometry, caps).into_iter();
-        let in_tiles = self.tiles().map_or(Vec::new(), |tiles| tiles.planned(caps));
+        let in_tiles = self.tiles().flat_map(|tiles| tiles.planned(caps));
         let matrices = lower::matrices(self.pass, &self.geometry, &self.inputs, caps);
         plan::sorted(direct.chain(in_tiles).chain(matrices).collect())
     }

@@ -201,6 +201,10 @@ impl Problem for MatMulProblem {
         plan::near(self.planned(caps))
     }
 
+    fn estimated_ns(&self, caps: &Caps) -> Option<f64> {
+        self.planned(caps).first().map(|first| first.ns)
+    }
+
     fn tolerance(&self, variant: &Variant) -> Tolerance {
         matrices::tolerance(variant, self.sizes.k, self.facts.tolerance)
     }

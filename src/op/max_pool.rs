@@ -5,9 +5,7 @@ use std::sync::Arc;
 use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
 use crate::graph::chain::{Chain, Epilogue, Function};
-use crate::graph::op::{
-    Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Storage, Tolerance,
-};
+use crate::graph::op::{Backward, Distribution, Facts, Kind, Op, Problem, Storage, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
@@ -26,7 +24,7 @@ pub struct MaxPool {
     pub pad: usize,
 }
 
-/// Its gradient: x, y, dy to dx. The first largest element of a window, in row-major order, takes all.
+/// Its gradient: x, dy to dx. The first largest element of a window, in row-major order, takes all.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MaxPoolGrad {
     /// What it is the gradient of.
@@ -59,10 +57,10 @@ impl MaxPool {
             return Err(format!("a window of {} does not fit in {}", self.window, x.shape));
         };
         let y = TensorSpec::f32([b, p, q, c]);
-        if backward && !(inputs[1].is_like(&y) && inputs[2].is_like(&y)) {
-            return Err(format!("{} and {} are not {y}", inputs[1], inputs[2]));
+        if backward && !inputs[1].is_like(&y) {
+            return Err(format!("{} is not {y}", inputs[1]));
         }
-        let operands = if backward { 3 } else { 1 };
+        let operands = if backward { 2 } else { 1 };
         if let Some(other) = inputs[operands..].iter().find(|other| !other.is_like(x)) {
             return Err(format!("{other} is not like {x}"));
         }
@@ -101,9 +99,9 @@ impl Op for MaxPool {
         ByRows::all(inputs, 1)
     }
 
-    fn gradient<'g>(&self, Backward { x, y, dy }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
+    fn gradient<'g>(&self, Backward { x, dy, .. }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let op = |pool: MaxPool| MaxPoolGrad { pool, epilogue: None };
-        let grad = |dy: Tensor<'g>| dy.graph().apply1(op(*self), &[x[0], y[0], dy]);
+        let grad = |dy: Tensor<'g>| dy.graph().apply1(op(*self), &[x[0], dy]);
         vec![dy[0].map(grad)]
     }
 }
@@ -193,30 +191,38 @@ impl Problem for Pooling {
         let kernel = Kernel::new(format!("max_pool/{}", variant.name))
             .with_consts(&consts)
             .with_text("T", super::sparse::element(width));
-        let count = self.facts.spec().len() / width;
-        let dispatch = Dispatch::new(kernel, grid(count.div_ceil(64), caps)).bind("x", input(0));
-        let dispatch = match self.backward {
-            true => dispatch.bind("y", input(1)).bind("dy", input(2)).bind("dx", output(0)),
-            false => dispatch.bind("y", output(0)),
+        let vectors = self.c / width;
+        let lengths = [("H", self.h), ("W", self.w), ("C", vectors), ("P", self.p), ("Q", self.q)];
+        let over = |kernel: Kernel, count: usize| {
+            let dispatch = Dispatch::new(kernel, grid(count.div_ceil(64), caps));
+            let dispatch = dispatch.bind("x", input(0)).param("count", count);
+            lengths.iter().fold(dispatch, |dispatch, (name, length)| dispatch.param(name, *length))
         };
-        let dispatch = dispatch
-            .param("H", self.h)
-            .param("W", self.w)
-            .param("C", self.c / width)
-            .param("P", self.p)
-            .param("Q", self.q)
-            .param("count", count);
-        Lowered::one(self.epilogue.attach_wide(dispatch, width))
+        if !self.backward {
+            let forward = over(kernel, self.facts.spec().len() / width);
+            return Lowered::one(forward.bind("y", output(0)));
+        }
+        // Blocks of stride x stride elements, and the windows that cover them.
+        let across = window.div_ceil(stride);
+        let side = stride * (across - 1) + window.max(stride);
+        let kernel = kernel.with_consts(&[("ACROSS", across as u32), ("SIDE", side as u32)]);
+        let blocks = [self.h, self.w].map(|length| (length - 1 + pad) / stride + 1);
+        let gradient = over(kernel, self.b * blocks[0] * blocks[1] * vectors)
+            .bind("dy", input(1))
+            .bind("dx", output(0))
+            .param("down", blocks[0])
+            .param("across", blocks[1]);
+        Lowered::one(self.epilogue.attach_wide(gradient, width))
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let x = inputs[0];
         let [mut result] = self.facts.zeros();
         if self.backward {
-            let (y, dy) = (inputs[1], inputs[2]);
-            let mut taken = vec![false; y.data.len()];
+            let (y, dy) = (self.largest(x), inputs[1]);
+            let mut taken = vec![false; y.len()];
             self.walk(|window, at| {
-                if !taken[window] && x.data[at] == y.data[window] {
+                if !taken[window] && x.data[at] == y[window] {
                     taken[window] = true;
                     result.data[at] += dy.data[window];
                 }
@@ -227,20 +233,11 @@ impl Problem for Pooling {
         vec![self.epilogue.apply(result, inputs)]
     }
 
-    fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
-        let mut arrays = sampler.arrays(inputs, 4);
-        if self.backward {
-            // What the forward pass made of x.
-            arrays[1].data = self.largest(&arrays[0]);
-        }
-        arrays
-    }
-
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
         let &Self { b, h, w, c, p, q, .. } = self;
         let (x, y) = (TensorSpec::f32([b, h, w, c]), TensorSpec::f32([b, p, q, c]));
         let others = vec![x.clone(); self.others];
-        let inputs = if self.backward { vec![x, y.clone(), y] } else { vec![x] };
+        let inputs = if self.backward { vec![x, y] } else { vec![x] };
         fewer_rows(&[inputs, others].concat())
     }
 }
@@ -279,7 +276,7 @@ pub(super) fn cases() -> Vec<Case> {
         let forward = Case::new(name.as_str(), pool, [x.clone()]);
         let y = forward.problem().facts().spec().clone();
         let grad = MaxPoolGrad { pool, epilogue: None };
-        let backward = [x.clone(), y.clone(), y];
+        let backward = [x.clone(), y];
         // Behind the relu that made x.
         let relu = Chain::one(Function::ReluGrad).with_first(1);
         if let Some(op) = grad.with_epilogue(&relu).filter(|_| pool.stride == 2) {

@@ -19,7 +19,7 @@ use super::plan::roots;
 /// kept scaled, each by itself, so that no loss has to be.
 ///
 /// A device that multiplies matrices of f16 gets the factors of its products as f16 too, where it is expected to multiply
-/// them so: a weight is rounded once a step.
+/// them so and to gain more by it than the copies take: a weight is rounded once a step.
 ///
 /// # Errors
 /// [`Error::Usage`] where the device has no f16.
@@ -96,7 +96,7 @@ fn cast(graph: &Graph, roots: &[ValueId], caps: &Caps) -> Result<Graph> {
     for node in &graph.nodes {
         let mut node = node.clone();
         for (spec, value) in
-            by_matrices(graph, roots, &node, caps)?.into_iter().zip(&mut node.inputs)
+            by_matrices(graph, roots, &node, &copies, caps)?.into_iter().zip(&mut node.inputs)
         {
             if spec == graph.values[value.0] {
                 continue;
@@ -113,15 +113,19 @@ fn cast(graph: &Graph, roots: &[ValueId], caps: &Caps) -> Result<Graph> {
     Ok(out)
 }
 
-/// The factors of a product as f16, if `matrices` would come first then; none of a product that reads them so already.
+/// The factors of a product as f16, if `matrices` would come first then and save what those of them cost of which there is
+/// no copy yet; none of a product that reads them so already.
 fn by_matrices(
     graph: &Graph,
     roots: &[ValueId],
     node: &Node,
+    copies: &HashMap<ValueId, ValueId>,
     caps: &Caps,
 ) -> Result<Vec<TensorSpec>> {
     let NodeKind::Op { op, .. } = &node.kind else { return Ok(Vec::new()) };
     let mut inputs = graph.specs(&node.inputs);
+    let as_they_are = op.problem(&inputs).map_err(Error::Internal)?.estimated_ns(caps);
+    let mut copying = 0.0;
     let factors = op.factors();
     if !inputs[..factors].iter().any(|spec| spec.dtype == DType::F32) {
         return Ok(Vec::new());
@@ -133,10 +137,20 @@ fn by_matrices(
                 NodeKind::Op { .. } => half(maker.phase),
                 _ => DType::F16,
             };
+            if !copies.contains_key(value) {
+                let bytes = graph.values[value.0].bytes() + spec.bytes();
+                copying += caps.speeds.dispatches_ns(1) + caps.speeds.bytes_ns(bytes as f64);
+            }
         }
     }
-    let first = op.problem(&inputs).map_err(Error::Internal)?.variants(caps).into_iter().next();
-    inputs.truncate(if first.is_some_and(|first| first.name == MATRICES) { factors } else { 0 });
+    let problem = op.problem(&inputs).map_err(Error::Internal)?;
+    let first = problem.variants(caps).into_iter().next();
+    let gains = match (as_they_are, problem.estimated_ns(caps)) {
+        (Some(singles), Some(halves)) => halves + copying < singles,
+        _ => true,
+    };
+    let taken = gains && first.is_some_and(|first| first.name == MATRICES);
+    inputs.truncate(if taken { factors } else { 0 });
     Ok(inputs)
 }
 
@@ -207,6 +221,20 @@ mod tests {
         });
         // Forward and backward read the same copy of a weight.
         assert!((20..=45).contains(&copies.clone().count()), "{}", copies.count());
+    }
+
+    #[test]
+    fn small_products_are_not_worth_a_rounding_of_their_weights() {
+        let model = (workload::find("autoenc").unwrap().configure)(Preset::Full, None);
+        for mode in [Mode::Train, Mode::Infer] {
+            let dispatches = |precision| {
+                let options = Options { precision, ..Options::default() };
+                schedule(model.as_ref(), mode, &Caps::portable_matrices(), &options)
+                    .unwrap()
+                    .dispatches()
+            };
+            assert_eq!(dispatches(Precision::F16), dispatches(Precision::F32), "{mode:?}");
+        }
     }
 
     #[test]

@@ -181,20 +181,4 @@ impl Schedule {
         let outputs = self.graph.outputs.iter();
         outputs.map(|(name, v)| (name.as_str(), &self.graph.values[v.0])).collect()
     }
-
-    /// A line an op: dispatches, label, shapes, work.
-    pub fn listing(&self) -> String {
-        let shapes = |specs: &[TensorSpec]| {
-            specs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-        };
-        let line = |op: &OpInstance| {
-            let (inputs, outputs) = (shapes(&op.inputs), shapes(&op.outputs));
-            let (count, phase, label) = (op.dispatches.len(), op.phase.name(), &op.label);
-            let Cost { flops, bytes } = op.cost;
-            format!(
-                "{count:5} {phase:8} {label:44} {inputs} -> {outputs}  {flops} flop {bytes} B\n"
-            )
-        };
-        self.ops.iter().map(line).collect()
-    }
 }

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use crate::random::Rng;
-use crate::record::{Record, store};
+use crate::record::{Record, Status, store};
 
 use super::*;
 
@@ -46,9 +46,19 @@ impl Counts {
     }
 }
 
+/// The records of a folder. Of a program that some run verified, others may have been timed without it.
 fn records(folder: &Path) -> Vec<Record> {
     let files = store::files(folder).unwrap();
-    files.iter().map(|file| Record::load(file).unwrap()).collect()
+    let mut records: Vec<_> = files.iter().map(|file| Record::load(file).unwrap()).collect();
+    let runs = records.iter().flat_map(|record| &record.runs);
+    let passed = runs.filter(|run| run.verified.status == Status::Passed);
+    let verified: Vec<_> = passed.map(|run| (run.program.clone(), run.verified.clone())).collect();
+    for run in records.iter_mut().flat_map(|record| &mut record.runs) {
+        if let Some((_, known)) = verified.iter().find(|(program, _)| *program == run.program) {
+            run.verified = known.clone();
+        }
+    }
+    records
 }
 
 /// The records at these places.

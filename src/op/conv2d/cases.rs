@@ -15,7 +15,7 @@ const fn conv(stride: usize, pad: usize, groups: usize) -> Conv {
 type Sizes = ([usize; 4], [usize; 3], Conv);
 
 /// x [B, H, W, C]; R, S, N; settings.
-const SIZES: [Sizes; 15] = [
+const SIZES: [Sizes; 19] = [
     ([1, 1, 1, 1], [1, 1, 1], PLAIN),
     ([1, 5, 4, 3], [3, 2, 5], PLAIN),
     ([2, 7, 6, 4], [3, 3, 8], conv(1, 1, 1)),
@@ -37,6 +37,11 @@ const SIZES: [Sizes; 15] = [
     // Tiles of every kernel, whole and ragged.
     ([1, 16, 16, 32], [3, 3, 64], conv(1, 1, 1)),
     ([3, 9, 11, 20], [3, 3, 36], conv(1, 1, 1)),
+    // More of Winograd's tiles: cut in either direction, images within one, groups of whole vec4s and others.
+    ([2, 3, 7, 6], [3, 3, 10], conv(1, 2, 2)),
+    ([1, 6, 1, 15], [3, 3, 24], conv(1, 1, 3)),
+    ([3, 2, 3, 8], [3, 3, 8], conv(1, 1, 1)),
+    ([1, 4, 9, 1], [3, 3, 3], PLAIN),
 ];
 
 /// Layers of the models at their real size.
@@ -95,7 +100,8 @@ pub(in crate::op) fn cases() -> Vec<Case> {
     let add = Chain::one(Function::Add);
     cases.extend(fused(input, "add", &add, &[TensorSpec::f32([1, 6, 5, 8])]));
     // With the gradient of the bias.
-    for sizes in [SIZES[1], SIZES[5], SIZES[6], SIZES[10], SIZES[12], SIZES[14]] {
+    for at in [1, 5, 6, 9, 10, 12, 14, 15] {
+        let sizes = SIZES[at];
         let [_, _, case] = passes(&name(sizes), sizes);
         let summed = case.op.with_column_sums().map(|op| Case {
             name: format!("sums_{}", case.name),

@@ -1,25 +1,39 @@
-//! Filters of 3 x 3 by Winograd's minimal filtering, F(2 x 2, 3 x 3) (Lavin & Gray 2016, "Fast algorithms for
-//! convolutional neural networks"): y = A^T [(G w G^T) * (B^T x B)] A over tiles of 4 x 4 pixels takes 16 multiply-adds
-//! for four results where the definition takes 36.
+//! Filters of 3 x 3 by Winograd's minimal filtering (Lavin & Gray 2016, "Fast algorithms for convolutional neural
+//! networks"): y = A^T [(G w G^T) * (B^T x B)] A. F(2 x 2, 3 x 3) takes tiles of 4 x 4 pixels, 16 multiply-adds for four
+//! results where the definition takes 36; F(4 x 4, 3 x 3) tiles of 6 x 6, 36 for sixteen results where that takes 144, and
+//! moves 2.25 values a pixel where the other moves 4, at the price of more rounding and of larger tiles at the edge.
 //!
 //! The parts are dispatches of their own: the filters are transformed, then chunk by chunk the tiles; their channels are
-//! summed by 16 matrix products in one dispatch of `matmul`'s kernels, and these are transformed back with the epilogue.
-//! The gradient in x is the convolution of dy with the filter turned by half a turn, padded by 2 - pad. That in w has the
-//! same tiles of x: see [`weight`].
+//! summed by a matrix product for each point and group, all in one dispatch of `matmul`'s kernels, and these are
+//! transformed back with the epilogue. The gradient in x is the convolution of dy with the filter turned by half a turn,
+//! padded by 2 - pad. That in w has the same tiles of x: see [`weight`].
 //!
 //! # How exact it is
 //! A result's error is held against the root mean square of its own sum, as everywhere ([`Tolerance::sum`]).
-//! Each of the 16 products is a sum of as many terms as there are channels, c; the transforms add 11 roundings to each
-//! (two sums for x, four for w, one product, four sums back), and these errors walk at random: `sum(c + 11)` of the
-//! product's own root mean square. What is left is how much larger the products that make a result are than the result.
+//! Each of the products is a sum of as many terms as a group has channels, c; the transforms add r roundings to each, and
+//! these errors walk at random: `sum(c + r)` of the product's own root mean square. What is left is how much larger the
+//! products that make a result are than the result.
 //!
-//! Along one axis a result is the sum of three products (G_i g)(B_i^T d), i = 0 .. 2; the other of a tile mirrors it, and
-//! neither sees pixels outside its window. Over weights g of which nothing is known their mean square is
-//! (d0 - d2)^2 + 3/2 (d1^2 + d2^2), against d0^2 + d1^2 + d2^2 of the result: 5/3 for pixels of which nothing is known
-//! either, 3 at most, for d ~ (1, 0, -2). Over pixels d of which nothing is known it is 2 g0^2 + (g0 + g2)^2 + g1^2:
-//! 5/3 and 2 + sqrt(2) at most, for g ~ (1 + sqrt(2), 0, 1). The two axes multiply: the root is 5/3 typically and never
-//! more than 2 + sqrt(2), which the bound has. Beside the definition's `sum(9 c)` that is 2.4 times as much for 3
-//! channels and 1.2 times for 64: more amplification, but shorter sums.
+//! F(2 x 2, 3 x 3): r is 11, two sums for x, four for w, one product, four sums back. Along one axis a result is the sum of
+//! three products (G_i g)(B_i^T d), i = 0 .. 2; the other of a tile mirrors it, and neither sees pixels outside its window.
+//! Over weights g of which nothing is known their mean square is (d0 - d2)^2 + 3/2 (d1^2 + d2^2), against d0^2 + d1^2 + d2^2
+//! of the result: 5/3 for pixels of which nothing is known either, 3 at most, for d ~ (1, 0, -2). Over pixels d of which
+//! nothing is known it is 2 g0^2 + (g0 + g2)^2 + g1^2: 5/3 and 2 + sqrt(2) at most, for g ~ (1 + sqrt(2), 0, 1). The two axes
+//! multiply: the root is 5/3 typically and never more than 2 + sqrt(2), which the bound has. Beside the definition's
+//! `sum(9 c)` that is 2.4 times as much for 3 channels and 1.2 times for 64: more amplification, but shorter sums.
+//!
+//! F(4 x 4, 3 x 3): r is 29, ten for x (along an axis an even part, an odd one with its root of 2 and the product by it, and
+//! their sum), eight for w, one product, ten back. A result k of a tile along an axis is the sum over the points of
+//! A_ki (G_i g)(B_i^T d). With nothing known of g and d its products' mean square is sum(A_ki^2 |G_i|^2 |B_i|^2) / 3: 7.1
+//! for the first and the last, 2.9 for the inner two. With the points 0, +-1, +-2 it would be 31 for the last, with 0, +-1,
+//! 1/2, -2 10, so that these are the points of the shader. Over pixels of which nothing is known it is at most 16.2.
+//! Products see pixels outside the result's window, which cancel: over weights of which nothing is known the first results
+//! of a line of tiles are held against the mean of all its results, and so is a checked value against a typical one
+//! ([`crate::graph::op::Problem::shares_products`]). That is 24.28 at most, of any number of tiles and any padding, by the
+//! largest eigenvalues of these quadratic forms, which the tests compute. (A line whose only whole tile is followed by one
+//! of three results could come to 40, by a picture made for it.) The axes multiply: the root is 7.1 typically, at a tile's
+//! corners, and 24.28 at most, which the bound has. That is 26 times the definition's bound for 3 channels, 10 times for 64
+//! and 8 times for 512. A coefficient that is a thousandth off and tiles in half precision are beyond it at all of these.
 
 use std::ops::Range;
 
@@ -37,8 +51,8 @@ use super::{Geometry, Pass, WINOGRAD};
 
 mod weight;
 
-/// Matrix products.
-const PRODUCTS: usize = 16;
+/// The constant of a variant that tells how many results a side its tiles have.
+const RESULTS: &str = "F";
 
 /// How many of the product's variants are offered at most.
 const OFFERED: usize = 2;
@@ -46,30 +60,100 @@ const OFFERED: usize = 2;
 /// Bytes of the transformed tiles in a chunk at most: a binding of any device.
 const CHUNK: u64 = 128 << 20;
 
-/// Roundings that the transforms add to each term.
-const ROUNDINGS: usize = 11;
-
-/// Root mean square of the products against that of the results, at most: 2 + sqrt(2).
-const AMPLIFICATION: f64 = 2.0 + std::f64::consts::SQRT_2;
-
 /// Times as long as estimated: the estimates put it first only where it is ahead by a good part.
 const MARGIN: f64 = 1.2;
 
 /// The share of the memory's rate that the transforms reach.
 const COPY: f64 = 0.85;
 
-/// How far results may lie from the f64 reference, of `channels` summed and an epilogue of `depth` steps.
-fn tolerance(channels: usize, depth: usize) -> Tolerance {
-    Tolerance(AMPLIFICATION * Tolerance::sum(channels + ROUNDINGS + 16 * depth).0)
+/// Winograd's F(n x n, 3 x 3).
+#[derive(Debug, PartialEq)]
+struct Algorithm {
+    /// Results of a tile along an axis, n.
+    results: usize,
+    /// Its transforms.
+    shader: &'static str,
+    /// Sums and products of a transform: of a tile of x, of one of y, of one of dy, of a filter, of its gradient.
+    added: [usize; 5],
+    /// Of y and dx.
+    rounding: Rounding,
+    /// Of dw.
+    weight: Rounding,
 }
 
-/// A convolution in tiles of 2 x 2 results, or its gradient in w.
+/// How exact results are.
+#[derive(Debug, PartialEq)]
+struct Rounding {
+    /// What the transforms add to each term.
+    roundings: usize,
+    /// Root mean square of the products against that of the results, at most.
+    amplification: f64,
+}
+
+/// The algorithms, F(2 x 2, 3 x 3) and F(4 x 4, 3 x 3); the amplifications of the first are 2 + sqrt(2) and 3 + 3 / sqrt(2).
+const ALGORITHMS: [Algorithm; 2] = [
+    Algorithm {
+        results: 2,
+        shader: "conv2d/points4",
+        added: [32, 24, 12, 28, 42],
+        rounding: Rounding { roundings: 11, amplification: 2.0 + std::f64::consts::SQRT_2 },
+        weight: Rounding {
+            roundings: 9,
+            amplification: 3.0 + 3.0 * std::f64::consts::FRAC_1_SQRT_2,
+        },
+    },
+    Algorithm {
+        results: 4,
+        shader: "conv2d/points6",
+        added: [168, 140, 100, 90, 99],
+        rounding: Rounding { roundings: 29, amplification: 24.29 },
+        weight: Rounding { roundings: 29, amplification: 19.22 },
+    },
+];
+
+impl Algorithm {
+    /// Points along an axis, and pixels of a tile.
+    fn points(&self) -> usize {
+        self.results + 2
+    }
+
+    /// Matrix products, of each group.
+    fn products(&self) -> usize {
+        self.points() * self.points()
+    }
+
+    /// A kernel with these transforms, over values taken `width` at a time.
+    fn kernel(&self, name: &str, width: usize) -> Kernel {
+        Kernel::new(name)
+            .with_hook("points", format!("// use: {}\n", self.shader))
+            .with_text("T", vector(width))
+    }
+
+    /// Values that are taken together. A GPU has too few registers for tiles of 6 x 6 vectors: single values, whose
+    /// neighbours are the neighbouring invocations', leave it room to wait for many loads.
+    fn width(&self, channels: usize, caps: &Caps) -> usize {
+        let fits = self.results == 2 || caps.software;
+        if fits && channels.is_multiple_of(4) { 4 } else { 1 }
+    }
+}
+
+impl Rounding {
+    /// How far sums of so many products may lie from the f64 reference.
+    fn tolerance(&self, summed: usize) -> Tolerance {
+        Tolerance(self.amplification * Tolerance::sum(summed + self.roundings).0)
+    }
+}
+
+/// A convolution in tiles, or its gradient in w.
 #[derive(Debug)]
 pub(super) struct Tiles {
+    algorithm: &'static Algorithm,
     /// Images, rows, columns and channels of what is convolved.
     from: [usize; 4],
     /// Those of the result, or of its gradient.
     to: [usize; 4],
+    /// Parts of the channels that see each other.
+    groups: usize,
     /// Rows and columns of zeros before the first; fewer than none where the first are not seen.
     padding: isize,
     made: Made,
@@ -85,34 +169,48 @@ enum Made {
 }
 
 impl Tiles {
-    /// A pass in tiles, where it can be; `sums` asks for those of dy's channels as well.
-    pub(super) fn of(pass: Pass, g: &Geometry, sums: bool) -> Option<Self> {
-        let suits = (g.r, g.s, g.conv.stride, g.conv.groups) == (3, 3, 1, 1);
+    /// A pass in tiles of each size, where it can be; `sums` asks for those of dy's channels as well.
+    pub(super) fn all(pass: Pass, g: &Geometry, sums: bool) -> impl Iterator<Item = Self> {
+        let suits = (g.r, g.s, g.conv.stride) == (3, 3, 1);
         let padding = g.conv.pad as isize;
         let (from, to, padding, made) = match pass {
             Pass::Forward => (g.x(), g.y(), padding, Made::Results { turned: false }),
             Pass::Input { .. } => (g.y(), g.x(), 2 - padding, Made::Results { turned: true }),
             Pass::Weight { .. } => (g.x(), g.y(), padding, Made::Filter { sums }),
         };
-        (suits && from[3] <= LONGEST).then_some(Self { from, to, padding, made })
+        let groups = g.conv.groups;
+        let tiles = move |algorithm| Self { algorithm, from, to, groups, padding, made };
+        let suits = suits && from[3] / groups <= LONGEST;
+        ALGORITHMS.iter().filter(move |_| suits).map(tiles)
+    }
+
+    /// Whether a variant is of these tiles.
+    pub(super) fn makes(&self, variant: &Variant) -> bool {
+        variant.name == WINOGRAD && variant.get(RESULTS) as usize == self.algorithm.results
     }
 
     /// How far results may lie from the f64 reference, with an epilogue of `depth` steps.
     pub(super) fn tolerance(&self, depth: usize) -> Tolerance {
+        let Algorithm { rounding, weight, .. } = self.algorithm;
         match self.made {
-            Made::Results { .. } => tolerance(self.channels()[0], depth),
-            Made::Filter { .. } => weight::tolerance(self.count()),
+            Made::Results { .. } => rounding.tolerance(self.channels()[0] + 16 * depth),
+            Made::Filter { .. } => weight.tolerance(self.count()),
         }
     }
 
-    /// Channels of what is convolved and channels of the result.
+    /// Channels of a group of what is convolved, and channels of a group of the result.
     fn channels(&self) -> [usize; 2] {
-        [self.from[3], self.to[3]]
+        [self.from[3] / self.groups, self.to[3] / self.groups]
+    }
+
+    /// Weights of a tap of the filter.
+    fn weights(&self) -> usize {
+        self.channels()[0] * self.to[3]
     }
 
     /// Tiles down and across an image.
     fn sides(&self) -> [usize; 2] {
-        [self.to[1].div_ceil(2), self.to[2].div_ceil(2)]
+        [1, 2].map(|axis| self.to[axis].div_ceil(self.algorithm.results))
     }
 
     fn count(&self) -> usize {
@@ -122,21 +220,20 @@ impl Tiles {
 
     /// Tiles of each chunk but the last, which may have fewer; none where not one can be bound.
     fn chunk(&self, caps: &Caps) -> Option<usize> {
-        let [from, to] = self.channels();
-        let bytes = |values: usize| (4 * PRODUCTS * values) as u64;
-        let most = caps.max_binding.min(CHUNK) / bytes(from.max(to));
+        let bytes = |values: usize| (4 * self.algorithm.products() * values) as u64;
+        let most = caps.max_binding.min(CHUNK) / bytes(self.from[3].max(self.to[3]));
         // The gradient in w is a sum over them.
         let most = (most as usize).min(LONGEST);
         let chunks = self.count().div_ceil(Some(most).filter(|most| *most > 0)?);
-        (bytes(from * to) <= caps.max_binding).then(|| self.count().div_ceil(chunks))
+        (bytes(self.weights()) <= caps.max_binding).then(|| self.count().div_ceil(chunks))
     }
 
-    /// The 16 products of some tiles.
+    /// The products of some tiles.
     fn products(&self, tiles: usize) -> Sizes {
-        let [from, n] = self.channels();
+        let (batch, [from, n]) = (self.algorithm.products() * self.groups, self.channels());
         match self.made {
-            Made::Results { .. } => Sizes { batch: PRODUCTS, m: tiles, n, k: from },
-            Made::Filter { .. } => Sizes { batch: PRODUCTS, m: from, n, k: tiles },
+            Made::Results { .. } => Sizes { batch, m: tiles, n, k: from },
+            Made::Filter { .. } => Sizes { batch, m: from, n, k: tiles },
         }
     }
 
@@ -145,10 +242,14 @@ impl Tiles {
         let Some(chunk) = self.chunk(caps) else { return Vec::new() };
         let transforms = self.transforms_ns(caps);
         let chunks = self.count().div_ceil(chunk);
+        let results = self.algorithm.results as u32;
         let whole = |product: Planned| Planned {
             ns: MARGIN * (transforms + chunks as f64 * product.ns),
             // Its constants tell which product is inside.
-            variant: Variant::new(WINOGRAD, product.variant.consts),
+            variant: Variant::new(
+                WINOGRAD,
+                [vec![(RESULTS, results)], product.variant.consts].concat(),
+            ),
         };
         let suits = |one: &Planned| match one.variant.name {
             "tile" | "sliced" | "register" | "subgroup" => true,
@@ -164,20 +265,21 @@ impl Tiles {
 
     /// Nanoseconds of the three transforms: what they move, each value once, what they add, and their dispatches.
     fn transforms_ns(&self, caps: &Caps) -> f64 {
-        let ([from, to], speeds) = (self.channels(), &caps.speeds);
-        let values =
-            |[images, rows, columns, channels]: [usize; 4]| images * rows * columns * channels;
-        let (count, filters) = (self.count(), (9 + PRODUCTS) * from * to);
+        let (products, speeds) = (self.algorithm.products(), &caps.speeds);
+        let (count, weights) = (self.count(), self.weights());
+        let (from, to) = (self.from[3], self.to[3]);
+        let values = |lengths: [usize; 4]| lengths.iter().product::<usize>();
+        let filters = (9 + products) * weights;
         let chunks = self.chunk(caps).map_or(1, |chunk| count.div_ceil(chunk));
-        // Sums and products: 32 for a tile of x, 24 for one of y, 12 for one of dy, 28 for a filter, 42 for its gradient.
+        let [x, y, dy, filter, gradient] = self.algorithm.added;
         let (filters, added, dispatches) = match self.made {
-            Made::Results { .. } => (filters, 28 * from * to + 24 * count * to, 1 + 2 * chunks),
+            Made::Results { .. } => (filters, filter * weights + y * count * to, 1 + 2 * chunks),
             Made::Filter { .. } => {
-                (chunks * filters, chunks * 42 * from * to + 12 * count * to, 3 * chunks)
+                (chunks * filters, chunks * gradient * weights + dy * count * to, 3 * chunks)
             }
         };
-        let added = added + 32 * count * from;
-        let moved = filters + PRODUCTS * count * (from + to) + values(self.from) + values(self.to);
+        let added = added + x * count * from;
+        let moved = filters + products * count * (from + to) + values(self.from) + values(self.to);
         speeds.bytes_ns(4.0 * moved as f64) / COPY
             + speeds.products_ns(added as f64) / f64::from(speeds.processors)
             + speeds.dispatches_ns(dispatches)
@@ -199,16 +301,16 @@ impl Tiles {
         epilogue: &Epilogue,
         caps: &Caps,
     ) -> Lowered {
-        let [from, to] = self.channels();
+        let (from, to, products) = (self.from[3], self.to[3], self.algorithm.products());
         let chunk = self.chunk(caps).unwrap_or_else(|| self.count());
-        let lengths = [from * to, chunk * from, chunk * to].map(|length| PRODUCTS * length);
+        let lengths = [self.weights(), chunk * from, chunk * to].map(|length| products * length);
         let [u, v, m] = [0, 1, 2].map(|at| move |length: usize| scratch(at).range(0, length));
         // Turned filters lie as [c, n] all the same: the product reads them transposed.
         let op = MatMul { transpose_b: turned, ..MatMul::default() };
         let mut dispatches = vec![self.filter(u(lengths[0]), turned, caps)];
         for first in (0..self.count()).step_by(chunk) {
             let tiles = chunk.min(self.count() - first);
-            let (v, m) = (v(PRODUCTS * tiles * from), m(PRODUCTS * tiles * to));
+            let (v, m) = (v(products * tiles * from), m(products * tiles * to));
             dispatches.push(self.input(v, first, tiles, caps));
             let operands = [v.read(), u(lengths[0]).read(), m];
             let (product, sizes) = (product(variant), self.products(tiles));
@@ -220,25 +322,29 @@ impl Tiles {
     }
 
     fn filter(&self, u: Binding, turned: bool, caps: &Caps) -> Dispatch {
-        let [from, to] = self.channels();
-        let width = width(from * to);
-        let count = from * to / width;
-        let kernel = Kernel::new("conv2d/winograd_filter")
-            .with_text("T", vector(width))
+        // As the filter is stored, which for the gradient in x has its rows in the result.
+        let [rows, columns] =
+            if turned { [self.to[3], self.from[3]] } else { [self.from[3], self.to[3]] };
+        let rows = rows / self.groups;
+        let width = self.algorithm.width(columns / self.groups, caps);
+        let kernel = self
+            .algorithm
+            .kernel("conv2d/winograd_filter", width)
             .with_text("TURNED", turned.to_string());
-        Dispatch::new(kernel, grid(count.div_ceil(64), caps))
+        Dispatch::new(kernel, grid((rows * columns / width).div_ceil(64), caps))
             .bind("w", input(1))
             .bind("u", u)
-            .param("count", count)
+            .param("rows", rows)
+            .param("columns", columns / width)
+            .param("width", columns / self.groups / width)
     }
 
     fn input(&self, v: Binding, first: usize, tiles: usize, caps: &Caps) -> Dispatch {
-        let width = width(self.from[3]);
-        self.over("conv2d/winograd_input", (self.from, width), first..first + tiles, caps)
+        let width = self.algorithm.width(self.channels()[0], caps);
+        let tiles = first..first + tiles;
+        self.over("conv2d/winograd_input", (self.from, self.padding, width), tiles, caps)
             .bind("x", input(0))
             .bind("v", v)
-            // Fewer than none wrap, as places in the padding do.
-            .param("padding", self.padding as u32)
     }
 
     fn output(
@@ -249,38 +355,39 @@ impl Tiles {
         epilogue: &Epilogue,
         caps: &Caps,
     ) -> Dispatch {
-        let width = if epilogue.allows_vec4() { width(self.to[3]) } else { 1 };
+        let width = self.algorithm.width(self.channels()[1], caps);
+        let width = if epilogue.allows_vec4() { width } else { 1 };
+        let tiles = first..first + tiles;
         let results = self
-            .over("conv2d/winograd_output", (self.to, width), first..first + tiles, caps)
+            .over("conv2d/winograd_output", (self.to, 0, width), tiles, caps)
             .bind("m", m)
             .bind("y", output(0));
         epilogue.attach_wide(results, width)
     }
 
-    /// A kernel over some tiles of an image, whose channels are taken `width` at a time; nothing is bound yet.
+    /// A kernel over some tiles of images that begin behind some padding, channels taken `width` at a time; nothing is
+    /// bound yet.
     fn over(
         &self,
         shader: &str,
-        ([_, rows, columns, channels], width): ([usize; 4], usize),
+        ([_, rows, columns, channels], padding, width): ([usize; 4], isize, usize),
         tiles: Range<usize>,
         caps: &Caps,
     ) -> Dispatch {
         let [down, across] = self.sides();
-        let kernel = Kernel::new(shader).with_text("T", vector(width));
+        let kernel = self.algorithm.kernel(shader, width);
         Dispatch::new(kernel, grid((tiles.len() * channels / width).div_ceil(64), caps))
             .param("rows", rows)
             .param("columns", columns)
             .param("channels", channels / width)
+            .param("width", channels / self.groups / width)
             .param("down", down)
             .param("across", across)
             .param("first", tiles.start)
             .param("tiles", tiles.len())
+            // Fewer than none wrap, as places in the padding do.
+            .param("padding", padding as u32)
     }
-}
-
-/// Values that are taken together.
-fn width(channels: usize) -> usize {
-    if channels.is_multiple_of(4) { 4 } else { 1 }
 }
 
 /// The variant of the product inside.
@@ -288,7 +395,8 @@ fn product(variant: &Variant) -> Variant {
     let has = |name: &str| variant.consts.iter().any(|(known, _)| *known == name);
     let known = [("SPLITS", "split_k"), ("SLICES", "sliced"), ("BM", "tile"), ("W", "subgroup")];
     let name = known.into_iter().find(|(name, _)| has(name)).map_or("register", |(_, name)| name);
-    Variant::new(name, variant.consts.clone())
+    let consts = variant.consts.iter().copied().filter(|(name, _)| *name != RESULTS);
+    Variant::new(name, consts.collect::<Vec<_>>())
 }
 
 #[cfg(test)]

@@ -42,6 +42,9 @@ fn partial_sum(i: u32) -> f32 { return partial_sums[i]; }
 fn store_sum(i: u32, x: f32) { sums[i] = x; }
 ";
 
+/// Results of an invocation of `split_k.wgsl`.
+const SUMMED: usize = 4;
+
 /// Workgroup memory every device has, in bytes.
 const SHARED: usize = 16_384;
 
@@ -196,7 +199,8 @@ pub(in crate::op) fn sum_of_parts(
     caps: &Caps,
 ) -> Lowered {
     let results = count + columns.unwrap_or(0);
-    let mut sum = Dispatch::new(Kernel::new("matmul/split_k"), grid(results.div_ceil(64), caps))
+    let kernel = Kernel::new("matmul/split_k").with_consts(&[("EACH", SUMMED)]);
+    let mut sum = Dispatch::new(kernel, grid(results.div_ceil(64 * SUMMED), caps))
         .bind("partial", scratch(0).read())
         .bind("c", output(0))
         .param("count", count)

@@ -19,27 +19,44 @@ struct Tile {
     step: u32,
     /// Rows and columns of a subgroup.
     own: [u32; 2],
-    /// Of a GPU's f32 peak, where all of it is busy.
+    /// How many steps before its products a block is fetched.
+    ahead: u32,
+}
+
+const fn tile([rows, cols, step]: [u32; 3], own: [u32; 2], ahead: u32) -> Tile {
+    Tile { rows, cols, step, own, ahead }
+}
+
+/// How fast a kernel of tiles is.
+#[derive(Debug, Clone, Copy)]
+struct Rate {
+    /// Of a device's f32 peak, where all of it is busy.
     share: f64,
+    /// Workgroups that a processor holds: their invocations have all the registers that there are.
+    resident: usize,
+    /// What one of them alone reaches of the rate of a processor that is full.
+    alone: f64,
 }
 
-const fn tile(rows: u32, cols: u32, step: u32, own: [u32; 2], share: f64) -> Tile {
-    Tile { rows, cols, step, own, share }
+const fn rate(share: f64, resident: usize, alone: f64) -> Rate {
+    Rate { share, resident, alone }
 }
 
-const TILES: [Tile; 5] = [
-    tile(128, 128, 32, [64, 64], 3.2),
-    tile(128, 128, 64, [64, 32], 2.8),
-    tile(256, 128, 32, [64, 64], 2.9),
-    tile(128, 64, 64, [64, 32], 1.45),
-    tile(64, 64, 64, [32, 32], 2.0),
+/// As an H200 has them.
+const TILES: [(Tile, Rate); 6] = [
+    (tile([128, 256, 32], [64, 64], 2), rate(3.7, 1, 1.0)),
+    (tile([256, 128, 32], [64, 64], 2), rate(3.4, 1, 1.0)),
+    (tile([128, 128, 32], [64, 64], 2), rate(3.4, 2, 0.7)),
+    (tile([128, 128, 64], [64, 32], 2), rate(3.2, 1, 1.0)),
+    (tile([128, 64, 32], [64, 32], 2), rate(2.2, 3, 0.7)),
+    (tile([64, 64, 64], [32, 32], 1), rate(2.0, 4, 0.5)),
 ];
 
-/// On a CPU, whose drivers take minutes to compile larger ones; of its peak.
-const ON_CPU: [Tile; 1] = [tile(32, 32, 16, [16, 16], 0.05)];
-
-/// Workgroups that a processor of a GPU holds: their invocations have all the registers that there are.
-const RESIDENT: usize = 2;
+/// On a CPU, whose drivers take minutes to compile larger ones.
+const ON_CPU: [(Tile, Rate); 2] = [
+    (tile([32, 32, 16], [16, 16], 1), rate(0.05, 1, 1.0)),
+    (tile([32, 32, 16], [16, 16], 2), rate(0.05, 1, 1.0)),
+];
 
 /// Vec4s behind a row in workgroup memory, so that the rows of a matrix meet different banks.
 const PAD: u32 = 2;
@@ -47,7 +64,7 @@ const PAD: u32 = 2;
 impl Tile {
     fn of(variant: &Variant) -> Self {
         let get = |name| variant.get(name);
-        tile(get("BM"), get("BN"), get("BK"), [get("WM"), get("WN")], 0.0)
+        tile(["BM", "BN", "BK"].map(get), ["WM", "WN"].map(get), get("AHEAD"))
     }
 
     fn variant(&self, splits: usize) -> Variant {
@@ -58,6 +75,7 @@ impl Tile {
             ("BK", self.step),
             ("WM", own_rows),
             ("WN", own_cols),
+            ("AHEAD", self.ahead),
             ("SPLITS", splits as u32),
         ];
         Variant::new(MATRICES, consts)
@@ -97,13 +115,19 @@ impl Tile {
     }
 
     /// Alone, and with its sum in as many parts as are fastest.
-    fn planned(&self, p: Sizes, caps: &Caps) -> impl Iterator<Item = Planned> {
+    fn planned(self, rate: Rate, p: Sizes, caps: &Caps) -> impl Iterator<Item = Planned> {
         let speeds = &caps.speeds;
         let tiles = p.tiles(self.rows, self.cols);
         let time = |splits: usize| {
             let terms = f64::from(self.rows * self.cols) * p.span(splits, self.step) as f64;
-            let alone = speeds.products_ns(terms) / self.share;
-            speeds.waves_ns(tiles * splits, RESIDENT, |together| alone * together as f64)
+            let full = speeds.products_ns(terms) / rate.share;
+            // Behind a full wave a processor gets as many at once as it holds, while others get none.
+            let first = tiles * splits <= speeds.processors as usize * rate.resident;
+            let alone = if first { rate.alone } else { 1.0 / rate.resident as f64 };
+            speeds.waves_ns(tiles * splits, rate.resident, |together| {
+                let together = together as f64;
+                full * together / (together * alone).min(1.0)
+            })
         };
         let parts = |splits: usize| {
             // Partial results are written and read.
@@ -127,9 +151,10 @@ pub(in crate::op) fn planned(p: Sizes, inputs: &[TensorSpec], caps: &Caps) -> Ve
     let (Some(side), Some(lanes), true) = (caps.matrices, caps.subgroup, halves) else {
         return Vec::new();
     };
-    let tiles: &[Tile] = if caps.software { &ON_CPU } else { &TILES };
-    let suits = |tile: &&Tile| p.fits(tile.rows, tile.cols) && tile.suits(side, lanes, caps);
-    tiles.iter().filter(suits).flat_map(|tile| tile.planned(p, caps)).collect()
+    let tiles: &[(Tile, Rate)] = if caps.software { &ON_CPU } else { &TILES };
+    let suits = |tile: &Tile| p.fits(tile.rows, tile.cols) && tile.suits(side, lanes, caps);
+    let tiles = tiles.iter().filter(|(tile, _)| suits(tile));
+    tiles.flat_map(|(tile, rate)| tile.planned(*rate, p, caps)).collect()
 }
 
 /// How exact a variant is that sums `length` products, where others are as exact as `rounded`. Products of f16 are exact in

@@ -1,100 +1,116 @@
-use super::super::tests::{A, B, G, transformed};
-use super::*;
+use super::super::tests::{
+    Fault, Matrix, add_products, drawn, halved, largest, largest_in_line, matrices, of_bound,
+    square, squares, transformed, turned, zeros,
+};
+use super::super::{ALGORITHMS, Algorithm};
 use crate::random::Rng;
 
-/// A channel of x or dy: as many rows as columns.
-type Image = Vec<Vec<f32>>;
-
-/// What a fault makes of a tile's pixels and its part of dy.
-type Fault = fn(&mut [[f32; 4]; 4], &mut [[f32; 4]; 4], usize);
-
-/// How far a line of x or dy is from one that nothing is known of.
-type Pattern = fn(usize) -> f32;
-
-const ANY: Pattern = |_| 1.0;
-
-/// The pixels and the dy that the products are largest for: with a padding of 1 a tile's first pixel is an odd one.
-const WORST: [Pattern; 2] = [|i| [0.0, 1.0, 0.0, -1.0][i % 4], |i| [1.0, 0.0][i % 2]];
-
-fn turned<const M: usize, const N: usize>(l: &[[f32; N]; M]) -> [[f32; M]; N] {
-    std::array::from_fn(|i| std::array::from_fn(|j| l[j][i]))
-}
-
-/// Values of mean 0, drawn one by one or the pattern along both axes at a drawn size.
-fn drawn(side: usize, pattern: Pattern, rng: &mut Rng) -> Image {
-    let mut one = || rng.range(-1.0, 1.0) as f32;
-    let (size, is_any) = (one(), (0..side).all(|i| pattern(i) == 1.0));
-    let mut value = |i, j| if is_any { one() } else { size * pattern(i) * pattern(j) };
-    (0..side).map(|i| (0..side).map(|j| value(i, j)).collect()).collect()
-}
-
 /// A pixel, zero in the padding of 1.
-fn pixel(x: &Image, row: usize, column: usize) -> f32 {
+fn pixel(x: &Matrix, row: usize, column: usize) -> f32 {
     let inside = x.get(row.wrapping_sub(1)).and_then(|line| line.get(column.wrapping_sub(1)));
     inside.copied().unwrap_or(0.0)
 }
 
 /// dw of a channel of x and one of dy as the kernels come to it.
-fn in_tiles(x: &Image, dy: &Image, fault: Fault) -> [[f32; 3]; 3] {
-    let side = dy.len() / 2;
-    let mut products = [[0.0f32; 4]; 4];
+fn in_tiles(algorithm: &Algorithm, x: &Matrix, dy: &Matrix, fault: Fault) -> Matrix {
+    let [b, g, a] = matrices(algorithm);
+    let (points, results) = (algorithm.points(), algorithm.results);
+    let side = dy.len() / results;
+    let part = |length: usize, of: &dyn Fn(usize, usize) -> f32| -> Matrix {
+        (0..length).map(|r| (0..length).map(|s| of(r, s)).collect()).collect()
+    };
+    let mut products = zeros(points);
     for (i, j) in (0..side).flat_map(|i| (0..side).map(move |j| (i, j))) {
-        let d: [[f32; 4]; 4] =
-            std::array::from_fn(|r| std::array::from_fn(|s| pixel(x, 2 * i + r, 2 * j + s)));
-        let g: [[f32; 2]; 2] =
-            std::array::from_fn(|r| std::array::from_fn(|s| dy[2 * i + r][2 * j + s]));
-        let (mut v, mut e) = (transformed(&B, &d), transformed(&turned(&A), &g));
+        let d = part(points, &|r, s| pixel(x, results * i + r, results * j + s));
+        let z = part(results, &|r, s| dy[results * i + r][results * j + s]);
+        let (mut v, mut e) = (transformed(&b, &d), transformed(&turned(&a), &z));
         fault(&mut v, &mut e, i * side + j);
-        for (row, (v, e)) in products.iter_mut().zip(v.iter().zip(&e)) {
-            for (sum, (v, e)) in row.iter_mut().zip(v.iter().zip(e)) {
-                *sum = v.mul_add(*e, *sum);
-            }
-        }
+        add_products(&mut products, &v, &e);
     }
-    transformed(&turned(&G), &products)
+    transformed(&turned(&g), &products)
 }
 
-/// The same from the definition.
-fn in_f64(x: &Image, dy: &Image) -> [[f64; 3]; 3] {
-    std::array::from_fn(|r| {
-        std::array::from_fn(|s| {
-            let line = |(p, line): (usize, &Vec<f32>)| -> f64 {
-                let term =
-                    |(q, dy): (usize, &f32)| f64::from(*dy) * f64::from(pixel(x, p + r, q + s));
-                line.iter().enumerate().map(term).sum()
-            };
-            dy.iter().enumerate().map(line).sum()
-        })
-    })
+/// A tap's from the definition.
+fn in_f64(x: &Matrix, dy: &Matrix, r: usize, s: usize) -> f64 {
+    let line = |(p, line): (usize, &Vec<f32>)| -> f64 {
+        let term = |(q, dy): (usize, &f32)| f64::from(*dy) * f64::from(pixel(x, p + r, q + s));
+        line.iter().enumerate().map(term).sum()
+    };
+    dy.iter().enumerate().map(line).sum()
 }
 
 /// The worst error of some gradients, over `side` x `side` tiles, as a share of the bound.
-fn worst(side: usize, [pixels, dy]: [Pattern; 2], fault: Fault) -> f64 {
+fn worst(
+    algorithm: &Algorithm,
+    side: usize,
+    [pixels, dy]: [Option<&[f64]>; 2],
+    fault: Fault,
+) -> f64 {
     let mut rng = Rng::new(7);
     let mut values = Vec::new();
     for _ in 0..40 {
-        let (x, dy) = (drawn(2 * side, pixels, &mut rng), drawn(2 * side, dy, &mut rng));
-        let (got, wanted) = (in_tiles(&x, &dy, fault), in_f64(&x, &dy));
-        values.extend(got.into_iter().flatten().zip(wanted.into_iter().flatten()));
+        let length = algorithm.results * side;
+        let (x, dy) = (drawn(length, pixels, &mut rng), drawn(length, dy, &mut rng));
+        let got = in_tiles(algorithm, &x, &dy, fault);
+        let taps = (0..3).flat_map(|r| (0..3).map(move |s| (r, s)));
+        values.extend(taps.map(|(r, s)| (got[r][s], in_f64(&x, &dy, r, s))));
     }
-    let squares: f64 = values.iter().map(|(_, wanted)| wanted * wanted).sum();
-    let rms = (squares / values.len() as f64).sqrt();
-    let bound = tolerance(side * side).0;
-    let error = |(got, wanted): &(f32, f64)| {
-        (f64::from(*got) - wanted).abs() / (bound * wanted.abs().max(rms))
+    of_bound(&values, algorithm.weight.tolerance(side * side))
+}
+
+/// The forms of tap `r`'s products along an axis: of a tile's pixels, and of its dy.
+fn forms(algorithm: &Algorithm, r: usize) -> [Vec<Vec<f64>>; 2] {
+    let [b, g, a] = matrices(algorithm);
+    let a = turned(&a);
+    let sizes = |others: &Matrix| -> Vec<f64> {
+        let points = g.iter().zip(others);
+        points.map(|(g, other)| f64::from(g[r]) * f64::from(g[r]) * square(other)).collect()
     };
-    values.iter().map(error).fold(0.0, f64::max)
+    [squares(&b, &sizes(&a)), squares(&a, &sizes(&b))]
+}
+
+#[test]
+fn products_are_as_much_larger_than_results_as_the_bound_has_it() {
+    for algorithm in &ALGORITHMS {
+        let bound = algorithm.weight.amplification;
+        let mut most: f64 = 0.0;
+        for r in 0..3 {
+            let [pixels, dy] = forms(algorithm, r);
+            most = most.max(largest(&dy, &vec![1.0; algorithm.results]).0);
+            // Against the mean of three taps' squares.
+            let lines = [1, 2, 5, 20].into_iter().flat_map(|tiles| [0, 1].map(|pad| (tiles, pad)));
+            for (tiles, padding) in lines {
+                most = most.max(3.0 * largest_in_line(&pixels, tiles, padding).0);
+            }
+        }
+        assert!((bound - most).abs() < 0.01 && most < bound + 1e-3, "{most} of {bound}");
+    }
+}
+
+/// The pixels and the dy that the products are largest for: with a padding of 1 a tile's first pixel is the last before.
+fn worst_patterns(algorithm: &Algorithm) -> [Vec<f64>; 2] {
+    if algorithm.results == 2 {
+        return [vec![0.0, 1.0, 0.0, -1.0], vec![1.0, 0.0]];
+    }
+    let [pixels, dy] = forms(algorithm, 0);
+    let (_, mut line) = largest_in_line(&pixels, 1, 1);
+    line.truncate(algorithm.results);
+    [line, largest(&dy, &[1.0; 4]).1]
 }
 
 #[test]
 fn rounding_stays_within_the_bound_and_comes_within_a_small_factor_of_it() {
-    for side in [1, 2, 7, 24] {
-        for patterns in [[ANY; 2], [WORST[0], ANY], [ANY, WORST[1]]] {
-            let worst = worst(side, patterns, |_, _, _| {});
-            let lines = patterns.map(|pattern| [0, 1, 2, 3].map(pattern));
-            let place = format!("{side} x {side} tiles of {lines:?}: {worst}");
-            assert!(worst < 1.0, "{place}");
-            assert!(worst > 0.01, "a bound that says nothing: {place}");
+    for algorithm in &ALGORITHMS {
+        let [pixels, dy] = worst_patterns(algorithm);
+        for side in [1, 2, 7, 24] {
+            for patterns in [[None; 2], [Some(&pixels[..]), None], [None, Some(&dy[..])]] {
+                let worst = worst(algorithm, side, patterns, |_, _, _| {});
+                let results = algorithm.results;
+                let place =
+                    format!("{results} results, {side} x {side} tiles of {patterns:?}: {worst}");
+                assert!(worst < 1.0, "{place}");
+                assert!(worst > 0.01, "a bound that says nothing: {place}");
+            }
         }
     }
 }
@@ -109,43 +125,18 @@ fn a_fault_in_a_transform_is_beyond_the_bound() {
             }
         }),
         ("a sign", |_, e, _| e[3][1] = -e[3][1]),
-        ("dy in half precision", |_, e, _| {
-            for value in e.iter_mut().flatten() {
-                *value = f32::from_bits(value.to_bits() & !0x1fff);
-            }
-        }),
+        ("dy in half precision", |_, e, _| halved(e)),
     ];
-    for side in [2, 7, 24] {
-        for (what, fault) in faults {
-            let worst = worst(side, [ANY; 2], fault);
-            assert!(worst > 1.0, "{what}, {side} x {side} tiles: {worst} of the bound");
+    for algorithm in &ALGORITHMS {
+        for side in [2, 7, 24] {
+            for (what, fault) in faults {
+                let worst = worst(algorithm, side, [None; 2], fault);
+                let results = algorithm.results;
+                assert!(
+                    worst > 1.0,
+                    "{what}, {results} results, {side} x {side} tiles: {worst} of the bound"
+                );
+            }
         }
-    }
-}
-
-#[test]
-fn products_are_as_much_larger_than_results_as_the_bound_has_it() {
-    // Against the mean of three taps' squares, a line of tiles over a dy of which nothing is known: pixels d0 of each tile
-    // and the last one's d2, by power iteration.
-    for tiles in [1usize, 2, 5, 40] {
-        let weight = |i: usize| match i {
-            0 => 1.0 / 3.0,
-            i if i == tiles => 2.0 / 3.0,
-            _ => 1.0f64,
-        };
-        let mut d: Vec<f64> = (0..=tiles).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
-        let mut most = 0.0;
-        for _ in 0..2000 {
-            let product = |i: usize| {
-                let before = if i > 0 { 2.0 * d[i] - d[i - 1] } else { 0.0 };
-                let after = if i < tiles { d[i] - d[i + 1] } else { 0.0 };
-                (before + after) / weight(i)
-            };
-            let next: Vec<f64> = (0..=tiles).map(product).collect();
-            let squares: f64 = next.iter().enumerate().map(|(i, d)| weight(i) * d * d).sum();
-            most = squares.sqrt();
-            d = next.iter().map(|d| d / most).collect();
-        }
-        assert!((most - AMPLIFICATION).abs() < 1e-3, "{tiles} tiles: {most}");
     }
 }
