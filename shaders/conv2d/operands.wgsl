@@ -172,6 +172,14 @@ fn rows_a(g: u32, m: u32) -> Rows {
     return rows;
 }
 
+// Where the window of pixel i of four begins: at `own`, which follows from the first's where rows are whole fours, as these
+// are side by side then: three registers in place of twelve. Behind the last pixel it may be anywhere: no product is stored.
+fn beside(first: Origin, own: Origin, i: u32) -> Origin {
+    if pixels().y % 4u != 0u { return own; }
+    let across = i32(i * select(STRIDE * CHANNELS, N, PASS == 1u));
+    return Origin(first.row, first.at + across, first.first + across);
+}
+
 // Four stored neighbours of A, zero beyond the sum: [k, m .. m + 4] in PASS 2, else [m, k .. k + 4].
 fn row_a(g: u32, m: u32, k: u32) -> Four {
     let valid = !TAIL | (k < depth(g));
@@ -241,7 +249,7 @@ fn load_a(g: u32, rows: Rows, k: u32) -> Block {
     let here = part(g, select(0u, k, valid));
     // unroll
     for (var i = 0u; i < 4u; i++) {
-        let row = load(rows.origins[i], here, valid);
+        let row = load(beside(rows.origins[0], rows.origins[i], i), here, valid);
         block.x[i] = row.x;
         block.inside |= row.inside << (4u * i);
     }
