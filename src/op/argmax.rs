@@ -26,16 +26,19 @@ impl Op for Argmax {
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let rows = Rows::of(&inputs[0])?;
         let places = TensorSpec::u32(outer(&inputs[0]));
+        // Tiny is left out: where denormals are flushed, different values are equal.
+        let distributions = Distribution::WITHOUT_TINY;
         let Some(column) = self.column else {
-            return Ok(RowsProblem::new(*self, rows, inputs, places, 1, Tolerance::EXACT));
+            let mut problem = RowsProblem::new(*self, rows, inputs, places, 1, Tolerance::EXACT);
+            problem.facts = problem.facts.drawn_from(distributions);
+            return Ok(problem);
         };
         match (inputs[1].dims(), inputs[1].dtype) {
             (&[batch, length], DType::U32) if places.dims() == [batch] && column < length => {
                 let cost = Cost::new(inputs[0].len() as u64, &inputs[..1], &[places]);
                 let written = Output::in_place(inputs[1].clone(), 1);
-                // Tiny is left out: where denormals are flushed, different values are equal.
-                let facts = Facts::new([written], cost, Tolerance::EXACT)
-                    .drawn_from(Distribution::WITHOUT_TINY);
+                let facts = Facts::new([written], cost, Tolerance::EXACT);
+                let facts = facts.drawn_from(distributions);
                 Ok(Box::new(RowsProblem { op: *self, rows, inputs: inputs.to_vec(), facts }))
             }
             _ => Err(format!("{places} does not fit column {column} of {}", inputs[1])),
