@@ -27,15 +27,14 @@ fn store(i: u32, x: T) {
 }
 
 fn sum_column(column: u32) {
+    let part = POINTS * POINTS * params.columns;
     var p: array<T, POINTS>;
     // unroll
     for (var s = 0u; s < POINTS; s++) {
         var whole: array<T, POINTS>;
-        for (var part = 0u; part < params.splits; part++) {
+        for (var first = column; first < params.splits * part; first += part) {
             // unroll
-            for (var r = 0u; r < POINTS; r++) {
-                whole[r] += partial_sum((POINTS * (POINTS * part + r) + s) * params.columns + column);
-            }
+            for (var r = 0u; r < POINTS; r++) { whole[r] += partial_sum(first + (POINTS * r + s) * params.columns); }
         }
         p[s] = sum_of(whole);
     }
@@ -53,13 +52,14 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     }
     let at = grouped(i, params.rows, params.columns, params.width);
     var whole: array<array<T, POINTS>, POINTS>; // by columns
-    for (var part = 0u; part < params.splits; part++) {
+    let part = POINTS * POINTS * plane;
+    // Counted from a place that no two invocations share: lavapipe compiles a kernel anew for each dispatch where it could
+    // unroll a loop if it knew the parameters.
+    for (var first = at; first < params.splits * part; first += part) {
         // unroll
         for (var s = 0u; s < POINTS; s++) {
             // unroll
-            for (var r = 0u; r < POINTS; r++) {
-                whole[s][r] += m[(POINTS * (POINTS * part + r) + s) * plane + at];
-            }
+            for (var r = 0u; r < POINTS; r++) { whole[s][r] += m[first + (POINTS * r + s) * plane]; }
         }
     }
     var tall: array<array<T, 3>, POINTS>; // G^T M, by columns

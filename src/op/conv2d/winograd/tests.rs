@@ -240,6 +240,7 @@ fn products_are_as_much_larger_than_results_as_the_bound_has_it() {
 fn rounding_stays_within_the_bound_and_comes_within_a_small_factor_of_it() {
     for algorithm in &ALGORITHMS {
         let [pixels, taps] = worst_patterns(algorithm);
+        let least = if algorithm.results == 2 { 0.02 } else { 0.01 };
         for channels in [1, 3, 64, 512] {
             for patterns in [[None; 2], [Some(&pixels[..]), None], [None, Some(&taps[..])]] {
                 let worst = worst(algorithm, channels, patterns, |_, _, _| {});
@@ -248,7 +249,7 @@ fn rounding_stays_within_the_bound_and_comes_within_a_small_factor_of_it() {
                     algorithm.results
                 );
                 assert!(worst < 1.0, "{place}");
-                assert!(worst > 0.01, "a bound that says nothing: {place}");
+                assert!(worst > least, "a bound that says nothing: {place}");
             }
         }
     }
