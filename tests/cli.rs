@@ -398,7 +398,7 @@ fn records_are_compared_scored_and_refused() {
     ran(&["score", &slow], 0, &["333.3"]);
     ran(&["score", &fewer], 9, &["seq2seq train", "missing", "15 of 16"]);
     ran(&["score", &unverified], 9, &["unverified"]);
-    ran(&["score", &full], 9, &["seq2seq train batch 4: missing", "0 of 16"]);
+    ran(&["score", &full], 9, &["seq2seq train: batch: 64 in the reference, 4 in", "0 of 16 runs"]);
     for form in ["md", "json", "jsonl", "csv", "table"] {
         let shown = ran(&["score", &base, "-o", form], 0, &[]);
         assert!(shown.contains("seq2seq"), "{shown}");

@@ -26,7 +26,8 @@ fn real() -> Record {
         // In the middle of what was measured, so that the run stays as settled as it was.
         let mut near = timing.step_ns.clone();
         near.sort_by(|a, b| (a / median_ns - 1.0).abs().total_cmp(&(b / median_ns - 1.0).abs()));
-        timing.step_ns = near[..16].to_vec();
+        near.truncate(16);
+        timing.step_ns = near;
         timing.wall_ns.truncate(16);
         for op in &mut run.ops {
             op.ns.iter_mut().for_each(|ns| ns.samples.clear());

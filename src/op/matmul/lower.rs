@@ -42,7 +42,7 @@ fn partial_sum(i: u32) -> f32 { return partial_sums[i]; }
 fn store_sum(i: u32, x: f32) { sums[i] = x; }
 ";
 
-/// Results of an invocation of `split_k.wgsl`.
+/// Results of an invocation of `split_k.wgsl` where there are enough of them to keep every processor busy all the same.
 const SUMMED: usize = 4;
 
 /// Workgroup memory every device has, in bytes.
@@ -199,8 +199,10 @@ pub(in crate::op) fn sum_of_parts(
     caps: &Caps,
 ) -> Lowered {
     let results = count + columns.unwrap_or(0);
-    let kernel = Kernel::new("matmul/split_k").with_consts(&[("EACH", SUMMED)]);
-    let mut sum = Dispatch::new(kernel, grid(results.div_ceil(64 * SUMMED), caps))
+    let fills = results.div_ceil(64 * SUMMED) >= 2 * caps.speeds.processors as usize;
+    let each = if fills { SUMMED } else { 1 };
+    let kernel = Kernel::new("matmul/split_k").with_consts(&[("EACH", each)]);
+    let mut sum = Dispatch::new(kernel, grid(results.div_ceil(64 * each), caps))
         .bind("partial", scratch(0).read())
         .bind("c", output(0))
         .param("count", count)
