@@ -18,7 +18,7 @@ fn layer() -> u32 { return 0u; }
 fn cell(l: u32, b: u32) -> u32 { return 2u * b * COLUMNS; } // where a layer's c lies, and h after it
 // end
 
-const FOR_FIRST: bool = false; // whether the second layer gives what the first has
+const FOR_FIRST: bool = false; // whether this is the second layer, and gives what the first has as well
 
 // hook: output
 const OUTPUT: bool = false;
@@ -37,7 +37,7 @@ fn hand_on(z: u32, top: u32, start: u32, lid: u32) {
             // c and h of the first layer, and of its own.
             // unroll
             for (var u = 0u; u < 4u; u++) {
-                if u >= 2u || (FOR_FIRST && layer() == 1u) {
+                if u >= 2u || FOR_FIRST {
                     let l = select(0u, layer(), u >= 2u);
                     var state: array<vec4<f32>, ROWS>;
                     // unroll
@@ -61,7 +61,7 @@ fn hand_on(z: u32, top: u32, start: u32, lid: u32) {
             let b = first + r;
             if b < BATCH {
                 let at = (start / TILE_COLS * BATCH + b) * COLUMNS + n;
-                if layer() <= select(0u, 1u, FOR_FIRST) { asking[at] = query[r]; } else { asking[at] += query[r]; }
+                if FOR_FIRST || layer() == 0u { asking[at] = query[r]; } else { asking[at] += query[r]; }
                 if OUTPUT { asking[(COLUMNS + TILE_COLS - 1u) / TILE_COLS * BATCH * COLUMNS + at] = out[r]; }
             }
         }

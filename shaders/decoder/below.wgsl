@@ -10,7 +10,7 @@ const TILE_COLS: u32 = 8u;
 const TILE_LANES: u32 = 8u;
 const COLUMNS: u32 = 8u; // H / 4
 const BATCH: u32 = 4u;
-struct Params { step: u32, layer: u32 }
+struct Params { step: u32 }
 @group(0) @binding(0) var<storage, read> turned: array<vec4<f32>>; // [L, 4H, 2H]
 @group(0) @binding(1) var<storage, read_write> carried: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> d_gates: array<vec4<f32>>;
@@ -20,7 +20,7 @@ fn plane(p: u32, b: u32) -> u32 { return (p * BATCH + b) * COLUMNS; }
 // end
 
 fn hand_on(z: u32, top: u32, start: u32, lid: u32) {
-    if z > 0u || params.layer != 1u { return; }
+    if z > 0u { return; }
     storageBarrier();
     for (var i = lid; i < TILE_ROWS / ROWS * COLUMNS; i += TILE_LANES) {
         let n = i % COLUMNS;

@@ -51,9 +51,12 @@ fn cell(b: u32, bt: u32, lid: u32) {
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
     let b = wid.x;
-    let later = b * T + params.step;
-    if params.step < T { cell(b, later, lid); }
-    if params.step == 0u {
+    // The grid is a line. With a place in it lavapipe does not know the step beforehand, and compiles the kernel once, not anew for
+    // each dispatch that would be half as long.
+    let step = params.step + wid.y;
+    let later = b * T + step;
+    if step < T { cell(b, later, lid); }
+    if step == 0u {
         for (var n = lid; n < COLUMNS; n += LANES) { d_query[b * (T + 1u) * COLUMNS + n] = vec4<f32>(0.0); }
         return;
     }
@@ -63,7 +66,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
     for (var i = lid; i < S * LANES_PER_ROW; i += LANES) {
         let s = i / LANES_PER_ROW;
         var sum = 0.0;
-        if params.step < T && s > 0u {
+        if step < T && s > 0u {
             for (var first = i % LANES_PER_ROW; first < 4u * COLUMNS; first += AHEAD * LANES_PER_ROW) {
                 var d: array<vec4<f32>, AHEAD>;
                 var x: array<vec4<f32>, AHEAD>;

@@ -341,15 +341,17 @@ impl Problem for DecoderProblem {
             .bind("states", states)
             .bind("gates", gates);
         dispatches.push(first);
-        let above = cells(variant, stack, "decoder/above").with("FOR_FIRST");
-        let above = above.with_consts(&[("STEPS", steps)]);
+        let above = cells(variant, stack, "decoder/above").with_consts(&[("STEPS", steps)]);
+        let second = above.clone().with("FOR_FIRST");
         let lanes = attention_lanes(&self.attended, variant, caps);
         for t in 0..steps {
             // The second layer's workgroups are followed by those for the first, which has a next step but in the last.
             let planes = |l| if l == 1 && t + 1 < steps { 2 } else { 1 };
             let own = if layers == 1 { 0..1 } else { 1..layers };
-            let cell =
-                |l| bind_above(above.at(t, planes(l)), l, [3, 4, 5], [states, gates, asking]);
+            let cell = |l| {
+                let cells = if l == 1 { &second } else { &above };
+                bind_above(cells.at(t, planes(l)), l, [3, 4, 5], [states, gates, asking])
+            };
             dispatches.extend(own.map(cell));
             dispatches.push(self.attention(lanes, (t, above.across()), asking.read()));
         }

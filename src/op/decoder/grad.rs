@@ -208,14 +208,16 @@ impl Problem for DecoderGradProblem {
         let lanes = attention_lanes(attended, variant, caps);
         let cells = Step::cells_below(variant, *stack, "decoder/backward");
         let parts = self.parts(&cells);
-        let cells = handing_on(cells.with_consts(&[("PARTS", parts)]), "decoder/below");
+        let cells = cells.with_consts(&[("PARTS", parts)]);
+        let second = handing_on(cells.clone(), "decoder/below");
         let mut dispatches = vec![self.before(lanes)];
         for t in (0..steps).rev() {
             dispatches.push(self.attention(lanes, t + 1, parts));
             // The last layer's workgroups are followed by those for the first.
             let planes = |l| if l > 0 && l + 1 == layers { 2 } else { 1 };
             let own = if layers == 1 { 0..1 } else { 1..layers };
-            dispatches.extend(own.rev().map(|l| bind_cell(cells.at(t, planes(l)), l)));
+            let kernel = |l| if l == 1 { &second } else { &cells };
+            dispatches.extend(own.rev().map(|l| bind_cell(kernel(l).at(t, planes(l)), l)));
         }
         dispatches.push(self.attention(lanes, 0, parts));
         dispatches.push(self.start(variant, parts));
