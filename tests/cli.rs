@@ -87,7 +87,7 @@ fn every_failure_has_its_code_and_names_the_way_out() {
         (&["--workload", "autoenc", "--save-baseline", "a/b"], 2, "as in main-2"),
         (&["show", "speach"], 2, "did you mean 'speech'"),
         (&["show", "@last"], 2, "there are only 0 records"),
-        (&["check", "no-such.json"], 10, "cannot read no-such.json"),
+        (&["check", "no-such.json"], 10, "cannot read it"),
         (&["compare", "@last"], 2, "there are only 0 records"),
         (&["ab", "no-such-program", "no-such-program"], 10, "cannot run no-such-program"),
         (&["--workload", "autoenc", "--device", "radeon-of-mars"], 3, "no device matches"),

@@ -81,6 +81,26 @@ fn a_question_whose_tabs_became_spaces_is_not_taken_for_a_fact() {
 }
 
 #[test]
+fn a_file_that_was_cut_in_an_answer_is_not_taken_for_a_whole_one() {
+    let path = case("babi-cut/b");
+    let error = refusal("memnet", &path, false);
+    assert!(error.contains("qa1_x_train.txt: end: it ends before the story does"), "{error}");
+    let listing = open("memnet", &path, true).unwrap().listing().unwrap();
+    assert_eq!(listing.line().unwrap(), "passed over: 1 unreadable sample");
+}
+
+#[test]
+fn zeros_behind_a_packed_file_are_no_part_of_it() {
+    assert_eq!(accepted("seq2seq", &case("seq-gz-padding/s")), (1, 1, String::new()));
+}
+
+#[test]
+fn halves_without_classes_are_no_two_classes() {
+    let error = refusal("alexnet", &case("img-flat-valid/set"), false);
+    assert!(error.contains("valid is beside it, so that the classes"), "{error}");
+}
+
+#[test]
 fn images_under_the_names_that_archives_give_them_are_found() {
     let error = refusal("autoenc", &case("idx-dot-names/m"), false);
     assert!(

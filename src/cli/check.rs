@@ -69,11 +69,7 @@ pub fn execute(args: &CheckArgs) -> Result<()> {
 }
 
 fn check(path: &Path, publish: bool) -> Checked {
-    let content = Loaded::read(path.to_path_buf()).map_err(|error| match error {
-        // The file stands beside it.
-        Error::Data { place, what, .. } => format!("{place}: {what}"),
-        other => other.to_string(),
-    });
+    let content = Loaded::read(path.to_path_buf()).map_err(|error| error.beside_its_file());
     let content = content.map(|loaded| {
         let found = contradictions(&loaded.record);
         (loaded.record, found)

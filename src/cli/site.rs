@@ -92,7 +92,7 @@ fn load(folder: &Path) -> Result<(Vec<NamedRecord>, Vec<LeftOut>)> {
     for path in store::tree(folder)? {
         let name = plain(path.strip_prefix(folder).unwrap_or(&path).display());
         let why = match Loaded::read(path) {
-            Err(error) => error.to_string(),
+            Err(error) => error.beside_its_file(),
             Ok(Loaded { text, record, .. }) => {
                 let twin = sources.iter().find(|known| known.record.id == record.id);
                 let same = twin.map(|twin| format!("it is the same record as {}", twin.name));

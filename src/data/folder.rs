@@ -20,6 +20,22 @@ const MOST: usize = 1 << 24;
 /// Most folders inside each other.
 const DEEPEST: usize = 32;
 
+/// What systems leave in folders, whether or not they show it.
+const LEFT_BEHIND: [&str; 7] = [
+    "__MACOSX",
+    "$RECYCLE.BIN",
+    "@eaDir",
+    "System Volume Information",
+    "Thumbs.db",
+    "desktop.ini",
+    "lost+found",
+];
+
+/// Whether something of this name is no part of a data set.
+pub(super) fn is_hidden(name: &str) -> bool {
+    name.starts_with('.') || LEFT_BEHIND.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
 /// What an entry is, links being followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -61,7 +77,7 @@ pub(super) fn entries(folder: &Path, listing: &mut Listing) -> Result<Vec<Entry>
     for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
         let entry = entry.map_err(Error::io("read", folder))?;
         let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
-        if name.starts_with('.') {
+        if is_hidden(&name) {
             listing.pass(Reason::Hidden, path.display());
             continue;
         }

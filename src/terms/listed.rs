@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 words! {
     /// Why a part of a data set was passed over.
     Reason {
-        /// A file or folder whose name starts with a dot, as macOS's `._` files.
+        /// A file or folder whose name starts with a dot, as macOS's `._` files, or that a system left behind.
         Hidden = "hidden",
         /// A file that lies beside the class folders.
         Beside = "beside",

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use tar::{EntryType, Header, PaxExtensions};
 
+use crate::data::folder::is_hidden;
 use crate::data::listing::Listing;
 use crate::error::{Error, Result};
 use crate::terms::Reason;
@@ -120,11 +121,13 @@ impl Tape<'_> {
             EntryType::GNUSparse => (Reason::Sparse, "it is stored as a sparse file"),
             _ if sparse => (Reason::Sparse, "it is stored as a sparse file"),
             EntryType::Directory => return Ok(false),
+            // GNU's name of a volume, and what a folder held when it was saved.
+            _ if matches!(kind.as_byte(), b'V' | b'D') => return Ok(false),
             // Before types there were folders: names that end so.
             EntryType::Regular if name.ends_with('/') => return Ok(false),
             EntryType::Regular | EntryType::Continuous => {
                 let last = name.rsplit('/').next().unwrap_or(name);
-                let hidden = last.starts_with('.');
+                let hidden = is_hidden(last);
                 if hidden {
                     listing.pass(Reason::Hidden, name);
                 }

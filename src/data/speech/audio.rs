@@ -12,8 +12,8 @@ mod riff;
 /// Samples a second.
 pub const RATE: u32 = 16_000;
 
-/// Bytes of a file at most: eight minutes of speech, where an utterance has seconds.
-const MOST_BYTES: u64 = 1 << 24;
+/// Bytes of a file at most: two minutes of speech, where an utterance has seconds. Each core reads one at a time.
+const MOST_BYTES: u64 = 1 << 22;
 
 /// Where errors of such a header are.
 const SPHERE_HEADER: &str = "SPHERE header";

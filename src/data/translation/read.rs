@@ -8,10 +8,9 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use flate2::bufread::MultiGzDecoder;
-
 use crate::data::bounded;
 use crate::data::folder::{Identity, Kind, copied, disjoint, entries, same_content};
+use crate::data::gzip::Unpacked;
 use crate::data::listing::Listing;
 use crate::error::{Error, Result};
 use crate::terms::Reason;
@@ -194,7 +193,7 @@ impl<'a> Lines<'a> {
         let mut input = BufReader::with_capacity(1 << 16, File::open(file).map_err(read())?);
         let packed = input.fill_buf().map_err(read())?.starts_with(&GZIP);
         let input: Box<dyn BufRead> = match packed {
-            true => Box::new(BufReader::new(MultiGzDecoder::new(input))),
+            true => Box::new(BufReader::new(Unpacked::new(input))),
             false => Box::new(input),
         };
         Ok(Self { input, file, packed, line: 0, bytes: Vec::new(), cut: false })
@@ -228,7 +227,8 @@ impl<'a> Lines<'a> {
         })
     }
 
-    /// The line without white space around it, nor the mark that some editors put before the first.
+    /// The line without white space around it, nor the mark that some editors put before the first, which may be any
+    /// where files were joined.
     fn text(&self) -> Result<&str> {
         if self.line == 1 && bounded::ends_in_returns(&self.bytes) {
             return Err(self.fault(bounded::RETURNS.into()));
@@ -238,8 +238,7 @@ impl<'a> Lines<'a> {
             return Err(self.fault(format!("longer than {mebibytes} MiB: no sentence is")));
         }
         let text = bounded::text(&self.bytes).map_err(|what| self.fault(what.into()))?;
-        let mark = if self.line == 1 { "\u{feff}" } else { "" };
-        Ok(text.strip_prefix(mark).unwrap_or(text).trim())
+        Ok(text.strip_prefix('\u{feff}').unwrap_or(text).trim())
     }
 
     /// This file has a line, `other` has ended.

@@ -106,11 +106,22 @@ fn members_that_hold_no_file_are_refused_or_counted() {
     for (kind, name, line) in [
         (EntryType::Directory, "folder/", None),
         (EntryType::XGlobalHeader, "pax_global_header", None),
+        (EntryType::new(b'V'), "the volume's name", None),
         (EntryType::Regular, "._0.png", Some("passed over: 1 hidden file")),
     ] {
         let listing = open_bytes(&with_member(kind, name), false).unwrap().listing().unwrap();
         assert_eq!(listing.line().as_deref(), line);
     }
+}
+
+#[test]
+fn what_is_no_image_by_its_name_is_not_counted_as_one() {
+    let bytes = with_member(tar::EntryType::Regular, "readme.txt");
+    let error = open_bytes(&bytes, false).unwrap_err().to_string();
+    assert!(error.contains("readme.txt in n00.tar") && error.contains("--skip-bad"), "{error}");
+    let listing = open_bytes(&bytes, true).unwrap().listing().unwrap();
+    assert_eq!(listing.line().unwrap(), "passed over: 1 file of another kind");
+    assert_eq!(listing.listed().train + listing.listed().held_out, 4);
 }
 
 #[test]

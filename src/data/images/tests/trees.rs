@@ -92,6 +92,33 @@ fn a_class_that_gives_nothing_is_refused_or_left_out_and_counted() {
 }
 
 #[test]
+fn held_out_images_of_a_class_that_is_left_out_are_counted() {
+    let set = tree_in("train");
+    std::fs::rename(tree_from(20).path(), set.path().join("valid")).unwrap();
+    let class = set.path().join("train/class1");
+    std::fs::remove_dir_all(&class).unwrap();
+    std::fs::create_dir(&class).unwrap();
+    assert!(fault(set.path()).contains("a class without images"));
+    let images = open_folder(set.path(), true).unwrap();
+    let listed = images.listing().unwrap().listed();
+    assert_eq!((listed.train, listed.held_out), (40, 40));
+    let said = line(&images);
+    assert_eq!(said, "passed over: 20 entries that are not used, 1 class without images");
+}
+
+#[test]
+fn what_systems_leave_in_folders_is_no_part_of_a_set() {
+    let folder = tree();
+    std::fs::create_dir(folder.path().join("__MACOSX")).unwrap();
+    for name in ["class0/Thumbs.db", "class1/desktop.ini", "__MACOSX/._class0"] {
+        std::fs::write(folder.path().join(name), "x").unwrap();
+    }
+    let images = open_folder(folder.path(), false).unwrap();
+    assert!(images.describe().contains("of 3 classes"), "{}", images.describe());
+    assert_eq!(line(&images), "passed over: 3 hidden files");
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn a_class_whose_name_is_not_utf8_is_refused_or_left_out_and_counted() {
     use std::os::unix::ffi::OsStrExt;
