@@ -142,7 +142,7 @@ pub fn execute(args: &AbArgs) -> Result<()> {
         }
     }
     let side = |(folder, name): (&PathBuf, &str)| -> Result<Side> {
-        Ok(Side { name: name.into(), ..records::side(&folder.display().to_string())? })
+        Ok(Side { name: name.into(), ..records::side(&folder.display().to_string(), &args.out)? })
     };
     let (base, other) = (side((&sides[0].0, "old"))?, side((&sides[1].0, "new"))?);
     output::note(&args.out, &format!("records  {}", folder.display()));

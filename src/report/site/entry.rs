@@ -124,7 +124,7 @@ impl Entry {
         let device = &record.device;
         let scored = reference.map(|reference| score::score(&side, reference, workloads));
         let missing = scored.iter().flat_map(|scored| scored.missing.first().cloned()).next();
-        let score = scored.and_then(|scored| Some((scored.overall()?, scored.ci95()?)));
+        let score = scored.and_then(|scored| Some((scored.overall()?, scored.range()?)));
         Row {
             rank: None,
             name: device.name.clone(),
