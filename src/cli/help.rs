@@ -112,8 +112,8 @@ pub(super) const OF_COMMANDS: &[(&str, &str)] = &[
     ),
     (
         "site",
-        "  fathom site results/ -o public          pages for any host, or a disk
-  fathom site results/ -o public --page page/  with the page that runs it",
+        "  fathom site results/ -s public          pages for any host, or a disk
+  fathom site results/ -s public --page page/  with the page that runs it",
     ),
     ("trace", "  fathom trace speech --save trace.json   for ui.perfetto.dev"),
     (
@@ -318,6 +318,10 @@ mod tests {
         let mut meanings: Vec<(char, String)> = Vec::new();
         for command in commands() {
             for argument in command.get_arguments() {
+                if argument.get_long() == Some("output") {
+                    let of = argument.get_value_names().unwrap_or_default();
+                    assert_eq!(of, ["FORMAT"], "--output of {}", command.get_name());
+                }
                 let Some(letter) = argument.get_short() else {
                     continue;
                 };
