@@ -182,7 +182,7 @@ const TOPICS: [&str; 3] = ["measuring", "record", "exit-codes"];
 pub fn explain(topic: Option<&str>) -> Result<()> {
     let mut command = command();
     match topic {
-        None => output::data(&command.render_long_help().ansi().to_string()),
+        None => output::styled(&command.render_long_help().ansi().to_string()),
         Some("measuring") => output::data(&read(MEASURING, terminal_width())),
         Some("record") => output::data(&read(RECORD, terminal_width())),
         Some("exit-codes") => {
@@ -190,7 +190,7 @@ pub fn explain(topic: Option<&str>) -> Result<()> {
             output::data(&EXIT_CODES.iter().map(line).collect::<String>())
         }
         Some(name) => match command.find_subcommand_mut(name) {
-            Some(found) => output::data(&found.render_long_help().ansi().to_string()),
+            Some(found) => output::styled(&found.render_long_help().ansi().to_string()),
             None => Err(unknown(name, &command)),
         },
     }
