@@ -335,7 +335,7 @@ fn every_table_topic_and_note_fits_80_columns_and_a_terminal_that_does_not_know_
                 assert!(without_styles(line).chars().count() <= 80, "{command}: {line:?}");
                 assert!(!line.contains('\u{fffd}'), "{command}: {line:?}");
             }
-            if command.contains(record) {
+            if command.starts_with("compare") || command.starts_with("analyze") {
                 let whole = |word: &str| shown.split_whitespace().any(|found| found == word);
                 let broken: Vec<_> = WHOLE[1..3].iter().filter(|word| !whole(word)).collect();
                 assert!(broken.is_empty(), "{command}: {broken:?} in\n{shown}");

@@ -5,8 +5,11 @@ use crate::record::{Doubt, Integrity, Record, Tuning, doubt, id};
 use super::Side;
 use super::unlike::{forced, line, on_off};
 
+/// What a record says of one thing.
+type Said = fn(&Record) -> String;
+
 /// By what, on what and from what a record was made, as far as it may differ.
-const MADE_BY: [(&str, fn(&Record) -> String); 7] = [
+const MADE_BY: [(&str, Said); 7] = [
     ("seed", |r| r.config.seed.to_string()),
     ("build", |r| r.tool.profile.to_string()),
     ("version", |r| r.tool.version.clone()),
@@ -53,7 +56,7 @@ pub(super) fn remarks(base: &Side, others: &[Side]) -> Vec<String> {
 
 /// What a side's own records differ in: they count as the same thing run again.
 fn mixed(side: &Side) -> Vec<String> {
-    let of = |(what, get): &(&str, fn(&Record) -> String)| {
+    let of = |(what, get): &(&str, Said)| {
         let mut values: Vec<String> = side.records.iter().map(get).collect();
         values.sort();
         values.dedup();

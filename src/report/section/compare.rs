@@ -84,8 +84,8 @@ pub fn explanations(comparison: &Comparison, others: &[Side]) -> Vec<String> {
     }
     let all = comparison.rows.len();
     let line = |(said, cells): (String, Vec<String>)| match cells.len() {
-        n if n == all => format!("every cell {said}"),
-        _ => format!("{} {said}", cells.join(", ")),
+        n if n == all => format!("{said} (every cell)"),
+        _ => format!("{said} ({})", cells.join(", ")),
     };
     lines.into_iter().map(line).collect()
 }
