@@ -21,7 +21,7 @@ mod run;
 pub mod schema;
 pub mod store;
 mod tuning;
-mod yardstick;
+pub mod yardstick;
 
 pub use doubt::{Doubt, YardstickPart};
 pub use id::Integrity;

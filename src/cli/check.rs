@@ -9,6 +9,7 @@ use crate::record::consistency::contradictions;
 use crate::record::store::{self, Loaded};
 use crate::report::Format;
 use crate::report::section::records::{Checked, checked};
+use crate::report::table::paragraph;
 use crate::score::fitness;
 
 use super::{OutputArgs, output};
@@ -49,11 +50,9 @@ pub fn execute(args: &CheckArgs) -> Result<()> {
         let mut text = checked(&checks).render(form)?;
         if matches!(form, Format::Table | Format::Md) {
             for file in &checks {
-                text += &file
-                    .faults()
-                    .iter()
-                    .map(|f| format!("\n{}: {f}\n", file.file))
-                    .collect::<String>();
+                for fault in file.faults() {
+                    text += &format!("\n{}", said(form, &format!("{}: {fault}", file.file)));
+                }
             }
         }
         Ok(text)
@@ -66,6 +65,11 @@ pub fn execute(args: &CheckArgs) -> Result<()> {
     let sort = if args.publish { "fit to be published" } else { "sound" };
     let count = format!("{} of {} files are no record that is {sort}", faults.len(), checks.len());
     Err(Error::data(&first.file, "check", format!("{fault}; {count}")))
+}
+
+/// Within the width of a terminal; a file is not folded.
+fn said(form: Format, text: &str) -> String {
+    if form == Format::Md { format!("{text}\n") } else { paragraph(text) }
 }
 
 fn check(path: &Path, publish: bool) -> Checked {

@@ -23,7 +23,7 @@ pub struct SiteArgs {
 
     /// Folder to write the site into
     #[arg(short, long, value_name = "DIR", default_value = "site")]
-    pub output: PathBuf,
+    pub save: PathBuf,
 
     /// Built page that runs the benchmark in a browser
     ///
@@ -75,12 +75,12 @@ pub fn execute(args: &SiteArgs) -> Result<()> {
         runs_at: run.as_ref().map(|_| "run/index.html"),
     };
     for file in site(content)? {
-        write(&args.output.join(file.path), file.text.as_bytes())?;
+        write(&args.save.join(file.path), file.text.as_bytes())?;
     }
     for (path, bytes) in run.into_iter().flatten() {
-        write(&args.output.join(RUN).join(path), &bytes)?;
+        write(&args.save.join(RUN).join(path), &bytes)?;
     }
-    let index = args.output.join("index.html");
+    let index = args.save.join("index.html");
     let note = format!("site  {} ({records}): open it in a browser", index.display());
     output::note(&args.voice, &note);
     Ok(())

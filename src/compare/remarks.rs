@@ -5,6 +5,20 @@ use crate::record::{Doubt, Integrity, Record, Tuning, doubt, id};
 use super::Side;
 use super::unlike::{forced, line, on_off};
 
+/// What a record says of one thing.
+type Said = fn(&Record) -> String;
+
+/// By what, on what and from what a record was made, as far as it may differ.
+const MADE_BY: [(&str, Said); 7] = [
+    ("seed", |r| r.config.seed.to_string()),
+    ("build", |r| r.tool.profile.to_string()),
+    ("version", |r| r.tool.version.clone()),
+    ("commit", |r| r.tool.commit()),
+    ("wgpu", |r| r.tool.wgpu.clone()),
+    ("operating system", |r| r.host.os.clone()),
+    ("threads", threads),
+];
+
 /// Differences between the base and each other side, and what the sides doubt of themselves.
 pub(super) fn remarks(base: &Side, others: &[Side]) -> Vec<String> {
     let ours = &base.records[0];
@@ -17,17 +31,11 @@ pub(super) fn remarks(base: &Side, others: &[Side]) -> Vec<String> {
         let differences = [
             of("program", &|r| r.tool.measured()).filter(|_| base.is_peer() || other.is_peer()),
             of("clock", &clocks).map(|text| text + ": where they differ, by the wall clock"),
-            of("seed", &|r| r.config.seed.to_string()),
-            of("build", &|r| r.tool.profile.to_string()),
-            of("version", &|r| r.tool.version.clone()),
-            of("commit", &|r| r.tool.commit()),
-            of("wgpu", &|r| r.tool.wgpu.clone()),
-            of("operating system", &|r| r.host.os.clone()),
-            of("threads", &|r| threads(r)),
             // Two devices never have one table.
             of("tuning", &|r| tuning(r)).filter(|_| ours.device.name == theirs.device.name),
         ];
         remarks.extend(differences.into_iter().flatten());
+        remarks.extend(MADE_BY.iter().filter_map(|(what, get)| of(what, get)));
         // Two cards of one name; older records do not say.
         if let (Some(a), Some(b)) = (&ours.device.pci, &theirs.device.pci) {
             remarks.extend(line("place on the bus", (&base.name, a), (&other.name, b)));
@@ -40,9 +48,22 @@ pub(super) fn remarks(base: &Side, others: &[Side]) -> Vec<String> {
         remarks.extend(of("kernels", &|r| r.config.shaders.to_string()));
     }
     let sides = || std::iter::once(base).chain(others);
+    remarks.extend(sides().flat_map(mixed));
     remarks.extend(sides().flat_map(unsound));
     remarks.extend(sides().flat_map(doubts));
     remarks
+}
+
+/// What a side's own records differ in: they count as the same thing run again.
+fn mixed(side: &Side) -> Vec<String> {
+    let of = |(what, get): &(&str, Said)| {
+        let mut values: Vec<String> = side.records.iter().map(get).collect();
+        values.sort();
+        values.dedup();
+        let several = values.len() > 1;
+        several.then(|| format!("{}: {what}: records of {}", side.name, values.join(" and of ")))
+    };
+    MADE_BY.iter().filter_map(of).collect()
 }
 
 /// Where the step times of a record come from.

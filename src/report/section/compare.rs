@@ -12,7 +12,7 @@ use crate::report::field::Field;
 use crate::report::number::percent;
 use crate::report::table::Table;
 
-/// A row for each cell and record, with reasons and next steps where they are asked for.
+/// A row for each cell and record; the reasons and next steps are for programs and files.
 pub fn verdicts(comparison: &Comparison, base: &Side, others: &[Side], explain: bool) -> Table {
     let mut columns = vec![
         text("verdict"),
@@ -59,14 +59,35 @@ pub fn verdicts(comparison: &Comparison, base: &Side, others: &[Side], explain: 
                 if row.same_program { "the same program" } else { "the programs differ" };
             fields.extend(fields![code, format!("{why}; {programs}"), next_step(finding)]);
         }
-        fields.extend(fields![ids(base), ids(other), base.integrity().max(other.integrity())]);
+        fields.extend(fields![base.ids(), other.ids(), base.integrity().max(other.integrity())]);
         table.row(fields);
     }
     table
 }
 
-fn ids(side: &Side) -> String {
-    side.records.iter().map(|record| record.id.as_str()).collect::<Vec<_>>().join(" ")
+/// The reason for each verdict and the next step to take, a line for all cells that have both in common.
+pub fn explanations(comparison: &Comparison, others: &[Side]) -> Vec<String> {
+    let mut lines: Vec<(String, Vec<String>)> = Vec::new();
+    for row in &comparison.rows {
+        let (finding, (_, why)) = (&row.finding, row.finding.reason.texts());
+        let programs = if row.same_program { "the same program" } else { "the programs differ" };
+        let said =
+            format!("{}: {why}; {programs}. Next: {}", finding.verdict.name(), next_step(finding));
+        let cell = match others {
+            [_] => row.key.to_string(),
+            _ => format!("{} in {}", row.key, others[row.side].name),
+        };
+        match lines.iter_mut().find(|(known, _)| *known == said) {
+            Some((_, cells)) => cells.push(cell),
+            None => lines.push((said, vec![cell])),
+        }
+    }
+    let all = comparison.rows.len();
+    let line = |(said, cells): (String, Vec<String>)| match cells.len() {
+        n if n == all => format!("{said} (every cell)"),
+        _ => format!("{said} ({})", cells.join(", ")),
+    };
+    lines.into_iter().map(line).collect()
 }
 
 /// The verdict on the whole, a line for each side.

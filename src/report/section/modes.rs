@@ -28,7 +28,8 @@ fn sections(records: &[Record], _: &Options) -> Vec<Section> {
 }
 
 fn section(modes: &Modes) -> Section {
-    let columns: [ColumnOf<&ModeRow>; 11] = columns![row:
+    let columns: [ColumnOf<&ModeRow>; 12] = columns![row:
+        text("records").programs() => row.records.join(" "),
         text("device").spare(3) => &row.device,
         text("backend").programs() => row.backend,
         text("workload") => &row.workload,
