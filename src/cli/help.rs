@@ -181,8 +181,9 @@ const TOPICS: [&str; 3] = ["measuring", "record", "exit-codes"];
 /// [`Error::Usage`] for an unknown word, else as [`output::data`].
 pub fn explain(topic: Option<&str>) -> Result<()> {
     let mut command = command();
+    // Without clap's styles: data are printed without control characters.
     match topic {
-        None => output::data(&command.render_long_help().ansi().to_string()),
+        None => output::data(&command.render_long_help().to_string()),
         Some("measuring") => output::data(&read(MEASURING, terminal_width())),
         Some("record") => output::data(&read(RECORD, terminal_width())),
         Some("exit-codes") => {
@@ -190,7 +191,7 @@ pub fn explain(topic: Option<&str>) -> Result<()> {
             output::data(&EXIT_CODES.iter().map(line).collect::<String>())
         }
         Some(name) => match command.find_subcommand_mut(name) {
-            Some(found) => output::data(&found.render_long_help().ansi().to_string()),
+            Some(found) => output::data(&found.render_long_help().to_string()),
             None => Err(unknown(name, &command)),
         },
     }
