@@ -1,9 +1,9 @@
 //! Convolutions as dispatches: the matrix product's kernels with gathered operands, or the plain loops.
 
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Planned, Variant, grid, input, output};
 use crate::op::matmul::lower::{NARROW_STORE, Parts, Tiling, finished, stored, sum_of_parts};
 use crate::op::matmul::matrices::{self, MATRICES};
-use crate::op::matmul::plan::{self, Block, Planned, Sizes, plan};
+use crate::op::matmul::plan::{self, Block, Sizes, plan};
 use crate::tensor::TensorSpec;
 
 use super::{Conv2dProblem, Geometry, Pass};
@@ -93,7 +93,7 @@ fn shape(pass: Pass, g: &Geometry) -> Shape {
 pub(super) fn planned(pass: Pass, g: &Geometry, caps: &Caps) -> Vec<Planned> {
     let p = shape(pass, g).sizes;
     let tiled =
-        plan(p, caps).into_iter().filter(|one| !matches!(one.variant.name, "vector" | "naive"));
+        plan(p, caps).into_iter().filter(|tile| !matches!(tile.variant.name, "vector" | "naive"));
     let direct =
         (!caps.software || p.k <= LONGEST_DIRECT).then(|| plan::one_by_one(p, caps, "direct"));
     let mut planned =
