@@ -340,7 +340,7 @@ impl Tiles {
     fn input(&self, v: Binding, first: usize, tiles: usize, caps: &Caps) -> Dispatch {
         let width = self.algorithm.width(self.channels()[0], caps);
         let tiles = first..first + tiles;
-        self.over("conv2d/winograd_input", (self.from, self.padding, width), tiles, caps)
+        self.over("conv2d/winograd_tiles", (self.from, self.padding, width), tiles, caps)
             .bind("x", input(0))
             .bind("v", v)
     }
