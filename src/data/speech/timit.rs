@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::data::Split;
-use crate::data::folder::{Kind, disjoint, entries, walk};
+use crate::data::folder::{EntryKind, disjoint, entries, walk};
 use crate::data::listing::Listing;
 use crate::error::{Error, Result};
 use crate::terms::Reason;
@@ -25,7 +25,7 @@ pub type Sentence = (PathBuf, PathBuf);
 pub fn sentences(root: &Path, listing: &mut Listing) -> Result<[Vec<Sentence>; 2]> {
     let top = entries(root, listing)?;
     let find = |name: &str| {
-        let mut folders = top.iter().filter(|entry| entry.kind == Kind::Folder);
+        let mut folders = top.iter().filter(|entry| entry.kind == EntryKind::Folder);
         folders.find(|folder| folder.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
             let what = format!("no {name} in it: expected a TIMIT tree, with TRAIN and TEST");
             Error::data(root, "folder", what)
