@@ -70,6 +70,35 @@ pub struct StoryBatch {
     pub place: Vec<u32>,
 }
 
+impl Limits {
+    /// Refuses more `words` than the model knows, and longer sentences than it reads.
+    fn admit<'a>(self, words: usize, questions: impl Iterator<Item = &'a Question>) -> Result<()> {
+        if words >= self.vocabulary {
+            return Err(Error::Usage(format!(
+                "the stories use {words} distinct words, but the model's vocabulary holds {} besides the padding \
+                 word: choose --set vocabulary={}",
+                self.vocabulary - 1,
+                words + 1
+            )));
+        }
+        for question in questions {
+            let sentences = question.story.iter().chain([&question.question]);
+            if let Some(long) = sentences.filter(|s| s.len() > self.words).max_by_key(|s| s.len()) {
+                return Err(Error::Usage(format!(
+                    "task {}: '{}' has {} words, but the model's sentences hold {}: choose \
+                     --set sentence={}",
+                    question.task,
+                    quoted(&long.join(" ")),
+                    long.len(),
+                    self.words,
+                    long.len()
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Stories {
     /// The questions of some tasks (all twenty where `task` is `None`) from a folder of bAbI files, or
     /// generated.
@@ -111,30 +140,7 @@ impl Stories {
         };
         let words: BTreeSet<&str> = learn.iter().chain(&test).flat_map(Question::words).collect();
         let words: Vec<String> = words.into_iter().map(str::to_string).collect();
-        if words.len() >= limits.vocabulary {
-            return Err(Error::Usage(format!(
-                "the stories use {} distinct words, but the model's vocabulary holds {} besides the padding word: \
-                 choose --set vocabulary={}",
-                words.len(),
-                limits.vocabulary - 1,
-                words.len() + 1
-            )));
-        }
-        for question in learn.iter().chain(&test) {
-            let sentences = question.story.iter().chain([&question.question]);
-            if let Some(long) = sentences.filter(|s| s.len() > limits.words).max_by_key(|s| s.len())
-            {
-                return Err(Error::Usage(format!(
-                    "task {}: '{}' has {} words, but the model's sentences hold {}: choose \
-                     --set sentence={}",
-                    question.task,
-                    quoted(&long.join(" ")),
-                    long.len(),
-                    limits.words,
-                    long.len()
-                )));
-            }
-        }
+        limits.admit(words.len(), learn.iter().chain(&test))?;
         // Of fewer the last one.
         let few = (learn.len() < KEPT_APART).then(|| learn.len() - 1);
         let apart = |at: usize| at % KEPT_APART == KEPT_APART - 1 || Some(at) == few;
