@@ -295,9 +295,9 @@ impl Problem for FaultyCopy {
     }
 
     fn lower(&self, _: &Variant, _: &Caps) -> Lowered {
-        let kernel = || Kernel::new("peak/copy").with_text("T", "f32");
         let copy = |from: Binding, to: Binding, values: usize| {
-            let dispatch = Dispatch::new(kernel(), [2, 1, 1]).bind("x", from.read()).bind("y", to);
+            let kernel = Kernel::new("peak/copy").with_text("T", "f32");
+            let dispatch = Dispatch::new(kernel, [2, 1, 1]).bind("x", from.read()).bind("y", to);
             dispatch.param("groups", values)
         };
         let through = |first: Vec<Dispatch>| {
@@ -328,7 +328,8 @@ fn guard_words_and_poison_show_what_a_kernel_does_wrong() {
         // Twice: what one check leaves behind must not hide a fault from the next.
         let distributions = [Distribution::Uniform, Distribution::Uniform];
         let variant = Variant::new("copy", []);
-        let verdicts = check_variant(&gpu, &op, &inputs, &[], &variant, &distributions).unwrap();
+        let verdicts =
+            check_variant(&gpu, &gpu.caps, &op, &inputs, &[], &variant, &distributions).unwrap();
         assert_eq!(verdicts[0], verdicts[1], "{fault:?}");
         (verdicts[0].passed(), verdicts[0].detail.clone())
     };

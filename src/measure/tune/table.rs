@@ -138,7 +138,7 @@ impl Table {
         }
         let text = host::read_text(path).map_err(|error| error.to_string())?;
         let table: Self = serde_json::from_str(&text)
-            .map_err(|error| format!("{} is no tuning table: {error}", path.display()))?;
+            .map_err(|error| format!("{} is not a tuning table: {error}", path.display()))?;
         if table.schema != SCHEMA {
             return Err(format!("{} is of another version, {}", path.display(), table.schema));
         }
