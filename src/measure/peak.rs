@@ -17,7 +17,7 @@ use crate::stats::{median, quantile};
 use crate::tensor::TensorSpec;
 use crate::terms::Speeds;
 
-use super::kernel::{program_of, program_over_any, time_variant};
+use super::kernel::{program_of, program_over_any};
 use super::sample::{Budget, step_times};
 use super::submission::encoding;
 use super::yardstick::{Part, REPETITION, Rule};
@@ -262,7 +262,8 @@ fn long_enough(
 ) -> Result<u32> {
     let quick = Budget { time: Duration::from_millis(1), min_samples: 1, ..*budget };
     for _ in 0..attempts {
-        let ns = quantile(&time_variant(gpu, &of(loops), &[], variant, &quick, None)?, 0.0);
+        let program = program_of(gpu, &of(loops), &[], variant)?;
+        let ns = quantile(&step_times(gpu, &program, &quick, None)?, 0.0);
         let short = kernel_ns(gpu) / ns;
         // Another number of turns may be another kernel to the driver: near enough is good enough.
         if short < 2.0 {
