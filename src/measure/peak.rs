@@ -81,7 +81,13 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceil
     };
     let (fma_shape, fma, tried_fma) = best_fma(gpu, shapes.fma, &brief, &mut tried)?;
     let elements = elements(gpu, Copy::variant(shapes.copy[0]), &brief)?;
-    let (copy_shape, tried_copy) = best_copy(gpu, shapes.copy, elements, &brief, &mut tried)?;
+    let mut copies = Vec::new();
+    for variant in shapes.copy.iter().copied().map(Copy::variant) {
+        let reading = copy_rate(gpu, elements, &variant, &brief)?;
+        tried(&variant, reading);
+        copies.push((variant, reading.rate));
+    }
+    let (copy_shape, tried_copy) = fastest(copies, |copy| copy.1)?;
     let mut fma_reading = fma_rate(gpu, &fma, &fma_shape, &budget)?;
     fma_reading.rate = fma_reading.rate.max(tried_fma);
     tried(&fma_shape, fma_reading);
@@ -207,7 +213,7 @@ fn best_fma(
     brief: &Budget,
     tried: &mut dyn FnMut(&Variant, Reading),
 ) -> Result<(Variant, Fma, f64)> {
-    let (mut shapes_tried, mut work) = (Vec::new(), None);
+    let (mut kernels, mut work) = (Vec::new(), None);
     for &(chains, width) in shapes {
         let variant = Variant::new("fma", [("CHAINS", chains), ("WIDTH", width)]);
         let mut fma = Fma::on(gpu);
@@ -223,26 +229,9 @@ fn best_fma(
         fma.loops = (work / fma.flops(&variant)).max(LEAST_TURNS.into()) as u32;
         let reading = fma_rate(gpu, &fma, &variant, brief)?;
         tried(&variant, reading);
-        shapes_tried.push((variant, fma, reading.rate));
+        kernels.push((variant, fma, reading.rate));
     }
-    fastest(shapes_tried, |shape| shape.2)
-}
-
-/// The fastest shape of the copy, and its rate.
-fn best_copy(
-    gpu: &Gpu,
-    shapes: &[(u32, u32)],
-    elements: usize,
-    brief: &Budget,
-    tried: &mut dyn FnMut(&Variant, Reading),
-) -> Result<(Variant, f64)> {
-    let mut shapes_tried = Vec::new();
-    for variant in shapes.iter().copied().map(Copy::variant) {
-        let reading = copy_rate(gpu, elements, &variant, brief)?;
-        tried(&variant, reading);
-        shapes_tried.push((variant, reading.rate));
-    }
-    fastest(shapes_tried, |shape| shape.1)
+    fastest(kernels, |kernel| kernel.2)
 }
 
 /// The one of the highest rate; of equals the first.
