@@ -90,7 +90,7 @@ pub struct RunArgs {
     #[command(flatten)]
     pub device: DeviceArgs,
 
-    /// Most seconds to sample each run for
+    /// Maximum seconds to sample each run for
     ///
     /// It stops earlier once --max-noise is reached.
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = super::seconds, help_heading = "How")]
