@@ -300,6 +300,6 @@ mod tests {
         assert_ne!(Table::path(folder.path(), &newer), path);
         assert!(Table::load(&path, &newer).unwrap_err().contains("driver 1.0"));
         std::fs::write(&path, "{").unwrap();
-        assert!(Table::load(&path, &device).unwrap_err().contains("no tuning table"));
+        assert!(Table::load(&path, &device).unwrap_err().contains("not a tuning table"));
     }
 }
