@@ -1,4 +1,4 @@
-//! Data sets as they lie about in the world, each under `tests/data`: what is read of them, what is refused, and
+//! Data sets as they are found in the wild, each under `tests/data`: what is read of them, what is refused, and
 //! what is said. No device is needed.
 
 use std::path::{Path, PathBuf};

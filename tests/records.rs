@@ -411,7 +411,10 @@ fn a_lost_device_costs_one_run_at_most() {
 
     let (code, ran, notes, messages) = run("retry");
     assert_eq!((code, ran.len()), (Some(0), 3), "{messages}");
-    assert!(notes.is_empty() && messages.contains("it is tried once more"), "{notes:?} {messages}");
+    assert!(
+        notes.is_empty() && messages.contains("the run is tried once more"),
+        "{notes:?} {messages}"
+    );
 
     let (code, ran, _, messages) = run("stop");
     assert_eq!((code, &ran[..]), (Some(6), &["memnet".to_string()][..]), "{messages}");

@@ -313,6 +313,7 @@ fn every_table_topic_and_note_fits_80_columns_and_a_terminal_that_does_not_know_
         "list games".to_string(),
         "show speech --preset tiny".to_string(),
         "show autoenc --preset tiny -m infer --memory".to_string(),
+        "help run".to_string(),
         "help measuring".to_string(),
         "help record".to_string(),
         format!("compare {record} {record}"),
@@ -331,6 +332,7 @@ fn every_table_topic_and_note_fits_80_columns_and_a_terminal_that_does_not_know_
                 return;
             };
             assert!(shown.lines().count() > 2, "{command}: {shown}");
+            assert!(!shown.contains('\u{fffd}'), "a control character: {command}: {shown}");
             for line in shown.lines() {
                 assert!(without_styles(line).chars().count() <= 80, "{command}: {line:?}");
                 assert!(!line.contains('\u{fffd}'), "{command}: {line:?}");

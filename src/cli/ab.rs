@@ -131,7 +131,7 @@ pub fn execute(args: &AbArgs) -> Result<()> {
     let words = || sides.iter().flat_map(|(_, program)| &program.options).chain(&args.both);
     if words().any(|word| word == "--no-verify") {
         return Err(Error::Usage(
-            "--no-verify: what is not verified is not compared; leave it out".into(),
+            "--no-verify: runs that are not verified are not compared; leave it out".into(),
         ));
     }
     for (folder, _) in &sides {

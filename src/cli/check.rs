@@ -35,7 +35,7 @@ pub struct CheckArgs {
 /// Checks and prints: schema, id, summaries against samples.
 ///
 /// # Errors
-/// [`Error::Data`] where a file is no sound record, after all of them have been reported.
+/// [`Error::Data`] where a file is not a sound record, after all of them have been reported.
 pub fn execute(args: &CheckArgs) -> Result<()> {
     let mut files = Vec::new();
     for path in &args.files {
@@ -63,7 +63,8 @@ pub fn execute(args: &CheckArgs) -> Result<()> {
         return Ok(());
     };
     let sort = if args.publish { "fit to be published" } else { "sound" };
-    let count = format!("{} of {} files are no record that is {sort}", faults.len(), checks.len());
+    let count =
+        format!("{} of {} files are not records that are {sort}", faults.len(), checks.len());
     Err(Error::data(&first.file, "check", format!("{fault}; {count}")))
 }
 

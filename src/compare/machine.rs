@@ -45,13 +45,16 @@ impl Evidence {
 pub fn evidence(base: &[&Run], other: &[&Run]) -> Vec<Evidence> {
     let steps = base.iter().chain(other).filter_map(|run| run.step_ns());
     let shortest_ns = steps.fold(f64::MAX, f64::min);
-    let of = |part| {
-        let level =
-            |run: &&Run| Some(weighed(part, level(run, part)?, run.dispatches, shortest_ns));
-        let side = |runs: &[&Run]| runs.iter().map(level).collect::<Option<_>>();
-        Some(Evidence { part, base: side(base)?, other: side(other)? })
+    let of_part = |part| {
+        let levels = |runs: &[&Run]| {
+            let levels = runs.iter();
+            let levels = levels
+                .map(|run| Some(weighed(part, level(run, part)?, run.dispatches, shortest_ns)));
+            levels.collect::<Option<_>>()
+        };
+        Some(Evidence { part, base: levels(base)?, other: levels(other)? })
     };
-    YardstickPart::ALL.into_iter().filter_map(of).collect()
+    YardstickPart::ALL.into_iter().filter_map(of_part).collect()
 }
 
 /// The same between two devices, each held against its own ceilings.

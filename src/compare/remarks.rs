@@ -118,10 +118,10 @@ fn unsound(side: &Side) -> Vec<String> {
 
 /// What a side's runs doubt of their own times, each kind once.
 fn doubts(side: &Side) -> Vec<String> {
-    let runs = || side.records.iter().flat_map(|record| &record.runs);
-    let of_steps = |(_, found): &doubt::Kind<'_>| found[0].1.concerns_steps();
-    let kinds = doubt::by_kind(runs(), Doubt::summary).into_iter().filter(of_steps);
-    let line = |(kind, found): doubt::Kind<'_>| {
+    let runs = side.records.iter().flat_map(|record| &record.runs);
+    let mut kinds = doubt::by_kind(runs, Doubt::summary);
+    kinds.retain(|(_, found)| found[0].1.concerns_steps());
+    let line = |(kind, found): doubt::DoubtKind<'_>| {
         // Repeated runs may all have it.
         let mut names: Vec<String> = Vec::new();
         for name in found.iter().map(|(run, _)| run.key().to_string()) {
@@ -129,11 +129,11 @@ fn doubts(side: &Side) -> Vec<String> {
                 names.push(name);
             }
         }
-        let of = match names.as_slice() {
+        let cells = match names.as_slice() {
             few if few.len() <= 3 => few.join(", "),
             many => format!("{} of {} cells", many.len(), super::keys(side).len()),
         };
-        format!("{}: {of}: {kind}", side.name)
+        format!("{}: {cells}: {kind}", side.name)
     };
-    kinds.map(line).collect()
+    kinds.into_iter().map(line).collect()
 }

@@ -197,7 +197,8 @@ impl<'a> Reader<'a> {
 
     fn read(&mut self, line: &[u8]) -> Result<()> {
         if line.len() > LONGEST_LINE {
-            return Err(self.bad(format!("longer than {} KiB: no sentence is", LONGEST_LINE >> 10)));
+            let most = LONGEST_LINE >> 10;
+            return Err(self.bad(format!("longer than {most} KiB: no sentence is that long")));
         }
         let line = bounded::text(line).map_err(|what| self.bad(what))?;
         let line = line.trim_end();

@@ -8,7 +8,7 @@ use crate::measure::kernels::{Checked, Kernel, Timed};
 use crate::measure::tune;
 use crate::op::LIST;
 use crate::record::Peaks;
-use crate::report::column::Kind::{Duration, Fixed, Giga, Percent};
+use crate::report::column::Quantity::{Duration, Fixed, Giga, Percent};
 use crate::report::column::{count, number, text};
 use crate::report::field::Field;
 use crate::report::table::Table;

@@ -296,7 +296,7 @@ impl Table {
 mod tests {
     use super::*;
     use crate::fields;
-    use crate::report::column::Kind::{Digits, Duration, Fixed, Grouped};
+    use crate::report::column::Quantity::{Digits, Duration, Fixed, Grouped};
     use crate::report::column::{count, number, text};
 
     #[test]

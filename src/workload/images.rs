@@ -6,20 +6,34 @@ use crate::data::listing::Listing;
 use crate::error::Result;
 use crate::graph::{Builder, Tensor};
 use crate::tensor::{DType, HostTensor};
-use crate::terms::Mode;
+use crate::terms::{Mode, Preset};
 
+use super::info::{Workload, WorkloadInfo};
 use super::samples::{Batch, DataSource, Feed, Samples};
 use super::score::{Metric, Outputs, Ratio, Score, likeliest};
 
-/// The built-in samples.
-pub(super) const BUILT_IN_DATA: &str = "procedural images: shape x texture x colour";
-
-/// The real ones.
-pub(super) const REAL_DATA: &str =
-    "one folder of JPEG/PNG files per class, or the ILSVRC tar of tars";
-
-/// Top-1 accuracy.
-pub(super) const METRIC: Metric = Metric { name: "held-out accuracy", unit: "%", factor: 100.0 };
+/// A model's line in the list.
+pub(super) const fn info(
+    name: &'static str,
+    about: &'static str,
+    paper: &'static str,
+    configure: fn(Preset, Option<usize>) -> Box<dyn Workload>,
+) -> WorkloadInfo {
+    WorkloadInfo {
+        name,
+        about,
+        paper,
+        built_in_data: "procedural images: shape x texture x colour",
+        real_data: "one folder of JPEG/PNG files per class, or the ILSVRC tar of tars",
+        // Top-1.
+        metric: Metric { name: "held-out accuracy", unit: "%", factor: 100.0 },
+        plays: false,
+        shows: false,
+        scales: false,
+        buckets: 0,
+        configure,
+    }
+}
 
 /// Lengths that every model of images has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -71,6 +71,35 @@ pub struct StoryBatch {
     pub place: Vec<u32>,
 }
 
+impl Limits {
+    /// Refuses more `words` than the model knows, and longer sentences than it reads.
+    fn admit<'a>(self, words: usize, questions: impl Iterator<Item = &'a Question>) -> Result<()> {
+        if words >= self.vocabulary {
+            return Err(Error::Usage(format!(
+                "the stories use {words} distinct words, but the model's vocabulary holds {} besides the padding \
+                 word: choose --set vocabulary={}",
+                self.vocabulary - 1,
+                words + 1
+            )));
+        }
+        for question in questions {
+            let long = question.sentences().filter(|sentence| sentence.len() > self.words);
+            if let Some(long) = long.max_by_key(|sentence| sentence.len()) {
+                return Err(Error::Usage(format!(
+                    "task {}: '{}' has {} words, but the model's sentences hold {}: choose \
+                     --set sentence={}",
+                    question.task,
+                    quoted(&long.join(" ")),
+                    long.len(),
+                    self.words,
+                    long.len()
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Stories {
     /// The questions of some tasks (all twenty where `task` is `None`) from a folder of bAbI files, or
     /// generated.
@@ -111,29 +140,7 @@ impl Stories {
             }
         };
         let words = words(learn.iter().chain(&test));
-        if words.len() >= limits.vocabulary {
-            return Err(Error::Usage(format!(
-                "the stories use {} distinct words, but the model's vocabulary holds {} besides the padding word: \
-                 choose --set vocabulary={}",
-                words.len(),
-                limits.vocabulary - 1,
-                words.len() + 1
-            )));
-        }
-        for question in learn.iter().chain(&test) {
-            let long = question.sentences().filter(|sentence| sentence.len() > limits.words);
-            if let Some(long) = long.max_by_key(|sentence| sentence.len()) {
-                return Err(Error::Usage(format!(
-                    "task {}: '{}' has {} words, but the model's sentences hold {}: choose \
-                     --set sentence={}",
-                    question.task,
-                    quoted(&long.join(" ")),
-                    long.len(),
-                    limits.words,
-                    long.len()
-                )));
-            }
-        }
+        limits.admit(words.len(), learn.iter().chain(&test))?;
         // Of fewer the last one.
         let few = (learn.len() < KEPT_APART).then(|| learn.len() - 1);
         let apart = |at: usize| at % KEPT_APART == KEPT_APART - 1 || Some(at) == few;

@@ -69,7 +69,7 @@ pub(super) struct Stored {
 }
 
 /// What to do about an image that cannot be read.
-const ADVICE: &str = "get it anew, or pass such images over with --skip-bad";
+const ADVICE: &str = "download it again, or pass such images over with --skip-bad";
 
 impl Stored {
     /// The same number for the same name, on every machine.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::data::folder::{Entry, Identity, Kind, entries, in_both, real};
+use crate::data::folder::{Entry, EntryKind, Identity, entries, in_both, real};
 use crate::data::listing::Listing;
 use crate::error::{Error, Result};
 use crate::host::parallel::*;
@@ -94,9 +94,9 @@ fn halves(
     for class in train.iter_mut().chain(&mut test) {
         for other in std::mem::take(&mut class.others) {
             let what = match other.kind {
-                Kind::Folder => "a folder inside a class folder",
-                Kind::File => "neither a JPEG nor a PNG",
-                Kind::Other => "neither a file nor a folder",
+                EntryKind::Folder => "a folder inside a class folder",
+                EntryKind::File => "neither a JPEG nor a PNG",
+                EntryKind::Other => "neither a file nor a folder",
             };
             let error = Error::data(other.path, "file name", format!("{what}: {ADVICE}"));
             listing.doubt(Reason::Foreign, error)?;
@@ -147,17 +147,17 @@ fn stored(class: Class, label: u32) -> Result<Vec<Stored>> {
 fn folders(path: &Path, listing: &mut Listing) -> Result<Vec<Entry>> {
     let mut folders = entries(path, listing)?;
     folders.retain(|entry| {
-        if entry.kind != Kind::Folder {
+        if entry.kind != EntryKind::Folder {
             listing.pass(Reason::Beside, &entry.name);
         }
-        entry.kind == Kind::Folder
+        entry.kind == EntryKind::Folder
     });
     Ok(folders)
 }
 
 fn holds_folders(path: &Path) -> Result<bool> {
     let entries = entries(path, &mut Listing::default())?;
-    Ok(entries.iter().any(|entry| entry.kind == Kind::Folder))
+    Ok(entries.iter().any(|entry| entry.kind == EntryKind::Folder))
 }
 
 fn classes(folders: Vec<Entry>, listing: &mut Listing) -> Result<Vec<Class>> {
@@ -181,12 +181,13 @@ fn classes(folders: Vec<Entry>, listing: &mut Listing) -> Result<Vec<Class>> {
 }
 
 fn is_image(entry: &Entry) -> bool {
-    entry.kind == Kind::File && is_named_image(&entry.path)
+    entry.kind == EntryKind::File && is_named_image(&entry.path)
 }
 
 /// Why a folder gives no image at all.
 fn no_images(path: &Path, classes: &[Class]) -> Error {
-    let nested = classes.iter().find(|c| c.others.iter().any(|other| other.kind == Kind::Folder));
+    let nested =
+        classes.iter().find(|c| c.others.iter().any(|other| other.kind == EntryKind::Folder));
     let what = match nested {
         Some(class) => format!(
             "its folders hold folders instead of images: name the folder whose folders are the classes, \

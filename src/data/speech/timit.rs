@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::data::Split;
-use crate::data::folder::{Entry, Kind, disjoint, entries, walk};
+use crate::data::folder::{Entry, EntryKind, disjoint, entries, walk};
 use crate::data::listing::Listing;
 use crate::error::{Error, Result};
 use crate::terms::Reason;
@@ -25,7 +25,7 @@ pub type Sentence = (PathBuf, PathBuf);
 pub fn sentences(root: &Path, listing: &mut Listing) -> Result<[Vec<Sentence>; 2]> {
     let top = entries(root, listing)?;
     let find = |name: &str| {
-        let folders = top.iter().filter(|entry| entry.kind == Kind::Folder);
+        let folders = top.iter().filter(|entry| entry.kind == EntryKind::Folder);
         let mut named = folders.filter(|folder| folder.name.eq_ignore_ascii_case(name));
         let folder = named.next();
         if let Some(twin) = named.next() {
@@ -56,7 +56,7 @@ pub fn sentences(root: &Path, listing: &mut Listing) -> Result<[Vec<Sentence>; 2
 fn holds_halves(folder: &Entry) -> bool {
     let inside = entries(&folder.path, &mut Listing::default()).unwrap_or_default();
     let has = |half: &str| inside.iter().any(|entry| entry.name.eq_ignore_ascii_case(half));
-    folder.kind == Kind::Folder && has("TRAIN") && has("TEST")
+    folder.kind == EntryKind::Folder && has("TRAIN") && has("TEST")
 }
 
 /// What a sentence's files are.

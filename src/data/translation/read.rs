@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use crate::data::bounded;
-use crate::data::folder::{Identity, Kind, copied, disjoint, entries, same_content};
+use crate::data::folder::{EntryKind, Identity, copied, disjoint, entries, same_content};
 use crate::data::gzip::Unpacked;
 use crate::data::listing::Listing;
 use crate::error::{Error, Result};
@@ -77,11 +77,11 @@ pub(super) fn find(folder: &Path, listing: &mut Listing) -> Result<Files> {
     for [first, second] in [Some(&train), test.as_ref()].into_iter().flatten() {
         if Identity::of(first)? == Identity::of(second)? {
             let what =
-                format!("the same file as {}: a text is no translation of itself", first.display());
+                format!("the same file as {}: a text is not its own translation", first.display());
             return Err(Error::data(second, "file", what));
         }
         if same_content(first, second)? {
-            let what = format!("a copy of {}: a text is no translation of itself", first.display());
+            let what = format!("a copy of {}: a text is not its own translation", first.display());
             return Err(Error::data(second, "file", what));
         }
     }
@@ -111,7 +111,7 @@ fn list(folder: &Path, listing: &mut Listing) -> Result<BTreeMap<String, Part>> 
             let known = *part == TRAIN || HELD_OUT.contains(part);
             known && !language.is_empty() && !language.contains('.')
         });
-        let Some((part, language)) = named.filter(|_| entry.kind == Kind::File) else {
+        let Some((part, language)) = named.filter(|_| entry.kind == EntryKind::File) else {
             listing.pass(Reason::Unused, entry.name);
             continue;
         };
@@ -235,7 +235,9 @@ impl<'a> Lines<'a> {
         }
         if self.cut {
             let mebibytes = LONGEST_LINE >> 20;
-            return Err(self.fault(format!("longer than {mebibytes} MiB: no sentence is")));
+            return Err(
+                self.fault(format!("longer than {mebibytes} MiB: no sentence is that long"))
+            );
         }
         let text = bounded::text(&self.bytes).map_err(|what| self.fault(what.into()))?;
         Ok(text.strip_prefix('\u{feff}').unwrap_or(text).trim())

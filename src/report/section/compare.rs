@@ -6,7 +6,7 @@ use crate::compare::overall::Overall;
 use crate::compare::verdict::Verdict;
 use crate::compare::{Cell, Comparison, Row, Side};
 use crate::fields;
-use crate::report::column::Kind::{Duration, Fixed, Percent, Signed};
+use crate::report::column::Quantity::{Duration, Fixed, Percent, Signed};
 use crate::report::column::{count, number, text};
 use crate::report::field::Field;
 use crate::report::number::percent;

@@ -10,7 +10,7 @@ use crate::analysis::profile;
 use crate::error::{Error, Result};
 use crate::record::{BuildProfile, Doubt, Integrity, Record, Run, Status, Timing, doubt};
 use crate::report::Format;
-use crate::report::column::Kind::{Bytes, Digits, Duration, FlopRate, Giga, Grouped, Percent};
+use crate::report::column::Quantity::{Bytes, Digits, Duration, FlopRate, Giga, Grouped, Percent};
 use crate::report::column::{count, number, text};
 use crate::report::number::{byte_rate, duration_ns, flop_rate, percent};
 use crate::report::table::{ColumnOf, Table, paragraph};

@@ -5,7 +5,7 @@ use crate::columns;
 use crate::record::Record;
 use crate::report::chart::Chart;
 use crate::report::chart::bars::{Bar, bars};
-use crate::report::column::Kind::{Digits, Duration};
+use crate::report::column::Quantity::{Digits, Duration};
 use crate::report::column::{count, number, text};
 use crate::report::field::Field;
 use crate::report::number::duration_ns;

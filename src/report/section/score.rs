@@ -2,7 +2,7 @@
 
 use crate::compare::Side;
 use crate::fields;
-use crate::report::column::Kind::{Digits, Duration};
+use crate::report::column::Quantity::{Digits, Duration};
 use crate::report::column::{count, number, text};
 use crate::report::field::Field;
 use crate::report::number::{digits, percent};

@@ -4,7 +4,7 @@ use crate::analysis::similarity::{self, Linkage, Similarity};
 use crate::fields;
 use crate::record::Record;
 use crate::report::chart::{Chart, dendrogram, distances};
-use crate::report::column::Kind::Fixed;
+use crate::report::column::Quantity::Fixed;
 use crate::report::column::{count, number, text};
 use crate::report::field::Field;
 use crate::report::table::Table;

@@ -94,8 +94,8 @@ fn members_that_hold_no_file_are_refused_or_counted() {
         (EntryType::Symlink, "1 link in an archive"),
         (EntryType::Link, "1 link in an archive"),
         (EntryType::GNUSparse, "1 sparse member of an archive"),
-        (EntryType::Fifo, "1 member of an archive that is no file"),
-        (EntryType::new(b'Z'), "1 member of an archive that is no file"),
+        (EntryType::Fifo, "1 member of an archive that is not a file"),
+        (EntryType::new(b'Z'), "1 member of an archive that is not a file"),
     ] {
         let bytes = with_member(kind, "odd.png");
         let error = open_bytes(&bytes, false).unwrap_err().to_string();
@@ -191,7 +191,7 @@ fn records_that_cannot_be_read_and_archives_of_nothing_are_refused() {
     std::fs::write(&file, &whole[..end]).unwrap();
     std::fs::File::options().write(true).open(&file).unwrap().set_len(1 << 40).unwrap();
     let error = open(&options(Some(&file))).unwrap_err().to_string();
-    assert!(error.contains("bytes follow: it is no archive"), "{error}");
+    assert!(error.contains("bytes follow: it is not an archive"), "{error}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Folders as they lie about.
+//! Folders as they are found in the wild.
 
 use super::*;
 
@@ -216,7 +216,7 @@ fn an_empty_file_is_no_image() {
     std::fs::create_dir_all(set.path().join("val/class0")).unwrap();
     std::fs::write(set.path().join("val/class0/0.png"), "").unwrap();
     let error = fault(set.path());
-    assert!(error.contains("0.png: image data: it is empty: get it anew"), "{error}");
+    assert!(error.contains("0.png: image data: it is empty: download it again"), "{error}");
     // Nothing of what is learned from takes its place.
     let error = open_folder(set.path(), true).unwrap_err().to_string();
     assert!(error.contains("none held out") && error.contains("1 unreadable sample"), "{error}");

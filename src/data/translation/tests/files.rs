@@ -85,7 +85,7 @@ fn what_is_wrong_with_a_file_is_said_with_its_line() {
             "train.fr: line 2: a sentence without its translation: 2 lines here, but 1 in ",
         ),
         ([b"a\nb", b"x\ncaf\xe9\n"], "train.fr: line 2: not UTF-8"),
-        ([&endless, b"x\ny"], "train.en: line 1: longer than 1 MiB: no sentence is"),
+        ([&endless, b"x\ny"], "train.en: line 1: longer than 1 MiB: no sentence is that long"),
         ([b"", b"x"], "train.en: line 1: the file is empty"),
         (
             [b"\n\n", b"\n \n"],
