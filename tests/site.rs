@@ -254,8 +254,8 @@ fn the_page_that_runs_it_stands_beside_the_records() {
     let empty = folder.path().join("dist/pkg");
     let other = folder.path().join("other");
     let [empty, other_arg] = [&empty, &other].map(|path| path.to_str().unwrap());
-    told_by(&mut fathom(folder.path(), &["site", empty, "-s", other_arg]), 10);
-    told_by(&mut fathom(folder.path(), &["site", "/none", "-s", other_arg]), 2);
+    told_by(&mut fathom(folder.path(), &["site", empty, "-o", other_arg]), 10);
+    told_by(&mut fathom(folder.path(), &["site", "/none", "--output", other_arg]), 2);
     assert!(!other.exists());
 }
 

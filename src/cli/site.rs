@@ -22,7 +22,15 @@ pub struct SiteArgs {
     pub records: PathBuf,
 
     /// Folder to write the site into
-    #[arg(short, long, value_name = "DIR", default_value = "site")]
+    // A site has no format, so what builders of sites call it is not in doubt here.
+    #[arg(
+        short,
+        long,
+        short_alias = 'o',
+        alias = "output",
+        value_name = "DIR",
+        default_value = "site"
+    )]
     pub save: PathBuf,
 
     /// Built page that runs the benchmark in a browser
