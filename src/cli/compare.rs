@@ -125,8 +125,9 @@ pub(super) fn show(
         let mut text = table.render(form)?;
         if is_for_people {
             // In Markdown the table has room for it.
-            if judged.explain && (form == Format::Table || layout == Layout::DeviceAColumn) {
-                for line in section::explanations(comparison, others) {
+            let is_across = layout == Layout::DeviceAColumn;
+            if judged.explain && (form == Format::Table || is_across) {
+                for line in section::explanations(comparison, others, is_across) {
                     let line = if form == Format::Md { line + "\n" } else { paragraph(&line) };
                     text += &format!("\n{line}");
                 }

@@ -1,5 +1,7 @@
 //! Records compared with a baseline: a verdict for each run, or a column for each device.
 
+use std::collections::HashSet;
+
 use crate::compare::advice::next_step;
 use crate::compare::agreement::Agreement;
 use crate::compare::overall::Overall;
@@ -65,14 +67,16 @@ pub fn verdicts(comparison: &Comparison, base: &Side, others: &[Side], explain: 
     table
 }
 
-/// The reason for each verdict and the next step to take, a line for all cells that have both in common.
-pub fn explanations(comparison: &Comparison, others: &[Side]) -> Vec<String> {
+/// The reason for each verdict, a line for all cells that have it in common; and the next step to take, which is one for
+/// two programs on a device.
+pub fn explanations(comparison: &Comparison, others: &[Side], is_across: bool) -> Vec<String> {
     let mut lines: Vec<(String, Vec<String>)> = Vec::new();
     for row in &comparison.rows {
         let (finding, (_, why)) = (&row.finding, row.finding.reason.texts());
         let programs = if row.same_program { "the same program" } else { "the programs differ" };
-        let said =
-            format!("{}: {why}; {programs}. Next: {}", finding.verdict.name(), next_step(finding));
+        let next =
+            if is_across { String::new() } else { format!(". Next: {}", next_step(finding)) };
+        let said = format!("{}: {why}; {programs}{next}", finding.verdict.name());
         let cell = match others {
             [_] => row.key.to_string(),
             _ => format!("{} in {}", row.key, others[row.side].name),
@@ -168,7 +172,12 @@ pub fn unsure(comparison: &Comparison, others: &[Side]) -> Vec<String> {
 
 /// A row a cell: the first device's step, and each other's with verdict, ratio with its interval, and floor.
 pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
-    let mut columns = vec![text("workload"), text("mode"), count("batch")];
+    let cells = comparison.cells(base, others.len());
+    let models = cells.iter().map(|cell| (&cell.key.workload, cell.key.mode));
+    let models = models.collect::<HashSet<_>>().len();
+    // Where it tells no rows apart, there may be no room for it.
+    let batch = count("batch").spare(u8::from(models == cells.len()));
+    let mut columns = vec![text("workload"), text("mode"), batch];
     let labels = labels(std::iter::once(base).chain(others));
     let side = |label: &String| {
         let integrity = text("integrity").named(format!("{label} integrity")).programs();
@@ -185,7 +194,7 @@ pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
         ]);
     }
     let mut table = Table::new(columns);
-    for Cell { key, base_ns, rows } in comparison.cells(base, others.len()) {
+    for Cell { key, base_ns, rows } in cells {
         let head = fields![&key.workload, key.mode, key.batch, base_ns, base.integrity()];
         let mut fields = Vec::from(head);
         for (row, other) in rows.into_iter().zip(others) {
