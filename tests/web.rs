@@ -291,7 +291,10 @@ fn without_a_clock_of_the_gpu_steps_are_timed_by_the_wall_clock_and_marked() {
     let Some(seen) = visit("blunt", SWIFTSHADER) else { return };
     assert!(seen["facts"].as_str().unwrap().contains("none: the wall clock is used"), "{seen}");
     let steps = column(&seen["rows"], 4);
-    assert!(steps.len() == 4 && steps.iter().all(|step| step.contains("(wall clock)")), "{steps:?}");
+    assert!(
+        steps.len() == 4 && steps.iter().all(|step| step.contains("(wall clock)")),
+        "{steps:?}"
+    );
     let (page, _) = record(&seen["record"]);
     assert_eq!((page.runs.len(), page.device.limits.timestamp_resolution_ns), (4, None));
     for run in &page.runs {
