@@ -273,6 +273,19 @@ fn a_lost_device_is_a_row_a_stop_is_at_once_and_a_page_measures_again() {
     assert!(endless.contains("longer than 67108864 bytes"), "{endless}");
 }
 
+/// Bytes of the page's program at most: as it is, and by gzip.
+const LARGEST: (usize, usize) = (3_000_000, 1_000_000);
+
+#[test]
+fn the_program_is_small_enough_to_be_waited_for() {
+    let Some(site) = site() else { return };
+    let program = std::fs::read(site.folder.join("fathom_web_bg.wasm")).unwrap();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packed.write_all(&program).unwrap();
+    let packed = packed.finish().unwrap().len();
+    assert!(program.len() <= LARGEST.0 && packed <= LARGEST.1, "{} {packed}", program.len());
+}
+
 #[test]
 fn without_a_clock_of_the_gpu_steps_are_timed_by_the_wall_clock_and_marked() {
     let Some(seen) = visit("blunt", SWIFTSHADER) else { return };

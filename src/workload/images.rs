@@ -1,5 +1,7 @@
 //! What the image models share: their input, loss, samples and score.
 
+use std::path::Path;
+
 use crate::data::Split;
 use crate::data::images::{self, ImageBatch, ImageOptions, Images};
 use crate::data::listing::Listing;
@@ -90,7 +92,7 @@ pub(super) fn open(sizes: &Sizes, source: &DataSource) -> Result<Box<dyn Samples
         classes: sizes.classes,
         batch: sizes.batch,
         seed: source.seed,
-        source: source.path.clone(),
+        source: source.real().map(Path::to_path_buf),
         skip_bad: source.skip_bad,
     };
     Ok(Box::new(LabelledImages(images::open(&options)?)))

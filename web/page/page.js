@@ -319,7 +319,8 @@ const add = async (files) => {
       refused.push(`${file.name} is not used: ${error.message}`);
     }
   }
-  problem(refused.join("; "));
+  // Why there is no device stays said.
+  if (refused.length || engine) problem(refused.join("; "));
   await results();
 };
 
