@@ -186,6 +186,16 @@ fn held_out_pairs_are_there_and_their_own() {
 }
 
 #[test]
+fn every_20th_pair_that_is_used_is_held_out_whatever_lies_between() {
+    let of = |word: &str| format!("{}\n{word}\n", word.repeat(80)).repeat(200);
+    let (german, english) = (of("a "), of("b "));
+    let corpus =
+        open(&[("train.de", german.as_bytes()), ("train.en", english.as_bytes())]).unwrap();
+    let listed = corpus.listing().unwrap().listed();
+    assert_eq!((listed.train, listed.held_out), (190, 10));
+}
+
+#[test]
 #[cfg(unix)]
 fn a_text_is_no_translation_of_itself() {
     let folder = folder(&[("train.de", b"a\nb\n")]);
