@@ -1,6 +1,6 @@
 // What both passes of batch norm over x [N, C] share: which rows and channels an invocation has, and how sums over
-// rows are put together from parts. A part is of n rows: GRAD false, their mean a and the sum b of squared distances
-// from it, joined by Chan's formula (Chan, Golub & LeVeque 1979); true, two plain sums.
+// rows are put together from parts. A part is of n rows: PLAIN true, two sums a and b; false, their mean a and the sum b of
+// squared distances from it, joined by Chan's formula (Chan, Golub & LeVeque 1979).
 // A workgroup owns COLUMNS neighbouring vectors T of channels, and the rows of one chunk; of several, if the TEAM that
 // shares a chunk of a column is less than all who have the column. A member takes every TEAM-th row.
 // Grid: blocks of columns times chunks, folded into two dimensions. Shared: 48 WORKGROUP bytes.
@@ -10,7 +10,7 @@ const COLUMNS: u32 = 4u;
 const TEAM: u32 = 16u;
 const SIDE_BY_SIDE: u32 = WORKGROUP / COLUMNS / TEAM; // chunks of a workgroup
 const AHEAD: u32 = 4u; // rows read at once
-const GRAD: bool = false;
+const PLAIN: bool = true;
 alias T = vec4<f32>;
 
 // C counts vectors; a chunk has `chunk` rows, the last one fewer
@@ -36,7 +36,7 @@ fn place_of(wid: vec3<u32>, groups: vec3<u32>, lid: u32) -> Place {
 // A part of no rows adds nothing.
 fn add(one: Part, other: Part) -> Part {
     let n = one.n + other.n;
-    if GRAD { return Part(n, one.a + other.a, one.b + other.b); }
+    if PLAIN { return Part(n, one.a + other.a, one.b + other.b); }
     let share = other.n / max(n, 1.0);
     let distance = other.a - one.a;
     return Part(n, one.a + distance * share, one.b + other.b + distance * distance * (one.n * share));

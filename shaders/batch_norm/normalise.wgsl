@@ -19,8 +19,9 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let c = min(place.column, params.C - 1u);
     let all = whole(c, place.member, lid);
     if place.column >= params.C { return; }
+    let first = x[c]; // what all.a is a distance from: see `sums`
     if place.chunk == 0u && place.member == 0u {
-        mean[c] = all.a;
+        mean[c] = first + all.a;
         variance[c] = all.b / max(all.n - 1.0, 1.0);
     }
     let factor = inverseSqrt(all.b / all.n + params.epsilon) * scale[c];
@@ -32,7 +33,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         for (var k = 0u; k < AHEAD; k++) {
             if row + k * TEAM < place.end {
                 let at = (row + k * TEAM) * params.C + c;
-                values[k] = epilogue((x[at] - all.a) * factor + moved, at);
+                values[k] = epilogue((x[at] - first - all.a) * factor + moved, at);
             }
         }
         // unroll

@@ -1,8 +1,11 @@
 // The first pass of batch norm over x [N, C]: a part of the sums over the rows for each chunk and channel c, see
 // `chunks`.
-//   GRAD false: distances are taken from the first row of the chunk, so that values far from zero do not cancel
+//   GRAD false: the mean and the sum of squared distances from it, by distances from the chunk's first row, so that values
+//     far from zero do not cancel; the mean is that of x - x[0, c]
 //   GRAD true: the sum of dy and of dy (x - mean[c]) / deviation[c]; behind all parts, what x was moved and multiplied by
 // use: batch_norm/chunks
+
+const GRAD: bool = false;
 
 @group(0) @binding(0) var<storage, read> x: array<T>;
 // hook: operands
@@ -26,7 +29,6 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         sums[k] = T(0.0);
         products[k] = T(0.0);
     }
-    var n = 0.0;
     for (var row = place.begin + place.member; row < place.end; row += AHEAD * TEAM) {
         // unroll
         for (var k = 0u; k < AHEAD; k++) {
@@ -36,19 +38,18 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
                 let weight = select(distance, given(at), GRAD);
                 sums[k] += weight;
                 products[k] += weight * distance;
-                n += 1.0;
             }
         }
     }
     let a = (sums[0] + sums[1]) + (sums[2] + sums[3]);
     let b = (products[0] + products[1]) + (products[2] + products[3]);
-    var part = Part(n, a, b);
-    if !GRAD {
-        let mean = a / max(n, 1.0);
-        part = Part(n, known.shift + mean, max(b - a * mean, T(0.0)));
-    }
-    part = over_team(part, lid);
+    var part = over_team(Part(0.0, a, b), lid);
     if place.member > 0u || place.column >= params.C || place.chunk >= params.chunks { return; }
+    if !GRAD {
+        let mean = part.a / f32(place.end - place.begin);
+        part.b = max(part.b - part.a * mean, T(0.0));
+        part.a = known.shift - x[c] + mean;
+    }
     let at = 2u * place.chunk * params.C + c;
     parts[at] = part.a;
     parts[at + params.C] = part.b;

@@ -120,10 +120,12 @@ impl Channels {
         let blocks = self.vectors().div_ceil(columns as usize);
         let mut kernel = Kernel::new(format!("batch_norm/{shader}"))
             .with_consts(&[("WORKGROUP", workgroup), ("COLUMNS", columns), ("TEAM", team)])
-            .with_text("T", if self.width == 4 { "vec4<f32>" } else { "f32" })
-            .with_text("GRAD", grad.to_string());
+            .with_text("T", if self.width == 4 { "vec4<f32>" } else { "f32" });
         if grad && shader == "sums" {
-            kernel = kernel.with_hook("operands", GRAD_OPERANDS);
+            kernel = kernel.with_text("GRAD", "true").with_hook("operands", GRAD_OPERANDS);
+        }
+        if shader == "normalise" {
+            kernel = kernel.with_text("PLAIN", "false");
         }
         Dispatch::new(kernel, grid(blocks * chunks.div_ceil(side_by_side as usize), caps))
             .param("rows", self.rows)
