@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Record, Run};
+use crate::record::{Clock, Record, Run};
 use crate::terms::{Backend, Mode, Preset};
 
 pub mod class;
@@ -27,6 +27,16 @@ pub struct RunContext {
     pub record: String,
     /// When the record began, RFC 3339.
     pub created: String,
+    /// Of the program.
+    pub version: String,
+    /// Commit it was built from.
+    pub commit: String,
+    /// Of the machine, with its version.
+    pub os: String,
+    /// By what the adapter is known across runs.
+    pub device_id: String,
+    /// Where the run's step times come from; nothing where it was not timed.
+    pub clock: Option<Clock>,
     /// The adapter's name, marked where the record was edited: such a run is comparable with no other of the adapter.
     pub device: String,
     /// The interface the adapter answers on.
@@ -54,6 +64,11 @@ impl RunContext {
         Self {
             record: record.id.clone(),
             created: record.created.clone(),
+            version: record.tool.version.clone(),
+            commit: record.tool.commit(),
+            os: record.host.os.clone(),
+            device_id: record.device.id(),
+            clock: run.timing.as_ref().map(|timing| timing.clock),
             device: record.device_name(),
             backend: record.device.backend,
             software: record.device.software,

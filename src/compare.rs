@@ -36,6 +36,11 @@ impl Side {
         self.records.iter().any(|record| record.tool.peer.is_some())
     }
 
+    /// Of its records, with spaces between them.
+    pub fn ids(&self) -> String {
+        self.records.iter().map(|record| record.id.as_str()).collect::<Vec<_>>().join(" ")
+    }
+
     /// That of its gravest record.
     pub fn integrity(&self) -> Integrity {
         self.records.iter().map(|record| record.integrity).max().unwrap_or_default()
@@ -169,7 +174,12 @@ pub fn compare(base: &Side, others: &[Side], alike: Alike) -> Result<Comparison>
                 missing.push(Missing::of(key, other, base));
             } else {
                 let least = least_floor(base, ours.len()).max(least_floor(other, theirs.len()));
-                rows.push(row(key, side, (&ours, &theirs), alike, least));
+                // Known work takes another time on another device: what it takes of each device's own best is what tells.
+                let evidence = match alike {
+                    Alike::AllButDevice => vec![machine::by_ceilings([base, other], &key)],
+                    _ => machine::evidence(&ours, &theirs),
+                };
+                rows.push(row(key, side, (&ours, &theirs), &evidence, least));
             }
         }
         let lacking = keys(other).into_iter().filter(|key| runs(base, key).is_empty());
@@ -248,22 +258,17 @@ fn row(
     key: RunKey,
     side: usize,
     (ours, theirs): (&[&Run], &[&Run]),
-    alike: Alike,
+    evidence: &[machine::Evidence],
     least: f64,
 ) -> Row {
     let program = &ours[0].program;
-    // Known work takes another time on another device: that says nothing of either's machine.
-    let evidence = match alike {
-        Alike::AllButDevice => Vec::new(),
-        _ => machine::evidence(ours, theirs),
-    };
     let (base, other) = by_one_clock(ours, theirs);
     Row {
         key,
         side,
         base_ns: median_of_medians(&base),
         other_ns: median_of_medians(&other),
-        finding: verdict::judge(&base, &other, &evidence, least),
+        finding: verdict::judge(&base, &other, evidence, least),
         agreement: agreement::agreement(ours[0], theirs[0]),
         same_program: ours.iter().chain(theirs).all(|r| r.program == *program),
     }

@@ -4,6 +4,7 @@ pub mod babi;
 mod bounded;
 pub mod digits;
 mod folder;
+mod gzip;
 pub mod idx;
 pub mod images;
 pub mod listing;

@@ -81,6 +81,15 @@ impl Error {
         move |source| Self::Io { action, file, source }
     }
 
+    /// The message for where the file's name stands beside it.
+    pub(crate) fn beside_its_file(&self) -> String {
+        match self {
+            Self::Data { place, what, .. } => format!("{}: {}", plain(place), plain(what)),
+            Self::Io { action, source, .. } => format!("cannot {action} it: {source}"),
+            other => other.to_string(),
+        }
+    }
+
     /// A failing device's error with what it failed in, as in `speech train batch 32: ...`; others as they are.
     pub fn during(self, what: impl fmt::Display) -> Self {
         match self {
@@ -175,6 +184,17 @@ mod tests {
         assert_eq!(error.len(), "a: b: ".len() + SHOWN + 2);
         let error = Error::Usage("one\ntwo\u{1b}]0;x\u{7}".into());
         assert_eq!(error.to_string(), "one\ntwo\u{fffd}]0;x\u{fffd}");
+    }
+
+    #[test]
+    fn a_file_that_is_named_already_is_not_named_again() {
+        assert_eq!(
+            Error::data("a.json", "schema", "none\u{1b}").beside_its_file(),
+            "schema: none\u{fffd}"
+        );
+        let gone = Error::io("read", "a.json")(std::io::Error::other("gone"));
+        assert_eq!(gone.beside_its_file(), "cannot read it: gone");
+        assert_eq!(Error::Interrupted.beside_its_file(), "interrupted");
     }
 
     #[test]

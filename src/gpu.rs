@@ -119,6 +119,27 @@ fn matrices(adapter: &wgpu::Adapter) -> Option<u32> {
     sides.max()
 }
 
+/// Where the device's first failure will stand: those after it are its effects.
+fn first_failure(device: &wgpu::Device, submissions: &Submissions) -> Arc<Mutex<Option<Failure>>> {
+    let failure = Arc::new(Mutex::new(None));
+    let (slot, gone) = (Arc::clone(&failure), Arc::clone(&submissions.gone));
+    device.set_device_lost_callback(move |_, why| {
+        gone.store(true, Ordering::Release);
+        if let Ok(mut slot) = slot.lock() {
+            let why = if why.is_empty() { "the device was lost".into() } else { why };
+            slot.get_or_insert(Failure { no_memory: false, why });
+        }
+    });
+    let slot = Arc::clone(&failure);
+    device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+        if let Ok(mut slot) = slot.lock() {
+            let no_memory = matches!(error, wgpu::Error::OutOfMemory { .. });
+            slot.get_or_insert(Failure { no_memory, why: error.to_string() });
+        }
+    }));
+    failure
+}
+
 impl Gpu {
     /// The same device with faulty timestamps: tests show by it that no figure is silently wrong.
     pub fn with_fault(self, fault: timestamp::Injected) -> Self {
@@ -196,25 +217,8 @@ impl Gpu {
                     summary.name
                 ))
             })?;
-        let lost = Arc::new(Mutex::new(None));
-        let seen = Arc::clone(&lost);
         let submissions = Submissions::default();
-        let gone = Arc::clone(&submissions.gone);
-        device.set_device_lost_callback(move |_, why| {
-            gone.store(true, Ordering::Release);
-            if let Ok(mut slot) = seen.lock() {
-                // The first report is the cause, those after it are its effects.
-                let why = if why.is_empty() { "the device was lost".into() } else { why };
-                slot.get_or_insert(Failure { no_memory: false, why });
-            }
-        });
-        let seen = Arc::clone(&lost);
-        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            if let Ok(mut slot) = seen.lock() {
-                let no_memory = matches!(error, wgpu::Error::OutOfMemory { .. });
-                slot.get_or_insert(Failure { no_memory, why: error.to_string() });
-            }
-        }));
+        let lost = first_failure(&device, &submissions);
         let Treatment { speeds, pace, longest_submission, wait_limit } = Treatment::of(&summary);
         let caps = Caps {
             software: summary.software,

@@ -129,6 +129,25 @@ impl fmt::Display for Variant {
     }
 }
 
+/// A variant with the nanoseconds that it is expected to take.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Planned {
+    /// By the estimates.
+    pub ns: f64,
+    /// What takes it.
+    pub variant: Variant,
+}
+
+impl Planned {
+    /// Those of `planned`, the most promising first, that may well be the fastest.
+    pub fn near(planned: Vec<Self>) -> impl Iterator<Item = Self> {
+        /// How many times as slow as the first by the estimates.
+        const NEAR: f64 = 1.6;
+        let most = planned.first().map_or(0.0, |first| NEAR * first.ns);
+        planned.into_iter().take_while(move |planned| planned.ns <= most)
+    }
+}
+
 /// A shader specialised: the text that reaches the driver is a function of this alone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Kernel {

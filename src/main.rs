@@ -1,6 +1,5 @@
 //! The `fathom` binary: parse, run, exit code.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::FromArgMatches;
@@ -26,12 +25,7 @@ fn main() -> ExitCode {
     match cli::execute(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let style = anstyle::AnsiColor::Red.on_default().bold();
-            let text = match &error {
-                Error::Interrupted => interrupt::stopped(),
-                other => format!("{style}error:{style:#} {other}"),
-            };
-            let _closed = writeln!(anstream::stderr().lock(), "{text}");
+            output::failure(&error);
             if matches!(error, Error::Hung(_)) {
                 interrupt::exit_now(error.exit_code().into());
             }

@@ -256,12 +256,6 @@ impl Program {
         }
         gpu.read_as(&ranges, |at, bytes| Array::from_bytes(specs[at].clone(), bytes))
     }
-
-    /// The assembled WGSL of an op's dispatches.
-    pub fn kernel_text(&self, op: &OpInstance) -> Vec<&str> {
-        let dispatches = &self.dispatches[op.dispatches.clone()];
-        dispatches.iter().map(|d| d.pipeline.text.as_str()).collect()
-    }
 }
 
 /// Range of a buffer that a binding shows.

@@ -21,7 +21,7 @@ mod run;
 pub mod schema;
 pub mod store;
 mod tuning;
-mod yardstick;
+pub mod yardstick;
 
 pub use doubt::{Doubt, YardstickPart};
 pub use id::Integrity;
@@ -35,6 +35,9 @@ pub use yardstick::{Reading, Sensors, Yardstick};
 
 /// The schema this crate writes.
 pub const SCHEMA: &str = "fathom.record/1";
+
+/// Memory that the values of a record take at most, as [`memory`] has it.
+const MOST_MEMORY: usize = 1 << 30;
 
 /// One run of the program.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -401,6 +404,9 @@ impl Record {
             let place = format!("line {} column {}", e.line(), e.column());
             Error::data(path, place, format!("not a {SCHEMA} record: {e}"))
         };
+        if memory(text) > MOST_MEMORY {
+            return Err(Error::data(path, "content", "more values than a record has"));
+        }
         let value: serde_json::Value = serde_json::from_str(text).map_err(bad)?;
         check::schema(value["schema"].as_str()).map_err(|why| Error::data(path, "schema", why))?;
         let mut record: Self = serde_json::from_str(text).map_err(bad)?;
@@ -410,6 +416,19 @@ impl Record {
             None => Ok(record),
         }
     }
+}
+
+/// Bytes that the values of a JSON text take at most, roughly: far more than the text where it is made for that.
+fn memory(text: &str) -> usize {
+    let of = |byte| match byte {
+        // A tree for the fields of an object, a name and a value for each, and lists that grow to twice their length.
+        b'{' => 512,
+        b':' => 128,
+        b'[' | b',' => 64,
+        b'"' => 16,
+        _ => 0,
+    };
+    text.bytes().map(of).sum()
 }
 
 fn not_json(error: serde_json::Error) -> Error {

@@ -5,10 +5,10 @@
 //! device and of the reference: a score is no better known than the steps it is made of, and says how well.
 
 use crate::compare::verdict::{BLOCKS, SEED};
-use crate::compare::{Alike, Side, keys, runs, samples, step_ns, unlike};
+use crate::compare::{Alike, Side, keys, machine, runs, samples, step_ns, unlike};
 use crate::error::{Error, Result};
 use crate::record::{Run, RunKey, ShaderSource};
-use crate::stats::{geometric_mean, ratio_of_medians};
+use crate::stats::{geometric_mean, median, ratio_of_medians};
 use crate::terms::{Checks, Mode, Precision, Restriction};
 
 /// What the reference scores.
@@ -38,6 +38,30 @@ pub struct RunScore {
     pub score: f64,
     /// 95 % interval of it, as far as the samples of both tell.
     pub ci95: (f64, f64),
+    /// By how much known work beside the steps was slower than the device can do it, as a logarithm.
+    pub slowed: Slowed,
+}
+
+/// What the machine took from the steps of a side and from those of the reference, as logarithms.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Slowed {
+    /// Undisturbed, the score would be higher by this at most.
+    pub side: f64,
+    /// Undisturbed, the score would be lower by this at most.
+    pub reference: f64,
+}
+
+impl RunScore {
+    /// The interval with what the machine took from either side's steps.
+    pub fn range(&self) -> (f64, f64) {
+        self.slowed.widen(self.ci95)
+    }
+}
+
+impl Slowed {
+    fn widen(self, (low, high): (f64, f64)) -> (f64, f64) {
+        (low / self.reference.exp(), high * self.side.exp())
+    }
 }
 
 /// A device's scores.
@@ -58,13 +82,22 @@ impl Score {
         self.missing.is_empty().then(|| geometric_mean(&scores))
     }
 
-    /// 95 % interval of the whole: the runs' intervals, each its own, as they average out in a mean of logarithms.
-    pub fn ci95(&self) -> Option<(f64, f64)> {
+    /// What the machine took from the runs in their mean: a neighbour only ever takes, so that it does not average out.
+    pub fn slowed(&self) -> Slowed {
+        let mean = |of: fn(&Slowed) -> f64| {
+            self.runs.iter().map(|run| of(&run.slowed)).sum::<f64>() / self.runs.len() as f64
+        };
+        Slowed { side: mean(|slowed| slowed.side), reference: mean(|slowed| slowed.reference) }
+    }
+
+    /// 95 % interval of the whole: the runs' intervals, each its own, as they average out in a mean of logarithms; and with
+    /// it what the machine took.
+    pub fn range(&self) -> Option<(f64, f64)> {
         let overall = self.overall()?;
         let half = |run: &RunScore| (run.ci95.1 / run.ci95.0).ln() / 2.0;
         let squares: f64 = self.runs.iter().map(|run| half(run).powi(2)).sum();
         let reach = (squares.sqrt() / self.runs.len() as f64).exp();
-        Some((overall / reach, overall * reach))
+        Some(self.slowed().widen((overall / reach, overall * reach)))
     }
 }
 
@@ -125,12 +158,15 @@ pub fn score(side: &Side, reference: &Side, workloads: &[&str]) -> Score {
             if wrong.is_empty() && whole {
                 let (step, unit) = (step_ns(&theirs), step_ns(&ours));
                 let speedup = ratio_of_medians(&samples(&ours), &samples(&theirs), BLOCKS, SEED);
+                let slowed = |side| median(&machine::slowed(side, &key));
+                let slowed = Slowed { side: slowed(side), reference: slowed(reference) };
                 scored.push(RunScore {
                     key,
                     step_ns: step,
                     reference_ns: unit,
                     score: UNIT * unit / step,
                     ci95: (UNIT * speedup.ci95.0, UNIT * speedup.ci95.1),
+                    slowed,
                 });
             }
             missing.extend(wrong);
@@ -200,7 +236,7 @@ fn unsound(side: &Side) -> impl Iterator<Item = String> + '_ {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Integrity, Status, example};
+    use crate::record::{Integrity, Reading, Status, Yardstick, example};
     use crate::terms::Preset;
 
     const WORKLOADS: [&str; 8] =
@@ -295,7 +331,7 @@ mod tests {
         let mut noisy = side(50.0);
         noisy.records[0].runs[3] = example::run("memnet", Mode::Infer, &[40.0, 50.0, 60.0]);
         let score = score(&noisy, &reference, &WORKLOADS);
-        assert_eq!((score.overall(), score.ci95(), score.runs.len()), (None, None, 15));
+        assert_eq!((score.overall(), score.range(), score.runs.len()), (None, None, 15));
         let expected = "memnet infer batch 128: not settled: known to 20.0 %, 5 % are needed";
         assert!(score.missing[0].starts_with(expected), "{score:?}");
         let error = check_reference(&noisy, &WORKLOADS).unwrap_err().to_string();
@@ -311,12 +347,45 @@ mod tests {
             *run = example::run(&run.workload, run.mode, &steps);
         }
         let score = score(&spread, &reference, &WORKLOADS);
-        let (low, high) = score.ci95().unwrap();
+        let (low, high) = score.range().unwrap();
         let overall = score.overall().unwrap();
         assert!(low < overall && overall < high && high / low < 1.01, "{low} {overall} {high}");
         let run = &score.runs[0];
         assert!(run.ci95.0 < run.score && run.score < run.ci95.1, "{run:?}");
         assert!(high / low < run.ci95.1 / run.ci95.0, "{run:?}");
+    }
+
+    #[test]
+    fn a_neighbour_beside_the_steps_of_either_side_makes_the_interval_wider_where_it_may_have_mattered()
+     {
+        // Known work at its ceiling before the samples, at half of it for most of them.
+        let neighboured = |mut side: Side| {
+            let reading = |rate| Reading { rate, spread: 0.0 };
+            let halved = [1.0, 0.5, 0.5].map(reading).to_vec();
+            for run in &mut side.records[0].runs[..8] {
+                let yardstick = Yardstick {
+                    after_samples: vec![0, 1, 6],
+                    fma: halved.clone(),
+                    copy: vec![reading(1.0); 3],
+                    launch: vec![reading(1e9); 3],
+                    ..Yardstick::default()
+                };
+                run.timing.as_mut().unwrap().yardstick = Some(yardstick);
+            }
+            side
+        };
+        let (quiet, busy) = (side(100.0), neighboured(side(100.0)));
+        let range = |side, reference| score(side, reference, &WORKLOADS).range().unwrap();
+        let near = |(low, high): (f64, f64), expected: (f64, f64)| {
+            assert!((low / expected.0 - 1.0).abs() < 1e-9, "{low} {high}");
+            assert!((high / expected.1 - 1.0).abs() < 1e-9, "{low} {high}");
+        };
+        near(range(&quiet, &quiet), (1000.0, 1000.0));
+        // Half of the runs by half: the mean by the root of two.
+        near(range(&busy, &quiet), (1000.0, 1000.0 * 2f64.sqrt()));
+        near(range(&quiet, &busy), (1000.0 / 2f64.sqrt(), 1000.0));
+        let run = &score(&busy, &quiet, &WORKLOADS).runs[0];
+        near(run.range(), (1000.0, 2000.0));
     }
 
     #[test]

@@ -76,18 +76,19 @@ fn transcripts() {
 #[test]
 fn every_failure_has_its_code_and_names_the_way_out() {
     let empty = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
-    let cases: [(&[&str], i32, &str); 35] = [
+    let cases: [(&[&str], i32, &str); 36] = [
         (&["--workload", "speach"], 2, "did you mean 'speech'"),
         (&["--workload", "nonsense"], 2, "fathom list workloads"),
         (&["--workload", ""], 4, "no workload selected"),
         (&["--batch", "0", "-w", "autoenc"], 2, "1..64*2"),
         (&["--workload", "autoenc", "--device", "99"], 3, "no device 99"),
         (&["--workload", "autoenc", "--device", ""], 2, "--device is empty"),
+        (&["list", "records", "--device", ""], 2, "--device is empty"),
         (&["--workload", "autoenc", "-d", "pci:ffff:ff:1f.7"], 3, "no device matches"),
         (&["--workload", "autoenc", "--save-baseline", "a/b"], 2, "as in main-2"),
         (&["show", "speach"], 2, "did you mean 'speech'"),
         (&["show", "@last"], 2, "there are only 0 records"),
-        (&["check", "no-such.json"], 10, "cannot read no-such.json"),
+        (&["check", "no-such.json"], 10, "cannot read it"),
         (&["compare", "@last"], 2, "there are only 0 records"),
         (&["ab", "no-such-program", "no-such-program"], 10, "cannot run no-such-program"),
         (&["--workload", "autoenc", "--device", "radeon-of-mars"], 3, "no device matches"),

@@ -1,4 +1,4 @@
-//! Data sets as they lie about in the world, each under `tests/data`: what is read of them, what is refused, and
+//! Data sets as they are found in the wild, each under `tests/data`: what is read of them, what is refused, and
 //! what is said. No device is needed.
 
 use std::path::{Path, PathBuf};
@@ -78,6 +78,26 @@ fn a_mark_before_the_first_line_is_no_part_of_it() {
 fn a_question_whose_tabs_became_spaces_is_not_taken_for_a_fact() {
     let error = refusal("memnet", &case("babi-spaces/b"), false);
     assert!(error.contains("line 3: a question and more without a tab between them"), "{error}");
+}
+
+#[test]
+fn a_file_that_was_cut_in_an_answer_is_not_taken_for_a_whole_one() {
+    let path = case("babi-cut/b");
+    let error = refusal("memnet", &path, false);
+    assert!(error.contains("qa1_x_train.txt: end: it ends before the story does"), "{error}");
+    let listing = open("memnet", &path, true).unwrap().listing().unwrap();
+    assert_eq!(listing.line().unwrap(), "passed over: 1 unreadable sample");
+}
+
+#[test]
+fn zeros_behind_a_packed_file_are_no_part_of_it() {
+    assert_eq!(accepted("seq2seq", &case("seq-gz-padding/s")), (1, 1, String::new()));
+}
+
+#[test]
+fn halves_without_classes_are_no_two_classes() {
+    let error = refusal("alexnet", &case("img-flat-valid/set"), false);
+    assert!(error.contains("valid is beside it, so that the classes"), "{error}");
 }
 
 #[test]

@@ -19,7 +19,7 @@ use fathom::op::LIST;
 use fathom::op::conv2d::WINOGRAD;
 use fathom::pass::choose::Choice;
 use fathom::pass::{Options, Schedule, compile};
-use fathom::program::check::check_variant_for;
+use fathom::program::check::check_variant;
 use fathom::report::Format;
 use fathom::session::{Session, schedule};
 use fathom::tensor::{Array, DType, HostTensor, TensorSpec};
@@ -271,7 +271,7 @@ fn tiles_of_a_convolution_in_chunks_are_the_whole() {
                 assert!(dispatches > 3 * 2, "{}: {dispatches} dispatches", case.name);
                 let uniform = [Distribution::Uniform];
                 let verdicts =
-                    check_variant_for(gpu, &caps, &case.op, &case.inputs, &[], &variant, &uniform)
+                    check_variant(gpu, &caps, &case.op, &case.inputs, &[], &variant, &uniform)
                         .unwrap();
                 assert!(verdicts[0].passed(), "{}: {}", case.name, verdicts[0].detail);
                 chunked += 1;

@@ -64,7 +64,7 @@ fn a_read_only_place_and_a_full_disk_are_told_and_no_half_is_left() {
     says(folder.path(), &page, 2, &["cannot create a file in /proc"]);
     says(
         folder.path(),
-        &["site", folder.path().to_str().unwrap(), "-o", "/proc/site"],
+        &["site", folder.path().to_str().unwrap(), "-s", "/proc/site"],
         10,
         &["cannot create /proc/site"],
     );
@@ -150,7 +150,7 @@ fn names_that_are_no_utf_8_are_read_written_and_shown_as_far_as_they_can_be() {
     told_by(fathom(&odd, &["report", "@last", "--save"]).arg(&page), 0);
     assert!(page.exists());
     let out = odd.join("site");
-    told_by(fathom(&odd, &["site"]).arg(&odd).arg("-o").arg(&out), 0);
+    told_by(fathom(&odd, &["site"]).arg(&odd).arg("-s").arg(&out), 0);
     assert!(out.join("index.html").exists());
     // A record is named by a word, which may be an id: of a file that is no UTF-8 its folder has to be named.
     let mut show = fathom(folder.path(), &["show"]);

@@ -18,8 +18,7 @@ use fathom::random::Rng;
 use fathom::record::Verified;
 use fathom::session::{Session, schedule};
 use fathom::tensor::{Array, DType, HostTensor, TensorSpec};
-use fathom::terms::Checks;
-use fathom::terms::{Class, Mode, Precision, Preset};
+use fathom::terms::{Checks, Class, Mode, Precision, Preset};
 use fathom::workload::WORKLOADS;
 use proptest::prelude::*;
 
@@ -183,13 +182,9 @@ fn gradients_in_the_middle_of_a_graph_are_summed_and_scaled() {
     g.output("loss", loss);
     g.output("dw", dw);
     let nodes = g.finish().unwrap();
-    let one = |name: &str| match name {
-        "one" => Array::f32([], vec![1.0]),
-        name => feed(name),
-    };
     let value = |shift: Option<(usize, f64)>, output: usize| {
         let shifted = |name: &str| {
-            let mut array = one(name);
+            let mut array = if name == "one" { Array::f32([], vec![1.0]) } else { feed(name) };
             if let ("b", Some((at, by))) = (name, shift) {
                 array.data[at] += by;
             }
@@ -295,9 +290,9 @@ impl Problem for FaultyCopy {
     }
 
     fn lower(&self, _: &Variant, _: &Caps) -> Lowered {
-        let kernel = || Kernel::new("peak/copy").with_text("T", "f32");
         let copy = |from: Binding, to: Binding, values: usize| {
-            let dispatch = Dispatch::new(kernel(), [2, 1, 1]).bind("x", from.read()).bind("y", to);
+            let kernel = Kernel::new("peak/copy").with_text("T", "f32");
+            let dispatch = Dispatch::new(kernel, [2, 1, 1]).bind("x", from.read()).bind("y", to);
             dispatch.param("groups", values)
         };
         let through = |first: Vec<Dispatch>| {
@@ -322,24 +317,23 @@ impl Problem for FaultyCopy {
 #[test]
 fn guard_words_and_poison_show_what_a_kernel_does_wrong() {
     let gpu = gpu();
-    let found = |fault: Faulty| {
+    let check = |fault: Faulty| {
         let op: Arc<dyn Op> = Arc::new(fault);
         let inputs = [TensorSpec::f32([64])];
         // Twice: what one check leaves behind must not hide a fault from the next.
         let distributions = [Distribution::Uniform, Distribution::Uniform];
         let variant = Variant::new("copy", []);
-        let verdicts = check_variant(&gpu, &op, &inputs, &[], &variant, &distributions).unwrap();
+        let verdicts =
+            check_variant(&gpu, &gpu.caps, &op, &inputs, &[], &variant, &distributions).unwrap();
         assert_eq!(verdicts[0], verdicts[1], "{fault:?}");
         (verdicts[0].passed(), verdicts[0].detail.clone())
     };
-    assert_eq!(found(Faulty::Nothing), (true, String::new()));
-    assert_eq!(found(Faulty::WritesTooFar), (false, "wrote past the end of output 0".into()));
-    assert_eq!(
-        found(Faulty::FillsScratchTooFar),
-        (false, "wrote past the end of scratch 0".into())
-    );
+    assert_eq!(check(Faulty::Nothing), (true, String::new()));
+    assert_eq!(check(Faulty::WritesTooFar), (false, "wrote past the end of output 0".into()));
+    let past_scratch = (false, "wrote past the end of scratch 0".into());
+    assert_eq!(check(Faulty::FillsScratchTooFar), past_scratch);
     for (fault, at) in [(Faulty::WritesTooLittle, 63), (Faulty::ReadsScratchUnfilled, 0)] {
-        let (passed, detail) = found(fault);
+        let (passed, detail) = check(fault);
         assert!(!passed && detail.contains(&format!("output 0[{at}] is NaN")), "{detail}");
     }
 }

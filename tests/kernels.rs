@@ -11,7 +11,7 @@ use fathom::graph::reference::{finite_differences, rule_in_f64};
 use fathom::kernel::{Caps, Variant};
 use fathom::op::conv2d::WINOGRAD;
 use fathom::op::{Case, LIST};
-use fathom::program::check::{check_variant, check_variant_for};
+use fathom::program::check::check_variant;
 use fathom::tensor::{Array, DType};
 use halves::in_halves;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -39,7 +39,7 @@ fn check(case: &Case, variant: &Variant) -> Result<(), Failed> {
     let distributions = problem.distributions();
     let Case { op, inputs, stored, .. } = case;
     let distributions = if stored.is_empty() { distributions } else { &[Distribution::Uniform] };
-    let verdicts = check_variant(gpu, op, inputs, stored, variant, distributions)
+    let verdicts = check_variant(gpu, &gpu.caps, op, inputs, stored, variant, distributions)
         .map_err(|e| Failed::from(e.to_string()))?;
     for (distribution, verdict) in distributions.iter().zip(verdicts) {
         if !verdict.passed() {
@@ -64,7 +64,7 @@ fn check_of_gpu(case: &Case, variant: &Variant) -> Result<(), Failed> {
     }
     let gpu = gpu(&subject)?;
     let uniform = [Distribution::Uniform];
-    let verdicts = check_variant_for(gpu, &caps, &case.op, &case.inputs, &[], variant, &uniform)
+    let verdicts = check_variant(gpu, &caps, &case.op, &case.inputs, &[], variant, &uniform)
         .map_err(|e| Failed::from(e.to_string()))?;
     match verdicts.iter().find(|verdict| !verdict.passed()) {
         Some(verdict) => {

@@ -67,6 +67,10 @@ fn an_edited_record_is_called_that_everywhere_and_has_no_score() {
     );
     let (shown, _) = told(kept, &["show", "@last"], 0);
     assert!(shown.contains("warning: EDITED"), "{shown}");
+    for form in ["csv", "jsonl"] {
+        let (shown, _) = told(kept, &["show", "@last", "-q", "-o", form], 0);
+        assert!(shown.lines().last().unwrap().contains("EDITED"), "{shown}");
+    }
     let (checked, messages) = told(kept, &["check", &good, &edited], 10);
     assert!(checked.contains("sound") && checked.contains("EDITED"), "{checked}");
     assert!(checked.contains("runs[0].timing.step.median_ns"), "{checked}");
@@ -196,6 +200,19 @@ fn the_same_program_against_itself_is_never_faster_by_name() {
     assert!(old[0] < new[0] && new[0] < old[1] && old[1] < new[1], "{old:?} {new:?}");
 }
 
+#[test]
+#[cfg(unix)]
+fn a_program_that_is_no_fathom_is_told_before_the_other_one_is_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let this = env!("CARGO_BIN_EXE_fathom");
+    let (_, messages) = told(folder.path(), &["ab", this, "/none/fathom"], 10);
+    assert!(messages.contains("/none/fathom"), "{messages}");
+    let (_, messages) = told(folder.path(), &["ab", "/bin/true", this], 2);
+    assert!(messages.contains("/bin/true kept no record"), "{messages}");
+    let kept = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(kept, 0, "nothing was measured: {messages}");
+}
+
 /// Every string that looks like a number, and every count that is not whole, by its place.
 fn untyped(value: &Value, place: &str, found: &mut Vec<String>) {
     match value {
@@ -315,10 +332,54 @@ fn cells_that_are_unsure_or_missing_fail_where_that_is_asked_for() {
     );
     assert!(messages.contains("fathom ab OLD NEW --repeat"), "{messages}");
     let (text, _) = told(kept, &["compare", &base, &base, "--explain"], 0);
-    assert!(text.contains("next"), "{text}");
+    assert!(text.contains("Next: "), "{text}");
     told(kept, &["compare", &base, &base, "--fail-on", "faster"], 2);
     let (text, _) = told(kept, &["compare", &base, &base, "--across"], 0);
     assert!(text.contains("UNSURE") && text.contains(" .. ") && text.contains("floor"), "{text}");
+}
+
+#[test]
+fn a_copy_of_a_record_is_no_run_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path();
+    let sides = ["old", "new"].map(|name| {
+        let side = kept.join(name);
+        std::fs::create_dir(&side).unwrap();
+        for copy in 0..3 {
+            write(&side, &format!("{copy}.json"), REFERENCE);
+        }
+        side.to_str().unwrap().to_string()
+    });
+    // Three of a kind would be taken for three that agree, and the floor be that of repeated runs.
+    let command = ["compare", &sides[0], &sides[1], "-o", "json"];
+    let (compared, messages) = told(kept, &command, 0);
+    let rows: Value = serde_json::from_str(&compared).unwrap();
+    let of = |key: &str| rows[0][key].as_str().unwrap().split(' ').count();
+    assert_eq!((of("base_records"), of("new_records")), (1, 1), "{compared}");
+    assert!(rows[0]["floor"].as_f64().unwrap() >= 0.35, "{compared}");
+    assert_eq!(messages.matches("it counts once").count(), 4, "{messages}");
+    let page = kept.join("r.html");
+    let (_, messages) = told(kept, &["report", &sides[0], "--save", page.to_str().unwrap()], 0);
+    assert!(messages.contains("(1 record)"), "{messages}");
+}
+
+#[test]
+fn rows_of_analyses_are_one_table_of_csv_and_say_what_they_are_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = write(folder.path(), "r.json", REFERENCE);
+    let (text, _) = told(folder.path(), &["analyze", &record, "-o", "csv"], 0);
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let head = reader.headers().unwrap().clone();
+    let place = |name: &str| head.iter().position(|known| known == name).unwrap();
+    // The reader refuses rows of another length than the head's.
+    let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+    let tables: std::collections::BTreeSet<_> = rows.iter().map(|row| &row[0]).collect();
+    assert!(tables.len() > 3 && tables.contains("types"), "{tables:?}");
+    let id = Record::parse(REFERENCE, Path::new("r.json")).unwrap().id;
+    for row in rows.iter().filter(|row| ["profile", "types", "stationarity"].contains(&&row[0])) {
+        assert_eq!((&row[place("record")], &row[place("clock")]), (&*id, "timestamps"));
+        assert!(["commit", "os", "device_id"].iter().all(|name| !row[place(name)].is_empty()));
+    }
 }
 
 /// A device that is lost in one run of three: what is kept of the others, and what each `--on-failure` makes of it.
@@ -350,7 +411,10 @@ fn a_lost_device_costs_one_run_at_most() {
 
     let (code, ran, notes, messages) = run("retry");
     assert_eq!((code, ran.len()), (Some(0), 3), "{messages}");
-    assert!(notes.is_empty() && messages.contains("it is tried once more"), "{notes:?} {messages}");
+    assert!(
+        notes.is_empty() && messages.contains("the run is tried once more"),
+        "{notes:?} {messages}"
+    );
 
     let (code, ran, _, messages) = run("stop");
     assert_eq!((code, &ran[..]), (Some(6), &["memnet".to_string()][..]), "{messages}");

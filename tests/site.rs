@@ -29,6 +29,9 @@ fn real() -> Record {
         near.truncate(16);
         timing.step_ns = near;
         timing.wall_ns.truncate(16);
+        // What lay between other samples, and was held against another median.
+        timing.yardstick = None;
+        run.profile.iter_mut().for_each(|profile| profile.over_timed = None);
         for op in &mut run.ops {
             op.ns.iter_mut().for_each(|ns| ns.samples.clear());
         }
@@ -104,7 +107,7 @@ fn site_of_twenty() -> &'static (tempfile::TempDir, String, String) {
 #[track_caller]
 fn made(records: &Path, out: &Path, more: &[&str]) -> (String, String) {
     let (records, out_arg) = (records.to_str().unwrap(), out.to_str().unwrap());
-    let arguments = [&["site", records, "-o", out_arg], more].concat();
+    let arguments = [&["site", records, "-s", out_arg], more].concat();
     let (_, messages) = told_by(&mut fathom(out, &arguments), 0);
     (std::fs::read_to_string(out.join("index.html")).unwrap(), messages)
 }
@@ -198,7 +201,7 @@ fn what_cannot_be_believed_is_left_out_and_what_is_unfinished_is_marked_and_refu
     // Here the same have no place, each told with what it lacks.
     let records = folder.path().to_str().unwrap();
     let (table, messages) = told_by(&mut fathom(out.path(), &["check", "--publish", records]), 10);
-    assert!(messages.contains("8 of 10 files are no record that is fit"), "{messages}");
+    assert!(messages.contains("8 of 10 files are not records that are fit"), "{messages}");
     for word in ["EDITED", "INCOMPLETE", "cut short: 9 of 16", ": unverified", "not settled"] {
         assert!(table.contains(word), "no {word} in {table}");
     }
@@ -240,7 +243,7 @@ fn the_page_that_runs_it_stands_beside_the_records() {
     add(&page, "pkg", "fathom.wasm", "bytes");
     let [out_arg, page_arg, records_arg] =
         [&out, &page, &records].map(|path| path.to_str().unwrap());
-    let command = ["site", records_arg, "-o", out_arg, "--page", page_arg];
+    let command = ["site", records_arg, "-s", out_arg, "--page", page_arg];
     let (_, messages) = told_by(&mut fathom(folder.path(), &command), 2);
     assert!(messages.contains("no index.html") && !out.exists(), "{messages}");
     std::fs::write(page.join("index.html"), "<p>run").unwrap();
@@ -252,7 +255,7 @@ fn the_page_that_runs_it_stands_beside_the_records() {
     let other = folder.path().join("other");
     let [empty, other_arg] = [&empty, &other].map(|path| path.to_str().unwrap());
     told_by(&mut fathom(folder.path(), &["site", empty, "-o", other_arg]), 10);
-    told_by(&mut fathom(folder.path(), &["site", "/none", "-o", other_arg]), 2);
+    told_by(&mut fathom(folder.path(), &["site", "/none", "--output", other_arg]), 2);
     assert!(!other.exists());
 }
 

@@ -123,7 +123,7 @@ fn a_table_that_cannot_be_used_is_said_and_made_anew() {
     let mut foreign = good.clone();
     foreign["device"]["driver"] = "another".into();
     for (text, word) in
-        [(foreign.to_string(), "another"), ("{\"schema\"".into(), "no tuning table")]
+        [(foreign.to_string(), "another"), ("{\"schema\"".into(), "not a tuning table")]
     {
         std::fs::write(&file, text).unwrap();
         let (record, messages) = run(records.path(), &[]);

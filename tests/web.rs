@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use fathom::compare::{Alike, Side, compare};
 use fathom::gpu::shader;
-use fathom::record::{Client, Record, Status};
+use fathom::record::{Client, Clock, Doubt, Record, Status};
 use fathom::report::section::compare::disagreements;
 use fathom::terms::Restriction;
 use fathom::workload::WORKLOADS;
@@ -76,6 +76,11 @@ fn site() -> Option<&'static Site> {
         let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
         write("reference.json", include_str!("../assets/reference-tiny.json"));
         write("visitor.js", include_str!("web/visitor.js"));
+        let page = std::fs::read_to_string(folder.join("index.html")).unwrap();
+        let script = "<script src=\"blunt.js\"></script>\n<script type=\"module\"";
+        write("blunt.html", &page.replacen("<script type=\"module\"", script, 1));
+        write("blunt.js", include_str!("web/blunt.js"));
+        write("blunt-worker.js", include_str!("web/blunt-worker.js"));
         write(
             "visitor.html",
             "<!doctype html><iframe style=\"height:900px;border:0\"></iframe><script type=\"module\" src=\"visitor.js\"></script>",
@@ -244,6 +249,9 @@ fn a_lost_device_is_a_row_a_stop_is_at_once_and_a_page_measures_again() {
     assert!(stopped["ms"].as_f64().unwrap() < 2000.0, "{stopped}");
     assert!(stopped["status"].as_str().unwrap().starts_with("Stopped"));
     assert!(column(&stopped["rows"], 3).contains(&"stopped"), "{stopped}");
+    assert_eq!(stopped["focus"], "status", "who stopped it by the keyboard stays in his place");
+    assert_eq!(column(&seen["late"]["rows"], 3)[1], "stopped", "{}", seen["late"]["rows"]);
+    assert_eq!(record(&seen["late"]["record"]).0.runs.len(), 1, "what was measured is kept");
     let [mut first, mut second] = ["first", "second"].map(|name| record(&seen[name]["record"]).0);
     assert_eq!(first.notes, Vec::<String>::new());
     assert!(second.notes[0].contains("in the background"), "{:?}", second.notes);
@@ -260,6 +268,41 @@ fn a_lost_device_is_a_row_a_stop_is_at_once_and_a_page_measures_again() {
     assert!(refused.starts_with("broken.json is not used: "), "{refused}");
     let beside = words(&seen["beside"]);
     assert!(beside[0].contains("swiftshader") && beside[1].contains("llvmpipe"), "{beside:?}");
+    assert_eq!(seen["twin"], "twin.json is not used: it is here already");
+    let endless = seen["endless"].as_str().unwrap();
+    assert!(endless.contains("longer than 67108864 bytes"), "{endless}");
+}
+
+/// Bytes of the page's program at most: as it is, and by gzip.
+const LARGEST: (usize, usize) = (3_000_000, 1_000_000);
+
+#[test]
+fn the_program_is_small_enough_to_be_waited_for() {
+    let Some(site) = site() else { return };
+    let program = std::fs::read(site.folder.join("fathom_web_bg.wasm")).unwrap();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packed.write_all(&program).unwrap();
+    let packed = packed.finish().unwrap().len();
+    assert!(program.len() <= LARGEST.0 && packed <= LARGEST.1, "{} {packed}", program.len());
+}
+
+#[test]
+fn without_a_clock_of_the_gpu_steps_are_timed_by_the_wall_clock_and_marked() {
+    let Some(seen) = visit("blunt", SWIFTSHADER) else { return };
+    assert!(seen["facts"].as_str().unwrap().contains("none: the wall clock is used"), "{seen}");
+    let steps = column(&seen["rows"], 4);
+    assert!(
+        steps.len() == 4 && steps.iter().all(|step| step.contains("(wall clock)")),
+        "{steps:?}"
+    );
+    let (page, _) = record(&seen["record"]);
+    assert_eq!((page.runs.len(), page.device.limits.timestamp_resolution_ns), (4, None));
+    for run in &page.runs {
+        assert_eq!(run.verified.status, Status::Passed, "{}", run.key());
+        assert_eq!(run.timing.as_ref().unwrap().clock, Clock::Wall, "{}", run.key());
+        assert!(run.doubts.iter().any(|doubt| matches!(doubt, Doubt::WallClock { .. })));
+        assert!(run.profile.is_none(), "{}: ops are told apart by that clock alone", run.key());
+    }
 }
 
 #[test]

@@ -1,25 +1,20 @@
 // partial[w] = the sum of squares that workgroup w reads: groups of four, spaced by the number of
 // invocations in the grid. The order is fixed by the grid, so the bits are the same in every run.
-// Grid: at most 256 workgroups. Shared: 256 bytes.
+// Grid: at most 256 workgroups. Shared: 8 WORKGROUP bytes.
+// use: common/reduce
 
 struct Params { groups: u32, first: u32 } // groups of four to read; slot of the first workgroup
 @group(0) @binding(0) var<storage, read> gradient: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> partial: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-var<workgroup> sums: array<f32, 64>;
-
-@compute @workgroup_size(64)
+@compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lid: u32) {
     var sum = vec4<f32>(0.0);
-    for (var i = wid.x * 64u + lid; i < params.groups; i += groups.x * 64u) {
+    for (var i = wid.x * WORKGROUP + lid; i < params.groups; i += groups.x * WORKGROUP) {
         sum += gradient[i] * gradient[i];
     }
-    sums[lid] = (sum.x + sum.y) + (sum.z + sum.w);
-    for (var half = 32u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if lid < half { sums[lid] += sums[lid + half]; }
-    }
-    if lid == 0u { partial[params.first + wid.x] = sums[0]; }
+    let squares = sum_over_lanes((sum.x + sum.y) + (sum.z + sum.w), lid, WORKGROUP);
+    if lid == 0u { partial[params.first + wid.x] = squares; }
 }

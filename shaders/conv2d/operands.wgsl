@@ -36,18 +36,19 @@ const CG: u32 = CHANNELS / GROUPS;
 const NG: u32 = N / GROUPS;
 const RUN4: u32 = (RUN + 3u) / 4u * 4u;
 const PHASES: u32 = STRIDE * STRIDE;
-alias Four = vec4<f32>; // vec4<f16> where operands stay as they are stored
+alias One = f32; // f16 where operands stay as they are stored
+alias Four = vec4<f32>;
 alias Sixteen = mat4x4<f32>;
 
 // hook: pixels
-@group(0) @binding(0) var<storage, read> a: array<vec4<f32>>;
-fn a4(i: u32) -> vec4<f32> { return a[i / 4u]; }
-fn a1(i: u32) -> f32 { return a[i / 4u].x; } // where not WIDE_A, from an array of f32
+@group(0) @binding(0) var<storage, read> a: array<Four>;
+fn a4(i: u32) -> Four { return a[i / 4u]; }
+fn a1(i: u32) -> One { return a[i / 4u].x; } // where not WIDE_A, from an array of One
 // end
 // hook: filters
-@group(0) @binding(1) var<storage, read> b: array<vec4<f32>>;
-fn b4(i: u32) -> vec4<f32> { return b[i / 4u]; }
-fn b1(i: u32) -> f32 { return b[i / 4u].x; } // where not WIDE_B, from an array of f32
+@group(0) @binding(1) var<storage, read> b: array<Four>;
+fn b4(i: u32) -> Four { return b[i / 4u]; }
+fn b1(i: u32) -> One { return b[i / 4u].x; } // where not WIDE_B, from an array of One
 // end
 
 // Row and column, with the padding, of the first pixel of dx in product g of PASS 1.

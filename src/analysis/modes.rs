@@ -43,6 +43,8 @@ pub struct Modes {
 /// A workload on an adapter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModeRow {
+    /// The ids of the records that its figures are of.
+    pub records: Vec<String>,
     /// The adapter's name.
     pub device: String,
     /// The interface the adapter answers on.
@@ -89,12 +91,16 @@ pub fn modes(records: &[Record]) -> Option<Modes> {
         if timed[..i].iter().any(|(earlier, _)| is_same(earlier, context)) {
             continue;
         }
+        let own = timed.iter().filter(|(c, _)| is_same(c, context));
+        let mut records: Vec<_> = own.map(|(c, _)| c.record.clone()).collect();
+        records.dedup();
         let train = find(Mode::Train, &|c| is_same(c, context));
         let infer = find(Mode::Infer, &|c| is_same(c, context));
         let on_base = find(Mode::Train, &|c| c.device == base && is_same_model(c, context));
         let over = |a: Option<Interval>, b: Option<Interval>| a.and_then(|a| a.over(b?));
         let itself = Interval { value: 1.0, low: 1.0, high: 1.0 };
         rows.push(ModeRow {
+            records,
             device: context.device.clone(),
             backend: context.backend,
             workload: context.workload.clone(),

@@ -72,6 +72,15 @@ impl Program {
         Ok(Self { variables, path, options: words.map(String::from).collect() })
     }
 
+    /// Starts it, so that what cannot be run is told before the other one is measured.
+    fn try_out(&self) -> Result<()> {
+        let mut command = Command::new(&self.path);
+        command.arg("--version").envs(self.variables.iter().cloned());
+        let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = quiet.spawn().map_err(Error::io("run", &self.path))?;
+        child::wait(&mut child, &self.path).map(|_| ())
+    }
+
     /// Runs it once, its record kept in a folder.
     fn run(&self, both: &[String], folder: &Path) -> Result<()> {
         let is_quiet = |word: &String| ["-q", "--quiet"].contains(&word.as_str());
@@ -122,7 +131,7 @@ pub fn execute(args: &AbArgs) -> Result<()> {
     let words = || sides.iter().flat_map(|(_, program)| &program.options).chain(&args.both);
     if words().any(|word| word == "--no-verify") {
         return Err(Error::Usage(
-            "--no-verify: what is not verified is not compared; leave it out".into(),
+            "--no-verify: runs that are not verified are not compared; leave it out".into(),
         ));
     }
     for (folder, _) in &sides {
@@ -133,16 +142,18 @@ pub fn execute(args: &AbArgs) -> Result<()> {
             )));
         }
     }
+    for (_, program) in &sides {
+        program.try_out()?;
+    }
     let outcome = take_turns(args, &sides);
     // What was measured before an error counts, if both have a run.
-    for ((folder, _), text) in sides.iter().zip([&args.old, &args.new]) {
+    for (folder, _) in &sides {
         if kept(folder)?.is_empty() {
-            outcome?;
-            return Err(Error::Usage(format!("{text} kept no record: is it a fathom?")));
+            return outcome;
         }
     }
     let side = |(folder, name): (&PathBuf, &str)| -> Result<Side> {
-        Ok(Side { name: name.into(), ..records::side(&folder.display().to_string())? })
+        Ok(Side { name: name.into(), ..records::side(&folder.display().to_string(), &args.out)? })
     };
     let (base, other) = (side((&sides[0].0, "old"))?, side((&sides[1].0, "new"))?);
     output::note(&args.out, &format!("records  {}", folder.display()));
@@ -165,6 +176,13 @@ fn take_turns(args: &AbArgs, sides: &[(PathBuf, Program); 2]) -> Result<()> {
         progress.set(f64::from(run) / f64::from(runs));
         let (folder, program) = &sides[side];
         program.run(&args.both, folder)?;
+        // What is no fathom is told before the other side has been measured for nothing.
+        if kept(folder)?.is_empty() {
+            return Err(Error::Usage(format!(
+                "{} kept no record: is it a fathom?",
+                program.path.display()
+            )));
+        }
     }
     Ok(())
 }

@@ -127,20 +127,31 @@ impl DeviceArgs {
     /// # Errors
     /// As [`Gpu::open`].
     pub fn open(&self) -> Result<Gpu> {
-        let selector = Selector {
-            device: self.device.clone(),
-            backend: self.backend.clone(),
-            gpu_only: self.require == Some(Requirement::Gpu),
-            noncompliant: self.allow_noncompliant,
-            restriction: self.restriction.restriction(),
-        };
-        let mut gpu = Gpu::open(&selector, self.checks)?;
+        let mut gpu = Gpu::open(&self.selector(), self.checks)?;
         if let Some(limit) = self.wait_limit {
             gpu = gpu.with_wait_limit(Duration::from_secs_f64(limit));
         }
         #[cfg(debug_assertions)]
         provoke(&gpu);
         Ok(gpu)
+    }
+
+    fn selector(&self) -> Selector {
+        Selector {
+            device: self.device.clone(),
+            backend: self.backend.clone(),
+            gpu_only: self.require == Some(Requirement::Gpu),
+            noncompliant: self.allow_noncompliant,
+            restriction: self.restriction.restriction(),
+        }
+    }
+
+    /// Refuses a name that can be no device's, where none is opened.
+    ///
+    /// # Errors
+    /// [`Error::Usage`].
+    pub fn check(&self) -> Result<()> {
+        self.selector().check()
     }
 
     /// Opens the device that is named, or any there is: what is only planned needs none.

@@ -9,6 +9,7 @@ use crate::record::consistency::contradictions;
 use crate::record::store::{self, Loaded};
 use crate::report::Format;
 use crate::report::section::records::{Checked, checked};
+use crate::report::table::paragraph;
 use crate::score::fitness;
 
 use super::{OutputArgs, output};
@@ -34,7 +35,7 @@ pub struct CheckArgs {
 /// Checks and prints: schema, id, summaries against samples.
 ///
 /// # Errors
-/// [`Error::Data`] where a file is no sound record, after all of them have been reported.
+/// [`Error::Data`] where a file is not a sound record, after all of them have been reported.
 pub fn execute(args: &CheckArgs) -> Result<()> {
     let mut files = Vec::new();
     for path in &args.files {
@@ -49,11 +50,9 @@ pub fn execute(args: &CheckArgs) -> Result<()> {
         let mut text = checked(&checks).render(form)?;
         if matches!(form, Format::Table | Format::Md) {
             for file in &checks {
-                text += &file
-                    .faults()
-                    .iter()
-                    .map(|f| format!("\n{}: {f}\n", file.file))
-                    .collect::<String>();
+                for fault in file.faults() {
+                    text += &format!("\n{}", said(form, &format!("{}: {fault}", file.file)));
+                }
             }
         }
         Ok(text)
@@ -64,16 +63,18 @@ pub fn execute(args: &CheckArgs) -> Result<()> {
         return Ok(());
     };
     let sort = if args.publish { "fit to be published" } else { "sound" };
-    let count = format!("{} of {} files are no record that is {sort}", faults.len(), checks.len());
+    let count =
+        format!("{} of {} files are not records that are {sort}", faults.len(), checks.len());
     Err(Error::data(&first.file, "check", format!("{fault}; {count}")))
 }
 
+/// Within the width of a terminal; a file is not folded.
+fn said(form: Format, text: &str) -> String {
+    if form == Format::Md { format!("{text}\n") } else { paragraph(text) }
+}
+
 fn check(path: &Path, publish: bool) -> Checked {
-    let content = Loaded::read(path.to_path_buf()).map_err(|error| match error {
-        // The file stands beside it.
-        Error::Data { place, what, .. } => format!("{place}: {what}"),
-        other => other.to_string(),
-    });
+    let content = Loaded::read(path.to_path_buf()).map_err(|error| error.beside_its_file());
     let content = content.map(|loaded| {
         let found = contradictions(&loaded.record);
         (loaded.record, found)

@@ -80,8 +80,9 @@ impl FromStr for Failure {
 /// [`Error::Incomparable`] for unlike records, [`Error::Regression`] by `--fail-on`, [`Error::Data`] and
 /// [`Error::Usage`] for what is not a record.
 pub fn execute(args: &CompareArgs) -> Result<()> {
-    let base = side(&args.base)?;
-    let others: Vec<Side> = args.new.iter().map(|word| side(word)).collect::<Result<_>>()?;
+    let base = side(&args.base, &args.out)?;
+    let others: Vec<Side> =
+        args.new.iter().map(|word| side(word, &args.out)).collect::<Result<_>>()?;
     let alike = if args.across { Alike::AllButDevice } else { Alike::All };
     let comparison = compare::compare(&base, &others, alike)?;
     let form = if args.across { Layout::DeviceAColumn } else { Layout::RecordARow };
@@ -118,11 +119,19 @@ pub(super) fn show(
         let table = match layout {
             Layout::DeviceAColumn => section::across(comparison, base, others),
             Layout::RecordARow => {
-                section::verdicts(comparison, base, others, judged.explain || form != Format::Table)
+                section::verdicts(comparison, base, others, form != Format::Table)
             }
         };
         let mut text = table.render(form)?;
         if is_for_people {
+            // In Markdown the table has room for it.
+            let is_across = layout == Layout::DeviceAColumn;
+            if judged.explain && (form == Format::Table || is_across) {
+                for line in section::explanations(comparison, others, is_across) {
+                    let line = if form == Format::Md { line + "\n" } else { paragraph(&line) };
+                    text += &format!("\n{line}");
+                }
+            }
             text += "\n";
             let summary = section::summary(comparison, base, others);
             text += &if form == Format::Md { summary } else { paragraph(summary.trim_end()) };

@@ -112,8 +112,8 @@ pub(super) const OF_COMMANDS: &[(&str, &str)] = &[
     ),
     (
         "site",
-        "  fathom site results/ -o public          pages for any host, or a disk
-  fathom site results/ -o public --page page/  with the page that runs it",
+        "  fathom site results/ -s public          pages for any host, or a disk
+  fathom site results/ -s public --page page/  with the page that runs it",
     ),
     ("trace", "  fathom trace speech --save trace.json   for ui.perfetto.dev"),
     (
@@ -182,7 +182,7 @@ const TOPICS: [&str; 3] = ["measuring", "record", "exit-codes"];
 pub fn explain(topic: Option<&str>) -> Result<()> {
     let mut command = command();
     match topic {
-        None => output::data(&command.render_long_help().ansi().to_string()),
+        None => output::styled(&command.render_long_help().ansi().to_string()),
         Some("measuring") => output::data(&read(MEASURING, terminal_width())),
         Some("record") => output::data(&read(RECORD, terminal_width())),
         Some("exit-codes") => {
@@ -190,7 +190,7 @@ pub fn explain(topic: Option<&str>) -> Result<()> {
             output::data(&EXIT_CODES.iter().map(line).collect::<String>())
         }
         Some(name) => match command.find_subcommand_mut(name) {
-            Some(found) => output::data(&found.render_long_help().ansi().to_string()),
+            Some(found) => output::styled(&found.render_long_help().ansi().to_string()),
             None => Err(unknown(name, &command)),
         },
     }
@@ -318,6 +318,10 @@ mod tests {
         let mut meanings: Vec<(char, String)> = Vec::new();
         for command in commands() {
             for argument in command.get_arguments() {
+                if argument.get_long() == Some("output") {
+                    let of = argument.get_value_names().unwrap_or_default();
+                    assert_eq!(of, ["FORMAT"], "--output of {}", command.get_name());
+                }
                 let Some(letter) = argument.get_short() else {
                     continue;
                 };

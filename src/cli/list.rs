@@ -48,6 +48,7 @@ pub struct ListArgs {
 /// As [`output::emit`]; [`crate::error::Error::Device`] where devices are to be listed and there are none.
 pub fn execute(args: &ListArgs) -> Result<()> {
     let out = &args.out;
+    args.device.check()?;
     let table = match args.what {
         What::Workloads => {
             // As `show` plans them, so that both say the same sizes.

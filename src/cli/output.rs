@@ -109,9 +109,17 @@ pub fn set_up(args: &VoiceArgs) {
 /// # Errors
 /// [`Error::Io`] where stdout cannot be written: a full disk, say.
 pub fn data(text: &str) -> Result<()> {
+    styled(&lines(text))
+}
+
+/// Writes a text of the program's own to stdout, styles and all.
+///
+/// # Errors
+/// As [`data`].
+pub(super) fn styled(text: &str) -> Result<()> {
     let print = || {
         let mut out = anstream::stdout().lock();
-        out.write_all(lines(text).as_bytes()).and_then(|()| out.flush())
+        out.write_all(text.as_bytes()).and_then(|()| out.flush())
     };
     match progress::apart(print) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
@@ -258,6 +266,20 @@ pub fn note(args: &VoiceArgs, text: &str) {
 fn say(text: &str) {
     let text = prose(&lines(text), message_width());
     // Where stderr is closed nobody reads it.
+    let _closed = progress::apart(|| writeln!(anstream::stderr().lock(), "{text}"));
+}
+
+/// Writes why the program ends to stderr, as [`note`] does, `--quiet` or not.
+pub fn failure(error: &Error) {
+    let style = anstyle::AnsiColor::Red.on_default().bold();
+    let text = match error {
+        Error::Interrupted => interrupt::stopped(),
+        other => {
+            let text = prose(&lines(&format!("error: {other}")), message_width());
+            text.replacen("error:", &format!("{style}error:{style:#}"), 1)
+        }
+    };
+    // Where the terminal is gone there is nobody to tell.
     let _closed = progress::apart(|| writeln!(anstream::stderr().lock(), "{text}"));
 }
 

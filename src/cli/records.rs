@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::compare::Side;
 use crate::error::{Error, Result};
 use crate::record::store::{self, Loaded};
-use crate::record::{Record, id};
+use crate::record::{Integrity, Record, id};
 use crate::report::section::headline;
 use crate::report::section::records::{self as section, Kept};
 use crate::report::table::Table;
@@ -14,7 +14,7 @@ use crate::workload::WORKLOADS;
 
 use super::{OutputArgs, output};
 
-/// The records behind files, folders, `@last`, baselines and ids, each once.
+/// The records behind files, folders, `@last`, baselines and ids, each once, however often it was copied.
 ///
 /// # Errors
 /// Those of [`store::find`].
@@ -28,7 +28,7 @@ pub(super) fn load(words: &[String]) -> Result<Vec<Loaded>> {
             }
         }
     }
-    Ok(records)
+    Ok(apart(records).0)
 }
 
 /// The records a word names, as one side of a comparison; a word that is not a path is shown with the file it
@@ -36,8 +36,17 @@ pub(super) fn load(words: &[String]) -> Result<Vec<Loaded>> {
 ///
 /// # Errors
 /// Those of [`store::find`].
-pub(super) fn side(word: &str) -> Result<Side> {
-    let records = store::find(word)?;
+pub(super) fn side(word: &str, out: &OutputArgs) -> Result<Side> {
+    let (records, copies) = apart(store::find(word)?);
+    for copy in copies {
+        output::note(
+            out,
+            &format!(
+                "warning: {}: a copy of another record of {word}: it counts once",
+                copy.display()
+            ),
+        );
+    }
     let file = records[0].path.file_name().unwrap_or_default();
     let name = if Path::new(word).exists() {
         word.into()
@@ -46,6 +55,24 @@ pub(super) fn side(word: &str) -> Result<Side> {
     };
     let side = Side { name, records: records.into_iter().map(|loaded| loaded.record).collect() };
     Ok(Side { name: side.integrity().mark(&side.name), ..side })
+}
+
+/// The records, and the files that hold one of them once more. A copy is no run of its own: three would look like three
+/// that agree to the last digit. An edited record has the id of what it was before.
+fn apart(found: Vec<Loaded>) -> (Vec<Loaded>, Vec<PathBuf>) {
+    let (mut records, mut copies) = (Vec::<Loaded>::new(), Vec::new());
+    for loaded in found {
+        let is_copy = |known: &Loaded| {
+            known.record.id == loaded.record.id
+                && [known, &loaded].iter().all(|l| l.record.integrity == Integrity::Intact)
+        };
+        if records.iter().any(is_copy) {
+            copies.push(loaded.path);
+        } else {
+            records.push(loaded);
+        }
+    }
+    (records, copies)
 }
 
 /// What is kept, a row a record; a file that is none is named in a note.

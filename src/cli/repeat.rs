@@ -24,7 +24,7 @@ pub fn execute(args: &RunArgs) -> Result<()> {
     }
     if args.out.output == Format::Json {
         return Err(Error::Usage(
-            "--repeat gives a record after the other, which is no JSON text: -o jsonl, or --save r.json for a file each"
+            "--repeat prints one record after another, which is not valid JSON: -o jsonl, or --save r.json for a file each"
                 .into(),
         ));
     }

@@ -19,9 +19,9 @@ use super::progress::Progress;
 use super::range::Range;
 use super::{DataArgs, DeviceArgs, OutputArgs, PrecisionArgs, interrupt, output, records, score};
 
-mod cells;
 pub(super) mod choose;
 mod dry;
+mod runs;
 pub(super) mod tuning;
 
 use choose::Selection;
@@ -90,7 +90,7 @@ pub struct RunArgs {
     #[command(flatten)]
     pub device: DeviceArgs,
 
-    /// Most seconds to sample each run for
+    /// Maximum seconds to sample each run for
     ///
     /// It stops earlier once --max-noise is reached.
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = super::seconds, help_heading = "How")]
@@ -266,21 +266,21 @@ fn measured(args: &RunArgs, show: bool) -> Result<(Record, Result<()>)> {
     selection.gpu.set_pace(ceilings.pace());
     drop(progress);
     let tuning = tune(args, &mut selection, &mut samples)?;
-    let config = config(args, selection.preset);
+    let config = config(args, selection.plan.preset);
     let mut record = provenance::record(&selection.gpu, config, ceilings.peaks.clone());
     record.tuning = Some(tuning);
     // The rows of a run that is repeated go on under the first one's headings.
     if show && !(args.goes_on && args.out.output == Format::Csv) {
         output::data(&headline::opening(&record, args.out.output)?)?;
     }
-    let outcome = cells::measure(args, &mut selection, &mut samples, &ceilings, show, &mut record);
+    let outcome = runs::measure(args, &mut selection, &mut samples, &ceilings, show, &mut record);
     samples.close();
     let outcome = outcome.and_then(|failed| {
         let _progress = Progress::new(&args.out, "measuring the ceilings once more");
         ceilings.again(&selection.gpu, CEILINGS)?;
         record.peaks = ceilings.peaks;
         record.runs.iter().for_each(|run| peak::raise(&mut record.peaks, run));
-        cells::all_ran(&failed, selection.chosen.len())
+        runs::all_ran(&failed, selection.chosen.len())
     });
     Ok((record, outcome))
 }

@@ -5,7 +5,6 @@ use clap::Args;
 use crate::compare::Side;
 use crate::error::{Error, Result};
 use crate::record::Record;
-use crate::report::number;
 use crate::report::section::score as section;
 use crate::score::{self, Score};
 use crate::workload::WORKLOADS;
@@ -35,9 +34,10 @@ pub struct ScoreArgs {
 /// [`Error::Incomparable`] where there is no reference or the score is incomplete: the runs that count are printed
 /// first. [`Error::Data`] and [`Error::Usage`] for what is not a record.
 pub fn execute(args: &ScoreArgs) -> Result<()> {
-    let sides: Vec<Side> = args.record.iter().map(|word| side(word)).collect::<Result<_>>()?;
+    let sides: Vec<Side> =
+        args.record.iter().map(|word| side(word, &args.out)).collect::<Result<_>>()?;
     let reference = match &args.reference {
-        Some(word) => side(word)?,
+        Some(word) => side(word, &args.out)?,
         None => Side {
             name: "the reference".into(),
             records: vec![score::committed(sides[0].records[0].config.preset)?],
@@ -49,6 +49,9 @@ pub fn execute(args: &ScoreArgs) -> Result<()> {
         sides.iter().map(|side| (side, score::score(side, &reference, &workloads))).collect();
     let table = section::scores(&scores);
     output::note(&args.out, &section::reference(&reference));
+    for text in scores.iter().flat_map(|(side, score)| section::slowed(side, &reference, score)) {
+        output::note(&args.out, &format!("warning: {text}"));
+    }
     output::emit(&args.out, |form| table.render(form))?;
     let lacking: Vec<String> =
         scores.iter().filter_map(|(side, score)| section::lacking(side, score)).collect();
@@ -65,8 +68,8 @@ pub(super) fn line(record: &Record, is_last: bool) -> String {
         Err(_) => return format!("no score: preset {} has no reference yet", record.config.preset),
     };
     let score = score::score(&side("this run", record.clone()), &reference, &workloads);
-    match score.overall() {
-        Some(overall) => format!("score {}", number::digits(overall)),
+    match section::in_words(&score) {
+        Some(score) => format!("score {score}"),
         None => {
             let why = if is_last { " (`fathom score @last` says why)" } else { "" };
             let (count, needed) = (score.runs.len(), score.needed);

@@ -22,8 +22,16 @@ pub struct SiteArgs {
     pub records: PathBuf,
 
     /// Folder to write the site into
-    #[arg(short, long, value_name = "DIR", default_value = "site")]
-    pub output: PathBuf,
+    // A site has no format, so what builders of sites call it is not in doubt here.
+    #[arg(
+        short,
+        long,
+        short_alias = 'o',
+        alias = "output",
+        value_name = "DIR",
+        default_value = "site"
+    )]
+    pub save: PathBuf,
 
     /// Built page that runs the benchmark in a browser
     ///
@@ -75,12 +83,12 @@ pub fn execute(args: &SiteArgs) -> Result<()> {
         runs_at: run.as_ref().map(|_| "run/index.html"),
     };
     for file in site(content)? {
-        write(&args.output.join(file.path), file.text.as_bytes())?;
+        write(&args.save.join(file.path), file.text.as_bytes())?;
     }
     for (path, bytes) in run.into_iter().flatten() {
-        write(&args.output.join(RUN).join(path), &bytes)?;
+        write(&args.save.join(RUN).join(path), &bytes)?;
     }
-    let index = args.output.join("index.html");
+    let index = args.save.join("index.html");
     let note = format!("site  {} ({records}): open it in a browser", index.display());
     output::note(&args.voice, &note);
     Ok(())
@@ -92,7 +100,7 @@ fn load(folder: &Path) -> Result<(Vec<NamedRecord>, Vec<LeftOut>)> {
     for path in store::tree(folder)? {
         let name = plain(path.strip_prefix(folder).unwrap_or(&path).display());
         let why = match Loaded::read(path) {
-            Err(error) => error.to_string(),
+            Err(error) => error.beside_its_file(),
             Ok(Loaded { text, record, .. }) => {
                 let twin = sources.iter().find(|known| known.record.id == record.id);
                 let same = twin.map(|twin| format!("it is the same record as {}", twin.name));

@@ -1,10 +1,13 @@
 //! The next step to take after a verdict.
 
 use super::machine::REPEATED;
-use super::verdict::{Finding, RESOLUTION, Reason};
+use super::verdict::{Finding, LEAST_FLOOR_SOFTWARE, RESOLUTION, Reason};
 
 /// Runs a side that somebody would wait for.
 const WORTHWHILE: usize = 50;
+
+/// Five runs are what `ab` takes.
+const AGAIN: &str = "`fathom ab OLD NEW --repeat 5`";
 
 /// What to do after a verdict, in a sentence.
 pub fn next_step(finding: &Finding) -> String {
@@ -20,6 +23,10 @@ pub fn next_step(finding: &Finding) -> String {
         Reason::IntervalHoldsOne => {
             "sample four times as long, which halves the interval (--time, --max-noise)".into()
         }
+        // Of runs that are repeated the scatter is seen, which may be a small part of that.
+        Reason::FloorTooHigh if finding.floor == LEAST_FLOOR_SOFTWARE => format!(
+            "repeat both in turns, since a single run on the CPU has a pace of its own: {AGAIN}"
+        ),
         Reason::FloorTooHigh => {
             let runs = runs_for(finding.floor, RESOLUTION);
             if runs > WORTHWHILE {
@@ -31,7 +38,7 @@ pub fn next_step(finding: &Finding) -> String {
             )
         }
         Reason::MachineMoved => {
-            "repeat both in turns with nothing else running: `fathom ab OLD NEW --repeat 5`".into()
+            format!("repeat both in turns with nothing else running: {AGAIN}")
         }
         Reason::TooFewSamples => {
             "take 6 samples at least: --min-samples 10, and a longer --time".into()
@@ -65,6 +72,8 @@ mod tests {
         assert!(next(&noisy(90.0), &noisy(90.0)).contains("no number of runs"));
         let step = next(&noisy(8.0), &noisy(8.0));
         assert!(step.contains("fathom ab OLD NEW --repeat") && !step.contains("{0}"), "{step}");
+        let single = next_step(&judge(&[&steady], &[&steady], &[], LEAST_FLOOR_SOFTWARE));
+        assert!(single.contains("--repeat 5"), "not as many as its floor divided by 5 %: {single}");
     }
 
     #[test]

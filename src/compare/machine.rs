@@ -4,8 +4,11 @@
 //! the same where the machine slows down as a whole. No known work slows down exactly as a model does, so it is not
 //! used to correct times, only to contradict them.
 
-use crate::record::{Reading, Run, YardstickPart};
+use crate::record::yardstick::MOVED;
+use crate::record::{Peaks, Reading, Record, Run, RunKey, YardstickPart};
 use crate::stats::{median, standard_deviation};
+
+use super::Side;
 
 /// Runs of a side from which the scatter between runs is known.
 pub const REPEATED: usize = 3;
@@ -42,13 +45,31 @@ impl Evidence {
 pub fn evidence(base: &[&Run], other: &[&Run]) -> Vec<Evidence> {
     let steps = base.iter().chain(other).filter_map(|run| run.step_ns());
     let shortest_ns = steps.fold(f64::MAX, f64::min);
-    let of = |part| {
-        let level =
-            |run: &&Run| Some(weighed(part, level(run, part)?, run.dispatches, shortest_ns));
-        let side = |runs: &[&Run]| runs.iter().map(level).collect::<Option<_>>();
-        Some(Evidence { part, base: side(base)?, other: side(other)? })
+    let of_part = |part| {
+        let levels = |runs: &[&Run]| {
+            let levels = runs.iter();
+            let levels = levels
+                .map(|run| Some(weighed(part, level(run, part)?, run.dispatches, shortest_ns)));
+            levels.collect::<Option<_>>()
+        };
+        Some(Evidence { part, base: levels(base)?, other: levels(other)? })
     };
-    YardstickPart::ALL.into_iter().filter_map(of).collect()
+    YardstickPart::ALL.into_iter().filter_map(of_part).collect()
+}
+
+/// The same between two devices, each held against its own ceilings.
+pub fn by_ceilings(sides: [&Side; 2], key: &RunKey) -> Evidence {
+    let [base, other] = sides.map(|side| slowed(side, key).into_iter().map(|by| -by).collect());
+    Evidence { part: YardstickPart::Fma, base, other }
+}
+
+/// By how much the machine was slowed beside a cell's steps, one a run of a side, as logarithms.
+pub fn slowed(side: &Side, key: &RunKey) -> Vec<f64> {
+    let of = |record: &Record| -> Vec<f64> {
+        let runs = record.runs.iter().filter(|run| run.key() == *key);
+        runs.map(|run| slowed_run(run, &record.peaks)).collect()
+    };
+    side.records.iter().flat_map(of).collect()
 }
 
 /// A rate's logarithm as far as it can move a step: what is computed and copied may be all of it, launching is as much
@@ -58,6 +79,23 @@ fn weighed(part: YardstickPart, level: f64, dispatches: usize, step_ns: f64) -> 
         YardstickPart::Fma | YardstickPart::Copy => level,
         YardstickPart::Launch => -(dispatches as f64 * 1e9 / level.exp() / step_ns).ln_1p(),
     }
+}
+
+/// By how much known work beside a run's middle step was slower than the device can do it, as a logarithm: the most of the
+/// three parts. Multiply-adds are held against the ceiling of the record, copying and launching, which the ceilings
+/// measure in other sizes, against their best in the run. 0 where that is a tenth at most, or the run has no yardstick.
+fn slowed_run(run: &Run, peaks: &Peaks) -> f64 {
+    let of = |part| {
+        let yardstick = run.timing.as_ref()?.yardstick.as_ref()?;
+        let ceilings = if part == YardstickPart::Fma { &peaks.fma[..] } else { &[] };
+        let rates = yardstick.part(part).iter().chain(ceilings).map(|reading| reading.rate);
+        let best = rates.reduce(f64::max)?.ln();
+        let weighed =
+            |level| weighed(part, level, run.dispatches, run.step_ns().unwrap_or(f64::MAX));
+        Some(weighed(best) - weighed(level(run, part)?))
+    };
+    let most = YardstickPart::ALL.into_iter().filter_map(of).fold(0.0, f64::max);
+    if most > MOVED.ln_1p() { most } else { 0.0 }
 }
 
 /// The rate beside a run's middle step, as a logarithm.
@@ -70,8 +108,8 @@ fn cycles(run: &Run, part: YardstickPart) -> Option<Vec<f64>> {
     let timing = run.timing.as_ref()?;
     let yardstick = timing.yardstick.as_ref()?;
     let readings = yardstick.part(part);
-    let usable = readings.len() == yardstick.after_samples.len()
-        && readings.iter().all(|r| r.rate > 0.0 && r.rate.is_finite());
+    // As many as there are places: the record was checked when it was read.
+    let usable = readings.iter().all(|r| r.rate > 0.0);
     let places = &yardstick.after_samples;
     let cycle = |(i, ns): (usize, &f64)| Some(ns * rate(places, readings, i)?);
     timing.step_ns.iter().enumerate().map(cycle).collect::<Option<_>>().filter(|_| usable)

@@ -5,6 +5,20 @@ use crate::record::{Doubt, Integrity, Record, Tuning, doubt, id};
 use super::Side;
 use super::unlike::{forced, line, on_off};
 
+/// What a record says of one thing.
+type Said = fn(&Record) -> String;
+
+/// By what, on what and from what a record was made, as far as it may differ.
+const MADE_BY: [(&str, Said); 7] = [
+    ("seed", |r| r.config.seed.to_string()),
+    ("build", |r| r.tool.profile.to_string()),
+    ("version", |r| r.tool.version.clone()),
+    ("commit", |r| r.tool.commit()),
+    ("wgpu", |r| r.tool.wgpu.clone()),
+    ("operating system", |r| r.host.os.clone()),
+    ("threads", threads),
+];
+
 /// Differences between the base and each other side, and what the sides doubt of themselves.
 pub(super) fn remarks(base: &Side, others: &[Side]) -> Vec<String> {
     let ours = &base.records[0];
@@ -17,17 +31,11 @@ pub(super) fn remarks(base: &Side, others: &[Side]) -> Vec<String> {
         let differences = [
             of("program", &|r| r.tool.measured()).filter(|_| base.is_peer() || other.is_peer()),
             of("clock", &clocks).map(|text| text + ": where they differ, by the wall clock"),
-            of("seed", &|r| r.config.seed.to_string()),
-            of("build", &|r| r.tool.profile.to_string()),
-            of("version", &|r| r.tool.version.clone()),
-            of("commit", &|r| r.tool.commit()),
-            of("wgpu", &|r| r.tool.wgpu.clone()),
-            of("operating system", &|r| r.host.os.clone()),
-            of("threads", &|r| threads(r)),
             // Two devices never have one table.
             of("tuning", &|r| tuning(r)).filter(|_| ours.device.name == theirs.device.name),
         ];
         remarks.extend(differences.into_iter().flatten());
+        remarks.extend(MADE_BY.iter().filter_map(|(what, get)| of(what, get)));
         // Two cards of one name; older records do not say.
         if let (Some(a), Some(b)) = (&ours.device.pci, &theirs.device.pci) {
             remarks.extend(line("place on the bus", (&base.name, a), (&other.name, b)));
@@ -40,9 +48,22 @@ pub(super) fn remarks(base: &Side, others: &[Side]) -> Vec<String> {
         remarks.extend(of("kernels", &|r| r.config.shaders.to_string()));
     }
     let sides = || std::iter::once(base).chain(others);
+    remarks.extend(sides().flat_map(mixed));
     remarks.extend(sides().flat_map(unsound));
     remarks.extend(sides().flat_map(doubts));
     remarks
+}
+
+/// What a side's own records differ in: they count as the same thing run again.
+fn mixed(side: &Side) -> Vec<String> {
+    let of = |(what, get): &(&str, Said)| {
+        let mut values: Vec<String> = side.records.iter().map(get).collect();
+        values.sort();
+        values.dedup();
+        let several = values.len() > 1;
+        several.then(|| format!("{}: {what}: records of {}", side.name, values.join(" and of ")))
+    };
+    MADE_BY.iter().filter_map(of).collect()
 }
 
 /// Where the step times of a record come from.
@@ -97,10 +118,10 @@ fn unsound(side: &Side) -> Vec<String> {
 
 /// What a side's runs doubt of their own times, each kind once.
 fn doubts(side: &Side) -> Vec<String> {
-    let runs = || side.records.iter().flat_map(|record| &record.runs);
-    let of_steps = |(_, found): &doubt::Kind<'_>| found[0].1.concerns_steps();
-    let kinds = doubt::by_kind(runs(), Doubt::summary).into_iter().filter(of_steps);
-    let line = |(kind, found): doubt::Kind<'_>| {
+    let runs = side.records.iter().flat_map(|record| &record.runs);
+    let mut kinds = doubt::by_kind(runs, Doubt::summary);
+    kinds.retain(|(_, found)| found[0].1.concerns_steps());
+    let line = |(kind, found): doubt::DoubtKind<'_>| {
         // Repeated runs may all have it.
         let mut names: Vec<String> = Vec::new();
         for name in found.iter().map(|(run, _)| run.key().to_string()) {
@@ -108,11 +129,11 @@ fn doubts(side: &Side) -> Vec<String> {
                 names.push(name);
             }
         }
-        let of = match names.as_slice() {
+        let cells = match names.as_slice() {
             few if few.len() <= 3 => few.join(", "),
             many => format!("{} of {} cells", many.len(), super::keys(side).len()),
         };
-        format!("{}: {of}: {kind}", side.name)
+        format!("{}: {cells}: {kind}", side.name)
     };
-    kinds.map(line).collect()
+    kinds.into_iter().map(line).collect()
 }

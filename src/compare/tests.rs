@@ -1,4 +1,6 @@
-use crate::record::{Client, Clock, Integrity, Peer, ShaderSource, Status, consistency, example};
+use crate::record::{
+    Client, Clock, Integrity, Peer, Reading, ShaderSource, Status, Yardstick, consistency, example,
+};
 use crate::terms::{Checks, Feature, LimitSet, Mode, Precision, Preset, Restriction};
 
 use super::*;
@@ -199,6 +201,44 @@ fn what_may_explain_a_difference_is_said() {
     ] {
         assert!(notes.iter().any(|note| note.starts_with(expected)), "no {expected} in {notes:?}");
     }
+}
+
+#[test]
+fn a_side_whose_own_records_were_made_by_different_programs_says_so() {
+    let mut base = side("old", &both());
+    base.records.push(base.records[0].clone());
+    base.records[1].tool.git = "abcdef".into();
+    let notes = compare(&base, &[side("new", &both())], Alike::All).unwrap().notes;
+    let expected = "old: commit: records of abcdef and of unknown";
+    assert!(notes.iter().any(|note| note == expected), "{notes:?}");
+}
+
+#[test]
+fn a_neighbour_on_one_of_two_devices_may_be_what_differs() {
+    let quiet = side("a", &both());
+    // Known work at its best before the samples, at half of it beside them.
+    let slowed = |factor: f64, known: f64| {
+        let mut other = side("b", &Mode::ALL.map(|m| example::run("speech", m, &times(factor))));
+        for run in &mut other.records[0].runs {
+            let readings =
+                |rates: [f64; 3]| rates.map(|rate| Reading { rate, spread: 0.0 }).to_vec();
+            run.timing.as_mut().unwrap().yardstick = Some(Yardstick {
+                after_samples: vec![0, 1, STEADY.len()],
+                fma: readings([1.0, known, known]),
+                copy: readings([1.0; 3]),
+                launch: readings([1e9; 3]),
+                ..Yardstick::default()
+            });
+        }
+        other
+    };
+    let verdict = |other: Side| {
+        let comparison = compare(&quiet, &[other], Alike::AllButDevice).unwrap();
+        (comparison.rows[0].finding.verdict, comparison.rows[0].finding.reason)
+    };
+    assert_eq!(verdict(slowed(2.0, 1.0)).0, Verdict::Slower);
+    assert_eq!(verdict(slowed(2.0, 0.5)), (Verdict::Unsure, verdict::Reason::MachineMoved));
+    assert_eq!(verdict(slowed(50.0, 0.5)).0, Verdict::Slower, "by more than that explains");
 }
 
 #[test]

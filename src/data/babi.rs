@@ -24,6 +24,9 @@ pub const TASKS: usize = 20;
 /// Bytes of a file at most: the longest of bAbI's 10k files have 15 MiB.
 const MOST_BYTES: u64 = 1 << 26;
 
+/// Bytes of all files at most: the forty of bAbI's 10k have less than half of it.
+const MOST_TEXT: usize = 1 << 27;
+
 /// Bytes of a line at most: no sentence is as long.
 const LONGEST_LINE: usize = 1 << 16;
 
@@ -35,6 +38,9 @@ const LONGEST_STORY: usize = 4096;
 
 /// Sentences that the questions of a file refer to, at most: those of bAbI's longest file refer to a million.
 const MOST_REFERRED: usize = 1 << 24;
+
+/// Sentences that all questions refer to, at most.
+const MOST_REFERRED_IN_ALL: usize = 1 << 26;
 
 /// Words in lower case; the questions after a sentence share it.
 pub type Sentence = Arc<[String]>;
@@ -53,11 +59,9 @@ pub struct Question {
 }
 
 impl Question {
-    /// Every word in it.
-    fn words(&self) -> impl Iterator<Item = &str> {
-        let sentences = self.story.iter().chain([&self.question]);
-        let words = sentences.flat_map(|sentence| sentence.iter()).chain([&self.answer]);
-        words.map(String::as_str)
+    /// The story's sentences and the question.
+    fn sentences(&self) -> impl Iterator<Item = &Sentence> {
+        self.story.iter().chain([&self.question])
     }
 }
 
@@ -69,10 +73,18 @@ impl Question {
 pub fn read(folder: &Path, tasks: &[usize], listing: &mut Listing) -> Result<[Vec<Question>; 2]> {
     let files = files::find(folder, tasks, listing)?;
     let mut halves = [Vec::new(), Vec::new()];
+    let (mut text, mut referred) = (0, 0);
     for (task, files) in files {
         for (half, file) in halves.iter_mut().zip(files) {
             let bytes = bounded::read(&file, MOST_BYTES)?;
-            half.extend(parse(&bytes, &file, task, listing)?);
+            text += bytes.len();
+            let questions = parse(&bytes, &file, task, listing)?;
+            referred += questions.iter().map(|question| question.story.len()).sum::<usize>();
+            if text > MOST_TEXT || referred > MOST_REFERRED_IN_ALL {
+                let what = "more text up to this file than all of bAbI has";
+                return Err(Error::data(file, "length", what));
+            }
+            half.extend(questions);
         }
     }
     for (split, half) in [Split::Train, Split::Test].into_iter().zip(&halves) {
@@ -86,8 +98,8 @@ pub fn read(folder: &Path, tasks: &[usize], listing: &mut Listing) -> Result<[Ve
 ///
 /// # Errors
 /// [`Error::Data`] with the line for bytes that are not UTF-8, a line without a number, a number that neither
-/// follows the last nor is 1, a question without an answer and an answer without a story, unless the story with
-/// the line is passed over. For a file without a question, and one whose lines end in CR alone.
+/// follows the last nor is 1, a question without an answer and an answer without a story, and for an end within a
+/// story, unless that story is passed over. For a file without a question, and one whose lines end in CR alone.
 pub fn parse(
     bytes: &[u8],
     file: &Path,
@@ -112,6 +124,13 @@ pub fn parse(
             lost = true;
         }
     }
+    let cut = reader.is_cut(bytes) && !lost && !reader.questions.is_empty();
+    if cut {
+        let what = "it ends before the story does: its last line is a sentence, which no question follows, or \
+                    a question without the numbers after its answer. The rest may be missing: get it anew";
+        listing.doubt(Reason::Unreadable, Error::data(file, "end", what))?;
+        reader.forget_story();
+    }
     if reader.questions.is_empty() {
         return Err(Error::data(file, "file", "it has no questions: expected a bAbI file"));
     }
@@ -133,13 +152,37 @@ struct Reader<'a> {
     referred: usize,
     /// Words so far.
     words: usize,
+    /// What the last line is.
+    ending: Ending,
+}
+
+/// How a story may end, or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// In a sentence, which is said for a question that follows.
+    Sentence,
+    /// In a question and its answer.
+    Answer,
+    /// In those and the numbers of the sentences that support the answer.
+    Support,
 }
 
 impl<'a> Reader<'a> {
     fn new(file: &'a Path, task: usize) -> Self {
         let (questions, story) = (Vec::new(), Vec::new());
         let [line, before, last, referred, words] = [0; 5];
-        Self { file, task, line, questions, before, story, last, referred, words }
+        let ending = Ending::Sentence;
+        Self { file, task, line, questions, before, story, last, referred, words, ending }
+    }
+
+    /// Whether a part of the file is missing at its end, as far as that shows.
+    fn is_cut(&self, bytes: &[u8]) -> bool {
+        match self.ending {
+            Ending::Sentence => true,
+            // The answer may be longer.
+            Ending::Answer => !bytes.ends_with(b"\n"),
+            Ending::Support => false,
+        }
     }
 
     fn bad(&self, what: impl Into<String>) -> Error {
@@ -154,7 +197,8 @@ impl<'a> Reader<'a> {
 
     fn read(&mut self, line: &[u8]) -> Result<()> {
         if line.len() > LONGEST_LINE {
-            return Err(self.bad(format!("longer than {} KiB: no sentence is", LONGEST_LINE >> 10)));
+            let most = LONGEST_LINE >> 10;
+            return Err(self.bad(format!("longer than {most} KiB: no sentence is that long")));
         }
         let line = bounded::text(line).map_err(|what| self.bad(what))?;
         let line = line.trim_end();
@@ -176,7 +220,19 @@ impl<'a> Reader<'a> {
         let mut fields = rest.split('\t');
         let text = fields.next().unwrap_or_default();
         let answer = fields.next().map(str::trim);
+        self.ending = match (answer, fields.next()) {
+            (None, _) => Ending::Sentence,
+            (Some(_), None) => Ending::Answer,
+            (Some(_), Some(_)) => Ending::Support,
+        };
         match answer {
+            Some(answer) if self.ending == Ending::Answer && is_doubtful(text, answer) => {
+                Err(self.bad(format!(
+                    "'{}' has a tab, but is no question, tab, answer, tab, line numbers: tabs and spaces may have \
+                     become each other",
+                    quoted(rest.trim())
+                )))
+            }
             Some(answer) if !answer.is_empty() => self.question(text, answer),
             None if !text.contains('?') => self.sentence(text),
             None if !text.trim_end().ends_with('?') => Err(self.bad(
@@ -225,6 +281,15 @@ impl<'a> Reader<'a> {
         });
         Ok(())
     }
+}
+
+/// Whether what has no line numbers behind it may be a sentence, a question joined to its answer, or an answer joined to
+/// them.
+fn is_doubtful(text: &str, answer: &str) -> bool {
+    let number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+    let mut words = answer.split_whitespace();
+    let joined = words.next().is_some() && words.next_back().is_some_and(number);
+    joined || !text.trim_end().ends_with('?')
 }
 
 /// Words in lower case, without what ends a sentence.
@@ -281,8 +346,34 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_ends_within_a_story_is_cut() {
+        let whole = "1 A b.\n2 Where is a? \tb\t1\n1 Mary went home.\n2 Where is Mary? \thome\t1\n";
+        assert_eq!(parsed(whole.as_bytes()).unwrap().len(), 2);
+        let last = whole.find("1 Mary").unwrap();
+        let answer = whole.rfind('\t').unwrap();
+        for end in 1..whole.len() - last {
+            let cut = &whole.as_bytes()[..last + end];
+            // Once one of the numbers is there, nothing shows that more were.
+            let is_found = last + end <= answer + 1;
+            assert_eq!(parsed(cut).is_err(), is_found, "{:?}", String::from_utf8_lossy(cut));
+        }
+        let cut = &whole.as_bytes()[..answer - 1];
+        let error = parsed(cut).unwrap_err().to_string();
+        assert!(error.starts_with("qa1_test.txt: end: it ends before the story does"), "{error}");
+        let mut listing = Listing::new(true);
+        let questions = parse(cut, Path::new("qa1_test.txt"), 1, &mut listing).unwrap();
+        assert_eq!((questions.len(), listing.skipped().len()), (1, 1));
+        // Some sets have no numbers: their files end in a line that is whole.
+        let without = whole.replace("\t1\n", "\n");
+        assert_eq!(parsed(without.as_bytes()).unwrap().len(), 2);
+    }
+
+    #[test]
     fn what_is_wrong_is_refused_with_its_line() {
-        let cases: [(&[u8], &str, &str); 8] = [
+        let cases: [(&[u8], &str, &str); 11] = [
+            (b"1 Mary went home.\n2 Where is Mary? home\t1\n", "line 2", "become each other"),
+            (b"1 Mary went home.\n2 Where is Mary?\thome 1\n", "line 2", "become each other"),
+            (b"1 A b.\n2 Mary went\thome.\n", "line 2", "become each other"),
             (b"1 Mary went home.\n2 Where is Mary?  home 1\n", "line 2", "without a tab"),
             (b"1 Mary went home.\n2 Where is Mary?|home|1\n", "line 2", "without a tab"),
             (b"1 Mary went home.\n3 John slept.\n", "line 2", "number 3 after 1"),

@@ -20,9 +20,25 @@ const MOST: usize = 1 << 24;
 /// Most folders inside each other.
 const DEEPEST: usize = 32;
 
+/// What systems leave in folders, whether or not they show it.
+const LEFT_BEHIND: [&str; 7] = [
+    "__MACOSX",
+    "$RECYCLE.BIN",
+    "@eaDir",
+    "System Volume Information",
+    "Thumbs.db",
+    "desktop.ini",
+    "lost+found",
+];
+
+/// Whether something of this name is no part of a data set.
+pub(super) fn is_hidden(name: &str) -> bool {
+    name.starts_with('.') || LEFT_BEHIND.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
 /// What an entry is, links being followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum EntryKind {
     File,
     Folder,
     /// A broken link, a pipe, a device.
@@ -35,7 +51,7 @@ pub(super) struct Entry {
     /// For people and for sorting; not its name where that is not UTF-8.
     pub(super) name: String,
     pub(super) path: PathBuf,
-    pub(super) kind: Kind,
+    pub(super) kind: EntryKind,
     /// Whether it is a link to that.
     pub(super) link: bool,
     /// A number that all names of a file share, links among them. It costs nothing to have, and other files may have
@@ -61,7 +77,7 @@ pub(super) fn entries(folder: &Path, listing: &mut Listing) -> Result<Vec<Entry>
     for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
         let entry = entry.map_err(Error::io("read", folder))?;
         let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
-        if name.starts_with('.') {
+        if is_hidden(&name) {
             listing.pass(Reason::Hidden, path.display());
             continue;
         }
@@ -71,9 +87,9 @@ pub(super) fn entries(folder: &Path, listing: &mut Listing) -> Result<Vec<Entry>
         let target_type =
             if link { target.as_ref().map(fs::Metadata::file_type) } else { Some(itself) };
         let kind = match target_type {
-            Some(kind) if kind.is_dir() => Kind::Folder,
-            Some(kind) if kind.is_file() => Kind::File,
-            _ => Kind::Other,
+            Some(kind) if kind.is_dir() => EntryKind::Folder,
+            Some(kind) if kind.is_file() => EntryKind::File,
+            _ => EntryKind::Other,
         };
         #[cfg(unix)]
         let hint = target.map_or_else(|| entry.ino(), |target| target.ino());
@@ -112,10 +128,10 @@ pub(super) fn walk(root: &Path, listing: &mut Listing) -> Result<Vec<PathBuf>> {
         }
         for entry in entries(&folder, listing)? {
             match entry.kind {
-                Kind::File => files.push(entry.path),
-                Kind::Folder if entry.link => links.push((entry.path, depth + 1)),
-                Kind::Folder => folders.push((entry.path, depth + 1)),
-                Kind::Other => listing.pass(Reason::Special, entry.path.display()),
+                EntryKind::File => files.push(entry.path),
+                EntryKind::Folder if entry.link => links.push((entry.path, depth + 1)),
+                EntryKind::Folder => folders.push((entry.path, depth + 1)),
+                EntryKind::Other => listing.pass(Reason::Special, entry.path.display()),
             }
         }
         if files.len() > MOST || visited.len() + folders.len() + links.len() > MOST {
@@ -246,7 +262,8 @@ mod tests {
         let mut listing = Listing::new(false);
         assert_eq!(walk(root.path(), &mut listing).unwrap(), [inner.join("f")]);
         let line = listing.line().unwrap();
-        for expected in ["1 hidden file", "1 entry that is no file", "2 links to what is listed"] {
+        for expected in ["1 hidden file", "1 entry that is not a file", "2 links to what is listed"]
+        {
             assert!(line.contains(expected), "{line}");
         }
     }

@@ -11,8 +11,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
-
+use crate::data::gzip::Unpacked;
 use crate::error::{Error, Result};
 use crate::host::check_file;
 
@@ -130,7 +129,7 @@ impl<'a> Source<'a> {
         let packed = start == GZIP;
         let whole = io::Cursor::new(start).chain(input);
         let input: Box<dyn Read + 'a> = match packed {
-            true => Box::new(MultiGzDecoder::new(whole)),
+            true => Box::new(Unpacked::new(io::BufReader::new(whole))),
             false => Box::new(whole),
         };
         Ok(Self { input, file, packed, at: 0 })

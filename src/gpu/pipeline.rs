@@ -32,9 +32,7 @@ pub(crate) struct Pipeline {
     pub(crate) raw: wgpu::ComputePipeline,
     /// Its storage bindings, then its parameters.
     pub(crate) layout: wgpu::BindGroupLayout,
-    /// The WGSL that reached the driver.
-    pub(crate) text: String,
-    /// SHA-256 of the text without comments, which a page's shaders have none of.
+    /// SHA-256 of its WGSL without comments, which a page's shaders have none of.
     pub(crate) digest: [u8; 32],
 }
 
@@ -147,7 +145,7 @@ impl Gpu {
         });
         let (outcome, place) = (scope.pop(), format!("shaders/{shader}.wgsl as {label}"));
         let digest = Sha256::digest(shader::without_comments(text)).into();
-        let pipeline = Pipeline { raw, layout: bindings, text: text.clone(), digest };
+        let pipeline = Pipeline { raw, layout: bindings, digest };
         async move {
             match outcome.await {
                 Some(error) => Err(Error::Internal(format!("{place}: {error}"))),

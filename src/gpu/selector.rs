@@ -20,6 +20,23 @@ pub struct Selector {
     pub restriction: Restriction,
 }
 
+impl Selector {
+    /// Refuses a name that can be no device's.
+    ///
+    /// # Errors
+    /// [`Error::Usage`].
+    pub fn check(&self) -> Result<()> {
+        match &self.device {
+            Some(name) if name.trim().is_empty() => Err(Error::Usage(
+                "--device is empty: give an index, a part of a name, or pci: and a place on the bus; \
+                 `fathom list devices` lists them"
+                    .into(),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// What a selector picks from a list.
 ///
 /// # Errors
@@ -33,16 +50,10 @@ fn pick(adapters: &[AdapterSummary], selector: &Selector) -> Result<usize> {
             None => return Err(none_found()),
         }));
     }
+    selector.check()?;
     let Some(wanted) = &selector.device else {
         return Ok(0);
     };
-    if wanted.trim().is_empty() {
-        return Err(Error::Usage(
-            "--device is empty: give an index, a part of a name, or pci: and a place on the bus; \
-             `fathom list devices` lists them"
-                .into(),
-        ));
-    }
     let listing = |indices: &[usize]| {
         indices.iter().map(|&i| format!("\n  {i}  {}", adapters[i])).collect::<String>()
     };

@@ -9,7 +9,7 @@ use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
 use crate::graph::chain::{Chain, Function, Instruction};
 use crate::host::parallel::*;
-use crate::kernel::{Caps, Lowered, Variant};
+use crate::kernel::{Caps, Lowered, Planned, Variant};
 use crate::random::Rng;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
@@ -387,22 +387,28 @@ pub trait Problem: fmt::Debug + Send + Sync {
     /// Outputs, cost and tolerance.
     fn facts(&self) -> &Facts;
 
+    /// Every way to compute it with its time, the most promising first, of an op that estimates these.
+    fn planned(&self, caps: &Caps) -> Vec<Planned> {
+        let _ = caps;
+        Vec::new()
+    }
+
     /// Every way to compute it on a device; the first is the heuristic choice.
-    fn variants(&self, caps: &Caps) -> Vec<Variant>;
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        self.planned(caps).into_iter().map(|planned| planned.variant).collect()
+    }
 
     /// Those of the variants that are worth measuring against each other: an op that estimates their times leaves out
     /// what is far from the first. Of the others' a CPU adapter is offered the first alone: the rest are made for GPUs, lose
     /// by up to 2.5 times there, and each takes such a driver as long to compile as hundreds of steps.
     fn candidates(&self, caps: &Caps) -> Vec<Variant> {
+        let planned = self.planned(caps);
+        if !planned.is_empty() {
+            return Planned::near(planned).map(|planned| planned.variant).collect();
+        }
         let mut variants = self.variants(caps);
         variants.truncate(if caps.software { 1 } else { variants.len() });
         variants
-    }
-
-    /// Nanoseconds that the first of the variants is expected to take, of an op that estimates them.
-    fn estimated_ns(&self, caps: &Caps) -> Option<f64> {
-        let _ = caps;
-        None
     }
 
     /// How far a variant may lie from [`Problem::reference`]: another order of summation has its own rounding within the

@@ -1,12 +1,14 @@
 //! Kernels: the list of them, and their results.
 
+use std::collections::BTreeSet;
+
 use crate::fields;
 use crate::kernel::Caps;
 use crate::measure::kernels::{Checked, Kernel, Timed};
 use crate::measure::tune;
 use crate::op::LIST;
 use crate::record::Peaks;
-use crate::report::column::Kind::{Duration, Fixed, Giga, Percent};
+use crate::report::column::Quantity::{Duration, Fixed, Giga, Percent};
 use crate::report::column::{count, number, text};
 use crate::report::field::Field;
 use crate::report::table::Table;
@@ -27,8 +29,10 @@ pub fn ops() -> Table {
                 }
             }
         }
-        let class = cases.first().map(|case| case.op.kind().class);
-        table.row(fields![family.name(), class, cases.len(), variants.join(" ")]);
+        // An elementwise kernel also copies and drops out, which analyses count as what they are.
+        let classes: BTreeSet<_> = cases.iter().map(|case| case.op.kind().class.letter()).collect();
+        let classes: Vec<_> = classes.into_iter().map(String::from).collect();
+        table.row(fields![family.name(), classes.join(", "), cases.len(), variants.join(" ")]);
     }
     table
 }
@@ -105,4 +109,21 @@ pub fn timing(kernel: &Timed, peaks: &Peaks) -> [Field; 7] {
         bytes,
         bytes / peaks.copy_bytes_per_s
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Format;
+
+    #[test]
+    fn a_kernel_is_of_every_class_that_it_computes() {
+        let text = ops().render(Format::Csv).unwrap();
+        let class = |op: &str| {
+            let row = text.lines().find(|line| line.starts_with(&format!("{op},"))).unwrap();
+            row.split(&format!("{op},")).nth(1).unwrap().to_string()
+        };
+        assert!(class("map").starts_with("\"C, "), "{}", class("map"));
+        assert!(class("conv2d").starts_with("B,"), "{}", class("conv2d"));
+    }
 }

@@ -9,7 +9,7 @@ use crate::measure::estimate::Estimate;
 use crate::pass::Schedule;
 use crate::pass::plan::Role;
 use crate::record::RunKey;
-use crate::report::column::Kind::{Bytes, Flops, Grouped, Wait};
+use crate::report::column::Quantity::{Bytes, Flops, Grouped, Wait};
 use crate::report::column::{Column, count, number, text};
 use crate::report::field::Field;
 use crate::report::table::Table;

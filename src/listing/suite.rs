@@ -5,7 +5,7 @@ use crate::game::GAMES;
 use crate::gpu::adapter::{self, AdapterSummary};
 use crate::kernel::Caps;
 use crate::pass::Options;
-use crate::report::column::Kind::{Bytes, Flops, Grouped};
+use crate::report::column::Quantity::{Bytes, Flops, Grouped};
 use crate::report::column::{count, number, text};
 use crate::report::table::{ColumnOf, Table};
 use crate::session::schedule;

@@ -1,4 +1,4 @@
-//! Times one variant of one op on its own.
+//! Programs of one variant of one op on its own, to be timed.
 
 use std::sync::Arc;
 
@@ -11,9 +11,6 @@ use crate::pass::compile_op;
 use crate::program::Program;
 use crate::session::Session;
 use crate::tensor::{DType, HostTensor, TensorSpec};
-
-use super::sample::{Budget, step_times};
-use super::yardstick::Rule;
 
 /// A program of one op, its inputs filled with values the op accepts.
 ///
@@ -77,20 +74,4 @@ fn program_over(
     let batch = names.iter().map(String::as_str).zip(values);
     session.feed(&program, &batch.collect::<Vec<_>>())?;
     Ok(program)
-}
-
-/// Nanoseconds of one run of a variant, one value a submission, once a GPU's clocks have risen by the `rule`.
-///
-/// # Errors
-/// As [`program_of`] and [`step_times`].
-pub fn time_variant(
-    gpu: &Gpu,
-    op: &Arc<dyn Op>,
-    inputs: &[TensorSpec],
-    variant: &Variant,
-    budget: &Budget,
-    rule: Option<&Rule>,
-) -> Result<Vec<f64>> {
-    let program = program_of(gpu, op, inputs, variant)?;
-    step_times(gpu, &program, budget, rule)
 }

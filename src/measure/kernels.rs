@@ -119,8 +119,8 @@ pub fn verify(gpu: &Gpu, kernels: &[Kernel], progress: &dyn Fn(f64)) -> Result<V
     for (i, Kernel { label, case, variant }) in kernels.iter().enumerate() {
         let problem = case.problem();
         let distributions = problem.distributions();
-        let verdicts =
-            check_variant(gpu, &case.op, &case.inputs, &case.stored, variant, distributions)?;
+        let Case { op, inputs, stored, .. } = case;
+        let verdicts = check_variant(gpu, &gpu.caps, op, inputs, stored, variant, distributions)?;
         for (distribution, mut verdict) in distributions.iter().zip(verdicts) {
             verdict.detail = format!("{}, {distribution:?}: {}", case.name, verdict.detail);
             let failed = usize::from(!verdict.passed());

@@ -17,7 +17,7 @@ use crate::stats::{median, quantile};
 use crate::tensor::TensorSpec;
 use crate::terms::Speeds;
 
-use super::kernel::{program_of, program_over_any, time_variant};
+use super::kernel::{program_of, program_over_any};
 use super::sample::{Budget, step_times};
 use super::submission::encoding;
 use super::yardstick::{Part, REPETITION, Rule};
@@ -79,41 +79,20 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceil
         done += 1;
         progress(done as f64 / parts as f64);
     };
-    let (mut best_fma, mut best_copy) = (None, None);
-    let mut turns = None;
-    for &(chains, width) in shapes.fma {
-        let variant = Variant::new("fma", [("CHAINS", chains), ("WIDTH", width)]);
-        let mut fma = Fma::on(gpu);
-        // As much work for each: drivers that compile the turns in do so twice for the first shape, once for others.
-        let work = match turns {
-            Some(work) => work,
-            None => {
-                let of = |loops| Fma { loops, ..fma }.shared();
-                let loops = long_enough(gpu, of, &variant, &brief, (LEAST_TURNS, 16))?;
-                *turns.insert(u64::from(loops) * fma.flops(&variant))
-            }
-        };
-        fma.loops = (work / fma.flops(&variant)).max(LEAST_TURNS.into()) as u32;
-        let reading = fma_rate(gpu, &fma, &variant, &brief)?;
-        tried(&variant, reading);
-        keep(&mut best_fma, (variant, fma), reading);
-    }
+    let (fma_shape, fma, tried_fma) = best_fma(gpu, shapes.fma, &brief, &mut tried)?;
     let elements = elements(gpu, Copy::variant(shapes.copy[0]), &brief)?;
+    let mut copies = Vec::new();
     for variant in shapes.copy.iter().copied().map(Copy::variant) {
         let reading = copy_rate(gpu, elements, &variant, &brief)?;
         tried(&variant, reading);
-        keep(&mut best_copy, variant, reading);
+        copies.push((variant, reading.rate));
     }
-    let (Some(((fma_shape, fma), tried_fma)), Some((copy_shape, tried_copy))) =
-        (best_fma, best_copy)
-    else {
-        return Err(Error::Internal("no kernel shapes for the ceilings".into()));
-    };
+    let (copy_shape, tried_copy) = fastest(copies, |copy| copy.1)?;
     let mut fma_reading = fma_rate(gpu, &fma, &fma_shape, &budget)?;
-    fma_reading.rate = fma_reading.rate.max(tried_fma.rate);
+    fma_reading.rate = fma_reading.rate.max(tried_fma);
     tried(&fma_shape, fma_reading);
     let mut copy_reading = copy_rate(gpu, elements, &copy_shape, &budget)?;
-    copy_reading.rate = copy_reading.rate.max(tried_copy.rate);
+    copy_reading.rate = copy_reading.rate.max(tried_copy);
     tried(&copy_shape, copy_reading);
 
     let mut read: f64 = 0.0;
@@ -227,11 +206,38 @@ pub fn raise(peaks: &mut Peaks, run: &Run) {
     }
 }
 
-/// The faster of two shapes.
-fn keep<T>(best: &mut Option<(T, Reading)>, shape: T, reading: Reading) {
-    if best.as_ref().is_none_or(|(_, old)| reading.rate > old.rate) {
-        *best = Some((shape, reading));
+/// The fastest shape of the multiply-adds, with the turns that are long enough, and its rate.
+fn best_fma(
+    gpu: &Gpu,
+    shapes: &[(u32, u32)],
+    brief: &Budget,
+    tried: &mut dyn FnMut(&Variant, Reading),
+) -> Result<(Variant, Fma, f64)> {
+    let (mut kernels, mut work) = (Vec::new(), None);
+    for &(chains, width) in shapes {
+        let variant = Variant::new("fma", [("CHAINS", chains), ("WIDTH", width)]);
+        let mut fma = Fma::on(gpu);
+        // As much work for each: drivers that compile the turns in do so twice for the first shape, once for others.
+        let work = match work {
+            Some(work) => work,
+            None => {
+                let of = |loops| Fma { loops, ..fma }.shared();
+                let loops = long_enough(gpu, of, &variant, brief, (LEAST_TURNS, 16))?;
+                *work.insert(u64::from(loops) * fma.flops(&variant))
+            }
+        };
+        fma.loops = (work / fma.flops(&variant)).max(LEAST_TURNS.into()) as u32;
+        let reading = fma_rate(gpu, &fma, &variant, brief)?;
+        tried(&variant, reading);
+        kernels.push((variant, fma, reading.rate));
     }
+    fastest(kernels, |kernel| kernel.2)
+}
+
+/// The one of the highest rate; of equals the first.
+fn fastest<T>(shapes: Vec<T>, rate: impl Fn(&T) -> f64) -> Result<T> {
+    let fastest = shapes.into_iter().rev().max_by(|a, b| rate(a).total_cmp(&rate(b)));
+    fastest.ok_or_else(|| Error::Internal("no kernel shapes for the ceilings".into()))
 }
 
 /// Turns of a kernel that take about [`kernel_ns`]: from `loops` on, in at most `attempts` attempts that can't
@@ -245,7 +251,8 @@ fn long_enough(
 ) -> Result<u32> {
     let quick = Budget { time: Duration::from_millis(1), min_samples: 1, ..*budget };
     for _ in 0..attempts {
-        let ns = quantile(&time_variant(gpu, &of(loops), &[], variant, &quick, None)?, 0.0);
+        let program = program_of(gpu, &of(loops), &[], variant)?;
+        let ns = quantile(&step_times(gpu, &program, &quick, None)?, 0.0);
         let short = kernel_ns(gpu) / ns;
         // Another number of turns may be another kernel to the driver: near enough is good enough.
         if short < 2.0 {
@@ -300,7 +307,8 @@ fn rate(
     work: f64,
 ) -> Result<Reading> {
     let small: Vec<_> = inputs.iter().map(|_| TensorSpec::f32([4096])).collect();
-    let verdicts = check_variant(gpu, op, &small, &[], variant, &[Distribution::Uniform])?;
+    let verdicts =
+        check_variant(gpu, &gpu.caps, op, &small, &[], variant, &[Distribution::Uniform])?;
     if let Some(verdict) = verdicts.iter().find(|verdict| !verdict.passed()) {
         return Err(Error::Verification(format!(
             "{} is wrong ({}) on {}: the ceilings cannot be measured",

@@ -208,7 +208,15 @@ impl Tuner<'_> {
     fn is_right(&self, op: &OpInstance, variant: &Variant) -> Result<bool> {
         let inputs = op.reduced_inputs().unwrap_or_else(|| op.inputs.clone());
         let uniform = [Distribution::Uniform];
-        let verdicts = check_variant(self.gpu, &op.op, &inputs, &op.stored(), variant, &uniform)?;
+        let verdicts = check_variant(
+            self.gpu,
+            &self.gpu.caps,
+            &op.op,
+            &inputs,
+            &op.stored(),
+            variant,
+            &uniform,
+        )?;
         Ok(verdicts.iter().all(|verdict| verdict.passed()))
     }
 }

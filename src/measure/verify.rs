@@ -33,7 +33,8 @@ pub fn verify(gpu: &Gpu, program: &Program, progress: &dyn Fn(&str, f64)) -> Res
         }
         let inputs = reduced.unwrap_or_else(|| op.inputs.clone());
         let uniform = [Distribution::Uniform];
-        let checked = check_variant(gpu, &op.op, &inputs, &op.stored(), &op.variant, &uniform)?;
+        let checked =
+            check_variant(gpu, &gpu.caps, &op.op, &inputs, &op.stored(), &op.variant, &uniform)?;
         let labelled = |verdict| Verdict { label: op.label.clone(), ..verdict };
         verdicts.extend(checked.into_iter().map(labelled));
         going_on()?;

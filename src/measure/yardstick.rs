@@ -8,6 +8,7 @@ use crate::gpu::Gpu;
 use crate::gpu::timestamp::Timer;
 use crate::host::{self, Instant};
 use crate::program::Program;
+use crate::record::yardstick::MOVED;
 use crate::record::{Doubt, Reading, Yardstick, YardstickPart};
 
 use super::sensors;
@@ -21,9 +22,6 @@ const REPETITIONS: usize = 5;
 
 /// Time between two readings.
 const APART: Duration = Duration::from_secs(1);
-
-/// Rates that move by more than this share are pointed out.
-const MOVED: f64 = 0.1;
 
 /// Share of the rate that the ceilings were measured at from which on a device's clocks count as risen.
 const RISEN: f64 = 1.0 - MOVED;

@@ -15,6 +15,9 @@ const WORKGROUPS: usize = 256;
 /// The same on a CPU adapter, where each barrier of a workgroup costs a switch between subgroups.
 const SOFTWARE_WORKGROUPS: usize = 64;
 
+/// Invocations of a workgroup.
+const WORKGROUP: usize = 64;
+
 /// min(1, limit / |g|) over flat gradients, each a multiple of 64 long. The output is a scalar.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClipFactor {
@@ -36,8 +39,9 @@ impl Op for ClipFactor {
         let lengths: Vec<usize> = inputs.iter().map(TensorSpec::len).collect();
         let factor = TensorSpec::f32([]);
         let elements: usize = lengths.iter().sum();
-        // Squares have one sign, so their sum's rounding is that of the longest chain of additions.
-        let longest = lengths.iter().map(|length| length / (WORKGROUPS * 256) + 16).max();
+        // Squares have one sign, so their sum's rounding is that of the longest chain of additions: an invocation's own, and
+        // twice a workgroup's four and sixteen.
+        let longest = lengths.iter().map(|length| length / (WORKGROUPS * 256) + 40).max();
         let tolerance = Tolerance::sum(longest.unwrap_or(1));
         let facts = Facts::moving(2 * elements as u64, inputs, [factor], tolerance);
         Ok(Box::new(Norm { limit: self.limit, lengths, facts }))
@@ -62,6 +66,7 @@ impl Problem for Norm {
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let of_a_workgroup = |kernel: Kernel| kernel.with_consts(&[("WORKGROUP", WORKGROUP)]);
         let most = (caps.max_binding / 4) as usize / 64 * 64;
         let limit = if caps.software { SOFTWARE_WORKGROUPS } else { WORKGROUPS };
         let mut lowered = Lowered::default();
@@ -70,19 +75,22 @@ impl Problem for Norm {
             for start in (0..length).step_by(most) {
                 let len = most.min(length - start);
                 // At least four groups of four an invocation.
-                let workgroups = (len / 4).div_ceil(64 * 4).min(limit);
+                let workgroups = (len / 4).div_ceil(WORKGROUP * 4).min(limit);
                 lowered.dispatches.push(
-                    Dispatch::new(Kernel::of("clip", variant), [workgroups as u32, 1, 1])
-                        .bind("gradient", input(i).range(start, len))
-                        .bind("partial", scratch(0))
-                        .param("groups", len / 4)
-                        .param("first", first),
+                    Dispatch::new(
+                        of_a_workgroup(Kernel::of("clip", variant)),
+                        [workgroups as u32, 1, 1],
+                    )
+                    .bind("gradient", input(i).range(start, len))
+                    .bind("partial", scratch(0))
+                    .param("groups", len / 4)
+                    .param("first", first),
                 );
                 first += workgroups;
             }
         }
         lowered.dispatches.push(
-            Dispatch::new(Kernel::new("clip/factor"), [1, 1, 1])
+            Dispatch::new(of_a_workgroup(Kernel::new("clip/factor")), [1, 1, 1])
                 .bind("partial", scratch(0))
                 .bind("factor", output(0))
                 .param("count", first)

@@ -9,7 +9,7 @@ use crate::graph::chain::{Chain, Epilogue};
 use crate::graph::op::{
     Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Storage, Tolerance, ValueAt,
 };
-use crate::kernel::{Caps, Lowered, Variant};
+use crate::kernel::{Caps, Lowered, Planned, Variant};
 use crate::op::matmul::{COLUMN_SUMS, matrices, plan};
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
@@ -329,16 +329,11 @@ impl Problem for Conv2dProblem {
         &self.facts
     }
 
-    fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        plan::variants(self.planned(caps))
-    }
-
-    fn candidates(&self, caps: &Caps) -> Vec<Variant> {
-        plan::near(self.planned(caps))
-    }
-
-    fn estimated_ns(&self, caps: &Caps) -> Option<f64> {
-        self.planned(caps).first().map(|first| first.ns)
+    fn planned(&self, caps: &Caps) -> Vec<Planned> {
+        let direct = lower::planned(self.pass, &self.geometry, caps).into_iter();
+        let in_tiles = self.tiles().flat_map(|tiles| tiles.planned(caps));
+        let matrices = lower::matrices(self.pass, &self.geometry, &self.inputs, caps);
+        plan::sorted(direct.chain(in_tiles).chain(matrices).collect())
     }
 
     fn tolerance(&self, variant: &Variant) -> Tolerance {
@@ -405,14 +400,6 @@ impl Conv2dProblem {
     /// Those of a variant where it is one of these.
     fn tiles_of(&self, variant: &Variant) -> Option<Tiles> {
         self.tiles().find(|tiles| tiles.makes(variant))
-    }
-
-    /// Every variant, the most promising first.
-    fn planned(&self, caps: &Caps) -> Vec<plan::Planned> {
-        let direct = lower::planned(self.pass, &self.geometry, caps).into_iter();
-        let in_tiles = self.tiles().flat_map(|tiles| tiles.planned(caps));
-        let matrices = lower::matrices(self.pass, &self.geometry, &self.inputs, caps);
-        plan::sorted(direct.chain(in_tiles).chain(matrices).collect())
     }
 }
 

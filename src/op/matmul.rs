@@ -8,7 +8,7 @@ use crate::graph::chain::{Chain, Epilogue};
 use crate::graph::op::{
     Backward, Distribution, Facts, Kind, Op, Problem, Storage, Tolerance, ValueAt,
 };
-use crate::kernel::{Binding, Caps, Dispatch, Lowered, Operand, Variant};
+use crate::kernel::{Binding, Caps, Dispatch, Lowered, Operand, Planned, Variant};
 use crate::tensor::{Array, Shape, TensorSpec};
 use crate::terms::Class;
 
@@ -193,16 +193,11 @@ impl Problem for MatMulProblem {
         &self.facts
     }
 
-    fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        plan::variants(self.planned(caps))
-    }
-
-    fn candidates(&self, caps: &Caps) -> Vec<Variant> {
-        plan::near(self.planned(caps))
-    }
-
-    fn estimated_ns(&self, caps: &Caps) -> Option<f64> {
-        self.planned(caps).first().map(|first| first.ns)
+    /// The kernel of a few vectors does not sum columns.
+    fn planned(&self, caps: &Caps) -> Vec<Planned> {
+        let planned = plan::plan(self.sizes, caps).into_iter();
+        let planned = planned.filter(|planned| !self.sums || planned.variant.name != "vector");
+        plan::sorted(planned.chain(matrices::planned(self.sizes, &self.inputs, caps)).collect())
     }
 
     fn tolerance(&self, variant: &Variant) -> Tolerance {
@@ -243,13 +238,6 @@ impl Problem for MatMulProblem {
 }
 
 impl MatMulProblem {
-    /// Every variant; the kernel of a few vectors does not sum columns.
-    fn planned(&self, caps: &Caps) -> Vec<plan::Planned> {
-        let planned = plan::plan(self.sizes, caps).into_iter();
-        let planned = planned.filter(|one| !self.sums || one.variant.name != "vector");
-        plan::sorted(planned.chain(matrices::planned(self.sizes, &self.inputs, caps)).collect())
-    }
-
     /// Products, and B's sums where `op` has them, and nothing else.
     fn plain(op: &MatMul, sizes: Sizes) -> Self {
         let Sizes { batch, m, n, k } = sizes;

@@ -138,6 +138,42 @@ struct Update {
 }
 
 impl Update {
+    /// Parameter `i` after the update, then its state.
+    fn updated(&self, inputs: &[&Array], i: usize) -> [f64; 3] {
+        let t = inputs[0].data[0] + 1.0;
+        let g = inputs[1].data[0] * inputs[2].data[i];
+        let w = inputs[BEFORE].data[i];
+        let state = |n: usize| inputs[BEFORE + 1 + n].data[i];
+        let decayed = |decay: f32| {
+            if i < self.decayed { g + f64::from(decay) * w } else { g }
+        };
+        match self.rule {
+            Rule::Sgd { rate } => [w - f64::from(rate) * g, 0.0, 0.0],
+            Rule::Momentum { rate, momentum, decay } => {
+                let v = f64::from(momentum) * state(0) + decayed(decay);
+                [w - f64::from(rate) * v, v, 0.0]
+            }
+            Rule::Nesterov { rate, momentum, decay } => {
+                let (mu, g) = (f64::from(momentum), decayed(decay));
+                let v = mu * state(0) + g;
+                [w - f64::from(rate) * (g + mu * v), v, 0.0]
+            }
+            Rule::Adam { rate, beta1, beta2, epsilon } => {
+                let (b1, b2) = (f64::from(beta1), f64::from(beta2));
+                let m = b1 * state(0) + (1.0 - b1) * g;
+                let v = b2 * state(1) + (1.0 - b2) * g * g;
+                let (m_hat, v_hat) = (m / (1.0 - b1.powf(t)), v / (1.0 - b2.powf(t)));
+                [w - f64::from(rate) * m_hat / (v_hat.sqrt() + f64::from(epsilon)), m, v]
+            }
+            Rule::RmsProp { rate, decay, epsilon } => {
+                let r = f64::from(decay);
+                let a = r * state(0) + (1.0 - r) * g;
+                let s = r * state(1) + (1.0 - r) * g * g;
+                [w - f64::from(rate) * g / (s - a * a + f64::from(epsilon)).sqrt(), a, s]
+            }
+        }
+    }
+
     /// The dispatch over `len` elements from `first`.
     fn chunk(&self, variant: &Variant, first: usize, len: usize, caps: &Caps) -> Dispatch {
         let part = |binding: Binding| binding.range(first, len);
@@ -222,45 +258,10 @@ impl Problem for Update {
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
-        let t = inputs[0].data[0] + 1.0;
-        // The parameter, then its state.
-        let next = |i: usize| -> [f64; 3] {
-            let g = inputs[1].data[0] * inputs[2].data[i];
-            let w = inputs[BEFORE].data[i];
-            let state = |n: usize| inputs[BEFORE + 1 + n].data[i];
-            let decayed = |decay: f32| {
-                if i < self.decayed { g + f64::from(decay) * w } else { g }
-            };
-            match self.rule {
-                Rule::Sgd { rate } => [w - f64::from(rate) * g, 0.0, 0.0],
-                Rule::Momentum { rate, momentum, decay } => {
-                    let v = f64::from(momentum) * state(0) + decayed(decay);
-                    [w - f64::from(rate) * v, v, 0.0]
-                }
-                Rule::Nesterov { rate, momentum, decay } => {
-                    let (mu, g) = (f64::from(momentum), decayed(decay));
-                    let v = mu * state(0) + g;
-                    [w - f64::from(rate) * (g + mu * v), v, 0.0]
-                }
-                Rule::Adam { rate, beta1, beta2, epsilon } => {
-                    let (b1, b2) = (f64::from(beta1), f64::from(beta2));
-                    let m = b1 * state(0) + (1.0 - b1) * g;
-                    let v = b2 * state(1) + (1.0 - b2) * g * g;
-                    let (m_hat, v_hat) = (m / (1.0 - b1.powf(t)), v / (1.0 - b2.powf(t)));
-                    [w - f64::from(rate) * m_hat / (v_hat.sqrt() + f64::from(epsilon)), m, v]
-                }
-                Rule::RmsProp { rate, decay, epsilon } => {
-                    let r = f64::from(decay);
-                    let a = r * state(0) + (1.0 - r) * g;
-                    let s = r * state(1) + (1.0 - r) * g * g;
-                    [w - f64::from(rate) * g / (s - a * a + f64::from(epsilon)).sqrt(), a, s]
-                }
-            }
-        };
         let output = |at: usize| {
             let mut output = Array::zeros(inputs[BEFORE + at].spec.clone());
             let values = output.data.par_iter_mut().enumerate();
-            values.for_each(|(i, value)| *value = next(i)[at]);
+            values.for_each(|(i, value)| *value = self.updated(inputs, i)[at]);
             output
         };
         (0..inputs.len() - BEFORE).map(output).collect()

@@ -59,7 +59,7 @@ impl Op for Window {
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let first = &inputs[0];
         let rank = first.shape.rank();
-        let leading = rank.checked_sub(2).ok_or_else(|| format!("{first} is no matrix"))?;
+        let leading = rank.checked_sub(2).ok_or_else(|| format!("{first} is not a matrix"))?;
         if inputs.len() != self.blocks.len() || inputs.len() > copy_columns::NAMES.len() {
             return Err(format!("{} blocks of {} inputs", self.blocks.len(), inputs.len()));
         }

@@ -124,7 +124,7 @@ fn by_matrices(
 ) -> Result<Vec<TensorSpec>> {
     let NodeKind::Op { op, .. } = &node.kind else { return Ok(Vec::new()) };
     let mut inputs = graph.specs(&node.inputs);
-    let as_they_are = op.problem(&inputs).map_err(Error::Internal)?.estimated_ns(caps);
+    let singles = op.problem(&inputs).map_err(Error::Internal)?.planned(caps);
     let mut copying = 0.0;
     let factors = op.factors();
     if !inputs[..factors].iter().any(|spec| spec.dtype == DType::F32) {
@@ -143,14 +143,14 @@ fn by_matrices(
             }
         }
     }
-    let problem = op.problem(&inputs).map_err(Error::Internal)?;
-    let first = problem.variants(caps).into_iter().next();
-    let gains = match (as_they_are, problem.estimated_ns(caps)) {
-        (Some(singles), Some(halves)) => halves + copying < singles,
-        _ => true,
+    let halves = op.problem(&inputs).map_err(Error::Internal)?.planned(caps);
+    let gains = match (singles.first(), halves.first()) {
+        (Some(single), Some(half)) => {
+            half.variant.name == MATRICES && half.ns + copying < single.ns
+        }
+        _ => false,
     };
-    let taken = gains && first.is_some_and(|first| first.name == MATRICES);
-    inputs.truncate(if taken { factors } else { 0 });
+    inputs.truncate(if gains { factors } else { 0 });
     Ok(inputs)
 }
 

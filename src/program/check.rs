@@ -99,26 +99,12 @@ fn parts(length: usize) -> Vec<Range<usize>> {
 }
 
 /// Runs one variant of one op on inputs drawn from each distribution, as a guarded program of the kind that is
-/// timed, and compares it with the reference: a verdict each. `stored` as [`compile_op`] has it.
+/// timed, and compares it with the reference: a verdict each. `stored` as [`compile_op`] has it; kernels and grids are
+/// those of `caps`, which may be another device's.
 ///
 /// # Errors
 /// [`crate::error::Error::Gpu`], [`crate::error::Error::Internal`] where it cannot run at all.
 pub fn check_variant(
-    gpu: &Gpu,
-    op: &Arc<dyn Op>,
-    inputs: &[TensorSpec],
-    stored: &[DType],
-    variant: &Variant,
-    distributions: &[Distribution],
-) -> Result<Vec<Verdict>> {
-    check_variant_for(gpu, &gpu.caps, op, inputs, stored, variant, distributions)
-}
-
-/// The same, as it would be on another device: grids, kernels and dispatches are those of `caps`.
-///
-/// # Errors
-/// As [`check_variant`].
-pub fn check_variant_for(
     gpu: &Gpu,
     caps: &Caps,
     op: &Arc<dyn Op>,

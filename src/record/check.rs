@@ -1,6 +1,6 @@
 //! Whether a file that parses is a record fit to compute with: the one check of its figures.
 
-use super::{Record, Run, SCHEMA};
+use super::{Record, Run, SCHEMA, YardstickPart};
 
 /// Whether a record of this schema can be read: `fathom.record/1` with whatever optional fields it lacks.
 pub(super) fn schema(name: Option<&str>) -> Result<(), String> {
@@ -36,7 +36,15 @@ pub(super) fn impossible(record: &Record) -> Option<Impossible> {
         ("submit_ns", peaks.submit_ns, "time"),
         ("pipeline_ns", peaks.pipeline_ns, "time"),
     ];
-    let bad = ceilings.into_iter().find(|(_, figure, _)| !is_possible(*figure));
+    let later = [
+        ("read_bytes_per_s", peaks.read_bytes_per_s, "rate"),
+        ("shared_bytes_per_s", peaks.shared_bytes_per_s, "rate"),
+        ("upload_bytes_per_s", peaks.upload_bytes_per_s, "rate"),
+        ("download_bytes_per_s", peaks.download_bytes_per_s, "rate"),
+        ("encode_ns", peaks.encode_ns, "time"),
+    ];
+    let later = later.into_iter().filter_map(|(name, figure, kind)| Some((name, figure?, kind)));
+    let bad = ceilings.into_iter().chain(later).find(|(_, figure, _)| !is_possible(*figure));
     bad.map(|(name, figure, kind)| {
         (format!("peaks.{name}"), format!("{figure} is not a valid {kind}"))
     })
@@ -64,6 +72,9 @@ fn of_run(run: &Run) -> Option<Impossible> {
         );
         return Some(("verified.program".into(), what));
     }
+    if let Some(what) = apart(run) {
+        return Some(("timing.yardstick".into(), what));
+    }
     if run.timing.as_ref().is_some_and(|timing| timing.step_ns.is_empty()) {
         return Some(("timing.step_ns".into(), "there are no samples".into()));
     }
@@ -71,8 +82,11 @@ fn of_run(run: &Run) -> Option<Impossible> {
     if let Some((place, ns)) = bad_step {
         return Some((format!("timing.{place}"), format!("{ns} is not a valid step time")));
     }
-    let (place, ns) = times(run).into_iter().find(|(_, ns)| !is_possible(*ns))?;
-    Some((place, format!("{ns} is not a valid time")))
+    if let Some((place, ns)) = times(run).into_iter().find(|(_, ns)| !is_possible(*ns)) {
+        return Some((place, format!("{ns} is not a valid time")));
+    }
+    let (place, rate) = rates(run).into_iter().find(|(_, rate)| !is_possible(*rate))?;
+    Some((place, format!("{rate} is not a valid rate")))
 }
 
 /// Every other time by its place. Gaps are a difference: rounding can leave them a hair below 0.
@@ -104,6 +118,31 @@ fn times(run: &Run) -> Vec<(String, f64)> {
     host.chain(ops).collect()
 }
 
+/// Why readings of known work cannot be placed between samples; nothing where they can.
+fn apart(run: &Run) -> Option<String> {
+    let yardstick = run.timing.as_ref()?.yardstick.as_ref()?;
+    let places = &yardstick.after_samples;
+    if !places.is_sorted() {
+        return Some("the places of its readings do not ascend".into());
+    }
+    YardstickPart::ALL.into_iter().find_map(|part| {
+        let readings = yardstick.part(part).len();
+        let is_whole = readings == places.len();
+        (!is_whole).then(|| format!("{readings} readings of {part} for {} places", places.len()))
+    })
+}
+
+/// Every rate of known work, by its place.
+fn rates(run: &Run) -> Vec<(String, f64)> {
+    let yardstick = run.timing.as_ref().and_then(|timing| timing.yardstick.as_ref());
+    let of = |part| {
+        let readings = yardstick.into_iter().flat_map(move |yardstick| yardstick.part(part));
+        let place = move |i: usize| format!("timing.yardstick, {part}, reading {i}");
+        readings.enumerate().map(move |(i, reading)| (place(i), reading.rate))
+    };
+    YardstickPart::ALL.into_iter().flat_map(of).collect()
+}
+
 /// Every time of a whole step, by its place in the run's timing.
 fn steps(run: &Run) -> Vec<(String, f64)> {
     let Some(timing) = &run.timing else { return Vec::new() };
@@ -126,7 +165,7 @@ fn steps(run: &Run) -> Vec<(String, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Op, OpTime, Profile, example};
+    use crate::record::{Op, OpTime, Profile, Reading, Yardstick, example};
     use crate::terms::{Class, Mode, Phase};
 
     #[test]
@@ -174,6 +213,25 @@ mod tests {
         assert_eq!(place(|r| r.runs[0].build_ns = -1.0), "runs[0].build_ns");
         let wall = place(|r| r.runs[0].timing.as_mut().unwrap().wall_ns[1] = -1.0);
         assert_eq!(wall, "runs[0].timing.wall_ns[1]");
+        assert_eq!(place(|r| r.peaks.encode_ns = Some(-1.0)), "peaks.encode_ns");
+        type Bend = fn(&mut Yardstick);
+        let bends: [(Bend, &str); 3] = [
+            (|y| y.copy[1].rate = -1.0, "runs[0].timing.yardstick, copying, reading 1"),
+            (|y| y.launch.truncate(1), "runs[0].timing.yardstick"),
+            (|y| y.after_samples.reverse(), "runs[0].timing.yardstick"),
+        ];
+        for (bend, expected) in bends {
+            let [fma, copy, launch] = [(); 3].map(|()| vec![Reading { rate: 1.0, spread: 0.0 }; 2]);
+            let after_samples = vec![0, 6];
+            let mut yardstick =
+                Yardstick { after_samples, fma, copy, launch, ..Default::default() };
+            let mut record = good.clone();
+            record.runs[0].timing.as_mut().unwrap().yardstick = Some(yardstick.clone());
+            assert_eq!(impossible(&record), None);
+            bend(&mut yardstick);
+            record.runs[0].timing.as_mut().unwrap().yardstick = Some(yardstick);
+            assert_eq!(impossible(&record).unwrap().0, expected);
+        }
         let sample = place(|r| r.runs[0].ops[1].ns.as_mut().unwrap().samples[2] = -1.0);
         assert_eq!(sample, "runs[0].ops[1].ns.samples[2]");
     }

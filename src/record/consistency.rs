@@ -6,7 +6,8 @@ use std::fmt::Display;
 use crate::host;
 use crate::stats::{median, quantile};
 
-use super::{Op, Record, Run, Statistics, Status};
+use super::yardstick::MOVED;
+use super::{Doubt, Op, Record, Run, Statistics, Status, YardstickPart};
 
 /// Two figures of a record that cannot both be right.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub fn contradictions(record: &Record) -> Vec<Contradiction> {
         }
         found.equal("preset", run.preset, "the record's preset", record.config.preset);
         timing(run, &mut found);
+        yardstick(run, &mut found);
+        profile(run, &mut found);
         ops(run, &mut found);
         verification(run, &mut found);
     }
@@ -88,6 +91,35 @@ fn timing(run: &Run, found: &mut Found) {
     found.equal("timing.wall_ns", timing.wall_ns.len(), of, timing.step_ns.len());
     let wall = median(&timing.wall_ns);
     found.close("timing.wall_median_ns", timing.wall_median_ns, "timing.wall_ns", wall);
+}
+
+/// Readings and samples belong together, and what they show is doubted.
+fn yardstick(run: &Run, found: &mut Found) {
+    let Some(timing) = &run.timing else { return };
+    let is_unsettled = |doubt: &Doubt| matches!(doubt, Doubt::Unsettled { .. });
+    let doubted = run.doubts.iter().any(is_unsettled);
+    found.equal("timing.settled", timing.settled, "'doubts'", !doubted);
+    let Some(yardstick) = &timing.yardstick else { return };
+    let places = &yardstick.after_samples;
+    let of = "timing.yardstick.after_samples";
+    found.equal(of, places.last().copied().unwrap_or(0), "timing.step_ns", timing.step_ns.len());
+    let moved =
+        YardstickPart::ALL.map(|part| yardstick.moved(part)).into_iter().fold(0.0, f64::max);
+    let said = run.doubts.iter().find_map(|doubt| match doubt {
+        Doubt::YardstickMoved { relative, .. } => Some(*relative),
+        _ => None,
+    });
+    let expected = Some(moved).filter(|moved| *moved > MOVED);
+    let [said, expected] = [said, expected].map(|relative| relative.unwrap_or(0.0));
+    found.close("doubts", said, "how far timing.yardstick moved", expected);
+}
+
+fn profile(run: &Run, found: &mut Found) {
+    let over_timed = run.profile.as_ref().and_then(|profile| profile.over_timed);
+    if let (Some(profile), Some(over), Some(step)) = (&run.profile, over_timed, run.step_ns()) {
+        let of = "profile.span_ns over timing.step.median_ns";
+        found.close("profile.over_timed", over, of, profile.span_ns / step);
+    }
 }
 
 fn ops(run: &Run, found: &mut Found) {
@@ -149,7 +181,14 @@ mod tests {
     #[test]
     fn a_bent_figure_contradicts_the_others_and_is_named_by_its_place() {
         type Bend = fn(&mut Run);
-        let bends: [(&str, Bend); 10] = [
+        let bends: [(&str, Bend); 14] = [
+            ("doubts", |r| r.doubts.clear()),
+            ("timing.settled", |r| r.timing.as_mut().unwrap().settled = true),
+            ("timing.yardstick.after_samples", |r| {
+                let yardstick = r.timing.as_mut().unwrap().yardstick.as_mut().unwrap();
+                *yardstick.after_samples.last_mut().unwrap() += 1;
+            }),
+            ("profile.over_timed", |r| r.profile.as_mut().unwrap().over_timed = Some(1.0)),
             ("timing.step.median_ns", |r| r.timing.as_mut().unwrap().step.median_ns /= 10.0),
             ("timing.step.ci95_ns[1]", |r| r.timing.as_mut().unwrap().step.ci95_ns.1 *= 1.001),
             ("timing.step.n", |r| r.timing.as_mut().unwrap().step_ns.truncate(3)),

@@ -123,14 +123,14 @@ impl Doubt {
 }
 
 /// A kind of doubt, and every run that has it with the doubt itself.
-pub type Kind<'a> = (String, Vec<(&'a Run, &'a Doubt)>);
+pub type DoubtKind<'a> = (String, Vec<(&'a Run, &'a Doubt)>);
 
 /// The doubts of some runs by what `name` says of them, kinds in order of first mention.
 pub fn by_kind<'a>(
     runs: impl IntoIterator<Item = &'a Run>,
     name: impl Fn(&Doubt) -> String,
-) -> Vec<Kind<'a>> {
-    let mut kinds: Vec<Kind<'a>> = Vec::new();
+) -> Vec<DoubtKind<'a>> {
+    let mut kinds: Vec<DoubtKind<'a>> = Vec::new();
     for (run, doubt) in runs.into_iter().flat_map(|run| run.doubts.iter().map(move |d| (run, d))) {
         let kind = name(doubt);
         match kinds.iter_mut().find(|(known, _)| *known == kind) {

@@ -39,7 +39,9 @@ fn stem(record: &Record) -> String {
     let (second, fraction) = time.split_once('.').unwrap_or((&time, ""));
     let device = record.device.name.split(|c: char| !c.is_ascii_alphanumeric());
     let device: Vec<_> = device.filter(|part| !part.is_empty()).take(4).collect();
-    format!("{second}.{fraction:0<6.6}Z-{}", device.join("-").to_lowercase())
+    // File names have an end, which a driver's name need not have.
+    let device: String = device.join("-").to_lowercase().chars().take(80).collect();
+    format!("{second}.{fraction:0<6.6}Z-{device}")
 }
 
 /// Writes a record into a folder, which is made if need be: over an earlier state of the same run, never over
@@ -380,6 +382,14 @@ mod tests {
         assert_eq!(kept(&twin), twin_path);
         assert_eq!(Record::load(&twin_path).unwrap().runs.len(), 1);
         assert_eq!(files(folder.path()).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn a_device_s_name_without_end_has_a_file_name_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut record = made("2026-01-01T00:00:00Z", "");
+        record.device.name = "x".repeat(5000);
+        assert!(keep(&record, folder.path()).unwrap().exists());
     }
 
     #[test]

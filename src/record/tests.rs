@@ -32,6 +32,19 @@ fn what_is_not_a_record_is_refused_with_its_place() {
 }
 
 #[test]
+fn a_record_of_very_many_values_is_refused_before_they_are_read() {
+    let of = |count: usize| {
+        format!("{{\"schema\":\"fathom.record/9\",\"runs\":[{}0]}}", "{\"\":0},".repeat(count))
+    };
+    let fault = |count| Record::parse(&of(count), Path::new("r.json")).unwrap_err().to_string();
+    assert!(fault(1000).contains("another version"), "{}", fault(1000));
+    assert_eq!(fault(2_000_000), "r.json: content: more values than a record has");
+    // The largest that is kept here is far from it.
+    let reference = include_str!("../../assets/reference-tiny.json");
+    assert!(memory(reference) < MOST_MEMORY / 20, "{}", memory(reference));
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn a_full_disk_is_a_clear_error() {
     let error = write_atomically(Path::new("/dev/full"), b"x").unwrap_err();

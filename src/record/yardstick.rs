@@ -7,6 +7,9 @@ use crate::stats::{median, quantile};
 
 use super::YardstickPart;
 
+/// Rates that move by more than this share are pointed out.
+pub const MOVED: f64 = 0.1;
+
 /// Known work, timed before the first sample, after the last, and between them about once a second: where its
 /// rates move, the machine moved, not the program.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

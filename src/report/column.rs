@@ -9,7 +9,7 @@ use super::number::{
 
 /// What figures are of: how people see them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum Quantity {
     /// Words.
     Text,
     /// A whole number.
@@ -48,7 +48,7 @@ pub enum Kind {
     Scientific,
 }
 
-impl Kind {
+impl Quantity {
     /// A figure for people.
     pub(super) fn show(self, value: f64) -> String {
         match self {
@@ -76,7 +76,7 @@ impl Kind {
 /// Whole numbers up to this are exact in every reader's floating point.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-impl Kind {
+impl Quantity {
     /// A figure for programs: what counts is whole.
     pub(super) fn value(self, value: f64) -> Value {
         let counts = matches!(self, Self::Count | Self::Grouped);
@@ -119,7 +119,7 @@ pub struct Column {
     pub(super) spare: u8,
     /// For programs.
     name: String,
-    kind: Kind,
+    quantity: Quantity,
     unit: &'static str,
     readers: Readers,
     interval: Option<Interval>,
@@ -129,27 +129,27 @@ pub struct Column {
 /// A column of words.
 pub fn text(title: impl Into<String>) -> Column {
     let title = title.into();
-    number(title.clone(), title, Kind::Text)
+    number(title.clone(), title, Quantity::Text)
 }
 
 /// A column of whole numbers.
 pub fn count(title: impl Into<String>) -> Column {
     let title = title.into();
-    number(title.clone(), title, Kind::Count)
+    number(title.clone(), title, Quantity::Count)
 }
 
 /// A column of figures: its title for people, its name, with the base unit, for programs.
-pub fn number(title: impl Into<String>, name: impl Into<String>, kind: Kind) -> Column {
+pub fn number(title: impl Into<String>, name: impl Into<String>, quantity: Quantity) -> Column {
     Column {
         title: title.into(),
         width: 0,
         spare: 0,
         name: name.into(),
-        kind,
+        quantity,
         unit: "",
         readers: Readers::Everyone,
         interval: None,
-        is_right: kind != Kind::Text,
+        is_right: quantity != Quantity::Text,
     }
 }
 
@@ -242,12 +242,12 @@ impl Column {
 
     /// A figure for programs.
     pub(super) fn value(&self, value: f64) -> Value {
-        self.kind.value(value)
+        self.quantity.value(value)
     }
 
     /// A figure for people.
     pub(super) fn show(&self, value: f64) -> String {
-        let text = self.kind.show(value);
+        let text = self.quantity.show(value);
         if self.unit.is_empty() { text } else { format!("{text} {}", self.unit) }
     }
 

@@ -6,7 +6,7 @@ use crate::error::plain;
 use crate::record::{Clock, Integrity, Status};
 use crate::terms::{Backend, Class, DeviceKind, Mode, Phase, Precision, Preset};
 
-use super::column::{Column, Kind};
+use super::column::{Column, Quantity};
 
 /// A word, a figure in its base unit, or nothing.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,8 +21,8 @@ pub enum Field {
     Count(u64),
     /// A figure.
     Number(f64),
-    /// A figure of another kind than its column's: rows may be of different things.
-    Figure(f64, Kind),
+    /// A figure of another quantity than its column's: rows may be of different things.
+    Figure(f64, Quantity),
     /// A figure with an interval around it.
     Interval {
         /// The figure.
@@ -47,7 +47,7 @@ impl Field {
             Self::Text(text) => plain(text),
             Self::Flag(holds) => if *holds { "yes" } else { "no" }.into(),
             Self::Interval { value, low, high } => column.show_interval(*value, *low, *high),
-            Self::Figure(value, kind) => kind.show(*value),
+            Self::Figure(value, quantity) => quantity.show(*value),
             _ => self.figure().map_or_else(|| "-".into(), |value| column.show(value)),
         }
     }
@@ -60,7 +60,7 @@ impl Field {
             Self::Count(count) => vec![Value::from(*count)],
             Self::Flag(holds) => vec![Value::from(*holds)],
             Self::Number(value) => vec![column.value(*value)],
-            Self::Figure(value, kind) => vec![kind.value(*value)],
+            Self::Figure(value, quantity) => vec![quantity.value(*value)],
             Self::Interval { value, low, high } => [*value, *low, *high].map(Value::from).into(),
         }
     }

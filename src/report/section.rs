@@ -15,7 +15,7 @@ use super::Format;
 use super::chart::Chart;
 use super::column::{Column, count, text};
 use super::field::Field;
-use super::table::{Grid, Table, paragraph};
+use super::table::{Grid, Table, joined, paragraph};
 
 pub mod compare;
 pub mod headline;
@@ -186,8 +186,8 @@ impl Section {
     }
 }
 
-/// All sections in a form. `csv`: the tables one after the other, a blank line between those of different
-/// keys. `json`: an object with a list for each key. `jsonl`: each row with its key as `table`.
+/// All sections in a form. `csv`: one table of all rows, each with its key as `table`. `json`: an object with a list for
+/// each key. `jsonl`: each row with its key as `table`.
 ///
 /// # Errors
 /// As [`Table::render`].
@@ -199,13 +199,8 @@ pub fn render(sections: &[Section], format: Format) -> Result<String> {
             text = drawn.join("\n");
         }
         Format::Csv => {
-            let mut last = None;
-            for section in sections {
-                let goes_on = last == Some(section.key);
-                text += if goes_on || text.is_empty() { "" } else { "\n" };
-                text += &section.table.csv(!goes_on)?;
-                last = Some(section.key);
-            }
+            let tables: Vec<_> = sections.iter().map(|s| (s.key, &s.table)).collect();
+            text = joined(&tables)?;
         }
         Format::Json => {
             let mut lists = Map::new();
@@ -241,12 +236,26 @@ fn with_context(columns: impl IntoIterator<Item = Column>) -> Table {
         count("batch"),
         text("fused"),
     ];
-    Table::new(context.map(Column::programs).into_iter().chain(columns))
+    let context = context.map(Column::programs).into_iter();
+    Table::new(provenance().into_iter().chain(context).chain(columns))
+}
+
+/// By what, when and where a row's figures came about, for programs.
+fn provenance() -> [Column; 7] {
+    ["record", "created", "version", "commit", "os", "device_id", "clock"]
+        .map(|name| text(name).programs())
 }
 
 /// Fields of the columns of [`with_context`].
-fn context_fields(context: &RunContext) -> [Field; 7] {
+fn context_fields(context: &RunContext) -> [Field; 14] {
     fields![
+        &context.record,
+        &context.created,
+        &context.version,
+        &context.commit,
+        &context.os,
+        &context.device_id,
+        context.clock,
         &context.device,
         context.threads,
         &context.workload,
@@ -268,7 +277,7 @@ fn overview(columns: impl IntoIterator<Item = Column>) -> Table {
         count("batch"),
         text("fused").programs(),
     ];
-    Table::new(context.into_iter().chain(columns))
+    Table::new(provenance().into_iter().chain(context).chain(columns))
 }
 
 /// `speech train batch 4`.
@@ -301,17 +310,17 @@ mod tests {
     #[test]
     fn every_form_tells_the_tables_apart() {
         let section = |key, word: &str| {
-            let mut table = Table::new([text("name")]);
+            let mut table = Table::new([text(if key == "b" { "other" } else { "name" })]);
             table.row(fields![word]);
             Section::new(key, format!("about {word}"), table).note("so it is")
         };
         let sections = [section("a", "x"), section("a", "y"), section("b", "z")];
         let form = |format| render(&sections, format).unwrap();
-        assert_eq!(form(Format::Csv), "name\nx\ny\n\nname\nz\n");
+        assert_eq!(form(Format::Csv), "table,name,other\na,x,\na,y,\nb,,z\n");
         assert_eq!(form(Format::Jsonl).lines().next(), Some("{\"name\":\"x\",\"table\":\"a\"}"));
         let json: Value = serde_json::from_str(&form(Format::Json)).unwrap();
         assert_eq!(json["a"][1]["name"], "y");
-        assert_eq!(json["b"][0]["name"], "z");
+        assert_eq!(json["b"][0]["other"], "z");
         for format in [Format::Table, Format::Md] {
             let text = form(format);
             for expected in ["about x", "about z", "so it is"] {

@@ -66,6 +66,45 @@ pub fn prose(text: &str, room: Option<usize>) -> String {
     room.map_or_else(|| text.to_string(), |room| fold(text, room).join("\n"))
 }
 
+/// Tables of several keys as one of CSV: each row begins with its table's key, and what that has no column for is empty.
+///
+/// # Errors
+/// As [`Table::render`].
+pub(super) fn joined(tables: &[(&str, &Table)]) -> Result<String> {
+    let mut names = vec!["table".to_string()];
+    for name in tables.iter().flat_map(|(_, table)| table.names()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let rows = tables.iter().flat_map(|(key, table)| {
+        table.objects().into_iter().map(|mut row| {
+            row["table"] = Value::from(*key);
+            names.iter().map(|name| row[name].take()).collect()
+        })
+    });
+    csv_text(Some(&names), rows)
+}
+
+/// Rows of CSV below their head, if there is to be one.
+fn csv_text(head: Option<&Vec<String>>, rows: impl Iterator<Item = Vec<Value>>) -> Result<String> {
+    let fault = |e: &dyn std::fmt::Display| Error::Internal(format!("a table as CSV: {e}"));
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    if let Some(names) = head {
+        writer.write_record(names).map_err(|e| fault(&e))?;
+    }
+    for row in rows {
+        let texts = row.into_iter().map(|value| match value {
+            Value::Null => String::new(),
+            Value::String(text) => text,
+            other => other.to_string(),
+        });
+        writer.write_record(texts).map_err(|e| fault(&e))?;
+    }
+    let bytes = writer.into_inner().map_err(|e| fault(&e))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 impl Table {
     /// No rows yet.
     pub fn new(columns: impl IntoIterator<Item = Column>) -> Self {
@@ -90,6 +129,15 @@ impl Table {
             row.splice(0..0, fields.iter().cloned());
         }
         self.stamp.splice(0..0, fields);
+        self
+    }
+
+    /// Without a column, by what people call it.
+    pub fn without(mut self, title: &str) -> Self {
+        if let Some(at) = self.columns.iter().position(|column| column.title == title) {
+            self.columns.remove(at);
+            self.rows.iter_mut().for_each(|row| drop(row.remove(at)));
+        }
         self
     }
 
@@ -195,24 +243,16 @@ impl Table {
         })
     }
 
-    /// With or without its head, so that tables of the same columns can follow each other.
-    pub(super) fn csv(&self, head: bool) -> Result<String> {
-        let fault = |e: &dyn std::fmt::Display| Error::Internal(format!("a table as CSV: {e}"));
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        if head {
-            let names = self.places(Column::is_read).flat_map(|(_, column)| column.names());
-            writer.write_record(names).map_err(|e| fault(&e))?;
-        }
-        for row in &self.rows {
-            let texts = self.values(row).map(|(_, value)| match value {
-                Value::Null => String::new(),
-                Value::String(text) => text,
-                other => other.to_string(),
-            });
-            writer.write_record(texts).map_err(|e| fault(&e))?;
-        }
-        let bytes = writer.into_inner().map_err(|e| fault(&e))?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    /// With or without its head, so that rows can come one by one.
+    fn csv(&self, head: bool) -> Result<String> {
+        let names = self.names();
+        let rows = self.rows.iter().map(|row| self.values(row).map(|(_, value)| value).collect());
+        csv_text(head.then_some(&names), rows)
+    }
+
+    /// What programs call its columns.
+    fn names(&self) -> Vec<String> {
+        self.places(Column::is_read).flat_map(|(_, column)| column.names()).collect()
     }
 
     /// An object a row.
@@ -256,7 +296,7 @@ impl Table {
 mod tests {
     use super::*;
     use crate::fields;
-    use crate::report::column::Kind::{Digits, Duration, Fixed, Grouped};
+    use crate::report::column::Quantity::{Digits, Duration, Fixed, Grouped};
     use crate::report::column::{count, number, text};
 
     #[test]

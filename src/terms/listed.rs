@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 words! {
     /// Why a part of a data set was passed over.
     Reason {
-        /// A file or folder whose name starts with a dot, as macOS's `._` files.
+        /// A file or folder whose name starts with a dot, as macOS's `._` files, or that a system left behind.
         Hidden = "hidden",
         /// A file that lies beside the class folders.
         Beside = "beside",
@@ -63,7 +63,7 @@ impl Reason {
             Self::Beside => ["file beside the class folders", "files beside the class folders"],
             Self::Unused => ["entry that is not used", "entries that are not used"],
             Self::SecondForm => ["second form of a file", "second forms of files"],
-            Self::Special => ["entry that is no file", "entries that are no files"],
+            Self::Special => ["entry that is not a file", "entries that are not files"],
             Self::SeenBefore => {
                 ["link to what is listed already", "links to what is listed already"]
             }
@@ -76,9 +76,10 @@ impl Reason {
             Self::Foreign => ["file of another kind", "files of another kind"],
             Self::Link => ["link in an archive", "links in archives"],
             Self::Sparse => ["sparse member of an archive", "sparse members of archives"],
-            Self::MemberType => {
-                ["member of an archive that is no file", "members of archives that are no files"]
-            }
+            Self::MemberType => [
+                "member of an archive that is not a file",
+                "members of archives that are not files",
+            ],
             Self::Alone => ["sample without its other file", "samples without their other file"],
             Self::Dialect => ["dialect sentence", "dialect sentences"],
             Self::Unreadable => ["unreadable sample", "unreadable samples"],

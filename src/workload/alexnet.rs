@@ -12,19 +12,12 @@ use super::images::{self, Sizes};
 use super::info::WorkloadInfo;
 
 /// Its line in the list.
-pub const INFO: WorkloadInfo = WorkloadInfo {
-    name: "alexnet",
-    about: "5 convolutions, 3 dense layers, on images",
-    paper: "Krizhevsky 2012, ImageNet classification with deep convolutional neural networks",
-    built_in_data: images::BUILT_IN_DATA,
-    real_data: images::REAL_DATA,
-    metric: images::METRIC,
-    plays: false,
-    shows: false,
-    scales: false,
-    buckets: 0,
-    configure: |preset, batch| Box::new(alexnet(preset, batch)),
-};
+pub const INFO: WorkloadInfo = images::info(
+    "alexnet",
+    "5 convolutions, 3 dense layers, on images",
+    "Krizhevsky 2012, ImageNet classification with deep convolutional neural networks",
+    |preset, batch| Box::new(alexnet(preset, batch)),
+);
 
 /// Response normalisation with the published constants (section 3.3).
 const LRN: Lrn = Lrn { half: 2, k: 2.0, alpha: 1e-4 };

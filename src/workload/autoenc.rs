@@ -113,7 +113,7 @@ impl Workload for Autoenc {
 
     fn samples(&self, source: &DataSource) -> Result<Box<dyn Samples>> {
         let seed = source.seed;
-        let ([train, test], listing) = match &source.path {
+        let ([train, test], listing) = match source.real() {
             Some(path) => {
                 let (halves, listing) = Digits::open(path, seed, Listing::new(source.skip_bad))?;
                 (halves, Some(listing))

@@ -1,25 +1,41 @@
 //! What the image models share: their input, loss, samples and score.
 
+use std::path::Path;
+
 use crate::data::Split;
 use crate::data::images::{self, ImageBatch, ImageOptions, Images};
 use crate::data::listing::Listing;
 use crate::error::Result;
 use crate::graph::{Builder, Tensor};
 use crate::tensor::{DType, HostTensor};
-use crate::terms::Mode;
+use crate::terms::{Mode, Preset};
 
+use super::info::{Workload, WorkloadInfo};
 use super::samples::{Batch, DataSource, Feed, Samples};
 use super::score::{Metric, Outputs, Ratio, Score, likeliest};
 
-/// The built-in samples.
-pub(super) const BUILT_IN_DATA: &str = "procedural images: shape x texture x colour";
-
-/// The real ones.
-pub(super) const REAL_DATA: &str =
-    "one folder of JPEG/PNG files per class, or the ILSVRC tar of tars";
-
-/// Top-1 accuracy.
-pub(super) const METRIC: Metric = Metric { name: "held-out accuracy", unit: "%", factor: 100.0 };
+/// A model's line in the list.
+pub(super) const fn info(
+    name: &'static str,
+    about: &'static str,
+    paper: &'static str,
+    configure: fn(Preset, Option<usize>) -> Box<dyn Workload>,
+) -> WorkloadInfo {
+    WorkloadInfo {
+        name,
+        about,
+        paper,
+        built_in_data: "procedural images: shape x texture x colour",
+        real_data: "one folder of JPEG/PNG files per class, or the ILSVRC tar of tars",
+        // Top-1.
+        metric: Metric { name: "held-out accuracy", unit: "%", factor: 100.0 },
+        plays: false,
+        shows: false,
+        scales: false,
+        buckets: 0,
+        configure,
+    }
+}
 
 /// Lengths that every model of images has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +92,7 @@ pub(super) fn open(sizes: &Sizes, source: &DataSource) -> Result<Box<dyn Samples
         classes: sizes.classes,
         batch: sizes.batch,
         seed: source.seed,
-        source: source.path.clone(),
+        source: source.real().map(Path::to_path_buf),
         skip_bad: source.skip_bad,
     };
     Ok(Box::new(LabelledImages(images::open(&options)?)))

@@ -157,7 +157,7 @@ impl Workload for Memnet {
         let limits =
             Limits { memories: self.memory, words: self.sentence, vocabulary: self.vocabulary };
         let task = (self.task > 0).then_some(self.task);
-        let (folder, skip_bad) = (source.path.as_deref(), source.skip_bad);
+        let (folder, skip_bad) = (source.real(), source.skip_bad);
         let stories = Stories::open(folder, task, source.seed, limits, skip_bad)?;
         Ok(Box::new(questions::Questions { batch_size: self.batch, stories: Arc::new(stories) }))
     }

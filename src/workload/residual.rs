@@ -16,19 +16,12 @@ use super::model::{Model, Optimizer, config_with};
 use super::samples::{DataSource, Samples};
 
 /// Its line in the list.
-pub const INFO: WorkloadInfo = WorkloadInfo {
-    name: "residual",
-    about: "ResNet-34: 34 layers with shortcuts and batch norm, on images",
-    paper: "He 2015, Deep residual learning for image recognition",
-    built_in_data: images::BUILT_IN_DATA,
-    real_data: images::REAL_DATA,
-    metric: images::METRIC,
-    plays: false,
-    shows: false,
-    scales: false,
-    buckets: 0,
-    configure: |preset, batch| Box::new(Residual::new(preset, batch)),
-};
+pub const INFO: WorkloadInfo = images::info(
+    "residual",
+    "ResNet-34: 34 layers with shortcuts and batch norm, on images",
+    "He 2015, Deep residual learning for image recognition",
+    |preset, batch| Box::new(Residual::new(preset, batch)),
+);
 
 /// Blocks of each stage (table 1, 34-layer).
 const BLOCKS: [usize; 4] = [3, 4, 6, 3];

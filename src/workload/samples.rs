@@ -1,6 +1,6 @@
 //! Where samples come from, and where a batch of them becomes tensors.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::data::Split;
@@ -24,6 +24,14 @@ pub struct DataSource {
     pub game: Option<String>,
     /// Of the generator and of the order.
     pub seed: u64,
+}
+
+impl DataSource {
+    /// The real data set. A page has no files: there this is nothing whatever the path, so that what reads data sets is left
+    /// out of its program.
+    pub(super) fn real(&self) -> Option<&Path> {
+        self.path.as_deref().filter(|_| !cfg!(target_arch = "wasm32"))
+    }
 }
 
 /// A workload's samples, in batches of its shapes.

@@ -150,7 +150,7 @@ impl Workload for Seq2seq {
         // Built-in text fills the buckets that are trained.
         let buckets = if self.bucket == MIXED {
             BUCKETS.to_vec()
-        } else if source.path.is_some() {
+        } else if source.real().is_some() {
             BUCKETS[..=self.bucket].to_vec()
         } else {
             vec![BUCKETS[self.bucket]]
@@ -162,7 +162,7 @@ impl Workload for Seq2seq {
             single: self.bucket != MIXED,
             skip_bad: source.skip_bad,
         };
-        let corpus = match &source.path {
+        let corpus = match source.real() {
             Some(path) => Corpus::open(path, &options)?,
             None => Corpus::built_in(&options, GENERATED)?,
         };

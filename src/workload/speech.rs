@@ -150,7 +150,7 @@ impl Workload for Speech {
             Preset::Tiny => (Inventory::Small, 512, 64),
         };
         let seed = source.seed;
-        let ([train, test], listing) = match &source.path {
+        let ([train, test], listing) = match source.real() {
             Some(path) => {
                 let listing = Listing::new(source.skip_bad);
                 let (halves, listing) = data::Speech::open(path, seed, limits, listing)?;

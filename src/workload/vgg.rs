@@ -11,19 +11,12 @@ use super::images::{self, Sizes};
 use super::info::WorkloadInfo;
 
 /// Its line in the list.
-pub const INFO: WorkloadInfo = WorkloadInfo {
-    name: "vgg",
-    about: "19 layers of 3 x 3 convolutions, on images",
-    paper: "Simonyan & Zisserman 2014, Very deep convolutional networks for large-scale image recognition",
-    built_in_data: images::BUILT_IN_DATA,
-    real_data: images::REAL_DATA,
-    metric: images::METRIC,
-    plays: false,
-    shows: false,
-    scales: false,
-    buckets: 0,
-    configure: |preset, batch| Box::new(vgg(preset, batch)),
-};
+pub const INFO: WorkloadInfo = images::info(
+    "vgg",
+    "19 layers of 3 x 3 convolutions, on images",
+    "Simonyan & Zisserman 2014, Very deep convolutional networks for large-scale image recognition",
+    |preset, batch| Box::new(vgg(preset, batch)),
+);
 
 /// Convolutions of each stage (table 1, column E).
 const DEPTHS: [usize; 5] = [2, 2, 4, 4, 4];

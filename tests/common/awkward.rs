@@ -17,11 +17,12 @@ fn product(m: usize, n: usize, k: usize, transpose_a: bool, transpose_b: bool) -
 
 /// The three passes over images [b, h, w, c] with n filters of 3 x 3.
 fn convolutions([b, h, w, c]: [usize; 4], n: usize, conv: Conv) -> [Case; 3] {
-    let windows = |length: usize| (length + 2 * conv.pad - 3) / conv.stride + 1;
-    let rest = |length: usize| (length + 2 * conv.pad - 3) % conv.stride;
+    let room = [h, w].map(|length| length + 2 * conv.pad - 3);
+    let [p, q] = room.map(|length| length / conv.stride + 1);
+    let rest = room.map(|length| length % conv.stride);
     let x = TensorSpec::f32([b, h, w, c]);
     let filter = TensorSpec::f32([3, 3, c / conv.groups, n]);
-    let y = TensorSpec::f32([b, windows(h), windows(w), n]);
+    let y = TensorSpec::f32([b, p, q, n]);
     let case = |pass: Pass, inputs: [&TensorSpec; 2]| {
         let name = format!("awkward_b{b}_h{h}_w{w}_c{c}_n{n}_stride{}", conv.stride);
         Case::new(
@@ -32,7 +33,7 @@ fn convolutions([b, h, w, c]: [usize; 4], n: usize, conv: Conv) -> [Case; 3] {
     };
     [
         case(Pass::Forward, [&x, &filter]),
-        case(Pass::Input { rest: [rest(h), rest(w)] }, [&y, &filter]),
+        case(Pass::Input { rest }, [&y, &filter]),
         case(Pass::Weight { filter: [3, 3] }, [&x, &y]),
     ]
 }

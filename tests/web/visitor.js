@@ -10,10 +10,10 @@ const until = async (what, seconds = 3600) => {
   for (const end = performance.now() + 1000 * seconds; performance.now() < end; await pause(50)) if (what()) return;
   throw new Error(`waited ${seconds} seconds for ${what}; the page says: ${by("status")?.textContent} ${by("problem")?.textContent}`);
 };
-const load = (query, width = 1280) => new Promise((resolve) => {
+const load = (query, width = 1280, page = "index.html") => new Promise((resolve) => {
   frame.style.width = `${width}px`;
   frame.onload = resolve;
-  frame.src = `index.html?${query}`;
+  frame.src = `${page}?${query}`;
 });
 const isReady = () => by("start") && !by("choose").hidden && !by("start").disabled;
 const isDone = () => by("stop").hidden && !by("results").hidden;
@@ -50,9 +50,19 @@ const visits = {
     by("start").click();
     await until(() => !by("stop").hidden && rows().length === 2);
     const before = performance.now();
+    by("stop").focus();
     by("stop").click();
     await until(isDone);
-    seen.stopped = { ms: performance.now() - before, rows: rows(), status: by("status").textContent };
+    seen.stopped = { ms: performance.now() - before, rows: rows(), status: by("status").textContent, focus: inside().activeElement.id };
+    // Stopped once a row was there, which is kept.
+    await load("preset=tiny&time=0.05&workloads=memnet,autoenc&modes=infer");
+    await until(isReady);
+    by("start").click();
+    await until(() => rows()[0]?.length > 4);
+    by("stop").click();
+    await until(isDone);
+    seen.late = { rows: rows(), record: await recordText() };
+    await until(isReady, 60);
     await load("preset=tiny&time=0.05&workloads=memnet&modes=infer");
     for (const name of ["first", "second"]) {
       await until(isReady);
@@ -78,6 +88,12 @@ const visits = {
     give("reference.json", await (await fetch("reference.json")).text());
     await until(() => inside().querySelectorAll(".cards .card").length === 2, 60);
     seen.beside = [...inside().querySelectorAll(".cards h3")].map((one) => one.textContent);
+    give("twin.json", await (await fetch("reference.json")).text());
+    await until(() => !by("problem").hidden);
+    seen.twin = by("problem").textContent;
+    give("endless.json", new Blob(Array(65).fill(new Uint8Array(1 << 20))));
+    await until(() => by("problem").textContent.startsWith("endless"));
+    seen.endless = by("problem").textContent;
     return seen;
   },
   // One run by itself, and how long after the button its row came.
@@ -90,6 +106,15 @@ const visits = {
     const ms = performance.now() - before;
     await until(isDone);
     return { ms, rows: rows(), record: await recordText() };
+  },
+  // A browser whose GPU has no clock for pages.
+  async blunt() {
+    await load("preset=tiny&time=0.05&workloads=memnet,autoenc", 1280, "blunt.html");
+    await until(isReady);
+    const facts = by("facts").textContent;
+    by("start").click();
+    await until(isDone);
+    return { facts, rows: rows(), record: await recordText() };
   },
   // What a phone, a desk and a dark room show, before anything is measured.
   async looks() {

@@ -19,5 +19,14 @@ export const wake = () => {
   else woken = true;
 };
 
-export const progress = (news) => postMessage({ news: JSON.parse(news) });
+// Of one part twice a second at most: what the page paints takes time of the GPU and the cores that are measured.
+const APART_MS = 500;
+let told = { part: "", at: 0 };
+export const progress = (text) => {
+  const [news, at] = [JSON.parse(text), performance.now()];
+  if (news.part === told.part && at - told.at < APART_MS) return;
+  told = { part: news.part, at };
+  postMessage({ news });
+};
+
 export const failed = (why) => postMessage({ ended: why });

@@ -16,6 +16,7 @@ const element = (name, text, properties = {}) => Object.assign(document.createEl
 // --- The device ---
 
 let engine = null;
+let spare = null; // without a device, for records alone
 let onNews = () => {};
 
 /** A worker with the device open, and what it said of it. */
@@ -24,6 +25,7 @@ const open = async () => {
   try {
     const opened = await fresh.ask({ ask: "open" });
     engine = fresh;
+    spare?.end("the other reads records as well");
     return opened;
   } catch (error) {
     fresh.end("closed");
@@ -99,7 +101,9 @@ let others = []; // records to compare with
 let wasHidden = false;
 document.addEventListener("visibilitychange", () => { wasHidden ||= document.hidden; });
 
-const status = (text) => { by("status").textContent = text; };
+const status = (text) => {
+  if (by("status").textContent !== text) by("status").textContent = text;
+};
 const rowOf = ({ workload, mode, batch }) => {
   const row = document.createElement("tr");
   row.append(element("td", workload), element("td", mode), element("td", batch, { className: "number" }));
@@ -117,7 +121,9 @@ const fill = (row, run) => {
   row.append(element("td", run.passed ? run.verified : `${run.verified}: WRONG`, { className: run.passed ? "number" : "number failed" }));
   if (run.doubts.length === 0) return;
   const below = document.createElement("tr");
-  below.append(element("td", run.doubts.join("; "), { colSpan: 8, className: "doubt" }));
+  const doubts = element("td", "", { colSpan: 8, className: "doubt" });
+  doubts.append(element("span", run.doubts.join("; ")));
+  below.append(doubts);
   row.after(below);
 };
 
@@ -156,9 +162,9 @@ const measure = async () => {
     }
     const name = `${queue[at].workload} ${queue[at].mode}`;
     onNews = ({ part, share }) => {
-      const percent = share > 0 ? ` ${Math.round(share * 100)} %` : "";
-      if (begun) tell(row, `${part}${percent}`);
-      status(begun ? `${at + 1} of ${queue.length}: ${name}, ${part}${percent}` : `${part}${percent}`);
+      tell(row, share > 0 ? `${part} ${Math.round(share * 100)} %` : part);
+      // Without the share: what is said here is read out.
+      status(begun ? `${at + 1} of ${queue.length}: ${name}, ${part}` : part);
       by("progress").value = (at + (begun ? share * 0.5 : 0)) / queue.length;
     };
     try {
@@ -190,25 +196,25 @@ const measure = async () => {
     }
     by("progress").value = (at + 1) / queue.length;
   }
-  if (!running) {
-    for (const row of rows) if (row.cells[3]?.colSpan === 5 && row.cells[3].className === "doubt") tell(row, "stopped");
-    status("Stopped. What was measured before is kept.");
-    return;
-  }
+  let why = "";
   try {
     onNews = ({ part }) => status(part);
-    if (!begun && failures.length) await begin();
-    if (begun) record = (await engine.ask({ ask: "end" })).record;
-    status("Done.");
+    if (running && !begun && failures.length) await begin();
+    if (running && begun) record = (await engine.ask({ ask: "end" })).record;
   } catch (error) {
-    status(`The ceilings could not be measured once more: ${error.message}`);
+    why = error.message;
   }
+  if (running) {
+    status(why ? `The ceilings could not be measured once more: ${why}` : "Done.");
+    return;
+  }
+  for (const row of rows) if (row.cells[3]?.colSpan === 5 && row.cells[3].className === "doubt") tell(row, "stopped");
+  status("Stopped. What was measured before is kept.");
 };
 
 const start = async () => {
   running = true;
   record = null;
-  others = [];
   problem("");
   show("results", false);
   by("report").replaceChildren();
@@ -224,6 +230,8 @@ const start = async () => {
   }
   running = false;
   onNews = () => {};
+  // Where the button goes, who uses the keyboard stays.
+  if (document.activeElement === by("stop")) by("status").focus({ preventScroll: true });
   show("stop", false);
   await results();
   await ready();
@@ -246,7 +254,12 @@ const ready = async () => {
 
 // --- The record ---
 
-const reader = () => (engine && !engine.ended ? engine : (engine = new Engine()));
+// Where there is no device records are read all the same, by a worker without one.
+const reader = () => {
+  if (engine && !engine.ended) return engine;
+  if (!spare || spare.ended) spare = new Engine();
+  return spare;
+};
 const hasRuns = (text) => text && JSON.parse(text).runs.length > 0;
 const fileName = () => {
   const { device, created } = JSON.parse(record);
@@ -291,17 +304,23 @@ const copyRecord = async () => {
   setTimeout(() => { by("copy").textContent = "Copy as Markdown"; }, 2000);
 };
 
+// Bytes of a record at most: one of all runs has a million or two.
+const LARGEST = 1 << 26;
 const add = async (files) => {
-  problem("");
+  const refused = [];
   for (const file of files) {
-    const text = await file.text();
     try {
+      if (file.size > LARGEST) throw new Error(`it is longer than ${LARGEST} bytes, as no record is`);
+      const text = await file.text();
+      if (text === record || others.some((other) => other.text === text)) throw new Error("it is here already");
       await reader().ask({ ask: "report", records: [{ name: file.name, text }] });
       others.push({ name: file.name, text });
     } catch (error) {
-      problem(`${file.name} is not used: ${error.message}`);
+      refused.push(`${file.name} is not used: ${error.message}`);
     }
   }
+  // Why there is no device stays said.
+  if (refused.length || engine) problem(refused.join("; "));
   await results();
 };
 
@@ -319,8 +338,12 @@ by("choose").addEventListener("click", ({ target: { dataset } }) => {
   plan();
 });
 by("download").addEventListener("click", download);
-by("copy").addEventListener("click", copyRecord);
-by("add").addEventListener("change", ({ target }) => add(target.files));
+by("copy").addEventListener("click", () => copyRecord().catch((error) => problem(error.message)));
+by("add").addEventListener("change", async ({ target }) => {
+  await add(target.files);
+  // So that the same file can be chosen again.
+  target.value = "";
+});
 by("only").addEventListener("click", () => {
   others = [];
   results();
@@ -332,7 +355,9 @@ addEventListener("dragover", (event) => {
 for (const end of ["dragleave", "drop"]) addEventListener(end, () => document.body.classList.remove("dropping"));
 addEventListener("drop", (event) => {
   event.preventDefault();
-  if (!running) add(event.dataTransfer.files);
+  const { files } = event.dataTransfer;
+  if (running) problem("Records to compare with are taken once the measurement has ended.");
+  else if (files.length) add(files);
 });
 
 const why = missing(globalThis);

@@ -9,7 +9,7 @@ use fathom::measure::estimate::{Pace, Rates, estimates};
 use fathom::measure::largest_batch::TooLarge;
 use fathom::measure::peak::{self, Ceilings};
 use fathom::measure::provenance;
-use fathom::measure::run::{self as cell, Plan};
+use fathom::measure::run::{self, Plan};
 use fathom::measure::sample::Budget;
 use fathom::pass::{Options, Schedule};
 use fathom::record::{Browser, Config, Record, ShaderSource, Tuning};
@@ -193,13 +193,13 @@ impl Bench {
         let (model, mode) = (model.as_ref(), *mode);
         let source = DataSource { seed: SEED, ..DataSource::default() };
         let outcome = model.samples(&source).and_then(|mut samples| {
-            cell::measure(gpu, model, mode, &begun.plan, samples.as_mut(), &say)
+            run::measure(gpu, model, mode, &begun.plan, samples.as_mut(), &say)
         });
         let step = TooLarge::new(gpu, mode, &begun.plan.options, model.batch());
         let preset = begun.plan.preset;
         let other = |batch| Ok((model.info().configure)(preset, Some(batch)));
         let outcome = step.advise(outcome, &other);
-        match outcome.map_err(|error| error.during(cell::key(model, mode))) {
+        match outcome.map_err(|error| error.during(run::key(model, mode))) {
             Ok(run) => {
                 let row = show::row(&run);
                 peak::raise(&mut begun.record.peaks, &run);

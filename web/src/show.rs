@@ -4,7 +4,7 @@ use fathom::compare::Side;
 use fathom::error::Result;
 use fathom::record::{Clock, Record, Run, Status};
 use fathom::report::html::{self, NamedRecord};
-use fathom::report::section::headline;
+use fathom::report::section::{headline, score::in_words};
 use fathom::report::{Format, number};
 use fathom::score;
 use fathom::workload::WORKLOADS;
@@ -77,8 +77,8 @@ fn score(record: &Record) -> String {
     let workloads: Vec<_> = WORKLOADS.iter().map(|w| w.name).collect();
     let reference = side("the reference", reference);
     let score = score::score(&side("this run", record.clone()), &reference, &workloads);
-    match score.overall() {
-        Some(overall) => format!("Score {}", number::digits(overall)),
+    match in_words(&score) {
+        Some(score) => format!("Score {score}"),
         None => {
             format!(
                 "No score: {} of the {} runs it is made of count",

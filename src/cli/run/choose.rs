@@ -28,7 +28,6 @@ pub(in crate::cli) type Chosen = (Box<dyn Workload>, Mode);
 #[derive(Debug)]
 pub(in crate::cli) struct Selection {
     pub(in crate::cli) gpu: Gpu,
-    pub(super) preset: Preset,
     pub(in crate::cli) chosen: Vec<Chosen>,
     pub(super) plan: Plan,
     /// The steps of what is chosen.
@@ -59,7 +58,7 @@ impl Selection {
         workload: &WorkloadInfo,
         batch: usize,
     ) -> Result<Box<dyn Workload>> {
-        configure(args, workload, self.preset, Some(batch))
+        configure(args, workload, self.plan.preset, Some(batch))
     }
 }
 
@@ -68,16 +67,24 @@ pub(in crate::cli) fn prepare(args: &RunArgs) -> Result<Selection> {
     // What is wrong with the command line should show without a GPU.
     choose(args, args::preset_or_default(args.preset, None))?;
     let gpu = args.device.open()?;
-    let preset = preset(args, &gpu);
-    let chosen = choose(args, preset)?;
-    let plan = plan(args, preset);
-    let schedules = schedules(&chosen, &gpu.caps, &plan.options)?;
+    let (chosen, plan, schedules) = settle(args, Some(&gpu))?;
+    Ok(Selection { gpu, chosen, plan, schedules })
+}
+
+/// What is run on a device, or without one on what every device offers; how it is measured, and its steps.
+pub(super) fn settle(
+    args: &RunArgs,
+    gpu: Option<&Gpu>,
+) -> Result<(Vec<Chosen>, Plan, Vec<Schedule>)> {
+    let preset = preset(args, gpu);
+    let (chosen, plan) = (choose(args, preset)?, plan(args, preset));
+    let schedules = schedules(&chosen, &args.device.caps(gpu), &plan.options)?;
     check_variants(&args.variant, &schedules)?;
-    Ok(Selection { gpu, preset, chosen, plan, schedules })
+    Ok((chosen, plan, schedules))
 }
 
 /// Refuses a forced variant of an op that no step has: it would change nothing.
-pub(super) fn check_variants(labels: &[String], schedules: &[Schedule]) -> Result<()> {
+fn check_variants(labels: &[String], schedules: &[Schedule]) -> Result<()> {
     let ops = || schedules.iter().flat_map(|schedule| &schedule.ops).map(|op| op.op.kind().name);
     let is_there = |label: &&String| {
         let op = label.split_once('/').map_or("", |(op, _)| op);
@@ -93,8 +100,8 @@ pub(super) fn check_variants(labels: &[String], schedules: &[Schedule]) -> Resul
 }
 
 /// The preset a device gets; a smaller one than usual is said.
-pub(super) fn preset(args: &RunArgs, gpu: &Gpu) -> Preset {
-    if gpu.caps.software && args.preset.is_none() {
+fn preset(args: &RunArgs, gpu: Option<&Gpu>) -> Preset {
+    if let Some(gpu) = gpu.filter(|gpu| gpu.caps.software && args.preset.is_none()) {
         output::note(
             &args.out,
             &format!(
@@ -107,7 +114,7 @@ pub(super) fn preset(args: &RunArgs, gpu: &Gpu) -> Preset {
             output::note(&args.out, &format!("note: {finding}"));
         }
     }
-    args::preset_or_default(args.preset, Some(gpu))
+    args::preset_or_default(args.preset, gpu)
 }
 
 /// The models that are run, each with its mode; every option has to be one of theirs.
@@ -164,7 +171,7 @@ pub(in crate::cli) fn open<'a>(args: &'a RunArgs, chosen: &[Chosen]) -> Result<O
 }
 
 /// How each of them is measured.
-pub(super) fn plan(args: &RunArgs, preset: Preset) -> Plan {
+fn plan(args: &RunArgs, preset: Preset) -> Plan {
     Plan {
         preset,
         options: Options {
@@ -187,10 +194,6 @@ pub(super) fn plan(args: &RunArgs, preset: Preset) -> Plan {
 }
 
 /// The steps of what is chosen.
-pub(super) fn schedules(
-    chosen: &[Chosen],
-    caps: &Caps,
-    options: &Options,
-) -> Result<Vec<Schedule>> {
+fn schedules(chosen: &[Chosen], caps: &Caps, options: &Options) -> Result<Vec<Schedule>> {
     chosen.iter().map(|(model, mode)| schedule(model.as_ref(), *mode, caps, options)).collect()
 }

@@ -6,7 +6,7 @@ use crate::listing::model::{Planned, plan as table};
 use crate::measure::estimate::{Estimate, Pace, Rates, estimates};
 use crate::measure::largest_batch::TooLarge;
 use crate::measure::peak;
-use crate::measure::run as cell;
+use crate::measure::run::key;
 use crate::report::number;
 
 use super::super::{args, output};
@@ -19,21 +19,14 @@ use super::{RunArgs, choose};
 pub(super) fn execute(args: &RunArgs) -> Result<()> {
     choose::choose(args, args::preset_or_default(args.preset, None))?;
     let gpu = open(args)?;
-    let caps = args.device.caps(gpu.as_ref());
-    let preset = gpu.as_ref().map_or_else(
-        || args::preset_or_default(args.preset, None),
-        |gpu| choose::preset(args, gpu),
-    );
-    let chosen = choose::choose(args, preset)?;
+    let (chosen, plan, schedules) = choose::settle(args, gpu.as_ref())?;
     choose::open(args, &chosen)?.close();
-    let plan = choose::plan(args, preset);
-    let schedules = choose::schedules(&chosen, &caps, &plan.options)?;
-    choose::check_variants(&args.variant, &schedules)?;
+    let caps = args.device.caps(gpu.as_ref());
     let estimates = estimates(&schedules, &plan, &Rates::guess(&caps));
     let mut planned = Vec::new();
     let mut too_large = Vec::new();
     for (((model, mode), schedule), estimate) in chosen.iter().zip(&schedules).zip(&estimates) {
-        let key = cell::key(model.as_ref(), *mode);
+        let key = key(model.as_ref(), *mode);
         let step = TooLarge {
             caps: &caps,
             gpu: gpu.as_ref(),
@@ -41,7 +34,7 @@ pub(super) fn execute(args: &RunArgs) -> Result<()> {
             options: &plan.options,
             batch: model.batch(),
         };
-        let fitting = |batch| choose::configure(args, model.info(), preset, Some(batch));
+        let fitting = |batch| choose::configure(args, model.info(), plan.preset, Some(batch));
         let outcome = step.advise(step.check(schedule), &fitting);
         let fits = outcome.is_ok();
         too_large.extend(outcome.err().map(|error| match error {
@@ -50,7 +43,7 @@ pub(super) fn execute(args: &RunArgs) -> Result<()> {
         }));
         planned.push(Planned { key, schedule, estimate, fits });
     }
-    let table = table(&planned, preset);
+    let table = table(&planned, plan.preset);
     let device = gpu.map_or_else(|| NO_DEVICE.to_string(), |gpu| gpu.summary.to_string());
     output::note(&args.out, &format!("{device}: dry run, nothing is measured"));
     output::emit(&args.out, |form| table.render(form))?;
@@ -80,14 +73,14 @@ fn whole(estimates: &[Estimate], repeat: u32) -> String {
         .filter(|(_, seconds)| *seconds > 0.0)
         .map(|(part, seconds)| format!("{part} {}", number::span(seconds)))
         .collect();
-    let all = ceilings + Pace::new(estimates.to_vec()).total();
+    let total = ceilings + Pace::new(estimates.to_vec()).total();
     let parts = parts.join(", ");
     match repeat {
-        1 => format!("in all up to about {}: {parts}", number::span(all)),
+        1 => format!("in all up to about {}: {parts}", number::span(total)),
         n => format!(
             "in all up to about {}: {n} times {}, which is {parts}",
-            number::span(f64::from(n) * all),
-            number::span(all)
+            number::span(f64::from(n) * total),
+            number::span(total)
         ),
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::error::Result;
 use crate::measure::probe::probe;
-use crate::measure::run as cell;
+use crate::measure::run::key;
 use crate::measure::sample::going_on;
 use crate::measure::tune::table::Device;
 use crate::measure::tune::{Table, Tuner};
@@ -52,7 +52,7 @@ impl Tables {
         let path = store::folder().map(|folder| Table::path(&folder, &device));
         let loaded = path.as_ref().map_or(Ok(None), |path| Table::load(path, &device));
         let known = loaded.unwrap_or_else(|why| {
-            let text = format!("warning: {why}; it is not used, and made anew");
+            let text = format!("warning: {why}; it is not used, and a new one is made");
             output::note(&args.out, &text);
             None
         });
@@ -93,7 +93,7 @@ impl Tables {
             *runs.entry(model.info().name).or_default() += 1;
         }
         for ((model, mode), first) in selection.chosen.iter().zip(selection.schedules()) {
-            let key = cell::key(model.as_ref(), *mode);
+            let key = key(model.as_ref(), *mode);
             let progress = Progress::new(&args.out, &format!("{key}: tuning"));
             let tuner = Tuner {
                 gpu: &selection.gpu,

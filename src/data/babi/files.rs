@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::data::Split;
-use crate::data::folder::{Kind, copied, disjoint, entries, same_content};
+use crate::data::folder::{EntryKind, copied, disjoint, entries, same_content};
 use crate::data::listing::Listing;
 use crate::error::{Error, Result};
 use crate::terms::Reason;
@@ -28,7 +28,7 @@ pub(super) fn find(
     let mut files: BTreeMap<(usize, usize), PathBuf> = BTreeMap::new();
     for entry in entries(folder, listing)? {
         let named = named(&entry.name).filter(|(task, _)| tasks.contains(task));
-        let Some((task, split)) = named.filter(|_| entry.kind == Kind::File) else {
+        let Some((task, split)) = named.filter(|_| entry.kind == EntryKind::File) else {
             listing.pass(Reason::Unused, entry.name);
             continue;
         };

@@ -50,7 +50,7 @@ fn story(task: usize, rng: &mut Rng) -> String {
         19 => reasoning::paths(rng, &mut script),
         _ => reasoning::motivations(rng, &mut script),
     }
-    script.text
+    script.told()
 }
 
 #[cfg(test)]

@@ -5,8 +5,10 @@ use crate::random::Rng;
 /// A story that grows line by line.
 #[derive(Debug, Default)]
 pub(super) struct Script {
-    pub(super) text: String,
+    text: String,
     lines: usize,
+    /// Bytes up to the end of the last question.
+    asked: usize,
 }
 
 impl Script {
@@ -23,6 +25,13 @@ impl Script {
         let support: Vec<_> = support.iter().map(usize::to_string).collect();
         let support = support.join(" ");
         self.text += &format!("{} {question} \t{answer}\t{support}\n", self.lines);
+        self.asked = self.text.len();
+    }
+
+    /// The text up to the last question: nobody asks for what is said after it.
+    pub(super) fn told(mut self) -> String {
+        self.text.truncate(self.asked);
+        self.text
     }
 }
 

@@ -1,7 +1,8 @@
 //! Questions as the numbers a memory network takes: word ids, the newest sentence first.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::data::Split;
 use crate::data::listing::Listing;
@@ -70,6 +71,35 @@ pub struct StoryBatch {
     pub place: Vec<u32>,
 }
 
+impl Limits {
+    /// Refuses more `words` than the model knows, and longer sentences than it reads.
+    fn admit<'a>(self, words: usize, questions: impl Iterator<Item = &'a Question>) -> Result<()> {
+        if words >= self.vocabulary {
+            return Err(Error::Usage(format!(
+                "the stories use {words} distinct words, but the model's vocabulary holds {} besides the padding \
+                 word: choose --set vocabulary={}",
+                self.vocabulary - 1,
+                words + 1
+            )));
+        }
+        for question in questions {
+            let long = question.sentences().filter(|sentence| sentence.len() > self.words);
+            if let Some(long) = long.max_by_key(|sentence| sentence.len()) {
+                return Err(Error::Usage(format!(
+                    "task {}: '{}' has {} words, but the model's sentences hold {}: choose \
+                     --set sentence={}",
+                    question.task,
+                    quoted(&long.join(" ")),
+                    long.len(),
+                    self.words,
+                    long.len()
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Stories {
     /// The questions of some tasks (all twenty where `task` is `None`) from a folder of bAbI files, or
     /// generated.
@@ -109,32 +139,8 @@ impl Stories {
                 (generate(Split::Train, GENERATED.0)?, generate(Split::Test, GENERATED.1)?)
             }
         };
-        let words: BTreeSet<&str> = learn.iter().chain(&test).flat_map(Question::words).collect();
-        let words: Vec<String> = words.into_iter().map(str::to_string).collect();
-        if words.len() >= limits.vocabulary {
-            return Err(Error::Usage(format!(
-                "the stories use {} distinct words, but the model's vocabulary holds {} besides the padding word: \
-                 choose --set vocabulary={}",
-                words.len(),
-                limits.vocabulary - 1,
-                words.len() + 1
-            )));
-        }
-        for question in learn.iter().chain(&test) {
-            let sentences = question.story.iter().chain([&question.question]);
-            if let Some(long) = sentences.filter(|s| s.len() > limits.words).max_by_key(|s| s.len())
-            {
-                return Err(Error::Usage(format!(
-                    "task {}: '{}' has {} words, but the model's sentences hold {}: choose \
-                     --set sentence={}",
-                    question.task,
-                    quoted(&long.join(" ")),
-                    long.len(),
-                    limits.words,
-                    long.len()
-                )));
-            }
-        }
+        let words = words(learn.iter().chain(&test));
+        limits.admit(words.len(), learn.iter().chain(&test))?;
         // Of fewer the last one.
         let few = (learn.len() < KEPT_APART).then(|| learn.len() - 1);
         let apart = |at: usize| at % KEPT_APART == KEPT_APART - 1 || Some(at) == few;
@@ -248,6 +254,20 @@ impl Stories {
     }
 }
 
+/// The different words of questions, sorted. A sentence is looked at once, however many questions refer to it.
+fn words<'a>(questions: impl Iterator<Item = &'a Question>) -> Vec<String> {
+    let (mut words, mut seen) = (BTreeSet::new(), HashSet::new());
+    for question in questions {
+        words.insert(question.answer.as_str());
+        for sentence in question.sentences() {
+            if seen.insert(Arc::as_ptr(sentence).cast::<String>()) {
+                words.extend(sentence.iter().map(String::as_str));
+            }
+        }
+    }
+    words.into_iter().map(str::to_string).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -325,6 +345,27 @@ mod tests {
         let stories = Stories::open(Some(two.path()), Some(1), 1, LIMITS, false).unwrap();
         let count = |part| stories.questions(part).len();
         assert_eq!([Part::Train, Part::Validation, Part::Test].map(count), [1, 1, 1]);
+    }
+
+    /// A thousand million words, were each question to be asked for those of its story.
+    #[test]
+    fn sentences_that_many_questions_refer_to_are_looked_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, answer) in [("train", "b"), ("test", "c")] {
+            let mut story = String::new();
+            for at in 1..=2000 {
+                story += &format!("{at} {}\n", "a ".repeat(500));
+            }
+            for at in 2001..=3000 {
+                story += &format!("{at} a? \t{answer}\t1\n");
+            }
+            std::fs::write(folder.path().join(format!("qa1_{name}.txt")), story).unwrap();
+        }
+        let error = Stories::open(Some(folder.path()), Some(1), 1, LIMITS, false).unwrap_err();
+        assert!(
+            error.to_string().contains("has 500 words, but the model's sentences hold 6"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::data::Split;
-use crate::data::folder::{Kind, entries};
+use crate::data::folder::{EntryKind, entries};
 use crate::data::listing::Listing;
 use crate::error::{Error, Result};
 use crate::terms::Reason;
@@ -87,7 +87,7 @@ pub(super) fn find(path: &Path, listing: &mut Listing) -> Result<Files> {
 fn holds_images(folder: &Path) -> Result<bool> {
     let entries = entries(folder, &mut Listing::default())?;
     let images = |name: &str| Named::of(name).is_some_and(|named| !named.labels);
-    Ok(entries.iter().any(|entry| entry.kind == Kind::File && images(&entry.name)))
+    Ok(entries.iter().any(|entry| entry.kind == EntryKind::File && images(&entry.name)))
 }
 
 /// The files of the one set in a folder, or of the one that is asked for.
@@ -95,7 +95,7 @@ fn in_folder(folder: &Path, set: Option<String>, listing: &mut Listing) -> Resul
     let mut known: BTreeMap<Named, PathBuf> = BTreeMap::new();
     // The plain form comes before the packed one.
     for entry in entries(folder, listing)? {
-        let named = Named::of(&entry.name).filter(|_| entry.kind == Kind::File);
+        let named = Named::of(&entry.name).filter(|_| entry.kind == EntryKind::File);
         match named {
             Some(named) if known.contains_key(&named) => {
                 listing.pass(Reason::SecondForm, entry.name);
@@ -111,13 +111,12 @@ fn in_folder(folder: &Path, set: Option<String>, listing: &mut Listing) -> Resul
     sets.dedup();
     let set = match (set, &sets[..]) {
         (Some(set), _) => set,
-        (None, [one]) => (*one).clone(),
+        (None, [only]) => (*only).clone(),
         (None, several) => {
-            let called =
-                |set: &&String| if set.is_empty() { "mnist" } else { set.as_str() }.to_string();
-            let several: Vec<_> = several.iter().map(called).collect();
-            let what =
-                format!("several sets: {}: name the file of images of one", several.join(", "));
+            let names =
+                several.iter().map(|set| if set.is_empty() { "mnist" } else { set.as_str() });
+            let names = names.collect::<Vec<_>>().join(", ");
+            let what = format!("several sets: {names}: name the file of images of one");
             return Err(Error::data(folder, "folder", what));
         }
     };

@@ -8,7 +8,7 @@ use crate::data::listing::Listing;
 use crate::error::{Error, Result};
 use crate::terms::Reason;
 
-use super::file::{ImageList, Stored};
+use super::file::{ImageList, Stored, is_named_image};
 use super::tape::Tape;
 
 /// Lists the tar of tars `path`; classes are its members' names, sorted.
@@ -33,7 +33,14 @@ pub(super) fn list(path: &Path, listing: &mut Listing) -> Result<ImageList> {
             continue;
         }
         let tape = Tape { path, name: &class.name, start: class.start, len: class.len };
-        let images = tape.members(listing)?;
+        let mut images = tape.members(listing)?;
+        for other in images.iter().filter(|member| !is_named_image(Path::new(&member.name))) {
+            let place = format!("{} in {}, byte {}", other.name, class.name, other.start);
+            let what = "neither a JPEG nor a PNG by its name: pack the class without it, or pass such members over with \
+                        --skip-bad";
+            listing.doubt(Reason::Foreign, Error::data(path, place, what))?;
+        }
+        images.retain(|member| is_named_image(Path::new(&member.name)));
         if images.is_empty() {
             let what = "it contains no files: a class without images, which --skip-bad leaves out";
             listing.doubt(Reason::EmptyClass, Error::data(path, place, what))?;

@@ -1,11 +1,12 @@
 //! One stored image: where it is, and its pixels.
 
+use std::error::Error as _;
 use std::fs::File;
 use std::io::{Cursor, Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 
 use crate::data::bounded;
 use crate::data::order::mix;
@@ -31,6 +32,15 @@ const MOST_NOTES: u64 = 1 << 21;
 static ENCODED: Gate = Gate::new(1 << 28);
 static NOTES: Gate = Gate::new(1 << 28);
 static DECODED: Gate = Gate::new(1 << 30);
+
+/// What names of JPEGs and PNGs end in.
+const EXTENSIONS: [&str; 5] = ["jpg", "jpeg", "jpe", "jfif", "png"];
+
+/// Whether a file is taken for an image, by its name; what the bytes are is seen when they are decoded.
+pub(super) fn is_named_image(path: &Path) -> bool {
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
+    EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+}
 
 /// What a set holds.
 #[derive(Debug, Default)]
@@ -59,7 +69,7 @@ pub(super) struct Stored {
 }
 
 /// What to do about an image that cannot be read.
-const ADVICE: &str = "get it anew, or pass such images over with --skip-bad";
+const ADVICE: &str = "download it again, or pass such images over with --skip-bad";
 
 impl Stored {
     /// The same number for the same name, on every machine.
@@ -79,14 +89,26 @@ impl Stored {
             return Err(self.fault("neither a JPEG nor a PNG"));
         };
         // Limits first: what a header promises costs nothing before it is decoded.
+        self.check_size(png_size(&bytes))?;
         let mut reader = ImageReader::with_format(Cursor::new(&bytes), format);
         let mut limits = Limits::no_limits();
         let notes = MOST_NOTES + 3 * bytes.len() as u64;
         limits.max_alloc = Some(notes);
         let _notes = (format == ImageFormat::Png).then(|| NOTES.enter(notes));
         reader.limits(limits);
-        let decoder = reader.into_decoder().map_err(|e| self.fault(e))?;
-        let (width, height) = decoder.dimensions();
+        let decoder = reader.into_decoder().map_err(|e| self.fault(plain_words(&e)))?;
+        let pixels = self.check_size(Some(decoder.dimensions()))?;
+        let _decoded = DECODED.enter(pixels * PER_PIXEL);
+        if format == ImageFormat::Jpeg {
+            jpeg::check_whole(&bytes).map_err(|what| self.fault(what))?;
+        }
+        let image = DynamicImage::from_decoder(decoder).map_err(|e| self.fault(plain_words(&e)))?;
+        Ok(image.into_rgb8())
+    }
+
+    /// How many pixels there are, where that is known.
+    fn check_size(&self, size: Option<(u32, u32)>) -> Result<u64> {
+        let Some((width, height)) = size else { return Ok(0) };
         let pixels = u64::from(width) * u64::from(height);
         if pixels == 0 {
             return Err(self.fault("it has no pixels"));
@@ -95,12 +117,7 @@ impl Stored {
             let what = format!("{width} x {height} pixels: at most {MOST_PIXELS} are decoded");
             return Err(self.fault(what));
         }
-        let _decoded = DECODED.enter(pixels * PER_PIXEL);
-        if format == ImageFormat::Jpeg {
-            jpeg::check_whole(&bytes).map_err(|what| self.fault(what))?;
-        }
-        let image = DynamicImage::from_decoder(decoder).map_err(|e| self.fault(e))?;
-        Ok(image.into_rgb8())
+        Ok(pixels)
     }
 
     /// As they are stored.
@@ -129,5 +146,74 @@ impl Stored {
     /// Where it is in its archive, if it is in one.
     pub(super) fn member(&self) -> Option<String> {
         self.start.map(|start| format!("{} at byte {start}", self.name))
+    }
+}
+
+/// Width and height of a PNG by its header, which a decoder may take for too much before it says them.
+fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
+    let number = |at: usize| {
+        let four = bytes.get(at..at + 4)?.try_into().ok()?;
+        Some(u32::from_be_bytes(four))
+    };
+    let is_header = bytes.get(12..16) == Some(b"IHDR");
+    if is_header { number(16).zip(number(20)) } else { None }
+}
+
+/// What a decoder says, up to where it quotes values of Rust's.
+fn plain_words(error: &ImageError) -> String {
+    let text = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+    let corrupt = "Corrupt deflate stream";
+    let text = match text.split(" while decoding ChunkType").next() {
+        Some(text) if text.starts_with(corrupt) => corrupt,
+        Some(text) => text,
+        None => "",
+    };
+    text.trim_matches(|c: char| c == '"' || c == '.' || c.is_whitespace()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The error of an image, without its name and the advice.
+    fn fault(bytes: &[u8]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        std::fs::write(&path, bytes).unwrap();
+        let (file, name, length) = (Arc::new(path), String::new(), bytes.len() as u64);
+        let error = Stored { file, start: None, length, name, label: 0 }.decode().unwrap_err();
+        let text = error.to_string();
+        let what = text.split("image data: ").nth(1).unwrap_or_default();
+        what.strip_suffix(&format!(": {ADVICE}")).expect("the advice").to_string()
+    }
+
+    #[test]
+    fn what_a_decoder_says_is_said_in_plain_words() {
+        let mut png = Vec::new();
+        let image = RgbImage::from_fn(9, 9, |x, y| image::Rgb([x as u8, y as u8, 7]));
+        image.write_to(&mut Cursor::new(&mut png), ImageFormat::Png).unwrap();
+        let mut damaged = png.clone();
+        // Its width, which its sum shows.
+        damaged[19] ^= 1;
+        let mut corrupt = png.clone();
+        corrupt[45] ^= 1;
+        let mut huge = png.clone();
+        huge[16..24].fill(0x7f);
+        let mut empty = png.clone();
+        empty[16..20].fill(0);
+        let jpeg = include_bytes!("tests/grey.jpg");
+        for (bytes, expected) in [
+            (&damaged[..], "CRC error: expected 0x"),
+            (&corrupt, ""),
+            (&huge, "2139062143 x 2139062143 pixels: at most 67108864 are decoded"),
+            (&empty, "it has no pixels"),
+            (&png[..png.len() / 2], ""),
+            (&jpeg[..jpeg.len() / 4], ""),
+        ] {
+            let what = fault(bytes);
+            assert!(what.contains(expected), "{what}");
+            let debris = what.contains(['{', '"', '\u{fffd}', '\n']) || what.ends_with('.');
+            assert!(!debris && !what.is_empty(), "{what}");
+        }
     }
 }

@@ -1,23 +1,20 @@
 //! One folder per class, with JPEG and PNG files in it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::data::folder::{Entry, Identity, Kind, entries, in_both, real};
+use crate::data::folder::{Entry, EntryKind, Identity, entries, in_both, real};
 use crate::data::listing::Listing;
 use crate::error::{Error, Result};
 use crate::host::parallel::*;
 use crate::terms::Reason;
 
-use super::file::{ImageList, Stored};
+use super::file::{ImageList, Stored, is_named_image};
 
 /// Names of the two halves of a set that is split already.
 const TRAIN: &str = "train";
-const TEST: [&str; 3] = ["val", "test", "validation"];
-
-/// What names of JPEGs and PNGs end in.
-const EXTENSIONS: [&str; 5] = ["jpg", "jpeg", "jpe", "jfif", "png"];
+const TEST: [&str; 4] = ["val", "valid", "test", "validation"];
 
 /// What to do about what is no image.
 const ADVICE: &str = "move it away, or pass such entries over with --skip-bad";
@@ -34,7 +31,7 @@ struct Class {
 /// Lists `path`: a folder for each class, or folders `train` and `val` (or `test`) with these in them.
 pub(super) fn list(path: &Path, listing: &mut Listing) -> Result<ImageList> {
     let top = folders(path, listing)?;
-    let named = |name: &str| top.iter().find(|folder| folder.name == name);
+    let named = |name: &str| top.iter().find(|folder| folder.name.eq_ignore_ascii_case(name));
     let train = match named(TRAIN) {
         // A class may be called so.
         Some(folder) => holds_folders(&folder.path)?.then_some(folder),
@@ -97,9 +94,9 @@ fn halves(
     for class in train.iter_mut().chain(&mut test) {
         for other in std::mem::take(&mut class.others) {
             let what = match other.kind {
-                Kind::Folder => "a folder inside a class folder",
-                Kind::File => "neither a JPEG nor a PNG",
-                Kind::Other => "neither a file nor a folder",
+                EntryKind::Folder => "a folder inside a class folder",
+                EntryKind::File => "neither a JPEG nor a PNG",
+                EntryKind::Other => "neither a file nor a folder",
             };
             let error = Error::data(other.path, "file name", format!("{what}: {ADVICE}"));
             listing.doubt(Reason::Foreign, error)?;
@@ -117,7 +114,7 @@ fn halves(
     check_apart(&train, &test)?;
     let names: Vec<String> = train.iter().map(|class| class.name.clone()).collect();
     let mut held_out = Vec::new();
-    let mut by_name: HashMap<String, Class> =
+    let mut by_name: BTreeMap<String, Class> =
         test.into_iter().map(|class| (class.name.clone(), class)).collect();
     let split = !by_name.is_empty();
     for (label, name) in (0..).zip(&names) {
@@ -126,6 +123,10 @@ fn halves(
             None if split => listing.pass(Reason::EmptyClass, format!("held out of {name}")),
             None => {}
         }
+    }
+    // Of classes that were left out because there is nothing to learn them from.
+    for image in by_name.into_values().flat_map(|class| class.images) {
+        listing.pass(Reason::Unused, image.path.display());
     }
     let mut learned = Vec::new();
     for (label, class) in (0..).zip(train) {
@@ -146,17 +147,17 @@ fn stored(class: Class, label: u32) -> Result<Vec<Stored>> {
 fn folders(path: &Path, listing: &mut Listing) -> Result<Vec<Entry>> {
     let mut folders = entries(path, listing)?;
     folders.retain(|entry| {
-        if entry.kind != Kind::Folder {
+        if entry.kind != EntryKind::Folder {
             listing.pass(Reason::Beside, &entry.name);
         }
-        entry.kind == Kind::Folder
+        entry.kind == EntryKind::Folder
     });
     Ok(folders)
 }
 
 fn holds_folders(path: &Path) -> Result<bool> {
     let entries = entries(path, &mut Listing::default())?;
-    Ok(entries.iter().any(|entry| entry.kind == Kind::Folder))
+    Ok(entries.iter().any(|entry| entry.kind == EntryKind::Folder))
 }
 
 fn classes(folders: Vec<Entry>, listing: &mut Listing) -> Result<Vec<Class>> {
@@ -179,15 +180,14 @@ fn classes(folders: Vec<Entry>, listing: &mut Listing) -> Result<Vec<Class>> {
     Ok(classes)
 }
 
-/// By its name; what the bytes are is seen when they are decoded.
 fn is_image(entry: &Entry) -> bool {
-    let extension = entry.path.extension().and_then(|e| e.to_str()).unwrap_or("");
-    entry.kind == Kind::File && EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+    entry.kind == EntryKind::File && is_named_image(&entry.path)
 }
 
 /// Why a folder gives no image at all.
 fn no_images(path: &Path, classes: &[Class]) -> Error {
-    let nested = classes.iter().find(|c| c.others.iter().any(|other| other.kind == Kind::Folder));
+    let nested =
+        classes.iter().find(|c| c.others.iter().any(|other| other.kind == EntryKind::Folder));
     let what = match nested {
         Some(class) => format!(
             "its folders hold folders instead of images: name the folder whose folders are the classes, \

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use tar::{EntryType, Header, PaxExtensions};
 
+use crate::data::folder::is_hidden;
 use crate::data::listing::Listing;
 use crate::error::{Error, Result};
 use crate::terms::Reason;
@@ -120,18 +121,20 @@ impl Tape<'_> {
             EntryType::GNUSparse => (Reason::Sparse, "it is stored as a sparse file"),
             _ if sparse => (Reason::Sparse, "it is stored as a sparse file"),
             EntryType::Directory => return Ok(false),
+            // GNU's name of a volume, and what a folder held when it was saved.
+            _ if matches!(kind.as_byte(), b'V' | b'D') => return Ok(false),
             // Before types there were folders: names that end so.
             EntryType::Regular if name.ends_with('/') => return Ok(false),
             EntryType::Regular | EntryType::Continuous => {
                 let last = name.rsplit('/').next().unwrap_or(name);
-                let hidden = last.starts_with('.');
+                let hidden = is_hidden(last);
                 if hidden {
                     listing.pass(Reason::Hidden, name);
                 }
                 return Ok(!hidden);
             }
             EntryType::Link | EntryType::Symlink => (Reason::Link, "it is a link to another file"),
-            _ => (Reason::MemberType, "it is of a type that holds no file"),
+            _ => (Reason::MemberType, "its type holds no file"),
         };
         let what = format!(
             "{what}: pack the files themselves (tar --dereference), or pass such members over with --skip-bad"
@@ -153,7 +156,7 @@ impl Tape<'_> {
     fn nothing_after(&self, file: &mut File, end: u64) -> Result<()> {
         if self.len - end > MOST_PADDING {
             let what = format!(
-                "the archive ends at byte {}, but {} bytes follow: it is no archive, or a part of it is missing",
+                "the archive ends at byte {}, but {} bytes follow: it is not an archive, or a part of it is missing",
                 self.start + end,
                 self.len - end
             );
@@ -185,7 +188,7 @@ impl Tape<'_> {
             _ if at == 0 && bytes.starts_with(&[0x1f, 0x8b]) => {
                 Err(self.fault(0, "it is packed with gzip: unpack it first (gunzip)"))
             }
-            _ => Err(self.fault(at, "no header of a tar: its checksum does not match")),
+            _ => Err(self.fault(at, "not a tar header: its checksum does not match")),
         }
     }
 

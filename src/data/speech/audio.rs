@@ -12,8 +12,8 @@ mod riff;
 /// Samples a second.
 pub const RATE: u32 = 16_000;
 
-/// Bytes of a file at most: eight minutes of speech, where an utterance has seconds.
-const MOST_BYTES: u64 = 1 << 24;
+/// Bytes of a file at most: two minutes of speech, where an utterance has seconds. Each core reads one at a time.
+const MOST_BYTES: u64 = 1 << 22;
 
 /// Where errors of such a header are.
 const SPHERE_HEADER: &str = "SPHERE header";
@@ -93,7 +93,7 @@ fn sphere(path: &Path, bytes: &[u8]) -> Result<Vec<i16>> {
     let count = header.number("sample_count")?;
     let bytes_of_samples = count
         .checked_mul(2)
-        .ok_or_else(|| header.error(format!("sample_count is {count}: no file is as long")))?;
+        .ok_or_else(|| header.error(format!("sample_count is {count}: no file is that long")))?;
     for (name, expected) in
         [("channel_count", 1), ("sample_rate", RATE as usize), ("sample_n_bytes", 2)]
     {
@@ -267,7 +267,7 @@ mod tests {
             ("stereo", stereo, "RIFF header"),
             ("cut sphere", sphere_file(FIELDS, &[1, 0, 2]), "3 bytes follow: expected 4"),
             ("cut sphere header", sphere_file(FIELDS, &[])[..500].to_vec(), "truncated"),
-            ("a sum that wraps", sphere_file(&long, &[1, 0]), "no file is as long"),
+            ("a sum that wraps", sphere_file(&long, &[1, 0]), "no file is that long"),
             ("no count", sphere_file("", &[1, 0]), "sample_count is missing"),
             ("compressed", sphere_file(&compressed, &[1, 0, 2, 0]), "sph2pipe"),
             (

@@ -28,6 +28,9 @@ pub struct Segment {
 /// [`Error::Data`] with the line, [`Error::Io`].
 pub fn read(path: &Path) -> Result<Vec<Segment>> {
     let bytes = bounded::read(path, MOST_BYTES)?;
+    if bounded::ends_in_returns(&bytes) {
+        return Err(Error::data(path, "line 1", bounded::RETURNS));
+    }
     let text = bounded::text(bounded::without_mark(&bytes));
     let text = text.map_err(|what| Error::data(path, "text", what))?;
     let mut segments: Vec<Segment> = Vec::new();
@@ -91,6 +94,7 @@ mod tests {
         let path = folder.path().join("SX1.PHN");
         for (text, expected) in [
             ("", "no phones"),
+            ("0 10 h#\r10 20 aa\r", "line 1: its lines end in CR alone"),
             ("0 10 h#\n10 20 xx\n", "line 2: 'xx'"),
             ("0 10\n", "line 1"),
             ("0 10 h#\n5 20 aa\n", "line 2: 5 to 20"),

@@ -8,9 +8,6 @@ pub const PHONES: [&str; 61] = [
     "q", "r", "s", "sh", "t", "tcl", "th", "uh", "uw", "ux", "v", "w", "y", "z", "zh",
 ];
 
-/// CTC's blank.
-pub const BLANK: usize = PHONES.len();
-
 /// A phone's label.
 pub fn label(name: &str) -> Option<usize> {
     PHONES.binary_search(&name).ok()

@@ -25,6 +25,12 @@ struct Sound {
     ms: (f64, f64),
 }
 
+impl Sound {
+    fn is_vowel(&self) -> bool {
+        self.voice >= 0.8 || self.name == "ax-h"
+    }
+}
+
 /// A steady voiced sound.
 const fn voiced(name: &'static str, voice: f64, formants: [f64; 3], ms: (f64, f64)) -> Sound {
     let glide = [formants[0], formants[1]];
@@ -182,7 +188,6 @@ fn phone_string(rng: &mut Rng, inventory: Inventory, longest: Longest) -> Vec<(u
 
 /// A vowel, or a consonant, or a closure with its burst.
 fn full_unit(rng: &mut Rng, vowel: bool) -> Vec<&'static str> {
-    let is_vowel = |s: &&Sound| s.voice >= 0.8 || s.name == "ax-h";
     let is_stop =
         |name: &str| STOPS.iter().any(|(closure, burst)| name == *closure || name == *burst);
     if !vowel && rng.uniform() < 0.35 {
@@ -190,7 +195,7 @@ fn full_unit(rng: &mut Rng, vowel: bool) -> Vec<&'static str> {
         // A closure is not always released.
         return if rng.uniform() < 0.85 { vec![closure, burst] } else { vec![closure] };
     }
-    let fits = |s: &&Sound| is_vowel(s) == vowel && !is_stop(s.name) && s.name != "h#";
+    let fits = |s: &&Sound| s.is_vowel() == vowel && !is_stop(s.name) && s.name != "h#";
     let choice: Vec<&Sound> = SOUNDS.iter().filter(fits).collect();
     vec![choice[rng.below(choice.len())].name]
 }

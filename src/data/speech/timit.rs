@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::data::Split;
-use crate::data::folder::{Kind, disjoint, entries, walk};
+use crate::data::folder::{Entry, EntryKind, disjoint, entries, walk};
 use crate::data::listing::Listing;
 use crate::error::{Error, Result};
 use crate::terms::Reason;
@@ -25,9 +25,18 @@ pub type Sentence = (PathBuf, PathBuf);
 pub fn sentences(root: &Path, listing: &mut Listing) -> Result<[Vec<Sentence>; 2]> {
     let top = entries(root, listing)?;
     let find = |name: &str| {
-        let mut folders = top.iter().filter(|entry| entry.kind == Kind::Folder);
-        folders.find(|folder| folder.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
-            let what = format!("no {name} in it: expected a TIMIT tree, with TRAIN and TEST");
+        let folders = top.iter().filter(|entry| entry.kind == EntryKind::Folder);
+        let mut named = folders.filter(|folder| folder.name.eq_ignore_ascii_case(name));
+        let folder = named.next();
+        if let Some(twin) = named.next() {
+            let what = format!("a second {name}: which one is meant cannot be known");
+            return Err(Error::data(&twin.path, "folder", what));
+        }
+        folder.ok_or_else(|| {
+            let mut what = format!("no {name} in it: expected a TIMIT tree, with TRAIN and TEST");
+            if let Some(inside) = top.iter().find(|folder| holds_halves(folder)) {
+                what += &format!(", as in {}", inside.path.display());
+            }
             Error::data(root, "folder", what)
         })
     };
@@ -41,6 +50,13 @@ pub fn sentences(root: &Path, listing: &mut Listing) -> Result<[Vec<Sentence>; 2
     };
     disjoint(&audio(0), &audio(1))?;
     Ok(halves)
+}
+
+/// Whether a tree lies one folder deeper than it was looked for.
+fn holds_halves(folder: &Entry) -> bool {
+    let inside = entries(&folder.path, &mut Listing::default()).unwrap_or_default();
+    let has = |half: &str| inside.iter().any(|entry| entry.name.eq_ignore_ascii_case(half));
+    folder.kind == EntryKind::Folder && has("TRAIN") && has("TEST")
 }
 
 /// What a sentence's files are.
@@ -64,7 +80,7 @@ fn of_split(folder: &Path, listing: &mut Listing) -> Result<Vec<Sentence>> {
             }
             continue;
         }
-        if file_name(&file).to_ascii_uppercase().starts_with("SA") {
+        if is_dialect(&file_name(&file)) {
             listing.pass(Reason::Dialect, file_name(&file));
             continue;
         }
@@ -106,6 +122,12 @@ fn of_split(folder: &Path, listing: &mut Listing) -> Result<Vec<Sentence>> {
         ));
     }
     Ok(sentences)
+}
+
+/// Whether a file belongs to SA1 or SA2.
+fn is_dialect(name: &str) -> bool {
+    let sentence = name.split('.').next().unwrap_or(name);
+    ["SA1", "SA2"].iter().any(|known| sentence.eq_ignore_ascii_case(known))
 }
 
 fn put(slot: &mut Option<PathBuf>, file: PathBuf) -> Result<()> {
@@ -199,6 +221,11 @@ mod tests {
         }
         fs::copy(speaker.join("SX1.WAV"), speaker.join("SX1.WAV.wav")).unwrap();
         fs::rename(speaker.join("SX2.WAV"), speaker.join("SX2.WAV.wav")).unwrap();
+        // No dialect sentence, whatever it begins with.
+        for end in ["WAV", "PHN"] {
+            let file = |name: &str| speaker.join(name).with_extension(end);
+            fs::rename(file("SX3"), file("sample")).unwrap();
+        }
         fs::write(root.path().join("README.DOC"), "x").unwrap();
         let ([files, _], listing) = listed(root.path()).unwrap();
         assert_eq!(files.len(), 9);
@@ -251,8 +278,21 @@ mod tests {
         let error = listed(empty.path()).unwrap_err().to_string();
         assert!(error.contains("no TEST in it"), "{error}");
         fs::create_dir(empty.path().join("test")).unwrap();
+        #[cfg(target_os = "linux")]
+        {
+            let second = empty.path().join("Test");
+            fs::create_dir(&second).unwrap();
+            let error = listed(empty.path()).unwrap_err().to_string();
+            assert!(error.contains("a second TEST: which one is meant"), "{error}");
+            fs::remove_dir(second).unwrap();
+        }
         let error = listed(empty.path()).unwrap_err().to_string();
         assert!(error.contains("no .WAV"), "{error}");
+        let (nested, tree) = (tempfile::tempdir().unwrap(), tree());
+        let inside = nested.path().join("TIMIT");
+        fs::rename(tree.path(), &inside).unwrap();
+        let error = listed(nested.path()).unwrap_err().to_string();
+        assert!(error.ends_with(&format!("as in {}", inside.display())), "{error}");
         assert!(listed(Path::new("nowhere")).unwrap_err().to_string().contains("nowhere"));
     }
 }

@@ -60,7 +60,7 @@ impl Corpus {
     /// whose suffix comes first in the alphabet.
     ///
     /// Lines that are blank in one file or in both are passed over. Without held-out files, every 20th training
-    /// pair is held out, from the first.
+    /// pair that fits a bucket in use is held out, from the first.
     ///
     /// # Errors
     /// [`crate::error::Error::Data`] with file and line for what is not in this form, or where no pair to learn from, or none
@@ -72,17 +72,20 @@ impl Corpus {
         let files = read::find(path, &mut listing)?;
         let mut text = Text::new([Words::default(), Words::default()], options.buckets.len());
         let mut count = 0_usize;
-        read::pairs(&files.train, &mut listing, |pair, _| {
-            let hold_out = files.test.is_none() && count.is_multiple_of(HELD_OUT);
-            let split = if hold_out { Split::Test } else { Split::Train };
+        let mut of_train = |bucket: Option<usize>| {
+            if files.test.is_some() || bucket.is_none_or(|bucket| bucket < first(options)) {
+                return Split::Train;
+            }
             count += 1;
-            text.read(split, pair, &options.buckets, &files.train[0])
+            if count % HELD_OUT == 1 { Split::Test } else { Split::Train }
+        };
+        read::pairs(&files.train, &mut listing, |pair, _| {
+            text.read(&mut of_train, pair, &options.buckets, &files.train[0])
         })?;
-        match &files.test {
-            Some(test) => read::pairs(test, &mut listing, |pair, _| {
-                text.read(Split::Test, pair, &options.buckets, &test[0])
-            })?,
-            None => text.hold_out(if options.single { options.buckets.len() - 1 } else { 0 }),
+        if let Some(test) = &files.test {
+            read::pairs(test, &mut listing, |pair, _| {
+                text.read(|_| Split::Test, pair, &options.buckets, &test[0])
+            })?;
         }
         listing.pass_many(Reason::TooLong, text.too_long);
         listing.pass_many(Reason::Beyond, text.beyond);
@@ -111,7 +114,7 @@ impl Corpus {
             buckets: options.buckets.clone(),
             vocabularies: [source, target],
             pairs: text.pairs,
-            first: if options.single { options.buckets.len() - 1 } else { 0 },
+            first: first(options),
             origin,
         }
     }
@@ -198,4 +201,9 @@ impl Corpus {
         let words: Vec<_> = words.map(|&id| self.vocabulary(side).word(id)).collect();
         words.join(" ")
     }
+}
+
+/// The first bucket that is used.
+fn first(options: &TextOptions) -> usize {
+    if options.single { options.buckets.len() - 1 } else { 0 }
 }

@@ -33,7 +33,7 @@ pub(super) fn text(options: &TextOptions, sizes: [usize; 2]) -> Result<Text> {
     for (split, size) in [Split::Train, Split::Test].into_iter().zip(sizes) {
         for index in 0..size {
             let pair = pair(options, &lexicon, split, index)?;
-            text.add(split, pair, &options.buckets);
+            text.add(|_| split, pair, &options.buckets);
         }
     }
     Ok(text)

@@ -6,7 +6,7 @@
 
 use crate::error::{Error, Result};
 
-use super::words::{Kind, Maker};
+use super::words::{Maker, WordKind};
 
 /// Words of a language at most.
 const LARGEST: usize = 40_000;
@@ -63,21 +63,21 @@ pub(super) struct Lexicon {
     /// Distinct words of each side, by number.
     pub(super) words: [Vec<String>; 2],
     /// Forms: singular, plural on both sides.
-    pub(super) nouns: Kind,
+    pub(super) nouns: WordKind,
     /// One form in the source, one for each class in the target.
-    pub(super) adjectives: Kind,
+    pub(super) adjectives: WordKind,
     /// Forms: present singular, present plural, past in the source; singular, plural in the target.
-    pub(super) intransitive: Kind,
+    pub(super) intransitive: WordKind,
     /// As those of [`Lexicon::intransitive`].
-    pub(super) transitive: Kind,
+    pub(super) transitive: WordKind,
     /// One form.
-    pub(super) adverbs: Kind,
+    pub(super) adverbs: WordKind,
     /// One form.
-    pub(super) names: Kind,
+    pub(super) names: WordKind,
     /// One form; the target's follow their phrase.
-    pub(super) prepositions: Kind,
+    pub(super) prepositions: WordKind,
     /// One form; join clauses.
-    pub(super) conjunctions: Kind,
+    pub(super) conjunctions: WordKind,
 }
 
 const PREPOSITIONS: usize = 8;

@@ -8,10 +8,9 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use flate2::bufread::MultiGzDecoder;
-
 use crate::data::bounded;
-use crate::data::folder::{Identity, Kind, copied, disjoint, entries, same_content};
+use crate::data::folder::{EntryKind, Identity, copied, disjoint, entries, same_content};
+use crate::data::gzip::Unpacked;
 use crate::data::listing::Listing;
 use crate::error::{Error, Result};
 use crate::terms::Reason;
@@ -78,11 +77,11 @@ pub(super) fn find(folder: &Path, listing: &mut Listing) -> Result<Files> {
     for [first, second] in [Some(&train), test.as_ref()].into_iter().flatten() {
         if Identity::of(first)? == Identity::of(second)? {
             let what =
-                format!("the same file as {}: a text is no translation of itself", first.display());
+                format!("the same file as {}: a text is not its own translation", first.display());
             return Err(Error::data(second, "file", what));
         }
         if same_content(first, second)? {
-            let what = format!("a copy of {}: a text is no translation of itself", first.display());
+            let what = format!("a copy of {}: a text is not its own translation", first.display());
             return Err(Error::data(second, "file", what));
         }
     }
@@ -112,7 +111,7 @@ fn list(folder: &Path, listing: &mut Listing) -> Result<BTreeMap<String, Part>> 
             let known = *part == TRAIN || HELD_OUT.contains(part);
             known && !language.is_empty() && !language.contains('.')
         });
-        let Some((part, language)) = named.filter(|_| entry.kind == Kind::File) else {
+        let Some((part, language)) = named.filter(|_| entry.kind == EntryKind::File) else {
             listing.pass(Reason::Unused, entry.name);
             continue;
         };
@@ -194,7 +193,7 @@ impl<'a> Lines<'a> {
         let mut input = BufReader::with_capacity(1 << 16, File::open(file).map_err(read())?);
         let packed = input.fill_buf().map_err(read())?.starts_with(&GZIP);
         let input: Box<dyn BufRead> = match packed {
-            true => Box::new(BufReader::new(MultiGzDecoder::new(input))),
+            true => Box::new(BufReader::new(Unpacked::new(input))),
             false => Box::new(input),
         };
         Ok(Self { input, file, packed, line: 0, bytes: Vec::new(), cut: false })
@@ -228,18 +227,20 @@ impl<'a> Lines<'a> {
         })
     }
 
-    /// The line without white space around it, nor the mark that some editors put before the first.
+    /// The line without white space around it, nor the mark that some editors put before the first, which may be any
+    /// where files were joined.
     fn text(&self) -> Result<&str> {
         if self.line == 1 && bounded::ends_in_returns(&self.bytes) {
             return Err(self.fault(bounded::RETURNS.into()));
         }
         if self.cut {
             let mebibytes = LONGEST_LINE >> 20;
-            return Err(self.fault(format!("longer than {mebibytes} MiB: no sentence is")));
+            return Err(
+                self.fault(format!("longer than {mebibytes} MiB: no sentence is that long"))
+            );
         }
         let text = bounded::text(&self.bytes).map_err(|what| self.fault(what.into()))?;
-        let mark = if self.line == 1 { "\u{feff}" } else { "" };
-        Ok(text.strip_prefix(mark).unwrap_or(text).trim())
+        Ok(text.strip_prefix('\u{feff}').unwrap_or(text).trim())
     }
 
     /// This file has a line, `other` has ended.

@@ -33,13 +33,13 @@ impl Text {
         Self { words, pairs, too_long: 0, beyond: 0, kept: 0 }
     }
 
-    /// Adds a pair of lines.
+    /// Adds a pair of lines to the split that its bucket is asked for.
     ///
     /// # Errors
     /// [`Error::Data`] for more different words than a language has.
     pub(super) fn read(
         &mut self,
-        split: Split,
+        split: impl FnOnce(Option<usize>) -> Split,
         pair: [&str; 2],
         buckets: &[(usize, usize)],
         file: &Path,
@@ -53,26 +53,21 @@ impl Text {
         Ok(())
     }
 
-    /// Where nothing is held out of the buckets from `first` on, the last pair is.
-    pub(super) fn hold_out(&mut self, first: usize) {
-        let [train, test] = &mut self.pairs;
-        if test.iter().skip(first).any(|pairs| !pairs.is_empty()) {
-            return;
-        }
-        let mut halves = train.iter_mut().zip(test).skip(first);
-        if let Some((train, test)) = halves.find(|(train, _)| train.len() > 1) {
-            test.extend(train.pop());
-        }
-    }
-
     /// Adds a pair. The vocabularies are those of the training pairs, whatever their length.
-    pub(super) fn add(&mut self, split: Split, pair: Pair, buckets: &[(usize, usize)]) {
+    pub(super) fn add(
+        &mut self,
+        split: impl FnOnce(Option<usize>) -> Split,
+        pair: Pair,
+        buckets: &[(usize, usize)],
+    ) {
+        let bucket = fitting(buckets, &pair);
+        let split = split(bucket);
         if split == Split::Train {
             for (words, side) in self.words.iter_mut().zip([&pair.source, &pair.target]) {
                 side.iter().for_each(|&word| words.count(word));
             }
         }
-        match fitting(buckets, &pair) {
+        match bucket {
             Some(_) if self.kept == MOST_PAIRS => self.beyond += 1,
             Some(bucket) => {
                 self.kept += 1;

@@ -2,7 +2,7 @@
 
 use super::grammar::{Noun, Phrase, Predicate, Sentence};
 use super::language::{Lexicon, article, class, fixed, relative};
-use super::words::Kind;
+use super::words::WordKind;
 
 impl Sentence {
     /// Its words in the source language.
@@ -129,7 +129,7 @@ impl Predicate {
         out.extend(self.negated.then_some(fixed::NEGATES));
     }
 
-    fn verbs<'a>(&self, lexicon: &'a Lexicon) -> &'a Kind {
+    fn verbs<'a>(&self, lexicon: &'a Lexicon) -> &'a WordKind {
         match self.object {
             Some(_) => &lexicon.transitive,
             None => &lexicon.intransitive,

@@ -6,7 +6,7 @@ use crate::random::Rng;
 
 /// Words of one kind. Lexeme 0 is the most frequent.
 #[derive(Debug)]
-pub(super) struct Kind {
+pub(super) struct WordKind {
     /// The word of lexeme 0 in form 0, on each side.
     first: [u32; 2],
     /// Forms of a lexeme on each side.
@@ -15,7 +15,7 @@ pub(super) struct Kind {
     cumulative: Vec<f64>,
 }
 
-impl Kind {
+impl WordKind {
     /// Draws a lexeme by frequency.
     pub(super) fn draw(&self, rng: &mut Rng) -> usize {
         let at = rng.uniform();
@@ -58,7 +58,7 @@ impl Maker {
     }
 
     /// Makes a kind whose lexemes all have these endings.
-    pub(super) fn kind(&mut self, lexemes: usize, endings: Endings<'_>) -> Kind {
+    pub(super) fn kind(&mut self, lexemes: usize, endings: Endings<'_>) -> WordKind {
         self.make(lexemes, |_| endings, false)
     }
 
@@ -67,12 +67,12 @@ impl Maker {
         &mut self,
         lexemes: usize,
         endings: impl Fn(usize) -> Endings<'static>,
-    ) -> Kind {
+    ) -> WordKind {
         self.make(lexemes, endings, false)
     }
 
     /// Makes names.
-    pub(super) fn names(&mut self, lexemes: usize) -> Kind {
+    pub(super) fn names(&mut self, lexemes: usize) -> WordKind {
         self.make(lexemes, |_| [&[""], &["i"]], true)
     }
 
@@ -81,14 +81,18 @@ impl Maker {
         lexemes: usize,
         endings: impl Fn(usize) -> Endings<'a>,
         capital: bool,
-    ) -> Kind {
+    ) -> WordKind {
         let first = self.words.each_ref().map(|words| words.len() as u32);
         for lexeme in 0..lexemes {
             for (side, endings) in endings(lexeme).into_iter().enumerate() {
                 self.word(side, lexeme, endings, capital);
             }
         }
-        Kind { first, forms: endings(0).map(|forms| forms.len() as u32), cumulative: zipf(lexemes) }
+        WordKind {
+            first,
+            forms: endings(0).map(|forms| forms.len() as u32),
+            cumulative: zipf(lexemes),
+        }
     }
 
     /// Makes the forms of one lexeme: a stem of one syllable for the most frequent, more for rarer ones and

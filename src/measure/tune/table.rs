@@ -138,7 +138,7 @@ impl Table {
         }
         let text = host::read_text(path).map_err(|error| error.to_string())?;
         let table: Self = serde_json::from_str(&text)
-            .map_err(|error| format!("{} is no tuning table: {error}", path.display()))?;
+            .map_err(|error| format!("{} is not a tuning table: {error}", path.display()))?;
         if table.schema != SCHEMA {
             return Err(format!("{} is of another version, {}", path.display(), table.schema));
         }
@@ -300,6 +300,6 @@ mod tests {
         assert_ne!(Table::path(folder.path(), &newer), path);
         assert!(Table::load(&path, &newer).unwrap_err().contains("driver 1.0"));
         std::fs::write(&path, "{").unwrap();
-        assert!(Table::load(&path, &device).unwrap_err().contains("no tuning table"));
+        assert!(Table::load(&path, &device).unwrap_err().contains("not a tuning table"));
     }
 }

@@ -1,11 +1,11 @@
 //! The gradient of batch normalisation.
 
 use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler, Storage, Tolerance};
-use crate::kernel::{Caps, Kernel, Lowered, Variant, input, output};
+use crate::kernel::{Caps, Lowered, Variant, input, output, scratch};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
-use super::sums::{Channels, Sums};
+use super::sums::{Channels, Pass};
 use super::{moments, spread};
 
 /// The gradient of [`BatchNorm`](super::BatchNorm): x, scale, mean, variance (unbiased), dy to dx, dscale, dshift.
@@ -65,27 +65,26 @@ impl Problem for BatchNormGradProblem {
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let [x, scale, mean, variance, dy] = [0, 1, 2, 3, 4].map(input);
-        let sums = Sums {
-            grad: true,
-            operands: &[("x", x), ("mean", mean), ("variance", variance), ("dy", dy)],
-            results: [output(2), output(1)],
-        };
-        let mut lowered = self.channels.sums(variant, sums, self.epsilon, caps);
-        let kernel = Kernel::new("batch_norm/grad").with_text("T", self.channels.element());
-        let dispatch = self
+        let pass = Pass { variant, grad: true, epsilon: self.epsilon, caps };
+        let sums = self
             .channels
-            .elementwise(kernel, self.epsilon, caps)
-            .param("share", 1.0 / self.channels.rows as f32)
+            .pass("sums", &pass)
             .bind("x", x)
-            .bind("scale", scale)
             .bind("mean", mean)
             .bind("variance", variance)
             .bind("dy", dy)
-            .bind("dscale", output(1).read())
-            .bind("dshift", output(2).read())
-            .bind("dx", output(0));
-        lowered.dispatches.push(dispatch);
-        lowered
+            .bind("parts", scratch(0));
+        let grad = self
+            .channels
+            .pass("grad", &pass)
+            .bind("x", x)
+            .bind("scale", scale)
+            .bind("dy", dy)
+            .bind("parts", scratch(0).read())
+            .bind("dx", output(0))
+            .bind("dscale", output(1))
+            .bind("dshift", output(2));
+        Lowered { dispatches: vec![sums, grad], scratch: vec![self.channels.parts(&pass)] }
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {

@@ -1,6 +1,7 @@
-//! Sums over the rows of a tensor, a pair per channel: the statistics, and what the gradient needs of them.
+//! How the two passes of batch norm and of its gradient deal out rows and channels: sums over chunks of rows, a pair per
+//! channel, and then what takes these together.
 
-use crate::kernel::{Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, scratch};
+use crate::kernel::{Caps, Dispatch, Kernel, Variant, grid};
 use crate::op::rows::GPU_WORKGROUP;
 use crate::tensor::TensorSpec;
 
@@ -9,8 +10,7 @@ const GRAD_OPERANDS: &str = "\
 @group(0) @binding(1) var<storage, read> mean: array<T>;
 @group(0) @binding(2) var<storage, read> variance: array<T>;
 @group(0) @binding(3) var<storage, read> dy: array<T>;
-@group(0) @binding(4) var<storage, read_write> first: array<T>;
-@group(0) @binding(5) var<storage, read_write> second: array<T>;
+@group(0) @binding(4) var<storage, read_write> parts: array<T>;
 struct Channel { shift: T, factor: T }
 fn channel(c: u32, row: u32) -> Channel {
     let n = f32(params.rows);
@@ -19,14 +19,14 @@ fn channel(c: u32, row: u32) -> Channel {
 fn given(at: u32) -> T { return dy[at]; }
 ";
 
-/// Elements below which a second dispatch costs more than it saves.
-const CHUNKS_FROM: usize = 1 << 15;
+/// Neighbouring channels of a workgroup on a GPU: 64 bytes, which its memory delivers at once.
+const SEGMENT: usize = 16;
 
-/// Most invocations that fold the chunks of a channel.
-const MOST_TEAM: usize = 16;
+/// Most workgroups a processor of a GPU: what it has under way at once.
+const MOST_TURNS: usize = 4;
 
-/// Workgroups that fill a large GPU.
-const GPU_WORKGROUPS: usize = 512;
+/// Invocations of a workgroup on a CPU: two of its widest vectors.
+const CPU_WORKGROUP: usize = 16;
 
 /// Rows and channels of a tensor [.., C], and how sums over the rows are dealt out.
 #[derive(Debug)]
@@ -61,105 +61,85 @@ impl Channels {
 
     /// A variant that suits GPUs and one that suits CPUs, the device's own first.
     pub(super) fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        let mut variants = vec![self.variant(caps.software), self.variant(!caps.software)];
+        let mut variants = vec![self.for_gpu(caps), self.for_cpu()];
+        if caps.software {
+            variants.reverse();
+        }
         variants.dedup();
         variants
     }
 
-    fn variant(&self, software: bool) -> Variant {
-        let vectors = self.vectors();
-        let (workgroup, columns, chunks) = if software {
-            // One invocation a column: several would need barriers.
-            let columns = vectors.next_power_of_two().min(16);
-            (columns, columns, (self.rows / 16).min(64))
-        } else {
-            // At least eight rows for each of those who share a column.
-            let lanes_per_column = (self.rows / 8).clamp(1, 64).next_power_of_two();
-            let columns = vectors.next_power_of_two().clamp(4, 32);
-            let columns = columns.max(GPU_WORKGROUP / lanes_per_column).min(GPU_WORKGROUP);
-            let blocks = vectors.div_ceil(columns);
-            let most = self.rows / (16 * (GPU_WORKGROUP / columns));
-            (GPU_WORKGROUP, columns, (GPU_WORKGROUPS / blocks).min(most))
+    /// Narrow blocks of columns, so that few chunks fill the device: every workgroup of the second pass reads all parts of
+    /// its columns.
+    fn for_gpu(&self, caps: &Caps) -> Variant {
+        // At least eight rows for each of those who share a column.
+        let team = (self.rows / 8).clamp(1, GPU_WORKGROUP).next_power_of_two();
+        let segment = (SEGMENT / self.width).min(self.vectors().next_power_of_two());
+        let columns = segment.max(GPU_WORKGROUP / team);
+        let blocks = self.vectors().div_ceil(columns);
+        // Reading two values of each chunk again is a quarter of what reading x is, at most.
+        let most = (self.rows / 8).isqrt();
+        let processors = caps.speeds.processors as usize;
+        let chunks = match (most * blocks / processors).min(MOST_TURNS) {
+            0 => most,
+            turns => turns * processors / blocks,
         };
-        let large = self.rows * self.channels >= CHUNKS_FROM;
+        self.variant(GPU_WORKGROUP, columns, GPU_WORKGROUP / columns, chunks)
+    }
+
+    /// Every chunk of a column has an invocation of its own: several would need barriers.
+    fn for_cpu(&self) -> Variant {
+        let columns = self.vectors().next_power_of_two().min(CPU_WORKGROUP);
+        self.variant(CPU_WORKGROUP, columns, 1, (self.rows / 16).isqrt().min(64))
+    }
+
+    fn variant(&self, workgroup: usize, columns: usize, team: usize, chunks: usize) -> Variant {
         let consts = [
             ("WORKGROUP", workgroup),
             ("COLUMNS", columns),
+            ("TEAM", team),
             ("WIDTH", self.width),
-            ("CHUNKS", if large { chunks.max(1) } else { 1 }),
+            ("CHUNKS", chunks.max(1)),
         ];
         Variant::new("sums", consts.map(|(name, value)| (name, value as u32)))
     }
 
-    pub(super) fn element(&self) -> &'static str {
-        if self.width == 4 { "vec4<f32>" } else { "f32" }
+    /// Rows of a chunk, and how many chunks there are: dealt out evenly, so that the last has some too.
+    fn chunks(&self, variant: &Variant) -> (usize, usize) {
+        let chunk = self.rows.div_ceil(variant.get("CHUNKS") as usize);
+        (chunk, self.rows.div_ceil(chunk))
     }
 
-    /// Sums over the rows into two vectors of channels, in one dispatch or in two.
-    pub(super) fn sums(
-        &self,
-        variant: &Variant,
-        Sums { grad, operands, results }: Sums,
-        epsilon: f32,
-        caps: &Caps,
-    ) -> Lowered {
-        let [columns, most] = ["COLUMNS", "CHUNKS"].map(|name| variant.get(name) as usize);
-        // Rows dealt out evenly: the last chunk has some too.
-        let chunk = self.rows.div_ceil(most);
-        let chunks = self.rows.div_ceil(chunk);
-        let consts = ["WORKGROUP", "COLUMNS"].map(|name| (name, variant.get(name)));
-        let mut kernel = Kernel::new("batch_norm/sums")
-            .with_consts(&consts)
-            .with_text("T", self.element())
-            .with_text("GRAD", grad.to_string())
-            .with_text("FINAL", (chunks == 1).to_string());
-        if grad {
-            kernel = kernel.with_hook("operands", GRAD_OPERANDS);
+    /// One of the two passes, `shader` with nothing bound yet: both deal out rows and channels alike.
+    pub(super) fn pass(&self, shader: &str, of: &Pass<'_>) -> Dispatch {
+        let Pass { variant, grad, epsilon, caps } = *of;
+        let (chunk, chunks) = self.chunks(variant);
+        let [workgroup, columns, team] =
+            ["WORKGROUP", "COLUMNS", "TEAM"].map(|name| variant.get(name));
+        let side_by_side = workgroup / columns / team;
+        let blocks = self.vectors().div_ceil(columns as usize);
+        let mut kernel = Kernel::new(format!("batch_norm/{shader}"))
+            .with_consts(&[("WORKGROUP", workgroup), ("COLUMNS", columns), ("TEAM", team)])
+            .with_text("T", if self.width == 4 { "vec4<f32>" } else { "f32" });
+        if grad && shader == "sums" {
+            kernel = kernel.with_text("GRAD", "true").with_hook("operands", GRAD_OPERANDS);
         }
-        let sizes = |dispatch: Dispatch, channels: usize| {
-            dispatch
-                .param("rows", self.rows)
-                .param("C", channels)
-                .param("chunk", chunk)
-                .param("chunks", chunks)
-        };
-        let blocks = self.vectors().div_ceil(columns);
-        let sums = Dispatch::new(kernel, grid(blocks * chunks, caps));
-        let sums = sizes(sums, self.vectors()).param("epsilon", epsilon);
-        let sums = operands.iter().fold(sums, |sums, &(name, operand)| sums.bind(name, operand));
-        let [first, second] = results;
-        if chunks == 1 {
-            return Lowered::one(sums.bind("first", first).bind("second", second));
+        if shader == "normalise" {
+            kernel = kernel.with_text("PLAIN", "false");
         }
-        // On a CPU adapter a barrier costs more than a walk over its few chunks.
-        let team =
-            if caps.software { 1 } else { (1usize << (chunks.ilog2() / 2 + 1)).min(MOST_TEAM) };
-        let kernel = Kernel::new("batch_norm/combine")
-            .with_text("GRAD", grad.to_string())
-            .with_consts(&[("TEAM", team)]);
-        let combine = Dispatch::new(kernel, grid(self.channels.div_ceil(64 / team), caps))
-            .bind("firsts", scratch(0).read())
-            .bind("seconds", scratch(1).read())
-            .bind("first", first)
-            .bind("second", second);
-        Lowered {
-            dispatches: vec![
-                sums.bind("first", scratch(0)).bind("second", scratch(1)),
-                sizes(combine, self.channels),
-            ],
-            scratch: vec![TensorSpec::f32([chunks, self.channels]); 2],
-        }
-    }
-
-    /// `kernel` over the vectors of all rows, with the parameters that every such kernel begins with.
-    pub(super) fn elementwise(&self, kernel: Kernel, epsilon: f32, caps: &Caps) -> Dispatch {
-        let count = self.rows * self.vectors();
-        let n = self.rows as f32;
-        Dispatch::new(kernel, grid(count.div_ceil(64), caps))
-            .param("count", count)
+        Dispatch::new(kernel, grid(blocks * chunks.div_ceil(side_by_side as usize), caps))
+            .param("rows", self.rows)
             .param("C", self.vectors())
-            .param("bias", (n - 1.0) / n)
+            .param("chunk", chunk)
+            .param("chunks", chunks)
             .param("epsilon", epsilon)
+    }
+
+    /// What lies between the passes: two values of each chunk and channel, and of each channel two more that the first
+    /// pass of a gradient knows.
+    pub(super) fn parts(&self, of: &Pass<'_>) -> TensorSpec {
+        let (_, chunks) = self.chunks(of.variant);
+        TensorSpec::f32([chunks + usize::from(of.grad), 2, self.channels])
     }
 
     /// The inputs with fewer rows where there are many: as many as take the same path, and no multiple of
@@ -180,9 +160,11 @@ impl Channels {
     }
 }
 
-/// What is summed, and where to.
-pub(super) struct Sums<'a> {
+/// What both passes go by.
+#[derive(Clone, Copy)]
+pub(super) struct Pass<'a> {
+    pub(super) variant: &'a Variant,
     pub(super) grad: bool,
-    pub(super) operands: &'a [(&'static str, Binding)],
-    pub(super) results: [Binding; 2],
+    pub(super) epsilon: f32,
+    pub(super) caps: &'a Caps,
 }

@@ -54,12 +54,12 @@ const LAYERS: [(&str, Sizes); 4] = [
 
 /// The three passes of a problem.
 fn passes(name: &str, ([b, h, w, c], [r, s, n], conv): Sizes) -> [Case; 3] {
-    let windows = |length: usize, filter: usize| (length + 2 * conv.pad - filter) / conv.stride + 1;
-    let rest = |length: usize, filter: usize| (length + 2 * conv.pad - filter) % conv.stride;
+    let room = [h + 2 * conv.pad - r, w + 2 * conv.pad - s];
+    let [p, q] = room.map(|length| length / conv.stride + 1);
+    let rest = room.map(|length| length % conv.stride);
     let x = TensorSpec::f32([b, h, w, c]);
     let filter = TensorSpec::f32([r, s, c / conv.groups, n]);
-    let y = TensorSpec::f32([b, windows(h, r), windows(w, s), n]);
-    let rest = [rest(h, r), rest(w, s)];
+    let y = TensorSpec::f32([b, p, q, n]);
     let case = |suffix: &str, pass, inputs: [&TensorSpec; 2]| {
         let inputs = inputs.map(Clone::clone);
         Case::new(format!("{name}{suffix}"), Conv2d::new(conv, pass), inputs)

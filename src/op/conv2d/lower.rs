@@ -1,9 +1,9 @@
 //! Convolutions as dispatches: the matrix product's kernels with gathered operands, or the plain loops.
 
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Planned, Variant, grid, input, output};
 use crate::op::matmul::lower::{NARROW_STORE, Parts, Tiling, finished, stored, sum_of_parts};
 use crate::op::matmul::matrices::{self, MATRICES};
-use crate::op::matmul::plan::{self, Block, Planned, Sizes, plan};
+use crate::op::matmul::plan::{self, Block, Sizes, plan};
 use crate::tensor::TensorSpec;
 
 use super::{Conv2dProblem, Geometry, Pass};
@@ -25,28 +25,16 @@ fn a4(i: u32) -> vec4<f32> { return unpack4x8unorm(a[i / 4u]); }
 fn a1(i: u32) -> f32 { return unpack4x8unorm(a[i / 4u])[i % 4u]; }
 ";
 
-/// `a` and `b` where their rows are whole vec4s, as the shader has them.
-const WIDE_A: &str = "\
-@group(0) @binding(0) var<storage, read> a: array<vec4<f32>>;
-fn a4(i: u32) -> vec4<f32> { return a[i / 4u]; }
-fn a1(i: u32) -> f32 { return a[i / 4u].x; }
-";
-const WIDE_B: &str = "\
-@group(0) @binding(1) var<storage, read> b: array<vec4<f32>>;
-fn b4(i: u32) -> vec4<f32> { return b[i / 4u]; }
-fn b1(i: u32) -> f32 { return b[i / 4u].x; }
-";
-
-/// The same where they are not.
+/// `a` and `b` where their rows are not whole vec4s.
 const NARROW_A: &str = "\
-@group(0) @binding(0) var<storage, read> a: array<f32>;
-fn a4(i: u32) -> vec4<f32> { return vec4<f32>(a[i], a[i + 1u], a[i + 2u], a[i + 3u]); }
-fn a1(i: u32) -> f32 { return a[i]; }
+@group(0) @binding(0) var<storage, read> a: array<One>;
+fn a4(i: u32) -> Four { return Four(a[i], a[i + 1u], a[i + 2u], a[i + 3u]); }
+fn a1(i: u32) -> One { return a[i]; }
 ";
 const NARROW_B: &str = "\
-@group(0) @binding(1) var<storage, read> b: array<f32>;
-fn b4(i: u32) -> vec4<f32> { return vec4<f32>(b[i], b[i + 1u], b[i + 2u], b[i + 3u]); }
-fn b1(i: u32) -> f32 { return b[i]; }
+@group(0) @binding(1) var<storage, read> b: array<One>;
+fn b4(i: u32) -> Four { return Four(b[i], b[i + 1u], b[i + 2u], b[i + 3u]); }
+fn b1(i: u32) -> One { return b[i]; }
 ";
 
 /// How `operands.wgsl` sees a pass.
@@ -93,7 +81,7 @@ fn shape(pass: Pass, g: &Geometry) -> Shape {
 pub(super) fn planned(pass: Pass, g: &Geometry, caps: &Caps) -> Vec<Planned> {
     let p = shape(pass, g).sizes;
     let tiled =
-        plan(p, caps).into_iter().filter(|one| !matches!(one.variant.name, "vector" | "naive"));
+        plan(p, caps).into_iter().filter(|tile| !matches!(tile.variant.name, "vector" | "naive"));
     let direct =
         (!caps.software || p.k <= LONGEST_DIRECT).then(|| plan::one_by_one(p, caps, "direct"));
     let mut planned =
@@ -153,7 +141,8 @@ impl Conv2dProblem {
         let mut kernel = self.with_pixels(operands(variant, &tiling, p, self.pass, &shape, g));
         if variant.name == MATRICES {
             let transposed = [shape.pass == 2, shape.pass == 1];
-            kernel = matrices::with(kernel, variant, transposed, &self.inputs, caps);
+            kernel = matrices::with(kernel, variant, transposed, &self.inputs, caps)
+                .with_text("One", "f16");
         }
         let product = tiling.dispatch(kernel, p, splits, caps);
         if splits == 1 {
@@ -241,15 +230,11 @@ fn operands(
         .with_text("WIDE_B", wide_n.to_string())
         .with_text("EDGE", (gaps || !tiling.divides(p)).to_string())
         .with_text("TAIL", (!tail.is_multiple_of(tiling.step)).to_string());
-    let hooks = [
-        ("pixels", if wide_a { WIDE_A } else { NARROW_A }),
-        ("filters", if wide_n { WIDE_B } else { NARROW_B }),
+    let narrow = [
+        ("pixels", NARROW_A, wide_a),
+        ("filters", NARROW_B, wide_n),
+        ("store", NARROW_STORE, wide_store(pass, g)),
     ];
-    let kernel = hooks.into_iter().fold(kernel, |kernel, (hook, text)| match variant.name {
-        // As they are stored.
-        MATRICES => kernel.with_hook(hook, text.replace("f32", "f16")),
-        _ if [WIDE_A, WIDE_B].contains(&text) => kernel,
-        _ => kernel.with_hook(hook, text),
-    });
-    if wide_store(pass, g) { kernel } else { kernel.with_hook("store", NARROW_STORE) }
+    let narrow = narrow.into_iter().filter(|(_, _, is_wide)| !is_wide);
+    narrow.fold(kernel, |kernel, (hook, text, _)| kernel.with_hook(hook, text))
 }

@@ -40,9 +40,9 @@ use std::ops::Range;
 use crate::graph::chain::{Epilogue, vector};
 use crate::graph::op::Tolerance;
 use crate::kernel::{
-    Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch,
+    Binding, Caps, Dispatch, Kernel, Lowered, Planned, Variant, grid, input, output, scratch,
 };
-use crate::op::matmul::plan::{NEAR, Planned, Sizes, plan};
+use crate::op::matmul::plan::{Sizes, plan};
 use crate::op::matmul::{MatMul, product_by};
 use crate::tensor::TensorSpec;
 
@@ -156,12 +156,12 @@ pub(super) struct Tiles {
     groups: usize,
     /// Rows and columns of zeros before the first; fewer than none where the first are not seen.
     padding: isize,
-    made: Made,
+    target: Target,
 }
 
 /// What is made of the tiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Made {
+enum Target {
     /// y, or dx, for which the filter is turned and its channels exchanged.
     Results { turned: bool },
     /// dw, and the sums of dy's channels where they are asked for.
@@ -173,13 +173,13 @@ impl Tiles {
     pub(super) fn all(pass: Pass, g: &Geometry, sums: bool) -> impl Iterator<Item = Self> {
         let suits = (g.r, g.s, g.conv.stride) == (3, 3, 1);
         let padding = g.conv.pad as isize;
-        let (from, to, padding, made) = match pass {
-            Pass::Forward => (g.x(), g.y(), padding, Made::Results { turned: false }),
-            Pass::Input { .. } => (g.y(), g.x(), 2 - padding, Made::Results { turned: true }),
-            Pass::Weight { .. } => (g.x(), g.y(), padding, Made::Filter { sums }),
+        let (from, to, padding, target) = match pass {
+            Pass::Forward => (g.x(), g.y(), padding, Target::Results { turned: false }),
+            Pass::Input { .. } => (g.y(), g.x(), 2 - padding, Target::Results { turned: true }),
+            Pass::Weight { .. } => (g.x(), g.y(), padding, Target::Filter { sums }),
         };
         let groups = g.conv.groups;
-        let tiles = move |algorithm| Self { algorithm, from, to, groups, padding, made };
+        let tiles = move |algorithm| Self { algorithm, from, to, groups, padding, target };
         let suits = suits && from[3] / groups <= LONGEST;
         ALGORITHMS.iter().filter(move |_| suits).map(tiles)
     }
@@ -192,9 +192,9 @@ impl Tiles {
     /// How far results may lie from the f64 reference, with an epilogue of `depth` steps.
     pub(super) fn tolerance(&self, depth: usize) -> Tolerance {
         let Algorithm { rounding, weight, .. } = self.algorithm;
-        match self.made {
-            Made::Results { .. } => rounding.tolerance(self.channels()[0] + 16 * depth),
-            Made::Filter { .. } => weight.tolerance(self.count()),
+        match self.target {
+            Target::Results { .. } => rounding.tolerance(self.channels()[0] + 16 * depth),
+            Target::Filter { .. } => weight.tolerance(self.count()),
         }
     }
 
@@ -231,9 +231,9 @@ impl Tiles {
     /// The products of some tiles.
     fn products(&self, tiles: usize) -> Sizes {
         let (batch, [from, n]) = (self.algorithm.products() * self.groups, self.channels());
-        match self.made {
-            Made::Results { .. } => Sizes { batch, m: tiles, n, k: from },
-            Made::Filter { .. } => Sizes { batch, m: from, n, k: tiles },
+        match self.target {
+            Target::Results { .. } => Sizes { batch, m: tiles, n, k: from },
+            Target::Filter { .. } => Sizes { batch, m: from, n, k: tiles },
         }
     }
 
@@ -251,16 +251,14 @@ impl Tiles {
                 [vec![(RESULTS, results)], product.variant.consts].concat(),
             ),
         };
-        let suits = |one: &Planned| match one.variant.name {
+        let suits = |product: &Planned| match product.variant.name {
             "tile" | "sliced" | "register" | "subgroup" => true,
             // The parts are added up where the filter is transformed back.
-            "split_k" => matches!(self.made, Made::Filter { .. }),
+            "split_k" => matches!(self.target, Target::Filter { .. }),
             _ => false,
         };
-        let products: Vec<_> = plan(self.products(chunk), caps).into_iter().filter(suits).collect();
-        let most = products.first().map_or(0.0, |first| NEAR * first.ns);
-        let products = products.into_iter().take_while(|one| one.ns <= most);
-        products.take(OFFERED).map(whole).collect()
+        let products = plan(self.products(chunk), caps).into_iter().filter(suits);
+        Planned::near(products.collect()).take(OFFERED).map(whole).collect()
     }
 
     /// Nanoseconds of the three transforms: what they move, each value once, what they add, and their dispatches.
@@ -272,9 +270,9 @@ impl Tiles {
         let filters = (9 + products) * weights;
         let chunks = self.chunk(caps).map_or(1, |chunk| count.div_ceil(chunk));
         let [x, y, dy, filter, gradient] = self.algorithm.added;
-        let (filters, added, dispatches) = match self.made {
-            Made::Results { .. } => (filters, filter * weights + y * count * to, 1 + 2 * chunks),
-            Made::Filter { .. } => {
+        let (filters, added, dispatches) = match self.target {
+            Target::Results { .. } => (filters, filter * weights + y * count * to, 1 + 2 * chunks),
+            Target::Filter { .. } => {
                 (chunks * filters, chunks * gradient * weights + dy * count * to, 3 * chunks)
             }
         };
@@ -287,9 +285,9 @@ impl Tiles {
 
     /// The dispatches of a variant.
     pub(super) fn lower(&self, variant: &Variant, epilogue: &Epilogue, caps: &Caps) -> Lowered {
-        match self.made {
-            Made::Results { turned } => self.results(variant, turned, epilogue, caps),
-            Made::Filter { sums } => self.filter_gradient(variant, sums, caps),
+        match self.target {
+            Target::Results { turned } => self.results(variant, turned, epilogue, caps),
+            Target::Filter { sums } => self.filter_gradient(variant, sums, caps),
         }
     }
 
@@ -342,7 +340,7 @@ impl Tiles {
     fn input(&self, v: Binding, first: usize, tiles: usize, caps: &Caps) -> Dispatch {
         let width = self.algorithm.width(self.channels()[0], caps);
         let tiles = first..first + tiles;
-        self.over("conv2d/winograd_input", (self.from, self.padding, width), tiles, caps)
+        self.over("conv2d/winograd_tiles", (self.from, self.padding, width), tiles, caps)
             .bind("x", input(0))
             .bind("v", v)
     }

@@ -2,10 +2,10 @@
 //! their kernel has to know. Both operands are stored as f16; sums are f32.
 
 use crate::graph::op::Tolerance;
-use crate::kernel::{Caps, Kernel, Variant};
+use crate::kernel::{Caps, Kernel, Planned, Variant};
 use crate::tensor::TensorSpec;
 
-use super::plan::{Planned, Sizes};
+use super::plan::Sizes;
 
 /// The kernel.
 pub(crate) const MATRICES: &str = "matrices";
@@ -127,18 +127,17 @@ impl Tile {
                 full * together / (together * alone).min(1.0)
             })
         };
-        let parts = |splits: usize| {
-            // Partial results are written and read.
-            time(splits) + speeds.bytes_ns(8.0 * (splits * p.outputs()) as f64)
-        };
+        // Partial results are written and read.
+        let parts =
+            |splits: usize| time(splits) + speeds.bytes_ns(8.0 * (splits * p.outputs()) as f64);
         let splits = p.splits(self.step, caps).map(|splits| (parts(splits), splits));
         let best = splits.min_by(|x, y| x.0.total_cmp(&y.0));
-        let planned = |ns: f64, dispatches: usize, splits: usize| Planned {
-            ns: ns + speeds.dispatches_ns(dispatches),
+        let whole = Planned { ns: time(1) + speeds.dispatches_ns(1), variant: self.variant(1) };
+        let split = best.map(|(ns, splits)| Planned {
+            ns: ns + speeds.dispatches_ns(2),
             variant: self.variant(splits),
-        };
-        let split = best.map(|(ns, splits)| planned(ns, 2, splits));
-        std::iter::once(planned(time(1), 1, 1)).chain(split)
+        });
+        std::iter::once(whole).chain(split)
     }
 }
 

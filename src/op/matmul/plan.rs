@@ -5,7 +5,7 @@
 //! of a processor's peak that its kernel reaches (known from measurements), and from the work of a tile with what
 //! falls outside the matrix. The estimates only have to rank: tuning measures.
 
-use crate::kernel::{Caps, Variant};
+use crate::kernel::{Caps, Planned, Variant};
 
 /// Sizes of one problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,13 +14,6 @@ pub(in crate::op) struct Sizes {
     pub(in crate::op) m: usize,
     pub(in crate::op) n: usize,
     pub(in crate::op) k: usize,
-}
-
-/// A variant with its estimated time.
-#[derive(Debug, Clone, PartialEq)]
-pub(in crate::op) struct Planned {
-    pub(in crate::op) ns: f64,
-    pub(in crate::op) variant: Variant,
 }
 
 /// Constants of `tile.wgsl`.
@@ -96,9 +89,6 @@ const MOST_VECTORS: usize = 8;
 const MOST_SPLITS: usize = 64;
 const SHORTEST_PART: usize = 64;
 
-/// Candidates for tuning: at most this many times as slow as the first, by the estimates.
-pub(in crate::op) const NEAR: f64 = 1.6;
-
 /// Every variant for a problem, the most promising first.
 pub(in crate::op) fn plan(p: Sizes, caps: &Caps) -> Vec<Planned> {
     let mut planned = Planner { p, caps, planned: Vec::new() };
@@ -116,25 +106,15 @@ pub(in crate::op) fn plan(p: Sizes, caps: &Caps) -> Vec<Planned> {
 pub(in crate::op) fn sorted(mut planned: Vec<Planned>) -> Vec<Planned> {
     planned.sort_by(|x, y| x.ns.total_cmp(&y.ns));
     let most = planned.first().map_or(0.0, |first| first.ns + CPU_SLACK);
-    let equals = planned.iter().enumerate().take_while(|(_, one)| one.ns <= most);
-    let equals = equals.filter(|(_, one)| one.variant.name == "subgroup");
-    let least = equals.min_by_key(|(_, one)| one.variant.get("TM") * one.variant.get("TN"));
-    if let (Some((at, _)), Some("subgroup")) = (least, planned.first().map(|one| one.variant.name))
+    let equals = planned.iter().enumerate().take_while(|(_, shape)| shape.ns <= most);
+    let equals = equals.filter(|(_, shape)| shape.variant.name == "subgroup");
+    let least = equals.min_by_key(|(_, shape)| shape.variant.get("TM") * shape.variant.get("TN"));
+    if let (Some((at, _)), Some("subgroup")) =
+        (least, planned.first().map(|first| first.variant.name))
     {
         planned[..=at].rotate_right(1);
     }
     planned
-}
-
-/// The variants alone.
-pub(in crate::op) fn variants(planned: Vec<Planned>) -> Vec<Variant> {
-    planned.into_iter().map(|planned| planned.variant).collect()
-}
-
-/// Those that may well be the fastest.
-pub(in crate::op) fn near(planned: Vec<Planned>) -> Vec<Variant> {
-    let most = planned.first().map_or(0.0, |first| NEAR * first.ns);
-    variants(planned.into_iter().take_while(|planned| planned.ns <= most).collect())
 }
 
 impl Sizes {
@@ -368,6 +348,10 @@ pub(in crate::op) fn subgroup(caps: &Caps) -> Option<u32> {
 mod tests {
     use super::*;
     use crate::terms::Speeds;
+
+    fn variants(planned: Vec<Planned>) -> Vec<Variant> {
+        planned.into_iter().map(|planned| planned.variant).collect()
+    }
 
     fn first(m: usize, n: usize, k: usize, caps: &Caps) -> Variant {
         variants(plan(Sizes { batch: 1, m, n, k }, caps)).remove(0)

@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use crate::compare::{self, Side};
 use crate::record::Record;
-use crate::report::number::{byte_rate, bytes, digits, duration_ns, flop_rate};
+use crate::report::number::{byte_rate, bytes, duration_ns, flop_rate};
+use crate::report::section::score::in_words;
 use crate::score;
 
 /// A device and what was measured of it.
@@ -31,17 +32,17 @@ pub(super) fn devices(records: &[Record]) -> Vec<Device> {
     newest.into_iter().map(device).collect()
 }
 
-/// Its score; a dash where it has none.
+/// Its score with the interval; a dash where it has none.
 fn score_of(record: &Record) -> String {
     let side = |record: Record| Side { name: String::new(), records: vec![record] };
-    let overall = score::committed(record.config.preset).ok().and_then(|reference| {
+    let score = score::committed(record.config.preset).ok().and_then(|reference| {
         let reference = side(reference);
         let keys = compare::keys(&reference);
         let mut workloads: Vec<&str> = keys.iter().map(|key| key.workload.as_str()).collect();
         workloads.dedup();
-        score::score(&side(record.clone()), &reference, &workloads).overall()
+        in_words(&score::score(&side(record.clone()), &reference, &workloads))
     });
-    overall.map_or_else(|| "-".into(), digits)
+    score.unwrap_or_else(|| "-".into())
 }
 
 fn device(record: &Record) -> Device {

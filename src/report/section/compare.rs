@@ -1,18 +1,20 @@
 //! Records compared with a baseline: a verdict for each run, or a column for each device.
 
+use std::collections::HashSet;
+
 use crate::compare::advice::next_step;
 use crate::compare::agreement::Agreement;
 use crate::compare::overall::Overall;
 use crate::compare::verdict::Verdict;
 use crate::compare::{Cell, Comparison, Row, Side};
 use crate::fields;
-use crate::report::column::Kind::{Duration, Fixed, Percent, Signed};
+use crate::report::column::Quantity::{Duration, Fixed, Percent, Signed};
 use crate::report::column::{count, number, text};
 use crate::report::field::Field;
 use crate::report::number::percent;
 use crate::report::table::Table;
 
-/// A row for each cell and record, with reasons and next steps where they are asked for.
+/// A row for each cell and record; the reasons and next steps are for programs and files.
 pub fn verdicts(comparison: &Comparison, base: &Side, others: &[Side], explain: bool) -> Table {
     let mut columns = vec![
         text("verdict"),
@@ -59,14 +61,37 @@ pub fn verdicts(comparison: &Comparison, base: &Side, others: &[Side], explain: 
                 if row.same_program { "the same program" } else { "the programs differ" };
             fields.extend(fields![code, format!("{why}; {programs}"), next_step(finding)]);
         }
-        fields.extend(fields![ids(base), ids(other), base.integrity().max(other.integrity())]);
+        fields.extend(fields![base.ids(), other.ids(), base.integrity().max(other.integrity())]);
         table.row(fields);
     }
     table
 }
 
-fn ids(side: &Side) -> String {
-    side.records.iter().map(|record| record.id.as_str()).collect::<Vec<_>>().join(" ")
+/// The reason for each verdict, a line for all cells that have it in common; and the next step to take, which is one for
+/// two programs on a device.
+pub fn explanations(comparison: &Comparison, others: &[Side], is_across: bool) -> Vec<String> {
+    let mut lines: Vec<(String, Vec<String>)> = Vec::new();
+    for row in &comparison.rows {
+        let (finding, (_, why)) = (&row.finding, row.finding.reason.texts());
+        let programs = if row.same_program { "the same program" } else { "the programs differ" };
+        let next =
+            if is_across { String::new() } else { format!(". Next: {}", next_step(finding)) };
+        let said = format!("{}: {why}; {programs}{next}", finding.verdict.name());
+        let cell = match others {
+            [_] => row.key.to_string(),
+            _ => format!("{} in {}", row.key, others[row.side].name),
+        };
+        match lines.iter_mut().find(|(known, _)| *known == said) {
+            Some((_, cells)) => cells.push(cell),
+            None => lines.push((said, vec![cell])),
+        }
+    }
+    let all = comparison.rows.len();
+    let line = |(said, cells): (String, Vec<String>)| match cells.len() {
+        n if n == all => format!("{said} (every cell)"),
+        _ => format!("{said} ({})", cells.join(", ")),
+    };
+    lines.into_iter().map(line).collect()
 }
 
 /// The verdict on the whole, a line for each side.
@@ -147,7 +172,12 @@ pub fn unsure(comparison: &Comparison, others: &[Side]) -> Vec<String> {
 
 /// A row a cell: the first device's step, and each other's with verdict, ratio with its interval, and floor.
 pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
-    let mut columns = vec![text("workload"), text("mode"), count("batch")];
+    let cells = comparison.cells(base, others.len());
+    let models = cells.iter().map(|cell| (&cell.key.workload, cell.key.mode));
+    let models = models.collect::<HashSet<_>>().len();
+    // Where it tells no rows apart, there may be no room for it.
+    let batch = count("batch").spare(u8::from(models == cells.len()));
+    let mut columns = vec![text("workload"), text("mode"), batch];
     let labels = labels(std::iter::once(base).chain(others));
     let side = |label: &String| {
         let integrity = text("integrity").named(format!("{label} integrity")).programs();
@@ -164,7 +194,7 @@ pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
         ]);
     }
     let mut table = Table::new(columns);
-    for Cell { key, base_ns, rows } in comparison.cells(base, others.len()) {
+    for Cell { key, base_ns, rows } in cells {
         let head = fields![&key.workload, key.mode, key.batch, base_ns, base.integrity()];
         let mut fields = Vec::from(head);
         for (row, other) in rows.into_iter().zip(others) {

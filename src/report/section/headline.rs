@@ -10,7 +10,7 @@ use crate::analysis::profile;
 use crate::error::{Error, Result};
 use crate::record::{BuildProfile, Doubt, Integrity, Record, Run, Status, Timing, doubt};
 use crate::report::Format;
-use crate::report::column::Kind::{Bytes, Digits, Duration, FlopRate, Giga, Grouped, Percent};
+use crate::report::column::Quantity::{Bytes, Digits, Duration, FlopRate, Giga, Grouped, Percent};
 use crate::report::column::{count, number, text};
 use crate::report::number::{byte_rate, duration_ns, flop_rate, percent};
 use crate::report::table::{ColumnOf, Table, paragraph};
@@ -50,7 +50,7 @@ pub fn opening(record: &Record, format: Format) -> Result<String> {
         Format::Table | Format::Md => head(record, format),
         Format::Csv | Format::Json | Format::Jsonl => String::new(),
     };
-    Ok(head + &runs(&[]).head(format)?)
+    Ok(head + &coming(&[]).head(format)?)
 }
 
 /// The newest run as a row, without the record's id, which is that of the whole; nothing in JSON, which is the whole.
@@ -61,10 +61,15 @@ pub fn row(record: &Record, format: Format) -> Result<String> {
     match (format, record.runs.last()) {
         (Format::Jsonl, Some(run)) => {
             let record = Record { runs: Vec::new(), ..record.clone() };
-            line(value(run)?, &value(&record)?, &CONTEXT[1..])
+            line(value(run)?, &value(&record)?, &CONTEXT[1..], record.integrity)
         }
-        _ => runs(std::slice::from_ref(record)).last(format),
+        _ => coming(std::slice::from_ref(record)).last(format),
     }
+}
+
+/// The table of rows that come before their record is whole and has an id: `created` tells programs which it is.
+fn coming(records: &[Record]) -> Table {
+    runs(records).without("record")
 }
 
 /// What follows the rows: op types with `ops`, doubts, remarks; or the record as JSON. Of a record that `@last` names
@@ -96,20 +101,21 @@ fn following(record: &Record, format: Format, ops: bool, most: usize) -> Result<
     Ok(text)
 }
 
-/// What a line says of its record: itself, program, machine, device and options.
+/// What a line says of its record, beside whether it is intact: itself, program, machine, device and options.
 const CONTEXT: [&str; 6] = ["id", "created", "tool", "host", "device", "config"];
 
 /// A line for each run.
 fn lines(record: &Record) -> Result<String> {
     let whole: Value = serde_json::from_str(&record.to_json()?).unwrap_or_default();
     let runs = whole["runs"].as_array().into_iter().flatten();
-    runs.map(|run| line(run.clone(), &whole, &CONTEXT)).collect()
+    runs.map(|run| line(run.clone(), &whole, &CONTEXT, record.integrity)).collect()
 }
 
-fn line(mut run: Value, whole: &Value, context: &[&str]) -> Result<String> {
-    for key in context {
+fn line(mut run: Value, whole: &Value, of: &[&str], integrity: Integrity) -> Result<String> {
+    for key in of {
         run[key] = whole[key].clone();
     }
+    run["integrity"] = integrity.name().into();
     Ok(format!("{run}\n"))
 }
 
@@ -424,7 +430,10 @@ mod tests {
             text += &closing(&growing, format, false, true).unwrap();
             match format {
                 Format::Json => assert_eq!(text, render(&growing, format).unwrap()),
-                Format::Csv => assert_eq!(text, runs(&[growing.clone()]).render(format).unwrap()),
+                Format::Csv => {
+                    assert_eq!(text, coming(&[growing.clone()]).render(format).unwrap());
+                    assert!(text.starts_with("integrity,created,"), "{text}");
+                }
                 Format::Jsonl => assert_eq!(text.lines().count(), 2, "{text}"),
                 Format::Table | Format::Md => {
                     assert!(text.contains("speech") && text.contains("vgg"), "{text}");

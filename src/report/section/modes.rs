@@ -5,7 +5,7 @@ use crate::columns;
 use crate::record::Record;
 use crate::report::chart::Chart;
 use crate::report::chart::bars::{Bar, bars};
-use crate::report::column::Kind::{Digits, Duration};
+use crate::report::column::Quantity::{Digits, Duration};
 use crate::report::column::{count, number, text};
 use crate::report::field::Field;
 use crate::report::number::duration_ns;
@@ -28,7 +28,8 @@ fn sections(records: &[Record], _: &Options) -> Vec<Section> {
 }
 
 fn section(modes: &Modes) -> Section {
-    let columns: [ColumnOf<&ModeRow>; 11] = columns![row:
+    let columns: [ColumnOf<&ModeRow>; 12] = columns![row:
+        text("records").programs() => row.records.join(" "),
         text("device").spare(3) => &row.device,
         text("backend").programs() => row.backend,
         text("workload") => &row.workload,

@@ -7,7 +7,7 @@ use crate::record::{Doubt, Integrity, Record, Run, RunKey, Status, doubt};
 use crate::report::chart::Chart;
 use crate::report::chart::speeds::{Line, speeds};
 use crate::report::chart::spread::{QUANTILES, Spread, spread};
-use crate::report::column::Kind::{Bytes, Digits, Duration, Giga, Grouped, Percent, Times};
+use crate::report::column::Quantity::{Bytes, Digits, Duration, Giga, Grouped, Percent, Times};
 use crate::report::column::{Column, count, number, text};
 use crate::report::field::Field;
 use crate::report::table::{ColumnOf, Table};

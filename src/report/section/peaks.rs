@@ -1,7 +1,7 @@
 //! A device's ceilings.
 
 use crate::record::Peaks;
-use crate::report::column::Kind::{ByteRate, Digits, Duration, FlopRate, Percent, Scientific};
+use crate::report::column::Quantity::{ByteRate, Digits, Duration, FlopRate, Percent, Scientific};
 use crate::report::column::{number, text};
 use crate::report::field::Field;
 use crate::report::table::Table;
@@ -26,7 +26,7 @@ pub fn ceilings(peaks: &Peaks, candidates: &[(String, f64)]) -> Table {
         ("submission", "ns", Some(peaks.submit_ns), Duration),
         ("pipeline creation", "ns", Some(peaks.pipeline_ns), Duration),
     ];
-    for (name, unit, value, kind) in always {
+    for (name, unit, value, quantity) in always {
         let Some(value) = value else { continue };
         let readings = match name {
             "fma f32" => &peaks.fma[..],
@@ -34,7 +34,7 @@ pub fn ceilings(peaks: &Peaks, candidates: &[(String, f64)]) -> Table {
             _ => &[],
         };
         let spread = readings.iter().map(|reading| reading.spread).reduce(f64::max);
-        table.row([name.into(), unit.into(), Field::Figure(value, kind), spread.into()]);
+        table.row([name.into(), unit.into(), Field::Figure(value, quantity), spread.into()]);
     }
     for (label, value) in candidates {
         let rate = Field::Figure(*value, Scientific);

@@ -5,7 +5,7 @@ use crate::fields;
 use crate::record::Record;
 use crate::report::chart::bars::{Bar, bars, classes};
 use crate::report::chart::{Chart, profile as chart};
-use crate::report::column::Kind::{self, ByteRate, Bytes, Digits, Duration, FlopRate, Percent};
+use crate::report::column::Quantity::{self, ByteRate, Bytes, Digits, Duration, FlopRate, Percent};
 use crate::report::column::{Column, count, number, text};
 use crate::report::field::Field;
 use crate::report::number::{byte_rate, digits, flop_rate, percent};
@@ -134,12 +134,12 @@ impl OpClock {
         Self(record.device.limits.timestamp_resolution_ns)
     }
 
-    fn kind(self) -> Kind {
-        self.0.map_or(Duration, |finest| Kind::RoundedDuration(finest as u64))
+    fn quantity(self) -> Quantity {
+        self.0.map_or(Duration, |finest| Quantity::RoundedDuration(finest as u64))
     }
 
     fn show(self, ns: f64) -> String {
-        self.kind().show(ns)
+        self.quantity().show(ns)
     }
 }
 
@@ -150,7 +150,7 @@ fn types(profile: &RunProfile, record: &Record) -> Section {
         text("class"),
         count("calls"),
         count("fused").named("fused_calls").spare(7),
-        number("time", "time_ns", clock.kind()),
+        number("time", "time_ns", clock.quantity()),
         number("share", "share", Percent),
         number("sum", "cumulative", Percent).spare(4),
     ];
@@ -243,9 +243,9 @@ fn ops(profile: &RunProfile, record: &Record) -> Section {
         text("type").spare(2),
         text("class"),
         text("phase").spare(8),
-        number("time", "time_ns", clock.kind()),
-        number("5 %", "p05_ns", clock.kind()).wide(),
-        number("95 %", "p95_ns", clock.kind()).wide(),
+        number("time", "time_ns", clock.quantity()),
+        number("5 %", "p05_ns", clock.quantity()).wide(),
+        number("95 %", "p95_ns", clock.quantity()).wide(),
         number("share", "share", Percent),
     ];
     let mut table = with_context(columns.into_iter().chain(roofline_columns()));

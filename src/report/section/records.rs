@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::record::consistency::Contradiction;
 use crate::record::{Integrity, Record, id};
-use crate::report::column::Kind::Digits;
+use crate::report::column::Quantity::Digits;
 use crate::report::column::{count, number, text};
 use crate::report::table::{ColumnOf, Table};
 use crate::{columns, fields};

@@ -4,7 +4,7 @@ use crate::analysis::scaling::{self, Axis, Curve, TypeCurve};
 use crate::fields;
 use crate::record::Record;
 use crate::report::chart::{Chart, scaling as chart};
-use crate::report::column::Kind::{Duration, Fixed, Percent, Times};
+use crate::report::column::Quantity::{Duration, Fixed, Percent, Times};
 use crate::report::column::{number, text};
 use crate::report::field::Field;
 use crate::report::number::duration_ns;

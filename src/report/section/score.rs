@@ -2,16 +2,18 @@
 
 use crate::compare::Side;
 use crate::fields;
-use crate::report::column::Kind::{Digits, Duration};
+use crate::report::column::Quantity::{Digits, Duration};
 use crate::report::column::{count, number, text};
 use crate::report::field::Field;
+use crate::report::number::{digits, percent};
 use crate::report::table::Table;
-use crate::score::Score;
+use crate::score::{Score, Slowed};
 
 /// A row for each run that counts, then the whole where there is one.
 pub fn scores(scores: &[(&Side, Score)]) -> Table {
     let mut table = Table::new([
         text("record").spare(2),
+        text("records").programs(),
         text("device").spare(1),
         text("workload"),
         text("mode"),
@@ -21,25 +23,58 @@ pub fn scores(scores: &[(&Side, Score)]) -> Table {
         number("score", "score", Digits).ends(),
     ]);
     for (side, score) in scores {
+        let ids = side.ids();
         let device = side.integrity().mark(&side.records[0].device.name);
         for run in &score.runs {
             table.row(fields![
                 &side.name,
+                &ids,
                 &device,
                 &run.key.workload,
                 run.key.mode,
                 run.key.batch,
                 run.step_ns,
                 run.reference_ns,
-                Field::Interval { value: run.score, low: run.ci95.0, high: run.ci95.1 }
+                interval(run.score, run.range())
             ]);
         }
-        if let (Some(value), Some((low, high))) = (score.overall(), score.ci95()) {
-            let (none, overall) = (None::<f64>, Field::Interval { value, low, high });
-            table.row(fields![&side.name, device, "all", "both", none, none, none, overall]);
+        if let (Some(value), Some(range)) = (score.overall(), score.range()) {
+            let (none, overall) = (None::<f64>, interval(value, range));
+            table.row(fields![&side.name, ids, device, "all", "both", none, none, none, overall]);
         }
     }
     table
+}
+
+/// `1023 [1011 .. 1035]`; nothing where there is no score of the whole.
+pub fn in_words(score: &Score) -> Option<String> {
+    let (overall, (low, high)) = (score.overall()?, score.range()?);
+    let [overall, low, high] = [overall, low, high].map(digits);
+    Some(format!("{overall} [{low} .. {high}]"))
+}
+
+fn interval(value: f64, (low, high): (f64, f64)) -> Field {
+    Field::Interval { value, low, high }
+}
+
+/// What the machine may have made of a score, a line for each side whose steps it took from.
+pub fn slowed(side: &Side, reference: &Side, score: &Score) -> Vec<String> {
+    let line = |name: &str, of: fn(&Slowed) -> f64, direction: &str| {
+        let steps = score.runs.iter().filter(|run| of(&run.slowed) > 0.0).count();
+        let by = percent(of(&score.slowed()).exp_m1());
+        (steps > 0).then(|| {
+            format!(
+                "known work beside {steps} of the {} steps of {name} ran below what the device can do: the machine did other \
+                 things, and the score may be too {direction} by up to {by}, which is in its interval",
+                score.runs.len()
+            )
+        })
+    };
+    let lines = [
+        line(&side.name, |slowed| slowed.side, "low"),
+        line(&reference.name, |slowed| slowed.reference, "high"),
+    ];
+    lines.into_iter().flatten().collect()
 }
 
 /// What scores a thousand: on which machine, when, by which program.

@@ -4,7 +4,7 @@ use crate::analysis::similarity::{self, Linkage, Similarity};
 use crate::fields;
 use crate::record::Record;
 use crate::report::chart::{Chart, dendrogram, distances};
-use crate::report::column::Kind::Fixed;
+use crate::report::column::Quantity::Fixed;
 use crate::report::column::{count, number, text};
 use crate::report::field::Field;
 use crate::report::table::Table;
@@ -34,7 +34,12 @@ fn sections(records: &[Record], options: &Options) -> Vec<Section> {
 }
 
 fn matrix(group: &Similarity, mode: Mode) -> Section {
-    let head = [text("device").programs(), text("mode").programs(), text("workload")];
+    let head = [
+        text("record").programs(),
+        text("device").programs(),
+        text("mode").programs(),
+        text("workload"),
+    ];
     let others = group.order.iter().map(|&i| {
         let name = &group.workloads[i].workload;
         number(name, name, Fixed(3))
@@ -42,7 +47,7 @@ fn matrix(group: &Similarity, mode: Mode) -> Section {
     let mut table = Table::new(head.into_iter().chain(others));
     for &i in &group.order {
         let context = &group.workloads[i];
-        let head = fields![&context.device, mode, &context.workload];
+        let head = fields![&context.record, &context.device, mode, &context.workload];
         let distances = group.order.iter().map(|&j| Field::from(group.distances[i][j]));
         table.row(head.into_iter().chain(distances));
     }

@@ -3,7 +3,7 @@
 use crate::analysis::stationarity::{self, RULE, RunStationarity, STEPS, Verdict};
 use crate::fields;
 use crate::record::Record;
-use crate::report::column::Kind::{Duration, Percent, SignedPercent};
+use crate::report::column::Quantity::{Duration, Percent, SignedPercent};
 use crate::report::column::{count, number, text};
 
 use super::{

@@ -1,7 +1,7 @@
 //! Training as it goes on: a row at regular intervals.
 
 use crate::fields;
-use crate::report::column::Kind::Fixed;
+use crate::report::column::Quantity::Fixed;
 use crate::report::column::{Column, count, number, text};
 use crate::report::table::Table;
 

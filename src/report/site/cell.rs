@@ -43,7 +43,7 @@ pub(super) struct Cell {
     pub(super) tip: String,
     /// The step in nanoseconds, where it counts.
     pub(super) sort: Option<f64>,
-    /// Whether it is to be doubted or is no figure.
+    /// Whether it is to be doubted, or is not a figure.
     pub(super) doubted: bool,
 }
 
@@ -58,17 +58,17 @@ pub(super) fn cell(side: &Side, column: &Column, reference: Option<&Side>) -> Ce
     let Some(key) = ours.iter().find(|key| wanted.contains(key)).or(ours.first()) else {
         return Cell::word("-", "not measured");
     };
-    let all = runs(side, key);
+    let runs = runs(side, key);
     let counted: Vec<&Run> =
-        all.iter().copied().filter(|r| r.why_not_counted().is_none()).collect();
+        runs.iter().copied().filter(|r| r.why_not_counted().is_none()).collect();
     if counted.is_empty() {
-        let word = match all[0].verified.status {
+        let word = match runs[0].verified.status {
             Status::Unverified => "UNVERIFIED",
             Status::Failed => "WRONG",
             Status::Passed => "not timed",
         };
-        let worst = all[0].verified.wrong().map(ToString::to_string);
-        return Cell::word(word, &worst.unwrap_or_else(|| "this is no measurement".into()));
+        let worst = runs[0].verified.wrong().map(ToString::to_string);
+        return Cell::word(word, &worst.unwrap_or_else(|| "nothing was measured".into()));
     }
     let step = step_ns(&counted);
     let noise = noise(&counted, step);

@@ -95,7 +95,9 @@ impl Entry {
         let record = self.newest();
         let words = record.device.name.split(|c: char| !c.is_ascii_alphanumeric());
         let words: Vec<_> = words.filter(|word| !word.is_empty()).take(6).collect();
-        format!("{}-{}", words.join("-").to_lowercase(), id::short(&record.id))
+        // File names have an end, which a driver's name need not have.
+        let name: String = words.join("-").to_lowercase().chars().take(80).collect();
+        format!("{name}-{}", id::short(&record.id))
     }
 
     /// What its page is made of.
@@ -124,7 +126,7 @@ impl Entry {
         let device = &record.device;
         let scored = reference.map(|reference| score::score(&side, reference, workloads));
         let missing = scored.iter().flat_map(|scored| scored.missing.first().cloned()).next();
-        let score = scored.and_then(|scored| Some((scored.overall()?, scored.ci95()?)));
+        let score = scored.and_then(|scored| Some((scored.overall()?, scored.range()?)));
         Row {
             rank: None,
             name: device.name.clone(),

@@ -48,6 +48,13 @@ fn drivers_and_versions_stand_apart_and_what_was_repeated_stands_together() {
     assert!(front.contains("101.1 ns"), "the middle of two runs");
 }
 
+#[test]
+fn a_device_s_name_without_end_has_a_page_with_a_name_that_files_can_have() {
+    let files = files(&[device(&"x".repeat(5000), 100.0), device(&"x".repeat(5000), 90.0)]);
+    let page = files.iter().find(|file| file.path.starts_with("devices/")).unwrap();
+    assert!(page.path.len() < 200, "{}", page.path);
+}
+
 /// What the page computes speed-ups from.
 fn steps(files: &[File]) -> serde_json::Value {
     let text = front(files).split("id=\"steps-full\">").nth(1).unwrap();

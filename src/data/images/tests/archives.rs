@@ -94,8 +94,8 @@ fn members_that_hold_no_file_are_refused_or_counted() {
         (EntryType::Symlink, "1 link in an archive"),
         (EntryType::Link, "1 link in an archive"),
         (EntryType::GNUSparse, "1 sparse member of an archive"),
-        (EntryType::Fifo, "1 member of an archive that is no file"),
-        (EntryType::new(b'Z'), "1 member of an archive that is no file"),
+        (EntryType::Fifo, "1 member of an archive that is not a file"),
+        (EntryType::new(b'Z'), "1 member of an archive that is not a file"),
     ] {
         let bytes = with_member(kind, "odd.png");
         let error = open_bytes(&bytes, false).unwrap_err().to_string();
@@ -106,11 +106,22 @@ fn members_that_hold_no_file_are_refused_or_counted() {
     for (kind, name, line) in [
         (EntryType::Directory, "folder/", None),
         (EntryType::XGlobalHeader, "pax_global_header", None),
+        (EntryType::new(b'V'), "the volume's name", None),
         (EntryType::Regular, "._0.png", Some("passed over: 1 hidden file")),
     ] {
         let listing = open_bytes(&with_member(kind, name), false).unwrap().listing().unwrap();
         assert_eq!(listing.line().as_deref(), line);
     }
+}
+
+#[test]
+fn what_is_no_image_by_its_name_is_not_counted_as_one() {
+    let bytes = with_member(tar::EntryType::Regular, "readme.txt");
+    let error = open_bytes(&bytes, false).unwrap_err().to_string();
+    assert!(error.contains("readme.txt in n00.tar") && error.contains("--skip-bad"), "{error}");
+    let listing = open_bytes(&bytes, true).unwrap().listing().unwrap();
+    assert_eq!(listing.line().unwrap(), "passed over: 1 file of another kind");
+    assert_eq!(listing.listed().train + listing.listed().held_out, 4);
 }
 
 #[test]
@@ -180,7 +191,7 @@ fn records_that_cannot_be_read_and_archives_of_nothing_are_refused() {
     std::fs::write(&file, &whole[..end]).unwrap();
     std::fs::File::options().write(true).open(&file).unwrap().set_len(1 << 40).unwrap();
     let error = open(&options(Some(&file))).unwrap_err().to_string();
-    assert!(error.contains("bytes follow: it is no archive"), "{error}");
+    assert!(error.contains("bytes follow: it is not an archive"), "{error}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Folders as they lie about.
+//! Folders as they are found in the wild.
 
 use super::*;
 
@@ -89,6 +89,33 @@ fn a_class_that_gives_nothing_is_refused_or_left_out_and_counted() {
     let images = open_folder(folder.path(), true).unwrap();
     assert!(images.describe().contains("of 3 classes"), "{}", images.describe());
     assert_eq!(line(&images), "passed over: 1 class without images");
+}
+
+#[test]
+fn held_out_images_of_a_class_that_is_left_out_are_counted() {
+    let set = tree_in("train");
+    std::fs::rename(tree_from(20).path(), set.path().join("valid")).unwrap();
+    let class = set.path().join("train/class1");
+    std::fs::remove_dir_all(&class).unwrap();
+    std::fs::create_dir(&class).unwrap();
+    assert!(fault(set.path()).contains("a class without images"));
+    let images = open_folder(set.path(), true).unwrap();
+    let listed = images.listing().unwrap().listed();
+    assert_eq!((listed.train, listed.held_out), (40, 40));
+    let said = line(&images);
+    assert_eq!(said, "passed over: 20 entries that are not used, 1 class without images");
+}
+
+#[test]
+fn what_systems_leave_in_folders_is_no_part_of_a_set() {
+    let folder = tree();
+    std::fs::create_dir(folder.path().join("__MACOSX")).unwrap();
+    for name in ["class0/Thumbs.db", "class1/desktop.ini", "__MACOSX/._class0"] {
+        std::fs::write(folder.path().join(name), "x").unwrap();
+    }
+    let images = open_folder(folder.path(), false).unwrap();
+    assert!(images.describe().contains("of 3 classes"), "{}", images.describe());
+    assert_eq!(line(&images), "passed over: 3 hidden files");
 }
 
 #[test]
@@ -189,7 +216,7 @@ fn an_empty_file_is_no_image() {
     std::fs::create_dir_all(set.path().join("val/class0")).unwrap();
     std::fs::write(set.path().join("val/class0/0.png"), "").unwrap();
     let error = fault(set.path());
-    assert!(error.contains("0.png: image data: it is empty: get it anew"), "{error}");
+    assert!(error.contains("0.png: image data: it is empty: download it again"), "{error}");
     // Nothing of what is learned from takes its place.
     let error = open_folder(set.path(), true).unwrap_err().to_string();
     assert!(error.contains("none held out") && error.contains("1 unreadable sample"), "{error}");

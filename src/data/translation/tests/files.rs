@@ -85,7 +85,7 @@ fn what_is_wrong_with_a_file_is_said_with_its_line() {
             "train.fr: line 2: a sentence without its translation: 2 lines here, but 1 in ",
         ),
         ([b"a\nb", b"x\ncaf\xe9\n"], "train.fr: line 2: not UTF-8"),
-        ([&endless, b"x\ny"], "train.en: line 1: longer than 1 MiB: no sentence is"),
+        ([&endless, b"x\ny"], "train.en: line 1: longer than 1 MiB: no sentence is that long"),
         ([b"", b"x"], "train.en: line 1: the file is empty"),
         (
             [b"\n\n", b"\n \n"],
@@ -183,6 +183,16 @@ fn held_out_pairs_are_there_and_their_own() {
     assert_eq!((listing.listed().train, listing.listed().held_out), (1, 1));
     assert_eq!(listing.line().unwrap(), "passed over: 2 pairs of smaller buckets");
     assert!(corpus.describe().starts_with("1 + 1 de-en sentence pairs"), "{}", corpus.describe());
+}
+
+#[test]
+fn every_20th_pair_that_is_used_is_held_out_whatever_lies_between() {
+    let of = |word: &str| format!("{}\n{word}\n", word.repeat(80)).repeat(200);
+    let (german, english) = (of("a "), of("b "));
+    let corpus =
+        open(&[("train.de", german.as_bytes()), ("train.en", english.as_bytes())]).unwrap();
+    let listed = corpus.listing().unwrap().listed();
+    assert_eq!((listed.train, listed.held_out), (190, 10));
 }
 
 #[test]

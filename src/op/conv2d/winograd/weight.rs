@@ -48,6 +48,12 @@ fn store_sum(i: u32, x: T) {
 }
 ";
 
+/// What is taken of dy's tiles: their results.
+const OF_RESULTS: &str = "\
+const SIDE: u32 = RESULTS;
+fn line(d: array<T, SIDE>) -> array<T, POINTS> { return of_results(d); }
+";
+
 impl Tiles {
     /// For each chunk the transforms of x and of dy, the products, in parts if need be, and the filter's.
     pub(super) fn filter_gradient(&self, variant: &Variant, sums: bool, caps: &Caps) -> Lowered {
@@ -76,9 +82,10 @@ impl Tiles {
 
     fn dy(&self, e: Binding, first: usize, tiles: usize, caps: &Caps) -> Dispatch {
         let width = self.algorithm.width(self.channels()[1], caps);
-        self.over("conv2d/winograd_dy", (self.to, 0, width), first..first + tiles, caps)
-            .bind("dy", input(1))
-            .bind("e", e)
+        let tiles = first..first + tiles;
+        let mut dispatch = self.over("conv2d/winograd_tiles", (self.to, 0, width), tiles, caps);
+        dispatch.kernel = dispatch.kernel.with_hook("line", OF_RESULTS);
+        dispatch.bind("x", input(1)).bind("v", e)
     }
 
     /// Of sums in `splits` parts; `adds` to what there is.

@@ -10,7 +10,7 @@ use crate::host::Instant;
 use crate::measure::estimate::{Pace, Rates};
 use crate::measure::largest_batch::TooLarge;
 use crate::measure::peak::Ceilings;
-use crate::measure::run as cell;
+use crate::measure::run::{self, key};
 use crate::measure::sample::going_on;
 use crate::measure::verify;
 use crate::record::{Record, Run};
@@ -42,7 +42,7 @@ pub(super) fn measure(
         if args.on_failure == OnFailure::Retry
             && let Err(error @ Error::Gpu(_)) = &outcome
         {
-            output::note(&args.out, &format!("warning: {error}\nit is tried once more"));
+            output::note(&args.out, &format!("warning: {error}\nthe run is tried once more"));
             revive(args, selection, ceilings)?;
             outcome = attempt(args, selection, samples, &clock, at);
         }
@@ -107,7 +107,7 @@ fn attempt(
 ) -> Result<Run> {
     let Selection { gpu, chosen, plan, .. } = selection;
     let (model, mode) = &chosen[at];
-    let key = cell::key(model.as_ref(), *mode);
+    let key = key(model.as_ref(), *mode);
     let progress = Progress::new(&args.out, &key.to_string());
     let present = RefCell::new(String::new());
     let watch = |part: &str, share: f64| {
@@ -125,7 +125,7 @@ fn attempt(
     let data = samples.of(model.as_ref())?;
     #[cfg(debug_assertions)]
     provoke(gpu, &key.workload);
-    let outcome = cell::measure(gpu, model.as_ref(), *mode, plan, data, &watch);
+    let outcome = run::measure(gpu, model.as_ref(), *mode, plan, data, &watch);
     let step = TooLarge::new(gpu, *mode, &plan.options, model.batch());
     let outcome = step.advise(outcome, &|batch| selection.model(args, model.info(), batch));
     outcome.map_err(|error| error.during(&key))
