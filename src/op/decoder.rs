@@ -219,8 +219,7 @@ impl Op for Decoder {
         let grads = d_seen.graph().apply(DecoderGrad { layers }, &operands);
         let [d_start, d_gates, dx, d_query] = [grads[0], grads[1], grads[2], flat(grads[3])];
         let [d_score, cell_inputs, d_contexts] = [grads[4], grads[5], grads[6]];
-        // Of whole rows of states, the contexts' with them: a copy without would move more than the product does.
-        let all_states = flat(states);
+        let seen_by_query = flat(states.slice(2, 0, cells));
         let [d_weights, d_biases] = weight_gradients(d_gates, cell_inputs, layers, hidden);
         let [d_keys, d_memory, d_v] =
             sum_over_queries(d_score, shares, d_contexts, queries, keys, x[8]);
@@ -230,7 +229,7 @@ impl Op for Decoder {
             Some(contexts_before.product(flat(dx), true, false)),
             Some(d_weights),
             Some(d_biases),
-            Some(all_states.product(d_query, true, false).slice(0, 0, cells)),
+            Some(seen_by_query.product(d_query, true, false)),
             Some(d_keys),
             Some(d_memory),
             Some(d_v),
