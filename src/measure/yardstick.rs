@@ -9,7 +9,7 @@ use crate::gpu::timestamp::Timer;
 use crate::host::{self, Instant};
 use crate::program::Program;
 use crate::record::yardstick::MOVED;
-use crate::record::{Doubt, Reading, Yardstick, YardstickPart};
+use crate::record::{Doubt, Reading, Yardstick};
 
 use super::sensors;
 use super::submission::submit;
@@ -132,9 +132,7 @@ impl<'a> Readings<'a> {
 
 /// What the readings say against the samples taken between them.
 pub(super) fn doubts(gpu: &Gpu, yardstick: &Yardstick) -> Vec<Doubt> {
-    let most = YardstickPart::ALL.map(|part| (part, yardstick.moved(part)));
-    let most = most.into_iter().max_by(|a, b| a.1.total_cmp(&b.1));
-    let moved = most.filter(|(_, relative)| *relative > MOVED);
+    let moved = yardstick.moved();
     let moved = moved.map(|(part, relative)| Doubt::YardstickMoved { part, relative });
     // A software adapter computes on the processors that the others want.
     let free = host::cores().saturating_sub(gpu.summary.threads().unwrap_or_else(host::cores));

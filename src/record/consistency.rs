@@ -6,8 +6,7 @@ use std::fmt::Display;
 use crate::host;
 use crate::stats::{median, quantile};
 
-use super::yardstick::MOVED;
-use super::{Doubt, Op, Record, Run, Statistics, Status, YardstickPart};
+use super::{Doubt, Op, Record, Run, Statistics, Status};
 
 /// Two figures of a record that cannot both be right.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,13 +102,11 @@ fn yardstick(run: &Run, found: &mut Found) {
     let places = &yardstick.after_samples;
     let of = "timing.yardstick.after_samples";
     found.equal(of, places.last().copied().unwrap_or(0), "timing.step_ns", timing.step_ns.len());
-    let moved =
-        YardstickPart::ALL.map(|part| yardstick.moved(part)).into_iter().fold(0.0, f64::max);
     let said = run.doubts.iter().find_map(|doubt| match doubt {
         Doubt::YardstickMoved { relative, .. } => Some(*relative),
         _ => None,
     });
-    let expected = Some(moved).filter(|moved| *moved > MOVED);
+    let expected = yardstick.moved().map(|(_, relative)| relative);
     let [said, expected] = [said, expected].map(|relative| relative.unwrap_or(0.0));
     found.close("doubts", said, "how far timing.yardstick moved", expected);
 }

@@ -63,10 +63,14 @@ impl Yardstick {
         }
     }
 
-    /// A part's best rate over its worst, minus 1.
-    pub fn moved(&self, part: YardstickPart) -> f64 {
-        let rates: Vec<f64> = self.part(part).iter().map(|reading| reading.rate).collect();
-        quantile(&rates, 1.0) / quantile(&rates, 0.0) - 1.0
+    /// The part that moved most, if by more than is pointed out, and its best rate over its worst, minus 1.
+    pub fn moved(&self) -> Option<(YardstickPart, f64)> {
+        let of = |part| {
+            let rates: Vec<f64> = self.part(part).iter().map(|reading| reading.rate).collect();
+            (part, quantile(&rates, 1.0) / quantile(&rates, 0.0) - 1.0)
+        };
+        let moved = YardstickPart::ALL.map(of).into_iter().filter(|(_, by)| *by > MOVED);
+        moved.max_by(|a, b| a.1.total_cmp(&b.1))
     }
 
     /// Threads of other programs that wanted to run, in the middle of all looks; nothing where that is unknown.
