@@ -3,9 +3,9 @@
 //! results where the definition takes 36; F(4 x 4, 3 x 3) tiles of 6 x 6, 36 for sixteen results where that takes 144, and
 //! moves 2.25 values a pixel where the other moves 4, at the price of more rounding and of larger tiles at the edge.
 //!
-//! The parts are dispatches of their own: the filters are transformed, then chunk by chunk the tiles; their channels are
-//! summed by a matrix product for each point and group, all in one dispatch of `matmul`'s kernels, and these are
-//! transformed back with the epilogue. The gradient in x is the convolution of dy with the filter turned by half a turn,
+//! The parts are dispatches of their own: the filters and the tiles are transformed side by side, of the latter chunk by
+//! chunk; their channels are summed by a matrix product for each point and group, all in one dispatch of `matmul`'s
+//! kernels, and these are transformed back with the epilogue. The gradient in x is the convolution of dy with the filter turned by half a turn,
 //! padded by 2 - pad. That in w has the same tiles of x: see [`weight`].
 //!
 //! # How exact it is
@@ -261,7 +261,7 @@ impl Tiles {
         Planned::near(products.collect()).take(OFFERED).map(whole).collect()
     }
 
-    /// Nanoseconds of the three transforms: what they move, each value once, what they add, and their dispatches.
+    /// Nanoseconds of the transforms: what they move, each value once, what they add, and their dispatches.
     fn transforms_ns(&self, caps: &Caps) -> f64 {
         let (products, speeds) = (self.algorithm.products(), &caps.speeds);
         let (count, weights) = (self.count(), self.weights());
@@ -271,9 +271,9 @@ impl Tiles {
         let chunks = self.chunk(caps).map_or(1, |chunk| count.div_ceil(chunk));
         let [x, y, dy, filter, gradient] = self.algorithm.added;
         let (filters, added, dispatches) = match self.target {
-            Target::Results { .. } => (filters, filter * weights + y * count * to, 1 + 2 * chunks),
+            Target::Results { .. } => (filters, filter * weights + y * count * to, 2 * chunks),
             Target::Filter { .. } => {
-                (chunks * filters, chunks * gradient * weights + dy * count * to, 3 * chunks)
+                (chunks * filters, chunks * gradient * weights + dy * count * to, 2 * chunks)
             }
         };
         let added = added + x * count * from;
@@ -291,7 +291,7 @@ impl Tiles {
         }
     }
 
-    /// The filter's transform, and for each chunk the tiles', the products and the results'.
+    /// For each chunk the transforms of the tiles, with the first one the filter's, the products, and the results'.
     fn results(
         &self,
         variant: &Variant,
@@ -303,89 +303,107 @@ impl Tiles {
         let chunk = self.chunk(caps).unwrap_or_else(|| self.count());
         let lengths = [self.weights(), chunk * from, chunk * to].map(|length| products * length);
         let [u, v, m] = [0, 1, 2].map(|at| move |length: usize| scratch(at).range(0, length));
+        let u = u(lengths[0]);
         // Turned filters lie as [c, n] all the same: the product reads them transposed.
         let op = MatMul { transpose_b: turned, ..MatMul::default() };
-        let mut dispatches = vec![self.filter(u(lengths[0]), turned, caps)];
+        let mut dispatches = Vec::new();
         for first in (0..self.count()).step_by(chunk) {
             let tiles = chunk.min(self.count() - first);
             let (v, m) = (v(products * tiles * from), m(products * tiles * to));
-            dispatches.push(self.input(v, first, tiles, caps));
-            let operands = [v.read(), u(lengths[0]).read(), m];
+            dispatches.push(self.operands([v, u], first..first + tiles, turned, caps));
+            let operands = [v.read(), u.read(), m];
             let (product, sizes) = (product(variant), self.products(tiles));
             dispatches.push(product_by(&product, &op, sizes, &operands, caps));
-            dispatches.push(self.output(m.read(), first, tiles, epilogue, caps));
+            dispatches.push(self.output(m.read(), first..first + tiles, epilogue, caps));
         }
         let scratch = lengths.iter().map(|length| TensorSpec::f32([*length])).collect();
         Lowered { dispatches, scratch }
     }
 
-    fn filter(&self, u: Binding, turned: bool, caps: &Caps) -> Dispatch {
+    /// Values of either factor that are taken together.
+    fn width(&self, caps: &Caps) -> usize {
+        let [from, to] = self.channels().map(|channels| self.algorithm.width(channels, caps));
+        from.min(to)
+    }
+
+    /// Both factors of the products of some tiles, v and u; the latter with the first.
+    fn operands(
+        &self,
+        [v, u]: [Binding; 2],
+        tiles: Range<usize>,
+        turned: bool,
+        caps: &Caps,
+    ) -> Dispatch {
+        let width = self.width(caps);
         // As the filter is stored, which for the gradient in x has its rows in the result.
         let [rows, columns] =
             if turned { [self.to[3], self.from[3]] } else { [self.from[3], self.to[3]] };
-        let rows = rows / self.groups;
-        let width = self.algorithm.width(columns / self.groups, caps);
+        let (rows, columns) = (rows / self.groups, columns / width);
         let kernel = self
             .algorithm
-            .kernel("conv2d/winograd_filter", width)
+            .kernel("conv2d/winograd_operands", width)
             .with_text("TURNED", turned.to_string());
-        Dispatch::new(kernel, grid((rows * columns / width).div_ceil(64), caps))
-            .bind("w", input(1))
-            .bind("u", u)
-            .param("rows", rows)
-            .param("columns", columns / width)
-            .param("width", columns / self.groups / width)
-    }
-
-    fn input(&self, v: Binding, first: usize, tiles: usize, caps: &Caps) -> Dispatch {
-        let width = self.algorithm.width(self.channels()[0], caps);
-        let tiles = first..first + tiles;
-        self.over("conv2d/winograd_tiles", (self.from, self.padding, width), tiles, caps)
+        let of_w = if tiles.start == 0 { workgroups(rows * columns) } else { 0 };
+        let of_x = workgroups(tiles.len() * self.from[3] / width);
+        let operands = Dispatch::new(kernel, grid(of_w + of_x, caps))
             .bind("x", input(0))
+            .bind("w", input(1))
             .bind("v", v)
+            .bind("u", u);
+        self.x_in_tiles(operands, tiles, width)
+            .param("w_rows", rows)
+            .param("w_columns", columns)
+            .param("w_width", columns / self.groups)
+            .param("of_w", of_w)
     }
 
     fn output(
         &self,
         m: Binding,
-        first: usize,
-        tiles: usize,
+        tiles: Range<usize>,
         epilogue: &Epilogue,
         caps: &Caps,
     ) -> Dispatch {
         let width = self.algorithm.width(self.channels()[1], caps);
         let width = if epilogue.allows_vec4() { width } else { 1 };
-        let tiles = first..first + tiles;
-        let results = self
-            .over("conv2d/winograd_output", (self.to, 0, width), tiles, caps)
-            .bind("m", m)
-            .bind("y", output(0));
+        let kernel = self.algorithm.kernel("conv2d/winograd_output", width);
+        let grid = grid(workgroups(tiles.len() * self.to[3] / width), caps);
+        let results = Dispatch::new(kernel, grid).bind("m", m).bind("y", output(0));
+        let results = self.cut(self.image(results, self.to, width), tiles);
         epilogue.attach_wide(results, width)
     }
 
-    /// A kernel over some tiles of images that begin behind some padding, channels taken `width` at a time; nothing is
-    /// bound yet.
-    fn over(
-        &self,
-        shader: &str,
-        ([_, rows, columns, channels], padding, width): ([usize; 4], isize, usize),
-        tiles: Range<usize>,
-        caps: &Caps,
-    ) -> Dispatch {
-        let [down, across] = self.sides();
-        let kernel = self.algorithm.kernel(shader, width);
-        Dispatch::new(kernel, grid((tiles.len() * channels / width).div_ceil(64), caps))
+    /// x's `Image`, channels taken `width` at a time, and some of its `Tiles`.
+    fn x_in_tiles(&self, dispatch: Dispatch, tiles: Range<usize>, width: usize) -> Dispatch {
+        // Fewer rows of padding than none wrap, as places in it do.
+        let image =
+            self.image(dispatch, self.from, width).param("padding", self.padding as u32);
+        self.cut(image, tiles)
+    }
+
+    /// An `Image` for a kernel that takes its channels `width` at a time, but for its padding.
+    fn image(&self, dispatch: Dispatch, [_, rows, columns, channels]: [usize; 4], width: usize) -> Dispatch {
+        dispatch
             .param("rows", rows)
             .param("columns", columns)
             .param("channels", channels / width)
             .param("width", channels / self.groups / width)
+    }
+
+    /// Some of the `Tiles`.
+    fn cut(&self, dispatch: Dispatch, tiles: Range<usize>) -> Dispatch {
+        let [down, across] = self.sides();
+        dispatch
             .param("down", down)
             .param("across", across)
             .param("first", tiles.start)
             .param("tiles", tiles.len())
-            // Fewer than none wrap, as places in the padding do.
-            .param("padding", padding as u32)
     }
+}
+
+/// Workgroups of 64 invocations each.
+fn workgroups(invocations: usize) -> usize {
+    invocations.div_ceil(64)
 }
 
 /// The variant of the product inside.
