@@ -42,6 +42,7 @@ use crate::graph::op::Tolerance;
 use crate::kernel::{
     Binding, Caps, Dispatch, Kernel, Lowered, Planned, Variant, grid, input, output, scratch,
 };
+use crate::op::matmul::lower::Tiling;
 use crate::op::matmul::plan::{Sizes, plan};
 use crate::op::matmul::{MatMul, product_by};
 use crate::tensor::TensorSpec;
@@ -252,9 +253,8 @@ impl Tiles {
             ),
         };
         let suits = |product: &Planned| match product.variant.name {
-            "tile" | "sliced" | "register" | "subgroup" => true,
-            // The parts are added up where the filter is transformed back.
-            "split_k" => matches!(self.target, Target::Filter { .. }),
+            // The parts of the last are added up where results or filters are transformed back.
+            "tile" | "sliced" | "register" | "subgroup" | "split_k" => true,
             _ => false,
         };
         let products = plan(self.products(chunk), caps).into_iter().filter(suits);
@@ -301,7 +301,10 @@ impl Tiles {
     ) -> Lowered {
         let (from, to, products) = (self.from[3], self.to[3], self.algorithm.products());
         let chunk = self.chunk(caps).unwrap_or_else(|| self.count());
-        let lengths = [self.weights(), chunk * from, chunk * to].map(|length| products * length);
+        let product = product(variant);
+        let splits = Tiling::of(&product).splits;
+        let lengths = [self.weights(), chunk * from, splits * chunk * to];
+        let lengths = lengths.map(|length| products * length);
         let [u, v, m] = [0, 1, 2].map(|at| move |length: usize| scratch(at).range(0, length));
         let u = u(lengths[0]);
         // Turned filters lie as [c, n] all the same: the product reads them transposed.
@@ -309,12 +312,12 @@ impl Tiles {
         let mut dispatches = Vec::new();
         for first in (0..self.count()).step_by(chunk) {
             let tiles = chunk.min(self.count() - first);
-            let (v, m) = (v(products * tiles * from), m(products * tiles * to));
+            let (v, m) = (v(products * tiles * from), m(products * splits * tiles * to));
             dispatches.push(self.operands([v, u], first..first + tiles, turned, caps));
             let operands = [v.read(), u.read(), m];
-            let (product, sizes) = (product(variant), self.products(tiles));
-            dispatches.push(product_by(&product, &op, sizes, &operands, caps));
-            dispatches.push(self.output(m.read(), first..first + tiles, epilogue, caps));
+            dispatches.push(product_by(&product, &op, self.products(tiles), &operands, caps));
+            let output = self.output(m.read(), first..first + tiles, (splits, epilogue), caps);
+            dispatches.push(output);
         }
         let scratch = lengths.iter().map(|length| TensorSpec::f32([*length])).collect();
         Lowered { dispatches, scratch }
@@ -357,19 +360,24 @@ impl Tiles {
             .param("of_w", of_w)
     }
 
+    /// The results of some tiles, of products in `splits` parts.
     fn output(
         &self,
         m: Binding,
         tiles: Range<usize>,
-        epilogue: &Epilogue,
+        (splits, epilogue): (usize, &Epilogue),
         caps: &Caps,
     ) -> Dispatch {
         let width = self.algorithm.width(self.channels()[1], caps);
         let width = if epilogue.allows_vec4() { width } else { 1 };
-        let kernel = self.algorithm.kernel("conv2d/winograd_output", width);
+        let kernel = self
+            .algorithm
+            .kernel("conv2d/winograd_output", width)
+            .with_text("PARTED", (splits > 1).to_string());
         let grid = grid(workgroups(tiles.len() * self.to[3] / width), caps);
         let results = Dispatch::new(kernel, grid).bind("m", m).bind("y", output(0));
-        let results = self.cut(self.image(results, self.to, width), tiles);
+        let results =
+            self.cut(self.image(results, self.to, width), tiles).param("splits", splits);
         epilogue.attach_wide(results, width)
     }
 
