@@ -1,6 +1,6 @@
-// Batch norm in one pass, where an invocation can hold its share of the rows: y = epilogue((x - mean) / sqrt(biased variance +
-// epsilon) * scale + shift), channels along the last axis; the mean and the unbiased variance. Both sums are of distances
-// from the first row, so that values far from zero do not cancel.
+// Batch norm in one pass, where an invocation can hold its share of the rows: y = epilogue((x - mean) / sqrt(biased
+// variance + epsilon) * scale + shift), channels along the last axis; the mean and the unbiased variance. The first sum is
+// of distances from the first row, so that values far from zero do not cancel, the second of those from the mean.
 // Ownership, grid and shared memory: see `chunks`. There is one chunk, and every row of it is some invocation's.
 // use: batch_norm/chunks
 

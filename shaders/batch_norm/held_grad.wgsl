@@ -1,4 +1,5 @@
-// The gradient of batch norm in one pass, where an invocation can hold its share of the rows: dx, dscale and dshift as in `grad`.
+// The gradient of batch norm in one pass, where an invocation can hold its share of the rows: dx, dscale and dshift as in
+// `grad`.
 // Ownership, grid and shared memory: see `chunks`. There is one chunk, and every row of it is some invocation's.
 // use: batch_norm/chunks
 

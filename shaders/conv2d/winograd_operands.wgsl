@@ -1,7 +1,7 @@
 // Both factors of Winograd's products: V of x (conv2d/winograd_pixels) and
-//   U[POINTS i + j, group, c, n] = (G w[., ., c, n] G^T)[i, j]: filters of 3 x 3 for Winograd's products, see conv2d/points4.
-// Grid: one invocation per vector T of the filters' channels, then one per tile and vector of x's, 64 per workgroup; folded into
-// two dimensions.
+//   U[POINTS i + j, group, c, n] = (G w[., ., c, n] G^T)[i, j] of filters of 3 x 3, see conv2d/points4.
+// Grid: one invocation per vector T of the filters' channels, then one per tile and vector of x's, 64 per workgroup; folded
+// into two dimensions.
 
 const TURNED: bool = false; // by half a turn: the filter of the gradient in x
 

@@ -3,10 +3,11 @@
 //! results where the definition takes 36; F(4 x 4, 3 x 3) tiles of 6 x 6, 36 for sixteen results where that takes 144, and
 //! moves 2.25 values a pixel where the other moves 4, at the price of more rounding and of larger tiles at the edge.
 //!
-//! The parts are dispatches of their own: the filters and the tiles are transformed side by side, of the latter chunk by
-//! chunk; their channels are summed by a matrix product for each point and group, all in one dispatch of `matmul`'s
-//! kernels, and these are transformed back with the epilogue. The gradient in x is the convolution of dy with the filter turned by half a turn,
-//! padded by 2 - pad. That in w has the same tiles of x: see [`weight`].
+//! The parts are dispatches of their own. The filters and a chunk of the tiles are transformed side by side, then chunk by
+//! chunk the other tiles; their channels are summed by a matrix product for each point and group, all in one dispatch of
+//! `matmul`'s kernels, in parts where there are few; and these are transformed back, the parts added, with the epilogue. The
+//! gradient in x is the convolution of dy with the filter turned by half a turn, padded by 2 - pad. That in w has the same
+//! tiles of x: see [`weight`].
 //!
 //! # How exact it is
 //! A result's error is held against the root mean square of its own sum, as everywhere ([`Tolerance::sum`]).
@@ -56,7 +57,7 @@ mod weight;
 const RESULTS: &str = "F";
 
 /// How many of the product's variants are offered at most.
-const OFFERED: usize = 2;
+const OFFERED: usize = 3;
 
 /// Bytes of the transformed tiles in a chunk at most: a binding of any device.
 const CHUNK: u64 = 128 << 20;
@@ -376,21 +377,24 @@ impl Tiles {
             .with_text("PARTED", (splits > 1).to_string());
         let grid = grid(workgroups(tiles.len() * self.to[3] / width), caps);
         let results = Dispatch::new(kernel, grid).bind("m", m).bind("y", output(0));
-        let results =
-            self.cut(self.image(results, self.to, width), tiles).param("splits", splits);
+        let results = self.cut(self.image(results, self.to, width), tiles).param("splits", splits);
         epilogue.attach_wide(results, width)
     }
 
     /// x's `Image`, channels taken `width` at a time, and some of its `Tiles`.
     fn x_in_tiles(&self, dispatch: Dispatch, tiles: Range<usize>, width: usize) -> Dispatch {
         // Fewer rows of padding than none wrap, as places in it do.
-        let image =
-            self.image(dispatch, self.from, width).param("padding", self.padding as u32);
+        let image = self.image(dispatch, self.from, width).param("padding", self.padding as u32);
         self.cut(image, tiles)
     }
 
     /// An `Image` for a kernel that takes its channels `width` at a time, but for its padding.
-    fn image(&self, dispatch: Dispatch, [_, rows, columns, channels]: [usize; 4], width: usize) -> Dispatch {
+    fn image(
+        &self,
+        dispatch: Dispatch,
+        [_, rows, columns, channels]: [usize; 4],
+        width: usize,
+    ) -> Dispatch {
         dispatch
             .param("rows", rows)
             .param("columns", columns)
