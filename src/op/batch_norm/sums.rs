@@ -19,8 +19,11 @@ fn channel(c: u32, row: u32) -> Channel {
 fn given(at: u32) -> T { return dy[at]; }
 ";
 
-/// Neighbouring channels of a workgroup on a GPU: 64 bytes, which its memory delivers at once.
-const SEGMENT: usize = 16;
+/// Neighbouring channels of a workgroup on a GPU: 64 bytes, which its memory delivers at once, or a line of its cache.
+const SEGMENTS: [usize; 2] = [16, 32];
+
+/// Elements of x beyond which the second comes first: more than a cache holds.
+const LARGE: usize = 8 << 20;
 
 /// Most workgroups a processor of a GPU: what it has under way at once.
 const MOST_TURNS: usize = 4;
@@ -67,10 +70,11 @@ impl Channels {
 
     /// Variants that suit GPUs and one that suits CPUs, the device's own first.
     pub(super) fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        let mut variants = vec![self.for_gpu(caps), self.for_cpu()];
-        if caps.software {
+        let mut variants = SEGMENTS.map(|segment| self.for_gpu(segment, caps)).to_vec();
+        if self.elements() > LARGE {
             variants.reverse();
         }
+        variants.insert(if caps.software { 0 } else { variants.len() }, self.for_cpu());
         variants.dedup();
         let held = self.held().filter(|_| !caps.software);
         held.into_iter().chain(variants).collect()
@@ -93,10 +97,10 @@ impl Channels {
 
     /// Narrow blocks of columns, so that few chunks fill the device: every workgroup of the second pass reads all parts of
     /// its columns.
-    fn for_gpu(&self, caps: &Caps) -> Variant {
+    fn for_gpu(&self, segment: usize, caps: &Caps) -> Variant {
         // At least eight rows for each of those who share a column.
         let team = (self.rows / 8).clamp(1, GPU_WORKGROUP).next_power_of_two();
-        let segment = (SEGMENT / self.width).min(self.vectors().next_power_of_two());
+        let segment = (segment / self.width).min(self.vectors().next_power_of_two());
         let columns = segment.max(GPU_WORKGROUP / team);
         let blocks = self.vectors().div_ceil(columns);
         // Reading two values of each chunk again is a quarter of what reading x is, at most.
