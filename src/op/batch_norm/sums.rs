@@ -76,7 +76,7 @@ impl Channels {
         }
         variants.insert(if caps.software { 0 } else { variants.len() }, self.for_cpu());
         variants.dedup();
-        let held = self.held().filter(|_| !caps.software);
+        let held = self.held().filter(|_| !caps.software && self.elements() <= LARGE);
         held.into_iter().chain(variants).collect()
     }
 
