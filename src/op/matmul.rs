@@ -18,7 +18,7 @@ pub(in crate::op) mod matrices;
 pub(in crate::op) mod plan;
 mod reference;
 
-pub(super) use cases::cases;
+pub(super) use cases::{benches, cases};
 pub(crate) use matrices::MATRICES;
 use plan::Sizes;
 
