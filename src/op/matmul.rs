@@ -207,7 +207,7 @@ impl Problem for MatMulProblem {
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         match variant.name {
             "split_k" => self.split(variant, caps),
-            MATRICES if variant.get("SPLITS") > 1 => self.split(variant, caps),
+            "vector" | MATRICES if variant.get("SPLITS") > 1 => self.split(variant, caps),
             _ => Lowered::one(self.single(variant, caps)),
         }
     }
