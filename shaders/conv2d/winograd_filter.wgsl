@@ -1,4 +1,4 @@
-// U[POINTS i + j, group, c, n] = (G w[., ., c, n] G^T)[i, j]: filters of 3 x 3 for Winograd's products, see conv2d/points4.
+// U[POINTS i + j, group, c, n] = (G w[., ., c, n] G^T)[i, j]: filters for Winograd's products, see conv2d/points4.
 // Grid: one invocation per vector T of channels, 64 per workgroup, folded into two dimensions.
 
 const TURNED: bool = false; // by half a turn: the filter of the gradient in x
@@ -19,18 +19,24 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let i = (wid.y * groups.x + wid.x) * 64u + lid;
     let plane = params.rows * params.columns;
     if i >= plane { return; }
-    var tall: array<array<T, POINTS>, 3>; // G w, by columns
+    var tall: array<array<T, POINTS>, TAPS>; // G w, by columns
     // unroll
-    for (var s = 0u; s < 3u; s++) {
-        var g: array<T, 3>;
+    for (var s = 0u; s < TAPS; s++) {
+        var g: array<T, TAPS>;
         // unroll
-        for (var r = 0u; r < 3u; r++) { g[r] = w[select(3u * r + s, 8u - 3u * r - s, TURNED) * plane + i]; }
+        for (var r = 0u; r < TAPS; r++) {
+            let tap = TAPS * r + s;
+            g[r] = w[select(tap, TAPS * TAPS - 1u - tap, TURNED) * plane + i];
+        }
         tall[s] = of_taps(g);
     }
     let at = grouped(i, params.rows, params.columns, params.width);
     // unroll
     for (var r = 0u; r < POINTS; r++) {
-        let line = of_taps(array<T, 3>(tall[0][r], tall[1][r], tall[2][r]));
+        var g: array<T, TAPS>;
+        // unroll
+        for (var s = 0u; s < TAPS; s++) { g[s] = tall[s][r]; }
+        let line = of_taps(g);
         // unroll
         for (var s = 0u; s < POINTS; s++) { u[(POINTS * r + s) * plane + at] = line[s]; }
     }

@@ -1,12 +1,13 @@
-//! Filters of 3 x 3 by Winograd's minimal filtering (Lavin & Gray 2016, "Fast algorithms for convolutional neural
+//! Filters of 3 x 3 and 5 x 5 by Winograd's minimal filtering (Lavin & Gray 2016, "Fast algorithms for convolutional neural
 //! networks"): y = A^T [(G w G^T) * (B^T x B)] A. F(2 x 2, 3 x 3) takes tiles of 4 x 4 pixels, 16 multiply-adds for four
 //! results where the definition takes 36; F(4 x 4, 3 x 3) tiles of 6 x 6, 36 for sixteen results where that takes 144, and
 //! moves 2.25 values a pixel where the other moves 4, at the price of more rounding and of larger tiles at the edge.
+//! F(4 x 4, 5 x 5) takes tiles of 8 x 8, 64 multiply-adds where the definition takes 400.
 //!
 //! The parts are dispatches of their own: the filters are transformed, then chunk by chunk the tiles; their channels are
 //! summed by a matrix product for each point and group, all in one dispatch of `matmul`'s kernels, and these are
 //! transformed back with the epilogue. The gradient in x is the convolution of dy with the filter turned by half a turn,
-//! padded by 2 - pad. That in w has the same tiles of x: see [`weight`].
+//! padded by r - 1 - pad of a filter of r x r. That in w has the same tiles of x: see [`weight`].
 //!
 //! # How exact it is
 //! A result's error is held against the root mean square of its own sum, as everywhere ([`Tolerance::sum`]).
@@ -34,6 +35,14 @@
 //! of three results could come to 40, by a picture made for it.) The axes multiply: the root is 7.1 typically, at a tile's
 //! corners, and 24.28 at most, which the bound has. That is 26 times the definition's bound for 3 channels, 10 times for 64
 //! and 8 times for 512. A coefficient that is a thousandth off and tiles in half precision are beyond it at all of these.
+//!
+//! F(4 x 4, 5 x 5): r is 37, fourteen for x (along an axis three for each part of a pair and one for their sum), twelve for
+//! w (three sums of the parts, the product by a rounded factor, their sum), one product, ten back. With nothing known the
+//! first result and the last have 29.8 along an axis, the inner two 8.4. Over pixels of which nothing is known it is 117.5
+//! at most, over weights of which nothing is known 141.07 over a line of any number of tiles and any padding: the bound has
+//! 141.08, 38 times the definition's for 48 channels. Pairs of +-9/5 and +-5/9 would have 10 % less and round every
+//! coefficient. Points for two results instead of four would have 18.1, and move 9 values a result instead of 4. Here too the faults
+//! above are beyond it.
 
 use std::ops::Range;
 
@@ -66,11 +75,13 @@ const MARGIN: f64 = 1.2;
 /// The share of the memory's rate that the transforms reach.
 const COPY: f64 = 0.85;
 
-/// Winograd's F(n x n, 3 x 3).
+/// Winograd's F(m x m, r x r).
 #[derive(Debug, PartialEq)]
 struct Algorithm {
-    /// Results of a tile along an axis, n.
+    /// Results of a tile along an axis, m.
     results: usize,
+    /// Taps of a filter along an axis, r.
+    taps: usize,
     /// Its transforms.
     shader: &'static str,
     /// Sums and products of a transform: of a tile of x, of one of y, of one of dy, of a filter, of its gradient.
@@ -90,10 +101,12 @@ struct Rounding {
     amplification: f64,
 }
 
-/// The algorithms, F(2 x 2, 3 x 3) and F(4 x 4, 3 x 3); the amplifications of the first are 2 + sqrt(2) and 3 + 3 / sqrt(2).
-const ALGORITHMS: [Algorithm; 2] = [
+/// The algorithms, F(2 x 2, 3 x 3), F(4 x 4, 3 x 3) and F(4 x 4, 5 x 5); the amplifications of the first are 2 + sqrt(2)
+/// and 3 + 3 / sqrt(2).
+const ALGORITHMS: [Algorithm; 3] = [
     Algorithm {
         results: 2,
+        taps: 3,
         shader: "conv2d/points4",
         added: [32, 24, 12, 28, 42],
         rounding: Rounding { roundings: 11, amplification: 2.0 + std::f64::consts::SQRT_2 },
@@ -104,17 +117,26 @@ const ALGORITHMS: [Algorithm; 2] = [
     },
     Algorithm {
         results: 4,
+        taps: 3,
         shader: "conv2d/points6",
         added: [168, 140, 100, 90, 99],
         rounding: Rounding { roundings: 29, amplification: 24.29 },
         weight: Rounding { roundings: 29, amplification: 19.22 },
+    },
+    Algorithm {
+        results: 4,
+        taps: 5,
+        shader: "conv2d/points8",
+        added: [416, 192, 168, 299, 312],
+        rounding: Rounding { roundings: 37, amplification: 141.08 },
+        weight: Rounding { roundings: 35, amplification: 173.97 },
     },
 ];
 
 impl Algorithm {
     /// Points along an axis, and pixels of a tile.
     fn points(&self) -> usize {
-        self.results + 2
+        self.results + self.taps - 1
     }
 
     /// Matrix products, of each group.
@@ -129,10 +151,10 @@ impl Algorithm {
             .with_text("T", vector(width))
     }
 
-    /// Values that are taken together. A GPU has too few registers for tiles of 6 x 6 vectors: single values, whose
-    /// neighbours are the neighbouring invocations', leave it room to wait for many loads.
+    /// Values that are taken together. A GPU has too few registers for tiles of 6 x 6 vectors or more: single values,
+    /// whose neighbours are the neighbouring invocations', leave it room to wait for many loads.
     fn width(&self, channels: usize, caps: &Caps) -> usize {
-        let fits = self.results == 2 || caps.software;
+        let fits = self.points() == 4 || caps.software;
         if fits && channels.is_multiple_of(4) { 4 } else { 1 }
     }
 }
@@ -171,17 +193,18 @@ enum Target {
 impl Tiles {
     /// A pass in tiles of each size, where it can be; `sums` asks for those of dy's channels as well.
     pub(super) fn all(pass: Pass, g: &Geometry, sums: bool) -> impl Iterator<Item = Self> {
-        let suits = (g.r, g.s, g.conv.stride) == (3, 3, 1);
-        let padding = g.conv.pad as isize;
+        let (taps, padding) = (g.r, g.conv.pad as isize);
         let (from, to, padding, target) = match pass {
             Pass::Forward => (g.x(), g.y(), padding, Target::Results { turned: false }),
-            Pass::Input { .. } => (g.y(), g.x(), 2 - padding, Target::Results { turned: true }),
+            Pass::Input { .. } => {
+                (g.y(), g.x(), taps as isize - 1 - padding, Target::Results { turned: true })
+            }
             Pass::Weight { .. } => (g.x(), g.y(), padding, Target::Filter { sums }),
         };
         let groups = g.conv.groups;
         let tiles = move |algorithm| Self { algorithm, from, to, groups, padding, target };
-        let suits = suits && from[3] / groups <= LONGEST;
-        ALGORITHMS.iter().filter(move |_| suits).map(tiles)
+        let suits = (g.s, g.conv.stride) == (taps, 1) && from[3] / groups <= LONGEST;
+        ALGORITHMS.iter().filter(move |algorithm| suits && algorithm.taps == taps).map(tiles)
     }
 
     /// Whether a variant is of these tiles.
@@ -267,7 +290,7 @@ impl Tiles {
         let (count, weights) = (self.count(), self.weights());
         let (from, to) = (self.from[3], self.to[3]);
         let values = |lengths: [usize; 4]| lengths.iter().product::<usize>();
-        let filters = (9 + products) * weights;
+        let filters = (self.algorithm.taps.pow(2) + products) * weights;
         let chunks = self.chunk(caps).map_or(1, |chunk| count.div_ceil(chunk));
         let [x, y, dy, filter, gradient] = self.algorithm.added;
         let (filters, added, dispatches) = match self.target {
