@@ -7,6 +7,7 @@ const TURNED: bool = false; // by half a turn: the filter of the gradient in x
 // use: conv2d/points4
 // end
 // use: conv2d/grouped
+// use: conv2d/weights
 // Channels c of a group; Ts of the channels n, and of a group's.
 struct Params { rows: u32, columns: u32, width: u32 }
 @group(0) @binding(0) var<storage, read> w: array<T>;
@@ -25,8 +26,8 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         var g: array<T, TAPS>;
         // unroll
         for (var r = 0u; r < TAPS; r++) {
-            let tap = TAPS * r + s;
-            g[r] = w[select(tap, TAPS * TAPS - 1u - tap, TURNED) * plane + i];
+            let here = weight(i, plane, select(r, TAPS - 1u - r, TURNED), select(s, TAPS - 1u - s, TURNED));
+            g[r] = select(T(0.0), w[select(0u, here.place, here.inside)], here.inside);
         }
         tall[s] = of_taps(g);
     }

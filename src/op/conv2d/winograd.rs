@@ -4,6 +4,11 @@
 //! moves 2.25 values a pixel where the other moves 4, at the price of more rounding and of larger tiles at the edge.
 //! F(4 x 4, 5 x 5) takes tiles of 8 x 8, 64 multiply-adds where the definition takes 400.
 //!
+//! Where windows are s pixels apart, x and the filter are taken apart into the s x s pixels of such a step, as channels:
+//! what is left is a convolution of windows side by side by filters of r / s, rounded up, with s^2 times the channels. A
+//! first layer of 11 x 11 and steps of 4 over 3 channels is one of 3 x 3 over 48, a part of whose weights are 0: forward
+//! and the gradient in w, since that in x would have to be put together again.
+//!
 //! The parts are dispatches of their own: the filters are transformed, then chunk by chunk the tiles; their channels are
 //! summed by a matrix product for each point and group, all in one dispatch of `matmul`'s kernels, and these are
 //! transformed back with the epilogue. The gradient in x is the convolution of dy with the filter turned by half a turn,
@@ -41,8 +46,8 @@
 //! first result and the last have 29.8 along an axis, the inner two 8.4. Over pixels of which nothing is known it is 117.5
 //! at most, over weights of which nothing is known 141.07 over a line of any number of tiles and any padding: the bound has
 //! 141.08, 38 times the definition's for 48 channels. Pairs of +-9/5 and +-5/9 would have 10 % less and round every
-//! coefficient. Points for two results instead of four would have 18.1, and move 9 values a result instead of 4. Here too the faults
-//! above are beyond it.
+//! coefficient; two results with the points of F(4 x 4, 3 x 3) would have 18.1, and move 9 values a result instead of 4. Here
+//! too the faults above are beyond it.
 
 use std::ops::Range;
 
@@ -56,7 +61,7 @@ use crate::op::matmul::{MatMul, product_by};
 use crate::tensor::TensorSpec;
 
 use super::lower::LONGEST;
-use super::{Geometry, Pass, WINOGRAD};
+use super::{Conv, Geometry, Pass, WINOGRAD};
 
 mod weight;
 
@@ -170,12 +175,17 @@ impl Rounding {
 #[derive(Debug)]
 pub(super) struct Tiles {
     algorithm: &'static Algorithm,
-    /// Images, rows, columns and channels of what is convolved.
+    /// Images, rows, columns and channels of what is convolved. Where windows are `stride` pixels apart the pixels of a step
+    /// are channels of one, for windows side by side.
     from: [usize; 4],
     /// Those of the result, or of its gradient.
     to: [usize; 4],
     /// Parts of the channels that see each other.
     groups: usize,
+    /// Rows and columns of the filter.
+    size: usize,
+    /// Pixels between neighbouring windows.
+    stride: usize,
     /// Rows and columns of zeros before the first; fewer than none where the first are not seen.
     padding: isize,
     target: Target,
@@ -193,18 +203,22 @@ enum Target {
 impl Tiles {
     /// A pass in tiles of each size, where it can be; `sums` asks for those of dy's channels as well.
     pub(super) fn all(pass: Pass, g: &Geometry, sums: bool) -> impl Iterator<Item = Self> {
-        let (taps, padding) = (g.r, g.conv.pad as isize);
-        let (from, to, padding, target) = match pass {
+        let Conv { stride, pad, groups } = g.conv;
+        let (size, padding) = (g.r, pad as isize);
+        let (mut from, to, padding, target) = match pass {
             Pass::Forward => (g.x(), g.y(), padding, Target::Results { turned: false }),
             Pass::Input { .. } => {
-                (g.y(), g.x(), taps as isize - 1 - padding, Target::Results { turned: true })
+                (g.y(), g.x(), size as isize - 1 - padding, Target::Results { turned: true })
             }
             Pass::Weight { .. } => (g.x(), g.y(), padding, Target::Filter { sums }),
         };
-        let groups = g.conv.groups;
-        let tiles = move |algorithm| Self { algorithm, from, to, groups, padding, target };
-        let suits = (g.s, g.conv.stride) == (taps, 1) && from[3] / groups <= LONGEST;
-        ALGORITHMS.iter().filter(move |algorithm| suits && algorithm.taps == taps).map(tiles)
+        from[3] *= stride * stride;
+        let tiles =
+            move |algorithm| Self { algorithm, from, to, groups, size, stride, padding, target };
+        let gathers = stride == 1 || (groups == 1 && !matches!(pass, Pass::Input { .. }));
+        let suits = gathers && g.s == size && from[3] / groups <= LONGEST;
+        let has = move |algorithm: &&Algorithm| algorithm.taps == size.div_ceil(stride);
+        ALGORITHMS.iter().filter(has).filter(move |_| suits).map(tiles)
     }
 
     /// Whether a variant is of these tiles.
@@ -226,7 +240,7 @@ impl Tiles {
         [self.from[3] / self.groups, self.to[3] / self.groups]
     }
 
-    /// Weights of a tap of the filter.
+    /// Weights of a tap of the tiles' filter.
     fn weights(&self) -> usize {
         self.channels()[0] * self.to[3]
     }
@@ -290,7 +304,8 @@ impl Tiles {
         let (count, weights) = (self.count(), self.weights());
         let (from, to) = (self.from[3], self.to[3]);
         let values = |lengths: [usize; 4]| lengths.iter().product::<usize>();
-        let filters = (self.algorithm.taps.pow(2) + products) * weights;
+        let stored = self.size.pow(2) * weights / self.stride.pow(2);
+        let filters = stored + products * weights;
         let chunks = self.chunk(caps).map_or(1, |chunk| count.div_ceil(chunk));
         let [x, y, dy, filter, gradient] = self.algorithm.added;
         let (filters, added, dispatches) = match self.target {
@@ -300,7 +315,8 @@ impl Tiles {
             }
         };
         let added = added + x * count * from;
-        let moved = filters + products * count * (from + to) + values(self.from) + values(self.to);
+        let images = values(self.from) / self.stride.pow(2) + values(self.to);
+        let moved = filters + products * count * (from + to) + images;
         speeds.bytes_ns(4.0 * moved as f64) / COPY
             + speeds.products_ns(added as f64) / f64::from(speeds.processors)
             + speeds.dispatches_ns(dispatches)
@@ -349,8 +365,7 @@ impl Tiles {
         let rows = rows / self.groups;
         let width = self.algorithm.width(columns / self.groups, caps);
         let kernel = self
-            .algorithm
-            .kernel("conv2d/winograd_filter", width)
+            .over_weights("conv2d/winograd_filter", width)
             .with_text("TURNED", turned.to_string());
         Dispatch::new(kernel, grid((rows * columns / width).div_ceil(64), caps))
             .bind("w", input(1))
@@ -360,12 +375,20 @@ impl Tiles {
             .param("width", columns / self.groups / width)
     }
 
+    /// A kernel over the filter as it is stored.
+    fn over_weights(&self, shader: &str, width: usize) -> Kernel {
+        let consts = [("STRIDE", self.stride as u32), ("SIZE", self.size as u32)];
+        self.algorithm.kernel(shader, width).with_consts(&consts)
+    }
+
     fn input(&self, v: Binding, first: usize, tiles: usize, caps: &Caps) -> Dispatch {
-        let width = self.algorithm.width(self.channels()[0], caps);
+        let of_pixel = self.channels()[0] / self.stride.pow(2);
+        let width = self.algorithm.width(of_pixel, caps);
         let tiles = first..first + tiles;
-        self.over("conv2d/winograd_tiles", (self.from, self.padding, width), tiles, caps)
-            .bind("x", input(0))
-            .bind("v", v)
+        let mut dispatch =
+            self.over("conv2d/winograd_tiles", (self.from, self.padding, width), tiles, caps);
+        dispatch.kernel = dispatch.kernel.with_consts(&[("STRIDE", self.stride as u32)]);
+        dispatch.bind("x", input(0)).bind("v", v)
     }
 
     fn output(

@@ -413,3 +413,16 @@ fn a_gpu_takes_filters_of_5_x_5_in_tiles_where_there_are_many_channels() {
         assert!(of_direct[0] < 0.6, "{pass:?}: {of_direct:?}");
     }
 }
+
+#[test]
+fn a_gpu_takes_a_first_layer_of_long_steps_in_tiles() {
+    // alexnet's, of which 4 x 4 pixels of 3 channels are a step.
+    let conv = Conv { stride: 4, pad: 2, groups: 1 };
+    let geometry =
+        Geometry { batch: 64, h: 224, w: 224, c: 3, p: 55, q: 55, n: 96, r: 11, s: 11, conv };
+    for pass in [Pass::Forward, WEIGHT] {
+        let of_direct = in_tiles_of_direct(pass, &geometry);
+        assert!(of_direct[1] < 0.75 && of_direct[1] < of_direct[0], "{pass:?}: {of_direct:?}");
+    }
+    assert!(in_tiles_of_direct(Pass::Input { rest: [1, 1] }, &geometry).is_empty());
+}

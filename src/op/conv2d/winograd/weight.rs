@@ -97,7 +97,7 @@ impl Tiles {
         let ([rows, of_group], columns) = (self.channels(), self.to[3]);
         let width = self.algorithm.width(of_group, caps);
         let kernel =
-            self.algorithm.kernel("conv2d/winograd_dw", width).with_text("ADDS", adds.to_string());
+            self.over_weights("conv2d/winograd_dw", width).with_text("ADDS", adds.to_string());
         let results = (self.weights() + if sums { columns } else { 0 }) / width;
         let mut dispatch = Dispatch::new(kernel, grid(results.div_ceil(64), caps))
             .bind("m", scratch(2).read())

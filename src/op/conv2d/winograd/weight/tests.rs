@@ -33,9 +33,8 @@ fn in_tiles(algorithm: &Algorithm, x: &Matrix, dy: &Matrix, fault: Fault) -> Mat
 /// A tap's from the definition.
 fn in_f64(x: &Matrix, dy: &Matrix, padding: usize, [r, s]: [usize; 2]) -> f64 {
     let line = |(p, line): (usize, &Vec<f32>)| -> f64 {
-        let term = |(q, dy): (usize, &f32)| {
-            f64::from(*dy) * f64::from(pixel(x, padding, p + r, q + s))
-        };
+        let term =
+            |(q, dy): (usize, &f32)| f64::from(*dy) * f64::from(pixel(x, padding, p + r, q + s));
         line.iter().enumerate().map(term).sum()
     };
     dy.iter().enumerate().map(line).sum()
