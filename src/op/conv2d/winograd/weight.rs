@@ -34,6 +34,9 @@
 //! F(5 x 5, 4 x 4): r is 35, fourteen for x, six for dy, one product, fourteen back. The first tap and the last have 35.9
 //! along an axis typically, the inner ones 6 to 9. Over pixels of which nothing is known it is 116.9 at most, over a dy of
 //! which nothing is known 173.96 over a line of tiles. The bound has 173.97, beside the definition's `sum(16 t)` 43 times as much.
+//!
+//! Where some parts of a filter lack the last row or column ([`super`]), F(3 x 3, 2 x 2) has 3 + sqrt(5) and F(3 x 3, 4 x 4)
+//! 20.31; F(5 x 5, 4 x 4) no more than for whole ones.
 
 use crate::kernel::{Binding, Caps, Dispatch, Lowered, Variant, grid, input, output, scratch};
 use crate::op::matmul::lower::Tiling;
