@@ -389,6 +389,23 @@ fn in_tiles_of_direct(pass: Pass, geometry: &Geometry) -> Vec<f64> {
 const INPUT: Pass = Pass::Input { rest: [0, 0] };
 
 #[test]
+fn what_no_gpu_has_timed_stands_behind_the_definition() {
+    let caps = Caps::portable();
+    for (taps, is_first) in [(3, true), (5, false)] {
+        let geometry = layer([64, 27, 96, 256], 2, taps);
+        let direct = super::super::lower::planned(Pass::Forward, &geometry, &caps);
+        let tiles = Tiles::all(Pass::Forward, &geometry, false);
+        let in_tiles =
+            behind(&direct[0], tiles.flat_map(|t| t.planned(&caps)).collect(), &geometry);
+        assert_eq!(in_tiles[0].ns < direct[0].ns, is_first, "{taps} taps");
+        let both = in_tiles.into_iter().chain(direct);
+        let near = Planned::near(crate::op::matmul::plan::sorted(both.collect())).take(3);
+        let names: Vec<_> = near.map(|planned| planned.variant.name).collect();
+        assert_eq!(names[1..], [WINOGRAD; 2], "{taps} taps");
+    }
+}
+
+#[test]
 fn a_gpu_takes_wide_layers_in_tiles_and_measures_the_narrower() {
     for pass in [Pass::Forward, INPUT, WEIGHT] {
         let in_tiles = |sizes, groups| {
