@@ -71,7 +71,7 @@ impl Sizes {
         broadcasts[..].rotate_left(first);
         let registers = [register(4, 4), register(4, 8), naive];
         // Rows and columns of an invocation, columns of the tile, invocations.
-        let shapes = [(8, 4, 32, 256), (8, 4, 64, 256), (16, 8, 32, 256), (8, 8, 32, 256), (8, 4, 32, 512)];
+        let shapes = [(8, 4, 32, 256), (8, 4, 64, 256), (16, 8, 32, 256), (8, 8, 32, 256), (8, 8, 32, 512), (8, 4, 32, 512)];
         let tiles = shapes.into_iter().filter_map(|shape| tile(self, caps, shape));
         if caps.software {
             broadcasts.into_iter().chain(registers).chain(tiles).collect()
