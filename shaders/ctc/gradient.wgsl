@@ -10,14 +10,15 @@ struct Params { batch: u32, steps: u32, classes: u32, labels: u32 }
 @group(0) @binding(0) var<storage, read> frames: array<u32>;
 @group(0) @binding(1) var<storage, read> labels: array<u32>;
 @group(0) @binding(2) var<storage, read> label_lengths: array<u32>;
-@group(0) @binding(3) var<storage, read> trellis: array<vec2<i32>>; // [B, T, STATES]
-@group(0) @binding(4) var<storage, read_write> grad: array<f32>;
+@group(0) @binding(3) var<storage, read> alphas: array<vec2<i32>>; // [B, T, STATES]
+@group(0) @binding(4) var<storage, read> betas: array<vec2<i32>>;
+@group(0) @binding(5) var<storage, read_write> grad: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-fn share(i: u32, e: i32) -> f32 {
-    let a = unpack(trellis[i]);
-    return a.m * power(a.e - e);
-}
+// The exponent of a product, no further below what is possible than one factor's.
+fn exponent(i: u32) -> i32 { return max(alphas[i].y + betas[i].y, IMPOSSIBLE); }
+
+fn share(i: u32, e: i32) -> f32 { return unpack(alphas[i]).m * unpack(betas[i]).m * power(exponent(i) - e); }
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -32,7 +33,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let states = 2u * min(label_lengths[b], params.labels) + 1u;
     let at = frame * STATES;
     var e = IMPOSSIBLE;
-    for (var s = 0u; s < states; s++) { e = max(e, trellis[at + s].y); }
+    for (var s = 0u; s < states; s++) { e = max(e, exponent(at + s)); }
     if e <= POSSIBLE { return; } // the labels do not fit into the frames
     var whole = 0.0;
     for (var s = 0u; s < states; s++) { whole += share(at + s, e); }

@@ -25,9 +25,9 @@ const FRAMES: usize = 64;
 
 /// Rows of the trellis in memory, for sequences whose rows workgroup memory does not hold.
 const ROWS_IN_MEMORY: &str = "\
-@group(0) @binding(6) var<storage, read_write> rows: array<vec2<i32>>;
-fn row(b: u32, i: u32) -> vec2<i32> { return rows[b * 2u * ROW + i]; }
-fn set_row(b: u32, i: u32, value: vec2<i32>) { rows[b * 2u * ROW + i] = value; }
+@group(0) @binding(7) var<storage, read_write> rows: array<vec2<i32>>;
+fn row(w: u32, i: u32) -> vec2<i32> { return rows[w * 2u * ROW + i]; }
+fn set_row(w: u32, i: u32, value: vec2<i32>) { rows[w * 2u * ROW + i] = value; }
 fn synchronise() { storageBarrier(); }
 ";
 
@@ -145,23 +145,25 @@ impl Problem for CtcProblem {
             ("PER", per),
             ("AHEAD", AHEAD.div_ceil(per)),
         ]);
-        let mut trellis = Dispatch::new(kernel, grid(self.batch, caps))
+        let [across, down, _] = grid(self.batch, caps);
+        let mut trellis = Dispatch::new(kernel, [across, down, 2])
             .bind("log_probs", input(0))
             .bind("frames", input(1))
             .bind("labels", input(2))
             .bind("label_lengths", input(3))
             .bind("loss", output(0))
-            .bind("trellis", scratch(0))
+            .bind("alphas", scratch(0))
+            .bind("betas", scratch(1))
             .param("batch", self.batch)
             .param("steps", self.steps)
             .param("classes", self.classes)
             .param("labels", self.most_labels)
             .param("infinity", f32::INFINITY);
-        let mut scratches = vec![TensorSpec::u32([self.batch, self.steps, self.states, 2])];
+        let mut scratches = vec![TensorSpec::u32([self.batch, self.steps, self.states, 2]); 2];
         if variant.get("SHARED") == 0 {
             trellis.kernel = trellis.kernel.with_hook("rows", ROWS_IN_MEMORY);
-            trellis = trellis.bind("rows", scratch(1));
-            scratches.push(TensorSpec::u32([self.batch, self.row_words()]));
+            trellis = trellis.bind("rows", scratch(2));
+            scratches.push(TensorSpec::u32([2 * self.batch, self.row_words()]));
         }
         let frames = (self.batch * self.steps).div_ceil(FRAMES);
         let kernel = Kernel::new("ctc/gradient").with_consts(&[("LANES", FRAMES), ("STATES", self.states)]);
@@ -169,7 +171,8 @@ impl Problem for CtcProblem {
             .bind("frames", input(1))
             .bind("labels", input(2))
             .bind("label_lengths", input(3))
-            .bind("trellis", scratch(0).read())
+            .bind("alphas", scratch(0).read())
+            .bind("betas", scratch(1).read())
             .bind("grad", output(1))
             .param("batch", self.batch)
             .param("steps", self.steps)
