@@ -118,9 +118,11 @@ impl Tuner<'_> {
             turns.take(&mut session, &mut open, progress)?;
         }
         let measured = open.iter().filter(|open| !open.measured.is_empty()).count();
+        log::debug!("tuning: {measured} ops measured after {:.1?}", begun.elapsed());
         for open in open {
             self.enter(open, begun, table)?;
         }
+        log::debug!("tuning: checked after {:.1?}", begun.elapsed());
         if !interrupted() {
             table.steps.insert(mark, self.effort);
         }
@@ -264,6 +266,11 @@ impl Turns<'_> {
                 );
             }
             let Some(other) = self.other(session, open, &mut taken)? else { continue };
+            log::debug!(
+                "tuning: candidates {j} of {} ops built after {:.1?}",
+                taken.len(),
+                self.begun.elapsed()
+            );
             let steps = self.steps(&clock, &other, most - j)?;
             for open in open.iter_mut() {
                 if let Some(variant) = taken.get(&open.key) {
