@@ -154,6 +154,18 @@ pub(in crate::op) fn planned(p: Sizes, inputs: &[TensorSpec], caps: &Caps) -> Ve
     tiles.flat_map(|(tile, rate)| tile.planned(*rate, p, caps)).collect()
 }
 
+/// How many times as slow as the first by the estimates a kernel of matrices is measured at most. These estimates are the
+/// rates of these very tiles, and a driver takes seconds to compile one.
+const NEAR: f64 = 1.3;
+
+/// Those of the variants that are worth measuring against each other.
+pub(in crate::op) fn candidates(planned: Vec<Planned>) -> Vec<Variant> {
+    let most = planned.first().map_or(0.0, |first| NEAR * first.ns);
+    let near = Planned::near(planned)
+        .filter(|planned| planned.variant.name != MATRICES || planned.ns <= most);
+    near.map(|planned| planned.variant).collect()
+}
+
 /// How exact a variant is that sums `length` products, where others are as exact as `rounded`. Products of f16 are exact in
 /// f32. Tensor cores add several of them to a sum at once: all are shifted to the largest, and what falls off is cut off,
 /// on V100 all beyond the last bit of an f32 (Fasi et al. 2021). Such errors are one-sided, up to a last bit for each term:
