@@ -21,6 +21,11 @@ const WALK: usize = 256;
 /// Most invocations that count for one id.
 const MOST_SLICES: usize = 16;
 
+/// Places that an invocation asks for at once: a GPU's memory takes hundreds of cycles for each turn of a loop.
+fn together(caps: &Caps) -> usize {
+    if caps.software { 1 } else { 8 }
+}
+
 /// ids u32 `[N]` to their positions sorted by (id, position), u32 `[N]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SortIds;
@@ -110,8 +115,11 @@ impl Problem for Sorting {
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let slices = self.count.div_ceil(WALK).next_power_of_two().min(MOST_SLICES);
-        let kernel =
-            Kernel::of("sparse", variant).with_consts(&[("COUNT", self.count), ("SLICES", slices)]);
+        let kernel = Kernel::of("sparse", variant).with_consts(&[
+            ("COUNT", self.count),
+            ("SLICES", slices),
+            ("TOGETHER", together(caps)),
+        ]);
         Lowered::one(
             Dispatch::new(kernel, grid(self.count.div_ceil(64 / slices), caps))
                 .bind("ids", input(0))
