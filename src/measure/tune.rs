@@ -19,6 +19,7 @@ use crate::session::{Session, schedule};
 use crate::terms::{Effort, Mode};
 use crate::workload::{Feed, Workload};
 
+use super::probe::wake;
 use super::profile::OpClock;
 use super::sample::interrupted;
 
@@ -286,6 +287,8 @@ impl Turns<'_> {
         let most = open.iter().map(|open| open.candidates.len()).max().unwrap_or(0);
         let mut left_out = open.iter().map(|open| open.candidates.len() - 1).sum();
         let programs = self.compiled((1..most).map(|j| taken(open, j)).collect(), open)?;
+        // While kernels are compiled a GPU lowers its clocks, which slows arithmetic more than memory.
+        wake(gpu, &self.first)?;
         let count = programs.len();
         for (at, mut taken) in programs.into_iter().enumerate() {
             progress((at + 1) as f64 / (count + 1) as f64);
