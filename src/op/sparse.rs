@@ -22,8 +22,8 @@ const WALK: usize = 256;
 const MOST_SLICES: usize = 16;
 
 /// Places that an invocation asks for at once: a GPU's memory takes hundreds of cycles for each turn of a loop.
-fn together(caps: &Caps) -> usize {
-    if caps.software { 1 } else { 8 }
+fn together(caps: &Caps) -> (&'static str, u32) {
+    ("TOGETHER", if caps.software { 1 } else { 8 })
 }
 
 /// ids u32 `[N]` to their positions sorted by (id, position), u32 `[N]`.
@@ -109,17 +109,14 @@ impl Problem for Sorting {
         &self.facts
     }
 
-    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::new("order", [])]
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        vec![Variant::new("order", [together(caps)])]
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let slices = self.count.div_ceil(WALK).next_power_of_two().min(MOST_SLICES);
-        let kernel = Kernel::of("sparse", variant).with_consts(&[
-            ("COUNT", self.count),
-            ("SLICES", slices),
-            ("TOGETHER", together(caps)),
-        ]);
+        let kernel =
+            Kernel::of("sparse", variant).with_consts(&[("COUNT", self.count), ("SLICES", slices)]);
         Lowered::one(
             Dispatch::new(kernel, grid(self.count.div_ceil(64 / slices), caps))
                 .bind("ids", input(0))

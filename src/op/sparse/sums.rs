@@ -42,8 +42,10 @@ impl Problem for Sums {
         &self.facts
     }
 
-    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        widths("sums", self.width)
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        let mut variants = widths("sums", self.width);
+        variants.iter_mut().for_each(|variant| variant.consts.push(together(caps)));
+        variants
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
@@ -53,7 +55,7 @@ impl Problem for Sums {
         let kernel = Kernel::new("sparse/sums").with_text("T", element(width)).with_consts(&[
             ("COUNT", self.count),
             ("PART", part),
-            ("TOGETHER", together(caps)),
+            ("TOGETHER", variant.get("TOGETHER") as usize),
         ]);
         let over = |rows: usize, kernel| {
             Dispatch::new(kernel, grid((rows * length).div_ceil(64), caps))
