@@ -205,3 +205,19 @@ impl Tables {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_has_its_share_by_its_ops_and_leaves_what_it_does_not_need_to_the_next() {
+        let mut budget = Budget { ops: 100, left: QUICK };
+        let most = budget.share(75);
+        assert_eq!(most, QUICK.mul_f64(0.75));
+        budget.spend(75, most / 3);
+        assert_eq!(budget.share(25), QUICK - most / 3);
+        budget.spend(15, 2 * QUICK);
+        assert_eq!(budget.share(10), Duration::ZERO);
+    }
+}

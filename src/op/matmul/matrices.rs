@@ -235,6 +235,17 @@ mod tests {
     }
 
     #[test]
+    fn kernels_of_matrices_are_measured_where_their_estimates_are_closer() {
+        let planned = |name, ns| Planned { ns, variant: Variant::new(name, []) };
+        let by = [(MATRICES, 1.0), (MATRICES, 1.2), ("tile", 1.4), (MATRICES, 1.5), ("tile", 1.7)];
+        let names: Vec<_> = candidates(by.map(|(name, ns)| planned(name, ns)).into())
+            .into_iter()
+            .map(|variant| variant.name)
+            .collect();
+        assert_eq!(names, [MATRICES, MATRICES, "tile"]);
+    }
+
+    #[test]
     fn halves_of_the_terms_may_be_lost_one_sided() {
         let rounded = Tolerance::sum(1024);
         let of = |name| tolerance(&Variant::new(name, []), 1024, rounded).0;
