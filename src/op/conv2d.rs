@@ -337,6 +337,10 @@ impl Problem for Conv2dProblem {
         plan::sorted(direct.into_iter().chain(in_tiles).chain(matrices).collect())
     }
 
+    fn candidates(&self, caps: &Caps) -> Vec<Variant> {
+        matrices::candidates(self.planned(caps))
+    }
+
     fn tolerance(&self, variant: &Variant) -> Tolerance {
         match self.tiles_of(variant) {
             Some(tiles) => tiles.tolerance(self.epilogue.depth()),

@@ -200,6 +200,10 @@ impl Problem for MatMulProblem {
         plan::sorted(planned.chain(matrices::planned(self.sizes, &self.inputs, caps)).collect())
     }
 
+    fn candidates(&self, caps: &Caps) -> Vec<Variant> {
+        matrices::candidates(self.planned(caps))
+    }
+
     fn tolerance(&self, variant: &Variant) -> Tolerance {
         matrices::tolerance(variant, self.sizes.k, self.facts.tolerance)
     }
