@@ -50,7 +50,7 @@ pub mod window;
 
 /// Every op family there is.
 pub const LIST: &[Family] = &[
-    Family::new("matmul", matmul::cases),
+    Family::new("matmul", matmul::cases).with_benches(matmul::benches),
     Family::new("conv2d", conv2d::cases).with_benches(conv2d::benches),
     Family::new("batch_norm", batch_norm::cases),
     Family::new("max_pool", max_pool::cases),

@@ -108,3 +108,14 @@ pub fn compile_op(
     let memory = plan(&graph, &ops, caps.max_buffer, guarded)?;
     shared(Schedule { graph, ops, memory })
 }
+
+impl OpInstance {
+    /// The op alone under a variant as it is checked: guarded, at the smaller sizes that stand for its own where it has such.
+    ///
+    /// # Errors
+    /// As [`compile_op`].
+    pub fn alone(&self, variant: &Variant, caps: &Caps) -> Result<Schedule> {
+        let inputs = self.reduced_inputs().unwrap_or_else(|| self.inputs.clone());
+        compile_op(&self.op, &inputs, &self.stored(), variant, caps, true)
+    }
+}

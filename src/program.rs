@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -29,9 +30,6 @@ pub mod state;
 use deal::deal;
 pub use state::State;
 
-/// Ops whose pipelines are made side by side, between two looks at whether to go on.
-const TOGETHER: usize = 32;
-
 /// One dispatch, ready to be encoded.
 #[derive(Debug)]
 pub(crate) struct BoundDispatch {
@@ -55,7 +53,7 @@ pub struct Program {
 
 impl Program {
     /// Makes a schedule real on a device. State that `state` does not hold yet is made there. `watch` is told the
-    /// share of the dispatches that have their pipelines.
+    /// share of the pipelines that there are.
     ///
     /// # Errors
     /// [`Error::Gpu`] where memory runs out, [`Error::Internal`] for a shader that is not valid, and those of `watch`,
@@ -84,15 +82,9 @@ impl Program {
             param_offsets: HashMap::new(),
             hash: Sha256::new(),
         };
-        for (i, ops) in schedule.ops.chunks(TOGETHER).enumerate() {
-            let dispatches =
-                || ops.iter().flat_map(|op| op.lowered.dispatches.iter().map(move |d| (d, op)));
-            let labelled: Vec<_> = dispatches().map(|(d, op)| (d, op.kernel())).collect();
-            let pipelines = gpu.pipelines(&labelled)?;
-            for ((dispatch, op), pipeline) in dispatches().zip(pipelines) {
-                binder.bind(op, dispatch, pipeline)?;
-            }
-            watch((i * TOGETHER + ops.len()) as f64 / schedule.ops.len() as f64)?;
+        let pipelines = gpu.pipelines(&labelled(&schedule.ops), watch)?;
+        for ((op, dispatch), pipeline) in dispatches(&schedule.ops).zip(pipelines) {
+            binder.bind(op, dispatch, pipeline)?;
         }
         let (dispatches, hash) = binder.finish()?;
         let parts = parts::parts(&schedule.ops, &gpu.pace, gpu.longest_submission);
@@ -256,6 +248,51 @@ impl Program {
         }
         gpu.read_as(&ranges, |at, bytes| Array::from_bytes(specs[at].clone(), bytes))
     }
+}
+
+/// Makes the pipelines of several schedules side by side, before they become programs one after the other. `watch` is told
+/// the share that there is.
+///
+/// # Errors
+/// [`Error::Internal`] for a shader that is not valid, and those of `watch`, which end it.
+pub fn make_pipelines(
+    gpu: &Gpu,
+    schedules: &[Schedule],
+    watch: &dyn Fn(f64) -> Result<()>,
+) -> Result<()> {
+    let ops = schedules.iter().flat_map(|schedule| &schedule.ops);
+    gpu.pipelines(&labelled(ops), watch).map(|_| ())
+}
+
+/// Makes the pipelines of ops in their order, as long as it `goes_on`, which is asked before each with what the longest so
+/// far took; and tells which ops have theirs then.
+///
+/// # Errors
+/// [`Error::Internal`] for a shader that is not valid.
+pub fn make_pipelines_while(
+    gpu: &Gpu,
+    ops: &[&OpInstance],
+    goes_on: &(dyn Fn(Duration) -> bool + Sync),
+) -> Result<Vec<bool>> {
+    let mut made = gpu.pipelines_while(&labelled(ops.iter().copied()), goes_on)?.into_iter();
+    let all = |op: &&OpInstance| {
+        let own: Vec<bool> = made.by_ref().take(op.lowered.dispatches.len()).collect();
+        own.into_iter().all(|made| made)
+    };
+    Ok(ops.iter().map(all).collect())
+}
+
+/// The dispatches of ops in their order.
+fn dispatches<'a>(
+    ops: impl IntoIterator<Item = &'a OpInstance>,
+) -> impl Iterator<Item = (&'a OpInstance, &'a Dispatch)> {
+    let of = |op: &'a OpInstance| op.lowered.dispatches.iter().map(move |dispatch| (op, dispatch));
+    ops.into_iter().flat_map(of)
+}
+
+/// The same with the kernels that they are of.
+fn labelled<'a>(ops: impl IntoIterator<Item = &'a OpInstance>) -> Vec<(&'a Dispatch, String)> {
+    dispatches(ops).map(|(op, dispatch)| (dispatch, op.kernel())).collect()
 }
 
 /// Range of a buffer that a binding shows.

@@ -257,7 +257,11 @@ fn a_restricted_device_has_just_what_is_left() {
 #[test]
 fn tiles_of_a_convolution_in_chunks_are_the_whole() {
     let gpu = common::gpu("chunks").unwrap();
-    let layers = [("b3_h9_w11_c20_r3_s3_n36", 128 << 10), ("b2_h3_w7_c6_r3_s3_n10", 5 << 10)];
+    let layers = [
+        ("b3_h9_w11_c20_r3_s3_n36", 128 << 10),
+        ("b2_h3_w7_c6_r3_s3_n10", 5 << 10),
+        ("b2_h9_w7_c8_r5_s5_n16", 16 << 10),
+    ];
     let mut chunked = 0;
     for (layer, max_binding) in layers {
         let caps = Caps { max_binding, ..gpu.caps.clone() };
@@ -268,7 +272,7 @@ fn tiles_of_a_convolution_in_chunks_are_the_whole() {
             let variants = problem.variants(&caps).into_iter().filter(|v| v.name == WINOGRAD);
             for variant in variants.filter(|variant| sizes.insert(variant.consts[0])) {
                 let dispatches = problem.lower(&variant, &caps).dispatches.len();
-                assert!(dispatches > 3 * 2, "{}: {dispatches} dispatches", case.name);
+                assert!(dispatches >= 3 * 2, "{}: {dispatches} dispatches", case.name);
                 let uniform = [Distribution::Uniform];
                 let verdicts =
                     check_variant(gpu, &caps, &case.op, &case.inputs, &[], &variant, &uniform)
@@ -280,8 +284,8 @@ fn tiles_of_a_convolution_in_chunks_are_the_whole() {
     }
     assert_eq!(
         chunked,
-        2 * 2 * 4,
-        "two sizes of tiles, two layers: the convolution and its gradients, that in w with a bias's as well"
+        (2 + 2 + 1) * 4,
+        "two sizes of tiles for two layers, one for filters of 5 x 5: the convolution and its gradients, that in w with a bias's as well"
     );
 }
 

@@ -4,8 +4,6 @@
 // use: attention/slopes
 
 struct Params { step: u32 } // of the first query
-@group(0) @binding(4) var<storage, read> query: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read> shares: array<f32>;
 @group(0) @binding(6) var<storage, read> memory: array<vec4<f32>>;
 @group(0) @binding(7) var<storage, read> d_context: array<vec4<f32>>;
 @group(1) @binding(0) var<uniform> params: Params;
@@ -15,8 +13,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
     let b = wid.x;
     let bt = b * T + params.step + wid.y;
     let first = b * S * COLUMNS;
-    for (var s = lid; s < S; s += LANES) { taken[s] = shares[bt * S + s]; }
-    for (var n = lid; n < COLUMNS; n += LANES) { asked[n] = query[bt * COLUMNS + n]; }
+    take(bt, lid);
     for (var i = lid; i < S * LANES_PER_ROW; i += LANES) {
         let at = first + i / LANES_PER_ROW * COLUMNS;
         var sum = 0.0;
@@ -28,5 +25,5 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
     workgroupBarrier();
     for (var s = lid; s < S; s += LANES) { score[s] = in_all(s); }
     workgroupBarrier();
-    spread(b, bt, bt, lid);
+    spread(b, bt, lid);
 }

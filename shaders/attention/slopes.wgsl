@@ -1,12 +1,11 @@
-// The gradient of attention with respect to the scores and the query, by a workgroup that has da in
-// `score`, the query in `asked` and its shares in `taken`:
+// The gradient of attention with respect to the scores and the query, by a workgroup that has da in `score`:
 //   dscore = a (da - sum of a da / sum of a),
 //   dquery[n] = sum over s of dscore[s] v[n] (1 - x[s]^2), x[s] = tanh(keys[b, s, n] + query[n])
 // Both are differences between positions that resemble each other, above all at the start of training. So
 // each is taken relative to position 0 before anything is summed: da from memory[s] - memory[0], and, since
 // dscore sums to 0, dquery from x[0]^2 - x[s]^2 = (x[0] - x[s]) (x[0] + x[s]).
 // LANES_PER_ROW invocations share a da and GROUPS a column of dquery, each with AHEAD loads under way at once.
-// Shared: 4 H + 4 S (LANES_PER_ROW + 2) bytes, and 16 LANES where sums are shared.
+// Shared: 4 S (LANES_PER_ROW + 2) bytes, and 16 LANES where sums are shared.
 
 const COLUMNS: u32 = 8u; // H / 4
 const S: u32 = 5u;
@@ -16,15 +15,16 @@ const LANES_PER_ROW: u32 = 8u;
 const AHEAD: u32 = 8u;
 const GROUPS: u32 = select(1u, max(LANES / COLUMNS, 1u), LANES_PER_ROW > 1u);
 
-@group(0) @binding(0) var<storage, read> keys: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> v: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> d_query: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> d_score: array<f32>;
+@group(0) @binding(0) var<storage, read> query: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> keys: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> v: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> shares: array<f32>;
+@group(0) @binding(4) var<storage, read_write> d_query: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> d_score: array<f32>;
 
 var<workgroup> parts: array<f32, S * LANES_PER_ROW>;
 var<workgroup> score: array<f32, S>;
-var<workgroup> asked: array<vec4<f32>, COLUMNS>; // the query
-var<workgroup> taken: array<f32, S>; // its shares
+var<workgroup> taken: array<f32, S>;
 var<workgroup> partial: array<vec4<f32>, select(1u, LANES, LANES_PER_ROW > 1u)>;
 
 // What those that share a da have of it.
@@ -37,15 +37,12 @@ fn in_all(s: u32) -> f32 {
 // tanh that no driver overflows in.
 fn squashed(x: vec4<f32>) -> vec4<f32> { return tanh(clamp(x, vec4<f32>(-15.0), vec4<f32>(15.0))); }
 
-// What the invocations that share column n have of it.
-fn sum_of_groups(n: u32) -> vec4<f32> {
-    var sum = partial[n];
-    for (var g = 1u; g < GROUPS; g++) { sum += partial[g * COLUMNS + n]; }
-    return sum;
+// The shares, for `spread`; a barrier follows before that.
+fn take(bt: u32, lid: u32) {
+    for (var s = lid; s < S; s += LANES) { taken[s] = shares[bt * S + s]; }
 }
 
-// dquery goes to row `to`.
-fn spread(b: u32, bt: u32, to: u32, lid: u32) {
+fn spread(b: u32, bt: u32, lid: u32) {
     for (var s = lid; s < S; s += LANES) {
         var mean = 0.0;
         var whole = 0.0;
@@ -60,7 +57,7 @@ fn spread(b: u32, bt: u32, to: u32, lid: u32) {
     workgroupBarrier();
     for (var i = lid; i < GROUPS * COLUMNS; i += LANES) {
         let n = i % COLUMNS;
-        let q = asked[n];
+        let q = query[bt * COLUMNS + n];
         let start = squashed(keys[b * S * COLUMNS + n] + q);
         var sum = vec4<f32>(0.0);
         for (var first = i / COLUMNS; first < S; first += AHEAD * GROUPS) {
@@ -74,10 +71,14 @@ fn spread(b: u32, bt: u32, to: u32, lid: u32) {
                 sum += select(0.0, parts[min(s, S - 1u)], s < S) * (start - x) * (start + x);
             }
         }
-        if GROUPS == 1u { d_query[to * COLUMNS + n] = v[n] * sum; } else { partial[i] = sum; }
+        if GROUPS == 1u { d_query[bt * COLUMNS + n] = v[n] * sum; } else { partial[i] = sum; }
     }
     if GROUPS > 1u {
         workgroupBarrier();
-        for (var n = lid; n < COLUMNS; n += LANES) { d_query[to * COLUMNS + n] = v[n] * sum_of_groups(n); }
+        for (var n = lid; n < COLUMNS; n += LANES) {
+            var sum = partial[n];
+            for (var g = 1u; g < GROUPS; g++) { sum += partial[g * COLUMNS + n]; }
+            d_query[bt * COLUMNS + n] = v[n] * sum;
+        }
     }
 }

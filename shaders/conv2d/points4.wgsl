@@ -8,6 +8,7 @@
 
 const POINTS: u32 = 4u;
 const RESULTS: u32 = 2u;
+const TAPS: u32 = 3u;
 alias T = vec4<f32>;
 
 fn of_pixels(d: array<T, 4>) -> array<T, 4> { // B^T

@@ -11,6 +11,7 @@
 
 const POINTS: u32 = 6u;
 const RESULTS: u32 = 4u;
+const TAPS: u32 = 3u;
 const Q: f32 = 1.41421356;
 const P: f32 = 0.5 * Q;
 alias T = vec4<f32>;

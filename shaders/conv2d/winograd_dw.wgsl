@@ -11,6 +11,7 @@ const SUMS: bool = false; // the columns of E were summed as well
 // use: conv2d/points4
 // end
 // use: conv2d/grouped
+// use: conv2d/weights
 // Channels c of a group; Ts of the channels n, and of a group's; parts of the sum.
 struct Params { rows: u32, columns: u32, width: u32, splits: u32 }
 @group(0) @binding(0) var<storage, read> m: array<T>;
@@ -62,16 +63,19 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
             for (var r = 0u; r < POINTS; r++) { whole[s][r] += m[first + (POINTS * r + s) * plane]; }
         }
     }
-    var tall: array<array<T, 3>, POINTS>; // G^T M, by columns
+    var tall: array<array<T, TAPS>, POINTS>; // G^T M, by columns
     // unroll
     for (var s = 0u; s < POINTS; s++) { tall[s] = to_taps(whole[s]); }
     // unroll
-    for (var r = 0u; r < 3u; r++) {
+    for (var r = 0u; r < TAPS; r++) {
         var p: array<T, POINTS>;
         // unroll
         for (var s = 0u; s < POINTS; s++) { p[s] = tall[s][r]; }
         let line = to_taps(p);
         // unroll
-        for (var s = 0u; s < 3u; s++) { store((3u * r + s) * plane + i, line[s]); }
+        for (var s = 0u; s < TAPS; s++) {
+            let to = weight(i, plane, r, s);
+            if to.inside { store(to.place, line[s]); }
+        }
     }
 }

@@ -2,6 +2,8 @@
 //   E[POINTS i + j, group, tile, n] = (A dy[the results of the tile, n] A^T)[i, j].
 // Grid: one invocation per tile and vector T of channels, 64 per workgroup, those of x first; folded into two dimensions.
 
+const STRIDE: u32 = 1u; // pixels of x from a window to the next
+
 // hook: points
 // use: conv2d/points4
 // end
@@ -48,10 +50,10 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let number = wid.y * groups.x + wid.x;
     let tiles = Tiles(params.down, params.across, params.first, params.tiles);
     if number < params.of_x {
-        let image = Image(params.rows, params.columns, params.channels, params.width, params.padding);
+        let image = Image(params.rows, params.columns, params.channels, params.width, params.padding, STRIDE);
         transform_pixels(number * 64u + lid, image, tiles);
     } else {
-        let image = Image(params.dy_rows, params.dy_columns, params.dy_channels, params.dy_width, 0u);
+        let image = Image(params.dy_rows, params.dy_columns, params.dy_channels, params.dy_width, 0u, 1u);
         transform_results((number - params.of_x) * 64u + lid, image, tiles);
     }
 }

@@ -1,5 +1,5 @@
 // Both factors of Winograd's products: V of x (conv2d/winograd_pixels) and
-//   U[POINTS i + j, group, c, n] = (G w[., ., c, n] G^T)[i, j] of filters of 3 x 3, see conv2d/points4.
+//   U[POINTS i + j, group, c, n] = (G w[., ., c, n] G^T)[i, j], see conv2d/points4.
 // Grid: one invocation per vector T of the filters' channels, then one per tile and vector of x's, 64 per workgroup; folded
 // into two dimensions.
 
@@ -9,6 +9,7 @@ const TURNED: bool = false; // by half a turn: the filter of the gradient in x
 // use: conv2d/points4
 // end
 // use: conv2d/winograd_pixels
+// use: conv2d/weights
 // An `Image` of x and `Tiles`; of the filters channels c of a group, Ts of the channels n, and of a group's; workgroups of
 // the filters, none where an earlier chunk of the tiles had them.
 struct Params {
@@ -22,18 +23,24 @@ struct Params {
 fn transform_filter(i: u32) {
     let plane = params.w_rows * params.w_columns;
     if i >= plane { return; }
-    var tall: array<array<T, POINTS>, 3>; // G w, by columns
+    var tall: array<array<T, POINTS>, TAPS>; // G w, by columns
     // unroll
-    for (var s = 0u; s < 3u; s++) {
-        var g: array<T, 3>;
+    for (var s = 0u; s < TAPS; s++) {
+        var g: array<T, TAPS>;
         // unroll
-        for (var r = 0u; r < 3u; r++) { g[r] = w[select(3u * r + s, 8u - 3u * r - s, TURNED) * plane + i]; }
+        for (var r = 0u; r < TAPS; r++) {
+            let here = weight(i, plane, select(r, TAPS - 1u - r, TURNED), select(s, TAPS - 1u - s, TURNED));
+            g[r] = select(T(0.0), w[select(0u, here.place, here.inside)], here.inside);
+        }
         tall[s] = of_taps(g);
     }
     let at = grouped(i, params.w_rows, params.w_columns, params.w_width);
     // unroll
     for (var r = 0u; r < POINTS; r++) {
-        let line = of_taps(array<T, 3>(tall[0][r], tall[1][r], tall[2][r]));
+        var g: array<T, TAPS>;
+        // unroll
+        for (var s = 0u; s < TAPS; s++) { g[s] = tall[s][r]; }
+        let line = of_taps(g);
         // unroll
         for (var s = 0u; s < POINTS; s++) { u[(POINTS * r + s) * plane + at] = line[s]; }
     }
@@ -46,7 +53,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     if number < params.of_w {
         transform_filter(number * 64u + lid);
     } else {
-        let image = Image(params.rows, params.columns, params.channels, params.width, params.padding);
+        let image = Image(params.rows, params.columns, params.channels, params.width, params.padding, STRIDE);
         let tiles = Tiles(params.down, params.across, params.first, params.tiles);
         transform_pixels((number - params.of_w) * 64u + lid, image, tiles);
     }

@@ -24,7 +24,7 @@ fn epilogue(x: T, i: u32) -> T { return x; }
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lid: u32) {
     let i = (wid.y * groups.x + wid.x) * 64u + lid;
-    let image = Image(params.rows, params.columns, params.channels, params.width, 0u);
+    let image = Image(params.rows, params.columns, params.channels, params.width, 0u, 1u);
     let tiles = Tiles(params.down, params.across, params.first, params.tiles);
     let plane = plane_of(image, tiles);
     if i >= plane { return; }

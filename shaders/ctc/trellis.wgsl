@@ -1,21 +1,22 @@
-// CTC (Graves 2006): loss[b] = -ln p(labels | log_probs) and its gradient, -(posterior of class c at t).
+// CTC (Graves 2006): loss[b] = -ln p(labels | log_probs), and what gradient.wgsl needs for its gradient.
 // States s of an utterance: its labels with a blank before, between and after them, 2 * length + 1.
 //   alpha[t, s] = p[t, s] * sum of alpha[t - 1, s' in s, s - 1, s - 2]          (eq. 6, 7)
 //   beta[t, s] = sum of (beta * p)[t + 1, s' in s, s + 1, s + 2]                (eq. 10, 11)
-//   grad[t, c] = -(sum over s of class c of alpha * beta) / (sum over all s)    (eq. 14, 15)
+// Neither needs the other: they are made at once, each by workgroups of its own.
 // s - 2 and s + 2 count only between labels that differ. Probabilities are a mantissa in [1, 2) times a
 // power of two of their own, which has the range of logarithms, but keeps all its digits where a logarithm
 // of -1000 has lost three, and needs no exp or log per state.
-// Grid: one workgroup per utterance, folded into two dimensions. An invocation owns PER states, LANES
-// apart, in the first two parts, and whole time steps in the third, so that no sum needs an atomic.
+// A step is shorter than memory takes to answer: what it reads is asked for AHEAD steps before and not looked at until then,
+// with as many steps in the text, so that no register is copied.
+// Grid: one workgroup per utterance, folded into two dimensions, by 2 for alpha and beta. An invocation owns PER states, LANES apart.
 // Shared: 16 * (STATES + 4) bytes, or none where the hook keeps the rows in memory.
+// use: ctc/scaled
 
 const LANES: u32 = 64u;
 const STATES: u32 = 63u; // 2 L + 1
 const PER: u32 = 1u; // STATES / LANES, rounded up
+const AHEAD: u32 = 4u;
 const ROW: u32 = STATES + 4u; // two that are never reached on either side
-const IMPOSSIBLE: i32 = -1073741824; // the exponent of 0
-const POSSIBLE: i32 = -536870912; // exponents below are of 0
 const LEAST: f32 = -1e5; // log-probabilities below are of 0
 
 struct Params { batch: u32, steps: u32, classes: u32, labels: u32, infinity: f32 }
@@ -24,46 +25,25 @@ struct Params { batch: u32, steps: u32, classes: u32, labels: u32, infinity: f32
 @group(0) @binding(2) var<storage, read> labels: array<u32>;
 @group(0) @binding(3) var<storage, read> label_lengths: array<u32>;
 @group(0) @binding(4) var<storage, read_write> loss: array<f32>;
-@group(0) @binding(5) var<storage, read_write> grad: array<f32>;
-@group(0) @binding(6) var<storage, read_write> trellis: array<vec2<i32>>; // [B, T, STATES]: alpha, then alpha * beta
+@group(0) @binding(5) var<storage, read_write> alphas: array<vec2<i32>>; // [B, T, STATES]
+@group(0) @binding(6) var<storage, read_write> betas: array<vec2<i32>>;
 @group(1) @binding(0) var<uniform> params: Params;
 
 // hook: rows
 var<workgroup> rows: array<vec2<i32>, 2u * ROW>;
-fn row(b: u32, i: u32) -> vec2<i32> { return rows[i]; }
-fn set_row(b: u32, i: u32, value: vec2<i32>) { rows[i] = value; }
+fn row(w: u32, i: u32) -> vec2<i32> { return rows[i]; }
+fn set_row(w: u32, i: u32, value: vec2<i32>) { rows[i] = value; }
 fn synchronise() { workgroupBarrier(); }
 // end
-
-struct Scaled { m: f32, e: i32 } // m * 2^e
-
-fn pack(a: Scaled) -> vec2<i32> { return vec2<i32>(bitcast<i32>(a.m), a.e); }
-fn unpack(a: vec2<i32>) -> Scaled { return Scaled(bitcast<f32>(a.x), a.y); }
-
-// 2^d for d <= 0; 0 where f32 has none.
-fn power(d: i32) -> f32 { return bitcast<f32>(u32(max(d, -127) + 127) << 23u); }
-
-// The same with m in [1, 2), for m > 0.
-fn normalised(a: Scaled) -> Scaled {
-    let bits = bitcast<u32>(a.m);
-    let e = a.e + i32(bits >> 23u) - 127;
-    return Scaled(bitcast<f32>((bits & 0x7fffffu) | 0x3f800000u), select(IMPOSSIBLE, e, e > POSSIBLE));
-}
-
-fn times(a: Scaled, b: Scaled) -> Scaled { return normalised(Scaled(a.m * b.m, a.e + b.e)); }
-
-fn sum(a: Scaled, b: Scaled, c: Scaled) -> Scaled {
-    let e = max(a.e, max(b.e, c.e));
-    return normalised(Scaled(a.m * power(a.e - e) + b.m * power(b.e - e) + c.m * power(c.e - e), e));
-}
 
 fn label(b: u32, k: u32) -> u32 {
     return min(labels[b * params.labels + k], params.classes - 1u);
 }
 
-// The probability of class c at t: e^x = 2^k e^(x - k ln 2), ln 2 in two parts (Cody and Waite).
-fn emission(b: u32, t: u32, c: u32) -> Scaled {
-    let x = log_probs[(b * params.steps + t) * params.classes + c];
+fn log_prob(b: u32, t: u32, c: u32) -> f32 { return log_probs[(b * params.steps + t) * params.classes + c]; }
+
+// e^x = 2^k e^(x - k ln 2), ln 2 in two parts (Cody and Waite).
+fn exponential(x: f32) -> Scaled {
     let bounded = clamp(x, LEAST, -LEAST);
     let k = round(bounded * 1.44269504);
     let m = exp((bounded - k * 0.693359375) + k * 2.12194440e-4);
@@ -75,125 +55,78 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         @builtin(local_invocation_index) lid: u32) {
     let b = wid.y * groups.x + wid.x;
     if b >= params.batch { return; }
+    let backward = wid.z == 1u;
+    let own = wid.z * params.batch + b; // place of the workgroup's rows where these are in memory
     let end = min(frames[b], params.steps);
     let states = 2u * min(label_lengths[b], params.labels) + 1u;
     let blank = params.classes - 1u;
     let never = Scaled(1.0, IMPOSSIBLE);
     var symbol: array<u32, PER>; // class of each own state
-    var skips_in: array<bool, PER>; // whether s - 2 leads here
-    var skips_on: array<bool, PER>; // whether s + 2 can follow
+    var skips: array<bool, PER>; // whether s - 2 leads here, s + 2 can follow
     // unroll
     for (var n = 0u; n < PER; n++) {
         let s = lid + n * LANES;
         symbol[n] = blank;
-        skips_in[n] = false;
-        skips_on[n] = false;
+        skips[n] = false;
         if s < states && s % 2u == 1u {
             symbol[n] = label(b, s / 2u);
-            if s > 1u { skips_in[n] = label(b, s / 2u - 1u) != symbol[n]; }
-            if s + 2u < states { skips_on[n] = label(b, s / 2u + 1u) != symbol[n]; }
+            if backward {
+                if s + 2u < states { skips[n] = label(b, s / 2u + 1u) != symbol[n]; }
+            } else {
+                if s > 1u { skips[n] = label(b, s / 2u - 1u) != symbol[n]; }
+            }
         }
     }
-    for (var i = lid; i < 2u * ROW; i += LANES) { set_row(b, i, pack(never)); }
+    for (var i = lid; i < 2u * ROW; i += LANES) { set_row(own, i, pack(never)); }
     synchronise();
 
-    let kept = b * params.steps * STATES;
-    var total = Scaled(1.0, select(IMPOSSIBLE, 0, states == 1u)); // no label in no frame
     if end > 0u {
-        var p: array<Scaled, PER>;
+        let last = end - 1u;
+        var x: array<f32, AHEAD * PER>; // logarithms of the emissions of the next steps
         // unroll
-        for (var n = 0u; n < PER; n++) { p[n] = emission(b, 0u, symbol[n]); }
-        for (var t = 0u; t < end; t++) {
-            let before = 2u + (t + 1u) % 2u * ROW;
+        for (var a = 0u; a < AHEAD; a++) {
+            let t = select(min(a, last), last - min(a, last), backward);
             // unroll
-            for (var n = 0u; n < PER; n++) {
-                let s = lid + n * LANES;
-                // Fetched a step ahead.
-                let following = emission(b, min(t + 1u, end - 1u), symbol[n]);
-                if s < states {
-                    var arriving = Scaled(1.0, select(IMPOSSIBLE, 0, s < 2u));
-                    if t > 0u {
-                        var skipped = never;
-                        if skips_in[n] { skipped = unpack(row(b, before + s - 2u)); }
-                        arriving = sum(unpack(row(b, before + s)), unpack(row(b, before + s - 1u)), skipped);
-                    }
-                    let alpha = pack(times(arriving, p[n]));
-                    set_row(b, 2u + t % 2u * ROW + s, alpha);
-                    trellis[kept + t * STATES + s] = alpha;
-                }
-                p[n] = following;
-            }
-            synchronise();
+            for (var n = 0u; n < PER; n++) { x[a * PER + n] = log_prob(b, t, symbol[n]); }
         }
-        // The last blank and the last label of the last frame; without labels, what is never reached.
-        let last = 2u + (end - 1u) % 2u * ROW + states;
-        total = sum(unpack(row(b, last - 1u)), unpack(row(b, last - 2u)), never);
-        synchronise();
-
-        var alpha: array<vec2<i32>, PER>;
-        // unroll
-        for (var n = 0u; n < PER; n++) {
-            p[n] = emission(b, end - 1u, symbol[n]);
-            alpha[n] = own_alpha(kept + (end - 1u) * STATES, lid + n * LANES, states);
-        }
-        for (var back = 1u; back <= end; back++) {
-            let t = end - back;
-            let after = 2u + (t + 1u) % 2u * ROW;
-            let earlier = max(t, 1u) - 1u;
+        for (var start = 0u; start < end; start += AHEAD) {
             // unroll
-            for (var n = 0u; n < PER; n++) {
-                let s = lid + n * LANES;
-                let following = emission(b, earlier, symbol[n]);
-                let following_alpha = own_alpha(kept + earlier * STATES, s, states);
-                if s < states {
-                    var beta = Scaled(1.0, select(IMPOSSIBLE, 0, s + 2u >= states));
-                    if back > 1u {
-                        var skipped = never;
-                        if skips_on[n] { skipped = unpack(row(b, after + s + 2u)); }
-                        beta = sum(unpack(row(b, after + s)), unpack(row(b, after + s + 1u)), skipped);
+            for (var a = 0u; a < AHEAD; a++) {
+                let i = start + a;
+                if i > last { break; }
+                let later = min(i + AHEAD, last);
+                let before = 2u + (i + 1u) % 2u * ROW;
+                // unroll
+                for (var n = 0u; n < PER; n++) {
+                    let s = lid + n * LANES;
+                    let p = exponential(x[a * PER + n]);
+                    x[a * PER + n] = log_prob(b, select(later, last - later, backward), symbol[n]);
+                    if s < states {
+                        let first = select((s < 2u), (s + 2u >= states), backward);
+                        var arriving = Scaled(1.0, select(IMPOSSIBLE, 0, first));
+                        if i > 0u {
+                            let at = before + s;
+                            var skipped = never;
+                            if skips[n] { skipped = unpack(row(own, select(at - 2u, at + 2u, backward))); }
+                            arriving = sum(unpack(row(own, at)), unpack(row(own, select(at - 1u, at + 1u, backward))), skipped);
+                        }
+                        let passed = pack(times(arriving, p));
+                        set_row(own, 2u + i % 2u * ROW + s, passed);
+                        let kept = (b * params.steps + select(i, last - i, backward)) * STATES + s;
+                        if backward { betas[kept] = pack(arriving); } else { alphas[kept] = passed; }
                     }
-                    set_row(b, 2u + t % 2u * ROW + s, pack(times(beta, p[n])));
-                    trellis[kept + t * STATES + s] = pack(times(unpack(alpha[n]), beta));
                 }
-                p[n] = following;
-                alpha[n] = following_alpha;
+                synchronise();
             }
-            synchronise();
         }
     }
-    let possible = total.e > POSSIBLE;
-    if lid == 0u {
-        loss[b] = select(params.infinity, -(log(total.m) + f32(total.e) * 0.69314718), possible);
-    }
-
-    storageBarrier();
-    for (var t = lid; t < params.steps; t += LANES) {
-        let out = (b * params.steps + t) * params.classes;
-        for (var c = 0u; c < params.classes; c++) { grad[out + c] = 0.0; }
-        if t < end && possible {
-            let at = kept + t * STATES;
-            var e = IMPOSSIBLE;
-            for (var s = 0u; s < states; s++) { e = max(e, trellis[at + s].y); }
-            var whole = 0.0;
-            for (var s = 0u; s < states; s++) { whole += share(at + s, e); }
-            let scale = 1.0 / whole;
-            var of_blank = share(at, e);
-            for (var s = 1u; s < states; s += 2u) {
-                grad[out + label(b, s / 2u)] -= share(at + s, e) * scale;
-                of_blank += share(at + s + 1u, e);
-            }
-            grad[out + blank] = -of_blank * scale;
+    if lid == 0u && !backward {
+        var total = Scaled(1.0, select(IMPOSSIBLE, 0, states == 1u)); // no label in no frame
+        if end > 0u {
+            // The last blank and the last label of the last frame; without labels, what is never reached.
+            let last = 2u + (end - 1u) % 2u * ROW + states;
+            total = sum(unpack(row(own, last - 1u)), unpack(row(own, last - 2u)), never);
         }
+        loss[b] = select(params.infinity, -(log(total.m) + f32(total.e) * 0.69314718), total.e > POSSIBLE);
     }
-}
-
-// Alpha of state s where it is this invocation's own: that of another would need a barrier of storage.
-fn own_alpha(row: u32, s: u32, states: u32) -> vec2<i32> {
-    if s < states { return trellis[row + s]; }
-    return vec2<i32>();
-}
-
-fn share(i: u32, e: i32) -> f32 {
-    let a = unpack(trellis[i]);
-    return a.m * power(a.e - e);
 }

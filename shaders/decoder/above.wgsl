@@ -1,5 +1,4 @@
-// Another cell of a decoder's step, forward; and by a second plane of workgroups, or where there is one layer, what the first cell's h
-// and bias give to its next step, which runs with the attention: that waits in its gates.
+// Another cell of a decoder's step, forward.
 // states [B, T + 1, UNITS H]: a row holds c and h of each layer and the context, row 0 is the start.
 // use: lstm/cell
 
@@ -23,48 +22,38 @@ struct Params { step: u32, layer: u32 }
 @group(1) @binding(0) var<uniform> params: Params;
 
 fn layer() -> u32 { return params.layer; }
-fn layer_of(z: u32) -> u32 { return select(params.layer, 0u, z > 0u); }
 fn row(b: u32, t: u32) -> u32 { return (b * (STEPS + 1u) + t) * UNITS * COLUMNS; }
 
-fn gate(l: u32, b: u32, t: u32) -> u32 { return ((l * BATCH + b) * STEPS + t) * 4u * COLUMNS; }
-
-// Where c of a layer lies, and h after it.
-fn cell(l: u32, b: u32) -> u32 { return row(b, params.step + 1u) + 2u * l * COLUMNS; }
+// Where c of this cell lies, and h after it.
+fn cell(b: u32) -> u32 { return row(b, params.step + 1u) + 2u * params.layer * COLUMNS; }
 
 fn is_active(z: u32) -> bool { return true; }
 
 fn depth(s: u32) -> u32 { return COLUMNS; }
 
-fn takes(s: u32, z: u32) -> bool { return layer_of(z) > 0u || s == 1u; }
+fn takes(s: u32, z: u32) -> bool { return true; }
 
 fn feeds(s: u32, g: u32) -> bool { return true; }
 
 fn operand(s: u32, z: u32, b: u32, k: u32) -> vec4<f32> {
-    let l = layer_of(z);
-    if l == 0u { return states[cell(0u, b) + COLUMNS + k]; }
+    let l = params.layer;
     if s == 1u { return states[row(b, params.step) + (2u * l + 1u) * COLUMNS + k]; }
     return states[row(b, params.step + 1u) + (2u * l - 1u) * COLUMNS + k];
 }
 
 fn weight(s: u32, z: u32, k: u32, g: u32, column: u32) -> vec4<f32> {
-    return weights[(((2u * layer_of(z) + s) * 4u * COLUMNS + k) * 4u + g) * COLUMNS + column];
+    return weights[(((2u * params.layer + s) * 4u * COLUMNS + k) * 4u + g) * COLUMNS + column];
 }
 
 fn finish(z: u32, b: u32, column: u32, sum: array<vec4<f32>, GATES>) {
-    let l = layer_of(z); let t = params.step;
+    let l = params.layer; let t = params.step;
     var in_all: array<vec4<f32>, GATES>;
     // unroll
     for (var g = 0u; g < GATES; g++) { in_all[g] = sum[g] + biases[(l * 4u + g) * COLUMNS + column]; }
-    if l == 0u {
-        let next = gate(0u, b, t + 1u) + column;
-        // unroll
-        for (var g = 0u; g < GATES; g++) { if t + 1u < STEPS { gates[next + g * COLUMNS] += in_all[g]; } }
-        return;
-    }
     let after = cell_forward(in_all, states[row(b, t) + 2u * l * COLUMNS + column]);
-    states[cell(l, b) + column] = after.c;
-    states[cell(l, b) + COLUMNS + column] = after.h;
-    let at = gate(l, b, t) + column;
+    states[cell(b) + column] = after.c;
+    states[cell(b) + COLUMNS + column] = after.h;
+    let at = ((l * BATCH + b) * STEPS + t) * 4u * COLUMNS + column;
     // unroll
     for (var g = 0u; g < GATES; g++) { gates[at + g * COLUMNS] = after.gates[g]; }
 }

@@ -2,7 +2,6 @@
 // [h of the last layer; context] W + bias. What h gives are parts of a sum, after the query's; what the context gives is a sum over
 // positions, as the context is, of the memory after its share of W: projected [B, S, H].
 // Grid: [B].
-// use: attention/weigh
 // use: decoder/query
 
 struct Params { step: u32 }

@@ -1,7 +1,6 @@
 // What a tile of cells gives to the query, its c and h times their rows of the query's weight, and, where OUTPUT, what its h gives to
 // the output. A workgroup has TILE_ROWS x TILE_COLS of states for it, so these are parts of sums, [2 or 1, H / (4 TILE_COLS), B, H]:
-// the attention adds them up. Layers above the first add to what is there, or, where the first has no tiles, those above the second,
-// which then gives what both have.
+// the attention adds them up. Layers above the first add to what is there.
 // Each invocation takes ROWS rows of a column.
 
 // hook: cells
@@ -15,18 +14,15 @@ const BATCH: u32 = 4u;
 @group(0) @binding(1) var<storage, read> states: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> asking: array<vec4<f32>>;
 fn layer() -> u32 { return 0u; }
-fn cell(l: u32, b: u32) -> u32 { return 2u * b * COLUMNS; } // where a layer's c lies, and h after it
+fn cell(b: u32) -> u32 { return 2u * b * COLUMNS; } // where its c lies, and h after it
 // end
-
-const FOR_FIRST: bool = false; // whether this is the second layer, and gives what the first has as well
 
 // hook: output
 const OUTPUT: bool = false;
 fn output_weight(i: u32) -> vec4<f32> { return vec4<f32>(0.0); }
 // end
 
-fn hand_on(z: u32, top: u32, start: u32, lid: u32) {
-    if z > 0u { return; }
+fn hand_on(top: u32, start: u32, lid: u32) {
     storageBarrier();
     for (var i = lid; i < TILE_ROWS / ROWS * COLUMNS; i += TILE_LANES) {
         let n = i % COLUMNS;
@@ -34,24 +30,20 @@ fn hand_on(z: u32, top: u32, start: u32, lid: u32) {
         var query: array<vec4<f32>, ROWS>;
         var out: array<vec4<f32>, ROWS>;
         for (var k = start; k < min(start + TILE_COLS, COLUMNS); k++) {
-            // c and h of the first layer, and of its own.
             // unroll
-            for (var u = 0u; u < 4u; u++) {
-                if u >= 2u || FOR_FIRST {
-                    let l = select(0u, layer(), u >= 2u);
-                    var state: array<vec4<f32>, ROWS>;
+            for (var u = 0u; u < 2u; u++) {
+                var state: array<vec4<f32>, ROWS>;
+                // unroll
+                for (var r = 0u; r < ROWS; r++) { state[r] = states[cell(min(first + r, BATCH - 1u)) + u * COLUMNS + k]; }
+                // unroll
+                for (var j = 0u; j < 4u; j++) {
+                    let w = query_weights[((2u * layer() + u) * 4u * COLUMNS + 4u * k + j) * COLUMNS + n];
                     // unroll
-                    for (var r = 0u; r < ROWS; r++) { state[r] = states[cell(l, min(first + r, BATCH - 1u)) + u % 2u * COLUMNS + k]; }
-                    // unroll
-                    for (var j = 0u; j < 4u; j++) {
-                        let w = query_weights[((2u * l + u % 2u) * 4u * COLUMNS + 4u * k + j) * COLUMNS + n];
+                    for (var r = 0u; r < ROWS; r++) { query[r] += state[r][j] * w; }
+                    if OUTPUT && u == 1u {
+                        let w_out = output_weight((4u * k + j) * COLUMNS + n);
                         // unroll
-                        for (var r = 0u; r < ROWS; r++) { query[r] += state[r][j] * w; }
-                        if OUTPUT && u == 3u {
-                            let w_out = output_weight((4u * k + j) * COLUMNS + n);
-                            // unroll
-                            for (var r = 0u; r < ROWS; r++) { out[r] += state[r][j] * w_out; }
-                        }
+                        for (var r = 0u; r < ROWS; r++) { out[r] += state[r][j] * w_out; }
                     }
                 }
             }
@@ -61,7 +53,7 @@ fn hand_on(z: u32, top: u32, start: u32, lid: u32) {
             let b = first + r;
             if b < BATCH {
                 let at = (start / TILE_COLS * BATCH + b) * COLUMNS + n;
-                if FOR_FIRST || layer() == 0u { asking[at] = query[r]; } else { asking[at] += query[r]; }
+                if layer() == 0u { asking[at] = query[r]; } else { asking[at] += query[r]; }
                 if OUTPUT { asking[(COLUMNS + TILE_COLS - 1u) / TILE_COLS * BATCH * COLUMNS + at] = out[r]; }
             }
         }

@@ -1,6 +1,6 @@
-// The first cell of a decoder's first step, forward: over the context that it starts from, by the product of its share of the input's
-// weight and of the cell's, and over its own h. The gates hold what the tokens give.
-// start [B, UNITS H]: c and h of each layer and the context, which become row 0 of states [B, T + 1, UNITS H].
+// The first cell of a decoder's step, forward: over the context before, by the product of its share of the input's
+// weight and of the cell's, and over its own h. What the tokens give is there already, for all steps.
+// states [B, T + 1, UNITS H]: a row holds c and h of each layer and the context, row 0 is the start.
 // use: lstm/cell
 
 const GATES: u32 = 4u;
@@ -13,12 +13,22 @@ const BATCH: u32 = 4u;
 const STEPS: u32 = 5u;
 const UNITS: u32 = 7u;
 
+struct Params { step: u32 }
 @group(0) @binding(0) var<storage, read> weights: array<vec4<f32>>; // [L, 2H, 4H]
 @group(0) @binding(1) var<storage, read> biases: array<vec4<f32>>;  // [L, 4H]
 @group(0) @binding(2) var<storage, read> folded: array<vec4<f32>>;  // [H, 4H]
-@group(0) @binding(3) var<storage, read> start: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> tokens: array<vec4<f32>>;  // [B, T, 4H]
 @group(0) @binding(4) var<storage, read_write> states: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> gates: array<vec4<f32>>; // [L, B, T, 4H]
+@group(0) @binding(6) var<storage, read> query_weights: array<vec4<f32>>; // [2L H, H]
+@group(0) @binding(7) var<storage, read_write> asking: array<vec4<f32>>; // parts of the query
+@group(1) @binding(0) var<uniform> params: Params;
+
+fn layer() -> u32 { return 0u; }
+fn row(b: u32, t: u32) -> u32 { return (b * (STEPS + 1u) + t) * UNITS * COLUMNS; }
+
+// Where c of this cell lies, and h after it.
+fn cell(b: u32) -> u32 { return row(b, params.step + 1u); }
 
 fn is_active(z: u32) -> bool { return true; }
 
@@ -29,7 +39,7 @@ fn takes(s: u32, z: u32) -> bool { return true; }
 fn feeds(s: u32, g: u32) -> bool { return true; }
 
 fn operand(s: u32, z: u32, b: u32, k: u32) -> vec4<f32> {
-    return start[(b * UNITS + select(1u, UNITS - 1u, s == 0u)) * COLUMNS + k];
+    return states[row(b, params.step) + select(1u, UNITS - 1u, s == 0u) * COLUMNS + k];
 }
 
 fn weight(s: u32, z: u32, k: u32, g: u32, column: u32) -> vec4<f32> {
@@ -38,17 +48,14 @@ fn weight(s: u32, z: u32, k: u32, g: u32, column: u32) -> vec4<f32> {
 }
 
 fn finish(z: u32, b: u32, column: u32, sum: array<vec4<f32>, GATES>) {
-    let at = b * STEPS * 4u * COLUMNS + column;
-    let row = b * (STEPS + 1u) * UNITS * COLUMNS + column;
-    for (var unit = 0u; unit < UNITS; unit++) {
-        states[row + unit * COLUMNS] = start[(b * UNITS + unit) * COLUMNS + column];
-    }
+    let t = params.step;
+    let at = (b * STEPS + t) * 4u * COLUMNS + column;
     var in_all: array<vec4<f32>, GATES>;
     // unroll
-    for (var g = 0u; g < GATES; g++) { in_all[g] = sum[g] + biases[g * COLUMNS + column] + gates[at + g * COLUMNS]; }
-    let after = cell_forward(in_all, start[b * UNITS * COLUMNS + column]);
-    states[row + UNITS * COLUMNS] = after.c;
-    states[row + (UNITS + 1u) * COLUMNS] = after.h;
+    for (var g = 0u; g < GATES; g++) { in_all[g] = sum[g] + biases[g * COLUMNS + column] + tokens[at + g * COLUMNS]; }
+    let after = cell_forward(in_all, states[row(b, t) + column]);
+    states[cell(b) + column] = after.c;
+    states[cell(b) + COLUMNS + column] = after.h;
     // unroll
     for (var g = 0u; g < GATES; g++) { gates[at + g * COLUMNS] = after.gates[g]; }
 }

@@ -1,16 +1,12 @@
-// What steps have of keys and memory [B, S, H]: the keys with the query's bias [H], which is added to them in each step anyway, and
-// the memory at position 0 and how the other positions differ from it.
+// Keys [B S, H] with the query's bias [H], which is added to them in each step anyway.
 // Grid: one invocation per vec4, 64 per workgroup, folded into two dimensions.
 
 const COLUMNS: u32 = 8u; // H / 4
-const S: u32 = 5u;
 const COUNT: u32 = 40u; // B S H / 4
 
 @group(0) @binding(0) var<storage, read> keys: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> bias: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> memory: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> biased: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read_write> differences: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> biased: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -18,6 +14,4 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let i = (wid.y * groups.x + wid.x) * 64u + lid;
     if i >= COUNT { return; }
     biased[i] = keys[i] + bias[i % COLUMNS];
-    let first = i / (S * COLUMNS) * S * COLUMNS + i % COLUMNS;
-    differences[i] = memory[i] - select(memory[first], vec4<f32>(0.0), i == first);
 }

@@ -1,6 +1,6 @@
 // The query of a decoder's step, by the workgroup that attends with it: the sum of the parts [PARTS, B, H] that the tiles of all cells
 // gave. GROUPS invocations share a column.
-// use: attention/scores
+// use: attention/weigh
 
 const PARTS: u32 = 2u;
 const BATCH: u32 = 4u;

@@ -29,7 +29,7 @@ fn layer() -> u32 { return 0u; }
 fn before(b: u32) -> u32 { return (b * EARLIER + EARLIER - 1u) * UNITS * COLUMNS; }
 
 // Where c of this cell lies, and h after it.
-fn cell(l: u32, b: u32) -> u32 { return (2u * b + 1u) * UNITS * COLUMNS; }
+fn cell(b: u32) -> u32 { return (2u * b + 1u) * UNITS * COLUMNS; }
 
 fn is_active(z: u32) -> bool { return true; }
 
@@ -60,6 +60,6 @@ fn finish(z: u32, b: u32, column: u32, sum: array<vec4<f32>, GATES>) {
         in_all[g] = sum[g] + share + first[((12u * COLUMNS + 1u) * 4u + g) * COLUMNS + column];
     }
     let after = cell_forward(in_all, earlier[before(b) + column]);
-    states[cell(0u, b) + column] = after.c;
-    states[cell(0u, b) + COLUMNS + column] = after.h;
+    states[cell(b) + column] = after.c;
+    states[cell(b) + COLUMNS + column] = after.h;
 }

@@ -17,17 +17,15 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let block = (wid.y * groups.x + wid.x) * 64u + lid;
     if block * 4u >= params.total { return; }
     let u = to_uniform(random_bits(block, clock[0], params.stream));
-    for (var k = 0u; k < 4u; k++) {
-        if block * 4u + k < params.total {
-            var low = 0u;
-            var high = CLASSES - 1u;
-            for (var step = 0u; step < 32u; step++) {
-                if low < high {
-                    let middle = (low + high) / 2u;
-                    if u[k] < limits[middle] { high = middle; } else { low = middle + 1u; }
-                }
-            }
-            ids[block * 4u + k] = low;
-        }
+    // All four at once: a look waits for memory far longer than what it decides takes.
+    var low = vec4<u32>(0u);
+    var high = vec4<u32>(CLASSES - 1u);
+    for (var step = 0u; step < 32u && any(low < high); step++) {
+        let middle = (low + high) / 2u;
+        let limit = vec4<f32>(limits[middle.x], limits[middle.y], limits[middle.z], limits[middle.w]);
+        let beyond = (u >= limit) & (low < high);
+        high = select(middle, high, beyond | (low == high));
+        low = select(low, middle + 1u, beyond);
     }
+    for (var k = 0u; k < min(4u, params.total - block * 4u); k++) { ids[block * 4u + k] = low[k]; }
 }

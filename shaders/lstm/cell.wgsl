@@ -17,27 +17,15 @@ fn cell_forward(sum: array<vec4<f32>, 4>, c: vec4<f32>) -> After {
     return After(array<vec4<f32>, 4>(i, f, g, o), after, o * squash(after));
 }
 
-// What the gradients of a step are multiples of: di, df, dg and what goes to the step before of dc, do and what c gets of dh.
-struct Slopes { gates: array<vec4<f32>, 4>, c: vec4<f32>, carried: vec4<f32> }
-
-fn cell_slopes(gates: array<vec4<f32>, 4>, before: vec4<f32>, after: vec4<f32>) -> Slopes {
-    let i = gates[0]; let f = gates[1]; let g = gates[2]; let o = gates[3];
-    let c = squash(after);
-    let slopes = array<vec4<f32>, 4>(g * i * (1.0 - i), before * f * (1.0 - f), i * (1.0 - g * g), c * o * (1.0 - o));
-    return Slopes(slopes, o * (1.0 - c * c), f);
-}
-
 // With dh and dc of a step in all: do = dh tanh(c) o (1 - o), dc += dh o (1 - tanh(c)^2), di = dc g i (1 - i),
 // df = dc c_before f (1 - f), dg = dc i (1 - g^2), and dc f goes to the step before.
-fn cell_gradient(slopes: Slopes, dh: vec4<f32>, dc_after: vec4<f32>) -> Gradient {
-    let dc = dc_after + dh * slopes.c;
-    let d_gates = array<vec4<f32>, 4>(
-        dc * slopes.gates[0], dc * slopes.gates[1], dc * slopes.gates[2], dh * slopes.gates[3]);
-    return Gradient(d_gates, dc * slopes.carried);
-}
-
 fn cell_backward(
     gates: array<vec4<f32>, 4>, before: vec4<f32>, after: vec4<f32>, dh: vec4<f32>, dc_after: vec4<f32>,
 ) -> Gradient {
-    return cell_gradient(cell_slopes(gates, before, after), dh, dc_after);
+    let i = gates[0]; let f = gates[1]; let g = gates[2]; let o = gates[3];
+    let c = squash(after);
+    let dc = dc_after + dh * o * (1.0 - c * c);
+    let d_gates = array<vec4<f32>, 4>(
+        dc * g * i * (1.0 - i), dc * before * f * (1.0 - f), dc * i * (1.0 - g * g), dh * c * o * (1.0 - o));
+    return Gradient(d_gates, dc * f);
 }

@@ -29,7 +29,7 @@ const TILE_COLS: u32 = LANES;
 const TILE_LANES: u32 = LANES * SLICES;
 
 // hook: tail
-fn hand_on(z: u32, top: u32, start: u32, lid: u32) {}
+fn hand_on(top: u32, start: u32, lid: u32) {}
 // end
 
 @compute @workgroup_size(LANES, SLICES)
@@ -96,5 +96,5 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid
             if column < COLUMNS { finish(wid.z, first + r, column, total); }
         }
     }
-    hand_on(wid.z, first, wid.x * LANES, lid.y * LANES + lid.x);
+    hand_on(first, wid.x * LANES, lid.y * LANES + lid.x);
 }

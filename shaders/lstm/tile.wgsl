@@ -25,7 +25,7 @@ const WEIGHTS: u32 = 4u * GATES;
 var<workgroup> parts: array<vec4<f32>, GATES * SLICES * PLACES>;
 
 // hook: tail
-fn hand_on(z: u32, top: u32, start: u32, lid: u32) {}
+fn hand_on(top: u32, start: u32, lid: u32) {}
 // end
 
 // What a turn asks for lies AHEAD of where it is taken from.
@@ -109,5 +109,5 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid
     }
     let b = first + lid.y;
     if lid.y < ROWS && start + lid.x % COLS < COLUMNS && b < BATCH { finish(wid.z, b, own, total); }
-    hand_on(wid.z, top, start, index);
+    hand_on(top, start, index);
 }

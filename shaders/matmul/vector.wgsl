@@ -1,10 +1,10 @@
 // Matrix-vector products, C = op(A) op(B) for M or N of 1 to 8: with X the operand whose other length R is
 // long and Y the one that holds the few vectors,
 // C[g, r, s] = epilogue(sum over k of X[g, r, k] Y[g, s, k]), stored with strides c_r and c_s.
-// X crosses the memory bus once, in vec4s along its stored rows; a workgroup's 256 invocations share out k
-// in 32 parts, whose sums meet in a tree.
-// Grid: one workgroup 32 r where X is stored [K, R], 8 r where it is stored [R, K]; times G.
-// Shared: 4,096 bytes.
+// X crosses the memory bus once, in vec4s along its stored rows; a workgroup's 256 invocations share out 32 rows, four
+// to each, and its part of k in 32 parts, whose sums meet in a tree, four vectors' at a time.
+// Grid: one workgroup 32 r, times G, times the parts of k that have workgroups of their own.
+// Shared: 4,096 TOGETHER bytes.
 
 const VECTORS: u32 = 8u;       // the most vectors this kernel takes; params.S is how many there are
 const ALONG_R: bool = true;    // X is stored [G, K, R], not [G, R, K]
@@ -14,9 +14,11 @@ alias ElementX = vec4<f32>;    // f32 where not WIDE_X
 alias ElementY = vec4<f32>;
 
 const PARTS: u32 = 32u;
-const ROWS: u32 = 8u;          // rows, or vec4s of rows, a workgroup owns
+const ROWS: u32 = 8u;          // fours of rows that a workgroup owns
+const TOGETHER: u32 = 4u;       // vectors whose sums meet together: no more than VECTORS
 
-struct Params { R: u32, S: u32, K: u32, G: u32, y_s: u32, y_k: u32, c_r: u32, c_s: u32 }
+// Part s of `splits` sums k from s * span to (s + 1) * span, and stores C's count of results behind the part before.
+struct Params { R: u32, S: u32, K: u32, G: u32, y_s: u32, y_k: u32, c_r: u32, c_s: u32, splits: u32, span: u32 }
 @group(0) @binding(0) var<storage, read> x: array<ElementX>;
 @group(0) @binding(1) var<storage, read> y: array<ElementY>;
 @group(0) @binding(2) var<storage, read_write> c: array<f32>;
@@ -26,7 +28,7 @@ struct Params { R: u32, S: u32, K: u32, G: u32, y_s: u32, y_k: u32, c_r: u32, c_
 fn epilogue(x: f32, i: u32) -> f32 { return x; }
 // end
 
-var<workgroup> partial: array<vec4<f32>, PARTS * ROWS>;
+var<workgroup> partial: array<vec4<f32>, TOGETHER * PARTS * ROWS>;
 
 // Four neighbours in a stored row of X; outside, the nearest inside.
 fn load_x(g: u32, row: u32, col: u32) -> vec4<f32> {
@@ -48,65 +50,75 @@ fn load_y(g: u32, s: u32, k: u32) -> vec4<f32> {
     return vec4<f32>(vec4<f32>(y[j.x]).x, vec4<f32>(y[j.y]).x, vec4<f32>(y[j.z]).x, vec4<f32>(y[j.w]).x);
 }
 
+// Stores the sums of four rows from r on, of vector s, in matrix m of all parts.
+fn store(m: u32, s: u32, r: u32, sums: vec4<f32>) {
+    if s >= params.S { return; }
+    // unroll
+    for (var j = 0u; j < 4u; j++) {
+        let i = m * params.R * params.S + s * params.c_s + (r + j) * params.c_r;
+        if r + j < params.R { c[i] = epilogue(sums[j], i); }
+    }
+}
+
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lid: u32) {
-    let height = ROWS * select(1u, 4u, ALONG_R);
-    let tiles = (params.R + height - 1u) / height;
+    let tiles = (params.R + 4u * ROWS - 1u) / (4u * ROWS);
     let id = wid.y * groups.x + wid.x;
-    let g = id / tiles;
-    if g >= params.G { return; }
-    let own = select(lid / PARTS, lid % ROWS, ALONG_R);
+    let g = id / tiles % params.G;
+    let split = id / tiles / params.G;
+    if split >= params.splits { return; }
+    let fours = select(lid / PARTS, lid % ROWS, ALONG_R);
     let part = select(lid % PARTS, lid / ROWS, ALONG_R);
-    let first = id % tiles * height;
-    let r = first + own * select(1u, 4u, ALONG_R);
+    let first = id % tiles * 4u * ROWS;
+    let r = first + fours * 4u;
+    let end = min((split + 1u) * params.span, params.K);
 
-    var acc: array<vec4<f32>, VECTORS>; // of four rows, or of four k of one row
+    var acc: array<vec4<f32>, VECTORS>; // of four rows
     // unroll
     for (var s = 0u; s < VECTORS; s++) { acc[s] = vec4<f32>(0.0); }
-    for (var k = part * 4u; k < params.K; k += PARTS * 4u) {
+    for (var k = split * params.span + part * 4u; k < end; k += PARTS * 4u) {
         let zero = vec4<f32>(0.0);
         // Both operands are dropped beyond K, as zero times infinity is not zero.
         let inside = vec4<u32>(k, k + 1u, k + 2u, k + 3u) < vec4<u32>(params.K);
-        if ALONG_R {
-            let x0 = select(zero, load_x(g, k, r), inside.x);
-            let x1 = select(zero, load_x(g, k + 1u, r), inside.y);
-            let x2 = select(zero, load_x(g, k + 2u, r), inside.z);
-            let x3 = select(zero, load_x(g, k + 3u, r), inside.w);
-            // unroll
-            for (var s = 0u; s < VECTORS; s++) {
-                let f = select(zero, load_y(g, s, k), inside);
-                acc[s] += f.x * x0 + f.y * x1 + f.z * x2 + f.w * x3;
-            }
-        } else {
-            let four = select(zero, load_x(g, r, k), inside);
-            // unroll
-            for (var s = 0u; s < VECTORS; s++) {
-                acc[s] = fma(four, select(zero, load_y(g, s, k), inside), acc[s]);
+        var x: array<vec4<f32>, 4>; // four k of four rows each, or four rows of four k each; all on their way at once
+        // unroll
+        for (var i = 0u; i < 4u; i++) {
+            if ALONG_R { x[i] = load_x(g, k + i, r); } else { x[i] = load_x(g, r + i, k); }
+        }
+        // unroll
+        for (var i = 0u; i < 4u; i++) {
+            if ALONG_R { x[i] = select(zero, x[i], inside[i]); } else { x[i] = select(zero, x[i], inside); }
+        }
+        // unroll
+        for (var s = 0u; s < VECTORS; s++) {
+            let f = select(zero, load_y(g, s, k), inside);
+            if ALONG_R {
+                acc[s] += f.x * x[0] + f.y * x[1] + f.z * x[2] + f.w * x[3];
+            } else {
+                acc[s] += vec4<f32>(dot(x[0], f), dot(x[1], f), dot(x[2], f), dot(x[3], f));
             }
         }
     }
 
     // unroll
-    for (var s = 0u; s < VECTORS; s++) {
+    for (var q = 0u; q < VECTORS / TOGETHER; q++) {
         workgroupBarrier();
-        partial[part * ROWS + own] = acc[s];
+        // unroll
+        for (var t = 0u; t < TOGETHER; t++) { partial[t * PARTS * ROWS + part * ROWS + fours] = acc[q * TOGETHER + t]; }
         for (var half = PARTS * ROWS / 2u; half >= ROWS; half /= 2u) {
             workgroupBarrier();
-            if lid < half { partial[lid] += partial[lid + half]; }
-        }
-        if lid < ROWS && s < params.S {
-            let sum = partial[lid];
-            let at = g * params.R * params.S + s * params.c_s;
-            if ALONG_R {
+            if lid < half {
                 // unroll
-                for (var j = 0u; j < 4u; j++) {
-                    let row = first + lid * 4u + j;
-                    if row < params.R { c[at + row * params.c_r] = epilogue(sum[j], at + row * params.c_r); }
+                for (var t = 0u; t < TOGETHER; t++) {
+                    partial[t * PARTS * ROWS + lid] += partial[t * PARTS * ROWS + lid + half];
                 }
-            } else if first + lid < params.R {
-                let i = at + (first + lid) * params.c_r;
-                c[i] = epilogue((sum.x + sum.y) + (sum.z + sum.w), i);
+            }
+        }
+        if lid < ROWS {
+            // unroll
+            for (var t = 0u; t < TOGETHER; t++) {
+                store(split * params.G + g, q * TOGETHER + t, first + lid * 4u, partial[t * PARTS * ROWS + lid]);
             }
         }
     }

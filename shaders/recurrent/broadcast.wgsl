@@ -20,9 +20,11 @@ struct Params { batch: u32, steps: u32, width: u32, step: u32, limit: f32 }
 // hook: finish
 @group(0) @binding(4) var<storage, read> x: array<T>;
 @group(0) @binding(5) var<storage, read> frames: array<u32>;
-fn finish(down: bool, b: u32, t: u32, at: u32, sum: T) -> T {
-    let h = clamp(x[at] + sum, T(0.0), T(params.limit));
-    return select(h, T(0.0), t >= frames[b]);
+struct Beside { x: T, frames: u32 }
+fn beside(down: bool, b: u32, at: u32) -> Beside { return Beside(x[at], frames[b]); }
+fn finish(beside: Beside, t: u32, sum: T) -> T {
+    let h = clamp(beside.x + sum, T(0.0), T(params.limit));
+    return select(h, T(0.0), t >= beside.frames);
 }
 // end
 
@@ -92,7 +94,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
             let b = first + r;
             if own && b < params.batch {
                 let i = (b * params.steps + t) * columns + column[c];
-                let y = finish(down, b, t, i, sum[r * COLS + c]);
+                let y = finish(beside(down, b, i), t, sum[r * COLS + c]);
                 if down { y_down[i] = y; } else { y_up[i] = y; }
             }
         }

@@ -6,6 +6,7 @@
 const COUNT: u32 = 72u; // N
 const SLICES: u32 = 1u;
 const LANES: u32 = 64u / SLICES;
+const TOGETHER: u32 = 1u; // ids that are asked for at once
 
 @group(0) @binding(0) var<storage, read> ids: array<u32>;
 @group(0) @binding(1) var<storage, read_write> order: array<u32>;
@@ -18,9 +19,15 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let i = (wid.y * groups.x + wid.x) * LANES + lid % LANES;
     let own = ids[min(i, COUNT - 1u)];
     var place = 0u;
-    for (var j = lid / LANES; j < COUNT; j += SLICES) {
-        let other = ids[j];
-        place += select(0u, 1u, (other < own) | ((other == own) & (j < i)));
+    for (var j = lid / LANES; j < COUNT; j += TOGETHER * SLICES) {
+        var others: array<u32, TOGETHER>;
+        // unroll
+        for (var e = 0u; e < TOGETHER; e++) { others[e] = ids[min(j + e * SLICES, COUNT - 1u)]; }
+        // unroll
+        for (var e = 0u; e < TOGETHER; e++) {
+            let at = j + e * SLICES;
+            place += u32((at < COUNT) & ((others[e] < own) | ((others[e] == own) & (at < i))));
+        }
     }
     if SLICES > 1u {
         counts[lid] = place;

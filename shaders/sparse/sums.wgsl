@@ -3,12 +3,14 @@
 // An id may have half of all places: `main` sums no further than the next multiple of PART, and begins anew
 // there; `join` then takes together what lies at these multiples.
 // T is f32, or vec4<f32> where rows are whole vec4s.
+// TOGETHER places are asked for before the first is added: one after the other, each would wait for three loads in turn.
 // Grid: one invocation per T of sums, or for `join` per T at each multiple of PART but 0; 64 per workgroup, folded
 // into two dimensions.
 
 alias T = f32;
 const COUNT: u32 = 72u; // N
 const PART: u32 = 64u;
+const TOGETHER: u32 = 1u;
 
 struct Params { length: u32 } // Ts of a row
 @group(0) @binding(0) var<storage, read> ids: array<u32>;
@@ -27,13 +29,22 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     if i >= COUNT * params.length { return; }
     let p = i / params.length;
     let n = i % params.length;
-    let own = ids[order[p]];
+    let first = order[p];
+    let own = ids[first];
     var sum = T(0.0);
     if p % PART == 0u || !goes_on(p) {
-        for (var q = p; q < min((p / PART + 1u) * PART, COUNT); q++) {
-            let at = order[q];
-            if ids[at] != own { break; }
-            sum += rows[at * params.length + n];
+        let end = min((p / PART + 1u) * PART, COUNT);
+        var is_own = true;
+        for (var q = p; is_own && q < end; q += TOGETHER) {
+            var x: array<T, TOGETHER>;
+            // unroll
+            for (var e = 0u; e < TOGETHER; e++) {
+                let at = order[min(q + e, end - 1u)];
+                is_own = (q + e < end) & (ids[at] == own);
+                x[e] = select(T(0.0), rows[select(first, at, is_own) * params.length + n], is_own);
+            }
+            // unroll
+            for (var e = 0u; e < TOGETHER; e++) { sum += x[e]; }
         }
     }
     sums[i] = sum;
@@ -49,12 +60,13 @@ fn join(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let n = i % params.length;
     if at >= COUNT { return; }
     let before = at - PART;
-    if !goes_on(at) { return; }
     let own = ids[order[at]];
+    let last = ids[order[at - 1u]];
+    let head = ids[order[before]];
+    let ahead = ids[order[max(before, 1u) - 1u]];
+    if last != own || (head == own && before > 0u && ahead == own) { return; }
     var first = before;
-    if ids[order[before]] == own {
-        if goes_on(before) { return; }
-    } else {
+    if head != own {
         // By bisection, since ids are sorted: `first` has another, `end` has this one.
         var end = at;
         for (; end - first > 1u;) {
@@ -64,10 +76,20 @@ fn join(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         first = end;
     }
     var sum = sums[first * params.length + n];
-    for (var q = at; q < COUNT; q += PART) {
-        if ids[order[q]] != own { break; }
-        sum += sums[q * params.length + n];
-        sums[q * params.length + n] = T(0.0);
+    var is_own = true;
+    for (var q = at; is_own && q < COUNT; q += TOGETHER * PART) {
+        var x: array<T, TOGETHER>;
+        var count = 0u;
+        // unroll
+        for (var e = 0u; e < TOGETHER; e++) {
+            let place = min(q + e * PART, COUNT - 1u);
+            is_own = (q + e * PART < COUNT) & (ids[order[place]] == own);
+            x[e] = select(T(0.0), sums[select(first, place, is_own) * params.length + n], is_own);
+            count += u32(is_own);
+        }
+        // unroll
+        for (var e = 0u; e < TOGETHER; e++) { sum += x[e]; }
+        for (var e = 0u; e < count; e++) { sums[(q + e * PART) * params.length + n] = T(0.0); }
     }
     sums[first * params.length + n] = sum;
 }

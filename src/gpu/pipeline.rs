@@ -3,9 +3,12 @@
 //! Shaders have their parameters in a group of their own, so that a file is valid by itself. In a pipeline they are the last
 //! binding of group 0: wgpu goes through every group of each dispatch.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU64;
-use std::sync::{Arc, MutexGuard};
+#[cfg(not(target_arch = "wasm32"))]
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -39,18 +42,31 @@ pub(crate) struct Pipeline {
 /// Text, entry point, and which bindings are written: what tells pipelines apart.
 type Key = (String, &'static str, Vec<bool>);
 
+/// A pipeline that is to be made.
+#[derive(Debug, Clone, Copy)]
+struct Missing<'a> {
+    key: &'a Key,
+    shader: &'a str,
+    label: &'a str,
+}
+
+/// Pipelines that are made between two looks at whether to go on: for each thread, and at least.
+const EACH: usize = 4;
+const TOGETHER: usize = 32;
+
 /// The pipelines made so far.
 #[derive(Debug)]
 pub(crate) struct Pipelines {
     checks: Checks,
     made: HashMap<Key, Arc<Pipeline>>,
     spent: Duration,
+    /// What the one that took longest took.
+    longest: Duration,
 }
 
 impl Pipelines {
     pub(crate) fn new(checks: Checks) -> Self {
-        let (made, spent) = (HashMap::new(), Duration::ZERO);
-        Self { checks, made, spent }
+        Self { checks, made: HashMap::new(), spent: Duration::ZERO, longest: Duration::ZERO }
     }
 
     /// How many there are, and the time it took to make them.
@@ -60,34 +76,87 @@ impl Pipelines {
 }
 
 impl Gpu {
-    /// The pipelines of labelled dispatches, found or made. Those that are missing are made side by side: a driver
-    /// compiles each on the thread that asks for it.
+    /// The pipelines of labelled dispatches, found or made. `watch` is told the share that there is, between parts of them.
     ///
     /// # Errors
-    /// [`Error::Internal`] where a shader is not valid, with its place.
+    /// [`Error::Internal`] where a shader is not valid, with its place; those of `watch`, which end it.
     pub(crate) fn pipelines(
         &self,
         dispatches: &[(&Dispatch, String)],
+        watch: &dyn Fn(f64) -> Result<()>,
     ) -> Result<Vec<Arc<Pipeline>>> {
         let keys = side_by_side(dispatches, |(dispatch, _)| key(dispatch))?;
-        let mut missing = Vec::new();
-        let checks = {
-            let (pipelines, mut seen) = (self.made()?, HashSet::new());
-            for (key, (dispatch, label)) in keys.iter().zip(dispatches) {
-                if !pipelines.made.contains_key(key) && seen.insert(key) {
-                    missing.push((key, &dispatch.kernel.shader, label));
-                }
-            }
-            pipelines.checks
-        };
+        let mut missing = self.missing(&keys, dispatches)?;
+        // The long ones first, so that at the end no thread has one left while the others have none.
+        missing.sort_by_key(|missing| Reverse(missing.key.0.len()));
+        let together = TOGETHER.max(EACH * host::cores());
+        for (i, part) in missing.chunks(together).enumerate() {
+            self.make(part, &|_| true)?;
+            watch((i * together + part.len()) as f64 / missing.len() as f64)?;
+        }
+        let pipelines = self.made()?;
+        Ok(keys.iter().map(|key| Arc::clone(&pipelines.made[key])).collect())
+    }
+
+    /// Has the pipelines of labelled dispatches made in their order, as long as it `goes_on`, which is asked before each with
+    /// what the longest so far took; and tells which there are then.
+    ///
+    /// # Errors
+    /// As [`Gpu::pipelines`].
+    pub(crate) fn pipelines_while(
+        &self,
+        dispatches: &[(&Dispatch, String)],
+        goes_on: &(dyn Fn(Duration) -> bool + Sync),
+    ) -> Result<Vec<bool>> {
+        let keys = side_by_side(dispatches, |(dispatch, _)| key(dispatch))?;
+        self.make(&self.missing(&keys, dispatches)?, goes_on)?;
+        let pipelines = self.made()?;
+        Ok(keys.iter().map(|key| pipelines.made.contains_key(key)).collect())
+    }
+
+    /// Those that there are not yet, each once.
+    fn missing<'a>(
+        &self,
+        keys: &'a [Key],
+        dispatches: &'a [(&Dispatch, String)],
+    ) -> Result<Vec<Missing<'a>>> {
+        let (pipelines, mut seen) = (self.made()?, HashSet::new());
+        let all = keys.iter().zip(dispatches);
+        let fresh = all.filter(|(key, _)| !pipelines.made.contains_key(key) && seen.insert(*key));
+        let missing = fresh.map(|(key, (dispatch, label))| {
+            let shader = &dispatch.kernel.shader;
+            Missing { key, shader, label }
+        });
+        Ok(missing.collect())
+    }
+
+    /// Makes pipelines side by side, as long as it `goes_on`: a driver compiles each on the thread that asks for it.
+    fn make(
+        &self,
+        missing: &[Missing<'_>],
+        goes_on: &(dyn Fn(Duration) -> bool + Sync),
+    ) -> Result<()> {
         let start = Instant::now();
-        let made =
-            await_each(&missing, |(key, shader, label)| self.begin(key, shader, label, checks))?;
-        let made = made.into_iter().map(Arc::new);
+        let (checks, longest) = {
+            let pipelines = self.made()?;
+            (pipelines.checks, Mutex::new(pipelines.longest))
+        };
+        let longest_so_far = || longest.lock().map_or(Duration::ZERO, |longest| *longest);
+        let begin = |missing: &Missing<'_>| {
+            let begun = Instant::now();
+            let pipeline = self.begin(missing, checks);
+            if let Ok(mut longest) = longest.lock() {
+                *longest = begun.elapsed().max(*longest);
+            }
+            pipeline
+        };
+        let made = await_each(missing, begin, || goes_on(longest_so_far()))?;
         let mut pipelines = self.made()?;
         pipelines.spent += start.elapsed();
-        pipelines.made.extend(missing.into_iter().map(|(key, ..)| key.clone()).zip(made));
-        Ok(keys.iter().map(|key| Arc::clone(&pipelines.made[key])).collect())
+        pipelines.longest = longest_so_far();
+        let made = made.into_iter().map(|(at, made)| (missing[at].key.clone(), Arc::new(made)));
+        pipelines.made.extend(made);
+        Ok(())
     }
 
     fn made(&self) -> Result<MutexGuard<'_, Pipelines>> {
@@ -98,13 +167,14 @@ impl Gpu {
     /// Has a pipeline made; whether that went well is known later.
     fn begin(
         &self,
-        (text, entry, access): &Key,
-        shader: &str,
-        label: &str,
+        missing: &Missing<'_>,
         checks: Checks,
     ) -> impl Future<Output = Result<Pipeline>> + use<> {
+        let Missing { key: (text, entry, access), shader, label } = missing;
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let begun = Instant::now();
         let module = self.module(text, label, checks);
+        let read = begun.elapsed();
         let storage = access
             .iter()
             .map(|&write| (wgpu::BufferBindingType::Storage { read_only: !write }, LEAST_BINDING));
@@ -143,6 +213,11 @@ impl Gpu {
             },
             cache: None,
         });
+        let compiled = begun.elapsed() - read;
+        log::debug!(
+            "pipeline {label}: {} bytes read in {read:.1?}, compiled in {compiled:.1?}",
+            text.len()
+        );
         let (outcome, place) = (scope.pop(), format!("shaders/{shader}.wgsl as {label}"));
         let digest = Sha256::digest(shader::without_comments(text)).into();
         let pipeline = Pipeline { raw, layout: bindings, digest };
@@ -192,27 +267,78 @@ pub(crate) fn side_by_side<T: Sync, U: Send>(
     items.par_iter().map(make).collect()
 }
 
-/// Begins something with each on all of the machine's threads, and waits for it there.
+/// Begins something with each in their order on all of the machine's threads, as long as it `goes_on`, and waits for it
+/// there. What was made has its place with it.
 #[cfg(not(target_arch = "wasm32"))]
 fn await_each<T: Sync, U: Send, F: Future<Output = Result<U>>>(
     items: &[T],
     begin: impl Fn(&T) -> F + Sync + Send,
-) -> Result<Vec<U>> {
-    side_by_side(items, |item| host::block_on(begin(item)))
+    goes_on: impl Fn() -> bool + Sync + Send,
+) -> Result<Vec<(usize, U)>> {
+    let next = AtomicUsize::new(0);
+    let threads: Vec<usize> = (0..host::cores().min(items.len())).collect();
+    let made = side_by_side(&threads, |_| {
+        let mut made = Vec::new();
+        while goes_on() {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(at) else { break };
+            made.push((at, host::block_on(begin(item))?));
+        }
+        Ok(made)
+    })?;
+    Ok(made.into_iter().flatten().collect())
 }
 
-/// Begins something with each, and then waits for all: the browser does what it can of it side by side.
+/// Begins something with each as long as it `goes_on`, and then waits for all: the browser does what it can of it side by
+/// side.
 #[cfg(target_arch = "wasm32")]
 fn await_each<T, U, F: Future<Output = Result<U>>>(
     items: &[T],
     begin: impl Fn(&T) -> F,
-) -> Result<Vec<U>> {
-    let begun: Vec<F> = items.iter().map(begin).collect();
-    begun.into_iter().map(host::block_on).collect()
+    goes_on: impl Fn() -> bool,
+) -> Result<Vec<(usize, U)>> {
+    let begun: Vec<F> = items.iter().take_while(|_| goes_on()).map(begin).collect();
+    begun.into_iter().map(host::block_on).enumerate().map(|(at, made)| Ok((at, made?))).collect()
 }
 
 /// Makes something of each: a page's device belongs to the one thread that opened it.
 #[cfg(target_arch = "wasm32")]
 pub(crate) fn side_by_side<T, U>(items: &[T], make: impl Fn(&T) -> Result<U>) -> Result<Vec<U>> {
     items.iter().map(make).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn all_is_begun_once_and_in_order_until_the_time_is_up() {
+        let items: Vec<usize> = (0..100).collect();
+        for most in [0, 1, 7, 100, 200] {
+            let begun = Mutex::new(Vec::new());
+            let begin = |item: &usize| {
+                begun.lock().unwrap().push(*item);
+                std::future::ready(Ok(10 * item))
+            };
+            let made = await_each(&items, begin, || begun.lock().unwrap().len() < most).unwrap();
+            assert!(made.iter().all(|(at, made)| *made == 10 * at));
+            let mut places: Vec<usize> = made.iter().map(|(at, _)| *at).collect();
+            places.sort_unstable();
+            // Threads that had asked before the last began still begin one.
+            let most = most.min(items.len());
+            assert!((most..most + host::cores()).contains(&places.len()), "{places:?}");
+            assert_eq!(places, items[..places.len()], "the first ones, each once");
+        }
+    }
+
+    #[test]
+    fn a_fault_ends_it() {
+        let begin = |item: &usize| {
+            let fault = || Error::Internal("not valid".into());
+            std::future::ready(if *item == 2 { Err(fault()) } else { Ok(()) })
+        };
+        assert!(await_each(&[1, 2, 3], begin, || true).is_err());
+    }
 }

@@ -8,8 +8,9 @@ use crate::gpu::Gpu;
 use crate::graph::op::Cost;
 use crate::kernel::{Caps, Variant};
 use crate::op::{Case, Family, LIST};
-use crate::pass::Schedule;
-use crate::program::check::{Verdict, check_variant};
+use crate::pass::{Schedule, compile_op};
+use crate::program::check::{Verdict, check_alone};
+use crate::program::make_pipelines;
 use crate::stats::median;
 
 use super::kernel::program_of_case;
@@ -110,38 +111,49 @@ fn selected(kernels: Vec<Kernel>, filter: &str) -> Result<Vec<Kernel>> {
     Ok(kernels)
 }
 
+/// Kernels whose pipelines are made side by side before they are checked one after the other.
+const TOGETHER: usize = 64;
+
 /// Checks each kernel against its f64 reference, on every distribution of inputs that its op names.
 ///
 /// # Errors
 /// [`Error::Gpu`] where the device fails, [`Error::Interrupted`].
 pub fn verify(gpu: &Gpu, kernels: &[Kernel], progress: &dyn Fn(f64)) -> Result<Vec<Checked>> {
     let mut checked: Vec<Checked> = Vec::new();
-    for (i, Kernel { label, case, variant }) in kernels.iter().enumerate() {
-        let problem = case.problem();
-        let distributions = problem.distributions();
-        let Case { op, inputs, stored, .. } = case;
-        let verdicts = check_variant(gpu, &gpu.caps, op, inputs, stored, variant, distributions)?;
-        for (distribution, mut verdict) in distributions.iter().zip(verdicts) {
-            verdict.detail = format!("{}, {distribution:?}: {}", case.name, verdict.detail);
-            let failed = usize::from(!verdict.passed());
-            match checked.iter_mut().find(|known| known.label == *label) {
-                Some(known) => {
-                    known.checks += 1;
-                    known.failed += failed;
-                    if verdict.error > known.worst.error {
-                        known.worst = verdict;
-                    }
-                }
-                None => {
-                    let label = label.clone();
-                    checked.push(Checked { label, checks: 1, failed, worst: verdict });
-                }
+    for (i, part) in kernels.chunks(TOGETHER).enumerate() {
+        let alone = |Kernel { case: Case { op, inputs, stored, .. }, variant, .. }: &Kernel| {
+            compile_op(op, inputs, stored, variant, &gpu.caps, true)
+        };
+        let alone = part.iter().map(alone).collect::<Result<Vec<_>>>()?;
+        make_pipelines(gpu, &alone, &|_| going_on())?;
+        for (j, (Kernel { label, case, .. }, alone)) in part.iter().zip(alone).enumerate() {
+            let problem = case.problem();
+            let distributions = problem.distributions();
+            let verdicts = check_alone(gpu, alone, distributions)?;
+            for (distribution, mut verdict) in distributions.iter().zip(verdicts) {
+                verdict.detail = format!("{}, {distribution:?}: {}", case.name, verdict.detail);
+                note(&mut checked, label, verdict);
             }
+            progress((i * TOGETHER + j + 1) as f64 / kernels.len() as f64);
+            going_on()?;
         }
-        progress((i + 1) as f64 / kernels.len() as f64);
-        going_on()?;
     }
     Ok(checked)
+}
+
+/// Adds a verdict to those of its kernel.
+fn note(checked: &mut Vec<Checked>, label: &str, verdict: Verdict) {
+    let failed = usize::from(!verdict.passed());
+    match checked.iter_mut().find(|known| known.label == label) {
+        Some(known) => {
+            known.checks += 1;
+            known.failed += failed;
+            if verdict.error > known.worst.error {
+                known.worst = verdict;
+            }
+        }
+        None => checked.push(Checked { label: label.into(), checks: 1, failed, worst: verdict }),
+    }
 }
 
 /// Times each kernel, and hands each time out as it is known. A GPU idles while a kernel's inputs are made: its clocks rise

@@ -3,13 +3,15 @@
 //! here a tenth is near enough.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::gpu::timestamp::Timer;
 use crate::graph::op::Op;
-use crate::host;
+use crate::host::{self, Instant};
 use crate::kernel::Variant;
+use crate::program::Program;
 use crate::tensor::TensorSpec;
 use crate::terms::Speeds;
 
@@ -32,23 +34,45 @@ const TIMES: usize = 4;
 /// Dispatches in a row.
 const DISPATCHES: usize = 64;
 
+/// How long a GPU is kept busy before its speeds are taken: idle it lowers its clocks, to a sixth of what they are under load,
+/// and takes a third of a second to raise them.
+const AWAKE: Duration = Duration::from_millis(500);
+
+/// Runs a program again and again until the device's clocks have risen. A software adapter is awake.
+///
+/// # Errors
+/// [`crate::error::Error::Gpu`] where the device fails.
+pub(super) fn wake(gpu: &Gpu, program: &Program) -> Result<()> {
+    let begun = Instant::now();
+    while !gpu.caps.software && begun.elapsed() < AWAKE {
+        submit(gpu, program, 1, None)?;
+    }
+    Ok(())
+}
+
 /// Measures the speeds, in less than half a second on a software adapter.
 ///
 /// # Errors
 /// [`crate::error::Error::Gpu`] where the device fails.
 pub fn probe(gpu: &Gpu) -> Result<Speeds> {
     let shape = Variant::new("fma", [("CHAINS", 8), ("WIDTH", 4)]);
-    let fma = |workgroups: u32, lanes: u32, loops: u32| {
-        let invocations = (workgroups * lanes) as usize;
-        let fma = Fma { invocations, lanes, loops };
+    let of = |workgroups: u32, lanes: u32, loops: u32| Fma {
+        invocations: (workgroups * lanes) as usize,
+        lanes,
+        loops,
+    };
+    let fma = |workgroups, lanes, loops| {
+        let fma = of(workgroups, lanes, loops);
         Ok::<_, crate::error::Error>((fma, fastest(gpu, &fma.shared(), &[], &shape)?))
     };
+    // A CPU adapter has no more processors than there are.
+    let many: u32 = if gpu.caps.software { 8 * host::cores() as u32 } else { 8192 };
+    wake(gpu, &program_of(gpu, &of(many, LANES[0], FIRST_TURNS).shared(), &[], &shape)?)?;
     let (_, tried) = fma(1, LANES[0], FIRST_TURNS)?;
     let loops = (f64::from(FIRST_TURNS) * (WORKGROUP / tried).clamp(0.1, 50.0)) as u32;
     let (_, alone) = fma(1, LANES[0], loops)?;
     let (_, narrow) = fma(1, LANES[1], loops)?;
-    // Many waves, so that the last one's emptiness hardly counts. A CPU adapter has no more processors than there are.
-    let many: u32 = if gpu.caps.software { 8 * host::cores() as u32 } else { 8192 };
+    // Many waves, so that the last one's emptiness hardly counts.
     let (all, full) = fma(many, LANES[0], loops)?;
     let share = (alone / narrow * f64::from(LANES[1]) / f64::from(LANES[0])).min(1.0);
 

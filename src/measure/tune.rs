@@ -13,12 +13,13 @@ use crate::graph::op::Distribution;
 use crate::host::Instant;
 use crate::kernel::Variant;
 use crate::pass::{OpInstance, Options, Schedule};
-use crate::program::Program;
-use crate::program::check::check_variant;
-use crate::session::Session;
+use crate::program::check::check_alone;
+use crate::program::{Program, make_pipelines_while};
+use crate::session::{Session, schedule};
 use crate::terms::{Effort, Mode};
 use crate::workload::{Feed, Workload};
 
+use super::probe::wake;
 use super::profile::OpClock;
 use super::sample::interrupted;
 
@@ -37,7 +38,9 @@ const CPU_SHARE: f64 = 0.03;
 /// Most candidates of an op that a quick tuning measures.
 const MOST: usize = 6;
 
-/// Share of the time after which nothing new is built: the rest is for turns and checks.
+/// Shares of the time after which the pipelines that are to be timed are made, and nothing new is built: the rest is for
+/// turns and checks.
+const COMPILING: f64 = 0.6;
 const BUILDING: f64 = 0.7;
 
 /// Turns that a program takes, at least and at most.
@@ -63,6 +66,10 @@ pub struct Tuner<'a> {
 pub struct Outcome {
     /// Problems that were measured; none in a step that was tuned before as thoroughly.
     pub measured: usize,
+    /// Candidates that were not measured, as the time was over.
+    pub left_out: usize,
+    /// What it took beyond what a run takes anyway.
+    pub spent: Duration,
     /// Entries of the table that were dropped, since their kernels have changed.
     pub stale: usize,
 }
@@ -108,6 +115,7 @@ impl Tuner<'_> {
         let mut session = Session::new(self.gpu, self.seed);
         // What the first program takes to build is the run's own time, not tuning's.
         let mut begun = Instant::now();
+        let mut left_out = 0;
         if !open.is_empty() {
             let first = session.build(first.clone())?;
             session.feed(&first, batch)?;
@@ -115,16 +123,16 @@ impl Tuner<'_> {
             self.gpu.wait()?;
             begun = Instant::now();
             let turns = Turns { tuner: self, begun, model, mode, batch, first };
-            turns.take(&mut session, &mut open, progress)?;
+            left_out = turns.take(&mut session, &mut open, progress)?;
         }
         let measured = open.iter().filter(|open| !open.measured.is_empty()).count();
-        for open in open {
-            self.enter(open, begun, table)?;
-        }
+        log::debug!("tuning: {measured} ops measured after {:.1?}", begun.elapsed());
+        self.enter_all(open, begun, table)?;
+        log::debug!("tuning: checked after {:.1?}", begun.elapsed());
         if !interrupted() {
             table.steps.insert(mark, self.effort);
         }
-        Ok(Outcome { measured, stale })
+        Ok(Outcome { measured, left_out, spent: begun.elapsed(), stale })
     }
 
     /// The problems of a step that have more than one candidate, each once.
@@ -168,32 +176,57 @@ impl Tuner<'_> {
         self.effort == Effort::Quick && begun.elapsed() >= self.time.mul_f64(share)
     }
 
-    /// Checks the fastest, or if it is wrong the next, and enters it. What there is no time to check is not chosen.
-    fn enter(&self, open: Open, begun: Instant, table: &mut Table) -> Result<()> {
-        let Open { key, op, candidates, measured, .. } = open;
-        if measured.is_empty() {
-            return Ok(());
+    /// Whether that share lasts for another pipeline, which may take as long as the `longest` so far.
+    fn lasts(&self, begun: Instant, share: f64, longest: Duration) -> bool {
+        let time = self.time.mul_f64(share).saturating_sub(longest);
+        !interrupted() && (self.effort != Effort::Quick || begun.elapsed() < time)
+    }
+
+    /// Enters what was measured of each problem. Kernels that are to be checked are compiled side by side before.
+    fn enter_all(&self, open: Vec<Open>, begun: Instant, table: &mut Table) -> Result<()> {
+        let measured = open.into_iter().filter(|open| !open.measured.is_empty());
+        let entries: Vec<_> = measured.map(|open| self.entry(open)).collect();
+        let alone = entries.iter().filter_map(|(open, entry)| {
+            let fastest = open.candidate(&entry.fastest()?.variant)?;
+            let alone = || open.op.alone(fastest, &self.gpu.caps);
+            (*fastest != open.op.variant).then(alone)
+        });
+        let alone = alone.collect::<Result<Vec<_>>>()?;
+        let ops: Vec<_> = alone.iter().flat_map(|alone| &alone.ops).collect();
+        make_pipelines_while(self.gpu, &ops, &|longest| self.lasts(begun, 1.0, longest))?;
+        for (open, entry) in entries {
+            self.enter(&open, entry, begun, table)?;
         }
-        let inputs = op.inputs.iter().map(ToString::to_string).collect();
-        let (kind, first) = (op.op.kind().name.to_string(), op.variant.to_string());
-        let mut entry = Entry {
-            op: kind,
-            inputs,
+        Ok(())
+    }
+
+    fn entry(&self, mut open: Open) -> (Open, Entry) {
+        let entry = Entry {
+            op: open.op.op.kind().name.to_string(),
+            inputs: open.op.inputs.iter().map(ToString::to_string).collect(),
             effort: self.effort,
-            chosen: first.clone(),
-            candidates: measured,
+            chosen: open.op.variant.to_string(),
+            candidates: std::mem::take(&mut open.measured),
         };
+        (open, entry)
+    }
+
+    /// Checks the fastest, or if it is wrong the next, and enters it. What there is no time to check is not chosen.
+    fn enter(
+        &self,
+        open: &Open,
+        mut entry: Entry,
+        begun: Instant,
+        table: &mut Table,
+    ) -> Result<()> {
         while let Some(fastest) = entry.fastest() {
             let label = fastest.variant.clone();
             // The first is checked before any run that uses it.
-            if label == first || self.is_over(begun, 1.0) || interrupted() {
+            if label == entry.chosen || self.is_over(begun, 1.0) || interrupted() {
                 break;
             }
-            let Some(variant) = candidates.iter().find(|variant| variant.to_string() == label)
-            else {
-                break;
-            };
-            let right = self.is_right(&op, variant)?;
+            let Some(variant) = open.candidate(&label) else { break };
+            let right = self.is_right(&open.op, variant)?;
             let known = entry.candidates.iter_mut().filter(|known| known.variant == label);
             known.for_each(|known| known.verified = Some(right));
             if right {
@@ -201,24 +234,24 @@ impl Tuner<'_> {
                 break;
             }
         }
-        table.entries.insert(key, entry);
+        table.entries.insert(open.key.clone(), entry);
         Ok(())
     }
 
     fn is_right(&self, op: &OpInstance, variant: &Variant) -> Result<bool> {
-        let inputs = op.reduced_inputs().unwrap_or_else(|| op.inputs.clone());
-        let uniform = [Distribution::Uniform];
-        let verdicts = check_variant(
-            self.gpu,
-            &self.gpu.caps,
-            &op.op,
-            &inputs,
-            &op.stored(),
-            variant,
-            &uniform,
-        )?;
+        let alone = op.alone(variant, &self.gpu.caps)?;
+        let verdicts = check_alone(self.gpu, alone, &[Distribution::Uniform])?;
         Ok(verdicts.iter().all(|verdict| verdict.passed()))
     }
+}
+
+/// The variants that a program takes, by problem.
+type Taken = HashMap<String, Variant>;
+
+/// The j-th candidates.
+fn taken(open: &[Open], j: usize) -> Taken {
+    let of = |open: &Open| Some((open.key.clone(), open.candidates.get(j)?.clone()));
+    open.iter().filter_map(of).collect()
 }
 
 /// The problems of a step and their candidates as one number.
@@ -241,37 +274,64 @@ struct Turns<'a> {
 }
 
 impl Turns<'_> {
-    /// Measures program after program while there is time.
+    /// Measures program after program while there is time, and tells how many candidates were left out.
     fn take(
         &self,
         session: &mut Session<'_>,
         open: &mut Vec<Open>,
         progress: &dyn Fn(f64),
-    ) -> Result<()> {
+    ) -> Result<usize> {
         let gpu = self.tuner.gpu;
-        let Some(clock) = OpClock::new(gpu, &self.first)? else { return Ok(()) };
+        let Some(clock) = OpClock::new(gpu, &self.first)? else { return Ok(0) };
         self.leave_out_small(&clock, open)?;
         let most = open.iter().map(|open| open.candidates.len()).max().unwrap_or(0);
-        for j in 1..most {
-            progress(j as f64 / most as f64);
+        let mut left_out = open.iter().map(|open| open.candidates.len() - 1).sum();
+        let programs = self.compiled((1..most).map(|j| taken(open, j)).collect(), open)?;
+        // While kernels are compiled a GPU lowers its clocks, which slows arithmetic more than memory.
+        wake(gpu, &self.first)?;
+        let count = programs.len();
+        for (at, mut taken) in programs.into_iter().enumerate() {
+            progress((at + 1) as f64 / (count + 1) as f64);
             if self.tuner.is_over(self.begun, BUILDING) || interrupted() {
                 break;
             }
-            let mut taken = HashMap::new();
-            for open in open.iter() {
-                taken.extend(
-                    open.candidates.get(j).map(|variant| (open.key.clone(), variant.clone())),
-                );
-            }
             let Some(other) = self.other(session, open, &mut taken)? else { continue };
-            let steps = self.steps(&clock, &other, most - j)?;
+            let steps = self.steps(&clock, &other, count - at)?;
             for open in open.iter_mut() {
                 if let Some(variant) = taken.get(&open.key) {
                     self.note(open, variant, &steps)?;
                 }
             }
+            left_out -= taken.len();
+            log::debug!("tuning: {} candidates after {:.1?}", taken.len(), self.begun.elapsed());
         }
-        Ok(())
+        Ok(left_out)
+    }
+
+    /// The candidates of all programs whose kernels can be compiled while there is time, those of the first programs before
+    /// others and within one the op that counts most: all side by side, as a driver may take seconds for each.
+    fn compiled(&self, programs: Vec<Taken>, open: &[Open]) -> Result<Vec<Taken>> {
+        let schedule = |taken: &Taken| {
+            schedule(self.model, self.mode, &self.tuner.gpu.caps, &self.options(taken))
+        };
+        let schedules = programs.iter().map(schedule).collect::<Result<Vec<_>>>()?;
+        let (mut ops, mut keys) = (Vec::new(), Vec::new());
+        for (at, (taken, schedule)) in programs.iter().zip(&schedules).enumerate() {
+            for open in open.iter().filter(|open| taken.contains_key(&open.key)) {
+                ops.extend(open.places.iter().map(|&place| &schedule.ops[place]));
+                keys.extend(open.places.iter().map(|_| (at, &open.key)));
+            }
+        }
+        let (tuner, begun) = (self.tuner, self.begun);
+        let goes_on = |longest| tuner.lasts(begun, COMPILING, longest);
+        let made = make_pipelines_while(tuner.gpu, &ops, &goes_on)?;
+        log::debug!("tuning: compiled after {:.1?}", self.begun.elapsed());
+        let mut compiled = programs.clone();
+        for ((at, key), _) in keys.into_iter().zip(made).filter(|(_, made)| !made) {
+            compiled[at].remove(key);
+        }
+        compiled.retain(|taken| !taken.is_empty());
+        Ok(compiled)
     }
 
     /// Ops that hardly count keep what they have; the others come by their share, the largest first.
@@ -295,7 +355,7 @@ impl Turns<'_> {
         &self,
         session: &mut Session<'_>,
         open: &[Open],
-        taken: &mut HashMap<String, Variant>,
+        taken: &mut Taken,
     ) -> Result<Option<Program>> {
         let Some(mut program) = self.build(session, taken)? else { return Ok(None) };
         let all = taken.len();
@@ -317,14 +377,14 @@ impl Turns<'_> {
         Ok(Some(program))
     }
 
-    fn build(
-        &self,
-        session: &mut Session<'_>,
-        taken: &HashMap<String, Variant>,
-    ) -> Result<Option<Program>> {
+    fn options(&self, taken: &Taken) -> Options {
         let mut options = self.tuner.options.clone();
         options.choice.tuned = Arc::new(taken.clone());
-        let built = session.compile(self.model, self.mode, &options);
+        options
+    }
+
+    fn build(&self, session: &mut Session<'_>, taken: &Taken) -> Result<Option<Program>> {
+        let built = session.compile(self.model, self.mode, &self.options(taken));
         let program = match built {
             Err(Error::OutOfMemory(why)) => {
                 log::info!("tuning: a program does not fit beside the first: {why}");
@@ -385,6 +445,10 @@ impl Turns<'_> {
 }
 
 impl Open {
+    fn candidate(&self, label: &str) -> Option<&Variant> {
+        self.candidates.iter().find(|variant| variant.to_string() == label)
+    }
+
     /// The time of all its ops in a step.
     fn of(&self, ns: &[f64]) -> f64 {
         self.places.iter().map(|&at| ns[at]).sum()

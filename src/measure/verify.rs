@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::op::Distribution;
 use crate::pass::{OpInstance, Schedule};
-use crate::program::Program;
-use crate::program::check::{Verdict, check_variant};
+use crate::program::check::{Verdict, check_alone};
+use crate::program::{Program, make_pipelines};
 use crate::record::{Status, Verified, Worst};
 
 use super::sample::going_on;
@@ -21,20 +21,20 @@ use super::sample::going_on;
 /// [`Error::Gpu`] where the device fails, [`Error::Interrupted`]; a wrong result is a verdict, not an error.
 pub fn verify(gpu: &Gpu, program: &Program, progress: &dyn Fn(&str, f64)) -> Result<Verified> {
     let distinct: Vec<_> = distinct(&program.schedule).collect();
+    let alone = |op: &&OpInstance| op.alone(&op.variant, &gpu.caps);
+    let alone = distinct.iter().map(alone).collect::<Result<Vec<_>>>()?;
+    // All their kernels at once: one after the other, each would wait for one thread of the driver's.
+    make_pipelines(gpu, &alone, &|_| going_on())?;
     let mut verdicts = Vec::new();
     // What is checked at smaller sizes: its place in the schedule, and that of its verdict.
     let mut reduced_ops = Vec::new();
-    for (i, op) in distinct.iter().enumerate() {
+    for (i, (op, alone)) in distinct.iter().zip(alone).enumerate() {
         progress(&op.label, i as f64 / distinct.len() as f64);
-        let reduced = op.reduced_inputs();
-        if reduced.is_some() {
+        if op.reduced_inputs().is_some() {
             let at = program.schedule.ops.iter().position(|one| std::ptr::eq(one, *op));
             reduced_ops.extend(at.map(|at| (at, verdicts.len())));
         }
-        let inputs = reduced.unwrap_or_else(|| op.inputs.clone());
-        let uniform = [Distribution::Uniform];
-        let checked =
-            check_variant(gpu, &gpu.caps, &op.op, &inputs, &op.stored(), &op.variant, &uniform)?;
+        let checked = check_alone(gpu, alone, &[Distribution::Uniform])?;
         let labelled = |verdict| Verdict { label: op.label.clone(), ..verdict };
         verdicts.extend(checked.into_iter().map(labelled));
         going_on()?;

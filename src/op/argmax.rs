@@ -60,7 +60,9 @@ impl Problem for RowsProblem<Argmax> {
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let lanes = variant.get("LANES_PER_ROW");
         let kernel = self.rows.kernel("argmax/rows", variant);
+        let kernel = kernel.with_consts(&[("PARTS", lanes.min(16))]);
         let dispatch = self.rows.dispatch(kernel, variant, caps);
         let pitch = if self.op.column.is_some() { self.facts.spec().shape.last() } else { 1 };
         let dispatch = dispatch.param("pitch", pitch).param("place", self.op.column.unwrap_or(0));

@@ -76,8 +76,8 @@ impl Problem for AttentionProblem {
         let dispatch = attended
             .storing("attention/forward", lanes, attended.context_rows(), queries)
             .bind("keys", input(1))
-            .bind("v", input(3))
             .bind("memory", input(2))
+            .bind("v", input(3))
             .bind("context", output(0))
             .bind("query", input(0))
             .bind("shares", output(1));

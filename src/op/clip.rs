@@ -12,11 +12,12 @@ use super::Case;
 /// workgroup to sum their results.
 const WORKGROUPS: usize = 256;
 
-/// The same on a CPU adapter, where each barrier of a workgroup costs a switch between subgroups.
-const SOFTWARE_WORKGROUPS: usize = 64;
+/// Invocations of a workgroup: 256 of them with four loads of 16 bytes each under way in 256 workgroups are 4 MB, about what
+/// fast memory delivers while it is waited for.
+const WORKGROUP: usize = 256;
 
-/// Invocations of a workgroup.
-const WORKGROUP: usize = 64;
+/// Both on a CPU adapter, where each barrier of a workgroup costs a switch between subgroups.
+const SOFTWARE: (usize, usize) = (64, 64);
 
 /// min(1, limit / |g|) over flat gradients, each a multiple of 64 long. The output is a scalar.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,9 +40,9 @@ impl Op for ClipFactor {
         let lengths: Vec<usize> = inputs.iter().map(TensorSpec::len).collect();
         let factor = TensorSpec::f32([]);
         let elements: usize = lengths.iter().sum();
-        // Squares have one sign, so their sum's rounding is that of the longest chain of additions: an invocation's own, and
-        // twice a workgroup's four and sixteen.
-        let longest = lengths.iter().map(|length| length / (WORKGROUPS * 256) + 40).max();
+        // Squares have one sign, so their sum's rounding is that of the longest chain of additions: an invocation's own, of
+        // 64 in a workgroup or 256, and twice a workgroup's, up to sixteen and sixteen.
+        let longest = lengths.iter().map(|length| length / (WORKGROUPS * 256) + 64).max();
         let tolerance = Tolerance::sum(longest.unwrap_or(1));
         let facts = Facts::moving(2 * elements as u64, inputs, [factor], tolerance);
         Ok(Box::new(Norm { limit: self.limit, lengths, facts }))
@@ -66,16 +67,16 @@ impl Problem for Norm {
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
-        let of_a_workgroup = |kernel: Kernel| kernel.with_consts(&[("WORKGROUP", WORKGROUP)]);
+        let (limit, workgroup) = if caps.software { SOFTWARE } else { (WORKGROUPS, WORKGROUP) };
+        let of_a_workgroup = |kernel: Kernel| kernel.with_consts(&[("WORKGROUP", workgroup)]);
         let most = (caps.max_binding / 4) as usize / 64 * 64;
-        let limit = if caps.software { SOFTWARE_WORKGROUPS } else { WORKGROUPS };
         let mut lowered = Lowered::default();
         let mut first = 0;
         for (i, &length) in self.lengths.iter().enumerate() {
             for start in (0..length).step_by(most) {
                 let len = most.min(length - start);
                 // At least four groups of four an invocation.
-                let workgroups = (len / 4).div_ceil(WORKGROUP * 4).min(limit);
+                let workgroups = (len / 4).div_ceil(workgroup * 4).min(limit);
                 lowered.dispatches.push(
                     Dispatch::new(
                         of_a_workgroup(Kernel::of("clip", variant)),

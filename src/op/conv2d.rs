@@ -330,10 +330,15 @@ impl Problem for Conv2dProblem {
     }
 
     fn planned(&self, caps: &Caps) -> Vec<Planned> {
-        let direct = lower::planned(self.pass, &self.geometry, caps).into_iter();
-        let in_tiles = self.tiles().flat_map(|tiles| tiles.planned(caps));
+        let direct = lower::planned(self.pass, &self.geometry, caps);
+        let in_tiles = plan::sorted(self.tiles().flat_map(|tiles| tiles.planned(caps)).collect());
+        let in_tiles = winograd::behind(&direct[0], in_tiles, &self.geometry);
         let matrices = lower::matrices(self.pass, &self.geometry, &self.inputs, caps);
-        plan::sorted(direct.chain(in_tiles).chain(matrices).collect())
+        plan::sorted(direct.into_iter().chain(in_tiles).chain(matrices).collect())
+    }
+
+    fn candidates(&self, caps: &Caps) -> Vec<Variant> {
+        matrices::candidates(self.planned(caps))
     }
 
     fn tolerance(&self, variant: &Variant) -> Tolerance {

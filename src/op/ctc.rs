@@ -17,11 +17,17 @@ mod tests;
 /// and two products and an addition for its share of the gradient.
 const FLOPS: u64 = 10;
 
+/// Values that an invocation of the trellis has asked for ahead, one a step and state.
+const AHEAD: usize = 4;
+
+/// Frames of a workgroup that makes the gradient.
+const FRAMES: usize = 64;
+
 /// Rows of the trellis in memory, for sequences whose rows workgroup memory does not hold.
 const ROWS_IN_MEMORY: &str = "\
 @group(0) @binding(7) var<storage, read_write> rows: array<vec2<i32>>;
-fn row(b: u32, i: u32) -> vec2<i32> { return rows[b * 2u * ROW + i]; }
-fn set_row(b: u32, i: u32, value: vec2<i32>) { rows[b * 2u * ROW + i] = value; }
+fn row(w: u32, i: u32) -> vec2<i32> { return rows[w * 2u * ROW + i]; }
+fn set_row(w: u32, i: u32, value: vec2<i32>) { rows[w * 2u * ROW + i] = value; }
 fn synchronise() { storageBarrier(); }
 ";
 
@@ -132,31 +138,47 @@ impl Problem for CtcProblem {
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let lanes = variant.get("LANES") as usize;
+        let per = self.states.div_ceil(lanes);
         let kernel = Kernel::new("ctc/trellis").with_consts(&[
             ("LANES", lanes),
             ("STATES", self.states),
-            ("PER", self.states.div_ceil(lanes)),
+            ("PER", per),
+            ("AHEAD", AHEAD.div_ceil(per)),
         ]);
-        let mut dispatch = Dispatch::new(kernel, grid(self.batch, caps))
+        let [across, down, _] = grid(self.batch, caps);
+        let mut trellis = Dispatch::new(kernel, [across, down, 2])
             .bind("log_probs", input(0))
             .bind("frames", input(1))
             .bind("labels", input(2))
             .bind("label_lengths", input(3))
             .bind("loss", output(0))
-            .bind("grad", output(1))
-            .bind("trellis", scratch(0))
+            .bind("alphas", scratch(0))
+            .bind("betas", scratch(1))
             .param("batch", self.batch)
             .param("steps", self.steps)
             .param("classes", self.classes)
             .param("labels", self.most_labels)
             .param("infinity", f32::INFINITY);
-        let mut scratches = vec![TensorSpec::u32([self.batch, self.steps, self.states, 2])];
+        let mut scratches = vec![TensorSpec::u32([self.batch, self.steps, self.states, 2]); 2];
         if variant.get("SHARED") == 0 {
-            dispatch.kernel = dispatch.kernel.with_hook("rows", ROWS_IN_MEMORY);
-            dispatch = dispatch.bind("rows", scratch(1));
-            scratches.push(TensorSpec::u32([self.batch, self.row_words()]));
+            trellis.kernel = trellis.kernel.with_hook("rows", ROWS_IN_MEMORY);
+            trellis = trellis.bind("rows", scratch(2));
+            scratches.push(TensorSpec::u32([2 * self.batch, self.row_words()]));
         }
-        Lowered { dispatches: vec![dispatch], scratch: scratches }
+        let frames = (self.batch * self.steps).div_ceil(FRAMES);
+        let kernel = Kernel::new("ctc/gradient").with_consts(&[("LANES", FRAMES), ("STATES", self.states)]);
+        let gradient = Dispatch::new(kernel, grid(frames, caps))
+            .bind("frames", input(1))
+            .bind("labels", input(2))
+            .bind("label_lengths", input(3))
+            .bind("alphas", scratch(0).read())
+            .bind("betas", scratch(1).read())
+            .bind("grad", output(1))
+            .param("batch", self.batch)
+            .param("steps", self.steps)
+            .param("classes", self.classes)
+            .param("labels", self.most_labels);
+        Lowered { dispatches: vec![trellis, gradient], scratch: scratches }
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {

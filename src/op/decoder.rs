@@ -1,13 +1,11 @@
 //! A decoder with attention over a whole target sequence (Sutskever 2014 with Bahdanau 2015, as in TensorFlow's
 //! translate tutorial): a stack of LSTM cells whose input holds the context of the step before.
 //!
-//! The steps are sequential, and no kernel can wait for another's results: each takes a dispatch for every layer but the first,
-//! whose cell runs with the attention of the step before. The context passes the input's weight and the first cell's at once, by
-//! the product of the two, and since it is a sum over the memory's positions, the memory does so before all steps: what the cell
-//! gets is a sum over positions, for which no context is needed. What it gets of its own h, and what it gives to the query, is left
-//! to the second layer's workgroups, as the query is summed by the cells themselves, a part by each workgroup: what a workgroup
-//! that attends would read of weights, each of them would read whole. What does not depend on the step before is computed for all
-//! steps at once: what the tokens give to the first cell, the contexts, the outputs, every weight's gradient.
+//! The steps are sequential, and no kernel can wait for another's results: each takes a dispatch for every layer, and one
+//! for the attention. The context passes the input's weight and the first cell's at once, by the product of the two, and the
+//! query is summed by the cells themselves, a part by each workgroup: what a workgroup that attends would read of weights, each
+//! of them would read whole. What does not depend on the step before is computed for all steps at once: what the tokens give to
+//! the first cell, the outputs, every weight's gradient.
 
 use crate::graph::Tensor;
 use crate::graph::op::{Backward, Facts, Kind, Op, Output, Problem, Sampler, Tolerance};
@@ -19,10 +17,10 @@ use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
-use super::attention::{Attended, Lanes, attend, sequence, sum_over_queries};
+use super::attention::{Attended, ContextRows, Lanes, attend, sequence, sum_over_queries};
 use super::lstm::{
-    Stack, Step, WELL_CONDITIONED, add_product, sample_well_conditioned, transpose_weights,
-    weight_gradients,
+    Stack, Step, WELL_CONDITIONED, add_product, copy_rows, sample_well_conditioned,
+    transpose_weights, weight_gradients,
 };
 use super::matmul::product_into;
 
@@ -43,9 +41,8 @@ pub use step::{DecoderStep, StepParameters};
 ///
 /// Outputs: h of the last layer and the context after each step [B, T, 2H]; and for the backward pass the states
 /// [B, T + 1, U H], row 0 being the start, the gates [L, B, T, 4H], the queries [B, T, H] without their bias, the attention's
-/// shares [B, T, S], the keys with it [B, S, H], and what the memory gives to the first cell, [B, S, 4H]: position 0, and how the
-/// others differ from it. The bias's gradient is the queries': summed over the keys, where each row's scores cancel, f32 would
-/// lose it.
+/// shares [B, T, S], and the keys with it [B, S, H]. The bias's gradient is the queries': summed over the keys, where each
+/// row's scores cancel, f32 would lose it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decoder;
 
@@ -72,27 +69,11 @@ fn seen_spec(stack: Stack) -> TensorSpec {
     TensorSpec::f32([stack.batch, stack.steps, 2 * stack.hidden])
 }
 
-/// What the memory gives to the first cell, [B, S, 4H].
-fn projected_spec(stack: Stack, attended: &Attended) -> TensorSpec {
-    TensorSpec::f32([stack.batch, attended.positions, 4 * stack.hidden])
-}
-
-/// The same in f64, of the memory, the context's share of the input's weight and the cells' weights.
-fn projected(attended: &Attended, memory: &Array, context: &Array, weights: &Array) -> Array {
-    let &Attended { batch, positions, hidden, .. } = attended;
-    let mut projected = Array::zeros(TensorSpec::f32([batch, positions, 4 * hidden]));
-    let rows = projected.data.par_chunks_mut(4 * hidden).enumerate();
-    rows.for_each(|(bs, row)| {
-        let mut difference = memory.data[bs * hidden..][..hidden].to_vec();
-        if bs % positions > 0 {
-            let first = &memory.data[bs / positions * positions * hidden..];
-            difference.iter_mut().zip(first).for_each(|(x, first)| *x -= first);
-        }
-        let mut x = vec![0.0; hidden];
-        add_product(&mut x, &difference, &context.data);
-        add_product(row, &x, &weights.data);
-    });
-    projected
+/// Where the contexts lie among the states.
+fn context_rows(stack: Stack) -> ContextRows {
+    let pitch = stack.row_len();
+    let first = pitch + 2 * stack.layers * stack.hidden;
+    ContextRows { first, rows: stack.steps + 1, pitch }
 }
 
 /// The attention's lanes: where a step shares its sums, the attention shares its scores; beside tiles by as many as may be.
@@ -104,14 +85,24 @@ fn attention_lanes(attended: &Attended, variant: &Variant, caps: &Caps) -> Lanes
     }
 }
 
-/// A decoder's cells, which hand on what they have for the query.
-fn cells(variant: &Variant, stack: Stack, problem: &str) -> Step {
-    handing_on(Step::new(variant, stack, problem), "decoder/ask")
+/// The dispatch of what ends a step, nothing bound yet. The query comes in `parts`.
+fn attention(
+    attended: &Attended,
+    stack: Stack,
+    lanes: Lanes,
+    shader: &str,
+    (t, parts): (usize, usize),
+) -> Dispatch {
+    let mut dispatch = attended.storing(shader, lanes, context_rows(stack), t..t + 1);
+    let consts = [("PARTS", parts), ("BATCH", stack.batch)];
+    dispatch.kernel = dispatch.kernel.with_consts(&consts);
+    dispatch
 }
 
-/// Cells whose workgroups end with what a file says.
-fn handing_on(cells: Step, file: &str) -> Step {
-    cells.with_hook("tail", format!("// use: {file}\n")).with_hook("cells", String::new())
+/// A decoder's cells, which hand on what they have for the query.
+fn cells(variant: &Variant, stack: Stack, problem: &str) -> Step {
+    let cells = Step::new(variant, stack, problem);
+    cells.with_hook("tail", "// use: decoder/ask\n".into()).with_hook("cells", String::new())
 }
 
 /// What cells hand on: `sums` of H columns, in parts.
@@ -142,6 +133,17 @@ fn bind_above(
         .bind("states", states)
         .bind("gates", gates)
         .bind("asking", asking)
+}
+
+/// The keys, `rows` of them, with the query's bias added.
+fn biased_keys(rows: usize, hidden: usize, caps: &Caps) -> Dispatch {
+    let count = rows * hidden / 4;
+    let kernel =
+        Kernel::new("decoder/keys").with_consts(&[("COLUMNS", hidden / 4), ("COUNT", count)]);
+    Dispatch::new(kernel, grid(count.div_ceil(64), caps))
+        .bind("keys", input(6))
+        .bind("bias", input(9))
+        .bind("biased", output(5))
 }
 
 /// [H, 4H].
@@ -177,7 +179,6 @@ impl Op for Decoder {
             Output::saved(stack.x()),
             Output::saved(attended.shares()),
             Output::saved(inputs[6].clone()),
-            Output::saved(projected_spec(stack, &attended)),
         ];
         let tolerance = Tolerance::sum(64 * stack.hidden);
         let facts = Facts::moving(flops(stack, &attended), inputs, outputs, tolerance)
@@ -189,14 +190,13 @@ impl Op for Decoder {
         let Some(d_seen) = dy[0] else {
             return vec![None; x.len()];
         };
-        let [states, gates, queries, shares, keys, projected] =
-            [1, 2, 3, 4, 5, 6].map(|at: usize| y[at]);
+        let [states, gates, queries, shares, keys] = [1, 2, 3, 4, 5].map(|at: usize| y[at]);
         let (tokens, layers) = (x[0].spec(), x[3].spec().dims()[0]);
         let (steps, hidden) = (tokens.dims()[1], tokens.shape.last());
-        let cells = 2 * layers * hidden;
+        let (rows, cells) = (tokens.shape.rows(), 2 * layers * hidden);
         let flat = |sequences: Tensor<'g>| {
-            let shape = sequences.spec().shape;
-            sequences.reshape([shape.rows(), shape.last()])
+            let width = sequences.spec().shape.last();
+            sequences.reshape([rows, width])
         };
         let contexts_before = flat(states.slice(1, 0, steps).slice(2, cells, hidden));
         let xs = flat(x[0]) + contexts_before.matmul(x[2]);
@@ -214,12 +214,11 @@ impl Op for Decoder {
             x[7],
             x[8],
             x[3],
-            projected,
         ];
         let grads = d_seen.graph().apply(DecoderGrad { layers }, &operands);
-        let [d_start, d_gates, dx, d_query] = [grads[0], grads[1], grads[2], flat(grads[3])];
+        let [d_start, d_gates, dx, d_query] = [grads[0], grads[1], grads[2], grads[3]];
         let [d_score, cell_inputs, d_contexts] = [grads[4], grads[5], grads[6]];
-        let seen_by_query = flat(states.slice(2, 0, cells));
+        let cells_after = flat(states.slice(1, 1, steps).slice(2, 0, cells));
         let [d_weights, d_biases] = weight_gradients(d_gates, cell_inputs, layers, hidden);
         let [d_keys, d_memory, d_v] =
             sum_over_queries(d_score, shares, d_contexts, queries, keys, x[8]);
@@ -229,11 +228,11 @@ impl Op for Decoder {
             Some(contexts_before.product(flat(dx), true, false)),
             Some(d_weights),
             Some(d_biases),
-            Some(seen_by_query.product(d_query, true, false)),
+            Some(cells_after.product(flat(d_query), true, false)),
             Some(d_keys),
             Some(d_memory),
             Some(d_v),
-            Some(d_query.sum(0)),
+            Some(flat(d_query).sum(0)),
         ]
     }
 }
@@ -242,78 +241,8 @@ impl Op for Decoder {
 struct DecoderProblem {
     stack: Stack,
     attended: Attended,
-    /// Outputs: what is seen, states, gates, queries, shares, the keys with the query's bias and what the memory gives.
+    /// Outputs: what is seen, states, gates, queries, shares and the keys with the query's bias.
     facts: Facts,
-}
-
-impl DecoderProblem {
-    /// What comes before the steps: keys and memory as steps have them, and what memory and tokens give to the first cell.
-    fn before(&self, [differences, folded]: [Binding; 2], caps: &Caps) -> [Dispatch; 4] {
-        let Attended { batch, queries, positions, hidden } = self.attended;
-        let (rows, width) = (batch * queries, 4 * hidden);
-        let first_weight = input(3).range(0, width * hidden);
-        let count = batch * positions * hidden / 4;
-        let consts = [("COLUMNS", hidden / 4), ("S", positions), ("COUNT", count)];
-        let kernel = Kernel::new("decoder/keys").with_consts(&consts);
-        let keys = Dispatch::new(kernel, grid(count.div_ceil(64), caps))
-            .bind("keys", input(6))
-            .bind("bias", input(9))
-            .bind("memory", input(7))
-            .bind("biased", output(5))
-            .bind("differences", differences);
-        let memory = [differences.read(), folded.read()];
-        let tokens = output(2).range(0, rows * width);
-        [
-            keys,
-            folded_weight(hidden, [input(2), input(3)], folded, caps),
-            product_into([batch * positions, width, hidden], memory, false, output(6), caps),
-            product_into([rows, width, hidden], [input(0), first_weight], false, tokens, caps),
-        ]
-    }
-
-    /// What ends a step, and the first cell of the next. The query comes in `parts`.
-    fn attention(&self, lanes: Lanes, (t, parts): (usize, usize), asking: Binding) -> Dispatch {
-        let columns = self.attended.hidden / 4;
-        // Where tiles fill processors, two workgroups for each sequence do; and 4 KiB of sums.
-        let across = if lanes == Lanes::ALONE { 1 } else { 2 };
-        let own = columns.div_ceil(across).min(64);
-        let consts = [("PARTS", parts), ("BATCH", self.stack.batch), ("UNITS", self.stack.units)];
-        let mut dispatch = self.attended.dispatch("decoder/attend", lanes, t..t + 1);
-        dispatch.kernel = dispatch.kernel.with_consts(&consts);
-        dispatch.kernel = dispatch.kernel.with_consts(&[("OWN", own), ("HELD", 4 * own)]);
-        dispatch.grid[1] = columns.div_ceil(own) as u32;
-        dispatch
-            .bind("keys", output(5).read())
-            .bind("v", input(8))
-            .bind("projected", output(6).read())
-            .bind("states", output(1))
-            .bind("asking", asking)
-            .bind("queries", output(3))
-            .bind("shares", output(4))
-            .bind("gates", output(2))
-    }
-
-    /// What is seen, of all steps at once.
-    fn seen(&self, caps: &Caps) -> Dispatch {
-        /// Steps of an invocation, which have the memory in common.
-        const TIMES: usize = 4;
-        let Attended { batch, queries, positions, hidden } = self.attended;
-        let columns = hidden / 4;
-        let kernel = Kernel::new("decoder/seen").with_consts(&[
-            ("COLUMNS", columns),
-            ("BATCH", batch),
-            ("S", positions),
-            ("T", queries),
-            ("UNITS", self.stack.units),
-            ("TIMES", TIMES),
-        ]);
-        let invocations = batch * queries.div_ceil(TIMES) * columns;
-        Dispatch::new(kernel, grid(invocations.div_ceil(64), caps))
-            .bind("memory", input(7))
-            .bind("shares", output(4).read())
-            .bind("states", output(1))
-            .bind("seen", output(0))
-    }
 }
 
 impl Problem for DecoderProblem {
@@ -328,35 +257,50 @@ impl Problem for DecoderProblem {
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let stack = self.stack;
         let Stack { batch, steps, hidden, layers, .. } = stack;
-        let [differences, folded, asking] = [0, 1, 2].map(scratch);
+        let rows = batch * steps;
+        let first_weight = input(3).range(0, 4 * hidden * hidden);
+        let [folded, tokens, asking] = [scratch(0), scratch(1), scratch(2)];
         let [states, gates] = [output(1), output(2)];
-        let mut dispatches = self.before([differences, folded], caps).to_vec();
-        let first = Step::cells(variant, stack, "decoder/first")
-            .dispatch(1)
-            .bind("weights", input(3))
-            .bind("biases", input(4))
-            .bind("folded", folded.read())
-            .bind("start", input(1))
-            .bind("states", states)
-            .bind("gates", gates);
-        dispatches.push(first);
-        let above = cells(variant, stack, "decoder/above").with_consts(&[("STEPS", steps)]);
-        let second = above.clone().with("FOR_FIRST");
+        let sequence_len = (steps + 1) * stack.row_len();
+        let mut dispatches = vec![
+            biased_keys(batch * self.attended.positions, hidden, caps),
+            copy_rows(input(1), states, batch, stack.row_len(), sequence_len, caps),
+            folded_weight(hidden, [input(2), input(3)], folded, caps),
+            product_into([rows, 4 * hidden, hidden], [input(0), first_weight], false, tokens, caps),
+        ];
+        let cells = |problem| cells(variant, stack, problem).with_consts(&[("STEPS", steps)]);
+        let (first, above) = (cells("decoder/first"), cells("decoder/above"));
         let lanes = attention_lanes(&self.attended, variant, caps);
         for t in 0..steps {
-            // The second layer's workgroups are followed by those for the first, which has a next step but in the last.
-            let planes = |l| if l == 1 && t + 1 < steps { 2 } else { 1 };
-            let own = if layers == 1 { 0..1 } else { 1..layers };
-            let cell = |l| {
-                let cells = if l == 1 { &second } else { &above };
-                bind_above(cells.at(t, planes(l)), l, [3, 4, 5], [states, gates, asking])
-            };
-            dispatches.extend(own.map(cell));
-            dispatches.push(self.attention(lanes, (t, above.across()), asking.read()));
+            dispatches.push(
+                first
+                    .at(t, 1)
+                    .bind("weights", input(3))
+                    .bind("biases", input(4))
+                    .bind("folded", folded.read())
+                    .bind("tokens", tokens.read())
+                    .bind("states", states)
+                    .bind("gates", gates)
+                    .bind("query_weights", input(5))
+                    .bind("asking", asking),
+            );
+            let above = (1..layers)
+                .map(|l| bind_above(above.at(t, 1), l, [3, 4, 5], [states, gates, asking]));
+            dispatches.extend(above);
+            let at = (t, first.across());
+            let attention = attention(&self.attended, stack, lanes, "decoder/attend", at)
+                .bind("keys", output(5).read())
+                .bind("memory", input(7))
+                .bind("v", input(8))
+                .bind("context", states)
+                .bind("asking", asking.read())
+                .bind("queries", output(3))
+                .bind("shares", output(4))
+                .bind("seen", output(0));
+            dispatches.push(attention);
         }
-        dispatches.push(self.seen(caps));
-        let memory = TensorSpec::f32([batch, self.attended.positions, hidden]);
-        let scratch = vec![memory, folded_spec(hidden), asking_spec(stack, &above, 1)];
+        let asking = asking_spec(stack, &first, 1);
+        let scratch = vec![folded_spec(hidden), TensorSpec::f32([rows, 4 * hidden]), asking];
         Lowered { dispatches, scratch }
     }
 
@@ -388,9 +332,8 @@ impl Problem for DecoderProblem {
         };
         let sequences: Vec<_> = (0..stack.batch).into_par_iter().map(decode).collect();
         let mut outputs = self.facts.zeros();
-        let [seen, states, all_gates, queries, all_shares, all_keys, all_projected] = &mut outputs;
+        let [seen, states, all_gates, queries, all_shares, all_keys] = &mut outputs;
         all_keys.data.clone_from(&biased);
-        *all_projected = projected(&self.attended, inputs[7], inputs[2], inputs[3]);
         for (b, steps) in sequences.into_iter().enumerate() {
             let start = sequence(inputs[1], b);
             states.data[stack.row(b, 0)..][..start.len()].copy_from_slice(start);

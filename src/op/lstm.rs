@@ -26,7 +26,7 @@ pub use grad::LstmGrad;
 pub(in crate::op) use grad::squash_gates;
 pub(in crate::op) use reference::{add_product, add_product_transposed, cell_forward};
 pub(in crate::op) use stack::Stack;
-pub(in crate::op) use step::{Step, cell_inputs};
+pub(in crate::op) use step::{Step, cell_inputs, copy_rows};
 
 /// Inputs: x [B, T, H], weights [L, 2H 4H] with rows of the input before those of h, biases [L, 4H], gates
 /// in the order i, f, g, o. Outputs: h of the last layer [B, T, H] and the last state [B, 2L H], c and h of each layer;

@@ -18,7 +18,7 @@ pub(in crate::op) mod matrices;
 pub(in crate::op) mod plan;
 mod reference;
 
-pub(super) use cases::cases;
+pub(super) use cases::{benches, cases};
 pub(crate) use matrices::MATRICES;
 use plan::Sizes;
 
@@ -200,6 +200,10 @@ impl Problem for MatMulProblem {
         plan::sorted(planned.chain(matrices::planned(self.sizes, &self.inputs, caps)).collect())
     }
 
+    fn candidates(&self, caps: &Caps) -> Vec<Variant> {
+        matrices::candidates(self.planned(caps))
+    }
+
     fn tolerance(&self, variant: &Variant) -> Tolerance {
         matrices::tolerance(variant, self.sizes.k, self.facts.tolerance)
     }
@@ -207,7 +211,7 @@ impl Problem for MatMulProblem {
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         match variant.name {
             "split_k" => self.split(variant, caps),
-            MATRICES if variant.get("SPLITS") > 1 => self.split(variant, caps),
+            "vector" | MATRICES if variant.get("SPLITS") > 1 => self.split(variant, caps),
             _ => Lowered::one(self.single(variant, caps)),
         }
     }

@@ -21,6 +21,11 @@ const WALK: usize = 256;
 /// Most invocations that count for one id.
 const MOST_SLICES: usize = 16;
 
+/// Places that an invocation asks for at once: a GPU's memory takes hundreds of cycles for each turn of a loop.
+fn together(caps: &Caps) -> (&'static str, u32) {
+    ("TOGETHER", if caps.software { 1 } else { 8 })
+}
+
 /// ids u32 `[N]` to their positions sorted by (id, position), u32 `[N]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SortIds;
@@ -104,8 +109,8 @@ impl Problem for Sorting {
         &self.facts
     }
 
-    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::new("order", [])]
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        vec![Variant::new("order", [together(caps)])]
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {

@@ -9,7 +9,7 @@ use crate::graph::op::{Distribution, Op, Sampler, Tolerance};
 use crate::host::parallel::*;
 use crate::kernel::{Caps, Variant};
 use crate::pass::plan::Role;
-use crate::pass::{OpInstance, compile_op};
+use crate::pass::{OpInstance, Schedule, compile_op};
 use crate::tensor::{Array, DType, HostTensor, TensorSpec};
 
 use super::{Program, State};
@@ -113,9 +113,20 @@ pub fn check_variant(
     variant: &Variant,
     distributions: &[Distribution],
 ) -> Result<Vec<Verdict>> {
-    let schedule = compile_op(op, inputs, stored, variant, caps, true)?;
+    check_alone(gpu, compile_op(op, inputs, stored, variant, caps, true)?, distributions)
+}
+
+/// The same of an op that is compiled already, as [`compile_op`] and [`OpInstance::alone`] do it.
+///
+/// # Errors
+/// As [`check_variant`].
+pub fn check_alone(
+    gpu: &Gpu,
+    schedule: Schedule,
+    distributions: &[Distribution],
+) -> Result<Vec<Verdict>> {
     let program = Program::new(gpu, schedule, &mut State::new(0), &|_| Ok(()))?;
-    let problem = &program.schedule.ops[0].problem;
+    let OpInstance { problem, inputs, .. } = &program.schedule.ops[0];
     let mut verdicts = Vec::new();
     for &distribution in distributions {
         let samples = problem.sample(inputs, &mut Sampler::new(distribution, 0x5eed));

@@ -24,6 +24,25 @@ use crate::data::Split;
 /// Time that a quick tuning adds to a workload, however many modes and batches of it are run.
 const QUICK: Duration = Duration::from_secs(10);
 
+/// What is left of it for a workload.
+struct Budget {
+    /// Ops of the runs that are still to be tuned.
+    ops: usize,
+    left: Duration,
+}
+
+impl Budget {
+    /// A run's by its ops. What it does not need is left to those after it.
+    fn share(&self, ops: usize) -> Duration {
+        self.left.mul_f64(ops as f64 / self.ops as f64)
+    }
+
+    fn spend(&mut self, ops: usize, spent: Duration) {
+        self.left = self.left.saturating_sub(spent);
+        self.ops -= ops;
+    }
+}
+
 /// The table of a run's device.
 #[derive(Debug)]
 pub(in crate::cli) struct Tables {
@@ -35,6 +54,8 @@ pub(in crate::cli) struct Tables {
     path: Option<PathBuf>,
     /// Problems that were measured now.
     measured: usize,
+    /// Candidates that there was no time to measure.
+    left_out: usize,
     /// Problems whose kernel is not the estimates' first.
     changed: usize,
 }
@@ -67,7 +88,7 @@ impl Tables {
         gpu.caps.speeds = table.speeds;
         gpu.set_pace(table.speeds);
         selection.plan_again()?;
-        Ok(Self { effort, table, kept, path, measured: 0, changed: 0 })
+        Ok(Self { effort, table, kept, path, measured: 0, left_out: 0, changed: 0 })
     }
 
     /// Tunes what was not tuned before, a step after the other, and lets the runs use what is known then.
@@ -88,18 +109,20 @@ impl Tables {
         selection: &Selection,
         samples: &mut Opened<'_>,
     ) -> Result<()> {
-        let mut runs: HashMap<&str, u32> = HashMap::new();
-        for (model, _) in &selection.chosen {
-            *runs.entry(model.info().name).or_default() += 1;
+        let mut budgets: HashMap<&str, Budget> = HashMap::new();
+        for ((model, _), first) in selection.chosen.iter().zip(selection.schedules()) {
+            let new = Budget { ops: 0, left: QUICK };
+            budgets.entry(model.info().name).or_insert(new).ops += first.ops.len();
         }
         for ((model, mode), first) in selection.chosen.iter().zip(selection.schedules()) {
             let key = key(model.as_ref(), *mode);
+            let Some(budget) = budgets.get_mut(model.info().name) else { continue };
             let progress = Progress::new(&args.out, &format!("{key}: tuning"));
             let tuner = Tuner {
                 gpu: &selection.gpu,
                 options: &selection.plan.options,
                 effort: self.effort,
-                time: QUICK / runs[model.info().name],
+                time: budget.share(first.ops.len()),
                 seed: args.seed,
             };
             let batch = samples.of(model.as_ref())?.batch(Split::Train, 0)?.tensors();
@@ -107,6 +130,7 @@ impl Tables {
             let outcome =
                 tuner.tune(model.as_ref(), *mode, first, &batch, &mut self.table, &show)?;
             drop(progress);
+            budget.spend(first.ops.len(), outcome.spent);
             if outcome.stale > 0 {
                 let text = format!(
                     "{key}: {} entries of the tuning table are of kernels that have changed: they are not used",
@@ -115,6 +139,7 @@ impl Tables {
                 output::note(&args.out, &text);
             }
             self.measured += outcome.measured;
+            self.left_out += outcome.left_out;
             self.keep(args);
             going_on()?;
         }
@@ -151,18 +176,22 @@ impl Tables {
         &self.table
     }
 
-    /// `tuned: ops measured: 40, with another kernel than estimated: 12; table 3f2a91c0, ~/..`; nothing where nothing was
-    /// measured.
+    /// `tuned: ops measured: 40, with another kernel than estimated: 12; table 3f2a91c0, ~/..`, with the candidates that
+    /// there was no time for; nothing where nothing was measured.
     pub(in crate::cli) fn summary(&self) -> Option<String> {
         let place = self.path.as_ref().map(|path| format!(", {}", path.display()));
+        let left_out = match self.left_out {
+            0 => String::new(),
+            n => format!(", candidates left out as the time was up: {n}"),
+        };
         let text = format!(
-            "tuned: ops measured: {}, with another kernel than estimated: {}; {}{}",
+            "tuned: ops measured: {}, with another kernel than estimated: {}{left_out}; {}{}",
             self.measured,
             self.changed,
             self.record(&[]).called(),
             place.unwrap_or_default()
         );
-        (self.measured > 0).then_some(text)
+        (self.measured + self.left_out > 0).then_some(text)
     }
 
     /// What the record says.
@@ -174,5 +203,21 @@ impl Tables {
             speeds: self.table.speeds,
             forced: forced.to_vec(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_has_its_share_by_its_ops_and_leaves_what_it_does_not_need_to_the_next() {
+        let mut budget = Budget { ops: 100, left: QUICK };
+        let most = budget.share(75);
+        assert_eq!(most, QUICK.mul_f64(0.75));
+        budget.spend(75, most / 3);
+        assert_eq!(budget.share(25), QUICK - most / 3);
+        budget.spend(15, 2 * QUICK);
+        assert_eq!(budget.share(10), Duration::ZERO);
     }
 }

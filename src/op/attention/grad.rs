@@ -54,12 +54,12 @@ impl Problem for AttentionGradProblem {
         let (lanes, queries) = (Lanes::of(variant), 0..attended.queries);
         let dispatch = attended
             .dispatch("attention/backward", lanes, queries)
+            .bind("query", input(0))
             .bind("keys", input(1))
             .bind("v", input(3))
+            .bind("shares", input(4))
             .bind("d_query", output(0))
             .bind("d_score", output(1))
-            .bind("query", input(0))
-            .bind("shares", input(4))
             .bind("memory", input(2))
             .bind("d_context", input(5));
         Lowered::one(dispatch)

@@ -15,7 +15,7 @@ const fn conv(stride: usize, pad: usize, groups: usize) -> Conv {
 type Sizes = ([usize; 4], [usize; 3], Conv);
 
 /// x [B, H, W, C]; R, S, N; settings.
-const SIZES: [Sizes; 19] = [
+const SIZES: [Sizes; 27] = [
     ([1, 1, 1, 1], [1, 1, 1], PLAIN),
     ([1, 5, 4, 3], [3, 2, 5], PLAIN),
     ([2, 7, 6, 4], [3, 3, 8], conv(1, 1, 1)),
@@ -42,13 +42,24 @@ const SIZES: [Sizes; 19] = [
     ([1, 6, 1, 15], [3, 3, 24], conv(1, 1, 3)),
     ([3, 2, 3, 8], [3, 3, 8], conv(1, 1, 1)),
     ([1, 4, 9, 1], [3, 3, 3], PLAIN),
+    // Of those with filters of 5 x 5: groups of whole vec4s and others, several images, no padding, more than the filter.
+    ([2, 9, 7, 8], [5, 5, 16], conv(1, 2, 2)),
+    ([1, 5, 11, 6], [5, 5, 10], conv(1, 2, 2)),
+    ([3, 2, 5, 20], [5, 5, 36], conv(1, 2, 1)),
+    ([2, 6, 9, 3], [5, 5, 5], PLAIN),
+    ([1, 1, 1, 6], [5, 5, 5], conv(1, 5, 1)),
+    // Of those that gather the pixels of a step: with a rest, of whole vec4s and others, whole filters, 5 taps of a pixel.
+    ([2, 10, 13, 4], [5, 5, 8], conv(2, 2, 1)),
+    ([3, 7, 5, 1], [6, 6, 3], conv(2, 1, 1)),
+    ([1, 17, 24, 2], [9, 9, 5], conv(2, 0, 1)),
 ];
 
 /// Layers of the models at their real size.
-const LAYERS: [(&str, Sizes); 4] = [
+const LAYERS: [(&str, Sizes); 5] = [
     ("vgg_conv3", ([8, 56, 56, 256], [3, 3, 256], conv(1, 1, 1))),
     ("vgg_conv4", ([8, 28, 28, 512], [3, 3, 512], conv(1, 1, 1))),
     ("alexnet_conv1", ([64, 224, 224, 3], [11, 11, 96], conv(4, 2, 1))),
+    ("alexnet_conv2", ([64, 27, 27, 96], [5, 5, 256], conv(1, 2, 2))),
     ("conv_64_64_56", ([8, 56, 56, 64], [3, 3, 64], conv(1, 1, 1))),
 ];
 
@@ -100,7 +111,7 @@ pub(in crate::op) fn cases() -> Vec<Case> {
     let add = Chain::one(Function::Add);
     cases.extend(fused(input, "add", &add, &[TensorSpec::f32([1, 6, 5, 8])]));
     // With the gradient of the bias.
-    for at in [1, 5, 6, 9, 10, 12, 14, 15] {
+    for at in [1, 5, 6, 9, 10, 11, 12, 14, 15, 19, 20, 21, 24] {
         let sizes = SIZES[at];
         let [_, _, case] = passes(&name(sizes), sizes);
         let summed = case.op.with_column_sums().map(|op| Case {

@@ -1,13 +1,19 @@
-//! Filters of 3 x 3 by Winograd's minimal filtering (Lavin & Gray 2016, "Fast algorithms for convolutional neural
+//! Filters of 3 x 3 and 5 x 5 by Winograd's minimal filtering (Lavin & Gray 2016, "Fast algorithms for convolutional neural
 //! networks"): y = A^T [(G w G^T) * (B^T x B)] A. F(2 x 2, 3 x 3) takes tiles of 4 x 4 pixels, 16 multiply-adds for four
 //! results where the definition takes 36; F(4 x 4, 3 x 3) tiles of 6 x 6, 36 for sixteen results where that takes 144, and
 //! moves 2.25 values a pixel where the other moves 4, at the price of more rounding and of larger tiles at the edge.
+//! F(4 x 4, 5 x 5) takes tiles of 8 x 8, 64 multiply-adds where the definition takes 400.
+//!
+//! Where windows are s pixels apart, x and the filter are taken apart into the s x s pixels of such a step, as channels:
+//! what is left is a convolution of windows side by side by filters of r / s, rounded up, with s^2 times the channels. A
+//! first layer of 11 x 11 and steps of 4 over 3 channels is one of 3 x 3 over 48, a part of whose weights are 0: forward
+//! and the gradient in w, since that in x would have to be put together again.
 //!
 //! The parts are dispatches of their own. The filters and a chunk of the tiles are transformed side by side, then chunk by
 //! chunk the other tiles; their channels are summed by a matrix product for each point and group, all in one dispatch of
 //! `matmul`'s kernels, in parts where there are few; and these are transformed back, the parts added, with the epilogue. The
-//! gradient in x is the convolution of dy with the filter turned by half a turn, padded by 2 - pad. That in w has the same
-//! tiles of x: see [`weight`].
+//! gradient in x is the convolution of dy with the filter turned by half a turn, padded by r - 1 - pad of a filter of r x r.
+//! That in w has the same tiles of x: see [`weight`].
 //!
 //! # How exact it is
 //! A result's error is held against the root mean square of its own sum, as everywhere ([`Tolerance::sum`]).
@@ -35,6 +41,19 @@
 //! of three results could come to 40, by a picture made for it.) The axes multiply: the root is 7.1 typically, at a tile's
 //! corners, and 24.28 at most, which the bound has. That is 26 times the definition's bound for 3 channels, 10 times for 64
 //! and 8 times for 512. A coefficient that is a thousandth off and tiles in half precision are beyond it at all of these.
+//!
+//! F(4 x 4, 5 x 5): r is 37, fourteen for x (along an axis three for each part of a pair and one for their sum), twelve for
+//! w (three sums of the parts, the product by a rounded factor, their sum), one product, ten back. With nothing known the
+//! first result and the last have 29.8 along an axis, the inner two 8.4. Over pixels of which nothing is known it is 117.5
+//! at most, over weights of which nothing is known 141.07 over a line of any number of tiles and any padding: the bound has
+//! 141.08, 38 times the definition's for 48 channels. Pairs of +-9/5 and +-5/9 would have 10 % less and round every
+//! coefficient; two results with the points of F(4 x 4, 3 x 3) would have 18.1, and move 9 values a result instead of 4. Here
+//! too the faults above are beyond it.
+//!
+//! Of a filter taken apart by steps of a length that does not divide it some parts lack the last row or column: fewer taps see
+//! a pixel, the products are as they were. By the same forms over the taps there are, in a line of any number of tiles, that is
+//! 3 + sqrt(5) for F(2 x 2, 3 x 3), 35.01 for F(4 x 4, 3 x 3) and 166.94 for F(4 x 4, 5 x 5), which the bound of all results has
+//! then. (Pixels that no window sees are taken to be as large as others.)
 
 use std::ops::Range;
 
@@ -49,7 +68,7 @@ use crate::op::matmul::{MatMul, product_by};
 use crate::tensor::TensorSpec;
 
 use super::lower::LONGEST;
-use super::{Geometry, Pass, WINOGRAD};
+use super::{Conv, Geometry, Pass, WINOGRAD};
 
 mod weight;
 
@@ -68,11 +87,13 @@ const MARGIN: f64 = 1.2;
 /// The share of the memory's rate that the transforms reach.
 const COPY: f64 = 0.85;
 
-/// Winograd's F(n x n, 3 x 3).
+/// Winograd's F(m x m, r x r).
 #[derive(Debug, PartialEq)]
 struct Algorithm {
-    /// Results of a tile along an axis, n.
+    /// Results of a tile along an axis, m.
     results: usize,
+    /// Taps of a filter along an axis, r.
+    taps: usize,
     /// Its transforms.
     shader: &'static str,
     /// Sums and products of a transform: of a tile of x, of one of y, of one of dy, of a filter, of its gradient.
@@ -88,35 +109,44 @@ struct Algorithm {
 struct Rounding {
     /// What the transforms add to each term.
     roundings: usize,
-    /// Root mean square of the products against that of the results, at most.
-    amplification: f64,
+    /// Root mean square of the products against that of the results, at most: of whole filters, and where some of them lack
+    /// the last row or column.
+    amplification: [f64; 2],
 }
 
-/// The algorithms, F(2 x 2, 3 x 3) and F(4 x 4, 3 x 3); the amplifications of the first are 2 + sqrt(2) and 3 + 3 / sqrt(2).
-const ALGORITHMS: [Algorithm; 2] = [
+/// The algorithms, F(2 x 2, 3 x 3), F(4 x 4, 3 x 3) and F(4 x 4, 5 x 5); the amplifications of the first are 2 + sqrt(2),
+/// 3 + 3 / sqrt(2) and 3 + sqrt(5).
+const ALGORITHMS: [Algorithm; 3] = [
     Algorithm {
         results: 2,
+        taps: 3,
         shader: "conv2d/points4",
         added: [32, 24, 12, 28, 42],
-        rounding: Rounding { roundings: 11, amplification: 2.0 + std::f64::consts::SQRT_2 },
-        weight: Rounding {
-            roundings: 9,
-            amplification: 3.0 + 3.0 * std::f64::consts::FRAC_1_SQRT_2,
-        },
+        rounding: Rounding { roundings: 11, amplification: [3.4142, 5.2361] },
+        weight: Rounding { roundings: 9, amplification: [5.1213, 5.2361] },
     },
     Algorithm {
         results: 4,
+        taps: 3,
         shader: "conv2d/points6",
         added: [168, 140, 100, 90, 99],
-        rounding: Rounding { roundings: 29, amplification: 24.29 },
-        weight: Rounding { roundings: 29, amplification: 19.22 },
+        rounding: Rounding { roundings: 29, amplification: [24.29, 35.01] },
+        weight: Rounding { roundings: 29, amplification: [19.22, 20.31] },
+    },
+    Algorithm {
+        results: 4,
+        taps: 5,
+        shader: "conv2d/points8",
+        added: [416, 192, 168, 299, 312],
+        rounding: Rounding { roundings: 37, amplification: [141.08, 166.94] },
+        weight: Rounding { roundings: 35, amplification: [173.97, 173.97] },
     },
 ];
 
 impl Algorithm {
     /// Points along an axis, and pixels of a tile.
     fn points(&self) -> usize {
-        self.results + 2
+        self.results + self.taps - 1
     }
 
     /// Matrix products, of each group.
@@ -131,18 +161,19 @@ impl Algorithm {
             .with_text("T", vector(width))
     }
 
-    /// Values that are taken together. A GPU has too few registers for tiles of 6 x 6 vectors: single values, whose
-    /// neighbours are the neighbouring invocations', leave it room to wait for many loads.
+    /// Values that are taken together. A GPU has too few registers for tiles of 6 x 6 vectors or more: single values,
+    /// whose neighbours are the neighbouring invocations', leave it room to wait for many loads.
     fn width(&self, channels: usize, caps: &Caps) -> usize {
-        let fits = self.results == 2 || caps.software;
+        let fits = self.points() == 4 || caps.software;
         if fits && channels.is_multiple_of(4) { 4 } else { 1 }
     }
 }
 
 impl Rounding {
-    /// How far sums of so many products may lie from the f64 reference.
-    fn tolerance(&self, summed: usize) -> Tolerance {
-        Tolerance(self.amplification * Tolerance::sum(summed + self.roundings).0)
+    /// How far sums of so many products may lie from the f64 reference, where filters `lack` a row or column or are whole.
+    fn tolerance(&self, summed: usize, lack: bool) -> Tolerance {
+        let amplification = self.amplification[usize::from(lack)];
+        Tolerance(amplification * Tolerance::sum(summed + self.roundings).0)
     }
 }
 
@@ -150,12 +181,17 @@ impl Rounding {
 #[derive(Debug)]
 pub(super) struct Tiles {
     algorithm: &'static Algorithm,
-    /// Images, rows, columns and channels of what is convolved.
+    /// Images, rows, columns and channels of what is convolved. Where windows are `stride` pixels apart the pixels of a step
+    /// are channels of one, for windows side by side.
     from: [usize; 4],
     /// Those of the result, or of its gradient.
     to: [usize; 4],
     /// Parts of the channels that see each other.
     groups: usize,
+    /// Rows and columns of the filter.
+    size: usize,
+    /// Pixels between neighbouring windows.
+    stride: usize,
     /// Rows and columns of zeros before the first; fewer than none where the first are not seen.
     padding: isize,
     target: Target,
@@ -173,17 +209,22 @@ enum Target {
 impl Tiles {
     /// A pass in tiles of each size, where it can be; `sums` asks for those of dy's channels as well.
     pub(super) fn all(pass: Pass, g: &Geometry, sums: bool) -> impl Iterator<Item = Self> {
-        let suits = (g.r, g.s, g.conv.stride) == (3, 3, 1);
-        let padding = g.conv.pad as isize;
-        let (from, to, padding, target) = match pass {
+        let Conv { stride, pad, groups } = g.conv;
+        let (size, padding) = (g.r, pad as isize);
+        let (mut from, to, padding, target) = match pass {
             Pass::Forward => (g.x(), g.y(), padding, Target::Results { turned: false }),
-            Pass::Input { .. } => (g.y(), g.x(), 2 - padding, Target::Results { turned: true }),
+            Pass::Input { .. } => {
+                (g.y(), g.x(), size as isize - 1 - padding, Target::Results { turned: true })
+            }
             Pass::Weight { .. } => (g.x(), g.y(), padding, Target::Filter { sums }),
         };
-        let groups = g.conv.groups;
-        let tiles = move |algorithm| Self { algorithm, from, to, groups, padding, target };
-        let suits = suits && from[3] / groups <= LONGEST;
-        ALGORITHMS.iter().filter(move |_| suits).map(tiles)
+        from[3] *= stride * stride;
+        let tiles =
+            move |algorithm| Self { algorithm, from, to, groups, size, stride, padding, target };
+        let gathers = stride == 1 || (groups == 1 && !matches!(pass, Pass::Input { .. }));
+        let suits = gathers && g.s == size && from[3] / groups <= LONGEST;
+        let has = move |algorithm: &&Algorithm| algorithm.taps == size.div_ceil(stride);
+        ALGORITHMS.iter().filter(has).filter(move |_| suits).map(tiles)
     }
 
     /// Whether a variant is of these tiles.
@@ -194,9 +235,10 @@ impl Tiles {
     /// How far results may lie from the f64 reference, with an epilogue of `depth` steps.
     pub(super) fn tolerance(&self, depth: usize) -> Tolerance {
         let Algorithm { rounding, weight, .. } = self.algorithm;
+        let lack = !self.size.is_multiple_of(self.stride);
         match self.target {
-            Target::Results { .. } => rounding.tolerance(self.channels()[0] + 16 * depth),
-            Target::Filter { .. } => weight.tolerance(self.count()),
+            Target::Results { .. } => rounding.tolerance(self.channels()[0] + 16 * depth, lack),
+            Target::Filter { .. } => weight.tolerance(self.count(), lack),
         }
     }
 
@@ -205,7 +247,7 @@ impl Tiles {
         [self.from[3] / self.groups, self.to[3] / self.groups]
     }
 
-    /// Weights of a tap of the filter.
+    /// Weights of a tap of the tiles' filter.
     fn weights(&self) -> usize {
         self.channels()[0] * self.to[3]
     }
@@ -268,7 +310,8 @@ impl Tiles {
         let (count, weights) = (self.count(), self.weights());
         let (from, to) = (self.from[3], self.to[3]);
         let values = |lengths: [usize; 4]| lengths.iter().product::<usize>();
-        let filters = (9 + products) * weights;
+        let stored = self.size.pow(2) * weights / self.stride.pow(2);
+        let filters = stored + products * weights;
         let chunks = self.chunk(caps).map_or(1, |chunk| count.div_ceil(chunk));
         let [x, y, dy, filter, gradient] = self.algorithm.added;
         let (filters, added, dispatches) = match self.target {
@@ -278,7 +321,8 @@ impl Tiles {
             }
         };
         let added = added + x * count * from;
-        let moved = filters + products * count * (from + to) + values(self.from) + values(self.to);
+        let images = values(self.from) / self.stride.pow(2) + values(self.to);
+        let moved = filters + products * count * (from + to) + images;
         speeds.bytes_ns(4.0 * moved as f64) / COPY
             + speeds.products_ns(added as f64) / f64::from(speeds.processors)
             + speeds.dispatches_ns(dispatches)
@@ -326,8 +370,9 @@ impl Tiles {
 
     /// Values of either factor that are taken together.
     fn width(&self, caps: &Caps) -> usize {
-        let [from, to] = self.channels().map(|channels| self.algorithm.width(channels, caps));
-        from.min(to)
+        let [from, to] = self.channels();
+        let of_pixel = from / self.stride.pow(2);
+        self.algorithm.width(of_pixel, caps).min(self.algorithm.width(to, caps))
     }
 
     /// Both factors of the products of some tiles, v and u; the latter with the first.
@@ -344,8 +389,7 @@ impl Tiles {
             if turned { [self.to[3], self.from[3]] } else { [self.from[3], self.to[3]] };
         let (rows, columns) = (rows / self.groups, columns / width);
         let kernel = self
-            .algorithm
-            .kernel("conv2d/winograd_operands", width)
+            .over_weights("conv2d/winograd_operands", width)
             .with_text("TURNED", turned.to_string());
         let of_w = if tiles.start == 0 { workgroups(rows * columns) } else { 0 };
         let of_x = workgroups(tiles.len() * self.from[3] / width);
@@ -359,6 +403,12 @@ impl Tiles {
             .param("w_columns", columns)
             .param("w_width", columns / self.groups)
             .param("of_w", of_w)
+    }
+
+    /// A kernel over the filter as it is stored.
+    fn over_weights(&self, shader: &str, width: usize) -> Kernel {
+        let consts = [("STRIDE", self.stride as u32), ("SIZE", self.size as u32)];
+        self.algorithm.kernel(shader, width).with_consts(&consts)
     }
 
     /// The results of some tiles, of products in `splits` parts.
@@ -411,6 +461,16 @@ impl Tiles {
             .param("first", tiles.start)
             .param("tiles", tiles.len())
     }
+}
+
+/// The variants of a convolution in tiles, the most promising first, where `direct` is the best of the definition's. No GPU
+/// has timed but filters of 3 x 3 for windows side by side: others stand behind it, two of them, for tuning to measure.
+pub(super) fn behind(direct: &Planned, in_tiles: Vec<Planned>, g: &Geometry) -> Vec<Planned> {
+    if (g.r, g.conv.stride) == (3, 1) {
+        return in_tiles;
+    }
+    let after = |planned: Planned| Planned { ns: planned.ns.max(1.01 * direct.ns), ..planned };
+    in_tiles.into_iter().take(2).map(after).collect()
 }
 
 /// Workgroups of 64 invocations each.

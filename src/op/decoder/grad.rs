@@ -12,16 +12,14 @@ use crate::op::matmul::product_into;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
-use super::{attention_lanes, flops, handing_on, projected, projected_spec, seen_spec};
+use super::{attention_lanes, flops, folded_spec, folded_weight, seen_spec};
 
 /// Inputs: dseen [B, T, 2H], states [B, T + 1, U H], gates [L, B, T, 4H], x and queries [B, T, H], shares [B, T, S]; the
 /// cells' weights transposed [L, 4H, 2H], the context's share of the input's [H, H], the query's transposed [H, 2L H];
-/// keys, memory [B, S, H] and v `[H]`; the cells' weights as they are [L, 2H 4H]; and what the memory gives to the first cell
-/// [B, S, 4H].
+/// keys, memory [B, S, H] and v `[H]`; and the cells' weights as they are [L, 2H 4H].
 ///
-/// Outputs: the gradient of the start [B, U H]; the gates' before squashing; dx [B, T, H]; dquery [B, T + 1, H], whose rows are
-/// those of the states, zeros for the start; dscore [B, T, S]; what each cell multiplied by its weight [L, B, T, 2H]; and the whole
-/// gradient of the contexts [B, T, H].
+/// Outputs: the gradient of the start [B, U H]; the gates' before squashing; dx and dquery [B, T, H]; dscore [B, T, S];
+/// what each cell multiplied by its weight [L, B, T, 2H]; and the whole gradient of the contexts [B, T, H].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DecoderGrad {
     /// L.
@@ -29,7 +27,7 @@ pub struct DecoderGrad {
 }
 
 /// All inputs, in order.
-pub(super) fn input_specs(stack: Stack, attended: &Attended) -> [TensorSpec; 14] {
+pub(super) fn input_specs(stack: Stack, attended: &Attended) -> [TensorSpec; 13] {
     let Stack { batch, hidden, layers, .. } = stack;
     let memory = TensorSpec::f32([batch, attended.positions, hidden]);
     let shares = TensorSpec::f32([batch, stack.steps, attended.positions]);
@@ -47,7 +45,6 @@ pub(super) fn input_specs(stack: Stack, attended: &Attended) -> [TensorSpec; 14]
         memory,
         TensorSpec::f32([hidden]),
         stack.weights(),
-        projected_spec(stack, attended),
     ]
 }
 
@@ -68,15 +65,14 @@ impl Op for DecoderGrad {
             TensorSpec::f32([batch, stack.row_len()]),
             stack.gates(),
             stack.x(),
-            TensorSpec::f32([batch, steps + 1, hidden]),
+            stack.x(),
             attended.shares(),
             stack.cell_inputs(),
             stack.x(),
         ];
         let tolerance = Tolerance::sum(64 * stack.hidden);
         // Of the weights as they are, the input's of the first layer alone is read.
-        let first_weight = TensorSpec::f32([hidden, 4 * hidden]);
-        let read = [&inputs[..12], &[first_weight], &inputs[13..]].concat();
+        let read = [&inputs[..12], &[TensorSpec::f32([hidden, 4 * hidden])]].concat();
         let facts = Facts::moving(flops(stack, &attended), &read, outputs, tolerance)
             .drawn_from(WELL_CONDITIONED);
         Ok(Box::new(DecoderGradProblem { stack, attended, facts }))
@@ -91,11 +87,6 @@ struct DecoderGradProblem {
     facts: Facts,
 }
 
-/// Scratch: what steps find made, what reaches contexts through the input, and what one dispatch hands on to the next.
-const KNOWN: usize = 0;
-const D_BEFORE: usize = 1;
-const CARRIED: usize = 2;
-
 /// The operands of the cells' kernel.
 fn bind_cell(dispatch: Dispatch, layer: usize) -> Dispatch {
     dispatch
@@ -106,72 +97,38 @@ fn bind_cell(dispatch: Dispatch, layer: usize) -> Dispatch {
         .bind("states", input(1))
         .bind("d_query", output(3).read())
         .bind("d_seen", input(0))
-        .bind("carried", scratch(CARRIED))
+        .bind("d_start", output(0))
         .bind("d_gates", output(1))
 }
 
 impl DecoderGradProblem {
-    /// Elements of a row of what steps find made: a query, slopes of a cell and shares.
-    fn known_len(&self) -> usize {
-        7 * self.attended.hidden + self.attended.positions.next_multiple_of(4)
-    }
-
-    /// Parts that the second layer's workgroups make of what reaches the first.
-    fn parts(&self, cells: &Step) -> usize {
-        if self.stack.layers == 1 { 0 } else { cells.across() }
-    }
-
-    /// What comes before the steps: the scores' gradients as far as they come from outside, and what steps find made.
-    fn before(&self, lanes: Lanes) -> Dispatch {
-        let Attended { batch, queries, .. } = self.attended;
+    /// What comes before the steps: the scores' gradients as far as they come from outside, and the memory's differences
+    /// after the product of two weights, by which they come from the first cell.
+    fn before(&self, lanes: Lanes, caps: &Caps) -> [Dispatch; 3] {
+        let Attended { batch, queries, positions, hidden } = self.attended;
+        let [folded, differences, projected] = [0, 1, 2].map(scratch);
         // Of all steps at once there are workgroups enough.
         let lanes = if lanes == Lanes::ALONE { lanes } else { Lanes::SHARED };
         let kernel = self.attended.kernel("decoder/outside", lanes);
-        let kernel = kernel.with_consts(&[("UNITS", self.stack.units)]);
-        Dispatch::new(kernel, [batch as u32, queries as u32, 1])
+        let outside = Dispatch::new(kernel, [batch as u32, queries as u32, 1])
             .bind("memory", input(10))
             .bind("d_seen", input(0))
-            .bind("gates", input(2))
-            .bind("states", input(1))
-            .bind("queries", input(4))
-            .bind("shares", input(5))
             .bind("d_score", output(4))
-            .bind("known", scratch(KNOWN))
-    }
-
-    /// The first cell of step t, where there is one, and the attention of the step before, where there is one.
-    fn attention(&self, lanes: Lanes, t: usize, parts: usize) -> Dispatch {
-        let mut dispatch = self.attended.dispatch("decoder/unattend", lanes, t..t + 1);
-        let consts = [("PARTS", parts), ("BATCH", self.stack.batch)];
-        dispatch.kernel = dispatch.kernel.with_consts(&consts);
-        dispatch
-            .bind("keys", input(9))
-            .bind("v", input(11))
-            .bind("d_query", output(3))
-            .bind("d_score", output(4))
-            .bind("projected", input(13))
-            .bind("known", scratch(KNOWN).read())
-            .bind("carried", scratch(CARRIED))
-            .bind("d_gates", output(1))
-    }
-
-    /// What reaches c and h of the start.
-    fn start(&self, variant: &Variant, parts: usize) -> Dispatch {
-        let cells = Step::cells(variant, self.stack, "decoder/start");
-        cells
-            .with_consts(&[("PARTS", parts)])
-            .dispatch(self.stack.layers)
-            .bind("turned", input(6))
-            .bind("d_gates", output(1).read())
-            .bind("carried", scratch(CARRIED).read())
-            .bind("d_start", output(0))
+            .bind("differences", differences);
+        let operands = [differences.read(), folded.read()];
+        let product = [batch * positions, 4 * hidden, hidden];
+        [
+            folded_weight(hidden, [input(7), input(12)], folded, caps),
+            outside,
+            product_into(product, operands, false, projected, caps),
+        ]
     }
 
     /// What comes after: the gradients of x and of the contexts before, of all steps at once.
     fn after(&self, caps: &Caps) -> [Dispatch; 3] {
         let Stack { batch, steps, hidden, units, .. } = self.stack;
         let rows = batch * steps;
-        let [d_start, d_gates, dx, d_before] = [output(0), output(1), output(2), scratch(D_BEFORE)];
+        let [d_start, d_gates, dx, d_before] = [output(0), output(1), output(2), scratch(3)];
         let first_weight = input(12).range(0, 4 * hidden * hidden);
         let d_first = d_gates.read().range(0, rows * 4 * hidden);
         let kernel = Kernel::new("decoder/contexts").with_consts(&[
@@ -206,26 +163,29 @@ impl Problem for DecoderGradProblem {
         let Self { stack, attended, .. } = self;
         let &Stack { batch, steps, hidden, layers, .. } = stack;
         let lanes = attention_lanes(attended, variant, caps);
+        let mut dispatches = self.before(lanes, caps).to_vec();
         let cells = Step::cells_below(variant, *stack, "decoder/backward");
-        let parts = self.parts(&cells);
-        let cells = cells.with_consts(&[("PARTS", parts)]);
-        let second = handing_on(cells.clone(), "decoder/below");
-        let mut dispatches = vec![self.before(lanes)];
         for t in (0..steps).rev() {
-            dispatches.push(self.attention(lanes, t + 1, parts));
-            // The last layer's workgroups are followed by those for the first.
-            let planes = |l| if l > 0 && l + 1 == layers { 2 } else { 1 };
-            let own = if layers == 1 { 0..1 } else { 1..layers };
-            let kernel = |l| if l == 1 { &second } else { &cells };
-            dispatches.extend(own.rev().map(|l| bind_cell(kernel(l).at(t, planes(l)), l)));
+            let attention = attended
+                .dispatch("decoder/unattend", lanes, t..t + 1)
+                .bind("query", input(4))
+                .bind("keys", input(9))
+                .bind("v", input(11))
+                .bind("shares", input(5))
+                .bind("d_query", output(3))
+                .bind("d_score", output(4))
+                .bind("projected", scratch(2).read())
+                .bind("d_gates", output(1).read());
+            dispatches.push(attention);
+            dispatches.extend((0..layers).rev().map(|l| bind_cell(cells.at(t, 1), l)));
         }
-        dispatches.push(self.attention(lanes, 0, parts));
-        dispatches.push(self.start(variant, parts));
+        dispatches.push(bind_cell(cells.with("START").at(0, layers), 0));
         dispatches.push(cell_inputs(input(3), input(1), output(5), *stack, caps));
         dispatches.extend(self.after(caps));
-        let known = TensorSpec::f32([batch, steps, self.known_len()]);
-        let carried = TensorSpec::f32([parts + 1 + layers, batch, hidden]);
-        Lowered { dispatches, scratch: vec![known, stack.x(), carried] }
+        let projected = TensorSpec::f32([batch, attended.positions, 4 * hidden]);
+        let differences = TensorSpec::f32([batch, attended.positions, hidden]);
+        let scratch = vec![folded_spec(hidden), differences, projected, stack.x()];
+        Lowered { dispatches, scratch }
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
@@ -282,7 +242,7 @@ impl Problem for DecoderGradProblem {
                 let d_context = &d_rows[(t + 1) * row_len + cells..][..hidden];
                 d_contexts.data[bt * hidden..][..hidden].copy_from_slice(d_context);
                 dxs.data[bt * hidden..][..hidden].copy_from_slice(&dx);
-                d_queries.data[(bt + b + 1) * hidden..][..hidden].copy_from_slice(&d_query);
+                d_queries.data[bt * hidden..][..hidden].copy_from_slice(&d_query);
                 d_scores.data[bt * positions..][..positions].copy_from_slice(&d_score);
             }
         }
@@ -302,9 +262,7 @@ impl Problem for DecoderGradProblem {
             arrays[weight].data.iter_mut().for_each(|x| *x *= scale);
         }
         arrays[12] = self.stack.untransposed(&arrays[6]);
-        let mut arrays: Vec<_> = arrays.iter().map(Array::rounded).collect();
-        arrays[13] = projected(&self.attended, &arrays[10], &arrays[7], &arrays[12]).rounded();
-        arrays
+        arrays.iter().map(Array::rounded).collect()
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {

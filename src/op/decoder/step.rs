@@ -4,14 +4,14 @@ use crate::graph::Tensor;
 use crate::graph::op::{Cost, Facts, Kind, Op, Output, Problem, Sampler, Tolerance};
 use crate::host::parallel::*;
 use crate::kernel::{Caps, Dispatch, Lowered, Variant, input, output, scratch};
-use crate::op::attention::{Attended, ContextRows, attend, sequence};
+use crate::op::attention::{Attended, attend, sequence};
 use crate::op::lstm::{
     Stack, Step, WELL_CONDITIONED, add_product, cell_forward, sample_well_conditioned,
 };
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
-use super::{Memory, asking_spec, attention_lanes, bind_above, cells};
+use super::{Memory, asking_spec, attention, attention_lanes, bind_above, cells};
 
 /// Inputs:
 /// 0. earlier [B, R, U H], whose last row is the state before: c and h of each of L layers, then the context
@@ -169,18 +169,10 @@ impl Problem for StepProblem {
         };
         let attended = self.sizes.attended();
         let lanes = attention_lanes(&attended, variant, caps);
-        let rows = ContextRows {
-            first: stack.row_len() + 2 * stack.layers * stack.hidden,
-            rows: 2,
-            pitch: stack.row_len(),
-        };
-        let mut answer = attended.storing("decoder/answer", lanes, rows, 0..1);
-        let consts = [("PARTS", parts), ("BATCH", stack.batch)];
-        answer.kernel = answer.kernel.with_consts(&consts);
-        let answer = answer
+        let answer = attention(&attended, stack, lanes, "decoder/answer", (0, parts))
             .bind("keys", input(7))
-            .bind("v", input(9))
             .bind("memory", input(8))
+            .bind("v", input(9))
             .bind("context", states)
             .bind("asking", asking.read())
             .bind("projected", input(12))

@@ -70,7 +70,14 @@ impl Problem for LstmGradProblem {
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        Step::variants(self.stack, caps)
+        let mut variants = Step::variants_of_a_layer(self.stack, 1, caps);
+        if !caps.software && self.stack.hidden.is_multiple_of(128) && self.stack.batch >= 8 {
+            for (cols, groups, slices) in [(8, 2, 16), (4, 2, 32), (8, 1, 16)] {
+                let consts = [("ROWS", 4), ("COLS", cols), ("GROUPS", groups), ("SLICES", slices)];
+                variants.push(Variant::new("tile", consts));
+            }
+        }
+        variants
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {

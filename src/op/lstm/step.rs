@@ -128,6 +128,21 @@ fn slices(stack: Stack) -> u32 {
     1 << (stack.hidden as u32 / 4).trailing_zeros()
 }
 
+/// Copies x to the first row of each of y's batches of rows.
+pub(in crate::op) fn copy_rows(
+    x: Binding,
+    y: Binding,
+    batch: usize,
+    length: usize,
+    pitch: usize,
+    caps: &Caps,
+) -> Dispatch {
+    let consts = [("LENGTH", length / 4), ("PITCH", pitch / 4), ("BATCH", batch)];
+    let kernel = Kernel::new("lstm/rows").with_consts(&consts);
+    let grid = grid((batch * length / 4).div_ceil(64), caps);
+    Dispatch::new(kernel, grid).bind("x", x).bind("y", y)
+}
+
 /// What each cell multiplied by its weight, [L, B, T, 2H], from x [B, T, H] and the states.
 pub(in crate::op) fn cell_inputs(
     x: Binding,

@@ -86,3 +86,8 @@ pub(in crate::op) fn cases() -> Vec<Case> {
     }
     cases
 }
+
+/// Square products to be timed: what vendors' libraries are compared at.
+pub(in crate::op) fn benches() -> Vec<Case> {
+    [1024, 2048, 4096].into_iter().map(|n| case([1, n, n, n], NN)).collect()
+}

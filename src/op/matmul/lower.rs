@@ -45,6 +45,10 @@ fn store_sum(i: u32, x: f32) { sums[i] = x; }
 /// Results of an invocation of `split_k.wgsl` where there are enough of them to keep every processor busy all the same.
 const SUMMED: usize = 4;
 
+/// Rows that a workgroup of `vector.wgsl` owns, and how much of the sum it takes in a turn.
+pub(super) const VECTOR_ROWS: usize = 32;
+pub(super) const VECTOR_STEP: u32 = 128;
+
 /// Workgroup memory every device has, in bytes.
 const SHARED: usize = 16_384;
 
@@ -76,7 +80,10 @@ impl MatMulProblem {
     /// Partial products to scratch, then their sum with the epilogue.
     pub(super) fn split(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let splits = variant.get("SPLITS") as usize;
-        let parts = self.tiled(variant, caps);
+        let parts = match variant.name {
+            "vector" => self.vector(variant, caps),
+            _ => self.tiled(variant, caps),
+        };
         let count = self.sizes.outputs();
         sum_of_parts(parts, Parts { count, columns: self.columns(), splits }, &self.epilogue, caps)
     }
@@ -109,7 +116,9 @@ impl MatMulProblem {
         };
         let wide_x = wide(if x_along_k { k } else { long });
         let wide_y = y_along_k && wide(k);
-        let kernel = Kernel::of("matmul", variant)
+        let (vectors, splits) = (variant.get("VECTORS"), variant.get("SPLITS") as usize);
+        let kernel = Kernel::new("matmul/vector")
+            .with_consts(&[("VECTORS", vectors), ("TOGETHER", vectors.min(4))])
             .with_text("ALONG_R", (!x_along_k).to_string())
             .with_text("WIDE_X", wide_x.to_string())
             .with_text("WIDE_Y", wide_y.to_string())
@@ -118,8 +127,8 @@ impl MatMulProblem {
         let (y_s, y_k) = if y_along_k { (k, 1) } else { (1, few) };
         let (c_r, c_s) = if few_rows { (1, n) } else { (n, 1) };
         let [x, y] = if few_rows { [input(1), input(0)] } else { [input(0), input(1)] };
-        let height = if x_along_k { 8 } else { 32 };
-        Dispatch::new(kernel, grid(long.div_ceil(height) * batch, caps))
+        let workgroups = long.div_ceil(VECTOR_ROWS) * batch * splits;
+        Dispatch::new(kernel, grid(workgroups, caps))
             .bind("x", x)
             .bind("y", y)
             .param("R", long)
@@ -130,6 +139,8 @@ impl MatMulProblem {
             .param("y_k", y_k)
             .param("c_r", c_r)
             .param("c_s", c_s)
+            .param("splits", splits)
+            .param("span", self.sizes.span(splits, VECTOR_STEP))
     }
 
     /// What the kernels of tiles have in common; c is not bound yet.

@@ -154,6 +154,18 @@ pub(in crate::op) fn planned(p: Sizes, inputs: &[TensorSpec], caps: &Caps) -> Ve
     tiles.flat_map(|(tile, rate)| tile.planned(*rate, p, caps)).collect()
 }
 
+/// How many times as slow as the first by the estimates a kernel of matrices is measured at most. These estimates are the
+/// rates of these very tiles, and a driver takes seconds to compile one.
+const NEAR: f64 = 1.3;
+
+/// Those of the variants that are worth measuring against each other.
+pub(in crate::op) fn candidates(planned: Vec<Planned>) -> Vec<Variant> {
+    let most = planned.first().map_or(0.0, |first| NEAR * first.ns);
+    let near = Planned::near(planned)
+        .filter(|planned| planned.variant.name != MATRICES || planned.ns <= most);
+    near.map(|planned| planned.variant).collect()
+}
+
 /// How exact a variant is that sums `length` products, where others are as exact as `rounded`. Products of f16 are exact in
 /// f32. Tensor cores add several of them to a sum at once: all are shifted to the largest, and what falls off is cut off,
 /// on V100 all beyond the last bit of an f32 (Fasi et al. 2021). Such errors are one-sided, up to a last bit for each term:
@@ -220,6 +232,17 @@ mod tests {
             planned(p, &operands([DType::F16, DType::ScaledF16]), &Caps::portable_matrices());
         let best = planned.iter().min_by(|x, y| x.ns.total_cmp(&y.ns)).unwrap();
         assert!(best.variant.get("SPLITS") > 1, "{best:?}");
+    }
+
+    #[test]
+    fn kernels_of_matrices_are_measured_where_their_estimates_are_closer() {
+        let planned = |name, ns| Planned { ns, variant: Variant::new(name, []) };
+        let by = [(MATRICES, 1.0), (MATRICES, 1.2), ("tile", 1.4), (MATRICES, 1.5), ("tile", 1.7)];
+        let names: Vec<_> = candidates(by.map(|(name, ns)| planned(name, ns)).into())
+            .into_iter()
+            .map(|variant| variant.name)
+            .collect();
+        assert_eq!(names, [MATRICES, MATRICES, "tile"]);
     }
 
     #[test]

@@ -17,11 +17,14 @@ const FINISH: &str = "\
 @group(0) @binding(5) var<storage, read> d_down: array<T>;
 @group(0) @binding(6) var<storage, read> h_up: array<T>;
 @group(0) @binding(7) var<storage, read> h_down: array<T>;
-fn finish(down: bool, b: u32, t: u32, at: u32, sum: T) -> T {
-    var h: T;
-    var d: T;
-    if down { h = h_down[at]; d = d_down[at]; } else { h = h_up[at]; d = d_up[at]; }
-    return select(T(0.0), d + sum, (h > T(0.0)) & (h < T(params.limit)));
+struct Beside { d: T, h: T }
+fn beside(down: bool, b: u32, at: u32) -> Beside {
+    if down { return Beside(d_down[at], h_down[at]); }
+    return Beside(d_up[at], h_up[at]);
+}
+fn finish(beside: Beside, t: u32, sum: T) -> T {
+    let passes = (beside.h > T(0.0)) & (beside.h < T(params.limit));
+    return select(T(0.0), beside.d + sum, passes);
 }
 ";
 

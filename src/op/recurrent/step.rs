@@ -6,8 +6,8 @@ use crate::tensor::TensorSpec;
 
 /// Invocations in a workgroup of `register`.
 const LANES: u32 = 64;
-/// Rows a `tile` invocation owns.
-const GROUP: usize = 8;
+/// Most rows a `tile` has.
+const ROWS: usize = 32;
 
 /// Sizes of one problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Sizes {
     /// two that have one, and as many rows as the largest tile has. At B 32, T 783, H 2048 the reference
     /// alone would take minutes.
     pub(super) fn reduced(self) -> Self {
-        Self { batch: self.batch.min(4 * GROUP), steps: self.steps.min(3), ..self }
+        Self { batch: self.batch.min(ROWS), steps: self.steps.min(3), ..self }
     }
 
     /// Every way to do a step. On a CPU adapter the smallest register tile that holds the rows comes first,
@@ -70,7 +70,9 @@ impl Sizes {
         let first = fitting.unwrap_or(broadcasts.len().saturating_sub(1));
         broadcasts[..].rotate_left(first);
         let registers = [register(4, 4), register(4, 8), naive];
-        let tiles = [tile(self, 8), tile(self, 16)];
+        // Rows and columns of an invocation, columns of the tile, invocations.
+        let shapes = [(8, 4, 32, 256), (8, 4, 64, 256), (16, 8, 32, 256), (8, 8, 32, 256), (8, 8, 32, 512), (8, 4, 32, 512)];
+        let tiles = shapes.into_iter().filter_map(|shape| tile(self, caps, shape));
         if caps.software {
             broadcasts.into_iter().chain(registers).chain(tiles).collect()
         } else {
@@ -92,15 +94,10 @@ impl Sizes {
             kernel = kernel.with_hook("finish", text);
         }
         let (rows, columns) = match variant.name {
-            "tile" => (variant.get("GROUPS") * GROUP as u32, variant.get("COLS") * 4),
+            "tile" => (variant.get("BM"), variant.get("BN")),
             "broadcast" => (variant.get("ROWS"), variant.get("COLS") * variant.get("LANES") * 4),
             _ => (variant.get("ROWS"), variant.get("LANES") * variant.get("WIDTH")),
         };
-        if variant.name == "tile" {
-            // STAGED / LANES, slices and groups cancelled.
-            let pieces = (2 * variant.get("CHUNK")).div_ceil(variant.get("COLS"));
-            kernel = kernel.with_consts(&[("PIECES", pieces)]);
-        }
         if variant.name == "register" && variant.get("WIDTH") == 1 {
             let scalar = "fn component(v: f32, j: u32) -> f32 { return v; }\n";
             kernel = kernel.with_text("T", "f32").with_hook("component", scalar);
@@ -129,12 +126,17 @@ fn broadcast(rows: u32, lanes: u32) -> Variant {
     Variant::new("broadcast", consts)
 }
 
-/// 256 invocations; K is staged in chunks as large as 16 KiB hold, and no larger than a slice of it.
-fn tile(sizes: Sizes, cols: u32) -> Variant {
-    let groups = sizes.batch.div_ceil(GROUP).next_power_of_two().min(4) as u32;
-    let slices = 256 / (groups * cols);
-    let slice = sizes.hidden.div_ceil(slices as usize).next_multiple_of(4);
-    let chunk = slice.min(2 * cols as usize) as u32;
-    let consts = [("GROUPS", groups), ("COLS", cols), ("SLICES", slices), ("CHUNK", chunk)];
-    Variant::new("tile", consts)
+/// As many rows as there are, K in slices for all invocations; stages as long as workgroup memory holds two of, and no longer
+/// than a slice.
+fn tile(sizes: Sizes, caps: &Caps, (tm, tn, bn, lanes): (u32, u32, u32, u32)) -> Option<Variant> {
+    let groups = sizes.batch.div_ceil(tm as usize).next_power_of_two().min(ROWS / tm as usize) as u32;
+    let (bm, across) = (groups * tm, bn / tn);
+    let slices = lanes / (groups * across);
+    let shared = |deep: u32| 2 * 16 * bm * slices * deep;
+    let held = |deep: u32| sizes.hidden.div_ceil(4) >= (slices * deep) as usize && 8 * deep <= bn;
+    let least = across.div_ceil(tm);
+    let longest = [4, 2, 1].map(|factor| least * factor);
+    let deep = longest.into_iter().find(|&deep| (deep == least || held(deep)) && shared(deep) <= caps.max_shared)?;
+    let consts = [("BM", bm), ("BN", bn), ("BK", 4 * deep), ("TM", tm), ("TN", tn), ("SLICES", slices)];
+    (lanes <= caps.max_invocations).then(|| Variant::new("tile", consts))
 }

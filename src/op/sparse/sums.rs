@@ -5,7 +5,7 @@ use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, outpu
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
-use super::{WALK, element, firsts, rows, sample, widths};
+use super::{WALK, element, firsts, rows, sample, together, widths};
 
 /// Places of a table's sum in which it is made in parts, where there are more than [`WALK`].
 const PART: usize = 64;
@@ -42,17 +42,21 @@ impl Problem for Sums {
         &self.facts
     }
 
-    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        widths("sums", self.width)
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        let mut variants = widths("sums", self.width);
+        variants.iter_mut().for_each(|variant| variant.consts.push(together(caps)));
+        variants
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let width = variant.get("WIDTH") as usize;
         let length = self.width / width;
         let part = if self.count > WALK { PART } else { self.count };
-        let kernel = Kernel::new("sparse/sums")
-            .with_text("T", element(width))
-            .with_consts(&[("COUNT", self.count), ("PART", part)]);
+        let kernel = Kernel::new("sparse/sums").with_text("T", element(width)).with_consts(&[
+            ("COUNT", self.count),
+            ("PART", part),
+            ("TOGETHER", variant.get("TOGETHER") as usize),
+        ]);
         let over = |rows: usize, kernel| {
             Dispatch::new(kernel, grid((rows * length).div_ceil(64), caps))
                 .bind("ids", input(0))

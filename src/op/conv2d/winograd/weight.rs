@@ -1,4 +1,4 @@
-//! The gradient in w by the same points, F(3 x 3, 2 x 2) or F(3 x 3, 4 x 4) (Lavin & Gray 2016, section 4.2), which is the
+//! The gradient in w by the same points, F(3 x 3, 2 x 2), F(3 x 3, 4 x 4) or F(5 x 5, 4 x 4) (Lavin & Gray 2016, section 4.2), which is the
 //! transpose of the convolution's: dw = G^T [sum over tiles of (B^T x B) * (A dy A^T)] G takes as many multiply-adds a tile
 //! and pair of channels. The tiles of x are those of y.
 //!
@@ -30,6 +30,13 @@
 //! tests compute. (A line of one result without padding has 15 typically, and 31 at most.) The bound has 19.22, beside the
 //! definition's `sum(16 t)` 4.8 times as much. As all that go by the root of a sum's length, it hides more the longer a sum
 //! is: of 131,072 tiles, the most that one sum has, a coefficient that is a thousandth off; of the tests' 576 it does not.
+//!
+//! F(5 x 5, 4 x 4): r is 35, fourteen for x, six for dy, one product, fourteen back. The first tap and the last have 35.9
+//! along an axis typically, the inner ones 6 to 9. Over pixels of which nothing is known it is 116.9 at most, over a dy of
+//! which nothing is known 173.96 over a line of tiles. The bound has 173.97, beside the definition's `sum(16 t)` 43 times as much.
+//!
+//! Where some parts of a filter lack the last row or column ([`super`]), F(3 x 3, 2 x 2) has 3 + sqrt(5) and F(3 x 3, 4 x 4)
+//! 20.31; F(5 x 5, 4 x 4) no more than for whole ones.
 
 use std::ops::Range;
 
@@ -80,7 +87,10 @@ impl Tiles {
         let width = self.width(caps);
         let [of_x, of_dy] =
             [self.from, self.to].map(|image| workgroups(tiles.len() * image[3] / width));
-        let kernel = self.algorithm.kernel("conv2d/winograd_dw_operands", width);
+        let kernel = self
+            .algorithm
+            .kernel("conv2d/winograd_dw_operands", width)
+            .with_consts(&[("STRIDE", self.stride as u32)]);
         let factors = Dispatch::new(kernel, grid(of_x + of_dy, caps))
             .bind("x", input(0))
             .bind("dy", input(1))
@@ -100,7 +110,7 @@ impl Tiles {
         let ([rows, of_group], columns) = (self.channels(), self.to[3]);
         let width = self.algorithm.width(of_group, caps);
         let kernel =
-            self.algorithm.kernel("conv2d/winograd_dw", width).with_text("ADDS", adds.to_string());
+            self.over_weights("conv2d/winograd_dw", width).with_text("ADDS", adds.to_string());
         let results = (self.weights() + if sums { columns } else { 0 }) / width;
         let mut dispatch = Dispatch::new(kernel, grid(workgroups(results), caps))
             .bind("m", scratch(2).read())
