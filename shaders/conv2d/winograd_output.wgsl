@@ -1,16 +1,14 @@
 // y[the results of a tile, n] = epilogue(A^T M[., group, tile, n] A), M[POINTS i + j] Winograd's products: see
-// conv2d/points4. M may be in parts of the sum, which are added in order.
+// conv2d/points4.
 // Grid: one invocation per tile and vector T of channels, 64 per workgroup, folded into two dimensions.
-
-const PARTED: bool = false; // there are several
 
 // hook: points
 // use: conv2d/points4
 // end
 // use: conv2d/tiles
-// An `Image` of y, which has no padding, and `Tiles`; parts of the sum.
+// An `Image` of y, which has no padding, and `Tiles`.
 struct Params {
-    rows: u32, columns: u32, channels: u32, width: u32, down: u32, across: u32, first: u32, tiles: u32, splits: u32,
+    rows: u32, columns: u32, channels: u32, width: u32, down: u32, across: u32, first: u32, tiles: u32,
 }
 @group(0) @binding(0) var<storage, read> m: array<T>;
 @group(0) @binding(1) var<storage, read_write> y: array<T>;
@@ -29,26 +27,14 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let plane = plane_of(image, tiles);
     if i >= plane { return; }
     let at = in_plane(i, image, tiles);
-    var whole: array<array<T, POINTS>, POINTS>; // by columns
-    // unroll
-    for (var s = 0u; s < POINTS; s++) {
-        // unroll
-        for (var r = 0u; r < POINTS; r++) { whole[s][r] = m[at + (POINTS * r + s) * plane]; }
-    }
-    if PARTED {
-        let part = POINTS * POINTS * plane;
-        // Counted from a place of its own for lavapipe: see conv2d/winograd_dw.
-        for (var first = at + part; first < params.splits * part; first += part) {
-            // unroll
-            for (var s = 0u; s < POINTS; s++) {
-                // unroll
-                for (var r = 0u; r < POINTS; r++) { whole[s][r] += m[first + (POINTS * r + s) * plane]; }
-            }
-        }
-    }
     var tall: array<array<T, RESULTS>, POINTS>; // A^T M, by columns
     // unroll
-    for (var s = 0u; s < POINTS; s++) { tall[s] = to_results(whole[s]); }
+    for (var s = 0u; s < POINTS; s++) {
+        var p: array<T, POINTS>;
+        // unroll
+        for (var r = 0u; r < POINTS; r++) { p[r] = m[(POINTS * r + s) * plane + at]; }
+        tall[s] = to_results(p);
+    }
     let t = tile(i, image, tiles, RESULTS);
     // unroll
     for (var r = 0u; r < RESULTS; r++) {

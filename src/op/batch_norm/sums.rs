@@ -19,10 +19,11 @@ fn channel(c: u32, row: u32) -> Channel {
 fn given(at: u32) -> T { return dy[at]; }
 ";
 
-/// Neighbouring channels of a workgroup on a GPU: 64 bytes, which its memory delivers at once, or a line of its cache.
+/// Neighbouring channels of a workgroup on a GPU: 64 bytes, which its memory delivers at once, or a line of its cache, for tuning
+/// to measure.
 const SEGMENTS: [usize; 2] = [16, 32];
 
-/// Elements of x beyond which the second comes first: more than a cache holds.
+/// Most elements of x whose rows are held, by pieces of 16 bytes: what a cache holds.
 const LARGE: usize = 8 << 20;
 
 /// Most workgroups a processor of a GPU: what it has under way at once.
@@ -71,9 +72,6 @@ impl Channels {
     /// Variants that suit GPUs and one that suits CPUs, the device's own first.
     pub(super) fn variants(&self, caps: &Caps) -> Vec<Variant> {
         let mut variants = SEGMENTS.map(|segment| self.for_gpu(segment, caps)).to_vec();
-        if self.elements() > LARGE {
-            variants.reverse();
-        }
         variants.insert(if caps.software { 0 } else { variants.len() }, self.for_cpu());
         variants.dedup();
         let held = self.held().filter(|_| !caps.software && self.elements() <= LARGE);

@@ -11,9 +11,9 @@
 //!
 //! The parts are dispatches of their own. The filters and a chunk of the tiles are transformed side by side, then chunk by
 //! chunk the other tiles; their channels are summed by a matrix product for each point and group, all in one dispatch of
-//! `matmul`'s kernels, in parts where there are few; and these are transformed back, the parts added, with the epilogue. The
-//! gradient in x is the convolution of dy with the filter turned by half a turn, padded by r - 1 - pad of a filter of r x r.
-//! That in w has the same tiles of x: see [`weight`].
+//! `matmul`'s kernels, and these are transformed back with the epilogue. The gradient in x is the convolution of dy with the
+//! filter turned by half a turn, padded by r - 1 - pad of a filter of r x r. That in w has the same tiles of x: see
+//! [`weight`].
 //!
 //! # How exact it is
 //! A result's error is held against the root mean square of its own sum, as everywhere ([`Tolerance::sum`]).
@@ -62,7 +62,6 @@ use crate::graph::op::Tolerance;
 use crate::kernel::{
     Binding, Caps, Dispatch, Kernel, Lowered, Planned, Variant, grid, input, output, scratch,
 };
-use crate::op::matmul::lower::Tiling;
 use crate::op::matmul::plan::{Sizes, plan};
 use crate::op::matmul::{MatMul, product_by};
 use crate::tensor::TensorSpec;
@@ -76,7 +75,7 @@ mod weight;
 const RESULTS: &str = "F";
 
 /// How many of the product's variants are offered at most.
-const OFFERED: usize = 3;
+const OFFERED: usize = 2;
 
 /// Bytes of the transformed tiles in a chunk at most: a binding of any device.
 const CHUNK: u64 = 128 << 20;
@@ -296,8 +295,9 @@ impl Tiles {
             ),
         };
         let suits = |product: &Planned| match product.variant.name {
-            // The parts of the last are added up where results or filters are transformed back.
-            "tile" | "sliced" | "register" | "subgroup" | "split_k" => true,
+            "tile" | "sliced" | "register" | "subgroup" => true,
+            // The parts are added up where the filter is transformed back.
+            "split_k" => matches!(self.target, Target::Filter { .. }),
             _ => false,
         };
         let products = plan(self.products(chunk), caps).into_iter().filter(suits);
@@ -346,10 +346,7 @@ impl Tiles {
     ) -> Lowered {
         let (from, to, products) = (self.from[3], self.to[3], self.algorithm.products());
         let chunk = self.chunk(caps).unwrap_or_else(|| self.count());
-        let product = product(variant);
-        let splits = Tiling::of(&product).splits;
-        let lengths = [self.weights(), chunk * from, splits * chunk * to];
-        let lengths = lengths.map(|length| products * length);
+        let lengths = [self.weights(), chunk * from, chunk * to].map(|length| products * length);
         let [u, v, m] = [0, 1, 2].map(|at| move |length: usize| scratch(at).range(0, length));
         let u = u(lengths[0]);
         // Turned filters lie as [c, n] all the same: the product reads them transposed.
@@ -357,12 +354,12 @@ impl Tiles {
         let mut dispatches = Vec::new();
         for first in (0..self.count()).step_by(chunk) {
             let tiles = chunk.min(self.count() - first);
-            let (v, m) = (v(products * tiles * from), m(products * splits * tiles * to));
+            let (v, m) = (v(products * tiles * from), m(products * tiles * to));
             dispatches.push(self.operands([v, u], first..first + tiles, turned, caps));
             let operands = [v.read(), u.read(), m];
-            dispatches.push(product_by(&product, &op, self.products(tiles), &operands, caps));
-            let output = self.output(m.read(), first..first + tiles, (splits, epilogue), caps);
-            dispatches.push(output);
+            let (product, sizes) = (product(variant), self.products(tiles));
+            dispatches.push(product_by(&product, &op, sizes, &operands, caps));
+            dispatches.push(self.output(m.read(), first..first + tiles, epilogue, caps));
         }
         let scratch = lengths.iter().map(|length| TensorSpec::f32([*length])).collect();
         Lowered { dispatches, scratch }
@@ -411,23 +408,20 @@ impl Tiles {
         self.algorithm.kernel(shader, width).with_consts(&consts)
     }
 
-    /// The results of some tiles, of products in `splits` parts.
+    /// The results of some tiles.
     fn output(
         &self,
         m: Binding,
         tiles: Range<usize>,
-        (splits, epilogue): (usize, &Epilogue),
+        epilogue: &Epilogue,
         caps: &Caps,
     ) -> Dispatch {
         let width = self.algorithm.width(self.channels()[1], caps);
         let width = if epilogue.allows_vec4() { width } else { 1 };
-        let kernel = self
-            .algorithm
-            .kernel("conv2d/winograd_output", width)
-            .with_text("PARTED", (splits > 1).to_string());
+        let kernel = self.algorithm.kernel("conv2d/winograd_output", width);
         let grid = grid(workgroups(tiles.len() * self.to[3] / width), caps);
         let results = Dispatch::new(kernel, grid).bind("m", m).bind("y", output(0));
-        let results = self.cut(self.image(results, self.to, width), tiles).param("splits", splits);
+        let results = self.cut(self.image(results, self.to, width), tiles);
         epilogue.attach_wide(results, width)
     }
 
