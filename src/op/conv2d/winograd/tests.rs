@@ -391,8 +391,9 @@ const INPUT: Pass = Pass::Input { rest: [0, 0] };
 #[test]
 fn what_no_gpu_has_timed_stands_behind_the_definition() {
     let caps = Caps::portable();
-    for (taps, is_first) in [(3, true), (5, false)] {
-        let geometry = layer([64, 27, 96, 256], 2, taps);
+    // Two of alexnet's layers.
+    for (sizes, taps, is_first) in [([64, 13, 384, 384], 3, true), ([64, 27, 96, 256], 5, false)] {
+        let geometry = layer(sizes, 2, taps);
         let direct = super::super::lower::planned(Pass::Forward, &geometry, &caps);
         let tiles = Tiles::all(Pass::Forward, &geometry, false);
         let in_tiles =
@@ -451,7 +452,7 @@ fn a_gpu_takes_a_first_layer_of_long_steps_in_tiles() {
         Geometry { batch: 64, h: 224, w: 224, c: 3, p: 55, q: 55, n: 96, r: 11, s: 11, conv };
     for pass in [Pass::Forward, WEIGHT] {
         let of_direct = in_tiles_of_direct(pass, &geometry);
-        assert!(of_direct[1] < 0.75 && of_direct[1] < of_direct[0], "{pass:?}: {of_direct:?}");
+        assert!(of_direct[1] < 0.8 && of_direct[1] < of_direct[0], "{pass:?}: {of_direct:?}");
     }
     assert!(in_tiles_of_direct(Pass::Input { rest: [1, 1] }, &geometry).is_empty());
 }
