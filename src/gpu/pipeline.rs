@@ -172,9 +172,7 @@ impl Gpu {
     ) -> impl Future<Output = Result<Pipeline>> + use<> {
         let Missing { key: (text, entry, access), shader, label } = missing;
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
-        let begun = Instant::now();
         let module = self.module(text, label, checks);
-        let read = begun.elapsed();
         let storage = access
             .iter()
             .map(|&write| (wgpu::BufferBindingType::Storage { read_only: !write }, LEAST_BINDING));
@@ -213,11 +211,6 @@ impl Gpu {
             },
             cache: None,
         });
-        let compiled = begun.elapsed() - read;
-        log::debug!(
-            "pipeline {label}: {} bytes read in {read:.1?}, compiled in {compiled:.1?}",
-            text.len()
-        );
         let (outcome, place) = (scope.pop(), format!("shaders/{shader}.wgsl as {label}"));
         let digest = Sha256::digest(shader::without_comments(text)).into();
         let pipeline = Pipeline { raw, layout: bindings, digest };

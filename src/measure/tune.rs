@@ -126,9 +126,7 @@ impl Tuner<'_> {
             left_out = turns.take(&mut session, &mut open, progress)?;
         }
         let measured = open.iter().filter(|open| !open.measured.is_empty()).count();
-        log::debug!("tuning: {measured} ops measured after {:.1?}", begun.elapsed());
         self.enter_all(open, begun, table)?;
-        log::debug!("tuning: checked after {:.1?}", begun.elapsed());
         if !interrupted() {
             table.steps.insert(mark, self.effort);
         }
@@ -303,7 +301,6 @@ impl Turns<'_> {
                 }
             }
             left_out -= taken.len();
-            log::debug!("tuning: {} candidates after {:.1?}", taken.len(), self.begun.elapsed());
         }
         Ok(left_out)
     }
@@ -325,7 +322,6 @@ impl Turns<'_> {
         let (tuner, begun) = (self.tuner, self.begun);
         let goes_on = |longest| tuner.lasts(begun, COMPILING, longest);
         let made = make_pipelines_while(tuner.gpu, &ops, &goes_on)?;
-        log::debug!("tuning: compiled after {:.1?}", self.begun.elapsed());
         let mut compiled = programs.clone();
         for ((at, key), _) in keys.into_iter().zip(made).filter(|(_, made)| !made) {
             compiled[at].remove(key);

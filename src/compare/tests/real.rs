@@ -46,14 +46,17 @@ impl Counts {
     }
 }
 
-/// The records of a folder. Of a program that some run verified, others may have been timed without it.
-fn records(folder: &Path) -> Vec<Record> {
-    let files = store::files(folder).unwrap();
-    let mut records: Vec<_> = files.iter().map(|file| Record::load(file).unwrap()).collect();
-    let runs = records.iter().flat_map(|record| &record.runs);
+/// The records of these folders. Of a program that some run verified, others may have been timed without it.
+fn records<const N: usize>(folders: [&Path; N]) -> [Vec<Record>; N] {
+    let load = |folder| -> Vec<Record> {
+        let files = store::files(folder).unwrap();
+        files.iter().map(|file| Record::load(file).unwrap()).collect()
+    };
+    let mut records = folders.map(load);
+    let runs = records.iter().flatten().flat_map(|record| &record.runs);
     let passed = runs.filter(|run| run.verified.status == Status::Passed);
     let verified: Vec<_> = passed.map(|run| (run.program.clone(), run.verified.clone())).collect();
-    for run in records.iter_mut().flat_map(|record| &mut record.runs) {
+    for run in records.iter_mut().flatten().flat_map(|record| &mut record.runs) {
         if let Some((_, known)) = verified.iter().find(|(program, _)| *program == run.program) {
             run.verified = known.clone();
         }
@@ -82,7 +85,8 @@ fn five_of<'a>(records: &'a [Record], rng: &mut Rng) -> Vec<&'a Record> {
 fn real_runs_of_one_program_are_seldom_told_apart() {
     let folder =
         std::env::var("FATHOM_AA").expect("FATHOM_AA names a folder with quiet/ and busy/");
-    let [quiet, busy] = ["quiet", "busy"].map(|name| records(&Path::new(&folder).join(name)));
+    let [quiet, busy] = ["quiet", "busy"].map(|name| Path::new(&folder).join(name));
+    let [quiet, busy] = records([&quiet, &busy]);
     println!("| sides | comparisons | FASTER | SLOWER | SAME | UNSURE |");
     println!("|---|---|---|---|---|---|");
     let mut wrong = Vec::new();

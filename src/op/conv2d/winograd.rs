@@ -463,7 +463,7 @@ pub(super) fn behind(direct: &Planned, in_tiles: Vec<Planned>, g: &Geometry) -> 
     if (g.r, g.conv.stride) == (3, 1) {
         return in_tiles;
     }
-    let after = |planned: Planned| Planned { ns: planned.ns.max(1.01 * direct.ns), ..planned };
+    let after = |planned: Planned| Planned { ns: planned.ns.max(direct.ns), ..planned };
     in_tiles.into_iter().take(2).map(after).collect()
 }
 

@@ -9,7 +9,7 @@ use crate::tensor::TensorSpec;
 
 use super::MatMulProblem;
 use super::matrices::{self, MATRICES};
-use super::plan::Sizes;
+use super::plan::{Sizes, VECTOR_ROWS, VECTOR_STEP};
 
 /// `store` where C's rows are no whole vec4s.
 pub(in crate::op) const NARROW_STORE: &str = "\
@@ -44,10 +44,6 @@ fn store_sum(i: u32, x: f32) { sums[i] = x; }
 
 /// Results of an invocation of `split_k.wgsl` where there are enough of them to keep every processor busy all the same.
 const SUMMED: usize = 4;
-
-/// Rows that a workgroup of `vector.wgsl` owns, and how much of the sum it takes in a turn.
-pub(super) const VECTOR_ROWS: usize = 32;
-pub(super) const VECTOR_STEP: u32 = 128;
 
 /// Workgroup memory every device has, in bytes.
 const SHARED: usize = 16_384;

@@ -7,8 +7,6 @@
 
 use crate::kernel::{Caps, Planned, Variant};
 
-use super::lower::{VECTOR_ROWS, VECTOR_STEP};
-
 /// Sizes of one problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::op) struct Sizes {
@@ -77,6 +75,10 @@ const NAIVE: [f64; 2] = [0.04, 0.0037];
 const CPU_WORKGROUP: f64 = 1e3;
 const CPU_RESULT: f64 = 1.5;
 const CPU_TREE: f64 = 4e4;
+
+/// Rows that a workgroup of `vector.wgsl` owns, and how much of the sum it takes in a turn.
+pub(super) const VECTOR_ROWS: usize = 32;
+pub(super) const VECTOR_STEP: u32 = 128;
 
 /// What a vector's tree takes on a GPU, in nanoseconds, and how many of its workgroups a processor needs for all of its
 /// share of the memory's rate.

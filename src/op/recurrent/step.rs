@@ -71,7 +71,14 @@ impl Sizes {
         broadcasts[..].rotate_left(first);
         let registers = [register(4, 4), register(4, 8), naive];
         // Rows and columns of an invocation, columns of the tile, invocations.
-        let shapes = [(8, 4, 32, 256), (8, 4, 64, 256), (16, 8, 32, 256), (8, 8, 32, 256), (8, 8, 32, 512), (8, 4, 32, 512)];
+        let shapes = [
+            (8, 4, 32, 256),
+            (8, 4, 64, 256),
+            (16, 8, 32, 256),
+            (8, 8, 32, 256),
+            (8, 8, 32, 512),
+            (8, 4, 32, 512),
+        ];
         let tiles = shapes.into_iter().filter_map(|shape| tile(self, caps, shape));
         if caps.software {
             broadcasts.into_iter().chain(registers).chain(tiles).collect()
@@ -129,14 +136,18 @@ fn broadcast(rows: u32, lanes: u32) -> Variant {
 /// As many rows as there are, K in slices for all invocations; stages as long as workgroup memory holds two of, and no longer
 /// than a slice.
 fn tile(sizes: Sizes, caps: &Caps, (tm, tn, bn, lanes): (u32, u32, u32, u32)) -> Option<Variant> {
-    let groups = sizes.batch.div_ceil(tm as usize).next_power_of_two().min(ROWS / tm as usize) as u32;
+    let groups =
+        sizes.batch.div_ceil(tm as usize).next_power_of_two().min(ROWS / tm as usize) as u32;
     let (bm, across) = (groups * tm, bn / tn);
     let slices = lanes / (groups * across);
     let shared = |deep: u32| 2 * 16 * bm * slices * deep;
     let held = |deep: u32| sizes.hidden.div_ceil(4) >= (slices * deep) as usize && 8 * deep <= bn;
     let least = across.div_ceil(tm);
     let longest = [4, 2, 1].map(|factor| least * factor);
-    let deep = longest.into_iter().find(|&deep| (deep == least || held(deep)) && shared(deep) <= caps.max_shared)?;
-    let consts = [("BM", bm), ("BN", bn), ("BK", 4 * deep), ("TM", tm), ("TN", tn), ("SLICES", slices)];
+    let deep = longest
+        .into_iter()
+        .find(|&deep| (deep == least || held(deep)) && shared(deep) <= caps.max_shared)?;
+    let consts =
+        [("BM", bm), ("BN", bn), ("BK", 4 * deep), ("TM", tm), ("TN", tn), ("SLICES", slices)];
     (lanes <= caps.max_invocations).then(|| Variant::new("tile", consts))
 }

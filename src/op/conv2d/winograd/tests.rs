@@ -396,17 +396,17 @@ const INPUT: Pass = Pass::Input { rest: [0, 0] };
 #[test]
 fn what_no_gpu_has_timed_stands_behind_the_definition() {
     let caps = Caps::portable();
-    for (taps, is_first) in [(3, true), (5, false)] {
-        let geometry = layer([64, 27, 96, 256], 2, taps);
+    // Two of alexnet's layers.
+    for (sizes, taps, is_first) in [([64, 13, 384, 384], 3, true), ([64, 27, 96, 256], 5, false)] {
+        let geometry = layer(sizes, 2, taps);
         let direct = super::super::lower::planned(Pass::Forward, &geometry, &caps);
         let tiles = Tiles::all(Pass::Forward, &geometry, false);
         let in_tiles =
             behind(&direct[0], tiles.flat_map(|t| t.planned(&caps)).collect(), &geometry);
-        assert_eq!(in_tiles[0].ns < direct[0].ns, is_first, "{taps} taps");
-        let both = in_tiles.into_iter().chain(direct);
-        let near = Planned::near(crate::op::matmul::plan::sorted(both.collect())).take(3);
-        let names: Vec<_> = near.map(|planned| planned.variant.name).collect();
-        assert_eq!(names[1..], [WINOGRAD; 2], "{taps} taps");
+        let both = direct.into_iter().chain(in_tiles).collect();
+        let near: Vec<_> = Planned::near(crate::op::matmul::plan::sorted(both)).collect();
+        assert_eq!(near[0].variant.name == WINOGRAD, is_first, "{taps} taps");
+        assert_eq!(near[1].variant.name, WINOGRAD, "{taps} taps");
     }
 }
 
@@ -456,7 +456,7 @@ fn a_gpu_takes_a_first_layer_of_long_steps_in_tiles() {
         Geometry { batch: 64, h: 224, w: 224, c: 3, p: 55, q: 55, n: 96, r: 11, s: 11, conv };
     for pass in [Pass::Forward, WEIGHT] {
         let of_direct = in_tiles_of_direct(pass, &geometry);
-        assert!(of_direct[1] < 0.75 && of_direct[1] < of_direct[0], "{pass:?}: {of_direct:?}");
+        assert!(of_direct[1] < 0.8 && of_direct[1] < of_direct[0], "{pass:?}: {of_direct:?}");
     }
     assert!(in_tiles_of_direct(Pass::Input { rest: [1, 1] }, &geometry).is_empty());
 }
