@@ -166,7 +166,8 @@ impl Problem for CtcProblem {
             scratches.push(TensorSpec::u32([2 * self.batch, self.row_words()]));
         }
         let frames = (self.batch * self.steps).div_ceil(FRAMES);
-        let kernel = Kernel::new("ctc/gradient").with_consts(&[("LANES", FRAMES), ("STATES", self.states)]);
+        let kernel =
+            Kernel::new("ctc/gradient").with_consts(&[("LANES", FRAMES), ("STATES", self.states)]);
         let gradient = Dispatch::new(kernel, grid(frames, caps))
             .bind("frames", input(1))
             .bind("labels", input(2))
