@@ -45,7 +45,7 @@ const TILES: [Tile; 7] = [
 
 /// The same tiles in slices: rows, columns, step, rows and columns of an invocation, slices, share of a GPU's peak.
 const SLICED: [([u32; 6], f64); 4] = [
-    ([16, 32, 8, 4, 4, 8], 0.3),
+    ([16, 32, 8, 4, 4, 8], 0.22),
     ([32, 32, 16, 4, 4, 4], 0.49),
     ([32, 64, 8, 4, 8, 4], 0.48),
     ([64, 64, 8, 8, 8, 4], 0.58),
@@ -53,6 +53,9 @@ const SLICED: [([u32; 6], f64); 4] = [
 
 /// What a GPU takes for the slices' results to be added up, in nanoseconds.
 const GPU_EXCHANGE: f64 = 300.0;
+
+/// What a GPU takes from the end of the parts of a sum to the first of them added, beside launching: by the same products.
+const GPU_PAUSE: f64 = 2000.0;
 
 /// How many of them a CPU adapter is offered. There tiles lose anyway, and each costs seconds to compile.
 const CPU_TILES: usize = 4;
@@ -264,19 +267,23 @@ impl Planner<'_> {
         self.caps.speeds.bytes_ns(operands as f64) / STREAMED
     }
 
+    fn pause_ns(&self) -> f64 {
+        if self.caps.software { 0.0 } else { GPU_PAUSE }
+    }
+
     fn tiles(&mut self) {
         let (p, caps) = (self.p, self.caps);
         let offered = if caps.software { CPU_TILES } else { TILES.len() };
         for tile in TILES[..offered].iter().filter(|t| p.fits(t.bm, t.bn)) {
             let (block, tiles) = (tile.block(caps.software), p.tiles(tile.bm, tile.bn));
-            let streamed = self.streamed_ns();
+            let (streamed, pause) = (self.streamed_ns(), self.pause_ns());
             let whole = block.ns(tiles, p.span(1, tile.bk), caps);
             self.add(whole.max(streamed), 1, tile.variant());
             let time = |splits: usize| {
                 // Partial results are written and read.
                 let bytes = 8.0 * (splits * p.outputs()) as f64;
                 let parts = block.ns(tiles * splits, p.span(splits, tile.bk), caps);
-                parts.max(streamed) + caps.speeds.bytes_ns(bytes)
+                parts.max(streamed) + caps.speeds.bytes_ns(bytes) + pause
             };
             let split = p.splits(tile.bk, caps).map(|splits| (time(splits), splits));
             let best = split.min_by(|x, y| x.0.total_cmp(&y.0));
@@ -345,7 +352,9 @@ impl Planner<'_> {
         self.add(self.vector_ns(vectors, 1), 1, variant(1));
         let split = p.splits(VECTOR_STEP, caps);
         // Partial results are written and read.
-        let parts = |splits: usize| caps.speeds.bytes_ns(8.0 * (splits * p.outputs()) as f64);
+        let pause = self.pause_ns();
+        let parts =
+            |splits: usize| caps.speeds.bytes_ns(8.0 * (splits * p.outputs()) as f64) + pause;
         let time = |splits: usize| (self.vector_ns(vectors, splits) + parts(splits), splits);
         if let Some((ns, splits)) = split.map(time).min_by(|x, y| x.0.total_cmp(&y.0)) {
             self.add(ns, 2, variant(splits));

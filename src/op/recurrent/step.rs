@@ -6,8 +6,8 @@ use crate::tensor::TensorSpec;
 
 /// Invocations in a workgroup of `register`.
 const LANES: u32 = 64;
-/// Most rows a `tile` has.
-const ROWS: usize = 32;
+/// Rows a `tile` invocation owns.
+const GROUP: usize = 8;
 
 /// Sizes of one problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Sizes {
     /// two that have one, and as many rows as the largest tile has. At B 32, T 783, H 2048 the reference
     /// alone would take minutes.
     pub(super) fn reduced(self) -> Self {
-        Self { batch: self.batch.min(ROWS), steps: self.steps.min(3), ..self }
+        Self { batch: self.batch.min(4 * GROUP), steps: self.steps.min(3), ..self }
     }
 
     /// Every way to do a step. On a CPU adapter the smallest register tile that holds the rows comes first,
@@ -70,20 +70,12 @@ impl Sizes {
         let first = fitting.unwrap_or(broadcasts.len().saturating_sub(1));
         broadcasts[..].rotate_left(first);
         let registers = [register(4, 4), register(4, 8), naive];
-        // Rows and columns of an invocation, columns of the tile, invocations.
-        let shapes = [
-            (8, 4, 32, 256),
-            (8, 4, 64, 256),
-            (16, 8, 32, 256),
-            (8, 8, 32, 256),
-            (8, 8, 32, 512),
-            (8, 4, 32, 512),
-        ];
-        let tiles = shapes.into_iter().filter_map(|shape| tile(self, caps, shape));
+        let staged = [staged(self, caps, 16), staged(self, caps, 8)];
+        let tiles = [tile(self, 8), tile(self, 16)].into_iter().chain(staged.into_iter().flatten());
         if caps.software {
             broadcasts.into_iter().chain(registers).chain(tiles).collect()
         } else {
-            tiles.into_iter().chain(registers).chain(broadcasts).collect()
+            tiles.chain(registers).chain(broadcasts).collect()
         }
     }
 
@@ -101,10 +93,16 @@ impl Sizes {
             kernel = kernel.with_hook("finish", text);
         }
         let (rows, columns) = match variant.name {
-            "tile" => (variant.get("BM"), variant.get("BN")),
+            "tile" => (variant.get("GROUPS") * GROUP as u32, variant.get("COLS") * 4),
+            "staged" => (variant.get("BM"), variant.get("BN")),
             "broadcast" => (variant.get("ROWS"), variant.get("COLS") * variant.get("LANES") * 4),
             _ => (variant.get("ROWS"), variant.get("LANES") * variant.get("WIDTH")),
         };
+        if variant.name == "tile" {
+            // STAGED / LANES, slices and groups cancelled.
+            let pieces = (2 * variant.get("CHUNK")).div_ceil(variant.get("COLS"));
+            kernel = kernel.with_consts(&[("PIECES", pieces)]);
+        }
         if variant.name == "register" && variant.get("WIDTH") == 1 {
             let scalar = "fn component(v: f32, j: u32) -> f32 { return v; }\n";
             kernel = kernel.with_text("T", "f32").with_hook("component", scalar);
@@ -133,21 +131,33 @@ fn broadcast(rows: u32, lanes: u32) -> Variant {
     Variant::new("broadcast", consts)
 }
 
-/// As many rows as there are, K in slices for all invocations; stages as long as workgroup memory holds two of, and no longer
-/// than a slice.
-fn tile(sizes: Sizes, caps: &Caps, (tm, tn, bn, lanes): (u32, u32, u32, u32)) -> Option<Variant> {
+/// 256 invocations; K is staged in chunks as large as 16 KiB hold, and no larger than a slice of it.
+fn tile(sizes: Sizes, cols: u32) -> Variant {
+    let groups = sizes.batch.div_ceil(GROUP).next_power_of_two().min(4) as u32;
+    let slices = 256 / (groups * cols);
+    let slice = sizes.hidden.div_ceil(slices as usize).next_multiple_of(4);
+    let chunk = slice.min(2 * cols as usize) as u32;
+    let consts = [("GROUPS", groups), ("COLS", cols), ("SLICES", slices), ("CHUNK", chunk)];
+    Variant::new("tile", consts)
+}
+
+/// 256 invocations of `rows` x 8 values; stages as long as registers and workgroup memory hold two of.
+fn staged(sizes: Sizes, caps: &Caps, rows: u32) -> Option<Variant> {
     let groups =
-        sizes.batch.div_ceil(tm as usize).next_power_of_two().min(ROWS / tm as usize) as u32;
-    let (bm, across) = (groups * tm, bn / tn);
-    let slices = lanes / (groups * across);
-    let shared = |deep: u32| 2 * 16 * bm * slices * deep;
-    let held = |deep: u32| sizes.hidden.div_ceil(4) >= (slices * deep) as usize && 8 * deep <= bn;
-    let least = across.div_ceil(tm);
-    let longest = [4, 2, 1].map(|factor| least * factor);
-    let deep = longest
-        .into_iter()
-        .find(|&deep| (deep == least || held(deep)) && shared(deep) <= caps.max_shared)?;
-    let consts =
-        [("BM", bm), ("BN", bn), ("BK", 4 * deep), ("TM", tm), ("TN", tn), ("SLICES", slices)];
-    (lanes <= caps.max_invocations).then(|| Variant::new("tile", consts))
+        sizes.batch.div_ceil(rows as usize).next_power_of_two().min(32 / rows as usize) as u32;
+    let (tile_rows, columns) = (groups * rows, 32);
+    let slices = 256 / (groups * columns / 8);
+    let fits = |k: &u32| {
+        8 * tile_rows * slices * k <= caps.max_shared && slices * k <= sizes.hidden as u32
+    };
+    let k = Some(8).filter(|k| rows == 8 && fits(k)).unwrap_or(4);
+    let consts = [
+        ("BM", tile_rows),
+        ("BN", columns),
+        ("BK", k),
+        ("TM", rows),
+        ("TN", 8),
+        ("SLICES", slices),
+    ];
+    (8 * tile_rows * slices * k <= caps.max_shared).then(|| Variant::new("staged", consts))
 }
