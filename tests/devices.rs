@@ -272,7 +272,7 @@ fn tiles_of_a_convolution_in_chunks_are_the_whole() {
             let variants = problem.variants(&caps).into_iter().filter(|v| v.name == WINOGRAD);
             for variant in variants.filter(|variant| sizes.insert(variant.consts[0])) {
                 let dispatches = problem.lower(&variant, &caps).dispatches.len();
-                assert!(dispatches > 3 * 2, "{}: {dispatches} dispatches", case.name);
+                assert!(dispatches >= 3 * 2, "{}: {dispatches} dispatches", case.name);
                 let uniform = [Distribution::Uniform];
                 let verdicts =
                     check_variant(gpu, &caps, &case.op, &case.inputs, &[], &variant, &uniform)

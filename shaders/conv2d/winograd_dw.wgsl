@@ -1,6 +1,6 @@
 // dw[., ., c, n] = G^T M[., c, n] G, M[POINTS i + j, group, c, n] = sum over tiles of V[., group, tile, c] E[., group, tile, n]:
 // the gradient in w by Winograd's products (Lavin & Gray 2016, section 4.2). V and E are of
-// conv2d/winograd_tiles. M is here in parts of the sum, which are added in order.
+// conv2d/winograd_dw_operands. M is here in parts of the sum, which are added in order.
 // Grid: one invocation per vector T of M's plane, then one per vector of channels of dy's sums, 64 per workgroup, folded
 // into two dimensions.
 

@@ -58,29 +58,18 @@ pub fn source(name: &str) -> Result<Cow<'static, str>> {
 /// # Errors
 /// [`Error::Internal`] where a constant, hook or file does not exist.
 pub fn assemble(kernel: &Kernel) -> Result<String> {
-    let mut text = source(&kernel.shader)?.into_owned();
     let fault = |what: String| Error::Internal(format!("shaders/{}.wgsl: {what}", kernel.shader));
-    // The kernel's own hooks first, since what replaces them may use files; then those of the files.
-    let mut inner = Vec::new();
-    for hook in &kernel.hooks {
-        match replace_hook(&text, hook.0, &hook.1) {
-            Some(replaced) => text = replaced,
-            None => inner.push(hook),
-        }
+    let mut files = Files { hooks: &kernel.hooks, ..Files::default() };
+    files.add(&source(&kernel.shader)?)?;
+    if let Some((name, _)) = kernel.hooks.iter().find(|(name, _)| !files.replaced.contains(name)) {
+        return Err(fault(format!("no block `// hook: {name}` ... `// end`")));
     }
-    let mut parts = String::new();
-    let mut used = Vec::new();
-    gather(&text, &mut used, &mut parts)?;
-    text = parts + &text;
+    let mut text = files.text;
     // Before all else, as the language has it.
     let (enables, rest): (Vec<_>, Vec<_>) =
         text.lines().partition(|line| line.starts_with("enable "));
     if !enables.is_empty() {
         text = [enables, rest].concat().join("\n") + "\n";
-    }
-    for (name, body) in inner {
-        text = replace_hook(&text, name, body)
-            .ok_or_else(|| fault(format!("no block `// hook: {name}` ... `// end`")))?;
     }
     for (name, value) in &kernel.consts {
         text = replace_declaration(&text, name, value)
@@ -99,20 +88,39 @@ pub fn assemble(kernel: &Kernel) -> Result<String> {
     unroll::unroll(&text).map_err(fault)
 }
 
-/// Appends the files that `text` uses, each after what it uses itself, none twice.
-fn gather(text: &str, used: &mut Vec<String>, parts: &mut String) -> Result<()> {
-    for name in text.lines().filter_map(|l| l.strip_prefix("// use: ")) {
-        let name = name.trim();
-        if used.iter().any(|u| u == name) {
-            continue;
+/// A kernel's text as it is put together.
+#[derive(Default)]
+struct Files<'a> {
+    /// What replaces blocks, in every file that has them: a block's text may use files in turn.
+    hooks: &'a [(&'static str, String)],
+    /// Names of the blocks that were found.
+    replaced: Vec<&'static str>,
+    /// Files that are in the text.
+    used: Vec<String>,
+    text: String,
+}
+
+impl Files<'_> {
+    /// Appends the files that a file's text uses, each after what it uses itself, none twice; then this text.
+    fn add(&mut self, text: &str) -> Result<()> {
+        let mut text = text.to_string();
+        for (name, body) in self.hooks {
+            if let Some(with_body) = replace_hook(&text, name, body) {
+                text = with_body;
+                self.replaced.push(name);
+            }
         }
-        used.push(name.to_string());
-        let part = source(name)?;
-        gather(&part, used, parts)?;
-        parts.push_str(&part);
-        parts.push('\n');
+        for name in text.lines().filter_map(|line| line.strip_prefix("// use: ")) {
+            let name = name.trim();
+            if !self.used.iter().any(|used| used == name) {
+                self.used.push(name.to_string());
+                self.add(&source(name)?)?;
+                self.text.push('\n');
+            }
+        }
+        self.text.push_str(&text);
+        Ok(())
     }
-    Ok(())
 }
 
 fn replace_hook(text: &str, name: &str, body: &str) -> Option<String> {

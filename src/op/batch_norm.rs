@@ -15,7 +15,7 @@ mod sums;
 
 pub(super) use cases::cases;
 pub use grad::BatchNormGrad;
-use sums::{Channels, Pass};
+use sums::{Channels, HELD, Pass};
 
 /// x [.., C], scale `[C]`, shift `[C]` to y [.., C], mean `[C]`, variance `[C]`: y = (x - mean) / sqrt(biased
 /// variance + epsilon) * scale + shift over all N rows. The variance that is given out is the unbiased one,
@@ -133,6 +133,18 @@ impl Problem for BatchNormProblem {
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let pass = Pass { variant, grad: false, epsilon: self.epsilon, caps };
+        if variant.name == HELD {
+            let held = self
+                .channels
+                .pass("held", &pass)
+                .bind("x", input(0))
+                .bind("scale", input(1))
+                .bind("shift", input(2))
+                .bind("y", output(0))
+                .bind("mean", output(1))
+                .bind("variance", output(2));
+            return Lowered::one(self.epilogue.attach_wide(held, self.channels.width));
+        }
         let sums = self.channels.pass("sums", &pass).bind("x", input(0)).bind("parts", scratch(0));
         let normalise = self
             .channels

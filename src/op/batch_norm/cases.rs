@@ -9,7 +9,7 @@ use super::{BatchNorm, BatchNormGrad};
 
 /// Awkward cases of [`BatchNorm`] and [`BatchNormGrad`].
 pub(in crate::op) fn cases() -> Vec<Case> {
-    let sizes: [&[usize]; 11] = [
+    let sizes: [&[usize]; 13] = [
         &[1, 1, 1, 1],
         &[1, 1, 1, 64],
         &[2, 1, 1, 8],
@@ -17,6 +17,8 @@ pub(in crate::op) fn cases() -> Vec<Case> {
         &[2, 3, 5, 7],
         &[4, 4, 4, 16],
         &[4, 8, 8, 8],
+        &[2, 19, 23, 20],
+        &[2, 39, 41, 20],
         &[3, 37, 41, 18],
         &[3, 37, 41, 20],
         &[5, 17, 19, 33],

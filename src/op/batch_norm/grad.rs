@@ -5,7 +5,7 @@ use crate::kernel::{Caps, Lowered, Variant, input, output, scratch};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
-use super::sums::{Channels, Pass};
+use super::sums::{Channels, HELD, Pass};
 use super::{moments, spread};
 
 /// The gradient of [`BatchNorm`](super::BatchNorm): x, scale, mean, variance (unbiased), dy to dx, dscale, dshift.
@@ -66,6 +66,20 @@ impl Problem for BatchNormGradProblem {
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let [x, scale, mean, variance, dy] = [0, 1, 2, 3, 4].map(input);
         let pass = Pass { variant, grad: true, epsilon: self.epsilon, caps };
+        if variant.name == HELD {
+            let held = self
+                .channels
+                .pass("held_grad", &pass)
+                .bind("x", x)
+                .bind("scale", scale)
+                .bind("mean", mean)
+                .bind("variance", variance)
+                .bind("dy", dy)
+                .bind("dx", output(0))
+                .bind("dscale", output(1))
+                .bind("dshift", output(2));
+            return Lowered::one(held);
+        }
         let sums = self
             .channels
             .pass("sums", &pass)

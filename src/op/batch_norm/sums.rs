@@ -1,5 +1,5 @@
-//! How the two passes of batch norm and of its gradient deal out rows and channels: sums over chunks of rows, a pair per
-//! channel, and then what takes these together.
+//! How the passes of batch norm and of its gradient deal out rows and channels: sums over chunks of rows, a pair per
+//! channel, and then what takes these together; or one pass, where there are few rows.
 
 use crate::kernel::{Caps, Dispatch, Kernel, Variant, grid};
 use crate::op::rows::GPU_WORKGROUP;
@@ -19,11 +19,21 @@ fn channel(c: u32, row: u32) -> Channel {
 fn given(at: u32) -> T { return dy[at]; }
 ";
 
-/// Neighbouring channels of a workgroup on a GPU: 64 bytes, which its memory delivers at once.
-const SEGMENT: usize = 16;
+/// Neighbouring channels of a workgroup on a GPU: 64 bytes, which its memory delivers at once, or a line of its cache, for tuning
+/// to measure.
+const SEGMENTS: [usize; 2] = [16, 32];
+
+/// Most elements of x whose rows are held, by pieces of 16 bytes: what a cache holds.
+const LARGE: usize = 8 << 20;
 
 /// Most workgroups a processor of a GPU: what it has under way at once.
 const MOST_TURNS: usize = 4;
+
+/// The variant whose invocations hold their rows.
+pub(super) const HELD: &str = "held";
+
+/// Most rows of one: with as many vec4s of x and of dy it has half the registers that there may be.
+const MOST_HELD: usize = 16;
 
 /// Invocations of a workgroup on a CPU: two of its widest vectors.
 const CPU_WORKGROUP: usize = 16;
@@ -59,22 +69,36 @@ impl Channels {
         self.channels / self.width
     }
 
-    /// A variant that suits GPUs and one that suits CPUs, the device's own first.
+    /// Variants that suit GPUs and one that suits CPUs, the device's own first.
     pub(super) fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        let mut variants = vec![self.for_gpu(caps), self.for_cpu()];
-        if caps.software {
-            variants.reverse();
-        }
+        let mut variants = SEGMENTS.map(|segment| self.for_gpu(segment, caps)).to_vec();
+        variants.insert(if caps.software { 0 } else { variants.len() }, self.for_cpu());
         variants.dedup();
-        variants
+        let held = self.held().filter(|_| !caps.software && self.elements() <= LARGE);
+        held.into_iter().chain(variants).collect()
+    }
+
+    /// One pass for two, which does not read x again: each workgroup has whole columns, and its invocations hold their rows.
+    fn held(&self) -> Option<Variant> {
+        let team = self.rows.next_power_of_two().min(GPU_WORKGROUP);
+        let rows = self.rows.div_ceil(team);
+        let consts = [
+            ("WORKGROUP", GPU_WORKGROUP),
+            ("COLUMNS", GPU_WORKGROUP / team),
+            ("TEAM", team),
+            ("WIDTH", self.width),
+            ("ROWS", rows),
+        ];
+        let variant = Variant::new(HELD, consts.map(|(name, value)| (name, value as u32)));
+        (rows <= MOST_HELD).then_some(variant)
     }
 
     /// Narrow blocks of columns, so that few chunks fill the device: every workgroup of the second pass reads all parts of
     /// its columns.
-    fn for_gpu(&self, caps: &Caps) -> Variant {
+    fn for_gpu(&self, segment: usize, caps: &Caps) -> Variant {
         // At least eight rows for each of those who share a column.
         let team = (self.rows / 8).clamp(1, GPU_WORKGROUP).next_power_of_two();
-        let segment = (SEGMENT / self.width).min(self.vectors().next_power_of_two());
+        let segment = (segment / self.width).min(self.vectors().next_power_of_two());
         let columns = segment.max(GPU_WORKGROUP / team);
         let blocks = self.vectors().div_ceil(columns);
         // Reading two values of each chunk again is a quarter of what reading x is, at most.
@@ -106,11 +130,14 @@ impl Channels {
 
     /// Rows of a chunk, and how many chunks there are: dealt out evenly, so that the last has some too.
     fn chunks(&self, variant: &Variant) -> (usize, usize) {
+        if variant.name == HELD {
+            return (self.rows, 1);
+        }
         let chunk = self.rows.div_ceil(variant.get("CHUNKS") as usize);
         (chunk, self.rows.div_ceil(chunk))
     }
 
-    /// One of the two passes, `shader` with nothing bound yet: both deal out rows and channels alike.
+    /// One of the passes, `shader` with nothing bound yet: all deal out rows and channels alike.
     pub(super) fn pass(&self, shader: &str, of: &Pass<'_>) -> Dispatch {
         let Pass { variant, grad, epsilon, caps } = *of;
         let (chunk, chunks) = self.chunks(variant);
@@ -123,6 +150,9 @@ impl Channels {
             .with_text("T", if self.width == 4 { "vec4<f32>" } else { "f32" });
         if grad && shader == "sums" {
             kernel = kernel.with_text("GRAD", "true").with_hook("operands", GRAD_OPERANDS);
+        }
+        if variant.name == HELD {
+            kernel = kernel.with_consts(&[("ROWS", variant.get("ROWS"))]);
         }
         if shader == "normalise" {
             kernel = kernel.with_text("PLAIN", "false");
@@ -160,7 +190,7 @@ impl Channels {
     }
 }
 
-/// What both passes go by.
+/// What all passes go by.
 #[derive(Clone, Copy)]
 pub(super) struct Pass<'a> {
     pub(super) variant: &'a Variant,

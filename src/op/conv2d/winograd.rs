@@ -9,10 +9,11 @@
 //! first layer of 11 x 11 and steps of 4 over 3 channels is one of 3 x 3 over 48, a part of whose weights are 0: forward
 //! and the gradient in w, since that in x would have to be put together again.
 //!
-//! The parts are dispatches of their own: the filters are transformed, then chunk by chunk the tiles; their channels are
-//! summed by a matrix product for each point and group, all in one dispatch of `matmul`'s kernels, and these are
-//! transformed back with the epilogue. The gradient in x is the convolution of dy with the filter turned by half a turn,
-//! padded by r - 1 - pad of a filter of r x r. That in w has the same tiles of x: see [`weight`].
+//! The parts are dispatches of their own. The filters and a chunk of the tiles are transformed side by side, then chunk by
+//! chunk the other tiles; their channels are summed by a matrix product for each point and group, all in one dispatch of
+//! `matmul`'s kernels, and these are transformed back with the epilogue. The gradient in x is the convolution of dy with the
+//! filter turned by half a turn, padded by r - 1 - pad of a filter of r x r. That in w has the same tiles of x: see
+//! [`weight`].
 //!
 //! # How exact it is
 //! A result's error is held against the root mean square of its own sum, as everywhere ([`Tolerance::sum`]).
@@ -303,7 +304,7 @@ impl Tiles {
         Planned::near(products.collect()).take(OFFERED).map(whole).collect()
     }
 
-    /// Nanoseconds of the three transforms: what they move, each value once, what they add, and their dispatches.
+    /// Nanoseconds of the transforms: what they move, each value once, what they add, and their dispatches.
     fn transforms_ns(&self, caps: &Caps) -> f64 {
         let (products, speeds) = (self.algorithm.products(), &caps.speeds);
         let (count, weights) = (self.count(), self.weights());
@@ -314,9 +315,9 @@ impl Tiles {
         let chunks = self.chunk(caps).map_or(1, |chunk| count.div_ceil(chunk));
         let [x, y, dy, filter, gradient] = self.algorithm.added;
         let (filters, added, dispatches) = match self.target {
-            Target::Results { .. } => (filters, filter * weights + y * count * to, 1 + 2 * chunks),
+            Target::Results { .. } => (filters, filter * weights + y * count * to, 2 * chunks),
             Target::Filter { .. } => {
-                (chunks * filters, chunks * gradient * weights + dy * count * to, 3 * chunks)
+                (chunks * filters, chunks * gradient * weights + dy * count * to, 2 * chunks)
             }
         };
         let added = added + x * count * from;
@@ -335,7 +336,7 @@ impl Tiles {
         }
     }
 
-    /// The filter's transform, and for each chunk the tiles', the products and the results'.
+    /// For each chunk the transforms of the tiles, with the first one the filter's, the products, and the results'.
     fn results(
         &self,
         variant: &Variant,
@@ -347,37 +348,58 @@ impl Tiles {
         let chunk = self.chunk(caps).unwrap_or_else(|| self.count());
         let lengths = [self.weights(), chunk * from, chunk * to].map(|length| products * length);
         let [u, v, m] = [0, 1, 2].map(|at| move |length: usize| scratch(at).range(0, length));
+        let u = u(lengths[0]);
         // Turned filters lie as [c, n] all the same: the product reads them transposed.
         let op = MatMul { transpose_b: turned, ..MatMul::default() };
-        let mut dispatches = vec![self.filter(u(lengths[0]), turned, caps)];
+        let mut dispatches = Vec::new();
         for first in (0..self.count()).step_by(chunk) {
             let tiles = chunk.min(self.count() - first);
             let (v, m) = (v(products * tiles * from), m(products * tiles * to));
-            dispatches.push(self.input(v, first, tiles, caps));
-            let operands = [v.read(), u(lengths[0]).read(), m];
+            dispatches.push(self.operands([v, u], first..first + tiles, turned, caps));
+            let operands = [v.read(), u.read(), m];
             let (product, sizes) = (product(variant), self.products(tiles));
             dispatches.push(product_by(&product, &op, sizes, &operands, caps));
-            dispatches.push(self.output(m.read(), first, tiles, epilogue, caps));
+            dispatches.push(self.output(m.read(), first..first + tiles, epilogue, caps));
         }
         let scratch = lengths.iter().map(|length| TensorSpec::f32([*length])).collect();
         Lowered { dispatches, scratch }
     }
 
-    fn filter(&self, u: Binding, turned: bool, caps: &Caps) -> Dispatch {
+    /// Values of either factor that are taken together.
+    fn width(&self, caps: &Caps) -> usize {
+        let [from, to] = self.channels();
+        let of_pixel = from / self.stride.pow(2);
+        self.algorithm.width(of_pixel, caps).min(self.algorithm.width(to, caps))
+    }
+
+    /// Both factors of the products of some tiles, v and u; the latter with the first.
+    fn operands(
+        &self,
+        [v, u]: [Binding; 2],
+        tiles: Range<usize>,
+        turned: bool,
+        caps: &Caps,
+    ) -> Dispatch {
+        let width = self.width(caps);
         // As the filter is stored, which for the gradient in x has its rows in the result.
         let [rows, columns] =
             if turned { [self.to[3], self.from[3]] } else { [self.from[3], self.to[3]] };
-        let rows = rows / self.groups;
-        let width = self.algorithm.width(columns / self.groups, caps);
+        let (rows, columns) = (rows / self.groups, columns / width);
         let kernel = self
-            .over_weights("conv2d/winograd_filter", width)
+            .over_weights("conv2d/winograd_operands", width)
             .with_text("TURNED", turned.to_string());
-        Dispatch::new(kernel, grid((rows * columns / width).div_ceil(64), caps))
+        let of_w = if tiles.start == 0 { workgroups(rows * columns) } else { 0 };
+        let of_x = workgroups(tiles.len() * self.from[3] / width);
+        let operands = Dispatch::new(kernel, grid(of_w + of_x, caps))
+            .bind("x", input(0))
             .bind("w", input(1))
-            .bind("u", u)
-            .param("rows", rows)
-            .param("columns", columns / width)
-            .param("width", columns / self.groups / width)
+            .bind("v", v)
+            .bind("u", u);
+        self.x_in_tiles(operands, tiles, width)
+            .param("w_rows", rows)
+            .param("w_columns", columns)
+            .param("w_width", columns / self.groups)
+            .param("of_w", of_w)
     }
 
     /// A kernel over the filter as it is stored.
@@ -386,56 +408,52 @@ impl Tiles {
         self.algorithm.kernel(shader, width).with_consts(&consts)
     }
 
-    fn input(&self, v: Binding, first: usize, tiles: usize, caps: &Caps) -> Dispatch {
-        let of_pixel = self.channels()[0] / self.stride.pow(2);
-        let width = self.algorithm.width(of_pixel, caps);
-        let tiles = first..first + tiles;
-        let mut dispatch =
-            self.over("conv2d/winograd_tiles", (self.from, self.padding, width), tiles, caps);
-        dispatch.kernel = dispatch.kernel.with_consts(&[("STRIDE", self.stride as u32)]);
-        dispatch.bind("x", input(0)).bind("v", v)
-    }
-
+    /// The results of some tiles.
     fn output(
         &self,
         m: Binding,
-        first: usize,
-        tiles: usize,
+        tiles: Range<usize>,
         epilogue: &Epilogue,
         caps: &Caps,
     ) -> Dispatch {
         let width = self.algorithm.width(self.channels()[1], caps);
         let width = if epilogue.allows_vec4() { width } else { 1 };
-        let tiles = first..first + tiles;
-        let results = self
-            .over("conv2d/winograd_output", (self.to, 0, width), tiles, caps)
-            .bind("m", m)
-            .bind("y", output(0));
+        let kernel = self.algorithm.kernel("conv2d/winograd_output", width);
+        let grid = grid(workgroups(tiles.len() * self.to[3] / width), caps);
+        let results = Dispatch::new(kernel, grid).bind("m", m).bind("y", output(0));
+        let results = self.cut(self.image(results, self.to, width), tiles);
         epilogue.attach_wide(results, width)
     }
 
-    /// A kernel over some tiles of images that begin behind some padding, channels taken `width` at a time; nothing is
-    /// bound yet.
-    fn over(
+    /// x's `Image`, channels taken `width` at a time, and some of its `Tiles`.
+    fn x_in_tiles(&self, dispatch: Dispatch, tiles: Range<usize>, width: usize) -> Dispatch {
+        // Fewer rows of padding than none wrap, as places in it do.
+        let image = self.image(dispatch, self.from, width).param("padding", self.padding as u32);
+        self.cut(image, tiles)
+    }
+
+    /// An `Image` for a kernel that takes its channels `width` at a time, but for its padding.
+    fn image(
         &self,
-        shader: &str,
-        ([_, rows, columns, channels], padding, width): ([usize; 4], isize, usize),
-        tiles: Range<usize>,
-        caps: &Caps,
+        dispatch: Dispatch,
+        [_, rows, columns, channels]: [usize; 4],
+        width: usize,
     ) -> Dispatch {
-        let [down, across] = self.sides();
-        let kernel = self.algorithm.kernel(shader, width);
-        Dispatch::new(kernel, grid((tiles.len() * channels / width).div_ceil(64), caps))
+        dispatch
             .param("rows", rows)
             .param("columns", columns)
             .param("channels", channels / width)
             .param("width", channels / self.groups / width)
+    }
+
+    /// Some of the `Tiles`.
+    fn cut(&self, dispatch: Dispatch, tiles: Range<usize>) -> Dispatch {
+        let [down, across] = self.sides();
+        dispatch
             .param("down", down)
             .param("across", across)
             .param("first", tiles.start)
             .param("tiles", tiles.len())
-            // Fewer than none wrap, as places in the padding do.
-            .param("padding", padding as u32)
     }
 }
 
@@ -447,6 +465,11 @@ pub(super) fn behind(direct: &Planned, in_tiles: Vec<Planned>, g: &Geometry) -> 
     }
     let after = |planned: Planned| Planned { ns: planned.ns.max(direct.ns), ..planned };
     in_tiles.into_iter().take(2).map(after).collect()
+}
+
+/// Workgroups of 64 invocations each.
+fn workgroups(invocations: usize) -> usize {
+    invocations.div_ceil(64)
 }
 
 /// The variant of the product inside.

@@ -341,7 +341,11 @@ const WEIGHT: Pass = Pass::Weight { filter: [3, 3] };
 
 #[test]
 fn chunks_take_every_tile_once_and_bind_no_more_than_is_allowed() {
-    let parts = [(Pass::Forward, [scratch(1), output(0)]), (WEIGHT, [scratch(0), scratch(1)])];
+    // What the kernels write chunk by chunk, and which of their bindings that is.
+    let parts = [
+        (Pass::Forward, [(2, scratch(1)), (1, output(0))]),
+        (WEIGHT, [(2, scratch(0)), (3, scratch(1))]),
+    ];
     for ((pass, transformed), taps) in parts.into_iter().flat_map(|part| [(part, 3), (part, 5)]) {
         for tiles in Tiles::all(pass, &layer([3, 11, 20, 36], 2, taps), true) {
             let results = tiles.algorithm.results;
@@ -354,11 +358,12 @@ fn chunks_take_every_tile_once_and_bind_no_more_than_is_allowed() {
                     let param = dispatch.params.iter().find(|param| param.name == name)?;
                     if let Word::U32(word) = param.word { Some(word as usize) } else { None }
                 };
-                for target in transformed {
+                for (at, target) in transformed {
                     let mut next = 0;
                     let makes = |part: &&Dispatch| {
                         let is_transform = part.kernel.shader.starts_with("conv2d/winograd");
-                        is_transform && part.bindings[1].operand == target.operand
+                        let written = part.bindings.get(at).map(|binding| binding.operand);
+                        is_transform && written == Some(target.operand)
                     };
                     for part in lowered.dispatches.iter().filter(makes) {
                         assert_eq!(word(part, "first"), Some(next));

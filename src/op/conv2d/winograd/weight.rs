@@ -38,12 +38,14 @@
 //! Where some parts of a filter lack the last row or column ([`super`]), F(3 x 3, 2 x 2) has 3 + sqrt(5) and F(3 x 3, 4 x 4)
 //! 20.31; F(5 x 5, 4 x 4) no more than for whole ones.
 
+use std::ops::Range;
+
 use crate::kernel::{Binding, Caps, Dispatch, Lowered, Variant, grid, input, output, scratch};
 use crate::op::matmul::lower::Tiling;
 use crate::op::matmul::{MatMul, product_by};
 use crate::tensor::TensorSpec;
 
-use super::{Tiles, product};
+use super::{Tiles, product, workgroups};
 
 /// The sums of dy's channels, which are among those of the products' columns.
 const SUMS: &str = "\
@@ -55,14 +57,8 @@ fn store_sum(i: u32, x: T) {
 }
 ";
 
-/// What is taken of dy's tiles: their results.
-const OF_RESULTS: &str = "\
-const SIDE: u32 = RESULTS;
-fn line(d: array<T, SIDE>) -> array<T, POINTS> { return of_results(d); }
-";
-
 impl Tiles {
-    /// For each chunk the transforms of x and of dy, the products, in parts if need be, and the filter's.
+    /// For each chunk the transforms of x and of dy in one dispatch, the products, in parts if need be, and the filter's.
     pub(super) fn filter_gradient(&self, variant: &Variant, sums: bool, caps: &Caps) -> Lowered {
         let (from, to, products) = (self.from[3], self.to[3], self.algorithm.products());
         let chunk = self.chunk(caps).unwrap_or_else(|| self.count());
@@ -76,8 +72,7 @@ impl Tiles {
             let tiles = chunk.min(self.count() - first);
             let v = scratch(0).range(0, products * tiles * from);
             let e = scratch(1).range(0, products * tiles * to);
-            dispatches.push(self.input(v, first, tiles, caps));
-            dispatches.push(self.dy(e, first, tiles, caps));
+            dispatches.push(self.factors(v, e, first..first + tiles, caps));
             let operands = [v.read(), e.read(), scratch(2), scratch(3)];
             dispatches.push(product_by(&product, &op, self.products(tiles), &operands, caps));
             dispatches.push(self.dw(splits, sums, first > 0, caps));
@@ -87,12 +82,27 @@ impl Tiles {
         Lowered { dispatches, scratch }
     }
 
-    fn dy(&self, e: Binding, first: usize, tiles: usize, caps: &Caps) -> Dispatch {
-        let width = self.algorithm.width(self.channels()[1], caps);
-        let tiles = first..first + tiles;
-        let mut dispatch = self.over("conv2d/winograd_tiles", (self.to, 0, width), tiles, caps);
-        dispatch.kernel = dispatch.kernel.with_hook("line", OF_RESULTS);
-        dispatch.bind("x", input(1)).bind("v", e)
+    /// Both factors of the products over some tiles.
+    fn factors(&self, v: Binding, e: Binding, tiles: Range<usize>, caps: &Caps) -> Dispatch {
+        let width = self.width(caps);
+        let [of_x, of_dy] =
+            [self.from, self.to].map(|image| workgroups(tiles.len() * image[3] / width));
+        let kernel = self
+            .algorithm
+            .kernel("conv2d/winograd_dw_operands", width)
+            .with_consts(&[("STRIDE", self.stride as u32)]);
+        let factors = Dispatch::new(kernel, grid(of_x + of_dy, caps))
+            .bind("x", input(0))
+            .bind("dy", input(1))
+            .bind("v", v)
+            .bind("e", e);
+        let [_, rows, columns, channels] = self.to;
+        self.x_in_tiles(factors, tiles, width)
+            .param("dy_rows", rows)
+            .param("dy_columns", columns)
+            .param("dy_channels", channels / width)
+            .param("dy_width", channels / self.groups / width)
+            .param("of_x", of_x)
     }
 
     /// Of sums in `splits` parts; `adds` to what there is.
@@ -102,7 +112,7 @@ impl Tiles {
         let kernel =
             self.over_weights("conv2d/winograd_dw", width).with_text("ADDS", adds.to_string());
         let results = (self.weights() + if sums { columns } else { 0 }) / width;
-        let mut dispatch = Dispatch::new(kernel, grid(results.div_ceil(64), caps))
+        let mut dispatch = Dispatch::new(kernel, grid(workgroups(results), caps))
             .bind("m", scratch(2).read())
             .bind("dw", output(0))
             .param("rows", rows)
