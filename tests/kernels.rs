@@ -118,11 +118,11 @@ fn of_gpus(adapter: &Caps) -> Vec<Trial> {
         let kind = case.op.kind().name;
         let mut variants = case.problem().variants(&of_gpu());
         // Two products are offered to go inside Winograd's variants, by the sizes; each can take any.
-        if variants.iter().any(|variant| variant.name == WINOGRAD) {
-            let inside = chosen.iter().filter(|(of, v)| *of == kind && v.name == WINOGRAD);
-            variants.retain(|variant| variant.name != WINOGRAD);
-            variants.extend(inside.map(|(_, variant)| variant.clone()));
-        }
+        let in_tiles = variants.extract_if(.., |variant| variant.name == WINOGRAD);
+        let tiles: HashSet<_> = in_tiles.map(|variant| variant.consts[0]).collect();
+        let inside = chosen.iter().filter(|(of, v)| *of == kind && v.name == WINOGRAD);
+        let inside = inside.filter(|(_, variant)| tiles.contains(&variant.consts[0]));
+        variants.extend(inside.map(|(_, variant)| variant.clone()));
         for variant in variants.into_iter().filter(|variant| is_chosen(&case, variant)) {
             add(kind, &case, variant);
         }

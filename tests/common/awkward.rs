@@ -15,16 +15,16 @@ fn product(m: usize, n: usize, k: usize, transpose_a: bool, transpose_b: bool) -
     Case::new(format!("awkward_m{m}_n{n}_k{k}"), op, inputs)
 }
 
-/// The three passes over images [b, h, w, c] with n filters of 3 x 3.
-fn convolutions([b, h, w, c]: [usize; 4], n: usize, conv: Conv) -> [Case; 3] {
-    let room = [h, w].map(|length| length + 2 * conv.pad - 3);
+/// The three passes over images [b, h, w, c] with n filters of `side` x `side`.
+fn convolutions([b, h, w, c]: [usize; 4], [side, n]: [usize; 2], conv: Conv) -> [Case; 3] {
+    let room = [h, w].map(|length| length + 2 * conv.pad - side);
     let [p, q] = room.map(|length| length / conv.stride + 1);
     let rest = room.map(|length| length % conv.stride);
     let x = TensorSpec::f32([b, h, w, c]);
-    let filter = TensorSpec::f32([3, 3, c / conv.groups, n]);
+    let filter = TensorSpec::f32([side, side, c / conv.groups, n]);
     let y = TensorSpec::f32([b, p, q, n]);
     let case = |pass: Pass, inputs: [&TensorSpec; 2]| {
-        let name = format!("awkward_b{b}_h{h}_w{w}_c{c}_n{n}_stride{}", conv.stride);
+        let name = format!("awkward_b{b}_h{h}_w{w}_c{c}_r{side}_n{n}_stride{}", conv.stride);
         Case::new(
             name,
             Conv2d { conv, pass, epilogue: None, sums: false },
@@ -34,7 +34,7 @@ fn convolutions([b, h, w, c]: [usize; 4], n: usize, conv: Conv) -> [Case; 3] {
     [
         case(Pass::Forward, [&x, &filter]),
         case(Pass::Input { rest }, [&y, &filter]),
-        case(Pass::Weight { filter: [3, 3] }, [&x, &y]),
+        case(Pass::Weight { filter: [side, side] }, [&x, &y]),
     ]
 }
 
@@ -43,8 +43,11 @@ pub(crate) fn cases() -> Vec<Case> {
     let strided = Conv { stride: 2, pad: 1, groups: 1 };
     let mut cases =
         vec![product(300, 268, 1100, true, false), product(261, 263, 1031, false, true)];
-    cases.extend(convolutions([2, 13, 12, 132], 268, plain));
-    cases.extend(convolutions([3, 19, 21, 67], 131, strided));
+    cases.extend(convolutions([2, 13, 12, 132], [3, 268], plain));
+    cases.extend(convolutions([3, 19, 21, 67], [3, 131], strided));
+    // As alexnet's second layer and its first.
+    cases.extend(convolutions([2, 9, 10, 72], [5, 136], Conv { stride: 1, pad: 2, groups: 2 }));
+    cases.extend(convolutions([2, 29, 35, 5], [11, 68], Conv { stride: 4, pad: 2, groups: 1 }));
     let summed = |case: &Case| {
         let op = case.op.with_column_sums()?;
         Some(Case { name: format!("sums_{}", case.name), op, ..case.clone() })

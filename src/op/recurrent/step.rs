@@ -6,7 +6,7 @@ use crate::tensor::TensorSpec;
 
 /// Invocations in a workgroup of `register`.
 const LANES: u32 = 64;
-/// Rows a `tile` invocation owns.
+/// Rows a `tile` invocation owns, of at most four below each other.
 const GROUP: usize = 8;
 
 /// Sizes of one problem.
@@ -70,7 +70,7 @@ impl Sizes {
         let first = fitting.unwrap_or(broadcasts.len().saturating_sub(1));
         broadcasts[..].rotate_left(first);
         let registers = [register(4, 4), register(4, 8), naive];
-        let staged = [staged(self, caps, 16), staged(self, caps, 8)];
+        let staged = [staged(self, caps, 2 * GROUP), staged(self, caps, GROUP)];
         let tiles = [tile(self, 8), tile(self, 16)].into_iter().chain(staged.into_iter().flatten());
         if caps.software {
             broadcasts.into_iter().chain(registers).chain(tiles).collect()
@@ -141,23 +141,16 @@ fn tile(sizes: Sizes, cols: u32) -> Variant {
     Variant::new("tile", consts)
 }
 
-/// 256 invocations of `rows` x 8 values; stages as long as registers and workgroup memory hold two of.
-fn staged(sizes: Sizes, caps: &Caps, rows: u32) -> Option<Variant> {
-    let groups =
-        sizes.batch.div_ceil(rows as usize).next_power_of_two().min(32 / rows as usize) as u32;
-    let (tile_rows, columns) = (groups * rows, 32);
-    let slices = 256 / (groups * columns / 8);
-    let fits = |k: &u32| {
-        8 * tile_rows * slices * k <= caps.max_shared && slices * k <= sizes.hidden as u32
-    };
-    let k = Some(8).filter(|k| rows == 8 && fits(k)).unwrap_or(4);
-    let consts = [
-        ("BM", tile_rows),
-        ("BN", columns),
-        ("BK", k),
-        ("TM", rows),
-        ("TN", 8),
-        ("SLICES", slices),
-    ];
-    (8 * tile_rows * slices * k <= caps.max_shared).then(|| Variant::new("staged", consts))
+/// 256 invocations of `rows` x 8 values in tiles of 32 columns, where workgroup memory holds two stages; these are as long as
+/// registers allow, and no longer than K.
+fn staged(sizes: Sizes, caps: &Caps, rows: usize) -> Option<Variant> {
+    let groups = sizes.batch.div_ceil(rows).next_power_of_two().min(4 * GROUP / rows);
+    let slices = 256 / (4 * groups);
+    let longest = if rows == GROUP && sizes.hidden >= 8 * slices { 8 } else { 4 };
+    let shared = |depth: usize| 8 * groups * rows * slices * depth;
+    let depth = [longest, 4].into_iter().find(|&k| shared(k) <= caps.max_shared as usize)?;
+    let tile = [("BM", groups * rows), ("BN", 32), ("BK", depth)];
+    let each = [("TM", rows), ("TN", 8), ("SLICES", slices)];
+    let consts = tile.into_iter().chain(each).map(|(name, value)| (name, value as u32));
+    Some(Variant::new("staged", consts.collect::<Vec<_>>()))
 }
