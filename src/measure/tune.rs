@@ -174,10 +174,12 @@ impl Tuner<'_> {
         self.effort == Effort::Quick && begun.elapsed() >= self.time.mul_f64(share)
     }
 
-    /// Whether that share lasts for another pipeline, which may take as long as the `longest` so far.
-    fn lasts(&self, begun: Instant, share: f64, longest: Duration) -> bool {
-        let time = self.time.mul_f64(share).saturating_sub(longest);
-        !interrupted() && (self.effort != Effort::Quick || begun.elapsed() < time)
+    /// Whether that share lasts for another pipeline, which may take as long as the longest so far.
+    fn lasts(&self, begun: Instant, share: f64) -> impl Fn(Duration) -> bool + Sync + use<> {
+        let (time, bounded) = (self.time.mul_f64(share), self.effort == Effort::Quick);
+        move |longest| {
+            !interrupted() && (!bounded || begun.elapsed() < time.saturating_sub(longest))
+        }
     }
 
     /// Enters what was measured of each problem. Kernels that are to be checked are compiled side by side before.
@@ -191,7 +193,7 @@ impl Tuner<'_> {
         });
         let alone = alone.collect::<Result<Vec<_>>>()?;
         let ops: Vec<_> = alone.iter().flat_map(|alone| &alone.ops).collect();
-        make_pipelines_while(self.gpu, &ops, &|longest| self.lasts(begun, 1.0, longest))?;
+        make_pipelines_while(self.gpu, &ops, &self.lasts(begun, 1.0))?;
         for (open, entry) in entries {
             self.enter(&open, entry, begun, table)?;
         }
@@ -319,9 +321,8 @@ impl Turns<'_> {
                 keys.extend(open.places.iter().map(|_| (at, &open.key)));
             }
         }
-        let (tuner, begun) = (self.tuner, self.begun);
-        let goes_on = |longest| tuner.lasts(begun, COMPILING, longest);
-        let made = make_pipelines_while(tuner.gpu, &ops, &goes_on)?;
+        let goes_on = self.tuner.lasts(self.begun, COMPILING);
+        let made = make_pipelines_while(self.tuner.gpu, &ops, &goes_on)?;
         let mut compiled = programs.clone();
         for ((at, key), _) in keys.into_iter().zip(made).filter(|(_, made)| !made) {
             compiled[at].remove(key);
