@@ -209,11 +209,10 @@ impl Problem for MatMulProblem {
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
-        match variant.name {
-            "split_k" => self.split(variant, caps),
-            "vector" | MATRICES if variant.get("SPLITS") > 1 => self.split(variant, caps),
-            _ => Lowered::one(self.single(variant, caps)),
+        if splits(variant) {
+            return self.split(variant, caps);
         }
+        Lowered::one(self.single(variant, caps))
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
@@ -276,6 +275,15 @@ impl MatMulProblem {
     }
 }
 
+/// Whether a variant makes parts of the sum, which a second dispatch adds.
+fn splits(variant: &Variant) -> bool {
+    match variant.name {
+        "split_k" => true,
+        "vector" | MATRICES => variant.get("SPLITS") > 1,
+        _ => false,
+    }
+}
+
 /// What a product of `sizes` costs and how exact it is; `columns` are the sums of B's.
 fn facts(
     sizes: Sizes,
@@ -307,7 +315,7 @@ pub(in crate::op) fn product_into(
     let product = MatMulProblem::plain(&op, Sizes { batch: 1, m, n, k });
     // One dispatch, so that no scratch is needed; there always is a naive variant.
     let mut variants = product.variants(caps).into_iter();
-    let variant = variants.find(|v| v.name != "split_k");
+    let variant = variants.find(|variant| !splits(variant));
     let variant = variant.unwrap_or_else(|| Variant::new("naive", []));
     product.over(&variant, &[a, b, c], caps)
 }
