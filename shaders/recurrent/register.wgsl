@@ -4,44 +4,15 @@
 // workgroup memory is one more trip through the cache, and for small H.
 // T is f32 (WIDTH 1, any H) or vec4<f32> (WIDTH 4, H a multiple of 4).
 // Grid: [H / WIDTH / LANES, B / ROWS, 2 directions]; an invocation owns ROWS rows of WIDTH columns.
+// use: recurrent/directions
 
-alias T = vec4<f32>;
 const WIDTH: u32 = 4u;
 const ROWS: u32 = 4u;
 const LANES: u32 = 64u;
 
-struct Params { batch: u32, steps: u32, width: u32, step: u32, limit: f32 }
-@group(0) @binding(0) var<storage, read> w_up: array<T>;
-@group(0) @binding(1) var<storage, read> w_down: array<T>;
-@group(0) @binding(2) var<storage, read_write> y_up: array<T>;
-@group(0) @binding(3) var<storage, read_write> y_down: array<T>;
-@group(1) @binding(0) var<uniform> params: Params;
-
-// hook: finish
-@group(0) @binding(4) var<storage, read> x: array<T>;
-@group(0) @binding(5) var<storage, read> frames: array<u32>;
-struct Beside { x: T, frames: u32 }
-fn beside(down: bool, b: u32, at: u32) -> Beside { return Beside(x[at], frames[b]); }
-fn finish(beside: Beside, t: u32, sum: T) -> T {
-    let h = clamp(beside.x + sum, T(0.0), T(params.limit));
-    return select(h, T(0.0), t >= beside.frames);
-}
-// end
-
 // hook: component
 fn component(v: T, j: u32) -> f32 { return v[j]; }
 // end
-
-// `d` is a literal once unrolled: the branch is gone.
-fn weight(d: u32, i: u32) -> T {
-    if d == 1u { return w_down[i]; }
-    return w_up[i];
-}
-
-fn state(d: u32, i: u32) -> T {
-    if d == 1u { return y_down[i]; }
-    return y_up[i];
-}
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {

@@ -6,8 +6,8 @@
 // NVIDIA's compiler would put them after the products that are to hide them.
 // Grid: [H / BN, B / BM, 2 directions]; a workgroup owns BM x BN of y. H is a multiple of 4.
 // SLICES and BK are powers of two. Shared: 8 * BM * SLICES * BK bytes.
+// use: recurrent/directions
 
-alias T = vec4<f32>;
 const BM: u32 = 32u;
 const BN: u32 = 32u;
 const BK: u32 = 4u;
@@ -31,36 +31,7 @@ const PASSED: u32 = VALUES / PASSES; // of an invocation, in each
 const RESULTS: u32 = BM * BN / 4u; // of the workgroup, no more than its invocations
 const SHARE: u32 = RESULTS / PASSES; // of them, in each pass
 
-struct Params { batch: u32, steps: u32, width: u32, step: u32, limit: f32 }
-@group(0) @binding(0) var<storage, read> w_up: array<T>;
-@group(0) @binding(1) var<storage, read> w_down: array<T>;
-@group(0) @binding(2) var<storage, read_write> y_up: array<T>;
-@group(0) @binding(3) var<storage, read_write> y_down: array<T>;
-@group(1) @binding(0) var<uniform> params: Params;
-
-// hook: finish
-@group(0) @binding(4) var<storage, read> x: array<T>;
-@group(0) @binding(5) var<storage, read> frames: array<u32>;
-struct Beside { x: T, frames: u32 }
-fn beside(down: bool, b: u32, at: u32) -> Beside { return Beside(x[at], frames[b]); }
-fn finish(beside: Beside, t: u32, sum: T) -> T {
-    let h = clamp(beside.x + sum, T(0.0), T(params.limit));
-    return select(h, T(0.0), t >= beside.frames);
-}
-// end
-
 var<workgroup> shared_y: array<T, SHARED>;
-
-// `d` is a literal once unrolled: the branch is gone.
-fn weight(d: u32, i: u32) -> T {
-    if d == 1u { return w_down[i]; }
-    return w_up[i];
-}
-
-fn state(d: u32, i: u32) -> T {
-    if d == 1u { return y_down[i]; }
-    return y_up[i];
-}
 
 // Where a stage keeps vec4 k of a row that belongs to a group of invocations.
 fn stage(row: u32, group: u32, k: u32) -> u32 { return row * SPAN + (k ^ (group * SWIZZLE)); }

@@ -5,8 +5,8 @@
 // its way while this one's products are computed; two chunks stand in the text, so that no register is copied.
 // Grid: [H / (4 * COLS), B / ROWS, 2 directions]; a workgroup owns ROWS x 4 * COLS of y.
 // H is a multiple of 4. Shared: 16 bytes * max(SLICES * ROWS * CHUNK / 4, SLICES / 2 * ROWS * COLS).
+// use: recurrent/directions
 
-alias T = vec4<f32>;
 const GROUPS: u32 = 4u; // of 8 rows
 const COLS: u32 = 8u; // vec4 columns
 const SLICES: u32 = 8u; // a power of two
@@ -18,36 +18,7 @@ const PIECES: u32 = 4u; // of the stage, an invocation: STAGED / LANES, rounded 
 const HALF: u32 = SLICES / 2u;
 const SHARED: u32 = max(STAGED, HALF * ROWS * COLS);
 
-struct Params { batch: u32, steps: u32, width: u32, step: u32, limit: f32 }
-@group(0) @binding(0) var<storage, read> w_up: array<T>;
-@group(0) @binding(1) var<storage, read> w_down: array<T>;
-@group(0) @binding(2) var<storage, read_write> y_up: array<T>;
-@group(0) @binding(3) var<storage, read_write> y_down: array<T>;
-@group(1) @binding(0) var<uniform> params: Params;
-
-// hook: finish
-@group(0) @binding(4) var<storage, read> x: array<T>;
-@group(0) @binding(5) var<storage, read> frames: array<u32>;
-struct Beside { x: T, frames: u32 }
-fn beside(down: bool, b: u32, at: u32) -> Beside { return Beside(x[at], frames[b]); }
-fn finish(beside: Beside, t: u32, sum: T) -> T {
-    let h = clamp(beside.x + sum, T(0.0), T(params.limit));
-    return select(h, T(0.0), t >= beside.frames);
-}
-// end
-
 var<workgroup> shared_y: array<T, SHARED>;
-
-// `d` is a literal once unrolled: the branch is gone.
-fn weight(d: u32, i: u32) -> T {
-    if d == 1u { return w_down[i]; }
-    return w_up[i];
-}
-
-fn state(d: u32, i: u32) -> T {
-    if d == 1u { return y_down[i]; }
-    return y_up[i];
-}
 
 // The vec4 of K that piece `i` of a stage holds of every slice's chunk.
 fn column_of(i: u32, chunks: u32, chunk: u32) -> u32 {
