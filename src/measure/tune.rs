@@ -169,9 +169,9 @@ impl Tuner<'_> {
         candidates
     }
 
-    /// Whether a share of the time is over; never for a thorough tuning.
+    /// Whether a share of the time is over, which it never is for a thorough tuning, or a person ended it.
     fn is_over(&self, begun: Instant, share: f64) -> bool {
-        self.effort == Effort::Quick && begun.elapsed() >= self.time.mul_f64(share)
+        !self.lasts(begun, share)(Duration::ZERO)
     }
 
     /// Whether that share lasts for another pipeline, which may take as long as the longest so far.
@@ -222,7 +222,7 @@ impl Tuner<'_> {
         while let Some(fastest) = entry.fastest() {
             let label = fastest.variant.clone();
             // The first is checked before any run that uses it.
-            if label == entry.chosen || self.is_over(begun, 1.0) || interrupted() {
+            if label == entry.chosen || self.is_over(begun, 1.0) {
                 break;
             }
             let Some(variant) = open.candidate(&label) else { break };
@@ -292,7 +292,7 @@ impl Turns<'_> {
         let count = programs.len();
         for (at, mut taken) in programs.into_iter().enumerate() {
             progress((at + 1) as f64 / (count + 1) as f64);
-            if self.tuner.is_over(self.begun, BUILDING) || interrupted() {
+            if self.tuner.is_over(self.begun, BUILDING) {
                 break;
             }
             let Some(other) = self.other(session, open, &mut taken)? else { continue };
@@ -309,7 +309,7 @@ impl Turns<'_> {
 
     /// The candidates of all programs whose kernels can be compiled while there is time, those of the first programs before
     /// others and within one the op that counts most: all side by side, as a driver may take seconds for each.
-    fn compiled(&self, programs: Vec<Taken>, open: &[Open]) -> Result<Vec<Taken>> {
+    fn compiled(&self, mut programs: Vec<Taken>, open: &[Open]) -> Result<Vec<Taken>> {
         let schedule = |taken: &Taken| {
             schedule(self.model, self.mode, &self.tuner.gpu.caps, &self.options(taken))
         };
@@ -323,12 +323,11 @@ impl Turns<'_> {
         }
         let goes_on = self.tuner.lasts(self.begun, COMPILING);
         let made = make_pipelines_while(self.tuner.gpu, &ops, &goes_on)?;
-        let mut compiled = programs.clone();
         for ((at, key), _) in keys.into_iter().zip(made).filter(|(_, made)| !made) {
-            compiled[at].remove(key);
+            programs[at].remove(key);
         }
-        compiled.retain(|taken| !taken.is_empty());
-        Ok(compiled)
+        programs.retain(|taken| !taken.is_empty());
+        Ok(programs)
     }
 
     /// Ops that hardly count keep what they have; the others come by their share, the largest first.
@@ -357,7 +356,7 @@ impl Turns<'_> {
         let Some(mut program) = self.build(session, taken)? else { return Ok(None) };
         let all = taken.len();
         for open in open {
-            if self.tuner.is_over(self.begun, BUILDING) || interrupted() {
+            if self.tuner.is_over(self.begun, BUILDING) {
                 taken.remove(&open.key);
             } else if taken.contains_key(&open.key) {
                 program.run_op(self.tuner.gpu, &program.schedule.ops[open.places[0]])?;

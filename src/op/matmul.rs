@@ -19,6 +19,7 @@ pub(in crate::op) mod plan;
 mod reference;
 
 pub(super) use cases::{benches, cases};
+use lower::splits;
 pub(crate) use matrices::MATRICES;
 use plan::Sizes;
 
@@ -209,7 +210,7 @@ impl Problem for MatMulProblem {
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
-        if splits(variant) {
+        if splits(variant) > 1 {
             return self.split(variant, caps);
         }
         Lowered::one(self.single(variant, caps))
@@ -275,15 +276,6 @@ impl MatMulProblem {
     }
 }
 
-/// Whether a variant makes parts of the sum, which a second dispatch adds.
-fn splits(variant: &Variant) -> bool {
-    match variant.name {
-        "split_k" => true,
-        "vector" | MATRICES => variant.get("SPLITS") > 1,
-        _ => false,
-    }
-}
-
 /// What a product of `sizes` costs and how exact it is; `columns` are the sums of B's.
 fn facts(
     sizes: Sizes,
@@ -315,7 +307,7 @@ pub(in crate::op) fn product_into(
     let product = MatMulProblem::plain(&op, Sizes { batch: 1, m, n, k });
     // One dispatch, so that no scratch is needed; there always is a naive variant.
     let mut variants = product.variants(caps).into_iter();
-    let variant = variants.find(|variant| !splits(variant));
+    let variant = variants.find(|variant| splits(variant) == 1);
     let variant = variant.unwrap_or_else(|| Variant::new("naive", []));
     product.over(&variant, &[a, b, c], caps)
 }

@@ -57,6 +57,14 @@ fn element(wide: bool) -> &'static str {
     if wide { "vec4<f32>" } else { "f32" }
 }
 
+/// Into how many parts a variant splits the sum, which a second dispatch adds.
+pub(super) fn splits(variant: &Variant) -> usize {
+    match variant.name {
+        "split_k" | "vector" | MATRICES => variant.get("SPLITS") as usize,
+        _ => 1,
+    }
+}
+
 impl MatMulProblem {
     /// The one dispatch of a variant that splits no sum.
     pub(super) fn single(&self, variant: &Variant, caps: &Caps) -> Dispatch {
@@ -75,12 +83,12 @@ impl MatMulProblem {
 
     /// Partial products to scratch, then their sum with the epilogue.
     pub(super) fn split(&self, variant: &Variant, caps: &Caps) -> Lowered {
-        let splits = variant.get("SPLITS") as usize;
         let parts = match variant.name {
             "vector" => self.vector(variant, caps),
             _ => self.tiled(variant, caps),
         };
         let count = self.sizes.outputs();
+        let splits = splits(variant);
         sum_of_parts(parts, Parts { count, columns: self.columns(), splits }, &self.epilogue, caps)
     }
 
@@ -112,7 +120,7 @@ impl MatMulProblem {
         };
         let wide_x = wide(if x_along_k { k } else { long });
         let wide_y = y_along_k && wide(k);
-        let (vectors, splits) = (variant.get("VECTORS"), variant.get("SPLITS") as usize);
+        let (vectors, splits) = (variant.get("VECTORS"), splits(variant));
         let kernel = Kernel::new("matmul/vector")
             .with_consts(&[("VECTORS", vectors), ("TOGETHER", vectors.min(4))])
             .with_text("ALONG_R", (!x_along_k).to_string())
@@ -257,8 +265,7 @@ impl<'a> Tiling<'a> {
             _ => ("matmul/tile", get("BM"), get("BN"), get("BK")),
         };
         let slices = if variant.name == "sliced" { get("SLICES") } else { 1 };
-        let splits = if matches!(variant.name, "split_k" | MATRICES) { get("SPLITS") } else { 1 };
-        Self { variant, shader, rows, cols, step, splits, slices }
+        Self { variant, shader, rows, cols, step, splits: splits(variant), slices }
     }
 
     /// The kernel with the constants that do not depend on the operands.

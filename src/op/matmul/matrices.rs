@@ -130,8 +130,7 @@ impl Tile {
         // Partial results are written and read.
         let parts =
             |splits: usize| time(splits) + speeds.bytes_ns(8.0 * (splits * p.outputs()) as f64);
-        let splits = p.splits(self.step, caps).map(|splits| (parts(splits), splits));
-        let best = splits.min_by(|x, y| x.0.total_cmp(&y.0));
+        let best = p.best_split(self.step, caps, parts);
         let whole = Planned { ns: time(1) + speeds.dispatches_ns(1), variant: self.variant(1) };
         let split = best.map(|(ns, splits)| Planned {
             ns: ns + speeds.dispatches_ns(2),

@@ -157,10 +157,21 @@ impl Sizes {
     }
 
     /// Numbers of parts that a sum over k may be split into: none of them empty, each a good number of steps of `bk`.
-    pub(super) fn splits(self, bk: u32, caps: &Caps) -> impl Iterator<Item = usize> {
+    fn splits(self, bk: u32, caps: &Caps) -> impl Iterator<Item = usize> {
         let room = caps.max_binding / (4 * self.outputs() as u64).max(1);
         let most = (self.k / SHORTEST_PART).min(MOST_SPLITS).min(room as usize);
         (2..=most).filter(move |&splits| self.k.div_ceil(self.span(splits, bk)) == splits)
+    }
+
+    /// The number of such parts that takes the least `time`, behind what it takes.
+    pub(super) fn best_split(
+        self,
+        bk: u32,
+        caps: &Caps,
+        time: impl Fn(usize) -> f64,
+    ) -> Option<(f64, usize)> {
+        let timed = self.splits(bk, caps).map(|splits| (time(splits), splits));
+        timed.min_by(|x, y| x.0.total_cmp(&y.0))
     }
 
     /// The length along k of one of `splits` parts.
@@ -267,8 +278,10 @@ impl Planner<'_> {
         self.caps.speeds.bytes_ns(operands as f64) / STREAMED
     }
 
-    fn pause_ns(&self) -> f64 {
-        if self.caps.software { 0.0 } else { GPU_PAUSE }
+    /// What the second pass over parts of a sum takes beside being launched: they are written and read.
+    fn adding_ns(&self, splits: usize) -> f64 {
+        let bytes = 8.0 * (splits * self.p.outputs()) as f64;
+        self.caps.speeds.bytes_ns(bytes) + if self.caps.software { 0.0 } else { GPU_PAUSE }
     }
 
     fn tiles(&mut self) {
@@ -276,17 +289,14 @@ impl Planner<'_> {
         let offered = if caps.software { CPU_TILES } else { TILES.len() };
         for tile in TILES[..offered].iter().filter(|t| p.fits(t.bm, t.bn)) {
             let (block, tiles) = (tile.block(caps.software), p.tiles(tile.bm, tile.bn));
-            let (streamed, pause) = (self.streamed_ns(), self.pause_ns());
+            let streamed = self.streamed_ns();
             let whole = block.ns(tiles, p.span(1, tile.bk), caps);
             self.add(whole.max(streamed), 1, tile.variant());
             let time = |splits: usize| {
-                // Partial results are written and read.
-                let bytes = 8.0 * (splits * p.outputs()) as f64;
                 let parts = block.ns(tiles * splits, p.span(splits, tile.bk), caps);
-                parts.max(streamed) + caps.speeds.bytes_ns(bytes) + pause
+                parts.max(streamed) + self.adding_ns(splits)
             };
-            let split = p.splits(tile.bk, caps).map(|splits| (time(splits), splits));
-            let best = split.min_by(|x, y| x.0.total_cmp(&y.0));
+            let best = p.best_split(tile.bk, caps, time);
             if let Some((ns, splits)) = best.filter(|_| !caps.software || tile.bm == 32) {
                 self.add(ns, 2, tile.split(splits));
             }
@@ -350,13 +360,8 @@ impl Planner<'_> {
             Variant::new("vector", [("VECTORS", vectors as u32), ("SPLITS", splits as u32)])
         };
         self.add(self.vector_ns(vectors, 1), 1, variant(1));
-        let split = p.splits(VECTOR_STEP, caps);
-        // Partial results are written and read.
-        let pause = self.pause_ns();
-        let parts =
-            |splits: usize| caps.speeds.bytes_ns(8.0 * (splits * p.outputs()) as f64) + pause;
-        let time = |splits: usize| (self.vector_ns(vectors, splits) + parts(splits), splits);
-        if let Some((ns, splits)) = split.map(time).min_by(|x, y| x.0.total_cmp(&y.0)) {
+        let time = |splits| self.vector_ns(vectors, splits) + self.adding_ns(splits);
+        if let Some((ns, splits)) = p.best_split(VECTOR_STEP, caps, time) {
             self.add(ns, 2, variant(splits));
         }
     }
