@@ -73,11 +73,13 @@ const CPU_SLACK: f64 = 5e3;
 /// The share of one multiply-add after another, a result an invocation: on a GPU, on a CPU.
 const NAIVE: [f64; 2] = [0.04, 0.0037];
 
-/// What a CPU adapter takes for a workgroup, for a result in it, and for a vector's tree of 256 invocations, whose
-/// barriers each switch between all subgroups, in nanoseconds.
+/// What a CPU adapter takes for a workgroup and for a result in it, in nanoseconds.
 const CPU_WORKGROUP: f64 = 1e3;
 const CPU_RESULT: f64 = 1.5;
-const CPU_TREE: f64 = 4e4;
+
+/// What the tree of a vector's 256 invocations takes there, in nanoseconds, since each barrier switches between all subgroups;
+/// then without subgroups, as in a browser, which clears the tree's 16 KiB of workgroup memory besides.
+const CPU_TREE: [f64; 2] = [4e4, 1e6];
 
 /// Rows that a workgroup of `vector.wgsl` owns, and how much of the sum it takes in a turn.
 pub(super) const VECTOR_ROWS: usize = 32;
@@ -377,7 +379,8 @@ impl Planner<'_> {
         if self.caps.software {
             let products = (p.outputs() * p.k) as f64 / f64::from(speeds.processors);
             let products = speeds.products_ns(products) / 0.03;
-            return speeds.waves_ns(workgroups, 1, |_| CPU_TREE * trees) + products.max(bytes);
+            let tree = CPU_TREE[usize::from(self.caps.subgroup.is_none())];
+            return speeds.waves_ns(workgroups, 1, |_| tree * trees) + products.max(bytes);
         }
         // Fewer workgroups than these do not fill the memory bus.
         let enough = f64::from(speeds.processors) * VECTOR_RESIDENT as f64;
@@ -480,6 +483,11 @@ mod tests {
                 assert_ne!(planned[0].variant.name, "vector", "{batch} of {m}x{n}x{k}");
             }
         }
+        // tiny autoenc's widest: its trees pay where subgroups make them cheap.
+        let wide =
+            |caps: &Caps| plan(Sizes { batch: 1, m: 8, n: 64, k: 784 }, caps)[0].variant.name;
+        assert_eq!(wide(&Caps::portable_software()), "vector");
+        assert_ne!(wide(&Caps { subgroup: None, ..Caps::portable_software() }), "vector");
     }
 
     #[test]
