@@ -31,6 +31,11 @@ pub struct Side {
 }
 
 impl Side {
+    /// A record by itself.
+    pub fn of(name: impl Into<String>, record: Record) -> Self {
+        Self { name: name.into(), records: vec![record] }
+    }
+
     /// Whether another framework than fathom was measured.
     pub fn is_peer(&self) -> bool {
         self.records.iter().any(|record| record.tool.peer.is_some())

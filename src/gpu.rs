@@ -35,6 +35,8 @@ pub struct Gpu {
     pub caps: Caps,
     /// What of it is not used.
     pub restriction: Restriction,
+    /// Whether shaders run with bounds checks.
+    pub checks: Checks,
     /// Nanoseconds a timestamp tick takes.
     pub timestamp_period: f64,
     /// Nanoseconds that timestamps are rounded to, where that is known: see [`Gpu::find_resolution`].
@@ -239,6 +241,7 @@ impl Gpu {
             summary,
             caps,
             restriction: restriction.clone(),
+            checks,
             timestamp_period: f64::from(queue.get_timestamp_period()),
             timestamp_resolution: None,
             timestamps_in_passes: features.contains(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES),
@@ -248,7 +251,7 @@ impl Gpu {
             pace,
             wait_limit,
             submissions,
-            pipelines: Mutex::new(Pipelines::new(checks)),
+            pipelines: Mutex::default(),
             device,
             queue,
             lost,

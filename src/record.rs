@@ -20,6 +20,7 @@ mod outcome;
 mod run;
 pub mod schema;
 pub mod store;
+pub mod trace;
 mod tuning;
 pub mod yardstick;
 

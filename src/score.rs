@@ -7,7 +7,7 @@
 use crate::compare::verdict::{BLOCKS, SEED};
 use crate::compare::{Alike, Side, keys, machine, runs, samples, step_ns, unlike};
 use crate::error::{Error, Result};
-use crate::record::{Run, RunKey, ShaderSource};
+use crate::record::{Record, Run, RunKey, ShaderSource};
 use crate::stats::{geometric_mean, median, ratio_of_medians};
 use crate::terms::{Checks, Mode, Precision, Restriction};
 
@@ -129,6 +129,19 @@ pub fn check_reference(reference: &Side, workloads: &[&str]) -> Result<()> {
         reference.name,
         wrong.join("\n  ")
     )))
+}
+
+/// Scores a record by itself against the reference of its preset that this program was built with.
+///
+/// # Errors
+/// As [`committed`].
+pub fn of(record: &Record) -> Result<Score> {
+    let reference = Side::of("the reference", committed(record.config.preset)?);
+    // It has the whole suite.
+    let keys = keys(&reference);
+    let mut workloads: Vec<&str> = keys.iter().map(|key| key.workload.as_str()).collect();
+    workloads.dedup();
+    Ok(score(&Side::of("this run", record.clone()), &reference, &workloads))
 }
 
 /// Scores a side against a reference that [`check_reference`] let pass.

@@ -9,8 +9,9 @@ use crate::compare::{self, Alike, Side};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::record::store;
+use crate::report::section::compare::Layout;
 
-use super::compare::{JudgeArgs, Layout, show};
+use super::compare::{JudgeArgs, show};
 use super::{OutputArgs, child, output, progress, records};
 
 /// Options of `ab`.

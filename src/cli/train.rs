@@ -13,10 +13,11 @@ use crate::report::section::training;
 use crate::stats::mean;
 use crate::terms::{Mode, Preset};
 use crate::train::Trainer;
+use crate::workload::opened::{describe, passed_over};
 use crate::workload::{self, WORKLOADS, Workload};
 
 use super::args::check_game;
-use super::{DataArgs, DeviceArgs, ModelArgs, OutputArgs, PrecisionArgs, data, output};
+use super::{DataArgs, DeviceArgs, ModelArgs, OutputArgs, PrecisionArgs, output};
 
 mod play;
 
@@ -81,7 +82,7 @@ fn learn(args: &TrainArgs, gpu: &Gpu, preset: Preset, model: Box<dyn Workload>) 
         batch,
         args.model.seed,
         gpu.summary,
-        data::describe(&args.model.workload, trainer.data())
+        describe(&args.model.workload, trainer.data())
     );
     output::note(&args.output, &note);
     let every = args.every.unwrap_or(args.steps.div_ceil(10));
@@ -129,6 +130,6 @@ fn learn(args: &TrainArgs, gpu: &Gpu, preset: Preset, model: Box<dyn Workload>) 
             output::data(&format!("\n{sample}"))?;
         }
     }
-    data::list_skipped(&args.output, trainer.data());
+    passed_over(trainer.data()).for_each(|line| output::note(&args.output, &line));
     if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
 }

@@ -12,7 +12,7 @@ use crate::host::Instant;
 use crate::kernel::Variant;
 use crate::op::conv2d::WINOGRAD;
 use crate::program::check::check_variant;
-use crate::record::{Peaks, Reading, Run};
+use crate::record::{Peaks, Reading, Record, Run};
 use crate::stats::{median, quantile};
 use crate::tensor::TensorSpec;
 use crate::terms::Speeds;
@@ -55,6 +55,9 @@ const LEAST_TURNS: u32 = 16;
 
 /// Shares of the time that a part takes, whichever are tried.
 const PARTS: u32 = 15;
+
+/// Time for the ceilings, at each end of a run.
+pub const TIME: Duration = Duration::from_secs(1);
 
 /// What the ceilings at both ends of a run take, with making the kernels: announced before it begins.
 pub const ABOUT: Duration = Duration::from_secs(6);
@@ -149,7 +152,7 @@ impl Ceilings {
     ///
     /// # Errors
     /// As [`measure`].
-    pub fn again(&mut self, gpu: &Gpu, time: Duration) -> Result<()> {
+    fn again(&mut self, gpu: &Gpu, time: Duration) -> Result<()> {
         let budget = Budget { time: time / 2, noise: 0.01, min_samples: 3 };
         let fma = fma_rate(gpu, &self.fma, &self.shapes[0], &budget)?;
         let copy = copy_rate(gpu, self.elements, &self.shapes[1], &budget)?;
@@ -158,6 +161,17 @@ impl Ceilings {
         peaks.copy_bytes_per_s = peaks.copy_bytes_per_s.max(copy.rate);
         peaks.fma.push(fma);
         peaks.copy.push(copy);
+        Ok(())
+    }
+
+    /// Measures the best shapes once more as a record ends, which takes the better figures; what its runs did counts too.
+    ///
+    /// # Errors
+    /// As [`measure`].
+    pub fn end(&mut self, gpu: &Gpu, record: &mut Record) -> Result<()> {
+        self.again(gpu, TIME)?;
+        record.peaks = self.peaks.clone();
+        record.runs.iter().for_each(|run| raise(&mut record.peaks, run));
         Ok(())
     }
 
@@ -338,7 +352,6 @@ fn submission(gpu: &Gpu) -> Result<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Record;
 
     #[test]
     fn a_kernel_that_does_less_than_its_op_is_counted_raises_no_ceiling() {

@@ -23,6 +23,7 @@ use super::probe::wake;
 use super::profile::OpClock;
 use super::sample::interrupted;
 
+pub mod suite;
 pub mod table;
 
 pub use table::Table;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::host::{list_folder, make_folder, read_text, remove_file, write_atomically};
 
-use super::{Record, id};
+use super::{Integrity, Record, id};
 
 /// The user's folder for records: `$FATHOM_RECORDS`, else the system's place for data; nothing where neither is
 /// known, as for a service without a home.
@@ -224,6 +224,41 @@ fn find_in(word: &str, kept: Option<&Path>) -> Result<Vec<Loaded>> {
         ))
     };
     Ok(vec![Loaded::read(file.map_err(why)?)?])
+}
+
+/// The records behind several words, each once, however often it was copied.
+///
+/// # Errors
+/// Those of [`find`].
+pub fn find_all(words: &[String]) -> Result<Vec<Loaded>> {
+    let mut records: Vec<Loaded> = Vec::new();
+    for word in words {
+        for record in find(word)? {
+            // A file and its folder may both be named.
+            if !records.iter().any(|known| known.path == record.path) {
+                records.push(record);
+            }
+        }
+    }
+    Ok(apart(records).0)
+}
+
+/// The records, and the files that hold one of them once more. A copy is no run of its own: three would look like three
+/// that agree to the last digit. An edited record has the id of what it was before.
+pub fn apart(loaded: Vec<Loaded>) -> (Vec<Loaded>, Vec<PathBuf>) {
+    let (mut records, mut copies) = (Vec::<Loaded>::new(), Vec::new());
+    for new in loaded {
+        let is_copy = |known: &Loaded| {
+            known.record.id == new.record.id
+                && [known, &new].iter().all(|l| l.record.integrity == Integrity::Intact)
+        };
+        if records.iter().any(is_copy) {
+            copies.push(new.path);
+        } else {
+            records.push(new);
+        }
+    }
+    (records, copies)
 }
 
 /// The records of a folder by name, so by time.

@@ -30,7 +30,7 @@ pub fn lacks(record: &Record) -> Vec<String> {
     if let Some(data) = &record.config.data {
         lacks.push(format!("it was made with data of its own ({data}): leave out --data"));
     }
-    let side = Side { name: "it".into(), records: vec![record.clone()] };
+    let side = Side::of("it", record.clone());
     lacks.extend(super::settings(&side));
     let of_runs = record.runs.iter().filter_map(|run| {
         let why = super::why_not_scored(run)?;
