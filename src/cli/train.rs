@@ -116,20 +116,22 @@ fn learn(args: &TrainArgs, gpu: &Gpu, preset: Preset, model: Box<dyn Workload>) 
         output::data(&format!("\n{}", table.render(Format::Table)?))?;
     }
     if let Some(count) = args.show {
-        let shown = trainer.show(count as usize)?;
-        if shown.is_empty() {
-            let mut able: Vec<_> = WORKLOADS.iter().filter(|w| w.shows).map(|w| w.name).collect();
-            able.sort_unstable();
-            return Err(Error::Usage(format!(
-                "--show: {} cannot show samples; {} can",
-                args.model.workload,
-                able.join(" and ")
-            )));
-        }
-        for sample in shown {
-            output::data(&format!("\n{sample}"))?;
-        }
+        show(&args.model.workload, &mut trainer, count as usize)?;
     }
     passed_over(trainer.data()).for_each(|line| output::note(&args.output, &line));
     if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+}
+
+/// Prints held-out samples with the model's answers.
+fn show(workload: &str, trainer: &mut Trainer<'_>, count: usize) -> Result<()> {
+    let samples = trainer.show(count)?;
+    if samples.is_empty() {
+        let mut able: Vec<_> = WORKLOADS.iter().filter(|w| w.shows).map(|w| w.name).collect();
+        able.sort_unstable();
+        return Err(Error::Usage(format!(
+            "--show: {workload} cannot show samples; {} can",
+            able.join(" and ")
+        )));
+    }
+    samples.iter().try_for_each(|sample| output::data(&format!("\n{sample}")))
 }

@@ -83,29 +83,14 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceil
         progress(done as f64 / parts as f64);
     };
     let (fma_shape, fma, tried_fma) = best_fma(gpu, shapes.fma, &brief, &mut tried)?;
-    let elements = elements(gpu, Copy::variant(shapes.copy[0]), &brief)?;
-    let mut copies = Vec::new();
-    for variant in shapes.copy.iter().copied().map(Copy::variant) {
-        let reading = copy_rate(gpu, elements, &variant, &brief)?;
-        tried(&variant, reading);
-        copies.push((variant, reading.rate));
-    }
-    let (copy_shape, tried_copy) = fastest(copies, |copy| copy.1)?;
+    let (copy_shape, elements, tried_copy) = best_copy(gpu, shapes.copy, &brief, &mut tried)?;
     let mut fma_reading = fma_rate(gpu, &fma, &fma_shape, &budget)?;
     fma_reading.rate = fma_reading.rate.max(tried_fma);
     tried(&fma_shape, fma_reading);
     let mut copy_reading = copy_rate(gpu, elements, &copy_shape, &budget)?;
     copy_reading.rate = copy_reading.rate.max(tried_copy);
     tried(&copy_shape, copy_reading);
-
-    let mut read: f64 = 0.0;
-    for &steps in shapes.read {
-        let op = Read { steps };
-        let (inputs, bytes) = ([TensorSpec::f32([elements])], 4.0 * elements as f64);
-        let reading = rate(gpu, &op.shared(), &inputs, &op.variant(), &brief, bytes)?;
-        tried(&op.variant(), reading);
-        read = read.max(reading.rate);
-    }
+    let read = best_read(gpu, shapes.read, elements, &brief, &mut tried)?;
     let shared = shared_rate(gpu, &brief)?;
     tried(&Shared::variant(), shared);
 
@@ -246,6 +231,42 @@ fn best_fma(
         kernels.push((variant, fma, reading.rate));
     }
     fastest(kernels, |kernel| kernel.2)
+}
+
+/// The fastest shape of the copy, with the elements that are long enough, and its rate.
+fn best_copy(
+    gpu: &Gpu,
+    shapes: &[(u32, u32)],
+    brief: &Budget,
+    tried: &mut dyn FnMut(&Variant, Reading),
+) -> Result<(Variant, usize, f64)> {
+    let elements = elements(gpu, Copy::variant(shapes[0]), brief)?;
+    let mut copies = Vec::new();
+    for variant in shapes.iter().copied().map(Copy::variant) {
+        let reading = copy_rate(gpu, elements, &variant, brief)?;
+        tried(&variant, reading);
+        copies.push((variant, elements, reading.rate));
+    }
+    fastest(copies, |copy| copy.2)
+}
+
+/// The best rate at which that many elements are read.
+fn best_read(
+    gpu: &Gpu,
+    steps: &[usize],
+    elements: usize,
+    brief: &Budget,
+    tried: &mut dyn FnMut(&Variant, Reading),
+) -> Result<f64> {
+    let (inputs, bytes) = ([TensorSpec::f32([elements])], 4.0 * elements as f64);
+    let mut best: f64 = 0.0;
+    for &steps in steps {
+        let op = Read { steps };
+        let reading = rate(gpu, &op.shared(), &inputs, &op.variant(), brief, bytes)?;
+        tried(&op.variant(), reading);
+        best = best.max(reading.rate);
+    }
+    Ok(best)
 }
 
 /// The one of the highest rate; of equals the first.
