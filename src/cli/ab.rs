@@ -17,12 +17,12 @@ use super::{OutputArgs, child, output, progress, records};
 /// Options of `ab`.
 #[derive(Debug, Args)]
 pub struct AbArgs {
-    /// The old program: its path and perhaps options, `./old/fathom` or `./fathom --no-fuse`; options alone are those
-    /// of this program; `LP_NUM_THREADS=1` in front sets a variable
+    /// The old program: its path, with options if any, as in `./old/fathom` or `./fathom --no-fuse`. Options alone run
+    /// this program with them; `LP_NUM_THREADS=1` in front sets a variable
     #[arg(allow_hyphen_values = true)]
     pub old: String,
 
-    /// The new one, likewise
+    /// The new program, likewise
     #[arg(allow_hyphen_values = true)]
     pub new: String,
 
@@ -30,7 +30,7 @@ pub struct AbArgs {
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     repeat: u32,
 
-    /// Folder for the records, in its folders `old` and `new` [default: one of its own among the kept records]
+    /// Folder for the records, under `old` and `new` [default: a new one among the kept records]
     #[arg(long, value_name = "FOLDER")]
     keep: Option<PathBuf>,
 
@@ -138,7 +138,7 @@ pub fn execute(args: &AbArgs) -> Result<()> {
     for (folder, _) in &sides {
         if !kept(folder)?.is_empty() {
             return Err(Error::Usage(format!(
-                "{}: there are records in it already, which would be compared too: name an empty folder",
+                "{}: it holds records already, which would be compared too: name an empty folder",
                 folder.display()
             )));
         }

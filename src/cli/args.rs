@@ -55,7 +55,7 @@ pub struct RestrictionArgs {
 
     /// Leave features unused: subgroups, f16, timestamps, timestamps-inside-passes, pipeline-cache
     ///
-    /// No pipelines are cached on disk: the last changes nothing.
+    /// Pipelines are never cached on disk, so the last has no effect.
     #[arg(long, value_name = "FEATURE,..", value_delimiter = ',', hide_possible_values = true)]
     without: Vec<Feature>,
 }
@@ -72,8 +72,8 @@ impl RestrictionArgs {
 pub struct PrecisionArgs {
     /// Store the values between ops as: f32, f16
     ///
-    /// f16 halves what is moved, and products of it go by a device's matrices where it has any. Sums, states, losses and
-    /// parameters stay f32; gradients are kept at 1,024 times their size.
+    /// f16 halves the memory traffic, and products of f16 values use the device's matrix units where it has any. Sums,
+    /// states, losses and parameters stay f32; gradients are stored at 1,024 times their size.
     #[arg(
         long,
         value_name = "TYPE",
@@ -88,9 +88,9 @@ pub struct PrecisionArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where")]
 pub struct DeviceArgs {
-    /// Device: index, part of the name, `vulkan:rtx`, PCI place
+    /// Device: index, part of the name, `vulkan:rtx`, PCI address
     ///
-    /// The place on the bus as `pci:0000:01:00.0`; `fathom list devices` lists them.
+    /// A PCI address is written `pci:0000:01:00.0`; `fathom list devices` shows them.
     #[arg(short, long, value_name = "SEL", env = "FATHOM_DEVICE")]
     pub device: Option<String>,
 
@@ -223,7 +223,7 @@ pub struct ModelArgs {
     #[command(flatten)]
     pub size: SizeArgs,
 
-    /// Seed of parameters, data and every random draw
+    /// Seed of the parameters, the data and every random draw
     #[arg(long, value_name = "N", default_value_t = 1, env = "FATHOM_SEED")]
     pub seed: u64,
 
@@ -255,8 +255,8 @@ pub(super) fn setting(text: &str) -> std::result::Result<(String, usize), String
     match parsed {
         Some((key, value)) if value <= LARGEST => Ok((key.to_string(), value)),
         _ => Err(format!(
-            "expected a name and a whole number up to {LARGEST}, as in hidden=128; a name that is not known, as in \
-             --set help=1, lists those that are"
+            "expected a name and a whole number up to {LARGEST}, as in hidden=128; an unknown name, as in --set help=1, \
+             lists the known ones"
         )),
     }
 }
@@ -313,12 +313,12 @@ fn refused(workload: &str, model: &mut dyn Workload, key: &str, value: usize) ->
         .iter()
         .map(|(name, size)| format!("  {name:<18} {size:>8}   {}", model.range(name)))
         .collect();
-    let what = match current.iter().find(|(name, _)| *name == key) {
+    let why = match current.iter().find(|(name, _)| *name == key) {
         Some(_) => format!("'{key}' cannot be {value}: it is {}", model.range(key)),
         None => format!("there is no size '{key}'"),
     };
     format!(
-        "{workload}: {what}; what --set takes, now and from where to where:\n{}",
+        "{workload}: {why}; the sizes that --set takes, each with its present value and its range:\n{}",
         lines.join("\n")
     )
 }

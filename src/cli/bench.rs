@@ -31,7 +31,7 @@ pub struct BenchArgs {
     #[arg(long, conflicts_with = "workload")]
     all: bool,
 
-    /// Time every variant at the shapes of these workloads' steps; `all` of them
+    /// Time every variant at the shapes of these workloads' steps, or of `all`
     #[arg(short, long, value_name = "NAME,..", value_delimiter = ',')]
     workload: Vec<String>,
 

@@ -17,8 +17,8 @@ use super::output::{self, VoiceArgs};
 pub struct DataArgs {
     /// Real data set instead of the built-in one
     ///
-    /// An MNIST folder, a TIMIT tree, a folder of images per class, the ILSVRC tar, bAbI files, parallel text; for
-    /// several workloads as in `speech=PATH,memnet=PATH`.
+    /// An MNIST folder, a TIMIT tree, a folder of images for each class, the ILSVRC tar, bAbI files, parallel text. For
+    /// several workloads: `speech=PATH,memnet=PATH`.
     #[arg(
         long,
         value_name = "PATH",
@@ -28,9 +28,9 @@ pub struct DataArgs {
     )]
     pub data: Option<DataPaths>,
 
-    /// Pass over what cannot be read of a data set, and list it
+    /// Skip what cannot be read of a data set, and list it
     ///
-    /// Without it such a file stops the run.
+    /// Without this, the first such file stops the run.
     #[arg(long, help_heading = "What")]
     pub skip_bad: bool,
 

@@ -94,7 +94,7 @@ pub struct RunArgs {
 
     /// Precision to reach
     ///
-    /// Half-width of the median's 95 % interval.
+    /// Half-width of the 95 % interval of the median, as a share of it.
     #[arg(long, value_name = "PERCENT", default_value_t = 1.0, value_parser = super::percent, help_heading = "How")]
     pub max_noise: f64,
 
@@ -102,11 +102,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000), help_heading = "How")]
     pub min_samples: u32,
 
-    /// Steps in flight when their throughput is taken
+    /// Steps in flight while the overlapped throughput is measured
     ///
-    /// Each has samples of its own, uploaded and encoded while the device works on the steps before. 1 waits for each before
-    /// the next is submitted. The time of a single step is reported beside it. The headline is neither: its samples are on the
-    /// device beforehand.
+    /// Each step has its own samples, uploaded and encoded while the device works on earlier steps; with 1, each step is
+    /// waited for before the next is submitted. The latency of a single step is reported as well. The headline is neither:
+    /// its samples are on the device beforehand.
     #[arg(long, value_name = "N", default_value_t = QUEUE_DEPTH as u32, value_parser = clap::value_parser!(u32).range(1..=64), help_heading = "How")]
     pub queue_depth: u32,
 
@@ -128,8 +128,8 @@ pub struct RunArgs {
 
     /// Run this variant of an op, as in `matmul/register`
     ///
-    /// May be repeated; with constants it is one of them, as in `matmul/register[TM=4,TN=4]`. `fathom bench --workload`
-    /// lists those there are. A step that cannot run it is an error.
+    /// May be repeated. With constants, as in `matmul/register[TM=4,TN=4]`, it names exactly one; `fathom bench --workload`
+    /// lists them all. It is an error if no step can run it.
     #[arg(long, value_name = "LABEL", help_heading = "How")]
     pub variant: Vec<String>,
 
@@ -147,8 +147,8 @@ pub struct RunArgs {
 
     /// When the device fails during a run: go-on, retry, stop
     ///
-    /// go-on, the default, marks the run and measures the others, on the device opened anew if it was lost. retry
-    /// tries the run once more, from the seed. What was measured is kept in any case; the exit code is 6.
+    /// go-on, the default, marks the run and measures the others, reopening the device if it was lost. retry tries the
+    /// run once more, from the seed. What was measured is kept in any case; the exit code is 6.
     #[arg(
         long,
         value_name = "WHAT",
@@ -158,13 +158,13 @@ pub struct RunArgs {
     )]
     pub on_failure: OnFailure,
 
-    /// Seed of parameters, data and every random draw
+    /// Seed of the parameters, the data and every random draw
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "How", env = "FATHOM_SEED")]
     pub seed: u64,
 
-    /// Run this often, each time with a record of its own
+    /// Run this many times, each with its own record
     ///
-    /// Files of --save are numbered.
+    /// The files that --save names are numbered.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "How")]
     pub repeat: u32,
 
@@ -174,13 +174,13 @@ pub struct RunArgs {
 
     /// Keep the record under this name too
     ///
-    /// For `fathom compare NAME`; an earlier one of that name is replaced.
+    /// For `fathom compare NAME`; an earlier record of that name is replaced.
     #[arg(long, value_name = "NAME", value_parser = store::baseline_name, help_heading = "Output")]
     pub save_baseline: Option<String>,
 
     /// Print what would run, its memory and time; run nothing
     ///
-    /// Every option and the data are checked as for a run. Works without a device.
+    /// Every option and the data are checked as for a run. No device is needed.
     #[arg(long, help_heading = "How")]
     pub dry_run: bool,
 

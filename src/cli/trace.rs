@@ -34,7 +34,7 @@ pub struct TraceArgs {
     #[command(flatten)]
     size: SizeArgs,
 
-    /// Seed of parameters, data and every random draw
+    /// Seed of the parameters, the data and every random draw
     #[arg(long, value_name = "N", default_value_t = 1, env = "FATHOM_SEED")]
     seed: u64,
 
