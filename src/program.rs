@@ -275,11 +275,11 @@ pub fn make_pipelines_while(
     goes_on: &(dyn Fn(Duration) -> bool + Sync),
 ) -> Result<Vec<bool>> {
     let mut made = gpu.pipelines_while(&labelled(ops.iter().copied()), goes_on)?.into_iter();
-    let all = |op: &&OpInstance| {
-        let own: Vec<bool> = made.by_ref().take(op.lowered.dispatches.len()).collect();
-        own.into_iter().all(|made| made)
+    let has_all = |op: &&OpInstance| {
+        let dispatches: Vec<bool> = made.by_ref().take(op.lowered.dispatches.len()).collect();
+        dispatches.into_iter().all(|made| made)
     };
-    Ok(ops.iter().map(all).collect())
+    Ok(ops.iter().map(has_all).collect())
 }
 
 /// The dispatches of ops in their order.

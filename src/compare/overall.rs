@@ -32,10 +32,11 @@ pub const NORMAL_95: f64 = 1.96;
 /// machine itself is known to have moved are no evidence, and where most are such, there is no verdict.
 pub fn overall(rows: &[&Row]) -> Option<Overall> {
     let has_moved = |finding: &&Finding| finding.reason == Reason::MachineMoved;
-    let all: Vec<&Finding> = rows.iter().map(|row| &row.finding).collect();
-    let (moved, sound): (Vec<&Finding>, Vec<&Finding>) = all.iter().partition(|f| has_moved(f));
-    if 2 * moved.len() > all.len() {
-        return of(&all).map(|whole| Overall { verdict: Verdict::Unsure, ..whole });
+    let findings: Vec<&Finding> = rows.iter().map(|row| &row.finding).collect();
+    let (moved, sound): (Vec<&Finding>, Vec<&Finding>) =
+        findings.iter().partition(|f| has_moved(f));
+    if 2 * moved.len() > findings.len() {
+        return of(&findings).map(|whole| Overall { verdict: Verdict::Unsure, ..whole });
     }
     of(&sound).map(|whole| Overall { moved: moved.len(), ..whole })
 }

@@ -116,8 +116,8 @@ impl Gpu {
         dispatches: &'a [(&Dispatch, String)],
     ) -> Result<Vec<Missing<'a>>> {
         let (pipelines, mut seen) = (self.made()?, HashSet::new());
-        let all = keys.iter().zip(dispatches);
-        let fresh = all.filter(|(key, _)| !pipelines.made.contains_key(key) && seen.insert(*key));
+        let keyed = keys.iter().zip(dispatches);
+        let fresh = keyed.filter(|(key, _)| !pipelines.made.contains_key(key) && seen.insert(*key));
         let missing = fresh.map(|(key, (dispatch, label))| {
             let shader = &dispatch.kernel.shader;
             Missing { key, shader, label }

@@ -283,20 +283,20 @@ const DEPTH: usize = 4;
 /// # Errors
 /// [`Error::Io`].
 pub fn tree(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = files(folder)?;
+    let mut records = files(folder)?;
     let mut open = vec![(folder.to_path_buf(), 0)];
     while let Some((folder, depth)) = open.pop() {
         let is_hidden =
             |path: &Path| path.file_name().is_none_or(|n| n.as_encoded_bytes()[0] == b'.');
         let inside = list_folder(&folder)?.into_iter();
         for path in inside.filter(|path| path.is_dir() && !is_hidden(path) && depth < DEPTH) {
-            found.extend(files(&path)?);
+            records.extend(files(&path)?);
             open.push((path, depth + 1));
         }
     }
-    found.retain(|path| !is_tuning(path));
-    found.sort();
-    Ok(found)
+    records.retain(|path| !is_tuning(path));
+    records.sort();
+    Ok(records)
 }
 
 /// Whether a file says that it is a table of tuning; what cannot be read says nothing.

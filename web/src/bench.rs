@@ -135,8 +135,8 @@ impl Bench {
             }
         });
         let rows: Vec<Planned> = rows.collect();
-        let all = peak::ABOUT.as_secs_f64() + Pace::new(estimates).total();
-        Ok(Answer::Planned { rows, about: number::span(all) })
+        let seconds = peak::ABOUT.as_secs_f64() + Pace::new(estimates).total();
+        Ok(Answer::Planned { rows, about: number::span(seconds) })
     }
 
     fn begin(&mut self, chosen: &Chosen) -> Result<Answer> {

@@ -115,9 +115,9 @@ fn attempt(
             log::info!("{key}: {part}");
             part.clone_into(&mut present.borrow_mut());
         }
-        let what = format!("{} {mode} {}: {part}", key.workload, key.batch);
+        let label = format!("{} {mode} {}: {part}", key.workload, key.batch);
         let percent = number::percent_whole(share);
-        progress.say(&format!("[{}/{}] {what}{percent}", at + 1, chosen.len()));
+        progress.say(&format!("[{}/{}] {label}{percent}", at + 1, chosen.len()));
         let (done, left) = clock.pace.at(at, part, share, clock.begun.elapsed().as_secs_f64());
         progress.set(done);
         progress.left(left);

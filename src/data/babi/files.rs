@@ -40,7 +40,7 @@ pub(super) fn find(
             return Err(Error::data(entry.path, "folder", what));
         }
     }
-    let mut found = Vec::new();
+    let mut pairs = Vec::new();
     for &task in tasks {
         let mut file = |(split, end): (Split, &str)| {
             files.remove(&(task, split as usize)).ok_or_else(|| {
@@ -56,9 +56,9 @@ pub(super) fn find(
         if same_content(&pair[0], &pair[1])? {
             return Err(copied(&pair[1], &pair[0]));
         }
-        found.push((task, pair));
+        pairs.push((task, pair));
     }
-    Ok(found)
+    Ok(pairs)
 }
 
 /// Task and split of a file's name.

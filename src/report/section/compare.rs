@@ -129,9 +129,9 @@ pub fn explanations(comparison: &Comparison, others: &[Side], is_across: bool) -
             None => lines.push((said, vec![cell])),
         }
     }
-    let all = comparison.rows.len();
+    let cells_in_all = comparison.rows.len();
     let line = |(said, cells): (String, Vec<String>)| match cells.len() {
-        n if n == all => format!("{said} (every cell)"),
+        n if n == cells_in_all => format!("{said} (every cell)"),
         _ => format!("{said} ({})", cells.join(", ")),
     };
     lines.into_iter().map(line).collect()
