@@ -111,7 +111,7 @@ pub struct Comparison {
     pub rows: Vec<Row>,
     /// Cells that only one of two sides has.
     pub missing: Vec<Missing>,
-    /// What is worth saying and is no ground to refuse.
+    /// What is worth saying but no reason to refuse.
     pub notes: Vec<String>,
 }
 

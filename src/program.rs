@@ -52,7 +52,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Makes a schedule real on a device. State that `state` does not hold yet is made there. `watch` is told the
+    /// Binds a schedule to a device. State that `state` does not hold yet is made there. `watch` is told the
     /// share of the pipelines that there are.
     ///
     /// # Errors
@@ -128,7 +128,7 @@ impl Program {
     /// The commands of `count` steps, each submission's together; `timer`'s first pair says when they begin and end.
     ///
     /// # Errors
-    /// None that a later call on the device does not tell.
+    /// None of the device: those come from a later call on it.
     pub(crate) fn encoded(
         &self,
         gpu: &Gpu,

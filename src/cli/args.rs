@@ -146,7 +146,7 @@ impl DeviceArgs {
         }
     }
 
-    /// Refuses a name that can be no device's, where none is opened.
+    /// Refuses a name that no device can have, where none is opened.
     ///
     /// # Errors
     /// [`Error::Usage`].
@@ -162,7 +162,7 @@ impl DeviceArgs {
         if self.is_named() { self.open().map(Some) } else { Ok(self.open().ok()) }
     }
 
-    /// Whether not any device will do.
+    /// Whether a particular device is asked for.
     pub fn is_named(&self) -> bool {
         self.device.is_some() || self.backend.is_some() || self.require.is_some()
     }

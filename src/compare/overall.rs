@@ -29,7 +29,7 @@ pub const NORMAL_95: f64 = 1.96;
 ///
 /// The cells' noise averages out only as far as it is each cell's own: what moves a whole run (clocks, placement, a
 /// neighbour) moves all of its cells. So the floor is never below the lowest of the cells' floors. Cells in which the
-/// machine itself is known to have moved are no evidence, and where most are such, there is no verdict.
+/// machine itself is known to have moved are not evidence, and where most are like that, there is no verdict.
 pub fn overall(rows: &[&Row]) -> Option<Overall> {
     let has_moved = |finding: &&Finding| finding.reason == Reason::MachineMoved;
     let findings: Vec<&Finding> = rows.iter().map(|row| &row.finding).collect();

@@ -31,7 +31,7 @@ const LEFT_BEHIND: [&str; 7] = [
     "lost+found",
 ];
 
-/// Whether something of this name is no part of a data set.
+/// Whether something of this name is not part of a data set.
 pub(super) fn is_hidden(name: &str) -> bool {
     name.starts_with('.') || LEFT_BEHIND.iter().any(|known| known.eq_ignore_ascii_case(name))
 }

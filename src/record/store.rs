@@ -336,7 +336,7 @@ fn by_id(hex: &str, files: &[PathBuf]) -> std::result::Result<PathBuf, String> {
         id: String,
     }
     let matches = |path: &&PathBuf| {
-        // What is no record has no id: it is none of those looked for.
+        // What is not a record has no id, so it cannot be the one looked for.
         let text = read_text(path).unwrap_or_default();
         let known = serde_json::from_str::<Id>(&text).map(|i| i.id).unwrap_or_default();
         id::digits(&known).starts_with(&hex.to_ascii_lowercase())

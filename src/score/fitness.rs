@@ -25,7 +25,7 @@ pub fn lacks(record: &Record) -> Vec<String> {
     }
     if tool.dirty {
         let commit = tool.commit();
-        lacks.push(format!("it was made by {commit}, a commit with changes that nobody else has"));
+        lacks.push(format!("it was made by {commit}, a commit with local changes"));
     }
     if let Some(data) = &record.config.data {
         lacks.push(format!("it was made with data of its own ({data}): leave out --data"));

@@ -12,7 +12,7 @@ use crate::terms::Reason;
 
 use super::{Question, TASKS, generated, read};
 
-/// Questions that are generated of each task where there are no files: to learn from, and held out.
+/// Questions generated for each task where there are no files: to learn from, and held out.
 const GENERATED: (usize, usize) = (1000, 200);
 
 /// Every tenth question to learn from is kept apart, to steer training by.

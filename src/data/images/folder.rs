@@ -16,7 +16,7 @@ use super::file::{ImageList, Stored, is_named_image};
 const TRAIN: &str = "train";
 const TEST: [&str; 4] = ["val", "valid", "test", "validation"];
 
-/// What to do about what is no image.
+/// What to do about a file that is not an image.
 const ADVICE: &str = "move it away, or pass such entries over with --skip-bad";
 
 /// A class: its folder, and the images in it.

@@ -232,7 +232,7 @@ impl Tape<'_> {
 #[derive(Debug, Default)]
 struct Long {
     name: Option<String>,
-    /// Nothing inside where it is no number.
+    /// Nothing inside where it is not a number.
     size: Option<Option<u64>>,
     sparse: bool,
 }
