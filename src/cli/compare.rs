@@ -138,10 +138,8 @@ pub(super) fn show(
         }
         Ok(text)
     })?;
-    if matches!(layout, Layout::DeviceAColumn) {
-        for text in section::disagreements(comparison, base, others) {
-            output::note(out, &format!("warning: {text}"));
-        }
+    for text in section::disagreements(comparison, base, others) {
+        output::note(out, &format!("warning: {text}"));
     }
     let mut failures = Vec::new();
     for failure in &judged.fail_on {
