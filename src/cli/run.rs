@@ -103,7 +103,7 @@ pub struct RunArgs {
     pub max_noise: f64,
 
     /// Minimum number of samples
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000), help_heading = "How")]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = super::args::whole::<u32>(1, 1_000_000), help_heading = "How")]
     pub min_samples: u32,
 
     /// Steps in flight when their throughput is taken
@@ -111,7 +111,7 @@ pub struct RunArgs {
     /// Each has samples of its own, uploaded and encoded while the device works on the steps before. 1 waits for each before
     /// the next is submitted. The time of a single step is reported beside it. The headline is neither: its samples are on the
     /// device beforehand.
-    #[arg(long, value_name = "N", default_value_t = QUEUE_DEPTH as u32, value_parser = clap::value_parser!(u32).range(1..=64), help_heading = "How")]
+    #[arg(long, value_name = "N", default_value_t = QUEUE_DEPTH as u32, value_parser = super::args::whole::<u32>(1, 64), help_heading = "How")]
     pub queue_depth: u32,
 
     /// How values are stored.
@@ -163,13 +163,13 @@ pub struct RunArgs {
     pub on_failure: OnFailure,
 
     /// Seed of parameters, data and every random draw
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "How", env = "FATHOM_SEED")]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = super::args::seed, help_heading = "How", env = "FATHOM_SEED")]
     pub seed: u64,
 
     /// Run this often, each time with a record of its own
     ///
     /// Files of --save are numbered.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "How")]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = super::args::whole::<u32>(1, 1000), help_heading = "How")]
     pub repeat: u32,
 
     /// Whether it is a repetition, whose rows follow those of the runs before.
@@ -258,7 +258,8 @@ fn measured(args: &RunArgs, show: bool) -> Result<(Record, Result<()>)> {
         1 => "1 run".into(),
         n => format!("{n} runs"),
     };
-    let whole = Pace::new(estimates).total() + peak::ABOUT.as_secs_f64();
+    let tuning = tuning::expected(args, &selection.gpu, &selection.chosen, selection.schedules());
+    let whole = Pace::new(estimates).total() + (peak::ABOUT + tuning).as_secs_f64();
     output::note(&args.out, &format!("{count}, up to about {}", number::span(whole)));
     let progress = Progress::new(&args.out, "measuring the device's ceilings");
     let mut ceilings = peak::measure(&selection.gpu, CEILINGS, &|share| progress.set(share))?;

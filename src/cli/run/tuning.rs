@@ -1,16 +1,18 @@
 //! The device's tuning table in a run: read, added to where a step is new, used, and named in the record.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Result;
+use crate::gpu::Gpu;
 use crate::measure::probe::probe;
 use crate::measure::run::key;
 use crate::measure::sample::going_on;
 use crate::measure::tune::table::Device;
 use crate::measure::tune::{Table, Tuner};
+use crate::pass::Schedule;
 use crate::record::{Tuning, store};
 use crate::terms::Effort;
 
@@ -18,7 +20,7 @@ use super::super::data::Opened;
 use super::super::output;
 use super::super::progress::Progress;
 use super::RunArgs;
-use super::choose::Selection;
+use super::choose::{Chosen, Selection};
 use crate::data::Split;
 
 /// Time that a quick tuning adds to a workload, however many modes and batches of it are run.
@@ -41,6 +43,29 @@ impl Budget {
         self.left = self.left.saturating_sub(spent);
         self.ops -= ops;
     }
+}
+
+/// What a quick tuning may add to the runs of what is chosen: for each workload of which the device's table knows no op.
+pub(super) fn expected(
+    args: &RunArgs,
+    gpu: &Gpu,
+    chosen: &[Chosen],
+    schedules: &[Schedule],
+) -> Duration {
+    if args.tune.unwrap_or(Effort::Quick) != Effort::Quick {
+        return Duration::ZERO;
+    }
+    let device = Device::of(gpu, args.device.checks);
+    let path = store::folder().map(|folder| Table::path(&folder, &device));
+    let known = path.and_then(|path| Table::load(&path, &device).ok().flatten());
+    let is_new = |schedule: &Schedule| {
+        let mut ops = schedule.ops.iter();
+        let entries = known.as_ref().map(|table| &table.entries);
+        !ops.any(|op| entries.is_some_and(|known| known.contains_key(&op.problem_key())))
+    };
+    let steps = chosen.iter().zip(schedules).filter(|(_, schedule)| is_new(schedule));
+    let workloads: BTreeSet<&str> = steps.map(|((model, _), _)| model.info().name).collect();
+    QUICK * workloads.len() as u32
 }
 
 /// The table of a run's device.
@@ -140,20 +165,21 @@ impl Tables {
             }
             self.measured += outcome.measured;
             self.left_out += outcome.left_out;
-            self.keep(args);
+            self.keep();
             going_on()?;
         }
         Ok(())
     }
 
     /// Written after each step, so that nothing measured is lost, where there is anything new.
-    fn keep(&mut self, args: &RunArgs) {
+    fn keep(&mut self) {
         if self.kept.as_ref() == Some(&self.table) {
             return;
         }
         self.kept = Some(self.table.clone());
         if let Some(Err(error)) = self.path.as_ref().map(|path| self.table.save(path)) {
-            output::note(&args.out, &format!("warning: {error}"));
+            output::warn(&format!("{error}: the tuning is not kept"));
+            self.path = None;
         }
     }
 
