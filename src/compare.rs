@@ -184,7 +184,10 @@ pub fn compare(base: &Side, others: &[Side], alike: Alike) -> Result<Comparison>
                     Alike::AllButDevice => vec![machine::by_ceilings([base, other], &key)],
                     _ => machine::evidence(&ours, &theirs),
                 };
-                rows.push(row(key, side, (&ours, &theirs), &evidence, least));
+                let mut row = row(key, side, (&ours, &theirs), &evidence, least);
+                // Another seed, another result.
+                row.agreement = row.agreement.filter(|_| is_one_seed(base, other));
+                rows.push(row);
             }
         }
         let lacking = keys(other).into_iter().filter(|key| runs(base, key).is_empty());
@@ -206,6 +209,12 @@ impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} is missing from {}", self.key, self.lacking)
     }
+}
+
+/// Whether all records of two sides are of one seed.
+fn is_one_seed(base: &Side, other: &Side) -> bool {
+    let seed = base.records[0].config.seed;
+    base.records.iter().chain(&other.records).all(|record| record.config.seed == seed)
 }
 
 /// What a side ran, each once, in order of first mention.
@@ -274,7 +283,7 @@ fn row(
         base_ns: median_of_medians(&base),
         other_ns: median_of_medians(&other),
         finding: verdict::judge(&base, &other, evidence, least),
-        agreement: agreement::agreement(ours[0], theirs[0]),
+        agreement: agreement::of_all(ours[0], theirs),
         same_program: ours.iter().chain(theirs).all(|r| r.program == *program),
     }
 }

@@ -209,11 +209,14 @@ pub fn why_not_scored(run: &Run) -> Option<String> {
     match (run.why_not_counted(), run.noise()) {
         (Some(why), _) => Some(why.to_string()),
         (None, Some(noise)) if noise <= SETTLED => None,
-        (None, noise) => Some(format!(
+        (None, Some(noise)) => Some(format!(
             "not settled: known to {:.1} %, {:.0} % are needed (--time, --max-noise)",
-            100.0 * noise.unwrap_or(f64::NAN),
+            100.0 * noise,
             100.0 * SETTLED
         )),
+        (None, None) => {
+            Some("too few samples to know how far it is settled (--min-samples)".into())
+        }
     }
 }
 
@@ -342,13 +345,18 @@ mod tests {
     fn a_run_that_has_not_settled_does_not_count_on_either_side() {
         let reference = side(100.0);
         let mut noisy = side(50.0);
-        noisy.records[0].runs[3] = example::run("memnet", Mode::Infer, &[40.0, 50.0, 60.0]);
+        let samples = [40.0, 50.0, 60.0, 40.0, 50.0, 60.0];
+        noisy.records[0].runs[3] = example::run("memnet", Mode::Infer, &samples);
         let score = score(&noisy, &reference, &WORKLOADS);
         assert_eq!((score.overall(), score.range(), score.runs.len()), (None, None, 15));
         let expected = "memnet infer batch 128: not settled: known to 20.0 %, 5 % are needed";
         assert!(score.missing[0].starts_with(expected), "{score:?}");
         let error = check_reference(&noisy, &WORKLOADS).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
+        // A single sample is known to no share at all.
+        noisy.records[0].runs[3] = example::run("memnet", Mode::Infer, &samples[..1]);
+        let missing = &super::score(&noisy, &reference, &WORKLOADS).missing;
+        assert!(missing[0].contains("too few samples to know"), "{missing:?}");
     }
 
     #[test]

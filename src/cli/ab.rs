@@ -27,7 +27,7 @@ pub struct AbArgs {
     pub new: String,
 
     /// Runs of each, in turns: old new old new
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = super::args::whole::<u32>(1, 1000))]
     repeat: u32,
 
     /// Folder for the records, under `old` and `new` [default: a new one among the kept records]
@@ -146,6 +146,7 @@ pub fn execute(args: &AbArgs) -> Result<()> {
     for (_, program) in &sides {
         program.try_out()?;
     }
+    records::check_place(&folder, "ab")?;
     let outcome = take_turns(args, &sides);
     // What was measured before an error counts, if both have a run.
     for (folder, _) in &sides {

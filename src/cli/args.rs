@@ -185,7 +185,7 @@ pub struct SizeArgs {
     pub preset: Option<Preset>,
 
     /// Samples per batch [default: the preset's]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    #[arg(short, long, value_name = "N", value_parser = whole::<u32>(1, 65_536))]
     pub batch: Option<u32>,
 
     /// Override a size of the model, as in `hidden=128`
@@ -224,7 +224,7 @@ pub struct ModelArgs {
     pub size: SizeArgs,
 
     /// Seed of the parameters, the data and every random draw
-    #[arg(long, value_name = "N", default_value_t = 1, env = "FATHOM_SEED")]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = seed, env = "FATHOM_SEED")]
     pub seed: u64,
 
     /// Sentence lengths of seq2seq: 0, 1, 2, 3 or mixed
@@ -274,19 +274,49 @@ fn provoke(gpu: &Gpu) {
     }
 }
 
-fn number_in(text: &str, low: f64, high: f64, unit: &str) -> std::result::Result<f64, String> {
-    match text.parse::<f64>() {
+/// What a whole number from `low` to `high` is read by.
+pub(super) fn whole<T: TryFrom<u64>>(
+    low: u64,
+    high: u64,
+) -> impl Fn(&str) -> std::result::Result<T, String> + Clone {
+    move |text| {
+        let number = text.parse().ok().filter(|number| (low..=high).contains(number));
+        number.and_then(|number| T::try_from(number).ok()).ok_or_else(|| {
+            let high = if high == u64::MAX { "2^64 - 1".into() } else { high.to_string() };
+            format!("expected a whole number from {low} to {high}")
+        })
+    }
+}
+
+/// A seed is any number that has 64 bits.
+pub(super) fn seed(text: &str) -> std::result::Result<u64, String> {
+    whole(0, u64::MAX)(text)
+}
+
+/// Steps: a thousand million take days on any device.
+pub(super) fn step_count(text: &str) -> std::result::Result<u64, String> {
+    whole(1, 1_000_000_000)(text)
+}
+
+/// What a number of `unit`, within bounds, is read by.
+pub(super) fn number_in(
+    low: f64,
+    high: f64,
+    unit: &'static str,
+) -> impl Fn(&str) -> std::result::Result<f64, String> + Clone {
+    move |text| match text.parse::<f64>() {
         Ok(value) if value >= low && value <= high => Ok(value),
         _ => Err(format!("expected a number of {unit} from {low} to {high}")),
     }
 }
 
+/// A time: a day at most.
 pub(super) fn seconds(text: &str) -> std::result::Result<f64, String> {
-    number_in(text, 0.001, 86_400.0, "seconds")
+    number_in(0.001, 86_400.0, "seconds")(text)
 }
 
 pub(super) fn percent(text: &str) -> std::result::Result<f64, String> {
-    number_in(text, 0.001, 100.0, "percent")
+    number_in(0.001, 100.0, "percent")(text)
 }
 
 /// A model with some of its sizes set.

@@ -105,10 +105,8 @@ pub(super) fn show(
     output::emit(out, |form| {
         section::render(comparison, base, others, layout, judged.explain, form)
     })?;
-    if layout == Layout::DeviceAColumn {
-        for text in section::disagreements(comparison, base, others) {
-            output::note(out, &format!("warning: {text}"));
-        }
+    for text in section::disagreements(comparison, base, others) {
+        output::note(out, &format!("warning: {text}"));
     }
     let mut failures = Vec::new();
     for failure in &judged.fail_on {

@@ -93,6 +93,17 @@ pub(super) fn keep(out: &OutputArgs, record: &Record, baseline: Option<&str>) ->
     Ok(())
 }
 
+/// Refuses a folder for records in which none could be kept, before anything is measured for it. The folder itself is made
+/// with its first record.
+///
+/// # Errors
+/// [`Error::Usage`] with what the records are for.
+pub(super) fn check_place(folder: &Path, what: &str) -> Result<()> {
+    let there = folder.ancestors().find(|place| place.as_os_str().is_empty() || place.exists());
+    let file = there.unwrap_or(folder).join("record.json");
+    output::writable(&file).map_err(|why| Error::Usage(format!("{what}: {why}")))
+}
+
 /// Whether `@last` is this record, or what was kept of the same run before.
 pub(super) fn is_last(record: &Record) -> bool {
     let last = store::find("@last").ok().and_then(|found| found.into_iter().next());

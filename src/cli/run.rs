@@ -7,7 +7,7 @@ use clap::Args;
 use crate::error::Result;
 use crate::measure::estimate::{Pace, Rates};
 use crate::measure::suite::Suite;
-use crate::measure::tune::suite::{SuiteTuner, Watch};
+use crate::measure::tune::suite::{SuiteTuner, Watch, expected};
 use crate::measure::{QUEUE_DEPTH, peak, provenance};
 use crate::record::{Record, Tuning, store};
 use crate::report::section::{headline, score};
@@ -99,7 +99,7 @@ pub struct RunArgs {
     pub max_noise: f64,
 
     /// Minimum number of samples
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000), help_heading = "How")]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = super::args::whole::<u32>(1, 1_000_000), help_heading = "How")]
     pub min_samples: u32,
 
     /// Steps in flight while the overlapped throughput is measured
@@ -107,7 +107,7 @@ pub struct RunArgs {
     /// Each step has its own samples, uploaded and encoded while the device works on earlier steps; with 1, each step is
     /// waited for before the next is submitted. The latency of a single step is reported as well. The headline is neither:
     /// its samples are on the device beforehand.
-    #[arg(long, value_name = "N", default_value_t = QUEUE_DEPTH as u32, value_parser = clap::value_parser!(u32).range(1..=64), help_heading = "How")]
+    #[arg(long, value_name = "N", default_value_t = QUEUE_DEPTH as u32, value_parser = super::args::whole::<u32>(1, 64), help_heading = "How")]
     pub queue_depth: u32,
 
     /// How values are stored.
@@ -159,13 +159,13 @@ pub struct RunArgs {
     pub on_failure: OnFailure,
 
     /// Seed of the parameters, the data and every random draw
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "How", env = "FATHOM_SEED")]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = super::args::seed, help_heading = "How", env = "FATHOM_SEED")]
     pub seed: u64,
 
     /// Run this many times, each with its own record
     ///
     /// The files that --save names are numbered.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "How")]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = super::args::whole::<u32>(1, 1000), help_heading = "How")]
     pub repeat: u32,
 
     /// Whether it is a repetition, whose rows follow those of the runs before.
@@ -252,7 +252,9 @@ fn measured(args: &RunArgs, show: bool) -> Result<(Record, Result<()>)> {
         1 => "1 run".into(),
         n => format!("{n} runs"),
     };
-    let whole = Pace::new(estimates).total() + peak::ABOUT.as_secs_f64();
+    let effort = args.tune.unwrap_or(Effort::Quick);
+    let tuning = expected(effort, &suite.gpu, &suite.chosen, suite.schedules());
+    let whole = Pace::new(estimates).total() + (peak::ABOUT + tuning).as_secs_f64();
     output::note(&args.out, &format!("{count}, up to about {}", number::span(whole)));
     let progress = Progress::new(&args.out, "measuring the device's ceilings");
     let mut ceilings = peak::measure(&suite.gpu, peak::TIME, &|share| progress.set(share))?;
@@ -302,5 +304,5 @@ pub(super) fn watched<T>(args: &RunArgs, tune: impl FnOnce(Watch<'_>) -> T) -> T
         bar.say(part);
         bar.set(share);
     };
-    tune(Watch { note: &note, progress: &progress })
+    tune(Watch { note: &note, warn: &output::warn, progress: &progress })
 }

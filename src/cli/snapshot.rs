@@ -23,7 +23,7 @@ pub struct SnapshotArgs {
     mode: Mode,
 
     /// Steps to run before the one written
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = super::args::whole::<u64>(0, 1_000_000_000))]
     skip: u64,
 
     /// Run this variant of an op, as in `matmul/register`; may be repeated

@@ -35,7 +35,7 @@ pub struct TraceArgs {
     size: SizeArgs,
 
     /// Seed of the parameters, the data and every random draw
-    #[arg(long, value_name = "N", default_value_t = 1, env = "FATHOM_SEED")]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = super::args::seed, env = "FATHOM_SEED")]
     seed: u64,
 
     /// Don't fuse elementwise ops into their neighbours

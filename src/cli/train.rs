@@ -16,7 +16,7 @@ use crate::train::Trainer;
 use crate::workload::opened::{describe, passed_over};
 use crate::workload::{self, WORKLOADS, Workload};
 
-use super::args::check_game;
+use super::args::{check_game, step_count, whole};
 use super::{DataArgs, DeviceArgs, ModelArgs, OutputArgs, PrecisionArgs, output};
 
 mod play;
@@ -28,15 +28,15 @@ pub struct TrainArgs {
     model: ModelArgs,
 
     /// Steps to train
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = step_count)]
     steps: u64,
 
     /// Steps between rows; the metric is evaluated at each [default: a tenth of the steps]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = step_count)]
     every: Option<u64>,
 
     /// After training, print N held-out samples with the model's answers, for workloads that can show them
-    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "3", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "3", value_parser = whole::<u32>(1, 1000))]
     show: Option<u32>,
 
     #[command(flatten)]

@@ -10,7 +10,7 @@ use crate::gpu::timestamp::{Stamp, Timer, faults};
 use crate::host::{Instant, cpu_time};
 use crate::program::Program;
 use crate::record::{Clock, Doubt, Statistics, Timing};
-use crate::stats::{Summary, drift, median};
+use crate::stats::{MIN_SAMPLES_FOR_CI95, Summary, median};
 use crate::terms::FaultCount;
 
 use super::restart::Restart;
@@ -26,9 +26,6 @@ const MOST_STEPS: usize = 256;
 
 /// How far GPU span and wall time may disagree before the timestamps are not believed.
 const PLAUSIBLE: f64 = 1.03;
-
-/// A drift of the step times below this share is not pointed out.
-const DRIFT: f64 = 0.02;
 
 /// Time after which a CPU adapter is warm.
 const WARM_PROCESSOR: Duration = Duration::from_millis(50);
@@ -118,7 +115,8 @@ pub fn sample(
         taken.add(gpu, program, steps, timer.as_ref())?;
         let summary = Summary::of(if timer.is_some() { &taken.spans } else { &taken.walls });
         let half = (summary.ci95.1 - summary.ci95.0) / 2.0;
-        settled = half <= budget.noise * summary.median;
+        // Fewer have no interval, and a single sample would seem to be exact.
+        settled = summary.n >= MIN_SAMPLES_FOR_CI95 && half <= budget.noise * summary.median;
         let spent = start.elapsed().as_secs_f64() / budget.time.as_secs_f64();
         progress(spent.min(1.0));
         if summary.n >= budget.min_samples && (settled || spent >= 1.0) {
@@ -203,15 +201,9 @@ fn doubts(timing: &Timing, faults: Vec<FaultCount>, budget: &Budget) -> Vec<Doub
         doubts.push(Doubt::WallClock { faults });
     }
     if !timing.settled {
-        doubts.push(Doubt::Unsettled {
-            interval: Some(timing.step.noise()),
-            wanted: Some(budget.noise),
-        });
+        doubts.push(Doubt::Unsettled { interval: timing.step.noise(), wanted: Some(budget.noise) });
     }
-    let drift = drift(&timing.step_ns);
-    if drift.significant && drift.relative.abs() > DRIFT {
-        doubts.push(Doubt::Drift { relative: drift.relative });
-    }
+    doubts.extend(Doubt::of_steps(&timing.step_ns));
     doubts
 }
 

@@ -78,31 +78,31 @@ fn is_earlier_state(path: &Path, record: &Record) -> bool {
 /// # Errors
 /// [`Error::Io`].
 pub fn keep_baseline(record: &Record, name: &str, folder: &Path) -> Result<PathBuf> {
-    match name.split_once('/') {
-        None => clear_baseline(name, folder)?,
-        // What was there before goes when something takes its place.
-        Some((repeated, "1")) => clear_baseline(repeated, folder)?,
-        Some(_) => {}
-    }
     let path = baseline(name, folder);
     make_folder(path.parent().unwrap_or(folder))?;
     write_atomically(&path, record.to_json()?.as_bytes())?;
+    // What was there before goes once something has taken its place.
+    match name.split_once('/') {
+        None => clear_baseline(name, folder, &path)?,
+        Some((repeated, "1")) => clear_baseline(repeated, folder, &path)?,
+        Some(_) => {}
+    }
     Ok(path)
 }
 
-/// Removes the records of a baseline, so that repeated runs can take their place: the one of this name, or those of
-/// earlier repeated runs.
+/// Removes the other records of a baseline: the one of this name, and those of earlier repeated runs.
 ///
 /// # Errors
 /// [`Error::Io`].
-fn clear_baseline(name: &str, folder: &Path) -> Result<()> {
+fn clear_baseline(name: &str, folder: &Path, new: &Path) -> Result<()> {
     let repeated = baselines(folder).join(name);
     let mut old = if repeated.is_dir() { files(&repeated)? } else { Vec::new() };
     old.extend(Some(baseline(name, folder)).filter(|path| path.exists()));
-    old.iter().try_for_each(|path| remove_file(path))
+    old.iter().filter(|path| *path != new).try_for_each(|path| remove_file(path))
 }
 
-fn baselines(folder: &Path) -> PathBuf {
+/// Where baselines are, in a folder of records.
+pub fn baselines(folder: &Path) -> PathBuf {
     folder.join("baselines")
 }
 
@@ -353,7 +353,7 @@ fn by_id(hex: &str, files: &[PathBuf]) -> std::result::Result<PathBuf, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::example;
+    use crate::record::{Integrity, example};
     use crate::terms::Mode;
 
     fn made(created: &str, note: &str) -> Record {
@@ -440,14 +440,28 @@ mod tests {
         };
         keep("main", "single");
         assert_eq!(notes(), ["single"]);
-        clear_baseline("main", place).unwrap();
         keep("main/1", "first");
         keep("main/2", "second");
         assert_eq!(notes(), ["first", "second"]);
         assert_eq!(named(place).unwrap().len(), 2);
-        clear_baseline("main", place).unwrap();
         keep("main/1", "third");
         assert_eq!(notes(), ["third"]);
+        keep("main", "single");
+        assert_eq!(notes(), ["single"]);
+        // A folder of that name: what is new has no place, and what was there stays.
+        std::fs::create_dir_all(baselines(place).join("main/1.json")).unwrap();
+        let record = made("2026-01-01T00:00:00Z", "fourth");
+        assert!(keep_baseline(&record, "main/1", place).is_err());
+        assert_eq!(notes(), ["single"]);
+    }
+
+    #[test]
+    fn a_record_that_a_shell_put_a_mark_before_is_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = keep(&made("2026-01-01T00:00:00Z", "n"), folder.path()).unwrap();
+        let marked = format!("\u{feff}{}", std::fs::read_to_string(&kept).unwrap());
+        std::fs::write(&kept, marked).unwrap();
+        assert_eq!(Record::load(&kept).unwrap().integrity, Integrity::Intact);
     }
 
     #[test]

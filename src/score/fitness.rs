@@ -66,7 +66,8 @@ mod tests {
                 r.runs[0].verified.status = Status::Unverified;
             }),
             ("speech train batch 128: not settled: known to 20.0 %", |r| {
-                r.runs[0] = example::run("speech", Mode::Train, &[40.0, 50.0, 60.0]);
+                r.runs[0] =
+                    example::run("speech", Mode::Train, &[40.0, 50.0, 60.0, 40.0, 50.0, 60.0]);
             }),
         ];
         for (expected, spoil) in spoils {

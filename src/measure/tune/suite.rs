@@ -1,16 +1,18 @@
 //! A suite's tuning: the device's table read, added to where a step is new, used, and named in the record.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Result;
+use crate::gpu::Gpu;
 use crate::measure::probe::probe;
 use crate::measure::run::key;
 use crate::measure::sample::going_on;
-use crate::measure::suite::Suite;
+use crate::measure::suite::{Chosen, Suite};
+use crate::pass::Schedule;
 use crate::record::{Tuning, store};
 use crate::terms::Effort;
 use crate::workload::{Opened, Split};
@@ -40,11 +42,31 @@ impl Budget {
     }
 }
 
+/// What a quick tuning may add to the runs of what is chosen: for each workload of which the device's table knows no op.
+pub fn expected(effort: Effort, gpu: &Gpu, chosen: &[Chosen], schedules: &[Schedule]) -> Duration {
+    if effort != Effort::Quick {
+        return Duration::ZERO;
+    }
+    let device = Device::of(gpu);
+    let path = store::folder().map(|folder| Table::path(&folder, &device));
+    let known = path.and_then(|path| Table::load(&path, &device).ok().flatten());
+    let is_new = |schedule: &Schedule| {
+        let mut ops = schedule.ops.iter();
+        let entries = known.as_ref().map(|table| &table.entries);
+        !ops.any(|op| entries.is_some_and(|known| known.contains_key(&op.problem_key())))
+    };
+    let steps = chosen.iter().zip(schedules).filter(|(_, schedule)| is_new(schedule));
+    let workloads: BTreeSet<&str> = steps.map(|((model, _), _)| model.info().name).collect();
+    QUICK * workloads.len() as u32
+}
+
 /// Who is told of a tuning.
 #[derive(Clone, Copy)]
 pub struct Watch<'a> {
     /// Notes for the user, a line each.
     pub note: &'a dyn Fn(&str),
+    /// Losses, of which the user is told in any case.
+    pub warn: &'a dyn Fn(&str),
     /// The part, and how much of it is done.
     pub progress: &'a dyn Fn(&str, f64),
 }
@@ -156,7 +178,8 @@ impl<'a> SuiteTuner<'a> {
         }
         self.kept = Some(self.table.clone());
         if let Some(Err(error)) = self.path.as_ref().map(|path| self.table.save(path)) {
-            (self.watch.note)(&format!("warning: {error}"));
+            (self.watch.warn)(&format!("{error}: the tuning is not kept"));
+            self.path = None;
         }
     }
 

@@ -191,6 +191,9 @@ fn cells_in_words(whole: &Overall) -> String {
 /// `time ratio 1.002 [0.950 .. 1.057], noise floor 8.1 %`.
 fn interval_in_words(whole: &Overall) -> String {
     let Overall { ratio, ci95: (low, high), floor, .. } = whole;
+    if low.is_nan() {
+        return format!("time ratio {ratio:.3}, of too few samples for an interval");
+    }
     format!("time ratio {ratio:.3} [{low:.3} .. {high:.3}], noise floor {}", percent(*floor))
 }
 
