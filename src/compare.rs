@@ -31,6 +31,11 @@ pub struct Side {
 }
 
 impl Side {
+    /// A record by itself.
+    pub fn of(name: impl Into<String>, record: Record) -> Self {
+        Self { name: name.into(), records: vec![record] }
+    }
+
     /// Whether another framework than fathom was measured.
     pub fn is_peer(&self) -> bool {
         self.records.iter().any(|record| record.tool.peer.is_some())
@@ -106,7 +111,7 @@ pub struct Comparison {
     pub rows: Vec<Row>,
     /// Cells that only one of two sides has.
     pub missing: Vec<Missing>,
-    /// What is worth saying and is no ground to refuse.
+    /// What is worth saying but no reason to refuse.
     pub notes: Vec<String>,
 }
 
@@ -179,7 +184,10 @@ pub fn compare(base: &Side, others: &[Side], alike: Alike) -> Result<Comparison>
                     Alike::AllButDevice => vec![machine::by_ceilings([base, other], &key)],
                     _ => machine::evidence(&ours, &theirs),
                 };
-                rows.push(row(key, side, (&ours, &theirs), &evidence, least));
+                let mut row = row(key, side, (&ours, &theirs), &evidence, least);
+                // Another seed, another result.
+                row.agreement = row.agreement.filter(|_| is_one_seed(base, other));
+                rows.push(row);
             }
         }
         let lacking = keys(other).into_iter().filter(|key| runs(base, key).is_empty());
@@ -201,6 +209,12 @@ impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} is missing from {}", self.key, self.lacking)
     }
+}
+
+/// Whether all records of two sides are of one seed.
+fn is_one_seed(base: &Side, other: &Side) -> bool {
+    let seed = base.records[0].config.seed;
+    base.records.iter().chain(&other.records).all(|record| record.config.seed == seed)
 }
 
 /// What a side ran, each once, in order of first mention.
@@ -269,7 +283,7 @@ fn row(
         base_ns: median_of_medians(&base),
         other_ns: median_of_medians(&other),
         finding: verdict::judge(&base, &other, evidence, least),
-        agreement: agreement::agreement(ours[0], theirs[0]),
+        agreement: agreement::of_all(ours[0], theirs),
         same_program: ours.iter().chain(theirs).all(|r| r.program == *program),
     }
 }

@@ -35,6 +35,8 @@ pub struct Gpu {
     pub caps: Caps,
     /// What of it is not used.
     pub restriction: Restriction,
+    /// Whether shaders run with bounds checks.
+    pub checks: Checks,
     /// Nanoseconds a timestamp tick takes.
     pub timestamp_period: f64,
     /// Nanoseconds that timestamps are rounded to, where that is known: see [`Gpu::find_resolution`].
@@ -90,13 +92,13 @@ impl Treatment {
 
 /// The optional features that are asked for.
 fn wanted(restriction: &Restriction) -> wgpu::Features {
-    let all = [
+    let optional = [
         (Feature::Timestamps, wgpu::Features::TIMESTAMP_QUERY),
         (Feature::TimestampsInsidePasses, wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES),
         (Feature::Subgroups, wgpu::Features::SUBGROUP),
         (Feature::F16, wgpu::Features::SHADER_F16),
     ];
-    let used = all.into_iter().filter(|(feature, _)| !restriction.lacks(*feature));
+    let used = optional.into_iter().filter(|(feature, _)| !restriction.lacks(*feature));
     used.fold(wgpu::Features::empty(), |features, (_, feature)| features | feature)
 }
 
@@ -106,6 +108,40 @@ fn experimental() -> wgpu::ExperimentalFeatures {
     // SAFETY: kernels with matrices are checked like all others: bounds by the sizes they are made for, results against
     // f64 references.
     unsafe { wgpu::ExperimentalFeatures::enabled() }
+}
+
+async fn request(
+    adapter: &wgpu::Adapter,
+    features: wgpu::Features,
+    limits: &wgpu::Limits,
+) -> std::result::Result<(wgpu::Device, wgpu::Queue), wgpu::RequestDeviceError> {
+    let descriptor = wgpu::DeviceDescriptor {
+        label: Some("fathom"),
+        required_features: features,
+        required_limits: limits.clone(),
+        memory_hints: wgpu::MemoryHints::Performance,
+        experimental_features: experimental(),
+        ..Default::default()
+    };
+    adapter.request_device(&descriptor).await
+}
+
+/// What a device with these limits and features can do, without subgroups and matrices.
+fn caps(limits: &wgpu::Limits, features: wgpu::Features) -> Caps {
+    Caps {
+        software: false,
+        subgroup: None,
+        max_binding: limits.max_storage_buffer_binding_size,
+        max_buffer: limits.max_buffer_size,
+        max_bindings: limits.max_storage_buffers_per_shader_stage,
+        max_workgroups: limits.max_compute_workgroups_per_dimension,
+        max_invocations: limits.max_compute_invocations_per_workgroup,
+        max_shared: limits.max_compute_workgroup_storage_size,
+        timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
+        f16: features.contains(wgpu::Features::SHADER_F16),
+        matrices: None,
+        speeds: Speeds::GPU,
+    }
 }
 
 /// Rows and columns of the largest square matrices of f16 whose products a subgroup adds up in f32.
@@ -200,45 +236,25 @@ impl Gpu {
             LimitSet::Device => adapter.limits(),
             LimitSet::WebGpu => wgpu::Limits::default(),
         };
-        let (device, queue) = adapter
-            .request_device(&wgpu::DeviceDescriptor {
-                label: Some("fathom"),
-                required_features: features,
-                required_limits: limits.clone(),
-                memory_hints: wgpu::MemoryHints::Performance,
-                experimental_features: experimental(),
-                ..Default::default()
-            })
-            .await
-            .map_err(|e| {
-                Error::Device(format!(
-                    "cannot open {}: {e}\nupdate its driver, or choose another device with --device; \
-                     `fathom list devices` lists them",
-                    summary.name
-                ))
-            })?;
+        let (device, queue) = request(&adapter, features, &limits).await.map_err(|e| {
+            Error::Device(format!(
+                "cannot open {}: {e}\nupdate its driver, or choose another device with --device; `fathom list devices` \
+                 lists them",
+                summary.name
+            ))
+        })?;
         let submissions = Submissions::default();
         let lost = first_failure(&device, &submissions);
         let Treatment { speeds, pace, longest_submission, wait_limit } = Treatment::of(&summary);
-        let caps = Caps {
-            software: summary.software,
-            subgroup: (one_size && features.contains(wgpu::Features::SUBGROUP))
-                .then_some(info.subgroup_min_size),
-            max_binding: limits.max_storage_buffer_binding_size,
-            max_buffer: limits.max_buffer_size,
-            max_bindings: limits.max_storage_buffers_per_shader_stage,
-            max_workgroups: limits.max_compute_workgroups_per_dimension,
-            max_invocations: limits.max_compute_invocations_per_workgroup,
-            max_shared: limits.max_compute_workgroup_storage_size,
-            timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
-            f16: features.contains(wgpu::Features::SHADER_F16),
-            matrices,
-            speeds,
-        };
+        let subgroup = (one_size && features.contains(wgpu::Features::SUBGROUP))
+            .then_some(info.subgroup_min_size);
+        let capable = caps(&limits, features);
+        let caps = Caps { software: summary.software, subgroup, matrices, speeds, ..capable };
         Ok(Self {
             summary,
             caps,
             restriction: restriction.clone(),
+            checks,
             timestamp_period: f64::from(queue.get_timestamp_period()),
             timestamp_resolution: None,
             timestamps_in_passes: features.contains(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES),
@@ -248,7 +264,7 @@ impl Gpu {
             pace,
             wait_limit,
             submissions,
-            pipelines: Mutex::new(Pipelines::new(checks)),
+            pipelines: Mutex::default(),
             device,
             queue,
             lost,

@@ -153,6 +153,19 @@ pub fn is_time(text: &str) -> bool {
     text.parse::<jiff::Timestamp>().is_ok()
 }
 
+/// Whether a date and time lies more than a day ahead, which no zone and no wrong minute explains.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn is_yet_to_come(text: &str) -> bool {
+    let tomorrow = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24);
+    text.parse::<jiff::Timestamp>().is_ok_and(|time| time > tomorrow)
+}
+
+/// The same.
+#[cfg(target_arch = "wasm32")]
+pub fn is_yet_to_come(text: &str) -> bool {
+    js_sys::Date::parse(text) > js_sys::Date::now() + 86_400_000.0
+}
+
 /// Whether a text is a date and time of RFC 3339: the browser reads others as well, without a time or a zone.
 #[cfg(target_arch = "wasm32")]
 pub fn is_time(text: &str) -> bool {
@@ -201,6 +214,10 @@ fn read_up_to(path: &Path, most: u64) -> Result<String> {
     let read = file.take(most + 1).read_to_string(&mut text);
     if read.map_err(failed())? as u64 > most {
         return Err(Error::data(path, "length", format!("longer than {most} bytes")));
+    }
+    // The mark that some editors and shells put before a text.
+    if text.starts_with('\u{feff}') {
+        text.remove(0);
     }
     Ok(text)
 }

@@ -1,6 +1,6 @@
 //! Kernels as plain data: what a device can do, which shader runs with which constants and bindings.
 //!
-//! Ops describe with it how they are computed; [`crate::gpu`] and [`crate::program`] make it real.
+//! Ops describe in it how they are computed; [`crate::gpu`] and [`crate::program`] carry it out.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ pub struct Caps {
     pub max_binding: u64,
     /// Largest buffer in bytes.
     pub max_buffer: u64,
-    /// Storage bindings a stage.
+    /// Storage bindings in a stage.
     pub max_bindings: u32,
     /// Most workgroups along one dimension of a grid.
     pub max_workgroups: u32,
@@ -352,8 +352,8 @@ impl Dispatch {
         self
     }
 
-    /// Declares a binding `read_write` that the kernel only reads: a device allows one dispatch no reading of one range
-    /// of a buffer and writing of another, but writing of both.
+    /// Declares a binding `read_write` that the kernel only reads: a device does not let one dispatch read one range of a
+    /// buffer and write another, but it does let it write both.
     pub fn make_writable(&mut self, binding: usize) {
         let binding = &mut self.bindings[binding];
         if !binding.write {
@@ -362,7 +362,7 @@ impl Dispatch {
         }
     }
 
-    /// Has a binding show f16 where the shader has f32; what is no f16 stays.
+    /// Makes a binding f16 where the shader has f32; what is not f16 stays as it is.
     pub fn store_as(&mut self, binding: usize, dtype: DType) {
         if dtype.is_half() {
             self.kernel.halves.push((self.bindings[binding].name, dtype));

@@ -15,6 +15,8 @@ pub mod run;
 pub mod sample;
 mod sensors;
 mod submission;
+pub mod suite;
+pub mod trace;
 pub mod tune;
 pub mod verify;
 pub mod yardstick;

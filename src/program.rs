@@ -52,7 +52,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Makes a schedule real on a device. State that `state` does not hold yet is made there. `watch` is told the
+    /// Binds a schedule to a device. State that `state` does not hold yet is made there. `watch` is told the
     /// share of the pipelines that there are.
     ///
     /// # Errors
@@ -128,7 +128,7 @@ impl Program {
     /// The commands of `count` steps, each submission's together; `timer`'s first pair says when they begin and end.
     ///
     /// # Errors
-    /// None that a later call on the device does not tell.
+    /// None of the device: those come from a later call on it.
     pub(crate) fn encoded(
         &self,
         gpu: &Gpu,
@@ -275,11 +275,11 @@ pub fn make_pipelines_while(
     goes_on: &(dyn Fn(Duration) -> bool + Sync),
 ) -> Result<Vec<bool>> {
     let mut made = gpu.pipelines_while(&labelled(ops.iter().copied()), goes_on)?.into_iter();
-    let all = |op: &&OpInstance| {
-        let own: Vec<bool> = made.by_ref().take(op.lowered.dispatches.len()).collect();
-        own.into_iter().all(|made| made)
+    let has_all = |op: &&OpInstance| {
+        let dispatches: Vec<bool> = made.by_ref().take(op.lowered.dispatches.len()).collect();
+        dispatches.into_iter().all(|made| made)
     };
-    Ok(ops.iter().map(all).collect())
+    Ok(ops.iter().map(has_all).collect())
 }
 
 /// The dispatches of ops in their order.

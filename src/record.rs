@@ -20,6 +20,7 @@ mod outcome;
 mod run;
 pub mod schema;
 pub mod store;
+pub mod trace;
 mod tuning;
 pub mod yardstick;
 
@@ -388,7 +389,7 @@ impl Record {
     /// Reads a record.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Data`] with line and column where it is no record of this schema, and with the
+    /// [`Error::Io`]; [`Error::Data`] with line and column where it is not a record of this schema, and with the
     /// field's path for a figure that cannot be.
     pub fn load(path: &Path) -> Result<Self> {
         let text = crate::host::read_text(path)?;
@@ -435,7 +436,7 @@ fn not_json(error: serde_json::Error) -> Error {
     Error::Internal(format!("a record as JSON: {error}"))
 }
 
-/// The first figure that is no number, by its path: JSON would turn it into a null that no reader takes.
+/// The first figure that is not a number, by its path: JSON would turn it into a null, which no reader accepts.
 fn not_a_number(runs: &[Run]) -> Option<String> {
     runs.iter().find_map(|run| {
         let step =

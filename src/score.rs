@@ -7,7 +7,7 @@
 use crate::compare::verdict::{BLOCKS, SEED};
 use crate::compare::{Alike, Side, keys, machine, runs, samples, step_ns, unlike};
 use crate::error::{Error, Result};
-use crate::record::{Run, RunKey, ShaderSource};
+use crate::record::{Record, Run, RunKey, ShaderSource};
 use crate::stats::{geometric_mean, median, ratio_of_medians};
 use crate::terms::{Checks, Mode, Precision, Restriction};
 
@@ -131,6 +131,19 @@ pub fn check_reference(reference: &Side, workloads: &[&str]) -> Result<()> {
     )))
 }
 
+/// Scores a record by itself against the reference of its preset that this program was built with.
+///
+/// # Errors
+/// As [`committed`].
+pub fn of(record: &Record) -> Result<Score> {
+    let reference = Side::of("the reference", committed(record.config.preset)?);
+    // It has the whole suite.
+    let keys = keys(&reference);
+    let mut workloads: Vec<&str> = keys.iter().map(|key| key.workload.as_str()).collect();
+    workloads.dedup();
+    Ok(score(&Side::of("this run", record.clone()), &reference, &workloads))
+}
+
 /// Scores a side against a reference that [`check_reference`] let pass.
 pub fn score(side: &Side, reference: &Side, workloads: &[&str]) -> Score {
     let mut missing = settings(side);
@@ -196,11 +209,14 @@ pub fn why_not_scored(run: &Run) -> Option<String> {
     match (run.why_not_counted(), run.noise()) {
         (Some(why), _) => Some(why.to_string()),
         (None, Some(noise)) if noise <= SETTLED => None,
-        (None, noise) => Some(format!(
+        (None, Some(noise)) => Some(format!(
             "not settled: known to {:.1} %, {:.0} % are needed (--time, --max-noise)",
-            100.0 * noise.unwrap_or(f64::NAN),
+            100.0 * noise,
             100.0 * SETTLED
         )),
+        (None, None) => {
+            Some("too few samples to know how far it is settled (--min-samples)".into())
+        }
     }
 }
 
@@ -329,13 +345,18 @@ mod tests {
     fn a_run_that_has_not_settled_does_not_count_on_either_side() {
         let reference = side(100.0);
         let mut noisy = side(50.0);
-        noisy.records[0].runs[3] = example::run("memnet", Mode::Infer, &[40.0, 50.0, 60.0]);
+        let samples = [40.0, 50.0, 60.0, 40.0, 50.0, 60.0];
+        noisy.records[0].runs[3] = example::run("memnet", Mode::Infer, &samples);
         let score = score(&noisy, &reference, &WORKLOADS);
         assert_eq!((score.overall(), score.range(), score.runs.len()), (None, None, 15));
         let expected = "memnet infer batch 128: not settled: known to 20.0 %, 5 % are needed";
         assert!(score.missing[0].starts_with(expected), "{score:?}");
         let error = check_reference(&noisy, &WORKLOADS).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
+        // A single sample is known to no share at all.
+        noisy.records[0].runs[3] = example::run("memnet", Mode::Infer, &samples[..1]);
+        let missing = &super::score(&noisy, &reference, &WORKLOADS).missing;
+        assert!(missing[0].contains("too few samples to know"), "{missing:?}");
     }
 
     #[test]

@@ -177,7 +177,7 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// Refuses a loss that is no number, with where training had come to and what of the model is no number either.
+/// Refuses a loss that is not a number, with how far training had come and which part of the model is not a number either.
 fn check_loss(loss: f64, session: &Session<'_>, place: &str) -> Result<()> {
     if loss.is_finite() {
         return Ok(());
@@ -192,7 +192,7 @@ fn check_loss(loss: f64, session: &Session<'_>, place: &str) -> Result<()> {
     )))
 }
 
-/// The first tensor that a model keeps, in the order of its layers, with a value that is no number.
+/// The first tensor that a model keeps, in the order of its layers, with a value that is not a number.
 fn first_not_finite(session: &Session<'_>) -> Result<Option<(String, f64)>> {
     let floats = session.state().names().filter(|(_, spec)| spec.dtype == DType::F32);
     for (name, _) in floats {

@@ -15,6 +15,7 @@ mod images;
 mod info;
 pub mod memnet;
 mod model;
+pub mod opened;
 pub mod residual;
 mod samples;
 mod score;
@@ -28,6 +29,7 @@ pub use crate::op::optimizer::Rule;
 pub use curriculum::Curriculum;
 pub use info::{Workload, WorkloadInfo};
 pub use model::{LARGEST, Model, Optimizer, SizeRange};
+pub use opened::Opened;
 pub use samples::{Batch, DataSource, Feed, Samples};
 pub use score::{Metric, Outputs, Ratio, Score};
 

@@ -76,7 +76,7 @@ fn transcripts() {
 #[test]
 fn every_failure_has_its_code_and_names_the_way_out() {
     let empty = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
-    let cases: [(&[&str], i32, &str); 36] = [
+    let cases: [(&[&str], i32, &str); 43] = [
         (&["--workload", "speach"], 2, "did you mean 'speech'"),
         (&["--workload", "nonsense"], 2, "fathom list workloads"),
         (&["--workload", ""], 4, "no workload selected"),
@@ -84,6 +84,13 @@ fn every_failure_has_its_code_and_names_the_way_out() {
         (&["--workload", "autoenc", "--device", "99"], 3, "no device 99"),
         (&["--workload", "autoenc", "--device", ""], 2, "--device is empty"),
         (&["list", "records", "--device", ""], 2, "--device is empty"),
+        (&["list", "records", "--device", "radeon-of-mars"], 3, "no device matches"),
+        (&["list", "kernels", "--device", "99"], 3, "no device 99"),
+        (&["-w", "memnet", "--data", "README.md"], 10, "a file, not a folder"),
+        (&["-w", "seq2seq", "--data", "README.md"], 10, "a file, not a folder"),
+        (&["-w", "speech", "--data", "README.md"], 10, "a file, not a folder"),
+        (&["--seed", "-1"], 2, "expected a whole number from 0 to 2^64 - 1"),
+        (&["peak", "--time", "NaN"], 2, "expected a number of seconds from 0.1 to 600"),
         (&["--workload", "autoenc", "-d", "pci:ffff:ff:1f.7"], 3, "no device matches"),
         (&["--workload", "autoenc", "--save-baseline", "a/b"], 2, "as in main-2"),
         (&["show", "speach"], 2, "did you mean 'speech'"),
@@ -223,6 +230,11 @@ fn a_record_is_analyzed_in_every_form_and_a_broken_one_is_refused_by_its_place()
         let messages = shown(&["stationarity", path, "-o", form]);
         assert!(messages.contains("drifting") || messages.contains("drift"), "{messages}");
     }
+    let modes: serde_json::Value =
+        serde_json::from_str(&shown(&["modes", path, "-o", "json"])).unwrap();
+    for column in ["record", "created", "version", "commit", "os", "device_id", "clock"] {
+        assert!(modes["modes"][0][column].is_string(), "{column}: {modes:#}");
+    }
     // One workload is like no other.
     let lone = analyze(&["similarity", path]);
     assert_eq!(lone.status.code(), Some(4), "{}", text(&lone.stderr));
@@ -315,6 +327,31 @@ fn every_option_has_help_and_lines_are_not_too_long() {
     command.build();
     check(&command);
     assert!(Path::new("README.md").exists());
+}
+
+#[test]
+fn what_is_no_number_is_told_what_it_must_be() {
+    use clap::CommandFactory;
+    let mut numbers = 0;
+    for command in fathom::cli::Cli::command().get_subcommands() {
+        for argument in command.get_arguments() {
+            let name = argument.get_value_names().and_then(|names| names.first());
+            // `N`, `N,..|A..B*2`, `N|mixed`; not `NAME`.
+            let first = name.and_then(|name| name.split([',', '|']).next());
+            let is_number = ["N", "SECONDS", "PERCENT"].map(Some).contains(&first);
+            let Some(option) = argument.get_long().filter(|_| is_number) else { continue };
+            for value in ["-1.5", "x", "1e99", "99999999999999999999"] {
+                let given = format!("--{option}={value}");
+                let parsed = command.clone().try_get_matches_from([command.get_name(), &given]);
+                let error = parsed.unwrap_err().to_string();
+                let (first, _) = error.split_once('\n').unwrap_or((&error, ""));
+                let tells = first.contains("expected a") || first.contains("is not a number from");
+                assert!(tells, "{} {given}: {first}", command.get_name());
+                numbers += 1;
+            }
+        }
+    }
+    assert!(numbers > 100, "{numbers}");
 }
 
 /// The committed record with something done to it and the id of what it then holds, as a file.

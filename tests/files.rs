@@ -2,7 +2,7 @@
 //! UTF-8, two runs at once, a clock that steps back. What the user sees, and what is kept.
 
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use fathom::record::{Record, store};
 use program::{fathom, told_by};
@@ -88,9 +88,31 @@ fn a_run_whose_records_have_no_place_is_printed_and_the_loss_is_said() {
     assert!(table.contains("memnet"), "{table}");
     assert_eq!(messages.matches("the record is not kept there").count(), 1, "{messages}");
     assert!(!table.contains("@last"), "there is no such record: {table}");
+    let baseline = [QUICK, &["--save-baseline", "x"]].concat();
+    let what = "--save-baseline x: cannot create a file in /proc";
+    says(folder, &baseline, 2, &[what]);
+    says(folder, &[&baseline[..], &["--dry-run"]].concat(), 2, &[what]);
+    says(folder, &["ab", "--no-fuse", "--checks on"], 2, &["ab: cannot create a file in /proc"]);
     let quiet = [QUICK, &["--quiet"]].concat();
     let (_, messages) = told_by(&mut fathom(folder, &quiet), 0);
     assert!(messages.contains("the record is not kept there"), "{messages}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_limit_on_a_file_s_size_is_told_and_no_half_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = folder.path().join("r.json");
+    std::fs::write(&record, REFERENCE).unwrap();
+    let page = folder.path().join("page.html");
+    let program = env!("CARGO_BIN_EXE_fathom");
+    let limited =
+        format!("ulimit -f 8; {program} report {} -s {}", record.display(), page.display());
+    let output = Command::new("sh").args(["-c", &limited]).output().unwrap();
+    let messages = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(10), "{messages}");
+    assert!(messages.contains("cannot write") && messages.contains("page.html"), "{messages}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "temporary files are left");
 }
 
 #[test]

@@ -220,6 +220,9 @@ fn a_dry_run_counts_every_part_and_names_the_batch_that_fits() {
     for part in ["in all up to about", "ceilings", "building", "verifying", "timing", "profiling"] {
         assert!(messages.contains(part), "no {part} in {messages}");
     }
+    assert!(!messages.contains("tuning"), "it is off: {messages}");
+    let (_, messages) = ran(&["--dry-run", "-w", "autoenc,memnet", "--tune", "quick"]);
+    assert!(messages.contains(": tuning 20 s, ceilings"), "{messages}");
     let (output, messages) = ran(&["--dry-run", "-w", "autoenc", "-b", "1,65536"]);
     assert_eq!(output.status.code(), Some(6), "{messages}");
     assert!(messages.contains("the largest batch that fits is "), "{messages}");

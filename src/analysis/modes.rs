@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Record, Run};
-use crate::terms::{Backend, Mode, Preset};
+use crate::terms::Mode;
 
 use super::{RunContext, runs};
 
@@ -43,20 +43,8 @@ pub struct Modes {
 /// A workload on an adapter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModeRow {
-    /// The ids of the records that its figures are of.
-    pub records: Vec<String>,
-    /// The adapter's name.
-    pub device: String,
-    /// The interface the adapter answers on.
-    pub backend: Backend,
-    /// `speech`.
-    pub workload: String,
-    /// The model's size.
-    pub preset: Preset,
-    /// Samples in a batch.
-    pub batch: usize,
-    /// Whether elementwise ops were merged into their neighbours.
-    pub fused: bool,
+    /// The runs that its figures are of: one or both modes.
+    pub runs: Vec<RunContext>,
     /// Median step of training in nanoseconds with its 95 % interval.
     pub train_ns: Option<Interval>,
     /// The same of inference.
@@ -67,6 +55,13 @@ pub struct ModeRow {
     pub train_normalised: Option<Interval>,
     /// Inference over this workload's training on the base adapter, at 90 %.
     pub infer_normalised: Option<Interval>,
+}
+
+impl ModeRow {
+    /// What its runs share: adapter, workload, preset, batch and fusion.
+    pub fn context(&self) -> &RunContext {
+        &self.runs[0]
+    }
 }
 
 /// Training and inference side by side; `None` where no run was timed. Of several runs of a key the
@@ -91,22 +86,15 @@ pub fn modes(records: &[Record]) -> Option<Modes> {
         if timed[..i].iter().any(|(earlier, _)| is_same(earlier, context)) {
             continue;
         }
-        let own = timed.iter().filter(|(c, _)| is_same(c, context));
-        let mut records: Vec<_> = own.map(|(c, _)| c.record.clone()).collect();
-        records.dedup();
+        let runs =
+            timed.iter().filter(|(c, _)| is_same(c, context)).map(|(c, _)| c.clone()).collect();
         let train = find(Mode::Train, &|c| is_same(c, context));
         let infer = find(Mode::Infer, &|c| is_same(c, context));
         let on_base = find(Mode::Train, &|c| c.device == base && is_same_model(c, context));
         let over = |a: Option<Interval>, b: Option<Interval>| a.and_then(|a| a.over(b?));
         let itself = Interval { value: 1.0, low: 1.0, high: 1.0 };
         rows.push(ModeRow {
-            records,
-            device: context.device.clone(),
-            backend: context.backend,
-            workload: context.workload.clone(),
-            preset: context.preset,
-            batch: context.batch,
-            fused: context.fused,
+            runs,
             train_ns: train,
             infer_ns: infer,
             infer_over_train: over(infer, train),
@@ -156,7 +144,7 @@ mod tests {
         assert_eq!(modes.base, "cores");
         let row = |device: &str, workload: &str| {
             let mut rows = modes.rows.iter();
-            rows.find(|r| r.device == device && r.workload == workload).unwrap()
+            rows.find(|r| r.context().device == device && r.context().workload == workload).unwrap()
         };
         let on_gpu = row("made up", "w");
         let infer = on_gpu.infer_normalised.unwrap();

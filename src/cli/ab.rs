@@ -9,27 +9,28 @@ use crate::compare::{self, Alike, Side};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::record::store;
+use crate::report::section::compare::Layout;
 
-use super::compare::{JudgeArgs, Layout, show};
+use super::compare::{JudgeArgs, show};
 use super::{OutputArgs, child, output, progress, records};
 
 /// Options of `ab`.
 #[derive(Debug, Args)]
 pub struct AbArgs {
-    /// The old program: its path and perhaps options, `./old/fathom` or `./fathom --no-fuse`; options alone are those
-    /// of this program; `LP_NUM_THREADS=1` in front sets a variable
+    /// The old program: its path, with options if any, as in `./old/fathom` or `./fathom --no-fuse`. Options alone run
+    /// this program with them; `LP_NUM_THREADS=1` in front sets a variable
     #[arg(allow_hyphen_values = true)]
     pub old: String,
 
-    /// The new one, likewise
+    /// The new program, likewise
     #[arg(allow_hyphen_values = true)]
     pub new: String,
 
     /// Runs of each, in turns: old new old new
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = super::args::whole::<u32>(1, 1000))]
     repeat: u32,
 
-    /// Folder for the records, in its folders `old` and `new` [default: one of its own among the kept records]
+    /// Folder for the records, under `old` and `new` [default: a new one among the kept records]
     #[arg(long, value_name = "FOLDER")]
     keep: Option<PathBuf>,
 
@@ -137,7 +138,7 @@ pub fn execute(args: &AbArgs) -> Result<()> {
     for (folder, _) in &sides {
         if !kept(folder)?.is_empty() {
             return Err(Error::Usage(format!(
-                "{}: there are records in it already, which would be compared too: name an empty folder",
+                "{}: it holds records already, which would be compared too: name an empty folder",
                 folder.display()
             )));
         }
@@ -145,6 +146,7 @@ pub fn execute(args: &AbArgs) -> Result<()> {
     for (_, program) in &sides {
         program.try_out()?;
     }
+    records::check_place(&folder, "ab")?;
     let outcome = take_turns(args, &sides);
     // What was measured before an error counts, if both have a run.
     for (folder, _) in &sides {

@@ -13,7 +13,7 @@ use crate::terms::Mode;
 
 use super::range::Range;
 use super::run::{self, RunArgs};
-use super::{OutputArgs, output, records};
+use super::{OutputArgs, output};
 
 mod measure;
 
@@ -122,7 +122,7 @@ fn load(names: &[String], out: &OutputArgs) -> Result<Vec<Record>> {
             )));
         }
     }
-    let records = records::load(names)?;
+    let records = store::find_all(names)?;
     for Loaded { path, record, .. } in &records {
         if let Some(why) = record.integrity.warning() {
             output::note(out, &format!("warning: {}: {why}", path.display()));

@@ -55,7 +55,7 @@ pub struct RestrictionArgs {
 
     /// Leave features unused: subgroups, f16, timestamps, timestamps-inside-passes, pipeline-cache
     ///
-    /// No pipelines are cached on disk: the last changes nothing.
+    /// Pipelines are never cached on disk, so the last has no effect.
     #[arg(long, value_name = "FEATURE,..", value_delimiter = ',', hide_possible_values = true)]
     without: Vec<Feature>,
 }
@@ -72,8 +72,8 @@ impl RestrictionArgs {
 pub struct PrecisionArgs {
     /// Store the values between ops as: f32, f16
     ///
-    /// f16 halves what is moved, and products of it go by a device's matrices where it has any. Sums, states, losses and
-    /// parameters stay f32; gradients are kept at 1,024 times their size.
+    /// f16 halves the memory traffic, and products of f16 values use the device's matrix units where it has any. Sums,
+    /// states, losses and parameters stay f32; gradients are stored at 1,024 times their size.
     #[arg(
         long,
         value_name = "TYPE",
@@ -88,9 +88,9 @@ pub struct PrecisionArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where")]
 pub struct DeviceArgs {
-    /// Device: index, part of the name, `vulkan:rtx`, PCI place
+    /// Device: index, part of the name, `vulkan:rtx`, PCI address
     ///
-    /// The place on the bus as `pci:0000:01:00.0`; `fathom list devices` lists them.
+    /// A PCI address is written `pci:0000:01:00.0`; `fathom list devices` shows them.
     #[arg(short, long, value_name = "SEL", env = "FATHOM_DEVICE")]
     pub device: Option<String>,
 
@@ -146,7 +146,7 @@ impl DeviceArgs {
         }
     }
 
-    /// Refuses a name that can be no device's, where none is opened.
+    /// Refuses a name that no device can have, where none is opened.
     ///
     /// # Errors
     /// [`Error::Usage`].
@@ -162,7 +162,7 @@ impl DeviceArgs {
         if self.is_named() { self.open().map(Some) } else { Ok(self.open().ok()) }
     }
 
-    /// Whether not any device will do.
+    /// Whether a particular device is asked for.
     pub fn is_named(&self) -> bool {
         self.device.is_some() || self.backend.is_some() || self.require.is_some()
     }
@@ -185,7 +185,7 @@ pub struct SizeArgs {
     pub preset: Option<Preset>,
 
     /// Samples per batch [default: the preset's]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    #[arg(short, long, value_name = "N", value_parser = whole::<u32>(1, 65_536))]
     pub batch: Option<u32>,
 
     /// Override a size of the model, as in `hidden=128`
@@ -223,8 +223,8 @@ pub struct ModelArgs {
     #[command(flatten)]
     pub size: SizeArgs,
 
-    /// Seed of parameters, data and every random draw
-    #[arg(long, value_name = "N", default_value_t = 1, env = "FATHOM_SEED")]
+    /// Seed of the parameters, the data and every random draw
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = seed, env = "FATHOM_SEED")]
     pub seed: u64,
 
     /// Sentence lengths of seq2seq: 0, 1, 2, 3 or mixed
@@ -255,8 +255,8 @@ pub(super) fn setting(text: &str) -> std::result::Result<(String, usize), String
     match parsed {
         Some((key, value)) if value <= LARGEST => Ok((key.to_string(), value)),
         _ => Err(format!(
-            "expected a name and a whole number up to {LARGEST}, as in hidden=128; a name that is not known, as in \
-             --set help=1, lists those that are"
+            "expected a name and a whole number up to {LARGEST}, as in hidden=128; an unknown name, as in --set help=1, \
+             lists the known ones"
         )),
     }
 }
@@ -274,19 +274,49 @@ fn provoke(gpu: &Gpu) {
     }
 }
 
-fn number_in(text: &str, low: f64, high: f64, unit: &str) -> std::result::Result<f64, String> {
-    match text.parse::<f64>() {
+/// What a whole number from `low` to `high` is read by.
+pub(super) fn whole<T: TryFrom<u64>>(
+    low: u64,
+    high: u64,
+) -> impl Fn(&str) -> std::result::Result<T, String> + Clone {
+    move |text| {
+        let number = text.parse().ok().filter(|number| (low..=high).contains(number));
+        number.and_then(|number| T::try_from(number).ok()).ok_or_else(|| {
+            let high = if high == u64::MAX { "2^64 - 1".into() } else { high.to_string() };
+            format!("expected a whole number from {low} to {high}")
+        })
+    }
+}
+
+/// A seed is any number that has 64 bits.
+pub(super) fn seed(text: &str) -> std::result::Result<u64, String> {
+    whole(0, u64::MAX)(text)
+}
+
+/// Steps: a thousand million take days on any device.
+pub(super) fn step_count(text: &str) -> std::result::Result<u64, String> {
+    whole(1, 1_000_000_000)(text)
+}
+
+/// What a number of `unit`, within bounds, is read by.
+pub(super) fn number_in(
+    low: f64,
+    high: f64,
+    unit: &'static str,
+) -> impl Fn(&str) -> std::result::Result<f64, String> + Clone {
+    move |text| match text.parse::<f64>() {
         Ok(value) if value >= low && value <= high => Ok(value),
         _ => Err(format!("expected a number of {unit} from {low} to {high}")),
     }
 }
 
+/// A time: a day at most.
 pub(super) fn seconds(text: &str) -> std::result::Result<f64, String> {
-    number_in(text, 0.001, 86_400.0, "seconds")
+    number_in(0.001, 86_400.0, "seconds")(text)
 }
 
 pub(super) fn percent(text: &str) -> std::result::Result<f64, String> {
-    number_in(text, 0.001, 100.0, "percent")
+    number_in(0.001, 100.0, "percent")(text)
 }
 
 /// A model with some of its sizes set.
@@ -313,12 +343,12 @@ fn refused(workload: &str, model: &mut dyn Workload, key: &str, value: usize) ->
         .iter()
         .map(|(name, size)| format!("  {name:<18} {size:>8}   {}", model.range(name)))
         .collect();
-    let what = match current.iter().find(|(name, _)| *name == key) {
+    let why = match current.iter().find(|(name, _)| *name == key) {
         Some(_) => format!("'{key}' cannot be {value}: it is {}", model.range(key)),
         None => format!("there is no size '{key}'"),
     };
     format!(
-        "{workload}: {what}; what --set takes, now and from where to where:\n{}",
+        "{workload}: {why}; the sizes that --set takes, each with its present value and its range:\n{}",
         lines.join("\n")
     )
 }

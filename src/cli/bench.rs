@@ -24,14 +24,14 @@ pub struct BenchArgs {
     pub filter: Option<String>,
 
     /// Maximum seconds to sample each kernel for
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.5)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.5, value_parser = args::number_in(0.01, 600.0, "seconds"))]
     time: f64,
 
     /// Time every test case, not only the large ones
     #[arg(long, conflicts_with = "workload")]
     all: bool,
 
-    /// Time every variant at the shapes of these workloads' steps; `all` of them
+    /// Time every variant at the shapes of these workloads' steps, or of `all`
     #[arg(short, long, value_name = "NAME,..", value_delimiter = ',')]
     workload: Vec<String>,
 
@@ -78,7 +78,7 @@ pub fn execute(args: &BenchArgs) -> Result<()> {
     let progress = Progress::new(&args.out, "measuring the device's ceilings");
     let ceilings = peak::measure(&gpu, Duration::from_secs(1), &|share| progress.set(share))?;
     let rule = ceilings.rule(&gpu)?;
-    let time = Duration::from_secs_f64(args.time.clamp(0.01, 600.0));
+    let time = Duration::from_secs_f64(args.time);
     let budget = Budget { time, ..Budget::default() };
     let show = |label: &str, share: f64| {
         progress.say(label);

@@ -23,7 +23,7 @@ pub struct CheckArgs {
 
     /// Also ask what `results/` asks: complete, verified, settled
     ///
-    /// By a release build of a commit, with the kernels, data and settings of the program.
+    /// The record must come from a release build of a commit, with the program's own kernels, data and settings.
     #[arg(long)]
     pub publish: bool,
 
@@ -76,8 +76,8 @@ fn said(form: Format, text: &str) -> String {
 fn check(path: &Path, publish: bool) -> Checked {
     let content = Loaded::read(path.to_path_buf()).map_err(|error| error.beside_its_file());
     let content = content.map(|loaded| {
-        let found = contradictions(&loaded.record);
-        (loaded.record, found)
+        let contradictions = contradictions(&loaded.record);
+        (loaded.record, contradictions)
     });
     let lacks = match &content {
         Ok((record, _)) if publish => fitness::lacks(record),

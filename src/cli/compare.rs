@@ -6,10 +6,7 @@ use clap::Args;
 
 use crate::compare::{self, Alike, Comparison, Side};
 use crate::error::{Error, Result};
-use crate::report::Format;
-use crate::report::number::percent;
-use crate::report::section::compare as section;
-use crate::report::table::paragraph;
+use crate::report::section::compare::{self as section, Layout};
 
 use super::records::side;
 use super::{OutputArgs, output};
@@ -85,17 +82,8 @@ pub fn execute(args: &CompareArgs) -> Result<()> {
         args.new.iter().map(|word| side(word, &args.out)).collect::<Result<_>>()?;
     let alike = if args.across { Alike::AllButDevice } else { Alike::All };
     let comparison = compare::compare(&base, &others, alike)?;
-    let form = if args.across { Layout::DeviceAColumn } else { Layout::RecordARow };
-    show(&comparison, &base, &others, form, &args.judged, &args.out)
-}
-
-/// How verdicts are laid out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Layout {
-    /// A row for each cell and record.
-    RecordARow,
-    /// A row for each cell, and columns for each device.
-    DeviceAColumn,
+    let layout = if args.across { Layout::DeviceAColumn } else { Layout::RecordARow };
+    show(&comparison, &base, &others, layout, &args.judged, &args.out)
 }
 
 /// Prints a comparison, and fails where it was asked to.
@@ -115,39 +103,17 @@ pub(super) fn show(
         output::note(out, &format!("note: {text}"));
     }
     output::emit(out, |form| {
-        let is_for_people = matches!(form, Format::Table | Format::Md);
-        let table = match layout {
-            Layout::DeviceAColumn => section::across(comparison, base, others),
-            Layout::RecordARow => {
-                section::verdicts(comparison, base, others, form != Format::Table)
-            }
-        };
-        let mut text = table.render(form)?;
-        if is_for_people {
-            // In Markdown the table has room for it.
-            let is_across = layout == Layout::DeviceAColumn;
-            if judged.explain && (form == Format::Table || is_across) {
-                for line in section::explanations(comparison, others, is_across) {
-                    let line = if form == Format::Md { line + "\n" } else { paragraph(&line) };
-                    text += &format!("\n{line}");
-                }
-            }
-            text += "\n";
-            let summary = section::summary(comparison, base, others);
-            text += &if form == Format::Md { summary } else { paragraph(summary.trim_end()) };
-        }
-        Ok(text)
+        section::render(comparison, base, others, layout, judged.explain, form)
     })?;
-    if matches!(layout, Layout::DeviceAColumn) {
-        for text in section::disagreements(comparison, base, others) {
-            output::note(out, &format!("warning: {text}"));
-        }
+    for text in section::disagreements(comparison, base, others) {
+        output::note(out, &format!("warning: {text}"));
     }
     let mut failures = Vec::new();
     for failure in &judged.fail_on {
         match failure {
             Failure::Slower(share) => {
-                blind(comparison, *share, out);
+                let blind = section::blind(comparison, *share);
+                blind.iter().for_each(|text| output::note(out, &format!("note: {text}")));
                 failures.extend(section::slower(comparison, others, *share));
             }
             Failure::Unsure => failures.extend(section::unsure(comparison, others)),
@@ -160,17 +126,4 @@ pub(super) fn show(
         return Ok(());
     }
     Err(Error::Regression(format!("by --fail-on:\n  {}", failures.join("\n  "))))
-}
-
-/// Says where a slowdown that small cannot be seen.
-fn blind(comparison: &Comparison, share: f64, out: &OutputArgs) {
-    let blind = comparison.rows.iter().filter(|row| row.finding.floor > share).count();
-    if blind > 0 {
-        let text = format!(
-            "note: the noise floor is above {} in {blind} of the comparisons: a slowdown that small cannot be \
-             detected there (--fail-on unsure fails on them)",
-            percent(share)
-        );
-        output::note(out, &text);
-    }
 }

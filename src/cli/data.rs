@@ -1,4 +1,4 @@
-//! Where samples come from: `--data` for one workload or for several, and the samples opened from there.
+//! Where samples come from: `--data` for one workload or for several.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -8,7 +8,7 @@ use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use crate::error::{Error, Result};
-use crate::workload::{self, DataSource, Samples, WORKLOADS, Workload, WorkloadInfo};
+use crate::workload::{self, DataSource, Opened, WORKLOADS, Workload, WorkloadInfo};
 
 use super::output::{self, VoiceArgs};
 
@@ -17,8 +17,8 @@ use super::output::{self, VoiceArgs};
 pub struct DataArgs {
     /// Real data set instead of the built-in one
     ///
-    /// An MNIST folder, a TIMIT tree, a folder of images per class, the ILSVRC tar, bAbI files, parallel text; for
-    /// several workloads as in `speech=PATH,memnet=PATH`.
+    /// An MNIST folder, a TIMIT tree, a folder of images for each class, the ILSVRC tar, bAbI files, parallel text. For
+    /// several workloads: `speech=PATH,memnet=PATH`.
     #[arg(
         long,
         value_name = "PATH",
@@ -28,9 +28,9 @@ pub struct DataArgs {
     )]
     pub data: Option<DataPaths>,
 
-    /// Pass over what cannot be read of a data set, and list it
+    /// Skip what cannot be read of a data set, and list it
     ///
-    /// Without it such a file stops the run.
+    /// Without this, the first such file stops the run.
     #[arg(long, help_heading = "What")]
     pub skip_bad: bool,
 
@@ -168,120 +168,34 @@ impl DataArgs {
             seed,
         }
     }
-}
 
-/// The samples of the workloads that are run. Those of real data are opened at once, before anything is
-/// measured; each is there for all modes of a workload.
-pub(super) struct Opened<'a> {
-    args: &'a DataArgs,
-    voice: &'a VoiceArgs,
-    seed: u64,
-    kept: Vec<Kept>,
-}
-
-struct Kept {
-    workload: &'static str,
-    batch: usize,
-    real: bool,
-    samples: Box<dyn Samples>,
-}
-
-impl<'a> Opened<'a> {
-    /// Opens the real data of each workload at its first batch, and says what they are.
+    /// The samples of the models that are run, what is named of them opened.
     ///
     /// # Errors
-    /// [`Error::Data`] with the workload that they do not fit; [`Error::Io`].
-    pub(super) fn new<'m>(
-        args: &'a DataArgs,
+    /// As [`Opened::new`].
+    pub(super) fn open<'a, 'm>(
+        &'a self,
         voice: &'a VoiceArgs,
         seed: u64,
         models: impl Iterator<Item = &'m dyn Workload>,
-    ) -> Result<Self> {
-        let mut opened = Self { args, voice, seed, kept: Vec::new() };
-        for model in models {
-            let name = model.info().name;
-            let real = args.data.as_ref().is_some_and(|paths| paths.of(name).is_some());
-            if real && opened.kept.iter().all(|kept| kept.workload != name) {
-                opened.open(model)?;
-                let samples = opened.kept.last().map(|kept| kept.samples.as_ref());
-                samples.iter().for_each(|samples| output::note(voice, &describe(name, *samples)));
-            }
-        }
-        Ok(opened)
+    ) -> Result<Opened<'a>> {
+        let source = Box::new(move |info: &WorkloadInfo| self.unchecked_source(info.name, seed));
+        Opened::new(source, Box::new(move |text| output::note(voice, text)), models)
     }
 
     /// The same for one model.
     ///
     /// # Errors
-    /// As [`Opened::new`] and [`DataArgs::check`].
-    pub(super) fn one(
-        args: &'a DataArgs,
+    /// As [`DataArgs::open`] and [`DataArgs::check`].
+    pub(super) fn open_one<'a>(
+        &'a self,
         voice: &'a VoiceArgs,
         seed: u64,
         model: &dyn Workload,
-    ) -> Result<Self> {
-        args.check(&[model.info()])?;
-        Self::new(args, voice, seed, std::iter::once(model))
+    ) -> Result<Opened<'a>> {
+        self.check(&[model.info()])?;
+        self.open(voice, seed, std::iter::once(model))
     }
-
-    /// The samples of a model.
-    ///
-    /// # Errors
-    /// As [`Opened::new`].
-    pub(super) fn of(&mut self, model: &dyn Workload) -> Result<&mut dyn Samples> {
-        let (name, batch) = (model.info().name, model.batch());
-        let place = |kept: &Kept| kept.workload == name && kept.batch == batch;
-        if !self.kept.iter().any(place) {
-            // Of built-in samples one set at a time; of real ones one for each workload.
-            let (kept, closed) = std::mem::take(&mut self.kept)
-                .into_iter()
-                .partition(|k| k.real && k.workload != name);
-            self.kept = kept;
-            closed.iter().for_each(|kept| list_skipped(self.voice, kept.samples.as_ref()));
-            self.open(model)?;
-        }
-        let kept = self.kept.iter_mut().find(|kept| place(kept));
-        let none = || Error::Internal("samples that were opened are gone".into());
-        Ok(kept.ok_or_else(none)?.samples.as_mut())
-    }
-
-    fn open(&mut self, model: &dyn Workload) -> Result<()> {
-        let info = model.info();
-        let source = self.args.unchecked_source(info.name, self.seed);
-        let real = source.path.is_some();
-        let samples = model.samples(&source).map_err(|error| for_workload(error, info, real))?;
-        self.kept.push(Kept { workload: info.name, batch: model.batch(), real, samples });
-        Ok(())
-    }
-
-    /// Lists what `--skip-bad` passed over.
-    pub(super) fn close(self) {
-        self.kept.iter().for_each(|kept| list_skipped(self.voice, kept.samples.as_ref()));
-    }
-}
-
-/// An error of real data with the workload that was to learn from them.
-fn for_workload(error: Error, info: &WorkloadInfo, real: bool) -> Error {
-    match error {
-        Error::Data { file, place, what } if real => {
-            let what = format!("{what} ({} takes {})", info.name, info.real_data);
-            Error::Data { file, place, what }
-        }
-        other => other,
-    }
-}
-
-/// What samples are, and what was passed over, in one line.
-pub(super) fn describe(workload: &str, samples: &dyn Samples) -> String {
-    let passed = samples.listing().and_then(|listing| listing.line());
-    let passed = passed.map_or(String::new(), |line| format!("; {line}"));
-    format!("{workload}: {}{passed}", samples.describe())
-}
-
-/// Lists what `--skip-bad` passed over of real samples.
-pub(super) fn list_skipped(voice: &VoiceArgs, samples: &dyn Samples) {
-    let skipped = samples.listing().map(|listing| listing.skipped()).unwrap_or_default();
-    skipped.iter().for_each(|what| output::note(voice, &format!("passed over: {what}")));
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 //! here as the last words, which either the command speaks or, where that is stuck, the one who listens.
 
 use std::io::Write;
+#[cfg(unix)]
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
@@ -77,8 +79,10 @@ pub fn stopped() -> String {
 
 #[cfg(unix)]
 fn on_signal(mut heard: impl FnMut() + Send + 'static) -> std::io::Result<()> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
+    // A limit on a file's size (`ulimit -f`) is told by the write that meets it, not by an end without a word.
+    signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     thread::spawn(move || {
         for _signal in signals.forever() {

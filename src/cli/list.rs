@@ -49,17 +49,16 @@ pub struct ListArgs {
 pub fn execute(args: &ListArgs) -> Result<()> {
     let out = &args.out;
     args.device.check()?;
+    // Whatever is listed: a device that is named and not there is a mistake.
+    let named = args.device.is_named().then(|| args.device.open()).transpose()?;
     let table = match args.what {
         What::Workloads => {
             // As `show` plans them, so that both say the same sizes.
-            let gpu = args.device.open_if_any()?;
+            let gpu = named.or_else(|| args.device.open().ok());
             suite::workloads(&args.device.caps(gpu.as_ref()))?
         }
         What::Kernels => kernels::ops(),
         What::Devices => {
-            if args.device.is_named() {
-                args.device.open()?;
-            }
             return devices(&args.device.restriction.restriction(), out);
         }
         What::Presets => suite::presets(),

@@ -14,7 +14,7 @@ use super::{DeviceArgs, OutputArgs, output, progress};
 #[derive(Debug, Args)]
 pub struct PeakArgs {
     /// Seconds to measure for
-    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = super::args::number_in(0.1, 600.0, "seconds"))]
     time: f64,
 
     /// List every kernel shape tried, not only the best
@@ -36,7 +36,7 @@ pub struct PeakArgs {
 pub fn execute(args: &PeakArgs) -> Result<()> {
     let gpu = args.device.open()?;
     let progress = progress::Progress::new(&args.out, "measuring");
-    let time = Duration::from_secs_f64(args.time.clamp(0.1, 600.0));
+    let time = Duration::from_secs_f64(args.time);
     let measured = peak::measure(&gpu, time, &|share| progress.set(share))?;
     drop(progress);
     output::note(&args.out, &gpu.summary.to_string());

@@ -5,31 +5,13 @@ use std::path::{Path, PathBuf};
 use crate::compare::Side;
 use crate::error::{Error, Result};
 use crate::record::store::{self, Loaded};
-use crate::record::{Integrity, Record, id};
+use crate::record::{Record, id};
 use crate::report::section::headline;
 use crate::report::section::records::{self as section, Kept};
 use crate::report::table::Table;
 use crate::score;
-use crate::workload::WORKLOADS;
 
 use super::{OutputArgs, output};
-
-/// The records behind files, folders, `@last`, baselines and ids, each once, however often it was copied.
-///
-/// # Errors
-/// Those of [`store::find`].
-pub(super) fn load(words: &[String]) -> Result<Vec<Loaded>> {
-    let mut records: Vec<Loaded> = Vec::new();
-    for word in words {
-        for record in store::find(word)? {
-            // A file and its folder may both be named.
-            if !records.iter().any(|known| known.path == record.path) {
-                records.push(record);
-            }
-        }
-    }
-    Ok(apart(records).0)
-}
 
 /// The records a word names, as one side of a comparison; a word that is not a path is shown with the file it
 /// stands for, and whoever was edited is called that wherever it is named.
@@ -37,7 +19,7 @@ pub(super) fn load(words: &[String]) -> Result<Vec<Loaded>> {
 /// # Errors
 /// Those of [`store::find`].
 pub(super) fn side(word: &str, out: &OutputArgs) -> Result<Side> {
-    let (records, copies) = apart(store::find(word)?);
+    let (records, copies) = store::apart(store::find(word)?);
     for copy in copies {
         output::note(
             out,
@@ -55,24 +37,6 @@ pub(super) fn side(word: &str, out: &OutputArgs) -> Result<Side> {
     };
     let side = Side { name, records: records.into_iter().map(|loaded| loaded.record).collect() };
     Ok(Side { name: side.integrity().mark(&side.name), ..side })
-}
-
-/// The records, and the files that hold one of them once more. A copy is no run of its own: three would look like three
-/// that agree to the last digit. An edited record has the id of what it was before.
-fn apart(found: Vec<Loaded>) -> (Vec<Loaded>, Vec<PathBuf>) {
-    let (mut records, mut copies) = (Vec::<Loaded>::new(), Vec::new());
-    for loaded in found {
-        let is_copy = |known: &Loaded| {
-            known.record.id == loaded.record.id
-                && [known, &loaded].iter().all(|l| l.record.integrity == Integrity::Intact)
-        };
-        if records.iter().any(is_copy) {
-            copies.push(loaded.path);
-        } else {
-            records.push(loaded);
-        }
-    }
-    (records, copies)
 }
 
 /// What is kept, a row a record; a file that is none is named in a note.
@@ -99,18 +63,10 @@ pub(super) fn kept(out: &OutputArgs) -> Result<Table> {
             path: &loaded.path,
             record: &loaded.record,
             baselines: baselines.iter().filter(is_same).map(|(name, _)| name.as_str()).collect(),
-            score: overall(&loaded.record),
+            score: score::of(&loaded.record).ok().and_then(|score| score.overall()),
         }
     });
     Ok(section::kept(&rows.collect::<Vec<_>>()))
-}
-
-/// The score of a record against the reference that comes with fathom.
-fn overall(record: &Record) -> Option<f64> {
-    let workloads: Vec<_> = WORKLOADS.iter().map(|w| w.name).collect();
-    let side = |record: &Record| Side { name: String::new(), records: vec![record.clone()] };
-    let reference = score::committed(record.config.preset).ok()?;
-    score::score(&side(record), &side(&reference), &workloads).overall()
 }
 
 /// Keeps the record, under a baseline's name as well if there is one, and says where and under which id.
@@ -135,6 +91,17 @@ pub(super) fn keep(out: &OutputArgs, record: &Record, baseline: Option<&str>) ->
         output::note(out, &format!("baseline  {name}  {}", path.display()));
     }
     Ok(())
+}
+
+/// Refuses a folder for records in which none could be kept, before anything is measured for it. The folder itself is made
+/// with its first record.
+///
+/// # Errors
+/// [`Error::Usage`] with what the records are for.
+pub(super) fn check_place(folder: &Path, what: &str) -> Result<()> {
+    let there = folder.ancestors().find(|place| place.as_os_str().is_empty() || place.exists());
+    let file = there.unwrap_or(folder).join("record.json");
+    output::writable(&file).map_err(|why| Error::Usage(format!("{what}: {why}")))
 }
 
 /// Whether `@last` is this record, or what was kept of the same run before.

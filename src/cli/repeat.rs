@@ -6,18 +6,21 @@ use crate::error::{Error, Result};
 use crate::record::store;
 use crate::report::Format;
 
-use super::output;
 use super::run::{self, RunArgs};
+use super::{output, records};
 
 /// Runs once, or as often as `--repeat` says.
 ///
 /// # Errors
 /// As [`run::execute`]; the first error ends it.
 pub fn execute(args: &RunArgs) -> Result<()> {
-    let folder = store::folder();
     // Told before anything is measured.
-    if let (Some(name), None) = (&args.save_baseline, &folder) {
-        return Err(Error::Usage(format!("--save-baseline {name}: {}", store::NO_FOLDER)));
+    if let Some(name) = &args.save_baseline {
+        let what = format!("--save-baseline {name}");
+        match store::folder() {
+            Some(folder) => records::check_place(&store::baselines(&folder), &what)?,
+            None => return Err(Error::Usage(format!("{what}: {}", store::NO_FOLDER))),
+        }
     }
     if args.repeat <= 1 || args.dry_run {
         return run::execute(args);

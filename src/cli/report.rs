@@ -7,10 +7,10 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use crate::error::{Error, Result};
 use crate::host::write_atomically;
-use crate::record::store::Loaded;
+use crate::record::store::{self, Loaded};
 use crate::report::html::{self, NamedRecord};
 
-use super::{VoiceArgs, output, records};
+use super::{VoiceArgs, output};
 
 /// Options of `report`.
 #[derive(Debug, Args)]
@@ -35,7 +35,7 @@ pub struct ReportArgs {
 /// written.
 pub fn execute(args: &ReportArgs) -> Result<()> {
     let mut sources = Vec::new();
-    for Loaded { path, text, record } in records::load(&args.records)? {
+    for Loaded { path, text, record } in store::find_all(&args.records)? {
         if record.runs.is_empty() {
             return Err(Error::data(&path, "runs", "the record has no runs: nothing was measured"));
         }

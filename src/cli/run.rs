@@ -1,31 +1,27 @@
 //! `fathom run`: verify, time, profile, print, save.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
 
 use crate::error::Result;
-use crate::gpu::shader;
 use crate::measure::estimate::{Pace, Rates};
+use crate::measure::suite::Suite;
+use crate::measure::tune::suite::{SuiteTuner, Watch, expected};
 use crate::measure::{QUEUE_DEPTH, peak, provenance};
-use crate::record::{Config, Record, ShaderSource, Tuning, store};
-use crate::report::section::headline;
+use crate::record::{Record, Tuning, store};
+use crate::report::section::{headline, score};
 use crate::report::{Format, number};
 use crate::terms::{Effort, Mode, OnFailure, Preset};
+use crate::workload::Opened;
 
-use super::data::Opened;
 use super::progress::Progress;
 use super::range::Range;
-use super::{DataArgs, DeviceArgs, OutputArgs, PrecisionArgs, interrupt, output, records, score};
+use super::{DataArgs, DeviceArgs, OutputArgs, PrecisionArgs, interrupt, output, records};
 
 pub(super) mod choose;
 mod dry;
 mod runs;
-pub(super) mod tuning;
-
-use choose::Selection;
-use tuning::Tables;
 
 /// Options of `run`.
 #[derive(Debug, Clone, Args)]
@@ -98,20 +94,20 @@ pub struct RunArgs {
 
     /// Precision to reach
     ///
-    /// Half-width of the median's 95 % interval.
+    /// Half-width of the 95 % interval of the median, as a share of it.
     #[arg(long, value_name = "PERCENT", default_value_t = 1.0, value_parser = super::percent, help_heading = "How")]
     pub max_noise: f64,
 
     /// Minimum number of samples
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000), help_heading = "How")]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = super::args::whole::<u32>(1, 1_000_000), help_heading = "How")]
     pub min_samples: u32,
 
-    /// Steps in flight when their throughput is taken
+    /// Steps in flight while the overlapped throughput is measured
     ///
-    /// Each has samples of its own, uploaded and encoded while the device works on the steps before. 1 waits for each before
-    /// the next is submitted. The time of a single step is reported beside it. The headline is neither: its samples are on the
-    /// device beforehand.
-    #[arg(long, value_name = "N", default_value_t = QUEUE_DEPTH as u32, value_parser = clap::value_parser!(u32).range(1..=64), help_heading = "How")]
+    /// Each step has its own samples, uploaded and encoded while the device works on earlier steps; with 1, each step is
+    /// waited for before the next is submitted. The latency of a single step is reported as well. The headline is neither:
+    /// its samples are on the device beforehand.
+    #[arg(long, value_name = "N", default_value_t = QUEUE_DEPTH as u32, value_parser = super::args::whole::<u32>(1, 64), help_heading = "How")]
     pub queue_depth: u32,
 
     /// How values are stored.
@@ -132,8 +128,8 @@ pub struct RunArgs {
 
     /// Run this variant of an op, as in `matmul/register`
     ///
-    /// May be repeated; with constants it is one of them, as in `matmul/register[TM=4,TN=4]`. `fathom bench --workload`
-    /// lists those there are. A step that cannot run it is an error.
+    /// May be repeated. With constants, as in `matmul/register[TM=4,TN=4]`, it names exactly one; `fathom bench --workload`
+    /// lists them all. It is an error if no step can run it.
     #[arg(long, value_name = "LABEL", help_heading = "How")]
     pub variant: Vec<String>,
 
@@ -151,8 +147,8 @@ pub struct RunArgs {
 
     /// When the device fails during a run: go-on, retry, stop
     ///
-    /// go-on, the default, marks the run and measures the others, on the device opened anew if it was lost. retry
-    /// tries the run once more, from the seed. What was measured is kept in any case; the exit code is 6.
+    /// go-on, the default, marks the run and measures the others, reopening the device if it was lost. retry tries the
+    /// run once more, from the seed. What was measured is kept in any case; the exit code is 6.
     #[arg(
         long,
         value_name = "WHAT",
@@ -162,14 +158,14 @@ pub struct RunArgs {
     )]
     pub on_failure: OnFailure,
 
-    /// Seed of parameters, data and every random draw
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "How", env = "FATHOM_SEED")]
+    /// Seed of the parameters, the data and every random draw
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = super::args::seed, help_heading = "How", env = "FATHOM_SEED")]
     pub seed: u64,
 
-    /// Run this often, each time with a record of its own
+    /// Run this many times, each with its own record
     ///
-    /// Files of --save are numbered.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "How")]
+    /// The files that --save names are numbered.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = super::args::whole::<u32>(1, 1000), help_heading = "How")]
     pub repeat: u32,
 
     /// Whether it is a repetition, whose rows follow those of the runs before.
@@ -178,13 +174,13 @@ pub struct RunArgs {
 
     /// Keep the record under this name too
     ///
-    /// For `fathom compare NAME`; an earlier one of that name is replaced.
+    /// For `fathom compare NAME`; an earlier record of that name is replaced.
     #[arg(long, value_name = "NAME", value_parser = store::baseline_name, help_heading = "Output")]
     pub save_baseline: Option<String>,
 
     /// Print what would run, its memory and time; run nothing
     ///
-    /// Every option and the data are checked as for a run. Works without a device.
+    /// Every option and the data are checked as for a run. No device is needed.
     #[arg(long, help_heading = "How")]
     pub dry_run: bool,
 
@@ -198,9 +194,6 @@ pub struct RunArgs {
     #[command(flatten)]
     pub out: OutputArgs,
 }
-
-/// Time for the ceilings, at each end of a run.
-const CEILINGS: Duration = Duration::from_secs(1);
 
 /// Measures what is chosen, or shows what that would be.
 ///
@@ -241,7 +234,8 @@ fn close(args: &RunArgs, record: &Record) -> Result<()> {
     // The rows stand by now: figures on the screen survive a full disk.
     let kept = keep(args, record);
     if matches!(format, Format::Table | Format::Md) {
-        output::data(&format!("\n{}\n", score::line(record, is_last)))?;
+        let hint = if is_last { " (`fathom score @last` says why)" } else { "" };
+        output::data(&format!("\n{}\n", score::line(record, hint)))?;
     }
     kept
 }
@@ -251,66 +245,64 @@ fn keep(args: &RunArgs, record: &Record) -> Result<()> {
 }
 
 fn measured(args: &RunArgs, show: bool) -> Result<(Record, Result<()>)> {
-    let mut selection = choose::prepare(args)?;
-    let mut samples = choose::open(args, &selection.chosen)?;
-    let estimates = selection.estimates(&Rates::guess(&selection.gpu.caps));
+    let mut suite = choose::prepare(args)?;
+    let mut samples = choose::open(args, &suite.chosen)?;
+    let estimates = suite.estimates(&Rates::guess(&suite.gpu.caps));
     let count = match estimates.len() {
         1 => "1 run".into(),
         n => format!("{n} runs"),
     };
-    let whole = Pace::new(estimates).total() + peak::ABOUT.as_secs_f64();
+    let effort = args.tune.unwrap_or(Effort::Quick);
+    let tuning = expected(effort, &suite.gpu, &suite.chosen, suite.schedules());
+    let whole = Pace::new(estimates).total() + (peak::ABOUT + tuning).as_secs_f64();
     output::note(&args.out, &format!("{count}, up to about {}", number::span(whole)));
     let progress = Progress::new(&args.out, "measuring the device's ceilings");
-    let mut ceilings = peak::measure(&selection.gpu, CEILINGS, &|share| progress.set(share))?;
-    selection.plan.rule = Some(Arc::new(ceilings.rule(&selection.gpu)?));
-    selection.gpu.set_pace(ceilings.pace());
+    let mut ceilings = peak::measure(&suite.gpu, peak::TIME, &|share| progress.set(share))?;
+    suite.plan.rule = Some(Arc::new(ceilings.rule(&suite.gpu)?));
+    suite.gpu.set_pace(ceilings.pace());
     drop(progress);
-    let tuning = tune(args, &mut selection, &mut samples)?;
-    let config = config(args, selection.plan.preset);
-    let mut record = provenance::record(&selection.gpu, config, ceilings.peaks.clone());
+    let tuning = tune(args, &mut suite, &mut samples)?;
+    let data = args.data.data.as_ref().map(ToString::to_string);
+    let mut record = provenance::record(&suite.gpu, &suite.plan, data, ceilings.peaks.clone());
     record.tuning = Some(tuning);
     // The rows of a run that is repeated go on under the first one's headings.
     if show && !(args.goes_on && args.out.output == Format::Csv) {
         output::data(&headline::opening(&record, args.out.output)?)?;
     }
-    let outcome = runs::measure(args, &mut selection, &mut samples, &ceilings, show, &mut record);
+    let outcome = runs::measure(args, &mut suite, &mut samples, &ceilings, show, &mut record);
     samples.close();
     let outcome = outcome.and_then(|failed| {
         let _progress = Progress::new(&args.out, "measuring the ceilings once more");
-        ceilings.again(&selection.gpu, CEILINGS)?;
-        record.peaks = ceilings.peaks;
-        record.runs.iter().for_each(|run| peak::raise(&mut record.peaks, run));
-        runs::all_ran(&failed, selection.chosen.len())
+        ceilings.end(&suite.gpu, &mut record)?;
+        runs::all_ran(&failed, suite.chosen.len())
     });
     Ok((record, outcome))
 }
 
 /// Tunes what is new to the device, and says how kernels are chosen.
-fn tune(args: &RunArgs, selection: &mut Selection, samples: &mut Opened<'_>) -> Result<Tuning> {
+fn tune(args: &RunArgs, suite: &mut Suite, samples: &mut Opened<'_>) -> Result<Tuning> {
     let effort = args.tune.unwrap_or(Effort::Quick);
     if effort == Effort::Off {
-        let (speeds, forced) = (selection.gpu.caps.speeds, args.variant.clone());
-        return Ok(Tuning { effort, table: None, changed: 0, speeds, forced });
+        return Ok(Tuning::none(suite.gpu.caps.speeds, args.variant.clone()));
     }
-    let mut tables = Tables::open(args, selection, effort)?;
-    tables.tune(args, selection, samples)?;
-    tables.summary().iter().for_each(|text| output::note(&args.out, text));
-    Ok(tables.record(&args.variant))
+    watched(args, |watch| {
+        let mut tuner = SuiteTuner::open(suite, effort, watch)?;
+        tuner.tune(suite, samples)?;
+        Ok((tuner.summary(), tuner.record(&args.variant)))
+    })
+    .map(|(summary, tuning)| {
+        summary.iter().for_each(|text| output::note(&args.out, text));
+        tuning
+    })
 }
 
-/// Every option as the record has it.
-fn config(args: &RunArgs, preset: Preset) -> Config {
-    Config {
-        preset,
-        precision: args.precision.precision,
-        fuse: !args.no_fuse,
-        checks: args.device.checks,
-        restriction: args.device.restriction.restriction(),
-        shaders: if shader::is_replaced() { ShaderSource::Folder } else { ShaderSource::BuiltIn },
-        seed: args.seed,
-        data: args.data.data.as_ref().map(ToString::to_string),
-        time_s: args.time,
-        max_noise: args.max_noise / 100.0,
-        min_samples: args.min_samples as usize,
-    }
+/// Tunes with notes and progress on the terminal.
+pub(super) fn watched<T>(args: &RunArgs, tune: impl FnOnce(Watch<'_>) -> T) -> T {
+    let bar = Progress::new(&args.out, "tuning");
+    let note = |text: &str| output::note(&args.out, text);
+    let progress = |part: &str, share| {
+        bar.say(part);
+        bar.set(share);
+    };
+    tune(Watch { note: &note, warn: &output::warn, progress: &progress })
 }

@@ -4,7 +4,6 @@ use clap::Args;
 
 use crate::compare::Side;
 use crate::error::{Error, Result};
-use crate::record::Record;
 use crate::report::section::score as section;
 use crate::score::{self, Score};
 use crate::workload::WORKLOADS;
@@ -38,10 +37,7 @@ pub fn execute(args: &ScoreArgs) -> Result<()> {
         args.record.iter().map(|word| side(word, &args.out)).collect::<Result<_>>()?;
     let reference = match &args.reference {
         Some(word) => side(word, &args.out)?,
-        None => Side {
-            name: "the reference".into(),
-            records: vec![score::committed(sides[0].records[0].config.preset)?],
-        },
+        None => Side::of("the reference", score::committed(sides[0].records[0].config.preset)?),
     };
     let workloads: Vec<_> = WORKLOADS.iter().map(|w| w.name).collect();
     score::check_reference(&reference, &workloads)?;
@@ -56,24 +52,4 @@ pub fn execute(args: &ScoreArgs) -> Result<()> {
     let lacking: Vec<String> =
         scores.iter().filter_map(|(side, score)| section::lacking(side, score)).collect();
     if lacking.is_empty() { Ok(()) } else { Err(Error::Incomparable(lacking.join("\n"))) }
-}
-
-/// A run's last line: its score, or what it lacks for one, and where that is explained if the record is kept as the
-/// last one.
-pub(super) fn line(record: &Record, is_last: bool) -> String {
-    let workloads: Vec<_> = WORKLOADS.iter().map(|w| w.name).collect();
-    let side = |name: &str, record: Record| Side { name: name.into(), records: vec![record] };
-    let reference = match score::committed(record.config.preset) {
-        Ok(reference) => side("the reference", reference),
-        Err(_) => return format!("no score: preset {} has no reference yet", record.config.preset),
-    };
-    let score = score::score(&side("this run", record.clone()), &reference, &workloads);
-    match section::in_words(&score) {
-        Some(score) => format!("score {score}"),
-        None => {
-            let why = if is_last { " (`fathom score @last` says why)" } else { "" };
-            let (count, needed) = (score.runs.len(), score.needed);
-            format!("no score: {count} of the {needed} runs it is made of count{why}")
-        }
-    }
 }

@@ -73,7 +73,7 @@ pub fn execute(args: &ShowArgs) -> Result<()> {
     }
 }
 
-/// Whether it can be no record's name: those have figures, dots or signs in them.
+/// Whether it cannot name a record: those names have digits, dots or signs in them.
 fn is_word(text: &str) -> bool {
     text.chars().all(|c| c.is_ascii_alphabetic())
 }

@@ -6,10 +6,7 @@ use clap::Args;
 
 use crate::error::{Error, Result, plain};
 use crate::host::{list_folder, make_folder, read, write_atomically};
-use crate::record::store::{self, Loaded};
-use crate::report::html::NamedRecord;
-use crate::report::site::{Content, LeftOut, site};
-use crate::score::fitness;
+use crate::report::site::{Content, LeftOut, gather, site};
 use crate::workload::WORKLOADS;
 
 use super::{VoiceArgs, output};
@@ -59,7 +56,7 @@ pub fn execute(args: &SiteArgs) -> Result<()> {
     }
     // All of it before anything is written: the one folder may be inside the other.
     let run = args.page.as_deref().map(inside).transpose()?;
-    let (sources, left_out) = load(&args.records)?;
+    let (sources, left_out) = gather(&args.records)?;
     for LeftOut { file, why } in &left_out {
         output::note(&args.voice, &format!("warning: left out: {file}: {why}"));
     }
@@ -92,30 +89,6 @@ pub fn execute(args: &SiteArgs) -> Result<()> {
     let note = format!("site  {} ({records}): open it in a browser", index.display());
     output::note(&args.voice, &note);
     Ok(())
-}
-
-/// The records that may stand beside each other, and the files that may not.
-fn load(folder: &Path) -> Result<(Vec<NamedRecord>, Vec<LeftOut>)> {
-    let (mut sources, mut left_out) = (Vec::<NamedRecord>::new(), Vec::new());
-    for path in store::tree(folder)? {
-        let name = plain(path.strip_prefix(folder).unwrap_or(&path).display());
-        let why = match Loaded::read(path) {
-            Err(error) => error.beside_its_file(),
-            Ok(Loaded { text, record, .. }) => {
-                let twin = sources.iter().find(|known| known.record.id == record.id);
-                let same = twin.map(|twin| format!("it is the same record as {}", twin.name));
-                match fitness::distrust(&record).into_iter().next().or(same) {
-                    Some(why) => why,
-                    None => {
-                        sources.push(NamedRecord { name, text, record });
-                        continue;
-                    }
-                }
-            }
-        };
-        left_out.push(LeftOut { file: name, why });
-    }
-    Ok((sources, left_out))
 }
 
 /// Folders in folders that a built page may have.

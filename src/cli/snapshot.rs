@@ -10,7 +10,6 @@ use crate::terms::Mode;
 use crate::workload;
 
 use super::args::check_game;
-use super::data::Opened;
 use super::{DataArgs, DeviceArgs, ModelArgs, VoiceArgs, output};
 
 /// Options of `snapshot`.
@@ -24,7 +23,7 @@ pub struct SnapshotArgs {
     mode: Mode,
 
     /// Steps to run before the one written
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = super::args::whole::<u64>(0, 1_000_000_000))]
     skip: u64,
 
     /// Run this variant of an op, as in `matmul/register`; may be repeated
@@ -63,7 +62,7 @@ pub fn execute(args: &SnapshotArgs) -> Result<()> {
         skip: args.skip,
         forced: args.variant.clone(),
     };
-    let mut samples = Opened::one(&args.data, &args.output, args.model.seed, model.as_ref())?;
+    let mut samples = args.data.open_one(&args.output, args.model.seed, model.as_ref())?;
     let snapshot = take_on(&gpu, model.as_ref(), &request, samples.of(model.as_ref())?);
     let snapshot = super::advise(snapshot, &args.model, request.mode, &gpu)?;
     samples.close();

@@ -4,23 +4,18 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::host::write_atomically;
-use crate::measure::profile::one_step;
-use crate::measure::verify::verify;
-use crate::pass::{OpInstance, Options};
-use crate::report::trace::{self, Span, TracedStep};
-use crate::session::Session;
+use crate::measure::trace::{Request, trace as measure};
+use crate::pass::Options;
+use crate::record::trace::TracedStep;
+use crate::report::trace;
 use crate::terms::Mode;
-use crate::workload::{self, Split};
+use crate::workload;
 
 use super::args::check_game;
-use super::data::Opened;
 use super::{DataArgs, DeviceArgs, PrecisionArgs, SizeArgs, VoiceArgs, output, progress};
-
-/// Steps profiled; the one with the median span is written.
-const STEPS: usize = 9;
 
 /// Options of `trace`.
 #[derive(Debug, Args)]
@@ -39,8 +34,8 @@ pub struct TraceArgs {
     #[command(flatten)]
     size: SizeArgs,
 
-    /// Seed of parameters, data and every random draw
-    #[arg(long, value_name = "N", default_value_t = 1, env = "FATHOM_SEED")]
+    /// Seed of the parameters, the data and every random draw
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = super::args::seed, env = "FATHOM_SEED")]
     seed: u64,
 
     /// Don't fuse elementwise ops into their neighbours
@@ -74,7 +69,7 @@ fn file(text: &str) -> std::result::Result<PathBuf, String> {
 /// Verifies, profiles a few steps, and writes one.
 ///
 /// # Errors
-/// [`Error::Device`] where there are no usable timestamps, [`Error::Verification`], [`Error::Io`].
+/// As [`measure`]; [`crate::error::Error::Io`] where the file cannot be written.
 pub fn execute(args: &TraceArgs) -> Result<()> {
     check_game(workload::find(&args.workload)?, args.data.game.as_deref(), true)?;
     let gpu = args.device.open()?;
@@ -96,52 +91,20 @@ pub fn execute(args: &TraceArgs) -> Result<()> {
 }
 
 fn take(args: &TraceArgs, gpu: &Gpu) -> Result<TracedStep> {
-    let workload = workload::find(&args.workload)?;
-    let (preset, model) = args.size.configure(workload, Some(gpu))?;
-    // Data come first: what is wrong with them should show before anything is compiled.
-    let mut samples = Opened::one(&args.data, &args.voice, args.seed, model.as_ref())?;
-    let mode = args.mode;
+    let (preset, model) = args.size.configure(workload::find(&args.workload)?, Some(gpu))?;
     let options =
         Options { fuse: !args.no_fuse, precision: args.precision.precision, ..Options::default() };
-    let mut session = Session::new(gpu, args.seed);
-    let program = session.compile(model.as_ref(), mode, &options)?;
-    if !args.no_verify {
-        let progress = progress::Progress::new(&args.voice, "verifying");
-        let verified = verify(gpu, &program, &|_, share| progress.set(share))?;
-        if let Some(wrong) = verified.wrong() {
-            return Err(Error::Verification(format!("{wrong}; the step was not timed")));
-        }
-    }
-    let batch = samples.of(model.as_ref())?.batch(Split::Train, 0)?;
-    session.feed(&program, &batch.tensors())?;
-    samples.close();
-    let places = one_step(gpu, &program, STEPS)?.ok_or_else(|| {
-        Error::Device(format!(
-            "{} has no usable timestamps, which a trace needs: choose another device with --device",
-            gpu.summary
-        ))
-    })?;
-    let timed = program.schedule.ops.iter().zip(places);
-    let span = |(op, (start_ns, end_ns)): (&OpInstance, (f64, f64))| {
-        let kind = op.op.kind();
-        Span {
-            label: op.label.clone(),
-            op: kind.name.into(),
-            variant: op.variant.to_string(),
-            class: kind.class,
-            phase: op.phase,
-            dispatches: op.dispatches.len(),
-            flops: op.cost.flops,
-            bytes: op.cost.bytes,
-            start_ns,
-            end_ns,
-        }
+    let (mode, seed, verify) = (args.mode, args.seed, !args.no_verify);
+    let request = Request { preset, mode, options, seed, verify };
+    // Data come first: what is wrong with them should show before anything is compiled.
+    let mut samples = args.data.open_one(&args.voice, seed, model.as_ref())?;
+    let progress = progress::Progress::new(&args.voice, "compiling");
+    let watch = |part: &str, share| {
+        progress.say(part);
+        progress.set(share);
     };
-    Ok(TracedStep {
-        title: format!("{} {mode} batch {}, preset {preset}", workload.name, model.batch()),
-        device: gpu.summary.to_string(),
-        tool: format!("fathom {} ({})", env!("CARGO_PKG_VERSION"), env!("FATHOM_COMMIT")),
-        verified: !args.no_verify,
-        ops: timed.map(span).collect(),
-    })
+    let step = measure(gpu, model.as_ref(), &request, samples.of(model.as_ref())?, &watch)?;
+    drop(progress);
+    samples.close();
+    Ok(step)
 }

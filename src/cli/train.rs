@@ -13,10 +13,11 @@ use crate::report::section::training;
 use crate::stats::mean;
 use crate::terms::{Mode, Preset};
 use crate::train::Trainer;
+use crate::workload::opened::{describe, passed_over};
 use crate::workload::{self, WORKLOADS, Workload};
 
-use super::args::check_game;
-use super::{DataArgs, DeviceArgs, ModelArgs, OutputArgs, PrecisionArgs, data, output};
+use super::args::{check_game, step_count, whole};
+use super::{DataArgs, DeviceArgs, ModelArgs, OutputArgs, PrecisionArgs, output};
 
 mod play;
 
@@ -27,15 +28,15 @@ pub struct TrainArgs {
     model: ModelArgs,
 
     /// Steps to train
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = step_count)]
     steps: u64,
 
     /// Steps between rows; the metric is evaluated at each [default: a tenth of the steps]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = step_count)]
     every: Option<u64>,
 
     /// After training, print N held-out samples with the model's answers, for workloads that can show them
-    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "3", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "3", value_parser = whole::<u32>(1, 1000))]
     show: Option<u32>,
 
     #[command(flatten)]
@@ -81,7 +82,7 @@ fn learn(args: &TrainArgs, gpu: &Gpu, preset: Preset, model: Box<dyn Workload>) 
         batch,
         args.model.seed,
         gpu.summary,
-        data::describe(&args.model.workload, trainer.data())
+        describe(&args.model.workload, trainer.data())
     );
     output::note(&args.output, &note);
     let every = args.every.unwrap_or(args.steps.div_ceil(10));
@@ -115,20 +116,22 @@ fn learn(args: &TrainArgs, gpu: &Gpu, preset: Preset, model: Box<dyn Workload>) 
         output::data(&format!("\n{}", table.render(Format::Table)?))?;
     }
     if let Some(count) = args.show {
-        let shown = trainer.show(count as usize)?;
-        if shown.is_empty() {
-            let mut able: Vec<_> = WORKLOADS.iter().filter(|w| w.shows).map(|w| w.name).collect();
-            able.sort_unstable();
-            return Err(Error::Usage(format!(
-                "--show: {} cannot show samples; {} can",
-                args.model.workload,
-                able.join(" and ")
-            )));
-        }
-        for sample in shown {
-            output::data(&format!("\n{sample}"))?;
-        }
+        show(&args.model.workload, &mut trainer, count as usize)?;
     }
-    data::list_skipped(&args.output, trainer.data());
+    passed_over(trainer.data()).for_each(|line| output::note(&args.output, &line));
     if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+}
+
+/// Prints held-out samples with the model's answers.
+fn show(workload: &str, trainer: &mut Trainer<'_>, count: usize) -> Result<()> {
+    let samples = trainer.show(count)?;
+    if samples.is_empty() {
+        let mut able: Vec<_> = WORKLOADS.iter().filter(|w| w.shows).map(|w| w.name).collect();
+        able.sort_unstable();
+        return Err(Error::Usage(format!(
+            "--show: {workload} cannot show samples; {} can",
+            able.join(" and ")
+        )));
+    }
+    samples.iter().try_for_each(|sample| output::data(&format!("\n{sample}")))
 }

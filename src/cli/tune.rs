@@ -4,10 +4,10 @@ use clap::Args;
 
 use crate::error::{Error, Result};
 use crate::listing;
+use crate::measure::tune::suite::SuiteTuner;
 use crate::terms::Effort;
 
 use super::output;
-use super::run::tuning::Tables;
 use super::run::{self, RunArgs};
 
 /// Options of `tune`: those of `run` say what is tuned.
@@ -28,13 +28,16 @@ pub fn execute(args: &TuneArgs) -> Result<()> {
         return Err(Error::Usage("tune: --tune off would measure nothing: quick or full".into()));
     }
     let args = &args.run;
-    let mut selection = run::choose::prepare(args)?;
-    let mut samples = run::choose::open(args, &selection.chosen)?;
-    let mut tables = Tables::open(args, &mut selection, effort)?;
-    let outcome = tables.tune(args, &mut selection, &mut samples);
+    let mut suite = run::choose::prepare(args)?;
+    let mut samples = run::choose::open(args, &suite.chosen)?;
+    let (outcome, table, summary) = run::watched(args, |watch| {
+        let mut tuner = SuiteTuner::open(&mut suite, effort, watch)?;
+        let outcome = tuner.tune(&mut suite, &mut samples);
+        Ok((outcome, listing::kernels::tuned(tuner.table()), tuner.summary()))
+    })?;
     samples.close();
-    let table = output::stamped(listing::kernels::tuned(tables.table()), &selection.gpu);
+    let table = output::stamped(table, &suite.gpu);
     output::emit(&args.out, |form| table.render(form))?;
-    tables.summary().iter().for_each(|text| output::note(&args.out, text));
+    summary.iter().for_each(|text| output::note(&args.out, text));
     outcome
 }

@@ -46,6 +46,12 @@ pub fn agreement(ours: &Run, theirs: &Run) -> Option<(Agreement, String, f64)> {
     Some((agreement, name, apart))
 }
 
+/// The same of several runs of the other side: what is furthest from ours counts.
+pub(super) fn of_all(ours: &Run, theirs: &[&Run]) -> Option<(Agreement, String, f64)> {
+    let found = theirs.iter().filter_map(|theirs| agreement(ours, theirs));
+    found.max_by(|a, b| a.2.total_cmp(&b.2))
+}
+
 fn names(outcome: &Outcome) -> impl Iterator<Item = &str> {
     outcome.tensors.iter().map(|tensor| tensor.name.as_str())
 }
@@ -81,6 +87,8 @@ mod tests {
         let mut diverged = run(2.3, 0.0);
         diverged.outcome.as_mut().unwrap().loss = None;
         assert_eq!(agreement(&run(2.3, 0.0), &diverged).unwrap().0, Agreement::Different);
+        let runs = [&run(2.3, 0.0), &diverged, &run(2.3, 0.0)];
+        assert_eq!(of_all(&run(2.3, 0.0), &runs).unwrap().0, Agreement::Different);
         diverged.outcome = None;
         assert_eq!(agreement(&run(2.3, 0.0), &diverged), None);
     }

@@ -29,13 +29,14 @@ pub const NORMAL_95: f64 = 1.96;
 ///
 /// The cells' noise averages out only as far as it is each cell's own: what moves a whole run (clocks, placement, a
 /// neighbour) moves all of its cells. So the floor is never below the lowest of the cells' floors. Cells in which the
-/// machine itself is known to have moved are no evidence, and where most are such, there is no verdict.
+/// machine itself is known to have moved are not evidence, and where most are like that, there is no verdict.
 pub fn overall(rows: &[&Row]) -> Option<Overall> {
     let has_moved = |finding: &&Finding| finding.reason == Reason::MachineMoved;
-    let all: Vec<&Finding> = rows.iter().map(|row| &row.finding).collect();
-    let (moved, sound): (Vec<&Finding>, Vec<&Finding>) = all.iter().partition(|f| has_moved(f));
-    if 2 * moved.len() > all.len() {
-        return of(&all).map(|whole| Overall { verdict: Verdict::Unsure, ..whole });
+    let findings: Vec<&Finding> = rows.iter().map(|row| &row.finding).collect();
+    let (moved, sound): (Vec<&Finding>, Vec<&Finding>) =
+        findings.iter().partition(|f| has_moved(f));
+    if 2 * moved.len() > findings.len() {
+        return of(&findings).map(|whole| Overall { verdict: Verdict::Unsure, ..whole });
     }
     of(&sound).map(|whole| Overall { moved: moved.len(), ..whole })
 }
@@ -47,17 +48,18 @@ fn of(findings: &[&Finding]) -> Option<Overall> {
     let averaged = findings.iter().map(|f| f.floor.powi(2)).sum::<f64>().sqrt() / cells;
     let floor = averaged.max(lowest);
     // A cell's ratio is as uncertain as its floor says, or its interval if that is wider.
+    let is_known = findings.iter().all(|f| f.floor.is_finite() && f.ci95.0.is_finite());
     let variance = |f: &&Finding| {
         let of_floor = f.floor / DEVIATIONS;
         let of_interval = (f.ci95.1 / f.ci95.0).ln() / (2.0 * NORMAL_95);
         of_floor.max(of_interval).powi(2)
     };
     let deviation = findings.iter().map(variance).sum::<f64>().sqrt() / cells;
-    let reach = (NORMAL_95 * deviation).exp();
+    // The mean of what is known and what is not is not known.
+    let reach = if is_known { (NORMAL_95 * deviation).exp() } else { f64::NAN };
     let ci95 = (ratio / reach, ratio * reach);
-    let is_known = findings.iter().all(|f| f.floor.is_finite()) && ratio.is_finite();
     let is_apart = ratio.ln().abs() > (1.0 + floor).ln() && !(ci95.0..=ci95.1).contains(&1.0);
-    let verdict = match (is_known, is_apart) {
+    let verdict = match (is_known && ratio.is_finite(), is_apart) {
         (true, true) if ratio > 1.0 => Verdict::Slower,
         (true, true) => Verdict::Faster,
         (true, false) if floor <= RESOLUTION => Verdict::Same,
@@ -144,6 +146,8 @@ mod tests {
     #[test]
     fn nothing_is_said_of_cells_that_were_not_measured() {
         assert_eq!(overall(&[]), None);
-        assert_eq!(whole(&[row(2.0, f64::NAN)]).verdict, Verdict::Unsure);
+        let unknown = whole(&[row(2.0, f64::NAN), row(2.0, 0.01)]);
+        assert_eq!((unknown.verdict, unknown.ratio), (Verdict::Unsure, 2.0));
+        assert!(unknown.ci95.0.is_nan() && unknown.ci95.1.is_nan());
     }
 }

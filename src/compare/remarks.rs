@@ -1,6 +1,6 @@
 //! What is worth saying of records that are compared, and no ground to refuse.
 
-use crate::record::{Doubt, Integrity, Record, Tuning, doubt, id};
+use crate::record::{Config, Doubt, Integrity, Record, Tuning, doubt, id};
 
 use super::Side;
 use super::unlike::{forced, line, on_off};
@@ -9,8 +9,12 @@ use super::unlike::{forced, line, on_off};
 type Said = fn(&Record) -> String;
 
 /// By what, on what and from what a record was made, as far as it may differ.
-const MADE_BY: [(&str, Said); 7] = [
+const MADE_BY: [(&str, Said); 8] = [
     ("seed", |r| r.config.seed.to_string()),
+    ("sampling", |r| {
+        let Config { time_s, max_noise, min_samples, .. } = &r.config;
+        format!("{time_s} s, {} %, {min_samples} samples", 100.0 * max_noise)
+    }),
     ("build", |r| r.tool.profile.to_string()),
     ("version", |r| r.tool.version.clone()),
     ("commit", |r| r.tool.commit()),

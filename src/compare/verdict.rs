@@ -168,7 +168,8 @@ fn by_times(base: &[&[f64]], other: &[&[f64]], least: f64) -> Finding {
     let apart = ratio.ratio.ln().abs() > (1.0 + floor).ln();
     let holds_one = ratio.ci95.0 <= 1.0 && 1.0 <= ratio.ci95.1;
     let few = |runs: &[&[f64]]| runs.iter().map(|r| r.len()).sum::<usize>() < MIN_SAMPLES_FOR_CI95;
-    let (verdict, reason) = if few(base) || few(other) || !floor.is_finite() {
+    let unknown = few(base) || few(other);
+    let (verdict, reason) = if unknown || !floor.is_finite() {
         (Verdict::Unsure, Reason::TooFewSamples)
     } else if apart && holds_one {
         (Verdict::Unsure, Reason::IntervalHoldsOne)
@@ -185,7 +186,7 @@ fn by_times(base: &[&[f64]], other: &[&[f64]], least: f64) -> Finding {
         verdict,
         reason,
         ratio: ratio.ratio,
-        ci95: ratio.ci95,
+        ci95: if unknown { (f64::NAN, f64::NAN) } else { ratio.ci95 },
         effect: cliffs_delta(&other.concat(), &base.concat()),
         floor,
     }

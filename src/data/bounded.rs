@@ -32,6 +32,11 @@ pub(super) fn too_long(path: &Path, most: u64) -> Error {
     Error::data(path, "length", format!("{what}: no file of a data set is as long"))
 }
 
+/// Whether what comes first in a file is that of a zip archive.
+pub(super) fn is_zip(start: &[u8]) -> bool {
+    start.starts_with(b"PK\x03\x04")
+}
+
 /// A text without the mark that some editors put before it.
 pub(super) fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)

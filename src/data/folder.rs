@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 #[cfg(not(unix))]
 use std::hash::{Hash, Hasher};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, ErrorKind};
 #[cfg(unix)]
 use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ const LEFT_BEHIND: [&str; 7] = [
     "lost+found",
 ];
 
-/// Whether something of this name is no part of a data set.
+/// Whether something of this name is not part of a data set.
 pub(super) fn is_hidden(name: &str) -> bool {
     name.starts_with('.') || LEFT_BEHIND.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
@@ -60,10 +60,42 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// Refuses what is called as a file of the set is and can be none: a broken link, a pipe.
+    ///
+    /// # Errors
+    /// [`Error::Data`].
+    pub(super) fn check_file(&self) -> Result<()> {
+        if self.kind != EntryKind::Other {
+            return Ok(());
+        }
+        let broken = self.link && fs::metadata(&self.path).is_err();
+        let what = if broken { "a link that leads nowhere" } else { "neither a file nor a folder" };
+        Err(Error::data(
+            &self.path,
+            "file",
+            format!("{what}, though a part of the set by its name"),
+        ))
+    }
+
     /// Whether its name is UTF-8.
     pub(super) fn is_named(&self) -> bool {
         self.path.file_name().is_some_and(|name| name.to_str().is_some())
     }
+}
+
+/// Refuses what is no folder; `wanted` says which one to name instead.
+///
+/// # Errors
+/// [`Error::Data`]; [`Error::Io`] for what cannot be looked at.
+pub(super) fn check_folder(path: &Path, wanted: &str) -> Result<()> {
+    let what = match fs::metadata(path) {
+        Ok(known) if known.is_dir() => return Ok(()),
+        Ok(known) if known.is_file() => "a file, not a folder",
+        Ok(_) => "not a folder",
+        Err(error) if error.kind() == ErrorKind::NotFound => "no such folder",
+        Err(error) => return Err(Error::io("read", path)(error)),
+    };
+    Err(Error::data(path, "folder", format!("{what}: name {wanted}")))
 }
 
 /// What a folder holds, by name. Hidden entries are passed over.
@@ -106,6 +138,37 @@ pub(super) fn entries(folder: &Path, listing: &mut Listing) -> Result<Vec<Entry>
     }
     entries.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
     Ok(entries)
+}
+
+/// Folders that are looked into for a set that lies deeper than it was looked for.
+const LOOKED_INTO: usize = 100;
+
+/// Where below a folder, at most three deep, a set lies, by what its folder holds.
+pub(super) fn deeper(root: &Path, is_set: impl Fn(&[Entry]) -> bool) -> Option<PathBuf> {
+    let mut level = vec![root.to_path_buf()];
+    let mut left = LOOKED_INTO;
+    for _ in 0..3 {
+        let mut below = Vec::new();
+        for folder in &level {
+            left = left.checked_sub(1)?;
+            let inside = entries(folder, &mut Listing::default()).unwrap_or_default();
+            if folder != root && is_set(&inside) {
+                return Some(folder.clone());
+            }
+            let folders = inside.into_iter().filter(|entry| entry.kind == EntryKind::Folder);
+            below.extend(folders.map(|entry| entry.path));
+        }
+        level = below;
+    }
+    level
+        .into_iter()
+        .take(left)
+        .find(|folder| is_set(&entries(folder, &mut Listing::default()).unwrap_or_default()))
+}
+
+/// What to add to an error where a set lies deeper.
+pub(super) fn as_in(found: Option<PathBuf>) -> String {
+    found.map_or(String::new(), |folder| format!(", as in {}", folder.display()))
 }
 
 /// All files below a folder. A folder that is reached again, through a link, is passed over.
@@ -266,6 +329,20 @@ mod tests {
         {
             assert!(line.contains(expected), "{line}");
         }
+    }
+
+    #[test]
+    fn what_is_no_folder_is_called_what_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("f");
+        fs::write(&file, "x").unwrap();
+        let refused = |path: &Path| check_folder(path, "one").unwrap_err().to_string();
+        check_folder(folder.path(), "one").unwrap();
+        assert!(refused(&file).ends_with("f: folder: a file, not a folder: name one"));
+        assert!(refused(&folder.path().join("g")).ends_with("g: folder: no such folder: name one"));
+        assert!(refused(&file.join("g")).starts_with("cannot read "));
+        #[cfg(unix)]
+        assert!(refused(Path::new("/dev/null")).ends_with("null: folder: not a folder: name one"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use crate::data::bounded;
 use crate::data::gzip::Unpacked;
 use crate::error::{Error, Result};
 use crate::host::check_file;
@@ -147,6 +148,9 @@ impl<'a> Source<'a> {
                 None => "empty".to_owned(),
                 Some(IMAGES) => "an IDX file of images".to_owned(),
                 Some(LABELS) => "an IDX file of labels".to_owned(),
+                Some(_) if bounded::is_zip(&bytes) => {
+                    "a zip archive, which has to be unpacked".to_owned()
+                }
                 Some(magic) => format!("magic number {magic:#010x}"),
             };
             let kind = if expected == IMAGES { "images" } else { "labels" };

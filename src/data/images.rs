@@ -122,7 +122,7 @@ fn stored(path: &Path, options: &ImageOptions, listing: &mut Listing) -> Result<
     }
     let is_split = !list.test.is_empty();
     for images in [&mut list.train, &mut list.test] {
-        leave_out_empty(images, listing)?;
+        leave_out_by_length(images, listing)?;
     }
     copies::leave_out(&mut list, listing)?;
     let (mut train, mut test) = (list.train, list.test);
@@ -141,11 +141,11 @@ fn stored(path: &Path, options: &ImageOptions, listing: &mut Listing) -> Result<
 }
 
 /// What else cannot be read is found when it is decoded.
-fn leave_out_empty(images: &mut Vec<Stored>, listing: &mut Listing) -> Result<()> {
-    for image in images.iter().filter(|image| image.length == 0) {
-        listing.doubt(Reason::Unreadable, image.fault("it is empty"))?;
+fn leave_out_by_length(images: &mut Vec<Stored>, listing: &mut Listing) -> Result<()> {
+    for error in images.iter().filter_map(|image| image.check_length().err()) {
+        listing.doubt(Reason::Unreadable, error)?;
     }
-    images.retain(|image| image.length > 0);
+    images.retain(|image| image.check_length().is_ok());
     Ok(())
 }
 

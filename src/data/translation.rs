@@ -6,6 +6,7 @@ mod batch;
 mod corpus;
 mod generated;
 mod grammar;
+mod interned;
 mod language;
 mod pair;
 mod read;

@@ -55,9 +55,8 @@ const EACH: usize = 4;
 const TOGETHER: usize = 32;
 
 /// The pipelines made so far.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Pipelines {
-    checks: Checks,
     made: HashMap<Key, Arc<Pipeline>>,
     spent: Duration,
     /// What the one that took longest took.
@@ -65,10 +64,6 @@ pub(crate) struct Pipelines {
 }
 
 impl Pipelines {
-    pub(crate) fn new(checks: Checks) -> Self {
-        Self { checks, made: HashMap::new(), spent: Duration::ZERO, longest: Duration::ZERO }
-    }
-
     /// How many there are, and the time it took to make them.
     pub(crate) fn made(&self) -> (usize, Duration) {
         (self.made.len(), self.spent)
@@ -121,8 +116,8 @@ impl Gpu {
         dispatches: &'a [(&Dispatch, String)],
     ) -> Result<Vec<Missing<'a>>> {
         let (pipelines, mut seen) = (self.made()?, HashSet::new());
-        let all = keys.iter().zip(dispatches);
-        let fresh = all.filter(|(key, _)| !pipelines.made.contains_key(key) && seen.insert(*key));
+        let keyed = keys.iter().zip(dispatches);
+        let fresh = keyed.filter(|(key, _)| !pipelines.made.contains_key(key) && seen.insert(*key));
         let missing = fresh.map(|(key, (dispatch, label))| {
             let shader = &dispatch.kernel.shader;
             Missing { key, shader, label }
@@ -137,14 +132,11 @@ impl Gpu {
         goes_on: &(dyn Fn(Duration) -> bool + Sync),
     ) -> Result<()> {
         let start = Instant::now();
-        let (checks, longest) = {
-            let pipelines = self.made()?;
-            (pipelines.checks, Mutex::new(pipelines.longest))
-        };
+        let longest = Mutex::new(self.made()?.longest);
         let longest_so_far = || longest.lock().map_or(Duration::ZERO, |longest| *longest);
         let begin = |missing: &Missing<'_>| {
             let begun = Instant::now();
-            let pipeline = self.begin(missing, checks);
+            let pipeline = self.begin(missing);
             if let Ok(mut longest) = longest.lock() {
                 *longest = begun.elapsed().max(*longest);
             }
@@ -165,14 +157,10 @@ impl Gpu {
     }
 
     /// Has a pipeline made; whether that went well is known later.
-    fn begin(
-        &self,
-        missing: &Missing<'_>,
-        checks: Checks,
-    ) -> impl Future<Output = Result<Pipeline>> + use<> {
+    fn begin(&self, missing: &Missing<'_>) -> impl Future<Output = Result<Pipeline>> + use<> {
         let Missing { key: (text, entry, access), shader, label } = missing;
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
-        let module = self.module(text, label, checks);
+        let module = self.module(text, label);
         let storage = access
             .iter()
             .map(|&write| (wgpu::BufferBindingType::Storage { read_only: !write }, LEAST_BINDING));
@@ -223,12 +211,12 @@ impl Gpu {
     }
 
     #[allow(unsafe_code, reason = "runtime checks can only be switched off in unsafe code")]
-    fn module(&self, text: &str, label: &str, checks: Checks) -> wgpu::ShaderModule {
+    fn module(&self, text: &str, label: &str) -> wgpu::ShaderModule {
         let descriptor = wgpu::ShaderModuleDescriptor {
             label: Some(label),
             source: wgpu::ShaderSource::Wgsl(text.into()),
         };
-        match checks {
+        match self.checks {
             Checks::On => self.device.create_shader_module(descriptor),
             // SAFETY: the text comes from this crate's own shaders, whose every variant runs with
             // guard words around its outputs in the tests and before each timed run.

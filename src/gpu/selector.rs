@@ -21,7 +21,7 @@ pub struct Selector {
 }
 
 impl Selector {
-    /// Refuses a name that can be no device's.
+    /// Refuses a name that no device can have.
     ///
     /// # Errors
     /// [`Error::Usage`].

@@ -76,7 +76,7 @@ impl Builder {
         Self::default()
     }
 
-    /// An input `name`, written before each step.
+    /// An input `name`, written from outside before a step.
     pub fn input(&self, name: &str, shape: impl Into<Shape>, dtype: DType) -> Tensor<'_> {
         let spec = TensorSpec::new(shape, dtype);
         let name = name.to_string();

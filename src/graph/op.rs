@@ -255,6 +255,8 @@ pub struct Facts {
     pub tolerance: Tolerance,
     /// The distributions of inputs that this holds for.
     pub distributions: &'static [Distribution],
+    /// What [`Problem::reduced_problem`] says.
+    pub reduced: Option<Vec<TensorSpec>>,
 }
 
 impl Facts {
@@ -265,7 +267,7 @@ impl Facts {
         tolerance: Tolerance,
     ) -> Self {
         let outputs = outputs.into_iter().map(Into::into).collect();
-        Self { outputs, cost, tolerance, distributions: &Distribution::ALL }
+        Self { outputs, cost, tolerance, distributions: &Distribution::ALL, reduced: None }
     }
 
     /// Of an op that reads and writes every operand once.
@@ -283,6 +285,11 @@ impl Facts {
     /// The same with a tolerance that holds for inputs of these distributions alone.
     pub fn drawn_from(self, distributions: &'static [Distribution]) -> Self {
         Self { distributions, ..self }
+    }
+
+    /// The same, checked with these smaller inputs, if any, in place of its own.
+    pub fn reduced_to(self, reduced: Option<Vec<TensorSpec>>) -> Self {
+        Self { reduced, ..self }
     }
 
     /// Shape and type of the first output.
@@ -446,7 +453,7 @@ pub trait Problem: fmt::Debug + Send + Sync {
     /// Smaller inputs that take the same variants through the same code, for ops whose reference would
     /// run for minutes at the real size. Verification says so where it uses them.
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
-        None
+        self.facts().reduced.clone()
     }
 }
 

@@ -10,7 +10,7 @@ use crate::workload::step;
 /// Steps of training from the seed: the second shows the first update, the third the optimiser's state.
 const STEPS: usize = 3;
 
-/// By how much a loss grows in them at most: what leaves the numbers makes as much of rounding, and no two devices agree.
+/// How much a loss may grow in them: a loss that diverges amplifies rounding as much, and no two devices agree.
 const GROWTH: f64 = 100.0;
 
 /// Runs what is left of the first steps, one of which was run, and sums up what they gave; what the first alone gave where
@@ -48,7 +48,7 @@ pub(super) fn outcome(session: &Session<'_>, program: &Program, mode: Mode) -> R
     })
 }
 
-/// Whether a loss that was `first` leaves the numbers.
+/// Whether a loss that was `first` has diverged.
 fn diverges(first: f64, last: f64) -> bool {
     !last.is_finite() || last.abs() > GROWTH * first.abs().max(1.0)
 }
@@ -58,10 +58,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_loss_that_leaves_the_numbers_is_told_from_one_that_grows() {
+    fn a_loss_that_diverges_is_told_from_one_that_grows() {
         assert!(!diverges(6.9, 6.8) && !diverges(6.9, 300.0) && !diverges(1e-3, 90.0));
         assert!(diverges(6.9, 2.7e7) && diverges(6.9, f64::NAN) && diverges(6.9, f64::INFINITY));
-        // What was none at first is not told apart from what became none.
+        // A loss that was never a number is not told apart from one that became so.
         assert!(diverges(f64::NAN, f64::NAN));
     }
 }

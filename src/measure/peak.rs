@@ -12,7 +12,7 @@ use crate::host::Instant;
 use crate::kernel::Variant;
 use crate::op::conv2d::WINOGRAD;
 use crate::program::check::check_variant;
-use crate::record::{Peaks, Reading, Run};
+use crate::record::{Peaks, Reading, Record, Run};
 use crate::stats::{median, quantile};
 use crate::tensor::TensorSpec;
 use crate::terms::Speeds;
@@ -56,6 +56,9 @@ const LEAST_TURNS: u32 = 16;
 /// Shares of the time that a part takes, whichever are tried.
 const PARTS: u32 = 15;
 
+/// Time for the ceilings, at each end of a run.
+pub const TIME: Duration = Duration::from_secs(1);
+
 /// What the ceilings at both ends of a run take, with making the kernels: announced before it begins.
 pub const ABOUT: Duration = Duration::from_secs(6);
 
@@ -80,29 +83,14 @@ pub fn measure(gpu: &Gpu, time: Duration, progress: &dyn Fn(f64)) -> Result<Ceil
         progress(done as f64 / parts as f64);
     };
     let (fma_shape, fma, tried_fma) = best_fma(gpu, shapes.fma, &brief, &mut tried)?;
-    let elements = elements(gpu, Copy::variant(shapes.copy[0]), &brief)?;
-    let mut copies = Vec::new();
-    for variant in shapes.copy.iter().copied().map(Copy::variant) {
-        let reading = copy_rate(gpu, elements, &variant, &brief)?;
-        tried(&variant, reading);
-        copies.push((variant, reading.rate));
-    }
-    let (copy_shape, tried_copy) = fastest(copies, |copy| copy.1)?;
+    let (copy_shape, elements, tried_copy) = best_copy(gpu, shapes.copy, &brief, &mut tried)?;
     let mut fma_reading = fma_rate(gpu, &fma, &fma_shape, &budget)?;
     fma_reading.rate = fma_reading.rate.max(tried_fma);
     tried(&fma_shape, fma_reading);
     let mut copy_reading = copy_rate(gpu, elements, &copy_shape, &budget)?;
     copy_reading.rate = copy_reading.rate.max(tried_copy);
     tried(&copy_shape, copy_reading);
-
-    let mut read: f64 = 0.0;
-    for &steps in shapes.read {
-        let op = Read { steps };
-        let (inputs, bytes) = ([TensorSpec::f32([elements])], 4.0 * elements as f64);
-        let reading = rate(gpu, &op.shared(), &inputs, &op.variant(), &brief, bytes)?;
-        tried(&op.variant(), reading);
-        read = read.max(reading.rate);
-    }
+    let read = best_read(gpu, shapes.read, elements, &brief, &mut tried)?;
     let shared = shared_rate(gpu, &brief)?;
     tried(&Shared::variant(), shared);
 
@@ -149,7 +137,7 @@ impl Ceilings {
     ///
     /// # Errors
     /// As [`measure`].
-    pub fn again(&mut self, gpu: &Gpu, time: Duration) -> Result<()> {
+    fn again(&mut self, gpu: &Gpu, time: Duration) -> Result<()> {
         let budget = Budget { time: time / 2, noise: 0.01, min_samples: 3 };
         let fma = fma_rate(gpu, &self.fma, &self.shapes[0], &budget)?;
         let copy = copy_rate(gpu, self.elements, &self.shapes[1], &budget)?;
@@ -158,6 +146,17 @@ impl Ceilings {
         peaks.copy_bytes_per_s = peaks.copy_bytes_per_s.max(copy.rate);
         peaks.fma.push(fma);
         peaks.copy.push(copy);
+        Ok(())
+    }
+
+    /// Measures the best shapes once more as a record ends, which takes the better figures; what its runs did counts too.
+    ///
+    /// # Errors
+    /// As [`measure`].
+    pub fn end(&mut self, gpu: &Gpu, record: &mut Record) -> Result<()> {
+        self.again(gpu, TIME)?;
+        record.peaks = self.peaks.clone();
+        record.runs.iter().for_each(|run| raise(&mut record.peaks, run));
         Ok(())
     }
 
@@ -232,6 +231,42 @@ fn best_fma(
         kernels.push((variant, fma, reading.rate));
     }
     fastest(kernels, |kernel| kernel.2)
+}
+
+/// The fastest shape of the copy, with the elements that are long enough, and its rate.
+fn best_copy(
+    gpu: &Gpu,
+    shapes: &[(u32, u32)],
+    brief: &Budget,
+    tried: &mut dyn FnMut(&Variant, Reading),
+) -> Result<(Variant, usize, f64)> {
+    let elements = elements(gpu, Copy::variant(shapes[0]), brief)?;
+    let mut copies = Vec::new();
+    for variant in shapes.iter().copied().map(Copy::variant) {
+        let reading = copy_rate(gpu, elements, &variant, brief)?;
+        tried(&variant, reading);
+        copies.push((variant, elements, reading.rate));
+    }
+    fastest(copies, |copy| copy.2)
+}
+
+/// The best rate at which that many elements are read.
+fn best_read(
+    gpu: &Gpu,
+    steps: &[usize],
+    elements: usize,
+    brief: &Budget,
+    tried: &mut dyn FnMut(&Variant, Reading),
+) -> Result<f64> {
+    let (inputs, bytes) = ([TensorSpec::f32([elements])], 4.0 * elements as f64);
+    let mut best: f64 = 0.0;
+    for &steps in steps {
+        let op = Read { steps };
+        let reading = rate(gpu, &op.shared(), &inputs, &op.variant(), brief, bytes)?;
+        tried(&op.variant(), reading);
+        best = best.max(reading.rate);
+    }
+    Ok(best)
 }
 
 /// The one of the highest rate; of equals the first.
@@ -338,7 +373,6 @@ fn submission(gpu: &Gpu) -> Result<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Record;
 
     #[test]
     fn a_kernel_that_does_less_than_its_op_is_counted_raises_no_ceiling() {

@@ -18,12 +18,6 @@ use super::sample::interrupted;
 /// Steps after which more tell nothing new: stationarity wants as many, and every sample goes to the record.
 const MOST_STEPS: usize = 100;
 
-/// Gaps above this share of a profiled step are pointed out.
-const GAPS: f64 = 0.03;
-
-/// A profiled step that differs from a timed one by more than this share is pointed out.
-const UNLIKE: f64 = 0.1;
-
 /// The profiled steps of a program.
 #[derive(Debug, Clone)]
 pub struct Profiled {
@@ -65,12 +59,7 @@ impl Steps {
         let over_timed = timed_ns.map(|timed| span_ns / timed);
         let (steps, method) = (self.spans.len(), Some(method));
         let profile = Profile { steps, span_ns, gaps_ns, method, over_timed };
-        let share = gaps_ns / span_ns;
-        if share > GAPS {
-            doubts.push(Doubt::Gaps { share });
-        }
-        let unlike = over_timed.filter(|ratio| !(1.0 - UNLIKE..1.0 + UNLIKE).contains(ratio));
-        doubts.extend(unlike.map(|ratio| Doubt::ProfileUnlike { ratio }));
+        doubts.extend(Doubt::of_profile(&profile));
         let op = |samples: Vec<f64>| {
             let mean = middle_mean(&samples);
             OpTime::of(samples, mean)

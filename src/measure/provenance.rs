@@ -1,13 +1,16 @@
 //! What a record says besides its runs: the program, the machine, the device.
 
-use crate::gpu::Gpu;
+use crate::gpu::{Gpu, shader};
 use crate::host::{self, Machine};
 use crate::record::{
-    BuildProfile, Client, Config, Device, Host, Integrity, Limits, Peaks, Record, SCHEMA, Tool,
+    BuildProfile, Client, Config, Device, Host, Integrity, Limits, Peaks, Record, SCHEMA,
+    ShaderSource, Tool,
 };
 
-/// A record of no run yet.
-pub fn record(gpu: &Gpu, config: Config, peaks: Peaks) -> Record {
+use super::run::Plan;
+
+/// A record of no run yet, of runs measured by a plan on samples from `data`, if not on built-in ones.
+pub fn record(gpu: &Gpu, plan: &Plan, data: Option<String>, peaks: Peaks) -> Record {
     Record {
         schema: SCHEMA.into(),
         id: String::new(),
@@ -15,12 +18,29 @@ pub fn record(gpu: &Gpu, config: Config, peaks: Peaks) -> Record {
         tool: tool(),
         host: machine(gpu),
         device: device(gpu),
-        config,
+        config: config(gpu, plan, data),
         peaks,
         tuning: None,
         runs: Vec::new(),
         notes: Vec::new(),
         integrity: Integrity::Intact,
+    }
+}
+
+/// Every option as it was resolved.
+fn config(gpu: &Gpu, plan: &Plan, data: Option<String>) -> Config {
+    Config {
+        preset: plan.preset,
+        precision: plan.options.precision,
+        fuse: plan.options.fuse,
+        checks: gpu.checks,
+        restriction: gpu.restriction.clone(),
+        shaders: if shader::is_replaced() { ShaderSource::Folder } else { ShaderSource::BuiltIn },
+        seed: plan.seed,
+        data,
+        time_s: plan.budget.time.as_secs_f64(),
+        max_noise: plan.budget.noise,
+        min_samples: plan.budget.min_samples,
     }
 }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::gpu::timestamp::{Timer, faults};
+use crate::gpu::timestamp::{Stamp, Timer, faults};
 use crate::host::{Instant, cpu_time};
 use crate::program::Program;
 use crate::record::{Clock, Doubt, Statistics, Timing};
-use crate::stats::{Summary, drift, median};
+use crate::stats::{MIN_SAMPLES_FOR_CI95, Summary, median};
 use crate::terms::FaultCount;
 
 use super::restart::Restart;
@@ -26,9 +26,6 @@ const MOST_STEPS: usize = 256;
 
 /// How far GPU span and wall time may disagree before the timestamps are not believed.
 const PLAUSIBLE: f64 = 1.03;
-
-/// A drift of the step times below this share is not pointed out.
-const DRIFT: f64 = 0.02;
 
 /// Time after which a CPU adapter is warm.
 const WARM_PROCESSOR: Duration = Duration::from_millis(50);
@@ -106,65 +103,96 @@ pub fn sample(
 ) -> Result<Sampled> {
     let timer = Timer::new(gpu, 1)?;
     let steps = warm_up(gpu, program, budget, rule, restart)?;
-    let (mut spans, mut walls, mut encodes) = (Vec::new(), Vec::new(), Vec::new());
-    let mut stamps = Vec::new();
-    let mut computed = Some(Duration::ZERO);
+    let mut taken = Taken { computed: Some(Duration::ZERO), ..Taken::default() };
     let mut readings = rule.map(|rule| Readings::begin(gpu, rule)).transpose()?;
     let start = Instant::now();
     let mut settled = false;
     while !interrupted() {
         if let Some(readings) = &mut readings {
-            readings.between(walls.len())?;
+            readings.between(taken.walls.len())?;
         }
         restart.before(steps)?;
-        let before = cpu_time();
-        let submission = submit(gpu, program, steps, timer.as_ref())?;
-        computed = cpu_time().zip(before).zip(computed).map(|((now, then), sum)| sum + now - then);
-        walls.push(submission.wall);
-        encodes.push(submission.encode);
-        if let Some(stamp) = submission.stamp {
-            stamps.push(stamp);
-            let ticks = stamp.end.saturating_sub(stamp.start) as f64;
-            spans.push(ticks * gpu.timestamp_period / steps as f64);
-        }
-        let summary = Summary::of(if timer.is_some() { &spans } else { &walls });
+        taken.add(gpu, program, steps, timer.as_ref())?;
+        let summary = Summary::of(if timer.is_some() { &taken.spans } else { &taken.walls });
         let half = (summary.ci95.1 - summary.ci95.0) / 2.0;
-        settled = half <= budget.noise * summary.median;
+        // Fewer have no interval, and a single sample would seem to be exact.
+        settled = summary.n >= MIN_SAMPLES_FOR_CI95 && half <= budget.noise * summary.median;
         let spent = start.elapsed().as_secs_f64() / budget.time.as_secs_f64();
         progress(spent.min(1.0));
         if summary.n >= budget.min_samples && (settled || spent >= 1.0) {
             break;
         }
     }
-    if walls.is_empty() {
+    if taken.walls.is_empty() {
         return Err(Error::Interrupted);
     }
-    let yardstick = readings.map(|readings| readings.end(walls.len())).transpose()?;
-    let faults = faults(&stamps);
-    // A span lies within the wall time around it: one that is longer by more than rounding was not measured.
-    let believed =
-        timer.is_some() && faults.is_empty() && median(&spans) <= PLAUSIBLE * median(&walls);
-    let step_ns = if believed { spans } else { walls.clone() };
-    let timed_steps = (walls.len() * steps) as f64;
-    let cpu_ns = computed.map(|time| time.as_nanos() as f64 / timed_steps);
-    let timing = Timing {
-        clock: if believed { Clock::Timestamps } else { Clock::Wall },
-        steps_per_submit: steps,
-        step: Statistics::of(&step_ns),
-        step_ns,
-        wall_median_ns: median(&walls),
-        wall_ns: walls,
-        encode_ns: median(&encodes),
-        overlapped_ns: None,
-        queue_depth: None,
-        latency_ns: None,
-        cpu_ns,
-        settled,
-        yardstick,
-    };
+    let yardstick = readings.map(|readings| readings.end(taken.walls.len())).transpose()?;
+    let faults = faults(&taken.stamps);
+    let timing = Timing { settled, yardstick, ..taken.timing(steps, faults.is_empty()) };
     let mut doubts = doubts(&timing, faults, budget);
     doubts.extend(timing.yardstick.iter().flat_map(|y| yardstick::doubts(gpu, y)));
     Ok(Sampled { doubts, timing })
+}
+
+/// What was read of each submission so far, in nanoseconds of a step.
+#[derive(Default)]
+struct Taken {
+    /// By the GPU's clock, where it has one.
+    spans: Vec<f64>,
+    walls: Vec<f64>,
+    encodes: Vec<f64>,
+    stamps: Vec<Stamp>,
+    /// The processors' time of all of them, where the system tells it.
+    computed: Option<Duration>,
+}
+
+impl Taken {
+    /// Runs `steps` in a submission.
+    fn add(
+        &mut self,
+        gpu: &Gpu,
+        program: &Program,
+        steps: usize,
+        timer: Option<&Timer>,
+    ) -> Result<()> {
+        let before = cpu_time();
+        let submission = submit(gpu, program, steps, timer)?;
+        let spent = cpu_time().zip(before).map(|(now, then)| now - then);
+        self.computed = self.computed.zip(spent).map(|(sum, spent)| sum + spent);
+        self.walls.push(submission.wall);
+        self.encodes.push(submission.encode);
+        if let Some(stamp) = submission.stamp {
+            let ticks = stamp.end.saturating_sub(stamp.start) as f64;
+            self.spans.push(ticks * gpu.timestamp_period / steps as f64);
+            self.stamps.push(stamp);
+        }
+        Ok(())
+    }
+
+    /// The times of submissions of `steps`: by the GPU's clock if that is `sound`, and there is one.
+    fn timing(self, steps: usize, sound: bool) -> Timing {
+        let Self { spans, walls, encodes, computed, .. } = self;
+        let timed_steps = (walls.len() * steps) as f64;
+        let wall = median(&walls);
+        // A span lies within the wall time around it: one that is longer by more than rounding was not measured.
+        let believed = sound && !spans.is_empty() && median(&spans) <= PLAUSIBLE * wall;
+        let step_ns = if believed { spans } else { walls.clone() };
+        Timing {
+            clock: if believed { Clock::Timestamps } else { Clock::Wall },
+            steps_per_submit: steps,
+            step: Statistics::of(&step_ns),
+            step_ns,
+            wall_median_ns: wall,
+            wall_ns: walls,
+            encode_ns: median(&encodes),
+            overlapped_ns: None,
+            queue_depth: None,
+            latency_ns: None,
+            cpu_ns: computed.map(|time| time.as_nanos() as f64 / timed_steps),
+            settled: false,
+            yardstick: None,
+        }
+    }
 }
 
 fn doubts(timing: &Timing, faults: Vec<FaultCount>, budget: &Budget) -> Vec<Doubt> {
@@ -173,15 +201,9 @@ fn doubts(timing: &Timing, faults: Vec<FaultCount>, budget: &Budget) -> Vec<Doub
         doubts.push(Doubt::WallClock { faults });
     }
     if !timing.settled {
-        doubts.push(Doubt::Unsettled {
-            interval: Some(timing.step.noise()),
-            wanted: Some(budget.noise),
-        });
+        doubts.push(Doubt::Unsettled { interval: timing.step.noise(), wanted: Some(budget.noise) });
     }
-    let drift = drift(&timing.step_ns);
-    if drift.significant && drift.relative.abs() > DRIFT {
-        doubts.push(Doubt::Drift { relative: drift.relative });
-    }
+    doubts.extend(Doubt::of_steps(&timing.step_ns));
     doubts
 }
 

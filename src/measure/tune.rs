@@ -23,6 +23,7 @@ use super::probe::wake;
 use super::profile::OpClock;
 use super::sample::interrupted;
 
+pub mod suite;
 pub mod table;
 
 pub use table::Table;
@@ -248,6 +249,13 @@ impl Tuner<'_> {
 /// The variants that a program takes, by problem.
 type Taken = HashMap<String, Variant>;
 
+/// The step with other variants than the first program's.
+struct Other {
+    taken: Taken,
+    /// Its schedule; nothing where it was made before some of the variants were taken back.
+    schedule: Option<Schedule>,
+}
+
 /// The j-th candidates.
 fn taken(open: &[Open], j: usize) -> Taken {
     let of = |open: &Open| Some((open.key.clone(), open.candidates.get(j)?.clone()));
@@ -290,13 +298,13 @@ impl Turns<'_> {
         // While kernels are compiled a GPU lowers its clocks, which slows arithmetic more than memory.
         wake(gpu, &self.first)?;
         let count = programs.len();
-        for (at, mut taken) in programs.into_iter().enumerate() {
+        for (at, other) in programs.into_iter().enumerate() {
             progress((at + 1) as f64 / (count + 1) as f64);
             if self.tuner.is_over(self.begun, BUILDING) {
                 break;
             }
-            let Some(other) = self.other(session, open, &mut taken)? else { continue };
-            let steps = self.steps(&clock, &other, count - at)?;
+            let Some((program, taken)) = self.build_other(session, open, other)? else { continue };
+            let steps = self.steps(&clock, &program, count - at)?;
             for open in open.iter_mut() {
                 if let Some(variant) = taken.get(&open.key) {
                     self.note(open, variant, &steps)?;
@@ -309,11 +317,9 @@ impl Turns<'_> {
 
     /// The candidates of all programs whose kernels can be compiled while there is time, those of the first programs before
     /// others and within one the op that counts most: all side by side, as a driver may take seconds for each.
-    fn compiled(&self, mut programs: Vec<Taken>, open: &[Open]) -> Result<Vec<Taken>> {
-        let schedule = |taken: &Taken| {
-            schedule(self.model, self.mode, &self.tuner.gpu.caps, &self.options(taken))
-        };
-        let schedules = programs.iter().map(schedule).collect::<Result<Vec<_>>>()?;
+    fn compiled(&self, programs: Vec<Taken>, open: &[Open]) -> Result<Vec<Other>> {
+        let schedules = programs.iter().map(|taken| self.schedule(taken));
+        let schedules = schedules.collect::<Result<Vec<_>>>()?;
         let (mut ops, mut keys) = (Vec::new(), Vec::new());
         for (at, (taken, schedule)) in programs.iter().zip(&schedules).enumerate() {
             for open in open.iter().filter(|open| taken.contains_key(&open.key)) {
@@ -323,11 +329,15 @@ impl Turns<'_> {
         }
         let goes_on = self.tuner.lasts(self.begun, COMPILING);
         let made = make_pipelines_while(self.tuner.gpu, &ops, &goes_on)?;
+        let others = programs.into_iter().zip(schedules);
+        let mut others: Vec<_> =
+            others.map(|(taken, schedule)| Other { taken, schedule: Some(schedule) }).collect();
         for ((at, key), _) in keys.into_iter().zip(made).filter(|(_, made)| !made) {
-            programs[at].remove(key);
+            others[at].taken.remove(key);
+            others[at].schedule = None;
         }
-        programs.retain(|taken| !taken.is_empty());
-        Ok(programs)
+        others.retain(|other| !other.taken.is_empty());
+        Ok(others)
     }
 
     /// Ops that hardly count keep what they have; the others come by their share, the largest first.
@@ -345,16 +355,17 @@ impl Turns<'_> {
         Ok(())
     }
 
-    /// The step with the variants that are `taken`, each kernel compiled by being run once. Those for which there is
-    /// no time are taken back. Nothing where all are, or the step does not fit beside the first.
-    fn other(
+    /// The program of another step with the variants that it runs, each kernel compiled by being run once. Those for which
+    /// there is no time are taken back. Nothing where all are, or the step does not fit beside the first.
+    fn build_other(
         &self,
         session: &mut Session<'_>,
         open: &[Open],
-        taken: &mut Taken,
-    ) -> Result<Option<Program>> {
-        let Some(mut program) = self.build(session, taken)? else { return Ok(None) };
-        let all = taken.len();
+        Other { mut taken, schedule }: Other,
+    ) -> Result<Option<(Program, Taken)>> {
+        let schedule = schedule.map_or_else(|| self.schedule(&taken), Ok)?;
+        let Some(mut program) = self.build(session, schedule)? else { return Ok(None) };
+        let planned = taken.len();
         for open in open {
             if self.tuner.is_over(self.begun, BUILDING) {
                 taken.remove(&open.key);
@@ -362,26 +373,26 @@ impl Turns<'_> {
                 program.run_op(self.tuner.gpu, &program.schedule.ops[open.places[0]])?;
             }
         }
-        if taken.len() < all {
-            program = match self.build(session, taken)? {
-                Some(program) if !taken.is_empty() => program,
-                _ => return Ok(None),
-            };
+        if taken.is_empty() {
+            return Ok(None);
+        }
+        if taken.len() < planned {
+            let Some(rest) = self.build(session, self.schedule(&taken)?)? else { return Ok(None) };
+            program = rest;
         }
         session.run(&program, 1)?;
         self.tuner.gpu.wait()?;
-        Ok(Some(program))
+        Ok(Some((program, taken)))
     }
 
-    fn options(&self, taken: &Taken) -> Options {
+    fn schedule(&self, taken: &Taken) -> Result<Schedule> {
         let mut options = self.tuner.options.clone();
         options.choice.tuned = Arc::new(taken.clone());
-        options
+        schedule(self.model, self.mode, &self.tuner.gpu.caps, &options)
     }
 
-    fn build(&self, session: &mut Session<'_>, taken: &Taken) -> Result<Option<Program>> {
-        let built = session.compile(self.model, self.mode, &self.options(taken));
-        let program = match built {
+    fn build(&self, session: &mut Session<'_>, schedule: Schedule) -> Result<Option<Program>> {
+        let program = match session.build(schedule) {
             Err(Error::OutOfMemory(why)) => {
                 log::info!("tuning: a program does not fit beside the first: {why}");
                 return Ok(None);

@@ -132,11 +132,7 @@ impl<'a> Readings<'a> {
 
 /// What the readings say against the samples taken between them.
 pub(super) fn doubts(gpu: &Gpu, yardstick: &Yardstick) -> Vec<Doubt> {
-    let moved = yardstick.moved();
-    let moved = moved.map(|(part, relative)| Doubt::YardstickMoved { part, relative });
     // A software adapter computes on the processors that the others want.
     let free = host::cores().saturating_sub(gpu.summary.threads().unwrap_or_else(host::cores));
-    let excess = yardstick.others().map_or(0, |others| others.saturating_sub(free as u32));
-    let crowded = (gpu.caps.software && excess > 0).then_some(Doubt::Crowded { excess });
-    moved.into_iter().chain(crowded).collect()
+    Doubt::of_yardstick(yardstick, gpu.caps.software.then_some(free as u32))
 }

@@ -38,8 +38,8 @@ impl Op for Argmax {
                 let cost = Cost::new(inputs[0].len() as u64, &inputs[..1], &[places]);
                 let written = Output::in_place(inputs[1].clone(), 1);
                 let facts = Facts::new([written], cost, Tolerance::EXACT);
-                let facts = facts.drawn_from(distributions);
-                Ok(Box::new(RowsProblem { op: *self, rows, inputs: inputs.to_vec(), facts }))
+                let facts = facts.drawn_from(distributions).reduced_to(fewer_rows(inputs));
+                Ok(Box::new(RowsProblem { op: *self, rows, facts }))
             }
             _ => Err(format!("{places} does not fit column {column} of {}", inputs[1])),
         }
@@ -87,10 +87,6 @@ impl Problem for RowsProblem<Argmax> {
         let rows = table.chunks_mut(inputs[1].spec.shape.last());
         rows.zip(places).for_each(|(row, place)| row[column] = place);
         self.facts.result(table)
-    }
-
-    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
-        fewer_rows(&self.inputs)
     }
 }
 

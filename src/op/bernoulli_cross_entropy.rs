@@ -107,10 +107,6 @@ impl Problem for RowsProblem<BernoulliCrossEntropy> {
     fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
         sample(inputs, sampler)
     }
-
-    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
-        fewer_rows(&self.inputs)
-    }
 }
 
 impl Op for BernoulliCrossEntropyGrad {

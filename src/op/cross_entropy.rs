@@ -8,7 +8,7 @@ use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
-use super::rows::{MANY_ROWS, Rows, RowsProblem, SHAPES, fewer_rows, outer, size};
+use super::rows::{MANY_ROWS, Rows, RowsProblem, SHAPES, outer, size};
 use super::softmax::{self, log_sum_exp};
 
 /// loss = `-log softmax(logits)[label]`: logits [.., C] and labels u32 [..], each below C, to loss [..].
@@ -110,10 +110,6 @@ impl Problem for RowsProblem<CrossEntropy> {
     fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
         sample(inputs, sampler)
     }
-
-    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
-        fewer_rows(&self.inputs)
-    }
 }
 
 impl Op for CrossEntropyGrad {
@@ -167,10 +163,6 @@ impl Problem for RowsProblem<CrossEntropyGrad> {
 
     fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
         sample(inputs, sampler)
-    }
-
-    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
-        fewer_rows(&self.inputs)
     }
 }
 

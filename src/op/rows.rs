@@ -102,7 +102,6 @@ impl Rows {
 pub(crate) struct RowsProblem<T> {
     pub(crate) op: T,
     pub(crate) rows: Rows,
-    pub(crate) inputs: Vec<TensorSpec>,
     pub(crate) facts: Facts,
 }
 
@@ -118,7 +117,7 @@ impl<T> RowsProblem<T> {
     ) -> Box<Self> {
         let flops = (flops_each * rows.rows * rows.columns) as u64;
         let facts = Facts::moving(flops, inputs, [output], tolerance);
-        Box::new(Self { op, rows, inputs: inputs.to_vec(), facts })
+        Box::new(Self { op, rows, facts: facts.reduced_to(fewer_rows(inputs)) })
     }
 }
 

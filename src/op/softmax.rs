@@ -10,7 +10,7 @@ use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
-use super::rows::{Layout, MANY_ROWS, Rows, RowsProblem, SHAPES, fewer_rows, size};
+use super::rows::{Layout, MANY_ROWS, Rows, RowsProblem, SHAPES, size};
 
 /// y = exp(x) / sum of exp(x), or its logarithm, along the last axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,10 +129,6 @@ impl Problem for RowsProblem<Softmax> {
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         vec![self.op.in_f64(inputs[0])]
     }
-
-    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
-        fewer_rows(&self.inputs)
-    }
 }
 
 impl Op for SoftmaxGrad {
@@ -198,10 +194,6 @@ impl Problem for RowsProblem<SoftmaxGrad> {
         let x = moderate(Distribution::Extreme).array(&inputs[0], 1, &mut sampler.rng);
         let dy = moderate(Distribution::Offset).array(&inputs[1], 1, &mut sampler.rng);
         vec![Softmax { log }.in_f64(&x), dy]
-    }
-
-    fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
-        fewer_rows(&self.inputs)
     }
 }
 

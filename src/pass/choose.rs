@@ -42,7 +42,7 @@ pub fn choose(graph: &Graph, caps: &Caps, choice: &Choice) -> Result<Vec<OpInsta
     Ok(ops)
 }
 
-/// Node `at` under a variant, its dispatches numbered from `first`; `None` where it is no op.
+/// Node `at` under a variant, its dispatches numbered from `first`; `None` where it is not an op.
 pub(super) fn instance(
     graph: &Graph,
     at: usize,

@@ -2,11 +2,13 @@
 
 use std::collections::HashSet;
 use std::fmt::Display;
+use std::mem::discriminant;
 
 use crate::host;
 use crate::stats::{median, quantile};
+use crate::terms::DeviceKind;
 
-use super::{Doubt, Op, Record, Run, Statistics, Status};
+use super::{Clock, Doubt, Op, OpTime, Peaks, Record, Run, Statistics, Status};
 
 /// Two figures of a record that cannot both be right.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,12 +22,23 @@ pub struct Contradiction {
 /// A recomputed figure may differ by this share: only in its last digits.
 const ROUNDING: f64 = 1e-9;
 
+/// What a figure in a sentence may have lost.
+const SENTENCE: f64 = 0.001;
+
 /// Every contradiction of a record.
 pub fn contradictions(record: &Record) -> Vec<Contradiction> {
     let mut found = Found::default();
     if !host::is_time(&record.created) {
         found.add("created", format!("'{}' is not a date and time of RFC 3339", record.created));
     }
+    if host::is_yet_to_come(&record.created) {
+        found.add("created", format!("{} is yet to come", record.created));
+    }
+    let device = &record.device;
+    if device.kind == DeviceKind::Cpu && !device.software {
+        found.add("device.software", "false, but device.type is that of a processor".into());
+    }
+    peaks(&record.peaks, &mut found);
     let mut keys = HashSet::new();
     for (i, run) in record.runs.iter().enumerate() {
         found.path = format!("runs[{i}].");
@@ -34,12 +47,26 @@ pub fn contradictions(record: &Record) -> Vec<Contradiction> {
         }
         found.equal("preset", run.preset, "the record's preset", record.config.preset);
         timing(run, &mut found);
-        yardstick(run, &mut found);
+        yardstick(run, record.config.max_noise, &mut found);
+        doubts(record, run, &mut found);
         profile(run, &mut found);
-        ops(run, &mut found);
         verification(run, &mut found);
+        ops(i, run, &mut found);
     }
     found.list
+}
+
+/// The ceilings are the best of what was measured at either end, or better where a kernel was.
+fn peaks(peaks: &Peaks, found: &mut Found) {
+    for (field, stored, ends) in [
+        ("peaks.fma_f32_flop_per_s", peaks.fma_f32_flop_per_s, &peaks.fma),
+        ("peaks.copy_bytes_per_s", peaks.copy_bytes_per_s, &peaks.copy),
+    ] {
+        let best = ends.iter().map(|reading| reading.rate).fold(0.0, f64::max);
+        if stored < best * (1.0 - ROUNDING) {
+            found.add(field, format!("{stored}, but {best} was reached"));
+        }
+    }
 }
 
 /// What has been found, and the path of what is being looked at.
@@ -93,22 +120,48 @@ fn timing(run: &Run, found: &mut Found) {
 }
 
 /// Readings and samples belong together, and what they show is doubted.
-fn yardstick(run: &Run, found: &mut Found) {
+fn yardstick(run: &Run, wanted: f64, found: &mut Found) {
     let Some(timing) = &run.timing else { return };
     let is_unsettled = |doubt: &Doubt| matches!(doubt, Doubt::Unsettled { .. });
     let doubted = run.doubts.iter().any(is_unsettled);
     found.equal("timing.settled", timing.settled, "'doubts'", !doubted);
+    let interval = timing.step.noise().unwrap_or(f64::INFINITY);
+    if timing.settled && interval > wanted * (1.0 + ROUNDING) {
+        let what = format!("true, but timing.step_ns gives {interval} where {wanted} was wanted");
+        found.add("timing.settled", what);
+    }
     let Some(yardstick) = &timing.yardstick else { return };
     let places = &yardstick.after_samples;
     let of = "timing.yardstick.after_samples";
     found.equal(of, places.last().copied().unwrap_or(0), "timing.step_ns", timing.step_ns.len());
-    let said = run.doubts.iter().find_map(|doubt| match doubt {
-        Doubt::YardstickMoved { relative, .. } => Some(*relative),
-        _ => None,
-    });
-    let expected = yardstick.moved().map(|(_, relative)| relative);
-    let [said, expected] = [said, expected].map(|relative| relative.unwrap_or(0.0));
-    found.close("doubts", said, "how far timing.yardstick moved", expected);
+}
+
+/// What the figures give reason to doubt is doubted, to the same extent, and nothing else is.
+fn doubts(record: &Record, run: &Run, found: &mut Found) {
+    let Some(timing) = &run.timing else { return };
+    let host = &record.host;
+    let free = |cores: usize| cores.saturating_sub(host.threads.unwrap_or(cores)) as u32;
+    let free = host.logical_cores.filter(|_| record.device.software).map(free);
+    let yardstick = timing.yardstick.iter().flat_map(|y| Doubt::of_yardstick(y, free));
+    let profile = run.profile.iter().flat_map(Doubt::of_profile);
+    let expected: Vec<Doubt> =
+        Doubt::of_steps(&timing.step_ns).into_iter().chain(yardstick).chain(profile).collect();
+    for doubt in &expected {
+        let is_same = |said: &&Doubt| discriminant(*said) == discriminant(doubt);
+        match run.doubts.iter().find(is_same) {
+            // Older records have them as sentences, rounded.
+            Some(said) if (said.figure() - doubt.figure()).abs() <= SENTENCE => {}
+            Some(said) => found.add("doubts", format!("{said}, but the figures give: {doubt}")),
+            None => {
+                found.add("doubts", format!("not among them, though the figures say so: {doubt}"))
+            }
+        }
+    }
+    let is_wall = timing.clock == Clock::Wall;
+    let says_wall = run.doubts.iter().any(|doubt| matches!(doubt, Doubt::WallClock { .. }));
+    if is_wall != says_wall {
+        found.add("timing.source", format!("{}, but 'doubts' say otherwise", timing.clock));
+    }
 }
 
 fn profile(run: &Run, found: &mut Found) {
@@ -119,7 +172,7 @@ fn profile(run: &Run, found: &mut Found) {
     }
 }
 
-fn ops(run: &Run, found: &mut Found) {
+fn ops(at: usize, run: &Run, found: &mut Found) {
     let sum = |work: fn(&Op) -> u64| run.ops.iter().map(work).sum::<u64>();
     if !run.ops.is_empty() {
         found.equal("flops", run.flops, "the sum over ops", sum(|op| op.flops));
@@ -135,11 +188,38 @@ fn ops(run: &Run, found: &mut Found) {
     for (j, op) in run.ops.iter().enumerate() {
         // Older records may have been kept without their samples.
         let Some(ns) = op.ns.as_ref().filter(|ns| !ns.samples.is_empty()) else { continue };
-        let figures = [("median", ns.median, 0.5), ("p05", ns.p05, 0.05), ("p95", ns.p95, 0.95)];
-        for (name, stored, p) in figures {
-            let field = format!("ops[{j}].ns.{name}");
-            found.close(&field, stored, "ns.samples", quantile(&ns.samples, p));
+        let again = OpTime::of(ns.samples.clone(), ns.mean.unwrap_or_default());
+        let of = "ns.samples";
+        found.path = format!("runs[{at}].ops[{j}].ns.");
+        for (field, stored, recomputed) in [
+            ("median", ns.median, again.median),
+            ("p05", ns.p05, again.p05),
+            ("p95", ns.p95, again.p95),
+        ] {
+            found.close(field, stored, of, recomputed);
         }
+        steadiness(ns, &again, found);
+        if let Some(profile) = &run.profile {
+            found.equal("samples", ns.samples.len(), "profile.steps", profile.steps);
+        }
+        let [least, most] = [0.0, 1.0].map(|p| quantile(&ns.samples, p));
+        let between = least * (1.0 - ROUNDING)..=most * (1.0 + ROUNDING);
+        if let Some(mean) = ns.mean.filter(|mean| !between.contains(mean)) {
+            found.add("mean", format!("{mean}, but {of} are from {least} to {most}"));
+        }
+    }
+}
+
+/// How steady an op was, against what its samples give.
+fn steadiness(stored: &OpTime, again: &OpTime, found: &mut Found) {
+    let (Some(stored), Some(again)) = (&stored.steadiness, &again.steadiness) else { return };
+    let of = "ns.samples";
+    found.equal("steadiness.steps", stored.steps, of, again.steps);
+    let significant = [stored, again].map(|steadiness| steadiness.drift_significant);
+    found.equal("steadiness.drift_significant", significant[0], of, significant[1]);
+    for (field, pair) in [("cv", [stored.cv, again.cv]), ("drift", [stored.drift, again.drift])] {
+        let [stored, again] = pair.map(|figure| figure.unwrap_or(f64::NAN));
+        found.close(&format!("steadiness.{field}"), stored, of, again);
     }
 }
 
@@ -153,6 +233,13 @@ fn verification(run: &Run, found: &mut Found) {
     if !expected {
         let counts = format!("{} of {} kernels passed", verified.passed, verified.checked);
         found.add("verified.status", format!("{}, but {counts}", verified.status));
+    }
+    let worst = verified.worst.as_ref().and_then(|worst| worst.error);
+    if let Some(error) = worst.filter(|error| *error > 1.0 && verified.status == Status::Passed) {
+        found.add("verified.worst.error", format!("{error} of the bound, but all kernels passed"));
+    }
+    if verified.reduced > verified.checked || verified.sampled.unwrap_or(0) > verified.reduced {
+        found.add("verified.reduced", "more kernels than were checked".into());
     }
     if verified.status == Status::Failed && run.timing.is_some() {
         found.add("timing", "there are times of kernels that failed their verification".into());
@@ -178,7 +265,20 @@ mod tests {
     #[test]
     fn a_bent_figure_contradicts_the_others_and_is_named_by_its_place() {
         type Bend = fn(&mut Run);
-        let bends: [(&str, Bend); 14] = [
+        let bends: [(&str, Bend); 22] = [
+            ("doubts", |r| r.doubts.retain(|d| !matches!(d, Doubt::Gaps { .. }))),
+            ("timing.settled", |r| {
+                r.timing.as_mut().unwrap().settled = true;
+                r.doubts.retain(|d| !matches!(d, Doubt::Unsettled { .. }));
+            }),
+            ("timing.source", |r| r.timing.as_mut().unwrap().clock = Clock::Wall),
+            ("verified.worst.error", |r| r.verified.worst.as_mut().unwrap().error = Some(5.0)),
+            ("verified.reduced", |r| r.verified.reduced = r.verified.checked + 1),
+            ("ops[0].ns.samples", |r| r.profile.as_mut().unwrap().steps = 5),
+            ("ops[0].ns.mean", |r| r.ops[0].ns.as_mut().unwrap().mean = Some(1e12)),
+            ("ops[1].ns.steadiness.cv", |r| {
+                r.ops[1].ns.as_mut().unwrap().steadiness.as_mut().unwrap().cv = Some(1e-4);
+            }),
             ("doubts", |r| r.doubts.clear()),
             ("timing.settled", |r| r.timing.as_mut().unwrap().settled = true),
             ("timing.yardstick.after_samples", |r| {
@@ -202,6 +302,30 @@ mod tests {
             bend(&mut record.runs[0]);
             let found = contradictions(&record);
             let place = format!("runs[0].{place}");
+            assert!(found.iter().any(|c| c.place == place), "no {place} in {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_bent_machine_contradicts_itself() {
+        type Bend = fn(&mut Record);
+        let bends: [(&str, Bend); 4] = [
+            ("device.software", |r| r.device.software = false),
+            ("created", |r| r.created = "2999-01-01T00:00:00Z".into()),
+            ("peaks.fma_f32_flop_per_s", |r| r.peaks.fma_f32_flop_per_s /= 2.0),
+            ("runs[1].timing.settled", |r| r.config.max_noise = 1e-9),
+        ];
+        for (place, bend) in bends {
+            let mut record = reference();
+            bend(&mut record);
+            if place.ends_with("settled") {
+                let settled = |run: &mut Run| {
+                    run.timing.as_mut().unwrap().settled = true;
+                    run.doubts.retain(|doubt| !matches!(doubt, Doubt::Unsettled { .. }));
+                };
+                record.runs.iter_mut().for_each(settled);
+            }
+            let found = contradictions(&record);
             assert!(found.iter().any(|c| c.place == place), "no {place} in {found:?}");
         }
     }

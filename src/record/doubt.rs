@@ -5,9 +5,10 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::stats::drift;
 use crate::terms::{ClockFault, FaultCount, words};
 
-use super::Run;
+use super::{Profile, Run, Yardstick};
 
 /// A reason to doubt a run's figures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -87,7 +88,53 @@ words! {
     }
 }
 
+/// Share of a profiled step that may lie between ops.
+const MOST_GAPS: f64 = 0.03;
+
+/// How far a profiled step may be from a timed one.
+const UNLIKE: f64 = 0.1;
+
+/// How far steps may drift where they do.
+const MOST_DRIFT: f64 = 0.02;
+
 impl Doubt {
+    /// What the figures of a timing give reason to doubt, besides its precision and its clock.
+    pub fn of_steps(step_ns: &[f64]) -> Option<Self> {
+        let drift = drift(step_ns);
+        let doubtful = drift.significant && drift.relative.abs() > MOST_DRIFT;
+        doubtful.then_some(Self::Drift { relative: drift.relative })
+    }
+
+    /// What readings of known work say against the samples taken between them, where as many threads of others as are
+    /// given have a processor of their own.
+    pub fn of_yardstick(yardstick: &Yardstick, free: Option<u32>) -> Vec<Self> {
+        let moved = yardstick.moved();
+        let moved = moved.map(|(part, relative)| Self::YardstickMoved { part, relative });
+        let excess = free.and_then(|free| yardstick.others()?.checked_sub(free));
+        let crowded = excess.filter(|&excess| excess > 0).map(|excess| Self::Crowded { excess });
+        moved.into_iter().chain(crowded).collect()
+    }
+
+    /// What a profile's own figures say against it.
+    pub fn of_profile(profile: &Profile) -> Vec<Self> {
+        let share = profile.gaps_ns / profile.span_ns;
+        let gaps = (share > MOST_GAPS).then_some(Self::Gaps { share });
+        let is_unlike = |ratio: &f64| !(1.0 - UNLIKE..1.0 + UNLIKE).contains(ratio);
+        let unlike = profile.over_timed.filter(is_unlike);
+        gaps.into_iter().chain(unlike.map(|ratio| Self::ProfileUnlike { ratio })).collect()
+    }
+
+    /// The figure of those above.
+    pub(super) fn figure(&self) -> f64 {
+        match self {
+            Self::Drift { relative } | Self::YardstickMoved { relative, .. } => *relative,
+            Self::Crowded { excess } => f64::from(*excess),
+            Self::ProfileUnlike { ratio } => *ratio,
+            Self::Gaps { share } => *share,
+            _ => 0.0,
+        }
+    }
+
     /// Whether it concerns the step times, which comparisons are about.
     pub fn concerns_steps(&self) -> bool {
         !matches!(self, Self::Gaps { .. } | Self::ProfileUnlike { .. })

@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::stats::{Summary, quantile};
+use crate::stats::{MIN_SAMPLES_FOR_CI95, Summary, quantile};
 use crate::terms::{Class, Listed, Mode, Phase, Preset, words};
 
 use super::doubt::{self, Doubt};
@@ -343,7 +343,7 @@ impl Run {
 
     /// Half-width of the median's 95 % interval as a share of it.
     pub fn noise(&self) -> Option<f64> {
-        self.timing.as_ref().map(|timing| timing.step.noise())
+        self.timing.as_ref()?.step.noise()
     }
 
     /// Samples trained with or inferred from in a second.
@@ -410,9 +410,11 @@ impl Statistics {
         }
     }
 
-    /// Half-width of the median's 95 % interval as a share of it.
-    pub fn noise(&self) -> f64 {
-        (self.ci95_ns.1 - self.ci95_ns.0) / 2.0 / self.median_ns
+    /// Half-width of the median's 95 % interval as a share of it; nothing where there are too few samples for one, of
+    /// which a single one would seem to be exact.
+    pub fn noise(&self) -> Option<f64> {
+        let half = (self.ci95_ns.1 - self.ci95_ns.0) / 2.0;
+        (self.n >= MIN_SAMPLES_FOR_CI95).then_some(half / self.median_ns)
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::host::{list_folder, make_folder, read_text, remove_file, write_atomically};
 
-use super::{Record, id};
+use super::{Integrity, Record, id};
 
 /// The user's folder for records: `$FATHOM_RECORDS`, else the system's place for data; nothing where neither is
 /// known, as for a service without a home.
@@ -78,31 +78,31 @@ fn is_earlier_state(path: &Path, record: &Record) -> bool {
 /// # Errors
 /// [`Error::Io`].
 pub fn keep_baseline(record: &Record, name: &str, folder: &Path) -> Result<PathBuf> {
-    match name.split_once('/') {
-        None => clear_baseline(name, folder)?,
-        // What was there before goes when something takes its place.
-        Some((repeated, "1")) => clear_baseline(repeated, folder)?,
-        Some(_) => {}
-    }
     let path = baseline(name, folder);
     make_folder(path.parent().unwrap_or(folder))?;
     write_atomically(&path, record.to_json()?.as_bytes())?;
+    // What was there before goes once something has taken its place.
+    match name.split_once('/') {
+        None => clear_baseline(name, folder, &path)?,
+        Some((repeated, "1")) => clear_baseline(repeated, folder, &path)?,
+        Some(_) => {}
+    }
     Ok(path)
 }
 
-/// Removes the records of a baseline, so that repeated runs can take their place: the one of this name, or those of
-/// earlier repeated runs.
+/// Removes the other records of a baseline: the one of this name, and those of earlier repeated runs.
 ///
 /// # Errors
 /// [`Error::Io`].
-fn clear_baseline(name: &str, folder: &Path) -> Result<()> {
+fn clear_baseline(name: &str, folder: &Path, new: &Path) -> Result<()> {
     let repeated = baselines(folder).join(name);
     let mut old = if repeated.is_dir() { files(&repeated)? } else { Vec::new() };
     old.extend(Some(baseline(name, folder)).filter(|path| path.exists()));
-    old.iter().try_for_each(|path| remove_file(path))
+    old.iter().filter(|path| *path != new).try_for_each(|path| remove_file(path))
 }
 
-fn baselines(folder: &Path) -> PathBuf {
+/// Where baselines are, in a folder of records.
+pub fn baselines(folder: &Path) -> PathBuf {
     folder.join("baselines")
 }
 
@@ -226,6 +226,41 @@ fn find_in(word: &str, kept: Option<&Path>) -> Result<Vec<Loaded>> {
     Ok(vec![Loaded::read(file.map_err(why)?)?])
 }
 
+/// The records behind several words, each once, however often it was copied.
+///
+/// # Errors
+/// Those of [`find`].
+pub fn find_all(words: &[String]) -> Result<Vec<Loaded>> {
+    let mut records: Vec<Loaded> = Vec::new();
+    for word in words {
+        for record in find(word)? {
+            // A file and its folder may both be named.
+            if !records.iter().any(|known| known.path == record.path) {
+                records.push(record);
+            }
+        }
+    }
+    Ok(apart(records).0)
+}
+
+/// The records, and the files that hold one of them once more. A copy is no run of its own: three would look like three
+/// that agree to the last digit. An edited record has the id of what it was before.
+pub fn apart(loaded: Vec<Loaded>) -> (Vec<Loaded>, Vec<PathBuf>) {
+    let (mut records, mut copies) = (Vec::<Loaded>::new(), Vec::new());
+    for new in loaded {
+        let is_copy = |known: &Loaded| {
+            known.record.id == new.record.id
+                && [known, &new].iter().all(|l| l.record.integrity == Integrity::Intact)
+        };
+        if records.iter().any(is_copy) {
+            copies.push(new.path);
+        } else {
+            records.push(new);
+        }
+    }
+    (records, copies)
+}
+
 /// The records of a folder by name, so by time.
 ///
 /// # Errors
@@ -248,20 +283,20 @@ const DEPTH: usize = 4;
 /// # Errors
 /// [`Error::Io`].
 pub fn tree(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = files(folder)?;
+    let mut records = files(folder)?;
     let mut open = vec![(folder.to_path_buf(), 0)];
     while let Some((folder, depth)) = open.pop() {
         let is_hidden =
             |path: &Path| path.file_name().is_none_or(|n| n.as_encoded_bytes()[0] == b'.');
         let inside = list_folder(&folder)?.into_iter();
         for path in inside.filter(|path| path.is_dir() && !is_hidden(path) && depth < DEPTH) {
-            found.extend(files(&path)?);
+            records.extend(files(&path)?);
             open.push((path, depth + 1));
         }
     }
-    found.retain(|path| !is_tuning(path));
-    found.sort();
-    Ok(found)
+    records.retain(|path| !is_tuning(path));
+    records.sort();
+    Ok(records)
 }
 
 /// Whether a file says that it is a table of tuning; what cannot be read says nothing.
@@ -301,7 +336,7 @@ fn by_id(hex: &str, files: &[PathBuf]) -> std::result::Result<PathBuf, String> {
         id: String,
     }
     let matches = |path: &&PathBuf| {
-        // What is no record has no id: it is none of those looked for.
+        // What is not a record has no id, so it cannot be the one looked for.
         let text = read_text(path).unwrap_or_default();
         let known = serde_json::from_str::<Id>(&text).map(|i| i.id).unwrap_or_default();
         id::digits(&known).starts_with(&hex.to_ascii_lowercase())
@@ -318,7 +353,7 @@ fn by_id(hex: &str, files: &[PathBuf]) -> std::result::Result<PathBuf, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::example;
+    use crate::record::{Integrity, example};
     use crate::terms::Mode;
 
     fn made(created: &str, note: &str) -> Record {
@@ -405,14 +440,28 @@ mod tests {
         };
         keep("main", "single");
         assert_eq!(notes(), ["single"]);
-        clear_baseline("main", place).unwrap();
         keep("main/1", "first");
         keep("main/2", "second");
         assert_eq!(notes(), ["first", "second"]);
         assert_eq!(named(place).unwrap().len(), 2);
-        clear_baseline("main", place).unwrap();
         keep("main/1", "third");
         assert_eq!(notes(), ["third"]);
+        keep("main", "single");
+        assert_eq!(notes(), ["single"]);
+        // A folder of that name: what is new has no place, and what was there stays.
+        std::fs::create_dir_all(baselines(place).join("main/1.json")).unwrap();
+        let record = made("2026-01-01T00:00:00Z", "fourth");
+        assert!(keep_baseline(&record, "main/1", place).is_err());
+        assert_eq!(notes(), ["single"]);
+    }
+
+    #[test]
+    fn a_record_that_a_shell_put_a_mark_before_is_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = keep(&made("2026-01-01T00:00:00Z", "n"), folder.path()).unwrap();
+        let marked = format!("\u{feff}{}", std::fs::read_to_string(&kept).unwrap());
+        std::fs::write(&kept, marked).unwrap();
+        assert_eq!(Record::load(&kept).unwrap().integrity, Integrity::Intact);
     }
 
     #[test]

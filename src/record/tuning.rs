@@ -23,6 +23,11 @@ pub struct Tuning {
 }
 
 impl Tuning {
+    /// Of runs whose kernels are the estimates' first, or forced.
+    pub fn none(speeds: Speeds, forced: Vec<String>) -> Self {
+        Self { effort: Effort::Off, table: None, changed: 0, speeds, forced }
+    }
+
     /// The table in a few letters: `table 3f2a91c0`, `no table`.
     pub fn called(&self) -> String {
         let digits = self.table.as_deref().map(|hash| hash.trim_start_matches("sha256:"));

@@ -157,7 +157,7 @@ pub(super) fn render(
     Ok(lines(&page))
 }
 
-/// Records whose ops have room on a page one by one; of more it has the op types.
+/// Records up to which a page shows every op; beyond that it shows op types.
 const MOST_WITH_OPS: usize = 4;
 
 /// What the records answer, the whole of it, in both modes.

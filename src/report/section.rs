@@ -8,7 +8,7 @@ use crate::analysis::RunContext;
 use crate::analysis::similarity::Linkage;
 use crate::error::Result;
 use crate::fields;
-use crate::record::Record;
+use crate::record::{Clock, Record};
 use crate::terms::Mode;
 
 use super::Format;
@@ -244,6 +244,32 @@ fn with_context(columns: impl IntoIterator<Item = Column>) -> Table {
 fn provenance() -> [Column; 7] {
     ["record", "created", "version", "commit", "os", "device_id", "clock"]
         .map(|name| text(name).programs())
+}
+
+/// The columns of [`provenance`] with their fields, each value once where a row is of several runs.
+fn provenance_of<'a>(runs: impl IntoIterator<Item = &'a RunContext>) -> [Field; 7] {
+    let runs: Vec<&RunContext> = runs.into_iter().collect();
+    let values: [fn(&RunContext) -> &str; 7] = [
+        |run| &run.record,
+        |run| &run.created,
+        |run| &run.version,
+        |run| &run.commit,
+        |run| &run.os,
+        |run| &run.device_id,
+        |run| run.clock.map_or("", Clock::name),
+    ];
+    values.map(|value| {
+        let mut distinct: Vec<&str> = Vec::new();
+        for value in runs.iter().map(|run| value(run)) {
+            if !distinct.contains(&value) {
+                distinct.push(value);
+            }
+        }
+        match distinct.join(" ") {
+            values if values.is_empty() => Field::Missing,
+            values => Field::Text(values),
+        }
+    })
 }
 
 /// Fields of the columns of [`with_context`].

@@ -5,12 +5,15 @@
 //! The page computes speed-ups from the devices' steps by the rules of [`crate::compare`], so that a site is of the size of
 //! its devices and not of their pairs.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use crate::compare::Side;
-use crate::error::Result;
+use crate::error::{Result, plain};
 use crate::host::parallel::*;
-use crate::score;
+use crate::record::store::{self, Loaded};
+use crate::score::{self, fitness};
 use crate::terms::{Mode, Preset};
 
 use super::chart::Chart;
@@ -84,6 +87,33 @@ struct Front<'a> {
     runs_at: Option<&'a str>,
 }
 
+/// The records that may stand beside each other, and the files that may not, each with why.
+///
+/// # Errors
+/// [`crate::error::Error::Io`] where the folder cannot be read.
+pub fn gather(folder: &Path) -> Result<(Vec<NamedRecord>, Vec<LeftOut>)> {
+    let (mut sources, mut left_out) = (Vec::<NamedRecord>::new(), Vec::new());
+    for path in store::tree(folder)? {
+        let name = plain(path.strip_prefix(folder).unwrap_or(&path).display());
+        let why = match Loaded::read(path) {
+            Err(error) => error.beside_its_file(),
+            Ok(Loaded { text, record, .. }) => {
+                let twin = sources.iter().find(|known| known.record.id == record.id);
+                let same = twin.map(|twin| format!("it is the same record as {}", twin.name));
+                match fitness::distrust(&record).into_iter().next().or(same) {
+                    Some(why) => why,
+                    None => {
+                        sources.push(NamedRecord { name, text, record });
+                        continue;
+                    }
+                }
+            }
+        };
+        left_out.push(LeftOut { file: name, why });
+    }
+    Ok((sources, left_out))
+}
+
 /// The files of the site.
 ///
 /// # Errors
@@ -123,10 +153,8 @@ pub fn site(content: Content<'_>) -> Result<Vec<File>> {
 
 /// The devices of a preset.
 fn part(preset: Preset, entries: &[&Entry], workloads: &[&str]) -> Result<Part> {
-    let reference = score::committed(preset).map(|record| Side {
-        name: format!("the reference for preset {preset}"),
-        records: vec![record],
-    });
+    let name = format!("the reference for preset {preset}");
+    let reference = score::committed(preset).map(|record| Side::of(name, record));
     let unit = match &reference {
         Ok(reference) => section::reference(reference),
         Err(why) => why.to_string(),

@@ -25,12 +25,12 @@ pub fn lacks(record: &Record) -> Vec<String> {
     }
     if tool.dirty {
         let commit = tool.commit();
-        lacks.push(format!("it was made by {commit}, a commit with changes that nobody else has"));
+        lacks.push(format!("it was made by {commit}, a commit with local changes"));
     }
     if let Some(data) = &record.config.data {
         lacks.push(format!("it was made with data of its own ({data}): leave out --data"));
     }
-    let side = Side { name: "it".into(), records: vec![record.clone()] };
+    let side = Side::of("it", record.clone());
     lacks.extend(super::settings(&side));
     let of_runs = record.runs.iter().filter_map(|run| {
         let why = super::why_not_scored(run)?;
@@ -66,7 +66,8 @@ mod tests {
                 r.runs[0].verified.status = Status::Unverified;
             }),
             ("speech train batch 128: not settled: known to 20.0 %", |r| {
-                r.runs[0] = example::run("speech", Mode::Train, &[40.0, 50.0, 60.0]);
+                r.runs[0] =
+                    example::run("speech", Mode::Train, &[40.0, 50.0, 60.0, 40.0, 50.0, 60.0]);
             }),
         ];
         for (expected, spoil) in spoils {

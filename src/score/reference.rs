@@ -61,10 +61,10 @@ mod given {
 
     pub(super) fn text(at: usize, path: &str) -> Result<String> {
         let given = GIVEN.lock().ok();
-        let found = given.and_then(|given| {
+        let text = given.and_then(|given| {
             given.iter().find(|(preset, _)| preset == PRESETS[at]).map(|(_, text)| text.clone())
         });
-        found.ok_or_else(|| {
+        text.ok_or_else(|| {
             Error::Incomparable(format!(
                 "{path} could not be loaded: try again when the page's host answers"
             ))

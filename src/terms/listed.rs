@@ -50,6 +50,8 @@ words! {
         Blank = "blank",
         /// A line that is blank in one language.
         HalfBlank = "half-blank",
+        /// A file that is shorter than others suggest: what would follow may be missing.
+        EndsEarly = "ends-early",
         /// A sample beyond the most that are kept.
         Beyond = "beyond",
     }
@@ -93,6 +95,7 @@ impl Reason {
             Self::HalfBlank => {
                 ["line that is blank in one language", "lines that are blank in one language"]
             }
+            Self::EndsEarly => ["file whose end may be missing", "files whose ends may be missing"],
             Self::Beyond => ["sample beyond the most kept", "samples beyond the most kept"],
         }
     }

@@ -50,8 +50,8 @@ impl Speeds {
 
     /// Nanoseconds that multiply-adds take on one processor at its peak.
     pub fn products_ns(&self, products: f64) -> f64 {
-        let one = f64::from(self.products_per_us) / f64::from(self.processors);
-        1e3 * products / one
+        let per_processor = f64::from(self.products_per_us) / f64::from(self.processors);
+        1e3 * products / per_processor
     }
 
     /// Nanoseconds to move some bytes.

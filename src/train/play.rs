@@ -156,7 +156,7 @@ impl<'a> Learner<'a> {
             };
             scores.extend(player.act(action).finished);
         }
-        // Judging is no part of learning, so its time does not count.
+        // Judging is not learning, so its time does not count.
         self.times = times;
         // A player too good to finish one episode is judged by what it has of it.
         if scores.is_empty() {

@@ -11,12 +11,12 @@ use fathom::measure::peak::{self, Ceilings};
 use fathom::measure::provenance;
 use fathom::measure::run::{self, Plan};
 use fathom::measure::sample::Budget;
-use fathom::pass::{Options, Schedule};
-use fathom::record::{Browser, Config, Record, ShaderSource, Tuning};
+use fathom::measure::suite::{self, schedules};
+use fathom::pass::Options;
+use fathom::record::{Browser, Record, Tuning};
 use fathom::report::number;
-use fathom::session::schedule;
-use fathom::terms::{Checks, Effort, Mode, Precision, Preset, Restriction};
-use fathom::workload::{self, DataSource, WORKLOADS, Workload};
+use fathom::terms::{Checks, Preset};
+use fathom::workload::{self, DataSource, WORKLOADS};
 
 use crate::message::{Answer, Chosen, Listed, News, Planned, Question, Surroundings};
 use crate::{adapter, progress, show};
@@ -30,9 +30,6 @@ const NOISE: f64 = 0.01;
 /// Samples at least, as the program's default.
 const MIN_SAMPLES: usize = 10;
 
-/// Time for the ceilings, at each end.
-const CEILINGS: Duration = Duration::from_secs(1);
-
 /// All that the page's worker holds.
 #[derive(Default)]
 pub(crate) struct Bench {
@@ -43,7 +40,7 @@ pub(crate) struct Bench {
 
 /// A record in the making.
 struct Begun {
-    runs: Vec<(Box<dyn Workload>, Mode)>,
+    runs: Vec<suite::Chosen>,
     plan: Plan,
     ceilings: Ceilings,
     record: Record,
@@ -116,10 +113,7 @@ impl Bench {
         let gpu = self.gpu()?;
         let plan = plan(chosen);
         let runs = chosen_runs(chosen)?;
-        let schedules: Vec<Schedule> = runs
-            .iter()
-            .map(|(model, mode)| schedule(model.as_ref(), *mode, &gpu.caps, &plan.options))
-            .collect::<Result<_>>()?;
+        let schedules = schedules(&runs, &gpu.caps, &plan.options)?;
         let estimates = estimates(&schedules, &plan, &Rates::guess(&gpu.caps));
         let rows = runs.iter().zip(&schedules).zip(&estimates).map(|(((model, mode), s), time)| {
             let step = TooLarge {
@@ -141,8 +135,8 @@ impl Bench {
             }
         });
         let rows: Vec<Planned> = rows.collect();
-        let all = peak::ABOUT.as_secs_f64() + Pace::new(estimates).total();
-        Ok(Answer::Planned { rows, about: number::span(all) })
+        let seconds = peak::ABOUT.as_secs_f64() + Pace::new(estimates).total();
+        Ok(Answer::Planned { rows, about: number::span(seconds) })
     }
 
     fn begin(&mut self, chosen: &Chosen) -> Result<Answer> {
@@ -152,10 +146,10 @@ impl Bench {
         if chosen.lose {
             gpu.lose_device(5);
         }
-        let ceilings = peak::measure(gpu, CEILINGS, &tell)?;
+        let ceilings = peak::measure(gpu, peak::TIME, &tell)?;
         let mut plan = plan(chosen);
         plan.rule = Some(Arc::new(ceilings.rule(gpu)?));
-        let mut record = provenance::record(gpu, config(chosen), ceilings.peaks.clone());
+        let mut record = provenance::record(gpu, &plan, None, ceilings.peaks.clone());
         let known = &self.known;
         record.host.os = known.os.clone();
         record.host.logical_cores = known.cores;
@@ -163,13 +157,7 @@ impl Bench {
             user_agent: known.user_agent.clone(),
             clock_resolution_ns: known.clock_resolution_ns,
         });
-        record.tuning = Some(Tuning {
-            effort: Effort::Off,
-            table: None,
-            changed: 0,
-            speeds: gpu.caps.speeds,
-            forced: Vec::new(),
-        });
+        record.tuning = Some(Tuning::none(gpu.caps.speeds, Vec::new()));
         if let Some(earlier) = &chosen.earlier {
             let earlier = Record::parse(earlier, "record.json".as_ref())?;
             record.runs = earlier.runs;
@@ -238,9 +226,7 @@ impl Bench {
         say("measuring the ceilings once more", 0.0);
         let gpu = self.gpu.as_ref().ok_or_else(nothing_begun)?;
         let begun = self.begun.as_mut().ok_or_else(nothing_begun)?;
-        begun.ceilings.again(gpu, CEILINGS)?;
-        begun.record.peaks = begun.ceilings.peaks.clone();
-        begun.record.runs.iter().for_each(|run| peak::raise(&mut begun.record.peaks, run));
+        begun.ceilings.end(gpu, &mut begun.record)?;
         Ok(Answer::Recorded { record: begun.text()? })
     }
 }
@@ -262,7 +248,7 @@ fn say(part: &str, share: f64) {
 }
 
 /// The models that are run, each with its mode.
-fn chosen_runs(chosen: &Chosen) -> Result<Vec<(Box<dyn Workload>, Mode)>> {
+fn chosen_runs(chosen: &Chosen) -> Result<Vec<suite::Chosen>> {
     let mut runs = Vec::new();
     for name in &chosen.workloads {
         let info = workload::find(name)?;
@@ -287,22 +273,6 @@ fn plan(chosen: &Chosen) -> Plan {
         seed: SEED,
         queue_depth: fathom::measure::QUEUE_DEPTH,
         rule: None,
-    }
-}
-
-fn config(chosen: &Chosen) -> Config {
-    Config {
-        preset: chosen.preset,
-        precision: Precision::F32,
-        fuse: true,
-        checks: Checks::On,
-        restriction: Restriction::default(),
-        shaders: ShaderSource::BuiltIn,
-        seed: SEED,
-        data: None,
-        time_s: chosen.time_s,
-        max_noise: NOISE,
-        min_samples: MIN_SAMPLES,
     }
 }
 

@@ -30,8 +30,8 @@ fn answer(mut stream: TcpStream, folder: &Path) -> io::Result<()> {
         }
     }
     let target = request.split(' ').nth(1).unwrap_or_default();
-    let found = file(folder, target).and_then(|file| Some((kind(&file), kept(&file, &taken)?)));
-    let (status, kind, (coding, body)) = match found {
+    let answer = file(folder, target).and_then(|file| Some((kind(&file), kept(&file, &taken)?)));
+    let (status, kind, (coding, body)) = match answer {
         Some((kind, kept)) => ("200 OK", kind, kept),
         None => ("404 Not Found", "text/plain", ("", b"there is no such file\n".to_vec())),
     };

@@ -1,13 +1,10 @@
 //! Records for people: a run as a row, a record as Markdown, records as a report.
 
-use fathom::compare::Side;
 use fathom::error::Result;
 use fathom::record::{Clock, Record, Run, Status};
 use fathom::report::html::{self, NamedRecord};
-use fathom::report::section::{headline, score::in_words};
+use fathom::report::section::{headline, score};
 use fathom::report::{Format, number};
-use fathom::score;
-use fathom::workload::WORKLOADS;
 
 use crate::message::{Answer, Named, Row};
 
@@ -51,7 +48,7 @@ pub(crate) fn markdown(text: &str) -> Result<Answer> {
     let user_agent = record.host.browser.as_ref().map(|b| b.user_agent.as_str());
     block += &format!(
         "\n{}\n\nMeasured {} by fathom {} ({}) in {} on {} ({}); record {}\n",
-        score(&record),
+        sentence(&score::line(&record, "")),
         record.created,
         record.tool.version,
         record.tool.commit(),
@@ -63,28 +60,8 @@ pub(crate) fn markdown(text: &str) -> Result<Answer> {
     Ok(Answer::Shown { text: block })
 }
 
-/// Its score, or what it lacks for one.
-fn score(record: &Record) -> String {
-    let side = |name: &str, record: Record| Side { name: name.into(), records: vec![record] };
-    let preset = record.config.preset;
-    let reference = match score::committed(preset) {
-        Ok(reference) => reference,
-        Err(error) if score::PRESETS.contains(&preset.name()) => {
-            return format!("No score: {error}");
-        }
-        Err(_) => return format!("No score: preset {preset} has no reference yet"),
-    };
-    let workloads: Vec<_> = WORKLOADS.iter().map(|w| w.name).collect();
-    let reference = side("the reference", reference);
-    let score = score::score(&side("this run", record.clone()), &reference, &workloads);
-    match in_words(&score) {
-        Some(score) => format!("Score {score}"),
-        None => {
-            format!(
-                "No score: {} of the {} runs it is made of count",
-                score.runs.len(),
-                score.needed
-            )
-        }
-    }
+/// A text that begins with a capital.
+fn sentence(text: &str) -> String {
+    let (first, rest) = text.split_at(1);
+    first.to_uppercase() + rest
 }

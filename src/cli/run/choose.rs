@@ -5,70 +5,26 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, adapter};
-use crate::kernel::Caps;
-use crate::measure::estimate::{Estimate, Rates, estimates};
 use crate::measure::run::Plan;
 use crate::measure::sample::Budget;
+use crate::measure::suite::{Chosen, Suite, schedules};
 use crate::pass::choose::Choice;
 use crate::pass::{Options, Schedule};
-use crate::session::schedule;
-use crate::terms::{Mode, Preset};
-use crate::workload::{Workload, WorkloadInfo};
+use crate::terms::Preset;
+use crate::workload::{Opened, Workload, WorkloadInfo};
 
 use super::super::args::{self, is_named};
-use super::super::data::Opened;
 use super::super::progress::Progress;
 use super::super::{output, range};
 use super::RunArgs;
 
-/// A model and the mode in which it is run.
-pub(in crate::cli) type Chosen = (Box<dyn Workload>, Mode);
-
-/// All that is run, on which device, and how.
-#[derive(Debug)]
-pub(in crate::cli) struct Selection {
-    pub(in crate::cli) gpu: Gpu,
-    pub(in crate::cli) chosen: Vec<Chosen>,
-    pub(super) plan: Plan,
-    /// The steps of what is chosen.
-    schedules: Vec<Schedule>,
-}
-
-impl Selection {
-    /// How long each run will take.
-    pub(super) fn estimates(&self, rates: &Rates) -> Vec<Estimate> {
-        estimates(&self.schedules, &self.plan, rates)
-    }
-
-    /// The steps of what is chosen, in the same order.
-    pub(super) fn schedules(&self) -> &[Schedule] {
-        &self.schedules
-    }
-
-    /// Makes the steps anew after what kernels are chosen by has changed.
-    pub(super) fn plan_again(&mut self) -> Result<()> {
-        self.schedules = schedules(&self.chosen, &self.gpu.caps, &self.plan.options)?;
-        Ok(())
-    }
-
-    /// One of its models with another batch.
-    pub(super) fn model(
-        &self,
-        args: &RunArgs,
-        workload: &WorkloadInfo,
-        batch: usize,
-    ) -> Result<Box<dyn Workload>> {
-        configure(args, workload, self.plan.preset, Some(batch))
-    }
-}
-
 /// Opens the device, and settles what is run there.
-pub(in crate::cli) fn prepare(args: &RunArgs) -> Result<Selection> {
+pub(in crate::cli) fn prepare(args: &RunArgs) -> Result<Suite> {
     // What is wrong with the command line should show without a GPU.
     choose(args, args::preset_or_default(args.preset, None))?;
     let gpu = args.device.open()?;
     let (chosen, plan, schedules) = settle(args, Some(&gpu))?;
-    Ok(Selection { gpu, chosen, plan, schedules })
+    Ok(Suite::new(gpu, chosen, plan, schedules))
 }
 
 /// What is run on a device, or without one on what every device offers; how it is measured, and its steps.
@@ -167,7 +123,7 @@ pub(super) fn configure(
 pub(in crate::cli) fn open<'a>(args: &'a RunArgs, chosen: &[Chosen]) -> Result<Opened<'a>> {
     let _progress = Progress::new(&args.out, "reading data");
     let models = chosen.iter().map(|(model, _)| model.as_ref());
-    Opened::new(&args.data, &args.out, args.seed, models)
+    args.data.open(&args.out, args.seed, models)
 }
 
 /// How each of them is measured.
@@ -191,9 +147,4 @@ fn plan(args: &RunArgs, preset: Preset) -> Plan {
         queue_depth: args.queue_depth as usize,
         rule: None,
     }
-}
-
-/// The steps of what is chosen.
-fn schedules(chosen: &[Chosen], caps: &Caps, options: &Options) -> Result<Vec<Schedule>> {
-    chosen.iter().map(|(model, mode)| schedule(model.as_ref(), *mode, caps, options)).collect()
 }

@@ -7,7 +7,9 @@ use crate::measure::estimate::{Estimate, Pace, Rates, estimates};
 use crate::measure::largest_batch::TooLarge;
 use crate::measure::peak;
 use crate::measure::run::key;
+use crate::measure::tune::suite::expected;
 use crate::report::number;
+use crate::terms::Effort;
 
 use super::super::{args, output};
 use super::{RunArgs, choose};
@@ -44,10 +46,13 @@ pub(super) fn execute(args: &RunArgs) -> Result<()> {
         planned.push(Planned { key, schedule, estimate, fits });
     }
     let table = table(&planned, plan.preset);
+    let effort = args.tune.unwrap_or(Effort::Quick);
+    let tuning = gpu.as_ref().map(|gpu| expected(effort, gpu, &chosen, &schedules));
+    let tuning = tuning.unwrap_or_default().as_secs_f64();
     let device = gpu.map_or_else(|| NO_DEVICE.to_string(), |gpu| gpu.summary.to_string());
     output::note(&args.out, &format!("{device}: dry run, nothing is measured"));
     output::emit(&args.out, |form| table.render(form))?;
-    output::note(&args.out, &whole(&estimates, args.repeat));
+    output::note(&args.out, &whole(&estimates, args.repeat, tuning));
     if too_large.is_empty() { Ok(()) } else { Err(Error::OutOfMemory(too_large.join("\n"))) }
 }
 
@@ -63,8 +68,9 @@ fn open(args: &RunArgs) -> Result<Option<Gpu>> {
     args.device.open().map(Some)
 }
 
-/// `in all up to about 4 min: ceilings 4 s, building 20 s, verifying 40 s, timing 2 min, profiling 16 s`.
-fn whole(estimates: &[Estimate], repeat: u32) -> String {
+/// `in all up to about 4 min: ceilings 4 s, building 20 s, verifying 40 s, timing 2 min, profiling 16 s`; tuning is done
+/// once, however often what follows is repeated.
+fn whole(estimates: &[Estimate], repeat: u32, tuning: f64) -> String {
     let ceilings = peak::ABOUT.as_secs_f64();
     let mut parts = vec![("ceilings", ceilings)];
     parts.extend(Estimate::sum(estimates).parts);
@@ -75,12 +81,16 @@ fn whole(estimates: &[Estimate], repeat: u32) -> String {
         .collect();
     let total = ceilings + Pace::new(estimates.to_vec()).total();
     let parts = parts.join(", ");
+    let once = match tuning {
+        0.0 => String::new(),
+        seconds => format!("tuning {}, ", number::span(seconds)),
+    };
+    let all = number::span(tuning + f64::from(repeat) * total);
     match repeat {
-        1 => format!("in all up to about {}: {parts}", number::span(total)),
-        n => format!(
-            "in all up to about {}: {n} times {}, which is {parts}",
-            number::span(f64::from(n) * total),
-            number::span(total)
-        ),
+        1 => format!("in all up to about {all}: {once}{parts}"),
+        n => {
+            let each = number::span(total);
+            format!("in all up to about {all}: {once}{n} times {each}, which is {parts}")
+        }
     }
 }

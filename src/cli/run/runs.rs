@@ -1,7 +1,6 @@
 //! One run after the other, each kept before the next begins, whatever the device does meanwhile.
 
 use std::cell::RefCell;
-use std::sync::Arc;
 
 use crate::error::{Error, Result};
 #[cfg(debug_assertions)]
@@ -12,39 +11,40 @@ use crate::measure::largest_batch::TooLarge;
 use crate::measure::peak::Ceilings;
 use crate::measure::run::{self, key};
 use crate::measure::sample::going_on;
+use crate::measure::suite::Suite;
 use crate::measure::verify;
 use crate::record::{Record, Run};
 use crate::report::number;
 use crate::report::section::headline;
 use crate::terms::OnFailure;
+use crate::workload::Opened;
 
-use super::super::data::Opened;
 use super::super::progress::Progress;
 use super::super::{interrupt, output, records};
-use super::choose::Selection;
+use super::choose::configure;
 use super::{RunArgs, close, keep};
 
 /// Measures all that is chosen into the record; what the device failed in, as said of each.
 pub(super) fn measure(
     args: &RunArgs,
-    selection: &mut Selection,
+    suite: &mut Suite,
     samples: &mut Opened<'_>,
     ceilings: &Ceilings,
     show: bool,
     record: &mut Record,
 ) -> Result<Vec<String>> {
-    let rates = Rates::measured(&selection.gpu.caps, &record.peaks);
-    let clock = Clock { pace: Pace::new(selection.estimates(&rates)), begun: Instant::now() };
-    let planned = selection.chosen.len();
+    let rates = Rates::measured(&suite.gpu.caps, &record.peaks);
+    let clock = Clock { pace: Pace::new(suite.estimates(&rates)), begun: Instant::now() };
+    let planned = suite.chosen.len();
     let (mut wrong, mut failed) = (Vec::new(), Vec::new());
     for at in 0..planned {
-        let mut outcome = attempt(args, selection, samples, &clock, at);
+        let mut outcome = attempt(args, suite, samples, &clock, at);
         if args.on_failure == OnFailure::Retry
             && let Err(error @ Error::Gpu(_)) = &outcome
         {
             output::note(&args.out, &format!("warning: {error}\nthe run is tried once more"));
-            revive(args, selection, ceilings)?;
-            outcome = attempt(args, selection, samples, &clock, at);
+            revive(args, suite, ceilings)?;
+            outcome = attempt(args, suite, samples, &clock, at);
         }
         match outcome {
             Ok(run) => {
@@ -58,7 +58,7 @@ pub(super) fn measure(
                 output::note(&args.out, &format!("warning: {why}"));
                 record.note_failure(&why);
                 failed.push(why);
-                revive(args, selection, ceilings)?;
+                revive(args, suite, ceilings)?;
             }
             Err(error) => {
                 if let Error::Hung(why) = &error {
@@ -75,7 +75,7 @@ pub(super) fn measure(
         leave(args, show, record);
         going_on()?;
     }
-    verify::all_agree(&selection.gpu, &wrong)?;
+    verify::all_agree(&suite.gpu, &wrong)?;
     Ok(failed)
 }
 
@@ -100,12 +100,12 @@ struct Clock {
 /// One run.
 fn attempt(
     args: &RunArgs,
-    selection: &Selection,
+    suite: &Suite,
     samples: &mut Opened<'_>,
     clock: &Clock,
     at: usize,
 ) -> Result<Run> {
-    let Selection { gpu, chosen, plan, .. } = selection;
+    let Suite { gpu, chosen, plan, .. } = suite;
     let (model, mode) = &chosen[at];
     let key = key(model.as_ref(), *mode);
     let progress = Progress::new(&args.out, &key.to_string());
@@ -115,9 +115,9 @@ fn attempt(
             log::info!("{key}: {part}");
             part.clone_into(&mut present.borrow_mut());
         }
-        let what = format!("{} {mode} {}: {part}", key.workload, key.batch);
+        let label = format!("{} {mode} {}: {part}", key.workload, key.batch);
         let percent = number::percent_whole(share);
-        progress.say(&format!("[{}/{}] {what}{percent}", at + 1, chosen.len()));
+        progress.say(&format!("[{}/{}] {label}{percent}", at + 1, chosen.len()));
         let (done, left) = clock.pace.at(at, part, share, clock.begun.elapsed().as_secs_f64());
         progress.set(done);
         progress.left(left);
@@ -127,7 +127,8 @@ fn attempt(
     provoke(gpu, &key.workload);
     let outcome = run::measure(gpu, model.as_ref(), *mode, plan, data, &watch);
     let step = TooLarge::new(gpu, *mode, &plan.options, model.batch());
-    let outcome = step.advise(outcome, &|batch| selection.model(args, model.info(), batch));
+    let outcome =
+        step.advise(outcome, &|batch| configure(args, model.info(), plan.preset, Some(batch)));
     outcome.map_err(|error| error.during(&key))
 }
 
@@ -145,16 +146,8 @@ fn provoke(gpu: &Gpu, workload: &str) {
 }
 
 /// Opens the device anew where it was lost.
-fn revive(args: &RunArgs, selection: &mut Selection, ceilings: &Ceilings) -> Result<()> {
-    if !selection.gpu.is_lost() {
-        return Ok(());
-    }
-    let (speeds, pace) = (selection.gpu.caps.speeds, selection.gpu.pace);
-    selection.gpu = args.device.open()?;
-    selection.gpu.caps.speeds = speeds;
-    selection.gpu.set_pace(pace);
-    selection.plan.rule = Some(Arc::new(ceilings.rule(&selection.gpu)?));
-    Ok(())
+fn revive(args: &RunArgs, suite: &mut Suite, ceilings: &Ceilings) -> Result<()> {
+    if suite.gpu.is_lost() { suite.revive(args.device.open()?, ceilings) } else { Ok(()) }
 }
 
 /// What is printed and kept should the next run not come to its end.

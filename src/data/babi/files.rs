@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::data::Split;
-use crate::data::folder::{EntryKind, copied, disjoint, entries, same_content};
+use crate::data::folder::{
+    Entry, EntryKind, as_in, check_folder, copied, deeper, disjoint, entries, same_content,
+};
 use crate::data::listing::Listing;
 use crate::error::{Error, Result};
 use crate::terms::Reason;
@@ -21,13 +23,13 @@ pub(super) fn find(
     tasks: &[usize],
     listing: &mut Listing,
 ) -> Result<Vec<(usize, [PathBuf; 2])>> {
-    if !folder.is_dir() {
-        let what = "no such folder: name one of bAbI files, such as tasks/en";
-        return Err(Error::data(folder, "folder", what));
-    }
+    check_folder(folder, "one of bAbI files, such as tasks/en")?;
     let mut files: BTreeMap<(usize, usize), PathBuf> = BTreeMap::new();
     for entry in entries(folder, listing)? {
         let named = named(&entry.name).filter(|(task, _)| tasks.contains(task));
+        if named.is_some() {
+            entry.check_file()?;
+        }
         let Some((task, split)) = named.filter(|_| entry.kind == EntryKind::File) else {
             listing.pass(Reason::Unused, entry.name);
             continue;
@@ -40,12 +42,16 @@ pub(super) fn find(
             return Err(Error::data(entry.path, "folder", what));
         }
     }
-    let mut found = Vec::new();
+    let mut pairs = Vec::new();
     for &task in tasks {
         let mut file = |(split, end): (Split, &str)| {
             files.remove(&(task, split as usize)).ok_or_else(|| {
+                let holds = |entry: &Entry| {
+                    named(&entry.name).is_some_and(|(t, s)| (t, s) == (task, split))
+                };
+                let inside = as_in(deeper(folder, |entries| entries.iter().any(holds)));
                 let what = format!(
-                    "no file qa{task}_*{end}: name a folder of bAbI files, such as tasks/en"
+                    "no file qa{task}_*{end}: name a folder of bAbI files, such as tasks/en{inside}"
                 );
                 Error::data(folder, "folder", what)
             })
@@ -56,9 +62,9 @@ pub(super) fn find(
         if same_content(&pair[0], &pair[1])? {
             return Err(copied(&pair[1], &pair[0]));
         }
-        found.push((task, pair));
+        pairs.push((task, pair));
     }
-    Ok(found)
+    Ok(pairs)
 }
 
 /// Task and split of a file's name.
@@ -85,8 +91,28 @@ mod tests {
         assert_eq!(files[0].1[1], folder.path().join("qa1_x_test.txt"));
         let line = listing.line().unwrap();
         assert!(line.contains("1 hidden file") && line.contains("qa11_x_train.txt"), "{line}");
+        let above = folder.path().parent().unwrap();
+        let nested = tempfile::tempdir_in(above).unwrap();
+        let inside = nested.path().join("tasks/en");
+        std::fs::create_dir_all(&inside).unwrap();
+        for name in ["qa1_x_train.txt", "qa1_x_test.txt"] {
+            std::fs::write(inside.join(name), name).unwrap();
+        }
+        let error = find(nested.path(), &[1], &mut listing).unwrap_err().to_string();
+        assert!(
+            error.ends_with(&format!("such as tasks/en, as in {}", inside.display())),
+            "{error}"
+        );
         let error = find(folder.path(), &[11], &mut listing).unwrap_err().to_string();
         assert!(error.contains("no file qa11_*_test.txt"), "{error}");
+        #[cfg(unix)]
+        {
+            let broken = folder.path().join("qa11_x_test.txt");
+            std::os::unix::fs::symlink("/nowhere", &broken).unwrap();
+            let error = find(folder.path(), &[11], &mut listing).unwrap_err().to_string();
+            assert!(error.contains("qa11_x_test.txt: file: a link that leads nowhere"), "{error}");
+            std::fs::remove_file(broken).unwrap();
+        }
         write("qa1_y_train.txt");
         let error = find(folder.path(), &[1], &mut listing).unwrap_err().to_string();
         assert!(error.contains("qa1_y_train.txt") && error.contains("qa1_x_train.txt"), "{error}");

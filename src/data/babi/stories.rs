@@ -1,8 +1,7 @@
 //! Questions as the numbers a memory network takes: word ids, the newest sentence first.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 
 use crate::data::Split;
 use crate::data::listing::Listing;
@@ -10,9 +9,10 @@ use crate::data::order::{mix, shuffled};
 use crate::error::{Error, Result, quoted};
 use crate::terms::Reason;
 
-use super::{Question, TASKS, generated, read};
+use super::sentence::sentences;
+use super::{Question, Sentence, TASKS, generated, read};
 
-/// Questions that are generated of each task where there are no files: to learn from, and held out.
+/// Questions generated for each task where there are no files: to learn from, and held out.
 const GENERATED: (usize, usize) = (1000, 200);
 
 /// Every tenth question to learn from is kept apart, to steer training by.
@@ -73,7 +73,11 @@ pub struct StoryBatch {
 
 impl Limits {
     /// Refuses more `words` than the model knows, and longer sentences than it reads.
-    fn admit<'a>(self, words: usize, questions: impl Iterator<Item = &'a Question>) -> Result<()> {
+    fn admit<'a>(
+        self,
+        words: usize,
+        questions: impl Iterator<Item = &'a Question> + Clone,
+    ) -> Result<()> {
         if words >= self.vocabulary {
             return Err(Error::Usage(format!(
                 "the stories use {words} distinct words, but the model's vocabulary holds {} besides the padding \
@@ -82,21 +86,20 @@ impl Limits {
                 words + 1
             )));
         }
-        for question in questions {
-            let long = question.sentences().filter(|sentence| sentence.len() > self.words);
-            if let Some(long) = long.max_by_key(|sentence| sentence.len()) {
-                return Err(Error::Usage(format!(
-                    "task {}: '{}' has {} words, but the model's sentences hold {}: choose \
-                     --set sentence={}",
-                    question.task,
-                    quoted(&long.join(" ")),
-                    long.len(),
-                    self.words,
-                    long.len()
-                )));
-            }
-        }
-        Ok(())
+        let length = |sentence: &Sentence| sentence.words().count();
+        let mut long = sentences(questions).filter(|(_, sentence)| length(sentence) > self.words);
+        let Some((question, sentence)) = long.next() else { return Ok(()) };
+        let of_it =
+            long.map_while(|(other, sentence)| std::ptr::eq(question, other).then_some(sentence));
+        let longest = of_it.chain([sentence]).max_by_key(|s| length(s)).unwrap_or(sentence);
+        Err(Error::Usage(format!(
+            "task {}: '{}' has {} words, but the model's sentences hold {}: choose --set sentence={}",
+            question.task,
+            quoted(longest.as_str()),
+            length(longest),
+            self.words,
+            length(longest)
+        )))
     }
 }
 
@@ -141,6 +144,7 @@ impl Stories {
         };
         let words = words(learn.iter().chain(&test));
         limits.admit(words.len(), learn.iter().chain(&test))?;
+        let words = words.into_iter().map(str::to_string).collect();
         // Of fewer the last one.
         let few = (learn.len() < KEPT_APART).then(|| learn.len() - 1);
         let apart = |at: usize| at % KEPT_APART == KEPT_APART - 1 || Some(at) == few;
@@ -242,8 +246,8 @@ impl Stories {
         batch.place.push(at as u32);
     }
 
-    fn ids(&self, sentence: &[String], ids: &mut [u32]) {
-        for (id, word) in ids.iter_mut().zip(sentence) {
+    fn ids(&self, sentence: &Sentence, ids: &mut [u32]) {
+        for (id, word) in ids.iter_mut().zip(sentence.words()) {
             *id = self.id(word);
         }
     }
@@ -255,17 +259,13 @@ impl Stories {
 }
 
 /// The different words of questions, sorted. A sentence is looked at once, however many questions refer to it.
-fn words<'a>(questions: impl Iterator<Item = &'a Question>) -> Vec<String> {
-    let (mut words, mut seen) = (BTreeSet::new(), HashSet::new());
-    for question in questions {
-        words.insert(question.answer.as_str());
-        for sentence in question.sentences() {
-            if seen.insert(Arc::as_ptr(sentence).cast::<String>()) {
-                words.extend(sentence.iter().map(String::as_str));
-            }
-        }
+fn words<'a>(questions: impl Iterator<Item = &'a Question> + Clone) -> BTreeSet<&'a str> {
+    let mut words: BTreeSet<&str> = questions.clone().map(|q| q.answer.as_str()).collect();
+    // One by one: collected, all of them would stand beside each other first.
+    for (_, sentence) in sentences(questions) {
+        words.extend(sentence.words());
     }
-    words.into_iter().map(str::to_string).collect()
+    words
 }
 
 #[cfg(test)]
@@ -282,7 +282,7 @@ mod tests {
         for (b, question) in stories.questions(Part::Test)[..4].iter().enumerate() {
             let ids = &batch.story[b * 60..][..60];
             let newest = question.story.last().unwrap();
-            for (id, word) in ids.iter().zip(newest.iter()) {
+            for (id, word) in ids.iter().zip(newest.words()) {
                 assert_eq!(stories.word(*id as usize), word);
             }
             let answer = batch.answer[b] as usize;

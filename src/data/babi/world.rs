@@ -24,77 +24,89 @@ enum Known {
     Either(usize, usize),
 }
 
+/// What is known of each person, and since which sentence.
+type Whereabouts = [Option<(Known, usize)>; 4];
+
 /// Tasks 1, 6 and 9 to 13: where people are.
 pub(super) fn whereabouts(task: usize, rng: &mut Rng, script: &mut Script) {
-    let mut known: [Option<(Known, usize)>; 4] = [None; 4];
+    let mut known: Whereabouts = [None; 4];
     for _ in 0..5 {
         for _ in 0..2 {
-            let (a, place) = (rng.below(4), rng.below(6));
-            let b = (a + 1 + rng.below(3)) % 4;
-            let (verb, there) = (pick(rng, &MOVED), PLACES[place]);
-            let mut now = Known::In(place);
-            let mut who = vec![a];
-            let fact = match task {
-                9 if rng.below(3) == 0 => {
-                    now = Known::NotIn(place);
-                    script.say(&format!("{} is no longer in the {there}.", PEOPLE[a]))
-                }
-                9 => script.say(&format!("{} is in the {there}.", PEOPLE[a])),
-                10 if rng.below(2) == 0 => {
-                    let other = (place + 1 + rng.below(5)) % 6;
-                    now = Known::Either(place, other);
-                    let text =
-                        format!("{} is either in the {there} or the {}.", PEOPLE[a], PLACES[other]);
-                    script.say(&text)
-                }
-                12 | 13 => {
-                    who.push(b);
-                    script.say(&format!("{} and {} {verb} the {there}.", PEOPLE[a], PEOPLE[b]))
-                }
-                _ => script.say(&format!("{} {verb} the {there}.", PEOPLE[a])),
-            };
-            for &person in &who {
-                known[person] = Some((now, fact));
-            }
-            if task == 11 || task == 13 {
-                // The same again, by a pronoun.
-                let next = (place + 1 + rng.below(5)) % 6;
-                let then = pick(rng, &["Then", "After that", "Afterwards", "Following that"]);
-                let they = if task == 13 { "they" } else { pronoun(a) };
-                let verb = pick(rng, &MOVED);
-                let fact = script.say(&format!("{then} {they} {verb} the {}.", PLACES[next]));
-                for &person in &who {
-                    known[person] = Some((Known::In(next), fact));
-                }
-            }
+            tell_of_a_move(task, rng, script, &mut known);
         }
-        let people: Vec<usize> = (0..4).filter(|&p| known[p].is_some()).collect();
-        let person = people[rng.below(people.len())];
-        let Some((now, fact)) = known[person] else {
-            continue;
-        };
-        if !matches!(task, 6 | 9 | 10) {
-            if let Known::In(place) = now {
-                script.ask(&format!("Where is {}?", PEOPLE[person]), PLACES[place], &[fact]);
-            }
-            continue;
-        }
-        // Most questions name the place that was spoken of.
-        let named = match now {
-            Known::In(place) | Known::NotIn(place) | Known::Either(place, _) => place,
-        };
-        let asked = match (rng.below(3), now) {
-            (0 | 1, _) | (_, Known::NotIn(_)) => named,
-            _ => (named + 1 + rng.below(5)) % 6,
-        };
-        let answer = match now {
-            Known::In(place) if place == asked => "yes",
-            Known::Either(a, b) if asked == a || asked == b => "maybe",
-            _ => "no",
-        };
-        let question = format!("Is {} in the {}?", PEOPLE[person], PLACES[asked]);
-        script.ask(&question, answer, &[fact]);
+        ask_where(task, rng, script, &known);
     }
+}
+
+fn tell_of_a_move(task: usize, rng: &mut Rng, script: &mut Script, known: &mut Whereabouts) {
+    let (a, place) = (rng.below(4), rng.below(6));
+    let b = (a + 1 + rng.below(3)) % 4;
+    let (verb, there) = (pick(rng, &MOVED), PLACES[place]);
+    let mut now = Known::In(place);
+    let mut who = vec![a];
+    let fact = match task {
+        9 if rng.below(3) == 0 => {
+            now = Known::NotIn(place);
+            script.say(&format!("{} is no longer in the {there}.", PEOPLE[a]))
+        }
+        9 => script.say(&format!("{} is in the {there}.", PEOPLE[a])),
+        10 if rng.below(2) == 0 => {
+            let other = (place + 1 + rng.below(5)) % 6;
+            now = Known::Either(place, other);
+            let text = format!("{} is either in the {there} or the {}.", PEOPLE[a], PLACES[other]);
+            script.say(&text)
+        }
+        12 | 13 => {
+            who.push(b);
+            script.say(&format!("{} and {} {verb} the {there}.", PEOPLE[a], PEOPLE[b]))
+        }
+        _ => script.say(&format!("{} {verb} the {there}.", PEOPLE[a])),
+    };
+    for &person in &who {
+        known[person] = Some((now, fact));
+    }
+    if task == 11 || task == 13 {
+        // The same again, by a pronoun.
+        let next = (place + 1 + rng.below(5)) % 6;
+        let then = pick(rng, &["Then", "After that", "Afterwards", "Following that"]);
+        let they = if task == 13 { "they" } else { pronoun(a) };
+        let verb = pick(rng, &MOVED);
+        let fact = script.say(&format!("{then} {they} {verb} the {}.", PLACES[next]));
+        for &person in &who {
+            known[person] = Some((Known::In(next), fact));
+        }
+    }
+}
+
+/// Asks about one of those of whom something is known: where they are, or, where that may be in doubt, whether they are in a
+/// place.
+fn ask_where(task: usize, rng: &mut Rng, script: &mut Script, known: &Whereabouts) {
+    let people: Vec<usize> = (0..4).filter(|&p| known[p].is_some()).collect();
+    let person = people[rng.below(people.len())];
+    let Some((now, fact)) = known[person] else {
+        return;
+    };
+    if !matches!(task, 6 | 9 | 10) {
+        if let Known::In(place) = now {
+            script.ask(&format!("Where is {}?", PEOPLE[person]), PLACES[place], &[fact]);
+        }
+        return;
+    }
+    // Most questions name the place that was spoken of.
+    let named = match now {
+        Known::In(place) | Known::NotIn(place) | Known::Either(place, _) => place,
+    };
+    let asked = match (rng.below(3), now) {
+        (0 | 1, _) | (_, Known::NotIn(_)) => named,
+        _ => (named + 1 + rng.below(5)) % 6,
+    };
+    let answer = match now {
+        Known::In(place) if place == asked => "yes",
+        Known::Either(a, b) if asked == a || asked == b => "maybe",
+        _ => "no",
+    };
+    let question = format!("Is {} in the {}?", PEOPLE[person], PLACES[asked]);
+    script.ask(&question, answer, &[fact]);
 }
 
 /// A thing: who has it, where it has been, and since which sentence.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::data::Split;
-use crate::data::folder::{EntryKind, entries};
+use crate::data::folder::{Entry, EntryKind, as_in, deeper, entries};
 use crate::data::listing::Listing;
 use crate::error::{Error, Result};
 use crate::terms::Reason;
@@ -69,8 +69,12 @@ pub(super) fn find(path: &Path, listing: &mut Listing) -> Result<Files> {
                 return in_folder(&folder, None, listing);
             }
         }
-        let what = "no file of images: expected train-images-idx3-ubyte, plain or .gz, and \
-                    t10k-images-idx3-ubyte: name the folder that holds MNIST";
+        let images = |entry: &Entry| Named::of(&entry.name).is_some_and(|named| !named.labels);
+        let inside = as_in(deeper(path, |entries| entries.iter().any(images)));
+        let what = format!(
+            "no file of images: expected train-images-idx3-ubyte, plain or .gz, and t10k-images-idx3-ubyte: name the \
+             folder that holds MNIST{inside}"
+        );
         return Err(Error::data(path, "folder", what));
     }
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
@@ -87,7 +91,8 @@ pub(super) fn find(path: &Path, listing: &mut Listing) -> Result<Files> {
 fn holds_images(folder: &Path) -> Result<bool> {
     let entries = entries(folder, &mut Listing::default())?;
     let images = |name: &str| Named::of(name).is_some_and(|named| !named.labels);
-    Ok(entries.iter().any(|entry| entry.kind == EntryKind::File && images(&entry.name)))
+    // What is no file is told by its name then.
+    Ok(entries.iter().any(|entry| entry.kind != EntryKind::Folder && images(&entry.name)))
 }
 
 /// The files of the one set in a folder, or of the one that is asked for.
@@ -95,8 +100,11 @@ fn in_folder(folder: &Path, set: Option<String>, listing: &mut Listing) -> Resul
     let mut known: BTreeMap<Named, PathBuf> = BTreeMap::new();
     // The plain form comes before the packed one.
     for entry in entries(folder, listing)? {
-        let named = Named::of(&entry.name).filter(|_| entry.kind == EntryKind::File);
-        match named {
+        let named = Named::of(&entry.name);
+        if named.is_some() {
+            entry.check_file()?;
+        }
+        match named.filter(|_| entry.kind == EntryKind::File) {
             Some(named) if known.contains_key(&named) => {
                 listing.pass(Reason::SecondForm, entry.name);
             }

@@ -126,9 +126,7 @@ impl Stored {
         let Some(start) = self.start else {
             return bounded::read(file, MOST_BYTES);
         };
-        if self.length > MOST_BYTES {
-            return Err(self.fault(format!("longer than {} MiB", MOST_BYTES >> 20)));
-        }
+        self.check_length()?;
         let mut archive = File::open(file).map_err(Error::io("open", file))?;
         let mut bytes = vec![0; self.length as usize];
         archive
@@ -136,6 +134,18 @@ impl Stored {
             .and_then(|_| archive.read_exact(&mut bytes))
             .map_err(Error::io("read", file))?;
         Ok(bytes)
+    }
+
+    /// Refuses what is no image by its length alone.
+    ///
+    /// # Errors
+    /// [`Error::Data`].
+    pub(super) fn check_length(&self) -> Result<()> {
+        match self.length {
+            0 => Err(self.fault("it is empty")),
+            1..=MOST_BYTES => Ok(()),
+            _ => Err(self.fault(format!("longer than {} MiB", MOST_BYTES >> 20))),
+        }
     }
 
     pub(super) fn fault(&self, what: impl std::fmt::Display) -> Error {

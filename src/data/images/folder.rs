@@ -16,7 +16,7 @@ use super::file::{ImageList, Stored, is_named_image};
 const TRAIN: &str = "train";
 const TEST: [&str; 4] = ["val", "valid", "test", "validation"];
 
-/// What to do about what is no image.
+/// What to do about a file that is not an image.
 const ADVICE: &str = "move it away, or pass such entries over with --skip-bad";
 
 /// A class: its folder, and the images in it.
@@ -74,8 +74,25 @@ pub(super) fn list(path: &Path, listing: &mut Listing) -> Result<ImageList> {
     let train_classes = classes(folders(&train.path, listing)?, listing)?;
     let test_classes = classes(folders(&test.path, listing)?, listing)?;
     let unknown = |class: &&Class| train_classes.iter().all(|known| known.name != class.name);
+    if test_classes.iter().all(|class| unknown(&class)) {
+        let names: Vec<_> = test_classes.iter().take(3).map(|class| class.name.as_str()).collect();
+        let what = format!(
+            "none of its folders ({}{}) is a class of {}, so that the classes of its images are unknown: sort them \
+             into folders as there, or name that folder, of which a tenth is then held out",
+            names.join(", "),
+            if test_classes.len() > names.len() { ", .." } else { "" },
+            train.path.display()
+        );
+        return Err(Error::data(&test.path, "classes", what));
+    }
     if let Some(other) = test_classes.iter().find(unknown) {
-        let what = format!("class '{}' is not in {}", other.name, train.path.display());
+        // One name may be written in two ways that look alike, as macOS and Linux do.
+        let alike = if other.name.is_ascii() {
+            ""
+        } else {
+            "; a letter like é may be written in two ways (NFC, NFD)"
+        };
+        let what = format!("class '{}' is not in {}{alike}", other.name, train.path.display());
         return Err(Error::data(&test.path, "classes", what));
     }
     halves(path, train_classes, test_classes, listing)
@@ -188,11 +205,30 @@ fn is_image(entry: &Entry) -> bool {
 fn no_images(path: &Path, classes: &[Class]) -> Error {
     let nested =
         classes.iter().find(|c| c.others.iter().any(|other| other.kind == EntryKind::Folder));
+    let only = |class: &Class| match &class.others[..] {
+        [] => None,
+        others => {
+            let mut folders = others.iter().filter(|other| other.kind == EntryKind::Folder);
+            folders.next().filter(|_| folders.next().is_none()).map(|folder| folder.name.clone())
+        }
+    };
+    let inner = classes.first().and_then(only);
     let what = match nested {
+        // As in tiny ImageNet.
+        Some(_)
+            if classes.len() > 1 && inner.is_some() && classes.iter().all(|c| only(c) == inner) =>
+        {
+            format!(
+                "each of its folders holds a folder '{}' with the images, as it seems: move them up into the folder of \
+             their class",
+                inner.unwrap_or_default()
+            )
+        }
         Some(class) => format!(
             "its folders hold folders instead of images: name the folder whose folders are the classes, \
-             as perhaps {}",
-            class.folder.display()
+             as perhaps {}; halves of a set are called {TRAIN} and {}",
+            class.folder.display(),
+            TEST.join(" or ")
         ),
         None => "it has no folder with JPEG or PNG files: expected one folder per class".into(),
     };

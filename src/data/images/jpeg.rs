@@ -22,7 +22,7 @@ const MOST_SCANS: usize = 1000;
 /// Blocks of an image that are walked at most, over all scans.
 const MOST_BLOCKS: u64 = 1 << 28;
 
-/// Checks that all data of an image are there. Trailers after its end are no part of it.
+/// Checks that all data of an image are there. Trailers after its end do not belong to it.
 ///
 /// # Errors
 /// What is missing, in words.

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use tar::{EntryType, Header, PaxExtensions};
 
+use crate::data::bounded;
 use crate::data::folder::is_hidden;
 use crate::data::listing::Listing;
 use crate::error::{Error, Result};
@@ -185,6 +186,9 @@ impl Tape<'_> {
         let sum = others.map(|(_, byte)| u32::from(*byte)).sum::<u32>() + 8 * u32::from(b' ');
         match header.cksum() {
             Ok(expected) if expected == sum => Ok(()),
+            _ if at == 0 && bounded::is_zip(bytes) => {
+                Err(self.fault(0, "it is a zip archive: unpack it, and name the folder"))
+            }
             _ if at == 0 && bytes.starts_with(&[0x1f, 0x8b]) => {
                 Err(self.fault(0, "it is packed with gzip: unpack it first (gunzip)"))
             }
@@ -232,7 +236,7 @@ impl Tape<'_> {
 #[derive(Debug, Default)]
 struct Long {
     name: Option<String>,
-    /// Nothing inside where it is no number.
+    /// Nothing inside where it is not a number.
     size: Option<Option<u64>>,
     sparse: bool,
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::data::Split;
-use crate::data::folder::{Entry, EntryKind, disjoint, entries, walk};
+use crate::data::folder::{Entry, EntryKind, as_in, check_folder, deeper, disjoint, entries, walk};
 use crate::data::listing::Listing;
 use crate::error::{Error, Result};
 use crate::terms::Reason;
@@ -23,6 +23,7 @@ pub type Sentence = (PathBuf, PathBuf);
 /// [`Error::Data`] for a tree without a split, for a sentence that is in both, and for one without its other
 /// file unless such are passed over; [`Error::Io`].
 pub fn sentences(root: &Path, listing: &mut Listing) -> Result<[Vec<Sentence>; 2]> {
+    check_folder(root, "a TIMIT tree, with TRAIN and TEST")?;
     let top = entries(root, listing)?;
     let find = |name: &str| {
         let folders = top.iter().filter(|entry| entry.kind == EntryKind::Folder);
@@ -33,10 +34,9 @@ pub fn sentences(root: &Path, listing: &mut Listing) -> Result<[Vec<Sentence>; 2
             return Err(Error::data(&twin.path, "folder", what));
         }
         folder.ok_or_else(|| {
-            let mut what = format!("no {name} in it: expected a TIMIT tree, with TRAIN and TEST");
-            if let Some(inside) = top.iter().find(|folder| holds_halves(folder)) {
-                what += &format!(", as in {}", inside.path.display());
-            }
+            let inside = as_in(deeper(root, holds_halves));
+            let what =
+                format!("no {name} in it: expected a TIMIT tree, with TRAIN and TEST{inside}");
             Error::data(root, "folder", what)
         })
     };
@@ -52,11 +52,12 @@ pub fn sentences(root: &Path, listing: &mut Listing) -> Result<[Vec<Sentence>; 2
     Ok(halves)
 }
 
-/// Whether a tree lies one folder deeper than it was looked for.
-fn holds_halves(folder: &Entry) -> bool {
-    let inside = entries(&folder.path, &mut Listing::default()).unwrap_or_default();
-    let has = |half: &str| inside.iter().any(|entry| entry.name.eq_ignore_ascii_case(half));
-    folder.kind == EntryKind::Folder && has("TRAIN") && has("TEST")
+fn holds_halves(folder: &[Entry]) -> bool {
+    let has = |half: &str| {
+        let is_half = |entry: &Entry| entry.name.eq_ignore_ascii_case(half);
+        folder.iter().any(|entry| entry.kind == EntryKind::Folder && is_half(entry))
+    };
+    has("TRAIN") && has("TEST")
 }
 
 /// What a sentence's files are.
@@ -289,10 +290,17 @@ mod tests {
         let error = listed(empty.path()).unwrap_err().to_string();
         assert!(error.contains("no .WAV"), "{error}");
         let (nested, tree) = (tempfile::tempdir().unwrap(), tree());
-        let inside = nested.path().join("TIMIT");
+        let inside = nested.path().join("data/TIMIT");
+        fs::create_dir(nested.path().join("data")).unwrap();
         fs::rename(tree.path(), &inside).unwrap();
         let error = listed(nested.path()).unwrap_err().to_string();
         assert!(error.ends_with(&format!("as in {}", inside.display())), "{error}");
-        assert!(listed(Path::new("nowhere")).unwrap_err().to_string().contains("nowhere"));
+        for (path, what) in [
+            (Path::new("nowhere"), "no such folder"),
+            (&inside.join("TRAIN/DR1/MSYN0/SX1.WAV"), "a file, not a folder"),
+        ] {
+            let error = listed(path).unwrap_err().to_string();
+            assert!(error.contains(what), "{error}");
+        }
     }
 }

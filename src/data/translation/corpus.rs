@@ -122,9 +122,9 @@ impl Corpus {
     /// Counts what is used of a folder; neither half may be empty.
     fn account(&mut self) -> Result<()> {
         let used = [Split::Train, Split::Test].map(|split| self.len(split));
-        let all = self.pairs.iter().flatten().map(Vec::len).sum::<usize>();
+        let pairs = self.pairs.iter().flatten().map(Vec::len).sum::<usize>();
         let Origin::Folder { listing, .. } = &mut self.origin else { return Ok(()) };
-        listing.pass_many(Reason::Shorter, all - used.iter().sum::<usize>());
+        listing.pass_many(Reason::Shorter, pairs - used.iter().sum::<usize>());
         for (split, used) in [Split::Train, Split::Test].into_iter().zip(used) {
             listing.take(split, used);
         }

@@ -26,9 +26,9 @@ pub(super) fn text(options: &TextOptions, sizes: [usize; 2]) -> Result<Text> {
         let what = "a corpus needs at least one pair to train on and one held out";
         return Err(Error::Usage(what.into()));
     }
-    let mut lexicon = Lexicon::new(options.vocabularies)?;
+    let lexicon = Lexicon::new(options.vocabularies)?;
     // Each word counts once more than it occurs: all are in the vocabularies.
-    let words = lexicon.words.each_mut().map(|w| Words::list(std::mem::take(w)));
+    let words = lexicon.words.each_ref().map(|words| Words::list(words));
     let mut text = Text::new(words, options.buckets.len());
     for (split, size) in [Split::Train, Split::Test].into_iter().zip(sizes) {
         for index in 0..size {

@@ -9,7 +9,10 @@ use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use crate::data::bounded;
-use crate::data::folder::{EntryKind, Identity, copied, disjoint, entries, same_content};
+use crate::data::folder::{
+    Entry, EntryKind, Identity, as_in, check_folder, copied, deeper, disjoint, entries,
+    same_content,
+};
 use crate::data::gzip::Unpacked;
 use crate::data::listing::Listing;
 use crate::error::{Error, Result};
@@ -43,9 +46,7 @@ type Part = BTreeMap<String, PathBuf>;
 /// [`Error::Data`] unless there are files of just two languages, the same in both parts.
 pub(super) fn find(folder: &Path, listing: &mut Listing) -> Result<Files> {
     let bad = |what: String| Error::data(folder, "folder", what);
-    if !folder.is_dir() {
-        return Err(bad("no such folder: name one with train.XX and train.YY".into()));
-    }
+    check_folder(folder, "one with train.XX and train.YY")?;
     let mut parts = list(folder, listing)?;
     let train = parts.remove(TRAIN).unwrap_or_default();
     let count = train.len();
@@ -53,7 +54,13 @@ pub(super) fn find(folder: &Path, listing: &mut Listing) -> Result<Files> {
     let (languages, train) = two(train).ok_or_else(|| {
         let form = "one sentence per line in two languages XX and YY, plain or .gz";
         bad(match count {
-            0 => format!("neither train.XX nor train.YY: expected {form}"),
+            0 => {
+                let is_train = |entry: &Entry| {
+                    entry.name.starts_with("train.") && entry.kind == EntryKind::File
+                };
+                let inside = as_in(deeper(folder, |entries| entries.iter().any(is_train)));
+                format!("neither train.XX nor train.YY: expected {form}{inside}")
+            }
             1 => {
                 format!("only {files}: the same sentences in a second language are missing")
             }
@@ -111,6 +118,9 @@ fn list(folder: &Path, listing: &mut Listing) -> Result<BTreeMap<String, Part>> 
             let known = *part == TRAIN || HELD_OUT.contains(part);
             known && !language.is_empty() && !language.contains('.')
         });
+        if named.is_some() {
+            entry.check_file()?;
+        }
         let Some((part, language)) = named.filter(|_| entry.kind == EntryKind::File) else {
             listing.pass(Reason::Unused, entry.name);
             continue;

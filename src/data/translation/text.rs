@@ -10,7 +10,7 @@ use super::token;
 use super::vocabulary::Words;
 
 /// Bytes that the different words of a language take at most: some ten million.
-const MOST_WORDS: usize = 1 << 30;
+const MOST_WORDS: usize = 1 << 28;
 
 /// Pairs kept at most, some 10 GiB of the longest.
 const MOST_PAIRS: usize = 1 << 24;

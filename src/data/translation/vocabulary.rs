@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::interned::Interned;
+
 /// Fills a sentence up to its bucket.
 pub const PAD: u32 = 0;
 /// Starts the decoder.
@@ -62,42 +64,31 @@ impl Vocabulary {
 /// Words in the order in which they were met, and how often: what a vocabulary is made from.
 #[derive(Debug, Default)]
 pub(super) struct Words {
-    words: Vec<String>,
+    known: Interned,
     counts: Vec<u64>,
-    numbers: HashMap<String, u32>,
-    bytes: usize,
 }
-
-/// What a distinct word takes besides its letters, twice.
-const PER_WORD: usize = 100;
 
 impl Words {
     /// A list of distinct words, each counted once.
-    pub(super) fn list(words: Vec<String>) -> Self {
-        Self {
-            counts: vec![1; words.len()],
-            numbers: words.iter().cloned().zip(0..).collect(),
-            bytes: words.iter().map(|word| 2 * word.len() + PER_WORD).sum(),
-            words,
+    pub(super) fn list(words: &[String]) -> Self {
+        let mut list = Self::default();
+        for word in words {
+            let number = list.number(word);
+            list.count(number);
         }
+        list
     }
 
     /// The number of a word, a new one where it has none.
     pub(super) fn number(&mut self, word: &str) -> u32 {
-        if let Some(&number) = self.numbers.get(word) {
-            return number;
-        }
-        let number = self.words.len() as u32;
-        self.numbers.insert(word.to_owned(), number);
-        self.words.push(word.to_owned());
-        self.counts.push(0);
-        self.bytes += 2 * word.len() + PER_WORD;
+        let number = self.known.number(word);
+        self.counts.resize(self.known.len(), 0);
         number
     }
 
     /// Memory that the words take, roughly.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.known.bytes() + size_of::<u64>() * self.counts.len()
     }
 
     /// Counts one more occurrence.
@@ -107,17 +98,17 @@ impl Words {
 
     /// The vocabulary of at most `size` ids, and the id of each word by number.
     pub(super) fn vocabulary(&self, size: usize) -> (Vocabulary, Vec<u32>) {
-        let mut order: Vec<usize> = (0..self.words.len()).filter(|&w| self.counts[w] > 0).collect();
+        let mut order: Vec<usize> = (0..self.known.len()).filter(|&w| self.counts[w] > 0).collect();
         order.sort_unstable_by(|&a, &b| {
             let frequent_first = self.counts[b].cmp(&self.counts[a]);
-            frequent_first.then_with(|| self.words[a].cmp(&self.words[b]))
+            frequent_first.then_with(|| self.known.word(a).cmp(self.known.word(b)))
         });
         order.truncate(size.saturating_sub(SPECIAL.len()));
         let mut words: Vec<String> = SPECIAL.map(str::to_owned).to_vec();
-        let mut known = vec![UNK; self.words.len()];
+        let mut known = vec![UNK; self.known.len()];
         for &number in &order {
             known[number] = words.len() as u32;
-            words.push(self.words[number].clone());
+            words.push(self.known.word(number).to_owned());
         }
         // What the special ids print as is not looked up: a text may have such words of its own.
         let named = words.iter().cloned().zip(0..).skip(SPECIAL.len());

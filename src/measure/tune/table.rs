@@ -42,7 +42,7 @@ pub struct Device {
 
 impl Device {
     /// Of an open device.
-    pub fn of(gpu: &Gpu, checks: Checks) -> Self {
+    pub fn of(gpu: &Gpu) -> Self {
         let summary = &gpu.summary;
         Self {
             name: summary.name.clone(),
@@ -51,7 +51,7 @@ impl Device {
             vendor: summary.vendor,
             device: summary.device,
             threads: summary.threads(),
-            checks,
+            checks: gpu.checks,
             restriction: gpu.restriction.clone(),
         }
     }

@@ -101,7 +101,57 @@ fn bind_cell(dispatch: Dispatch, layer: usize) -> Dispatch {
         .bind("d_gates", output(1))
 }
 
+/// What one step hands on, in f64.
+struct StepBackward {
+    d_gates: Vec<Vec<f64>>,
+    dx: Vec<f64>,
+    d_query: Vec<f64>,
+    d_score: Vec<f64>,
+}
+
 impl DecoderGradProblem {
+    /// The reference of one sequence: the gradients of its rows of states [T + 1, U H], and what each step hands on.
+    fn sequence_backward(
+        &self,
+        inputs: &[&Array],
+        context_turned: &[f64],
+        b: usize,
+    ) -> (Vec<f64>, Vec<(usize, StepBackward)>) {
+        let Stack { hidden, layers, steps, .. } = self.stack;
+        let (cells, row_len) = (2 * layers * hidden, self.stack.row_len());
+        let [states, gates, queries] = [1, 2, 4].map(|at| &inputs[at].data);
+        let (shares, positions) = (&inputs[5].data, self.attended.positions);
+        let [turned, turned_query, v] = [6, 8, 11].map(|at| &inputs[at].data);
+        let [keys, memory] = [9, 10].map(|at| sequence(inputs[at], b));
+        let mut d_rows = vec![0.0; (steps + 1) * row_len];
+        for (t, d_seen) in sequence(inputs[0], b).chunks(2 * hidden).enumerate() {
+            d_rows[(t + 2) * row_len - 2 * hidden..][..2 * hidden].copy_from_slice(d_seen);
+        }
+        let mut d_gates = vec![vec![0.0; 4 * hidden]; layers];
+        let mut backward = Vec::new();
+        for t in (0..steps).rev() {
+            let bt = b * steps + t;
+            let query = &queries[bt * hidden..][..hidden];
+            let share = &shares[bt * positions..][..positions];
+            let d_context = &d_rows[(t + 1) * row_len + cells..][..hidden];
+            let (d_score, d_query) = attend_backward(query, keys, memory, v, share, d_context);
+            let d_cells = &mut d_rows[(t + 1) * row_len..][..cells];
+            add_product(d_cells, &d_query, turned_query);
+            d_gates = self.stack.backward(&mut d_rows, &d_gates, turned, gates, states, b, t);
+            let mut dx = vec![0.0; hidden];
+            add_product_transposed(&mut dx, &d_gates[0], turned, 0);
+            let d_context = &mut d_rows[t * row_len + cells..][..hidden];
+            add_product(d_context, &dx, context_turned);
+            backward.push((t, StepBackward { d_gates: d_gates.clone(), dx, d_query, d_score }));
+        }
+        for (l, d_cell_gates) in d_gates.iter().enumerate() {
+            let dh = &mut d_rows[(2 * l + 1) * hidden..][..hidden];
+            let weight = &turned[l * 8 * hidden * hidden..];
+            add_product_transposed(dh, d_cell_gates, weight, 1);
+        }
+        (d_rows, backward)
+    }
+
     /// What comes before the steps: the scores' gradients as far as they come from outside, and the memory's differences
     /// after the product of two weights, by which they come from the first cell.
     fn before(&self, lanes: Lanes, caps: &Caps) -> [Dispatch; 3] {
@@ -190,60 +240,26 @@ impl Problem for DecoderGradProblem {
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
         let (stack, positions) = (self.stack, self.attended.positions);
-        let Stack { hidden, layers, .. } = stack;
-        let (cells, row_len) = (2 * layers * hidden, stack.row_len());
-        let transposed = &inputs[6].data;
-        let context_turned: Vec<_> = (0..hidden * hidden)
-            .map(|at| inputs[7].data[at % hidden * hidden + at / hidden])
-            .collect();
-        let decode_backward = |b: usize| {
-            let mut d_rows = vec![0.0; (stack.steps + 1) * row_len];
-            for (t, seen) in sequence(inputs[0], b).chunks(2 * hidden).enumerate() {
-                d_rows[(t + 2) * row_len - 2 * hidden..][..2 * hidden].copy_from_slice(seen);
-            }
-            let mut d_gates = vec![vec![0.0; 4 * hidden]; layers];
-            let mut steps = Vec::new();
-            for t in (0..stack.steps).rev() {
-                let bt = b * stack.steps + t;
-                let (d_score, d_query) = attend_backward(
-                    &inputs[4].data[bt * hidden..][..hidden],
-                    sequence(inputs[9], b),
-                    sequence(inputs[10], b),
-                    &inputs[11].data,
-                    &inputs[5].data[bt * positions..][..positions],
-                    &d_rows[(t + 1) * row_len + cells..][..hidden],
-                );
-                let d_cells = &mut d_rows[(t + 1) * row_len..][..cells];
-                add_product(d_cells, &d_query, &inputs[8].data);
-                let (gates, states) = (&inputs[2].data, &inputs[1].data);
-                d_gates = stack.backward(&mut d_rows, &d_gates, transposed, gates, states, b, t);
-                let mut dx = vec![0.0; hidden];
-                add_product_transposed(&mut dx, &d_gates[0], transposed, 0);
-                let d_context = &mut d_rows[t * row_len + cells..][..hidden];
-                add_product(d_context, &dx, &context_turned);
-                steps.push((t, d_gates.clone(), dx, d_query, d_score));
-            }
-            for (l, d_cell_gates) in d_gates.iter().enumerate() {
-                let dh = &mut d_rows[(2 * l + 1) * hidden..][..hidden];
-                let weight = &transposed[l * 8 * hidden * hidden..];
-                add_product_transposed(dh, d_cell_gates, weight, 1);
-            }
-            (d_rows, steps)
-        };
-        let sequences: Vec<_> = (0..stack.batch).into_par_iter().map(decode_backward).collect();
+        let Stack { hidden, steps, .. } = stack;
+        let (cells, row_len) = (2 * stack.layers * hidden, stack.row_len());
+        let context = &inputs[7].data;
+        let context_turned: Vec<_> =
+            (0..hidden * hidden).map(|at| context[at % hidden * hidden + at / hidden]).collect();
+        let one_sequence = |b| self.sequence_backward(inputs, &context_turned, b);
+        let sequences: Vec<_> = (0..stack.batch).into_par_iter().map(one_sequence).collect();
         let mut outputs = self.facts.zeros();
         let [d_start, all_d_gates, dxs, d_queries, d_scores, cell_inputs, d_contexts] =
             &mut outputs;
-        for (b, (d_rows, steps)) in sequences.into_iter().enumerate() {
+        for (b, (d_rows, backward)) in sequences.into_iter().enumerate() {
             d_start.data[b * row_len..][..row_len].copy_from_slice(&d_rows[..row_len]);
-            for (t, d_gates, dx, d_query, d_score) in steps {
-                stack.store_gates(all_d_gates, b, t, &d_gates);
-                let bt = b * stack.steps + t;
+            for (t, step) in backward {
+                stack.store_gates(all_d_gates, b, t, &step.d_gates);
+                let bt = b * steps + t;
                 let d_context = &d_rows[(t + 1) * row_len + cells..][..hidden];
                 d_contexts.data[bt * hidden..][..hidden].copy_from_slice(d_context);
-                dxs.data[bt * hidden..][..hidden].copy_from_slice(&dx);
-                d_queries.data[bt * hidden..][..hidden].copy_from_slice(&d_query);
-                d_scores.data[bt * positions..][..positions].copy_from_slice(&d_score);
+                dxs.data[bt * hidden..][..hidden].copy_from_slice(&step.dx);
+                d_queries.data[bt * hidden..][..hidden].copy_from_slice(&step.d_query);
+                d_scores.data[bt * positions..][..positions].copy_from_slice(&step.d_score);
             }
         }
         *cell_inputs = stack.gather_cell_inputs(inputs[3], inputs[1]);

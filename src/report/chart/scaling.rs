@@ -11,13 +11,13 @@ const LINES: usize = 5;
 /// Time against threads or batch, of all ops and of the longest types, each over its own at the least value.
 pub(in crate::report) fn svg(curve: &Curve) -> String {
     let (left, top, right, bottom) = (44.0, 12.0, WIDTH - 150.0, 200.0);
-    let what = match curve.axis {
+    let axis = match curve.axis {
         Axis::Threads => "threads",
         Axis::Batch => "samples in a batch",
     };
     let mut svg = Svg::new(
         240.0,
-        &format!("Time against {what}, relative to the least, for all ops and the longest types"),
+        &format!("Time against {axis}, relative to the least, for all ops and the longest types"),
     );
     let chosen = std::iter::once(&curve.total).chain(curve.types.iter().take(LINES));
     let lines: Vec<(&str, Vec<f64>, &[f64])> = chosen
@@ -40,7 +40,7 @@ pub(in crate::report) fn svg(curve: &Curve) -> String {
         svg.text((x.at(n as f64), bottom + 16.0), Anchor::Middle, "axis", &n.to_string());
     }
     let middle = (f64::midpoint(left, right), bottom + 33.0);
-    svg.text(middle, Anchor::Middle, "axis", what);
+    svg.text(middle, Anchor::Middle, "axis", axis);
     // Labels stand in the order of the lines' ends, at least a line of text apart.
     let mut order: Vec<usize> = (0..lines.len()).collect();
     let end = |i: usize| lines[i].1[lines[i].1.len() - 1];

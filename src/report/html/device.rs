@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use crate::compare::{self, Side};
 use crate::record::Record;
 use crate::report::number::{byte_rate, bytes, duration_ns, flop_rate};
 use crate::report::section::score::in_words;
@@ -34,15 +33,8 @@ pub(super) fn devices(records: &[Record]) -> Vec<Device> {
 
 /// Its score with the interval; a dash where it has none.
 fn score_of(record: &Record) -> String {
-    let side = |record: Record| Side { name: String::new(), records: vec![record] };
-    let score = score::committed(record.config.preset).ok().and_then(|reference| {
-        let reference = side(reference);
-        let keys = compare::keys(&reference);
-        let mut workloads: Vec<&str> = keys.iter().map(|key| key.workload.as_str()).collect();
-        workloads.dedup();
-        in_words(&score::score(&side(record.clone()), &reference, &workloads))
-    });
-    score.unwrap_or_else(|| "-".into())
+    let score = score::of(record).ok();
+    score.as_ref().and_then(in_words).unwrap_or_else(|| "-".into())
 }
 
 fn device(record: &Record) -> Device {

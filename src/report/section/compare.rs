@@ -7,12 +7,55 @@ use crate::compare::agreement::Agreement;
 use crate::compare::overall::Overall;
 use crate::compare::verdict::Verdict;
 use crate::compare::{Cell, Comparison, Row, Side};
+use crate::error::Result;
 use crate::fields;
+use crate::report::Format;
 use crate::report::column::Quantity::{Duration, Fixed, Percent, Signed};
 use crate::report::column::{count, number, text};
 use crate::report::field::Field;
 use crate::report::number::percent;
-use crate::report::table::Table;
+use crate::report::table::{Table, paragraph};
+
+/// How verdicts are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// A row for each cell and record.
+    RecordARow,
+    /// A row for each cell, and columns for each device.
+    DeviceAColumn,
+}
+
+/// A comparison in a form: the table, and for people the reasons, where they are asked for, and the summary.
+///
+/// # Errors
+/// As [`Table::render`].
+pub fn render(
+    comparison: &Comparison,
+    base: &Side,
+    others: &[Side],
+    layout: Layout,
+    explain: bool,
+    form: Format,
+) -> Result<String> {
+    let is_across = layout == Layout::DeviceAColumn;
+    let table = match layout {
+        Layout::DeviceAColumn => across(comparison, base, others),
+        Layout::RecordARow => verdicts(comparison, base, others, form != Format::Table),
+    };
+    let mut text = table.render(form)?;
+    if !matches!(form, Format::Table | Format::Md) {
+        return Ok(text);
+    }
+    let fold = |line: String| if form == Format::Md { line } else { paragraph(line.trim_end()) };
+    // In Markdown the table has room for them.
+    if explain && (form == Format::Table || is_across) {
+        for line in explanations(comparison, others, is_across) {
+            text += &format!("\n{}", fold(line + "\n"));
+        }
+    }
+    text += "\n";
+    Ok(text + &fold(summary(comparison, base, others)))
+}
 
 /// A row for each cell and record; the reasons and next steps are for programs and files.
 pub fn verdicts(comparison: &Comparison, base: &Side, others: &[Side], explain: bool) -> Table {
@@ -86,9 +129,9 @@ pub fn explanations(comparison: &Comparison, others: &[Side], is_across: bool) -
             None => lines.push((said, vec![cell])),
         }
     }
-    let all = comparison.rows.len();
+    let cells_in_all = comparison.rows.len();
     let line = |(said, cells): (String, Vec<String>)| match cells.len() {
-        n if n == all => format!("{said} (every cell)"),
+        n if n == cells_in_all => format!("{said} (every cell)"),
         _ => format!("{said} ({})", cells.join(", ")),
     };
     lines.into_iter().map(line).collect()
@@ -148,6 +191,9 @@ fn cells_in_words(whole: &Overall) -> String {
 /// `time ratio 1.002 [0.950 .. 1.057], noise floor 8.1 %`.
 fn interval_in_words(whole: &Overall) -> String {
     let Overall { ratio, ci95: (low, high), floor, .. } = whole;
+    if low.is_nan() {
+        return format!("time ratio {ratio:.3}, of too few samples for an interval");
+    }
     format!("time ratio {ratio:.3} [{low:.3} .. {high:.3}], noise floor {}", percent(*floor))
 }
 
@@ -158,6 +204,18 @@ pub fn slower(comparison: &Comparison, others: &[Side], share: f64) -> Vec<Strin
         format!("{} is slower by {by} in {}", row.key, others[row.side].name)
     };
     comparison.slower_than(share).map(line).collect()
+}
+
+/// Where a slowdown of `share` could not be seen, if anywhere.
+pub fn blind(comparison: &Comparison, share: f64) -> Option<String> {
+    let blind = comparison.rows.iter().filter(|row| row.finding.floor > share).count();
+    (blind > 0).then(|| {
+        format!(
+            "the noise floor is above {} in {blind} of the comparisons: a slowdown that small cannot be detected there \
+             (--fail-on unsure fails on them)",
+            percent(share)
+        )
+    })
 }
 
 /// The cells that are too noisy for a verdict, a line each.

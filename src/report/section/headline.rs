@@ -219,7 +219,7 @@ pub fn runs(records: &[Record]) -> Table {
 /// What was run on which device.
 fn head(record: &Record, format: Format) -> String {
     let (config, device) = (&record.config, &record.device);
-    let what = format!(
+    let subject = format!(
         "{} - {} ({}, {})",
         record.tool.measured(),
         record.device_name(),
@@ -234,7 +234,7 @@ fn head(record: &Record, format: Format) -> String {
     let (fma, copy) = (record.peaks.fma_f32_flop_per_s, record.peaks.copy_bytes_per_s);
     let ceilings = format!("; ceilings measured: {}, {}", flop_rate(fma), byte_rate(copy));
     let ceilings = if record.tool.peer.is_none() { &ceilings } else { "" };
-    let how = format!(
+    let settings = format!(
         "preset {}, {}, seed {}, {}{used}{ceilings}",
         config.preset,
         config.precision,
@@ -242,9 +242,9 @@ fn head(record: &Record, format: Format) -> String {
         if config.fuse { "fused" } else { "not fused" },
     );
     if format == Format::Md {
-        format!("## {what}\n\n{how}\n\n")
+        format!("## {subject}\n\n{settings}\n\n")
     } else {
-        format!("{}{}\n", paragraph(&what), paragraph(&how))
+        format!("{}{}\n", paragraph(&subject), paragraph(&settings))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::report::field::Field;
 use crate::report::number::duration_ns;
 use crate::report::table::{ColumnOf, Table};
 
-use super::{Analysis, Options, Sample, Section};
+use super::{Analysis, Options, Sample, Section, provenance, provenance_of};
 
 /// What training takes beyond inference.
 pub const ANALYSIS: Analysis = Analysis {
@@ -28,14 +28,13 @@ fn sections(records: &[Record], _: &Options) -> Vec<Section> {
 }
 
 fn section(modes: &Modes) -> Section {
-    let columns: [ColumnOf<&ModeRow>; 12] = columns![row:
-        text("records").programs() => row.records.join(" "),
-        text("device").spare(3) => &row.device,
-        text("backend").programs() => row.backend,
-        text("workload") => &row.workload,
-        text("preset").wide() => row.preset,
-        count("batch") => row.batch,
-        text("fused").programs() => row.fused,
+    let columns: [ColumnOf<&ModeRow>; 11] = columns![row:
+        text("device").spare(3) => &row.context().device,
+        text("backend").programs() => row.context().backend,
+        text("workload") => &row.context().workload,
+        text("preset").wide() => row.context().preset,
+        count("batch") => row.context().batch,
+        text("fused").programs() => row.context().fused,
         number("train", "train_ns", Duration).half_width() => row.train_ns,
         number("infer", "infer_ns", Duration).half_width() => row.infer_ns,
         number("infer / train", "infer_over_train", Digits).ends() => row.infer_over_train,
@@ -45,7 +44,13 @@ fn section(modes: &Modes) -> Section {
             => row.infer_normalised,
     ];
     let heading = "Training against inference, per step";
-    let table = Table::of(columns, &modes.rows);
+    let (columns, fields): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+    let mut table = Table::new(provenance().into_iter().chain(columns));
+    for row in &modes.rows {
+        table.row(
+            provenance_of(&row.runs).into_iter().chain(fields.iter().map(|field| field(&row))),
+        );
+    }
     let section = Section::new("modes", heading, table).note(format!(
         "normalised: divided by the workload's training time on {}, as in the paper's figure; times have their 95 % \
          interval, ratios [from .. to] cover 90 % or more",
@@ -53,8 +58,9 @@ fn section(modes: &Modes) -> Section {
     ));
     let mut workloads: Vec<&str> = Vec::new();
     for row in &modes.rows {
-        if !workloads.contains(&row.workload.as_str()) {
-            workloads.push(&row.workload);
+        let workload = &row.context().workload;
+        if !workloads.contains(&workload.as_str()) {
+            workloads.push(workload);
         }
     }
     workloads.iter().fold(section, |section, workload| section.chart(chart(modes, workload)))
@@ -68,10 +74,11 @@ impl From<Interval> for Field {
 
 /// The steps of a workload: on each adapter and batch training, then inference.
 fn chart(modes: &Modes, workload: &str) -> Chart {
-    let several = modes.rows.iter().any(|row| row.device != modes.rows[0].device);
+    let device = |row: &ModeRow| row.context().device.clone();
+    let several = modes.rows.iter().any(|row| device(row) != device(&modes.rows[0]));
     let pair = |row: &ModeRow| {
-        let batch = format!("batch {}", row.batch);
-        let place = if several { format!("{}, {batch}", row.device) } else { batch };
+        let batch = format!("batch {}", row.context().batch);
+        let place = if several { format!("{}, {batch}", device(row)) } else { batch };
         let bar = |(mode, style, interval): (&str, &str, Option<Interval>)| {
             let interval = interval?;
             Some(Bar {
@@ -85,7 +92,7 @@ fn chart(modes: &Modes, workload: &str) -> Chart {
         let both = [("train", "bar", row.train_ns), ("infer", "bar other", row.infer_ns)];
         both.into_iter().filter_map(bar).collect::<Vec<_>>()
     };
-    let rows = modes.rows.iter().filter(|row| row.workload == workload);
+    let rows = modes.rows.iter().filter(|row| row.context().workload == workload);
     let label = format!("{workload}: a step of training and of inference");
     Chart::new(workload, bars(&label, &rows.flat_map(pair).collect::<Vec<_>>()))
 }

@@ -77,9 +77,13 @@ fn trust(records: &[Record]) -> Section {
     let mut table = Table::new([text("doubt"), text("runs").right(), text("among them")]);
     let every = records.iter().flat_map(|record| &record.runs);
     for (kind, of) in doubt::by_kind(every, Doubt::brief) {
-        let mut named: Vec<_> = of.iter().map(|(run, _)| run.key().to_string()).collect();
-        named.dedup();
-        named.truncate(NAMED);
+        let mut named: Vec<String> = Vec::new();
+        // Several records may have one run each of a key.
+        for key in of.iter().map(|(run, _)| run.key().to_string()) {
+            if named.len() < NAMED && !named.contains(&key) {
+                named.push(key);
+            }
+        }
         table.row(fields![kind, format!("{} of {runs}", of.len()), named.join(", ")]);
     }
     let said = format!(

@@ -190,20 +190,26 @@ fn types(profile: &RunProfile, record: &Record) -> Section {
             )
             .note(unplaced),
         )
-        .note(format!(
-            "ops {} + gaps {} ({}) = a profiled step of {}{}; {} steps profiled; ceilings {} and {}, so memory binds \
-             below {} FLOP/byte",
-            clock.show(profile.ops_ns),
-            clock.show(profile.gaps_ns),
-            percent(profile.gap_share),
-            clock.show(profile.span_ns),
-            over_timed(profile.over_timed),
-            profile.steps,
-            flop_rate(peaks.fma_f32_flop_per_s),
-            byte_rate(peaks.copy_bytes_per_s),
-            digits(peaks.fma_f32_flop_per_s / peaks.copy_bytes_per_s),
-        ))
+        .note(summary(profile, record))
         .notes(above_roof(profile))
+}
+
+/// That ops and gaps sum up to a step, and where the ceilings cross.
+fn summary(profile: &RunProfile, record: &Record) -> String {
+    let (peaks, clock) = (&record.peaks, OpClock::of(record));
+    format!(
+        "ops {} + gaps {} ({}) = a profiled step of {}{}; {} steps profiled; ceilings {} and {}, so memory binds below {} \
+         FLOP/byte",
+        clock.show(profile.ops_ns),
+        clock.show(profile.gaps_ns),
+        percent(profile.gap_share),
+        clock.show(profile.span_ns),
+        over_timed(profile.over_timed),
+        profile.steps,
+        flop_rate(peaks.fma_f32_flop_per_s),
+        byte_rate(peaks.copy_bytes_per_s),
+        digits(peaks.fma_f32_flop_per_s / peaks.copy_bytes_per_s),
+    )
 }
 
 /// Why an op can be above its roof, where one is.

@@ -2,12 +2,13 @@
 
 use crate::compare::Side;
 use crate::fields;
+use crate::record::Record;
 use crate::report::column::Quantity::{Digits, Duration};
 use crate::report::column::{count, number, text};
 use crate::report::field::Field;
 use crate::report::number::{digits, percent};
 use crate::report::table::Table;
-use crate::score::{Score, Slowed};
+use crate::score::{self, PRESETS, Score, Slowed};
 
 /// A row for each run that counts, then the whole where there is one.
 pub fn scores(scores: &[(&Side, Score)]) -> Table {
@@ -51,6 +52,23 @@ pub fn in_words(score: &Score) -> Option<String> {
     let (overall, (low, high)) = (score.overall()?, score.range()?);
     let [overall, low, high] = [overall, low, high].map(digits);
     Some(format!("{overall} [{low} .. {high}]"))
+}
+
+/// A record's score in a line, or why it has none; `hint` says where that is explained.
+pub fn line(record: &Record, hint: &str) -> String {
+    let preset = record.config.preset;
+    let score = match score::of(record) {
+        Ok(score) => score,
+        Err(error) if PRESETS.contains(&preset.name()) => return format!("no score: {error}"),
+        Err(_) => return format!("no score: preset {preset} has no reference yet"),
+    };
+    match in_words(&score) {
+        Some(score) => format!("score {score}"),
+        None => {
+            let (count, needed) = (score.runs.len(), score.needed);
+            format!("no score: {count} of the {needed} runs it is made of count{hint}")
+        }
+    }
 }
 
 fn interval(value: f64, (low, high): (f64, f64)) -> Field {

@@ -10,7 +10,7 @@ use crate::report::field::Field;
 use crate::report::table::Table;
 use crate::terms::Mode;
 
-use super::{Analysis, Options, Sample, Section, place};
+use super::{Analysis, Options, Sample, Section, place, provenance, provenance_of};
 
 /// Which workloads spend their time on the same types of op.
 pub const ANALYSIS: Analysis = Analysis {
@@ -34,22 +34,17 @@ fn sections(records: &[Record], options: &Options) -> Vec<Section> {
 }
 
 fn matrix(group: &Similarity, mode: Mode) -> Section {
-    let head = [
-        text("record").programs(),
-        text("device").programs(),
-        text("mode").programs(),
-        text("workload"),
-    ];
+    let head = [text("device").programs(), text("mode").programs(), text("workload")];
     let others = group.order.iter().map(|&i| {
         let name = &group.workloads[i].workload;
         number(name, name, Fixed(3))
     });
-    let mut table = Table::new(head.into_iter().chain(others));
+    let mut table = Table::new(provenance().into_iter().chain(head).chain(others));
     for &i in &group.order {
         let context = &group.workloads[i];
-        let head = fields![&context.record, &context.device, mode, &context.workload];
+        let head = fields![&context.device, mode, &context.workload];
         let distances = group.order.iter().map(|&j| Field::from(group.distances[i][j]));
-        table.row(head.into_iter().chain(distances));
+        table.row(provenance_of([context]).into_iter().chain(head).chain(distances));
     }
     let heading = format!(
         "Similarity in mode {mode}: {}; cosine distance of time by op type",
@@ -61,7 +56,7 @@ fn matrix(group: &Similarity, mode: Mode) -> Section {
 }
 
 fn clusters(group: &Similarity, mode: Mode) -> Section {
-    let mut table = Table::new([
+    let columns = [
         text("device").programs(),
         text("mode").programs(),
         text("linkage").programs(),
@@ -70,10 +65,11 @@ fn clusters(group: &Similarity, mode: Mode) -> Section {
         text("with"),
         number("height", "height", Fixed(3)),
         count("size"),
-    ]);
+    ];
+    let mut table = Table::new(provenance().into_iter().chain(columns));
     let linkage = group.linkage.name();
     for (k, merge) in group.merges.iter().enumerate() {
-        table.row(fields![
+        let fields = fields![
             &group.workloads[0].device,
             mode,
             linkage,
@@ -82,7 +78,9 @@ fn clusters(group: &Similarity, mode: Mode) -> Section {
             name(group, merge.right),
             merge.height,
             merge.size
-        ]);
+        ];
+        // All of them have a part in where each point lies.
+        table.row(provenance_of(&group.workloads).into_iter().chain(fields));
     }
     let mut section = Section::new("merges", format!("Clusters by {linkage} linkage"), table)
         .chart(Chart::new("Dendrogram", dendrogram::svg(group)));

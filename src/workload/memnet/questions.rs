@@ -129,7 +129,7 @@ impl Score for Asked {
         let kept = question.story.len().min(memory);
         for (i, sentence) in question.story.iter().rev().take(kept).enumerate().rev() {
             let shares: Vec<_> = (0..hops).map(|hop| format!("{:5.2}", share(hop, i))).collect();
-            text += &format!("          {}  {}\n", shares.join("  "), sentence.join(" "));
+            text += &format!("          {}  {}\n", shares.join("  "), sentence.as_str());
         }
         let vocabulary = self.batch.limits.vocabulary;
         let answer =
@@ -139,7 +139,7 @@ impl Score for Asked {
         } else {
             format!("wrong: {}", question.answer)
         };
-        text += &format!("  {}?  {answer} ({verdict})\n", question.question.join(" "));
+        text += &format!("  {}?  {answer} ({verdict})\n", question.question.as_str());
         Ok(Some(text))
     }
 }

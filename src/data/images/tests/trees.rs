@@ -43,6 +43,26 @@ fn a_tree_that_is_nested_or_half_there_is_explained() {
 }
 
 #[test]
+fn trees_like_those_of_tiny_imagenet_are_explained() {
+    let set = tree_in("train");
+    let train = set.path().join("train");
+    for class in ["class0", "class1", "class2"] {
+        let (class, moved) = (train.join(class), set.path().join("moved"));
+        std::fs::rename(&class, &moved).unwrap();
+        std::fs::create_dir(&class).unwrap();
+        std::fs::rename(&moved, class.join("images")).unwrap();
+        std::fs::write(class.join("boxes.txt"), "x").unwrap();
+    }
+    std::fs::create_dir_all(set.path().join("val/images")).unwrap();
+    std::fs::write(set.path().join("val/images/0.png"), "x").unwrap();
+    let error = fault(set.path());
+    assert!(error.contains("none of its folders (images) is a class of "), "{error}");
+    assert!(error.contains("of which a tenth is then held out"), "{error}");
+    let error = fault(&train);
+    assert!(error.contains("holds a folder 'images' with the images, as it seems"), "{error}");
+}
+
+#[test]
 fn a_set_that_is_split_keeps_its_split_and_says_what_is_not_used() {
     let set = tree_in("train");
     let held_out = tree_from(20);

@@ -1,25 +1,24 @@
-//! The device's tuning table in a run: read, added to where a step is new, used, and named in the record.
+//! A suite's tuning: the device's table read, added to where a step is new, used, and named in the record.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Result;
+use crate::gpu::Gpu;
 use crate::measure::probe::probe;
 use crate::measure::run::key;
 use crate::measure::sample::going_on;
-use crate::measure::tune::table::Device;
-use crate::measure::tune::{Table, Tuner};
+use crate::measure::suite::{Chosen, Suite};
+use crate::pass::Schedule;
 use crate::record::{Tuning, store};
 use crate::terms::Effort;
+use crate::workload::{Opened, Split};
 
-use super::super::data::Opened;
-use super::super::output;
-use super::super::progress::Progress;
-use super::RunArgs;
-use super::choose::Selection;
-use crate::data::Split;
+use super::table::{Device, Table};
+use super::{Outcome, Tuner};
 
 /// Time that a quick tuning adds to a workload, however many modes and batches of it are run.
 const QUICK: Duration = Duration::from_secs(10);
@@ -43,9 +42,45 @@ impl Budget {
     }
 }
 
-/// The table of a run's device.
+/// What a quick tuning may add to the runs of what is chosen: for each workload of which the device's table knows no op.
+pub fn expected(effort: Effort, gpu: &Gpu, chosen: &[Chosen], schedules: &[Schedule]) -> Duration {
+    if effort != Effort::Quick {
+        return Duration::ZERO;
+    }
+    let device = Device::of(gpu);
+    let path = store::folder().map(|folder| Table::path(&folder, &device));
+    let known = path.and_then(|path| Table::load(&path, &device).ok().flatten());
+    let is_new = |schedule: &Schedule| {
+        let mut ops = schedule.ops.iter();
+        let entries = known.as_ref().map(|table| &table.entries);
+        !ops.any(|op| entries.is_some_and(|known| known.contains_key(&op.problem_key())))
+    };
+    let steps = chosen.iter().zip(schedules).filter(|(_, schedule)| is_new(schedule));
+    let workloads: BTreeSet<&str> = steps.map(|((model, _), _)| model.info().name).collect();
+    QUICK * workloads.len() as u32
+}
+
+/// Who is told of a tuning.
+#[derive(Clone, Copy)]
+pub struct Watch<'a> {
+    /// Notes for the user, a line each.
+    pub note: &'a dyn Fn(&str),
+    /// Losses, of which the user is told in any case.
+    pub warn: &'a dyn Fn(&str),
+    /// The part, and how much of it is done.
+    pub progress: &'a dyn Fn(&str, f64),
+}
+
+impl fmt::Debug for Watch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").finish_non_exhaustive()
+    }
+}
+
+/// The tuning of a suite's steps on its device.
 #[derive(Debug)]
-pub(in crate::cli) struct Tables {
+pub struct SuiteTuner<'a> {
+    watch: Watch<'a>,
     effort: Effort,
     table: Table,
     /// As it was read or last written.
@@ -60,106 +95,97 @@ pub(in crate::cli) struct Tables {
     changed: usize,
 }
 
-impl Tables {
-    /// Reads the table, or begins one with a probe of the device's speeds; the device plans by these from now on.
+impl<'a> SuiteTuner<'a> {
+    /// Reads the device's table, or begins one with a probe of its speeds; the device plans by these from now on.
     /// A table that cannot be used is said and replaced.
-    pub(in crate::cli) fn open(
-        args: &RunArgs,
-        selection: &mut Selection,
-        effort: Effort,
-    ) -> Result<Self> {
-        let gpu = &mut selection.gpu;
-        let device = Device::of(gpu, args.device.checks);
+    ///
+    /// # Errors
+    /// As [`probe`] and [`Suite::plan_again`].
+    pub fn open(suite: &mut Suite, effort: Effort, watch: Watch<'a>) -> Result<Self> {
+        let gpu = &mut suite.gpu;
+        let device = Device::of(gpu);
         let path = store::folder().map(|folder| Table::path(&folder, &device));
         let loaded = path.as_ref().map_or(Ok(None), |path| Table::load(path, &device));
         let known = loaded.unwrap_or_else(|why| {
-            let text = format!("warning: {why}; it is not used, and a new one is made");
-            output::note(&args.out, &text);
+            (watch.note)(&format!("warning: {why}; it is not used, and a new one is made"));
             None
         });
         let kept = known.clone();
         let table = match known {
             Some(table) => table,
             None => {
-                let _progress = Progress::new(&args.out, "probing the device");
+                (watch.progress)("probing the device", 0.0);
                 Table::new(device, probe(gpu)?)
             }
         };
         gpu.caps.speeds = table.speeds;
         gpu.set_pace(table.speeds);
-        selection.plan_again()?;
-        Ok(Self { effort, table, kept, path, measured: 0, left_out: 0, changed: 0 })
+        suite.plan_again()?;
+        Ok(Self { watch, effort, table, kept, path, measured: 0, left_out: 0, changed: 0 })
     }
 
     /// Tunes what was not tuned before, a step after the other, and lets the runs use what is known then.
-    pub(in crate::cli) fn tune(
-        &mut self,
-        args: &RunArgs,
-        selection: &mut Selection,
-        samples: &mut Opened<'_>,
-    ) -> Result<()> {
-        let outcome = self.tune_all(args, selection, samples);
-        self.use_for(selection)?;
+    ///
+    /// # Errors
+    /// As [`Tuner::tune`]; [`crate::error::Error::Interrupted`]. What was measured before is kept.
+    pub fn tune(&mut self, suite: &mut Suite, samples: &mut Opened<'_>) -> Result<()> {
+        let outcome = self.tune_all(suite, samples);
+        self.use_for(suite)?;
         outcome
     }
 
-    fn tune_all(
-        &mut self,
-        args: &RunArgs,
-        selection: &Selection,
-        samples: &mut Opened<'_>,
-    ) -> Result<()> {
+    fn tune_all(&mut self, suite: &Suite, samples: &mut Opened<'_>) -> Result<()> {
+        let steps = || suite.chosen.iter().zip(suite.schedules());
         let mut budgets: HashMap<&str, Budget> = HashMap::new();
-        for ((model, _), first) in selection.chosen.iter().zip(selection.schedules()) {
+        for ((model, _), first) in steps() {
             let new = Budget { ops: 0, left: QUICK };
             budgets.entry(model.info().name).or_insert(new).ops += first.ops.len();
         }
-        for ((model, mode), first) in selection.chosen.iter().zip(selection.schedules()) {
+        for ((model, mode), first) in steps() {
             let key = key(model.as_ref(), *mode);
             let Some(budget) = budgets.get_mut(model.info().name) else { continue };
-            let progress = Progress::new(&args.out, &format!("{key}: tuning"));
+            let part = format!("{key}: tuning");
+            (self.watch.progress)(&part, 0.0);
             let tuner = Tuner {
-                gpu: &selection.gpu,
-                options: &selection.plan.options,
+                gpu: &suite.gpu,
+                options: &suite.plan.options,
                 effort: self.effort,
                 time: budget.share(first.ops.len()),
-                seed: args.seed,
+                seed: suite.plan.seed,
             };
             let batch = samples.of(model.as_ref())?.batch(Split::Train, 0)?.tensors();
-            let show = |share| progress.set(share);
-            let outcome =
-                tuner.tune(model.as_ref(), *mode, first, &batch, &mut self.table, &show)?;
-            drop(progress);
-            budget.spend(first.ops.len(), outcome.spent);
-            if outcome.stale > 0 {
-                let text = format!(
-                    "{key}: {} entries of the tuning table are of kernels that have changed: they are not used",
-                    outcome.stale
-                );
-                output::note(&args.out, &text);
+            let progress = |share| (self.watch.progress)(&part, share);
+            let Outcome { measured, left_out, spent, stale } =
+                tuner.tune(model.as_ref(), *mode, first, &batch, &mut self.table, &progress)?;
+            budget.spend(first.ops.len(), spent);
+            if stale > 0 {
+                (self.watch.note)(&format!(
+                    "{key}: {stale} entries of the tuning table are of kernels that have changed: they are not used"
+                ));
             }
-            self.measured += outcome.measured;
-            self.left_out += outcome.left_out;
-            self.keep(args);
+            self.measured += measured;
+            self.left_out += left_out;
+            self.keep();
             going_on()?;
         }
         Ok(())
     }
 
     /// Written after each step, so that nothing measured is lost, where there is anything new.
-    fn keep(&mut self, args: &RunArgs) {
+    fn keep(&mut self) {
         if self.kept.as_ref() == Some(&self.table) {
             return;
         }
         self.kept = Some(self.table.clone());
         if let Some(Err(error)) = self.path.as_ref().map(|path| self.table.save(path)) {
-            output::note(&args.out, &format!("warning: {error}"));
+            (self.watch.warn)(&format!("{error}: the tuning is not kept"));
+            self.path = None;
         }
     }
 
-    fn use_for(&mut self, selection: &mut Selection) -> Result<()> {
-        let first = selection.schedules();
-        let chosen = self.table.choose(first, &selection.gpu.caps)?;
+    fn use_for(&mut self, suite: &mut Suite) -> Result<()> {
+        let first = suite.schedules();
+        let chosen = self.table.choose(first, &suite.gpu.caps)?;
         let mut changed: HashMap<String, bool> = HashMap::new();
         for op in first.iter().flat_map(|schedule| &schedule.ops) {
             let key = op.problem_key();
@@ -167,18 +193,18 @@ impl Tables {
             changed.insert(key, differs);
         }
         self.changed = changed.values().filter(|changed| **changed).count();
-        selection.plan.options.choice.tuned = Arc::new(chosen);
-        selection.plan_again()
+        suite.plan.options.choice.tuned = Arc::new(chosen);
+        suite.plan_again()
     }
 
     /// All that is known.
-    pub(in crate::cli) fn table(&self) -> &Table {
+    pub fn table(&self) -> &Table {
         &self.table
     }
 
     /// `tuned: ops measured: 40, with another kernel than estimated: 12; table 3f2a91c0, ~/..`, with the candidates that
     /// there was no time for; nothing where nothing was measured.
-    pub(in crate::cli) fn summary(&self) -> Option<String> {
+    pub fn summary(&self) -> Option<String> {
         let place = self.path.as_ref().map(|path| format!(", {}", path.display()));
         let left_out = match self.left_out {
             0 => String::new(),
@@ -194,8 +220,8 @@ impl Tables {
         (self.measured + self.left_out > 0).then_some(text)
     }
 
-    /// What the record says.
-    pub(super) fn record(&self, forced: &[String]) -> Tuning {
+    /// What the record says, with the variants that are forced.
+    pub fn record(&self, forced: &[String]) -> Tuning {
         Tuning {
             effort: self.effort,
             table: Some(self.table.hash()),
