@@ -341,7 +341,7 @@ impl Problem for Conv2dProblem {
         matrices::candidates(self.planned(caps))
     }
 
-    fn tolerance(&self, variant: &Variant) -> Tolerance {
+    fn tolerance(&self, variant: &Variant, _: usize) -> Tolerance {
         match self.tiles_of(variant) {
             Some(tiles) => tiles.tolerance(self.epilogue.depth()),
             None => {
@@ -383,7 +383,15 @@ impl Problem for Conv2dProblem {
         inputs.iter().map(draw).collect()
     }
 
-    fn reference_at(&self, inputs: &[&Array], places: &[usize]) -> Option<Vec<ValueAt>> {
+    fn reference_at(
+        &self,
+        output: usize,
+        inputs: &[&Array],
+        places: &[usize],
+    ) -> Option<Vec<ValueAt>> {
+        if output > 0 {
+            return None;
+        }
         let value = |&place: &usize| {
             let terms = reference::terms_at(self.pass, &self.geometry, inputs[0], inputs[1], place);
             self.epilogue.apply_at(ValueAt::sum(terms), inputs, place)
