@@ -1,4 +1,4 @@
-//! From a model's graph to a schedule: nine short passes, each graph to graph or graph to data.
+//! From a model's graph to a schedule: ten short passes, each graph to graph or graph to data.
 //!
 //! [`grad`] comes before them: a training step's graph already holds its backward pass.
 
@@ -15,6 +15,7 @@ pub mod choose;
 pub mod fuse;
 pub mod grad;
 pub mod pack;
+pub mod pairs;
 pub mod plan;
 pub mod precision;
 pub mod schedule;
@@ -26,6 +27,7 @@ pub mod windows;
 use choose::{Choice, choose, instance};
 use fuse::fuse;
 use pack::pack;
+use pairs::pairs;
 use plan::plan;
 use precision::halved;
 pub use schedule::{OpInstance, Schedule, problem_key};
@@ -63,6 +65,9 @@ pub fn compile(graph: Graph, caps: &Caps, options: &Options) -> Result<Schedule>
     let mut graph = pack(split(graph, caps)?)?;
     if HALVES && options.precision == Precision::F16 {
         graph = halved(graph, caps)?;
+    }
+    if options.fuse {
+        graph = pairs(graph, caps, &options.choice);
     }
     let ops = choose(&graph, caps, &options.choice)?;
     let memory = plan(&graph, &ops, caps.max_buffer, options.guarded)?;

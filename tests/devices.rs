@@ -284,8 +284,9 @@ fn tiles_of_a_convolution_in_chunks_are_the_whole() {
     }
     assert_eq!(
         chunked,
-        (2 + 2 + 1) * 4,
-        "two sizes of tiles for two layers, one for filters of 5 x 5: the convolution and its gradients, that in w with a bias's as well"
+        (2 + 2 + 1) * 4 + 2 + 1,
+        "two sizes of tiles for two layers, one for filters of 5 x 5: the convolution and its gradients, that in w with a bias's as well, \
+         and of the first and the last both gradients together"
     );
 }
 

@@ -1,4 +1,4 @@
-// Both factors of Winograd's products for the gradient in w, see conv2d/winograd_dw: V of x (conv2d/winograd_pixels) and
+// Both factors of Winograd's products for the gradient in w, see conv2d/winograd_gradient: V of x (conv2d/winograd_pixels) and
 //   E[POINTS i + j, group, tile, n] = (A dy[the results of the tile, n] A^T)[i, j].
 // Grid: one invocation per tile and vector T of channels, 64 per workgroup, those of x first; folded into two dimensions.
 

@@ -418,10 +418,10 @@ pub trait Problem: fmt::Debug + Send + Sync {
         variants
     }
 
-    /// How far a variant may lie from [`Problem::reference`]: another order of summation has its own rounding within the
-    /// op's, another algorithm a bound of its own.
-    fn tolerance(&self, variant: &Variant) -> Tolerance {
-        let _ = variant;
+    /// How far an output of a variant may lie from [`Problem::reference`]: another order of summation has its own rounding
+    /// within the op's, another algorithm a bound of its own.
+    fn tolerance(&self, variant: &Variant, output: usize) -> Tolerance {
+        let _ = (variant, output);
         self.facts().tolerance
     }
 
@@ -438,10 +438,15 @@ pub trait Problem: fmt::Debug + Send + Sync {
     /// The same in f64, written like the formula.
     fn reference(&self, inputs: &[&Array]) -> Vec<Array>;
 
-    /// The values of its only output at some places, in f64: what stands for [`Problem::reference`] where that would run
-    /// for minutes. `None` where a value takes the whole; `Some` without reading the inputs where no place is asked for.
-    fn reference_at(&self, inputs: &[&Array], places: &[usize]) -> Option<Vec<ValueAt>> {
-        let _ = (inputs, places);
+    /// The values of an output at some places, in f64: what stands for [`Problem::reference`] where that would run for
+    /// minutes. `None` where a value takes the whole; `Some` without reading the inputs where no place is asked for.
+    fn reference_at(
+        &self,
+        output: usize,
+        inputs: &[&Array],
+        places: &[usize],
+    ) -> Option<Vec<ValueAt>> {
+        let _ = (output, inputs, places);
         None
     }
 
@@ -476,6 +481,11 @@ impl dyn Problem + '_ {
     /// Shapes and types of the outputs.
     pub fn output_specs(&self) -> Vec<TensorSpec> {
         self.outputs().iter().map(|output| output.spec.clone()).collect()
+    }
+
+    /// How far each output of a variant may lie from its reference.
+    pub fn tolerances(&self, variant: &Variant) -> Vec<Tolerance> {
+        (0..self.outputs().len()).map(|output| self.tolerance(variant, output)).collect()
     }
 
     /// Pairs (output, input) that are one storage.

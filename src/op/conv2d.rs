@@ -15,11 +15,13 @@ use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
 mod cases;
+mod grads;
 mod lower;
 mod reference;
 mod winograd;
 
 pub(super) use cases::{benches, cases};
+pub use grads::Conv2dGrads;
 use winograd::Tiles;
 
 /// Name of the variants that take fewer multiply-adds than the definition, which is what their op is counted.
@@ -208,6 +210,31 @@ impl Conv2d {
         }
         Ok(g)
     }
+
+    /// The op at given sizes.
+    fn at(&self, inputs: &[TensorSpec]) -> Result<Conv2dProblem, String> {
+        let geometry = self.geometry(inputs)?;
+        let product = TensorSpec::f32(geometry.result(self.pass));
+        let epilogue = Epilogue::new(self.epilogue.as_ref(), &product, inputs, 2)?;
+        let stored = epilogue.flops() * product.len() as u64;
+        let flops = 2 * geometry.products() as u64 + stored;
+        let tolerance = Tolerance::sum(geometry.summed(self.pass) + 16 * epilogue.depth());
+        let sums = self.sums.then(|| TensorSpec::f32([geometry.n]));
+        let added = if self.sums { inputs[1].len() as u64 } else { 0 };
+        let outputs = std::iter::once(product).chain(sums);
+        // Of sums: a device may take each of a channel's denormal values for 0.
+        let facts = Facts::moving(flops + added, inputs, outputs, tolerance)
+            .drawn_from(Distribution::without_tiny_if(self.sums));
+        Ok(Conv2dProblem {
+            pass: self.pass,
+            geometry,
+            bytes: inputs[0].dtype == DType::U8,
+            epilogue,
+            inputs: inputs.to_vec(),
+            sums: self.sums,
+            facts,
+        })
+    }
 }
 
 impl Op for Conv2d {
@@ -229,27 +256,7 @@ impl Op for Conv2d {
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
-        let geometry = self.geometry(inputs)?;
-        let product = TensorSpec::f32(geometry.result(self.pass));
-        let epilogue = Epilogue::new(self.epilogue.as_ref(), &product, inputs, 2)?;
-        let stored = epilogue.flops() * product.len() as u64;
-        let flops = 2 * geometry.products() as u64 + stored;
-        let tolerance = Tolerance::sum(geometry.summed(self.pass) + 16 * epilogue.depth());
-        let sums = self.sums.then(|| TensorSpec::f32([geometry.n]));
-        let added = if self.sums { inputs[1].len() as u64 } else { 0 };
-        let outputs = std::iter::once(product).chain(sums);
-        // Of sums: a device may take each of a channel's denormal values for 0.
-        let facts = Facts::moving(flops + added, inputs, outputs, tolerance)
-            .drawn_from(Distribution::without_tiny_if(self.sums));
-        Ok(Box::new(Conv2dProblem {
-            pass: self.pass,
-            geometry,
-            bytes: inputs[0].dtype == DType::U8,
-            epilogue,
-            inputs: inputs.to_vec(),
-            sums: self.sums,
-            facts,
-        }))
+        Ok(Box::new(self.at(inputs)?))
     }
 
     /// dx = the product over the windows that saw each pixel, dw = that over all pixels.
@@ -341,7 +348,7 @@ impl Problem for Conv2dProblem {
         matrices::candidates(self.planned(caps))
     }
 
-    fn tolerance(&self, variant: &Variant) -> Tolerance {
+    fn tolerance(&self, variant: &Variant, _: usize) -> Tolerance {
         match self.tiles_of(variant) {
             Some(tiles) => tiles.tolerance(self.epilogue.depth()),
             None => {
@@ -383,7 +390,15 @@ impl Problem for Conv2dProblem {
         inputs.iter().map(draw).collect()
     }
 
-    fn reference_at(&self, inputs: &[&Array], places: &[usize]) -> Option<Vec<ValueAt>> {
+    fn reference_at(
+        &self,
+        output: usize,
+        inputs: &[&Array],
+        places: &[usize],
+    ) -> Option<Vec<ValueAt>> {
+        if output > 0 {
+            return None;
+        }
         let value = |&place: &usize| {
             let terms = reference::terms_at(self.pass, &self.geometry, inputs[0], inputs[1], place);
             self.epilogue.apply_at(ValueAt::sum(terms), inputs, place)

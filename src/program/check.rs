@@ -32,11 +32,11 @@ impl Verdict {
     }
 }
 
-/// Compares outputs element by element: the error's bound is the tolerance times the larger of the
+/// Compares outputs element by element: the error's bound is the output's tolerance times the larger of the
 /// reference value and the root mean square of its tensor. NaN never passes unless the reference is NaN.
-pub fn compare(label: &str, got: &[Array], wanted: &[Array], tolerance: Tolerance) -> Verdict {
+pub fn compare(label: &str, got: &[Array], wanted: &[Array], tolerances: &[Tolerance]) -> Verdict {
     let mut verdict = Verdict { label: label.to_string(), error: 0.0, detail: String::new() };
-    for (output, (got, wanted)) in got.iter().zip(wanted).enumerate() {
+    for (output, ((got, wanted), tolerance)) in got.iter().zip(wanted).zip(tolerances).enumerate() {
         // The size of a typical value: sums that cancel to nearly 0 are not held to their own size.
         let rms = root_mean_square(&wanted.data);
         let (dtype, exact) = (got.spec.dtype, !wanted.spec.dtype.is_float());
@@ -161,8 +161,8 @@ impl Program {
         let outputs = self.read_values(gpu, &node.outputs)?;
         // From the inputs that the device had, so that the errors of ops before this one do not add to its own.
         let wanted = op.problem.reference(&inputs.iter().collect::<Vec<_>>());
-        let tolerance = op.problem.tolerance(&op.variant);
-        let mut verdict = compare(&op.label, &outputs, &wanted, tolerance);
+        let tolerances = op.problem.tolerances(&op.variant);
+        let mut verdict = compare(&op.label, &outputs, &wanted, &tolerances);
         if let Some(place) = self.overrun(gpu, op)? {
             verdict.error = f64::INFINITY;
             verdict.detail = format!("wrote past the end of {place}");

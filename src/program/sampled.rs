@@ -13,17 +13,22 @@ use crate::tensor::{DType, TensorSpec};
 use super::Program;
 use super::check::{Verdict, compare, stored_within};
 
-/// Compares single values, each held to its own size and that of its terms; to a typical value's as well where they are
-/// `shared`, made of the same products as others.
-fn compare_at(
-    label: &str,
-    places: &[usize],
-    got: &[f64],
+/// An output of which single values are compared.
+struct Sampled<'a> {
+    /// Of the op.
+    label: &'a str,
+    /// Which of its outputs.
+    output: usize,
     dtype: DType,
-    wanted: &[ValueAt],
     tolerance: Tolerance,
+    /// Whether its values are made of the same products as others.
     shared: bool,
-) -> Verdict {
+}
+
+/// Compares single values, each held to its own size and that of its terms; to a typical value's as well where they are
+/// made of the same products as others.
+fn compare_at(of: &Sampled<'_>, places: &[usize], got: &[f64], wanted: &[ValueAt]) -> Verdict {
+    let Sampled { label, output, dtype, tolerance, shared } = *of;
     let mut verdict = Verdict { label: label.to_string(), error: 0.0, detail: String::new() };
     let squares = wanted.iter().map(|at| at.scale * at.scale).filter(|square| square.is_finite());
     let typical = (squares.sum::<f64>() / wanted.len().max(1) as f64).sqrt();
@@ -39,8 +44,9 @@ fn compare_at(
         };
         if error > verdict.error {
             verdict.error = error;
-            verdict.detail =
-                format!("at its real shape output 0[{place}] is {got:e}, reference {value:e}");
+            verdict.detail = format!(
+                "at its real shape output {output}[{place}] is {got:e}, reference {value:e}"
+            );
         }
     }
     verdict
@@ -132,7 +138,7 @@ impl Program {
 
     /// Runs an op and checks some of its values; nothing, and it was not run, where its inputs are too much to read.
     fn check_op_sampled(&self, gpu: &Gpu, op: &OpInstance) -> Result<Option<Verdict>> {
-        if op.problem.reference_at(&[], &[]).is_none() {
+        if op.problem.reference_at(0, &[], &[]).is_none() {
             return self.check_op_rows(gpu, op);
         }
         let node = &self.schedule.graph.nodes[op.node];
@@ -144,16 +150,22 @@ impl Program {
             read => read?,
         };
         self.run_op(gpu, op)?;
-        let places = sampled_places(op.outputs[0].len());
-        let got = self.read_places(gpu, node.outputs[0], &places)?;
-        let wanted = op.problem.reference_at(&inputs.iter().collect::<Vec<_>>(), &places);
-        let tolerance = op.problem.tolerance(&op.variant);
-        let dtype = op.outputs[0].dtype;
-        let shared = op.problem.shares_products(&op.variant);
-        let verdict = |wanted: Vec<_>| {
-            compare_at(&op.label, &places, &got, dtype, &wanted, tolerance, shared)
-        };
-        Ok(wanted.map(verdict))
+        let inputs: Vec<_> = inputs.iter().collect();
+        let mut verdicts = Vec::new();
+        for (output, spec) in op.outputs.iter().enumerate() {
+            let places = sampled_places(spec.len());
+            let Some(wanted) = op.problem.reference_at(output, &inputs, &places) else { continue };
+            let got = self.read_places(gpu, node.outputs[output], &places)?;
+            let sampled = Sampled {
+                label: &op.label,
+                output,
+                dtype: spec.dtype,
+                tolerance: op.problem.tolerance(&op.variant, output),
+                shared: op.problem.shares_products(&op.variant),
+            };
+            verdicts.push(compare_at(&sampled, &places, &got, &wanted));
+        }
+        Ok(verdicts.into_iter().max_by(|a, b| a.error.total_cmp(&b.error)))
     }
 
     /// Runs an op and checks some of its rows; nothing, and it was not run, where it has none or they are too much.
@@ -171,13 +183,13 @@ impl Program {
             inputs.push(self.read_rows(gpu, &node.inputs, &ranges)?);
         }
         self.run_op(gpu, op)?;
-        let tolerance = op.problem.tolerance(&op.variant);
+        let tolerances = op.problem.tolerances(&op.variant);
         let mut worst = Verdict { label: op.label.clone(), error: 0.0, detail: String::new() };
         for ((range, problem), inputs) in parts.iter().zip(inputs) {
             let ranges = vec![Some(range.clone()); node.outputs.len()];
             let got = self.read_rows(gpu, &node.outputs, &ranges)?;
             let wanted = problem.reference(&inputs.iter().collect::<Vec<_>>());
-            let verdict = compare(&op.label, &got, &wanted, tolerance);
+            let verdict = compare(&op.label, &got, &wanted, &tolerances);
             if verdict.error > worst.error {
                 let Range { start, end } = range;
                 let detail =
@@ -199,7 +211,9 @@ mod tests {
         let wanted = [ValueAt::sum(terms)];
         let compare = |got: &[f64], wanted: &[ValueAt], shared: bool| {
             let places: Vec<usize> = (7..7 + got.len()).collect();
-            compare_at("m", &places, got, DType::F32, wanted, Tolerance::sum(4), shared)
+            let (dtype, tolerance) = (DType::F32, Tolerance::sum(4));
+            let sampled = Sampled { label: "m", output: 0, dtype, tolerance, shared };
+            compare_at(&sampled, &places, got, wanted)
         };
         let of = |got: f64| compare(&[got], &wanted, false).error;
         assert_eq!((wanted[0].value, of(0.0)), (0.0, 0.0));

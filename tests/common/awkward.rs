@@ -2,7 +2,7 @@
 //! whole, sums long enough to be split, in vec4s and not.
 
 use fathom::op::Case;
-use fathom::op::conv2d::{Conv, Conv2d, Pass};
+use fathom::op::conv2d::{Conv, Conv2d, Conv2dGrads, Pass};
 use fathom::op::matmul::MatMul;
 use fathom::tensor::TensorSpec;
 
@@ -15,27 +15,23 @@ fn product(m: usize, n: usize, k: usize, transpose_a: bool, transpose_b: bool) -
     Case::new(format!("awkward_m{m}_n{n}_k{k}"), op, inputs)
 }
 
-/// The three passes over images [b, h, w, c] with n filters of `side` x `side`.
-fn convolutions([b, h, w, c]: [usize; 4], [side, n]: [usize; 2], conv: Conv) -> [Case; 3] {
+/// The three passes over images [b, h, w, c] with n filters of `side` x `side`, and both gradients together.
+fn convolutions([b, h, w, c]: [usize; 4], [side, n]: [usize; 2], conv: Conv) -> [Case; 4] {
     let room = [h, w].map(|length| length + 2 * conv.pad - side);
     let [p, q] = room.map(|length| length / conv.stride + 1);
     let rest = room.map(|length| length % conv.stride);
     let x = TensorSpec::f32([b, h, w, c]);
     let filter = TensorSpec::f32([side, side, c / conv.groups, n]);
     let y = TensorSpec::f32([b, p, q, n]);
+    let name = format!("awkward_b{b}_h{h}_w{w}_c{c}_r{side}_n{n}_stride{}", conv.stride);
+    let op = |pass: Pass| Conv2d { conv, pass, epilogue: None, sums: false };
     let case = |pass: Pass, inputs: [&TensorSpec; 2]| {
-        let name = format!("awkward_b{b}_h{h}_w{w}_c{c}_r{side}_n{n}_stride{}", conv.stride);
-        Case::new(
-            name,
-            Conv2d { conv, pass, epilogue: None, sums: false },
-            inputs.map(Clone::clone),
-        )
+        Case::new(name.clone(), op(pass), inputs.map(Clone::clone))
     };
-    [
-        case(Pass::Forward, [&x, &filter]),
-        case(Pass::Input { rest }, [&y, &filter]),
-        case(Pass::Weight { filter: [side, side] }, [&x, &y]),
-    ]
+    let [input, weight] = [Pass::Input { rest }, Pass::Weight { filter: [side, side] }];
+    let both = Conv2dGrads::of(&op(input), &op(weight)).unwrap();
+    let both = Case::new(name.clone(), both, [&y, &filter, &x].map(Clone::clone));
+    [case(Pass::Forward, [&x, &filter]), case(input, [&y, &filter]), case(weight, [&x, &y]), both]
 }
 
 pub(crate) fn cases() -> Vec<Case> {

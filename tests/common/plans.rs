@@ -10,6 +10,7 @@ use fathom::kernel::{Caps, Variant};
 use fathom::pass::choose::Choice;
 use fathom::pass::fused;
 use fathom::pass::pack::pack;
+use fathom::pass::pairs::pairs;
 use fathom::pass::split::split;
 use fathom::terms::{Mode, Preset};
 use fathom::workload::{Model, WORKLOADS, step};
@@ -54,7 +55,9 @@ pub(crate) fn of_plans<T: Eq + Hash + Clone + Send>(
             let graph = step::graph(model, mode, &gpus[0], false).unwrap();
             let graph = pack(split(fused(graph), &gpus[0]).unwrap()).unwrap();
             let answers: HashSet<T> = chosen(&graph, &gpus, &of);
-            found.lock().unwrap().extend(answers);
+            let of_pairs: HashSet<T> =
+                chosen(&pairs(graph, &gpus[0], &Choice::default()), &gpus, &of);
+            found.lock().unwrap().extend(answers.into_iter().chain(of_pairs));
         }
     });
     found.into_inner().unwrap()

@@ -280,8 +280,8 @@ impl Run {
             let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
             Array::from_bytes(spec, &bytes)
         });
-        let tolerance = problem.tolerance(&self.variant);
-        let verdict = compare("", &got.collect::<Vec<_>>(), &wanted, tolerance);
+        let tolerances = problem.tolerances(&self.variant);
+        let verdict = compare("", &got.collect::<Vec<_>>(), &wanted, &tolerances);
         let mut complaints = outcome.faults;
         if !verdict.passed() {
             complaints.push(format!("{} times the bound: {}", verdict.error, verdict.detail));

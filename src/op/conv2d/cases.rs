@@ -4,7 +4,7 @@ use crate::graph::chain::{Chain, Function};
 use crate::op::Case;
 use crate::tensor::TensorSpec;
 
-use super::{Conv, Conv2d, Pass};
+use super::{Conv, Conv2d, Conv2dGrads, Pass};
 
 const PLAIN: Conv = Conv { stride: 1, pad: 0, groups: 1 };
 
@@ -82,6 +82,26 @@ fn passes(name: &str, ([b, h, w, c], [r, s, n], conv): Sizes) -> [Case; 3] {
     ]
 }
 
+/// Both gradients of a problem, that in x with an epilogue `chain` whose other inputs are like it, that in w with the sums of dy
+/// if they are asked for.
+fn grads(
+    name: &str,
+    ([b, h, w, c], [r, s, n], conv): Sizes,
+    chain: Option<&Chain>,
+    sums: bool,
+) -> Option<Case> {
+    let room = [h + 2 * conv.pad - r, w + 2 * conv.pad - s];
+    let [p, q] = room.map(|length| length / conv.stride + 1);
+    let input = Pass::Input { rest: room.map(|length| length % conv.stride) };
+    let input = Conv2d { epilogue: chain.cloned(), ..Conv2d::new(conv, input) };
+    let weight = Conv2d { sums, ..Conv2d::new(conv, Pass::Weight { filter: [r, s] }) };
+    let x = TensorSpec::f32([b, h, w, c]);
+    let mut inputs =
+        vec![TensorSpec::f32([b, p, q, n]), TensorSpec::f32([r, s, c / conv.groups, n])];
+    inputs.extend(vec![x.clone(); chain.map_or(1, |chain| chain.inputs)]);
+    Some(Case::new(format!("grads_{name}"), Conv2dGrads::of(&input, &weight)?, inputs))
+}
+
 fn name(([b, h, w, c], [r, s, n], conv): Sizes) -> String {
     let Conv { stride, pad, groups } = conv;
     format!("b{b}_h{h}_w{w}_c{c}_r{r}_s{s}_n{n}_stride{stride}_pad{pad}_groups{groups}")
@@ -121,6 +141,23 @@ pub(in crate::op) fn cases() -> Vec<Case> {
         });
         cases.extend(summed);
     }
+    // Both gradients: groups of whole vec4s and others, images within a tile, a bias, what a shortcut adds before an activation.
+    let activation = Chain::one(Function::ReluGrad).after(&add, 1).with_first(1);
+    for (at, chain, sums) in [
+        (2, None, false),
+        (9, None, true),
+        (13, Some(&activation), true),
+        (14, None, false),
+        (16, Some(&add), false),
+        (17, None, true),
+        (19, None, false),
+        (21, Some(&add), true),
+        // Not of the size of its image: apart.
+        (5, Some(&add), true),
+        (6, None, false),
+    ] {
+        cases.extend(grads(&name(SIZES[at]), SIZES[at], chain, sums));
+    }
     // Frames of bytes.
     for case in passes("bytes_b2_h12_w12_c4", ([2, 12, 12, 4], [4, 4, 8], conv(2, 0, 1))) {
         if !case.name.ends_with("dx") {
@@ -135,5 +172,9 @@ pub(in crate::op) fn cases() -> Vec<Case> {
 
 /// Layers of the models at their real size, to be timed.
 pub(in crate::op) fn benches() -> Vec<Case> {
-    LAYERS.into_iter().flat_map(|(name, sizes)| passes(name, sizes)).collect()
+    let each = LAYERS.into_iter().flat_map(|(name, sizes)| passes(name, sizes));
+    // Those that are made together in a step: of windows side by side.
+    let side_by_side = LAYERS.into_iter().filter(|(_, (_, _, conv))| conv.stride == 1);
+    let both = side_by_side.filter_map(|(name, sizes)| grads(name, sizes, None, false));
+    each.chain(both).collect()
 }

@@ -13,7 +13,7 @@
 //! chunk the other tiles; their channels are summed by a matrix product for each point and group, all in one dispatch of
 //! `matmul`'s kernels, and these are transformed back with the epilogue. The gradient in x is the convolution of dy with the
 //! filter turned by half a turn, padded by r - 1 - pad of a filter of r x r. That in w has the same tiles of x: see
-//! [`weight`].
+//! [`weight`]; both together: [`both`].
 //!
 //! # How exact it is
 //! A result's error is held against the root mean square of its own sum, as everywhere ([`Tolerance::sum`]).
@@ -69,10 +69,13 @@ use crate::tensor::TensorSpec;
 use super::lower::LONGEST;
 use super::{Conv, Geometry, Pass, WINOGRAD};
 
+mod both;
 mod weight;
 
+pub(super) use both::Both;
+
 /// The constant of a variant that tells how many results a side its tiles have.
-const RESULTS: &str = "F";
+pub(super) const RESULTS: &str = "F";
 
 /// How many of the product's variants are offered at most.
 const OFFERED: usize = 2;
@@ -381,31 +384,36 @@ impl Tiles {
         caps: &Caps,
     ) -> Dispatch {
         let width = self.width(caps);
-        // As the filter is stored, which for the gradient in x has its rows in the result.
-        let [rows, columns] =
-            if turned { [self.to[3], self.from[3]] } else { [self.from[3], self.to[3]] };
-        let (rows, columns) = (rows / self.groups, columns / width);
         let kernel = self
             .over_weights("conv2d/winograd_operands", width)
             .with_text("TURNED", turned.to_string());
-        let of_w = if tiles.start == 0 { workgroups(rows * columns) } else { 0 };
+        let of_w = if tiles.start == 0 { workgroups(self.weights() / width) } else { 0 };
         let of_x = workgroups(tiles.len() * self.from[3] / width);
         let operands = Dispatch::new(kernel, grid(of_w + of_x, caps))
             .bind("x", input(0))
             .bind("w", input(1))
             .bind("v", v)
             .bind("u", u);
-        self.x_in_tiles(operands, tiles, width)
-            .param("w_rows", rows)
-            .param("w_columns", columns)
-            .param("w_width", columns / self.groups)
-            .param("of_w", of_w)
+        let operands = self.x_in_tiles(operands, tiles, width);
+        self.filters(operands, turned, width).param("of_w", of_w)
     }
 
     /// A kernel over the filter as it is stored.
     fn over_weights(&self, shader: &str, width: usize) -> Kernel {
         let consts = [("STRIDE", self.stride as u32), ("SIZE", self.size as u32)];
         self.algorithm.kernel(shader, width).with_consts(&consts)
+    }
+
+    /// The filters' channels for such a kernel, those in rows taken `width` at a time: as they are stored, which for the
+    /// gradient in x has the result's first.
+    fn filters(&self, dispatch: Dispatch, turned: bool, width: usize) -> Dispatch {
+        let [rows, columns] =
+            if turned { [self.to[3], self.from[3]] } else { [self.from[3], self.to[3]] };
+        let (rows, columns) = (rows / self.groups, columns / width);
+        dispatch
+            .param("w_rows", rows)
+            .param("w_columns", columns)
+            .param("w_width", columns / self.groups)
     }
 
     /// The results of some tiles.

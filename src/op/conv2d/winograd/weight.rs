@@ -47,15 +47,31 @@ use crate::tensor::TensorSpec;
 
 use super::{Tiles, product, workgroups};
 
-/// The sums of dy's channels, which are among those of the products' columns.
-const SUMS: &str = "\
-@group(0) @binding(2) var<storage, read> partial_sums: array<T>;
-@group(0) @binding(3) var<storage, read_write> sums: array<T>;
-fn partial_sum(i: u32) -> T { return partial_sums[i]; }
-fn store_sum(i: u32, x: T) {
-    if ADDS { sums[i] += x; } else { sums[i] = x; }
+/// What `winograd_gradient` stores, from binding `at` on.
+fn gradient_at(at: usize) -> String {
+    let dw = at + 1;
+    format!(
+        "\
+@group(0) @binding({at}) var<storage, read> parts: array<T>;
+@group(0) @binding({dw}) var<storage, read_write> dw: array<T>;
+"
+    )
 }
-";
+
+/// The sums of dy's channels, which are among those of the products' columns, from binding `at` on.
+fn sums_at(at: usize) -> String {
+    let sums = at + 1;
+    format!(
+        "\
+@group(0) @binding({at}) var<storage, read> partial_sums: array<T>;
+@group(0) @binding({sums}) var<storage, read_write> sums: array<T>;
+fn partial_sum(i: u32) -> T {{ return partial_sums[i]; }}
+fn store_sum(i: u32, x: T) {{
+    if ADDS {{ sums[i] += x; }} else {{ sums[i] = x; }}
+}}
+"
+    )
+}
 
 impl Tiles {
     /// For each chunk the transforms of x and of dy in one dispatch, the products, in parts if need be, and the filter's.
@@ -107,24 +123,39 @@ impl Tiles {
 
     /// Of sums in `splits` parts; `adds` to what there is.
     fn dw(&self, splits: usize, sums: bool, adds: bool, caps: &Caps) -> Dispatch {
-        let ([rows, of_group], columns) = (self.channels(), self.to[3]);
-        let width = self.algorithm.width(of_group, caps);
-        let kernel =
-            self.over_weights("conv2d/winograd_dw", width).with_text("ADDS", adds.to_string());
-        let results = (self.weights() + if sums { columns } else { 0 }) / width;
-        let mut dispatch = Dispatch::new(kernel, grid(workgroups(results), caps))
-            .bind("m", scratch(2).read())
-            .bind("dw", output(0))
-            .param("rows", rows)
-            .param("columns", columns / width)
-            .param("width", of_group / width)
-            .param("splits", splits);
-        if sums {
-            dispatch.kernel = dispatch.kernel.with_text("SUMS", "true").with_hook("sums", SUMS);
-            dispatch = dispatch.bind("partial_sums", scratch(3).read()).bind("sums", output(1));
-        }
-        dispatch
+        let width = self.algorithm.width(self.channels()[1], caps);
+        let grid = grid(workgroups(self.stored(sums) / width), caps);
+        let dispatch = Dispatch::new(self.over_weights("conv2d/winograd_dw", width), grid);
+        let products = [scratch(2).read(), output(0)];
+        let columns = sums.then(|| [scratch(3).read(), output(1)]);
+        let dispatch = storing(dispatch, products, columns, adds);
+        self.filters(dispatch, false, width).param("splits", splits)
     }
+
+    /// Values of a plane of the products, and of the sums of dy's channels.
+    pub(super) fn stored(&self, sums: bool) -> usize {
+        self.weights() + if sums { self.to[3] } else { 0 }
+    }
+}
+
+/// Has a kernel bind the products, in parts, and the gradient in w that it stores of them; the sums of their columns, in parts,
+/// and those that it stores. It `adds` to what there is.
+pub(super) fn storing(
+    mut dispatch: Dispatch,
+    [parts, dw]: [Binding; 2],
+    columns: Option<[Binding; 2]>,
+    adds: bool,
+) -> Dispatch {
+    let at = dispatch.bindings.len();
+    dispatch.kernel = dispatch.kernel.with_text("ADDS", adds.to_string());
+    dispatch.kernel = dispatch.kernel.with_hook("gradient", gradient_at(at));
+    dispatch = dispatch.bind("parts", parts).bind("dw", dw);
+    if let Some([parts, sums]) = columns {
+        dispatch.kernel =
+            dispatch.kernel.with_text("SUMS", "true").with_hook("sums", sums_at(at + 2));
+        dispatch = dispatch.bind("partial_sums", parts).bind("sums", sums);
+    }
+    dispatch
 }
 
 #[cfg(test)]
