@@ -353,7 +353,7 @@ fn a_graph_that_cannot_be_cut_stays_as_it_is() {
     let listed = |caps| listing(&compile(graph(), caps, &Options::default()).unwrap());
     assert_eq!(listed(&caps), listed(&Caps::portable()));
     let error = compile(graph(), &caps, &Options::default()).unwrap().fits(&caps).unwrap_err();
-    assert!(error.to_string().contains("its output f32[4, 100000] of 1.5 MiB"), "{error}");
+    assert!(error.to_string().contains("its input f32[4, 100000] of 1.5 MiB"), "{error}");
 }
 
 /// A device that is lost, as when its driver resets it, at one submission of a run after the other: it is told each time,
