@@ -1,4 +1,4 @@
-//! From a model's graph to a schedule: nine short passes, each graph to graph or graph to data.
+//! From a model's graph to a schedule: eleven short passes, each graph to graph or graph to data.
 //!
 //! [`grad`] comes before them: a training step's graph already holds its backward pass.
 
@@ -12,8 +12,10 @@ use crate::tensor::{DType, TensorSpec};
 use crate::terms::Precision;
 
 pub mod choose;
+pub mod clock;
 pub mod fuse;
 pub mod grad;
+pub mod losses;
 pub mod pack;
 pub mod plan;
 pub mod precision;
@@ -24,7 +26,9 @@ pub mod sums;
 pub mod windows;
 
 use choose::{Choice, choose, instance};
+use clock::clock;
 use fuse::fuse;
+use losses::losses;
 use pack::pack;
 use plan::plan;
 use precision::halved;
@@ -71,7 +75,7 @@ pub fn compile(graph: Graph, caps: &Caps, options: &Options) -> Result<Schedule>
 
 /// The graph with ops merged, so that fewer dispatches move fewer bytes. Values keep their ids.
 pub fn fused(graph: Graph) -> Graph {
-    sums(fuse(windows(graph)))
+    clock(losses(sums(fuse(windows(graph)))))
 }
 
 /// One op alone under a variant, its inputs named `input0`, `input1` and so on, its outputs likewise. The variant

@@ -134,6 +134,11 @@ impl Builder {
         clock
     }
 
+    /// Whether an op reads a value.
+    pub(crate) fn is_read(&self, value: Tensor<'_>) -> bool {
+        self.with_graph(|graph| graph.nodes.iter().any(|node| node.inputs.contains(&value.id)))
+    }
+
     /// A graph that also outputs every random draw, for snapshots.
     pub fn recording() -> Self {
         let graph = Self::default();
