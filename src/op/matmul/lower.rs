@@ -11,6 +11,7 @@ use crate::tensor::TensorSpec;
 use super::MatMulProblem;
 use super::matrices::{self, MATRICES};
 use super::plan::{Sizes, VECTOR_ROWS, VECTOR_STEP};
+use super::ranges::in_ranges;
 
 /// `store` where C's rows are no whole vec4s.
 pub(in crate::op) const NARROW_STORE: &str = "\
@@ -75,7 +76,11 @@ impl MatMulProblem {
         epilogue: &Epilogue,
         caps: &Caps,
     ) -> Dispatch {
-        let store = |product| stored(product, c, self.columns().map(|_| output(1)));
+        let plain = epilogue.chain.is_none().then(|| self.facts.spec());
+        let store = |product| {
+            let product = stored(product, c, self.columns().map(|_| output(1)));
+            in_ranges(product, &self.inputs, plain, wide(self.sizes.n), caps)
+        };
         match variant.name {
             "naive" => epilogue.attach(store(self.naive(caps))),
             "vector" => epilogue.attach(store(self.vector(variant, caps))),
@@ -110,7 +115,11 @@ impl MatMulProblem {
         };
         let count = self.sizes.outputs();
         let splits = splits(variant);
-        sum_of_parts(parts, Parts { count, columns: self.columns(), splits }, &self.epilogue, caps)
+        let parts_of_sums = Parts { count, columns: self.columns(), splits };
+        let mut sum = sum_of_parts(parts, parts_of_sums, &self.epilogue, caps);
+        let product = sum.dispatches.remove(0);
+        sum.dispatches.insert(0, in_ranges(product, &self.inputs, None, false, caps));
+        sum
     }
 
     fn naive(&self, caps: &Caps) -> Dispatch {
