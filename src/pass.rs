@@ -119,7 +119,25 @@ impl OpInstance {
     /// # Errors
     /// As [`compile_op`].
     pub fn alone(&self, variant: &Variant, caps: &Caps) -> Result<Schedule> {
-        let inputs = self.reduced_inputs().unwrap_or_else(|| self.inputs.clone());
-        compile_op(&self.op, &inputs, &self.stored(), variant, caps, true)
+        let compiled = |inputs: &[TensorSpec], caps: &Caps| {
+            compile_op(&self.op, inputs, &self.stored(), variant, caps, true)
+        };
+        match self.reduced_inputs() {
+            Some(inputs) => compiled(&inputs, &self.reduced_caps(&inputs, caps)),
+            None => compiled(&self.inputs, caps),
+        }
+    }
+
+    /// What is to stand for the device where `inputs` stand for its own: what is longer than a binding stays so.
+    fn reduced_caps(&self, inputs: &[TensorSpec], caps: &Caps) -> Caps {
+        let longest = |inputs: &[TensorSpec], outputs: &[TensorSpec]| {
+            inputs.iter().chain(outputs).map(TensorSpec::bytes).max().unwrap_or(0)
+        };
+        if longest(&self.inputs, &self.outputs) <= caps.max_binding {
+            return caps.clone();
+        }
+        let outputs = self.op.problem(inputs).map_or_else(|_| Vec::new(), |p| p.output_specs());
+        let half = longest(inputs, &outputs).div_ceil(2);
+        Caps { max_binding: half.next_multiple_of(256), ..caps.clone() }
     }
 }

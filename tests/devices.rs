@@ -20,7 +20,7 @@ use fathom::op::LIST;
 use fathom::op::conv2d::WINOGRAD;
 use fathom::op::matmul::MatMul;
 use fathom::pass::choose::Choice;
-use fathom::pass::{Options, Schedule, compile};
+use fathom::pass::{OpInstance, Options, Schedule, compile};
 use fathom::program::check::check_variant;
 use fathom::report::Format;
 use fathom::session::{Session, schedule};
@@ -129,6 +129,24 @@ fn devices_with_room_run_what_they_ran() {
             let groups = &schedule.graph.groups;
             assert!(groups.iter().all(|group| group.name == group.set), "{}: {mode}", info.name);
         }
+    }
+}
+
+/// Verification's smaller problems take the same code, two ranges included.
+#[test]
+fn what_stands_for_a_long_weight_is_bound_as_two_ranges_too() {
+    let caps = Caps::portable();
+    let schedule = plan(model("alexnet", Preset::Full, None).as_ref(), Mode::Train, &caps);
+    let second = |ops: &[OpInstance]| {
+        let dispatches = ops.iter().flat_map(|op| &op.lowered.dispatches);
+        let bindings = dispatches.flat_map(|dispatch| &dispatch.bindings);
+        bindings.filter(|binding| ["b1", "x1", "c1"].contains(&binding.name)).count()
+    };
+    let long: Vec<_> = schedule.ops.iter().filter(|op| second(&[(*op).clone()]) > 0).collect();
+    assert_eq!(long.len(), 3, "fc6 forward and both gradients");
+    for op in long {
+        let alone = op.alone(&op.variant, &caps).unwrap();
+        assert_eq!(second(&alone.ops), 1, "{}", op.label);
     }
 }
 
