@@ -32,15 +32,15 @@ impl Start {
 /// A dense layer: x [.., in] to x W + b [.., units], with parameters `name.weight` [in, units] and
 /// `name.bias` `[units]`.
 ///
-/// A weight larger than a kernel can bind is cut into slabs of its rows, which lie one behind the other
-/// as the whole does: x W is then a sum of products, each of some columns of x.
+/// A weight larger than a buffer, or than a product can bind, is cut into slabs of its rows, which lie one behind the
+/// other as the whole does: x W is then a sum of products, each of some columns of x.
 pub fn dense<'g>(x: Tensor<'g>, name: &str, units: usize, start: Start) -> Tensor<'g> {
     let g = x.graph();
     g.scoped(name, || {
         let shape = x.spec().shape;
         let fan_in = shape.last();
         let bytes = 4 * (fan_in * units) as u64;
-        let slabs = bytes.div_ceil(g.max_binding()) as usize;
+        let slabs = bytes.div_ceil(g.max_weight()) as usize;
         // A slab begins where a binding may: whole rows to a multiple of 256 bytes.
         let rows =
             if slabs > 1 { fan_in.div_ceil(slabs).next_multiple_of(ALIGNMENT) } else { fan_in };

@@ -25,7 +25,6 @@ pub mod decoder;
 pub mod ema;
 pub mod embedding;
 pub mod embedding_bag;
-pub mod gather;
 pub mod ids;
 pub mod log_uniform;
 pub mod lrn;
@@ -41,6 +40,7 @@ pub mod recurrent;
 pub mod reduce;
 mod rows;
 pub mod sampled_softmax;
+pub mod scatter;
 pub mod shift;
 pub mod slice;
 pub mod softmax;
@@ -71,7 +71,7 @@ pub const LIST: &[Family] = &[
     Family::new("shift", shift::cases),
     Family::new("transpose", transpose::cases),
     Family::new("concat", concat::cases),
-    Family::new("gather", gather::cases),
+    Family::new("scatter", scatter::cases),
     Family::new("slice", slice::cases),
     Family::new("pad", pad::cases),
     Family::new("window", window::cases),

@@ -1,4 +1,4 @@
-//! From a model's graph to a schedule: ten short passes, each graph to graph or graph to data.
+//! From a model's graph to a schedule: twelve short passes, each graph to graph or graph to data.
 //!
 //! [`grad`] comes before them: a training step's graph already holds its backward pass.
 
@@ -12,8 +12,10 @@ use crate::tensor::{DType, TensorSpec};
 use crate::terms::Precision;
 
 pub mod choose;
+pub mod clock;
 pub mod fuse;
 pub mod grad;
+pub mod losses;
 pub mod pack;
 pub mod pairs;
 pub mod plan;
@@ -25,7 +27,9 @@ pub mod sums;
 pub mod windows;
 
 use choose::{Choice, choose, instance};
+use clock::clock;
 use fuse::fuse;
+use losses::losses;
 use pack::pack;
 use pairs::pairs;
 use plan::plan;
@@ -76,7 +80,7 @@ pub fn compile(graph: Graph, caps: &Caps, options: &Options) -> Result<Schedule>
 
 /// The graph with ops merged, so that fewer dispatches move fewer bytes. Values keep their ids.
 pub fn fused(graph: Graph) -> Graph {
-    sums(fuse(windows(graph)))
+    clock(losses(sums(fuse(windows(graph)))))
 }
 
 /// One op alone under a variant, its inputs named `input0`, `input1` and so on, its outputs likewise. The variant
@@ -120,7 +124,25 @@ impl OpInstance {
     /// # Errors
     /// As [`compile_op`].
     pub fn alone(&self, variant: &Variant, caps: &Caps) -> Result<Schedule> {
-        let inputs = self.reduced_inputs().unwrap_or_else(|| self.inputs.clone());
-        compile_op(&self.op, &inputs, &self.stored(), variant, caps, true)
+        let compiled = |inputs: &[TensorSpec], caps: &Caps| {
+            compile_op(&self.op, inputs, &self.stored(), variant, caps, true)
+        };
+        match self.reduced_inputs() {
+            Some(inputs) => compiled(&inputs, &self.reduced_caps(&inputs, caps)),
+            None => compiled(&self.inputs, caps),
+        }
+    }
+
+    /// What is to stand for the device where `inputs` stand for its own: what is longer than a binding stays so.
+    fn reduced_caps(&self, inputs: &[TensorSpec], caps: &Caps) -> Caps {
+        let longest = |inputs: &[TensorSpec], outputs: &[TensorSpec]| {
+            inputs.iter().chain(outputs).map(TensorSpec::bytes).max().unwrap_or(0)
+        };
+        if longest(&self.inputs, &self.outputs) <= caps.max_binding {
+            return caps.clone();
+        }
+        let outputs = self.op.problem(inputs).map_or_else(|_| Vec::new(), |p| p.output_specs());
+        let half = longest(inputs, &outputs).div_ceil(2);
+        Caps { max_binding: half.next_multiple_of(256), ..caps.clone() }
     }
 }

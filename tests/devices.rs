@@ -2,13 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fathom::error::Error;
 use fathom::gpu::Gpu;
 use fathom::graph::by_rows::Joined;
 use fathom::graph::group::numbered;
-use fathom::graph::op::{Distribution, Sampler};
+use fathom::graph::op::{Distribution, Op, Sampler};
 use fathom::graph::{Builder, Init, NodeKind, PARAMETERS, ValueId};
 use fathom::kernel::Caps;
 use fathom::listing::model::program;
@@ -17,8 +18,9 @@ use fathom::measure::restart::Restart;
 use fathom::measure::run::measure;
 use fathom::op::LIST;
 use fathom::op::conv2d::WINOGRAD;
+use fathom::op::matmul::MatMul;
 use fathom::pass::choose::Choice;
-use fathom::pass::{Options, Schedule, compile};
+use fathom::pass::{OpInstance, Options, Schedule, compile};
 use fathom::program::check::check_variant;
 use fathom::report::Format;
 use fathom::session::{Session, schedule};
@@ -128,6 +130,69 @@ fn devices_with_room_run_what_they_ran() {
             assert!(groups.iter().all(|group| group.name == group.set), "{}: {mode}", info.name);
         }
     }
+}
+
+/// Verification's smaller problems take the same code, two ranges included.
+#[test]
+fn what_stands_for_a_long_weight_is_bound_as_two_ranges_too() {
+    let caps = Caps::portable();
+    let schedule = plan(model("alexnet", Preset::Full, None).as_ref(), Mode::Train, &caps);
+    let second = |ops: &[OpInstance]| {
+        let dispatches = ops.iter().flat_map(|op| &op.lowered.dispatches);
+        let bindings = dispatches.flat_map(|dispatch| &dispatch.bindings);
+        bindings.filter(|binding| ["b1", "x1", "c1"].contains(&binding.name)).count()
+    };
+    let long: Vec<_> = schedule.ops.iter().filter(|op| second(&[(*op).clone()]) > 0).collect();
+    assert_eq!(long.len(), 3, "fc6 forward and both gradients");
+    for op in long {
+        let alone = op.alone(&op.variant, &caps).unwrap();
+        assert_eq!(second(&alone.ops), 1, "{}", op.label);
+    }
+}
+
+/// A binding may be little more than half of an operand: every way to read and store one, vec4s and single values.
+#[test]
+fn products_bind_a_weight_as_two_ranges() {
+    let gpu = common::gpu("ranges").unwrap();
+    let product =
+        |transpose_a, transpose_b| MatMul { transpose_a, transpose_b, ..MatMul::default() };
+    let f32 = |dims: [usize; 2]| TensorSpec::f32(dims);
+    // Kernels are slow to compile: `sliced` and `register` read and store as `tile` does.
+    let (mut left, mut failed) = (HashSet::from(["tile", "split_k", "vector"]), Vec::new());
+    for (rows, k, n) in [(36, 132, 260), (9, 131, 257), (3, 200, 300)] {
+        let cases = [
+            (product(false, false), [f32([rows, k]), f32([k, n])]),
+            (product(false, true), [f32([rows, k]), f32([n, k])]),
+            (product(true, false), [f32([rows, k]), f32([rows, n])]),
+        ];
+        for (op, inputs) in cases {
+            let max_binding = (4 * k * n).div_ceil(2).next_multiple_of(256) as u64 + 256;
+            let limited = Caps { max_binding, ..gpu.caps.clone() };
+            let of_gpus = Caps { software: false, speeds: Speeds::GPU, ..limited.clone() };
+            let forward = !op.transpose_a && !op.transpose_b;
+            let op: Arc<dyn Op> = Arc::new(op);
+            let problem = op.problem(&inputs).unwrap();
+            for name in ["tile", "subgroup", "split_k", "vector"] {
+                let mut variants =
+                    [&limited, &of_gpus].into_iter().flat_map(|caps| problem.variants(caps));
+                let variant = variants.find(|variant| variant.name == name);
+                let Some(variant) = variant.filter(|_| forward || name != "split_k") else {
+                    continue;
+                };
+                let lowered = problem.lower(&variant, &limited);
+                let bound = lowered.dispatches.iter().flat_map(|dispatch| &dispatch.bindings);
+                let second = bound.filter(|binding| ["b1", "x1", "c1"].contains(&binding.name));
+                assert_eq!(second.count(), 1, "{variant}");
+                let uniform = [Distribution::Uniform];
+                let verdicts = check_variant(gpu, &limited, &op, &inputs, &[], &variant, &uniform);
+                let wrong = verdicts.unwrap().into_iter().filter(|verdict| !verdict.passed());
+                failed.extend(wrong.map(|verdict| format!("{variant} {inputs:?}: {verdict:?}")));
+                left.remove(name);
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{failed:#?}");
+    assert!(left.is_empty(), "not checked: {left:?}");
 }
 
 fn assert_close(what: &str, got: &[f64], wanted: &[f64]) {
@@ -354,7 +419,7 @@ fn a_graph_that_cannot_be_cut_stays_as_it_is() {
     let listed = |caps| listing(&compile(graph(), caps, &Options::default()).unwrap());
     assert_eq!(listed(&caps), listed(&Caps::portable()));
     let error = compile(graph(), &caps, &Options::default()).unwrap().fits(&caps).unwrap_err();
-    assert!(error.to_string().contains("its output f32[4, 100000] of 1.5 MiB"), "{error}");
+    assert!(error.to_string().contains("its input f32[4, 100000] of 1.5 MiB"), "{error}");
 }
 
 /// A device that is lost, as when its driver resets it, at one submission of a run after the other: it is told each time,

@@ -18,14 +18,14 @@ type Most = (&'static str, [(usize, u64); 2], [usize; 2]);
 /// Winograd's products take three dispatches where the definition takes one or two, and four for both gradients: in residual
 /// every layer of 3 x 3 with stride 1 has them, in alexnet the last three.
 const MOST: [Most; 8] = [
-    ("alexnet", [(71, 3880), (27, 934)], [62, 23]),
-    ("autoenc", [(28, 40), (9, 6)], [28, 9]),
-    ("deepq", [(36, 101), (9, 14)], [36, 9]),
-    ("memnet", [(12, 10), (3, 4)], [12, 3]),
-    ("residual", [(350, 3645), (101, 701)], [350, 101]),
-    ("seq2seq", [(591, 1004), (356, 4105)], [591, 356]),
-    ("speech", [(3237, 16_759), (1590, 3681)], [1610, 794]),
-    ("vgg", [(173, 7712), (71, 1631)], [147, 61]),
+    ("alexnet", [(58, 3858), (22, 927)], [57, 22]),
+    ("autoenc", [(26, 40), (9, 6)], [26, 9]),
+    ("deepq", [(30, 101), (7, 14)], [30, 7]),
+    ("memnet", [(10, 10), (2, 4)], [10, 2]),
+    ("residual", [(348, 3645), (99, 701)], [348, 99]),
+    ("seq2seq", [(588, 997), (355, 4105)], [588, 355]),
+    ("speech", [(3236, 16_759), (1589, 3681)], [1609, 792]),
+    ("vgg", [(154, 7710), (64, 1631)], [142, 60]),
 ];
 
 #[test]

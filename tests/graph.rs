@@ -38,7 +38,7 @@ fn gpu() -> Gpu {
     Gpu::open(&selector, Checks::Off).unwrap()
 }
 
-/// A graph of elementwise ops, products, sums, slices and pads over 6 x 6 matrices, chosen by `seed`.
+/// A graph of elementwise ops, products, reductions, picked values, slices and pads over 6 x 6 matrices, chosen by `seed`.
 fn random_graph(seed: u64, ops: usize) -> Graph {
     let mut rng = Rng::new(seed);
     let g = Builder::new();
@@ -47,11 +47,12 @@ fn random_graph(seed: u64, ops: usize) -> Graph {
         g.input("b", [6, 6], DType::F32),
         g.input("row", [6], DType::F32),
     ];
+    let index = g.input("index", [6], DType::U32);
     for _ in 0..ops {
         let x = values[rng.below(2.max(values.len() - 1))];
         let y = values[rng.below(values.len())];
         let wide = |t: Tensor| t.spec().shape.rank() == 2;
-        let value = match rng.below(9) {
+        let value = match rng.below(12) {
             0 if wide(x) && wide(y) => x.matmul(y).scale(0.3),
             1 => x.tanh(),
             2 => x * y,
@@ -63,6 +64,9 @@ fn random_graph(seed: u64, ops: usize) -> Graph {
                 x.slice(0, 0, 2).pad(0, 0, 4)
                     + y.pad(1, 2, 0).slice(1, 0, 6).slice(0, 1, 3).pad(0, 3, 0)
             }
+            8 if wide(x) => x.max(1),
+            9 if wide(x) => x.gather(index),
+            10 => (x + y).tanh().mean_all(),
             _ => x - y.scale(0.5),
         };
         values.push(value);
@@ -75,6 +79,10 @@ fn random_graph(seed: u64, ops: usize) -> Graph {
 
 fn feed(name: &str) -> Array {
     let mut rng = Rng::new(name.bytes().map(u64::from).sum());
+    if name == "index" {
+        let data = (0..6).map(|_| rng.below(6) as f64).collect();
+        return Array::new(TensorSpec::u32([6]), data);
+    }
     let spec = TensorSpec::f32(if name == "row" { vec![6] } else { vec![6, 6] });
     let data = (0..spec.len()).map(|_| f64::from(rng.range(-1.0, 1.0) as f32)).collect();
     Array::new(spec, data)
@@ -164,7 +172,7 @@ fn programs_compute_what_the_references_say() {
         let options = Options { fuse, ..Options::default() };
         let mut session = Session::new(&gpu, 1);
         let program = session.compile_graph(nodes, &options).unwrap();
-        let inputs = ["a", "b", "row"].map(|name| (name, HostTensor::from(&feed(name))));
+        let inputs = ["a", "b", "row", "index"].map(|name| (name, HostTensor::from(&feed(name))));
         session.feed(&program, &inputs).unwrap();
         for verdict in session.check(&program).unwrap() {
             assert!(verdict.passed(), "seed {seed}: {verdict:?}");

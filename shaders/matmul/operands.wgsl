@@ -13,7 +13,11 @@ alias ElementA = vec4<f32>;      // f32 where not WIDE_A
 alias ElementB = vec4<f32>;
 
 @group(0) @binding(0) var<storage, read> a: array<ElementA>;
+
+// hook: operand
 @group(0) @binding(1) var<storage, read> b: array<ElementB>;
+fn b_at(i: u32) -> ElementB { return b[i]; }
+// end
 
 // Four neighbours in row `row` of a stored matrix [rows, cols] that begins at element `at`. Outside the
 // matrix the nearest inside: beyond M and N the products are never stored, beyond K `masked` drops them.
@@ -27,9 +31,9 @@ fn vec_a(at: u32, row: u32, col: u32, rows: u32, cols: u32) -> Four {
 
 fn vec_b(at: u32, row: u32, col: u32, rows: u32, cols: u32) -> Four {
     let i = at + cols * select(row, min(row, rows - 1u), EDGE || TAIL);
-    if WIDE_B { return Four(b[(i + select(col, min(col, cols - 4u), EDGE || TAIL)) / 4u]); }
+    if WIDE_B { return Four(b_at((i + select(col, min(col, cols - 4u), EDGE || TAIL)) / 4u)); }
     let j = min(vec4<u32>(col, col + 1u, col + 2u, col + 3u), vec4<u32>(cols - 1u)) + i;
-    return Four(Four(b[j.x]).x, Four(b[j.y]).x, Four(b[j.z]).x, Four(b[j.w]).x);
+    return Four(Four(b_at(j.x)).x, Four(b_at(j.y)).x, Four(b_at(j.z)).x, Four(b_at(j.w)).x);
 }
 
 // A block of 4 x 4 as it was loaded, by stored rows, from k on. What lies beyond K becomes 0 when it is needed: a value

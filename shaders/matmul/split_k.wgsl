@@ -5,24 +5,25 @@
 // Grid: 64 EACH elements of C to a workgroup, then those of B's sums, folded into two dimensions.
 
 const EACH: u32 = 4u;
+alias T = f32;           // or vec4<f32>: results are then counted in groups of four
 const SUMS: bool = false; // B's columns were summed as well, `columns` of them in each part
 
 struct Params { count: u32, splits: u32, columns: u32 }
-@group(0) @binding(0) var<storage, read> partial: array<f32>;
-@group(0) @binding(1) var<storage, read_write> c: array<f32>;
+@group(0) @binding(0) var<storage, read> partial: array<T>;
+@group(0) @binding(1) var<storage, read_write> c: array<T>;
 @group(1) @binding(0) var<uniform> params: Params;
 
 // hook: sums
-fn partial_sum(i: u32) -> f32 { return 0.0; }
-fn store_sum(i: u32, x: f32) {}
+fn partial_sum(i: u32) -> T { return T(0.0); }
+fn store_sum(i: u32, x: T) {}
 // end
 
 // hook: epilogue
-fn epilogue(x: f32, i: u32) -> f32 { return x; }
+fn epilogue(x: T, i: u32) -> T { return x; }
 // end
 
 // Part s of element i of C, behind whose last one B's sums follow.
-fn part(s: u32, i: u32) -> f32 {
+fn part(s: u32, i: u32) -> T {
     if SUMS && i >= params.count { return partial_sum(s * params.columns + i - params.count); }
     return partial[s * params.count + i];
 }
@@ -32,7 +33,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         @builtin(local_invocation_index) lid: u32) {
     let first = (wid.y * groups.x + wid.x) * 64u * EACH + lid;
     let last = params.count + select(0u, params.columns, SUMS) - 1u;
-    var sum: array<f32, EACH>;
+    var sum: array<T, EACH>;
     // unroll
     for (var e = 0u; e < EACH; e++) { sum[e] = part(0u, min(first + e * 64u, last)); }
     for (var s = 1u; s < params.splits; s++) {

@@ -19,7 +19,10 @@ const TOGETHER: u32 = 4u;       // vectors whose sums meet together: no more tha
 
 // Part s of `splits` sums k from s * span to (s + 1) * span, and stores C's count of results behind the part before.
 struct Params { R: u32, S: u32, K: u32, G: u32, y_s: u32, y_k: u32, c_r: u32, c_s: u32, splits: u32, span: u32 }
+// hook: operand
 @group(0) @binding(0) var<storage, read> x: array<ElementX>;
+fn x_at(i: u32) -> ElementX { return x[i]; }
+// end
 @group(0) @binding(1) var<storage, read> y: array<ElementY>;
 @group(0) @binding(2) var<storage, read_write> c: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
@@ -35,10 +38,10 @@ fn load_x(g: u32, row: u32, col: u32) -> vec4<f32> {
     let rows = select(params.R, params.K, ALONG_R);
     let cols = select(params.K, params.R, ALONG_R);
     let at = (g * rows + min(row, rows - 1u)) * cols;
-    if WIDE_X { return vec4<f32>(x[(at + min(col, cols - 4u)) / 4u]); }
+    if WIDE_X { return vec4<f32>(x_at((at + min(col, cols - 4u)) / 4u)); }
     let j = min(vec4<u32>(col, col + 1u, col + 2u, col + 3u), vec4<u32>(cols - 1u)) + at;
     // The constructor makes the same of an f32 as of the vec4 that it never meets here.
-    return vec4<f32>(vec4<f32>(x[j.x]).x, vec4<f32>(x[j.y]).x, vec4<f32>(x[j.z]).x, vec4<f32>(x[j.w]).x);
+    return vec4<f32>(vec4<f32>(x_at(j.x)).x, vec4<f32>(x_at(j.y)).x, vec4<f32>(x_at(j.z)).x, vec4<f32>(x_at(j.w)).x);
 }
 
 // Vector s from k on; outside, the nearest inside.

@@ -25,6 +25,10 @@ fn prepare(sum: f32, row: u32) -> Row { return Row(1.0 / sum); }
 fn finish(value: T, own: Row, vector: u32) -> T { return value * own.factor; }
 // end
 
+// hook: note
+fn note(sum: f32, highest: f32, row: u32) {}
+// end
+
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lid: u32) {
@@ -61,8 +65,10 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
             if LOG { kept[k] = d; } else { kept[k] = e; }
         }
     }
-    let result = prepare(sum_over_lanes(sum, lid, LANES_PER_ROW), row);
+    sum = sum_over_lanes(sum, lid, LANES_PER_ROW);
+    let result = prepare(sum, row);
     if own >= params.rows { return; }
+    if lane == 0u { note(sum, highest, row); }
     // unroll
     for (var k = 0u; k < KEEP; k++) {
         let v = k * LANES_PER_ROW + lane;

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::kernel::Caps;
+use crate::kernel::{Caps, MOST_RANGES};
 use crate::tensor::{DType, Shape, TensorSpec};
 use crate::terms::Phase;
 
@@ -134,6 +134,11 @@ impl Builder {
         clock
     }
 
+    /// Whether an op reads a value.
+    pub(crate) fn is_read(&self, value: Tensor<'_>) -> bool {
+        self.with_graph(|graph| graph.nodes.iter().any(|node| node.inputs.contains(&value.id)))
+    }
+
     /// A graph that also outputs every random draw, for snapshots.
     pub fn recording() -> Self {
         let graph = Self::default();
@@ -148,9 +153,10 @@ impl Builder {
         self
     }
 
-    /// Most bytes of one tensor that a kernel can bind.
-    pub fn max_binding(&self) -> u64 {
-        self.inner.borrow().limits.map_or(u64::MAX, |(binding, _)| binding)
+    /// Most bytes of one weight of a product.
+    pub fn max_weight(&self) -> u64 {
+        let limits = self.inner.borrow().limits;
+        limits.map_or(u64::MAX, |(binding, buffer)| buffer.min(binding.saturating_mul(MOST_RANGES)))
     }
 
     /// Most bytes of one buffer.

@@ -5,7 +5,7 @@
 
 use crate::host::parallel::*;
 use crate::random::{Stream, drop_threshold};
-use crate::tensor::{Array, Shape, TensorSpec};
+use crate::tensor::{Array, DType, Shape, TensorSpec};
 
 mod epilogue;
 mod function;
@@ -13,10 +13,23 @@ mod text;
 
 pub(crate) use epilogue::Epilogue;
 pub use function::Function;
-pub(crate) use text::{Place, apply as text_apply, operand_name, vector};
+pub(crate) use text::{Place, function_of, operand_name, vector};
 
 /// Elements of a reference that a thread computes in a row.
 const PART: usize = 1 << 14;
+
+/// How a chain reads one of its inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Read {
+    /// One float for each element.
+    Value,
+    /// A row of this length for each.
+    Row(usize),
+    /// An integer for each.
+    Index,
+    /// The clock of a random function.
+    Clock,
+}
 
 /// One step of a chain.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,11 +116,34 @@ impl Chain {
         Self { code, ..self.clone() }
     }
 
+    /// How it reads an input.
+    pub(crate) fn read(&self, input: usize) -> Read {
+        let as_read = |step: &Instruction| match step.function {
+            Function::Dropout { .. } if step.arguments[1] == input => Some(Read::Clock),
+            Function::Gather(_) if step.arguments[1] == input => Some(Read::Index),
+            function if step.arguments[0] == input => function.row().map(Read::Row),
+            _ => None,
+        };
+        self.code.iter().find_map(as_read).unwrap_or(Read::Value)
+    }
+
     /// The inputs that are the clock of a random function, not values.
     pub fn is_clock(&self, input: usize) -> bool {
-        self.code.iter().any(|i| {
-            matches!(i.function, Function::Dropout { .. }) && i.arguments.get(1) == Some(&input)
-        })
+        self.read(input) == Read::Clock
+    }
+
+    /// Whether it reads rows, which an op's epilogue and groups of four elements cannot.
+    pub(crate) fn reads_rows(&self) -> bool {
+        self.code.iter().any(|step| step.function.row().is_some())
+    }
+
+    /// Whether groups of four elements of `shape` can be computed at once.
+    pub(crate) fn allows_vec4(&self, inputs: &[TensorSpec], shape: &Shape) -> bool {
+        let allows = |(i, input): (usize, &TensorSpec)| {
+            self.is_clock(i) || Place::of(&input.shape, shape).allows_vec4()
+        };
+        let aligned = self.first.is_multiple_of(4) && shape.len().is_multiple_of(4);
+        aligned && !self.reads_rows() && inputs.iter().enumerate().all(allows)
     }
 
     /// Whether it draws random numbers.
@@ -119,12 +155,18 @@ impl Chain {
     /// function reads.
     pub fn evaluate(&self, values: &[f64], clock: &[f64], element: usize) -> f64 {
         let mut results = values.to_vec();
-        self.evaluate_in(&mut results, clock, element)
+        self.evaluate_in(&mut results, &[], clock, element)
     }
 
     /// The same in a room that serves many elements: the inputs' values in front, and behind them whatever was left
-    /// there before.
-    fn evaluate_in(&self, results: &mut Vec<f64>, clock: &[f64], element: usize) -> f64 {
+    /// there before. The value of an input of rows is the place of its row in `inputs`.
+    fn evaluate_in(
+        &self,
+        results: &mut Vec<f64>,
+        inputs: &[&Array],
+        clock: &[f64],
+        element: usize,
+    ) -> f64 {
         results.truncate(self.inputs);
         for step in &self.code {
             let mut arguments = [0.0; Function::MOST_ARGUMENTS];
@@ -132,7 +174,13 @@ impl Chain {
                 *value = results[at];
             }
             let arguments = &arguments[..step.arguments.len()];
-            results.push(step.function.evaluate(arguments, clock, element));
+            results.push(match step.function.row() {
+                Some(length) => {
+                    let rows = &inputs[step.arguments[0]].data;
+                    step.function.evaluate_row(&rows[arguments[0] as usize..][..length], arguments)
+                }
+                None => step.function.evaluate(arguments, clock, element),
+            });
         }
         results.last().copied().unwrap_or(0.0)
     }
@@ -144,50 +192,76 @@ impl Chain {
         let read = inputs.iter().enumerate().filter(|(i, _)| !self.is_clock(*i));
         let read: Vec<_> = read
             .map(|(i, array)| {
+                let seen = self.seen(i, &array.spec);
                 // What is as long as the result is not broadcast: its elements lie as the result's do.
-                let whole = array.data.len() == shape.len();
-                (i, array, (!whole).then(|| broadcast_strides(&array.spec.shape, shape)))
+                let whole = seen.len() == shape.len();
+                let strides = (!whole).then(|| broadcast_strides(&seen, shape));
+                (i, array, strides, self.read(i))
             })
             .collect();
         let mut data = vec![0.0; shape.len()];
         data.par_chunks_mut(PART).enumerate().for_each(|(part, data)| {
             let mut results = vec![0.0; self.inputs];
             for (element, value) in (part * PART..).zip(data) {
-                for (i, array, strides) in &read {
+                for (i, array, strides, read) in &read {
                     let at = strides.as_ref().map(|strides| offset(element, shape, strides));
-                    results[*i] = array.data[at.unwrap_or(element)];
+                    let at = at.unwrap_or(element);
+                    results[*i] = match *read {
+                        Read::Row(length) => (at * length) as f64,
+                        _ => array.data[at],
+                    };
                 }
-                *value = self.evaluate_in(&mut results, clock, self.first + element);
+                *value = self.evaluate_in(&mut results, inputs, clock, self.first + element);
             }
         });
         Array::f32(shape.clone(), data)
     }
 
-    /// The same at one element, where the first input is `value` there; of a chain without a clock.
+    /// The same at one element, where the first input is `value` there.
     pub fn apply_at(&self, shape: &Shape, value: f64, others: &[&Array], element: usize) -> f64 {
-        let other = |array: &&Array| {
-            array.data[offset(element, shape, &broadcast_strides(&array.spec.shape, shape))]
+        let clock = (1..self.inputs).find(|&i| self.is_clock(i));
+        let other = |(i, array): (usize, &&Array)| match Some(i + 1) == clock {
+            true => 0.0,
+            false => {
+                array.data[offset(element, shape, &broadcast_strides(&array.spec.shape, shape))]
+            }
         };
-        let values: Vec<f64> = std::iter::once(value).chain(others.iter().map(other)).collect();
-        self.evaluate(&values, &[], self.first + element)
+        let others_there = others.iter().enumerate().map(other);
+        let values: Vec<f64> = std::iter::once(value).chain(others_there).collect();
+        let clock = clock.map_or(&[][..], |i| &others[i - 1].data);
+        self.evaluate(&values, clock, self.first + element)
+    }
+
+    /// The shape of what an input is to the elements: rows are one each.
+    fn seen(&self, input: usize, spec: &TensorSpec) -> Shape {
+        match self.read(input) {
+            Read::Row(_) => spec.dims()[..spec.shape.rank().saturating_sub(1)].into(),
+            _ => spec.shape.clone(),
+        }
     }
 
     /// The output's shape.
     pub fn shape(&self, inputs: &[TensorSpec]) -> Result<Shape, String> {
         let mut shape = self.expand.clone().unwrap_or_default();
         for (i, spec) in inputs.iter().enumerate() {
-            if self.is_clock(i) {
-                if *spec != TensorSpec::u32([4]) {
-                    return Err(format!("{spec} is not a clock"));
+            match self.read(i) {
+                Read::Clock if *spec == TensorSpec::u32([4]) => continue,
+                Read::Clock => return Err(format!("{spec} is not a clock")),
+                Read::Index if spec.dtype != DType::U32 => {
+                    return Err(format!("takes indices, not {spec}"));
                 }
-                continue;
+                Read::Row(length) if spec.dims().last() != Some(&length) => {
+                    return Err(format!("takes rows of {length}, not {spec}"));
+                }
+                Read::Value | Read::Row(_) if !spec.dtype.is_float() => {
+                    return Err(format!("takes floats, not {spec}"));
+                }
+                _ => {}
             }
-            if !spec.dtype.is_float() {
-                return Err(format!("takes floats, not {spec}"));
-            }
+            let seen = self.seen(i, spec);
             shape = shape
-                .broadcast(&spec.shape)
-                .ok_or_else(|| format!("shapes do not broadcast: {shape} and {}", spec.shape))?;
+                .broadcast(&seen)
+                .ok_or_else(|| format!("shapes do not broadcast: {shape} and {seen}"))?;
         }
         Ok(shape)
     }
@@ -197,9 +271,27 @@ impl Chain {
         self.code.iter().map(|i| i.function.flops()).sum()
     }
 
-    /// Rounding steps, for tolerances.
+    /// Rounding steps, for tolerances: a function of rows takes one of their values as it is.
     pub fn depth(&self) -> usize {
-        self.code.len()
+        self.code.iter().filter(|step| step.function.row().is_none()).count()
+    }
+
+    /// What the integers of an input that is read as indices are below.
+    pub(crate) fn indices(&self, input: usize) -> Option<usize> {
+        let rows = self.code.iter().filter(|step| step.arguments.get(1) == Some(&input));
+        rows.filter_map(|step| step.function.row()).min()
+    }
+
+    /// Bytes of its inputs that need not be read: what no index names.
+    pub(crate) fn passed_over(&self, inputs: &[TensorSpec]) -> u64 {
+        let rows = |step: &Instruction| match step.function {
+            Function::Gather(length) => {
+                let bytes = inputs[step.arguments[0]].bytes();
+                bytes - bytes / length.max(1) as u64
+            }
+            _ => 0,
+        };
+        self.code.iter().map(rows).sum()
     }
 }
 

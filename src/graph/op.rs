@@ -191,7 +191,8 @@ impl Chain {
     pub fn kinds(&self) -> Vec<Kind> {
         let class = |function: Function| match function {
             Function::Dropout { .. } => Class::Random,
-            Function::Copy => Class::Movement,
+            Function::Copy | Function::Gather(_) => Class::Movement,
+            Function::Max(_) => Class::Reduction,
             _ => Class::Elementwise,
         };
         let kind = |step: &Instruction| Kind::new(step.function.name(), class(step.function));
@@ -353,6 +354,13 @@ pub trait Op: fmt::Debug + Any + Send + Sync {
     /// `None` where it has no such hook. The chain's argument 0 is that value.
     fn with_epilogue(&self, chain: &Chain) -> Option<Arc<dyn Op>> {
         let _ = chain;
+        None
+    }
+
+    /// The op with what a chain makes in place of its input `at`, computed as it is read, or `None` where it has no such
+    /// hook. The chain's inputs stand where that input stood.
+    fn with_prologue(&self, at: usize, chain: &Chain) -> Option<Arc<dyn Op>> {
+        let _ = (at, chain);
         None
     }
 

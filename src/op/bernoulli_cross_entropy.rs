@@ -25,7 +25,7 @@ pub struct BernoulliCrossEntropyGrad;
 
 /// The row sum's kernel with this in place of its load. Below 0.01 the series of log(1 + e) is exact to
 /// 2 ulp, where 1 + e would have lost e's digits.
-const LOAD: Load = Load {
+const LOAD: Load<'_> = Load {
     text: "@group(0) @binding(1) var<storage, read> logits: array<T>;
 @group(0) @binding(2) var<storage, read> targets: array<T>;
 fn load(i: u32) -> T {

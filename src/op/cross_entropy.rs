@@ -1,7 +1,7 @@
 //! Cross-entropy of a softmax against one class per row, fused: the probabilities are never stored.
 
 use crate::graph::Tensor;
-use crate::graph::by_rows::ByRows;
+use crate::graph::by_rows::{ByRows, Joined};
 use crate::graph::op::{Backward, Facts, Kind, Op, Problem, Sampler};
 use crate::kernel::{Caps, Lowered, Variant, input, output};
 use crate::tensor::{Array, TensorSpec};
@@ -19,7 +19,10 @@ pub struct CrossEntropy;
 /// (softmax(logits) - onehot(label)) dloss. It takes the row's sum again instead of a stored one: the
 /// logits must cross the memory bus anyway, and log(sum) + max as one f32 would cost digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CrossEntropyGrad;
+pub struct CrossEntropyGrad {
+    /// Makes the losses as well, as a second output.
+    pub loss: bool,
+}
 
 const GRAD_FINISH: &str = "@group(0) @binding(2) var<storage, read> label: array<u32>;
 @group(0) @binding(3) var<storage, read> dloss: array<f32>;
@@ -27,6 +30,17 @@ struct Row { factor: f32, dloss: f32, label: u32 }
 fn prepare(sum: f32, row: u32) -> Row { return Row(dloss[row] / sum, dloss[row], label[row]); }
 fn finish(value: T, own: Row, vector: u32) -> T {
     return value * own.factor - select(T(0.0), T(own.dloss), elements(vector) == U(own.label));
+}
+";
+
+/// The losses as well: the logits once more value by value for the label's.
+const LOSS: &str = "@group(0) @binding(4) var<storage, read> logits: array<f32>;
+@group(0) @binding(5) var<storage, read_write> loss: array<f32>;
+fn note(sum: f32, highest: f32, row: u32) {
+    let chosen = label[row];
+    var logit = LOWEST;
+    if chosen < params.length * WIDTH { logit = logits[row * params.length * WIDTH + chosen]; }
+    loss[row] = log(sum) - (logit - highest);
 }
 ";
 
@@ -78,7 +92,7 @@ impl Op for CrossEntropy {
     }
 
     fn gradient<'g>(&self, Backward { x, dy, .. }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
-        let grad = |dy| x[0].graph().apply1(CrossEntropyGrad, &[x[0], x[1], dy]);
+        let grad = |dy| x[0].graph().apply1(CrossEntropyGrad { loss: false }, &[x[0], x[1], dy]);
         vec![dy[0].map(grad), None]
     }
 }
@@ -117,17 +131,28 @@ impl Op for CrossEntropyGrad {
         Kind::new("cross_entropy_grad", Class::Reduction)
     }
 
+    fn kinds(&self) -> Vec<Kind> {
+        self.loss.then(|| CrossEntropy.kind()).into_iter().chain([self.kind()]).collect()
+    }
+
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let rows = rows_of(inputs)?;
         // p - 1 cancels at the label's place, beside a root mean square that is smaller than p by the square
         // root of the columns: what the sum's bound already allows.
         let tolerance = softmax::tolerance(rows.columns);
         // Difference, exp, sum, scale and the class's difference.
-        Ok(RowsProblem::new(*self, rows, inputs, inputs[0].clone(), 5, tolerance))
+        let mut problem = RowsProblem::new(*self, rows, inputs, inputs[0].clone(), 5, tolerance);
+        if self.loss {
+            let losses = TensorSpec::f32(outer(&inputs[0]));
+            problem.facts.cost.bytes += losses.bytes();
+            problem.facts.outputs.push(losses.into());
+        }
+        Ok(problem)
     }
 
     fn by_rows(&self, inputs: &[TensorSpec]) -> Option<ByRows> {
-        ByRows::of_rows(inputs)
+        let rows = ByRows::of_rows(inputs)?;
+        Some(ByRows { outputs: vec![Joined::Rows; 1 + usize::from(self.loss)], ..rows })
     }
 }
 
@@ -144,7 +169,12 @@ impl Problem for RowsProblem<CrossEntropyGrad> {
         let kernel = self.rows.kernel("softmax/rows", variant).with_hook("finish", GRAD_FINISH);
         let dispatch = self.rows.dispatch(kernel, variant, caps);
         let dispatch = dispatch.bind("x", input(0)).bind("y", output(0));
-        Lowered::one(dispatch.bind("label", input(1)).bind("dloss", input(2)))
+        let mut dispatch = dispatch.bind("label", input(1)).bind("dloss", input(2));
+        if self.op.loss {
+            dispatch.kernel = dispatch.kernel.with_hook("note", LOSS);
+            dispatch = dispatch.bind("logits", input(0)).bind("loss", output(1));
+        }
+        Lowered::one(dispatch)
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
@@ -158,7 +188,13 @@ impl Problem for RowsProblem<CrossEntropyGrad> {
             };
             row.iter().enumerate().map(gradient)
         });
-        vec![Array::new(self.facts.spec().clone(), data.collect())]
+        let gradient = Array::new(self.facts.spec().clone(), data.collect());
+        let losses = self.facts.outputs.get(1).map(|losses| {
+            let rows = inputs[0].data.chunks(self.rows.columns).zip(&inputs[1].data);
+            let data = rows.map(|(row, &label)| log_sum_exp(row) - logit(row, label)).collect();
+            Array::new(losses.spec.clone(), data)
+        });
+        std::iter::once(gradient).chain(losses).collect()
     }
 
     fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
@@ -182,7 +218,10 @@ pub(super) fn cases() -> Vec<Case> {
         let specs = [TensorSpec::f32(*dims), TensorSpec::u32(rows), TensorSpec::f32(rows)];
         let name = size(dims);
         cases.push(Case::new(name.clone(), CrossEntropy, &specs[..2]));
-        cases.push(Case::new(name + "_grad", CrossEntropyGrad, specs));
+        for loss in [false, true] {
+            let name = if loss { format!("{name}_both") } else { format!("{name}_grad") };
+            cases.push(Case::new(name, CrossEntropyGrad { loss }, &specs[..]));
+        }
     }
     let rows = &MANY_ROWS[..1];
     let many = [TensorSpec::f32(MANY_ROWS), TensorSpec::u32(rows)];

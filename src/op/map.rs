@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::graph::Tensor;
 use crate::graph::by_rows::{ByRows, lies_along};
-use crate::graph::chain::{Chain, Function, Place, operand_name, text_apply, vector};
+use crate::graph::chain::{Chain, Function, function_of, operand_name, vector};
 use crate::graph::op::{
     Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Storage, Tolerance,
 };
@@ -17,7 +17,7 @@ use crate::tensor::{Array, DType, Shape, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
-use super::rows::fewer;
+use super::rows::{fewer, size};
 
 const WORKGROUP: usize = 64;
 
@@ -43,7 +43,7 @@ impl Op for Chain {
     }
 
     fn by_rows(&self, inputs: &[TensorSpec]) -> Option<ByRows> {
-        let result = TensorSpec::f32(self.shape(inputs).ok()?);
+        let result = TensorSpec::f32(self.shape(inputs).ok().filter(|_| !self.reads_rows())?);
         let cut = inputs.iter().enumerate();
         let cut = cut.map(|(i, input)| !self.is_clock(i) && lies_along(input, &result));
         Some(ByRows { inputs: cut.collect(), ..ByRows::all(&[result], 1)? })
@@ -77,6 +77,24 @@ impl Op for Chain {
     }
 }
 
+/// The dispatch of a chain over groups of `width` elements. Its inputs' declarations are part of the hook and follow
+/// the output: they are still to be bound.
+pub(super) fn dispatch(
+    chain: &Chain,
+    inputs: &[TensorSpec],
+    shape: &Shape,
+    width: usize,
+    caps: &Caps,
+) -> Dispatch {
+    let groups = shape.len() / width;
+    let kernel = Kernel::new("map/map")
+        .with_text("T", vector(width))
+        .with_hook("apply", function_of("apply", chain, inputs, shape, 1, width));
+    Dispatch::new(kernel, grid(groups.div_ceil(WORKGROUP), caps))
+        .param("groups", groups)
+        .bind("y", output(0))
+}
+
 /// A chain at given sizes.
 #[derive(Debug)]
 pub(super) struct ChainProblem {
@@ -89,20 +107,41 @@ impl ChainProblem {
     pub(super) fn new(chain: &Chain, inputs: &[TensorSpec]) -> Result<Self, String> {
         let y = TensorSpec::f32(chain.shape(inputs)?);
         let flops = chain.flops() * y.len() as u64;
+        let tolerance = match chain.depth() {
+            0 => Tolerance::EXACT,
+            depth => Tolerance::sum(16 * depth),
+        };
         // exp(1000) is infinite, and so are products of such values.
-        let facts = Facts::moving(flops, inputs, [y], Tolerance::sum(16 * chain.depth()))
-            .drawn_from(&[
-                Distribution::Uniform,
-                Distribution::Ties,
-                Distribution::Zeros,
-                Distribution::Tiny,
-                Distribution::Extreme,
-            ]);
+        let mut facts = Facts::moving(flops, inputs, [y], tolerance).drawn_from(&[
+            Distribution::Uniform,
+            Distribution::Ties,
+            Distribution::Zeros,
+            Distribution::Tiny,
+            Distribution::Extreme,
+        ]);
+        facts.cost.bytes -= chain.passed_over(inputs);
         Ok(Self { chain: chain.clone(), inputs: inputs.to_vec(), facts })
     }
 
-    fn shape(&self) -> &Shape {
+    /// The shape of what it makes.
+    pub(super) fn shape(&self) -> &Shape {
         &self.facts.spec().shape
+    }
+
+    /// Whether groups of four elements can be computed at once.
+    pub(super) fn allows_vec4(&self) -> bool {
+        self.chain.allows_vec4(&self.inputs, self.shape())
+    }
+
+    /// `fn NAME(i)`, which reads its inputs from bindings `first` on.
+    pub(super) fn text(&self, name: &str, first: usize, width: usize) -> String {
+        function_of(name, &self.chain, &self.inputs, self.shape(), first, width)
+    }
+
+    /// A dispatch in which such a function reads the inputs, which are the op's from `at` on.
+    pub(super) fn bind(&self, dispatch: Dispatch, at: usize) -> Dispatch {
+        let bind = |dispatch: Dispatch, i| dispatch.bind(operand_name(i), input(at + i));
+        (0..self.chain.inputs).fold(dispatch, bind)
     }
 }
 
@@ -113,27 +152,12 @@ impl Problem for ChainProblem {
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
         let by = |width: u32| Variant::new("map", [("WIDTH", width)]);
-        let aligned = self.chain.first.is_multiple_of(4);
-        let wide = aligned
-            && (0..self.chain.inputs).all(|i| {
-                self.chain.is_clock(i)
-                    || Place::of(&self.inputs[i].shape, self.shape()).allows_vec4()
-            });
-        if wide && self.shape().len().is_multiple_of(4) { vec![by(4), by(1)] } else { vec![by(1)] }
+        if self.allows_vec4() { vec![by(4), by(1)] } else { vec![by(1)] }
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let width = variant.get("WIDTH") as usize;
-        let groups = self.shape().len() / width;
-        let kernel = Kernel::new("map/map")
-            .with_text("T", vector(width))
-            .with_hook("apply", text_apply(&self.chain, &self.inputs, self.shape(), width));
-        let dispatch = Dispatch::new(kernel, grid(groups.div_ceil(WORKGROUP), caps))
-            .param("groups", groups)
-            .bind("y", output(0));
-        // The inputs' declarations are part of the hook and follow the output.
-        let bind = |dispatch: Dispatch, at| dispatch.bind(operand_name(at), input(at));
-        Lowered::one((0..self.chain.inputs).fold(dispatch, bind))
+        Lowered::one(self.bind(dispatch(&self.chain, &self.inputs, self.shape(), width, caps), 0))
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
@@ -151,7 +175,7 @@ impl Problem for ChainProblem {
             .iter()
             .enumerate()
             .map(|(i, spec)| {
-                let mut array = sampler.array(spec, 4);
+                let mut array = sampler.array(spec, self.chain.indices(i).unwrap_or(4));
                 if spec.dtype == DType::F32 && positive(i) {
                     array.data.iter_mut().for_each(|x| *x = f64::from(x.abs() as f32 + 0.5));
                 }
@@ -166,7 +190,10 @@ impl Problem for ChainProblem {
         let rows = fewer(all, y.len())?;
         // As many groups of four, or none: what chooses a variant.
         let each = y.len() / all;
-        if self.chain.expand.is_some() || (rows * each) % 4 != (all * each) % 4 {
+        if self.chain.expand.is_some()
+            || self.chain.reads_rows()
+            || (rows * each) % 4 != (all * each) % 4
+        {
             return None;
         }
         let cut = |(i, input): (usize, &TensorSpec)| {
@@ -259,6 +286,11 @@ impl<'g> Tensor<'g> {
         self.map(Function::Dropout { rate, stream }, &[clock])
     }
 
+    /// One value of each row of `self` [.., C]: indices u32 [..] to [..].
+    pub fn gather(self, index: Tensor<'g>) -> Tensor<'g> {
+        self.map(Function::Gather(self.spec().shape.last()), &[index])
+    }
+
     /// Any function of several tensors.
     pub(crate) fn map_with(self, function: Function, others: &[Tensor<'g>]) -> Tensor<'g> {
         self.map(function, others)
@@ -318,6 +350,20 @@ pub(super) fn cases() -> Vec<Case> {
     let chain =
         Chain::one(Function::Tanh).after(&add(), 0).after(&Chain::one(Function::Scale(0.5)), 1);
     cases.push(Case::new("chain_tanh_add_scale", chain, [f(&[9, 8]), f(&[8])]));
+    let index = |dims: &[usize]| TensorSpec::u32(dims);
+    for rows in [&[1, 1][..], &[7, 5], &[2, 33, 4], &[70_001, 3]] {
+        let (length, outer) = (rows[rows.len() - 1], &rows[..rows.len() - 1]);
+        let gather = Chain::one(Function::Gather(length));
+        cases.push(Case::new(format!("gather_{}", size(rows)), gather, [f(rows), index(outer)]));
+        let largest = Chain::one(Function::Max(length));
+        cases.push(Case::new(format!("max_{}", size(rows)), largest, [f(rows)]));
+    }
+    // Of rows that each of two others' has: what a Q-network is off by.
+    let difference = Chain::one(Function::Sub)
+        .after(&Chain::one(Function::Gather(3)), 1)
+        .after(&Chain::one(Function::Max(5)), 0);
+    let inputs = [f(&[4, 1, 5]), f(&[6, 3]), index(&[6])];
+    cases.push(Case::new("difference_of_rows", difference, inputs));
     let dropout = Function::Dropout { rate: 0.5, stream: 9 };
     let clock = TensorSpec::u32([4]);
     cases.push(Case::new("dropout_odd", Chain::one(dropout), [f(&[37]), clock]));

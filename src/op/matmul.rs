@@ -1,5 +1,7 @@
 //! Matrix product: C = op(A) op(B) over a batch, with an elementwise epilogue.
 
+use std::any::Any;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::graph::Tensor;
@@ -8,7 +10,7 @@ use crate::graph::chain::{Chain, Epilogue};
 use crate::graph::op::{
     Backward, Distribution, Facts, Kind, Op, Problem, Storage, Tolerance, ValueAt,
 };
-use crate::kernel::{Binding, Caps, Dispatch, Lowered, Operand, Planned, Variant};
+use crate::kernel::{Binding, Caps, Dispatch, Lowered, Operand, Planned, Variant, output};
 use crate::tensor::{Array, Shape, TensorSpec};
 use crate::terms::Class;
 
@@ -16,12 +18,17 @@ mod cases;
 pub(in crate::op) mod lower;
 pub(in crate::op) mod matrices;
 pub(in crate::op) mod plan;
+mod ranges;
 mod reference;
 
 pub(super) use cases::{benches, cases};
 use lower::splits;
 pub(crate) use matrices::MATRICES;
 use plan::Sizes;
+
+/// Results up to which an epilogue may draw: the sum of a product of more is never split, and its second pass is where
+/// draws cost no dispatch.
+const MOST_DRAWN: usize = 1 << 20;
 
 /// A [G, M, K] (or [G, K, M] transposed) times B [G, K, N] (or [G, N, K]) to C [G, M, N]. Without a
 /// batch all are matrices; one matrix B may serve an A of any leading axes, whose rows they are.
@@ -97,6 +104,9 @@ impl Op for MatMul {
         let columns = if sizes.batch == 1 { vec![sizes.n] } else { vec![sizes.batch, sizes.n] };
         let columns = self.sums.then(|| TensorSpec::f32(columns));
         let epilogue = Epilogue::new(self.epilogue.as_ref(), &product, inputs, 2)?;
+        if epilogue.is_random() && sizes.outputs() > MOST_DRAWN {
+            return Err(format!("draws for {product} are a pass of their own"));
+        }
         Ok(Box::new(MatMulProblem {
             transpose_a: self.transpose_a,
             transpose_b: self.transpose_b,
@@ -147,12 +157,17 @@ impl Op for MatMul {
         ByRows::with_operands(&[true, b.rank() == 3], inputs, &result[0])
     }
 
+    /// What is drawn goes by an element's number in the whole.
+    fn over_rows(&self, inputs: &[TensorSpec], rows: Range<usize>) -> Option<Arc<dyn Op>> {
+        let chain = self.epilogue.as_ref().filter(|chain| chain.is_random())?;
+        let product = self.problem(inputs).ok()?.output_specs().swap_remove(0);
+        let operands = [&[product][..], &inputs[2..]].concat();
+        let part = chain.over_rows(&operands, rows)?;
+        let epilogue = Some((part.as_ref() as &dyn Any).downcast_ref::<Chain>()?.clone());
+        Some(Arc::new(Self { epilogue, ..self.clone() }))
+    }
+
     fn with_epilogue(&self, chain: &Chain) -> Option<Arc<dyn Op>> {
-        // A draw costs four elements' work here, where results are stored one by one, and unrolled 256
-        // times it takes a driver a minute to compile. By itself it is one pass over four at a time.
-        if chain.is_random() {
-            return None;
-        }
         let epilogue = chain.behind(self.epilogue.as_ref());
         Some(Arc::new(Self { epilogue: Some(epilogue), ..self.clone() }))
     }
@@ -198,6 +213,14 @@ impl Problem for MatMulProblem {
     fn planned(&self, caps: &Caps) -> Vec<Planned> {
         let planned = plan::plan(self.sizes, caps).into_iter();
         let planned = planned.filter(|planned| !self.sums || planned.variant.name != "vector");
+        // Kernels that have no hook for what is longer than a binding: the yardstick, and a few vectors' results.
+        let long = |spec: &TensorSpec| spec.bytes() > caps.max_binding;
+        let [long_b, long_c] = [long(&self.inputs[1]), long(self.facts.spec())];
+        let planned = planned.filter(|planned| match planned.variant.name {
+            "naive" => !long_b && !long_c,
+            "vector" => !long_c,
+            _ => true,
+        });
         plan::sorted(planned.chain(matrices::planned(self.sizes, &self.inputs, caps)).collect())
     }
 
@@ -210,10 +233,11 @@ impl Problem for MatMulProblem {
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
-        if splits(variant) > 1 {
-            return self.split(variant, caps);
+        match &self.epilogue.chain {
+            _ if splits(variant) > 1 => self.split(variant, caps),
+            Some(chain) if chain.is_random() => self.apart(chain, variant, caps),
+            _ => Lowered::one(self.single(variant, output(0), &self.epilogue, caps)),
         }
-        Lowered::one(self.single(variant, caps))
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
@@ -272,7 +296,7 @@ impl MatMulProblem {
 
     /// The one dispatch of a variant with other bindings for A, B, C and B's sums.
     fn over(&self, variant: &Variant, operands: &[Binding], caps: &Caps) -> Dispatch {
-        let mut dispatch = self.single(variant, caps);
+        let mut dispatch = self.single(variant, output(0), &self.epilogue, caps);
         for binding in &mut dispatch.bindings {
             let operand = match binding.operand {
                 Operand::Input(at) => operands[at],

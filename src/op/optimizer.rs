@@ -10,6 +10,7 @@ use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
+use super::advance_step::AdvanceStep;
 
 /// An update rule with its settings. `g` is the gradient after clipping.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -72,13 +73,35 @@ impl Rule {
 }
 
 /// Inputs: clock, scale [] (what gradients are multiplied by), gradients `[n]`, parameters `[n]`, state `[n]`
-/// each. Outputs, in place: parameters, then state. n is a multiple of 64.
+/// each. Outputs, in place: parameters, then state, then the clock where it is advanced. n is a multiple of 64.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Optimizer {
     /// The rule.
     pub rule: Rule,
     /// Weight decay applies to this many elements, counted from the first.
     pub decayed: usize,
+    /// Advances the step's clock as well.
+    pub advances: bool,
+}
+
+impl Optimizer {
+    /// The same with the clock advanced; none of a rule that reads the clock, which one invocation would change under
+    /// the others.
+    pub(crate) fn advancing(self) -> Option<Self> {
+        (!self.reads_clock()).then_some(Self { advances: true, ..self })
+    }
+
+    fn reads_clock(self) -> bool {
+        matches!(self.rule, Rule::Adam { .. })
+    }
+}
+
+/// How a kernel advances the clock, which it binds behind `bound` others.
+fn advance(bound: usize) -> String {
+    format!(
+        "@group(0) @binding({bound}) var<storage, read_write> clock: array<u32>;\n\
+         fn advance() {{ clock[0] += 1u; }}\n"
+    )
 }
 
 /// Inputs before the parameters.
@@ -94,6 +117,11 @@ impl Op for Optimizer {
             Rule::RmsProp { .. } => "rmsprop",
         };
         Kind::new(name, Class::Optimisation)
+    }
+
+    fn kinds(&self) -> Vec<Kind> {
+        let advances = self.advances.then(|| AdvanceStep.kind());
+        std::iter::once(self.kind()).chain(advances).collect()
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
@@ -115,24 +143,27 @@ impl Op for Optimizer {
             Rule::Adam { .. } => 14,
             Rule::RmsProp { .. } => 12,
         };
+        if self.advances && (self.reads_clock() || inputs[0] != TensorSpec::u32([4])) {
+            return Err(format!("cannot advance {}", inputs[0]));
+        }
         let outputs = (BEFORE..inputs.len()).map(|i| Output::in_place(flat.clone(), i));
+        let clock = self.advances.then(|| Output::in_place(inputs[0].clone(), 0));
+        let outputs = outputs.chain(clock);
         // Gradients of 1000 with a variance of 0 make s - a^2 a difference of large equal numbers. Adam
         // divides by epsilon what a device may have flushed to 0, so Tiny says nothing of it.
         const COMMON: &[Distribution] =
             &[Distribution::Uniform, Distribution::Ties, Distribution::Zeros, Distribution::Tiny];
-        let is_adam = matches!(self.rule, Rule::Adam { .. });
         // A division and a root among a dozen roundings.
         let facts = Facts::moving(flops * n as u64, inputs, outputs, Tolerance::sum(16))
-            .drawn_from(if is_adam { &COMMON[..3] } else { COMMON });
-        Ok(Box::new(Update { rule: self.rule, decayed: self.decayed, n, facts }))
+            .drawn_from(if self.reads_clock() { &COMMON[..3] } else { COMMON });
+        Ok(Box::new(Update { op: *self, n, facts }))
     }
 }
 
 /// The rule over `n` parameters.
 #[derive(Debug)]
 struct Update {
-    rule: Rule,
-    decayed: usize,
+    op: Optimizer,
     n: usize,
     facts: Facts,
 }
@@ -145,9 +176,9 @@ impl Update {
         let w = inputs[BEFORE].data[i];
         let state = |n: usize| inputs[BEFORE + 1 + n].data[i];
         let decayed = |decay: f32| {
-            if i < self.decayed { g + f64::from(decay) * w } else { g }
+            if i < self.op.decayed { g + f64::from(decay) * w } else { g }
         };
-        match self.rule {
+        match self.op.rule {
             Rule::Sgd { rate } => [w - f64::from(rate) * g, 0.0, 0.0],
             Rule::Momentum { rate, momentum, decay } => {
                 let v = f64::from(momentum) * state(0) + decayed(decay);
@@ -178,10 +209,10 @@ impl Update {
     fn chunk(&self, variant: &Variant, first: usize, len: usize, caps: &Caps) -> Dispatch {
         let part = |binding: Binding| binding.range(first, len);
         let groups = len / 4;
-        let decayed = self.decayed.saturating_sub(first).min(len) / 4;
+        let decayed = self.op.decayed.saturating_sub(first).min(len) / 4;
         let grid = grid(groups.div_ceil(64), caps);
         let mut dispatch = Dispatch::new(Kernel::of("optimizer", variant), grid);
-        if let Rule::Adam { .. } = self.rule {
+        if self.op.reads_clock() {
             dispatch = dispatch.bind("clock", input(0));
         }
         dispatch = dispatch
@@ -189,10 +220,10 @@ impl Update {
             .bind("gradient", part(input(2)))
             .bind("weight", part(output(0)))
             .param("groups", groups);
-        for (i, &state) in self.rule.state().iter().enumerate() {
+        for (i, &state) in self.op.rule.state().iter().enumerate() {
             dispatch = dispatch.bind(state, part(output(1 + i)));
         }
-        match self.rule {
+        dispatch = match self.op.rule {
             // The shared kernel declares a velocity, which plain descent never touches: the parameters
             // cannot stand in for it twice, so it is given scratch.
             Rule::Sgd { rate } => dispatch
@@ -222,7 +253,14 @@ impl Update {
                 .param("decay", decay)
                 .param("rest", rest(decay))
                 .param("epsilon", epsilon),
+        };
+        // Once, however many dispatches there are.
+        if self.op.advances && first + len == self.n {
+            let hook = advance(dispatch.bindings.len());
+            dispatch.kernel = dispatch.kernel.with_hook("advance", hook);
+            dispatch = dispatch.bind("clock", output(1 + self.op.rule.state().len()));
         }
+        dispatch
     }
 }
 
@@ -237,7 +275,7 @@ impl Problem for Update {
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        vec![match self.rule {
+        vec![match self.op.rule {
             Rule::Sgd { .. } => Variant::new("momentum", [("RULE", 0)]),
             Rule::Momentum { .. } => Variant::new("momentum", [("RULE", 1)]),
             Rule::Nesterov { .. } => Variant::new("momentum", [("RULE", 2)]),
@@ -250,7 +288,7 @@ impl Problem for Update {
         // 64 elements are 256 bytes, the alignment of binding offsets.
         let most = (caps.max_binding / 4) as usize / 64 * 64;
         let chunk = |first| self.chunk(variant, first, most.min(self.n - first), caps);
-        let scratch = match self.rule {
+        let scratch = match self.op.rule {
             Rule::Sgd { .. } => vec![TensorSpec::f32([64])],
             _ => vec![],
         };
@@ -264,14 +302,17 @@ impl Problem for Update {
             values.for_each(|(i, value)| *value = self.updated(inputs, i)[at]);
             output
         };
-        (0..inputs.len() - BEFORE).map(output).collect()
+        let mut clock = inputs[0].clone();
+        clock.data[0] += 1.0;
+        let updated = (0..inputs.len() - BEFORE).map(output);
+        updated.chain(self.op.advances.then_some(clock)).collect()
     }
 
     fn sample(&self, inputs: &[TensorSpec], sampler: &mut Sampler) -> Vec<Array> {
         let mut arrays = sampler.arrays(inputs, 1000);
         arrays[1].data[0] = 0.5;
         let count = arrays.len();
-        match self.rule {
+        match self.op.rule {
             // Second moments: of squares, and no smaller than the square of the mean.
             Rule::Adam { .. } => arrays[count - 1].data.iter_mut().for_each(|v| *v = v.abs()),
             Rule::RmsProp { .. } => {
@@ -297,12 +338,15 @@ pub(super) fn cases() -> Vec<Case> {
         ("rmsprop", Rule::RmsProp { rate: 2.5e-4, decay: 0.95, epsilon: 0.01 }),
     ];
     let rules_at_sizes = rules.iter().flat_map(|r| [64, 4160, 100_032].map(|n| (*r, n)));
-    let case = |((name, rule), n): ((&str, Rule), usize)| {
+    let case = |(((name, rule), n), advances): (((&str, Rule), usize), bool)| {
         let flat = TensorSpec::f32([n]);
         let mut inputs = vec![TensorSpec::u32([4]), TensorSpec::f32([])];
         inputs.extend(vec![flat; 2 + rule.state().len()]);
         let decayed = n / 128 * 64;
-        Case::new(format!("{name}_{n}"), Optimizer { rule, decayed }, inputs)
+        let op = Optimizer { rule, decayed, advances: false };
+        let op = if advances { op.advancing()? } else { op };
+        let suffix = if advances { "_advancing" } else { "" };
+        Some(Case::new(format!("{name}_{n}{suffix}"), op, inputs))
     };
-    rules_at_sizes.map(case).collect()
+    rules_at_sizes.flat_map(|of| [(of, false), (of, true)]).filter_map(case).collect()
 }

@@ -1,9 +1,11 @@
 //! Reductions over a run of adjacent axes: sum, mean, maximum.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::graph::Tensor;
 use crate::graph::by_rows::{ByRows, Joined};
+use crate::graph::chain::{Chain, Function};
 use crate::graph::op::{
     Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Storage, Tolerance,
 };
@@ -15,10 +17,12 @@ use super::Case;
 use super::rows::{MANY_ROWS, size};
 
 mod max_grad;
+mod of_chain;
 pub(crate) mod pass;
 
 pub use max_grad::MaxGrad;
-use pass::{Extents, Fold};
+use of_chain::ReduceOf;
+use pass::{Extents, Fold, Load};
 
 /// What is computed of the reduced values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +65,17 @@ pub struct Reduce {
     pub axes: Axes,
 }
 
+/// Values up to which a largest is found by whoever needs it.
+const SHORT: usize = 8;
+
 impl Reduce {
+    /// The same as an elementwise function of the rows of `x`, where it is one that is cheap.
+    pub(crate) fn as_chain(&self, x: &TensorSpec) -> Option<Chain> {
+        let last = self.axes.count == 1 && self.end() == x.shape.rank();
+        let short = self.reduction == Reduction::Max && last && x.shape.last() <= SHORT;
+        short.then(|| Chain::one(Function::Max(x.shape.last())))
+    }
+
     fn end(&self) -> usize {
         self.axes.first + self.axes.count
     }
@@ -120,6 +134,11 @@ impl Op for Reduce {
         }
     }
 
+    fn with_prologue(&self, _at: usize, chain: &Chain) -> Option<Arc<dyn Op>> {
+        let of = ReduceOf { reduce: *self, chain: chain.clone() };
+        (!chain.is_random()).then(|| Arc::new(of) as Arc<dyn Op>)
+    }
+
     fn gradient<'g>(&self, Backward { x, y, dy }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {
         let (Some(dy), Ok(sized)) = (dy[0], self.sized(&[x[0].spec()])) else {
             return vec![None]; // unused, or an impossible op, which the graph has reported already
@@ -148,6 +167,14 @@ struct ReduceProblem {
 impl ReduceProblem {
     fn mean_factor(&self) -> f32 {
         1.0 / self.extents.length as f32
+    }
+
+    fn fold<'a>(&self, load: Option<Load<'a>>) -> Fold<'a> {
+        let scale = match self.op.reduction {
+            Reduction::Mean => self.mean_factor(),
+            Reduction::Sum | Reduction::Max => 1.0,
+        };
+        Fold { max: self.op.reduction == Reduction::Max, scale, load }
     }
 
     fn in_f64(&self, x: &Array) -> Array {
@@ -193,12 +220,7 @@ impl Problem for ReduceProblem {
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
-        let scale = match self.op.reduction {
-            Reduction::Mean => self.mean_factor(),
-            Reduction::Sum | Reduction::Max => 1.0,
-        };
-        let fold = Fold { max: self.op.reduction == Reduction::Max, scale, load: None };
-        pass::lower(self.extents, fold, variant, caps)
+        pass::lower(self.extents, self.fold(None), variant, caps)
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {
@@ -320,5 +342,6 @@ pub(super) fn cases() -> Vec<Case> {
         let name = format!("sum_{}_axis{}", size(dims), axes.first);
         cases.push(Case::new(name, op, [TensorSpec::f32(dims)]));
     }
+    cases.extend(of_chain::cases());
     cases
 }

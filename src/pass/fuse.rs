@@ -1,16 +1,19 @@
 //! Merges elementwise ops into their neighbours, so that intermediate values stay in registers.
 //!
-//! The table has two rows: an op with an epilogue absorbs the elementwise op after it, and an elementwise
-//! op absorbs the one after it. Both only where the intermediate value has no other reader and is not an
-//! output; or, of the second row, where all that read it are elementwise ops that can compute it again for less
-//! than it takes to store and load. Neither looks at shapes that a reshape between the two gives the same values.
+//! The table has three rows: an op with an epilogue absorbs the elementwise op after it, an elementwise op absorbs
+//! the one after it, and an op with a prologue absorbs the elementwise op before it. All only where the intermediate
+//! value has no other reader and is not an output; or, of the second row, where all that read it are elementwise ops
+//! that can compute it again for less than it takes to store and load. The first two look through a reshape between
+//! the two that gives the same values another shape.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::graph::chain::Chain;
+use crate::graph::chain::{Chain, Read};
 use crate::graph::op::Op;
 use crate::graph::{Graph, Node, NodeKind, ValueId};
+use crate::op::reduce::Reduce;
 use crate::tensor::TensorSpec;
 
 /// Storage bindings every WebGPU device has in a stage; the output and a kernel's own take their share.
@@ -27,7 +30,7 @@ pub fn fuse(graph: Graph) -> Graph {
     let mut at = 0;
     while at < graph.nodes.len() {
         // A node may take several producers, one after the other.
-        while fuse_producer(&mut graph, at) {}
+        while fuse_producer(&mut graph, at) || fuse_prologue(&mut graph, at) {}
         at += 1;
     }
     graph.nodes.retain(|n| !n.outputs.is_empty());
@@ -43,7 +46,8 @@ fn fuse_producer(graph: &mut Graph, at: usize) -> bool {
         return false;
     };
     let uses = graph.uses();
-    for position in 0..map.inputs {
+    let values = (0..map.inputs).filter(|&position| map.read(position) == Read::Value);
+    for position in values {
         let value = graph.nodes[at].inputs[position];
         let producer = graph.makers[value.0];
         let NodeKind::Op { op, .. } = &graph.nodes[producer].kind else {
@@ -64,12 +68,12 @@ fn fuse_producer(graph: &mut Graph, at: usize) -> bool {
         }
         let outer = &graph.nodes[at].inputs;
         let inner = &graph.nodes[producer].inputs;
-        let merged: Option<(Arc<dyn Op>, Vec<ValueId>)> = match as_map(&graph.nodes[producer].kind)
-        {
+        let merged: Option<(Arc<dyn Op>, Vec<ValueId>)> = match as_chain(graph, producer) {
             Some(first) => {
                 let inputs = [&outer[..position], inner, &outer[position + 1..]].concat();
-                Some((Arc::new(map.after(first, position)), inputs))
+                Some((Arc::new(map.after(&first, position)), inputs))
             }
+            None if map.reads_rows() => None,
             // The stored value is argument 0 of an epilogue, so the others move up behind it.
             None => op.with_epilogue(&map.with_first(position)).map(|op| {
                 let rest = outer.iter().enumerate().filter(|(i, _)| *i != position);
@@ -98,6 +102,32 @@ fn fuse_producer(graph: &mut Graph, at: usize) -> bool {
         }
     }
     false
+}
+
+/// Tries to have the node `at` compute one of its inputs itself, as it reads it. The producer loses its outputs.
+fn fuse_prologue(graph: &mut Graph, at: usize) -> bool {
+    let node = &graph.nodes[at];
+    let NodeKind::Op { op, .. } = &node.kind else {
+        return false;
+    };
+    let uses = graph.uses();
+    let mut alone = node.inputs.iter().enumerate().filter(|(_, value)| uses[value.0] == 1);
+    let merged = alone.find_map(|(position, value)| {
+        let producer = graph.makers[value.0];
+        let op = op.with_prologue(position, as_map(&graph.nodes[producer].kind)?)?;
+        let read = &graph.nodes[producer].inputs;
+        let inputs = [&node.inputs[..position], read, &node.inputs[position + 1..]].concat();
+        let problem = op.problem(&graph.specs(&inputs)).ok().filter(|_| inputs.len() <= MAX_INPUTS);
+        Some((NodeKind::Op { op, problem: Arc::from(problem?) }, inputs, producer))
+    });
+    let Some((kind, inputs, producer)) = merged else {
+        return false;
+    };
+    graph.nodes[at].kind = kind;
+    graph.nodes[at].inputs = inputs;
+    graph.nodes[producer].outputs.clear();
+    graph.nodes[producer].inputs.clear();
+    true
 }
 
 /// Whether every reader of a value that elementwise node `producer` makes computes it itself: from one other value of
@@ -165,6 +195,19 @@ fn node_problem(kind: &NodeKind, inputs: &[TensorSpec]) -> Option<NodeKind> {
         return None;
     };
     Some(NodeKind::Op { op: Arc::clone(op), problem: Arc::from(op.problem(inputs).ok()?) })
+}
+
+/// A node as an elementwise op may absorb it.
+fn as_chain(graph: &Graph, at: usize) -> Option<Cow<'_, Chain>> {
+    let node = &graph.nodes[at];
+    let largest = || match &node.kind {
+        NodeKind::Op { op, .. } => {
+            let reduce = (op.as_ref() as &dyn Any).downcast_ref::<Reduce>()?;
+            reduce.as_chain(&graph.values[node.inputs[0].0])
+        }
+        _ => None,
+    };
+    as_map(&node.kind).map(Cow::Borrowed).or_else(|| largest().map(Cow::Owned))
 }
 
 fn as_map(kind: &NodeKind) -> Option<&Chain> {

@@ -97,16 +97,19 @@ impl Cuts {
     }
 }
 
-/// Values that ops compute, or that are written from outside, of more than `most` bytes. State is not among them: ops
-/// over a whole group bind it range by range.
+/// Values that ops compute, or that are written from outside, of more than `most` bytes. State and the gradients of
+/// parameters are not among them: ops over a whole group bind these range by range, and so do products a weight.
 fn large(graph: &Graph, most: u64) -> impl Iterator<Item = ValueId> {
+    let flat = |node: &&Node| matches!(node.kind, NodeKind::Flat { .. });
+    let gradients: HashSet<ValueId> =
+        graph.nodes.iter().filter(flat).flat_map(|node| node.inputs.iter().copied()).collect();
     let computed = graph.nodes.iter().filter(|node| match &node.kind {
         NodeKind::Op { problem, .. } => problem.in_place().next().is_none(),
         NodeKind::Reshape | NodeKind::Input { .. } => true,
         _ => false,
     });
     let values = computed.flat_map(|node| &node.outputs).copied();
-    values.filter(move |value| graph.values[value.0].bytes() > most)
+    values.filter(move |value| graph.values[value.0].bytes() > most && !gradients.contains(value))
 }
 
 fn gcd(a: usize, b: usize) -> usize {

@@ -50,10 +50,11 @@ impl Model for Classic {
     fn build<'g>(&self, g: &'g Builder, mode: Mode) -> Option<Tensor<'g>> {
         let training = mode == Mode::Train;
         let h = (self.stages)(images::input(g, &self.images), self.channels);
-        let h = dense(flatten(h), "fc6", self.dense[0], HeNormal).relu();
-        let h = dropout(h, "fc6", 0.5, training);
-        let h = dense(h, "fc7", self.dense[1], HeNormal).relu();
-        let h = dropout(h, "fc7", 0.5, training);
+        // Dropping units and cutting off below 0 commute; the backward pass needs what is made last alone.
+        let h = dense(flatten(h), "fc6", self.dense[0], HeNormal);
+        let h = dropout(h, "fc6", 0.5, training).relu();
+        let h = dense(h, "fc7", self.dense[1], HeNormal);
+        let h = dropout(h, "fc7", 0.5, training).relu();
         images::loss(dense(h, "fc8", self.images.classes, HeNormal), mode)
     }
 

@@ -31,7 +31,7 @@ pub const STATE: &[&str] = &["velocity", "m", "v", "mean", "square"];
 pub fn graph(model: &dyn Model, mode: Mode, caps: &Caps, recording: bool) -> Result<Graph> {
     let g = if recording { Builder::recording() } else { Builder::new() };
     let g = g.for_device(caps);
-    // The clock comes first, so that every program has it and advances it. Inference has its own: what it
+    // The clock comes first, so that every program has it. Inference has its own, which it advances if it draws: what it
     // draws between two steps of training changes nothing of what training draws.
     let clock = g.start_clock(match mode {
         Mode::Train => CLOCK,
@@ -44,8 +44,10 @@ pub fn graph(model: &dyn Model, mode: Mode, caps: &Caps, recording: bool) -> Res
         g.output(LOSS, loss);
         train(&g, loss, model, recording);
     }
-    g.set_phase(Phase::Update);
-    g.advance_step(clock);
+    if mode == Mode::Train || g.is_read(clock) {
+        g.set_phase(Phase::Update);
+        g.advance_step(clock);
+    }
     g.finish()
 }
 
@@ -82,7 +84,7 @@ fn train<'g>(g: &'g Builder, loss: Tensor<'g>, model: &dyn Model, recording: boo
             |name: &&str| g.variable(&numbered(name, at), spec.clone(), Init::Constant(0.0));
         let before = [g.clock(), scale, gradient, parameters];
         let inputs: Vec<_> = before.into_iter().chain(rule.state().iter().map(state)).collect();
-        let op = optimizer::Optimizer { rule, decayed: layout.decayed };
+        let op = optimizer::Optimizer { rule, decayed: layout.decayed, advances: false };
         updated.push(g.scoped("optimizer", || g.apply(op, &inputs))[0]);
     }
     for (table, touched) in touched {

@@ -5,14 +5,14 @@ use crate::kernel::{Dispatch, input};
 use crate::tensor::{Array, TensorSpec};
 
 use super::Chain;
-use super::text::{Place, epilogue_of, operand_name};
+use super::text::{epilogue_of, operand_name};
 
 /// An op's epilogue at given sizes, or none.
 #[derive(Debug)]
 pub(crate) struct Epilogue {
     pub(crate) chain: Option<Chain>,
     /// The result as the chain finds it, then the chain's other inputs.
-    operands: Vec<TensorSpec>,
+    pub(crate) operands: Vec<TensorSpec>,
     /// Which of the op's inputs is the first of those.
     first: usize,
 }
@@ -40,6 +40,11 @@ impl Epilogue {
         Self { chain: None, operands: Vec::new(), first: 0 }
     }
 
+    /// Whether it draws random numbers.
+    pub(crate) fn is_random(&self) -> bool {
+        self.chain.as_ref().is_some_and(Chain::is_random)
+    }
+
     /// Operations for each value.
     pub(crate) fn flops(&self) -> u64 {
         self.chain.as_ref().map_or(0, Chain::flops)
@@ -52,11 +57,8 @@ impl Epilogue {
 
     /// Whether it can be applied to groups of four values: its operands are then read in such groups.
     pub(crate) fn allows_vec4(&self) -> bool {
-        let result = self.operands.first();
-        let allows = |other: &TensorSpec| {
-            result.is_some_and(|result| Place::of(&other.shape, &result.shape).allows_vec4())
-        };
-        self.operands.iter().skip(1).all(allows)
+        let allows = |chain: &Chain| chain.allows_vec4(&self.operands, &self.operands[0].shape);
+        self.chain.as_ref().is_none_or(allows)
     }
 
     /// A dispatch that stores the result value by value, with the epilogue in its hook and its operands

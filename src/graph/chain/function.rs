@@ -49,6 +49,10 @@ pub enum Function {
         /// Random stream.
         stream: u32,
     },
+    /// (x, index): the value of x's row of this length at the index; one past the last takes the last
+    Gather(usize),
+    /// The largest of a row of this length
+    Max(usize),
     /// (y, d): d (1 - y^2)
     TanhGrad,
     /// (y, d): d y (1 - y)
@@ -64,7 +68,7 @@ pub enum Function {
 use Function::*;
 
 impl Function {
-    /// One of each, for tests.
+    /// One of each that is over single values, for tests.
     pub const EXAMPLES: &[Function] = &[
         Copy,
         Add,
@@ -112,6 +116,8 @@ impl Function {
             Huber => "huber",
             Standardize(_) => "standardize",
             Dropout { .. } => "dropout",
+            Gather(_) => "gather",
+            Max(_) => "max",
             TanhGrad => "tanh_grad",
             SigmoidGrad => "sigmoid_grad",
             ReluGrad => "relu_grad",
@@ -127,16 +133,25 @@ impl Function {
     pub fn arity(&self) -> usize {
         match self {
             Standardize(_) => 3,
-            Add | Sub | Mul | Div | Dropout { .. } => 2,
+            Add | Sub | Mul | Div | Dropout { .. } | Gather(_) => 2,
             TanhGrad | SigmoidGrad | ReluGrad | ClippedReluGrad(_) | HuberGrad => 2,
             _ => 1,
+        }
+    }
+
+    /// The length of the rows that argument 0 is, of a function of rows: that argument is then an input of the chain.
+    pub(crate) fn row(&self) -> Option<usize> {
+        match *self {
+            Gather(length) | Max(length) => Some(length),
+            _ => None,
         }
     }
 
     /// Operations an element takes, transcendental functions counted as one.
     pub fn flops(&self) -> u64 {
         match self {
-            Copy => 0,
+            Copy | Gather(_) => 0,
+            Max(length) => *length as u64,
             TanhGrad | SigmoidGrad | Huber | HuberGrad => 3,
             Standardize(_) => 4,
             Sigmoid | ClippedRelu(_) => 2,
@@ -154,11 +169,19 @@ impl Function {
         }
     }
 
-    /// The value in f64.
+    /// The value in f64, of a row for a function of one.
+    pub(super) fn evaluate_row(&self, row: &[f64], a: &[f64]) -> f64 {
+        match self {
+            Gather(length) => row[(a[1] as usize).min(length - 1)],
+            _ => row.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        }
+    }
+
+    /// The value in f64; of a function of rows the place of its row ([`Self::evaluate_row`]).
     pub fn evaluate(&self, a: &[f64], clock: &[f64], element: usize) -> f64 {
         let keep = |on: bool| if on { a[1] } else { 0.0 };
         match *self {
-            Copy => a[0],
+            Copy | Gather(_) | Max(_) => a[0],
             Add => a[0] + a[1],
             Sub => a[0] - a[1],
             Mul => a[0] * a[1],
@@ -187,12 +210,24 @@ impl Function {
         }
     }
 
+    /// The WGSL of a function of rows: `row` is the input that holds them, and argument 0 where its row begins.
+    pub(super) fn wgsl_of_row(&self, row: &str, a: &[String]) -> String {
+        let at = |place: usize| format!("{row}[{} + {place}u]", a[0]);
+        match *self {
+            Gather(length) => format!("{row}[{} + min({}, {}u)]", a[0], a[1], length - 1),
+            Max(length) => {
+                (1..length).fold(at(0), |max, place| format!("max({max}, {})", at(place)))
+            }
+            _ => at(0),
+        }
+    }
+
     /// The WGSL expression over argument expressions of type `T` (f32 or vec4<f32>); `element` is the number of the
     /// element or of the group of four.
     pub(crate) fn wgsl(&self, a: &[String], element: &str, wide: bool) -> String {
         let x = &a[0];
         match *self {
-            Copy => x.clone(),
+            Copy | Gather(_) | Max(_) => x.clone(),
             Add => format!("{x} + {}", a[1]),
             Sub => format!("{x} - {}", a[1]),
             Mul => format!("{x} * {}", a[1]),
@@ -267,6 +302,9 @@ impl Function {
             }
             Huber => vec![Some(x[0].map_with(HuberGrad, &[dy]))],
             Dropout { .. } => vec![Some(dy.map_with(*self, &[x[1]])), None],
+            Gather(length) => vec![Some(dy.scatter(x[1], length)), None],
+            // Made of a reduction after differentiation.
+            Max(_) => vec![None],
             // Second derivatives are not needed by any model.
             TanhGrad | SigmoidGrad | ReluGrad | ClippedReluGrad(_) | HuberGrad => vec![None, None],
         }

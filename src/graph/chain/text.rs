@@ -2,7 +2,7 @@
 
 use crate::tensor::{Shape, TensorSpec};
 
-use super::{Chain, broadcast_strides};
+use super::{Chain, Read, broadcast_strides};
 
 /// How an input lies under the output's elements.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,19 +102,20 @@ fn loads(
     let (mut declarations, mut body) = (String::new(), String::new());
     for (i, input) in inputs.iter().enumerate().take(chain.inputs).skip(skip) {
         let (binding, name) = (first + i - skip, operand_name(i));
-        let mut declare = |element: &str| {
-            declarations += &format!(
-                "@group(0) @binding({binding}) var<storage, read> {name}: array<{element}>;\n"
-            );
+        let place = Place::of(&chain.seen(i, input), shape);
+        let at = place.index(width);
+        let (element, value) = match chain.read(i) {
+            Read::Clock => ("vec4<u32>", format!("{name}[0]")),
+            Read::Index => ("u32", format!("{name}[{at}]")),
+            // Where the row begins: its function reads from there on.
+            Read::Row(length) => ("f32", format!("({at}) * {length}u")),
+            Read::Value if place.is_wide(width) => (vector(width), format!("T({name}[{at}])")),
+            Read::Value => ("f32", format!("T({name}[{at}])")),
         };
-        if chain.is_clock(i) {
-            declare("vec4<u32>");
-            body += &format!("    let v{i} = {name}[0];\n");
-            continue;
-        }
-        let place = Place::of(&input.shape, shape);
-        declare(if place.is_wide(width) { vector(width) } else { "f32" });
-        body += &format!("    let v{i} = T({name}[{}]);\n", place.index(width));
+        declarations += &format!(
+            "@group(0) @binding({binding}) var<storage, read> {name}: array<{element}>;\n"
+        );
+        body += &format!("    let v{i} = {value};\n");
     }
     (declarations, body)
 }
@@ -127,17 +128,28 @@ fn steps(chain: &Chain, width: usize) -> String {
     let mut body = String::new();
     for (n, step) in chain.code.iter().enumerate() {
         let arguments: Vec<_> = step.arguments.iter().map(|a| format!("v{a}")).collect();
-        let value = step.function.wgsl(&arguments, &element, width == 4);
+        let value = match step.function.row() {
+            Some(_) => step.function.wgsl_of_row(operand_name(step.arguments[0]), &arguments),
+            None => step.function.wgsl(&arguments, &element, width == 4),
+        };
         body += &format!("    let v{} = {value};\n", chain.inputs + n);
     }
     body + &format!("    return v{};\n}}\n", chain.inputs + chain.code.len() - 1)
 }
 
-/// `fn apply(i)`: all inputs are read from bindings 1 on.
-pub(crate) fn apply(chain: &Chain, inputs: &[TensorSpec], shape: &Shape, width: usize) -> String {
-    let (declarations, loads) = loads(chain, inputs, shape, width, (0, 1));
+/// `fn NAME(i)`, in a kernel that has an alias T for groups of `width` elements: element i of `shape`. All inputs are
+/// read from bindings `first` on.
+pub(crate) fn function_of(
+    name: &str,
+    chain: &Chain,
+    inputs: &[TensorSpec],
+    shape: &Shape,
+    first: usize,
+    width: usize,
+) -> String {
+    let (declarations, loads) = loads(chain, inputs, shape, width, (0, first));
     let body = steps(chain, width);
-    format!("{declarations}fn apply(i: u32) -> T {{\n{loads}{body}")
+    format!("{declarations}fn {name}(i: u32) -> T {{\n{loads}{body}")
 }
 
 /// `fn epilogue(v0, i)`, in a kernel that has an alias T for groups of `width` elements: input 0 is the value

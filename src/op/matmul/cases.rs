@@ -64,6 +64,14 @@ pub(in crate::op) fn cases() -> Vec<Case> {
     let bias = |n: usize| TensorSpec::f32([n]);
     cases.push(fused("bias_relu", [9, 20, 8], bias_relu.clone(), &[bias(20)]));
     cases.push(fused("bias_relu", [33, 70, 20], bias_relu, &[bias(70)]));
+    // With draws, which are made behind the product or as its parts are added.
+    let dropout = Chain::one(Function::Dropout { rate: 0.5, stream: 9 });
+    let dropped =
+        Chain::one(Function::Relu).after(&dropout, 0).after(&Chain::one(Function::Add), 0);
+    for sizes in [[9, 20, 8], [33, 70, 20], [64, 64, 1024], [2, 36, 256]] {
+        let extras = [bias(sizes[1]), TensorSpec::u32([4])];
+        cases.push(fused("dropout", sizes, dropped.clone(), &extras));
+    }
     let add = Chain::one(Function::Add);
     let whole = TensorSpec::f32([20, 36]);
     cases.push(fused("residual", [20, 36, 256], add, &[whole]));

@@ -1,15 +1,17 @@
 //! A product under one variant as dispatches: constants that follow from the operands' storage and the
 //! sizes, parameters, grids.
 
-use crate::graph::chain::Epilogue;
+use crate::graph::chain::{Chain, Epilogue, operand_name, vector};
 use crate::kernel::{
     Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch,
 };
+use crate::op::map;
 use crate::tensor::TensorSpec;
 
 use super::MatMulProblem;
 use super::matrices::{self, MATRICES};
 use super::plan::{Sizes, VECTOR_ROWS, VECTOR_STEP};
+use super::ranges::in_ranges;
 
 /// `store` where C's rows are no whole vec4s.
 pub(in crate::op) const NARROW_STORE: &str = "\
@@ -66,14 +68,38 @@ pub(super) fn splits(variant: &Variant) -> usize {
 }
 
 impl MatMulProblem {
-    /// The one dispatch of a variant that splits no sum.
-    pub(super) fn single(&self, variant: &Variant, caps: &Caps) -> Dispatch {
-        let store = |product| stored(product, output(0), self.columns().map(|_| output(1)));
+    /// The one dispatch of a variant that splits no sum, with C in `c`.
+    pub(super) fn single(
+        &self,
+        variant: &Variant,
+        c: Binding,
+        epilogue: &Epilogue,
+        caps: &Caps,
+    ) -> Dispatch {
+        let plain = epilogue.chain.is_none().then(|| self.facts.spec());
+        let store = |product| {
+            let product = stored(product, c, self.columns().map(|_| output(1)));
+            in_ranges(product, &self.inputs, plain, wide(self.sizes.n), caps)
+        };
         match variant.name {
-            "naive" => self.epilogue.attach(store(self.naive(caps))),
-            "vector" => self.epilogue.attach(store(self.vector(variant, caps))),
-            _ => finished(store(self.tiled(variant, caps)), &self.epilogue, wide(self.sizes.n)),
+            "naive" => epilogue.attach(store(self.naive(caps))),
+            "vector" => epilogue.attach(store(self.vector(variant, caps))),
+            _ => finished(store(self.tiled(variant, caps)), epilogue, wide(self.sizes.n)),
         }
+    }
+
+    /// The product to scratch, and `chain`, its epilogue, in a dispatch of its own. Draws unrolled as often as a tile has
+    /// results for each invocation take a driver a minute to compile; the second pass of a split sum has room for them.
+    pub(super) fn apart(&self, chain: &Chain, variant: &Variant, caps: &Caps) -> Lowered {
+        let product = self.single(variant, scratch(0), &Epilogue::none(), caps);
+        let operands = &self.epilogue.operands;
+        let width = if self.epilogue.allows_vec4() { 4 } else { 1 };
+        let apply = map::dispatch(chain, operands, &operands[0].shape, width, caps)
+            .bind(operand_name(0), scratch(0).read());
+        let bind = |apply: Dispatch, at| apply.bind(operand_name(at), input(1 + at));
+        let apply = (1..operands.len()).fold(apply, bind);
+        let scratch = vec![TensorSpec::f32([self.sizes.outputs()])];
+        Lowered { dispatches: vec![product, apply], scratch }
     }
 
     /// How many columns of B are summed.
@@ -89,7 +115,11 @@ impl MatMulProblem {
         };
         let count = self.sizes.outputs();
         let splits = splits(variant);
-        sum_of_parts(parts, Parts { count, columns: self.columns(), splits }, &self.epilogue, caps)
+        let parts_of_sums = Parts { count, columns: self.columns(), splits };
+        let mut sum = sum_of_parts(parts, parts_of_sums, &self.epilogue, caps);
+        let product = sum.dispatches.remove(0);
+        sum.dispatches.insert(0, in_ranges(product, &self.inputs, None, false, caps));
+        sum
     }
 
     fn naive(&self, caps: &Caps) -> Dispatch {
@@ -213,14 +243,18 @@ pub(in crate::op) fn sum_of_parts(
     epilogue: &Epilogue,
     caps: &Caps,
 ) -> Lowered {
-    let results = count + columns.unwrap_or(0);
+    // What is drawn is drawn for four at a time.
+    let wide = epilogue.is_random() && columns.is_none() && epilogue.allows_vec4();
+    let width = if wide { 4 } else { 1 };
+    let results = (count + columns.unwrap_or(0)) / width;
     let fills = results.div_ceil(64 * SUMMED) >= 2 * caps.speeds.processors as usize;
     let each = if fills { SUMMED } else { 1 };
-    let kernel = Kernel::new("matmul/split_k").with_consts(&[("EACH", each)]);
+    let kernel =
+        Kernel::new("matmul/split_k").with_consts(&[("EACH", each)]).with_text("T", vector(width));
     let mut sum = Dispatch::new(kernel, grid(results.div_ceil(64 * each), caps))
         .bind("partial", scratch(0).read())
         .bind("c", output(0))
-        .param("count", count)
+        .param("count", count / width)
         .param("splits", splits)
         .param("columns", columns.unwrap_or(0));
     let mut lengths = vec![count];
@@ -231,7 +265,7 @@ pub(in crate::op) fn sum_of_parts(
     }
     let product = stored(product, scratch(0), columns.map(|_| scratch(1)));
     Lowered {
-        dispatches: vec![product, epilogue.attach(sum)],
+        dispatches: vec![product, epilogue.attach_wide(sum, width)],
         scratch: lengths.into_iter().map(|length| TensorSpec::f32([splits, length])).collect(),
     }
 }

@@ -16,22 +16,22 @@ pub(crate) struct Extents {
 
 /// What is folded, and how.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Fold {
+pub(crate) struct Fold<'a> {
     /// The maximum rather than the sum.
     pub(crate) max: bool,
     /// Multiplies the result.
     pub(crate) scale: f32,
     /// In place of the `load` of `reduce/rows`, where that computes what is folded.
-    pub(crate) load: Option<Load>,
+    pub(crate) load: Option<Load<'a>>,
 }
 
 /// A `load` of several inputs.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Load {
+pub(crate) struct Load<'a> {
     /// The hook.
-    pub(crate) text: &'static str,
+    pub(crate) text: &'a str,
     /// What it calls the op's inputs, which it binds from binding 1 on.
-    pub(crate) operands: &'static [&'static str],
+    pub(crate) operands: &'a [&'static str],
 }
 
 /// Workgroups of a first dispatch that fill a large GPU.
@@ -110,7 +110,7 @@ fn column_variant(extents: Extents, software: bool) -> Variant {
 }
 
 /// The dispatches of one variant.
-pub(crate) fn lower(extents: Extents, fold: Fold, variant: &Variant, caps: &Caps) -> Lowered {
+pub(crate) fn lower(extents: Extents, fold: Fold<'_>, variant: &Variant, caps: &Caps) -> Lowered {
     let get = |name| variant.get(name) as usize;
     let pass = Pass { fold, workgroup: get("WORKGROUP"), caps };
     let (width, split) = (get("WIDTH"), get("SPLIT"));
@@ -123,7 +123,7 @@ pub(crate) fn lower(extents: Extents, fold: Fold, variant: &Variant, caps: &Caps
 
 /// What all dispatches of a lowering have in common.
 struct Pass<'a> {
-    fold: Fold,
+    fold: Fold<'a>,
     workgroup: usize,
     caps: &'a Caps,
 }
@@ -283,7 +283,7 @@ impl Extents {
 mod tests {
     use super::*;
 
-    const SUM: Fold = Fold { max: false, scale: 1.0, load: None };
+    const SUM: Fold<'_> = Fold { max: false, scale: 1.0, load: None };
 
     #[test]
     fn smaller_problems_take_the_same_path() {
