@@ -58,10 +58,19 @@ parent.document.getElementById("found").textContent = JSON.stringify(found);
 })();
 </script>"##;
 
+/// A record of the whole suite.
+fn tiny() -> Record {
+    let text = include_str!("../assets/reference-tiny.json");
+    Record::parse(text, Path::new("assets/reference-tiny.json")).unwrap()
+}
+
+fn named(i: usize, record: Record) -> NamedRecord {
+    NamedRecord { name: format!("{i}.json"), text: record.to_json().unwrap(), record }
+}
+
 /// Two devices with training and inference of two workloads, over two batches: every part of the page.
 fn sources() -> Vec<NamedRecord> {
-    let text = include_str!("../assets/reference-tiny.json");
-    let first: Record = Record::parse(text, Path::new("assets/reference-tiny.json")).unwrap();
+    let first = tiny();
     let mut second = first.clone();
     second.device.name = "another device with quite a long name, as drivers give them".into();
     for run in &mut second.runs {
@@ -74,12 +83,7 @@ fn sources() -> Vec<NamedRecord> {
     for run in &mut larger.runs {
         run.batch *= 2;
     }
-    let named = |(i, record): (usize, Record)| NamedRecord {
-        name: format!("{i}.json"),
-        text: record.to_json().unwrap(),
-        record,
-    };
-    [first, second, larger].into_iter().enumerate().map(named).collect()
+    [first, second, larger].into_iter().enumerate().map(|(i, record)| named(i, record)).collect()
 }
 
 #[test]
@@ -162,4 +166,27 @@ fn on_paper_headings_stay_and_what_needs_a_screen_goes() {
         assert_eq!((&found["headings"], &found["tools"]), (&0.into(), &0.into()));
         assert_eq!(found["ground"], "rgb(255, 255, 255)");
     }
+}
+
+#[test]
+fn eight_records_of_the_whole_suite_take_less_than_5_megabytes() {
+    let mut record = tiny();
+    // It was taken for four times as long as a run takes unless it is told to, and has as many more samples.
+    for run in &mut record.runs {
+        let timing = run.timing.as_mut().unwrap();
+        timing.step_ns.truncate(timing.step_ns.len() / 4);
+        timing.wall_ns.truncate(timing.step_ns.len());
+        for op in &mut run.ops {
+            op.ns.iter_mut().for_each(|ns| ns.samples.truncate(ns.samples.len() / 4));
+        }
+    }
+    let source = |i: usize| {
+        let mut record = record.clone();
+        record.device.name = format!("device {i}");
+        named(i, record)
+    };
+    let page = page(&(0..8).map(source).collect::<Vec<_>>(), None).unwrap();
+    assert!(page.len() < 5_000_000, "{} bytes", page.len());
+    assert!(page.find("Verified and doubted") < page.find("class=\"cards\""));
+    assert!(page.contains("class=\"device-5\""), "a colour a device");
 }

