@@ -177,7 +177,7 @@ impl Function {
         }
     }
 
-    /// The value in f64; of a function of rows the place of its row ([`Self::evaluate_row`]).
+    /// The value in f64; of a function of rows the place of its row.
     pub fn evaluate(&self, a: &[f64], clock: &[f64], element: usize) -> f64 {
         let keep = |on: bool| if on { a[1] } else { 0.0 };
         match *self {
