@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::host;
-use crate::kernel::Caps;
+use crate::kernel::{Caps, SUBGROUPS};
 
 pub mod adapter;
 pub mod buffer;
@@ -224,7 +224,7 @@ impl Gpu {
         let summary = AdapterSummary::of(index, &adapter, restriction);
         let info = adapter.get_info();
         // A kernel is laid out for one subgroup size: where a driver may choose another, there is none to rely on.
-        let one_size = info.subgroup_min_size == info.subgroup_max_size;
+        let one_size = SUBGROUPS && info.subgroup_min_size == info.subgroup_max_size;
         let mut features = adapter.features() & wanted(restriction);
         let needed = wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16;
         let matrices = matrices(&adapter).filter(|_| one_size && features.contains(needed));

@@ -10,6 +10,9 @@ use crate::terms::{Feature, LimitSet, Restriction, Speeds};
 /// Whether values can be stored as f16 at all: a page offers f32 alone, and its visitors need not load the rest.
 pub const HALVES: bool = cfg!(not(target_arch = "wasm32"));
 
+/// Whether kernels may be laid out for subgroups: browsers tell a range of their sizes, seldom one.
+pub const SUBGROUPS: bool = cfg!(not(target_arch = "wasm32"));
+
 /// Bindings that a product takes for an operand longer than one may be.
 pub const MOST_RANGES: u64 = 2;
 

@@ -5,7 +5,7 @@
 //! of a processor's peak that its kernel reaches (known from measurements), and from the work of a tile with what
 //! falls outside the matrix. The estimates only have to rank: tuning measures.
 
-use crate::kernel::{Caps, Planned, Variant};
+use crate::kernel::{Caps, Planned, SUBGROUPS, Variant};
 
 /// Sizes of one problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -400,7 +400,7 @@ pub(in crate::op) fn one_by_one(p: Sizes, caps: &Caps, name: &'static str) -> Pl
 
 /// The width of a CPU adapter's subgroups, where `subgroup.wgsl` is made for it.
 pub(in crate::op) fn subgroup(caps: &Caps) -> Option<u32> {
-    caps.subgroup.filter(|width| caps.software && (4..=16).contains(width))
+    caps.subgroup.filter(|width| SUBGROUPS && caps.software && (4..=16).contains(width))
 }
 
 #[cfg(test)]
@@ -477,17 +477,12 @@ mod tests {
         let none = Caps { subgroup: None, ..cpu.clone() };
         for caps in [cpu, none] {
             for (batch, m, n, k) in
-                [(66_000, 1, 2, 3), (1, 8, 8, 64), (1, 8, 64, 8), (1, 8, 784, 64)]
+                [(66_000, 1, 2, 3), (1, 8, 8, 64), (1, 8, 64, 8), (1, 8, 784, 64), (1, 8, 64, 784)]
             {
                 let planned = plan(Sizes { batch, m, n, k }, &caps);
                 assert_ne!(planned[0].variant.name, "vector", "{batch} of {m}x{n}x{k}");
             }
         }
-        // tiny autoenc's widest: its trees pay where subgroups make them cheap.
-        let wide =
-            |caps: &Caps| plan(Sizes { batch: 1, m: 8, n: 64, k: 784 }, caps)[0].variant.name;
-        assert_eq!(wide(&Caps::portable_software()), "vector");
-        assert_ne!(wide(&Caps { subgroup: None, ..Caps::portable_software() }), "vector");
     }
 
     #[test]
