@@ -5,7 +5,7 @@
 //! of a processor's peak that its kernel reaches (known from measurements), and from the work of a tile with what
 //! falls outside the matrix. The estimates only have to rank: tuning measures.
 
-use crate::kernel::{Caps, Planned, SUBGROUPS, Variant};
+use crate::kernel::{self, Caps, Planned, Variant};
 
 /// Sizes of one problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -400,7 +400,7 @@ pub(in crate::op) fn one_by_one(p: Sizes, caps: &Caps, name: &'static str) -> Pl
 
 /// The width of a CPU adapter's subgroups, where `subgroup.wgsl` is made for it.
 pub(in crate::op) fn subgroup(caps: &Caps) -> Option<u32> {
-    caps.subgroup.filter(|width| SUBGROUPS && caps.software && (4..=16).contains(width))
+    caps.subgroup.filter(|width| kernel::SUBGROUPS && caps.software && (4..=16).contains(width))
 }
 
 #[cfg(test)]
