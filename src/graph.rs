@@ -1,5 +1,6 @@
 //! A model as a graph of ops: plain data, which a [`Builder`] builds and the passes work on.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use crate::graph::op::{Op, Problem};
@@ -108,6 +109,22 @@ pub enum NodeKind {
     },
 }
 
+impl NodeKind {
+    /// An op over inputs of these sizes, where it takes them.
+    pub(crate) fn of(op: Arc<dyn Op>, inputs: &[TensorSpec]) -> Option<Self> {
+        let problem = Arc::from(op.problem(inputs).ok()?);
+        Some(Self::Op { op, problem })
+    }
+
+    /// The op, where it is one of this type.
+    pub(crate) fn as_op<T: Op>(&self) -> Option<&T> {
+        match self {
+            Self::Op { op, .. } => (op.as_ref() as &dyn Any).downcast_ref(),
+            _ => None,
+        }
+    }
+}
+
 /// One node.
 #[derive(Debug, Clone)]
 pub struct Node {
@@ -200,6 +217,12 @@ impl Graph {
         out.nodes.retain(|_| keep.next().copied().unwrap_or(false));
         out.index_makers();
         out
+    }
+
+    /// Drops the nodes whose values others make by now.
+    pub(crate) fn drop_idle(&mut self) {
+        self.nodes.retain(|node| !node.outputs.is_empty());
+        self.index_makers();
     }
 
     pub(crate) fn index_makers(&mut self) {

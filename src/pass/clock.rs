@@ -1,10 +1,8 @@
 //! Has the update of the parameters advance the step's clock: a dispatch of one invocation less.
 
-use std::any::Any;
 use std::sync::Arc;
 
-use crate::graph::op::Op;
-use crate::graph::{Graph, NodeKind};
+use crate::graph::{Graph, Node, NodeKind};
 use crate::op::advance_step::AdvanceStep;
 use crate::op::optimizer::Optimizer;
 
@@ -12,24 +10,18 @@ use crate::op::optimizer::Optimizer;
 /// it. Values keep their ids.
 pub fn clock(mut graph: Graph) -> Graph {
     if merge(&mut graph).is_some() {
-        graph.nodes.retain(|node| !node.outputs.is_empty());
-        graph.index_makers();
+        graph.drop_idle();
     }
     graph
 }
 
 fn merge(graph: &mut Graph) -> Option<()> {
-    let op = |at: usize| match &graph.nodes[at].kind {
-        NodeKind::Op { op, .. } => Some(op.as_ref() as &dyn Any),
-        _ => None,
-    };
-    let advances = |at: &usize| op(*at).is_some_and(|op| op.is::<AdvanceStep>());
-    let advance = (0..graph.nodes.len()).find(advances)?;
+    let advances = |node: &Node| node.kind.as_op::<AdvanceStep>().is_some();
+    let advance = graph.nodes.iter().position(advances)?;
     let clock = graph.nodes[advance].inputs[0];
     let last = graph.nodes[..advance].iter().rposition(|node| node.inputs.contains(&clock))?;
-    let update = op(last)?.downcast_ref::<Optimizer>()?.advancing()?;
-    let problem = update.problem(&graph.specs(&graph.nodes[last].inputs)).ok()?;
-    graph.nodes[last].kind = NodeKind::Op { op: Arc::new(update), problem: Arc::from(problem) };
+    let update = Arc::new(graph.nodes[last].kind.as_op::<Optimizer>()?.advancing()?);
+    graph.nodes[last].kind = NodeKind::of(update, &graph.specs(&graph.nodes[last].inputs))?;
     let advanced = std::mem::take(&mut graph.nodes[advance].outputs);
     graph.nodes[last].outputs.extend(advanced);
     Some(())

@@ -6,7 +6,6 @@
 //! that can compute it again for less than it takes to store and load. The first two look through a reshape between
 //! the two that gives the same values another shape.
 
-use std::any::Any;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -33,8 +32,7 @@ pub fn fuse(graph: Graph) -> Graph {
         while fuse_producer(&mut graph, at) || fuse_prologue(&mut graph, at) {}
         at += 1;
     }
-    graph.nodes.retain(|n| !n.outputs.is_empty());
-    graph.index_makers();
+    graph.drop_idle();
     log::debug!("fuse: {} nodes from {before}", graph.nodes.len());
     graph
 }
@@ -42,7 +40,7 @@ pub fn fuse(graph: Graph) -> Graph {
 /// Tries to merge one producer of the elementwise node `at` into it. The merged node stands at `at`; the
 /// producer loses its outputs.
 fn fuse_producer(graph: &mut Graph, at: usize) -> bool {
-    let Some(map) = as_map(&graph.nodes[at].kind) else {
+    let Some(map) = graph.nodes[at].kind.as_op::<Chain>() else {
         return false;
     };
     let uses = graph.uses();
@@ -83,10 +81,8 @@ fn fuse_producer(graph: &mut Graph, at: usize) -> bool {
         };
         let merged = merged.filter(|(_, inputs)| inputs.len() <= MAX_INPUTS);
         // An op that cannot take these inputs refuses them here, and stays apart.
-        let merged = merged.and_then(|(op, inputs)| {
-            let problem = op.problem(&graph.specs(&inputs)).ok()?;
-            Some((NodeKind::Op { op, problem: Arc::from(problem) }, inputs))
-        });
+        let merged = merged
+            .and_then(|(op, inputs)| Some((NodeKind::of(op, &graph.specs(&inputs))?, inputs)));
         if let Some((kind, inputs)) = merged {
             graph.nodes[at].kind = kind;
             graph.nodes[at].inputs = inputs;
@@ -114,11 +110,11 @@ fn fuse_prologue(graph: &mut Graph, at: usize) -> bool {
     let mut alone = node.inputs.iter().enumerate().filter(|(_, value)| uses[value.0] == 1);
     let merged = alone.find_map(|(position, value)| {
         let producer = graph.makers[value.0];
-        let op = op.with_prologue(position, as_map(&graph.nodes[producer].kind)?)?;
+        let op = op.with_prologue(position, graph.nodes[producer].kind.as_op::<Chain>()?)?;
         let read = &graph.nodes[producer].inputs;
         let inputs = [&node.inputs[..position], read, &node.inputs[position + 1..]].concat();
-        let problem = op.problem(&graph.specs(&inputs)).ok().filter(|_| inputs.len() <= MAX_INPUTS);
-        Some((NodeKind::Op { op, problem: Arc::from(problem?) }, inputs, producer))
+        let kind = NodeKind::of(op, &graph.specs(&inputs))?;
+        (inputs.len() <= MAX_INPUTS).then_some((kind, inputs, producer))
     });
     let Some((kind, inputs, producer)) = merged else {
         return false;
@@ -140,10 +136,10 @@ fn is_computed_again(graph: &Graph, value: ValueId, producer: usize) -> bool {
         !chain.is_random() && (whole && chain.inputs == 1 || graph.values[value.0].len() <= FEW)
     };
     let mut readers = graph.nodes.iter().filter(|node| node.inputs.contains(&value));
-    as_map(&node.kind).is_some_and(cheap)
+    node.kind.as_op::<Chain>().is_some_and(cheap)
         && graph.outputs.iter().all(|(_, output)| *output != value)
         && readers.all(|reader| {
-            as_map(&reader.kind).is_some()
+            reader.kind.as_op::<Chain>().is_some()
                 && reader.outputs.iter().all(|v| graph.values[v.0] == graph.values[value.0])
         })
 }
@@ -161,8 +157,10 @@ fn sink_reshapes(graph: Graph) -> Graph {
             let computed = matches!(graph.nodes[graph.makers[from.0]].kind, NodeKind::Op { .. });
             (computed && uses[v.0] == 1 && uses[from.0] == 1).then_some((*v, from))
         };
-        let chain =
-            as_map(&node.kind).filter(|c| c.expand.is_none() && node.inputs.iter().all(whole));
+        let chain = node
+            .kind
+            .as_op::<Chain>()
+            .filter(|c| c.expand.is_none() && node.inputs.iter().all(whole));
         let Some((value, from)) = chain.and_then(|_| node.inputs.iter().find_map(reshaped)) else {
             out.nodes.push(node.clone());
             continue;
@@ -194,25 +192,13 @@ fn node_problem(kind: &NodeKind, inputs: &[TensorSpec]) -> Option<NodeKind> {
     let NodeKind::Op { op, .. } = kind else {
         return None;
     };
-    Some(NodeKind::Op { op: Arc::clone(op), problem: Arc::from(op.problem(inputs).ok()?) })
+    NodeKind::of(Arc::clone(op), inputs)
 }
 
 /// A node as an elementwise op may absorb it.
 fn as_chain(graph: &Graph, at: usize) -> Option<Cow<'_, Chain>> {
     let node = &graph.nodes[at];
-    let largest = || match &node.kind {
-        NodeKind::Op { op, .. } => {
-            let reduce = (op.as_ref() as &dyn Any).downcast_ref::<Reduce>()?;
-            reduce.as_chain(&graph.values[node.inputs[0].0])
-        }
-        _ => None,
-    };
-    as_map(&node.kind).map(Cow::Borrowed).or_else(|| largest().map(Cow::Owned))
-}
-
-fn as_map(kind: &NodeKind) -> Option<&Chain> {
-    match kind {
-        NodeKind::Op { op, .. } => (op.as_ref() as &dyn Any).downcast_ref(),
-        _ => None,
-    }
+    let largest =
+        || node.kind.as_op::<Reduce>()?.as_chain(&graph.values[node.inputs[0].0]).map(Cow::Owned);
+    node.kind.as_op().map(Cow::Borrowed).or_else(largest)
 }

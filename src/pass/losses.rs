@@ -1,6 +1,5 @@
 //! Has the gradient of a loss make the loss: both read the logits, and neither waits for the other.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use crate::graph::op::Op;
@@ -11,6 +10,7 @@ use crate::op::cross_entropy::{CrossEntropy, CrossEntropyGrad};
 /// constant, is one op with it. Values keep their ids.
 pub fn losses(mut graph: Graph) -> Graph {
     let (mut at, mut merged) = (0, 0);
+    // A merged gradient takes the place of its loss: there are fewer nodes then.
     while at < graph.nodes.len() {
         merged += usize::from(merge(&mut graph, at).is_some());
         at += 1;
@@ -20,7 +20,7 @@ pub fn losses(mut graph: Graph) -> Graph {
 }
 
 fn is<T: Op>(node: &Node) -> bool {
-    matches!(&node.kind, NodeKind::Op { op, .. } if (op.as_ref() as &dyn Any).is::<T>())
+    node.kind.as_op::<T>().is_some()
 }
 
 /// Lets the gradient of node `at`, if that is a cross-entropy, make its loss, in its place.
@@ -32,10 +32,10 @@ fn merge(graph: &mut Graph, at: usize) -> Option<()> {
     if !matches!(graph.nodes[constant].kind, NodeKind::Variable { .. }) {
         return None;
     }
-    let op = CrossEntropyGrad { loss: true };
-    let problem = op.problem(&graph.specs(&graph.nodes[gradient].inputs)).ok()?;
+    let op = Arc::new(CrossEntropyGrad { loss: true });
+    let kind = NodeKind::of(op, &graph.specs(&graph.nodes[gradient].inputs))?;
     let losses = std::mem::take(&mut graph.nodes[at].outputs);
-    graph.nodes[gradient].kind = NodeKind::Op { op: Arc::new(op), problem: Arc::from(problem) };
+    graph.nodes[gradient].kind = kind;
     graph.nodes[gradient].outputs.extend(losses);
     // The gradient comes where the loss was, and the constant before it.
     let gradient = graph.nodes.remove(gradient);

@@ -1,13 +1,11 @@
 //! Has both gradients of a convolution made by one op, where they share work: dispatches, and readings of the gradient of its
 //! result.
 
-use std::any::Any;
 use std::sync::Arc;
 
-use crate::graph::op::Op;
 use crate::graph::{Graph, NodeKind, ValueId};
 use crate::kernel::Caps;
-use crate::op::conv2d::{Conv2d, Conv2dGrads, WINOGRAD};
+use crate::op::conv2d::{Conv2dGrads, WINOGRAD};
 
 use super::choose::Choice;
 
@@ -23,9 +21,8 @@ pub fn pairs(mut graph: Graph, caps: &Caps, choice: &Choice) -> Graph {
     }
     let mut paired = 0;
     for at in 0..graph.nodes.len() {
-        let others = 0..graph.nodes.len();
-        let pair =
-            others.into_iter().find_map(|other| Some((other, pair(&graph, [at, other], caps)?)));
+        let mut others = 0..graph.nodes.len();
+        let pair = others.find_map(|other| Some((other, pair(&graph, [at, other], caps)?)));
         if let Some((other, (kind, inputs))) = pair {
             let made = std::mem::take(&mut graph.nodes[other].outputs);
             graph.nodes[other].inputs.clear();
@@ -35,8 +32,7 @@ pub fn pairs(mut graph: Graph, caps: &Caps, choice: &Choice) -> Graph {
             paired += 1;
         }
     }
-    graph.nodes.retain(|node| !node.outputs.is_empty());
-    graph.index_makers();
+    graph.drop_idle();
     log::debug!("pairs: both gradients of {paired} convolutions are made by one op");
     graph
 }
@@ -44,7 +40,7 @@ pub fn pairs(mut graph: Graph, caps: &Caps, choice: &Choice) -> Graph {
 /// What two nodes are together, the gradient in x and that in w, with what it reads.
 fn pair(graph: &Graph, nodes: [usize; 2], caps: &Caps) -> Option<(NodeKind, Vec<ValueId>)> {
     let [of_x, of_w] = nodes.map(|at| &graph.nodes[at]);
-    let [input, weight] = [convolution(&of_x.kind)?, convolution(&of_w.kind)?];
+    let [input, weight] = [of_x.kind.as_op()?, of_w.kind.as_op()?];
     let op = Conv2dGrads::of(input, weight)?;
     // Of one dy; and what is made together has to be there before it is read.
     let mut early = graph.nodes[..nodes[0]].iter().flat_map(|node| &node.inputs);
@@ -53,17 +49,9 @@ fn pair(graph: &Graph, nodes: [usize; 2], caps: &Caps) -> Option<(NodeKind, Vec<
     }
     let x = *of_w.inputs.first()?;
     let inputs = [of_x.inputs.as_slice(), &[x]].concat();
-    let problem = op.problem(&graph.specs(&inputs)).ok()?;
-    let kind = NodeKind::Op { op: Arc::new(op), problem: Arc::from(problem) };
+    let kind = NodeKind::of(Arc::new(op), &graph.specs(&inputs))?;
     let in_tiles = [&of_x.kind, &of_w.kind, &kind].iter().all(|kind| is_in_tiles(kind, caps));
     in_tiles.then_some((kind, inputs))
-}
-
-fn convolution(kind: &NodeKind) -> Option<&Conv2d> {
-    match kind {
-        NodeKind::Op { op, .. } => (op.as_ref() as &dyn Any).downcast_ref(),
-        _ => None,
-    }
 }
 
 /// Whether the estimates have an op by Winograd's products.

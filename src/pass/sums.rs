@@ -1,7 +1,6 @@
 //! Has products sum the columns that they read anyway: a weight's gradient reads the whole gradient of its layer's
 //! result, whose columns' sums are the gradient of the bias. That saves a dispatch and a reading of it each.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use crate::graph::{Graph, Node, NodeKind, ValueId};
@@ -19,18 +18,14 @@ pub fn sums(mut graph: Graph) -> Graph {
             merged += 1;
         }
     }
-    graph.nodes.retain(|node| !node.outputs.is_empty());
-    graph.index_makers();
+    graph.drop_idle();
     log::debug!("sums: {merged} sums of columns are made by products");
     graph
 }
 
 /// How many columns a node sums, if that is what it does.
 fn columns(graph: &Graph, at: usize) -> Option<usize> {
-    let NodeKind::Op { op, .. } = &graph.nodes[at].kind else {
-        return None;
-    };
-    let reduce = (op.as_ref() as &dyn Any).downcast_ref::<Reduce>()?;
+    let reduce = graph.nodes[at].kind.as_op::<Reduce>()?;
     let dims = graph.values[graph.nodes[at].inputs[0].0].dims();
     let end = reduce.axes.first + reduce.axes.count;
     // Nothing but the last axis is left of each matrix.

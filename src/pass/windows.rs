@@ -1,10 +1,8 @@
 //! Merges slices and pads with each other and with their sums: each alone would move a whole tensor once more.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use crate::graph::chain::{Chain, Function};
-use crate::graph::op::Op;
 use crate::graph::{Graph, NodeKind, ValueId};
 use crate::op::pad::Pad;
 use crate::op::slice::Slice;
@@ -20,8 +18,7 @@ pub fn windows(mut graph: Graph) -> Graph {
             merged += 1;
         }
     }
-    graph.nodes.retain(|node| !node.outputs.is_empty());
-    graph.index_makers();
+    graph.drop_idle();
     log::debug!("windows: {merged} slices and pads are part of others");
     graph
 }
@@ -32,11 +29,7 @@ type Parts = (Window, Vec<ValueId>);
 /// A slice or pad along one of the last two axes, or what such ops were merged into.
 fn parts(graph: &Graph, at: usize) -> Option<Parts> {
     let node = &graph.nodes[at];
-    let NodeKind::Op { op, .. } = &node.kind else {
-        return None;
-    };
-    let op: &dyn Any = op.as_ref();
-    if let Some(window) = op.downcast_ref::<Window>() {
+    if let Some(window) = node.kind.as_op::<Window>() {
         return Some((window.clone(), node.inputs.clone()));
     }
     let last_two = |value: ValueId| {
@@ -44,13 +37,14 @@ fn parts(graph: &Graph, at: usize) -> Option<Parts> {
         let leading = dims.len().checked_sub(2)?;
         Some((leading, [dims[leading], dims[leading + 1]]))
     };
-    let ((leading, before), (_, size)) = (last_two(node.inputs[0])?, last_two(node.outputs[0])?);
+    let (leading, before) = last_two(*node.inputs.first()?)?;
+    let (_, size) = last_two(*node.outputs.first()?)?;
     let mut block =
         Block { to: [0, 0], from: [0, 0], size: [0, 1].map(|i| before[i].min(size[i])) };
-    if let Some(slice) = op.downcast_ref::<Slice>() {
+    if let Some(slice) = node.kind.as_op::<Slice>() {
         block.from[slice.axis.checked_sub(leading)?] = slice.start;
     } else {
-        let pad = op.downcast_ref::<Pad>()?;
+        let pad = node.kind.as_op::<Pad>()?;
         block.to[pad.axis.checked_sub(leading)?] = pad.before;
     }
     Some((Window { size, blocks: vec![block] }, node.inputs.clone()))
@@ -68,11 +62,10 @@ fn merge(graph: &mut Graph, at: usize) -> bool {
     let Some((window, inputs, makers)) = merged else {
         return false;
     };
-    let Ok(problem) = window.problem(&graph.specs(&inputs)) else {
+    let Some(kind) = NodeKind::of(Arc::new(window), &graph.specs(&inputs)) else {
         return false;
     };
-    let op: Arc<dyn Op> = Arc::new(window);
-    graph.nodes[at].kind = NodeKind::Op { op, problem: Arc::from(problem) };
+    graph.nodes[at].kind = kind;
     graph.nodes[at].inputs = inputs;
     for maker in makers {
         graph.nodes[maker].inputs.clear();
@@ -103,10 +96,7 @@ fn seen_through(graph: &Graph, uses: &[usize], at: usize) -> Option<Merged> {
 /// A sum of windows that have nothing in common.
 fn sum(graph: &Graph, uses: &[usize], at: usize) -> Option<Merged> {
     let node = &graph.nodes[at];
-    let NodeKind::Op { op, .. } = &node.kind else {
-        return None;
-    };
-    let chain = (op.as_ref() as &dyn Any).downcast_ref::<Chain>()?;
+    let chain = node.kind.as_op::<Chain>()?;
     let &[a, b] = &node.inputs[..] else {
         return None;
     };
