@@ -156,11 +156,19 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
                 // unroll
                 for (var m = 0u; m < TM / 4u; m++) {
                     let y = tile_a[at_a + j * BM / 4u + m * THREADS_M];
+                    // Rows in pairs, there and back: a row begins with the column that the one before it ended with, which NVIDIA's
+                    // compiler keeps at hand, so that fewer registers of one bank are read at once.
                     // unroll
-                    for (var i = 0u; i < 4u; i++) {
+                    for (var i = 0u; i < 2u; i++) {
                         // unroll
                         for (var n = 0u; n < GROUPS_N; n++) {
-                            acc[(m * 4u + i) * GROUPS_N + n] = fma(vec4<f32>(y[i]), x[n], acc[(m * 4u + i) * GROUPS_N + n]);
+                            let at = (m * 4u + 2u * i) * GROUPS_N + n;
+                            acc[at] = fma(vec4<f32>(y[2u * i]), x[n], acc[at]);
+                        }
+                        // unroll
+                        for (var n = 0u; n < GROUPS_N; n++) {
+                            let at = (m * 4u + 2u * i + 2u) * GROUPS_N - 1u - n;
+                            acc[at] = fma(vec4<f32>(y[2u * i + 1u]), x[GROUPS_N - 1u - n].wzyx, acc[at]);
                         }
                     }
                 }
@@ -177,6 +185,11 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         }
     }
 
+    // Every other row was summed from right to left.
+    // unroll
+    for (var i = GROUPS_N; i < TM * GROUPS_N; i++) {
+        if i / GROUPS_N % 2u == 1u { acc[i] = acc[i].wzyx; }
+    }
     if SLICES == 1u {
         // unroll
         for (var i = 0u; i < TM * GROUPS_N; i++) { store_group(tile, tx, ty, i, acc[i]); }

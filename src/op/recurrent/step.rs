@@ -6,7 +6,7 @@ use crate::tensor::TensorSpec;
 
 /// Invocations in a workgroup of `register`.
 const LANES: u32 = 64;
-/// Rows a `tile` invocation owns, of at most four below each other.
+/// Rows that an invocation of `tile` owns, of at most four below each other.
 const GROUP: usize = 8;
 
 /// Sizes of one problem.
@@ -53,7 +53,7 @@ impl Sizes {
     }
 
     /// Every way to do a step. On a CPU adapter the smallest register tile that holds the rows comes first,
-    /// elsewhere the shared tile.
+    /// elsewhere the tile.
     pub(super) fn variants(self, caps: &Caps) -> Vec<Variant> {
         let register = |width: u32, rows: u32| {
             let lanes = ("LANES", LANES.min(caps.max_invocations));
@@ -70,12 +70,11 @@ impl Sizes {
         let first = fitting.unwrap_or(broadcasts.len().saturating_sub(1));
         broadcasts[..].rotate_left(first);
         let registers = [register(4, 4), register(4, 8), naive];
-        let staged = [staged(self, caps, 2 * GROUP), staged(self, caps, GROUP)];
-        let tiles = [tile(self, 8), tile(self, 16)].into_iter().chain(staged.into_iter().flatten());
+        let tile = tile(self, caps);
         if caps.software {
-            broadcasts.into_iter().chain(registers).chain(tiles).collect()
+            broadcasts.into_iter().chain(registers).chain(tile).collect()
         } else {
-            tiles.chain(registers).chain(broadcasts).collect()
+            tile.into_iter().chain(registers).chain(broadcasts).collect()
         }
     }
 
@@ -93,16 +92,10 @@ impl Sizes {
             kernel = kernel.with_hook("finish", text);
         }
         let (rows, columns) = match variant.name {
-            "tile" => (variant.get("GROUPS") * GROUP as u32, variant.get("COLS") * 4),
-            "staged" => (variant.get("BM"), variant.get("BN")),
+            "tile" => (variant.get("BM"), variant.get("BN")),
             "broadcast" => (variant.get("ROWS"), variant.get("COLS") * variant.get("LANES") * 4),
             _ => (variant.get("ROWS"), variant.get("LANES") * variant.get("WIDTH")),
         };
-        if variant.name == "tile" {
-            // STAGED / LANES, slices and groups cancelled.
-            let pieces = (2 * variant.get("CHUNK")).div_ceil(variant.get("COLS"));
-            kernel = kernel.with_consts(&[("PIECES", pieces)]);
-        }
         if variant.name == "register" && variant.get("WIDTH") == 1 {
             let scalar = "fn component(v: f32, j: u32) -> f32 { return v; }\n";
             kernel = kernel.with_text("T", "f32").with_hook("component", scalar);
@@ -131,26 +124,16 @@ fn broadcast(rows: u32, lanes: u32) -> Variant {
     Variant::new("broadcast", consts)
 }
 
-/// 256 invocations; K is staged in chunks as large as 16 KiB hold, and no larger than a slice of it.
-fn tile(sizes: Sizes, cols: u32) -> Variant {
-    let groups = sizes.batch.div_ceil(GROUP).next_power_of_two().min(4) as u32;
-    let slices = 256 / (groups * cols);
-    let slice = sizes.hidden.div_ceil(slices as usize).next_multiple_of(4);
-    let chunk = slice.min(2 * cols as usize) as u32;
-    let consts = [("GROUPS", groups), ("COLS", cols), ("SLICES", slices), ("CHUNK", chunk)];
-    Variant::new("tile", consts)
-}
-
-/// 256 invocations of `rows` x 8 values in tiles of 32 columns, where workgroup memory holds two stages; these are as long as
+/// 256 invocations of 8 x 8 values in tiles of 32 columns, where workgroup memory holds two stages; these are as long as
 /// registers allow, and no longer than K.
-fn staged(sizes: Sizes, caps: &Caps, rows: usize) -> Option<Variant> {
-    let groups = sizes.batch.div_ceil(rows).next_power_of_two().min(4 * GROUP / rows);
+fn tile(sizes: Sizes, caps: &Caps) -> Option<Variant> {
+    let groups = sizes.batch.div_ceil(GROUP).next_power_of_two().min(4);
     let slices = 256 / (4 * groups);
-    let longest = if rows == GROUP && sizes.hidden >= 8 * slices { 8 } else { 4 };
-    let shared = |depth: usize| 8 * groups * rows * slices * depth;
+    let longest = if sizes.hidden >= 8 * slices { 8 } else { 4 };
+    let shared = |depth: usize| 8 * groups * GROUP * slices * depth;
     let depth = [longest, 4].into_iter().find(|&k| shared(k) <= caps.max_shared as usize)?;
-    let tile = [("BM", groups * rows), ("BN", 32), ("BK", depth)];
-    let each = [("TM", rows), ("TN", 8), ("SLICES", slices)];
+    let tile = [("BM", groups * GROUP), ("BN", 32), ("BK", depth)];
+    let each = [("TM", GROUP), ("TN", 8), ("SLICES", slices)];
     let consts = tile.into_iter().chain(each).map(|(name, value)| (name, value as u32));
-    Some(Variant::new("staged", consts.collect::<Vec<_>>()))
+    Some(Variant::new("tile", consts.collect::<Vec<_>>()))
 }
