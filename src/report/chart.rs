@@ -1,7 +1,5 @@
 //! Pictures from the plain data of an analysis: SVG for the page, characters for a terminal.
 
-use serde::Serialize;
-
 pub(super) mod bars;
 pub(super) mod dendrogram;
 pub(super) mod distances;
@@ -13,11 +11,11 @@ pub(super) mod spread;
 mod svg;
 
 /// A picture of the page.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Chart {
-    title: String,
-    svg: String,
-    note: String,
+    pub(super) title: String,
+    pub(super) svg: String,
+    pub(super) note: String,
 }
 
 impl Chart {

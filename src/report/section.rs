@@ -1,7 +1,6 @@
 //! One section per kind of result: its tables, its text and its charts, laid out once for every format.
 //! [`ANALYSES`] is the list that `fathom analyze`, its help and the page go by.
 
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::analysis::RunContext;
@@ -47,14 +46,14 @@ pub struct Section {
     is_detail: bool,
 }
 
-/// A section as the page's template takes it.
-#[derive(Debug, Serialize)]
+/// A section as a page shows it.
+#[derive(Debug)]
 pub(super) struct Part {
-    title: String,
-    charts: Vec<Chart>,
-    table: Grid,
-    notes: Vec<String>,
-    is_detail: bool,
+    pub(super) title: String,
+    pub(super) charts: Vec<Chart>,
+    pub(super) table: Grid,
+    pub(super) notes: Vec<String>,
+    pub(super) is_detail: bool,
 }
 
 /// What may be chosen of the analyses.

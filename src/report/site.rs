@@ -7,8 +7,6 @@
 
 use std::path::Path;
 
-use serde::Serialize;
-
 use crate::compare::Side;
 use crate::error::{Result, plain};
 use crate::host::parallel::*;
@@ -18,19 +16,22 @@ use crate::terms::{Mode, Preset};
 
 use super::chart::Chart;
 use super::chart::bars::{Bar, bars};
+use super::html::frame::document;
 use super::html::{self, NamedRecord};
 use super::section::score as section;
 
 mod cell;
 mod entry;
+mod front;
 mod steps;
 mod vendor;
 
 use cell::Column;
 use entry::{Entry, Row};
+use front::Front;
 
 /// A file that is not on the site, and why.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct LeftOut {
     /// Its name.
     pub file: String,
@@ -61,7 +62,7 @@ pub struct File {
 }
 
 /// A preset's part of the front page.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 struct Part {
     preset: Preset,
     /// What scores a thousand, or why nothing does.
@@ -72,19 +73,6 @@ struct Part {
     chart: Option<Chart>,
     /// What speed-ups are computed from, as JSON.
     steps: String,
-}
-
-/// What the template is filled with.
-#[derive(Debug, Serialize)]
-struct Front<'a> {
-    style: [&'static str; 2],
-    scripts: [&'static str; 2],
-    version: &'static str,
-    parts: Vec<Part>,
-    vendors: Vec<String>,
-    backends: Vec<String>,
-    left_out: &'a [LeftOut],
-    runs_at: Option<&'a str>,
 }
 
 /// The records that may stand beside each other, and the files that may not, each with why.
@@ -117,7 +105,7 @@ pub fn gather(folder: &Path) -> Result<(Vec<NamedRecord>, Vec<LeftOut>)> {
 /// The files of the site.
 ///
 /// # Errors
-/// [`crate::error::Error::Internal`] where a template is at fault.
+/// [`crate::error::Error::Internal`] where something cannot be packed, which does not happen in memory.
 pub fn site(content: Content<'_>) -> Result<Vec<File>> {
     let Content { sources, left_out, workloads, runs_at } = content;
     let entries = entry::entries(sources);
@@ -133,21 +121,11 @@ pub fn site(content: Content<'_>) -> Result<Vec<File>> {
             parts.push(part(preset, &of_preset, &workloads)?);
         }
     }
-    let rows = || parts.iter().flat_map(|part| part.ranked.iter().chain(&part.unranked));
-    let front = Front {
-        style: [html::STYLE, include_str!("site/site.css")],
-        scripts: [html::SCRIPT, include_str!("site/site.js")],
-        version: env!("CARGO_PKG_VERSION"),
-        vendors: distinct(rows().map(|row| row.vendor.clone())),
-        backends: distinct(rows().map(|row| row.backend.to_string())),
-        parts,
-        left_out: &left_out,
-        runs_at,
-    };
-    files.push(File {
-        path: "index.html".into(),
-        text: html::render(&html::environment(), html::framed!("site/index.html"), &front)?,
-    });
+    let front = Front { parts: &parts, left_out: &left_out, runs_at };
+    let style = [html::STYLE, include_str!("site/site.css")];
+    let scripts = [html::SCRIPT, include_str!("site/site.js")];
+    let document = document("devices compared", &style, &scripts, &front.page());
+    files.push(File { path: "index.html".into(), text: html::text(&document) });
     Ok(files)
 }
 
@@ -203,14 +181,6 @@ fn short(label: &str) -> String {
         Some((end, _)) => format!("{}...", label[..end].trim_end()),
         None => label.into(),
     }
-}
-
-/// Each once, in order.
-fn distinct(words: impl Iterator<Item = String>) -> Vec<String> {
-    let mut words: Vec<String> = words.collect();
-    words.sort();
-    words.dedup();
-    words
 }
 
 /// `speech train`: how a cell is called in the page and among its steps.

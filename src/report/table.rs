@@ -2,7 +2,6 @@
 //!
 //! People get figures with four digits and a unit, programs the same figures in base units.
 
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
@@ -36,23 +35,26 @@ macro_rules! columns {
     };
 }
 
-/// A table as the page's template takes it: a figure is sorted by its value, whatever its text.
-#[derive(Debug, Serialize)]
+/// A table as a page shows it.
+#[derive(Debug)]
 pub(super) struct Grid {
-    columns: Vec<Heading>,
-    rows: Vec<Vec<Shown>>,
+    pub(super) columns: Vec<Heading>,
+    pub(super) rows: Vec<Vec<Shown>>,
 }
 
-#[derive(Debug, Serialize)]
-struct Heading {
-    title: String,
-    number: bool,
+/// A column of it.
+#[derive(Debug)]
+pub(super) struct Heading {
+    pub(super) title: String,
+    pub(super) number: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct Shown {
-    text: String,
-    sort: Option<f64>,
+/// A field of it.
+#[derive(Debug)]
+pub(super) struct Shown {
+    pub(super) text: String,
+    /// What it is sorted by, where that is not its text.
+    pub(super) sort: Option<f64>,
 }
 
 /// Text for people: within the width of a terminal, elsewhere in one line.

@@ -1,17 +1,15 @@
 //! The devices of a page.
 
-use serde::Serialize;
-
 use crate::record::Record;
 use crate::report::number::{byte_rate, bytes, duration_ns, flop_rate};
 use crate::report::section::score::in_words;
 use crate::score;
 
 /// A device and what was measured of it.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(super) struct Device {
-    name: String,
-    rows: Vec<(&'static str, String)>,
+    pub(super) name: String,
+    pub(super) rows: Vec<(&'static str, String)>,
 }
 
 /// The devices of all records, each with the figures of its newest.

@@ -43,7 +43,7 @@ fn an_edited_record_is_called_that_before_any_figure() {
     let warning = edited.find("a.json: EDITED").unwrap();
     assert!(warning < edited.find("<table").unwrap());
     let device = format!("{} (EDITED)", record.device.name);
-    for marked in [format!("<h3>{device}</h3>"), format!("<h1>Fathom</h1>\n<p>How fast {device}")] {
+    for marked in [format!("<h3>{device}</h3>"), format!("<h1>Fathom</h1><p>How fast {device}")] {
         assert!(edited.contains(&marked), "no {marked}");
     }
 }

@@ -324,7 +324,7 @@ mod tests {
         assert!(across.notes.iter().any(|note| note.contains("w by 9.1")), "{:?}", across.notes);
         assert_eq!(across.charts.len(), 1);
         let runs = sections.iter().find(|section| section.key == "runs").unwrap();
-        let scatter = serde_json::to_string(&runs.charts).unwrap();
+        let scatter = format!("{:?}", runs.charts);
         for expected in ["device-2", "c: half of the steps from"] {
             assert!(scatter.contains(expected), "{scatter}");
         }

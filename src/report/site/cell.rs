@@ -1,7 +1,5 @@
 //! One workload in one mode on one device, as the front page shows it.
 
-use serde::Serialize;
-
 use crate::compare::{Side, keys, runs, step_ns};
 use crate::record::{Run, RunKey, Status};
 use crate::report::number::{duration_ns, percent};
@@ -11,7 +9,7 @@ use crate::terms::Mode;
 use super::cell_name;
 
 /// A column of the front page.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub(super) struct Column {
     /// `speech train`.
     pub(super) name: String,
@@ -33,7 +31,7 @@ pub(super) fn columns(workloads: &[&str]) -> Vec<Column> {
 }
 
 /// What stands in a cell.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(super) struct Cell {
     /// `1.234 ms`, or the word for what it is instead.
     pub(super) text: String,

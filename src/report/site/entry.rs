@@ -1,8 +1,6 @@
 //! What stands together on the site: records of one device by one driver, one version of the program and the same
 //! settings.
 
-use serde::Serialize;
-
 use crate::compare::{Side, unlike};
 use crate::record::{BuildProfile, Record, id};
 use crate::report::html::NamedRecord;
@@ -23,7 +21,7 @@ pub(super) struct Entry {
 }
 
 /// How fast a device is on the whole.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(super) struct Score {
     pub(super) value: f64,
     pub(super) interval: (f64, f64),
@@ -34,7 +32,7 @@ pub(super) struct Score {
 }
 
 /// An entry as the front page shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(super) struct Row {
     /// Its place among the scored devices that do not run on the CPU.
     pub(super) rank: Option<usize>,
