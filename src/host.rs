@@ -29,6 +29,9 @@ pub use std::time::Instant;
 #[cfg(target_arch = "wasm32")]
 pub use web_time::Instant;
 
+/// Whether there are files. Where this is asked before a file is read, a page's program leaves out what reads it.
+pub const HAS_FILES: bool = !cfg!(target_arch = "wasm32");
+
 /// Waits for what the device or its driver has promised.
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn block_on<F: Future>(promise: F) -> F::Output {
@@ -123,16 +126,40 @@ pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// Has something done on another thread, where there are any.
+/// What another thread makes, where there are any; a page makes it at once.
+#[derive(Debug)]
+pub struct Aside<T>(
+    #[cfg(not(target_arch = "wasm32"))] std::sync::mpsc::Receiver<T>,
+    #[cfg(target_arch = "wasm32")] T,
+);
+
 #[cfg(not(target_arch = "wasm32"))]
-pub fn aside(work: impl FnOnce() + Send + 'static) {
-    rayon::spawn(work);
+impl<T: Send + 'static> Aside<T> {
+    /// Begins it.
+    pub fn begin(make: impl FnOnce() -> T + Send + 'static) -> Self {
+        let (send, receive) = std::sync::mpsc::sync_channel(1);
+        // Nobody waits any more where sending fails.
+        rayon::spawn(move || drop(send.send(make())));
+        Self(receive)
+    }
+
+    /// Waits for it; nothing where the thread ended early.
+    pub fn take(self) -> Option<T> {
+        self.0.recv().ok()
+    }
 }
 
-/// Has something done at once: a page has no other thread.
 #[cfg(target_arch = "wasm32")]
-pub fn aside(work: impl FnOnce() + Send + 'static) {
-    work();
+impl<T> Aside<T> {
+    /// Makes it.
+    pub fn begin(make: impl FnOnce() -> T) -> Self {
+        Self(make())
+    }
+
+    /// What was made.
+    pub fn take(self) -> Option<T> {
+        Some(self.0)
+    }
 }
 
 /// The time of day, RFC 3339 in UTC.

@@ -14,7 +14,7 @@ use std::path::Path;
 use crate::data::bounded;
 use crate::data::gzip::Unpacked;
 use crate::error::{Error, Result};
-use crate::host::check_file;
+use crate::host::{HAS_FILES, check_file};
 
 /// Height and width of an image, in pixels.
 pub const SIDE: usize = 28;
@@ -127,7 +127,8 @@ impl<'a> Source<'a> {
         let mut start = Vec::new();
         let read = input.by_ref().take(2).read_to_end(&mut start);
         read.map_err(Error::io("read", file))?;
-        let packed = start == GZIP;
+        // What a page reads is what it made.
+        let packed = HAS_FILES && start == GZIP;
         let whole = io::Cursor::new(start).chain(input);
         let input: Box<dyn Read + 'a> = match packed {
             true => Box::new(Unpacked::new(io::BufReader::new(whole))),

@@ -3,37 +3,33 @@
 //! Owns which samples make a split, the order in which they are visited, and that worker threads prepare
 //! batches ahead of their use. A batch is a function of the settings and of its number alone.
 
-use std::collections::HashSet;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::data::Split;
 use crate::data::listing::Listing;
 use crate::data::order::{mix, shuffled};
-use crate::error::{Error, Result, plain};
+use crate::error::Result;
+use crate::host::HAS_FILES;
 use crate::host::parallel::*;
-use crate::terms::Reason;
 
 mod ahead;
 mod archive;
 mod copies;
 mod draw;
+mod drawn;
 mod file;
 mod folder;
 mod gate;
 mod jpeg;
+mod real;
 mod tape;
 mod transform;
 
 use ahead::Ahead;
-use file::Stored;
-
-/// Drawn images to learn from, and held out. They cost nothing to keep: enough that nets without much
-/// regularisation don't learn them by heart.
-const DRAWN: [u64; 2] = [50_000, 500];
-
-/// Of a set with no split of its own, one sample in this many is held out.
-const HELD_OUT: usize = 10;
+use drawn::Drawn;
+use real::Real;
 
 /// What a model asks of its images.
 #[derive(Debug, Clone)]
@@ -71,82 +67,61 @@ pub struct Images {
 }
 
 /// Where images come from.
-#[derive(Debug)]
-enum Origin {
-    Drawn,
-    Stored { path: PathBuf, classes: usize, train: Vec<Stored>, test: Vec<Stored> },
+trait Origin: fmt::Debug + Send + Sync {
+    /// How many a split has.
+    fn len(&self, split: Split) -> u64;
+
+    /// The `k`-th image of all epochs, standardised, and its class.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Data`], [`crate::error::Error::Io`] for one that cannot be read.
+    fn sample(&self, order: &Order, k: u64, options: &ImageOptions) -> Result<(Vec<f32>, u32)>;
+
+    /// `procedural images of 10 classes`.
+    fn describe(&self, options: &ImageOptions) -> String;
+
+    /// What was taken of a real set and what was passed over so far.
+    fn listing(&self) -> Option<Listing>;
+}
+
+/// In which order an epoch has the images of a split: every one once, held-out ones as they come.
+struct Order {
+    split: Split,
+    images: u64,
+    /// Of the epoch.
+    key: u64,
+}
+
+impl Order {
+    /// Which image is the `k`-th.
+    fn place(&self, k: u64) -> u64 {
+        let k = k % self.images;
+        match self.split {
+            Split::Train => shuffled(k, self.images, self.key),
+            Split::Test => k,
+        }
+    }
 }
 
 #[derive(Debug)]
 struct Set {
     options: ImageOptions,
-    origin: Origin,
-    met: Mutex<Met>,
-}
-
-/// What is known of a set so far.
-#[derive(Debug, Default)]
-struct Met {
-    listing: Listing,
-    /// Places of images that cannot be read: each is decoded, and counted, once.
-    unreadable: HashSet<(Split, u64)>,
+    origin: Box<dyn Origin>,
 }
 
 /// Opens the images.
 ///
 /// # Errors
-/// [`Error::Data`] for a set that is no set of images, or with more classes than the model has;
-/// [`Error::Io`] where it cannot be read.
+/// [`crate::error::Error::Data`] for a set that is no set of images, or with more classes than the model has;
+/// [`crate::error::Error::Io`] where it cannot be read.
 pub fn open(options: &ImageOptions) -> Result<Images> {
-    let mut listing = Listing::new(options.skip_bad);
-    let origin = match &options.source {
-        None => Origin::Drawn,
-        Some(path) => stored(path, options, &mut listing)?,
+    let origin: Box<dyn Origin> = match &options.source {
+        Some(path) if HAS_FILES => Box::new(Real::open(path, options)?),
+        _ => Box::new(Drawn),
     };
-    let met = Mutex::new(Met { listing, unreadable: HashSet::new() });
-    let set = Arc::new(Set { options: options.clone(), origin, met });
+    let set = Arc::new(Set { options: options.clone(), origin });
     let maker = Arc::clone(&set);
     Ok(Images { set, ahead: Ahead::new(move |step| maker.batch(Split::Train, step)) })
-}
-
-fn stored(path: &Path, options: &ImageOptions, listing: &mut Listing) -> Result<Origin> {
-    let mut list =
-        if path.is_dir() { folder::list(path, listing)? } else { archive::list(path, listing)? };
-    let classes = list.classes.len();
-    if classes > options.classes {
-        let what = format!(
-            "{classes} classes, but the model has {}: choose --preset full or --set classes={classes}",
-            options.classes
-        );
-        return Err(Error::data(path, "classes", what));
-    }
-    let is_split = !list.test.is_empty();
-    for images in [&mut list.train, &mut list.test] {
-        leave_out_by_length(images, listing)?;
-    }
-    copies::leave_out(&mut list, listing)?;
-    let (mut train, mut test) = (list.train, list.test);
-    if !is_split {
-        // By a hash of the name, so that the split stays when files are added.
-        let held_out = |image: &Stored| image.key().is_multiple_of(HELD_OUT as u64);
-        (test, train) = train.into_iter().partition(held_out);
-        if test.is_empty() && train.len() > 1 {
-            test.extend(train.pop());
-        }
-    }
-    listing.take(Split::Train, train.len());
-    listing.take(Split::Test, test.len());
-    listing.settle(path, "images")?;
-    Ok(Origin::Stored { path: path.to_path_buf(), classes, train, test })
-}
-
-/// What else cannot be read is found when it is decoded.
-fn leave_out_by_length(images: &mut Vec<Stored>, listing: &mut Listing) -> Result<()> {
-    for error in images.iter().filter_map(|image| image.check_length().err()) {
-        listing.doubt(Reason::Unreadable, error)?;
-    }
-    images.retain(|image| image.check_length().is_ok());
-    Ok(())
 }
 
 impl Images {
@@ -154,7 +129,7 @@ impl Images {
     /// order of its own; held-out images keep theirs.
     ///
     /// # Errors
-    /// [`Error::Data`], [`Error::Io`] for an image that cannot be read, unless such are left out.
+    /// [`crate::error::Error::Data`], [`crate::error::Error::Io`] for an image that cannot be read, unless such are left out.
     pub fn batch(&mut self, split: Split, step: u64) -> Result<ImageBatch> {
         match split {
             Split::Train => self.ahead.take(step),
@@ -175,36 +150,18 @@ impl Images {
     /// `50000 + 500 procedural images of 10 classes`.
     pub fn describe(&self) -> String {
         let [train, test] = [Split::Train, Split::Test].map(|split| self.set.len(split));
-        let what = match &self.set.origin {
-            Origin::Drawn => format!("procedural images of {} classes", self.set.options.classes),
-            Origin::Stored { path, classes, .. } => {
-                let classes =
-                    if *classes == 1 { "1 class".into() } else { format!("{classes} classes") };
-                format!("images of {classes} in {}", plain(path.display()))
-            }
-        };
-        format!("{train} + {test} {what}")
+        format!("{train} + {test} {}", self.set.origin.describe(&self.set.options))
     }
 
     /// What was taken of a real set and what was passed over so far; nothing for drawn images.
     pub fn listing(&self) -> Option<Listing> {
-        matches!(self.set.origin, Origin::Stored { .. }).then(|| self.set.met().listing.clone())
+        self.set.origin.listing()
     }
 }
 
 impl Set {
-    fn met(&self) -> MutexGuard<'_, Met> {
-        self.met.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn len(&self, split: Split) -> u64 {
-        match &self.origin {
-            Origin::Drawn => DRAWN[split as usize],
-            Origin::Stored { train, test, .. } => match split {
-                Split::Train => train.len() as u64,
-                Split::Test => test.len() as u64,
-            },
-        }
+        self.origin.len(split)
     }
 
     fn batch(&self, split: Split, step: u64) -> Result<ImageBatch> {
@@ -216,54 +173,10 @@ impl Set {
         Ok(ImageBatch { size: self.options.size, pixels: pixels.concat(), labels })
     }
 
-    /// The `k`-th image of all epochs.
     fn sample(&self, split: Split, k: u64) -> Result<(Vec<f32>, u32)> {
-        let n = self.len(split);
-        let key = mix(self.options.seed ^ mix(k / n));
-        let place = |k: u64| match split {
-            Split::Train => shuffled(k % n, n, key),
-            Split::Test => k % n,
-        };
-        let Origin::Stored { train, test, .. } = &self.origin else {
-            let (index, size) = (place(k), self.options.size);
-            let label = (index % self.options.classes as u64) as u32;
-            let seed = mix(self.options.seed ^ mix(split as u64 ^ index << 1));
-            let image = draw::image(seed, label as usize, size);
-            return Ok((transform::standardise(&image), label));
-        };
-        let images = if split == Split::Train { train } else { test };
-        // An image that is passed over is replaced by another of the epoch.
-        for attempt in 0..n {
-            let at = (split, place(k + attempt));
-            if self.met().unreadable.contains(&at) {
-                continue;
-            }
-            let stored = &images[at.1 as usize];
-            match stored.decode() {
-                Ok(image) => {
-                    let size = self.options.size as u32;
-                    let image = match split {
-                        Split::Train => transform::random_crop(&image, size, mix(key ^ k)),
-                        Split::Test => transform::centre_crop(&image, size),
-                    };
-                    return Ok((transform::standardise(image.as_raw()), stored.label));
-                }
-                Err(error) => {
-                    let mut met = self.met();
-                    if !met.unreadable.contains(&at) {
-                        met.listing.doubt(Reason::Unreadable, error)?;
-                        met.unreadable.insert(at);
-                    }
-                }
-            }
-        }
-        let which = match split {
-            Split::Train => "images to learn from",
-            Split::Test => "held-out images",
-        };
-        let first = self.met().listing.skipped().into_iter().next().unwrap_or_default();
-        let what = format!("none of the {n} {which} can be read; the first passed over: {first}");
-        Err(Error::data(self.options.source.clone().unwrap_or_default(), "images", what))
+        let images = self.len(split);
+        let order = Order { split, images, key: mix(self.options.seed ^ mix(k / images)) };
+        self.origin.sample(&order, k, &self.options)
     }
 }
 

@@ -6,11 +6,14 @@ mod nvml;
 
 use std::path::Path;
 
-use crate::host;
+use crate::host::{self, HAS_FILES};
 use crate::record::Sensors;
 
 /// The sensors of the device at a place on the bus, `0000:01:00.0`; nothing where it has none that can be read.
 pub(super) fn read(pci: &str) -> Option<Sensors> {
+    if !HAS_FILES {
+        return None;
+    }
     let of_system = under(&Path::new("/sys/bus/pci/devices").join(pci));
     #[cfg(all(feature = "cli", any(target_os = "linux", target_os = "windows")))]
     let of_system = of_system.or_else(|| nvml::read(pci));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::data::Split;
 use crate::data::listing::Listing;
 use crate::error::Result;
+use crate::host::HAS_FILES;
 use crate::tensor::HostTensor;
 
 use super::score::Score;
@@ -27,10 +28,9 @@ pub struct DataSource {
 }
 
 impl DataSource {
-    /// The real data set. A page has no files: there this is nothing whatever the path, so that what reads data sets is left
-    /// out of its program.
+    /// The real data set; nothing in a page, whatever the path.
     pub(super) fn real(&self) -> Option<&Path> {
-        self.path.as_deref().filter(|_| !cfg!(target_arch = "wasm32"))
+        self.path.as_deref().filter(|_| HAS_FILES)
     }
 }
 

@@ -3,10 +3,9 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
 
 use crate::error::{Error, Result};
-use crate::host::aside;
+use crate::host::Aside;
 
 /// How many batches may wait: enough to ride out an uneven one. A page has no other thread that could make them.
 const WAITING: usize = if cfg!(target_arch = "wasm32") { 0 } else { 4 };
@@ -16,7 +15,7 @@ type Make<T> = dyn Fn(u64) -> Result<T> + Send + Sync;
 /// Makes item after item on the thread pool; what is asked for out of turn starts the row anew there.
 pub(super) struct Ahead<T> {
     make: Arc<Make<T>>,
-    waiting: VecDeque<(u64, Receiver<Result<T>>)>,
+    waiting: VecDeque<(u64, Aside<Result<T>>)>,
 }
 
 impl<T> fmt::Debug for Ahead<T> {
@@ -33,21 +32,16 @@ impl<T: Send + 'static> Ahead<T> {
     /// Item `at`.
     pub(super) fn take(&mut self, at: u64) -> Result<T> {
         if self.waiting.front().is_none_or(|(next, _)| *next != at) {
-            // Workers whose receiver is gone end with their item.
+            // Threads for whose item nobody waits end with it.
             self.waiting.clear();
         }
         let have = self.waiting.len() as u64;
         for step in at + have..=at + WAITING as u64 {
-            let (send, receive) = sync_channel(1);
             let make = Arc::clone(&self.make);
-            aside(move || {
-                // Nobody waits any more where this fails.
-                let _ = send.send(make(step));
-            });
-            self.waiting.push_back((step, receive));
+            self.waiting.push_back((step, Aside::begin(move || make(step))));
         }
         let ended = || Error::Internal("a data-reading worker ended early".into());
         let (_, first) = self.waiting.pop_front().ok_or_else(ended)?;
-        first.recv().map_err(|_| ended())?
+        first.take().ok_or_else(ended)?
     }
 }

@@ -217,7 +217,7 @@ fn a_copy_of_an_image_is_found_in_the_other_half_and_in_another_class() {
     assert!(error.contains("copy.jpg: file: held out") && error.contains(&known), "{error}");
     let images = open_folder(set.path(), true).unwrap();
     assert_eq!(images.listing().unwrap().listed(), {
-        let copies = crate::terms::PassedOver { reason: Reason::Duplicate, count: 1 };
+        let copies = crate::terms::PassedOver { reason: crate::terms::Reason::Duplicate, count: 1 };
         let passed_over = [vec![copies], listed.passed_over].concat();
         crate::terms::Listed { passed_over, ..listed }
     });
