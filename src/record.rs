@@ -381,7 +381,9 @@ impl Record {
     pub fn sealed(&self) -> Result<Self> {
         let mut record = self.clone();
         if self.integrity == Integrity::Intact {
-            record.id = id::content_id(&serde_json::to_value(self).map_err(not_json)?);
+            // Of the text, as whoever checks it: nothing else turns records into values.
+            let text = serde_json::to_string_pretty(self).map_err(not_json)?;
+            record.id = id::content_id(&serde_json::from_str(&text).map_err(not_json)?);
         }
         Ok(record)
     }

@@ -277,8 +277,9 @@ pub(super) mod written {
 
 /// What a sentence of a record from before `doubts` says.
 fn of_sentence(text: &str) -> Doubt {
-    let share =
-        |figure: &str| figure.trim_end_matches(" %").parse().map(|percent: f64| percent / 100.0);
+    // As JSON's numbers are read: a page carries one reader of decimals.
+    let percent = |figure: &str| serde_json::from_str::<f64>(figure.trim_end_matches(" %"));
+    let share = |figure: &str| percent(figure).map(|percent| percent / 100.0);
     let known = match text {
         UNVERIFIED => Some(Doubt::Unverified),
         WRONG_KERNELS => Some(Doubt::WrongKernels),

@@ -27,7 +27,7 @@ pub(crate) fn described(summary: AdapterSummary, known: &Surroundings) -> Adapte
     let name = name(told);
     let vendor = VENDORS.iter().find(|(vendor, _)| told.vendor.eq_ignore_ascii_case(vendor));
     let device = told.device.strip_prefix("0x").map(|n| u32::from_str_radix(n, 16));
-    let lower = name.to_lowercase();
+    let lower = name.to_ascii_lowercase();
     let software = summary.software || SOFTWARE.iter().any(|part| lower.contains(part));
     AdapterSummary {
         driver: known.browser.clone(),

@@ -63,5 +63,5 @@ pub(crate) fn markdown(text: &str) -> Result<Answer> {
 /// A text that begins with a capital.
 fn sentence(text: &str) -> String {
     let (first, rest) = text.split_at(1);
-    first.to_uppercase() + rest
+    first.to_ascii_uppercase() + rest
 }

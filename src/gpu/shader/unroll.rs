@@ -107,7 +107,7 @@ fn value(text: &str, constants: &HashMap<String, u32>) -> Option<u32> {
 
 /// Replaces whole-word occurrences of `name`.
 fn substitute(text: &str, name: &str, by: &str) -> String {
-    let word = |c: char| c.is_alphanumeric() || c == '_';
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
     for (place, _) in text.match_indices(name) {
