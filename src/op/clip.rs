@@ -16,8 +16,9 @@ const WORKGROUPS: usize = 256;
 /// fast memory delivers while it is waited for.
 const WORKGROUP: usize = 256;
 
-/// Both on a CPU adapter, where each barrier of a workgroup costs a switch between subgroups.
-const SOFTWARE: (usize, usize) = (64, 64);
+/// Both on a CPU adapter, where each barrier of a workgroup costs a switch between subgroups. In a page each of these may
+/// clear the workgroup's memory as well, as SwiftShader's do: the cost goes by the square of a workgroup's invocations.
+const SOFTWARE: (usize, usize) = (256, 16);
 
 /// min(1, limit / |g|) over flat gradients, each a multiple of 64 long. The output is a scalar.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,7 +42,7 @@ impl Op for ClipFactor {
         let factor = TensorSpec::f32([]);
         let elements: usize = lengths.iter().sum();
         // Squares have one sign, so their sum's rounding is that of the longest chain of additions: an invocation's own, of
-        // 64 in a workgroup or 256, and twice a workgroup's, up to sixteen and sixteen.
+        // 16 in a workgroup or 256, and twice a workgroup's, up to sixteen and sixteen.
         let longest = lengths.iter().map(|length| length / (WORKGROUPS * 256) + 64).max();
         let tolerance = Tolerance::sum(longest.unwrap_or(1));
         let facts = Facts::moving(2 * elements as u64, inputs, [factor], tolerance);

@@ -87,10 +87,15 @@ impl Problem for RecurrentGradProblem {
 
     /// Transposes the weights once, so that every step reads them as the forward pass does. What goes up in
     /// time there goes down here: U_b's gradient is the one that starts at t = 0.
-    fn lower(&self, variant: &Variant, _caps: &Caps) -> Lowered {
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let sizes = self.sizes;
-        let tiles = sizes.hidden.div_ceil(16) as u32;
-        let transpose = Dispatch::new(Kernel::new("recurrent/transpose"), [tiles, tiles, 2])
+        let across = |words: usize| sizes.hidden.div_ceil(words) as u32;
+        let (kernel, grid) = if caps.software {
+            ("recurrent/transpose_direct", [across(64), sizes.hidden as u32, 2])
+        } else {
+            ("recurrent/transpose", [across(16), across(16), 2])
+        };
+        let transpose = Dispatch::new(Kernel::new(kernel), grid)
             .bind("w_up", input(1))
             .bind("w_down", input(0))
             .bind("up", scratch(0))
