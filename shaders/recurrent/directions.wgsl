@@ -15,8 +15,10 @@ struct Params { batch: u32, steps: u32, width: u32, step: u32, limit: f32 }
 struct Beside { x: T, frames: u32 }
 fn beside(down: bool, b: u32, at: u32) -> Beside { return Beside(x[at], frames[b]); }
 fn finish(beside: Beside, t: u32, sum: T) -> T {
-    let h = clamp(beside.x + sum, T(0.0), T(params.limit));
-    return select(h, T(0.0), t >= beside.frames);
+    let h = beside.x + sum;
+    // Compared and not clamped: see common/within.
+    let bounded = select(select(h, T(0.0), h < T(0.0)), T(params.limit), h > T(params.limit));
+    return select(bounded, T(0.0), t >= beside.frames);
 }
 // end
 
