@@ -2,7 +2,7 @@
 //! can use it on a phone and on a desk. And the records of `results/`, which have to be fit to be on it.
 
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::Arc;
 
 use browser::{BEFORE, chromium};
 use fathom::compare::{Alike, Side, compare};
@@ -10,11 +10,14 @@ use fathom::record::{Doubt, Record, Statistics, Status};
 use fathom::stats::median;
 use fathom::terms::{Backend, DeviceKind, Preset};
 use program::{fathom, told_by};
+use shared::Shared;
 
 #[path = "common/browser.rs"]
 mod browser;
 #[path = "common/program.rs"]
 mod program;
+#[path = "common/shared.rs"]
+mod shared;
 
 /// A record as it was measured, with fewer samples so that the tests are quick.
 fn real() -> Record {
@@ -94,10 +97,10 @@ fn results(folder: &Path) {
     }
 }
 
-/// The site of the twenty devices, which takes a while: made once.
-fn site_of_twenty() -> &'static (tempfile::TempDir, String, String) {
-    static SITE: OnceLock<(tempfile::TempDir, String, String)> = OnceLock::new();
-    SITE.get_or_init(|| {
+/// The site of the twenty devices, which takes a while to make.
+fn site_of_twenty() -> Arc<(tempfile::TempDir, String, String)> {
+    static SITE: Shared<(tempfile::TempDir, String, String)> = Shared::new();
+    SITE.get(|| {
         let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         results(folder.path());
         let (front, messages) = made(folder.path(), out.path(), &[]);
@@ -120,7 +123,8 @@ fn twenty_devices_are_sound_and_each_has_a_row_a_report_and_speed_ups_to_the_oth
     results(folder.path());
     let records = folder.path().to_str().unwrap();
     told_by(&mut fathom(folder.path(), &["check", "--publish", records]), 0);
-    let (out, front, messages) = site_of_twenty();
+    let site = site_of_twenty();
+    let (out, front, messages) = &*site;
     assert!(messages.contains("20 records") && !messages.contains("warning"), "{messages}");
     assert_eq!(front.matches("<tr data-slug").count(), 20);
     assert_eq!(
@@ -195,7 +199,7 @@ fn what_cannot_be_believed_is_left_out_and_what_is_unfinished_is_marked_and_refu
         ("contradiction", "the sum over ops"),
         ("twin", "the same record"),
     ] {
-        let line = left_out.lines().find(|line| line.contains(&format!("{name}.json</b>")));
+        let line = left_out.split("<li>").find(|line| line.contains(&format!("{name}.json</b>")));
         assert!(line.is_some_and(|line| line.contains(why)), "{name}: {left_out}");
         assert!(messages.contains(&format!("{name}.json: ")), "{name}: {messages}");
     }
@@ -366,7 +370,8 @@ fn a_reader_compares_filters_and_sorts_devices_on_a_phone_and_on_a_desk() {
         eprintln!("SKIPPED: there is no Chromium here that runs (apt install chromium)");
         return;
     };
-    let (out, front, _) = site_of_twenty();
+    let site = site_of_twenty();
+    let (out, front, _) = &*site;
     let tested = front.replacen("<head>", &format!("<head>{BEFORE}"), 1).replacen(
         "</body>",
         &format!("{AFTER}</body>"),

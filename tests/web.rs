@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fathom::compare::{Alike, Side, compare};
@@ -16,17 +16,24 @@ use fathom::report::section::compare::disagreements;
 use fathom::terms::Restriction;
 use fathom::workload::WORKLOADS;
 use plans::of_plans;
+use profile::Profile;
 use program::{fathom, told_by};
 use serde_json::Value;
+use shared::Shared;
+use tempfile::TempDir;
 
 #[path = "common/plans.rs"]
 mod plans;
+#[path = "common/profile.rs"]
+mod profile;
 #[path = "common/program.rs"]
 mod program;
 #[path = "web/ratio.rs"]
 mod ratio;
 #[path = "../web/src/serve.rs"]
 mod serve;
+#[path = "common/shared.rs"]
+mod shared;
 
 /// Flags of a Chromium that offers SwiftShader to pages.
 const SWIFTSHADER: &[&str] = &["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
@@ -55,28 +62,26 @@ impl Drop for Browser {
 /// The page with the visitor's script beside it, served.
 struct Site {
     address: String,
-    folder: PathBuf,
+    folder: TempDir,
 }
 
 /// It; nothing where the page was not built.
-fn site() -> Option<&'static Site> {
-    static SITE: OnceLock<Option<Site>> = OnceLock::new();
+fn site() -> Option<Arc<Site>> {
+    static SITE: Shared<Site> = Shared::new();
+    let built = std::env::var_os("FATHOM_PAGE").map(PathBuf::from);
+    let built =
+        built.unwrap_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("page"));
     let start = || {
-        let built = std::env::var_os("FATHOM_PAGE").map(PathBuf::from);
-        let built =
-            built.unwrap_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("page"));
-        if !built.join("fathom_web_bg.wasm").is_file() {
-            return None;
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for file in std::fs::read_dir(&built).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
         }
-        let folder = tempfile::tempdir().unwrap().keep();
-        for file in std::fs::read_dir(built).unwrap() {
-            let file = file.unwrap().path();
-            std::fs::copy(&file, folder.join(file.file_name().unwrap())).unwrap();
-        }
-        let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+        let write = |name: &str, text: &str| std::fs::write(at(name), text).unwrap();
         write("reference.json", include_str!("../assets/reference-tiny.json"));
         write("visitor.js", include_str!("web/visitor.js"));
-        let page = std::fs::read_to_string(folder.join("index.html")).unwrap();
+        let page = std::fs::read_to_string(at("index.html")).unwrap();
         let script = "<script src=\"blunt.js\"></script>\n<script type=\"module\"";
         write("blunt.html", &page.replacen("<script type=\"module\"", script, 1));
         write("blunt.js", include_str!("web/blunt.js"));
@@ -87,11 +92,11 @@ fn site() -> Option<&'static Site> {
         );
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let served = folder.clone();
+        let served = folder.path().to_path_buf();
         std::thread::spawn(move || serve::serve(listener, served));
-        Some(Site { address: format!("http://localhost:{port}"), folder })
+        Site { address: format!("http://localhost:{port}"), folder }
     };
-    SITE.get_or_init(start).as_ref()
+    built.join("fathom_web_bg.wasm").is_file().then(|| SITE.get(start))
 }
 
 /// What a visit saw; nothing where there can be none.
@@ -101,11 +106,12 @@ fn visit(name: &str, flags: &[&str]) -> Option<Value> {
         eprintln!("SKIPPED: no Chromium here, or no page (./scripts/web --build)");
         return None;
     };
-    let profile = tempfile::tempdir().unwrap();
+    let profile = Profile::new();
     let answers = TcpListener::bind("127.0.0.1:0").unwrap();
     answers.set_nonblocking(true).unwrap();
     let port = answers.local_addr().unwrap().port();
-    let child = Command::new(browser)
+    let child = profile
+        .hold(&mut Command::new(browser))
         .args([
             "--headless=new",
             "--no-sandbox",
@@ -113,7 +119,6 @@ fn visit(name: &str, flags: &[&str]) -> Option<Value> {
             "--window-size=2000,1000",
         ])
         .args(flags)
-        .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(format!("{}/visitor.html#{port}-{name}", site.address))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -279,7 +284,7 @@ const LARGEST: (usize, usize) = (3_000_000, 1_000_000);
 #[test]
 fn the_program_is_small_enough_to_be_waited_for() {
     let Some(site) = site() else { return };
-    let program = std::fs::read(site.folder.join("fathom_web_bg.wasm")).unwrap();
+    let program = std::fs::read(site.folder.path().join("fathom_web_bg.wasm")).unwrap();
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     packed.write_all(&program).unwrap();
     let packed = packed.finish().unwrap().len();
@@ -351,7 +356,7 @@ fn the_browsers_own_compiler_takes_every_kernel_that_a_page_would_run_without_a_
         .map(|kernel| (kernel.shader.as_ref(), shader::assemble(kernel).unwrap()))
         .collect();
     let json = serde_json::to_string(&texts).unwrap();
-    std::fs::write(site.folder.join("kernels.json"), json).unwrap();
+    std::fs::write(site.folder.path().join("kernels.json"), json).unwrap();
     let Some(seen) = visit("kernels", SWIFTSHADER) else { return };
     assert_eq!(seen["read"], texts.len());
     assert!(texts.len() > 200, "few kernels: {}", texts.len());

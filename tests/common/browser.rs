@@ -3,6 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use profile::Profile;
+
+#[path = "profile.rs"]
+mod profile;
+
 /// Runs before anything of a page: errors of any kind are collected.
 pub(crate) const BEFORE: &str = "<script>
 window.faults = [];
@@ -30,13 +35,13 @@ const BUDGETS: [u32; 3] = [20_000, 200_000, 2_000_000];
 
 /// The document that a browser makes of a file.
 fn dom(browser: &Path, file: &Path, budget: u32) -> (String, String) {
-    let profile = tempfile::tempdir().unwrap();
-    let output = Command::new(browser)
+    let profile = Profile::new();
+    let output = profile
+        .hold(&mut Command::new(browser))
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
         .args(["--hide-scrollbars", "--window-size=2000,1000", "--dump-dom"])
         // Unpacking goes on after the page has been loaded.
         .arg(format!("--virtual-time-budget={budget}"))
-        .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(format!("file://{}", file.display()))
         .output()
         .unwrap();
