@@ -305,7 +305,7 @@ impl<'a> Reader<'a> {
             task: self.task,
             story: self.story.clone(),
             question: Sentence::of(text),
-            answer: answer.to_ascii_lowercase(),
+            answer: answer.to_lowercase(),
         });
         Ok(())
     }

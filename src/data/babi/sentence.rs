@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Question;
 
-/// Words in lower case (bAbI is written in ASCII), in about the room of the line they come from. The questions after a sentence share it.
+/// Words in lower case, in about the room of the line they come from. The questions after a sentence share it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sentence(Arc<str>);
 
@@ -16,7 +16,7 @@ impl Sentence {
             if !words.is_empty() {
                 words.push(' ');
             }
-            words += &word.to_ascii_lowercase();
+            words += &word.to_lowercase();
         }
         Self(words.into())
     }
