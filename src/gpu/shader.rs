@@ -58,7 +58,15 @@ pub fn source(name: &str) -> Result<Cow<'static, str>> {
 /// # Errors
 /// [`Error::Internal`] where a constant, hook or file does not exist.
 pub fn assemble(kernel: &Kernel) -> Result<String> {
-    let fault = |what: String| Error::Internal(format!("shaders/{}.wgsl: {what}", kernel.shader));
+    unroll::unroll(&assemble_rolled(kernel)?).map_err(|what| fault(kernel, what))
+}
+
+/// The WGSL of a kernel with its loops as they are written: it does the same, and is many times shorter.
+///
+/// # Errors
+/// As [`assemble`].
+pub fn assemble_rolled(kernel: &Kernel) -> Result<String> {
+    let fault = |what| fault(kernel, what);
     let mut files = Files { hooks: &kernel.hooks, ..Files::default() };
     files.add(&source(&kernel.shader)?)?;
     if let Some((name, _)) = kernel.hooks.iter().find(|(name, _)| !files.replaced.contains(name)) {
@@ -85,7 +93,11 @@ pub fn assemble(kernel: &Kernel) -> Result<String> {
     if HALVES {
         text = half::store_halves(text, &kernel.halves).map_err(fault)?;
     }
-    unroll::unroll(&text).map_err(fault)
+    Ok(text)
+}
+
+fn fault(kernel: &Kernel, what: String) -> Error {
+    Error::Internal(format!("shaders/{}.wgsl: {what}", kernel.shader))
 }
 
 /// A kernel's text as it is put together.

@@ -11,14 +11,9 @@ use fathom::program::check::compare;
 use fathom::tensor::{Array, TensorSpec};
 
 use super::compiler::{Compiler, Source};
+use super::emulated::{MOST_WORKGROUPS, Wait, Waits, devices, on_every_case, workgroups};
 use super::machine::{Buffer, Job, Launch, Outcome, Window, run};
 use super::translate::Result;
-
-/// Workgroups of a large case.
-const MOST_WORKGROUPS: usize = 4000;
-
-/// Workgroups in a line of the grid: few, so that grids are folded.
-const LINE: u32 = 7;
 
 /// Variants of one shader of an op, with every case that they run on.
 #[derive(Default)]
@@ -36,56 +31,6 @@ struct Run {
     variant: Variant,
     lowered: Lowered,
     subgroup: u32,
-}
-
-/// The devices whose variants are emulated: the least a GPU may be, a large one, and a CPU adapter.
-fn devices() -> [Caps; 3] {
-    let folded = Caps { max_workgroups: LINE, ..Caps::portable() };
-    let large = Caps {
-        subgroup: Some(32),
-        max_binding: 2 << 30,
-        max_bindings: 32,
-        max_invocations: 1024,
-        max_shared: 48 << 10,
-        ..folded.clone()
-    };
-    let software = Caps { software: true, subgroup: Some(8), ..folded.clone() };
-    [folded, large, software]
-}
-
-/// How the invocations of a kernel wait for each other.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Wait {
-    Never,
-    /// In subgroups, which share no memory.
-    InSubgroups,
-    AtBarriers,
-}
-
-/// A kernel's file and hooks: its constants make no difference to how it waits.
-type Text = (String, Vec<(&'static str, String)>);
-
-/// How kernels wait, as far as asked.
-#[derive(Default)]
-struct Waits(HashMap<Text, Wait>);
-
-impl Waits {
-    fn of(&mut self, kernel: &Kernel) -> Result<Wait> {
-        let key = (kernel.shader.clone(), kernel.hooks.clone());
-        if let Some(wait) = self.0.get(&key) {
-            return Ok(*wait);
-        }
-        let text = shader::assemble(kernel).map_err(|e| e.to_string())?;
-        let wait = if text.contains("workgroupBarrier()") || text.contains("storageBarrier()") {
-            Wait::AtBarriers
-        } else if text.contains("subgroupBroadcast(") {
-            Wait::InSubgroups
-        } else {
-            Wait::Never
-        };
-        self.0.insert(key, wait);
-        Ok(wait)
-    }
 }
 
 /// Every variant with a barrier of every op on every case that is not too large, and on one case the variants
@@ -116,13 +61,10 @@ impl Unit {
         waits: &mut Waits,
     ) -> Result<()> {
         let lowered = case.problem().lower(&variant, device);
-        let mut wait = Wait::Never;
-        for dispatch in &lowered.dispatches {
-            wait = wait.max(waits.of(&dispatch.kernel)?);
-        }
+        let wait = waits.of(&lowered)?;
         let subgroup = device.subgroup.unwrap_or(32);
         let run = Run { case: Arc::clone(case), variant, lowered, subgroup };
-        let in_full = wait == Wait::AtBarriers && run.workgroups() <= MOST_WORKGROUPS;
+        let in_full = on_every_case(wait, &run.lowered);
         let runs = if in_full { &mut self.runs } else { &mut self.left_out };
         if wait != Wait::Never && !runs.iter().any(|other| other.is(&run)) {
             runs.push(run);
@@ -133,7 +75,7 @@ impl Unit {
     /// Takes back one case of each variant that has no other.
     fn leave_no_variant_out(&mut self) {
         let mut left_out = std::mem::take(&mut self.left_out);
-        left_out.sort_by_key(|run| run.workgroups().abs_diff(MOST_WORKGROUPS));
+        left_out.sort_by_key(|run| workgroups(&run.lowered).abs_diff(MOST_WORKGROUPS));
         for run in left_out {
             if !self.runs.iter().any(|other| other.variant == run.variant) {
                 self.runs.push(run);
@@ -143,7 +85,7 @@ impl Unit {
 
     /// Compiles and runs it: a line for each fault and each result beyond its tolerance.
     pub(crate) fn emulate(&self, compiler: &Compiler) -> Result<()> {
-        let mut kernels = Kernels::default();
+        let mut kernels = Kernels::of(rolled);
         let mut jobs = Vec::new();
         let inputs: Vec<_> = self.runs.iter().map(Run::sample).collect();
         for (run, inputs) in self.runs.iter().zip(&inputs) {
@@ -175,7 +117,8 @@ pub(crate) fn longest_walk(
     let lowered = problem.lower(&variant, device);
     let subgroup = device.subgroup.unwrap_or(32);
     let chosen = Run { case: Arc::new(case.clone()), variant, lowered, subgroup };
-    let mut kernels = Kernels::default();
+    // What is counted is the turns of the loops that a GPU walks through.
+    let mut kernels = Kernels::of(unrolled);
     let numbers = chosen.lowered.dispatches.iter().map(|d| kernels.number(&d.kernel));
     let numbers = numbers.collect::<Result<Vec<_>>>()?;
     let name = format!("walk-{}", chosen.lowered.dispatches[0].kernel.shader.replace('/', "-"));
@@ -187,17 +130,32 @@ pub(crate) fn longest_walk(
     if complaints.is_empty() { Ok(walk) } else { Err(complaints.join("\n")) }
 }
 
+/// A kernel's text with its loops as they are written: it does what the unrolled one does, and is a third as long for a C++
+/// compiler. A broadcast's lane has to be a constant, a shuffle's may be a loop's variable.
+fn rolled(kernel: &Kernel) -> Result<String> {
+    let text = shader::assemble_rolled(kernel).map_err(|e| e.to_string())?;
+    Ok(text.replace("subgroupBroadcast(", "subgroupShuffle("))
+}
+
+fn unrolled(kernel: &Kernel) -> Result<String> {
+    shader::assemble(kernel).map_err(|e| e.to_string())
+}
+
 /// The kernels of a program.
-#[derive(Default)]
 struct Kernels {
+    text: fn(&Kernel) -> Result<String>,
     sources: Vec<Source>,
     numbers: HashMap<Source, usize>,
 }
 
 impl Kernels {
+    fn of(text: fn(&Kernel) -> Result<String>) -> Self {
+        Self { text, sources: Vec::new(), numbers: HashMap::new() }
+    }
+
     /// A kernel's place in the program.
     fn number(&mut self, kernel: &Kernel) -> Result<usize> {
-        let wgsl = shader::assemble(kernel).map_err(|e| e.to_string())?;
+        let wgsl = (self.text)(kernel)?;
         let source = Source { wgsl, entry: kernel.entry };
         Ok(*self.numbers.entry(source).or_insert_with_key(|source| {
             self.sources.push(source.clone());
@@ -216,11 +174,6 @@ impl Run {
         self.case.name == other.case.name
             && self.variant == other.variant
             && dispatches(self) == dispatches(other)
-    }
-
-    fn workgroups(&self) -> usize {
-        let dispatches = self.lowered.dispatches.iter();
-        dispatches.map(|dispatch| dispatch.grid.iter().product::<u32>() as usize).sum()
     }
 
     fn sample(&self) -> Vec<Array> {

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use super::emulated;
 use super::translate::{Result, translate};
 
 const SHIM: &str = include_str!("shim.hpp");
 const MACHINE: &str = include_str!("machine.cpp");
-const NAMES: [&str; 3] = ["c++", "g++", "clang++"];
 /// Arithmetic as WGSL has it: integers wrap, and nothing is rearranged.
 const FLAGS: [&str; 8] = [
     "-std=c++17",
@@ -59,12 +59,7 @@ pub(crate) fn compiler() -> std::result::Result<&'static Compiler, &'static str>
 
 impl Compiler {
     fn find() -> Result<Self> {
-        let works = |name: &&&str| {
-            let version = Command::new(**name).arg("--version").output();
-            version.is_ok_and(|output| output.status.success())
-        };
-        let command = NAMES.iter().find(works);
-        let command = command.ok_or_else(|| format!("there is none of {}", NAMES.join(", ")))?;
+        let command = emulated::command()?;
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("emulator");
         fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
         fs::write(folder.join("shim.hpp"), SHIM).map_err(|e| e.to_string())?;

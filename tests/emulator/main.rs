@@ -17,6 +17,8 @@ use planted::PLANTED;
 
 mod cases;
 mod compiler;
+#[path = "../common/emulated.rs"]
+mod emulated;
 mod machine;
 mod planted;
 mod translate;
