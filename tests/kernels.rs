@@ -1,10 +1,15 @@
 //! Every variant of every kernel on every case against its f64 reference, on the device, those of GPUs
 //! included; and every gradient rule against finite differences. `cargo test --test kernels matmul` filters by name.
+//!
+//! A variant that only GPUs are given is not run on the device as well where the emulator holds it against the same
+//! reference (`tests/emulator/`), but for the first case that it takes and those that are awkward for tiles: a software driver
+//! takes up to seconds to compile each. Without a C++ compiler all of them run here.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use common::gpu;
+use emulated::{LINE, Waits, devices, on_every_case};
 use fathom::gpu::shader;
 use fathom::graph::op::{Distribution, Sampler};
 use fathom::graph::reference::{finite_differences, rule_in_f64};
@@ -19,13 +24,15 @@ use libtest_mimic::{Arguments, Failed, Trial};
 #[path = "common/awkward.rs"]
 mod awkward;
 mod common;
+#[path = "common/emulated.rs"]
+mod emulated;
 #[path = "common/halves.rs"]
 mod halves;
 #[path = "common/plans.rs"]
 mod plans;
 
-/// Workgroups in a line of the grid, where a GPU's variants are checked: few, so that grids are folded.
-const LINE: u32 = 7;
+/// Elements of a case that is large for its grid's and its addresses' sake: what values do is seen on the smaller ones.
+const MANY: usize = 500_000;
 
 /// Most input elements of a case whose gradient is checked: each costs two forward passes in f64.
 const MOST_DIFFERENCES: usize = 600;
@@ -38,7 +45,14 @@ fn check(case: &Case, variant: &Variant) -> Result<(), Failed> {
     let gpu = gpu(&text.unwrap_or_default())?;
     let distributions = problem.distributions();
     let Case { op, inputs, stored, .. } = case;
-    let distributions = if stored.is_empty() { distributions } else { &[Distribution::Uniform] };
+    let elements: usize = inputs.iter().map(|spec| spec.len()).sum();
+    let distributions = if !stored.is_empty() {
+        &[Distribution::Uniform]
+    } else if elements > MANY {
+        &distributions[..1]
+    } else {
+        distributions
+    };
     let verdicts = check_variant(gpu, &gpu.caps, op, inputs, stored, variant, distributions)
         .map_err(|e| Failed::from(e.to_string()))?;
     for (distribution, verdict) in distributions.iter().zip(verdicts) {
@@ -92,8 +106,21 @@ fn fits(text: &str, caps: &Caps) -> Result<bool, String> {
     Ok(shared <= caps.max_shared && invocations.max().unwrap_or(0) <= caps.max_invocations)
 }
 
-/// What the full models' plans choose on GPUs and this adapter's own lists lack, on the families' cases; and
-/// all products and convolutions that they choose, on awkward ones.
+/// Whether the emulator holds a variant against the reference on a case.
+fn is_emulated(case: &Case, variant: &Variant, waits: &mut Waits) -> bool {
+    let problem = case.problem();
+    let emulated = |device: &Caps| {
+        let lowered = problem.lower(variant, device);
+        let wait = waits.of(&lowered);
+        wait.is_ok_and(|wait| on_every_case(wait, &lowered))
+    };
+    let mut offered = devices().into_iter();
+    let offered = offered.find(|device| problem.variants(device).contains(variant));
+    emulated::command().is_ok() && offered.as_ref().is_some_and(emulated)
+}
+
+/// What the full models' plans choose on GPUs and this adapter's own lists lack, on the families' cases, those aside that the
+/// emulator has; and all products and convolutions that they choose, on awkward ones.
 fn of_gpus(adapter: &Caps) -> Vec<Trial> {
     let chosen = plans::of_plans(|kind, _, variant, _| vec![(kind, variant.clone())]);
     let is_chosen = |case: &Case, variant: &Variant| {
@@ -104,11 +131,18 @@ fn of_gpus(adapter: &Caps) -> Vec<Trial> {
         let (name, case) = (format!("{family}/{variant}/{}/of_gpus", case.name), Arc::clone(case));
         trials.push(Trial::test(name, move || check_of_gpu(&case, &variant)));
     };
+    let mut waits = Waits::default();
     for family in LIST {
+        let mut met: Vec<(&str, Variant)> = Vec::new();
         for case in family.cases().into_iter().map(Arc::new) {
-            let known = case.problem().variants(adapter);
+            let (kind, known) = (case.op.kind().name, case.problem().variants(adapter));
             for variant in case.problem().variants(&of_gpu()) {
-                if is_chosen(&case, &variant) && !known.iter().any(|other| alike(&variant, other)) {
+                if !is_chosen(&case, &variant) || known.iter().any(|other| alike(&variant, other)) {
+                    continue;
+                }
+                let is_met = met.iter().any(|(of, other)| *of == kind && alike(&variant, other));
+                if !is_met || !is_emulated(&case, &variant, &mut waits) {
+                    met.push((kind, variant.clone()));
                     add(family.name(), &case, variant);
                 }
             }
