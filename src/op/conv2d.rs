@@ -338,8 +338,7 @@ impl Problem for Conv2dProblem {
 
     fn planned(&self, caps: &Caps) -> Vec<Planned> {
         let direct = lower::planned(self.pass, &self.geometry, caps);
-        let in_tiles = plan::sorted(self.tiles().flat_map(|tiles| tiles.planned(caps)).collect());
-        let in_tiles = winograd::behind(&direct[0], in_tiles, &self.geometry);
+        let in_tiles = self.tiles().flat_map(|tiles| tiles.planned(caps));
         let matrices = lower::matrices(self.pass, &self.geometry, &self.inputs, caps);
         plan::sorted(direct.into_iter().chain(in_tiles).chain(matrices).collect())
     }

@@ -465,16 +465,6 @@ impl Tiles {
     }
 }
 
-/// The variants of a convolution in tiles, the most promising first, where `direct` is the best of the definition's. No GPU
-/// has timed but filters of 3 x 3 for windows side by side: others stand behind it, two of them, for tuning to measure.
-pub(super) fn behind(direct: &Planned, in_tiles: Vec<Planned>, g: &Geometry) -> Vec<Planned> {
-    if (g.r, g.conv.stride) == (3, 1) {
-        return in_tiles;
-    }
-    let after = |planned: Planned| Planned { ns: planned.ns.max(direct.ns), ..planned };
-    in_tiles.into_iter().take(2).map(after).collect()
-}
-
 /// Workgroups of 64 invocations each.
 fn workgroups(invocations: usize) -> usize {
     invocations.div_ceil(64)

@@ -410,19 +410,12 @@ fn in_tiles_of_direct(pass: Pass, geometry: &Geometry) -> Vec<f64> {
 const INPUT: Pass = Pass::Input { rest: [0, 0] };
 
 #[test]
-fn what_no_gpu_has_timed_stands_behind_the_definition() {
-    let caps = Caps::portable();
-    // Two of alexnet's layers.
-    for (sizes, taps, is_first) in [([64, 13, 384, 384], 3, true), ([64, 27, 96, 256], 5, false)] {
-        let geometry = layer(sizes, 2, taps);
-        let direct = super::super::lower::planned(Pass::Forward, &geometry, &caps);
-        let tiles = Tiles::all(Pass::Forward, &geometry, false);
-        let in_tiles =
-            behind(&direct[0], tiles.flat_map(|t| t.planned(&caps)).collect(), &geometry);
-        let both = direct.into_iter().chain(in_tiles).collect();
-        let near: Vec<_> = Planned::near(crate::op::matmul::plan::sorted(both)).collect();
-        assert_eq!(near[0].variant.name == WINOGRAD, is_first, "{taps} taps");
-        assert_eq!(near[1].variant.name, WINOGRAD, "{taps} taps");
+fn a_gpu_takes_larger_filters_in_tiles() {
+    // alexnet's second layer: an H200 took it in a third of the definition's time.
+    let layer = layer([64, 27, 96, 256], 2, 5);
+    for pass in [Pass::Forward, INPUT, Pass::Weight { filter: [5, 5] }] {
+        let of_direct = in_tiles_of_direct(pass, &layer);
+        assert!(of_direct[0] < 0.6, "{pass:?}: {of_direct:?}");
     }
 }
 
