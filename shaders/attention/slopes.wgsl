@@ -6,7 +6,6 @@
 // dscore sums to 0, dquery from x[0]^2 - x[s]^2 = (x[0] - x[s]) (x[0] + x[s]).
 // LANES_PER_ROW invocations share a da and GROUPS a column of dquery, each with AHEAD loads under way at once.
 // Shared: 4 S (LANES_PER_ROW + 2) bytes, and 16 LANES where sums are shared.
-// use: common/within
 
 const COLUMNS: u32 = 8u; // H / 4
 const S: u32 = 5u;
@@ -36,7 +35,7 @@ fn in_all(s: u32) -> f32 {
 }
 
 // tanh that no driver overflows in.
-fn squashed(x: vec4<f32>) -> vec4<f32> { return tanh(within(x, 15.0)); }
+fn squashed(x: vec4<f32>) -> vec4<f32> { return tanh(clamp(x, vec4<f32>(-15.0), vec4<f32>(15.0))); }
 
 // The shares, for `spread`; a barrier follows before that.
 fn take(bt: u32, lid: u32) {

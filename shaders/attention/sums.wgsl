@@ -2,7 +2,6 @@
 //   dkeys[b, s, n] = sum over t of dscore[b, t, s] v[n] (1 - x^2), (b, s)'s share of dv = sum over t of
 //   dscore[b, t, s] x, with x = tanh(keys[b, s, n] + query[b, t, n]).
 // Grid: one invocation per vec4 of keys, 64 per workgroup, folded into two dimensions.
-// use: common/within
 
 const COLUMNS: u32 = 8u; // H / 4
 const BATCH: u32 = 4u;
@@ -28,7 +27,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     var straight = vec4<f32>(0.0);
     var slope = vec4<f32>(0.0);
     for (var t = 0u; t < T; t++) {
-        let x = tanh(within(key + query[(b * T + t) * COLUMNS + n], 15.0));
+        let x = tanh(clamp(key + query[(b * T + t) * COLUMNS + n], vec4<f32>(-15.0), vec4<f32>(15.0)));
         let d = d_score[(b * T + t) * S + s];
         straight += d * x;
         slope += d * (1.0 - x * x);

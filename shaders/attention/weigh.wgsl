@@ -4,7 +4,6 @@
 // LANES_PER_ROW invocations share a score and GROUPS a column of the context, each with AHEAD loads under way at once: one
 // after the other each would wait for memory. On a CPU, which has nothing to wait for, all three are 1.
 // Shared: 4 H + 4 S (LANES_PER_ROW + 1) bytes, and 16 LANES where sums are shared.
-// use: common/within
 
 const COLUMNS: u32 = 8u; // H / 4
 const S: u32 = 5u;
@@ -58,7 +57,7 @@ fn weigh(b: u32, row: u32, lid: u32) -> f32 {
             // unroll
             for (var j = 0u; j < AHEAD; j++) {
                 let n = min(first + j * LANES_PER_ROW, COLUMNS - 1u);
-                let x = within(key[j] + asked[n], 15.0);
+                let x = clamp(key[j] + asked[n], vec4<f32>(-15.0), vec4<f32>(15.0));
                 sum += select(0.0, dot(v[n], tanh(x)), first + j * LANES_PER_ROW < COLUMNS);
             }
         }

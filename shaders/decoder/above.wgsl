@@ -36,8 +36,9 @@ fn takes(s: u32, z: u32) -> bool { return true; }
 fn feeds(s: u32, g: u32) -> bool { return true; }
 
 fn operand(s: u32, z: u32, b: u32, k: u32) -> vec4<f32> {
-    // h of the layer below at this step, or its own of the step before.
-    return states[row(b, params.step + 1u - s) + (2u * (params.layer + s) - 1u) * COLUMNS + k];
+    let l = params.layer;
+    if s == 1u { return states[row(b, params.step) + (2u * l + 1u) * COLUMNS + k]; }
+    return states[row(b, params.step + 1u) + (2u * l - 1u) * COLUMNS + k];
 }
 
 fn weight(s: u32, z: u32, k: u32, g: u32, column: u32) -> vec4<f32> {

@@ -43,8 +43,8 @@ fn takes(s: u32, z: u32) -> bool {
 fn feeds(s: u32, g: u32) -> bool { return true; }
 
 fn operand(s: u32, z: u32, b: u32, k: u32) -> vec4<f32> {
-    // Its own gates a step later, or those of the layer above at this step.
-    return d_gates[gate(layer_of(z) + s, b, step_of(z) + 1u - s) + k];
+    if s == 0u { return d_gates[gate(layer_of(z), b, step_of(z) + 1u) + k]; }
+    return d_gates[gate(layer_of(z) + 1u, b, step_of(z)) + k];
 }
 
 fn weight(s: u32, z: u32, k: u32, g: u32, column: u32) -> vec4<f32> {

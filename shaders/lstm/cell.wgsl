@@ -1,15 +1,14 @@
 // A cell (Hochreiter 1997, with Gers' forget gate), four units of it: what it makes of the sums over its inputs, and
 // back. Gates are i, f, g, o; the squashing functions are safe for any argument.
-// use: common/within
 
 struct After { gates: array<vec4<f32>, 4>, c: vec4<f32>, h: vec4<f32> }
 
 // carried goes to the step before; the gates' are before squashing.
 struct Gradient { gates: array<vec4<f32>, 4>, carried: vec4<f32> }
 
-fn sigmoid(x: vec4<f32>) -> vec4<f32> { return 1.0 / (1.0 + exp(-within(x, 80.0))); }
+fn sigmoid(x: vec4<f32>) -> vec4<f32> { return 1.0 / (1.0 + exp(-clamp(x, vec4<f32>(-80.0), vec4<f32>(80.0)))); }
 
-fn squash(x: vec4<f32>) -> vec4<f32> { return tanh(within(x, 15.0)); }
+fn squash(x: vec4<f32>) -> vec4<f32> { return tanh(clamp(x, vec4<f32>(-15.0), vec4<f32>(15.0))); }
 
 // c' = s(f) c + s(i) tanh(g), h' = s(o) tanh(c').
 fn cell_forward(sum: array<vec4<f32>, 4>, c: vec4<f32>) -> After {

@@ -40,8 +40,9 @@ fn takes(s: u32, l: u32) -> bool {
 fn feeds(s: u32, g: u32) -> bool { return true; }
 
 fn operand(s: u32, l: u32, b: u32, k: u32) -> vec4<f32> {
-    // h of the layer below at this step, or its own of the step before.
-    return states[row(b, step_of(l) + 1u - s) + (2u * (l + s) - 1u) * COLUMNS + k];
+    let t = step_of(l);
+    if s == 1u { return states[row(b, t) + (2u * l + 1u) * COLUMNS + k]; }
+    return states[row(b, t + 1u) + (2u * l - 1u) * COLUMNS + k];
 }
 
 fn weight(s: u32, l: u32, k: u32, g: u32, column: u32) -> vec4<f32> {

@@ -16,7 +16,7 @@ struct Beside { x: T, frames: u32 }
 fn beside(down: bool, b: u32, at: u32) -> Beside { return Beside(x[at], frames[b]); }
 fn finish(beside: Beside, t: u32, sum: T) -> T {
     let h = beside.x + sum;
-    // Compared and not clamped: see common/within.
+    // Compared and not clamped: a browser also looks for NaNs in a clamp, which takes many instructions.
     let bounded = select(select(h, T(0.0), h < T(0.0)), T(params.limit), h > T(params.limit));
     return select(bounded, T(0.0), t >= beside.frames);
 }

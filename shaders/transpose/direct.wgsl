@@ -28,6 +28,5 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let r2 = r3 / N3;
     let r1 = r2 / N2;
     let r0 = r1 / N1;
-    // What is left of each division, not divided for once more: browsers do.
-    y[i] = x[r0 * S0 + (r1 - r0 * N1) * S1 + (r2 - r1 * N2) * S2 + (r3 - r2 * N3) * S3 + (i - r3 * N4) * S4];
+    y[i] = x[r0 * S0 + r1 % N1 * S1 + r2 % N2 * S2 + r3 % N3 * S3 + i % N4 * S4];
 }
