@@ -31,9 +31,6 @@ mod halves;
 #[path = "common/plans.rs"]
 mod plans;
 
-/// Elements of a case that is large for its grid's and its addresses' sake: what values do is seen on the smaller ones.
-const MANY: usize = 500_000;
-
 /// Most input elements of a case whose gradient is checked: each costs two forward passes in f64.
 const MOST_DIFFERENCES: usize = 600;
 
@@ -45,14 +42,7 @@ fn check(case: &Case, variant: &Variant) -> Result<(), Failed> {
     let gpu = gpu(&text.unwrap_or_default())?;
     let distributions = problem.distributions();
     let Case { op, inputs, stored, .. } = case;
-    let elements: usize = inputs.iter().map(|spec| spec.len()).sum();
-    let distributions = if !stored.is_empty() {
-        &[Distribution::Uniform]
-    } else if elements > MANY {
-        &distributions[..1]
-    } else {
-        distributions
-    };
+    let distributions = if stored.is_empty() { distributions } else { &[Distribution::Uniform] };
     let verdicts = check_variant(gpu, &gpu.caps, op, inputs, stored, variant, distributions)
         .map_err(|e| Failed::from(e.to_string()))?;
     for (distribution, verdict) in distributions.iter().zip(verdicts) {
