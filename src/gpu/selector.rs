@@ -90,7 +90,7 @@ fn pick(adapters: &[AdapterSummary], selector: &Selector) -> Result<usize> {
 }
 
 fn contains(name: &str, part: &str) -> bool {
-    name.to_ascii_lowercase().contains(&part.to_ascii_lowercase())
+    name.to_lowercase().contains(&part.to_lowercase())
 }
 
 /// Whether a place on the bus is meant: `0000:01:00.0`, or without the domain where that is 0.
