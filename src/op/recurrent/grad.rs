@@ -90,12 +90,13 @@ impl Problem for RecurrentGradProblem {
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let sizes = self.sizes;
         let across = |words: usize| sizes.hidden.div_ceil(words) as u32;
+        let kernel = Kernel::new("recurrent/transpose");
         let (kernel, grid) = if caps.software {
-            ("recurrent/transpose_direct", [across(64), sizes.hidden as u32, 2])
+            (kernel.entry("direct"), [across(64), sizes.hidden as u32, 2])
         } else {
-            ("recurrent/transpose", [across(16), across(16), 2])
+            (kernel, [across(16), across(16), 2])
         };
-        let transpose = Dispatch::new(Kernel::new(kernel), grid)
+        let transpose = Dispatch::new(kernel, grid)
             .bind("w_up", input(1))
             .bind("w_down", input(0))
             .bind("up", scratch(0))
