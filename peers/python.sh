@@ -19,14 +19,21 @@ peers_python() {
     return 1
 }
 
+# Compiles the peer in folder $1, which takes minutes the first time.
+compiled() {
+    say "compiling $(basename "$1"), which takes minutes the first time"
+    cargo build --release --quiet --manifest-path "$1/Cargo.toml" >&2
+}
+
 # Prints those of the peers in $2 (PEER,PEER) that the Python $1 has or could be given, and says which are left out.
 peers_installed() {
     peers="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
     there=
     for peer in $(printf '%s' "$2" | tr ',' ' '); do
-        # The folder has the framework's own name.
-        if [ "$peer" = pytorch ] || (cd / && "$1" -c "import $peer" 2>/dev/null) ||
-            "$1" -m pip install -q -r "$peers/$peer/requirements.txt" >&2; then
+        # The folder has the framework's own name; one that is written in Rust is compiled.
+        if [ "$peer" = pytorch ] || { [ -e "$peers/$peer/Cargo.toml" ] && compiled "$peers/$peer"; } ||
+            (cd / && "$1" -c "import $peer" 2>/dev/null) ||
+            { [ -e "$peers/$peer/requirements.txt" ] && "$1" -m pip install -q -r "$peers/$peer/requirements.txt" >&2; }; then
             there="$there${there:+,}$peer"
         else
             say "SKIPPED: $peer could not be installed"

@@ -36,7 +36,8 @@ class Peer(NamedTuple):
     modes: tuple[str, ...] = MODES
 
 
-PEERS = {peer.name: peer for peer in (Peer("pytorch"), Peer("onnxruntime", ("infer",)), Peer("tinygrad", ("infer",)))}
+PEERS = {peer.name: peer for peer in (
+    Peer("pytorch"), Peer("burn"), Peer("onnxruntime", ("infer",)), Peer("tinygrad", ("infer",)))}
 
 
 class Cell(NamedTuple):

@@ -44,6 +44,15 @@ def cell_of_ours() -> dict:
     return OURS | {"runs": OURS["runs"][:1]}
 
 
+def test_every_peer_has_its_program_and_its_row():
+    told = (ROOT / "peers/README.md").read_text()
+    for name in run.PEERS:
+        folder = ROOT / "peers" / name
+        assert (folder / "peer.py").exists(), name
+        assert any((folder / kept).exists() for kept in ("requirements.txt", "Cargo.toml")), name
+        assert f"| `{name}` |" in told, name
+
+
 def test_the_id_is_the_one_that_fathom_gives():
     assert record.content_id(REFERENCE) == REFERENCE["id"]
 
