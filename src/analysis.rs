@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Clock, Record, Run};
-use crate::terms::{Backend, Mode, Preset};
+use crate::terms::{Backend, Mode, Precision, Preset};
 
 pub mod class;
 pub mod modes;
@@ -51,6 +51,10 @@ pub struct RunContext {
     pub mode: Mode,
     /// The model's size.
     pub preset: Preset,
+    /// Of the values between ops.
+    pub precision: Precision,
+    /// What else changes its figures, where that is not as published: see [`Record::further_conditions`].
+    pub conditions: String,
     /// Samples in a batch.
     pub batch: usize,
     /// Whether elementwise ops were merged into their neighbours: their time then counts as their
@@ -76,16 +80,20 @@ impl RunContext {
             workload: run.workload.clone(),
             mode: run.mode,
             preset: run.preset,
+            precision: record.config.precision,
+            conditions: record.further_conditions().collect::<Vec<_>>().join(", "),
             batch: run.batch,
             fused: record.config.fuse,
         }
     }
 
-    /// What two runs must share to stand in one figure: adapter, model size and fusion.
+    /// What two runs must share to stand in one figure: adapter, model size, precision, fusion and what else changes times.
     fn is_comparable(&self, other: &Self) -> bool {
         self.device == other.device
             && self.backend == other.backend
             && self.preset == other.preset
+            && self.precision == other.precision
+            && self.conditions == other.conditions
             && self.fused == other.fused
     }
 }

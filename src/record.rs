@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::terms::{Backend, Checks, DeviceKind, Precision, Preset, Restriction, words};
 
 mod check;
+mod conditions;
 pub mod consistency;
 pub mod doubt;
 #[cfg(test)]

@@ -38,6 +38,8 @@ pub struct Modes {
     pub base: String,
     /// A row for each adapter, workload, preset and batch.
     pub rows: Vec<ModeRow>,
+    /// Runs that are in no row, since there is a newer one of the kind.
+    pub older: usize,
 }
 
 /// A workload on an adapter.
@@ -68,10 +70,14 @@ impl ModeRow {
 /// newest record's counts.
 pub fn modes(records: &[Record]) -> Option<Modes> {
     let mut timed: Vec<(RunContext, Interval)> = Vec::new();
+    let mut older = 0;
     for (context, run) in runs(records) {
         let Some(step) = step(run) else { continue };
         match timed.iter_mut().find(|(c, _)| is_same(c, &context) && c.mode == context.mode) {
-            Some(known) => *known = (context, step),
+            Some(known) => {
+                older += 1;
+                *known = (context, step);
+            }
             None => timed.push((context, step)),
         }
     }
@@ -106,7 +112,7 @@ pub fn modes(records: &[Record]) -> Option<Modes> {
             infer_normalised: over(infer, on_base),
         });
     }
-    Some(Modes { base, rows })
+    Some(Modes { base, rows, older })
 }
 
 fn step(run: &Run) -> Option<Interval> {
@@ -119,7 +125,11 @@ fn is_same(a: &RunContext, b: &RunContext) -> bool {
 }
 
 fn is_same_model(a: &RunContext, b: &RunContext) -> bool {
-    a.workload == b.workload && a.preset == b.preset && a.batch == b.batch && a.fused == b.fused
+    a.workload == b.workload
+        && a.preset == b.preset
+        && a.batch == b.batch
+        && a.precision == b.precision
+        && a.fused == b.fused
 }
 
 #[cfg(test)]
@@ -166,5 +176,16 @@ mod tests {
         record.runs[0].timing = None;
         assert_eq!(modes(&[record]), None);
         assert_eq!(modes(&[]), None);
+    }
+
+    #[test]
+    fn what_was_measured_otherwise_stands_in_for_nothing() {
+        let single = synthetic::record(&[("w", Mode::Train, &[("add", 20.0)])]);
+        let mut half = single.clone();
+        half.config.precision = crate::terms::Precision::F16;
+        let both = modes(&[single.clone(), half]).unwrap();
+        assert_eq!((both.rows.len(), both.older), (2, 0));
+        let again = modes(&[single.clone(), single]).unwrap();
+        assert_eq!((again.rows.len(), again.older), (1, 1));
     }
 }

@@ -49,6 +49,8 @@ impl Linkage {
 /// The workloads of one adapter, preset and mode.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Similarity {
+    /// Runs that have no place, since there is a newer one of the workload.
+    pub older: usize,
     /// The run behind each workload.
     pub workloads: Vec<RunContext>,
     /// The op types: the coordinates of `shares`.
@@ -83,27 +85,32 @@ pub struct Merge {
 /// For each adapter, preset and fusion that has two workloads profiled in `mode`. Of several runs of a
 /// workload the newest record's first counts.
 pub fn similarity(records: &[Record], mode: Mode, linkage: Linkage) -> Vec<Similarity> {
-    let mut groups: Vec<Vec<(RunContext, &Run)>> = Vec::new();
+    let mut groups: Vec<(Vec<(RunContext, &Run)>, usize)> = Vec::new();
     for (context, run) in runs(records) {
         let timed = run.ops.iter().any(|op| op.ns.as_ref().is_some_and(|ns| ns.median > 0.0));
         if context.mode != mode || !timed {
             continue;
         }
-        let Some(group) = groups.iter_mut().find(|g| g[0].0.is_comparable(&context)) else {
-            groups.push(vec![(context, run)]);
+        let Some((group, older)) =
+            groups.iter_mut().find(|(group, _)| group[0].0.is_comparable(&context))
+        else {
+            groups.push((vec![(context, run)], 0));
             continue;
         };
         match group.iter_mut().find(|(c, _)| c.workload == context.workload) {
-            Some(known) if known.0.created < context.created => *known = (context, run),
-            Some(_) => {}
+            Some(known) if known.0.created < context.created => {
+                *older += 1;
+                *known = (context, run);
+            }
+            Some(_) => *older += 1,
             None => group.push((context, run)),
         }
     }
-    groups.retain(|group| group.len() > 1);
-    groups.into_iter().map(|g| of_group(g, linkage)).collect()
+    groups.retain(|(group, _)| group.len() > 1);
+    groups.into_iter().map(|(group, older)| of_group(group, older, linkage)).collect()
 }
 
-fn of_group(group: Vec<(RunContext, &Run)>, linkage: Linkage) -> Similarity {
+fn of_group(group: Vec<(RunContext, &Run)>, older: usize, linkage: Linkage) -> Similarity {
     let mut types: Vec<String> =
         group.iter().flat_map(|(_, run)| run.ops.iter().map(|op| op.op.clone())).collect();
     types.sort_unstable();
@@ -116,6 +123,7 @@ fn of_group(group: Vec<(RunContext, &Run)>, linkage: Linkage) -> Similarity {
     let height = |c: usize| c.checked_sub(n).map_or(0.0, |k| merges[k].height);
     let inverted = merges.iter().any(|m| m.height < height(m.left).max(height(m.right)));
     Similarity {
+        older,
         workloads: group.into_iter().map(|(context, _)| context).collect(),
         types,
         shares,

@@ -46,7 +46,7 @@ pub(super) const SCRIPT: &str = concat!(
 /// [`crate::error::Error::Internal`] where a record cannot be packed, which does not happen in memory.
 pub fn page(sources: &[NamedRecord], home: Option<&str>) -> Result<String> {
     let page = filled(sources)?;
-    let names: Vec<_> = page.devices.iter().map(|device| device.name.as_str()).collect();
+    let names = device::names(&page.devices);
     let scripts = [SCRIPT, include_str!("html/page.js")];
     Ok(text(&frame::document(&names.join(", "), &[STYLE], &scripts, &page.whole(home)?)))
 }

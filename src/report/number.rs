@@ -5,15 +5,22 @@ pub fn digits(value: f64) -> String {
     if !value.is_finite() {
         return "-".into();
     }
-    let magnitude = if value == 0.0 { 0 } else { value.abs().log10().floor() as i32 };
+    let rounded = four_digits(value);
+    let magnitude = if rounded == 0.0 { 0 } else { rounded.abs().log10().floor() as i32 };
     let decimals = (3 - magnitude).clamp(0, 6) as usize;
     format!("{value:.decimals$}")
+}
+
+/// Rounded to what [`digits`] shows, which may have a digit more before the point: 9.9996 is 10.00.
+fn four_digits(value: f64) -> f64 {
+    let text = format!("{value:.3e}");
+    text.parse().unwrap_or(value)
 }
 
 fn scaled(value: f64, step: f64, units: &[&str]) -> String {
     let mut value = value;
     let mut unit = 0;
-    while value.abs() >= step && unit + 1 < units.len() {
+    while four_digits(value).abs() >= step && unit + 1 < units.len() {
         value /= step;
         unit += 1;
     }
@@ -76,9 +83,14 @@ pub fn byte_rate(rate: f64) -> String {
     scaled(rate, 1000.0, &["B/s", "kB/s", "MB/s", "GB/s", "TB/s"])
 }
 
-/// A share as percent.
+/// A share as percent. What is not nothing is not shown as nothing.
 pub fn percent(share: f64) -> String {
-    if share.is_finite() { format!("{:.1} %", 100.0 * share) } else { "-".into() }
+    let percent = 100.0 * share;
+    match percent {
+        _ if !percent.is_finite() => "-".into(),
+        _ if percent > 0.0 && percent < 0.05 => "<0.1 %".into(),
+        _ => format!("{percent:.1} %"),
+    }
 }
 
 /// A share that is under way, behind what it is of: ` 41 %`; nothing at its beginning.
@@ -138,10 +150,13 @@ mod tests {
     fn figures_have_four_digits_and_a_unit() {
         assert_eq!(duration_ns(149_312_000.0), "149.3 ms");
         assert_eq!(duration_ns(950.0), "950.0 ns");
+        assert_eq!(duration_ns(9_999_700.0), "10.00 ms");
+        assert_eq!(duration_ns(999_970.0), "1.000 ms");
         assert_eq!(bytes(6.1 * 1024.0 * 1024.0 * 1024.0), "6.100 GiB");
         assert_eq!(flop_rate(60.1e12), "60.10 TFLOP/s");
         assert_eq!(byte_rate(4.2e12), "4.200 TB/s");
         assert_eq!(percent(0.412), "41.2 %");
+        assert_eq!([0.0, 0.0004, 0.0006].map(percent), ["0.0 %", "<0.1 %", "0.1 %"]);
         assert_eq!(grouped(60_965_224), "60,965,224");
         assert_eq!(
             (digits(f64::NAN), digits(0.0), digits(12_345.6)),

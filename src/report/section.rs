@@ -15,9 +15,11 @@ use super::chart::Chart;
 use super::column::{Column, count, text};
 use super::field::Field;
 use super::table::{Grid, Table, joined, paragraph};
+use labels::Labels;
 
 pub mod compare;
 pub mod headline;
+pub(super) mod labels;
 pub mod modes;
 pub mod origin;
 pub mod overview;
@@ -146,6 +148,17 @@ impl Section {
         Self { is_detail: true, ..self }
     }
 
+    /// Says that some runs are not shown since newer ones of their kind are.
+    fn note_older(self, older: usize) -> Self {
+        match older {
+            0 => self,
+            1 => self.note("of several runs of a kind the newest is shown: an older one is not"),
+            n => self.note(format!(
+                "of several runs of a kind the newest is shown: {n} older ones are not"
+            )),
+        }
+    }
+
     /// Said once of figures by op type in which a fused run has a part.
     fn note_fusion<'a>(self, contexts: impl IntoIterator<Item = &'a RunContext>) -> Self {
         if !contexts.into_iter().any(|context| context.fused) {
@@ -232,6 +245,7 @@ fn with_context(columns: impl IntoIterator<Item = Column>) -> Table {
         text("workload"),
         text("mode"),
         text("preset"),
+        text("precision"),
         count("batch"),
         text("fused"),
     ];
@@ -272,7 +286,7 @@ fn provenance_of<'a>(runs: impl IntoIterator<Item = &'a RunContext>) -> [Field; 
 }
 
 /// Fields of the columns of [`with_context`].
-fn context_fields(context: &RunContext) -> [Field; 14] {
+fn context_fields(context: &RunContext) -> [Field; 15] {
     fields![
         &context.record,
         &context.created,
@@ -286,45 +300,64 @@ fn context_fields(context: &RunContext) -> [Field; 14] {
         &context.workload,
         context.mode,
         context.preset,
+        context.precision,
         context.batch,
         context.fused
     ]
 }
 
-/// The same where people read which workload, mode and batch, and on the page which device.
-fn overview(columns: impl IntoIterator<Item = Column>) -> Table {
-    let context = [
-        text("device").wide(),
-        count("threads").programs(),
+/// The same where people read which workload, mode and batch, and of several records which record.
+fn overview(labels: &Labels, columns: impl IntoIterator<Item = Column>) -> Table {
+    let device = [text("device").programs(), count("threads").programs()];
+    let run = [
         text("workload"),
         text("mode"),
         text("preset").programs(),
+        text("precision").programs(),
         count("batch"),
         text("fused").programs(),
     ];
+    let context = device.into_iter().chain(labels.column()).chain(run);
     Table::new(provenance().into_iter().chain(context).chain(columns))
 }
 
-/// `speech train batch 4`.
-fn title(context: &RunContext) -> String {
-    format!("{} {} batch {}", context.workload, context.mode, context.batch)
+/// Fields of the columns of [`overview`].
+fn overview_fields(labels: &Labels, context: &RunContext) -> Vec<Field> {
+    let mut fields = Vec::from(context_fields(context));
+    if labels.column().is_some() {
+        let at = provenance().len() + 2;
+        fields.insert(at, labels.own_of(context).into());
+    }
+    fields
 }
 
-/// `llvmpipe (vulkan), 2 threads, preset tiny, fused`.
+/// `speech train batch 4`, and of several records which.
+fn title(labels: &Labels, context: &RunContext) -> String {
+    let RunContext { workload, mode, batch, .. } = context;
+    format!("{workload} {mode} batch {batch}{}", labels.ending(context))
+}
+
+/// `llvmpipe (vulkan), 2 threads, preset tiny, f32, fused`.
 fn place(context: &RunContext) -> String {
     let threads = match context.threads {
         Some(1) => ", 1 thread".to_string(),
         Some(n) => format!(", {n} threads"),
         None => String::new(),
     };
+    let RunContext { device, backend, preset, precision, conditions, .. } = context;
     let fused = if context.fused { "fused" } else { "not fused" };
-    format!("{} ({}){threads}, preset {}, {fused}", context.device, context.backend, context.preset)
+    let further = if conditions.is_empty() { String::new() } else { format!(", {conditions}") };
+    format!("{device} ({backend}){threads}, preset {preset}, {precision}, {fused}{further}")
 }
 
 /// The places of some runs, each once.
 fn places<'a>(contexts: impl IntoIterator<Item = &'a RunContext>) -> String {
-    let mut places: Vec<String> = contexts.into_iter().map(place).collect();
-    places.dedup();
+    let mut places: Vec<String> = Vec::new();
+    for place in contexts.into_iter().map(place) {
+        if !places.contains(&place) {
+            places.push(place);
+        }
+    }
     places.join("; ")
 }
 

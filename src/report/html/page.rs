@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::report::section::Part;
 use crate::terms::Class;
 
-use super::device::Device;
+use super::device::{self, Device};
 use super::frame::{self, shown};
 
 /// What the page shows.
@@ -41,9 +41,9 @@ pub(super) struct Embedded {
 impl Page {
     /// All of a document, with a link back to `home` where it is one of several.
     pub(super) fn whole(&self, home: Option<&str>) -> Result<Markup> {
-        let which = match self.devices.as_slice() {
-            [device] => format!("{} trains and runs", device.name),
-            devices => format!("{} devices train and run", devices.len()),
+        let which = match device::names(&self.devices).as_slice() {
+            [name] => format!("{name} trains and runs"),
+            names => format!("{} devices train and run", names.len()),
         };
         let about = format!(
             "How fast {which} deep learning: whole models in portable compute kernels, verified on the device and timed \
@@ -109,7 +109,7 @@ impl Page {
             div.cards {
                 @for device in &self.devices {
                     div.card {
-                        h3 { (device.name) }
+                        h3 { (device.title) }
                         dl { @for (name, value) in &device.rows { div { dt { (name) } dd { (value) } } } }
                     }
                 }

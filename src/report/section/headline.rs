@@ -14,6 +14,7 @@ use crate::report::column::Quantity::{Bytes, Digits, Duration, FlopRate, Giga, G
 use crate::report::column::{count, number, text};
 use crate::report::number::{byte_rate, duration_ns, flop_rate, percent};
 use crate::report::table::{ColumnOf, Table, paragraph};
+use crate::terms::Precision;
 use crate::{columns, fields};
 
 mod facts;
@@ -93,7 +94,9 @@ fn following(record: &Record, format: Format, ops: bool, most: usize) -> Result<
         text += "\n";
         text += &details(record, run, format);
     }
-    let remarks = doubts(record, most).into_iter().chain(record.notes.iter().cloned());
+    let measured = record.runs.iter().map(|run| Measured::new(record, run));
+    let above = above_peak(measured).map(|why| format!("note: {why}"));
+    let remarks = doubts(record, most).into_iter().chain(above).chain(record.notes.iter().cloned());
     for (i, remark) in remarks.enumerate() {
         text += if i == 0 { "\n" } else { "" };
         text += &if is_markdown { format!("- {remark}\n") } else { paragraph(&remark) };
@@ -226,16 +229,12 @@ fn head(record: &Record, format: Format) -> String {
         device.backend,
         device.driver
     );
-    let used = &config.restriction;
-    let mut used = if used.is_none() { String::new() } else { format!(", {used}") };
-    if !config.shaders.is_built_in() {
-        used += &format!(", kernels {}", config.shaders);
-    }
+    let further: String = record.further_conditions().map(|told| format!(", {told}")).collect();
     let (fma, copy) = (record.peaks.fma_f32_flop_per_s, record.peaks.copy_bytes_per_s);
     let ceilings = format!("; ceilings measured: {}, {}", flop_rate(fma), byte_rate(copy));
     let ceilings = if record.tool.peer.is_none() { &ceilings } else { "" };
     let settings = format!(
-        "preset {}, {}, seed {}, {}{used}{ceilings}",
+        "preset {}, {}, seed {}, {}{further}{ceilings}",
         config.preset,
         config.precision,
         config.seed,
@@ -246,6 +245,39 @@ fn head(record: &Record, format: Format) -> String {
     } else {
         format!("{}{}\n", paragraph(&subject), paragraph(&settings))
     }
+}
+
+/// Which runs are above the ceiling, and why that can be; nothing where none is.
+pub(super) fn above_peak<'a>(runs: impl Iterator<Item = Measured<'a>>) -> Option<String> {
+    let above: Vec<_> =
+        runs.filter(|measured| measured.of_peak().is_some_and(|share| share > 1.0)).collect();
+    let mut names: Vec<String> = Vec::new();
+    for Measured { run, .. } in &above {
+        let name = format!("{} {}", run.workload, run.mode);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let is_less = |m: &&Measured<'_>| m.run.ops.iter().any(|op| op.label.contains("winograd"));
+    let is_half = |m: &&Measured<'_>| m.record.config.precision == Precision::F16;
+    let reasons = [
+        (
+            above.iter().any(|m| is_less(&m)),
+            "the rate counts the arithmetic of the model's definition, of which a convolution by Winograd's products \
+             does less than half",
+        ),
+        (
+            above.iter().any(|m| is_half(&m)),
+            "matrix units may multiply f16 faster than the ceiling's f32",
+        ),
+        (
+            above.iter().any(|m| !is_less(&m) && !is_half(&m)),
+            "the ceiling was measured while the machine was slower",
+        ),
+    ];
+    let reasons: Vec<_> = reasons.iter().filter_map(|(holds, why)| holds.then_some(*why)).collect();
+    (!names.is_empty())
+        .then(|| format!("above 100 % of peak: {}: {}", names.join(", "), reasons.join("; ")))
 }
 
 /// A run's facts and op types.
@@ -325,20 +357,25 @@ fn doubts(record: &Record, most: usize) -> Vec<String> {
         1 => lines.push("and 1 more doubt: `fathom show @last` names it".into()),
         more => lines.push(format!("and {more} more doubts: `fathom show @last` names them")),
     }
-    if let Some(moved) = record.peaks.moved().filter(|moved| *moved > MOVED) {
-        lines.push(format!(
-            "warning: the ceilings moved by {} between the beginning and the end of the run: shares of them are rough",
-            percent(moved)
-        ));
-    }
-    if let Some(kernel) = &record.peaks.raised_by {
-        lines.push(format!("warning: {kernel} was faster than the probe: its rate is the ceiling"));
-    }
-    if record.tool.profile != BuildProfile::Release {
-        let text = "warning: this is a debug build: host times and build times are far too long";
-        lines.push(text.into());
-    }
+    lines.extend(cautions(record).into_iter().map(|why| format!("warning: {why}")));
     lines
+}
+
+/// What is to be known of a whole record before its figures are believed.
+pub(super) fn cautions(record: &Record) -> Vec<String> {
+    let moved = record.peaks.moved().filter(|moved| *moved > MOVED).map(|moved| {
+        format!(
+            "the ceilings moved by {} between the beginning and the end of the run: shares of them are rough",
+            percent(moved)
+        )
+    });
+    let raised = record.peaks.raised_by.as_ref();
+    let raised =
+        raised.map(|kernel| format!("{kernel} was faster than the probe: its rate is the ceiling"));
+    let is_slow = record.tool.profile != BuildProfile::Release;
+    let slow = is_slow
+        .then(|| "this is a debug build: host times and build times are far too long".to_string());
+    moved.into_iter().chain(raised).chain(slow).collect()
 }
 
 /// What makes a figure void comes before what makes it uncertain.
@@ -399,6 +436,7 @@ mod tests {
         record.runs[0].doubts = vec![wall, drift(0.1), Doubt::Gaps { share: 0.1 }, unsettled];
         record.runs[1].doubts = vec![drift(0.2), Doubt::Loss];
         record.tool.profile = BuildProfile::Debug;
+        record.peaks.fma_f32_flop_per_s = 1e15;
         let text = closing(&record, Format::Table, false, true).unwrap();
         assert!(!render(&record, Format::Table).unwrap().contains("more doubts"));
         let not_kept = closing(&record, Format::Table, false, false).unwrap();
@@ -450,5 +488,28 @@ mod tests {
         for expected in ["samples/s", "±", "of peak", "verified", "doubts", "no room for: rate"] {
             assert!(text.contains(expected), "no {expected} in\n{text}");
         }
+    }
+
+    #[test]
+    fn a_share_above_the_ceiling_is_explained() {
+        let mut above = record();
+        above.peaks.fma_f32_flop_per_s = 1e15;
+        let text = closing(&above, Format::Table, false, true).unwrap();
+        assert!(!text.contains("above 100 %"), "{text}");
+        above.peaks.fma_f32_flop_per_s = 1e3;
+        let text = closing(&above, Format::Table, false, true).unwrap();
+        let slower = "note: above 100 % of peak: speech train: the ceiling was measured while the machine was slower";
+        assert!(text.contains(slower), "{text}");
+        above.runs[0].ops[0].label = "conv1.conv2d/winograd[F=4]".into();
+        let text = closing(&above, Format::Md, false, true).unwrap();
+        assert!(text.contains("Winograd's products") && !text.contains("slower"), "{text}");
+    }
+
+    #[test]
+    fn what_changes_figures_is_told_before_them() {
+        let mut checked = record();
+        checked.config.checks = crate::terms::Checks::On;
+        let text = opening(&checked, Format::Table).unwrap();
+        assert!(text.contains("f32, seed 1, not fused, bounds checks;"), "{text}");
     }
 }

@@ -11,6 +11,7 @@ use crate::report::field::Field;
 use crate::report::number::duration_ns;
 use crate::report::table::{ColumnOf, Table};
 
+use super::labels::Labels;
 use super::{Analysis, Options, Sample, Section, provenance, provenance_of};
 
 /// What training takes beyond inference.
@@ -24,15 +25,17 @@ pub const ANALYSIS: Analysis = Analysis {
 };
 
 fn sections(records: &[Record], _: &Options) -> Vec<Section> {
-    modes::modes(records).iter().map(section).collect()
+    let labels = Labels::of(records);
+    modes::modes(records).iter().map(|modes| section(&labels, modes)).collect()
 }
 
-fn section(modes: &Modes) -> Section {
-    let columns: [ColumnOf<&ModeRow>; 11] = columns![row:
-        text("device").spare(3) => &row.context().device,
+fn section(labels: &Labels, modes: &Modes) -> Section {
+    let columns: [ColumnOf<&ModeRow>; 12] = columns![row:
+        text("device").programs() => &row.context().device,
         text("backend").programs() => row.context().backend,
         text("workload") => &row.context().workload,
         text("preset").wide() => row.context().preset,
+        text("precision").programs() => row.context().precision,
         count("batch") => row.context().batch,
         text("fused").programs() => row.context().fused,
         number("train", "train_ns", Duration).half_width() => row.train_ns,
@@ -45,17 +48,19 @@ fn section(modes: &Modes) -> Section {
     ];
     let heading = "Training against inference, per step";
     let (columns, fields): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
-    let mut table = Table::new(provenance().into_iter().chain(columns));
+    let label = text("device").people().spare(3);
+    let mut table = Table::new(provenance().into_iter().chain([label]).chain(columns));
     for row in &modes.rows {
-        table.row(
-            provenance_of(&row.runs).into_iter().chain(fields.iter().map(|field| field(&row))),
-        );
+        let label = Field::from(labels.kind_of(row.context()));
+        let fields = fields.iter().map(|field| field(&row));
+        table.row(provenance_of(&row.runs).into_iter().chain([label]).chain(fields));
     }
     let section = Section::new("modes", heading, table).note(format!(
         "normalised: divided by the workload's training time on {}, as in the paper's figure; times have their 95 % \
          interval, ratios [from .. to] cover 90 % or more",
         modes.base
     ));
+    let section = section.note_older(modes.older);
     let mut workloads: Vec<&str> = Vec::new();
     for row in &modes.rows {
         let workload = &row.context().workload;
@@ -63,7 +68,9 @@ fn section(modes: &Modes) -> Section {
             workloads.push(workload);
         }
     }
-    workloads.iter().fold(section, |section, workload| section.chart(chart(modes, workload)))
+    workloads
+        .iter()
+        .fold(section, |section, workload| section.chart(chart(labels, modes, workload)))
 }
 
 impl From<Interval> for Field {
@@ -73,8 +80,8 @@ impl From<Interval> for Field {
 }
 
 /// The steps of a workload: on each adapter and batch training, then inference.
-fn chart(modes: &Modes, workload: &str) -> Chart {
-    let device = |row: &ModeRow| row.context().device.clone();
+fn chart(labels: &Labels, modes: &Modes, workload: &str) -> Chart {
+    let device = |row: &ModeRow| labels.kind_of(row.context()).to_string();
     let several = modes.rows.iter().any(|row| device(row) != device(&modes.rows[0]));
     let pair = |row: &ModeRow| {
         let batch = format!("batch {}", row.context().batch);

@@ -16,60 +16,66 @@ use crate::{columns, fields};
 
 use super::Section;
 use super::compare::disagreements;
-use super::headline::{Measured, play};
+use super::headline::{Measured, above_peak, cautions, play};
+use super::labels::Labels;
 
 /// Runs that are named beside a kind of doubt.
 const NAMED: usize = 4;
 
 /// All of it, where there is something of its kind.
 pub fn sections(records: &[Record]) -> Vec<Section> {
-    let mut sections = vec![trust(records)];
-    sections.extend(doubts(records));
-    sections.push(runs(records));
-    sections.extend(across(records));
-    sections.push(surroundings(records));
+    let labels = Labels::of(records);
+    let mut sections = vec![trust(&labels, records)];
+    sections.extend(doubts(&labels, records));
+    sections.push(runs(&labels, records));
+    sections.extend(across(&labels, records));
+    sections.push(surroundings(&labels, records));
     sections
 }
 
-/// The columns that say which run a row is of; the device where there are several.
-fn columns(records: &[Record]) -> Vec<Column> {
-    let mut columns = vec![text("workload"), text("mode"), count("batch")];
-    if devices(records).len() > 1 {
-        columns.insert(0, text("device"));
-    }
-    columns
+/// The columns that say which run a row is of, and of several records which record.
+fn columns(labels: &Labels) -> Vec<Column> {
+    let run = [text("workload"), text("mode"), count("batch")];
+    labels.column().into_iter().chain(run).collect()
 }
 
 /// A table with a row for each run.
 fn a_row_a_run<'a, const N: usize>(
+    labels: &Labels,
     records: &'a [Record],
     figures: [ColumnOf<Measured<'a>>; N],
 ) -> Table {
     let (figures, shown): (Vec<_>, Vec<_>) = figures.into_iter().unzip();
-    let mut table = Table::new(columns(records).into_iter().chain(figures));
-    for (record, run) in all(records) {
+    let mut table = Table::new(columns(labels).into_iter().chain(figures));
+    for (at, record, run) in placed(records) {
         let measured = Measured::new(record, run);
         let figures = shown.iter().map(|of| of(&measured));
-        table.row(fields_of(records, record, run).into_iter().chain(figures));
+        table.row(fields_of(labels, at, run).into_iter().chain(figures));
     }
     table
 }
 
-fn fields_of(records: &[Record], record: &Record, run: &Run) -> Vec<Field> {
+fn fields_of(labels: &Labels, at: usize, run: &Run) -> Vec<Field> {
     let mut fields = Vec::from(fields![&run.workload, run.mode, run.batch]);
-    if devices(records).len() > 1 {
-        fields.insert(0, Field::from(record.device_name()));
+    if labels.column().is_some() {
+        fields.insert(0, Field::from(labels.own(at)));
     }
     fields
 }
 
 /// Every run of every record.
 fn all(records: &[Record]) -> impl Iterator<Item = (&Record, &Run)> {
-    records.iter().flat_map(|record| record.runs.iter().map(move |run| (record, run)))
+    placed(records).map(|(_, record, run)| (record, run))
+}
+
+/// The same with the record's place among the records.
+fn placed(records: &[Record]) -> impl Iterator<Item = (usize, &Record, &Run)> {
+    let places = records.iter().enumerate();
+    places.flat_map(|(at, record)| record.runs.iter().map(move |run| (at, record, run)))
 }
 
 /// What was verified, and the kinds of doubt with the runs they concern.
-fn trust(records: &[Record]) -> Section {
+fn trust(labels: &Labels, records: &[Record]) -> Section {
     let runs = all(records).count();
     let sound = || all(records).filter(|(record, _)| record.integrity != Integrity::Edited);
     let verified = sound().filter(|(_, run)| run.verified.status == Status::Passed).count();
@@ -94,15 +100,20 @@ fn trust(records: &[Record]) -> Section {
         format!("{edited} of {runs} runs are of an EDITED record: nothing of them is verified.")
     });
     let section = Section::new("trust", "Verified and doubted", table).note(said).notes(edited);
-    records.iter().flat_map(|record| &record.notes).fold(section, Section::note)
+    let of_record = |(at, record): (usize, &Record)| {
+        let which = if records.len() > 1 { format!("{}: ", labels.own(at)) } else { String::new() };
+        let remarks = record.notes.iter().cloned().chain(cautions(record));
+        remarks.map(|remark| format!("{which}{remark}")).collect::<Vec<_>>()
+    };
+    section.notes(records.iter().enumerate().flat_map(of_record))
 }
 
 /// Each doubt of each run, for whoever wants to know; nothing where there is none.
-fn doubts(records: &[Record]) -> Option<Section> {
-    let mut table = Table::new(columns(records).into_iter().chain([text("doubt")]));
-    for (record, run) in all(records) {
+fn doubts(labels: &Labels, records: &[Record]) -> Option<Section> {
+    let mut table = Table::new(columns(labels).into_iter().chain([text("doubt")]));
+    for (at, _, run) in placed(records) {
         for doubt in &run.doubts {
-            let fields = fields_of(records, record, run).into_iter();
+            let fields = fields_of(labels, at, run).into_iter();
             table.row(fields.chain([Field::from(doubt.to_string())]));
         }
     }
@@ -111,7 +122,7 @@ fn doubts(records: &[Record]) -> Option<Section> {
 }
 
 /// The figures that everybody looks for.
-fn runs(records: &[Record]) -> Section {
+fn runs(labels: &Labels, records: &[Record]) -> Section {
     let figures: [ColumnOf<Measured<'_>>; 7] = columns![m:
         number("step", "step_ns", Duration) => m.run.step_ns(),
         number("±", "noise", Percent) => m.run.noise(),
@@ -121,41 +132,43 @@ fn runs(records: &[Record]) -> Section {
         text("verified").right() => m.verified(),
         count("doubts") => m.run.doubts.len(),
     ];
-    let table = a_row_a_run(records, figures);
+    let table = a_row_a_run(labels, records, figures);
     let title = "How steps scatter: their times over the run's median";
     Section::new("runs", "Every run: the median step with its 95 % interval", table)
-        .chart(scatter(records, title))
+        .chart(scatter(labels, records, title))
+        .notes(above_peak(all(records).map(|(record, run)| Measured::new(record, run))))
 }
 
-/// The spread of each run's steps; a line a device.
-fn scatter(records: &[Record], title: &str) -> Chart {
-    let names = devices(records);
+/// The spread of each run's steps; a line a kind of record.
+fn scatter(labels: &Labels, records: &[Record], title: &str) -> Chart {
+    let names = labels.distinct();
     let mut runs: Vec<(RunKey, Spread)> = Vec::new();
-    for (record, run) in all(records) {
+    for (at, _, run) in placed(records) {
         let Some(timing) = &run.timing else { continue };
         let key = run.key();
-        let at = runs.iter().position(|(known, _)| *known == key).unwrap_or_else(|| {
+        let line = runs.iter().position(|(known, _)| *known == key).unwrap_or_else(|| {
             let spread = Spread { label: key.to_string(), devices: vec![None; names.len()] };
             runs.push((key, spread));
             runs.len() - 1
         });
         let quantiles =
             QUANTILES.map(|p| stats::quantile(&timing.step_ns, p) / timing.step.median_ns);
-        let device = names.iter().position(|name| *name == record.device_name());
-        // Of several records of a device, the last is shown.
-        if let Some(device) = device {
-            runs[at].1.devices[device] = Some(quantiles);
+        if let Some(kind) = names.iter().position(|name| *name == labels.kind(at)) {
+            runs[line].1.devices[kind] = Some(quantiles);
         }
     }
     let runs: Vec<_> = runs.into_iter().map(|(_, spread)| spread).collect();
-    let note =
-        "a box holds half of the steps, the line nine in ten; a thin box at 1 is a steady device";
-    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let mut note =
+        "a box holds half of the steps, the line nine in ten; a thin box at 1 is a steady device"
+            .to_string();
+    if names.len() < records.len() {
+        note += "; of records that differ in their date alone, the last one's steps are shown";
+    }
     Chart::new(title, spread(title, &names, &runs)).note(note)
 }
 
 /// What a step's time does not hold.
-fn surroundings(records: &[Record]) -> Section {
+fn surroundings(labels: &Labels, records: &[Record]) -> Section {
     let figures: [ColumnOf<Measured<'_>>; 12] = columns![m:
         number("build", "build_ns", Duration) => m.run.build_ns,
         number("batch data", "data_ns", Duration) => m.run.data_ns,
@@ -171,14 +184,14 @@ fn surroundings(records: &[Record]) -> Section {
         number("parameters", "parameters", Grouped) => m.run.parameters,
         count("dispatches") => m.run.dispatches,
     ];
-    let table = a_row_a_run(records, figures);
+    let table = a_row_a_run(labels, records, figures);
     let mut section = Section::new("surroundings", "Around the steps", table);
-    for (record, run) in all(records) {
+    for (at, _, run) in placed(records) {
         if let (Some(playing), Some(step)) = (&run.playing, run.step_ns()) {
             section = section.note(format!(
                 "{} on {}: {}",
                 run.key(),
-                record.device_name(),
+                labels.own(at),
                 play(playing, step)
             ));
         }
@@ -186,30 +199,22 @@ fn surroundings(records: &[Record]) -> Section {
     section
 }
 
-/// The names of the devices, each once; what an edited record tells of one has a name of its own.
-fn devices(records: &[Record]) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for name in records.iter().map(Record::device_name) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names
-}
-
-/// Devices side by side, each over the first; nothing where there is one.
-fn across(records: &[Record]) -> Option<Section> {
-    let names = devices(records);
-    if names.len() < 2 {
+/// Devices, drivers and programs side by side, each over the first; nothing where there is one.
+fn across(labels: &Labels, records: &[Record]) -> Option<Section> {
+    let kinds = labels.distinct();
+    if kinds.len() < 2 {
         return None;
     }
-    let side = |name: &String| Side {
-        name: name.clone(),
-        records: records.iter().filter(|record| record.device_name() == *name).cloned().collect(),
+    let side = |kind: &&str| {
+        let of_kind = records.iter().enumerate().filter(|(at, _)| labels.kind(*at) == *kind);
+        Side {
+            name: kind.to_string(),
+            records: of_kind.map(|(_, record)| record.clone()).collect(),
+        }
     };
-    let sides: Vec<Side> = names.iter().map(side).collect();
+    let sides: Vec<Side> = kinds.iter().map(side).collect();
     let (base, others) = sides.split_first()?;
-    let heading = "Devices side by side: how many times as fast as the first";
+    let heading = "Side by side: how many times as fast as the first";
     Some(match compare::compare(base, others, Alike::AllButDevice) {
         Ok(comparison) => speedups(&comparison, base, others, heading),
         Err(Error::Incomparable(why)) => {
@@ -295,12 +300,14 @@ mod tests {
         let mut record = record("a", 1000.0);
         record.runs[1].doubts = vec![Doubt::Loss];
         record.notes = vec!["cut short: 2 of 16 runs were measured".into()];
+        record.peaks.raised_by = Some("matmul/tile".into());
         let sections = sections(&[record]);
         assert_eq!(sections[0].key, "trust");
         let table = sections[0].table.render(crate::report::Format::Csv).unwrap();
         assert!(table.contains("the loss is not a number,1 of 2,vgg infer batch 4"), "{table}");
         assert!(sections[0].notes[0].starts_with("2 of 2 runs are verified"));
         assert!(sections[0].notes[1].contains("cut short"));
+        assert!(sections[0].notes[2].starts_with("matmul/tile was faster than the probe"));
         let keys: Vec<_> = sections.iter().map(|section| section.key).collect();
         assert_eq!(
             keys,
@@ -330,5 +337,23 @@ mod tests {
         }
         let headings = shown.lines().next().unwrap();
         assert!(headings.contains(" b ") && headings.contains(" c "), "{headings}");
+    }
+
+    #[test]
+    fn rows_of_records_of_one_device_are_told_apart() {
+        let old = record("a", 1000.0);
+        let mut new = record("a", 500.0);
+        new.device.driver = "2.0".into();
+        let sections = sections(&[old, new]);
+        let of = |key| sections.iter().find(|section| section.key == key).unwrap();
+        for key in ["runs", "surroundings"] {
+            let shown = of(key).table.render(crate::report::Format::Md).unwrap();
+            let rows: Vec<_> = shown.lines().skip(2).collect();
+            let (old, new) = rows.split_at(2);
+            assert!(new.iter().all(|row| row.contains("a, 2.0")), "{shown}");
+            assert!(old.iter().all(|row| !row.contains("a, 2.0")), "{shown}");
+        }
+        let across = of("across").table.render(crate::report::Format::Md).unwrap();
+        assert!(across.contains("a, 2.0") && across.contains("2.00x"), "{across}");
     }
 }

@@ -12,8 +12,10 @@ use crate::report::number::{byte_rate, digits, flop_rate, percent};
 use crate::terms::Class;
 
 use super::headline::over_timed;
+use super::labels::Labels;
 use super::{
-    Analysis, Options, Sample, Section, context_fields, overview, places, title, with_context,
+    Analysis, Options, Sample, Section, context_fields, overview, overview_fields, places, title,
+    with_context,
 };
 
 /// Where time goes.
@@ -40,19 +42,20 @@ fn sections(records: &[Record], options: &Options) -> Vec<Section> {
     if profiles.is_empty() {
         return Vec::new();
     }
-    let mut sections = vec![all_runs(&profiles)];
-    sections.extend(profiles.iter().map(|(record, profile)| types(profile, record)));
+    let labels = Labels::of(records);
+    let mut sections = vec![all_runs(&labels, &profiles)];
+    sections.extend(profiles.iter().map(|(record, profile)| types(&labels, profile, record)));
     if options.ops {
-        sections.extend(profiles.iter().map(|(record, profile)| ops(profile, record)));
+        sections.extend(profiles.iter().map(|(record, profile)| ops(&labels, profile, record)));
     }
     sections
 }
 
-fn all_runs(profiles: &[(&Record, RunProfile)]) -> Section {
+fn all_runs(labels: &Labels, profiles: &[(&Record, RunProfile)]) -> Section {
     let head = [count("types").spare(6), count("to 90 %").named("to_90").spare(5)];
     let tail = [
         number("gaps", "gap_share", Percent).spare(4),
-        number("step", "span_ns", Duration).spare(2),
+        number("profiled step", "span_ns", Duration).spare(2),
         number("planned", "planned_bytes", Bytes).spare(8),
         number("peak", "peak_bytes", Bytes).spare(7),
         text("longest").spare(3),
@@ -61,7 +64,7 @@ fn all_runs(profiles: &[(&Record, RunProfile)]) -> Section {
         let letter = class.letter().to_string();
         number(letter.clone(), letter, Percent)
     });
-    let mut table = overview(head.into_iter().chain(letters).chain(tail));
+    let mut table = overview(labels, head.into_iter().chain(letters).chain(tail));
     let mut stacks = Vec::new();
     for (_, profile) in profiles {
         let longest: Vec<_> = profile
@@ -79,10 +82,9 @@ fn all_runs(profiles: &[(&Record, RunProfile)]) -> Section {
             longest.join(", ")
         ];
         let shares = profile.classes.iter().map(|class| Field::from(class.share));
-        let row =
-            context_fields(&profile.context).into_iter().chain(head).chain(shares).chain(tail);
-        table.row(row);
-        stacks.push((title(&profile.context), profile.classes.as_slice()));
+        let row = overview_fields(labels, &profile.context).into_iter().chain(head);
+        table.row(row.chain(shares).chain(tail));
+        stacks.push((title(labels, &profile.context), profile.classes.as_slice()));
     }
     let names: Vec<_> =
         Class::ALL.iter().map(|class| format!("{class} {}", class.title())).collect();
@@ -143,7 +145,7 @@ impl OpClock {
     }
 }
 
-fn types(profile: &RunProfile, record: &Record) -> Section {
+fn types(labels: &Labels, profile: &RunProfile, record: &Record) -> Section {
     let (peaks, clock) = (&record.peaks, OpClock::of(record));
     let columns = [
         text("type"),
@@ -173,10 +175,10 @@ fn types(profile: &RunProfile, record: &Record) -> Section {
         0 => String::new(),
         n => format!("{n} ops without arithmetic, or too short for the clock, are not shown."),
     };
-    Section::new("types", title(&profile.context), table)
+    Section::new("types", title(labels, &profile.context), table)
         .detail()
         .chart(Chart::new(
-            "The longest ops: bars are medians, whiskers span the 5th to the 95th percentile of the steps",
+            "The longest ops: bars as in the table, whiskers span the 5th to the 95th percentile of the steps",
             longest(profile, clock),
         ))
         .chart(Chart::new(
@@ -238,10 +240,10 @@ fn longest(profile: &RunProfile, clock: OpClock) -> String {
         shown: clock.show(op.ns),
     };
     let chosen: Vec<Bar> = ops.iter().take(LONGEST).map(bar).collect();
-    bars("The longest ops: median time, with the 5th to the 95th percentile of the steps", &chosen)
+    bars("The longest ops: time, with the 5th to the 95th percentile of the steps", &chosen)
 }
 
-fn ops(profile: &RunProfile, record: &Record) -> Section {
+fn ops(labels: &Labels, profile: &RunProfile, record: &Record) -> Section {
     let clock = OpClock::of(record);
     let columns = [
         count("#").page(),
@@ -270,5 +272,5 @@ fn ops(profile: &RunProfile, record: &Record) -> Section {
         let fields = context_fields(&profile.context).into_iter().chain(row);
         table.row(fields.chain(roofline_fields(&op.roofline)));
     }
-    Section::new("ops", format!("{}, op by op", title(&profile.context)), table).detail()
+    Section::new("ops", format!("{}, op by op", title(labels, &profile.context)), table).detail()
 }

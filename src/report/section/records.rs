@@ -9,6 +9,8 @@ use crate::report::column::{count, number, text};
 use crate::report::table::{ColumnOf, Table};
 use crate::{columns, fields};
 
+use super::labels::date;
+
 /// A kept record.
 #[derive(Debug)]
 pub struct Kept<'a> {
@@ -24,7 +26,7 @@ pub struct Kept<'a> {
 
 /// A row for each kept record.
 pub fn kept(records: &[Kept]) -> Table {
-    let columns: [ColumnOf<&Kept<'_>>; 14] = columns![kept:
+    let columns: [ColumnOf<&Kept<'_>>; 15] = columns![kept:
         text("id").people() => id::short(&kept.record.id),
         text("id").programs() => &kept.record.id,
         text("date").people() => date(&kept.record.created),
@@ -34,6 +36,7 @@ pub fn kept(records: &[Kept]) -> Table {
         text("backend").programs() => kept.record.device.backend,
         text("driver").programs() => &kept.record.device.driver,
         text("preset") => kept.record.config.preset,
+        text("precision").spare(1) => kept.record.config.precision,
         count("cells") => kept.record.runs.len(),
         number("score", "score", Digits) => kept.score,
         text("integrity") => kept.record.integrity,
@@ -41,11 +44,6 @@ pub fn kept(records: &[Kept]) -> Table {
         text("file").programs() => kept.path.display().to_string(),
     ];
     Table::of(columns, records.iter())
-}
-
-/// `2026-11-26 02:15:30`, in UTC as in the record.
-fn date(created: &str) -> String {
-    created.split(['.', 'Z']).next().unwrap_or_default().replace('T', " ")
 }
 
 /// A file that was checked.

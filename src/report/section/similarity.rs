@@ -34,7 +34,12 @@ fn sections(records: &[Record], options: &Options) -> Vec<Section> {
 }
 
 fn matrix(group: &Similarity, mode: Mode) -> Section {
-    let head = [text("device").programs(), text("mode").programs(), text("workload")];
+    let head = [
+        text("device").programs(),
+        text("mode").programs(),
+        text("precision").programs(),
+        text("workload"),
+    ];
     let others = group.order.iter().map(|&i| {
         let name = &group.workloads[i].workload;
         number(name, name, Fixed(3))
@@ -42,7 +47,7 @@ fn matrix(group: &Similarity, mode: Mode) -> Section {
     let mut table = Table::new(provenance().into_iter().chain(head).chain(others));
     for &i in &group.order {
         let context = &group.workloads[i];
-        let head = fields![&context.device, mode, &context.workload];
+        let head = fields![&context.device, mode, context.precision, &context.workload];
         let distances = group.order.iter().map(|&j| Field::from(group.distances[i][j]));
         table.row(provenance_of([context]).into_iter().chain(head).chain(distances));
     }
@@ -53,12 +58,14 @@ fn matrix(group: &Similarity, mode: Mode) -> Section {
     Section::new("similarity", heading, table)
         .chart(Chart::new("Cosine distance", distances::svg(group)))
         .note_fusion(&group.workloads)
+        .note_older(group.older)
 }
 
 fn clusters(group: &Similarity, mode: Mode) -> Section {
     let columns = [
         text("device").programs(),
         text("mode").programs(),
+        text("precision").programs(),
         text("linkage").programs(),
         count("merge"),
         text("of"),
@@ -72,6 +79,7 @@ fn clusters(group: &Similarity, mode: Mode) -> Section {
         let fields = fields![
             &group.workloads[0].device,
             mode,
+            group.workloads[0].precision,
             linkage,
             k + 1,
             name(group, merge.left),

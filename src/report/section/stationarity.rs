@@ -6,8 +6,10 @@ use crate::record::Record;
 use crate::report::column::Quantity::{Duration, Percent, SignedPercent};
 use crate::report::column::{count, number, text};
 
+use super::labels::Labels;
 use super::{
-    Analysis, Options, Sample, Section, context_fields, overview, places, title, with_context,
+    Analysis, Options, Sample, Section, context_fields, overview, overview_fields, places, title,
+    with_context,
 };
 
 /// Whether a step is like the next.
@@ -28,18 +30,22 @@ fn sections(records: &[Record], options: &Options) -> Vec<Section> {
     if runs.is_empty() {
         return Vec::new();
     }
-    let each = runs.iter().map(|run| ops(run, options.ops));
-    std::iter::once(all_runs(&runs)).chain(each).collect()
+    let labels = Labels::of(records);
+    let each = runs.iter().map(|run| ops(&labels, run, options.ops));
+    std::iter::once(all_runs(&labels, &runs)).chain(each).collect()
 }
 
-fn all_runs(runs: &[RunStationarity]) -> Section {
-    let mut table = overview([
-        count("steps"),
-        count("ops"),
-        count("drift").named("drifting"),
-        number("share of time", "drifting_share", Percent),
-        number("variation", "cv", Percent),
-    ]);
+fn all_runs(labels: &Labels, runs: &[RunStationarity]) -> Section {
+    let mut table = overview(
+        labels,
+        [
+            count("steps"),
+            count("ops"),
+            count("drift").named("drifting"),
+            number("share of time", "drifting_share", Percent),
+            number("variation", "cv", Percent),
+        ],
+    );
     for run in runs {
         // Too few steps to judge by.
         let judged = (run.steps >= STEPS).then_some((run.drifting, run.drifting_share));
@@ -50,7 +56,7 @@ fn all_runs(runs: &[RunStationarity]) -> Section {
             judged.map(|(_, share)| share),
             run.cv
         ];
-        table.row(context_fields(&run.context).into_iter().chain(row));
+        table.row(overview_fields(labels, &run.context).into_iter().chain(row));
     }
     let heading = format!("Stationarity: {}", places(runs.iter().map(|run| &run.context)));
     let section = Section::new("stationarity", heading, table).note(format!(
@@ -67,7 +73,7 @@ fn all_runs(runs: &[RunStationarity]) -> Section {
     ))
 }
 
-fn ops(run: &RunStationarity, every: bool) -> Section {
+fn ops(labels: &Labels, run: &RunStationarity, every: bool) -> Section {
     let mut table = with_context([
         text("op"),
         number("time", "time_ns", Duration),
@@ -89,6 +95,6 @@ fn ops(run: &RunStationarity, every: bool) -> Section {
         let row = fields![&op.label, op.ns, op.share, op.cv, op.drift, verdict];
         table.row(context_fields(&run.context).into_iter().chain(row));
     }
-    let heading = format!("{}, {} steps", title(&run.context), run.steps);
+    let heading = format!("{}, {} steps", title(labels, &run.context), run.steps);
     Section::new("stationarity_ops", heading, table).detail()
 }

@@ -2,7 +2,7 @@
 //! settings.
 
 use crate::compare::{Side, unlike};
-use crate::record::{BuildProfile, Record, id};
+use crate::record::{Record, id};
 use crate::report::html::NamedRecord;
 use crate::report::number::digits;
 use crate::score;
@@ -150,7 +150,6 @@ impl Entry {
 
     fn marks(&self) -> Vec<String> {
         let record = self.newest();
-        let config = &record.config;
         let mut marks = Vec::new();
         let mut mark = |is_so: bool, words: String| marks.extend(is_so.then_some(words));
         mark(record.device.software, "runs on the CPU".into());
@@ -163,13 +162,7 @@ impl Entry {
             let lacks = source.record.lacks();
             mark(lacks.is_some(), lacks.unwrap_or_default().to_string());
         }
-        mark(record.tool.profile == BuildProfile::Debug, "debug build".into());
-        mark(!config.fuse, "not fused".into());
-        mark(!config.restriction.is_none(), config.restriction.to_string());
-        mark(!config.shaders.is_built_in(), format!("kernels {}", config.shaders));
-        mark(config.data.is_some(), "data of its own".into());
-        let forced = record.tuning.as_ref().is_some_and(|tuning| !tuning.forced.is_empty());
-        mark(forced, "forced variants".into());
+        marks.extend(record.conditions());
         marks
     }
 }
