@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::number::{
     byte_rate, bytes, digits, duration_ns, flop_rate, flops, grouped, percent, rounded_ns,
-    signed_percent, span,
+    signed_percent, span, times,
 };
 
 /// What figures are of: how people see them.
@@ -67,18 +67,10 @@ impl Quantity {
             Self::Giga => digits(value / 1e9),
             Self::Percent => percent(value),
             Self::SignedPercent => signed_percent(value),
-            // Two decimals of a small one would hide how small.
-            Self::Times if value > 0.0 && value < 0.1 => format!("{}x", three_digits(value)),
-            Self::Times => format!("{value:.2}x"),
+            Self::Times => times(value),
             Self::Scientific => format!("{value:.4e} /s"),
         }
     }
-}
-
-/// Three significant digits of what is below 0.1: 0.0214.
-fn three_digits(value: f64) -> String {
-    let decimals = 2 - value.log10().floor() as i32;
-    format!("{value:.0$}", decimals.clamp(0, 9) as usize)
 }
 
 /// Whole numbers up to this are exact in every reader's floating point.
@@ -271,16 +263,5 @@ impl Column {
             }
             _ => figure,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn small_ratios_are_as_well_told_as_great_ones() {
-        let shown = [2.0, 0.5, 0.0214, 0.00214].map(|value| Quantity::Times.show(value));
-        assert_eq!(shown, ["2.00x", "0.50x", "0.0214x", "0.00214x"]);
     }
 }

@@ -98,6 +98,12 @@ pub fn percent_whole(share: f64) -> String {
     if share > 0.0 { format!(" {:.0} %", 100.0 * share) } else { String::new() }
 }
 
+/// How many times as much: 2.14x; 0.0214x where two decimals would hide how small it is.
+pub fn times(ratio: f64) -> String {
+    let decimals = if ratio > 0.0 && ratio < 0.1 { 2 - ratio.log10().floor() as i32 } else { 2 };
+    format!("{ratio:.0$}x", decimals.clamp(2, 9) as usize)
+}
+
 /// A difference as a share, in percent with its sign.
 pub fn signed_percent(share: f64) -> String {
     if share.is_finite() { format!("{:+.1} %", 100.0 * share) } else { "-".into() }
@@ -144,6 +150,12 @@ mod tests {
             ]
         );
         assert_eq!(rounded_ns(65_000.0, 5000.0), "65 µs");
+    }
+
+    #[test]
+    fn small_ratios_are_told_as_well_as_great_ones() {
+        let shown = [2.0, 0.5, 0.0214, 0.00214].map(times);
+        assert_eq!(shown, ["2.00x", "0.50x", "0.0214x", "0.00214x"]);
     }
 
     #[test]

@@ -160,7 +160,7 @@ fn chart(preset: Preset, rows: &[Row]) -> Option<Chart> {
         let score = row.score.as_ref()?;
         let style = if row.software { "bar other" } else { "bar" };
         Some(Bar {
-            label: short(&format!("{}, {}, {}", row.name, row.backend, row.driver)),
+            label: format!("{}, {}, {}", row.name, row.backend, row.driver),
             value: score.value,
             interval: Some(score.interval),
             style: style.into(),
@@ -172,15 +172,6 @@ fn chart(preset: Preset, rows: &[Row]) -> Option<Chart> {
         format!("Scores of preset {preset}: how many times a thousandth of the reference's speed");
     let note = "the line is the 95 % interval; hatched: runs on the CPU, and has no rank";
     (scored.len() > 1).then(|| Chart::new(&title, bars(&title, &scored)).note(note))
-}
-
-/// A label that leaves room for the figure beside it.
-fn short(label: &str) -> String {
-    const MOST: usize = 64;
-    match label.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}...", label[..end].trim_end()),
-        None => label.into(),
-    }
 }
 
 /// `speech train`: how a cell is called in the page and among its steps.

@@ -169,6 +169,12 @@ impl Table {
         }
     }
 
+    /// Whether it can be as narrow as that.
+    pub(super) fn fits(&self, room: Option<usize>) -> bool {
+        let strips = self.strips();
+        room.is_none_or(|most| layout::total(&layout::widths(&strips, room)) <= most)
+    }
+
     /// The same in `room` characters.
     pub(super) fn fitted(&self, room: Option<usize>) -> String {
         let strips = self.strips();

@@ -3,7 +3,7 @@
 use crate::analysis::profile::ClassTime;
 use crate::report::number::{duration_ns, percent};
 
-use super::svg::{Anchor, Scale, Svg, WIDTH};
+use super::svg::{Anchor, BESIDE_FIGURE, Scale, Svg, WHOLE_LINE, WIDTH, shortened};
 
 /// A bar with its interval.
 #[derive(Debug, Clone)]
@@ -29,7 +29,7 @@ pub(in crate::report) fn bars(title: &str, bars: &[Bar]) -> String {
     let x = Scale::linear((0.0, most), (0.0, WIDTH - 6.0));
     for (i, bar) in bars.iter().enumerate() {
         let top = i as f64 * PITCH;
-        svg.text((0.0, top + 12.0), Anchor::Start, "", &bar.label);
+        svg.text((0.0, top + 12.0), Anchor::Start, "", &shortened(&bar.label, BESIDE_FIGURE));
         svg.text((WIDTH, top + 12.0), Anchor::End, "figure", &bar.shown);
         let tip = format!("{}: {}", bar.label, bar.shown);
         svg.rect((0.0, top + 17.0), (x.at(bar.value), 11.0), &bar.style, &tip);
@@ -47,7 +47,7 @@ pub(in crate::report) fn classes(cells: &[(String, &[ClassTime])]) -> String {
     let mut svg = Svg::new(cells.len() as f64 * PITCH + 4.0, title);
     for (i, (label, classes)) in cells.iter().enumerate() {
         let top = i as f64 * PITCH;
-        svg.text((0.0, top + 12.0), Anchor::Start, "", label);
+        svg.text((0.0, top + 12.0), Anchor::Start, "", &shortened(label, WHOLE_LINE));
         let mut left = 0.0;
         for class in classes.iter().filter(|class| class.share > 0.0) {
             let width = class.share * WIDTH;

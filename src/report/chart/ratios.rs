@@ -1,9 +1,9 @@
 //! What charts of ratios share: a name and a line a device for each run, on an axis of powers of two around 1.
 
-use super::svg::{Anchor, Scale, Svg, WIDTH};
+use super::svg::{Anchor, Scale, Svg, WHOLE_LINE, WIDTH, shortened};
 
 /// How many colours and shapes the page's style has; further devices begin again.
-const STYLES: usize = 6;
+const STYLES: usize = 8;
 
 /// Heights of a device in the legend, of a run's name, of a device's line, and of the axis.
 const ENTRY: f64 = 18.0;
@@ -21,10 +21,11 @@ pub(super) struct Ratios {
 }
 
 impl Ratios {
-    /// Room for `runs` runs on `devices`, on an axis that holds all of `ends`.
+    /// Room for `runs` runs on `devices`, the first of which has the colour `first`, on an axis that holds all of
+    /// `ends`.
     pub(super) fn new(
         title: &str,
-        devices: &[&str],
+        (first, devices): (usize, &[&str]),
         runs: usize,
         ends: impl IntoIterator<Item = f64>,
     ) -> Self {
@@ -39,8 +40,8 @@ impl Ratios {
         let x = Scale::logarithmic((0.5f64.powf(reach), 2f64.powf(reach)), (24.0, WIDTH - 24.0));
         for (i, device) in devices.iter().enumerate().filter(|_| devices.len() > 1) {
             let y = 12.0 + i as f64 * ENTRY;
-            svg.dot((8.0, y - 4.0), 5.0, &style(i), "");
-            svg.text((20.0, y), Anchor::Start, "", device);
+            svg.dot((8.0, y - 4.0), 5.0, &style(first + i), "");
+            svg.text((20.0, y), Anchor::Start, "", &shortened(device, WHOLE_LINE));
         }
         let step = (reach / 3.0).ceil() as i32;
         for power in (-(reach as i32)..=reach as i32).filter(|power| power % step == 0) {

@@ -1,5 +1,7 @@
 //! How fast devices are beside each other: a row a run, a dot and a colour a device, on a logarithmic scale.
 
+use crate::report::number::times;
+
 use super::ratios::{Ratios, style};
 
 /// A run, and for each device how many times as fast it is, with the ends of its interval.
@@ -9,11 +11,14 @@ pub(in crate::report) struct Line {
     pub(in crate::report) speeds: Vec<Option<(f64, f64, f64)>>,
 }
 
+/// The colour of the first of the others: what they are held against has the one before, on every chart of the page.
+const FIRST: usize = 1;
+
 /// Every run's speeds, and which colour is which device.
 pub(in crate::report) fn speeds(title: &str, devices: &[&str], lines: &[Line]) -> String {
     let known = lines.iter().flat_map(|line| line.speeds.iter().flatten());
     let ends = known.flat_map(|(value, low, high)| [*value, *low, *high]);
-    let mut chart = Ratios::new(title, devices, lines.len(), ends);
+    let mut chart = Ratios::new(title, (FIRST, devices), lines.len(), ends);
     for (at, line) in lines.iter().enumerate() {
         chart.name(at, &line.label);
         for (i, speed) in line.speeds.iter().enumerate() {
@@ -22,9 +27,9 @@ pub(in crate::report) fn speeds(title: &str, devices: &[&str], lines: &[Line]) -
             };
             let (x, y) = (chart.x, chart.y(at, i));
             chart.svg.whisker(y, x.at(low), x.at(high));
-            let tip =
-                format!("{}: {}: {value:.2}x [{low:.2} .. {high:.2}]", line.label, devices[i]);
-            chart.svg.dot((x.at(value), y), 5.0, &style(i), &tip);
+            let [value_is, low_is, high_is] = [value, low, high].map(times);
+            let tip = format!("{}: {}: {value_is} [{low_is} .. {high_is}]", line.label, devices[i]);
+            chart.svg.dot((x.at(value), y), 5.0, &style(FIRST + i), &tip);
         }
     }
     chart.svg.finish()
@@ -48,7 +53,8 @@ mod tests {
             .map(|dot| dot.split('"').nth(1).unwrap().parse().unwrap())
             .collect();
         assert!((places[0] + places[1] - WIDTH).abs() < 0.2, "{places:?}");
-        assert!(svg.contains("device-0") && svg.contains("device-1"), "{svg}");
-        assert!(svg.contains("2.00x [1.80 .. 2.20]"), "{svg}");
+        assert!(svg.contains("device-1") && svg.contains("device-2"), "{svg}");
+        assert!(!svg.contains("device-0"), "the colour of what they are held against: {svg}");
+        assert!(svg.contains("2.00x [1.80x .. 2.20x]"), "{svg}");
     }
 }

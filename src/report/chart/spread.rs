@@ -20,7 +20,7 @@ pub(in crate::report) struct Spread {
 /// Every run's spread, and which colour is which device.
 pub(in crate::report) fn spread(title: &str, devices: &[&str], runs: &[Spread]) -> String {
     let known = runs.iter().flat_map(|run| run.devices.iter().flatten());
-    let mut chart = Ratios::new(title, devices, runs.len(), known.flatten().copied());
+    let mut chart = Ratios::new(title, (0, devices), runs.len(), known.flatten().copied());
     for (at, run) in runs.iter().enumerate() {
         chart.name(at, &run.label);
         for (i, quantiles) in run.devices.iter().enumerate() {

@@ -5,6 +5,20 @@ use std::fmt::Write;
 /// Width of every chart: on a phone a unit is two thirds of a pixel, on a desk one and a third.
 pub(in crate::report) const WIDTH: f64 = 540.0;
 
+/// Characters of a label that has a line to itself.
+pub(in crate::report) const WHOLE_LINE: usize = 76;
+
+/// Characters of a label beside a figure.
+pub(in crate::report) const BESIDE_FIGURE: usize = 64;
+
+/// A label that is cut where there is no more room, and shows that it is.
+pub(in crate::report) fn shortened(label: &str, most: usize) -> String {
+    match label.char_indices().nth(most) {
+        Some((end, _)) => format!("{}...", label[..end].trim_end()),
+        None => label.into(),
+    }
+}
+
 /// A chart under construction.
 #[derive(Debug)]
 pub(in crate::report) struct Svg {

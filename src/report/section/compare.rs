@@ -9,6 +9,7 @@ use crate::compare::verdict::Verdict;
 use crate::compare::{Cell, Comparison, Row, Side};
 use crate::error::Result;
 use crate::fields;
+use crate::host::terminal_width;
 use crate::report::Format;
 use crate::report::column::Quantity::{Duration, Fixed, Percent, Signed};
 use crate::report::column::{count, number, text};
@@ -42,7 +43,10 @@ pub fn render(
         Layout::DeviceAColumn => across(comparison, base, others),
         Layout::RecordARow => verdicts(comparison, base, others, form != Format::Table),
     };
-    let mut text = table.render(form)?;
+    let mut text = match form {
+        Format::Table if is_across => across_fitted(comparison, base, others, terminal_width()),
+        _ => table.render(form)?,
+    };
     if !matches!(form, Format::Table | Format::Md) {
         return Ok(text);
     }
@@ -228,8 +232,29 @@ pub fn unsure(comparison: &Comparison, others: &[Side]) -> Vec<String> {
     rows.map(line).collect()
 }
 
+/// The same for people: where there is no room for all devices beside each other, a table for each.
+fn across_fitted(
+    comparison: &Comparison,
+    base: &Side,
+    others: &[Side],
+    room: Option<usize>,
+) -> String {
+    let table = across(comparison, base, others);
+    if table.fits(room) {
+        return table.fitted(room);
+    }
+    let one = |i| across_some(comparison, base, others, &[i]).fitted(room);
+    (0..others.len()).map(one).collect::<Vec<_>>().join("\n")
+}
+
 /// A row a cell: the first device's step, and each other's with verdict, ratio with its interval, and floor.
 pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
+    let all: Vec<usize> = (0..others.len()).collect();
+    across_some(comparison, base, others, &all)
+}
+
+/// The same of some of the others, by their places.
+fn across_some(comparison: &Comparison, base: &Side, others: &[Side], which: &[usize]) -> Table {
     let cells = comparison.cells(base, others.len());
     let models = cells.iter().map(|cell| (&cell.key.workload, cell.key.mode));
     let models = models.collect::<HashSet<_>>().len();
@@ -242,7 +267,7 @@ pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
         [number(label, format!("{label} step_ns"), Duration), integrity]
     };
     columns.extend(side(&labels[0]));
-    for label in &labels[1..] {
+    for label in which.iter().map(|i| &labels[1 + i]) {
         columns.extend(side(label));
         columns.extend([
             number("ratio", format!("{label} ratio"), Fixed(3)).ends(),
@@ -255,7 +280,7 @@ pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
     for Cell { key, base_ns, rows } in cells {
         let head = fields![&key.workload, key.mode, key.batch, base_ns, base.integrity()];
         let mut fields = Vec::from(head);
-        for (row, other) in rows.into_iter().zip(others) {
+        for (row, other) in which.iter().map(|&i| (rows[i], &others[i])) {
             let finding = row.map(|r| &r.finding);
             fields.extend([
                 Field::from(row.map(|r| r.other_ns)),
@@ -270,7 +295,7 @@ pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
     }
     let head = fields!["geometric mean", "", None::<f64>, None::<f64>, base.integrity()];
     let mut fields = Vec::from(head);
-    for (i, other) in others.iter().enumerate() {
+    for (i, other) in which.iter().map(|&i| (i, &others[i])) {
         let whole = comparison.overall(i);
         fields.extend([
             Field::Missing,
@@ -323,4 +348,29 @@ fn labels<'a>(sides: impl Iterator<Item = &'a Side>) -> Vec<String> {
         labels.push(sides[i].integrity().mark(&label));
     }
     labels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::synthetic;
+    use crate::compare::{self, Alike};
+    use crate::terms::Mode;
+
+    #[test]
+    fn devices_that_have_no_room_beside_each_other_have_a_table_each() {
+        let side = |name: &str| {
+            let mut record = synthetic::record(&[("speech", Mode::Train, &[("matmul", 1000.0)])]);
+            record.device.name = name.into();
+            Side { name: name.into(), records: vec![record] }
+        };
+        let base = side("NVIDIA GeForce RTX 4090");
+        let others = ["Radeon RX 7900 XTX", "Arc A770 Graphics", "M3 Max"].map(side);
+        let comparison = compare::compare(&base, &others, Alike::AllButDevice).unwrap();
+        let text = across_fitted(&comparison, &base, &others, Some(80));
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert_eq!(text.matches("verdict").count(), 3, "{text}");
+        let whole = across_fitted(&comparison, &base, &others, None);
+        assert_eq!(whole.lines().next().map(|head| head.matches("verdict").count()), Some(3));
+    }
 }

@@ -62,7 +62,9 @@ fn all_runs(labels: &Labels, profiles: &[(&Record, RunProfile)]) -> Section {
     ];
     let letters = Class::ALL.iter().map(|class| {
         let letter = class.letter().to_string();
-        number(letter.clone(), letter, Percent)
+        // A step has little of these.
+        let is_small = matches!(class, Class::Elementwise | Class::Random);
+        number(letter.clone(), letter, Percent).spare(u8::from(is_small))
     });
     let mut table = overview(labels, head.into_iter().chain(letters).chain(tail));
     let mut stacks = Vec::new();

@@ -95,6 +95,8 @@ impl Entry {
         let words: Vec<_> = words.filter(|word| !word.is_empty()).take(6).collect();
         // File names have an end, which a driver's name need not have.
         let name: String = words.join("-").to_lowercase().chars().take(80).collect();
+        // A name may have no letter that a file's name is safe with.
+        let name = if name.is_empty() { "device" } else { &name };
         format!("{name}-{}", id::short(&record.id))
     }
 

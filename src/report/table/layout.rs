@@ -88,7 +88,7 @@ fn is_break(c: char) -> bool {
     c.is_whitespace() || BREAKS.contains(&c)
 }
 
-fn total(widths: &[Option<usize>]) -> usize {
+pub(super) fn total(widths: &[Option<usize>]) -> usize {
     let shown: Vec<_> = widths.iter().flatten().collect();
     shown.iter().copied().sum::<usize>() + GAP.len() * shown.len().saturating_sub(1)
 }
