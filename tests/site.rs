@@ -289,14 +289,18 @@ const shown = (selector) => [...part.querySelectorAll(selector)].filter((one) =>
 found.filters = !document.getElementById("filters").hidden;
 found.before = names();
 found.step = part.querySelector("td.cell").textContent;
+const doubted = () => part.querySelectorAll("tr:not(.base) > td.cell.doubted").length;
+found.doubted = [doubted()];
 const select = part.querySelector(".against select");
 change(select, part.querySelector("tbody tr[data-slug]").dataset.slug);
 for (let i = 0; i < 200 && !part.querySelector("tr.base"); i++) await new Promise((go) => setTimeout(go, 20));
 found.speeds = rows().map((row) => [row.querySelector("td.whole").firstChild.data, row.querySelectorAll("td.cell small").length]);
 const figures = (cell) => [cell.firstChild.data, cell.querySelector("small")?.textContent ?? ""];
 found.compared = rows().map((row) => [row.querySelector("a").textContent, ...figures(row.querySelector("td.whole")), ...figures(row.querySelector("td.cell"))]);
+found.doubted.push(doubted());
 found.address = location.hash;
 change(select, "");
+found.doubted.push(doubted());
 found.after = names();
 found.again = part.querySelector("td.cell").textContent;
 const form = document.getElementById("filters").elements;
@@ -396,6 +400,9 @@ fn a_reader_compares_filters_and_sorts_devices_on_a_phone_and_on_a_desk() {
         assert!(speeds[1..].iter().all(|row| row[0].as_str().unwrap().ends_with('x')), "{found}");
         assert!(speeds[1..].iter().all(|row| row[1] == 16), "an interval each: {found}");
         assert_eq!(found["compared"].as_array().unwrap().len(), 14);
+        let doubted = found["doubted"].as_array().unwrap();
+        assert!(doubted[0].as_u64() > Some(0) && doubted[1].as_u64() >= Some(13), "{found}");
+        assert_eq!(doubted[0], doubted[2], "{found}");
         as_compare_has_it(&found["compared"]);
         assert!(found["address"].as_str().unwrap().contains("against-tiny="), "{found}");
         let counts = ["columns", "wide", "hardware"].map(|count| &found[count]);

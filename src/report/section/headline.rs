@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::analysis::profile;
 use crate::error::{Error, Result};
-use crate::record::{BuildProfile, Doubt, Integrity, Record, Run, Status, Timing, doubt};
+use crate::record::{BuildProfile, Clock, Doubt, Integrity, Record, Run, Status, Timing, doubt};
 use crate::report::Format;
 use crate::report::column::Quantity::{Bytes, Digits, Duration, FlopRate, Giga, Grouped, Percent};
 use crate::report::column::{count, number, text};
@@ -155,9 +155,10 @@ impl<'a> Measured<'a> {
         self.run.flop_per_s().and_then(|rate| self.record.peaks.share(rate))
     }
 
-    /// The share of the wall time in which the device was busy.
+    /// The share of the wall time in which the device was busy; nothing where the wall clock is all there is.
     pub(super) fn gpu_share(&self) -> Option<f64> {
-        self.timing.map(|timing| timing.step.median_ns / timing.wall_median_ns)
+        let timing = self.timing.filter(|timing| timing.clock == Clock::Timestamps)?;
+        Some(timing.step.median_ns / timing.wall_median_ns)
     }
 }
 
@@ -503,6 +504,15 @@ mod tests {
         above.runs[0].ops[0].label = "conv1.conv2d/winograd[F=4]".into();
         let text = closing(&above, Format::Md, false, true).unwrap();
         assert!(text.contains("Winograd's products") && !text.contains("slower"), "{text}");
+    }
+
+    #[test]
+    fn how_busy_the_device_was_is_not_known_by_the_wall_clock() {
+        let mut record = record();
+        let share = |record: &Record| Measured::new(record, &record.runs[0]).gpu_share();
+        assert!(share(&record).is_some());
+        record.runs[0].timing.as_mut().unwrap().clock = Clock::Wall;
+        assert_eq!(share(&record), None);
     }
 
     #[test]

@@ -6,13 +6,15 @@ use crate::record::Record;
 use crate::report::column::{Column, text};
 
 /// A name for each of some records.
+#[derive(Debug)]
 pub(in crate::report) struct Labels {
     /// What each was made of, `NVIDIA H200, f16`: records that differ in their date alone share it.
     kinds: Vec<String>,
     /// Each record's own, with the date where several are of a kind.
     own: Vec<String>,
-    /// What finds a record: its id and its date, since one that was never written has no id.
-    keys: Vec<(String, String)>,
+    /// What finds a record: its id, its date, since one that was never written has no id, and its device's name, which is
+    /// marked where the record was edited.
+    keys: Vec<[String; 3]>,
     /// Whether the names are those of devices.
     are_devices: bool,
 }
@@ -46,13 +48,15 @@ impl Labels {
         };
         let kinds: Vec<String> = records.iter().zip(&names).map(kind).collect();
         let is_alone = |kind: &String| kinds.iter().filter(|known| *known == kind).count() < 2;
-        let own = |(record, kind): (&Record, &String)| match is_alone(kind) {
-            true => kind.clone(),
-            false => format!("{kind}, {}", date(&record.created)),
+        let own = |(record, kind): (&Record, &String)| {
+            if is_alone(kind) { kind.clone() } else { format!("{kind}, {}", date(&record.created)) }
+        };
+        let key = |(record, name): (&Record, &String)| {
+            [record.id.clone(), record.created.clone(), name.clone()]
         };
         Self {
             own: records.iter().zip(&kinds).map(own).collect(),
-            keys: records.iter().map(|r| (r.id.clone(), r.created.clone())).collect(),
+            keys: records.iter().zip(&names).map(key).collect(),
             are_devices: kinds == names && kinds.iter().all(is_alone),
             kinds,
         }
@@ -79,7 +83,8 @@ impl Labels {
     }
 
     fn place(&self, run: &RunContext) -> Option<usize> {
-        self.keys.iter().position(|(id, created)| *id == run.record && *created == run.created)
+        let sought = [&run.record, &run.created, &run.device];
+        self.keys.iter().position(|key| key.each_ref() == sought)
     }
 
     /// The kinds, each once, in the order of the records.
@@ -146,5 +151,16 @@ mod tests {
         let mut half = a.clone();
         half.config.precision = Precision::F16;
         assert_eq!(names(&[a, half]), ["a, f32", "a, f16"]);
+    }
+
+    #[test]
+    fn what_was_edited_is_not_called_as_what_it_was_made_of() {
+        let mut record = record("a", "1.0", "2026-01-01T00:00:00Z");
+        record.runs = synthetic::record(&[("w", crate::terms::Mode::Train, &[("add", 1.0)])]).runs;
+        let mut edited = record.clone();
+        edited.integrity = crate::record::Integrity::Edited;
+        let labels = Labels::of(&[record, edited.clone()]);
+        let run = RunContext::of(&edited, &edited.runs[0]);
+        assert_eq!(labels.own_of(&run), "a (EDITED)");
     }
 }

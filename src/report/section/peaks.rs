@@ -10,7 +10,8 @@ use crate::report::table::Table;
 pub fn ceilings(peaks: &Peaks, candidates: &[(String, f64)]) -> Table {
     let mut table = Table::new([
         text("ceiling"),
-        text("unit"),
+        // People read it behind the figure.
+        text("unit").programs(),
         number("measured", "value", Digits),
         number("spread", "spread", Percent),
     ]);

@@ -83,6 +83,13 @@ const speedUp = (cell, speed, name) => {
   const [shown, interval] = [`${digits(value)}x`, isKnown ? `${digits(low)} to ${digits(high)}` : "too few steps for an interval"];
   return put(cell, shown, interval, `${name}: ${shown} as fast, ${interval}`, value);
 };
+// A speed-up is to be doubted where one of its two steps is.
+const doubt = (cell, others) => {
+  const same = others.filter((other) => other.dataset.cell === cell.dataset.cell);
+  if (![cell, ...same].some((one) => before.get(one).doubted)) return;
+  cell.classList.add("doubted");
+  cell.dataset.tip += "; a step of the two is doubted";
+};
 const restore = (part) => {
   part.classList.remove("compared");
   for (const row of devices(part)) {
@@ -110,6 +117,8 @@ const show = (part) => {
   restore(part);
   part.classList.add("compared");
   heading.textContent = "speed-up";
+  const base = devices(part).find((row) => row.dataset.slug === slug);
+  const held = base ? [...base.querySelectorAll("td.cell")] : [];
   for (const row of devices(part)) {
     const whole = row.querySelector("td.whole");
     const cells = [...row.querySelectorAll("td.cell")];
@@ -128,7 +137,10 @@ const show = (part) => {
       continue;
     }
     speedUp(whole, found.whole, `${name}, on the whole`);
-    for (const cell of cells) speedUp(cell, found.cells[cell.dataset.cell], `${name}, ${cell.dataset.cell}`);
+    for (const cell of cells) {
+      speedUp(cell, found.cells[cell.dataset.cell], `${name}, ${cell.dataset.cell}`);
+      if (found.cells[cell.dataset.cell]) doubt(cell, held);
+    }
   }
   // The fastest first; what cannot be compared comes last.
   for (const body of part.querySelectorAll("tbody:not(.divider)")) {
