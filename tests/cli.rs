@@ -76,7 +76,7 @@ fn transcripts() {
 #[test]
 fn every_failure_has_its_code_and_names_the_way_out() {
     let empty = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
-    let cases: [(&[&str], i32, &str); 43] = [
+    let cases: [(&[&str], i32, &str); 45] = [
         (&["--workload", "speach"], 2, "did you mean 'speech'"),
         (&["--workload", "nonsense"], 2, "fathom list workloads"),
         (&["--workload", ""], 4, "no workload selected"),
@@ -117,6 +117,8 @@ fn every_failure_has_its_code_and_names_the_way_out() {
         (&["-w", "memnet", "--variant", "conv2d/direct", "--dry-run"], 2, "has such an op"),
         (&["-w", "memnet", "--repeat", "2", "-o", "json"], 2, "-o jsonl"),
         (&["verify", "no-such-kernel"], 4, "fathom list kernels"),
+        (&["bench", "matmul", "--precision", "f16"], 2, "add --workload"),
+        (&["bench", "matmul", "--batch", "8"], 2, "--batch: it is for the steps of a workload"),
         (&["analyze", "profil"], 2, "profile, stationarity"),
         (&["analyze", "no-such.json"], 10, "cannot read no-such.json"),
         (&["analyze", "profile", "--no-profile"], 2, "analyze modes"),

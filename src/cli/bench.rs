@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::listing;
 use crate::measure::sample::Budget;
@@ -12,7 +12,7 @@ use crate::measure::{kernels, peak, run};
 use crate::op::Family;
 use crate::pass::{Options, Schedule};
 use crate::session::schedule;
-use crate::terms::Mode;
+use crate::terms::{Mode, Precision};
 
 use super::progress::Progress;
 use super::{DeviceArgs, OutputArgs, PrecisionArgs, SizeArgs, args, output};
@@ -60,12 +60,31 @@ pub struct BenchArgs {
     pub out: OutputArgs,
 }
 
+impl BenchArgs {
+    /// Refuses what only a workload's steps heed: the kernels' own cases are of f32 and of sizes of their own.
+    fn refuse_idle(&self) -> Result<()> {
+        let size = &self.size;
+        let given = [
+            (self.precision.precision != Precision::F32, "--precision"),
+            (size.batch.is_some(), "--batch"),
+            (!size.set.is_empty(), "--set"),
+        ];
+        let idle = given.iter().find(|(is_given, _)| *is_given && self.workload.is_empty());
+        idle.map_or(Ok(()), |(_, option)| {
+            Err(Error::Usage(format!(
+                "{option}: it is for the steps of a workload, and would change nothing: add --workload"
+            )))
+        })
+    }
+}
+
 /// Times, and prints a row for each kernel as it is timed; those that were are kept, however it ends.
 ///
 /// # Errors
 /// [`crate::error::Error::NothingSelected`] where no kernel matches the filter, [`crate::error::Error::Gpu`] where the
 /// device fails.
 pub fn execute(args: &BenchArgs) -> Result<()> {
+    args.refuse_idle()?;
     let gpu = args.device.open()?;
     let filter = args.filter.as_deref().unwrap_or("");
     let chosen = if !args.workload.is_empty() {
@@ -84,7 +103,8 @@ pub fn execute(args: &BenchArgs) -> Result<()> {
         progress.say(label);
         progress.set(share);
     };
-    let table = output::stamped(listing::kernels::timings(&chosen), &gpu);
+    let table = output::of_precision(listing::kernels::timings(&chosen), args.precision.precision);
+    let table = output::stamped(table, &gpu);
     let mut live = output::Live::new(&args.out, table)?;
     let outcome = kernels::time(&gpu, &chosen, &budget, &rule, &show, &mut |timed| {
         live.row(listing::kernels::timing(&timed, &ceilings.peaks))

@@ -13,9 +13,11 @@ use crate::host::{self, message_width, write_atomically};
 use crate::measure::provenance;
 use crate::record::Clock;
 use crate::report::Format;
+use crate::report::column::text;
 use crate::report::field::Field;
 use crate::report::section::origin::origin;
 use crate::report::table::{Table, prose};
+use crate::terms::Precision;
 
 use super::{interrupt, progress};
 
@@ -145,6 +147,13 @@ pub(super) fn stamped(table: Table, gpu: &Gpu) -> Table {
     let (tool, machine, device) =
         (provenance::tool(), provenance::machine(gpu), provenance::device(gpu));
     table.stamped(origin(&host::now(), &tool, &machine, &device, clock))
+}
+
+/// A table with the precision of its figures: for programs, and for people where it is not the one of published figures.
+pub(super) fn of_precision(table: Table, precision: Precision) -> Table {
+    let column = text("precision");
+    let column = if precision == Precision::F32 { column.programs() } else { column };
+    table.stamped([(column, precision.into())])
 }
 
 /// Writes each `--save` file whole in its own form.

@@ -120,9 +120,10 @@ fn model(args: &ShowArgs, workload: &WorkloadInfo) -> Result<()> {
     let table = if args.memory { memory(&schedule) } else { parameters(&schedule) };
     let cost = schedule.cost();
     let head = format!(
-        "{} {}, preset {preset}, batch {}: {}\n{}; {} ops in {} dispatches; {} and {} per step",
+        "{} {}, preset {preset}, {}, batch {}: {}\n{}; {} ops in {} dispatches; {} and {} per step",
         workload.name,
         args.mode,
+        options.precision,
         model.batch(),
         workload.about,
         workload.paper,

@@ -77,8 +77,9 @@ fn learn(args: &TrainArgs, gpu: &Gpu, preset: Preset, model: Box<dyn Workload>) 
     let (metric, batch) = (model.info().metric, model.batch());
     let mut trainer = Trainer::new(gpu, model, &source, args.precision.precision)?;
     let note = format!(
-        "{} {preset}, batch {}, seed {}, on {}\n{}",
+        "{} {preset}, {}, batch {}, seed {}, on {}\n{}",
         args.model.workload,
+        args.precision.precision,
         batch,
         args.model.seed,
         gpu.summary,
@@ -87,7 +88,8 @@ fn learn(args: &TrainArgs, gpu: &Gpu, preset: Preset, model: Box<dyn Workload>) 
     output::note(&args.output, &note);
     let every = args.every.unwrap_or(args.steps.div_ceil(10));
     let people = args.output.output == Format::Table;
-    let table = output::stamped(training::steps(metric.name, metric.unit), gpu);
+    let table = training::steps(metric.name, metric.unit);
+    let table = output::stamped(output::of_precision(table, args.precision.precision), gpu);
     let mut live = output::Live::new(&args.output, table)?;
     let start = Instant::now();
     let mut losses = Vec::new();

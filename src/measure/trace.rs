@@ -59,7 +59,13 @@ pub fn trace(
     })?;
     let ops = program.schedule.ops.iter().zip(places).map(|(op, place)| span(op, place));
     Ok(TracedStep {
-        title: format!("{} {mode} batch {}, preset {preset}", model.info().name, model.batch()),
+        title: format!(
+            "{} {mode} batch {}, preset {preset}, {}{}",
+            model.info().name,
+            model.batch(),
+            options.precision,
+            if options.fuse { "" } else { ", not fused" },
+        ),
         device: gpu.summary.to_string(),
         tool: format!("fathom {} ({})", env!("CARGO_PKG_VERSION"), env!("FATHOM_COMMIT")),
         verified: request.verify,

@@ -35,15 +35,17 @@ pub(super) fn execute(args: &TrainArgs, gpu: &Gpu) -> Result<()> {
     let mut learner =
         Learner::new(gpu, [model.as_ref(), single.as_ref()], game, seed, args.precision.precision)?;
     let note = format!(
-        "{} {preset}, batch {}, seed {seed}, on {}\nplays {}: {}",
+        "{} {preset}, {}, batch {}, seed {seed}, on {}\nplays {}: {}",
         args.model.workload,
+        args.precision.precision,
         model.batch(),
         gpu.summary,
         game.name,
         game.about
     );
     output::note(&args.output, &note);
-    let table = output::stamped(training::plays(), gpu);
+    let table = output::of_precision(training::plays(), args.precision.precision);
+    let table = output::stamped(table, gpu);
     let mut live = output::Live::new(&args.output, table)?;
     let every = args.every.unwrap_or(args.steps.div_ceil(10));
     let mut losses = Vec::new();
