@@ -143,6 +143,25 @@ fn ctrl_c_sigterm_and_sighup_end_a_run_that_is_stuck_and_keep_the_finished_cells
 }
 
 #[test]
+fn what_nohup_starts_goes_on_when_its_terminal_is_closed() {
+    let (shaders, folder) = (Endless::new(), tempfile::tempdir().unwrap());
+    let mut command = Command::new("nohup");
+    command.arg(env!("CARGO_BIN_EXE_fathom")).args(["-w", "residual", "-m", "infer"]).args(QUICK);
+    command.env("FATHOM_RECORDS", folder.path()).env("FATHOM_SHADERS", shaders.0.path());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut run = Talking::of(&mut command);
+    // Stuck for ever once the other side reads.
+    let _pipe = File::options().write(true).open(shaders.pipe()).unwrap();
+    let number = run.child.id().to_string();
+    assert!(Command::new("kill").args(["-HUP", &number]).status().unwrap().success());
+    // Twice as long as a run that heeds it takes to end.
+    std::thread::sleep(Duration::from_millis(1500));
+    assert!(run.is_running(), "ended by a signal that it was told to ignore");
+    let (code, heard) = run.stop("-TERM");
+    assert_eq!(code, Some(130), "{heard}");
+}
+
+#[test]
 fn json_that_is_cut_short_is_still_a_record() {
     let (shaders, folder) = (Endless::new(), tempfile::tempdir().unwrap());
     let (run, _pipe) = shaders.stuck("json", folder.path());

@@ -44,7 +44,8 @@ pub(super) fn speak<T>(words: impl FnOnce() -> T) -> T {
     words()
 }
 
-/// Listens for Ctrl-C, SIGTERM and SIGHUP, which a terminal sends that is closed, from here on.
+/// Listens for Ctrl-C, SIGTERM and SIGHUP, which a terminal sends that is closed, from here on. The last is heeded only where
+/// it is not ignored already.
 ///
 /// # Errors
 /// The system's, where it has no such signals to give.
@@ -83,13 +84,36 @@ fn on_signal(mut heard: impl FnMut() + Send + 'static) -> std::io::Result<()> {
 
     // A limit on a file's size (`ulimit -f`) is told by the write that meets it, not by an end without a word.
     signal_hook::flag::register(SIGXFSZ, Arc::default())?;
-    let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    // What `nohup` starts goes on when its terminal is closed.
+    let terminal = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+    let heeded = [SIGINT, SIGTERM].into_iter().chain(terminal);
+    let mut signals = signal_hook::iterator::Signals::new(heeded)?;
     thread::spawn(move || {
         for _signal in signals.forever() {
             heard();
         }
     });
     Ok(())
+}
+
+/// Whether whoever started this process had it ignore a signal.
+#[cfg(unix)]
+fn is_ignored(number: i32) -> bool {
+    /// What C calls `SIG_IGN`, on every Unix.
+    const IGNORED: usize = 1;
+
+    #[allow(unsafe_code, reason = "declaring an import is unsafe; this one is given what it gave, or 1")]
+    unsafe extern "C" {
+        /// Of the C library: sets what a signal does, and returns what it did.
+        safe fn signal(number: i32, action: usize) -> usize;
+    }
+
+    // It is told only by being set.
+    let before = signal(number, IGNORED);
+    if before != IGNORED {
+        signal(number, before);
+    }
+    before == IGNORED
 }
 
 #[cfg(not(unix))]
