@@ -15,6 +15,7 @@ use super::file::{ImageList, Stored, is_named_image};
 /// Names of the two halves of a set that is split already.
 const TRAIN: &str = "train";
 const TEST: [&str; 4] = ["val", "valid", "test", "validation"];
+pub(super) const HALVES: [&str; 5] = [TRAIN, TEST[0], TEST[1], TEST[2], TEST[3]];
 
 /// What to do about a file that is not an image.
 const ADVICE: &str = "move it away, or pass such entries over with --skip-bad";
@@ -38,15 +39,17 @@ pub(super) fn list(path: &Path, listing: &mut Listing) -> Result<ImageList> {
         None => None,
     };
     let Some(train) = train else {
-        // Halves by their names, and no classes in the one to learn from.
-        if let (Some(train), Some(test)) = (named(TRAIN), TEST.iter().find_map(|name| named(name)))
+        // Halves by their names, and no classes in the first.
+        let halves_of_it: Vec<_> = HALVES.iter().filter_map(|name| named(name)).collect();
+        if let [first, second, ..] = halves_of_it[..]
+            && !holds_folders(&first.path)?
         {
             let what = format!(
                 "it has no class folders, and {} is beside it, so that the classes of its images are unknown: sort \
                  them into folders, one for each class",
-                test.name
+                second.name
             );
-            return Err(Error::data(&train.path, "folder", what));
+            return Err(Error::data(&first.path, "folder", what));
         }
         let classes = classes(top, listing)?;
         return halves(path, classes, Vec::new(), listing);

@@ -43,6 +43,19 @@ fn a_tree_that_is_nested_or_half_there_is_explained() {
 }
 
 #[test]
+fn halves_without_a_class_folder_are_no_classes() {
+    let set = tree();
+    for (class, half) in [("class0", "test"), ("class1", "Validation")] {
+        std::fs::rename(set.path().join(class), set.path().join(half)).unwrap();
+    }
+    let error = fault(set.path());
+    assert!(error.contains("test") && error.contains("Validation is beside it"), "{error}");
+    // One of them may be the name of a class.
+    std::fs::rename(set.path().join("Validation"), set.path().join("class1")).unwrap();
+    open_folder(set.path(), false).unwrap();
+}
+
+#[test]
 fn trees_like_those_of_tiny_imagenet_are_explained() {
     let set = tree_in("train");
     let train = set.path().join("train");
