@@ -241,7 +241,8 @@ impl<'a> Reader<'a> {
             self.end_story();
         } else if Some(id) != self.last.checked_add(1) {
             let last = self.last;
-            return Err(self.bad(format!("number {id} after {last}: expected {} or 1", last + 1)));
+            let next = if last == 0 { String::new() } else { format!("{} or ", last + 1) };
+            return Err(self.bad(format!("number {id} after {last}: expected {next}1")));
         }
         self.last = id;
         let mut fields = rest.split('\t');
@@ -260,6 +261,12 @@ impl<'a> Reader<'a> {
             return Err(self.bad(format!(
                 "'{}' behind the answer is not the number of an earlier line of the story",
                 quoted(wrong)
+            )));
+        }
+        if let Some(more) = fields.find(|field| !field.trim().is_empty()) {
+            return Err(self.bad(format!(
+                "'{}' behind the line numbers: expected question, tab, answer, tab, line numbers, and no more",
+                quoted(more.trim())
             )));
         }
         match answer {
@@ -412,7 +419,9 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_refused_with_its_line() {
-        let cases: [(&[u8], &str, &str); 14] = [
+        let cases: [(&[u8], &str, &str); 16] = [
+            (b"0 A b.\n", "line 1", "number 0 after 0: expected 1"),
+            (b"1 A b.\n2 Where is a? \tb\t1\tc\n", "line 2", "'c' behind the line numbers"),
             (b"1 A b.\n2 Where is a? \tb\t2\n", "line 2", "'2' behind the answer"),
             (b"1 A b.\n2 Where is a? \tb\t1 0\n", "line 2", "'0' behind the answer"),
             (b"1 A b.\n2 Where is a? \tb\tgarden\n", "line 2", "'garden' behind the answer"),

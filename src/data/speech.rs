@@ -146,11 +146,12 @@ impl Speech {
         listing: &mut Listing,
     ) -> Result<Vec<Utterance>> {
         let mfcc = Mfcc::default();
-        let read = |(wav, phn): &timit::Sentence| {
-            let read = timit::read(wav, phn).map_err(|error| (Reason::Unreadable, error));
+        let read = |(wav, phones): &timit::Sentence| {
+            let read = timit::read(wav, phones).map_err(|error| (Reason::Unreadable, error));
             let (samples, phones) = read?;
             let taken = utterance(&mfcc, &samples, &phones, limits, wav);
-            taken.map_err(|error| (Reason::TooLong, error))
+            let taken = taken.map_err(|error| (Reason::TooLong, error))?;
+            Ok((taken, phn::end_early(&phones, samples.len())))
         };
         let mut utterances = Vec::new();
         // Some at a time: where the first cannot be read, the last are not waited for.
@@ -158,8 +159,8 @@ impl Speech {
             let outcomes: Vec<_> = files.par_iter().map(read).collect();
             for ((_, phn), outcome) in files.iter().zip(outcomes) {
                 match outcome {
-                    Ok(utterance) => {
-                        if phones::end_early(&utterance.labels) {
+                    Ok((utterance, ends_early)) => {
+                        if ends_early {
                             listing.pass(Reason::EndsEarly, phn.display());
                         }
                         utterances.push(utterance);

@@ -11,6 +11,9 @@ use super::phones::label;
 /// Bytes of a file at most: a sentence has some dozens of phones.
 const MOST_BYTES: u64 = 1 << 20;
 
+/// Samples behind the last phone at most: TIMIT's have some dozens.
+const MOST_BEHIND: usize = 1600;
+
 /// A phone in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segment {
@@ -61,6 +64,15 @@ pub fn read(path: &Path) -> Result<Vec<Segment>> {
     Ok(segments)
 }
 
+/// Whether phones are missing at the end, as far as that shows: what is said begins in silence and does not end in it, as
+/// all of TIMIT does, or goes on for a tenth of a second and more.
+pub(super) fn end_early(segments: &[Segment], samples: usize) -> bool {
+    let silence = label("h#");
+    let is_silent = |segment: Option<&Segment>| segment.map(|segment| segment.phone) == silence;
+    let behind = segments.last().map_or(0, |last| samples.saturating_sub(last.end));
+    (is_silent(segments.first()) && !is_silent(segments.last())) || behind > MOST_BEHIND
+}
+
 /// Writes a file.
 ///
 /// # Errors
@@ -86,6 +98,30 @@ mod tests {
         std::fs::write(&path, "\u{feff}0 10 h#\r\n10 20 aa\r\n").unwrap();
         let segments = read(&path).unwrap();
         assert_eq!((segments.len(), segments[1].end), (2, 20));
+    }
+
+    #[test]
+    fn phones_that_are_missing_at_the_end_show() {
+        let segments = |names: &[&str]| -> Vec<Segment> {
+            let all = (0..).zip(names);
+            all.map(|(at, name)| Segment {
+                start: at * 2000,
+                end: at * 2000 + 2000,
+                phone: label(name).unwrap(),
+            })
+            .collect()
+        };
+        for (names, samples, expected) in [
+            (&["h#", "aa", "h#"][..], 6100, false),
+            (&["h#", "aa"], 6100, true),
+            (&["h#", "aa"], 4000, true),
+            (&["b", "aa", "b"], 6100, false),
+            // The last line lost, and the first as well.
+            (&["b", "aa"], 6100, true),
+            (&["h#", "aa", "h#"], 8000, true),
+        ] {
+            assert_eq!(end_early(&segments(names), samples), expected, "{names:?} {samples}");
+        }
     }
 
     #[test]

@@ -13,12 +13,6 @@ pub fn label(name: &str) -> Option<usize> {
     PHONES.binary_search(&name).ok()
 }
 
-/// Whether what is said begins in silence and does not end in it, as all of TIMIT does: phones are missing at the end.
-pub(super) fn end_early(labels: &[usize]) -> bool {
-    let silence = label("h#");
-    labels.first().copied() == silence && labels.last().copied() != silence
-}
-
 /// The phone it counts as; `None` for the glottal stop, which is left out.
 fn folded(name: &str) -> Option<&str> {
     Some(match name {

@@ -116,7 +116,7 @@ fn list(folder: &Path, listing: &mut Listing) -> Result<BTreeMap<String, Part>> 
         let named = plain.unwrap_or(&entry.name).split_once('.');
         let named = named.filter(|(part, language)| {
             let known = *part == TRAIN || HELD_OUT.contains(part);
-            known && !language.is_empty() && !language.contains('.')
+            known && is_language(language)
         });
         if named.is_some() {
             entry.check_file()?;
@@ -133,6 +133,11 @@ fn list(folder: &Path, listing: &mut Listing) -> Result<BTreeMap<String, Part>> 
         }
     }
     Ok(parts)
+}
+
+/// Whether what a name ends in may be a language, and not what editors and systems make of a copy: `en~`, `en (1)`.
+fn is_language(end: &str) -> bool {
+    !end.is_empty() && end.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '@'))
 }
 
 /// `train.de, train.en`.

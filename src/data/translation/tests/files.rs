@@ -17,6 +17,18 @@ fn gz(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn what_an_editor_left_of_a_file_is_no_language() {
+    let error = open(&[("train.en", EN), ("train.en~", FR)]).unwrap_err().to_string();
+    assert!(error.contains("only train.en: "), "{error}");
+    for other in ["train.en~", "train.en (1)", "train.#en", "train.fr copy"] {
+        let corpus = open(&[("train.en", EN), ("train.fr", FR), (other, b"x")]).unwrap();
+        let line = corpus.listing().unwrap().line().unwrap();
+        assert!(line.contains(&format!("not used ({other})")), "{line}");
+    }
+    open(&[("train.pt-BR", EN), ("train.zh_Hant", FR)]).unwrap();
+}
+
+#[test]
 fn plain_and_packed_files_are_read_alike() {
     let packed = [gz(EN), gz(FR)];
     // The same sentences to be held out, in files that are no copies.
