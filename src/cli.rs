@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::error::Result;
+use crate::host;
 use crate::terms::Restriction;
 
 pub mod ab;
@@ -154,12 +155,33 @@ impl Cli {
     }
 }
 
+impl Command {
+    /// Whether it plans, runs or holds against a reference, and not only reads what others kept.
+    fn computes(&self) -> bool {
+        matches!(
+            self,
+            Self::Run(_)
+                | Self::Verify(_)
+                | Self::Bench(_)
+                | Self::Peak(_)
+                | Self::Tune(_)
+                | Self::Train(_)
+                | Self::Snapshot(_)
+                | Self::Trace(_)
+        )
+    }
+}
+
 /// Carries out the command.
 ///
 /// # Errors
 /// As the subcommands; each error knows its exit code.
 pub fn execute(cli: Cli) -> Result<()> {
-    match cli.command.unwrap_or(Command::Run(cli.run)) {
+    let command = cli.command.unwrap_or(Command::Run(cli.run));
+    if command.computes() {
+        host::start_threads()?;
+    }
+    match command {
         Command::Run(args) => repeat::execute(&args),
         Command::Analyze(args) => analyze::execute(&args),
         Command::List(args) => list::execute(&args),

@@ -5,9 +5,8 @@
 //! suspend its WebAssembly stack there until the browser has made progress (JavaScript Promise Integration). So
 //! only this function differs, where `async` would spread through every measurement and training loop.
 
-use std::ffi::OsString;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -126,6 +125,22 @@ pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
+/// Starts the threads that [`parallel`] work is divided among, once, before they are wanted: where the system has none to
+/// give, that is told in words.
+///
+/// # Errors
+/// [`Error::Usage`] with what to change.
+#[cfg(feature = "cli")]
+pub fn start_threads() -> Result<()> {
+    rayon::ThreadPoolBuilder::new().build_global().map_err(|error| {
+        let threads = cores();
+        Error::Usage(format!(
+            "{threads} threads, one for each processor, cannot be started: {error}: raise the limit on processes \
+             (`ulimit -u`, or that of the container), or ask for fewer threads with RAYON_NUM_THREADS=4"
+        ))
+    })
+}
+
 /// What another thread makes, where there are any; a page makes it at once.
 #[derive(Debug)]
 pub struct Aside<T>(
@@ -165,7 +180,9 @@ impl<T> Aside<T> {
 /// The time of day, RFC 3339 in UTC.
 #[cfg(not(target_arch = "wasm32"))]
 pub fn now() -> String {
-    jiff::Timestamp::now().to_string()
+    // A clock that was never set may be beyond what can be written.
+    let time = jiff::Timestamp::try_from(std::time::SystemTime::now());
+    time.unwrap_or(jiff::Timestamp::MAX).to_string()
 }
 
 /// The time of day, RFC 3339 in UTC.
@@ -183,7 +200,8 @@ pub fn is_time(text: &str) -> bool {
 /// Whether a date and time lies more than a day ahead, which no zone and no wrong minute explains.
 #[cfg(not(target_arch = "wasm32"))]
 pub fn is_yet_to_come(text: &str) -> bool {
-    let tomorrow = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24);
+    let tomorrow = std::time::SystemTime::now() + std::time::Duration::from_secs(86_400);
+    let tomorrow = jiff::Timestamp::try_from(tomorrow).unwrap_or(jiff::Timestamp::MAX);
     text.parse::<jiff::Timestamp>().is_ok_and(|time| time > tomorrow)
 }
 
@@ -278,31 +296,66 @@ pub fn list_folder(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
+/// Links that are followed, one after the other.
+const MOST_LINKS: usize = 40;
+
+/// The file that a path leads to through links, whether or not it is there yet.
+pub(crate) fn target(path: &Path) -> PathBuf {
+    if let Ok(target) = fs::canonicalize(path) {
+        return target;
+    }
+    let mut target = path.to_path_buf();
+    for _ in 0..MOST_LINKS {
+        let Ok(next) = fs::read_link(&target) else { break };
+        target = target.parent().unwrap_or(Path::new("")).join(next);
+    }
+    target
+}
+
+/// Temporary files whose names are tried: others of the same number may be left by a process that was killed, as where all
+/// of them have the same one in a container.
+const MOST_NAMES: usize = 100;
+
+/// Letters of a file's name in that of its temporary one, which then is not too long where the first is not.
+const LETTERS: usize = 40;
+
+/// A new file beside one.
+fn temporary(target: &Path) -> std::io::Result<(fs::File, PathBuf)> {
+    static SERIAL: AtomicU32 = AtomicU32::new(0);
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let name: String = name.chars().take(LETTERS).collect();
+    let mut tried = 0;
+    loop {
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let path = target.with_file_name(format!(".{name}.{}-{serial}", process_id()));
+        tried += 1;
+        match fs::File::create_new(&path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && tried < MOST_NAMES => {}
+            made => return Ok((made?, path)),
+        }
+    }
+}
+
 /// Writes a whole file or nothing: into a temporary file beside it, then renamed. A link is followed;
 /// what is no regular file, such as a pipe or `/dev/stdout`, is written straight.
 ///
 /// # Errors
 /// [`Error::Io`]; the old file is untouched then.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    static SERIAL: AtomicU32 = AtomicU32::new(0);
     let failed = Error::io("write", path);
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let target = target(path);
     // A file under /dev or /proc is somebody's open stream, whatever it leads to.
     let stream = path.starts_with("/dev") || path.starts_with("/proc");
-    let Some(name) =
-        target.file_name().filter(|_| !stream && (target.is_file() || !target.exists()))
-    else {
+    if stream || target.file_name().is_none() || (target.exists() && !target.is_file()) {
         let file = fs::OpenOptions::new().write(true).open(path);
         return file.and_then(|mut f| f.write_all(bytes)).map_err(failed);
-    };
+    }
     // In the same folder, since renaming stays within a file system.
-    let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-    let mut temporary = OsString::from(".");
-    temporary.push(name);
-    temporary.push(format!(".{}-{serial}", process_id()));
-    let temporary = target.with_file_name(temporary);
-    let write = || -> std::io::Result<()> {
-        let mut file = fs::File::create_new(&temporary)?;
+    let (mut file, temporary) = match temporary(&target) {
+        Ok(made) => made,
+        Err(error) => return Err(failed(error)),
+    };
+    let mut write = || -> std::io::Result<()> {
         file.write_all(bytes)?;
         // On the disk before its name is, so that a power cut leaves the old file or the new one.
         file.sync_all()?;
@@ -318,6 +371,38 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_process_of_the_same_number_left_is_in_nobody_s_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r".repeat(250) + ".json");
+        // Its temporary file, had it been killed in the midst: with the numbers that come next.
+        let (_, left) = temporary(&path).unwrap();
+        let name = left.file_name().unwrap().to_str().unwrap().to_string();
+        let (stem, serial) = name.rsplit_once('-').unwrap();
+        let serial: u32 = serial.parse().unwrap();
+        for next in serial + 1..serial + 20 {
+            fs::write(left.with_file_name(format!("{stem}-{next}")), "half").unwrap();
+        }
+        write_atomically(&path, b"whole").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"whole");
+        assert!(write_atomically(&folder.path().join("r".repeat(256)), b"x").is_err());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_link_is_followed_to_what_is_not_there_yet() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("far")).unwrap();
+        std::os::unix::fs::symlink("second.json", at("first.json")).unwrap();
+        std::os::unix::fs::symlink("far/r.json", at("second.json")).unwrap();
+        for text in ["new", "again"] {
+            write_atomically(&at("first.json"), text.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(at("far/r.json")).unwrap(), text);
+        }
+        assert!(at("first.json").is_symlink() && at("second.json").is_symlink());
+    }
 
     #[test]
     fn a_text_without_end_costs_no_more_than_the_bound() {

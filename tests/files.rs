@@ -115,6 +115,40 @@ fn a_limit_on_a_file_s_size_is_told_and_no_half_is_left() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "temporary files are left");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_name_that_is_too_long_and_a_link_are_looked_at_before_anything_is_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let long = at(&("a".repeat(300) + ".json"));
+    says(
+        folder.path(),
+        &["run", "--save", long.to_str().unwrap()],
+        2,
+        &["no file can be called so"],
+    );
+    let link = at("latest.json");
+    std::os::unix::fs::symlink("gone/r.json", &link).unwrap();
+    says(folder.path(), &["run", "--save", link.to_str().unwrap()], 2, &["no such folder", "gone"]);
+    assert!(link.is_symlink());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn where_the_system_has_no_more_threads_that_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    // Their stacks do not fit.
+    let limited = format!("ulimit -v 2000000; exec {} run", env!("CARGO_BIN_EXE_fathom"));
+    let mut command = Command::new("sh");
+    command.args(["-c", &limited]).env("RAYON_NUM_THREADS", "5000");
+    let (_, messages) = told_by(command.env("FATHOM_RECORDS", folder.path()), 2);
+    assert!(
+        messages.starts_with("error: ") && messages.contains("cannot be started"),
+        "{messages}"
+    );
+    assert!(!messages.contains(['{', '"']), "{messages}");
+}
+
 #[test]
 fn a_record_does_nothing_to_a_terminal() {
     let folder = tempfile::tempdir().unwrap();

@@ -152,6 +152,23 @@ fn a_record_is_kept_listed_shown_again_and_compared_by_name() {
 }
 
 #[test]
+fn what_is_no_record_among_baselines_hides_none_of_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path();
+    std::fs::create_dir_all(kept.join("baselines/repeated")).unwrap();
+    for name in ["2026-01-01T00-00-00.000000Z-a.json", "baselines/main.json"] {
+        write(kept, name, REFERENCE);
+    }
+    for name in ["baselines/half.json", "baselines/repeated/1.json", "baselines/notes.txt"] {
+        write(kept, name, "{\"schema\": \"fathom.rec");
+    }
+    let (listed, messages) = told(kept, &["list", "records"], 0);
+    assert!(listed.contains("main"), "{listed}");
+    assert_eq!(messages.matches("warning: ").count(), 2, "{messages}");
+    assert!(messages.contains("half.json") && !messages.contains("notes.txt"), "{messages}");
+}
+
+#[test]
 fn where_there_is_no_place_for_records_that_is_said() {
     let run = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fathom"));

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -18,7 +19,30 @@ fn fathom(arguments: &[&str], records: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fathom"));
     command.args(arguments).env("FATHOM_RECORDS", records).env("FATHOM_TUNE", "off");
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    heeding_sighup(&mut command);
     command
+}
+
+/// Lets a program heed SIGHUP where these tests were started with `nohup`, which has them and what they start ignore it.
+fn heeding_sighup(command: &mut Command) {
+    #[allow(
+        unsafe_code,
+        reason = "declaring an import is unsafe; this one is given SIGHUP and SIG_DFL"
+    )]
+    unsafe extern "C" {
+        safe fn signal(number: i32, action: usize) -> usize;
+    }
+    let default = || {
+        signal(1, 0);
+        Ok(())
+    };
+    #[allow(
+        unsafe_code,
+        reason = "what runs between fork and exec allocates nothing and takes no lock"
+    )]
+    unsafe {
+        command.pre_exec(default);
+    }
 }
 
 fn text(bytes: &[u8]) -> String {

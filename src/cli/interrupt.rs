@@ -59,7 +59,7 @@ pub fn listen() -> std::io::Result<()> {
             }
             return;
         }
-        thread::spawn(|| {
+        let ending = thread::Builder::new().spawn(|| {
             thread::sleep(PATIENCE);
             let mut left = LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner);
             progress::clear();
@@ -69,6 +69,10 @@ pub fn listen() -> std::io::Result<()> {
             let _closed = writeln!(anstream::stderr().lock(), "{}", stopped());
             exit_now(CODE);
         });
+        if ending.is_err() {
+            // There is no thread to be had: work cannot be waited for.
+            exit_now(CODE);
+        }
     })
 }
 
@@ -88,11 +92,11 @@ fn on_signal(mut heard: impl FnMut() + Send + 'static) -> std::io::Result<()> {
     let terminal = (!is_ignored(SIGHUP)).then_some(SIGHUP);
     let heeded = [SIGINT, SIGTERM].into_iter().chain(terminal);
     let mut signals = signal_hook::iterator::Signals::new(heeded)?;
-    thread::spawn(move || {
+    thread::Builder::new().spawn(move || {
         for _signal in signals.forever() {
             heard();
         }
-    });
+    })?;
     Ok(())
 }
 
@@ -102,7 +106,10 @@ fn is_ignored(number: i32) -> bool {
     /// What C calls `SIG_IGN`, on every Unix.
     const IGNORED: usize = 1;
 
-    #[allow(unsafe_code, reason = "declaring an import is unsafe; this one is given what it gave, or 1")]
+    #[allow(
+        unsafe_code,
+        reason = "declaring an import is unsafe; this one is given what it gave, or 1"
+    )]
     unsafe extern "C" {
         /// Of the C library: sets what a signal does, and returns what it did.
         safe fn signal(number: i32, action: usize) -> usize;

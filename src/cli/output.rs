@@ -1,7 +1,7 @@
 //! Where output goes: data to stdout and to files, everything else to stderr, progress only to a terminal.
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -249,6 +249,13 @@ pub(super) fn writable(path: &Path) -> std::result::Result<(), String> {
     }
     if path.exists() && !path.is_file() {
         return Ok(());
+    }
+    // Where it will be, if the path is a link.
+    let path = &host::target(path);
+    if let Err(why) = path.symlink_metadata()
+        && why.kind() == ErrorKind::InvalidFilename
+    {
+        return Err(format!("no file can be called so: {why}"));
     }
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

@@ -46,17 +46,20 @@ pub(super) fn side(word: &str, out: &OutputArgs) -> Result<Side> {
 pub(super) fn kept(out: &OutputArgs) -> Result<Table> {
     let folder = store::folder().ok_or_else(|| Error::Usage(store::NO_FOLDER.into()))?;
     let files = if folder.exists() { store::files(&folder)? } else { Vec::new() };
-    let mut records = Vec::new();
-    for file in files {
-        match Loaded::read(file) {
-            Ok(loaded) => records.push(loaded),
-            Err(error) => output::note(out, &format!("warning: {error}")),
+    let read = |file| match Loaded::read(file) {
+        Ok(loaded) => Some(loaded),
+        Err(error) => {
+            output::note(out, &format!("warning: {error}"));
+            None
         }
-    }
+    };
+    let records: Vec<_> = files.into_iter().filter_map(read).collect();
     let count =
         if records.len() == 1 { "1 record".into() } else { format!("{} records", records.len()) };
     output::note(out, &format!("{count} in {}", folder.display()));
-    let baselines = store::named(&folder)?;
+    let baselines = store::named(&folder)?.into_iter();
+    let baselines: Vec<_> =
+        baselines.filter_map(|(name, file)| Some((name, read(file)?))).collect();
     let rows = records.iter().map(|loaded| {
         let is_same = |(_, known): &&(String, Loaded)| known.record.id == loaded.record.id;
         Kept {

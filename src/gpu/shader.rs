@@ -32,9 +32,14 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     SHADERS.iter().map(|(name, _)| *name)
 }
 
+/// The folder that shaders are read from in place of those compiled in; an empty name is none.
+fn folder() -> Option<PathBuf> {
+    std::env::var_os("FATHOM_SHADERS").filter(|name| !name.is_empty()).map(PathBuf::from)
+}
+
 /// Whether shaders are read from a folder, not those compiled in.
 pub fn is_replaced() -> bool {
-    std::env::var_os("FATHOM_SHADERS").is_some()
+    folder().is_some()
 }
 
 /// The text of a shader file: from `$FATHOM_SHADERS` if that is set, so that a shader can be edited
@@ -43,8 +48,8 @@ pub fn is_replaced() -> bool {
 /// # Errors
 /// [`Error::Internal`] for an unknown name, [`Error::Io`] for an unreadable file.
 pub fn source(name: &str) -> Result<Cow<'static, str>> {
-    if let Some(folder) = std::env::var_os("FATHOM_SHADERS") {
-        let path = PathBuf::from(folder).join(format!("{name}.wgsl"));
+    if let Some(folder) = folder() {
+        let path = folder.join(format!("{name}.wgsl"));
         return Ok(Cow::Owned(host::read_text(&path)?));
     }
     match SHADERS.iter().find(|(n, _)| *n == name) {

@@ -32,7 +32,8 @@ pub fn contradictions(record: &Record) -> Vec<Contradiction> {
         found.add("created", format!("'{}' is not a date and time of RFC 3339", record.created));
     }
     if host::is_yet_to_come(&record.created) {
-        found.add("created", format!("{} is yet to come", record.created));
+        let what = format!("{} is yet to come, by this machine's clock", record.created);
+        found.add("created", what);
     }
     let device = &record.device;
     if device.kind == DeviceKind::Cpu && !device.software {

@@ -139,23 +139,25 @@ fn of_baseline(name: &str, folder: &Path) -> Result<Option<Vec<PathBuf>>> {
     Ok((!files.is_empty()).then_some(files))
 }
 
-/// The baselines by name.
+/// The files of baselines, with their names.
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn named(folder: &Path) -> Result<Vec<(String, Loaded)>> {
+pub fn named(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     let folder = baselines(folder);
     if !folder.is_dir() {
         return Ok(Vec::new());
     }
     let mut named = Vec::new();
-    for path in list_folder(&folder)? {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let records = if path.is_dir() { files(&path)? } else { vec![path] };
-        for record in records {
-            named.push((name.clone(), Loaded::read(record)?));
-        }
+    for path in list_folder(&folder)?.into_iter().filter(|path| path.is_dir()) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        named.extend(files(&path)?.into_iter().map(|file| (name.clone(), file)));
     }
+    named.extend(files(&folder)?.into_iter().map(|file| {
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        (name, file)
+    }));
+    named.sort();
     Ok(named)
 }
 
