@@ -83,10 +83,14 @@ impl Stored {
     pub(super) fn decode(&self) -> Result<RgbImage> {
         let _encoded = ENCODED.enter(self.length.min(MOST_BYTES));
         let bytes = self.bytes()?;
-        let format = image::guess_format(&bytes).ok();
-        let format = format.filter(|f| matches!(f, ImageFormat::Jpeg | ImageFormat::Png));
-        let Some(format) = format else {
-            return Err(self.fault("neither a JPEG nor a PNG"));
+        let format = match image::guess_format(&bytes) {
+            Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png)) => format,
+            Ok(other) => {
+                let name = other.extensions_str().first().unwrap_or(&"another form");
+                let what = format!("neither a JPEG nor a PNG, but {name} by its first bytes");
+                return Err(self.fault(what));
+            }
+            Err(_) => return Err(self.fault("neither a JPEG nor a PNG")),
         };
         // Limits first: what a header promises costs nothing before it is decoded.
         self.check_size(png_size(&bytes))?;
@@ -169,16 +173,25 @@ fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
     if is_header { number(16).zip(number(20)) } else { None }
 }
 
-/// What a decoder says, up to where it quotes values of Rust's.
+/// What a decoder says, without the values of Rust's that it quotes.
 fn plain_words(error: &ImageError) -> String {
     let text = error.source().map_or_else(|| error.to_string(), ToString::to_string);
     let corrupt = "Corrupt deflate stream";
-    let text = match text.split(" while decoding ChunkType").next() {
-        Some(text) if text.starts_with(corrupt) => corrupt,
-        Some(text) => text,
-        None => "",
-    };
+    let text = if text.starts_with(corrupt) { corrupt } else { &text };
+    let text = chunks_by_name(text);
     text.trim_matches(|c: char| c == '"' || c == '.' || c.is_whitespace()).to_string()
+}
+
+/// A text in which each `ChunkType { type: IHDR, critical: true, .. }` is `IHDR`.
+fn chunks_by_name(text: &str) -> String {
+    let mut pieces = text.split("ChunkType { type: ");
+    let mut plain = pieces.next().unwrap_or_default().to_string();
+    for piece in pieces {
+        let (chunk, rest) = piece.split_once('}').unwrap_or((piece, ""));
+        plain += chunk.split(',').next().unwrap_or_default();
+        plain += rest;
+    }
+    plain
 }
 
 #[cfg(test)]
@@ -212,8 +225,20 @@ mod tests {
         let mut empty = png.clone();
         empty[16..20].fill(0);
         let jpeg = include_bytes!("tests/grey.jpg");
+        // What Apple's tools make of a PNG for a telephone, and one without its palette.
+        let mut telephone = png.clone();
+        telephone.splice(8..8, *b"\0\0\0\x04CgBI\x50\0\x20\x02\x2b\xd5\xb3\x7f");
+        let mut no_data = png.clone();
+        no_data.drain(33..png.len() - 12);
         for (bytes, expected) in [
-            (&damaged[..], "CRC error: expected 0x"),
+            (&telephone[..], "CgBI chunk appeared before IHDR chunk"),
+            (&no_data, "IDAT"),
+            (
+                b"RIFF\x24\0\0\0WEBPVP8 \0\0\0\0",
+                "neither a JPEG nor a PNG, but webp by its first bytes",
+            ),
+            (b"<html>", "neither a JPEG nor a PNG"),
+            (&damaged, "CRC error: expected 0x"),
             (&corrupt, ""),
             (&huge, "2139062143 x 2139062143 pixels: at most 67108864 are decoded"),
             (&empty, "it has no pixels"),
