@@ -37,7 +37,8 @@ class Peer(NamedTuple):
 
 
 PEERS = {peer.name: peer for peer in (
-    Peer("pytorch"), Peer("burn"), Peer("onnxruntime", ("infer",)), Peer("tinygrad", ("infer",)))}
+    Peer("pytorch"), Peer("burn"), *(Peer(name, ("infer",)) for name in ("onnxruntime", "tinygrad", "ncnn")),
+)}
 
 
 class Cell(NamedTuple):
