@@ -18,6 +18,9 @@ import serve
 from runner import run_tests
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(1, str(ROOT / "peers/ncnn"))
+import converted
+
 REFERENCE = json.loads((ROOT / "assets/reference-tiny.json").read_text())
 OURS = json.loads((ROOT / "tests/cli/record.json").read_text())
 PEER = json.loads((ROOT / "tests/cli/peer.json").read_text())
@@ -176,6 +179,31 @@ def test_the_command_line_names_what_it_does_not_know():
             assert end.code == 2
         else:
             raise AssertionError(f"{words} was taken")
+
+
+def test_every_peer_has_what_it_needs_to_be_installed_and_is_told_of():
+    told = (ROOT / "peers/README.md").read_text()
+    for name in run.PEERS:
+        for file in ("peer.py", "requirements.txt"):
+            assert (ROOT / "peers" / name / file).is_file(), f"peers/{name}/{file}"
+        assert f"\n| `{name}` |" in told, name
+
+
+def test_what_pnnx_writes_is_read():
+    script = '''
+        with net.create_extractor() as ex:
+            ex.input("in0", ncnn.Mat(in0.numpy(), batch_index=0).clone())
+            ex.input("in1", ncnn.Mat(in1.numpy(), batch_index=233).clone())
+
+            _, out0 = ex.extract("out0")
+            out.append(torch.from_numpy(out0.numpy(batch_index=1)))
+            _, out1 = ex.extract("out1")
+            out.append(torch.from_numpy(out1.numpy(batch_index=233)))
+'''
+    assert converted.axes(script) == {"in0": 0, "in1": 233, "out0": 1, "out1": 233}
+    known = "7767517\n2 2\nInput in0 0 1 in0\nConvolution c_0 1 1 in0 out0 0=8 4=0.5\n"
+    assert converted.unknown(known) == []
+    assert converted.unknown(f"{known}torch.argmax a 1 1 b c\naten::lstm d 1 1 e f\n") == ["aten::lstm", "torch.argmax"]
 
 
 if __name__ == "__main__":

@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
 """ncnn as a peer, for inference: `../run.py` starts it for a cell.
 
-pnnx makes ncnn's files of the traced PyTorch model. ncnn's Vulkan computes on the same adapter as fathom: the first that
-the Vulkan loader finds. What is decided by comparing (deepq's action, speech's labels) is decided on the host: pnnx has
-no argmax.
+pnnx makes ncnn's files of the traced PyTorch model. On Vulkan ncnn computes on the same adapter as fathom: the first
+that the loader finds. pnnx has no argmax: what is decided by comparing (deepq's action, speech's labels) is decided on
+the host, as a part of the step.
 """
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import ncnn
 import pnnx
@@ -23,16 +23,17 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 sys.path[1:1] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[1] / "pytorch")]
+import converted
 import serve
 from export import Step, of_preset, of_snapshot
 from rewrite import Rewrite
 from snapshot import grouped, stored
 
 DEVICES = ("vulkan", "cpu")
+# Integers that an embedding reads. Other inputs are handed over in floating point, in which alone ncnn computes.
+WORDS = {"story", "question"}
 # pnnx leaves out the addition of zeros, which a first step's biases are, but a trained model's are not.
 NEXT_TO_NOTHING = 1e-30
-# Integers that an embedding reads; other inputs are handed over in floating point, which is all that ncnn computes with.
-WORDS = {"story", "question"}
 
 
 class Floats(torch.nn.Module):
@@ -46,42 +47,32 @@ class Floats(torch.nn.Module):
         self.fed = {n: step.fed[n] if n in WORDS else step.fed[n].float() for n in [*read, *step.draws]}
         self.names = [name for name in step.outputs if not specs[f"output/{name}"].integer]
         if not self.names:
-            raise ValueError("every output is an argmax, which pnnx has not")
+            raise ValueError("its outputs are decided one after the other by an argmax, which pnnx has not")
         for i, value in enumerate(step.params.values()):
             self.register_buffer(f"p{i}", torch.where(value == 0, NEXT_TO_NOTHING, value))
 
     def forward(self, *values: Tensor) -> list[Tensor]:
+        model, given = self.step.model, self.step.fed | dict(zip(self.fed, values))
         params = {name: getattr(self, f"p{i}") for i, name in enumerate(self.step.params)}
-        given = self.step.fed | dict(zip(self.fed, values))
         inputs, draws = ({name: given[name] for name in group} for group in (self.step.inputs, self.step.draws))
-        with Rewrite():
-            outputs = self.step.model.forward(params, inputs, draws, "infer")
+        with Rewrite(), patch.object(model, "discrete", lambda *_: {}, create=True):
+            outputs = model.forward(params, inputs, draws, "infer")
         return [outputs[name] for name in self.names]
 
-    def convert(self, folder: Path) -> dict[str, int]:
-        """Writes ncnn's files; which axis of each blob is the batch, 233 for none."""
+    def convert(self, folder: Path) -> None:
+        """Writes m.ncnn.param, m.ncnn.bin and m_ncnn.py."""
         warnings.simplefilter("ignore")
-        traced = torch.jit.trace(self, tuple(self.fed.values()), check_trace=False)
-        traced.save(folder / "m.pt")
-        done = subprocess.run([pnnx.EXEC_PATH, str(folder / "m.pt"), "fp16=0"], capture_output=True, text=True)
-        print(done.stdout, done.stderr)
-        unknown = [line.split()[0] for line in (folder / "m.ncnn.param").read_text().splitlines() if "." in line.split()[0]]
-        if unknown:
-            raise ValueError(f"pnnx has no {', '.join(sorted(set(unknown)))}")
-        script = (folder / "m_ncnn.py").read_text()
-        axes = {name: int(axis) for name, axis in re.findall(r'input\("(in\d+)".*batch_index=(\d+)', script)}
-        for name, axis in re.findall(r'extract\("(out\d+)"\).*\n.*batch_index=(\d+)', script):
-            axes[name] = int(axis)
-        return axes
+        torch.jit.trace(self, tuple(self.fed.values()), check_trace=False).save(folder / "m.pt")
+        subprocess.run([pnnx.EXEC_PATH, str(folder / "m.pt"), "fp16=0"], check=True)
+        if kinds := converted.unknown((folder / "m.ncnn.param").read_text()):
+            raise ValueError(f"pnnx has no {', '.join(kinds)}")
 
 
 class Net:
-    """A step in ncnn. Every step hands over its inputs anew, and gets its outputs back: ncnn's extractor has no other way."""
+    """A step in ncnn. Its extractor takes every input anew: copying them to the device is a part of the step."""
 
     def __init__(self, step: Step, device: str, threads: int | None) -> None:
-        self.step_of = step
-        floats = Floats(step)
-        self.names = floats.names
+        self.model, self.inputs = step.model, step.inputs
         self.net = ncnn.Net()
         options = self.net.opt
         for name in dir(options):
@@ -91,35 +82,35 @@ class Net:
         options.openmp_blocktime = 0  # a thread that spins while it waits for work would be counted as computing
         if threads:
             options.num_threads = threads
+        floats = Floats(step)
         with tempfile.TemporaryDirectory() as folder:
-            self.axes = floats.convert(Path(folder))
-            self.net.load_param(f"{folder}/m.ncnn.param")
-            self.net.load_model(f"{folder}/m.ncnn.bin")
-        self.fed = {}
-        for i, value in enumerate(floats.fed.values()):
-            mat = ncnn.Mat(value.contiguous().numpy(), batch_index=self.axes[f"in{i}"])
-            self.fed[f"in{i}"] = mat.clone()
-
-    def left_out(self) -> str:
-        """How many layers have no Vulkan form, so that ncnn computes them on the host."""
-        layers = self.net.layers()
-        count = sum(not layer.support_vulkan for layer in layers)
-        return f", {count} of {len(layers)} layers on the host" if count else ""
+            floats.convert(Path(folder))
+            if self.net.load_param(f"{folder}/m.ncnn.param") or self.net.load_model(f"{folder}/m.ncnn.bin"):
+                raise ValueError("ncnn cannot load what pnnx wrote")
+            axes = converted.axes((Path(folder) / "m_ncnn.py").read_text())
+        given = {f"in{i}": value.contiguous().numpy() for i, value in enumerate(floats.fed.values())}
+        self.fed = {name: ncnn.Mat(value, batch_index=axes[name]).clone() for name, value in given.items()}
+        self.read = {name: (f"out{i}", axes[f"out{i}"]) for i, name in enumerate(floats.names)}
 
     def step(self) -> dict[str, Tensor]:
         outputs = {}
         with self.net.create_extractor() as extractor:
-            for name, mat in self.fed.items():
-                extractor.input(name, mat)
-            for i, name in enumerate(self.names):
-                code, mat = extractor.extract(f"out{i}")
-                if code:
-                    raise ValueError(f"ncnn's extract gave {code}")
-                outputs[name] = torch.from_numpy(mat.numpy(batch_index=self.axes[f"out{i}"]))
-            model = self.step_of.model
-            if hasattr(model, "discrete"):
-                outputs |= model.discrete(outputs, self.step_of.inputs)
+            for blob, mat in self.fed.items():
+                extractor.input(blob, mat)
+            for name, (blob, axis) in self.read.items():
+                failed, mat = extractor.extract(blob)
+                if failed:
+                    raise ValueError(f"ncnn cannot compute {name}")
+                outputs[name] = torch.from_numpy(mat.numpy(batch_index=axis))
+        if hasattr(self.model, "discrete"):
+            outputs |= self.model.discrete(outputs, self.inputs)
         return outputs
+
+    def on_the_host(self) -> str:
+        """How many layers have no Vulkan form, if any: ncnn fetches their inputs and computes them itself."""
+        layers = self.net.layers()
+        count = sum(not layer.support_vulkan for layer in layers)
+        return f", {count} of {len(layers)} layers on the host" if count else ""
 
 
 def prepare(arguments) -> tuple[dict, Callable[[float], dict]]:
@@ -134,12 +125,14 @@ def prepare(arguments) -> tuple[dict, Callable[[float], dict]]:
         step = of_preset(step.model, arguments.preset)
         net = Net(step, arguments.device, arguments.threads)
     count = net.net.opt.num_threads
-    adapter = ncnn.get_gpu_info(0) if vulkan else None
     return {
         "framework": "ncnn", "version": ncnn.__version__,
-        "how": f"Vulkan{net.left_out()}" if vulkan else f"CPU, {serve.threads(count)}",
-        "device": {"name": adapter.device_name() if vulkan else serve.processor(), "type": "other" if vulkan else "cpu",
-                   "driver": "Vulkan" if vulkan else "own kernels", "backend": "vulkan" if vulkan else "own"},
+        "how": f"Vulkan{net.on_the_host()}" if vulkan else f"CPU, {serve.threads(count)}",
+        "device": {
+            "name": ncnn.get_gpu_info(0).device_name() if vulkan else serve.processor(),
+            "type": "other" if vulkan else "cpu", "driver": "Vulkan" if vulkan else "ncnn",
+            "backend": "vulkan" if vulkan else "own",
+        },
         "clock": "wall", "threads": None if vulkan else count, "parameters": step.parameters, "batch": step.batch,
     }, lambda seconds: serve.turn(net.step, seconds)
 
