@@ -44,10 +44,11 @@ class Session:
         device = "cuda" if provider == "cuda" else "cpu"
         self.binding = self.session.io_binding()
         read = {value.name for value in self.session.get_inputs()}
-        for name, value in step.fed.items():
-            if name in read:  # what an inference step does not read is no input of the graph
-                array = onnxruntime.OrtValue.ortvalue_from_numpy(value.numpy(), device)
-                self.binding.bind_ortvalue_input(name, array)
+        # What an inference step does not read is no input of the graph. The values are kept: the binding does not own them.
+        given = {name: value.numpy() for name, value in step.fed.items() if name in read}
+        self.inputs = {n: onnxruntime.OrtValue.ortvalue_from_numpy(value, device) for n, value in given.items()}
+        for name, value in self.inputs.items():
+            self.binding.bind_ortvalue_input(name, value)
         for value in self.session.get_outputs():
             self.binding.bind_output(value.name, device)
 
