@@ -181,14 +181,6 @@ def test_the_command_line_names_what_it_does_not_know():
             raise AssertionError(f"{words} was taken")
 
 
-def test_every_peer_has_what_it_needs_to_be_installed_and_is_told_of():
-    told = (ROOT / "peers/README.md").read_text()
-    for name in run.PEERS:
-        for file in ("peer.py", "requirements.txt"):
-            assert (ROOT / "peers" / name / file).is_file(), f"peers/{name}/{file}"
-        assert f"\n| `{name}` |" in told, name
-
-
 def test_what_pnnx_writes_is_read():
     script = '''
         with net.create_extractor() as ex:

@@ -44,7 +44,7 @@ class Session:
         device = "cuda" if provider == "cuda" else "cpu"
         self.binding = self.session.io_binding()
         read = {value.name for value in self.session.get_inputs()}
-        # What an inference step does not read is no input of the graph. The values are kept: the binding does not own them.
+        # What an inference step does not read is no input of the graph. The binding does not own what it is given.
         given = {name: value.numpy() for name, value in step.fed.items() if name in read}
         self.inputs = {n: onnxruntime.OrtValue.ortvalue_from_numpy(value, device) for n, value in given.items()}
         for name, value in self.inputs.items():
