@@ -24,9 +24,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[1:1] = [str(HERE.parent), str(HERE.parent / "pytorch")]
 import serve
 from bench import start, trained_values
-from layout import bind
-from snapshot import read
-from step import MODELS, expected, inputs_of
+from step import MODELS, opened
 
 VERSION = next(line.split('"')[1].lstrip("=") for line in (HERE / "Cargo.toml").read_text().splitlines()
                if line.startswith("burn ="))
@@ -98,14 +96,9 @@ def built() -> Path:
 
 
 def prepare(arguments) -> tuple[dict, Callable[[float], dict]]:
-    snapshot = read(arguments.snapshot)
-    model, mode = MODELS[snapshot.workload], snapshot.mode
-    specs = expected(model, snapshot)
-    sizes, problems = bind(specs, snapshot.tensors)
-    if problems:
-        raise ValueError(f"{problems[0].name}: {problems[0].text}")
-    inputs, draws = inputs_of(snapshot, specs, sizes), snapshot.group("random")
-    values = Values(snapshot.workload, mode, snapshot.group("param"), inputs, draws)
+    snapshot, model, inputs = opened(arguments.snapshot)
+    mode = snapshot.mode
+    values = Values(snapshot.workload, mode, snapshot.group("param"), inputs, snapshot.group("random"))
     path = built()
     os.environ["CUBECL_AUTOTUNE_LEVEL"] = arguments.autotune
     program = Program(path, values, arguments.computed, arguments.device)

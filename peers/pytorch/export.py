@@ -10,9 +10,7 @@ import torch
 from torch import Tensor
 
 from bench import start, trained_values
-from layout import bind
-from snapshot import read
-from step import MODELS, expected, inputs_of
+from step import opened
 
 Tensors = dict[str, Tensor]
 
@@ -62,17 +60,12 @@ class Step:
 
 def of_snapshot(path: Path) -> Step:
     """The step that a snapshot tells of."""
-    snapshot = read(path)
-    model = MODELS[snapshot.workload]
-    specs = expected(model, snapshot)
-    sizes, problems = bind(specs, snapshot.tensors)
-    if problems:
-        raise ValueError(f"{problems[0].name}: {problems[0].text}")
+    snapshot, model, inputs = opened(path)
 
     def f32(tensors: Tensors) -> Tensors:
         return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
 
-    inputs, draws = f32(inputs_of(snapshot, specs, sizes)), f32(snapshot.group("random"))
+    inputs, draws = f32(inputs), f32(snapshot.group("random"))
     return Step(model, f32(snapshot.group("param")), inputs, draws)
 
 

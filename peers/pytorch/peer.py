@@ -18,9 +18,8 @@ from torch import Tensor
 sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
 import serve
 from bench import HOWS, prepared, start, stepper, strict, trained_values
-from layout import bind
-from snapshot import grouped, read, stored
-from step import MODELS, evaluate, expected, inputs_of
+from snapshot import grouped, stored
+from step import evaluate, opened
 
 
 def on(device: torch.device, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -55,13 +54,9 @@ def prepare(arguments) -> tuple[dict, Callable[[float], dict]]:
         torch.set_num_threads(arguments.threads)
     strict(device)
 
-    snapshot = read(arguments.snapshot)
-    model, mode = MODELS[snapshot.workload], snapshot.mode
-    specs = expected(model, snapshot)
-    sizes, problems = bind(specs, snapshot.tensors)
-    if problems:
-        raise ValueError(f"{problems[0].name}: {problems[0].text}")
-    params, inputs = on(device, snapshot.group("param")), on(device, inputs_of(snapshot, specs, sizes))
+    snapshot, model, inputs = opened(arguments.snapshot)
+    mode = snapshot.mode
+    params, inputs = on(device, snapshot.group("param")), on(device, inputs)
     forward = prepared(model, arguments.how)
     outputs, gradients = evaluate(model, params, inputs, on(device, snapshot.group("random")), mode, forward)
     outputs = {name: value for name, value in outputs.items() if not name.startswith("after/")}

@@ -18,6 +18,7 @@ A model is a module with
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 
 import torch
@@ -33,7 +34,7 @@ import speech
 import vgg
 from layout import Sizes, Spec, bind, floats, parts, shape_of
 from optim import Optimizer, apply
-from snapshot import Snapshot, SnapshotError, grouped
+from snapshot import Snapshot, SnapshotError, grouped, read
 
 MODELS: dict[str, ModuleType] = {
     "alexnet": alexnet, "autoenc": autoenc, "deepq": deepq, "memnet": memnet, "residual": residual,
@@ -70,6 +71,17 @@ def inputs_of(snapshot: Snapshot, specs: dict[str, Spec], sizes: Sizes) -> dict[
         if group == "input" and name not in inputs and all(d in sizes for _, d in map(parts, spec.dims.split()) if d):
             inputs[name] = torch.zeros(shape_of(spec, sizes), dtype=torch.int32 if spec.integer else torch.float64)
     return inputs
+
+
+def opened(path: Path) -> tuple[Snapshot, ModuleType, dict[str, Tensor]]:
+    """A snapshot with all that it must hold, its model and its inputs."""
+    snapshot = read(path)
+    model = model_of(snapshot.workload)
+    specs = expected(model, snapshot)
+    sizes, problems = bind(specs, snapshot.tensors)
+    if problems:
+        raise ValueError(f"{problems[0].name}: {problems[0].text}")
+    return snapshot, model, inputs_of(snapshot, specs, sizes)
 
 
 def evaluate(
