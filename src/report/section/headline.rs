@@ -8,17 +8,18 @@ use serde_json::Value;
 
 use crate::analysis::profile;
 use crate::error::{Error, Result};
-use crate::record::{BuildProfile, Clock, Doubt, Integrity, Record, Run, Status, Timing, doubt};
+use crate::record::{Clock, Doubt, Integrity, Record, Run, Status, Timing, doubt};
 use crate::report::Format;
 use crate::report::column::Quantity::{Bytes, Digits, Duration, FlopRate, Giga, Grouped, Percent};
 use crate::report::column::{count, number, text};
-use crate::report::number::{byte_rate, duration_ns, flop_rate, percent};
+use crate::report::number::{byte_rate, duration_ns, flop_rate};
 use crate::report::table::{ColumnOf, Table, paragraph};
-use crate::terms::Precision;
 use crate::{columns, fields};
 
+mod caveats;
 mod facts;
 
+pub(super) use caveats::{above_peak, cautions};
 use facts::facts;
 pub(super) use facts::play;
 
@@ -248,39 +249,6 @@ fn head(record: &Record, format: Format) -> String {
     }
 }
 
-/// Which runs are above the ceiling, and why that can be; nothing where none is.
-pub(super) fn above_peak<'a>(runs: impl Iterator<Item = Measured<'a>>) -> Option<String> {
-    let above: Vec<_> =
-        runs.filter(|measured| measured.of_peak().is_some_and(|share| share > 1.0)).collect();
-    let mut names: Vec<String> = Vec::new();
-    for Measured { run, .. } in &above {
-        let name = format!("{} {}", run.workload, run.mode);
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    let is_less = |m: &&Measured<'_>| m.run.ops.iter().any(|op| op.label.contains("winograd"));
-    let is_half = |m: &&Measured<'_>| m.record.config.precision == Precision::F16;
-    let reasons = [
-        (
-            above.iter().any(|m| is_less(&m)),
-            "the rate counts the arithmetic of the model's definition, of which a convolution by Winograd's products \
-             does less than half",
-        ),
-        (
-            above.iter().any(|m| is_half(&m)),
-            "matrix units may multiply f16 faster than the ceiling's f32",
-        ),
-        (
-            above.iter().any(|m| !is_less(&m) && !is_half(&m)),
-            "the ceiling was measured while the machine was slower",
-        ),
-    ];
-    let reasons: Vec<_> = reasons.iter().filter_map(|(holds, why)| holds.then_some(*why)).collect();
-    (!names.is_empty())
-        .then(|| format!("above 100 % of peak: {}: {}", names.join(", "), reasons.join("; ")))
-}
-
 /// A run's facts and op types.
 fn details(record: &Record, run: &Run, format: Format) -> String {
     let is_markdown = format == Format::Md;
@@ -305,9 +273,6 @@ fn details(record: &Record, run: &Run, format: Format) -> String {
     text += &if is_markdown { sum + "\n" } else { paragraph(&sum) };
     text
 }
-
-/// Ceilings that moved by more than this share are pointed out.
-const MOVED: f64 = 0.1;
 
 /// `, 1.04 times the timed one`.
 pub(super) fn over_timed(ratio: Option<f64>) -> String {
@@ -362,23 +327,6 @@ fn doubts(record: &Record, most: usize) -> Vec<String> {
     lines
 }
 
-/// What is to be known of a whole record before its figures are believed.
-pub(super) fn cautions(record: &Record) -> Vec<String> {
-    let moved = record.peaks.moved().filter(|moved| *moved > MOVED).map(|moved| {
-        format!(
-            "the ceilings moved by {} between the beginning and the end of the run: shares of them are rough",
-            percent(moved)
-        )
-    });
-    let raised = record.peaks.raised_by.as_ref();
-    let raised =
-        raised.map(|kernel| format!("{kernel} was faster than the probe: its rate is the ceiling"));
-    let is_slow = record.tool.profile != BuildProfile::Release;
-    let slow = is_slow
-        .then(|| "this is a debug build: host times and build times are far too long".to_string());
-    moved.into_iter().chain(raised).chain(slow).collect()
-}
-
 /// What makes a figure void comes before what makes it uncertain.
 fn weight(doubt: &Doubt) -> u8 {
     match doubt {
@@ -392,7 +340,7 @@ fn weight(doubt: &Doubt) -> u8 {
 mod tests {
     use super::*;
     use crate::analysis::synthetic;
-    use crate::record::Doubt;
+    use crate::record::{BuildProfile, Doubt};
     use crate::terms::Mode;
 
     fn record() -> Record {

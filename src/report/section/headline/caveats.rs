@@ -1,0 +1,62 @@
+//! What is to be known of a record before its figures are believed, beside the doubts of its runs.
+
+use crate::record::{BuildProfile, Record};
+use crate::report::number::percent;
+use crate::terms::Precision;
+
+use super::Measured;
+
+/// Ceilings that moved by more than this share are pointed out.
+const MOVED: f64 = 0.1;
+
+/// Which runs are above the ceiling, and why that can be; nothing where none is.
+pub(in crate::report::section) fn above_peak<'a>(
+    runs: impl Iterator<Item = Measured<'a>>,
+) -> Option<String> {
+    let above: Vec<_> =
+        runs.filter(|measured| measured.of_peak().is_some_and(|share| share > 1.0)).collect();
+    let mut names: Vec<String> = Vec::new();
+    for Measured { run, .. } in &above {
+        let name = format!("{} {}", run.workload, run.mode);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let is_less = |m: &&Measured<'_>| m.run.ops.iter().any(|op| op.label.contains("winograd"));
+    let is_half = |m: &&Measured<'_>| m.record.config.precision == Precision::F16;
+    let reasons = [
+        (
+            above.iter().any(|m| is_less(&m)),
+            "the rate counts the arithmetic of the model's definition, of which a convolution by Winograd's products \
+             does less than half",
+        ),
+        (
+            above.iter().any(|m| is_half(&m)),
+            "matrix units may multiply f16 faster than the ceiling's f32",
+        ),
+        (
+            above.iter().any(|m| !is_less(&m) && !is_half(&m)),
+            "the ceiling was measured while the machine was slower",
+        ),
+    ];
+    let reasons: Vec<_> = reasons.iter().filter_map(|(holds, why)| holds.then_some(*why)).collect();
+    (!names.is_empty())
+        .then(|| format!("above 100 % of peak: {}: {}", names.join(", "), reasons.join("; ")))
+}
+
+/// What is to be known of a whole record before its figures are believed.
+pub(in crate::report::section) fn cautions(record: &Record) -> Vec<String> {
+    let moved = record.peaks.moved().filter(|moved| *moved > MOVED).map(|moved| {
+        format!(
+            "the ceilings moved by {} between the beginning and the end of the run: shares of them are rough",
+            percent(moved)
+        )
+    });
+    let raised = record.peaks.raised_by.as_ref();
+    let raised =
+        raised.map(|kernel| format!("{kernel} was faster than the probe: its rate is the ceiling"));
+    let is_slow = record.tool.profile != BuildProfile::Release;
+    let slow = is_slow
+        .then(|| "this is a debug build: host times and build times are far too long".to_string());
+    moved.into_iter().chain(raised).chain(slow).collect()
+}
