@@ -99,7 +99,9 @@ pub fn set_up(args: &VoiceArgs) {
     };
     // The drivers' own messages start at `warn`; RUST_LOG overrides that if it is set.
     let mut builder = env_logger::Builder::new();
-    builder.filter_level(level).parse_default_env();
+    // naga has a debug line for every expression of every kernel: 36,000 of a run of memnet, and all others lost in them.
+    builder.filter_level(level).filter_module("naga", level.min(log::LevelFilter::Info));
+    builder.parse_default_env();
     if builder.try_init().is_err() {
         log::debug!("a logger is set already");
     }
