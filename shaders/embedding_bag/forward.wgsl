@@ -6,10 +6,14 @@
 // Also where each word occurs, for the backward pass, unless the hook `index` is left empty: index[w, q] has bit e
 // set if place 32 q + e holds w, places in questions behind those in stories. Where there are more than BUCKETS
 // words, a row is that of all words of one rest.
-// Grid: one invocation for each n of each sentence, the question of a story after its M sentences, 64 a
+// Grid: one invocation for each vector of n of each sentence, the question of a story after its M sentences, 64 a
 // workgroup; then one for each HELD rows of each column of the index, which goes through the column's places.
 // Without memory or barriers that a workgroup shares: every workgroup would pay for them, of whichever kind it is.
 // Folded into two dimensions.
+
+// hook: lanes
+// use: common/lanes1
+// end
 
 const D: u32 = 20u; // d
 const BATCH: u32 = 32u; // B
@@ -24,14 +28,15 @@ const HELD: u32 = 4u; // rows of a column that an invocation fills
 const IN_STORIES: u32 = BATCH * MEMORIES * WORDS;
 const PLACES: u32 = IN_STORIES + BATCH * WORDS;
 const MASKS: u32 = (PLACES + 31u) / 32u; // columns of the index
-const BAGS: u32 = (BATCH * (MEMORIES + 1u) * D + 63u) / 64u; // workgroups before those of the index
+const ROW: u32 = D / WIDTH; // vectors of a sentence
+const BAGS: u32 = (BATCH * (MEMORIES + 1u) * ROW + 63u) / 64u; // workgroups before those of the index
 
 @group(0) @binding(0) var<storage, read> story: array<u32>;
 @group(0) @binding(1) var<storage, read> question: array<u32>;
-@group(0) @binding(2) var<storage, read> embedding: array<f32>;
-@group(0) @binding(3) var<storage, read> temporal: array<f32>;
-@group(0) @binding(4) var<storage, read_write> memories: array<f32>;
-@group(0) @binding(5) var<storage, read_write> asked: array<f32>;
+@group(0) @binding(2) var<storage, read> embedding: array<T>;
+@group(0) @binding(3) var<storage, read> temporal: array<T>;
+@group(0) @binding(4) var<storage, read_write> memories: array<T>;
+@group(0) @binding(5) var<storage, read_write> asked: array<T>;
 // hook: index
 @group(0) @binding(6) var<storage, read_write> index: array<u32>;
 
@@ -66,34 +71,34 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         return;
     }
     let at = own * 64u + lid;
-    let n = at % D;
-    let i = at / D % (MEMORIES + 1u);
-    let b = at / (D * (MEMORIES + 1u));
+    let n = at % ROW;
+    let i = at / ROW % (MEMORIES + 1u);
+    let b = at / (ROW * (MEMORIES + 1u));
     if b >= BATCH { return; }
-    let across = f32(n + 1u) / f32(D);
+    let across = (T(elements(n)) + 1.0) / f32(D);
     let is_question = i == MEMORIES;
     let sentence = (b * MEMORIES + i) * WORDS;
-    var sum: array<f32, TABLES>;
+    var sum: array<T, TABLES>;
     // unroll
-    for (var k = 0u; k < TABLES; k++) { sum[k] = 0.0; }
+    for (var k = 0u; k < TABLES; k++) { sum[k] = T(); }
     for (var j = 0u; j < WORDS; j++) {
         var word: u32;
         if is_question { word = question[b * WORDS + j]; } else { word = story[sentence + j]; }
         if word > 0u {
             let along = f32(j + 1u) / f32(WORDS);
             let l = (1.0 - along) - across * (1.0 - 2.0 * along);
-            let row = word * D + n;
+            let row = word * ROW + n;
             // unroll
-            for (var k = 0u; k < TABLES; k++) { sum[k] += l * embedding[k * STRIDE_E + row]; }
+            for (var k = 0u; k < TABLES; k++) { sum[k] += l * embedding[k * (STRIDE_E / WIDTH) + row]; }
         }
     }
     if is_question {
-        asked[b * D + n] = sum[0];
+        asked[b * ROW + n] = sum[0];
     } else {
         // unroll
         for (var k = 0u; k < TABLES; k++) {
-            memories[((k * BATCH + b) * MEMORIES + i) * D + n]
-                = sum[k] + temporal[k * STRIDE_T + i * D + n];
+            memories[((k * BATCH + b) * MEMORIES + i) * ROW + n]
+                = sum[k] + temporal[k * (STRIDE_T / WIDTH) + i * ROW + n];
         }
     }
 }

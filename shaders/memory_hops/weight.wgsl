@@ -1,7 +1,11 @@
 // The gradient of the answer's logits with respect to the tables: only the last one contributes to them, and word 0
 // of it does not:
 //   dE[v, n] = sum over b of dlogits[b, v] u[HOPS][b, n].
-// Grid: one invocation per element of all tables, 64 per workgroup, folded into two dimensions.
+// Grid: one invocation per vector of all tables, 64 per workgroup, folded into two dimensions.
+
+// hook: lanes
+// use: common/lanes1
+// end
 
 const D: u32 = 20u; // d
 const BATCH: u32 = 32u; // B
@@ -9,22 +13,24 @@ const VOCABULARY: u32 = 22u; // V
 const LAST: u32 = 1344u; // first element of the last table
 const TOTAL: u32 = 1792u; // elements of all tables
 const HOPS: u32 = 3u;
+const ROW: u32 = D / WIDTH; // vectors of a word
 
 @group(0) @binding(0) var<storage, read> d_logits: array<f32>;
-@group(0) @binding(1) var<storage, read> states: array<f32>;
-@group(0) @binding(2) var<storage, read_write> d_embedding: array<f32>;
+@group(0) @binding(1) var<storage, read> states: array<T>;
+@group(0) @binding(2) var<storage, read_write> d_embedding: array<T>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lid: u32) {
     let i = (wid.y * groups.x + wid.x) * 64u + lid;
-    if i >= TOTAL { return; }
-    var sum = 0.0;
-    if i >= LAST + D && i < LAST + VOCABULARY * D {
-        let v = (i - LAST) / D;
-        let n = (i - LAST) % D;
+    if i >= TOTAL / WIDTH { return; }
+    let first = LAST / WIDTH;
+    var sum = T();
+    if i >= first + ROW && i < first + VOCABULARY * ROW {
+        let v = (i - first) / ROW;
+        let n = (i - first) % ROW;
         for (var b = 0u; b < BATCH; b++) {
-            sum += d_logits[b * VOCABULARY + v] * states[(b * (HOPS + 1u) + HOPS) * D + n];
+            sum += d_logits[b * VOCABULARY + v] * states[(b * (HOPS + 1u) + HOPS) * ROW + n];
         }
     }
     d_embedding[i] = sum;

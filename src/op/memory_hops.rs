@@ -115,18 +115,26 @@ impl Network {
         Tolerance::sum(16 * self.memories * self.dimension)
     }
 
-    /// Shader `name` by workgroup size: a story's memories and values are tens.
-    fn variants(name: &'static str, caps: &Caps) -> Vec<Variant> {
+    /// Shader `name` by workgroup size: a story's memories and values are tens; on a CPU first `stories`.
+    fn variants(&self, name: &'static str, stories: &'static str, caps: &Caps) -> Vec<Variant> {
+        let by = |name| move |lanes: u32| Variant::new(name, [("LANES", lanes)]);
+        if !caps.software {
+            return [64, 8].map(by(name)).to_vec();
+        }
         // A CPU's invocations are lanes of a loop, and a barrier costs it a walk over all of them.
-        let lanes: [u32; 2] = if caps.software { [8, 64] } else { [64, 8] };
-        lanes.map(|lanes| Variant::new(name, [("LANES", lanes)])).to_vec()
+        let whole = (self.batch >= 8 && self.fours().is_some()).then(|| by(stories)(8));
+        whole.into_iter().chain([8, 64].map(by(name))).collect()
     }
 
-    /// A variant's dispatch, one workgroup a story, nothing bound yet.
+    /// d / 4, where a story's values are few enough to stay in an invocation's registers.
+    fn fours(&self) -> Option<usize> {
+        (self.dimension.is_multiple_of(4) && self.dimension <= 64).then_some(self.dimension / 4)
+    }
+
+    /// A variant's dispatch, one workgroup a story or one lane, nothing bound yet.
     fn dispatch(&self, variant: &Variant) -> Dispatch {
         let kernel = Kernel::new(format!("memory_hops/{}", variant.name))
             .with_consts(&[
-                ("D", self.dimension),
                 ("M", self.memories),
                 ("HOPS", self.hops),
                 ("BATCH", self.batch),
@@ -135,7 +143,16 @@ impl Network {
             ])
             .with_text("LINEAR", self.op.linear.to_string())
             .with_consts(&variant.consts);
-        Dispatch::new(kernel, [self.batch as u32, 1, 1])
+        match self.fours().filter(|_| variant.name.starts_with("stories")) {
+            Some(fours) => {
+                let kernel = kernel.with_consts(&[("FOURS", fours)]);
+                Dispatch::new(kernel, [(self.batch as u32).div_ceil(variant.get("LANES")), 1, 1])
+            }
+            None => {
+                let kernel = kernel.with_consts(&[("D", self.dimension)]);
+                Dispatch::new(kernel, [self.batch as u32, 1, 1])
+            }
+        }
     }
 
     /// Where in [K, B, M, d] the row of a table, story and sentence begins.
@@ -206,7 +223,7 @@ impl Problem for MemoryHopsProblem {
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        Network::variants("forward", caps)
+        self.network.variants("forward", "stories", caps)
     }
 
     fn lower(&self, variant: &Variant, _caps: &Caps) -> Lowered {

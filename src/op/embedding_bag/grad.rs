@@ -78,11 +78,13 @@ impl Problem for EmbeddingBagGradProblem {
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        let columns = (self.sizes.tables * self.sizes.dimension) as u32;
+        let width = self.sizes.width(caps);
+        let columns = (self.sizes.tables * self.sizes.dimension) as u32 / width;
         // A CPU's invocations are lanes of a loop, and its workgroups few at a time: there one subgroup takes a word.
         let [gpu, cpu] = [(32, 8), (8, 1)].map(|(lanes, slices)| {
             let held = columns.div_ceil(lanes);
-            Variant::new("backward", [("LANES", lanes), ("HELD", held), ("SLICES", slices)])
+            let shape = [("LANES", lanes), ("HELD", held), ("SLICES", slices), ("WIDTH", width)];
+            Variant::new("backward", shape)
         });
         if caps.software { vec![cpu, gpu] } else { vec![gpu, cpu] }
     }
@@ -101,7 +103,7 @@ impl Problem for EmbeddingBagGradProblem {
             .bind("index", input(4))
             .bind("d_embedding", output(0))
             .bind("d_temporal", output(1));
-        Lowered::one(self.epilogue.attach_wide(dispatch, 1))
+        Lowered::one(self.epilogue.attach_wide(dispatch, variant.get("WIDTH") as usize))
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {

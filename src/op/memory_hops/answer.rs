@@ -6,6 +6,8 @@ use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, outpu
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
+use crate::op::rows::lanes;
+
 /// The gradient with respect to the embeddings: dlogits [B, V] and states [B, K, d] to [K, stride].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AnswerGrad {
@@ -61,21 +63,26 @@ impl Problem for AnswerGradProblem {
         &self.facts
     }
 
-    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::new("weight", [])]
+    /// Four values at once where a software adapter fetches them lane by lane.
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        let whole = [self.dimension, self.last, self.facts.spec().len()];
+        let wide = caps.software && whole.iter().all(|n| n.is_multiple_of(4));
+        vec![Variant::new("weight", [("WIDTH", if wide { 4 } else { 1 })])]
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let total = self.facts.spec().len();
-        let kernel = Kernel::of("memory_hops", variant).with_consts(&[
-            ("D", self.dimension),
-            ("HOPS", self.tables - 1),
-            ("BATCH", self.batch),
-            ("VOCABULARY", self.vocabulary),
-            ("LAST", self.last),
-            ("TOTAL", total),
-        ]);
-        let dispatch = Dispatch::new(kernel, grid(total.div_ceil(64), caps))
+        let width = variant.get("WIDTH") as usize;
+        let kernel =
+            Kernel::of("memory_hops", variant).with_hook("lanes", lanes(width)).with_consts(&[
+                ("D", self.dimension),
+                ("HOPS", self.tables - 1),
+                ("BATCH", self.batch),
+                ("VOCABULARY", self.vocabulary),
+                ("LAST", self.last),
+                ("TOTAL", total),
+            ]);
+        let dispatch = Dispatch::new(kernel, grid((total / width).div_ceil(64), caps))
             .bind("d_logits", input(0))
             .bind("states", input(1))
             .bind("d_embedding", output(0));

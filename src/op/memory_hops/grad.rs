@@ -45,7 +45,7 @@ impl Problem for MemoryHopsGradProblem {
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        Network::variants("backward", caps)
+        self.network.variants("backward", "stories_back", caps)
     }
 
     fn lower(&self, variant: &Variant, _caps: &Caps) -> Lowered {
