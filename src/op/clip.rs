@@ -18,7 +18,7 @@ const WORKGROUP: usize = 256;
 
 /// Both on a CPU adapter, where each barrier of a workgroup costs a switch between subgroups. In a page each of these may
 /// clear the workgroup's memory as well, as SwiftShader's do: the cost goes by the square of a workgroup's invocations.
-const SOFTWARE: (usize, usize) = (256, 16);
+const SOFTWARE: (usize, usize) = (64, 8);
 
 /// min(1, limit / |g|) over flat gradients, each a multiple of 64 long. The output is a scalar.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,6 +70,8 @@ impl Problem for Norm {
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let (limit, workgroup) = if caps.software { SOFTWARE } else { (WORKGROUPS, WORKGROUP) };
         let of_a_workgroup = |kernel: Kernel| kernel.with_consts(&[("WORKGROUP", workgroup)]);
+        // A CPU waits for each load by itself.
+        let together = [("TOGETHER", if caps.software { 1 } else { 4 })];
         let most = (caps.max_binding / 4) as usize / 64 * 64;
         let mut lowered = Lowered::default();
         let mut first = 0;
@@ -80,7 +82,7 @@ impl Problem for Norm {
                 let workgroups = (len / 4).div_ceil(workgroup * 4).min(limit);
                 lowered.dispatches.push(
                     Dispatch::new(
-                        of_a_workgroup(Kernel::of("clip", variant)),
+                        of_a_workgroup(Kernel::of("clip", variant).with_consts(&together)),
                         [workgroups as u32, 1, 1],
                     )
                     .bind("gradient", input(i).range(start, len))

@@ -147,14 +147,48 @@ impl Permuted {
         )
     }
 
-    fn lower_tile(&self, caps: &Caps) -> Lowered {
+    /// The axis along the input's lines, that along the output's, and all others.
+    fn swapped(&self) -> ([Axis; 2], [Axis; MOST_AXES - 2]) {
         let none = Axis { len: 1, from: 0, to: 0 };
-        // The axis along the input's lines, and that along the output's.
-        let a = self.merged.iter().find(|x| x.from == 1).copied().unwrap_or(none);
-        let b = self.merged.iter().find(|x| x.to == 1).copied().unwrap_or(none);
+        let find = |is: fn(&Axis) -> bool| self.merged.iter().copied().find(is).unwrap_or(none);
         let mut others = [none; MOST_AXES - 2];
         let rest = self.merged.iter().filter(|x| x.from != 1 && x.to != 1);
         others.iter_mut().zip(rest).for_each(|(slot, axis)| *slot = *axis);
+        ([find(|x| x.from == 1), find(|x| x.to == 1)], others)
+    }
+
+    /// Where lines are whole vec4s on both sides, every other step is a multiple of four, too.
+    fn lower_blocks(&self, caps: &Caps) -> Lowered {
+        let ([a, b], [first, second, third]) = self.swapped();
+        let blocks = self.len() / 16;
+        let kernel = Kernel::new("transpose/blocks")
+            .with_consts(&[
+                ("A", a.len / 4),
+                ("B", b.len / 4),
+                ("N1", second.len),
+                ("N2", third.len),
+            ])
+            .with_consts(&[("A_STEP", a.to / 4), ("B_STEP", b.from / 4)])
+            .with_consts(&[
+                ("IN0", first.from / 4),
+                ("IN1", second.from / 4),
+                ("IN2", third.from / 4),
+            ])
+            .with_consts(&[
+                ("OUT0", first.to / 4),
+                ("OUT1", second.to / 4),
+                ("OUT2", third.to / 4),
+            ]);
+        Lowered::one(
+            Dispatch::new(kernel, grid(blocks.div_ceil(WORKGROUP), caps))
+                .bind("x", input(0))
+                .bind("y", output(0))
+                .param("blocks", blocks),
+        )
+    }
+
+    fn lower_tile(&self, caps: &Caps) -> Lowered {
+        let ([a, b], others) = self.swapped();
         let tiles = a.len.div_ceil(TILE) * b.len.div_ceil(TILE);
         let count: usize = others.iter().map(|o| o.len).product();
         Lowered::one(
@@ -193,7 +227,11 @@ impl Problem for Permuted {
         // A tile that is mostly empty is slower than scattered reads.
         let along = self.merged.iter().find(|x| x.from == 1).map_or(1, |x| x.len);
         let tile = Variant::new("tile", []);
-        if caps.software || along.min(last.len) < TILE / 4 {
+        if caps.software {
+            let whole = along.is_multiple_of(4) && last.len.is_multiple_of(4);
+            let blocks = whole.then(|| Variant::new("blocks", []));
+            blocks.into_iter().chain([direct(1), tile]).collect()
+        } else if along.min(last.len) < TILE / 4 {
             vec![direct(1), tile]
         } else {
             vec![tile, direct(1)]
@@ -203,6 +241,7 @@ impl Problem for Permuted {
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         match variant.name {
             "tile" => self.lower_tile(caps),
+            "blocks" => self.lower_blocks(caps),
             _ => self.lower_direct(variant.get("WIDTH") as usize, caps),
         }
     }
@@ -236,7 +275,7 @@ impl<'g> Tensor<'g> {
 
 /// Awkward cases of [`Transpose`].
 pub(super) fn cases() -> Vec<Case> {
-    let shapes: [(&[usize], &[usize]); 16] = [
+    let shapes: [(&[usize], &[usize]); 18] = [
         (&[1], &[0]),
         (&[7], &[0]),
         (&[5, 3], &[1, 0]),
@@ -251,6 +290,8 @@ pub(super) fn cases() -> Vec<Case> {
         (&[2, 3, 4, 5], &[3, 0, 2, 1]),
         (&[2, 3, 2, 5, 3], &[4, 2, 0, 3, 1]),
         (&[2, 3, 2, 3, 8], &[3, 2, 1, 0, 4]),
+        (&[8, 2, 3, 12], &[3, 1, 2, 0]),
+        (&[2, 3, 36, 20], &[3, 1, 0, 2]),
         (&[66_000, 2, 9], &[0, 2, 1]),
         (&[2, 33_000, 64], &[1, 0, 2]),
     ];
