@@ -127,6 +127,10 @@ impl Problem for CtcProblem {
         let lanes = self.states.next_multiple_of(32).min(most_lanes);
         let mut variants = Vec::new();
         if self.row_words() * 4 <= caps.max_shared as usize {
+            // One subgroup, which waits for no other at the barrier of each step.
+            if caps.software && self.states <= 64 {
+                variants.push(by(8, 1));
+            }
             variants.push(by(lanes, 1));
             if lanes > 32 {
                 variants.push(by((lanes / 2).next_multiple_of(32), 1));
