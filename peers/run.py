@@ -66,6 +66,10 @@ class Fathom:
         self.preset, self.time = arguments.preset, arguments.time
         # Its records are kept in our folder alone, and so is the tuning table that they share.
         self.environment = os.environ | {"FATHOM_RECORDS": str(self.out / "kept")}
+        if arguments.threads:
+            # Mesa's software driver counts its workers: without any the thread that submits computes, as the only thread of
+            # a peer does; one worker is handed each dispatch, and both wait for each other.
+            self.environment["LP_NUM_THREADS"] = str(arguments.threads if arguments.threads > 1 else 0)
 
     def call(self, *words: str) -> None:
         done = subprocess.run(
@@ -268,7 +272,7 @@ def parse(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--check-preset", choices=("tiny", "full"), default="tiny",
                         help="size at which both are held against f64 first; full takes hours [%(default)s]")
     parser.add_argument("-d", "--device", help="fathom's, as its own --device takes it")
-    parser.add_argument("--threads", type=int, metavar="N", help="of a peer that runs on the processor")
+    parser.add_argument("--threads", type=int, metavar="N", help="of a peer that runs on the processor, and of Mesa's software driver")
     parser.add_argument("--option", action="append", default=[], metavar="PEER:WORDS",
                         help="more for a peer's program, as in pytorch:'--how compile' (see PEER/peer.py --help)")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="turns of each side [%(default)s]")
