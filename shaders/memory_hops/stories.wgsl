@@ -1,7 +1,13 @@
 // forward.wgsl with a story an invocation, for adapters that compute on a CPU: no lane waits for another, there is no
-// barrier, and values are read four at a time. Sizes are multiples of four, and few enough to stay in registers.
+// barrier, and values are read a vector at a time. What a story has made lies in the outputs, its own to read again:
+// arrays in registers would have to be unrolled, and lavapipe takes ten times as long to compile that and longer to run it.
 // Grid: one invocation per story, LANES per workgroup.
 
+// hook: lanes
+// use: common/lanes1
+// end
+
+const D: u32 = 20u; // d
 const BATCH: u32 = 32u; // B
 const VOCABULARY: u32 = 22u; // V
 const LAST: u32 = 1344u; // first element of the last table
@@ -9,65 +15,58 @@ const M: u32 = 10u; // sentences
 const HOPS: u32 = 3u;
 const LINEAR: bool = false;
 const LANES: u32 = 8u;
-const FOURS: u32 = 5u; // d / 4
+const ROW: u32 = D / WIDTH; // vectors of a sentence
 const LOWEST: f32 = -3.4028234e38;
 
-@group(0) @binding(0) var<storage, read> asked: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> memories: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> embedding: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read> asked: array<T>;
+@group(0) @binding(1) var<storage, read> memories: array<T>;
+@group(0) @binding(2) var<storage, read> embedding: array<T>;
 @group(0) @binding(3) var<storage, read_write> logits: array<f32>;
-@group(0) @binding(4) var<storage, read_write> states: array<vec4<f32>>; // u [B, HOPS + 1, d]
+@group(0) @binding(4) var<storage, read_write> states: array<T>; // u [B, HOPS + 1, d]
 @group(0) @binding(5) var<storage, read_write> attention: array<f32>; // p [B, HOPS, M]
-
-fn total(v: vec4<f32>) -> f32 { return (v.x + v.y) + (v.z + v.w); }
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let b = id.x;
     if b >= BATCH { return; }
-    var u: array<vec4<f32>, FOURS>;
-    // unroll
-    for (var n = 0u; n < FOURS; n++) {
-        u[n] = asked[b * FOURS + n];
-        states[b * (HOPS + 1u) * FOURS + n] = u[n];
-    }
+    // No constants, for which Mesa would unroll these loops and those around them.
+    let sentences = min(M, arrayLength(&attention));
+    let words = min(VOCABULARY, arrayLength(&logits));
+    var u = b * (HOPS + 1u) * ROW;
+    for (var n = 0u; n < ROW; n++) { states[u + n] = asked[b * ROW + n]; }
     for (var k = 0u; k < HOPS; k++) {
         let p = (b * HOPS + k) * M;
         var highest = LOWEST;
-        for (var i = 0u; i < M; i++) {
-            let m = ((k * BATCH + b) * M + i) * FOURS;
-            var products = vec4<f32>();
-            // unroll
-            for (var n = 0u; n < FOURS; n++) { products += u[n] * memories[m + n]; }
+        for (var i = 0u; i < sentences; i++) {
+            let m = ((k * BATCH + b) * M + i) * ROW;
+            var products = T();
+            for (var n = 0u; n < ROW; n++) { products += states[u + n] * memories[m + n]; }
             let score = total(products);
             attention[p + i] = score;
             highest = max(highest, score);
         }
-        var sum = 1.0;
         if !LINEAR {
-            sum = 0.0;
-            for (var i = 0u; i < M; i++) {
+            var sum = 0.0;
+            for (var i = 0u; i < sentences; i++) {
                 let e = exp(attention[p + i] - highest);
                 attention[p + i] = e;
                 sum += e;
             }
+            for (var i = 0u; i < sentences; i++) { attention[p + i] /= sum; }
         }
-        for (var i = 0u; i < M; i++) {
-            let c = (((k + 1u) * BATCH + b) * M + i) * FOURS;
-            let share = attention[p + i] / sum;
-            attention[p + i] = share;
-            // unroll
-            for (var n = 0u; n < FOURS; n++) { u[n] += share * memories[c + n]; }
+        let c = ((k + 1u) * BATCH + b) * M * ROW;
+        for (var n = 0u; n < ROW; n++) {
+            var next = states[u + n];
+            for (var i = 0u; i < sentences; i++) { next += attention[p + i] * memories[c + i * ROW + n]; }
+            states[u + ROW + n] = next;
         }
-        // unroll
-        for (var n = 0u; n < FOURS; n++) { states[(b * (HOPS + 1u) + k + 1u) * FOURS + n] = u[n]; }
+        u += ROW;
     }
     logits[b * VOCABULARY] = 0.0; // of no word
-    for (var v = 1u; v < VOCABULARY; v++) {
-        let row = LAST / 4u + v * FOURS;
-        var products = vec4<f32>();
-        // unroll
-        for (var n = 0u; n < FOURS; n++) { products += u[n] * embedding[row + n]; }
+    for (var v = 1u; v < words; v++) {
+        let row = LAST / WIDTH + v * ROW;
+        var products = T();
+        for (var n = 0u; n < ROW; n++) { products += states[u + n] * embedding[row + n]; }
         logits[b * VOCABULARY + v] = total(products);
     }
 }

@@ -9,6 +9,7 @@ use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
+use super::rows::lanes;
 
 mod answer;
 mod grad;
@@ -117,24 +118,22 @@ impl Network {
 
     /// Shader `name` by workgroup size: a story's memories and values are tens; on a CPU first `stories`.
     fn variants(&self, name: &'static str, stories: &'static str, caps: &Caps) -> Vec<Variant> {
-        let by = |name| move |lanes: u32| Variant::new(name, [("LANES", lanes)]);
+        let by = |lanes: u32| Variant::new(name, [("LANES", lanes)]);
         if !caps.software {
-            return [64, 8].map(by(name)).to_vec();
+            return [64, 8].map(by).to_vec();
         }
         // A CPU's invocations are lanes of a loop, and a barrier costs it a walk over all of them.
-        let whole = (self.batch >= 8 && self.fours().is_some()).then(|| by(stories)(8));
-        whole.into_iter().chain([8, 64].map(by(name))).collect()
+        let width = if self.dimension.is_multiple_of(4) { 4 } else { 1 };
+        let whole = Variant::new(stories, [("LANES", 8), ("WIDTH", width)]);
+        let whole = (self.batch >= 8).then_some(whole);
+        whole.into_iter().chain([by(8)]).collect()
     }
 
-    /// d / 4, where a story's values are few enough to stay in an invocation's registers.
-    fn fours(&self) -> Option<usize> {
-        (self.dimension.is_multiple_of(4) && self.dimension <= 64).then_some(self.dimension / 4)
-    }
-
-    /// A variant's dispatch, one workgroup a story or one lane, nothing bound yet.
+    /// A variant's dispatch, one workgroup or one lane a story, nothing bound yet.
     fn dispatch(&self, variant: &Variant) -> Dispatch {
         let kernel = Kernel::new(format!("memory_hops/{}", variant.name))
             .with_consts(&[
+                ("D", self.dimension),
                 ("M", self.memories),
                 ("HOPS", self.hops),
                 ("BATCH", self.batch),
@@ -143,15 +142,11 @@ impl Network {
             ])
             .with_text("LINEAR", self.op.linear.to_string())
             .with_consts(&variant.consts);
-        match self.fours().filter(|_| variant.name.starts_with("stories")) {
-            Some(fours) => {
-                let kernel = kernel.with_consts(&[("FOURS", fours)]);
-                Dispatch::new(kernel, [(self.batch as u32).div_ceil(variant.get("LANES")), 1, 1])
-            }
-            None => {
-                let kernel = kernel.with_consts(&[("D", self.dimension)]);
-                Dispatch::new(kernel, [self.batch as u32, 1, 1])
-            }
+        if variant.name.starts_with("stories") {
+            let kernel = kernel.with_hook("lanes", lanes(variant.get("WIDTH") as usize));
+            Dispatch::new(kernel, [(self.batch as u32).div_ceil(variant.get("LANES")), 1, 1])
+        } else {
+            Dispatch::new(kernel, [self.batch as u32, 1, 1])
         }
     }
 
@@ -279,6 +274,8 @@ pub(super) fn cases() -> Vec<Case> {
         (2, 2, 3, 4, 5, false),
         (3, 2, 3, 4, 5, true),
         (4, 3, 5, 3, 4, false),
+        (3, 9, 3, 5, 7, false),
+        (3, 9, 3, 8, 5, true),
         (4, 32, 10, 20, 22, false),
         (4, 32, 10, 20, 22, true),
         (4, 5, 50, 50, 180, false),
