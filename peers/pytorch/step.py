@@ -100,15 +100,18 @@ def evaluate(
     return {name: value.detach() for name, value in outputs.items()}, gradients
 
 
+def optimizer_of(model: ModuleType, batch: int) -> Optimizer:
+    return model.optimizer(batch) if hasattr(model, "optimizer") else model.OPTIMIZER
+
+
 def update(
     model: ModuleType, params: dict[str, Tensor], inputs: dict[str, Tensor], outputs: dict[str, Tensor],
     gradients: dict[str, Tensor], state: dict[str, Tensor], step: int,
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """All parameters after the step, and the optimiser's state after it."""
     batch = next(iter(inputs.values())).shape[0]
-    rule: Optimizer = model.optimizer(batch) if hasattr(model, "optimizer") else model.OPTIMIZER
     trained = {name: params[name] for name in gradients}
-    after, state = apply(rule, trained, gradients, state, step)
+    after, state = apply(optimizer_of(model, batch), trained, gradients, state, step)
     after |= {name.removeprefix("after/"): value for name, value in outputs.items() if name.startswith("after/")}
     if hasattr(model, "follow"):
         after |= model.follow(params, after, step)

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""tinygrad as a peer, for inference: `../run.py` starts it for a cell.
+"""tinygrad as a peer: `../run.py` starts it for a cell.
 
-It runs the PyTorch model's ONNX file, its kernels compiled once (TinyJit). On WEBGPU, through Dawn, it computes on the
-same adapter as fathom: the first that the Vulkan loader finds.
+For inference it runs the PyTorch model's ONNX file; for training the models that are written in tinygrad (`models/`). Either
+is compiled once (TinyJit). On WEBGPU, through Dawn, it computes on the same adapter as fathom: the first that the Vulkan
+loader finds. CPU needs clang, which `CC` may name.
 """
 
 from __future__ import annotations
@@ -21,9 +22,12 @@ import serve
 DEVICES = ("WEBGPU", "CPU", "CUDA")
 
 
-def choose(device: str) -> None:
+def choose(device: str, threads: int | None) -> None:
     """Before tinygrad is imported. Dawn's library may come with the package `dawn-python`."""
     os.environ["DEV"] = device
+    if threads:
+        os.environ["NUM_CPU_THREADS"] = str(threads)
+        os.environ.setdefault("PARALLEL", str(os.cpu_count()))  # compiling may take them all
     found = importlib.util.find_spec("pydawn")
     if device == "WEBGPU" and found and "WEBGPU_PATH" not in os.environ:
         libraries = [path for place in found.submodule_search_locations for path in Path(place).glob("lib/*x86_64.so")]
@@ -31,61 +35,94 @@ def choose(device: str) -> None:
             os.environ["WEBGPU_PATH"] = str(libraries[0])
 
 
-class Compiled:
-    """A step in tinygrad, its inputs on the device."""
+class Inference:
+    """A step's ONNX file in tinygrad, its inputs on the device."""
 
     def __init__(self, step) -> None:
-        from tinygrad import Device, Tensor, TinyJit
+        from tinygrad import Tensor, TinyJit
         from tinygrad.nn.onnx import OnnxRunner
+        from training import REPLAYED
 
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.onnx"
             step.export(path)
             runner = OnnxRunner(path)
             self.inputs = {n: Tensor(v.numpy()).realize() for n, v in step.fed.items() if n in runner.graph_inputs}
-            self.device = Device[Device.DEFAULT]
             self.run = TinyJit(lambda **inputs: {n: v.realize() for n, v in runner(inputs).items()})
-            for _ in range(3):  # the first runs, the second is recorded, the third replays
+            for _ in range(REPLAYED):
                 self.results = self.run(**self.inputs)
-            self.device.synchronize()
 
     def step(self) -> None:
         self.run(**self.inputs)
 
-    def outputs(self) -> dict:
+    def computed(self) -> dict:
         import torch
 
-        return {name: torch.from_numpy(value.numpy().copy()) for name, value in self.results.items()}
+        return {f"output/{name}": torch.from_numpy(value.numpy().copy()) for name, value in self.results.items()}
 
-    def span(self, work: Callable[[], None]) -> tuple[float, float]:
-        def whole() -> None:
-            work()
-            self.device.synchronize()
 
-        return serve.wall(whole)
+def infer(arguments) -> tuple[dict, Callable[[], None], dict]:
+    """What the snapshot's step gave; the step that is timed; and what is told of it."""
+    from export import of_preset, of_snapshot
+
+    step = of_snapshot(arguments.snapshot)
+    compiled = Inference(step)
+    computed = compiled.computed()
+    if arguments.preset:
+        step = of_preset(step.model, arguments.preset)
+        compiled = Inference(step)
+    return computed, compiled.step, {"parameters": step.parameters, "batch": step.batch}
+
+
+def train(arguments) -> tuple[dict, Callable[[], None], dict]:
+    """The same of training; a timed step draws its own dropout and noise."""
+    import torch
+    from bench import start, trained_values
+    from step import opened
+    from training import REPLAYED, Training
+
+    snapshot, model, inputs = opened(arguments.snapshot)
+    params, state = snapshot.group("param"), snapshot.group("state")
+    training = Training(snapshot.workload, model, params, inputs, state, snapshot.step)
+    computed = training.computed(snapshot.group("random"))
+    if arguments.preset:
+        params, inputs = start(model, dict(model.SIZES[arguments.preset]), "train", torch.device("cpu"))
+        training = Training(snapshot.workload, model, params, inputs, {}, 0)
+    for _ in range(REPLAYED):
+        training.step()
+    batch = next(iter(inputs.values())).shape[0]
+    return computed, training.step, {"parameters": trained_values(model, "train", params), "batch": batch}
+
+
+def span(work: Callable[[], None]) -> tuple[float, float]:
+    """By the wall, to the end of what the device does."""
+    from tinygrad import Device
+
+    def whole() -> None:
+        work()
+        Device[Device.DEFAULT].synchronize()
+
+    return serve.wall(whole)
 
 
 def prepare(arguments) -> tuple[dict, Callable[[float], dict]]:
-    choose(arguments.device)
-    from export import of_preset, of_snapshot
+    choose(arguments.device, arguments.threads)
     from safetensors.torch import save_file
-    from snapshot import grouped, stored
+    from snapshot import read, stored
 
-    step = of_snapshot(arguments.snapshot)
-    compiled = Compiled(step)
-    computed = grouped("output", compiled.outputs())
+    computed, step, told = (train if read(arguments.snapshot).mode == "train" else infer)(arguments)
     save_file({name: stored(value) for name, value in computed.items()}, arguments.computed)
-    if arguments.preset:
-        step = of_preset(step.model, arguments.preset)
-        compiled = Compiled(step)
-    webgpu = arguments.device == "WEBGPU"
-    return {
+    span(step)
+    from tinygrad.helpers import NUM_CPU_THREADS
+
+    cpu, webgpu = arguments.device == "CPU", arguments.device == "WEBGPU"
+    return told | {
         "framework": "tinygrad", "version": importlib.metadata.version("tinygrad"),
-        "how": f"{arguments.device}, TinyJit",
-        "device": {"name": serve.processor() if arguments.device == "CPU" else arguments.on, "driver": arguments.device,
-                   "type": "cpu" if arguments.device == "CPU" else "other", "backend": "webgpu" if webgpu else "own"},
-        "clock": "wall", "parameters": step.parameters, "batch": step.batch,
-    }, lambda seconds: serve.turn(compiled.step, seconds, compiled.span)
+        "how": f"{arguments.device}, TinyJit" + (f", {serve.threads(NUM_CPU_THREADS.value)}" if cpu else ""),
+        "device": {"name": serve.processor() if cpu else arguments.on, "driver": arguments.device,
+                   "type": "cpu" if cpu else "other", "backend": "webgpu" if webgpu else "own"},
+        "clock": "wall", "threads": NUM_CPU_THREADS.value if cpu else None,
+    }, lambda seconds: serve.turn(step, seconds, span)
 
 
 if __name__ == "__main__":
