@@ -37,7 +37,7 @@ class Peer(NamedTuple):
 
 
 PEERS = {peer.name: peer for peer in (
-    Peer("pytorch"), Peer("burn"), Peer("tinygrad"), *(Peer(name, ("infer",)) for name in ("onnxruntime", "ncnn")),
+    *map(Peer, ("pytorch", "burn", "tinygrad", "meganeura")), *(Peer(name, ("infer",)) for name in ("onnxruntime", "ncnn")),
 )}
 
 

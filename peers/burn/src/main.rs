@@ -4,26 +4,20 @@
 //! VALUES, writes what one step gives to COMPUTED, and then times steps for as many seconds as each line of its standard
 //! input says, answering each with a line of JSON.
 
-use std::error::Error;
-use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, DeviceKind};
-use cpu_time::ProcessTime;
 use models::Outputs;
 use optim::Optimizer;
+use turns::{Result, Timed, serve};
 use values::Values;
 
 mod models;
 mod optim;
+#[path = "../../turns.rs"]
+mod turns;
 mod values;
-
-/// Steps that are timed together take at least this long, and are no more than these: as in `serve.py`.
-const CHUNK: Duration = Duration::from_millis(20);
-const MOST_STEPS: u32 = 256;
-
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// A step of a model, over one batch that stays on the device.
 struct Step {
@@ -45,8 +39,9 @@ impl Step {
         optimizer.update(&mut self.values, gradients);
         self.values.follow(outputs.after);
     }
+}
 
-    /// Runs `count` steps to their end.
+impl Timed for Step {
     fn span(&mut self, count: u32) -> Result<Duration> {
         let begun = Instant::now();
         for _ in 0..count {
@@ -54,26 +49,6 @@ impl Step {
         }
         self.device.sync().map_err(|e| format!("{e:?}"))?;
         Ok(begun.elapsed())
-    }
-
-    /// Steps for about that long, after a tenth of it unmeasured: `turn` of `serve.py`.
-    fn turn(&mut self, seconds: f64) -> Result<serde_json::Value> {
-        let begun = Instant::now();
-        let mut least = self.span(1)?;
-        while begun.elapsed().as_secs_f64() < seconds / 10.0 {
-            least = least.min(self.span(1)?);
-        }
-        let count =
-            (CHUNK.as_secs_f64() / least.as_secs_f64()).round().clamp(1.0, MOST_STEPS.into());
-        let (begun, computed) = (Instant::now(), ProcessTime::now());
-        let mut took = Vec::new();
-        while took.is_empty() || begun.elapsed().as_secs_f64() < seconds {
-            took.push(self.span(count as u32)?.as_secs_f64() * 1e9 / count);
-        }
-        let computed = computed.elapsed().as_secs_f64() * 1e9 / count / took.len() as f64;
-        Ok(serde_json::json!({
-            "time_s": seconds, "steps_per_submit": count as u32, "step_ns": took, "wall_ns": took, "cpu_ns": computed,
-        }))
     }
 }
 
@@ -104,14 +79,5 @@ fn prepare(words: &[String]) -> Result<Step> {
 
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let mut step = prepare(&words)?;
-    let answer = |value: serde_json::Value| {
-        println!("{value}");
-        std::io::stdout().flush()
-    };
-    answer(serde_json::json!({}))?;
-    for line in std::io::stdin().lines() {
-        answer(step.turn(line?.trim().parse()?)?)?;
-    }
-    Ok(())
+    serve(prepare(&words).map(|step| (step, serde_json::json!({}))))
 }
