@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from . import alexnet, autoenc, deepq, memnet, residual, vgg
+from . import alexnet, autoenc, deepq, memnet, residual, seq2seq, speech, vgg
 
 MODELS: dict[str, ModuleType] = {
-    "alexnet": alexnet, "autoenc": autoenc, "deepq": deepq, "memnet": memnet, "residual": residual, "vgg": vgg,
+    "alexnet": alexnet, "autoenc": autoenc, "deepq": deepq, "memnet": memnet, "residual": residual,
+    "seq2seq": seq2seq, "speech": speech, "vgg": vgg,
 }
