@@ -33,7 +33,7 @@ SIZES = {
     "memnet": dict(batch=3, memory=4, sentence=3, dimension=4, vocabulary=6),
     "residual": dict(batch=2, size=8, classes=3, w1=2, w2=3, w3=2, w4=3),
     "seq2seq": dict(batch=2, source=2, target=3, hidden=2, source_vocabulary=6, target_vocabulary=7, samples=3),
-    "speech": dict(batch=2, time=5, features=3, hidden=4, classes=4, labels=2),
+    "speech": dict(batch=3, time=6, features=3, hidden=4, classes=4, labels=3),
 }
 
 

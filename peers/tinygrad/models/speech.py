@@ -38,8 +38,8 @@ def ctc(log_probs: Tensor, inputs: Tensors) -> Tensor:
     size = path.shape[1]
     emitted = log_probs.gather(2, path[:, None].expand(batch, time, size)).contiguous()
     place = Tensor.arange(size)
-    # A blank between may be left out, where the labels about it differ.
-    skips = (path != blank) & (place >= 2) & (path != path.pad((None, (2, 0)))[:, :size])
+    # A blank between may be left out, where the labels about it differ; those about a label are always blanks.
+    skips = (place >= 2) & (path != path.pad((None, (2, 0)))[:, :size])
 
     def moved(alpha: Tensor, by: int) -> Tensor:
         return alpha[:, : size - by].pad((None, (by, 0)), value=NEVER)
