@@ -57,6 +57,15 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def driven_by(threads: int | None) -> dict[str, str]:
+    """An environment in which Mesa's software driver computes by that many threads.
+
+    It counts its workers: without any the thread that submits computes. One worker is handed each dispatch, and both wait
+    for each other.
+    """
+    return os.environ | ({"LP_NUM_THREADS": str(threads if threads > 1 else 0)} if threads else {})
+
+
 class Fathom:
     """Our side."""
 
@@ -65,11 +74,7 @@ class Fathom:
         self.where = ["--device", arguments.device] if arguments.device else []
         self.preset, self.time = arguments.preset, arguments.time
         # Its records are kept in our folder alone, and so is the tuning table that they share.
-        self.environment = os.environ | {"FATHOM_RECORDS": str(self.out / "kept")}
-        if arguments.threads:
-            # Mesa's software driver counts its workers: without any the thread that submits computes, as the only thread of
-            # a peer does; one worker is handed each dispatch, and both wait for each other.
-            self.environment["LP_NUM_THREADS"] = str(arguments.threads if arguments.threads > 1 else 0)
+        self.environment = driven_by(arguments.threads) | {"FATHOM_RECORDS": str(self.out / "kept")}
 
     def call(self, *words: str) -> None:
         done = subprocess.run(
@@ -103,7 +108,8 @@ class Running:
             command += ["--threads", str(arguments.threads)]
         command += arguments.option.get(peer.name, [])
         with open(arguments.out / f"{peer.name}.log", "a") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
+                                            env=driven_by(arguments.threads))
         # Some exports and compilers take hours over a recurrence of hundreds of frames.
         patience = threading.Timer(arguments.patience, self.process.kill)
         patience.start()
@@ -272,7 +278,7 @@ def parse(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--check-preset", choices=("tiny", "full"), default="tiny",
                         help="size at which both are held against f64 first; full takes hours [%(default)s]")
     parser.add_argument("-d", "--device", help="fathom's, as its own --device takes it")
-    parser.add_argument("--threads", type=int, metavar="N", help="of a peer that runs on the processor, and of Mesa's software driver")
+    parser.add_argument("--threads", type=int, metavar="N", help="of a peer on the processor, and of Mesa's software driver")
     parser.add_argument("--option", action="append", default=[], metavar="PEER:WORDS",
                         help="more for a peer's program, as in pytorch:'--how compile' (see PEER/peer.py --help)")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="turns of each side [%(default)s]")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 import tempfile
@@ -170,6 +171,12 @@ def test_a_turn_is_as_long_as_asked_and_divides_by_its_steps():
     assert clock.steps == 25 + 13 * 20, clock.steps
     assert taken["steps_per_submit"] == 20 and taken["step_ns"] == taken["wall_ns"] == [1e6] * 13, taken
     assert taken["cpu_ns"] == 1e5, taken
+
+
+def test_one_thread_of_mesas_driver_is_no_worker():
+    assert run.driven_by(None) == dict(os.environ)
+    assert run.driven_by(1) == dict(os.environ) | {"LP_NUM_THREADS": "0"}
+    assert run.driven_by(2)["LP_NUM_THREADS"] == "2"
 
 
 def test_what_a_framework_cannot_do_is_an_answer():
