@@ -79,8 +79,8 @@ impl AdapterSummary {
     }
 
     /// The threads on which a software adapter runs kernels, where the environment says so: Mesa's llvmpipe
-    /// reads `LP_NUM_THREADS` once, when its device is made. `None` for the driver's own choice (a thread a
-    /// core) and for every other adapter.
+    /// reads `LP_NUM_THREADS` once, when its device is made. 0 where it has no workers, and the thread that submits
+    /// computes. `None` for the driver's own choice (a thread a core) and for every other adapter.
     pub fn threads(&self) -> Option<usize> {
         let threads = std::env::var("LP_NUM_THREADS").ok();
         threads

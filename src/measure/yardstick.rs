@@ -133,6 +133,6 @@ impl<'a> Readings<'a> {
 /// What the readings say against the samples taken between them.
 pub(super) fn doubts(gpu: &Gpu, yardstick: &Yardstick) -> Vec<Doubt> {
     // A software adapter computes on the processors that the others want.
-    let free = host::cores().saturating_sub(gpu.summary.threads().unwrap_or_else(host::cores));
-    Doubt::of_yardstick(yardstick, gpu.caps.software.then_some(free as u32))
+    let free = Doubt::free(host::cores(), gpu.summary.threads());
+    Doubt::of_yardstick(yardstick, gpu.caps.software.then_some(free))
 }

@@ -141,8 +141,8 @@ fn yardstick(run: &Run, wanted: f64, found: &mut Found) {
 fn doubts(record: &Record, run: &Run, found: &mut Found) {
     let Some(timing) = &run.timing else { return };
     let host = &record.host;
-    let free = |cores: usize| cores.saturating_sub(host.threads.unwrap_or(cores)) as u32;
-    let free = host.logical_cores.filter(|_| record.device.software).map(free);
+    let cores = host.logical_cores.filter(|_| record.device.software);
+    let free = cores.map(|cores| Doubt::free(cores, host.threads));
     let yardstick = timing.yardstick.iter().flat_map(|y| Doubt::of_yardstick(y, free));
     let profile = run.profile.iter().flat_map(Doubt::of_profile);
     let expected: Vec<Doubt> =

@@ -105,6 +105,13 @@ impl Doubt {
         doubtful.then_some(Self::Drift { relative: drift.relative })
     }
 
+    /// Processors that a software adapter leaves to others: of `cores`, one for each of its `workers`, or one where it has
+    /// none and the thread that submits computes.
+    pub fn free(cores: usize, workers: Option<usize>) -> u32 {
+        let busy = workers.map_or(cores, |workers| workers.max(1));
+        cores.saturating_sub(busy) as u32
+    }
+
     /// What readings of known work say against the samples taken between them, where as many threads of others as are
     /// given have a processor of their own.
     pub fn of_yardstick(yardstick: &Yardstick, free: Option<u32>) -> Vec<Self> {
@@ -322,6 +329,13 @@ mod tests {
     use super::*;
     use crate::record::example;
     use crate::terms::Mode;
+
+    #[test]
+    fn a_driver_without_workers_takes_one_processor() {
+        let free =
+            [None, Some(0), Some(1), Some(3), Some(9)].map(|workers| Doubt::free(4, workers));
+        assert_eq!(free, [0, 3, 3, 1, 0]);
+    }
 
     fn every_kind() -> Vec<Doubt> {
         let faults = vec![

@@ -340,6 +340,7 @@ fn title(labels: &Labels, context: &RunContext) -> String {
 /// `llvmpipe (vulkan), 2 threads, preset tiny, f32, fused`.
 fn place(context: &RunContext) -> String {
     let threads = match context.threads {
+        Some(0) => ", no worker threads".to_string(),
         Some(1) => ", 1 thread".to_string(),
         Some(n) => format!(", {n} threads"),
         None => String::new(),
