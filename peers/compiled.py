@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from answering import Answering
 from safetensors.torch import save_file
 from step import MODELS
 from torch import Tensor
@@ -47,7 +48,7 @@ class Values:
         save_file(stored, path)
 
 
-class Program:
+class Program(Answering):
     """The compiled step: it has run once, told what it is (`about`), and takes its turns."""
 
     def __init__(self, program: Path, values: Values, computed: Path, *more: str) -> None:
@@ -55,26 +56,8 @@ class Program:
             path = Path(folder) / "step.safetensors"
             values.save(path)
             command = [program, values.workload, values.mode, path, computed, *more]
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            self.start(command)
             self.about = self.answer()
-
-    def answer(self) -> dict:
-        line = self.process.stdout.readline()
-        if not line:
-            raise ValueError(f"its program ended with {self.process.wait()}; the peer's log has what it said")
-        value = json.loads(line)
-        if "error" in value:
-            self.close()
-            raise ValueError(value["error"])
-        return value
-
-    def turn(self, seconds: float) -> dict:
-        print(seconds, file=self.process.stdin, flush=True)
-        return self.answer()
-
-    def close(self) -> None:
-        self.process.stdin.close()
-        self.process.wait()
 
 
 def built(folder: Path) -> Path:

@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import figures
 import record
+from answering import Answering
 
 HERE = Path(__file__).resolve().parent
 WORKLOADS = ("seq2seq", "memnet", "speech", "autoenc", "residual", "vgg", "alexnet", "deepq")
@@ -94,8 +95,10 @@ class Fathom:
                   "--no-profile", "--save", str(path))
 
 
-class Running:
+class Running(Answering):
     """A peer's program, built and waiting for its turn."""
+
+    refusal = Refused
 
     def __init__(self, peer: Peer, snapshot: Path, arguments: argparse.Namespace) -> None:
         self.name = peer.name
@@ -108,8 +111,7 @@ class Running:
             command += ["--threads", str(arguments.threads)]
         command += arguments.option.get(peer.name, [])
         with open(arguments.out / f"{peer.name}.log", "a") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
-                                            env=driven_by(arguments.threads))
+            self.start(command, stderr=log, env=driven_by(arguments.threads))
         # Some exports and compilers take hours over a recurrence of hundreds of frames.
         patience = threading.Timer(arguments.patience, self.process.kill)
         patience.start()
@@ -118,22 +120,8 @@ class Running:
         finally:
             patience.cancel()
 
-    def answer(self) -> dict:
-        line = self.process.stdout.readline()
-        why = f"it ended, or was ended after --patience; {self.name}.log has what it said"
-        value = json.loads(line) if line else {"error": why}
-        if "error" in value:
-            self.close()
-            raise Refused(value["error"])
-        return value
-
-    def turn(self, seconds: float) -> dict:
-        print(seconds, file=self.process.stdin, flush=True)
-        return self.answer()
-
-    def close(self) -> None:
-        self.process.stdin.close()
-        self.process.wait()
+    def ended(self) -> str:
+        return f"it ended, or was ended after --patience; {self.name}.log has what it said"
 
 
 def held_against_f64(snapshot: Path, computed: Path | None) -> dict:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import answering
 import figures
 import record
 import run
@@ -183,6 +184,29 @@ def test_what_a_framework_cannot_do_is_an_answer():
     program = "import serve\ndef prepare():\n    print('noise')\n    raise ValueError('no such op')\nserve.serve(prepare)"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT / "peers", capture_output=True, text=True, input="")
     assert json.loads(done.stdout) == {"error": "ValueError: no such op"} and done.returncode == 1
+
+
+def test_a_program_answers_refuses_or_ends():
+    program = """if True:
+        import json
+        print(json.dumps({"about": 1}), flush=True)
+        for answer in ({"ns": 2}, {"error": "no more"}):
+            input()
+            print(json.dumps(answer), flush=True)
+        """
+    running = answering.Answering()
+    running.start([sys.executable, "-c", program])
+    assert running.answer() == {"about": 1} and running.turn(0.5) == {"ns": 2}
+    gone = answering.Answering()
+    gone.start([sys.executable, "-c", "exit(3)"])
+    for refused, of in (("no more", lambda: running.turn(0.5)), ("its program ended with 3;", gone.answer)):
+        try:
+            of()
+        except ValueError as why:
+            assert str(why).startswith(refused), why
+        else:
+            raise AssertionError("it answered")
+    assert running.process.returncode == 0
 
 
 def test_the_command_line_names_what_it_does_not_know():
