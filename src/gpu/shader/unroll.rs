@@ -78,31 +78,53 @@ fn constants(text: &str) -> HashMap<String, u32> {
     constants
 }
 
-/// The value of sums of products and quotients, left to right; brackets are not needed so far.
+/// The value of sums and products, with brackets.
 fn value(text: &str, constants: &HashMap<String, u32>) -> Option<u32> {
-    let mut sum = 0u32;
-    for term in text.split('+') {
-        let mut product: Option<u32> = None;
-        let mut divide = false;
-        let spaced = term.replace('*', " * ").replace('/', " / ");
-        for token in spaced.split_whitespace() {
-            match token {
-                "*" => divide = false,
-                "/" => divide = true,
-                atom => {
-                    let digits = atom.strip_suffix('u').unwrap_or(atom);
-                    let v = digits.parse().ok().or_else(|| constants.get(atom).copied())?;
-                    product = Some(match product {
-                        None => v,
-                        Some(p) if divide => p.checked_div(v)?,
-                        Some(p) => p * v,
-                    });
-                }
-            }
-        }
-        sum += product?;
+    let text: String = text.split_whitespace().collect();
+    let mut rest = text.as_str();
+    let value = sum(&mut rest, constants)?;
+    rest.is_empty().then_some(value)
+}
+
+fn sum(rest: &mut &str, constants: &HashMap<String, u32>) -> Option<u32> {
+    let mut sum = product(rest, constants)?;
+    while let Some(sign) = operator(rest, "+-") {
+        let next = product(rest, constants)?;
+        sum = if sign == '+' { sum.checked_add(next)? } else { sum.checked_sub(next)? };
     }
     Some(sum)
+}
+
+fn product(rest: &mut &str, constants: &HashMap<String, u32>) -> Option<u32> {
+    let mut product = factor(rest, constants)?;
+    while let Some(sign) = operator(rest, "*/%") {
+        let next = factor(rest, constants)?;
+        product = match sign {
+            '*' => product.checked_mul(next)?,
+            '/' => product.checked_div(next)?,
+            _ => product.checked_rem(next)?,
+        };
+    }
+    Some(product)
+}
+
+/// A number, a constant, or a sum in brackets.
+fn factor(rest: &mut &str, constants: &HashMap<String, u32>) -> Option<u32> {
+    if operator(rest, "(").is_some() {
+        let value = sum(rest, constants)?;
+        return operator(rest, ")").map(|_| value);
+    }
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+    let (atom, behind) = rest.split_at(end);
+    *rest = behind;
+    atom.strip_suffix('u').unwrap_or(atom).parse().ok().or_else(|| constants.get(atom).copied())
+}
+
+/// Takes one of these signs off the front.
+fn operator(rest: &mut &str, signs: &str) -> Option<char> {
+    let sign = rest.chars().next().filter(|sign| signs.contains(*sign))?;
+    *rest = &rest[1..];
+    Some(sign)
 }
 
 /// Replaces whole-word occurrences of `name`.
@@ -134,6 +156,18 @@ mod tests {
         let out = unroll(text).unwrap();
         let flat: String = out.split_whitespace().collect();
         assert!(flat.ends_with("{{a[0u]+=b.i[1u];}}{{a[1u]+=b.i[1u];}}"), "{flat}");
+    }
+
+    #[test]
+    fn constants_follow_from_others() {
+        let known = constants(
+            "const A: u32 = 7u;\nconst B: u32 = (A + 3u) / 4u * 4u;\nconst C: u32 = B - A % 4u;\nconst D: f32 = 0.5;\n",
+        );
+        let expected = [("A", 7), ("B", 8), ("C", 5)].map(|(name, v)| (name.to_string(), v));
+        assert_eq!(known, HashMap::from(expected));
+        for wrong in ["A - 8u", "(A", "A)", "A +", "A / 0u", "min(A, 3u)", "E", ""] {
+            assert_eq!(value(wrong, &known), None, "{wrong}");
+        }
     }
 
     #[test]
