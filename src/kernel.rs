@@ -207,8 +207,9 @@ impl Kernel {
         self
     }
 
-    /// Replaces a hook.
+    /// Replaces a hook, and what replaced it before.
     pub fn with_hook(mut self, name: &'static str, body: impl Into<String>) -> Self {
+        self.hooks.retain(|(hook, _)| *hook != name);
         self.hooks.push((name, body.into()));
         self
     }

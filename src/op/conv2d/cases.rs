@@ -54,6 +54,16 @@ const SIZES: [Sizes; 27] = [
     ([1, 17, 24, 2], [9, 9, 5], conv(2, 0, 1)),
 ];
 
+/// First layers whose rows are whole vec4s, forward: strips cut short, several tiles of channels, the last of them cut; windows
+/// that begin anywhere in a vec4; more padding than the filter.
+const FIRST: [Sizes; 5] = [
+    ([2, 9, 12, 3], [3, 3, 8], conv(1, 1, 1)),
+    ([1, 13, 8, 3], [7, 7, 20], conv(2, 3, 1)),
+    ([3, 11, 20, 1], [5, 4, 4], PLAIN),
+    ([1, 7, 10, 6], [4, 4, 36], conv(3, 5, 1)),
+    ([2, 3, 4, 2], [1, 1, 12], conv(2, 0, 1)),
+];
+
 /// Layers of the models at their real size.
 const LAYERS: [(&str, Sizes); 5] = [
     ("vgg_conv3", ([8, 56, 56, 256], [3, 3, 256], conv(1, 1, 1))),
@@ -128,6 +138,13 @@ pub(in crate::op) fn cases() -> Vec<Case> {
     let [again, ..] = passes("b1_h6_w5_c8_n12", sizes);
     cases.extend(fused(forward, "bias_relu", &bias_relu, std::slice::from_ref(&bias)));
     cases.extend(fused(again, "bias_residual_relu", &bias_add_relu, &[bias, residual]));
+    for sizes in FIRST {
+        let [forward, ..] = passes(&name(sizes), sizes);
+        let [plain, ..] = passes(&name(sizes), sizes);
+        let (_, [.., n], _) = sizes;
+        cases.extend(fused(forward, "bias_relu", &bias_relu, &[TensorSpec::f32([n])]));
+        cases.push(plain);
+    }
     let add = Chain::one(Function::Add);
     cases.extend(fused(input, "add", &add, &[TensorSpec::f32([1, 6, 5, 8])]));
     // With the gradient of the bias.
@@ -159,13 +176,12 @@ pub(in crate::op) fn cases() -> Vec<Case> {
         cases.extend(grads(&name(SIZES[at]), SIZES[at], chain, sums));
     }
     // Frames of bytes.
-    for case in passes("bytes_b2_h12_w12_c4", ([2, 12, 12, 4], [4, 4, 8], conv(2, 0, 1))) {
-        if !case.name.ends_with("dx") {
-            let mut case = case;
-            case.inputs[0] =
-                TensorSpec::new(case.inputs[0].shape.clone(), crate::tensor::DType::U8);
-            cases.push(case);
-        }
+    let [first, ..] = passes("bytes_b2_h9_w12_c3", FIRST[0]);
+    let [forward, _, weight] =
+        passes("bytes_b2_h12_w12_c4", ([2, 12, 12, 4], [4, 4, 8], conv(2, 0, 1)));
+    for mut case in [forward, weight, first] {
+        case.inputs[0] = TensorSpec::new(case.inputs[0].shape.clone(), crate::tensor::DType::U8);
+        cases.push(case);
     }
     cases
 }

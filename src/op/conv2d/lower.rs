@@ -15,8 +15,13 @@ pub(super) const LONGEST: usize = 1 << 17;
 /// The longest sum of `direct`, whose turns are 1 of the sum, on a CPU adapter.
 const LONGEST_DIRECT: usize = 60_000;
 
-/// The share of a CPU's peak that `pixels` reaches with 8 channels, and with 16.
+/// The share of a CPU's peak that `pixels` reaches with 8 channels, and with 16; likewise `strips`.
 const PIXELS: [f64; 2] = [0.128, 0.26];
+const STRIPS: [f64; 2] = [0.18, 0.25];
+
+/// Pixels of a lane of `strips`, and the most channels.
+const STRIP: usize = 8;
+const STRIP_CHANNELS: usize = 16;
 
 /// `a` where it is bytes, four to a word, that count as x / 255.
 const BYTES: &str = "\
@@ -84,8 +89,8 @@ pub(super) fn planned(pass: Pass, g: &Geometry, caps: &Caps) -> Vec<Planned> {
         plan(p, caps).into_iter().filter(|tile| !matches!(tile.variant.name, "vector" | "naive"));
     let direct =
         (!caps.software || p.k <= LONGEST_DIRECT).then(|| plan::one_by_one(p, caps, "direct"));
-    let mut planned =
-        plan::sorted(pixels(p, caps).into_iter().chain(tiled).chain(direct).collect());
+    let for_lanes = pixels(p, caps).into_iter().chain(strips(pass, g, caps));
+    let mut planned = plan::sorted(for_lanes.chain(tiled).chain(direct).collect());
     if planned.is_empty() {
         let variant = Variant::new("register", [("TM", 4), ("TN", 4)]);
         planned.push(Planned { ns: 0.0, variant });
@@ -116,6 +121,28 @@ fn pixels(p: Sizes, caps: &Caps) -> Option<Planned> {
     suits.then(|| block.planned(swapped, caps, Variant::new("pixels", consts)))
 }
 
+/// `strips`, where the lines of an image are whole vec4s and its channels are not.
+fn strips(pass: Pass, g: &Geometry, caps: &Caps) -> Option<Planned> {
+    let width = plan::subgroup(caps)?;
+    let suits = matches!(pass, Pass::Forward)
+        && g.conv.groups == 1
+        && !g.c.is_multiple_of(4)
+        && (g.w * g.c).is_multiple_of(4)
+        && g.n.is_multiple_of(4);
+    let p = strip_sizes(g);
+    let rows = p.m.div_ceil(p.m.div_ceil(STRIP_CHANNELS)).next_multiple_of(4) as u32;
+    let consts = [("W", width), ("TM", rows), ("TN", STRIP as u32)];
+    let (cols, share) = (STRIP as u32 * width, STRIPS[usize::from(rows > 8)]);
+    let block = Block { rows, cols, results: STRIP as u32 * rows, slices: 1, share };
+    suits.then(|| block.planned(p, caps, Variant::new("strips", consts)))
+}
+
+/// The product as `strips` sees it: channels by pixels, of which a row is whole strips.
+fn strip_sizes(g: &Geometry) -> Sizes {
+    let pixels = g.batch * g.p * g.q.next_multiple_of(STRIP);
+    Sizes { batch: 1, m: g.n, n: pixels, k: g.r * g.s * g.c }
+}
+
 impl Conv2dProblem {
     pub(super) fn dispatches(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let (g, count) = (&self.geometry, self.facts.spec().len());
@@ -133,8 +160,10 @@ impl Conv2dProblem {
             return Lowered::one(self.epilogue.attach(store(product)));
         }
         let mut p = shape.sizes;
-        if variant.name == "pixels" {
-            std::mem::swap(&mut p.m, &mut p.n);
+        match variant.name {
+            "pixels" => std::mem::swap(&mut p.m, &mut p.n),
+            "strips" => p = strip_sizes(g),
+            _ => {}
         }
         let tiling = Tiling::of(variant);
         let splits = tiling.splits.max(p.k.div_ceil(LONGEST));
@@ -199,14 +228,15 @@ fn operands(
     shape: &Shape,
     g: &Geometry,
 ) -> Kernel {
-    let swap = variant.name == "pixels";
+    let strips = variant.name == "strips";
+    let swap = strips || variant.name == "pixels";
     let kernel = if swap {
         Kernel::of("conv2d", variant)
     } else {
         tiling.kernel().with_hook("operands", "// use: conv2d/operands\n")
     };
     let [wide_c, wide_n] = wide(g);
-    let wide_a = if matches!(pass, Pass::Input { .. }) { wide_n } else { wide_c };
+    let wide_a = if matches!(pass, Pass::Input { .. }) { wide_n } else { wide_c || strips };
     let run4 = shape.run.next_multiple_of(4);
     // Whether rows of a tile may be no part of the result, or the step pass the sum's end.
     let gaps = match pass {

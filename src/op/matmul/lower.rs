@@ -292,8 +292,10 @@ impl<'a> Tiling<'a> {
         let get = |name| variant.get(name) as usize;
         let (shader, rows, cols, step) = match variant.name {
             "register" => ("matmul/register", 8 * get("TM"), 8 * get("TN"), 4),
-            // Also a convolution's `pixels`, which has a kernel of its own.
-            "subgroup" | "pixels" => ("matmul/subgroup", get("TM"), get("W") * get("TN"), 4),
+            // Also a convolution's `pixels` and `strips`, which have kernels of their own.
+            "subgroup" | "pixels" | "strips" => {
+                ("matmul/subgroup", get("TM"), get("W") * get("TN"), 4)
+            }
             "sliced" => ("matmul/tile", get("BM"), get("BN"), get("BK") * get("SLICES")),
             MATRICES => ("matmul/matrices", get("BM"), get("BN"), get("BK")),
             _ => ("matmul/tile", get("BM"), get("BN"), get("BK")),
