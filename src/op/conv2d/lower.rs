@@ -15,7 +15,7 @@ pub(super) const LONGEST: usize = 1 << 17;
 /// The longest sum of `direct`, whose turns are 1 of the sum, on a CPU adapter.
 const LONGEST_DIRECT: usize = 60_000;
 
-/// The share of a CPU's peak that `pixels` reaches with 8 channels, and with 16; likewise `strips`.
+/// The share of a CPU's peak that `pixels` reaches with 8 channels, and with more; likewise `strips`.
 const PIXELS: [f64; 2] = [0.128, 0.26];
 const STRIPS: [f64; 2] = [0.18, 0.25];
 
@@ -112,11 +112,12 @@ pub(super) fn matrices(
 fn pixels(p: Sizes, caps: &Caps) -> Option<Planned> {
     let width = plan::subgroup(caps)?;
     let rows = p.n.next_multiple_of(width.max(8) as usize) as u32;
-    let consts = [("W", width), ("TM", rows), ("TN", 8)];
-    // As many columns as the narrowest tile of `subgroup` has, and as many pixels as a tile of this one.
-    let suits = rows <= 16 && p.m >= 2 * 8 * width as usize;
-    let share = if rows <= 8 { PIXELS[0] } else { PIXELS[1] };
-    let block = Block { rows, cols: 8 * width, results: 8 * rows, slices: 1, share };
+    // A lane owns fewer pixels where there are few, or its results would be many.
+    let cols = if rows <= 16 && p.m >= 2 * 8 * width as usize { 8 } else { 4 };
+    let suits = rows <= 24 && p.m >= (cols * width) as usize;
+    let consts = [("W", width), ("TM", rows), ("TN", cols)];
+    let share = PIXELS[usize::from(rows > 8)];
+    let block = Block { rows, cols: cols * width, results: cols * rows, slices: 1, share };
     let swapped = Sizes { m: p.n, n: p.m, ..p };
     suits.then(|| block.planned(swapped, caps, Variant::new("pixels", consts)))
 }
@@ -267,4 +268,48 @@ fn operands(
     ];
     let narrow = narrow.into_iter().filter(|(_, _, is_wide)| !is_wide);
     narrow.fold(kernel, |kernel, (hook, text, _)| kernel.with_hook(hook, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Conv;
+    use super::*;
+
+    fn geometry([batch, h, w, c]: [usize; 4], filter: usize, n: usize, conv: Conv) -> Geometry {
+        let [p, q] = [h, w].map(|length| (length + 2 * conv.pad - filter) / conv.stride + 1);
+        Geometry { batch, h, w, c, r: filter, s: filter, n, p, q, conv }
+    }
+
+    fn first(pass: Pass, g: &Geometry, caps: &Caps) -> String {
+        planned(pass, g, caps)[0].variant.to_string()
+    }
+
+    #[test]
+    fn images_of_three_channels_go_by_strips_on_a_cpu_adapter() {
+        let cpu = Caps::portable_software();
+        let conv = Conv { stride: 4, pad: 2, groups: 1 };
+        let alexnet = geometry([4, 64, 64, 3], 11, 12, conv);
+        assert_eq!(first(Pass::Forward, &alexnet, &cpu), "strips[W=8,TM=12,TN=8]");
+        let odd = geometry([4, 64, 63, 3], 11, 12, conv);
+        let wide = geometry([4, 64, 64, 4], 11, 12, conv);
+        let gpu = Caps::portable();
+        for (g, caps) in [(&odd, &cpu), (&wide, &cpu), (&alexnet, &gpu)] {
+            let all = planned(Pass::Forward, g, caps);
+            assert!(all.iter().all(|planned| planned.variant.name != "strips"));
+        }
+    }
+
+    #[test]
+    fn results_of_few_channels_are_shared_out_by_pixels_on_a_cpu_adapter() {
+        let cpu = Caps::portable_software();
+        let conv = Conv { stride: 1, pad: 1, groups: 1 };
+        let weight = Pass::Weight { filter: [3, 3] };
+        // 4,096 pixels, and 72 and 288 elements of a window.
+        let [vgg, narrow] = [8, 32].map(|c| geometry([4, 32, 32, c], 3, 8, conv));
+        assert_eq!(first(Pass::Forward, &vgg, &cpu), "pixels[W=8,TM=8,TN=8]");
+        assert_eq!(first(weight, &vgg, &cpu), "pixels[W=8,TM=8,TN=4]");
+        assert_eq!(first(weight, &narrow, &cpu), "pixels[W=8,TM=8,TN=8]");
+        let wide = geometry([4, 8, 8, 32], 3, 32, conv);
+        assert!(first(Pass::Forward, &wide, &cpu).starts_with("subgroup"));
+    }
 }
