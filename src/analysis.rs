@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Clock, Record, Run};
-use crate::terms::{Backend, Mode, Precision, Preset};
+use crate::terms::{Backend, Mode, Precision, Preset, computing};
 
 pub mod class;
 pub mod modes;
@@ -43,8 +43,8 @@ pub struct RunContext {
     pub backend: Backend,
     /// Runs on the CPU.
     pub software: bool,
-    /// Threads a software adapter was told to use.
-    pub threads: Option<usize>,
+    /// Workers a software adapter was told to have, 0 where the thread that submits computes.
+    pub workers: Option<usize>,
     /// `speech`.
     pub workload: String,
     /// Training or inference.
@@ -76,7 +76,7 @@ impl RunContext {
             device: record.device_name(),
             backend: record.device.backend,
             software: record.device.software,
-            threads: record.host.threads,
+            workers: record.host.threads,
             workload: run.workload.clone(),
             mode: run.mode,
             preset: run.preset,
@@ -85,6 +85,11 @@ impl RunContext {
             batch: run.batch,
             fused: record.config.fuse,
         }
+    }
+
+    /// Threads that run kernels, where a software adapter was told so.
+    pub fn threads(&self) -> Option<usize> {
+        self.workers.map(computing)
     }
 
     /// What two runs must share to stand in one figure: adapter, model size, precision, fusion and what else changes times.

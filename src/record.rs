@@ -149,7 +149,7 @@ pub struct Host {
     pub logical_cores: Option<usize>,
     /// Main memory.
     pub ram_bytes: Option<u64>,
-    /// Threads a software adapter was told to run kernels on; nothing where the driver chose.
+    /// Workers a software adapter was told to have, 0 where the thread that submits computes; nothing where the driver chose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
     /// The browser that ran it as a page; nothing where fathom ran by itself.

@@ -44,6 +44,17 @@ pub use listed::{Listed, PassedOver, Reason};
 pub use restriction::{Feature, LimitSet, Restriction};
 pub use speeds::Speeds;
 
+/// Threads that run kernels on a software adapter that has so many workers: without any, the thread that submits computes.
+pub fn computing(workers: usize) -> usize {
+    workers.max(1)
+}
+
+/// The workers with which so many threads run kernels at the least cost: a single one is handed each dispatch, and the thread
+/// that submits waits for it.
+pub fn workers(computing: usize) -> usize {
+    if computing > 1 { computing } else { 0 }
+}
+
 words! {
     /// Training or inference.
     Mode {
@@ -240,4 +251,17 @@ impl fmt::Display for FaultCount {
 /// Bytes, as of a hash, in hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_driver_gets_as_many_workers_as_threads_compute_and_none_for_one() {
+        assert_eq!([1, 2, 16].map(workers), [0, 2, 16]);
+        assert_eq!([1, 2, 16].map(|n| computing(workers(n))), [1, 2, 16]);
+        // A worker computes alone, too: the thread that submits waits for it.
+        assert_eq!(computing(1), 1);
+    }
 }

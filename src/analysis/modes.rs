@@ -121,7 +121,7 @@ fn step(run: &Run) -> Option<Interval> {
 }
 
 fn is_same(a: &RunContext, b: &RunContext) -> bool {
-    a.is_comparable(b) && is_same_model(a, b) && a.threads == b.threads
+    a.is_comparable(b) && is_same_model(a, b) && a.workers == b.workers
 }
 
 fn is_same_model(a: &RunContext, b: &RunContext) -> bool {

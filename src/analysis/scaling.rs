@@ -53,10 +53,13 @@ pub struct TypeCurve {
     pub fit: Option<Amdahl>,
 }
 
-/// The curves against threads.
+/// The curves against threads. Of those with one thread a run without workers counts, however old it is: what handing
+/// each dispatch to a single worker costs is no part of what more threads gain.
 pub fn threads(records: &[Record]) -> Vec<Curve> {
-    let runs = runs(records).into_iter();
-    let points = runs.filter_map(|(context, run)| Some((context.threads?, context, run)));
+    let mut runs = runs(records);
+    runs.sort_by_key(|(context, _)| context.workers == Some(0));
+    let points = runs.into_iter();
+    let points = points.filter_map(|(context, run)| Some((context.threads()?, context, run)));
     curves(Axis::Threads, points.collect(), &|a, b| a.batch == b.batch)
 }
 
@@ -64,7 +67,7 @@ pub fn threads(records: &[Record]) -> Vec<Curve> {
 pub fn batches(records: &[Record]) -> Vec<Curve> {
     let runs = runs(records).into_iter();
     let points = runs.map(|(context, run)| (context.batch, context, run));
-    curves(Axis::Batch, points.collect(), &|a, b| a.threads == b.threads)
+    curves(Axis::Batch, points.collect(), &|a, b| a.workers == b.workers)
 }
 
 type Point<'a> = (usize, RunContext, &'a Run);
@@ -87,7 +90,7 @@ fn curves(
             series.push(vec![point]);
             continue;
         };
-        // Points come from old to new: the newest of a value counts.
+        // The last of a value counts: points come from old to new.
         match points.iter_mut().find(|(value, ..)| *value == point.0) {
             Some(known) => *known = point,
             None => points.push(point),
@@ -169,6 +172,34 @@ mod tests {
         let fit = curves[0].total.fit.as_ref().unwrap();
         assert!((fit.serial - 25.0 / 110.0).abs() < 1e-9);
         assert!(batches(&records[..1]).is_empty());
+    }
+
+    #[test]
+    fn one_thread_is_the_one_that_submits_before_a_worker_beside_it() {
+        let at = |workers: usize, ns: f64, created: &str| {
+            let mut record = synthetic::record(&[("w", Mode::Train, &[("matmul", ns)])]);
+            record.host.threads = Some(workers);
+            record.created = created.into();
+            record
+        };
+        let (none, two) = (at(0, 60.0, "2026-01-01"), at(2, 40.0, "2026-01-02"));
+        let one = at(1, 90.0, "2026-01-03");
+        let curve = |records: &[Record]| {
+            let mut curves = threads(records);
+            assert_eq!(curves.len(), 1);
+            let curve = curves.remove(0);
+            (curve.context.workers, curve.at, curve.total.ns)
+        };
+        let without = (Some(0), vec![1, 2], vec![60.0, 40.0]);
+        assert_eq!(curve(&[none.clone(), two.clone()]), without);
+        assert_eq!(curve(&[one.clone(), none.clone(), two.clone()]), without);
+        assert_eq!(curve(&[one.clone(), two]), (Some(1), vec![1, 2], vec![90.0, 40.0]));
+        // Two ways to have one thread are no curve.
+        assert!(threads(&[none.clone(), one.clone()]).is_empty());
+        // Nor do they share one against the batch.
+        let mut larger = one;
+        larger.runs[0].batch *= 2;
+        assert!(batches(&[none, larger]).is_empty());
     }
 
     #[test]

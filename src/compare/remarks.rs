@@ -84,10 +84,15 @@ fn tuning(record: &Record) -> String {
     record.tuning.as_ref().map_or("no table".into(), Tuning::called)
 }
 
-/// Threads that run kernels on a software adapter: what its environment says, else one a core.
+/// Threads that run kernels on a software adapter: what its environment says, else one a core. A single one that has not to
+/// be handed each dispatch is another thing than a worker.
 fn threads(record: &Record) -> String {
     let cores = || record.host.logical_cores.filter(|_| record.device.software);
-    record.host.threads.or_else(cores).map_or("the device's".into(), |n| n.to_string())
+    match record.host.threads.or_else(cores) {
+        Some(0) => "1 without workers".into(),
+        Some(n) => n.to_string(),
+        None => "the device's".into(),
+    }
 }
 
 /// Records that stand on both sides, or twice on one: nothing is learned from them.

@@ -204,6 +204,16 @@ fn what_may_explain_a_difference_is_said() {
 }
 
 #[test]
+fn a_worker_is_told_from_a_driver_without_workers() {
+    let (mut base, mut other) = (side("old", &both()), side("new", &both()));
+    base.records[0].host.threads = Some(0);
+    other.records[0].host.threads = Some(1);
+    let notes = compare(&base, &[other], Alike::All).unwrap().notes;
+    let expected = "threads: 1 without workers in old, 1 in new";
+    assert!(notes.iter().any(|note| note == expected), "{notes:?}");
+}
+
+#[test]
 fn a_side_whose_own_records_were_made_by_different_programs_says_so() {
     let mut base = side("old", &both());
     base.records.push(base.records[0].clone());

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::stats::drift;
-use crate::terms::{ClockFault, FaultCount, words};
+use crate::terms::{ClockFault, FaultCount, computing, words};
 
 use super::{Profile, Run, Yardstick};
 
@@ -105,10 +105,10 @@ impl Doubt {
         doubtful.then_some(Self::Drift { relative: drift.relative })
     }
 
-    /// Processors that a software adapter leaves to others: of `cores`, one for each of its `workers`, or one where it has
-    /// none and the thread that submits computes.
+    /// Processors that a software adapter leaves to others: of `cores`, one for each thread that computes where it has so
+    /// many `workers`.
     pub fn free(cores: usize, workers: Option<usize>) -> u32 {
-        let busy = workers.map_or(cores, |workers| workers.max(1));
+        let busy = workers.map_or(cores, computing);
         cores.saturating_sub(busy) as u32
     }
 

@@ -296,7 +296,7 @@ fn context_fields(context: &RunContext) -> [Field; 15] {
         &context.device_id,
         context.clock,
         &context.device,
-        context.threads,
+        context.threads(),
         &context.workload,
         context.mode,
         context.preset,
@@ -339,8 +339,8 @@ fn title(labels: &Labels, context: &RunContext) -> String {
 
 /// `llvmpipe (vulkan), 2 threads, preset tiny, f32, fused`.
 fn place(context: &RunContext) -> String {
-    let threads = match context.threads {
-        Some(0) => ", no worker threads".to_string(),
+    let threads = match context.workers {
+        Some(0) => ", 1 thread without workers".to_string(),
         Some(1) => ", 1 thread".to_string(),
         Some(n) => format!(", {n} threads"),
         None => String::new(),
@@ -386,6 +386,26 @@ mod tests {
                 assert!(text.contains(expected), "{text}");
             }
         }
+    }
+
+    #[test]
+    fn a_driver_without_workers_has_a_thread_and_is_told_from_one_with_a_worker() {
+        let mut record = crate::analysis::synthetic::record(&[("w", Mode::Train, &[("add", 1.0)])]);
+        let runs = [Some(0), Some(1), Some(2), None].map(|workers| {
+            record.host.threads = workers;
+            RunContext::of(&record, &record.runs[0])
+        });
+        let told = runs.each_ref().map(|run| (run.threads(), place(run)));
+        let of = |threads: &str| format!("made up (vulkan){threads}, preset tiny, f32, not fused");
+        assert_eq!(
+            told,
+            [
+                (Some(1), of(", 1 thread without workers")),
+                (Some(1), of(", 1 thread")),
+                (Some(2), of(", 2 threads")),
+                (None, of("")),
+            ]
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::measure::sample::interrupted;
 use crate::record::Record;
 use crate::report::section::{ANALYSES, Analysis, Sample};
-use crate::terms::{Checks, LimitSet, Mode, Restriction};
+use crate::terms::{Checks, LimitSet, Mode, Restriction, workers};
 use crate::workload::WORKLOADS;
 
 use super::super::range::values;
@@ -80,10 +80,10 @@ fn scaling(args: &AnalyzeArgs) -> Result<(Vec<Record>, Result<()>)> {
     let mut records = Vec::new();
     let progress = progress::Progress::new(&wanted.out, "threads");
     for (i, &count) in threads.iter().enumerate() {
-        progress.say(&format!("[{}/{}] LP_NUM_THREADS={count}", i + 1, threads.len()));
+        progress.say(&format!("[{}/{}] {}", i + 1, threads.len(), counted(count)));
         progress.set(i as f64 / threads.len() as f64);
         match with_threads(&wanted, count) {
-            Ok(record) if record.host.threads == Some(count) => records.push(record),
+            Ok(record) if record.host.threads == Some(workers(count)) => records.push(record),
             Ok(record) => {
                 let text = format!(
                     "{} ignores the thread count, so only the batch size is varied (Mesa's llvmpipe honours it)",
@@ -119,7 +119,7 @@ fn with_threads(args: &RunArgs, threads: usize) -> Result<Record> {
     let saved = folder.path().join("record.json");
     let mut command = Command::new(&program);
     command
-        .env("LP_NUM_THREADS", threads.to_string())
+        .env("LP_NUM_THREADS", workers(threads).to_string())
         .arg("run")
         .args(options(args))
         .arg("--save")
@@ -130,7 +130,7 @@ fn with_threads(args: &RunArgs, threads: usize) -> Result<Record> {
     child::wait(&mut child, &program)?;
     let done = child.wait_with_output().map_err(failed())?;
     let stderr = String::from_utf8_lossy(&done.stderr);
-    let why = format!("with {threads} threads: {}", stderr.trim().trim_start_matches("error: "));
+    let why = format!("with {}: {}", counted(threads), stderr.trim().trim_start_matches("error: "));
     match done.status.code() {
         Some(0) => Record::load(&saved),
         Some(2) => Err(Error::Usage(why)),
@@ -141,6 +141,10 @@ fn with_threads(args: &RunArgs, threads: usize) -> Result<Record> {
         Some(130) => Err(Error::Interrupted),
         _ => Err(Error::Internal(why)),
     }
+}
+
+fn counted(threads: usize) -> String {
+    if threads == 1 { "1 thread".into() } else { format!("{threads} threads") }
 }
 
 /// The options of `run` as command-line arguments; the device is a CPU adapter unless one is named.

@@ -16,13 +16,21 @@ pub const ANALYSIS: Analysis = Analysis {
     name: "scaling",
     heading: "What scales",
     charts: "Times are relative to those at the smallest value.",
-    needs: "profiled runs of one workload that differ in LP_NUM_THREADS or in batch alone",
+    needs: "profiled runs of one workload that differ in threads (LP_NUM_THREADS) or in batch alone",
     sample: Sample::Varied,
     sections,
 };
 
 /// Types below this share of the time at every value are left out of tables for people and programs alike.
 const SHOWN: f64 = 0.01;
+
+/// What one thread is in a curve that begins with a driver without workers.
+const ALONE: &str =
+    "1 thread: the one that submits computes (LP_NUM_THREADS=0); runs with one worker do not count";
+
+/// The same of one whose driver had a worker.
+const HANDED: &str = "1 thread: a worker that is handed each dispatch and waited for (LP_NUM_THREADS=1), which takes longer than \
+    without workers (LP_NUM_THREADS=0)";
 
 fn sections(records: &[Record], _: &Options) -> Vec<Section> {
     let mut curves = scaling::threads(records);
@@ -74,7 +82,7 @@ fn section(curve: &Curve) -> Section {
         Axis::Batch => String::new(),
     };
     if curve.axis == Axis::Threads {
-        context.threads = None;
+        context.workers = None;
     }
     let heading = format!(
         "{} {}{fixed}: time per {of} against {what}; {}",
@@ -83,10 +91,47 @@ fn section(curve: &Curve) -> Section {
         place(&context)
     );
     let first = curve.total.ns.first().copied().unwrap_or(0.0);
-    Section::new(key, heading, table)
+    let one = match (curve.axis, curve.context.workers) {
+        (Axis::Threads, Some(0)) => Some(ALONE),
+        (Axis::Threads, Some(1)) => Some(HANDED),
+        _ => None,
+    };
+    let section = Section::new(key, heading, table)
         .chart(Chart::new(format!("Relative time per {of}"), chart::svg(curve)))
         .note(format!(
             "types under 1 % at every {unit} count are omitted; all ops at the first: {}",
             duration_ns(first)
-        ))
+        ));
+    one.into_iter().fold(section, Section::note)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::similarity::Linkage;
+    use crate::analysis::synthetic;
+    use crate::report::Format;
+    use crate::report::section::render;
+    use crate::terms::Mode;
+
+    #[test]
+    fn one_thread_is_called_so_with_and_without_workers() {
+        let told = |workers: usize| {
+            let planted = [("matmul", 80.0 / workers.max(1) as f64)];
+            let mut record = synthetic::record(&[("w", Mode::Train, &planted)]);
+            record.host.threads = Some(workers);
+            record
+        };
+        let options = Options { modes: vec![Mode::Train], linkage: Linkage::Centroid, ops: false };
+        for (workers, note) in [(0, ALONE), (1, HANDED)] {
+            let sections = sections(&[told(workers), told(2)], &options);
+            let text = render(&sections, Format::Md).unwrap();
+            assert!(text.contains("| 1 thread |") && text.contains("| 2 threads |"), "{text}");
+            for known in [ALONE, HANDED] {
+                assert_eq!(text.contains(known), known == note, "{text}");
+            }
+            let rows = render(&sections, Format::Jsonl).unwrap();
+            assert!(rows.contains(r#""threads":1"#) && rows.contains(r#""ns_1":"#), "{rows}");
+        }
+    }
 }
