@@ -8,6 +8,7 @@ use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
+use super::rows::{element, widths};
 
 /// Table [V, H] and ids u32 [..] to rows [.., H]; an id past the table takes its last row. The table's
 /// gradient is not made here: a training step differentiates by the rows and updates those alone.
@@ -52,14 +53,13 @@ impl Problem for Lookup {
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        super::sparse::widths("embedding", self.width)
+        widths("embedding", self.width)
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let width = variant.get("WIDTH") as usize;
         let total = self.facts.spec().len() / width;
-        let kernel =
-            Kernel::new("embedding/embedding").with_text("T", super::sparse::element(width));
+        let kernel = Kernel::new("embedding/embedding").with_text("T", element(width));
         Lowered::one(
             Dispatch::new(kernel, grid(total.div_ceil(64), caps))
                 .bind("table", input(0))

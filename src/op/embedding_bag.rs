@@ -10,7 +10,7 @@ use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
-use super::rows::lanes;
+use super::rows::{at_once, lanes};
 
 mod grad;
 
@@ -78,10 +78,9 @@ impl Sizes {
         (1.0 - along) - across * (1.0 - 2.0 * along)
     }
 
-    /// Values that an invocation takes at once. A software adapter fetches lane by lane, four values for less than
-    /// twice the time of one; a GPU has more invocations instead.
+    /// Values of a word that an invocation takes at once.
     fn width(&self, caps: &Caps) -> u32 {
-        if caps.software && self.dimension.is_multiple_of(4) { 4 } else { 1 }
+        at_once(&[self.dimension], caps)
     }
 
     /// Specialised by all of them.

@@ -11,7 +11,7 @@ use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
-use super::rows::fewer_rows;
+use super::rows::{element, fewer_rows, widths};
 
 /// x [B, H, W, C] to [B, P, Q, C], P = floor((H + 2 pad - window) / stride) + 1. Padding never wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,9 +179,7 @@ impl Problem for Pooling {
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        let widths: &[u32] = if self.c.is_multiple_of(4) { &[4, 1] } else { &[1] };
-        let name = if self.backward { "grad" } else { "forward" };
-        widths.iter().map(|&width| Variant::new(name, [("WIDTH", width)])).collect()
+        widths(if self.backward { "grad" } else { "forward" }, self.c)
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
@@ -190,7 +188,7 @@ impl Problem for Pooling {
         let consts = [("WINDOW", window as u32), ("STRIDE", stride as u32), ("PAD", pad as u32)];
         let kernel = Kernel::new(format!("max_pool/{}", variant.name))
             .with_consts(&consts)
-            .with_text("T", super::sparse::element(width));
+            .with_text("T", element(width));
         let vectors = self.c / width;
         let lengths = [("H", self.h), ("W", self.w), ("C", vectors), ("P", self.p), ("Q", self.q)];
         let over = |kernel: Kernel, count: usize| {

@@ -9,7 +9,7 @@ use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
-use super::rows::lanes;
+use super::rows::{at_once, lanes};
 
 mod answer;
 mod grad;
@@ -123,7 +123,7 @@ impl Network {
             return [64, 8].map(by).to_vec();
         }
         // A CPU's invocations are lanes of a loop, and a barrier costs it a walk over all of them.
-        let width = if self.dimension.is_multiple_of(4) { 4 } else { 1 };
+        let width = at_once(&[self.dimension], caps);
         let whole = Variant::new(stories, [("LANES", 8), ("WIDTH", width)]);
         let whole = (self.batch >= 8).then_some(whole);
         whole.into_iter().chain([by(8)]).collect()

@@ -39,7 +39,7 @@ impl Rows {
 
     /// Elements of the widest vector that rows consist of.
     pub(crate) fn width(self) -> usize {
-        if self.columns.is_multiple_of(4) { 4 } else { 1 }
+        width(self.columns)
     }
 
     /// Length of a row in such vectors.
@@ -132,6 +132,30 @@ pub(crate) fn check(spec: &TensorSpec) -> Result<(), String> {
 /// The axes before the last.
 pub(crate) fn outer(spec: &TensorSpec) -> &[usize] {
     spec.dims().split_last().map_or(&[], |(_, outer)| outer)
+}
+
+/// Elements of the widest vector that rows of this length consist of.
+pub(crate) fn width(length: usize) -> usize {
+    if length.is_multiple_of(4) { 4 } else { 1 }
+}
+
+/// Elements that an invocation takes at once where all of `lengths` are whole fours and more invocations are the other
+/// choice. A software adapter fetches lane by lane, four values for less than twice the time of one; a GPU has the
+/// invocations instead.
+pub(crate) fn at_once(lengths: &[usize], caps: &Caps) -> u32 {
+    let whole = lengths.iter().all(|length| width(*length) == 4);
+    if caps.software && whole { 4 } else { 1 }
+}
+
+/// A variant for each width that rows of this length allow, the widest first.
+pub(crate) fn widths(name: &'static str, length: usize) -> Vec<Variant> {
+    let by = |width: u32| Variant::new(name, [("WIDTH", width)]);
+    if width(length) == 4 { vec![by(4), by(1)] } else { vec![by(1)] }
+}
+
+/// `f32` or `vec4<f32>`.
+pub(crate) fn element(width: usize) -> &'static str {
+    if width == 4 { "vec4<f32>" } else { "f32" }
 }
 
 /// The hook that makes T a vector of `width` lanes.

@@ -8,7 +8,7 @@ use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
-use super::rows::fewer_rows;
+use super::rows::{element, fewer_rows, widths};
 
 /// Which way a sequence moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,8 +72,7 @@ impl Problem for ShiftProblem {
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        let by = |width: u32| Variant::new("shift", [("WIDTH", width)]);
-        if self.width.is_multiple_of(4) { vec![by(4), by(1)] } else { vec![by(1)] }
+        widths("shift", self.width)
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
@@ -81,7 +80,7 @@ impl Problem for ShiftProblem {
         let groups = self.width / vector_width;
         let total = self.batch * self.steps * groups;
         let kernel = Kernel::new("shift/shift")
-            .with_text("T", if vector_width == 4 { "vec4<f32>" } else { "f32" })
+            .with_text("T", element(vector_width))
             .with_text("EARLIER", (self.toward == Toward::Earlier).to_string());
         let dispatch = Dispatch::new(kernel, grid(total.div_ceil(64), caps))
             .bind("x", input(0))

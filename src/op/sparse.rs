@@ -30,17 +30,6 @@ fn together(caps: &Caps) -> (&'static str, u32) {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SortIds;
 
-/// `f32` or `vec4<f32>`.
-pub(super) fn element(width: usize) -> &'static str {
-    if width == 4 { "vec4<f32>" } else { "f32" }
-}
-
-/// A variant for each width that rows of this length allow.
-pub(super) fn widths(name: &'static str, length: usize) -> Vec<Variant> {
-    let by = |width: u32| Variant::new(name, [("WIDTH", width)]);
-    if length.is_multiple_of(4) { vec![by(4), by(1)] } else { vec![by(1)] }
-}
-
 fn rows(ids: &TensorSpec, order: &TensorSpec, rows: &TensorSpec) -> Result<(usize, usize), String> {
     match *rows.dims() {
         [n, width] if *ids == TensorSpec::u32([n]) && order == ids => Ok((n, width)),

@@ -7,6 +7,7 @@ use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
+use super::rows::widths;
 
 const WORKGROUP: usize = 64;
 /// Side of the square that a workgroup turns in its own memory.
@@ -218,23 +219,22 @@ impl Problem for Permuted {
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        let direct = |width| Variant::new("direct", [("WIDTH", width)]);
         let last = self.merged[self.merged.len() - 1];
         if last.from == 1 {
-            let whole = last.len.is_multiple_of(4);
-            return [4, 1].into_iter().filter(|&w| w == 1 || whole).map(direct).collect();
+            return widths("direct", last.len);
         }
+        let direct = Variant::new("direct", [("WIDTH", 1)]);
         // A tile that is mostly empty is slower than scattered reads.
         let along = self.merged.iter().find(|x| x.from == 1).map_or(1, |x| x.len);
         let tile = Variant::new("tile", []);
         if caps.software {
             let whole = along.is_multiple_of(4) && last.len.is_multiple_of(4);
             let blocks = whole.then(|| Variant::new("blocks", []));
-            blocks.into_iter().chain([direct(1), tile]).collect()
+            blocks.into_iter().chain([direct, tile]).collect()
         } else if along.min(last.len) < TILE / 4 {
-            vec![direct(1), tile]
+            vec![direct, tile]
         } else {
-            vec![tile, direct(1)]
+            vec![tile, direct]
         }
     }
 

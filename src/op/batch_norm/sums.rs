@@ -2,7 +2,7 @@
 //! channel, and then what takes these together; or one pass, where there are few rows.
 
 use crate::kernel::{Caps, Dispatch, Kernel, Variant, grid};
-use crate::op::rows::GPU_WORKGROUP;
+use crate::op::rows::{GPU_WORKGROUP, width};
 use crate::tensor::TensorSpec;
 
 /// `sums.wgsl` where it folds gradients.
@@ -58,7 +58,7 @@ impl Channels {
         if x.is_empty() {
             return Err(format!("{x} has no elements"));
         }
-        Ok(Self { rows, channels, width: if channels.is_multiple_of(4) { 4 } else { 1 } })
+        Ok(Self { rows, channels, width: width(channels) })
     }
 
     pub(super) fn elements(&self) -> usize {

@@ -6,7 +6,7 @@ use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, outpu
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
-use crate::op::rows::lanes;
+use crate::op::rows::{at_once, lanes};
 
 /// The gradient with respect to the embeddings: dlogits [B, V] and states [B, K, d] to [K, stride].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,11 +63,9 @@ impl Problem for AnswerGradProblem {
         &self.facts
     }
 
-    /// Four values at once where a software adapter fetches them lane by lane.
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        let whole = [self.dimension, self.last, self.facts.spec().len()];
-        let wide = caps.software && whole.iter().all(|n| n.is_multiple_of(4));
-        vec![Variant::new("weight", [("WIDTH", if wide { 4 } else { 1 })])]
+        let width = at_once(&[self.dimension, self.last, self.facts.spec().len()], caps);
+        vec![Variant::new("weight", [("WIDTH", width)])]
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {

@@ -3,7 +3,7 @@
 use crate::kernel::{
     Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch,
 };
-use crate::op::rows::{GPU_WORKGROUP, REFERENCE_ELEMENTS, Rows, lanes};
+use crate::op::rows::{self, GPU_WORKGROUP, REFERENCE_ELEMENTS, Rows, lanes};
 use crate::tensor::TensorSpec;
 
 /// The input as [outer, length, inner], where `length` is folded.
@@ -70,9 +70,7 @@ fn row_variant(extents: Extents, software: bool) -> Variant {
 
 fn column_variant(extents: Extents, software: bool) -> Variant {
     let Extents { outer, length, inner } = extents;
-    let width = |pack: usize| {
-        if (inner * pack).is_multiple_of(4) { 4 } else { 1 }
-    };
+    let width = |pack: usize| rows::width(inner * pack);
     let large = outer * length * inner >= SPLITS_FROM;
     // PACK rows side by side make whole vectors of columns that alone do not: [2 n, 62] is [n, 124], and
     // the second dispatch folds the halves.
@@ -214,7 +212,7 @@ impl Pass<'_> {
         let io = [input(0), scratch(0)];
         let first = self.column_dispatch(packed, columns, (width, chunk), io, 1.0);
         let rest = Extents { outer, length: chunks * pack, inner };
-        let width = if inner.is_multiple_of(4) { 4 } else { 1 };
+        let width = rows::width(inner);
         let columns = (outer * inner / width).next_power_of_two().min(16).min(self.workgroup);
         let io = [scratch(0).read(), output(0)];
         let second = self.column_dispatch(rest, columns, (width, rest.length), io, scale);

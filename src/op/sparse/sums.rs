@@ -2,10 +2,11 @@
 
 use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::op::rows::{element, widths};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
-use super::{WALK, element, firsts, rows, sample, together, widths};
+use super::{WALK, firsts, rows, sample, together};
 
 /// Places of a table's sum in which it is made in parts, where there are more than [`WALK`].
 const PART: usize = 64;

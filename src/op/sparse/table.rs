@@ -2,10 +2,11 @@
 
 use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Output, Problem, Sampler, Tolerance};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::op::rows::{element, widths};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
-use super::{element, firsts, rows, sample, widths};
+use super::{firsts, rows, sample};
 
 /// The rows that a table's update needs: scale [], ids `[N]`, order `[N]`, sums [N, H] and the table [V, H],
 /// which becomes table - rate scale sums at these rows, in place.
