@@ -33,6 +33,9 @@ struct Axis {
     to: usize,
 }
 
+/// In place of an axis that there is not.
+const NO_AXIS: Axis = Axis { len: 1, from: 0, to: 0 };
+
 fn steps(dims: &[usize]) -> Vec<usize> {
     let after = |axis: usize| dims[axis + 1..].iter().product();
     (0..dims.len()).map(after).collect()
@@ -148,19 +151,23 @@ impl Permuted {
         )
     }
 
-    /// The axis along the input's lines, that along the output's, and all others.
-    fn swapped(&self) -> ([Axis; 2], [Axis; MOST_AXES - 2]) {
-        let none = Axis { len: 1, from: 0, to: 0 };
-        let find = |is: fn(&Axis) -> bool| self.merged.iter().copied().find(is).unwrap_or(none);
-        let mut others = [none; MOST_AXES - 2];
-        let rest = self.merged.iter().filter(|x| x.from != 1 && x.to != 1);
+    /// The axis along the input's lines, and that along the output's.
+    fn lines(&self) -> [Axis; 2] {
+        let find = |is: fn(&Axis) -> bool| self.merged.iter().copied().find(is).unwrap_or(NO_AXIS);
+        [find(|axis| axis.from == 1), find(|axis| axis.to == 1)]
+    }
+
+    /// The axes along no lines.
+    fn others(&self) -> [Axis; MOST_AXES - 2] {
+        let mut others = [NO_AXIS; MOST_AXES - 2];
+        let rest = self.merged.iter().filter(|axis| axis.from != 1 && axis.to != 1);
         others.iter_mut().zip(rest).for_each(|(slot, axis)| *slot = *axis);
-        ([find(|x| x.from == 1), find(|x| x.to == 1)], others)
+        others
     }
 
     /// Where lines are whole vec4s on both sides, every other step is a multiple of four, too.
     fn lower_blocks(&self, caps: &Caps) -> Lowered {
-        let ([a, b], [first, second, third]) = self.swapped();
+        let ([a, b], [first, second, third]) = (self.lines(), self.others());
         let blocks = self.len() / 16;
         let kernel = Kernel::new("transpose/blocks")
             .with_consts(&[
@@ -189,7 +196,7 @@ impl Permuted {
     }
 
     fn lower_tile(&self, caps: &Caps) -> Lowered {
-        let ([a, b], others) = self.swapped();
+        let ([a, b], others) = (self.lines(), self.others());
         let tiles = a.len.div_ceil(TILE) * b.len.div_ceil(TILE);
         let count: usize = others.iter().map(|o| o.len).product();
         Lowered::one(
@@ -219,19 +226,18 @@ impl Problem for Permuted {
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        let last = self.merged[self.merged.len() - 1];
-        if last.from == 1 {
-            return widths("direct", last.len);
+        let [a, b] = self.lines();
+        if b.from == 1 {
+            return widths("direct", b.len);
         }
         let direct = Variant::new("direct", [("WIDTH", 1)]);
         // A tile that is mostly empty is slower than scattered reads.
-        let along = self.merged.iter().find(|x| x.from == 1).map_or(1, |x| x.len);
         let tile = Variant::new("tile", []);
         if caps.software {
-            let whole = along.is_multiple_of(4) && last.len.is_multiple_of(4);
+            let whole = a.len.is_multiple_of(4) && b.len.is_multiple_of(4);
             let blocks = whole.then(|| Variant::new("blocks", []));
             blocks.into_iter().chain([direct, tile]).collect()
-        } else if along.min(last.len) < TILE / 4 {
+        } else if a.len.min(b.len) < TILE / 4 {
             vec![direct, tile]
         } else {
             vec![tile, direct]
