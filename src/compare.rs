@@ -8,6 +8,7 @@ use std::fmt;
 use crate::error::{Error, Result};
 use crate::record::{Clock, Integrity, Record, Run, RunKey};
 use crate::stats::median;
+use crate::terms::each_once;
 
 pub mod advice;
 pub mod agreement;
@@ -159,12 +160,7 @@ pub fn compare(base: &Side, others: &[Side], alike: Alike) -> Result<Comparison>
         differences.extend(unlike::sides(base, other, alike));
     }
     // What two records differ in may be met on every side: it is said once.
-    let mut seen = Vec::new();
-    differences.retain(|line| {
-        let new = !seen.contains(line);
-        seen.push(line.clone());
-        new
-    });
+    let differences = each_once(differences);
     if !differences.is_empty() {
         return Err(Error::Incomparable(format!(
             "the records differ in more than their times:\n  {}",
@@ -219,13 +215,7 @@ fn is_one_seed(base: &Side, other: &Side) -> bool {
 
 /// What a side ran, each once, in order of first mention.
 pub fn keys(side: &Side) -> Vec<RunKey> {
-    let mut keys: Vec<RunKey> = Vec::new();
-    for key in side.records.iter().flat_map(|record| &record.runs).map(Run::key) {
-        if !keys.contains(&key) {
-            keys.push(key);
-        }
-    }
-    keys
+    each_once(side.records.iter().flat_map(|record| &record.runs).map(Run::key))
 }
 
 /// A side's runs of a key, one a record that has it.

@@ -44,6 +44,16 @@ pub use listed::{Listed, PassedOver, Reason};
 pub use restriction::{Feature, LimitSet, Restriction};
 pub use speeds::Speeds;
 
+/// What is named, each once, in order of first mention.
+pub fn each_once<T: PartialEq>(named: impl IntoIterator<Item = T>) -> Vec<T> {
+    named.into_iter().fold(Vec::new(), |mut known, one| {
+        if !known.contains(&one) {
+            known.push(one);
+        }
+        known
+    })
+}
+
 /// Threads that run kernels on a software adapter that has so many workers: without any, the thread that submits computes.
 pub fn computing(workers: usize) -> usize {
     workers.max(1)
@@ -256,6 +266,11 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_named_again_keeps_its_place() {
+        assert_eq!(each_once(["b", "a", "b", "c", "a"]), ["b", "a", "c"]);
+    }
 
     #[test]
     fn a_driver_gets_as_many_workers_as_threads_compute_and_none_for_one() {

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use crate::terms::each_once;
+
 /// The most values a range may have: more means a mistyped bound.
 const MOST: usize = 1000;
 
@@ -36,13 +38,7 @@ impl Range {
 
 /// The values of several ranges, once each, in order of first mention.
 pub fn values(ranges: &[Range]) -> Vec<usize> {
-    let mut values = Vec::new();
-    for value in ranges.iter().flat_map(Range::values) {
-        if !values.contains(&value) {
-            values.push(value);
-        }
-    }
-    values
+    each_once(ranges.iter().flat_map(Range::values))
 }
 
 impl FromStr for Range {

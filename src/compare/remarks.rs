@@ -1,6 +1,7 @@
 //! What is worth saying of records that are compared, and no ground to refuse.
 
 use crate::record::{Config, Doubt, Integrity, Record, Tuning, doubt, id};
+use crate::terms::each_once;
 
 use super::Side;
 use super::unlike::{forced, line, on_off};
@@ -132,12 +133,7 @@ fn doubts(side: &Side) -> Vec<String> {
     kinds.retain(|(_, found)| found[0].1.concerns_steps());
     let line = |(kind, found): doubt::DoubtKind<'_>| {
         // Repeated runs may all have it.
-        let mut names: Vec<String> = Vec::new();
-        for name in found.iter().map(|(run, _)| run.key().to_string()) {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
+        let names = each_once(found.iter().map(|(run, _)| run.key().to_string()));
         let cells = match names.as_slice() {
             few if few.len() <= 3 => few.join(", "),
             many => format!("{} of {} cells", many.len(), super::keys(side).len()),

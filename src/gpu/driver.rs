@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::host::{list_folder, read_text};
+use crate::terms::each_once;
 
 /// A node of a device under `/dev`, by which the kernel offers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,12 +192,7 @@ fn unanswered(nodes: &[Node], vendors: &[u32]) -> Vec<String> {
         Maker::Microsoft | Maker::Other => !vendors.is_empty(),
         known => vendors.iter().any(|vendor| Maker::of(*vendor) == known),
     };
-    let mut makers: Vec<Maker> = Vec::new();
-    for node in nodes {
-        if !answers(node.maker) && !makers.contains(&node.maker) {
-            makers.push(node.maker);
-        }
-    }
+    let makers = each_once(nodes.iter().map(|node| node.maker).filter(|maker| !answers(*maker)));
     let line = |maker: Maker| {
         let of_maker = nodes.iter().filter(|node| node.maker == maker);
         let paths: Vec<_> = of_maker.map(|node| node.path.display().to_string()).collect();

@@ -6,29 +6,23 @@ use crate::fields;
 use crate::kernel::Caps;
 use crate::measure::kernels::{Checked, Kernel, Timed};
 use crate::measure::tune;
-use crate::op::LIST;
+use crate::op::{Case, LIST};
 use crate::record::Peaks;
 use crate::report::column::Quantity::{Duration, Fixed, Giga, Percent};
 use crate::report::column::{count, number, text};
 use crate::report::field::Field;
 use crate::report::table::Table;
+use crate::terms::each_once;
 
 /// Every op with its variants, on a GPU and on a CPU adapter.
 pub fn ops() -> Table {
     let mut table = Table::new([text("op"), text("class"), count("cases"), text("variants")]);
     for family in LIST {
         let cases = family.cases();
-        let mut variants: Vec<String> = Vec::new();
-        for case in &cases {
-            for caps in [Caps::portable(), Caps::portable_software()] {
-                for variant in case.problem().variants(&caps) {
-                    let variant = variant.to_string();
-                    if !variants.contains(&variant) {
-                        variants.push(variant);
-                    }
-                }
-            }
-        }
+        let caps = [Caps::portable(), Caps::portable_software()];
+        let of_case = |case: &Case| caps.each_ref().map(|caps| case.problem().variants(caps));
+        let variants = cases.iter().flat_map(of_case).flatten();
+        let variants = each_once(variants.map(|variant| variant.to_string()));
         // An elementwise kernel also copies and drops out, which analyses count as what they are.
         let classes: BTreeSet<_> = cases.iter().map(|case| case.op.kind().class.letter()).collect();
         let classes: Vec<_> = classes.into_iter().map(String::from).collect();

@@ -14,7 +14,7 @@ use crate::report::column::{Column, count, number, text};
 use crate::report::field::Field;
 use crate::report::table::Table;
 use crate::tensor::TensorSpec;
-use crate::terms::Preset;
+use crate::terms::{Preset, each_once};
 
 /// A column of large counts.
 fn grouped(name: &str) -> Column {
@@ -127,14 +127,8 @@ pub fn plan(runs: &[Planned<'_>], preset: Preset) -> Table {
         number("memory", "memory_bytes", Bytes),
         text("fits"),
     ];
-    let whole = runs.iter().fold(Vec::new(), |mut parts, run| {
-        for (part, seconds) in run.estimate.parts {
-            if seconds > 0.0 && !parts.contains(&part) {
-                parts.push(part);
-            }
-        }
-        parts
-    });
+    let parts = runs.iter().flat_map(|run| run.estimate.parts);
+    let whole = each_once(parts.filter(|(_, seconds)| *seconds > 0.0).map(|(part, _)| part));
     let parts = whole.iter().map(|part| number(*part, format!("{part}_s"), Wait).spare(1));
     let total = number("in all", "total_s", Wait);
     let mut table = Table::new(head.into_iter().chain(parts).chain([total]));

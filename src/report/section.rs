@@ -8,7 +8,7 @@ use crate::analysis::similarity::Linkage;
 use crate::error::Result;
 use crate::fields;
 use crate::record::{Clock, Record};
-use crate::terms::Mode;
+use crate::terms::{Mode, each_once};
 
 use super::Format;
 use super::chart::Chart;
@@ -271,17 +271,9 @@ fn provenance_of<'a>(runs: impl IntoIterator<Item = &'a RunContext>) -> [Field; 
         |run| &run.device_id,
         |run| run.clock.map_or("", Clock::name),
     ];
-    values.map(|value| {
-        let mut distinct: Vec<&str> = Vec::new();
-        for value in runs.iter().map(|run| value(run)) {
-            if !distinct.contains(&value) {
-                distinct.push(value);
-            }
-        }
-        match distinct.join(" ") {
-            values if values.is_empty() => Field::Missing,
-            values => Field::Text(values),
-        }
+    values.map(|value| match each_once(runs.iter().map(|run| value(run))).join(" ") {
+        values if values.is_empty() => Field::Missing,
+        values => Field::Text(values),
     })
 }
 
@@ -353,13 +345,7 @@ fn place(context: &RunContext) -> String {
 
 /// The places of some runs, each once.
 fn places<'a>(contexts: impl IntoIterator<Item = &'a RunContext>) -> String {
-    let mut places: Vec<String> = Vec::new();
-    for place in contexts.into_iter().map(place) {
-        if !places.contains(&place) {
-            places.push(place);
-        }
-    }
-    places.join("; ")
+    each_once(contexts.into_iter().map(place)).join("; ")
 }
 
 #[cfg(test)]

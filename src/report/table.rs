@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::host::terminal_width;
+use crate::terms::each_once;
 
 use super::Format;
 use super::column::Column;
@@ -73,12 +74,8 @@ pub fn prose(text: &str, room: Option<usize>) -> String {
 /// # Errors
 /// As [`Table::render`].
 pub(super) fn joined(tables: &[(&str, &Table)]) -> Result<String> {
-    let mut names = vec!["table".to_string()];
-    for name in tables.iter().flat_map(|(_, table)| table.names()) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
+    let columns = tables.iter().flat_map(|(_, table)| table.names());
+    let names = each_once(std::iter::once("table".to_string()).chain(columns));
     let rows = tables.iter().flat_map(|(key, table)| {
         table.objects().into_iter().map(|mut row| {
             row["table"] = Value::from(*key);

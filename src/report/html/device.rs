@@ -5,6 +5,7 @@ use crate::report::number::{byte_rate, bytes, duration_ns, flop_rate};
 use crate::report::section::labels::{Labels, date};
 use crate::report::section::score::in_words;
 use crate::score;
+use crate::terms::each_once;
 
 /// A device and what was measured of it.
 #[derive(Debug)]
@@ -32,13 +33,7 @@ pub(super) fn devices(records: &[Record]) -> Vec<Device> {
 
 /// The names of the devices, each once.
 pub(super) fn names(devices: &[Device]) -> Vec<&str> {
-    let mut names: Vec<&str> = Vec::new();
-    for device in devices {
-        if !names.contains(&device.name.as_str()) {
-            names.push(&device.name);
-        }
-    }
-    names
+    each_once(devices.iter().map(|device| device.name.as_str()))
 }
 
 /// Its score with the interval; a dash where it has none.

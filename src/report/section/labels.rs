@@ -4,6 +4,7 @@
 use crate::analysis::RunContext;
 use crate::record::Record;
 use crate::report::column::{Column, text};
+use crate::terms::each_once;
 
 /// A name for each of some records.
 #[derive(Debug)]
@@ -89,13 +90,7 @@ impl Labels {
 
     /// The kinds, each once, in the order of the records.
     pub(in crate::report) fn distinct(&self) -> Vec<&str> {
-        let mut kinds: Vec<&str> = Vec::new();
-        for kind in &self.kinds {
-            if !kinds.contains(&kind.as_str()) {
-                kinds.push(kind);
-            }
-        }
-        kinds
+        each_once(self.kinds.iter().map(String::as_str))
     }
 
     /// The column that tells rows apart; nothing where all are of one record.

@@ -10,6 +10,7 @@ use crate::report::column::{count, number, text};
 use crate::report::field::Field;
 use crate::report::number::duration_ns;
 use crate::report::table::{ColumnOf, Table};
+use crate::terms::each_once;
 
 use super::labels::Labels;
 use super::{Analysis, Options, Sample, Section, provenance, provenance_of};
@@ -61,13 +62,7 @@ fn section(labels: &Labels, modes: &Modes) -> Section {
         modes.base
     ));
     let section = section.note_older(modes.older);
-    let mut workloads: Vec<&str> = Vec::new();
-    for row in &modes.rows {
-        let workload = &row.context().workload;
-        if !workloads.contains(&workload.as_str()) {
-            workloads.push(workload);
-        }
-    }
+    let workloads = each_once(modes.rows.iter().map(|row| row.context().workload.as_str()));
     workloads
         .iter()
         .fold(section, |section, workload| section.chart(chart(labels, modes, workload)))

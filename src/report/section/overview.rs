@@ -12,6 +12,7 @@ use crate::report::column::{Column, count, number, text};
 use crate::report::field::Field;
 use crate::report::table::{ColumnOf, Table};
 use crate::stats;
+use crate::terms::each_once;
 use crate::{columns, fields};
 
 use super::Section;
@@ -83,13 +84,9 @@ fn trust(labels: &Labels, records: &[Record]) -> Section {
     let mut table = Table::new([text("doubt"), text("runs").right(), text("among them")]);
     let every = records.iter().flat_map(|record| &record.runs);
     for (kind, of) in doubt::by_kind(every, Doubt::brief) {
-        let mut named: Vec<String> = Vec::new();
         // Several records may have one run each of a key.
-        for key in of.iter().map(|(run, _)| run.key().to_string()) {
-            if named.len() < NAMED && !named.contains(&key) {
-                named.push(key);
-            }
-        }
+        let mut named = each_once(of.iter().map(|(run, _)| run.key().to_string()));
+        named.truncate(NAMED);
         table.row(fields![kind, format!("{} of {runs}", of.len()), named.join(", ")]);
     }
     let said = format!(

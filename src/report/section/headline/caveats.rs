@@ -2,7 +2,7 @@
 
 use crate::record::{BuildProfile, Record};
 use crate::report::number::percent;
-use crate::terms::Precision;
+use crate::terms::{Precision, each_once};
 
 use super::Measured;
 
@@ -15,13 +15,8 @@ pub(in crate::report::section) fn above_peak<'a>(
 ) -> Option<String> {
     let above: Vec<_> =
         runs.filter(|measured| measured.of_peak().is_some_and(|share| share > 1.0)).collect();
-    let mut names: Vec<String> = Vec::new();
-    for Measured { run, .. } in &above {
-        let name = format!("{} {}", run.workload, run.mode);
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
+    let name = |m: &Measured<'_>| format!("{} {}", m.run.workload, m.run.mode);
+    let names = each_once(above.iter().map(name));
     let is_less = |m: &&Measured<'_>| m.run.ops.iter().any(|op| op.label.contains("winograd"));
     let is_half = |m: &&Measured<'_>| m.record.config.precision == Precision::F16;
     let reasons = [
