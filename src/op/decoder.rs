@@ -355,8 +355,7 @@ impl Problem for DecoderProblem {
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
-        let reduced = self.stack.reduced();
-        (reduced != self.stack).then(|| input_specs(reduced, &self.attended).to_vec())
+        self.stack.reduced().map(|few| input_specs(few, &self.attended).to_vec())
     }
 }
 

@@ -156,9 +156,7 @@ impl Problem for LstmProblem {
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
-        let reduced = self.stack.reduced();
-        let inputs = || vec![reduced.x(), reduced.weights(), reduced.biases()];
-        (reduced != self.stack).then(inputs)
+        self.stack.reduced().map(|few| vec![few.x(), few.weights(), few.biases()])
     }
 }
 

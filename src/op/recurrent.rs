@@ -152,8 +152,7 @@ impl Problem for RecurrentProblem {
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
-        let reduced = self.sizes.reduced();
-        (reduced != self.sizes).then(|| input_specs(reduced).to_vec())
+        self.sizes.reduced().map(|few| input_specs(few).to_vec())
     }
 }
 

@@ -282,7 +282,6 @@ impl Problem for DecoderGradProblem {
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
-        let reduced = self.stack.reduced();
-        (reduced != self.stack).then(|| input_specs(reduced, &self.attended).to_vec())
+        self.stack.reduced().map(|few| input_specs(few, &self.attended).to_vec())
     }
 }

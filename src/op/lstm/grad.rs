@@ -153,8 +153,7 @@ impl Problem for LstmGradProblem {
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
-        let reduced = self.stack.reduced();
-        (reduced != self.stack).then(|| input_specs(reduced).to_vec())
+        self.stack.reduced().map(|few| input_specs(few).to_vec())
     }
 }
 

@@ -111,11 +111,9 @@ impl Stack {
     }
 
     /// With as few sequences and steps as take the same variants through the same code, where all would take long: other
-    /// lengths are other kernels, which are compiled for it.
-    pub(in crate::op) fn reduced(self) -> Self {
-        if self.flops() <= QUICK {
-            return self;
-        }
-        Self { batch: self.batch.min(16), steps: self.steps.min(4), ..self }
+    /// lengths are other kernels, which are compiled for it. Nothing where it has no more.
+    pub(in crate::op) fn reduced(self) -> Option<Self> {
+        let few = Self { batch: self.batch.min(16), steps: self.steps.min(4), ..self };
+        (self.flops() > QUICK && few != self).then_some(few)
     }
 }

@@ -47,9 +47,10 @@ impl Sizes {
 
     /// As small as takes every variant through the same code: the first step, which has no product,
     /// two that have one, and as many rows as the largest tile has. At B 32, T 783, H 2048 the reference
-    /// alone would take minutes.
-    pub(super) fn reduced(self) -> Self {
-        Self { batch: self.batch.min(4 * GROUP), steps: self.steps.min(3), ..self }
+    /// alone would take minutes. Nothing where it has no more.
+    pub(super) fn reduced(self) -> Option<Self> {
+        let few = Self { batch: self.batch.min(4 * GROUP), steps: self.steps.min(3), ..self };
+        (few != self).then_some(few)
     }
 
     /// Every way to do a step. On a CPU adapter the smallest register tile that holds the rows comes first,
