@@ -99,6 +99,18 @@ fn attention(
     dispatch
 }
 
+/// How a step ends, in f64: the query of a row's cells and the shares that it takes of a memory, keys, values and v, whose
+/// context goes into the row.
+fn look_up(row: &mut [f64], weight: &[f64], memory: [&[f64]; 3]) -> (Vec<f64>, Vec<f64>) {
+    let [keys, values, v] = memory;
+    let (cells, context) = row.split_at_mut(row.len() - v.len());
+    let mut query = vec![0.0; v.len()];
+    add_product(&mut query, cells, weight);
+    let (shares, sum) = attend(&query, keys, values, v);
+    context.copy_from_slice(&sum);
+    (query, shares)
+}
+
 /// A decoder's cells, which hand on what they have for the query.
 fn cells(variant: &Variant, stack: Stack, problem: &str) -> Step {
     let cells = Step::new(variant, stack, problem);
@@ -317,15 +329,9 @@ impl Problem for DecoderProblem {
                 let mut x = tokens.to_vec();
                 add_product(&mut x, &row[cells..], &inputs[2].data);
                 let gates = stack.forward(&mut row, &x, &inputs[3].data, &inputs[4].data);
-                let mut query = vec![0.0; hidden];
-                add_product(&mut query, &row[..cells], &inputs[5].data);
-                let (shares, context) = attend(
-                    &query,
-                    &biased[b * keys_len..][..keys_len],
-                    sequence(inputs[7], b),
-                    &inputs[8].data,
-                );
-                row[cells..].copy_from_slice(&context);
+                let keys = &biased[b * keys_len..][..keys_len];
+                let memory = [keys, sequence(inputs[7], b), &inputs[8].data];
+                let (query, shares) = look_up(&mut row, &inputs[5].data, memory);
                 (row.clone(), gates, query, shares)
             };
             (0..stack.steps).map(step).collect::<Vec<_>>()

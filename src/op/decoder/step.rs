@@ -4,14 +4,14 @@ use crate::graph::Tensor;
 use crate::graph::op::{Cost, Facts, Kind, Op, Output, Problem, Sampler, Tolerance};
 use crate::host::parallel::*;
 use crate::kernel::{Caps, Dispatch, Lowered, Variant, input, output, scratch};
-use crate::op::attention::{Attended, attend, sequence};
+use crate::op::attention::{Attended, sequence};
 use crate::op::lstm::{
     Stack, Step, WELL_CONDITIONED, add_product, cell_forward, sample_well_conditioned,
 };
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
-use super::{Memory, asking_spec, attention, attention_lanes, bind_above, cells};
+use super::{Memory, asking_spec, attention, attention_lanes, bind_above, cells, look_up};
 
 /// Inputs:
 /// 0. earlier [B, R, U H], whose last row is the state before: c and h of each of L layers, then the context
@@ -209,11 +209,8 @@ impl Problem for StepProblem {
                 row[2 * l * hidden..][..2 * hidden].copy_from_slice(&[&c[..], &h].concat());
                 below = h;
             }
-            let mut query = vec![0.0; hidden];
-            add_product(&mut query, &row[..cells], &inputs[6].data);
-            let (keys, memory) = (sequence(inputs[7], b), sequence(inputs[8], b));
-            let (shares, context) = attend(&query, keys, memory, &inputs[9].data);
-            row[cells..].copy_from_slice(&context);
+            let memory = [sequence(inputs[7], b), sequence(inputs[8], b), &inputs[9].data];
+            let (_, shares) = look_up(&mut row, &inputs[6].data, memory);
             let mut out = inputs[11].data.clone();
             add_product(&mut out, &row[cells - hidden..cells], &inputs[10].data);
             add_product(&mut out, &shares, sequence(inputs[12], b));
@@ -233,8 +230,8 @@ impl Problem for StepProblem {
     }
 
     fn reduced_problem(&self) -> Option<Vec<TensorSpec>> {
-        let reduced = Sizes { stack: self.sizes.stack.reduced(), ..self.sizes };
-        (reduced != self.sizes).then(|| reduced.inputs().to_vec())
+        let stack = self.sizes.stack.reduced();
+        stack.map(|stack| Sizes { stack, ..self.sizes }.inputs().to_vec())
     }
 }
 
