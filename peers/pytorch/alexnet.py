@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Generator, Tensor
+from torch import Tensor
 
-from image import conv, dense, dropout, finish, masks, max_pool, shared_names
+from image import classifier_names, classify, conv, masks, max_pool
 from image import example as image_example
 from image import initial as image_initial
-from layout import Sizes, Spec, floats
+from layout import Spec, layers
 from optim import Momentum
 
 OPTIMIZER = Momentum(rate=0.01, momentum=0.9, decay=5e-4)
@@ -23,16 +23,11 @@ SIZES = {
 
 
 def names(mode: str) -> dict[str, Spec]:
-    specs = {}
-    for layer, weight in {
+    convolutions = {
         "conv1": "11 11 3 c1", "conv2": "5 5 half1 c2", "conv3": "3 3 c2 c3", "conv4": "3 3 half3 c4",
-        "conv5": "3 3 half4 c5", "fc6": "features fc6", "fc7": "fc6 fc7", "fc8": "fc7 classes",
-    }.items():
-        specs[f"param/{layer}.weight"] = floats(weight)
-        specs[f"param/{layer}.bias"] = floats(weight.split()[-1])
-    if mode == "train":
-        specs |= {"random/fc6.dropout": floats("batch fc6"), "random/fc7.dropout": floats("batch fc7")}
-    return specs | shared_names(mode)
+        "conv5": "3 3 half4 c5",
+    }
+    return layers(convolutions) | classifier_names(mode)
 
 
 def lrn(x: Tensor) -> Tensor:
@@ -51,15 +46,9 @@ def forward(p: dict[str, Tensor], inputs: dict[str, Tensor], draws: dict[str, Te
     h = layer(h, "conv3", pad=1)
     h = layer(h, "conv4", pad=1, groups=2)
     h = max_pool(layer(h, "conv5", pad=1, groups=2), 3, 2)
-    h = h.flatten(1)  # rows, columns, channels
-    h = dropout(torch.relu(dense(p, h, "fc6")), "fc6", draws, mode == "train")
-    h = dropout(torch.relu(dense(p, h, "fc7")), "fc7", draws, mode == "train")
-    return finish(dense(p, h, "fc8"), inputs, mode)
+    return classify(p, h, inputs, draws, mode)
 
 
 initial = image_initial
 example = image_example
-
-
-def draws(sizes: Sizes, mode: str, generator: Generator) -> dict[str, Tensor]:
-    return masks(sizes, mode, generator, {"fc6": "fc6", "fc7": "fc7"})
+draws = masks

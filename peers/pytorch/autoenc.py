@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from layout import Sizes, Spec, floats
+from layout import Sizes, Spec, floats, layers
 from optim import Adam
 
 OPTIMIZER = Adam(rate=1e-3)
@@ -18,16 +18,13 @@ SIZES = {
 
 
 def names(mode: str) -> dict[str, Spec]:
-    specs = {}
-    for layer, ins, outs in [
-        ("encoder.hidden", "pixels", "hidden"),
-        ("encoder.mean", "hidden", "latent"),
-        ("encoder.logvar", "hidden", "latent"),
-        ("decoder.hidden", "latent", "hidden"),
-        ("decoder.output", "hidden", "pixels"),
-    ]:
-        specs[f"param/{layer}.weight"] = floats(f"{ins} {outs}")
-        specs[f"param/{layer}.bias"] = floats(outs)
+    specs = layers({
+        "encoder.hidden": "pixels hidden",
+        "encoder.mean": "hidden latent",
+        "encoder.logvar": "hidden latent",
+        "decoder.hidden": "latent hidden",
+        "decoder.output": "hidden pixels",
+    })
     specs["input/image"] = floats("batch pixels")
     specs["random/eps"] = floats("batch latent")  # sampling runs in inference too
     specs["output/mean"] = floats("batch latent")

@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 
 from image import conv, dense
 from image import initial as image_initial
-from layout import Sizes, Spec, floats, integers
+from layout import Sizes, Spec, floats, integers, layers
 from optim import CentredRMSProp
 
 OPTIMIZER = CentredRMSProp(rate=2.5e-4, rho=0.95, epsilon=0.01)
@@ -23,14 +23,10 @@ SIZES = {
 
 
 def names(mode: str) -> dict[str, Spec]:
-    network = {}
-    for layer, weight in {
+    weights = {
         "conv1": "8 8 4 c1", "conv2": "4 4 c1 c2", "conv3": "3 3 c2 c3", "fc4": "features fc4", "fc5": "fc4 actions",
-    }.items():
-        network[f"{layer}.weight"] = floats(weight)
-        network[f"{layer}.bias"] = floats(weight.split()[-1])
-    specs = {f"param/{name}": spec for name, spec in network.items()}
-    specs |= {"input/state": integers("batch 84 84 4"), "output/q": floats("batch actions")}
+    }
+    specs = layers(weights) | {"input/state": integers("batch 84 84 4"), "output/q": floats("batch actions")}
     inputs = {
         "input/action": integers("batch"),
         "input/reward": floats("batch"),
@@ -40,7 +36,7 @@ def names(mode: str) -> dict[str, Spec]:
     if mode == "infer":
         unread = {name: spec._replace(optional=True) for name, spec in inputs.items()}
         return specs | unread | {"output/action": integers("batch")}
-    targets = {f"param/target/{name}": spec._replace(trained=False) for name, spec in network.items()}
+    targets = {name: spec._replace(trained=False) for name, spec in layers(weights, "param/target/").items()}
     return specs | targets | inputs | {"output/loss": floats("")}
 
 

@@ -6,9 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from layout import Sizes, Spec, floats, integers
+from layout import Sizes, Spec, floats, integers, layers
 
 Tensors = dict[str, Tensor]
+
+DROPPED = ("fc6", "fc7")  # of a classifier of three dense layers, each of as many units as its size of that name
 
 
 def channels_first(x: Tensor) -> Tensor:
@@ -69,9 +71,24 @@ def example(sizes: Sizes, generator: Generator) -> Tensors:
     return {"image": image, "label": label}
 
 
-def masks(sizes: Sizes, mode: str, generator: Generator, layers: dict[str, str]) -> Tensors:
-    """Dropout of these layers, whose units are named."""
+def classifier_names(mode: str) -> dict[str, Spec]:
+    """What a model that ends in `classify` holds beside its convolutions."""
+    specs = layers({"fc6": "features fc6", "fc7": "fc6 fc7", "fc8": "fc7 classes"})
+    if mode == "train":
+        specs |= {f"random/{layer}.dropout": floats(f"batch {layer}") for layer in DROPPED}
+    return specs | shared_names(mode)
+
+
+def classify(p: Tensors, h: Tensor, inputs: Tensors, draws: Tensors, mode: str) -> Tensors:
+    h = h.flatten(1)  # rows, columns, channels
+    for layer in DROPPED:
+        h = dropout(torch.relu(dense(p, h, layer)), layer, draws, mode == "train")
+    return finish(dense(p, h, "fc8"), inputs, mode)
+
+
+def masks(sizes: Sizes, mode: str, generator: Generator) -> Tensors:
+    """Dropout of a classifier."""
     if mode == "infer":
         return {}
-    draw = {n: torch.rand(sizes["batch"], sizes[units], generator=generator) for n, units in layers.items()}
+    draw = {layer: torch.rand(sizes["batch"], sizes[layer], generator=generator) for layer in DROPPED}
     return {f"{name}.dropout": (value >= 0.5).float() for name, value in draw.items()}

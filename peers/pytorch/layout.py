@@ -31,6 +31,15 @@ def integers(dims: str) -> Spec:
     return Spec(dims, integer=True)
 
 
+def layers(weights: dict[str, str], prefix: str = "param/") -> dict[str, Spec]:
+    """The weight of each layer, and its bias: a value for each step of the weight's last dimension."""
+    specs = {}
+    for layer, dims in weights.items():
+        specs[f"{prefix}{layer}.weight"] = floats(dims)
+        specs[f"{prefix}{layer}.bias"] = floats(dims.split()[-1])
+    return specs
+
+
 def parts(dim: str) -> tuple[int, str]:
     """A dimension as a number times a size, or times none."""
     if dim.isdigit():

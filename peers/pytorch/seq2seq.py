@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from layout import Sizes, Spec, floats, integers
+from layout import Sizes, Spec, floats, integers, layers
 from optim import SGD
 
 OPTIMIZER = SGD(rate=0.5, clip=5.0)
@@ -32,15 +32,13 @@ SIZES = {
 def names(mode: str) -> dict[str, Spec]:
     specs = {"param/encoder.embedding": floats("source_vocabulary hidden")}
     specs["param/decoder.embedding"] = floats("target_vocabulary hidden")
-    for layer, ins, outs in [
-        *((f"encoder.lstm{n}", "2*hidden", "4*hidden") for n in range(1, LAYERS + 1)),
-        ("decoder.input", "2*hidden", "hidden"),
-        *((f"decoder.lstm{n}", "2*hidden", "4*hidden") for n in range(1, LAYERS + 1)),
-        ("attention.query", f"{2 * LAYERS}*hidden", "hidden"),
-        ("decoder.output", "2*hidden", "hidden"),
-    ]:
-        specs[f"param/{layer}.weight"] = floats(f"{ins} {outs}")
-        specs[f"param/{layer}.bias"] = floats(outs)
+    specs |= layers({
+        **{f"encoder.lstm{n}": "2*hidden 4*hidden" for n in range(1, LAYERS + 1)},
+        "decoder.input": "2*hidden hidden",
+        **{f"decoder.lstm{n}": "2*hidden 4*hidden" for n in range(1, LAYERS + 1)},
+        "attention.query": f"{2 * LAYERS}*hidden hidden",
+        "decoder.output": "2*hidden hidden",
+    })
     specs["param/attention.memory"] = floats("hidden hidden")
     specs["param/attention.v"] = floats("hidden")
     specs["param/projection.weight"] = floats("target_vocabulary hidden")

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from layout import Sizes, Spec, floats, integers
+from layout import Sizes, Spec, floats, integers, layers
 from optim import Nesterov
 
 OPTIMIZER = Nesterov(rate=1e-4, momentum=0.99, clip=100.0)
@@ -23,17 +23,14 @@ SIZES = {
 
 
 def names(mode: str) -> dict[str, Spec]:
-    specs = {}
-    for layer, ins, outs in [
-        ("dense1", "features", "hidden"),
-        ("dense2", "hidden", "hidden"),
-        ("dense3", "hidden", "hidden"),
-        ("recurrent.input", "hidden", "hidden"),
-        ("dense5", "hidden", "hidden"),
-        ("output", "hidden", "classes"),
-    ]:
-        specs[f"param/{layer}.weight"] = floats(f"{ins} {outs}")
-        specs[f"param/{layer}.bias"] = floats(outs)
+    specs = layers({
+        "dense1": "features hidden",
+        "dense2": "hidden hidden",
+        "dense3": "hidden hidden",
+        "recurrent.input": "hidden hidden",
+        "dense5": "hidden hidden",
+        "output": "hidden classes",
+    })
     specs["param/recurrent.forward"] = floats("hidden hidden")
     specs["param/recurrent.backward"] = floats("hidden hidden")
     specs["input/features"] = floats("batch time features")
