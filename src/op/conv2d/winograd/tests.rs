@@ -3,6 +3,10 @@ use crate::kernel::Word;
 use crate::op::conv2d::Conv;
 use crate::random::Rng;
 
+mod tested;
+
+pub(super) use tested::Tested;
+
 pub(super) type Matrix = Vec<Vec<f32>>;
 
 /// B^T, G and A^T.
@@ -168,7 +172,7 @@ fn in_f64(channels: &Channels, p: usize, q: usize) -> f64 {
 }
 
 /// Pixels and filters, drawn one by one or of a pattern.
-type Patterns<'a> = [Option<&'a [f64]>; 2];
+pub(super) type Patterns<'a> = [Option<&'a [f64]>; 2];
 
 /// The worst error over some tiles as a share of the bound, with each of these faults.
 fn worst(
@@ -293,33 +297,19 @@ fn most(algorithm: &Algorithm, taps: usize) -> f64 {
     most
 }
 
+/// Results, by the number of channels.
+const FORWARD: Tested =
+    Tested { rounding: |algorithm| &algorithm.rounding, most, patterns: worst_patterns, worst };
+
 #[test]
 fn products_are_as_much_larger_than_results_as_the_bound_has_it() {
-    for algorithm in &ALGORITHMS {
-        let whole = most(algorithm, algorithm.taps);
-        let lacking = whole.max(most(algorithm, algorithm.taps - 1));
-        for (bound, most) in algorithm.rounding.amplification.into_iter().zip([whole, lacking]) {
-            assert!((bound - most).abs() < 0.01 && most < bound + 1e-3, "{most} of {bound}");
-        }
-    }
+    FORWARD.amplifies_by_the_bound();
 }
 
 #[test]
 fn rounding_stays_within_the_bound_and_comes_within_a_small_factor_of_it() {
-    for algorithm in &ALGORITHMS {
-        let [pixels, taps] = worst_patterns(algorithm);
-        let least = if algorithm.results == 2 { 0.02 } else { 0.01 };
-        for channels in [1, 3, 64, 512] {
-            for patterns in [[None; 2], [Some(&pixels[..]), None], [None, Some(&taps[..])]] {
-                let worst = worst(algorithm, channels, patterns, &[|_, _, _| {}])[0];
-                let Algorithm { results, taps, .. } = algorithm;
-                let place =
-                    format!("F({results}, {taps}), {channels} channels, {patterns:?}: {worst}");
-                assert!(worst < 1.0, "{place}");
-                assert!(worst > least, "a bound that says nothing: {place}");
-            }
-        }
-    }
+    let least = |algorithm: &Algorithm| if algorithm.results == 2 { 0.02 } else { 0.01 };
+    FORWARD.rounds_within_the_bound(&[1, 3, 64, 512], least);
 }
 
 #[test]
@@ -334,18 +324,7 @@ fn a_fault_in_a_transform_is_beyond_the_bound() {
         ("a sign", |v, _, _| v[2][1] = -v[2][1]),
         ("tiles in half precision", |v, _, _| halved(v)),
     ];
-    for algorithm in &ALGORITHMS {
-        for channels in [3, 64, 512] {
-            let worst = worst(algorithm, channels, [None; 2], &faults.map(|(_, fault)| fault));
-            for ((what, _), worst) in faults.iter().zip(worst) {
-                let Algorithm { results, taps, .. } = algorithm;
-                assert!(
-                    worst > 1.0,
-                    "{what}, F({results}, {taps}), {channels} channels: {worst} of the bound"
-                );
-            }
-        }
-    }
+    FORWARD.finds(&faults, &[3, 64, 512]);
 }
 
 fn layer([batch, side, c, n]: [usize; 4], groups: usize, taps: usize) -> Geometry {

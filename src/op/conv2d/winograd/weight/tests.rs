@@ -1,8 +1,8 @@
+use super::super::Algorithm;
 use super::super::tests::{
-    Fault, Matrix, add_products, drawn, halved, largest, largest_in_line, matrices, of_bound,
-    square, squares, transformed, turned, zeros,
+    Fault, Matrix, Patterns, Tested, add_products, drawn, halved, largest, largest_in_line,
+    matrices, of_bound, square, squares, transformed, turned, zeros,
 };
-use super::super::{ALGORITHMS, Algorithm};
 use crate::random::Rng;
 
 /// A pixel, zero in the padding.
@@ -54,7 +54,7 @@ fn in_f64(x: &Matrix, dy: &Matrix, padding: usize, [r, s]: [usize; 2]) -> f64 {
 fn worst(
     algorithm: &Algorithm,
     side: usize,
-    [pixels, dy]: [Option<&[f64]>; 2],
+    [pixels, dy]: Patterns<'_>,
     faults: &[Fault],
 ) -> Vec<f64> {
     let mut rng = Rng::new(7);
@@ -102,15 +102,13 @@ fn most(algorithm: &Algorithm, taps: usize) -> f64 {
     most
 }
 
+/// Gradients, by the tiles along an axis.
+const WEIGHT: Tested =
+    Tested { rounding: |algorithm| &algorithm.weight, most, patterns: worst_patterns, worst };
+
 #[test]
 fn products_are_as_much_larger_than_results_as_the_bound_has_it() {
-    for algorithm in &ALGORITHMS {
-        let whole = most(algorithm, algorithm.taps);
-        let lacking = whole.max(most(algorithm, algorithm.taps - 1));
-        for (bound, most) in algorithm.weight.amplification.into_iter().zip([whole, lacking]) {
-            assert!((bound - most).abs() < 0.01 && most < bound + 1e-3, "{most} of {bound}");
-        }
-    }
+    WEIGHT.amplifies_by_the_bound();
 }
 
 /// The pixels and the dy that the products are largest for: with a padding of half the filter, as many pixels as results.
@@ -125,19 +123,7 @@ fn worst_patterns(algorithm: &Algorithm) -> [Vec<f64>; 2] {
 
 #[test]
 fn rounding_stays_within_the_bound_and_comes_within_a_small_factor_of_it() {
-    for algorithm in &ALGORITHMS {
-        let [pixels, dy] = worst_patterns(algorithm);
-        for side in [1, 2, 7, 24] {
-            for patterns in [[None; 2], [Some(&pixels[..]), None], [None, Some(&dy[..])]] {
-                let worst = worst(algorithm, side, patterns, &[|_, _, _| {}])[0];
-                let Algorithm { results, taps, .. } = algorithm;
-                let place =
-                    format!("F({taps}, {results}), {side} x {side} tiles of {patterns:?}: {worst}");
-                assert!(worst < 1.0, "{place}");
-                assert!(worst > 0.01, "a bound that says nothing: {place}");
-            }
-        }
-    }
+    WEIGHT.rounds_within_the_bound(&[1, 2, 7, 24], |_| 0.01);
 }
 
 #[test]
@@ -152,16 +138,5 @@ fn a_fault_in_a_transform_is_beyond_the_bound() {
         ("a sign", |_, e, _| e[3][1] = -e[3][1]),
         ("dy in half precision", |_, e, _| halved(e)),
     ];
-    for algorithm in &ALGORITHMS {
-        for side in [2, 7, 24] {
-            let worst = worst(algorithm, side, [None; 2], &faults.map(|(_, fault)| fault));
-            for ((what, _), worst) in faults.iter().zip(worst) {
-                let Algorithm { results, taps, .. } = algorithm;
-                assert!(
-                    worst > 1.0,
-                    "{what}, F({taps}, {results}), {side} x {side} tiles: {worst} of the bound"
-                );
-            }
-        }
-    }
+    WEIGHT.finds(&faults, &[2, 7, 24]);
 }
