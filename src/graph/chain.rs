@@ -151,6 +151,11 @@ impl Chain {
         (0..self.inputs).any(|input| self.is_clock(input))
     }
 
+    /// The chain for an op that cannot draw; nothing where it is random.
+    pub(crate) fn unless_random(&self) -> Option<&Self> {
+        (!self.is_random()).then_some(self)
+    }
+
     /// The value at `element` of the output. `values[i]` is input i there; `clock` is what a random
     /// function reads.
     pub fn evaluate(&self, values: &[f64], clock: &[f64], element: usize) -> f64 {

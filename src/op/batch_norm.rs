@@ -102,8 +102,8 @@ impl Op for BatchNorm {
 
     fn with_epilogue(&self, chain: &Chain) -> Option<Arc<dyn Op>> {
         // Seven bindings are taken by then, of the eight that every device has.
-        let epilogue = chain.behind(self.epilogue.as_ref());
-        (!chain.is_random() && epilogue.inputs <= 2)
+        let epilogue = chain.unless_random()?.behind(self.epilogue.as_ref());
+        (epilogue.inputs <= 2)
             .then(|| Arc::new(Self { epilogue: Some(epilogue), ..self.clone() }) as Arc<dyn Op>)
     }
 

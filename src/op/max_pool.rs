@@ -124,8 +124,8 @@ impl Op for MaxPoolGrad {
     }
 
     fn with_epilogue(&self, chain: &Chain) -> Option<Arc<dyn Op>> {
-        let epilogue = Some(chain.behind(self.epilogue.as_ref()));
-        (!chain.is_random()).then(|| Arc::new(Self { epilogue, ..*self }) as Arc<dyn Op>)
+        let epilogue = Some(chain.unless_random()?.behind(self.epilogue.as_ref()));
+        Some(Arc::new(Self { epilogue, ..*self }))
     }
 
     fn epilogue(&self) -> Option<&Chain> {

@@ -135,8 +135,7 @@ impl Op for Reduce {
     }
 
     fn with_prologue(&self, _at: usize, chain: &Chain) -> Option<Arc<dyn Op>> {
-        let of = ReduceOf { reduce: *self, chain: chain.clone() };
-        (!chain.is_random()).then(|| Arc::new(of) as Arc<dyn Op>)
+        Some(Arc::new(ReduceOf { reduce: *self, chain: chain.unless_random()?.clone() }))
     }
 
     fn gradient<'g>(&self, Backward { x, y, dy }: Backward<'_, 'g>) -> Vec<Option<Tensor<'g>>> {

@@ -58,10 +58,7 @@ impl Op for Scatter {
 
     fn with_prologue(&self, at: usize, chain: &Chain) -> Option<Arc<dyn Op>> {
         let at = at.checked_sub(1).filter(|&at| self.prologue.read(at) == Read::Value)?;
-        if chain.is_random() {
-            return None;
-        }
-        let prologue = self.prologue.after(chain, at);
+        let prologue = self.prologue.after(chain.unless_random()?, at);
         Some(Arc::new(Self { prologue, ..*self }))
     }
 }

@@ -53,8 +53,8 @@ impl Op for EmbeddingBagGrad {
     }
 
     fn with_epilogue(&self, chain: &Chain) -> Option<Arc<dyn Op>> {
-        let epilogue = chain.behind(self.epilogue.as_ref());
-        (!chain.is_random() && epilogue.inputs <= 1 + MOST_EPILOGUE_INPUTS)
+        let epilogue = chain.unless_random()?.behind(self.epilogue.as_ref());
+        (epilogue.inputs <= 1 + MOST_EPILOGUE_INPUTS)
             .then(|| Arc::new(Self { epilogue: Some(epilogue), ..self.clone() }) as Arc<dyn Op>)
     }
 
