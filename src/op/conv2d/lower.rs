@@ -19,9 +19,10 @@ const LONGEST_DIRECT: usize = 60_000;
 const PIXELS: [f64; 2] = [0.128, 0.26];
 const STRIPS: [f64; 2] = [0.18, 0.25];
 
-/// Pixels of a lane of `strips`, and the most channels.
+/// Pixels of a lane of `strips`, the most channels, and the longest line of a window: all its products are in the text.
 const STRIP: usize = 8;
 const STRIP_CHANNELS: usize = 16;
+const STRIP_LINE: usize = 40;
 
 /// `a` where it is bytes, four to a word, that count as x / 255.
 const BYTES: &str = "\
@@ -128,6 +129,7 @@ fn strips(pass: Pass, g: &Geometry, caps: &Caps) -> Option<Planned> {
     let suits = matches!(pass, Pass::Forward)
         && g.conv.groups == 1
         && !g.c.is_multiple_of(4)
+        && g.s * g.c <= STRIP_LINE
         && (g.w * g.c).is_multiple_of(4)
         && g.n.is_multiple_of(4);
     let p = strip_sizes(g);
@@ -292,8 +294,9 @@ mod tests {
         assert_eq!(first(Pass::Forward, &alexnet, &cpu), "strips[W=8,TM=12,TN=8]");
         let odd = geometry([4, 64, 63, 3], 11, 12, conv);
         let wide = geometry([4, 64, 64, 4], 11, 12, conv);
+        let long = geometry([4, 64, 64, 6], 11, 12, conv);
         let gpu = Caps::portable();
-        for (g, caps) in [(&odd, &cpu), (&wide, &cpu), (&alexnet, &gpu)] {
+        for (g, caps) in [(&odd, &cpu), (&wide, &cpu), (&long, &cpu), (&alexnet, &gpu)] {
             let all = planned(Pass::Forward, g, caps);
             assert!(all.iter().all(|planned| planned.variant.name != "strips"));
         }
