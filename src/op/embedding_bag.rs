@@ -80,7 +80,8 @@ impl Sizes {
 
     /// Values of a word that an invocation takes at once.
     fn width(&self, caps: &Caps) -> u32 {
-        at_once(&[self.dimension], caps)
+        let [embeddings, temporal] = self.strides;
+        at_once(&[self.dimension, embeddings, temporal], caps)
     }
 
     /// Specialised by all of them.
@@ -284,18 +285,20 @@ impl<'g> Tensor<'g> {
 /// Awkward cases of [`EmbeddingBag`] and [`EmbeddingBagGrad`].
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (k, batch, memories, words, dimension, vocabulary) in [
-        (1, 1, 1, 1, 1, 2),
-        (2, 3, 2, 3, 5, 4),
-        (4, 7, 10, 6, 20, 22),
-        (3, 2, 50, 11, 50, 181),
-        (4, 8, 50, 11, 50, 180),
-        (2, 4, 300, 5, 7, 3),
-        (2, 3, 20, 8, 6, 1000),
+    for (k, batch, memories, words, dimension, vocabulary, step) in [
+        (1, 1, 1, 1, 1, 2, 64),
+        (2, 3, 2, 3, 5, 4, 64),
+        // Rows of whole vec4s in tables that begin within one.
+        (2, 3, 3, 2, 4, 5, 7),
+        (4, 7, 10, 6, 20, 22, 64),
+        (3, 2, 50, 11, 50, 181, 64),
+        (4, 8, 50, 11, 50, 180, 64),
+        (2, 4, 300, 5, 7, 3, 64),
+        (2, 3, 20, 8, 6, 1000, 64),
     ] {
         let tables = Tables { dimension, vocabulary };
         let strides =
-            [vocabulary * dimension, memories * dimension].map(|n| n.next_multiple_of(64));
+            [vocabulary * dimension, memories * dimension].map(|n| n.next_multiple_of(step));
         let story = [TensorSpec::u32([batch, memories, words]), TensorSpec::u32([batch, words])];
         let name = format!("k{k}_b{batch}_m{memories}_s{words}_d{dimension}_v{vocabulary}");
         let stacks = strides.map(|n| TensorSpec::f32([k, n]));

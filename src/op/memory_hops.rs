@@ -123,7 +123,7 @@ impl Network {
             return [64, 8].map(by).to_vec();
         }
         // A CPU's invocations are lanes of a loop, and a barrier costs it a walk over all of them.
-        let width = at_once(&[self.dimension], caps);
+        let width = at_once(&[self.dimension, self.hops * self.stride], caps);
         let whole = Variant::new(stories, [("LANES", 8), ("WIDTH", width)]);
         let whole = (self.batch >= 8).then_some(whole);
         whole.into_iter().chain([by(8)]).collect()
@@ -269,19 +269,21 @@ impl<'g> Tensor<'g> {
 /// Awkward cases of [`MemoryHops`], [`MemoryHopsGrad`] and [`AnswerGrad`].
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (tables, batch, memories, dimension, vocabulary, linear) in [
-        (2usize, 1usize, 1usize, 1usize, 1usize, false),
-        (2, 2, 3, 4, 5, false),
-        (3, 2, 3, 4, 5, true),
-        (4, 3, 5, 3, 4, false),
-        (3, 9, 3, 5, 7, false),
-        (3, 9, 3, 8, 5, true),
-        (4, 32, 10, 20, 22, false),
-        (4, 32, 10, 20, 22, true),
-        (4, 5, 50, 50, 180, false),
-        (5, 7, 67, 33, 129, false),
+    for (tables, batch, memories, dimension, vocabulary, linear, step) in [
+        (2usize, 1usize, 1usize, 1usize, 1usize, false, 64usize),
+        (2, 2, 3, 4, 5, false, 64),
+        (3, 2, 3, 4, 5, true, 64),
+        (4, 3, 5, 3, 4, false, 64),
+        (3, 9, 3, 5, 7, false, 64),
+        (3, 9, 3, 8, 5, true, 64),
+        // Rows of whole vec4s in tables that begin within one.
+        (2, 9, 2, 4, 5, false, 7),
+        (4, 32, 10, 20, 22, false, 64),
+        (4, 32, 10, 20, 22, true, 64),
+        (4, 5, 50, 50, 180, false, 64),
+        (5, 7, 67, 33, 129, false, 64),
     ] {
-        let stride = (vocabulary * dimension).next_multiple_of(64);
+        let stride = (vocabulary * dimension).next_multiple_of(step);
         let op = MemoryHops { vocabulary, linear };
         let network = Network { batch, memories, dimension, hops: tables - 1, stride, op };
         let linear = if linear { "_linear" } else { "" };
