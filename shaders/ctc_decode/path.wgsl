@@ -1,7 +1,7 @@
 // Greedy CTC decoding (Graves 2006, section 3.2, best path): the likeliest class of each frame, repeats
 // merged, blanks dropped; the rest of the row is -1.
-// Grid: one workgroup per utterance. Each invocation first finds the classes of every 64th frame, then
-// owns a run of neighbouring frames: counts what it keeps, and writes after what those before it keep.
+// Grid: one workgroup per utterance, folded into two dimensions. Each invocation first finds the classes of every 64th
+// frame, then owns a run of neighbouring frames: counts what it keeps, and writes after what those before it keep.
 // Shared: 256 bytes.
 
 struct Params { B: u32, T: u32, C: u32 }
@@ -21,9 +21,12 @@ fn keeps(row: u32, t: u32) -> bool {
 }
 
 @compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-    let row = wid.x * params.T;
-    let length = min(frames[wid.x], params.T);
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) lid: u32) {
+    let b = wid.y * groups.x + wid.x;
+    if b >= params.B { return; }
+    let row = b * params.T;
+    let length = min(frames[b], params.T);
     for (var t = lid; t < length; t += 64u) {
         let at = (row + t) * params.C;
         var top = 0u;

@@ -3,7 +3,7 @@
 //   dp[i] = du . m[k + 1][i], ds = p (dp - sum of p dp), or dp where LINEAR
 //   dm[k + 1][i] gets p[i] du, dm[k][i] gets ds[i] u[k], and u[k] gets du + sum over i of ds[i] m[k][i]
 // A table between two hops gets both, and is written once: what it gets from the later hop is kept.
-// Grid: one workgroup per story. Shared: 4 (2 D + 3 M) bytes.
+// Grid: one workgroup per story, folded into two dimensions. Shared: 4 (2 D + 3 M) bytes.
 
 const D: u32 = 20u; // d
 const BATCH: u32 = 32u; // B
@@ -28,8 +28,10 @@ var<workgroup> dp: array<f32, M>;
 var<workgroup> kept: array<f32, M>; // ds of the hop behind
 
 @compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-    let b = wid.x;
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) lid: u32) {
+    let b = wid.y * groups.x + wid.x;
+    if b >= BATCH { return; }
     for (var n = lid; n < D; n += LANES) {
         var sum = 0.0;
         for (var v = 1u; v < VOCABULARY; v++) {

@@ -3,7 +3,7 @@
 // is the answer's weight. Word 0 is padding: its logit is 0.
 //   p[k] = softmax(u[k] . m[k]), u[k + 1] = u[k] + sum over i of p[k][i] m[k + 1][i], logits = E u[HOPS]
 // LINEAR leaves out the softmax (section 5, "linear start").
-// Grid: one workgroup per story. Shared: 4 (D + M) bytes.
+// Grid: one workgroup per story, folded into two dimensions. Shared: 4 (D + M) bytes.
 
 const D: u32 = 20u; // d
 const BATCH: u32 = 32u; // B
@@ -26,8 +26,10 @@ var<workgroup> u: array<f32, D>;
 var<workgroup> p: array<f32, M>;
 
 @compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-    let b = wid.x;
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) lid: u32) {
+    let b = wid.y * groups.x + wid.x;
+    if b >= BATCH { return; }
     for (var n = lid; n < D; n += LANES) {
         u[n] = asked[b * D + n];
         states[b * (HOPS + 1u) * D + n] = u[n];

@@ -1,7 +1,7 @@
 // forward.wgsl with a story an invocation, for adapters that compute on a CPU: no lane waits for another, there is no
 // barrier, and values are read a vector at a time. What a story has made lies in the outputs, its own to read again:
 // arrays in registers would have to be unrolled, and lavapipe takes ten times as long to compile that and longer to run it.
-// Grid: one invocation per story, LANES per workgroup.
+// Grid: one invocation per story, LANES per workgroup, folded into two dimensions.
 
 // hook: lanes
 // use: common/lanes1
@@ -26,8 +26,9 @@ const LOWEST: f32 = -3.4028234e38;
 @group(0) @binding(5) var<storage, read_write> attention: array<f32>; // p [B, HOPS, M]
 
 @compute @workgroup_size(LANES)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    let b = id.x;
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) lid: u32) {
+    let b = (wid.y * groups.x + wid.x) * LANES + lid;
     if b >= BATCH { return; }
     // No constants, for which Mesa would unroll these loops and those around them.
     let sentences = min(M, arrayLength(&attention));

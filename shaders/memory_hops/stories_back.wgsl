@@ -1,5 +1,6 @@
 // backward.wgsl with a story an invocation, as in stories.wgsl: what reaches u lies in d_asked until the first hop is done.
-// Grid: one invocation per story, LANES per workgroup. Shared: 8 LANES M bytes, of which each invocation has its own.
+// Grid: one invocation per story, LANES per workgroup, folded into two dimensions. Shared: 8 LANES M bytes, of which each
+// invocation has its own.
 
 // hook: lanes
 // use: common/lanes1
@@ -27,8 +28,9 @@ var<workgroup> dp: array<f32, LANES * M>;
 var<workgroup> kept: array<f32, LANES * M>; // ds of the hop behind
 
 @compute @workgroup_size(LANES)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-    let b = id.x;
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) lid: u32) {
+    let b = (wid.y * groups.x + wid.x) * LANES + lid;
     if b >= BATCH { return; }
     // No constants, for which Mesa would unroll these loops and those around them.
     let sentences = min(M, arrayLength(&attention));

@@ -14,6 +14,7 @@ const LAST: u32 = 1344u; // first element of the last table
 const TOTAL: u32 = 1792u; // elements of all tables
 const HOPS: u32 = 3u;
 const ROW: u32 = D / WIDTH; // vectors of a word
+const AHEAD: u32 = 4u; // stories a turn: lavapipe ends a loop after 65,535 turns
 
 @group(0) @binding(0) var<storage, read> d_logits: array<f32>;
 @group(0) @binding(1) var<storage, read> states: array<T>;
@@ -29,8 +30,13 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     if i >= first + ROW && i < first + VOCABULARY * ROW {
         let v = (i - first) / ROW;
         let n = (i - first) % ROW;
-        for (var b = 0u; b < BATCH; b++) {
-            sum += d_logits[b * VOCABULARY + v] * states[(b * (HOPS + 1u) + HOPS) * ROW + n];
+        for (var turn = 0u; turn < BATCH; turn += AHEAD) {
+            // unroll
+            for (var j = 0u; j < AHEAD; j++) {
+                let b = min(turn + j, BATCH - 1u);
+                let d = select(0.0, d_logits[b * VOCABULARY + v], turn + j < BATCH);
+                sum += d * states[(b * (HOPS + 1u) + HOPS) * ROW + n];
+            }
         }
     }
     d_embedding[i] = sum;

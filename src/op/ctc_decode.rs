@@ -2,7 +2,7 @@
 
 use crate::graph::Tensor;
 use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch};
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
@@ -49,9 +49,9 @@ impl Problem for DecodeProblem {
         vec![Variant::new("path", [])]
     }
 
-    fn lower(&self, variant: &Variant, _caps: &Caps) -> Lowered {
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let kernel = Kernel::of("ctc_decode", variant);
-        let dispatch = Dispatch::new(kernel, [self.batch as u32, 1, 1])
+        let dispatch = Dispatch::new(kernel, grid(self.batch, caps))
             .bind("log_probs", input(0))
             .bind("frames", input(1))
             .bind("decoded", output(0))
@@ -97,7 +97,7 @@ impl<'g> Tensor<'g> {
 
 /// Awkward cases of [`CtcDecode`].
 pub(super) fn cases() -> Vec<Case> {
-    let sizes = [(1, 1, 2), (3, 7, 2), (2, 64, 5), (5, 65, 3), (2, 783, 62)];
+    let sizes = [(1, 1, 2), (3, 7, 2), (2, 64, 5), (5, 65, 3), (2, 783, 62), (66_000, 1, 2)];
     let case = |(b, t, c): (usize, usize, usize)| {
         let inputs = [TensorSpec::f32([b, t, c]), TensorSpec::u32([b])];
         Case::new(format!("b{b}_t{t}_c{c}"), CtcDecode, inputs)

@@ -4,7 +4,7 @@ use crate::graph::Tensor;
 use crate::graph::op::{
     Backward, Distribution, Facts, Kind, Op, Output, Problem, Sampler, Tolerance,
 };
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -130,7 +130,7 @@ impl Network {
     }
 
     /// A variant's dispatch, one workgroup or one lane a story, nothing bound yet.
-    fn dispatch(&self, variant: &Variant) -> Dispatch {
+    fn dispatch(&self, variant: &Variant, caps: &Caps) -> Dispatch {
         let kernel = Kernel::new(format!("memory_hops/{}", variant.name))
             .with_consts(&[
                 ("D", self.dimension),
@@ -144,9 +144,9 @@ impl Network {
             .with_consts(&variant.consts);
         if variant.name.starts_with("stories") {
             let kernel = kernel.with_hook("lanes", lanes(variant.get("WIDTH") as usize));
-            Dispatch::new(kernel, [(self.batch as u32).div_ceil(variant.get("LANES")), 1, 1])
+            Dispatch::new(kernel, grid(self.batch.div_ceil(variant.get("LANES") as usize), caps))
         } else {
-            Dispatch::new(kernel, [self.batch as u32, 1, 1])
+            Dispatch::new(kernel, grid(self.batch, caps))
         }
     }
 
@@ -221,8 +221,8 @@ impl Problem for MemoryHopsProblem {
         self.network.variants("forward", "stories", caps)
     }
 
-    fn lower(&self, variant: &Variant, _caps: &Caps) -> Lowered {
-        let dispatch = self.network.dispatch(variant);
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let dispatch = self.network.dispatch(variant, caps);
         Lowered::one(
             dispatch
                 .bind("asked", input(0))
@@ -282,6 +282,8 @@ pub(super) fn cases() -> Vec<Case> {
         (4, 32, 10, 20, 22, true, 64),
         (4, 5, 50, 50, 180, false, 64),
         (5, 7, 67, 33, 129, false, 64),
+        // More than 65,535 workgroups.
+        (2, 66_000, 1, 1, 2, false, 64),
     ] {
         let stride = (vocabulary * dimension).next_multiple_of(step);
         let op = MemoryHops { vocabulary, linear };

@@ -48,8 +48,8 @@ impl Problem for MemoryHopsGradProblem {
         self.network.variants("backward", "stories_back", caps)
     }
 
-    fn lower(&self, variant: &Variant, _caps: &Caps) -> Lowered {
-        let dispatch = self.network.dispatch(variant);
+    fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        let dispatch = self.network.dispatch(variant, caps);
         Lowered::one(
             dispatch
                 .bind("d_logits", input(0))
