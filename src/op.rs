@@ -161,3 +161,38 @@ impl Case {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::op::{Distribution, Sampler};
+
+    /// Inputs of other lengths are refused, or are a problem of other sizes: then it reads no more of them than there is.
+    #[test]
+    fn inputs_that_do_not_fit_each_other_are_refused() {
+        const MOST_ELEMENTS: usize = 1000;
+        let small =
+            |case: &Case| case.inputs.iter().map(TensorSpec::len).sum::<usize>() < MOST_ELEMENTS;
+        for case in LIST.iter().flat_map(Family::cases).filter(small) {
+            for (at, spec) in case.inputs.iter().enumerate() {
+                let axes = (0..spec.shape.rank()).flat_map(|axis| [(axis, 1), (axis, -1)]);
+                for (axis, more) in axes {
+                    let mut dims = spec.dims().to_vec();
+                    dims[axis] = dims[axis].saturating_add_signed(more);
+                    if dims[axis] == 0 {
+                        continue;
+                    }
+                    let mut inputs = case.inputs.clone();
+                    inputs[at] = TensorSpec::new(dims, spec.dtype);
+                    let Ok(problem) = case.op.problem(&inputs) else { continue };
+                    let arrays =
+                        problem.sample(&inputs, &mut Sampler::new(Distribution::Uniform, 1));
+                    let made = problem.reference(&arrays.iter().collect::<Vec<_>>());
+                    let made: Vec<_> = made.iter().map(|array| &array.spec).collect();
+                    let specs = problem.output_specs();
+                    assert_eq!(made, specs.iter().collect::<Vec<_>>(), "{} {inputs:?}", case.name);
+                }
+            }
+        }
+    }
+}

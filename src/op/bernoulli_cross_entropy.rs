@@ -118,7 +118,11 @@ impl Op for BernoulliCrossEntropyGrad {
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let difference = Chain::one(Function::Sub).after(&Chain::one(Function::Sigmoid), 0);
         let chain = Chain::one(Function::Mul).after(&difference, 0);
-        let columns = inputs[0].shape.last();
+        let (logits, targets, dloss) = (&inputs[0], &inputs[1], &inputs[2]);
+        let columns = Rows::of(logits)?.columns;
+        if targets != logits || *dloss != TensorSpec::f32([outer(logits), &[1]].concat()) {
+            return Err(format!("{targets} and {dloss} do not fit logits {logits}"));
+        }
         Ok(Box::new(GradProblem { columns, chain: ChainProblem::new(&chain, inputs)? }))
     }
 }

@@ -162,6 +162,10 @@ impl Conv2d {
                 .map_err(|_| format!("{} does not have four axes", inputs[i].shape))
         };
         let ([a, b], conv) = ([dims(0)?, dims(1)?], self.conv);
+        if inputs[..2].iter().any(TensorSpec::is_empty) || conv.stride == 0 || conv.groups == 0 {
+            let [a, b] = [0, 1].map(|at: usize| &inputs[at].shape);
+            return Err(format!("a convolution of nothing: {a} and {b} with {conv:?}"));
+        }
         let g = match self.pass {
             Pass::Forward => Geometry {
                 batch: a[0],
@@ -202,7 +206,8 @@ impl Conv2d {
         };
         let divides = g.c.is_multiple_of(conv.groups) && g.n.is_multiple_of(conv.groups);
         let covers = conv.windows(g.h, g.r)? == g.p && conv.windows(g.w, g.s)? == g.q;
-        if [a, b] != g.operands(self.pass) || !divides || !covers || g.products() == 0 {
+        let is_empty = g.result(self.pass).contains(&0);
+        if [a, b] != g.operands(self.pass) || !divides || !covers || is_empty {
             return Err(format!(
                 "{} and {} do not fit in {} groups with stride {} and {} of padding",
                 inputs[0].shape, inputs[1].shape, conv.groups, conv.stride, conv.pad
@@ -432,5 +437,26 @@ impl<'g> Tensor<'g> {
         }
         let op = Conv2d::new(conv, Pass::Forward);
         self.graph().apply1(op, &[self, filter])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_convolution_is_refused() {
+        let plain = Conv { stride: 1, pad: 3, groups: 1 };
+        let (square, input) = ([1, 4, 4, 4], Pass::Input { rest: [0, 0] });
+        for (pass, conv, a, b) in [
+            // All of the result is padding.
+            (input, plain, square, [3, 3, 6, 4]),
+            (input, plain, [1, 0, 4, 4], [3, 3, 6, 4]),
+            (Pass::Forward, Conv { stride: 0, ..plain }, square, [3, 3, 4, 8]),
+            (Pass::Forward, Conv { groups: 0, ..plain }, square, [3, 3, 4, 8]),
+        ] {
+            let problem = Conv2d::new(conv, pass).problem(&[a, b].map(TensorSpec::f32));
+            assert!(problem.is_err(), "{pass:?} {conv:?}: {problem:?}");
+        }
     }
 }

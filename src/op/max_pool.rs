@@ -38,7 +38,8 @@ impl MaxPool {
     fn windows(&self, height: usize, width: usize) -> Option<(usize, usize)> {
         let count = |length: usize| {
             let room = (length + 2 * self.pad).checked_sub(self.window)?;
-            (self.pad < self.window).then_some(room / self.stride + 1)
+            let windows = room.checked_div(self.stride)? + 1;
+            (self.pad < self.window).then_some(windows)
         };
         Some((count(height)?, count(width)?))
     }

@@ -31,7 +31,8 @@ impl SampledSoftmax {
                     && inputs[1] == TensorSpec::f32([samples])
                     && inputs[2] == TensorSpec::f32([rows])
                     && inputs[3] == TensorSpec::u32([rows])
-                    && inputs[4] == TensorSpec::u32([samples]) =>
+                    && inputs[4] == TensorSpec::u32([samples])
+                    && inputs[5..].iter().all(|dloss| *dloss == inputs[2]) =>
             {
                 let loss = TensorSpec::f32([rows]);
                 let specs = if backward { vec![inputs[0].clone(), loss] } else { vec![loss] };

@@ -19,10 +19,10 @@ impl Op for MemoryHopsGrad {
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
         let network = Network::of(self.0, &inputs[1], &inputs[2])?;
-        if inputs[3..] != network.saved() {
+        if inputs[0] != network.logits() || inputs[3..] != network.saved() {
             return Err(format!(
-                "{} and {} were not saved by the forward pass",
-                inputs[3], inputs[4]
+                "{}, {} and {} are not of the forward pass over {}",
+                inputs[0], inputs[3], inputs[4], inputs[1]
             ));
         }
         let outputs = [network.question(), network.memories()];
