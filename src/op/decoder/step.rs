@@ -94,7 +94,7 @@ impl Op for DecoderStep {
         let positions = Attended::of(&inputs[7], &inputs[7], &inputs[9])?.positions;
         let stack = Stack { batch, steps: 1, hidden, layers, units: 2 * layers + 1 };
         let sizes = Sizes { stack, positions, earlier, ids, vocabulary };
-        if *inputs != sizes.inputs() || self.id >= ids {
+        if *inputs != sizes.inputs() || self.id >= ids || layers == 0 {
             return Err(refused());
         }
         let row = TensorSpec::f32([batch, stack.row_len()]);

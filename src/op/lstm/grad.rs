@@ -34,6 +34,9 @@ impl Op for LstmGrad {
         if *inputs != input_specs(stack) {
             return Err(format!("{} and {} differ", inputs[0], inputs[2]));
         }
+        if !hidden.is_multiple_of(4) || hidden == 0 {
+            return Err(format!("{}: H must be a multiple of 4", inputs[1]));
+        }
         let outputs = [stack.gates(), stack.cell_inputs(), stack.x()];
         let tolerance = Tolerance::sum(16 * 2 * stack.hidden);
         // Of the weights as they are, the input's of the first layer alone is read.
@@ -166,4 +169,19 @@ pub(in crate::op) fn squash_gates(gates: &mut Array) {
         }
     }
     *gates = gates.rounded();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_of_no_whole_vec4s_is_refused() {
+        let problem = |hidden| {
+            let stack = Stack { batch: 1, steps: 1, hidden, layers: 1, units: 2 };
+            LstmGrad { layers: 1 }.problem(&input_specs(stack))
+        };
+        assert!(problem(4).is_ok());
+        assert!(problem(6).is_err());
+    }
 }
