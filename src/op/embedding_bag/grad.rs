@@ -63,6 +63,9 @@ impl Op for EmbeddingBagGrad {
     }
 }
 
+/// Turns of a loop that one subgroup takes for itself on a CPU adapter: lavapipe ends it silently after as many.
+const MOST_TURNS: usize = 65_535;
+
 #[derive(Debug)]
 struct EmbeddingBagGradProblem {
     sizes: Sizes,
@@ -86,7 +89,12 @@ impl Problem for EmbeddingBagGradProblem {
             let shape = [("LANES", lanes), ("HELD", held), ("SLICES", slices), ("WIDTH", width)];
             Variant::new("backward", shape)
         });
-        if caps.software { vec![cpu, gpu] } else { vec![gpu, cpu] }
+        let turns = self.sizes.places().div_ceil(32).max(self.sizes.batch);
+        match caps.software {
+            true if turns <= MOST_TURNS => vec![cpu, gpu],
+            true => vec![gpu],
+            false => vec![gpu, cpu],
+        }
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
@@ -139,5 +147,35 @@ impl Problem for EmbeddingBagGradProblem {
         let mut arrays = sampler.arrays(x, self.vocabulary);
         arrays[4] = self.sizes.index_of(&arrays[0], &arrays[1], self.vocabulary);
         arrays
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_loop_on_a_cpu_adapter_is_longer_than_lavapipe_takes() {
+        let slices = |batch: usize, caps: &Caps| -> Vec<u32> {
+            let (sizes, vocabulary) = ([1, batch, 10, 6], 22);
+            let [tables, batch, memories, words] = sizes;
+            let tables_of = Tables { dimension: 4, vocabulary };
+            let strides = [vocabulary * 4, memories * 4];
+            let inputs = [
+                TensorSpec::u32([batch, memories, words]),
+                TensorSpec::u32([batch, words]),
+                TensorSpec::f32([tables, batch, memories, 4]),
+                TensorSpec::f32([batch, 4]),
+                TensorSpec::u32([vocabulary, (batch * (memories + 1) * words).div_ceil(32)]),
+            ];
+            let op = EmbeddingBagGrad { tables: tables_of, strides, epilogue: None };
+            let variants = op.problem(&inputs).unwrap().variants(caps);
+            variants.iter().map(|variant| variant.get("SLICES")).collect()
+        };
+        let [cpu, gpu] = [Caps::portable_software(), Caps::portable()];
+        assert_eq!(slices(32, &cpu), [1, 8]);
+        // 31,775 stories of 66 words: 65,536 turns over the words' bits.
+        assert_eq!(slices(31_775, &cpu), [8]);
+        assert_eq!(slices(31_775, &gpu), [8, 1]);
     }
 }
