@@ -128,10 +128,9 @@ fn strips(pass: Pass, g: &Geometry, caps: &Caps) -> Option<Planned> {
     let width = plan::subgroup(caps)?;
     let suits = matches!(pass, Pass::Forward)
         && g.conv.groups == 1
-        && !g.c.is_multiple_of(4)
+        && wide(g) == [false, true]
         && g.s * g.c <= STRIP_LINE
-        && (g.w * g.c).is_multiple_of(4)
-        && g.n.is_multiple_of(4);
+        && (g.w * g.c).is_multiple_of(4);
     let p = strip_sizes(g);
     let rows = p.m.div_ceil(p.m.div_ceil(STRIP_CHANNELS)).next_multiple_of(4) as u32;
     let consts = [("W", width), ("TM", rows), ("TN", STRIP as u32)];

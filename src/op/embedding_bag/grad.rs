@@ -156,19 +156,18 @@ mod tests {
 
     #[test]
     fn no_loop_on_a_cpu_adapter_is_longer_than_lavapipe_takes() {
+        let (memories, words, tables) = (10, 6, Tables { dimension: 4, vocabulary: 22 });
         let slices = |batch: usize, caps: &Caps| -> Vec<u32> {
-            let (sizes, vocabulary) = ([1, batch, 10, 6], 22);
-            let [tables, batch, memories, words] = sizes;
-            let tables_of = Tables { dimension: 4, vocabulary };
-            let strides = [vocabulary * 4, memories * 4];
+            let strides = [tables.vocabulary, memories].map(|rows| rows * tables.dimension);
+            let places = batch * (memories + 1) * words;
             let inputs = [
                 TensorSpec::u32([batch, memories, words]),
                 TensorSpec::u32([batch, words]),
-                TensorSpec::f32([tables, batch, memories, 4]),
-                TensorSpec::f32([batch, 4]),
-                TensorSpec::u32([vocabulary, (batch * (memories + 1) * words).div_ceil(32)]),
+                TensorSpec::f32([1, batch, memories, tables.dimension]),
+                TensorSpec::f32([batch, tables.dimension]),
+                TensorSpec::u32([tables.vocabulary, places.div_ceil(32)]),
             ];
-            let op = EmbeddingBagGrad { tables: tables_of, strides, epilogue: None };
+            let op = EmbeddingBagGrad { tables, strides, epilogue: None };
             let variants = op.problem(&inputs).unwrap().variants(caps);
             variants.iter().map(|variant| variant.get("SLICES")).collect()
         };
