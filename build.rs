@@ -15,8 +15,13 @@ mod comments;
 const BUILT_FROM: &[&str] = &["src", "shaders", "assets", "build.rs", "Cargo.toml", "Cargo.lock"];
 
 /// Kernels for what no browser offers, or not as they need it (subgroups of one size): a page does without them.
-const NATIVE: &[&str] =
-    &["conv2d/pixels", "matmul/matrices", "matmul/subgroup", "recurrent/broadcast"];
+const NATIVE: &[&str] = &[
+    "conv2d/pixels",
+    "conv2d/strips",
+    "matmul/matrices",
+    "matmul/subgroup",
+    "recurrent/broadcast",
+];
 
 fn main() {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));

@@ -140,8 +140,15 @@ fn caps(limits: &wgpu::Limits, features: wgpu::Features) -> Caps {
         timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
         f16: features.contains(wgpu::Features::SHADER_F16),
         matrices: None,
+        int64: features.contains(wgpu::Features::SHADER_INT64),
         speeds: Speeds::GPU,
     }
+}
+
+/// Whether an adapter's loads take longer the more words they are, whatever their size: Mesa's llvmpipe goes lane by lane
+/// and word by word.
+fn loads_by_words(adapter: &AdapterSummary) -> bool {
+    adapter.name.starts_with("llvmpipe")
 }
 
 /// Rows and columns of the largest square matrices of f16 whose products a subgroup adds up in f32.
@@ -230,6 +237,9 @@ impl Gpu {
         let matrices = matrices(&adapter).filter(|_| one_size && features.contains(needed));
         if matrices.is_some() {
             features |= wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
+        }
+        if loads_by_words(&summary) && !restriction.lacks(Feature::Int64) {
+            features |= adapter.features() & wgpu::Features::SHADER_INT64;
         }
         let limits = match restriction.limits {
             // Not the defaults: those end at 128 MiB a binding, and a weight of vgg takes 392 MiB.

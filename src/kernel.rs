@@ -41,6 +41,8 @@ pub struct Caps {
     pub f16: bool,
     /// Rows and columns of the square matrices of f16 whose products a subgroup adds up in f32, where there are any.
     pub matrices: Option<u32>,
+    /// Whether vectors in storage are loaded and stored as 64-bit integers, which is asked for where it is faster.
+    pub int64: bool,
     /// How fast it is.
     pub speeds: Speeds,
 }
@@ -60,6 +62,7 @@ impl Caps {
             timestamps: true,
             f16: false,
             matrices: None,
+            int64: false,
             speeds: Speeds::GPU,
         }
     }
@@ -81,6 +84,7 @@ impl Caps {
         }
         caps.timestamps &= !restriction.lacks(Feature::Timestamps);
         caps.f16 &= !restriction.lacks(Feature::F16);
+        caps.int64 &= !restriction.lacks(Feature::Int64);
         caps.matrices = caps.matrices.filter(|_| caps.f16 && caps.subgroup.is_some());
         caps
     }
@@ -91,9 +95,10 @@ impl Caps {
         Self { f16: true, subgroup, matrices, max_shared, ..Self::portable() }
     }
 
-    /// The same on a CPU adapter with subgroups.
+    /// The same on a CPU adapter with subgroups and 64-bit integers.
     pub fn portable_software() -> Self {
-        Self { software: true, subgroup: Some(8), speeds: Speeds::SOFTWARE, ..Self::portable() }
+        let (subgroup, speeds) = (Some(8), Speeds::SOFTWARE);
+        Self { software: true, subgroup, int64: true, speeds, ..Self::portable() }
     }
 }
 

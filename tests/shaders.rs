@@ -16,8 +16,10 @@ mod halves;
 fn validate(text: &str, name: &str) -> naga::Module {
     let module = naga::front::wgsl::parse_str(text)
         .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(text)));
-    let capabilities =
-        Capabilities::SUBGROUP | Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX;
+    let capabilities = Capabilities::SUBGROUP
+        | Capabilities::SHADER_FLOAT16
+        | Capabilities::SHADER_INT64
+        | Capabilities::COOPERATIVE_MATRIX;
     Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
         .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(text)));
@@ -124,7 +126,7 @@ fn every_variant_assembles_to_what_its_lowering_says() {
                     }
                     let label = format!("{}/{variant}/{}", family.name(), case.name);
                     for dispatch in problem.lower(&variant, caps).dispatches {
-                        let text = shader::assemble(&dispatch.kernel).unwrap();
+                        let text = shader::assemble_for(&dispatch.kernel, caps).unwrap();
                         let parts = text.lines().filter_map(|l| l.strip_prefix("// use: "));
                         used.extend(parts.map(|name| name.trim().to_string()));
                         used.insert(dispatch.kernel.shader.clone());

@@ -53,7 +53,7 @@ pub struct RestrictionArgs {
     #[arg(long, value_name = "NAME", default_value = "device", hide_possible_values = true)]
     limits: LimitSet,
 
-    /// Leave features unused: subgroups, f16, timestamps, timestamps-inside-passes, pipeline-cache
+    /// Leave features unused: subgroups, f16, int64, timestamps, timestamps-inside-passes, pipeline-cache
     ///
     /// Pipelines are never cached on disk, so the last has no effect.
     #[arg(long, value_name = "FEATURE,..", value_delimiter = ',', hide_possible_values = true)]

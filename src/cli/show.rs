@@ -108,7 +108,7 @@ fn model(args: &ShowArgs, workload: &WorkloadInfo) -> Result<()> {
         Options { fuse: !args.no_fuse, precision: args.precision.precision, ..Options::default() };
     let schedule = schedule(model.as_ref(), args.mode, &caps, &options)?;
     if let Some(label) = &args.kernel {
-        let sources = sources(&schedule, label)?;
+        let sources = sources(&schedule, label, &caps)?;
         return output::emit(&args.out, |form| match form {
             Format::Table => Ok(sources.iter().map(KernelText::text).collect()),
             _ => source_table(&sources).render(form),

@@ -80,7 +80,7 @@ impl Gpu {
         dispatches: &[(&Dispatch, String)],
         watch: &dyn Fn(f64) -> Result<()>,
     ) -> Result<Vec<Arc<Pipeline>>> {
-        let keys = side_by_side(dispatches, |(dispatch, _)| key(dispatch))?;
+        let keys = side_by_side(dispatches, |(dispatch, _)| self.key(dispatch))?;
         let mut missing = self.missing(&keys, dispatches)?;
         // The long ones first, so that at the end no thread has one left while the others have none.
         missing.sort_by_key(|missing| Reverse(missing.key.0.len()));
@@ -103,7 +103,7 @@ impl Gpu {
         dispatches: &[(&Dispatch, String)],
         goes_on: &(dyn Fn(Duration) -> bool + Sync),
     ) -> Result<Vec<bool>> {
-        let keys = side_by_side(dispatches, |(dispatch, _)| key(dispatch))?;
+        let keys = side_by_side(dispatches, |(dispatch, _)| self.key(dispatch))?;
         self.make(&self.missing(&keys, dispatches)?, goes_on)?;
         let pipelines = self.made()?;
         Ok(keys.iter().map(|key| pipelines.made.contains_key(key)).collect())
@@ -210,6 +210,13 @@ impl Gpu {
         }
     }
 
+    fn key(&self, dispatch: &Dispatch) -> Result<Key> {
+        let last = format!("@group(0) @binding({}) var<uniform> params", dispatch.bindings.len());
+        let text = shader::assemble_for(&dispatch.kernel, &self.caps)?.replace(PARAMS, &last);
+        let access = dispatch.bindings.iter().map(|binding| binding.write).collect();
+        Ok((text, dispatch.kernel.entry, access))
+    }
+
     #[allow(unsafe_code, reason = "runtime checks can only be switched off in unsafe code")]
     fn module(&self, text: &str, label: &str) -> wgpu::ShaderModule {
         let descriptor = wgpu::ShaderModuleDescriptor {
@@ -228,13 +235,6 @@ impl Gpu {
             },
         }
     }
-}
-
-fn key(dispatch: &Dispatch) -> Result<Key> {
-    let last = format!("@group(0) @binding({}) var<uniform> params", dispatch.bindings.len());
-    let text = shader::assemble(&dispatch.kernel)?.replace(PARAMS, &last);
-    let access = dispatch.bindings.iter().map(|binding| binding.write).collect();
-    Ok((text, dispatch.kernel.entry, access))
 }
 
 /// Makes something of each on all of the machine's threads.

@@ -7,7 +7,8 @@
 //! - `enable` lines come first;
 //! - a `// hook: NAME` ... `// end` block is replaced as a whole;
 //! - `var<storage, read> NAME:` becomes `read_write`, where its buffer is written as well;
-//! - an array of f32 becomes one of f16, whose elements are converted as they are read and written;
+//! - an array of f32 becomes one of f16, or one of vectors of f32 one of 64-bit integers, whose elements are converted as
+//!   they are read and written;
 //! - a `for` loop with constant bounds under `// unroll` is repeated as text, since naga passes loops to
 //!   drivers as they are and not all of them unroll: an array indexed by the loop variable then leaves the
 //!   registers.
@@ -17,11 +18,13 @@ use std::path::PathBuf;
 
 use crate::error::{Error, Result};
 use crate::host;
-use crate::kernel::{HALVES, Kernel};
+use crate::kernel::{Caps, HALVES, Kernel};
 
 mod comments;
 mod half;
+mod storage;
 mod unroll;
+mod words;
 
 pub(crate) use comments::without_comments;
 
@@ -64,6 +67,15 @@ pub fn source(name: &str) -> Result<Cow<'static, str>> {
 /// [`Error::Internal`] where a constant, hook or file does not exist.
 pub fn assemble(kernel: &Kernel) -> Result<String> {
     unroll::unroll(&assemble_rolled(kernel)?).map_err(|what| fault(kernel, what))
+}
+
+/// The WGSL of a kernel as a device of these abilities is given it.
+///
+/// # Errors
+/// As [`assemble`].
+pub fn assemble_for(kernel: &Kernel, caps: &Caps) -> Result<String> {
+    let text = assemble(kernel)?;
+    Ok(if caps.int64 { words::by_words(text) } else { text })
 }
 
 /// The WGSL of a kernel with its loops as they are written: it does the same, and is many times shorter.

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::fields;
 use crate::gpu::shader;
 use crate::graph::Init;
-use crate::kernel::Kernel;
+use crate::kernel::{Caps, Kernel};
 use crate::measure::estimate::Estimate;
 use crate::pass::Schedule;
 use crate::pass::plan::Role;
@@ -160,11 +160,11 @@ pub struct KernelText {
     wgsl: String,
 }
 
-/// The kernels of the ops whose label contains `label`, each once.
+/// The kernels of the ops whose label contains `label`, each once, as a device of these abilities is given them.
 ///
 /// # Errors
 /// [`Error::Usage`] where there is none; as [`shader::assemble`].
-pub fn sources(schedule: &Schedule, label: &str) -> Result<Vec<KernelText>> {
+pub fn sources(schedule: &Schedule, label: &str, caps: &Caps) -> Result<Vec<KernelText>> {
     let mut kernels: Vec<(&str, &Kernel)> = Vec::new();
     for op in schedule.ops.iter().filter(|op| op.label.contains(label)) {
         for dispatch in &op.lowered.dispatches {
@@ -182,7 +182,7 @@ pub fn sources(schedule: &Schedule, label: &str) -> Result<Vec<KernelText>> {
         Ok(KernelText {
             label: label.into(),
             shader: kernel.shader.to_string(),
-            wgsl: shader::assemble(kernel)?,
+            wgsl: shader::assemble_for(kernel, caps)?,
         })
     };
     kernels.into_iter().map(text).collect()

@@ -22,6 +22,8 @@ words! {
         Subgroups = "subgroups",
         /// Half precision, and with it matrices of it.
         F16 = "f16",
+        /// 64-bit integers, as which a CPU adapter may load vectors.
+        Int64 = "int64",
         /// Timestamps at the ends of passes.
         Timestamps = "timestamps",
         /// Timestamps between the dispatches of a pass.
@@ -65,8 +67,10 @@ impl Restriction {
     pub fn lacks(&self, feature: Feature) -> bool {
         let implied = match feature {
             // WebGPU has no timestamps within a pass, and a page no cache of pipelines that it could keep; its
-            // subgroups are optional and of any size.
-            Feature::Subgroups | Feature::PipelineCache => self.limits == LimitSet::WebGpu,
+            // subgroups are optional and of any size, and integers have 32 bits.
+            Feature::Subgroups | Feature::Int64 | Feature::PipelineCache => {
+                self.limits == LimitSet::WebGpu
+            }
             Feature::TimestampsInsidePasses => {
                 self.limits == LimitSet::WebGpu || self.lacks(Feature::Timestamps)
             }

@@ -235,7 +235,7 @@ const FAVOUR: f64 = 0.97;
 pub(super) fn kernel_hash(problem: &dyn Problem, variant: &Variant, caps: &Caps) -> Result<String> {
     let mut text = String::new();
     for dispatch in &problem.lower(variant, caps).dispatches {
-        text += &shader::assemble(&dispatch.kernel)?;
+        text += &shader::assemble_for(&dispatch.kernel, caps)?;
         text += &format!("{:?} {:?}\n", dispatch.grid, dispatch.words());
     }
     Ok(sha256(&text))
