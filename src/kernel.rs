@@ -13,6 +13,9 @@ pub const HALVES: bool = cfg!(not(target_arch = "wasm32"));
 /// Whether kernels may be laid out for subgroups: browsers tell a range of their sizes, seldom one.
 pub const SUBGROUPS: bool = cfg!(not(target_arch = "wasm32"));
 
+/// Turns after which lavapipe ends a loop, silently: a CPU adapter is offered no kernel that takes more.
+pub const MOST_TURNS: usize = 65_535;
+
 /// Bindings that a product takes for an operand longer than one may be.
 pub const MOST_RANGES: u64 = 2;
 

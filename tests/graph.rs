@@ -281,6 +281,15 @@ fn a_shape_error_names_the_layer_and_both_shapes() {
 }
 
 #[test]
+fn nothing_is_computed_of_no_elements() {
+    let g = Builder::new();
+    let x = g.input("x", [2, 0], DType::F32);
+    g.scoped("answer", || g.output("y", x.softmax()));
+    let error = g.finish().unwrap_err().to_string();
+    assert!(error.contains("answer.softmax: f32[2, 0] has no elements"), "{error}");
+}
+
+#[test]
 fn packed_gradients_lie_in_the_parameters_layout() {
     let g = Builder::new();
     let bias = g.parameter("bias", [3], Init::Constant(1.0));

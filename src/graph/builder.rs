@@ -225,7 +225,7 @@ impl Builder {
         self.inner.borrow_mut().phase = Some(phase);
     }
 
-    /// Adds an op. An impossible one records the error and yields tensors of no elements.
+    /// Adds an op. An impossible one, as is any with an input of no elements, records the error and yields tensors of none.
     pub fn apply<'g>(&'g self, op: impl Op, inputs: &[Tensor<'g>]) -> Vec<Tensor<'g>> {
         self.apply_shared(Arc::new(op), inputs)
     }
@@ -233,7 +233,11 @@ impl Builder {
     /// The same for an op that others hold as well.
     pub fn apply_shared<'g>(&'g self, op: Arc<dyn Op>, inputs: &[Tensor<'g>]) -> Vec<Tensor<'g>> {
         let specs: Vec<_> = inputs.iter().map(Tensor::spec).collect();
-        match op.problem(&specs) {
+        let problem = match specs.iter().find(|spec| spec.is_empty()) {
+            Some(empty) => Err(format!("{empty} has no elements")),
+            None => op.problem(&specs),
+        };
+        match problem {
             Ok(problem) => {
                 let outputs = problem.output_specs();
                 self.add(NodeKind::Op { op, problem: Arc::from(problem) }, inputs, outputs)

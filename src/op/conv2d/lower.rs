@@ -1,6 +1,8 @@
 //! Convolutions as dispatches: the matrix product's kernels with gathered operands, or the plain loops.
 
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Planned, Variant, grid, input, output};
+use crate::kernel::{
+    Caps, Dispatch, Kernel, Lowered, MOST_TURNS, Planned, Variant, grid, input, output,
+};
 use crate::op::matmul::lower::{NARROW_STORE, Parts, Tiling, finished, stored, sum_of_parts};
 use crate::op::matmul::matrices::{self, MATRICES};
 use crate::op::matmul::plan::{self, Block, Sizes, plan};
@@ -8,12 +10,8 @@ use crate::tensor::TensorSpec;
 
 use super::{Conv2dProblem, Geometry, Pass};
 
-/// The longest sum that one invocation takes. A loop of lavapipe's ends silently after 65,535 turns, and a
-/// step is at least 4 of the sum.
-pub(super) const LONGEST: usize = 1 << 17;
-
-/// The longest sum of `direct`, whose turns are 1 of the sum, on a CPU adapter.
-const LONGEST_DIRECT: usize = 60_000;
+/// The longest sum that one invocation takes, at least 4 of it in a turn: half of [`MOST_TURNS`].
+pub(super) const LONGEST: usize = 2 * (MOST_TURNS + 1);
 
 /// The share of a CPU's peak that `pixels` reaches with 8 channels, and with more; likewise `strips`.
 const PIXELS: [f64; 2] = [0.128, 0.26];
@@ -88,8 +86,7 @@ pub(super) fn planned(pass: Pass, g: &Geometry, caps: &Caps) -> Vec<Planned> {
     let p = shape(pass, g).sizes;
     let tiled =
         plan(p, caps).into_iter().filter(|tile| !matches!(tile.variant.name, "vector" | "naive"));
-    let direct =
-        (!caps.software || p.k <= LONGEST_DIRECT).then(|| plan::one_by_one(p, caps, "direct"));
+    let direct = (!caps.software || p.k <= MOST_TURNS).then(|| plan::one_by_one(p, caps, "direct"));
     let for_lanes = pixels(p, caps).into_iter().chain(strips(pass, g, caps));
     let mut planned = plan::sorted(for_lanes.chain(tiled).chain(direct).collect());
     if planned.is_empty() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::graph::chain::{Chain, Epilogue};
 use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
-use crate::kernel::{Caps, Dispatch, Lowered, Variant, grid, input, output};
+use crate::kernel::{Caps, Dispatch, Lowered, MOST_TURNS, Variant, grid, input, output};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -62,9 +62,6 @@ impl Op for EmbeddingBagGrad {
         self.epilogue.as_ref()
     }
 }
-
-/// Turns of a loop that one subgroup takes for itself on a CPU adapter: lavapipe ends it silently after as many.
-const MOST_TURNS: usize = 65_535;
 
 #[derive(Debug)]
 struct EmbeddingBagGradProblem {
