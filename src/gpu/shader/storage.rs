@@ -81,15 +81,16 @@ impl<'t> Variable<'t> {
         let behind = &text[end + 1..];
         let read = [&kept.read[0], place.as_str(), &kept.read[1]].concat();
         let assigned = behind.trim_start();
-        let sign = assigned.split('=').next().unwrap_or_default();
-        if !matches!(sign, "" | "+" | "-" | "*" | "/") || assigned.starts_with("==") {
+        let assignment = assigned.split_once('=').filter(|(sign, value)| {
+            matches!(*sign, "" | "+" | "-" | "*" | "/") && !value.starts_with('=')
+        });
+        let Some((sign, value)) = assignment else {
             let component = assigned.strip_prefix('.').map(|rest| &rest[token(rest)..]);
             if component.is_some_and(|rest| rest.starts_with(" = ") || rest.starts_with(" += ")) {
                 return Err(format!("a component of {} is written", self.name));
             }
             return Ok((read, behind));
-        }
-        let value = &assigned[sign.len() + 1..];
+        };
         let end = value.find(';').ok_or("a statement that does not end")?;
         let (value, rest) = (self.converted(kept, value[..end].trim())?, &value[end..]);
         let value = if sign.is_empty() { value } else { format!("{read} {sign} ({value})") };
