@@ -1,6 +1,9 @@
 // Adam (Kingma & Ba 2015, algorithm 1): m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2;
 // w -= rate m^ / (sqrt(v^) + epsilon) with m^ = m / (1 - b1^t), v^ = v / (1 - b2^t), t counted from 1.
-// Grid: one invocation per group of four elements, 64 per workgroup, folded into two dimensions.
+// Grid: one invocation per EACH groups of four elements, of which there is a multiple, 64 per workgroup, folded into two
+// dimensions.
+
+const EACH: u32 = 1u;
 
 struct Params { groups: u32, rate: f32, beta1: f32, beta2: f32, rest1: f32, rest2: f32, ln_beta1: f32, ln_beta2: f32, epsilon: f32 }
 @group(0) @binding(0) var<storage, read> clock: array<vec4<u32>>;
@@ -21,15 +24,22 @@ fn one_minus_exp(x: f32) -> f32 {
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lid: u32) {
-    let i = (wid.y * groups.x + wid.x) * 64u + lid;
-    if i >= params.groups { return; }
+    let first = ((wid.y * groups.x + wid.x) * 64u + lid) * EACH;
+    if first >= params.groups { return; }
     let t = f32(clock[0].x + 1u);
-    let g = scale[0] * gradient[i];
-    let first = params.beta1 * m[i] + params.rest1 * g;
-    let second = params.beta2 * v[i] + params.rest2 * g * g;
-    m[i] = first;
-    v[i] = second;
-    let m_hat = first / one_minus_exp(t * params.ln_beta1);
-    let v_hat = second / one_minus_exp(t * params.ln_beta2);
-    weight[i] -= params.rate * m_hat / (sqrt(v_hat) + params.epsilon);
+    let left1 = one_minus_exp(t * params.ln_beta1);
+    let left2 = one_minus_exp(t * params.ln_beta2);
+    let factor = scale[0];
+    // unroll
+    for (var e = 0u; e < EACH; e++) {
+        let i = first + e;
+        let g = factor * gradient[i];
+        let first_moment = params.beta1 * m[i] + params.rest1 * g;
+        let second_moment = params.beta2 * v[i] + params.rest2 * g * g;
+        m[i] = first_moment;
+        v[i] = second_moment;
+        let m_hat = first_moment / left1;
+        let v_hat = second_moment / left2;
+        weight[i] -= params.rate * m_hat / (sqrt(v_hat) + params.epsilon);
+    }
 }

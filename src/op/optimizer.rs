@@ -210,7 +210,7 @@ impl Update {
         let part = |binding: Binding| binding.range(first, len);
         let groups = len / 4;
         let decayed = self.op.decayed.saturating_sub(first).min(len) / 4;
-        let grid = grid(groups.div_ceil(64), caps);
+        let grid = grid(groups.div_ceil(64 * variant.get("EACH") as usize), caps);
         let mut dispatch = Dispatch::new(Kernel::of("optimizer", variant), grid);
         if self.op.reads_clock() {
             dispatch = dispatch.bind("clock", input(0));
@@ -274,14 +274,17 @@ impl Problem for Update {
         &self.facts
     }
 
-    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        vec![match self.op.rule {
-            Rule::Sgd { .. } => Variant::new("momentum", [("RULE", 0)]),
-            Rule::Momentum { .. } => Variant::new("momentum", [("RULE", 1)]),
-            Rule::Nesterov { .. } => Variant::new("momentum", [("RULE", 2)]),
-            Rule::Adam { .. } => Variant::new("adam", []),
-            Rule::RmsProp { .. } => Variant::new("rmsprop", []),
-        }]
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        let variant = |each| match self.op.rule {
+            Rule::Sgd { .. } => Variant::new("momentum", [("RULE", 0), ("EACH", each)]),
+            Rule::Momentum { .. } => Variant::new("momentum", [("RULE", 1), ("EACH", each)]),
+            Rule::Nesterov { .. } => Variant::new("momentum", [("RULE", 2), ("EACH", each)]),
+            Rule::Adam { .. } => Variant::new("adam", [("EACH", each)]),
+            Rule::RmsProp { .. } => Variant::new("rmsprop", [("EACH", each)]),
+        };
+        // What all elements have in common is loaded by every lane of a CPU adapter for itself; neighbours of a GPU load
+        // side by side.
+        if caps.software { vec![variant(4), variant(1)] } else { vec![variant(1)] }
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
