@@ -282,9 +282,9 @@ impl Problem for Update {
             Rule::Adam { .. } => Variant::new("adam", [("EACH", each)]),
             Rule::RmsProp { .. } => Variant::new("rmsprop", [("EACH", each)]),
         };
-        // What all elements have in common is loaded by every lane of a CPU adapter for itself; neighbours of a GPU load
-        // side by side.
-        if caps.software { vec![variant(4), variant(1)] } else { vec![variant(1)] }
+        // Where loads go lane by lane, every lane loads for itself what all elements have in common; elsewhere neighbours
+        // load side by side.
+        if caps.int64 { vec![variant(4), variant(1)] } else { vec![variant(1)] }
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
