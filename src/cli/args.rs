@@ -55,7 +55,8 @@ pub struct RestrictionArgs {
 
     /// Leave features unused: subgroups, f16, int64, timestamps, timestamps-inside-passes, pipeline-cache
     ///
-    /// Pipelines are never cached on disk, so the last has no effect.
+    /// 64-bit integers are used on Mesa's llvmpipe alone, which loads vectors faster as such. Pipelines are never cached on
+    /// disk, so the last has no effect.
     #[arg(long, value_name = "FEATURE,..", value_delimiter = ',', hide_possible_values = true)]
     without: Vec<Feature>,
 }
