@@ -66,7 +66,7 @@ pub fn source(name: &str) -> Result<Cow<'static, str>> {
 /// # Errors
 /// [`Error::Internal`] where a constant, hook or file does not exist.
 pub fn assemble(kernel: &Kernel) -> Result<String> {
-    unroll::unroll(&assemble_rolled(kernel)?).map_err(|what| fault(kernel, what))
+    unrolled(kernel, &assemble_rolled(kernel)?)
 }
 
 /// The WGSL of a kernel as a device of these abilities is given it.
@@ -74,8 +74,12 @@ pub fn assemble(kernel: &Kernel) -> Result<String> {
 /// # Errors
 /// As [`assemble`].
 pub fn assemble_for(kernel: &Kernel, caps: &Caps) -> Result<String> {
-    let text = assemble(kernel)?;
-    Ok(if caps.int64 { words::by_words(text) } else { text })
+    let text = assemble_rolled(kernel)?;
+    unrolled(kernel, &if caps.int64 { words::by_words(text) } else { text })
+}
+
+fn unrolled(kernel: &Kernel, text: &str) -> Result<String> {
+    unroll::unroll(text).map_err(|what| fault(kernel, what))
 }
 
 /// The WGSL of a kernel with its loops as they are written: it does the same, and is many times shorter.
