@@ -7,8 +7,8 @@
 //! - `enable` lines come first;
 //! - a `// hook: NAME` ... `// end` block is replaced as a whole;
 //! - `var<storage, read> NAME:` becomes `read_write`, where its buffer is written as well;
-//! - an array of f32 becomes one of f16, or one of vectors of f32 one of 64-bit integers, whose elements are converted as
-//!   they are read and written;
+//! - an array of f32 becomes one of f16, and one of vectors of 32-bit values one of 64-bit integers, whose elements are
+//!   converted as they are read and written;
 //! - a `for` loop with constant bounds under `// unroll` is repeated as text, since naga passes loops to
 //!   drivers as they are and not all of them unroll: an array indexed by the loop variable then leaves the
 //!   registers.
