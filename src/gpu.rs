@@ -130,6 +130,7 @@ async fn request(
 fn caps(limits: &wgpu::Limits, features: wgpu::Features) -> Caps {
     Caps {
         software: false,
+        llvmpipe: false,
         subgroup: None,
         max_binding: limits.max_storage_buffer_binding_size,
         max_buffer: limits.max_buffer_size,
@@ -143,12 +144,6 @@ fn caps(limits: &wgpu::Limits, features: wgpu::Features) -> Caps {
         int64: features.contains(wgpu::Features::SHADER_INT64),
         speeds: Speeds::GPU,
     }
-}
-
-/// Whether an adapter's loads take longer the more words they are, whatever their size: Mesa's llvmpipe goes lane by lane
-/// and word by word.
-fn loads_by_words(adapter: &AdapterSummary) -> bool {
-    adapter.name.starts_with("llvmpipe")
 }
 
 /// Rows and columns of the largest square matrices of f16 whose products a subgroup adds up in f32.
@@ -238,7 +233,7 @@ impl Gpu {
         if matrices.is_some() {
             features |= wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
         }
-        if loads_by_words(&summary) && !restriction.lacks(Feature::Int64) {
+        if summary.is_llvmpipe() && !restriction.lacks(Feature::Int64) {
             features |= adapter.features() & wgpu::Features::SHADER_INT64;
         }
         let limits = match restriction.limits {
@@ -259,7 +254,8 @@ impl Gpu {
         let subgroup = (one_size && features.contains(wgpu::Features::SUBGROUP))
             .then_some(info.subgroup_min_size);
         let capable = caps(&limits, features);
-        let caps = Caps { software: summary.software, subgroup, matrices, speeds, ..capable };
+        let (software, llvmpipe) = (summary.software, summary.is_llvmpipe());
+        let caps = Caps { software, llvmpipe, subgroup, matrices, speeds, ..capable };
         Ok(Self {
             summary,
             caps,

@@ -24,6 +24,8 @@ pub const MOST_RANGES: u64 = 2;
 pub struct Caps {
     /// Runs on the CPU: lavapipe, SwiftShader, WARP.
     pub software: bool,
+    /// Is Mesa's llvmpipe, for which kernels are rewritten.
+    pub llvmpipe: bool,
     /// The one subgroup size, where the adapter reports a single size and shaders may use it.
     pub subgroup: Option<u32>,
     /// Largest storage binding in bytes.
@@ -55,6 +57,7 @@ impl Caps {
     pub fn portable() -> Self {
         Self {
             software: false,
+            llvmpipe: false,
             subgroup: None,
             max_binding: 128 << 20,
             max_buffer: 256 << 20,
@@ -98,10 +101,11 @@ impl Caps {
         Self { f16: true, subgroup, matrices, max_shared, ..Self::portable() }
     }
 
-    /// The same on a CPU adapter with subgroups and 64-bit integers.
+    /// The same on llvmpipe, with subgroups and 64-bit integers.
     pub fn portable_software() -> Self {
         let (subgroup, speeds) = (Some(8), Speeds::SOFTWARE);
-        Self { software: true, subgroup, int64: true, speeds, ..Self::portable() }
+        let rewritten = Self { llvmpipe: true, int64: true, ..Self::portable() };
+        Self { software: true, subgroup, speeds, ..rewritten }
     }
 }
 

@@ -78,14 +78,17 @@ impl AdapterSummary {
         }
     }
 
+    /// Whether this is Mesa's llvmpipe, which runs kernels on the CPU.
+    pub fn is_llvmpipe(&self) -> bool {
+        self.software && self.name.starts_with("llvmpipe")
+    }
+
     /// The threads on which a software adapter runs kernels, where the environment says so: Mesa's llvmpipe
     /// reads `LP_NUM_THREADS` once, when its device is made. 0 where it has no workers, and the thread that submits
     /// computes. `None` for the driver's own choice (a thread a core) and for every other adapter.
     pub fn threads(&self) -> Option<usize> {
         let threads = std::env::var("LP_NUM_THREADS").ok();
-        threads
-            .filter(|_| self.software && self.name.starts_with("llvmpipe"))
-            .and_then(|text| text.trim().parse().ok())
+        threads.filter(|_| self.is_llvmpipe()).and_then(|text| text.trim().parse().ok())
     }
 
     pub(super) fn rank(&self) -> usize {

@@ -9,6 +9,7 @@
 //! - `var<storage, read> NAME:` becomes `read_write`, where its buffer is written as well;
 //! - an array of f32 becomes one of f16, and one of vectors of 32-bit values one of 64-bit integers, whose elements are
 //!   converted as they are read and written;
+//! - for llvmpipe loops are tested last;
 //! - a `for` loop with constant bounds under `// unroll` is repeated as text, since naga passes loops to
 //!   drivers as they are and not all of them unroll: an array indexed by the loop variable then leaves the
 //!   registers.
@@ -22,6 +23,7 @@ use crate::kernel::{Caps, HALVES, Kernel};
 
 mod comments;
 mod half;
+mod rotate;
 mod storage;
 mod unroll;
 mod words;
@@ -75,7 +77,8 @@ pub fn assemble(kernel: &Kernel) -> Result<String> {
 /// As [`assemble`].
 pub fn assemble_for(kernel: &Kernel, caps: &Caps) -> Result<String> {
     let text = assemble_rolled(kernel)?;
-    unrolled(kernel, &if caps.int64 { words::by_words(text) } else { text })
+    let text = if caps.int64 { words::by_words(text) } else { text };
+    unrolled(kernel, &if caps.llvmpipe { rotate::rotate(&text) } else { text })
 }
 
 fn unrolled(kernel: &Kernel, text: &str) -> Result<String> {

@@ -36,7 +36,7 @@ fn expand(text: &str, constants: &HashMap<String, u32>) -> Result<String, String
 }
 
 /// Position of the brace that closes the one `text` starts with.
-fn matching(text: &str) -> Option<usize> {
+pub(super) fn matching(text: &str) -> Option<usize> {
     let mut depth = 0usize;
     for (at, c) in text.char_indices() {
         match c {
