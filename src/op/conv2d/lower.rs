@@ -14,8 +14,8 @@ use super::{Conv2dProblem, Geometry, Pass};
 pub(super) const LONGEST: usize = 2 * (MOST_TURNS + 1);
 
 /// The share of a CPU's peak that `pixels` reaches with 8 channels, and with more; likewise `strips`.
-const PIXELS: [f64; 2] = [0.128, 0.26];
-const STRIPS: [f64; 2] = [0.18, 0.25];
+const PIXELS: [f64; 2] = [0.34, 0.44];
+const STRIPS: [f64; 2] = [0.35, 0.45];
 
 /// Pixels of a lane of `strips`, the most channels, and the longest line of a window: all its products are in the text.
 const STRIP: usize = 8;
@@ -84,8 +84,13 @@ fn shape(pass: Pass, g: &Geometry) -> Shape {
 /// Every variant, the most promising first.
 pub(super) fn planned(pass: Pass, g: &Geometry, caps: &Caps) -> Vec<Planned> {
     let p = shape(pass, g).sizes;
-    let tiled =
-        plan(p, caps).into_iter().filter(|tile| !matches!(tile.variant.name, "vector" | "naive"));
+    // The short sums of the other passes go faster by `pixels` and `strips` than by `outer`.
+    let suits = |planned: &Planned| match planned.variant.name {
+        "vector" | "naive" => false,
+        "outer" => matches!(pass, Pass::Weight { .. }),
+        _ => true,
+    };
+    let tiled = plan(p, caps).into_iter().filter(suits);
     let direct = (!caps.software || p.k <= MOST_TURNS).then(|| plan::one_by_one(p, caps, "direct"));
     let for_lanes = pixels(p, caps).into_iter().chain(strips(pass, g, caps));
     let mut planned = plan::sorted(for_lanes.chain(tiled).chain(direct).collect());

@@ -296,6 +296,7 @@ impl<'a> Tiling<'a> {
             "subgroup" | "pixels" | "strips" => {
                 ("matmul/subgroup", get("TM"), get("W") * get("TN"), 4)
             }
+            "outer" => ("matmul/outer", get("ROWS"), 4 * get("W"), 4),
             "sliced" => ("matmul/tile", get("BM"), get("BN"), get("BK") * get("SLICES")),
             MATRICES => ("matmul/matrices", get("BM"), get("BN"), get("BK")),
             _ => ("matmul/tile", get("BM"), get("BN"), get("BK")),
