@@ -1,6 +1,9 @@
 // target = (1 - rate) target + rate source at every `period`-th step, counted from 1: running averages
 // with a period of 1, copies with a rate of 1.
-// Grid: one invocation per group of four elements, 64 per workgroup, folded into two dimensions.
+// Grid: one invocation per EACH groups of four elements, of which there is a multiple, 64 per workgroup, folded into two
+// dimensions.
+
+const EACH: u32 = 1u;
 
 struct Params { groups: u32, period: u32, rate: f32, rest: f32 }
 @group(0) @binding(0) var<storage, read> clock: array<u32>; // the step, seed
@@ -11,7 +14,10 @@ struct Params { groups: u32, period: u32, rate: f32, rest: f32 }
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lid: u32) {
-    let i = (wid.y * groups.x + wid.x) * 64u + lid;
-    if i >= params.groups || (clock[0] + 1u) % params.period != 0u { return; }
-    into[i] = params.rest * into[i] + params.rate * source[i];
+    let first = ((wid.y * groups.x + wid.x) * 64u + lid) * EACH;
+    if first >= params.groups || (clock[0] + 1u) % params.period != 0u { return; }
+    // unroll
+    for (var e = 0u; e < EACH; e++) {
+        into[first + e] = params.rest * into[first + e] + params.rate * source[first + e];
+    }
 }

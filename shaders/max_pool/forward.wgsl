@@ -4,10 +4,15 @@
 const WINDOW: u32 = 2u;
 const STRIDE: u32 = 2u;
 const PAD: u32 = 0u;
+// As constants: divisions by them become multiplications. C counts vectors.
+const H: u32 = 4u;
+const W: u32 = 4u;
+const C: u32 = 1u;
+const P: u32 = 2u;
+const Q: u32 = 2u;
 alias T = vec4<f32>;
 
-// C counts vectors; count = B P Q C
-struct Params { count: u32, H: u32, W: u32, C: u32, P: u32, Q: u32 }
+struct Params { count: u32 } // B P Q C
 @group(0) @binding(0) var<storage, read> x: array<T>;
 @group(0) @binding(1) var<storage, read_write> y: array<T>;
 @group(1) @binding(0) var<uniform> params: Params;
@@ -17,9 +22,8 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         @builtin(local_invocation_index) lid: u32) {
     let i = (wid.y * groups.x + wid.x) * 64u + lid;
     if i >= params.count { return; }
-    let H = params.H; let W = params.W; let C = params.C;
-    let c = i % C; let q = i / C % params.Q; let p = i / C / params.Q % params.P;
-    let image = i / C / params.Q / params.P * H;
+    let c = i % C; let q = i / C % Q; let p = i / C / Q % P;
+    let image = i / C / Q / P * H;
     var best = T(-3.4028234e38);
     // unroll
     for (var r = 0u; r < WINDOW; r++) {

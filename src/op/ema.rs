@@ -7,6 +7,7 @@ use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
+use super::optimizer::each;
 
 /// target = (1 - rate) target + rate source, in place, at every `period`-th step. Inputs: clock, source
 /// `[n]`, target `[n]`, n a multiple of 64.
@@ -57,8 +58,8 @@ impl Problem for Following {
         &self.facts
     }
 
-    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::new("ema", [])]
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        each(caps).iter().map(|&each| Variant::new("ema", [("EACH", each)])).collect()
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
@@ -67,7 +68,8 @@ impl Problem for Following {
         let Ema { rate, period } = self.ema;
         let chunk = |first: usize| {
             let len = most.min(self.n - first);
-            Dispatch::new(Kernel::of("ema", variant), grid((len / 4).div_ceil(64), caps))
+            let invocations = (len / 4).div_ceil(variant.get("EACH") as usize);
+            Dispatch::new(Kernel::of("ema", variant), grid(invocations.div_ceil(64), caps))
                 .bind("clock", input(0))
                 .bind("source", input(1).range(first, len))
                 .bind("into", output(0).range(first, len))

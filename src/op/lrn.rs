@@ -11,7 +11,7 @@ use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
-use super::rows::fewer_rows;
+use super::rows::{element, fewer_rows};
 
 /// y = x / d^(3/4), d = k + alpha * the sum of x^2 over the `2 half + 1` neighbouring channels, over the
 /// last axis of x [.., C]. The window is cut at the first and the last channel.
@@ -33,6 +33,45 @@ pub struct LrnGrad {
     /// Applied to each value as it is stored; its other inputs come last and are like x.
     pub epilogue: Option<Chain>,
 }
+
+/// `pixels` of the forward kernel where channels are no whole vec4s.
+const NARROW: &str = "\
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+fn x_at(row: u32, c: u32) -> vec4<f32> {
+    var v: vec4<f32>;
+    // unroll
+    for (var q = 0u; q < 4u; q++) { if c + q < C { v[q] = x[row + c + q]; } }
+    return v;
+}
+fn store(row: u32, c: u32, v: vec4<f32>) {
+    // unroll
+    for (var q = 0u; q < 4u; q++) { if c + q < C { y[row + c + q] = v[q]; } }
+}
+";
+
+/// The same of the gradient's.
+const NARROW_GRAD: &str = "\
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> dy: array<f32>;
+@group(0) @binding(2) var<storage, read_write> dx: array<f32>;
+fn x_at(row: u32, c: u32) -> vec4<f32> {
+    var v: vec4<f32>;
+    // unroll
+    for (var q = 0u; q < 4u; q++) { if c + q < C { v[q] = x[row + c + q]; } }
+    return v;
+}
+fn dy_at(row: u32, c: u32) -> vec4<f32> {
+    var v: vec4<f32>;
+    // unroll
+    for (var q = 0u; q < 4u; q++) { if c + q < C { v[q] = dy[row + c + q]; } }
+    return v;
+}
+fn store(row: u32, c: u32, v: vec4<f32>) {
+    // unroll
+    for (var q = 0u; q < 4u; q++) { if c + q < C { dx[row + c + q] = epilogue(v[q], row + c + q); } }
+}
+";
 
 impl Lrn {
     fn normalising(
@@ -148,9 +187,15 @@ impl Problem for Normalising {
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
-        let kernel = Kernel::new(format!("lrn/{}", variant.name))
-            .with_consts(&[("HALF", self.lrn.half as u32)])
-            .with_text("WIDE", self.channels.is_multiple_of(4).to_string());
+        let width = if self.channels.is_multiple_of(4) { 4 } else { 1 };
+        let mut kernel = Kernel::new(format!("lrn/{}", variant.name))
+            .with_consts(&[("HALF", self.lrn.half as u32), ("C", self.channels as u32)]);
+        if self.backward {
+            kernel = kernel.with_text("T", element(width));
+        }
+        if width == 1 {
+            kernel = kernel.with_hook("pixels", if self.backward { NARROW_GRAD } else { NARROW });
+        }
         let blocks = self.pixels * self.channels.div_ceil(4);
         let dispatch = Dispatch::new(kernel, grid(blocks.div_ceil(64), caps)).bind("x", input(0));
         let dispatch = match self.backward {
@@ -159,10 +204,9 @@ impl Problem for Normalising {
         };
         let dispatch = dispatch
             .param("pixels", self.pixels)
-            .param("C", self.channels)
             .param("k", self.lrn.k)
             .param("alpha", self.lrn.alpha);
-        Lowered::one(self.epilogue.attach(dispatch))
+        Lowered::one(self.epilogue.attach_wide(dispatch, width))
     }
 
     fn reference(&self, inputs: &[&Array]) -> Vec<Array> {

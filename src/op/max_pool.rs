@@ -192,10 +192,10 @@ impl Problem for Pooling {
             .with_text("T", element(width));
         let vectors = self.c / width;
         let lengths = [("H", self.h), ("W", self.w), ("C", vectors), ("P", self.p), ("Q", self.q)];
+        let kernel = kernel.with_consts(&lengths.map(|(name, length)| (name, length as u32)));
         let over = |kernel: Kernel, count: usize| {
             let dispatch = Dispatch::new(kernel, grid(count.div_ceil(64), caps));
-            let dispatch = dispatch.bind("x", input(0)).param("count", count);
-            lengths.iter().fold(dispatch, |dispatch, (name, length)| dispatch.param(name, *length))
+            dispatch.bind("x", input(0)).param("count", count)
         };
         if !self.backward {
             let forward = over(kernel, self.facts.spec().len() / width);
@@ -204,13 +204,16 @@ impl Problem for Pooling {
         // Blocks of stride x stride elements, and the windows that cover them.
         let across = window.div_ceil(stride);
         let side = stride * (across - 1) + window.max(stride);
-        let kernel = kernel.with_consts(&[("ACROSS", across as u32), ("SIDE", side as u32)]);
-        let blocks = [self.h, self.w].map(|length| (length - 1 + pad) / stride + 1);
-        let gradient = over(kernel, self.b * blocks[0] * blocks[1] * vectors)
+        let [down, across_image] = [self.h, self.w].map(|length| (length - 1 + pad) / stride + 1);
+        let kernel = kernel.with_consts(&[
+            ("ACROSS", across as u32),
+            ("SIDE", side as u32),
+            ("BLOCKS_H", down as u32),
+            ("BLOCKS_W", across_image as u32),
+        ]);
+        let gradient = over(kernel, self.b * down * across_image * vectors)
             .bind("dy", input(1))
-            .bind("dx", output(0))
-            .param("down", blocks[0])
-            .param("across", blocks[1]);
+            .bind("dx", output(0));
         Lowered::one(self.epilogue.attach_wide(gradient, width))
     }
 

@@ -264,6 +264,12 @@ impl Update {
     }
 }
 
+/// How many vec4s an invocation updates, the most promising first. On llvmpipe every lane loads for itself what all elements
+/// have in common; elsewhere neighbours load side by side.
+pub(super) fn each(caps: &Caps) -> &'static [u32] {
+    if caps.llvmpipe { &[4, 1] } else { &[1] }
+}
+
 /// 1 - x without the rounding of f32.
 fn rest(x: f32) -> f32 {
     (1.0 - f64::from(x)) as f32
@@ -275,16 +281,14 @@ impl Problem for Update {
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        let variant = |each| match self.op.rule {
+        let variant = |&each: &u32| match self.op.rule {
             Rule::Sgd { .. } => Variant::new("momentum", [("RULE", 0), ("EACH", each)]),
             Rule::Momentum { .. } => Variant::new("momentum", [("RULE", 1), ("EACH", each)]),
             Rule::Nesterov { .. } => Variant::new("momentum", [("RULE", 2), ("EACH", each)]),
             Rule::Adam { .. } => Variant::new("adam", [("EACH", each)]),
             Rule::RmsProp { .. } => Variant::new("rmsprop", [("EACH", each)]),
         };
-        // Where loads go lane by lane, every lane loads for itself what all elements have in common; elsewhere neighbours
-        // load side by side.
-        if caps.int64 { vec![variant(4), variant(1)] } else { vec![variant(1)] }
+        each(caps).iter().map(variant).collect()
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {

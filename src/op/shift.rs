@@ -80,14 +80,13 @@ impl Problem for ShiftProblem {
         let groups = self.width / vector_width;
         let total = self.batch * self.steps * groups;
         let kernel = Kernel::new("shift/shift")
+            .with_consts(&[("STEPS", self.steps as u32), ("GROUPS", groups as u32)])
             .with_text("T", element(vector_width))
             .with_text("EARLIER", (self.toward == Toward::Earlier).to_string());
         let dispatch = Dispatch::new(kernel, grid(total.div_ceil(64), caps))
             .bind("x", input(0))
             .bind("y", output(0))
-            .param("total", total)
-            .param("steps", self.steps)
-            .param("groups", groups);
+            .param("total", total);
         Lowered::one(dispatch)
     }
 

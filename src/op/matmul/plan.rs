@@ -43,6 +43,9 @@ const TILES: [Tile; 7] = [
     tile(128, 64, 16, 8, 0.68),
 ];
 
+/// The share of a CPU's peak that the smallest reaches: workgroup memory is ordinary memory there.
+const CPU_TILE: f64 = 0.033;
+
 /// The same tiles in slices: rows, columns, step, rows and columns of an invocation, slices, share of a GPU's peak.
 const SLICED: [([u32; 6], f64); 4] = [
     ([16, 32, 8, 4, 4, 8], 0.22),
@@ -56,9 +59,6 @@ const GPU_EXCHANGE: f64 = 300.0;
 
 /// What a GPU takes from the end of the parts of a sum to the first of them added, beside launching: by the same products.
 const GPU_PAUSE: f64 = 2000.0;
-
-/// How many of them a CPU adapter is offered. There tiles lose anyway, and each costs seconds to compile.
-const CPU_TILES: usize = 4;
 
 /// Rows and columns of an invocation of `register.wgsl`, share of a GPU's peak and of a CPU's.
 const REGISTERS: [(u32, u32, f64, f64); 2] = [(8, 8, 0.28, 0.126), (4, 4, 0.14, 0.063)];
@@ -207,9 +207,7 @@ impl Tile {
 
     /// What a workgroup is.
     fn block(&self, software: bool) -> Block {
-        // Workgroup memory of a CPU is ordinary memory: the more results an invocation has the fewer reads.
-        let cpu = (f64::from(self.side) + self.share) / 135.0;
-        let share = if software { cpu } else { self.share };
+        let share = if software { CPU_TILE } else { self.share };
         Block { rows: self.bm, cols: self.bn, results: self.side * self.side, slices: 1, share }
     }
 }
@@ -294,20 +292,23 @@ impl Planner<'_> {
         self.caps.speeds.bytes_ns(bytes) + if self.caps.software { 0.0 } else { GPU_PAUSE }
     }
 
+    /// Whole and with their sums split. On a CPU adapter registers are faster, and a tile takes up to seconds to compile: it is
+    /// offered the smallest, split, where only that keeps all processors busy.
     fn tiles(&mut self) {
         let (p, caps) = (self.p, self.caps);
-        let offered = if caps.software { CPU_TILES } else { TILES.len() };
-        for tile in TILES[..offered].iter().filter(|t| p.fits(t.bm, t.bn)) {
+        let offered = |tile: &&Tile| p.fits(tile.bm, tile.bn) && (!caps.software || tile.bm == 32);
+        for tile in TILES.iter().filter(offered) {
             let (block, tiles) = (tile.block(caps.software), p.tiles(tile.bm, tile.bn));
             let streamed = self.streamed_ns();
-            let whole = block.ns(tiles, p.span(1, tile.bk), caps);
-            self.add(whole.max(streamed), 1, tile.variant());
+            if !caps.software {
+                let whole = block.ns(tiles, p.span(1, tile.bk), caps);
+                self.add(whole.max(streamed), 1, tile.variant());
+            }
             let time = |splits: usize| {
                 let parts = block.ns(tiles * splits, p.span(splits, tile.bk), caps);
                 parts.max(streamed) + self.adding_ns(splits)
             };
-            let best = p.best_split(tile.bk, caps, time);
-            if let Some((ns, splits)) = best.filter(|_| !caps.software || tile.bm == 32) {
+            if let Some((ns, splits)) = p.best_split(tile.bk, caps, time) {
                 self.add(ns, 2, tile.split(splits));
             }
         }
