@@ -19,6 +19,7 @@ const NATIVE: &[&str] = &[
     "conv2d/pixels",
     "conv2d/strips",
     "matmul/matrices",
+    "matmul/outer",
     "matmul/subgroup",
     "recurrent/broadcast",
 ];

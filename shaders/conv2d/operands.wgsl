@@ -45,6 +45,15 @@ alias Sixteen = mat4x4<f32>;
 fn a4(i: u32) -> Four { return a[i / 4u]; }
 fn a1(i: u32) -> One { return a[i / 4u].x; } // where not WIDE_A, from an array of One
 // end
+// hook: four_from
+// Elements i .. i + 4, those that bits of `inside` tell of: i itself may lie before the first.
+fn four_from(i: u32, inside: u32) -> Four {
+    var x: Four;
+    // unroll
+    for (var q = 0u; q < 4u; q++) { x[q] = a1(select(0u, i + q, ((inside >> q) & 1u) == 1u)); }
+    return x;
+}
+// end
 // hook: filters
 @group(0) @binding(1) var<storage, read> b: array<Four>;
 fn b4(i: u32) -> Four { return b[i / 4u]; }
@@ -136,14 +145,12 @@ fn load(origin: Origin, part: Part, valid: bool) -> Loaded {
         let ok = valid & (row < rows) & (u32(at) < line);
         return Loaded(a4(select(0u, begin, ok)), u32(ok));
     }
-    var loaded: Loaded;
+    var inside = 0u;
     // unroll
     for (var q = 0u; q < 4u; q++) {
-        let ok = valid & (row < rows) & (u32(at + i32(q)) < line) & (part.e + q < RUN);
-        loaded.x[q] = a1(select(0u, begin + q, ok));
-        loaded.inside |= u32(ok) << q;
+        inside |= u32(valid & (row < rows) & (u32(at + i32(q)) < line) & (part.e + q < RUN)) << q;
     }
-    return loaded;
+    return Loaded(four_from(begin, inside), inside);
 }
 
 // These elements; zeros outside the tensor.

@@ -35,6 +35,17 @@ const NARROW_A: &str = "\
 fn a4(i: u32) -> Four { return Four(a[i], a[i + 1u], a[i + 2u], a[i + 3u]); }
 fn a1(i: u32) -> One { return a[i]; }
 ";
+/// `four_from` where `a` is read as vec4s although its rows are no whole ones: of two that lie side by side.
+const FOUR_OF_TWO: &str = "\
+fn four_from(i: u32, inside: u32) -> Four {
+    let first = i32(i) >> 2u;
+    let x = a[clamp(first, 0, LAST)];
+    let y = a[clamp(first + 1, 0, LAST)];
+    let by_two = (i & 2u) != 0u;
+    let near = select(x, Four(x.zw, y.xy), by_two);
+    return select(near, Four(near.yzw, select(y.x, y.z, by_two)), (i & 1u) != 0u);
+}
+";
 const NARROW_B: &str = "\
 @group(0) @binding(1) var<storage, read> b: array<One>;
 fn b4(i: u32) -> Four { return Four(b[i], b[i + 1u], b[i + 2u], b[i + 3u]); }
@@ -171,7 +182,19 @@ impl Conv2dProblem {
         }
         let tiling = Tiling::of(variant);
         let splits = tiling.splits.max(p.k.div_ceil(LONGEST));
-        let mut kernel = self.with_pixels(operands(variant, &tiling, p, self.pass, &shape, g));
+        // llvmpipe, which loads word by word, loads two vec4s in less time than four words.
+        let vectors = self.inputs[0].len() / 4;
+        let of_two = caps.llvmpipe && !self.bytes && 4 * vectors == self.inputs[0].len();
+        let of_two = of_two.then(|| FOUR_OF_TWO.replace("LAST", &(vectors - 1).to_string()));
+        let mut kernel = self.with_pixels(operands(
+            variant,
+            &tiling,
+            p,
+            self.pass,
+            &shape,
+            g,
+            of_two.as_deref(),
+        ));
         if variant.name == MATRICES {
             let transposed = [shape.pass == 2, shape.pass == 1];
             kernel = matrices::with(kernel, variant, transposed, &self.inputs, caps)
@@ -231,6 +254,7 @@ fn operands(
     pass: Pass,
     shape: &Shape,
     g: &Geometry,
+    of_two: Option<&str>,
 ) -> Kernel {
     let strips = variant.name == "strips";
     let swap = strips || variant.name == "pixels";
@@ -264,12 +288,13 @@ fn operands(
         .with_text("WIDE_B", wide_n.to_string())
         .with_text("EDGE", (gaps || !tiling.divides(p)).to_string())
         .with_text("TAIL", (!tail.is_multiple_of(tiling.step)).to_string());
-    let narrow = [
-        ("pixels", NARROW_A, wide_a),
-        ("filters", NARROW_B, wide_n),
-        ("store", NARROW_STORE, wide_store(pass, g)),
-    ];
-    let narrow = narrow.into_iter().filter(|(_, _, is_wide)| !is_wide);
+    let narrow_a = match of_two {
+        Some(of_two) => ("four_from", of_two, wide_a),
+        None => ("pixels", NARROW_A, wide_a),
+    };
+    let narrow_b = ("filters", NARROW_B, wide_n);
+    let narrow_store = ("store", NARROW_STORE, wide_store(pass, g));
+    let narrow = [narrow_a, narrow_b, narrow_store].into_iter().filter(|(_, _, is_wide)| !is_wide);
     narrow.fold(kernel, |kernel, (hook, text, _)| kernel.with_hook(hook, text))
 }
 
