@@ -34,44 +34,31 @@ pub struct LrnGrad {
     pub epilogue: Option<Chain>,
 }
 
-/// `pixels` of the forward kernel where channels are no whole vec4s.
-const NARROW: &str = "\
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
-fn x_at(row: u32, c: u32) -> vec4<f32> {
+/// `pixels` of a kernel that reads `inputs` where channels are no whole vec4s. `stored` is what becomes of v[q] in `output`.
+fn narrow(inputs: &[&str], output: &str, stored: &str) -> String {
+    let read = |(binding, name): (usize, &&str)| {
+        format!(
+            "@group(0) @binding({binding}) var<storage, read> {name}: array<f32>;
+fn {name}_at(row: u32, c: u32) -> vec4<f32> {{
     var v: vec4<f32>;
     // unroll
-    for (var q = 0u; q < 4u; q++) { if c + q < C { v[q] = x[row + c + q]; } }
+    for (var q = 0u; q < 4u; q++) {{ if c + q < C {{ v[q] = {name}[row + c + q]; }} }}
     return v;
-}
-fn store(row: u32, c: u32, v: vec4<f32>) {
+}}
+"
+        )
+    };
+    let reads: String = inputs.iter().enumerate().map(read).collect();
+    let binding = inputs.len();
+    format!(
+        "{reads}@group(0) @binding({binding}) var<storage, read_write> {output}: array<f32>;
+fn store(row: u32, c: u32, v: vec4<f32>) {{
     // unroll
-    for (var q = 0u; q < 4u; q++) { if c + q < C { y[row + c + q] = v[q]; } }
+    for (var q = 0u; q < 4u; q++) {{ if c + q < C {{ {output}[row + c + q] = {stored}; }} }}
+}}
+"
+    )
 }
-";
-
-/// The same of the gradient's.
-const NARROW_GRAD: &str = "\
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> dy: array<f32>;
-@group(0) @binding(2) var<storage, read_write> dx: array<f32>;
-fn x_at(row: u32, c: u32) -> vec4<f32> {
-    var v: vec4<f32>;
-    // unroll
-    for (var q = 0u; q < 4u; q++) { if c + q < C { v[q] = x[row + c + q]; } }
-    return v;
-}
-fn dy_at(row: u32, c: u32) -> vec4<f32> {
-    var v: vec4<f32>;
-    // unroll
-    for (var q = 0u; q < 4u; q++) { if c + q < C { v[q] = dy[row + c + q]; } }
-    return v;
-}
-fn store(row: u32, c: u32, v: vec4<f32>) {
-    // unroll
-    for (var q = 0u; q < 4u; q++) { if c + q < C { dx[row + c + q] = epilogue(v[q], row + c + q); } }
-}
-";
 
 impl Lrn {
     fn normalising(
@@ -194,7 +181,11 @@ impl Problem for Normalising {
             kernel = kernel.with_text("T", element(width));
         }
         if width == 1 {
-            kernel = kernel.with_hook("pixels", if self.backward { NARROW_GRAD } else { NARROW });
+            let pixels = match self.backward {
+                true => narrow(&["x", "dy"], "dx", "epilogue(v[q], row + c + q)"),
+                false => narrow(&["x"], "y", "v[q]"),
+            };
+            kernel = kernel.with_hook("pixels", pixels);
         }
         let blocks = self.pixels * self.channels.div_ceil(4);
         let dispatch = Dispatch::new(kernel, grid(blocks.div_ceil(64), caps)).bind("x", input(0));
