@@ -183,18 +183,11 @@ impl Conv2dProblem {
         let tiling = Tiling::of(variant);
         let splits = tiling.splits.max(p.k.div_ceil(LONGEST));
         // llvmpipe, which loads word by word, loads two vec4s in less time than four words.
-        let vectors = self.inputs[0].len() / 4;
-        let of_two = caps.llvmpipe && !self.bytes && 4 * vectors == self.inputs[0].len();
-        let of_two = of_two.then(|| FOUR_OF_TWO.replace("LAST", &(vectors - 1).to_string()));
-        let mut kernel = self.with_pixels(operands(
-            variant,
-            &tiling,
-            p,
-            self.pass,
-            &shape,
-            g,
-            of_two.as_deref(),
-        ));
+        let length = self.inputs[0].len();
+        let vectors = caps.llvmpipe && !self.bytes && length.is_multiple_of(4);
+        let vectors = vectors.then_some(length / 4);
+        let mut kernel =
+            self.with_pixels(operands(variant, &tiling, p, self.pass, &shape, g, vectors));
         if variant.name == MATRICES {
             let transposed = [shape.pass == 2, shape.pass == 1];
             kernel = matrices::with(kernel, variant, transposed, &self.inputs, caps)
@@ -246,7 +239,7 @@ fn wide_store(pass: Pass, g: &Geometry) -> bool {
     if matches!(pass, Pass::Input { .. }) { wide_c } else { wide_n }
 }
 
-/// A product's kernel over the gathered operands.
+/// A product's kernel over the gathered operands, the first of which may be read as that many `vectors`.
 fn operands(
     variant: &Variant,
     tiling: &Tiling,
@@ -254,7 +247,7 @@ fn operands(
     pass: Pass,
     shape: &Shape,
     g: &Geometry,
-    of_two: Option<&str>,
+    vectors: Option<usize>,
 ) -> Kernel {
     let strips = variant.name == "strips";
     let swap = strips || variant.name == "pixels";
@@ -288,13 +281,16 @@ fn operands(
         .with_text("WIDE_B", wide_n.to_string())
         .with_text("EDGE", (gaps || !tiling.divides(p)).to_string())
         .with_text("TAIL", (!tail.is_multiple_of(tiling.step)).to_string());
-    let narrow_a = match of_two {
-        Some(of_two) => ("four_from", of_two, wide_a),
-        None => ("pixels", NARROW_A, wide_a),
+    let kernel = match vectors {
+        _ if wide_a => kernel,
+        Some(vectors) => {
+            let last = (vectors - 1).to_string();
+            kernel.with_hook("four_from", FOUR_OF_TWO.replace("LAST", &last))
+        }
+        None => kernel.with_hook("pixels", NARROW_A),
     };
-    let narrow_b = ("filters", NARROW_B, wide_n);
-    let narrow_store = ("store", NARROW_STORE, wide_store(pass, g));
-    let narrow = [narrow_a, narrow_b, narrow_store].into_iter().filter(|(_, _, is_wide)| !is_wide);
+    let narrow = [("filters", NARROW_B, wide_n), ("store", NARROW_STORE, wide_store(pass, g))];
+    let narrow = narrow.into_iter().filter(|(_, _, is_wide)| !is_wide);
     narrow.fold(kernel, |kernel, (hook, text, _)| kernel.with_hook(hook, text))
 }
 
