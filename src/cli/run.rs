@@ -257,7 +257,8 @@ fn measured(args: &RunArgs, show: bool) -> Result<(Record, Result<()>)> {
     let whole = Pace::new(estimates).total() + (peak::ABOUT + tuning).as_secs_f64();
     output::note(&args.out, &format!("{count}, up to about {}", number::span(whole)));
     let progress = Progress::new(&args.out, "measuring the device's ceilings");
-    let mut ceilings = peak::measure(&suite.gpu, peak::TIME, &|share| progress.set(share))?;
+    let gpu = &suite.gpu;
+    let mut ceilings = peak::measure(gpu, peak::time(gpu), &|share| progress.set(share))?;
     suite.plan.rule = Some(Arc::new(ceilings.rule(&suite.gpu)?));
     suite.gpu.set_pace(ceilings.pace());
     drop(progress);

@@ -146,7 +146,7 @@ impl Bench {
         if chosen.lose {
             gpu.lose_device(5);
         }
-        let ceilings = peak::measure(gpu, peak::TIME, &tell)?;
+        let ceilings = peak::measure(gpu, peak::time(gpu), &tell)?;
         let mut plan = plan(chosen);
         plan.rule = Some(Arc::new(ceilings.rule(gpu)?));
         let mut record = provenance::record(gpu, &plan, None, ceilings.peaks.clone());
