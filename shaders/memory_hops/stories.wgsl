@@ -30,9 +30,9 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         @builtin(local_invocation_index) lid: u32) {
     let b = (wid.y * groups.x + wid.x) * LANES + lid;
     if b >= BATCH { return; }
-    // No constants, for which Mesa would unroll these loops and those around them.
-    let sentences = min(M, arrayLength(&attention));
-    let words = min(VOCABULARY, arrayLength(&logits));
+    // No constants and nothing that Mesa knows a bound of: it would unroll these loops and those around them. z is 0.
+    let sentences = M + wid.z;
+    let words = VOCABULARY + wid.z;
     var u = b * (HOPS + 1u) * ROW;
     for (var n = 0u; n < ROW; n++) { states[u + n] = asked[b * ROW + n]; }
     for (var k = 0u; k < HOPS; k++) {
