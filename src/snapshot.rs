@@ -70,17 +70,46 @@ pub fn take_on(
     request: &Request,
     data: &mut dyn Samples,
 ) -> Result<Snapshot> {
+    step_of(gpu, model, request, data, None)
+}
+
+/// The step of a snapshot once more, from its own parameters and state: the steps before it are not run, whose rounding a
+/// driver has of its own.
+///
+/// # Errors
+/// As [`take`]; [`Error::Internal`] where it is of another model.
+pub fn take_again(
+    gpu: &Gpu,
+    model: &dyn Workload,
+    request: &Request,
+    begun: &Snapshot,
+) -> Result<Snapshot> {
+    step_of(gpu, model, request, model.samples(&request.source)?.as_mut(), Some(begun))
+}
+
+fn step_of(
+    gpu: &Gpu,
+    model: &dyn Workload,
+    request: &Request,
+    data: &mut dyn Samples,
+    begun: Option<&Snapshot>,
+) -> Result<Snapshot> {
     let graph = step::graph(model, request.mode, &gpu.caps, true)?;
     let mut session = Session::new(gpu, request.source.seed);
     let choice = Choice { forced: request.forced.clone(), ..Choice::default() };
     let program = session.compile_graph(graph, &Options { choice, ..Options::default() })?;
-    let mut tensors = Vec::new();
-    for at in 0..request.skip {
-        session.feed(&program, &data.batch(Split::Train, at)?.tensors())?;
-        session.run(&program, 1)?;
+    let groups = &program.schedule.graph.groups;
+    match begun {
+        Some(begun) => begin_as(gpu, &session, groups, begun)?,
+        None => {
+            for at in 0..request.skip {
+                session.feed(&program, &data.batch(Split::Train, at)?.tensors())?;
+                session.run(&program, 1)?;
+            }
+        }
     }
     // Taken down now: the step updates parameters and the optimiser's state in place.
-    let groups = &program.schedule.graph.groups;
+    let mut tensors = Vec::new();
     let variables: Vec<&Member> =
         groups.iter().flat_map(|group| &group.members).filter(|m| m.begins()).collect();
     for member in &variables {
@@ -122,6 +151,41 @@ pub fn take_on(
         config.extend(model.config());
     }
     Ok(Snapshot { tensors, config })
+}
+
+/// Sets parameters, the optimiser's state and the clock to what they were before a snapshot's step.
+fn begin_as(
+    gpu: &Gpu,
+    session: &Session<'_>,
+    groups: &[ParamGroup],
+    begun: &Snapshot,
+) -> Result<()> {
+    let find = |name: String| {
+        begun.get(&name).ok_or_else(|| Error::Internal(format!("the snapshot has no {name}")))
+    };
+    let state = session.state();
+    for member in groups.iter().flat_map(|group| &group.members).filter(|m| m.begins()) {
+        state.write(gpu, &member.name, find(format!("param/{}", member.name))?)?;
+    }
+    let known: Vec<&str> = state.names().map(|(name, _)| name).collect();
+    for kind in step::STATE {
+        for (at, group) in dense(groups).into_iter().enumerate() {
+            let flat = numbered(kind, at);
+            if !known.contains(&flat.as_str()) {
+                continue;
+            }
+            let mut values = session.value(&flat)?;
+            for (member, offset) in group.members.iter().zip(group.layout().offsets) {
+                let whole = find(format!("state/{}.{kind}", member.name))?;
+                let part = &whole.data[member.first()..][..member.len()];
+                values.data[offset..offset + member.len()].copy_from_slice(part);
+            }
+            state.write(gpu, &flat, &values)?;
+        }
+    }
+    let mut clock = session.value(CLOCK)?;
+    clock.data[0] = find("state/step".into())?.data[0];
+    state.write(gpu, CLOCK, &clock)
 }
 
 /// Flat state in the parameters' layout by the name of its kind, and the step.

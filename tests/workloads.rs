@@ -13,7 +13,7 @@ use fathom::pass::Options;
 use fathom::program::Program;
 use fathom::program::check::Verdict;
 use fathom::session::{Session, schedule};
-use fathom::snapshot::{Request, Snapshot, take};
+use fathom::snapshot::{Request, Snapshot, take, take_again};
 use fathom::terms::{LimitSet, Mode, Precision, Preset, Restriction};
 use fathom::train::Trainer;
 use fathom::train::play::Learner;
@@ -185,8 +185,21 @@ fn agrees_with(golden: &Snapshot, path: &Path, workload: &'static str) {
         skip: number("skip"),
         forced: Vec::new(),
     };
-    let ours = take(gpu(workload), model.as_ref(), &request).unwrap();
-    for (name, wanted) in &golden.tensors {
+    let gpu = gpu(workload);
+    let ours = take(gpu, model.as_ref(), &request).unwrap();
+    if request.skip == 0 {
+        return agree(&ours, golden, path, &|_| true);
+    }
+    // A driver rounds the steps before in its own way, and residual's gradients, of four images a batch, make a hundred times
+    // as much of that: so it is asked where these steps lead, and the golden's step is taken from its own start.
+    let is_start = |name: &str| ["param/", "input/"].iter().any(|kind| name.starts_with(kind));
+    agree(&ours, golden, path, &is_start);
+    agree(&take_again(gpu, model.as_ref(), &request, golden).unwrap(), golden, path, &|_| true);
+}
+
+/// Holds the golden's tensors of some names against ours.
+fn agree(ours: &Snapshot, golden: &Snapshot, path: &Path, is_held: &dyn Fn(&str) -> bool) {
+    for (name, wanted) in golden.tensors.iter().filter(|(name, _)| is_held(name)) {
         let got = ours.get(name).unwrap_or_else(|| panic!("{}: no {name}", path.display()));
         let scale = wanted.data.iter().fold(0.0f64, |m, x| m.max(x.abs()));
         let worst =
