@@ -10,7 +10,8 @@ use super::unroll::matching;
 const MARK: &str = "// unroll\n";
 
 /// The same shader with every loop as `if C { loop { BODY STEP if !C { break; } } }`, line for line: all but loops that are
-/// marked, which are repeated as text, and those that `continue`, which would skip the step and the test.
+/// marked, which are repeated as text, those that `continue`, which would skip the step and the test, and those with products of
+/// matrices, which naga takes behind no branch that lanes may take apart.
 pub(super) fn rotate(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -18,7 +19,9 @@ pub(super) fn rotate(text: &str) -> String {
         let Loop { at, head, open, close } = found;
         let body = &rest[open + 1..close];
         let marked = rest[..at].trim_end_matches(' ').ends_with(MARK);
-        let parts = Parts::of(head).filter(|_| !marked && !body.contains("continue"));
+        let stays =
+            marked || ["continue", "coopMultiplyAdd"].iter().any(|word| body.contains(word));
+        let parts = Parts::of(head).filter(|_| !stays);
         let inner = rotate(body);
         out += &rest[..at];
         match parts {
@@ -108,8 +111,9 @@ mod tests {
     }
 
     #[test]
-    fn loops_that_continue_and_those_without_a_test_stay() {
+    fn loops_that_continue_and_those_without_a_test_or_of_matrices_stay() {
         for shader in [
+            "for (var k = 0u; k < n; k++) { c = coopMultiplyAdd(a, b, c); }",
             "for (var i = 0u; i < n; i++) { if skip(i) { continue; } s += x[i]; }",
             "for (var i = 0u; ; i++) { if i > n { break; } }",
             "let before (x) { } // fn therefor (x) { }",
