@@ -37,7 +37,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         sum += select(T(0.0), values[k], place.member + k * TEAM < params.rows);
     }
     let middle = over_team(Part(0.0, sum, T(0.0)), lid).a / n;
-    workgroupBarrier();
+    if TEAM > 1u { workgroupBarrier(); }
     var squares = T(0.0);
     // unroll
     for (var k = 0u; k < ROWS; k++) {

@@ -69,22 +69,26 @@ impl Channels {
         self.channels / self.width
     }
 
-    /// Variants that suit GPUs and one that suits CPUs, the device's own first.
+    /// Variants that suit GPUs and those that suit CPUs, the device's own first.
     pub(super) fn variants(&self, caps: &Caps) -> Vec<Variant> {
         let mut variants = SEGMENTS.map(|segment| self.for_gpu(segment, caps)).to_vec();
         variants.insert(if caps.software { 0 } else { variants.len() }, self.for_cpu());
         variants.dedup();
-        let held = self.held().filter(|_| !caps.software && self.elements() <= LARGE);
+        let held = self.held(caps).filter(|_| self.elements() <= LARGE);
         held.into_iter().chain(variants).collect()
     }
 
-    /// One pass for two, which does not read x again: each workgroup has whole columns, and its invocations hold their rows.
-    fn held(&self) -> Option<Variant> {
-        let team = self.rows.next_power_of_two().min(GPU_WORKGROUP);
+    /// One pass for two, which does not read x again: each workgroup has whole columns, and its invocations hold their rows; on
+    /// a CPU one holds all rows of a column, or there would be barriers.
+    fn held(&self, caps: &Caps) -> Option<Variant> {
+        let (workgroup, team) = match caps.software {
+            true => (self.vectors().next_power_of_two().min(CPU_WORKGROUP), 1),
+            false => (GPU_WORKGROUP, self.rows.next_power_of_two().min(GPU_WORKGROUP)),
+        };
         let rows = self.rows.div_ceil(team);
         let consts = [
-            ("WORKGROUP", GPU_WORKGROUP),
-            ("COLUMNS", GPU_WORKGROUP / team),
+            ("WORKGROUP", workgroup),
+            ("COLUMNS", workgroup / team),
             ("TEAM", team),
             ("WIDTH", self.width),
             ("ROWS", rows),
