@@ -84,10 +84,15 @@ impl Talking {
         self.child.try_wait().unwrap().is_none()
     }
 
+    /// Sends a signal, by the shell's own `kill`: a small system has no program of that name.
+    fn send(&self, signal: &str) {
+        let kill = format!("kill {signal} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
     /// Sends a signal and waits for the end; returns the exit code and all that was printed.
     fn stop(mut self, signal: &str) -> (Option<i32>, String) {
-        let number = self.child.id().to_string();
-        assert!(Command::new("kill").args([signal, &number]).status().unwrap().success());
+        self.send(signal);
         let status = self.child.wait().unwrap();
         for line in self.lines {
             self.heard += &format!("{}\n", line.unwrap());
@@ -176,8 +181,7 @@ fn what_nohup_starts_goes_on_when_its_terminal_is_closed() {
     let mut run = Talking::of(&mut command);
     // Stuck for ever once the other side reads.
     let _pipe = File::options().write(true).open(shaders.pipe()).unwrap();
-    let number = run.child.id().to_string();
-    assert!(Command::new("kill").args(["-HUP", &number]).status().unwrap().success());
+    run.send("-HUP");
     // Twice as long as a run that heeds it takes to end.
     std::thread::sleep(Duration::from_millis(1500));
     assert!(run.is_running(), "ended by a signal that it was told to ignore");
