@@ -48,7 +48,7 @@ fn kernel_ns(gpu: &Gpu) -> f64 {
 }
 
 /// Nanoseconds that a copy takes at least on an adapter that computes on the CPU, unless it is over all that memory has.
-const COPY_NS: f64 = 5e6;
+const COPY_NS: f64 = 10e6;
 
 /// Turns of the multiply-adds at least: of four halvings each, so that all chains have come to their limit.
 const LEAST_TURNS: u32 = 16;
