@@ -195,4 +195,27 @@ mod tests {
             }
         }
     }
+
+    /// A binding reads what it is told to: other types are refused. Images may be bytes, and what only moves words moves any.
+    #[test]
+    fn inputs_of_other_types_are_refused() {
+        const MOVES: [&str; 5] = ["concat", "pad", "slice", "transpose", "window"];
+        let takes = |name: &str, dtype: DType| match dtype {
+            DType::U8 => name.starts_with("conv2d"),
+            DType::F32 => name.starts_with("conv2d") || MOVES.contains(&name),
+            _ => MOVES.contains(&name),
+        };
+        for case in LIST.iter().flat_map(Family::cases) {
+            let name = case.op.kind().name;
+            for (at, spec) in case.inputs.iter().enumerate() {
+                for dtype in [DType::F32, DType::U32, DType::I32, DType::U8] {
+                    let mut inputs = case.inputs.clone();
+                    inputs[at].dtype = dtype;
+                    let refused = case.op.problem(&inputs).is_err();
+                    let right = dtype == spec.dtype || takes(name, dtype);
+                    assert!(refused || right, "{name} {}: {inputs:?}", case.name);
+                }
+            }
+        }
+    }
 }

@@ -116,7 +116,12 @@ fn step_of(
         tensors.push((format!("param/{}", member.name), session.value(&member.name)?));
     }
     if request.mode == Mode::Train {
-        optimiser_state(&session, &dense(groups), &mut tensors)?;
+        for (kind, flat, group) in optimiser_state(&session, groups) {
+            split(group, &session.value(&flat)?, "state/", &format!(".{kind}"), &mut tensors);
+        }
+        let clock = session.value(CLOCK)?;
+        let step = Array::new(TensorSpec::new([1], DType::I32), vec![clock.data[0]]);
+        tensors.push(("state/step".into(), step));
     }
     let batch = data.batch(Split::Train, request.skip)?.tensors();
     session.feed(&program, &batch)?;
@@ -167,46 +172,32 @@ fn begin_as(
     for member in groups.iter().flat_map(|group| &group.members).filter(|m| m.begins()) {
         state.write(gpu, &member.name, find(format!("param/{}", member.name))?)?;
     }
-    let known: Vec<&str> = state.names().map(|(name, _)| name).collect();
-    for kind in step::STATE {
-        for (at, group) in dense(groups).into_iter().enumerate() {
-            let flat = numbered(kind, at);
-            if !known.contains(&flat.as_str()) {
-                continue;
-            }
-            let mut values = session.value(&flat)?;
-            for (member, offset) in group.members.iter().zip(group.layout().offsets) {
-                let whole = find(format!("state/{}.{kind}", member.name))?;
-                let part = &whole.data[member.first()..][..member.len()];
-                values.data[offset..offset + member.len()].copy_from_slice(part);
-            }
-            state.write(gpu, &flat, &values)?;
+    for (kind, flat, group) in optimiser_state(session, groups) {
+        let mut values = session.value(&flat)?;
+        for (member, offset) in group.members.iter().zip(group.layout().offsets) {
+            let whole = find(format!("state/{}.{kind}", member.name))?;
+            let part = &whole.data[member.first()..][..member.len()];
+            values.data[offset..offset + member.len()].copy_from_slice(part);
         }
+        state.write(gpu, &flat, &values)?;
     }
     let mut clock = session.value(CLOCK)?;
     clock.data[0] = find("state/step".into())?.data[0];
     state.write(gpu, CLOCK, &clock)
 }
 
-/// Flat state in the parameters' layout by the name of its kind, and the step.
-fn optimiser_state(
+/// The optimiser's state that there is: its kind, the name of the flat tensor and the group whose layout it has.
+fn optimiser_state<'a>(
     session: &Session<'_>,
-    groups: &[&ParamGroup],
-    tensors: &mut Vec<(String, Array)>,
-) -> Result<()> {
+    groups: &'a [ParamGroup],
+) -> Vec<(&'static str, String, &'a ParamGroup)> {
     let known: Vec<&str> = session.state().names().map(|(name, _)| name).collect();
-    for name in step::STATE {
-        for (at, group) in groups.iter().enumerate() {
-            let flat = numbered(name, at);
-            if known.contains(&flat.as_str()) {
-                split(group, &session.value(&flat)?, "state/", &format!(".{name}"), tensors);
-            }
-        }
-    }
-    let clock = session.value(CLOCK)?;
-    let step = Array::new(TensorSpec::new([1], DType::I32), vec![clock.data[0]]);
-    tensors.push(("state/step".into(), step));
-    Ok(())
+    let of_kind = |&kind| {
+        let flat = move |(at, group)| (kind, numbered(kind, at), group);
+        dense(groups).into_iter().enumerate().map(flat)
+    };
+    let all = step::STATE.iter().flat_map(of_kind);
+    all.filter(|(_, flat, _)| known.contains(&flat.as_str())).collect()
 }
 
 /// The groups whose gradients are dense.

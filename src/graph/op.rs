@@ -33,6 +33,14 @@ impl Cost {
     }
 }
 
+/// Refuses what is no float, 16-bit ones included.
+pub fn floats(specs: &[TensorSpec]) -> Result<(), String> {
+    match specs.iter().find(|spec| !spec.dtype.is_float()) {
+        Some(other) => Err(format!("takes floats, not {other}")),
+        None => Ok(()),
+    }
+}
+
 impl std::ops::Add for Cost {
     type Output = Self;
     fn add(self, other: Self) -> Self {

@@ -1,6 +1,6 @@
 //! Clipping by the global norm: one factor for all gradients together (Pascanu 2013).
 
-use crate::graph::op::{Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Facts, Kind, Op, Problem, Tolerance, floats};
 use crate::graph::{Builder, Tensor};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch};
 use crate::tensor::{Array, TensorSpec};
@@ -33,6 +33,7 @@ impl Op for ClipFactor {
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        floats(inputs)?;
         if let Some(spec) =
             inputs.iter().find(|s| s.shape.rank() != 1 || !s.len().is_multiple_of(64))
         {

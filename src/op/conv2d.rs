@@ -7,7 +7,7 @@ use crate::graph::Tensor;
 use crate::graph::by_rows::{ByRows, Joined};
 use crate::graph::chain::{Chain, Epilogue};
 use crate::graph::op::{
-    Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Storage, Tolerance, ValueAt,
+    Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Storage, Tolerance, ValueAt, floats,
 };
 use crate::kernel::{Caps, Lowered, Planned, Variant};
 use crate::op::matmul::{COLUMN_SUMS, matrices, plan};
@@ -218,6 +218,9 @@ impl Conv2d {
 
     /// The op at given sizes.
     fn at(&self, inputs: &[TensorSpec]) -> Result<Conv2dProblem, String> {
+        // Images may be bytes.
+        let bytes = inputs[0].dtype == DType::U8 && !matches!(self.pass, Pass::Input { .. });
+        floats(&inputs[usize::from(bytes)..2])?;
         let geometry = self.geometry(inputs)?;
         let product = TensorSpec::f32(geometry.result(self.pass));
         let epilogue = Epilogue::new(self.epilogue.as_ref(), &product, inputs, 2)?;
@@ -233,7 +236,7 @@ impl Conv2d {
         Ok(Conv2dProblem {
             pass: self.pass,
             geometry,
-            bytes: inputs[0].dtype == DType::U8,
+            bytes,
             epilogue,
             inputs: inputs.to_vec(),
             sums: self.sums,

@@ -1,7 +1,7 @@
 //! Greedy CTC decoding: the best path with repeats merged and blanks dropped (Graves 2006, section 3.2).
 
 use crate::graph::Tensor;
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance, floats};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch};
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
@@ -18,8 +18,9 @@ impl Op for CtcDecode {
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
-        match (inputs[0].dims(), inputs[1].dims()) {
-            (&[batch, steps, classes], &[lengths]) if batch == lengths && classes > 0 => {
+        floats(&inputs[..1])?;
+        match *inputs[0].dims() {
+            [batch, steps, classes] if inputs[1] == TensorSpec::u32([batch]) && classes > 0 => {
                 let decoded = [TensorSpec::new([batch, steps], DType::I32)];
                 let flops = inputs[0].len() as u64;
                 // Tiny is left out: a device that flushes denormals finds equal what the reference tells apart.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
 use crate::graph::chain::{Chain, Epilogue, Function};
-use crate::graph::op::{Backward, Facts, Kind, Op, Problem, Storage, Tolerance};
+use crate::graph::op::{Backward, Facts, Kind, Op, Problem, Storage, Tolerance, floats};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
@@ -74,6 +74,7 @@ impl Lrn {
         if let Some(other) = inputs.iter().find(|other| !other.is_like(x)) {
             return Err(format!("{x} and {other} differ"));
         }
+        floats(inputs)?;
         let epilogue = Epilogue::new(epilogue, x, inputs, if backward { 2 } else { 1 })?;
         let near = 2 * self.half + 1;
         let each = if backward { 3 * near + 13 } else { 2 * near + 6 };

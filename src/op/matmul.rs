@@ -8,7 +8,7 @@ use crate::graph::Tensor;
 use crate::graph::by_rows::{ByRows, Joined};
 use crate::graph::chain::{Chain, Epilogue};
 use crate::graph::op::{
-    Backward, Distribution, Facts, Kind, Op, Problem, Storage, Tolerance, ValueAt,
+    Backward, Distribution, Facts, Kind, Op, Problem, Storage, Tolerance, ValueAt, floats,
 };
 use crate::kernel::{Binding, Caps, Dispatch, Lowered, Operand, Planned, Variant, output};
 use crate::tensor::{Array, Shape, TensorSpec};
@@ -92,6 +92,7 @@ impl Op for MatMul {
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        floats(&inputs[..2])?;
         let (a, b) = (&inputs[0].shape, &inputs[1].shape);
         let sizes = self.sizes(a, b)?;
         let leading = a.rank() - if self.transpose_a { 2 } else { 1 };

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
 use crate::graph::chain::{Chain, Epilogue, Function};
-use crate::graph::op::{Backward, Distribution, Facts, Kind, Op, Problem, Storage, Tolerance};
+use crate::graph::op::{
+    Backward, Distribution, Facts, Kind, Op, Problem, Storage, Tolerance, floats,
+};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
@@ -50,6 +52,7 @@ impl MaxPool {
         backward: bool,
         epilogue: Option<&Chain>,
     ) -> Result<Pooling, String> {
+        floats(inputs)?;
         let x = &inputs[0];
         let &[b, h, w, c] = x.dims() else {
             return Err(format!("{} does not have four axes", x.shape));

@@ -2,7 +2,7 @@
 
 use crate::graph::Tensor;
 use crate::graph::op::{
-    Backward, Distribution, Facts, Kind, Op, Output, Problem, Sampler, Tolerance,
+    Backward, Distribution, Facts, Kind, Op, Output, Problem, Sampler, Tolerance, floats,
 };
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, TensorSpec};
@@ -72,6 +72,7 @@ struct Network {
 
 impl Network {
     fn of(op: MemoryHops, memories: &TensorSpec, embeddings: &TensorSpec) -> Result<Self, String> {
+        floats(&[memories.clone(), embeddings.clone()])?;
         match (memories.dims(), embeddings.dims()) {
             (&[tables, batch, sentences, dimension], &[embedding_tables, stride])
                 if tables == embedding_tables
@@ -124,8 +125,12 @@ impl Network {
         }
         // A CPU's invocations are lanes of a loop, and a barrier costs it a walk over all of them.
         let width = at_once(&[self.dimension, self.hops * self.stride], caps);
-        let whole = Variant::new(stories, [("LANES", 8), ("WIDTH", width)]);
-        let whole = (self.batch >= 8).then_some(whole);
+        let lanes = 8;
+        let whole = Variant::new(stories, [("LANES", lanes), ("WIDTH", width)]);
+        // Backward a story has two values of each memory in what a workgroup shares.
+        let shared = 4 * 2 * lanes as usize * self.memories;
+        let fits = self.batch >= 8 && shared <= caps.max_shared as usize;
+        let whole = fits.then_some(whole);
         whole.into_iter().chain([by(8)]).collect()
     }
 

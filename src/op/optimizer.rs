@@ -1,7 +1,9 @@
 //! Updates of all parameters at once: each rule is one kernel over the flat parameters, their flat
 //! gradients and flat state, split into several dispatches only where a binding may not be that long.
 
-use crate::graph::op::{Distribution, Facts, Kind, Op, Output, Problem, Sampler, Tolerance};
+use crate::graph::op::{
+    Distribution, Facts, Kind, Op, Output, Problem, Sampler, Tolerance, floats,
+};
 use crate::host::parallel::*;
 use crate::kernel::{
     Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch,
@@ -131,6 +133,10 @@ impl Op for Optimizer {
         }
         let flat = &inputs[2];
         let n = flat.len();
+        if inputs[0] != TensorSpec::u32([4]) || inputs[1] != TensorSpec::f32([]) {
+            return Err(format!("takes a clock and a factor, not {} and {}", inputs[0], inputs[1]));
+        }
+        floats(&inputs[2..])?;
         if !n.is_multiple_of(64) || inputs[2..].iter().any(|s| s != flat || s.shape.rank() != 1) {
             return Err(format!(
                 "takes flat tensors of one length, a multiple of 64: {:?}",
@@ -143,8 +149,8 @@ impl Op for Optimizer {
             Rule::Adam { .. } => 14,
             Rule::RmsProp { .. } => 12,
         };
-        if self.advances && (self.reads_clock() || inputs[0] != TensorSpec::u32([4])) {
-            return Err(format!("cannot advance {}", inputs[0]));
+        if self.advances && self.reads_clock() {
+            return Err("cannot advance the clock that it reads".into());
         }
         let outputs = (BEFORE..inputs.len()).map(|i| Output::in_place(flat.clone(), i));
         let clock = self.advances.then(|| Output::in_place(inputs[0].clone(), 0));

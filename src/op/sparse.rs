@@ -32,7 +32,13 @@ pub struct SortIds;
 
 fn rows(ids: &TensorSpec, order: &TensorSpec, rows: &TensorSpec) -> Result<(usize, usize), String> {
     match *rows.dims() {
-        [n, width] if *ids == TensorSpec::u32([n]) && order == ids => Ok((n, width)),
+        [n, width]
+            if *rows == TensorSpec::f32([n, width])
+                && *ids == TensorSpec::u32([n])
+                && order == ids =>
+        {
+            Ok((n, width))
+        }
         _ => Err(format!("rows {rows} do not fit ids {ids} in order {order}")),
     }
 }

@@ -1,5 +1,6 @@
 //! What attention's kernels share: lengths, lanes, and where the contexts are stored.
 
+use crate::graph::op::floats;
 use crate::kernel::{Caps, Dispatch, Kernel, Variant};
 use crate::tensor::TensorSpec;
 
@@ -64,6 +65,7 @@ impl Attended {
         keys: &TensorSpec,
         v: &TensorSpec,
     ) -> Result<Self, String> {
+        floats(&[query.clone(), keys.clone()])?;
         match (query.dims(), keys.dims()) {
             (&[batch, queries, hidden], &[keys_batch, positions, keys_hidden])
                 if batch == keys_batch

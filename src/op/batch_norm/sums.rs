@@ -1,6 +1,7 @@
 //! How the passes of batch norm and of its gradient deal out rows and channels: sums over chunks of rows, a pair per
 //! channel, and then what takes these together; or one pass, where there are few rows.
 
+use crate::graph::op::floats;
 use crate::kernel::{Caps, Dispatch, Kernel, Variant, grid};
 use crate::op::rows::{GPU_WORKGROUP, width};
 use crate::tensor::TensorSpec;
@@ -55,6 +56,7 @@ impl Channels {
         if let Some(other) = vectors.iter().find(|spec| **spec != per_channel) {
             return Err(format!("{x} needs {per_channel}, not {other}"));
         }
+        floats(std::slice::from_ref(x))?;
         if x.is_empty() {
             return Err(format!("{x} has no elements"));
         }

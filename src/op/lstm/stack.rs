@@ -31,7 +31,7 @@ impl Stack {
             return Err(format!("{x}: H must be a multiple of 4"));
         }
         let stack = Self { batch, steps, hidden, layers, units: 2 * layers + extra };
-        if *weights != stack.weights() || *biases != stack.biases() {
+        if *x != stack.x() || *weights != stack.weights() || *biases != stack.biases() {
             return Err(format!("weights {weights} and biases {biases} do not fit {x}"));
         }
         Ok(stack)

@@ -1,6 +1,6 @@
 //! The gradient of the answer's weight.
 
-use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance};
+use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Tolerance, floats};
 use crate::host::parallel::*;
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
 use crate::tensor::{Array, TensorSpec};
@@ -21,6 +21,7 @@ impl Op for AnswerGrad {
     }
 
     fn problem(&self, inputs: &[TensorSpec]) -> Result<Box<dyn Problem>, String> {
+        floats(inputs)?;
         let (logits, states) = (&inputs[0], &inputs[1]);
         match (logits.dims(), states.dims()) {
             (&[batch, vocabulary], &[states_batch, tables, dimension])

@@ -21,7 +21,9 @@ impl Sizes {
     /// Of states [B, T, H] with the weights of both directions.
     pub(super) fn of(states: &TensorSpec, weights: &[TensorSpec]) -> Result<Self, String> {
         let sizes = match *states.dims() {
-            [batch, steps, hidden] if !states.is_empty() => Self { batch, steps, hidden },
+            [batch, steps, hidden] if !states.is_empty() && states.dtype.is_float() => {
+                Self { batch, steps, hidden }
+            }
             _ => return Err(format!("{states} is not [B, T, H]")),
         };
         match weights.iter().find(|weight| **weight != sizes.weight()) {

@@ -25,7 +25,9 @@ impl Op for SparseSgd {
         let (sums, table) = (&inputs[3], &inputs[4]);
         let (count, width) = rows(&inputs[1], &inputs[2], sums)?;
         match *table.dims() {
-            [rows, same] if same == width && inputs[0] == TensorSpec::f32([]) => {
+            [rows, _]
+                if *table == TensorSpec::f32([rows, width]) && inputs[0] == TensorSpec::f32([]) =>
+            {
                 // Of the table only the rows there are, read and written.
                 let touched = [sums.clone(), sums.clone()];
                 let cost = Cost::new(3 * sums.len() as u64, &inputs[..4], &touched);
