@@ -91,6 +91,20 @@ fn what_says_nothing_is_replaced_by_the_wall_clock() {
     }
 }
 
+/// Spans of nothing do not vary: sampling must go by the clock that the figure is made of.
+#[test]
+fn steps_by_the_wall_clock_are_settled_by_it() {
+    for fault in [Injected::Zeros, Injected::Reversed, Injected::Equal] {
+        let gpu = gpu(Some(fault));
+        let program = program(&gpu);
+        let budget = Budget { time: Duration::from_millis(60), noise: 1e-9, min_samples: 6 };
+        let sampled = sample(&gpu, &program, &budget, None, &Restart::never(), &|_| {}).unwrap();
+        assert!(!sampled.timing.settled, "{fault:?}: {:?}", sampled.timing.step);
+        let unsettled = |doubt: &Doubt| matches!(doubt, Doubt::Unsettled { .. });
+        assert!(sampled.doubts.iter().any(unsettled), "{fault:?}: {:?}", sampled.doubts);
+    }
+}
+
 #[test]
 fn a_rounded_clock_is_marked_or_too_fine_to_matter() {
     let gpu = gpu(Some(Injected::Rounded(COARSE)));

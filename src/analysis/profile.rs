@@ -212,9 +212,9 @@ fn time(op: &crate::record::Op) -> f64 {
 pub fn types(record: &Record, run: &Run) -> Vec<TypeTime> {
     let (total, finest) = (run.ops_ns(), record.device.limits.timestamp_resolution_ns);
     let row = |(name, ns): (&str, f64)| {
-        let ops: Vec<_> = run.ops.iter().filter(|op| op.op == name).collect();
-        let flops = ops.iter().map(|op| op.flops).sum();
-        let bytes = ops.iter().map(|op| op.bytes).sum();
+        let ops: Vec<_> = run.ops.iter().filter(|op| counts_as(op).contains(&name)).collect();
+        let flops = ops.iter().map(|op| op.flops / counts_as(op).len() as u64).sum();
+        let bytes = ops.iter().map(|op| op.bytes / counts_as(op).len() as u64).sum();
         TypeTime {
             name: name.to_string(),
             class: ops.first().map_or('-', |op| class::of(op).letter()),
@@ -236,13 +236,28 @@ pub fn types(record: &Record, run: &Run) -> Vec<TypeTime> {
     rows
 }
 
+/// Both gradients of a convolution, where a GPU makes them at once: a choice of kernels, layer by layer, which must not make
+/// workloads look unlike. Each takes as much arithmetic.
+const BOTH_GRADIENTS: (&str, [&str; 2]) =
+    ("conv2d_grads", ["conv2d_grad_input", "conv2d_grad_weight"]);
+
+/// The types that share an op's time evenly: its own, but see [`BOTH_GRADIENTS`].
+pub(super) fn counts_as(op: &crate::record::Op) -> Vec<&str> {
+    let (both, each) = BOTH_GRADIENTS;
+    if op.op == both { each.to_vec() } else { vec![&op.op] }
+}
+
 /// Each type's time, in order of first appearance.
 pub(super) fn times(run: &Run) -> Vec<(&str, f64)> {
     let mut times: Vec<(&str, f64)> = Vec::new();
     for op in &run.ops {
-        match times.iter_mut().find(|(name, _)| *name == op.op) {
-            Some(known) => known.1 += time(op),
-            None => times.push((&op.op, time(op))),
+        let names = counts_as(op);
+        let each = time(op) / names.len() as f64;
+        for name in names {
+            match times.iter_mut().find(|(known, _)| *known == name) {
+                Some(known) => known.1 += each,
+                None => times.push((name, each)),
+            }
         }
     }
     times
@@ -320,6 +335,25 @@ mod tests {
         assert!((shown[4].cumulative - 1.0).abs() < 1e-12);
         assert!((profile.gap_share - 0.02).abs() < 1e-12, "{}", profile.gap_share);
         assert_eq!((profile.planned_bytes, profile.peak_bytes), (1000, 900));
+    }
+
+    #[test]
+    fn both_gradients_of_a_convolution_count_as_each() {
+        let ops = [("conv2d_grads", 60.0), ("conv2d_grad_input", 10.0), ("add", 30.0)];
+        let record = synthetic::record(&[("w", Mode::Train, &ops)]);
+        let profile = profile(&record).remove(0);
+        let rows: Vec<_> =
+            profile.types.iter().map(|t| (t.name.as_str(), t.ns, t.calls, t.class)).collect();
+        let class = Class::Convolution.letter();
+        let expected = [
+            ("conv2d_grad_input", 40.0, 2, class),
+            ("conv2d_grad_weight", 30.0, 1, class),
+            ("add", 30.0, 1, Class::Elementwise.letter()),
+        ];
+        assert_eq!(rows, expected);
+        let flops = |types: &[TypeTime]| types.iter().map(|t| t.roofline.flops).sum::<u64>();
+        assert_eq!(flops(&profile.types), 3 * record.runs[0].ops[0].flops);
+        assert_eq!(profile.ops.len(), 3);
     }
 
     #[test]

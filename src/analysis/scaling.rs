@@ -120,7 +120,10 @@ fn curve(axis: Axis, mut points: Vec<Point>) -> Curve {
         let ns = times.iter().map(at_point).collect::<Option<Vec<f64>>>()?;
         Some(TypeCurve {
             name: name.into(),
-            class: ops.iter().find(|op| op.op == name).map_or('-', |op| class::of(op).letter()),
+            class: ops
+                .iter()
+                .find(|op| profile::counts_as(op).contains(&name))
+                .map_or('-', |op| class::of(op).letter()),
             fit: amdahl(&at, &ns),
             ns,
         })

@@ -111,8 +111,11 @@ pub fn similarity(records: &[Record], mode: Mode, linkage: Linkage) -> Vec<Simil
 }
 
 fn of_group(group: Vec<(RunContext, &Run)>, older: usize, linkage: Linkage) -> Similarity {
-    let mut types: Vec<String> =
-        group.iter().flat_map(|(_, run)| run.ops.iter().map(|op| op.op.clone())).collect();
+    let mut types: Vec<String> = group
+        .iter()
+        .flat_map(|(_, run)| profile::times(run))
+        .map(|(name, _)| name.into())
+        .collect();
     types.sort_unstable();
     types.dedup();
     let shares: Vec<_> = group.iter().map(|(_, run)| vector(run, &types)).collect();

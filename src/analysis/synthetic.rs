@@ -173,7 +173,7 @@ fn op(name: &str, ns: f64) -> Op {
         op: name.into(),
         class: match name {
             "matmul" => Class::Matrix,
-            "conv2d" => Class::Convolution,
+            name if name.starts_with("conv2d") => Class::Convolution,
             "sum" => Class::Reduction,
             "dropout" => Class::Random,
             "advance_step" => Class::Optimisation,

@@ -10,7 +10,7 @@ use crate::gpu::timestamp::{Stamp, Timer, faults};
 use crate::host::{Instant, cpu_time};
 use crate::program::Program;
 use crate::record::{Clock, Doubt, Statistics, Timing};
-use crate::stats::{MIN_SAMPLES_FOR_CI95, Summary, median};
+use crate::stats::median;
 use crate::terms::FaultCount;
 
 use super::restart::Restart;
@@ -106,20 +106,17 @@ pub fn sample(
     let mut taken = Taken { computed: Some(Duration::ZERO), ..Taken::default() };
     let mut readings = rule.map(|rule| Readings::begin(gpu, rule)).transpose()?;
     let start = Instant::now();
-    let mut settled = false;
     while !interrupted() {
         if let Some(readings) = &mut readings {
             readings.between(taken.walls.len())?;
         }
         restart.before(steps)?;
         taken.add(gpu, program, steps, timer.as_ref())?;
-        let summary = Summary::of(if timer.is_some() { &taken.spans } else { &taken.walls });
-        let half = (summary.ci95.1 - summary.ci95.0) / 2.0;
-        // Fewer have no interval, and a single sample would seem to be exact.
-        settled = summary.n >= MIN_SAMPLES_FOR_CI95 && half <= budget.noise * summary.median;
         let spent = start.elapsed().as_secs_f64() / budget.time.as_secs_f64();
         progress(spent.min(1.0));
-        if summary.n >= budget.min_samples && (settled || spent >= 1.0) {
+        let steps = taken.steps();
+        let enough = steps.len() >= budget.min_samples;
+        if enough && (spent >= 1.0 || is_settled(&Statistics::of(steps), budget)) {
             break;
         }
     }
@@ -128,10 +125,16 @@ pub fn sample(
     }
     let yardstick = readings.map(|readings| readings.end(taken.walls.len())).transpose()?;
     let faults = faults(&taken.stamps);
-    let timing = Timing { settled, yardstick, ..taken.timing(steps, faults.is_empty()) };
+    let mut timing = Timing { yardstick, ..taken.timing(steps) };
+    timing.settled = is_settled(&timing.step, budget);
     let mut doubts = doubts(&timing, faults, budget);
     doubts.extend(timing.yardstick.iter().flat_map(|y| yardstick::doubts(gpu, y)));
     Ok(Sampled { doubts, timing })
+}
+
+/// Whether the median is known well enough. Few samples have no interval, and a single one would seem to be exact.
+fn is_settled(step: &Statistics, budget: &Budget) -> bool {
+    step.noise().is_some_and(|noise| noise <= budget.noise)
 }
 
 /// What was read of each submission so far, in nanoseconds of a step.
@@ -169,16 +172,30 @@ impl Taken {
         Ok(())
     }
 
-    /// The times of submissions of `steps`: by the GPU's clock if that is `sound`, and there is one.
-    fn timing(self, steps: usize, sound: bool) -> Timing {
-        let Self { spans, walls, encodes, computed, .. } = self;
+    /// Which clock is to be believed: the GPU's, if there is one without faults. A span lies within the wall time around
+    /// it: one that is longer by more than rounding was not measured.
+    fn clock(&self) -> Clock {
+        let sound = !self.spans.is_empty() && faults(&self.stamps).is_empty();
+        let within = || median(&self.spans) <= PLAUSIBLE * median(&self.walls);
+        if sound && within() { Clock::Timestamps } else { Clock::Wall }
+    }
+
+    /// The steps' times by that clock.
+    fn steps(&self) -> &[f64] {
+        match self.clock() {
+            Clock::Timestamps => &self.spans,
+            Clock::Wall => &self.walls,
+        }
+    }
+
+    /// The times of submissions of `steps`.
+    fn timing(self, steps: usize) -> Timing {
+        let (clock, step_ns) = (self.clock(), self.steps().to_vec());
+        let Self { walls, encodes, computed, .. } = self;
         let timed_steps = (walls.len() * steps) as f64;
         let wall = median(&walls);
-        // A span lies within the wall time around it: one that is longer by more than rounding was not measured.
-        let believed = sound && !spans.is_empty() && median(&spans) <= PLAUSIBLE * wall;
-        let step_ns = if believed { spans } else { walls.clone() };
         Timing {
-            clock: if believed { Clock::Timestamps } else { Clock::Wall },
+            clock,
             steps_per_submit: steps,
             step: Statistics::of(&step_ns),
             step_ns,
