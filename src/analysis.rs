@@ -31,6 +31,8 @@ pub struct RunContext {
     pub version: String,
     /// Commit it was built from.
     pub commit: String,
+    /// What was measured: `fathom 0.1.0`, or another framework and how.
+    pub measured: String,
     /// Of the machine, with its version.
     pub os: String,
     /// By what the adapter is known across runs.
@@ -41,6 +43,10 @@ pub struct RunContext {
     pub device: String,
     /// The interface the adapter answers on.
     pub backend: Backend,
+    /// With its version.
+    pub driver: String,
+    /// Of the machine under a software adapter, which is as fast as that.
+    pub processor: Option<String>,
     /// Runs on the CPU.
     pub software: bool,
     /// Workers a software adapter was told to have, 0 where the thread that submits computes.
@@ -70,11 +76,14 @@ impl RunContext {
             created: record.created.clone(),
             version: record.tool.version.clone(),
             commit: record.tool.commit(),
+            measured: record.tool.measured(),
             os: record.host.os.clone(),
             device_id: record.device.id(),
             clock: run.timing.as_ref().map(|timing| timing.clock),
             device: record.device_name(),
             backend: record.device.backend,
+            driver: record.device.driver.clone(),
+            processor: record.host.cpu.clone().filter(|_| record.device.software),
             software: record.device.software,
             workers: record.host.threads,
             workload: run.workload.clone(),
@@ -92,10 +101,14 @@ impl RunContext {
         self.workers.map(computing)
     }
 
-    /// What two runs must share to stand in one figure: adapter, model size, precision, fusion and what else changes times.
+    /// What two runs must share to stand in one figure: what was measured, adapter, driver, model size, precision, fusion and
+    /// what else changes times.
     fn is_comparable(&self, other: &Self) -> bool {
-        self.device == other.device
+        self.measured == other.measured
+            && self.device == other.device
             && self.backend == other.backend
+            && self.driver == other.driver
+            && self.processor == other.processor
             && self.preset == other.preset
             && self.precision == other.precision
             && self.conditions == other.conditions

@@ -239,6 +239,12 @@ pub fn samples<'a>(runs: &[&'a Run]) -> Vec<&'a [f64]> {
     timings.map(|timing| timing.step_ns.as_slice()).collect()
 }
 
+/// The same by the wall clock.
+pub fn wall_samples<'a>(runs: &[&'a Run]) -> Vec<&'a [f64]> {
+    let timings = runs.iter().filter_map(|run| run.timing.as_ref());
+    timings.map(|timing| timing.wall_ns.as_slice()).collect()
+}
+
 /// The step times of two sides; those of the wall clock, which every run has, where a run of either has no other and
 /// the rest do.
 fn by_one_clock<'a>(ours: &[&'a Run], theirs: &[&'a Run]) -> (Vec<&'a [f64]>, Vec<&'a [f64]>) {
@@ -247,11 +253,7 @@ fn by_one_clock<'a>(ours: &[&'a Run], theirs: &[&'a Run]) -> (Vec<&'a [f64]>, Ve
     if clocks.all(|clock| Some(clock) == first) {
         return (samples(ours), samples(theirs));
     }
-    let of = |runs: &[&'a Run]| {
-        let timings = runs.iter().filter_map(|run| run.timing.as_ref());
-        timings.map(|timing| timing.wall_ns.as_slice()).collect()
-    };
-    (of(ours), of(theirs))
+    (wall_samples(ours), wall_samples(theirs))
 }
 
 fn least_floor(side: &Side, runs: usize) -> f64 {

@@ -12,9 +12,9 @@ use super::{RunContext, runs};
 pub struct Interval {
     /// The figure.
     pub value: f64,
-    /// Lower end.
+    /// Lower end; not a number where samples were too few to know it.
     pub low: f64,
-    /// Upper end.
+    /// Upper end, likewise.
     pub high: f64,
 }
 
@@ -22,7 +22,7 @@ impl Interval {
     /// This over another: the interval reaches to the least and the greatest quotient of both, so two
     /// 95 % intervals give one that holds with 90 % at least.
     fn over(self, base: Self) -> Option<Self> {
-        (base.low > 0.0).then(|| Self {
+        (base.value > 0.0).then(|| Self {
             value: self.value / base.value,
             low: self.low / base.high,
             high: self.high / base.low,
@@ -53,7 +53,8 @@ pub struct ModeRow {
     pub infer_ns: Option<Interval>,
     /// Inference over training on this adapter, at 90 %.
     pub infer_over_train: Option<Interval>,
-    /// Training over this workload's training on the base adapter, at 90 %; exactly 1 on the base itself.
+    /// Training over this workload's training on the base adapter, at 90 %; exactly 1 on the base itself, whatever its
+    /// threads and its driver.
     pub train_normalised: Option<Interval>,
     /// Inference over this workload's training on the base adapter, at 90 %.
     pub infer_normalised: Option<Interval>,
@@ -96,7 +97,12 @@ pub fn modes(records: &[Record]) -> Option<Modes> {
             timed.iter().filter(|(c, _)| is_same(c, context)).map(|(c, _)| c.clone()).collect();
         let train = find(Mode::Train, &|c| is_same(c, context));
         let infer = find(Mode::Infer, &|c| is_same(c, context));
-        let on_base = find(Mode::Train, &|c| c.device == base && is_same_model(c, context));
+        // A row of the base device has its own: with other threads or drivers it is another.
+        let is_base = context.device == base;
+        let of_base = |c: &RunContext| {
+            c.device == base && is_same_model(c, context) && c.conditions == context.conditions
+        };
+        let on_base = if is_base { train } else { find(Mode::Train, &of_base) };
         let over = |a: Option<Interval>, b: Option<Interval>| a.and_then(|a| a.over(b?));
         let itself = Interval { value: 1.0, low: 1.0, high: 1.0 };
         rows.push(ModeRow {
@@ -104,11 +110,7 @@ pub fn modes(records: &[Record]) -> Option<Modes> {
             train_ns: train,
             infer_ns: infer,
             infer_over_train: over(infer, train),
-            train_normalised: if context.device == base {
-                train.map(|_| itself)
-            } else {
-                over(train, on_base)
-            },
+            train_normalised: if is_base { train.map(|_| itself) } else { over(train, on_base) },
             infer_normalised: over(infer, on_base),
         });
     }
@@ -117,7 +119,8 @@ pub fn modes(records: &[Record]) -> Option<Modes> {
 
 fn step(run: &Run) -> Option<Interval> {
     let step = &run.timing.as_ref()?.step;
-    Some(Interval { value: step.median_ns, low: step.ci95_ns.0, high: step.ci95_ns.1 })
+    let (low, high) = if step.noise().is_some() { step.ci95_ns } else { (f64::NAN, f64::NAN) };
+    Some(Interval { value: step.median_ns, low, high })
 }
 
 fn is_same(a: &RunContext, b: &RunContext) -> bool {
@@ -168,6 +171,40 @@ mod tests {
         let lone = row("cores", "v");
         assert_eq!((lone.train_ns, lone.infer_normalised), (None, None));
         assert_eq!(lone.infer_ns.unwrap().value, 7.0);
+    }
+
+    #[test]
+    fn each_row_of_the_base_device_is_normalised_by_its_own_training() {
+        let steps = |train, infer| {
+            let mut record = synthetic::record(&[
+                ("w", Mode::Train, &[("add", train)]),
+                ("w", Mode::Infer, &[("add", infer)]),
+            ]);
+            record.device.software = true;
+            record
+        };
+        let (one, mut two, mut later) = (steps(20.0, 10.0), steps(12.0, 6.0), steps(8.0, 4.0));
+        two.host.threads = Some(2);
+        later.device.driver = "of another version".into();
+        let modes = modes(&[one, two, later]).unwrap();
+        assert_eq!((modes.rows.len(), modes.older), (3, 0));
+        for row in &modes.rows {
+            assert_eq!(row.infer_normalised.unwrap().value, 0.5);
+        }
+    }
+
+    #[test]
+    fn what_too_few_samples_say_has_no_interval() {
+        let mut record = synthetic::record(&[
+            ("w", Mode::Train, &[("add", 20.0)]),
+            ("w", Mode::Infer, &[("add", 10.0)]),
+        ]);
+        record.runs[0].timing.as_mut().unwrap().step.n = 5;
+        let row = modes(&[record]).unwrap().rows.remove(0);
+        let ratio = row.infer_over_train.unwrap();
+        assert_eq!((row.train_ns.unwrap().value, ratio.value), (20.0, 0.5));
+        assert!(row.train_ns.unwrap().low.is_nan() && ratio.low.is_nan() && ratio.high.is_nan());
+        assert!(row.infer_ns.unwrap().low < 10.0);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::record::{Config, Doubt, Integrity, Record, Tuning, doubt, id};
 use crate::terms::each_once;
 
 use super::Side;
-use super::unlike::{forced, line, on_off};
+use super::unlike::{forced, line, on_off, threads};
 
 /// What a record says of one thing.
 type Said = fn(&Record) -> String;
@@ -83,17 +83,6 @@ fn clocks(record: &Record) -> String {
 /// The table that kernels were chosen by.
 fn tuning(record: &Record) -> String {
     record.tuning.as_ref().map_or("no table".into(), Tuning::called)
-}
-
-/// Threads that run kernels on a software adapter: what its environment says, else one a core. A single one that has not to
-/// be handed each dispatch is another thing than a worker.
-fn threads(record: &Record) -> String {
-    let cores = || record.host.logical_cores.filter(|_| record.device.software);
-    match record.host.threads.or_else(cores) {
-        Some(0) => "1 without workers".into(),
-        Some(n) => n.to_string(),
-        None => "the device's".into(),
-    }
 }
 
 /// Records that stand on both sides, or twice on one: nothing is learned from them.

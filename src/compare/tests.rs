@@ -204,6 +204,31 @@ fn what_may_explain_a_difference_is_said() {
 }
 
 #[test]
+fn what_sides_may_differ_in_with_a_remark_is_not_the_same_thing_run_again() {
+    let twice = |change: &dyn Fn(&mut Record)| {
+        let mut side = side("old", &both());
+        side.records[0].device.software = true;
+        side.records.push(side.records[0].clone());
+        change(&mut side.records[1]);
+        side
+    };
+    let peer = |how: &str| Peer { name: "PyTorch".into(), version: "2.0".into(), how: how.into() };
+    let others = [
+        (twice(&|r| r.host.threads = Some(1)), "threads: the device's in record 1 of old, 1 in"),
+        (
+            twice(&|r| r.tool.peer = Some(peer("eager"))),
+            "program: fathom 0.1.0 in record 1 of old, PyTorch",
+        ),
+    ];
+    for (side, expected) in &others {
+        refused(side, &twice(&|_| ()), Alike::All, &[expected]);
+        assert!(!unlike::is_again(&side.records[0], &side.records[1]));
+    }
+    let alike = twice(&|r| r.tool.git = "another".into());
+    assert!(unlike::is_again(&alike.records[0], &alike.records[1]));
+}
+
+#[test]
 fn a_worker_is_told_from_a_driver_without_workers() {
     let (mut base, mut other) = (side("old", &both()), side("new", &both()));
     base.records[0].host.threads = Some(0);

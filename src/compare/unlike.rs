@@ -23,14 +23,28 @@ pub fn within(side: &Side) -> Vec<String> {
     let first = &side.records[0];
     let called = |i: usize| format!("record {} of {}", i + 1, side.name);
     let others = side.records.iter().enumerate().skip(1);
-    others
-        .flat_map(|(i, record)| pair((&called(0), first), (&called(i), record), Alike::All))
-        .collect()
+    others.flat_map(|(i, record)| again((&called(0), first), (&called(i), record))).collect()
 }
 
 /// Whether a record counts as the same thing run again.
 pub fn is_again(first: &Record, record: &Record) -> bool {
-    pair(("", first), ("", record), Alike::All).is_empty()
+    again(("", first), ("", record)).is_empty()
+}
+
+/// What keeps two records from being the same thing run again: all that sides of a comparison must share, and what they may
+/// differ in with a remark, but not within one.
+fn again(ours: (&str, &Record), theirs: (&str, &Record)) -> Vec<String> {
+    let of = |what: &str, get: &dyn Fn(&Record) -> String| {
+        line(what, (ours.0, get(ours.1)), (theirs.0, get(theirs.1)))
+    };
+    let mut differences = pair(ours, theirs, Alike::All);
+    if ours.1.tool.peer.is_some() || theirs.1.tool.peer.is_some() {
+        differences.extend(of("program", &|r| r.tool.measured()));
+    }
+    if ours.1.device.software && theirs.1.device.software {
+        differences.extend(of("threads", &threads));
+    }
+    differences
 }
 
 /// Every difference between two sides, in the records and in the runs that both have, that rules a comparison out.
@@ -98,6 +112,17 @@ fn is_native(record: &Record) -> bool {
 pub(super) fn forced(record: &Record) -> String {
     let forced = record.tuning.as_ref().map(|tuning| tuning.forced.join(" ")).unwrap_or_default();
     if forced.is_empty() { "none".into() } else { forced }
+}
+
+/// Threads that run kernels on a software adapter: what its environment says, else one a core. A single one that has not to
+/// be handed each dispatch is another thing than a worker.
+pub(super) fn threads(record: &Record) -> String {
+    let cores = || record.host.logical_cores.filter(|_| record.device.software);
+    match record.host.threads.or_else(cores) {
+        Some(0) => "1 without workers".into(),
+        Some(n) => n.to_string(),
+        None => "the device's".into(),
+    }
 }
 
 fn processor(record: &Record) -> String {

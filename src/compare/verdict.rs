@@ -167,8 +167,7 @@ fn by_times(base: &[&[f64]], other: &[&[f64]], least: f64) -> Finding {
     // On both sides of 1 the same distance.
     let apart = ratio.ratio.ln().abs() > (1.0 + floor).ln();
     let holds_one = ratio.ci95.0 <= 1.0 && 1.0 <= ratio.ci95.1;
-    let few = |runs: &[&[f64]]| runs.iter().map(|r| r.len()).sum::<usize>() < MIN_SAMPLES_FOR_CI95;
-    let unknown = few(base) || few(other);
+    let unknown = are_few(base) || are_few(other);
     let (verdict, reason) = if unknown || !floor.is_finite() {
         (Verdict::Unsure, Reason::TooFewSamples)
     } else if apart && holds_one {
@@ -186,7 +185,7 @@ fn by_times(base: &[&[f64]], other: &[&[f64]], least: f64) -> Finding {
         verdict,
         reason,
         ratio: ratio.ratio,
-        ci95: if unknown { (f64::NAN, f64::NAN) } else { ratio.ci95 },
+        ci95: if unknown { UNKNOWN } else { ratio.ci95 },
         effect: cliffs_delta(&other.concat(), &base.concat()),
         floor,
     }
@@ -197,7 +196,7 @@ fn by_times(base: &[&[f64]], other: &[&[f64]], least: f64) -> Finding {
 pub struct Alone {
     /// Their median.
     pub step_ns: f64,
-    /// 95 % interval of it.
+    /// 95 % interval of it; not numbers where there are too few samples.
     pub ci95: (f64, f64),
     /// Of the side's part in a noise floor: [`DEVIATIONS`] times the root of both sides' sum.
     pub variance: f64,
@@ -207,7 +206,16 @@ pub struct Alone {
 pub fn alone(runs: &[&[f64]]) -> Alone {
     // Over a step that is known exactly.
     let step = ratio_of_medians(runs, &[&[1.0]], BLOCKS, SEED);
-    Alone { step_ns: step.ratio, ci95: step.ci95, variance: variance(runs) }
+    let ci95 = if are_few(runs) { UNKNOWN } else { step.ci95 };
+    Alone { step_ns: step.ratio, ci95, variance: variance(runs) }
+}
+
+/// The interval of what too few samples say.
+const UNKNOWN: (f64, f64) = (f64::NAN, f64::NAN);
+
+/// Whether a side's samples are too few for an interval.
+fn are_few(runs: &[&[f64]]) -> bool {
+    runs.iter().map(|r| r.len()).sum::<usize>() < MIN_SAMPLES_FOR_CI95
 }
 
 /// Of a side's median.

@@ -11,6 +11,7 @@ use crate::pass::{OpInstance, Options, Schedule};
 use crate::program::Program;
 use crate::record::{Doubt, Memory, Op, Playing, Run, RunKey, Status, StaysF32, Verified};
 use crate::session::{Session, schedule};
+use crate::stats::median;
 use crate::terms::{Mode, Precision, Preset};
 use crate::workload::{Feed, Samples, Split, Workload, step};
 
@@ -91,10 +92,7 @@ pub fn measure(
     if let (Some(environment), Mode::Train) = (data.environment(), mode) {
         progress("choosing actions", 0.0);
         let action = acting(&mut session, model, plan, &batch)?;
-        run.playing = Some(Playing {
-            environment_ns: nanoseconds(environment),
-            action_ns: nanoseconds(action),
-        });
+        run.playing = Some(Playing { environment_ns: nanoseconds(environment), action_ns: action });
     }
     if mode == Mode::Train {
         // Only now: reading back between timed steps would drain the queue.
@@ -127,6 +125,8 @@ impl Task<'_> {
             progress("building", share / 2.0);
             going_on()
         })?;
+        // The first values go up with the next submission: that is building too.
+        gpu.settle()?;
         let build = begun.elapsed();
         let pipelines = gpu.pipelines_made();
 
@@ -137,7 +137,7 @@ impl Task<'_> {
         let data_time = begun.elapsed();
         let begun = Instant::now();
         session.feed(&program, &batch)?;
-        gpu.wait()?;
+        gpu.settle()?;
         let upload = begun.elapsed();
         going_on()?;
 
@@ -302,7 +302,7 @@ fn acting(
     model: &dyn Workload,
     plan: &Plan,
     batch: &Feed,
-) -> Result<Duration> {
+) -> Result<f64> {
     let program = session.compile(model, Mode::Infer, &plan.options)?;
     let mut times = Vec::new();
     for _ in 0..plan.budget.min_samples.max(10) {
@@ -312,8 +312,7 @@ fn acting(
         for (name, _) in program.schedule.outputs() {
             session.output(&program, name)?;
         }
-        times.push(begun.elapsed());
+        times.push(nanoseconds(begun.elapsed()));
     }
-    times.sort_unstable();
-    Ok(times[times.len() / 2])
+    Ok(median(&times))
 }

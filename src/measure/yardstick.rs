@@ -14,8 +14,11 @@ use crate::record::{Doubt, Reading, Yardstick};
 use super::sensors;
 use super::submission::submit;
 
-/// Nanoseconds that one repetition of a part should take.
-pub(super) const REPETITION: f64 = 1e6;
+/// Nanoseconds that one repetition of a part should take: a millisecond, or as long as a rounded clock takes to tell a
+/// fifth of what counts as a change of the machine's speed.
+pub(super) fn repetition(gpu: &Gpu) -> f64 {
+    gpu.timestamp_resolution.map_or(1e6, |ns| f64::max(1e6, 5.0 * ns / MOVED))
+}
 
 /// Repetitions of a part in a reading.
 const REPETITIONS: usize = 5;
@@ -60,10 +63,10 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// As many runs as make a repetition, by the rate that is expected.
-    pub(super) fn new(program: Program, work: f64, rate: f64) -> Self {
+    /// As many runs as make a repetition of so many nanoseconds, by the rate that is expected.
+    pub(super) fn new(program: Program, work: f64, rate: f64, repetition: f64) -> Self {
         let ns = work / rate * 1e9;
-        Self { program, work, rate, steps: (REPETITION / ns).clamp(1.0, 64.0) as usize }
+        Self { program, work, rate, steps: (repetition / ns).clamp(1.0, 256.0) as usize }
     }
 
     fn read(&self, gpu: &Gpu, timer: Option<&Timer>) -> Result<Reading> {

@@ -255,7 +255,7 @@ impl Column {
     pub(super) fn show_interval(&self, value: f64, low: f64, high: f64) -> String {
         let figure = self.show(value);
         match self.interval {
-            Some(Interval::HalfWidth) => {
+            Some(Interval::HalfWidth) if low <= high => {
                 format!("{figure} ± {}", percent((high - low) / 2.0 / value))
             }
             Some(Interval::Ends) if low < high => {

@@ -254,21 +254,35 @@ fn with_context(columns: impl IntoIterator<Item = Column>) -> Table {
 }
 
 /// By what, when and where a row's figures came about, for programs.
-fn provenance() -> [Column; 7] {
-    ["record", "created", "version", "commit", "os", "device_id", "clock"]
-        .map(|name| text(name).programs())
+fn provenance() -> [Column; 10] {
+    let names = [
+        "record",
+        "created",
+        "version",
+        "commit",
+        "measured",
+        "os",
+        "device_id",
+        "driver",
+        "conditions",
+        "clock",
+    ];
+    names.map(|name| text(name).programs())
 }
 
 /// The columns of [`provenance`] with their fields, each value once where a row is of several runs.
-fn provenance_of<'a>(runs: impl IntoIterator<Item = &'a RunContext>) -> [Field; 7] {
+fn provenance_of<'a>(runs: impl IntoIterator<Item = &'a RunContext>) -> [Field; 10] {
     let runs: Vec<&RunContext> = runs.into_iter().collect();
-    let values: [fn(&RunContext) -> &str; 7] = [
+    let values: [fn(&RunContext) -> &str; 10] = [
         |run| &run.record,
         |run| &run.created,
         |run| &run.version,
         |run| &run.commit,
+        |run| &run.measured,
         |run| &run.os,
         |run| &run.device_id,
+        |run| &run.driver,
+        |run| &run.conditions,
         |run| run.clock.map_or("", Clock::name),
     ];
     values.map(|value| match each_once(runs.iter().map(|run| value(run))).join(" ") {
@@ -278,15 +292,8 @@ fn provenance_of<'a>(runs: impl IntoIterator<Item = &'a RunContext>) -> [Field; 
 }
 
 /// Fields of the columns of [`with_context`].
-fn context_fields(context: &RunContext) -> [Field; 15] {
-    fields![
-        &context.record,
-        &context.created,
-        &context.version,
-        &context.commit,
-        &context.os,
-        &context.device_id,
-        context.clock,
+fn context_fields(context: &RunContext) -> Vec<Field> {
+    let run = fields![
         &context.device,
         context.threads(),
         &context.workload,
@@ -295,7 +302,8 @@ fn context_fields(context: &RunContext) -> [Field; 15] {
         context.precision,
         context.batch,
         context.fused
-    ]
+    ];
+    provenance_of([context]).into_iter().chain(run).collect()
 }
 
 /// The same where people read which workload, mode and batch, and of several records which record.
@@ -315,7 +323,7 @@ fn overview(labels: &Labels, columns: impl IntoIterator<Item = Column>) -> Table
 
 /// Fields of the columns of [`overview`].
 fn overview_fields(labels: &Labels, context: &RunContext) -> Vec<Field> {
-    let mut fields = Vec::from(context_fields(context));
+    let mut fields = context_fields(context);
     if labels.column().is_some() {
         let at = provenance().len() + 2;
         fields.insert(at, labels.own_of(context).into());

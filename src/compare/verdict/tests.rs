@@ -28,6 +28,13 @@ fn a_machine_that_moved_can_hide_a_difference_and_is_not_called_the_same() {
 }
 
 #[test]
+fn too_few_samples_have_no_interval_by_themselves() {
+    assert!(alone(&[&[100.0; 5]]).ci95.0.is_nan());
+    assert_eq!(alone(&[&[100.0; 6]]).ci95, (100.0, 100.0));
+    assert_eq!(alone(&[&[100.0; 3], &[100.0; 3]]).ci95, (100.0, 100.0));
+}
+
+#[test]
 fn the_interval_of_a_ratio_is_that_of_its_two_sides_taken_together() {
     let noisy = |ns: f64, width: f64, seed: u32| -> Vec<f64> {
         let wave = |i: u32| f64::from((i * 7919 + seed * 104_729) % 1000) / 1000.0 - 0.5;

@@ -41,8 +41,9 @@ impl Op for LstmGrad {
         let tolerance = Tolerance::sum(16 * 2 * stack.hidden);
         // Of the weights as they are, the input's of the first layer alone is read.
         let read = [&inputs[..6], &[TensorSpec::f32([hidden, 4 * hidden])]].concat();
-        let flops = stack.flops() + 2 * (batch * steps * 4 * hidden * hidden) as u64;
-        let facts = Facts::moving(flops, &read, outputs, tolerance).drawn_from(WELL_CONDITIONED);
+        // As much as forward: each cell's gates by both of its weights, x's among them.
+        let facts =
+            Facts::moving(stack.flops(), &read, outputs, tolerance).drawn_from(WELL_CONDITIONED);
         Ok(Box::new(LstmGradProblem { stack, facts }))
     }
 }

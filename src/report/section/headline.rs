@@ -165,12 +165,13 @@ impl<'a> Measured<'a> {
 
 /// Every run of some records in a row.
 pub fn runs(records: &[Record]) -> Table {
-    let columns: [ColumnOf<Measured<'_>>; 47] = columns![m:
+    let columns: [ColumnOf<Measured<'_>>; 50] = columns![m:
         text("record").programs() => &m.record.id,
         text("integrity").programs() => m.record.integrity,
         text("created").programs() => &m.record.created,
         text("version").programs() => &m.record.tool.version,
         text("commit").programs() => m.record.tool.commit(),
+        text("measured").programs() => m.record.tool.measured(),
         text("os").programs() => &m.record.host.os,
         text("device").wide() => m.record.device_name(),
         text("device_id").programs() => m.record.device.id(),
@@ -181,6 +182,8 @@ pub fn runs(records: &[Record]) -> Table {
         text("mode").width(5) => m.run.mode,
         count("batch").width(5) => m.run.batch,
         text("precision").programs() => m.record.config.precision,
+        text("fused").programs() => m.record.config.fuse,
+        text("conditions").programs() => m.record.further_conditions().collect::<Vec<_>>().join(", "),
         count("seed").programs() => m.record.config.seed,
         number("samples/s", "samples_per_s", Digits).people().width(9) => m.run.samples_per_s(),
         text("clock").programs() => m.timing.map(|t| t.clock),
@@ -359,7 +362,7 @@ mod tests {
         let row: Vec<_> = lines.next().unwrap().split(',').collect();
         let of = |name: &str| row[head.iter().position(|h| *h == name).unwrap()];
         assert_eq!((of("step_ns"), of("ci95_low_ns"), of("passed")), ("7.0", "6.93", "1"));
-        assert_eq!((head[0], head[head.len() - 1], head.len()), ("record", "program", 42));
+        assert_eq!((head[0], head[head.len() - 1], head.len()), ("record", "program", 45));
         for name in ["created", "version", "commit", "os", "device_id", "clock"] {
             assert!(head.contains(&name), "no {name} in {head:?}");
         }

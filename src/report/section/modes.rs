@@ -31,9 +31,10 @@ fn sections(records: &[Record], _: &Options) -> Vec<Section> {
 }
 
 fn section(labels: &Labels, modes: &Modes) -> Section {
-    let columns: [ColumnOf<&ModeRow>; 12] = columns![row:
+    let columns: [ColumnOf<&ModeRow>; 13] = columns![row:
         text("device").programs() => &row.context().device,
         text("backend").programs() => row.context().backend,
+        count("threads").programs() => row.context().threads(),
         text("workload") => &row.context().workload,
         text("preset").wide() => row.context().preset,
         text("precision").programs() => row.context().precision,
@@ -86,7 +87,7 @@ fn chart(labels: &Labels, modes: &Modes, workload: &str) -> Chart {
             Some(Bar {
                 label: format!("{mode}, {place}"),
                 value: interval.value,
-                interval: Some((interval.low, interval.high)),
+                interval: Some((interval.low, interval.high)).filter(|(low, _)| low.is_finite()),
                 style: style.into(),
                 shown: duration_ns(interval.value),
             })

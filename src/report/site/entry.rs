@@ -43,7 +43,7 @@ pub(super) struct Row {
     pub(super) vendor: String,
     pub(super) backend: Backend,
     pub(super) driver: String,
-    /// `fathom 0.1.0 (3f2a91c0)`.
+    /// `fathom 0.1.0 (3f2a91c0)`, or of another framework what was measured.
     pub(super) tool: String,
     pub(super) date: String,
     pub(super) software: bool,
@@ -135,7 +135,7 @@ impl Entry {
             vendor: vendor(device),
             backend: device.backend,
             driver: device.driver.clone(),
-            tool: format!("fathom {} ({})", record.tool.version, record.tool.commit()),
+            tool: format!("{} ({})", record.tool.measured(), record.tool.commit()),
             date: record.created.split('T').next().unwrap_or_default().into(),
             software: device.software,
             marks: self.marks(),

@@ -45,6 +45,8 @@ const deviation = ({ least, deviations, normal95 }, base, other, [, low, high]) 
   const floor = Math.max(base.least, other.least, deviations * Math.sqrt((base.variance ?? NaN) + (other.variance ?? NaN)));
   return Math.max(floor / deviations, Math.log(high / low) / (2 * normal95));
 };
+// A step by its own clock, or by the wall clock where the other has no other: a peer.
+const timed = (step, other) => (step.clock !== other.clock && step.wall ? { ...step, ...step.wall } : step);
 /** The speed of one device over another: in each cell that both have run, and on the whole. */
 const speeds = ({ rules, devices, unlike }, chosen, slug) => {
   const [base, other] = [devices[chosen], devices[slug]];
@@ -55,10 +57,11 @@ const speeds = ({ rules, devices, unlike }, chosen, slug) => {
   for (const step of other.cells) {
     const same = base.cells.find(({ cell, batch }) => cell === step.cell && batch === step.batch);
     if (!same) continue;
-    const speed = ratio(same.ns, step.ns);
+    const [ours, theirs] = [timed(same, step), timed(step, same)];
+    const speed = ratio(ours.ns, theirs.ns);
     cells[step.cell] ??= speed;
     logs.push(Math.log(speed[0]));
-    squares.push(deviation(rules, same, step, speed) ** 2);
+    squares.push(deviation(rules, ours, theirs, speed) ** 2);
   }
   if (!logs.length) return { why: "the two have no run in common" };
   const sum = (all) => all.reduce((a, b) => a + b, 0);

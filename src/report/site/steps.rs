@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::compare::verdict::{DEVIATIONS, alone, least_floor};
-use crate::compare::{Alike, Side, keys, overall::NORMAL_95, runs, samples, unlike};
+use crate::compare::{Alike, Side, keys, overall::NORMAL_95, runs, samples, unlike, wall_samples};
 use crate::error::{Error, Result};
 use crate::host::parallel::*;
+use crate::record::Clock;
 
 use super::cell_name;
 use super::entry::Entry;
@@ -43,27 +44,50 @@ struct Step {
     /// `speech train`.
     cell: String,
     batch: usize,
+    clock: Option<Clock>,
+    #[serde(flatten)]
+    times: Times,
+    /// The same by the wall clock, where the device's own is another and a peer may know no other.
+    wall: Option<Times>,
+    /// Its least noise floor: that of a pair is the higher of two.
+    least: f64,
+}
+
+/// The times of a step by one clock.
+#[derive(Debug, Serialize)]
+struct Times {
     /// Nanoseconds, with the ends of their interval.
     ns: [Option<f64>; 3],
     /// Of the noise between runs.
     variance: Option<f64>,
-    /// Its least noise floor: that of a pair is the higher of two.
-    least: f64,
+}
+
+impl Times {
+    fn of(samples: &[&[f64]]) -> Self {
+        let alone = alone(samples);
+        Self {
+            ns: [alone.step_ns, alone.ci95.0, alone.ci95.1].map(digits),
+            variance: digits(alone.variance),
+        }
+    }
 }
 
 /// The steps of a preset's devices, as JSON that may stand in a page.
 pub(super) fn steps(entries: &[&Entry]) -> Result<String> {
     let sides: Vec<Side> = entries.iter().map(|entry| counted(entry)).collect();
     let (kinds, firsts) = kinds(&sides);
+    let has_peers = sides.iter().any(Side::is_peer);
     let device = |((entry, side), kind): ((&&Entry, &Side), usize)| {
         let cells = keys(side).into_iter().map(|key| {
             let runs = runs(side, &key);
-            let alone = alone(&samples(&runs));
+            let clock = runs.iter().find_map(|run| Some(run.timing.as_ref()?.clock));
+            let by_wall = has_peers && clock == Some(Clock::Timestamps);
             Step {
                 cell: cell_name(&key.workload, key.mode),
                 batch: key.batch,
-                ns: [alone.step_ns, alone.ci95.0, alone.ci95.1].map(digits),
-                variance: digits(alone.variance),
+                clock,
+                times: Times::of(&samples(&runs)),
+                wall: by_wall.then(|| Times::of(&wall_samples(&runs))),
                 least: least_floor(runs.len(), side.records[0].device.software),
             }
         });
