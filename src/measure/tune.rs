@@ -437,7 +437,7 @@ impl Turns<'_> {
             |which: usize| steps.iter().map(|step| open.of(&step[which])).collect::<Vec<_>>();
         let (first_ns, ns) = (times(0), times(1));
         let candidate = |variant: &Variant, ns: Vec<f64>| {
-            let kernel = kernel_hash(open.op.problem.as_ref(), variant, &self.tuner.gpu.caps)?;
+            let kernel = kernel_hash(&open.op, variant, &self.tuner.gpu.caps)?;
             let (variant, first_ns) = (variant.to_string(), first_ns.clone());
             Ok::<_, Error>(Candidate { variant, kernel, ns, first_ns, verified: None })
         };

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::graph::op::{Cost, Op, Problem};
 use crate::graph::{Graph, NodeKind};
-use crate::kernel::{Caps, Operand, Variant};
+use crate::kernel::{Caps, Variant};
 use crate::tensor::TensorSpec;
 
 use super::OpInstance;
-use super::schedule::problem_key;
+use super::schedule::{lowered, problem_key};
 
 /// Where variants come from.
 #[derive(Debug, Clone, Default)]
@@ -33,8 +33,8 @@ pub fn choose(graph: &Graph, caps: &Caps, choice: &Choice) -> Result<Vec<OpInsta
         let NodeKind::Op { op, problem } = &node.kind else {
             continue;
         };
-        let inputs = graph.specs(&node.inputs);
-        let variant = choice.of(op.as_ref(), problem.as_ref(), &inputs, caps)?;
+        let operands = [graph.specs(&node.inputs), graph.specs(&node.outputs)];
+        let variant = choice.of(op.as_ref(), problem.as_ref(), &operands, caps)?;
         ops.extend(instance(graph, at, variant, caps, dispatched));
         dispatched = ops.last().map_or(0, |op| op.dispatches.end);
     }
@@ -55,16 +55,7 @@ pub(super) fn instance(
         return None;
     };
     let (inputs, outputs) = (graph.specs(&node.inputs), graph.specs(&node.outputs));
-    let mut lowered = problem.lower(&variant, caps);
-    for dispatch in &mut lowered.dispatches {
-        for at in 0..dispatch.bindings.len() {
-            match dispatch.bindings[at].operand {
-                Operand::Input(n) => dispatch.store_as(at, inputs[n].dtype),
-                Operand::Output(n) => dispatch.store_as(at, outputs[n].dtype),
-                Operand::Scratch(_) => {}
-            }
-        }
-    }
+    let lowered = lowered(problem.as_ref(), &variant, &inputs, &outputs, caps);
     let dot = if node.scope.is_empty() { "" } else { "." };
     Some(OpInstance {
         label: format!("{}{dot}{}/{variant}", node.scope, op.kind().name),
@@ -97,7 +88,7 @@ impl Choice {
         forced.find(|label| label.split_once('/').is_some_and(|(of, _)| of == name))
     }
 
-    /// The variant for one op at its sizes.
+    /// The variant for one op at its sizes: of its inputs and its outputs.
     ///
     /// # Errors
     /// [`Error::Usage`] naming a forced variant that cannot run: never another in its place.
@@ -105,14 +96,15 @@ impl Choice {
         &self,
         op: &dyn Op,
         problem: &dyn Problem,
-        inputs: &[TensorSpec],
+        [inputs, outputs]: &[Vec<TensorSpec>; 2],
         caps: &Caps,
     ) -> Result<Variant> {
         let name = op.kind().name;
         let variants = problem.variants(caps);
         let Some(wanted) = self.forced_on(name) else {
             let none = self.tuned.is_empty();
-            let tuned = if none { None } else { self.tuned.get(&problem_key(op, inputs)) };
+            let key = || problem_key(op, inputs, outputs);
+            let tuned = if none { None } else { self.tuned.get(&key()) };
             let tuned = tuned.filter(|variant| variants.contains(variant)).cloned();
             return tuned
                 .or_else(|| variants.into_iter().next())
@@ -142,9 +134,11 @@ mod tests {
         let inputs = [TensorSpec::f32([64, 64]), TensorSpec::f32([64, 64])];
         let problem = op.problem(&inputs).unwrap();
         let variants = problem.variants(&caps);
-        let of = |choice: &Choice| choice.of(&op, problem.as_ref(), &inputs, &caps).unwrap();
+        let operands = [inputs.to_vec(), problem.output_specs()];
+        let of = |choice: &Choice| choice.of(&op, problem.as_ref(), &operands, &caps).unwrap();
         let tuned = |variant: &Variant| {
-            let tuned = HashMap::from([(problem_key(&op, &inputs), variant.clone())]);
+            let key = problem_key(&op, &operands[0], &operands[1]);
+            let tuned = HashMap::from([(key, variant.clone())]);
             Choice { tuned: Arc::new(tuned), ..Choice::default() }
         };
         assert_eq!(of(&Choice::default()), variants[0]);

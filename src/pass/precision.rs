@@ -161,6 +161,8 @@ fn half(phase: Phase) -> DType {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{HashMap, HashSet};
+
     use super::*;
     use crate::kernel::Caps;
     use crate::pass::{Options, compile};
@@ -221,6 +223,24 @@ mod tests {
         });
         // Forward and backward read the same copy of a weight.
         assert!((20..=45).contains(&copies.clone().count()), "{}", copies.count());
+    }
+
+    /// What is verified and tuned once is one kernel, however many ops of equal inputs are stored in other ways.
+    #[test]
+    fn problems_of_one_key_are_stored_alike() {
+        let (mut of_key, mut of_inputs) = (HashMap::new(), HashMap::<_, HashSet<_>>::new());
+        for info in workload::WORKLOADS {
+            let model = (info.configure)(Preset::Tiny, None);
+            let options = Options { precision: Precision::F16, fuse: false, ..Options::default() };
+            let step = schedule(model.as_ref(), Mode::Train, &caps(), &options).unwrap();
+            for op in &step.ops {
+                let known = of_key.entry(op.problem_key()).or_insert_with(|| op.stored());
+                assert_eq!(*known, op.stored(), "{}", op.label);
+                let computed = format!("{:?} {:?}", op.op, op.inputs);
+                of_inputs.entry(computed).or_default().insert(op.stored());
+            }
+        }
+        assert!(of_inputs.values().any(|stored| stored.len() > 1));
     }
 
     #[test]

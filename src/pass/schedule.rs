@@ -47,9 +47,15 @@ impl OpInstance {
         format!("{}/{}", self.op.kind().name, self.variant)
     }
 
-    /// What is computed, whichever variant does it: the op with its settings, and its inputs' types and shapes.
+    /// What is computed, whichever variant does it: the op with its settings, its inputs' types and shapes, and what its
+    /// outputs are stored as.
     pub fn problem_key(&self) -> String {
-        problem_key(self.op.as_ref(), &self.inputs)
+        problem_key(self.op.as_ref(), &self.inputs, &self.outputs)
+    }
+
+    /// What it becomes under a variant, its own or another.
+    pub fn lowered(&self, variant: &Variant, caps: &Caps) -> Lowered {
+        lowered(self.problem.as_ref(), variant, &self.inputs, &self.outputs, caps)
     }
 
     /// Smaller inputs that stand for its own ([`Problem::reduced_problem`]), stored as these are.
@@ -75,10 +81,37 @@ impl OpInstance {
     }
 }
 
-/// What an op computes at its sizes, as text: the same for two layers alike in all but their place.
-pub fn problem_key(op: &dyn Op, inputs: &[TensorSpec]) -> String {
+/// What an op computes at its sizes, as text: the same for two layers alike in all but their place. Outputs are told where
+/// they are stored as halves, which makes other kernels.
+pub fn problem_key(op: &dyn Op, inputs: &[TensorSpec], outputs: &[TensorSpec]) -> String {
     let inputs: Vec<_> = inputs.iter().map(ToString::to_string).collect();
-    format!("{op:?} {}", inputs.join(" "))
+    let mut key = format!("{op:?} {}", inputs.join(" "));
+    if outputs.iter().any(|output| output.dtype.is_half()) {
+        let stored: Vec<_> = outputs.iter().map(|output| output.dtype.to_string()).collect();
+        key += &format!(" as {}", stored.join(" "));
+    }
+    key
+}
+
+/// A problem under a variant, its operands stored as they are.
+pub(super) fn lowered(
+    problem: &dyn Problem,
+    variant: &Variant,
+    inputs: &[TensorSpec],
+    outputs: &[TensorSpec],
+    caps: &Caps,
+) -> Lowered {
+    let mut lowered = problem.lower(variant, caps);
+    for dispatch in &mut lowered.dispatches {
+        for at in 0..dispatch.bindings.len() {
+            match dispatch.bindings[at].operand {
+                Operand::Input(n) => dispatch.store_as(at, inputs[n].dtype),
+                Operand::Output(n) => dispatch.store_as(at, outputs[n].dtype),
+                Operand::Scratch(_) => {}
+            }
+        }
+    }
+    lowered
 }
 
 /// A step as data: its ops in order under their variants, and its memory.

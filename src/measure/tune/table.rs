@@ -8,10 +8,9 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, shader};
-use crate::graph::op::Problem;
 use crate::host;
 use crate::kernel::{Caps, Variant};
-use crate::pass::Schedule;
+use crate::pass::{OpInstance, Schedule};
 use crate::record::store::TUNING;
 use crate::stats::quantile;
 use crate::terms::{Backend, Checks, Effort, Restriction, Speeds, hex};
@@ -178,7 +177,7 @@ impl Table {
             let Some(entry) = self.entries.get(&key).filter(|_| !chosen.contains_key(&key)) else {
                 continue;
             };
-            if let Some(variant) = entry.fresh(op.problem.as_ref(), caps)? {
+            if let Some(variant) = entry.fresh(op, caps)? {
                 chosen.insert(key, variant);
             }
         }
@@ -195,7 +194,7 @@ impl Table {
         for op in &schedule.ops {
             let key = op.problem_key();
             if let Some(entry) = self.entries.get(&key)
-                && entry.fresh(op.problem.as_ref(), caps)?.is_none()
+                && entry.fresh(op, caps)?.is_none()
             {
                 self.entries.remove(&key);
             }
@@ -212,12 +211,12 @@ impl Table {
 
 impl Entry {
     /// The variant chosen, if its kernel is still the one that was measured.
-    pub(super) fn fresh(&self, problem: &dyn Problem, caps: &Caps) -> Result<Option<Variant>> {
-        let variants = problem.variants(caps);
+    pub(super) fn fresh(&self, op: &OpInstance, caps: &Caps) -> Result<Option<Variant>> {
+        let variants = op.problem.variants(caps);
         let variant = variants.into_iter().find(|variant| variant.to_string() == self.chosen);
         let measured = self.candidates.iter().find(|known| known.variant == self.chosen);
         let (Some(variant), Some(measured)) = (variant, measured) else { return Ok(None) };
-        let same = kernel_hash(problem, &variant, caps)? == measured.kernel;
+        let same = kernel_hash(op, &variant, caps)? == measured.kernel;
         Ok(same.then_some(variant))
     }
 
@@ -232,9 +231,9 @@ impl Entry {
 const FAVOUR: f64 = 0.97;
 
 /// What a variant hands to the device, as a number.
-pub(super) fn kernel_hash(problem: &dyn Problem, variant: &Variant, caps: &Caps) -> Result<String> {
+pub(super) fn kernel_hash(op: &OpInstance, variant: &Variant, caps: &Caps) -> Result<String> {
     let mut text = String::new();
-    for dispatch in &problem.lower(variant, caps).dispatches {
+    for dispatch in &op.lowered(variant, caps).dispatches {
         text += &shader::assemble_for(&dispatch.kernel, caps)?;
         text += &format!("{:?} {:?}\n", dispatch.grid, dispatch.words());
     }
