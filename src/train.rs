@@ -104,10 +104,10 @@ impl<'a> Trainer<'a> {
             return Ok(());
         }
         let mut judged = Ratio::default();
-        for batch in self.data.validation()? {
+        for (step, batch) in (0..).zip(self.data.validation()?) {
             let inference = self.infer(batch.as_ref(), 0)?;
             let outputs = |name: &str| self.session.output(inference, name);
-            let Some(part) = batch.judge(&outputs)? else {
+            let Some(part) = batch.judge(&outputs, self.data.counted(step))? else {
                 return Ok(());
             };
             judged += part;
@@ -144,7 +144,7 @@ impl<'a> Trainer<'a> {
             let batch = self.data.batch(Split::Test, step)?;
             let inference = self.infer(batch.as_ref(), self.data.bucket(Split::Test, step))?;
             let outputs = |name: &str| self.session.output(inference, name);
-            whole += batch.score(&outputs)?;
+            whole += batch.score(&outputs, self.data.counted(step))?;
             for (name, part) in batch.by_group(&outputs)? {
                 *groups.entry(name).or_default() += part;
             }

@@ -147,6 +147,11 @@ impl Images {
         self.set.len(Split::Test).div_ceil(self.set.options.batch as u64)
     }
 
+    /// Held-out images that batch `step` holds for the first time.
+    pub fn counted(&self, step: u64) -> usize {
+        super::new_in_batch(self.set.len(Split::Test) as usize, step, self.set.options.batch)
+    }
+
     /// `50000 + 500 procedural images of 10 classes`.
     pub fn describe(&self) -> String {
         let [train, test] = [Split::Train, Split::Test].map(|split| self.set.len(split));

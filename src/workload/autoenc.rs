@@ -154,17 +154,17 @@ impl Batch for DigitBatch {
 
 impl Score for DigitBatch {
     /// The loss, one draw of z for each image.
-    fn score(&self, outputs: Outputs) -> Result<Ratio> {
+    fn score(&self, outputs: Outputs, counted: usize) -> Result<Ratio> {
         let (mean, logvar, logits) = (outputs("mean")?, outputs("logvar")?, outputs("logits")?);
-        let pixels = self.pixels.iter().map(|&pixel| f64::from(pixel));
+        let pixels = self.pixels.iter().take(counted * PIXELS).map(|&pixel| f64::from(pixel));
         let cross_entropy: f64 = logits
             .data
             .iter()
             .zip(pixels)
             .map(|(&x, t)| x.max(0.0) - x * t + (-x.abs()).exp().ln_1p())
             .sum();
-        let moments = mean.data.iter().zip(&logvar.data);
+        let moments = mean.data.iter().zip(&logvar.data).take(counted * mean.spec.shape.last());
         let kl: f64 = moments.map(|(m, v)| 0.5 * (v.exp() + m * m - 1.0 - v)).sum();
-        Ok(Ratio { sum: cross_entropy + kl, of: (self.pixels.len() / PIXELS) as f64 })
+        Ok(Ratio { sum: cross_entropy + kl, of: counted as f64 })
     }
 }

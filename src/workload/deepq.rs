@@ -175,6 +175,11 @@ impl Samples for RandomPlay {
         (REMEMBERED / self.batch).max(1) as u64
     }
 
+    /// Each is a draw of its own.
+    fn counted(&self, _: u64) -> usize {
+        self.batch
+    }
+
     fn environment(&self) -> Option<Duration> {
         Some(self.environment)
     }
@@ -199,11 +204,11 @@ impl Batch for Transitions {
 
 impl Score for Transitions {
     /// The largest Q of each state.
-    fn score(&self, outputs: Outputs) -> Result<Ratio> {
+    fn score(&self, outputs: Outputs, counted: usize) -> Result<Ratio> {
         let q = outputs("q")?;
         let best = |row: &[f64]| row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let sum = q.data.chunks(ACTIONS).map(best).sum();
-        Ok(Ratio { sum, of: self.action.len() as f64 })
+        let sum = q.data.chunks(ACTIONS).take(counted).map(best).sum();
+        Ok(Ratio { sum, of: counted as f64 })
     }
 }
 

@@ -109,6 +109,10 @@ impl Samples for LabelledImages {
         self.0.test_batches()
     }
 
+    fn counted(&self, step: u64) -> usize {
+        self.0.counted(step)
+    }
+
     fn epoch(&self) -> Option<u64> {
         Some(self.0.epoch())
     }
@@ -134,17 +138,33 @@ impl Batch for ImageBatch {
 
 impl Score for ImageBatch {
     /// Images whose largest logit is their label's, of all.
-    fn score(&self, outputs: Outputs) -> Result<Ratio> {
+    fn score(&self, outputs: Outputs, counted: usize) -> Result<Ratio> {
         let logits = outputs("logits")?;
-        let rows = logits.data.chunks(logits.spec.shape.last());
+        let rows = logits.data.chunks(logits.spec.shape.last()).take(counted);
         let right =
             rows.zip(&self.labels).filter(|(row, label)| likeliest(row) == **label as usize);
-        Ok(Ratio { sum: right.count() as f64, of: self.labels.len() as f64 })
+        Ok(Ratio { sum: right.count() as f64, of: counted as f64 })
     }
 
     /// The others, of all.
-    fn judge(&self, outputs: Outputs) -> Result<Option<Ratio>> {
-        let Ratio { sum: right, of } = self.score(outputs)?;
+    fn judge(&self, outputs: Outputs, counted: usize) -> Result<Option<Ratio>> {
+        let Ratio { sum: right, of } = self.score(outputs, counted)?;
         Ok(Some(Ratio { sum: of - right, of }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::{Array, TensorSpec};
+
+    #[test]
+    fn images_that_fill_a_batch_up_are_not_counted_again() {
+        let batch = ImageBatch { size: 1, pixels: vec![0.0; 9], labels: vec![1, 0, 1] };
+        // All are taken for class 1.
+        let logits = Array::new(TensorSpec::f32([3, 2]), vec![0.0, 1.0, 0.0, 1.0, 0.0, 1.0]);
+        let of = |counted| batch.score(&|_| Ok(logits.clone()), counted).unwrap();
+        assert_eq!((of(3).sum, of(3).of), (2.0, 3.0));
+        assert_eq!((of(2).sum, of(2).of), (1.0, 2.0));
     }
 }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::data::Split;
 use crate::data::listing::Listing;
+use crate::data::{self, Split};
 use crate::error::Result;
 use crate::host::HAS_FILES;
 use crate::tensor::HostTensor;
@@ -44,6 +44,9 @@ pub trait Samples {
 
     /// Batches that hold every held-out sample once.
     fn test_batches(&self) -> u64;
+
+    /// Samples of held-out batch `step` that count: the last batch is filled up from the first.
+    fn counted(&self, step: u64) -> usize;
 
     /// What it is: `2,000 + 500 procedural digits`.
     fn describe(&self) -> String;
@@ -120,6 +123,10 @@ impl<S: Half> Samples for Halves<S> {
 
     fn test_batches(&self) -> u64 {
         self.test.len().div_ceil(self.batch_size) as u64
+    }
+
+    fn counted(&self, step: u64) -> usize {
+        data::new_in_batch(self.test.len(), step, self.batch_size)
     }
 
     fn describe(&self) -> String {

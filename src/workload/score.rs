@@ -42,13 +42,13 @@ impl AddAssign for Ratio {
 /// Reads an output of an inference step by name.
 pub type Outputs<'a> = &'a dyn Fn(&str) -> Result<Array>;
 
-/// What a batch makes of a model's outputs over it.
+/// What a batch makes of a model's outputs over it, of its first `counted` samples: what else it holds fills it up.
 ///
 /// # Errors
 /// Each those of reading an output.
 pub trait Score {
-    /// The workload's metric over the batch.
-    fn score(&self, outputs: Outputs) -> Result<Ratio>;
+    /// The workload's metric.
+    fn score(&self, outputs: Outputs, counted: usize) -> Result<Ratio>;
 
     /// The same by group, where samples fall into groups: bAbI's tasks.
     fn by_group(&self, outputs: Outputs) -> Result<Vec<(String, Ratio)>> {
@@ -57,8 +57,8 @@ pub trait Score {
     }
 
     /// What [`super::Curriculum::follow`] goes by; less is better.
-    fn judge(&self, outputs: Outputs) -> Result<Option<Ratio>> {
-        let _ = outputs;
+    fn judge(&self, outputs: Outputs, counted: usize) -> Result<Option<Ratio>> {
+        let _ = (outputs, counted);
         Ok(None)
     }
 

@@ -194,10 +194,11 @@ impl Batch for UtteranceBatch {
 
 impl Score for UtteranceBatch {
     /// Errors and labels over the 39 classes, by prefix beam search.
-    fn score(&self, outputs: Outputs) -> Result<Ratio> {
+    fn score(&self, outputs: Outputs, counted: usize) -> Result<Ratio> {
         let log_probs = outputs("log_probs")?;
         let (mut errors, mut total) = (0, 0);
-        for (b, (&frames, &length)) in self.frames.iter().zip(&self.label_lengths).enumerate() {
+        let lengths = self.frames.iter().zip(&self.label_lengths).take(counted);
+        for (b, (&frames, &length)) in lengths.enumerate() {
             let first = b * self.limits.frames * CLASSES;
             let rows = &log_probs.data[first..][..frames as usize * CLASSES];
             let labels = &self.labels[b * self.limits.labels..][..length as usize];

@@ -37,9 +37,14 @@ impl Corpus {
         ends.into_iter().position(|end| place < end).unwrap_or(0)
     }
 
+    /// Pairs of a bucket.
+    pub fn len_of(&self, split: Split, bucket: usize) -> usize {
+        self.pairs(split, bucket).len()
+    }
+
     /// Batches that hold every pair of a bucket once; the last is filled up from the first.
     pub fn batches(&self, split: Split, bucket: usize, batch_size: usize) -> u64 {
-        self.pairs(split, bucket).len().div_ceil(batch_size) as u64
+        self.len_of(split, bucket).div_ceil(batch_size) as u64
     }
 
     /// Batch `step` of a bucket. Epochs follow each other without a gap, each with every pair once in an

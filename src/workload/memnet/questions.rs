@@ -38,6 +38,10 @@ impl Samples for Questions {
         self.stories.batches(Part::Test, self.batch_size)
     }
 
+    fn counted(&self, _: u64) -> usize {
+        self.batch_size
+    }
+
     fn epoch(&self) -> Option<u64> {
         Some(self.stories.batches(Part::Train, self.batch_size))
     }
@@ -88,7 +92,8 @@ impl Batch for Asked {
 }
 
 impl Score for Asked {
-    fn score(&self, outputs: Outputs) -> Result<Ratio> {
+    /// Of the questions that are asked for the first time, as they say themselves.
+    fn score(&self, outputs: Outputs, _: usize) -> Result<Ratio> {
         let mut sum = Ratio::default();
         self.by_group(outputs)?.into_iter().for_each(|(_, answer)| sum += answer);
         Ok(sum)
@@ -104,7 +109,7 @@ impl Score for Asked {
     }
 
     /// Cross-entropy of the questions kept apart.
-    fn judge(&self, outputs: Outputs) -> Result<Option<Ratio>> {
+    fn judge(&self, outputs: Outputs, _: usize) -> Result<Option<Ratio>> {
         let logits = outputs("logits")?;
         let mut loss = Ratio::default();
         for (row, answer, _) in self.counted(&logits.data) {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::data::Split;
 use crate::data::listing::Listing;
 use crate::data::translation::{Corpus, Side, TranslationBatch};
+use crate::data::{self, Split};
 use crate::error::Result;
 use crate::tensor::HostTensor;
 
@@ -59,6 +59,11 @@ impl Samples for Sentences {
         buckets.skip(first).map(batches).sum()
     }
 
+    fn counted(&self, step: u64) -> usize {
+        let (bucket, step) = self.place(Split::Test, step);
+        data::new_in_batch(self.corpus.len_of(Split::Test, bucket), step, self.batch_size)
+    }
+
     fn bucket(&self, split: Split, step: u64) -> usize {
         if self.mixed { self.place(split, step).0 } else { 0 }
     }
@@ -92,12 +97,13 @@ impl Batch for Pairs {
 
 impl Score for Pairs {
     /// Tokens of greedy translations that are the reference's, EOS among them.
-    fn score(&self, outputs: Outputs) -> Result<Ratio> {
+    fn score(&self, outputs: Outputs, counted: usize) -> Result<Ratio> {
         let tokens = outputs("tokens")?;
-        let TranslationBatch { target, target_weight, .. } = &self.batch;
-        let counted: Vec<_> = (0..target.len()).filter(|&at| target_weight[at] > 0.0).collect();
-        let right = counted.iter().filter(|&&at| tokens.data[at] == f64::from(target[at + 1]));
-        Ok(Ratio { sum: right.count() as f64, of: counted.len() as f64 })
+        let TranslationBatch { target, target_weight, bucket: (_, length), .. } = &self.batch;
+        let places = 0..counted * length;
+        let weighed: Vec<_> = places.filter(|&at| target_weight[at] > 0.0).collect();
+        let right = weighed.iter().filter(|&&at| tokens.data[at] == f64::from(target[at + 1]));
+        Ok(Ratio { sum: right.count() as f64, of: weighed.len() as f64 })
     }
 
     fn show(&self, outputs: Outputs, sample: usize) -> Result<Option<String>> {
