@@ -184,8 +184,8 @@ impl Loaded {
     }
 }
 
-/// The records that a word on the command line names: a file, every record of a folder by name, `@last`,
-/// `@last~2`, a baseline, or the beginning of an id. Never none.
+/// The records that a word on the command line names: a file, every record of a folder by name, or where it has none of
+/// the folders in it, `@last`, `@last~2`, a baseline, or the beginning of an id. Never none.
 ///
 /// # Errors
 /// [`Error::Usage`] where the word names nothing or is ambiguous, else as [`Record::load`].
@@ -196,7 +196,10 @@ pub fn find(word: &str) -> Result<Vec<Loaded>> {
 fn find_in(word: &str, kept: Option<&Path>) -> Result<Vec<Loaded>> {
     let path = Path::new(word);
     if path.is_dir() {
-        let files = files(path)?;
+        let mut files = files(path)?;
+        if files.is_empty() {
+            files = tree(path)?;
+        }
         if files.is_empty() {
             return Err(Error::Usage(format!("{word}: no records in this folder")));
         }
@@ -398,6 +401,10 @@ mod tests {
         let empty = tempfile::tempdir().unwrap();
         let error = find_in(empty.path().to_str().unwrap(), place).unwrap_err();
         assert!(error.to_string().contains("no records in this folder"), "{error}");
+        let of_devices = empty.path().join("device");
+        make_folder(&of_devices).unwrap();
+        keep(&made(dates[0], "nested"), &of_devices).unwrap();
+        assert_eq!(find_in(empty.path().to_str().unwrap(), None).unwrap().len(), 1);
         let error = find_in("@last", None).unwrap_err();
         assert!(error.to_string().contains("FATHOM_RECORDS"), "{error}");
     }
