@@ -147,6 +147,9 @@ pub struct Host {
     pub cpu: Option<String>,
     /// Logical cores.
     pub logical_cores: Option<usize>,
+    /// Of these, what the program was allowed to use; nothing in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usable_cores: Option<usize>,
     /// Main memory.
     pub ram_bytes: Option<u64>,
     /// Workers a software adapter was told to have, 0 where the thread that submits computes; nothing where the driver chose.
@@ -343,6 +346,13 @@ impl Tool {
     /// The commit it was built from, marked where the checkout had changes.
     pub fn commit(&self) -> String {
         if self.dirty { format!("{}-dirty", self.git) } else { self.git.clone() }
+    }
+}
+
+impl Host {
+    /// Cores that the program could use, as far as the record tells.
+    pub fn cores(&self) -> Option<usize> {
+        self.usable_cores.or(self.logical_cores)
     }
 }
 

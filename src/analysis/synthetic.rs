@@ -43,6 +43,7 @@ pub(crate) fn record(runs: &[Planted]) -> Record {
             os: String::new(),
             cpu: None,
             logical_cores: None,
+            usable_cores: None,
             ram_bytes: None,
             threads: None,
             browser: None,

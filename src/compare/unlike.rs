@@ -117,7 +117,7 @@ pub(super) fn forced(record: &Record) -> String {
 /// Threads that run kernels on a software adapter: what its environment says, else one a core. A single one that has not to
 /// be handed each dispatch is another thing than a worker.
 pub(super) fn threads(record: &Record) -> String {
-    let cores = || record.host.logical_cores.filter(|_| record.device.software);
+    let cores = || record.host.cores().filter(|_| record.device.software);
     match record.host.threads.or_else(cores) {
         Some(0) => "1 without workers".into(),
         Some(n) => n.to_string(),

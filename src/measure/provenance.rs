@@ -62,7 +62,15 @@ pub fn tool() -> Tool {
 /// Where.
 pub fn machine(gpu: &Gpu) -> Host {
     let Machine { os, cpu, logical_cores, ram_bytes } = host::machine();
-    Host { os, cpu, logical_cores, ram_bytes, threads: gpu.summary.threads(), browser: None }
+    Host {
+        os,
+        cpu,
+        logical_cores,
+        usable_cores: Some(host::cores()),
+        ram_bytes,
+        threads: gpu.summary.threads(),
+        browser: None,
+    }
 }
 
 /// On what.

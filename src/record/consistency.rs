@@ -141,7 +141,7 @@ fn yardstick(run: &Run, wanted: f64, found: &mut Found) {
 fn doubts(record: &Record, run: &Run, found: &mut Found) {
     let Some(timing) = &run.timing else { return };
     let host = &record.host;
-    let cores = host.logical_cores.filter(|_| record.device.software);
+    let cores = host.cores().filter(|_| record.device.software);
     let free = cores.map(|cores| Doubt::free(cores, host.threads));
     let yardstick = timing.yardstick.iter().flat_map(|y| Doubt::of_yardstick(y, free));
     let profile = run.profile.iter().flat_map(Doubt::of_profile);
@@ -252,6 +252,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::record::Host;
 
     fn reference() -> Record {
         let text = include_str!("../../assets/reference-tiny.json");
@@ -261,6 +262,25 @@ mod tests {
     #[test]
     fn what_was_measured_agrees_with_itself() {
         assert_eq!(contradictions(&reference()), []);
+    }
+
+    /// As in a container: what was free is not what the machine has.
+    #[test]
+    fn other_threads_are_counted_against_the_cores_that_could_be_used() {
+        let mut record = reference();
+        record.host = Host { logical_cores: Some(8), threads: Some(1), ..record.host };
+        let run = &mut record.runs[0];
+        run.timing.as_mut().unwrap().yardstick.as_mut().unwrap().others = vec![3; 3];
+        run.doubts.retain(|doubt| !matches!(doubt, Doubt::Crowded { .. }));
+        let crowded = |record: &Record| {
+            let found = contradictions(record);
+            found.iter().filter(|found| format!("{found:?}").contains("more threads")).count()
+        };
+        assert_eq!(crowded(&record), 0);
+        record.host.usable_cores = Some(1);
+        assert_eq!(crowded(&record), 1);
+        record.runs[0].doubts.push(Doubt::Crowded { excess: 3 });
+        assert_eq!(crowded(&record), 0);
     }
 
     #[test]

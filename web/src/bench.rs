@@ -153,6 +153,7 @@ impl Bench {
         let known = &self.known;
         record.host.os = known.os.clone();
         record.host.logical_cores = known.cores;
+        record.host.usable_cores = None;
         record.host.browser = Some(Browser {
             user_agent: known.user_agent.clone(),
             clock_resolution_ns: known.clock_resolution_ns,
