@@ -42,6 +42,19 @@ def interval(samples: Samples) -> tuple[float, float]:
     return ordered[low], ordered[n - 1 - low]
 
 
+# Samples from which on there is a 95 % interval.
+LEAST = 6
+
+
+def drifts(samples: Samples) -> bool:
+    """Whether the intervals of the earlier and the later half lie apart."""
+    half = len(samples) // 2
+    if half < LEAST:
+        return False
+    (low, high), (later_low, later_high) = interval(samples[:half]), interval(samples[-half:])
+    return high < later_low or later_high < low
+
+
 def outliers(samples: Samples) -> int:
     """How many lie more than 3.5 standard deviations from the median (Iglewicz and Hoaglin 1993)."""
     centre = median(samples)

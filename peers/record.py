@@ -13,6 +13,9 @@ import figures
 
 SCHEMA = "fathom.record/1"
 
+# Steps that drift by more are doubted.
+MOST_DRIFT = 0.02
+
 
 def canonical(value: object) -> str:
     """The JSON of RFC 8785, except that whole numbers keep every digit."""
@@ -69,11 +72,16 @@ def doubts(timed: dict, wanted: float) -> list[tuple[dict, str]]:
     if timed["source"] == "wall":
         found.append(({"kind": "wall-clock", "faults": []}, "no usable timestamps: wall time is used"))
     low, high = timed["step"]["ci95_ns"]
-    noise = (high - low) / 2 / timed["step"]["median_ns"]
-    timed["settled"] = noise <= wanted
+    # Fewer have no interval, and a single one would seem to be exact.
+    known = timed["step"]["n"] >= figures.LEAST
+    noise = (high - low) / 2 / timed["step"]["median_ns"] if known else None
+    timed["settled"] = noise is not None and noise <= wanted
     if not timed["settled"]:
         sentence = "the requested precision was not reached in the time allowed (--time, --max-noise)"
         found.append(({"kind": "unsettled", "interval": noise, "wanted": wanted}, sentence))
+    drift = timed["step"]["drift"]
+    if figures.drifts(timed["step_ns"]) and abs(drift) > MOST_DRIFT:
+        found.append(({"kind": "drift", "relative": drift}, f"step times drifted by {100 * drift:+.1f} %"))
     return found
 
 

@@ -114,6 +114,19 @@ def test_a_peer_is_written_as_the_record_that_the_tests_of_fathom_read():
     assert made | date | {"id": record.content_id(made | date)} == PEER, "tests/cli/peer.json is of another writer"
 
 
+def test_a_peer_that_drifts_or_was_hardly_measured_is_doubted():
+    def doubts(steps: list[float]) -> tuple[bool, list[str]]:
+        turn = {"step_ns": steps, "wall_ns": steps, "steps_per_submit": 1}
+        timed = record.timing(turn, "timestamps")
+        found = record.doubts(timed, 0.05)
+        return timed["settled"], [sentence for _, sentence in found]
+
+    assert doubts([1e6] * 12) == (True, [])
+    settled, told = doubts([1e6])
+    assert not settled and told[0].startswith("the requested precision was not reached")
+    assert doubts([1e6] * 6 + [1.2e6] * 6)[1][-1] == "step times drifted by +20.0 %"
+
+
 def test_every_figure_of_a_record_is_the_peers_or_the_cells():
     made = record.record(cell_of_ours(), ABOUT, TURN, [])
     cell, timing = made["runs"][0], made["runs"][0]["timing"]

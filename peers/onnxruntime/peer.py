@@ -22,6 +22,9 @@ from snapshot import grouped, stored
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "webgpu": "WebGpuExecutionProvider"}
 
+# Products of f32 in f32: CUDA's provider would round their factors to TF32, which neither PyTorch's peer nor fathom does.
+OPTIONS = {"cuda": {"use_tf32": "0"}}
+
 
 class Session:
     """A step in ONNX Runtime, its inputs on the device."""
@@ -38,7 +41,8 @@ class Session:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.onnx"
             step.export(path)
-            self.session = onnxruntime.InferenceSession(path, options, providers=[PROVIDERS[provider]])
+            chosen = (PROVIDERS[provider], OPTIONS.get(provider, {}))
+            self.session = onnxruntime.InferenceSession(path, options, providers=[chosen])
         if self.session.get_providers()[0] != PROVIDERS[provider]:
             raise ValueError(f"{PROVIDERS[provider]} finds no device that it can use")
         device = "cuda" if provider == "cuda" else "cpu"
