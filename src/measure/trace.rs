@@ -43,14 +43,16 @@ pub fn trace(
     let Request { preset, mode, options, .. } = request;
     let mut session = Session::new(gpu, request.seed);
     let program = session.compile(model, *mode, options)?;
+    // What is checked at the step's own sizes is checked on its samples.
+    session.feed(&program, &data.batch(Split::Train, 0)?.tensors())?;
     if request.verify {
         let verified = verify(gpu, &program, &|_, share| progress("verifying", share))?;
         if let Some(wrong) = verified.wrong() {
             return Err(Error::Verification(format!("{wrong}; the step was not timed")));
         }
+        session.restart()?;
     }
     progress("profiling", 0.0);
-    session.feed(&program, &data.batch(Split::Train, 0)?.tensors())?;
     let places = one_step(gpu, &program, STEPS)?.ok_or_else(|| {
         Error::Device(format!(
             "{} has no usable timestamps, which a trace needs: choose another device with --device",

@@ -89,6 +89,8 @@ pub fn percent(share: f64) -> String {
     match percent {
         _ if !percent.is_finite() => "-".into(),
         _ if percent > 0.0 && percent < 0.05 => "<0.1 %".into(),
+        // No wider than less is: a column of a table that is being written cannot grow.
+        _ if percent >= 99.95 => format!("{percent:.0} %"),
         _ => format!("{percent:.1} %"),
     }
 }

@@ -26,7 +26,7 @@ const SYNTHETIC: (usize, usize) = (4096, 512);
 /// Its line in the list.
 pub const INFO: WorkloadInfo = WorkloadInfo {
     name: "autoenc",
-    about: "variational autoencoder, 784-500-20-500-784, on digits",
+    about: "variational autoencoder of fully connected layers, on digits",
     paper: "Kingma & Welling 2014, Auto-encoding variational Bayes",
     built_in_data: "procedural handwritten-like digits",
     real_data: "MNIST IDX files, plain or gz",

@@ -279,6 +279,11 @@ fn plan(chosen: &Chosen) -> Plan {
 
 /// An error's text without the options of a command line, which a page does not have.
 fn for_page(text: &str) -> String {
-    text.replace("choose a smaller --batch", "choose fewer or smaller models")
+    let without_option = |line: &str| line.split(": --batch ").next().unwrap_or(line).to_string();
+    let lines: Vec<_> = text.lines().map(without_option).collect();
+    lines
+        .join("\n")
+        .replace("choose a smaller --batch", "choose fewer or smaller models")
+        .replace("choose --preset tiny, or another device", "choose the small models")
         .replace("choose --preset tiny", "choose the small models")
 }
