@@ -293,7 +293,7 @@ pub struct Peaks {
     /// Bytes read from memory, hardly any written; nothing in older records, as for all below.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_bytes_per_s: Option<f64>,
-    /// Bytes read and written in workgroup memory.
+    /// Bytes read in workgroup memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared_bytes_per_s: Option<f64>,
     /// Bytes from the host to the device.

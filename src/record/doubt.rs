@@ -144,7 +144,13 @@ impl Doubt {
 
     /// Whether it concerns the step times, which comparisons are about.
     pub fn concerns_steps(&self) -> bool {
-        !matches!(self, Self::Gaps { .. } | Self::ProfileUnlike { .. })
+        !matches!(
+            self,
+            Self::Gaps { .. }
+                | Self::ProfileUnlike { .. }
+                | Self::NoProfile { .. }
+                | Self::RoundedProfile { .. }
+        )
     }
 
     /// What several runs may have in common: without figures that are each run's own.
