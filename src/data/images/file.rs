@@ -51,6 +51,8 @@ pub(super) struct ImageList {
     pub(super) train: Vec<Stored>,
     /// Held out.
     pub(super) test: Vec<Stored>,
+    /// Whether the set has a split of its own, even where nothing is held out in it.
+    pub(super) is_split: bool,
 }
 
 /// An image in a file, or in a part of one.

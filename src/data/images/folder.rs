@@ -136,11 +136,11 @@ fn halves(
     let mut held_out = Vec::new();
     let mut by_name: BTreeMap<String, Class> =
         test.into_iter().map(|class| (class.name.clone(), class)).collect();
-    let split = !by_name.is_empty();
+    let is_split = !by_name.is_empty();
     for (label, name) in (0..).zip(&names) {
         match by_name.remove(name).filter(|class| !class.images.is_empty()) {
             Some(class) => held_out.extend(stored(class, label)?),
-            None if split => listing.pass(Reason::EmptyClass, format!("held out of {name}")),
+            None if is_split => listing.pass(Reason::EmptyClass, format!("held out of {name}")),
             None => {}
         }
     }
@@ -152,7 +152,7 @@ fn halves(
     for (label, class) in (0..).zip(train) {
         learned.extend(stored(class, label)?);
     }
-    Ok(ImageList { classes: names, train: learned, test: held_out })
+    Ok(ImageList { classes: names, train: learned, test: held_out, is_split })
 }
 
 fn stored(class: Class, label: u32) -> Result<Vec<Stored>> {

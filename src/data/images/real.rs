@@ -55,13 +55,12 @@ impl Real {
             );
             return Err(Error::data(path, "classes", what));
         }
-        let is_split = !list.test.is_empty();
         for images in [&mut list.train, &mut list.test] {
             leave_out_by_length(images, &mut listing)?;
         }
         copies::leave_out(&mut list, &mut listing)?;
         let (mut train, mut test) = (list.train, list.test);
-        if !is_split {
+        if !list.is_split {
             // By a hash of the name, so that the split stays when files are added.
             let held_out = |image: &Stored| image.key().is_multiple_of(HELD_OUT as u64);
             (test, train) = train.into_iter().partition(held_out);

@@ -261,6 +261,19 @@ fn an_empty_file_is_no_image() {
 }
 
 #[test]
+fn nothing_to_learn_from_takes_the_place_of_a_held_out_half_without_images() {
+    let set = tree_in("train");
+    for class in ["class0", "class1", "class2"] {
+        std::fs::create_dir_all(set.path().join("val").join(class)).unwrap();
+    }
+    for error in [false, true].map(|skip_bad| open_folder(set.path(), skip_bad).unwrap_err()) {
+        let error = error.to_string();
+        assert!(error.contains("none held out to measure on"), "{error}");
+        assert!(error.contains("3 classes without images (held out of class0, "), "{error}");
+    }
+}
+
+#[test]
 fn halves_without_classes_are_not_taken_for_two_classes() {
     let set = tree_in("train");
     std::fs::rename(set.path().join("train/class0"), set.path().join("val")).unwrap();
