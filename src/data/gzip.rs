@@ -7,6 +7,19 @@ use flate2::bufread::GzDecoder;
 /// Zeros that may follow the last member: programs fill a block up, of some MiB at most.
 const MOST_PADDING: usize = 1 << 26;
 
+/// Whether a file that starts so is packed, whatever its name.
+pub(super) fn is_packed(start: &[u8]) -> bool {
+    start.starts_with(&[0x1f, 0x8b])
+}
+
+/// What is wrong with a packed file, by the error of unpacking it; nothing where it could not be read at all.
+pub(super) fn damage(error: &Error) -> Option<String> {
+    use ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+    let of_the_stream = matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof);
+    of_the_stream
+        .then(|| format!("the gzip stream is truncated or corrupt ({error}): download it again"))
+}
+
 /// The unpacked bytes of all members.
 pub(super) struct Unpacked<R> {
     /// The one that is read; nothing once all were.

@@ -12,7 +12,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use crate::data::bounded;
-use crate::data::gzip::Unpacked;
+use crate::data::gzip::{self, Unpacked};
 use crate::error::{Error, Result};
 use crate::host::{HAS_FILES, check_file};
 
@@ -25,7 +25,6 @@ pub type Image = [u8; PIXELS];
 
 const IMAGES: u32 = 0x0000_0803;
 const LABELS: u32 = 0x0000_0801;
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Samples of a file at most, whatever its header says: EMNIST has 814,255.
 const MOST: u32 = 1 << 20;
@@ -128,7 +127,7 @@ impl<'a> Source<'a> {
         let read = input.by_ref().take(2).read_to_end(&mut start);
         read.map_err(Error::io("read", file))?;
         // What a page reads is what it made.
-        let packed = HAS_FILES && start == GZIP;
+        let packed = HAS_FILES && gzip::is_packed(&start);
         let whole = io::Cursor::new(start).chain(input);
         let input: Box<dyn Read + 'a> = match packed {
             true => Box::new(Unpacked::new(io::BufReader::new(whole))),
@@ -215,22 +214,14 @@ impl<'a> Source<'a> {
 
     /// The next `n` bytes, or all that are left where those are fewer.
     fn up_to(&mut self, n: u64) -> Result<Vec<u8>> {
-        use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
         let mut bytes = Vec::new();
         let read = self.input.by_ref().take(n).read_to_end(&mut bytes);
         self.at += bytes.len() as u64;
-        match read {
-            Ok(_) => Ok(bytes),
-            Err(e)
-                if self.packed
-                    && matches!(e.kind(), InvalidData | InvalidInput | UnexpectedEof) =>
-            {
-                let what =
-                    format!("the gzip stream is truncated or corrupt ({e}): download it again");
-                Err(self.fault(format!("byte {} of the unpacked data", self.at), what))
-            }
-            Err(e) => Err(Error::io("read", self.file)(e)),
-        }
+        let fault = |e| match gzip::damage(&e).filter(|_| self.packed) {
+            Some(what) => self.fault(format!("byte {} of the unpacked data", self.at), what),
+            None => Error::io("read", self.file)(e),
+        };
+        read.map(|_| bytes).map_err(fault)
     }
 
     fn fault(&self, place: impl Into<String>, what: impl Into<String>) -> Error {
@@ -408,7 +399,7 @@ mod tests {
         #[test]
         fn any_bytes(mut bytes: Vec<u8>, gzip: bool) {
             if gzip {
-                bytes.splice(0..0, GZIP);
+                bytes.splice(0..0, [0x1f, 0x8b]);
             }
             let _ = parse_images(&bytes[..], Path::new("f"));
             let _ = parse_labels(&bytes[..], Path::new("f"));

@@ -11,7 +11,7 @@ use crate::terms::Reason;
 
 use super::file::{ImageList, Stored, is_named_image};
 use super::folder::HALVES;
-use super::tape::{Member, Tape};
+use super::tape::{EXPECTED, Member, Tape};
 
 /// Lists the tar of tars `path`; classes are its members' names, sorted.
 pub(super) fn list(path: &Path, listing: &mut Listing) -> Result<ImageList> {
@@ -22,7 +22,11 @@ pub(super) fn list(path: &Path, listing: &mut Listing) -> Result<ImageList> {
     let whole = Tape { path, name: "archive", start: 0, len: known.len() };
     let mut outer = whole.members(listing)?;
     if outer.is_empty() {
-        return Err(whole.fault(0, "it contains no files"));
+        let none = match listing.line() {
+            Some(line) => format!("none of its files can be used ({line})"),
+            None => "it contains no files".into(),
+        };
+        return Err(whole.fault(0, &format!("{none}: {EXPECTED}")));
     }
     outer.sort_by(|a, b| a.name.cmp(&b.name));
     check_one_half(path, &outer)?;
@@ -55,7 +59,7 @@ pub(super) fn list(path: &Path, listing: &mut Listing) -> Result<ImageList> {
             continue;
         }
         if images.is_empty() {
-            let what = "it contains no files: a class without images, which --skip-bad leaves out";
+            let what = "a class without images: pack the archive without it, or leave such classes out with --skip-bad";
             listing.doubt(Reason::EmptyClass, Error::data(path, place, what))?;
             continue;
         }

@@ -11,14 +11,17 @@ use std::path::Path;
 
 use tar::{EntryType, Header, PaxExtensions};
 
-use crate::data::bounded;
 use crate::data::folder::is_hidden;
 use crate::data::listing::Listing;
+use crate::data::{bounded, gzip};
 use crate::error::{Error, Result};
 use crate::terms::Reason;
 
 /// Headers and members start at multiples of this.
 const BLOCK: u64 = 512;
+
+/// What an archive should be, for those that are none.
+pub(super) const EXPECTED: &str = "expected a tar of tars of JPEGs";
 
 /// Longest record with a name that does not fit a header.
 const LONGEST: u64 = 1 << 20;
@@ -189,10 +192,13 @@ impl Tape<'_> {
             _ if at == 0 && bounded::is_zip(bytes) => {
                 Err(self.fault(0, "it is a zip archive: unpack it, and name the folder"))
             }
-            _ if at == 0 && bytes.starts_with(&[0x1f, 0x8b]) => {
+            _ if at == 0 && gzip::is_packed(bytes) => {
                 Err(self.fault(0, "it is packed with gzip: unpack it first (gunzip)"))
             }
-            _ => Err(self.fault(at, "not a tar header: its checksum does not match")),
+            _ => {
+                let what = format!("not a tar header: its checksum does not match: {EXPECTED}");
+                Err(self.fault(at, &what))
+            }
         }
     }
 
@@ -228,7 +234,7 @@ impl Tape<'_> {
 
     pub(super) fn fault(&self, at: u64, why: &str) -> Error {
         let place = format!("{}, byte {}", self.name, self.start + at);
-        Error::data(self.path, place, format!("{why}: expected a tar of tars of JPEGs"))
+        Error::data(self.path, place, why)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use crate::data::bounded;
@@ -13,7 +13,7 @@ use crate::data::folder::{
     Entry, EntryKind, Identity, as_in, check_folder, copied, deeper, disjoint, entries,
     same_content,
 };
-use crate::data::gzip::Unpacked;
+use crate::data::gzip::{self, Unpacked};
 use crate::data::listing::Listing;
 use crate::error::{Error, Result};
 use crate::terms::Reason;
@@ -21,7 +21,6 @@ use crate::terms::Reason;
 const TRAIN: &str = "train";
 /// What a held-out pair of files may be called, in order of preference.
 pub(super) const HELD_OUT: [&str; 4] = ["test", "valid", "dev", "val"];
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// Bytes of a line at most: no sentence is as long.
 const LONGEST_LINE: u64 = 1 << 20;
 
@@ -206,7 +205,7 @@ impl<'a> Lines<'a> {
     fn open(file: &'a Path) -> Result<Self> {
         let read = || Error::io("read", file);
         let mut input = BufReader::with_capacity(1 << 16, File::open(file).map_err(read())?);
-        let packed = input.fill_buf().map_err(read())?.starts_with(&GZIP);
+        let packed = gzip::is_packed(input.fill_buf().map_err(read())?);
         let input: Box<dyn BufRead> = match packed {
             true => Box::new(BufReader::new(Unpacked::new(input))),
             false => Box::new(input),
@@ -233,12 +232,10 @@ impl<'a> Lines<'a> {
 
     /// Appends what comes up to the end of the line, at most `most` bytes.
     fn read(&mut self, most: u64) -> Result<usize> {
-        use ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
         let read = self.input.by_ref().take(most).read_until(b'\n', &mut self.bytes);
-        read.map_err(|e| match e.kind() {
-            InvalidData | InvalidInput | UnexpectedEof if self.packed => self
-                .fault(format!("the gzip stream is truncated or corrupt ({e}): download it again")),
-            _ => Error::io("read", self.file)(e),
+        read.map_err(|e| match gzip::damage(&e).filter(|_| self.packed) {
+            Some(what) => self.fault(what),
+            None => Error::io("read", self.file)(e),
         })
     }
 

@@ -184,7 +184,7 @@ fn sizes_that_wrap_and_names_without_end_are_refused() {
         std::io::Write::write_all(&mut out, &whole).unwrap();
         out.finish().unwrap()
     };
-    assert!(fault(&packed).contains("unpack it first (gunzip)"), "{}", fault(&packed));
+    assert!(fault(&packed).ends_with("unpack it first (gunzip)"), "{}", fault(&packed));
 }
 
 #[test]
@@ -243,6 +243,18 @@ fn long_names_are_read() {
     std::fs::write(&file, tar_of(&[("n00.tar".into(), tar_of(&images))])).unwrap();
     let list = archive::list(&file, &mut Listing::new(false)).unwrap();
     assert_eq!(list.train[0].name, name + "0.png");
+}
+
+#[test]
+fn an_archive_that_gives_nothing_says_what_was_in_it() {
+    let hidden = tar_of(&[("._n00.tar".into(), b"x".to_vec())]);
+    for (bytes, expected) in [
+        (vec![], "it contains no files: expected a tar of tars"),
+        (hidden, "none of its files can be used (passed over: 1 hidden file): expected a tar of"),
+        (vec![b'x'; 512], "not a tar header: its checksum does not match: expected a tar of tars"),
+    ] {
+        assert!(fault(&bytes).contains(expected), "{}", fault(&bytes));
+    }
 }
 
 #[test]
