@@ -8,6 +8,7 @@ use crate::terms::Class;
 
 use super::Case;
 use super::log_uniform::probability;
+use super::softmax::log_sum_exp;
 
 /// Inputs: products of each row with the sampled classes' weights [N, K], their biases `[K]`, each row's logit
 /// of its own class `[N]`, labels u32 `[N]`, sampled u32 `[K]`. With P the log-uniform law, a logit is lessened by
@@ -108,13 +109,6 @@ impl Sampled {
     }
 }
 
-/// ln of the sum of all exponentials.
-fn log_sum(logit_true: f64, samples: &[Option<f64>]) -> f64 {
-    let highest = samples.iter().flatten().copied().fold(logit_true, f64::max);
-    let sum: f64 = samples.iter().flatten().map(|x| (x - highest).exp()).sum();
-    highest + (sum + (logit_true - highest).exp()).ln()
-}
-
 impl Problem for Sampled {
     fn facts(&self) -> &Facts {
         &self.facts
@@ -152,7 +146,8 @@ impl Problem for Sampled {
         let (mut loss, mut dproducts, mut dlogits) = (Vec::new(), Vec::new(), Vec::new());
         for row in 0..self.rows {
             let (logit_true, samples) = self.logits(inputs, row);
-            let log_sum = log_sum(logit_true, &samples);
+            let logits: Vec<f64> = samples.iter().flatten().copied().chain([logit_true]).collect();
+            let log_sum = log_sum_exp(&logits);
             if self.backward {
                 let dloss = inputs[5].data[row];
                 let share = |x: &Option<f64>| x.map_or(0.0, |x| dloss * (x - log_sum).exp());

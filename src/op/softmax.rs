@@ -53,10 +53,13 @@ pub(crate) fn tolerance(columns: usize) -> Tolerance {
     Tolerance(Tolerance::sum(columns).0 + 2.0 * worst * f64::from(f32::EPSILON))
 }
 
-/// log of the sum of exp of a row.
-pub(crate) fn log_sum_exp(row: &[f64]) -> f64 {
-    let highest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    highest + row.iter().map(|x| (x - highest).exp()).sum::<f64>().ln()
+/// ln of the sum of the terms' exponentials, in f64; of nothing but zeros, minus infinity.
+pub(crate) fn log_sum_exp(terms: &[f64]) -> f64 {
+    let highest = terms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if highest == f64::NEG_INFINITY {
+        return highest;
+    }
+    highest + terms.iter().map(|x| (x - highest).exp()).sum::<f64>().ln()
 }
 
 /// Rows of inputs that are all alike.

@@ -1,6 +1,7 @@
 //! The forward-backward algorithm in f64, with true infinities.
 
 use crate::host::parallel::*;
+use crate::op::softmax::log_sum_exp;
 use crate::tensor::Array;
 
 use super::CtcProblem;
@@ -51,13 +52,13 @@ fn utterance(log_probs: &[f64], classes: usize, states: &[usize], grad: &mut [f6
                 if s >= 2 && skips(s - 2, s) {
                     terms.push(before[s - 2]);
                 }
-                log_sum(&terms)
+                log_sum_exp(&terms)
             };
             alpha[t][s] = arriving + frame[states[s]];
         }
     }
     let last = &alpha[frames.len() - 1];
-    let log_p = log_sum(&last[count.saturating_sub(2)..]);
+    let log_p = log_sum_exp(&last[count.saturating_sub(2)..]);
     if log_p == f64::NEG_INFINITY {
         return f64::INFINITY;
     }
@@ -77,7 +78,7 @@ fn utterance(log_probs: &[f64], classes: usize, states: &[usize], grad: &mut [f6
                     if s + 2 < count && skips(s, s + 2) {
                         terms.push(on(s + 2));
                     }
-                    log_sum(&terms)
+                    log_sum_exp(&terms)
                 })
                 .collect();
         }
@@ -86,14 +87,4 @@ fn utterance(log_probs: &[f64], classes: usize, states: &[usize], grad: &mut [f6
         }
     }
     -log_p
-}
-
-/// ln of the sum of the terms' exponentials; of nothing but zeros, minus infinity.
-fn log_sum(terms: &[f64]) -> f64 {
-    let largest = terms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if largest == f64::NEG_INFINITY {
-        return largest;
-    }
-    let sum: f64 = terms.iter().map(|x| (x - largest).exp()).sum();
-    largest + sum.ln()
 }
