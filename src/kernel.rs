@@ -95,6 +95,11 @@ impl Caps {
         caps
     }
 
+    /// Elements of a binding at most, where the next one goes on behind them: bindings begin at multiples of 256 bytes.
+    pub(crate) fn most_elements(&self, dtype: DType) -> usize {
+        (self.max_binding / 256 * 256) as usize / dtype.size()
+    }
+
     /// The same on a GPU that multiplies matrices of f16, with the workgroup memory that these take.
     pub fn portable_matrices() -> Self {
         let (subgroup, matrices, max_shared) = (Some(32), Some(16), 48 << 10);
@@ -420,4 +425,9 @@ pub fn grid(workgroups: usize, caps: &Caps) -> [u32; 3] {
         let rows = workgroups.div_ceil(most);
         [workgroups.div_ceil(rows) as u32, rows as u32, 1]
     }
+}
+
+/// The WGSL type of a group of `width` elements.
+pub(crate) fn vector(width: usize) -> &'static str {
+    if width == 4 { "vec4<f32>" } else { "f32" }
 }

@@ -13,7 +13,7 @@ mod text;
 
 pub(crate) use epilogue::Epilogue;
 pub use function::Function;
-pub(crate) use text::{Place, function_of, operand_name, vector};
+pub(crate) use text::{Place, function_of, operand_name};
 
 /// Elements of a reference that a thread computes in a row.
 const PART: usize = 1 << 14;

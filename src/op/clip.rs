@@ -3,7 +3,7 @@
 use crate::graph::op::{Facts, Kind, Op, Problem, Tolerance, floats};
 use crate::graph::{Builder, Tensor};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, input, output, scratch};
-use crate::tensor::{Array, TensorSpec};
+use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
@@ -42,8 +42,10 @@ impl Op for ClipFactor {
         let lengths: Vec<usize> = inputs.iter().map(TensorSpec::len).collect();
         let factor = TensorSpec::f32([]);
         let elements: usize = lengths.iter().sum();
-        // Squares have one sign, so their sum's rounding is that of the longest chain of additions: an invocation's own, of
-        // 16 in a workgroup or 256, and twice a workgroup's, up to sixteen and sixteen.
+        // Squares have one sign, so their sum's rounding is that of the longest chain of additions: on a GPU an
+        // invocation's own, and twice a workgroup's, up to sixteen and sixteen. The few invocations of `SOFTWARE` have
+        // chains up to 32 times as long as is counted here; errors go by the root of the length, and the tolerance of a
+        // sum leaves a factor of 8.
         let longest = lengths.iter().map(|length| length / (WORKGROUPS * 256) + 64).max();
         let tolerance = Tolerance::sum(longest.unwrap_or(1));
         let facts = Facts::moving(2 * elements as u64, inputs, [factor], tolerance);
@@ -73,7 +75,7 @@ impl Problem for Norm {
         let of_a_workgroup = |kernel: Kernel| kernel.with_consts(&[("WORKGROUP", workgroup)]);
         // A CPU waits for each load by itself.
         let together = [("TOGETHER", if caps.software { 1 } else { 4 })];
-        let most = (caps.max_binding / 4) as usize / 64 * 64;
+        let most = caps.most_elements(DType::F32);
         let mut lowered = Lowered::default();
         let mut first = 0;
         for (i, &length) in self.lengths.iter().enumerate() {

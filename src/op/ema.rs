@@ -3,11 +3,11 @@
 use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Output, Problem, Sampler, Tolerance};
 use crate::graph::{Builder, Tensor};
 use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::tensor::{Array, TensorSpec};
+use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
-use super::optimizer::each;
+use super::optimizer::{each, rest};
 
 /// target = (1 - rate) target + rate source, in place, at every `period`-th step. Inputs: clock, source
 /// `[n]`, target `[n]`, n a multiple of 64.
@@ -63,8 +63,7 @@ impl Problem for Following {
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
-        // 64 elements are 256 bytes, the alignment of binding offsets.
-        let most = (caps.max_binding / 4) as usize / 64 * 64;
+        let most = caps.most_elements(DType::F32);
         let Ema { rate, period } = self.ema;
         let chunk = |first: usize| {
             let len = most.min(self.n - first);
@@ -76,7 +75,7 @@ impl Problem for Following {
                 .param("groups", len / 4)
                 .param("period", period)
                 .param("rate", rate)
-                .param("rest", (1.0 - f64::from(rate)) as f32)
+                .param("rest", rest(rate))
         };
         Lowered { dispatches: (0..self.n).step_by(most).map(chunk).collect(), scratch: vec![] }
     }

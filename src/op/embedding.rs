@@ -3,12 +3,12 @@
 use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
 use crate::graph::op::{Cost, Facts, Kind, Op, Problem, Sampler, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, vector};
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
-use super::rows::{element, widths};
+use super::rows::widths;
 
 /// Table [V, H] and ids u32 [..] to rows [.., H]; an id past the table takes its last row. The table's
 /// gradient is not made here: a training step differentiates by the rows and updates those alone.
@@ -59,7 +59,7 @@ impl Problem for Lookup {
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let width = variant.get("WIDTH") as usize;
         let total = self.facts.spec().len() / width;
-        let kernel = Kernel::new("embedding/embedding").with_text("T", element(width));
+        let kernel = Kernel::new("embedding/embedding").with_text("T", vector(width));
         Lowered::one(
             Dispatch::new(kernel, grid(total.div_ceil(64), caps))
                 .bind("table", input(0))

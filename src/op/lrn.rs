@@ -6,12 +6,12 @@ use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
 use crate::graph::chain::{Chain, Epilogue, Function};
 use crate::graph::op::{Backward, Facts, Kind, Op, Problem, Storage, Tolerance, floats};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, vector};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
-use super::rows::{element, fewer_rows};
+use super::rows::fewer_rows;
 
 /// y = x / d^(3/4), d = k + alpha * the sum of x^2 over the `2 half + 1` neighbouring channels, over the
 /// last axis of x [.., C]. The window is cut at the first and the last channel.
@@ -179,7 +179,7 @@ impl Problem for Normalising {
         let mut kernel = Kernel::new(format!("lrn/{}", variant.name))
             .with_consts(&[("HALF", self.lrn.half as u32), ("C", self.channels as u32)]);
         if self.backward {
-            kernel = kernel.with_text("T", element(width));
+            kernel = kernel.with_text("T", vector(width));
         }
         if width == 1 {
             let pixels = match self.backward {

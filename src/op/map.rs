@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use crate::graph::Tensor;
 use crate::graph::by_rows::{ByRows, lies_along};
-use crate::graph::chain::{Chain, Function, function_of, operand_name, vector};
+use crate::graph::chain::{Chain, Function, function_of, operand_name};
 use crate::graph::op::{
     Backward, Distribution, Facts, Kind, Op, Problem, Sampler, Storage, Tolerance,
 };
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, vector};
 use crate::tensor::{Array, DType, Shape, TensorSpec};
 use crate::terms::Class;
 

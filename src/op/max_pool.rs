@@ -8,12 +8,12 @@ use crate::graph::chain::{Chain, Epilogue, Function};
 use crate::graph::op::{
     Backward, Distribution, Facts, Kind, Op, Problem, Storage, Tolerance, floats,
 };
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, vector};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
-use super::rows::{element, fewer_rows, widths};
+use super::rows::{fewer_rows, widths};
 
 /// x [B, H, W, C] to [B, P, Q, C], P = floor((H + 2 pad - window) / stride) + 1. Padding never wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,7 +192,7 @@ impl Problem for Pooling {
         let consts = [("WINDOW", window as u32), ("STRIDE", stride as u32), ("PAD", pad as u32)];
         let kernel = Kernel::new(format!("max_pool/{}", variant.name))
             .with_consts(&consts)
-            .with_text("T", element(width));
+            .with_text("T", vector(width));
         let vectors = self.c / width;
         let lengths = [("H", self.h), ("W", self.w), ("C", vectors), ("P", self.p), ("Q", self.q)];
         let kernel = kernel.with_consts(&lengths.map(|(name, length)| (name, length as u32)));

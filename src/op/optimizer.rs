@@ -8,7 +8,7 @@ use crate::host::parallel::*;
 use crate::kernel::{
     Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch,
 };
-use crate::tensor::{Array, TensorSpec};
+use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
@@ -277,7 +277,7 @@ pub(super) fn each(caps: &Caps) -> &'static [u32] {
 }
 
 /// 1 - x without the rounding of f32.
-fn rest(x: f32) -> f32 {
+pub(super) fn rest(x: f32) -> f32 {
     (1.0 - f64::from(x)) as f32
 }
 
@@ -298,8 +298,7 @@ impl Problem for Update {
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
-        // 64 elements are 256 bytes, the alignment of binding offsets.
-        let most = (caps.max_binding / 4) as usize / 64 * 64;
+        let most = caps.most_elements(DType::F32);
         let chunk = |first| self.chunk(variant, first, most.min(self.n - first), caps);
         let scratch = match self.op.rule {
             Rule::Sgd { .. } => vec![TensorSpec::f32([64])],

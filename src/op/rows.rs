@@ -153,11 +153,6 @@ pub(crate) fn widths(name: &'static str, length: usize) -> Vec<Variant> {
     if width(length) == 4 { vec![by(4), by(1)] } else { vec![by(1)] }
 }
 
-/// `f32` or `vec4<f32>`.
-pub(crate) fn element(width: usize) -> &'static str {
-    if width == 4 { "vec4<f32>" } else { "f32" }
-}
-
 /// The hook that makes T a vector of `width` lanes.
 pub(crate) fn lanes(width: usize) -> String {
     format!("// use: common/lanes{width}\n")

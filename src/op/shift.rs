@@ -3,12 +3,12 @@
 use crate::graph::Tensor;
 use crate::graph::by_rows::ByRows;
 use crate::graph::op::{Backward, Facts, Kind, Op, Problem, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, vector};
 use crate::tensor::{Array, DType, TensorSpec};
 use crate::terms::Class;
 
 use super::Case;
-use super::rows::{element, fewer_rows, widths};
+use super::rows::{fewer_rows, widths};
 
 /// Which way a sequence moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl Problem for ShiftProblem {
         let total = self.batch * self.steps * groups;
         let kernel = Kernel::new("shift/shift")
             .with_consts(&[("STEPS", self.steps as u32), ("GROUPS", groups as u32)])
-            .with_text("T", element(vector_width))
+            .with_text("T", vector(vector_width))
             .with_text("EARLIER", (self.toward == Toward::Earlier).to_string());
         let dispatch = Dispatch::new(kernel, grid(total.div_ceil(64), caps))
             .bind("x", input(0))

@@ -1,5 +1,6 @@
 //! The WGSL of a chain: as the body of the map kernel, or as another kernel's epilogue.
 
+use crate::kernel::vector;
 use crate::tensor::{Shape, TensorSpec};
 
 use super::{Chain, Read, broadcast_strides};
@@ -77,11 +78,6 @@ impl Place {
             }
         }
     }
-}
-
-/// The WGSL type of a group of `width` elements.
-pub(crate) fn vector(width: usize) -> &'static str {
-    if width == 4 { "vec4<f32>" } else { "f32" }
 }
 
 /// What a chain's text calls its input `at`. Every device has eight storage bindings, one of them the

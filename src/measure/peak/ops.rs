@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
 use crate::host::{self, Instant};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, vector};
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -80,10 +80,6 @@ probes! {
     Empty "empty" [],
 }
 
-fn vector(width: u32) -> &'static str {
-    if width == 4 { "vec4<f32>" } else { "f32" }
-}
-
 /// Multiply-adds in registers; no inputs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fma {
@@ -141,7 +137,7 @@ impl Problem for FmaProblem {
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let kernel = Kernel::new("peak/fma")
             .with_consts(&[("LANES", self.fma.lanes), ("CHAINS", variant.get("CHAINS"))])
-            .with_text("T", vector(variant.get("WIDTH")))
+            .with_text("T", vector(variant.get("WIDTH") as usize))
             .with_hook(
                 "total",
                 if variant.get("WIDTH") == 4 {
@@ -204,8 +200,8 @@ impl Problem for CopyProblem {
     }
 
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
-        let (width, steps) = (variant.get("WIDTH"), variant.get("STEPS"));
-        let groups = self.0.spec().len() / width as usize;
+        let (width, steps) = (variant.get("WIDTH") as usize, variant.get("STEPS"));
+        let groups = self.0.spec().len() / width;
         let kernel =
             Kernel::new("peak/copy").with_consts(&[("STEPS", steps)]).with_text("T", vector(width));
         Lowered::one(copy(kernel, grid(groups.div_ceil(64 * steps as usize), caps), groups))

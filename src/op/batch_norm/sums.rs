@@ -2,7 +2,7 @@
 //! channel, and then what takes these together; or one pass, where there are few rows.
 
 use crate::graph::op::floats;
-use crate::kernel::{Caps, Dispatch, Kernel, Variant, grid};
+use crate::kernel::{Caps, Dispatch, Kernel, Variant, grid, vector};
 use crate::op::rows::{GPU_WORKGROUP, width};
 use crate::tensor::TensorSpec;
 
@@ -153,7 +153,7 @@ impl Channels {
         let blocks = self.vectors().div_ceil(columns as usize);
         let mut kernel = Kernel::new(format!("batch_norm/{shader}"))
             .with_consts(&[("WORKGROUP", workgroup), ("COLUMNS", columns), ("TEAM", team)])
-            .with_text("T", if self.width == 4 { "vec4<f32>" } else { "f32" });
+            .with_text("T", vector(self.width));
         if grad && shader == "sums" {
             kernel = kernel.with_text("GRAD", "true").with_hook("operands", GRAD_OPERANDS);
         }

@@ -57,10 +57,11 @@
 
 use std::ops::Range;
 
-use crate::graph::chain::{Epilogue, vector};
+use crate::graph::chain::Epilogue;
 use crate::graph::op::Tolerance;
 use crate::kernel::{
     Binding, Caps, Dispatch, Kernel, Lowered, Planned, Variant, grid, input, output, scratch,
+    vector,
 };
 use crate::op::matmul::plan::{Sizes, plan};
 use crate::op::matmul::{MatMul, product_by};

@@ -1,9 +1,9 @@
 //! A product under one variant as dispatches: constants that follow from the operands' storage and the
 //! sizes, parameters, grids.
 
-use crate::graph::chain::{Chain, Epilogue, operand_name, vector};
+use crate::graph::chain::{Chain, Epilogue, operand_name};
 use crate::kernel::{
-    Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch,
+    Binding, Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, scratch, vector,
 };
 use crate::op::map;
 use crate::tensor::TensorSpec;
@@ -56,7 +56,7 @@ fn wide(length: usize) -> bool {
 }
 
 fn element(wide: bool) -> &'static str {
-    if wide { "vec4<f32>" } else { "f32" }
+    vector(if wide { 4 } else { 1 })
 }
 
 /// Into how many parts a variant splits the sum, which a second dispatch adds.

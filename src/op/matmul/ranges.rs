@@ -35,8 +35,7 @@ pub(super) fn in_ranges(
         let Some(spec) = spec.filter(|spec| spec.bytes() > caps.max_binding) else {
             continue;
         };
-        // Bindings begin at multiples of 256 bytes.
-        let most = (caps.max_binding / 256 * 256) as usize / spec.dtype.size();
+        let most = caps.most_elements(spec.dtype);
         let bound = [at, dispatch.bindings.len()];
         dispatch.bindings[at] = whole.range(0, most);
         dispatch = dispatch.bind(second, whole.range(most, spec.len() - most));

@@ -1,8 +1,8 @@
 //! The rows of each id, summed.
 
 use crate::graph::op::{Distribution, Facts, Kind, Op, Problem, Sampler, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::op::rows::{element, widths};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, vector};
+use crate::op::rows::widths;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -53,7 +53,7 @@ impl Problem for Sums {
         let width = variant.get("WIDTH") as usize;
         let length = self.width / width;
         let part = if self.count > WALK { PART } else { self.count };
-        let kernel = Kernel::new("sparse/sums").with_text("T", element(width)).with_consts(&[
+        let kernel = Kernel::new("sparse/sums").with_text("T", vector(width)).with_consts(&[
             ("COUNT", self.count),
             ("PART", part),
             ("TOGETHER", variant.get("TOGETHER") as usize),

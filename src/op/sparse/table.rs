@@ -1,8 +1,8 @@
 //! What the sums of rows do to their table: its update, and its gradient with every row.
 
 use crate::graph::op::{Cost, Distribution, Facts, Kind, Op, Output, Problem, Sampler, Tolerance};
-use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output};
-use crate::op::rows::{element, widths};
+use crate::kernel::{Caps, Dispatch, Kernel, Lowered, Variant, grid, input, output, vector};
+use crate::op::rows::widths;
 use crate::tensor::{Array, TensorSpec};
 use crate::terms::Class;
 
@@ -62,7 +62,7 @@ impl Problem for Update {
     fn lower(&self, variant: &Variant, caps: &Caps) -> Lowered {
         let width = variant.get("WIDTH") as usize;
         let total = self.count * self.width / width;
-        let kernel = Kernel::new("sparse/update").with_text("T", element(width));
+        let kernel = Kernel::new("sparse/update").with_text("T", vector(width));
         Lowered::one(
             Dispatch::new(kernel, grid(total.div_ceil(64), caps))
                 .bind("scale", input(0))
