@@ -15,30 +15,30 @@ const WINDOWS: usize = 9;
 fn products(g: &Geometry, b: usize, mut each: impl FnMut(usize, usize, usize)) {
     let (cg, ng) = (g.c / g.conv.groups, g.n / g.conv.groups);
     for (p, q) in (0..g.p).flat_map(|p| (0..g.q).map(move |q| (p, q))) {
-        for (r, s) in (0..g.r).flat_map(|r| (0..g.s).map(move |s| (r, s))) {
-            let h = (p * g.conv.stride + r).wrapping_sub(g.conv.pad);
-            let w = (q * g.conv.stride + s).wrapping_sub(g.conv.pad);
-            if h >= g.h || w >= g.w {
-                continue;
-            }
-            for group in 0..g.conv.groups {
-                for c in 0..cg {
-                    let x = ((b * g.h + h) * g.w + w) * g.c + group * cg + c;
-                    let f = ((r * g.s + s) * cg + c) * g.n + group * ng;
-                    let y = ((b * g.p + p) * g.q + q) * g.n + group * ng;
-                    for n in 0..ng {
-                        each(x, f + n, y + n);
-                    }
+        for (r, s) in g.taps() {
+            let Some((h, w)) = g.pixel((p, q), (r, s)) else { continue };
+            for c in 0..g.c {
+                // The first channel of y in the group.
+                let n = c / cg * ng;
+                let x = place_of([b, h, w, c], [g.h, g.w, g.c]);
+                let y = place_of([b, p, q, n], [g.p, g.q, g.n]);
+                let weight = g.weight(r, s, c, n);
+                for n in 0..ng {
+                    each(x, weight + n, y + n);
                 }
             }
         }
     }
 }
 
+/// What a value of x counts, where it is the first operand.
+fn unit(x: &Array) -> f64 {
+    if x.spec.dtype == DType::U8 { 1.0 / 255.0 } else { 1.0 }
+}
+
 /// The result of a pass over its two operands.
 pub(super) fn product(pass: Pass, g: &Geometry, a: &Array, b: &Array) -> Vec<f64> {
-    // What a value of x counts, where it is the first operand.
-    let unit = if a.spec.dtype == DType::U8 { 1.0 / 255.0 } else { 1.0 };
+    let unit = unit(a);
     let images = |length: usize, each: &(dyn Fn(usize, &mut [f64]) + Sync)| {
         let mut result = vec![0.0; g.batch * length];
         let parts = result.par_chunks_mut(length).enumerate();
@@ -68,7 +68,7 @@ pub(super) fn product(pass: Pass, g: &Geometry, a: &Array, b: &Array) -> Vec<f64
 
 /// The terms of one value of a pass's result.
 pub(super) fn terms_at(pass: Pass, g: &Geometry, a: &Array, b: &Array, place: usize) -> Vec<f64> {
-    let unit = if a.spec.dtype == DType::U8 { 1.0 / 255.0 } else { 1.0 };
+    let unit = unit(a);
     let (cg, ng) = (g.c / g.conv.groups, g.n / g.conv.groups);
     let mut terms = Vec::new();
     match pass {
