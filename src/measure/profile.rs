@@ -95,8 +95,8 @@ impl OpClock {
         if faults.iter().any(|found| found.fault != ClockFault::Coarse) {
             return Ok(None);
         }
-        let places = places(&stamps, gpu.timestamp_period);
-        Ok(Some(places.into_iter().map(|(from, to)| to - from).collect()))
+        let ns = |(from, to)| (to - from) as f64 * gpu.timestamp_period;
+        Ok(Some(places(&stamps).into_iter().map(ns).collect()))
     }
 }
 
@@ -188,14 +188,15 @@ pub fn one_step(gpu: &Gpu, program: &Program, steps: usize) -> Result<Option<Vec
     };
     // As in `profile`, the first step pays for what is cold.
     run(gpu, program, &timer)?;
-    let mut taken = Vec::new();
+    let mut taken: Vec<Vec<_>> = Vec::new();
     for _ in 0..steps.max(1) {
         let stamps = run(gpu, program, &timer)?;
         let faults = faults_of_steps(&stamps, stamps.len());
         if let Some(fault) = faults.first() {
             return Err(Error::Device(format!("{}: {fault}", gpu.summary)));
         }
-        taken.push(places(&stamps, gpu.timestamp_period));
+        let ns = |ticks| ticks as f64 * gpu.timestamp_period;
+        taken.push(places(&stamps).into_iter().map(|(from, to)| (ns(from), ns(to))).collect());
         if interrupted() {
             break;
         }
@@ -205,31 +206,29 @@ pub fn one_step(gpu: &Gpu, program: &Program, steps: usize) -> Result<Option<Vec
     Ok(Some(taken.swap_remove(taken.len() / 2)))
 }
 
-fn places(stamps: &[Stamp], period: f64) -> Vec<(f64, f64)> {
+/// Where each op of a step begins and ends, in ticks from the first one's start. Ops are counted in order: where a driver
+/// lets neighbours overlap, the later one begins where the earlier one ends, so that ops and gaps always sum to the span.
+fn places(stamps: &[Stamp]) -> Vec<(u64, u64)> {
     let first = stamps.first().map_or(0, |s| s.start);
     let mut end = first;
     let place = |stamp: &Stamp| {
         let from = stamp.start.max(end);
         end = end.max(stamp.end).max(from);
-        ((from - first) as f64 * period, (end - first) as f64 * period)
+        (from - first, end - first)
     };
     stamps.iter().map(place).collect()
 }
 
-/// Adds one step. Ops are counted in order: where a driver lets neighbours overlap, the shared time
-/// goes to the later one, so that ops and gaps always sum to the span.
+/// Adds one step.
 fn add(steps: &mut Steps, stamps: &[Stamp], period: f64) {
+    let places = places(stamps);
     let mut sum = 0.0;
-    let mut end = stamps.first().map_or(0, |s| s.start);
-    let first = end;
-    for (stamp, times) in stamps.iter().zip(&mut steps.ops) {
-        let from = stamp.start.max(end);
-        let ticks = stamp.end.saturating_sub(from) as f64;
-        times.push(ticks * period);
-        sum += ticks * period;
-        end = end.max(stamp.end);
+    for ((from, to), times) in places.iter().zip(&mut steps.ops) {
+        let ns = (to - from) as f64 * period;
+        times.push(ns);
+        sum += ns;
     }
-    let span = (end - first) as f64 * period;
+    let span = places.last().map_or(0, |(_, end)| *end) as f64 * period;
     steps.spans.push(span);
     steps.gaps.push(span - sum);
 }
@@ -242,8 +241,7 @@ mod tests {
     fn places_follow_each_other_without_overlap() {
         let stamp = |start, end| Stamp { start, end };
         let stamps = [stamp(10, 20), stamp(15, 30), stamp(22, 25), stamp(34, 40)];
-        let expected = [(0.0, 20.0), (20.0, 40.0), (40.0, 40.0), (48.0, 60.0)];
-        assert_eq!(places(&stamps, 2.0), expected);
+        assert_eq!(places(&stamps), [(0, 10), (10, 20), (20, 20), (24, 30)]);
     }
 
     #[test]
