@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::terms::{Backend, Checks, DeviceKind, Precision, Preset, Restriction, words};
+use crate::terms::{Backend, Checks, DeviceKind, Precision, Preset, Restriction, device_id, words};
 
 mod check;
 mod conditions;
@@ -359,10 +359,7 @@ impl Host {
 impl Device {
     /// By what it is known across runs: its place on the bus, else its numbers.
     pub fn id(&self) -> String {
-        match &self.pci {
-            Some(pci) => format!("pci:{pci}"),
-            None => format!("{:04x}:{:04x}", self.vendor, self.device),
-        }
+        device_id(self.pci.as_deref(), self.vendor, self.device)
     }
 }
 
@@ -373,14 +370,21 @@ impl Record {
         self.integrity.mark(&self.device.name)
     }
 
+    /// Whether both were kept of one run of the program, which goes on from record to record: it began in the same
+    /// nanosecond, by the same command on the same device.
+    pub fn is_of_same_run(&self, other: &Self) -> bool {
+        (&self.created, &self.tool, &self.device) == (&other.created, &other.tool, &other.device)
+    }
+
     /// The JSON text of the record as [`Self::sealed`], so that nothing edited is given a good id by being written
     /// again.
     ///
     /// # Errors
-    /// [`Error::Internal`] for a figure that JSON has no form for.
+    /// [`Error::Internal`] for a figure that cannot be: what is not a number is a null in JSON, and nobody could read
+    /// the record again.
     pub fn to_json(&self) -> Result<String> {
-        if let Some(place) = not_a_number(&self.runs) {
-            return Err(Error::Internal(format!("{place}: a time is not a number")));
+        if let Some((place, why)) = check::impossible(self) {
+            return Err(Error::Internal(format!("{place}: {why}")));
         }
         Ok(serde_json::to_string_pretty(&self.sealed()?).map_err(not_json)? + "\n")
     }
@@ -447,21 +451,6 @@ fn memory(text: &str) -> usize {
 
 fn not_json(error: serde_json::Error) -> Error {
     Error::Internal(format!("a record as JSON: {error}"))
-}
-
-/// The first figure that is not a number, by its path: JSON would turn it into a null, which no reader accepts.
-fn not_a_number(runs: &[Run]) -> Option<String> {
-    runs.iter().find_map(|run| {
-        let step =
-            run.timing.as_ref().map(|t| [t.step.median_ns, t.step.ci95_ns.0, t.step.ci95_ns.1]);
-        let figures = step
-            .into_iter()
-            .flatten()
-            .chain([run.build_ns, run.data_ns, run.upload_ns])
-            .chain(run.playing.iter().flat_map(|p| [p.environment_ns, p.action_ns]));
-        let bad = figures.into_iter().any(|x| !x.is_finite());
-        bad.then(|| format!("{} {} batch {}", run.workload, run.mode, run.batch))
-    })
 }
 
 #[cfg(test)]

@@ -258,6 +258,14 @@ impl fmt::Display for FaultCount {
     }
 }
 
+/// By what a device is known across runs, whatever its place in a list: its place on the bus, else its numbers.
+pub(crate) fn device_id(pci: Option<&str>, vendor: u32, device: u32) -> String {
+    match pci {
+        Some(pci) => format!("pci:{pci}"),
+        None => format!("{vendor:04x}:{device:04x}"),
+    }
+}
+
 /// Bytes, as of a hash, in hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -110,9 +110,7 @@ pub(super) fn check_place(folder: &Path, what: &str) -> Result<()> {
 /// Whether `@last` is this record, or what was kept of the same run before.
 pub(super) fn is_last(record: &Record) -> bool {
     let last = store::find("@last").ok().and_then(|found| found.into_iter().next());
-    last.is_some_and(|Loaded { record: last, .. }| {
-        (&last.created, &last.tool, &last.device) == (&record.created, &record.tool, &record.device)
-    })
+    last.is_some_and(|last| last.record.is_of_same_run(record))
 }
 
 /// Writes the record to every place it is kept, and returns the place to show. Places asked for must

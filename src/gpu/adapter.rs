@@ -5,7 +5,7 @@ use std::fmt;
 use crate::error::{Error, Result};
 use crate::host;
 use crate::kernel::HALVES;
-use crate::terms::{Backend, DeviceKind, Feature, Restriction};
+use crate::terms::{Backend, DeviceKind, Feature, Restriction, device_id};
 
 use super::driver;
 
@@ -96,12 +96,9 @@ impl AdapterSummary {
         self.kind as usize + 10 * usize::from(self.software) + 20 * usize::from(self.noncompliant)
     }
 
-    /// By what it is known across runs, whatever its place in the list: its place on the bus, else its numbers.
+    /// By what it is known across runs.
     pub fn id(&self) -> String {
-        match &self.pci {
-            Some(pci) => format!("pci:{pci}"),
-            None => format!("{:04x}:{:04x}", self.vendor, self.device),
-        }
+        device_id(self.pci.as_deref(), self.vendor, self.device)
     }
 
     /// Whether two summaries are of one adapter.

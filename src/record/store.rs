@@ -61,15 +61,13 @@ pub fn keep(record: &Record, folder: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Whether a file holds what was kept of the same run before: it began in the same nanosecond, by the same command,
-/// and has no run that this one lacks.
+/// Whether a file holds what was kept of the same run before, and nothing that this record lacks.
 fn is_earlier_state(path: &Path, record: &Record) -> bool {
     let Ok(kept) = Record::load(path) else {
         return false;
     };
     let goes_on = record.runs.get(..kept.runs.len()).is_some_and(|runs| runs == kept.runs);
-    (&kept.created, &kept.tool, &kept.device) == (&record.created, &record.tool, &record.device)
-        && goes_on
+    kept.is_of_same_run(record) && goes_on
 }
 
 /// Keeps a record under a name, to be compared with later; one of that name is replaced. `main/2` is the second of

@@ -32,6 +32,15 @@ fn what_is_not_a_record_is_refused_with_its_place() {
 }
 
 #[test]
+fn what_could_not_be_read_again_is_not_written() {
+    let mut record = example::record(&[example::run("w", crate::terms::Mode::Train, &[1.0; 6])]);
+    record.to_json().unwrap();
+    record.runs[0].timing.as_mut().unwrap().cpu_ns = Some(f64::NAN);
+    let error = record.to_json().unwrap_err().to_string();
+    assert!(error.contains("runs[0].timing.cpu_ns: NaN is not a valid time"), "{error}");
+}
+
+#[test]
 fn a_record_of_very_many_values_is_refused_before_they_are_read() {
     let of = |count: usize| {
         format!("{{\"schema\":\"fathom.record/9\",\"runs\":[{}0]}}", "{\"\":0},".repeat(count))
