@@ -33,7 +33,7 @@ pub struct Fed<'a> {
 /// What such steps take, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Flight {
-    /// A step, with several in flight: their number over it is the throughput.
+    /// A step, with several in flight: the batch over it is the throughput.
     pub overlapped: f64,
     /// One step by itself, from the upload of its samples until it is done.
     pub latency: f64,

@@ -19,7 +19,7 @@ use super::yardstick::{self, Readings, Rule};
 
 /// Shortest and longest submission aimed at: long enough that its ends don't count, short enough that
 /// no watchdog sees it.
-const SUBMIT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(200));
+const SUBMIT: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(200));
 
 /// Most steps in a submission.
 const MOST_STEPS: usize = 256;
@@ -227,7 +227,7 @@ fn doubts(timing: &Timing, faults: Vec<FaultCount>, budget: &Budget) -> Vec<Doub
 /// Steps that make a submission long enough: by the last step's wall time, or, where the clock is rounded and must tell a
 /// half per cent, by the least that a step took.
 fn long_enough(gpu: &Gpu, wall: f64, fastest: f64) -> f64 {
-    let usual = SUBMIT.0.as_nanos() as f64 * 4.0 / wall;
+    let usual = SUBMIT.0.as_nanos() as f64 / wall;
     gpu.timestamp_resolution.map_or(usual, |ns| usual.max(400.0 * ns / fastest))
 }
 

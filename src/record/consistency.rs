@@ -48,7 +48,8 @@ pub fn contradictions(record: &Record) -> Vec<Contradiction> {
         }
         found.equal("preset", run.preset, "the record's preset", record.config.preset);
         timing(run, &mut found);
-        yardstick(run, record.config.max_noise, &mut found);
+        settled(run, record.config.max_noise, &mut found);
+        yardstick(run, &mut found);
         doubts(record, run, &mut found);
         profile(run, &mut found);
         verification(run, &mut found);
@@ -120,8 +121,8 @@ fn timing(run: &Run, found: &mut Found) {
     found.close("timing.wall_median_ns", timing.wall_median_ns, "timing.wall_ns", wall);
 }
 
-/// Readings and samples belong together, and what they show is doubted.
-fn yardstick(run: &Run, wanted: f64, found: &mut Found) {
+/// A run was settled unless it doubts that itself, and was not where its samples are too far apart.
+fn settled(run: &Run, wanted: f64, found: &mut Found) {
     let Some(timing) = &run.timing else { return };
     let is_unsettled = |doubt: &Doubt| matches!(doubt, Doubt::Unsettled { .. });
     let doubted = run.doubts.iter().any(is_unsettled);
@@ -131,13 +132,19 @@ fn yardstick(run: &Run, wanted: f64, found: &mut Found) {
         let what = format!("true, but timing.step_ns gives {interval} where {wanted} was wanted");
         found.add("timing.settled", what);
     }
+}
+
+/// The last readings of known work were taken after the last sample.
+fn yardstick(run: &Run, found: &mut Found) {
+    let Some(timing) = &run.timing else { return };
     let Some(yardstick) = &timing.yardstick else { return };
     let places = &yardstick.after_samples;
     let of = "timing.yardstick.after_samples";
     found.equal(of, places.last().copied().unwrap_or(0), "timing.step_ns", timing.step_ns.len());
 }
 
-/// What the figures give reason to doubt is doubted, to the same extent, and nothing else is.
+/// What the figures give reason to doubt is doubted, to the same extent. Other doubts are let stand, except of the clock:
+/// they may be of what no figure shows.
 fn doubts(record: &Record, run: &Run, found: &mut Found) {
     let Some(timing) = &run.timing else { return };
     let host = &record.host;

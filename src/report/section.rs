@@ -35,7 +35,8 @@ pub mod training;
 /// A table with what people need around it.
 #[derive(Debug, Clone)]
 pub struct Section {
-    /// What programs know it by; sections of one key have the same columns.
+    /// What programs know it by: the rows of all sections of a key are one list for them. Where columns stand for what is
+    /// compared, as in `similarity` and `scaling_batch`, sections of one key differ in them.
     key: &'static str,
     title: String,
     table: Table,

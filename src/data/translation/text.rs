@@ -12,7 +12,7 @@ use super::vocabulary::Words;
 /// Bytes that the different words of a language take at most: some ten million.
 const MOST_WORDS: usize = 1 << 28;
 
-/// Pairs kept at most, some 10 GiB of the longest.
+/// Pairs kept at most, 7 GiB of the longest.
 const MOST_PAIRS: usize = 1 << 24;
 
 /// Pairs by split and bucket while they come in; their words are numbers in `words`.

@@ -1,13 +1,11 @@
 //! What is to be known of a record before its figures are believed, beside the doubts of its runs.
 
+use crate::record::yardstick::MOVED;
 use crate::record::{BuildProfile, Record};
 use crate::report::number::percent;
 use crate::terms::{Precision, each_once};
 
 use super::Measured;
-
-/// Ceilings that moved by more than this share are pointed out.
-const MOVED: f64 = 0.1;
 
 /// Which runs are above the ceiling, and why that can be; nothing where none is.
 pub(in crate::report::section) fn above_peak<'a>(
