@@ -40,7 +40,7 @@ pub struct JudgeArgs {
     #[arg(long)]
     explain: bool,
 
-    /// Exit with code 8 if any cell is SLOWER by more than this, as in slower:3%, or UNSURE, or only in one of the
+    /// Exit with code 8 if any run is SLOWER by more than this, as in slower:3%, or UNSURE, or only in one of the
     /// records: slower:P%, unsure, missing
     #[arg(long, value_name = "slower:P%,..", value_delimiter = ',')]
     fail_on: Vec<Failure>,
@@ -53,7 +53,7 @@ enum Failure {
     Slower(f64),
     /// Too noisy to tell.
     Unsure,
-    /// A cell that only one side has.
+    /// A run that only one side has.
     Missing,
 }
 

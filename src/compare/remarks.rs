@@ -123,11 +123,11 @@ fn doubts(side: &Side) -> Vec<String> {
     let line = |(kind, found): doubt::DoubtKind<'_>| {
         // Repeated runs may all have it.
         let names = each_once(found.iter().map(|(run, _)| run.key().to_string()));
-        let cells = match names.as_slice() {
+        let named = match names.as_slice() {
             few if few.len() <= 3 => few.join(", "),
-            many => format!("{} of {} cells", many.len(), super::keys(side).len()),
+            many => format!("{} of {} runs", many.len(), super::keys(side).len()),
         };
-        format!("{}: {cells}: {kind}", side.name)
+        format!("{}: {named}: {kind}", side.name)
     };
     kinds.into_iter().map(line).collect()
 }

@@ -168,13 +168,12 @@ fn chart(preset: Preset, rows: &[Row]) -> Option<Chart> {
         })
     };
     let scored: Vec<Bar> = rows.iter().filter_map(bar).collect();
-    let title =
-        format!("Scores of preset {preset}: how many times a thousandth of the reference's speed");
+    let title = format!("Scores of preset {preset} (the reference is 1000)");
     let note = "the line is the 95 % interval; hatched: runs on the CPU, and has no rank";
     (scored.len() > 1).then(|| Chart::new(&title, bars(&title, &scored)).note(note))
 }
 
-/// `speech train`: how a cell is called in the page and among its steps.
+/// `speech train`: how a run is called in the page and among its steps.
 fn cell_name(workload: &str, mode: Mode) -> String {
     format!("{workload} {mode}")
 }

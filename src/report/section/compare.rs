@@ -20,9 +20,9 @@ use crate::report::table::{Table, paragraph};
 /// How verdicts are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
-    /// A row for each cell and record.
+    /// A row for each run and record.
     RecordARow,
-    /// A row for each cell, and columns for each device.
+    /// A row for each run, and columns for each device.
     DeviceAColumn,
 }
 
@@ -61,7 +61,7 @@ pub fn render(
     Ok(text + &fold(summary(comparison, base, others)))
 }
 
-/// A row for each cell and record; the reasons and next steps are for programs and files.
+/// A row for each run and record; the reasons and next steps are for programs and files.
 pub fn verdicts(comparison: &Comparison, base: &Side, others: &[Side], explain: bool) -> Table {
     let mut columns = vec![
         text("verdict"),
@@ -114,7 +114,7 @@ pub fn verdicts(comparison: &Comparison, base: &Side, others: &[Side], explain: 
     table
 }
 
-/// The reason for each verdict, a line for all cells that have it in common; and the next step to take, which is one for
+/// The reason for each verdict, a line for all runs that have it in common; and the next step to take, which is one for
 /// two programs on a device.
 pub fn explanations(comparison: &Comparison, others: &[Side], is_across: bool) -> Vec<String> {
     let mut lines: Vec<(String, Vec<String>)> = Vec::new();
@@ -124,19 +124,19 @@ pub fn explanations(comparison: &Comparison, others: &[Side], is_across: bool) -
         let next =
             if is_across { String::new() } else { format!(". Next: {}", next_step(finding)) };
         let said = format!("{}: {why}; {programs}{next}", finding.verdict.name());
-        let cell = match others {
+        let run = match others {
             [_] => row.key.to_string(),
             _ => format!("{} in {}", row.key, others[row.side].name),
         };
         match lines.iter_mut().find(|(known, _)| *known == said) {
-            Some((_, cells)) => cells.push(cell),
-            None => lines.push((said, vec![cell])),
+            Some((_, runs)) => runs.push(run),
+            None => lines.push((said, vec![run])),
         }
     }
-    let cells_in_all = comparison.rows.len();
-    let line = |(said, cells): (String, Vec<String>)| match cells.len() {
-        n if n == cells_in_all => format!("{said} (every cell)"),
-        _ => format!("{said} ({})", cells.join(", ")),
+    let in_all = comparison.rows.len();
+    let line = |(said, runs): (String, Vec<String>)| match runs.len() {
+        n if n == in_all => format!("{said} (every run)"),
+        _ => format!("{said} ({})", runs.join(", ")),
     };
     lines.into_iter().map(line).collect()
 }
@@ -155,7 +155,7 @@ pub fn summary(comparison: &Comparison, base: &Side, others: &[Side]) -> String 
             "{}: {}; geometric mean of {}: {}\n",
             verdict_in_words(&whole, &side.name, &base.name),
             counts.join(", "),
-            cells_in_words(&whole),
+            runs_in_words(&whole),
             interval_in_words(&whole),
         ))
     };
@@ -183,9 +183,9 @@ fn verdict_in_words(whole: &Overall, side: &str, base: &str) -> String {
     }
 }
 
-/// `13 cells, without 3 in which the machine moved`.
-fn cells_in_words(whole: &Overall) -> String {
-    let count = |n: usize| if n == 1 { "1 cell".to_string() } else { format!("{n} cells") };
+/// `13 runs, without 3 in which the machine moved`.
+fn runs_in_words(whole: &Overall) -> String {
+    let count = |n: usize| if n == 1 { "1 run".to_string() } else { format!("{n} runs") };
     match whole.moved {
         0 => count(whole.cells),
         moved => format!("{}, without {moved} in which the machine moved", count(whole.cells)),
@@ -201,7 +201,7 @@ fn interval_in_words(whole: &Overall) -> String {
     format!("time ratio {ratio:.3} [{low:.3} .. {high:.3}], noise floor {}", percent(*floor))
 }
 
-/// The cells that are slower by more than `share`, a line each.
+/// The runs that are slower by more than `share`, a line each.
 pub fn slower(comparison: &Comparison, others: &[Side], share: f64) -> Vec<String> {
     let line = |row: &Row| {
         let by = percent(row.finding.ratio - 1.0);
@@ -222,7 +222,7 @@ pub fn blind(comparison: &Comparison, share: f64) -> Option<String> {
     })
 }
 
-/// The cells that are too noisy for a verdict, a line each.
+/// The runs that are too noisy for a verdict, a line each.
 pub fn unsure(comparison: &Comparison, others: &[Side]) -> Vec<String> {
     let rows = comparison.rows.iter().filter(|row| row.finding.verdict == Verdict::Unsure);
     let line = |row: &Row| {
@@ -247,7 +247,7 @@ fn across_fitted(
     (0..others.len()).map(one).collect::<Vec<_>>().join("\n")
 }
 
-/// A row a cell: the first device's step, and each other's with verdict, ratio with its interval, and floor.
+/// A row a run: the first device's step, and each other's with verdict, ratio with its interval, and floor.
 pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
     let all: Vec<usize> = (0..others.len()).collect();
     across_some(comparison, base, others, &all)

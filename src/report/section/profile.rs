@@ -23,7 +23,7 @@ pub const ANALYSIS: Analysis = Analysis {
     name: "profile",
     heading: "Where time goes",
     charts: "Colours stand for the paper's seven classes of operation, named above.",
-    needs: "a run with a profile (no --no-profile, a device with timestamps)",
+    needs: "a run made without --no-profile on a device with timestamps",
     sample: Sample::Profiled(1),
     sections,
 };

@@ -47,9 +47,9 @@ fn sections(records: &[Record], _: &Options) -> Vec<Section> {
 }
 
 fn section(curve: &Curve) -> Section {
-    let (key, unit, what, of) = match curve.axis {
-        Axis::Threads => ("scaling_threads", "thread", "threads", "step"),
-        Axis::Batch => ("scaling_batch", "batch", "batch size", "sample"),
+    let (key, value, what, of) = match curve.axis {
+        Axis::Threads => ("scaling_threads", "thread count", "threads", "step"),
+        Axis::Batch => ("scaling_batch", "batch size", "batch size", "sample"),
     };
     let point = |n: &usize| {
         let title = match curve.axis {
@@ -99,7 +99,7 @@ fn section(curve: &Curve) -> Section {
     let section = Section::new(key, heading, table)
         .chart(Chart::new(format!("Relative time per {of}"), chart::svg(curve)))
         .note(format!(
-            "types under 1 % at every {unit} count are omitted; all ops at the first: {}",
+            "types under 1 % at every {value} are omitted; all ops at the first: {}",
             duration_ns(first)
         ));
     one.into_iter().fold(section, Section::note)

@@ -42,7 +42,7 @@ impl Front<'_> {
                     "Made by fathom " (env!("CARGO_PKG_VERSION")) " from the records that each device's page holds. What the \
                      figures mean: " code { "fathom help measuring" } ". A speed-up is the ratio of two devices' steps, its \
                      95 % interval that of the two steps taken together; " code { "fathom compare --across" } " resamples \
-                     both records, and finds the same but for the last digit; of the whole it leaves out cells during \
+                     both records, and finds the same but for the last digit; of the whole it leaves out runs during \
                      which the machine itself moved."
                 }
             }
