@@ -71,13 +71,43 @@ fn a_read_only_place_and_a_full_disk_are_told_and_no_half_is_left() {
     let full = ["report", record, "--save", "/dev/full"];
     says(folder.path(), &full, 10, &["cannot write /dev/full", "No space left"]);
     // The screen's place is full: what was to be printed is lost, and that is said.
-    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let output = fathom(folder.path(), &["show", record]).stdout(full).output().unwrap();
-    let messages = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(10), "{messages}");
-    assert!(messages.contains("cannot write standard output"), "{messages}");
+    for arguments in [&["show", record][..]] {
+        let output = fathom(folder.path(), arguments).stdout(full_disk()).output().unwrap();
+        let messages = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(10), "{arguments:?}: {messages}");
+        assert!(messages.contains("cannot write standard output"), "{messages}");
+    }
     let files = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(files, 1, "temporary files are left");
+}
+
+#[cfg(target_os = "linux")]
+fn full_disk() -> std::fs::File {
+    std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_one_place_has_no_room_for_is_kept_in_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let has_kept = |records: &Path| {
+        let baseline = records.join("baselines/b.json");
+        store::files(records).unwrap().len() == 1 && Record::load(&baseline).is_ok()
+    };
+    std::os::unix::fs::symlink("/dev/full", at("full.csv")).unwrap();
+    let (full, good) = (at("full.csv"), at("good.json"));
+    let save = ["--save", full.to_str().unwrap(), "--save", good.to_str().unwrap()];
+    let arguments = [QUICK, &save, &["--save-baseline", "b"]].concat();
+    let (table, messages) = told_by(&mut fathom(&at("records"), &arguments), 10);
+    assert!(table.contains("memnet") && messages.contains("error: cannot write"), "{messages}");
+    assert!(messages.contains("record  ") && messages.contains("baseline  b"), "{messages}");
+    assert_eq!(Record::load(&good).unwrap().runs.len(), 1);
+    assert!(has_kept(&at("records")), "{messages}");
+    let arguments = [QUICK, &["-o", "json", "--save-baseline", "b"]].concat();
+    let output = fathom(&at("others"), &arguments).stdout(full_disk()).output().unwrap();
+    assert_eq!(output.status.code(), Some(10));
+    assert!(has_kept(&at("others")), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[cfg(target_os = "linux")]
@@ -127,6 +157,13 @@ fn a_name_that_is_too_long_and_a_link_are_looked_at_before_anything_is_measured(
         2,
         &["no file can be called so"],
     );
+    let name = "b".repeat(300);
+    let baseline = ["run", "--save-baseline", &name];
+    says(folder.path(), &baseline, 2, &["a name has up to 250 letters"]);
+    // Long enough for its number to be too much.
+    let repeated = at(&("a".repeat(249) + ".json"));
+    let repeated = ["run", "--repeat", "2", "--save", repeated.to_str().unwrap()];
+    says(folder.path(), &repeated, 2, &["a-2.json: no file can be called so"]);
     let link = at("latest.json");
     std::os::unix::fs::symlink("gone/r.json", &link).unwrap();
     says(folder.path(), &["run", "--save", link.to_str().unwrap()], 2, &["no such folder", "gone"]);

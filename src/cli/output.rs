@@ -138,9 +138,21 @@ pub(super) fn styled(text: &str) -> Result<()> {
 /// # Errors
 /// Those of `render`, and as [`data`] and [`save`].
 pub fn emit(args: &OutputArgs, render: impl Fn(Format) -> Result<String>) -> Result<()> {
-    // Printed first: figures on the screen survive a full disk.
-    data(&render(args.output)?)?;
-    save(args, render)
+    together([data(&render(args.output)?), save(args, render)])
+}
+
+/// What came of several things that were each done whatever became of the others: the first error, after the other ones
+/// have been said.
+///
+/// # Errors
+/// That first one.
+pub(super) fn together(outcomes: impl IntoIterator<Item = Result<()>>) -> Result<()> {
+    // All are done before anything is said.
+    let errors: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
+    let mut errors = errors.into_iter();
+    let first = errors.next().map_or(Ok(()), Err);
+    errors.for_each(|error| warn(&error.to_string()));
+    first
 }
 
 /// A table with what it was measured by, when, where and on what, for programs.
@@ -163,10 +175,8 @@ pub(super) fn of_precision(table: Table, precision: Precision) -> Table {
 /// # Errors
 /// Those of `render`; [`Error::Io`].
 pub fn save(args: &OutputArgs, render: impl Fn(Format) -> Result<String>) -> Result<()> {
-    for target in &args.save {
-        write_atomically(&target.path, render(target.form)?.as_bytes())?;
-    }
-    Ok(())
+    let write = |target: &Target| write_atomically(&target.path, render(target.form)?.as_bytes());
+    together(args.save.iter().map(write))
 }
 
 /// A table whose rows are printed as they come; JSON, which is one whole, and files come at the end, however the
@@ -213,10 +223,9 @@ impl<'a> Live<'a> {
 }
 
 fn finish(args: &OutputArgs, table: &Table) -> Result<()> {
-    if args.output == Format::Json {
-        data(&table.render(args.output)?)?;
-    }
-    save(args, |form| table.render(form))
+    let is_whole = args.output == Format::Json;
+    let printed = if is_whole { data(&table.render(args.output)?) } else { Ok(()) };
+    together([printed, save(args, |form| table.render(form))])
 }
 
 /// A file that `--save` names, and the form its extension asks for.

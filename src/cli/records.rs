@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::compare::Side;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 use crate::record::store::{self, Loaded};
 use crate::record::{Record, id};
 use crate::report::section::headline;
@@ -72,27 +72,33 @@ pub(super) fn kept(out: &OutputArgs) -> Result<Table> {
     Ok(section::kept(&rows.collect::<Vec<_>>()))
 }
 
-/// Keeps the record, under a baseline's name as well if there is one, and says where and under which id.
+/// Keeps the record, under a baseline's name as well if there is one, and says where and under which id. What cannot be
+/// written in one place is kept in the others.
 ///
 /// # Errors
 /// As [`write`]; [`Error::Usage`] for a baseline where there is no folder for it.
 pub(super) fn keep(out: &OutputArgs, record: &Record, baseline: Option<&str>) -> Result<()> {
     let id = record.sealed()?.id;
-    match write(out, record)? {
+    let (place, written) = write(out, record);
+    match place {
         Some(path) => {
-            output::note(out, &format!("record  {}  {}", id::short(&id), path.display()));
+            let path = plain(path.display());
+            output::note(out, &format!("record  {}  {path}", id::short(&id)));
         }
-        None if store::folder().is_none() => {
+        None if written.is_ok() && store::folder().is_none() => {
             let text = "warning: the record is not kept";
             output::note(out, &format!("{text}: {}, or give --save FILE.json", store::NO_FOLDER));
         }
         None => {}
     }
-    if let Some(name) = baseline {
-        let why = || Error::Usage(format!("--save-baseline {name}: {}", store::NO_FOLDER));
-        let path = store::keep_baseline(record, name, &store::folder().ok_or_else(why)?)?;
-        output::note(out, &format!("baseline  {name}  {}", path.display()));
-    }
+    let named = baseline.map_or(Ok(()), |name| keep_baseline(out, record, name));
+    output::together([written, named])
+}
+
+fn keep_baseline(out: &OutputArgs, record: &Record, name: &str) -> Result<()> {
+    let why = || Error::Usage(format!("--save-baseline {name}: {}", store::NO_FOLDER));
+    let path = store::keep_baseline(record, name, &store::folder().ok_or_else(why)?)?;
+    output::note(out, &format!("baseline  {name}  {}", plain(path.display())));
     Ok(())
 }
 
@@ -113,18 +119,15 @@ pub(super) fn is_last(record: &Record) -> bool {
     last.is_some_and(|last| last.record.is_of_same_run(record))
 }
 
-/// Writes the record to every place it is kept, and returns the place to show. Places asked for must
-/// work; the user's own folder may fail, with a warning.
-///
-/// # Errors
-/// As [`output::save`].
-pub(super) fn write(out: &OutputArgs, record: &Record) -> Result<Option<PathBuf>> {
-    output::save(out, |form| headline::render(record, form))?;
-    let asked = out.save.first().map(|target| target.path.clone());
+/// Writes the record to every place it is kept, and returns the place to show, with what [`output::save`] came to. Places
+/// asked for must work; the user's own folder may fail, with a warning.
+pub(super) fn write(out: &OutputArgs, record: &Record) -> (Option<PathBuf>, Result<()>) {
+    let saved = output::save(out, |form| headline::render(record, form));
+    let asked = out.save.first().filter(|_| saved.is_ok()).map(|target| target.path.clone());
     let kept = store::folder().map(|folder| store::keep(record, &folder));
     let kept = kept.transpose().unwrap_or_else(|error| {
         output::warn(&format!("{error}: the record is not kept there"));
         None
     });
-    Ok(asked.or(kept))
+    (asked.or(kept), saved)
 }

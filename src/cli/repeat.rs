@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 use crate::record::store;
 use crate::report::Format;
 
+use super::output::Target;
 use super::run::{self, RunArgs};
 use super::{output, records};
 
@@ -22,7 +23,15 @@ pub fn execute(args: &RunArgs) -> Result<()> {
             None => return Err(Error::Usage(format!("{what}: {}", store::NO_FOLDER))),
         }
     }
-    if args.repeat <= 1 || args.dry_run {
+    if args.repeat <= 1 {
+        return run::execute(args);
+    }
+    // A name with the longest number may be too long, where the one that was given is not.
+    for Target { path, .. } in numbered(args, args.repeat).out.save {
+        let refused = |why| Error::Usage(format!("--save {}: {why}", plain(path.display())));
+        output::writable(&path).map_err(refused)?;
+    }
+    if args.dry_run {
         return run::execute(args);
     }
     if args.out.output == Format::Json {

@@ -230,14 +230,17 @@ pub(super) fn record(args: &RunArgs) -> Result<(Record, Result<()>)> {
 fn close(args: &RunArgs, record: &Record) -> Result<()> {
     let format = args.out.output;
     let is_last = records::is_last(record);
-    output::data(&headline::closing(record, format, args.ops, is_last)?)?;
-    // The rows stand by now: figures on the screen survive a full disk.
+    // Figures on the screen survive a full disk, and what is kept survives a screen that cannot be written.
+    let printed = output::data(&headline::closing(record, format, args.ops, is_last)?);
     let kept = keep(args, record);
-    if matches!(format, Format::Table | Format::Md) {
+    let has_score = printed.is_ok() && matches!(format, Format::Table | Format::Md);
+    let scored = if has_score {
         let hint = if is_last { " (`fathom score @last` says why)" } else { "" };
-        output::data(&format!("\n{}\n", score::line(record, hint)))?;
-    }
-    kept
+        output::data(&format!("\n{}\n", score::line(record, hint)))
+    } else {
+        Ok(())
+    };
+    output::together([printed, kept, scored])
 }
 
 fn keep(args: &RunArgs, record: &Record) -> Result<()> {

@@ -68,11 +68,14 @@ pub(super) fn measure(
             }
         }
         record.note_progress(planned);
-        // Written after each run, so that nothing measured is lost; the final write, in `keep`, fails where this does.
-        if let Err(error) = records::write(&args.out, record) {
-            output::warn(&error.to_string());
+        // A record of no runs would stand in the way of the last one that has some.
+        if !record.runs.is_empty() {
+            // Written after each run, so that nothing measured is lost; the final write, in `keep`, fails where this does.
+            if let (_, Err(error)) = records::write(&args.out, record) {
+                output::warn(&error.to_string());
+            }
+            leave(args, show, record);
         }
-        leave(args, show, record);
         going_on()?;
     }
     verify::all_agree(&suite.gpu, &wrong)?;
