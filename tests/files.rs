@@ -110,6 +110,15 @@ fn what_one_place_has_no_room_for_is_kept_in_the_others() {
     assert!(has_kept(&at("others")), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+#[test]
+fn a_run_in_which_nothing_was_measured_leaves_no_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let records = folder.path().join("records");
+    let large = ["-w", "autoenc", "-m", "infer", "-b", "65536", "--limits", "webgpu"];
+    says(&records, &[&large[..], &QUICK[4..]].concat(), 6, &["1 of 1 runs failed"]);
+    assert!(!records.exists());
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_run_whose_records_have_no_place_is_printed_and_the_loss_is_said() {
