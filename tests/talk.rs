@@ -268,7 +268,7 @@ fn a_dry_run_counts_every_part_and_names_the_batch_that_fits() {
         assert!(messages.contains(part), "no {part} in {messages}");
     }
     assert!(!messages.contains("tuning"), "it is off: {messages}");
-    let (_, messages) = ran(&["--dry-run", "-w", "autoenc,memnet", "--tune", "quick"]);
+    let (_, messages) = ran(&["--dry-run", "-w", "autoenc,deepq", "--tune", "quick"]);
     assert!(messages.contains(": tuning 20 s, ceilings"), "{messages}");
     let (output, messages) = ran(&["--dry-run", "-w", "autoenc", "-b", "1,65536"]);
     assert_eq!(output.status.code(), Some(6), "{messages}");

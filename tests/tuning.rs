@@ -84,6 +84,35 @@ fn a_first_run_tunes_and_the_next_ones_use_what_it_found() {
 }
 
 #[test]
+fn what_is_to_be_tuned_is_told_until_it_was() {
+    let records = tempfile::tempdir().unwrap();
+    let dry = |more: &[&str]| told(records.path(), &[RUN, &["--dry-run"], more].concat(), 0).1;
+    let to_tune = || {
+        let tune = ["tune", "--tune", "quick", "--dry-run"];
+        told(records.path(), &[&tune[..], &RUN[1..7], &["-o", "csv"]].concat(), 0).0
+    };
+    let steps = to_tune();
+    assert_eq!(steps.lines().count(), 2, "headings and a step:\n{steps}");
+    assert!(!steps.ends_with(",0,0\n"), "{steps}");
+    assert!(dry(&[]).contains(": tuning 10 s, "));
+    assert_eq!(std::fs::read_dir(records.path()).unwrap().count(), 0, "nothing was measured");
+    run(records.path(), &[]);
+    assert!(!dry(&[]).contains("tuning"), "{}", dry(&[]));
+    assert!(to_tune().ends_with(",0,0\n"), "{}", to_tune());
+    assert!(dry(&["--tune", "full"]).contains(" and a thorough tuning: "));
+}
+
+#[test]
+fn tuning_refuses_what_is_for_measuring_runs() {
+    let records = tempfile::tempdir().unwrap();
+    for option in ["--time=5", "--repeat=2", "--save-baseline=b", "--no-verify", "--ops"] {
+        let (_, messages) = told(records.path(), &["tune", "-w", "autoenc", option], 2);
+        let name = option.split('=').next().unwrap();
+        assert!(messages.contains(&format!("tune: {name}: ")), "{messages}");
+    }
+}
+
+#[test]
 fn a_run_uses_what_the_table_says() {
     let records = tempfile::tempdir().unwrap();
     run(records.path(), &[]);

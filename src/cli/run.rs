@@ -7,7 +7,7 @@ use clap::Args;
 use crate::error::Result;
 use crate::measure::estimate::{Pace, Rates};
 use crate::measure::suite::Suite;
-use crate::measure::tune::suite::{SuiteTuner, Watch, expected};
+use crate::measure::tune::suite::{SuiteTuner, Watch, expected, planned};
 use crate::measure::{QUEUE_DEPTH, peak, provenance};
 use crate::record::{Record, Tuning, store};
 use crate::report::section::{headline, score};
@@ -243,6 +243,9 @@ fn close(args: &RunArgs, record: &Record) -> Result<()> {
     output::together([printed, kept, scored])
 }
 
+/// What an estimate leaves out.
+const THOROUGH: &str = " and a thorough tuning";
+
 fn keep(args: &RunArgs, record: &Record) -> Result<()> {
     records::keep(&args.out, record, args.save_baseline.as_deref())
 }
@@ -256,9 +259,11 @@ fn measured(args: &RunArgs, show: bool) -> Result<(Record, Result<()>)> {
         n => format!("{n} runs"),
     };
     let effort = args.tune.unwrap_or(Effort::Quick);
-    let tuning = expected(effort, &suite.gpu, &suite.chosen, suite.schedules());
-    let whole = Pace::new(estimates).total() + (peak::ABOUT + tuning).as_secs_f64();
-    output::note(&args.out, &format!("{count}, up to about {}", number::span(whole)));
+    let tuning = expected(effort, &planned(effort, &suite.gpu, &suite.chosen, &suite.plan)?);
+    let known = peak::ABOUT + tuning.unwrap_or_default();
+    let whole = number::span(Pace::new(estimates).total() + known.as_secs_f64());
+    let thorough = if tuning.is_none() { THOROUGH } else { "" };
+    output::note(&args.out, &format!("{count}, up to about {whole}{thorough}"));
     let progress = Progress::new(&args.out, "measuring the device's ceilings");
     let gpu = &suite.gpu;
     let mut ceilings = peak::measure(gpu, peak::time(gpu), &|share| progress.set(share))?;

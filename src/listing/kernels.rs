@@ -31,6 +31,16 @@ pub fn ops() -> Table {
     table
 }
 
+/// A row for each step: how many of its problems are to be tuned, and the kernels there are for them.
+pub fn to_tune(steps: &[tune::suite::Planned]) -> Table {
+    let columns = [text("workload"), text("mode"), count("batch"), count("ops"), count("kernels")];
+    let mut table = Table::new(columns);
+    for tune::suite::Planned { key, problems, kernels } in steps {
+        table.row(fields![&key.workload, key.mode, key.batch, *problems, *kernels]);
+    }
+    table
+}
+
 /// A row for each problem of a tuning table: the estimates' choice, the fastest, and what it saves.
 pub fn tuned(tuned: &tune::Table) -> Table {
     let mut table = Table::new([

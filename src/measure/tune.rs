@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::op::Distribution;
 use crate::host::Instant;
-use crate::kernel::Variant;
+use crate::kernel::{Caps, Variant};
 use crate::pass::{OpInstance, Options, Schedule};
 use crate::program::check::check_alone;
 use crate::program::{Program, make_pipelines_while};
@@ -47,12 +47,23 @@ const BUILDING: f64 = 0.7;
 /// Turns that a program takes, at least and at most.
 const TURNS: (usize, usize) = (3, 12);
 
+/// What is measured of steps.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'a> {
+    /// What the device can do.
+    pub caps: &'a Caps,
+    /// Fusion and forced variants: ops with one are left as they are.
+    pub options: &'a Options,
+    /// How much.
+    pub effort: Effort,
+}
+
 /// How a step is tuned.
 #[derive(Debug)]
 pub struct Tuner<'a> {
     /// The device.
     pub gpu: &'a Gpu,
-    /// Fusion and forced variants: ops with one are left as they are.
+    /// As of a [`Scope`].
     pub options: &'a Options,
     /// How much is measured.
     pub effort: Effort,
@@ -88,50 +99,16 @@ struct Open {
     measured: Vec<Candidate>,
 }
 
-impl Tuner<'_> {
-    /// Tunes a model's step, `first` as the estimates plan it, and enters what was found into the table, after Ctrl-C as
-    /// far as it came. `progress` is told the share done.
-    ///
-    /// # Errors
-    /// [`Error::Gpu`] where the device fails.
-    pub fn tune(
-        &self,
-        model: &dyn Workload,
-        mode: Mode,
-        first: &Schedule,
-        batch: &Feed,
-        table: &mut Table,
-        progress: &dyn Fn(f64),
-    ) -> Result<Outcome> {
+impl Scope<'_> {
+    /// The problems of a step that a table lacks, and all of their kernels; none of a step that was tuned before as
+    /// thoroughly.
+    pub fn lacking(&self, first: &Schedule, table: &Table) -> (usize, usize) {
         let mut open = self.open(first);
-        let mark = mark(&open);
-        let stale = table.drop_stale(first, &self.gpu.caps)?;
-        if table.steps.get(&mark).is_some_and(|effort| *effort >= self.effort) && stale == 0 {
-            return Ok(Outcome::default());
+        if table.is_tuned(&mark(&open), self.effort) {
+            return (0, 0);
         }
-        // What is left in the table is of these kernels; as thoroughly known, it need not be measured again.
-        open.retain(|open| {
-            table.entries.get(&open.key).is_none_or(|known| known.effort < self.effort)
-        });
-        let mut session = Session::new(self.gpu, self.seed);
-        // What the first program takes to build is the run's own time, not tuning's.
-        let mut begun = Instant::now();
-        let mut left_out = 0;
-        if !open.is_empty() {
-            let first = session.build(first.clone())?;
-            session.feed(&first, batch)?;
-            session.run(&first, 1)?;
-            self.gpu.wait()?;
-            begun = Instant::now();
-            let turns = Turns { tuner: self, begun, model, mode, batch, first };
-            left_out = turns.take(&mut session, &mut open, progress)?;
-        }
-        let measured = open.iter().filter(|open| !open.measured.is_empty()).count();
-        self.enter_all(open, begun, table)?;
-        if !interrupted() {
-            table.steps.insert(mark, self.effort);
-        }
-        Ok(Outcome { measured, left_out, spent: begun.elapsed(), stale })
+        open.retain(|open| !table.has(&open.key, self.effort));
+        (open.len(), open.iter().map(|open| open.candidates.len()).sum())
     }
 
     /// The problems of a step that have more than one candidate, each once.
@@ -156,11 +133,10 @@ impl Tuner<'_> {
         if self.options.choice.forced_on(op.op.kind().name).is_some() {
             return Vec::new();
         }
-        let caps = &self.gpu.caps;
         let mut candidates = match self.effort {
             Effort::Off => Vec::new(),
-            Effort::Quick => op.problem.candidates(caps),
-            Effort::Full => op.problem.variants(caps),
+            Effort::Quick => op.problem.candidates(self.caps),
+            Effort::Full => op.problem.variants(self.caps),
         };
         if self.effort == Effort::Quick {
             candidates.truncate(MOST);
@@ -168,6 +144,52 @@ impl Tuner<'_> {
         candidates.retain(|variant| *variant != op.variant);
         candidates.insert(0, op.variant.clone());
         candidates
+    }
+}
+
+impl Tuner<'_> {
+    /// Tunes a model's step, `first` as the estimates plan it, and enters what was found into the table, after Ctrl-C as
+    /// far as it came. `progress` is told the share done.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] where the device fails.
+    pub fn tune(
+        &self,
+        model: &dyn Workload,
+        mode: Mode,
+        first: &Schedule,
+        batch: &Feed,
+        table: &mut Table,
+        progress: &dyn Fn(f64),
+    ) -> Result<Outcome> {
+        let (caps, options, effort) = (&self.gpu.caps, self.options, self.effort);
+        let mut open = Scope { caps, options, effort }.open(first);
+        let mark = mark(&open);
+        let stale = table.drop_stale(first, caps)?;
+        if table.is_tuned(&mark, effort) && stale == 0 {
+            return Ok(Outcome::default());
+        }
+        // What is left in the table is of these kernels; as thoroughly known, it need not be measured again.
+        open.retain(|open| !table.has(&open.key, effort));
+        let mut session = Session::new(self.gpu, self.seed);
+        // What the first program takes to build is the run's own time, not tuning's.
+        let mut begun = Instant::now();
+        let mut left_out = 0;
+        if !open.is_empty() {
+            let first = session.build(first.clone())?;
+            session.feed(&first, batch)?;
+            session.run(&first, 1)?;
+            self.gpu.wait()?;
+            begun = Instant::now();
+            let turns = Turns { tuner: self, begun, model, mode, batch, first };
+            left_out = turns.take(&mut session, &mut open, progress)?;
+        }
+        let measured = open.iter().filter(|open| !open.measured.is_empty()).count();
+        self.enter_all(open, begun, table)?;
+        if !interrupted() {
+            table.steps.insert(mark, effort);
+        }
+        Ok(Outcome { measured, left_out, spent: begun.elapsed(), stale })
     }
 
     /// Whether a share of the time is over, which it never is for a thorough tuning, or a person ended it.

@@ -8,17 +8,18 @@ use std::time::Duration;
 
 use crate::error::Result;
 use crate::gpu::Gpu;
+use crate::kernel::Caps;
 use crate::measure::probe::probe;
-use crate::measure::run::key;
-use crate::measure::sample::going_on;
-use crate::measure::suite::{Chosen, Suite};
+use crate::measure::run::{Plan, key};
+use crate::measure::sample::{going_on, interrupted};
+use crate::measure::suite::{Chosen, Suite, schedules};
 use crate::pass::Schedule;
-use crate::record::{Tuning, store};
+use crate::record::{RunKey, Tuning, store};
 use crate::terms::Effort;
 use crate::workload::{Opened, Split};
 
 use super::table::{Device, Table};
-use super::{Outcome, Tuner};
+use super::{Outcome, Scope, Tuner};
 
 /// Time that a quick tuning adds to a workload, however many modes and batches of it are run.
 const QUICK: Duration = Duration::from_secs(10);
@@ -42,22 +43,47 @@ impl Budget {
     }
 }
 
-/// What a quick tuning may add to the runs of what is chosen: for each workload of which the device's table knows no op.
-pub fn expected(effort: Effort, gpu: &Gpu, chosen: &[Chosen], schedules: &[Schedule]) -> Duration {
-    if effort != Effort::Quick {
-        return Duration::ZERO;
+/// What is to be tuned of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// Its run.
+    pub key: RunKey,
+    /// Problems that the device's table lacks; none of a step that was tuned before.
+    pub problems: usize,
+    /// The kernels there are for them.
+    pub kernels: usize,
+}
+
+/// What is to be tuned of each step of what is chosen; nothing of a device that is not.
+///
+/// # Errors
+/// As [`schedules`].
+pub fn planned(effort: Effort, gpu: &Gpu, chosen: &[Chosen], plan: &Plan) -> Result<Vec<Planned>> {
+    if effort == Effort::Off {
+        return Ok(Vec::new());
     }
     let device = Device::of(gpu);
     let path = store::folder().map(|folder| Table::path(&folder, &device));
     let known = path.and_then(|path| Table::load(&path, &device).ok().flatten());
-    let is_new = |schedule: &Schedule| {
-        let mut ops = schedule.ops.iter();
-        let entries = known.as_ref().map(|table| &table.entries);
-        !ops.any(|op| entries.is_some_and(|known| known.contains_key(&op.problem_key())))
+    let table = known.unwrap_or_else(|| Table::new(device, gpu.caps.speeds));
+    // Its steps are those that are planned by its speeds.
+    let caps = Caps { speeds: table.speeds, ..gpu.caps.clone() };
+    let scope = Scope { caps: &caps, options: &plan.options, effort };
+    let steps = schedules(chosen, &caps, &plan.options)?;
+    let planned = |((model, mode), step): (&Chosen, &Schedule)| {
+        let (problems, kernels) = scope.lacking(step, &table);
+        Planned { key: key(model.as_ref(), *mode), problems, kernels }
     };
-    let steps = chosen.iter().zip(schedules).filter(|(_, schedule)| is_new(schedule));
-    let workloads: BTreeSet<&str> = steps.map(|((model, _), _)| model.info().name).collect();
-    QUICK * workloads.len() as u32
+    Ok(chosen.iter().zip(&steps).map(planned).collect())
+}
+
+/// What tuning may add to the runs: so much for each workload with anything to tune. A thorough one ends when all is
+/// measured, which nobody knows beforehand.
+pub fn expected(effort: Effort, planned: &[Planned]) -> Option<Duration> {
+    let new = planned.iter().filter(|step| step.problems > 0);
+    let workloads: BTreeSet<&str> = new.map(|step| step.key.workload.as_str()).collect();
+    let is_known = effort != Effort::Full || workloads.is_empty();
+    is_known.then_some(QUICK * workloads.len() as u32)
 }
 
 /// Who is told of a tuning.
@@ -206,10 +232,7 @@ impl<'a> SuiteTuner<'a> {
     /// there was no time for; nothing where nothing was measured.
     pub fn summary(&self) -> Option<String> {
         let place = self.path.as_ref().map(|path| format!(", {}", path.display()));
-        let left_out = match self.left_out {
-            0 => String::new(),
-            n => format!(", candidates left out as the time was up: {n}"),
-        };
+        let left_out = left_out(self.left_out, interrupted());
         let text = format!(
             "tuned: ops measured: {}, with another kernel than estimated: {}{left_out}; {}{}",
             self.measured,
@@ -232,9 +255,39 @@ impl<'a> SuiteTuner<'a> {
     }
 }
 
+/// What a summary says of candidates that were not measured.
+fn left_out(count: usize, is_interrupted: bool) -> String {
+    match (count, is_interrupted) {
+        (0, _) => String::new(),
+        (n, true) => format!(", candidates left out as it was interrupted: {n}"),
+        (n, false) => format!(", candidates left out as the time was up: {n}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::terms::Mode;
+
+    #[test]
+    fn candidates_are_left_out_by_a_person_or_by_the_clock() {
+        assert_eq!(left_out(0, true), "");
+        assert_eq!(left_out(80, true), ", candidates left out as it was interrupted: 80");
+        assert_eq!(left_out(80, false), ", candidates left out as the time was up: 80");
+    }
+
+    #[test]
+    fn each_workload_with_something_to_tune_has_its_time_and_a_thorough_tuning_has_none() {
+        let step = |workload: &str, problems| Planned {
+            key: RunKey { workload: workload.into(), mode: Mode::Train, batch: 1 },
+            problems,
+            kernels: 9 * problems,
+        };
+        let steps = [step("vgg", 3), step("vgg", 2), step("memnet", 0), step("speech", 1)];
+        assert_eq!(expected(Effort::Quick, &steps), Some(2 * QUICK));
+        assert_eq!(expected(Effort::Full, &steps), None);
+        assert_eq!(expected(Effort::Full, &steps[2..3]), Some(Duration::ZERO));
+    }
 
     #[test]
     fn a_run_has_its_share_by_its_ops_and_leaves_what_it_does_not_need_to_the_next() {

@@ -161,6 +161,16 @@ impl Table {
         host::write_atomically(path, text.as_bytes())
     }
 
+    /// Whether a step, known by its mark, was tuned with this effort or more.
+    pub(super) fn is_tuned(&self, mark: &str, effort: Effort) -> bool {
+        self.steps.get(mark).is_some_and(|known| *known >= effort)
+    }
+
+    /// Whether a problem was measured with this effort or more.
+    pub(super) fn has(&self, problem: &str, effort: Effort) -> bool {
+        self.entries.get(problem).is_some_and(|known| known.effort >= effort)
+    }
+
     /// What it chooses for the problems of `schedules`, by [`crate::pass::problem_key`]. A kernel that is not what was
     /// measured any more is passed over.
     ///
