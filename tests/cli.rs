@@ -76,7 +76,7 @@ fn transcripts() {
 #[test]
 fn every_failure_has_its_code_and_names_the_way_out() {
     let empty = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
-    let cases: [(&[&str], i32, &str); 45] = [
+    let cases: [(&[&str], i32, &str); 47] = [
         (&["--workload", "speach"], 2, "did you mean 'speech'"),
         (&["--workload", "nonsense"], 2, "fathom list workloads"),
         (&["--workload", ""], 4, "no workload selected"),
@@ -119,6 +119,12 @@ fn every_failure_has_its_code_and_names_the_way_out() {
         (&["verify", "no-such-kernel"], 4, "fathom list kernels"),
         (&["bench", "matmul", "--precision", "f16"], 2, "add --workload"),
         (&["bench", "matmul", "--batch", "8"], 2, "--batch: it is for the steps of a workload"),
+        (
+            &["bench", "matmul", "--preset", "tiny"],
+            2,
+            "--preset: it is for the steps of a workload",
+        ),
+        (&["bench", "softmax", "-w", "memnet"], 4, "no kernel of these steps"),
         (&["analyze", "profil"], 2, "profile, stationarity"),
         (&["analyze", "no-such.json"], 10, "cannot read no-such.json"),
         (&["analyze", "profile", "--no-profile"], 2, "analyze modes"),

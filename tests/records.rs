@@ -356,6 +356,15 @@ fn cells_that_are_unsure_or_missing_fail_where_that_is_asked_for() {
 }
 
 #[test]
+fn a_device_that_the_environment_names_is_not_asked_for_by_lists_that_need_none() {
+    let folder = tempfile::tempdir().unwrap();
+    for list in ["records", "games", "presets", "kernels", "devices"] {
+        let mut command = fathom(folder.path(), &["list", list]);
+        told_by(command.env("FATHOM_DEVICE", "7").env("FATHOM_BACKEND", "metal"), 0);
+    }
+}
+
+#[test]
 fn a_copy_of_a_record_is_no_run_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let kept = folder.path();

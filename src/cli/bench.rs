@@ -1,5 +1,6 @@
 //! `fathom bench`: kernels over a range of shapes, or at those of a workload's step.
 
+use std::env;
 use std::time::Duration;
 
 use clap::Args;
@@ -64,7 +65,10 @@ impl BenchArgs {
     /// Refuses what only a workload's steps heed: the kernels' own cases are of f32 and of sizes of their own.
     fn refuse_idle(&self) -> Result<()> {
         let size = &self.size;
+        // A preset that the environment names is meant for what has one.
+        let preset = size.preset.is_some() && env::var_os("FATHOM_PRESET").is_none();
         let given = [
+            (preset, "--preset"),
             (self.precision.precision != Precision::F32, "--precision"),
             (size.batch.is_some(), "--batch"),
             (!size.set.is_empty(), "--set"),

@@ -1,5 +1,7 @@
 //! `fathom list`: workloads, kernels, devices, presets, games and kept records.
 
+use std::env;
+
 use clap::{Args, ValueEnum};
 
 use crate::error::Result;
@@ -48,9 +50,15 @@ pub struct ListArgs {
 /// As [`output::emit`]; [`crate::error::Error::Device`] where devices are to be listed and there are none.
 pub fn execute(args: &ListArgs) -> Result<()> {
     let out = &args.out;
-    args.device.check()?;
-    // Whatever is listed: a device that is named and not there is a mistake.
-    let named = args.device.is_named().then(|| args.device.open()).transpose()?;
+    // Whatever is listed: a device that is named and not there is a mistake. One that the environment names is meant for
+    // what takes one.
+    let takes_device = args.what == What::Workloads || is_named_here(&args.device);
+    let named = if takes_device {
+        args.device.check()?;
+        args.device.is_named().then(|| args.device.open()).transpose()?
+    } else {
+        None
+    };
     let table = match args.what {
         What::Workloads => {
             // As `show` plans them, so that both say the same sizes.
@@ -66,6 +74,16 @@ pub fn execute(args: &ListArgs) -> Result<()> {
         What::Records => records::kept(out)?,
     };
     output::emit(out, |form| table.render(form))
+}
+
+/// Whether the command line itself asks for a particular device.
+fn is_named_here(device: &DeviceArgs) -> bool {
+    let given = [
+        (device.device.is_some(), "FATHOM_DEVICE"),
+        (device.backend.is_some(), "FATHOM_BACKEND"),
+        (device.require.is_some(), "FATHOM_REQUIRE"),
+    ];
+    given.iter().any(|(is_given, variable)| *is_given && env::var_os(variable).is_none())
 }
 
 /// The devices there are; what keeps others away is printed as notes.

@@ -78,7 +78,7 @@ pub fn choose(caps: &Caps, filter: &str, cases: fn(&Family) -> Vec<Case>) -> Res
 /// whichever the step runs. A schedule comes with what it is called.
 ///
 /// # Errors
-/// As [`choose`].
+/// [`Error::NothingSelected`] where it is none, as the steps or any workload have none.
 pub fn of_steps(
     caps: &Caps,
     filter: &str,
@@ -99,7 +99,17 @@ pub fn of_steps(
             }
         }
     }
-    selected(kernels, filter)
+    if kernels.is_empty() {
+        // That there is no such kernel at all is another mistake.
+        choose(caps, filter, Family::cases)?;
+        let steps: Vec<_> = schedules.iter().map(|(step, _)| step.as_str()).collect();
+        return Err(Error::NothingSelected(format!(
+            "{}: no kernel of these steps has a label that contains '{filter}'; `fathom show WORKLOAD --program` lists \
+             what a step has, and `fathom bench {filter}` times the kernel at sizes of its own",
+            steps.join(", ")
+        )));
+    }
+    Ok(kernels)
 }
 
 fn selected(kernels: Vec<Kernel>, filter: &str) -> Result<Vec<Kernel>> {
