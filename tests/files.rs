@@ -119,6 +119,36 @@ fn a_run_in_which_nothing_was_measured_leaves_no_record() {
     assert!(!records.exists());
 }
 
+#[test]
+fn files_that_cannot_be_read_are_not_counted_among_the_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |day: u32, text: &str| {
+        std::fs::write(folder.path().join(format!("2026-01-0{day}-r.json")), text).unwrap();
+    };
+    write(1, REFERENCE);
+    write(2, "{");
+    write(3, &REFERENCE.replace("\"llvmpipe ", "\"another "));
+    write(4, "{");
+    says(folder.path(), &["show", "@last"], 0, &["another", "03-r.json"]);
+    says(folder.path(), &["show", "@last~1"], 0, &["01-r.json"]);
+    says(folder.path(), &["show", "@last~2"], 2, &["there are only 2 records"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_that_leads_back_is_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (inside, place) = (folder.path().join("inside"), folder.path().to_str().unwrap());
+    std::fs::create_dir(&inside).unwrap();
+    std::fs::write(folder.path().join("r.json"), REFERENCE).unwrap();
+    std::fs::write(inside.join("s.json"), REFERENCE).unwrap();
+    for (link, to) in [("itself", "."), ("again", "inside"), ("inside/up", "..")] {
+        std::os::unix::fs::symlink(to, folder.path().join(link)).unwrap();
+    }
+    let (checked, _) = told_by(&mut fathom(folder.path(), &["check", place, "-o", "csv"]), 0);
+    assert_eq!(checked.lines().count(), 3, "headings and two files:\n{checked}");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_run_whose_records_have_no_place_is_printed_and_the_loss_is_said() {

@@ -356,6 +356,20 @@ fn cells_that_are_unsure_or_missing_fail_where_that_is_asked_for() {
 }
 
 #[test]
+fn a_baseline_of_repeated_runs_is_called_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = folder.path().join("baselines/main");
+    std::fs::create_dir_all(&runs).unwrap();
+    write(&runs, "1.json", REFERENCE);
+    let mut again = Record::parse(REFERENCE, Path::new("again.json")).unwrap();
+    again.created = "2026-11-01T10:00:00Z".into();
+    write(&runs, "2.json", &again.to_json().unwrap());
+    let base = write(folder.path(), "base.json", REFERENCE);
+    let (text, _) = told(folder.path(), &["compare", "main", &base], 0);
+    assert!(text.contains("base.json or main is faster"), "{text}");
+}
+
+#[test]
 fn a_device_that_the_environment_names_is_not_asked_for_by_lists_that_need_none() {
     let folder = tempfile::tempdir().unwrap();
     for list in ["records", "games", "presets", "kernels", "devices"] {

@@ -13,7 +13,7 @@ use crate::score;
 
 use super::{OutputArgs, output};
 
-/// The records a word names, as one side of a comparison; a word that is not a path is shown with the file it
+/// The records a word names, as one side of a comparison; a word that is not a path is shown with the one file it
 /// stands for, and whoever was edited is called that wherever it is named.
 ///
 /// # Errors
@@ -29,11 +29,12 @@ pub(super) fn side(word: &str, out: &OutputArgs) -> Result<Side> {
             ),
         );
     }
-    let file = records[0].path.file_name().unwrap_or_default();
-    let name = if Path::new(word).exists() {
-        word.into()
-    } else {
-        format!("{word} ({})", file.to_string_lossy())
+    let name = match records.as_slice() {
+        [one] if !Path::new(word).exists() => {
+            let file = one.path.file_name().unwrap_or_default();
+            format!("{word} ({})", file.to_string_lossy())
+        }
+        _ => plain(word),
     };
     let side = Side { name, records: records.into_iter().map(|loaded| loaded.record).collect() };
     Ok(Side { name: side.integrity().mark(&side.name), ..side })

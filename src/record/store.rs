@@ -1,10 +1,11 @@
 //! Where records are kept, how they are named, and how a name is found again.
 
+use std::collections::HashSet;
 use std::env;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::host::{list_folder, make_folder, read_text, remove_file, write_atomically};
+use crate::host::{list_folder, make_folder, read_text, remove_file, target, write_atomically};
 
 use super::{Integrity, Record, id};
 
@@ -282,19 +283,20 @@ pub const TUNING: &str = "tuning";
 /// Folders in folders that records are looked for in.
 const DEPTH: usize = 4;
 
-/// The records of a folder and of the folders in it, by name; hidden ones are passed over, and the tables of tuning
-/// that lie beside kept records.
+/// The records of a folder and of the folders in it, by name; hidden ones are passed over, folders that a link leads to
+/// once more, and the tables of tuning that lie beside kept records.
 ///
 /// # Errors
 /// [`Error::Io`].
 pub fn tree(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut records = files(folder)?;
     let mut open = vec![(folder.to_path_buf(), 0)];
+    let mut seen = HashSet::from([target(folder)]);
     while let Some((folder, depth)) = open.pop() {
         let is_hidden =
             |path: &Path| path.file_name().is_none_or(|n| n.as_encoded_bytes()[0] == b'.');
-        let inside = list_folder(&folder)?.into_iter();
-        for path in inside.filter(|path| path.is_dir() && !is_hidden(path) && depth < DEPTH) {
+        let inside = list_folder(&folder)?.into_iter().filter(|p| p.is_dir() && depth < DEPTH);
+        for path in inside.filter(|path| !is_hidden(path) && seen.insert(target(path))) {
             records.extend(files(&path)?);
             open.push((path, depth + 1));
         }
@@ -330,9 +332,10 @@ fn last(word: &str, files: &[PathBuf]) -> std::result::Result<PathBuf, String> {
     if kept.is_empty() {
         kept = files.iter().collect();
     }
-    let file = kept.iter().rev().nth(back);
-    file.map(|path| path.to_path_buf())
-        .ok_or_else(|| format!("there are only {} records", kept.len()))
+    // What cannot be read is no record, as `fathom list records` says of it.
+    let records = || kept.iter().rev().filter(|path| Record::load(path).is_ok());
+    let file = records().nth(back).map(|path| path.to_path_buf());
+    file.ok_or_else(|| format!("there are only {} records", records().count()))
 }
 
 fn by_id(hex: &str, files: &[PathBuf]) -> std::result::Result<PathBuf, String> {
