@@ -149,6 +149,19 @@ fn a_link_that_leads_back_is_not_followed() {
     assert_eq!(checked.lines().count(), 3, "headings and two files:\n{checked}");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_name_of_two_lines_is_printed_in_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let (record, other) = (at("two\nlines.json"), at("other.json"));
+    std::fs::write(&record, REFERENCE).unwrap();
+    std::fs::write(&other, REFERENCE.replace("\"llvmpipe ", "\"two\\nlines ")).unwrap();
+    says(folder.path(), &["show", &other], 0, &[" - two\u{fffd}lines"]);
+    let device = ["device: llvmpipe", "two\u{fffd}lines.json, two\u{fffd}lines (LLVM"];
+    says(folder.path(), &["compare", &record, &other], 9, &device);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_run_whose_records_have_no_place_is_printed_and_the_loss_is_said() {

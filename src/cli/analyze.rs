@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::Args;
 
 use crate::analysis::similarity::Linkage;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 use crate::record::Record;
 use crate::record::store::{self, Loaded};
 use crate::report::section::{self, ANALYSES, Analysis, Options};
@@ -125,7 +125,7 @@ fn load(names: &[String], out: &OutputArgs) -> Result<Vec<Record>> {
     let records = store::find_all(names)?;
     for Loaded { path, record, .. } in &records {
         if let Some(why) = record.integrity.warning() {
-            output::note(out, &format!("warning: {}: {why}", path.display()));
+            output::note(out, &format!("warning: {}: {why}", plain(path.display())));
         }
     }
     Ok(records.into_iter().map(|loaded| loaded.record).collect())

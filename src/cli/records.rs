@@ -25,7 +25,7 @@ pub(super) fn side(word: &str, out: &OutputArgs) -> Result<Side> {
             out,
             &format!(
                 "warning: {}: a copy of another record of {word}: it counts once",
-                copy.display()
+                plain(copy.display())
             ),
         );
     }
@@ -57,7 +57,7 @@ pub(super) fn kept(out: &OutputArgs) -> Result<Table> {
     let records: Vec<_> = files.into_iter().filter_map(read).collect();
     let count =
         if records.len() == 1 { "1 record".into() } else { format!("{} records", records.len()) };
-    output::note(out, &format!("{count} in {}", folder.display()));
+    output::note(out, &format!("{count} in {}", plain(folder.display())));
     let baselines = store::named(&folder)?.into_iter();
     let baselines: Vec<_> =
         baselines.filter_map(|(name, file)| Some((name, read(file)?))).collect();

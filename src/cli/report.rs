@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 use crate::host::write_atomically;
 use crate::record::store::{self, Loaded};
 use crate::report::html::{self, NamedRecord};
@@ -48,7 +48,8 @@ pub fn execute(args: &ReportArgs) -> Result<()> {
     write_atomically(&args.save, html::page(&sources, None)?.as_bytes())?;
     let of =
         if sources.len() == 1 { "1 record".into() } else { format!("{} records", sources.len()) };
-    let note = format!("report  {} ({of}): open it in a browser", args.save.display());
+    let path = plain(args.save.display());
+    let note = format!("report  {path} ({of}): open it in a browser");
     output::note(&args.voice, &note);
     Ok(())
 }

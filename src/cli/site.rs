@@ -86,7 +86,7 @@ pub fn execute(args: &SiteArgs) -> Result<()> {
         write(&args.save.join(RUN).join(path), &bytes)?;
     }
     let index = args.save.join("index.html");
-    let note = format!("site  {} ({records}): open it in a browser", index.display());
+    let note = format!("site  {} ({records}): open it in a browser", plain(index.display()));
     output::note(&args.voice, &note);
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use crate::error::plain;
 use crate::record::{Record, Run, RunKey};
 
 use super::{Alike, Side};
@@ -13,7 +14,7 @@ pub(super) fn line<T: PartialEq + Display>(
     theirs: (&str, T),
 ) -> Option<String> {
     (ours.1 != theirs.1).then(|| {
-        let (a, b) = (ours.1.to_string(), theirs.1.to_string());
+        let (a, b) = (plain(&ours.1), plain(&theirs.1));
         format!("{what}: {a} in {}, {b} in {}", ours.0, theirs.0)
     })
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::analysis::profile;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 use crate::record::{Clock, Doubt, Integrity, Record, Run, Status, Timing, doubt};
 use crate::report::Format;
 use crate::report::column::Quantity::{Bytes, Digits, Duration, FlopRate, Giga, Grouped, Percent};
@@ -245,6 +245,8 @@ fn head(record: &Record, format: Format) -> String {
         config.seed,
         if config.fuse { "fused" } else { "not fused" },
     );
+    // Names are the driver's, and a record may come from anywhere.
+    let (subject, settings) = (plain(subject), plain(settings));
     if format == Format::Md {
         format!("## {subject}\n\n{settings}\n\n")
     } else {
