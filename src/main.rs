@@ -5,24 +5,33 @@ use std::process::ExitCode;
 use clap::FromArgMatches;
 use clap::error::ErrorKind;
 use fathom::cli::{self, Cli, help, interrupt, output};
-use fathom::error::Error;
+use fathom::error::{Error, Result};
 
 fn main() -> ExitCode {
     let parsed = help::command().try_get_matches();
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
+        Err(error)
+            if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
+        {
+            return ended(output::styled(&error.render().ansi().to_string()));
+        }
         Err(error) => {
             // Where the terminal is gone there is nobody to tell.
             let _closed = error.print();
-            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            return ExitCode::from(if asked { 0 } else { 2 });
+            return ExitCode::from(2);
         }
     };
     output::set_up(cli.output());
     if let Err(error) = interrupt::listen() {
         log::warn!("Ctrl-C will end the run at once: {error}");
     }
-    match cli::execute(cli) {
+    ended(cli::execute(cli))
+}
+
+/// The exit code, after what went wrong has been said.
+fn ended(outcome: Result<()>) -> ExitCode {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::failure(&error);

@@ -71,7 +71,7 @@ fn a_read_only_place_and_a_full_disk_are_told_and_no_half_is_left() {
     let full = ["report", record, "--save", "/dev/full"];
     says(folder.path(), &full, 10, &["cannot write /dev/full", "No space left"]);
     // The screen's place is full: what was to be printed is lost, and that is said.
-    for arguments in [&["show", record][..]] {
+    for arguments in [&["show", record][..], &["--help"], &["--version"], &["show", "-h"]] {
         let output = fathom(folder.path(), arguments).stdout(full_disk()).output().unwrap();
         let messages = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(10), "{arguments:?}: {messages}");

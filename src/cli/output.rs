@@ -120,7 +120,7 @@ pub fn data(text: &str) -> Result<()> {
 ///
 /// # Errors
 /// As [`data`].
-pub(super) fn styled(text: &str) -> Result<()> {
+pub fn styled(text: &str) -> Result<()> {
     let print = || {
         let mut out = anstream::stdout().lock();
         out.write_all(text.as_bytes()).and_then(|()| out.flush())
@@ -170,7 +170,7 @@ pub(super) fn of_precision(table: Table, precision: Precision) -> Table {
     table.stamped([(column, precision.into())])
 }
 
-/// Writes each `--save` file whole in its own form.
+/// Writes each `--save` file whole in its own form, whether or not the others can be written.
 ///
 /// # Errors
 /// Those of `render`; [`Error::Io`].

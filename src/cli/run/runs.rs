@@ -1,6 +1,6 @@
 //! One run after the other, each kept before the next begins, whatever the device does meanwhile.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use crate::error::{Error, Result};
 #[cfg(debug_assertions)]
@@ -34,7 +34,8 @@ pub(super) fn measure(
     record: &mut Record,
 ) -> Result<Vec<String>> {
     let rates = Rates::measured(&suite.gpu.caps, &record.peaks);
-    let clock = Clock { pace: Pace::new(suite.estimates(&rates)), begun: Instant::now() };
+    let pace = Pace::new(suite.estimates(&rates));
+    let clock = Clock { pace, begun: Instant::now(), most: Cell::new(0.0) };
     let planned = suite.chosen.len();
     let (mut wrong, mut failed) = (Vec::new(), Vec::new());
     for at in 0..planned {
@@ -98,6 +99,17 @@ pub(super) fn all_ran(failed: &[String], planned: usize) -> Result<()> {
 struct Clock {
     pace: Pace,
     begun: Instant,
+    /// The largest share so far.
+    most: Cell<f64>,
+}
+
+impl Clock {
+    /// As [`Pace::at`], but a part that is begun once more, or a run that is tried again, takes nothing back.
+    fn at(&self, at: usize, part: &str, share: f64) -> (f64, f64) {
+        let (done, left) = self.pace.at(at, part, share, self.begun.elapsed().as_secs_f64());
+        self.most.set(done.max(self.most.get()));
+        (self.most.get(), left)
+    }
 }
 
 /// One run.
@@ -121,7 +133,7 @@ fn attempt(
         let label = format!("{} {mode} {}: {part}", key.workload, key.batch);
         let percent = number::percent_whole(share);
         progress.say(&format!("[{}/{}] {label}{percent}", at + 1, chosen.len()));
-        let (done, left) = clock.pace.at(at, part, share, clock.begun.elapsed().as_secs_f64());
+        let (done, left) = clock.at(at, part, share);
         progress.set(done);
         progress.left(left);
     };
@@ -167,6 +179,27 @@ fn leave(args: &RunArgs, show: bool, record: &Record) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::estimate::Estimate;
+
+    #[test]
+    fn what_is_done_stays_done_though_a_part_is_begun_once_more() {
+        let names =
+            ["building", "reading data", "verifying", "timing", "choosing actions", "profiling"];
+        let pace = Pace::new(vec![Estimate { parts: names.map(|name| (name, 1.0)) }; 2]);
+        let clock = Clock { pace, begun: Instant::now(), most: Cell::new(0.0) };
+        let walk = [
+            (0, "building", 0.0),
+            (0, "building", 0.5),
+            (0, "reading data", 0.0),
+            (0, "building", 0.5),
+            (0, "timing", 0.5),
+            (1, "building", 0.0),
+            (1, "timing", 1.0),
+            (1, "building", 0.0),
+        ];
+        let shown = walk.map(|(at, part, share)| clock.at(at, part, share).0);
+        assert!(shown.is_sorted() && shown[7] < 1.0, "{shown:?}");
+    }
 
     #[test]
     fn runs_that_failed_are_counted_and_the_first_is_told() {
