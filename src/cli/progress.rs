@@ -22,13 +22,18 @@ pub(super) struct Progress {
 impl Progress {
     /// A bar labelled `what`, of which 41 characters are seen in 80 columns.
     pub(super) fn new(args: &VoiceArgs, what: &str) -> Self {
+        Self::from(args, what, 0.0)
+    }
+
+    /// The same of work of which a share is done already.
+    pub(super) fn from(args: &VoiceArgs, what: &str, share: f64) -> Self {
         let hidden = args.quiet || !std::io::stderr().is_terminal();
         let bar = if hidden { ProgressBar::hidden() } else { ProgressBar::new(1000) };
         let template = "{spinner} {wide_msg} {bar:10} {percent:>3} %  {elapsed:>4}  {prefix:11}";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        bar.set_message(what.to_string());
+        let bar = bar.with_position(position(share)).with_message(what.to_string());
         // It turns by itself too: what cannot tell how far it is, such as reading a file, is seen to go on.
         bar.enable_steady_tick(Duration::from_millis(200));
         *shown() = Some(bar.clone());
@@ -42,13 +47,18 @@ impl Progress {
 
     /// Shows how much is done, 0 to 1.
     pub(super) fn set(&self, share: f64) {
-        self.bar.set_position((share * 1000.0) as u64);
+        self.bar.set_position(position(share));
     }
 
     /// Shows how long the rest may take.
     pub(super) fn left(&self, seconds: f64) {
         self.bar.set_prefix(format!("{} left", number::span(seconds)));
     }
+}
+
+/// Of the bar's thousand.
+fn position(share: f64) -> u64 {
+    (share * 1000.0) as u64
 }
 
 impl Drop for Progress {

@@ -123,18 +123,18 @@ fn attempt(
     let Suite { gpu, chosen, plan, .. } = suite;
     let (model, mode) = &chosen[at];
     let key = key(model.as_ref(), *mode);
-    let progress = Progress::new(&args.out, &key.to_string());
+    let progress = Progress::from(&args.out, &key.to_string(), clock.most.get());
     let present = RefCell::new(String::new());
     let watch = |part: &str, share: f64| {
         if present.borrow().as_str() != part {
             log::info!("{key}: {part}");
             part.clone_into(&mut present.borrow_mut());
         }
+        let (done, left) = clock.at(at, part, share);
+        progress.set(done);
         let label = format!("{} {mode} {}: {part}", key.workload, key.batch);
         let percent = number::percent_whole(share);
         progress.say(&format!("[{}/{}] {label}{percent}", at + 1, chosen.len()));
-        let (done, left) = clock.at(at, part, share);
-        progress.set(done);
         progress.left(left);
     };
     let data = samples.of(model.as_ref())?;
