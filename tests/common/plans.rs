@@ -74,14 +74,14 @@ fn chosen<T: Eq + Hash>(
         let NodeKind::Op { op, problem } = &node.kind else {
             continue;
         };
-        let inputs = graph.specs(&node.inputs);
-        if !known.insert(format!("{op:?} {inputs:?}")) {
+        let operands = [graph.specs(&node.inputs), graph.specs(&node.outputs)];
+        if !known.insert(format!("{op:?} {operands:?}")) {
             continue;
         }
         let mut variants = Vec::new();
         for caps in gpus {
             let variant =
-                Choice::default().of(op.as_ref(), problem.as_ref(), &inputs, caps).unwrap();
+                Choice::default().of(op.as_ref(), problem.as_ref(), &operands, caps).unwrap();
             if variants.contains(&variant) {
                 continue;
             }
