@@ -240,6 +240,28 @@ fn bench_keeps_the_rows_it_has() {
     }
 }
 
+/// A step that fails amid training: the rows before it are printed and kept all the same.
+#[cfg(debug_assertions)]
+#[test]
+fn train_keeps_the_rows_it_has() {
+    for (workload, nth) in [("autoenc", "600"), ("deepq", "400")] {
+        let folder = tempfile::tempdir().unwrap();
+        let saved = folder.path().join("t.csv");
+        let game: &[&str] = if workload == "deepq" { &["--env", "catch"] } else { &[] };
+        let what = ["train", "-w", workload, "--preset", "tiny", "--steps", "50", "--every", "1"];
+        let how = ["-o", "json", "--save", saved.to_str().unwrap()];
+        let mut command = fathom(&[&what[..], game, &how].concat(), folder.path());
+        let output = command.env("FATHOM_REFUSE_ALLOCATION", nth).output().unwrap();
+        let messages = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(6), "{messages}");
+        let rows: serde_json::Value = serde_json::from_slice(&output.stdout).expect(&messages);
+        let rows = rows.as_array().unwrap();
+        assert!((1..50).contains(&rows.len()) && rows[0]["step"] == 1, "{rows:?}");
+        let csv = std::fs::read_to_string(&saved).unwrap();
+        assert_eq!(csv.lines().count(), 1 + rows.len(), "{csv}");
+    }
+}
+
 fn ran(arguments: &[&str]) -> (Output, String) {
     let folder = tempfile::tempdir().unwrap();
     let output = fathom(arguments, folder.path()).output().unwrap();

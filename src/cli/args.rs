@@ -408,7 +408,7 @@ pub(super) fn check_bucket(workload: &WorkloadInfo, bucket: Option<usize>) -> Re
 }
 
 /// The workloads that can do something.
-fn able(can: fn(&WorkloadInfo) -> bool) -> String {
+pub(super) fn able(can: fn(&WorkloadInfo) -> bool) -> String {
     let able: Vec<_> = workload::WORKLOADS.iter().filter(|w| can(w)).map(|w| w.name).collect();
     able.join(" and ")
 }

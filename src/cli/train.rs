@@ -12,11 +12,12 @@ use crate::report::Format;
 use crate::report::section::training;
 use crate::stats::mean;
 use crate::terms::{Mode, Preset};
-use crate::train::Trainer;
+use crate::train::{Groups, Trainer};
 use crate::workload::opened::{describe, passed_over};
-use crate::workload::{self, WORKLOADS, Workload};
+use crate::workload::{self, Workload, WorkloadInfo};
 
-use super::args::{check_game, step_count, whole};
+use super::args::{able, check_game, step_count, whole};
+use super::output::Live;
 use super::{DataArgs, DeviceArgs, ModelArgs, OutputArgs, PrecisionArgs, output};
 
 mod play;
@@ -62,6 +63,9 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
     args.data.check(&[workload])?;
     check_game(workload, args.data.game.as_deref(), true)?;
     let gpu = args.device.open()?;
+    if args.show.is_some() {
+        check_show(workload)?;
+    }
     let (preset, model) = args.model.configure(Some(&gpu))?;
     let outcome = if model.info().plays {
         play::execute(args, &gpu)
@@ -86,14 +90,31 @@ fn learn(args: &TrainArgs, gpu: &Gpu, preset: Preset, model: Box<dyn Workload>) 
         describe(&args.model.workload, trainer.data())
     );
     output::note(&args.output, &note);
-    let every = args.every.unwrap_or(args.steps.div_ceil(10));
     let people = args.output.output == Format::Table;
     let table = training::steps(metric.name, metric.unit);
     let table = output::stamped(output::of_precision(table, args.precision.precision), gpu);
-    let mut live = output::Live::new(&args.output, table)?;
+    let mut live = Live::new(&args.output, table)?;
+    let outcome = follow(args, &mut trainer, &mut live);
+    // The rows that there are count, however training ended.
+    live.finish()?;
+    let groups = outcome?;
+    if !groups.is_empty() && people {
+        let table = training::groups(&groups, metric.unit);
+        output::data(&format!("\n{}", table.render(Format::Table)?))?;
+    }
+    if let Some(count) = args.show {
+        let samples = trainer.show(count as usize)?;
+        samples.iter().try_for_each(|sample| output::data(&format!("\n{sample}")))?;
+    }
+    passed_over(trainer.data()).for_each(|line| output::note(&args.output, &line));
+    if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+}
+
+/// Trains, with a row at regular intervals; the metric by group of samples at the last.
+fn follow(args: &TrainArgs, trainer: &mut Trainer<'_>, live: &mut Live<'_>) -> Result<Groups> {
+    let every = args.every.unwrap_or(args.steps.div_ceil(10));
     let start = Instant::now();
-    let mut losses = Vec::new();
-    let mut groups = Vec::new();
+    let (mut losses, mut groups) = (Vec::new(), Groups::new());
     for step in 1..=args.steps {
         losses.push(trainer.step()?);
         for change in trainer.news() {
@@ -112,28 +133,14 @@ fn learn(args: &TrainArgs, gpu: &Gpu, preset: Preset, model: Box<dyn Workload>) 
             break;
         }
     }
-    live.finish()?;
-    if !groups.is_empty() && people {
-        let table = training::groups(&groups, metric.unit);
-        output::data(&format!("\n{}", table.render(Format::Table)?))?;
-    }
-    if let Some(count) = args.show {
-        show(&args.model.workload, &mut trainer, count as usize)?;
-    }
-    passed_over(trainer.data()).for_each(|line| output::note(&args.output, &line));
-    if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+    Ok(groups)
 }
 
-/// Prints held-out samples with the model's answers.
-fn show(workload: &str, trainer: &mut Trainer<'_>, count: usize) -> Result<()> {
-    let samples = trainer.show(count)?;
-    if samples.is_empty() {
-        let mut able: Vec<_> = WORKLOADS.iter().filter(|w| w.shows).map(|w| w.name).collect();
-        able.sort_unstable();
-        return Err(Error::Usage(format!(
-            "--show: {workload} cannot show samples; {} can",
-            able.join(" and ")
-        )));
+/// Refuses `--show` for what has no view of its samples.
+fn check_show(workload: &WorkloadInfo) -> Result<()> {
+    if workload.shows {
+        return Ok(());
     }
-    samples.iter().try_for_each(|sample| output::data(&format!("\n{sample}")))
+    let (name, able) = (workload.name, able(|workload| workload.shows));
+    Err(Error::Usage(format!("--show: {name} cannot show samples; {able} can")))
 }

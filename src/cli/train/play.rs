@@ -1,7 +1,7 @@
 //! `fathom train --workload deepq`: the score as training goes on, and where the time goes.
 
 use crate::cli::args::{ModelArgs, SizeArgs};
-use crate::cli::output;
+use crate::cli::output::{self, Live};
 use crate::error::{Error, Result};
 use crate::fields;
 use crate::game;
@@ -46,7 +46,19 @@ pub(super) fn execute(args: &TrainArgs, gpu: &Gpu) -> Result<()> {
     output::note(&args.output, &note);
     let table = output::of_precision(training::plays(), args.precision.precision);
     let table = output::stamped(table, gpu);
-    let mut live = output::Live::new(&args.output, table)?;
+    let mut live = Live::new(&args.output, table)?;
+    let outcome = follow(args, &mut learner, &mut live);
+    if args.output.output == Format::Table {
+        output::note(&args.output, &summary(&learner.times));
+    }
+    // The rows that there are count, however training ended.
+    live.finish()?;
+    outcome?;
+    if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+}
+
+/// Plays and learns, with a row at regular intervals.
+fn follow(args: &TrainArgs, learner: &mut Learner<'_>, live: &mut Live<'_>) -> Result<()> {
     let every = args.every.unwrap_or(args.steps.div_ceil(10));
     let mut losses = Vec::new();
     for step in 1..=args.steps {
@@ -67,11 +79,7 @@ pub(super) fn execute(args: &TrainArgs, gpu: &Gpu) -> Result<()> {
             break;
         }
     }
-    if args.output.output == Format::Table {
-        output::note(&args.output, &summary(&learner.times));
-    }
-    live.finish()?;
-    if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+    Ok(())
 }
 
 /// `environment 85.3 us per step, action 1.20 ms, update 3.41 ms`.
