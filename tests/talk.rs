@@ -318,7 +318,16 @@ fn a_dry_run_needs_no_device() {
 
 #[test]
 fn what_does_not_apply_is_an_error_at_once_that_names_the_workload() {
-    let cases: [(&[&str], &[&str]); 8] = [
+    let cases: [(&[&str], &[&str]); 14] = [
+        (&["train", "-w", "autoenc", "--show"], &["--show: autoenc cannot", "seq2seq and memnet"]),
+        (&["train", "-w", "deepq", "--show"], &["--show: deepq cannot show samples"]),
+        (&["-w", "seq2seq", "--bucket", "mixed"], &["expected a bucket from 0 to 3"]),
+        (&["-w", "seq2seq", "--set", "bucket=4"], &["choose one from 0 to 3"]),
+        (
+            &["snapshot", "-w", "seq2seq", "--bucket", "mixed", "--save", "s.safetensors"],
+            &["only train takes all of them"],
+        ),
+        (&["trace", "seq2seq", "--set", "bucket=4"], &["only train takes all of them"]),
         (&["-w", "vgg", "--bucket", "1"], &["--bucket: vgg", "seq2seq"]),
         (&["--dry-run", "-w", "seq2seq,vgg", "--bucket", "1"], &["--bucket: vgg"]),
         (&["train", "-w", "memnet", "--bucket", "1"], &["--bucket: memnet"]),
@@ -335,6 +344,7 @@ fn what_does_not_apply_is_an_error_at_once_that_names_the_workload() {
             assert!(messages.contains(expected), "{arguments:?}: {messages}");
         }
         assert!(!messages.contains("up to about"), "{arguments:?} began: {messages}");
+        assert!(output.stdout.is_empty(), "{arguments:?} began: {}", text(&output.stdout));
     }
     let (output, messages) = ran(&["--dry-run", "-w", "autoenc", "--data", "/no/such/folder"]);
     assert_eq!(output.status.code(), Some(10), "{messages}");

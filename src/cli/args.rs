@@ -231,18 +231,25 @@ pub struct ModelArgs {
     /// Sentence lengths of seq2seq: 0, 1, 2, 3 or mixed
     ///
     /// [default: the preset's]
-    #[arg(long, value_name = "N|mixed", value_parser = bucket)]
+    #[arg(long, value_name = "N|mixed", value_parser = bucket_or_mixed)]
     pub bucket: Option<usize>,
 }
 
-/// A bucket's number; `mixed` is the one after the last.
+/// A bucket's number.
 pub(super) fn bucket(text: &str) -> std::result::Result<usize, String> {
-    let buckets = workload::WORKLOADS.iter().map(|info| info.buckets).max().unwrap_or(0);
-    match text.parse::<usize>() {
-        _ if text == "mixed" => Ok(buckets),
-        Ok(bucket) if bucket < buckets => Ok(bucket),
-        _ => Err(format!("expected a bucket from 0 to {}, or mixed", buckets.saturating_sub(1))),
-    }
+    let buckets = buckets();
+    let known = text.parse().ok().filter(|bucket| *bucket < buckets);
+    known.ok_or_else(|| format!("expected a bucket from 0 to {}", buckets.saturating_sub(1)))
+}
+
+/// The same, or `mixed`, whose number is the one after the last.
+fn bucket_or_mixed(text: &str) -> std::result::Result<usize, String> {
+    if text == "mixed" { Ok(buckets()) } else { bucket(text).map_err(|why| why + ", or mixed") }
+}
+
+/// How many buckets there are.
+fn buckets() -> usize {
+    workload::WORKLOADS.iter().map(|info| info.buckets).max().unwrap_or(0)
 }
 
 /// The settings, with the bucket's added.
@@ -405,6 +412,17 @@ pub(super) fn check_bucket(workload: &WorkloadInfo, bucket: Option<usize>) -> Re
     let able = able(|workload| workload.buckets > 0);
     let name = workload.name;
     Err(Error::Usage(format!("--bucket: {name} has no sentence-length buckets; {able} has")))
+}
+
+/// Refuses all buckets at once where one step is wanted.
+///
+/// # Errors
+/// [`Error::Usage`], which tells the buckets there are.
+pub(super) fn check_one_program(model: &dyn Workload) -> Result<()> {
+    let Some(last) = model.buckets().len().checked_sub(1) else { return Ok(()) };
+    Err(Error::Usage(format!(
+        "each bucket is a program of its own, and only train takes all of them: choose one from 0 to {last}"
+    )))
 }
 
 /// The workloads that can do something.

@@ -9,7 +9,7 @@ use crate::snapshot::{Request, take_on};
 use crate::terms::Mode;
 use crate::workload;
 
-use super::args::check_game;
+use super::args::{check_game, check_one_program};
 use super::{DataArgs, DeviceArgs, ModelArgs, VoiceArgs, output};
 
 /// Options of `snapshot`.
@@ -54,6 +54,7 @@ pub fn execute(args: &SnapshotArgs) -> Result<()> {
     check_game(workload, args.data.game.as_deref(), true)?;
     let gpu = args.device.open()?;
     let (preset, model) = args.model.configure(Some(&gpu))?;
+    check_one_program(model.as_ref())?;
     let request = Request {
         workload: workload.name,
         preset,

@@ -14,7 +14,7 @@ use crate::report::trace;
 use crate::terms::Mode;
 use crate::workload;
 
-use super::args::check_game;
+use super::args::{check_game, check_one_program};
 use super::{DataArgs, DeviceArgs, PrecisionArgs, SizeArgs, VoiceArgs, output, progress};
 
 /// Options of `trace`.
@@ -92,6 +92,7 @@ pub fn execute(args: &TraceArgs) -> Result<()> {
 
 fn take(args: &TraceArgs, gpu: &Gpu) -> Result<TracedStep> {
     let (preset, model) = args.size.configure(workload::find(&args.workload)?, Some(gpu))?;
+    check_one_program(model.as_ref())?;
     let options =
         Options { fuse: !args.no_fuse, precision: args.precision.precision, ..Options::default() };
     let (mode, seed, verify) = (args.mode, args.seed, !args.no_verify);

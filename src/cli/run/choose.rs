@@ -110,12 +110,7 @@ pub(super) fn configure(
 ) -> Result<Box<dyn Workload>> {
     let bucket = args.bucket.filter(|_| workload.buckets > 0);
     let model = args::configure(workload, preset, batch, &args::with_bucket(&args.set, bucket))?;
-    if !model.buckets().is_empty() {
-        return Err(Error::Usage(
-            "each bucket is a program of its own, and run measures one: choose --bucket 0, 1, 2 or 3 (train takes mixed)"
-                .into(),
-        ));
-    }
+    args::check_one_program(model.as_ref())?;
     Ok(model)
 }
 
