@@ -48,6 +48,10 @@ fn a_place_that_cannot_be_written_is_refused_before_anything_is_measured() {
     ] {
         says(folder.path(), &["run", "--save", &place], 2, &[expected]);
     }
+    let place = at("none/s");
+    for command in [&["snapshot", "-w", "autoenc"][..], &["trace", "autoenc"]] {
+        says(folder.path(), &[command, &["--save", &place]].concat(), 2, &["no such folder"]);
+    }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing was written");
 }
 

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use crate::error::{Error, Result, lines};
@@ -251,6 +252,11 @@ pub(super) fn target(text: &str) -> std::result::Result<Target, String> {
     };
     writable(&path)?;
     Ok(Target { path, form })
+}
+
+/// What a file to write is read by, so that one that cannot be written is refused before any work.
+pub(super) fn file() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| writable(&path).map(|()| path))
 }
 
 /// Whether a file can be made here.

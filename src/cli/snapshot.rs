@@ -31,7 +31,7 @@ pub struct SnapshotArgs {
     variant: Vec<String>,
 
     /// File to write
-    #[arg(short, long, value_name = "F.safetensors", alias = "out")]
+    #[arg(short, long, value_name = "F.safetensors", alias = "out", value_parser = output::file())]
     save: PathBuf,
 
     #[command(flatten)]

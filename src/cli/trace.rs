@@ -24,7 +24,7 @@ pub struct TraceArgs {
     pub workload: String,
 
     /// File to write, for ui.perfetto.dev or chrome://tracing [default: stdout]
-    #[arg(short, long, value_name = "FILE.json", value_parser = file)]
+    #[arg(short, long, value_name = "FILE.json", value_parser = output::file())]
     save: Option<PathBuf>,
 
     /// Training or inference: train, infer
@@ -58,12 +58,6 @@ pub struct TraceArgs {
     /// Amount of output.
     #[command(flatten)]
     pub voice: VoiceArgs,
-}
-
-fn file(text: &str) -> std::result::Result<PathBuf, String> {
-    let path = PathBuf::from(text);
-    output::writable(&path)?;
-    Ok(path)
 }
 
 /// Verifies, profiles a few steps, and writes one.
