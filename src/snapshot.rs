@@ -43,6 +43,14 @@ pub struct Request {
     pub forced: Vec<String>,
 }
 
+impl Request {
+    /// How the step is compiled.
+    pub fn options(&self) -> Options {
+        let choice = Choice { forced: self.forced.clone(), ..Choice::default() };
+        Options { choice, ..Options::default() }
+    }
+}
+
 /// The numbers of a step.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
@@ -96,8 +104,7 @@ fn step_of(
 ) -> Result<Snapshot> {
     let graph = step::graph(model, request.mode, &gpu.caps, true)?;
     let mut session = Session::new(gpu, request.source.seed);
-    let choice = Choice { forced: request.forced.clone(), ..Choice::default() };
-    let program = session.compile_graph(graph, &Options { choice, ..Options::default() })?;
+    let program = session.compile_graph(graph, &request.options())?;
     let groups = &program.schedule.graph.groups;
     match begun {
         Some(begun) => begin_as(gpu, &session, groups, begun)?,

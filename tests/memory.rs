@@ -65,6 +65,20 @@ fn whichever_allocation_fails_is_told_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_device_that_is_lost_meanwhile_says_nothing_of_batches() {
+    let gpu = device();
+    let options = Options::default();
+    let step = TooLarge::new(&gpu, Mode::Infer, &options, 4);
+    let advised = || {
+        let outcome: Result<(), _> = Err(Error::OutOfMemory("no room".into()));
+        step.advise(outcome, &|batch| Ok(memnet(batch))).unwrap_err().to_string()
+    };
+    assert!(advised().contains("the largest batch that fits is 3"), "{}", advised());
+    gpu.lose_device(1);
+    assert_eq!(advised(), "out of memory: no room");
+}
+
+#[test]
 fn a_thousand_runs_in_one_process_do_not_grow() {
     let _alone = ALONE.lock();
     let gpu = device();

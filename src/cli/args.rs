@@ -437,9 +437,14 @@ pub(super) fn is_named(names: &[String]) -> bool {
 }
 
 /// Adds the largest batch that fits to an out-of-memory error.
-pub(super) fn advise<T>(outcome: Result<T>, args: &ModelArgs, mode: Mode, gpu: &Gpu) -> Result<T> {
-    let options = Options::default();
-    let step = TooLarge::new(gpu, mode, &options, args.configure(Some(gpu))?.1.batch());
+pub(super) fn advise<T>(
+    outcome: Result<T>,
+    args: &ModelArgs,
+    mode: Mode,
+    options: &Options,
+    gpu: &Gpu,
+) -> Result<T> {
+    let step = TooLarge::new(gpu, mode, options, args.configure(Some(gpu))?.1.batch());
     step.advise(outcome, &|batch| {
         let size = SizeArgs { batch: Some(batch as u32), ..args.size.clone() };
         let args = ModelArgs { size, ..args.clone() };

@@ -65,7 +65,7 @@ pub fn execute(args: &SnapshotArgs) -> Result<()> {
     };
     let mut samples = args.data.open_one(&args.output, args.model.seed, model.as_ref())?;
     let snapshot = take_on(&gpu, model.as_ref(), &request, samples.of(model.as_ref())?);
-    let snapshot = super::advise(snapshot, &args.model, request.mode, &gpu)?;
+    let snapshot = super::advise(snapshot, &args.model, request.mode, &request.options(), &gpu)?;
     samples.close();
     snapshot.save(&args.save)?;
     let text = format!(

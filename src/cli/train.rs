@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::fields;
 use crate::gpu::Gpu;
 use crate::measure::sample::interrupted;
+use crate::pass::Options;
 use crate::report::Format;
 use crate::report::section::training;
 use crate::stats::mean;
@@ -62,17 +63,18 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
     let workload = workload::find(&args.model.workload)?;
     args.data.check(&[workload])?;
     check_game(workload, args.data.game.as_deref(), true)?;
-    let gpu = args.device.open()?;
     if args.show.is_some() {
         check_show(workload)?;
     }
+    let gpu = args.device.open()?;
     let (preset, model) = args.model.configure(Some(&gpu))?;
     let outcome = if model.info().plays {
         play::execute(args, &gpu)
     } else {
         learn(args, &gpu, preset, model)
     };
-    super::advise(outcome, &args.model, Mode::Train, &gpu)
+    let options = Options { precision: args.precision.precision, ..Options::default() };
+    super::advise(outcome, &args.model, Mode::Train, &options, &gpu)
 }
 
 /// Trains on samples.

@@ -39,40 +39,37 @@ impl<'a> TooLarge<'a> {
     pub fn advise<T>(&self, outcome: Result<T>, configure: &Configure<'_>) -> Result<T> {
         outcome.map_err(|error| match error {
             Error::OutOfMemory(why) => Error::OutOfMemory(match self.largest_batch(configure) {
-                Some(batch) => {
+                Ok(Some(batch)) => {
                     format!("{why}\nthe largest batch that fits is {batch}: --batch {batch}")
                 }
-                None => format!(
+                Ok(None) => format!(
                     "{why}\nnot even a batch of 1 fits: choose --preset tiny, or another device"
                 ),
+                // A device that was lost meanwhile says nothing of batches.
+                Err(_) => why,
             }),
             other => other,
         })
     }
 
     /// By bisection: what a step needs grows with its batch.
-    fn largest_batch(&self, configure: &Configure<'_>) -> Option<usize> {
+    fn largest_batch(&self, configure: &Configure<'_>) -> Result<Option<usize>> {
         // What was begun of the step holds memory until then.
         if let Some(gpu) = self.gpu {
-            gpu.settle().ok()?;
+            gpu.settle()?;
         }
         // The batch that was asked for did not fit: between 0 and it lies the bound.
         let (mut fits, mut fails) = (0, self.batch);
         while fits + 1 < fails {
             let middle = fits.midpoint(fails);
-            let model = configure(middle).ok()?;
-            if self.fits(model.as_ref()) {
-                fits = middle;
-            } else {
-                fails = middle;
+            let model = configure(middle)?;
+            match self.check(&schedule(model.as_ref(), self.mode, self.caps, self.options)?) {
+                Ok(()) => fits = middle,
+                Err(Error::OutOfMemory(_)) => fails = middle,
+                Err(other) => return Err(other),
             }
         }
-        (fits > 0).then_some(fits)
-    }
-
-    fn fits(&self, model: &dyn Workload) -> bool {
-        let compiled = schedule(model, self.mode, self.caps, self.options);
-        compiled.and_then(|schedule| self.check(&schedule)).is_ok()
+        Ok((fits > 0).then_some(fits))
     }
 
     /// Whether the device's limits allow the step and it has the memory, which is tried and given back.
