@@ -1,7 +1,7 @@
 //! The next step to take after a verdict.
 
 use super::machine::REPEATED;
-use super::verdict::{Finding, LEAST_FLOOR_SOFTWARE, RESOLUTION, Reason};
+use super::verdict::{Finding, LEAST_FLOOR_REPEATED, LEAST_FLOOR_SOFTWARE, RESOLUTION, Reason};
 
 /// Runs a side that somebody would wait for.
 const WORTHWHILE: usize = 50;
@@ -15,11 +15,19 @@ pub fn next_step(finding: &Finding) -> String {
         Reason::BeyondFloor => {
             "see which ops changed: `fathom analyze profile` on both records".into()
         }
-        Reason::WithinFloor => format!(
-            "nothing, unless less than {:.1} % matters: {} runs a side show half of it (`fathom ab`, --repeat)",
-            100.0 * finding.floor,
-            runs_for(finding.floor, finding.floor / 2.0),
-        ),
+        Reason::WithinFloor if finding.floor <= LEAST_FLOOR_REPEATED => {
+            let least = 100.0 * LEAST_FLOOR_REPEATED;
+            format!("nothing: no number of runs shows less than {least:.1} %")
+        }
+        Reason::WithinFloor => {
+            let wanted = (finding.floor / 2.0).max(LEAST_FLOOR_REPEATED);
+            format!(
+                "nothing, unless less than {:.1} % matters: {} runs a side show {:.1} % (`fathom ab`, --repeat)",
+                100.0 * finding.floor,
+                runs_for(finding, wanted),
+                100.0 * wanted,
+            )
+        }
         Reason::IntervalHoldsOne => {
             "sample four times as long, which halves the interval (--time, --max-noise)".into()
         }
@@ -28,7 +36,7 @@ pub fn next_step(finding: &Finding) -> String {
             "repeat both in turns, since a single run on the CPU has a pace of its own: {AGAIN}"
         ),
         Reason::FloorTooHigh => {
-            let runs = runs_for(finding.floor, RESOLUTION);
+            let runs = runs_for(finding, RESOLUTION);
             if runs > WORTHWHILE {
                 return "quiet the machine: as it is, no number of runs that is worth the time would tell these apart"
                     .into();
@@ -46,9 +54,9 @@ pub fn next_step(finding: &Finding) -> String {
     }
 }
 
-/// Runs a side by which a floor of single runs comes down to one that is wanted: it falls with their square root.
-fn runs_for(floor: f64, wanted: f64) -> usize {
-    ((floor / wanted).powi(2).ceil() as usize).max(REPEATED)
+/// Runs a side by which a floor comes down to one that is wanted: it falls with their square root.
+fn runs_for(finding: &Finding, wanted: f64) -> usize {
+    ((finding.runs * (finding.floor / wanted).powi(2)).ceil() as usize).max(REPEATED)
 }
 
 #[cfg(test)]
@@ -65,7 +73,7 @@ mod tests {
         let steady: Vec<f64> = (0..16).map(|i| 100.0 + f64::from(i % 3) * 0.01).collect();
         let slower: Vec<f64> = steady.iter().map(|x| x * 1.5).collect();
         assert!(next(&steady, &slower).contains("analyze profile"));
-        assert!(next(&steady, &steady).contains("4 runs a side"), "{}", next(&steady, &steady));
+        assert!(next(&steady, &steady).contains("4 runs a side show 1.5 %"));
         assert!(next(&steady[..3], &steady).contains("--min-samples"));
         let noisy =
             |by: f64| -> Vec<f64> { (0..16).map(|i| 100.0 + f64::from(i / 2 % 2) * by).collect() };
@@ -78,7 +86,22 @@ mod tests {
 
     #[test]
     fn the_floor_falls_with_the_square_root_of_the_runs() {
-        assert_eq!(runs_for(0.2, 0.05), 16);
-        assert_eq!(runs_for(0.05, 0.05), REPEATED);
+        let of = |runs: f64, floor: f64| {
+            let steady = [100.0; 6];
+            Finding { runs, floor, ..judge(&[&steady], &[&steady], &[], LEAST_FLOOR) }
+        };
+        assert_eq!(runs_for(&of(1.0, 0.2), 0.05), 16);
+        assert_eq!(runs_for(&of(1.0, 0.05), 0.05), REPEATED);
+        assert_eq!(runs_for(&of(5.0, 0.1), 0.05), 20, "of runs that are repeated already");
+        assert!(next_step(&of(5.0, 0.015)).contains("12 runs a side show 1.0 %"));
+        assert!(next_step(&of(5.0, LEAST_FLOOR_REPEATED)).contains("no number of runs"));
+    }
+
+    #[test]
+    fn sides_of_unlike_numbers_of_runs_count_by_their_variance() {
+        let steady = [100.0; 6];
+        let (one, many) = ([steady.as_slice()], [steady.as_slice(); 3]);
+        assert_eq!(judge(&many, &many, &[], LEAST_FLOOR).runs, 3.0);
+        assert_eq!(judge(&one, &many, &[], LEAST_FLOOR).runs, 1.5);
     }
 }

@@ -82,6 +82,7 @@ mod tests {
             ci95: (ratio * 0.99, ratio * 1.01),
             effect: 0.0,
             floor,
+            runs: 1.0,
         };
         let key = RunKey { workload: "speech".into(), mode: Mode::Train, batch: 1 };
         Row {

@@ -127,6 +127,8 @@ pub struct Finding {
     pub effect: f64,
     /// What two runs of the same program may differ by on this evidence, as a share.
     pub floor: f64,
+    /// Runs a side that the floor is of; where one has more than the other, as many as would say the same.
+    pub runs: f64,
 }
 
 /// The least noise floor of a side with so many runs: that of a comparison is the higher of two.
@@ -188,6 +190,8 @@ fn by_times(base: &[&[f64]], other: &[&[f64]], least: f64) -> Finding {
         ci95: if unknown { UNKNOWN } else { ratio.ci95 },
         effect: cliffs_delta(&other.concat(), &base.concat()),
         floor,
+        // The variance of a side falls with its runs, and that of both is what counts.
+        runs: 2.0 / (1.0 / base.len() as f64 + 1.0 / other.len() as f64),
     }
 }
 
