@@ -152,6 +152,26 @@ fn a_record_is_kept_listed_shown_again_and_compared_by_name() {
 }
 
 #[test]
+fn several_records_are_shown_as_one_document() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut later = Record::parse(REFERENCE, Path::new("later.json")).unwrap();
+    later.created = "2027-01-01T00:00:00Z".into();
+    write(folder.path(), "a.json", REFERENCE);
+    write(folder.path(), "b.json", &later.to_json().unwrap());
+    let shown =
+        |form| told(folder.path(), &["show", folder.path().to_str().unwrap(), "-o", form], 0).0;
+    let records: Vec<Value> = serde_json::from_str(&shown("json")).unwrap();
+    assert_eq!(records[1]["created"], later.created);
+    let runs: usize = records.iter().map(|record| record["runs"].as_array().unwrap().len()).sum();
+    let csv = shown("csv");
+    let rows: Vec<_> = csv::Reader::from_reader(csv.as_bytes()).records().collect();
+    assert!(rows.len() == runs && csv.matches("record,").count() == 1, "{csv}");
+    let lines = shown("jsonl");
+    let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    assert_eq!(lines.count(), runs);
+}
+
+#[test]
 fn what_is_no_record_among_baselines_hides_none_of_the_others() {
     let folder = tempfile::tempdir().unwrap();
     let kept = folder.path();

@@ -90,13 +90,28 @@ fn kept(args: &ShowArgs, records: &[Loaded]) -> Result<()> {
         let text = format!("record  {}  {}", id::short(&record.id), path.display());
         output::note(&args.out, &text);
     }
-    output::emit(&args.out, |form| {
-        let texts = records.iter().map(|loaded| match form {
-            Format::Json => Ok(loaded.text.clone()),
-            _ => headline::render(&loaded.record, form),
-        });
-        Ok(texts.collect::<Result<Vec<_>>>()?.join("\n"))
-    })
+    output::emit(&args.out, |form| text(records, form))
+}
+
+/// Records as one document: several are an array in JSON, and have one heading in CSV.
+fn text(records: &[Loaded], form: Format) -> Result<String> {
+    let each = |join: &str| -> Result<String> {
+        let texts = records.iter().map(|loaded| headline::render(&loaded.record, form));
+        Ok(texts.collect::<Result<Vec<_>>>()?.join(join))
+    };
+    match (form, records) {
+        (Format::Json, [one]) => Ok(one.text.clone()),
+        (Format::Json, several) => {
+            let texts: Vec<_> = several.iter().map(|loaded| loaded.text.trim_end()).collect();
+            Ok(format!("[{}]\n", texts.join(",\n")))
+        }
+        (Format::Csv, several) => {
+            let records: Vec<_> = several.iter().map(|loaded| loaded.record.clone()).collect();
+            headline::runs(&records).render(form)
+        }
+        (Format::Jsonl, _) => each(""),
+        (Format::Table | Format::Md, _) => each("\n"),
+    }
 }
 
 fn model(args: &ShowArgs, workload: &WorkloadInfo) -> Result<()> {
