@@ -64,6 +64,14 @@ pub enum Error {
         "internal error: {0}\nthis is a bug in fathom: please report it with the command line that led to it"
     )]
     Internal(String),
+    /// A run in a process of its own failed, and said why.
+    #[error("{}", lines(text))]
+    Run {
+        /// Its exit code.
+        code: u8,
+        /// Its message, which begins as those of its kind do.
+        text: String,
+    },
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted,
@@ -111,6 +119,7 @@ impl Error {
             Self::Regression(_) => 8,
             Self::Incomparable(_) => 9,
             Self::Data { .. } | Self::Io { .. } => 10,
+            Self::Run { code, .. } => *code,
             Self::Interrupted => 130,
         }
     }

@@ -1,15 +1,19 @@
 //! Makes the records an analysis needs where none is named.
 
+use std::fs::File;
 use std::process::{Command, Stdio};
 
 use crate::error::{Error, Result};
+use crate::host;
 use crate::measure::sample::interrupted;
 use crate::record::Record;
 use crate::report::section::{ANALYSES, Analysis, Sample};
 use crate::terms::{Checks, LimitSet, Mode, Restriction, workers};
 use crate::workload::WORKLOADS;
 
+use super::super::args::{Requirement, preset_or_default};
 use super::super::range::values;
+use super::super::run::choose::choose;
 use super::super::run::{self, RunArgs};
 use super::super::{child, output, progress};
 use super::AnalyzeArgs;
@@ -22,6 +26,12 @@ pub(super) fn records(
 ) -> Result<(Vec<Record>, Result<()>)> {
     let samples =
         chosen.map_or(ANALYSES.map(|analysis| analysis.sample).to_vec(), |a| vec![a.sample]);
+    if args.run.no_profile && samples != [Sample::Timed] {
+        return Err(Error::Usage(
+            "--no-profile leaves nothing to analyze but the modes: use `fathom analyze modes`"
+                .into(),
+        ));
+    }
     if samples == [Sample::Varied] {
         return scaling(args);
     }
@@ -30,12 +40,6 @@ pub(super) fn records(
         if let Sample::Profiled(steps) = sample {
             wanted.min_samples = wanted.min_samples.max(*steps as u32);
         }
-    }
-    if wanted.no_profile && samples != [Sample::Timed] {
-        return Err(Error::Usage(
-            "--no-profile leaves nothing to analyze but the modes: use `fathom analyze modes`"
-                .into(),
-        ));
     }
     output::note(
         &wanted.out,
@@ -67,6 +71,8 @@ fn scaling(args: &AnalyzeArgs) -> Result<(Vec<Record>, Result<()>)> {
     if wanted.mode.is_empty() {
         wanted.mode = vec![Mode::Train];
     }
+    // What is wrong with the command line should show before the first process is started.
+    choose(&wanted, preset_or_default(wanted.preset, None))?;
     let (threads, batches) = (values(&args.threads), &args.batches);
     output::note(
         &wanted.out,
@@ -117,29 +123,40 @@ fn with_threads(args: &RunArgs, threads: usize) -> Result<Record> {
     let program = std::env::current_exe().map_err(Error::io("read", "the program's own path"))?;
     let folder = tempfile::tempdir().map_err(Error::io("create", std::env::temp_dir()))?;
     let saved = folder.path().join("record.json");
-    let mut command = Command::new(&program);
-    command
+    // A pipe would be full before the end of what some drivers and RUST_LOG say.
+    let said = folder.path().join("said");
+    let stderr = File::create(&said).map_err(Error::io("create", &said))?;
+    let mut child = Command::new(&program)
         .env("LP_NUM_THREADS", workers(threads).to_string())
         .arg("run")
         .args(options(args))
-        .arg("--save")
-        .arg(&saved);
-    let failed = || Error::io("run", "fathom itself");
-    let mut child =
-        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().map_err(failed())?;
-    child::wait(&mut child, &program)?;
-    let done = child.wait_with_output().map_err(failed())?;
-    let stderr = String::from_utf8_lossy(&done.stderr);
-    let why = format!("with {}: {}", counted(threads), stderr.trim().trim_start_matches("error: "));
-    match done.status.code() {
+        .args(["--color", "never", "--save"])
+        .arg(&saved)
+        .stdout(Stdio::null())
+        .stderr(stderr)
+        .spawn()
+        .map_err(Error::io("run", &program))?;
+    let status = child::wait(&mut child, &program)?;
+    let why = || -> Result<String> {
+        let said = host::read(&said)?;
+        Ok(format!("with {}: {}", counted(threads), message(&String::from_utf8_lossy(&said))))
+    };
+    match status.code() {
         Some(0) => Record::load(&saved),
-        Some(2) => Err(Error::Usage(why)),
-        Some(3) => Err(Error::Device(why)),
-        Some(5) => Err(Error::Verification(why)),
-        Some(6) => Err(Error::Gpu(why)),
-        Some(10) => Err(Error::data("--data", "data", why)),
+        Some(3) => Err(Error::Device(why()?)),
         Some(130) => Err(Error::Interrupted),
-        _ => Err(Error::Internal(why)),
+        Some(code) => Err(Error::Run { code: u8::try_from(code).unwrap_or(1), text: why()? }),
+        None => Err(Error::Internal(format!("{} ({status})", why()?))),
+    }
+}
+
+/// The error that a program ended with, without what it and its driver said before; its last line where it has none.
+fn message(said: &str) -> &str {
+    let begins_line = |at: &usize| *at == 0 || said[..*at].ends_with('\n');
+    let error = said.rmatch_indices("error: ").map(|(at, _)| at).find(begins_line);
+    match error {
+        Some(at) => said[at..].trim_start_matches("error: ").trim(),
+        None => said.lines().last().unwrap_or("it said nothing"),
     }
 }
 
@@ -153,6 +170,7 @@ fn options(args: &RunArgs) -> Vec<String> {
     let device = args.device.device.as_deref().unwrap_or("llvmpipe");
     let path = args.data.data.as_ref().map(ToString::to_string);
     let preset = args.preset.map(crate::terms::Preset::name);
+    let require = args.device.require.map(|Requirement::Gpu| "gpu");
     let checks = (args.device.checks == Checks::On).then_some("on");
     let Restriction { limits, without } = args.device.restriction.restriction();
     let limits = (limits != LimitSet::Device).then_some(limits.name());
@@ -163,6 +181,8 @@ fn options(args: &RunArgs) -> Vec<String> {
         ("--mode", Some(modes.join(","))),
         ("--device", Some(device.to_string())),
         ("--backend", args.device.backend.clone()),
+        ("--require", require.map(String::from)),
+        ("--wait-limit", args.device.wait_limit.map(|seconds| seconds.to_string())),
         ("--checks", checks.map(String::from)),
         ("--limits", limits.map(String::from)),
         ("--without", without),
@@ -171,6 +191,7 @@ fn options(args: &RunArgs) -> Vec<String> {
         ("--data", path),
         ("--env", args.data.game.clone()),
         ("--preset", preset.map(String::from)),
+        ("--bucket", args.bucket.map(|bucket| bucket.to_string())),
         ("--time", Some(args.time.to_string())),
         ("--max-noise", Some(args.max_noise.to_string())),
         ("--min-samples", Some(args.min_samples.to_string())),
@@ -186,6 +207,8 @@ fn options(args: &RunArgs) -> Vec<String> {
         ("--quiet", true),
         ("--no-fuse", args.no_fuse),
         ("--no-verify", args.no_verify),
+        ("--no-profile", args.no_profile),
+        ("--allow-noncompliant", args.device.allow_noncompliant),
         ("--skip-bad", args.data.skip_bad),
     ];
     let flags = flags.into_iter().filter(|(_, on)| *on).map(|(flag, _)| flag.to_string());
@@ -209,7 +232,8 @@ mod tests {
         let line = "fathom run -w deepq,memnet -m train,infer -d llvm --backend vulkan --checks on --preset tiny \
                     --limits webgpu --without subgroups,timestamps --tune full --on-failure retry --variant matmul/register \
                     --time 0.5 --max-noise 2 --min-samples 7 --seed 3 --set hidden=8 --no-fuse --no-verify \
-                    --env catch --skip-bad --data some/where -q -o csv";
+                    --env catch --skip-bad --data some/where -q -o csv \
+                    --bucket 1 --require gpu --wait-limit 60.5 --allow-noncompliant --no-profile";
         let parse = |words: Vec<String>| match Cli::parse_from(words).command {
             Some(Asked::Run(args)) => args,
             other => panic!("{other:?}"),
@@ -218,5 +242,15 @@ mod tests {
         let again = ["fathom", "run"].map(String::from).into_iter();
         let again = parse(again.chain(options(&args)).collect());
         assert_eq!(format!("{again:?}"), format!("{args:?}"));
+    }
+
+    #[test]
+    fn of_all_that_a_process_says_its_error_is_handed_on() {
+        assert_eq!(
+            message("a driver's error: x\nerror: --data: error: no\nsuch\n"),
+            "--data: error: no\nsuch"
+        );
+        assert_eq!(message("error: it failed"), "it failed");
+        assert_eq!(message("debug\nfree(): invalid size\n"), "free(): invalid size");
     }
 }

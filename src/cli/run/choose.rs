@@ -74,7 +74,7 @@ fn preset(args: &RunArgs, gpu: Option<&Gpu>) -> Preset {
 }
 
 /// The models that are run, each with its mode; every option has to be one of theirs.
-pub(super) fn choose(args: &RunArgs, preset: Preset) -> Result<Vec<Chosen>> {
+pub(in crate::cli) fn choose(args: &RunArgs, preset: Preset) -> Result<Vec<Chosen>> {
     let workloads = args::workloads(&args.workload)?;
     args.data.check(&workloads)?;
     for workload in &workloads {
