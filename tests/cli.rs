@@ -76,7 +76,7 @@ fn transcripts() {
 #[test]
 fn every_failure_has_its_code_and_names_the_way_out() {
     let empty = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
-    let cases: [(&[&str], i32, &str); 47] = [
+    let cases: [(&[&str], i32, &str); 53] = [
         (&["--workload", "speach"], 2, "did you mean 'speech'"),
         (&["--workload", "nonsense"], 2, "fathom list workloads"),
         (&["--workload", ""], 4, "no workload selected"),
@@ -94,9 +94,12 @@ fn every_failure_has_its_code_and_names_the_way_out() {
         (&["--workload", "autoenc", "-d", "pci:ffff:ff:1f.7"], 3, "no device matches"),
         (&["--workload", "autoenc", "--save-baseline", "a/b"], 2, "as in main-2"),
         (&["show", "speach"], 2, "did you mean 'speech'"),
-        (&["show", "@last"], 2, "there are only 0 records"),
+        (&["show", "@last"], 2, "no records are kept in"),
         (&["check", "no-such.json"], 10, "cannot read it"),
-        (&["compare", "@last"], 2, "there are only 0 records"),
+        (&["check", "deny.toml"], 10, "1 of 1 file is not a sound record"),
+        (&["check", "deny.toml", "rustfmt.toml"], 10, "2 of 2 files are not sound records"),
+        (&["check", "--publish", "deny.toml"], 10, "1 of 1 file is not fit to be published"),
+        (&["compare", "@last"], 2, "no records are kept in"),
         (&["ab", "no-such-program", "no-such-program"], 10, "cannot run no-such-program"),
         (&["--workload", "autoenc", "--device", "radeon-of-mars"], 3, "no device matches"),
         (&["--workload", "autoenc", "--backend", "glide"], 2, "one of vulkan, metal, dx12"),
@@ -128,6 +131,9 @@ fn every_failure_has_its_code_and_names_the_way_out() {
         (&["analyze", "profil"], 2, "profile, stationarity"),
         (&["analyze", "no-such.json"], 10, "cannot read no-such.json"),
         (&["analyze", "profile", "--no-profile"], 2, "analyze modes"),
+        (&["analyze", "scaling", "--no-profile"], 2, "analyze modes"),
+        (&["analyze", "scaling", "-w", ","], 4, "no workload selected"),
+        (&["analyze", "scaling", "-w", "autoenc", "--data", empty], 10, "thread: /"),
     ];
     for (arguments, code, expected) in cases {
         let output = fathom(arguments);
@@ -266,12 +272,6 @@ fn a_record_is_analyzed_in_every_form_and_a_broken_one_is_refused_by_its_place()
     }
 }
 
-#[test]
-#[cfg(target_os = "linux")]
-fn a_full_disk_is_told_and_the_figures_are_shown_all_the_same() {
-    let output =
-        fathom(&[&["-w", "autoenc", "-m", "infer", "--save", "/dev/full"], QUICK].concat());
-    assert_eq!(output.status.code(), Some(10));
 /// Each thread count is measured by a process of its own, which may say more than a pipe holds.
 #[test]
 fn what_a_process_of_its_own_says_does_not_stop_it() {
@@ -289,6 +289,12 @@ fn what_a_process_of_its_own_says_does_not_stop_it() {
     assert!(text(&output.stdout).contains("batch 2"), "{}", text(&output.stdout));
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_told_and_the_figures_are_shown_all_the_same() {
+    let output =
+        fathom(&[&["-w", "autoenc", "-m", "infer", "--save", "/dev/full"], QUICK].concat());
+    assert_eq!(output.status.code(), Some(10));
     assert!(text(&output.stderr).contains("cannot write /dev/full"), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("samples/s"));
 }

@@ -215,7 +215,7 @@ fn what_cannot_be_believed_is_left_out_and_what_is_unfinished_is_marked_and_refu
     // Here the same have no place, each told with what it lacks.
     let records = folder.path().to_str().unwrap();
     let (table, messages) = told_by(&mut fathom(out.path(), &["check", "--publish", records]), 10);
-    assert!(messages.contains("8 of 10 files are not records that are fit"), "{messages}");
+    assert!(messages.contains("8 of 10 files are not fit to be published"), "{messages}");
     for word in ["EDITED", "INCOMPLETE", "cut short: 9 of 16", ": unverified", "not settled"] {
         assert!(table.contains(word), "no {word} in {table}");
     }

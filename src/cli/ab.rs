@@ -181,7 +181,7 @@ fn take_turns(args: &AbArgs, sides: &[(PathBuf, Program); 2]) -> Result<()> {
         // What is no fathom is told before the other side has been measured for nothing.
         if kept(folder)?.is_empty() {
             return Err(Error::Usage(format!(
-                "{} kept no record: is it a fathom?",
+                "{} kept no record: is it fathom?",
                 program.path.display()
             )));
         }

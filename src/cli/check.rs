@@ -62,9 +62,14 @@ pub fn execute(args: &CheckArgs) -> Result<()> {
     let Some((first, fault)) = faults.first() else {
         return Ok(());
     };
-    let sort = if args.publish { "fit to be published" } else { "sound" };
-    let count =
-        format!("{} of {} files are not records that are {sort}", faults.len(), checks.len());
+    let are_not = match (faults.len(), args.publish) {
+        (1, true) => "is not fit to be published",
+        (1, false) => "is not a sound record",
+        (_, true) => "are not fit to be published",
+        (_, false) => "are not sound records",
+    };
+    let files = if checks.len() == 1 { "file" } else { "files" };
+    let count = format!("{} of {} {files} {are_not}", faults.len(), checks.len());
     Err(Error::data(&first.file, "check", format!("{fault}; {count}")))
 }
 
