@@ -11,14 +11,12 @@ fn main() -> ExitCode {
     let parsed = help::command().try_get_matches();
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error)
-            if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
-        {
-            return ended(output::styled(&error.render().ansi().to_string()));
-        }
         Err(error) => {
-            // Where the terminal is gone there is nobody to tell.
-            let _closed = error.print();
+            output::set_color(std::env::args_os().skip(1));
+            if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+                return ended(output::styled(&error.render().ansi().to_string()));
+            }
+            output::refusal(&error);
             return ExitCode::from(2);
         }
     };

@@ -387,7 +387,8 @@ fn without_styles(line: &str) -> String {
 const WHOLE: [&str; 4] = ["workload", "seq2seq", "residual", "infer"];
 
 #[test]
-fn every_table_topic_and_note_fits_80_columns_and_a_terminal_that_does_not_know_its_size_has_80() {
+fn every_table_topic_note_and_refusal_fits_80_columns_and_a_terminal_that_does_not_know_its_size_has_80()
+ {
     let record = "assets/reference-tiny.json";
     for command in [
         "list workloads".to_string(),
@@ -404,6 +405,8 @@ fn every_table_topic_and_note_fits_80_columns_and_a_terminal_that_does_not_know_
         format!("check {record} Cargo.toml"),
         format!("score {record} --reference tests/cli/record.json"),
         "show nosuch".to_string(),
+        "--set hidden".to_string(),
+        "run --save r.txt".to_string(),
         "help".to_string(),
         "help compare".to_string(),
         format!("analyze {record}"),
@@ -425,6 +428,21 @@ fn every_table_topic_and_note_fits_80_columns_and_a_terminal_that_does_not_know_
                 assert!(broken.is_empty(), "{command}: {broken:?} in\n{shown}");
             }
         }
+    }
+}
+
+/// A command line that is refused, or asks for help, has not been read: `--color` holds all the same.
+#[test]
+fn help_and_refusals_are_as_colourful_as_asked() {
+    let has_styles = |arguments: &str| Some(on_terminal(arguments, 80)?.contains('\u{1b}'));
+    for (arguments, expected) in [
+        ("--color never --time 0", false),
+        ("--color=never --help", false),
+        ("--time 0", true),
+        ("--help", true),
+    ] {
+        let Some(found) = has_styles(arguments) else { return };
+        assert_eq!(found, expected, "{arguments}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 use crate::record::consistency::contradictions;
 use crate::record::store::{self, Loaded};
 use crate::report::Format;
@@ -41,7 +41,10 @@ pub fn execute(args: &CheckArgs) -> Result<()> {
     for path in &args.files {
         let inside = if path.is_dir() { store::tree(path)? } else { vec![path.clone()] };
         if inside.is_empty() {
-            return Err(Error::Usage(format!("{}: no records in this folder", path.display())));
+            return Err(Error::Usage(format!(
+                "{}: no records in this folder",
+                plain(path.display())
+            )));
         }
         files.extend(inside);
     }
@@ -51,7 +54,8 @@ pub fn execute(args: &CheckArgs) -> Result<()> {
         if matches!(form, Format::Table | Format::Md) {
             for file in &checks {
                 for fault in file.faults() {
-                    text += &format!("\n{}", said(form, &format!("{}: {fault}", file.file)));
+                    text +=
+                        &format!("\n{}", said(form, &format!("{}: {fault}", plain(&file.file))));
                 }
             }
         }

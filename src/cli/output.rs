@@ -1,6 +1,7 @@
 //! Where output goes: data to stdout and to files, everything else to stderr, progress only to a terminal.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -39,7 +40,7 @@ pub struct OutputArgs {
     /// Also save to a .json, .jsonl, .csv or .md file
     ///
     /// The extension names the format. May be repeated.
-    #[arg(short, long, value_name = "FILE", value_parser = target)]
+    #[arg(short, long, value_name = "FILE", value_parser = targets())]
     pub save: Vec<Target>,
 
     #[command(flatten)]
@@ -84,14 +85,36 @@ pub enum Color {
     Never,
 }
 
+impl Color {
+    /// Applies it to the whole process.
+    fn apply(self) {
+        let choice = match self {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::AlwaysAnsi,
+            Self::Never => anstream::ColorChoice::Never,
+        };
+        choice.write_global();
+    }
+}
+
+/// Applies `--color` by the words of a command line that has not been read: of one that asks for help, or is wrong.
+pub fn set_color(words: impl IntoIterator<Item = OsString>) {
+    let words: Vec<String> =
+        words.into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let behind = |(at, word): (usize, &String)| match word.strip_prefix("--color") {
+        Some("") => words.get(at + 1).cloned(),
+        Some(value) => value.strip_prefix('=').map(str::to_string),
+        None => None,
+    };
+    let named = words.iter().enumerate().find_map(behind);
+    if let Some(color) = named.and_then(|name| Color::from_str(&name, true).ok()) {
+        color.apply();
+    }
+}
+
 /// Applies `--color`, `--verbose` and `--quiet` to the whole process.
 pub fn set_up(args: &VoiceArgs) {
-    let choice = match args.color {
-        Color::Auto => anstream::ColorChoice::Auto,
-        Color::Always => anstream::ColorChoice::AlwaysAnsi,
-        Color::Never => anstream::ColorChoice::Never,
-    };
-    choice.write_global();
+    args.color.apply();
     let level = match (args.quiet, args.verbose) {
         (true, _) => log::LevelFilter::Off,
         (_, 0) => log::LevelFilter::Error,
@@ -238,9 +261,12 @@ pub struct Target {
     pub form: Format,
 }
 
-/// Reads a `--save` argument, so that what cannot be written is refused before any work.
-pub(super) fn target(text: &str) -> std::result::Result<Target, String> {
-    let path = PathBuf::from(text);
+/// What `--save` is read by, so that what cannot be written is refused before any work.
+fn targets() -> impl TypedValueParser<Value = Target> {
+    PathBufValueParser::new().try_map(target)
+}
+
+fn target(path: PathBuf) -> std::result::Result<Target, String> {
     let form = match path.extension().and_then(|e| e.to_str()) {
         Some("json") => Format::Json,
         Some("jsonl") => Format::Jsonl,
@@ -304,16 +330,25 @@ fn say(text: &str) {
 
 /// Writes why the program ends to stderr, as [`note`] does, `--quiet` or not.
 pub fn failure(error: &Error) {
-    let style = anstyle::AnsiColor::Red.on_default().bold();
     let text = match error {
         Error::Interrupted => interrupt::stopped(),
-        other => {
-            let text = prose(&lines(&format!("error: {other}")), message_width());
-            text.replacen("error:", &format!("{style}error:{style:#}"), 1)
-        }
+        other => marked(&format!("error: {other}")),
     };
     // Where the terminal is gone there is nobody to tell.
     let _closed = progress::apart(|| writeln!(anstream::stderr().lock(), "{text}"));
+}
+
+/// Writes what is wrong with a command line to stderr, in the same way.
+pub fn refusal(error: &clap::Error) {
+    let text = marked(error.to_string().trim_end());
+    let _closed = writeln!(anstream::stderr().lock(), "{text}");
+}
+
+/// An error's text within the width of stderr's terminal, its first word in red.
+fn marked(text: &str) -> String {
+    let style = anstyle::AnsiColor::Red.on_default().bold();
+    let text = prose(&lines(text), message_width());
+    text.replacen("error:", &format!("{style}error:{style:#}"), 1)
 }
 
 /// Writes a warning of a loss to stderr, `--quiet` or not; once, however often it happens.
@@ -339,7 +374,7 @@ mod tests {
             ("a.csv", Format::Csv),
             ("a.md", Format::Md),
         ] {
-            assert_eq!(target(&at(name)).unwrap().form, form);
+            assert_eq!(target(at(name).into()).unwrap().form, form);
         }
         std::fs::create_dir(folder.path().join("d.json")).unwrap();
         for (name, expected) in [
@@ -348,7 +383,7 @@ mod tests {
             ("none/a.csv", "no such folder"),
             ("d.json", "it is a folder: name a file"),
         ] {
-            let error = target(&at(name)).unwrap_err();
+            let error = target(at(name).into()).unwrap_err();
             assert!(error.contains(expected), "{name}: {error}");
         }
         let files = std::fs::read_dir(folder.path()).unwrap().count();

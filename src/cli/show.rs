@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 use crate::listing::model::{KernelText, memory, parameters, program, source_table, sources};
 use crate::pass::Options;
 use crate::record::id;
@@ -87,7 +87,7 @@ fn kept(args: &ShowArgs, records: &[Loaded]) -> Result<()> {
         )));
     }
     for Loaded { path, record, .. } in records {
-        let text = format!("record  {}  {}", id::short(&record.id), path.display());
+        let text = format!("record  {}  {}", id::short(&record.id), plain(path.display()));
         output::note(&args.out, &text);
     }
     output::emit(&args.out, |form| text(records, form))

@@ -106,7 +106,12 @@ fn learn(args: &TrainArgs, gpu: &Gpu, preset: Preset, model: Box<dyn Workload>) 
     }
     if let Some(count) = args.show {
         let samples = trainer.show(count as usize)?;
-        samples.iter().try_for_each(|sample| output::data(&format!("\n{sample}")))?;
+        // Behind rows for programs they would be no rows.
+        let print = |sample: &String| match people {
+            true => output::data(&format!("\n{sample}")),
+            false => Ok(output::note(&args.output, sample)),
+        };
+        samples.iter().try_for_each(print)?;
     }
     passed_over(trainer.data()).for_each(|line| output::note(&args.output, &line));
     if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
