@@ -106,12 +106,14 @@ fn learn(args: &TrainArgs, gpu: &Gpu, preset: Preset, model: Box<dyn Workload>) 
     }
     if let Some(count) = args.show {
         let samples = trainer.show(count as usize)?;
-        // Behind rows for programs they would be no rows.
-        let print = |sample: &String| match people {
-            true => output::data(&format!("\n{sample}")),
-            false => Ok(output::note(&args.output, sample)),
-        };
-        samples.iter().try_for_each(print)?;
+        for sample in samples {
+            // Behind rows for programs they would be no rows.
+            if people {
+                output::data(&format!("\n{sample}"))?;
+            } else {
+                output::note(&args.output, &sample);
+            }
+        }
     }
     passed_over(trainer.data()).for_each(|line| output::note(&args.output, &line));
     if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
