@@ -14,6 +14,7 @@ pub mod check;
 mod child;
 pub mod compare;
 pub mod data;
+pub mod given;
 pub mod help;
 pub mod interrupt;
 pub mod list;

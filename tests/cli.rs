@@ -75,8 +75,13 @@ fn transcripts() {
 
 #[test]
 fn every_failure_has_its_code_and_names_the_way_out() {
+    const RECORD: &str = "assets/reference-tiny.json";
     let empty = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
-    let cases: [(&[&str], i32, &str); 53] = [
+    let cases: [(&[&str], i32, &str); 57] = [
+        (&["analyze", RECORD, "-w", "memnet"], 2, "--workload: it says what is measured where no"),
+        (&["analyze", "profile", RECORD, "--time", "5"], 2, "--time: it says what is measured"),
+        (&["show", RECORD, "-m", "train"], 2, "--mode: it is of a workload's step"),
+        (&["show", RECORD, "--program"], 2, "--program: it is of a workload's step"),
         (&["--workload", "speach"], 2, "did you mean 'speech'"),
         (&["--workload", "nonsense"], 2, "fathom list workloads"),
         (&["--workload", ""], 4, "no workload selected"),

@@ -368,9 +368,10 @@ fn full_models_have_the_published_sizes() {
         ("vgg", 143_667_240, 39.3e9, Some(117.6e9)),
         ("residual", 21_797_672, 7.33e9, Some(21.8e9)),
         ("deepq", 1_686_180, 18.7e6, None),
-        // Of 2 operations a weight and step: 40 x 3 cells and 50 x (3 cells, query, input, output, all
-        // words); training has 513 of 40,000 words in its projection.
-        ("seq2seq", 34_633_792, 1.385e9, Some(1.134e9)),
+        // Of 2 operations a weight and step: 40 x (3 cells of 512 x 1024, key of 256 x 256) and 50 x (3 cells, query of
+        // 1536 x 256, input and output of 512 x 256, all words), and 6 a position, step and unit in attention; training
+        // is three times that with 513 of 40,000 words in its projection.
+        ("seq2seq", 34_633_792, 1.385e9, Some(1.110e9)),
         // Four bags of 50 x 11 words, three hops over 50 sentences, 180 words to answer with.
         ("memnet", 46_000, 0.269e6, None),
     ];

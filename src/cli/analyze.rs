@@ -11,6 +11,7 @@ use crate::record::store::{self, Loaded};
 use crate::report::section::{self, ANALYSES, Analysis, Options};
 use crate::terms::Mode;
 
+use super::given::Given;
 use super::range::Range;
 use super::run::{self, RunArgs};
 use super::{OutputArgs, output};
@@ -20,6 +21,9 @@ mod measure;
 /// Options of `analyze`.
 #[derive(Debug, Clone, Args)]
 pub struct AnalyzeArgs {
+    #[command(flatten)]
+    given: Given,
+
     /// An analysis, if only one is wanted, then records. The help lists every analysis.
     #[arg(value_name = "PART|RECORD", help = what_help())]
     pub what: Vec<String>,
@@ -59,6 +63,37 @@ pub struct AnalyzeArgs {
     pub run: RunArgs,
 }
 
+/// Options that say what is measured and how: records that are named were measured already.
+const OF_MEASURING: [&str; 27] = [
+    "workload",
+    "batch",
+    "bucket",
+    "set",
+    "preset",
+    "precision",
+    "data",
+    "skip_bad",
+    "seed",
+    "time",
+    "max_noise",
+    "min_samples",
+    "queue_depth",
+    "repeat",
+    "variant",
+    "tune",
+    "no_fuse",
+    "no_verify",
+    "no_profile",
+    "on_failure",
+    "dry_run",
+    "save_baseline",
+    "threads",
+    "batches",
+    "device",
+    "backend",
+    "checks",
+];
+
 fn what_help() -> String {
     format!(
         "One of {} [default: every analysis the records allow], then records: files, folders, @last, @last~1, or the \
@@ -85,6 +120,10 @@ pub fn execute(args: &AnalyzeArgs) -> Result<()> {
     let (chosen, names) = parse(&args.what);
     if names.is_empty() && args.run.dry_run {
         return run::execute(&args.run);
+    }
+    if let Some(name) = names.first() {
+        let why = format!("it says what is measured where no record is named, as {name} is");
+        args.given.refuse("analyze", &OF_MEASURING, &why)?;
     }
     let (records, outcome) = if names.is_empty() {
         measure::records(args, chosen)?

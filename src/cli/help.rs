@@ -158,7 +158,9 @@ pub fn command() -> Command {
             *found = found.clone().after_help(text).mut_args(terse);
         }
     }
-    command.mut_args(|argument| terse(argument).hide_short_help(true))
+    command
+        .mut_subcommand("tune", super::tune::help)
+        .mut_args(|argument| terse(argument).hide_short_help(true))
 }
 
 /// An option as the short help has it; the variables that set it are listed once, under `fathom --help`.

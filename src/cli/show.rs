@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::error::{Error, Result, plain};
+use crate::error::{Result, plain};
 use crate::listing::model::{KernelText, memory, parameters, program, source_table, sources};
 use crate::pass::Options;
 use crate::record::id;
@@ -14,11 +14,15 @@ use crate::session::schedule;
 use crate::terms::Mode;
 use crate::workload::{self, WorkloadInfo};
 
+use super::given::Given;
 use super::{DeviceArgs, OutputArgs, PrecisionArgs, SizeArgs, output};
 
 /// Options of `show`.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
+    #[command(flatten)]
+    given: Given,
+
     /// Workload (see `fathom list workloads`), or a record to print again: a file, @last, @last~1, a baseline, or
     /// the start of an id
     #[arg(value_name = "WORKLOAD|RECORD")]
@@ -58,6 +62,22 @@ pub struct ShowArgs {
     pub out: OutputArgs,
 }
 
+/// Options that a record does not heed: it is printed as it was measured.
+const OF_A_MODEL: [&str; 12] = [
+    "program",
+    "memory",
+    "kernel",
+    "mode",
+    "batch",
+    "set",
+    "preset",
+    "precision",
+    "no_fuse",
+    "device",
+    "backend",
+    "checks",
+];
+
 /// Prints one view of a model, or a record's figures.
 ///
 /// # Errors
@@ -80,12 +100,8 @@ fn is_word(text: &str) -> bool {
 
 /// Prints what a run printed, or hands out the record's own text.
 fn kept(args: &ShowArgs, records: &[Loaded]) -> Result<()> {
-    if args.program || args.memory || args.kernel.is_some() {
-        return Err(Error::Usage(format!(
-            "{} is a record: --program, --memory and --kernel show a workload's step",
-            args.subject
-        )));
-    }
+    let why = format!("it is of a workload's step, and {} is a record", args.subject);
+    args.given.refuse("show", &OF_A_MODEL, &why)?;
     for Loaded { path, record, .. } in records {
         let text = format!("record  {}  {}", id::short(&record.id), plain(path.display()));
         output::note(&args.out, &text);

@@ -1,21 +1,24 @@
 //! `fathom tune`: measures the kernels of each op, and keeps the fastest for the runs to come.
 
-use clap::error::ErrorKind;
-use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use clap::{Arg, Args, Command};
 
 use crate::error::{Error, Result};
 use crate::listing;
 use crate::measure::tune::suite::{SuiteTuner, planned};
 use crate::terms::Effort;
 
+use super::given::Given;
 use super::output;
 use super::run::{self, RunArgs};
 
 /// Options of `tune`: those of `run` that say what is tuned.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Args)]
 pub struct TuneArgs {
+    #[command(flatten)]
+    given: Given,
+
     /// What is tuned.
+    #[command(flatten)]
     pub run: RunArgs,
 }
 
@@ -33,45 +36,17 @@ const IDLE: [&str; 10] = [
     "ops",
 ];
 
-impl Args for TuneArgs {
-    fn augment_args(command: Command) -> Command {
-        let hidden = |option: Arg| {
-            let is_idle = IDLE.contains(&option.get_id().as_str());
+/// Its help, without those.
+pub(super) fn help(command: Command) -> Command {
+    command.mut_args(|option: Arg| match option.get_id().as_str() {
+        "dry_run" => option.help("Print what would be tuned; measure nothing").long_help(
+            "Print what would be tuned; measure nothing\n\nEvery option and the data are checked as for tuning.",
+        ),
+        id => {
+            let is_idle = IDLE.contains(&id);
             option.hide(is_idle)
-        };
-        let dry_run = |option: Arg| {
-            option.help("Print what would be tuned; measure nothing").long_help(
-                "Print what would be tuned; measure nothing\n\nEvery option and the data are checked as for tuning.",
-            )
-        };
-        RunArgs::augment_args(command).mut_args(hidden).mut_arg("dry_run", dry_run)
-    }
-
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
-}
-
-impl FromArgMatches for TuneArgs {
-    fn from_arg_matches(matches: &ArgMatches) -> std::result::Result<Self, clap::Error> {
-        let is_given = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
-        if let Some(idle) = IDLE.into_iter().find(is_given) {
-            let option = idle.replace('_', "-");
-            let why =
-                "it says how runs are measured, and would change nothing of tuning: leave it out";
-            let text = format!("tune: --{option}: {why}\n");
-            return Err(clap::Error::raw(ErrorKind::UnknownArgument, text));
         }
-        Ok(Self { run: RunArgs::from_arg_matches(matches)? })
-    }
-
-    fn update_from_arg_matches(
-        &mut self,
-        matches: &ArgMatches,
-    ) -> std::result::Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
+    })
 }
 
 /// Tunes thoroughly, or as `--tune` says, and prints a row for each problem of the table.
@@ -83,6 +58,8 @@ pub fn execute(args: &TuneArgs) -> Result<()> {
     if effort == Effort::Off {
         return Err(Error::Usage("tune: --tune off would measure nothing: quick or full".into()));
     }
+    let why = "it says how runs are measured, and would change nothing of tuning";
+    args.given.refuse("tune", &IDLE, why)?;
     let args = &args.run;
     let mut suite = run::choose::prepare(args)?;
     let mut samples = run::choose::open(args, &suite.chosen)?;
