@@ -10,12 +10,13 @@ use crate::error::{Error, Result};
 pub struct Given(Vec<String>);
 
 impl Given {
-    /// Refuses the first of the `idle` options of a command that was given, and says why it would change nothing.
+    /// Refuses the first of a command's `idle` options, a list of identifiers, that was given, and says why it would change
+    /// nothing.
     ///
     /// # Errors
     /// [`Error::Usage`].
-    pub(super) fn refuse(&self, command: &str, idle: &[&str], why: &str) -> Result<()> {
-        match idle.iter().find(|id| self.0.iter().any(|given| given == *id)) {
+    pub(super) fn refuse(&self, command: &str, idle: &str, why: &str) -> Result<()> {
+        match idle.split(' ').find(|id| self.0.iter().any(|given| given == id)) {
             Some(id) => Err(Error::Usage(format!("{command}: --{}: {why}", id.replace('_', "-")))),
             None => Ok(()),
         }

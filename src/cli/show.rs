@@ -63,20 +63,8 @@ pub struct ShowArgs {
 }
 
 /// Options that a record does not heed: it is printed as it was measured.
-const OF_A_MODEL: [&str; 12] = [
-    "program",
-    "memory",
-    "kernel",
-    "mode",
-    "batch",
-    "set",
-    "preset",
-    "precision",
-    "no_fuse",
-    "device",
-    "backend",
-    "checks",
-];
+const OF_A_MODEL: &str =
+    "program memory kernel mode batch set preset precision no_fuse device backend checks";
 
 /// Prints one view of a model, or a record's figures.
 ///
@@ -101,7 +89,7 @@ fn is_word(text: &str) -> bool {
 /// Prints what a run printed, or hands out the record's own text.
 fn kept(args: &ShowArgs, records: &[Loaded]) -> Result<()> {
     let why = format!("it is of a workload's step, and {} is a record", args.subject);
-    args.given.refuse("show", &OF_A_MODEL, &why)?;
+    args.given.refuse("show", OF_A_MODEL, &why)?;
     for Loaded { path, record, .. } in records {
         let text = format!("record  {}  {}", id::short(&record.id), plain(path.display()));
         output::note(&args.out, &text);
