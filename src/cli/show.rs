@@ -69,7 +69,7 @@ const OF_A_MODEL: &str =
 /// Prints one view of a model, or a record's figures.
 ///
 /// # Errors
-/// [`Error::Usage`] for an unknown workload or label; as [`store::find`] for what is meant to be a record.
+/// [`crate::error::Error::Usage`] for an unknown workload or label; as [`store::find`] for what is meant to be a record.
 pub fn execute(args: &ShowArgs) -> Result<()> {
     match workload::find(&args.subject) {
         Ok(workload) => model(args, workload),
