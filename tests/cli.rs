@@ -77,7 +77,7 @@ fn transcripts() {
 fn every_failure_has_its_code_and_names_the_way_out() {
     const RECORD: &str = "assets/reference-tiny.json";
     let empty = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
-    let cases: [(&[&str], i32, &str); 57] = [
+    let cases: [(&[&str], i32, &str); 59] = [
         (&["analyze", RECORD, "-w", "memnet"], 2, "--workload: it says what is measured where no"),
         (&["analyze", "profile", RECORD, "--time", "5"], 2, "--time: it says what is measured"),
         (&["show", RECORD, "-m", "train"], 2, "--mode: it is of a workload's step"),
@@ -106,6 +106,8 @@ fn every_failure_has_its_code_and_names_the_way_out() {
         (&["check", "--publish", "deny.toml"], 10, "1 of 1 file is not fit to be published"),
         (&["compare", "@last"], 2, "no records are kept in"),
         (&["ab", "no-such-program", "no-such-program"], 10, "cannot run no-such-program"),
+        (&["ab", "--no-fuse", "--foo", "--", "-w", "memnet"], 2, "unexpected argument '--foo'"),
+        (&["ab", "--no-fuse", "--checks on", "--", "--dry-run"], 2, "what is not run cannot"),
         (&["--workload", "autoenc", "--device", "radeon-of-mars"], 3, "no device matches"),
         (&["--workload", "autoenc", "--backend", "glide"], 2, "one of vulkan, metal, dx12"),
         (&["--workload", "autoenc", "--save", "r.txt"], 2, ".json, .jsonl, .csv or .md"),

@@ -73,20 +73,21 @@ impl Program {
         Ok(Self { variables, path, options: words.map(String::from).collect() })
     }
 
-    /// Starts it, so that what cannot be run is told before the other one is measured.
-    fn try_out(&self) -> Result<()> {
-        let mut command = Command::new(&self.path);
-        command.arg("--version").envs(self.variables.iter().cloned());
-        let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = quiet.spawn().map_err(Error::io("run", &self.path))?;
-        child::wait(&mut child, &self.path).map(|_| ())
+    /// Has it say what it would run, so that an option that it does not take is told before the other one is measured.
+    fn try_out(&self, both: &[String], folder: &Path) -> Result<()> {
+        self.end(self.command(both, folder).arg("--dry-run"))
     }
 
     /// Runs it once, its record kept in a folder.
     fn run(&self, both: &[String], folder: &Path) -> Result<()> {
+        self.end(&mut self.command(both, folder))
+    }
+
+    fn command(&self, both: &[String], folder: &Path) -> Command {
         let is_quiet = |word: &String| ["-q", "--quiet"].contains(&word.as_str());
         let is_loud = !self.options.iter().chain(both).any(is_quiet);
-        let mut child = Command::new(&self.path)
+        let mut command = Command::new(&self.path);
+        command
             .arg("run")
             .args(&self.options)
             .args(both)
@@ -94,9 +95,12 @@ impl Program {
             .env("FATHOM_RECORDS", folder)
             .envs(self.variables.iter().cloned())
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .map_err(Error::io("run", &self.path))?;
+            .stdout(Stdio::null());
+        command
+    }
+
+    fn end(&self, command: &mut Command) -> Result<()> {
+        let mut child = command.spawn().map_err(Error::io("run", &self.path))?;
         match child::wait(&mut child, &self.path)?.code() {
             Some(0) => Ok(()),
             Some(130) | None => Err(Error::Interrupted),
@@ -130,10 +134,13 @@ pub fn execute(args: &AbArgs) -> Result<()> {
     let [old, new] = sides;
     let sides = [old?, new?];
     let words = || sides.iter().flat_map(|(_, program)| &program.options).chain(&args.both);
-    if words().any(|word| word == "--no-verify") {
-        return Err(Error::Usage(
-            "--no-verify: runs that are not verified are not compared; leave it out".into(),
-        ));
+    for (option, why) in [
+        ("--no-verify", "runs that are not verified are not compared"),
+        ("--dry-run", "what is not run cannot be compared"),
+    ] {
+        if words().any(|word| word == option) {
+            return Err(Error::Usage(format!("{option}: {why}; leave it out")));
+        }
     }
     for (folder, _) in &sides {
         if !kept(folder)?.is_empty() {
@@ -143,10 +150,10 @@ pub fn execute(args: &AbArgs) -> Result<()> {
             )));
         }
     }
-    for (_, program) in &sides {
-        program.try_out()?;
-    }
     records::check_place(&folder, "ab")?;
+    for (folder, program) in &sides {
+        program.try_out(&args.both, folder)?;
+    }
     let outcome = take_turns(args, &sides);
     // What was measured before an error counts, if both have a run.
     for (folder, _) in &sides {
