@@ -13,7 +13,7 @@ use crate::terms::Mode;
 
 use super::given::Given;
 use super::range::Range;
-use super::run::{self, RunArgs};
+use super::run::RunArgs;
 use super::{OutputArgs, output};
 
 mod measure;
@@ -93,7 +93,7 @@ fn parse(what: &[String]) -> (Option<&'static Analysis>, &[String]) {
 pub fn execute(args: &AnalyzeArgs) -> Result<()> {
     let (chosen, names) = parse(&args.what);
     if names.is_empty() && args.run.dry_run {
-        return run::execute(&args.run);
+        return measure::dry_run(args, chosen);
     }
     if let Some(name) = names.first() {
         let why = format!("it says what is measured where no record is named, as {name} is");

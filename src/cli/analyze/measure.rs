@@ -24,22 +24,9 @@ pub(super) fn records(
     args: &AnalyzeArgs,
     chosen: Option<&Analysis>,
 ) -> Result<(Vec<Record>, Result<()>)> {
-    let samples =
-        chosen.map_or(ANALYSES.map(|analysis| analysis.sample).to_vec(), |a| vec![a.sample]);
-    if args.run.no_profile && samples != [Sample::Timed] {
-        return Err(Error::Usage(
-            "--no-profile leaves nothing to analyze but the modes: use `fathom analyze modes`"
-                .into(),
-        ));
-    }
-    if samples == [Sample::Varied] {
-        return scaling(args);
-    }
-    let mut wanted = args.run.clone();
-    for sample in &samples {
-        if let Sample::Profiled(steps) = sample {
-            wanted.min_samples = wanted.min_samples.max(*steps as u32);
-        }
+    let wanted = wanted(args, chosen)?;
+    if is_scaling(chosen) {
+        return scaling(args, wanted);
     }
     output::note(
         &wanted.out,
@@ -62,27 +49,68 @@ pub(super) fn records(
     Ok((vec![record], outcome))
 }
 
-fn scaling(args: &AnalyzeArgs) -> Result<(Vec<Record>, Result<()>)> {
+/// Says what would be run for them.
+pub(super) fn dry_run(args: &AnalyzeArgs, chosen: Option<&Analysis>) -> Result<()> {
+    let mut wanted = wanted(args, chosen)?;
+    if is_scaling(chosen) {
+        announce(args, &wanted);
+        wanted.batch = args.batches.clone();
+    }
+    run::execute(&wanted)
+}
+
+fn is_scaling(chosen: Option<&Analysis>) -> bool {
+    chosen.is_some_and(|analysis| analysis.sample == Sample::Varied)
+}
+
+/// The runs that an analysis needs, or all of them.
+fn wanted(args: &AnalyzeArgs, chosen: Option<&Analysis>) -> Result<RunArgs> {
+    let samples =
+        chosen.map_or(ANALYSES.map(|analysis| analysis.sample).to_vec(), |a| vec![a.sample]);
+    if args.run.no_profile && samples != [Sample::Timed] {
+        return Err(Error::Usage(
+            "--no-profile leaves nothing to analyze but the modes: use `fathom analyze modes`"
+                .into(),
+        ));
+    }
     let mut wanted = args.run.clone();
-    if wanted.workload.is_empty() {
+    for sample in &samples {
+        if let Sample::Profiled(steps) = sample {
+            wanted.min_samples = wanted.min_samples.max(*steps as u32);
+        }
+    }
+    if is_scaling(chosen) && wanted.workload.is_empty() {
         let scaled = WORKLOADS.iter().filter(|w| w.scales);
         wanted.workload = scaled.map(|w| w.name.to_string()).collect();
     }
-    if wanted.mode.is_empty() {
+    if is_scaling(chosen) && wanted.mode.is_empty() {
         wanted.mode = vec![Mode::Train];
     }
+    Ok(wanted)
+}
+
+/// Says with how many threads, and at which batch sizes.
+fn announce(args: &AnalyzeArgs, wanted: &RunArgs) {
+    let list = |values: &[usize]| values.iter().map(usize::to_string).collect::<Vec<_>>();
+    let threads = match values(&args.threads).as_slice() {
+        [one] => counted(*one),
+        several => format!("{} threads, each in a process of its own", list(several).join(" and ")),
+    };
+    let batches = list(&values(&args.batches));
+    let sizes = if batches.len() == 1 { "batch size" } else { "batch sizes" };
+    let text = format!(
+        "no record given: {} with {threads}, then at {sizes} {}",
+        wanted.workload.join(", "),
+        batches.join(", ")
+    );
+    output::note(&wanted.out, &text);
+}
+
+fn scaling(args: &AnalyzeArgs, mut wanted: RunArgs) -> Result<(Vec<Record>, Result<()>)> {
     // What is wrong with the command line should show before the first process is started.
     choose(&wanted, preset_or_default(wanted.preset, None))?;
-    let (threads, batches) = (values(&args.threads), &args.batches);
-    output::note(
-        &wanted.out,
-        &format!(
-            "no record given: running {} with {} thread counts, each in its own process, then with {} batch sizes",
-            wanted.workload.join(", "),
-            threads.len(),
-            values(batches).len()
-        ),
-    );
+    announce(args, &wanted);
+    let threads = values(&args.threads);
     let mut records = Vec::new();
     let progress = progress::Progress::new(&wanted.out, "threads");
     for (i, &count) in threads.iter().enumerate() {
@@ -112,7 +140,7 @@ fn scaling(args: &AnalyzeArgs) -> Result<(Vec<Record>, Result<()>)> {
         }
     }
     drop(progress);
-    wanted.batch = batches.clone();
+    wanted.batch = args.batches.clone();
     let (record, outcome) = run::record(&wanted)?;
     records.push(record);
     Ok((records, outcome))
