@@ -89,7 +89,7 @@ fn parse(what: &[String]) -> (Option<&'static Analysis>, &[String]) {
 ///
 /// # Errors
 /// [`Error::Data`] for a broken record, [`Error::NothingSelected`] where the records cannot support the
-/// analysis, else as [`run::execute`].
+/// analysis, else as [`super::run::execute`].
 pub fn execute(args: &AnalyzeArgs) -> Result<()> {
     let (chosen, names) = parse(&args.what);
     if names.is_empty() && args.run.dry_run {
