@@ -1,6 +1,5 @@
 //! `fathom bench`: kernels over a range of shapes, or at those of a workload's step.
 
-use std::env;
 use std::time::Duration;
 
 use clap::Args;
@@ -15,12 +14,16 @@ use crate::pass::{Options, Schedule};
 use crate::session::schedule;
 use crate::terms::{Mode, Precision};
 
+use super::given::Given;
 use super::progress::Progress;
 use super::{DeviceArgs, OutputArgs, PrecisionArgs, SizeArgs, args, output};
 
 /// Options of `bench`.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
+    #[command(flatten)]
+    given: Given,
+
     /// Only kernels whose label contains this: `matmul`, `matmul/tile`
     pub filter: Option<String>,
 
@@ -65,10 +68,9 @@ impl BenchArgs {
     /// Refuses what only a workload's steps heed: the kernels' own cases are of f32 and of sizes of their own.
     fn refuse_idle(&self) -> Result<()> {
         let size = &self.size;
-        // A preset that the environment names is meant for what has one.
-        let preset = size.preset.is_some() && env::var_os("FATHOM_PRESET").is_none();
         let given = [
-            (preset, "--preset"),
+            // One that the environment names is meant for what has one.
+            (self.given.has("preset"), "--preset"),
             (self.precision.precision != Precision::F32, "--precision"),
             (size.batch.is_some(), "--batch"),
             (!size.set.is_empty(), "--set"),

@@ -10,13 +10,18 @@ use crate::error::{Error, Result};
 pub struct Given(Vec<String>);
 
 impl Given {
+    /// Whether an option stood there itself: not its default, and no variable that sets it.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.0.iter().any(|given| given == id)
+    }
+
     /// Refuses the first of a command's `idle` options, a list of identifiers, that was given, and says why it would change
     /// nothing.
     ///
     /// # Errors
     /// [`Error::Usage`].
     pub(super) fn refuse(&self, command: &str, idle: &str, why: &str) -> Result<()> {
-        match idle.split(' ').find(|id| self.0.iter().any(|given| given == id)) {
+        match idle.split(' ').find(|id| self.has(id)) {
             Some(id) => Err(Error::Usage(format!("{command}: --{}: {why}", id.replace('_', "-")))),
             None => Ok(()),
         }

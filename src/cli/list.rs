@@ -1,7 +1,5 @@
 //! `fathom list`: workloads, kernels, devices, presets, games and kept records.
 
-use std::env;
-
 use clap::{Args, ValueEnum};
 
 use crate::error::Result;
@@ -9,6 +7,7 @@ use crate::gpu::adapter;
 use crate::listing::{kernels, suite};
 use crate::terms::Restriction;
 
+use super::given::Given;
 use super::{DeviceArgs, OutputArgs, output, records};
 
 /// What to list.
@@ -31,6 +30,9 @@ pub enum What {
 /// Options of `list`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
+    #[command(flatten)]
+    given: Given,
+
     /// What to list: workloads, kernels, devices, presets, games or records [default: workloads]
     #[arg(default_value = "workloads", hide_default_value = true)]
     pub what: What,
@@ -52,7 +54,7 @@ pub fn execute(args: &ListArgs) -> Result<()> {
     let out = &args.out;
     // Whatever is listed: a device that is named and not there is a mistake. One that the environment names is meant for
     // what takes one.
-    let takes_device = args.what == What::Workloads || is_named_here(&args.device);
+    let takes_device = args.what == What::Workloads || is_named_here(&args.given);
     let named = if takes_device {
         args.device.check()?;
         args.device.is_named().then(|| args.device.open()).transpose()?
@@ -77,13 +79,8 @@ pub fn execute(args: &ListArgs) -> Result<()> {
 }
 
 /// Whether the command line itself asks for a particular device.
-fn is_named_here(device: &DeviceArgs) -> bool {
-    let given = [
-        (device.device.is_some(), "FATHOM_DEVICE"),
-        (device.backend.is_some(), "FATHOM_BACKEND"),
-        (device.require.is_some(), "FATHOM_REQUIRE"),
-    ];
-    given.iter().any(|(is_given, variable)| *is_given && env::var_os(variable).is_none())
+fn is_named_here(given: &Given) -> bool {
+    ["device", "backend", "require"].iter().any(|option| given.has(option))
 }
 
 /// The devices there are; what keeps others away is printed as notes.
