@@ -114,9 +114,8 @@ pub fn sample(
         taken.add(gpu, program, steps, timer.as_ref())?;
         let spent = start.elapsed().as_secs_f64() / budget.time.as_secs_f64();
         progress(spent.min(1.0));
-        let steps = taken.steps();
-        let enough = steps.len() >= budget.min_samples;
-        if enough && (spent >= 1.0 || is_settled(&Statistics::of(steps), budget)) {
+        let enough = taken.walls.len() >= budget.min_samples;
+        if enough && (spent >= 1.0 || is_settled(&Statistics::of(taken.steps()), budget)) {
             break;
         }
     }
