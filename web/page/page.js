@@ -127,6 +127,8 @@ const fill = (row, run) => {
   row.after(below);
 };
 
+const failure = ({ workload, mode, batch }, why) => `${workload} ${mode} batch ${batch}: ${why}`;
+
 /** One run after the other; one that fails is a row that says so, and the others go on. */
 const measure = async () => {
   const fitting = planned.filter((row) => !row.unfit).map((row) => row.workload);
@@ -135,7 +137,8 @@ const measure = async () => {
   by("rows").replaceChildren();
   const rows = queue.map((run) => rowOf(run));
   let begun = false;
-  let failures = []; // of runs that ended their worker: the record has not been told yet
+  // Of runs that do not fit, and of those that end their worker: the record has not been told yet.
+  let failures = planned.filter((row) => row.unfit).map((row) => failure(row, row.unfit));
   const lost = asked.get("lose")?.split(",") ?? [];
   /** A worker with a device and the record so far. A device that is lost over the ceilings is opened once more. */
   const begin = async (isLast = false) => {
@@ -190,7 +193,7 @@ const measure = async () => {
       if (!running) break;
       tell(row, error.message, "failed");
       // The worker is gone or has no device: the next run begins in a new one, with the record so far.
-      failures.push(`${name} batch ${queue[at].batch}: ${error.message}`);
+      failures.push(failure(queue[at], error.message));
       engine?.end("a new one is begun");
       begun = false;
     }
@@ -331,11 +334,12 @@ by("start").form.addEventListener("submit", (event) => {
   if (!running) start();
 });
 by("stop").addEventListener("click", stop);
-by("choose").addEventListener("change", () => plan().catch((error) => problem(error.message)));
+const replan = () => plan().catch((error) => problem(error.message));
+by("choose").addEventListener("change", replan);
 by("choose").addEventListener("click", ({ target: { dataset } }) => {
   if (!dataset?.pick) return;
   for (const box of document.querySelectorAll('input[name="workload"]')) box.checked = dataset.pick === "all";
-  plan();
+  replan();
 });
 by("download").addEventListener("click", download);
 by("copy").addEventListener("click", () => copyRecord().catch((error) => problem(error.message)));
