@@ -1,6 +1,6 @@
 //! The command line: the commands, and which file carries out each.
 
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, FromArgMatches, Parser, Subcommand};
 
 use crate::error::Result;
 use crate::host;
@@ -128,32 +128,16 @@ pub enum Command {
     },
 }
 
-impl Cli {
-    /// How much is printed, whichever command was given.
-    pub fn output(&self) -> &VoiceArgs {
-        match &self.command {
-            None => &self.run.out,
-            Some(Command::Run(args)) => &args.out,
-            Some(Command::Analyze(args)) => &args.run.out,
-            Some(Command::List(args)) => &args.out,
-            Some(Command::Show(args)) => &args.out,
-            Some(Command::Verify(args)) => &args.out,
-            Some(Command::Bench(args)) => &args.out,
-            Some(Command::Devices(args)) => args,
-            Some(Command::Peak(args)) => &args.out,
-            Some(Command::Tune(args)) => &args.run.out,
-            Some(Command::Train(args)) => &args.output,
-            Some(Command::Snapshot(args)) => &args.output,
-            Some(Command::Check(args)) => &args.out,
-            Some(Command::Compare(args)) => &args.out,
-            Some(Command::Ab(args)) => &args.out,
-            Some(Command::Score(args)) => &args.out,
-            Some(Command::Report(args)) => &args.voice,
-            Some(Command::Site(args)) => &args.voice,
-            Some(Command::Trace(args)) => &args.voice,
-            Some(Command::Completions { .. } | Command::Help { .. }) => &self.run.out,
-        }
-    }
+/// Reads the command line: what to do, and how much to print of it.
+///
+/// # Errors
+/// What clap has to say, help among it.
+pub fn parse() -> std::result::Result<(Cli, VoiceArgs), clap::Error> {
+    let matches = help::command().try_get_matches()?;
+    // `completions` and `help` have no such options.
+    let speaks = |given: &&ArgMatches| given.ids().any(|id| id == "color");
+    let given = matches.subcommand().map(|(_, given)| given).filter(speaks).unwrap_or(&matches);
+    Ok((Cli::from_arg_matches(&matches)?, VoiceArgs::from_arg_matches(given)?))
 }
 
 impl Command {

@@ -2,15 +2,13 @@
 
 use std::process::ExitCode;
 
-use clap::FromArgMatches;
 use clap::error::ErrorKind;
-use fathom::cli::{self, Cli, help, interrupt, output};
+use fathom::cli::{self, interrupt, output};
 use fathom::error::{Error, Result};
 
 fn main() -> ExitCode {
-    let parsed = help::command().try_get_matches();
-    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
-        Ok(cli) => cli,
+    let (cli, voice) = match cli::parse() {
+        Ok(parsed) => parsed,
         Err(error) => {
             output::set_color(std::env::args_os().skip(1));
             if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
@@ -20,7 +18,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    output::set_up(cli.output());
+    output::set_up(&voice);
     if let Err(error) = interrupt::listen() {
         log::warn!("Ctrl-C will end the run at once: {error}");
     }

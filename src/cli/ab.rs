@@ -20,11 +20,11 @@ pub struct AbArgs {
     /// The old program: its path, with options if any, as in `./old/fathom` or `./fathom --no-fuse`. Options alone run
     /// this program with them; `LP_NUM_THREADS=1` in front sets a variable
     #[arg(allow_hyphen_values = true)]
-    pub old: String,
+    old: String,
 
     /// The new program, likewise
     #[arg(allow_hyphen_values = true)]
-    pub new: String,
+    new: String,
 
     /// Runs of each, in turns: old new old new
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = super::args::whole::<u32>(1, 1000))]
@@ -37,9 +37,8 @@ pub struct AbArgs {
     #[command(flatten)]
     judged: JudgeArgs,
 
-    /// Form and amount of output.
     #[command(flatten)]
-    pub out: OutputArgs,
+    out: OutputArgs,
 
     /// Options of `run` for both, behind `--`
     #[arg(last = true, value_name = "RUN OPTIONS")]

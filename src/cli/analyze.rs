@@ -26,7 +26,7 @@ pub struct AnalyzeArgs {
 
     /// An analysis, if only one is wanted, then records. The help lists every analysis.
     #[arg(value_name = "PART|RECORD", help = what_help())]
-    pub what: Vec<String>,
+    what: Vec<String>,
 
     /// Linkage between clusters: centroid (as in the paper), average, single, complete
     #[arg(
@@ -36,7 +36,7 @@ pub struct AnalyzeArgs {
         hide_possible_values = true,
         help_heading = "Analysis"
     )]
-    pub linkage: Linkage,
+    linkage: Linkage,
 
     /// Thread counts that `scaling` measures on a CPU adapter
     #[arg(
@@ -46,7 +46,7 @@ pub struct AnalyzeArgs {
         default_value = "1,2",
         help_heading = "Analysis"
     )]
-    pub threads: Vec<Range>,
+    threads: Vec<Range>,
 
     /// Batch sizes that `scaling` measures
     #[arg(
@@ -56,11 +56,10 @@ pub struct AnalyzeArgs {
         default_value = "1..16*2",
         help_heading = "Analysis"
     )]
-    pub batches: Vec<Range>,
+    batches: Vec<Range>,
 
-    /// What to run where no record is named.
     #[command(flatten)]
-    pub run: RunArgs,
+    run: RunArgs,
 }
 
 /// Options that say what is measured and how: records that are named were measured already.

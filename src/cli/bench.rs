@@ -25,7 +25,7 @@ pub struct BenchArgs {
     given: Given,
 
     /// Only kernels whose label contains this: `matmul`, `matmul/tile`
-    pub filter: Option<String>,
+    filter: Option<String>,
 
     /// Maximum seconds to sample each kernel for
     #[arg(long, value_name = "SECONDS", default_value_t = 0.5, value_parser = args::number_in(0.01, 600.0, "seconds"))]
@@ -59,9 +59,8 @@ pub struct BenchArgs {
     #[command(flatten)]
     device: DeviceArgs,
 
-    /// Form and amount of output.
     #[command(flatten)]
-    pub out: OutputArgs,
+    out: OutputArgs,
 }
 
 impl BenchArgs {

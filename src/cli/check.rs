@@ -19,17 +19,16 @@ use super::{OutputArgs, output};
 pub struct CheckArgs {
     /// Record files, or folders of them
     #[arg(value_name = "FILE", required = true)]
-    pub files: Vec<PathBuf>,
+    files: Vec<PathBuf>,
 
     /// Also ask what `results/` asks: complete, verified, settled
     ///
     /// The record must come from a release build of a commit, with the program's own kernels, data and settings.
     #[arg(long)]
-    pub publish: bool,
+    publish: bool,
 
-    /// Form and amount of output.
     #[command(flatten)]
-    pub out: OutputArgs,
+    out: OutputArgs,
 }
 
 /// Checks and prints: schema, id, summaries against samples.

@@ -15,11 +15,11 @@ use super::{OutputArgs, output};
 #[derive(Debug, Args)]
 pub struct CompareArgs {
     /// Baseline: its name, a record's file, a folder of repeated runs, @last, @last~1, or the start of an id
-    pub base: String,
+    base: String,
 
     /// Records to compare with it
     #[arg(default_value = "@last")]
-    pub new: Vec<String>,
+    new: Vec<String>,
 
     /// Allow device and driver to differ, and print one row per run and one column per device
     #[arg(long)]
@@ -28,9 +28,8 @@ pub struct CompareArgs {
     #[command(flatten)]
     judged: JudgeArgs,
 
-    /// Form and amount of output.
     #[command(flatten)]
-    pub out: OutputArgs,
+    out: OutputArgs,
 }
 
 /// What is said of verdicts, and which of them are failures.

@@ -35,15 +35,14 @@ pub struct ListArgs {
 
     /// What to list: workloads, kernels, devices, presets, games or records [default: workloads]
     #[arg(default_value = "workloads", hide_default_value = true)]
-    pub what: What,
+    what: What,
 
     /// Whose kernels and limits the workloads are planned for, and what of all devices is not used.
     #[command(flatten)]
-    pub device: DeviceArgs,
+    device: DeviceArgs,
 
-    /// Form and amount of output.
     #[command(flatten)]
-    pub out: OutputArgs,
+    out: OutputArgs,
 }
 
 /// Prints a list.

@@ -24,9 +24,8 @@ pub struct PeakArgs {
     #[command(flatten)]
     device: DeviceArgs,
 
-    /// Form and amount of output.
     #[command(flatten)]
-    pub out: OutputArgs,
+    out: OutputArgs,
 }
 
 /// Measures and prints.

@@ -17,15 +17,14 @@ use super::{VoiceArgs, output};
 pub struct ReportArgs {
     /// Records: files, folders, @last, @last~1, baselines, or the start of an id
     #[arg(value_name = "RECORD", default_value = "@last")]
-    pub records: Vec<String>,
+    records: Vec<String>,
 
     /// File to write
     #[arg(short, long, value_name = "FILE.html", default_value = "report.html", value_parser = PathBufValueParser::new().try_map(page))]
     save: PathBuf,
 
-    /// Amount of output.
     #[command(flatten)]
-    pub voice: VoiceArgs,
+    voice: VoiceArgs,
 }
 
 /// Writes the page.

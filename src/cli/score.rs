@@ -16,15 +16,14 @@ use super::{OutputArgs, output};
 pub struct ScoreArgs {
     /// What to score: a file, a folder of one device's records, @last, @last~1, or the start of an id
     #[arg(required = true)]
-    pub record: Vec<String>,
+    record: Vec<String>,
 
     /// Record that scores 1000, instead of the one that comes with fathom
     #[arg(long, value_name = "RECORD")]
     reference: Option<String>,
 
-    /// Form and amount of output.
     #[command(flatten)]
-    pub out: OutputArgs,
+    out: OutputArgs,
 }
 
 /// Scores and prints.

@@ -26,30 +26,30 @@ pub struct ShowArgs {
     /// Workload (see `fathom list workloads`), or a record to print again: a file, @last, @last~1, a baseline, or
     /// the start of an id
     #[arg(value_name = "WORKLOAD|RECORD")]
-    pub subject: String,
+    subject: String,
 
     /// Training or inference: train, infer
     #[arg(short, long, value_name = "MODE", default_value = "train", hide_possible_values = true)]
-    pub mode: Mode,
+    mode: Mode,
 
     #[command(flatten)]
     size: SizeArgs,
 
     /// List the dispatches of a step: op, variant, shapes, work
     #[arg(long, group = "what")]
-    pub program: bool,
+    program: bool,
 
     /// List the memory plan: buffers, bytes planned and the least possible
     #[arg(long, group = "what")]
-    pub memory: bool,
+    memory: bool,
 
     /// Print the assembled WGSL of the ops whose label contains this
     #[arg(long, group = "what", value_name = "LABEL")]
-    pub kernel: Option<String>,
+    kernel: Option<String>,
 
     /// Don't fuse elementwise ops into their neighbours
     #[arg(long)]
-    pub no_fuse: bool,
+    no_fuse: bool,
 
     #[command(flatten)]
     precision: PrecisionArgs,
@@ -57,9 +57,8 @@ pub struct ShowArgs {
     #[command(flatten)]
     device: DeviceArgs,
 
-    /// Form and amount of output.
     #[command(flatten)]
-    pub out: OutputArgs,
+    out: OutputArgs,
 }
 
 /// Options that a record does not heed: it is printed as it was measured.

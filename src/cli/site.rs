@@ -16,7 +16,7 @@ use super::{VoiceArgs, output};
 pub struct SiteArgs {
     /// Folder of records, with those in the folders in it
     #[arg(value_name = "FOLDER", default_value = "results")]
-    pub records: PathBuf,
+    records: PathBuf,
 
     /// Folder to write the site into
     // A site has no format, so what builders of sites call it is not in doubt here.
@@ -28,17 +28,16 @@ pub struct SiteArgs {
         value_name = "DIR",
         default_value = "site"
     )]
-    pub save: PathBuf,
+    save: PathBuf,
 
     /// Built page that runs the benchmark in a browser
     ///
     /// What is in this folder is copied to DIR/run, and the site leads there.
     #[arg(long, value_name = "FOLDER")]
-    pub page: Option<PathBuf>,
+    page: Option<PathBuf>,
 
-    /// Amount of output.
     #[command(flatten)]
-    pub voice: VoiceArgs,
+    voice: VoiceArgs,
 }
 
 /// The page that runs the benchmark, below the site.

@@ -40,9 +40,8 @@ pub struct SnapshotArgs {
     #[command(flatten)]
     device: DeviceArgs,
 
-    /// Amount of output.
     #[command(flatten)]
-    pub output: VoiceArgs,
+    output: VoiceArgs,
 }
 
 /// Runs the step and writes the file.

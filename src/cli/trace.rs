@@ -21,7 +21,7 @@ use super::{DataArgs, DeviceArgs, PrecisionArgs, SizeArgs, VoiceArgs, output, pr
 #[derive(Debug, Args)]
 pub struct TraceArgs {
     /// Workload; see `fathom list workloads`
-    pub workload: String,
+    workload: String,
 
     /// File to write, for ui.perfetto.dev or chrome://tracing [default: stdout]
     #[arg(short, long, value_name = "FILE.json", value_parser = output::file())]
@@ -55,9 +55,8 @@ pub struct TraceArgs {
     #[command(flatten)]
     device: DeviceArgs,
 
-    /// Amount of output.
     #[command(flatten)]
-    pub voice: VoiceArgs,
+    voice: VoiceArgs,
 }
 
 /// Verifies, profiles a few steps, and writes one.

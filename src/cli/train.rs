@@ -50,9 +50,8 @@ pub struct TrainArgs {
     #[command(flatten)]
     device: DeviceArgs,
 
-    /// Form and amount of output.
     #[command(flatten)]
-    pub output: OutputArgs,
+    output: OutputArgs,
 }
 
 /// Trains, and prints a row at regular intervals.

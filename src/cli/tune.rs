@@ -17,9 +17,8 @@ pub struct TuneArgs {
     #[command(flatten)]
     given: Given,
 
-    /// What is tuned.
     #[command(flatten)]
-    pub run: RunArgs,
+    run: RunArgs,
 }
 
 /// Options of `run` that say how steps are timed and what is kept of them: they would change nothing.

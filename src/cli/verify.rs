@@ -13,14 +13,13 @@ use super::{DeviceArgs, OutputArgs, output, progress};
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
     /// Only kernels whose label contains this: `matmul`, `matmul/tile`
-    pub filter: Option<String>,
+    filter: Option<String>,
 
     #[command(flatten)]
     device: DeviceArgs,
 
-    /// Form and amount of output.
     #[command(flatten)]
-    pub out: OutputArgs,
+    out: OutputArgs,
 }
 
 /// Verifies, and prints a row for each op variant.
