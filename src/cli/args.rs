@@ -7,7 +7,6 @@ use clap::{Args, ValueEnum};
 
 use crate::analysis::similarity::Linkage;
 use crate::error::{Error, Result};
-use crate::game;
 use crate::gpu::{Gpu, Selector};
 use crate::kernel::Caps;
 use crate::measure::largest_batch::TooLarge;
@@ -40,32 +39,6 @@ value_enum!(Checks, Effort, Mode, OnFailure, Precision, Preset, Format, Linkage,
 pub enum Requirement {
     /// No driver that computes on the CPU.
     Gpu,
-}
-
-/// What of a device is not used.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Where")]
-pub struct RestrictionArgs {
-    /// Keep to these limits: device, webgpu
-    ///
-    /// webgpu is what every WebGPU device promises: bindings of 128 MiB, buffers of 256 MiB, 8 of them in a kernel, 256
-    /// invocations and 16 KiB of memory in a workgroup, no subgroups.
-    #[arg(long, value_name = "NAME", default_value = "device", hide_possible_values = true)]
-    limits: LimitSet,
-
-    /// Leave features unused: subgroups, f16, int64, timestamps, timestamps-inside-passes, pipeline-cache
-    ///
-    /// 64-bit integers are used on Mesa's llvmpipe alone, which loads vectors faster as such. Pipelines are never cached on
-    /// disk, so the last has no effect.
-    #[arg(long, value_name = "FEATURE,..", value_delimiter = ',', hide_possible_values = true)]
-    without: Vec<Feature>,
-}
-
-impl RestrictionArgs {
-    /// The two as one.
-    pub fn restriction(&self) -> Restriction {
-        Restriction::new(self.limits, &self.without)
-    }
 }
 
 /// How values are stored.
@@ -117,9 +90,19 @@ pub struct DeviceArgs {
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub wait_limit: Option<f64>,
 
-    /// What of it is not used.
-    #[command(flatten)]
-    pub restriction: RestrictionArgs,
+    /// Keep to these limits: device, webgpu
+    ///
+    /// webgpu is what every WebGPU device promises: bindings of 128 MiB, buffers of 256 MiB, 8 of them in a kernel, 256
+    /// invocations and 16 KiB of memory in a workgroup, no subgroups.
+    #[arg(long, value_name = "NAME", default_value = "device", hide_possible_values = true)]
+    limits: LimitSet,
+
+    /// Leave features unused: subgroups, f16, int64, timestamps, timestamps-inside-passes, pipeline-cache
+    ///
+    /// 64-bit integers are used on Mesa's llvmpipe alone, which loads vectors faster as such. Pipelines are never cached on
+    /// disk, so the last has no effect.
+    #[arg(long, value_name = "FEATURE,..", value_delimiter = ',', hide_possible_values = true)]
+    without: Vec<Feature>,
 }
 
 impl DeviceArgs {
@@ -143,16 +126,13 @@ impl DeviceArgs {
             backend: self.backend.clone(),
             gpu_only: self.require == Some(Requirement::Gpu),
             noncompliant: self.allow_noncompliant,
-            restriction: self.restriction.restriction(),
+            restriction: self.restriction(),
         }
     }
 
-    /// Refuses a name that no device can have, where none is opened.
-    ///
-    /// # Errors
-    /// [`Error::Usage`].
-    pub fn check(&self) -> Result<()> {
-        self.selector().check()
+    /// What of it is not used.
+    pub fn restriction(&self) -> Restriction {
+        Restriction::new(self.limits, &self.without)
     }
 
     /// Opens the device that is named, or any there is: what is only planned needs none.
@@ -164,13 +144,13 @@ impl DeviceArgs {
     }
 
     /// Whether a particular device is asked for.
-    pub fn is_named(&self) -> bool {
+    fn is_named(&self) -> bool {
         self.device.is_some() || self.backend.is_some() || self.require.is_some()
     }
 
     /// What an open device can do; without one, what every device can.
     pub fn caps(&self, gpu: Option<&Gpu>) -> Caps {
-        let portable = || Caps::portable().restricted(&self.restriction.restriction());
+        let portable = || Caps::portable().restricted(&self.restriction());
         gpu.map_or_else(portable, |gpu| gpu.caps.clone())
     }
 }
@@ -208,7 +188,7 @@ impl SizeArgs {
     ) -> Result<(Preset, Box<dyn Workload>)> {
         let preset = preset_or_default(self.preset, gpu);
         let batch = self.batch.map(|b| b as usize);
-        Ok((preset, configure(workload, preset, batch, &self.set)?))
+        Ok((preset, workload.sized(preset, batch, &self.set)?))
     }
 }
 
@@ -327,40 +307,6 @@ pub(super) fn percent(text: &str) -> std::result::Result<f64, String> {
     number_in(0.001, 100.0, "percent")(text)
 }
 
-/// A model with some of its sizes set.
-pub(super) fn configure(
-    workload: &WorkloadInfo,
-    preset: Preset,
-    batch: Option<usize>,
-    set: &[(String, usize)],
-) -> Result<Box<dyn Workload>> {
-    let mut model = (workload.configure)(preset, batch);
-    for (key, value) in set {
-        if !model.set(key, *value) {
-            return Err(Error::Usage(refused(workload.name, model.as_mut(), key, *value)));
-        }
-    }
-    Ok(model)
-}
-
-/// Why a size cannot be set, and what can be.
-fn refused(workload: &str, model: &mut dyn Workload, key: &str, value: usize) -> String {
-    let current: Vec<(&str, usize)> =
-        model.sizes().into_iter().map(|(name, size)| (name, *size)).collect();
-    let lines: Vec<_> = current
-        .iter()
-        .map(|(name, size)| format!("  {name:<18} {size:>8}   {}", model.range(name)))
-        .collect();
-    let why = match current.iter().find(|(name, _)| *name == key) {
-        Some(_) => format!("'{key}' cannot be {value}: it is {}", model.range(key)),
-        None => format!("there is no size '{key}'"),
-    };
-    format!(
-        "{workload}: {why}; the sizes that --set takes, each with its present value and its range:\n{}",
-        lines.join("\n")
-    )
-}
-
 impl ModelArgs {
     /// The model with its sizes settled.
     ///
@@ -381,24 +327,6 @@ pub fn preset_or_default(asked: Option<Preset>, gpu: Option<&Gpu>) -> Preset {
         (None, Some(gpu)) if gpu.caps.software => Preset::Tiny,
         (None, _) => Preset::Full,
     }
-}
-
-/// Refuses a game for what plays none; where all workloads are run it is for those that do.
-///
-/// # Errors
-/// [`Error::Usage`], which names the workload, or the games there are.
-pub(super) fn check_game(
-    workload: &WorkloadInfo,
-    game: Option<&str>,
-    is_named: bool,
-) -> Result<()> {
-    if workload.plays {
-        game::find(game)?;
-    } else if is_named && game.is_some() {
-        let (name, able) = (workload.name, able(|workload| workload.plays));
-        return Err(Error::Usage(format!("--env: {name} plays no game; {able} does")));
-    }
-    Ok(())
 }
 
 /// Refuses a bucket of what has none.

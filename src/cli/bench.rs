@@ -12,7 +12,7 @@ use crate::measure::{kernels, peak, run};
 use crate::op::Family;
 use crate::pass::{Options, Schedule};
 use crate::session::schedule;
-use crate::terms::{Mode, Precision};
+use crate::terms::Mode;
 
 use super::given::Given;
 use super::progress::Progress;
@@ -63,25 +63,8 @@ pub struct BenchArgs {
     out: OutputArgs,
 }
 
-impl BenchArgs {
-    /// Refuses what only a workload's steps heed: the kernels' own cases are of f32 and of sizes of their own.
-    fn refuse_idle(&self) -> Result<()> {
-        let size = &self.size;
-        let given = [
-            // One that the environment names is meant for what has one.
-            (self.given.has("preset"), "--preset"),
-            (self.precision.precision != Precision::F32, "--precision"),
-            (size.batch.is_some(), "--batch"),
-            (!size.set.is_empty(), "--set"),
-        ];
-        let idle = given.iter().find(|(is_given, _)| *is_given && self.workload.is_empty());
-        idle.map_or(Ok(()), |(_, option)| {
-            Err(Error::Usage(format!(
-                "{option}: it is for the steps of a workload, and would change nothing: add --workload"
-            )))
-        })
-    }
-}
+/// What only a workload's steps heed: the kernels' own cases are of f32 and of sizes of their own.
+const OF_STEPS: &str = "preset precision batch set";
 
 /// Times, and prints a row for each kernel as it is timed; those that were are kept, however it ends.
 ///
@@ -89,7 +72,13 @@ impl BenchArgs {
 /// [`crate::error::Error::NothingSelected`] where no kernel matches the filter, [`crate::error::Error::Gpu`] where the
 /// device fails.
 pub fn execute(args: &BenchArgs) -> Result<()> {
-    args.refuse_idle()?;
+    if args.workload.is_empty()
+        && let Some(option) = args.given.first(OF_STEPS)
+    {
+        return Err(Error::Usage(format!(
+            "{option}: it is for the steps of a workload, and would change nothing: add --workload"
+        )));
+    }
     let gpu = args.device.open()?;
     let filter = args.filter.as_deref().unwrap_or("");
     let chosen = if !args.workload.is_empty() {

@@ -8,8 +8,10 @@ use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use crate::error::{Error, Result};
-use crate::workload::{self, DataSource, Opened, WORKLOADS, Workload, WorkloadInfo};
+use crate::game;
+use crate::workload::{self, DataSource, Opened, Workload, WorkloadInfo};
 
+use super::args::able;
 use super::output::{self, VoiceArgs};
 
 /// Where samples come from.
@@ -63,43 +65,34 @@ impl DataPaths {
         if path.exists() {
             return Ok(Self::All(path));
         }
-        let Some(text) = text.to_str() else {
-            let shown = text.to_string_lossy();
-            let name = shown.split_once('=').map_or("", |(name, _)| name);
-            if WORKLOADS.iter().any(|workload| workload.name == name) {
-                let what = "a path that is not UTF-8 cannot be named for some workloads alone";
-                return Err(format!("{what}: run {name} by itself, with --data PATH"));
-            }
-            return Ok(Self::All(path));
-        };
-        let named = |part: &str| {
-            let (name, path) = part.split_once('=')?;
-            let known = WORKLOADS.iter().find(|workload| workload.name == name)?;
-            Some((known.name, path.to_string()))
-        };
+        let (is_exact, text) = (text.to_str().is_some(), text.to_string_lossy());
         let mut parts: Vec<(&'static str, String)> = Vec::new();
         for part in text.split(',') {
-            match (named(part), parts.last_mut()) {
+            let named = part
+                .split_once('=')
+                .and_then(|(name, path)| Some((workload::find(name).ok()?.name, path.to_string())));
+            match (named, parts.last_mut()) {
+                (Some((name, _)), _) if !is_exact => {
+                    let what = "a path that is not UTF-8 cannot be named for some workloads alone";
+                    return Err(format!("{what}: run {name} by itself, with --data PATH"));
+                }
                 (Some(new), _) => parts.push(new),
                 (None, Some((_, path))) => *path += &format!(",{part}"),
                 (None, None) => {
                     let word = |name: &&str| name.chars().all(|c| c.is_ascii_alphanumeric());
-                    return match text.split_once('=').map(|(name, _)| name).filter(word) {
-                        Some(name) => {
-                            workload::find(name).map(|_| Self::All(path)).map_err(|e| e.to_string())
-                        }
-                        None => Ok(Self::All(path)),
-                    };
+                    let unknown = text.split_once('=').map(|(name, _)| name).filter(word);
+                    let known = unknown.map_or(Ok(()), |name| workload::find(name).map(drop));
+                    return known.map(|()| Self::All(path)).map_err(|unknown| unknown.to_string());
                 }
             }
         }
-        if let Some((name, _)) = parts.iter().find(|(_, path)| path.is_empty()) {
-            return Err(format!("{name} has no path: write {name}=PATH"));
-        }
-        let mut names: Vec<_> = parts.iter().map(|(name, _)| *name).collect();
-        names.sort_unstable();
-        if let Some(twice) = names.windows(2).find(|two| two[0] == two[1]) {
-            return Err(format!("{} is named twice", twice[0]));
+        for (at, (name, path)) in parts.iter().enumerate() {
+            if path.is_empty() {
+                return Err(format!("{name} has no path: write {name}=PATH"));
+            }
+            if parts[..at].iter().any(|(known, _)| known == name) {
+                return Err(format!("{name} is named twice"));
+            }
         }
         Ok(Self::Each(parts.into_iter().map(|(name, path)| (name, path.into())).collect()))
     }
@@ -127,42 +120,44 @@ impl fmt::Display for DataPaths {
 }
 
 impl DataArgs {
-    /// Refuses data for what has no use for them.
+    /// Refuses data and games for what has no use for them; where all workloads are run, a game is for those that play.
     ///
     /// # Errors
-    /// [`Error::Usage`] with a workload that learns by playing, or one that is not among those chosen.
-    pub fn check(&self, chosen: &[&WorkloadInfo]) -> Result<()> {
-        let Some(paths) = &self.data else { return Ok(()) };
-        if let DataPaths::Each(paths) = paths {
-            let other = |(name, _): &&(&str, PathBuf)| chosen.iter().all(|w| w.name != *name);
-            if let Some((name, _)) = paths.iter().find(other) {
-                return Err(Error::Usage(format!(
-                    "--data {name}=..: {name} is not among what is run"
-                )));
+    /// [`Error::Usage`] with a workload that learns by playing, does not play, or is not among those chosen, or with the
+    /// games there are.
+    pub(super) fn check(&self, chosen: &[&WorkloadInfo], are_named: bool) -> Result<()> {
+        let wrong = |why| Err(Error::Usage(why));
+        if let Some(DataPaths::Each(paths)) = &self.data
+            && let Some((name, _)) =
+                paths.iter().find(|(name, _)| chosen.iter().all(|w| w.name != *name))
+        {
+            return wrong(format!("--data {name}=..: {name} is not among what is run"));
+        }
+        for &&WorkloadInfo { name, plays, .. } in chosen {
+            if let Some(paths) = &self.data
+                && plays
+                && paths.of(name).is_some()
+            {
+                return wrong(format!(
+                    "--data {paths}: {name} learns by playing, not from data: choose a game with --env (`fathom list \
+                     games` lists them), or name the workloads that the data are for, as in --data speech=PATH"
+                ));
+            }
+            if plays {
+                game::find(self.game.as_deref())?;
+            } else if are_named && self.game.is_some() {
+                let able = able(|workload| workload.plays);
+                return wrong(format!("--env: {name} plays no game; {able} does"));
             }
         }
-        let player = chosen.iter().find(|w| w.plays && paths.of(w.name).is_some());
-        player.map_or(Ok(()), |player| {
-            Err(Error::Usage(format!(
-                "--data {paths}: {0} learns by playing, not from data: choose a game with --env (`fathom list \
-                 games` lists them), or name the workloads that the data are for, as in --data speech=PATH",
-                player.name
-            )))
-        })
+        Ok(())
     }
 
     /// The source of a workload's samples, with a seed.
-    ///
-    /// # Errors
-    /// As [`DataArgs::check`].
-    pub fn source(&self, workload: &WorkloadInfo, seed: u64) -> Result<DataSource> {
-        self.check(&[workload])?;
-        Ok(self.unchecked_source(workload.name, seed))
-    }
-
-    fn unchecked_source(&self, workload: &str, seed: u64) -> DataSource {
+    pub(super) fn source(&self, workload: &WorkloadInfo, seed: u64) -> DataSource {
+        let path = self.data.as_ref().and_then(|paths| paths.of(workload.name));
         DataSource {
-            path: self.data.as_ref().and_then(|paths| paths.of(workload)).map(Path::to_path_buf),
+            path: path.map(Path::to_path_buf),
             skip_bad: self.skip_bad,
             game: self.game.clone(),
             seed,
@@ -177,24 +172,10 @@ impl DataArgs {
         &'a self,
         voice: &'a VoiceArgs,
         seed: u64,
-        models: impl Iterator<Item = &'m dyn Workload>,
+        models: impl IntoIterator<Item = &'m dyn Workload>,
     ) -> Result<Opened<'a>> {
-        let source = Box::new(move |info: &WorkloadInfo| self.unchecked_source(info.name, seed));
-        Opened::new(source, Box::new(move |text| output::note(voice, text)), models)
-    }
-
-    /// The same for one model.
-    ///
-    /// # Errors
-    /// As [`DataArgs::open`] and [`DataArgs::check`].
-    pub(super) fn open_one<'a>(
-        &'a self,
-        voice: &'a VoiceArgs,
-        seed: u64,
-        model: &dyn Workload,
-    ) -> Result<Opened<'a>> {
-        self.check(&[model.info()])?;
-        self.open(voice, seed, std::iter::once(model))
+        let source = Box::new(move |info: &WorkloadInfo| self.source(info, seed));
+        Opened::new(source, Box::new(move |text| output::note(voice, text)), models.into_iter())
     }
 }
 
@@ -229,14 +210,19 @@ mod tests {
             |text: &str| DataArgs { data: Some(parse(text).unwrap()), skip_bad: false, game: None };
         let find = |name: &str| workload::find(name).unwrap();
         let (speech, deepq) = (find("speech"), find("deepq"));
-        args("x").check(&[speech]).unwrap();
-        args("speech=x").check(&[speech, deepq]).unwrap();
+        args("x").check(&[speech], true).unwrap();
+        args("speech=x").check(&[speech, deepq], true).unwrap();
         for (text, chosen) in [("x", vec![speech, deepq]), ("deepq=x", vec![deepq])] {
-            let error = args(text).check(&chosen).unwrap_err();
+            let error = args(text).check(&chosen, true).unwrap_err();
             assert_eq!(error.exit_code(), 2);
             assert!(error.to_string().contains("deepq learns by playing"), "{error}");
         }
-        let error = args("memnet=x").check(&[speech]).unwrap_err().to_string();
+        let game = |name: &str| DataArgs { data: None, skip_bad: false, game: Some(name.into()) };
+        game("catch").check(&[deepq], true).unwrap();
+        game("catch").check(&[speech, deepq], false).unwrap();
+        let error = game("catch").check(&[speech], true).unwrap_err().to_string();
+        assert!(error.contains("speech plays no game; deepq does"), "{error}");
+        let error = args("memnet=x").check(&[speech], true).unwrap_err().to_string();
         assert!(error.contains("memnet is not among what is run"), "{error}");
     }
 }

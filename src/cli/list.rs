@@ -34,7 +34,7 @@ pub struct ListArgs {
     given: Given,
 
     /// What to list: workloads, kernels, devices, presets, games or records [default: workloads]
-    #[arg(default_value = "workloads", hide_default_value = true)]
+    #[arg(default_value = "workloads", hide_default_value = true, hide_possible_values = true)]
     what: What,
 
     /// Whose kernels and limits the workloads are planned for, and what of all devices is not used.
@@ -53,33 +53,21 @@ pub fn execute(args: &ListArgs) -> Result<()> {
     let out = &args.out;
     // Whatever is listed: a device that is named and not there is a mistake. One that the environment names is meant for
     // what takes one.
-    let takes_device = args.what == What::Workloads || is_named_here(&args.given);
-    let named = if takes_device {
-        args.device.check()?;
-        args.device.is_named().then(|| args.device.open()).transpose()?
-    } else {
-        None
-    };
+    if args.what != What::Workloads && args.given.first("device backend require").is_some() {
+        args.device.open()?;
+    }
     let table = match args.what {
+        // As `show` plans them, so that both say the same sizes.
         What::Workloads => {
-            // As `show` plans them, so that both say the same sizes.
-            let gpu = named.or_else(|| args.device.open().ok());
-            suite::workloads(&args.device.caps(gpu.as_ref()))?
+            suite::workloads(&args.device.caps(args.device.open_if_any()?.as_ref()))?
         }
         What::Kernels => kernels::ops(),
-        What::Devices => {
-            return devices(&args.device.restriction.restriction(), out);
-        }
+        What::Devices => return devices(&args.device.restriction(), out),
         What::Presets => suite::presets(),
         What::Games => suite::games(),
         What::Records => records::kept(out)?,
     };
     output::emit(out, |form| table.render(form))
-}
-
-/// Whether the command line itself asks for a particular device.
-fn is_named_here(given: &Given) -> bool {
-    ["device", "backend", "require"].iter().any(|option| given.has(option))
 }
 
 /// The devices there are; what keeps others away is printed as notes.

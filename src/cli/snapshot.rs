@@ -9,7 +9,7 @@ use crate::snapshot::{Request, take_on};
 use crate::terms::Mode;
 use crate::workload;
 
-use super::args::{check_game, check_one_program};
+use super::args::check_one_program;
 use super::{DataArgs, DeviceArgs, ModelArgs, VoiceArgs, output};
 
 /// Options of `snapshot`.
@@ -50,7 +50,7 @@ pub struct SnapshotArgs {
 /// As [`take_on`] and [`crate::snapshot::Snapshot::save`].
 pub fn execute(args: &SnapshotArgs) -> Result<()> {
     let workload = workload::find(&args.model.workload)?;
-    check_game(workload, args.data.game.as_deref(), true)?;
+    args.data.check(&[workload], true)?;
     let gpu = args.device.open()?;
     let (preset, model) = args.model.configure(Some(&gpu))?;
     check_one_program(model.as_ref())?;
@@ -58,11 +58,11 @@ pub fn execute(args: &SnapshotArgs) -> Result<()> {
         workload: workload.name,
         preset,
         mode: args.mode,
-        source: args.data.source(workload, args.model.seed)?,
+        source: args.data.source(workload, args.model.seed),
         skip: args.skip,
         forced: args.variant.clone(),
     };
-    let mut samples = args.data.open_one(&args.output, args.model.seed, model.as_ref())?;
+    let mut samples = args.data.open(&args.output, args.model.seed, [model.as_ref()])?;
     let snapshot = take_on(&gpu, model.as_ref(), &request, samples.of(model.as_ref())?);
     let snapshot = super::advise(snapshot, &args.model, request.mode, &request.options(), &gpu)?;
     samples.close();

@@ -14,7 +14,7 @@ use crate::report::trace;
 use crate::terms::Mode;
 use crate::workload;
 
-use super::args::{check_game, check_one_program};
+use super::args::check_one_program;
 use super::{DataArgs, DeviceArgs, PrecisionArgs, SizeArgs, VoiceArgs, output, progress};
 
 /// Options of `trace`.
@@ -64,7 +64,7 @@ pub struct TraceArgs {
 /// # Errors
 /// As [`measure`]; [`crate::error::Error::Io`] where the file cannot be written.
 pub fn execute(args: &TraceArgs) -> Result<()> {
-    check_game(workload::find(&args.workload)?, args.data.game.as_deref(), true)?;
+    args.data.check(&[workload::find(&args.workload)?], true)?;
     let gpu = args.device.open()?;
     let step = take(args, &gpu)?;
     let text = trace::json(&step);
@@ -91,7 +91,7 @@ fn take(args: &TraceArgs, gpu: &Gpu) -> Result<TracedStep> {
     let (mode, seed, verify) = (args.mode, args.seed, !args.no_verify);
     let request = Request { preset, mode, options, seed, verify };
     // Data come first: what is wrong with them should show before anything is compiled.
-    let mut samples = args.data.open_one(&args.voice, seed, model.as_ref())?;
+    let mut samples = args.data.open(&args.voice, seed, [model.as_ref()])?;
     let progress = progress::Progress::new(&args.voice, "compiling");
     let watch = |part: &str, share| {
         progress.say(part);

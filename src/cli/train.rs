@@ -17,7 +17,7 @@ use crate::train::{Groups, Trainer};
 use crate::workload::opened::{describe, passed_over};
 use crate::workload::{self, Workload, WorkloadInfo};
 
-use super::args::{able, check_game, step_count, whole};
+use super::args::{able, step_count, whole};
 use super::output::Live;
 use super::{DataArgs, DeviceArgs, ModelArgs, OutputArgs, PrecisionArgs, output};
 
@@ -60,8 +60,7 @@ pub struct TrainArgs {
 /// As [`Trainer`].
 pub fn execute(args: &TrainArgs) -> Result<()> {
     let workload = workload::find(&args.model.workload)?;
-    args.data.check(&[workload])?;
-    check_game(workload, args.data.game.as_deref(), true)?;
+    args.data.check(&[workload], true)?;
     if args.show.is_some() {
         check_show(workload)?;
     }
@@ -78,7 +77,7 @@ pub fn execute(args: &TrainArgs) -> Result<()> {
 
 /// Trains on samples.
 fn learn(args: &TrainArgs, gpu: &Gpu, preset: Preset, model: Box<dyn Workload>) -> Result<()> {
-    let source = args.data.source(model.info(), args.model.seed)?;
+    let source = args.data.source(model.info(), args.model.seed);
     let (metric, batch) = (model.info().metric, model.batch());
     let mut trainer = Trainer::new(gpu, model, &source, args.precision.precision)?;
     let note = format!(

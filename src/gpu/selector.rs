@@ -20,28 +20,18 @@ pub struct Selector {
     pub restriction: Restriction,
 }
 
-impl Selector {
-    /// Refuses a name that no device can have.
-    ///
-    /// # Errors
-    /// [`Error::Usage`].
-    pub fn check(&self) -> Result<()> {
-        match &self.device {
-            Some(name) if name.trim().is_empty() => Err(Error::Usage(
-                "--device is empty: give an index, a part of a name, or pci: and a place on the bus; \
-                 `fathom list devices` lists them"
-                    .into(),
-            )),
-            _ => Ok(()),
-        }
-    }
-}
-
 /// What a selector picks from a list.
 ///
 /// # Errors
-/// [`Error::Device`] where none or several match.
+/// [`Error::Usage`] for a name that no device can have; [`Error::Device`] where none or several match.
 fn pick(adapters: &[AdapterSummary], selector: &Selector) -> Result<usize> {
+    if selector.device.as_ref().is_some_and(|name| name.trim().is_empty()) {
+        return Err(Error::Usage(
+            "--device is empty: give an index, a part of a name, or pci: and a place on the bus; \
+             `fathom list devices` lists them"
+                .into(),
+        ));
+    }
     if adapters.is_empty() {
         return Err(Error::Device(match &selector.backend {
             Some(backend) => format!(
@@ -50,7 +40,6 @@ fn pick(adapters: &[AdapterSummary], selector: &Selector) -> Result<usize> {
             None => return Err(none_found()),
         }));
     }
-    selector.check()?;
     let Some(wanted) = &selector.device else {
         return Ok(0);
     };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::terms::Preset;
 
 use super::curriculum::Curriculum;
@@ -53,6 +53,45 @@ pub struct WorkloadInfo {
     pub buckets: usize,
     /// Settles the sizes: a preset, and perhaps another batch.
     pub configure: fn(Preset, Option<usize>) -> Box<dyn Workload>,
+}
+
+impl WorkloadInfo {
+    /// Its model with some sizes set by name.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a size that it does not have or that cannot be so, with those there are.
+    pub fn sized(
+        &self,
+        preset: Preset,
+        batch: Option<usize>,
+        set: &[(String, usize)],
+    ) -> Result<Box<dyn Workload>> {
+        let mut model = (self.configure)(preset, batch);
+        for (name, value) in set {
+            if !model.set(name, *value) {
+                return Err(Error::Usage(self.refusal(model.as_mut(), name, *value)));
+            }
+        }
+        Ok(model)
+    }
+
+    /// Why a size cannot be set, and what can be.
+    fn refusal(&self, model: &mut dyn Workload, name: &str, value: usize) -> String {
+        let sizes: Vec<(&str, usize)> =
+            model.sizes().into_iter().map(|(name, size)| (name, *size)).collect();
+        let why = match sizes.iter().any(|(known, _)| *known == name) {
+            true => format!("'{name}' cannot be {value}: it is {}", model.range(name)),
+            false => format!("there is no size '{name}'"),
+        };
+        let line = |(name, size): &(&str, usize)| {
+            format!("\n  {name:<18} {size:>8}   {}", model.range(name))
+        };
+        format!(
+            "{}: {why}; the sizes that --set takes, each with its present value and its range:{}",
+            self.name,
+            sizes.iter().map(line).collect::<String>()
+        )
+    }
 }
 
 impl fmt::Debug for WorkloadInfo {

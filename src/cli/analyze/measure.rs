@@ -1,17 +1,21 @@
 //! Makes the records an analysis needs where none is named.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::process::{Command, Stdio};
+
+use clap::Args;
 
 use crate::error::{Error, Result};
 use crate::host;
 use crate::measure::sample::interrupted;
 use crate::record::Record;
 use crate::report::section::{ANALYSES, Analysis, Sample};
-use crate::terms::{Checks, LimitSet, Mode, Restriction, workers};
+use crate::terms::{Mode, workers};
 use crate::workload::WORKLOADS;
 
-use super::super::args::{Requirement, preset_or_default};
+use super::super::args::preset_or_default;
+use super::super::given::Given;
 use super::super::range::values;
 use super::super::run::choose::choose;
 use super::super::run::{self, RunArgs};
@@ -111,12 +115,13 @@ fn scaling(args: &AnalyzeArgs, mut wanted: RunArgs) -> Result<(Vec<Record>, Resu
     choose(&wanted, preset_or_default(wanted.preset, None))?;
     announce(args, &wanted);
     let threads = values(&args.threads);
+    let words = words(&args.given, &wanted);
     let mut records = Vec::new();
     let progress = progress::Progress::new(&wanted.out, "threads");
     for (i, &count) in threads.iter().enumerate() {
         progress.say(&format!("[{}/{}] {}", i + 1, threads.len(), counted(count)));
         progress.set(i as f64 / threads.len() as f64);
-        match with_threads(&wanted, count) {
+        match with_threads(&words, count) {
             Ok(record) if record.host.threads == Some(workers(count)) => records.push(record),
             Ok(record) => {
                 let text = format!(
@@ -147,7 +152,7 @@ fn scaling(args: &AnalyzeArgs, mut wanted: RunArgs) -> Result<(Vec<Record>, Resu
 }
 
 /// One run in a process of its own: the driver reads the number of its threads once, at its start.
-fn with_threads(args: &RunArgs, threads: usize) -> Result<Record> {
+fn with_threads(words: &[OsString], threads: usize) -> Result<Record> {
     let program = std::env::current_exe().map_err(Error::io("read", "the program's own path"))?;
     let folder = tempfile::tempdir().map_err(Error::io("create", std::env::temp_dir()))?;
     let saved = folder.path().join("record.json");
@@ -157,8 +162,8 @@ fn with_threads(args: &RunArgs, threads: usize) -> Result<Record> {
     let mut child = Command::new(&program)
         .env("LP_NUM_THREADS", workers(threads).to_string())
         .arg("run")
-        .args(options(args))
-        .args(["--color", "never", "--save"])
+        .args(words)
+        .arg("--save")
         .arg(&saved)
         .stdout(Stdio::null())
         .stderr(stderr)
@@ -192,60 +197,21 @@ fn counted(threads: usize) -> String {
     if threads == 1 { "1 thread".into() } else { format!("{threads} threads") }
 }
 
-/// The options of `run` as command-line arguments; the device is a CPU adapter unless one is named.
-fn options(args: &RunArgs) -> Vec<String> {
-    let modes: Vec<&str> = args.mode.iter().map(|mode| mode.name()).collect();
-    let device = args.device.device.as_deref().unwrap_or("llvmpipe");
-    let path = args.data.data.as_ref().map(ToString::to_string);
-    let preset = args.preset.map(crate::terms::Preset::name);
-    let require = args.device.require.map(|Requirement::Gpu| "gpu");
-    let checks = (args.device.checks == Checks::On).then_some("on");
-    let Restriction { limits, without } = args.device.restriction.restriction();
-    let limits = (limits != LimitSet::Device).then_some(limits.name());
-    let without: Vec<&str> = without.iter().map(|feature| feature.name()).collect();
-    let without = Some(without.join(",")).filter(|names| !names.is_empty());
-    let given = [
-        ("--workload", Some(args.workload.join(","))),
-        ("--mode", Some(modes.join(","))),
-        ("--device", Some(device.to_string())),
-        ("--backend", args.device.backend.clone()),
-        ("--require", require.map(String::from)),
-        ("--wait-limit", args.device.wait_limit.map(|seconds| seconds.to_string())),
-        ("--checks", checks.map(String::from)),
-        ("--limits", limits.map(String::from)),
-        ("--without", without),
-        ("--tune", args.tune.map(|effort| effort.to_string())),
-        ("--on-failure", Some(args.on_failure.to_string())),
-        ("--data", path),
-        ("--env", args.data.game.clone()),
-        ("--preset", preset.map(String::from)),
-        ("--bucket", args.bucket.map(|bucket| bucket.to_string())),
-        ("--time", Some(args.time.to_string())),
-        ("--max-noise", Some(args.max_noise.to_string())),
-        ("--min-samples", Some(args.min_samples.to_string())),
-        ("--queue-depth", Some(args.queue_depth.to_string())),
-        ("--precision", Some(args.precision.precision.to_string())),
-        ("--seed", Some(args.seed.to_string())),
-        ("--output", Some("csv".to_string())),
-    ];
-    let pairs = given.into_iter().filter_map(|(flag, value)| Some((flag, value?)));
-    let set = args.set.iter().map(|(key, value)| ("--set", format!("{key}={value}")));
-    let variants = args.variant.iter().map(|label| ("--variant", label.clone()));
-    let flags = [
-        ("--quiet", true),
-        ("--no-fuse", args.no_fuse),
-        ("--no-verify", args.no_verify),
-        ("--no-profile", args.no_profile),
-        ("--allow-noncompliant", args.device.allow_noncompliant),
-        ("--skip-bad", args.data.skip_bad),
-    ];
-    let flags = flags.into_iter().filter(|(_, on)| *on).map(|(flag, _)| flag.to_string());
-    pairs
-        .chain(set)
-        .chain(variants)
-        .flat_map(|(flag, value)| [flag.to_string(), value])
-        .chain(flags)
-        .collect()
+/// Options of `run` that are settled here, or whose work is this process's own.
+const OWN: &str =
+    "workload mode batch device repeat dry_run save save_baseline ops output quiet verbose color";
+
+/// The options for a process of its own, which reads the environment itself; the device is a CPU adapter unless one is
+/// named.
+fn words(given: &Given, wanted: &RunArgs) -> Vec<OsString> {
+    let modes: Vec<_> = wanted.mode.iter().map(|mode| mode.name()).collect();
+    let device = wanted.device.device.as_deref().unwrap_or("llvmpipe");
+    let mut words = given.words(&RunArgs::augment_args(clap::Command::new("run")), OWN);
+    words.extend(["--quiet", "--color=never", "--output=csv"].map(OsString::from));
+    words.push(format!("--workload={}", wanted.workload.join(",")).into());
+    words.push(format!("--mode={}", modes.join(",")).into());
+    words.push(format!("--device={device}").into());
+    words
 }
 
 #[cfg(test)]
@@ -257,19 +223,17 @@ mod tests {
 
     #[test]
     fn a_process_of_its_own_gets_the_same_options() {
-        let line = "fathom run -w deepq,memnet -m train,infer -d llvm --backend vulkan --checks on --preset tiny \
+        let line = "-w deepq,memnet -m train,infer -d llvm --backend vulkan --checks on --preset tiny \
                     --limits webgpu --without subgroups,timestamps --tune full --on-failure retry --variant matmul/register \
                     --time 0.5 --max-noise 2 --min-samples 7 --seed 3 --set hidden=8 --no-fuse --no-verify \
-                    --env catch --skip-bad --data some/where -q -o csv \
+                    --env catch --skip-bad --data some/where -q -o csv --color never \
                     --bucket 1 --require gpu --wait-limit 60.5 --allow-noncompliant --no-profile";
-        let parse = |words: Vec<String>| match Cli::parse_from(words).command {
-            Some(Asked::Run(args)) => args,
-            other => panic!("{other:?}"),
-        };
-        let args = parse(line.split_whitespace().map(String::from).collect());
-        let again = ["fathom", "run"].map(String::from).into_iter();
-        let again = parse(again.chain(options(&args)).collect());
-        assert_eq!(format!("{again:?}"), format!("{args:?}"));
+        let asked = ["fathom", "analyze", "scaling"].into_iter().chain(line.split_whitespace());
+        let Some(Asked::Analyze(args)) = Cli::parse_from(asked).command else { panic!("{line}") };
+        let again = ["fathom", "run"].map(OsString::from).into_iter();
+        let again = again.chain(words(&args.given, &args.run));
+        let Some(Asked::Run(again)) = Cli::parse_from(again).command else { panic!("{line}") };
+        assert_eq!(format!("{again:?}"), format!("{:?}", args.run));
     }
 
     #[test]

@@ -76,12 +76,10 @@ fn preset(args: &RunArgs, gpu: Option<&Gpu>) -> Preset {
 /// The models that are run, each with its mode; every option has to be one of theirs.
 pub(in crate::cli) fn choose(args: &RunArgs, preset: Preset) -> Result<Vec<Chosen>> {
     let workloads = args::workloads(&args.workload)?;
-    args.data.check(&workloads)?;
-    for workload in &workloads {
-        args::check_game(workload, args.data.game.as_deref(), is_named(&args.workload))?;
-        if is_named(&args.workload) {
-            args::check_bucket(workload, args.bucket)?;
-        }
+    let are_named = is_named(&args.workload);
+    args.data.check(&workloads, are_named)?;
+    for workload in workloads.iter().filter(|_| are_named) {
+        args::check_bucket(workload, args.bucket)?;
     }
     let modes = args::modes(&args.mode);
     let batches = range::values(&args.batch);
@@ -109,7 +107,7 @@ pub(super) fn configure(
     batch: Option<usize>,
 ) -> Result<Box<dyn Workload>> {
     let bucket = args.bucket.filter(|_| workload.buckets > 0);
-    let model = args::configure(workload, preset, batch, &args::with_bucket(&args.set, bucket))?;
+    let model = workload.sized(preset, batch, &args::with_bucket(&args.set, bucket))?;
     args::check_one_program(model.as_ref())?;
     Ok(model)
 }

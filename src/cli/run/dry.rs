@@ -61,7 +61,7 @@ const NO_DEVICE: &str = "no device found: planned for what WebGPU promises every
 
 /// The device; none where the machine has none at all. One that is named and missing is an error.
 fn open(args: &RunArgs) -> Result<Option<Gpu>> {
-    let restriction = args.device.restriction.restriction();
+    let restriction = args.device.restriction();
     if adapter::list(args.device.backend.as_deref(), &restriction)?.is_empty() {
         return Ok(None);
     }

@@ -20,7 +20,7 @@ use super::TrainArgs;
 /// # Errors
 /// As [`Learner`].
 pub(super) fn execute(args: &TrainArgs, gpu: &Gpu) -> Result<()> {
-    let source = args.data.source(workload::find(&args.model.workload)?, args.model.seed)?;
+    let source = args.data.source(workload::find(&args.model.workload)?, args.model.seed);
     let game = game::find(source.game.as_deref())?;
     // The game's own pace, unless the command line says otherwise.
     let pace = ("period".to_string(), game.pace.period);
