@@ -14,149 +14,25 @@ pub const MORE: &str = "\
 Options of a run: `fathom run -h`. All of it with examples: `fathom --help`.";
 
 /// Shown under `fathom --help`.
-pub const EXAMPLES: &str = "\
-Examples:
-  fathom                                  every workload, both modes, best device
-  fathom -w speech -m train -b 8..64*2    training at four batch sizes
-  fathom --dry-run                        what that would take, and whether it fits
-  fathom analyze profile @last            where the time of the last run went
-  fathom report @last --save report.html  the last run as a page
-  fathom compare @last~1 @last --fail-on slower:3%    did it get slower?
-  fathom list devices                     the devices available
+pub const EXAMPLES: &str = include_str!("help/fathom.txt");
 
-Environment:
-  FATHOM_DEVICE, FATHOM_BACKEND, FATHOM_WORKLOAD, FATHOM_PRESET, FATHOM_SEED,
-  FATHOM_DATA       set the options of the same names; the command line wins
-  FATHOM_RECORDS    folder for records instead of the user's data folder
-  FATHOM_REQUIRE    gpu: fail rather than run on the CPU
-  FATHOM_SHADERS    folder to read WGSL from instead of the shaders compiled in
-  NO_COLOR          turns colours off
-
-Exit codes: `fathom help exit-codes`; the figures: `fathom help measuring`";
-
-/// A command's examples, shown under its help: what to type, and what that is for.
-pub(super) const OF_COMMANDS: &[(&str, &str)] = &[
-    (
-        "run",
-        "  fathom run -w autoenc -m train          one workload, training
-  fathom run -w vgg -b 1..64*2 --dry-run  which batches fit, how long they take
-  fathom run --ops -o md > results.md     with op tables, as Markdown
-  fathom run -o json > r.json             the whole record",
-    ),
-    (
-        "analyze",
-        "  fathom analyze profile @last            op types, classes, roofline
-  fathom analyze similarity results/      which workloads are alike
-  fathom analyze scaling -w autoenc       op time against threads and batch",
-    ),
-    (
-        "list",
-        "  fathom list devices
-  fathom list records                     what is kept, with its scores
-  fathom list kernels -o csv",
-    ),
-    (
-        "show",
-        "  fathom show speech --program            the dispatches of a training step
-  fathom show vgg -m infer --memory       its buffers
-  fathom show autoenc --kernel matmul     the WGSL of its products
-  fathom show @last                       a record with its op tables",
-    ),
-    (
-        "verify",
-        "  fathom verify                           every kernel
-  fathom verify matmul/tile               those whose label contains this",
-    ),
-    (
-        "bench",
-        "  fathom bench matmul                     every variant of one op
-  fathom bench --time 2 -o csv > b.csv    all of them, longer, for a program
-  fathom bench conv2d -w vgg -m train     at the shapes of a workload's step",
-    ),
-    ("devices", "  fathom devices"),
-    ("peak", "  fathom peak --all                       every kernel shape tried"),
-    (
-        "tune",
-        "  fathom tune                             every workload, every kernel
-  fathom tune -w vgg,residual -m train    those alone
-  fathom tune --tune quick -o csv         near the estimates' best, seconds each",
-    ),
-    (
-        "train",
-        "  fathom train -w speech --steps 1500     loss and phone error rate
-  fathom train -w deepq --env catch --steps 30000
-  fathom train -w memnet --preset tiny --show 3",
-    ),
-    ("snapshot", "  fathom snapshot -w speech --save speech.safetensors"),
-    (
-        "check",
-        "  fathom check a.json b.json              are they as they were measured?
-  fathom check --publish results/         may these stand beside others?",
-    ),
-    (
-        "compare",
-        "  fathom compare @last~1 @last            the last run against the one before
-  fathom compare base/ new/ --fail-on slower:3%
-  fathom compare --across amd.json nvidia.json",
-    ),
-    (
-        "ab",
-        "  fathom ab ./old/fathom ./new/fathom -- -w speech
-  fathom ab --no-fuse --checks=on -- -w autoenc",
-    ),
-    ("score", "  fathom score @last"),
-    (
-        "report",
-        "  fathom report                           the last run, as report.html
-  fathom report a.json b.json --save both.html",
-    ),
-    (
-        "site",
-        "  fathom site results/ -s public          pages for any host, or a disk
-  fathom site results/ -s public --page page/  with the page that runs it",
-    ),
-    ("trace", "  fathom trace speech --save trace.json   for ui.perfetto.dev"),
-    (
-        "completions",
-        "  fathom completions bash > ~/.local/share/bash-completion/completions/fathom",
-    ),
-    (
-        "help",
-        "  fathom help measuring                   what the figures mean
-  fathom help compare                     the long help of a command",
-    ),
-];
+/// Each command's name above its examples: what to type, and what that is for.
+const OF_COMMANDS: &str = include_str!("help/examples.txt");
 
 /// Options that the short help leaves to the long one.
-const RARE: [&str; 16] = [
-    "allow-noncompliant",
-    "backend",
-    "checks",
-    "color",
-    "limits",
-    "min-samples",
-    "no-fuse",
-    "precision",
-    "require",
-    "save-baseline",
-    "seed",
-    "skip-bad",
-    "tune",
-    "variant",
-    "wait-limit",
-    "without",
-];
+const RARE: &str = "allow-noncompliant backend checks color limits min-samples no-fuse precision require save-baseline seed \
+    skip-bad tune variant wait-limit without";
 
 /// The command line as it is parsed: `-h` of the program is one screen, that lists the commands alone, and every
 /// command has its examples.
 pub fn command() -> Command {
     let mut command = Cli::command();
     command.build();
-    for (name, examples) in OF_COMMANDS {
-        if let Some(found) = command.find_subcommand_mut(name) {
-            let text = format!("Examples:\n{examples}");
-            *found = found.clone().after_help(text).mut_args(terse);
-        }
+    for found in command.get_subcommands_mut() {
+        let examples = OF_COMMANDS.lines().skip_while(|line| *line != found.get_name()).skip(1);
+        let examples: Vec<_> = examples.take_while(|line| !line.is_empty()).collect();
+        let text = format!("Examples:\n{}", examples.join("\n"));
+        *found = found.clone().after_help(text).mut_args(terse);
     }
     command
         .mut_subcommand("tune", super::tune::help)
@@ -165,11 +41,9 @@ pub fn command() -> Command {
 
 /// An option as the short help has it; the variables that set it are listed once, under `fathom --help`.
 fn terse(argument: Arg) -> Arg {
-    let is_rare = argument.get_long().is_some_and(|long| RARE.contains(&long));
+    let is_rare = argument.get_long().is_some_and(|long| RARE.split(' ').any(|rare| rare == long));
     // `--time -1` is a value to refuse with its range, not an option that nobody has.
-    let argument = argument.hide_env(true).hide_short_help(is_rare).allow_negative_numbers(true);
-    // Its help names them.
-    if argument.get_id() == "what" { argument.hide_possible_values(true) } else { argument }
+    argument.hide_env(true).hide_short_help(is_rare).allow_negative_numbers(true)
 }
 
 const MEASURING: &str = include_str!("../../docs/measuring.md");
