@@ -1,6 +1,6 @@
-//! The one door to the machine outside: what it is, its clock, its threads, its files, and waiting for the device.
+//! The one door to the machine outside: what it is, its clock, its threads, its files, its signals, and waiting for the device.
 //!
-//! All of it works natively and in a web page, except files, which a page does not have. The code above is plain,
+//! All of it works natively and in a web page, except files and signals, which a page does not have. The code above is plain,
 //! not async: waiting for the device happens in `block_on`, and nowhere else. A page cannot block, but it can
 //! suspend its WebAssembly stack there until the browser has made progress (JavaScript Promise Integration). So
 //! only this function differs, where `async` would spread through every measurement and training loop.
@@ -16,11 +16,15 @@ mod machine;
 /// What is written as parallel, on the one thread that a page has.
 #[cfg(target_arch = "wasm32")]
 pub mod parallel;
+#[cfg(feature = "cli")]
+mod signals;
 
 pub use machine::{Machine, machine};
 /// Parallel iterators over the machine's threads.
 #[cfg(not(target_arch = "wasm32"))]
 pub use rayon::prelude as parallel;
+#[cfg(feature = "cli")]
+pub use signals::{exit_now, on_signal};
 /// A moment on the machine's steady clock.
 #[cfg(not(target_arch = "wasm32"))]
 pub use std::time::Instant;
@@ -294,6 +298,44 @@ pub fn list_folder(path: &Path) -> Result<Vec<PathBuf>> {
     let mut paths: Vec<_> = entries.iter().map(fs::DirEntry::path).collect();
     paths.sort();
     Ok(paths)
+}
+
+/// Whether a path is something to write into that is no file, such as a pipe or a device.
+pub fn is_stream(path: &Path) -> bool {
+    path.exists() && !path.is_file() && !path.is_dir()
+}
+
+/// Whether a file can be made here.
+///
+/// # Errors
+/// Why not, in words.
+#[cfg(feature = "cli")]
+pub fn writable(path: &Path) -> std::result::Result<(), String> {
+    if path.is_dir() {
+        return Err("it is a folder: name a file".into());
+    }
+    if is_stream(path) {
+        return Ok(());
+    }
+    // Where it will be, if the path is a link.
+    let path = &target(path);
+    if let Err(why) = path.symlink_metadata()
+        && why.kind() == ErrorKind::InvalidFilename
+    {
+        return Err(format!("no file can be called so: {why}"));
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        return Err(format!("no such folder: {}", folder.display()));
+    }
+    // Rights, read-only systems and quotas are known by trying.
+    match tempfile::tempfile_in(folder) {
+        Ok(_) => Ok(()),
+        Err(why) => Err(format!("cannot create a file in {}: {why}", folder.display())),
+    }
 }
 
 /// Links that are followed, one after the other.

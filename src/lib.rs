@@ -3,7 +3,7 @@
 //!
 //! The modules from the bottom up; each uses only those above it in this list (`tests/architecture.rs`):
 //! - [`error`]: what can go wrong, and the exit code of each kind.
-//! - [`host`]: the one door to the machine outside: clock, threads, files, waiting for the device.
+//! - [`host`]: the one door to the machine outside: clock, threads, files, signals, waiting for the device.
 //! - [`terms`]: the words that the engine and the records share: mode, preset, phase, class, device.
 //! - [`random`]: Philox, the one generator of random numbers.
 //! - [`tensor`]: shapes, element types, and arrays on the host.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use fathom::cli::{self, interrupt, output};
 use fathom::error::{Error, Result};
+use fathom::host;
 
 fn main() -> ExitCode {
     let (cli, voice) = match cli::parse() {
@@ -32,7 +33,7 @@ fn ended(outcome: Result<()>) -> ExitCode {
         Err(error) => {
             output::failure(&error);
             if matches!(error, Error::Hung(_)) {
-                interrupt::exit_now(error.exit_code().into());
+                host::exit_now(error.exit_code().into());
             }
             ExitCode::from(error.exit_code())
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
@@ -150,7 +150,7 @@ pub fn styled(text: &str) -> Result<()> {
         out.write_all(text.as_bytes()).and_then(|()| out.flush())
     };
     match progress::apart(print) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
             Err(Error::io("write", "standard output")(e))
         }
         _ => Ok(()),
@@ -273,45 +273,16 @@ fn target(path: PathBuf) -> std::result::Result<Target, String> {
         Some("csv") => Format::Csv,
         Some("md") => Format::Md,
         // A pipe or a device has no extension to go by.
-        _ if path.exists() && !path.is_file() && !path.is_dir() => Format::Json,
+        _ if host::is_stream(&path) => Format::Json,
         _ => return Err("the extension must name a format: .json, .jsonl, .csv or .md".into()),
     };
-    writable(&path)?;
+    host::writable(&path)?;
     Ok(Target { path, form })
 }
 
 /// What a file to write is read by, so that one that cannot be written is refused before any work.
 pub(super) fn file() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(|path| writable(&path).map(|()| path))
-}
-
-/// Whether a file can be made here.
-pub(super) fn writable(path: &Path) -> std::result::Result<(), String> {
-    if path.is_dir() {
-        return Err("it is a folder: name a file".into());
-    }
-    if path.exists() && !path.is_file() {
-        return Ok(());
-    }
-    // Where it will be, if the path is a link.
-    let path = &host::target(path);
-    if let Err(why) = path.symlink_metadata()
-        && why.kind() == ErrorKind::InvalidFilename
-    {
-        return Err(format!("no file can be called so: {why}"));
-    }
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    if !folder.is_dir() {
-        return Err(format!("no such folder: {}", folder.display()));
-    }
-    // Rights, read-only systems and quotas are known by trying.
-    match tempfile::tempfile_in(folder) {
-        Ok(_) => Ok(()),
-        Err(why) => Err(format!("cannot create a file in {}: {why}", folder.display())),
-    }
+    PathBufValueParser::new().try_map(|path| host::writable(&path).map(|()| path))
 }
 
 /// Writes a line to stderr, unless `--quiet`.

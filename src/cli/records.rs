@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::compare::Side;
 use crate::error::{Error, Result, plain};
+use crate::host;
 use crate::record::store::{self, Loaded};
 use crate::record::{Record, id};
 use crate::report::section::headline;
@@ -111,7 +112,7 @@ fn keep_baseline(out: &OutputArgs, record: &Record, name: &str) -> Result<()> {
 pub(super) fn check_place(folder: &Path, what: &str) -> Result<()> {
     let there = folder.ancestors().find(|place| place.as_os_str().is_empty() || place.exists());
     let file = there.unwrap_or(folder).join("record.json");
-    output::writable(&file).map_err(|why| Error::Usage(format!("{what}: {why}")))
+    host::writable(&file).map_err(|why| Error::Usage(format!("{what}: {why}")))
 }
 
 /// Whether `@last` is this record, or what was kept of the same run before.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::error::{Error, Result, plain};
+use crate::host;
 use crate::record::store;
 use crate::report::Format;
 
@@ -29,7 +30,7 @@ pub fn execute(args: &RunArgs) -> Result<()> {
     // A name with the longest number may be too long, where the one that was given is not.
     for Target { path, .. } in numbered(args, args.repeat).out.save {
         let refused = |why| Error::Usage(format!("--save {}: {why}", plain(path.display())));
-        output::writable(&path).map_err(refused)?;
+        host::writable(&path).map_err(refused)?;
     }
     if args.dry_run {
         return run::execute(args);
@@ -54,7 +55,7 @@ fn numbered(args: &RunArgs, number: u32) -> RunArgs {
     args.save_baseline = args.save_baseline.map(|name| format!("{name}/{number}"));
     for target in &mut args.out.save {
         // A pipe or a device takes them one after the other.
-        if target.path.is_file() || !target.path.exists() {
+        if !host::is_stream(&target.path) {
             target.path = target.path.with_file_name(file_name(&target.path, number));
         }
     }

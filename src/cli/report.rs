@@ -6,7 +6,7 @@ use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use crate::error::{Error, Result, plain};
-use crate::host::write_atomically;
+use crate::host::{is_stream, writable, write_atomically};
 use crate::record::store::{self, Loaded};
 use crate::report::html::{self, NamedRecord};
 
@@ -57,11 +57,10 @@ pub fn execute(args: &ReportArgs) -> Result<()> {
 /// has no extension to go by.
 fn page(path: PathBuf) -> std::result::Result<PathBuf, String> {
     let is_html = path.extension().is_some_and(|e| e == "html" || e == "htm");
-    let is_stream = path.exists() && !path.is_file() && !path.is_dir();
-    if !is_html && !is_stream {
+    if !is_html && !is_stream(&path) {
         return Err("the extension must be .html or .htm: that is what is written".into());
     }
-    output::writable(&path)?;
+    writable(&path)?;
     Ok(path)
 }
 
