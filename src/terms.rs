@@ -54,6 +54,11 @@ pub fn each_once<T: PartialEq>(named: impl IntoIterator<Item = T>) -> Vec<T> {
     })
 }
 
+/// `1 record`, `2 records`.
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Threads that run kernels on a software adapter that has so many workers: without any, the thread that submits computes.
 pub fn computing(workers: usize) -> usize {
     workers.max(1)

@@ -97,8 +97,8 @@ pub fn execute(args: &BenchArgs) -> Result<()> {
         progress.say(label);
         progress.set(share);
     };
-    let table = output::of_precision(listing::kernels::timings(&chosen), args.precision.precision);
-    let table = output::stamped(table, &gpu);
+    let table = listing::of_precision(listing::kernels::timings(&chosen), args.precision.precision);
+    let table = listing::stamped(table, &gpu);
     let mut live = output::Live::new(&args.out, table)?;
     let outcome = kernels::time(&gpu, &chosen, &budget, &rule, &show, &mut |timed| {
         live.row(listing::kernels::timing(&timed, &ceilings.peaks))

@@ -7,10 +7,9 @@ use clap::Args;
 use crate::error::{Error, Result, plain};
 use crate::record::consistency::contradictions;
 use crate::record::store::{self, Loaded};
-use crate::report::Format;
-use crate::report::section::records::{Checked, checked};
-use crate::report::table::paragraph;
+use crate::report::section::records::{self as section, Checked};
 use crate::score::fitness;
+use crate::terms::counted;
 
 use super::{OutputArgs, output};
 
@@ -48,18 +47,7 @@ pub fn execute(args: &CheckArgs) -> Result<()> {
         files.extend(inside);
     }
     let checks: Vec<Checked> = files.iter().map(|path| check(path, args.publish)).collect();
-    output::emit(&args.out, |form| {
-        let mut text = checked(&checks).render(form)?;
-        if matches!(form, Format::Table | Format::Md) {
-            for file in &checks {
-                for fault in file.faults() {
-                    text +=
-                        &format!("\n{}", said(form, &format!("{}: {fault}", plain(&file.file))));
-                }
-            }
-        }
-        Ok(text)
-    })?;
+    output::emit(&args.out, |form| section::checks(&checks, form))?;
     let faults = checks.iter().filter_map(|file| Some((file, file.faults().into_iter().next()?)));
     let faults: Vec<_> = faults.collect();
     let Some((first, fault)) = faults.first() else {
@@ -71,14 +59,8 @@ pub fn execute(args: &CheckArgs) -> Result<()> {
         (_, true) => "are not fit to be published",
         (_, false) => "are not sound records",
     };
-    let files = if checks.len() == 1 { "file" } else { "files" };
-    let count = format!("{} of {} {files} {are_not}", faults.len(), checks.len());
+    let count = format!("{} of {} {are_not}", faults.len(), counted(checks.len(), "file"));
     Err(Error::data(&first.file, "check", format!("{fault}; {count}")))
-}
-
-/// Within the width of a terminal; a file is not folded.
-fn said(form: Format, text: &str) -> String {
-    if form == Format::Md { format!("{text}\n") } else { paragraph(text) }
 }
 
 fn check(path: &Path, publish: bool) -> Checked {

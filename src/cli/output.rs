@@ -10,16 +10,10 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use crate::error::{Error, Result, lines};
-use crate::gpu::Gpu;
 use crate::host::{self, message_width, write_atomically};
-use crate::measure::provenance;
-use crate::record::Clock;
 use crate::report::Format;
-use crate::report::column::text;
 use crate::report::field::Field;
-use crate::report::section::origin::origin;
 use crate::report::table::{Table, prose};
-use crate::terms::Precision;
 
 use super::{interrupt, progress};
 
@@ -177,21 +171,6 @@ pub(super) fn together(outcomes: impl IntoIterator<Item = Result<()>>) -> Result
     let first = errors.next().map_or(Ok(()), Err);
     errors.for_each(|error| warn(&error.to_string()));
     first
-}
-
-/// A table with what it was measured by, when, where and on what, for programs.
-pub(super) fn stamped(table: Table, gpu: &Gpu) -> Table {
-    let clock = if gpu.caps.timestamps { Clock::Timestamps } else { Clock::Wall };
-    let (tool, machine, device) =
-        (provenance::tool(), provenance::machine(gpu), provenance::device(gpu));
-    table.stamped(origin(&host::now(), &tool, &machine, &device, clock))
-}
-
-/// A table with the precision of its figures: for programs, and for people where it is not the one of published figures.
-pub(super) fn of_precision(table: Table, precision: Precision) -> Table {
-    let column = text("precision");
-    let column = if precision == Precision::F32 { column.programs() } else { column };
-    table.stamped([(column, precision.into())])
 }
 
 /// Writes each `--save` file whole in its own form, whether or not the others can be written.

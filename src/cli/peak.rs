@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::error::Result;
+use crate::listing;
 use crate::measure::peak;
 use crate::report::section::peaks;
 
@@ -40,6 +41,6 @@ pub fn execute(args: &PeakArgs) -> Result<()> {
     drop(progress);
     output::note(&args.out, &gpu.summary.to_string());
     let candidates = if args.all { measured.candidates.as_slice() } else { &[] };
-    let table = output::stamped(peaks::ceilings(&measured.peaks, candidates), &gpu);
+    let table = listing::stamped(peaks::ceilings(&measured.peaks, candidates), &gpu);
     output::emit(&args.out, |form| table.render(form))
 }

@@ -11,6 +11,7 @@ use crate::report::section::headline;
 use crate::report::section::records::{self as section, Kept};
 use crate::report::table::Table;
 use crate::score;
+use crate::terms::counted;
 
 use super::{OutputArgs, output};
 
@@ -56,8 +57,7 @@ pub(super) fn kept(out: &OutputArgs) -> Result<Table> {
         }
     };
     let records: Vec<_> = files.into_iter().filter_map(read).collect();
-    let count =
-        if records.len() == 1 { "1 record".into() } else { format!("{} records", records.len()) };
+    let count = counted(records.len(), "record");
     output::note(out, &format!("{count} in {}", plain(folder.display())));
     let baselines = store::named(&folder)?.into_iter();
     let baselines: Vec<_> =

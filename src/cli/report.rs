@@ -9,6 +9,7 @@ use crate::error::{Error, Result, plain};
 use crate::host::{is_stream, writable, write_atomically};
 use crate::record::store::{self, Loaded};
 use crate::report::html::{self, NamedRecord};
+use crate::terms::counted;
 
 use super::{VoiceArgs, output};
 
@@ -45,11 +46,8 @@ pub fn execute(args: &ReportArgs) -> Result<()> {
         sources.push(NamedRecord { name, text, record });
     }
     write_atomically(&args.save, html::page(&sources, None)?.as_bytes())?;
-    let of =
-        if sources.len() == 1 { "1 record".into() } else { format!("{} records", sources.len()) };
-    let path = plain(args.save.display());
-    let note = format!("report  {path} ({of}): open it in a browser");
-    output::note(&args.voice, &note);
+    let (path, of) = (plain(args.save.display()), counted(sources.len(), "record"));
+    output::note(&args.voice, &format!("report  {path} ({of}): open it in a browser"));
     Ok(())
 }
 

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use clap::Args;
 
 use crate::error::Result;
-use crate::measure::estimate::{Pace, Rates};
+use crate::listing::model::about;
+use crate::measure::estimate::Rates;
 use crate::measure::suite::Suite;
 use crate::measure::tune::suite::{SuiteTuner, Watch, expected, planned};
 use crate::measure::{QUEUE_DEPTH, peak, provenance};
 use crate::record::{Record, Tuning, store};
+use crate::report::Format;
 use crate::report::section::{headline, score};
-use crate::report::{Format, number};
-use crate::terms::{Effort, Mode, OnFailure, Preset};
+use crate::terms::{Effort, Mode, OnFailure, Preset, counted};
 use crate::workload::Opened;
 
 use super::progress::Progress;
@@ -243,9 +244,6 @@ fn close(args: &RunArgs, record: &Record) -> Result<()> {
     output::together([printed, kept, scored])
 }
 
-/// What an estimate leaves out.
-const THOROUGH: &str = " and a thorough tuning";
-
 fn keep(args: &RunArgs, record: &Record) -> Result<()> {
     records::keep(&args.out, record, args.save_baseline.as_deref())
 }
@@ -254,16 +252,10 @@ fn measured(args: &RunArgs, show: bool) -> Result<(Record, Result<()>)> {
     let mut suite = choose::prepare(args)?;
     let mut samples = choose::open(args, &suite.chosen)?;
     let estimates = suite.estimates(&Rates::guess(&suite.gpu.caps));
-    let count = match estimates.len() {
-        1 => "1 run".into(),
-        n => format!("{n} runs"),
-    };
     let effort = args.tune.unwrap_or(Effort::Quick);
     let tuning = expected(effort, &planned(effort, &suite.gpu, &suite.chosen, &suite.plan)?);
-    let known = peak::ABOUT + tuning.unwrap_or_default();
-    let whole = number::span(Pace::new(estimates).total() + known.as_secs_f64());
-    let thorough = if tuning.is_none() { THOROUGH } else { "" };
-    output::note(&args.out, &format!("{count}, up to about {whole}{thorough}"));
+    let count = counted(estimates.len(), "run");
+    output::note(&args.out, &format!("{count}, up to about {}", about(&estimates, 1, tuning)));
     let progress = Progress::new(&args.out, "measuring the device's ceilings");
     let gpu = &suite.gpu;
     let mut ceilings = peak::measure(gpu, peak::time(gpu), &|share| progress.set(share))?;

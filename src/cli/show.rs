@@ -3,13 +3,15 @@
 use clap::Args;
 
 use crate::error::{Result, plain};
-use crate::listing::model::{KernelText, memory, parameters, program, source_table, sources};
+use crate::listing::model::{
+    KernelText, heading, memory, parameters, program, source_table, sources,
+};
 use crate::pass::Options;
 use crate::record::id;
 use crate::record::store::{self, Loaded};
-use crate::report::section::headline;
+use crate::report::Format;
+use crate::report::section::records as section;
 use crate::report::table::paragraph;
-use crate::report::{Format, number};
 use crate::session::schedule;
 use crate::terms::Mode;
 use crate::workload::{self, WorkloadInfo};
@@ -93,28 +95,7 @@ fn kept(args: &ShowArgs, records: &[Loaded]) -> Result<()> {
         let text = format!("record  {}  {}", id::short(&record.id), plain(path.display()));
         output::note(&args.out, &text);
     }
-    output::emit(&args.out, |form| text(records, form))
-}
-
-/// Records as one document: several are an array in JSON, and have one heading in CSV.
-fn text(records: &[Loaded], form: Format) -> Result<String> {
-    let each = |join: &str| -> Result<String> {
-        let texts = records.iter().map(|loaded| headline::render(&loaded.record, form));
-        Ok(texts.collect::<Result<Vec<_>>>()?.join(join))
-    };
-    match (form, records) {
-        (Format::Json, [one]) => Ok(one.text.clone()),
-        (Format::Json, several) => {
-            let texts: Vec<_> = several.iter().map(|loaded| loaded.text.trim_end()).collect();
-            Ok(format!("[{}]\n", texts.join(",\n")))
-        }
-        (Format::Csv, several) => {
-            let records: Vec<_> = several.iter().map(|loaded| loaded.record.clone()).collect();
-            headline::runs(&records).render(form)
-        }
-        (Format::Jsonl, _) => each(""),
-        (Format::Table | Format::Md, _) => each("\n"),
-    }
+    output::emit(&args.out, |form| section::printed(records, form))
 }
 
 fn model(args: &ShowArgs, workload: &WorkloadInfo) -> Result<()> {
@@ -136,20 +117,7 @@ fn model(args: &ShowArgs, workload: &WorkloadInfo) -> Result<()> {
         return output::emit(&args.out, |form| program(&schedule).render(form));
     }
     let table = if args.memory { memory(&schedule) } else { parameters(&schedule) };
-    let cost = schedule.cost();
-    let head = format!(
-        "{} {}, preset {preset}, {}, batch {}: {}\n{}; {} ops in {} dispatches; {} and {} per step",
-        workload.name,
-        args.mode,
-        options.precision,
-        model.batch(),
-        workload.about,
-        workload.paper,
-        schedule.ops.len(),
-        schedule.dispatches(),
-        number::flops(cost.flops as f64),
-        number::bytes(cost.bytes as f64),
-    );
+    let head = heading(model.as_ref(), args.mode, preset, options.precision, &schedule);
     output::emit(&args.out, |form| {
         let head = if form == Format::Table { paragraph(&head) + "\n" } else { String::new() };
         Ok(format!("{head}{}", table.render(form)?))

@@ -7,6 +7,7 @@ use clap::Args;
 use crate::error::{Error, Result, plain};
 use crate::host::{list_folder, make_folder, read, write_atomically};
 use crate::report::site::{Content, LeftOut, gather, site};
+use crate::terms::counted;
 use crate::workload::WORKLOADS;
 
 use super::{VoiceArgs, output};
@@ -68,10 +69,7 @@ pub fn execute(args: &SiteArgs) -> Result<()> {
         };
         return Err(Error::data(&args.records, "site", why));
     }
-    let records = match sources.len() {
-        1 => "1 record".into(),
-        n => format!("{n} records"),
-    };
+    let records = counted(sources.len(), "record");
     let content = Content {
         sources,
         left_out,

@@ -7,6 +7,7 @@ use clap::Args;
 use crate::error::{Error, Result};
 use crate::fields;
 use crate::gpu::Gpu;
+use crate::listing;
 use crate::measure::sample::interrupted;
 use crate::pass::Options;
 use crate::report::Format;
@@ -92,7 +93,7 @@ fn learn(args: &TrainArgs, gpu: &Gpu, preset: Preset, model: Box<dyn Workload>) 
     output::note(&args.output, &note);
     let people = args.output.output == Format::Table;
     let table = training::steps(metric.name, metric.unit);
-    let table = output::stamped(output::of_precision(table, args.precision.precision), gpu);
+    let table = listing::stamped(listing::of_precision(table, args.precision.precision), gpu);
     let mut live = Live::new(&args.output, table)?;
     let outcome = follow(args, &mut trainer, &mut live);
     // The rows that there are count, however training ended.

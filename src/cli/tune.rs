@@ -64,7 +64,7 @@ pub fn execute(args: &TuneArgs) -> Result<()> {
         Ok((outcome, listing::kernels::tuned(tuner.table()), tuner.summary()))
     })?;
     samples.close();
-    let table = output::stamped(table, &suite.gpu);
+    let table = listing::stamped(table, &suite.gpu);
     output::emit(&args.out, |form| table.render(form))?;
     summary.iter().for_each(|text| output::note(&args.out, text));
     outcome

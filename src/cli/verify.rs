@@ -33,7 +33,7 @@ pub fn execute(args: &VerifyArgs) -> Result<()> {
     let progress = progress::Progress::new(&args.out, "verifying");
     let checked = kernels::verify(&gpu, &chosen, &|share| progress.set(share))?;
     drop(progress);
-    let table = output::stamped(listing::kernels::verification(&checked), &gpu);
+    let table = listing::stamped(listing::kernels::verification(&checked), &gpu);
     output::emit(&args.out, |form| table.render(form))?;
     let failed: usize = checked.iter().map(|kernel| kernel.failed).sum();
     let checks: usize = checked.iter().map(|kernel| kernel.checks).sum();

@@ -1,24 +1,51 @@
 //! A model's step: its program, parameters, memory, and the WGSL of its kernels.
 
+use std::time::Duration;
+
 use crate::error::{Error, Result};
 use crate::fields;
 use crate::gpu::shader;
 use crate::graph::Init;
 use crate::kernel::{Caps, Kernel};
-use crate::measure::estimate::Estimate;
+use crate::measure::estimate::{Estimate, Pace};
+use crate::measure::peak;
 use crate::pass::Schedule;
 use crate::pass::plan::Role;
 use crate::record::RunKey;
 use crate::report::column::Quantity::{Bytes, Flops, Grouped, Wait};
 use crate::report::column::{Column, count, number, text};
 use crate::report::field::Field;
+use crate::report::number::{bytes, flops, span};
 use crate::report::table::Table;
 use crate::tensor::TensorSpec;
-use crate::terms::{Preset, each_once};
+use crate::terms::{Mode, Precision, Preset, each_once};
+use crate::workload::Workload;
 
 /// A column of large counts.
 fn grouped(name: &str) -> Column {
     number(name, name, Grouped)
+}
+
+/// Which step of which model it is, and what it does, in prose.
+pub fn heading(
+    model: &dyn Workload,
+    mode: Mode,
+    preset: Preset,
+    precision: Precision,
+    schedule: &Schedule,
+) -> String {
+    let (info, cost) = (model.info(), schedule.cost());
+    format!(
+        "{} {mode}, preset {preset}, {precision}, batch {}: {}\n{}; {} ops in {} dispatches; {} and {} per step",
+        info.name,
+        model.batch(),
+        info.about,
+        info.paper,
+        schedule.ops.len(),
+        schedule.dispatches(),
+        flops(cost.flops as f64),
+        bytes(cost.bytes as f64),
+    )
 }
 
 /// The ops of a step in order.
@@ -150,6 +177,35 @@ pub fn plan(runs: &[Planned<'_>], preset: Preset) -> Table {
         table.row(head.into_iter().chain(parts).chain([Field::from(estimate.total())]));
     }
     table
+}
+
+/// How long runs take when each is done `repeat` times, tuning once, ceilings each time: `4 min`. A thorough tuning takes
+/// nobody knows how long.
+pub fn about(estimates: &[Estimate], repeat: u32, tuning: Option<Duration>) -> String {
+    let once = tuning.unwrap_or_default().as_secs_f64();
+    let thorough = if tuning.is_none() { " and a thorough tuning" } else { "" };
+    span(once + f64::from(repeat) * each(estimates)) + thorough
+}
+
+/// Of all runs, with the ceilings before them.
+fn each(estimates: &[Estimate]) -> f64 {
+    peak::ABOUT.as_secs_f64() + Pace::new(estimates.to_vec()).total()
+}
+
+/// `in all up to about 4 min: tuning 10 s, ceilings 4 s, building 20 s, verifying 40 s, timing 2 min, profiling 16 s`.
+pub fn in_all(estimates: &[Estimate], repeat: u32, tuning: Option<Duration>) -> String {
+    let part =
+        |(part, seconds): (&str, f64)| (seconds > 0.0).then(|| format!("{part} {}", span(seconds)));
+    let tuned = part(("tuning", tuning.unwrap_or_default().as_secs_f64()));
+    let once = tuned.map_or(String::new(), |tuned| tuned + ", ");
+    let often = match repeat {
+        1 => String::new(),
+        n => format!("{n} times {}, which is ", span(each(estimates))),
+    };
+    let parts = std::iter::once(("ceilings", peak::ABOUT.as_secs_f64()));
+    let parts: Vec<_> = parts.chain(Estimate::sum(estimates).parts).filter_map(part).collect();
+    let all = about(estimates, repeat, tuning);
+    format!("in all up to about {all}: {once}{often}{}", parts.join(", "))
 }
 
 /// A kernel of a step with its assembled WGSL.

@@ -11,7 +11,7 @@ use crate::host;
 use crate::measure::sample::interrupted;
 use crate::record::Record;
 use crate::report::section::{ANALYSES, Analysis, Sample};
-use crate::terms::{Mode, workers};
+use crate::terms::{Mode, counted, workers};
 use crate::workload::WORKLOADS;
 
 use super::super::args::preset_or_default;
@@ -97,7 +97,7 @@ fn wanted(args: &AnalyzeArgs, chosen: Option<&Analysis>) -> Result<RunArgs> {
 fn announce(args: &AnalyzeArgs, wanted: &RunArgs) {
     let list = |values: &[usize]| values.iter().map(usize::to_string).collect::<Vec<_>>();
     let threads = match values(&args.threads).as_slice() {
-        [one] => counted(*one),
+        [one] => counted(*one, "thread"),
         several => format!("{} threads, each in a process of its own", list(several).join(" and ")),
     };
     let batches = list(&values(&args.batches));
@@ -119,7 +119,7 @@ fn scaling(args: &AnalyzeArgs, mut wanted: RunArgs) -> Result<(Vec<Record>, Resu
     let mut records = Vec::new();
     let progress = progress::Progress::new(&wanted.out, "threads");
     for (i, &count) in threads.iter().enumerate() {
-        progress.say(&format!("[{}/{}] {}", i + 1, threads.len(), counted(count)));
+        progress.say(&format!("[{}/{}] {}", i + 1, threads.len(), counted(count, "thread")));
         progress.set(i as f64 / threads.len() as f64);
         match with_threads(&words, count) {
             Ok(record) if record.host.threads == Some(workers(count)) => records.push(record),
@@ -172,7 +172,11 @@ fn with_threads(words: &[OsString], threads: usize) -> Result<Record> {
     let status = child::wait(&mut child, &program)?;
     let why = || -> Result<String> {
         let said = host::read(&said)?;
-        Ok(format!("with {}: {}", counted(threads), message(&String::from_utf8_lossy(&said))))
+        Ok(format!(
+            "with {}: {}",
+            counted(threads, "thread"),
+            message(&String::from_utf8_lossy(&said))
+        ))
     };
     match status.code() {
         Some(0) => Record::load(&saved),
@@ -191,10 +195,6 @@ fn message(said: &str) -> &str {
         Some(at) => said[at..].trim_start_matches("error: ").trim(),
         None => said.lines().last().unwrap_or("it said nothing"),
     }
-}
-
-fn counted(threads: usize) -> String {
-    if threads == 1 { "1 thread".into() } else { format!("{threads} threads") }
 }
 
 /// Options of `run` that are settled here, or whose work is this process's own.

@@ -2,17 +2,15 @@
 
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, adapter};
-use crate::listing::model::{Planned, plan as table};
-use crate::measure::estimate::{Estimate, Pace, Rates, estimates};
+use crate::listing::model::{Planned, in_all, plan as table};
+use crate::measure::estimate::{Rates, estimates};
 use crate::measure::largest_batch::TooLarge;
-use crate::measure::peak;
 use crate::measure::run::key;
 use crate::measure::tune::suite::{expected, planned as to_tune};
-use crate::report::number;
 use crate::terms::Effort;
 
 use super::super::{args, output};
-use super::{RunArgs, THOROUGH, choose};
+use super::{RunArgs, choose};
 
 /// Checks every option, and prints a row for each run.
 ///
@@ -48,11 +46,11 @@ pub(super) fn execute(args: &RunArgs) -> Result<()> {
     let table = table(&planned, plan.preset);
     let effort = args.tune.unwrap_or(Effort::Quick);
     let tuning = gpu.as_ref().map(|gpu| to_tune(effort, gpu, &chosen, &plan)).transpose()?;
-    let tuning = expected(effort, &tuning.unwrap_or_default()).map(|time| time.as_secs_f64());
+    let tuning = expected(effort, &tuning.unwrap_or_default());
     let device = gpu.map_or_else(|| NO_DEVICE.to_string(), |gpu| gpu.summary.to_string());
     output::note(&args.out, &format!("{device}: dry run, nothing is measured"));
     output::emit(&args.out, |form| table.render(form))?;
-    output::note(&args.out, &whole(&estimates, args.repeat, tuning));
+    output::note(&args.out, &in_all(&estimates, args.repeat, tuning));
     if too_large.is_empty() { Ok(()) } else { Err(Error::OutOfMemory(too_large.join("\n"))) }
 }
 
@@ -66,32 +64,4 @@ fn open(args: &RunArgs) -> Result<Option<Gpu>> {
         return Ok(None);
     }
     args.device.open().map(Some)
-}
-
-/// `in all up to about 4 min: ceilings 4 s, building 20 s, verifying 40 s, timing 2 min, profiling 16 s`; tuning is done
-/// once, however often what follows is repeated.
-fn whole(estimates: &[Estimate], repeat: u32, tuning: Option<f64>) -> String {
-    let ceilings = peak::ABOUT.as_secs_f64();
-    let mut parts = vec![("ceilings", ceilings)];
-    parts.extend(Estimate::sum(estimates).parts);
-    let parts: Vec<_> = parts
-        .into_iter()
-        .filter(|(_, seconds)| *seconds > 0.0)
-        .map(|(part, seconds)| format!("{part} {}", number::span(seconds)))
-        .collect();
-    let total = ceilings + Pace::new(estimates.to_vec()).total();
-    let parts = parts.join(", ");
-    let (seconds, thorough) = tuning.map_or((0.0, THOROUGH), |seconds| (seconds, ""));
-    let once = match seconds {
-        0.0 => String::new(),
-        seconds => format!("tuning {}, ", number::span(seconds)),
-    };
-    let all = number::span(seconds + f64::from(repeat) * total) + thorough;
-    match repeat {
-        1 => format!("in all up to about {all}: {once}{parts}"),
-        n => {
-            let each = number::span(total);
-            format!("in all up to about {all}: {once}{n} times {each}, which is {parts}")
-        }
-    }
 }

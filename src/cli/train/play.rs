@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::fields;
 use crate::game;
 use crate::gpu::Gpu;
+use crate::listing;
 use crate::measure::sample::interrupted;
 use crate::report::section::training;
 use crate::report::{Format, number};
@@ -44,8 +45,8 @@ pub(super) fn execute(args: &TrainArgs, gpu: &Gpu) -> Result<()> {
         game.about
     );
     output::note(&args.output, &note);
-    let table = output::of_precision(training::plays(), args.precision.precision);
-    let table = output::stamped(table, gpu);
+    let table = listing::of_precision(training::plays(), args.precision.precision);
+    let table = listing::stamped(table, gpu);
     let mut live = Live::new(&args.output, table)?;
     let outcome = follow(args, &mut learner, &mut live);
     if args.output.output == Format::Table {

@@ -16,6 +16,7 @@ use crate::report::column::{count, number, text};
 use crate::report::field::Field;
 use crate::report::number::percent;
 use crate::report::table::{Table, paragraph};
+use crate::terms::counted;
 
 /// How verdicts are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,10 +186,10 @@ fn verdict_in_words(whole: &Overall, side: &str, base: &str) -> String {
 
 /// `13 runs, without 3 in which the machine moved`.
 fn runs_in_words(whole: &Overall) -> String {
-    let count = |n: usize| if n == 1 { "1 run".to_string() } else { format!("{n} runs") };
+    let count = counted(whole.cells, "run");
     match whole.moved {
-        0 => count(whole.cells),
-        moved => format!("{}, without {moved} in which the machine moved", count(whole.cells)),
+        0 => count,
+        moved => format!("{count}, without {moved} in which the machine moved"),
     }
 }
 

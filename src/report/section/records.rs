@@ -2,13 +2,17 @@
 
 use std::path::Path;
 
+use crate::error::{Result, plain};
 use crate::record::consistency::Contradiction;
+use crate::record::store::Loaded;
 use crate::record::{Integrity, Record, id};
+use crate::report::Format;
 use crate::report::column::Quantity::Digits;
 use crate::report::column::{count, number, text};
-use crate::report::table::{ColumnOf, Table};
+use crate::report::table::{ColumnOf, Table, paragraph};
 use crate::{columns, fields};
 
+use super::headline;
 use super::labels::date;
 
 /// A kept record.
@@ -46,13 +50,37 @@ pub fn kept(records: &[Kept]) -> Table {
     Table::of(columns, records.iter())
 }
 
+/// Records as one document: several are an array in JSON, and have one heading in CSV.
+///
+/// # Errors
+/// As [`headline::render`].
+pub fn printed(records: &[Loaded], form: Format) -> Result<String> {
+    let each = |join: &str| -> Result<String> {
+        let texts = records.iter().map(|loaded| headline::render(&loaded.record, form));
+        Ok(texts.collect::<Result<Vec<_>>>()?.join(join))
+    };
+    match (form, records) {
+        (Format::Json, [one]) => Ok(one.text.clone()),
+        (Format::Json, several) => {
+            let texts: Vec<_> = several.iter().map(|loaded| loaded.text.trim_end()).collect();
+            Ok(format!("[{}]\n", texts.join(",\n")))
+        }
+        (Format::Csv, several) => {
+            let records: Vec<_> = several.iter().map(|loaded| loaded.record.clone()).collect();
+            headline::runs(&records).render(form)
+        }
+        (Format::Jsonl, _) => each(""),
+        (Format::Table | Format::Md, _) => each("\n"),
+    }
+}
+
 /// A file that was checked.
 #[derive(Debug)]
 pub struct Checked {
     /// As it was named.
     pub file: String,
     /// What it holds, or why that cannot be read.
-    pub content: Result<(Record, Vec<Contradiction>), String>,
+    pub content: std::result::Result<(Record, Vec<Contradiction>), String>,
     /// What it lacks of what was asked for besides, in sentences.
     pub lacks: Vec<String>,
 }
@@ -71,8 +99,27 @@ impl Checked {
     }
 }
 
+/// A row for each checked file; for people, everything that is wrong with each below.
+///
+/// # Errors
+/// As [`Table::render`].
+pub fn checks(files: &[Checked], form: Format) -> Result<String> {
+    let mut text = checked(files).render(form)?;
+    if matches!(form, Format::Table | Format::Md) {
+        for file in files {
+            for fault in file.faults() {
+                let fault = format!("{}: {fault}", plain(&file.file));
+                // Within the width of a terminal; a file is not folded.
+                let said = if form == Format::Md { fault + "\n" } else { paragraph(&fault) };
+                text += &format!("\n{said}");
+            }
+        }
+    }
+    Ok(text)
+}
+
 /// A row for each checked file.
-pub fn checked(files: &[Checked]) -> Table {
+fn checked(files: &[Checked]) -> Table {
     let mut table = Table::new([
         text("file"),
         text("schema").spare(3),
@@ -118,7 +165,6 @@ fn verdict(file: &Checked) -> &'static str {
 mod tests {
     use super::*;
     use crate::record::example;
-    use crate::report::Format;
 
     #[test]
     fn each_verdict_names_the_worst_that_is_wrong() {

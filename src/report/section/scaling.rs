@@ -8,6 +8,7 @@ use crate::report::column::Quantity::{Duration, Fixed, Percent, Times};
 use crate::report::column::{number, text};
 use crate::report::field::Field;
 use crate::report::number::duration_ns;
+use crate::terms::counted;
 
 use super::{Analysis, Options, Sample, Section, context_fields, place, with_context};
 
@@ -53,8 +54,7 @@ fn section(curve: &Curve) -> Section {
     };
     let point = |n: &usize| {
         let title = match curve.axis {
-            Axis::Threads if *n == 1 => "1 thread".into(),
-            Axis::Threads => format!("{n} threads"),
+            Axis::Threads => counted(*n, "thread"),
             Axis::Batch => format!("batch {n}"),
         };
         number(title, format!("ns_{n}"), Duration)

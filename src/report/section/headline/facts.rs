@@ -2,13 +2,11 @@
 
 use crate::record::{Playing, Run, StaysF32};
 use crate::report::number::{digits, duration_ns, flops, grouped};
+use crate::terms::counted;
 
 /// What a run is, in a line, and what its host does in another; of a player its parts in a third.
 pub(super) fn facts(run: &Run) -> String {
-    let pipelines = match run.pipelines {
-        1 => "1 pipeline".into(),
-        n => format!("{n} pipelines"),
-    };
+    let pipelines = counted(run.pipelines, "pipeline");
     let first = run.first_step_ns.map_or(String::new(), |ns| {
         format!(" and {} for the first step, where drivers compile", duration_ns(ns))
     });
