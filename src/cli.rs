@@ -35,9 +35,7 @@ pub mod train;
 pub mod tune;
 pub mod verify;
 
-use args::{
-    DeviceArgs, ModelArgs, PrecisionArgs, SizeArgs, advise, bucket, percent, seconds, setting,
-};
+use args::{DeviceArgs, ModelArgs, PrecisionArgs, SizeArgs, advise};
 use data::DataArgs;
 use output::{OutputArgs, VoiceArgs};
 

@@ -47,7 +47,7 @@ fn whichever_allocation_fails_is_told_and_leaves_nothing_behind() {
             break;
         }
         refused += 1;
-        let step = TooLarge::new(&gpu, Mode::Infer, &plan.options, model.batch());
+        let step = TooLarge::new(&gpu.caps, Some(&gpu), Mode::Infer, &plan.options, model.batch());
         let error = step.advise(outcome, &|batch| Ok(memnet(batch))).unwrap_err();
         assert!(matches!(error, Error::OutOfMemory(_)), "allocation {refused}: {error}");
         assert_eq!(error.exit_code(), 6);
@@ -68,7 +68,7 @@ fn whichever_allocation_fails_is_told_and_leaves_nothing_behind() {
 fn a_device_that_is_lost_meanwhile_says_nothing_of_batches() {
     let gpu = device();
     let options = Options::default();
-    let step = TooLarge::new(&gpu, Mode::Infer, &options, 4);
+    let step = TooLarge::new(&gpu.caps, Some(&gpu), Mode::Infer, &options, 4);
     let advised = || {
         let outcome: Result<(), _> = Err(Error::OutOfMemory("no room".into()));
         step.advise(outcome, &|batch| Ok(memnet(batch))).unwrap_err().to_string()

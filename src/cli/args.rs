@@ -372,7 +372,8 @@ pub(super) fn advise<T>(
     options: &Options,
     gpu: &Gpu,
 ) -> Result<T> {
-    let step = TooLarge::new(gpu, mode, options, args.configure(Some(gpu))?.1.batch());
+    let batch = args.configure(Some(gpu))?.1.batch();
+    let step = TooLarge::new(&gpu.caps, Some(gpu), mode, options, batch);
     step.advise(outcome, &|batch| {
         let size = SizeArgs { batch: Some(batch as u32), ..args.size.clone() };
         let args = ModelArgs { size, ..args.clone() };

@@ -16,6 +16,7 @@ use crate::report::section::{headline, score};
 use crate::terms::{Effort, Mode, OnFailure, Preset, counted};
 use crate::workload::Opened;
 
+use super::args::{bucket, percent, seconds, seed, setting, whole};
 use super::progress::Progress;
 use super::range::Range;
 use super::{DataArgs, DeviceArgs, OutputArgs, PrecisionArgs, interrupt, output, records};
@@ -26,57 +27,38 @@ mod runs;
 
 /// Options of `run`.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "What")]
 pub struct RunArgs {
     /// Workloads; `fathom list workloads` [default: all]
-    #[arg(
-        short,
-        long,
-        value_name = "NAME,..",
-        value_delimiter = ',',
-        help_heading = "What",
-        env = "FATHOM_WORKLOAD"
-    )]
+    #[arg(short, long, value_name = "NAME,..", value_delimiter = ',', env = "FATHOM_WORKLOAD")]
     pub workload: Vec<String>,
 
     /// Modes: train, infer [default: both]
-    #[arg(
-        short,
-        long,
-        value_name = "MODE,..",
-        value_delimiter = ',',
-        hide_possible_values = true,
-        help_heading = "What"
-    )]
+    #[arg(short, long, value_name = "MODE,..", value_delimiter = ',', hide_possible_values = true)]
     pub mode: Vec<Mode>,
 
     /// Samples per batch: `8`, `1,8`, `1..64*2`
     ///
     /// [default: the preset's]
-    #[arg(short, long, value_name = "N,..|A..B*2", value_delimiter = ',', help_heading = "What")]
+    #[arg(short, long, value_name = "N,..|A..B*2", value_delimiter = ',')]
     pub batch: Vec<Range>,
 
     /// Model size: full, tiny
     ///
     /// [default: full; tiny on a software adapter]
-    #[arg(
-        long,
-        value_name = "NAME",
-        hide_possible_values = true,
-        help_heading = "What",
-        env = "FATHOM_PRESET"
-    )]
+    #[arg(long, value_name = "NAME", hide_possible_values = true, env = "FATHOM_PRESET")]
     pub preset: Option<Preset>,
 
     /// Override a size of the model, as in `classes=3`
     ///
     /// May be repeated.
-    #[arg(long, value_name = "KEY=VALUE", value_parser = super::setting, help_heading = "What")]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
     pub set: Vec<(String, usize)>,
 
     /// Sentence lengths of seq2seq: 0, 1, 2 or 3
     ///
     /// [default: the preset's]
-    #[arg(long, value_name = "N", value_parser = super::bucket, help_heading = "What")]
+    #[arg(long, value_name = "N", value_parser = bucket)]
     pub bucket: Option<usize>,
 
     /// Where samples come from.
@@ -90,17 +72,17 @@ pub struct RunArgs {
     /// Maximum seconds to sample each run for
     ///
     /// It stops earlier once --max-noise is reached.
-    #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = super::seconds, help_heading = "How")]
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = seconds, help_heading = "How")]
     pub time: f64,
 
     /// Precision to reach
     ///
     /// Half-width of the 95 % interval of the median, as a share of it.
-    #[arg(long, value_name = "PERCENT", default_value_t = 1.0, value_parser = super::percent, help_heading = "How")]
+    #[arg(long, value_name = "PERCENT", default_value_t = 1.0, value_parser = percent, help_heading = "How")]
     pub max_noise: f64,
 
     /// Minimum number of samples
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = super::args::whole::<u32>(1, 1_000_000), help_heading = "How")]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = whole::<u32>(1, 1_000_000), help_heading = "How")]
     pub min_samples: u32,
 
     /// Steps in flight while the overlapped throughput is measured
@@ -108,7 +90,7 @@ pub struct RunArgs {
     /// Each step has its own samples, uploaded and encoded while the device works on earlier steps; with 1, each step is
     /// waited for before the next is submitted. The latency of a single step is reported as well. The headline is neither:
     /// its samples are on the device beforehand.
-    #[arg(long, value_name = "N", default_value_t = QUEUE_DEPTH as u32, value_parser = super::args::whole::<u32>(1, 64), help_heading = "How")]
+    #[arg(long, value_name = "N", default_value_t = QUEUE_DEPTH as u32, value_parser = whole::<u32>(1, 64), help_heading = "How")]
     pub queue_depth: u32,
 
     /// How values are stored.
@@ -160,13 +142,13 @@ pub struct RunArgs {
     pub on_failure: OnFailure,
 
     /// Seed of the parameters, the data and every random draw
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = super::args::seed, help_heading = "How", env = "FATHOM_SEED")]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = seed, help_heading = "How", env = "FATHOM_SEED")]
     pub seed: u64,
 
     /// Run this many times, each with its own record
     ///
     /// The files that --save names are numbered.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = super::args::whole::<u32>(1, 1000), help_heading = "How")]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u32>(1, 1000), help_heading = "How")]
     pub repeat: u32,
 
     /// Whether it is a repetition, whose rows follow those of the runs before.
@@ -194,6 +176,12 @@ pub struct RunArgs {
     /// Form and amount of output.
     #[command(flatten)]
     pub out: OutputArgs,
+}
+
+impl RunArgs {
+    fn effort(&self) -> Effort {
+        self.tune.unwrap_or(Effort::Quick)
+    }
 }
 
 /// Measures what is chosen, or shows what that would be.
@@ -252,7 +240,7 @@ fn measured(args: &RunArgs, show: bool) -> Result<(Record, Result<()>)> {
     let mut suite = choose::prepare(args)?;
     let mut samples = choose::open(args, &suite.chosen)?;
     let estimates = suite.estimates(&Rates::guess(&suite.gpu.caps));
-    let effort = args.tune.unwrap_or(Effort::Quick);
+    let effort = args.effort();
     let tuning = expected(effort, &planned(effort, &suite.gpu, &suite.chosen, &suite.plan)?);
     let count = counted(estimates.len(), "run");
     output::note(&args.out, &format!("{count}, up to about {}", about(&estimates, 1, tuning)));
@@ -282,7 +270,7 @@ fn measured(args: &RunArgs, show: bool) -> Result<(Record, Result<()>)> {
 
 /// Tunes what is new to the device, and says how kernels are chosen.
 fn tune(args: &RunArgs, suite: &mut Suite, samples: &mut Opened<'_>) -> Result<Tuning> {
-    let effort = args.tune.unwrap_or(Effort::Quick);
+    let effort = args.effort();
     if effort == Effort::Off {
         return Ok(Tuning::none(suite.gpu.caps.speeds, args.variant.clone()));
     }

@@ -3,8 +3,10 @@
 //!
 //! An estimate is for planning a day, not for comparing devices: it may well be off by a factor of two.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 
+use crate::host::Instant;
 use crate::kernel::Caps;
 use crate::pass::{OpInstance, Schedule};
 use crate::record::Peaks;
@@ -158,6 +160,34 @@ impl Pace {
     }
 }
 
+/// How far some runs in a row are.
+#[derive(Debug)]
+pub struct Clock {
+    pace: Pace,
+    begun: Instant,
+    /// The largest share so far.
+    most: Cell<f64>,
+}
+
+impl Clock {
+    /// Of runs that begin now.
+    pub fn start(pace: Pace) -> Self {
+        Self { pace, begun: Instant::now(), most: Cell::new(0.0) }
+    }
+
+    /// The share that is done.
+    pub fn done(&self) -> f64 {
+        self.most.get()
+    }
+
+    /// As [`Pace::at`], but a part that is begun once more, or a run that is tried again, takes nothing back.
+    pub fn at(&self, at: usize, part: &str, share: f64) -> (f64, f64) {
+        let (done, left) = self.pace.at(at, part, share, self.begun.elapsed().as_secs_f64());
+        self.most.set(done.max(self.most.get()));
+        (self.most.get(), left)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,5 +264,23 @@ mod tests {
         assert_eq!(done, 0.5);
         assert!((35.0..40.0).contains(&left), "twice as slow as thought: {left}");
         assert_eq!(pace.at(3, "profiling", 1.0, 40.0), (1.0, 0.0));
+    }
+
+    #[test]
+    fn what_is_done_stays_done_though_a_part_is_begun_once_more() {
+        let runs = vec![Estimate { parts: PARTS.map(|name| (name, 1.0)) }; 2];
+        let clock = Clock::start(Pace::new(runs));
+        let walk = [
+            (0, "building", 0.0),
+            (0, "building", 0.5),
+            (0, "reading data", 0.0),
+            (0, "building", 0.5),
+            (0, "timing", 0.5),
+            (1, "building", 0.0),
+            (1, "timing", 1.0),
+            (1, "building", 0.0),
+        ];
+        let shown = walk.map(|(at, part, share)| clock.at(at, part, share).0);
+        assert!(shown.is_sorted() && shown[7] < 1.0, "{shown:?}");
     }
 }

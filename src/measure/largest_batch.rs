@@ -11,25 +11,26 @@ use crate::workload::Workload;
 /// A step that may have been too large.
 #[derive(Debug, Clone, Copy)]
 pub struct TooLarge<'a> {
-    /// What the device can do.
-    pub caps: &'a Caps,
-    /// The device; without one its limits alone are minded.
-    pub gpu: Option<&'a Gpu>,
-    /// Of the step.
-    pub mode: Mode,
-    /// Of the step.
-    pub options: &'a Options,
-    /// Its batch.
-    pub batch: usize,
+    caps: &'a Caps,
+    gpu: Option<&'a Gpu>,
+    mode: Mode,
+    options: &'a Options,
+    batch: usize,
 }
 
 /// Makes the model with another batch.
 type Configure<'a> = dyn Fn(usize) -> Result<Box<dyn Workload>> + 'a;
 
 impl<'a> TooLarge<'a> {
-    /// A step on an open device.
-    pub fn new(gpu: &'a Gpu, mode: Mode, options: &'a Options, batch: usize) -> Self {
-        Self { caps: &gpu.caps, gpu: Some(gpu), mode, options, batch }
+    /// A step of this batch on a device that can do so much; where it is not open its limits alone are minded.
+    pub fn new(
+        caps: &'a Caps,
+        gpu: Option<&'a Gpu>,
+        mode: Mode,
+        options: &'a Options,
+        batch: usize,
+    ) -> Self {
+        Self { caps, gpu, mode, options, batch }
     }
 
     /// Adds the largest batch that fits to an out-of-memory error.

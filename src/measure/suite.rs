@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::kernel::Caps;
 use crate::pass::{Options, Schedule};
@@ -48,7 +48,7 @@ impl Suite {
     /// Makes the steps anew after what kernels are chosen by has changed.
     ///
     /// # Errors
-    /// As [`schedule`].
+    /// As [`schedules`].
     pub fn plan_again(&mut self) -> Result<()> {
         self.schedules = schedules(&self.chosen, &self.gpu.caps, &self.plan.options)?;
         Ok(())
@@ -70,7 +70,20 @@ impl Suite {
 /// The steps of models in their modes.
 ///
 /// # Errors
-/// As [`schedule`].
+/// [`Error::Usage`] with a forced variant of an op that none of them has, which would change nothing; as [`schedule`].
 pub fn schedules(chosen: &[Chosen], caps: &Caps, options: &Options) -> Result<Vec<Schedule>> {
-    chosen.iter().map(|(model, mode)| schedule(model.as_ref(), *mode, caps, options)).collect()
+    let steps = chosen.iter().map(|(model, mode)| schedule(model.as_ref(), *mode, caps, options));
+    let steps = steps.collect::<Result<Vec<_>>>()?;
+    let ops = || steps.iter().flat_map(|step| &step.ops).map(|op| op.op.kind().name);
+    let is_there = |label: &&String| {
+        let op = label.split_once('/').map_or("", |(op, _)| op);
+        ops().any(|name| name == op)
+    };
+    match options.choice.forced.iter().find(|label| !is_there(label)) {
+        None => Ok(steps),
+        Some(label) => Err(Error::Usage(format!(
+            "--variant {label}: no step that is run has such an op; a label is an op and a variant, as in \
+             matmul/register; `fathom list kernels` lists them"
+        ))),
+    }
 }

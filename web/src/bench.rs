@@ -116,13 +116,7 @@ impl Bench {
         let schedules = schedules(&runs, &gpu.caps, &plan.options)?;
         let estimates = estimates(&schedules, &plan, &Rates::guess(&gpu.caps));
         let rows = runs.iter().zip(&schedules).zip(&estimates).map(|(((model, mode), s), time)| {
-            let step = TooLarge {
-                caps: &gpu.caps,
-                gpu: None,
-                mode: *mode,
-                options: &plan.options,
-                batch: model.batch(),
-            };
+            let step = TooLarge::new(&gpu.caps, None, *mode, &plan.options, model.batch());
             let other = |batch| Ok((model.info().configure)(chosen.preset, Some(batch)));
             let unfit = step.advise(s.fits(&gpu.caps), &other).err();
             Planned {
@@ -184,7 +178,7 @@ impl Bench {
         let outcome = model.samples(&source).and_then(|mut samples| {
             run::measure(gpu, model, mode, &begun.plan, samples.as_mut(), &say)
         });
-        let step = TooLarge::new(gpu, mode, &begun.plan.options, model.batch());
+        let step = TooLarge::new(&gpu.caps, Some(gpu), mode, &begun.plan.options, model.batch());
         let preset = begun.plan.preset;
         let other = |batch| Ok((model.info().configure)(preset, Some(batch)));
         let outcome = step.advise(outcome, &other);

@@ -14,10 +14,9 @@ use crate::report::section::{ANALYSES, Analysis, Sample};
 use crate::terms::{Mode, counted, workers};
 use crate::workload::WORKLOADS;
 
-use super::super::args::preset_or_default;
 use super::super::given::Given;
 use super::super::range::values;
-use super::super::run::choose::choose;
+use super::super::run::choose::check;
 use super::super::run::{self, RunArgs};
 use super::super::{child, output, progress};
 use super::AnalyzeArgs;
@@ -111,8 +110,7 @@ fn announce(args: &AnalyzeArgs, wanted: &RunArgs) {
 }
 
 fn scaling(args: &AnalyzeArgs, mut wanted: RunArgs) -> Result<(Vec<Record>, Result<()>)> {
-    // What is wrong with the command line should show before the first process is started.
-    choose(&wanted, preset_or_default(wanted.preset, None))?;
+    check(&wanted)?;
     announce(args, &wanted);
     let threads = values(&args.threads);
     let words = words(&args.given, &wanted);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gpu::{Gpu, adapter};
 use crate::measure::run::Plan;
 use crate::measure::sample::Budget;
@@ -18,10 +18,14 @@ use super::super::progress::Progress;
 use super::super::{output, range};
 use super::RunArgs;
 
+/// What is wrong with the command line should show without a GPU, and before anything is run.
+pub(in crate::cli) fn check(args: &RunArgs) -> Result<()> {
+    choose(args, args::preset_or_default(args.preset, None)).map(drop)
+}
+
 /// Opens the device, and settles what is run there.
 pub(in crate::cli) fn prepare(args: &RunArgs) -> Result<Suite> {
-    // What is wrong with the command line should show without a GPU.
-    choose(args, args::preset_or_default(args.preset, None))?;
+    check(args)?;
     let gpu = args.device.open()?;
     let (chosen, plan, schedules) = settle(args, Some(&gpu))?;
     Ok(Suite::new(gpu, chosen, plan, schedules))
@@ -35,24 +39,7 @@ pub(super) fn settle(
     let preset = preset(args, gpu);
     let (chosen, plan) = (choose(args, preset)?, plan(args, preset));
     let schedules = schedules(&chosen, &args.device.caps(gpu), &plan.options)?;
-    check_variants(&args.variant, &schedules)?;
     Ok((chosen, plan, schedules))
-}
-
-/// Refuses a forced variant of an op that no step has: it would change nothing.
-fn check_variants(labels: &[String], schedules: &[Schedule]) -> Result<()> {
-    let ops = || schedules.iter().flat_map(|schedule| &schedule.ops).map(|op| op.op.kind().name);
-    let is_there = |label: &&String| {
-        let op = label.split_once('/').map_or("", |(op, _)| op);
-        ops().any(|name| name == op)
-    };
-    match labels.iter().find(|label| !is_there(label)) {
-        None => Ok(()),
-        Some(label) => Err(Error::Usage(format!(
-            "--variant {label}: no step that is run has such an op; a label is an op and a variant, as in \
-             matmul/register; `fathom list kernels` lists them"
-        ))),
-    }
 }
 
 /// The preset a device gets; a smaller one than usual is said.
@@ -74,7 +61,7 @@ fn preset(args: &RunArgs, gpu: Option<&Gpu>) -> Preset {
 }
 
 /// The models that are run, each with its mode; every option has to be one of theirs.
-pub(in crate::cli) fn choose(args: &RunArgs, preset: Preset) -> Result<Vec<Chosen>> {
+fn choose(args: &RunArgs, preset: Preset) -> Result<Vec<Chosen>> {
     let workloads = args::workloads(&args.workload)?;
     let are_named = is_named(&args.workload);
     args.data.check(&workloads, are_named)?;

@@ -7,9 +7,8 @@ use crate::measure::estimate::{Rates, estimates};
 use crate::measure::largest_batch::TooLarge;
 use crate::measure::run::key;
 use crate::measure::tune::suite::{expected, planned as to_tune};
-use crate::terms::Effort;
 
-use super::super::{args, output};
+use super::super::output;
 use super::{RunArgs, choose};
 
 /// Checks every option, and prints a row for each run.
@@ -17,7 +16,7 @@ use super::{RunArgs, choose};
 /// # Errors
 /// [`Error::OutOfMemory`] where a step does not fit, with the batch that would; else as `run` itself.
 pub(super) fn execute(args: &RunArgs) -> Result<()> {
-    choose::choose(args, args::preset_or_default(args.preset, None))?;
+    choose::check(args)?;
     let gpu = open(args)?;
     let (chosen, plan, schedules) = choose::settle(args, gpu.as_ref())?;
     choose::open(args, &chosen)?.close();
@@ -27,13 +26,7 @@ pub(super) fn execute(args: &RunArgs) -> Result<()> {
     let mut too_large = Vec::new();
     for (((model, mode), schedule), estimate) in chosen.iter().zip(&schedules).zip(&estimates) {
         let key = key(model.as_ref(), *mode);
-        let step = TooLarge {
-            caps: &caps,
-            gpu: gpu.as_ref(),
-            mode: *mode,
-            options: &plan.options,
-            batch: model.batch(),
-        };
+        let step = TooLarge::new(&caps, gpu.as_ref(), *mode, &plan.options, model.batch());
         let fitting = |batch| choose::configure(args, model.info(), plan.preset, Some(batch));
         let outcome = step.advise(step.check(schedule), &fitting);
         let fits = outcome.is_ok();
@@ -44,7 +37,7 @@ pub(super) fn execute(args: &RunArgs) -> Result<()> {
         planned.push(Planned { key, schedule, estimate, fits });
     }
     let table = table(&planned, plan.preset);
-    let effort = args.tune.unwrap_or(Effort::Quick);
+    let effort = args.effort();
     let tuning = gpu.as_ref().map(|gpu| to_tune(effort, gpu, &chosen, &plan)).transpose()?;
     let tuning = expected(effort, &tuning.unwrap_or_default());
     let device = gpu.map_or_else(|| NO_DEVICE.to_string(), |gpu| gpu.summary.to_string());

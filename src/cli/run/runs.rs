@@ -1,12 +1,11 @@
 //! One run after the other, each kept before the next begins, whatever the device does meanwhile.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 
 use crate::error::{Error, Result};
 #[cfg(debug_assertions)]
 use crate::gpu::Gpu;
-use crate::host::Instant;
-use crate::measure::estimate::{Pace, Rates};
+use crate::measure::estimate::{Clock, Pace, Rates};
 use crate::measure::largest_batch::TooLarge;
 use crate::measure::peak::Ceilings;
 use crate::measure::run::{self, key};
@@ -34,8 +33,7 @@ pub(super) fn measure(
     record: &mut Record,
 ) -> Result<Vec<String>> {
     let rates = Rates::measured(&suite.gpu.caps, &record.peaks);
-    let pace = Pace::new(suite.estimates(&rates));
-    let clock = Clock { pace, begun: Instant::now(), most: Cell::new(0.0) };
+    let clock = Clock::start(Pace::new(suite.estimates(&rates)));
     let planned = suite.chosen.len();
     let (mut wrong, mut failed) = (Vec::new(), Vec::new());
     for at in 0..planned {
@@ -95,23 +93,6 @@ pub(super) fn all_ran(failed: &[String], planned: usize) -> Result<()> {
     }
 }
 
-/// How far all of it is.
-struct Clock {
-    pace: Pace,
-    begun: Instant,
-    /// The largest share so far.
-    most: Cell<f64>,
-}
-
-impl Clock {
-    /// As [`Pace::at`], but a part that is begun once more, or a run that is tried again, takes nothing back.
-    fn at(&self, at: usize, part: &str, share: f64) -> (f64, f64) {
-        let (done, left) = self.pace.at(at, part, share, self.begun.elapsed().as_secs_f64());
-        self.most.set(done.max(self.most.get()));
-        (self.most.get(), left)
-    }
-}
-
 /// One run.
 fn attempt(
     args: &RunArgs,
@@ -123,7 +104,7 @@ fn attempt(
     let Suite { gpu, chosen, plan, .. } = suite;
     let (model, mode) = &chosen[at];
     let key = key(model.as_ref(), *mode);
-    let progress = Progress::from(&args.out, &key.to_string(), clock.most.get());
+    let progress = Progress::from(&args.out, &key.to_string(), clock.done());
     let present = RefCell::new(String::new());
     let watch = |part: &str, share: f64| {
         if present.borrow().as_str() != part {
@@ -141,7 +122,7 @@ fn attempt(
     #[cfg(debug_assertions)]
     provoke(gpu, &key.workload);
     let outcome = run::measure(gpu, model.as_ref(), *mode, plan, data, &watch);
-    let step = TooLarge::new(gpu, *mode, &plan.options, model.batch());
+    let step = TooLarge::new(&gpu.caps, Some(gpu), *mode, &plan.options, model.batch());
     let outcome =
         step.advise(outcome, &|batch| configure(args, model.info(), plan.preset, Some(batch)));
     outcome.map_err(|error| error.during(&key))
@@ -179,27 +160,6 @@ fn leave(args: &RunArgs, show: bool, record: &Record) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::estimate::Estimate;
-
-    #[test]
-    fn what_is_done_stays_done_though_a_part_is_begun_once_more() {
-        let names =
-            ["building", "reading data", "verifying", "timing", "choosing actions", "profiling"];
-        let pace = Pace::new(vec![Estimate { parts: names.map(|name| (name, 1.0)) }; 2]);
-        let clock = Clock { pace, begun: Instant::now(), most: Cell::new(0.0) };
-        let walk = [
-            (0, "building", 0.0),
-            (0, "building", 0.5),
-            (0, "reading data", 0.0),
-            (0, "building", 0.5),
-            (0, "timing", 0.5),
-            (1, "building", 0.0),
-            (1, "timing", 1.0),
-            (1, "building", 0.0),
-        ];
-        let shown = walk.map(|(at, part, share)| clock.at(at, part, share).0);
-        assert!(shown.is_sorted() && shown[7] < 1.0, "{shown:?}");
-    }
 
     #[test]
     fn runs_that_failed_are_counted_and_the_first_is_told() {
