@@ -72,35 +72,20 @@ impl Program {
         Ok(Self { variables, path, options: words.map(String::from).collect() })
     }
 
-    /// Has it say what it would run, so that an option that it does not take is told before the other one is measured.
-    fn try_out(&self, both: &[String], folder: &Path) -> Result<()> {
-        self.end(self.command(both, folder).arg("--dry-run"))
-    }
-
-    /// Runs it once, its record kept in a folder.
-    fn run(&self, both: &[String], folder: &Path) -> Result<()> {
-        self.end(&mut self.command(both, folder))
-    }
-
-    fn command(&self, both: &[String], folder: &Path) -> Command {
-        let is_quiet = |word: &String| ["-q", "--quiet"].contains(&word.as_str());
-        let is_loud = !self.options.iter().chain(both).any(is_quiet);
+    /// Runs it with further words, its record kept in a folder.
+    fn run(&self, further: &[&str], folder: &Path) -> Result<()> {
+        let words = || self.options.iter().map(String::as_str).chain(further.iter().copied());
+        let is_loud = words().all(|word| !["-q", "--quiet"].contains(&word));
         let mut command = Command::new(&self.path);
         command
             .arg("run")
-            .args(&self.options)
-            .args(both)
+            .args(words())
             .args(is_loud.then_some("--quiet"))
             .env("FATHOM_RECORDS", folder)
             .envs(self.variables.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null());
-        command
-    }
-
-    fn end(&self, command: &mut Command) -> Result<()> {
-        let mut child = command.spawn().map_err(Error::io("run", &self.path))?;
-        match child::wait(&mut child, &self.path)?.code() {
+        match child::run(&mut command)?.code() {
             Some(0) => Ok(()),
             Some(130) | None => Err(Error::Interrupted),
             Some(code) => Err(Error::Usage(format!(
@@ -128,10 +113,8 @@ pub fn execute(args: &AbArgs) -> Result<()> {
         (None, Some(kept)) => kept.join(format!("ab-{}", host::now().replace(':', "-"))),
         (None, None) => return Err(Error::Usage(format!("{}, or give --keep", store::NO_FOLDER))),
     };
-    let sides = [("old", &args.old), ("new", &args.new)]
-        .map(|(name, text)| Ok((folder.join(name), Program::parse(text, &this)?)));
-    let [old, new] = sides;
-    let sides = [old?, new?];
+    let side = |name, text| Ok::<_, Error>((folder.join(name), Program::parse(text, &this)?));
+    let sides = [side("old", &args.old)?, side("new", &args.new)?];
     let words = || sides.iter().flat_map(|(_, program)| &program.options).chain(&args.both);
     for (option, why) in [
         ("--no-verify", "runs that are not verified are not compared"),
@@ -142,7 +125,7 @@ pub fn execute(args: &AbArgs) -> Result<()> {
         }
     }
     for (folder, _) in &sides {
-        if !kept(folder)?.is_empty() {
+        if has_records(folder)? {
             return Err(Error::Usage(format!(
                 "{}: it holds records already, which would be compared too: name an empty folder",
                 folder.display()
@@ -150,32 +133,35 @@ pub fn execute(args: &AbArgs) -> Result<()> {
         }
     }
     records::check_place(&folder, "ab")?;
+    let both: Vec<&str> = args.both.iter().map(String::as_str).collect();
+    // An option that one of them does not take is told before the other one is measured.
     for (folder, program) in &sides {
-        program.try_out(&args.both, folder)?;
+        program.run(&[&both[..], &["--dry-run"]].concat(), folder)?;
     }
-    let outcome = take_turns(args, &sides);
+    let outcome = take_turns(args, &both, &sides);
     // What was measured before an error counts, if both have a run.
     for (folder, _) in &sides {
-        if kept(folder)?.is_empty() {
+        if !has_records(folder)? {
             return outcome;
         }
     }
-    let side = |(folder, name): (&PathBuf, &str)| -> Result<Side> {
-        Ok(Side { name: name.into(), ..records::side(&folder.display().to_string(), &args.out)? })
-    };
-    let (base, other) = (side((&sides[0].0, "old"))?, side((&sides[1].0, "new"))?);
+    let [base, other] = [("old", &sides[0]), ("new", &sides[1])].map(|(name, (folder, _))| {
+        let side = records::side(&folder.display().to_string(), &args.out)?;
+        Ok::<_, Error>(Side { name: name.into(), ..side })
+    });
+    let (base, other) = (base?, other?);
     output::note(&args.out, &format!("records  {}", folder.display()));
     let comparison = compare::compare(&base, std::slice::from_ref(&other), Alike::AllButOptions)?;
     show(&comparison, &base, &[other], Layout::RecordARow, &args.judged, &args.out)?;
     outcome
 }
 
-/// The records in a folder, which the first run makes.
-fn kept(folder: &Path) -> Result<Vec<PathBuf>> {
-    if folder.is_dir() { store::files(folder) } else { Ok(Vec::new()) }
+/// Whether there are records in a folder, which the first run makes.
+fn has_records(folder: &Path) -> Result<bool> {
+    Ok(folder.is_dir() && !store::files(folder)?.is_empty())
 }
 
-fn take_turns(args: &AbArgs, sides: &[(PathBuf, Program); 2]) -> Result<()> {
+fn take_turns(args: &AbArgs, both: &[&str], sides: &[(PathBuf, Program); 2]) -> Result<()> {
     let progress = progress::Progress::new(&args.out, "old and new in turns");
     let runs = 2 * args.repeat;
     for run in 0..runs {
@@ -183,9 +169,9 @@ fn take_turns(args: &AbArgs, sides: &[(PathBuf, Program); 2]) -> Result<()> {
         progress.say(&format!("[{}/{runs}] {}", run + 1, ["old", "new"][side]));
         progress.set(f64::from(run) / f64::from(runs));
         let (folder, program) = &sides[side];
-        program.run(&args.both, folder)?;
+        program.run(both, folder)?;
         // What is no fathom is told before the other side has been measured for nothing.
-        if kept(folder)?.is_empty() {
+        if !has_records(folder)? {
             return Err(Error::Usage(format!(
                 "{} kept no record: is it fathom?",
                 program.path.display()

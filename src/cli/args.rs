@@ -34,13 +34,6 @@ macro_rules! value_enum {
 
 value_enum!(Checks, Effort, Mode, OnFailure, Precision, Preset, Format, Linkage, LimitSet, Feature);
 
-/// What a device must be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Requirement {
-    /// No driver that computes on the CPU.
-    Gpu,
-}
-
 /// How values are stored.
 #[derive(Debug, Clone, Args)]
 pub struct PrecisionArgs {
@@ -73,8 +66,8 @@ pub struct DeviceArgs {
     pub backend: Option<String>,
 
     /// Fail rather than run on the CPU: gpu
-    #[arg(long, value_name = "WHAT", hide_possible_values = true, env = "FATHOM_REQUIRE")]
-    pub require: Option<Requirement>,
+    #[arg(long, value_name = "WHAT", value_parser = ["gpu"], hide_possible_values = true, env = "FATHOM_REQUIRE")]
+    require: Option<String>,
 
     /// Admit devices whose drivers do not conform to their standard, such as NVK or WSL2's dozen
     #[arg(long)]
@@ -124,7 +117,7 @@ impl DeviceArgs {
         Selector {
             device: self.device.clone(),
             backend: self.backend.clone(),
-            gpu_only: self.require == Some(Requirement::Gpu),
+            gpu_only: self.require.is_some(),
             noncompliant: self.allow_noncompliant,
             restriction: self.restriction(),
         }

@@ -1,19 +1,20 @@
 //! Programs that are run by this one.
 
-use std::path::Path;
-use std::process::{Child, ExitStatus};
+use std::process::{Command, ExitStatus};
 use std::thread;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::measure::sample::interrupted;
 
-/// Waits for a program, and ends it where this one is interrupted: of a Ctrl-C it has heard itself, but not of a signal
+/// Runs a program to its end, and ends it where this one is interrupted: of a Ctrl-C it has heard itself, but not of a signal
 /// to this process alone. What it measured it has kept by then.
 ///
 /// # Errors
 /// [`Error::Interrupted`]; the system's.
-pub(super) fn wait(child: &mut Child, path: &Path) -> Result<ExitStatus> {
+pub(super) fn run(command: &mut Command) -> Result<ExitStatus> {
+    let mut child = command.spawn().map_err(Error::io("run", command.get_program()))?;
+    let path = command.get_program();
     loop {
         if let Some(status) = child.try_wait().map_err(Error::io("run", path))? {
             return Ok(status);

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use clap::{Args, ValueEnum};
+use clap::{Args, ColorChoice, ValueEnum};
 
 use crate::error::{Error, Result, lines};
 use crate::host::{self, message_width, write_atomically};
@@ -55,40 +55,26 @@ impl std::ops::Deref for OutputArgs {
 pub struct VoiceArgs {
     /// Print no progress or notes
     #[arg(short, long)]
-    pub quiet: bool,
+    pub(super) quiet: bool,
 
     /// Print warnings of drivers; twice for debug lines
     ///
     /// The debug lines include those of fathom's own passes.
     #[arg(short, long, action = clap::ArgAction::Count)]
-    pub verbose: u8,
+    verbose: u8,
 
     /// Colours: auto, always, never
     #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
-    pub color: Color,
+    color: ColorChoice,
 }
 
-/// When to use colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal without NO_COLOR.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
-impl Color {
-    /// Applies it to the whole process.
-    fn apply(self) {
-        let choice = match self {
-            Self::Auto => anstream::ColorChoice::Auto,
-            Self::Always => anstream::ColorChoice::AlwaysAnsi,
-            Self::Never => anstream::ColorChoice::Never,
-        };
-        choice.write_global();
-    }
+fn apply(color: ColorChoice) {
+    let choice = match color {
+        ColorChoice::Auto => anstream::ColorChoice::Auto,
+        ColorChoice::Always => anstream::ColorChoice::AlwaysAnsi,
+        ColorChoice::Never => anstream::ColorChoice::Never,
+    };
+    choice.write_global();
 }
 
 /// Applies `--color` by the words of a command line that has not been read: of one that asks for help, or is wrong.
@@ -101,14 +87,14 @@ pub fn set_color(words: impl IntoIterator<Item = OsString>) {
         None => None,
     };
     let named = words.iter().enumerate().find_map(behind);
-    if let Some(color) = named.and_then(|name| Color::from_str(&name, true).ok()) {
-        color.apply();
+    if let Some(color) = named.and_then(|name| ColorChoice::from_str(&name, true).ok()) {
+        apply(color);
     }
 }
 
 /// Applies `--color`, `--verbose` and `--quiet` to the whole process.
 pub fn set_up(args: &VoiceArgs) {
-    args.color.apply();
+    apply(args.color);
     let level = match (args.quiet, args.verbose) {
         (true, _) => log::LevelFilter::Off,
         (_, 0) => log::LevelFilter::Error,

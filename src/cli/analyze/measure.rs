@@ -157,17 +157,16 @@ fn with_threads(words: &[OsString], threads: usize) -> Result<Record> {
     // A pipe would be full before the end of what some drivers and RUST_LOG say.
     let said = folder.path().join("said");
     let stderr = File::create(&said).map_err(Error::io("create", &said))?;
-    let mut child = Command::new(&program)
+    let mut command = Command::new(&program);
+    command
         .env("LP_NUM_THREADS", workers(threads).to_string())
         .arg("run")
         .args(words)
         .arg("--save")
         .arg(&saved)
         .stdout(Stdio::null())
-        .stderr(stderr)
-        .spawn()
-        .map_err(Error::io("run", &program))?;
-    let status = child::wait(&mut child, &program)?;
+        .stderr(stderr);
+    let status = child::run(&mut command)?;
     let why = || -> Result<String> {
         let said = host::read(&said)?;
         Ok(format!(
