@@ -166,8 +166,8 @@ fn take_turns(args: &AbArgs, both: &[&str], sides: &[(PathBuf, Program); 2]) -> 
     let runs = 2 * args.repeat;
     for run in 0..runs {
         let side = (run % 2) as usize;
-        progress.say(&format!("[{}/{runs}] {}", run + 1, ["old", "new"][side]));
-        progress.set(f64::from(run) / f64::from(runs));
+        let label = format!("[{}/{runs}] {}", run + 1, ["old", "new"][side]);
+        progress.show(&label, f64::from(run) / f64::from(runs));
         let (folder, program) = &sides[side];
         program.run(both, folder)?;
         // What is no fathom is told before the other side has been measured for nothing.

@@ -133,12 +133,8 @@ impl DeviceArgs {
     /// # Errors
     /// As [`Gpu::open`] for one that is named.
     pub fn open_if_any(&self) -> Result<Option<Gpu>> {
-        if self.is_named() { self.open().map(Some) } else { Ok(self.open().ok()) }
-    }
-
-    /// Whether a particular device is asked for.
-    fn is_named(&self) -> bool {
-        self.device.is_some() || self.backend.is_some() || self.require.is_some()
+        let is_named = self.device.is_some() || self.backend.is_some() || self.require.is_some();
+        if is_named { self.open().map(Some) } else { Ok(self.open().ok()) }
     }
 
     /// What an open device can do; without one, what every device can.
@@ -159,8 +155,8 @@ pub struct SizeArgs {
     pub preset: Option<Preset>,
 
     /// Samples per batch [default: the preset's]
-    #[arg(short, long, value_name = "N", value_parser = whole::<u32>(1, 65_536))]
-    pub batch: Option<u32>,
+    #[arg(short, long, value_name = "N", value_parser = whole::<usize>(1, 65_536))]
+    pub batch: Option<usize>,
 
     /// Override a size of the model, as in `hidden=128`
     ///
@@ -180,8 +176,7 @@ impl SizeArgs {
         gpu: Option<&Gpu>,
     ) -> Result<(Preset, Box<dyn Workload>)> {
         let preset = preset_or_default(self.preset, gpu);
-        let batch = self.batch.map(|b| b as usize);
-        Ok((preset, workload.sized(preset, batch, &self.set)?))
+        Ok((preset, workload.sized(preset, self.batch, &self.set)?))
     }
 }
 
@@ -193,9 +188,8 @@ pub struct ModelArgs {
     #[arg(short, long, value_name = "NAME", env = "FATHOM_WORKLOAD")]
     pub workload: String,
 
-    /// At which size.
     #[command(flatten)]
-    pub size: SizeArgs,
+    pub(super) size: SizeArgs,
 
     /// Seed of the parameters, the data and every random draw
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = seed, env = "FATHOM_SEED")]
@@ -368,7 +362,7 @@ pub(super) fn advise<T>(
     let batch = args.configure(Some(gpu))?.1.batch();
     let step = TooLarge::new(&gpu.caps, Some(gpu), mode, options, batch);
     step.advise(outcome, &|batch| {
-        let size = SizeArgs { batch: Some(batch as u32), ..args.size.clone() };
+        let size = SizeArgs { batch: Some(batch), ..args.size.clone() };
         let args = ModelArgs { size, ..args.clone() };
         Ok(args.configure(Some(gpu))?.1)
     })

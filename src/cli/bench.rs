@@ -93,12 +93,9 @@ pub fn execute(args: &BenchArgs) -> Result<()> {
     let rule = ceilings.rule(&gpu)?;
     let time = Duration::from_secs_f64(args.time);
     let budget = Budget { time, ..Budget::default() };
-    let show = |label: &str, share: f64| {
-        progress.say(label);
-        progress.set(share);
-    };
     let table = listing::of_precision(listing::kernels::timings(&chosen), args.precision.precision);
     let table = listing::stamped(table, &gpu);
+    let show = |label: &str, share| progress.show(label, share);
     let mut live = output::Live::new(&args.out, table)?;
     let outcome = kernels::time(&gpu, &chosen, &budget, &rule, &show, &mut |timed| {
         live.row(listing::kernels::timing(&timed, &ceilings.peaks))

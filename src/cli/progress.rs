@@ -40,9 +40,10 @@ impl Progress {
         Self { bar }
     }
 
-    /// Changes the label.
-    pub(super) fn say(&self, what: &str) {
+    /// Shows what is being done, and how much of it is.
+    pub(super) fn show(&self, what: &str, share: f64) {
         self.bar.set_message(what.to_string());
+        self.set(share);
     }
 
     /// Shows how much is done, 0 to 1.

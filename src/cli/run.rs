@@ -61,13 +61,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", value_parser = bucket)]
     pub bucket: Option<usize>,
 
-    /// Where samples come from.
     #[command(flatten)]
-    pub data: DataArgs,
+    pub(super) data: DataArgs,
 
-    /// Which device.
     #[command(flatten)]
-    pub device: DeviceArgs,
+    pub(super) device: DeviceArgs,
 
     /// Maximum seconds to sample each run for
     ///
@@ -82,20 +80,19 @@ pub struct RunArgs {
     pub max_noise: f64,
 
     /// Minimum number of samples
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = whole::<u32>(1, 1_000_000), help_heading = "How")]
-    pub min_samples: u32,
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = whole::<usize>(1, 1_000_000), help_heading = "How")]
+    pub min_samples: usize,
 
     /// Steps in flight while the overlapped throughput is measured
     ///
     /// Each step has its own samples, uploaded and encoded while the device works on earlier steps; with 1, each step is
     /// waited for before the next is submitted. The latency of a single step is reported as well. The headline is neither:
     /// its samples are on the device beforehand.
-    #[arg(long, value_name = "N", default_value_t = QUEUE_DEPTH as u32, value_parser = whole::<u32>(1, 64), help_heading = "How")]
-    pub queue_depth: u32,
+    #[arg(long, value_name = "N", default_value_t = QUEUE_DEPTH, value_parser = whole::<usize>(1, 64), help_heading = "How")]
+    pub queue_depth: usize,
 
-    /// How values are stored.
     #[command(flatten)]
-    pub precision: PrecisionArgs,
+    precision: PrecisionArgs,
 
     /// Don't time the individual ops
     #[arg(long, help_heading = "How")]
@@ -173,9 +170,8 @@ pub struct RunArgs {
     #[arg(long, help_heading = "Output")]
     pub ops: bool,
 
-    /// Form and amount of output.
     #[command(flatten)]
-    pub out: OutputArgs,
+    pub(super) out: OutputArgs,
 }
 
 impl RunArgs {
@@ -289,9 +285,6 @@ fn tune(args: &RunArgs, suite: &mut Suite, samples: &mut Opened<'_>) -> Result<T
 pub(super) fn watched<T>(args: &RunArgs, tune: impl FnOnce(Watch<'_>) -> T) -> T {
     let bar = Progress::new(&args.out, "tuning");
     let note = |text: &str| output::note(&args.out, text);
-    let progress = |part: &str, share| {
-        bar.say(part);
-        bar.set(share);
-    };
+    let progress = |part: &str, share| bar.show(part, share);
     tune(Watch { note: &note, warn: &output::warn, progress: &progress })
 }

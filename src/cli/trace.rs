@@ -5,17 +5,16 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::error::Result;
-use crate::gpu::Gpu;
 use crate::host::write_atomically;
 use crate::measure::trace::{Request, trace as measure};
 use crate::pass::Options;
-use crate::record::trace::TracedStep;
 use crate::report::trace;
 use crate::terms::Mode;
 use crate::workload;
 
 use super::args::check_one_program;
-use super::{DataArgs, DeviceArgs, PrecisionArgs, SizeArgs, VoiceArgs, output, progress};
+use super::progress::Progress;
+use super::{DataArgs, DeviceArgs, PrecisionArgs, SizeArgs, VoiceArgs, output};
 
 /// Options of `trace`.
 #[derive(Debug, Args)]
@@ -64,9 +63,22 @@ pub struct TraceArgs {
 /// # Errors
 /// As [`measure`]; [`crate::error::Error::Io`] where the file cannot be written.
 pub fn execute(args: &TraceArgs) -> Result<()> {
-    args.data.check(&[workload::find(&args.workload)?], true)?;
+    let workload = workload::find(&args.workload)?;
+    args.data.check(&[workload], true)?;
     let gpu = args.device.open()?;
-    let step = take(args, &gpu)?;
+    let (preset, model) = args.size.configure(workload, Some(&gpu))?;
+    check_one_program(model.as_ref())?;
+    let options =
+        Options { fuse: !args.no_fuse, precision: args.precision.precision, ..Options::default() };
+    let (mode, seed, verify) = (args.mode, args.seed, !args.no_verify);
+    let request = Request { preset, mode, options, seed, verify };
+    // Data come first: what is wrong with them should show before anything is compiled.
+    let mut samples = args.data.open(&args.voice, seed, [model.as_ref()])?;
+    let progress = Progress::new(&args.voice, "compiling");
+    let watch = |part: &str, share| progress.show(part, share);
+    let step = measure(&gpu, model.as_ref(), &request, samples.of(model.as_ref())?, &watch)?;
+    drop(progress);
+    samples.close();
     let text = trace::json(&step);
     let Some(path) = &args.save else {
         return output::data(&text);
@@ -81,24 +93,4 @@ pub fn execute(args: &TraceArgs) -> Result<()> {
     );
     output::note(&args.voice, &note);
     Ok(())
-}
-
-fn take(args: &TraceArgs, gpu: &Gpu) -> Result<TracedStep> {
-    let (preset, model) = args.size.configure(workload::find(&args.workload)?, Some(gpu))?;
-    check_one_program(model.as_ref())?;
-    let options =
-        Options { fuse: !args.no_fuse, precision: args.precision.precision, ..Options::default() };
-    let (mode, seed, verify) = (args.mode, args.seed, !args.no_verify);
-    let request = Request { preset, mode, options, seed, verify };
-    // Data come first: what is wrong with them should show before anything is compiled.
-    let mut samples = args.data.open(&args.voice, seed, [model.as_ref()])?;
-    let progress = progress::Progress::new(&args.voice, "compiling");
-    let watch = |part: &str, share| {
-        progress.say(part);
-        progress.set(share);
-    };
-    let step = measure(gpu, model.as_ref(), &request, samples.of(model.as_ref())?, &watch)?;
-    drop(progress);
-    samples.close();
-    Ok(step)
 }

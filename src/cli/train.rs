@@ -1,6 +1,6 @@
 //! `fathom train`: the loss and the metric as training goes on.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::fields;
 use crate::gpu::Gpu;
 use crate::listing;
-use crate::measure::sample::interrupted;
+use crate::measure::sample::{going_on, interrupted};
 use crate::pass::Options;
 use crate::report::Format;
 use crate::report::section::training;
@@ -39,8 +39,8 @@ pub struct TrainArgs {
     every: Option<u64>,
 
     /// After training, print N held-out samples with the model's answers, for workloads that can show them
-    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "3", value_parser = whole::<u32>(1, 1000))]
-    show: Option<u32>,
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "3", value_parser = whole::<usize>(1, 1000))]
+    show: Option<usize>,
 
     #[command(flatten)]
     precision: PrecisionArgs,
@@ -95,16 +95,27 @@ fn learn(args: &TrainArgs, gpu: &Gpu, preset: Preset, model: Box<dyn Workload>) 
     let table = training::steps(metric.name, metric.unit);
     let table = listing::stamped(listing::of_precision(table, args.precision.precision), gpu);
     let mut live = Live::new(&args.output, table)?;
-    let outcome = follow(args, &mut trainer, &mut live);
+    let mut groups = Groups::new();
+    let start = Instant::now();
+    let step = |trainer: &mut Trainer<'_>| {
+        let loss = trainer.step()?;
+        trainer.news().iter().for_each(|change| output::note(&args.output, change));
+        Ok(Some(loss))
+    };
+    let outcome = follow(args, &mut trainer, step, |trainer, step, loss| {
+        let value;
+        (value, groups) = trainer.evaluate()?;
+        live.row(fields![step, loss, value, seconds(start.elapsed())])
+    });
     // The rows that there are count, however training ended.
     live.finish()?;
-    let groups = outcome?;
+    outcome?;
     if !groups.is_empty() && people {
         let table = training::groups(&groups, metric.unit);
         output::data(&format!("\n{}", table.render(Format::Table)?))?;
     }
     if let Some(count) = args.show {
-        let samples = trainer.show(count as usize)?;
+        let samples = trainer.show(count)?;
         for sample in samples {
             // Behind rows for programs they would be no rows.
             if people {
@@ -115,33 +126,37 @@ fn learn(args: &TrainArgs, gpu: &Gpu, preset: Preset, model: Box<dyn Workload>) 
         }
     }
     passed_over(trainer.data()).for_each(|line| output::note(&args.output, &line));
-    if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+    going_on()
 }
 
-/// Trains, with a row at regular intervals; the metric by group of samples at the last.
-fn follow(args: &TrainArgs, trainer: &mut Trainer<'_>, live: &mut Live<'_>) -> Result<Groups> {
+/// Takes the steps, with a row of them and their mean loss at regular intervals, at the last one, and where it is
+/// interrupted.
+fn follow<T>(
+    args: &TrainArgs,
+    learner: &mut T,
+    step: impl Fn(&mut T) -> Result<Option<f64>>,
+    mut row: impl FnMut(&mut T, u64, Option<f64>) -> Result<()>,
+) -> Result<()> {
     let every = args.every.unwrap_or(args.steps.div_ceil(10));
-    let start = Instant::now();
-    let (mut losses, mut groups) = (Vec::new(), Groups::new());
-    for step in 1..=args.steps {
-        losses.push(trainer.step()?);
-        for change in trainer.news() {
-            output::note(&args.output, &change);
-        }
+    let mut losses = Vec::new();
+    for at in 1..=args.steps {
+        losses.extend(step(learner)?);
         let stop = interrupted();
-        if step % every == 0 || step == args.steps || stop {
-            let (value, by_group) = trainer.evaluate()?;
-            groups = by_group;
-            let (loss, seconds) = (mean(&losses), start.elapsed().as_secs_f64());
+        if at % every == 0 || at == args.steps || stop {
+            let loss = (!losses.is_empty()).then(|| mean(&losses));
             losses.clear();
-            // To the millisecond.
-            live.row(fields![step, loss, value, (seconds * 1e3).round() / 1e3])?;
+            row(learner, at, loss)?;
         }
         if stop {
             break;
         }
     }
-    Ok(groups)
+    Ok(())
+}
+
+/// To the millisecond.
+fn seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e3).round() / 1e3
 }
 
 /// Refuses `--show` for what has no view of its samples.

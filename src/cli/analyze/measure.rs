@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::error::{Error, Result};
 use crate::host;
-use crate::measure::sample::interrupted;
+use crate::measure::sample::going_on;
 use crate::record::Record;
 use crate::report::section::{ANALYSES, Analysis, Sample};
 use crate::terms::{Mode, counted, workers};
@@ -31,22 +31,12 @@ pub(super) fn records(
     if is_scaling(chosen) {
         return scaling(args, wanted);
     }
-    output::note(
-        &wanted.out,
-        &format!(
-            "no record given: first {}, as `fathom run` would",
-            if wanted.workload.is_empty() {
-                "running all workloads"
-            } else {
-                "running the selected workloads"
-            }
-        ),
-    );
+    let which = if wanted.workload.is_empty() { "all" } else { "the selected" };
+    let text = format!("no record given: first running {which} workloads, as `fathom run` would");
+    output::note(&wanted.out, &text);
     if chosen.is_none() {
-        output::note(
-            &wanted.out,
-            "for op times against threads and batch size, use `fathom analyze scaling`",
-        );
+        let text = "for op times against threads and batch size, use `fathom analyze scaling`";
+        output::note(&wanted.out, text);
     }
     let (record, outcome) = run::record(&wanted)?;
     Ok((vec![record], outcome))
@@ -79,7 +69,7 @@ fn wanted(args: &AnalyzeArgs, chosen: Option<&Analysis>) -> Result<RunArgs> {
     let mut wanted = args.run.clone();
     for sample in &samples {
         if let Sample::Profiled(steps) = sample {
-            wanted.min_samples = wanted.min_samples.max(*steps as u32);
+            wanted.min_samples = wanted.min_samples.max(*steps);
         }
     }
     if is_scaling(chosen) && wanted.workload.is_empty() {
@@ -117,8 +107,8 @@ fn scaling(args: &AnalyzeArgs, mut wanted: RunArgs) -> Result<(Vec<Record>, Resu
     let mut records = Vec::new();
     let progress = progress::Progress::new(&wanted.out, "threads");
     for (i, &count) in threads.iter().enumerate() {
-        progress.say(&format!("[{}/{}] {}", i + 1, threads.len(), counted(count, "thread")));
-        progress.set(i as f64 / threads.len() as f64);
+        let label = format!("[{}/{}] {}", i + 1, threads.len(), counted(count, "thread"));
+        progress.show(&label, i as f64 / threads.len() as f64);
         match with_threads(&words, count) {
             Ok(record) if record.host.threads == Some(workers(count)) => records.push(record),
             Ok(record) => {
@@ -138,9 +128,7 @@ fn scaling(args: &AnalyzeArgs, mut wanted: RunArgs) -> Result<(Vec<Record>, Resu
             }
             Err(other) => return Err(other),
         }
-        if interrupted() {
-            return Err(Error::Interrupted);
-        }
+        going_on()?;
     }
     drop(progress);
     wanted.batch = args.batches.clone();

@@ -121,10 +121,10 @@ fn plan(args: &RunArgs, preset: Preset) -> Plan {
         budget: Budget {
             time: Duration::from_secs_f64(args.time),
             noise: args.max_noise / 100.0,
-            min_samples: args.min_samples as usize,
+            min_samples: args.min_samples,
         },
         seed: args.seed,
-        queue_depth: args.queue_depth as usize,
+        queue_depth: args.queue_depth,
         rule: None,
     }
 }

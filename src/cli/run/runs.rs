@@ -83,14 +83,9 @@ pub(super) fn measure(
 
 /// Fails where runs are missing.
 pub(super) fn all_ran(failed: &[String], planned: usize) -> Result<()> {
-    match failed {
-        [] => Ok(()),
-        [why] => Err(Error::Gpu(format!("1 of {planned} runs failed: {why}"))),
-        [first, ..] => Err(Error::Gpu(format!(
-            "{} of {planned} runs failed; the first: {first}",
-            failed.len()
-        ))),
-    }
+    let Some(first) = failed.first() else { return Ok(()) };
+    let which = if failed.len() == 1 { ":" } else { "; the first:" };
+    Err(Error::Gpu(format!("{} of {planned} runs failed{which} {first}", failed.len())))
 }
 
 /// One run.
@@ -112,10 +107,9 @@ fn attempt(
             part.clone_into(&mut present.borrow_mut());
         }
         let (done, left) = clock.at(at, part, share);
-        progress.set(done);
         let label = format!("{} {mode} {}: {part}", key.workload, key.batch);
         let percent = number::percent_whole(share);
-        progress.say(&format!("[{}/{}] {label}{percent}", at + 1, chosen.len()));
+        progress.show(&format!("[{}/{}] {label}{percent}", at + 1, chosen.len()), done);
         progress.left(left);
     };
     let data = samples.of(model.as_ref())?;

@@ -2,19 +2,18 @@
 
 use crate::cli::args::{ModelArgs, SizeArgs};
 use crate::cli::output::{self, Live};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fields;
 use crate::game;
 use crate::gpu::Gpu;
 use crate::listing;
-use crate::measure::sample::interrupted;
+use crate::measure::sample::going_on;
 use crate::report::section::training;
 use crate::report::{Format, number};
-use crate::stats::mean;
 use crate::train::play::{Learner, Times};
 use crate::workload;
 
-use super::TrainArgs;
+use super::{TrainArgs, follow, seconds};
 
 /// Plays and learns, and prints a row at regular intervals.
 ///
@@ -25,7 +24,7 @@ pub(super) fn execute(args: &TrainArgs, gpu: &Gpu) -> Result<()> {
     let game = game::find(source.game.as_deref())?;
     // The game's own pace, unless the command line says otherwise.
     let pace = ("period".to_string(), game.pace.period);
-    let configure = |batch: Option<u32>| {
+    let configure = |batch: Option<usize>| {
         let set = std::iter::once(&pace).chain(&args.model.size.set).cloned().collect();
         let size = SizeArgs { batch, set, ..args.model.size.clone() };
         ModelArgs { size, ..args.model.clone() }.configure(Some(gpu))
@@ -48,39 +47,20 @@ pub(super) fn execute(args: &TrainArgs, gpu: &Gpu) -> Result<()> {
     let table = listing::of_precision(training::plays(), args.precision.precision);
     let table = listing::stamped(table, gpu);
     let mut live = Live::new(&args.output, table)?;
-    let outcome = follow(args, &mut learner, &mut live);
+    let outcome = follow(args, &mut learner, Learner::step, |learner, step, loss| {
+        let score = learner.judge()?;
+        let times = learner.times;
+        let [environment, action, update] =
+            [times.environment, times.action, times.update].map(seconds);
+        live.row(fields![step, times.updates, loss, score, environment, action, update])
+    });
     if args.output.output == Format::Table {
         output::note(&args.output, &summary(&learner.times));
     }
     // The rows that there are count, however training ended.
     live.finish()?;
     outcome?;
-    if interrupted() { Err(Error::Interrupted) } else { Ok(()) }
-}
-
-/// Plays and learns, with a row at regular intervals.
-fn follow(args: &TrainArgs, learner: &mut Learner<'_>, live: &mut Live<'_>) -> Result<()> {
-    let every = args.every.unwrap_or(args.steps.div_ceil(10));
-    let mut losses = Vec::new();
-    for step in 1..=args.steps {
-        losses.extend(learner.step()?);
-        let stop = interrupted();
-        if step % every != 0 && step != args.steps && !stop {
-            continue;
-        }
-        let score = learner.judge()?;
-        let loss = (!losses.is_empty()).then(|| mean(&losses));
-        losses.clear();
-        let times = learner.times;
-        // To the millisecond.
-        let [environment, action, update] = [times.environment, times.action, times.update]
-            .map(|time| (time.as_secs_f64() * 1e3).round() / 1e3);
-        live.row(fields![step, times.updates, loss, score, environment, action, update])?;
-        if stop {
-            break;
-        }
-    }
-    Ok(())
+    going_on()
 }
 
 /// `environment 85.3 us per step, action 1.20 ms, update 3.41 ms`.
