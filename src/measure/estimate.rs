@@ -162,14 +162,14 @@ impl Pace {
 
 /// How far some runs in a row are.
 #[derive(Debug)]
-pub struct Clock {
+pub struct Countdown {
     pace: Pace,
     begun: Instant,
     /// The largest share so far.
     most: Cell<f64>,
 }
 
-impl Clock {
+impl Countdown {
     /// Of runs that begin now.
     pub fn start(pace: Pace) -> Self {
         Self { pace, begun: Instant::now(), most: Cell::new(0.0) }
@@ -269,7 +269,7 @@ mod tests {
     #[test]
     fn what_is_done_stays_done_though_a_part_is_begun_once_more() {
         let runs = vec![Estimate { parts: PARTS.map(|name| (name, 1.0)) }; 2];
-        let clock = Clock::start(Pace::new(runs));
+        let countdown = Countdown::start(Pace::new(runs));
         let walk = [
             (0, "building", 0.0),
             (0, "building", 0.5),
@@ -280,7 +280,7 @@ mod tests {
             (1, "timing", 1.0),
             (1, "building", 0.0),
         ];
-        let shown = walk.map(|(at, part, share)| clock.at(at, part, share).0);
+        let shown = walk.map(|(at, part, share)| countdown.at(at, part, share).0);
         assert!(shown.is_sorted() && shown[7] < 1.0, "{shown:?}");
     }
 }

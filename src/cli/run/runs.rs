@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use crate::error::{Error, Result};
 #[cfg(debug_assertions)]
 use crate::gpu::Gpu;
-use crate::measure::estimate::{Clock, Pace, Rates};
+use crate::measure::estimate::{Countdown, Pace, Rates};
 use crate::measure::largest_batch::TooLarge;
 use crate::measure::peak::Ceilings;
 use crate::measure::run::{self, key};
@@ -33,17 +33,17 @@ pub(super) fn measure(
     record: &mut Record,
 ) -> Result<Vec<String>> {
     let rates = Rates::measured(&suite.gpu.caps, &record.peaks);
-    let clock = Clock::start(Pace::new(suite.estimates(&rates)));
+    let countdown = Countdown::start(Pace::new(suite.estimates(&rates)));
     let planned = suite.chosen.len();
     let (mut wrong, mut failed) = (Vec::new(), Vec::new());
     for at in 0..planned {
-        let mut outcome = attempt(args, suite, samples, &clock, at);
+        let mut outcome = attempt(args, suite, samples, &countdown, at);
         if args.on_failure == OnFailure::Retry
             && let Err(error @ Error::Gpu(_)) = &outcome
         {
             output::note(&args.out, &format!("warning: {error}\nthe run is tried once more"));
             revive(args, suite, ceilings)?;
-            outcome = attempt(args, suite, samples, &clock, at);
+            outcome = attempt(args, suite, samples, &countdown, at);
         }
         match outcome {
             Ok(run) => {
@@ -93,20 +93,20 @@ fn attempt(
     args: &RunArgs,
     suite: &Suite,
     samples: &mut Opened<'_>,
-    clock: &Clock,
+    countdown: &Countdown,
     at: usize,
 ) -> Result<Run> {
     let Suite { gpu, chosen, plan, .. } = suite;
     let (model, mode) = &chosen[at];
     let key = key(model.as_ref(), *mode);
-    let progress = Progress::from(&args.out, &key.to_string(), clock.done());
+    let progress = Progress::from(&args.out, &key.to_string(), countdown.done());
     let present = RefCell::new(String::new());
     let watch = |part: &str, share: f64| {
         if present.borrow().as_str() != part {
             log::info!("{key}: {part}");
             part.clone_into(&mut present.borrow_mut());
         }
-        let (done, left) = clock.at(at, part, share);
+        let (done, left) = countdown.at(at, part, share);
         let label = format!("{} {mode} {}: {part}", key.workload, key.batch);
         let percent = number::percent_whole(share);
         progress.show(&format!("[{}/{}] {label}{percent}", at + 1, chosen.len()), done);
