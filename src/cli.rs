@@ -106,7 +106,7 @@ pub enum Command {
     Ab(ab::AbArgs),
     /// Score a record: one number, relative to the reference
     ///
-    /// It takes all eight workloads in both modes.
+    /// It takes all workloads in both modes.
     Score(score::ScoreArgs),
     /// Write records as one self-contained HTML page with charts
     Report(report::ReportArgs),

@@ -9,7 +9,7 @@ use crate::compare::{Alike, Side, keys, machine, runs, samples, step_ns, unlike}
 use crate::error::{Error, Result};
 use crate::record::{Record, Run, RunKey, ShaderSource};
 use crate::stats::{geometric_mean, median, ratio_of_medians};
-use crate::terms::{Checks, Mode, Precision, Restriction};
+use crate::terms::{Checks, Mode, Precision, Restriction, each_once};
 
 /// What the reference scores.
 pub const UNIT: f64 = 1000.0;
@@ -101,16 +101,17 @@ impl Score {
     }
 }
 
-/// Refuses a reference that lacks a run of the suite (these workloads in both modes) or holds one that does not
-/// count.
+/// Refuses a reference that lacks a run of the suite (its own workloads and these, in both modes) or holds one that
+/// does not count.
 ///
 /// # Errors
 /// [`Error::Incomparable`], which names all of them.
-pub fn check_reference(reference: &Side, workloads: &[&str]) -> Result<()> {
+pub fn check_reference(reference: &Side, least: &[&str]) -> Result<()> {
     let mut wrong = settings(reference);
     wrong.extend(unsound(reference));
     wrong.extend(unlike::within(reference));
-    for (workload, mode) in suite(workloads) {
+    let workloads = each_once(least.iter().copied().chain(workloads(reference)));
+    for (workload, mode) in suite(&workloads) {
         match keys_of(reference, workload, mode).as_slice() {
             [] => wrong.push(format!("{workload} {mode}: missing from {}", reference.name)),
             [key] => wrong.extend(not_counted(reference, key)),
@@ -137,56 +138,57 @@ pub fn check_reference(reference: &Side, workloads: &[&str]) -> Result<()> {
 /// As [`committed`].
 pub fn of(record: &Record) -> Result<Score> {
     let reference = Side::of("the reference", committed(record.config.preset)?);
-    // It has the whole suite.
-    let keys = keys(&reference);
-    let mut workloads: Vec<&str> = keys.iter().map(|key| key.workload.as_str()).collect();
-    workloads.dedup();
-    Ok(score(&Side::of("this run", record.clone()), &reference, &workloads))
+    Ok(score(&Side::of("this run", record.clone()), &reference))
 }
 
-/// Scores a side against a reference that [`check_reference`] let pass.
-pub fn score(side: &Side, reference: &Side, workloads: &[&str]) -> Score {
+/// The workloads of a reference, of which a score is made: a new one is scored once the reference has it.
+pub fn workloads(reference: &Side) -> Vec<&str> {
+    each_once(reference.records.iter().flat_map(|record| &record.runs).map(|run| &*run.workload))
+}
+
+/// Scores a side against a reference that [`check_reference`] let pass: over all its runs.
+pub fn score(side: &Side, reference: &Side) -> Score {
     let mut missing = settings(side);
     missing.extend(unsound(side));
     missing.extend(unlike::within(side));
     missing.extend(unlike::records(reference, side, Alike::AllButDevice));
     let whole = missing.is_empty();
     let mut scored = Vec::new();
-    for (workload, mode) in suite(workloads) {
-        for key in keys_of(reference, workload, mode) {
-            let theirs = runs(side, &key);
-            if theirs.is_empty() {
-                let other = unlike::batches(reference, side, &key);
-                missing.push(other.unwrap_or_else(|| format!("{key}: missing")));
-                continue;
-            }
-            let ours = runs(reference, &key);
-            let mut wrong = not_counted(side, &key);
-            for run in &theirs {
-                let (base, other) = ((&*reference.name, ours[0]), (&*side.name, *run));
-                wrong.extend(unlike::settings(&key, base, other));
-                wrong.extend(unlike::clocks(&key, base, other));
-            }
-            // Where the records as a whole differ, no run of theirs has a score.
-            if wrong.is_empty() && whole {
-                let (step, unit) = (step_ns(&theirs), step_ns(&ours));
-                let speedup = ratio_of_medians(&samples(&ours), &samples(&theirs), BLOCKS, SEED);
-                let slowed = |side| median(&machine::slowed(side, &key));
-                let slowed = Slowed { side: slowed(side), reference: slowed(reference) };
-                scored.push(RunScore {
-                    key,
-                    step_ns: step,
-                    reference_ns: unit,
-                    score: UNIT * unit / step,
-                    ci95: (UNIT * speedup.ci95.0, UNIT * speedup.ci95.1),
-                    slowed,
-                });
-            }
-            missing.extend(wrong);
+    let suite = keys(reference);
+    let needed = suite.len();
+    for key in suite {
+        let theirs = runs(side, &key);
+        if theirs.is_empty() {
+            let other = unlike::batches(reference, side, &key);
+            missing.push(other.unwrap_or_else(|| format!("{key}: missing")));
+            continue;
         }
+        let ours = runs(reference, &key);
+        let mut wrong = not_counted(side, &key);
+        for run in &theirs {
+            let (base, other) = ((&*reference.name, ours[0]), (&*side.name, *run));
+            wrong.extend(unlike::settings(&key, base, other));
+            wrong.extend(unlike::clocks(&key, base, other));
+        }
+        // Where the records as a whole differ, no run of theirs has a score.
+        if wrong.is_empty() && whole {
+            let (step, unit) = (step_ns(&theirs), step_ns(&ours));
+            let speedup = ratio_of_medians(&samples(&ours), &samples(&theirs), BLOCKS, SEED);
+            let slowed = |side| median(&machine::slowed(side, &key));
+            let slowed = Slowed { side: slowed(side), reference: slowed(reference) };
+            scored.push(RunScore {
+                key,
+                step_ns: step,
+                reference_ns: unit,
+                score: UNIT * unit / step,
+                ci95: (UNIT * speedup.ci95.0, UNIT * speedup.ci95.1),
+                slowed,
+            });
+        }
+        missing.extend(wrong);
     }
     missing.dedup();
-    Score { runs: scored, needed: suite(workloads).count(), missing }
+    Score { runs: scored, needed, missing }
 }
 
 fn suite<'a>(workloads: &'a [&'a str]) -> impl Iterator<Item = (&'a str, Mode)> {
@@ -268,7 +270,7 @@ mod tests {
     fn the_reference_scores_a_thousand_and_half_the_time_twice_that() {
         let reference = side(100.0);
         check_reference(&reference, &WORKLOADS).unwrap();
-        let same = score(&reference, &reference, &WORKLOADS);
+        let same = score(&reference, &reference);
         assert_eq!(same.runs.len(), 16);
         assert!((same.overall().unwrap() - 1000.0).abs() < 1e-9);
         let mut mixed = side(50.0);
@@ -276,9 +278,9 @@ mod tests {
             *run = example::run(&run.workload, run.mode, &[200.0; 6]);
         }
         // Eight twice as slow, eight twice as fast: 1000 in the geometric mean only.
-        let mixed = score(&mixed, &reference, &WORKLOADS).overall().unwrap();
+        let mixed = score(&mixed, &reference).overall().unwrap();
         assert!((mixed - 1000.0).abs() < 1e-9, "{mixed}");
-        let fast = score(&side(50.0), &reference, &WORKLOADS).overall().unwrap();
+        let fast = score(&side(50.0), &reference).overall().unwrap();
         assert!((fast - 2000.0).abs() < 1e-9, "{fast}");
     }
 
@@ -292,7 +294,7 @@ mod tests {
         runs[1].batch = 7; // memnet train
         runs[2].timing = None; // memnet infer
         runs[3].model.insert("hidden".into(), 7.into()); // speech train
-        let score = score(&side, &reference, &WORKLOADS);
+        let score = score(&side, &reference);
         assert_eq!((score.overall(), score.runs.len()), (None, 11));
         for expected in [
             "seq2seq train batch 128: missing",
@@ -316,7 +318,7 @@ mod tests {
             let reference = side(100.0);
             let mut bent = side(10.0);
             bent.records[0].integrity = integrity;
-            let score = score(&bent, &reference, &WORKLOADS);
+            let score = score(&bent, &reference);
             assert_eq!((score.overall(), score.runs.len()), (None, 0));
             assert!(score.missing[0].contains(integrity.warning().unwrap()), "{score:?}");
             assert_eq!(check_reference(&bent, &WORKLOADS).unwrap_err().exit_code(), 9);
@@ -329,15 +331,17 @@ mod tests {
         let mut peer = side(50.0);
         let (name, version, how) = ("PyTorch".into(), "2.9".into(), "eager".into());
         peer.records[0].tool.peer = Some(crate::record::Peer { name, version, how });
-        let score = score(&peer, &reference, &WORKLOADS);
+        let score = score(&peer, &reference);
         assert_eq!(score.overall(), None);
         assert!(score.missing[0].starts_with("program: PyTorch in made up"), "{score:?}");
     }
 
     #[test]
-    fn the_reference_that_comes_with_fathom_is_intact() {
-        for preset in [Preset::Tiny, Preset::Full] {
-            assert_eq!(committed(preset).unwrap().integrity, Integrity::Intact);
+    fn the_references_that_come_with_fathom_are_intact_and_can_serve() {
+        for preset in Preset::ALL {
+            let reference = committed(preset).unwrap();
+            assert_eq!(reference.integrity, Integrity::Intact);
+            check_reference(&Side::of(preset.name(), reference), &WORKLOADS).unwrap();
         }
     }
 
@@ -347,7 +351,7 @@ mod tests {
         let mut noisy = side(50.0);
         let samples = [40.0, 50.0, 60.0, 40.0, 50.0, 60.0];
         noisy.records[0].runs[3] = example::run("memnet", Mode::Infer, &samples);
-        let score = score(&noisy, &reference, &WORKLOADS);
+        let score = score(&noisy, &reference);
         assert_eq!((score.overall(), score.range(), score.runs.len()), (None, None, 15));
         let expected = "memnet infer batch 128: not settled: known to 20.0 %, 5 % are needed";
         assert!(score.missing[0].starts_with(expected), "{score:?}");
@@ -355,7 +359,7 @@ mod tests {
         assert!(error.contains(expected), "{error}");
         // A single sample is known to no share at all.
         noisy.records[0].runs[3] = example::run("memnet", Mode::Infer, &samples[..1]);
-        let missing = &super::score(&noisy, &reference, &WORKLOADS).missing;
+        let missing = &super::score(&noisy, &reference).missing;
         assert!(missing[0].contains("too few samples to know"), "{missing:?}");
     }
 
@@ -367,7 +371,7 @@ mod tests {
         for run in &mut spread.records[0].runs {
             *run = example::run(&run.workload, run.mode, &steps);
         }
-        let score = score(&spread, &reference, &WORKLOADS);
+        let score = score(&spread, &reference);
         let (low, high) = score.range().unwrap();
         let overall = score.overall().unwrap();
         assert!(low < overall && overall < high && high / low < 1.01, "{low} {overall} {high}");
@@ -396,7 +400,7 @@ mod tests {
             side
         };
         let (quiet, busy) = (side(100.0), neighboured(side(100.0)));
-        let range = |side, reference| score(side, reference, &WORKLOADS).range().unwrap();
+        let range = |side, reference| score(side, reference).range().unwrap();
         let near = |(low, high): (f64, f64), expected: (f64, f64)| {
             assert!((low / expected.0 - 1.0).abs() < 1e-9, "{low} {high}");
             assert!((high / expected.1 - 1.0).abs() < 1e-9, "{low} {high}");
@@ -405,7 +409,7 @@ mod tests {
         // Half of the runs by half: the mean by the root of two.
         near(range(&busy, &quiet), (1000.0, 1000.0 * 2f64.sqrt()));
         near(range(&quiet, &busy), (1000.0 / 2f64.sqrt(), 1000.0));
-        let run = &score(&busy, &quiet, &WORKLOADS).runs[0];
+        let run = &score(&busy, &quiet).runs[0];
         near(run.range(), (1000.0, 2000.0));
     }
 
@@ -414,7 +418,7 @@ mod tests {
         let reference = side(100.0);
         let mut tiny = side(100.0);
         tiny.records[0].config.preset = Preset::Tiny;
-        let score = score(&tiny, &reference, &WORKLOADS);
+        let score = score(&tiny, &reference);
         assert!(score.missing[0].contains("preset: full in made up, tiny"), "{score:?}");
         assert!(score.runs.is_empty());
     }

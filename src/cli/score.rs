@@ -34,14 +34,20 @@ pub struct ScoreArgs {
 pub fn execute(args: &ScoreArgs) -> Result<()> {
     let sides: Vec<Side> =
         args.record.iter().map(|word| side(word, &args.out)).collect::<Result<_>>()?;
+    let own = score::committed(sides[0].records[0].config.preset);
+    let own = own.map(|record| Side::of("the reference", record));
     let reference = match &args.reference {
-        Some(word) => side(word, &args.out)?,
-        None => Side::of("the reference", score::committed(sides[0].records[0].config.preset)?),
+        Some(word) => {
+            let named = side(word, &args.out)?;
+            let all = || WORKLOADS.iter().map(|workload| workload.name).collect();
+            let suite = own.as_ref().map_or_else(|_| all(), score::workloads);
+            score::check_reference(&named, &suite)?;
+            named
+        }
+        None => own?,
     };
-    let workloads: Vec<_> = WORKLOADS.iter().map(|w| w.name).collect();
-    score::check_reference(&reference, &workloads)?;
     let scores: Vec<(&Side, Score)> =
-        sides.iter().map(|side| (side, score::score(side, &reference, &workloads))).collect();
+        sides.iter().map(|side| (side, score::score(side, &reference))).collect();
     let table = section::scores(&scores);
     output::note(&args.out, &section::reference(&reference));
     for text in scores.iter().flat_map(|(side, score)| section::slowed(side, &reference, score)) {

@@ -139,7 +139,7 @@ fn part(preset: Preset, entries: &[&Entry], workloads: &[&str]) -> Result<Part> 
     };
     let reference = reference.ok();
     let columns = cell::columns(workloads);
-    let row = |entry: &&Entry| entry.row(reference.as_ref(), workloads, &columns);
+    let row = |entry: &&Entry| entry.row(reference.as_ref(), &columns);
     let mut rows: Vec<Row> = entries.par_iter().map(row).collect();
     // The fastest first; what has no score follows by name.
     rows.sort_by(|a, b| {

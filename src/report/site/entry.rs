@@ -116,15 +116,10 @@ impl Entry {
         Side { name: self.newest().device.name.clone(), records }
     }
 
-    pub(super) fn row(
-        &self,
-        reference: Option<&Side>,
-        workloads: &[&str],
-        columns: &[Column],
-    ) -> Row {
+    pub(super) fn row(&self, reference: Option<&Side>, columns: &[Column]) -> Row {
         let (record, side) = (self.newest(), self.side());
         let device = &record.device;
-        let scored = reference.map(|reference| score::score(&side, reference, workloads));
+        let scored = reference.map(|reference| score::score(&side, reference));
         let missing = scored.iter().flat_map(|scored| scored.missing.first().cloned()).next();
         let score = scored.and_then(|scored| Some((scored.overall()?, scored.range()?)));
         Row {
