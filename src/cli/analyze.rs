@@ -77,7 +77,7 @@ fn what_help() -> String {
 
 /// The analysis named, if any, and the names of records.
 fn parse(what: &[String]) -> (Option<&'static Analysis>, &[String]) {
-    let named = |word: &String| ANALYSES.into_iter().find(|analysis| analysis.name == word);
+    let named = |word: &String| ANALYSES.iter().copied().find(|analysis| analysis.name == word);
     match what.first().and_then(named) {
         Some(analysis) => (Some(analysis), &what[1..]),
         None => (None, what),

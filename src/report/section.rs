@@ -99,7 +99,7 @@ pub enum Sample {
 }
 
 /// Every analysis, in the order in which they are shown.
-pub const ANALYSES: [&Analysis; 5] = [
+pub const ANALYSES: &[&Analysis] = &[
     &profile::ANALYSIS,
     &stationarity::ANALYSIS,
     &similarity::ANALYSIS,
@@ -109,7 +109,7 @@ pub const ANALYSES: [&Analysis; 5] = [
 
 /// Their names, as a sentence lists them.
 pub fn names() -> String {
-    ANALYSES.map(|analysis| analysis.name).join(", ")
+    ANALYSES.iter().map(|analysis| analysis.name).collect::<Vec<_>>().join(", ")
 }
 
 impl Section {

@@ -58,18 +58,20 @@ fn is_scaling(chosen: Option<&Analysis>) -> bool {
 
 /// The runs that an analysis needs, or all of them.
 fn wanted(args: &AnalyzeArgs, chosen: Option<&Analysis>) -> Result<RunArgs> {
-    let samples =
-        chosen.map_or(ANALYSES.map(|analysis| analysis.sample).to_vec(), |a| vec![a.sample]);
-    if args.run.no_profile && samples != [Sample::Timed] {
-        return Err(Error::Usage(
-            "--no-profile leaves nothing to analyze but the modes: use `fathom analyze modes`"
-                .into(),
-        ));
+    let analyses = chosen.map_or_else(|| ANALYSES.to_vec(), |analysis| vec![analysis]);
+    let is_timed = |analysis: &&Analysis| analysis.sample == Sample::Timed;
+    if args.run.no_profile && !analyses.iter().all(is_timed) {
+        let left = ANALYSES.iter().copied().filter(is_timed);
+        let left: Vec<_> = left.map(|left| format!("`fathom analyze {}`", left.name)).collect();
+        return Err(Error::Usage(format!(
+            "--no-profile leaves out what the analysis needs; what needs no profile: {}",
+            left.join(" and ")
+        )));
     }
     let mut wanted = args.run.clone();
-    for sample in &samples {
-        if let Sample::Profiled(steps) = sample {
-            wanted.min_samples = wanted.min_samples.max(*steps);
+    for analysis in &analyses {
+        if let Sample::Profiled(steps) = analysis.sample {
+            wanted.min_samples = wanted.min_samples.max(steps);
         }
     }
     if is_scaling(chosen) && wanted.workload.is_empty() {
