@@ -123,7 +123,7 @@ impl DataArgs {
     /// Refuses data and games for what has no use for them; where all workloads are run, a game is for those that play.
     ///
     /// # Errors
-    /// [`Error::Usage`] with a workload that learns by playing, does not play, or is not among those chosen, or with the
+    /// [`Error::Usage`] with a workload that has no real data, does not play, or is not among those chosen, or with the
     /// games there are.
     pub(super) fn check(&self, chosen: &[&WorkloadInfo], are_named: bool) -> Result<()> {
         let wrong = |why| Err(Error::Usage(why));
@@ -133,14 +133,18 @@ impl DataArgs {
         {
             return wrong(format!("--data {name}=..: {name} is not among what is run"));
         }
-        for &&WorkloadInfo { name, plays, .. } in chosen {
+        for &&WorkloadInfo { name, plays, real_data, .. } in chosen {
             if let Some(paths) = &self.data
-                && plays
+                && real_data.is_none()
                 && paths.of(name).is_some()
             {
+                let why = if plays {
+                    "learns by playing, not from data: choose a game with --env (`fathom list games` lists them)"
+                } else {
+                    "has built-in data alone: leave --data out"
+                };
                 return wrong(format!(
-                    "--data {paths}: {name} learns by playing, not from data: choose a game with --env (`fathom list \
-                     games` lists them), or name the workloads that the data are for, as in --data speech=PATH"
+                    "--data {paths}: {name} {why}, or name the workloads that the data are for, as in --data speech=PATH"
                 ));
             }
             if plays {

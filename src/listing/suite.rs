@@ -39,7 +39,7 @@ pub fn workloads(caps: &Caps) -> Result<Table> {
                 [&infer, &train].map(|s| s.cost().flops as f64 / model.batch() as f64);
             // Said once: it holds for both presets.
             let about = if preset == Preset::Full {
-                [workload.about, workload.built_in_data, workload.real_data]
+                [workload.about, workload.built_in_data, workload.real_data.unwrap_or("none")]
             } else {
                 [""; 3]
             };

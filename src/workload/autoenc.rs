@@ -29,7 +29,7 @@ pub const INFO: WorkloadInfo = WorkloadInfo {
     about: "variational autoencoder of fully connected layers, on digits",
     paper: "Kingma & Welling 2014, Auto-encoding variational Bayes",
     built_in_data: "procedural handwritten-like digits",
-    real_data: "MNIST IDX files, plain or gz",
+    real_data: Some("MNIST IDX files, plain or gz"),
     metric: Metric { name: "held-out negative ELBO", unit: "nats", factor: 1.0 },
     plays: false,
     shows: false,

@@ -31,7 +31,7 @@ pub const INFO: WorkloadInfo = WorkloadInfo {
     about: "deep Q-network that plays from pixels: 3 convolutions, 2 dense layers",
     paper: "Mnih 2015, Human-level control through deep reinforcement learning",
     built_in_data: "its own Breakout and Catch (--env)",
-    real_data: "none: the games are built in",
+    real_data: None,
     metric: Metric { name: "mean greedy value", unit: "", factor: 1.0 },
     plays: true,
     shows: false,

@@ -26,7 +26,7 @@ pub(super) const fn info(
         about,
         paper,
         built_in_data: "procedural images: shape x texture x colour",
-        real_data: "one folder of JPEG/PNG files per class, or the ILSVRC tar of tars",
+        real_data: Some("one folder of JPEG/PNG files per class, or the ILSVRC tar of tars"),
         // Top-1.
         metric: Metric { name: "held-out accuracy", unit: "%", factor: 100.0 },
         plays: false,

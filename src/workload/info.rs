@@ -39,8 +39,8 @@ pub struct WorkloadInfo {
     pub paper: &'static str,
     /// The samples it generates.
     pub built_in_data: &'static str,
-    /// The real ones that `--data` takes.
-    pub real_data: &'static str,
+    /// The real ones that `--data` takes; `None` where there are none, and `--data` is refused.
+    pub real_data: Option<&'static str>,
     /// What its score measures.
     pub metric: Metric,
     /// Whether it learns by playing a game instead of from samples.

@@ -34,7 +34,7 @@ pub const INFO: WorkloadInfo = WorkloadInfo {
     about: "end-to-end memory network: 3 hops over the sentences of a story, then the word of the answer",
     paper: "Sukhbaatar et al. 2015, End-to-end memory networks",
     built_in_data: "a small simulated world that generates all 20 bAbI tasks",
-    real_data: "a folder of qaN_*_train.txt and qaN_*_test.txt",
+    real_data: Some("a folder of qaN_*_train.txt and qaN_*_test.txt"),
     metric: Metric { name: "held-out accuracy", unit: "%", factor: 100.0 },
     plays: false,
     shows: true,

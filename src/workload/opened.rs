@@ -99,7 +99,8 @@ impl<'a> Opened<'a> {
 fn for_workload(error: Error, info: &WorkloadInfo, real: bool) -> Error {
     match error {
         Error::Data { file, place, what } if real => {
-            let what = format!("{what} ({} takes {})", info.name, info.real_data);
+            let takes = info.real_data.unwrap_or("no real data");
+            let what = format!("{what} ({} takes {takes})", info.name);
             Error::Data { file, place, what }
         }
         other => other,

@@ -48,7 +48,7 @@ pub trait Samples {
     /// Samples of held-out batch `step` that count: the last batch is filled up from the first.
     fn counted(&self, step: u64) -> usize;
 
-    /// What it is: `2,000 + 500 procedural digits`.
+    /// What it is: `4096 + 512 procedural digits`.
     fn describe(&self) -> String;
 
     /// Steps in which training sees every sample once, where it has an end.

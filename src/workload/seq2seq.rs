@@ -35,7 +35,7 @@ pub const INFO: WorkloadInfo = WorkloadInfo {
     about: "translation: 3 LSTM layers encode, 3 with attention decode, sampled softmax",
     paper: "Sutskever et al. 2014, Sequence to sequence learning with neural networks",
     built_in_data: "two generated languages, each with its own grammar",
-    real_data: "a folder of parallel text: train.XX and train.YY, test.XX and test.YY",
+    real_data: Some("a folder of parallel text: train.XX and train.YY, test.XX and test.YY"),
     metric: Metric { name: "held-out token accuracy", unit: "%", factor: 100.0 },
     plays: false,
     shows: true,

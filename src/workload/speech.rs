@@ -37,7 +37,7 @@ pub const INFO: WorkloadInfo = WorkloadInfo {
     about: "Deep Speech: 3 dense, 1 bidirectional recurrent, 1 dense layer, CTC over phones",
     paper: "Hannun et al. 2014, Deep Speech: scaling up end-to-end speech recognition",
     built_in_data: "formant synthesis from phone strings",
-    real_data: "a TIMIT tree, RIFF or NIST SPHERE with .PHN",
+    real_data: Some("a TIMIT tree, RIFF or NIST SPHERE with .PHN"),
     metric: Metric { name: "phone error rate", unit: "%", factor: 100.0 },
     plays: false,
     shows: false,
