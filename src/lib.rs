@@ -16,7 +16,7 @@
 //! - [`pass`]: from a graph to a schedule: differentiation, fusion, packing, choice of variants, memory.
 //! - [`program`]: a schedule bound to a device: encoded, timed, and checked against the references.
 //! - [`nn`]: layers: parameter names and starting values over the graph's ops.
-//! - [`workload`]: the eight models, and how each is fed and scored.
+//! - [`workload`]: the models, and how each is fed and scored.
 //! - [`session`]: the one road from a model to a step on a device: compile, feed, run, read.
 //! - [`snapshot`]: every number of one step, for another framework to repeat.
 //! - [`train`]: training, with the loss and the metric as it goes on.

@@ -1,4 +1,4 @@
-//! The eight workloads of the Fathom suite (IISWC 2016): what each is, how it is built and fed.
+//! The workloads of the Fathom suite (IISWC 2016): what each is, how it is built and fed.
 //!
 //! A model file reads like its paper: [`Model::build`] declares inputs, layers, outputs and the loss.
 //! The rest of a training step (gradients, clipping, update, clock) is the same for all: [`step`].

@@ -8,7 +8,8 @@ use browser::{BEFORE, chromium};
 use fathom::compare::{Alike, Side, compare};
 use fathom::record::{Doubt, Record, Statistics, Status};
 use fathom::stats::median;
-use fathom::terms::{Backend, DeviceKind, Preset};
+use fathom::terms::{Backend, DeviceKind, Mode, Preset};
+use fathom::workload::WORKLOADS;
 use program::{fathom, told_by};
 use shared::Shared;
 
@@ -415,7 +416,13 @@ fn a_reader_compares_filters_and_sorts_devices_on_a_phone_and_on_a_desk() {
         as_compare_has_it(&found["compared"]);
         assert!(found["address"].as_str().unwrap().contains("against-tiny="), "{found}");
         let counts = ["columns", "wide", "hardware"].map(|count| &found[count]);
-        assert_eq!(counts, [10, 18, 12], "of a mode, of both, without software: {found}");
+        // The device and its score come first.
+        let columns = [1, Mode::ALL.len()].map(|modes| 2 + modes * WORKLOADS.len());
+        assert_eq!(
+            counts,
+            [columns[0], columns[1], 12],
+            "of a mode, of both, without software: {found}"
+        );
         assert_eq!(found["parts"], serde_json::json!(["full"]));
         assert_eq!(found["sorted"], "descending");
         assert_ne!(found["themes"][0], found["themes"][1]);

@@ -178,7 +178,7 @@ fn words(list: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn all_eight_models_train_and_run_in_a_page_verified_and_as_they_do_natively() {
+fn all_models_train_and_run_in_a_page_verified_and_as_they_do_natively() {
     let Some(seen) = visit("all", SWIFTSHADER) else { return };
     let verified = column(&seen["rows"], 7);
     assert_eq!(verified.len(), 2 * WORKLOADS.len(), "{}", seen["rows"]);

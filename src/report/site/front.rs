@@ -9,7 +9,7 @@ use super::entry::Row;
 use super::{LeftOut, Part};
 
 /// What the page is about.
-const ABOUT: &str = "How fast devices train and run deep learning: eight whole models in portable compute kernels, \
+const ABOUT: &str = "How fast devices train and run deep learning: whole models in portable compute kernels, \
                      verified on each device and timed by its own clock.";
 
 /// What the page shows.
