@@ -117,7 +117,7 @@ impl Caps {
 /// One way to compute an op: a shader and the constants that specialise it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Variant {
-    /// File name under the op's shader folder, without `.wgsl`: `tile`.
+    /// What tables call it, mostly by its shader's file: `tile`. Variants `rows` of a gradient run a shader `grad`.
     pub name: &'static str,
     /// Constants replaced in the shader's text, in the order printed.
     pub consts: Vec<(&'static str, u32)>,

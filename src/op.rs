@@ -1,8 +1,8 @@
 //! What the rest of the program may know about an op, and the list of all of them.
 //!
 //! An op is one Rust file here (problem, shape rule, cost, variants, lowering, gradient, f64 reference,
-//! awkward cases), one folder of the same name under `shaders/`, and one line in [`LIST`]. Tests,
-//! benches, verification and the tables all follow from that line.
+//! awkward cases), one folder of the same name under `shaders/` unless another op's kernels do, and one line in
+//! [`LIST`]. Tests, benches, verification and the tables all follow from that line.
 
 use std::sync::Arc;
 

@@ -219,3 +219,30 @@ fn every_dependency_has_its_reason() {
     }
     assert!(named > 30, "Cargo.toml was not read: {named} dependencies");
 }
+
+/// Where the guide counts lines of files, it is a tenth off at most; counts below ten are of lines to add.
+#[test]
+fn the_guide_counts_the_lines_of_files() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let lines_of = |file: &Path| fs::read_to_string(file).unwrap().lines().count();
+    let length = |name: &str| match fs::read_dir(root.join(name)) {
+        Ok(folder) => folder.map(|file| lines_of(&file.unwrap().path())).sum(),
+        Err(_) => lines_of(&root.join(name)),
+    };
+    let guide = fs::read_to_string(root.join("CONTRIBUTING.md")).unwrap();
+    let mut counted = 0;
+    for row in guide.lines() {
+        let [_, files, said, ..] = row.split('|').map(str::trim).collect::<Vec<_>>()[..] else {
+            continue;
+        };
+        let names: Vec<_> = files.split('`').skip(1).step_by(2).collect();
+        let are_files = !names.is_empty() && names.iter().all(|name| root.join(name).exists());
+        let Some(said) = said.parse().ok().filter(|said: &usize| are_files && *said >= 10) else {
+            continue;
+        };
+        let found: usize = names.into_iter().map(length).sum();
+        assert!(10 * found.abs_diff(said) <= found, "CONTRIBUTING.md: {files}: {found} lines");
+        counted += 1;
+    }
+    assert!(counted >= 9, "{counted} rows of CONTRIBUTING.md count lines");
+}

@@ -31,7 +31,7 @@ impl Layout {
 }
 
 impl Rows {
-    /// The rows of an op's input: f32 and at least one axis.
+    /// The rows of an op's input: floats and at least one axis.
     pub(crate) fn of(spec: &TensorSpec) -> Result<Self, String> {
         check(spec)?;
         Ok(Self { rows: spec.shape.rows(), columns: spec.shape.last() })
