@@ -12,6 +12,7 @@ pub mod args;
 pub mod bench;
 pub mod check;
 mod child;
+pub mod choice;
 pub mod compare;
 pub mod data;
 pub mod given;

@@ -84,6 +84,44 @@ fn a_first_run_tunes_and_the_next_ones_use_what_it_found() {
 }
 
 #[test]
+fn a_step_is_shown_with_the_kernels_that_runs_of_it_have() {
+    let records = tempfile::tempdir().unwrap();
+    run(records.path(), &[]);
+    let (file, off) = (table(records.path()), ["--tune", "off"]);
+    let mut kept = read(&file);
+    // Whatever was found, some kernel is not the estimates' first.
+    for entry in kept["entries"].as_object_mut().unwrap().values_mut() {
+        let other = entry["candidates"].as_array().unwrap().last().unwrap()["variant"].clone();
+        entry["chosen"] = other;
+    }
+    std::fs::write(&file, kept.to_string()).unwrap();
+    let ran = |more: &[&str]| -> Vec<String> {
+        run(records.path(), more).0.runs[0].ops.iter().map(|op| op.label.clone()).collect()
+    };
+    let shown = |more: &[&str]| -> Vec<String> {
+        let words =
+            ["show", "autoenc", "--program", "--preset", "tiny", "-m", "infer", "-o", "json"];
+        let (text, _) = told(records.path(), &[&words[..], more].concat(), 0);
+        let ops: Vec<Value> = serde_json::from_str(&text).unwrap();
+        ops.iter().map(|op| op["label"].as_str().unwrap().to_string()).collect()
+    };
+    assert_eq!(shown(&[]), ran(&[]));
+    assert_eq!(shown(&off), ran(&off));
+    assert_ne!(shown(&off), shown(&[]));
+    let naive = ["--variant", "matmul/naive"];
+    assert_eq!(shown(&naive), ran(&naive));
+    assert!(
+        shown(&naive).iter().any(|label| label.ends_with("matmul/naive")),
+        "{:?}",
+        shown(&naive)
+    );
+    for command in ["show", "trace"] {
+        let refused = [command, "autoenc", "--preset", "tiny", "--variant", "conv2d/direct"];
+        assert!(told(records.path(), &refused, 2).1.contains("no step that is run has such an op"));
+    }
+}
+
+#[test]
 fn what_is_to_be_tuned_is_told_until_it_was() {
     let records = tempfile::tempdir().unwrap();
     let dry = |more: &[&str]| told(records.path(), &[RUN, &["--dry-run"], more].concat(), 0).1;

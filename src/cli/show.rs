@@ -6,18 +6,18 @@ use crate::error::{Result, plain};
 use crate::listing::model::{
     KernelText, heading, memory, parameters, program, source_table, sources,
 };
-use crate::pass::Options;
+use crate::measure::suite::schedules;
 use crate::record::id;
 use crate::record::store::{self, Loaded};
 use crate::report::Format;
 use crate::report::section::records as section;
 use crate::report::table::paragraph;
-use crate::session::schedule;
 use crate::terms::Mode;
 use crate::workload::{self, WorkloadInfo};
 
+use super::choice::ChoiceArgs;
 use super::given::Given;
-use super::{DeviceArgs, OutputArgs, PrecisionArgs, SizeArgs, output};
+use super::{DeviceArgs, OutputArgs, SizeArgs, output};
 
 /// Options of `show`.
 #[derive(Debug, Args)]
@@ -49,12 +49,8 @@ pub struct ShowArgs {
     #[arg(long, group = "what", value_name = "LABEL")]
     kernel: Option<String>,
 
-    /// Don't fuse elementwise ops into their neighbours
-    #[arg(long)]
-    no_fuse: bool,
-
     #[command(flatten)]
-    precision: PrecisionArgs,
+    choice: ChoiceArgs,
 
     #[command(flatten)]
     device: DeviceArgs,
@@ -64,8 +60,7 @@ pub struct ShowArgs {
 }
 
 /// Options that a record does not heed: it is printed as it was measured.
-const OF_A_MODEL: &str =
-    "program memory kernel mode batch set preset precision no_fuse device backend checks";
+const OF_A_MODEL: &str = "program memory kernel mode batch set preset precision no_fuse variant tune device backend checks";
 
 /// Prints one view of a model, or a record's figures.
 ///
@@ -100,12 +95,13 @@ fn kept(args: &ShowArgs, records: &[Loaded]) -> Result<()> {
 
 fn model(args: &ShowArgs, workload: &WorkloadInfo) -> Result<()> {
     // Variants depend on the device; without one, on what every device offers.
-    let gpu = args.device.open_if_any()?;
-    let caps = args.device.caps(gpu.as_ref());
+    let mut gpu = args.device.open_if_any()?;
     let (preset, model) = args.size.configure(workload, gpu.as_ref())?;
-    let options =
-        Options { fuse: !args.no_fuse, precision: args.precision.precision, ..Options::default() };
-    let schedule = schedule(model.as_ref(), args.mode, &caps, &options)?;
+    let step = [(model, args.mode)];
+    let options = args.choice.options(&args.out, gpu.as_mut(), &step)?;
+    let caps = args.device.caps(gpu.as_ref());
+    let schedule = schedules(&step, &caps, &options)?.remove(0);
+    let model = step[0].0.as_ref();
     if let Some(label) = &args.kernel {
         let sources = sources(&schedule, label, &caps)?;
         return output::emit(&args.out, |form| match form {
@@ -117,7 +113,7 @@ fn model(args: &ShowArgs, workload: &WorkloadInfo) -> Result<()> {
         return output::emit(&args.out, |form| program(&schedule).render(form));
     }
     let table = if args.memory { memory(&schedule) } else { parameters(&schedule) };
-    let head = heading(model.as_ref(), args.mode, preset, options.precision, &schedule);
+    let head = heading(model, args.mode, preset, options.precision, &schedule);
     output::emit(&args.out, |form| {
         let head = if form == Format::Table { paragraph(&head) + "\n" } else { String::new() };
         Ok(format!("{head}{}", table.render(form)?))

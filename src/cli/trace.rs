@@ -6,15 +6,16 @@ use clap::Args;
 
 use crate::error::Result;
 use crate::host::write_atomically;
+use crate::measure::suite::schedules;
 use crate::measure::trace::{Request, trace as measure};
-use crate::pass::Options;
 use crate::report::trace;
 use crate::terms::Mode;
 use crate::workload;
 
 use super::args::check_one_program;
+use super::choice::ChoiceArgs;
 use super::progress::Progress;
-use super::{DataArgs, DeviceArgs, PrecisionArgs, SizeArgs, VoiceArgs, output};
+use super::{DataArgs, DeviceArgs, SizeArgs, VoiceArgs, output};
 
 /// Options of `trace`.
 #[derive(Debug, Args)]
@@ -37,12 +38,8 @@ pub struct TraceArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = super::args::seed, env = "FATHOM_SEED")]
     seed: u64,
 
-    /// Don't fuse elementwise ops into their neighbours
-    #[arg(long)]
-    no_fuse: bool,
-
     #[command(flatten)]
-    precision: PrecisionArgs,
+    choice: ChoiceArgs,
 
     /// Don't check kernels against their references first; the trace says so
     #[arg(long)]
@@ -65,18 +62,21 @@ pub struct TraceArgs {
 pub fn execute(args: &TraceArgs) -> Result<()> {
     let workload = workload::find(&args.workload)?;
     args.data.check(&[workload], true)?;
-    let gpu = args.device.open()?;
+    let mut gpu = args.device.open()?;
     let (preset, model) = args.size.configure(workload, Some(&gpu))?;
     check_one_program(model.as_ref())?;
-    let options =
-        Options { fuse: !args.no_fuse, precision: args.precision.precision, ..Options::default() };
+    let step = [(model, args.mode)];
+    let options = args.choice.options(&args.voice, Some(&mut gpu), &step)?;
+    // What is wrong with the options shows before data are read.
+    schedules(&step, &gpu.caps, &options)?;
+    let model = step[0].0.as_ref();
     let (mode, seed, verify) = (args.mode, args.seed, !args.no_verify);
     let request = Request { preset, mode, options, seed, verify };
     // Data come first: what is wrong with them should show before anything is compiled.
-    let mut samples = args.data.open(&args.voice, seed, [model.as_ref()])?;
+    let mut samples = args.data.open(&args.voice, seed, [model])?;
     let progress = Progress::new(&args.voice, "compiling");
     let watch = |part: &str, share| progress.show(part, share);
-    let step = measure(&gpu, model.as_ref(), &request, samples.of(model.as_ref())?, &watch)?;
+    let step = measure(&gpu, model, &request, samples.of(model)?, &watch)?;
     drop(progress);
     samples.close();
     let text = trace::json(&step);

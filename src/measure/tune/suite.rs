@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use crate::error::Result;
 use crate::gpu::Gpu;
-use crate::kernel::Caps;
+use crate::kernel::{Caps, Variant};
 use crate::measure::probe::probe;
 use crate::measure::run::{Plan, key};
 use crate::measure::sample::{going_on, interrupted};
 use crate::measure::suite::{Chosen, Suite, schedules};
-use crate::pass::Schedule;
+use crate::pass::{Options, Schedule};
 use crate::record::{RunKey, Tuning, store};
 use crate::terms::Effort;
 use crate::workload::{Opened, Split};
@@ -62,10 +62,7 @@ pub fn planned(effort: Effort, gpu: &Gpu, chosen: &[Chosen], plan: &Plan) -> Res
     if effort == Effort::Off {
         return Ok(Vec::new());
     }
-    let device = Device::of(gpu);
-    let path = store::folder().map(|folder| Table::path(&folder, &device));
-    let known = path.and_then(|path| Table::load(&path, &device).ok().flatten());
-    let table = known.unwrap_or_else(|| Table::new(device, gpu.caps.speeds));
+    let table = kept(gpu).unwrap_or_else(|| Table::new(Device::of(gpu), gpu.caps.speeds));
     // Its steps are those that are planned by its speeds.
     let caps = Caps { speeds: table.speeds, ..gpu.caps.clone() };
     let scope = Scope { caps: &caps, options: &plan.options, effort };
@@ -75,6 +72,41 @@ pub fn planned(effort: Effort, gpu: &Gpu, chosen: &[Chosen], plan: &Plan) -> Res
         Planned { key: key(model.as_ref(), *mode), problems, kernels }
     };
     Ok(chosen.iter().zip(&steps).map(planned).collect())
+}
+
+/// A device's table, where there is one that can be used.
+fn kept(gpu: &Gpu) -> Option<Table> {
+    let device = Device::of(gpu);
+    let path = store::folder().map(|folder| Table::path(&folder, &device));
+    path.and_then(|path| Table::load(&path, &device).ok().flatten())
+}
+
+/// Has steps planned as runs plan them that find nothing to tune: by what the device's table knows. Tells how many problems
+/// have another kernel than the estimates' first; nothing, and nothing changes, where there is no table.
+///
+/// # Errors
+/// As [`schedules`].
+pub fn recall(gpu: &mut Gpu, chosen: &[Chosen], options: &mut Options) -> Result<Option<usize>> {
+    let Some(table) = kept(gpu) else { return Ok(None) };
+    gpu.caps.speeds = table.speeds;
+    gpu.set_pace(table.speeds);
+    let first = schedules(chosen, &gpu.caps, options)?;
+    let (known, changed) = choices(&table, &first, &gpu.caps)?;
+    options.choice.tuned = Arc::new(known);
+    Ok(Some(changed))
+}
+
+/// What a table chooses for the problems of steps, and for how many of them that is not the estimates' first.
+fn choices(
+    table: &Table,
+    first: &[Schedule],
+    caps: &Caps,
+) -> Result<(HashMap<String, Variant>, usize)> {
+    let chosen = table.choose(first, caps)?;
+    let ops = first.iter().flat_map(|schedule| &schedule.ops).map(|op| (op.problem_key(), op));
+    let changed = ops.filter(|(key, op)| chosen.get(key).is_some_and(|known| *known != op.variant));
+    let changed = changed.map(|(key, _)| key).collect::<BTreeSet<_>>().len();
+    Ok((chosen, changed))
 }
 
 /// What tuning may add to the runs: so much for each workload with anything to tune. A thorough one ends when all is
@@ -210,16 +242,9 @@ impl<'a> SuiteTuner<'a> {
     }
 
     fn use_for(&mut self, suite: &mut Suite) -> Result<()> {
-        let first = suite.schedules();
-        let chosen = self.table.choose(first, &suite.gpu.caps)?;
-        let mut changed: HashMap<String, bool> = HashMap::new();
-        for op in first.iter().flat_map(|schedule| &schedule.ops) {
-            let key = op.problem_key();
-            let differs = chosen.get(&key).is_some_and(|variant| *variant != op.variant);
-            changed.insert(key, differs);
-        }
-        self.changed = changed.values().filter(|changed| **changed).count();
-        suite.plan.options.choice.tuned = Arc::new(chosen);
+        let known;
+        (known, self.changed) = choices(&self.table, suite.schedules(), &suite.gpu.caps)?;
+        suite.plan.options.choice.tuned = Arc::new(known);
         suite.plan_again()
     }
 
