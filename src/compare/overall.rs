@@ -47,19 +47,21 @@ fn of(findings: &[&Finding]) -> Option<Overall> {
     let lowest = findings.iter().map(|f| f.floor).reduce(f64::min)?;
     let averaged = findings.iter().map(|f| f.floor.powi(2)).sum::<f64>().sqrt() / cells;
     let floor = averaged.max(lowest);
-    // A cell's ratio is as uncertain as its floor says, or its interval if that is wider.
     let is_known = findings.iter().all(|f| f.floor.is_finite() && f.ci95.0.is_finite());
-    let variance = |f: &&Finding| {
-        let of_floor = f.floor / DEVIATIONS;
-        let of_interval = (f.ci95.1 / f.ci95.0).ln() / (2.0 * NORMAL_95);
-        of_floor.max(of_interval).powi(2)
+    // A cell's ratio is as uncertain as its floor says, or its interval if that is wider: to each side by what lies there,
+    // since few samples often leave much more to one (the method of variance estimates recovery: Donner and Zou 2012).
+    let reach = |end: fn(&Finding) -> f64| {
+        let of_floor = |f: &Finding| NORMAL_95 * f.floor / DEVIATIONS;
+        let square = |f: &&Finding| of_floor(f).max(end(f).ln()).powi(2);
+        // The mean of what is known and what is not is not known.
+        let known =
+            is_known.then(|| (findings.iter().map(square).sum::<f64>().sqrt() / cells).exp());
+        known.unwrap_or(f64::NAN)
     };
-    let deviation = findings.iter().map(variance).sum::<f64>().sqrt() / cells;
-    // The mean of what is known and what is not is not known.
-    let reach = if is_known { (NORMAL_95 * deviation).exp() } else { f64::NAN };
-    let ci95 = (ratio / reach, ratio * reach);
+    let ci95 = (ratio / reach(|f| f.ratio / f.ci95.0), ratio * reach(|f| f.ci95.1 / f.ratio));
     let is_apart = ratio.ln().abs() > (1.0 + floor).ln() && !(ci95.0..=ci95.1).contains(&1.0);
     let verdict = match (is_known && ratio.is_finite(), is_apart) {
+        _ if findings.len() == 1 => findings[0].verdict,
         (true, true) if ratio > 1.0 => Verdict::Slower,
         (true, true) => Verdict::Faster,
         (true, false) if floor <= RESOLUTION => Verdict::Same,
@@ -118,6 +120,21 @@ mod tests {
         assert_eq!(found.verdict, Verdict::Faster);
         assert!(found.ci95.0 < 0.9 && 0.9 < found.ci95.1 && found.ci95.1 < 1.0);
         assert_eq!(whole(&[row(1.01, 0.03), row(0.99, 0.03)]).verdict, Verdict::Same);
+    }
+
+    #[test]
+    fn a_single_cell_is_the_whole_and_an_interval_reaches_as_far_to_each_side_as_its_cells_do() {
+        let mut lopsided = row(2.7, 0.03);
+        lopsided.finding.ci95 = (0.8, 3.2);
+        let one = whole(&[lopsided.clone()]);
+        assert_eq!(one.verdict, Verdict::Unsure);
+        assert!((one.ci95.0 - 0.8).abs() < 1e-9 && (one.ci95.1 - 3.2).abs() < 1e-9, "{one:?}");
+        lopsided.finding.verdict = Verdict::Slower;
+        assert_eq!(whole(&[lopsided.clone()]).verdict, Verdict::Slower, "as its row says");
+        // Four of the same are known twice as well, to either side.
+        let four = whole(&[(); 4].map(|()| lopsided.clone()));
+        let half = |end: f64| 2.7 * (end / 2.7_f64).sqrt();
+        assert!((four.ci95.0 - half(0.8)).abs() < 1e-9 && (four.ci95.1 - half(3.2)).abs() < 1e-9);
     }
 
     #[test]
