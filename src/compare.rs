@@ -7,8 +7,8 @@ use std::fmt;
 
 use crate::error::{Error, Result};
 use crate::record::{Clock, Integrity, Record, Run, RunKey};
-use crate::stats::median;
-use crate::terms::each_once;
+use crate::stats::median_of_medians;
+use crate::terms::{Mode, each_once};
 
 pub mod advice;
 pub mod agreement;
@@ -154,13 +154,9 @@ impl Comparison {
 /// # Errors
 /// [`Error::Incomparable`], which names every difference, or says that there is no run in common.
 pub fn compare(base: &Side, others: &[Side], alike: Alike) -> Result<Comparison> {
-    let mut differences = unlike::within(base);
-    for other in others {
-        differences.extend(unlike::within(other));
-        differences.extend(unlike::sides(base, other, alike));
-    }
     // What two records differ in may be met on every side: it is said once.
-    let differences = each_once(differences);
+    let differences =
+        each_once(others.iter().flat_map(|other| unlike::refusals(base, other, alike)));
     if !differences.is_empty() {
         return Err(Error::Incomparable(format!(
             "the records differ in more than their times:\n  {}",
@@ -218,6 +214,12 @@ pub fn keys(side: &Side) -> Vec<RunKey> {
     each_once(side.records.iter().flat_map(|record| &record.runs).map(Run::key))
 }
 
+/// Those of a workload in a mode.
+pub fn keys_of(side: &Side, workload: &str, mode: Mode) -> Vec<RunKey> {
+    let keys = keys(side).into_iter();
+    keys.filter(|key| key.workload == workload && key.mode == mode).collect()
+}
+
 /// A side's runs of a key, one a record that has it.
 pub fn runs<'a>(side: &'a Side, key: &RunKey) -> Vec<&'a Run> {
     let runs = side.records.iter().flat_map(|record| &record.runs);
@@ -227,10 +229,6 @@ pub fn runs<'a>(side: &'a Side, key: &RunKey) -> Vec<&'a Run> {
 /// Median of the runs' medians; NaN where none was timed.
 pub fn step_ns(runs: &[&Run]) -> f64 {
     median_of_medians(&samples(runs))
-}
-
-fn median_of_medians(samples: &[&[f64]]) -> f64 {
-    median(&samples.iter().map(|run| median(run)).collect::<Vec<_>>())
 }
 
 /// The step times of those that were timed, in order.

@@ -5,10 +5,10 @@
 //! device and of the reference: a score is no better known than the steps it is made of, and says how well.
 
 use crate::compare::verdict::{BLOCKS, SEED};
-use crate::compare::{Alike, Side, keys, machine, runs, samples, step_ns, unlike};
+use crate::compare::{Alike, Side, keys, keys_of, machine, runs, samples, step_ns, unlike};
 use crate::error::{Error, Result};
 use crate::record::{Record, Run, RunKey, ShaderSource};
-use crate::stats::{geometric_mean, median, ratio_of_medians};
+use crate::stats::{geometric_mean, mean, median, ratio_of_medians};
 use crate::terms::{Checks, Mode, Precision, Restriction, each_once};
 
 /// What the reference scores.
@@ -84,10 +84,13 @@ impl Score {
 
     /// What the machine took from the runs in their mean: a neighbour only ever takes, so that it does not average out.
     pub fn slowed(&self) -> Slowed {
-        let mean = |of: fn(&Slowed) -> f64| {
-            self.runs.iter().map(|run| of(&run.slowed)).sum::<f64>() / self.runs.len() as f64
+        let mean_of = |of: fn(&Slowed) -> f64| {
+            mean(&self.runs.iter().map(|run| of(&run.slowed)).collect::<Vec<_>>())
         };
-        Slowed { side: mean(|slowed| slowed.side), reference: mean(|slowed| slowed.reference) }
+        Slowed {
+            side: mean_of(|slowed| slowed.side),
+            reference: mean_of(|slowed| slowed.reference),
+        }
     }
 
     /// 95 % interval of the whole: the runs' intervals, each its own, as they average out in a mean of logarithms; and with
@@ -193,11 +196,6 @@ pub fn score(side: &Side, reference: &Side) -> Score {
 
 fn suite<'a>(workloads: &'a [&'a str]) -> impl Iterator<Item = (&'a str, Mode)> {
     workloads.iter().flat_map(|&workload| Mode::ALL.map(|mode| (workload, mode)))
-}
-
-fn keys_of(side: &Side, workload: &str, mode: Mode) -> Vec<RunKey> {
-    let keys = keys(side).into_iter();
-    keys.filter(|key| key.workload == workload && key.mode == mode).collect()
 }
 
 /// Runs that are no measurement, or one that is not precise enough, and why.

@@ -60,6 +60,11 @@ pub fn median(samples: &[f64]) -> f64 {
     quantile(samples, 0.5)
 }
 
+/// Of several runs of samples, the middle one of their medians.
+pub fn median_of_medians(runs: &[&[f64]]) -> f64 {
+    median(&runs.iter().map(|run| median(run)).collect::<Vec<_>>())
+}
+
 /// The `p`-quantile, `p` from 0 to 1, interpolated linearly between samples: type 7 of Hyndman
 /// and Fan 1996, numpy's default. NaN for any other `p`.
 pub fn quantile(samples: &[f64], p: f64) -> f64 {
@@ -160,8 +165,7 @@ pub fn ratio_of_medians(
     seed: u64,
 ) -> Ratio {
     const RESAMPLES: usize = 2000;
-    let middle = |runs: &[&[f64]]| median(&runs.iter().map(|r| median(r)).collect::<Vec<_>>());
-    let ratio = middle(samples) / middle(baseline);
+    let ratio = median_of_medians(samples) / median_of_medians(baseline);
     if ratio.is_nan() {
         let ci95 = (f64::NAN, f64::NAN);
         return Ratio { ratio, ci95 };

@@ -54,6 +54,17 @@ pub fn each_once<T: PartialEq>(named: impl IntoIterator<Item = T>) -> Vec<T> {
     })
 }
 
+/// What belongs to each key, keys in order of first mention.
+pub fn by_key<K: PartialEq, V>(pairs: impl IntoIterator<Item = (K, V)>) -> Vec<(K, Vec<V>)> {
+    pairs.into_iter().fold(Vec::new(), |mut groups: Vec<(K, Vec<V>)>, (key, value)| {
+        match groups.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, values)) => values.push(value),
+            None => groups.push((key, vec![value])),
+        }
+        groups
+    })
+}
+
 /// `1 record`, `2 records`.
 pub fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })

@@ -1,13 +1,12 @@
 //! What is worth saying of records that are compared, and no ground to refuse.
 
+use std::collections::BTreeSet;
+
 use crate::record::{Config, Doubt, Integrity, Record, Tuning, doubt, id};
 use crate::terms::each_once;
 
 use super::Side;
-use super::unlike::{forced, line, on_off, threads};
-
-/// What a record says of one thing.
-type Said = fn(&Record) -> String;
+use super::unlike::{OPTIONS, Said, differences, line, threads};
 
 /// By what, on what and from what a record was made, as far as it may differ.
 const MADE_BY: [(&str, Said); 8] = [
@@ -30,27 +29,26 @@ pub(super) fn remarks(base: &Side, others: &[Side]) -> Vec<String> {
     let mut remarks = twins(base, others);
     for other in others {
         let theirs = &other.records[0];
-        let of = |what: &str, get: &dyn Fn(&Record) -> String| {
-            line(what, (&base.name, get(ours)), (&other.name, get(theirs)))
+        let of = |what: &str, said: Said| {
+            line(what, (&base.name, said(ours)), (&other.name, said(theirs)))
         };
-        let differences = [
-            of("program", &|r| r.tool.measured()).filter(|_| base.is_peer() || other.is_peer()),
-            of("clock", &clocks).map(|text| text + ": where they differ, by the wall clock"),
+        let all_of = |things: &[(&str, Said)]| {
+            differences(things, (&base.name, ours), (&other.name, theirs))
+        };
+        let sometimes = [
+            of("program", |r| r.tool.measured()).filter(|_| base.is_peer() || other.is_peer()),
+            of("clock", clocks).map(|text| text + ": where they differ, by the wall clock"),
             // Two devices never have one table.
-            of("tuning", &|r| tuning(r)).filter(|_| ours.device.name == theirs.device.name),
+            of("tuning", tuning).filter(|_| ours.device.name == theirs.device.name),
         ];
-        remarks.extend(differences.into_iter().flatten());
-        remarks.extend(MADE_BY.iter().filter_map(|(what, get)| of(what, get)));
+        remarks.extend(sometimes.into_iter().flatten());
+        remarks.extend(all_of(&MADE_BY));
         // Two cards of one name; older records do not say.
         if let (Some(a), Some(b)) = (&ours.device.pci, &theirs.device.pci) {
             remarks.extend(line("place on the bus", (&base.name, a), (&other.name, b)));
         }
         // Told by whoever compares options, refused elsewhere.
-        remarks.extend(of("fusion", &|r| on_off(r.config.fuse)));
-        remarks.extend(of("bounds checks", &|r| r.config.checks.to_string()));
-        remarks.extend(of("forced variants", &|r| forced(r)));
-        remarks.extend(of("used of the device", &|r| r.config.restriction.to_string()));
-        remarks.extend(of("kernels", &|r| r.config.shaders.to_string()));
+        remarks.extend(all_of(&OPTIONS));
     }
     let sides = || std::iter::once(base).chain(others);
     remarks.extend(sides().flat_map(mixed));
@@ -62,9 +60,8 @@ pub(super) fn remarks(base: &Side, others: &[Side]) -> Vec<String> {
 /// What a side's own records differ in: they count as the same thing run again.
 fn mixed(side: &Side) -> Vec<String> {
     let of = |(what, get): &(&str, Said)| {
-        let mut values: Vec<String> = side.records.iter().map(get).collect();
-        values.sort();
-        values.dedup();
+        let values: BTreeSet<String> = side.records.iter().map(get).collect();
+        let values: Vec<String> = values.into_iter().collect();
         let several = values.len() > 1;
         several.then(|| format!("{}: {what}: records of {}", side.name, values.join(" and of ")))
     };
@@ -74,10 +71,8 @@ fn mixed(side: &Side) -> Vec<String> {
 /// Where the step times of a record come from.
 fn clocks(record: &Record) -> String {
     let timings = record.runs.iter().filter_map(|run| run.timing.as_ref());
-    let mut clocks: Vec<&str> = timings.map(|timing| timing.clock.name()).collect();
-    clocks.sort_unstable();
-    clocks.dedup();
-    clocks.join(" and ")
+    let clocks: BTreeSet<&str> = timings.map(|timing| timing.clock.name()).collect();
+    clocks.into_iter().collect::<Vec<_>>().join(" and ")
 }
 
 /// The table that kernels were chosen by.

@@ -7,6 +7,40 @@ use crate::record::{Record, Run, RunKey};
 
 use super::{Alike, Side};
 
+/// What a record says of one thing.
+pub(super) type Said = fn(&Record) -> String;
+
+const CHECKS: &str = "bounds checks";
+
+/// The options that change figures.
+pub(super) const OPTIONS: [(&str, Said); 5] = [
+    ("fusion", |r| if r.config.fuse { "on" } else { "off" }.into()),
+    (CHECKS, |r| r.config.checks.to_string()),
+    ("forced variants", forced),
+    ("used of the device", |r| r.config.restriction.to_string()),
+    ("kernels", |r| r.config.shaders.to_string()),
+];
+
+/// The device; of a software adapter the processor as well, since it is as fast as the machine under it.
+const DEVICE: [(&str, Said); 4] = [
+    ("device", |r| r.device.name.clone()),
+    ("backend", |r| r.device.backend.to_string()),
+    ("driver", |r| r.device.driver.clone()),
+    ("processor", |r| r.host.cpu.clone().unwrap_or_else(|| "unknown".into())),
+];
+
+/// What two records do not say alike, a line each.
+pub(super) fn differences(
+    things: &[(&str, Said)],
+    ours: (&str, &Record),
+    theirs: (&str, &Record),
+) -> Vec<String> {
+    let of = |(what, said): &(&str, Said)| {
+        line(what, (ours.0, said(ours.1)), (theirs.0, said(theirs.1)))
+    };
+    things.iter().filter_map(of).collect()
+}
+
 /// `precision: f32 in a.json, f16 in b.json`, where the two are not equal.
 pub(super) fn line<T: PartialEq + Display>(
     what: &str,
@@ -35,21 +69,23 @@ pub fn is_again(first: &Record, record: &Record) -> bool {
 /// What keeps two records from being the same thing run again: all that sides of a comparison must share, and what they may
 /// differ in with a remark, but not within one.
 fn again(ours: (&str, &Record), theirs: (&str, &Record)) -> Vec<String> {
-    let of = |what: &str, get: &dyn Fn(&Record) -> String| {
-        line(what, (ours.0, get(ours.1)), (theirs.0, get(theirs.1)))
-    };
-    let mut differences = pair(ours, theirs, Alike::All);
+    let mut found = pair(ours, theirs, Alike::All);
     if ours.1.tool.peer.is_some() || theirs.1.tool.peer.is_some() {
-        differences.extend(of("program", &|r| r.tool.measured()));
+        found.extend(differences(&[("program", |r| r.tool.measured())], ours, theirs));
     }
     if ours.1.device.software && theirs.1.device.software {
-        differences.extend(of("threads", &threads));
+        found.extend(differences(&[("threads", threads)], ours, theirs));
     }
-    differences
+    found
 }
 
-/// Every difference between two sides, in the records and in the runs that both have, that rules a comparison out.
-pub fn sides(base: &Side, other: &Side, alike: Alike) -> Vec<String> {
+/// Every difference that rules a comparison of two sides out.
+pub fn refusals(base: &Side, other: &Side, alike: Alike) -> Vec<String> {
+    [within(base), within(other), sides(base, other, alike)].concat()
+}
+
+/// Differences between two sides, in the records and in the runs that both have.
+fn sides(base: &Side, other: &Side, alike: Alike) -> Vec<String> {
     let mut differences = records(base, other, alike);
     for key in super::keys(base) {
         let (ours, theirs) = (super::runs(base, &key), super::runs(other, &key));
@@ -69,48 +105,28 @@ pub fn records(base: &Side, other: &Side, alike: Alike) -> Vec<String> {
 }
 
 fn pair(ours: (&str, &Record), theirs: (&str, &Record), alike: Alike) -> Vec<String> {
-    let of = |what: &str, get: &dyn Fn(&Record) -> String| {
-        line(what, (ours.0, get(ours.1)), (theirs.0, get(theirs.1)))
-    };
-    let mut differences = vec![
-        of("schema", &|r| r.schema.clone()),
-        of("preset", &|r| r.config.preset.to_string()),
-        of("precision", &|r| r.config.precision.to_string()),
-    ];
+    let of = |things: &[(&str, Said)]| differences(things, ours, theirs);
+    let both = |holds: fn(&Record) -> bool| holds(ours.1) && holds(theirs.1);
+    let mut found = of(&[
+        ("schema", |r| r.schema.clone()),
+        ("preset", |r| r.config.preset.to_string()),
+        ("precision", |r| r.config.precision.to_string()),
+    ]);
     if alike != Alike::AllButOptions {
-        differences.extend([
-            of("fusion", &|r| on_off(r.config.fuse)),
-            // A page cannot switch them off: beside other devices its records may stand, with a remark.
-            of("bounds checks", &|r| r.config.checks.to_string()).filter(|_| {
-                alike != Alike::AllButDevice || is_native(ours.1) && is_native(theirs.1)
-            }),
-            of("forced variants", &|r| forced(r)),
-            of("used of the device", &|r| r.config.restriction.to_string()),
-            of("kernels", &|r| r.config.shaders.to_string()),
-        ]);
+        // A page cannot switch them off: beside other devices its records may stand, with a remark.
+        let with_checks = alike != Alike::AllButDevice || both(|r| r.tool.client.is_native());
+        let options = OPTIONS.into_iter().filter(|(what, _)| *what != CHECKS || with_checks);
+        found.extend(of(&options.collect::<Vec<_>>()));
     }
     if alike != Alike::AllButDevice {
-        let hint =
-            |difference: Option<String>| difference.map(|d| d + " (--across compares devices)");
-        differences.extend([
-            hint(of("device", &|r| r.device.name.clone())),
-            hint(of("backend", &|r| r.device.backend.to_string())),
-            hint(of("driver", &|r| r.device.driver.clone())),
-        ]);
-        // A software adapter is as fast as the machine under it.
-        if ours.1.device.software && theirs.1.device.software {
-            differences.push(hint(of("processor", &processor)));
-        }
+        let device = if both(|r| r.device.software) { &DEVICE[..] } else { &DEVICE[..3] };
+        found.extend(of(device).into_iter().map(|d| d + " (--across compares devices)"));
     }
-    differences.into_iter().flatten().collect()
-}
-
-fn is_native(record: &Record) -> bool {
-    record.tool.client.is_native()
+    found
 }
 
 /// The variants that ops were made to run.
-pub(super) fn forced(record: &Record) -> String {
+fn forced(record: &Record) -> String {
     let forced = record.tuning.as_ref().map(|tuning| tuning.forced.join(" ")).unwrap_or_default();
     if forced.is_empty() { "none".into() } else { forced }
 }
@@ -126,20 +142,11 @@ pub(super) fn threads(record: &Record) -> String {
     }
 }
 
-fn processor(record: &Record) -> String {
-    record.host.cpu.clone().unwrap_or_else(|| "unknown".into())
-}
-
-pub(super) fn on_off(on: bool) -> String {
-    if on { "on" } else { "off" }.into()
-}
-
 /// Where two sides have a workload and mode in common but no batch.
 pub fn batches(base: &Side, other: &Side, key: &RunKey) -> Option<String> {
     let of = |side: &Side| -> Vec<usize> {
-        let keys = super::keys(side).into_iter();
-        let alike = keys.filter(|k| (&k.workload, k.mode) == (&key.workload, key.mode));
-        alike.map(|key| key.batch).collect()
+        let keys = super::keys_of(side, &key.workload, key.mode).into_iter();
+        keys.map(|key| key.batch).collect()
     };
     let (ours, theirs) = (of(base), of(other));
     if ours.is_empty() || theirs.is_empty() || ours.iter().any(|b| theirs.contains(b)) {

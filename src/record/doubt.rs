@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::stats::drift;
-use crate::terms::{ClockFault, FaultCount, computing, words};
+use crate::terms::{ClockFault, FaultCount, by_key, computing, words};
 
 use super::{Profile, Run, Yardstick};
 
@@ -190,15 +190,8 @@ pub fn by_kind<'a>(
     runs: impl IntoIterator<Item = &'a Run>,
     name: impl Fn(&Doubt) -> String,
 ) -> Vec<DoubtKind<'a>> {
-    let mut kinds: Vec<DoubtKind<'a>> = Vec::new();
-    for (run, doubt) in runs.into_iter().flat_map(|run| run.doubts.iter().map(move |d| (run, d))) {
-        let kind = name(doubt);
-        match kinds.iter_mut().find(|(known, _)| *known == kind) {
-            Some((_, found)) => found.push((run, doubt)),
-            None => kinds.push((kind, vec![(run, doubt)])),
-        }
-    }
-    kinds
+    let doubts = runs.into_iter().flat_map(|run| run.doubts.iter().map(move |d| (run, d)));
+    by_key(doubts.map(|(run, doubt)| (name(doubt), (run, doubt))))
 }
 
 const UNVERIFIED: &str = "UNVERIFIED: kernels were not checked (--no-verify)";

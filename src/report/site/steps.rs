@@ -104,7 +104,7 @@ pub(super) fn steps(entries: &[&Entry]) -> Result<String> {
     Ok(json.replace('<', "\\u003c"))
 }
 
-/// Five digits: an interval has no more.
+/// Six digits: an interval has no more.
 fn digits(x: f64) -> Option<f64> {
     x.is_finite().then(|| format!("{x:.5e}").parse().ok()).flatten()
 }
@@ -157,8 +157,6 @@ fn refusals(firsts: &[&Side]) -> Vec<Vec<Option<String>>> {
 }
 
 fn refusal(base: &Side, other: &Side) -> Option<String> {
-    let mut differences = unlike::within(base);
-    differences.extend(unlike::within(other));
-    differences.extend(unlike::sides(base, other, Alike::AllButDevice));
+    let differences = unlike::refusals(base, other, Alike::AllButDevice);
     (!differences.is_empty()).then(|| differences.join("; "))
 }
