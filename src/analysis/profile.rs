@@ -1,9 +1,7 @@
 //! Where a step's time goes: by op type, by class, by op against the device's ceilings, and between ops.
 
-use serde::{Deserialize, Serialize};
-
-use crate::record::{Peaks, Record, Run};
-use crate::terms::{Class, Phase};
+use crate::record::{Op, Peaks, Record, Run};
+use crate::terms::{Class, Phase, words};
 
 use super::{RunContext, class, share, sum};
 
@@ -14,7 +12,7 @@ pub const GATHERED: f64 = 0.01;
 pub const DOMINANCE: f64 = 0.9;
 
 /// One run's time, taken apart.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RunProfile {
     /// The run.
     pub context: RunContext,
@@ -45,7 +43,7 @@ pub struct RunProfile {
 }
 
 /// All ops of one type.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TypeTime {
     /// `matmul`; of a fused op the type that carries it.
     pub name: String,
@@ -66,7 +64,7 @@ pub struct TypeTime {
 }
 
 /// All ops of one class.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ClassTime {
     /// A to G.
     pub class: char,
@@ -79,12 +77,10 @@ pub struct ClassTime {
 }
 
 /// One op of a step.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct OpPlace {
     /// `dense1.matmul/tile[BM=64,BN=64,BK=16]`.
     pub label: String,
-    /// Its type.
-    pub op: String,
     /// A to G.
     pub class: char,
     /// Its part of the step.
@@ -103,7 +99,7 @@ pub struct OpPlace {
 
 /// Work and time compared with the ceilings measured in the same record (Williams, Waterman, Patterson
 /// 2009). Bytes count each operand once, so an op whose operands lie in a cache can exceed the roof.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Roofline {
     /// Arithmetic.
     pub flops: u64,
@@ -121,19 +117,19 @@ pub struct Roofline {
     pub of_roof: Option<f64>,
 }
 
-/// What limits an op at best.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Bound {
-    /// Its bytes take longer than its arithmetic.
-    Memory,
-    /// Its arithmetic takes longer than its bytes.
-    Compute,
+words! {
+    /// What limits an op at best.
+    Bound {
+        /// Its bytes take longer than its arithmetic.
+        Memory = "memory",
+        /// Its arithmetic takes longer than its bytes.
+        Compute = "compute",
+    }
 }
 
 impl Roofline {
     /// For work done in `ns`.
-    pub fn of(flops: u64, bytes: u64, ns: f64, peaks: &Peaks) -> Self {
+    fn of(flops: u64, bytes: u64, ns: f64, peaks: &Peaks) -> Self {
         let arithmetic_ns = share(flops as f64, peaks.fma_f32_flop_per_s) * 1e9;
         let memory_ns = share(bytes as f64, peaks.copy_bytes_per_s) * 1e9;
         let over_time = |work: f64| (ns > 0.0).then(|| work / ns);
@@ -148,13 +144,14 @@ impl Roofline {
         }
     }
 
-    /// Without rates, where a clock that rounds to `finest` hardly saw the work.
-    fn seen(self, ns: f64, finest: Option<f64>) -> Self {
-        match finest {
+    /// The same under a record's ceilings; without rates, where its clock rounds and hardly saw the work.
+    fn seen(record: &Record, flops: u64, bytes: u64, ns: f64) -> Self {
+        let roofline = Self::of(flops, bytes, ns, &record.peaks);
+        match record.device.limits.timestamp_resolution_ns {
             Some(finest) if ns < ROUNDINGS * finest => {
-                Self { flop_per_s: None, bytes_per_s: None, of_roof: None, ..self }
+                Self { flop_per_s: None, bytes_per_s: None, of_roof: None, ..roofline }
             }
-            _ => self,
+            _ => roofline,
         }
     }
 }
@@ -171,19 +168,17 @@ pub fn profile(record: &Record) -> Vec<RunProfile> {
 fn of_run(record: &Record, run: &Run) -> Option<RunProfile> {
     let profile = run.profile.as_ref()?;
     let ops_ns = run.ops_ns();
-    let finest = record.device.limits.timestamp_resolution_ns;
     let types = types(record, run);
     let reached = types.iter().position(|t| t.cumulative >= DOMINANCE - 1e-9);
-    let place = |op: &crate::record::Op| OpPlace {
+    let place = |op: &Op| OpPlace {
         label: op.label.clone(),
-        op: op.op.clone(),
         class: class::of(op).letter(),
         phase: op.phase,
         types: op.types.clone(),
         ns: time(op),
         middle_ns: op.ns.as_ref().map(|ns| (ns.p05, ns.p95)),
         share: share(time(op), ops_ns),
-        roofline: Roofline::of(op.flops, op.bytes, time(op), &record.peaks).seen(time(op), finest),
+        roofline: Roofline::seen(record, op.flops, op.bytes, time(op)),
     };
     let memory = &run.memory;
     Some(RunProfile {
@@ -204,13 +199,14 @@ fn of_run(record: &Record, run: &Run) -> Option<RunProfile> {
     })
 }
 
-fn time(op: &crate::record::Op) -> f64 {
+/// An op's time, 0 without a profile.
+pub(super) fn time(op: &Op) -> f64 {
     op.time_ns().unwrap_or(0.0)
 }
 
 /// A run's ops by type, the longest first. Without a profile all times are 0.
 pub fn types(record: &Record, run: &Run) -> Vec<TypeTime> {
-    let (total, finest) = (run.ops_ns(), record.device.limits.timestamp_resolution_ns);
+    let total = run.ops_ns();
     let row = |(name, ns): (&str, f64)| {
         let ops: Vec<_> = run.ops.iter().filter(|op| counts_as(op).contains(&name)).collect();
         let flops = ops.iter().map(|op| op.flops / counts_as(op).len() as u64).sum();
@@ -223,7 +219,7 @@ pub fn types(record: &Record, run: &Run) -> Vec<TypeTime> {
             ns,
             share: share(ns, total),
             cumulative: 0.0,
-            roofline: Roofline::of(flops, bytes, ns, &record.peaks).seen(ns, finest),
+            roofline: Roofline::seen(record, flops, bytes, ns),
         }
     };
     let mut rows: Vec<_> = times(run).into_iter().map(row).collect();
@@ -242,7 +238,7 @@ const BOTH_GRADIENTS: (&str, [&str; 2]) =
     ("conv2d_grads", ["conv2d_grad_input", "conv2d_grad_weight"]);
 
 /// The types that share an op's time evenly: its own, but see [`BOTH_GRADIENTS`].
-pub(super) fn counts_as(op: &crate::record::Op) -> Vec<&str> {
+pub(super) fn counts_as(op: &Op) -> Vec<&str> {
     let (both, each) = BOTH_GRADIENTS;
     if op.op == both { each.to_vec() } else { vec![&op.op] }
 }
@@ -274,7 +270,7 @@ fn classes(types: &[TypeTime]) -> Vec<ClassTime> {
 }
 
 /// The types as a table shows them: those below [`GATHERED`] as one last row, `5 others under 1 %`.
-pub fn gathered(types: &[TypeTime], peaks: &Peaks) -> Vec<TypeTime> {
+pub fn gathered(types: &[TypeTime], record: &Record) -> Vec<TypeTime> {
     let (mut shown, small): (Vec<_>, Vec<_>) =
         types.iter().cloned().partition(|t| t.share >= GATHERED);
     if let (Some(last), true) = (small.last(), small.len() > 1) {
@@ -289,7 +285,7 @@ pub fn gathered(types: &[TypeTime], peaks: &Peaks) -> Vec<TypeTime> {
             ns,
             share: small.iter().map(|t| t.share).sum(),
             cumulative: last.cumulative,
-            roofline: Roofline::of(flops, bytes, ns, peaks),
+            roofline: Roofline::seen(record, flops, bytes, ns),
         });
     } else {
         shown.extend(small);
@@ -329,7 +325,7 @@ mod tests {
         let of = |letter| profile.classes.iter().find(|c| c.class == letter).unwrap();
         assert_eq!(profile.classes.len(), 7);
         assert!((of('A').share - 0.6).abs() < 1e-12 && of('E').ns == 0.0);
-        let shown = gathered(&profile.types, &record.peaks);
+        let shown = gathered(&profile.types, &record);
         assert_eq!(shown.len(), 5);
         assert_eq!(shown[4].name, "2 others under 1 %");
         assert!((shown[4].cumulative - 1.0).abs() < 1e-12);
@@ -375,17 +371,20 @@ mod tests {
 
     #[test]
     fn no_rate_is_made_of_a_time_that_a_rounded_clock_hardly_saw() {
-        let ops = [("matmul", 5_000_000.0), ("add", 300_000.0)];
+        let ops = [("matmul", 5_000_000.0), ("add", 300_000.0), ("sum", 2.0), ("copy", 1.0)];
         let mut record = synthetic::record(&[("w", Mode::Train, &ops)]);
         let told = |record: &Record| {
             let profile = profile(record).remove(0);
             let types = profile.types.iter().map(|t| t.roofline.bytes_per_s.is_some());
             let ops = profile.ops.iter().map(|op| op.roofline.bytes_per_s.is_some());
-            types.chain(ops).collect::<Vec<_>>()
+            let rows = gathered(&profile.types, record);
+            let last = rows.last().map(|others| others.roofline.bytes_per_s.is_some());
+            types.chain(ops).chain(last).collect::<Vec<_>>()
         };
-        assert_eq!(told(&record), [true; 4]);
+        assert_eq!(told(&record), [true; 9]);
         record.device.limits.timestamp_resolution_ns = Some(100_000.0);
-        assert_eq!(told(&record), [true, false, true, false]);
+        let long_enough = [true, false, false, false];
+        assert_eq!(told(&record), [&long_enough[..], &long_enough, &[false]].concat());
     }
 
     #[test]

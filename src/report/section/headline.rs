@@ -296,7 +296,7 @@ fn types(record: &Record, run: &Run) -> Table {
         number("GB/s", "bytes_per_s", Giga),
     ]);
     let types = profile::types(record, run);
-    for kind in profile::gathered(&types, &record.peaks) {
+    for kind in profile::gathered(&types, record) {
         let roofline = &kind.roofline;
         table.row(fields![
             &kind.name,

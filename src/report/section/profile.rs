@@ -159,7 +159,7 @@ fn types(labels: &Labels, profile: &RunProfile, record: &Record) -> Section {
         number("sum", "cumulative", Percent).spare(4),
     ];
     let mut table = with_context(columns.into_iter().chain(roofline_columns()));
-    for kind in profile::gathered(&profile.types, peaks) {
+    for kind in profile::gathered(&profile.types, record) {
         let row = fields![
             &kind.name,
             kind.class,
