@@ -6,8 +6,6 @@
 //! command line, a page and a browser alike, and old records as well as new ones. Where a record lacks
 //! something (a profile, a ceiling) the figure is left out; nothing here returns a NaN.
 
-use serde::{Deserialize, Serialize};
-
 use crate::record::{Clock, Record, Run};
 use crate::terms::{Backend, Mode, Precision, Preset, computing};
 
@@ -21,7 +19,7 @@ pub mod stationarity;
 pub(crate) mod synthetic;
 
 /// Which run of which record a figure is of.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RunContext {
     /// The record's id; empty where it was never written.
     pub record: String,

@@ -1,14 +1,12 @@
 //! Training against inference, workload by workload, on every adapter.
 
-use serde::{Deserialize, Serialize};
-
 use crate::record::{Record, Run};
 use crate::terms::Mode;
 
 use super::{RunContext, runs};
 
 /// A figure with an interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
     /// The figure.
     pub value: f64,
@@ -31,7 +29,7 @@ impl Interval {
 }
 
 /// All adapters and workloads of some records.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Modes {
     /// The adapter whose training times the others are compared with: a software adapter if there is one,
     /// as the paper's figure compares all with the CPU, else that of the oldest record.
@@ -43,7 +41,7 @@ pub struct Modes {
 }
 
 /// A workload on an adapter.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ModeRow {
     /// The runs that its figures are of: one or both modes.
     pub runs: Vec<RunContext>,
@@ -93,15 +91,12 @@ pub fn modes(records: &[Record]) -> Option<Modes> {
         if timed[..i].iter().any(|(earlier, _)| is_same(earlier, context)) {
             continue;
         }
-        let runs =
-            timed.iter().filter(|(c, _)| is_same(c, context)).map(|(c, _)| c.clone()).collect();
+        let runs = timed.iter().map(|(c, _)| c).filter(|c| is_same(c, context)).cloned().collect();
         let train = find(Mode::Train, &|c| is_same(c, context));
         let infer = find(Mode::Infer, &|c| is_same(c, context));
         // A row of the base device has its own: with other threads or drivers it is another.
         let is_base = context.device == base;
-        let of_base = |c: &RunContext| {
-            c.device == base && is_same_model(c, context) && c.conditions == context.conditions
-        };
+        let of_base = |c: &RunContext| c.device == base && is_same_model(c, context);
         let on_base = if is_base { train } else { find(Mode::Train, &of_base) };
         let over = |a: Option<Interval>, b: Option<Interval>| a.and_then(|a| a.over(b?));
         let itself = Interval { value: 1.0, low: 1.0, high: 1.0 };
@@ -133,6 +128,7 @@ fn is_same_model(a: &RunContext, b: &RunContext) -> bool {
         && a.batch == b.batch
         && a.precision == b.precision
         && a.fused == b.fused
+        && a.conditions == b.conditions
 }
 
 #[cfg(test)]

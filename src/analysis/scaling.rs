@@ -5,8 +5,6 @@
 //! 1 - s is paid once a step and shared by the batch, s is paid by each sample anew. So s near 0 is a device
 //! that takes further samples for free, s near 1 one that a single sample fills.
 
-use serde::{Deserialize, Serialize};
-
 use crate::record::{Record, Run};
 
 use super::{RunContext, class, profile, runs};
@@ -16,8 +14,7 @@ pub use fit::{Amdahl, amdahl};
 mod fit;
 
 /// What was varied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Axis {
     /// Threads of a CPU adapter.
     Threads,
@@ -26,7 +23,7 @@ pub enum Axis {
 }
 
 /// One workload and mode over the values of an axis.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Curve {
     /// The run at the least value.
     pub context: RunContext,
@@ -41,7 +38,7 @@ pub struct Curve {
 }
 
 /// One op type over the values of an axis.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TypeCurve {
     /// `matmul`, or `all`.
     pub name: String,

@@ -9,45 +9,30 @@
 //! their cosine distance. A mean can be closer to a third point than its own parts were to each other: then
 //! a merge is lower than an earlier one ([`Similarity::inverted`]), which the other linkages never do.
 
-use kodama::Method;
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 use crate::record::{Record, Run};
-use crate::terms::Mode;
+use crate::terms::{Mode, words};
+use kodama::Method;
 
 use super::{RunContext, profile, runs, share};
 
-/// How far apart two clusters are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Linkage {
-    /// As their means.
-    Centroid,
-    /// As their members on average.
-    Average,
-    /// As their nearest members.
-    Single,
-    /// As their furthest members.
-    Complete,
-}
-
-impl Linkage {
-    /// Every linkage, that of the paper first.
-    pub const ALL: [Self; 4] = [Self::Centroid, Self::Average, Self::Single, Self::Complete];
-
-    /// `centroid`, `average`, `single`, `complete`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Centroid => "centroid",
-            Self::Average => "average",
-            Self::Single => "single",
-            Self::Complete => "complete",
-        }
+words! {
+    /// How far apart two clusters are.
+    Linkage {
+        /// As their means: that of the paper.
+        Centroid = "centroid",
+        /// As their members on average.
+        Average = "average",
+        /// As their nearest members.
+        Single = "single",
+        /// As their furthest members.
+        Complete = "complete",
     }
 }
 
 /// The workloads of one adapter, preset and mode.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Similarity {
     /// Runs that have no place, since there is a newer one of the workload.
     pub older: usize,
@@ -70,7 +55,7 @@ pub struct Similarity {
 }
 
 /// Two clusters become one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Merge {
     /// Below the number n of workloads one of these; n + k is the cluster of merge k.
     pub left: usize,
@@ -111,13 +96,9 @@ pub fn similarity(records: &[Record], mode: Mode, linkage: Linkage) -> Vec<Simil
 }
 
 fn of_group(group: Vec<(RunContext, &Run)>, older: usize, linkage: Linkage) -> Similarity {
-    let mut types: Vec<String> = group
-        .iter()
-        .flat_map(|(_, run)| profile::times(run))
-        .map(|(name, _)| name.into())
-        .collect();
-    types.sort_unstable();
-    types.dedup();
+    let times = group.iter().flat_map(|(_, run)| profile::times(run));
+    let types: BTreeSet<String> = times.map(|(name, _)| name.into()).collect();
+    let types: Vec<String> = types.into_iter().collect();
     let shares: Vec<_> = group.iter().map(|(_, run)| vector(run, &types)).collect();
     let distance = |a: &Vec<f64>| shares.iter().map(|b| cosine_distance(a, b)).collect();
     let distances: Vec<Vec<f64>> = shares.iter().map(distance).collect();
@@ -149,22 +130,23 @@ fn vector(run: &Run, types: &[String]) -> Vec<f64> {
 }
 
 /// 1 - cos of the angle between two vectors; 1 where one has no direction.
-pub fn cosine_distance(a: &[f64], b: &[f64]) -> f64 {
+fn cosine_distance(a: &[f64], b: &[f64]) -> f64 {
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
     let lengths = (dot(a, a) * dot(b, b)).sqrt();
     if lengths > 0.0 { (1.0 - dot(a, b) / lengths).clamp(0.0, 2.0) } else { 1.0 }
 }
 
 /// Agglomerative clustering of items with these pairwise cosine distances.
-pub fn cluster(distances: &[Vec<f64>], linkage: Linkage) -> Vec<Merge> {
+fn cluster(distances: &[Vec<f64>], linkage: Linkage) -> Vec<Merge> {
     let n = distances.len();
     let upper = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j)));
-    let (method, points) = match linkage {
-        Linkage::Centroid => (Method::Centroid, true),
-        Linkage::Average => (Method::Average, false),
-        Linkage::Single => (Method::Single, false),
-        Linkage::Complete => (Method::Complete, false),
+    let method = match linkage {
+        Linkage::Centroid => Method::Centroid,
+        Linkage::Average => Method::Average,
+        Linkage::Single => Method::Single,
+        Linkage::Complete => Method::Complete,
     };
+    let points = linkage == Linkage::Centroid;
     // For means kodama takes Euclidean distances, which it squares; see the head of this file.
     let mut condensed: Vec<f64> = upper
         .map(|(i, j)| distances[i][j])
@@ -205,9 +187,6 @@ mod tests {
     use super::*;
     use crate::analysis::synthetic;
 
-    const LINKAGES: [Linkage; 4] =
-        [Linkage::Centroid, Linkage::Average, Linkage::Single, Linkage::Complete];
-
     #[test]
     fn planted_groups_are_found_by_every_linkage() {
         let record = synthetic::record(&[
@@ -217,7 +196,7 @@ mod tests {
             ("seq2seq", Mode::Train, &[("matmul", 85.0), ("ctc", 15.0)]),
             ("vgg", Mode::Infer, &[("matmul", 1.0)]),
         ]);
-        for linkage in LINKAGES {
+        for linkage in Linkage::ALL {
             let groups = similarity(std::slice::from_ref(&record), Mode::Train, linkage);
             let [group] = &groups[..] else { panic!("{groups:?}") };
             assert_eq!(group.types, ["add", "conv2d", "ctc", "matmul"]);
@@ -263,7 +242,7 @@ mod tests {
     #[test]
     fn equal_workloads_merge_at_nothing() {
         let same = vec![vec![0.0; 3]; 3];
-        for linkage in LINKAGES {
+        for linkage in Linkage::ALL {
             assert!(cluster(&same, linkage).iter().all(|m| m.height == 0.0));
         }
     }

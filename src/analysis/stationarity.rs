@@ -1,9 +1,9 @@
 //! Whether op times are stationary: the paper's reason why one step can describe a model.
 
-use serde::{Deserialize, Serialize};
-
 use crate::record::{Op, Record, Run};
+use crate::terms::words;
 
+use super::profile::time;
 use super::{RunContext, share, sum};
 
 /// Steps below which nothing is said.
@@ -17,7 +17,7 @@ pub const RULE: &str = "not stationary: over at least 100 steps, the median of t
 that of the earlier half by more than 5 %, and their 95 % intervals do not overlap";
 
 /// One run's op times over the steps.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RunStationarity {
     /// The run.
     pub context: RunContext,
@@ -34,12 +34,10 @@ pub struct RunStationarity {
 }
 
 /// One op's times over the steps.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct OpStationarity {
     /// `dense1.matmul/tile[BM=64,BN=64,BK=16]`.
     pub label: String,
-    /// Its type.
-    pub op: String,
     /// Median time.
     pub ns: f64,
     /// Share of all ops' time.
@@ -52,18 +50,18 @@ pub struct OpStationarity {
     pub verdict: Verdict,
 }
 
-/// What is said of an op.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// No drift by the rule.
-    Stationary,
-    /// Not stationary by the rule.
-    Drifts,
-    /// Fewer than [`STEPS`] steps.
-    TooFewSteps,
-    /// The record is from before this was kept, or the clock was too coarse to see the op.
-    Unknown,
+words! {
+    /// What is said of an op.
+    Verdict {
+        /// No drift by the rule.
+        Stationary = "stationary",
+        /// Not stationary by the rule.
+        Drifts = "NOT STATIONARY",
+        /// Fewer than [`STEPS`] steps.
+        TooFewSteps = "too few steps",
+        /// The record is from before this was kept, or the clock was too coarse to see the op.
+        Unknown = "unknown",
+    }
 }
 
 /// Every profiled run of a record.
@@ -73,14 +71,12 @@ pub fn stationarity(record: &Record) -> Vec<RunStationarity> {
 }
 
 fn of_run(record: &Record, run: &Run) -> RunStationarity {
-    let time = |op: &Op| op.time_ns().unwrap_or(0.0);
-    let total: f64 = run.ops.iter().map(time).sum();
+    let total = run.ops_ns();
     let of = |op: &Op| {
         let steadiness = op.ns.as_ref().and_then(|ns| ns.steadiness.as_ref());
         let drift = steadiness.and_then(|s| s.drift);
         OpStationarity {
             label: op.label.clone(),
-            op: op.op.clone(),
             ns: time(op),
             share: share(time(op), total),
             cv: steadiness.and_then(|s| s.cv),
@@ -119,7 +115,7 @@ mod tests {
         let mut record = synthetic::record(&[("w", Mode::Train, &[("add", 30.0), ("sum", 10.0)])]);
         record.runs[0].ops[1].ns.as_mut().unwrap().steadiness = steadiness;
         let runs = stationarity(&record);
-        let sum = runs[0].ops.iter().find(|op| op.op == "sum").unwrap();
+        let sum = runs[0].ops.iter().find(|op| op.label.contains("sum")).unwrap();
         let expected = if sum.verdict == Verdict::Drifts { (1, 0.25) } else { (0, 0.0) };
         assert_eq!((runs[0].drifting, runs[0].drifting_share), expected);
         sum.verdict

@@ -11,6 +11,7 @@ use super::machine::{Evidence, REPEATED};
 use crate::stats::{
     MIN_SAMPLES_FOR_CI95, cliffs_delta, median, ratio_of_medians, scatter, standard_deviation,
 };
+use crate::terms::words;
 
 /// Parts of a run whose medians are held against each other.
 pub const BLOCKS: usize = 8;
@@ -40,31 +41,17 @@ const MARGIN: f64 = 3.0;
 /// Of the bootstrap, so that a comparison gives the same figures each time.
 pub const SEED: u64 = 1;
 
-/// What is said of a cell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Takes less time.
-    Faster,
-    /// Takes more time.
-    Slower,
-    /// No difference beyond the noise, which is small.
-    Same,
-    /// Too noisy to tell.
-    Unsure,
-}
-
-impl Verdict {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Faster, Self::Slower, Self::Same, Self::Unsure];
-
-    /// In capitals.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Faster => "FASTER",
-            Self::Slower => "SLOWER",
-            Self::Same => "SAME",
-            Self::Unsure => "UNSURE",
-        }
+words! {
+    /// What is said of a cell.
+    Verdict {
+        /// Takes less time.
+        Faster = "FASTER",
+        /// Takes more time.
+        Slower = "SLOWER",
+        /// No difference beyond the noise, which is small.
+        Same = "SAME",
+        /// Too noisy to tell.
+        Unsure = "UNSURE",
     }
 }
 

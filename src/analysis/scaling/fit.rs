@@ -1,9 +1,9 @@
 //! Amdahl's law fitted to times.
 
-use serde::{Deserialize, Serialize};
+use crate::stats::mean;
 
 /// t(n) = first (serial + (1 - serial) / n).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Amdahl {
     /// The share that more parallelism does not shorten, 0 to 1.
     pub serial: f64,
@@ -23,8 +23,7 @@ pub fn amdahl(n: &[usize], ns: &[f64]) -> Option<Amdahl> {
     }
     // t = a + b x over x = 1 / n, with a = first serial and b = first (1 - serial): none may be below 0.
     let x: Vec<f64> = n.iter().map(|&n| 1.0 / n as f64).collect();
-    let points = x.len() as f64;
-    let (mx, mt) = (x.iter().sum::<f64>() / points, ns.iter().sum::<f64>() / points);
+    let (mx, mt) = (mean(&x), mean(ns));
     let square: f64 = x.iter().map(|x| (x - mx) * (x - mx)).sum();
     if square <= 0.0 {
         return None;
@@ -44,7 +43,7 @@ pub fn amdahl(n: &[usize], ns: &[f64]) -> Option<Amdahl> {
     Some(Amdahl {
         serial: a / (a + b),
         first_ns: a + b,
-        error: (n.len() > 2).then(|| (squares / points).sqrt() / mt),
+        error: (n.len() > 2).then(|| (squares / x.len() as f64).sqrt() / mt),
     })
 }
 
