@@ -71,12 +71,7 @@ impl Quantity {
             Self::Scientific => format!("{value:.4e} /s"),
         }
     }
-}
 
-/// Whole numbers up to this are exact in every reader's floating point.
-const EXACT: f64 = 9_007_199_254_740_992.0;
-
-impl Quantity {
     /// A figure for programs: what counts is whole.
     pub(super) fn value(self, value: f64) -> Value {
         let counts = matches!(self, Self::Count | Self::Grouped);
@@ -86,6 +81,9 @@ impl Quantity {
         Value::from(value)
     }
 }
+
+/// Whole numbers up to this are exact in every reader's floating point.
+const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Who sees a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +121,8 @@ pub struct Column {
     unit: &'static str,
     readers: Readers,
     interval: Option<Interval>,
-    is_right: bool,
+    /// Its fields are set to the right: figures are.
+    pub(super) is_right: bool,
 }
 
 /// A column of words.
@@ -222,11 +221,6 @@ impl Column {
     /// Whether the page has it.
     pub(super) fn is_on_page(&self) -> bool {
         self.readers != Readers::Programs
-    }
-
-    /// Whether its fields are set to the right: figures are.
-    pub(super) fn is_right(&self) -> bool {
-        self.is_right
     }
 
     /// What programs call its values: one, or three of an interval, as `step_ns`, `step_low_ns` and

@@ -2,6 +2,11 @@
 
 use serde_json::Value;
 
+use crate::analysis::profile::Bound;
+use crate::analysis::similarity::Linkage;
+use crate::analysis::stationarity;
+use crate::compare::agreement::Agreement;
+use crate::compare::verdict::Verdict;
 use crate::error::plain;
 use crate::record::{Clock, Integrity, Status};
 use crate::terms::{Backend, Class, DeviceKind, Mode, Phase, Precision, Preset};
@@ -41,14 +46,22 @@ macro_rules! fields {
 }
 
 impl Field {
+    /// A figure with the ends of its interval.
+    pub fn interval(value: f64, (low, high): (f64, f64)) -> Self {
+        Self::Interval { value, low, high }
+    }
+
     /// For people.
     pub(super) fn shown(&self, column: &Column) -> String {
-        match self {
-            Self::Text(text) => plain(text),
-            Self::Flag(holds) => if *holds { "yes" } else { "no" }.into(),
-            Self::Interval { value, low, high } => column.show_interval(*value, *low, *high),
-            Self::Figure(value, quantity) => quantity.show(*value),
-            _ => self.figure().map_or_else(|| "-".into(), |value| column.show(value)),
+        match (self, self.figure()) {
+            (Self::Text(text), _) => plain(text),
+            (Self::Flag(holds), _) => if *holds { "yes" } else { "no" }.into(),
+            (_, None) => "-".into(),
+            (Self::Interval { low, high, .. }, Some(value)) => {
+                column.show_interval(value, *low, *high)
+            }
+            (Self::Figure(_, quantity), Some(value)) => quantity.show(value),
+            (_, Some(value)) => column.show(value),
         }
     }
 
@@ -94,7 +107,8 @@ macro_rules! from_words {
     )*};
 }
 
-from_words!(Backend, Class, Clock, DeviceKind, Integrity, Mode, Phase, Precision, Preset, Status);
+from_words!(Agreement, Backend, Bound, Class, Clock, DeviceKind, Integrity, Linkage, Mode, Phase);
+from_words!(Precision, Preset, Status, Verdict, stationarity::Verdict);
 
 impl From<String> for Field {
     fn from(text: String) -> Self {

@@ -13,12 +13,10 @@ pub fn digits(value: f64) -> String {
 
 /// Rounded to what [`digits`] shows, which may have a digit more before the point: 9.9996 is 10.00.
 fn four_digits(value: f64) -> f64 {
-    let text = format!("{value:.3e}");
-    text.parse().unwrap_or(value)
+    format!("{value:.3e}").parse().unwrap_or(value)
 }
 
-fn scaled(value: f64, step: f64, units: &[&str]) -> String {
-    let mut value = value;
+fn scaled(mut value: f64, step: f64, units: &[&str]) -> String {
     let mut unit = 0;
     while four_digits(value).abs() >= step && unit + 1 < units.len() {
         value /= step;
@@ -113,15 +111,9 @@ pub fn signed_percent(share: f64) -> String {
 
 /// A count with its thousands apart: 60,965,224.
 pub fn grouped(count: u64) -> String {
-    let text = count.to_string();
-    let mut out = String::new();
-    for (i, digit) in text.chars().enumerate() {
-        if i > 0 && (text.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
+    let digits = count.to_string();
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    groups.join(",")
 }
 
 #[cfg(test)]
@@ -171,7 +163,7 @@ mod tests {
         assert_eq!(byte_rate(4.2e12), "4.200 TB/s");
         assert_eq!(percent(0.412), "41.2 %");
         assert_eq!([0.0, 0.0004, 0.0006].map(percent), ["0.0 %", "<0.1 %", "0.1 %"]);
-        assert_eq!(grouped(60_965_224), "60,965,224");
+        assert_eq!([0, 999, 1000, 60_965_224].map(grouped), ["0", "999", "1,000", "60,965,224"]);
         assert_eq!(
             (digits(f64::NAN), digits(0.0), digits(12_345.6)),
             ("-".into(), "0.000".into(), "12346".into())

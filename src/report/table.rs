@@ -64,6 +64,11 @@ pub fn paragraph(text: &str) -> String {
     lines.join("\n") + "\n"
 }
 
+/// The same in a form: in Markdown a line is as long as it is.
+pub(super) fn sentence(text: &str, format: Format) -> String {
+    if format == Format::Md { format!("{text}\n") } else { paragraph(text) }
+}
+
 /// Prose within the width of a terminal; as it is where there is none.
 pub fn prose(text: &str, room: Option<usize>) -> String {
     room.map_or_else(|| text.to_string(), |room| fold(text, room).join("\n"))
@@ -176,7 +181,7 @@ impl Table {
     pub(super) fn fitted(&self, room: Option<usize>) -> String {
         let strips = self.strips();
         let widths = layout::widths(&strips, room);
-        let mut text = layout::row(strips.iter().map(|s| (s, s.title.as_str())), &widths);
+        let mut text = layout::head(&strips, &widths);
         for at in 0..self.rows.len() {
             let cells = strips.iter().filter_map(|s| Some((s, s.cells.get(at)?.as_str())));
             text += &layout::row(cells, &widths);
@@ -190,12 +195,17 @@ impl Table {
         text
     }
 
+    /// Its columns alone.
+    fn empty(&self) -> Self {
+        Self { columns: self.columns.clone(), ..Self::default() }
+    }
+
     /// What people are shown, column by column.
     fn strips(&self) -> Vec<Strip> {
         let strip = |(at, column): (usize, &Column)| Strip {
             title: column.title.clone(),
             cells: self.rows.iter().filter_map(|row| Some(row.get(at)?.shown(column))).collect(),
-            is_right: column.is_right(),
+            is_right: column.is_right,
             spare: column.spare,
             least: column.width,
         };
@@ -207,18 +217,10 @@ impl Table {
     /// # Errors
     /// As [`Table::render`].
     pub fn head(&self, format: Format) -> Result<String> {
-        let empty = Self { columns: self.columns.clone(), ..Self::default() };
-        let strips = empty.strips();
+        let (empty, strips) = (self.empty(), self.empty().strips());
         Ok(match format {
-            Format::Table => {
-                let widths = layout::widths(&strips, terminal_width());
-                layout::row(strips.iter().map(|s| (s, s.title.as_str())), &widths)
-            }
-            Format::Md => {
-                let widths: Vec<_> =
-                    strips.iter().map(|s| s.least.max(s.title.chars().count())).collect();
-                layout::markdown_head(&strips, &widths)
-            }
+            Format::Table => layout::head(&strips, &layout::widths(&strips, terminal_width())),
+            Format::Md => layout::markdown_head(&strips, &layout::head_widths(&strips)),
             Format::Csv => empty.csv(true)?,
             Format::Json | Format::Jsonl => String::new(),
         })
@@ -232,13 +234,11 @@ impl Table {
         let Some(row) = self.rows.last() else {
             return Ok(String::new());
         };
-        let last =
-            Self { columns: self.columns.clone(), rows: vec![row.clone()], ..Self::default() };
+        let last = Self { rows: vec![row.clone()], ..self.empty() };
         let strips = last.strips();
         Ok(match format {
             Format::Table => {
-                let empty = strips.iter().map(|s| Strip { cells: Vec::new(), ..s.clone() });
-                let widths = layout::widths(&empty.collect::<Vec<_>>(), terminal_width());
+                let widths = layout::widths(&self.empty().strips(), terminal_width());
                 layout::row(strips.iter().map(|s| (s, s.cells[0].as_str())), &widths)
             }
             Format::Md => layout::markdown_last(&strips),
@@ -271,7 +271,7 @@ impl Table {
         let columns: Vec<_> = self.places(Column::is_on_page).collect();
         let heading = |(_, column): &(usize, &Column)| Heading {
             title: column.title.clone(),
-            number: column.is_right(),
+            number: column.is_right,
         };
         let row = |row: &Vec<Field>| {
             let fields = columns.iter().filter_map(|(i, column)| Some((column, row.get(*i)?)));
@@ -380,10 +380,14 @@ mod tests {
         let interval = |value, low, high| Field::Interval { value, low, high };
         table.row([interval(100.0, 99.0, 101.0), interval(2.0, 1.5, 3.0)]);
         table.row([Field::Missing, interval(1.0, 1.0, 1.0)]);
+        let unknown = f64::NAN;
+        table.row([interval(unknown, unknown, unknown), Field::Figure(unknown, Duration)]);
         let shown = table.render(Format::Table).unwrap();
         for expected in ["100.0 ns ± 1.0 %", "2.000 [1.500 .. 3.000]", "-", "1.000\n"] {
             assert!(shown.contains(expected), "{shown}");
         }
+        assert!(!shown.contains("NaN"), "{shown}");
+        table.rows.pop();
         let csv = table.render(Format::Csv).unwrap();
         let head = "step_ns,step_low_ns,step_high_ns,ratio,ratio_low,ratio_high\n";
         assert_eq!(csv, format!("{head}100.0,99.0,101.0,2.0,1.5,3.0\n,,,1.0,1.0,1.0\n"));

@@ -99,6 +99,11 @@ fn wanted(strips: &[Strip], widths: &[Option<usize>]) -> usize {
     total(&wanted.collect::<Vec<_>>())
 }
 
+/// The headings above columns of these widths.
+pub(super) fn head(strips: &[Strip], widths: &[Option<usize>]) -> String {
+    row(strips.iter().map(|strip| (strip, strip.title.as_str())), widths)
+}
+
 /// A row of texts under columns of these widths: as many lines as its longest cell takes.
 pub(super) fn row<'a>(
     cells: impl IntoIterator<Item = (&'a Strip, &'a str)>,
@@ -204,9 +209,13 @@ pub(super) fn markdown_head(strips: &[Strip], widths: &[usize]) -> String {
 /// The last row alone, for tables that grow.
 pub(super) fn markdown_last(strips: &[Strip]) -> String {
     let escaped: Vec<_> = strips.iter().map(escape).collect();
-    let widths: Vec<_> = strips.iter().map(|strip| strip.least.max(strip.title.width())).collect();
     let cells = escaped.iter().map(|s| (s.is_right, s.cells.last().map_or("", String::as_str)));
-    markdown_line(cells, &widths)
+    markdown_line(cells, &head_widths(strips))
+}
+
+/// The widths of a table that grows: its rows are not known when its heading is written.
+pub(super) fn head_widths(strips: &[Strip]) -> Vec<usize> {
+    strips.iter().map(|strip| strip.least.max(strip.title.width())).collect()
 }
 
 fn markdown_line<'a>(cells: impl Iterator<Item = (bool, &'a str)>, widths: &[usize]) -> String {
