@@ -1,7 +1,9 @@
 //! One section per kind of result: its tables, its text and its charts, laid out once for every format.
 //! [`ANALYSES`] is the list that `fathom analyze`, its help and the page go by.
 
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
 
 use crate::analysis::RunContext;
 use crate::analysis::similarity::Linkage;
@@ -14,7 +16,7 @@ use super::Format;
 use super::chart::Chart;
 use super::column::{Column, count, text};
 use super::field::Field;
-use super::table::{Grid, Table, joined, paragraph};
+use super::table::{Grid, Table, joined, paragraph, sentence};
 use labels::Labels;
 
 pub mod compare;
@@ -133,9 +135,8 @@ impl Section {
     }
 
     /// Adds remarks where there are some.
-    fn notes(mut self, texts: impl IntoIterator<Item = String>) -> Self {
-        self.notes.extend(texts);
-        self
+    fn notes(self, texts: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        texts.into_iter().fold(self, Self::note)
     }
 
     /// Adds a picture.
@@ -172,17 +173,16 @@ impl Section {
     }
 
     fn drawn(&self, format: Format) -> String {
-        let is_markdown = format == Format::Md;
-        let mut text =
-            if is_markdown { format!("## {}\n\n", self.title) } else { paragraph(&self.title) };
+        let (mut text, fence) = match format {
+            Format::Md => (format!("## {}\n\n", self.title), "```\n"),
+            _ => (paragraph(&self.title), ""),
+        };
         text += &self.table.drawn(format);
         if !self.drawing.is_empty() {
-            let fence = if is_markdown { "```\n" } else { "" };
             text += &format!("\n{fence}{}{fence}", self.drawing);
         }
         for note in &self.notes {
-            text += "\n";
-            text += &if is_markdown { format!("{note}\n") } else { paragraph(note) };
+            text += &format!("\n{}", sentence(note, format));
         }
         text
     }
@@ -216,14 +216,11 @@ pub fn render(sections: &[Section], format: Format) -> Result<String> {
             text = joined(&tables)?;
         }
         Format::Json => {
-            let mut lists = Map::new();
+            let mut lists = BTreeMap::<_, Vec<_>>::new();
             for section in sections {
-                let list = lists.entry(section.key).or_insert_with(|| Value::Array(Vec::new()));
-                if let Value::Array(list) = list {
-                    list.extend(section.table.objects());
-                }
+                lists.entry(section.key).or_default().extend(section.table.objects());
             }
-            text = format!("{:#}\n", Value::Object(lists));
+            text = format!("{:#}\n", json!(lists));
         }
         Format::Jsonl => {
             for section in sections {
@@ -347,7 +344,7 @@ fn place(context: &RunContext) -> String {
         None => String::new(),
     };
     let RunContext { device, backend, preset, precision, conditions, .. } = context;
-    let fused = if context.fused { "fused" } else { "not fused" };
+    let fused = labels::fused(context.fused);
     let further = if conditions.is_empty() { String::new() } else { format!(", {conditions}") };
     format!("{device} ({backend}){threads}, preset {preset}, {precision}, {fused}{further}")
 }

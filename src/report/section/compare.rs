@@ -15,8 +15,8 @@ use crate::report::column::Quantity::{Duration, Fixed, Percent, Signed};
 use crate::report::column::{count, number, text};
 use crate::report::field::Field;
 use crate::report::number::percent;
-use crate::report::table::{Table, paragraph};
-use crate::terms::counted;
+use crate::report::table::{Table, sentence};
+use crate::terms::{by_key, counted};
 
 /// How verdicts are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,19 +51,17 @@ pub fn render(
     if !matches!(form, Format::Table | Format::Md) {
         return Ok(text);
     }
-    let fold = |line: String| if form == Format::Md { line } else { paragraph(line.trim_end()) };
     // In Markdown the table has room for them.
     if explain && (form == Format::Table || is_across) {
         for line in explanations(comparison, others, is_across) {
-            text += &format!("\n{}", fold(line + "\n"));
+            text += &format!("\n{}", sentence(&line, form));
         }
     }
-    text += "\n";
-    Ok(text + &fold(summary(comparison, base, others)))
+    Ok(text + "\n" + &sentence(summary(comparison, base, others).trim_end(), form))
 }
 
 /// A row for each run and record; the reasons and next steps are for programs and files.
-pub fn verdicts(comparison: &Comparison, base: &Side, others: &[Side], explain: bool) -> Table {
+fn verdicts(comparison: &Comparison, base: &Side, others: &[Side], explain: bool) -> Table {
     let mut columns = vec![
         text("verdict"),
         text("workload"),
@@ -88,7 +86,7 @@ pub fn verdicts(comparison: &Comparison, base: &Side, others: &[Side], explain: 
     for row in &comparison.rows {
         let (finding, other) = (&row.finding, &others[row.side]);
         let mut fields = Vec::from(fields![
-            finding.verdict.name(),
+            finding.verdict,
             &row.key.workload,
             row.key.mode,
             row.key.batch,
@@ -104,10 +102,8 @@ pub fn verdicts(comparison: &Comparison, base: &Side, others: &[Side], explain: 
             fields.push(Field::from(&other.name));
         }
         if explain {
-            let (code, why) = finding.reason.texts();
-            let programs =
-                if row.same_program { "the same program" } else { "the programs differ" };
-            fields.extend(fields![code, format!("{why}; {programs}"), next_step(finding)]);
+            let (code, _) = finding.reason.texts();
+            fields.extend(fields![code, why(row), next_step(finding)]);
         }
         fields.extend(fields![base.ids(), other.ids(), base.integrity().max(other.integrity())]);
         table.row(fields);
@@ -117,41 +113,38 @@ pub fn verdicts(comparison: &Comparison, base: &Side, others: &[Side], explain: 
 
 /// The reason for each verdict, a line for all runs that have it in common; and the next step to take, which is one for
 /// two programs on a device.
-pub fn explanations(comparison: &Comparison, others: &[Side], is_across: bool) -> Vec<String> {
-    let mut lines: Vec<(String, Vec<String>)> = Vec::new();
-    for row in &comparison.rows {
-        let (finding, (_, why)) = (&row.finding, row.finding.reason.texts());
-        let programs = if row.same_program { "the same program" } else { "the programs differ" };
+fn explanations(comparison: &Comparison, others: &[Side], is_across: bool) -> Vec<String> {
+    let reason = |row: &Row| {
         let next =
-            if is_across { String::new() } else { format!(". Next: {}", next_step(finding)) };
-        let said = format!("{}: {why}; {programs}{next}", finding.verdict.name());
+            if is_across { String::new() } else { format!(". Next: {}", next_step(&row.finding)) };
         let run = match others {
             [_] => row.key.to_string(),
             _ => format!("{} in {}", row.key, others[row.side].name),
         };
-        match lines.iter_mut().find(|(known, _)| *known == said) {
-            Some((_, runs)) => runs.push(run),
-            None => lines.push((said, vec![run])),
-        }
-    }
+        (format!("{}: {}{next}", row.finding.verdict, why(row)), run)
+    };
     let in_all = comparison.rows.len();
     let line = |(said, runs): (String, Vec<String>)| match runs.len() {
         n if n == in_all => format!("{said} (every run)"),
         _ => format!("{said} ({})", runs.join(", ")),
     };
-    lines.into_iter().map(line).collect()
+    by_key(comparison.rows.iter().map(reason)).into_iter().map(line).collect()
+}
+
+/// Why a verdict is what it is, and whether programs differ.
+fn why(row: &Row) -> String {
+    let (_, why) = row.finding.reason.texts();
+    let programs = if row.same_program { "the same program" } else { "the programs differ" };
+    format!("{why}; {programs}")
 }
 
 /// The verdict on the whole, a line for each side.
-pub fn summary(comparison: &Comparison, base: &Side, others: &[Side]) -> String {
+fn summary(comparison: &Comparison, base: &Side, others: &[Side]) -> String {
     let line = |(i, side): (usize, &Side)| {
         let whole = comparison.overall(i)?;
-        let counts: Vec<String> = Verdict::ALL
-            .into_iter()
-            .map(|v| (comparison.count(i, v), v.name()))
-            .filter(|(n, _)| *n > 0)
-            .map(|(n, name)| format!("{n} {name}"))
-            .collect();
+        let counts = Verdict::ALL.map(|verdict| (comparison.count(i, verdict), verdict));
+        let counts = counts.iter().filter(|(count, _)| *count > 0);
+        let counts: Vec<_> = counts.map(|(count, verdict)| format!("{count} {verdict}")).collect();
         Some(format!(
             "{}: {}; geometric mean of {}: {}\n",
             verdict_in_words(&whole, &side.name, &base.name),
@@ -170,10 +163,8 @@ fn verdict_in_words(whole: &Overall, side: &str, base: &str) -> String {
             format!("SLOWER on the whole: {side} ran {:.3} times slower than {base}", whole.ratio)
         }
         Verdict::Faster => {
-            format!(
-                "FASTER on the whole: {side} ran {:.3} times faster than {base}",
-                1.0 / whole.ratio
-            )
+            let speed_up = 1.0 / whole.ratio;
+            format!("FASTER on the whole: {side} ran {speed_up:.3} times faster than {base}")
         }
         Verdict::Same => {
             format!("SAME on the whole: {side} and {base} differ by no more than noise")
@@ -249,7 +240,7 @@ fn across_fitted(
 }
 
 /// A row a run: the first device's step, and each other's with verdict, ratio with its interval, and floor.
-pub fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
+fn across(comparison: &Comparison, base: &Side, others: &[Side]) -> Table {
     let all: Vec<usize> = (0..others.len()).collect();
     across_some(comparison, base, others, &all)
 }
@@ -286,10 +277,10 @@ fn across_some(comparison: &Comparison, base: &Side, others: &[Side], which: &[u
             fields.extend([
                 Field::from(row.map(|r| r.other_ns)),
                 Field::from(other.integrity()),
-                finding.map_or(Field::Missing, |f| interval(f.ratio, f.ci95)),
+                Field::from(finding.map(|f| Field::interval(f.ratio, f.ci95))),
                 Field::from(finding.map(|f| f.floor)),
-                Field::from(finding.map(|f| f.verdict.name())),
-                Field::from(row.and_then(|r| r.agreement.as_ref()).map(|a| a.0.name())),
+                Field::from(finding.map(|f| f.verdict)),
+                Field::from(row.and_then(|r| r.agreement.as_ref()).map(|a| a.0)),
             ]);
         }
         table.row(fields);
@@ -301,9 +292,9 @@ fn across_some(comparison: &Comparison, base: &Side, others: &[Side], which: &[u
         fields.extend([
             Field::Missing,
             Field::from(other.integrity()),
-            whole.map_or(Field::Missing, |w| interval(w.ratio, w.ci95)),
+            Field::from(whole.map(|w| Field::interval(w.ratio, w.ci95))),
             Field::from(whole.map(|w| w.floor)),
-            Field::from(whole.map(|w| w.verdict.name())),
+            Field::from(whole.map(|w| w.verdict)),
             Field::Missing,
         ]);
     }
@@ -322,10 +313,6 @@ pub fn disagreements(comparison: &Comparison, base: &Side, others: &[Side]) -> V
         })
     };
     comparison.rows.iter().filter_map(line).collect()
-}
-
-fn interval(value: f64, (low, high): (f64, f64)) -> Field {
-    Field::Interval { value, low, high }
 }
 
 /// The devices' names, with the driver and then a number where that alone does not tell them apart, and a mark where

@@ -6,15 +6,17 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::analysis::profile;
+use crate::analysis::profile::{self, TypeTime};
+use crate::columns;
 use crate::error::{Error, Result, plain};
 use crate::record::{Clock, Doubt, Integrity, Record, Run, Status, Timing, doubt};
 use crate::report::Format;
 use crate::report::column::Quantity::{Bytes, Digits, Duration, FlopRate, Giga, Grouped, Percent};
 use crate::report::column::{count, number, text};
 use crate::report::number::{byte_rate, duration_ns, flop_rate};
-use crate::report::table::{ColumnOf, Table, paragraph};
-use crate::{columns, fields};
+use crate::report::table::{ColumnOf, Table, paragraph, sentence};
+
+use super::labels::fused;
 
 mod caveats;
 mod facts;
@@ -218,10 +220,8 @@ pub fn runs(records: &[Record]) -> Table {
         text("validity").programs() => if m.doubts.is_empty() { "ok" } else { m.doubts.as_str() },
         text("program").programs() => &m.run.program,
     ];
-    let runs = records
-        .iter()
-        .flat_map(|record| record.runs.iter().map(move |run| Measured::new(record, run)));
-    Table::of(columns, runs)
+    let of = |record| move |run| Measured::new(record, run);
+    Table::of(columns, records.iter().flat_map(|record| record.runs.iter().map(of(record))))
 }
 
 /// What was run on which device.
@@ -236,14 +236,16 @@ fn head(record: &Record, format: Format) -> String {
     );
     let further: String = record.further_conditions().map(|told| format!(", {told}")).collect();
     let (fma, copy) = (record.peaks.fma_f32_flop_per_s, record.peaks.copy_bytes_per_s);
-    let ceilings = format!("; ceilings measured: {}, {}", flop_rate(fma), byte_rate(copy));
-    let ceilings = if record.tool.peer.is_none() { &ceilings } else { "" };
+    let ceilings = match record.tool.peer {
+        None => format!("; ceilings measured: {}, {}", flop_rate(fma), byte_rate(copy)),
+        Some(_) => String::new(),
+    };
     let settings = format!(
         "preset {}, {}, seed {}, {}{further}{ceilings}",
         config.preset,
         config.precision,
         config.seed,
-        if config.fuse { "fused" } else { "not fused" },
+        fused(config.fuse),
     );
     // Names are the driver's, and a record may come from anywhere.
     let (subject, settings) = (plain(subject), plain(settings));
@@ -275,8 +277,7 @@ fn details(record: &Record, run: &Run, format: Format) -> String {
     );
     let types = types(record, run).drawn(format);
     text += &format!("{apart}{types}{apart}");
-    text += &if is_markdown { sum + "\n" } else { paragraph(&sum) };
-    text
+    text + &sentence(&sum, format)
 }
 
 /// `, 1.04 times the timed one`.
@@ -286,29 +287,16 @@ pub(super) fn over_timed(ratio: Option<f64>) -> String {
 
 /// A run's op types, those under 1 % in one row.
 fn types(record: &Record, run: &Run) -> Table {
-    let mut table = Table::new([
-        text("type"),
-        text("class"),
-        count("calls"),
-        number("time", "time_ns", Duration),
-        number("share", "share", Percent),
-        number("GFLOP/s", "flop_per_s", Giga),
-        number("GB/s", "bytes_per_s", Giga),
-    ]);
-    let types = profile::types(record, run);
-    for kind in profile::gathered(&types, record) {
-        let roofline = &kind.roofline;
-        table.row(fields![
-            &kind.name,
-            kind.class,
-            kind.calls,
-            kind.ns,
-            kind.share,
-            roofline.flop_per_s,
-            roofline.bytes_per_s
-        ]);
-    }
-    table
+    let columns: [ColumnOf<TypeTime>; 7] = columns![kind:
+        text("type") => &kind.name,
+        text("class") => kind.class,
+        count("calls") => kind.calls,
+        number("time", "time_ns", Duration) => kind.ns,
+        number("share", "share", Percent) => kind.share,
+        number("GFLOP/s", "flop_per_s", Giga) => kind.roofline.flop_per_s,
+        number("GB/s", "bytes_per_s", Giga) => kind.roofline.bytes_per_s,
+    ];
+    Table::of(columns, profile::gathered(&profile::types(record, run), record))
 }
 
 /// The gravest kinds of doubt in a line each with the runs they concern, and how many more there are.

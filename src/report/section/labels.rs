@@ -34,15 +34,13 @@ impl Labels {
             let of_device = || records.iter().zip(&names).filter(|(_, other)| *other == name);
             let varying = within.iter().filter(|of| of_device().any(|(r, _)| of(r) != of(record)));
             parts.extend(varying.map(|of| of(record)));
-            if records.iter().any(|r| r.config.preset != record.config.preset) {
-                parts.push(format!("preset {}", record.config.preset));
-            }
-            if records.iter().any(|r| r.config.precision != record.config.precision) {
-                parts.push(record.config.precision.to_string());
-            }
-            if records.iter().any(|r| r.config.fuse != record.config.fuse) {
-                parts.push(if record.config.fuse { "fused" } else { "not fused" }.into());
-            }
+            let among_all: [fn(&Record) -> String; 3] = [
+                |r| format!("preset {}", r.config.preset),
+                |r| r.config.precision.to_string(),
+                |r| fused(r.config.fuse).into(),
+            ];
+            let varying = among_all.iter().filter(|of| records.iter().any(|r| of(r) != of(record)));
+            parts.extend(varying.map(|of| of(record)));
             parts.extend(record.further_conditions());
             parts.retain(|part| !part.is_empty());
             parts.join(", ")
@@ -103,6 +101,16 @@ impl Labels {
     pub(super) fn ending(&self, run: &RunContext) -> String {
         if self.keys.len() > 1 { format!(", {}", self.own_of(run)) } else { String::new() }
     }
+}
+
+/// Whether elementwise ops were merged into their neighbours, in words.
+pub(in crate::report) fn fused(is_fused: bool) -> &'static str {
+    if is_fused { "fused" } else { "not fused" }
+}
+
+/// `2026-11-26`, in UTC as in the record.
+pub(in crate::report) fn day(created: &str) -> &str {
+    created.split('T').next().unwrap_or_default()
 }
 
 /// `2026-11-26 02:15:30`, in UTC as in the record.

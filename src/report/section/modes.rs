@@ -62,16 +62,14 @@ fn section(labels: &Labels, modes: &Modes) -> Section {
          interval, ratios [from .. to] cover 90 % or more",
         modes.base
     ));
-    let section = section.note_older(modes.older);
     let workloads = each_once(modes.rows.iter().map(|row| row.context().workload.as_str()));
-    workloads
-        .iter()
-        .fold(section, |section, workload| section.chart(chart(labels, modes, workload)))
+    let charts = workloads.iter().map(|workload| chart(labels, modes, workload));
+    charts.fold(section.note_older(modes.older), Section::chart)
 }
 
 impl From<Interval> for Field {
     fn from(Interval { value, low, high }: Interval) -> Self {
-        Self::Interval { value, low, high }
+        Self::interval(value, (low, high))
     }
 }
 

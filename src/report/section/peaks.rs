@@ -15,7 +15,7 @@ pub fn ceilings(peaks: &Peaks, candidates: &[(String, f64)]) -> Table {
         number("measured", "value", Digits),
         number("spread", "spread", Percent),
     ]);
-    let always = [
+    let measured = [
         ("fma f32", "FLOP/s", Some(peaks.fma_f32_flop_per_s), FlopRate),
         ("copy, read + write", "B/s", Some(peaks.copy_bytes_per_s), ByteRate),
         ("reading", "B/s", peaks.read_bytes_per_s, ByteRate),
@@ -27,7 +27,7 @@ pub fn ceilings(peaks: &Peaks, candidates: &[(String, f64)]) -> Table {
         ("submission", "ns", Some(peaks.submit_ns), Duration),
         ("pipeline creation", "ns", Some(peaks.pipeline_ns), Duration),
     ];
-    for (name, unit, value, quantity) in always {
+    for (name, unit, value, quantity) in measured {
         let Some(value) = value else { continue };
         let readings = match name {
             "fma f32" => &peaks.fma[..],

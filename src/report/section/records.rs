@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::columns;
 use crate::error::{Result, plain};
 use crate::record::consistency::Contradiction;
 use crate::record::store::Loaded;
@@ -9,8 +10,7 @@ use crate::record::{Integrity, Record, id};
 use crate::report::Format;
 use crate::report::column::Quantity::Digits;
 use crate::report::column::{count, number, text};
-use crate::report::table::{ColumnOf, Table, paragraph};
-use crate::{columns, fields};
+use crate::report::table::{ColumnOf, Table, sentence};
 
 use super::headline;
 use super::labels::date;
@@ -86,6 +86,10 @@ pub struct Checked {
 }
 
 impl Checked {
+    fn record(&self) -> Option<&Record> {
+        self.content.as_ref().ok().map(|(record, _)| record)
+    }
+
     /// Everything that is wrong with it, in sentences; nothing of a sound record.
     pub fn faults(&self) -> Vec<String> {
         match &self.content {
@@ -109,9 +113,7 @@ pub fn checks(files: &[Checked], form: Format) -> Result<String> {
         for file in files {
             for fault in file.faults() {
                 let fault = format!("{}: {fault}", plain(&file.file));
-                // Within the width of a terminal; a file is not folded.
-                let said = if form == Format::Md { fault + "\n" } else { paragraph(&fault) };
-                text += &format!("\n{said}");
+                text += &format!("\n{}", sentence(&fault, form));
             }
         }
     }
@@ -120,34 +122,19 @@ pub fn checks(files: &[Checked], form: Format) -> Result<String> {
 
 /// A row for each checked file.
 fn checked(files: &[Checked]) -> Table {
-    let mut table = Table::new([
-        text("file"),
-        text("schema").spare(3),
-        text("id").people().spare(1),
-        text("id").programs(),
-        text("integrity").named("integrity").spare(2),
-        count("runs").named("cells").spare(4),
-        count("contradictions").spare(5),
-        text("verdict"),
-        text("faults").programs(),
-    ]);
-    for file in files {
-        let content = file.content.as_ref().ok();
-        let record = content.map(|(record, _)| record);
-        let faults = file.faults();
-        table.row(fields![
-            &file.file,
-            record.map(|r| r.schema.as_str()),
-            record.map(|r| id::short(&r.id)),
-            record.map(|r| r.id.as_str()),
-            record.map(|r| r.integrity),
-            record.map(|r| r.runs.len()),
-            content.map(|(_, contradictions)| contradictions.len()),
-            verdict(file),
-            faults.join("; ")
-        ]);
-    }
-    table
+    let columns: [ColumnOf<&Checked>; 9] = columns![file:
+        text("file") => &file.file,
+        text("schema").spare(3) => file.record().map(|r| r.schema.as_str()),
+        text("id").people().spare(1) => file.record().map(|r| id::short(&r.id)),
+        text("id").programs() => file.record().map(|r| r.id.as_str()),
+        text("integrity").spare(2) => file.record().map(|r| r.integrity),
+        count("runs").named("cells").spare(4) => file.record().map(|r| r.runs.len()),
+        count("contradictions").spare(5)
+            => file.content.as_ref().ok().map(|(_, contradictions)| contradictions.len()),
+        text("verdict") => verdict(file),
+        text("faults").programs() => file.faults().join("; "),
+    ];
+    Table::of(columns, files)
 }
 
 fn verdict(file: &Checked) -> &'static str {

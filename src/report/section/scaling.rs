@@ -96,13 +96,13 @@ fn section(curve: &Curve) -> Section {
         (Axis::Threads, Some(1)) => Some(HANDED),
         _ => None,
     };
-    let section = Section::new(key, heading, table)
+    Section::new(key, heading, table)
         .chart(Chart::new(format!("Relative time per {of}"), chart::svg(curve)))
         .note(format!(
             "types under 1 % at every {value} are omitted; all ops at the first: {}",
             duration_ns(first)
-        ));
-    one.into_iter().fold(section, Section::note)
+        ))
+        .notes(one)
 }
 
 #[cfg(test)]

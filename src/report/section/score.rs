@@ -10,6 +10,8 @@ use crate::report::number::{digits, percent};
 use crate::report::table::Table;
 use crate::score::{self, PRESETS, Score, Slowed};
 
+use super::labels::day;
+
 /// A row for each run that counts, then the whole where there is one.
 pub fn scores(scores: &[(&Side, Score)]) -> Table {
     let mut table = Table::new([
@@ -36,11 +38,11 @@ pub fn scores(scores: &[(&Side, Score)]) -> Table {
                 run.key.batch,
                 run.step_ns,
                 run.reference_ns,
-                interval(run.score, run.range())
+                Field::interval(run.score, run.range())
             ]);
         }
         if let (Some(value), Some(range)) = (score.overall(), score.range()) {
-            let (none, overall) = (None::<f64>, interval(value, range));
+            let (none, overall) = (None::<f64>, Field::interval(value, range));
             table.row(fields![&side.name, ids, device, "all", "both", none, none, none, overall]);
         }
     }
@@ -69,10 +71,6 @@ pub fn line(record: &Record, hint: &str) -> String {
             format!("no score: {count} of the {needed} runs it is made of count{hint}")
         }
     }
-}
-
-fn interval(value: f64, (low, high): (f64, f64)) -> Field {
-    Field::Interval { value, low, high }
 }
 
 /// What the machine may have made of a score, a line for each side whose steps it took from.
@@ -107,7 +105,7 @@ pub fn reference(reference: &Side) -> String {
         record.device_name(),
         record.device.driver,
         record.config.preset,
-        record.created.split('T').next().unwrap_or_default(),
+        day(&record.created),
         record.tool.version,
         record.tool.commit(),
     )

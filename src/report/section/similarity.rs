@@ -74,7 +74,7 @@ fn clusters(group: &Similarity, mode: Mode) -> Section {
         count("size"),
     ];
     let mut table = Table::new(provenance().into_iter().chain(columns));
-    let linkage = group.linkage.name();
+    let linkage = group.linkage;
     for (k, merge) in group.merges.iter().enumerate() {
         let fields = fields![
             &group.workloads[0].device,

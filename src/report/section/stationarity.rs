@@ -59,18 +59,16 @@ fn all_runs(labels: &Labels, runs: &[RunStationarity]) -> Section {
         table.row(overview_fields(labels, &run.context).into_iter().chain(row));
     }
     let heading = format!("Stationarity: {}", places(runs.iter().map(|run| &run.context)));
-    let section = Section::new("stationarity", heading, table).note(format!(
-        "{RULE}. variation: standard deviation over mean, ops weighted by their time"
-    ));
+    let rule =
+        format!("{RULE}. variation: standard deviation over mean, ops weighted by their time");
     let short = runs.iter().filter(|run| run.steps < STEPS).count();
-    if short == 0 {
-        return section;
-    }
-    section.note(format!(
+    let too_few = format!(
         "{short} of {} runs have fewer than {STEPS} profiled steps, too few to judge: `fathom analyze \
-             stationarity` without a record profiles {STEPS}, and so does `--min-samples {STEPS}`",
+         stationarity` without a record profiles {STEPS}, and so does `--min-samples {STEPS}`",
         runs.len()
-    ))
+    );
+    let section = Section::new("stationarity", heading, table).note(rule);
+    section.notes((short > 0).then_some(too_few))
 }
 
 fn ops(labels: &Labels, run: &RunStationarity, every: bool) -> Section {
@@ -86,13 +84,7 @@ fn ops(labels: &Labels, run: &RunStationarity, every: bool) -> Section {
         if !every && op.share < SHOWN && op.verdict != Verdict::Drifts {
             continue;
         }
-        let verdict = match op.verdict {
-            Verdict::Stationary => "stationary",
-            Verdict::Drifts => "NOT STATIONARY",
-            Verdict::TooFewSteps => "too few steps",
-            Verdict::Unknown => "unknown",
-        };
-        let row = fields![&op.label, op.ns, op.share, op.cv, op.drift, verdict];
+        let row = fields![&op.label, op.ns, op.share, op.cv, op.drift, op.verdict];
         table.row(context_fields(&run.context).into_iter().chain(row));
     }
     let heading = format!("{}, {} steps", title(labels, &run.context), run.steps);

@@ -2,7 +2,7 @@
 
 use crate::record::{Playing, Run, StaysF32};
 use crate::report::number::{digits, duration_ns, flops, grouped};
-use crate::terms::counted;
+use crate::terms::{by_key, counted};
 
 /// What a run is, in a line, and what its host does in another; of a player its parts in a third.
 pub(super) fn facts(run: &Run) -> String {
@@ -43,16 +43,11 @@ pub(super) fn facts(run: &Run) -> String {
 
 /// Which ops' values stay f32 where others are f16, a line for each reason.
 fn stays_f32(run: &Run) -> String {
-    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
-    for StaysF32 { op, why } in &run.stays_f32 {
-        match reasons.iter_mut().find(|(known, _)| known == why) {
-            Some((_, ops)) => ops.push(op),
-            None => reasons.push((why, vec![op])),
-        }
-    }
-    let line =
-        |(why, ops): &(&str, Vec<&str>)| format!("f32 all the same: {} ({why})\n", ops.join(", "));
-    reasons.iter().map(line).collect()
+    let reasons = run.stays_f32.iter().map(|StaysF32 { op, why }| (why, op.as_str()));
+    let line = |(why, ops): (&String, Vec<&str>)| {
+        format!("f32 all the same: {} ({why})\n", ops.join(", "))
+    };
+    by_key(reasons).into_iter().map(line).collect()
 }
 
 /// Throughput beside latency, of steps that upload samples of their own.
