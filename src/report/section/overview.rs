@@ -5,7 +5,7 @@ use crate::compare::{self, Alike, Cell, Comparison, Side};
 use crate::error::Error;
 use crate::record::{Doubt, Integrity, Record, Run, RunKey, Status, doubt};
 use crate::report::chart::Chart;
-use crate::report::chart::speeds::{Line, speeds};
+use crate::report::chart::speeds::{Line, Speed, speeds};
 use crate::report::chart::spread::{QUANTILES, Spread, spread};
 use crate::report::column::Quantity::{Bytes, Digits, Duration, Giga, Grouped, Percent, Times};
 use crate::report::column::{Column, count, number, text};
@@ -182,18 +182,11 @@ fn surroundings(labels: &Labels, records: &[Record]) -> Section {
         count("dispatches") => m.run.dispatches,
     ];
     let table = a_row_a_run(labels, records, figures);
-    let mut section = Section::new("surroundings", "Around the steps", table);
-    for (at, _, run) in placed(records) {
-        if let (Some(playing), Some(step)) = (&run.playing, run.step_ns()) {
-            section = section.note(format!(
-                "{} on {}: {}",
-                run.key(),
-                labels.own(at),
-                play(playing, step)
-            ));
-        }
-    }
-    section
+    let plays = placed(records).filter_map(|(at, _, run)| {
+        let played = play(run.playing.as_ref()?, run.step_ns()?);
+        Some(format!("{} on {}: {played}", run.key(), labels.own(at)))
+    });
+    Section::new("surroundings", "Around the steps", table).notes(plays)
 }
 
 /// Devices, drivers and programs side by side, each over the first; nothing where there is one.
@@ -214,18 +207,19 @@ fn across(labels: &Labels, records: &[Record]) -> Option<Section> {
     let heading = "Side by side: how many times as fast as the first";
     Some(match compare::compare(base, others, Alike::AllButDevice) {
         Ok(comparison) => speedups(&comparison, base, others, heading),
-        Err(Error::Incomparable(why)) => {
+        Err(error) => {
+            let why = match error {
+                Error::Incomparable(why) => why,
+                other => other.to_string(),
+            };
             Section::new("across", heading, Table::new([text("device")])).note(why)
-        }
-        Err(other) => {
-            Section::new("across", heading, Table::new([text("device")])).note(other.to_string())
         }
     })
 }
 
 fn speedups(comparison: &Comparison, base: &Side, others: &[Side], heading: &str) -> Section {
-    let mut columns = vec![text("workload"), text("mode"), count("batch")];
-    columns.push(number(&base.name, "base_ns", Duration));
+    let base_step = number(&base.name, "base_ns", Duration);
+    let mut columns = vec![text("workload"), text("mode"), count("batch"), base_step];
     for side in others {
         columns.push(number(&side.name, "speed_up", Times).ends());
         columns.push(text("result").named(format!("{} result", side.name)));
@@ -233,48 +227,40 @@ fn speedups(comparison: &Comparison, base: &Side, others: &[Side], heading: &str
     let mut table = Table::new(columns);
     let mut lines = Vec::new();
     for Cell { key, base_ns, rows } in comparison.cells(base, others.len()) {
-        // A ratio of times is above 1 where the other is slower.
-        let speed = |row: &compare::Row| {
-            let (low, high) = row.finding.ci95;
-            (1.0 / row.finding.ratio, 1.0 / high, 1.0 / low)
-        };
+        let speed = |row: &compare::Row| speed(row.finding.ratio, row.finding.ci95);
         let speeds: Vec<_> = rows.iter().map(|row| row.map(speed)).collect();
         let mut fields = Vec::from(fields![&key.workload, key.mode, key.batch, base_ns]);
         for (speed, row) in speeds.iter().zip(&rows) {
-            fields.push(match *speed {
-                Some((value, low, high)) => Field::Interval { value, low, high },
-                None => Field::Missing,
-            });
             let agreement = row.and_then(|row| row.agreement.as_ref());
-            fields.push(Field::from(agreement.map(|(agreement, ..)| agreement.name())));
+            fields.push(speed.map(|(value, ends)| Field::interval(value, ends)).into());
+            fields.push(agreement.map(|(agreement, ..)| *agreement).into());
         }
         table.row(fields);
         lines.push(Line { label: format!("{} {}", key.workload, key.mode), speeds });
     }
     let mut fields = Vec::from(fields!["geometric mean", "", None::<f64>, None::<f64>]);
     for side in 0..others.len() {
-        fields.push(match comparison.overall(side) {
-            Some(whole) => {
-                let (low, high) = whole.ci95;
-                Field::Interval { value: 1.0 / whole.ratio, low: 1.0 / high, high: 1.0 / low }
-            }
-            None => Field::Missing,
-        });
+        let whole = comparison.overall(side).map(|whole| speed(whole.ratio, whole.ci95));
+        fields.push(whole.map(|(value, ends)| Field::interval(value, ends)).into());
         fields.push(Field::Missing);
     }
     table.row(fields);
     let names: Vec<_> = others.iter().map(|side| side.name.as_str()).collect();
     let title = format!("How many times as fast as {}, on a logarithmic scale", base.name);
-    let section = Section::new("across", heading, table)
+    Section::new("across", heading, table)
         .chart(Chart::new(&title, speeds(&title, &names, &lines)))
         .note("in brackets the 95 % interval; an interval that holds 1 shows no difference")
         .note(
             "result: what the first steps from the seed gave is the same to rounding (PASS), near (CLOSE) or DIFFERENT",
         )
-        .notes(disagreements(comparison, base, others));
-    let missing = comparison.missing.iter().map(ToString::to_string);
-    let notes = comparison.notes.iter().cloned().chain(missing);
-    notes.fold(section, Section::note)
+        .notes(disagreements(comparison, base, others))
+        .notes(&comparison.notes)
+        .notes(comparison.missing.iter().map(ToString::to_string))
+}
+
+/// How many times as fast, of a ratio of times, which is above 1 where the other is slower.
+fn speed(ratio: f64, (low, high): (f64, f64)) -> Speed {
+    (1.0 / ratio, (1.0 / high, 1.0 / low))
 }
 
 #[cfg(test)]
