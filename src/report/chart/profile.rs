@@ -17,16 +17,14 @@ pub(in crate::report) fn dominance(types: &[TypeTime], to_dominance: usize) -> S
     let y = Scale::linear((0.0, 1.0), (bottom, top));
     for share in [0.0, 0.5, 0.9, 1.0] {
         let style = if share == 0.9 { "mark" } else { "grid" };
-        svg.line((left, y.at(share)), (WIDTH - 10.0, y.at(share)), style);
         let label = format!("{:.0} %", share * 100.0);
-        svg.text((left - 6.0, y.at(share) + 4.0), Anchor::End, "axis", &label);
+        svg.level(y.at(share), (left, WIDTH - 10.0), style, &label);
     }
-    let mut points = vec![(x.at(0.0), y.at(0.0))];
-    points
-        .extend(types.iter().enumerate().map(|(i, t)| (x.at(i as f64 + 1.0), y.at(t.cumulative))));
+    let shares = std::iter::once(0.0).chain(types.iter().map(|kind| kind.cumulative));
+    let points: Vec<_> =
+        shares.enumerate().map(|(i, share)| (x.at(i as f64), y.at(share))).collect();
     svg.path(&points, "curve");
     for (i, kind) in types.iter().enumerate() {
-        let at = (x.at(i as f64 + 1.0), y.at(kind.cumulative));
         let tip = format!(
             "{} of {}: with {} {} ({} alone)",
             i + 1,
@@ -35,8 +33,9 @@ pub(in crate::report) fn dominance(types: &[TypeTime], to_dominance: usize) -> S
             percent(kind.cumulative),
             percent(kind.share)
         );
-        let style = if i + 1 == to_dominance { "point reached" } else { "point" };
-        svg.dot(at, if i + 1 == to_dominance { 5.0 } else { 3.5 }, style, &tip);
+        let (radius, style) =
+            if i + 1 == to_dominance { (5.0, "point reached") } else { (3.5, "point") };
+        svg.dot(points[i + 1], radius, style, &tip);
     }
     svg.text((left, bottom + 18.0), Anchor::Start, "axis", "0");
     let middle = (f64::midpoint(left, WIDTH), bottom + 34.0);
@@ -51,12 +50,12 @@ const MOST: f64 = 1e18;
 
 /// Each op by arithmetic intensity and rate, under the ceilings (Williams, Waterman, Patterson 2009). The
 /// mark of an op is its class's letter. With how many ops have no place: no arithmetic, or no time seen. Without
-/// ceilings there is no picture, and none has a place.
-pub(in crate::report) fn roofline(ops: &[OpPlace], peaks: &Peaks) -> (String, usize) {
+/// ceilings there is no picture.
+pub(in crate::report) fn roofline(ops: &[OpPlace], peaks: &Peaks) -> Option<(String, usize)> {
     let ceilings = [peaks.fma_f32_flop_per_s, peaks.copy_bytes_per_s];
     // A record may come from anywhere: a picture of a span without end would never be finished.
     if !ceilings.iter().all(|rate| (1.0..MOST).contains(rate)) {
-        return (String::new(), ops.len());
+        return None;
     }
     let placed: Vec<_> = ops
         .iter()
@@ -68,7 +67,7 @@ pub(in crate::report) fn roofline(ops: &[OpPlace], peaks: &Peaks) -> (String, us
     let ridge = peaks.fma_f32_flop_per_s / peaks.copy_bytes_per_s;
     let ends = |values: Vec<f64>| {
         let low = values.iter().copied().fold(f64::INFINITY, f64::min);
-        let high = values.iter().copied().fold(0.0, f64::max);
+        let high = values.into_iter().fold(0.0, f64::max);
         (10f64.powf(low.log10().floor()), 10f64.powf(high.log10().ceil()))
     };
     let across = ends(placed.iter().map(|(_, at)| at.0).chain([ridge, ridge * 4.0]).collect());
@@ -85,8 +84,7 @@ pub(in crate::report) fn roofline(ops: &[OpPlace], peaks: &Peaks) -> (String, us
         ),
     );
     for value in decades(up) {
-        svg.line((left, y.at(value)), (right, y.at(value)), "grid");
-        svg.text((left - 6.0, y.at(value) + 4.0), Anchor::End, "axis", &short(value, "FLOP/s"));
+        svg.level(y.at(value), (left, right), "grid", &short(value, "FLOP/s"));
     }
     for value in decades(across) {
         svg.line((x.at(value), top), (x.at(value), bottom), "grid");
@@ -116,7 +114,7 @@ pub(in crate::report) fn roofline(ops: &[OpPlace], peaks: &Peaks) -> (String, us
         let below = (place.0, place.1 + 3.8);
         svg.text(below, Anchor::Middle, "on-class small", &op.class.to_string());
     }
-    (svg.finish(), ops.len() - placed.len())
+    Some((svg.finish(), ops.len() - placed.len()))
 }
 
 fn decades((from, to): (f64, f64)) -> impl Iterator<Item = f64> {
@@ -144,10 +142,10 @@ mod tests {
     #[test]
     fn without_ceilings_there_is_no_roofline() {
         let mut peaks = example::record(&[]).peaks;
-        assert!(!roofline(&[], &peaks).0.is_empty());
+        assert!(roofline(&[], &peaks).is_some());
         for rate in [0.0, 1e-300, 1e300] {
             peaks.copy_bytes_per_s = rate;
-            assert_eq!(roofline(&[], &peaks), (String::new(), 0), "{rate}");
+            assert_eq!(roofline(&[], &peaks), None, "{rate}");
         }
     }
 }

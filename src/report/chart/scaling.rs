@@ -33,8 +33,7 @@ pub(in crate::report) fn svg(curve: &Curve) -> String {
     let y = Scale::linear((0.0, most), (bottom, top));
     for share in [0.0, 0.5, 1.0] {
         let value = share * most;
-        svg.line((left, y.at(value)), (right, y.at(value)), "grid");
-        svg.text((left - 6.0, y.at(value) + 4.0), Anchor::End, "axis", &format!("{value:.2}"));
+        svg.level(y.at(value), (left, right), "grid", &format!("{value:.2}"));
     }
     for &n in &curve.at {
         svg.text((x.at(n as f64), bottom + 16.0), Anchor::Middle, "axis", &n.to_string());

@@ -107,6 +107,12 @@ impl Svg {
         ));
     }
 
+    /// A line across at a height, with what it stands for at its left.
+    pub(in crate::report) fn level(&mut self, y: f64, ends: (f64, f64), class: &str, label: &str) {
+        self.line((ends.0, y), (ends.1, y), class);
+        self.text((ends.0 - 6.0, y + 4.0), Anchor::End, "axis", label);
+    }
+
     /// An interval as a line between two ticks.
     pub(in crate::report) fn whisker(&mut self, y: f64, low: f64, high: f64) {
         self.line((low, y), (high, y), "whisker");

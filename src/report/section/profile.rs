@@ -9,7 +9,7 @@ use crate::report::column::Quantity::{self, ByteRate, Bytes, Digits, Duration, F
 use crate::report::column::{Column, count, number, text};
 use crate::report::field::Field;
 use crate::report::number::{byte_rate, digits, flop_rate, percent};
-use crate::terms::Class;
+use crate::terms::{Class, counted};
 
 use super::headline::over_timed;
 use super::labels::Labels;
@@ -35,10 +35,8 @@ const NAMED: usize = 3;
 const LONGEST: usize = 10;
 
 fn sections(records: &[Record], options: &Options) -> Vec<Section> {
-    let profiles: Vec<(&Record, RunProfile)> = records
-        .iter()
-        .flat_map(|record| profile::profile(record).into_iter().map(move |p| (record, p)))
-        .collect();
+    let of = |record| profile::profile(record).into_iter().map(move |profile| (record, profile));
+    let profiles: Vec<(&Record, RunProfile)> = records.iter().flat_map(of).collect();
     if profiles.is_empty() {
         return Vec::new();
     }
@@ -69,12 +67,9 @@ fn all_runs(labels: &Labels, profiles: &[(&Record, RunProfile)]) -> Section {
     let mut table = overview(labels, head.into_iter().chain(letters).chain(tail));
     let mut stacks = Vec::new();
     for (_, profile) in profiles {
-        let longest: Vec<_> = profile
-            .types
-            .iter()
-            .take(NAMED)
-            .map(|t| format!("{} {:.0} %", t.name, 100.0 * t.share))
-            .collect();
+        let longest = profile.types.iter().take(NAMED);
+        let longest: Vec<_> =
+            longest.map(|t| format!("{} {:.0} %", t.name, 100.0 * t.share)).collect();
         let head = fields![profile.types.len(), profile.to_dominance];
         let tail = fields![
             profile.gap_share,
@@ -115,46 +110,30 @@ fn roofline_columns() -> [Column; 6] {
 }
 
 fn roofline_fields(roofline: &Roofline) -> [Field; 6] {
-    let bound = match roofline.bound {
-        Bound::Memory => "memory",
-        Bound::Compute => "compute",
-    };
     fields![
         roofline.intensity,
         roofline.flop_per_s,
         roofline.bytes_per_s,
-        bound,
+        roofline.bound,
         roofline.of_roof,
         roofline.flops
     ]
 }
 
-/// The ops' clock: what it is rounded to where a browser rounds it.
-#[derive(Clone, Copy)]
-struct OpClock(Option<f64>);
-
-impl OpClock {
-    fn of(record: &Record) -> Self {
-        Self(record.device.limits.timestamp_resolution_ns)
-    }
-
-    fn quantity(self) -> Quantity {
-        self.0.map_or(Duration, |finest| Quantity::RoundedDuration(finest as u64))
-    }
-
-    fn show(self, ns: f64) -> String {
-        self.quantity().show(ns)
-    }
+/// How ops' times are shown: in no more digits than their clock has, where a browser rounds it.
+fn op_time(record: &Record) -> Quantity {
+    let finest = record.device.limits.timestamp_resolution_ns;
+    finest.map_or(Duration, |finest| Quantity::RoundedDuration(finest as u64))
 }
 
 fn types(labels: &Labels, profile: &RunProfile, record: &Record) -> Section {
-    let (peaks, clock) = (&record.peaks, OpClock::of(record));
+    let time = op_time(record);
     let columns = [
         text("type"),
         text("class"),
         count("calls"),
         count("fused").named("fused_calls").spare(7),
-        number("time", "time_ns", clock.quantity()),
+        number("time", "time_ns", time),
         number("share", "share", Percent),
         number("sum", "cumulative", Percent).spare(4),
     ];
@@ -172,42 +151,45 @@ fn types(labels: &Labels, profile: &RunProfile, record: &Record) -> Section {
         let fields = context_fields(&profile.context).into_iter().chain(row);
         table.row(fields.chain(roofline_fields(&kind.roofline)));
     }
-    let (roofline, unplaced) = chart::roofline(&profile.ops, peaks);
-    let unplaced = match unplaced {
-        0 => String::new(),
-        n => format!("{n} ops without arithmetic, or too short for the clock, are not shown."),
-    };
-    Section::new("types", title(labels, &profile.context), table)
+    let section = Section::new("types", title(labels, &profile.context), table)
         .detail()
         .chart(Chart::new(
             "The longest ops: bars as in the table, whiskers span the 5th to the 95th percentile of the steps",
-            longest(profile, clock),
+            longest(profile, time),
         ))
         .chart(Chart::new(
             "Dominance: cumulative share of time of the longest op types; the line marks 90 %",
             chart::dominance(&profile.types, profile.to_dominance),
-        ))
-        .chart(
-            Chart::new(
-                "Roofline: each op under the ceilings measured in the same run; closer to the line is better",
-                roofline,
-            )
-            .note(unplaced),
-        )
+        ));
+    roofline(profile, record)
+        .into_iter()
+        .fold(section, Section::chart)
         .note(summary(profile, record))
         .notes(above_roof(profile))
 }
 
+/// The ops under their roof; nothing without ceilings.
+fn roofline(profile: &RunProfile, record: &Record) -> Option<Chart> {
+    let (svg, unplaced) = chart::roofline(&profile.ops, &record.peaks)?;
+    let title = "Roofline: each op under the ceilings measured in the same run; closer to the line is better";
+    let are = if unplaced == 1 { "is" } else { "are" };
+    let note = (unplaced > 0).then(|| {
+        let ops = counted(unplaced, "op");
+        format!("{ops} without arithmetic, or too short for the clock, {are} not shown.")
+    });
+    Some(Chart::new(title, svg).note(note.unwrap_or_default()))
+}
+
 /// That ops and gaps sum up to a step, and where the ceilings cross.
 fn summary(profile: &RunProfile, record: &Record) -> String {
-    let (peaks, clock) = (&record.peaks, OpClock::of(record));
+    let (peaks, time) = (&record.peaks, op_time(record));
     format!(
         "ops {} + gaps {} ({}) = a profiled step of {}{}; {} steps profiled; ceilings {} and {}, so memory binds below {} \
          FLOP/byte",
-        clock.show(profile.ops_ns),
-        clock.show(profile.gaps_ns),
+        time.show(profile.ops_ns),
+        time.show(profile.gaps_ns),
         percent(profile.gap_share),
-        clock.show(profile.span_ns),
+        time.show(profile.span_ns),
         over_timed(profile.over_timed),
         profile.steps,
         flop_rate(peaks.fma_f32_flop_per_s),
@@ -224,14 +206,15 @@ fn above_roof(profile: &RunProfile) -> Option<String> {
     let (memory, compute) = (bound(Bound::Memory), bound(Bound::Compute));
     (memory + compute > 0).then(|| {
         format!(
-            "above 100 % of the roof: {memory} ops held by memory, whose operands lay in a cache, and {compute} held by \
+            "above 100 % of the roof: {} held by memory, whose operands lay in a cache, and {compute} held by \
              arithmetic, which were too short to be timed well, ran faster than the probe or took fewer multiply-adds \
-             than the definition ('winograd')"
+             than the definition ('winograd')",
+            counted(memory, "op")
         )
     })
 }
 
-fn longest(profile: &RunProfile, clock: OpClock) -> String {
+fn longest(profile: &RunProfile, time: Quantity) -> String {
     let mut ops: Vec<_> = profile.ops.iter().filter(|op| op.middle_ns.is_some()).collect();
     ops.sort_by(|a, b| b.ns.total_cmp(&a.ns));
     let bar = |op: &&profile::OpPlace| Bar {
@@ -239,23 +222,23 @@ fn longest(profile: &RunProfile, clock: OpClock) -> String {
         value: op.ns,
         interval: op.middle_ns,
         style: format!("class-{}", op.class),
-        shown: clock.show(op.ns),
+        shown: time.show(op.ns),
     };
     let chosen: Vec<Bar> = ops.iter().take(LONGEST).map(bar).collect();
     bars("The longest ops: time, with the 5th to the 95th percentile of the steps", &chosen)
 }
 
 fn ops(labels: &Labels, profile: &RunProfile, record: &Record) -> Section {
-    let clock = OpClock::of(record);
+    let time = op_time(record);
     let columns = [
         count("#").page(),
         text("op"),
         text("type").spare(2),
         text("class"),
         text("phase").spare(8),
-        number("time", "time_ns", clock.quantity()),
-        number("5 %", "p05_ns", clock.quantity()).wide(),
-        number("95 %", "p95_ns", clock.quantity()).wide(),
+        number("time", "time_ns", time),
+        number("5 %", "p05_ns", time).wide(),
+        number("95 %", "p95_ns", time).wide(),
         number("share", "share", Percent),
     ];
     let mut table = with_context(columns.into_iter().chain(roofline_columns()));
