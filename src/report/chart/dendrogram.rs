@@ -111,7 +111,7 @@ pub(in crate::report) fn text(similarity: &Similarity) -> String {
         (top.0 + 1..bottom.0).for_each(|row| add(row, at, UP | DOWN));
         begins.push(at);
     }
-    let longest = layout.names.iter().map(|name| name.len()).max().unwrap_or(0);
+    let longest = layout.names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     let mut text = String::new();
     for (name, ways) in layout.names.iter().zip(&canvas) {
         let drawn: String = ways.iter().map(|&ways| character(ways)).collect();
@@ -165,6 +165,9 @@ mod tests {
         assert_eq!(lines[1], format!("a  {}┬{}┘", "─".repeat(24), "─".repeat(22)), "\n{drawn}");
         assert_eq!(lines[2], format!("c  {}┘", "─".repeat(24)), "\n{drawn}");
         assert!(lines[3].starts_with("   0 ") && lines[3].ends_with(" 0.4000"));
+        let mut tree = tree();
+        tree.workloads[1].workload = "b\u{fc}".into();
+        assert_eq!(text(&tree), drawn.replace("bb", "b\u{fc}"), "as wide by letters");
     }
 
     #[test]
