@@ -98,7 +98,7 @@ fn embed(source: &NamedRecord) -> Result<Embedded> {
         name: source.name.clone(),
         created: record.created.clone(),
         device: record.device.name.clone(),
-        integrity: record.integrity.name(),
+        integrity: record.integrity,
         bytes: source.text.len(),
         packed: packed::pack(&source.text)?,
     })

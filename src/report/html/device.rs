@@ -2,7 +2,7 @@
 
 use crate::record::Record;
 use crate::report::number::{byte_rate, bytes, duration_ns, flop_rate};
-use crate::report::section::labels::{Labels, date};
+use crate::report::section::labels::{Labels, date, fused};
 use crate::report::section::score::in_words;
 use crate::score;
 use crate::terms::each_once;
@@ -45,8 +45,11 @@ fn score_of(record: &Record) -> String {
 /// `preset full, f32, fused`, and what else changes its figures.
 fn settings(record: &Record) -> String {
     let config = &record.config;
-    let fused = if config.fuse { "fused" } else { "not fused" };
-    let first = [format!("preset {}", config.preset), config.precision.to_string(), fused.into()];
+    let first = [
+        format!("preset {}", config.preset),
+        config.precision.to_string(),
+        fused(config.fuse).into(),
+    ];
     first.into_iter().chain(record.further_conditions()).collect::<Vec<_>>().join(", ")
 }
 
@@ -82,7 +85,9 @@ fn device(title: &str, record: &Record) -> Device {
                     Some(_) => record.tool.measured(),
                     None => format!(
                         "fathom {} ({}), wgpu {}",
-                        record.tool.version, record.tool.git, record.tool.wgpu
+                        record.tool.version,
+                        record.tool.commit(),
+                        record.tool.wgpu
                     ),
                 },
             ),
@@ -95,6 +100,16 @@ mod tests {
     use super::*;
     use crate::analysis::synthetic;
     use crate::terms::Precision;
+
+    #[test]
+    fn a_card_names_a_commit_with_local_changes_as_tables_do() {
+        let mut record = synthetic::record(&[]);
+        record.tool.git = "3f5cc7f26790".into();
+        record.tool.dirty = true;
+        let card = devices(&[record]).remove(0);
+        let by = card.rows.iter().find(|(name, _)| *name == "by").unwrap();
+        assert_eq!(by.1, "fathom 0.1.0 (3f5cc7f26790-dirty), wgpu ");
+    }
 
     #[test]
     fn a_card_says_what_its_figures_were_measured_with() {

@@ -3,6 +3,7 @@
 use maud::{Markup, PreEscaped, html};
 
 use crate::error::Result;
+use crate::record::Integrity;
 use crate::report::section::Part;
 use crate::terms::Class;
 
@@ -32,7 +33,7 @@ pub(super) struct Embedded {
     pub(super) name: String,
     pub(super) created: String,
     pub(super) device: String,
-    pub(super) integrity: &'static str,
+    pub(super) integrity: Integrity,
     pub(super) bytes: usize,
     /// The whole of it.
     pub(super) packed: String,
@@ -129,7 +130,7 @@ impl Page {
                                 "Download " (record.name)
                             }
                             " " (record.device) ", " (record.created) ", " (record.bytes) " bytes"
-                            @if record.integrity != "intact" { ", " strong { (record.integrity) } }
+                            @if record.integrity != Integrity::Intact { ", " strong { (record.integrity.name()) } }
                         }
                     }
                 }
