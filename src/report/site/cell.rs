@@ -1,7 +1,7 @@
 //! One workload in one mode on one device, as the front page shows it.
 
-use crate::compare::{Side, keys, runs, step_ns};
-use crate::record::{Run, RunKey, Status};
+use crate::compare::{Side, keys_of, runs, step_ns};
+use crate::record::{Run, Status};
 use crate::report::number::{duration_ns, percent};
 use crate::score::{SETTLED, why_not_scored};
 use crate::terms::Mode;
@@ -47,10 +47,7 @@ pub(super) struct Cell {
 
 /// A side's cell: of the batch that `reference` has, else of the first it was run at.
 pub(super) fn cell(side: &Side, column: &Column, reference: Option<&Side>) -> Cell {
-    let of = |side: &Side| -> Vec<RunKey> {
-        let keys = keys(side).into_iter();
-        keys.filter(|key| key.workload == column.workload && key.mode == column.mode).collect()
-    };
+    let of = |side: &Side| keys_of(side, &column.workload, column.mode);
     let ours = of(side);
     let wanted = reference.map(of).unwrap_or_default();
     let Some(key) = ours.iter().find(|key| wanted.contains(key)).or(ours.first()) else {
@@ -65,8 +62,11 @@ pub(super) fn cell(side: &Side, column: &Column, reference: Option<&Side>) -> Ce
             Status::Failed => "WRONG",
             Status::Passed => "not timed",
         };
-        let worst = runs[0].verified.wrong().map(ToString::to_string);
-        return Cell::word(word, &worst.unwrap_or_else(|| "nothing was measured".into()));
+        let tip = match runs[0].verified.wrong() {
+            Some(worst) => worst.to_string(),
+            None => runs[0].why_not_counted().unwrap_or_default().to_string(),
+        };
+        return Cell::word(word, &tip);
     }
     let step = step_ns(&counted);
     let noise = noise(&counted, step);

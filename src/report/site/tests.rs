@@ -107,6 +107,10 @@ fn what_is_no_measurement_is_a_word_and_what_is_unlike_says_why() {
     let files = files(&[bad, other, device("</script><b>", 100.0)]);
     let front = front(&files);
     assert!(front.contains("UNVERIFIED") && front.contains("cut short: 2 of 16"), "{front}");
+    assert!(
+        front.contains("speech train: unverified"),
+        "it was measured, and its kernels unchecked: {front}"
+    );
     assert!(!front.contains("<b>,"), "a name became an element");
     let steps = steps(&files);
     let kind = |name: &str| of_device(&steps, name)["kind"].as_u64().unwrap() as usize;
