@@ -5,6 +5,7 @@ use crate::compare::{Side, unlike};
 use crate::record::{Record, id};
 use crate::report::html::NamedRecord;
 use crate::report::number::digits;
+use crate::report::section::labels::day;
 use crate::score;
 use crate::terms::{Backend, Preset};
 
@@ -40,7 +41,7 @@ pub(super) struct Row {
     /// What its files are called.
     pub(super) slug: String,
     pub(super) page: String,
-    pub(super) vendor: String,
+    pub(super) vendor: &'static str,
     pub(super) backend: Backend,
     pub(super) driver: String,
     /// `fathom 0.1.0 (3f2a91c0)`, or of another framework what was measured.
@@ -120,7 +121,7 @@ impl Entry {
         let (record, side) = (self.newest(), self.side());
         let device = &record.device;
         let scored = reference.map(|reference| score::score(&side, reference));
-        let missing = scored.iter().flat_map(|scored| scored.missing.first().cloned()).next();
+        let missing = scored.as_ref().and_then(|scored| scored.missing.first().cloned());
         let score = scored.and_then(|scored| Some((scored.overall()?, scored.range()?)));
         Row {
             rank: None,
@@ -131,7 +132,7 @@ impl Entry {
             backend: device.backend,
             driver: device.driver.clone(),
             tool: format!("{} ({})", record.tool.measured(), record.tool.commit()),
-            date: record.created.split('T').next().unwrap_or_default().into(),
+            date: day(&record.created).into(),
             software: device.software,
             marks: self.marks(),
             score: score.map(|(value, interval)| Score {
@@ -156,8 +157,7 @@ impl Entry {
         mark((2..=ON_A_PAGE).contains(&records), format!("{records} records"));
         mark(records > ON_A_PAGE, on_its_page);
         for source in &self.sources {
-            let lacks = source.record.lacks();
-            mark(lacks.is_some(), lacks.unwrap_or_default().to_string());
+            marks.extend(source.record.lacks().map(String::from));
         }
         marks.extend(record.conditions());
         marks

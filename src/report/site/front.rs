@@ -1,5 +1,7 @@
 //! The front page: a table of devices for each preset.
 
+use std::collections::BTreeSet;
+
 use maud::{Markup, PreEscaped, html};
 
 use crate::report::html::frame::{self, drawn};
@@ -54,15 +56,16 @@ impl Front<'_> {
 
     fn filters(&self) -> Markup {
         let rows = || self.parts.iter().flat_map(Part::rows);
-        let vendors = distinct(rows().map(|row| row.vendor.as_str()));
-        let backends = distinct(rows().map(|row| row.backend.name()));
-        let presets: Vec<_> = self.parts.iter().map(|part| part.preset.name()).collect();
+        // Each once, in order.
+        let vendors: BTreeSet<_> = rows().map(|row| row.vendor).collect();
+        let backends: BTreeSet<_> = rows().map(|row| row.backend.name()).collect();
+        let presets = self.parts.iter().map(|part| part.preset.name());
         html! {
             nav aria-label="What is shown" {
                 form id="filters" hidden {
-                    (filter("Vendor", "vendor", &vendors)) " "
-                    (filter("Backend", "backend", &backends)) " "
-                    (filter("Preset", "preset", &presets)) " "
+                    (filter("Vendor", "vendor", vendors)) " "
+                    (filter("Backend", "backend", backends)) " "
+                    (filter("Preset", "preset", presets)) " "
                     label {
                         "Mode "
                         select name="mode" {
@@ -88,7 +91,7 @@ impl Front<'_> {
     }
 }
 
-fn filter(title: &str, name: &str, words: &[&str]) -> Markup {
+fn filter(title: &str, name: &str, words: impl IntoIterator<Item = &'static str>) -> Markup {
     html! {
         label {
             (title) " "
@@ -98,14 +101,6 @@ fn filter(title: &str, name: &str, words: &[&str]) -> Markup {
             }
         }
     }
-}
-
-/// Each once, in order.
-fn distinct<'a>(words: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut words: Vec<_> = words.collect();
-    words.sort_unstable();
-    words.dedup();
-    words
 }
 
 impl Part {

@@ -111,15 +111,10 @@ const restore = (part) => {
 };
 const show = (part) => {
   const slug = chosen(part).value;
-  const heading = part.querySelector("th.whole .sort");
-  if (slug === "") {
-    restore(part);
-    heading.textContent = "score";
-    return;
-  }
   restore(part);
+  part.querySelector("th.whole .sort").textContent = slug === "" ? "score" : "speed-up";
+  if (slug === "") return;
   part.classList.add("compared");
-  heading.textContent = "speed-up";
   const base = devices(part).find((row) => row.dataset.slug === slug);
   const held = base ? [...base.querySelectorAll("td.cell")] : [];
   for (const row of devices(part)) {
@@ -128,7 +123,6 @@ const show = (part) => {
     const name = row.querySelector("a").textContent;
     if (row.dataset.slug === slug) {
       row.classList.add("base");
-      whole.dataset.sort = 1;
       put(whole, "1", "", `${name}: what the others are compared with`, 1);
       continue;
     }
@@ -168,7 +162,7 @@ const recall = () => {
   for (const field of filters.elements) {
     const value = state.get(field.name);
     if (field.type === "checkbox") field.checked = value !== "no";
-    else if (value !== null && [...field.options].some((option) => option.value === value || option.text === value)) field.value = value;
+    else if (value !== null && [...field.options].some((option) => option.value === value)) field.value = value;
   }
   for (const part of parts) {
     const value = state.get(`against-${part.dataset.preset}`);

@@ -18,12 +18,11 @@ const VENDORS: [(u32, &str); 11] = [
 ];
 
 /// The maker's name; by the device's own where the driver gives no number, as Apple's and a browser's do not.
-pub(super) fn vendor(device: &Device) -> String {
+pub(super) fn vendor(device: &Device) -> &'static str {
     let by_number = VENDORS.iter().find(|(number, _)| *number == device.vendor);
     let name = device.name.to_lowercase();
     let by_name = || VENDORS.iter().find(|(_, vendor)| name.contains(&vendor.to_lowercase()));
-    let known = by_number.or_else(by_name).map(|(_, vendor)| (*vendor).to_string());
-    known.unwrap_or_else(|| "other".into())
+    by_number.or_else(by_name).map_or("other", |(_, vendor)| vendor)
 }
 
 #[cfg(test)]
