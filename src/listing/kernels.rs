@@ -2,17 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use crate::fields;
 use crate::kernel::Caps;
 use crate::measure::kernels::{Checked, Kernel, Timed};
-use crate::measure::tune;
+use crate::measure::tune::{
+    self,
+    table::{Candidate, Entry},
+};
 use crate::op::{Case, LIST};
 use crate::record::Peaks;
 use crate::report::column::Quantity::{Duration, Fixed, Giga, Percent};
 use crate::report::column::{count, number, text};
 use crate::report::field::Field;
-use crate::report::table::Table;
+use crate::report::table::{ColumnOf, Table};
 use crate::terms::each_once;
+use crate::{columns, fields};
 
 /// Every op with its variants, on a GPU and on a CPU adapter.
 pub fn ops() -> Table {
@@ -33,55 +36,40 @@ pub fn ops() -> Table {
 
 /// A row for each step: how many of its problems are to be tuned, and the kernels there are for them.
 pub fn to_tune(steps: &[tune::suite::Planned]) -> Table {
-    let columns = [text("workload"), text("mode"), count("batch"), count("ops"), count("kernels")];
-    let mut table = Table::new(columns);
-    for tune::suite::Planned { key, problems, kernels } in steps {
-        table.row(fields![&key.workload, key.mode, key.batch, *problems, *kernels]);
-    }
-    table
+    let columns: [ColumnOf<&tune::suite::Planned>; 5] = columns![step:
+        text("workload") => &step.key.workload,
+        text("mode") => step.key.mode,
+        count("batch") => step.key.batch,
+        count("ops") => step.problems,
+        count("kernels") => step.kernels,
+    ];
+    Table::of(columns, steps)
 }
 
 /// A row for each problem of a tuning table: the estimates' choice, the fastest, and what it saves.
 pub fn tuned(tuned: &tune::Table) -> Table {
-    let mut table = Table::new([
-        text("op"),
-        text("inputs"),
-        text("estimated"),
-        text("fastest"),
-        number("of its time", "ratio", Percent),
-        count("measured"),
-    ]);
-    for entry in tuned.entries.values() {
-        let known = |label: &str| entry.candidates.iter().find(|known| known.variant == label);
-        let ratio = known(&entry.chosen).map(tune::table::Candidate::ratio);
-        let first = entry.candidates.first().map(|first| first.variant.as_str());
-        table.row(fields![
-            &entry.op,
-            entry.inputs.join(" "),
-            first,
-            &entry.chosen,
-            ratio,
-            entry.candidates.len()
-        ]);
-    }
-    table
+    let columns: [ColumnOf<&Entry>; 6] = columns![entry:
+        text("op") => &entry.op,
+        text("inputs") => entry.inputs.join(" "),
+        text("estimated") => entry.candidates.first().map(|first| first.variant.as_str()),
+        text("fastest") => &entry.chosen,
+        number("of its time", "ratio", Percent)
+            => entry.candidates.iter().find(|known| known.variant == entry.chosen).map(Candidate::ratio),
+        count("measured") => entry.candidates.len(),
+    ];
+    Table::of(columns, tuned.entries.values())
 }
 
 /// A row for each kernel that was verified, with the place where it is wrong.
 pub fn verification(kernels: &[Checked]) -> Table {
-    let mut table = Table::new([
-        text("kernel"),
-        count("checks"),
-        count("passed"),
-        number("worst error / bound", "worst", Fixed(3)),
-        text("where"),
-    ]);
-    for kernel in kernels {
-        let place = if kernel.failed > 0 { kernel.worst.detail.as_str() } else { "" };
-        let passed = kernel.checks - kernel.failed;
-        table.row(fields![&kernel.label, kernel.checks, passed, kernel.worst.error, place]);
-    }
-    table
+    let columns: [ColumnOf<&Checked>; 5] = columns![kernel:
+        text("kernel") => &kernel.label,
+        count("checks") => kernel.checks,
+        count("passed") => kernel.checks - kernel.failed,
+        number("worst error / bound", "worst", Fixed(3)) => kernel.worst.error,
+        text("where") => if kernel.failed > 0 { kernel.worst.detail.as_str() } else { "" },
+    ];
+    Table::of(columns, kernels)
 }
 
 /// For a row of each of these kernels, as [`timing`] makes it, with its share of the ceilings.

@@ -3,23 +3,23 @@
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::fields;
 use crate::gpu::shader;
 use crate::graph::Init;
 use crate::kernel::{Caps, Kernel};
 use crate::measure::estimate::{Estimate, Pace};
 use crate::measure::peak;
-use crate::pass::Schedule;
 use crate::pass::plan::Role;
+use crate::pass::{OpInstance, Schedule};
 use crate::record::RunKey;
 use crate::report::column::Quantity::{Bytes, Flops, Grouped, Wait};
 use crate::report::column::{Column, count, number, text};
 use crate::report::field::Field;
 use crate::report::number::{bytes, flops, span};
-use crate::report::table::Table;
+use crate::report::table::{ColumnOf, Table};
 use crate::tensor::TensorSpec;
 use crate::terms::{Mode, Precision, Preset, each_once};
 use crate::workload::Workload;
+use crate::{columns, fields};
 
 /// A column of large counts.
 fn grouped(name: &str) -> Column {
@@ -50,31 +50,20 @@ pub fn heading(
 
 /// The ops of a step in order.
 pub fn program(schedule: &Schedule) -> Table {
-    let mut table = Table::new([
-        text("label"),
-        text("phase"),
-        count("dispatches"),
-        text("inputs").spare(2),
-        text("outputs").spare(1),
-        grouped("flops"),
-        grouped("bytes"),
-    ]);
-    let shapes = |specs: &[TensorSpec]| -> String {
-        let texts: Vec<_> = specs.iter().map(ToString::to_string).collect();
-        texts.join(" ")
-    };
-    for op in &schedule.ops {
-        table.row(fields![
-            &op.label,
-            op.phase,
-            op.dispatches.len(),
-            shapes(&op.inputs),
-            shapes(&op.outputs),
-            op.cost.flops,
-            op.cost.bytes
-        ]);
-    }
-    table
+    let columns: [ColumnOf<&OpInstance>; 7] = columns![op:
+        text("label") => &op.label,
+        text("phase") => op.phase,
+        count("dispatches") => op.dispatches.len(),
+        text("inputs").spare(2) => shapes(&op.inputs),
+        text("outputs").spare(1) => shapes(&op.outputs),
+        grouped("flops") => op.cost.flops,
+        grouped("bytes") => op.cost.bytes,
+    ];
+    Table::of(columns, &schedule.ops)
+}
+
+fn shapes(specs: &[TensorSpec]) -> String {
+    specs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
 /// The variables with their shapes.
@@ -253,11 +242,12 @@ impl KernelText {
 
 /// The same as rows.
 pub fn source_table(sources: &[KernelText]) -> Table {
-    let mut table = Table::new([text("label"), text("shader"), text("wgsl")]);
-    for source in sources {
-        table.row(fields![&source.label, &source.shader, &source.wgsl]);
-    }
-    table
+    let columns: [ColumnOf<&KernelText>; 3] = columns![source:
+        text("label") => &source.label,
+        text("shader") => &source.shader,
+        text("wgsl") => &source.wgsl,
+    ];
+    Table::of(columns, sources)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Workloads, presets, games, devices.
 
 use crate::error::Result;
-use crate::game::GAMES;
+use crate::game::{GAMES, GameInfo};
 use crate::gpu::adapter::{self, AdapterSummary};
 use crate::kernel::Caps;
 use crate::pass::Options;
@@ -38,12 +38,12 @@ pub fn workloads(caps: &Caps) -> Result<Table> {
             let [forward, training] =
                 [&infer, &train].map(|s| s.cost().flops as f64 / model.batch() as f64);
             // Said once: it holds for both presets.
-            let about = if preset == Preset::Full {
-                [workload.about, workload.built_in_data, workload.real_data.unwrap_or("none")]
-            } else {
-                [""; 3]
+            let [about, built_in_data, real_data] = match preset {
+                Preset::Full => {
+                    [workload.about, workload.built_in_data, workload.real_data.unwrap_or("none")]
+                }
+                Preset::Tiny => [""; 3],
             };
-            let [model_about, built_in, real] = about;
             table.row(fields![
                 workload.name,
                 preset,
@@ -52,9 +52,9 @@ pub fn workloads(caps: &Caps) -> Result<Table> {
                 forward,
                 training,
                 train.memory.bytes(),
-                model_about,
-                built_in,
-                real
+                about,
+                built_in_data,
+                real_data
             ]);
         }
     }
@@ -122,9 +122,7 @@ pub fn presets() -> Table {
 
 /// Games that deepq plays.
 pub fn games() -> Table {
-    let mut table = Table::new([text("game"), text("what")]);
-    for game in GAMES {
-        table.row(fields![game.name, game.about]);
-    }
-    table
+    let columns: [ColumnOf<&GameInfo>; 2] =
+        columns![game: text("game") => game.name, text("what") => game.about];
+    Table::of(columns, GAMES)
 }
