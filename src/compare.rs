@@ -101,8 +101,8 @@ pub enum Alike {
     All,
     /// All but device and driver: vendors are compared.
     AllButDevice,
-    /// All but fusion and bounds checks: options are compared.
-    AllButOptions,
+    /// All but options, device and driver, which are told: what is measured in turns on one machine differs in what is wanted.
+    AllInTurns,
 }
 
 /// What came of it.
@@ -172,10 +172,12 @@ pub fn compare(base: &Side, others: &[Side], alike: Alike) -> Result<Comparison>
             } else {
                 let least = least_floor(base, ours.len()).max(least_floor(other, theirs.len()));
                 // Known work takes another time on another device: what it takes of each device's own best is what tells.
-                let evidence = match alike {
-                    Alike::AllButDevice => vec![machine::by_ceilings([base, other], &key)],
-                    _ => machine::evidence(&ours, &theirs),
-                };
+                let evidence =
+                    if alike == Alike::AllButDevice || !unlike::is_one_device(base, other) {
+                        vec![machine::by_ceilings([base, other], &key)]
+                    } else {
+                        machine::evidence(&ours, &theirs)
+                    };
                 let mut row = row(key, side, (&ours, &theirs), &evidence, least);
                 // Another seed, another result.
                 row.agreement = row.agreement.filter(|_| is_one_seed(base, other));
@@ -188,7 +190,7 @@ pub fn compare(base: &Side, others: &[Side], alike: Alike) -> Result<Comparison>
     if rows.is_empty() {
         return Err(Error::Incomparable("the records have no workload and mode in common".into()));
     }
-    Ok(Comparison { rows, missing, notes: remarks::remarks(base, others) })
+    Ok(Comparison { rows, missing, notes: remarks::remarks(base, others, alike) })
 }
 
 impl Missing {

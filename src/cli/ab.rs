@@ -88,10 +88,13 @@ impl Program {
         match child::run(&mut command)?.code() {
             Some(0) => Ok(()),
             Some(130) | None => Err(Error::Interrupted),
-            Some(code) => Err(Error::Usage(format!(
-                "{} failed with exit code {code}: its own message stands above",
-                self.path.display()
-            ))),
+            Some(code) => Err(Error::Run {
+                code: u8::try_from(code).unwrap_or(1),
+                text: format!(
+                    "{} failed with exit code {code}: its own message stands above",
+                    self.path.display()
+                ),
+            }),
         }
     }
 }
@@ -105,7 +108,7 @@ fn assignment(word: &str) -> Option<(&str, &str)> {
 /// Runs both in turns, keeps their records, compares them and prints the verdicts.
 ///
 /// # Errors
-/// [`Error::Usage`] where one of the programs fails, else as `compare`.
+/// [`Error::Run`] with the exit code of a program that fails, else as `compare`.
 pub fn execute(args: &AbArgs) -> Result<()> {
     let this = std::env::current_exe().map_err(Error::io("find", "this program"))?;
     let folder = match (&args.keep, store::folder()) {
@@ -151,9 +154,10 @@ pub fn execute(args: &AbArgs) -> Result<()> {
     });
     let (base, other) = (base?, other?);
     output::note(&args.out, &format!("records  {}", folder.display()));
-    let comparison = compare::compare(&base, std::slice::from_ref(&other), Alike::AllButOptions)?;
-    show(&comparison, &base, &[other], Layout::RecordARow, &args.judged, &args.out)?;
-    outcome
+    let shown = compare::compare(&base, std::slice::from_ref(&other), Alike::AllInTurns).and_then(
+        |found| show(&found, &base, &[other], Layout::RecordARow, &args.judged, &args.out),
+    );
+    output::together([outcome, shown])
 }
 
 /// Whether there are records in a folder, which the first run makes.

@@ -25,6 +25,10 @@ pub struct CompareArgs {
     #[arg(long)]
     across: bool,
 
+    /// Allow options, device and driver to differ, and say so: for what `fathom ab` kept
+    #[arg(long, conflicts_with = "across")]
+    as_ab: bool,
+
     #[command(flatten)]
     judged: JudgeArgs,
 
@@ -79,7 +83,11 @@ pub fn execute(args: &CompareArgs) -> Result<()> {
     let base = side(&args.base, &args.out)?;
     let others: Vec<Side> =
         args.new.iter().map(|word| side(word, &args.out)).collect::<Result<_>>()?;
-    let alike = if args.across { Alike::AllButDevice } else { Alike::All };
+    let alike = match (args.across, args.as_ab) {
+        (true, _) => Alike::AllButDevice,
+        (_, true) => Alike::AllInTurns,
+        _ => Alike::All,
+    };
     let comparison = compare::compare(&base, &others, alike)?;
     let layout = if args.across { Layout::DeviceAColumn } else { Layout::RecordARow };
     show(&comparison, &base, &others, layout, &args.judged, &args.out)

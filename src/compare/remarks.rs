@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::record::{Config, Doubt, Integrity, Record, Tuning, doubt, id};
 use crate::terms::each_once;
 
-use super::Side;
-use super::unlike::{OPTIONS, Said, differences, line, threads};
+use super::unlike::{OPTIONS, Said, devices, differences, line, threads};
+use super::{Alike, Side};
 
 /// By what, on what and from what a record was made, as far as it may differ.
 const MADE_BY: [(&str, Said); 8] = [
@@ -24,7 +24,7 @@ const MADE_BY: [(&str, Said); 8] = [
 ];
 
 /// Differences between the base and each other side, and what the sides doubt of themselves.
-pub(super) fn remarks(base: &Side, others: &[Side]) -> Vec<String> {
+pub(super) fn remarks(base: &Side, others: &[Side], alike: Alike) -> Vec<String> {
     let ours = &base.records[0];
     let mut remarks = twins(base, others);
     for other in others {
@@ -41,6 +41,9 @@ pub(super) fn remarks(base: &Side, others: &[Side]) -> Vec<String> {
             // Two devices never have one table.
             of("tuning", tuning).filter(|_| ours.device.name == theirs.device.name),
         ];
+        if alike == Alike::AllInTurns {
+            remarks.extend(devices((&base.name, ours), (&other.name, theirs)));
+        }
         remarks.extend(sometimes.into_iter().flatten());
         remarks.extend(all_of(&MADE_BY));
         // Two cards of one name; older records do not say.

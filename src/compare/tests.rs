@@ -299,9 +299,16 @@ fn options_may_differ_where_they_are_what_is_compared() {
     let base = side("fused", &both());
     let mut other = side("not fused", &both());
     other.records[0].config.fuse = false;
-    let comparison = compare(&base, std::slice::from_ref(&other), Alike::AllButOptions).unwrap();
-    assert!(comparison.notes.iter().any(|note| note.starts_with("fusion: on in fused, off")));
+    let in_turns = |other: &Side| {
+        compare(&base, std::slice::from_ref(other), Alike::AllInTurns).unwrap().notes
+    };
+    assert!(in_turns(&other).iter().any(|note| note.starts_with("fusion: on in fused, off")));
     refused(&base, &other, Alike::All, &["fusion: on in fused, off in not fused"]);
+    // As two versions of a driver, each chosen by a variable.
+    other.records[0].device.driver = "2.0".into();
+    assert!(in_turns(&other).contains(&"driver: 1.0 in fused, 2.0 in not fused".into()));
+    other.records[0].config.precision = Precision::F16;
+    refused(&base, &other, Alike::AllInTurns, &["precision: f32 in fused, f16 in not fused"]);
 }
 
 #[test]

@@ -112,17 +112,28 @@ fn pair(ours: (&str, &Record), theirs: (&str, &Record), alike: Alike) -> Vec<Str
         ("preset", |r| r.config.preset.to_string()),
         ("precision", |r| r.config.precision.to_string()),
     ]);
-    if alike != Alike::AllButOptions {
+    if alike != Alike::AllInTurns {
         // A page cannot switch them off: beside other devices its records may stand, with a remark.
         let with_checks = alike != Alike::AllButDevice || both(|r| r.tool.client.is_native());
         let options = OPTIONS.into_iter().filter(|(what, _)| *what != CHECKS || with_checks);
         found.extend(of(&options.collect::<Vec<_>>()));
     }
-    if alike != Alike::AllButDevice {
-        let device = if both(|r| r.device.software) { &DEVICE[..] } else { &DEVICE[..3] };
-        found.extend(of(device).into_iter().map(|d| d + " (--across compares devices)"));
+    if alike == Alike::All {
+        let devices = devices(ours, theirs).into_iter();
+        found.extend(devices.map(|d| d + " (--across compares devices)"));
     }
     found
+}
+
+/// What two records' devices differ in.
+pub(super) fn devices(ours: (&str, &Record), theirs: (&str, &Record)) -> Vec<String> {
+    let software = ours.1.device.software && theirs.1.device.software;
+    differences(if software { &DEVICE } else { &DEVICE[..3] }, ours, theirs)
+}
+
+/// Whether two sides were measured on one device, with one driver.
+pub(super) fn is_one_device(base: &Side, other: &Side) -> bool {
+    devices(("", &base.records[0]), ("", &other.records[0])).is_empty()
 }
 
 /// The variants that ops were made to run.
