@@ -220,7 +220,7 @@ fn every_dependency_has_its_reason() {
     assert!(named > 30, "Cargo.toml was not read: {named} dependencies");
 }
 
-/// Where the guide counts lines of files, it is a tenth off at most; counts below ten are of lines to add.
+/// The guide's line counts of files are at most a tenth off. Counts below ten are of lines to add.
 #[test]
 fn the_guide_counts_the_lines_of_files() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -28,7 +28,7 @@ const MOST: &[Most] = &[
     ("vgg", [(154, 7710), (64, 1631)], [142, 60]),
 ];
 
-/// In place of a line that is missing: it asks for one.
+/// Stands in for a row that is missing, so that the test asks for one and says what belongs there.
 const NONE: Most = ("", [(0, 0); 2], [0; 2]);
 
 #[test]

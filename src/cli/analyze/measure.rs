@@ -64,7 +64,7 @@ fn wanted(args: &AnalyzeArgs, chosen: Option<&Analysis>) -> Result<RunArgs> {
         let left = ANALYSES.iter().copied().filter(is_timed);
         let left: Vec<_> = left.map(|left| format!("`fathom analyze {}`", left.name)).collect();
         return Err(Error::Usage(format!(
-            "--no-profile leaves out what the analysis needs; what needs no profile: {}",
+            "--no-profile leaves out the profile that the analysis needs; these need none: {}",
             left.join(" and ")
         )));
     }
