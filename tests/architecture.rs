@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use fathom::workload::WORKLOADS;
+
 /// Rooms from the ground up; each may use those before it and itself.
 const ORDER: &[&str] = &[
     "error", "host", "terms", "random", "tensor", "game", "data", "kernel", "gpu", "graph", "op",
@@ -245,4 +247,17 @@ fn the_guide_counts_the_lines_of_files() {
         counted += 1;
     }
     assert!(counted >= 9, "{counted} rows of CONTRIBUTING.md count lines");
+}
+
+#[test]
+fn every_workload_has_its_twin_in_pytorch() {
+    let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
+    for name in WORKLOADS.iter().map(|workload| workload.name) {
+        let twin = peers.join(format!("pytorch/{name}.py"));
+        assert!(twin.exists(), "{name} has no {}", twin.display());
+        for list in ["pytorch/step.py", "pytorch/test_check.py", "run.py"] {
+            let text = fs::read_to_string(peers.join(list)).unwrap();
+            assert!(text.contains(&format!("\"{name}\"")), "peers/{list} does not name {name}");
+        }
+    }
 }
