@@ -49,6 +49,14 @@ pub enum Error {
         /// What was found, what was expected, and what to do unless that is obvious.
         what: String,
     },
+    /// A shader of the folder that `FATHOM_SHADERS` names cannot be used.
+    #[error("{}: {}", plain(file.display()), lines(what))]
+    Shader {
+        /// The folder's file.
+        file: PathBuf,
+        /// What is wrong, in several lines where the compiler quotes the text.
+        what: String,
+    },
     /// The operating system refused to read or write a file.
     #[error("cannot {action} {}: {source}", plain(file.display()))]
     Io {
@@ -118,7 +126,7 @@ impl Error {
             Self::Gpu(_) | Self::Hung(_) | Self::OutOfMemory(_) => 6,
             Self::Regression(_) => 8,
             Self::Incomparable(_) => 9,
-            Self::Data { .. } | Self::Io { .. } => 10,
+            Self::Data { .. } | Self::Shader { .. } | Self::Io { .. } => 10,
             Self::Run { code, .. } => *code,
             Self::Interrupted => 130,
         }

@@ -562,6 +562,6 @@ fn what_goes_row_by_row_is_checked_in_small_and_in_rows_of_its_real_shape() {
     // Right in small, and wrong only where the real shape goes on.
     let faulty = verified([8, 32], Arc::new(CopiesTooLittle));
     assert_eq!((faulty.reduced, faulty.sampled, faulty.passed), (1, Some(1), 0));
-    let wrong = faulty.wrong().unwrap().to_string();
+    let wrong = faulty.wrong()[0].to_string();
     assert!(wrong.contains("in rows 0 to 8 of its real shape output 0["), "{wrong}");
 }

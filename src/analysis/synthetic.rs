@@ -111,6 +111,7 @@ fn run((workload, mode, ops): &Planted) -> Run {
             reduced: 0,
             sampled: None,
             worst: None,
+            failed: Vec::new(),
             program: None,
         },
         doubts: Vec::new(),

@@ -3,9 +3,12 @@
 use clap::Args;
 
 use crate::error::{Error, Result};
+use crate::gpu::shader;
 use crate::listing;
-use crate::measure::kernels;
+use crate::measure::kernels::{self, Checked};
+use crate::measure::verify::advice;
 use crate::op::Family;
+use crate::program::check::Verdict;
 
 use super::{DeviceArgs, OutputArgs, output, progress};
 
@@ -35,7 +38,12 @@ pub fn execute(args: &VerifyArgs) -> Result<()> {
     drop(progress);
     let table = listing::stamped(listing::kernels::verification(&checked), &gpu);
     output::emit(&args.out, |form| table.render(form))?;
-    let failed: usize = checked.iter().map(|kernel| kernel.failed).sum();
+    let wrong = |kernel: &Checked| {
+        let told = |verdict: &Verdict| format!("{}: {}", kernel.label, verdict.detail);
+        kernel.failed.iter().map(told).collect::<Vec<_>>()
+    };
+    let failures: Vec<_> = checked.iter().flat_map(wrong).collect();
+    let failed = failures.len();
     let checks: usize = checked.iter().map(|kernel| kernel.checks).sum();
     let passed = checks - failed;
     output::note(&args.out, &format!("{}: {passed} of {checks} checks passed", gpu.summary));
@@ -43,7 +51,36 @@ pub fn execute(args: &VerifyArgs) -> Result<()> {
         return Ok(());
     }
     Err(Error::Verification(format!(
-        "{failed} of {checks} checks failed on {}; try a newer driver; if that does not help, please report the rows above",
-        gpu.summary
+        "{failed} of {checks} checks failed on {}:\n  {}\n{}",
+        gpu.summary,
+        named(failures).join("\n  "),
+        advice(shader::folder().as_deref())
     )))
+}
+
+/// Failed checks that are named; a common file of shaders may fail thousands.
+const NAMED: usize = 40;
+
+/// The first of them, and how many more there are.
+fn named(mut failures: Vec<String>) -> Vec<String> {
+    let more = failures.len().saturating_sub(NAMED);
+    failures.truncate(NAMED);
+    if more > 0 {
+        failures.push(format!("and {more} more: `fathom verify KERNEL` names those of one kernel"));
+    }
+    failures
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forty_failures_are_named_and_the_rest_are_counted() {
+        let failures = |n: usize| (0..n).map(|i| i.to_string()).collect::<Vec<_>>();
+        assert_eq!(named(failures(NAMED)), failures(NAMED));
+        let named = named(failures(NAMED + 3));
+        assert_eq!(named.len(), NAMED + 1);
+        assert!(named[NAMED].starts_with("and 3 more: "), "{}", named[NAMED]);
+    }
 }

@@ -199,12 +199,12 @@ impl Gpu {
             },
             cache: None,
         });
-        let (outcome, place) = (scope.pop(), format!("shaders/{shader}.wgsl as {label}"));
+        let (outcome, shader, label) = (scope.pop(), shader.to_string(), label.to_string());
         let digest = Sha256::digest(shader::without_comments(text)).into();
         let pipeline = Pipeline { raw, layout: bindings, digest };
         async move {
             match outcome.await {
-                Some(error) => Err(Error::Internal(format!("{place}: {error}"))),
+                Some(error) => Err(shader::invalid(&shader, &label, error)),
                 None => Ok(pipeline),
             }
         }

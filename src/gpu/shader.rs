@@ -15,6 +15,7 @@
 //!   registers.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
@@ -38,7 +39,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// The folder that shaders are read from in place of those compiled in; an empty name is none.
-fn folder() -> Option<PathBuf> {
+pub(crate) fn folder() -> Option<PathBuf> {
     std::env::var_os("FATHOM_SHADERS").filter(|name| !name.is_empty()).map(PathBuf::from)
 }
 
@@ -66,7 +67,7 @@ pub fn source(name: &str) -> Result<Cow<'static, str>> {
 /// The WGSL of a kernel.
 ///
 /// # Errors
-/// [`Error::Internal`] where a constant, hook or file does not exist.
+/// [`Error::Internal`] where a constant, hook or file does not exist; of a folder [`Error::Shader`], [`Error::Io`].
 pub fn assemble(kernel: &Kernel) -> Result<String> {
     unrolled(kernel, &assemble_rolled(kernel)?)
 }
@@ -121,7 +122,30 @@ pub fn assemble_rolled(kernel: &Kernel) -> Result<String> {
 }
 
 fn fault(kernel: &Kernel, what: String) -> Error {
-    Error::Internal(format!("shaders/{}.wgsl: {what}", kernel.shader))
+    blame(folder(), &kernel.shader, what)
+}
+
+/// What is wrong with the text that was put together for a labelled kernel from this file on.
+pub(super) fn invalid(name: &str, label: &str, what: impl Display) -> Error {
+    // Which may end in empty lines.
+    let what = what.to_string();
+    let what = what.trim_end();
+    let what = match folder() {
+        Some(_) => format!(
+            "as {label}: {what}\nlines are those of the text with all that the file uses: \
+             `fathom show WORKLOAD --kernel LABEL`"
+        ),
+        None => format!("as {label}: {what}"),
+    };
+    blame(folder(), name, what)
+}
+
+/// Shaders that are compiled in are right; those of a folder are their author's.
+fn blame(folder: Option<PathBuf>, name: &str, what: String) -> Error {
+    match folder {
+        Some(folder) => Error::Shader { file: folder.join(format!("{name}.wgsl")), what },
+        None => Error::Internal(format!("shaders/{name}.wgsl: {what}")),
+    }
 }
 
 /// A kernel's text as it is put together.
@@ -223,6 +247,18 @@ mod tests {
         );
         assert_eq!(replace_declaration(&text, "B", "1u"), None);
         assert_eq!(replace_hook(&text, "prologue", ""), None);
+    }
+
+    #[test]
+    fn a_folder_answers_for_its_own_shaders() {
+        let error = blame(Some("mine".into()), "shift/shift", "no\nsuch".into());
+        assert_eq!(
+            (error.exit_code(), error.to_string().as_str()),
+            (10, "mine/shift/shift.wgsl: no\nsuch")
+        );
+        let error = blame(None, "shift/shift", "no".into());
+        assert_eq!(error.exit_code(), 1);
+        assert!(error.to_string().contains("shaders/shift/shift.wgsl: no"), "{error}");
     }
 
     #[test]

@@ -60,14 +60,14 @@ pub fn tuned(tuned: &tune::Table) -> Table {
     Table::of(columns, tuned.entries.values())
 }
 
-/// A row for each kernel that was verified, with the place where it is wrong.
+/// A row for each kernel that was verified, with the place where it is most wrong.
 pub fn verification(kernels: &[Checked]) -> Table {
     let columns: [ColumnOf<&Checked>; 5] = columns![kernel:
         text("kernel") => &kernel.label,
         count("checks") => kernel.checks,
-        count("passed") => kernel.checks - kernel.failed,
-        number("worst error / bound", "worst", Fixed(3)) => kernel.worst.error,
-        text("where") => if kernel.failed > 0 { kernel.worst.detail.as_str() } else { "" },
+        count("passed") => kernel.checks - kernel.failed.len(),
+        number("worst error / bound", "worst", Fixed(3)) => kernel.worst,
+        text("where") => kernel.furthest().map_or("", |worst| worst.detail.as_str()),
     ];
     Table::of(columns, kernels)
 }

@@ -36,10 +36,17 @@ pub struct Checked {
     pub label: String,
     /// Cases times distributions of inputs.
     pub checks: usize,
-    /// Of these, how many missed their bound.
-    pub failed: usize,
-    /// The check nearest to its bound, or furthest beyond.
-    pub worst: Verdict,
+    /// The error nearest to its bound, or furthest beyond, as a share of it.
+    pub worst: f64,
+    /// The checks that missed their bound, in the order of its cases.
+    pub failed: Vec<Verdict>,
+}
+
+impl Checked {
+    /// The check that is furthest beyond its bound, where one is.
+    pub fn furthest(&self) -> Option<&Verdict> {
+        self.failed.iter().max_by(|a, b| a.error.total_cmp(&b.error))
+    }
 }
 
 /// A kernel's time on a case.
@@ -153,17 +160,14 @@ pub fn verify(gpu: &Gpu, kernels: &[Kernel], progress: &dyn Fn(f64)) -> Result<V
 
 /// Adds a verdict to those of its kernel.
 fn note(checked: &mut Vec<Checked>, label: &str, verdict: Verdict) {
-    let failed = usize::from(!verdict.passed());
-    match checked.iter_mut().find(|known| known.label == label) {
-        Some(known) => {
-            known.checks += 1;
-            known.failed += failed;
-            if verdict.error > known.worst.error {
-                known.worst = verdict;
-            }
-        }
-        None => checked.push(Checked { label: label.into(), checks: 1, failed, worst: verdict }),
-    }
+    let at = checked.iter().position(|known| known.label == label).unwrap_or_else(|| {
+        checked.push(Checked { label: label.into(), checks: 0, worst: 0.0, failed: Vec::new() });
+        checked.len() - 1
+    });
+    let known = &mut checked[at];
+    known.checks += 1;
+    known.worst = known.worst.max(verdict.error);
+    known.failed.extend(Some(verdict).filter(|verdict| !verdict.passed()));
 }
 
 /// Times each kernel, and hands each time out as it is known. A GPU idles while a kernel's inputs are made: its clocks rise

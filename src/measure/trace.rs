@@ -1,7 +1,7 @@
 //! The timeline of a step: verified, profiled, and each op with its place in time.
 
 use crate::error::{Error, Result};
-use crate::gpu::Gpu;
+use crate::gpu::{Gpu, shader};
 use crate::pass::{OpInstance, Options};
 use crate::record::trace::{Span, TracedStep};
 use crate::session::Session;
@@ -9,7 +9,7 @@ use crate::terms::{Mode, Preset};
 use crate::workload::{Samples, Split, Workload};
 
 use super::profile::one_step;
-use super::verify::verify;
+use super::verify::{advice, verify};
 
 /// Steps profiled; the one with the median span is kept.
 const STEPS: usize = 9;
@@ -47,8 +47,13 @@ pub fn trace(
     session.feed(&program, &data.batch(Split::Train, 0)?.tensors())?;
     if request.verify {
         let verified = verify(gpu, &program, &|_, share| progress("verifying", share))?;
-        if let Some(wrong) = verified.wrong() {
-            return Err(Error::Verification(format!("{wrong}; the step was not timed")));
+        if !verified.wrong().is_empty() {
+            let wrong: Vec<_> = verified.wrong().iter().map(ToString::to_string).collect();
+            let wrong = wrong.join("\n  ");
+            let advice = advice(shader::folder().as_deref());
+            return Err(Error::Verification(format!(
+                "the step was not timed:\n  {wrong}\n{advice}"
+            )));
         }
         session.restart()?;
     }

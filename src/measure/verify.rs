@@ -3,14 +3,15 @@
 //! of the real ones are checked as well, in the program itself.
 
 use std::collections::HashSet;
+use std::path::Path;
 
-use crate::error::{Error, Result};
-use crate::gpu::Gpu;
+use crate::error::{Error, Result, plain};
+use crate::gpu::{Gpu, shader};
 use crate::graph::op::Distribution;
 use crate::pass::{OpInstance, Schedule};
 use crate::program::check::{Verdict, check_alone};
 use crate::program::{Program, make_pipelines};
-use crate::record::{Status, Verified, Worst};
+use crate::record::{Run, Status, Verified, Worst};
 
 use super::sample::going_on;
 
@@ -64,33 +65,50 @@ pub(super) fn distinct(schedule: &Schedule) -> impl Iterator<Item = &OpInstance>
 /// Refuses a device whose kernels are wrong.
 ///
 /// # Errors
-/// [`Error::Verification`] with `failures`, a line each, where there are any.
-pub fn all_agree(gpu: &Gpu, failures: &[String]) -> Result<()> {
-    if failures.is_empty() {
+/// [`Error::Verification`] with the kernels that are wrong in these runs, a line each, where there are any.
+pub fn all_agree(gpu: &Gpu, runs: &[Run]) -> Result<()> {
+    let wrong = |run: &Run| {
+        let key = run.key();
+        run.verified.wrong().iter().map(|one| format!("\n  {key}: {one}")).collect::<String>()
+    };
+    let failures: String = runs.iter().map(wrong).collect();
+    let Some(first) = runs.iter().find(|run| !run.verified.wrong().is_empty()) else {
         return Ok(());
-    }
+    };
+    let Run { workload, mode, batch, preset, .. } = first;
     Err(Error::Verification(format!(
-        "these kernels disagree with their references on {}, so their runs were not timed:\n  {}\ntry a newer \
-         driver; if that does not help, please report this",
+        "these kernels disagree with their references on {}, so their runs were not timed:{failures}\n\
+         a kernel's text: `fathom show {workload} -m {mode} -b {batch} --preset {preset} --kernel LABEL`\n{}",
         gpu.summary,
-        failures.join("\n  ")
+        advice(shader::folder().as_deref())
     )))
+}
+
+/// What to do about a kernel that is wrong.
+pub fn advice(shaders: Option<&Path>) -> String {
+    match shaders {
+        Some(folder) => format!("the shaders are those of {}", plain(folder.display())),
+        None => "try a newer driver; if that does not help, please report this".into(),
+    }
 }
 
 /// What a record keeps of one verdict for each distinct problem and variant.
 fn verified(verdicts: &[Verdict], reduced: usize) -> Verified {
     let passed = verdicts.iter().filter(|verdict| verdict.passed()).count();
-    let worst = verdicts.iter().max_by(|a, b| a.error.total_cmp(&b.error));
+    let mut by_error: Vec<_> = verdicts.iter().collect();
+    by_error.sort_by(|a, b| b.error.total_cmp(&a.error));
+    let kept = |verdict: &Verdict| Worst {
+        label: verdict.label.clone(),
+        error: verdict.error.is_finite().then_some(verdict.error),
+        detail: (!verdict.passed()).then(|| verdict.detail.clone()),
+    };
     Verified {
         status: if passed == verdicts.len() { Status::Passed } else { Status::Failed },
         checked: verdicts.len(),
         passed,
         reduced,
-        worst: worst.map(|verdict| Worst {
-            label: verdict.label.clone(),
-            error: verdict.error.is_finite().then_some(verdict.error),
-            detail: (!verdict.passed()).then(|| verdict.detail.clone()),
-        }),
+        worst: by_error.first().map(|verdict| kept(verdict)),
+        failed: by_error.iter().filter(|v| !v.passed()).map(|verdict| kept(verdict)).collect(),
         sampled: None,
         program: None,
     }
@@ -101,19 +119,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worst_is_furthest_beyond_its_bound_and_says_how() {
+    fn all_that_is_wrong_is_kept_the_furthest_beyond_its_bound_first() {
         let verdict = |label: &str, error| Verdict {
             label: label.into(),
             error,
             detail: format!("{error} of the bound"),
         };
         let record = verified(&[verdict("a", 0.5), verdict("b", 0.7)], 1);
-        assert_eq!((record.status, record.passed, record.wrong()), (Status::Passed, 2, None));
+        assert_eq!((record.status, record.passed, record.failed.len()), (Status::Passed, 2, 0));
         assert_eq!(record.worst.unwrap().label, "b");
         let record =
             verified(&[verdict("a", 3.0), verdict("b", f64::INFINITY), verdict("c", 0.1)], 0);
         assert_eq!((record.status, record.checked, record.passed), (Status::Failed, 3, 1));
-        assert_eq!(record.wrong().unwrap().to_string(), "b: inf of the bound");
-        assert_eq!(record.wrong().unwrap().error, None);
+        let wrong: Vec<_> = record.wrong().iter().map(ToString::to_string).collect();
+        assert_eq!(wrong, ["b: inf of the bound", "a: 3 of the bound"]);
+        assert_eq!(record.wrong()[0].error, None);
+        let older = Verified { failed: Vec::new(), ..record };
+        assert_eq!(older.wrong().len(), 1, "the worst");
     }
 }

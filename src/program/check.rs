@@ -30,6 +30,16 @@ impl Verdict {
     pub fn passed(&self) -> bool {
         self.error <= 1.0
     }
+
+    /// The same with the op's shapes, where it failed.
+    pub(super) fn of_shapes(mut self, op: &OpInstance) -> Self {
+        if !self.passed() {
+            let [inputs, outputs] = [&op.inputs, &op.outputs]
+                .map(|specs| specs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
+            self.detail += &format!("; {inputs} -> {outputs}");
+        }
+        self
+    }
 }
 
 /// Compares outputs element by element: the error's bound is the output's tolerance times the larger of the
@@ -40,6 +50,7 @@ pub fn compare(label: &str, got: &[Array], wanted: &[Array], tolerances: &[Toler
         // The size of a typical value: sums that cancel to nearly 0 are not held to their own size.
         let rms = root_mean_square(&wanted.data);
         let (dtype, exact) = (got.spec.dtype, !wanted.spec.dtype.is_float());
+        let bound = |w: f64| tolerance.0 * w.abs().max(rms) + stored_within(dtype, w);
         let error = |i: usize| {
             let (g, w) = (got.data[i], wanted.data[i]);
             if g == w || (g.is_nan() && w.is_nan()) || g == dtype.rounded(w) {
@@ -47,25 +58,45 @@ pub fn compare(label: &str, got: &[Array], wanted: &[Array], tolerances: &[Toler
             } else if exact || !w.is_finite() || !g.is_finite() {
                 f64::INFINITY
             } else {
-                let bound = tolerance.0 * w.abs().max(rms) + stored_within(dtype, w);
-                (g - w).abs() / bound
+                (g - w).abs() / bound(w)
             }
         };
         let worst = |places: Range<usize>| {
-            let errors = places.map(|i| (error(i), i));
-            // The first of several.
-            errors.fold((0.0, 0), |worst, one| if one.0 > worst.0 { one } else { worst })
+            // The first of several, and how many lie beyond their bounds.
+            places.fold((0.0, 0, 0), |(most, at, wrong), i| {
+                let error = error(i);
+                let wrong = wrong + usize::from(error > 1.0);
+                if error > most { (error, i, wrong) } else { (most, at, wrong) }
+            })
         };
-        let parts = parts(got.data.len().min(wanted.data.len()));
-        for (error, i) in parts.into_par_iter().map(worst).collect::<Vec<_>>() {
+        let length = got.data.len().min(wanted.data.len());
+        let found: Vec<_> = parts(length).into_par_iter().map(worst).collect();
+        let wrong: usize = found.iter().map(|(.., wrong)| wrong).sum();
+        for (error, i, _) in found {
             if error > verdict.error {
                 let (g, w) = (got.data[i], wanted.data[i]);
+                let exact = exact || tolerance.0 == 0.0;
                 verdict.error = error;
-                verdict.detail = format!("output {output}[{i}] is {g:e}, reference {w:e}");
+                verdict.detail = format!(
+                    "output {output}[{i}] is {}; {wrong} of {length} values are wrong",
+                    beside(g, w, (!exact).then(|| bound(w)))
+                );
             }
         }
     }
     verdict
+}
+
+/// A value beside its reference, and how far it may lie from it; without a bound it has to be the same.
+pub(super) fn beside(got: f64, wanted: f64, bound: Option<f64>) -> String {
+    // Integers in full, and of what f32 holds all digits.
+    let shown = |x: f64| match format!("{x:.8e}").parse::<f64>() {
+        Ok(rounded) if x.trunc() != x => format!("{rounded:e}"),
+        _ if x.abs() < 1e10 => format!("{x}"),
+        _ => format!("{x:e}"),
+    };
+    let bound = bound.map_or("exactly".into(), |bound| format!("± {bound:.2e}"));
+    format!("{}, reference {} {bound}", shown(got), shown(wanted))
 }
 
 /// How far from a value that is right may lie what is stored of it.
@@ -167,7 +198,7 @@ impl Program {
             verdict.error = f64::INFINITY;
             verdict.detail = format!("wrote past the end of {place}");
         }
-        Ok(verdict)
+        Ok(verdict.of_shapes(op))
     }
 
     /// Poisons what ops are to write and the words behind all values; nothing where they have no guard words.
@@ -206,5 +237,30 @@ impl Program {
         let damaged = |words: &Vec<u8>| words.chunks_exact(4).any(|word| word != POISON);
         let mut places = guarded.into_iter().zip(&words);
         Ok(places.find(|(_, words)| damaged(words)).map(|((place, _), _)| place))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(got: &[f64], wanted: &[f64], dtype: DType, tolerance: f64) -> String {
+        let of = |data: &[f64]| Array {
+            spec: TensorSpec::new([data.len()], dtype),
+            data: data.to_vec(),
+        };
+        compare("", &[of(got)], &[of(wanted)], &[Tolerance(tolerance)]).detail
+    }
+
+    #[test]
+    fn a_failure_tells_value_reference_bound_and_how_many_are_wrong() {
+        assert_eq!(
+            told(&[1.0, 2.5, 3.5, 4.0], &[1.0, 2.0, 2.5, 4.0], DType::F32, 0.01),
+            "output 0[2] is 3.5e0, reference 2.5e0 ± 2.61e-2; 2 of 4 values are wrong"
+        );
+        let told_exact = "output 0[1] is 7, reference 9 exactly; 1 of 2 values are wrong";
+        for dtype in [DType::U32, DType::F32] {
+            assert_eq!(told(&[1.0, 7.0], &[1.0, 9.0], dtype, 0.0), told_exact);
+        }
     }
 }

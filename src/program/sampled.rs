@@ -11,7 +11,7 @@ use crate::random::Rng;
 use crate::tensor::{DType, TensorSpec};
 
 use super::Program;
-use super::check::{Verdict, compare, stored_within};
+use super::check::{Verdict, beside, compare, stored_within};
 
 /// An output of which single values are compared.
 struct Sampled<'a> {
@@ -33,6 +33,7 @@ fn compare_at(of: &Sampled<'_>, places: &[usize], got: &[f64], wanted: &[ValueAt
     let squares = wanted.iter().map(|at| at.scale * at.scale).filter(|square| square.is_finite());
     let typical = (squares.sum::<f64>() / wanted.len().max(1) as f64).sqrt();
     let least = if shared { typical } else { 0.0 };
+    let mut wrong = 0;
     for ((place, &got), wanted) in places.iter().zip(got).zip(wanted) {
         let ValueAt { value, scale } = *wanted;
         let bound = tolerance.0 * value.abs().max(scale).max(least) + stored_within(dtype, value);
@@ -43,11 +44,17 @@ fn compare_at(of: &Sampled<'_>, places: &[usize], got: &[f64], wanted: &[ValueAt
             _ => f64::INFINITY,
         };
         if error > verdict.error {
+            let bound = (tolerance.0 > 0.0).then_some(bound);
             verdict.error = error;
             verdict.detail = format!(
-                "at its real shape output {output}[{place}] is {got:e}, reference {value:e}"
+                "at its real shape output {output}[{place}] is {}",
+                beside(got, value, bound)
             );
         }
+        wrong += usize::from(error > 1.0);
+    }
+    if wrong > 0 {
+        verdict.detail += &format!("; {wrong} of {} values looked at are wrong", places.len());
     }
     verdict
 }
@@ -165,7 +172,8 @@ impl Program {
             };
             verdicts.push(compare_at(&sampled, &places, &got, &wanted));
         }
-        Ok(verdicts.into_iter().max_by(|a, b| a.error.total_cmp(&b.error)))
+        let worst = verdicts.into_iter().max_by(|a, b| a.error.total_cmp(&b.error));
+        Ok(worst.map(|verdict| verdict.of_shapes(op)))
     }
 
     /// Runs an op and checks some of its rows; nothing, and it was not run, where it has none or they are too much.
@@ -197,7 +205,7 @@ impl Program {
                 worst = Verdict { detail, ..verdict };
             }
         }
-        Ok(Some(worst))
+        Ok(Some(worst.of_shapes(op)))
     }
 }
 
@@ -227,7 +235,7 @@ mod tests {
         assert!(!compare(&[0.0, 1e-4], &pair, true).passed());
         let verdict = compare(&[0.5], &wanted, false);
         assert!(
-            verdict.detail.contains("output 0[7] is 5e-1, reference 0e0"),
+            verdict.detail.contains("output 0[7] is 5e-1, reference 0 ± "),
             "{}",
             verdict.detail
         );

@@ -246,6 +246,11 @@ fn verification(run: &Run, found: &mut Found) {
     if let Some(error) = worst.filter(|error| *error > 1.0 && verified.status == Status::Passed) {
         found.add("verified.worst.error", format!("{error} of the bound, but all kernels passed"));
     }
+    let failed = verified.failed.len();
+    if failed > 0 && verified.passed + failed != verified.checked {
+        let counts = format!("{} of {}", verified.passed, verified.checked);
+        found.add("verified.failed", format!("{failed} kernels, but {counts} passed"));
+    }
     if verified.reduced > verified.checked || verified.sampled.unwrap_or(0) > verified.reduced {
         found.add("verified.reduced", "more kernels than were checked".into());
     }
@@ -293,7 +298,7 @@ mod tests {
     #[test]
     fn a_bent_figure_contradicts_the_others_and_is_named_by_its_place() {
         type Bend = fn(&mut Run);
-        let bends: [(&str, Bend); 22] = [
+        let bends: [(&str, Bend); 23] = [
             ("doubts", |r| r.doubts.retain(|d| !matches!(d, Doubt::Gaps { .. }))),
             ("timing.settled", |r| {
                 r.timing.as_mut().unwrap().settled = true;
@@ -301,6 +306,9 @@ mod tests {
             }),
             ("timing.source", |r| r.timing.as_mut().unwrap().clock = Clock::Wall),
             ("verified.worst.error", |r| r.verified.worst.as_mut().unwrap().error = Some(5.0)),
+            ("verified.failed", |r| {
+                r.verified.failed = r.verified.worst.clone().into_iter().collect();
+            }),
             ("verified.reduced", |r| r.verified.reduced = r.verified.checked + 1),
             ("ops[0].ns.samples", |r| r.profile.as_mut().unwrap().steps = 5),
             ("ops[0].ns.mean", |r| r.ops[0].ns.as_mut().unwrap().mean = Some(1e12)),

@@ -145,13 +145,16 @@ pub struct Verified {
     pub sampled: Option<usize>,
     /// The kernel nearest to its bound, or furthest beyond.
     pub worst: Option<Worst>,
+    /// Every kernel that is wrong, the worst first; nothing where none is, and in older records.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<Worst>,
     /// `sha256:` of the program whose kernels were checked, which has to be the one that was timed; nothing where none
     /// were, and in older records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<String>,
 }
 
-/// The worst of a verification.
+/// A kernel of a verification: the worst, or one that is wrong.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Worst {
     /// The op.
@@ -448,13 +451,18 @@ impl Verified {
             reduced: 0,
             sampled: None,
             worst: None,
+            failed: Vec::new(),
             program: None,
         }
     }
 
-    /// The kernel furthest beyond its bound, where one is.
-    pub fn wrong(&self) -> Option<&Worst> {
-        self.worst.as_ref().filter(|_| self.status == Status::Failed)
+    /// The kernels beyond their bounds, the worst first; older records name that one alone.
+    pub fn wrong(&self) -> &[Worst] {
+        match (self.status, self.failed.as_slice()) {
+            (Status::Failed, []) => self.worst.as_slice(),
+            (Status::Failed, all) => all,
+            _ => &[],
+        }
     }
 }
 

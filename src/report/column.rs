@@ -55,6 +55,8 @@ impl Quantity {
             Self::Text | Self::Count => format!("{value}"),
             Self::Grouped => grouped(value as u64),
             Self::Digits => digits(value),
+            // Digits in a row that nobody could count.
+            Self::Fixed(_) if value.abs() >= 1e9 => format!("{value:.3e}"),
             Self::Fixed(decimals) => format!("{value:.decimals$}"),
             Self::Signed(decimals) => format!("{value:+.decimals$}"),
             Self::Duration => duration_ns(value),

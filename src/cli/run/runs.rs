@@ -35,7 +35,7 @@ pub(super) fn measure(
     let rates = Rates::measured(&suite.gpu.caps, &record.peaks);
     let countdown = Countdown::start(Pace::new(suite.estimates(&rates)));
     let planned = suite.chosen.len();
-    let (mut wrong, mut failed) = (Vec::new(), Vec::new());
+    let mut failed = Vec::new();
     for at in 0..planned {
         let mut outcome = attempt(args, suite, samples, &countdown, at);
         if args.on_failure == OnFailure::Retry
@@ -47,7 +47,6 @@ pub(super) fn measure(
         }
         match outcome {
             Ok(run) => {
-                wrong.extend(run.verified.wrong().map(|worst| format!("{}: {worst}", run.key())));
                 record.runs.push(run);
                 if show {
                     output::data(&headline::row(record, args.out.output)?)?;
@@ -77,7 +76,7 @@ pub(super) fn measure(
         }
         going_on()?;
     }
-    verify::all_agree(&suite.gpu, &wrong)?;
+    verify::all_agree(&suite.gpu, &record.runs)?;
     Ok(failed)
 }
 

@@ -21,6 +21,7 @@ use super::labels::fused;
 mod caveats;
 mod facts;
 
+use caveats::wrong;
 pub(super) use caveats::{above_peak, cautions};
 use facts::facts;
 pub(super) use facts::play;
@@ -153,6 +154,13 @@ impl<'a> Measured<'a> {
         }
     }
 
+    /// The labels of the kernels that are wrong.
+    fn wrong(&self) -> String {
+        let labels: Vec<_> =
+            self.run.verified.wrong().iter().map(|one| one.label.as_str()).collect();
+        labels.join("; ")
+    }
+
     /// Its rate as a share of the ceiling.
     pub(super) fn of_peak(&self) -> Option<f64> {
         self.run.flop_per_s().and_then(|rate| self.record.peaks.share(rate))
@@ -167,7 +175,7 @@ impl<'a> Measured<'a> {
 
 /// Every run of some records in a row.
 pub fn runs(records: &[Record]) -> Table {
-    let columns: [ColumnOf<Measured<'_>>; 50] = columns![m:
+    let columns: [ColumnOf<Measured<'_>>; 51] = columns![m:
         text("record").programs() => &m.record.id,
         text("integrity").programs() => m.record.integrity,
         text("created").programs() => &m.record.created,
@@ -216,6 +224,7 @@ pub fn runs(records: &[Record]) -> Table {
         text("verified").programs() => m.run.verified.status,
         count("checked").programs() => m.run.verified.checked,
         count("passed").programs() => m.run.verified.passed,
+        text("wrong").programs() => m.wrong(),
         text("remarks").page() => &m.doubts,
         text("validity").programs() => if m.doubts.is_empty() { "ok" } else { m.doubts.as_str() },
         text("program").programs() => &m.run.program,
@@ -264,6 +273,7 @@ fn details(record: &Record, run: &Run, format: Format) -> String {
     } else {
         paragraph(&format!("{}: {}", run.key(), facts(run).trim_end()))
     };
+    text += &wrong(run, is_markdown);
     let (Some(profile), Some(span_ns)) = (&run.profile, run.span_ns()) else {
         return text;
     };
@@ -352,7 +362,7 @@ mod tests {
         let row: Vec<_> = lines.next().unwrap().split(',').collect();
         let of = |name: &str| row[head.iter().position(|h| *h == name).unwrap()];
         assert_eq!((of("step_ns"), of("ci95_low_ns"), of("passed")), ("7.0", "6.93", "1"));
-        assert_eq!((head[0], head[head.len() - 1], head.len()), ("record", "program", 45));
+        assert_eq!((head[0], head[head.len() - 1], head.len()), ("record", "program", 46));
         for name in ["created", "version", "commit", "os", "device_id", "clock"] {
             assert!(head.contains(&name), "no {name} in {head:?}");
         }

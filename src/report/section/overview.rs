@@ -99,7 +99,11 @@ fn trust(labels: &Labels, records: &[Record]) -> Section {
     let section = Section::new("trust", "Verified and doubted", table).note(said).notes(edited);
     let of_record = |(at, record): (usize, &Record)| {
         let which = if records.len() > 1 { format!("{}: ", labels.own(at)) } else { String::new() };
-        let remarks = record.notes.iter().cloned().chain(cautions(record));
+        let wrong = record.runs.iter().flat_map(|run| {
+            let named = |kernel| format!("wrong: {}: {kernel}", run.key());
+            run.verified.wrong().iter().map(named)
+        });
+        let remarks = wrong.chain(record.notes.iter().cloned()).chain(cautions(record));
         remarks.map(|remark| format!("{which}{remark}")).collect::<Vec<_>>()
     };
     section.notes(records.iter().enumerate().flat_map(of_record))
@@ -267,7 +271,7 @@ fn speed(ratio: f64, (low, high): (f64, f64)) -> Speed {
 mod tests {
     use super::*;
     use crate::analysis::synthetic;
-    use crate::record::{Outcome, Sketch};
+    use crate::record::{Outcome, Sketch, Worst};
     use crate::terms::Mode;
 
     fn record(device: &str, ns: f64) -> Record {
@@ -282,15 +286,22 @@ mod tests {
     fn doubts_and_verification_come_first() {
         let mut record = record("a", 1000.0);
         record.runs[1].doubts = vec![Doubt::Loss];
+        let wrong = |label: &str| Worst { label: label.into(), error: None, detail: None };
         record.notes = vec!["cut short: 2 of 16 runs were measured".into()];
         record.peaks.raised_by = Some("matmul/tile".into());
-        let sections = sections(&[record]);
+        let sections = sections(std::slice::from_ref(&record));
         assert_eq!(sections[0].key, "trust");
         let table = sections[0].table.render(crate::report::Format::Csv).unwrap();
         assert!(table.contains("the loss is not a number,1 of 2,vgg infer batch 4"), "{table}");
         assert!(sections[0].notes[0].starts_with("2 of 2 runs are verified"));
         assert!(sections[0].notes[1].contains("cut short"));
         assert!(sections[0].notes[2].starts_with("matmul/tile was faster than the probe"));
+        let verified = &mut record.runs[1].verified;
+        verified.status = Status::Failed;
+        verified.failed = vec![wrong("a.matmul/tile"), wrong("b.reduce/rows")];
+        let notes = &super::sections(&[record])[0].notes;
+        assert_eq!(notes[1], "wrong: vgg infer batch 4: a.matmul/tile: beyond its bound");
+        assert!(notes[2].contains("b.reduce/rows"), "{notes:?}");
         let keys: Vec<_> = sections.iter().map(|section| section.key).collect();
         assert_eq!(
             keys,

@@ -62,9 +62,10 @@ pub(super) fn cell(side: &Side, column: &Column, reference: Option<&Side>) -> Ce
             Status::Failed => "WRONG",
             Status::Passed => "not timed",
         };
-        let tip = match runs[0].verified.wrong() {
-            Some(worst) => worst.to_string(),
-            None => runs[0].why_not_counted().unwrap_or_default().to_string(),
+        let wrong: Vec<_> = runs[0].verified.wrong().iter().map(ToString::to_string).collect();
+        let tip = match wrong.as_slice() {
+            [] => runs[0].why_not_counted().unwrap_or_default().to_string(),
+            wrong => wrong.join("\n"),
         };
         return Cell::word(word, &tip);
     }

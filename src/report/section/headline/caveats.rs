@@ -1,8 +1,9 @@
 //! What is to be known of a record before its figures are believed, beside the doubts of its runs.
 
 use crate::record::yardstick::MOVED;
-use crate::record::{BuildProfile, Record};
+use crate::record::{BuildProfile, Record, Run, Worst};
 use crate::report::number::percent;
+use crate::report::table::paragraph;
 use crate::terms::{Precision, each_once};
 
 use super::Measured;
@@ -52,4 +53,46 @@ pub(in crate::report::section) fn cautions(record: &Record) -> Vec<String> {
     let slow = is_slow
         .then(|| "this is a debug build: host times and build times are far too long".to_string());
     moved.into_iter().chain(raised).chain(slow).collect()
+}
+
+/// The kernels of a run that are wrong, a line each.
+pub(super) fn wrong(run: &Run, is_markdown: bool) -> String {
+    let line = |kernel: &Worst| match is_markdown {
+        true => format!("- wrong: {kernel}\n"),
+        false => paragraph(&format!("wrong: {kernel}")),
+    };
+    let lines: String = run.verified.wrong().iter().map(line).collect();
+    if lines.is_empty() { lines } else { format!("\n{lines}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::render;
+    use super::*;
+    use crate::analysis::synthetic;
+    use crate::record::Status;
+    use crate::report::Format;
+    use crate::terms::Mode;
+
+    #[test]
+    fn every_kernel_that_is_wrong_is_named() {
+        let mut record = synthetic::record(&[("vgg", Mode::Train, &[("matmul", 5.0)])]);
+        let wrong = |label: &str| Worst {
+            label: label.into(),
+            error: None,
+            detail: Some("output 0[3] is 7, reference 9 exactly".into()),
+        };
+        let verified = &mut record.runs[0].verified;
+        verified.status = Status::Failed;
+        verified.failed = vec![wrong("a.matmul/tile"), wrong("b.reduce/rows")];
+        for (format, start) in [(Format::Table, ""), (Format::Md, "- ")] {
+            let text = render(&record, format).unwrap();
+            for label in ["a.matmul/tile", "b.reduce/rows"] {
+                let line = format!("\n{start}wrong: {label}: output 0[3] is 7");
+                assert!(text.contains(&line), "{text}");
+            }
+        }
+        let text = render(&record, Format::Csv).unwrap();
+        assert!(text.contains(",a.matmul/tile; b.reduce/rows,"), "{text}");
+    }
 }
