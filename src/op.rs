@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::graph::op::{Op, Problem};
 use crate::tensor::{DType, TensorSpec};
+use crate::terms::each_once;
 
 pub mod advance_step;
 pub mod argmax;
@@ -115,10 +116,17 @@ impl Family {
         (self.cases)()
     }
 
-    /// Problems worth timing: its own, or the cases that move or compute the most.
-    pub fn benches(&self) -> Vec<Case> {
-        if let Some(benches) = self.benches {
-            return benches();
+    /// Types of the ops that it computes, as tables have them: `sgd`, `momentum`, .. of `optimizer`.
+    pub fn types(&self) -> Vec<&'static str> {
+        each_once(self.cases().iter().map(|case| case.op.kind().name))
+    }
+
+    /// Problems worth timing of those that are meant: its own, or the cases that move or compute the most.
+    pub fn benches(&self, is_meant: impl Fn(&Case) -> bool) -> Vec<Case> {
+        let own = self.benches.map_or_else(Vec::new, |benches| benches());
+        let own: Vec<_> = own.into_iter().filter(&is_meant).collect();
+        if !own.is_empty() {
+            return own;
         }
         let mut cases = self.cases();
         let work = |case: &Case| {
@@ -126,8 +134,7 @@ impl Family {
             cost.flops + cost.bytes
         };
         cases.sort_by_key(|case| std::cmp::Reverse(work(case)));
-        cases.truncate(3);
-        cases
+        cases.into_iter().filter(is_meant).take(3).collect()
     }
 }
 

@@ -77,7 +77,7 @@ fn transcripts() {
 fn every_failure_has_its_code_and_names_the_way_out() {
     const RECORD: &str = "assets/reference-tiny.json";
     let empty = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
-    let cases: [(&[&str], i32, &str); 59] = [
+    let cases: [(&[&str], i32, &str); 62] = [
         (&["analyze", RECORD, "-w", "memnet"], 2, "--workload: it says what is measured where no"),
         (&["analyze", "profile", RECORD, "--time", "5"], 2, "--time: it says what is measured"),
         (&["show", RECORD, "-m", "train"], 2, "--mode: it is of a workload's step"),
@@ -126,7 +126,14 @@ fn every_failure_has_its_code_and_names_the_way_out() {
         (&["-w", "autoenc", "--precision", "f16", "--without", "f16"], 2, "has no f16 in shaders"),
         (&["-w", "memnet", "--variant", "conv2d/direct", "--dry-run"], 2, "has such an op"),
         (&["-w", "memnet", "--repeat", "2", "-o", "json"], 2, "-o jsonl"),
+        (
+            &["-w", "autoenc", "--variant", "random_normal", "--dry-run"],
+            2,
+            "random_normal are draw",
+        ),
+        (&["-w", "autoenc", "--variant", "optimizer/adam", "--dry-run"], 2, "known as adam here"),
         (&["verify", "no-such-kernel"], 4, "fathom list kernels"),
+        (&["verify", "optimizer.sgd"], 4, "did you mean 'sgd'?"),
         (&["bench", "matmul", "--precision", "f16"], 2, "add --workload"),
         (&["bench", "matmul", "--batch", "8"], 2, "--batch: it is for the steps of a workload"),
         (

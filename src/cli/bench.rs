@@ -9,7 +9,6 @@ use crate::gpu::Gpu;
 use crate::listing;
 use crate::measure::sample::Budget;
 use crate::measure::{kernels, peak, run};
-use crate::op::Family;
 use crate::pass::{Options, Schedule};
 use crate::session::schedule;
 use crate::terms::Mode;
@@ -24,7 +23,10 @@ pub struct BenchArgs {
     #[command(flatten)]
     given: Given,
 
-    /// Only kernels whose label contains this: `matmul`, `matmul/tile`
+    /// Only kernels of which a name contains this: `matmul`, `matmul/tile`, `sgd`
+    ///
+    /// Names are those of the family, of the op type and, with --workload, of the op in the step: `optimizer`, `adam`,
+    /// `optimizer.adam`.
     filter: Option<String>,
 
     /// Maximum seconds to sample each kernel for
@@ -84,9 +86,9 @@ pub fn execute(args: &BenchArgs) -> Result<()> {
     let chosen = if !args.workload.is_empty() {
         kernels::of_steps(&gpu.caps, filter, &steps(args, &gpu)?)
     } else if args.all {
-        kernels::choose(&gpu.caps, filter, Family::cases)
+        kernels::choose(&gpu.caps, filter)
     } else {
-        kernels::choose(&gpu.caps, filter, Family::benches)
+        kernels::choose_large(&gpu.caps, filter)
     }?;
     let progress = Progress::new(&args.out, "measuring the device's ceilings");
     let ceilings = peak::measure(&gpu, Duration::from_secs(1), &|share| progress.set(share))?;

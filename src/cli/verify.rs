@@ -7,7 +7,6 @@ use crate::gpu::shader;
 use crate::listing;
 use crate::measure::kernels::{self, Checked};
 use crate::measure::verify::advice;
-use crate::op::Family;
 use crate::program::check::Verdict;
 
 use super::{DeviceArgs, OutputArgs, output, progress};
@@ -15,7 +14,9 @@ use super::{DeviceArgs, OutputArgs, output, progress};
 /// Options of `verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// Only kernels whose label contains this: `matmul`, `matmul/tile`
+    /// Only kernels of which a name contains this: `matmul`, `matmul/tile`, `sgd`
+    ///
+    /// Names are those of the family and of the op type: `optimizer`, `sgd`.
     filter: Option<String>,
 
     #[command(flatten)]
@@ -32,7 +33,7 @@ pub struct VerifyArgs {
 pub fn execute(args: &VerifyArgs) -> Result<()> {
     let gpu = args.device.open()?;
     let filter = args.filter.as_deref().unwrap_or("");
-    let chosen = kernels::choose(&gpu.caps, filter, Family::cases)?;
+    let chosen = kernels::choose(&gpu.caps, filter)?;
     let progress = progress::Progress::new(&args.out, "verifying");
     let checked = kernels::verify(&gpu, &chosen, &|share| progress.set(share))?;
     drop(progress);

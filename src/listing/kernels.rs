@@ -17,9 +17,10 @@ use crate::report::table::{ColumnOf, Table};
 use crate::terms::each_once;
 use crate::{columns, fields};
 
-/// Every op with its variants, on a GPU and on a CPU adapter.
+/// Every op family with the types that other tables call its ops by, and its variants on a GPU and on a CPU adapter.
 pub fn ops() -> Table {
-    let mut table = Table::new([text("op"), text("class"), count("cases"), text("variants")]);
+    let columns = [text("op"), text("class"), count("cases"), text("types"), text("variants")];
+    let mut table = Table::new(columns);
     for family in LIST {
         let cases = family.cases();
         let caps = [Caps::portable(), Caps::portable_software()];
@@ -29,7 +30,9 @@ pub fn ops() -> Table {
         // An elementwise kernel also copies and drops out, which analyses count as what they are.
         let classes: BTreeSet<_> = cases.iter().map(|case| case.op.kind().class.letter()).collect();
         let classes: Vec<_> = classes.into_iter().map(String::from).collect();
-        table.row(fields![family.name(), classes.join(", "), cases.len(), variants.join(" ")]);
+        let types = family.types().join(" ");
+        let classes = classes.join(", ");
+        table.row(fields![family.name(), classes, cases.len(), types, variants.join(" ")]);
     }
     table
 }
@@ -117,5 +120,15 @@ mod tests {
         };
         assert!(class("map").starts_with("\"C, "), "{}", class("map"));
         assert!(class("conv2d").starts_with("B,"), "{}", class("conv2d"));
+    }
+
+    #[test]
+    fn each_type_that_other_tables_have_is_found_in_the_list() {
+        let text = ops().render(Format::Csv).unwrap();
+        for (family, kind) in [("optimizer", "sgd"), ("reduce", "mean"), ("random", "random_mask")]
+        {
+            let row = text.lines().find(|line| line.starts_with(&format!("{family},"))).unwrap();
+            assert!(row.contains(kind), "{row}");
+        }
     }
 }

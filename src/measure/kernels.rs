@@ -1,14 +1,11 @@
 //! Single kernels, all of them or those a filter selects: verified, or timed.
 
-use std::collections::HashSet;
-use std::sync::Arc;
-
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::graph::op::Cost;
-use crate::kernel::{Caps, Variant};
-use crate::op::{Case, Family, LIST};
-use crate::pass::{Schedule, compile_op};
+use crate::kernel::Variant;
+use crate::op::Case;
+use crate::pass::compile_op;
 use crate::program::check::{Verdict, check_alone};
 use crate::program::make_pipelines;
 use crate::stats::median;
@@ -18,10 +15,15 @@ use super::sample::step_times;
 use super::sample::{Budget, going_on};
 use super::yardstick::Rule;
 
+mod select;
+
+pub(super) use select::near;
+pub use select::{choose, choose_large, of_steps};
+
 /// A variant of an op at a case's sizes.
 #[derive(Debug)]
 pub struct Kernel {
-    /// `matmul/tile[BM=64,BN=64,BK=16]`.
+    /// Its op type and variant, as runs have it: `matmul/tile[BM=64,BN=64,BK=16]`.
     pub label: String,
     /// Op and inputs.
     pub case: Case,
@@ -60,72 +62,6 @@ pub struct Timed {
     pub ns: f64,
     /// Its arithmetic and operands.
     pub cost: Cost,
-}
-
-/// The kernels whose label contains `filter`, on the cases that `cases` takes of each op.
-///
-/// # Errors
-/// [`Error::NothingSelected`] where it is none.
-pub fn choose(caps: &Caps, filter: &str, cases: fn(&Family) -> Vec<Case>) -> Result<Vec<Kernel>> {
-    let mut kernels = Vec::new();
-    for family in LIST {
-        for case in cases(family) {
-            for variant in case.problem().variants(caps) {
-                let label = format!("{}/{variant}", family.name());
-                if label.contains(filter) {
-                    kernels.push(Kernel { label, case: case.clone(), variant });
-                }
-            }
-        }
-    }
-    selected(kernels, filter)
-}
-
-/// The kernels whose label contains `filter`, at the sizes that steps have: every variant of each distinct problem,
-/// whichever the step runs. A schedule comes with what it is called.
-///
-/// # Errors
-/// [`Error::NothingSelected`] where it is none, as the steps or any workload have none.
-pub fn of_steps(
-    caps: &Caps,
-    filter: &str,
-    schedules: &[(String, Schedule)],
-) -> Result<Vec<Kernel>> {
-    let (mut kernels, mut seen) = (Vec::new(), HashSet::new());
-    for (step, schedule) in schedules {
-        for op in schedule.ops.iter().filter(|op| seen.insert(op.problem_key())) {
-            let shapes: Vec<_> = op.inputs.iter().map(|spec| spec.shape.to_string()).collect();
-            let name = format!("{step} {}", shapes.join(" "));
-            let (inputs, stored) = (op.inputs.clone(), op.stored());
-            let case = Case { name, op: Arc::clone(&op.op), inputs, stored };
-            for variant in op.problem.variants(caps) {
-                let label = format!("{}/{variant}", op.op.kind().name);
-                if label.contains(filter) {
-                    kernels.push(Kernel { label, case: case.clone(), variant });
-                }
-            }
-        }
-    }
-    if kernels.is_empty() {
-        // That there is no such kernel at all is another mistake.
-        choose(caps, filter, Family::cases)?;
-        let steps: Vec<_> = schedules.iter().map(|(step, _)| step.as_str()).collect();
-        return Err(Error::NothingSelected(format!(
-            "{}: no kernel of these steps has a label that contains '{filter}'; `fathom show WORKLOAD --program` lists \
-             what a step has, and `fathom bench {filter}` times the kernel at sizes of its own",
-            steps.join(", ")
-        )));
-    }
-    Ok(kernels)
-}
-
-fn selected(kernels: Vec<Kernel>, filter: &str) -> Result<Vec<Kernel>> {
-    if kernels.is_empty() {
-        return Err(Error::NothingSelected(format!(
-            "no kernel's label contains '{filter}'; `fathom list kernels` lists them"
-        )));
-    }
-    Ok(kernels)
 }
 
 /// Kernels whose pipelines are made side by side before they are checked one after the other.

@@ -7,10 +7,11 @@ use crate::gpu::Gpu;
 use crate::kernel::Caps;
 use crate::pass::{Options, Schedule};
 use crate::session::schedule;
-use crate::terms::Mode;
+use crate::terms::{Mode, each_once};
 use crate::workload::Workload;
 
 use super::estimate::{Estimate, Rates, estimates};
+use super::kernels::near;
 use super::peak::Ceilings;
 use super::run::Plan;
 
@@ -74,16 +75,23 @@ impl Suite {
 pub fn schedules(chosen: &[Chosen], caps: &Caps, options: &Options) -> Result<Vec<Schedule>> {
     let steps = chosen.iter().map(|(model, mode)| schedule(model.as_ref(), *mode, caps, options));
     let steps = steps.collect::<Result<Vec<_>>>()?;
-    let ops = || steps.iter().flat_map(|step| &step.ops).map(|op| op.op.kind().name);
+    let ops = || steps.iter().flat_map(|step| &step.ops);
     let is_there = |label: &&String| {
         let op = label.split_once('/').map_or("", |(op, _)| op);
-        ops().any(|name| name == op)
+        ops().any(|one| one.op.kind().name == op)
     };
     match options.choice.forced.iter().find(|label| !is_there(label)) {
         None => Ok(steps),
-        Some(label) => Err(Error::Usage(format!(
-            "--variant {label}: no step that is run has such an op; a label is an op and a variant, as in \
-             matmul/register; `fathom list kernels` lists them"
-        ))),
+        Some(label) => {
+            let labels = ops().flat_map(|op| {
+                let label = |variant| format!("{}/{variant}", op.op.kind().name);
+                op.problem.variants(caps).into_iter().map(label)
+            });
+            Err(Error::Usage(format!(
+                "--variant {label}: no step that is run has such an op and variant{}; a label is of a type and a variant, as in \
+                 matmul/register; `fathom list kernels` lists them",
+                near(label, &each_once(labels))
+            )))
+        }
     }
 }
