@@ -19,7 +19,8 @@ pub fn stamped(table: Table, gpu: &Gpu) -> Table {
     let clock = if gpu.caps.timestamps { Clock::Timestamps } else { Clock::Wall };
     let (tool, machine, device) =
         (provenance::tool(), provenance::machine(gpu), provenance::device(gpu));
-    table.stamped(origin(&host::now(), &tool, &machine, &device, clock))
+    let conditions = provenance::conditions(gpu);
+    table.stamped(origin(&host::now(), &tool, &machine, &device, clock, &conditions))
 }
 
 /// A table with the precision of its figures: for programs, and for people where it is not the one of published figures.

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::terms::{Backend, Checks, DeviceKind, Precision, Preset, Restriction, device_id, words};
 
 mod check;
-mod conditions;
+pub mod conditions;
 pub mod consistency;
 pub mod doubt;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Tuning as a user meets it: a first run measures, the next ones use what it found, and what cannot be used is said.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use fathom::record::Record;
 use program::{fathom, told_by};
@@ -230,4 +231,40 @@ fn every_variant_is_timed_at_a_workloads_own_shapes() {
         data.lines()
             .any(|line| line.contains("autoenc infer") && line.contains("[8, 64] [64, 784]"))
     );
+}
+
+/// A wrong kernel's rates would look like any others.
+#[test]
+fn bench_times_no_kernel_that_is_wrong_and_says_what_held() {
+    let folder = tempfile::tempdir().unwrap();
+    let shaders = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders"));
+    let copied = Command::new("cp").arg("-r").arg(shaders).arg(folder.path()).status().unwrap();
+    assert!(copied.success());
+    let update = folder.path().join("shaders/optimizer/momentum.wgsl");
+    let text = std::fs::read_to_string(&update).unwrap();
+    std::fs::write(&update, text.replace("w - params.rate", "w + params.rate")).unwrap();
+    let mut bench = fathom(
+        folder.path(),
+        &[
+            "bench",
+            "optimizer",
+            "-w",
+            "memnet",
+            "-m",
+            "train",
+            "--preset",
+            "tiny",
+            "--time",
+            "0.01",
+            "--checks",
+            "on",
+            "-o",
+            "csv",
+        ],
+    );
+    bench.env("FATHOM_SHADERS", folder.path().join("shaders"));
+    let (data, messages) = told_by(&mut bench, 5);
+    assert!(data.contains(",wrong,,"), "{data}");
+    assert!(data.contains("\"bounds checks, kernels from FATHOM_SHADERS\""), "{data}");
+    assert!(messages.contains("up to about") && messages.contains("not timed"), "{messages}");
 }

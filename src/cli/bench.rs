@@ -5,13 +5,17 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::error::{Error, Result};
-use crate::gpu::Gpu;
+use crate::gpu::{Gpu, shader};
 use crate::listing;
+use crate::measure::estimate::Rates;
+use crate::measure::kernels::Fate;
 use crate::measure::sample::Budget;
+use crate::measure::verify::advice;
 use crate::measure::{kernels, peak, run};
 use crate::pass::{Options, Schedule};
+use crate::report::number;
 use crate::session::schedule;
-use crate::terms::Mode;
+use crate::terms::{Mode, counted};
 
 use super::given::Given;
 use super::progress::Progress;
@@ -71,8 +75,8 @@ const OF_STEPS: &str = "preset precision batch set";
 /// Times, and prints a row for each kernel as it is timed; those that were are kept, however it ends.
 ///
 /// # Errors
-/// [`crate::error::Error::NothingSelected`] where no kernel matches the filter, [`crate::error::Error::Gpu`] where the
-/// device fails.
+/// [`Error::NothingSelected`] where no kernel matches the filter, [`Error::Verification`] where one is wrong,
+/// [`Error::Gpu`] where the device fails.
 pub fn execute(args: &BenchArgs) -> Result<()> {
     if args.workload.is_empty()
         && let Some(option) = args.given.first(OF_STEPS)
@@ -93,18 +97,47 @@ pub fn execute(args: &BenchArgs) -> Result<()> {
     let progress = Progress::new(&args.out, "measuring the device's ceilings");
     let ceilings = peak::measure(&gpu, Duration::from_secs(1), &|share| progress.set(share))?;
     let rule = ceilings.rule(&gpu)?;
-    let time = Duration::from_secs_f64(args.time);
-    let budget = Budget { time, ..Budget::default() };
+    let rates = Rates::measured(&gpu.caps, &ceilings.peaks);
+    let budget = Budget { time: Duration::from_secs_f64(args.time), ..Budget::default() };
+    let chosen = kernels::in_order(chosen, &rates);
+    let about = number::span(kernels::estimate(&chosen, &rates, &budget));
+    output::note(&args.out, &format!("{}, up to about {about}", counted(chosen.len(), "kernel")));
     let table = listing::of_precision(listing::kernels::timings(&chosen), args.precision.precision);
     let table = listing::stamped(table, &gpu);
     let show = |label: &str, share| progress.show(label, share);
     let mut live = output::Live::new(&args.out, table)?;
-    let outcome = kernels::time(&gpu, &chosen, &budget, &rule, &show, &mut |timed| {
+    let mut wrong = Vec::new();
+    let outcome = kernels::time(&gpu, &chosen, &budget, (&rule, &rates), &show, &mut |timed| {
+        let which = format!("{} on {}", timed.label, timed.case);
+        match &timed.fate {
+            Fate::LeftOut(seconds) => {
+                let (took, time) = (number::span(*seconds), kernels::enough_for(*seconds));
+                let note = format!(
+                    "note: left out: {which}, of which one dispatch takes about {took}; --time {time:.2} times it"
+                );
+                output::note(&args.out, &note);
+                return Ok(());
+            }
+            Fate::Wrong(verdict) => wrong.push(format!("{which}: {}", verdict.detail)),
+            Fate::Time { .. } => {}
+        }
         live.row(listing::kernels::timing(&timed, &ceilings.peaks))
     });
     drop(progress);
-    live.finish()?;
-    outcome
+    output::together([live.finish(), outcome, all_right(&gpu, &wrong)])
+}
+
+/// Fails with the kernels that are wrong, a line each.
+fn all_right(gpu: &Gpu, wrong: &[String]) -> Result<()> {
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Verification(format!(
+        "these kernels disagree with their references on {}, so they were not timed:\n  {}\n{}",
+        gpu.summary,
+        wrong.join("\n  "),
+        advice(shader::folder().as_deref())
+    )))
 }
 
 /// The steps of the workloads asked for, by the names of their runs.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::kernel::Caps;
-use crate::measure::kernels::{Checked, Kernel, Timed};
+use crate::measure::kernels::{Checked, Fate, Kernel, Timed};
 use crate::measure::tune::{
     self,
     table::{Candidate, Entry},
@@ -83,6 +83,7 @@ pub fn timings(kernels: &[Kernel]) -> Table {
     Table::new([
         text("kernel").width(longest(|kernel| &kernel.label)),
         text("case").width(longest(|kernel| &kernel.case.name)),
+        text("check").width(5),
         number("time", "time_ns", Duration).width(8),
         number("GFLOP/s", "flop_per_s", Giga).width(7),
         number("of peak", "of_peak", Percent).width(7),
@@ -91,18 +92,24 @@ pub fn timings(kernels: &[Kernel]) -> Table {
     ])
 }
 
-/// A kernel's time on a case, as a row of [`timings`].
-pub fn timing(kernel: &Timed, peaks: &Peaks) -> [Field; 7] {
-    let [flops, bytes] =
-        [kernel.cost.flops, kernel.cost.bytes].map(|work| work as f64 / kernel.ns * 1e9);
+/// A kernel's time on a case, as a row of [`timings`]: none of one that is wrong or was left out.
+pub fn timing(kernel: &Timed, peaks: &Peaks) -> [Field; 8] {
+    let (check, ns) = match &kernel.fate {
+        Fate::Time { ns, checked } => (checked.name(), Some(*ns)),
+        Fate::Wrong(_) => ("wrong", None),
+        Fate::LeftOut(_) => ("none", None),
+    };
+    let rate = |work: u64| ns.map(|ns| work as f64 / ns * 1e9);
+    let [flops, bytes] = [kernel.cost.flops, kernel.cost.bytes].map(rate);
     fields![
         &kernel.label,
         &kernel.case,
-        kernel.ns,
+        check,
+        ns,
         flops,
-        flops / peaks.fma_f32_flop_per_s,
+        flops.map(|rate| rate / peaks.fma_f32_flop_per_s),
         bytes,
-        bytes / peaks.copy_bytes_per_s
+        bytes.map(|rate| rate / peaks.copy_bytes_per_s)
     ]
 }
 

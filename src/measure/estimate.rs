@@ -6,12 +6,14 @@
 use std::cell::Cell;
 use std::collections::HashSet;
 
+use crate::graph::op::Cost;
 use crate::host::Instant;
 use crate::kernel::Caps;
 use crate::pass::{OpInstance, Schedule};
 use crate::record::Peaks;
 
 use super::run::Plan;
+use super::sample::Budget;
 use super::verify::distinct;
 
 /// Share of the ceilings that models reach on a usual device, for arithmetic and for bytes.
@@ -23,6 +25,9 @@ const REFERENCE_FLOP_PER_S: f64 = 2.5e8;
 
 /// Seconds of a check beside its reference: inputs, upload, reading back.
 const CHECK_S: f64 = 0.004;
+
+/// Seconds that checking a kernel may take before it is timed by itself: else a smaller case stands for its own.
+pub(super) const AFFORDABLE_S: f64 = 2.0;
 
 /// What a device does in a second, or takes seconds for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -57,13 +62,22 @@ impl Rates {
         }
     }
 
+    /// A kernel that does this work.
+    pub(super) fn work(&self, cost: Cost) -> f64 {
+        let work = cost.flops as f64 / self.flop_per_s;
+        work.max(cost.bytes as f64 / self.bytes_per_s)
+    }
+
+    /// A kernel timed by itself: made, checked, warmed up and sampled.
+    pub(super) fn alone(&self, cost: Cost, budget: &Budget) -> f64 {
+        let (step, time) = (self.work(cost) + self.dispatch_s, budget.time.as_secs_f64());
+        let least = (budget.min_samples + 2) as f64 * step;
+        self.pipeline_s + referenced(cost).min(AFFORDABLE_S) + f64::max(1.25 * time, least)
+    }
+
     /// A step of a program.
     fn step(&self, schedule: &Schedule) -> f64 {
-        let op = |op: &OpInstance| {
-            let work = op.cost.flops as f64 / self.flop_per_s;
-            work.max(op.cost.bytes as f64 / self.bytes_per_s)
-        };
-        let ops: f64 = schedule.ops.iter().map(op).sum();
+        let ops: f64 = schedule.ops.iter().map(|op| self.work(op.cost)).sum();
         ops + schedule.dispatches() as f64 * self.dispatch_s
     }
 }
@@ -117,9 +131,12 @@ pub fn estimates(schedules: &[Schedule], plan: &Plan, rates: &Rates) -> Vec<Esti
 }
 
 /// Checking an op against its reference, at smaller sizes where it has them.
-fn checked(op: &OpInstance) -> f64 {
+pub(super) fn checked(op: &OpInstance) -> f64 {
     let reduced = op.reduced_inputs().and_then(|inputs| op.op.problem(&inputs).ok());
-    let cost = reduced.map_or(op.cost, |problem| problem.cost());
+    referenced(reduced.map_or(op.cost, |problem| problem.cost()))
+}
+
+fn referenced(cost: Cost) -> f64 {
     // A reference visits each value, even where it does no arithmetic with it.
     (cost.flops + cost.bytes / 4) as f64 / REFERENCE_FLOP_PER_S + CHECK_S
 }
@@ -191,7 +208,6 @@ impl Countdown {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::sample::Budget;
     use crate::pass::Options;
     use crate::session::schedule;
     use crate::terms::{Mode, Preset};

@@ -1,5 +1,7 @@
 //! Single kernels, all of them or those a filter selects: verified, or timed.
 
+use std::collections::HashMap;
+
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::graph::op::Cost;
@@ -9,14 +11,18 @@ use crate::pass::compile_op;
 use crate::program::check::{Verdict, check_alone};
 use crate::program::make_pipelines;
 use crate::stats::median;
+use crate::terms::each_once;
 
+use super::estimate::Rates;
 use super::kernel::program_of_case;
 use super::sample::step_times;
 use super::sample::{Budget, going_on};
 use super::yardstick::Rule;
 
+mod alone;
 mod select;
 
+pub use alone::Sizes;
 pub(super) use select::near;
 pub use select::{choose, choose_large, of_steps};
 
@@ -51,17 +57,33 @@ impl Checked {
     }
 }
 
-/// A kernel's time on a case.
+/// A kernel on a case that was to be timed.
 #[derive(Debug)]
 pub struct Timed {
     /// As of [`Kernel`].
     pub label: String,
     /// `m512_n512_k512`.
     pub case: String,
-    /// Median.
-    pub ns: f64,
     /// Its arithmetic and operands.
     pub cost: Cost,
+    /// What came of it.
+    pub fate: Fate,
+}
+
+/// What came of a kernel that was to be timed.
+#[derive(Debug)]
+pub enum Fate {
+    /// The median of its time, and how it was checked before.
+    Time {
+        /// Nanoseconds.
+        ns: f64,
+        /// At which sizes.
+        checked: Sizes,
+    },
+    /// It disagrees with its reference, and was not timed.
+    Wrong(Verdict),
+    /// One dispatch would take about so many seconds.
+    LeftOut(f64),
 }
 
 /// Kernels whose pipelines are made side by side before they are checked one after the other.
@@ -106,26 +128,99 @@ fn note(checked: &mut Vec<Checked>, label: &str, verdict: Verdict) {
     known.failed.extend(Some(verdict).filter(|verdict| !verdict.passed()));
 }
 
-/// Times each kernel, and hands each time out as it is known. A GPU idles while a kernel's inputs are made: its clocks rise
-/// again before each. `progress` is told the kernel and the share done.
+/// The most seconds that one dispatch may take on a CPU adapter, where that is more than [`TIMES`] the time a kernel is
+/// sampled for.
+const DISPATCH_S: f64 = 5.0;
+
+/// See [`DISPATCH_S`].
+const TIMES: f64 = 100.0;
+
+/// The time to sample a kernel for that such a dispatch is taken with.
+pub fn enough_for(dispatch_s: f64) -> f64 {
+    (dispatch_s / TIMES * 1.25).max(0.01)
+}
+
+/// The kernels in the order in which they are timed: of each op type the small cases first, so that something is seen soon.
+pub fn in_order(mut kernels: Vec<Kernel>, rates: &Rates) -> Vec<Kernel> {
+    let types = each_once(kernels.iter().map(|kernel| kernel.case.op.kind().name));
+    kernels.sort_by_cached_key(|Kernel { case, .. }| {
+        let at = types.iter().position(|name| *name == case.op.kind().name);
+        (at, (1e9 * rates.work(case.problem().cost())) as u64)
+    });
+    kernels
+}
+
+/// Seconds that it takes to time them.
+pub fn estimate(kernels: &[Kernel], rates: &Rates, budget: &Budget) -> f64 {
+    kernels.iter().map(|kernel| rates.alone(kernel.case.problem().cost(), budget)).sum()
+}
+
+/// Checks each kernel, times those that are right, and hands out what came of each as it is known: in this order, in which a
+/// variant's time on a small case tells how long it takes on a large one. A GPU idles while a kernel's inputs are made: its
+/// clocks rise again before each. `progress` is told the kernel and the share done.
 ///
 /// # Errors
-/// [`Error::Gpu`] where the device fails, [`Error::Interrupted`], and those of `timed`, which end it.
+/// [`crate::error::Error::Gpu`] where the device fails, [`crate::error::Error::Interrupted`], and those of `timed`, which
+/// end it.
 pub fn time(
     gpu: &Gpu,
     kernels: &[Kernel],
     budget: &Budget,
-    rule: &Rule,
+    (rule, rates): (&Rule, &Rates),
     progress: &dyn Fn(&str, f64),
     timed: &mut dyn FnMut(Timed) -> Result<()>,
 ) -> Result<()> {
-    for (i, Kernel { label, case, variant }) in kernels.iter().enumerate() {
+    // How many times as long as estimated a variant takes.
+    let mut slowness = HashMap::new();
+    let mut checks = alone::Checks::default();
+    let most = f64::max(DISPATCH_S, TIMES * budget.time.as_secs_f64());
+    for (i, kernel) in kernels.iter().enumerate() {
+        let Kernel { label, case, variant } = kernel;
         progress(label, i as f64 / kernels.len() as f64);
-        let program = program_of_case(gpu, case, variant)?;
-        let ns = median(&step_times(gpu, &program, budget, Some(rule))?);
         let cost = case.problem().cost();
-        timed(Timed { label: label.clone(), case: case.name.clone(), ns, cost })?;
+        let expected = rates.work(cost);
+        let dispatch = expected * slowness.get(label).unwrap_or(&1.0);
+        let fate = if gpu.caps.software && dispatch > most {
+            Fate::LeftOut(dispatch)
+        } else {
+            match checks.check(gpu, kernel)? {
+                (_, Some(verdict)) if !verdict.passed() => Fate::Wrong(verdict),
+                (checked, _) => {
+                    let program = program_of_case(gpu, case, variant)?;
+                    let ns = median(&step_times(gpu, &program, budget, Some(rule))?);
+                    slowness.insert(label, ns / 1e9 / expected);
+                    Fate::Time { ns, checked }
+                }
+            }
+        };
+        timed(Timed { label: label.clone(), case: case.name.clone(), cost, fate })?;
         going_on()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::kernel::Caps;
+
+    #[test]
+    fn small_cases_come_first_and_each_type_by_itself() {
+        let caps = Caps::portable_software();
+        let rates = Rates::guess(&caps);
+        let chosen = in_order(choose_large(&caps, "matmul").unwrap(), &rates);
+        let work = |kernel: &Kernel| kernel.case.problem().cost().flops;
+        assert!(chosen.is_sorted_by_key(work) && work(&chosen[0]) < work(chosen.last().unwrap()));
+        let updates = in_order(choose_large(&caps, "o").unwrap(), &rates);
+        let mut types: Vec<_> = updates.iter().map(|kernel| kernel.case.op.kind().name).collect();
+        let all = each_once(types.clone()).len();
+        types.dedup();
+        assert_eq!(types.len(), all);
+        let short = Budget { time: Duration::from_millis(20), ..Budget::default() };
+        let long = Budget { time: Duration::from_secs(20), ..short };
+        let [short, long] = [short, long].map(|budget| estimate(&chosen, &rates, &budget));
+        assert!(short > 60.0 && long > short + 10.0 * chosen.len() as f64, "{short} {long}");
+    }
 }

@@ -2,10 +2,12 @@
 
 use crate::gpu::{Gpu, shader};
 use crate::host::{self, Machine};
+use crate::record::conditions::of_device;
 use crate::record::{
     BuildProfile, Client, Config, Device, Host, Integrity, Limits, Peaks, Record, SCHEMA,
     ShaderSource, Tool,
 };
+use crate::terms::Checks;
 
 use super::run::Plan;
 
@@ -35,13 +37,24 @@ fn config(gpu: &Gpu, plan: &Plan, data: Option<String>) -> Config {
         fuse: plan.options.fuse,
         checks: gpu.checks,
         restriction: gpu.restriction.clone(),
-        shaders: if shader::is_replaced() { ShaderSource::Folder } else { ShaderSource::BuiltIn },
+        shaders: shaders(),
         seed: plan.seed,
         data,
         time_s: plan.budget.time.as_secs_f64(),
         max_noise: plan.budget.noise,
         min_samples: plan.budget.min_samples,
     }
+}
+
+/// Which kernels run.
+fn shaders() -> ShaderSource {
+    if shader::is_replaced() { ShaderSource::Folder } else { ShaderSource::BuiltIn }
+}
+
+/// What a device runs all kernels under that is not as published; `bounds checks, without subgroups`.
+pub fn conditions(gpu: &Gpu) -> String {
+    let told = of_device(gpu.checks == Checks::On, &gpu.restriction, shaders());
+    told.collect::<Vec<_>>().join(", ")
 }
 
 /// What measures.

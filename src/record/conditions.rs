@@ -1,7 +1,7 @@
 //! What a record's figures were measured under, where that is not what figures are published under.
 
-use super::{BuildProfile, Record};
-use crate::terms::{Checks, Precision};
+use super::{BuildProfile, Record, ShaderSource};
+use crate::terms::{Checks, Precision, Restriction};
 
 impl Record {
     /// `f16`, `not fused`, `bounds checks`: each changes the figures. Nothing where all is as published.
@@ -21,17 +21,27 @@ impl Record {
         // A page cannot switch its checks off.
         let checked = config.checks == Checks::On && self.tool.client.is_native();
         let forced = self.tuning.as_ref().is_some_and(|tuning| !tuning.forced.is_empty());
-        named([
-            (checked, "bounds checks".into()),
-            (!config.restriction.is_none(), config.restriction.to_string()),
-            (!config.shaders.is_built_in(), format!("kernels {}", config.shaders)),
+        of_device(checked, &config.restriction, config.shaders).chain(named([
             (forced, "forced variants".into()),
             (config.data.is_some(), "data of its own".into()),
-        ])
+        ]))
     }
 }
 
-fn named<const N: usize>(all: [(bool, String); N]) -> impl Iterator<Item = String> {
+/// Those of them that hold for all that a device runs, a single kernel too.
+pub fn of_device(
+    checked: bool,
+    restriction: &Restriction,
+    shaders: ShaderSource,
+) -> impl Iterator<Item = String> + use<> {
+    named([
+        (checked, "bounds checks".into()),
+        (!restriction.is_none(), restriction.to_string()),
+        (!shaders.is_built_in(), format!("kernels {shaders}")),
+    ])
+}
+
+fn named<const N: usize>(all: [(bool, String); N]) -> impl Iterator<Item = String> + use<N> {
     all.into_iter().filter_map(|(is_so, words)| is_so.then_some(words))
 }
 

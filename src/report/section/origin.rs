@@ -11,7 +11,8 @@ pub fn origin(
     host: &Host,
     device: &Device,
     clock: Clock,
-) -> [(Column, Field); 9] {
+    conditions: &str,
+) -> [(Column, Field); 10] {
     [
         ("created", created.into()),
         ("version", tool.version.as_str().into()),
@@ -22,6 +23,7 @@ pub fn origin(
         ("backend", device.backend.into()),
         ("driver", device.driver.as_str().into()),
         ("clock", clock.into()),
+        ("conditions", conditions.into()),
     ]
     .map(|(name, field): (_, Field)| (text(name).programs(), field))
 }
