@@ -218,9 +218,13 @@ mod tests {
         let all = each_once(types.clone()).len();
         types.dedup();
         assert_eq!(types.len(), all);
+        // What one dispatch takes, or what it is sampled for, is what counts.
         let short = Budget { time: Duration::from_millis(20), ..Budget::default() };
         let long = Budget { time: Duration::from_secs(20), ..short };
-        let [short, long] = [short, long].map(|budget| estimate(&chosen, &rates, &budget));
-        assert!(short > 60.0 && long > short + 10.0 * chosen.len() as f64, "{short} {long}");
+        let products = [short, long].map(|budget| estimate(&chosen, &rates, &budget));
+        assert!(products[0] > 60.0 && products[1] < 2.0 * products[0], "{products:?}");
+        let chosen = choose_large(&caps, "adam").unwrap();
+        let adam = [short, long].map(|budget| estimate(&chosen, &rates, &budget));
+        assert!(adam[1] > adam[0] + 20.0 * chosen.len() as f64, "{adam:?}");
     }
 }
