@@ -92,7 +92,7 @@ const TOGETHER: usize = 64;
 /// Checks each kernel against its f64 reference, on every distribution of inputs that its op names.
 ///
 /// # Errors
-/// [`Error::Gpu`] where the device fails, [`Error::Interrupted`].
+/// [`crate::error::Error::Gpu`] where the device fails, [`crate::error::Error::Interrupted`].
 pub fn verify(gpu: &Gpu, kernels: &[Kernel], progress: &dyn Fn(f64)) -> Result<Vec<Checked>> {
     let mut checked: Vec<Checked> = Vec::new();
     for (i, part) in kernels.chunks(TOGETHER).enumerate() {
