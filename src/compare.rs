@@ -13,6 +13,7 @@ use crate::terms::{Mode, each_once};
 pub mod advice;
 pub mod agreement;
 pub mod machine;
+pub mod ops;
 pub mod overall;
 mod remarks;
 pub mod unlike;

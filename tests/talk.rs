@@ -235,7 +235,7 @@ fn bench_keeps_the_rows_it_has() {
         assert!(heard.contains("matmul/"), "{form}: {heard}");
         let csv = std::fs::read_to_string(&saved).unwrap();
         assert!(
-            csv.lines().next().is_some_and(|head| head.contains(",kernel,case,time_ns"))
+            csv.lines().next().is_some_and(|head| head.contains(",kernel,case,check,time_ns"))
                 && csv.lines().count() > 1,
             "{csv}"
         );
@@ -404,6 +404,7 @@ fn every_table_topic_note_and_refusal_fits_80_columns_and_a_terminal_that_does_n
         format!("compare {record} {record}"),
         format!("compare {record} {record} --across"),
         format!("compare {record} {record} --explain"),
+        format!("compare {record} {record} --ops"),
         format!("check {record} Cargo.toml"),
         format!("score {record} --reference tests/cli/record.json"),
         "show nosuch".to_string(),

@@ -6,7 +6,9 @@ use clap::Args;
 
 use crate::compare::{self, Alike, Comparison, Side};
 use crate::error::{Error, Result};
+use crate::report::Format;
 use crate::report::section::compare::{self as section, Layout};
+use crate::report::section::ops;
 
 use super::records::side;
 use super::{OutputArgs, output};
@@ -42,6 +44,10 @@ pub struct JudgeArgs {
     /// Give the reason for each verdict, and the next step to take
     #[arg(long)]
     explain: bool,
+
+    /// Print which ops make up the difference of each run, those that changed most first; in place of the verdicts for programs
+    #[arg(long)]
+    ops: bool,
 
     /// Exit with code 8 if any run is SLOWER by more than this, as in slower:3%, or UNSURE, or only in one of the
     /// records: slower:P%, unsure, missing
@@ -110,7 +116,14 @@ pub(super) fn show(
         output::note(out, &format!("note: {text}"));
     }
     output::emit(out, |form| {
-        section::render(comparison, base, others, layout, judged.explain, form)
+        if !judged.ops {
+            return section::render(comparison, base, others, layout, judged.explain, form);
+        }
+        let ops = ops::render(comparison, base, others, form)?;
+        if !matches!(form, Format::Table | Format::Md) {
+            return Ok(ops);
+        }
+        Ok(section::render(comparison, base, others, layout, judged.explain, form)? + &ops)
     })?;
     for text in section::disagreements(comparison, base, others) {
         output::note(out, &format!("warning: {text}"));

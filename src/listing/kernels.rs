@@ -19,7 +19,8 @@ use crate::{columns, fields};
 
 /// Every op family with the types that other tables call its ops by, and its variants on a GPU and on a CPU adapter.
 pub fn ops() -> Table {
-    let columns = [text("op"), text("class"), count("cases"), text("types"), text("variants")];
+    let (class, cases) = (text("class").spare(2), count("cases").spare(3));
+    let columns = [text("op"), class, cases, text("types"), text("variants")];
     let mut table = Table::new(columns);
     for family in LIST {
         let cases = family.cases();

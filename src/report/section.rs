@@ -23,6 +23,7 @@ pub mod compare;
 pub mod headline;
 pub(super) mod labels;
 pub mod modes;
+pub mod ops;
 pub mod origin;
 pub mod overview;
 pub mod peaks;
