@@ -83,9 +83,9 @@ pub enum Command {
     Verify(verify::VerifyArgs),
     /// Time single kernels: GFLOP/s, GB/s, share of the measured peak
     ///
-    /// Each is checked first: right at the sizes it is timed at, small at smaller ones that stand for them, none where no case
-    /// is small enough for its reference; a wrong one is not timed. On a CPU adapter those are left out of which one dispatch
-    /// takes longer than 5 seconds and 100 times --time.
+    /// Each is checked first. The column check says how: right at the sizes it is timed at, small at smaller ones that stand
+    /// for them, none where every case is too large for its reference. A wrong one is not timed. On a CPU adapter, kernels are
+    /// left out whose single dispatch takes longer than 5 seconds and 100 times --time.
     Bench(bench::BenchArgs),
     /// List devices, as `list devices` does
     #[command(hide = true)]

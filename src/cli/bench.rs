@@ -27,7 +27,7 @@ pub struct BenchArgs {
     #[command(flatten)]
     given: Given,
 
-    /// Only kernels of which a name contains this: `matmul`, `matmul/tile`, `sgd`
+    /// Only kernels with a name that contains this: `matmul`, `matmul/tile`, `sgd`
     ///
     /// Names are those of the family, of the op type and, with --workload, of the op in the step: `optimizer`, `adam`,
     /// `optimizer.adam`.

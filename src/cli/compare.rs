@@ -45,7 +45,9 @@ pub struct JudgeArgs {
     #[arg(long)]
     explain: bool,
 
-    /// Print which ops make up the difference of each run, those that changed most first; in place of the verdicts for programs
+    /// Print which ops account for the difference of each run, the largest changes first
+    ///
+    /// In csv, json and jsonl these rows take the place of the verdicts, and all ops are there.
     #[arg(long)]
     ops: bool,
 

@@ -14,7 +14,7 @@ use super::{DeviceArgs, OutputArgs, output, progress};
 /// Options of `verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// Only kernels of which a name contains this: `matmul`, `matmul/tile`, `sgd`
+    /// Only kernels with a name that contains this: `matmul`, `matmul/tile`, `sgd`
     ///
     /// Names are those of the family and of the op type: `optimizer`, `sgd`.
     filter: Option<String>,
