@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, shader};
+use crate::gpu::Gpu;
 use crate::listing;
 use crate::measure::estimate::Rates;
 use crate::measure::kernels::Fate;
@@ -136,7 +136,7 @@ fn all_right(gpu: &Gpu, wrong: &[String]) -> Result<()> {
         "these kernels disagree with their references on {}, so they were not timed:\n  {}\n{}",
         gpu.summary,
         wrong.join("\n  "),
-        advice(shader::folder().as_deref())
+        advice()
     )))
 }
 

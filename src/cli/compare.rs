@@ -118,14 +118,12 @@ pub(super) fn show(
         output::note(out, &format!("note: {text}"));
     }
     output::emit(out, |form| {
-        if !judged.ops {
-            return section::render(comparison, base, others, layout, judged.explain, form);
+        let ops = judged.ops.then(|| ops::render(comparison, base, others, form)).transpose()?;
+        match ops {
+            Some(ops) if !matches!(form, Format::Table | Format::Md) => Ok(ops),
+            ops => Ok(section::render(comparison, base, others, layout, judged.explain, form)?
+                + &ops.unwrap_or_default()),
         }
-        let ops = ops::render(comparison, base, others, form)?;
-        if !matches!(form, Format::Table | Format::Md) {
-            return Ok(ops);
-        }
-        Ok(section::render(comparison, base, others, layout, judged.explain, form)? + &ops)
     })?;
     for text in section::disagreements(comparison, base, others) {
         output::note(out, &format!("warning: {text}"));

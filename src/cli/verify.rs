@@ -3,7 +3,6 @@
 use clap::Args;
 
 use crate::error::{Error, Result};
-use crate::gpu::shader;
 use crate::listing;
 use crate::measure::kernels::{self, Checked};
 use crate::measure::verify::advice;
@@ -55,7 +54,7 @@ pub fn execute(args: &VerifyArgs) -> Result<()> {
         "{failed} of {checks} checks failed on {}:\n  {}\n{}",
         gpu.summary,
         named(failures).join("\n  "),
-        advice(shader::folder().as_deref())
+        advice()
     )))
 }
 

@@ -1,7 +1,7 @@
 //! The timeline of a step: verified, profiled, and each op with its place in time.
 
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, shader};
+use crate::gpu::Gpu;
 use crate::pass::{OpInstance, Options};
 use crate::record::trace::{Span, TracedStep};
 use crate::session::Session;
@@ -50,7 +50,7 @@ pub fn trace(
         if !verified.wrong().is_empty() {
             let wrong: Vec<_> = verified.wrong().iter().map(ToString::to_string).collect();
             let wrong = wrong.join("\n  ");
-            let advice = advice(shader::folder().as_deref());
+            let advice = advice();
             return Err(Error::Verification(format!(
                 "the step was not timed:\n  {wrong}\n{advice}"
             )));

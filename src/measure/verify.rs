@@ -3,7 +3,6 @@
 //! of the real ones are checked as well, in the program itself.
 
 use std::collections::HashSet;
-use std::path::Path;
 
 use crate::error::{Error, Result, plain};
 use crate::gpu::{Gpu, shader};
@@ -80,13 +79,13 @@ pub fn all_agree(gpu: &Gpu, runs: &[Run]) -> Result<()> {
         "these kernels disagree with their references on {}, so their runs were not timed:{failures}\n\
          a kernel's text: `fathom show {workload} -m {mode} -b {batch} --preset {preset} --kernel LABEL`\n{}",
         gpu.summary,
-        advice(shader::folder().as_deref())
+        advice()
     )))
 }
 
 /// What to do about a kernel that is wrong.
-pub fn advice(shaders: Option<&Path>) -> String {
-    match shaders {
+pub fn advice() -> String {
+    match shader::folder() {
         Some(folder) => format!("the shaders are those of {}", plain(folder.display())),
         None => "try a newer driver; if that does not help, please report this".into(),
     }
